@@ -1,0 +1,290 @@
+/**
+ * The words that the page's modules share. What travels on the wire is defined in docs/protocol.md.
+ *
+ * Use in a module:  /** @import { State, Panel } from "../types.js" *\/
+ */
+
+// ---------------------------------------------------------------------------------------------- wire
+
+export type TypedArray = Uint8Array | Uint32Array | Int32Array | Float32Array | Float64Array;
+export type Dtype = "uint8" | "uint32" | "int32" | "float32" | "float64";
+
+export type Phase = "ready" | "rollout" | "advantages" | "loss" | "gradient" | "step" | "epoch" | "update";
+
+export interface ArraySpec {
+  dtype: Dtype;
+  shape: number[];
+  offset: number;
+}
+
+export interface Header {
+  protocol: number;
+  kind: "snapshot" | "series" | "picture" | "progress";
+  run: string;
+  sequence: number;
+  update: number;
+  phase: Phase;
+  epoch: number;
+  epochs: number;
+  minibatch: number;
+  minibatches: number;
+  scalars: { [name: string]: number | null | undefined };
+  arrays: { [name: string]: ArraySpec | undefined };
+}
+
+export type SettingValue = number | string | boolean | number[] | null;
+export type SettingValues = { [name: string]: SettingValue | undefined };
+
+export interface SnapshotHeader extends Header {
+  kind: "snapshot";
+  /** What histograms and scalars cover. */
+  scope: "minibatch" | "rollout";
+  /** The live settings that this update was made with. */
+  settings: SettingValues;
+  /** Environment steps collected so far in the run. */
+  steps: number;
+  /** Names of the columns of the array `minibatches`. */
+  minibatch_columns?: string[];
+}
+
+export interface SeriesHeader extends Header {
+  kind: "series";
+  columns: string[];
+  /** The update of the first row. */
+  first: number;
+  episode_columns?: string[];
+}
+
+export interface PictureHeader extends Header {
+  kind: "picture";
+  mime: string;
+}
+
+export interface Frame<H extends Header = Header> {
+  header: H;
+  /** Views on the message's own bytes; the shape is `header.arrays[name].shape`. */
+  arrays: { [name: string]: TypedArray | undefined };
+}
+
+export interface Change {
+  /** The first update made with the new value. */
+  update: number;
+  name: string;
+  old: SettingValue;
+  new: SettingValue;
+}
+
+export interface Cause {
+  summary: string;
+  detail?: string | null;
+  remedy?: string | null;
+}
+
+export type RunState =
+  | "starting" | "running" | "paused" | "finished" | "stopped"
+  | "failed" | "killed" | "out_of_memory" | "stalled";
+
+export interface Run {
+  id: string;
+  environment: string;
+  seed: number;
+  device: string;
+  state: RunState;
+  update: number;
+  settings: SettingValues;
+  changes: Change[];
+  cause: Cause | null;
+  reward_threshold: number | null;
+  observation: unknown;
+  action: unknown;
+  created: unknown;
+}
+
+/** A row of `GET api/settings`. */
+export interface Setting {
+  name: string;
+  label: string;
+  symbol: string;
+  group: string;
+  type: "float" | "int" | "choice" | "bool";
+  default: SettingValue;
+  minimum: number | null;
+  maximum: number | null;
+  step: number | null;
+  scale: "linear" | "log";
+  unit: string;
+  help: string;
+  live: boolean;
+  /** null ("off") is allowed. */
+  optional: boolean;
+  choices: string[] | null;
+}
+
+/** A row of `GET api/metrics`. */
+export interface Metric {
+  name: string;
+  [key: string]: unknown;
+}
+
+// --------------------------------------------------------------------------------------------- state
+
+/** One row of scalars per update. Row i is update `first + i`; a row still being fetched is NaN. */
+export interface SeriesView {
+  readonly length: number;
+  readonly first: number;
+  readonly columns: readonly string[];
+  /** Counts up with every change. */
+  readonly revision: number;
+  /** A view of exactly `length` values, valid until the next change; empty if there is no such column. */
+  column(name: string): Float64Array;
+}
+
+/** One row per finished episode, in order; columns update, step, episodic_return, episodic_length. */
+export interface EpisodesView {
+  readonly length: number;
+  readonly revision: number;
+  column(name: string): Float64Array;
+}
+
+export interface Snapshot extends Frame<SnapshotHeader> {}
+
+export interface Picture {
+  header: PictureHeader;
+  /** The encoded image; its type is `header.mime`. */
+  image: Uint8Array;
+}
+
+export interface Connection {
+  state: "connecting" | "open" | "lost" | "outdated";
+  /** When the next attempt starts, on performance.now()'s clock; null while connected. */
+  retryAt: number | null;
+}
+
+/** What the last `state` message said. */
+export interface Status {
+  state: RunState;
+  update: number;
+  phase: Phase;
+  epoch: number;
+  minibatch: number;
+  /** The snapshot that belongs to this state; null where there is none. */
+  sequence: number | null;
+  /** Settings that wait for the next update. */
+  pending: SettingValues;
+  cause: Cause | null;
+}
+
+export interface ViewChoices {
+  theme: "system" | "light" | "dark";
+  hidden: string[];
+  maximised: string | null;
+  stepSize: StepSize;
+}
+
+export type StepSize = "phase" | "minibatch" | "epoch" | "update";
+
+export interface State {
+  connection: Connection;
+  role: "controller" | "viewer" | null;
+  lease: { holder: boolean; generation: number };
+  run: Run | null;
+  status: Status | null;
+  settings: Setting[];
+  metrics: Metric[];
+  snapshot: Snapshot | null;
+  series: SeriesView;
+  episodes: EpisodesView;
+  changes: Change[];
+  picture: Picture | null;
+  progress: Header | null;
+  view: ViewChoices;
+}
+
+/**
+ * What a view can depend on.
+ * snapshot: `snapshot`. series: `series`, `episodes`. picture: `picture`.
+ * run: `run`, `status`, `changes`, `settings`, `metrics`. theme: the resolved colours.
+ * progress: `progress`. connection: `connection`, `role`, `lease`. view: `view`.
+ */
+export type Topic = "snapshot" | "series" | "picture" | "run" | "theme" | "progress" | "connection" | "view";
+
+// -------------------------------------------------------------------------------------------- panels
+
+/** Resolved CSS colours of the current theme (`rgb(…)` or `#…`), ready for a canvas or for Plotly. */
+export interface Theme {
+  name: "light" | "dark";
+  ink: string;
+  inkSoft: string;
+  paper: string;
+  panel: string;
+  line: string;
+  grid: string;
+  accent: string;
+  danger: string;
+  policy: string;
+  value: string;
+  entropy: string;
+  loss: string;
+  advantage: string;
+  inside: string;
+  held: string;
+  pulledBack: string;
+  /** The line colour of the hatching of samples that are not trained. */
+  notTrained: string;
+  /** A font-family list. */
+  font: string;
+}
+
+export interface PanelContext {
+  theme(): Theme;
+  /** A number for people: sensible digits, true minus sign, "–" where there is none. */
+  number(value: number | null | undefined, digits?: number): string;
+  /** A setting's symbol ("ε") or label, for marks such as "ε 0.2 → 0.3". */
+  symbol(setting: string): string;
+  readonly reducedMotion: boolean;
+  /** Asks for another draw with the newest state, although nothing it needs has changed. */
+  redraw(): void;
+}
+
+export type Idea = "policy" | "value" | "entropy" | "clip" | "loss" | "advantage" | "ratio";
+export type Need = "snapshot" | "series" | "picture" | "run" | "theme";
+
+export interface PanelView {
+  needs: Need[];
+  /** Called when something in `needs` changed, the panel is visible and ready() is true. */
+  draw(state: State): void;
+  /** What the panel shows in one or two sentences, for those who cannot see it. */
+  summary(state: State): string;
+  /** The body has a new size; a draw follows. */
+  resize(): void;
+  /** true, or what the panel waits for ("the first rollout"). */
+  ready(state: State): true | string;
+}
+
+export interface Panel {
+  /** The region's accessible name, exactly as the page promises it. */
+  name: string;
+  title: string;
+  /** One line: what am I seeing? */
+  hint: string;
+  ideas: Idea[];
+  probes: string[];
+  size?: "wide" | "normal";
+  mount(body: HTMLElement, context: PanelContext): PanelView;
+}
+
+declare global {
+  /** vendor/plotly.min.js, loaded before the modules. Only what the panels use is described. */
+  const Plotly: {
+    newPlot(root: HTMLElement, data: object[], layout?: object, config?: object): Promise<unknown>;
+    animate(root: HTMLElement, frame: object, options?: object): Promise<unknown>;
+    react(root: HTMLElement, data: object[], layout?: object, config?: object): Promise<unknown>;
+    relayout(root: HTMLElement, update: object): Promise<unknown>;
+    restyle(root: HTMLElement, update: object, traces?: number | number[]): Promise<unknown>;
+    update(root: HTMLElement, data: object, layout: object, traces?: number[]): Promise<unknown>;
+    downloadImage(root: HTMLElement, options: object): Promise<string>;
+    purge(root: HTMLElement): void;
+    Icons: { [name: string]: object };
+    Plots: { resize(root: HTMLElement): Promise<unknown> };
+  };
+}
