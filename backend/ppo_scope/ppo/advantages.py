@@ -1,0 +1,47 @@
+"""Advantage estimation."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+def gae(
+    rewards: Floats,
+    values: Floats,
+    terminated: Bools,
+    truncated: Bools,
+    discount: float,
+    gae_lambda: float,
+) -> Floats:
+    """Generalised advantage estimates Â [M, N].
+
+    δ_t = R_t + γ·V(s_{t+1})·(1 − terminated_t) − V(s_t)
+    Â_t = δ_t + γλ·(1 − done_t)·Â_{t+1},  done = terminated or truncated
+
+    A terminated episode is worth nothing after its end; a truncated one would have gone on, so it bootstraps from the
+    value of its last state. In NEXT_STEP autoreset that state is the next row's observation, hence `values[t + 1]`.
+    The row after an episode's end gets a number too, which means nothing: it is no transition and never used.
+
+    Args:
+        rewards: [M, N], as the environment gave them.
+        values: [M + 1, N], V of the policy that collected, with the state after the last step.
+        terminated: [M, N].
+        truncated: [M, N].
+        discount: γ.
+        gae_lambda: λ.
+
+    Source: Schulman et al. 2016, equations 11 to 16.
+    """
+    discount, decay = np.float32(discount), np.float32(discount * gae_lambda)
+    deltas = rewards + discount * values[1:] * ~terminated - values[:-1]
+    decays = decay * ~(terminated | truncated)
+    advantages = np.empty_like(deltas)
+    following = np.zeros_like(deltas[0])
+    for t in reversed(range(len(deltas))):
+        following = deltas[t] + decays[t] * following
+        advantages[t] = following
+    return advantages

@@ -1,0 +1,115 @@
+"""Environments side by side: how they are made, what they accept and where their episodes end."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+
+from ppo_scope.ppo.distributions import Categorical, Distribution
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+Actions = NDArray[np.int64]
+
+
+class EnvironmentError(ValueError):
+    """An environment that cannot be trained on; the message is one line for the person who named it."""
+
+
+@dataclass(frozen=True)
+class Spaces:
+    """What a policy sees and does."""
+
+    observation: str
+    action: str
+    observation_size: int
+    distribution: Distribution
+
+
+def find(env: str) -> gym.envs.registration.EnvSpec:
+    """The registered environment of that id.
+
+    Raises:
+        EnvironmentError: there is none; the nearest names are given.
+    """
+    try:
+        return gym.spec(env)
+    except ModuleNotFoundError as error:
+        raise EnvironmentError(f"env {env!r}: its module cannot be imported: {error}") from None
+    except gym.error.Error as error:
+        near = difflib.get_close_matches(env, gym.registry, n=3, cutoff=0.4)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise EnvironmentError(f"env {env!r}: {_first_sentence(error)}{hint}") from None
+
+
+def _first_sentence(error: Exception) -> str:
+    text = str(error).split("\n")[0].split(". ")[0].rstrip(".")
+    return text[:200]
+
+
+def describe(observation: gym.Space[Any], action: gym.Space[Any]) -> Spaces:
+    """What the spaces mean for the networks.
+
+    Raises:
+        EnvironmentError: the policy cannot act in these spaces; the space is named.
+    """
+    if not isinstance(observation, gym.spaces.Box) or len(observation.shape) > 2:
+        raise EnvironmentError(f"observation space {observation} is not supported: it must be a Box of numbers, no image")
+    if not isinstance(action, gym.spaces.Discrete):
+        raise EnvironmentError(f"action space {action} is not supported: it must be Discrete")
+    distribution = Categorical(int(action.n), int(action.start))
+    return Spaces(str(observation), str(action), int(np.prod(observation.shape, dtype=int)), distribution)
+
+
+class Environments:
+    """N copies of an environment that act side by side and reset themselves.
+
+    Gymnasium's NEXT_STEP mode: the step after an episode's end ignores the action and returns the first observation of
+    the next episode with reward 0. Such a row is no transition; whoever stores rows must mask it (`rollout.py`).
+
+    Raises:
+        EnvironmentError: no such environment, a missing extra, or spaces that are not supported.
+    """
+
+    def __init__(self, env: str, num_envs: int, seed: int) -> None:
+        spec = find(env)
+        self.reward_threshold: float | None = spec.reward_threshold
+        self.vector: VectorEnv[Any, Any, Any] = _make(env, num_envs)
+        mode = self.vector.metadata.get("autoreset_mode")
+        if mode != AutoresetMode.NEXT_STEP:
+            raise EnvironmentError(f"env {env!r}: its autoreset mode {mode} is not supported, only NEXT_STEP")
+        self.spaces = describe(self.vector.single_observation_space, self.vector.single_action_space)
+        self.num_envs = num_envs
+        self.observations: Floats = self._flat(self.vector.reset(seed=seed)[0])
+        self.seconds = 0.0
+
+    def step(self, actions: Actions) -> tuple[Floats, Floats, Bools, Bools]:
+        """Act once everywhere: (observations [N, D], rewards [N], terminated [N], truncated [N])."""
+        start = time.perf_counter()
+        observations, rewards, terminated, truncated, _ = self.vector.step(actions)
+        self.observations = self._flat(observations)
+        self.seconds += time.perf_counter() - start
+        return self.observations, rewards, terminated, truncated
+
+    def close(self) -> None:
+        """Release what the environments hold."""
+        self.vector.close()
+
+    def _flat(self, observations: NDArray[Any]) -> Floats:
+        return observations.reshape(self.num_envs, -1).astype(np.float32, copy=False)
+
+
+def _make(env: str, num_envs: int) -> VectorEnv[Any, Any, Any]:
+    try:
+        return gym.make_vec(env, num_envs=num_envs)
+    except gym.error.DependencyNotInstalled as error:
+        raise EnvironmentError(f"env {env!r}: {error}") from None
+    except (gym.error.Error, ImportError) as error:
+        raise EnvironmentError(f"env {env!r}: cannot be made: {_first_sentence(error)}") from None

@@ -1,0 +1,72 @@
+"""PPO's loss: L = L_PG + c₁·L_VF − c₂·S, from per-sample terms.
+
+Everything here is a pure function of tensors. Samples carry weights w [B] that sum to 1 over the transitions of the
+minibatch and are 0 on rows that are none (autoreset): every mean is a dot product with them.
+
+Source: Schulman et al. 2017, equations 6, 7 and 9; L_VF without the ½ that some implementations put in.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+
+class Region(IntEnum):
+    """Where a sample stands towards the clip range, and what becomes of its policy gradient."""
+
+    NOT_TRAINED = 0
+    """An autoreset row: no transition."""
+    INSIDE = 1
+    """|r − 1| ≤ ε: the gradient flows."""
+    HELD = 2
+    """Moved beyond the range in the direction that its advantage asks for: the gradient is exactly zero."""
+    PULLED_BACK = 3
+    """Beyond the range against its advantage: the gradient flows at full size."""
+
+
+def mean_weights(trained: Tensor) -> Tensor:
+    """w with w·x = the mean of x over the samples that are trained, along the last axis: [..., B] of bool [..., B]."""
+    mask = trained.float()
+    return mask / mask.sum(-1, keepdim=True).clamp(min=1.0)
+
+
+def normalize(advantages: Tensor, trained: Tensor) -> Tensor:
+    """(Â − mean)/(std + 1e-8) along the last axis, over the samples that are trained.
+
+    The deviation is the sample deviation (n − 1), as torch, Stable-Baselines3 and CleanRL compute it. A single sample
+    has none: it becomes 0.
+    """
+    mask = trained.float()
+    count = mask.sum(-1, keepdim=True)
+    mean = (advantages * mask).sum(-1, keepdim=True) / count.clamp(min=1.0)
+    variance = ((advantages - mean).square() * mask).sum(-1, keepdim=True) / (count - 1.0).clamp(min=1.0)
+    return (advantages - mean) / (variance.sqrt() + 1e-8)
+
+
+def clipped_policy_loss(ratio: Tensor, advantages: Tensor, clip_range: float | Tensor) -> Tensor:
+    """max(−r·Â, −clip(r, 1−ε, 1+ε)·Â) per sample [B]."""
+    return torch.maximum(-advantages * ratio, -advantages * ratio.clamp(1.0 - clip_range, 1.0 + clip_range))
+
+
+def value_loss(values: Tensor, targets: Tensor, old_values: Tensor, clip_range: float | None) -> Tensor:
+    """(V − V_targ)² per sample [B]; with a clip range the larger of that and of V kept within it around V_old."""
+    unclipped = (values - targets).square()
+    if clip_range is None:
+        return unclipped
+    clipped = old_values + (values - old_values).clamp(-clip_range, clip_range)
+    return torch.maximum(unclipped, (clipped - targets).square())
+
+
+def regions(ratio: Tensor, advantages: Tensor, trained: Tensor, clip_range: float | Tensor) -> Tensor:
+    """Region of every sample (uint8, any shape), from the advantages *as used in the loss*."""
+    above, below = ratio > 1.0 + clip_range, ratio < 1.0 - clip_range
+    held = ((advantages > 0) & above) | ((advantages < 0) & below)
+    pulled_back = ((advantages < 0) & above) | ((advantages > 0) & below)
+    codes = torch.full_like(ratio, Region.INSIDE, dtype=torch.uint8)
+    codes[held] = Region.HELD
+    codes[pulled_back] = Region.PULLED_BACK
+    codes[~trained] = Region.NOT_TRAINED
+    return codes

@@ -1,0 +1,115 @@
+"""The actor and the critic, and all their weights as one vector θ."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ppo_scope.ppo.settings import Settings
+
+ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
+NUMPY_ACTIVATIONS = {nn.Tanh: np.tanh, nn.ReLU: lambda x, out: np.maximum(x, 0, out=out)}
+
+
+class ActorCritic(nn.Module):
+    """A policy and a value function: two networks, or one trunk with two heads (`shared_network`).
+
+    Every parameter is a view of `theta` [P], so that the optimizer, the norms and the copies of "the weights" are one
+    operation each, as they are in the formulas.
+
+    Source: orthogonal initialisation with gain √2, policy head 0.01, value head 1, biases 0 (Huang et al. 2022).
+    """
+
+    def __init__(self, observation_size: int, output_size: int, settings: Settings, seed: int) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        sizes = (observation_size, *settings.hidden_sizes)
+        activation = ACTIVATIONS[settings.activation]
+        self.shared = settings.shared_network
+        self.policy_trunk = _trunk(sizes, activation, generator)
+        self.value_trunk = self.policy_trunk if self.shared else _trunk(sizes, activation, generator)
+        self.policy_head = _linear(sizes[-1], output_size, 0.01, generator)
+        self.value_head = _linear(sizes[-1], 1, 1.0, generator)
+        self.theta = torch.empty(0)
+        self._flatten()
+
+    def _flatten(self) -> None:
+        parameters = list(self.parameters())
+        self.theta = torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
+        for parameter, part in zip(parameters, self.theta.split([p.numel() for p in parameters]), strict=True):
+            parameter.data = part.view_as(parameter)
+
+    def to_device(self, device: torch.device) -> ActorCritic:
+        """Move θ, and with it every parameter."""
+        self.to(device)
+        self._flatten()
+        return self
+
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """(policy outputs [B, A], values [B]) of observations [B, D]."""
+        hidden = self.policy_trunk(observations)
+        value_hidden = hidden if self.shared else self.value_trunk(observations)
+        return self.policy_head(hidden), self.value_head(value_hidden).squeeze(-1)
+
+    def gradient(self, loss: Tensor) -> Tensor:
+        """dL/dθ as one vector [P]; nothing is accumulated anywhere."""
+        gradients = torch.autograd.grad(loss, list(self.parameters()))
+        return torch.cat([gradient.reshape(-1) for gradient in gradients])
+
+    def names(self) -> list[tuple[str, slice]]:
+        """Which part of θ (and of its gradient) belongs to which parameter."""
+        start, parts = 0, []
+        for name, parameter in self.named_parameters():
+            parts.append((name, slice(start, start + parameter.numel())))
+            start += parameter.numel()
+        return parts
+
+
+def _linear(inputs: int, outputs: int, gain: float, generator: torch.Generator) -> nn.Linear:
+    # skip_init: the default initialisation would draw from torch's global generator.
+    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    nn.init.orthogonal_(layer.weight, gain, generator=generator)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _trunk(sizes: tuple[int, ...], activation: type[nn.Module], generator: torch.Generator) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        layers += [_linear(inputs, outputs, np.sqrt(2), generator), activation()]
+    return nn.Sequential(*layers)
+
+
+class Actor:
+    """The policy for acting, in NumPy: at the sizes of one vector step it is several times faster than torch.
+
+    On the CPU its weights are the very memory of θ; from another device `refresh` copies them.
+    """
+
+    def __init__(self, network: ActorCritic) -> None:
+        self._network = network
+        self._layers: list[tuple[NDArray[np.float32], NDArray[np.float32], object]] = []
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take over the weights as they are now."""
+        modules = [*self._network.policy_trunk, self._network.policy_head]
+        self._layers = []
+        for module, after in zip(modules, [*modules[1:], None], strict=True):
+            if isinstance(module, nn.Linear):
+                weight, bias = module.weight.detach().cpu().numpy(), module.bias.detach().cpu().numpy()
+                self._layers.append((weight.T, bias, NUMPY_ACTIVATIONS.get(type(after))))
+
+    def outputs(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Policy outputs [N, A] of observations [N, D]."""
+        hidden = observations
+        for weight, bias, activation in self._layers:
+            hidden = hidden @ weight
+            hidden += bias
+            if activation is not None:
+                activation(hidden, out=hidden)
+        return hidden

@@ -1,0 +1,111 @@
+"""A rollout: what the environments did under one policy, in preallocated arrays, and its collection."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppo_scope.ppo.environments import Environments
+from ppo_scope.ppo.networks import Actor
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """An episode that ended: its return, its length, and the step of the run at which it did."""
+
+    step: int
+    episodic_return: float
+    length: int
+
+
+@dataclass
+class Rollout:
+    """M steps of N environments, time first. The arrays are used again for the next rollout."""
+
+    observations: Floats
+    """[M + 1, N, D]; the last row is the state after the last step."""
+    actions: NDArray[np.int64]
+    """[M, N], as the policy drew them."""
+    rewards: Floats
+    """[M, N], as the environment gave them."""
+    terminated: Bools
+    """[M, N]"""
+    truncated: Bools
+    """[M, N]"""
+    trained: Bools
+    """[M, N]; False on autoreset rows, which are no transitions."""
+    episodes: list[Episode] = field(default_factory=list)
+    """The episodes that ended in this rollout, in order of time."""
+    seconds_environment: float = 0.0
+    seconds_inference: float = 0.0
+
+    @classmethod
+    def empty(cls, steps: int, num_envs: int, observation_size: int) -> Rollout:
+        """Room for `steps` steps."""
+        shape = (steps, num_envs)
+        return cls(
+            observations=np.zeros((steps + 1, num_envs, observation_size), np.float32),
+            actions=np.zeros(shape, np.int64),
+            rewards=np.zeros(shape, np.float32),
+            terminated=np.zeros(shape, np.bool_),
+            truncated=np.zeros(shape, np.bool_),
+            trained=np.ones(shape, np.bool_),
+        )
+
+    @property
+    def transitions(self) -> int:
+        """How many rows are transitions."""
+        return int(self.trained.sum())
+
+
+class Collector:
+    """Fills rollouts, and keeps what spans two of them: episodes under way and resets that are due."""
+
+    def __init__(self, environments: Environments) -> None:
+        self._environments = environments
+        self._reset_due = np.zeros(environments.num_envs, np.bool_)
+        self._returns = np.zeros(environments.num_envs)
+        self._lengths = np.zeros(environments.num_envs, np.int64)
+
+    def collect(self, actor: Actor, rollout: Rollout, generator: np.random.Generator, step: int) -> None:
+        """Act through the whole rollout, which is overwritten. `step` is the run's count of transitions before it."""
+        start = time.perf_counter()
+        environments, distribution = self._environments, self._environments.spaces.distribution
+        environments.seconds = 0.0
+        noise = distribution.noise(generator, rollout.actions.shape)
+        observations = environments.observations
+        rollout.observations[0] = observations
+        for t in range(len(rollout.actions)):
+            actions = distribution.act(actor.outputs(observations), noise[t])
+            rollout.actions[t] = actions
+            observations, rollout.rewards[t], rollout.terminated[t], rollout.truncated[t] = environments.step(
+                distribution.to_environment(actions)
+            )
+            rollout.observations[t + 1] = observations
+        done = rollout.terminated | rollout.truncated
+        rollout.trained[0] = ~self._reset_due
+        rollout.trained[1:] = ~done[:-1]
+        self._reset_due = done[-1].copy()
+        rollout.episodes = self._finished(rollout, done, step)
+        rollout.seconds_environment = environments.seconds
+        rollout.seconds_inference = time.perf_counter() - start - environments.seconds
+
+    def _finished(self, rollout: Rollout, done: Bools, step: int) -> list[Episode]:
+        counted = np.cumsum(rollout.trained.sum(1))
+        rewards = np.cumsum(rollout.rewards, axis=0, dtype=np.float64)
+        lengths = np.cumsum(rollout.trained, axis=0)
+        # Returns and lengths at the start of each environment's episode, relative to the sums of this rollout.
+        rewards_before, lengths_before = -self._returns, -self._lengths
+        episodes = []
+        for t, n in np.argwhere(done):
+            length = int(lengths[t, n] - lengths_before[n])
+            episodes.append(Episode(step + int(counted[t]), float(rewards[t, n] - rewards_before[n]), length))
+            rewards_before[n], lengths_before[n] = rewards[t, n], lengths[t, n]
+        self._returns, self._lengths = rewards[-1] - rewards_before, lengths[-1] - lengths_before
+        return episodes

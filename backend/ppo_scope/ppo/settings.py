@@ -1,0 +1,241 @@
+"""The one table of hyperparameters.
+
+Each field of `Settings` states its default, bounds, symbol, unit, help text and whether a change takes effect while
+the run goes on. The command line, the validation of requests, the sliders and the documentation are made from it.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+
+def knob(
+    default: Any,
+    *,
+    label: str,
+    help: str,
+    group: str,
+    live: bool = False,
+    symbol: str = "",
+    unit: str = "",
+    step: float | None = None,
+    scale: Literal["linear", "log"] = "linear",
+    slider: tuple[float, float] | None = None,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+) -> Any:
+    """Declare a setting: a pydantic field with everything that a slider, a command line and a reader need.
+
+    `slider` is the range that a slider offers where the permitted one (`ge`/`gt` to `le`) is too wide to be useful.
+    """
+    shown = {"label": label, "group": group, "live": live, "symbol": symbol, "unit": unit}
+    extra = {**shown, "step": step, "scale": scale, "slider": list(slider) if slider else None}
+    return Field(default, description=help, ge=ge, gt=gt, le=le, json_schema_extra=extra)
+
+
+class Settings(BaseModel):
+    """Every hyperparameter of a run. Immutable: `changed` gives a new one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    # fmt: off  (a table reads best in rows)
+    # The objective
+    clip_range: float = knob(
+        0.2, symbol="ε", label="Clip range", group="loss", live=True, ge=0.0, le=1.0, step=0.01,
+        help="How far the probability ratio may move from 1 before a sample stops pushing the policy further.",
+    )
+    value_coef: float = knob(
+        0.5, symbol="c₁", label="Value coefficient", group="loss", live=True, ge=0.0, le=100.0, step=0.01,
+        slider=(0.0, 2.0), help="Weight of the critic's loss L_VF in the total loss.",
+    )
+    entropy_coef: float = knob(
+        0.01, symbol="c₂", label="Entropy coefficient", group="loss", live=True, ge=0.0, le=100.0, step=0.001,
+        slider=(0.0, 0.1), help="Weight of the entropy bonus S, which rewards a policy for staying undecided.",
+    )
+    value_clip_range: float | None = knob(
+        None, label="Value clip range", group="loss", live=True, gt=0.0, le=1000.0, step=0.01, slider=(0.01, 10.0),
+        scale="log", help="Limits how far V may move from V_old in the value loss. Off: no limit.",
+    )
+    normalize_advantages: Literal["minibatch", "batch", "off"] = knob(
+        "minibatch", symbol="Â", label="Normalise advantages", group="advantages", live=True,
+        help="Shift and scale the advantages to mean 0 and deviation 1: over each minibatch, the batch, or not.",
+    )
+    discount: float = knob(
+        0.99, symbol="γ", label="Discount", group="advantages", live=True, ge=0.0, le=1.0, step=0.001,
+        help="What a reward is worth one step later. 0: only the next reward counts; 1: all count alike.",
+    )
+    gae_lambda: float = knob(
+        0.95, symbol="λ", label="GAE lambda", group="advantages", live=True, ge=0.0, le=1.0, step=0.01,
+        help="0: advantages lean on the critic (low variance, biased); 1: on the rewards (unbiased, noisy).",
+    )
+
+    # The optimisation
+    learning_rate: float = knob(
+        2.5e-4, symbol="α", label="Learning rate", group="optimizer", live=True, ge=0.0, le=1.0, step=1e-6,
+        slider=(1e-6, 1e-1), scale="log", help="Step size of Adam. Its moments stay when it changes.",
+    )
+    anneal_learning_rate: bool = knob(
+        False, label="Anneal learning rate", group="optimizer", live=True,
+        help="Lower α linearly to 0 over total_steps (which must then be set).",
+    )
+    epochs: int = knob(
+        4, symbol="K", label="Epochs", group="optimizer", live=True, ge=1, le=1000, step=1, slider=(1, 30),
+        help="How many times an update passes over its rollout before the data are thrown away.",
+    )
+    minibatches: int = knob(
+        4, symbol="n", label="Minibatches", group="optimizer", live=True, ge=1, le=65536, step=1, slider=(1, 64),
+        help="Into how many parts each epoch cuts the rollout. It must divide num_envs × rollout_steps.",
+    )
+    max_grad_norm: float | None = knob(
+        0.5, label="Gradient norm limit", group="optimizer", live=True, gt=0.0, le=1e6, step=0.01, slider=(0.01, 10.0),
+        scale="log", help="The gradient is scaled down to this global norm where it is longer. Off: never.",
+    )
+    target_kl: float | None = knob(
+        None, label="Target KL", group="optimizer", live=True, gt=0.0, le=100.0, step=0.001, slider=(0.001, 0.2),
+        scale="log", help="Ends the epochs once a minibatch's KL estimate k3 exceeds 1.5 × this. Off: never.",
+    )
+
+    # The run
+    env: str = knob("CartPole-v1", label="Environment", group="run", help="A Gymnasium environment id.")
+    seed: int = knob(
+        1, label="Seed", group="run", ge=0, le=2**31 - 1, help="The same seed repeats the run bit for bit."
+    )
+    total_steps: int | None = knob(
+        None, label="Total steps", group="run", unit="steps", ge=1, le=10**12, help="End of the run. None: endless."
+    )
+    num_envs: int = knob(
+        8, symbol="N", label="Environments", group="run", ge=1, le=65536, help="Copies acting side by side."
+    )
+    rollout_steps: int = knob(
+        128, symbol="M", label="Rollout steps", group="run", unit="steps", ge=1, le=10**6,
+        help="Steps that every environment takes per update.",
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = knob(
+        "auto", label="Device", group="run", help="Where the networks are trained. auto: CUDA where it is faster."
+    )
+    shared_network: bool = knob(
+        False, label="Shared network", group="network", help="One trunk with two heads instead of two networks."
+    )
+    hidden_sizes: tuple[int, ...] = knob(
+        (64, 64), label="Hidden layers", group="network", help="Width of each hidden layer, e.g. 64,64."
+    )
+    activation: Literal["tanh", "relu"] = knob(
+        "tanh", label="Activation", group="network", help="Nonlinearity between the layers."
+    )
+    # fmt: on
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sizes_from_list(cls, data: Any) -> Any:
+        # JSON has no tuples; everything else about the field stays strict.
+        if isinstance(data, dict) and isinstance(data.get("hidden_sizes"), list):
+            return {**data, "hidden_sizes": tuple(data["hidden_sizes"])}
+        return data
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if any(size < 1 or size > 65536 for size in self.hidden_sizes) or len(self.hidden_sizes) > 16:
+            raise ValueError("hidden_sizes: up to 16 layers of 1 to 65,536 units each")
+        if self.batch_size % self.minibatches:
+            raise ValueError(
+                f"minibatches: {self.minibatches} does not divide the batch of num_envs × rollout_steps = "
+                f"{self.num_envs} × {self.rollout_steps} = {self.batch_size}"
+            )
+        if self.anneal_learning_rate and self.total_steps is None:
+            raise ValueError("anneal_learning_rate: needs total_steps, the end towards which α falls")
+        return self
+
+    @property
+    def batch_size(self) -> int:
+        """Samples in a rollout: num_envs × rollout_steps."""
+        return self.num_envs * self.rollout_steps
+
+    @property
+    def minibatch_size(self) -> int:
+        """Samples in a minibatch."""
+        return self.batch_size // self.minibatches
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> Settings:
+        """Settings from name → value, defaults for the rest.
+
+        Raises:
+            ValueError: a name is unknown or a value does not fit; one readable line that names the setting.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ValueError(explain(error)) from None
+
+    def changed(self, **values: Any) -> Settings:
+        """The same settings but for `values`.
+
+        Raises:
+            ValueError: as in `parse`.
+        """
+        return Settings.parse({**self.model_dump(), **values})
+
+    def live(self) -> dict[str, Any]:
+        """Name → value of the settings that may change while the run goes on."""
+        return self.model_dump(include=set(LIVE))
+
+
+def explain(error: ValidationError) -> str:
+    """A validation error as one line: each setting by its name, with what is wrong with it."""
+    lines = []
+    for detail in error.errors(include_url=False):
+        name = ".".join(str(part) for part in detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            lines.append(f"{name}: there is no such setting")
+        elif detail["type"] == "value_error":
+            lines.append(str(detail["ctx"]["error"]))
+        else:
+            message = detail["msg"][0].lower() + detail["msg"][1:]
+            lines.append(f"{name}: {message} (got {json.dumps(detail['input'], default=str)[:80]})")
+    return "; ".join(dict.fromkeys(lines))
+
+
+def table() -> list[dict[str, Any]]:
+    """The table as plain rows, one per setting in order of declaration."""
+    return [_row(name) for name in Settings.model_fields]
+
+
+def _row(name: str) -> dict[str, Any]:
+    field = Settings.model_fields[name]
+    bounds = {"minimum": None, "maximum": None}
+    for constraint in field.metadata:
+        for attribute, bound in (("ge", "minimum"), ("gt", "minimum"), ("le", "maximum")):
+            value = getattr(constraint, attribute, None)
+            bounds[bound] = bounds[bound] if value is None else value
+    kind, choices, optional = _kind(field.annotation)
+    extra = typing.cast(dict[str, Any], field.json_schema_extra)
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
+    described = {"name": name, "type": kind, "choices": choices, "optional": optional, "default": default}
+    return {**described, **bounds, **extra, "help": field.description}
+
+
+def _kind(annotation: Any) -> tuple[str, list[str] | None, bool]:
+    """(type of the value, its choices, whether it may be None = off) of a field's annotation."""
+    optional = False
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        arguments = [argument for argument in typing.get_args(annotation) if argument is not type(None)]
+        annotation, optional = arguments[0], True
+    if typing.get_origin(annotation) is Literal:
+        return "choice", list(typing.get_args(annotation)), optional
+    if typing.get_origin(annotation) is tuple:
+        return "sizes", None, optional
+    return {float: "float", int: "int", bool: "bool", str: "text"}[annotation], None, optional
+
+
+LIVE = frozenset(
+    name
+    for name, field in Settings.model_fields.items()
+    if typing.cast(dict[str, Any], field.json_schema_extra)["live"]
+)
+"""Names of the settings whose change takes effect at the next update; the others need a new run."""

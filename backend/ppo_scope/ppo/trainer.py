@@ -1,0 +1,397 @@
+"""The training loop, as a generator of phases.
+
+Whoever drives it decides when the next phase happens: pausing is not asking for it. Running at full speed and
+stepping by hand execute the same code and produce the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ppo_scope.ppo import losses
+from ppo_scope.ppo.advantages import gae
+from ppo_scope.ppo.environments import Environments
+from ppo_scope.ppo.networks import Actor, ActorCritic
+from ppo_scope.ppo.rollout import Collector, Episode, Rollout
+from ppo_scope.ppo.settings import Settings
+
+ADAM_EPS = 1e-5
+EPISODES_AVERAGED = 100
+
+
+class PhaseKind(StrEnum):
+    """What has just been done."""
+
+    READY = "ready"
+    ROLLOUT = "rollout"
+    ADVANTAGES = "advantages"
+    LOSS = "loss"
+    GRADIENT = "gradient"
+    STEP = "step"
+    EPOCH = "epoch"
+    UPDATE = "update"
+
+
+class NotFiniteError(ArithmeticError):
+    """A quantity became NaN or infinite. Raised before the weights are touched; names the first such tensor."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting that changed while the run went on; `update` is the first one made with the new value."""
+
+    update: int
+    name: str
+    old: Any
+    new: Any
+
+
+@dataclass
+class Batch:
+    """A rollout as samples, flattened time first: sample t·N + n is environment n at step t. S = M·N."""
+
+    observations: Tensor
+    """[S, D]"""
+    actions: Tensor
+    """[S]"""
+    trained: Tensor
+    """[S] bool"""
+    outputs: Tensor
+    """[S, A], of the policy that collected."""
+    log_probs: Tensor
+    """[S], log π_old(a|s)"""
+    values: Tensor
+    """[S], V_old(s)"""
+    advantages: Tensor
+    """[S], raw"""
+    targets: Tensor
+    """[S], V_targ = Â + V_old"""
+
+
+@dataclass
+class Minibatch:
+    """One minibatch of an update, before its step: what went into the loss and what came out of it. B samples."""
+
+    epoch: int
+    index: int
+    samples: Tensor
+    """[B], which samples of the batch"""
+    trained: Tensor
+    """[B] bool"""
+    advantages: Tensor
+    """[B], as used in the loss"""
+    logratio: Tensor
+    """[B], log r"""
+    outputs: Tensor
+    """[B, A], of the policy as it is now"""
+    policy_loss: Tensor
+    """[], L_PG"""
+    value_loss: Tensor
+    """[], L_VF"""
+    entropy: Tensor
+    """[], S"""
+    loss: Tensor
+    """[], L"""
+    gradient_norm: Tensor | None = None
+    """[], before clipping; None until the gradient phase, and where target_kl stopped the update."""
+
+
+@dataclass
+class Update:
+    """Everything about one update, as far as it has come."""
+
+    index: int
+    settings: Settings
+    learning_rate: float
+    rollout: Rollout
+    theta_before: Tensor
+    batch: Batch | None = None
+    minibatches: list[Minibatch] = field(default_factory=list)
+    stopped_by_kl: bool = False
+    seconds_advantages: float = 0.0
+    seconds_optimise: float = 0.0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A moment between two operations of the algorithm."""
+
+    kind: PhaseKind
+    update: Update | None
+    epoch: int = 0
+    minibatch: int = 0
+
+
+class Trainer:
+    """PPO on one environment.
+
+    Raises:
+        EnvironmentError: the environment cannot be trained on.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.device = torch.device("cpu" if settings.device == "auto" else settings.device)
+        streams = np.random.SeedSequence(settings.seed).spawn(3)
+        self._acting, self._shuffling = (np.random.default_rng(stream) for stream in streams[:2])
+        self.environments = Environments(settings.env, settings.num_envs, settings.seed)
+        spaces = self.environments.spaces
+        seed = int(streams[2].generate_state(1)[0])
+        self.distribution = spaces.distribution
+        self.network = ActorCritic(spaces.observation_size, spaces.distribution.size, settings, seed)
+        self.network.to_device(self.device)
+        self._theta = torch.nn.Parameter(self.network.theta)
+        self._optimizer = torch.optim.Adam([self._theta], lr=settings.learning_rate, eps=ADAM_EPS, fused=True)
+        self._actor = Actor(self.network)
+        self._collector = Collector(self.environments)
+        self._rollout = Rollout.empty(settings.rollout_steps, settings.num_envs, spaces.observation_size)
+        self._pending: dict[str, Any] = {}
+        self.changes: list[Change] = []
+        self.episodes: deque[Episode] = deque(maxlen=EPISODES_AVERAGED)
+        self.updates = 0
+        self.steps = 0
+
+    @property
+    def pending(self) -> dict[str, Any]:
+        """Changes that wait for the next update."""
+        return dict(self._pending)
+
+    @property
+    def finished(self) -> bool:
+        """Whether total_steps is reached."""
+        return self.settings.total_steps is not None and self.steps >= self.settings.total_steps
+
+    def change(self, name: str, value: Any) -> None:
+        """Change a live setting from the next update on.
+
+        Raises:
+            ValueError: there is no such setting, it is not live, or the value does not fit the others.
+        """
+        if name not in self.settings.live():
+            known = name in type(self.settings).model_fields
+            raise ValueError(f"{name}: {'changes only with a new run' if known else 'there is no such setting'}")
+        wanted = self.settings.changed(**{**self._pending, name: value})
+        if getattr(wanted, name) == getattr(self.settings, name):
+            self._pending.pop(name, None)
+        else:
+            self._pending[name] = getattr(wanted, name)
+
+    def weights_sha256(self) -> str:
+        """A fingerprint of θ: equal if and only if all weights are equal bit for bit."""
+        return hashlib.sha256(self.network.theta.cpu().numpy().tobytes()).hexdigest()
+
+    def close(self) -> None:
+        """Release the environments."""
+        self.environments.close()
+
+    def phases(self) -> Iterator[Phase]:
+        """The run, phase by phase, until total_steps is reached.
+
+        Raises:
+            NotFiniteError: before the weights would be touched. Asking for phases anew goes on with the next rollout.
+        """
+        while not self.finished:
+            yield from self._update()
+
+    def _update(self) -> Iterator[Phase]:
+        settings = self._apply_changes()
+        update = Update(self.updates + 1, settings, self._learning_rate(), self._rollout, self.network.theta.clone())
+        self._optimizer.param_groups[0]["lr"] = update.learning_rate
+        self._actor.refresh()
+        self._collector.collect(self._actor, update.rollout, self._acting, self.steps)
+        self.steps += update.rollout.transitions
+        self.episodes.extend(update.rollout.episodes)
+        _check_rollout(update.rollout)
+        yield Phase(PhaseKind.ROLLOUT, update)
+
+        start = time.perf_counter()
+        update.batch = self._batch(update.rollout, settings)
+        update.seconds_advantages = time.perf_counter() - start
+        yield Phase(PhaseKind.ADVANTAGES, update)
+
+        for epoch in range(1, settings.epochs + 1):
+            yield from self._epoch(update, update.batch, epoch)
+            yield Phase(PhaseKind.EPOCH, update, epoch, len(update.minibatches) - (epoch - 1) * settings.minibatches)
+            if update.stopped_by_kl:
+                break
+        self.updates += 1
+        yield Phase(PhaseKind.UPDATE, update, epoch, settings.minibatches)
+
+    def _apply_changes(self) -> Settings:
+        for name, new in self._pending.items():
+            self.changes.append(Change(self.updates + 1, name, getattr(self.settings, name), new))
+        self.settings = self.settings.changed(**self._pending)
+        self._pending = {}
+        return self.settings
+
+    def _learning_rate(self) -> float:
+        if not self.settings.anneal_learning_rate or self.settings.total_steps is None:
+            return self.settings.learning_rate
+        return self.settings.learning_rate * max(0.0, 1.0 - self.steps / self.settings.total_steps)
+
+    @torch.no_grad()
+    def _batch(self, rollout: Rollout, settings: Settings) -> Batch:
+        """Judge a rollout with the networks that collected it, and estimate its advantages."""
+        steps, num_envs = rollout.actions.shape
+        observations = torch.from_numpy(rollout.observations.reshape((steps + 1) * num_envs, -1)).to(self.device)
+        actions = torch.from_numpy(rollout.actions.reshape(-1)).to(self.device)
+        outputs, values = self.network(observations)
+        log_probs, _ = self.distribution.evaluate(outputs[: len(actions)], actions)
+        all_values = values.cpu().numpy().reshape(steps + 1, num_envs)
+        estimated = gae(
+            rollout.rewards,
+            all_values,
+            rollout.terminated,
+            rollout.truncated,
+            settings.discount,
+            settings.gae_lambda,
+        )
+        advantages = torch.from_numpy(estimated.reshape(-1)).to(self.device)
+        values = values[: len(actions)]
+        return Batch(
+            observations=observations[: len(actions)],
+            actions=actions,
+            trained=torch.from_numpy(rollout.trained.reshape(-1)).to(self.device),
+            outputs=outputs[: len(actions)],
+            log_probs=log_probs,
+            values=values,
+            advantages=advantages,
+            targets=advantages + values,
+        )
+
+    def _epoch(self, update: Update, batch: Batch, epoch: int) -> Iterator[Phase]:
+        """Pass once over the batch, in a new order."""
+        start = time.perf_counter()
+        settings = update.settings
+        order = torch.from_numpy(self._shuffling.permutation(settings.batch_size)).to(self.device)
+        shuffled = Batch(*(getattr(batch, name)[order] for name in Batch.__dataclass_fields__))
+        samples = order.view(settings.minibatches, -1)
+        trained = shuffled.trained.view_as(samples)
+        advantages = _advantages_used(batch, shuffled, settings).view_as(samples)
+        weights = losses.mean_weights(trained)
+        update.seconds_optimise += time.perf_counter() - start
+
+        for index in range(settings.minibatches):
+            start = time.perf_counter()
+            part = slice(index * settings.minibatch_size, (index + 1) * settings.minibatch_size)
+            used = samples[index], trained[index], advantages[index]
+            minibatch = self._loss(update, shuffled, part, used, weights[index], epoch, index + 1)
+            update.minibatches.append(minibatch)
+            update.seconds_optimise += time.perf_counter() - start
+            yield Phase(PhaseKind.LOSS, update, epoch, index + 1)
+            if self._exceeds_target_kl(minibatch, weights[index], settings):
+                update.stopped_by_kl = True
+                return
+
+            start = time.perf_counter()
+            gradient = self.network.gradient(minibatch.loss)
+            minibatch.loss = minibatch.loss.detach()
+            minibatch.gradient_norm = torch.linalg.vector_norm(gradient)
+            self._check_gradient(minibatch, gradient)
+            update.seconds_optimise += time.perf_counter() - start
+            yield Phase(PhaseKind.GRADIENT, update, epoch, index + 1)
+
+            start = time.perf_counter()
+            self._step(gradient, minibatch.gradient_norm, settings.max_grad_norm)
+            update.seconds_optimise += time.perf_counter() - start
+            yield Phase(PhaseKind.STEP, update, epoch, index + 1)
+
+    def _loss(
+        self,
+        update: Update,
+        batch: Batch,
+        part: slice,
+        used: tuple[Tensor, Tensor, Tensor],
+        weights: Tensor,
+        epoch: int,
+        index: int,
+    ) -> Minibatch:
+        """L = L_PG + c₁·L_VF − c₂·S on one minibatch; the result's `loss` still carries its graph."""
+        settings = update.settings
+        samples, trained, mb_advantages = used
+        outputs, values = self.network(batch.observations[part])
+        log_probs, entropies = self.distribution.evaluate(outputs, batch.actions[part])
+        logratio = log_probs - batch.log_probs[part]
+        policy_loss = losses.clipped_policy_loss(logratio.exp(), mb_advantages, settings.clip_range).dot(weights)
+        value_loss = losses.value_loss(
+            values, batch.targets[part], batch.values[part], settings.value_clip_range
+        ).dot(weights)
+        entropy = entropies.dot(weights)
+        loss = policy_loss + settings.value_coef * value_loss - settings.entropy_coef * entropy
+        return Minibatch(
+            epoch=epoch,
+            index=index,
+            samples=samples,
+            trained=trained,
+            advantages=mb_advantages,
+            logratio=logratio.detach(),
+            outputs=outputs.detach(),
+            policy_loss=policy_loss.detach(),
+            value_loss=value_loss.detach(),
+            entropy=entropy.detach(),
+            loss=loss,
+        )
+
+    def _exceeds_target_kl(self, minibatch: Minibatch, weights: Tensor, settings: Settings) -> bool:
+        if settings.target_kl is None:
+            return False
+        logratio = minibatch.logratio
+        k3 = (logratio.expm1() - logratio).dot(weights)
+        return bool(k3 > 1.5 * settings.target_kl)
+
+    def _step(self, gradient: Tensor, norm: Tensor, limit: float | None) -> None:
+        if limit is not None:
+            gradient.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
+        self._theta.grad = gradient
+        self._optimizer.step()
+        self._theta.grad = None
+
+    def _check_gradient(self, minibatch: Minibatch, gradient: Tensor) -> None:
+        """
+        Raises:
+            NotFiniteError: the gradient has no finite norm; names the first tensor at fault.
+        """
+        if minibatch.gradient_norm is None or math.isfinite(minibatch.gradient_norm.item()):
+            return
+        where = f"epoch {minibatch.epoch}, minibatch {minibatch.index}"
+        for name in ("logratio", "policy_loss", "value_loss", "entropy", "loss"):
+            if not torch.isfinite(getattr(minibatch, name)).all():
+                raise NotFiniteError(f"{name} is not finite at {where}")
+        for name, part in self.network.names():
+            if not torch.isfinite(gradient[part]).all():
+                raise NotFiniteError(f"the gradient of {name} is not finite at {where}")
+        raise NotFiniteError(f"the norm of the gradient is not finite at {where}")
+
+
+def _advantages_used(batch: Batch, shuffled: Batch, settings: Settings) -> Tensor:
+    """Advantages as the loss takes them, in shuffled order [S]."""
+    advantages, trained = shuffled.advantages, shuffled.trained
+    if settings.normalize_advantages == "minibatch":
+        rows = (settings.minibatches, -1)
+        return losses.normalize(advantages.view(rows), trained.view(rows)).view(-1)
+    if settings.normalize_advantages == "batch":
+        return losses.normalize(advantages, trained)
+    return advantages
+
+
+def _check_rollout(rollout: Rollout) -> None:
+    """
+    Raises:
+        NotFiniteError: the environment gave an observation or a reward that is no finite number.
+    """
+    for name, array in (("observation", rollout.observations), ("reward", rollout.rewards)):
+        finite = np.isfinite(array)
+        if not finite.all():
+            t, n = np.argwhere(~finite)[0][:2]
+            raise NotFiniteError(f"the environment's {name} is not finite: environment {n}, step {t} of the rollout")
