@@ -63,10 +63,8 @@ def value_loss(values: Tensor, targets: Tensor, old_values: Tensor, clip_range: 
 def regions(ratio: Tensor, advantages: Tensor, trained: Tensor, clip_range: float | Tensor) -> Tensor:
     """Region of every sample (uint8, any shape), from the advantages *as used in the loss*."""
     above, below = ratio > 1.0 + clip_range, ratio < 1.0 - clip_range
-    held = ((advantages > 0) & above) | ((advantages < 0) & below)
-    pulled_back = ((advantages < 0) & above) | ((advantages > 0) & below)
-    codes = torch.full_like(ratio, Region.INSIDE, dtype=torch.uint8)
-    codes[held] = Region.HELD
-    codes[pulled_back] = Region.PULLED_BACK
-    codes[~trained] = Region.NOT_TRAINED
-    return codes
+    good, bad = advantages > 0, advantages < 0
+    held = (good & above) | (bad & below)
+    pulled_back = (bad & above) | (good & below)
+    # The codes are consecutive, so a sum of masks gives them without any branching.
+    return (Region.INSIDE + held.byte() + 2 * pulled_back.byte()) * trained.byte()

@@ -1,0 +1,215 @@
+"""The probes: from a moment to named scalars and arrays of a snapshot, and to the row of a series.
+
+A probe runs only while somebody looks at what it draws (docs/protocol.md names what each one gives).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppo_scope.ppo.losses import Region
+from ppo_scope.ppo.trainer import PhaseKind
+from ppo_scope.probes.metrics import SERIES_COLUMNS
+from ppo_scope.probes.moment import Moment
+
+BINS = 64
+SAMPLE_CAP = 4096
+RATIO_LIMITS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Half-ranges of the ratio histogram in log r; what lies beyond the last is counted as outside."""
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Measurement:
+    """What a probe found."""
+
+    scalars: dict[str, float] = field(default_factory=dict)
+    arrays: dict[str, Array] = field(default_factory=dict)
+
+
+def measure(moment: Moment, watched: frozenset[str]) -> Measurement:
+    """The scalars that are always on and everything that the watched probes add. Unknown names are ignored."""
+    found = Measurement()
+    if moment.phase.update is None:
+        return found
+    found.scalars.update(moment.aggregated())
+    found.scalars.update(rollout_scalars(moment))
+    for name in sorted(watched & PROBES.keys()):
+        probed = PROBES[name](moment)
+        found.scalars.update(probed.scalars)
+        found.arrays.update(probed.arrays)
+    return found
+
+
+def series_row(moment: Moment, seconds_probes: float) -> list[float]:
+    """The row of `SERIES_COLUMNS` of a finished update."""
+    values = {**moment.aggregated(), **rollout_scalars(moment), "seconds_probes": seconds_probes}
+    return [values.get(name, math.nan) for name in SERIES_COLUMNS]
+
+
+def rollout_scalars(moment: Moment) -> dict[str, float]:
+    """What concerns the rollout and the update as a whole, as far as the update has come."""
+    trainer, update = moment.trainer, moment.update
+    episodes = trainer.episodes
+    values: dict[str, float] = {
+        "steps": trainer.steps,
+        "learning_rate": update.learning_rate,
+        "seconds_environment": update.rollout.seconds_environment,
+        "seconds_inference": update.rollout.seconds_inference,
+        "seconds_advantages": update.seconds_advantages,
+        "seconds_optimise": update.seconds_optimise,
+    }
+    if episodes:
+        values["episodic_return_mean"] = float(np.mean([episode.episodic_return for episode in episodes]))
+        values["episodic_length_mean"] = float(np.mean([episode.length for episode in episodes]))
+    batch = moment.batch
+    if batch is None:
+        return values
+    trained = moment.trained
+    advantages, targets = batch.advantages.cpu().numpy()[trained], batch.targets.cpu().numpy()[trained]
+    values["advantage_mean"] = float(advantages.mean())
+    values["advantage_std"] = float(advantages.std())
+    values["explained_variance_before"] = _explained(targets, batch.values.cpu().numpy()[trained])
+    if update.minibatches:
+        first = update.minibatches[0]
+        error = np.abs(np.expm1(first.logratio.cpu().numpy()))[first.trained.cpu().numpy()]
+        values["first_ratio_error"] = float(error.max(initial=0.0))
+        used = moment.advantages_used[trained]
+        seen = ~np.isnan(used)
+        values["flipped_fraction"] = float((np.sign(used[seen]) != np.sign(advantages[seen])).mean())
+    if moment.after is not None:
+        logratio, kl, entropies, v = (array[trained] for array in moment.after)
+        theta, before = trainer.network.theta, update.theta_before
+        values["final_ratio_min"] = float(np.exp(logratio.min()))
+        values["final_ratio_max"] = float(np.exp(logratio.max()))
+        values["final_kl_exact"] = float(kl.mean())
+        values["final_entropy"] = float(entropies.mean())
+        values["explained_variance"] = _explained(targets, v)
+        values["theta_change"] = float((theta - before).norm() / before.norm())
+    return values
+
+
+def _explained(targets: Array, values: Array) -> float:
+    variance = float(targets.var())
+    return 1.0 - float((targets - values).var()) / variance if variance > 0 else math.nan
+
+
+def _ratio(moment: Moment) -> Measurement:
+    """The histogram of log r by region, exact over what the phase covers."""
+    covered = moment.in_minibatch & moment.trained
+    logratio, codes = moment.logratio[covered], moment.regions[covered]
+    clip_range = moment.update.settings.clip_range
+    widest = max(float(np.abs(logratio).max(initial=0.0)), math.log1p(clip_range))
+    limit = next((limit for limit in RATIO_LIMITS if widest <= limit), RATIO_LIMITS[-1])
+    below, above = logratio < -limit, logratio > limit
+    bins = np.clip(((logratio + limit) * (BINS / (2 * limit))).astype(np.int64), 0, BINS - 1)
+    shown = (Region.INSIDE, Region.HELD, Region.PULLED_BACK)
+    counts = [np.bincount(bins[(codes == code) & ~below & ~above], minlength=BINS) for code in shown]
+    outside = [[int((below & (codes == code)).sum()), int((above & (codes == code)).sum())] for code in shown]
+    arrays = {"ratio_counts": np.array(counts, np.uint32), "ratio_outside": np.array(outside, np.uint32)}
+    return Measurement({"ratio_limit": limit}, arrays)
+
+
+def _samples(moment: Moment) -> Measurement:
+    """Per sample: ratio, region, membership in the minibatch, episode end, Â as used."""
+    rollout = moment.update.rollout
+    ends = np.where(rollout.terminated, np.uint8(1), np.where(rollout.truncated, np.uint8(2), np.uint8(0)))
+    used = np.where(moment.trained, moment.advantages_used, np.float32(np.nan))
+    chosen = chosen_environments(moment)
+    arrays = {
+        "environments": chosen,
+        "ratio": _by_environment(np.exp(moment.logratio), moment, chosen),
+        "region": _by_environment(moment.regions, moment, chosen),
+        "in_minibatch": _by_environment(moment.in_minibatch.astype(np.uint8), moment, chosen),
+        "episode_end": _by_environment(ends.reshape(-1), moment, chosen),
+        "advantage_used": _by_environment(used, moment, chosen),
+    }
+    return Measurement(arrays=arrays)
+
+
+def _advantages(moment: Moment) -> Measurement:
+    """Histograms of Â, raw and as used, and Â raw per sample."""
+    batch = moment.batch
+    if batch is None:
+        return Measurement()
+    raw = np.where(moment.trained, batch.advantages.cpu().numpy(), np.float32(np.nan))
+    covered = moment.in_minibatch & moment.trained
+    counts, low, high = _symmetric_histogram(raw[covered])
+    chosen = chosen_environments(moment)
+    scalars = {"advantage_low": low, "advantage_high": high}
+    arrays = {"advantage_counts": counts, "advantage": _by_environment(raw, moment, chosen)}
+    used = moment.advantages_used[covered]
+    if not np.isnan(used).all():
+        counts, low, high = _symmetric_histogram(used[~np.isnan(used)])
+        scalars |= {"advantage_used_low": low, "advantage_used_high": high}
+        arrays["advantage_used_counts"] = counts
+    return Measurement(scalars, arrays)
+
+
+def _values(moment: Moment) -> Measurement:
+    """Rewards, V of the policy that collected, and V_targ per sample."""
+    chosen = chosen_environments(moment)
+    arrays = {"reward": _by_environment(moment.update.rollout.rewards.reshape(-1), moment, chosen)}
+    batch = moment.batch
+    if batch is not None:
+        for name, tensor in (("value", batch.values), ("value_target", batch.targets)):
+            arrays[name] = _by_environment(tensor.cpu().numpy(), moment, chosen)
+    return Measurement(arrays=arrays)
+
+
+def _minibatches(moment: Moment) -> Measurement:
+    """One row of metrics per minibatch of this update so far."""
+    return Measurement(arrays={"minibatches": moment.minibatch_rows.astype(np.float32)})
+
+
+PROBES: Mapping[str, Callable[[Moment], Measurement]] = {
+    "ratio": _ratio,
+    "samples": _samples,
+    "advantages": _advantages,
+    "values": _values,
+    "minibatches": _minibatches,
+}
+"""Every probe by the name that a page asks for."""
+
+
+def chosen_environments(moment: Moment) -> NDArray[np.int32]:
+    """Which environments are shown sample by sample: whole ones, at most `SAMPLE_CAP` samples, fixed by the seed."""
+    settings = moment.update.settings
+    room = max(1, SAMPLE_CAP // settings.rollout_steps)
+    if settings.num_envs <= room:
+        return np.arange(settings.num_envs, dtype=np.int32)
+    generator = np.random.default_rng(settings.seed)
+    return np.sort(generator.choice(settings.num_envs, room, replace=False)).astype(np.int32)
+
+
+def _by_environment(flat: Array, moment: Moment, chosen: NDArray[np.int32]) -> Array:
+    """[S] time first → [E, T] of the chosen environments."""
+    settings = moment.update.settings
+    return flat.reshape(settings.rollout_steps, settings.num_envs)[:SAMPLE_CAP, chosen].T
+
+
+def _symmetric_histogram(values: Array) -> tuple[NDArray[np.uint32], float, float]:
+    """Counts in 64 equal bins over a round range, symmetric around 0, that holds all values."""
+    limit = round_up(float(np.abs(values).max(initial=0.0)))
+    bins = np.clip(((values + limit) * (BINS / (2 * limit))).astype(np.int64), 0, BINS - 1)
+    return np.bincount(bins, minlength=BINS).astype(np.uint32), -limit, limit
+
+
+def round_up(value: float) -> float:
+    """The next of …, 0.1, 0.2, 0.5, 1, 2, 5, 10, …; 1 for 0."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1.0, 2.0, 5.0, 10.0, 20.0) if value <= step * power)
+
+
+def is_stop_of(kind: PhaseKind, size: str) -> bool:
+    """Whether a step of that size (phase, minibatch, epoch, update) ends at this phase."""
+    return size == "phase" or kind.value == {"minibatch": "step"}.get(size, size)
