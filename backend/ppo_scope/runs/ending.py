@@ -1,0 +1,114 @@
+"""Why a training process ended, in the words that the page shows."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+CGROUP_FILES = ("memory.events", "memory.oom_control")
+"""Where the kernel counts its out-of-memory kills: control groups version 2 and version 1."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What happened, the evidence, and what to do."""
+
+    summary: str
+    detail: str
+    remedy: str
+
+    def describe(self) -> dict[str, str]:
+        """As in the protocol."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The state that a run ends in, and its cause where there is something to explain."""
+
+    state: str
+    cause: Cause | None = None
+
+
+def classify(exitcode: int, *, reported: str, asked: bool, out_of_memory: bool, output: str) -> Ending:
+    """The ending of a process.
+
+    Args:
+        exitcode: as multiprocessing gives it: negative where a signal ended the process.
+        reported: the last state that the process reported about itself.
+        asked: the server asked it to stop.
+        out_of_memory: the kernel ran out of memory while the process lived.
+        output: the tail of what it printed.
+    """
+    if reported in {"finished", "failed"}:
+        return Ending(reported)
+    if asked:
+        return Ending("stopped")
+    if exitcode == -signal.SIGKILL and out_of_memory:
+        return Ending("out_of_memory", _out_of_memory(output))
+    if exitcode < 0:
+        return Ending("killed", _killed(-exitcode, output))
+    return Ending("failed", _failed(exitcode, output))
+
+
+def _out_of_memory(output: str) -> Cause:
+    return Cause(
+        "The system ran out of memory and ended the training process.",
+        output,
+        "Use fewer environments, a shorter rollout or smaller networks, or close other programs; then restart.",
+    )
+
+
+def _killed(number: int, output: str) -> Cause:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    if number in {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE}:
+        remedy = (
+            "Compiled code crashed, usually the environment's or a driver's: see the detail; then restart."
+        )
+        return Cause(f"The training process crashed ({name}).", output, remedy)
+    remedy = (
+        "Something outside of PPO Scope ended it. What was measured so far is kept; restart to train again."
+    )
+    return Cause(f"The training process was killed ({name}).", output, remedy)
+
+
+def _failed(exitcode: int, output: str) -> Cause:
+    return Cause(
+        f"The training process ended by itself (exit code {exitcode}) without saying why.",
+        output or "It printed nothing.",
+        "The detail holds the last lines that it printed. Correct their cause, then restart.",
+    )
+
+
+def out_of_memory_kills() -> int:
+    """How many processes the kernel has ended for want of memory, as far as this process may know."""
+    for path in _counters():
+        try:
+            lines = path.read_text().splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            name, _, count = line.partition(" ")
+            if name == "oom_kill":
+                return int(count)
+    return 0
+
+
+def _counters() -> list[Path]:
+    """Candidate files, the most specific first; the last one counts for the whole machine."""
+    root, paths = Path("/sys/fs/cgroup"), []
+    try:
+        groups = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        groups = []
+    for group in groups:
+        _, controllers, name = group.split(":", 2)
+        base = root / controllers if controllers else root
+        # Inside a container the path is the host's, while the files appear at the root of the mount.
+        paths += [base / name.lstrip("/") / file for file in CGROUP_FILES]
+        paths += [base / file for file in CGROUP_FILES]
+    return [*paths, Path("/proc/vmstat")]

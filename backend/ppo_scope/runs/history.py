@@ -1,0 +1,148 @@
+"""What is kept of a run: every row of its series and every episode, its changes, and the newest snapshots.
+
+In memory. The interface is narrow, append and read, so that a file can stand behind it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.float64]
+
+MAX_ROWS = 500_000
+"""Updates whose row of scalars is kept; the older half of them goes when there are more."""
+MAX_EPISODES = 1_000_000
+SNAPSHOT_BYTES = 64 * 1024 * 1024
+"""Room for the snapshots of the newest updates."""
+RETIRED_SNAPSHOT_BYTES = 4 * 1024 * 1024
+"""The same for a run that has ended and been replaced by another one."""
+EPISODE_COLUMNS = ("update", "step", "episodic_return", "episodic_length")
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Rows of consecutive updates, the first of them `first`, and the episodes that ended in the same updates."""
+
+    columns: tuple[str, ...]
+    first: int
+    rows: Rows
+    episodes: Rows
+
+
+class Table:
+    """Rows that are appended, in one block of memory that doubles when it is full, up to `limit` rows."""
+
+    def __init__(self, width: int, limit: int) -> None:
+        self.dropped = 0
+        self._limit = limit
+        self._length = 0
+        self._block: Rows = np.empty((min(256, limit), width))
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def rows(self) -> Rows:
+        """A view of what is kept, valid until the next `append`."""
+        return self._block[: self._length]
+
+    def append(self, rows: Rows) -> None:
+        """Add rows at the end; beyond the limit, the older half of what is kept goes.
+
+        Raises:
+            ValueError: the rows have another width.
+        """
+        if rows.ndim != 2 or rows.shape[1] != self._block.shape[1]:
+            raise ValueError(
+                f"rows of shape {rows.shape} do not fit a table of {self._block.shape[1]} columns"
+            )
+        rows = rows[-self._limit :]
+        length = self._length + len(rows)
+        if length > self._limit:
+            kept = self.rows[max(self._length // 2, length - self._limit) :].copy()
+            self.dropped += self._length - len(kept)
+            self._block[: len(kept)] = kept
+            self._length, length = len(kept), len(kept) + len(rows)
+        if length > len(self._block):
+            block = np.empty((min(self._limit, max(length, 2 * len(self._block))), self._block.shape[1]))
+            block[: self._length] = self.rows
+            self._block = block
+        self._block[self._length : length] = rows
+        self._length = length
+
+
+class History:
+    """The history of one run. Bounds: `MAX_ROWS`, `MAX_EPISODES`, and `snapshot_bytes` of snapshots."""
+
+    def __init__(self, snapshot_bytes: int = SNAPSHOT_BYTES, max_rows: int = MAX_ROWS) -> None:
+        self.columns: tuple[str, ...] = ()
+        self.changes: list[dict[str, Any]] = []
+        self._max_rows = max_rows
+        self._rows: Table | None = None
+        self._start = 0
+        self._episodes = Table(len(EPISODE_COLUMNS), MAX_EPISODES)
+        self._snapshots: OrderedDict[int, bytes] = OrderedDict()
+        self._snapshot_bytes = snapshot_bytes
+        self._snapshots_held = 0
+
+    @property
+    def first(self) -> int:
+        """The oldest update whose row is kept."""
+        return self._start + (self._rows.dropped if self._rows else 0)
+
+    @property
+    def last(self) -> int:
+        """The newest update whose row is kept; one less than `first` where there is none."""
+        return self.first + (len(self._rows) if self._rows else 0) - 1
+
+    def append_series(self, columns: list[str], first: int, rows: Rows, episodes: Rows) -> None:
+        """Add the rows of the updates from `first` on, and episodes.
+
+        Raises:
+            ValueError: the columns are not those of the rows before, or the rows do not follow them.
+        """
+        if self._rows is None:
+            self.columns, self._start = tuple(columns), first
+            self._rows = Table(len(columns), self._max_rows)
+        if tuple(columns) != self.columns:
+            raise ValueError(f"the columns of the series changed at update {first}")
+        if first != self.last + 1:
+            raise ValueError(f"the series goes on with update {first}, but its last one was {self.last}")
+        self._rows.append(rows)
+        self._episodes.append(episodes)
+
+    def slice(self, start: int | None = None, end: int | None = None, limit: int = MAX_ROWS) -> Slice:
+        """The rows of the updates `start` to `end`, both included, as far as they are kept; at most `limit` rows."""
+        first = max(self.first, self.first if start is None else start)
+        last = min(self.last, self.last if end is None else end, first + limit - 1)
+        rows = np.empty((0, len(self.columns)))
+        if self._rows is not None and last >= first:
+            rows = self._rows.rows[first - self.first : last + 1 - self.first].copy()
+        updates = self._episodes.rows[:, 0]
+        low, high = np.searchsorted(updates, [first, last + 1])
+        return Slice(self.columns, first, rows, self._episodes.rows[low : max(low, high)].copy())
+
+    def keep_snapshot(self, update: int, message: bytes) -> None:
+        """Keep the snapshot of an update; the oldest ones make room for it."""
+        self._snapshots_held += len(message) - len(self._snapshots.pop(update, b""))
+        self._snapshots[update] = message
+        self._trim()
+
+    def snapshot(self, update: int) -> bytes | None:
+        """The snapshot of an update, if it is still kept."""
+        return self._snapshots.get(update)
+
+    def retire(self) -> None:
+        """The run is no longer the one that is looked at: keep its series, and few of its snapshots."""
+        self._snapshot_bytes = min(self._snapshot_bytes, RETIRED_SNAPSHOT_BYTES)
+        self._trim()
+
+    def _trim(self) -> None:
+        while self._snapshots_held > self._snapshot_bytes:
+            _, message = self._snapshots.popitem(last=False)
+            self._snapshots_held -= len(message)

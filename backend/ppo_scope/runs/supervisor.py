@@ -1,0 +1,392 @@
+"""Runs and the processes behind them: started, followed, stopped, restarted.
+
+Everything here runs on the event loop but `_Inbox.frame` and `_Inbox.ended`, which the process's reading thread calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.probes import frame as frames
+from ppo_scope.runs import ending
+from ppo_scope.runs.history import History
+from ppo_scope.runs.process import DEFAULT_WORKER, NotReading, TrainingProcess
+
+logger = logging.getLogger(__name__)
+
+KEPT_RUNS = 8
+"""Runs that stay listed, the current one included."""
+STALL_AFTER = 10.0
+"""Seconds without a sign of life after which a run counts as stalled."""
+START_WITHIN = 120.0
+"""The same before the first sign: importing torch from a cold disk takes its time."""
+PATIENCE = (3.0, 1.0, 2.0)
+"""Seconds that a process has to end after being asked, after SIGTERM, and after SIGKILL."""
+INBOX_BYTES = 32 * 1024 * 1024
+"""Frames that may wait for the event loop; a process that is faster than that waits in its pipe."""
+
+ENDED = frozenset({"finished", "stopped", "failed", "killed", "out_of_memory"})
+"""States that a run does not leave."""
+
+HEADER = frozenset({"protocol", "kind", "run", "sequence", "scalars", "arrays", "event"})
+POSITION = ("update", "phase", "epoch", "epochs", "minibatch", "minibatches")
+LATEST = ("snapshot", "series", "picture", "progress")
+"""Kinds of frames that pages get."""
+
+STALLED = ending.Cause(
+    "The training process has given no sign of life for {seconds:.0f} seconds.",
+    "It may be stopped by the system, or an environment hangs in its step.",
+    "Wait for it, or restart: that ends the process.",
+)
+
+
+class Listener(Protocol):
+    """What a supervisor tells about its runs; called on the event loop."""
+
+    def frame(self, run: Run, header: dict[str, Any], message: bytes) -> None:
+        """A frame for the pages."""
+
+    def state(self, run: Run) -> None:
+        """The run's state, position or cause changed: see `Run.status`."""
+
+    def change(self, run: Run, change: dict[str, Any]) -> None:
+        """A setting took effect."""
+
+    def reply(self, run: Run, command: str, code: str | None, message: str) -> None:
+        """The process answered a command: `code` is None for yes."""
+
+    def current(self, run: Run) -> None:
+        """A new run became the current one."""
+
+
+class Run:
+    """One run: what the server knows of it, and its process while that lives."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        paused: bool,
+        listener: Listener,
+        worker: str,
+        stall_after: float = STALL_AFTER,
+    ) -> None:
+        self.id = secrets.token_hex(4)
+        self.created = datetime.now(UTC).isoformat(timespec="seconds")
+        self.history = History()
+        self.settings: dict[str, Any] = json.loads(settings.model_dump_json())
+        self.pending: dict[str, Any] = {}
+        self.facts: dict[str, Any] = {
+            "device": settings.device,
+            "reward_threshold": None,
+            "observation": None,
+            "action": None,
+        }
+        self.cause: dict[str, str] | None = None
+        self.latest: dict[str, tuple[dict[str, Any], bytes]] = {}
+        self.wants_pause = paused
+        self._position: dict[str, Any] = {name: 0 for name in POSITION} | {"phase": "ready"}
+        self._reported = "starting"
+        self._stop: int | None = None  # the snapshot that belongs to the state
+        self._stalled = False
+        self._ended: str | None = None
+        self._asked = False
+        self._complained = False
+        self._done = asyncio.Event()
+        self._listener = listener
+        self._stall_after = stall_after
+        self._heard = time.monotonic()
+        self._unanswered: dict[str, float] = {}
+        self._memory_kills = ending.out_of_memory_kills()
+        inbox = _Inbox(asyncio.get_running_loop(), self._receive, self._exited)
+        self._process = TrainingProcess(self.id, self.settings, paused=paused, receiver=inbox, worker=worker)
+
+    @property
+    def state(self) -> str:
+        """One of the protocol's states."""
+        return self._ended or ("stalled" if self._stalled else self._reported)
+
+    @property
+    def ended(self) -> bool:
+        """The process is gone, or has nothing left to do."""
+        return self.state in ENDED
+
+    @property
+    def pid(self) -> int:
+        """The number of the process, which leads a group of its own."""
+        return self._process.pid
+
+    def describe(self) -> dict[str, Any]:
+        """The run object of the protocol."""
+        return {
+            "id": self.id,
+            "environment": self.settings["env"],
+            "seed": self.settings["seed"],
+            "state": self.state,
+            "update": self._position["update"],
+            "settings": self.settings,
+            "changes": self.history.changes,
+            "pending": self.pending,
+            "cause": self.cause,
+            "created": self.created,
+            **self.facts,
+        }
+
+    def status(self) -> dict[str, Any]:
+        """The `state` message of the protocol, without its type."""
+        return {
+            "run": self.id,
+            "state": self.state,
+            **self._position,
+            "sequence": self._stop,
+            "pending": self.pending,
+            "cause": self.cause,
+        }
+
+    def send(self, command: dict[str, Any]) -> None:
+        """Hand a command to the process; never blocks. A command with an `id` is answered by `Listener.reply`.
+
+        Raises:
+            NotReading: too many commands wait for it already.
+        """
+        self._process.send(json.dumps(command, allow_nan=False).encode())
+        if "id" in command:
+            self._unanswered[command["id"]] = time.monotonic()
+
+    async def stop(self) -> None:
+        """End the process and all that it started: asked, then told, then killed, within the sum of `PATIENCE`."""
+        self._asked = True
+        with contextlib.suppress(NotReading):
+            self._process.send(b'{"type":"stop","id":"stop"}')
+        for patience, number in zip(PATIENCE, (signal.SIGTERM, signal.SIGKILL, None), strict=True):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._done.wait(), patience)
+                return
+            if number is not None:
+                self._process.kill(number)
+
+    def kill(self) -> None:
+        """End the process at once, without waiting for it. Safe in a signal handler's situation."""
+        self._asked = True
+        self._process.kill(signal.SIGKILL)
+
+    def look(self) -> None:
+        """Notice a process that lives and gives no sign of it; called every now and then."""
+        if self.ended:
+            return
+        now = time.monotonic()
+        limit = START_WITHIN if self._reported == "starting" else self._stall_after
+        silent = now - self._heard
+        waiting = now - min(self._unanswered.values(), default=now)
+        # A paused run may be silent as long as it likes, unless somebody waits for its answer.
+        stalled = silent > limit and (self._reported != "paused" or waiting > limit)
+        if stalled and not self._stalled:
+            self._stalled = True
+            summary = STALLED.summary.format(seconds=silent)
+            self.cause = ending.Cause(summary, STALLED.detail, STALLED.remedy).describe()
+            self._listener.state(self)
+
+    def _receive(self, messages: list[bytes]) -> None:
+        self._heard = time.monotonic()
+        if self._stalled:
+            self._stalled, self.cause = False, None
+            self._listener.state(self)
+        for message in messages:
+            try:
+                self._read(message)
+            except (ValueError, KeyError, TypeError):
+                # Training is worth more than a frame: drop it, say so once, go on.
+                if not self._complained:
+                    logger.exception(
+                        "Run %s sent a frame that is not in the protocol; such frames are dropped.", self.id
+                    )
+                    self._complained = True
+
+    def _read(self, message: bytes) -> None:
+        header = frames.header(message)
+        self._position.update({name: header[name] for name in POSITION})
+        kind = header["kind"]
+        if kind == "event":
+            self._event(header)
+        elif kind in LATEST:
+            self._keep(kind, header, message)
+            self._listener.frame(self, header, message)
+        else:
+            raise ValueError(f"unknown kind of frame {kind!r}")
+
+    def _keep(self, kind: str, header: dict[str, Any], message: bytes) -> None:
+        self.latest[kind] = (header, message)
+        if kind == "series":
+            _, arrays = frames.decode(message)
+            self.history.append_series(header["columns"], header["first"], arrays["rows"], arrays["episodes"])
+        elif kind == "snapshot" and header["phase"] == "update":
+            self.history.keep_snapshot(header["update"], message)
+
+    def _event(self, header: dict[str, Any]) -> None:
+        match header["event"]:
+            case "started":
+                self.facts.update({k: v for k, v in header.items() if k not in HEADER and k not in POSITION})
+                self._listener.state(self)
+            case "state":
+                self._reported = header["state"]
+                if self._reported in {"running", "paused"}:
+                    self.wants_pause = self._reported == "paused"
+                self._stop = header.get("snapshot") or None
+                self.pending = header.get("pending") or {}
+                self.cause = header.get("cause")
+                self._listener.state(self)
+            case "change":
+                change = {name: header[name] for name in ("name", "old", "new")}
+                change = {"update": header["first_update"], **change}
+                self.history.changes.append(change)
+                self.settings = {**self.settings, change["name"]: change["new"]}
+                self.pending = {name: value for name, value in self.pending.items() if name != change["name"]}
+                self._listener.change(self, change)
+            case "reply":
+                self._unanswered.pop(header["id"], None)
+                self._listener.reply(self, header["id"], header.get("code"), header.get("message") or "")
+            case other:
+                raise ValueError(f"unknown event {other!r}")
+
+    def _exited(self, exitcode: int) -> None:
+        if self._ended is None:
+            result = ending.classify(
+                exitcode,
+                reported=self._reported,
+                asked=self._asked,
+                out_of_memory=ending.out_of_memory_kills() > self._memory_kills,
+                output=self._process.output,
+            )
+            self._ended = result.state
+            if not (result.state == "failed" and self.cause):
+                self.cause = result.cause.describe() if result.cause else None
+            self._listener.state(self)
+        for command in list(self._unanswered):
+            self._listener.reply(self, command, "not_running", "The run ended before it could answer.")
+        self._unanswered.clear()
+        self._done.set()
+
+
+class _Inbox:
+    """Hands what a process sends to the event loop, in batches, and lets it wait where the loop falls behind."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        receive: Callable[[list[bytes]], None],
+        exited: Callable[[int], None],
+    ) -> None:
+        self._loop, self._receive, self._exited = loop, receive, exited
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
+        self._room = threading.Condition()
+
+    def frame(self, message: bytes) -> None:
+        with self._room:
+            self._room.wait_for(lambda: self._size < INBOX_BYTES or self._loop.is_closed(), timeout=60)
+            self._waiting.append(message)
+            self._size += len(message)
+            first = len(self._waiting) == 1
+        if first:
+            self._call(self._hand_over)
+
+    def ended(self, exitcode: int) -> None:
+        self._call(lambda: self._exited(exitcode))
+
+    def _hand_over(self) -> None:
+        with self._room:
+            messages = list(self._waiting)
+            self._waiting.clear()
+            self._size = 0
+            self._room.notify()
+        self._receive(messages)
+
+    def _call(self, function: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has closed: the server is leaving
+            self._loop.call_soon_threadsafe(function)
+
+
+class Supervisor:
+    """The runs of one server: at most one is current, the older ones stay listed with their histories."""
+
+    def __init__(
+        self, listener: Listener, *, worker: str = DEFAULT_WORKER, stall_after: float = STALL_AFTER
+    ) -> None:
+        self._listener = listener
+        self._worker = worker
+        self._stall_after = stall_after
+        self._runs: dict[str, Run] = {}
+        self._starting = asyncio.Lock()
+        self.current: Run | None = None
+
+    @property
+    def busy(self) -> bool:
+        """A run is being replaced right now."""
+        return self._starting.locked()
+
+    def runs(self) -> list[Run]:
+        """All that are kept, the newest first."""
+        return list(reversed(self._runs.values()))
+
+    def get(self, run: str) -> Run | None:
+        """A run by its identifier."""
+        return self._runs.get(run)
+
+    async def start(self, settings: Settings, *, paused: bool) -> Run:
+        """Stop the current run and start another one."""
+        async with self._starting:
+            if self.current is not None:
+                await self.current.stop()
+                self.current.history.retire()
+            run = Run(
+                settings,
+                paused=paused,
+                listener=self._listener,
+                worker=self._worker,
+                stall_after=self._stall_after,
+            )
+            self._runs[run.id] = run
+            for old in list(self._runs)[:-KEPT_RUNS]:
+                del self._runs[old]
+            self.current = run
+            self._listener.current(run)
+            return run
+
+    def restarted(self, values: dict[str, Any]) -> Settings:
+        """The settings of the current run as they are now, those that still wait included, changed by `values`.
+
+        Raises:
+            ValueError: a name is unknown or a value does not fit; one readable line.
+        """
+        before = {**self.current.settings, **self.current.pending} if self.current else {}
+        return Settings.parse({**before, **values})
+
+    async def watch(self, interval: float = 0.5) -> None:
+        """Look after the current run for ever."""
+        while True:
+            await asyncio.sleep(interval)
+            if self.current is not None:
+                self.current.look()
+
+    async def close(self) -> None:
+        """Stop the current run, and the one that is being started."""
+        async with self._starting:
+            if self.current is not None:
+                await self.current.stop()
+
+    def kill(self) -> None:
+        """End the current run's process at once."""
+        if self.current is not None:
+            self.current.kill()

@@ -1,0 +1,158 @@
+"""The HTTP routes under `api/`."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fastapi import APIRouter, HTTPException, Query, Request
+from starlette.responses import JSONResponse, Response
+
+import ppo_scope
+from ppo_scope.ppo import settings
+from ppo_scope.probes import frame, metrics
+from ppo_scope.runs.history import EPISODE_COLUMNS, Slice
+from ppo_scope.runs.supervisor import Run
+from ppo_scope.server.codes import ErrorCode
+from ppo_scope.server.hub import Hub
+from ppo_scope.server.messages import MAX_BYTES, Malformed, NewRun, Session, parse_body
+from ppo_scope.server.security import Secrets
+
+FRAME = "application/octet-stream"
+MAX_ROWS = 50_000
+"""Rows in one answer; a page fetches on from where it ends."""
+
+WRONG_TOKEN = (
+    "This link is not of this server, or of one that has ended. Use the one printed in the terminal."
+)
+
+Update = Annotated[int, Query(ge=0, le=2**53)]
+
+
+def router(hub: Hub, secrets: Secrets) -> APIRouter:
+    """All routes under `api/`."""
+    routes = APIRouter(prefix="/api")
+
+    @routes.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok", "version": ppo_scope.__version__, "server_epoch": hub.server_epoch}
+
+    @routes.post("/session")
+    async def session(request: Request) -> Response:
+        body = await _body(request)
+        response = Response(status_code=204)
+        if not secrets.admit(_parsed(Session, body).token, response):
+            raise _refusal(403, ErrorCode.FORBIDDEN, WRONG_TOKEN)
+        return response
+
+    @routes.get("/settings")
+    async def settings_table() -> list[dict[str, Any]]:
+        return settings.table()
+
+    @routes.get("/metrics")
+    async def metrics_table() -> list[dict[str, Any]]:
+        return metrics.table()
+
+    @routes.get("/runs")
+    async def runs() -> list[dict[str, Any]]:
+        return [run.describe() for run in hub.supervisor.runs()]
+
+    @routes.post("/runs", status_code=201)
+    async def new_run(request: Request) -> dict[str, Any]:
+        wanted = _parsed(NewRun, await _body(request))
+        try:
+            parsed = settings.Settings.parse(wanted.settings)
+        except ValueError as error:
+            raise _refusal(422, ErrorCode.INVALID, str(error)) from None
+        if hub.supervisor.busy:
+            raise _refusal(409, ErrorCode.CONFLICT, "The run is being replaced already.")
+        run = await hub.supervisor.start(parsed, paused=wanted.paused)
+        return run.describe()
+
+    @routes.get("/runs/{run_id}")
+    async def one_run(run_id: str) -> dict[str, Any]:
+        return _run(hub, run_id).describe()
+
+    @routes.get("/runs/{run_id}/series")
+    async def series(
+        run_id: str,
+        start: Annotated[Update | None, Query(alias="from")] = None,
+        end: Annotated[Update | None, Query(alias="to")] = None,
+        format: Literal["json", "frame"] = "json",
+    ) -> Response:
+        run = _run(hub, run_id)
+        part = run.history.slice(start, end, MAX_ROWS)
+        if format == "frame":
+            return Response(await asyncio.to_thread(_series_frame, run.id, part), media_type=FRAME)
+        return JSONResponse(await asyncio.to_thread(_series_json, part))
+
+    @routes.get("/runs/{run_id}/frames/{update}")
+    async def snapshot(run_id: str, update: int) -> Response:
+        message = _run(hub, run_id).history.snapshot(update)
+        if message is None:
+            raise _refusal(
+                404, ErrorCode.NOT_FOUND, f"The snapshot of update {update} is not kept any more, or not yet."
+            )
+        return Response(message, media_type=FRAME)
+
+    return routes
+
+
+def _series_frame(run: str, part: Slice) -> bytes:
+    """The same frame as on the stream, but for `sequence`: it is none of the stream's."""
+    last = part.first + len(part.rows) - 1
+    header = {
+        "kind": "series",
+        "run": run,
+        "sequence": 0,
+        "update": max(last, 0),
+        "phase": "update",
+        **dict.fromkeys(("epoch", "epochs", "minibatch", "minibatches"), 0),
+        "columns": list(part.columns),
+        "first": part.first,
+        "episode_columns": list(EPISODE_COLUMNS),
+    }
+    return frame.encode(header, {"rows": part.rows, "episodes": part.episodes})
+
+
+def _series_json(part: Slice) -> dict[str, Any]:
+    return {
+        "columns": part.columns,
+        "first": part.first,
+        "rows": _finite(part.rows),
+        "episode_columns": EPISODE_COLUMNS,
+        "episodes": _finite(part.episodes),
+    }
+
+
+def _finite(rows: np.ndarray[Any, np.dtype[np.float64]]) -> list[list[float | None]]:
+    return [[value if math.isfinite(value) else None for value in row] for row in rows.tolist()]
+
+
+def _run(hub: Hub, run_id: str) -> Run:
+    run = hub.supervisor.get(run_id)
+    if run is None:
+        raise _refusal(404, ErrorCode.NOT_FOUND, "There is no such run on this server.")
+    return run
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise _refusal(413, ErrorCode.MALFORMED, f"A request may have at most {MAX_BYTES:,} bytes.")
+    return body
+
+
+def _parsed(model: Any, body: bytes) -> Any:
+    try:
+        return parse_body(model, body)
+    except Malformed as problem:
+        raise _refusal(400, ErrorCode.MALFORMED, str(problem)) from None
+
+
+def _refusal(status: int, code: ErrorCode, message: str) -> HTTPException:
+    return HTTPException(status, {"code": code.value, "message": message})

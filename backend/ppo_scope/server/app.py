@@ -1,0 +1,95 @@
+"""Puts the server together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import JSONResponse, Response
+
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.runs.process import DEFAULT_WORKER
+from ppo_scope.runs.supervisor import STALL_AFTER
+from ppo_scope.server import api, socket, static
+from ppo_scope.server.codes import ErrorCode
+from ppo_scope.server.commands import Commands
+from ppo_scope.server.hub import Hub
+from ppo_scope.server.roles import STATIC
+from ppo_scope.server.security import LOOPBACK, SameOrigin, Secrets, SecurityHeaders
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an application is made for."""
+
+    settings: Settings
+    secrets: Secrets
+    frontend: Path
+    paused: bool = False
+    hosts: tuple[str, ...] = ()
+    worker: str = DEFAULT_WORKER
+    stall_after: float = STALL_AFTER
+
+
+def create_app(setup: Setup) -> FastAPI:
+    """The application. It starts the first run when it starts, and `app.state.hub` is its hub."""
+    hub = Hub(worker=setup.worker, stall_after=setup.stall_after)
+    app = FastAPI(
+        lifespan=lambda app: _lifespan(hub, setup),
+        dependencies=[Depends(setup.secrets.guard)],
+        openapi_url=None,  # its viewers come from a content delivery network
+    )
+    app.state.hub = hub
+    app.include_router(api.router(hub, setup.secrets))
+    app.include_router(static.router())
+    app.include_router(socket.router(hub, Commands(hub), setup.secrets))
+    app.mount("/", static.Frontend(directory=setup.frontend, html=True), name=STATIC)
+    app.add_exception_handler(HTTPException, _explain_refusal)
+    app.add_exception_handler(RequestValidationError, _explain_invalid)
+    # The last one added is the first one asked.
+    app.add_middleware(SameOrigin)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, *setup.hosts], www_redirect=False)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+async def leave(app: FastAPI) -> None:
+    """Tell the pages that the server leaves, and end the run."""
+    hub: Hub = app.state.hub
+    hub.dismiss()
+    await hub.supervisor.close()
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(hub: Hub, setup: Setup) -> AsyncIterator[None]:
+    await hub.supervisor.start(setup.settings, paused=setup.paused)
+    tasks = [asyncio.create_task(hub.beat()), asyncio.create_task(hub.supervisor.watch())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await hub.supervisor.close()
+
+
+async def _explain_refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if isinstance(error.detail, dict):
+        return JSONResponse(error.detail, error.status_code)
+    code = ErrorCode.NOT_FOUND if error.status_code == HTTPStatus.NOT_FOUND else ErrorCode.INVALID
+    return JSONResponse({"code": code, "message": error.detail}, error.status_code, error.headers)
+
+
+async def _explain_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"][1:])
+    return JSONResponse({"code": ErrorCode.INVALID, "message": f"{where}: {problem['msg']}"}, 422)

@@ -1,0 +1,98 @@
+"""One page on the other end of a websocket, and its writer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections import deque
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from ppo_scope.server.codes import CloseCode
+from ppo_scope.server.roles import Role
+
+QUEUE = 64
+"""Messages that may wait for a page that does not read; one more closes the connection."""
+SEND_LIMIT = 10.0
+"""Seconds that one send may take."""
+
+
+class Client:
+    """What waits for one page.
+
+    Messages wait in a queue and are never dropped: a page that lets it overflow is closed, and resynchronises when it comes
+    back. Frames wait in one slot per kind, where a newer one replaces an older one: a slow page skips to the newest.
+    """
+
+    def __init__(self, websocket: WebSocket, role: Role) -> None:
+        self.role = role
+        self.tab: str | None = None
+        self.run: str | None = None
+        self.probes: frozenset[str] = frozenset()
+        self._websocket = websocket
+        self._queue: deque[str] = deque()
+        self._latest: dict[str, str | bytes] = {}
+        self._closing: tuple[CloseCode, str] | None = None
+        self._wake = asyncio.Event()
+
+    def post(self, message: dict[str, Any]) -> None:
+        """Queue a message that must arrive."""
+        if self._closing is not None:
+            return
+        if len(self._queue) >= QUEUE:
+            self._queue.clear()
+            self.close(CloseCode.TRY_AGAIN_LATER, "This page reads too slowly. Reconnect to go on.")
+            return
+        self._queue.append(json.dumps(message, allow_nan=False))
+        self._wake.set()
+
+    def show(self, kind: str, message: str | bytes) -> None:
+        """Put something into its slot, in place of an older one that is not sent yet."""
+        if self._closing is None:
+            self._latest.pop(kind, None)
+            self._latest[kind] = message
+            self._wake.set()
+
+    def forget(self) -> None:
+        """Drop the frames that wait: they belong to a run that is no longer shown."""
+        self._latest.clear()
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Close the connection after the messages that wait."""
+        if self._closing is None:
+            self._closing = (code, reason)
+            self._latest.clear()
+            self._wake.set()
+
+    async def write(self) -> None:
+        """Send what waits, until the page is gone, too slow, or closed."""
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while (message := self._next()) is not None:
+                    async with asyncio.timeout(SEND_LIMIT):
+                        await self._send(message)
+                if self._closing is not None:
+                    code, reason = self._closing
+                    async with asyncio.timeout(1.0):
+                        await self._websocket.close(code, reason)
+                    return
+        except (TimeoutError, WebSocketDisconnect, RuntimeError, OSError):
+            # Whoever does not take what is sent, or has left, is let go; the reading side notices the same.
+            return
+
+    def _next(self) -> str | bytes | None:
+        if self._queue:
+            return self._queue.popleft()
+        with contextlib.suppress(StopIteration):
+            return self._latest.pop(next(iter(self._latest)))
+        return None
+
+    async def _send(self, message: str | bytes) -> None:
+        if isinstance(message, str):
+            await self._websocket.send_text(message)
+        else:
+            await self._websocket.send_bytes(message)

@@ -1,0 +1,109 @@
+"""What happens when a page says something."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.probes.frame import PROTOCOL
+from ppo_scope.runs.process import NotReading
+from ppo_scope.server import messages
+from ppo_scope.server.client import Client
+from ppo_scope.server.codes import CloseCode, ErrorCode
+from ppo_scope.server.hub import Hub, error
+from ppo_scope.server.messages import AnyMessage
+from ppo_scope.server.roles import MESSAGES
+
+NOT_A_CONTROLLER = "You are watching. To control, open the link printed in the terminal."
+NOT_LEADING = "Another tab leads this run. Take control first."
+NO_RUN = "The run has ended. Restart it to train again."
+NOT_READING = "The training process takes no commands at the moment. Wait for it, or restart."
+BEING_REPLACED = "The run is being replaced already."
+OUTDATED = "This page is of another version than the server. Reload the page."
+
+
+class Commands:
+    """Judges messages by role, lease and state, and carries out those that may pass."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def handle(self, client: Client, message: AnyMessage) -> None:
+        """Act on a message; never waits."""
+        if isinstance(message, messages.Resume):
+            self._resume(client, message)
+        elif isinstance(message, messages.Request):
+            self._request(client, message)
+
+    def _resume(self, client: Client, message: messages.Resume) -> None:
+        if message.protocol != PROTOCOL:
+            client.post(error(None, ErrorCode.INVALID, OUTDATED))
+            client.close(CloseCode.POLICY, OUTDATED)
+        elif client.tab is not None:
+            client.post(error(None, ErrorCode.CONFLICT, "The stream has started already."))
+        else:
+            self._hub.resume(client, message)
+
+    def _request(self, client: Client, message: messages.Request) -> None:
+        if client.tab is None:
+            client.post(error(message.id, ErrorCode.CONFLICT, "The first message is resume."))
+        elif not self._hub.known(client, message.id):
+            try:
+                self._carry_out(client, message)
+            except Refused as refusal:
+                self._hub.answer(client, message.id, refusal.code, str(refusal))
+
+    def _carry_out(self, client: Client, message: messages.Request) -> None:
+        fields = message.model_dump(exclude={"id", "lease"})
+        if not MESSAGES[fields["type"]].admits(client.role):
+            raise Refused(ErrorCode.FORBIDDEN, NOT_A_CONTROLLER)
+        if isinstance(message, messages.Led) and not self._hub.lease.allows(client, message.lease):
+            raise Refused(ErrorCode.FORBIDDEN, NOT_LEADING)
+        match message:
+            case messages.Watch():
+                client.probes = frozenset(message.probes)
+                self._hub.update_watch()
+                self._hub.answer(client, message.id)
+            case messages.TakeControl():
+                self._hub.take_lease(client)
+                self._hub.answer(client, message.id)
+            case messages.Restart():
+                self._restart(client, message)
+            case _:
+                self._forward(client, message.id, fields)
+
+    def _forward(self, client: Client, id: str, fields: dict[str, Any]) -> None:
+        run = self._hub.supervisor.current
+        if run is None or run.ended:
+            raise Refused(ErrorCode.NOT_RUNNING, NO_RUN)
+        try:
+            self._hub.forward(client, id, fields)
+        except NotReading:
+            raise Refused(ErrorCode.CONFLICT, NOT_READING) from None
+
+    def _restart(self, client: Client, message: messages.Restart) -> None:
+        supervisor = self._hub.supervisor
+        if supervisor.busy:
+            raise Refused(ErrorCode.CONFLICT, BEING_REPLACED)
+        try:
+            settings = supervisor.restarted(message.settings)
+        except ValueError as problem:
+            raise Refused(ErrorCode.INVALID, str(problem)) from None
+        paused = supervisor.current is not None and supervisor.current.wants_pause
+        task = asyncio.create_task(self._replace(client, message.id, settings, paused))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _replace(self, client: Client, id: str, settings: Settings, paused: bool) -> None:
+        await self._hub.supervisor.start(settings, paused=paused)
+        self._hub.answer(client, id)
+
+
+class Refused(Exception):
+    """A command that is not carried out."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code

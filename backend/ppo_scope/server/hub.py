@@ -1,0 +1,216 @@
+"""The hub: which pages are there, and what each of them gets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections import OrderedDict
+from typing import Any
+
+from ppo_scope.probes.frame import PROTOCOL
+from ppo_scope.runs.process import NotReading
+from ppo_scope.runs.supervisor import LATEST, Run, Supervisor
+from ppo_scope.server.client import Client
+from ppo_scope.server.codes import CloseCode
+from ppo_scope.server.lease import Lease
+from ppo_scope.server.messages import Resume
+
+HEARTBEAT = 5.0
+"""Seconds between two signs of life towards the pages."""
+RETURN_WITHIN = 3.0
+"""Seconds that a page whose connection broke has to come back before another one gets its lease."""
+TABS, REPLIES = 64, 256
+"""Tabs, and replies for each of them, that are remembered so that no command is applied twice."""
+
+
+def error(id: str | None, code: str, message: str) -> dict[str, Any]:
+    """An `error` message."""
+    return {"type": "error", "id": id, "code": code, "message": message}
+
+
+class Hub:
+    """Everything here happens on the event loop, without waiting: no page sees a gap or anything twice."""
+
+    def __init__(self, *, worker: str, stall_after: float) -> None:
+        self.server_epoch = secrets.token_hex(4)
+        self.supervisor = Supervisor(self, worker=worker, stall_after=stall_after)
+        self.lease = Lease()
+        self._clients: dict[Client, None] = {}  # in order of arrival; not all have resumed
+        self._tabs: dict[str, Client] = {}
+        self._replies: OrderedDict[str, OrderedDict[str, dict[str, Any] | None]] = OrderedDict()
+        self._forwarded: dict[str, tuple[Client, str]] = {}
+        self._watched: frozenset[str] | None = None  # what the current run was told
+
+    # Pages
+
+    def join(self, client: Client) -> None:
+        """A page connected: greet it. Its stream starts when it resumes."""
+        self._clients[client] = None
+        run = self.supervisor.current
+        client.run = run.id if run else None
+        client.post(
+            {
+                "type": "hello",
+                "protocol": PROTOCOL,
+                "server_epoch": self.server_epoch,
+                "role": client.role.value,
+                "run": run.describe() if run else None,
+                "lease": {"holder": False, "generation": self.lease.generation},
+            }
+        )
+
+    def resume(self, client: Client, message: Resume) -> None:
+        """Start a page's stream: what is newest now, then everything that follows."""
+        client.tab = message.client
+        self._tabs[client.tab] = client
+        if not self.lease.arrive(client):
+            self._post_lease(client)
+        else:
+            self._lease_changed()
+        run = self.supervisor.current
+        if run is None:
+            return
+        if client.run != run.id:
+            client.post({"type": "run", "run": run.describe()})
+        client.post({"type": "state", **run.status()})
+        known = message.server_epoch == self.server_epoch and message.run == run.id
+        seen = message.sequence if known and message.sequence is not None else -1
+        for kind in LATEST:
+            header, frame = run.latest.get(kind, ({"sequence": -1}, b""))
+            if header["sequence"] > seen:
+                client.show(kind, frame)
+
+    def leave(self, client: Client, *, returning: bool) -> None:
+        """A page's connection closed; `returning` if it broke, and its tab may be back in a moment."""
+        self._clients.pop(client, None)
+        if client.tab is not None and self._tabs.get(client.tab) is client:
+            del self._tabs[client.tab]
+        if self.lease.leave(client):
+            if returning:
+                asyncio.get_running_loop().call_later(RETURN_WITHIN, self._free_lease)
+            else:
+                self._free_lease()
+        self.update_watch()
+
+    def take_lease(self, client: Client) -> None:
+        """This page leads from now on."""
+        self.lease.take(client)
+        self._lease_changed()
+
+    def update_watch(self) -> None:
+        """Tell the run what the pages want, if that has changed."""
+        wanted = frozenset[str]().union(*(client.probes for client in self._clients))
+        run = self.supervisor.current
+        if run is not None and not run.ended and wanted != self._watched:
+            with contextlib.suppress(NotReading):  # the next beat tries again
+                run.send({"type": "watch", "probes": sorted(wanted)})
+                self._watched = wanted
+
+    async def beat(self) -> None:
+        """Send signs of life for ever."""
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            for client in self._clients:
+                client.show("heartbeat", '{"type":"heartbeat"}')
+            self.update_watch()
+
+    def dismiss(self) -> None:
+        """Tell every page that the server leaves."""
+        for client in self._clients:
+            client.close(CloseCode.GOING_AWAY, "The server was ended.")
+
+    # Replies
+
+    def known(self, client: Client, command: str) -> bool:
+        """Whether this page has sent this command before; a reply that was given is given again."""
+        replies = self._remembered(client)
+        if command not in replies:
+            replies[command] = None
+            if len(replies) > REPLIES:
+                replies.popitem(last=False)
+            return False
+        if (reply := replies[command]) is not None:
+            client.post(reply)
+        return True
+
+    def answer(self, client: Client, command: str, code: str | None = None, message: str = "") -> None:
+        """Answer a command: `code` is None for yes. It reaches the page even where it has reconnected meanwhile."""
+        reply = {"type": "ack", "id": command} if code is None else error(command, code, message)
+        replies = self._remembered(client)
+        if command in replies:
+            replies[command] = reply
+        self._tabs.get(client.tab or "", client).post(reply)
+
+    def forward(self, client: Client, command: str, fields: dict[str, Any]) -> None:
+        """Hand a command of a page to the run, which answers it.
+
+        Raises:
+            NotReading: the training process takes no commands.
+        """
+        assert self.supervisor.current is not None
+        internal = secrets.token_hex(8)
+        self.supervisor.current.send({**fields, "id": internal})
+        self._forwarded[internal] = (client, command)
+
+    def _remembered(self, client: Client) -> OrderedDict[str, dict[str, Any] | None]:
+        tab = f"{client.role.value} {client.tab}"
+        replies = self._replies.setdefault(tab, OrderedDict())
+        self._replies.move_to_end(tab)
+        if len(self._replies) > TABS:
+            self._replies.popitem(last=False)
+        return replies
+
+    # What runs tell (runs.supervisor.Listener)
+
+    def frame(self, run: Run, header: dict[str, Any], message: bytes) -> None:
+        """A frame for every page."""
+        if run is self.supervisor.current:
+            for client in self._streaming():
+                client.show(header["kind"], message)
+
+    def state(self, run: Run) -> None:
+        """The run's state changed."""
+        self._broadcast(run, {"type": "state", **run.status()})
+
+    def change(self, run: Run, change: dict[str, Any]) -> None:
+        """A setting took effect."""
+        self._broadcast(run, {"type": "change", "run": run.id, **change})
+
+    def reply(self, run: Run, command: str, code: str | None, message: str) -> None:
+        """The training process answered a command."""
+        if command in self._forwarded:
+            client, original = self._forwarded.pop(command)
+            self.answer(client, original, code, message)
+
+    def current(self, run: Run) -> None:
+        """A new run is shown from now on."""
+        for client in self._streaming():
+            client.forget()
+            client.run = run.id
+        self._broadcast(run, {"type": "run", "run": run.describe()})
+        self._watched = None
+        self.update_watch()
+
+    # Inside
+
+    def _streaming(self) -> list[Client]:
+        """Every connection whose stream has started."""
+        return [client for client in self._clients if client.tab is not None]
+
+    def _broadcast(self, run: Run, message: dict[str, Any]) -> None:
+        if run is self.supervisor.current:
+            for client in self._streaming():
+                client.post(message)
+
+    def _free_lease(self) -> None:
+        if self.lease.free(self._streaming()):
+            self._lease_changed()
+
+    def _lease_changed(self) -> None:
+        for client in self._streaming():
+            self._post_lease(client)
+
+    def _post_lease(self, client: Client) -> None:
+        holder = client is self.lease.holder
+        client.post({"type": "lease", "holder": holder, "generation": self.lease.generation})

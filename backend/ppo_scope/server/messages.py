@@ -1,0 +1,177 @@
+"""What pages may say: strict models of every message, and the one way to read them."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal, TypeVar
+
+import pydantic_core
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+
+MAX_BYTES = 16 * 1024
+"""The longest message or request body."""
+
+Identifier = Annotated[str, Field(min_length=1, max_length=64)]
+Probe = Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
+
+
+class Message(BaseModel):
+    """Anything that a page says."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Resume(Message):
+    """The first message: starts the stream."""
+
+    type: Literal["resume"]
+    protocol: int
+    client: Identifier
+    server_epoch: Identifier | None
+    run: Identifier | None
+    sequence: int | None
+
+
+class Heartbeat(Message):
+    """The answer to the server's."""
+
+    type: Literal["heartbeat"]
+
+
+class Request(Message):
+    """A message that is answered."""
+
+    id: Identifier
+
+
+class Watch(Request):
+    """What this page's visible panels need."""
+
+    type: Literal["watch"]
+    probes: Annotated[list[Probe], Field(max_length=32)]
+
+
+class TakeControl(Request):
+    """This page wants to lead."""
+
+    type: Literal["take_control"]
+
+
+class Led(Request):
+    """A command of the page that leads; `lease` is the generation of its lease."""
+
+    lease: int
+
+
+class Play(Led):
+    """Train on."""
+
+    type: Literal["play"]
+
+
+class Pause(Led):
+    """Stop at the next phase."""
+
+    type: Literal["pause"]
+
+
+class Step(Led):
+    """Go on to the end of the next phase, minibatch, epoch or update."""
+
+    type: Literal["step"]
+    size: Literal["phase", "minibatch", "epoch", "update"]
+
+
+class Set(Led):
+    """Change a live setting from the next update on. The training process judges the value."""
+
+    type: Literal["set"]
+    name: Identifier
+    value: JsonValue
+
+
+class Restart(Led):
+    """A new run with the settings of this one, changed by `settings`."""
+
+    type: Literal["restart"]
+    settings: Annotated[dict[Identifier, JsonValue], Field(max_length=128)]
+
+
+AnyMessage = Resume | Heartbeat | Watch | TakeControl | Play | Pause | Step | Set | Restart
+TYPES: tuple[type[Message], ...] = (Resume, Heartbeat, Watch, TakeControl, Play, Pause, Step, Set, Restart)
+_adapter: TypeAdapter[AnyMessage] = TypeAdapter(Annotated[AnyMessage, Field(discriminator="type")])
+
+
+class NewRun(Message):
+    """Body of `POST api/runs`."""
+
+    settings: Annotated[dict[Identifier, JsonValue], Field(max_length=128)] = {}
+    paused: bool = False
+
+
+class Session(Message):
+    """Body of `POST api/session`."""
+
+    token: Annotated[str, Field(max_length=128)]
+
+
+Body = TypeVar("Body", NewRun, Session)
+
+
+class Malformed(ValueError):
+    """Not a message; `id` is its identifier where one could be read."""
+
+    def __init__(self, reason: str, id: str | None = None) -> None:
+        super().__init__(reason)
+        self.id = id
+
+
+def parse(text: str | bytes) -> AnyMessage:
+    """Read a websocket message.
+
+    Raises:
+        Malformed: with one line that says what is wrong.
+    """
+    data = _json(text)
+    try:
+        return _adapter.validate_python(data)
+    except ValidationError as error:
+        raise Malformed(_explain(error), _identifier(data)) from None
+
+
+def parse_body(model: type[Body], text: bytes) -> Body:
+    """Read the body of a request.
+
+    Raises:
+        Malformed: with one line that says what is wrong.
+    """
+    try:
+        return model.model_validate(_json(text))
+    except ValidationError as error:
+        raise Malformed(_explain(error)) from None
+
+
+def _json(text: str | bytes) -> Any:
+    """JSON as the standard has it: no NaN, no lone surrogates, no infinite numbers, bounded in depth and size."""
+    if len(text) > MAX_BYTES:
+        raise Malformed(f"A message may have at most {MAX_BYTES:,} bytes.")
+    try:
+        data = pydantic_core.from_json(text, allow_inf_nan=False)
+        json.dumps(data, allow_nan=False)  # 1e999 is well written, and infinite
+    except ValueError as error:
+        raise Malformed(f"This is not JSON: {error}.") from None
+    if not isinstance(data, dict):
+        raise Malformed("A message is a JSON object.")
+    return data
+
+
+def _identifier(data: dict[str, Any]) -> str | None:
+    value = data.get("id")
+    return value if isinstance(value, str) and len(value) <= 64 else None
+
+
+def _explain(error: ValidationError) -> str:
+    """The first problem in one line."""
+    detail = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(str(part) for part in detail["loc"])[:80]
+    return f"{where}: {detail['msg']}." if where else f"{detail['msg']}."

@@ -1,0 +1,55 @@
+"""Who may do what: the one table of every route and every message. What is not in it is refused."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a connection may do."""
+
+    VIEWER = "viewer"
+    """Whoever reaches the server on loopback: may watch."""
+    CONTROLLER = "controller"
+    """Who brought the token: may control."""
+
+
+class Access(StrEnum):
+    """What a route or a message asks for."""
+
+    PUBLIC = "public"
+    VIEWER = "viewer"
+    CONTROLLER = "controller"
+
+    def admits(self, role: Role) -> bool:
+        """Whether this role may pass."""
+        return self is not Access.CONTROLLER or role is Role.CONTROLLER
+
+
+ROUTES: dict[tuple[str, str], Access] = {
+    ("GET", "/api/health"): Access.PUBLIC,
+    ("POST", "/api/session"): Access.PUBLIC,
+    ("GET", "/api/settings"): Access.VIEWER,
+    ("GET", "/api/metrics"): Access.VIEWER,
+    ("GET", "/api/runs"): Access.VIEWER,
+    ("POST", "/api/runs"): Access.CONTROLLER,
+    ("GET", "/api/runs/{run_id}"): Access.VIEWER,
+    ("GET", "/api/runs/{run_id}/series"): Access.VIEWER,
+    ("GET", "/api/runs/{run_id}/frames/{update}"): Access.VIEWER,
+    ("GET", "/vendor/plotly.min.js"): Access.PUBLIC,
+    ("WEBSOCKET", "/ws"): Access.VIEWER,
+}
+"""(method, path) → who may. The frontend's files, mounted at `STATIC`, are public."""
+
+STATIC = ""
+
+MESSAGES: dict[str, Access] = {
+    "resume": Access.VIEWER,
+    "heartbeat": Access.VIEWER,
+    "watch": Access.VIEWER,
+    "play": Access.CONTROLLER,
+    "pause": Access.CONTROLLER,
+    "step": Access.CONTROLLER,
+    "set": Access.CONTROLLER,
+    "restart": Access.CONTROLLER,
+    "take_control": Access.CONTROLLER,
+}
+"""Type of a message → who may send it."""

@@ -1,0 +1,132 @@
+"""The door: which hosts and origins may come in, who may control, and what a page may load."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass, field
+
+from fastapi import HTTPException
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ppo_scope.server.codes import ErrorCode
+from ppo_scope.server.roles import ROUTES, Role
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+"""Names under which a browser reaches the server; any port, so that a tunnel may have its own."""
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+HEADERS = {
+    "content-security-policy": "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self' 'unsafe-inline'",  # plotly.js writes style attributes
+            "img-src 'self' data: blob:",
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'self'",
+        )
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+WRONG_ORIGIN = "This request comes from another site. Open the dashboard by the link printed in the terminal."
+NOT_ALLOWED = "You are watching. To control, open the link printed in the terminal."
+
+
+def _secret() -> str:
+    return secrets.token_urlsafe(32)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What tells a controller from a viewer: the token of the printed link, exchanged once for a cookie.
+
+    Both are new with every start of the server. The port is part of the cookie's name because browsers share cookies between
+    ports.
+    """
+
+    port: int
+    token: str = field(default_factory=_secret, repr=False)
+    session: str = field(default_factory=_secret, repr=False)
+
+    @property
+    def cookie(self) -> str:
+        """The cookie's name."""
+        return f"ppo_scope_{self.port}"
+
+    def admit(self, token: str, response: Response) -> bool:
+        """Put the cookie into the response if the token is the right one."""
+        if not _equal(token, self.token):
+            return False
+        response.set_cookie(self.cookie, self.session, httponly=True, samesite="strict", path="/")
+        return True
+
+    def role(self, connection: HTTPConnection) -> Role:
+        """The role of whoever makes this request."""
+        session = connection.cookies.get(self.cookie, "")
+        return Role.CONTROLLER if _equal(session, self.session) else Role.VIEWER
+
+    def guard(self, connection: HTTPConnection) -> None:
+        """Refuse what the table of routes does not admit; a dependency of every route.
+
+        Raises:
+            HTTPException: 403.
+        """
+        method = "WEBSOCKET" if connection.scope["type"] == "websocket" else connection.scope["method"]
+        access = ROUTES.get((method, connection.scope["route"].path))
+        if access is None or not access.admits(self.role(connection)):
+            raise HTTPException(403, {"code": ErrorCode.FORBIDDEN, "message": NOT_ALLOWED})
+
+
+def _equal(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode(), secret.encode())
+
+
+class SameOrigin:
+    """Refuses websockets and unsafe methods from pages of another scheme, host or port, or of none."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 403."""
+        asks = scope["type"] == "websocket" or (
+            scope["type"] == "http" and scope["method"] not in SAFE_METHODS
+        )
+        if asks and not _same_origin(scope):
+            refusal = JSONResponse({"code": ErrorCode.FORBIDDEN, "message": WRONG_ORIGIN}, 403)
+            await refusal(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+def _same_origin(scope: Scope) -> bool:
+    """Browsers set Origin and Host themselves; the host's name has been checked before."""
+    headers = Headers(scope=scope)
+    scheme = "https" if scope["scheme"] in {"https", "wss"} else "http"
+    return headers.getlist("origin") == [f"{scheme}://{headers.get('host')}"]
+
+
+class SecurityHeaders:
+    """Adds `HEADERS` to every response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] in {"http.response.start", "websocket.http.response.start"}:
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)

@@ -1,0 +1,190 @@
+"""`ppo-scope serve`: picks a port, prints the link, and ends cleanly."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import signal
+import socket
+import sys
+import webbrowser
+from collections.abc import Iterator
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.runs.process import DEFAULT_WORKER
+from ppo_scope.server.app import Setup, create_app, leave
+from ppo_scope.server.messages import MAX_BYTES
+from ppo_scope.server.security import LOOPBACK, Secrets
+from ppo_scope.server.static import frontend
+
+DEFAULT_PORT = 8000
+PORTS_TRIED = 100
+SEND_BUFFER = 256 * 1024
+"""Bytes that the kernel holds for a page: what a slow one gets shall be new, not queued up here."""
+UNREAD_LIMIT = 15
+"""Seconds after which the kernel drops a connection whose other end takes nothing."""
+PING = 5.0
+"""Seconds between two pings; a page is gone that leaves one unanswered for twice as long."""
+
+NOT_LOOPBACK = (
+    "{host} is not an address of this machine alone. Whoever reaches the dashboard may watch, so it listens on loopback only: "
+    "leave --host out, and reach it from another machine through an SSH tunnel (ssh -L {port}:127.0.0.1:{port} …)."
+)
+
+
+class Unusable(Exception):
+    """The server cannot listen as it was asked to; one readable line."""
+
+
+def serve(
+    settings: Settings,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    paused: bool = False,
+    open_browser: bool = True,
+    worker: str = DEFAULT_WORKER,
+) -> int:
+    """Serve the dashboard until it is ended; the exit code. `port` None: 8000, or the next free one."""
+    try:
+        folder = frontend()
+        listener = listen(host, port)
+    except (Unusable, FileNotFoundError) as problem:
+        print(f"ppo-scope: {problem}", file=sys.stderr)
+        return 2
+    port, name = listener.getsockname()[1], _bracketed(host)
+    secrets = Secrets(port)
+    app = create_app(
+        Setup(
+            settings=settings,
+            secrets=secrets,
+            frontend=folder,
+            paused=paused,
+            hosts=() if name in LOOPBACK else (name,),
+            worker=worker,
+        )
+    )
+    server = Server(app, f"http://{name}:{port}/#token={secrets.token}", open_browser)
+    print(_about(settings, paused), flush=True)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        app.state.hub.supervisor.kill()
+    return 0 if server.started else 1
+
+
+def _about(settings: Settings, paused: bool) -> str:
+    return f"\nPPO Scope trains on {settings.env} (seed {settings.seed}{', paused' if paused else ''})."
+
+
+def listen(host: str, port: int | None) -> socket.socket:
+    """A bound socket: on the port that was asked for, or on the first free one from 8000 on.
+
+    Raises:
+        Unusable: the host is not on loopback, or the port is taken.
+    """
+    address, family = _loopback(host, port or DEFAULT_PORT)
+    if port is not None:
+        return _bind(address, family, port)
+    for candidate in range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED):
+        with contextlib.suppress(Unusable):
+            return _bind(address, family, candidate)
+    raise Unusable(
+        f"The ports {DEFAULT_PORT} to {DEFAULT_PORT + PORTS_TRIED - 1} are all in use. Choose one with --port."
+    )
+
+
+def _loopback(host: str, port: int) -> tuple[str, socket.AddressFamily]:
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise Unusable(f"There is no host {host}. Leave --host out to use 127.0.0.1.") from None
+    family, _, _, _, address = found[0]
+    if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
+        raise Unusable(NOT_LOOPBACK.format(host=host, port=port))
+    return str(address[0]), family
+
+
+def _bind(address: str, family: socket.AddressFamily, port: int) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if os.name == "posix":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_LIMIT * 1000)
+    try:
+        listener.bind((address, port))
+        listener.listen(2048)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        why = error.strerror if isinstance(error, OSError) else "there is no such port"
+        raise Unusable(
+            f"Port {port} cannot be used ({why}). Choose another one with --port, or leave it out."
+        ) from None
+    return listener
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, with a farewell: the pages are told and the run is ended before connections are cut."""
+
+    def __init__(self, app: FastAPI, link: str, open_browser: bool) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                ws="websockets-sansio",
+                ws_max_size=MAX_BYTES,
+                ws_per_message_deflate=False,
+                ws_ping_interval=PING,
+                ws_ping_timeout=2 * PING,
+                timeout_graceful_shutdown=2,
+                proxy_headers=False,
+                server_header=False,
+                access_log=False,
+                log_level="warning",
+            )
+        )
+        self._app, self._link, self._open_browser = app, link, open_browser
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say where."""
+        await super().startup(sockets)
+        print(
+            f"\n    {self._link}\n\nOpen this link: whoever has it controls the run. Ctrl-C ends it.\n",
+            flush=True,
+        )
+        if self._open_browser:
+            with contextlib.suppress(webbrowser.Error):
+                webbrowser.open(self._link)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say goodbye, then stop."""
+        await leave(self._app)
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM end the server, which is no error: unlike uvicorn's, this does not raise them again."""
+        before = {
+            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal asks; the second one ends everything at once."""
+        if self.should_exit:
+            self._app.state.hub.supervisor.kill()
+            os._exit(128 + sig)
+        self.should_exit = True
