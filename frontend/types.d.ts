@@ -106,10 +106,12 @@ export interface Setting {
   label: string;
   symbol: string;
   group: string;
-  type: "float" | "int" | "choice" | "bool";
+  type: "float" | "int" | "choice" | "bool" | "text" | "sizes";
   default: SettingValue;
   minimum: number | null;
   maximum: number | null;
+  /** The range that a slider offers where the permitted one is too wide to be useful. */
+  slider: [number, number] | null;
   step: number | null;
   scale: "linear" | "log";
   unit: string;
@@ -189,6 +191,8 @@ export interface State {
   lease: { holder: boolean; generation: number };
   run: Run | null;
   status: Status | null;
+  /** This page asked for a step that is not done yet: the run is running, but will be at rest in a moment. */
+  stepping: boolean;
   settings: Setting[];
   metrics: Metric[];
   snapshot: Snapshot | null;

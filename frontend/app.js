@@ -1,0 +1,206 @@
+// The page: everything is made here, once, and connected.
+
+import { createAnnouncer } from "./controls/announce.js";
+import { createBar } from "./controls/bar.js";
+import { createFormula } from "./controls/formula.js";
+import { createGrid } from "./controls/grid.js";
+import { createHelp } from "./controls/help.js";
+import { connectIdeas } from "./controls/ideas.js";
+import { createNotices } from "./controls/notices.js";
+import { whyNot } from "./controls/permission.js";
+import { createPipeline } from "./controls/pipeline.js";
+import { listenToKeys } from "./controls/shortcuts.js";
+import { createSliders } from "./controls/sliders.js";
+import { createCommands } from "./net/commands.js";
+import { decode } from "./net/frame.js";
+import { getJson, openSession } from "./net/http.js";
+import { PROTOCOL, Socket } from "./net/socket.js";
+import { createWatch } from "./net/watch.js";
+import { panels } from "./panels/index.js";
+import { runsFreely } from "./state/motion.js";
+import { createReceiver } from "./state/receive.js";
+import { createScheduler } from "./state/scheduler.js";
+import { createStore } from "./state/store.js";
+import { applyTheme, onSystemTheme, themeName } from "./state/theme.js";
+import { saveView } from "./state/view.js";
+
+/** @import { StepSize } from "./types.js" */
+/** @import { Action } from "./controls/permission.js" */
+
+const store = createStore();
+const { state, touch } = store;
+const scheduler = createScheduler(store);
+const receiver = createReceiver(store);
+const announcer = createAnnouncer();
+
+/** @param {string} id */
+const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+// --- connection
+
+const socket = new Socket({
+  greeting: () => ({
+    type: "resume",
+    protocol: PROTOCOL,
+    client: tabId(),
+    server_epoch: receiver.epoch(),
+    run: state.run?.id ?? null,
+    sequence: receiver.sequence(),
+  }),
+  onOpen: () => watch.resend(),
+  onMessage(message) {
+    if (message.type === "ack") commands.settle(message);
+    else if (message.type === "error") commands.settle(message) || announcer.warn(message.message);
+    else if (message.type === "run") newRun(message);
+    else receiver.message(message);
+    if (state.connection.state === "outdated") socket.close();
+    if (message.type === "change") announceChange(message);
+  },
+  onFrame(message) {
+    try {
+      receiver.frame(decode(message));
+    } catch (error) {
+      console.error("a frame could not be read:", error);
+    }
+  },
+  onLost(retryAt) {
+    commands.abandon();
+    if (state.connection.state === "outdated") return;
+    state.connection = { state: "lost", retryAt };
+    touch("connection");
+  },
+});
+const commands = createCommands((message) => socket.send(message), () => state.lease.generation);
+const watch = createWatch((probes) => void socket.send({ type: "watch", id: `watch-${++watches}`, probes }));
+let watches = 0;
+
+/** This tab, so that it gets its control back after a reload. */
+function tabId() {
+  const key = "ppo-scope.tab";
+  const id = sessionStorage.getItem(key) ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
+  sessionStorage.setItem(key, id);
+  return id;
+}
+
+/** @param {any} message */
+function newRun(message) {
+  sliders.forget();
+  receiver.message(message);
+  announcer.say(`A new run began: ${message.run?.environment}, seed ${message.run?.seed}.`);
+}
+
+/** @param {{ name: string, new: unknown, update: number }} change */
+function announceChange(change) {
+  const setting = state.settings.find(({ name }) => name === change.name);
+  announcer.say(`${setting?.label ?? change.name} is ${String(change.new)} from update ${change.update} on.`);
+}
+
+// --- commands
+
+/**
+ * Sends a command where it is possible, and says why where it is not.
+ *
+ * @param {Action} action
+ * @param {object} fields
+ * @returns {Promise<void>} rejects where the command was not carried out, after this was said
+ */
+async function command(action, fields = {}) {
+  const reason = whyNot(state, action);
+  try {
+    if (reason) throw new Error(reason);
+    await commands.send(action, fields);
+  } catch (error) {
+    announcer.warn(error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+}
+
+/** @param {boolean} stepping */
+function setStepping(stepping) {
+  state.stepping = stepping;
+  touch("run");
+}
+
+/** For buttons, which have nothing to add to what was said. @param {Action} action @param {object} [fields] */
+const act = (action, fields) => void command(action, fields).catch(() => {});
+
+const actions = {
+  play: () => act("play"),
+  pause: () => act("pause"),
+  step(/** @type {StepSize} */ size) {
+    if (whyNot(state, "step") === null) setStepping(true);
+    command("step", { size }).catch(() => setStepping(false));
+  },
+  restart: () => act("restart", { settings: {} }),
+  toggleTheme() {
+    state.view.theme = themeName(state.view.theme) === "dark" ? "light" : "dark";
+    saveView(state.view);
+    retheme();
+  },
+  help: () => help.toggle(),
+  chooseStepSize(/** @type {StepSize} */ size) {
+    state.view.stepSize = size;
+    saveView(state.view);
+  },
+};
+
+function takeControl() {
+  commands.send("take_control").catch((error) => announcer.warn(error.message));
+}
+
+// --- what is drawn
+
+document.body.append(announcer.element);
+const help = createHelp(document.body);
+const bar = createBar(part("bar"), state, actions);
+const notices = createNotices(part("notices"), { takeControl, restart: actions.restart });
+const pipeline = createPipeline(part("pipeline"));
+const formula = createFormula(part("formula"), (idea, setting) => (setting ? sliders.focus(setting) : grid.reveal(idea)));
+const sliders = createSliders(
+  part("settings"),
+  (name, value) => command("set", { name, value }),
+  () => redrawSliders(),
+);
+
+let theme = applyTheme(state.view.theme);
+bar.showTheme(theme.name);
+function retheme() {
+  theme = applyTheme(state.view.theme);
+  bar.showTheme(theme.name);
+  touch("theme");
+}
+onSystemTheme(retheme);
+
+scheduler.add({ needs: ["run", "snapshot", "connection"], draw: bar.draw });
+scheduler.add({ needs: ["run", "snapshot", "connection"], draw: notices.draw });
+scheduler.add({ needs: ["run", "snapshot", "progress"], draw: pipeline.draw });
+scheduler.add({ needs: ["run", "snapshot"], draw: formula.draw, calm: 150 });
+const redrawSliders = scheduler.add({ needs: ["run", "snapshot", "connection"], draw: sliders.draw });
+const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want });
+connectIdeas(document.body);
+setInterval(() => notices.waitsForServer() && touch("connection"), 1000); // counts the seconds down
+
+listenToKeys({
+  playOrPause: () => (runsFreely(state) ? actions.pause() : actions.play()),
+  step: () => actions.step(bar.stepSize()),
+  help: actions.help,
+  theme: actions.toggleTheme,
+  escape: () => void grid.restore(),
+  blocked: help.isOpen,
+});
+
+// --- start
+
+if (!(await openSession())) {
+  announcer.warn("The link that you opened does not give control: it belongs to an earlier start of the server. You are watching; open the link printed in the terminal.");
+}
+socket.connect();
+for (;;) {
+  try {
+    [state.settings, state.metrics] = await Promise.all([getJson("api/settings"), getJson("api/metrics")]);
+    touch("run");
+    break;
+  } catch {
+    await new Promise((resolve) => setTimeout(resolve, 2000)); // the socket says that the server is away
+  }
+}

@@ -1,0 +1,164 @@
+// The bar: which run this is, and what to do with it.
+
+import { h, icon, setText } from "./dom.js";
+import { runState, whyNot } from "./permission.js";
+import { count } from "../state/format.js";
+
+/** @import { State, StepSize } from "../types.js" */
+/** @import { Action } from "./permission.js" */
+
+const ICONS = {
+  play: "M4 2.5v11l9-5.5z",
+  pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",
+  step: "M3 2.5v11l7-5.5zM11 2.5h2.5v11H11z",
+  restart: "M8 2.2a5.8 5.8 0 1 0 5.6 7.3l-1.7-.5A4 4 0 1 1 8 4v2.2l4-3.1L8 0z",
+  light: "M8 4.6A3.4 3.4 0 1 1 8 11.4 3.4 3.4 0 0 1 8 4.6zM7.3 0h1.4v2.8H7.3zm0 13.2h1.4V16H7.3zM0 7.3h2.8v1.4H0zm13.2 0H16v1.4h-2.8zM2 3l1-1 2 2-1 1zm9 9 1-1 2 2-1 1zM2 13l2-2 1 1-2 2zm9-9 2-2 1 1-2 2z",
+  dark: "M6.2 1.2A7 7 0 1 0 14.8 9.8 5.6 5.6 0 0 1 6.2 1.2z",
+};
+
+/** @type {[StepSize, string][]} */
+const STEP_SIZES = [
+  ["phase", "one phase"],
+  ["minibatch", "one minibatch"],
+  ["epoch", "one epoch"],
+  ["update", "one update"],
+];
+
+const STATES = {
+  starting: "starting",
+  running: "running",
+  paused: "paused",
+  finished: "finished",
+  stopped: "stopped",
+  failed: "failed",
+  killed: "killed",
+  out_of_memory: "out of memory",
+  stalled: "stalled",
+};
+
+const CONNECTIONS = {
+  connecting: "connecting…",
+  open: "connected",
+  lost: "connection lost",
+  outdated: "reload the page",
+};
+
+/**
+ * @typedef {object} BarActions
+ * @property {() => void} play
+ * @property {() => void} pause
+ * @property {(size: StepSize) => void} step
+ * @property {() => void} restart
+ * @property {() => void} toggleTheme
+ * @property {() => void} help
+ * @property {(size: StepSize) => void} chooseStepSize
+ */
+
+/**
+ * @param {HTMLElement} root
+ * @param {State} state
+ * @param {BarActions} actions
+ */
+export function createBar(root, state, actions) {
+  const sizes = h(
+    "select",
+    {
+      "aria-label": "Step size",
+      title: "How far one step goes",
+      onchange: () => actions.chooseStepSize(/** @type {StepSize} */ (sizes.value)),
+    },
+    ...STEP_SIZES.map(([value, text]) => h("option", { value }, text)),
+  );
+  sizes.value = state.view.stepSize;
+
+  /** @type {Record<Exclude<Action, "set">, { button: HTMLButtonElement, title: string }>} */
+  const buttons = {
+    play: button("play", "Play", "Train at full speed (Space)", actions.play),
+    pause: button("pause", "Pause", "Stop after the phase at hand (Space)", actions.pause),
+    step: button("step", "Step", "Go one step further (→)", () => actions.step(/** @type {StepSize} */ (sizes.value))),
+    restart: button("restart", "Restart", "Begin a new run with these settings and the same seed", actions.restart),
+  };
+
+  const environment = h("strong", { class: "run-environment" });
+  const facts = h("span", { class: "run-facts" });
+  const state_ = h("span", { class: "run-state" });
+  const update = h("output", { class: "run-update", "aria-label": "Update" });
+  const link = h("span", { class: "connection" });
+  const theme = h("button", { type: "button", class: "quiet square", onclick: actions.toggleTheme });
+
+  root.append(
+    h("h1", { class: "product" }, "PPO ", h("span", {}, "Scope")),
+    h("p", { class: "run" }, environment, facts),
+    h(
+      "div",
+      { class: "transport", role: "group", "aria-label": "Training" },
+      buttons.play.button,
+      buttons.pause.button,
+      h("span", { class: "stepper" }, buttons.step.button, sizes),
+      buttons.restart.button,
+    ),
+    h("p", { class: "now" }, state_, update),
+    h("p", { class: "link" }, link),
+    theme,
+    h("button", { type: "button", class: "quiet square", "aria-label": "Help", title: "Help and shortcuts (?)", onclick: actions.help }, "?"),
+  );
+
+  /** @param {State} state */
+  function draw(state) {
+    drawRun(state);
+    for (const [action, { button, title }] of Object.entries(buttons)) {
+      const reason = whyNot(state, /** @type {Action} */ (action));
+      setDisabled(button, reason !== null);
+      button.title = reason ?? title;
+    }
+    setText(link, CONNECTIONS[state.connection.state]);
+    link.dataset.connection = state.connection.state;
+  }
+
+  /** @param {State} state */
+  function drawRun(state) {
+    const { run, snapshot } = state;
+    const now = runState(state);
+    setText(environment, run?.environment ?? "no run");
+    setText(facts, run ? `seed ${run.seed} · ${device(run.device)}` : "");
+    setText(state_, now ? STATES[now] : "");
+    state_.dataset.state = now ?? "none";
+    setText(update, `update ${count(snapshot?.header.update ?? run?.update ?? null)}`);
+  }
+
+  // The button that became useless hands the focus to its counterpart, so that the keyboard stays where it was.
+  /** @param {HTMLButtonElement} button @param {boolean} disabled */
+  function setDisabled(button, disabled) {
+    if (button.disabled === disabled) return;
+    const focused = document.activeElement === button;
+    button.disabled = disabled;
+    if (!focused || !disabled) return;
+    const other = button === buttons.play.button ? buttons.pause.button : buttons.play.button;
+    other.disabled = false;
+    other.focus();
+  }
+
+  /** @param {"light" | "dark"} name */
+  function showTheme(name) {
+    const other = name === "dark" ? "light" : "dark";
+    theme.replaceChildren(icon(ICONS[other]));
+    theme.setAttribute("aria-label", `Switch to the ${other} theme`);
+    theme.title = `Switch to the ${other} theme (t)`;
+  }
+
+  return { draw, showTheme, stepSize: () => /** @type {StepSize} */ (sizes.value) };
+}
+
+/** @param {string} name */
+const device = (name) => (name === "cpu" ? "CPU" : name.toUpperCase());
+
+/**
+ * @param {keyof typeof ICONS} name
+ * @param {string} label
+ * @param {string} title
+ * @param {() => void} onclick
+ */
+function button(name, label, title, onclick) {
+  const element = h("button", { type: "button", class: `action ${name}`, title, onclick }, icon(ICONS[name]), h("span", {}, label));
+  return { button: element, title };
+}

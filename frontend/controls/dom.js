@@ -1,0 +1,70 @@
+// Elements in one line.
+
+/** @typedef {Node | string | null | undefined | false} Child */
+
+/**
+ * An HTML element. `props` are attributes; on<event> adds a listener; true gives an empty attribute, and false,
+ * null or undefined leave it out.
+ *
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {{ [name: string]: unknown }} props
+ * @param {...Child} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function h(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  fill(element, props, children);
+  return element;
+}
+
+/**
+ * A MathML element.
+ *
+ * @param {string} tag
+ * @param {...Child} children
+ * @returns {MathMLElement}
+ */
+export function m(tag, ...children) {
+  const element = document.createElementNS("http://www.w3.org/1998/Math/MathML", tag);
+  fill(element, {}, children);
+  return element;
+}
+
+/**
+ * A drawing on a 16 × 16 grid, in the colour of the text beside it.
+ *
+ * @param {string} path
+ */
+export function icon(path) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  fill(svg, { viewBox: "0 0 16 16", class: "icon", "aria-hidden": "true" }, []);
+  const shape = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  shape.setAttribute("d", path);
+  svg.append(shape);
+  return svg;
+}
+
+/**
+ * Writes only where something changed: a page that repaints unchanged text has work for nothing.
+ *
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * @param {Element} element
+ * @param {{ [name: string]: unknown }} props
+ * @param {Child[]} children
+ */
+function fill(element, props, children) {
+  for (const [name, value] of Object.entries(props)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, String(value));
+  }
+  element.append(.../** @type {(Node | string)[]} */ (children.filter((child) => child !== null && child !== undefined && child !== false)));
+}

@@ -1,0 +1,147 @@
+// The formula: L = L_PG + c₁·L_VF − c₂·S and the clipped objective, each symbol with its live number beneath.
+
+import { fixed, NONE, number, percent, settingText } from "../state/format.js";
+import { h, m, setText } from "./dom.js";
+
+/** @import { Idea, State } from "../types.js" */
+
+/** @typedef {(state: State) => string} Live a live number, as text */
+/** @typedef {{ element: HTMLElement, output: HTMLElement, live: Live }} Cell */
+
+/** @param {string} base @param {string} index */
+const sub = (base, index) => m("msub", m("mi", base), m("mtext", index));
+const ratio = () => m("msub", m("mi", "r"), m("mi", "t"));
+const advantage = () => m("msub", m("mover", m("mi", "A"), m("mo", "^")), m("mi", "t"));
+
+/** @param {string} name @param {number} decimals @returns {Live} */
+const scalar = (name, decimals = 4) => ({ snapshot }) => fixed(snapshot?.header.scalars[name], decimals);
+
+/** @param {string} name @returns {Live} */
+const setting = (name) => (state) => {
+  const value = inUse(state, name);
+  return value === undefined ? NONE : settingText(value);
+};
+
+/** The value that the update on show was made with. @param {State} state @param {string} name */
+const inUse = ({ snapshot, run }, name) => snapshot?.header.settings[name] ?? run?.settings[name];
+
+/** @param {1 | -1} sign @returns {Live} */
+const clipEdge = (sign) => (state) => {
+  const range = inUse(state, "clip_range");
+  return typeof range === "number" ? number(1 + sign * range, 4) : NONE;
+};
+
+/** @param {string} low @param {string} high @param {number} decimals @returns {Live} */
+const span = (low, high, decimals) => ({ snapshot }) => {
+  const { [low]: from, [high]: to } = snapshot?.header.scalars ?? {};
+  return from === null || from === undefined ? NONE : `${fixed(from, decimals)} … ${fixed(to, decimals)}`;
+};
+
+/** @type {Live} */
+const badge = ({ snapshot }) => {
+  const error = snapshot?.header.scalars.first_ratio_error;
+  if (error === null || error === undefined) return "r ≡ 1 at the first minibatch: not reached yet";
+  return error < 1e-4 ? "✓ r ≡ 1 at the first minibatch" : `✗ r ≠ 1 at the first minibatch: off by ${number(error)}`;
+};
+
+/** @param {HTMLElement} root @param {(idea: Idea, name: string | null) => void} visit */
+export function createFormula(root, visit) {
+  /** @type {Cell[]} */
+  const cells = [];
+
+  /**
+   * A symbol with its number.
+   *
+   * @param {Idea} idea
+   * @param {string} name in words
+   * @param {Node} symbol
+   * @param {Live} live
+   * @param {{ width?: number, setting?: string }} options width: characters kept free for the number
+   */
+  function term(idea, name, symbol, live, { width = 7, setting = undefined } = {}) {
+    const output = h("span", { class: "live" }, NONE);
+    output.style.minWidth = `${width}ch`;
+    const element = h(
+      "button",
+      { type: "button", class: "term", "data-idea": idea, title: name, onclick: () => visit(idea, setting ?? null) },
+      math(symbol),
+      h("span", { class: "visually-hidden" }, `, ${name}: `),
+      output,
+    );
+    cells.push({ element, output, live });
+    return element;
+  }
+
+  const clipRange = { setting: "clip_range", width: 4 };
+  const check = h("span", { class: "badge" });
+  root.append(
+    h(
+      "div",
+      { class: "equation", role: "group", "aria-label": "The loss: L = L_PG + c₁·L_VF − c₂·S" },
+      term("loss", "total loss, minimised", m("mi", "L"), scalar("loss")),
+      sign("="),
+      term("policy", "policy loss", sub("L", "PG"), scalar("policy_loss")),
+      sign("+"),
+      term("value", "value coefficient", sub("c", "1"), setting("value_coef"), { width: 4, setting: "value_coef" }),
+      sign("·"),
+      term("value", "value loss: mean of (V − V_targ)²", sub("L", "VF"), scalar("value_loss")),
+      sign("−"),
+      term("entropy", "entropy coefficient", sub("c", "2"), setting("entropy_coef"), { width: 5, setting: "entropy_coef" }),
+      sign("·"),
+      term("entropy", "mean entropy of the policy", m("mi", "S"), scalar("entropy")),
+    ),
+    h(
+      "div",
+      { class: "equation", role: "group", "aria-label": "The clipped objective: L_PG = mean of max(−r·Â, −clip(r, 1−ε, 1+ε)·Â)" },
+      term("policy", "policy loss", sub("L", "PG"), scalar("policy_loss")),
+      sign("="),
+      operator("mean", "t"),
+      operator("max"),
+      sign("("),
+      sign("−"),
+      term("ratio", "probability ratio π_θ / π_old, smallest … largest", ratio(), span("ratio_min", "ratio_max", 2), { width: 11 }),
+      term("advantage", "advantage as used in the loss; its deviation before normalisation", advantage(), deviation, { width: 7 }),
+      sign(", −"),
+      operator("clip"),
+      sign("("),
+      term("ratio", "probability ratio", ratio(), scalar("ratio_mean", 3), { width: 5 }),
+      sign(","),
+      term("clip", "lower edge of the clip", m("mrow", m("mn", "1"), m("mo", "−"), m("mi", "ε")), clipEdge(-1), clipRange),
+      sign(","),
+      term("clip", "upper edge of the clip", m("mrow", m("mn", "1"), m("mo", "+"), m("mi", "ε")), clipEdge(1), clipRange),
+      sign(")"),
+      term("advantage", "advantage", advantage(), () => "", { width: 1 }),
+      sign(")"),
+    ),
+    h("div", { class: "findings" }, check, h("span", { class: "held-share", "data-idea": "clip" })),
+  );
+  const held = /** @type {HTMLElement} */ (root.querySelector(".held-share"));
+
+  /** @param {State} state */
+  function draw(state) {
+    for (const { output, live } of cells) setText(output, live(state));
+    const text = badge(state);
+    setText(check, text);
+    check.dataset.verdict = text[0] === "✓" ? "good" : text[0] === "✗" ? "bad" : "open";
+    const scalars = state.snapshot?.header.scalars;
+    setText(held, `clipped ${percent(scalars?.clip_fraction)} · held ${percent(scalars?.held_fraction)} · pulled back ${percent(scalars?.pulled_back_fraction)}`);
+  }
+
+  return { draw };
+}
+
+/** @type {Live} */
+const deviation = ({ snapshot }) => {
+  const value = snapshot?.header.scalars.advantage_std;
+  return value === null || value === undefined ? NONE : `σ ${number(value)}`;
+};
+
+/** @param {Node} content */
+const math = (content) => m("math", content);
+
+/** @param {string} text */
+const sign = (text) => h("span", { class: "sign", "aria-hidden": "true" }, math(m("mo", text)));
+
+/** @param {string} name @param {string} [index] */
+const operator = (name, index) =>
+  h("span", { class: "sign", "aria-hidden": "true" }, math(index ? m("msub", m("mi", name), m("mi", index)) : m("mi", name)));

@@ -1,0 +1,245 @@
+// The grid of panels: a region each, with its title, what it shows, and the ways to hide and to maximise it.
+
+import { number } from "../state/format.js";
+import { runsFreely } from "../state/motion.js";
+import { saveView } from "../state/view.js";
+import { h, icon, setText } from "./dom.js";
+
+/** @import { Panel, PanelContext, PanelView, State, Theme } from "../types.js" */
+/** @import { Store } from "../state/store.js" */
+/** @import { createScheduler } from "../state/scheduler.js" */
+
+const HIDE = "M3 7.2h10v1.6H3z";
+const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12.4 9H14v5H9v-1.6h3.4z";
+const SUMMARY_PACE = 2000;
+
+/**
+ * @typedef {object} Box
+ * @property {Panel} panel
+ * @property {HTMLElement} section
+ * @property {HTMLButtonElement} maximise
+ * @property {() => boolean} visible
+ *
+ * @typedef {object} Surroundings
+ * @property {Store} store
+ * @property {ReturnType<typeof createScheduler>} scheduler
+ * @property {() => Theme} theme
+ * @property {(probes: string[]) => void} watch the union of the probes that visible panels need
+ */
+
+/**
+ * @param {HTMLElement} root
+ * @param {readonly Panel[]} panels
+ * @param {Surroundings} surroundings
+ */
+export function createGrid(root, panels, { store, scheduler, theme, watch }) {
+  const { state } = store;
+  const { view } = state;
+  const hiddenList = h("div", { class: "hidden-panels" });
+  /** @type {Set<Element>} */
+  const onScreen = new Set();
+  /** @type {Map<Element, () => void>} */
+  const resized = new Map();
+
+  const intersections = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (isIntersecting) onScreen.add(target);
+        else onScreen.delete(target);
+      }
+      scheduler.wake();
+      tellWatch();
+    },
+    { rootMargin: "80px" },
+  );
+  const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => resized.get(target)?.()));
+
+  const boxes = panels.map(box);
+  root.append(...boxes.map(({ section }) => section), hiddenList);
+  arrange();
+  boxes.forEach(({ section }) => intersections.observe(section));
+
+  /** @param {Panel} panel @returns {Box} */
+  function box(panel) {
+    const id = `panel-${panel.name.toLowerCase().replaceAll(" ", "-")}`;
+    const body = h("div", { class: "body" });
+    const cover = h("div", { class: "cover" });
+    const text = h("p", { class: "visually-hidden", id: `${id}-summary` });
+    const maximise = h("button", { type: "button", class: "quiet square", onclick: () => toggleMaximised(panel.name) }, icon(MAXIMISE));
+    const section = h(
+      "section",
+      { class: "panel", id, role: "region", "aria-label": panel.name, "aria-describedby": text.id, "data-idea": panel.ideas.join(" "), "data-size": panel.size ?? "normal" },
+      h(
+        "header",
+        {},
+        h("h2", {}, panel.title),
+        h("p", { class: "hint", title: panel.hint }, panel.hint),
+        h("button", { type: "button", class: "quiet square", "aria-label": `Hide ${panel.name}`, title: "Hide", onclick: () => setHidden(panel.name, true) }, icon(HIDE)),
+        maximise,
+      ),
+      h("div", { class: "frame" }, body, cover),
+      text,
+    );
+    const visible = () => onScreen.has(section);
+    const life = createLife(panel, body, cover, text);
+    const again = scheduler.add({ needs: life.needs, visible, draw: life.draw });
+    life.onRedraw(again);
+    resized.set(body, () => {
+      life.resize();
+      again();
+    });
+    sizes.observe(body);
+    return { panel, section, maximise, visible };
+  }
+
+  /**
+   * A panel's view, kept from harming anything else: what it throws is shown in its own box.
+   *
+   * @param {Panel} panel
+   * @param {HTMLElement} body
+   * @param {HTMLElement} cover
+   * @param {HTMLElement} text
+   */
+  function createLife(panel, body, cover, text) {
+    let view = /** @type {PanelView | null} */ (null);
+    let failed = false;
+    let summaryAt = -Infinity;
+    let redraw = () => {};
+    const context = context_(() => redraw());
+    mount();
+
+    function mount() {
+      failed = false;
+      try {
+        body.replaceChildren();
+        view = panel.mount(body, context);
+      } catch (error) {
+        fail(error);
+      }
+    }
+
+    /** @param {unknown} error */
+    function fail(error) {
+      failed = true;
+      console.error(`panel ${panel.name}:`, error);
+      const again = h("button", { type: "button", onclick: () => (mount(), redraw()) }, "Try again");
+      cover.replaceChildren(
+        h("p", {}, "This panel could not be drawn. The run and the other panels are not affected."),
+        h("p", { class: "reason" }, String(error)),
+        again,
+      );
+      cover.hidden = false;
+    }
+
+    /** @param {State} state */
+    function draw(state) {
+      if (failed || !view) return;
+      try {
+        const ready = view.ready(state);
+        cover.hidden = ready === true;
+        body.inert = ready !== true;
+        if (ready !== true) {
+          cover.replaceChildren(h("p", { class: "waiting" }, `Waits for ${ready}.`));
+          return;
+        }
+        view.draw(state);
+        const now = performance.now();
+        if (now - summaryAt >= SUMMARY_PACE || !runsFreely(state)) {
+          summaryAt = now;
+          setText(text, view.summary(state));
+        }
+      } catch (error) {
+        fail(error);
+      }
+    }
+
+    return {
+      needs: view?.needs ?? [],
+      draw,
+      onRedraw: (/** @type {() => void} */ again) => void (redraw = again),
+      resize() {
+        try {
+          if (!failed) view?.resize();
+        } catch (error) {
+          fail(error);
+        }
+      },
+    };
+  }
+
+  /** @param {() => void} redraw @returns {PanelContext} */
+  function context_(redraw) {
+    return {
+      theme,
+      number,
+      redraw,
+      symbol: (name) => {
+        const setting = state.settings.find((row) => row.name === name);
+        return setting?.symbol || setting?.label || name.replaceAll("_", " ");
+      },
+      get reducedMotion() {
+        return matchMedia("(prefers-reduced-motion: reduce)").matches;
+      },
+    };
+  }
+
+  /** @param {string} name @param {boolean} hidden */
+  function setHidden(name, hidden) {
+    view.hidden = hidden ? [...view.hidden, name] : view.hidden.filter((other) => other !== name);
+    if (hidden && view.maximised === name) view.maximised = null;
+    choose();
+    const target = hidden ? [...hiddenList.querySelectorAll("button")].at(-1) : boxes.find(({ panel }) => panel.name === name)?.maximise;
+    target?.focus();
+  }
+
+  /** @param {string} name */
+  function toggleMaximised(name) {
+    view.maximised = view.maximised === name ? null : name;
+    choose();
+  }
+
+  function choose() {
+    saveView(view);
+    arrange();
+  }
+
+  function arrange() {
+    const names = new Set(panels.map(({ name }) => name));
+    const maximised = view.maximised !== null && names.has(view.maximised) ? view.maximised : null;
+    root.toggleAttribute("data-maximised", maximised !== null);
+    for (const { panel, section, maximise } of boxes) {
+      const isMaximised = panel.name === maximised;
+      section.hidden = view.hidden.includes(panel.name) || (maximised !== null && !isMaximised);
+      section.toggleAttribute("data-maximised", isMaximised);
+      maximise.setAttribute("aria-label", isMaximised ? `Back to all panels` : `Maximise ${panel.name}`);
+      maximise.setAttribute("aria-pressed", String(isMaximised));
+      maximise.title = isMaximised ? "Back to all panels (Esc)" : "Maximise";
+    }
+    const hidden = view.hidden.filter((name) => names.has(name));
+    hiddenList.hidden = hidden.length === 0 || maximised !== null;
+    hiddenList.replaceChildren(
+      h("span", {}, "Hidden"),
+      ...hidden.map((name) => h("button", { type: "button", title: `Show ${name} again`, onclick: () => setHidden(name, false) }, `Show ${name}`)),
+    );
+  }
+
+  function tellWatch() {
+    const probes = boxes.filter(({ visible }) => visible()).flatMap(({ panel }) => panel.probes);
+    watch([...new Set(probes)].sort());
+  }
+
+  return {
+    /** Leaves the maximised panel. @returns {boolean} whether there was one */
+    restore() {
+      if (view.maximised === null) return false;
+      view.maximised = null;
+      choose();
+      return true;
+    },
+    /** Brings the first panel of an idea into view. @param {string} idea */
+    reveal(idea) {
+      const found = boxes.find(({ panel, section }) => !section.hidden && panel.ideas.some((own) => own === idea));
+      found?.section.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    },
+  };
+}

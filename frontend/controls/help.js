@@ -1,0 +1,45 @@
+// The help sheet under "?".
+
+import { h } from "./dom.js";
+
+/** @type {[string[], string][]} */
+const SHORTCUTS = [
+  [["Space"], "Play or pause"],
+  [["→"], "One step of the chosen size"],
+  [["t"], "Light or dark theme"],
+  [["Esc"], "Leave a maximised panel, or this sheet"],
+  [["?"], "This sheet"],
+];
+
+/** @type {[string, string, string][]} */
+const COLOURS = [
+  ["policy", "Policy", "the actor: π_θ and its loss L_PG"],
+  ["value", "Value", "the critic: V, its loss L_VF and c₁"],
+  ["entropy", "Entropy", "the bonus for staying undecided: S and c₂"],
+  ["inside", "Inside", "|r − 1| ≤ ε: the policy gradient flows"],
+  ["held", "Held", "beyond the clip in the good direction: its policy gradient is exactly zero"],
+  ["pulled-back", "Pulled back", "beyond the clip in the bad direction: the gradient flows, at full size"],
+];
+
+/** @param {HTMLElement} parent */
+export function createHelp(parent) {
+  const close = h("button", { type: "button", class: "primary", autofocus: true, onclick: () => dialog.close() }, "Close");
+  const dialog = h(
+    "dialog",
+    { class: "help", "aria-labelledby": "help-title" },
+    h("h2", { id: "help-title" }, "What you see here"),
+    h(
+      "p",
+      {},
+      "A PPO agent is trained for real, and everything on this page was computed by the code that trains it. Each update collects a rollout, estimates advantages, optimises the loss over a few epochs of minibatches, and throws the data away. Pause it, and step through an update as finely as you like. A moved slider takes effect at the next update.",
+    ),
+    h("h3", {}, "Keyboard"),
+    h("dl", { class: "keys" }, ...SHORTCUTS.flatMap(([keys, text]) => [h("dt", {}, ...keys.map((key) => h("kbd", {}, key))), h("dd", {}, text)])),
+    h("h3", {}, "Colours"),
+    h("dl", { class: "colours" }, ...COLOURS.flatMap(([name, title, text]) => [h("dt", {}, h("i", { class: `swatch ${name}` }), title), h("dd", {}, text)])),
+    close,
+  );
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  parent.append(dialog);
+  return { toggle: () => (dialog.open ? dialog.close() : dialog.showModal()), isOpen: () => dialog.open };
+}

@@ -1,0 +1,79 @@
+// Notices: who leads, whether the server is there, and how a run ended when it ended badly.
+
+import { count } from "../state/format.js";
+import { h, setText } from "./dom.js";
+import { ANOTHER_LEADS, runState, WATCHING, whyNot } from "./permission.js";
+
+/** @import { State } from "../types.js" */
+
+const ENDED_BADLY = new Set(["failed", "killed", "out_of_memory", "stalled", "stopped"]);
+
+/** Where the server gave no cause, what is certain. @type {Record<string, string>} */
+const WITHOUT_CAUSE = {
+  failed: "The run failed.",
+  killed: "The training process was killed.",
+  out_of_memory: "The training process ran out of memory.",
+  stalled: "The training process does not answer.",
+  stopped: "The run was stopped.",
+};
+
+/**
+ * @param {HTMLElement} root
+ * @param {{ takeControl: () => void, restart: () => void }} actions
+ */
+export function createNotices(root, { takeControl, restart }) {
+  const lost = h("p", { class: "notice", role: "status" });
+  const outdated = h(
+    "p",
+    { class: "notice", role: "status" },
+    "The server is of another version than this page. ",
+    h("button", { type: "button", onclick: () => location.reload() }, "Reload the page"),
+  );
+  const watching = h("p", { class: "notice" }, WATCHING);
+  const led = h("p", { class: "notice" }, `${ANOTHER_LEADS} `, h("button", { type: "button", onclick: takeControl }, "Take control"));
+  const summary = h("h2", {});
+  const remedy = h("p", {});
+  const trace = h("pre", { tabindex: 0, "aria-label": "Details" });
+  const detail = h("details", {}, h("summary", {}, "Details"), trace);
+  const again = h("button", { type: "button", class: "primary", onclick: restart }, "Restart");
+  const banner = h("div", { class: "banner", role: "alert" }, h("div", {}, summary, remedy, detail), again);
+  root.append(lost, outdated, watching, led, banner);
+  for (const element of [lost, outdated, watching, led, banner]) element.hidden = true;
+
+  /** @param {State} state */
+  function draw(state) {
+    const { state: connection } = state.connection;
+    lost.hidden = connection !== "lost";
+    if (!lost.hidden) setText(lost, lostText(state));
+    outdated.hidden = connection !== "outdated";
+    watching.hidden = connection !== "open" || state.role !== "viewer";
+    led.hidden = connection !== "open" || state.role !== "controller" || state.lease.holder;
+    drawBanner(state);
+  }
+
+  /** @param {State} state */
+  function drawBanner(state) {
+    const now = runState(state);
+    banner.hidden = now === null || !ENDED_BADLY.has(now);
+    if (banner.hidden || now === null) return;
+    banner.dataset.state = now;
+    const cause = state.status?.cause ?? state.run?.cause;
+    setText(summary, cause?.summary ?? WITHOUT_CAUSE[now]);
+    setText(remedy, cause?.remedy ?? "Restart begins a new run with the same settings and seed.");
+    setText(trace, cause?.detail ?? "");
+    detail.hidden = !cause?.detail;
+    const reason = whyNot(state, "restart");
+    again.disabled = reason !== null;
+    again.title = reason ?? "Begin a new run with these settings and the same seed";
+  }
+
+  return { draw, waitsForServer: () => !lost.hidden };
+}
+
+/** @param {State} state */
+function lostText({ connection, snapshot }) {
+  const picture = snapshot ? ` What you see is the last that arrived, update ${count(snapshot.header.update)}.` : "";
+  const wait = Math.ceil(((connection.retryAt ?? 0) - performance.now()) / 1000);
+  const next = wait > 0 ? `Trying again in ${wait} s.` : "Trying again…";
+  return `The connection to the server is lost.${picture} If the server still runs, so does the training. ${next}`;
+}

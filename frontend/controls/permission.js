@@ -1,0 +1,48 @@
+// What this page may do now, and if not, why not, in words for a button's title.
+
+import { runsFreely } from "../state/motion.js";
+
+/** @import { State } from "../types.js" */
+
+export const WATCHING = "You are watching. To control, open the link printed in the terminal.";
+export const ANOTHER_LEADS = "Another tab controls this run.";
+
+const OVER = new Set(["finished", "stopped", "failed", "killed", "out_of_memory", "stalled"]);
+
+/** @param {State} state */
+export const runState = (state) => state.status?.state ?? state.run?.state ?? null;
+
+/**
+ * Why this page cannot control anything; null where it can.
+ *
+ * @param {State} state
+ */
+export function whyNoControl(state) {
+  if (state.connection.state !== "open") return "Not connected to the server.";
+  if (state.role !== "controller") return WATCHING;
+  if (!state.lease.holder) return `${ANOTHER_LEADS} Take control first.`;
+  return null;
+}
+
+/** @typedef {"play" | "pause" | "step" | "restart" | "set"} Action */
+
+/**
+ * Why `action` is not possible now; null where it is.
+ *
+ * @param {State} state
+ * @param {Action} action
+ * @returns {string | null}
+ */
+export function whyNot(state, action) {
+  const noControl = whyNoControl(state);
+  if (noControl) return noControl;
+  const now = runState(state);
+  if (now === null) return "There is no run.";
+  if (action === "restart") return null;
+  if (OVER.has(now)) return "The run has ended. Restart begins a new one.";
+  if (now === "starting" && action !== "set") return "The trainer is starting.";
+  if (runsFreely(state) && action === "play") return "The run is running.";
+  if (runsFreely(state) && action === "step") return "The run is running. Pause it first.";
+  if (now === "paused" && action === "pause") return "The run is paused.";
+  return null;
+}

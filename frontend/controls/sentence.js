@@ -1,0 +1,103 @@
+// One line, with its real numbers, about what the trainer did at the phase that is shown.
+
+import { count, fixed, number, percent, settingText } from "../state/format.js";
+import { runsFreely } from "../state/motion.js";
+
+/** @import { Phase, SnapshotHeader, Snapshot, State } from "../types.js" */
+
+/**
+ * @typedef {object} Told
+ * @property {SnapshotHeader} header
+ * @property {number | null} environments
+ * @property {number | null} steps
+ * @property {number} resets autoreset rows among the samples; 0 where they are not known
+ * @property {(name: string) => string} set a setting, as text
+ * @property {(name: string) => number | null | undefined} value a scalar
+ */
+
+/** @type {Record<Phase, (told: Told) => string>} */
+const SENTENCES = {
+  ready: ({ environments, steps }) =>
+    `Nothing has happened yet. The first step collects ${batch(environments, steps)} under π_old, the policy as it is.`,
+  rollout: ({ environments, steps, resets }) =>
+    `${capital(batch(environments, steps))} collected under π_old.${resets ? ` ${count(resets)} of them only reset an environment and are not trained on.` : ""}`,
+  advantages: ({ set }) =>
+    `For every transition, backwards in time: δ = R + γ·V(s′) − V(s), Â = δ + γλ·Â′, with γ = ${set("discount")} and λ = ${set("gae_lambda")}; V_targ = Â + V_old.`,
+  loss: ({ value, set }) =>
+    `L = L_PG + c₁·L_VF − c₂·S = ${fixed(value("policy_loss"), 4)} + ${set("value_coef")} · ${fixed(value("value_loss"), 4)} − ${set("entropy_coef")} · ${fixed(value("entropy"), 4)} = ${fixed(value("loss"), 4)}. ${heldBack(value("held_fraction"))}`,
+  gradient: ({ value, set }) => `‖∇L‖ = ${fixed(value("gradient_norm"), 3)}${clipped(value("gradient_clip_factor"), set("max_grad_norm"))}.`,
+  step: ({ set }) =>
+    `Adam moves the weights θ with α = ${set("learning_rate")}. From now on π_θ is no longer π_old: the ratio r leaves 1.`,
+  epoch: ({ header, set }) =>
+    header.minibatch < header.minibatches
+      ? `Epoch ${header.epoch} ended early, at minibatch ${header.minibatch}: its KL exceeded 1.5 × the target of ${set("target_kl")}. The update is over.`
+      : `Epoch ${header.epoch} of ${header.epochs} is over: every sample was used ${times(header.epoch)}. Each epoch shuffles them anew.`,
+  update: ({ environments, steps, value }) =>
+    `${capital(batch(environments, steps))} are thrown away: PPO is on-policy. KL ${number(value("kl_k3"))}, clip fraction ${percent(value("clip_fraction"))}, held ${percent(value("held_fraction"))}.`,
+};
+
+/** @param {State} state */
+export function sentence(state) {
+  const { run, snapshot, status } = state;
+  if (!run) return "No run yet.";
+  if (status?.state === "starting" && !snapshot) return "The trainer is starting: environments, networks, optimizer.";
+  if (!snapshot) return "Waiting for the trainer's first word.";
+  const header = snapshot.header;
+  const told = {
+    header,
+    environments: asNumber(run.settings.num_envs),
+    steps: asNumber(run.settings.rollout_steps),
+    resets: resets(snapshot, run.settings.num_envs),
+    set: (/** @type {string} */ name) => settingText(header.settings[name] ?? run.settings[name]),
+    value: (/** @type {string} */ name) => header.scalars[name],
+  };
+  return runsFreely(state) && header.phase === "update" ? atFullSpeed(told) : SENTENCES[header.phase](told);
+}
+
+/** At full speed phases fly by, so the line tells what every update does instead. @param {Told} told */
+function atFullSpeed({ header, environments, steps, set }) {
+  return `Every update: ${batch(environments, steps)}, used in ${set("epochs")} epochs of ${set("minibatches")} minibatches, then thrown away. ${count(header.steps)} steps so far.`;
+}
+
+/** @param {unknown} value */
+const asNumber = (value) => (typeof value === "number" ? value : null);
+
+/** @param {string} text */
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
+/**
+ * @param {number | null} environments
+ * @param {number | null} steps
+ */
+function batch(environments, steps) {
+  if (environments === null || steps === null) return "the samples";
+  return `${count(environments)} environments × ${count(steps)} steps = ${count(environments * steps)} samples`;
+}
+
+/**
+ * @param {Snapshot} snapshot
+ * @param {unknown} environments
+ */
+function resets({ header, arrays }, environments) {
+  const regions = arrays.region;
+  // With very many samples only some environments are sent one by one, and a count would not be exact.
+  const all = regions && header.arrays.region?.shape[0] === environments;
+  return all ? regions.filter((code) => code === 0).length : 0;
+}
+
+/** @param {number} n */
+const times = (n) => (n === 1 ? "once" : n === 2 ? "twice" : `${n} times`);
+
+/** @param {number | null | undefined} fraction */
+const heldBack = (fraction) =>
+  fraction === null || fraction === undefined ? "" : `The clip holds ${percent(fraction)} of the samples.`;
+
+/**
+ * @param {number | null | undefined} factor
+ * @param {string} limit
+ */
+function clipped(factor, limit) {
+  if (limit === "off" || factor === null || factor === undefined) return ", not limited";
+  if (factor >= 1) return `, below the limit of ${limit}: the gradient stays as it is`;
+  return `, longer than the limit of ${limit}: scaled down to it by ${fixed(factor, 3)}`;
+}

@@ -1,0 +1,125 @@
+// The settings that may change while the run goes on, built from the server's table.
+
+import { count, settingText } from "../state/format.js";
+import { h } from "./dom.js";
+import { whyNot } from "./permission.js";
+import { createSetting, same } from "./setting.js";
+
+/** @import { Setting, SettingValue, State } from "../types.js" */
+/** @import { Control } from "./setting.js" */
+
+const FIRST = ["clip_range", "value_coef", "entropy_coef", "learning_rate"];
+const PACE = 100; // milliseconds between two values sent while a slider is dragged
+
+/**
+ * @param {HTMLElement} root
+ * @param {(name: string, value: SettingValue) => Promise<void>} set
+ * @param {() => void} redraw
+ */
+export function createSliders(root, set, redraw) {
+  /** @type {Map<string, Control>} */
+  const controls = new Map();
+  /** What this page asked for and the trainer does not use yet. @type {Map<string, SettingValue>} */
+  const wanted = new Map();
+  const fixedList = h("dl", { class: "fixed" });
+  /** @type {Setting[]} */
+  let built = [];
+
+  /** @param {Setting[]} settings */
+  function build(settings) {
+    built = settings;
+    const live = settings.filter((setting) => setting.live);
+    for (const setting of live) controls.set(setting.name, createSetting(setting, mover(setting.name)));
+    const element = (/** @type {Setting} */ setting) => /** @type {Control} */ (controls.get(setting.name)).element;
+    root.replaceChildren(
+      h("h2", {}, "Settings"),
+      ...live.filter(({ name }) => FIRST.includes(name)).sort(byPlace).map(element),
+      h("details", { class: "more" }, h("summary", {}, "More settings"), ...live.filter(({ name }) => !FIRST.includes(name)).map(element)),
+      h("details", { class: "more" }, h("summary", {}, "Fixed for this run"), fixedList),
+    );
+  }
+
+  /** @param {string} name */
+  function mover(name) {
+    const send = paced((value) => {
+      set(name, value).catch(() => {
+        wanted.delete(name); // refused: back to what the trainer uses
+        redraw();
+      });
+    });
+    return (/** @type {SettingValue} */ value, /** @type {boolean} */ final) => {
+      wanted.set(name, value);
+      redraw();
+      send(value, final);
+    };
+  }
+
+  /** @param {State} state */
+  function draw(state) {
+    if (state.settings !== built) build(state.settings);
+    const locked = whyNot(state, "set");
+    const next = (state.snapshot?.header.update ?? state.run?.update ?? 0) + 1;
+    for (const [name, control] of controls) {
+      const used = inUse(state, name);
+      // In use at last, or overruled by a newer change of somebody else's.
+      if (wanted.has(name) && same(wanted.get(name), used)) wanted.delete(name);
+      const pending = wanted.has(name) ? wanted.get(name) : state.status?.pending?.[name];
+      const from = pending === undefined || same(pending, used) ? null : next;
+      control.show({ value: (from === null ? used : pending) ?? null, from, locked });
+    }
+    drawFixed(state);
+  }
+
+  /** @param {State} state */
+  function drawFixed({ run, settings }) {
+    const rows = settings.filter(({ live, name }) => !live && run && name in run.settings);
+    const text = rows.map(({ name, label }) => `${label}\u0000${valueText(run?.settings[name])}`).join("\u0001");
+    if (fixedList.dataset.shown === text) return;
+    fixedList.dataset.shown = text;
+    fixedList.replaceChildren(
+      ...rows.flatMap(({ name, label, help }) => [h("dt", { title: help }, label), h("dd", {}, valueText(run?.settings[name]))]),
+    );
+  }
+
+  return {
+    draw,
+    /** @param {string} name */
+    focus: (name) => controls.get(name)?.focus(),
+    /** A new run begins with its own settings. */
+    forget: () => wanted.clear(),
+  };
+}
+
+/** The value that the update on show was made with; before the first, the run's. @param {State} state @param {string} name */
+const inUse = ({ snapshot, run }, name) => {
+  const shown = snapshot?.header.settings?.[name];
+  return shown !== undefined ? shown : run?.settings[name];
+};
+
+/** @param {SettingValue | undefined} value */
+const valueText = (value) => (value === null || value === undefined ? "none" : typeof value === "number" ? count(value) : settingText(value));
+
+/** @param {Setting} a @param {Setting} b */
+const byPlace = (a, b) => FIRST.indexOf(a.name) - FIRST.indexOf(b.name);
+
+/**
+ * Sends at most every `PACE` milliseconds while a slider is dragged, and always the value it was left at.
+ *
+ * @param {(value: SettingValue) => void} send
+ * @returns {(value: SettingValue, final: boolean) => void}
+ */
+function paced(send) {
+  let sentAt = -Infinity;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let later;
+  return (value, final) => {
+    clearTimeout(later);
+    const now = () => {
+      sentAt = performance.now();
+      send(value);
+    };
+    const wait = final ? 0 : sentAt + PACE - performance.now();
+    if (wait <= 0) now();
+    else later = setTimeout(now, wait);
+  };
+}

@@ -1,0 +1,72 @@
+// Commands to the trainer, each answered by an ack or an error with its id.
+
+const PATIENCE = 20_000;
+
+/** A command that was refused, or that nobody answered. */
+export class CommandError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   */
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/**
+ * @typedef {object} Commands
+ * @property {(type: string, fields?: object) => Promise<void>} send rejects with a CommandError
+ * @property {(message: {type: string, id: string | null, code?: string, message?: string}) => boolean} settle
+ *   takes an ack or an error; false where no command waits for it
+ * @property {() => void} abandon the connection is gone: nothing will be answered
+ */
+
+/**
+ * @param {(message: object) => boolean} transmit
+ * @param {() => number} lease the generation of the control lease that this page knows
+ * @returns {Commands}
+ */
+export function createCommands(transmit, lease) {
+  /** @type {Map<string, { resolve: () => void, reject: (error: CommandError) => void, timer: ReturnType<typeof setTimeout> }>} */
+  const waiting = new Map();
+  let count = 0;
+
+  /** @param {string} id */
+  function take(id) {
+    const entry = waiting.get(id);
+    if (entry) clearTimeout(entry.timer);
+    waiting.delete(id);
+    return entry;
+  }
+
+  return {
+    send(type, fields = {}) {
+      const id = `${type}-${++count}`;
+      return new Promise((resolve, reject) => {
+        if (!transmit({ type, id, lease: lease(), ...fields })) {
+          reject(new CommandError("lost", "Not connected to the server. Nothing was sent; try again once the page is connected."));
+          return;
+        }
+        const timer = setTimeout(() => {
+          take(id)?.reject(new CommandError("unanswered", "The server did not answer. The trainer may be busy; look at its state before you try again."));
+        }, PATIENCE);
+        waiting.set(id, { resolve, reject, timer });
+      });
+    },
+
+    settle(message) {
+      const entry = message.id === null ? undefined : take(message.id);
+      if (!entry) return false;
+      if (message.type === "ack") entry.resolve();
+      else entry.reject(new CommandError(message.code ?? "invalid", message.message ?? "The server refused the command."));
+      return true;
+    },
+
+    abandon() {
+      for (const id of [...waiting.keys()]) {
+        take(id)?.reject(new CommandError("lost", "The connection was lost before the server answered. The command may or may not have been applied."));
+      }
+    },
+  };
+}

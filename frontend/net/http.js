@@ -1,0 +1,54 @@
+// The few things that the page asks for by HTTP. All URLs are relative, so that a path prefix works.
+
+import { decode } from "./frame.js";
+
+/** @import { Frame, SeriesHeader } from "../types.js" */
+
+/**
+ * @param {string} path
+ * @returns {Promise<any>}
+ * @throws {Error} the server cannot be reached or refuses
+ */
+export async function getJson(path) {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`${path}: the server answered ${response.status}`);
+  return response.json();
+}
+
+/**
+ * The series rows of the updates `from` to `to`, both included, as far as the server still has them.
+ *
+ * @param {string} run
+ * @param {number} from
+ * @param {number} to
+ * @returns {Promise<Frame<SeriesHeader>>}
+ * @throws {Error} the server cannot be reached or refuses
+ */
+export async function getSeries(run, from, to) {
+  const path = `api/runs/${encodeURIComponent(run)}/series?from=${from}&to=${to}&format=frame`;
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`${path}: the server answered ${response.status}`);
+  return /** @type {Frame<SeriesHeader>} */ (decode(await response.arrayBuffer()));
+}
+
+/**
+ * Trades the token in the address's fragment for a cookie, and removes it from the address bar, so that
+ * neither a shared link nor a screenshot gives control away.
+ *
+ * @returns {Promise<boolean>} false where there was a token and the server refused it
+ */
+export async function openSession() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (token === null) return true;
+  history.replaceState(null, "", location.pathname + location.search);
+  try {
+    const response = await fetch("api/session", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ token }),
+    });
+    return response.ok;
+  } catch {
+    return false;
+  }
+}

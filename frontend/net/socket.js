@@ -1,0 +1,117 @@
+// One websocket that comes back by itself.
+
+export const PROTOCOL = 1;
+
+const SILENCE = 15_000; // the server sends a heartbeat every 5 s; three missing ones mean that it is gone
+const SHORTEST = 500;
+const LONGEST = 15_000;
+
+/**
+ * How long to wait before attempt number `attempt` (0 first): full jitter, so that a hall full of pages does
+ * not come back in one instant.
+ *
+ * @param {number} attempt
+ * @param {number} random from 0 to 1
+ */
+export function backoff(attempt, random) {
+  const ceiling = Math.min(LONGEST, SHORTEST * 2 ** (attempt + 1));
+  return SHORTEST + random * (ceiling - SHORTEST);
+}
+
+/**
+ * @typedef {object} Handlers
+ * @property {() => object} greeting the first message of every connection
+ * @property {(message: any) => void} onMessage
+ * @property {(frame: ArrayBuffer) => void} onFrame
+ * @property {() => void} onOpen
+ * @property {(retryAt: number) => void} onLost the time of the next attempt, on performance.now()'s clock
+ */
+
+export class Socket {
+  /** @type {WebSocket | null} */
+  #socket = null;
+  #attempt = 0;
+  #heard = 0;
+  #closed = false;
+  /** @type {Handlers} */
+  #handlers;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retry;
+
+  /** @param {Handlers} handlers */
+  constructor(handlers) {
+    this.#handlers = handlers;
+    setInterval(() => this.#checkSilence(), 1000);
+    addEventListener("online", () => this.#hurry());
+    document.addEventListener("visibilitychange", () => document.hidden || this.#hurry());
+  }
+
+  connect() {
+    const url = new URL("ws", document.baseURI);
+    url.protocol = url.protocol.replace("http", "ws");
+    url.hash = "";
+    const socket = new WebSocket(url);
+    socket.binaryType = "arraybuffer";
+    this.#socket = socket;
+    this.#heard = performance.now();
+    socket.onopen = () => {
+      if (socket !== this.#socket) return;
+      this.send(this.#handlers.greeting());
+      this.#handlers.onOpen();
+    };
+    socket.onmessage = (event) => {
+      if (socket !== this.#socket) return;
+      this.#heard = performance.now();
+      this.#attempt = 0;
+      if (typeof event.data !== "string") this.#handlers.onFrame(event.data);
+      else this.#receive(JSON.parse(event.data));
+    };
+    socket.onclose = () => socket === this.#socket && this.#lost();
+  }
+
+  /** Ends for good: this page and the server do not speak the same protocol. */
+  close() {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    this.#socket?.close();
+  }
+
+  /**
+   * @param {object} message
+   * @returns {boolean} false where there is no connection to send it on
+   */
+  send(message) {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  /** @param {any} message */
+  #receive(message) {
+    if (message.type === "heartbeat") this.send({ type: "heartbeat" });
+    else this.#handlers.onMessage(message);
+  }
+
+  #lost() {
+    this.#socket = null;
+    if (this.#closed) return;
+    const delay = backoff(this.#attempt++, Math.random());
+    this.#retry = setTimeout(() => this.connect(), delay);
+    this.#handlers.onLost(performance.now() + delay);
+  }
+
+  /** Somebody is looking, or the network is back: no need to wait for the rest of a long delay. */
+  #hurry() {
+    if (this.#socket || this.#closed || this.#attempt === 0) return;
+    clearTimeout(this.#retry);
+    this.connect();
+  }
+
+  #checkSilence() {
+    const socket = this.#socket;
+    if (!socket || performance.now() - this.#heard < SILENCE) return;
+    // A dead peer never completes the closing handshake, so onclose could come minutes later.
+    this.#lost();
+    socket.close();
+  }
+}

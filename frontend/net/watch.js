@@ -1,0 +1,57 @@
+// Tells the server which probes this page's visible panels need.
+
+const SETTLES = 120; // scrolling past a panel should not switch its probes on and off
+const AWAY = 5000; // a tab in the background looks at nothing
+
+/**
+ * @param {(probes: string[]) => void} send
+ * @returns {{ want(probes: string[]): void, resend(): void }}
+ */
+export function createWatch(send) {
+  /** @type {string[]} */
+  let wanted = [];
+  /** @type {string | null} */
+  let sent = null;
+  let away = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let settling;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let leaving;
+
+  function tell() {
+    const probes = away ? [] : wanted;
+    const key = probes.join(" ");
+    if (key === sent) return;
+    sent = key;
+    send(probes);
+  }
+
+  function later() {
+    clearTimeout(settling);
+    settling = setTimeout(tell, SETTLES);
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(leaving);
+    if (document.hidden) {
+      leaving = setTimeout(() => {
+        away = true;
+        tell();
+      }, AWAY);
+    } else {
+      away = false;
+      tell();
+    }
+  });
+
+  return {
+    want(probes) {
+      wanted = probes;
+      later();
+    },
+    resend() {
+      sent = null;
+      tell();
+    },
+  };
+}

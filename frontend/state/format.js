@@ -1,0 +1,84 @@
+// Numbers for people: sensible digits, a true minus sign, and "–" where there is no number.
+
+export const NONE = "–";
+
+const SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+
+/** @param {string} text */
+const minus = (text) => text.replace("-", "−");
+
+/** @param {number} n */
+const superscript = (n) => (n < 0 ? "⁻" : "") + [...String(Math.abs(n))].map((d) => SUPERSCRIPT[Number(d)]).join("");
+
+/**
+ * @param {number | null | undefined} value
+ * @returns {value is number}
+ */
+const defined = (value) => value !== null && value !== undefined && !Number.isNaN(value);
+
+/** @param {number} value */
+const infinite = (value) => (value > 0 ? "∞" : "−∞");
+
+/**
+ * @param {number | null | undefined} value
+ * @param {number} digits significant digits
+ */
+export function number(value, digits = 3) {
+  if (!defined(value)) return NONE;
+  if (!Number.isFinite(value)) return infinite(value);
+  const size = Math.abs(value);
+  if (size >= 10 ** digits && size < 1e9) return minus(grouped.format(value));
+  if (size !== 0 && (size < 1e-3 || size >= 1e9)) return power(value, digits);
+  return minus(String(Number(value.toPrecision(digits))));
+}
+
+/**
+ * @param {number} value
+ * @param {number} digits
+ */
+function power(value, digits) {
+  const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
+  return `${minus(String(Number(mantissa)))}×10${superscript(Number(exponent))}`;
+}
+
+/**
+ * A number whose width does not change while it moves.
+ *
+ * @param {number | null | undefined} value
+ * @param {number} decimals
+ */
+export function fixed(value, decimals) {
+  if (!defined(value)) return NONE;
+  if (!Number.isFinite(value)) return infinite(value);
+  if (Math.abs(value) >= 10_000) return number(value);
+  // A tiny negative loss would otherwise read "−0.0000".
+  const text = value.toFixed(decimals);
+  return minus(Number(text) === 0 ? text.replace("-", "") : text);
+}
+
+/**
+ * @param {number | null | undefined} fraction
+ * @param {number} decimals
+ */
+export function percent(fraction, decimals = 1) {
+  return defined(fraction) ? `${fixed(100 * fraction, decimals)} %` : NONE;
+}
+
+/** @param {number | null | undefined} value */
+export function count(value) {
+  return defined(value) ? minus(grouped.format(value)) : NONE;
+}
+
+/**
+ * A setting as somebody would write it: all its digits, nothing rounded away.
+ *
+ * @param {unknown} value
+ */
+export function settingText(value) {
+  if (value === null || value === undefined) return "off";
+  if (typeof value === "boolean") return value ? "on" : "off";
+  if (typeof value === "number") return Number.isInteger(value) ? count(value) : number(value, 6);
+  if (Array.isArray(value)) return value.map(String).join(", ");
+  return String(value).replaceAll("_", " ");
+}

@@ -1,0 +1,28 @@
+// What the page shows, told to scripts and tests: <body data-update data-state data-phase data-minibatch
+// data-sequence>, set only after it was painted.
+
+/** @import { Snapshot, Status } from "../types.js" */
+
+/** @param {{ snapshot: Snapshot | null, status: Status | null }} shown */
+export function report({ snapshot, status }) {
+  const data = document.body.dataset;
+  if (snapshot) {
+    const { update, phase, minibatch, sequence } = snapshot.header;
+    Object.assign(data, { update, phase, minibatch, sequence });
+  } else {
+    for (const key of ["update", "phase", "minibatch", "sequence"]) delete data[key];
+  }
+  if (!status) delete data.state;
+  else if (settled(snapshot, status)) data.state = status.state;
+}
+
+/**
+ * A run at rest is shown only once the snapshot of its rest is.
+ *
+ * @param {Snapshot | null} snapshot
+ * @param {Status} status
+ */
+function settled(snapshot, status) {
+  if (status.state !== "paused" && status.state !== "finished") return true;
+  return status.sequence === null || (snapshot !== null && snapshot.header.sequence >= status.sequence);
+}

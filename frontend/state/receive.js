@@ -1,0 +1,136 @@
+// What the server says, put into the state.
+
+import { PROTOCOL } from "../net/socket.js";
+import { createGapFiller } from "./gaps.js";
+
+/** @import { Frame, Header, Picture, Run, SeriesHeader, Snapshot, Status } from "../types.js" */
+/** @import { Store } from "./store.js" */
+
+/**
+ * @param {Store} store
+ * @returns {{ message(message: any): void, frame(frame: Frame): void, epoch(): string | null, sequence(): number | null }}
+ */
+export function createReceiver(store) {
+  const { state, touch } = store;
+  const fillGaps = createGapFiller(store, series);
+  /** @type {string | null} */
+  let epoch = null;
+  /** The newest sequence number seen. @type {number | null} */
+  let sequence = null;
+  // Frames and messages take different queues, so a frame can overtake the message that introduces its run.
+  /** @type {Map<string, Frame>} */
+  let early = new Map();
+
+  /** @param {Run | null} run */
+  function adopt(run) {
+    const known = run !== null && run.id === state.run?.id;
+    state.run = run;
+    state.changes = run ? [...run.changes] : [];
+    if (!known) {
+      sequence = null;
+      state.stepping = false;
+      state.status = null; // the run's state message follows
+      state.snapshot = state.picture = state.progress = null;
+      state.series.clear();
+      state.episodes.clear();
+    }
+    if (run) state.series.extend(run.update);
+    touch("run", "snapshot", "picture", "progress", "series");
+    const waiting = [...early.values()];
+    early = new Map();
+    waiting.forEach(receiveFrame);
+    fillGaps();
+  }
+
+  /** @type {Record<string, (message: any) => void>} */
+  const handlers = {
+    hello(message) {
+      if (message.protocol !== PROTOCOL) {
+        state.connection = { state: "outdated", retryAt: null };
+        touch("connection");
+        return;
+      }
+      // Another start of the server counts sequences and runs anew.
+      if (message.server_epoch !== epoch) state.run = null;
+      epoch = message.server_epoch;
+      state.connection = { state: "open", retryAt: null };
+      state.role = message.role;
+      state.lease = message.lease ?? { holder: false, generation: 0 };
+      touch("connection");
+      adopt(message.run);
+    },
+    run: (message) => adopt(message.run),
+    state(message) {
+      if (!state.run || message.run !== state.run.id) return;
+      const { type: _, run: __, ...status } = message;
+      state.status = /** @type {Status} */ (status);
+      state.run.state = status.state;
+      state.run.update = status.update;
+      state.run.cause = status.cause;
+      if (status.state !== "running") state.stepping = false;
+      touch("run");
+    },
+    change(message) {
+      if (!state.run || message.run !== state.run.id) return;
+      const { update, name, old, new: value } = message;
+      if (!state.changes.some((change) => change.update === update && change.name === name)) {
+        state.changes.push({ update, name, old, new: value });
+      }
+      state.run.settings[name] = value;
+      touch("run");
+    },
+    lease(message) {
+      state.lease = { holder: message.holder, generation: message.generation };
+      touch("connection");
+    },
+  };
+
+  /** @param {Frame<SeriesHeader>} frame */
+  function series(frame) {
+    const { header, arrays } = frame;
+    const fresh = state.series.write(header.first, header.columns, /** @type {Float64Array} */ (arrays.rows));
+    if (arrays.episodes && header.episode_columns) {
+      state.episodes.write(header.episode_columns, /** @type {Float64Array} */ (arrays.episodes), fresh);
+    }
+    touch("series");
+    fillGaps();
+  }
+
+  /** @param {Frame} frame */
+  function receiveFrame(frame) {
+    const { header } = frame;
+    if (header.run !== state.run?.id) {
+      early.set(header.kind, frame);
+      return;
+    }
+    sequence = Math.max(sequence ?? 0, header.sequence);
+    if (header.kind === "series") series(/** @type {Frame<SeriesHeader>} */ (frame));
+    else if (header.kind === "snapshot") store.stage({ snapshot: /** @type {Snapshot} */ (frame) });
+    else if (header.kind === "picture") store.stage({ picture: picture(frame) });
+    else if (header.kind === "progress") progress(header);
+  }
+
+  /** @param {Header} header */
+  function progress(header) {
+    state.progress = header;
+    touch("progress");
+  }
+
+  return {
+    message: (message) => handlers[message.type]?.(message),
+    frame: receiveFrame,
+    epoch: () => epoch,
+    sequence: () => sequence,
+  };
+}
+
+/**
+ * @param {Frame} frame
+ * @returns {Picture}
+ */
+function picture(frame) {
+  return {
+    header: /** @type {Picture["header"]} */ (frame.header),
+    image: /** @type {Uint8Array} */ (frame.arrays.image),
+  };
+}

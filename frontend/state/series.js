@@ -1,0 +1,217 @@
+// Columns that grow: one row of scalars per update, and one row per finished episode.
+
+/** @import { EpisodesView, SeriesView } from "../types.js" */
+
+const EMPTY = new Float64Array(0);
+
+class Columns {
+  /** @type {Map<string, Float64Array<ArrayBuffer>>} */
+  #columns = new Map();
+  #capacity = 1024;
+  length = 0;
+
+  clear() {
+    this.#columns.clear();
+    this.#capacity = 1024;
+    this.length = 0;
+  }
+
+  get names() {
+    return [...this.#columns.keys()];
+  }
+
+  /** @param {number} length rows that did not exist are NaN */
+  grow(length) {
+    if (length > this.#capacity) {
+      while (this.#capacity < length) this.#capacity *= 2;
+      for (const [name, old] of this.#columns) {
+        const larger = new Float64Array(this.#capacity).fill(NaN);
+        larger.set(old.subarray(0, this.length));
+        this.#columns.set(name, larger);
+      }
+    }
+    this.length = Math.max(this.length, length);
+  }
+
+  /**
+   * Opens a gap of `count` rows before row `at`.
+   *
+   * @param {number} at
+   * @param {number} count
+   */
+  insert(at, count) {
+    const end = this.length;
+    this.grow(end + count);
+    for (const column of this.#columns.values()) column.copyWithin(at + count, at, end).fill(NaN, at, at + count);
+  }
+
+  /** @param {string} name */
+  writable(name) {
+    let column = this.#columns.get(name);
+    if (!column) {
+      column = new Float64Array(this.#capacity).fill(NaN);
+      this.#columns.set(name, column);
+    }
+    return column;
+  }
+
+  /** @param {string} name */
+  view(name) {
+    return this.#columns.get(name)?.subarray(0, this.length) ?? EMPTY;
+  }
+}
+
+/** @implements {SeriesView} */
+export class Series {
+  #table = new Columns();
+  /** Whether a row has arrived. @type {Uint8Array} */
+  #present = new Uint8Array(1024);
+  #complete = 0; // no row before this one is missing
+  first = 1;
+  revision = 0;
+
+  get length() {
+    return this.#table.length;
+  }
+
+  get columns() {
+    return this.#table.names;
+  }
+
+  /** The newest update that has a row, or is known to have one. */
+  get last() {
+    return this.first + this.length - 1;
+  }
+
+  /** @param {string} name */
+  column(name) {
+    return this.#table.view(name);
+  }
+
+  clear() {
+    this.#table.clear();
+    this.#present = new Uint8Array(1024);
+    this.#complete = 0;
+    this.revision++;
+  }
+
+  /**
+   * Makes room up to the update `last`: the rows that have not arrived are missing.
+   *
+   * @param {number} last
+   */
+  extend(last) {
+    const length = last - this.first + 1;
+    if (length <= this.length) return;
+    this.#table.grow(length);
+    if (length > this.#present.length) {
+      const larger = new Uint8Array(2 ** Math.ceil(Math.log2(length)));
+      larger.set(this.#present);
+      this.#present = larger;
+    }
+    this.revision++;
+  }
+
+  /**
+   * Writes rows of consecutive updates; one that is there already is left alone.
+   *
+   * @param {number} first
+   * @param {readonly string[]} names
+   * @param {Float64Array} rows row after row
+   * @returns {Set<number>} the updates that are new
+   */
+  write(first, names, rows) {
+    const count = names.length ? rows.length / names.length : 0;
+    /** @type {Set<number>} */
+    const fresh = new Set();
+    this.extend(first + count - 1);
+    const columns = names.map((name) => this.#table.writable(name));
+    for (let row = 0; row < count; row++) {
+      const at = first + row - this.first;
+      if (at < 0 || this.#present[at]) continue;
+      for (let c = 0; c < columns.length; c++) columns[c][at] = rows[row * names.length + c];
+      this.#present[at] = 1;
+      fresh.add(first + row);
+    }
+    if (fresh.size) this.revision++;
+    return fresh;
+  }
+
+  /**
+   * Gives the rows of these updates up: the server no longer has them, so they stay gaps.
+   *
+   * @param {number} from
+   * @param {number} to
+   */
+  forgo(from, to) {
+    this.#present.fill(1, Math.max(0, from - this.first), Math.max(0, to - this.first + 1));
+  }
+
+  /** @returns {{ from: number, to: number } | null} the first run of updates that has not arrived */
+  missing() {
+    let at = this.#complete;
+    while (at < this.length && this.#present[at]) at++;
+    this.#complete = at;
+    if (at >= this.length) return null;
+    let end = at;
+    while (end + 1 < this.length && !this.#present[end + 1]) end++;
+    return { from: this.first + at, to: this.first + end };
+  }
+}
+
+/** @implements {EpisodesView} */
+export class Episodes {
+  #table = new Columns();
+  revision = 0;
+
+  get length() {
+    return this.#table.length;
+  }
+
+  /** @param {string} name */
+  column(name) {
+    return this.#table.view(name);
+  }
+
+  clear() {
+    this.#table.clear();
+    this.revision++;
+  }
+
+  /**
+   * Adds the episodes that ended in the updates `wanted`, in their place.
+   *
+   * @param {readonly string[]} names
+   * @param {Float64Array} rows row after row, updates ascending
+   * @param {Set<number>} wanted
+   */
+  write(names, rows, wanted) {
+    const width = names.length;
+    const updateAt = names.indexOf("update");
+    /** @type {number[]} */
+    const chosen = [];
+    for (let row = 0; row * width < rows.length; row++) {
+      if (wanted.has(rows[row * width + updateAt])) chosen.push(row);
+    }
+    if (!chosen.length) return;
+    const at = this.#after(rows[chosen[0] * width + updateAt]);
+    this.#table.insert(at, chosen.length);
+    names.forEach((name, c) => {
+      const column = this.#table.writable(name);
+      chosen.forEach((row, i) => (column[at + i] = rows[row * width + c]));
+    });
+    this.revision++;
+  }
+
+  /**
+   * The row behind all episodes of updates up to `update`. A fetched gap lies between rows, a live one at the end.
+   *
+   * @param {number} update
+   */
+  #after(update) {
+    const updates = this.column("update");
+    let at = updates.length;
+    while (at > 0 && updates[at - 1] > update) at--;
+    return at;
+  }
+}

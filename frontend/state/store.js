@@ -1,0 +1,74 @@
+// The page's state: one declared object. Whoever changes it says which topics changed; whoever draws listens.
+
+import { Episodes, Series } from "./series.js";
+import { loadView } from "./view.js";
+
+/** @import { Picture, Snapshot, State, Topic } from "../types.js" */
+
+/**
+ * @typedef {object} Store
+ * @property {State & { series: Series, episodes: Episodes }} state
+ * @property {(...topics: Topic[]) => void} touch these topics changed
+ * @property {(listener: (topics: Topic[]) => void) => void} subscribe
+ * @property {(newest: Staged) => void} stage
+ * @property {() => void} commit makes what is staged the state, and touches it
+ * @property {() => boolean} waiting whether something is staged
+ *
+ * @typedef {{ snapshot?: Snapshot, picture?: Picture }} Staged
+ */
+
+/** @returns {Store} */
+export function createStore() {
+  /** @type {Set<(topics: Topic[]) => void>} */
+  const listeners = new Set();
+
+  // Snapshots and pictures wait here until a round of drawing begins: panels drawn in one round, which may take
+  // several frames, then all show the same one, and those that came too fast to be drawn cost nothing.
+  /** @type {Staged} */
+  let staged = {};
+
+  /** @type {Store["state"]} */
+  const state = {
+    connection: { state: "connecting", retryAt: null },
+    role: null,
+    lease: { holder: false, generation: 0 },
+    run: null,
+    status: null,
+    stepping: false,
+    settings: [],
+    metrics: [],
+    snapshot: null,
+    series: new Series(),
+    episodes: new Episodes(),
+    changes: [],
+    picture: null,
+    progress: null,
+    view: loadView(),
+  };
+
+  /** @param {Topic[]} topics */
+  const touch = (...topics) => listeners.forEach((listener) => listener(topics));
+
+  return {
+    state,
+    touch,
+    subscribe: (listener) => void listeners.add(listener),
+    waiting: () => staged.snapshot !== undefined || staged.picture !== undefined,
+    stage(newest) {
+      staged = { ...staged, ...newest };
+      touch();
+    },
+    commit() {
+      const { snapshot, picture } = staged;
+      staged = {};
+      if (snapshot && snapshot.header.run === state.run?.id) {
+        state.snapshot = snapshot;
+        touch("snapshot");
+      }
+      if (picture && picture.header.run === state.run?.id) {
+        state.picture = picture;
+        touch("picture");
+      }
+    },
+  };
+}

@@ -1,0 +1,57 @@
+// The theme: chosen or the system's, and its colours resolved for canvases and charts.
+
+/** @import { Theme, ViewChoices } from "../types.js" */
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+/** Theme's keys and the custom properties that hold their colours. */
+const COLOURS = /** @type {const} */ ({
+  ink: "--ink",
+  inkSoft: "--ink-soft",
+  paper: "--paper",
+  panel: "--panel",
+  line: "--line",
+  grid: "--grid",
+  accent: "--accent",
+  danger: "--danger",
+  policy: "--policy",
+  value: "--value",
+  entropy: "--entropy",
+  loss: "--loss",
+  advantage: "--advantage",
+  inside: "--inside",
+  held: "--held",
+  pulledBack: "--pulled-back",
+  notTrained: "--not-trained",
+});
+
+/** @param {ViewChoices["theme"]} chosen */
+export function themeName(chosen) {
+  if (chosen !== "system") return chosen;
+  return dark.matches ? "dark" : "light";
+}
+
+/** @param {(event: MediaQueryListEvent) => void} listener */
+export const onSystemTheme = (listener) => dark.addEventListener("change", listener);
+
+/**
+ * Puts the theme on the document and resolves its colours.
+ *
+ * @param {ViewChoices["theme"]} chosen
+ * @returns {Theme}
+ */
+export function applyTheme(chosen) {
+  const name = themeName(chosen);
+  document.documentElement.dataset.theme = name;
+  // getPropertyValue() would give "light-dark(…)" back as written; only a used colour is resolved.
+  const probe = document.createElement("span");
+  document.body.append(probe);
+  const style = getComputedStyle(probe);
+  const colours = Object.entries(COLOURS).map(([key, property]) => {
+    probe.style.color = `var(${property})`;
+    return [key, style.color];
+  });
+  const font = style.fontFamily;
+  probe.remove();
+  return /** @type {Theme} */ ({ name, font, ...Object.fromEntries(colours) });
+}

@@ -1,0 +1,29 @@
+// What this reader chose to see; it outlives the page.
+
+/** @import { ViewChoices } from "../types.js" */
+
+const KEY = "ppo-scope.view";
+
+/** @returns {ViewChoices} */
+const standard = () => ({ theme: "system", hidden: [], maximised: null, stepSize: "update" });
+
+/** @returns {ViewChoices} */
+export function loadView() {
+  try {
+    const kept = JSON.parse(localStorage.getItem(KEY) ?? "{}");
+    const view = { ...standard(), ...kept };
+    return Array.isArray(view.hidden) ? view : standard();
+  } catch {
+    // Storage may be forbidden, or hold what another version wrote: the choices are a comfort, not a need.
+    return standard();
+  }
+}
+
+/** @param {ViewChoices} view */
+export function saveView(view) {
+  try {
+    localStorage.setItem(KEY, JSON.stringify(view));
+  } catch {
+    // As above.
+  }
+}
