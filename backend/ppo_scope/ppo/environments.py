@@ -19,7 +19,7 @@ Bools = NDArray[np.bool_]
 Actions = NDArray[np.int64]
 
 
-class EnvironmentError(ValueError):
+class UnusableEnvironment(ValueError):
     """An environment that cannot be trained on; the message is one line for the person who named it."""
 
 
@@ -37,16 +37,16 @@ def find(env: str) -> gym.envs.registration.EnvSpec:
     """The registered environment of that id.
 
     Raises:
-        EnvironmentError: there is none; the nearest names are given.
+        UnusableEnvironment: there is none; the nearest names are given.
     """
     try:
         return gym.spec(env)
     except ModuleNotFoundError as error:
-        raise EnvironmentError(f"env {env!r}: its module cannot be imported: {error}") from None
+        raise UnusableEnvironment(f"env {env!r}: its module cannot be imported: {error}") from None
     except gym.error.Error as error:
         near = difflib.get_close_matches(env, gym.registry, n=3, cutoff=0.4)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise EnvironmentError(f"env {env!r}: {_first_sentence(error)}{hint}") from None
+        raise UnusableEnvironment(f"env {env!r}: {_first_sentence(error)}{hint}") from None
 
 
 def _first_sentence(error: Exception) -> str:
@@ -58,12 +58,12 @@ def describe(observation: gym.Space[Any], action: gym.Space[Any]) -> Spaces:
     """What the spaces mean for the networks.
 
     Raises:
-        EnvironmentError: the policy cannot act in these spaces; the space is named.
+        UnusableEnvironment: the policy cannot act in these spaces; the space is named.
     """
     if not isinstance(observation, gym.spaces.Box) or len(observation.shape) > 2:
-        raise EnvironmentError(f"observation space {observation} is not supported: it must be a Box of numbers, no image")
+        raise UnusableEnvironment(f"observation space {observation} is not supported: it must be a Box of numbers, no image")
     if not isinstance(action, gym.spaces.Discrete):
-        raise EnvironmentError(f"action space {action} is not supported: it must be Discrete")
+        raise UnusableEnvironment(f"action space {action} is not supported: it must be Discrete")
     distribution = Categorical(int(action.n), int(action.start))
     return Spaces(str(observation), str(action), int(np.prod(observation.shape, dtype=int)), distribution)
 
@@ -75,7 +75,7 @@ class Environments:
     the next episode with reward 0. Such a row is no transition; whoever stores rows must mask it (`rollout.py`).
 
     Raises:
-        EnvironmentError: no such environment, a missing extra, or spaces that are not supported.
+        UnusableEnvironment: no such environment, a missing extra, or spaces that are not supported.
     """
 
     def __init__(self, env: str, num_envs: int, seed: int) -> None:
@@ -84,7 +84,7 @@ class Environments:
         self.vector: VectorEnv[Any, Any, Any] = _make(env, num_envs)
         mode = self.vector.metadata.get("autoreset_mode")
         if mode != AutoresetMode.NEXT_STEP:
-            raise EnvironmentError(f"env {env!r}: its autoreset mode {mode} is not supported, only NEXT_STEP")
+            raise UnusableEnvironment(f"env {env!r}: its autoreset mode {mode} is not supported, only NEXT_STEP")
         self.spaces = describe(self.vector.single_observation_space, self.vector.single_action_space)
         self.num_envs = num_envs
         self.observations: Floats = self._flat(self.vector.reset(seed=seed)[0])
@@ -110,6 +110,6 @@ def _make(env: str, num_envs: int) -> VectorEnv[Any, Any, Any]:
     try:
         return gym.make_vec(env, num_envs=num_envs)
     except gym.error.DependencyNotInstalled as error:
-        raise EnvironmentError(f"env {env!r}: {error}") from None
+        raise UnusableEnvironment(f"env {env!r}: {error}") from None
     except (gym.error.Error, ImportError) as error:
-        raise EnvironmentError(f"env {env!r}: cannot be made: {_first_sentence(error)}") from None
+        raise UnusableEnvironment(f"env {env!r}: cannot be made: {_first_sentence(error)}") from None

@@ -137,7 +137,7 @@ class Trainer:
     """PPO on one environment.
 
     Raises:
-        EnvironmentError: the environment cannot be trained on.
+        UnusableEnvironment: the environment cannot be trained on.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -1,0 +1,181 @@
+"""The command line: `ppo-scope serve` and `ppo-scope train`. Every setting of the table is an option of both."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ppo_scope import __version__
+from ppo_scope.ppo.settings import Settings, table
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code. A user's mistake is one line and code 2."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = Settings.parse(_given(options))
+        command: Callable[[argparse.Namespace, Settings], int] = options.run
+        return command(options, settings)
+    except ValueError as error:
+        print(f"ppo-scope: {error}", file=sys.stderr)
+        return USAGE_ERROR
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ppo-scope", description="Train with PPO and see every number of it.")
+    parser.add_argument("--version", action="version", version=f"ppo-scope {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="serve | train")
+
+    serve = commands.add_parser("serve", help="train with a dashboard in the browser")
+    serve.set_defaults(run=_serve)
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    serve.add_argument("--port", type=_port, help="port to listen on (default: 8000, or the next free one)")
+    serve.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+    serve.add_argument("--paused", action="store_true", help="wait for Play or Step before the first rollout")
+    _add_settings(serve)
+
+    train = commands.add_parser("train", help="train without a dashboard")
+    train.set_defaults(run=_train)
+    train.add_argument("--json", action="store_true", help="end with one JSON object on the last line")
+    _add_settings(train)
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isdecimal() else -1
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: it must be a number from 0 to 65535")
+    return port
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    for row in table():
+        group = next((g for g in parser._action_groups if g.title == row["group"]), None)
+        group = group or parser.add_argument_group(row["group"])
+        name, off = f"--{row['name'].replace('_', '-')}", ", or off" if row["optional"] else ""
+        default = "off" if row["default"] is None else _text(row["default"])
+        note = f"{row['help']} (default: {default})".replace("%", "%%")
+        if row["type"] == "bool":
+            group.add_argument(name, action=argparse.BooleanOptionalAction, help=note, default=argparse.SUPPRESS)
+        else:
+            group.add_argument(
+                name,
+                type=_reader(row),
+                choices=row["choices"],
+                metavar=None if row["choices"] else f"{row['type'].upper()}{off}",
+                help=note,
+                default=argparse.SUPPRESS,
+            )
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _reader(row: dict[str, Any]) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        if row["optional"] and text.lower() in ("off", "none"):
+            return None
+        try:
+            return {"float": float, "int": _integer, "sizes": _sizes}.get(row["type"], str)(text)
+        except ValueError:
+            expected = {"float": "a number", "int": "a whole number", "sizes": "whole numbers like 64,64"}
+            raise argparse.ArgumentTypeError(f"{text!r} is not {expected[row['type']]}") from None
+
+    return read
+
+
+def _integer(text: str) -> int:
+    """People write 1e6 and 500_000 for steps."""
+    number = float(text)
+    if number != int(number):
+        raise ValueError(text)
+    return int(number)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(",") if part.strip())
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: value for name, value in vars(options).items() if name in Settings.model_fields}
+
+
+def _serve(options: argparse.Namespace, settings: Settings) -> int:
+    from ppo_scope.server.serve import serve
+
+    return serve(
+        settings,
+        host=options.host,
+        port=options.port,
+        open_browser=not options.no_browser,
+        paused=options.paused,
+    )
+
+
+def _train(options: argparse.Namespace, settings: Settings) -> int:
+    # Imported here so that `serve` and `--help` do not wait for torch.
+    import torch
+
+    from ppo_scope.ppo.trainer import NotFiniteError, Trainer
+
+    if settings.total_steps is None:
+        raise ValueError("total_steps: train needs to know when to stop, e.g. --total-steps 100000")
+    torch.set_num_threads(1)
+    trainer = Trainer(settings)
+    code, start = 0, time.perf_counter()
+    try:
+        _follow(trainer)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except NotFiniteError as error:
+        print(f"ppo-scope: stopped, {error}. The weights are those of the last finished step.", file=sys.stderr)
+        code = 1
+    seconds = time.perf_counter() - start
+    trainer.close()
+    _summarise(trainer, seconds, options.json)
+    return code
+
+
+def _follow(trainer: Any) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ppo_scope.ppo.trainer import PhaseKind
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("steps"), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as progress:
+        task = progress.add_task("", total=trainer.settings.total_steps)
+        for phase in trainer.phases():
+            if phase.kind is PhaseKind.UPDATE:
+                mean = _return_mean(trainer)
+                label = "" if mean is None else f"return {mean:.1f}"
+                progress.update(task, completed=min(trainer.steps, trainer.settings.total_steps), description=label)
+
+
+def _return_mean(trainer: Any) -> float | None:
+    returns = [episode.episodic_return for episode in trainer.episodes]
+    return sum(returns) / len(returns) if returns else None
+
+
+def _summarise(trainer: Any, seconds: float, as_json: bool) -> None:
+    rate, mean = trainer.steps / seconds, _return_mean(trainer)
+    if as_json:
+        summary = {
+            "steps_per_second": rate,
+            "updates": trainer.updates,
+            "episodic_return_mean": mean,
+            "weights_sha256": trainer.weights_sha256(),
+            "settings": trainer.settings.model_dump(),
+        }
+        print(json.dumps(summary))
+        return
+    shown = "no episode ended" if mean is None else f"mean return of the last {len(trainer.episodes)} episodes {mean:.1f}"
+    print(f"{trainer.steps:,} steps in {trainer.updates:,} updates, {rate:,.0f} steps/s; {shown}")

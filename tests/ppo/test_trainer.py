@@ -1,0 +1,194 @@
+"""The loop: what its phases are, that the same seed gives the same bits, and that the ratio starts at 1."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from ppo_scope.ppo.networks import Actor
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.trainer import NotFiniteError, PhaseKind, Trainer
+
+SMALL = {"num_envs": 4, "rollout_steps": 32}
+
+
+@pytest.fixture
+def make():
+    """Trainers that are closed in the end."""
+    made = []
+
+    def _make(**settings):
+        made.append(Trainer(Settings.parse({**SMALL, **settings})))
+        return made[-1]
+
+    yield _make
+    for trainer in made:
+        trainer.close()
+
+
+def run(trainer, updates):
+    """Run so many updates; the phases of the last one."""
+    phases = []
+    for phase in trainer.phases():
+        phases.append(phase)
+        if phase.kind is PhaseKind.UPDATE:
+            if phase.update.index == updates:
+                return phases
+            phases = []
+    return phases
+
+
+def test_phases_of_an_update_come_in_order(make):
+    phases = run(make(epochs=2, minibatches=2), 1)
+    walk = [(p.kind.value, p.epoch, p.minibatch) for p in phases]
+    epoch = [[(kind, k, m) for m in (1, 2) for kind in ("loss", "gradient", "step")] + [("epoch", k, 2)] for k in (1, 2)]
+    assert walk == [("rollout", 0, 0), ("advantages", 0, 0), *epoch[0], *epoch[1], ("update", 2, 2)]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_ratio_is_one_at_the_first_minibatch_of_every_update(make, shared):
+    trainer = make(shared_network=shared)
+    for phase in trainer.phases():
+        if phase.kind is PhaseKind.LOSS and (phase.epoch, phase.minibatch) == (1, 1):
+            minibatch = phase.update.minibatches[0]
+            assert minibatch.logratio[minibatch.trained].abs().max() < 1e-5
+        if phase.kind is PhaseKind.LOSS and phase.epoch == 4 and phase.update.index > 1:
+            assert phase.update.minibatches[-1].logratio.abs().max() > 1e-4
+        if phase.update.index == 6:
+            break
+
+
+def test_the_same_seed_repeats_bit_for_bit_and_another_does_not(make):
+    first, second, other = make(seed=5), make(seed=5), make(seed=6)
+    for trainer in (first, second, other):
+        run(trainer, 4)
+    assert first.weights_sha256() == second.weights_sha256()
+    assert first.weights_sha256() != other.weights_sha256()
+
+
+def test_torchs_global_generator_is_neither_used_nor_moved(make):
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    numpy_before = np.random.get_state()[1].copy()
+    run(make(), 2)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert np.array_equal(numpy_before, np.random.get_state()[1])
+
+
+def test_every_parameter_is_a_view_of_theta(make):
+    trainer = make()
+    run(trainer, 2)
+    theta = torch.cat([p.detach().reshape(-1) for p in trainer.network.parameters()])
+    assert torch.equal(theta, trainer.network.theta)
+
+
+def test_one_step_equals_adam_on_separate_parameters_with_the_usual_clipping(make):
+    """θ as one vector is a way of storing weights, not another algorithm."""
+    trainer = make()
+    phases = trainer.phases()
+    phase = next(p for p in phases if p.kind is PhaseKind.LOSS)
+    copies = [p.detach().clone().requires_grad_() for p in trainer.network.parameters()]
+    gradients = torch.autograd.grad(phase.update.minibatches[-1].loss, list(trainer.network.parameters()), retain_graph=True)
+    for copy, gradient in zip(copies, gradients, strict=True):
+        copy.grad = gradient.clone()
+    norm = torch.nn.utils.clip_grad_norm_(copies, 0.5)
+    torch.optim.Adam(copies, lr=2.5e-4, eps=1e-5).step()
+    assert next(phases).kind is PhaseKind.GRADIENT
+    assert phase.update.minibatches[-1].gradient_norm.item() == pytest.approx(norm.item(), rel=1e-6)
+    assert next(phases).kind is PhaseKind.STEP
+    expected = torch.cat([copy.detach().reshape(-1) for copy in copies])
+    assert torch.allclose(trainer.network.theta, expected, atol=1e-7)
+
+
+def test_the_actor_sees_the_weights_of_the_networks(make):
+    trainer = make()
+    run(trainer, 1)
+    observations = np.random.default_rng(0).normal(size=(16, 4)).astype(np.float32)
+    outputs, _ = trainer.network(torch.from_numpy(observations))
+    assert Actor(trainer.network).outputs(observations) == pytest.approx(outputs.detach().numpy(), abs=1e-6)
+
+
+def test_a_change_waits_for_the_next_update_and_is_recorded(make):
+    trainer = make()
+    phases = trainer.phases()
+    next(phases)
+    trainer.change("clip_range", 0.3)
+    assert trainer.pending == {"clip_range": 0.3}
+    used = [p.update.settings.clip_range for p in phases if p.kind is PhaseKind.UPDATE and not (p.update.index == 2 and phases.close())]
+    assert used == [0.2, 0.3]
+    (change,) = trainer.changes
+    assert (change.update, change.name, change.old, change.new) == (2, "clip_range", 0.2, 0.3)
+
+
+def test_a_change_that_is_taken_back_is_none(make):
+    trainer = make()
+    trainer.change("clip_range", 0.3)
+    trainer.change("clip_range", 0.2)
+    run(trainer, 1)
+    assert trainer.changes == []
+
+
+def test_the_same_changes_at_the_same_updates_repeat_bit_for_bit(make):
+    def trained():
+        trainer = make()
+        run(trainer, 1)
+        trainer.change("learning_rate", 0.01)
+        trainer.change("minibatches", 8)
+        for phase in trainer.phases():
+            if phase.kind is PhaseKind.UPDATE and phase.update.index == 3:
+                return trainer.weights_sha256()
+        raise AssertionError
+
+    assert trained() == trained()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("clip_range", 1.5, "clip_range"),
+        ("minibatches", 3, "does not divide"),
+        ("num_envs", 2, "only with a new run"),
+        ("learning_pace", 1.0, "no such setting"),
+        ("clip_range", math.nan, "finite"),
+    ],
+)
+def test_a_bad_change_is_refused_and_changes_nothing(make, name, value, words):
+    trainer = make()
+    with pytest.raises(ValueError, match=words):
+        trainer.change(name, value)
+    assert trainer.pending == {}
+
+
+def test_target_kl_ends_the_epochs_before_the_step(make):
+    trainer = make(target_kl=1e-6, learning_rate=0.01)
+    phases = run(trainer, 1)
+    kinds = Counter(p.kind for p in phases)
+    last = phases[-1].update.minibatches[-1]
+    assert phases[-1].update.stopped_by_kl
+    assert kinds[PhaseKind.LOSS] == kinds[PhaseKind.STEP] + 1
+    assert last.gradient_norm is None
+
+
+def test_annealing_lowers_the_learning_rate_linearly(make):
+    trainer = make(anneal_learning_rate=True, total_steps=1000, learning_rate=0.01)
+    rates, steps = [], [0]
+    for phase in trainer.phases():
+        if phase.kind is PhaseKind.UPDATE:
+            rates.append(phase.update.learning_rate)
+            steps.append(trainer.steps)
+    assert trainer.finished
+    assert rates == pytest.approx([0.01 * (1 - s / 1000) for s in steps[:-1]])
+
+
+def test_not_finite_is_noticed_before_the_step_and_the_weights_stay(make):
+    trainer = make(learning_rate=0.01)
+    phases = trainer.phases()
+    phase = next(p for p in phases if p.kind is PhaseKind.LOSS)
+    good = trainer.weights_sha256()
+    phase.update.minibatches[-1].loss = phase.update.minibatches[-1].loss * math.inf
+    with pytest.raises(NotFiniteError, match="loss is not finite at epoch 1, minibatch 1"):
+        next(phases)
+    assert trainer.weights_sha256() == good
+    assert next(trainer.phases()).kind is PhaseKind.ROLLOUT
