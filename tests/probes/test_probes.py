@@ -1,0 +1,243 @@
+"""Every number of a snapshot against a slow computation of its own, and the promise that measuring changes nothing."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ppo_scope.ppo.losses import Region
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.trainer import PhaseKind, Trainer
+from ppo_scope.probes import probes
+from ppo_scope.probes.metrics import METRICS, MINIBATCH_COLUMNS, SERIES_COLUMNS
+from ppo_scope.probes.moment import Moment
+
+ALL = frozenset(probes.PROBES)
+EPSILON = 0.05  # small, so that every region occurs
+SETTINGS = {"num_envs": 4, "rollout_steps": 64, "learning_rate": 0.01, "clip_range": EPSILON, "env": "CartPole-v1"}
+
+
+@pytest.fixture
+def walk():
+    """(trainer, phase) of the second update, stopped at the phase asked for."""
+    trainers = []
+
+    def _walk(kind, epoch=None, minibatch=None, **settings):
+        trainer = Trainer(Settings.parse({**SETTINGS, **settings}))
+        trainers.append(trainer)
+        for phase in trainer.phases():
+            here = phase.kind is kind and epoch in (None, phase.epoch) and minibatch in (None, phase.minibatch)
+            if here and phase.update.index == 2:
+                return trainer, phase
+        raise AssertionError("no such phase")
+
+    yield _walk
+    for trainer in trainers:
+        trainer.close()
+
+
+def slow_minibatch(update, batch, minibatch, network):
+    """The metrics of one minibatch, sample by sample, in double precision."""
+    kept = minibatch.trained.nonzero().flatten().tolist()
+    logratios = [minibatch.logratio[i].item() for i in kept]
+    ratios = [math.exp(lr) for lr in logratios]
+    advantages = [minibatch.advantages[i].item() for i in kept]
+    old = torch.log_softmax(batch.outputs[minibatch.samples].double(), -1)
+    new = torch.log_softmax(minibatch.outputs.double(), -1)
+    n = len(kept)
+    outside = [abs(r - 1) > EPSILON for r in ratios]
+    held = [(a > 0 and r > 1 + EPSILON) or (a < 0 and r < 1 - EPSILON) for r, a in zip(ratios, advantages, strict=True)]
+    return {
+        "policy_loss": sum(
+            max(-r * a, -min(max(r, 1 - EPSILON), 1 + EPSILON) * a) for r, a in zip(ratios, advantages, strict=True)
+        )
+        / n,
+        "entropy": sum(-(new[i].exp() * new[i]).sum().item() for i in kept) / n,
+        "kl_k1": sum(-lr for lr in logratios) / n,
+        "kl_k3": sum((r - 1) - lr for r, lr in zip(ratios, logratios, strict=True)) / n,
+        "kl_exact": sum((old[i].exp() * (old[i] - new[i])).sum().item() for i in kept) / n,
+        "clip_fraction": sum(outside) / n,
+        "held_fraction": sum(held) / n,
+        "pulled_back_fraction": sum(o and not h for o, h in zip(outside, held, strict=True)) / n,
+        "ratio_min": min(ratios),
+        "ratio_max": max(ratios),
+        "ratio_mean": sum(ratios) / n,
+        "ratio_q05": float(np.quantile(ratios, 0.05)),
+        "ratio_q95": float(np.quantile(ratios, 0.95)),
+        "effective_sample_size": sum(ratios) ** 2 / (n * sum(r * r for r in ratios)),
+    }
+
+
+def test_minibatch_metrics_equal_a_slow_loop(walk):
+    trainer, phase = walk(PhaseKind.STEP, 3, 2)
+    moment = Moment(trainer, phase)
+    rows = moment.minibatch_rows
+    assert rows.shape == (2 * 4 + 2, len(MINIBATCH_COLUMNS))
+    for row, minibatch in zip(rows, phase.update.minibatches, strict=True):
+        shown = dict(zip(MINIBATCH_COLUMNS, row, strict=True))
+        for name, expected in slow_minibatch(phase.update, phase.update.batch, minibatch, trainer.network).items():
+            assert shown[name] == pytest.approx(expected, abs=2e-6), name
+        assert shown["value_term"] == pytest.approx(0.5 * shown["value_loss"])
+        assert shown["entropy_term"] == pytest.approx(-0.01 * shown["entropy"])
+        assert shown["loss"] == pytest.approx(
+            shown["policy_loss"] + shown["value_term"] + shown["entropy_term"], rel=1e-5
+        )
+        assert shown["gradient_clip_factor"] == pytest.approx(min(1, 0.5 / shown["gradient_norm"]), rel=1e-4)
+    assert rows[:, MINIBATCH_COLUMNS.index("held_fraction")].max() > 0
+    assert rows[:, MINIBATCH_COLUMNS.index("pulled_back_fraction")].max() > 0
+
+
+def test_an_update_aggregates_all_its_minibatches(walk):
+    trainer, phase = walk(PhaseKind.UPDATE)
+    moment = Moment(trainer, phase)
+    rows = moment.minibatch_rows
+    assert len(rows) == 16
+    shown = dict(zip(SERIES_COLUMNS, probes.series_row(moment, 0.25), strict=True))
+    for column, name in zip(rows.T, MINIBATCH_COLUMNS, strict=True):
+        expected = {"ratio_min": column.min(), "ratio_max": column.max()}.get(name, column.mean())
+        assert shown[name] == pytest.approx(expected), name
+    assert shown["seconds_probes"] == 0.25
+    assert not any(math.isnan(value) for value in shown.values()), "every metric of the table must have been computed"
+    assert {m.name for m in METRICS} == set(shown)
+
+
+def test_the_end_of_an_update_is_measured_under_the_final_weights(walk):
+    trainer, phase = walk(PhaseKind.UPDATE)
+    batch = phase.update.batch
+    outputs, values = trainer.network(batch.observations)
+    log_probs = torch.log_softmax(outputs, -1).gather(-1, batch.actions[:, None])[:, 0]
+    ratio = (log_probs - batch.log_probs).exp().detach().numpy()
+    kept = batch.trained.numpy()
+    shown = dict(zip(SERIES_COLUMNS, probes.series_row(Moment(trainer, phase), 0.0), strict=True))
+    assert shown["final_ratio_max"] == pytest.approx(ratio[kept].max(), rel=1e-5)
+    assert shown["final_ratio_min"] == pytest.approx(ratio[kept].min(), rel=1e-5)
+    targets, v = batch.targets.numpy()[kept], values.detach().numpy()[kept]
+    assert shown["explained_variance"] == pytest.approx(1 - (targets - v).var() / targets.var(), abs=1e-5)
+    before = batch.values.numpy()[kept]
+    assert shown["explained_variance_before"] == pytest.approx(1 - (targets - before).var() / targets.var(), abs=1e-5)
+    moved = (trainer.network.theta - phase.update.theta_before).norm() / phase.update.theta_before.norm()
+    assert shown["theta_change"] == pytest.approx(moved.item())
+
+
+def test_the_ratio_histogram_counts_every_transition_once(walk):
+    trainer, phase = walk(PhaseKind.UPDATE)
+    moment = Moment(trainer, phase)
+    found = probes.measure(moment, ALL)
+    counts, outside = found.arrays["ratio_counts"], found.arrays["ratio_outside"]
+    kept = moment.trained
+    assert counts.sum() + outside.sum() == kept.sum() < kept.size
+    codes = moment.regions[kept]
+    for row, code in enumerate((Region.INSIDE, Region.HELD, Region.PULLED_BACK)):
+        assert counts[row].sum() + outside[row].sum() == (codes == code).sum() > 0
+    limit = found.scalars["ratio_limit"]
+    edges = np.linspace(-limit, limit, probes.BINS + 1)
+    expected, _ = np.histogram(moment.logratio[kept].astype(np.float64), edges)
+    # A value on an edge may fall to either side in single precision.
+    assert np.abs(counts.sum(0).astype(int) - expected).sum() <= 4
+
+
+def test_what_lies_beyond_the_widest_histogram_is_counted_outside(walk):
+    trainer, phase = walk(PhaseKind.UPDATE)
+    moment = Moment(trainer, phase)
+    first, last = np.flatnonzero(moment.trained)[[0, -1]]
+    moment.logratio[first], moment.logratio[last] = -30.0, 30.0
+    found = probes.PROBES["ratio"](moment)
+    assert found.arrays["ratio_outside"].sum(0).tolist() == [1, 1]
+    assert found.arrays["ratio_counts"].sum() == moment.trained.sum() - 2
+
+
+def test_before_the_first_step_the_ratio_is_a_spike_at_one(walk):
+    for kind in (PhaseKind.ROLLOUT, PhaseKind.ADVANTAGES, PhaseKind.LOSS):
+        trainer, phase = walk(kind)
+        counts = probes.measure(Moment(trainer, phase), ALL).arrays["ratio_counts"]
+        assert counts[0, 31:33].sum() == counts.sum() > 0
+
+
+def test_a_minibatch_covers_its_own_samples_only(walk):
+    trainer, phase = walk(PhaseKind.LOSS, 2, 3)
+    moment = Moment(trainer, phase)
+    found = probes.measure(moment, ALL)
+    minibatch = phase.update.minibatches[-1]
+    member = np.zeros(moment.trained.shape, bool)
+    member[minibatch.samples.numpy()] = True
+    assert found.arrays["ratio_counts"].sum() + found.arrays["ratio_outside"].sum() == (member & moment.trained).sum()
+    assert np.array_equal(found.arrays["in_minibatch"].T.reshape(-1).astype(bool), member)
+    assert found.arrays["advantage_used_counts"].sum() == (member & moment.trained).sum()
+    ratio = found.arrays["ratio"].T.reshape(-1)[minibatch.samples.numpy()]
+    assert ratio == pytest.approx(minibatch.logratio.exp().numpy())
+
+
+def test_samples_are_laid_out_by_environment(walk):
+    trainer, phase = walk(PhaseKind.UPDATE)
+    arrays = probes.measure(Moment(trainer, phase), ALL).arrays
+    rollout = phase.update.rollout
+    assert arrays["reward"].shape == (4, 64)
+    assert np.array_equal(arrays["reward"], rollout.rewards.T)
+    assert np.array_equal(arrays["episode_end"], (rollout.terminated + 2 * (rollout.truncated & ~rollout.terminated)).T)
+    assert np.array_equal(arrays["region"] == Region.NOT_TRAINED, ~rollout.trained.T)
+    assert np.isnan(arrays["advantage"][~rollout.trained.T]).all()
+    assert np.isnan(arrays["advantage_used"][~rollout.trained.T]).all()
+    assert np.isfinite(arrays["advantage_used"][rollout.trained.T]).all()
+    target = arrays["advantage"] + arrays["value"]
+    assert arrays["value_target"][rollout.trained.T] == pytest.approx(target[rollout.trained.T], abs=1e-5)
+
+
+def test_flipped_signs_are_counted(walk):
+    trainer, phase = walk(PhaseKind.UPDATE)
+    arrays = probes.measure(Moment(trainer, phase), ALL).arrays
+    raw, used = arrays["advantage"], arrays["advantage_used"]
+    kept = np.isfinite(raw)
+    expected = ((raw[kept] > 0) != (used[kept] > 0)).mean()
+    shown = probes.rollout_scalars(Moment(trainer, phase))["flipped_fraction"]
+    assert 0 < shown == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("num_envs", "rollout_steps", "shape"), [(80, 128, (32, 128)), (2, 5000, (1, 4096)), (32, 128, (32, 128))])
+def test_samples_are_capped_whole_environments_first(walk, num_envs, rollout_steps, shape):
+    trainer, phase = walk(PhaseKind.ROLLOUT, num_envs=num_envs, rollout_steps=rollout_steps)
+    moment = Moment(trainer, phase)
+    arrays = probes.measure(moment, ALL).arrays
+    chosen = arrays["environments"]
+    assert arrays["region"].shape == shape
+    assert len(set(chosen.tolist())) == len(chosen) == shape[0]
+    assert np.array_equal(chosen, probes.chosen_environments(moment)), "the choice does not change between frames"
+    assert np.array_equal(arrays["reward"], phase.update.rollout.rewards[: shape[1], chosen].T)
+    assert arrays["ratio_counts"].sum() == moment.trained.sum(), "histograms stay exact over the whole batch"
+
+
+def test_an_update_that_target_kl_stopped_early_shows_only_what_was_used(walk):
+    trainer, phase = walk(PhaseKind.UPDATE, target_kl=1e-6)
+    assert len(phase.update.minibatches) < 4
+    moment = Moment(trainer, phase)
+    used = moment.advantages_used
+    assert np.isnan(used).any() and not np.isnan(used).all()
+    shown = dict(zip(SERIES_COLUMNS, probes.series_row(moment, 0.0), strict=True))
+    assert math.isfinite(shown["gradient_norm"])
+    assert math.isnan(moment.minibatch_rows[-1, MINIBATCH_COLUMNS.index("gradient_norm")])
+
+
+@pytest.mark.parametrize("kind", list(PhaseKind)[1:])
+def test_measuring_changes_nothing(walk, kind):
+    """Neither weights nor moments, generators, gradients or what the next update becomes."""
+    trainer, phase = walk(kind)
+    twin, _ = walk(kind)
+
+    def state(t):
+        adam = [v for s in t._optimizer.state.values() for v in s.values()]
+        return t.weights_sha256(), [float(v.double().sum()) for v in adam], str(t._acting.bit_generator.state), str(t._shuffling.bit_generator.state)
+
+    before = state(trainer)
+    for name in sorted(ALL):
+        probes.measure(Moment(trainer, phase), frozenset({name}))
+    probes.series_row(Moment(trainer, phase), 0.0)
+    assert state(trainer) == before == state(twin)
+    assert trainer._theta.grad is None and all(p.grad is None for p in trainer.network.parameters())
+    for t in (trainer, twin):
+        next(p for p in t.phases() if p.kind is PhaseKind.UPDATE)
+    assert trainer.weights_sha256() == twin.weights_sha256()
+
+
+@pytest.mark.parametrize(("value", "rounded"), [(0, 1), (0.03, 0.05), (1, 1), (1.01, 2), (4, 5), (7, 10), (99, 100)])
+def test_round_up(value, rounded):
+    assert probes.round_up(value) == pytest.approx(rounded)
