@@ -121,6 +121,8 @@ class Worker:
             except NotFiniteError as error:
                 self._pause_for(error)
         if self._trainer.finished and not self._stopping:
+            self._running = False
+            self._steps.clear()
             self._stop_here("finished")
             while not self._stopping:
                 self._wait()
@@ -145,7 +147,9 @@ class Worker:
         return not self._stopping
 
     def _wait(self) -> None:
-        command = self._receive(self._show.pause_until_due(SIGN_OF_LIFE_SECONDS, "environment" in self._watched))
+        command = self._receive(
+            self._show.pause_until_due(SIGN_OF_LIFE_SECONDS, "environment" in self._watched)
+        )
         if command is not None:
             self._obey(command)
             return
@@ -186,7 +190,11 @@ class Worker:
             "new rollout, or restart."
         )
         self._flush_series()
-        cause = {"summary": f"Not finite: {error}.", "detail": "".join(traceback.format_exception(error)), "remedy": remedy}
+        cause = {
+            "summary": f"Not finite: {error}.",
+            "detail": "".join(traceback.format_exception(error)),
+            "remedy": remedy,
+        }
         self.send_state("paused", cause=cause)
         while not (self._running or self._steps or self._stopping):
             self._wait()
@@ -329,7 +337,9 @@ class Worker:
 
     def _announce_changes(self) -> None:
         for change in self._trainer.changes[self._changes_sent :]:
-            self._event("change", name=change.name, old=change.old, new=change.new, first_update=change.update)
+            self._event(
+                "change", name=change.name, old=change.old, new=change.new, first_update=change.update
+            )
         self._changes_sent = len(self._trainer.changes)
 
     def _description(self) -> dict[str, Any]:

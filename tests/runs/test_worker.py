@@ -1,0 +1,205 @@
+"""The worker behind its two functions: commands go in, frames come out, and the training never notices who watches."""
+
+import json
+from collections import deque
+
+import numpy as np
+import pytest
+
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.trainer import PhaseKind, Trainer
+from ppo_scope.probes import frame
+from ppo_scope.probes.metrics import SERIES_COLUMNS
+from ppo_scope.probes.probes import PROBES
+from ppo_scope.runs.worker import Worker
+
+SETTINGS = {"num_envs": 4, "rollout_steps": 32}
+EVERYTHING = {"type": "watch", "probes": [*PROBES, "environment"]}
+
+
+def step(size="update", **fields):
+    return {"type": "step", "size": size, **fields}
+
+
+class Driver:
+    """Plays the server: hands out the next command whenever the worker asks while it stands still."""
+
+    def __init__(self, commands, **settings):
+        self.commands = deque(commands)
+        self.frames = []
+        self.worker = Worker(self.send, self.receive, "run", paused=True)
+        self.worker.train(Settings.parse({**SETTINGS, **settings}))
+
+    def send(self, message):
+        self.frames.append(frame.decode(message))
+
+    def receive(self, timeout):
+        """Commands come one at a time; `timeout` 0 is asked between phases, where none arrives."""
+        standing_still = timeout > 0
+        if self.commands and (standing_still or self.commands[0].get("at_once")):
+            return self.commands.popleft()
+        return {"type": "stop"} if standing_still and not self.commands else None
+
+    def of(self, kind):
+        return [(header, arrays) for header, arrays in self.frames if header["kind"] == kind]
+
+    def events(self, name):
+        return [header for header, _ in self.of("event") if header["event"] == name]
+
+    @property
+    def weights(self):
+        return self.worker._trainer.weights_sha256()
+
+
+def headless(updates, **settings):
+    trainer = Trainer(Settings.parse({**SETTINGS, **settings}))
+    for phase in trainer.phases():
+        if phase.kind is PhaseKind.UPDATE and phase.update.index == updates:
+            trainer.close()
+            return trainer.weights_sha256()
+    raise AssertionError
+
+
+@pytest.mark.parametrize("shared_network", [False, True])
+def test_weights_are_the_same_headless_watched_and_stepped_by_hand(shared_network):
+    """The promise that carries everything else: watching changes nothing, and stepping is the same run."""
+    expected = headless(3, shared_network=shared_network)
+    by_update = Driver([step()] * 3, shared_network=shared_network)
+    watched = Driver([EVERYTHING, *[step()] * 3], shared_network=shared_network)
+    by_minibatch = Driver([EVERYTHING, *[step("minibatch")] * 48, step()], shared_network=shared_network)
+    by_phase = Driver([EVERYTHING, *[step("phase")] * (3 * (2 + 48 + 4 + 1))], shared_network=shared_network)
+    played = Driver([EVERYTHING, {"type": "play"}], shared_network=shared_network, total_steps=3 * 4 * 32 - 60)
+    assert [d.weights for d in (by_update, watched, by_minibatch, by_phase)] == [expected] * 4
+    assert played.worker._trainer.updates == 3 and played.weights == expected
+    assert len(watched.of("picture")) > 0, "the acting policy must have been on show"
+
+
+def test_nothing_happens_while_paused():
+    driver = Driver([])
+    assert driver.worker._trainer.updates == driver.worker._trainer.steps == 0
+    assert [e["state"] for e in driver.events("state")] == ["paused", "stopped"]
+
+
+def test_stepping_by_update_stops_at_exactly_that_update():
+    driver = Driver([step(id="a"), step(id="b"), step(id="c")])
+    snapshots = [(h["update"], h["phase"]) for h, _ in driver.of("snapshot")]
+    assert snapshots == [(0, "ready"), (1, "update"), (2, "update"), (3, "update")]
+    assert [e["id"] for e in driver.events("reply")] == ["a", "b", "c"]
+    assert [e["state"] for e in driver.events("state")] == ["paused", *["running", "paused"] * 3, "stopped"]
+
+
+def test_stepping_by_minibatch_walks_all_of_them_and_then_the_next_update():
+    driver = Driver([{"type": "watch", "probes": ["samples"]}, *[step("minibatch")] * 17])
+    walked = [(h["update"], h["phase"], h["epoch"], h["minibatch"]) for h, _ in driver.of("snapshot")][2:]
+    assert walked == [(1, "step", k, m) for k in range(1, 5) for m in range(1, 5)] + [(2, "step", 1, 1)]
+    for _, arrays in driver.of("snapshot")[2:]:
+        assert arrays["in_minibatch"].sum() == 32
+
+
+def test_stepping_by_epoch_and_by_phase():
+    driver = Driver([step("phase"), step("phase"), step("phase"), step("epoch"), step("epoch"), step("update")])
+    walked = [(h["update"], h["phase"], h["epoch"], h["minibatch"]) for h, _ in driver.of("snapshot")][1:]
+    assert walked == [
+        (1, "rollout", 0, 0),
+        (1, "advantages", 0, 0),
+        (1, "loss", 1, 1),
+        (1, "epoch", 1, 4),
+        (1, "epoch", 2, 4),
+        (1, "update", 4, 4),
+    ]
+
+
+def test_steps_that_come_faster_than_they_are_made_are_all_made():
+    driver = Driver([step(), step(at_once=True), step(at_once=True)])
+    assert driver.worker._trainer.updates == 3
+
+
+def test_a_step_while_playing_is_a_conflict_and_changes_nothing():
+    commands = [{"type": "play"}, step(id="no", at_once=True), {"type": "pause", "at_once": True}]
+    driver = Driver(commands)
+    (reply,) = driver.events("reply")
+    assert (reply["id"], reply["code"]) == ("no", "conflict")
+    assert driver.worker._trainer.updates == 0
+
+
+def test_a_pause_shows_the_phase_that_the_run_is_at():
+    driver = Driver([{"type": "play"}, {"type": "pause", "at_once": True}])
+    last = driver.of("snapshot")[-1][0]
+    paused = driver.events("state")[-2]
+    assert paused["state"] == "paused"
+    assert paused["snapshot"] == last["sequence"]
+
+
+def test_a_changed_setting_is_used_from_the_next_update_on_and_announced():
+    change = {"type": "set", "name": "clip_range", "value": 0.3, "id": "s"}
+    driver = Driver([step(), change, step()])
+    used = [h["settings"]["clip_range"] for h, _ in driver.of("snapshot")]
+    assert used == [0.2, 0.2, 0.3]
+    (announced,) = driver.events("change")
+    assert [announced[k] for k in ("name", "old", "new", "first_update")] == ["clip_range", 0.2, 0.3, 2]
+    assert any(e["pending"] == {"clip_range": 0.3} for e in driver.events("state"))
+    assert driver.events("state")[-1]["pending"] == {}
+
+
+def test_a_change_that_does_not_fit_is_refused_with_the_reason():
+    driver = Driver([{"type": "set", "name": "minibatches", "value": 7, "id": "x"}, step()])
+    (reply,) = driver.events("reply")
+    assert reply["code"] == "invalid" and "does not divide" in reply["message"]
+    assert driver.worker._trainer.updates == 1
+
+
+def test_the_series_has_one_row_per_update_and_every_episode():
+    driver = Driver([EVERYTHING, *[step()] * 5])
+    rows = np.concatenate([arrays["rows"] for _, arrays in driver.of("series")])
+    firsts = [header["first"] for header, _ in driver.of("series")]
+    assert rows.shape == (5, len(SERIES_COLUMNS))
+    assert firsts[0] == 1
+    assert rows[:, SERIES_COLUMNS.index("steps")].tolist() == sorted(set(rows[:, 0].tolist()))
+    episodes = np.concatenate([arrays["episodes"] for _, arrays in driver.of("series")])
+    assert len(episodes) == len(driver.worker._trainer.episodes) > 10
+    assert (episodes[:, 2] == episodes[:, 3]).all(), "CartPole pays 1 a step"
+
+
+def test_only_what_is_watched_is_measured():
+    driver = Driver([{"type": "watch", "probes": ["ratio"]}, step()])
+    _, arrays = driver.of("snapshot")[-1]
+    assert set(arrays) == {"ratio_counts", "ratio_outside"}
+    assert driver.of("picture") == []
+
+
+def test_who_begins_to_watch_a_paused_run_gets_its_present_state():
+    driver = Driver([step(), {"type": "watch", "probes": ["samples"]}])
+    header, arrays = driver.of("snapshot")[-1]
+    assert (header["update"], header["phase"]) == (1, "update")
+    assert "region" in arrays
+
+
+def test_the_end_of_the_run_is_a_state_and_not_the_end_of_looking():
+    driver = Driver([{"type": "play"}, step(id="late"), {"type": "watch", "probes": ["ratio"]}], total_steps=200)
+    assert driver.events("state")[-2]["state"] == "finished"
+    assert driver.events("reply")[-1]["code"] == "not_running"
+    assert "ratio_counts" in driver.of("snapshot")[-1][1]
+
+
+def test_every_frame_has_the_next_number():
+    driver = Driver([EVERYTHING, step(), step()])
+    assert [h["sequence"] for h, _ in driver.frames] == list(range(1, len(driver.frames) + 1))
+
+
+def test_an_environment_that_cannot_be_drawn_says_so_and_trains_on():
+    import gymnasium as gym
+    from gymnasium.envs.classic_control import CartPoleEnv
+
+    if "ppo_scope_tests/Blind-v0" not in gym.registry:
+
+        class Blind(CartPoleEnv):
+            metadata = {"render_modes": ["rgb_array"]}
+
+            def render(self):
+                raise RuntimeError("no picture to be had")
+
+        gym.register("ppo_scope_tests/Blind-v0", entry_point=lambda **kw: Blind(**kw))
+    driver = Driver([EVERYTHING, step(), {"type": "set", "name": "clip_range", "value": 0.1}, step()], env="ppo_scope_tests/Blind-v0")
+    (picture,) = driver.of("picture")
+    assert "no picture to be had" in picture[0]["reason"]
+    assert driver.worker._trainer.updates == 2
