@@ -22,12 +22,13 @@ export function h(tag, props = {}, ...children) {
  * A MathML element.
  *
  * @param {string} tag
+ * @param {{ [name: string]: unknown }} props as for an HTML element
  * @param {...Child} children
  * @returns {MathMLElement}
  */
-export function m(tag, ...children) {
+export function m(tag, props = {}, ...children) {
   const element = document.createElementNS("http://www.w3.org/1998/Math/MathML", tag);
-  fill(element, {}, children);
+  fill(element, props, children);
   return element;
 }
 

@@ -1,6 +1,6 @@
 // The formula: L = L_PG + c₁·L_VF − c₂·S and the clipped objective, each symbol with its live number beneath.
 
-import { fixed, NONE, number, percent, settingText } from "../state/format.js";
+import { fixed, NONE, number, settingText } from "../state/format.js";
 import { h, m, setText } from "./dom.js";
 
 /** @import { Idea, State } from "../types.js" */
@@ -8,10 +8,21 @@ import { h, m, setText } from "./dom.js";
 /** @typedef {(state: State) => string} Live a live number, as text */
 /** @typedef {{ element: HTMLElement, output: HTMLElement, live: Live }} Cell */
 
-/** @param {string} base @param {string} index */
-const sub = (base, index) => m("msub", m("mi", base), m("mtext", index));
-const ratio = () => m("msub", m("mi", "r"), m("mi", "t"));
-const advantage = () => m("msub", m("mover", m("mi", "A"), m("mo", "^")), m("mi", "t"));
+/**
+ * An index, lowered by hand: where no mathematical font is installed, browsers leave that of <msub> on the line.
+ *
+ * @param {string} base
+ * @param {string} index
+ */
+const sub = (base, index) =>
+  m(
+    "mrow",
+    {},
+    m("mi", {}, base),
+    m("mpadded", { voffset: "-0.3em", depth: "+0.3em" }, m("mstyle", { scriptlevel: "+1" }, m(index.length === 1 ? "mi" : "mtext", {}, index))),
+  );
+const ratio = () => sub("r", "t");
+const advantage = () => sub("Â", "t");
 
 /** @param {string} name @param {number} decimals @returns {Live} */
 const scalar = (name, decimals = 4) => ({ snapshot }) => fixed(snapshot?.header.scalars[name], decimals);
@@ -40,7 +51,7 @@ const span = (low, high, decimals) => ({ snapshot }) => {
 /** @type {Live} */
 const badge = ({ snapshot }) => {
   const error = snapshot?.header.scalars.first_ratio_error;
-  if (error === null || error === undefined) return "r ≡ 1 at the first minibatch: not reached yet";
+  if (error === null || error === undefined) return "r ≡ 1 at the first minibatch?";
   return error < 1e-4 ? "✓ r ≡ 1 at the first minibatch" : `✗ r ≠ 1 at the first minibatch: off by ${number(error)}`;
 };
 
@@ -73,12 +84,12 @@ export function createFormula(root, visit) {
   }
 
   const clipRange = { setting: "clip_range", width: 4 };
-  const check = h("span", { class: "badge" });
+  const check = h("p", { class: "badge", title: "Before the first step π_θ is π_old, so every ratio must be 1: the best single test of a PPO implementation" });
   root.append(
     h(
       "div",
       { class: "equation", role: "group", "aria-label": "The loss: L = L_PG + c₁·L_VF − c₂·S" },
-      term("loss", "total loss, minimised", m("mi", "L"), scalar("loss")),
+      term("loss", "total loss, minimised", m("mi", {}, "L"), scalar("loss")),
       sign("="),
       term("policy", "policy loss", sub("L", "PG"), scalar("policy_loss")),
       sign("+"),
@@ -88,7 +99,7 @@ export function createFormula(root, visit) {
       sign("−"),
       term("entropy", "entropy coefficient", sub("c", "2"), setting("entropy_coef"), { width: 5, setting: "entropy_coef" }),
       sign("·"),
-      term("entropy", "mean entropy of the policy", m("mi", "S"), scalar("entropy")),
+      term("entropy", "mean entropy of the policy", m("mi", {}, "S"), scalar("entropy")),
     ),
     h(
       "div",
@@ -106,16 +117,15 @@ export function createFormula(root, visit) {
       sign("("),
       term("ratio", "probability ratio", ratio(), scalar("ratio_mean", 3), { width: 5 }),
       sign(","),
-      term("clip", "lower edge of the clip", m("mrow", m("mn", "1"), m("mo", "−"), m("mi", "ε")), clipEdge(-1), clipRange),
+      term("clip", "lower edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "−"), m("mi", {}, "ε")), clipEdge(-1), clipRange),
       sign(","),
-      term("clip", "upper edge of the clip", m("mrow", m("mn", "1"), m("mo", "+"), m("mi", "ε")), clipEdge(1), clipRange),
+      term("clip", "upper edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "+"), m("mi", {}, "ε")), clipEdge(1), clipRange),
       sign(")"),
       term("advantage", "advantage", advantage(), () => "", { width: 1 }),
       sign(")"),
     ),
-    h("div", { class: "findings" }, check, h("span", { class: "held-share", "data-idea": "clip" })),
+    check,
   );
-  const held = /** @type {HTMLElement} */ (root.querySelector(".held-share"));
 
   /** @param {State} state */
   function draw(state) {
@@ -123,8 +133,6 @@ export function createFormula(root, visit) {
     const text = badge(state);
     setText(check, text);
     check.dataset.verdict = text[0] === "✓" ? "good" : text[0] === "✗" ? "bad" : "open";
-    const scalars = state.snapshot?.header.scalars;
-    setText(held, `clipped ${percent(scalars?.clip_fraction)} · held ${percent(scalars?.held_fraction)} · pulled back ${percent(scalars?.pulled_back_fraction)}`);
   }
 
   return { draw };
@@ -137,11 +145,11 @@ const deviation = ({ snapshot }) => {
 };
 
 /** @param {Node} content */
-const math = (content) => m("math", content);
+const math = (content) => m("math", {}, content);
 
 /** @param {string} text */
-const sign = (text) => h("span", { class: "sign", "aria-hidden": "true" }, math(m("mo", text)));
+const sign = (text) => h("span", { class: "sign", "aria-hidden": "true" }, math(m("mo", {}, text)));
 
 /** @param {string} name @param {string} [index] */
 const operator = (name, index) =>
-  h("span", { class: "sign", "aria-hidden": "true" }, math(index ? m("msub", m("mi", name), m("mi", index)) : m("mi", name)));
+  h("span", { class: "sign", "aria-hidden": "true" }, math(index ? sub(name, index) : m("mi", {}, name)));

@@ -1,5 +1,5 @@
-// What the page shows, told to scripts and tests: <body data-update data-state data-phase data-minibatch
-// data-sequence>, set only after it was painted.
+// What the page shows, told to scripts and tests: <body data-update data-state data-phase data-epoch
+// data-minibatch data-sequence>, set only after it was painted.
 
 /** @import { Snapshot, Status } from "../types.js" */
 
@@ -7,10 +7,10 @@
 export function report({ snapshot, status }) {
   const data = document.body.dataset;
   if (snapshot) {
-    const { update, phase, minibatch, sequence } = snapshot.header;
-    Object.assign(data, { update, phase, minibatch, sequence });
+    const { update, phase, epoch, minibatch, sequence } = snapshot.header;
+    Object.assign(data, { update, phase, epoch, minibatch, sequence });
   } else {
-    for (const key of ["update", "phase", "minibatch", "sequence"]) delete data[key];
+    for (const key of ["update", "phase", "epoch", "minibatch", "sequence"]) delete data[key];
   }
   if (!status) delete data.state;
   else if (settled(snapshot, status)) data.state = status.state;
