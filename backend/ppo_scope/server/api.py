@@ -7,7 +7,7 @@ import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import FastAPI, HTTPException, Query, Request
 from starlette.responses import JSONResponse, Response
 
 import ppo_scope
@@ -31,15 +31,14 @@ WRONG_TOKEN = (
 Update = Annotated[int, Query(ge=0, le=2**53)]
 
 
-def router(hub: Hub, secrets: Secrets) -> APIRouter:
-    """All routes under `api/`."""
-    routes = APIRouter(prefix="/api")
+def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
+    """Add all routes under `api/`."""
 
-    @routes.get("/health")
+    @app.get("/api/health")
     async def health() -> dict[str, str]:
         return {"status": "ok", "version": ppo_scope.__version__, "server_epoch": hub.server_epoch}
 
-    @routes.post("/session")
+    @app.post("/api/session")
     async def session(request: Request) -> Response:
         body = await _body(request)
         response = Response(status_code=204)
@@ -47,19 +46,19 @@ def router(hub: Hub, secrets: Secrets) -> APIRouter:
             raise _refusal(403, ErrorCode.FORBIDDEN, WRONG_TOKEN)
         return response
 
-    @routes.get("/settings")
+    @app.get("/api/settings")
     async def settings_table() -> list[dict[str, Any]]:
         return settings.table()
 
-    @routes.get("/metrics")
+    @app.get("/api/metrics")
     async def metrics_table() -> list[dict[str, Any]]:
         return metrics.table()
 
-    @routes.get("/runs")
+    @app.get("/api/runs")
     async def runs() -> list[dict[str, Any]]:
         return [run.describe() for run in hub.supervisor.runs()]
 
-    @routes.post("/runs", status_code=201)
+    @app.post("/api/runs", status_code=201)
     async def new_run(request: Request) -> dict[str, Any]:
         wanted = _parsed(NewRun, await _body(request))
         try:
@@ -71,11 +70,11 @@ def router(hub: Hub, secrets: Secrets) -> APIRouter:
         run = await hub.supervisor.start(parsed, paused=wanted.paused)
         return run.describe()
 
-    @routes.get("/runs/{run_id}")
+    @app.get("/api/runs/{run_id}")
     async def one_run(run_id: str) -> dict[str, Any]:
         return _run(hub, run_id).describe()
 
-    @routes.get("/runs/{run_id}/series")
+    @app.get("/api/runs/{run_id}/series")
     async def series(
         run_id: str,
         start: Annotated[Update | None, Query(alias="from")] = None,
@@ -88,7 +87,7 @@ def router(hub: Hub, secrets: Secrets) -> APIRouter:
             return Response(await asyncio.to_thread(_series_frame, run.id, part), media_type=FRAME)
         return JSONResponse(await asyncio.to_thread(_series_json, part))
 
-    @routes.get("/runs/{run_id}/frames/{update}")
+    @app.get("/api/runs/{run_id}/frames/{update}")
     async def snapshot(run_id: str, update: int) -> Response:
         message = _run(hub, run_id).history.snapshot(update)
         if message is None:
@@ -96,8 +95,6 @@ def router(hub: Hub, secrets: Secrets) -> APIRouter:
                 404, ErrorCode.NOT_FOUND, f"The snapshot of update {update} is not kept any more, or not yet."
             )
         return Response(message, media_type=FRAME)
-
-    return routes
 
 
 def _series_frame(run: str, part: Slice) -> bytes:

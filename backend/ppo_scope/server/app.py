@@ -48,10 +48,10 @@ def create_app(setup: Setup) -> FastAPI:
         openapi_url=None,  # its viewers come from a content delivery network
     )
     app.state.hub = hub
-    app.include_router(api.router(hub, setup.secrets))
-    app.include_router(static.router())
-    app.include_router(socket.router(hub, Commands(hub), setup.secrets))
-    app.mount("/", static.Frontend(directory=setup.frontend, html=True), name=STATIC)
+    api.add_routes(app, hub, setup.secrets)
+    static.add_routes(app)
+    socket.add_routes(app, hub, Commands(hub), setup.secrets)
+    app.mount(STATIC, static.Frontend(directory=setup.frontend, html=True), name="static")
     app.add_exception_handler(HTTPException, _explain_refusal)
     app.add_exception_handler(RequestValidationError, _explain_invalid)
     # The last one added is the first one asked.

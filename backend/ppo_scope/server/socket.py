@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter, WebSocket
+from fastapi import FastAPI, WebSocket
 from starlette.types import Message
 
 from ppo_scope.server.client import Client
@@ -22,11 +22,10 @@ TOO_MUCH = "Too many messages for too long."
 TOO_MALFORMED = "Three malformed messages within ten seconds."
 
 
-def router(hub: Hub, commands: Commands, secrets: Secrets) -> APIRouter:
-    """The route of the websocket."""
-    routes = APIRouter()
+def add_routes(app: FastAPI, hub: Hub, commands: Commands, secrets: Secrets) -> None:
+    """Add the route of the websocket."""
 
-    @routes.websocket("/ws")
+    @app.websocket("/ws")
     async def stream(websocket: WebSocket) -> None:
         await websocket.accept()
         client = Client(websocket, secrets.role(websocket))
@@ -41,8 +40,6 @@ def router(hub: Hub, commands: Commands, secrets: Secrets) -> APIRouter:
             for task in (writing, reading):
                 task.cancel()
             await asyncio.gather(writing, reading, return_exceptions=True)
-
-    return routes
 
 
 async def _read(websocket: WebSocket, client: Client, commands: Commands) -> int:

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import APIRouter, Request
+from fastapi import FastAPI, Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -49,11 +49,10 @@ class Frontend(StaticFiles):
         return response
 
 
-def router() -> APIRouter:
-    """The route of plotly.js."""
-    routes = APIRouter()
+def add_routes(app: FastAPI) -> None:
+    """Add the route of plotly.js."""
 
-    @routes.get("/vendor/plotly.min.js")
+    @app.get("/vendor/plotly.min.js")
     async def plotly(request: Request) -> Response:
         compress = "gzip" in request.headers.get("accept-encoding", "")
         etag = f'"plotly-{version("plotly")}{"-gzip" if compress else ""}"'
@@ -64,8 +63,6 @@ def router() -> APIRouter:
             headers["content-encoding"] = "gzip"
         body = await asyncio.to_thread(_plotly, compress)
         return Response(body, media_type="text/javascript", headers=headers)
-
-    return routes
 
 
 @cache

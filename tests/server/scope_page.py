@@ -1,0 +1,273 @@
+"""The other end of the wire, as a test drives it: a page without a browser, and a server in a process of its own."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from ppo_scope.probes import frame
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+LAUNCH = """
+import sys
+sys.path[:0] = [{here!r}, {backend!r}]
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.server.serve import serve
+if __name__ == "__main__":
+    sys.exit(serve(Settings(), port={port}, paused={paused}, open_browser=False, worker={worker!r}))
+"""
+
+
+class ServerProcess:
+    """`serve` in a process of its own, with a worker of the test's choice."""
+
+    def __init__(self, worker="scripted_workers:obedient", *, paused=True, port=0):
+        if ":" not in worker:
+            worker = f"scripted_workers:{worker}"
+        code = LAUNCH.format(
+            here=str(HERE), backend=str(ROOT / "backend"), port=port, paused=paused, worker=worker
+        )
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.output = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.errors = []
+        self._error_reader = threading.Thread(
+            target=lambda: self.errors.extend(self.process.stderr), daemon=True
+        )
+        self._error_reader.start()
+        link = wait_for(self._link, 20)
+        self.port, self.token = int(link[1]), link[2]
+        self.host = f"127.0.0.1:{self.port}"
+        self.origin = f"http://{self.host}"
+
+    def _read(self):
+        self.output.extend(self.process.stdout)
+
+    def _link(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"the server ended: {self.errors}")
+        return re.search(r"http://127\.0\.0\.1:(\d+)/#token=(\S+)", "".join(self.output))
+
+    def request(self, method, path, body=None, **headers):
+        """(status, headers, body) of one request; no headers but the given ones and Host."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.putrequest(method, path, skip_host="Host" in headers)
+            data = json.dumps(body).encode() if isinstance(body, dict) else body
+            if data is not None:
+                headers["Content-Length"] = str(len(data))
+            for name, value in headers.items():
+                connection.putheader(name.replace("_", "-"), value)
+            connection.endheaders(data)
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+        finally:
+            connection.close()
+
+    def get(self, path):
+        status, _, body = self.request("GET", path)
+        assert status == 200, body
+        return json.loads(body)
+
+    def cookie(self):
+        status, headers, _ = self.request("POST", "/api/session", {"token": self.token}, Origin=self.origin)
+        assert status == 204
+        return headers["Set-Cookie"].split(";")[0]
+
+    def run(self):
+        return self.get("/api/runs")[0]
+
+    def worker_pid(self):
+        """The training process: the child that leads a session of its own."""
+        for child in children(self.process.pid):
+            if os.getsid(child) == child:
+                return child
+        return None
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise
+        self._reader.join(5)
+        self._error_reader.join(5)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+
+class Page:
+    """One websocket and everything that it received."""
+
+    def __init__(self, server, *, tab=None, cookie=None, resume=True, **fields):
+        headers = {"Cookie": cookie} if cookie else {}
+        self._open = contextlib.ExitStack()
+        address = f"ws://{server.host}/ws"
+        connecting = connect(
+            address, origin=server.origin, additional_headers=headers, compression=None, max_size=None
+        )
+        self.socket = self._open.enter_context(connecting)
+        self.messages, self.frames, self.close_code = [], [], None
+        self._news = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.hello = self.wait("hello")
+        if resume:
+            self.resume(tab or uuid.uuid4().hex, **fields)
+
+    def resume(self, tab, **fields):
+        given = {"protocol": 1, "client": tab, "server_epoch": None, "run": None, "sequence": None, **fields}
+        self.say(type="resume", **given)
+        self.wait("lease")
+
+    def _read(self):
+        try:
+            for received in self.socket:
+                with self._news:
+                    if isinstance(received, bytes):
+                        self.frames.append((time.monotonic(), received))
+                    else:
+                        self.messages.append(json.loads(received))
+                    self._news.notify_all()
+        except ConnectionClosed:
+            pass
+        with self._news:
+            self.close_code = (
+                self.socket.protocol.close_rcvd.code if self.socket.protocol.close_rcvd else 1006
+            )
+            self._news.notify_all()
+
+    def until(self, condition, timeout=5.0):
+        """Wait until the condition gives something, and return it."""
+        end = time.monotonic() + timeout
+        with self._news:
+            while not (found := condition()):
+                left = end - time.monotonic()
+                assert left > 0, f"nothing came: {self.messages[-8:]} close {self.close_code}"
+                self._news.wait(left)
+            return found
+
+    def wait(self, type, timeout=5.0, since=0, **fields):
+        """The first message of a type, with these fields, from position `since` on."""
+        wanted = {"type": type, **fields}
+        return self.until(
+            lambda: next((m for m in self.messages[since:] if wanted.items() <= m.items()), None), timeout
+        )
+
+    def say(self, **message):
+        self.socket.send(json.dumps(message))
+
+    def send(self, raw):
+        self.socket.send(raw)
+
+    @property
+    def lease(self):
+        return [m for m in self.messages if m["type"] == "lease"][-1]
+
+    def ask(self, type, *, led=True, timeout=5.0, **fields):
+        """Send a command and give its reply."""
+        id = uuid.uuid4().hex
+        lease = {"lease": self.lease["generation"]} if led else {}
+        self.say(**{"type": type, "id": id, **lease, **fields})
+        return self.reply(id, timeout)
+
+    def reply(self, id, timeout=5.0):
+        return self.until(
+            lambda: next((m for m in self.messages if m["type"] in {"ack", "error"} and m["id"] == id), None),
+            timeout,
+        )
+
+    def headers(self, kind):
+        return [header for _, raw in list(self.frames) if (header := frame.header(raw))["kind"] == kind]
+
+    def closed(self, timeout=5.0):
+        self.until(lambda: self.close_code, timeout)
+        return self.close_code
+
+    def close(self):
+        self._open.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def wait_for(condition, timeout=5.0, every=0.02):
+    """Wait until the condition gives something, and return it."""
+    end = time.monotonic() + timeout
+    while not (found := condition()):
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(every)
+    return found
+
+
+def children(pid):
+    """Direct children of a process."""
+    found = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = (line.split() for line in found.splitlines())
+    return [int(row[0]) for row in rows if int(row[1]) == pid and not row[2].startswith("Z")]
+
+
+def alive(pid):
+    """Whether a process runs; a zombie does not."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.startswith("Z")
+
+
+def raw_websocket(server, receive_buffer=None):
+    """A connected websocket as a bare socket, for a client that never reads."""
+    bare = socket.socket()
+    if receive_buffer:
+        bare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    bare.connect(("127.0.0.1", server.port))
+    lines = [
+        "GET /ws HTTP/1.1",
+        f"Host: {server.host}",
+        f"Origin: {server.origin}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version: 13",
+    ]
+    bare.sendall("\r\n".join([*lines, "", ""]).encode())
+    assert bare.recv(12) == b"HTTP/1.1 101"
+    return bare
+
+
+def masked(text):
+    """A text frame as a client sends it."""
+    data = text.encode()
+    assert len(data) < 65536
+    length = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
+    return b"\x81" + length + bytes(4) + data

@@ -1,0 +1,155 @@
+"""The door: the token and its cookie, hosts, headers, files."""
+
+import gzip
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from scope_page import Page
+
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.server.security import Secrets
+from ppo_scope.server.static import frontend
+
+
+def test_the_token_becomes_a_strict_cookie_of_this_port(scripted):
+    assert len(scripted.token) >= 43  # 32 bytes
+    status, headers, _ = scripted.request("POST", "/api/session", {"token": scripted.token}, Origin=scripted.origin)
+    assert status == 204
+    cookie = headers["Set-Cookie"]
+    name, _, attributes = cookie.partition("=")
+    assert name == f"ppo_scope_{scripted.port}"
+    assert scripted.token not in cookie
+    parts = {part.strip().lower() for part in attributes.split(";")[1:]}
+    assert {"httponly", "samesite=strict", "path=/"} <= parts
+
+
+@pytest.mark.parametrize("body", [{"token": "x" * 43}, {"token": ""}, {"token": "ü"}, {"token": None}, {}, b"{", b"[]"])
+def test_anything_else_is_no_token(scripted, body):
+    status, headers, answer = scripted.request("POST", "/api/session", body, Origin=scripted.origin)
+    assert status in {400, 403}
+    assert "Set-Cookie" not in headers
+    assert set(json.loads(answer)) == {"code", "message"}
+
+
+def test_secrets_are_not_shown_by_accident():
+    secrets = Secrets(8000)
+    assert secrets.token not in repr(secrets)
+    assert secrets.session not in repr(secrets)
+    assert secrets.token != secrets.session
+
+
+@pytest.mark.parametrize("path", ["/", "/api/runs", "/vendor/plotly.min.js", "/missing"])
+def test_security_headers_are_everywhere(scripted, path):
+    _, headers, _ = scripted.request("GET", path)
+    policy = headers["Content-Security-Policy"]
+    assert "unsafe-eval" not in policy
+    assert "script-src 'self';" in policy
+    assert "frame-ancestors 'self'" in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert not [name for name in headers if name.lower().startswith("access-control-")]
+
+
+def test_a_preflight_from_elsewhere_allows_nothing(scripted):
+    _, headers, _ = scripted.request(
+        "OPTIONS", "/api/runs", Origin="http://evil.example", Access_Control_Request_Method="POST"
+    )
+    assert not [name for name in headers if name.lower().startswith("access-control-")]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8000", "0.0.0.0", ""])
+def test_other_hosts_are_refused(scripted, host):
+    assert scripted.request("GET", "/api/runs", Host=host)[0] == 400
+
+
+def test_a_tunnel_may_end_at_another_port(scripted):
+    for host in ("localhost:9", "127.0.0.1:9", "[::1]:9", "LOCALHOST"):
+        assert scripted.request("GET", "/api/runs", Host=host)[0] == 200
+
+
+TRAVERSALS = ["/../pyproject.toml", "/%2e%2e/pyproject.toml", "/..%2fpyproject.toml", "//etc/passwd", "/%00", "/net/../../x"]
+
+
+@pytest.mark.parametrize("path", TRAVERSALS)
+def test_no_file_outside_of_the_frontend_is_served(scripted, path):
+    assert scripted.request("GET", path)[0] == 404
+
+
+def test_the_page_and_its_modules_are_served_and_revalidated(scripted):
+    folder = frontend()
+    modules = ["app.js", *(str(path.relative_to(folder)) for path in sorted(folder.rglob("*.css"))[:1])]
+    for path in ("", *modules):
+        status, headers, body = scripted.request("GET", f"/{path}")
+        assert status == 200
+        assert body == (folder / (path or "index.html")).read_bytes()
+        assert headers["Cache-Control"] == "no-cache"
+        assert scripted.request("GET", f"/{path}", If_None_Match=headers["ETag"])[0] == 304
+        if path.endswith(".js"):
+            assert headers["Content-Type"].startswith("text/javascript")
+
+
+def test_plotly_comes_from_the_python_package(scripted):
+    import plotly
+
+    file = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    expected = hashlib.sha256(file.read_bytes()).digest()
+    status, plain, body = scripted.request("GET", "/vendor/plotly.min.js")
+    assert status == 200
+    assert hashlib.sha256(body).digest() == expected
+    _, headers, small = scripted.request("GET", "/vendor/plotly.min.js", Accept_Encoding="gzip, br")
+    assert headers["Content-Encoding"] == "gzip"
+    assert len(small) < len(body) / 2
+    assert hashlib.sha256(gzip.decompress(small)).digest() == expected
+    assert headers["ETag"] != plain["ETag"]
+    again = scripted.request("GET", "/vendor/plotly.min.js", Accept_Encoding="gzip", If_None_Match=headers["ETag"])
+    assert again[0] == 304
+    assert again[2] == b""
+
+
+def test_a_body_over_16_kilobytes_is_refused(scripted):
+    status, _, _ = scripted.request("POST", "/api/session", b" " * 20_000, Origin=scripted.origin)
+    assert status == 413
+
+
+def test_a_new_run_over_http(scripted):
+    own = {"Origin": scripted.origin, "Cookie": scripted.cookie()}
+    status, _, answer = scripted.request("POST", "/api/runs", {"settings": {"clip_range": "0.1"}}, **own)
+    assert status == 422
+    assert "clip_range" in json.loads(answer)["message"]
+    status, _, answer = scripted.request("POST", "/api/runs", {"settings": {"clip_range": 0.1}, "paused": True}, **own)
+    assert status == 201
+    run = json.loads(answer)
+    assert run["settings"]["clip_range"] == 0.1
+    assert run["settings"]["epochs"] == Settings().epochs
+    assert scripted.run()["id"] == run["id"]
+
+
+def test_tables_and_health(scripted):
+    assert scripted.get("/api/health")["status"] == "ok"
+    assert {row["name"] for row in scripted.get("/api/settings")} == set(Settings.model_fields)
+    assert scripted.get("/api/metrics")
+
+
+def test_what_is_not_there_says_so(scripted):
+    run = scripted.run()["id"]
+    for path in ("/api/runs/none", "/api/runs/none/series", f"/api/runs/{run}/frames/99", "/api/none"):
+        status, _, answer = scripted.request("GET", path)
+        assert status == 404
+        assert json.loads(answer)["code"] == "not_found"
+    for path in (f"/api/runs/{run}/frames/x", f"/api/runs/{run}/series?from=x", f"/api/runs/{run}/series?format=csv"):
+        status, _, answer = scripted.request("GET", path)
+        assert status == 422
+        assert json.loads(answer)["code"] == "invalid"
+
+
+def test_the_token_is_in_no_log(launch):
+    server = launch()
+    with Page(server, cookie=server.cookie()) as page:
+        page.send("{")
+        page.wait("error")
+    server.request("POST", "/api/session", {"token": "wrong"}, Origin=server.origin)
+    server.end()
+    assert "".join(server.output).count(server.token) == 1  # the link, once
+    assert server.errors == []

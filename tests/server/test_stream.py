@@ -1,0 +1,190 @@
+"""What pages get: frames, state, lease, histories."""
+
+import time
+
+import numpy as np
+from scope_page import Page, wait_for
+
+from ppo_scope.probes import frame
+
+
+def step(page, count=1):
+    for _ in range(count):
+        assert page.ask("step", size="update")["type"] == "ack"
+
+
+def test_a_new_page_gets_what_is_newest(scripted, page):
+    step(page, 2)
+    with Page(scripted) as other:
+        state = other.wait("state", state="paused")
+        other.until(lambda: other.headers("snapshot") and other.headers("series"))
+        run = scripted.run()
+        assert other.hello["run"]["id"] == state["run"] == run["id"]
+        assert other.headers("snapshot")[0]["sequence"] == state["sequence"]
+        assert other.headers("series")[0]["first"] == run["update"] == state["update"]
+
+
+def test_a_page_that_resumes_gets_only_what_it_lacks(scripted, page):
+    step(page)
+    newest = page.until(lambda: page.headers("snapshot"))[-1]["sequence"]
+    known = {"server_epoch": page.hello["server_epoch"], "run": page.hello["run"]["id"]}
+    with Page(scripted, **known, sequence=newest) as other:
+        step(page)
+        other.until(lambda: other.headers("snapshot"))
+        assert all(h["sequence"] > newest for k in ("snapshot", "series") for h in other.headers(k))
+    with Page(scripted, server_epoch="another", run=known["run"], sequence=newest + 1000) as stranger:
+        stranger.until(lambda: stranger.headers("snapshot"))
+
+
+def test_joining_a_running_stream_leaves_no_gap_and_repeats_nothing(launch):
+    server = launch(paused=False)
+    for _ in range(8):
+        with Page(server) as page:
+            page.until(lambda page=page: len(page.headers("series")) > 5)
+            run = page.hello["run"]["id"]
+            firsts = [header["first"] for header in page.headers("series")]
+            assert firsts == sorted(set(firsts))
+            early = server.get(f"/api/runs/{run}/series?to={firsts[0] - 1}")
+            assert early["first"] + len(early["rows"]) == firsts[0]
+            # a page that reads gets every row
+            assert firsts == list(range(firsts[0], firsts[0] + len(firsts)))
+
+
+def test_series_by_range_in_both_formats(scripted, page):
+    step(page, 5)
+    run = scripted.run()
+    path = f"/api/runs/{run['id']}/series?from=2&to=4"
+    answer = scripted.get(path)
+    assert answer["first"] == 2
+    assert [row[0] for row in answer["rows"]] == [1 / 2, 1 / 3, 1 / 4]
+    assert [row[0] for row in answer["episodes"]] == [2, 3, 4]
+    _, _, raw = scripted.request("GET", path + "&format=frame")
+    header, arrays = frame.decode(raw)
+    assert header["kind"] == "series"
+    assert header["columns"] == answer["columns"]
+    assert header["first"] == 2
+    assert arrays["rows"].tolist() == answer["rows"]
+    assert arrays["episodes"].tolist() == answer["episodes"]
+
+
+def test_the_snapshot_of_a_past_update_is_the_same_bytes(scripted, page):
+    step(page, 2)
+    run = scripted.run()
+    _, _, kept = scripted.request("GET", f"/api/runs/{run['id']}/frames/{run['update']}")
+    page.until(lambda: any(raw == kept for _, raw in page.frames))
+    _, arrays = frame.decode(kept)
+    assert np.all(arrays["ratio"] == run["update"])
+
+
+def test_changes_are_broadcast_and_kept(scripted, page, viewer):
+    assert page.ask("set", name="clip_range", value=0.3)["type"] == "ack"
+    change = viewer.wait("change", name="clip_range", new=0.3)
+    run = scripted.run()
+    assert run["settings"]["clip_range"] == 0.3
+    assert {key: change[key] for key in ("update", "name", "old", "new")} in run["changes"]
+    assert change["update"] == run["update"] + 1
+
+
+def test_the_union_of_what_pages_want_reaches_the_run(scripted, page, viewer):
+    def watched():
+        return page.headers("snapshot")[-1]["watched"] if page.headers("snapshot") else None
+
+    page.ask("watch", led=False, probes=["ratio", "samples"])
+    viewer.ask("watch", led=False, probes=["values", "ratio"])
+    page.until(lambda: watched() == ["ratio", "samples", "values"])
+    viewer.close()
+    page.until(lambda: watched() == ["ratio", "samples"])
+    assert page.ask("restart", settings={})["type"] == "ack"
+    page.until(lambda: watched() == ["ratio", "samples"])
+
+
+def test_restart_makes_a_new_run_with_the_settings_as_they_are(scripted, page, viewer):
+    old = scripted.run()
+    assert page.ask("set", name="clip_range", value=0.15)["type"] == "ack"
+    assert page.ask("restart", settings={"entropy_coef": 0.02})["type"] == "ack"
+    announced = viewer.wait("run")["run"]
+    new = scripted.run()
+    assert new["id"] == announced["id"] != old["id"]
+    assert new["settings"] == {**old["settings"], "clip_range": 0.15, "entropy_coef": 0.02}
+    viewer.wait("state", run=new["id"], state="paused")  # as the old one was
+    assert scripted.get(f"/api/runs/{old['id']}")["state"] == "stopped"
+    step(page)
+    header = viewer.until(lambda: [h for h in viewer.headers("snapshot") if h["run"] == new["id"] and h["update"] == 1])
+    assert header
+    # nothing of the old run comes after the new one was announced
+    place = next(i for i, (_, raw) in enumerate(viewer.frames) if frame.header(raw)["run"] == new["id"])
+    assert {frame.header(raw)["run"] for _, raw in viewer.frames[place:]} == {new["id"]}
+
+
+def test_a_restart_that_does_not_fit_is_refused_and_the_run_lives_on(scripted, page):
+    before = scripted.run()["id"]
+    for settings in ({"clip_range": "0.2"}, {"clip_range": True}, {"clip_range": 7}, {"nonsense": 1}, {"minibatches": 7}):
+        error = page.ask("restart", settings=settings)
+        assert error["code"] == "invalid"
+        assert next(iter(settings)) in error["message"]
+    assert scripted.run()["id"] == before
+
+
+def test_eight_runs_are_kept(scripted, page):
+    ids = []
+    for _ in range(9):
+        assert page.ask("restart", settings={})["type"] == "ack"
+        ids.insert(0, scripted.run()["id"])
+    assert [run["id"] for run in scripted.get("/api/runs")] == ids[:8]
+
+
+def test_a_heartbeat_comes_by_itself(scripted, viewer):
+    viewer.wait("heartbeat", timeout=6)
+
+
+# The lease
+
+
+def test_one_tab_leads_at_a_time(scripted, page):
+    with Page(scripted, cookie=scripted.cookie()) as second:
+        assert not second.lease["holder"]
+        assert second.ask("play")["code"] == "forbidden"
+        assert second.ask("take_control", led=False)["type"] == "ack"
+        second.wait("lease", holder=True)
+        lost = page.wait("lease", holder=False)
+        assert lost["generation"] == second.lease["generation"]
+        assert page.ask("play")["code"] == "forbidden"
+        assert second.ask("pause")["type"] == "ack"
+
+
+def test_a_stale_generation_is_forbidden(scripted, page):
+    page.say(type="play", id="stale", lease=page.lease["generation"] - 1)
+    assert page.reply("stale")["code"] == "forbidden"
+    assert scripted.run()["state"] == "paused"
+
+
+def test_a_closed_tab_passes_the_lease_on_at_once(scripted):
+    cookie = scripted.cookie()
+    with Page(scripted, cookie=cookie) as first, Page(scripted, cookie=cookie) as second:
+        first.wait("lease", holder=True)
+        generation = first.lease["generation"]
+        first.close()
+        assert second.wait("lease", holder=True, timeout=1)["generation"] == generation + 1
+
+
+def test_a_broken_connection_gets_its_lease_back_and_not_for_ever(scripted):
+    cookie = scripted.cookie()
+    with Page(scripted, tab="mine", cookie=cookie) as first, Page(scripted, cookie=cookie) as second:
+        generation = first.wait("lease", holder=True)["generation"]
+        first.socket.socket.shutdown(2)
+        first.closed()
+        time.sleep(0.3)
+        with Page(scripted, tab="mine", cookie=cookie) as again:
+            assert again.lease == {"type": "lease", "holder": True, "generation": generation}
+            assert not second.lease["holder"]
+            again.socket.socket.shutdown(2)
+            second.wait("lease", holder=True, timeout=6)
+
+
+def test_a_lease_is_free_when_nobody_holds_it(scripted):
+    cookie = scripted.cookie()
+    with Page(scripted, cookie=cookie) as first:
+        first.wait("lease", holder=True)
+    with Page(scripted, cookie=cookie) as second:
+        assert second.wait("lease", holder=True, timeout=1)
+    wait_for(lambda: scripted.run()["state"] == "paused")
