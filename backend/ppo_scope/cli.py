@@ -122,13 +122,12 @@ def _serve(options: argparse.Namespace, settings: Settings) -> int:
 
 def _train(options: argparse.Namespace, settings: Settings) -> int:
     # Imported here so that `serve` and `--help` do not wait for torch.
-    import torch
-
+    from ppo_scope.ppo.threads import use_one_thread
     from ppo_scope.ppo.trainer import NotFiniteError, Trainer
 
     if settings.total_steps is None:
         raise ValueError("total_steps: train needs to know when to stop, e.g. --total-steps 100000")
-    torch.set_num_threads(1)
+    use_one_thread()
     trainer = Trainer(settings)
     code, start = 0, time.perf_counter()
     try:

@@ -14,9 +14,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
-import torch
 
 from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.threads import use_one_thread
 from ppo_scope.ppo.trainer import Episode, NotFiniteError, Phase, PhaseKind, Trainer
 from ppo_scope.probes import frame
 from ppo_scope.probes.metrics import MINIBATCH_COLUMNS, SERIES_COLUMNS
@@ -64,7 +64,7 @@ def main(
         command: dict[str, Any] = json.loads(commands.recv_bytes())
         return command
 
-    torch.set_num_threads(1)  # at these sizes handing work to a second thread costs more than it saves
+    use_one_thread()
     worker = Worker(frames.send_bytes, receive, run, paused)
     try:
         worker.train(Settings.parse(settings))
