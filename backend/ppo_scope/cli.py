@@ -80,14 +80,20 @@ def _text(value: Any) -> str:
 
 
 def _reader(row: dict[str, Any]) -> Callable[[str], Any]:
+    converters: dict[str, tuple[Callable[[str], Any], str]] = {
+        "float": (float, "a number"),
+        "int": (_integer, "a whole number"),
+        "sizes": (_sizes, "whole numbers like 64,64"),
+    }
+    convert, expected = converters.get(row["type"], (str, "text"))
+
     def read(text: str) -> Any:
         if row["optional"] and text.lower() in ("off", "none"):
             return None
         try:
-            return {"float": float, "int": _integer, "sizes": _sizes}.get(row["type"], str)(text)
+            return convert(text)
         except ValueError:
-            expected = {"float": "a number", "int": "a whole number", "sizes": "whole numbers like 64,64"}
-            raise argparse.ArgumentTypeError(f"{text!r} is not {expected[row['type']]}") from None
+            raise argparse.ArgumentTypeError(f"{text!r} is not {expected}") from None
 
     return read
 
@@ -149,7 +155,13 @@ def _follow(trainer: Any) -> None:
 
     from ppo_scope.ppo.trainer import PhaseKind
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("steps"), TextColumn("{task.description}"), TimeRemainingColumn())
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as progress:
         task = progress.add_task("", total=trainer.settings.total_steps)
         for phase in trainer.phases():
@@ -176,5 +188,7 @@ def _summarise(trainer: Any, seconds: float, as_json: bool) -> None:
         }
         print(json.dumps(summary))
         return
-    shown = "no episode ended" if mean is None else f"mean return of the last {len(trainer.episodes)} episodes {mean:.1f}"
+    shown = (
+        "no episode ended" if mean is None else f"mean return of the last {len(trainer.episodes)} episodes {mean:.1f}"
+    )
     print(f"{trainer.steps:,} steps in {trainer.updates:,} updates, {rate:,.0f} steps/s; {shown}")

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from ppo_scope.ppo.advantages import gae
 
 F = np.float32

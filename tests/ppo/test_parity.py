@@ -3,10 +3,9 @@
 import pytest
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.policies import ActorCriticPolicy
-
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import PhaseKind, Trainer
+from stable_baselines3.common.policies import ActorCriticPolicy
 
 EPSILON, C1, C2 = 0.2, 0.5, 0.01
 
@@ -69,7 +68,13 @@ def test_loss_terms_and_gradients_equal_stable_baselines3(moment):
     policy_loss, value_loss, entropy_loss, loss = their_loss(policy, update.batch, rows, None)
     theirs = torch.cat([g.reshape(-1) for g in torch.autograd.grad(loss, parameters)])
     network = trainer.network
-    ours = dict(zip([n for n, _ in network.named_parameters()], torch.autograd.grad(minibatch.loss, list(network.parameters())), strict=True))
+    ours = dict(
+        zip(
+            [n for n, _ in network.named_parameters()],
+            torch.autograd.grad(minibatch.loss, list(network.parameters())),
+            strict=True,
+        )
+    )
     order = ("policy_trunk", "value_trunk", "policy_head", "value_head")
     ours = torch.cat([g.reshape(-1) for part in order for name, g in ours.items() if name.startswith(part)])
 

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.envs.registration import register
-
 from ppo_scope.ppo.environments import Environments, UnusableEnvironment
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import PhaseKind, Trainer
@@ -42,7 +41,9 @@ register("ppo_scope_tests/Scripted-v0", entry_point=Scripted)
 
 @pytest.fixture
 def trainer():
-    made = Trainer(Settings.parse({"env": "ppo_scope_tests/Scripted-v0", "num_envs": 2, "rollout_steps": 16, "minibatches": 1}))
+    made = Trainer(
+        Settings.parse({"env": "ppo_scope_tests/Scripted-v0", "num_envs": 2, "rollout_steps": 16, "minibatches": 1})
+    )
     yield made
     made.close()
 
@@ -72,7 +73,9 @@ def test_episodes_are_counted_across_rollouts(trainer):
 
 
 def test_an_end_at_the_edge_of_a_rollout_masks_the_first_row_of_the_next():
-    trainer = Trainer(Settings.parse({"env": "ppo_scope_tests/Scripted-v0", "num_envs": 1, "rollout_steps": 5, "minibatches": 1}))
+    trainer = Trainer(
+        Settings.parse({"env": "ppo_scope_tests/Scripted-v0", "num_envs": 1, "rollout_steps": 5, "minibatches": 1})
+    )
     masks = []
     for phase in trainer.phases():
         if phase.kind is PhaseKind.ROLLOUT:

@@ -3,7 +3,6 @@
 import math
 
 import pytest
-
 from ppo_scope.ppo.settings import LIVE, Settings, table
 
 
@@ -28,7 +27,11 @@ def test_defaults_are_those_of_the_definition():
     assert (settings.learning_rate, settings.discount, settings.gae_lambda) == (2.5e-4, 0.99, 0.95)
     assert (settings.epochs, settings.minibatches, settings.max_grad_norm) == (4, 4, 0.5)
     assert (settings.num_envs, settings.rollout_steps, settings.batch_size) == (8, 128, 1024)
-    assert (settings.target_kl, settings.value_clip_range, settings.normalize_advantages) == (None, None, "minibatch")
+    assert (settings.target_kl, settings.value_clip_range, settings.normalize_advantages) == (
+        None,
+        None,
+        "minibatch",
+    )
     assert (settings.env, settings.seed, settings.hidden_sizes) == ("CartPole-v1", 1, (64, 64))
 
 

@@ -6,7 +6,6 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-
 from ppo_scope.ppo.networks import Actor
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import NotFiniteError, PhaseKind, Trainer
@@ -43,7 +42,9 @@ def run(trainer, updates):
 def test_phases_of_an_update_come_in_order(make):
     phases = run(make(epochs=2, minibatches=2), 1)
     walk = [(p.kind.value, p.epoch, p.minibatch) for p in phases]
-    epoch = [[(kind, k, m) for m in (1, 2) for kind in ("loss", "gradient", "step")] + [("epoch", k, 2)] for k in (1, 2)]
+    epoch = [
+        [(kind, k, m) for m in (1, 2) for kind in ("loss", "gradient", "step")] + [("epoch", k, 2)] for k in (1, 2)
+    ]
     assert walk == [("rollout", 0, 0), ("advantages", 0, 0), *epoch[0], *epoch[1], ("update", 2, 2)]
 
 
@@ -90,7 +91,9 @@ def test_one_step_equals_adam_on_separate_parameters_with_the_usual_clipping(mak
     phases = trainer.phases()
     phase = next(p for p in phases if p.kind is PhaseKind.LOSS)
     copies = [p.detach().clone().requires_grad_() for p in trainer.network.parameters()]
-    gradients = torch.autograd.grad(phase.update.minibatches[-1].loss, list(trainer.network.parameters()), retain_graph=True)
+    gradients = torch.autograd.grad(
+        phase.update.minibatches[-1].loss, list(trainer.network.parameters()), retain_graph=True
+    )
     for copy, gradient in zip(copies, gradients, strict=True):
         copy.grad = gradient.clone()
     norm = torch.nn.utils.clip_grad_norm_(copies, 0.5)
@@ -116,7 +119,11 @@ def test_a_change_waits_for_the_next_update_and_is_recorded(make):
     next(phases)
     trainer.change("clip_range", 0.3)
     assert trainer.pending == {"clip_range": 0.3}
-    used = [p.update.settings.clip_range for p in phases if p.kind is PhaseKind.UPDATE and not (p.update.index == 2 and phases.close())]
+    used = [
+        p.update.settings.clip_range
+        for p in phases
+        if p.kind is PhaseKind.UPDATE and not (p.update.index == 2 and phases.close())
+    ]
     assert used == [0.2, 0.3]
     (change,) = trainer.changes
     assert (change.update, change.name, change.old, change.new) == (2, "clip_range", 0.2, 0.3)

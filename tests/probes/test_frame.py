@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-
 from ppo_scope.probes import frame
 
 

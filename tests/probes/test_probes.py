@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import PhaseKind, Trainer
@@ -15,7 +14,13 @@ from ppo_scope.probes.moment import Moment
 
 ALL = frozenset(probes.PROBES)
 EPSILON = 0.05  # small, so that every region occurs
-SETTINGS = {"num_envs": 4, "rollout_steps": 64, "learning_rate": 0.01, "clip_range": EPSILON, "env": "CartPole-v1"}
+SETTINGS = {
+    "num_envs": 4,
+    "rollout_steps": 64,
+    "learning_rate": 0.01,
+    "clip_range": EPSILON,
+    "env": "CartPole-v1",
+}
 
 
 @pytest.fixture
@@ -193,7 +198,9 @@ def test_flipped_signs_are_counted(walk):
     assert 0 < shown == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("num_envs", "rollout_steps", "shape"), [(80, 128, (32, 128)), (2, 5000, (1, 4096)), (32, 128, (32, 128))])
+@pytest.mark.parametrize(
+    ("num_envs", "rollout_steps", "shape"), [(80, 128, (32, 128)), (2, 5000, (1, 4096)), (32, 128, (32, 128))]
+)
 def test_samples_are_capped_whole_environments_first(walk, num_envs, rollout_steps, shape):
     trainer, phase = walk(PhaseKind.ROLLOUT, num_envs=num_envs, rollout_steps=rollout_steps)
     moment = Moment(trainer, phase)
@@ -225,7 +232,12 @@ def test_measuring_changes_nothing(walk, kind):
 
     def state(t):
         adam = [v for s in t._optimizer.state.values() for v in s.values()]
-        return t.weights_sha256(), [float(v.double().sum()) for v in adam], str(t._acting.bit_generator.state), str(t._shuffling.bit_generator.state)
+        return (
+            t.weights_sha256(),
+            [float(v.double().sum()) for v in adam],
+            str(t._acting.bit_generator.state),
+            str(t._shuffling.bit_generator.state),
+        )
 
     before = state(trainer)
     for name in sorted(ALL):

@@ -1,11 +1,10 @@
 """The worker behind its two functions: commands go in, frames come out, and the training never notices who watches."""
 
-import json
 from collections import deque
+from typing import ClassVar
 
 import numpy as np
 import pytest
-
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import PhaseKind, Trainer
 from ppo_scope.probes import frame
@@ -193,13 +192,16 @@ def test_an_environment_that_cannot_be_drawn_says_so_and_trains_on():
     if "ppo_scope_tests/Blind-v0" not in gym.registry:
 
         class Blind(CartPoleEnv):
-            metadata = {"render_modes": ["rgb_array"]}
+            metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 50}
 
             def render(self):
                 raise RuntimeError("no picture to be had")
 
         gym.register("ppo_scope_tests/Blind-v0", entry_point=lambda **kw: Blind(**kw))
-    driver = Driver([EVERYTHING, step(), {"type": "set", "name": "clip_range", "value": 0.1}, step()], env="ppo_scope_tests/Blind-v0")
+    driver = Driver(
+        [EVERYTHING, step(), {"type": "set", "name": "clip_range", "value": 0.1}, step()],
+        env="ppo_scope_tests/Blind-v0",
+    )
     (picture,) = driver.of("picture")
     assert "no picture to be had" in picture[0]["reason"]
     assert driver.worker._trainer.updates == 2

@@ -36,9 +36,9 @@ def gae(
 
     Source: Schulman et al. 2016, equations 11 to 16.
     """
-    discount, decay = np.float32(discount), np.float32(discount * gae_lambda)
-    deltas = rewards + discount * values[1:] * ~terminated - values[:-1]
-    decays = decay * ~(terminated | truncated)
+    # Single precision throughout: a Python float would be weighed in as double where NumPy meets booleans.
+    deltas = rewards + np.float32(discount) * values[1:] * ~terminated - values[:-1]
+    decays = np.float32(discount * gae_lambda) * ~(terminated | truncated)
     advantages = np.empty_like(deltas)
     following = np.zeros_like(deltas[0])
     for t in reversed(range(len(deltas))):

@@ -61,7 +61,8 @@ class Categorical:
 
     def act(self, outputs: Floats, noise: Floats) -> Actions:
         """Sample by the Gumbel-max trick."""
-        return (outputs + noise).argmax(axis=-1)
+        actions: Actions = (outputs + noise).argmax(axis=-1)
+        return actions
 
     def to_environment(self, actions: Actions) -> Actions:
         """Discrete spaces may count from another number than 0."""

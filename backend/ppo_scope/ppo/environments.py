@@ -61,7 +61,9 @@ def describe(observation: gym.Space[Any], action: gym.Space[Any]) -> Spaces:
         UnusableEnvironment: the policy cannot act in these spaces; the space is named.
     """
     if not isinstance(observation, gym.spaces.Box) or len(observation.shape) > 2:
-        raise UnusableEnvironment(f"observation space {observation} is not supported: it must be a Box of numbers, no image")
+        raise UnusableEnvironment(
+            f"observation space {observation} is not supported: it must be a Box of numbers, no image"
+        )
     if not isinstance(action, gym.spaces.Discrete):
         raise UnusableEnvironment(f"action space {action} is not supported: it must be Discrete")
     distribution = Categorical(int(action.n), int(action.start))

@@ -28,7 +28,7 @@ class Region(IntEnum):
 
 
 def mean_weights(trained: Tensor) -> Tensor:
-    """w with w·x = the mean of x over the samples that are trained, along the last axis: [..., B] of bool [..., B]."""
+    """Weights w [..., B] of bool [..., B]: w·x is the mean of x over the samples that are trained."""
     mask = trained.float()
     return mask / mask.sum(-1, keepdim=True).clamp(min=1.0)
 
@@ -46,7 +46,7 @@ def normalize(advantages: Tensor, trained: Tensor) -> Tensor:
     return (advantages - mean) / (variance.sqrt() + 1e-8)
 
 
-def clipped_policy_loss(ratio: Tensor, advantages: Tensor, clip_range: float | Tensor) -> Tensor:
+def clipped_policy_loss(ratio: Tensor, advantages: Tensor, clip_range: float) -> Tensor:
     """max(−r·Â, −clip(r, 1−ε, 1+ε)·Â) per sample [B]."""
     return torch.maximum(-advantages * ratio, -advantages * ratio.clamp(1.0 - clip_range, 1.0 + clip_range))
 
@@ -60,7 +60,7 @@ def value_loss(values: Tensor, targets: Tensor, old_values: Tensor, clip_range: 
     return torch.maximum(unclipped, (clipped - targets).square())
 
 
-def regions(ratio: Tensor, advantages: Tensor, trained: Tensor, clip_range: float | Tensor) -> Tensor:
+def regions(ratio: Tensor, advantages: Tensor, trained: Tensor, clip_range: float) -> Tensor:
     """Region of every sample (uint8, any shape), from the advantages *as used in the loss*."""
     above, below = ratio > 1.0 + clip_range, ratio < 1.0 - clip_range
     good, bad = advantages > 0, advantages < 0

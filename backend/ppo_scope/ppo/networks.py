@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +13,18 @@ from torch import Tensor, nn
 from ppo_scope.ppo.settings import Settings
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
-NUMPY_ACTIVATIONS = {nn.Tanh: np.tanh, nn.ReLU: lambda x, out: np.maximum(x, 0, out=out)}
+Floats = NDArray[np.float32]
+
+
+def _tanh(x: Floats) -> None:
+    np.tanh(x, out=x)
+
+
+def _relu(x: Floats) -> None:
+    np.maximum(x, 0, out=x)
+
+
+IN_PLACE: dict[type[nn.Module] | None, Callable[[Floats], None]] = {nn.Tanh: _tanh, nn.ReLU: _relu}
 
 
 class ActorCritic(nn.Module):
@@ -40,7 +52,7 @@ class ActorCritic(nn.Module):
     def _flatten(self) -> None:
         parameters = list(self.parameters())
         self.theta = torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
-        for parameter, part in zip(parameters, self.theta.split([p.numel() for p in parameters]), strict=True):
+        for parameter, part in zip(parameters, torch.split(self.theta, [p.numel() for p in parameters]), strict=True):
             parameter.data = part.view_as(parameter)
 
     def to_device(self, device: torch.device) -> ActorCritic:
@@ -70,8 +82,8 @@ class ActorCritic(nn.Module):
 
 
 def _linear(inputs: int, outputs: int, gain: float, generator: torch.Generator) -> nn.Linear:
-    # skip_init: the default initialisation would draw from torch's global generator.
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    # Made without storage first: the default initialisation would draw from torch's global generator.
+    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
     nn.init.orthogonal_(layer.weight, gain, generator=generator)
     nn.init.zeros_(layer.bias)
     return layer
@@ -92,7 +104,7 @@ class Actor:
 
     def __init__(self, network: ActorCritic) -> None:
         self._network = network
-        self._layers: list[tuple[NDArray[np.float32], NDArray[np.float32], object]] = []
+        self._layers: list[tuple[Floats, Floats, Callable[[Floats], None] | None]] = []
         self.refresh()
 
     def refresh(self) -> None:
@@ -102,14 +114,14 @@ class Actor:
         for module, after in zip(modules, [*modules[1:], None], strict=True):
             if isinstance(module, nn.Linear):
                 weight, bias = module.weight.detach().cpu().numpy(), module.bias.detach().cpu().numpy()
-                self._layers.append((weight.T, bias, NUMPY_ACTIVATIONS.get(type(after))))
+                self._layers.append((weight.T, bias, IN_PLACE.get(type(after))))
 
-    def outputs(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
+    def outputs(self, observations: Floats) -> Floats:
         """Policy outputs [N, A] of observations [N, D]."""
         hidden = observations
         for weight, bias, activation in self._layers:
             hidden = hidden @ weight
             hidden += bias
             if activation is not None:
-                activation(hidden, out=hidden)
+                activation(hidden)
         return hidden

@@ -18,7 +18,7 @@ def knob(
     default: Any,
     *,
     label: str,
-    help: str,
+    about: str,
     group: str,
     live: bool = False,
     symbol: str = "",
@@ -34,9 +34,9 @@ def knob(
 
     `slider` is the range that a slider offers where the permitted one (`ge`/`gt` to `le`) is too wide to be useful.
     """
-    shown = {"label": label, "group": group, "live": live, "symbol": symbol, "unit": unit}
+    shown: dict[str, Any] = {"label": label, "group": group, "live": live, "symbol": symbol, "unit": unit}
     extra = {**shown, "step": step, "scale": scale, "slider": list(slider) if slider else None}
-    return Field(default, description=help, ge=ge, gt=gt, le=le, json_schema_extra=extra)
+    return Field(default, description=about, ge=ge, gt=gt, le=le, json_schema_extra=extra)
 
 
 class Settings(BaseModel):
@@ -44,89 +44,90 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    # fmt: off  (a table reads best in rows)
+    # A table reads best in rows.
+    # fmt: off
     # The objective
     clip_range: float = knob(
         0.2, symbol="ε", label="Clip range", group="loss", live=True, ge=0.0, le=1.0, step=0.01,
-        help="How far the probability ratio may move from 1 before a sample stops pushing the policy further.",
+        about="How far the probability ratio may move from 1 before a sample stops pushing the policy further.",
     )
     value_coef: float = knob(
         0.5, symbol="c₁", label="Value coefficient", group="loss", live=True, ge=0.0, le=100.0, step=0.01,
-        slider=(0.0, 2.0), help="Weight of the critic's loss L_VF in the total loss.",
+        slider=(0.0, 2.0), about="Weight of the critic's loss L_VF in the total loss.",
     )
     entropy_coef: float = knob(
         0.01, symbol="c₂", label="Entropy coefficient", group="loss", live=True, ge=0.0, le=100.0, step=0.001,
-        slider=(0.0, 0.1), help="Weight of the entropy bonus S, which rewards a policy for staying undecided.",
+        slider=(0.0, 0.1), about="Weight of the entropy bonus S, which rewards a policy for staying undecided.",
     )
     value_clip_range: float | None = knob(
         None, label="Value clip range", group="loss", live=True, gt=0.0, le=1000.0, step=0.01, slider=(0.01, 10.0),
-        scale="log", help="Limits how far V may move from V_old in the value loss. Off: no limit.",
+        scale="log", about="Limits how far V may move from V_old in the value loss. Off: no limit.",
     )
     normalize_advantages: Literal["minibatch", "batch", "off"] = knob(
         "minibatch", symbol="Â", label="Normalise advantages", group="advantages", live=True,
-        help="Shift and scale the advantages to mean 0 and deviation 1: over each minibatch, the batch, or not.",
+        about="Shift and scale the advantages to mean 0 and deviation 1: over each minibatch, the batch, or not.",
     )
     discount: float = knob(
         0.99, symbol="γ", label="Discount", group="advantages", live=True, ge=0.0, le=1.0, step=0.001,
-        help="What a reward is worth one step later. 0: only the next reward counts; 1: all count alike.",
+        about="What a reward is worth one step later. 0: only the next reward counts; 1: all count alike.",
     )
     gae_lambda: float = knob(
         0.95, symbol="λ", label="GAE lambda", group="advantages", live=True, ge=0.0, le=1.0, step=0.01,
-        help="0: advantages lean on the critic (low variance, biased); 1: on the rewards (unbiased, noisy).",
+        about="0: advantages lean on the critic (low variance, biased); 1: on the rewards (unbiased, noisy).",
     )
 
     # The optimisation
     learning_rate: float = knob(
         2.5e-4, symbol="α", label="Learning rate", group="optimizer", live=True, ge=0.0, le=1.0, step=1e-6,
-        slider=(1e-6, 1e-1), scale="log", help="Step size of Adam. Its moments stay when it changes.",
+        slider=(1e-6, 1e-1), scale="log", about="Step size of Adam. Its moments stay when it changes.",
     )
     anneal_learning_rate: bool = knob(
         False, label="Anneal learning rate", group="optimizer", live=True,
-        help="Lower α linearly to 0 over total_steps (which must then be set).",
+        about="Lower α linearly to 0 over total_steps (which must then be set).",
     )
     epochs: int = knob(
         4, symbol="K", label="Epochs", group="optimizer", live=True, ge=1, le=1000, step=1, slider=(1, 30),
-        help="How many times an update passes over its rollout before the data are thrown away.",
+        about="How many times an update passes over its rollout before the data are thrown away.",
     )
     minibatches: int = knob(
         4, symbol="n", label="Minibatches", group="optimizer", live=True, ge=1, le=65536, step=1, slider=(1, 64),
-        help="Into how many parts each epoch cuts the rollout. It must divide num_envs × rollout_steps.",
+        about="Into how many parts each epoch cuts the rollout. It must divide num_envs × rollout_steps.",
     )
     max_grad_norm: float | None = knob(
         0.5, label="Gradient norm limit", group="optimizer", live=True, gt=0.0, le=1e6, step=0.01, slider=(0.01, 10.0),
-        scale="log", help="The gradient is scaled down to this global norm where it is longer. Off: never.",
+        scale="log", about="The gradient is scaled down to this global norm where it is longer. Off: never.",
     )
     target_kl: float | None = knob(
         None, label="Target KL", group="optimizer", live=True, gt=0.0, le=100.0, step=0.001, slider=(0.001, 0.2),
-        scale="log", help="Ends the epochs once a minibatch's KL estimate k3 exceeds 1.5 × this. Off: never.",
+        scale="log", about="Ends the epochs once a minibatch's KL estimate k3 exceeds 1.5 × this. Off: never.",
     )
 
     # The run
-    env: str = knob("CartPole-v1", label="Environment", group="run", help="A Gymnasium environment id.")
+    env: str = knob("CartPole-v1", label="Environment", group="run", about="A Gymnasium environment id.")
     seed: int = knob(
-        1, label="Seed", group="run", ge=0, le=2**31 - 1, help="The same seed repeats the run bit for bit."
+        1, label="Seed", group="run", ge=0, le=2**31 - 1, about="The same seed repeats the run bit for bit."
     )
     total_steps: int | None = knob(
-        None, label="Total steps", group="run", unit="steps", ge=1, le=10**12, help="End of the run. None: endless."
+        None, label="Total steps", group="run", unit="steps", ge=1, le=10**12, about="End of the run. None: endless."
     )
     num_envs: int = knob(
-        8, symbol="N", label="Environments", group="run", ge=1, le=65536, help="Copies acting side by side."
+        8, symbol="N", label="Environments", group="run", ge=1, le=65536, about="Copies acting side by side."
     )
     rollout_steps: int = knob(
         128, symbol="M", label="Rollout steps", group="run", unit="steps", ge=1, le=10**6,
-        help="Steps that every environment takes per update.",
+        about="Steps that every environment takes per update.",
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = knob(
-        "auto", label="Device", group="run", help="Where the networks are trained. auto: CUDA where it is faster."
+        "auto", label="Device", group="run", about="Where the networks are trained. auto: CUDA where it is faster."
     )
     shared_network: bool = knob(
-        False, label="Shared network", group="network", help="One trunk with two heads instead of two networks."
+        False, label="Shared network", group="network", about="One trunk with two heads instead of two networks."
     )
     hidden_sizes: tuple[int, ...] = knob(
-        (64, 64), label="Hidden layers", group="network", help="Width of each hidden layer, e.g. 64,64."
+        (64, 64), label="Hidden layers", group="network", about="Width of each hidden layer, e.g. 64,64."
     )
     activation: Literal["tanh", "relu"] = knob(
-        "tanh", label="Activation", group="network", help="Nonlinearity between the layers."
+        "tanh", label="Activation", group="network", about="Nonlinearity between the layers."
     )
     # fmt: on
 

@@ -324,9 +324,9 @@ class Trainer:
         log_probs, entropies = self.distribution.evaluate(outputs, batch.actions[part])
         logratio = log_probs - batch.log_probs[part]
         policy_loss = losses.clipped_policy_loss(logratio.exp(), mb_advantages, settings.clip_range).dot(weights)
-        value_loss = losses.value_loss(
-            values, batch.targets[part], batch.values[part], settings.value_clip_range
-        ).dot(weights)
+        value_loss = losses.value_loss(values, batch.targets[part], batch.values[part], settings.value_clip_range).dot(
+            weights
+        )
         entropy = entropies.dot(weights)
         loss = policy_loss + settings.value_coef * value_loss - settings.entropy_coef * entropy
         return Minibatch(

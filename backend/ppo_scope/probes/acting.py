@@ -49,13 +49,17 @@ class ActingPolicy:
         self._actor = Actor(trainer.network)
         self._distribution = trainer.distribution
         self._generator = np.random.default_rng(settings.seed)
+        self._observation: Any = None
+        self._step, self._return, self._done = 0, 0.0, False
         try:
             self._environment: gym.Env[Any, Any] = gym.make(settings.env, render_mode="rgb_array")
             self._reset(settings.seed)
             self._environment.render()
         except Exception as error:
             # Whatever goes wrong in somebody's drawing code must not end a training run.
-            raise CannotRender(f"{settings.env} cannot be drawn: {str(error).splitlines()[0] or type(error).__name__}") from error
+            raise CannotRender(
+                f"{settings.env} cannot be drawn: {str(error).splitlines()[0] or type(error).__name__}"
+            ) from error
         self.fps: float = float(self._environment.metadata.get("render_fps") or 30.0)
 
     def advance(self, steps: int) -> Picture:

@@ -34,7 +34,13 @@ def _minibatch(name: str, symbol: str, label: str, definition: str, healthy: str
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("steps", "", "Steps", "transitions collected since the start; autoreset rows do not count", "at its end"),
+    Metric(
+        "steps",
+        "",
+        "Steps",
+        "transitions collected since the start; autoreset rows do not count",
+        "at its end",
+    ),
     _minibatch("loss", "L", "Loss", "L_PG + c₁·L_VF − c₂·S"),
     _minibatch(
         "policy_loss",
@@ -44,7 +50,11 @@ METRICS: tuple[Metric, ...] = (
         "small, around zero; it need not fall, since every update has new data",
     ),
     _minibatch(
-        "value_loss", "L_VF", "Value loss", "mean of (V − V_targ)²", "may rise with the return: larger values to predict"
+        "value_loss",
+        "L_VF",
+        "Value loss",
+        "mean of (V − V_targ)²",
+        "may rise with the return: larger values to predict",
     ),
     _minibatch(
         "entropy",
@@ -57,17 +67,31 @@ METRICS: tuple[Metric, ...] = (
     _minibatch("entropy_term", "−c₂·S", "Entropy term", "the entropy bonus as it enters the loss"),
     _minibatch("kl_k1", "k₁", "KL, k1", "mean of −log r: estimates KL(π_old‖π_θ), may be negative"),
     _minibatch(
-        "kl_k3", "k₃", "KL, k3", "mean of (r − 1) − log r: estimates KL(π_old‖π_θ), never negative", "below about 0.02"
+        "kl_k3",
+        "k₃",
+        "KL, k3",
+        "mean of (r − 1) − log r: estimates KL(π_old‖π_θ), never negative",
+        "below about 0.02",
     ),
     _minibatch("kl_exact", "KL", "KL, exact", "mean of KL(π_old(·|s)‖π_θ(·|s)), from the distributions themselves"),
     _minibatch(
-        "clip_fraction", "", "Clip fraction", "share of samples with |r − 1| > ε, held or not", "about 0.05 to 0.3"
+        "clip_fraction",
+        "",
+        "Clip fraction",
+        "share of samples with |r − 1| > ε, held or not",
+        "about 0.05 to 0.3",
     ),
     _minibatch(
-        "held_fraction", "", "Held fraction", "share of samples whose policy gradient the clip has set to zero"
+        "held_fraction",
+        "",
+        "Held fraction",
+        "share of samples whose policy gradient the clip has set to zero",
     ),
     _minibatch(
-        "pulled_back_fraction", "", "Pulled-back fraction", "share of samples outside of 1 ± ε whose gradient flows"
+        "pulled_back_fraction",
+        "",
+        "Pulled-back fraction",
+        "share of samples outside of 1 ± ε whose gradient flows",
     ),
     _minibatch("ratio_min", "min r", "Ratio, smallest", "smallest r", how=f"minimum {ALL}"),
     _minibatch("ratio_max", "max r", "Ratio, largest", "largest r; clipping does not bound it", how=f"maximum {ALL}"),
@@ -89,7 +113,14 @@ METRICS: tuple[Metric, ...] = (
         "min(1, limit/‖g‖): what the gradient is multiplied with",
         "not always far below 1: then the norm limit, not α, sets the step",
     ),
-    Metric("first_ratio_error", "", "First ratio error", "largest |r − 1| at the first minibatch", SUM, "below 1e-4"),
+    Metric(
+        "first_ratio_error",
+        "",
+        "First ratio error",
+        "largest |r − 1| at the first minibatch",
+        SUM,
+        "below 1e-4",
+    ),
     Metric("final_ratio_min", "min r", "Ratio after, smallest", "smallest r", FINAL),
     Metric("final_ratio_max", "max r", "Ratio after, largest", "largest r", FINAL),
     Metric("final_kl_exact", "KL", "KL after, exact", "mean of KL(π_old‖π_θ)", FINAL),
@@ -103,20 +134,49 @@ METRICS: tuple[Metric, ...] = (
         "towards 1; 0 is as good as a constant, negative is worse",
     ),
     Metric(
-        "explained_variance", "", "Explained variance", "1 − Var(V_targ − V)/Var(V_targ)", FINAL, "above the one before"
+        "explained_variance",
+        "",
+        "Explained variance",
+        "1 − Var(V_targ − V)/Var(V_targ)",
+        FINAL,
+        "above the one before",
     ),
     Metric("advantage_mean", "", "Advantage, mean", "mean of Â, raw", ROLLOUT),
     Metric("advantage_std", "", "Advantage, deviation", "standard deviation of Â, raw", ROLLOUT),
-    Metric("flipped_fraction", "", "Flipped signs", "share of samples whose Â changes sign by normalisation", ROLLOUT),
-    Metric("theta_change", "‖Δθ‖/‖θ‖", "Relative step", "how far the update moved the weights, relative to them", SUM),
+    Metric(
+        "flipped_fraction",
+        "",
+        "Flipped signs",
+        "share of samples whose Â changes sign by normalisation",
+        ROLLOUT,
+    ),
+    Metric(
+        "theta_change",
+        "‖Δθ‖/‖θ‖",
+        "Relative step",
+        "how far the update moved the weights, relative to them",
+        SUM,
+    ),
     Metric("learning_rate", "α", "Learning rate", "as used, after annealing", SUM),
     Metric("episodic_return_mean", "", "Episodic return", "mean return of whole episodes", LAST),
     Metric("episodic_length_mean", "", "Episodic length", "mean length of whole episodes", LAST),
     Metric("seconds_environment", "", "Environment", "seconds in the environments", SUM),
     Metric("seconds_inference", "", "Inference", "seconds of choosing actions and storing them", SUM),
-    Metric("seconds_advantages", "", "Advantages", "seconds of judging the rollout and estimating advantages", SUM),
+    Metric(
+        "seconds_advantages",
+        "",
+        "Advantages",
+        "seconds of judging the rollout and estimating advantages",
+        SUM,
+    ),
     Metric("seconds_optimise", "", "Optimise", "seconds of losses, gradients and steps", SUM),
-    Metric("seconds_probes", "", "Probes", "seconds of measuring and sending what is watched", "since the row before"),
+    Metric(
+        "seconds_probes",
+        "",
+        "Probes",
+        "seconds of measuring and sending what is watched",
+        "since the row before",
+    ),
 )
 
 SERIES_COLUMNS: tuple[str, ...] = tuple(metric.name for metric in METRICS)

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.threads import use_one_thread
-from ppo_scope.ppo.trainer import Episode, NotFiniteError, Phase, PhaseKind, Trainer
+from ppo_scope.ppo.trainer import NotFiniteError, Phase, PhaseKind, Trainer
 from ppo_scope.probes import frame
 from ppo_scope.probes.metrics import MINIBATCH_COLUMNS, SERIES_COLUMNS
 from ppo_scope.probes.moment import Moment
@@ -32,10 +33,6 @@ EPISODE_COLUMNS = ("update", "step", "episodic_return", "episodic_length")
 
 Send = Callable[[bytes], None]
 Receive = Callable[[float], "dict[str, Any] | None"]
-
-
-class ServerGone(Exception):
-    """Nobody is left to train for."""
 
 
 class Refused(Exception):
@@ -147,9 +144,7 @@ class Worker:
         return not self._stopping
 
     def _wait(self) -> None:
-        command = self._receive(
-            self._show.pause_until_due(SIGN_OF_LIFE_SECONDS, "environment" in self._watched)
-        )
+        command = self._receive(self._show.pause_until_due(SIGN_OF_LIFE_SECONDS, "environment" in self._watched))
         if command is not None:
             self._obey(command)
             return
@@ -337,9 +332,7 @@ class Worker:
 
     def _announce_changes(self) -> None:
         for change in self._trainer.changes[self._changes_sent :]:
-            self._event(
-                "change", name=change.name, old=change.old, new=change.new, first_update=change.update
-            )
+            self._event("change", name=change.name, old=change.old, new=change.new, first_update=change.update)
         self._changes_sent = len(self._trainer.changes)
 
     def _description(self) -> dict[str, Any]:
