@@ -1,0 +1,54 @@
+// The one wrapper for canvases: crisp at every pixel ratio, measured when the size changes and not at every draw.
+
+export class Canvas {
+  width = 0; // in device pixels, as is everything that is drawn
+  height = 0;
+  ratio = 1;
+
+  /** @param {HTMLElement} parent @param {string} className */
+  constructor(parent, className) {
+    this.element = document.createElement("canvas");
+    this.element.className = className;
+    this.pen = /** @type {CanvasRenderingContext2D} */ (this.element.getContext("2d"));
+    parent.append(this.element);
+  }
+
+  /** Takes the size that the page gives to the element. Clears it. */
+  fit() {
+    const { width, height } = this.element.getBoundingClientRect();
+    this.ratio = devicePixelRatio;
+    this.width = Math.round(width * this.ratio);
+    this.height = Math.round(height * this.ratio);
+    this.element.width = this.width;
+    this.element.height = this.height;
+  }
+
+  clear() {
+    this.pen.clearRect(0, 0, this.width, this.height);
+  }
+
+  /**
+   * A hatching, for those who cannot tell colours apart.
+   *
+   * @param {string} colour
+   * @param {"/" | "\\"} slope
+   * @param {number} spacing in device pixels
+   * @param {number} thickness in device pixels
+   */
+  hatching(colour, slope, spacing, thickness) {
+    const tile = new OffscreenCanvas(spacing, spacing);
+    const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (tile.getContext("2d"));
+    pen.strokeStyle = colour;
+    pen.lineWidth = thickness;
+    // Three lines, since the two neighbouring ones reach into the corners of the tile.
+    for (const shift of [-spacing, 0, spacing]) {
+      for (const x of [-spacing, 2 * spacing]) {
+        const y = slope === "/" ? spacing - x : x;
+        if (x < 0) pen.moveTo(x + shift, y);
+        else pen.lineTo(x + shift, y);
+      }
+    }
+    pen.stroke();
+    return /** @type {CanvasPattern} */ (this.pen.createPattern(tile, "repeat"));
+  }
+}

@@ -1,0 +1,209 @@
+// The one wrapper around Plotly. Two ways to draw, and no third: `Plotly.animate` where only data changed, which
+// costs a few milliseconds, and `Plotly.react` where the frame around the data changed as well (ranges, ticks,
+// size, theme), which costs several times as much and is therefore kept rare by ranges that grow in steps.
+
+/** @import { PanelContext, Theme } from "../types.js" */
+
+/**
+ * @typedef {{ [key: string]: any }} Attributes Plotly's own, by its names
+ *
+ * @typedef {object} ChartSpec
+ * @property {string} name what the chart is called where it is saved or read aloud
+ * @property {(theme: Theme) => Attributes[]} traces without data; `draw` gives them theirs by position
+ * @property {(theme: Theme) => Attributes} layout axes and margins; the rest has one look everywhere
+ * @property {(theme: Theme) => Attributes[]} [saved] further traces of a saved picture: what a canvas under the
+ *   chart shows on the page
+ * @property {() => void} [zoomed] called when somebody has zoomed, moved or reset the axes
+ */
+
+const AT_ONCE = { frame: { duration: 0, redraw: false }, transition: { duration: 0 }, mode: "immediate" };
+
+const AXIS = /^[xy]axis\d*$/;
+
+export class Chart {
+  /** @type {Theme | null} */ #theme = null;
+  /** @type {Attributes[]} */ #data = [];
+  /** @type {Attributes} */ #frame = {};
+  #key = "";
+  #drawn = () => {};
+  #view = 0; // counts the resets of the zoom: Plotly keeps a reader's zoom for as long as it stays the same
+  #started = false;
+  #sized = false;
+
+  /**
+   * @param {HTMLElement} parent
+   * @param {ChartSpec} spec
+   * @param {PanelContext} context
+   */
+  constructor(parent, spec, context) {
+    this.spec = spec;
+    this.context = context;
+    this.element = document.createElement("div");
+    this.element.className = "chart";
+    this.element.setAttribute("role", "img");
+    this.element.setAttribute("aria-label", spec.name);
+    parent.append(this.element);
+  }
+
+  /**
+   * @param {Attributes[]} data per trace, what changes: x, y, text, customdata
+   * @param {Attributes} frame what changes of the layout, which should be seldom: per axis ("xaxis", "yaxis2", …)
+   *   range, tickvals and ticktext; shapes; annotations
+   * @returns {void | Promise<void>} resolves once it is drawn, still in the same frame: Plotly does most of its work
+   *   in microtasks, which a measurement of this call alone would miss
+   */
+  draw(data, frame) {
+    const theme = this.context.theme();
+    const key = JSON.stringify(frame);
+    const sameFrame = this.#started && this.#sized && theme === this.#theme && key === this.#key;
+    this.#data = data;
+    this.#frame = frame;
+    this.#theme = theme;
+    this.#key = key;
+    return sameFrame ? this.#animate() : this.#react();
+  }
+
+  /** The element has a new size: the next draw takes it. */
+  resize() {
+    this.#sized = false;
+  }
+
+  /** What is shown of an axis, a reader's zoom included. @param {"xaxis" | "yaxis"} axis @returns {[number, number]} */
+  shown(axis) {
+    return /** @type {any} */ (this.element).layout[axis].range;
+  }
+
+  /** @returns {Promise<void>} */
+  #animate() {
+    const { promise, resolve } = withResolvers();
+    this.#drawn = resolve;
+    const frame = { data: this.#data, traces: this.#data.map((_, index) => index) };
+    // An animation that the next one overtakes is rejected: nothing is lost, since only the newest counts.
+    Plotly.animate(this.element, frame, AT_ONCE).catch(() => {});
+    // Plotly's loop would turn once more, and a draw before that would be put off to it: later than the scheduler
+    // says, and outside of its budget.
+    const loop = /** @type {any} */ (this.element)._transitionData;
+    cancelAnimationFrame(loop._animationRaf);
+    loop._animationRaf = null;
+    return promise;
+  }
+
+  #react() {
+    const { width, height } = this.element.getBoundingClientRect();
+    if (width < 1 || height < 1) return;
+    this.#sized = true;
+    const theme = /** @type {Theme} */ (this.#theme);
+    const layout = { ...this.#layout(theme), width, height };
+    Plotly.react(this.element, this.#traces(theme), layout, this.#config());
+    if (this.#started) return;
+    this.#started = true;
+    const events = /** @type {any} */ (this.element);
+    events.on("plotly_transitioning", () => this.#drawn());
+    events.on("plotly_doubleclick", () => this.#reset());
+    events.on("plotly_relayout", () => this.spec.zoomed?.());
+  }
+
+  /** @param {Theme} theme */
+  #traces(theme) {
+    return this.spec.traces(theme).map((trace, index) => ({ ...trace, ...this.#data[index] }));
+  }
+
+  /** @param {Theme} theme */
+  #layout(theme) {
+    /** @type {Attributes} */
+    const layout = { ...look(theme), ...this.spec.layout(theme), ...this.#frame, uirevision: this.#view };
+    for (const [name, own] of Object.entries(this.spec.layout(theme))) {
+      if (AXIS.test(name)) layout[name] = { ...axisLook(theme), ...own, ...this.#frame[name] };
+    }
+    return layout;
+  }
+
+  #config() {
+    /** @param {string} title @param {object} icon @param {() => void} click */
+    const button = (title, icon, click) => ({ name: title, title, icon, click });
+    const { camera, disk, home } = Plotly.Icons;
+    return {
+      displaylogo: false,
+      displayModeBar: "hover",
+      doubleClick: false,
+      showTips: false,
+      modeBarButtons: [
+        ["zoom2d", "pan2d", button("Reset zoom", home, () => this.#reset())],
+        [
+          button("Save as PNG", camera, () => this.#save("png")),
+          button("Save as SVG", disk, () => this.#save("svg")),
+        ],
+      ],
+    };
+  }
+
+  #reset() {
+    this.#view += 1;
+    this.#react();
+    this.spec.zoomed?.();
+  }
+
+  /** @param {"png" | "svg"} format */
+  #save(format) {
+    const theme = this.context.theme();
+    const { name } = this.spec;
+    const { width, height } = this.element.getBoundingClientRect();
+    const layout = this.#layout(theme);
+    for (const axis of /** @type {const} */ (["xaxis", "yaxis"])) layout[axis].range = this.shown(axis);
+    const room = 32;
+    const figure = {
+      data: [...(this.spec.saved?.(theme) ?? []), ...this.#traces(theme)],
+      layout: {
+        ...layout,
+        title: { text: name, x: 0.02, xanchor: "left", font: { size: 15, color: theme.ink } },
+        margin: { ...layout.margin, t: layout.margin.t + room },
+        paper_bgcolor: theme.panel,
+        width,
+        height: height + room,
+      },
+    };
+    const filename = name.toLowerCase().replaceAll(" ", "-");
+    const options = { format, filename, width, height: height + room, scale: format === "png" ? 2 : 1 };
+    Plotly.downloadImage(/** @type {any} */ (figure), options);
+  }
+}
+
+/** @returns {{ promise: Promise<void>, resolve: () => void }} */
+function withResolvers() {
+  let resolve = () => {};
+  const promise = new Promise((/** @type {(value: void) => void} */ settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
+/** What all charts have in common. @param {Theme} theme */
+function look(theme) {
+  return {
+    font: { family: theme.font, size: 12, color: theme.inkSoft },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    margin: { l: 52, r: 12, t: 10, b: 42 },
+    showlegend: false,
+    dragmode: "zoom",
+    hovermode: "x unified",
+    hoverdistance: 30,
+    hoverlabel: { bgcolor: theme.panel, bordercolor: theme.line, font: { size: 12, color: theme.ink } },
+    modebar: { bgcolor: theme.panel, color: theme.inkSoft, activecolor: theme.accent },
+  };
+}
+
+/** @param {Theme} theme */
+function axisLook(theme) {
+  return {
+    gridcolor: theme.grid,
+    linecolor: theme.line,
+    zeroline: false,
+    ticks: "",
+    automargin: false,
+    minexponent: 5,
+    exponentformat: "power",
+    separatethousands: true,
+  };
+}
+
+/** An axis title: quiet, and close to its axis. @param {string} text */
+export const axisTitle = (text) => ({ text, standoff: 6, font: { size: 12 } });

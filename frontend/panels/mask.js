@@ -1,0 +1,155 @@
+// Clip mask: every sample of the rollout as a cell, coloured by what the clip does to its gradient.
+
+import { h, setText } from "../controls/dom.js";
+import { count, fixed } from "../state/format.js";
+import { Canvas } from "./canvas.js";
+import { arrange } from "./mask-layout.js";
+import { paintMask } from "./mask-paint.js";
+import { readout } from "./readout.js";
+import { REGIONS, regionOf } from "./regions.js";
+import { holds, matrix, scopeInWords } from "./snapshot.js";
+
+/** @import { Panel, PanelContext, PanelView, Snapshot } from "../types.js" */
+/** @import { Layout } from "./mask-layout.js" */
+/** @import { Cell } from "./mask-layout.js" */
+
+/** @type {Panel} */
+export const mask = {
+  name: "Clip mask",
+  title: "Clip mask",
+  hint: "One cell per sample, environments × time: which gradients flow, and which the clip holds back",
+  ideas: ["clip", "ratio"],
+  probes: ["samples"],
+  mount,
+};
+
+/** @type {Record<string, [number, number]>} */
+const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
+/** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
+function mount(body, context) {
+  const box = h("div", { class: "mask" });
+  body.append(box);
+  const canvas = new Canvas(box, "mask-cells");
+  const { element } = canvas;
+  const tip = h("p", { class: "tip", role: "status", hidden: true });
+  box.append(tip);
+  element.tabIndex = 0;
+  element.setAttribute("role", "application");
+  element.setAttribute("aria-label", "Clip mask. The arrow keys go from sample to sample.");
+  element.dataset.arrows = ""; // they are not the page's to step with while this has the focus
+  const write = readout(body, [
+    { label: "inside", swatch: "swatch-inside", title: "|r − 1| ≤ ε: the policy gradient flows" },
+    { label: "held", swatch: "swatch-held", title: "The clip has set the policy gradient to zero" },
+    { label: "pulled back", swatch: "swatch-pulledBack", title: "Outside of 1 ± ε, but the gradient flows at full size" },
+    { label: "not trained", swatch: "swatch-notTrained", title: "No transition: the environment was being reset" },
+    { label: "terminated", swatch: "swatch-terminated", title: "Episodes that ended by themselves" },
+    { label: "truncated", swatch: "swatch-truncated", title: "Episodes that were cut off, mostly by a time limit" },
+  ]);
+
+  /** @type {Snapshot | null} */
+  let snapshot = null;
+  /** @type {Layout | null} */
+  let layout = null;
+  /** @type {Cell | null} */
+  let cursor = null;
+  let sized = false;
+
+  function paint() {
+    const region = snapshot && matrix(snapshot, "region");
+    if (!snapshot || !region) return;
+    if (!sized) canvas.fit();
+    sized = true;
+    layout = arrange(canvas, region.rows, region.columns);
+    const painted = paintMask(canvas, layout, snapshot, context.theme(), cursor);
+    write(["inside", "held", "pulledBack", "notTrained", "terminated", "truncated"].map((key) => count(painted[key])));
+    for (const [key, value] of Object.entries(painted)) element.dataset[key] = String(value);
+    element.dataset.update = String(snapshot.header.update);
+    element.dataset.minibatch = String(snapshot.header.minibatch);
+    if (cursor) showTip(cursor);
+  }
+
+  /** @param {Cell | null} cell */
+  function pick(cell) {
+    cursor = cell;
+    tip.hidden = cell === null;
+    paint();
+  }
+
+  /** @param {Cell} cell */
+  function showTip(cell) {
+    if (!snapshot || !layout) return;
+    setText(tip, inWords(snapshot, cell));
+    const { x, y, width, height } = layout.place(cell);
+    const scale = 1 / canvas.ratio;
+    const below = y * scale < tip.offsetHeight + 8;
+    const left = Math.min(Math.max(0, (x + width / 2) * scale - tip.offsetWidth / 2), box.clientWidth - tip.offsetWidth);
+    const top = below ? (y + height) * scale + 6 : y * scale - tip.offsetHeight - 6;
+    tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
+  }
+
+  element.addEventListener("pointermove", ({ offsetX, offsetY }) => {
+    const cell = layout?.at(offsetX * canvas.ratio, offsetY * canvas.ratio) ?? null;
+    if (cell?.row !== cursor?.row || cell?.column !== cursor?.column) pick(cell);
+  });
+  element.addEventListener("pointerleave", () => pick(null));
+  element.addEventListener("blur", () => pick(null));
+  element.addEventListener("keydown", (event) => {
+    if (!layout) return;
+    if (event.key === "Escape" && cursor) pick(null);
+    else if (event.key === "Home") pick({ row: cursor?.row ?? 0, column: 0 });
+    else if (event.key === "End") pick({ row: cursor?.row ?? 0, column: layout.columns - 1 });
+    else if (MOVES[event.key]) pick(cursor ? moved(cursor, MOVES[event.key], layout) : { row: 0, column: 0 });
+    else return;
+    event.preventDefault();
+  });
+
+  return {
+    needs: ["snapshot", "theme"],
+    ready: (state) => holds(state, "region"),
+    draw(state) {
+      snapshot = state.snapshot;
+      paint();
+    },
+    resize() {
+      sized = false;
+    },
+    summary: (state) => (state.snapshot ? summary(state.snapshot) : ""),
+  };
+}
+
+/**
+ * @param {Cell} cell
+ * @param {[number, number]} by
+ * @param {Layout} layout
+ * @returns {Cell}
+ */
+function moved({ row, column }, [down, right], { rows, columns }) {
+  const within = (/** @type {number} */ value, /** @type {number} */ end) => Math.min(Math.max(value, 0), end - 1);
+  return { row: within(row + down, rows), column: within(column + right, columns) };
+}
+
+/** @param {Snapshot} snapshot @param {Cell} cell */
+function inWords(snapshot, { row, column }) {
+  /** @param {string} name */
+  const value = (name) => {
+    const found = matrix(snapshot, name);
+    return found ? found.values[row * found.columns + column] : NaN;
+  };
+  const region = regionOf(value("region"));
+  const environment = snapshot.arrays.environments?.[row] ?? row;
+  const end = ["", ", the episode terminates here", ", the episode is truncated here"][value("episode_end")] ?? "";
+  const place = `Environment ${environment}, step ${column}`;
+  if (region.key === "notTrained") return `${place}: not trained; ${region.meaning}`;
+  const outside = value("in_minibatch") === 0 ? " (not in this minibatch)" : "";
+  return `${place}: r = ${fixed(value("ratio"), 3)}, Â as used = ${fixed(value("advantage_used"), 3)}; ${region.word}: ${region.meaning}${end}${outside}`;
+}
+
+/** @param {Snapshot} snapshot */
+function summary(snapshot) {
+  const region = matrix(snapshot, "region");
+  if (!region) return "";
+  const counts = REGIONS.map(({ code, word }) => ({ word, n: region.values.filter((value) => value === code).length }));
+  const list = counts.filter(({ n }) => n > 0).map(({ word, n }) => `${count(n)} ${word}`);
+  return `${region.rows} environments × ${region.columns} steps (${scopeInWords(snapshot)}): ${list.join(", ")}.`;
+}

@@ -1,0 +1,200 @@
+// Ratio histogram: how far the policy has moved away from the one that collected, sample by sample.
+
+import { count, fixed, percent } from "../state/format.js";
+import { Chart, axisTitle } from "./chart.js";
+import { fade } from "./colours.js";
+import { outline } from "./curves.js";
+import { steady } from "./ranges.js";
+import { readout } from "./readout.js";
+import { STACKED } from "./regions.js";
+import { holds, scalar, scopeInWords, setting } from "./snapshot.js";
+
+/** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
+/** @import { Range } from "./ranges.js" */
+
+/**
+ * @typedef {object} Histogram
+ * @property {number} limit bins cover log r from −limit to limit
+ * @property {number[][]} bins counts, one list per region of STACKED
+ * @property {number[]} totals per region, those outside of the bins included
+ * @property {number} total
+ * @property {[number, number]} outside below and above the bins
+ * @property {number | null} clipRange
+ * @property {[number | null, number | null]} extremes smallest and largest r
+ */
+
+/** @type {Panel} */
+export const ratio = {
+  name: "Ratio histogram",
+  title: "Ratio histogram",
+  hint: "How much more likely each action is now than when it was sampled: r = π_θ / π_old",
+  ideas: ["ratio", "clip"],
+  probes: ["ratio"],
+  mount,
+};
+
+/** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
+function mount(body, context) {
+  const chart = new Chart(body, { name: ratio.name, traces, layout }, context);
+  const write = readout(body, [
+    { label: "inside", swatch: "swatch-inside", title: "Share of the samples drawn with |r − 1| ≤ ε" },
+    { label: "held", swatch: "swatch-held", title: "Share whose policy gradient the clip has set to zero" },
+    { label: "pulled back", swatch: "swatch-pulledBack", title: "Share outside of 1 ± ε whose gradient flows" },
+    { label: "clip fraction", title: "Share with |r − 1| > ε: held and pulled back together" },
+    { label: "r", title: "Smallest and largest r; clipping does not bound it" },
+  ]);
+  /** @type {Range | null} */
+  let heights = null;
+
+  return {
+    needs: ["snapshot", "theme"],
+    ready: (state) => holds(state, "ratio_counts"),
+    draw({ snapshot }) {
+      if (!snapshot) return;
+      const histogram = read(snapshot);
+      const stacked = stack(histogram);
+      heights = steady(heights, 0, Math.max(...stacked[2], 0.01) * 1.12);
+      const share = (/** @type {number} */ n) => percent(histogram.total ? n / histogram.total : null);
+      const [inside, held, pulledBack] = histogram.totals;
+      const [low, high] = histogram.extremes.map((r) => fixed(r, 2));
+      write([share(inside), share(held), share(pulledBack), share(held + pulledBack), `${low} to ${high}`]);
+      const { dataset } = chart.element;
+      dataset.clipRange = String(histogram.clipRange);
+      dataset.update = String(snapshot.header.update);
+      dataset.samples = String(histogram.total);
+      const { limit, bins } = histogram;
+      const bars = stacked.map((tops, region) => ({ ...outline(tops, -limit, limit), customdata: [0, ...bins[region], 0] }));
+      return chart.draw(bars, {
+        xaxis: { range: [-limit, limit], ...ticks(limit) },
+        yaxis: { range: heights },
+        ...marks(histogram, context.theme()),
+      });
+    },
+    resize: () => chart.resize(),
+    summary: ({ snapshot }) => (snapshot ? inWords(snapshot) : ""),
+  };
+}
+
+/** @param {Snapshot} snapshot @returns {Histogram} */
+function read(snapshot) {
+  const counts = /** @type {ArrayLike<number>} */ (snapshot.arrays.ratio_counts);
+  const outside = snapshot.arrays.ratio_outside ?? new Uint32Array(2 * STACKED.length);
+  const size = counts.length / STACKED.length;
+  const bins = STACKED.map((_, row) => Array.from({ length: size }, (_, bin) => counts[row * size + bin]));
+  const totals = bins.map((row, index) => row.reduce((sum, n) => sum + n, outside[2 * index] + outside[2 * index + 1]));
+  /** @param {number} side */
+  const beyond = (side) => STACKED.reduce((sum, _, row) => sum + outside[2 * row + side], 0);
+  return {
+    limit: scalar(snapshot, "ratio_limit") ?? 1,
+    bins,
+    totals,
+    total: totals.reduce((sum, n) => sum + n, 0),
+    outside: [beyond(0), beyond(1)],
+    clipRange: setting(snapshot, "clip_range"),
+    // Under the weights after the last step, where that is what is drawn.
+    extremes: [
+      scalar(snapshot, "final_ratio_min") ?? scalar(snapshot, "ratio_min"),
+      scalar(snapshot, "final_ratio_max") ?? scalar(snapshot, "ratio_max"),
+    ],
+  };
+}
+
+/** Shares of all samples, each region on top of the one before. @param {Histogram} histogram */
+function stack({ bins, total }) {
+  const tops = bins[0].map(() => 0);
+  return bins.map((row) => row.map((n, bin) => (tops[bin] += total ? n / total : 0)));
+}
+
+/** The ends of the band 1 ± ε in log r. @param {number | null} clipRange @returns {Range} */
+function band(clipRange) {
+  return clipRange === null ? [NaN, NaN] : [Math.log(Math.max(0, 1 - clipRange)), Math.log(1 + clipRange)];
+}
+
+/** The band 1 ± ε as far as the axis shows it, its edges, and what they are. @param {Histogram} histogram @param {Theme} theme */
+function marks({ limit, clipRange, outside }, theme) {
+  const [low, high] = band(clipRange);
+  const upright = { type: "line", yref: "paper", y0: 0, y1: 1, layer: "above" };
+  const line = { color: theme.policy, width: 1.5, dash: "dash" };
+  const edges = [
+    { at: low, text: `1−ε = ${fixed(1 - Number(clipRange), 2)}`, xanchor: "right" },
+    { at: high, text: `1+ε = ${fixed(1 + Number(clipRange), 2)}`, xanchor: "left" },
+  ].filter(({ at }) => Math.abs(at) < limit);
+  const label = { showarrow: false, yref: "paper", font: { size: 12 } };
+  const beyond = [
+    { n: outside[0], x: 0, xanchor: "left", text: `◂ ${count(outside[0])} below` },
+    { n: outside[1], x: 1, xanchor: "right", text: `${count(outside[1])} above ▸` },
+  ].filter(({ n }) => n > 0);
+  return {
+    shapes: [
+      {
+        type: "rect",
+        layer: "below",
+        x0: Math.max(low, -limit),
+        x1: Math.min(high, limit),
+        yref: "paper",
+        y0: 0,
+        y1: 1,
+        fillcolor: fade(theme.policy, 0.1),
+        line: { width: 0 },
+        visible: clipRange !== null,
+      },
+      ...edges.map(({ at }) => ({ ...upright, x0: at, x1: at, line })),
+    ],
+    annotations: [
+      ...edges.map(({ at, text, xanchor }) => ({ ...label, x: at, y: 1, yanchor: "top", text, xanchor, font: { size: 12, color: theme.policy } })),
+      ...beyond.map(({ x, xanchor, text }) => ({ ...label, xref: "paper", x, y: 0.6, xanchor, text, font: { size: 12, color: theme.ink } })),
+    ],
+  };
+}
+
+const LADDER = [0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.25, 1.4, 1.6, 2, 3, 5, 10, 20, 100, 1000];
+const TICK_DISTANCE = 0.2; // of the half range
+
+/** Round values of r, labelled as r although the axis is in log r. @param {number} limit */
+function ticks(limit) {
+  /** @type {number[]} */
+  const chosen = [1];
+  const outwards = [LADDER.filter((r) => r > 1), LADDER.filter((r) => r < 1).reverse()];
+  for (const side of outwards) {
+    let last = 0;
+    for (const r of side) {
+      const x = Math.log(r);
+      if (Math.abs(x) > limit || Math.abs(x - last) < TICK_DISTANCE * limit) continue;
+      chosen.push(r);
+      last = x;
+    }
+  }
+  return { tickvals: chosen.map(Math.log), ticktext: chosen.map(String) };
+}
+
+/** @param {Theme} theme */
+function traces(theme) {
+  const bars = { mode: "lines", line: { shape: "hvh", width: 0 } };
+  const hover = STACKED.map(({ word }) => `${word} %{customdata:,}<extra></extra>`);
+  /** @param {string} colour @param {string} shape */
+  const hatched = (colour, shape) => ({ shape, fgcolor: theme.panel, bgcolor: colour, size: 5, solidity: 0.25 });
+  return [
+    { ...bars, fill: "tozeroy", fillcolor: theme.inside, hovertemplate: hover[0] },
+    { ...bars, fill: "tonexty", fillpattern: hatched(theme.held, "/"), hovertemplate: hover[1] },
+    { ...bars, fill: "tonexty", fillpattern: hatched(theme.pulledBack, "\\"), hovertemplate: hover[2] },
+  ];
+}
+
+/** @param {Theme} _theme */
+function layout(_theme) {
+  return {
+    margin: { l: 52, r: 14, t: 10, b: 42 },
+    xaxis: { title: axisTitle("ratio r = π<sub>θ</sub>/π<sub>old</sub>, log scale"), unifiedhovertitle: { text: "log r = %{x:.3f}" } },
+    yaxis: { title: axisTitle("share of samples"), tickformat: ".0%", nticks: 5 },
+  };
+}
+
+/** @param {Snapshot} snapshot */
+function inWords(snapshot) {
+  const { totals, total, extremes, clipRange } = read(snapshot);
+  const [inside, held, pulledBack] = totals.map((n) => percent(total ? n / total : null));
+  return (
+    `Ratio of ${count(total)} samples (${scopeInWords(snapshot)}): from ${fixed(extremes[0], 2)} to ` +
+    `${fixed(extremes[1], 2)}. Inside 1 ± ${fixed(clipRange, 2)}: ${inside}, held: ${held}, pulled back: ${pulledBack}.`
+  );
+}

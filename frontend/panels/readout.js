@@ -1,0 +1,25 @@
+// A line of numbers under a drawing, each with its name. Their places are reserved: they do not move as they change.
+
+import { h, setText } from "../controls/dom.js";
+
+/**
+ * @typedef {object} Item
+ * @property {string} label
+ * @property {string} [swatch] class of a colour sample before the label
+ * @property {string} [title] what the number is, in a sentence
+ */
+
+/**
+ * @param {HTMLElement} parent
+ * @param {Item[]} items
+ * @returns {(values: string[]) => void} writes the numbers, in the order of the items
+ */
+export function readout(parent, items) {
+  const numbers = items.map(() => h("dd"));
+  const pairs = items.map(({ label, swatch, title }, index) => {
+    const sample = swatch ? h("span", { class: `swatch ${swatch}`, "aria-hidden": "true" }) : null;
+    return h("div", { title }, h("dt", {}, sample, label), numbers[index]);
+  });
+  parent.append(h("dl", { class: "readout" }, ...pairs));
+  return (values) => values.forEach((value, index) => setText(numbers[index], value));
+}

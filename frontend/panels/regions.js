@@ -1,0 +1,35 @@
+// The regions of a sample: one table for every panel that colours by them.
+
+/** @import { Theme } from "../types.js" */
+
+/**
+ * @typedef {object} Region
+ * @property {number} code as in the array `region`
+ * @property {"notTrained" | "inside" | "held" | "pulledBack" | "unknown"} key
+ * @property {string} word
+ * @property {string} meaning what becomes of the sample's policy gradient
+ */
+
+/** @type {readonly Region[]} */
+export const REGIONS = [
+  { code: 0, key: "notTrained", word: "not trained", meaning: "no transition: the environment was being reset" },
+  { code: 1, key: "inside", word: "inside", meaning: "its policy gradient flows" },
+  { code: 2, key: "held", word: "held", meaning: "the clip has set its policy gradient to zero" },
+  { code: 3, key: "pulledBack", word: "pulled back", meaning: "outside of 1 ± ε, but its gradient flows at full size" },
+  { code: 255, key: "unknown", word: "not known yet", meaning: "its advantage has not been used yet" },
+];
+
+const byCode = new Map(REGIONS.map((region) => [region.code, region]));
+
+/** The regions that a histogram of r stacks, from the bottom. */
+export const STACKED = REGIONS.slice(1, 4);
+
+/** @param {number} code @throws {RangeError} no region has that code */
+export function regionOf(code) {
+  const region = byCode.get(code);
+  if (!region) throw new RangeError(`no region has the code ${code}`);
+  return region;
+}
+
+/** @param {Theme} theme @param {Region["key"]} key */
+export const colourOf = (theme, key) => (key === "unknown" ? theme.line : theme[key]);

@@ -1,0 +1,41 @@
+// Reading a snapshot: what is there, and what is not.
+
+/** @import { Snapshot, State, TypedArray } from "../types.js" */
+
+/**
+ * @typedef {{ values: TypedArray, rows: number, columns: number }} Matrix row after row
+ */
+
+/** @param {Snapshot} snapshot @param {string} name @returns {number | null} null where the quantity is not defined */
+export const scalar = (snapshot, name) => snapshot.header.scalars[name] ?? null;
+
+/** @param {Snapshot} snapshot @param {string} name @returns {Matrix | null} */
+export function matrix(snapshot, name) {
+  const values = snapshot.arrays[name];
+  const shape = snapshot.header.arrays[name]?.shape;
+  return values && shape?.length === 2 ? { values, rows: shape[0], columns: shape[1] } : null;
+}
+
+/** @param {Snapshot} snapshot @param {string} name @returns {number | null} a setting that this update was made with */
+export function setting(snapshot, name) {
+  const value = snapshot.header.settings[name];
+  return typeof value === "number" ? value : null;
+}
+
+/**
+ * true where the newest snapshot holds an array, or what to wait for.
+ *
+ * @param {State} state
+ * @param {string} name
+ */
+export function holds(state, name) {
+  const { snapshot } = state;
+  if (!snapshot || snapshot.header.update === 0) return "the first rollout";
+  return snapshot.arrays[name] ? true : "the next measurement";
+}
+
+/** Which samples a snapshot covers, in words. @param {Snapshot} snapshot */
+export function scopeInWords({ header }) {
+  if (header.scope === "minibatch") return `minibatch ${header.minibatch} of epoch ${header.epoch}`;
+  return header.phase === "update" ? "whole rollout, after the last step" : "whole rollout";
+}
