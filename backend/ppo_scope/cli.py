@@ -153,7 +153,7 @@ def _follow(trainer: Any) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ppo_scope.ppo.trainer import PhaseKind
+    from ppo_scope.ppo.phases import PhaseKind
 
     columns = (
         BarColumn(),

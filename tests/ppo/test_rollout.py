@@ -6,8 +6,9 @@ import pytest
 import torch
 from gymnasium.envs.registration import register
 from ppo_scope.ppo.environments import Environments, UnusableEnvironment
+from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.ppo.trainer import PhaseKind, Trainer
+from ppo_scope.ppo.trainer import Trainer
 
 LENGTH = 5
 

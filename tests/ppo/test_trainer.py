@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 from ppo_scope.ppo.networks import Actor
+from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.ppo.trainer import NotFiniteError, PhaseKind, Trainer
+from ppo_scope.ppo.trainer import NotFiniteError, Trainer
 
 SMALL = {"num_envs": 4, "rollout_steps": 32}
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from ppo_scope.ppo.losses import Region
+from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.ppo.trainer import PhaseKind, Trainer
+from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import probes
 from ppo_scope.probes.metrics import METRICS, MINIBATCH_COLUMNS, SERIES_COLUMNS
 from ppo_scope.probes.moment import Moment

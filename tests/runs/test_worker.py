@@ -5,8 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.ppo.trainer import PhaseKind, Trainer
+from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import frame
 from ppo_scope.probes.metrics import SERIES_COLUMNS
 from ppo_scope.probes.probes import PROBES

@@ -11,8 +11,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -23,6 +21,7 @@ from ppo_scope.ppo import losses
 from ppo_scope.ppo.advantages import gae
 from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.networks import Actor, ActorCritic
+from ppo_scope.ppo.phases import Batch, Change, Minibatch, Phase, PhaseKind, Update
 from ppo_scope.ppo.rollout import Collector, Episode, Rollout
 from ppo_scope.ppo.settings import Settings
 
@@ -30,107 +29,8 @@ ADAM_EPS = 1e-5
 EPISODES_AVERAGED = 100
 
 
-class PhaseKind(StrEnum):
-    """What has just been done."""
-
-    READY = "ready"
-    ROLLOUT = "rollout"
-    ADVANTAGES = "advantages"
-    LOSS = "loss"
-    GRADIENT = "gradient"
-    STEP = "step"
-    EPOCH = "epoch"
-    UPDATE = "update"
-
-
 class NotFiniteError(ArithmeticError):
     """A quantity became NaN or infinite. Raised before the weights are touched; names the first such tensor."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """A setting that changed while the run went on; `update` is the first one made with the new value."""
-
-    update: int
-    name: str
-    old: Any
-    new: Any
-
-
-@dataclass
-class Batch:
-    """A rollout as samples, flattened time first: sample t·N + n is environment n at step t. S = M·N."""
-
-    observations: Tensor
-    """[S, D]"""
-    actions: Tensor
-    """[S]"""
-    trained: Tensor
-    """[S] bool"""
-    outputs: Tensor
-    """[S, A], of the policy that collected."""
-    log_probs: Tensor
-    """[S], log π_old(a|s)"""
-    values: Tensor
-    """[S], V_old(s)"""
-    advantages: Tensor
-    """[S], raw"""
-    targets: Tensor
-    """[S], V_targ = Â + V_old"""
-
-
-@dataclass
-class Minibatch:
-    """One minibatch of an update, before its step: what went into the loss and what came out of it. B samples."""
-
-    epoch: int
-    index: int
-    samples: Tensor
-    """[B], which samples of the batch"""
-    trained: Tensor
-    """[B] bool"""
-    advantages: Tensor
-    """[B], as used in the loss"""
-    logratio: Tensor
-    """[B], log r"""
-    outputs: Tensor
-    """[B, A], of the policy as it is now"""
-    policy_loss: Tensor
-    """[], L_PG"""
-    value_loss: Tensor
-    """[], L_VF"""
-    entropy: Tensor
-    """[], S"""
-    loss: Tensor
-    """[], L"""
-    gradient_norm: Tensor | None = None
-    """[], before clipping; None until the gradient phase, and where target_kl stopped the update."""
-
-
-@dataclass
-class Update:
-    """Everything about one update, as far as it has come."""
-
-    index: int
-    settings: Settings
-    learning_rate: float
-    rollout: Rollout
-    theta_before: Tensor
-    batch: Batch | None = None
-    minibatches: list[Minibatch] = field(default_factory=list)
-    stopped_by_kl: bool = False
-    seconds_advantages: float = 0.0
-    seconds_optimise: float = 0.0
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A moment between two operations of the algorithm."""
-
-    kind: PhaseKind
-    update: Update | None
-    epoch: int = 0
-    minibatch: int = 0
 
 
 class Trainer:
@@ -358,9 +258,8 @@ class Trainer:
         self._theta.grad = None
 
     def _check_gradient(self, minibatch: Minibatch, gradient: Tensor) -> None:
-        """
-        Raises:
-            NotFiniteError: the gradient has no finite norm; names the first tensor at fault.
+        """Raises:
+        NotFiniteError: the gradient has no finite norm; names the first tensor at fault.
         """
         if minibatch.gradient_norm is None or math.isfinite(minibatch.gradient_norm.item()):
             return
@@ -386,9 +285,8 @@ def _advantages_used(batch: Batch, shuffled: Batch, settings: Settings) -> Tenso
 
 
 def _check_rollout(rollout: Rollout) -> None:
-    """
-    Raises:
-        NotFiniteError: the environment gave an observation or a reward that is no finite number.
+    """Raises:
+    NotFiniteError: the environment gave an observation or a reward that is no finite number.
     """
     for name, array in (("observation", rollout.observations), ("reward", rollout.rewards)):
         finite = np.isfinite(array)

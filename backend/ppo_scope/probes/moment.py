@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from ppo_scope.ppo import losses
-from ppo_scope.ppo.trainer import Batch, Minibatch, Phase, PhaseKind, Trainer, Update
+from ppo_scope.ppo.phases import Batch, Minibatch, Phase, PhaseKind, Update
+from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.metrics import MINIBATCH_COLUMNS
 
 Floats = NDArray[np.float32]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppo_scope.ppo.losses import Region
-from ppo_scope.ppo.trainer import PhaseKind
+from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.probes.metrics import SERIES_COLUMNS
 from ppo_scope.probes.moment import Moment
 

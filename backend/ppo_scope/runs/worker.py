@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from ppo_scope.ppo.phases import Phase, PhaseKind
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.threads import use_one_thread
-from ppo_scope.ppo.trainer import NotFiniteError, Phase, PhaseKind, Trainer
+from ppo_scope.ppo.trainer import NotFiniteError, Trainer
 from ppo_scope.probes import frame
 from ppo_scope.probes.metrics import MINIBATCH_COLUMNS, SERIES_COLUMNS
 from ppo_scope.probes.moment import Moment

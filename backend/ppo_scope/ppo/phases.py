@@ -1,0 +1,111 @@
+"""The phases of an update, and the record that grows with them: what the trainer tells whoever looks on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from torch import Tensor
+
+from ppo_scope.ppo.rollout import Rollout
+from ppo_scope.ppo.settings import Settings
+
+
+class PhaseKind(StrEnum):
+    """What has just been done."""
+
+    READY = "ready"
+    ROLLOUT = "rollout"
+    ADVANTAGES = "advantages"
+    LOSS = "loss"
+    GRADIENT = "gradient"
+    STEP = "step"
+    EPOCH = "epoch"
+    UPDATE = "update"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting that changed while the run went on; `update` is the first one made with the new value."""
+
+    update: int
+    name: str
+    old: Any
+    new: Any
+
+
+@dataclass
+class Batch:
+    """A rollout as samples, flattened time first: sample t·N + n is environment n at step t. S = M·N."""
+
+    observations: Tensor
+    """[S, D]"""
+    actions: Tensor
+    """[S]"""
+    trained: Tensor
+    """[S] bool"""
+    outputs: Tensor
+    """[S, A], of the policy that collected."""
+    log_probs: Tensor
+    """[S], log π_old(a|s)"""
+    values: Tensor
+    """[S], V_old(s)"""
+    advantages: Tensor
+    """[S], raw"""
+    targets: Tensor
+    """[S], V_targ = Â + V_old"""
+
+
+@dataclass
+class Minibatch:
+    """One minibatch of an update, before its step: what went into the loss and what came out of it. B samples."""
+
+    epoch: int
+    index: int
+    samples: Tensor
+    """[B], which samples of the batch"""
+    trained: Tensor
+    """[B] bool"""
+    advantages: Tensor
+    """[B], as used in the loss"""
+    logratio: Tensor
+    """[B], log r"""
+    outputs: Tensor
+    """[B, A], of the policy as it is now"""
+    policy_loss: Tensor
+    """[], L_PG"""
+    value_loss: Tensor
+    """[], L_VF"""
+    entropy: Tensor
+    """[], S"""
+    loss: Tensor
+    """[], L"""
+    gradient_norm: Tensor | None = None
+    """[], before clipping; None until the gradient phase, and where target_kl stopped the update."""
+
+
+@dataclass
+class Update:
+    """Everything about one update, as far as it has come."""
+
+    index: int
+    settings: Settings
+    learning_rate: float
+    rollout: Rollout
+    theta_before: Tensor
+    batch: Batch | None = None
+    minibatches: list[Minibatch] = field(default_factory=list)
+    stopped_by_kl: bool = False
+    seconds_advantages: float = 0.0
+    seconds_optimise: float = 0.0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A moment between two operations of the algorithm."""
+
+    kind: PhaseKind
+    update: Update | None
+    epoch: int = 0
+    minibatch: int = 0
