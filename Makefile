@@ -1,0 +1,63 @@
+# make run     set everything up and open the dashboard on CartPole-v1
+# make test    set everything up and run every test
+# make bench   print the tables of speed, latency and frame size
+# make clean   remove what the others set up
+#
+# All of it goes into .venv and .tools here; a second call finds it done.
+
+VENV := .venv
+BIN := $(VENV)/bin
+TYPESCRIPT := 7.0.2
+TSC := .tools/node_modules/.bin/tsc
+NPM := $(shell command -v node >/dev/null 2>&1 && command -v npm 2>/dev/null)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: run test bench clean chromium
+.DELETE_ON_ERROR:
+
+run: $(VENV)/run.done
+	@$(BIN)/ppo-scope serve
+
+test: $(VENV)/test.done $(if $(NPM),$(TSC)) chromium
+	@$(BIN)/python -m pytest
+
+bench: $(VENV)/test.done chromium
+	@$(BIN)/python -m benchmarks.frames
+	@$(BIN)/python -m benchmarks.latency
+	@$(BIN)/python -m benchmarks.throughput
+
+clean:
+	rm -rf $(VENV) .tools build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# A name on the PATH may be too old, or a shim with nothing behind it: only running it tells.
+$(BIN)/python:
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python; do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue; \
+	    found=$$python; \
+	    "$$python" -c 'import ensurepip, venv' >/dev/null 2>&1 || continue; \
+	    exec "$$python" -m venv --clear $(VENV); \
+	done; \
+	if [ -n "$$found" ]; then \
+	    echo "$$found cannot make virtual environments. On Debian and Ubuntu: sudo apt install python3-venv" >&2; \
+	else \
+	    echo "PPO Scope needs Python 3.11 or newer, and none was found. Install one, or name it: make run PYTHON=/path/to/python" >&2; \
+	fi; \
+	exit 1
+
+$(VENV)/run.done: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing PPO Scope into $(VENV): once, and mostly the download of torch."
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/test.done: $(VENV)/run.done
+	@echo "Installing what the tests need."
+	@$(INSTALL) --editable '.[test]'
+	@touch $@
+
+$(TSC):
+	@echo "Installing the type checker of the page."
+	@$(NPM) install --silent --no-save --no-fund --no-audit --prefix .tools typescript@$(TYPESCRIPT)
+
+chromium: $(VENV)/test.done
+	@$(BIN)/python -c 'import sys; from tests.live import find_chromium; sys.exit(find_chromium() is None)' \
+	    || $(BIN)/python -m playwright install chromium

@@ -1,0 +1,99 @@
+"""What tests of the whole share: servers, a browser, and pages that tolerate no fault."""
+
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.live import LiveServer, NoChromiumError
+from tests.live import chromium as open_chromium
+
+LOCAL = {"127.0.0.1", "localhost"}
+LOCAL_SCHEMES = {"about", "blob", "data"}
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Makes servers: `server("--paused", "--seed", "3")`; each is ended with the test."""
+    started = []
+
+    def start(*arguments):
+        started.append(LiveServer(*arguments, folder=tmp_path))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The one headless Chromium of the session."""
+    opened = open_chromium()
+    try:
+        browser = opened.__enter__()
+    except NoChromiumError as error:
+        pytest.fail(str(error), pytrace=False)
+    yield browser
+    opened.__exit__(None, None, None)
+
+
+class Faults:
+    """What a page must not do: errors in its console, and requests that leave the machine."""
+
+    def __init__(self):
+        self._seen = []
+        self._expected = []
+
+    def expect(self, *words):
+        """Faults that contain one of these are what the test is about, as when it ends a server."""
+        self._expected.extend(words)
+
+    def watch(self, page):
+        """Note every fault of this page."""
+        page.on("console", lambda message: self._note_console(message))
+        page.on("pageerror", lambda error: self._seen.append(f"uncaught: {error}"))
+        page.on("request", lambda request: self._note_request(request.url))
+        page.on("websocket", lambda socket: self._note_request(socket.url))
+
+    def unexpected(self):
+        return [fault for fault in self._seen if not any(word in fault for word in self._expected)]
+
+    def _note_console(self, message):
+        if message.type == "error":
+            where = message.location.get("url", "")
+            self._seen.append(f"console: {message.text} ({where})")
+
+    def _note_request(self, url):
+        parts = urlsplit(url)
+        if parts.scheme not in LOCAL_SCHEMES and parts.hostname not in LOCAL:
+            self._seen.append(f"left the machine: {url}")
+
+
+@pytest.fixture
+def faults():
+    """The faults of this test's pages; none may be left at its end but those it expects."""
+    seen = Faults()
+    yield seen
+    assert not seen.unexpected()
+
+
+@pytest.fixture
+def new_page(chromium, faults):
+    """Opens pages, each with cookies and storage of its own: `new_page(viewport=…)`; faults fail the test."""
+    contexts = []
+
+    def open_page(**options):
+        context = chromium.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+        contexts.append(context)
+        context.on("page", faults.watch)
+        return context.new_page()
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(new_page):
+    """One page; any console error or request that leaves the machine fails the test."""
+    return new_page()

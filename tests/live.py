@@ -1,0 +1,184 @@
+"""A real `ppo-scope serve` and a real Chromium, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMAND = (sys.executable, "-m", "ppo_scope")
+START_SECONDS = 30
+END_SECONDS = 12
+"""Promised are 10."""
+
+CHROMIUM_FLAGS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-sandbox",  # a container's root user has none
+)
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_APPLICATIONS = (
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
+NO_CHROMIUM = (
+    "No Chromium was found, and the page is tested in one. Install it (Debian: apt install chromium; macOS: brew install"
+    " --cask chromium; anywhere: playwright install chromium), or name yours in PPO_SCOPE_CHROMIUM."
+)
+
+
+class NoChromiumError(Exception):
+    """There is no browser to test with; says how to get one."""
+
+
+class LiveServer:
+    """`ppo-scope serve` in a process of its own, on a free port unless one is among the arguments."""
+
+    def __init__(self, *arguments: str, command: Sequence[str] = COMMAND, folder: Path | None = None) -> None:
+        """Start it and wait until it answers.
+
+        Raises:
+            AssertionError: it ended or did not answer in time; with what it printed.
+        """
+        port = () if "--port" in arguments else ("--port", "0")
+        self._lines: list[str] = []
+        self._process = subprocess.Popen(
+            [*command, "serve", "--no-browser", *port, *arguments],
+            cwd=folder or tempfile.gettempdir(),
+            env=environment() if command is COMMAND else None,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        try:
+            self.url = self._wait_for_link()
+            self.base, self.token = self.url.split("#token=")
+            self._wait_for_health()
+        except BaseException:
+            self.kill()
+            raise
+
+    @property
+    def output(self) -> str:
+        """What it printed until now."""
+        return "".join(self._lines)
+
+    def get(self, path: str) -> bytes:
+        """The body of `GET path`, relative to the server.
+
+        Raises:
+            urllib.error.HTTPError: the answer is not a success.
+        """
+        with urllib.request.urlopen(self.base + path, timeout=10) as response:
+            body: bytes = response.read()
+            return body
+
+    def run(self) -> dict[str, Any]:
+        """The current run."""
+        runs: list[dict[str, Any]] = json.loads(self.get("api/runs"))
+        return runs[0]
+
+    def stop(self) -> int:
+        """End it as Ctrl-C does; its exit code.
+
+        Raises:
+            AssertionError: it did not end in time.
+        """
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            code = self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the server did not end on Ctrl-C. It printed:\n{self.output}") from None
+        self._reader.join(END_SECONDS)
+        return code
+
+    def kill(self) -> None:
+        """End it as a crash does: it gets no chance to tidy up."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        self._process.wait(END_SECONDS)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as output:
+            for line in output:
+                self._lines.append(line)
+
+    def _wait_for_link(self) -> str:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if found := re.search(r"http://\S+/#token=\S+", self.output):
+                return found[0]
+            if self._process.poll() is not None:
+                self._reader.join(1)
+                raise AssertionError(f"the server ended with {self._process.returncode}:\n{self.output}")
+            time.sleep(0.02)
+        raise AssertionError(f"the server printed no link within {START_SECONDS} s:\n{self.output}")
+
+    def _wait_for_health(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.get("api/health")
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"the server does not answer:\n{self.output}") from None
+                time.sleep(0.02)
+
+
+def environment() -> dict[str, str]:
+    """The environment of a process that runs the source tree, installed or not."""
+    backend = str(ROOT / "backend")
+    paths = [backend, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium.
+
+    Raises:
+        NoChromiumError: there is none.
+    """
+    with sync_playwright() as playwright:
+        path = find_chromium() or playwright.chromium.executable_path
+        if not Path(path).exists():
+            raise NoChromiumError(NO_CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS), headless=True)
+        yield browser
+        browser.close()
+
+
+def find_chromium() -> str | None:
+    """The Chromium of this machine: the one that is named, or one that is installed; not Playwright's own."""
+    if named := os.environ.get("PPO_SCOPE_CHROMIUM"):
+        return named
+    installed = [shutil.which(name) for name in CHROMIUM_NAMES]
+    return next(filter(None, installed), None) or next(filter(os.path.exists, CHROMIUM_APPLICATIONS), None)
