@@ -48,7 +48,7 @@ class Driver:
 
     @property
     def weights(self):
-        return self.worker._trainer.weights_sha256()
+        return self.worker.trainer.weights_sha256()
 
 
 def headless(updates, **settings):
@@ -70,13 +70,13 @@ def test_weights_are_the_same_headless_watched_and_stepped_by_hand(shared_networ
     by_phase = Driver([EVERYTHING, *[step("phase")] * (3 * (2 + 48 + 4 + 1))], shared_network=shared_network)
     played = Driver([EVERYTHING, {"type": "play"}], shared_network=shared_network, total_steps=3 * 4 * 32 - 60)
     assert [d.weights for d in (by_update, watched, by_minibatch, by_phase)] == [expected] * 4
-    assert played.worker._trainer.updates == 3 and played.weights == expected
+    assert played.worker.trainer.updates == 3 and played.weights == expected
     assert len(watched.of("picture")) > 0, "the acting policy must have been on show"
 
 
 def test_nothing_happens_while_paused():
     driver = Driver([])
-    assert driver.worker._trainer.updates == driver.worker._trainer.steps == 0
+    assert driver.worker.trainer.updates == driver.worker.trainer.steps == 0
     assert [e["state"] for e in driver.events("state")] == ["paused", "stopped"]
 
 
@@ -111,7 +111,7 @@ def test_stepping_by_epoch_and_by_phase():
 
 def test_steps_that_come_faster_than_they_are_made_are_all_made():
     driver = Driver([step(), step(at_once=True), step(at_once=True)])
-    assert driver.worker._trainer.updates == 3
+    assert driver.worker.trainer.updates == 3
 
 
 def test_a_step_while_playing_is_a_conflict_and_changes_nothing():
@@ -119,7 +119,7 @@ def test_a_step_while_playing_is_a_conflict_and_changes_nothing():
     driver = Driver(commands)
     (reply,) = driver.events("reply")
     assert (reply["id"], reply["code"]) == ("no", "conflict")
-    assert driver.worker._trainer.updates == 0
+    assert driver.worker.trainer.updates == 0
 
 
 def test_a_pause_shows_the_phase_that_the_run_is_at():
@@ -145,7 +145,7 @@ def test_a_change_that_does_not_fit_is_refused_with_the_reason():
     driver = Driver([{"type": "set", "name": "minibatches", "value": 7, "id": "x"}, step()])
     (reply,) = driver.events("reply")
     assert reply["code"] == "invalid" and "does not divide" in reply["message"]
-    assert driver.worker._trainer.updates == 1
+    assert driver.worker.trainer.updates == 1
 
 
 def test_the_series_has_one_row_per_update_and_every_episode():
@@ -156,7 +156,7 @@ def test_the_series_has_one_row_per_update_and_every_episode():
     assert firsts[0] == 1
     assert rows[:, SERIES_COLUMNS.index("steps")].tolist() == sorted(set(rows[:, 0].tolist()))
     episodes = np.concatenate([arrays["episodes"] for _, arrays in driver.of("series")])
-    assert len(episodes) == len(driver.worker._trainer.episodes) > 10
+    assert len(episodes) == len(driver.worker.trainer.episodes) > 10
     assert (episodes[:, 2] == episodes[:, 3]).all(), "CartPole pays 1 a step"
 
 
@@ -205,4 +205,4 @@ def test_an_environment_that_cannot_be_drawn_says_so_and_trains_on():
     )
     (picture,) = driver.of("picture")
     assert "no picture to be had" in picture[0]["reason"]
-    assert driver.worker._trainer.updates == 2
+    assert driver.worker.trainer.updates == 2

@@ -25,9 +25,9 @@ class Show:
         self._last = 0.0
         self._due = 0.0
 
-    def pause_until_due(self, longest: float, watched: bool) -> float:
-        """How long to wait for the next picture, `longest` at most."""
-        if not watched or self._reason is not None:
+    def seconds_until_due(self, longest: float) -> float:
+        """How long the next picture is away while nothing trains, `longest` at most."""
+        if self._reason is not None:
             return longest
         return min(longest, max(0.0, self._last + 1 / PICTURES_PER_SECOND - time.monotonic()))
 

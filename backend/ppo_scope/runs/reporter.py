@@ -1,0 +1,190 @@
+"""What leaves the training process: numbered frames of the moment that the run is at, none oftener than useful."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ppo_scope.ppo.phases import Phase, PhaseKind
+from ppo_scope.ppo.rollout import Episode
+from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.probes import frame
+from ppo_scope.probes.metrics import MINIBATCH_COLUMNS, SERIES_COLUMNS
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.probes import measure, series_row
+from ppo_scope.runs.show import Show
+
+SECONDS = {"snapshot": 1 / 30, "series": 1 / 20, "progress": 1 / 10}
+"""Least time between two frames of a kind while training runs; a stop is always shown."""
+EPISODE_COLUMNS = ("update", "step", "episodic_return", "episodic_length")
+
+Send = Callable[[bytes], None]
+
+
+class Reporter:
+    """Measures and sends. `send` is the one way out of the process."""
+
+    def __init__(self, send: Send, run: str) -> None:
+        self._send_bytes = send
+        self._run = run
+        self._trainer: Trainer | None = None
+        self._show: Show | None = None
+        self._phase = Phase(PhaseKind.READY, None)
+        self._sequence = 0
+        self._snapshot_sequence = 0
+        self._changes_sent = 0
+        self._rows: list[list[float]] = []
+        self._episodes: list[tuple[int, Episode]] = []
+        self._seconds = 0.0
+        self._last = dict.fromkeys(SECONDS, 0.0)
+        self.watched: frozenset[str] = frozenset()
+
+    def begin(self, trainer: Trainer) -> None:
+        """Report on this trainer from now on."""
+        self._trainer, self._show = trainer, Show(trainer)
+        environments = trainer.environments
+        self._event(
+            "started",
+            device=str(trainer.device),
+            observation=environments.spaces.observation,
+            action=environments.spaces.action,
+            reward_threshold=environments.reward_threshold,
+            max_entropy=trainer.distribution.max_entropy,
+        )
+
+    def end(self) -> None:
+        """Send what is owed and release what is held."""
+        self.flush()
+        if self._show is not None:
+            self._show.close()
+
+    def passed(self, phase: Phase, *, stop: bool) -> None:
+        """The trainer has done one more phase; `stop` if the run halts here, so that it must be shown."""
+        start = time.perf_counter()
+        self._phase = phase
+        moment = Moment(self._begun, phase)
+        if phase.kind is PhaseKind.ROLLOUT:
+            self._announce_changes()
+        if phase.kind is PhaseKind.UPDATE:
+            self._rows.append(series_row(moment, self._seconds))
+            self._seconds = 0.0
+            self._episodes += [(moment.update.index, episode) for episode in moment.update.rollout.episodes]
+        if stop:
+            self.show(moment)
+        elif phase.kind is PhaseKind.UPDATE and self._due("snapshot"):
+            self._snapshot(moment)
+        self.progress()
+        if self._due("series"):
+            self.flush()
+        self.look(free=False)
+        self._seconds += time.perf_counter() - start
+
+    def show(self, moment: Moment | None = None) -> None:
+        """Send the run exactly as it is, whatever was sent when."""
+        self.flush()
+        self._snapshot(moment or Moment(self._begun, self._phase))
+
+    def watch(self, probes: frozenset[str], *, standing: bool) -> None:
+        """Measure these from now on; a run that stands still shows itself anew to who has just begun to look."""
+        added = probes - self.watched
+        self.watched = probes
+        if added and standing:
+            self.show()
+
+    def seconds_until_look(self, longest: float) -> float:
+        """How long the next picture of the acting policy is away, `longest` at most."""
+        watching = self._show is not None and "environment" in self.watched
+        return self._show.seconds_until_due(longest) if watching and self._show else longest
+
+    def look(self, *, free: bool) -> None:
+        """Send a picture of the acting policy where one is wanted and due; `free` while nothing trains."""
+        if self._show is None or "environment" not in self.watched:
+            return
+        shown = self._show.look(free)
+        if shown is not None:
+            arrays, header = shown
+            self._send("picture", arrays, **header)
+
+    def progress(self, *, now: bool = False) -> None:
+        """Say where the trainer is, which is also the process's sign of life."""
+        if now or self._due("progress"):
+            self._send("progress")
+
+    def flush(self) -> None:
+        """Send the rows of the series that have not been sent."""
+        if not self._rows:
+            return
+        episodes = [(update, e.step, e.episodic_return, e.length) for update, e in self._episodes]
+        arrays = {
+            "rows": np.array(self._rows, np.float64),
+            "episodes": np.array(episodes, np.float64).reshape(-1, len(EPISODE_COLUMNS)),
+        }
+        first = self._begun.updates - len(self._rows) + 1
+        self._send("series", arrays, first=first, columns=SERIES_COLUMNS, episode_columns=EPISODE_COLUMNS)
+        self._rows, self._episodes = [], []
+
+    def state(self, state: str, cause: dict[str, str] | None = None) -> None:
+        """Say what the run does now; `cause` where it stopped by itself."""
+        pending = self._trainer.pending if self._trainer is not None else {}
+        self._event("state", state=state, snapshot=self._snapshot_sequence, pending=pending, cause=cause)
+
+    def reply(self, command: dict[str, Any], code: str | None = None, message: str | None = None) -> None:
+        """Answer a command that asked for an answer by having an id."""
+        if command.get("id") is not None:
+            self._event("reply", id=command["id"], code=code, message=message)
+
+    @property
+    def _begun(self) -> Trainer:
+        if self._trainer is None:
+            raise RuntimeError("nothing to report on before `begin`")
+        return self._trainer
+
+    def _announce_changes(self) -> None:
+        changes = self._begun.changes
+        for change in changes[self._changes_sent :]:
+            self._event("change", name=change.name, old=change.old, new=change.new, first_update=change.update)
+        self._changes_sent = len(changes)
+
+    def _snapshot(self, moment: Moment) -> None:
+        found = measure(moment, self.watched)
+        settings = moment.phase.update.settings if moment.phase.update else self._begun.settings
+        self._last["snapshot"] = time.monotonic()
+        self._snapshot_sequence = self._send(
+            "snapshot",
+            found.arrays,
+            scope=moment.scope,
+            steps=self._begun.steps,
+            settings=settings.live(),
+            minibatch_columns=MINIBATCH_COLUMNS,
+            scalars=found.scalars,
+        )
+
+    def _due(self, kind: str) -> bool:
+        now = time.monotonic()
+        if now - self._last[kind] < SECONDS[kind]:
+            return False
+        self._last[kind] = now
+        return True
+
+    def _event(self, event: str, **fields: Any) -> None:
+        self._send("event", event=event, **fields)
+
+    def _send(self, kind: str, arrays: dict[str, Any] | None = None, **header: Any) -> int:
+        self._sequence += 1
+        whole = {"kind": kind, "run": self._run, "sequence": self._sequence, **self._position(), **header}
+        self._send_bytes(frame.encode(whole, arrays))
+        return self._sequence
+
+    def _position(self) -> dict[str, Any]:
+        update = self._phase.update
+        return {
+            "update": update.index if update else 0,
+            "phase": self._phase.kind.value,
+            "epoch": self._phase.epoch,
+            "epochs": update.settings.epochs if update else 0,
+            "minibatch": self._phase.minibatch,
+            "minibatches": update.settings.minibatches if update else 0,
+        }
