@@ -70,7 +70,7 @@ const socket = new Socket({
     touch("connection");
   },
 });
-const commands = createCommands((message) => socket.send(message), () => state.lease.generation);
+const commands = createCommands((message) => socket.send(message));
 const watch = createWatch((probes) => void socket.send({ type: "watch", id: `watch-${++watches}`, probes }));
 let watches = 0;
 
@@ -108,7 +108,7 @@ async function command(action, fields = {}) {
   const reason = whyNot(state, action);
   try {
     if (reason) throw new Error(reason);
-    await commands.send(action, fields);
+    await commands.send(action, { lease: state.lease.generation, ...fields });
   } catch (error) {
     announcer.warn(error instanceof Error ? error.message : String(error));
     throw error;
@@ -173,7 +173,7 @@ onSystemTheme(retheme);
 
 scheduler.add({ needs: ["run", "snapshot", "connection"], draw: bar.draw });
 scheduler.add({ needs: ["run", "snapshot", "connection"], draw: notices.draw });
-scheduler.add({ needs: ["run", "snapshot", "progress"], draw: pipeline.draw });
+scheduler.add({ needs: ["run", "snapshot", "progress"], draw: pipeline.draw, calm: 150 });
 scheduler.add({ needs: ["run", "snapshot"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: ["run", "snapshot", "connection"], draw: sliders.draw });
 const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want });

@@ -1,7 +1,7 @@
 // The bar: which run this is, and what to do with it.
 
 import { h, icon, setText } from "./dom.js";
-import { runState, whyNot } from "./permission.js";
+import { endedBadly, runState, whyNot } from "./permission.js";
 import { count } from "../state/format.js";
 
 /** @import { State, StepSize } from "../types.js" */
@@ -111,6 +111,8 @@ export function createBar(root, state, actions) {
       setDisabled(button, reason !== null);
       button.title = reason ?? title;
     }
+    // The banner that explains the end has the button then.
+    buttons.restart.button.style.visibility = endedBadly(state) ? "hidden" : "";
     setText(link, CONNECTIONS[state.connection.state]);
     link.dataset.connection = state.connection.state;
   }

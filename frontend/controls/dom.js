@@ -57,6 +57,28 @@ export function setText(element, text) {
 }
 
 /**
+ * Prose with indices: "π_old" becomes π with a lowered "old".
+ *
+ * @param {string} text
+ * @returns {(Node | string)[]}
+ */
+export function prose(text) {
+  return text.split(/_([A-Za-zθ]+)/).map((part, i) => (i % 2 ? h("sub", {}, part) : part));
+}
+
+/**
+ * As setText, for prose with indices.
+ *
+ * @param {HTMLElement} element
+ * @param {string} text
+ */
+export function setProse(element, text) {
+  if (element.dataset.text === text) return;
+  element.dataset.text = text;
+  element.replaceChildren(...prose(text));
+}
+
+/**
  * @param {Element} element
  * @param {{ [name: string]: unknown }} props
  * @param {Child[]} children

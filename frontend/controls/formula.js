@@ -45,7 +45,7 @@ const clipEdge = (sign) => (state) => {
 /** @param {string} low @param {string} high @param {number} decimals @returns {Live} */
 const span = (low, high, decimals) => ({ snapshot }) => {
   const { [low]: from, [high]: to } = snapshot?.header.scalars ?? {};
-  return from === null || from === undefined ? NONE : `${fixed(from, decimals)} … ${fixed(to, decimals)}`;
+  return from === null || from === undefined ? NONE : `${fixed(from, decimals)}…${fixed(to, decimals)}`;
 };
 
 /** @type {Live} */
@@ -74,7 +74,7 @@ export function createFormula(root, visit) {
     output.style.minWidth = `${width}ch`;
     const element = h(
       "button",
-      { type: "button", class: "term", "data-idea": idea, title: name, onclick: () => visit(idea, setting ?? null) },
+      { type: "button", class: width > 8 ? "term wide" : "term", "data-idea": idea, title: name, onclick: () => visit(idea, setting ?? null) },
       math(symbol),
       h("span", { class: "visually-hidden" }, `, ${name}: `),
       output,
@@ -110,7 +110,7 @@ export function createFormula(root, visit) {
       operator("max"),
       sign("("),
       sign("−"),
-      term("ratio", "probability ratio π_θ / π_old, smallest … largest", ratio(), span("ratio_min", "ratio_max", 2), { width: 11 }),
+      term("ratio", "probability ratio π_θ / π_old, smallest … largest", ratio(), span("ratio_min", "ratio_max", 2), { width: 9 }),
       term("advantage", "advantage as used in the loss; its deviation before normalisation", advantage(), deviation, { width: 7 }),
       sign(", −"),
       operator("clip"),
@@ -144,8 +144,8 @@ const deviation = ({ snapshot }) => {
   return value === null || value === undefined ? NONE : `σ ${number(value)}`;
 };
 
-/** @param {Node} content */
-const math = (content) => m("math", {}, content);
+/** All of one height and depth, so that everything stands on one line. @param {Node} content */
+const math = (content) => m("math", {}, m("mpadded", { height: "1.15em", depth: "0.5em" }, content));
 
 /** @param {string} text */
 const sign = (text) => h("span", { class: "sign", "aria-hidden": "true" }, math(m("mo", {}, text)));

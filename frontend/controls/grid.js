@@ -3,7 +3,7 @@
 import { number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { saveView } from "../state/view.js";
-import { h, icon, setText } from "./dom.js";
+import { h, icon, prose, setText } from "./dom.js";
 
 /** @import { Panel, PanelContext, PanelView, State, Theme } from "../types.js" */
 /** @import { Store } from "../state/store.js" */
@@ -73,7 +73,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch }) {
         "header",
         {},
         h("h2", {}, panel.title),
-        h("p", { class: "hint", title: panel.hint }, panel.hint),
+        h("p", { class: "hint", title: panel.hint }, ...prose(panel.hint)),
         h("button", { type: "button", class: "quiet square", "aria-label": `Hide ${panel.name}`, title: "Hide", onclick: () => setHidden(panel.name, true) }, icon(HIDE)),
         maximise,
       ),

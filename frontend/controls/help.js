@@ -1,6 +1,6 @@
 // The help sheet under "?".
 
-import { h } from "./dom.js";
+import { h, prose } from "./dom.js";
 
 /** @type {[string[], string][]} */
 const SHORTCUTS = [
@@ -36,7 +36,7 @@ export function createHelp(parent) {
     h("h3", {}, "Keyboard"),
     h("dl", { class: "keys" }, ...SHORTCUTS.flatMap(([keys, text]) => [h("dt", {}, ...keys.map((key) => h("kbd", {}, key))), h("dd", {}, text)])),
     h("h3", {}, "Colours"),
-    h("dl", { class: "colours" }, ...COLOURS.flatMap(([name, title, text]) => [h("dt", {}, h("i", { class: `swatch ${name}` }), title), h("dd", {}, text)])),
+    h("dl", { class: "colours" }, ...COLOURS.flatMap(([name, title, text]) => [h("dt", {}, h("i", { class: `swatch ${name}` }), title), h("dd", {}, ...prose(text))])),
     close,
   );
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());

@@ -2,11 +2,9 @@
 
 import { count } from "../state/format.js";
 import { h, setText } from "./dom.js";
-import { ANOTHER_LEADS, runState, WATCHING, whyNot } from "./permission.js";
+import { ANOTHER_LEADS, endedBadly, runState, WATCHING, whyNot } from "./permission.js";
 
 /** @import { State } from "../types.js" */
-
-const ENDED_BADLY = new Set(["failed", "killed", "out_of_memory", "stalled", "stopped"]);
 
 /** Where the server gave no cause, what is certain. @type {Record<string, string>} */
 const WITHOUT_CAUSE = {
@@ -22,15 +20,15 @@ const WITHOUT_CAUSE = {
  * @param {{ takeControl: () => void, restart: () => void }} actions
  */
 export function createNotices(root, { takeControl, restart }) {
-  const lost = h("p", { class: "notice", role: "status" });
+  const lost = h("p", { class: "notice floating", role: "status" });
   const outdated = h(
     "p",
-    { class: "notice", role: "status" },
+    { class: "notice floating", role: "status" },
     "The server is of another version than this page. ",
     h("button", { type: "button", onclick: () => location.reload() }, "Reload the page"),
   );
   const watching = h("p", { class: "notice" }, WATCHING);
-  const led = h("p", { class: "notice" }, `${ANOTHER_LEADS} `, h("button", { type: "button", onclick: takeControl }, "Take control"));
+  const led = h("p", { class: "notice floating" }, `${ANOTHER_LEADS} `, h("button", { type: "button", onclick: takeControl }, "Take control"));
   const summary = h("h2", {});
   const remedy = h("p", {});
   const trace = h("pre", { tabindex: 0, "aria-label": "Details" });
@@ -54,7 +52,7 @@ export function createNotices(root, { takeControl, restart }) {
   /** @param {State} state */
   function drawBanner(state) {
     const now = runState(state);
-    banner.hidden = now === null || !ENDED_BADLY.has(now);
+    banner.hidden = !endedBadly(state);
     if (banner.hidden || now === null) return;
     banner.dataset.state = now;
     const cause = state.status?.cause ?? state.run?.cause;

@@ -12,6 +12,11 @@ const OVER = new Set(["finished", "stopped", "failed", "killed", "out_of_memory"
 /** @param {State} state */
 export const runState = (state) => state.status?.state ?? state.run?.state ?? null;
 
+const BADLY = new Set(["failed", "killed", "out_of_memory", "stalled", "stopped"]);
+
+/** Whether the run ended in a way that needs a word of explanation. @param {State} state */
+export const endedBadly = (state) => BADLY.has(runState(state) ?? "");
+
 /**
  * Why this page cannot control anything; null where it can.
  *

@@ -1,7 +1,7 @@
 // The pipeline: where in an update the trainer is, and in one line what happens there.
 
 import { runsFreely } from "../state/motion.js";
-import { h, setText } from "./dom.js";
+import { h, prose, setProse, setText } from "./dom.js";
 import { sentence } from "./sentence.js";
 
 /** @import { Header, Phase, State } from "../types.js" */
@@ -23,7 +23,7 @@ export function createPipeline(root) {
   const position = h("span", { class: "position" });
   const inner = ["loss", "gradient", "step"].map((name) => h("li", { "data-phase": name }, name));
   const stations = [
-    station("collect", "Collect", "act with π_old"),
+    station("collect", "Collect", ...prose("act with π_old")),
     station("advantages", "Estimate advantages", "how much better than expected?"),
     station("optimise", "Optimise", position, h("ol", { class: "inner", "aria-label": "for each minibatch" }, ...inner)),
     station("discard", "Discard", "the data are used up"),
@@ -35,12 +35,13 @@ export function createPipeline(root) {
   function draw(state) {
     const running = runsFreely(state);
     // While running, progress is the newest word on where the trainer is; at rest the snapshot is what is shown.
+    root.toggleAttribute("data-full-speed", running);
     const where = running ? newer(state.progress, state.snapshot?.header ?? null) : (state.snapshot?.header ?? state.progress);
     const lit = where ? STATION[where.phase] : null;
     for (const element of stations) mark(element, element.dataset.station === lit);
     for (const element of inner) mark(element, element.dataset.phase === where?.phase);
     setText(position, place(where));
-    setText(line, sentence(state));
+    setProse(line, sentence(state));
   }
 
   return { draw };

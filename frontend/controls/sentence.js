@@ -26,8 +26,12 @@ const SENTENCES = {
   loss: ({ value, set }) =>
     `L = L_PG + c₁·L_VF − c₂·S = ${fixed(value("policy_loss"), 4)} + ${set("value_coef")} · ${fixed(value("value_loss"), 4)} − ${set("entropy_coef")} · ${fixed(value("entropy"), 4)} = ${fixed(value("loss"), 4)}. ${heldBack(value("held_fraction"))}`,
   gradient: ({ value, set }) => `‖∇L‖ = ${fixed(value("gradient_norm"), 3)}${clipped(value("gradient_clip_factor"), set("max_grad_norm"))}.`,
-  step: ({ set }) =>
-    `Adam moves the weights θ with α = ${set("learning_rate")}. From now on π_θ is no longer π_old: the ratio r leaves 1.`,
+  step: ({ header, set, value }) =>
+    `Adam moves the weights θ with α = ${number(value("learning_rate") ?? Number(set("learning_rate")), 6)}. ${
+      header.epoch === 1 && header.minibatch === 1
+        ? "From now on π_θ is no longer π_old: the ratio r leaves 1."
+        : `π_θ has moved away from π_old ${times(stepsTaken(header))} in this update.`
+    }`,
   epoch: ({ header, set }) =>
     header.minibatch < header.minibatches
       ? `Epoch ${header.epoch} ended early, at minibatch ${header.minibatch}: its KL exceeded 1.5 × the target of ${set("target_kl")}. The update is over.`
@@ -84,6 +88,9 @@ function resets({ header, arrays }, environments) {
   const all = regions && header.arrays.region?.shape[0] === environments;
   return all ? regions.filter((code) => code === 0).length : 0;
 }
+
+/** @param {SnapshotHeader} header */
+const stepsTaken = ({ epoch, minibatch, minibatches }) => (epoch - 1) * minibatches + minibatch;
 
 /** @param {number} n */
 const times = (n) => (n === 1 ? "once" : n === 2 ? "twice" : `${n} times`);

@@ -88,6 +88,8 @@ function slider(setting, send) {
     autocomplete: "off",
     spellcheck: "false",
     "aria-label": `${setting.label}, as a number`,
+    oninput: () => (typing = true),
+    onblur: () => (number.validity.valid ? (typing = false) : restore()),
     onchange: () => commit(),
     onkeydown: (/** @type {KeyboardEvent} */ event) => {
       if (event.key === "Escape") restore();
@@ -98,6 +100,7 @@ function slider(setting, send) {
   let last = typeof setting.default === "number" ? setting.default : scale.value((scale.minimum + scale.maximum) / 2);
   /** @type {SettingValue} */
   let current = null;
+  let typing = false;
   off?.addEventListener("change", () => send(off.checked ? last : null, true));
 
   function commit() {
@@ -109,11 +112,16 @@ function slider(setting, send) {
       value >= (setting.minimum ?? -Infinity) &&
       value <= (setting.maximum ?? Infinity);
     number.setCustomValidity(allowed ? "" : `${setting.label} is ${integer ? "a whole number" : "a number"} from ${setting.minimum ?? "−∞"} to ${setting.maximum ?? "∞"}.`);
-    if (!allowed) number.reportValidity();
-    else send(value, true);
+    if (!allowed) {
+      number.reportValidity();
+      return;
+    }
+    typing = false;
+    send(value, true);
   }
 
   function restore() {
+    typing = false;
     number.setCustomValidity("");
     number.value = editable(current);
   }
@@ -138,7 +146,7 @@ function slider(setting, send) {
       range.style.setProperty("--fill", String((range.valueAsNumber - scale.minimum) / (scale.maximum - scale.minimum)));
       range.setAttribute("aria-valuetext", isOn ? settingText(value) : "off");
       // Somebody who is typing keeps what they typed.
-      if (document.activeElement !== number || number.value === "") restore();
+      if (!typing) restore();
     },
   };
 }

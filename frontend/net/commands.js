@@ -24,10 +24,9 @@ export class CommandError extends Error {
 
 /**
  * @param {(message: object) => boolean} transmit
- * @param {() => number} lease the generation of the control lease that this page knows
  * @returns {Commands}
  */
-export function createCommands(transmit, lease) {
+export function createCommands(transmit) {
   /** @type {Map<string, { resolve: () => void, reject: (error: CommandError) => void, timer: ReturnType<typeof setTimeout> }>} */
   const waiting = new Map();
   let count = 0;
@@ -44,7 +43,7 @@ export function createCommands(transmit, lease) {
     send(type, fields = {}) {
       const id = `${type}-${++count}`;
       return new Promise((resolve, reject) => {
-        if (!transmit({ type, id, lease: lease(), ...fields })) {
+        if (!transmit({ type, id, ...fields })) {
           reject(new CommandError("lost", "Not connected to the server. Nothing was sent; try again once the page is connected."));
           return;
         }

@@ -1,5 +1,6 @@
 // What the server says, put into the state.
 
+import { getJson } from "../net/http.js";
 import { PROTOCOL } from "../net/socket.js";
 import { createGapFiller } from "./gaps.js";
 
@@ -42,6 +43,18 @@ export function createReceiver(store) {
     fillGaps();
   }
 
+  /**
+   * Device, spaces and reward threshold are known only once the environments have been made.
+   *
+   * @param {string} id
+   */
+  async function learn(id) {
+    const { device, observation, action, reward_threshold } = await getJson(`api/runs/${encodeURIComponent(id)}`);
+    if (state.run?.id !== id) return;
+    Object.assign(state.run, { device, observation, action, reward_threshold });
+    touch("run");
+  }
+
   /** @type {Record<string, (message: any) => void>} */
   const handlers = {
     hello(message) {
@@ -62,7 +75,8 @@ export function createReceiver(store) {
     run: (message) => adopt(message.run),
     state(message) {
       if (!state.run || message.run !== state.run.id) return;
-      const { type: _, run: __, ...status } = message;
+      const { type: _, run: id, ...status } = message;
+      if (state.run.state === "starting" && status.state !== "starting") learn(id).catch(() => {}); // asked again by the next hello
       state.status = /** @type {Status} */ (status);
       state.run.state = status.state;
       state.run.update = status.update;
