@@ -41,8 +41,8 @@ CHROMIUM_APPLICATIONS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
 NO_CHROMIUM = (
-    "No Chromium was found, and the page is tested in one. Install it (Debian: apt install chromium; macOS: brew install"
-    " --cask chromium; anywhere: playwright install chromium), or name yours in PPO_SCOPE_CHROMIUM."
+    "No Chromium was found, and the page is tested in one. Install it (Debian: apt install chromium; macOS: brew "
+    "install --cask chromium; anywhere: playwright install chromium), or name yours in PPO_SCOPE_CHROMIUM."
 )
 
 

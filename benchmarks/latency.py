@@ -1,0 +1,76 @@
+"""From a click on Step to the picture of the finished update, in Chromium with every panel in view."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from statistics import median, quantiles
+
+from playwright.sync_api import Page
+
+from benchmarks.shared import SETTINGS, open_page, show
+from tests.live import LiveServer, chromium
+
+WARM_UP = 5
+TRAINING = ("seconds_environment", "seconds_inference", "seconds_advantages", "seconds_optimise")
+STEP = """button => new Promise(done => {
+    const click = () => {
+        const start = performance.now(), before = document.body.dataset.update;
+        new MutationObserver((_, observer) => {
+            if (document.body.dataset.update === before) return;
+            observer.disconnect();
+            done(performance.now() - start);
+        }).observe(document.body, { attributeFilter: ["data-update"] });
+        button.click();
+    };
+    const whenReady = () => button.disabled ? setTimeout(whenReady, 5) : click();
+    whenReady();
+})"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--updates", type=int, default=200)
+    options = parser.parse_args()
+    server = LiveServer("--paused", *SETTINGS)
+    try:
+        with chromium() as browser, open_page(browser, server) as page:
+            whole = clicks(page, WARM_UP + options.updates)
+        trained = training(server)
+        assert len(trained) == len(whole), "a click on Step made more or less than one update"
+    finally:
+        server.stop()
+    whole, trained = whole[WARM_UP:], trained[WARM_UP:]
+    rest = [w - t for w, t in zip(whole, trained, strict=True)]
+    rows = (
+        ("click on Step → painted", whole),
+        ("the trainer's own time in it", trained),
+        ("everything else: an upper bound of end of update → painted", rest),
+    )
+    show(
+        "Latency of a step by update",
+        ("milliseconds", "median", "99th percentile", "longest"),
+        [
+            (name, f"{median(v):.1f}", f"{quantiles(v, n=100, method='inclusive')[98]:.1f}", f"{max(v):.1f}")
+            for name, v in rows
+        ],
+        f"{options.updates} clicks. Everything else: the command's way there, probes, encoding, the way back, drawing.",
+    )
+
+
+def clicks(page: Page, updates: int) -> list[float]:
+    """Milliseconds from each click until the page says that the new update is drawn."""
+    page.get_by_label("Step size").select_option("update")
+    button = page.get_by_role("button", name="Step", exact=True).element_handle()
+    return [float(page.evaluate(STEP, button)) for _ in range(updates)]
+
+
+def training(server: LiveServer) -> list[float]:
+    """Milliseconds that the trainer spent on each update, by its own clock."""
+    series = json.loads(server.get(f"api/runs/{server.run()['id']}/series"))
+    columns = [series["columns"].index(name) for name in TRAINING]
+    return [1000 * sum(row[column] for column in columns) for row in series["rows"]]
+
+
+if __name__ == "__main__":
+    main()
