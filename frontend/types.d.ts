@@ -58,6 +58,8 @@ export interface SeriesHeader extends Header {
 export interface PictureHeader extends Header {
   kind: "picture";
   mime: string;
+  /** Why there is no picture, in words: this environment cannot be rendered. */
+  reason?: string;
 }
 
 export interface Frame<H extends Header = Header> {
@@ -153,7 +155,7 @@ export interface Snapshot extends Frame<SnapshotHeader> {}
 export interface Picture {
   header: PictureHeader;
   /** The encoded image; its type is `header.mime`. */
-  image: Uint8Array;
+  image: Uint8Array | null;
 }
 
 export interface Connection {

@@ -1,6 +1,6 @@
 // The bar: which run this is, and what to do with it.
 
-import { h, icon, setText } from "./dom.js";
+import { h, icon, setAttribute, setText } from "./dom.js";
 import { endedBadly, runState, whyNot } from "./permission.js";
 import { count } from "../state/format.js";
 
@@ -82,7 +82,7 @@ export function createBar(root, state, actions) {
   const environment = h("strong", { class: "run-environment" });
   const facts = h("span", { class: "run-facts" });
   const state_ = h("span", { class: "run-state" });
-  const update = h("output", { class: "run-update", "aria-label": "Update" });
+  const update = h("span", { class: "run-update" });
   const link = h("span", { class: "connection" });
   const theme = h("button", { type: "button", class: "quiet square", onclick: actions.toggleTheme });
 
@@ -109,22 +109,23 @@ export function createBar(root, state, actions) {
     for (const [action, { button, title }] of Object.entries(buttons)) {
       const reason = whyNot(state, /** @type {Action} */ (action));
       setDisabled(button, reason !== null);
-      button.title = reason ?? title;
+      setAttribute(button, "title", reason ?? title);
     }
     // The banner that explains the end has the button then.
     buttons.restart.button.style.visibility = endedBadly(state) ? "hidden" : "";
     setText(link, CONNECTIONS[state.connection.state]);
-    link.dataset.connection = state.connection.state;
+    setAttribute(link, "data-connection", state.connection.state);
   }
 
   /** @param {State} state */
   function drawRun(state) {
-    const { run, snapshot } = state;
+    const { run, snapshot, connection } = state;
     const now = runState(state);
+    const connected = connection.state === "open";
     setText(environment, run?.environment ?? "no run");
     setText(facts, run ? `seed ${run.seed} · ${device(run.device)}` : "");
-    setText(state_, now ? STATES[now] : "");
-    state_.dataset.state = now ?? "none";
+    setText(state_, now ? (connected ? STATES[now] : `was ${STATES[now]}`) : "");
+    setAttribute(state_, "data-state", connected && now ? now : "unknown");
     setText(update, `update ${count(snapshot?.header.update ?? run?.update ?? null)}`);
   }
 

@@ -57,6 +57,17 @@ export function setText(element, text) {
 }
 
 /**
+ * As setText, for an attribute.
+ *
+ * @param {Element} element
+ * @param {string} name
+ * @param {string} value
+ */
+export function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+/**
  * Prose with indices: "π_old" becomes π with a lowered "old".
  *
  * @param {string} text

@@ -1,7 +1,7 @@
 // The formula: L = L_PG + c₁·L_VF − c₂·S and the clipped objective, each symbol with its live number beneath.
 
 import { fixed, NONE, number, settingText } from "../state/format.js";
-import { h, m, setText } from "./dom.js";
+import { h, m, setAttribute, setText } from "./dom.js";
 
 /** @import { Idea, State } from "../types.js" */
 
@@ -76,7 +76,8 @@ export function createFormula(root, visit) {
       "button",
       { type: "button", class: width > 8 ? "term wide" : "term", "data-idea": idea, title: name, onclick: () => visit(idea, setting ?? null) },
       math(symbol),
-      h("span", { class: "visually-hidden" }, `, ${name}: `),
+      // A button's name does not take MathML in, so the symbol is also there as text.
+      h("span", { class: "visually-hidden" }, `${symbol.textContent}, ${name}: `),
       output,
     );
     cells.push({ element, output, live });
@@ -132,7 +133,7 @@ export function createFormula(root, visit) {
     for (const { output, live } of cells) setText(output, live(state));
     const text = badge(state);
     setText(check, text);
-    check.dataset.verdict = text[0] === "✓" ? "good" : text[0] === "✗" ? "bad" : "open";
+    setAttribute(check, "data-verdict", text[0] === "✓" ? "good" : text[0] === "✗" ? "bad" : "open");
   }
 
   return { draw };

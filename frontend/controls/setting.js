@@ -1,7 +1,7 @@
 // One live setting: a slider with an editable number, a choice, or a switch.
 
 import { NONE, settingText } from "../state/format.js";
-import { h, icon, setText } from "./dom.js";
+import { h, icon, setAttribute, setText } from "./dom.js";
 import { IDEA_OF_SETTING } from "./ideas.js";
 import { scaleOf } from "./scale.js";
 
@@ -51,7 +51,7 @@ export function createSetting(setting, send) {
       initial.disabled = locked !== null || isDefault;
       element.toggleAttribute("data-moved", !isDefault);
       element.toggleAttribute("data-pending", from !== null);
-      element.title = locked ?? setting.help;
+      setAttribute(element, "title", locked ?? setting.help);
       setText(note, from === null ? "" : `applies from update ${from}`);
     },
   };
@@ -117,6 +117,7 @@ function slider(setting, send) {
       return;
     }
     typing = false;
+    number.value = editable(value);
     send(value, true);
   }
 
@@ -143,10 +144,11 @@ function slider(setting, send) {
       }
       const position = String(scale.position(last));
       if (range.value !== position) range.value = position;
-      range.style.setProperty("--fill", String((range.valueAsNumber - scale.minimum) / (scale.maximum - scale.minimum)));
-      range.setAttribute("aria-valuetext", isOn ? settingText(value) : "off");
+      const fill = String((range.valueAsNumber - scale.minimum) / (scale.maximum - scale.minimum));
+      if (range.style.getPropertyValue("--fill") !== fill) range.style.setProperty("--fill", fill);
+      setAttribute(range, "aria-valuetext", isOn ? settingText(value) : "off");
       // Somebody who is typing keeps what they typed.
-      if (!typing) restore();
+      if (!typing && number.value !== editable(current)) restore();
     },
   };
 }

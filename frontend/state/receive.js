@@ -145,6 +145,6 @@ export function createReceiver(store) {
 function picture(frame) {
   return {
     header: /** @type {Picture["header"]} */ (frame.header),
-    image: /** @type {Uint8Array} */ (frame.arrays.image),
+    image: /** @type {Uint8Array | undefined} */ (frame.arrays.image) ?? null,
   };
 }
