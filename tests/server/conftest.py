@@ -1,13 +1,8 @@
 """Servers and pages for the tests of the wire."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from scope_page import Page, ServerProcess, wait_for
+from tests.server.scope_page import Page, ServerProcess, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +24,7 @@ def launch():
 
     yield start
     for server in started:
-        server.end()
+        server.kill()
 
 
 @pytest.fixture

@@ -14,16 +14,14 @@ import time
 import uuid
 from pathlib import Path
 
+from ppo_scope.probes import frame
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from ppo_scope.probes import frame
-
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+ROOT = Path(__file__).parents[2]
 LAUNCH = """
 import sys
-sys.path[:0] = [{here!r}, {backend!r}]
+sys.path[:0] = [{root!r}, {backend!r}]
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.server.serve import serve
 if __name__ == "__main__":
@@ -34,12 +32,10 @@ if __name__ == "__main__":
 class ServerProcess:
     """`serve` in a process of its own, with a worker of the test's choice."""
 
-    def __init__(self, worker="scripted_workers:obedient", *, paused=True, port=0):
+    def __init__(self, worker="obedient", *, paused=True, port=0):
         if ":" not in worker:
-            worker = f"scripted_workers:{worker}"
-        code = LAUNCH.format(
-            here=str(HERE), backend=str(ROOT / "backend"), port=port, paused=paused, worker=worker
-        )
+            worker = f"tests.server.scripted_workers:{worker}"
+        code = LAUNCH.format(root=str(ROOT), backend=str(ROOT / "backend"), port=port, paused=paused, worker=worker)
         self.process = subprocess.Popen(
             [sys.executable, "-c", code],
             stdout=subprocess.PIPE,
@@ -51,9 +47,7 @@ class ServerProcess:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.errors = []
-        self._error_reader = threading.Thread(
-            target=lambda: self.errors.extend(self.process.stderr), daemon=True
-        )
+        self._error_reader = threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True)
         self._error_reader.start()
         link = wait_for(self._link, 20)
         self.port, self.token = int(link[1]), link[2]
@@ -72,7 +66,7 @@ class ServerProcess:
         """(status, headers, body) of one request; no headers but the given ones and Host."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.putrequest(method, path, skip_host="Host" in headers)
+            connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
             data = json.dumps(body).encode() if isinstance(body, dict) else body
             if data is not None:
                 headers["Content-Length"] = str(len(data))
@@ -113,14 +107,29 @@ class ServerProcess:
                 self.process.kill()
                 self.process.wait()
                 raise
-        self._reader.join(5)
-        self._error_reader.join(5)
+        self._finish()
+
+    def kill(self):
+        """End it without waiting for the farewell, whatever its worker does."""
+        if self.process.poll() is None:
+            worker = self.worker_pid()
+            self.process.kill()
+            self.process.wait()
+            if worker is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(worker, signal.SIGKILL)
+        self._finish()
+
+    def _finish(self):
+        for reader, stream in ((self._reader, self.process.stdout), (self._error_reader, self.process.stderr)):
+            reader.join(5)
+            stream.close()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.end()
+        self.kill()
 
 
 class Page:
@@ -130,9 +139,7 @@ class Page:
         headers = {"Cookie": cookie} if cookie else {}
         self._open = contextlib.ExitStack()
         address = f"ws://{server.host}/ws"
-        connecting = connect(
-            address, origin=server.origin, additional_headers=headers, compression=None, max_size=None
-        )
+        connecting = connect(address, origin=server.origin, additional_headers=headers, compression=None, max_size=None)
         self.socket = self._open.enter_context(connecting)
         self.messages, self.frames, self.close_code = [], [], None
         self._news = threading.Condition()
@@ -159,9 +166,7 @@ class Page:
         except ConnectionClosed:
             pass
         with self._news:
-            self.close_code = (
-                self.socket.protocol.close_rcvd.code if self.socket.protocol.close_rcvd else 1006
-            )
+            self.close_code = self.socket.protocol.close_rcvd.code if self.socket.protocol.close_rcvd else 1006
             self._news.notify_all()
 
     def until(self, condition, timeout=5.0):
@@ -232,9 +237,7 @@ def wait_for(condition, timeout=5.0, every=0.02):
 
 def children(pid):
     """Direct children of a process."""
-    found = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True
-    ).stdout
+    found = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
     rows = (line.split() for line in found.splitlines())
     return [int(row[0]) for row in rows if int(row[1]) == pid and not row[2].startswith("Z")]
 

@@ -8,7 +8,6 @@ import sys
 import time
 
 import numpy as np
-
 from ppo_scope.probes import frame
 
 COLUMNS = ["loss", "applied"]

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from scope_page import Page
-
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.server.security import Secrets
 from ppo_scope.server.static import frontend
+
+from tests.server.scope_page import Page
 
 
 def test_the_token_becomes_a_strict_cookie_of_this_port(scripted):
@@ -59,7 +59,9 @@ def test_a_preflight_from_elsewhere_allows_nothing(scripted):
     assert not [name for name in headers if name.lower().startswith("access-control-")]
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8000", "0.0.0.0", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8000", "0.0.0.0", ""]
+)
 def test_other_hosts_are_refused(scripted, host):
     assert scripted.request("GET", "/api/runs", Host=host)[0] == 400
 
@@ -69,7 +71,14 @@ def test_a_tunnel_may_end_at_another_port(scripted):
         assert scripted.request("GET", "/api/runs", Host=host)[0] == 200
 
 
-TRAVERSALS = ["/../pyproject.toml", "/%2e%2e/pyproject.toml", "/..%2fpyproject.toml", "//etc/passwd", "/%00", "/net/../../x"]
+TRAVERSALS = [
+    "/../pyproject.toml",
+    "/%2e%2e/pyproject.toml",
+    "/..%2fpyproject.toml",
+    "//etc/passwd",
+    "/%00",
+    "/net/../../x",
+]
 
 
 @pytest.mark.parametrize("path", TRAVERSALS)
@@ -138,7 +147,11 @@ def test_what_is_not_there_says_so(scripted):
         status, _, answer = scripted.request("GET", path)
         assert status == 404
         assert json.loads(answer)["code"] == "not_found"
-    for path in (f"/api/runs/{run}/frames/x", f"/api/runs/{run}/series?from=x", f"/api/runs/{run}/series?format=csv"):
+    for path in (
+        f"/api/runs/{run}/frames/x",
+        f"/api/runs/{run}/series?from=x",
+        f"/api/runs/{run}/series?format=csv",
+    ):
         status, _, answer = scripted.request("GET", path)
         assert status == 422
         assert json.loads(answer)["code"] == "invalid"

@@ -5,8 +5,9 @@ import json
 import time
 
 import pytest
-from scope_page import Page
 from websockets.exceptions import ConnectionClosed
+
+from tests.server.scope_page import Page
 
 LEAD = '"id":"x","lease":1'
 MALFORMED = {

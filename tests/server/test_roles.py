@@ -4,16 +4,16 @@ import json
 
 import pytest
 from fastapi.routing import APIRoute, APIWebSocketRoute
-from scope_page import Page
-from starlette.routing import Mount
-from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
-
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.server import messages
 from ppo_scope.server.app import Setup, create_app
 from ppo_scope.server.roles import MESSAGES, ROUTES, STATIC, Access
 from ppo_scope.server.security import Secrets
+from starlette.routing import Mount
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.server.scope_page import Page
 
 
 @pytest.fixture
@@ -105,10 +105,7 @@ def test_the_websocket_as_nobody_and_viewer(scripted):
     assert websocket_status(scripted, Origin=f"https://{scripted.host}") == 403
     assert websocket_status(scripted, Origin="http://127.0.0.1:1") == 403
     assert websocket_status(scripted, Origin=f"http://localhost:{scripted.port}") == 403
-    assert (
-        websocket_status(scripted, Host="127.0.0.1.evil.example", Origin="http://127.0.0.1.evil.example")
-        == 400
-    )
+    assert websocket_status(scripted, Host="127.0.0.1.evil.example", Origin="http://127.0.0.1.evil.example") == 400
     # through a tunnel whose near end has another port
     assert websocket_status(scripted, Host="localhost:9", Origin="http://localhost:9") is None
     assert websocket_status(scripted, Host="[::1]:9", Origin="http://[::1]:9") is None

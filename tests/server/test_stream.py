@@ -3,9 +3,9 @@
 import time
 
 import numpy as np
-from scope_page import Page, wait_for
-
 from ppo_scope.probes import frame
+
+from tests.server.scope_page import Page, wait_for
 
 
 def step(page, count=1):
@@ -118,7 +118,13 @@ def test_restart_makes_a_new_run_with_the_settings_as_they_are(scripted, page, v
 
 def test_a_restart_that_does_not_fit_is_refused_and_the_run_lives_on(scripted, page):
     before = scripted.run()["id"]
-    for settings in ({"clip_range": "0.2"}, {"clip_range": True}, {"clip_range": 7}, {"nonsense": 1}, {"minibatches": 7}):
+    for settings in (
+        {"clip_range": "0.2"},
+        {"clip_range": True},
+        {"clip_range": 7},
+        {"nonsense": 1},
+        {"minibatches": 7},
+    ):
         error = page.ask("restart", settings=settings)
         assert error["code"] == "invalid"
         assert next(iter(settings)) in error["message"]

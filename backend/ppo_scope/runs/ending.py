@@ -66,13 +66,9 @@ def _killed(number: int, output: str) -> Cause:
     except ValueError:
         name = f"signal {number}"
     if number in {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE}:
-        remedy = (
-            "Compiled code crashed, usually the environment's or a driver's: see the detail; then restart."
-        )
+        remedy = "Compiled code crashed, usually the environment's or a driver's: see the detail; then restart."
         return Cause(f"The training process crashed ({name}).", output, remedy)
-    remedy = (
-        "Something outside of PPO Scope ended it. What was measured so far is kept; restart to train again."
-    )
+    remedy = "Something outside of PPO Scope ended it. What was measured so far is kept; restart to train again."
     return Cause(f"The training process was killed ({name}).", output, remedy)
 
 

@@ -58,9 +58,8 @@ class Table:
             ValueError: the rows have another width.
         """
         if rows.ndim != 2 or rows.shape[1] != self._block.shape[1]:
-            raise ValueError(
-                f"rows of shape {rows.shape} do not fit a table of {self._block.shape[1]} columns"
-            )
+            raise ValueError(f"rows of shape {rows.shape} do not fit a table of {self._block.shape[1]} columns")
+        self.dropped += max(0, len(rows) - self._limit)
         rows = rows[-self._limit :]
         length = self._length + len(rows)
         if length > self._limit:

@@ -1,7 +1,7 @@
 """The process that trains: started, fed with commands, drained of frames, and ended as a group.
 
-Nothing here knows what a frame means. The server's event loop is never blocked: a thread drains the process's pipes, another
-one writes to it.
+Nothing here knows what a frame means. The server's event loop is never blocked: a thread drains the process's pipes,
+another one writes to it.
 """
 
 from __future__ import annotations
@@ -53,13 +53,11 @@ class Receiver(Protocol):
 class TrainingProcess:
     """One process in a session of its own, and the pipes to it.
 
-    `worker` names a function `module:function` with the signature of `ppo_scope.runs.worker.main`; it is imported in the process
-    only, after its output has been redirected, so that a failing import leaves its words in `output`.
+    `worker` names a function `module:function` with the signature of `ppo_scope.runs.worker.main`; it is imported in
+    the process only, after its output has been redirected, so that a failing import leaves its words in `output`.
     """
 
-    def __init__(
-        self, run: str, settings: dict[str, Any], *, paused: bool, receiver: Receiver, worker: str
-    ) -> None:
+    def __init__(self, run: str, settings: dict[str, Any], *, paused: bool, receiver: Receiver, worker: str) -> None:
         context = multiprocessing.get_context("spawn")
         self._frames, frames = context.Pipe(duplex=False)
         commands, self._commands = context.Pipe(duplex=False)
@@ -107,7 +105,7 @@ class TrainingProcess:
     @property
     def output(self) -> str:
         """The tail of what the process printed, both streams."""
-        return b"".join(list(self._tail)).decode(errors="replace")
+        return b"".join(list(self._tail))[-OUTPUT_TAIL:].decode(errors="replace")
 
     def _read(self) -> None:
         sources: list[Connection[Any, Any]] = [self._frames, self._output]
@@ -178,7 +176,7 @@ def _enlarge(pipe: Connection[Any, Any]) -> None:
 
 @contextlib.contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """A process started inside ignores Ctrl-C in the terminal from its first moment: its server decides when it ends."""
+    """A process started inside ignores Ctrl-C in the terminal from the first: its server decides when it ends."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

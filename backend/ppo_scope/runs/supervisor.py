@@ -97,7 +97,7 @@ class Run:
         self.cause: dict[str, str] | None = None
         self.latest: dict[str, tuple[dict[str, Any], bytes]] = {}
         self.wants_pause = paused
-        self._position: dict[str, Any] = {name: 0 for name in POSITION} | {"phase": "ready"}
+        self._position: dict[str, Any] = dict.fromkeys(POSITION, 0) | {"phase": "ready"}
         self._reported = "starting"
         self._stop: int | None = None  # the snapshot that belongs to the state
         self._stalled = False
@@ -170,7 +170,10 @@ class Run:
         self._asked = True
         with contextlib.suppress(NotReading):
             self._process.send(b'{"type":"stop","id":"stop"}')
-        for patience, number in zip(PATIENCE, (signal.SIGTERM, signal.SIGKILL, None), strict=True):
+        asked, told, killed = PATIENCE
+        if self._stalled:
+            asked = 0.1  # it will not hear
+        for patience, number in zip((asked, told, killed), (signal.SIGTERM, signal.SIGKILL, None), strict=True):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._done.wait(), patience)
                 return
@@ -321,9 +324,7 @@ class _Inbox:
 class Supervisor:
     """The runs of one server: at most one is current, the older ones stay listed with their histories."""
 
-    def __init__(
-        self, listener: Listener, *, worker: str = DEFAULT_WORKER, stall_after: float = STALL_AFTER
-    ) -> None:
+    def __init__(self, listener: Listener, *, worker: str = DEFAULT_WORKER, stall_after: float = STALL_AFTER) -> None:
         self._listener = listener
         self._worker = worker
         self._stall_after = stall_after

@@ -24,9 +24,7 @@ FRAME = "application/octet-stream"
 MAX_ROWS = 50_000
 """Rows in one answer; a page fetches on from where it ends."""
 
-WRONG_TOKEN = (
-    "This link is not of this server, or of one that has ended. Use the one printed in the terminal."
-)
+WRONG_TOKEN = "This link is not of this server, or of one that has ended. Use the one printed in the terminal."
 
 Update = Annotated[int, Query(ge=0, le=2**53)]
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -82,10 +83,11 @@ async def _lifespan(hub: Hub, setup: Setup) -> AsyncIterator[None]:
 
 async def _explain_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if isinstance(error.detail, dict):
-        return JSONResponse(error.detail, error.status_code)
+    detail: Any = error.detail
+    if isinstance(detail, dict):
+        return JSONResponse(detail, error.status_code)
     code = ErrorCode.NOT_FOUND if error.status_code == HTTPStatus.NOT_FOUND else ErrorCode.INVALID
-    return JSONResponse({"code": code, "message": error.detail}, error.status_code, error.headers)
+    return JSONResponse({"code": code, "message": detail}, error.status_code, error.headers)
 
 
 async def _explain_invalid(request: Request, error: Exception) -> Response:

@@ -22,8 +22,9 @@ SEND_LIMIT = 10.0
 class Client:
     """What waits for one page.
 
-    Messages wait in a queue and are never dropped: a page that lets it overflow is closed, and resynchronises when it comes
-    back. Frames wait in one slot per kind, where a newer one replaces an older one: a slow page skips to the newest.
+    Messages wait in a queue and are never dropped: a page that lets it overflow is closed, and resynchronises when it
+    comes back. Frames wait in one slot per kind, where a newer one replaces an older one: a slow page skips to the
+    newest.
     """
 
     def __init__(self, websocket: WebSocket, role: Role) -> None:

@@ -48,8 +48,8 @@ def _secret() -> str:
 class Secrets:
     """What tells a controller from a viewer: the token of the printed link, exchanged once for a cookie.
 
-    Both are new with every start of the server. The port is part of the cookie's name because browsers share cookies between
-    ports.
+    Both are new with every start of the server. The port is part of the cookie's name because browsers share cookies
+    between ports.
     """
 
     port: int
@@ -97,9 +97,7 @@ class SameOrigin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 403."""
-        asks = scope["type"] == "websocket" or (
-            scope["type"] == "http" and scope["method"] not in SAFE_METHODS
-        )
+        asks = scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in SAFE_METHODS)
         if asks and not _same_origin(scope):
             refusal = JSONResponse({"code": ErrorCode.FORBIDDEN, "message": WRONG_ORIGIN}, 403)
             await refusal(scope, receive, send)

@@ -21,6 +21,7 @@ from ppo_scope.server.app import Setup, create_app, leave
 from ppo_scope.server.messages import MAX_BYTES
 from ppo_scope.server.security import LOOPBACK, Secrets
 from ppo_scope.server.static import frontend
+from ppo_scope.server.transport import WebSocketTransport
 
 DEFAULT_PORT = 8000
 PORTS_TRIED = 100
@@ -32,8 +33,9 @@ PING = 5.0
 """Seconds between two pings; a page is gone that leaves one unanswered for twice as long."""
 
 NOT_LOOPBACK = (
-    "{host} is not an address of this machine alone. Whoever reaches the dashboard may watch, so it listens on loopback only: "
-    "leave --host out, and reach it from another machine through an SSH tunnel (ssh -L {port}:127.0.0.1:{port} …)."
+    "{host} is not an address of this machine alone. Whoever reaches the dashboard may watch, so it listens on "
+    "loopback only: leave --host out, and reach it from another machine through an SSH tunnel "
+    "(ssh -L {port}:127.0.0.1:{port} …)."
 )
 
 
@@ -140,7 +142,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                ws="websockets-sansio",
+                ws=WebSocketTransport,
                 ws_max_size=MAX_BYTES,
                 ws_per_message_deflate=False,
                 ws_ping_interval=PING,
@@ -167,15 +169,15 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say goodbye, then stop."""
+        for server in self.servers:
+            server.close()  # who is told to leave shall not come back yet
         await leave(self._app)
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Ctrl-C and SIGTERM end the server, which is no error: unlike uvicorn's, this does not raise them again."""
-        before = {
-            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:

@@ -1,0 +1,114 @@
+"""What is kept of a run."""
+
+import numpy as np
+import pytest
+from ppo_scope.runs.history import RETIRED_SNAPSHOT_BYTES, History, Table
+
+COLUMNS = ["loss", "entropy"]
+
+
+def rows(first, count):
+    updates = np.arange(first, first + count, dtype=np.float64)
+    return np.stack([updates, -updates], axis=1)
+
+
+def episodes(*updates):
+    return np.array([[update, 10 * update, 1, 1] for update in updates], np.float64).reshape(-1, 4)
+
+
+@pytest.fixture
+def history():
+    history = History()
+    history.append_series(COLUMNS, 1, rows(1, 3), episodes(1, 1, 3))
+    history.append_series(COLUMNS, 4, rows(4, 997), episodes(4, 500, 1000))
+    return history
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "first", "last"),
+    [(None, None, 1, 1000), (3, 5, 3, 5), (0, 2, 1, 2), (999, 5000, 999, 1000), (1000, 1000, 1000, 1000)],
+)
+def test_a_slice_is_what_was_appended(history, start, end, first, last):
+    part = history.slice(start, end)
+    assert part.columns == tuple(COLUMNS)
+    assert part.first == first
+    assert np.array_equal(part.rows, rows(first, last - first + 1))
+    expected = [update for update in (1, 1, 3, 4, 500, 1000) if first <= update <= last]
+    assert part.episodes[:, 0].tolist() == expected
+
+
+@pytest.mark.parametrize(("start", "end"), [(1001, None), (5, 4), (2000, 3000)])
+def test_a_slice_of_nothing_is_empty(history, start, end):
+    part = history.slice(start, end)
+    assert part.rows.shape == (0, 2)
+    assert part.episodes.shape == (0, 4)
+
+
+def test_a_slice_may_be_limited_and_goes_on_where_it_ended(history):
+    collected, start = [], None
+    while len((part := history.slice(start, limit=300)).rows):
+        assert len(part.rows) <= 300
+        collected.append(part.rows)
+        start = part.first + len(part.rows)
+    assert np.array_equal(np.concatenate(collected), rows(1, 1000))
+
+
+def test_an_empty_history_has_empty_slices():
+    part = History().slice(1, 5)
+    assert len(part.rows) == len(part.episodes) == 0
+
+
+def test_a_slice_is_a_copy(history):
+    history.slice().rows[:] = 7
+    assert np.array_equal(history.slice(1, 3).rows, rows(1, 3))
+
+
+def test_rows_that_do_not_follow_are_refused(history):
+    for first in (1000, 1002):
+        with pytest.raises(ValueError, match="last one was 1000"):
+            history.append_series(COLUMNS, first, rows(first, 1), episodes())
+    with pytest.raises(ValueError, match="columns"):
+        history.append_series(["loss"], 1001, rows(1001, 1)[:, :1], episodes())
+    with pytest.raises(ValueError, match="do not fit"):
+        history.append_series(COLUMNS, 1001, rows(1001, 1)[:, :1], episodes())
+    assert history.last == 1000
+
+
+def test_beyond_its_bound_the_older_half_goes():
+    history = History(max_rows=100)
+    for first in range(1, 1001):
+        history.append_series(COLUMNS, first, rows(first, 1), episodes())
+        assert history.last == first
+        assert history.last - history.first + 1 == len(history.slice().rows) <= 100
+    assert history.last - history.first + 1 >= 50
+    assert np.array_equal(history.slice().rows, rows(history.first, 1001 - history.first))
+
+
+@pytest.mark.parametrize("size", [1, 7, 10, 25])
+def test_a_table_keeps_the_newest(size):
+    table, limit = Table(1, 10), 10
+    for first in range(0, 200, size):
+        table.append(np.arange(first, first + size, dtype=float)[:, None])
+        kept = table.rows[:, 0]
+        assert len(kept) <= limit
+        assert kept[-1] == first + size - 1
+        assert np.array_equal(np.diff(kept), np.ones(len(kept) - 1))
+        assert kept[0] == table.dropped
+
+
+def test_snapshots_are_kept_within_their_bytes():
+    history = History(snapshot_bytes=1000)
+    for update in range(1, 21):
+        history.keep_snapshot(update, bytes(100))
+    assert history.snapshot(10) is None
+    assert [update for update in range(1, 21) if history.snapshot(update)] == list(range(11, 21))
+    history.keep_snapshot(20, bytes(500))  # again, larger
+    assert [update for update in range(1, 21) if history.snapshot(update)] == list(range(15, 21))
+
+
+def test_a_retired_run_keeps_few_snapshots():
+    history = History()
+    for update in range(20):
+        history.keep_snapshot(update, bytes(RETIRED_SNAPSHOT_BYTES // 4))
+    history.retire()
+    assert [update for update in range(20) if history.snapshot(update)] == [16, 17, 18, 19]

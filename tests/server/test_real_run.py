@@ -1,0 +1,96 @@
+"""The wire with the real training process at its other end."""
+
+import os
+import signal
+
+import pytest
+from ppo_scope.probes import frame
+
+from tests.server.scope_page import Page, ServerProcess, wait_for
+
+
+@pytest.fixture(scope="module")
+def real():
+    with ServerProcess("ppo_scope.runs.worker:main") as server:
+        wait_for(lambda: server.run()["state"] == "paused", timeout=60)
+        yield server
+
+
+@pytest.fixture
+def page(real):
+    with Page(real, cookie=real.cookie()) as page:
+        page.wait("lease", holder=True)
+        page.wait("state")
+        yield page
+
+
+def test_three_steps_are_three_updates(real, page):
+    start = real.run()["update"]
+    for expected in range(start + 1, start + 4):
+        mark = len(page.messages)
+        assert page.ask("step", size="update")["type"] == "ack"
+        state = page.wait("state", state="paused", since=mark, timeout=10)
+        assert state["update"] == expected
+        belonging = page.until(lambda s=state: [h for h in page.headers("snapshot") if h["sequence"] == s["sequence"]])
+        assert belonging[0]["update"] == expected
+    series = real.get(f"/api/runs/{real.run()['id']}/series")
+    assert series["first"] + len(series["rows"]) - 1 == start + 3
+    assert real.request("GET", f"/api/runs/{real.run()['id']}/frames/{start + 2}")[0] == 200
+
+
+WRONG = [
+    ("clip_range", "0.1"),
+    ("clip_range", True),
+    ("clip_range", -0.1),
+    ("clip_range", None),
+    ("clip_range", [0.1]),
+    ("clip_range", {"value": 0.1}),
+    ("learning_rate", 1e308),
+    ("epochs", 2.5),
+    ("epochs", 10**30),
+    ("anneal_learning_rate", 1),
+    ("normalize_advantages", "sometimes"),
+    ("num_envs", 4),
+    ("nonsense", 1),
+    ("__class__", 1),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_value_that_does_not_fit_is_refused_and_harms_nothing(real, page, name, value):
+    before = real.run()
+    error = page.ask("set", name=name, value=value)
+    assert error["code"] == "invalid"
+    assert name in error["message"]
+    assert "\n" not in error["message"]
+    after = real.run()
+    assert (after["settings"], after["pending"], after["state"]) == (before["settings"], {}, "paused")
+
+
+def test_a_setting_waits_for_the_next_update(real, page):
+    assert page.ask("set", name="clip_range", value=0.3)["type"] == "ack"
+    wait_for(lambda: real.run()["pending"] == {"clip_range": 0.3})
+    assert page.ask("step", size="update")["type"] == "ack"
+    change = page.wait("change", timeout=10)
+    run = wait_for(lambda: (found := real.run())["settings"]["clip_range"] == 0.3 and found)
+    assert run["pending"] == {}
+    assert change["old"] == 0.2
+    assert change["update"] == run["update"] or change["update"] == run["update"] + 1
+    page.until(lambda: page.headers("snapshot")[-1]["settings"]["clip_range"] == 0.3, timeout=10)
+
+
+def test_watched_probes_appear_in_the_snapshot(page):
+    page.ask("watch", led=False, probes=["ratio", "samples"])
+    page.until(lambda: {"ratio_counts", "region"} <= set(page.headers("snapshot")[-1]["arrays"]))
+    header, arrays = frame.decode([raw for _, raw in page.frames if frame.header(raw)["kind"] == "snapshot"][-1])
+    assert arrays["region"].shape == tuple(header["arrays"]["region"]["shape"])
+
+
+def test_a_killed_training_is_told_within_a_second(real, page):
+    assert page.ask("play")["type"] == "ack"
+    os.kill(real.worker_pid(), signal.SIGKILL)
+    state = page.wait("state", state="killed", timeout=1)
+    assert "SIGKILL" in state["cause"]["summary"]
+    assert page.ask("restart", settings={}, timeout=10)["type"] == "ack"
+    page.wait("state", run=real.run()["id"], state="running", timeout=60)
+    assert page.ask("pause")["type"] == "ack"
