@@ -1,10 +1,13 @@
 // The panels, in their default order.
 
+import { advantages } from "./advantages.js";
 import { environment } from "./environment.js";
+import { losses } from "./losses.js";
 import { mask } from "./mask.js";
 import { ratio } from "./ratio.js";
+import { returns } from "./returns.js";
 
 /** @import { Panel } from "../types.js" */
 
 /** @type {Panel[]} */
-export const panels = [environment, ratio, mask];
+export const panels = [environment, returns, ratio, mask, advantages, losses];

@@ -21,10 +21,10 @@
  * @property {(x: number, y: number) => Cell | null} at the sample under a point
  */
 
-const NARROWEST = 3; // CSS pixels that a cell needs to be seen
+const NARROWEST = 2; // CSS pixels that a cell needs to be seen
 const LOWEST = 3;
 const TALLEST = 30;
-const MARGIN = { left: 46, right: 6, top: 10, bottom: 36 };
+const MARGIN = { left: 42, right: 6, top: 6, bottom: 34 };
 
 /**
  * @param {Pick<Canvas, "width" | "height" | "ratio">} canvas

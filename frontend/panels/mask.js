@@ -17,7 +17,7 @@ import { holds, matrix, scopeInWords } from "./snapshot.js";
 export const mask = {
   name: "Clip mask",
   title: "Clip mask",
-  hint: "One cell per sample, environments × time: which gradients flow, and which the clip holds back",
+  hint: "Every sample: does its gradient flow, or is it held?",
   ideas: ["clip", "ratio"],
   probes: ["samples"],
   mount,
@@ -39,12 +39,12 @@ function mount(body, context) {
   element.setAttribute("aria-label", "Clip mask. The arrow keys go from sample to sample.");
   element.dataset.arrows = ""; // they are not the page's to step with while this has the focus
   const write = readout(body, [
-    { label: "inside", swatch: "swatch-inside", title: "|r − 1| ≤ ε: the policy gradient flows" },
-    { label: "held", swatch: "swatch-held", title: "The clip has set the policy gradient to zero" },
-    { label: "pulled back", swatch: "swatch-pulledBack", title: "Outside of 1 ± ε, but the gradient flows at full size" },
-    { label: "not trained", swatch: "swatch-notTrained", title: "No transition: the environment was being reset" },
-    { label: "terminated", swatch: "swatch-terminated", title: "Episodes that ended by themselves" },
-    { label: "truncated", swatch: "swatch-truncated", title: "Episodes that were cut off, mostly by a time limit" },
+    { label: "inside", swatch: "swatch-inside", room: 4, title: "|r − 1| ≤ ε: the policy gradient flows" },
+    { label: "held", swatch: "swatch-held", room: 4, title: "The clip has set the policy gradient to zero" },
+    { label: "pulled back", swatch: "swatch-pulledBack", room: 4, title: "Outside of 1 ± ε, but the gradient flows at full size" },
+    { label: "not trained", swatch: "swatch-notTrained", room: 4, title: "No transition: the environment was being reset" },
+    { label: "terminated", swatch: "swatch-terminated", room: 4, title: "Episodes that ended by themselves" },
+    { label: "truncated", swatch: "swatch-truncated", room: 4, title: "Episodes that were cut off, mostly by a time limit" },
   ]);
 
   /** @type {Snapshot | null} */

@@ -3,33 +3,65 @@
 
 /** @typedef {readonly [number, number]} Range */
 
-const SHRINK = 0.25; // of the range: below that the data have become too small to be read
+/** @type {Range} */
+const NOTHING = [Infinity, -Infinity];
+const SHRINK = 0.35; // of the range: data that fill less than that are worth a new one
 const DIVISIONS = 5;
+const PATIENCE = 40; // draws
+
+export class SteadyRange {
+  /** @type {Range | null} */ #range = null;
+  #seen = NOTHING;
+  #draws = 0;
+
+  /**
+   * The range to show [low, high] in.
+   *
+   * @param {number} low
+   * @param {number} high
+   * @param {number} patience after how many draws a range that has become too large is given up
+   * @returns {Range}
+   */
+  fit(low, high, patience = PATIENCE) {
+    if (!Number.isFinite(low) || !Number.isFinite(high)) return this.#range ?? [0, 1];
+    this.#seen = [Math.min(this.#seen[0], low), Math.max(this.#seen[1], high)];
+    this.#draws += 1;
+    const held = this.#range;
+    const rest = this.#draws >= patience;
+    const needed = this.#seen[1] - this.#seen[0];
+    const leaves = !held || low < held[0] || high > held[1];
+    if (leaves || (rest && needed < SHRINK * (held[1] - held[0]))) this.#range = round(this.#seen);
+    if (rest) this.forget();
+    return /** @type {Range} */ (this.#range);
+  }
+
+  /** What was seen so far no longer counts. */
+  forget() {
+    this.#seen = NOTHING;
+    this.#draws = 0;
+  }
+
+  /** Something else is shown from now on. */
+  reset() {
+    this.forget();
+    this.#range = null;
+  }
+}
 
 /**
  * The next of …, 1, 2, 5, 10, 20, 50, …
  *
  * @param {number} value greater than 0
  */
-export function roundUp(value) {
+function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   const step = [1, 2, 5, 10].find((candidate) => value <= candidate * power * (1 + 1e-9)) ?? 10;
   return step * power;
 }
 
-/**
- * The range to show [low, high] in: the one held so far if it serves, else a round one.
- *
- * @param {Range | null} held
- * @param {number} low
- * @param {number} high
- * @returns {Range}
- */
-export function steady(held, low, high) {
-  if (!Number.isFinite(low) || !Number.isFinite(high)) return held ?? [0, 1];
-  const needed = high - low;
-  if (held && low >= held[0] && high <= held[1] && needed >= SHRINK * (held[1] - held[0])) return held;
-  const unit = roundUp((needed || Math.abs(high) || 1) / DIVISIONS);
+/** @param {Range} range @returns {Range} the smallest with round ends around it */
+function round([low, high]) {
+  const unit = roundUp((high - low || Math.abs(high) || 1) / DIVISIONS);
   const bottom = Math.floor(low / unit + 1e-9) * unit;
   const top = Math.ceil(high / unit - 1e-9) * unit;
   return top > bottom ? [bottom, top] : [bottom, bottom + unit];

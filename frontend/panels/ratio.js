@@ -1,10 +1,11 @@
 // Ratio histogram: how far the policy has moved away from the one that collected, sample by sample.
 
 import { count, fixed, percent } from "../state/format.js";
+import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { outline } from "./curves.js";
-import { steady } from "./ranges.js";
+import { SteadyRange } from "./ranges.js";
 import { readout } from "./readout.js";
 import { STACKED } from "./regions.js";
 import { holds, scalar, scopeInWords, setting } from "./snapshot.js";
@@ -27,7 +28,7 @@ import { holds, scalar, scopeInWords, setting } from "./snapshot.js";
 export const ratio = {
   name: "Ratio histogram",
   title: "Ratio histogram",
-  hint: "How much more likely each action is now than when it was sampled: r = π_θ / π_old",
+  hint: "How much likelier is each action now? r = π_θ / π_old",
   ideas: ["ratio", "clip"],
   probes: ["ratio"],
   mount,
@@ -41,19 +42,19 @@ function mount(body, context) {
     { label: "held", swatch: "swatch-held", title: "Share whose policy gradient the clip has set to zero" },
     { label: "pulled back", swatch: "swatch-pulledBack", title: "Share outside of 1 ± ε whose gradient flows" },
     { label: "clip fraction", title: "Share with |r − 1| > ε: held and pulled back together" },
-    { label: "r", title: "Smallest and largest r; clipping does not bound it" },
+    { label: "r", room: 12, title: "Smallest and largest r; clipping does not bound it" },
   ]);
-  /** @type {Range | null} */
-  let heights = null;
+  const acrossRange = new SteadyRange();
+  const upRange = new SteadyRange();
 
   return {
     needs: ["snapshot", "theme"],
     ready: (state) => holds(state, "ratio_counts"),
-    draw({ snapshot }) {
+    draw(state) {
+      const { snapshot } = state;
       if (!snapshot) return;
       const histogram = read(snapshot);
       const stacked = stack(histogram);
-      heights = steady(heights, 0, Math.max(...stacked[2], 0.01) * 1.12);
       const share = (/** @type {number} */ n) => percent(histogram.total ? n / histogram.total : null);
       const [inside, held, pulledBack] = histogram.totals;
       const [low, high] = histogram.extremes.map((r) => fixed(r, 2));
@@ -63,11 +64,14 @@ function mount(body, context) {
       dataset.update = String(snapshot.header.update);
       dataset.samples = String(histogram.total);
       const { limit, bins } = histogram;
+      // Stepping begins with a spike at 1, which must not dwarf what follows.
+      const patience = runsFreely(state) ? undefined : 1;
+      const across = acrossRange.fit(-limit, limit);
       const bars = stacked.map((tops, region) => ({ ...outline(tops, -limit, limit), customdata: [0, ...bins[region], 0] }));
       return chart.draw(bars, {
-        xaxis: { range: [-limit, limit], ...ticks(limit) },
-        yaxis: { range: heights },
-        ...marks(histogram, context.theme()),
+        xaxis: { range: across, ...ticks(across[1]) },
+        yaxis: { range: upRange.fit(0, Math.max(...stacked[2], 0.01) * 1.12, patience) },
+        ...marks(histogram, across[1], context.theme()),
       });
     },
     resize: () => chart.resize(),
@@ -110,14 +114,21 @@ function band(clipRange) {
   return clipRange === null ? [NaN, NaN] : [Math.log(Math.max(0, 1 - clipRange)), Math.log(1 + clipRange)];
 }
 
-/** The band 1 ± ε as far as the axis shows it, its edges, and what they are. @param {Histogram} histogram @param {Theme} theme */
-function marks({ limit, clipRange, outside }, theme) {
+/**
+ * The band 1 ± ε as far as the axis shows it, its edges, and what they are.
+ *
+ * @param {Histogram} histogram
+ * @param {number} limit of the axis
+ * @param {Theme} theme
+ */
+function marks({ clipRange, outside }, limit, theme) {
   const [low, high] = band(clipRange);
   const upright = { type: "line", yref: "paper", y0: 0, y1: 1, layer: "above" };
   const line = { color: theme.policy, width: 1.5, dash: "dash" };
+  const [atLow, atHigh] = high > 0.35 * limit ? ["left", "right"] : ["right", "left"]; // where there is room
   const edges = [
-    { at: low, text: `1−ε = ${fixed(1 - Number(clipRange), 2)}`, xanchor: "right" },
-    { at: high, text: `1+ε = ${fixed(1 + Number(clipRange), 2)}`, xanchor: "left" },
+    { at: low, text: `1−ε = ${fixed(1 - Number(clipRange), 2)}`, xanchor: atLow },
+    { at: high, text: `1+ε = ${fixed(1 + Number(clipRange), 2)}`, xanchor: atHigh },
   ].filter(({ at }) => Math.abs(at) < limit);
   const label = { showarrow: false, yref: "paper", font: { size: 12 } };
   const beyond = [

@@ -6,6 +6,7 @@ import { h, setText } from "../controls/dom.js";
  * @typedef {object} Item
  * @property {string} label
  * @property {string} [swatch] class of a colour sample before the label
+ * @property {number} [room] characters that the number may have
  * @property {string} [title] what the number is, in a sentence
  */
 
@@ -15,7 +16,7 @@ import { h, setText } from "../controls/dom.js";
  * @returns {(values: string[]) => void} writes the numbers, in the order of the items
  */
 export function readout(parent, items) {
-  const numbers = items.map(() => h("dd"));
+  const numbers = items.map(({ room = 6 }) => h("dd", { style: `min-width: ${room}ch` }));
   const pairs = items.map(({ label, swatch, title }, index) => {
     const sample = swatch ? h("span", { class: `swatch ${swatch}`, "aria-hidden": "true" }) : null;
     return h("div", { title }, h("dt", {}, sample, label), numbers[index]);

@@ -1,0 +1,188 @@
+// Advantages: how much better each action turned out than the critic expected, raw and as the loss uses it.
+
+import { h, setText } from "../controls/dom.js";
+import { fixed, number, percent } from "../state/format.js";
+import { Chart, axisTitle } from "./chart.js";
+import { fade } from "./colours.js";
+import { outline, thin } from "./curves.js";
+import { SteadyRange, extent } from "./ranges.js";
+import { holds, matrix, scalar, scopeInWords } from "./snapshot.js";
+
+/** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
+
+/** @type {Panel} */
+export const advantages = {
+  name: "Advantages",
+  title: "Advantages",
+  hint: "Â: better or worse than the critic expected?",
+  ideas: ["advantage", "value"],
+  probes: ["advantages", "values", "samples"],
+  mount,
+};
+
+/** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
+function mount(body, context) {
+  const flipped = h("span", { title: "Normalising subtracts the mean, and so changes the sign of some advantages" });
+  const select = h("select", { onchange: () => context.redraw() });
+  const chart = new Chart(body, { name: advantages.name, traces, layout }, context);
+  body.append(h("div", { class: "choice" }, h("label", {}, "Environment", select), flipped));
+  let offered = "";
+  const ranges = {
+    values: new SteadyRange(),
+    rewards: new SteadyRange(),
+    raw: new SteadyRange(),
+    used: new SteadyRange(),
+    rawShare: new SteadyRange(),
+    usedShare: new SteadyRange(),
+  };
+
+  /** @param {Snapshot} snapshot @returns {number} the row to show */
+  function chosenRow(snapshot) {
+    const environments = [...(snapshot.arrays.environments ?? [0])];
+    const offer = environments.join();
+    if (offer !== offered) {
+      const before = Number(select.value);
+      select.replaceChildren(...environments.map((name) => h("option", { value: name }, String(name))));
+      if (environments.includes(before)) select.value = String(before);
+      offered = offer;
+    }
+    return Math.max(0, environments.indexOf(Number(select.value)));
+  }
+
+  return {
+    needs: ["snapshot", "theme"],
+    ready: (state) => holds(state, "reward"),
+    draw({ snapshot }) {
+      if (!snapshot) return;
+      const time = overTime(snapshot, chosenRow(snapshot));
+      const raw = histogram(snapshot, "advantage");
+      const used = histogram(snapshot, "advantage_used");
+      setText(flipped, `signs flipped: ${percent(scalar(snapshot, "flipped_fraction"))}`);
+      return chart.draw(
+        [raw.bars, used.bars, thin(time.step, time.value), thin(time.step, time.target), thin(time.step, time.advantage), thin(time.step, time.reward), time.terminated, time.truncated],
+        {
+          xaxis: { range: ranges.raw.fit(...raw.range) },
+          xaxis2: { range: ranges.used.fit(...used.range) },
+          xaxis3: { range: [0, time.step.length] },
+          yaxis: { range: ranges.rawShare.fit(0, raw.top) },
+          yaxis2: { range: ranges.usedShare.fit(0, used.top) },
+          yaxis3: { range: ranges.values.fit(...spanning(time.value, time.target)) },
+          yaxis4: { range: ranges.rewards.fit(...spanning(time.advantage, time.reward)) },
+        },
+      );
+    },
+    resize: () => chart.resize(),
+    summary: ({ snapshot }) => (snapshot ? inWords(snapshot) : ""),
+  };
+}
+
+/** From 0 or the smallest to 0 or the largest value. @param {...ArrayLike<number>} columns @returns {[number, number]} */
+function spanning(...columns) {
+  const [low, high] = extent(...columns, [0]);
+  return [low, high];
+}
+
+/** @param {Snapshot} snapshot @param {"advantage" | "advantage_used"} name */
+function histogram(snapshot, name) {
+  const counts = snapshot.arrays[`${name}_counts`] ?? [];
+  const low = scalar(snapshot, `${name}_low`) ?? -1;
+  const high = scalar(snapshot, `${name}_high`) ?? 1;
+  const total = Array.from(counts).reduce((sum, n) => sum + n, 0);
+  const shares = Array.from(counts, (n) => n / total);
+  const bars = counts.length ? outline(shares, low, high) : { x: [], y: [] };
+  const range = /** @type {[number, number]} */ ([low, high]);
+  return { bars, range, top: Math.max(0.01, ...shares) };
+}
+
+/**
+ * What happened in one environment; gaps where a step is no transition.
+ *
+ * @param {Snapshot} snapshot
+ * @param {number} row
+ */
+function overTime(snapshot, row) {
+  const trained = column(snapshot, "region", row).map((code) => (code === 0 ? NaN : 0));
+  /** @param {string} name */
+  const known = (name) => column(snapshot, name, row).map((value, step) => value + (trained[step] ?? 0));
+  const ends = column(snapshot, "episode_end", row);
+  const reward = known("reward");
+  return {
+    step: reward.map((_, step) => step),
+    reward,
+    value: known("value"),
+    target: known("value_target"),
+    advantage: known("advantage"),
+    terminated: uprights(ends, 1),
+    truncated: uprights(ends, 2),
+  };
+}
+
+/** @param {Snapshot} snapshot @param {string} name @param {number} row @returns {number[]} */
+function column(snapshot, name, row) {
+  const found = matrix(snapshot, name);
+  return found ? [...found.values.subarray(row * found.columns, (row + 1) * found.columns)] : [];
+}
+
+/** One line from the bottom to the top for each step with that end. @param {number[]} ends @param {number} kind */
+function uprights(ends, kind) {
+  const at = ends.flatMap((end, step) => (end === kind ? [step] : []));
+  return { x: at.flatMap((step) => [step + 0.5, step + 0.5, NaN]), y: at.flatMap(() => [0, 1, NaN]) };
+}
+
+/** @param {Theme} theme */
+function traces(theme) {
+  const bars = { mode: "lines", fill: "tozeroy", hoverinfo: "x+y" };
+  const { advantage, value, inkSoft, ink } = theme;
+  /** @param {string} word */
+  const hover = (word) => ({ hovertemplate: `${word} %{y:.3~g}<extra></extra>` });
+  const share = { hovertemplate: "%{y:.1%}<extra></extra>" };
+  const time = { mode: "lines", xaxis: "x3" };
+  return [
+    { ...bars, ...share, line: { shape: "hvh", width: 1, color: advantage }, fillcolor: fade(advantage, 0.45) },
+    { ...bars, ...share, line: { shape: "hvh", width: 1, color: advantage }, fillcolor: fade(advantage, 0.45), xaxis: "x2", yaxis: "y2" },
+    { ...time, ...hover("V"), yaxis: "y3", line: { color: value, width: 1.75 } },
+    { ...time, ...hover("V_targ"), yaxis: "y3", line: { color: value, width: 1.5, dash: "dot" } },
+    { ...time, ...hover("Â"), yaxis: "y4", fill: "tozeroy", line: { shape: "hvh", color: advantage, width: 1 }, fillcolor: fade(advantage, 0.35) },
+    { ...time, ...hover("R"), yaxis: "y4", line: { color: inkSoft, width: 1.25 } },
+    { ...time, yaxis: "y5", line: { color: ink, width: 1 }, hoverinfo: "skip" },
+    { ...time, yaxis: "y5", line: { color: ink, width: 1, dash: "dash" }, hoverinfo: "skip" },
+  ];
+}
+
+/** @param {Theme} theme */
+function layout(theme) {
+  const zero = { zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 };
+  const quiet = { showticklabels: false, showgrid: false };
+  const label = { showarrow: false, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom" };
+  return {
+    margin: { l: 38, r: 10, t: 18, b: 36 },
+    xaxis: { domain: [0, 0.47], anchor: "y", nticks: 5, ...zero },
+    yaxis: { domain: [0.76, 1], ...quiet },
+    xaxis2: { domain: [0.53, 1], anchor: "y2", nticks: 5, ...zero },
+    yaxis2: { domain: [0.76, 1], anchor: "x2", ...quiet },
+    xaxis3: { anchor: "y4", title: axisTitle("step t of the rollout"), nticks: 6 },
+    yaxis3: { domain: [0.32, 0.52], anchor: "x3", nticks: 3, ...zero },
+    yaxis4: { domain: [0, 0.2], anchor: "x3", nticks: 3, ...zero },
+    yaxis5: { domain: [0, 0.52], anchor: "x3", range: [0, 1], visible: false, fixedrange: true },
+    annotations: [
+      { ...label, x: 0, y: 1, text: "Â raw" },
+      { ...label, x: 0.53, y: 1, text: "Â as used in the loss" },
+      { ...label, x: 0, y: 0.52, text: coloured("V (line), V<sub>targ</sub> (dots)", theme.value) },
+      { ...label, x: 0, y: 0.2, text: `${coloured("Â raw (area)", theme.advantage)}, reward R (line)` },
+    ],
+  };
+}
+
+/** @param {string} text @param {string} colour */
+const coloured = (text, colour) => `<span style="color:${colour}">${text}</span>`;
+
+/** @param {Snapshot} snapshot */
+function inWords(snapshot) {
+  const raw = scalar(snapshot, "advantage_mean");
+  const spread = scalar(snapshot, "advantage_std");
+  return (
+    `Raw advantages of the rollout: mean ${number(raw)}, deviation ${number(spread)}. Histograms: ${scopeInWords(snapshot)}. ` +
+    `Normalising flips ${percent(scalar(snapshot, "flipped_fraction"))} of the signs; as used they span ` +
+    `${fixed(scalar(snapshot, "advantage_used_low"), 1)} to ${fixed(scalar(snapshot, "advantage_used_high"), 1)}.`
+  );
+}

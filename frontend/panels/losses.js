@@ -1,0 +1,159 @@
+// Loss components: what the loss is made of, over updates and inside the current one.
+
+import { h } from "../controls/dom.js";
+import { number } from "../state/format.js";
+import { Chart, axisTitle } from "./chart.js";
+import { fade } from "./colours.js";
+import { signedLog, stairs, thin } from "./curves.js";
+import { SteadyRange, extent } from "./ranges.js";
+import { readout } from "./readout.js";
+import { matrix, scalar, scopeInWords } from "./snapshot.js";
+
+/** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
+/** @import { Range } from "./ranges.js" */
+
+/** @typedef {{ to: (value: number) => number, ticks?: (range: readonly [number, number], most?: number) => number[] }} Scale */
+
+const TERMS = /** @type {const} */ ([
+  { column: "policy_loss", symbol: "L_PG", colour: "policy", swatch: "swatch-policy" },
+  { column: "value_term", symbol: "c₁·L_VF", colour: "value", swatch: "swatch-value" },
+  { column: "entropy_term", symbol: "−c₂·S", colour: "entropy", swatch: "swatch-entropy" },
+  { column: "loss", symbol: "L", colour: "loss", swatch: "swatch-loss" },
+]);
+/** Lines differ by more than their colour. */
+const DASHES = { policy: "solid", value: "longdash", entropy: "dot", loss: "solid" };
+
+/** @type {{ [name: string]: Scale }} */
+const SCALES = { "signed log": signedLog, linear: { to: (value) => value } };
+
+/** @type {Panel} */
+export const losses = {
+  name: "Loss components",
+  title: "Loss components",
+  hint: "L = L_PG + c₁·L_VF − c₂·S, each term with its sign",
+  ideas: ["loss", "policy", "value", "entropy"],
+  probes: ["minibatches"],
+  mount,
+};
+
+/** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
+function mount(body, context) {
+  const select = h("select", { onchange: () => rescale() }, ...Object.keys(SCALES).map((name) => h("option", {}, name)));
+  const chart = new Chart(body, { name: losses.name, traces, layout }, context);
+  const footer = h("div", { class: "footer" });
+  body.append(footer);
+  const write = readout(footer, TERMS.map(({ symbol, swatch }) => ({ label: symbol, swatch, title: "In the minibatch, or the mean over the minibatches, that is shown" })));
+  footer.append(h("div", { class: "choice" }, h("label", {}, "Scale", select)));
+  const acrossRange = new SteadyRange();
+  const upRange = new SteadyRange();
+  /** @type {string | null} */
+  let run = null;
+
+  function rescale() {
+    upRange.reset();
+    context.redraw();
+  }
+
+  return {
+    needs: ["series", "snapshot", "theme"],
+    ready: ({ series, snapshot }) => (series.length || rows(snapshot)?.rows ? true : "the first loss"),
+    draw(state) {
+      const { series, snapshot } = state;
+      if (state.run?.id !== run) [acrossRange, upRange].forEach((range) => range.reset());
+      run = state.run?.id ?? null;
+      const { to, ticks } = SCALES[select.value];
+      const past = overUpdates(series);
+      const inside = insideUpdate(snapshot);
+      const [low, high] = extent([0], ...[...past, ...inside.curves].map(({ y }) => y));
+      const up = upRange.fit(to(low), to(high));
+      const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
+      write(TERMS.map(({ column }) => number(snapshot && scalar(snapshot, column))));
+      const curves = [...past.map((curve) => stairs(curve)), ...inside.curves.map((curve) => stairs(curve))];
+      return chart.draw(
+        [...curves.map(({ x, y }) => ({ x, y: y.map(to), customdata: y })), mark(inside.current, up)],
+        {
+          xaxis: { range: across },
+          xaxis2: { range: [0.5, inside.planned + 0.5], ...epochs(snapshot) },
+          yaxis: { range: up, ...labels(ticks, up) },
+        },
+      );
+    },
+    resize: () => chart.resize(),
+    summary: ({ snapshot }) => (snapshot ? inWords(snapshot) : ""),
+  };
+}
+
+/** @param {SeriesView} series */
+function overUpdates(series) {
+  const updates = Array.from({ length: series.length }, (_, index) => series.first + index);
+  return TERMS.map(({ column }) => thin(updates, series.column(column)));
+}
+
+/** @param {Snapshot | null} snapshot */
+const rows = (snapshot) => snapshot && matrix(snapshot, "minibatches");
+
+/** @param {Snapshot | null} snapshot */
+function insideUpdate(snapshot) {
+  const table = rows(snapshot);
+  if (!snapshot || !table) return { curves: TERMS.map(() => ({ x: [], y: [] })), current: null, planned: 16 };
+  const { header } = snapshot;
+  const count = Array.from({ length: table.rows }, (_, index) => index + 1);
+  const curves = TERMS.map(({ column }) => {
+    const at = (header.minibatch_columns ?? []).indexOf(column);
+    return { x: count, y: count.map((_, row) => (at < 0 ? NaN : table.values[row * table.columns + at])) };
+  });
+  const current = header.scope === "minibatch" ? (header.epoch - 1) * header.minibatches + header.minibatch : null;
+  return { curves, current, planned: Math.max(table.rows, header.epochs * header.minibatches) };
+}
+
+/** The place of the current minibatch. @param {number | null} current @param {Range} up */
+function mark(current, [low, high]) {
+  if (current === null) return { x: [], y: [], customdata: [] };
+  const [left, right] = [current - 0.5, current + 0.5];
+  return { x: [left, left, right, right], y: [low, high, high, low], customdata: [] };
+}
+
+/** A tick at the first minibatch of each epoch. @param {Snapshot | null} snapshot */
+function epochs(snapshot) {
+  const { epochs: all = 4, minibatches: each = 4 } = snapshot?.header ?? {};
+  const every = Math.ceil(all / 5);
+  const shown = Array.from({ length: all }, (_, index) => index).filter((index) => index % every === 0);
+  return { tickvals: shown.map((index) => index * each + 0.5), ticktext: shown.map((index) => String(index + 1)) };
+}
+
+/** @param {Scale["ticks"]} ticks @param {Range} range */
+function labels(ticks, range) {
+  if (!ticks) return { tickmode: "auto" };
+  const values = ticks(range);
+  return { tickmode: "array", tickvals: values.map(signedLog.to), ticktext: values.map((value) => number(value)) };
+}
+
+/** @param {Theme} theme */
+function traces(theme) {
+  const lines = TERMS.map(({ symbol, colour }) => ({
+    mode: "lines",
+    line: { color: theme[colour], width: colour === "loss" ? 2.25 : 1.5, dash: DASHES[colour] },
+    hovertemplate: `${symbol} %{customdata:.4~g}<extra></extra>`,
+  }));
+  return [
+    ...lines,
+    ...lines.map((line) => ({ ...line, xaxis: "x2" })),
+    { mode: "lines", fill: "toself", line: { width: 0 }, fillcolor: fade(theme.ink, 0.12), hoverinfo: "skip", xaxis: "x2" },
+  ];
+}
+
+/** @param {Theme} theme */
+function layout(theme) {
+  return {
+    margin: { l: 46, r: 10, t: 8, b: 36 },
+    xaxis: { domain: [0, 0.57], title: axisTitle("update"), nticks: 5 },
+    xaxis2: { domain: [0.65, 1], anchor: "y", title: axisTitle("epoch, this update") },
+    yaxis: { nticks: 7, zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 },
+  };
+}
+
+/** @param {Snapshot} snapshot */
+function inWords(snapshot) {
+  const parts = TERMS.map(({ column, symbol }) => `${symbol} ${number(scalar(snapshot, column))}`);
+  return `Loss (${scopeInWords(snapshot)}): ${parts.join(", ")}.`;
+}
