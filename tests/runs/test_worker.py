@@ -14,7 +14,7 @@ from ppo_scope.probes.probes import PROBES
 from ppo_scope.runs.worker import Worker
 
 SETTINGS = {"num_envs": 4, "rollout_steps": 32}
-EVERYTHING = {"type": "watch", "probes": [*PROBES, "environment"]}
+EVERYTHING = {"type": "watch", "probes": [*PROBES, "picture"]}
 
 
 def step(size="update", **fields):

@@ -96,12 +96,12 @@ class Reporter:
 
     def seconds_until_look(self, longest: float) -> float:
         """How long the next picture of the acting policy is away, `longest` at most."""
-        watching = self._show is not None and "environment" in self.watched
+        watching = self._show is not None and "picture" in self.watched
         return self._show.seconds_until_due(longest) if watching and self._show else longest
 
     def look(self, *, free: bool) -> None:
         """Send a picture of the acting policy where one is wanted and due; `free` while nothing trains."""
-        if self._show is None or "environment" not in self.watched:
+        if self._show is None or "picture" not in self.watched:
             return
         shown = self._show.look(free)
         if shown is not None:

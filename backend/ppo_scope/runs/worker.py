@@ -126,7 +126,7 @@ class Worker:
             self._obey(command)
             return
         self.report.look(free=True)
-        self.report.progress(now="environment" not in self.report.watched)
+        self.report.progress(now="picture" not in self.report.watched)
 
     @property
     def _standing(self) -> bool:

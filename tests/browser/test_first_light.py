@@ -1,0 +1,326 @@
+"""The dashboard in a real Chromium, on a real run: what it draws is what the trainer computed."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from ppo_scope.ppo.losses import Region
+from ppo_scope.ppo.phases import PhaseKind
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.probes import PROBES, measure
+
+from tests.live import LiveServer
+
+PANELS = ("Environment", "Episodic return", "Ratio histogram", "Clip mask", "Advantages", "Loss components")
+SEED = "7"
+PATIENCE = 20_000  # milliseconds; a test machine may be busy
+
+
+def computed(update, kind=PhaseKind.UPDATE, minibatch=None, **changes):
+    """What the trainer itself finds at that moment of the run with this seed."""
+    trainer = Trainer(Settings.parse({"seed": int(SEED)}))
+    for name, value in changes.items():
+        trainer.change(name, value)
+    for phase in trainer.phases():
+        # Stepped through in order, a minibatch's number counts over the whole update.
+        number = (phase.epoch - 1) * 4 + phase.minibatch
+        if phase.update.index == update and phase.kind is kind and minibatch in (None, number):
+            found = measure(Moment(trainer, phase), frozenset(PROBES))
+            trainer.close()
+            return found
+    raise AssertionError("no such moment")
+
+
+def until(look, satisfied=bool):
+    """Look again and again until it satisfies. (Playwright's own waiting needs `eval`, which the page forbids.)
+
+    Raises:
+        AssertionError: it has not come within `PATIENCE`; with what was seen last.
+    """
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not satisfied(seen := look()):
+        assert time.monotonic() < deadline, f"waited in vain; last seen: {seen}"
+        time.sleep(0.02)
+    return seen
+
+
+class Dashboard:
+    """The page as a person uses it: by the names of its buttons, sliders and regions."""
+
+    def __init__(self, page, url):
+        self.page = page
+        page.goto(url)
+        self.at(state="paused|running")
+
+    def at(self, **data):
+        """Wait until the page says that it has painted this."""
+        until(
+            lambda: self.page.evaluate("({...document.body.dataset})"),
+            lambda painted: all(re.fullmatch(value, painted.get(name, "")) for name, value in data.items()),
+        )
+        return self
+
+    def press(self, name):
+        self.page.get_by_role("button", name=name, exact=True).click()
+        return self
+
+    def step(self, size="update", **then):
+        self.page.get_by_label("Step size").select_option(size)
+        self.press("Step")
+        return self.at(state="paused", **then)
+
+    def panel(self, name):
+        return self.page.get_by_role("region", name=name, exact=True)
+
+    def mask(self):
+        """What the clip mask says that it has painted."""
+        return self.panel("Clip mask").locator("canvas").first.evaluate("canvas => ({...canvas.dataset})")
+
+    def ratio(self):
+        return self.panel("Ratio histogram").locator("[data-clip-range]").evaluate("chart => ({...chart.dataset})")
+
+    def picture(self):
+        """Wait for the first picture of the environment."""
+        canvas = self.panel("Environment").locator("canvas").first
+        until(lambda: canvas.get_attribute("data-sequence"))
+        return canvas
+
+    def update(self):
+        return int(self.page.evaluate("document.body.dataset.update"))
+
+    def slider(self, name):
+        return self.page.get_by_role("slider", name=name, exact=True)
+
+
+@pytest.fixture
+def paused(server, page):
+    return Dashboard(page, server("--paused", "--seed", SEED).url)
+
+
+def assert_mask_equals(mask, found):
+    region, member = found.arrays["region"], found.arrays["in_minibatch"]
+    for code, key in ((Region.INSIDE, "inside"), (Region.HELD, "held"), (Region.PULLED_BACK, "pulledBack")):
+        assert int(mask[key]) == (region == code).sum(), key
+    assert int(mask["notTrained"]) == (region == Region.NOT_TRAINED).sum()
+    assert int(mask["dimmed"]) == (member == 0).sum()
+
+
+def test_all_six_panels_are_there_and_draw(paused):
+    for name in PANELS:
+        assert paused.panel(name).is_visible()
+    paused.step(update="1")
+    for name in PANELS:
+        panel = paused.panel(name)
+        assert panel.locator("canvas, svg.main-svg").first.is_visible(), f"{name} draws nothing"
+        panel.locator("canvas, svg.main-svg").first.scroll_into_view_if_needed()
+    paused.picture()
+    assert paused.mask()["update"] == "1"
+
+
+def test_three_steps_give_exactly_three_updates_and_what_the_trainer_computed(paused):
+    for update in (1, 2, 3):
+        paused.step(update=str(update), phase="update")
+        mask, ratio = paused.mask(), paused.ratio()
+        assert (mask["update"], ratio["update"]) == (str(update), str(update))
+        found = computed(update)
+        assert_mask_equals(mask, found)
+        assert int(ratio["samples"]) == found.arrays["ratio_counts"].sum() + found.arrays["ratio_outside"].sum()
+    assert paused.page.evaluate("document.body.dataset.update") == "3"
+
+
+def test_sixteen_minibatches_are_walked_and_the_mask_dims_the_rest(paused):
+    for number in range(1, 17):
+        epoch, minibatch = (number - 1) // 4 + 1, (number - 1) % 4 + 1
+        paused.step("minibatch", update="1", epoch=str(epoch), minibatch=str(minibatch), phase="step")
+        mask = paused.mask()
+        assert mask["minibatch"] == str(minibatch)
+        assert int(mask["dimmed"]) == 1024 - 256
+    assert_mask_equals(paused.mask(), computed(1, PhaseKind.STEP, 16))
+    paused.step("minibatch", update="2", epoch="1", minibatch="1")
+
+
+def test_the_first_ratio_is_a_spike_at_one(paused):
+    paused.step("phase", phase="rollout")
+    paused.step("phase", phase="advantages")
+    paused.step("phase", phase="loss")
+    text = paused.panel("Ratio histogram").inner_text()
+    assert re.search(r"1\.00 to 1\.00", text), text
+
+
+def test_a_moved_slider_is_applied_at_the_next_update_and_recorded(paused, server, page):
+    paused.step(update="1")
+    assert paused.ratio()["clipRange"] == "0.2"
+    slider = paused.slider("Clip range ε")
+    slider.focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    assert float(slider.input_value()) == pytest.approx(0.3)
+    page.get_by_text("applies from update 2").first.wait_for(timeout=PATIENCE)
+    assert paused.ratio()["clipRange"] == "0.2", "the band belongs to the update that is drawn"
+    paused.step(update="2")
+    assert float(paused.ratio()["clipRange"]) == pytest.approx(0.3)
+    page.reload()
+    paused.at(update="2", state="paused")
+    assert float(paused.ratio()["clipRange"]) == pytest.approx(0.3)
+    assert float(paused.slider("Clip range ε").input_value()) == pytest.approx(0.3)
+    change = page.evaluate("fetch('api/runs').then(r => r.json()).then(runs => runs[0].changes)")
+    assert [(c["update"], c["name"], c["old"]) for c in change] == [(2, "clip_range", 0.2)]
+    assert change[0]["new"] == pytest.approx(0.3)
+
+
+def test_the_number_beside_a_slider_can_be_typed(paused, page):
+    box = page.get_by_label("Value coefficient, as a number")
+    box.fill("1.5")
+    box.press("Enter")
+    paused.step(update="1")
+    settings = page.evaluate("fetch('api/runs').then(r => r.json()).then(runs => runs[0].settings)")
+    assert settings["value_coef"] == 1.5
+
+
+def test_a_reload_keeps_everything(paused, page):
+    for update in (1, 2):
+        paused.step(update=str(update))
+    before = (paused.mask(), paused.ratio(), paused.panel("Loss components").inner_text())
+    page.reload()
+    paused.at(update="2", state="paused")
+    page.wait_for_timeout(500)
+    assert (paused.mask(), paused.ratio()) == before[:2]
+    assert paused.panel("Episodic return").locator("canvas").first.get_attribute("data-episodes") not in (None, "0")
+
+
+def test_play_and_pause_by_keyboard(paused, page):
+    page.keyboard.press("Space")
+    paused.at(state="running")
+    until(paused.update, lambda update: update >= 5)
+    page.keyboard.press("Space")
+    paused.at(state="paused")
+    update = paused.update()
+    page.wait_for_timeout(700)
+    assert paused.update() == update, "a paused run does not move"
+    assert paused.mask()["update"] == str(update)
+    page.get_by_label("Step size").select_option("update")
+    page.evaluate("document.activeElement.blur()")
+    # From within an update the first step ends it.
+    ended = page.evaluate("document.body.dataset.phase") == "update"
+    page.keyboard.press("ArrowRight")
+    paused.at(state="paused", update=str(update + ended), phase="update")
+
+
+def test_at_full_speed_the_page_shows_the_newest(server, page):
+    dashboard = Dashboard(page, server("--seed", SEED).url)
+    dashboard.at(state="running")
+    until(dashboard.update, lambda update: update >= 30)
+    shown, running = page.evaluate(
+        """async () => {
+            const runs = await (await fetch('api/runs')).json();
+            return [Number(document.body.dataset.update), runs[0].update];
+        }"""
+    )
+    # What is painted is at most a few frames old.
+    assert running - shown < 15
+
+
+def test_the_run_survives_a_closed_page(server, new_page):
+    live = server("--seed", SEED)
+    first = new_page()
+    Dashboard(first, live.url).at(state="running")
+    first.close()
+    before = live.run()["update"]
+    time.sleep(1)
+    assert live.run()["update"] > before
+
+
+def test_server_gone_and_back_is_survived(server, page, faults, tmp_path):
+    faults.expect("ERR_CONNECTION_REFUSED", "WebSocket", "Failed to load resource")
+    live = server("--paused", "--seed", SEED)
+    dashboard = Dashboard(page, live.url)
+    dashboard.step(update="1")
+    mask = dashboard.mask()
+    port = live.base.rstrip("/").rsplit(":", 1)[1]
+    live.kill()
+    page.get_by_text(re.compile("lost|reconnect|gone|no connection", re.IGNORECASE)).first.wait_for(timeout=PATIENCE)
+    assert dashboard.mask() == mask, "the last picture stays"
+    again = LiveServer("--paused", "--seed", SEED, "--port", port, folder=tmp_path)
+    try:
+        dashboard.at(update="0", state="paused")
+    finally:
+        again.stop()
+
+
+def test_a_killed_training_process_is_named_and_can_be_restarted(server, page):
+    live = server("--seed", SEED)
+    dashboard = Dashboard(page, live.url)
+    dashboard.at(state="running")
+    children = subprocess.run(["pgrep", "-P", str(live.pid)], capture_output=True, text=True, check=True).stdout.split()
+    workers = [
+        pid
+        for pid in children
+        if b"spawn_main" in subprocess.run(["ps", "-o", "args=", "-p", pid], capture_output=True).stdout
+    ]
+    (worker,) = workers
+    start = time.monotonic()
+    os.kill(int(worker), signal.SIGKILL)
+    dashboard.at(state="killed")
+    page.get_by_text("SIGKILL").first.wait_for(timeout=PATIENCE)
+    assert time.monotonic() - start < 3
+    page.get_by_role("button", name="Restart").last.click()
+    dashboard.at(state="running", update="[1-9][0-9]*")
+
+
+def test_themes_are_chosen_and_kept(paused, page):
+    theme = "document.documentElement.dataset.theme"
+    first = page.evaluate(theme)
+    page.keyboard.press("t")
+    assert page.evaluate(theme) != first
+    chosen = page.evaluate(theme)
+    page.reload()
+    paused.at(state="paused")
+    assert page.evaluate(theme) == chosen
+
+
+def test_help_lists_the_shortcuts(paused, page):
+    page.keyboard.press("?")
+    sheet = page.get_by_role("dialog")
+    assert sheet.is_visible()
+    assert "Space" in sheet.inner_text()
+    page.keyboard.press("Escape")
+    assert not sheet.is_visible()
+
+
+def test_who_has_no_token_watches_only(server, new_page):
+    live = server("--paused", "--seed", SEED)
+    page = new_page()
+    viewer = Dashboard(page, live.base)
+    assert page.get_by_role("button", name="Play", exact=True).is_disabled()
+    assert page.get_by_role("button", name="Step", exact=True).is_disabled()
+    assert viewer.slider("Clip range ε").is_disabled()
+    leader = Dashboard(new_page(), live.url)
+    leader.step(update="1")
+    viewer.at(update="1")
+    assert viewer.mask() == leader.mask()
+
+
+def test_the_picture_moves(paused):
+    canvas = paused.picture()
+    looks = set()
+    for _ in range(12):
+        looks.add(canvas.screenshot())
+        paused.page.wait_for_timeout(120)
+    assert len(looks) > 3
+
+
+def test_numbers_in_the_formula_add_up(paused, page):
+    paused.step(update="1")
+    found = computed(1).scalars
+    total = found["policy_loss"] + 0.5 * found["value_loss"] - 0.01 * found["entropy"]
+    assert found["loss"] == pytest.approx(total, rel=1e-5)
+    shown = page.locator("body").inner_text().replace("−", "-")
+    assert f"{found['entropy']:.4f}" in shown
+    assert re.search(re.escape(f"{found['loss']:.4f}"[:6]), shown), found["loss"]
+    assert np.isfinite(total)
