@@ -55,6 +55,7 @@ const socket = new Socket({
     else receiver.message(message);
     if (state.connection.state === "outdated") socket.close();
     if (message.type === "change") announceChange(message);
+    if (message.type === "state") announceState();
   },
   onFrame(message) {
     try {
@@ -93,6 +94,17 @@ function newRun(message) {
 function announceChange(change) {
   const setting = state.settings.find(({ name }) => name === change.name);
   announcer.say(`${setting?.label ?? change.name} is ${String(change.new)} from update ${change.update} on.`);
+}
+
+/** What was announced last; at full speed nothing is, or a screen reader would never be silent. */
+let announced = "";
+function announceState() {
+  const { status } = state;
+  if (!status || state.stepping) return;
+  const { state: name, update, phase, epoch, minibatch } = status;
+  const place = epoch ? `, epoch ${epoch}, minibatch ${minibatch}, ${phase}` : `, ${phase}`;
+  const text = name === "running" ? "Running." : `${name.replaceAll("_", " ")} at update ${update}${place}.`;
+  if (text !== announced) announcer.say((announced = text));
 }
 
 // --- commands

@@ -123,6 +123,7 @@ export function createBar(root, state, actions) {
     const now = runState(state);
     const connected = connection.state === "open";
     setText(environment, run?.environment ?? "no run");
+    document.title = run ? `${run.environment} · PPO Scope` : "PPO Scope";
     setText(facts, run ? `seed ${run.seed} · ${device(run.device)}` : "");
     setText(state_, now ? (connected ? STATES[now] : `was ${STATES[now]}`) : "");
     setAttribute(state_, "data-state", connected && now ? now : "unknown");

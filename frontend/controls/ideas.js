@@ -35,6 +35,7 @@ export function connectIdeas(root) {
     if (element === source) return;
     source = element;
     const ideas = element ? ideasOf(element) : [];
+    root.style.setProperty("--lit", `var(--${ideas[0] ?? "accent"})`);
     const fromPanel = element?.matches(".panel") ?? false;
     for (const other of root.querySelectorAll("[data-idea]")) {
       const shares = ideasOf(other).some((idea) => ideas.includes(idea));

@@ -7,6 +7,8 @@ import { createGapFiller } from "./gaps.js";
 /** @import { Frame, Header, Picture, Run, SeriesHeader, Snapshot, Status } from "../types.js" */
 /** @import { Store } from "./store.js" */
 
+const SETTLES = 300;
+
 /**
  * @param {Store} store
  * @returns {{ message(message: any): void, frame(frame: Frame): void, epoch(): string | null, sequence(): number | null }}
@@ -41,6 +43,16 @@ export function createReceiver(store) {
     early = new Map();
     waiting.forEach(receiveFrame);
     fillGaps();
+  }
+
+  /**
+   * A run at rest has told all its rows; what is not here soon was lost on the way.
+   *
+   * @param {Status} status
+   */
+  function expectRows({ update, phase }) {
+    state.series.extend(phase === "update" ? update : update - 1);
+    setTimeout(fillGaps, SETTLES);
   }
 
   /**
@@ -81,7 +93,10 @@ export function createReceiver(store) {
       state.run.state = status.state;
       state.run.update = status.update;
       state.run.cause = status.cause;
-      if (status.state !== "running") state.stepping = false;
+      if (status.state !== "running") {
+        state.stepping = false;
+        expectRows(status);
+      }
       touch("run");
     },
     change(message) {

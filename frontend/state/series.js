@@ -3,6 +3,9 @@
 /** @import { EpisodesView, SeriesView } from "../types.js" */
 
 const EMPTY = new Float64Array(0);
+const MISSING = 0;
+const THERE = 1;
+const FORGONE = 2;
 
 class Columns {
   /** @type {Map<string, Float64Array<ArrayBuffer>>} */
@@ -64,8 +67,8 @@ class Columns {
 /** @implements {SeriesView} */
 export class Series {
   #table = new Columns();
-  /** Whether a row has arrived. @type {Uint8Array} */
-  #present = new Uint8Array(1024);
+  /** MISSING, THERE or FORGONE, row by row. @type {Uint8Array} */
+  #rows = new Uint8Array(1024);
   #complete = 0; // no row before this one is missing
   first = 1;
   revision = 0;
@@ -90,7 +93,7 @@ export class Series {
 
   clear() {
     this.#table.clear();
-    this.#present = new Uint8Array(1024);
+    this.#rows = new Uint8Array(1024);
     this.#complete = 0;
     this.revision++;
   }
@@ -104,10 +107,10 @@ export class Series {
     const length = last - this.first + 1;
     if (length <= this.length) return;
     this.#table.grow(length);
-    if (length > this.#present.length) {
+    if (length > this.#rows.length) {
       const larger = new Uint8Array(2 ** Math.ceil(Math.log2(length)));
-      larger.set(this.#present);
-      this.#present = larger;
+      larger.set(this.#rows);
+      this.#rows = larger;
     }
     this.revision++;
   }
@@ -128,9 +131,9 @@ export class Series {
     const columns = names.map((name) => this.#table.writable(name));
     for (let row = 0; row < count; row++) {
       const at = first + row - this.first;
-      if (at < 0 || this.#present[at]) continue;
+      if (at < 0 || this.#rows[at] === THERE) continue;
       for (let c = 0; c < columns.length; c++) columns[c][at] = rows[row * names.length + c];
-      this.#present[at] = 1;
+      this.#rows[at] = THERE;
       fresh.add(first + row);
     }
     if (fresh.size) this.revision++;
@@ -138,23 +141,23 @@ export class Series {
   }
 
   /**
-   * Gives the rows of these updates up: the server no longer has them, so they stay gaps.
+   * Gives the rows of these updates up: the server does not have them. Should they come after all, they are welcome.
    *
    * @param {number} from
    * @param {number} to
    */
   forgo(from, to) {
-    this.#present.fill(1, Math.max(0, from - this.first), Math.max(0, to - this.first + 1));
+    this.#rows.fill(FORGONE, Math.max(0, from - this.first), Math.max(0, to - this.first + 1));
   }
 
   /** @returns {{ from: number, to: number } | null} the first run of updates that has not arrived */
   missing() {
     let at = this.#complete;
-    while (at < this.length && this.#present[at]) at++;
+    while (at < this.length && this.#rows[at] !== MISSING) at++;
     this.#complete = at;
     if (at >= this.length) return null;
     let end = at;
-    while (end + 1 < this.length && !this.#present[end + 1]) end++;
+    while (end + 1 < this.length && this.#rows[end + 1] === MISSING) end++;
     return { from: this.first + at, to: this.first + end };
   }
 }
