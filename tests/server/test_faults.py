@@ -155,9 +155,10 @@ def test_a_signal_ends_everything_cleanly(launch, number):
     assert server.errors == []
 
 
-def test_a_signal_to_the_whole_terminal_is_no_other(launch):
+@pytest.mark.parametrize("started", [False, True])
+def test_a_signal_to_the_whole_terminal_is_no_other(launch, started):
     server = launch(paused=False)
-    worker = wait_for(server.worker_pid)
+    worker = wait_for(server.worker_pid if started else lambda: max(children(server.process.pid), default=None))
     os.killpg(server.process.pid, signal.SIGINT)
     assert server.process.wait(10) == 0
     assert not alive(worker)

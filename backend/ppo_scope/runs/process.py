@@ -18,6 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
@@ -177,6 +178,7 @@ def _enlarge(pipe: Connection[Any, Any]) -> None:
 @contextlib.contextmanager
 def _interrupts_blocked() -> Iterator[None]:
     """A process started inside ignores Ctrl-C in the terminal from the first: its server decides when it ends."""
+    resource_tracker.ensure_running()  # its own start, inside the block, would end the block
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
