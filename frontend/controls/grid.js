@@ -239,7 +239,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch }) {
     /** Brings the first panel of an idea into view. @param {string} idea */
     reveal(idea) {
       const found = boxes.find(({ panel, section }) => !section.hidden && panel.ideas.some((own) => own === idea));
-      found?.section.scrollIntoView({ block: "nearest", behavior: "smooth" });
+      found?.section.scrollIntoView({ block: "nearest" });
     },
   };
 }

@@ -8,12 +8,14 @@ export function report({ snapshot, status }) {
   const data = document.body.dataset;
   if (snapshot) {
     const { update, phase, epoch, minibatch, sequence } = snapshot.header;
-    Object.assign(data, { update, phase, epoch, minibatch, sequence });
+    for (const [key, value] of Object.entries({ update, phase, epoch, minibatch, sequence })) {
+      if (data[key] !== String(value)) data[key] = String(value);
+    }
   } else {
     for (const key of ["update", "phase", "epoch", "minibatch", "sequence"]) delete data[key];
   }
   if (!status) delete data.state;
-  else if (settled(snapshot, status)) data.state = status.state;
+  else if (settled(snapshot, status) && data.state !== status.state) data.state = status.state;
 }
 
 /**

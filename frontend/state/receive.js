@@ -37,7 +37,7 @@ export function createReceiver(store) {
       state.series.clear();
       state.episodes.clear();
     }
-    if (run) state.series.extend(run.update);
+    if (run) state.series.extend(run.update - 1); // the last one may still be under way
     touch("run", "snapshot", "picture", "progress", "series");
     const waiting = [...early.values()];
     early = new Map();
