@@ -4,11 +4,12 @@ import { h, setText } from "../controls/dom.js";
 import { fixed, number, percent } from "../state/format.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
-import { outline, thin } from "./curves.js";
-import { SteadyRange, extent } from "./ranges.js";
+import { outline, reach, thin } from "./curves.js";
+import { SteadyRange, extent, roundUp } from "./ranges.js";
 import { holds, matrix, scalar, scopeInWords } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
+/** @import { Range } from "./ranges.js" */
 
 /** @type {Panel} */
 export const advantages = {
@@ -58,22 +59,26 @@ function mount(body, context) {
       const raw = histogram(snapshot, "advantage");
       const used = histogram(snapshot, "advantage_used");
       setText(flipped, `signs flipped: ${percent(scalar(snapshot, "flipped_fraction"))}`);
-      return chart.draw(
-        [raw.bars, used.bars, thin(time.step, time.value), thin(time.step, time.target), thin(time.step, time.advantage), thin(time.step, time.reward), time.terminated, time.truncated],
-        {
-          xaxis: { range: ranges.raw.fit(...raw.range) },
-          xaxis2: { range: ranges.used.fit(...used.range) },
-          xaxis3: { range: [0, time.step.length] },
-          yaxis: { range: ranges.rawShare.fit(0, raw.top) },
-          yaxis2: { range: ranges.usedShare.fit(0, used.top) },
-          yaxis3: { range: ranges.values.fit(...spanning(time.value, time.target)) },
-          yaxis4: { range: ranges.rewards.fit(...spanning(time.advantage, time.reward)) },
-        },
-      );
+      const curves = [time.value, time.target, time.advantage, time.reward].map((values) => thin(time.step, values));
+      return chart.draw([raw.bars, used.bars, ...curves, time.terminated, time.truncated], {
+        xaxis: around0(ranges.raw.fit(-raw.half, raw.half)),
+        xaxis2: around0(ranges.used.fit(-used.half, used.half)),
+        xaxis3: { range: [0, time.step.length] },
+        yaxis: { range: ranges.rawShare.fit(0, raw.top) },
+        yaxis2: { range: ranges.usedShare.fit(0, used.top) },
+        yaxis3: { range: ranges.values.fit(...spanning(time.value, time.target)) },
+        yaxis4: { range: ranges.rewards.fit(...spanning(time.advantage, time.reward)) },
+      });
     },
     resize: () => chart.resize(),
     summary: ({ snapshot }) => (snapshot ? inWords(snapshot) : ""),
   };
+}
+
+/** Three ticks, which fit into a small axis. @param {Range} range */
+function around0(range) {
+  const tick = roundUp(0.36 * range[1]);
+  return { range, tickvals: [-tick, 0, tick] };
 }
 
 /** From 0 or the smallest to 0 or the largest value. @param {...ArrayLike<number>} columns @returns {[number, number]} */
@@ -85,13 +90,12 @@ function spanning(...columns) {
 /** @param {Snapshot} snapshot @param {"advantage" | "advantage_used"} name */
 function histogram(snapshot, name) {
   const counts = snapshot.arrays[`${name}_counts`] ?? [];
-  const low = scalar(snapshot, `${name}_low`) ?? -1;
-  const high = scalar(snapshot, `${name}_high`) ?? 1;
+  const limit = scalar(snapshot, `${name}_high`) ?? 1; // the bins are symmetric around 0
   const total = Array.from(counts).reduce((sum, n) => sum + n, 0);
   const shares = Array.from(counts, (n) => n / total);
-  const bars = counts.length ? outline(shares, low, high) : { x: [], y: [] };
-  const range = /** @type {[number, number]} */ ([low, high]);
-  return { bars, range, top: Math.max(0.01, ...shares) };
+  const bars = counts.length ? outline(shares, -limit, limit) : { x: [], y: [] };
+  const half = reach(counts, limit) || limit;
+  return { bars, half, top: Math.max(0.01, ...shares) };
 }
 
 /**
@@ -156,11 +160,12 @@ function layout(theme) {
   const label = { showarrow: false, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom" };
   return {
     margin: { l: 38, r: 10, t: 18, b: 36 },
-    xaxis: { domain: [0, 0.47], anchor: "y", nticks: 5, ...zero },
+    hoversubplots: "axis", // both curves over time at once
+    xaxis: { domain: [0, 0.47], anchor: "y", unifiedhovertitle: { text: "Â ≈ %{x:.3~g}" }, ...zero },
     yaxis: { domain: [0.76, 1], ...quiet },
-    xaxis2: { domain: [0.53, 1], anchor: "y2", nticks: 5, ...zero },
+    xaxis2: { domain: [0.53, 1], anchor: "y2", unifiedhovertitle: { text: "Â ≈ %{x:.3~g}" }, ...zero },
     yaxis2: { domain: [0.76, 1], anchor: "x2", ...quiet },
-    xaxis3: { anchor: "y4", title: axisTitle("step t of the rollout"), nticks: 6 },
+    xaxis3: { anchor: "y4", title: axisTitle("step t of the rollout"), nticks: 6, unifiedhovertitle: { text: "step %{x}" } },
     yaxis3: { domain: [0.32, 0.52], anchor: "x3", nticks: 3, ...zero },
     yaxis4: { domain: [0, 0.2], anchor: "x3", nticks: 3, ...zero },
     yaxis5: { domain: [0, 0.52], anchor: "x3", range: [0, 1], visible: false, fixedrange: true },

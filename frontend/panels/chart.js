@@ -26,7 +26,7 @@ export class Chart {
   /** @type {Attributes} */ #frame = {};
   #key = "";
   #drawn = () => {};
-  #view = 0; // counts the resets of the zoom: Plotly keeps a reader's zoom for as long as it stays the same
+  #zoomed = false; // a reader has chosen the ranges: they stay until they are reset
   #started = false;
   #sized = false;
 
@@ -68,7 +68,7 @@ export class Chart {
     this.#sized = false;
   }
 
-  /** What is shown of an axis, a reader's zoom included. @param {"xaxis" | "yaxis"} axis @returns {[number, number]} */
+  /** What is shown of an axis, a reader's zoom included. @param {string} axis @returns {[number, number]} */
   shown(axis) {
     return /** @type {any} */ (this.element).layout[axis].range;
   }
@@ -100,7 +100,10 @@ export class Chart {
     const events = /** @type {any} */ (this.element);
     events.on("plotly_transitioning", () => this.#drawn());
     events.on("plotly_doubleclick", () => this.#reset());
-    events.on("plotly_relayout", () => this.spec.zoomed?.());
+    events.on("plotly_relayout", () => {
+      this.#zoomed = true;
+      this.spec.zoomed?.();
+    });
   }
 
   /** @param {Theme} theme */
@@ -111,9 +114,11 @@ export class Chart {
   /** @param {Theme} theme */
   #layout(theme) {
     /** @type {Attributes} */
-    const layout = { ...look(theme), ...this.spec.layout(theme), ...this.#frame, uirevision: this.#view };
+    const layout = { ...look(theme), ...this.spec.layout(theme), ...this.#frame };
     for (const [name, own] of Object.entries(this.spec.layout(theme))) {
-      if (AXIS.test(name)) layout[name] = { ...axisLook(theme), ...own, ...this.#frame[name] };
+      if (!AXIS.test(name)) continue;
+      layout[name] = { ...axisLook(theme), ...own, ...this.#frame[name] };
+      if (this.#zoomed) layout[name].range = this.shown(name);
     }
     return layout;
   }
@@ -138,7 +143,7 @@ export class Chart {
   }
 
   #reset() {
-    this.#view += 1;
+    this.#zoomed = false;
     this.#react();
     this.spec.zoomed?.();
   }
@@ -149,7 +154,6 @@ export class Chart {
     const { name } = this.spec;
     const { width, height } = this.element.getBoundingClientRect();
     const layout = this.#layout(theme);
-    for (const axis of /** @type {const} */ (["xaxis", "yaxis"])) layout[axis].range = this.shown(axis);
     const room = 32;
     const figure = {
       data: [...(this.spec.saved?.(theme) ?? []), ...this.#traces(theme)],

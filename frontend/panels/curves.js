@@ -45,23 +45,18 @@ function turns(y, start, end) {
 }
 
 /**
- * A curve of `width` wide steps, one centred on each x: a single value is visible, and nothing is invented between
- * two values.
+ * A curve of steps, one around each value, for Plotly's line shape "hvh": a single value is visible, and nothing is
+ * invented between two values.
  *
  * @param {{ x: number[], y: number[] }} curve
- * @param {number} width
  */
-export function stairs({ x, y }, width = 1) {
-  const points = { x: /** @type {number[]} */ ([]), y: /** @type {number[]} */ ([]) };
-  for (let index = 0; index < x.length; index += 1) {
-    points.x.push(x[index] - width / 2, x[index] + width / 2);
-    points.y.push(y[index], y[index]);
-  }
-  return points;
+export function stairs({ x, y }) {
+  const last = x.length - 1;
+  return last < 0 ? { x, y } : { x: [x[0] - 0.5, ...x, x[last] + 0.5], y: [y[0], ...y, y[last]] };
 }
 
 /**
- * The outline of a histogram: for use with Plotly's line shape "hvh", whose steps lie half-way between two centres.
+ * The outline of a histogram, for the same line shape: its steps lie half-way between two centres.
  *
  * @param {ArrayLike<number>} heights
  * @param {number} low
@@ -80,6 +75,22 @@ export function outline(heights, low, high) {
   return { x, y };
 }
 
+/**
+ * How far from 0 the values of a histogram over [−limit, limit] reach.
+ *
+ * @param {ArrayLike<number>} heights
+ * @param {number} limit
+ */
+export function reach(heights, limit) {
+  const width = (2 * limit) / heights.length;
+  let farthest = 0;
+  for (let bin = 0; bin < heights.length; bin += 1) {
+    const left = bin * width - limit;
+    if (heights[bin] > 0) farthest = Math.max(farthest, Math.abs(left), Math.abs(left + width));
+  }
+  return farthest;
+}
+
 const BEND = 0.01; // around 0 the scale is linear; from about here on it is logarithmic
 
 /** A scale for quantities with a sign that differ by orders of magnitude. */
@@ -88,17 +99,24 @@ export const signedLog = {
   to: (value) => Math.sign(value) * Math.log10(1 + Math.abs(value) / BEND),
 
   /**
-   * Round values inside a range of the scale, at most about `most`.
+   * Round values inside a range of the scale, from 0 outwards, far enough apart to be read.
    *
    * @param {readonly [number, number]} range
    * @param {number} most
    */
-  ticks([low, high], most = 7) {
-    const powers = Array.from({ length: 12 }, (_, index) => BEND * 10 ** index);
-    const all = [...powers.map((value) => -value).reverse(), 0, ...powers];
-    const inside = all.filter((value) => signedLog.to(value) >= low && signedLog.to(value) <= high);
-    const every = Math.ceil(inside.length / most);
-    const zero = inside.indexOf(0);
-    return inside.filter((_, index) => (index - Math.max(zero, 0)) % every === 0);
+  ticks([low, high], most = 8) {
+    const distance = (high - low) / most;
+    const chosen = low <= 0 && high >= 0 ? [0] : [];
+    for (const sign of [1, -1]) {
+      let last = 0;
+      for (let power = -2; power < 10; power++) {
+        const value = sign * 10 ** power;
+        const at = signedLog.to(value);
+        if (at < low || at > high || Math.abs(at - last) < distance) continue;
+        chosen.push(value);
+        last = at;
+      }
+    }
+    return chosen;
   },
 };

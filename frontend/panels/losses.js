@@ -1,7 +1,7 @@
 // Loss components: what the loss is made of, over updates and inside the current one.
 
 import { h } from "../controls/dom.js";
-import { number } from "../state/format.js";
+import { fixed, number } from "../state/format.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { signedLog, stairs, thin } from "./curves.js";
@@ -24,7 +24,7 @@ const TERMS = /** @type {const} */ ([
 const DASHES = { policy: "solid", value: "longdash", entropy: "dot", loss: "solid" };
 
 /** @type {{ [name: string]: Scale }} */
-const SCALES = { "signed log": signedLog, linear: { to: (value) => value } };
+const SCALES = { "± log": signedLog, linear: { to: (value) => value } };
 
 /** @type {Panel} */
 export const losses = {
@@ -38,12 +38,12 @@ export const losses = {
 
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
-  const select = h("select", { onchange: () => rescale() }, ...Object.keys(SCALES).map((name) => h("option", {}, name)));
+  const select = h("select", { "aria-label": "Scale of the losses", title: "± log: logarithmic on both sides of 0, so that small and large terms can be read", onchange: () => rescale() }, ...Object.keys(SCALES).map((name) => h("option", {}, name)));
   const chart = new Chart(body, { name: losses.name, traces, layout }, context);
   const footer = h("div", { class: "footer" });
   body.append(footer);
-  const write = readout(footer, TERMS.map(({ symbol, swatch }) => ({ label: symbol, swatch, title: "In the minibatch, or the mean over the minibatches, that is shown" })));
-  footer.append(h("div", { class: "choice" }, h("label", {}, "Scale", select)));
+  const write = readout(footer, TERMS.map(({ symbol, swatch }) => ({ label: symbol, swatch, room: 7, title: "In the minibatch, or the mean over the minibatches, that is shown" })));
+  footer.append(h("div", { class: "choice" }, select));
   const acrossRange = new SteadyRange();
   const upRange = new SteadyRange();
   /** @type {string | null} */
@@ -67,8 +67,8 @@ function mount(body, context) {
       const [low, high] = extent([0], ...[...past, ...inside.curves].map(({ y }) => y));
       const up = upRange.fit(to(low), to(high));
       const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
-      write(TERMS.map(({ column }) => number(snapshot && scalar(snapshot, column))));
-      const curves = [...past.map((curve) => stairs(curve)), ...inside.curves.map((curve) => stairs(curve))];
+      write(TERMS.map(({ column }) => fixed(snapshot && scalar(snapshot, column), 4)));
+      const curves = [...past, ...inside.curves].map(stairs);
       return chart.draw(
         [...curves.map(({ x, y }) => ({ x, y: y.map(to), customdata: y })), mark(inside.current, up)],
         {
@@ -132,7 +132,7 @@ function labels(ticks, range) {
 function traces(theme) {
   const lines = TERMS.map(({ symbol, colour }) => ({
     mode: "lines",
-    line: { color: theme[colour], width: colour === "loss" ? 2.25 : 1.5, dash: DASHES[colour] },
+    line: { color: theme[colour], shape: "hvh", width: colour === "loss" ? 2.25 : 1.5, dash: DASHES[colour] },
     hovertemplate: `${symbol} %{customdata:.4~g}<extra></extra>`,
   }));
   return [
@@ -146,8 +146,8 @@ function traces(theme) {
 function layout(theme) {
   return {
     margin: { l: 46, r: 10, t: 8, b: 36 },
-    xaxis: { domain: [0, 0.57], title: axisTitle("update"), nticks: 5 },
-    xaxis2: { domain: [0.65, 1], anchor: "y", title: axisTitle("epoch, this update") },
+    xaxis: { domain: [0, 0.57], title: axisTitle("update"), nticks: 5, unifiedhovertitle: { text: "update %{x:,.0f}" } },
+    xaxis2: { domain: [0.65, 1], anchor: "y", title: axisTitle("epoch, this update"), unifiedhovertitle: { text: "minibatch %{x:.0f}" } },
     yaxis: { nticks: 7, zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 },
   };
 }

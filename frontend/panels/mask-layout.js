@@ -15,7 +15,7 @@
  * @property {number} linesPerRow
  * @property {number} left of the cells, in device pixels
  * @property {number} top
- * @property {number} cellWidth
+ * @property {number} cellWidth not rounded; `place` gives whole pixels
  * @property {number} cellHeight
  * @property {(cell: Cell) => Box} place
  * @property {(x: number, y: number) => Cell | null} at the sample under a point
@@ -40,21 +40,21 @@ export function arrange({ width, height, ratio }, allRows, columns) {
   const linesPerRow = Math.max(1, Math.ceil((columns * NARROWEST * ratio) / wide));
   const perLine = Math.ceil(columns / linesPerRow);
   const rows = Math.min(allRows, Math.max(1, Math.floor(high / (linesPerRow * LOWEST * ratio))));
-  const cellWidth = Math.max(1, Math.floor(wide / perLine)); // whole pixels: all cells look the same
+  const cellWidth = wide / perLine;
   const cellHeight = Math.max(1, Math.min(Math.floor(TALLEST * ratio), Math.floor(high / (rows * linesPerRow))));
 
   /** @param {Cell} cell */
   const place = ({ row, column }) => ({
-    x: left + (column % perLine) * cellWidth,
+    x: left + Math.round((column % perLine) * cellWidth),
     y: top + (row * linesPerRow + Math.floor(column / perLine)) * cellHeight,
-    width: cellWidth,
+    width: Math.round(((column % perLine) + 1) * cellWidth) - Math.round((column % perLine) * cellWidth),
     height: cellHeight,
   });
 
   /** @param {number} x @param {number} y */
   const at = (x, y) => {
     const line = Math.floor((y - top) / cellHeight);
-    const inLine = Math.floor((x - left) / cellWidth);
+    const inLine = Math.floor((Math.floor(x) - left + 0.5) / cellWidth);
     const row = Math.floor(line / linesPerRow);
     const column = (line % linesPerRow) * perLine + inLine;
     const inside = line >= 0 && inLine >= 0 && inLine < perLine && row < rows && column < columns;

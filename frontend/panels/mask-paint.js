@@ -77,7 +77,7 @@ function paintCells({ pen }, layout, codes, dimmed, theme, painted) {
   const small = new OffscreenCanvas(perLine, lines);
   /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(pixels, 0, 0);
   pen.imageSmoothingEnabled = false;
-  pen.drawImage(small, left, top, perLine * cellWidth, lines * cellHeight);
+  pen.drawImage(small, left, top, Math.round(perLine * cellWidth), lines * cellHeight);
 }
 
 /**
@@ -120,7 +120,7 @@ function paintGaps({ pen, ratio }, layout, theme) {
     }
   }
   if (cellWidth < 5 * ratio) return;
-  for (let step = 1; step < perLine; step++) pen.fillRect(left + step * cellWidth - thin, top, thin, height);
+  for (let step = 1; step < perLine; step++) pen.fillRect(left + Math.round(step * cellWidth) - thin, top, thin, height);
 }
 
 /**

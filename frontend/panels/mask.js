@@ -41,10 +41,10 @@ function mount(body, context) {
   const write = readout(body, [
     { label: "inside", swatch: "swatch-inside", room: 4, title: "|r − 1| ≤ ε: the policy gradient flows" },
     { label: "held", swatch: "swatch-held", room: 4, title: "The clip has set the policy gradient to zero" },
-    { label: "pulled back", swatch: "swatch-pulledBack", room: 4, title: "Outside of 1 ± ε, but the gradient flows at full size" },
-    { label: "not trained", swatch: "swatch-notTrained", room: 4, title: "No transition: the environment was being reset" },
-    { label: "terminated", swatch: "swatch-terminated", room: 4, title: "Episodes that ended by themselves" },
-    { label: "truncated", swatch: "swatch-truncated", room: 4, title: "Episodes that were cut off, mostly by a time limit" },
+    { label: "pulled back", swatch: "swatch-pulledBack", room: 3, title: "Outside of 1 ± ε, but the gradient flows at full size" },
+    { label: "not trained", swatch: "swatch-notTrained", room: 3, title: "No transition: the environment was being reset" },
+    { label: "terminated", swatch: "swatch-terminated", room: 3, title: "Episodes that ended by themselves" },
+    { label: "truncated", swatch: "swatch-truncated", room: 3, title: "Episodes that were cut off, mostly by a time limit" },
   ]);
 
   /** @type {Snapshot | null} */

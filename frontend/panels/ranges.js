@@ -53,7 +53,7 @@ export class SteadyRange {
  *
  * @param {number} value greater than 0
  */
-function roundUp(value) {
+export function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   const step = [1, 2, 5, 10].find((candidate) => value <= candidate * power * (1 + 1e-9)) ?? 10;
   return step * power;

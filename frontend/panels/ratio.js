@@ -4,14 +4,13 @@ import { count, fixed, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
-import { outline } from "./curves.js";
+import { outline, reach } from "./curves.js";
 import { SteadyRange } from "./ranges.js";
 import { readout } from "./readout.js";
 import { STACKED } from "./regions.js";
 import { holds, scalar, scopeInWords, setting } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
-/** @import { Range } from "./ranges.js" */
 
 /**
  * @typedef {object} Histogram
@@ -39,9 +38,9 @@ function mount(body, context) {
   const chart = new Chart(body, { name: ratio.name, traces, layout }, context);
   const write = readout(body, [
     { label: "inside", swatch: "swatch-inside", title: "Share of the samples drawn with |r − 1| ≤ ε" },
-    { label: "held", swatch: "swatch-held", title: "Share whose policy gradient the clip has set to zero" },
-    { label: "pulled back", swatch: "swatch-pulledBack", title: "Share outside of 1 ± ε whose gradient flows" },
-    { label: "clip fraction", title: "Share with |r − 1| > ε: held and pulled back together" },
+    { label: "held", swatch: "swatch-held", room: 5, title: "Share whose policy gradient the clip has set to zero" },
+    { label: "pulled back", swatch: "swatch-pulledBack", room: 5, title: "Share outside of 1 ± ε whose gradient flows" },
+    { label: "clip fraction", room: 5, title: "Share with |r − 1| > ε: held and pulled back together" },
     { label: "r", room: 12, title: "Smallest and largest r; clipping does not bound it" },
   ]);
   const acrossRange = new SteadyRange();
@@ -66,11 +65,13 @@ function mount(body, context) {
       const { limit, bins } = histogram;
       // Stepping begins with a spike at 1, which must not dwarf what follows.
       const patience = runsFreely(state) ? undefined : 1;
-      const across = acrossRange.fit(-limit, limit);
-      const bars = stacked.map((tops, region) => ({ ...outline(tops, -limit, limit), customdata: [0, ...bins[region], 0] }));
+      const seen = histogram.outside.some((n) => n > 0) ? limit : reach(stacked[2], limit);
+      const half = Math.max(seen, 1.25 * Math.log1p(histogram.clipRange ?? 0));
+      const across = acrossRange.fit(-half, half, patience);
+      const bars = stacked.map((tops, region) => inRatios(outline(tops, -limit, limit), bins[region]));
       return chart.draw(bars, {
-        xaxis: { range: across, ...ticks(across[1]) },
-        yaxis: { range: upRange.fit(0, Math.max(...stacked[2], 0.01) * 1.12, patience) },
+        xaxis: { range: across.map((x) => x / Math.LN10), ...ticks(across[1]) },
+        yaxis: { range: upRange.fit(0, Math.min(1, 1.2 * Math.max(...stacked[2], 0.01)), patience) },
         ...marks(histogram, across[1], context.theme()),
       });
     },
@@ -109,27 +110,30 @@ function stack({ bins, total }) {
   return bins.map((row) => row.map((n, bin) => (tops[bin] += total ? n / total : 0)));
 }
 
-/** The ends of the band 1 ± ε in log r. @param {number | null} clipRange @returns {Range} */
-function band(clipRange) {
-  return clipRange === null ? [NaN, NaN] : [Math.log(Math.max(0, 1 - clipRange)), Math.log(1 + clipRange)];
-}
+/**
+ * Bins are equal in log r; the axis is logarithmic and takes r itself.
+ *
+ * @param {{ x: number[], y: number[] }} steps in log r
+ * @param {number[]} counts
+ */
+const inRatios = ({ x, y }, counts) => ({ x: x.map(Math.exp), y, customdata: [0, ...counts, 0] });
 
 /**
  * The band 1 ± ε as far as the axis shows it, its edges, and what they are.
  *
  * @param {Histogram} histogram
- * @param {number} limit of the axis
+ * @param {number} limit of the axis, in log r
  * @param {Theme} theme
  */
 function marks({ clipRange, outside }, limit, theme) {
-  const [low, high] = band(clipRange);
+  const [low, high] = clipRange === null ? [NaN, NaN] : [Math.max(0, 1 - clipRange), 1 + clipRange];
   const upright = { type: "line", yref: "paper", y0: 0, y1: 1, layer: "above" };
   const line = { color: theme.policy, width: 1.5, dash: "dash" };
-  const [atLow, atHigh] = high > 0.35 * limit ? ["left", "right"] : ["right", "left"]; // where there is room
+  const [atLow, atHigh] = Math.log(high) > 0.3 * limit ? ["left", "right"] : ["right", "left"]; // where there is room
   const edges = [
-    { at: low, text: `1−ε = ${fixed(1 - Number(clipRange), 2)}`, xanchor: atLow },
-    { at: high, text: `1+ε = ${fixed(1 + Number(clipRange), 2)}`, xanchor: atHigh },
-  ].filter(({ at }) => Math.abs(at) < limit);
+    { at: low, text: `1−ε<br>${fixed(low, 2)}`, xanchor: atLow },
+    { at: high, text: `1+ε<br>${fixed(high, 2)}`, xanchor: atHigh },
+  ].filter(({ at }) => Math.abs(Math.log(at)) < limit);
   const label = { showarrow: false, yref: "paper", font: { size: 12 } };
   const beyond = [
     { n: outside[0], x: 0, xanchor: "left", text: `◂ ${count(outside[0])} below` },
@@ -140,8 +144,8 @@ function marks({ clipRange, outside }, limit, theme) {
       {
         type: "rect",
         layer: "below",
-        x0: Math.max(low, -limit),
-        x1: Math.min(high, limit),
+        x0: Math.max(low, Math.exp(-limit)),
+        x1: Math.min(high, Math.exp(limit)),
         yref: "paper",
         y0: 0,
         y1: 1,
@@ -152,7 +156,7 @@ function marks({ clipRange, outside }, limit, theme) {
       ...edges.map(({ at }) => ({ ...upright, x0: at, x1: at, line })),
     ],
     annotations: [
-      ...edges.map(({ at, text, xanchor }) => ({ ...label, x: at, y: 1, yanchor: "top", text, xanchor, font: { size: 12, color: theme.policy } })),
+      ...edges.map(({ at, text, xanchor }) => ({ ...label, x: Math.log10(at), y: 1, yanchor: "top", text, xanchor, font: { size: 12, color: theme.policy } })),
       ...beyond.map(({ x, xanchor, text }) => ({ ...label, xref: "paper", x, y: 0.6, xanchor, text, font: { size: 12, color: theme.ink } })),
     ],
   };
@@ -161,7 +165,7 @@ function marks({ clipRange, outside }, limit, theme) {
 const LADDER = [0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.25, 1.4, 1.6, 2, 3, 5, 10, 20, 100, 1000];
 const TICK_DISTANCE = 0.2; // of the half range
 
-/** Round values of r, labelled as r although the axis is in log r. @param {number} limit */
+/** Round values of r, at least a fifth of the half axis apart. @param {number} limit in log r */
 function ticks(limit) {
   /** @type {number[]} */
   const chosen = [1];
@@ -175,19 +179,19 @@ function ticks(limit) {
       last = x;
     }
   }
-  return { tickvals: chosen.map(Math.log), ticktext: chosen.map(String) };
+  return { tickvals: chosen, ticktext: chosen.map(String) };
 }
 
 /** @param {Theme} theme */
 function traces(theme) {
   const bars = { mode: "lines", line: { shape: "hvh", width: 0 } };
-  const hover = STACKED.map(({ word }) => `${word} %{customdata:,}<extra></extra>`);
+  const templates = STACKED.map(({ word }) => `${word} %{customdata:,}<extra></extra>`);
   /** @param {string} colour @param {string} shape */
   const hatched = (colour, shape) => ({ shape, fgcolor: theme.panel, bgcolor: colour, size: 5, solidity: 0.25 });
   return [
-    { ...bars, fill: "tozeroy", fillcolor: theme.inside, hovertemplate: hover[0] },
-    { ...bars, fill: "tonexty", fillpattern: hatched(theme.held, "/"), hovertemplate: hover[1] },
-    { ...bars, fill: "tonexty", fillpattern: hatched(theme.pulledBack, "\\"), hovertemplate: hover[2] },
+    { ...bars, fill: "tozeroy", fillcolor: theme.inside, hovertemplate: templates[0] },
+    { ...bars, fill: "tonexty", fillpattern: hatched(theme.held, "/"), hovertemplate: templates[1] },
+    { ...bars, fill: "tonexty", fillpattern: hatched(theme.pulledBack, "\\"), hovertemplate: templates[2] },
   ];
 }
 
@@ -195,7 +199,7 @@ function traces(theme) {
 function layout(_theme) {
   return {
     margin: { l: 52, r: 14, t: 10, b: 42 },
-    xaxis: { title: axisTitle("ratio r = π<sub>θ</sub>/π<sub>old</sub>, log scale"), unifiedhovertitle: { text: "log r = %{x:.3f}" } },
+    xaxis: { title: axisTitle("ratio r = π<sub>θ</sub>/π<sub>old</sub>, log scale"), type: "log", unifiedhovertitle: { text: "r ≈ %{x:.3f}" } },
     yaxis: { title: axisTitle("share of samples"), tickformat: ".0%", nticks: 5 },
   };
 }
