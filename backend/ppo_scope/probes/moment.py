@@ -22,7 +22,7 @@ UNKNOWN_REGION = 255
 """Outside of 1 ± ε, but the update ended before the sample's advantage was used."""
 
 MINIBATCH_PHASES = frozenset({PhaseKind.LOSS, PhaseKind.GRADIENT, PhaseKind.STEP})
-_REDUCED = {"ratio_min": np.min, "ratio_max": np.max}
+RATIO_MIN, RATIO_MAX = (MINIBATCH_COLUMNS.index(name) for name in ("ratio_min", "ratio_max"))
 
 
 class Moment:
@@ -129,11 +129,13 @@ class Moment:
             rows = rows[[minibatch.epoch == self.phase.epoch for minibatch in self.update.minibatches]]
         if not len(rows):
             return {}
-        values = {}
-        for column, name in zip(rows.T, MINIBATCH_COLUMNS, strict=True):
-            # Where target_kl stops an update, its last minibatch has no gradient: the mean is over those that have.
-            known = column[~np.isnan(column)]
-            values[name] = float(_REDUCED.get(name, np.mean)(known)) if len(known) else float("nan")
+        # Where target_kl stops an update, its last minibatch has no gradient: the mean is over those that have.
+        known = ~np.isnan(rows)
+        with np.errstate(invalid="ignore"):
+            means = np.where(known, rows, 0.0).sum(0) / known.sum(0)
+        values: dict[str, float] = dict(zip(MINIBATCH_COLUMNS, means.tolist(), strict=True))
+        values["ratio_min"] = float(rows[:, RATIO_MIN].min())
+        values["ratio_max"] = float(rows[:, RATIO_MAX].max())
         return values
 
 
