@@ -92,12 +92,24 @@ def test_a_command_sent_again_after_a_reconnect_is_applied_once(scripted):
         message = {"type": "step", "id": "retried", "lease": page.lease["generation"], "size": "update"}
         page.say(**message)
         assert page.reply("retried")["type"] == "ack"
+        sequence = page.headers("series")[-1]["sequence"]
         page.socket.socket.close()  # breaks, without a farewell
-    with Page(scripted, tab="again", cookie=cookie) as page:
+    with Page(scripted, tab="again", cookie=cookie, sequence=sequence) as page:
         page.wait("lease", holder=True)
         page.say(**message)
         assert page.reply("retried")["type"] == "ack"
         assert scripted.run()["update"] == before + 1
+
+
+def test_a_reloaded_page_may_count_its_commands_anew(scripted):
+    cookie, before = scripted.cookie(), scripted.run()["update"]
+    for loads in (1, 2):
+        with Page(scripted, tab="reloaded", cookie=cookie) as page:
+            page.wait("lease", holder=True)
+            page.say(type="step", id="step-1", lease=page.lease["generation"], size="update")
+            assert page.reply("step-1")["type"] == "ack"
+            assert scripted.run()["update"] == before + loads
+            page.socket.socket.shutdown(2)
 
 
 def test_two_tabs_may_use_the_same_identifiers(scripted, page):

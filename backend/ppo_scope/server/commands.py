@@ -49,6 +49,10 @@ class Commands:
     def _request(self, client: Client, message: messages.Request) -> None:
         if client.tab is None:
             client.post(error(message.id, ErrorCode.CONFLICT, "The first message is resume."))
+        elif isinstance(message, messages.Watch):  # says how things are: as often as it likes
+            client.probes = frozenset(message.probes)
+            self._hub.update_watch()
+            client.post({"type": "ack", "id": message.id})
         elif not self._hub.known(client, message.id):
             try:
                 self._carry_out(client, message)
@@ -62,10 +66,6 @@ class Commands:
         if isinstance(message, messages.Led) and not self._hub.lease.allows(client, message.lease):
             raise Refused(ErrorCode.FORBIDDEN, NOT_LEADING)
         match message:
-            case messages.Watch():
-                client.probes = frozenset(message.probes)
-                self._hub.update_watch()
-                self._hub.answer(client, message.id)
             case messages.TakeControl():
                 self._hub.take_lease(client)
                 self._hub.answer(client, message.id)

@@ -63,6 +63,8 @@ class Hub:
     def resume(self, client: Client, message: Resume) -> None:
         """Start a page's stream: what is newest now, then everything that follows."""
         client.tab = message.client
+        if message.sequence is None:  # a page that was loaded anew counts its identifiers anew
+            self._replies.pop(self._tab(client), None)
         self._tabs[client.tab] = client
         if not self.lease.arrive(client):
             self._post_lease(client)
@@ -153,8 +155,11 @@ class Hub:
         self.supervisor.current.send({**fields, "id": internal})
         self._forwarded[internal] = (client, command)
 
+    def _tab(self, client: Client) -> str:
+        return f"{client.role.value} {client.tab}"  # a viewer cannot speak for a controller
+
     def _remembered(self, client: Client) -> OrderedDict[str, dict[str, Any] | None]:
-        tab = f"{client.role.value} {client.tab}"
+        tab = self._tab(client)
         replies = self._replies.setdefault(tab, OrderedDict())
         self._replies.move_to_end(tab)
         if len(self._replies) > TABS:
