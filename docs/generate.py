@@ -1,0 +1,62 @@
+"""Writes the pages of docs/ that are made from the code's tables: `python docs/generate.py`."""
+
+from pathlib import Path
+from typing import Any
+
+from ppo_scope.ppo import settings
+from ppo_scope.probes import metrics
+
+HERE = Path(__file__).parent
+NOTE = "Made from the code by `python docs/generate.py`; do not edit.\n"
+
+
+def metrics_page() -> str:
+    """Every number that is measured: what it is, over what it is taken, and what healthy looks like."""
+    lines = ["# What is measured\n", NOTE, "| name | symbol | what it is | taken | healthy |", "|---|---|---|---|---|"]
+    for metric in metrics.METRICS:
+        columns = (f"`{metric.name}`", metric.symbol, metric.definition, metric.aggregation, metric.healthy)
+        lines.append(_row(columns))
+    return "\n".join(lines) + "\n"
+
+
+def settings_page() -> str:
+    """Every setting: symbol, default, bounds, when a change takes effect, and what it does."""
+    lines = [
+        "# Settings\n",
+        NOTE,
+        "| name | symbol | default | range | takes effect | what it does |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in settings.table():
+        effect = "at the next update" if row["live"] else "with a new run"
+        lines.append(
+            _row((f"`{row['name']}`", row["symbol"], _value(row["default"]), _range(row), effect, row["help"]))
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _range(row: dict[str, Any]) -> str:
+    if row["choices"]:
+        words = ", ".join(row["choices"])
+    elif row["minimum"] is not None or row["maximum"] is not None:
+        words = " to ".join(f"{bound:g}" for bound in (row["minimum"], row["maximum"]) if bound is not None)
+    else:
+        words = {"bool": "on, off"}.get(row["type"], "")
+    return f"{words}, or off" if row["optional"] else words
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return "on" if value else "off"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _row(columns: tuple[str, ...]) -> str:
+    return "| " + " | ".join(column.replace("|", r"\|") for column in columns) + " |"
+
+
+PAGES = {"metrics.md": metrics_page, "settings.md": settings_page}
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (HERE / name).write_text(page(), encoding="utf-8")
