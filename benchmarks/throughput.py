@@ -1,4 +1,7 @@
-"""Steps per second: `ppo-scope train`, a run watched in Chromium, and Stable-Baselines3, taking turns."""
+"""Steps per second of `ppo-scope train`, of watched runs and of Stable-Baselines3, taking turns.
+
+A client that draws nothing shows what streaming costs; a browser on the same machine takes processor time as well.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,15 @@ import time
 from statistics import median
 
 from playwright.sync_api import Browser
+from ppo_scope.probes.probes import PROBES
 
+from benchmarks.client import Client
 from benchmarks.shared import SETTINGS, open_page, show
 from tests.live import COMMAND, ROOT, LiveServer, chromium, environment
 
-TRAIN, WATCHED, SB3_ONE, SB3_DEFAULT = (
+TRAIN, STREAMED, WATCHED, SB3_ONE, SB3_DEFAULT = (
     "ppo-scope train",
+    "streamed to a client, all numbers",
     "watched in Chromium, all panels",
     "Stable-Baselines3, 1 thread",
     "Stable-Baselines3, torch's threads",
@@ -35,11 +41,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40_960, help="of each run")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    rates: dict[str, list[float]] = {name: [] for name in (TRAIN, WATCHED, SB3_ONE, SB3_DEFAULT)}
+    rates: dict[str, list[float]] = {name: [] for name in (TRAIN, STREAMED, WATCHED, SB3_ONE, SB3_DEFAULT)}
     refreshes: list[float] = []
     with chromium() as browser:
         for seed in range(1, options.rounds + 1):
             rates[TRAIN].append(train(options.steps, seed))
+            rates[STREAMED].append(streamed(options.steps, seed))
             rate, refreshed = watched(browser, options.steps, seed)
             rates[WATCHED].append(rate)
             refreshes.append(refreshed)
@@ -48,23 +55,48 @@ def main() -> None:
     middle = {name: median(values) for name, values in rates.items()}
     best = max(middle[SB3_ONE], middle[SB3_DEFAULT])
     rows = [
-        (name, f"{middle[name]:,.0f}", f"{min(v):,.0f} to {max(v):,.0f}", f"{middle[name] / best:.2f}")
+        (
+            name,
+            f"{middle[name]:,.0f}",
+            f"{min(v):,.0f} to {max(v):,.0f}",
+            f"{middle[name] / best:.2f}",
+            share(v, rates[TRAIN]),
+        )
         for name, v in rates.items()
     ]
-    paired = median(1 - w / t for w, t in zip(rates[WATCHED], rates[TRAIN], strict=True))
     show(
         f"CartPole-v1, 4 environments × 128 steps, 4 epochs × 4 minibatches, {options.steps:,} steps a run",
-        ("", "steps/s", "range", "× the better SB3"),
+        ("", "steps/s", "range", "× the better SB3", "of train"),
         rows,
-        f"Medians of {options.rounds} rounds. Being watched costs {paired:.1%} of train's throughput (median of the rounds); "
-        f"the page is refreshed {median(refreshes):.1f} times a second.",
+        f"Medians of {options.rounds} rounds. The browser refreshed {median(refreshes):.1f} times a second.",
     )
+
+
+def share(values: list[float], of: list[float]) -> str:
+    """Median over the rounds of the one rate relative to the other in the same round."""
+    return f"{median(value / whole for value, whole in zip(values, of, strict=True)):.0%}"
 
 
 def train(steps: int, seed: int) -> float:
     command = [*COMMAND, "train", *SETTINGS, "--total-steps", str(steps), "--seed", str(seed), "--json"]
     summary = json.loads(output_of(command).splitlines()[-1])
     return float(summary["steps_per_second"])
+
+
+def streamed(steps: int, seed: int) -> float:
+    """Steps a second from Play to the end, while a client takes every frame that every probe of numbers gives."""
+    server = LiveServer("--paused", *SETTINGS, "--total-steps", str(steps), "--seed", str(seed))
+    try:
+        with Client(server) as client:
+            client.wait_for("paused")
+            client.watch(sorted(PROBES))
+            start = time.perf_counter()
+            client.play()
+            client.wait_for("finished")
+            seconds = time.perf_counter() - start
+        return steps_of(server) / seconds
+    finally:
+        server.stop()
 
 
 def watched(browser: Browser, steps: int, seed: int) -> tuple[float, float]:
