@@ -7,7 +7,7 @@ import signal
 import time
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.runs import supervisor as supervisor_module
+from ppo_scope.runs import ending, inbox
 from ppo_scope.runs.process import COMMANDS, NotReading
 from ppo_scope.runs.supervisor import Supervisor
 
@@ -134,7 +134,7 @@ def test_commands_that_are_not_read_are_refused_without_waiting():
 
 
 def test_a_process_that_is_faster_than_the_event_loop_waits(monkeypatch):
-    monkeypatch.setattr(supervisor_module, "INBOX_BYTES", 1_000_000)
+    monkeypatch.setattr(inbox, "INBOX_BYTES", 1_000_000)
 
     async def scenario(supervisor, run, notes):
         await until(lambda: len(notes.frames) > 20)
@@ -153,7 +153,7 @@ def test_a_process_that_is_faster_than_the_event_loop_waits(monkeypatch):
 def test_out_of_memory_is_told_from_a_kill(monkeypatch):
     async def scenario(supervisor, run, notes):
         await until(lambda: run.state == "paused")
-        monkeypatch.setattr(supervisor_module.ending, "out_of_memory_kills", lambda: 10**9)
+        monkeypatch.setattr(ending, "out_of_memory_kills", lambda: 10**9)
         os.kill(run.pid, signal.SIGKILL)
         await until(lambda: run.state == "out_of_memory")
         assert "memory" in run.cause["summary"]

@@ -14,7 +14,7 @@ import ppo_scope
 from ppo_scope.ppo import settings
 from ppo_scope.probes import frame, metrics
 from ppo_scope.runs.history import EPISODE_COLUMNS, Slice
-from ppo_scope.runs.supervisor import Run
+from ppo_scope.runs.run import Run
 from ppo_scope.server.codes import ErrorCode
 from ppo_scope.server.hub import Hub
 from ppo_scope.server.messages import MAX_BYTES, Malformed, NewRun, Session, parse_body

@@ -10,7 +10,8 @@ from typing import Any
 
 from ppo_scope.probes.frame import PROTOCOL
 from ppo_scope.runs.process import NotReading
-from ppo_scope.runs.supervisor import LATEST, Run, Supervisor
+from ppo_scope.runs.run import LATEST, Run
+from ppo_scope.runs.supervisor import Supervisor
 from ppo_scope.server.client import Client
 from ppo_scope.server.codes import CloseCode
 from ppo_scope.server.lease import Lease
@@ -65,7 +66,7 @@ class Hub:
         client.tab = message.client
         if message.sequence is None:  # a page that was loaded anew counts its identifiers anew
             self._replies.pop(self._tab(client), None)
-        self._tabs[client.tab] = client
+        self._tabs[self._tab(client)] = client
         if not self.lease.arrive(client):
             self._post_lease(client)
         else:
@@ -86,8 +87,8 @@ class Hub:
     def leave(self, client: Client, *, returning: bool) -> None:
         """A page's connection closed; `returning` if it broke, and its tab may be back in a moment."""
         self._clients.pop(client, None)
-        if client.tab is not None and self._tabs.get(client.tab) is client:
-            del self._tabs[client.tab]
+        if self._tabs.get(self._tab(client)) is client:
+            del self._tabs[self._tab(client)]
         if self.lease.leave(client):
             if returning:
                 asyncio.get_running_loop().call_later(RETURN_WITHIN, self._free_lease)
@@ -142,7 +143,7 @@ class Hub:
         replies = self._remembered(client)
         if command in replies:
             replies[command] = reply
-        self._tabs.get(client.tab or "", client).post(reply)
+        self._tabs.get(self._tab(client), client).post(reply)
 
     def forward(self, client: Client, command: str, fields: dict[str, Any]) -> None:
         """Hand a command of a page to the run, which answers it.
