@@ -40,7 +40,7 @@ export class Chart {
     this.context = context;
     this.element = document.createElement("div");
     this.element.className = "chart";
-    this.element.setAttribute("role", "img");
+    this.element.setAttribute("role", "group");
     this.element.setAttribute("aria-label", spec.name);
     parent.append(this.element);
   }

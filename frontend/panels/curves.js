@@ -1,7 +1,5 @@
 // From columns of numbers to the points of a curve.
 
-const BUCKETS = 256;
-
 /**
  * A long curve with fewer points that looks the same: the smallest and the largest value of each bucket, in the
  * order in which they came. Buckets hold a power of two, so that a curve does not shimmer as it grows. Where nothing
@@ -9,10 +7,11 @@ const BUCKETS = 256;
  *
  * @param {ArrayLike<number>} x
  * @param {ArrayLike<number>} y
+ * @param {number} buckets at most
  * @returns {{ x: number[], y: number[] }}
  */
-export function thin(x, y) {
-  const size = 2 ** Math.max(0, Math.ceil(Math.log2(y.length / BUCKETS)));
+export function thin(x, y, buckets = 256) {
+  const size = 2 ** Math.max(0, Math.ceil(Math.log2(y.length / buckets)));
   const kept = { x: /** @type {number[]} */ ([]), y: /** @type {number[]} */ ([]) };
   /** @param {number} index */
   const keep = (index) => {

@@ -86,7 +86,7 @@ function mount(body, context) {
 /** @param {SeriesView} series */
 function overUpdates(series) {
   const updates = Array.from({ length: series.length }, (_, index) => series.first + index);
-  return TERMS.map(({ column }) => thin(updates, series.column(column)));
+  return TERMS.map(({ column }) => thin(updates, series.column(column), 128));
 }
 
 /** @param {Snapshot | null} snapshot */
@@ -146,7 +146,7 @@ function traces(theme) {
 function layout(theme) {
   return {
     margin: { l: 46, r: 10, t: 8, b: 36 },
-    xaxis: { domain: [0, 0.57], title: axisTitle("update"), nticks: 5, unifiedhovertitle: { text: "update %{x:,.0f}" } },
+    xaxis: { domain: [0, 0.57], title: axisTitle("update"), nticks: 4, unifiedhovertitle: { text: "update %{x:,.0f}" } },
     xaxis2: { domain: [0.65, 1], anchor: "y", title: axisTitle("epoch, this update"), unifiedhovertitle: { text: "minibatch %{x:.0f}" } },
     yaxis: { nticks: 7, zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 },
   };

@@ -9,7 +9,7 @@
  *
  * @typedef {object} Layout
  * @property {number} rows shown
- * @property {number} hidden rows that do not fit
+ * @property {number} total environments of the run
  * @property {number} columns steps of the rollout
  * @property {number} perLine steps in one line
  * @property {number} linesPerRow
@@ -24,21 +24,24 @@
 const NARROWEST = 2; // CSS pixels that a cell needs to be seen
 const LOWEST = 3;
 const TALLEST = 30;
+const ROUND = 16; // a line of a row that is wrapped holds a multiple of so many steps
 const MARGIN = { left: 42, right: 6, top: 6, bottom: 34 };
 
 /**
  * @param {Pick<Canvas, "width" | "height" | "ratio">} canvas
  * @param {number} allRows
  * @param {number} columns
+ * @param {number} total environments of the run, of which `allRows` came
  * @returns {Layout}
  */
-export function arrange({ width, height, ratio }, allRows, columns) {
+export function arrange({ width, height, ratio }, allRows, columns, total) {
   const left = Math.round(MARGIN.left * ratio);
   const top = Math.round(MARGIN.top * ratio);
   const wide = Math.max(1, width - left - MARGIN.right * ratio);
   const high = Math.max(1, height - top - MARGIN.bottom * ratio);
-  const linesPerRow = Math.max(1, Math.ceil((columns * NARROWEST * ratio) / wide));
-  const perLine = Math.ceil(columns / linesPerRow);
+  const fitting = Math.max(ROUND, Math.floor(wide / (NARROWEST * ratio) / ROUND) * ROUND);
+  const perLine = columns * NARROWEST * ratio <= wide ? columns : Math.min(columns, fitting);
+  const linesPerRow = Math.ceil(columns / perLine);
   const rows = Math.min(allRows, Math.max(1, Math.floor(high / (linesPerRow * LOWEST * ratio))));
   const cellWidth = wide / perLine;
   const cellHeight = Math.max(1, Math.min(Math.floor(TALLEST * ratio), Math.floor(high / (rows * linesPerRow))));
@@ -61,5 +64,5 @@ export function arrange({ width, height, ratio }, allRows, columns) {
     return inside ? { row, column } : null;
   };
 
-  return { rows, hidden: allRows - rows, columns, perLine, linesPerRow, left, top, cellWidth, cellHeight, place, at };
+  return { rows, total, columns, perLine, linesPerRow, left, top, cellWidth, cellHeight, place, at };
 }

@@ -164,7 +164,7 @@ function paintEnds({ pen, ratio }, layout, snapshot, theme, painted) {
 
 /** @param {Canvas} canvas @param {Layout} layout @param {Snapshot} snapshot @param {Theme} theme */
 function paintAxes({ pen, ratio, width, height }, layout, snapshot, theme) {
-  const { rows, hidden, linesPerRow, perLine, columns, left, top, cellWidth, cellHeight } = layout;
+  const { rows, total, linesPerRow, perLine, left, top, cellWidth, cellHeight } = layout;
   const bottom = top + rows * linesPerRow * cellHeight;
   const rowHeight = linesPerRow * cellHeight;
   pen.fillStyle = theme.inkSoft;
@@ -182,14 +182,12 @@ function paintAxes({ pen, ratio, width, height }, layout, snapshot, theme) {
   for (let step = 0; step < perLine; step += everyStep) {
     pen.fillText(String(step), left + (step + 0.5) * cellWidth, bottom + 3 * ratio);
   }
-  const wrapped = linesPerRow > 1 ? `, ${linesPerRow} lines of ${perLine} per environment` : "";
-  const missing = hidden > 0 ? `; ${hidden} more environments do not fit` : "";
-  const across = `step t of the rollout (${columns})${wrapped}${missing}`;
-  pen.fillText(across, (left + Math.min(width, left + perLine * cellWidth)) / 2, Math.min(bottom + 18 * ratio, height - 14 * ratio));
+  const across = linesPerRow > 1 ? `step t, in lines of ${perLine}` : "step t of the rollout";
+  pen.fillText(across, (left + width) / 2, Math.min(bottom + 18 * ratio, height - 14 * ratio));
   pen.save();
   pen.translate(4 * ratio, (top + bottom) / 2);
   pen.rotate(-Math.PI / 2);
-  pen.fillText("environment", 0, 0);
+  pen.fillText(rows < total ? `environment (${rows} of ${total})` : "environment", 0, 0);
   pen.restore();
 }
 

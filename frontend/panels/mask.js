@@ -49,6 +49,8 @@ function mount(body, context) {
 
   /** @type {Snapshot | null} */
   let snapshot = null;
+  /** @type {number | null} */
+  let environments = null;
   /** @type {Layout | null} */
   let layout = null;
   /** @type {Cell | null} */
@@ -60,7 +62,7 @@ function mount(body, context) {
     if (!snapshot || !region) return;
     if (!sized) canvas.fit();
     sized = true;
-    layout = arrange(canvas, region.rows, region.columns);
+    layout = arrange(canvas, region.rows, region.columns, environments ?? region.rows);
     const painted = paintMask(canvas, layout, snapshot, context.theme(), cursor);
     write(["inside", "held", "pulledBack", "notTrained", "terminated", "truncated"].map((key) => count(painted[key])));
     for (const [key, value] of Object.entries(painted)) element.dataset[key] = String(value);
@@ -108,6 +110,8 @@ function mount(body, context) {
     needs: ["snapshot", "theme"],
     ready: (state) => holds(state, "region"),
     draw(state) {
+      const total = state.run?.settings.num_envs;
+      environments = typeof total === "number" ? total : null;
       snapshot = state.snapshot;
       paint();
     },
@@ -151,5 +155,5 @@ function summary(snapshot) {
   if (!region) return "";
   const counts = REGIONS.map(({ code, word }) => ({ word, n: region.values.filter((value) => value === code).length }));
   const list = counts.filter(({ n }) => n > 0).map(({ word, n }) => `${count(n)} ${word}`);
-  return `${region.rows} environments × ${region.columns} steps (${scopeInWords(snapshot)}): ${list.join(", ")}.`;
+  return `${region.rows} ${region.rows === 1 ? "environment" : "environments"} × ${region.columns} steps (${scopeInWords(snapshot)}): ${list.join(", ")}.`;
 }
