@@ -1,10 +1,13 @@
 """The worker behind its two functions: commands go in, frames come out, and the training never notices who watches."""
 
+import time
 from collections import deque
 from typing import ClassVar
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.envs.classic_control import CartPoleEnv
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
@@ -187,9 +190,6 @@ def test_every_frame_has_the_next_number():
 
 
 def test_an_environment_that_cannot_be_drawn_says_so_and_trains_on():
-    import gymnasium as gym
-    from gymnasium.envs.classic_control import CartPoleEnv
-
     if "ppo_scope_tests/Blind-v0" not in gym.registry:
 
         class Blind(CartPoleEnv):
@@ -206,3 +206,25 @@ def test_an_environment_that_cannot_be_drawn_says_so_and_trains_on():
     (picture,) = driver.of("picture")
     assert "no picture to be had" in picture[0]["reason"]
     assert driver.worker.trainer.updates == 2
+
+
+class Slow(gym.Env):
+    """Takes its time over every step."""
+
+    observation_space = gym.spaces.Box(-1, 1, (1,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        time.sleep(0.03)
+        return np.zeros(1, np.float32), 0.0, False, False, {}
+
+
+def test_a_long_rollout_gives_signs_of_life():
+    gym.register("ppo_scope_tests/Slow-v0", entry_point=Slow)
+    driver = Driver([step()], env="ppo_scope_tests/Slow-v0", num_envs=1, rollout_steps=16, minibatches=1)
+    signs = [header for header, _ in driver.of("progress") if (header["update"], header["phase"]) == (1, "rollout")]
+    assert len(signs) >= 3

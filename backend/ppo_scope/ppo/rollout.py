@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,8 +68,9 @@ class Rollout:
 class Collector:
     """Fills rollouts, and keeps what spans two of them: episodes under way and resets that are due."""
 
-    def __init__(self, environments: Environments) -> None:
+    def __init__(self, environments: Environments, between_steps: Callable[[], None]) -> None:
         self._environments = environments
+        self._between_steps = between_steps
         self._reset_due = np.zeros(environments.num_envs, np.bool_)
         self._returns = np.zeros(environments.num_envs)
         self._lengths = np.zeros(environments.num_envs, np.int64)
@@ -88,6 +90,7 @@ class Collector:
                 distribution.to_environment(actions)
             )
             rollout.observations[t + 1] = observations
+            self._between_steps()
         done = rollout.terminated | rollout.truncated
         rollout.trained[0] = ~self._reset_due
         rollout.trained[1:] = ~done[:-1]

@@ -10,7 +10,7 @@ import hashlib
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -36,11 +36,14 @@ class NotFiniteError(ArithmeticError):
 class Trainer:
     """PPO on one environment.
 
+    `between_steps` is called after every step of a rollout, the one phase whose length the environment decides: for signs
+    of life, not for anything that takes time.
+
     Raises:
         UnusableEnvironment: the environment cannot be trained on.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, between_steps: Callable[[], None] = lambda: None) -> None:
         self.settings = settings
         self.device = torch.device("cpu" if settings.device == "auto" else settings.device)
         streams = np.random.SeedSequence(settings.seed).spawn(3)
@@ -54,7 +57,7 @@ class Trainer:
         self._theta = torch.nn.Parameter(self.network.theta)
         self._optimizer = torch.optim.Adam([self._theta], lr=settings.learning_rate, eps=ADAM_EPS, fused=True)
         self._actor = Actor(self.network)
-        self._collector = Collector(self.environments)
+        self._collector = Collector(self.environments, between_steps)
         self._rollout = Rollout.empty(settings.rollout_steps, settings.num_envs, spaces.observation_size)
         self._pending: dict[str, Any] = {}
         self.changes: list[Change] = []

@@ -113,6 +113,11 @@ class Reporter:
         if now or self._due("progress"):
             self._send("progress")
 
+    def collecting(self) -> None:
+        """The trainer is within a rollout: it has done no phase, but it lives."""
+        if self._due("progress"):
+            self._send("progress", phase=PhaseKind.ROLLOUT.value, update=self._begun.updates + 1, epoch=0, minibatch=0)
+
     def flush(self) -> None:
         """Send the rows of the series that have not been sent."""
         if not self._rows:

@@ -86,7 +86,7 @@ class Worker:
             EOFError: the server is gone.
             UnusableEnvironment: the environment cannot be trained on.
         """
-        self.trainer = Trainer(settings)
+        self.trainer = Trainer(settings, self.report.collecting)
         self.report.begin(self.trainer)
         self._halt("running" if self._running else "paused")
         while not self._stopping and not self.trainer.finished:
