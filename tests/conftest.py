@@ -4,8 +4,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ppo_scope.ppo.threads import use_one_thread
 from tests.live import LiveServer, NoChromiumError
 from tests.live import chromium as open_chromium
+
+use_one_thread()  # as every training process does: two that share cores otherwise wait for each other
 
 LOCAL = {"127.0.0.1", "localhost"}
 LOCAL_SCHEMES = {"about", "blob", "data"}

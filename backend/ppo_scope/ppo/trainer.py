@@ -36,8 +36,8 @@ class NotFiniteError(ArithmeticError):
 class Trainer:
     """PPO on one environment.
 
-    `between_steps` is called after every step of a rollout, the one phase whose length the environment decides: for signs
-    of life, not for anything that takes time.
+    `between_steps` is called after every step of a rollout, the one phase whose length the environment decides: for
+    signs of life, not for anything that takes time.
 
     Raises:
         UnusableEnvironment: the environment cannot be trained on.
