@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from statistics import median
 
+from benchmarks.shared import STEPS, show
 from ppo_scope.ppo.phases import Phase, PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.threads import use_one_thread
@@ -14,8 +15,6 @@ from ppo_scope.probes import frame
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
 from ppo_scope.runs.reporter import Reporter
-
-from benchmarks.shared import STEPS, show
 
 EVERY_PROBE = frozenset(PROBES)
 SAMPLES = (512, 4_096, 65_536)

@@ -8,13 +8,13 @@ import time
 
 import numpy as np
 import pytest
+
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
-
 from tests.live import LiveServer
 
 PANELS = ("Environment", "Episodic return", "Ratio histogram", "Clip mask", "Advantages", "Loss components")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ppo_scope.ppo.advantages import gae
 
 F = np.float32

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
 

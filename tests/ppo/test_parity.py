@@ -3,10 +3,11 @@
 import pytest
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.policies import ActorCriticPolicy
+
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from stable_baselines3.common.policies import ActorCriticPolicy
 
 EPSILON, C1, C2 = 0.2, 0.5, 0.01
 

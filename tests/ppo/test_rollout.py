@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.envs.registration import register
+
 from ppo_scope.ppo.environments import Environments, UnusableEnvironment
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from ppo_scope.ppo.settings import LIVE, Settings, table
 
 

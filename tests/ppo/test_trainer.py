@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+
 from ppo_scope.ppo.networks import Actor
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from ppo_scope.probes import frame
 
 

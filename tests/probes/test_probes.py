@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings

@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+
 from ppo_scope.runs import ending
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ppo_scope.runs.history import RETIRED_SNAPSHOT_BYTES, History, Table
 
 COLUMNS = ["loss", "entropy"]

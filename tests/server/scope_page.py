@@ -14,9 +14,10 @@ import time
 import uuid
 from pathlib import Path
 
-from ppo_scope.probes import frame
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+
+from ppo_scope.probes import frame
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = """

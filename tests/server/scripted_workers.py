@@ -8,6 +8,7 @@ import sys
 import time
 
 import numpy as np
+
 from ppo_scope.probes import frame
 
 COLUMNS = ["loss", "applied"]

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.server.security import Secrets
 from ppo_scope.server.static import frontend
-
 from tests.server.scope_page import Page
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+
 from ppo_scope.server import client as client_module
 from ppo_scope.server.client import QUEUE, Client
 from ppo_scope.server.lease import Lease

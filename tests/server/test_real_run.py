@@ -4,8 +4,8 @@ import os
 import signal
 
 import pytest
-from ppo_scope.probes import frame
 
+from ppo_scope.probes import frame
 from tests.server.scope_page import Page, ServerProcess, wait_for
 
 

@@ -4,15 +4,15 @@ import json
 
 import pytest
 from fastapi.routing import APIRoute, APIWebSocketRoute
+from starlette.routing import Mount
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.server import messages
 from ppo_scope.server.app import Setup, create_app
 from ppo_scope.server.roles import MESSAGES, ROUTES, STATIC, Access
 from ppo_scope.server.security import Secrets
-from starlette.routing import Mount
-from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
-
 from tests.server.scope_page import Page
 
 

@@ -3,8 +3,8 @@
 import time
 
 import numpy as np
-from ppo_scope.probes import frame
 
+from ppo_scope.probes import frame
 from tests.server.scope_page import Page, wait_for
 
 
