@@ -14,11 +14,12 @@ import { matrix, scalar, scopeInWords } from "./snapshot.js";
 
 /** @typedef {{ to: (value: number) => number, ticks?: (range: readonly [number, number], most?: number) => number[] }} Scale */
 
+// The sum comes first: it lies under its terms, one of which often nearly equals it.
 const TERMS = /** @type {const} */ ([
+  { column: "loss", symbol: "L", colour: "loss", swatch: "swatch-loss" },
   { column: "policy_loss", symbol: "L_PG", colour: "policy", swatch: "swatch-policy" },
   { column: "value_term", symbol: "c₁·L_VF", colour: "value", swatch: "swatch-value" },
   { column: "entropy_term", symbol: "−c₂·S", colour: "entropy", swatch: "swatch-entropy" },
-  { column: "loss", symbol: "L", colour: "loss", swatch: "swatch-loss" },
 ]);
 /** Lines differ by more than their colour. */
 const DASHES = { policy: "solid", value: "longdash", entropy: "dot", loss: "solid" };
@@ -132,7 +133,7 @@ function labels(ticks, range) {
 function traces(theme) {
   const lines = TERMS.map(({ symbol, colour }) => ({
     mode: "lines",
-    line: { color: theme[colour], shape: "hvh", width: colour === "loss" ? 2.25 : 1.5, dash: DASHES[colour] },
+    line: { color: theme[colour], shape: "hvh", width: colour === "loss" ? 3 : 1.5, dash: DASHES[colour] },
     hovertemplate: `${symbol} %{customdata:.4~g}<extra></extra>`,
   }));
   return [

@@ -6,6 +6,7 @@
 /** @type {Range} */
 const NOTHING = [Infinity, -Infinity];
 const SHRINK = 0.35; // of the range: data that fill less than that are worth a new one
+const HEADROOM = 0.25; // of what is needed
 const DIVISIONS = 5;
 const PATIENCE = 40; // draws
 
@@ -29,8 +30,8 @@ export class SteadyRange {
     const held = this.#range;
     const rest = this.#draws >= patience;
     const needed = this.#seen[1] - this.#seen[0];
-    const leaves = !held || low < held[0] || high > held[1];
-    if (leaves || (rest && needed < SHRINK * (held[1] - held[0]))) this.#range = round(this.#seen);
+    if (!held || (rest && needed < SHRINK * (held[1] - held[0]))) this.#range = round(this.#seen);
+    else if (low < held[0] || high > held[1]) this.#range = round(ahead(this.#seen, held));
     if (rest) this.forget();
     return /** @type {Range} */ (this.#range);
   }
@@ -57,6 +58,18 @@ export function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   const step = [1, 2, 5, 10].find((candidate) => value <= candidate * power * (1 + 1e-9)) ?? 10;
   return step * power;
+}
+
+/**
+ * With room on the side where the data left the range: they will go on.
+ *
+ * @param {Range} seen
+ * @param {Range} held
+ * @returns {Range}
+ */
+function ahead([low, high], held) {
+  const room = HEADROOM * (high - low);
+  return [low < held[0] ? low - room : low, high > held[1] ? high + room : high];
 }
 
 /** @param {Range} range @returns {Range} the smallest with round ends around it */

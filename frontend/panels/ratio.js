@@ -69,9 +69,10 @@ function mount(body, context) {
       const half = Math.max(seen, 1.25 * Math.log1p(histogram.clipRange ?? 0));
       const across = acrossRange.fit(-half, half, patience);
       const bars = stacked.map((tops, region) => inRatios(outline(tops, -limit, limit), bins[region]));
+      const [, top] = upRange.fit(0, 1.2 * Math.max(...stacked[2], 0.01), patience);
       return chart.draw(bars, {
         xaxis: { range: across.map((x) => x / Math.LN10), ...ticks(across[1]) },
-        yaxis: { range: upRange.fit(0, Math.min(1, 1.2 * Math.max(...stacked[2], 0.01)), patience) },
+        yaxis: { range: [0, Math.min(1, top)] },
         ...marks(histogram, across[1], context.theme()),
       });
     },
