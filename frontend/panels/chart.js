@@ -75,11 +75,12 @@ export class Chart {
 
   /** @returns {Promise<void>} */
   #animate() {
+    this.#drawn(); // what this one overtakes will not be drawn any more
     const { promise, resolve } = withResolvers();
     this.#drawn = resolve;
     const frame = { data: this.#data, traces: this.#data.map((_, index) => index) };
-    // An animation that the next one overtakes is rejected: nothing is lost, since only the newest counts.
-    Plotly.animate(this.element, frame, AT_ONCE).catch(() => {});
+    // Plotly rejects an animation that the next one overtakes: nothing is lost, since only the newest counts.
+    Plotly.animate(this.element, frame, AT_ONCE).catch(resolve);
     // Plotly's loop would turn once more, and a draw before that would be put off to it: later than the scheduler
     // says, and outside of its budget.
     const loop = /** @type {any} */ (this.element)._transitionData;
