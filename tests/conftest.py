@@ -1,5 +1,6 @@
 """What tests of the whole share: servers, a browser, and pages that tolerate no fault."""
 
+import contextlib
 from urllib.parse import urlsplit
 
 import pytest
@@ -28,16 +29,20 @@ def server(tmp_path):
         one.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """The one headless Chromium of the session."""
-    opened = open_chromium()
-    try:
-        browser = opened.__enter__()
-    except NoChromiumError as error:
-        pytest.fail(str(error), pytrace=False)
-    yield browser
-    opened.__exit__(None, None, None)
+    """A headless Chromium. Not for the session: while Playwright lives, this thread has a running event loop, and
+    tests of other modules want to run one of their own.
+    """
+    with contextlib.ExitStack() as stack:
+        missing = ""
+        try:
+            browser = stack.enter_context(open_chromium())
+        except NoChromiumError as error:
+            missing = str(error)
+        if missing:  # said out here, so that pytest shows the line and no traceback
+            pytest.fail(missing, pytrace=False)
+        yield browser
 
 
 class Faults:

@@ -172,8 +172,10 @@ def chromium() -> Iterator[Browser]:
         if not Path(path).exists():
             raise NoChromiumError(NO_CHROMIUM)
         browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS), headless=True)
-        yield browser
-        browser.close()
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 def find_chromium() -> str | None:
