@@ -258,7 +258,7 @@ export type Need = "snapshot" | "series" | "picture" | "run" | "theme";
 export interface PanelView {
   needs: Need[];
   /** Called when something in `needs` changed, the panel is visible and ready() is true. */
-  draw(state: State): void;
+  draw(state: State): void | Promise<unknown>;
   /** What the panel shows in one or two sentences, for those who cannot see it. */
   summary(state: State): string;
   /** The body has a new size; a draw follows. */

@@ -132,7 +132,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch }) {
     }
 
     /** @param {State} state */
-    function draw(state) {
+    async function draw(state) {
       if (failed || !view) return;
       try {
         const ready = view.ready(state);
@@ -142,7 +142,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch }) {
           cover.replaceChildren(h("p", { class: "waiting" }, `Waits for ${ready}.`));
           return;
         }
-        view.draw(state);
+        await view.draw(state);
         const now = performance.now();
         if (now - summaryAt >= SUMMARY_PACE || !runsFreely(state)) {
           summaryAt = now;

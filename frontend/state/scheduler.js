@@ -10,17 +10,28 @@ import { report } from "./painted.js";
 const ROUND = 1000 / 24; // the shortest time between the starts of two rounds while the run is running
 const BUDGET = 8; // of drawing in one frame while running
 const BUDGET_AT_REST = 30; // when stepping, being prompt matters more than being smooth
+const PATIENCE = 500;
 
 /**
  * @typedef {object} Drawable
  * @property {Topic[]} needs
- * @property {(state: State) => void} draw
+ * @property {(state: State) => void | Promise<unknown>} draw charts do their work in microtasks: they say when it is done
  * @property {() => boolean} [visible] default: always
  * @property {number} [calm] at most one draw in so many milliseconds while running: numbers that change faster
  *   cannot be read
  *
  * @typedef {{ stale: boolean, drawn: number } & Drawable} Entry
  */
+
+/**
+ * Wait for a drawing that is still under way; one that never ends or fails must not hold up the others.
+ * @param {void | Promise<unknown>} drawing
+ */
+function settled(drawing) {
+  if (!drawing) return;
+  const enough = new Promise((resolve) => setTimeout(resolve, PATIENCE));
+  return Promise.race([drawing, enough]).catch((error) => console.error("a drawing failed:", error));
+}
 
 /** @param {Store} store */
 export function createScheduler(store) {
@@ -42,14 +53,14 @@ export function createScheduler(store) {
   function wake() {
     if (requested) return;
     requested = true;
-    requestAnimationFrame(frame);
+    requestAnimationFrame((now) => void frame(now));
   }
 
   /** @param {number} now */
-  function frame(now) {
-    requested = false;
+  async function frame(now) {
     if (!queue.length && (!running() || now - roundStart >= ROUND - 2)) begin(now);
-    drawSome(now);
+    await drawSome(now);
+    requested = false;
     if (!queue.length && unreported) finish();
     if (queue.length || store.waiting() || entries.some((entry) => entry.stale && (entry.visible?.() ?? true))) wake();
   }
@@ -64,14 +75,14 @@ export function createScheduler(store) {
   }
 
   /** @param {number} now */
-  function drawSome(now) {
+  async function drawSome(now) {
     const budget = running() ? BUDGET : BUDGET_AT_REST;
     const start = performance.now();
     while (queue.length && performance.now() - start < budget) {
       const entry = /** @type {Entry} */ (queue.shift());
       entry.stale = false;
       entry.drawn = now;
-      entry.draw(state);
+      await settled(entry.draw(state));
     }
   }
 
