@@ -1,36 +1,46 @@
 """What a policy's outputs mean as a distribution over actions: log π, entropy, KL and samples.
 
-Every distribution acts by adding noise to its parameters, drawn for a whole rollout at once. The noise is all the
+Every distribution acts by mixing noise into its outputs, drawn for a whole rollout at once. The noise is all the
 randomness of acting, so a run depends on one generator, whatever is watched meanwhile.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import softplus
 
 Floats = NDArray[np.float32]
-Actions = NDArray[np.int64]
+Actions = NDArray[Any]
 
 
 class Distribution(Protocol):
-    """A family of distributions over one action space."""
+    """A family of distributions over one action space. A action numbers, O outputs of the policy, X numbers of noise."""
 
-    size: int
-    """How many numbers the policy puts out per observation."""
+    outputs: int
+    """O, how many numbers the policy gives per observation."""
+    free: int
+    """How many of them are parameters of their own, the same for every observation; they are the last."""
+    noise_size: int
+    """X"""
+    action_shape: tuple[int, ...]
+    """Of one action as it is stored: () or (A,)."""
+    action_dtype: type[np.generic]
     max_entropy: float | None
     """The largest entropy there is, where there is one."""
 
     def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-        """The randomness of acting: [*shape, size]."""
+        """The randomness of acting: [*shape, X]."""
         ...
 
     def act(self, outputs: Floats, noise: Floats) -> Actions:
-        """One action per row of outputs [N, size] and noise [N, size]: [N]."""
+        """One action per row of outputs [N, O] and noise [N, X]: [N, *action_shape]."""
         ...
 
     def to_environment(self, actions: Actions) -> Actions:
@@ -38,26 +48,29 @@ class Distribution(Protocol):
         ...
 
     def evaluate(self, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-        """(log π(a|s) [B], entropy [B]) of outputs [B, size] and actions [B]."""
+        """(log π(a|s) [B], entropy [B]) of outputs [B, O] and actions [B, *action_shape]."""
         ...
 
     def kl(self, old: Tensor, new: Tensor) -> Tensor:
-        """Exact KL(π_old ‖ π_new) [...] of outputs [..., size]."""
+        """Exact KL(π_old ‖ π_new) [...] of outputs [..., O]."""
         ...
 
 
 class Categorical:
     """One of n actions; the outputs are logits."""
 
+    free = 0
+    action_shape = ()
+    action_dtype = np.int64
+
     def __init__(self, n: int, start: int = 0) -> None:
-        self.size = n
-        self.start = start
-        self.max_entropy: float | None = float(np.log(n))
+        self.outputs = self.noise_size = n
+        self.max_entropy: float | None = math.log(n)
+        self._start = start
 
     def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
         """Standard Gumbel noise: the argmax of logits plus it is a sample of softmax(logits)."""
-        # Exponentials by inversion in float32 are several times cheaper than generator.gumbel, which is float64 only.
-        return -np.log(generator.standard_exponential((*shape, self.size), dtype=np.float32))
+        return _gumbel(generator, (*shape, self.noise_size))
 
     def act(self, outputs: Floats, noise: Floats) -> Actions:
         """Sample by the Gumbel-max trick."""
@@ -66,15 +79,152 @@ class Categorical:
 
     def to_environment(self, actions: Actions) -> Actions:
         """Discrete spaces may count from another number than 0."""
-        return actions + self.start if self.start else actions
+        return actions + self._start if self._start else actions
 
     def evaluate(self, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Both from one log-softmax."""
-        log_probs = torch.log_softmax(outputs, dim=-1)
-        entropy = -(log_probs.exp() * log_probs).sum(-1)
-        return log_probs.gather(-1, actions.unsqueeze(-1)).squeeze(-1), entropy
+        return _categorical(outputs, actions)
 
     def kl(self, old: Tensor, new: Tensor) -> Tensor:
         """Σ_a π_old(a)·(log π_old(a) − log π_new(a))."""
-        log_old, log_new = torch.log_softmax(old, dim=-1), torch.log_softmax(new, dim=-1)
-        return (log_old.exp() * (log_old - log_new)).sum(-1)
+        return _categorical_kl(old, new)
+
+
+class MultiCategorical:
+    """Several choices at once, each independent of the others; the outputs are the logits of one after the other."""
+
+    free = 0
+    action_dtype = np.int64
+
+    def __init__(self, counts: Sequence[int], starts: NDArray[np.int64], shape: tuple[int, ...]) -> None:
+        self._counts = list(counts)
+        self._starts = starts
+        self._shape = shape
+        self._edges = np.cumsum(self._counts)[:-1]
+        self.outputs = self.noise_size = sum(self._counts)
+        self.action_shape = (len(self._counts),)
+        self.max_entropy: float | None = sum(math.log(n) for n in self._counts)
+
+    def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+        """Standard Gumbel noise."""
+        return _gumbel(generator, (*shape, self.noise_size))
+
+    def act(self, outputs: Floats, noise: Floats) -> Actions:
+        """Sample each choice by the Gumbel-max trick."""
+        parts = np.split(outputs + noise, self._edges, axis=-1)
+        return np.stack([part.argmax(axis=-1) for part in parts], axis=-1)
+
+    def to_environment(self, actions: Actions) -> Actions:
+        """In the shape of the space, counted from where it counts."""
+        return (actions + self._starts).reshape(len(actions), *self._shape)
+
+    def evaluate(self, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Sums over the choices."""
+        parts = torch.split(outputs, self._counts, dim=-1)
+        terms = [_categorical(part, action) for part, action in zip(parts, actions.unbind(-1), strict=True)]
+        return _total([log_prob for log_prob, _ in terms]), _total([entropy for _, entropy in terms])
+
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """Sum over the choices."""
+        pairs = zip(torch.split(old, self._counts, dim=-1), torch.split(new, self._counts, dim=-1), strict=True)
+        return _total([_categorical_kl(o, n) for o, n in pairs])
+
+
+class Bernoulli:
+    """K independent switches; the outputs are the logits of each being on."""
+
+    free = 0
+    action_dtype = np.int8
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._shape = shape
+        self.outputs = self.noise_size = math.prod(shape)
+        self.action_shape = (self.outputs,)
+        self.max_entropy: float | None = self.outputs * math.log(2.0)
+
+    def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+        """Standard logistic noise, the difference of two Gumbel variables."""
+        size = (*shape, self.noise_size)
+        return _gumbel(generator, size) - _gumbel(generator, size)
+
+    def act(self, outputs: Floats, noise: Floats) -> Actions:
+        """On where the logit exceeds the noise."""
+        return (outputs + noise > 0).astype(np.int8)
+
+    def to_environment(self, actions: Actions) -> Actions:
+        """In the shape of the space."""
+        return actions.reshape(len(actions), *self._shape)
+
+    def evaluate(self, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """log σ(±z) and its mean, summed over the switches."""
+        log_prob = actions * outputs - softplus(outputs)
+        entropy = softplus(outputs) - outputs * torch.sigmoid(outputs)
+        return log_prob.sum(-1), entropy.sum(-1)
+
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """Σ p·(z_old − z_new) − softplus(z_old) + softplus(z_new)."""
+        return (torch.sigmoid(old) * (old - new) - softplus(old) + softplus(new)).sum(-1)
+
+
+class DiagonalGaussian:
+    """Real numbers, each normal around a mean of its own; the outputs are the means and, after them, log σ.
+
+    log σ does not depend on the observation. What is sampled is stored and judged; what the environment gets is clipped
+    to its bounds.
+    """
+
+    action_dtype = np.float32
+
+    def __init__(self, low: Floats, high: Floats) -> None:
+        size = int(np.prod(low.shape, dtype=int))
+        self._low, self._high = low, high
+        self.outputs, self.free, self.noise_size = 2 * size, size, size
+        self.action_shape = (size,)
+        self.max_entropy: float | None = None
+
+    def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+        """Standard normal noise."""
+        return generator.standard_normal((*shape, self.noise_size), dtype=np.float32)
+
+    def act(self, outputs: Floats, noise: Floats) -> Actions:
+        """Mean + σ·noise."""
+        mean, log_std = np.split(outputs, 2, axis=-1)
+        return mean + np.exp(log_std) * noise
+
+    def to_environment(self, actions: Actions) -> Actions:
+        """In the shape of the space and within its bounds."""
+        return np.clip(actions.reshape(len(actions), *self._low.shape), self._low, self._high)
+
+    def evaluate(self, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Sums over the dimensions; the entropy of a density may be negative."""
+        mean, log_std = outputs.chunk(2, dim=-1)
+        standardised = (actions - mean) * torch.exp(-log_std)
+        log_prob = -0.5 * standardised.square() - log_std - 0.5 * math.log(2 * math.pi)
+        entropy = log_std + 0.5 * math.log(2 * math.pi * math.e)
+        return log_prob.sum(-1), entropy.sum(-1)
+
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """log(σ_new/σ_old) + (σ_old² + (μ_old − μ_new)²)/(2σ_new²) − ½, summed over the dimensions."""
+        (mean, log_std), (new_mean, new_log_std) = old.chunk(2, dim=-1), new.chunk(2, dim=-1)
+        spread = (2 * (log_std - new_log_std)).exp() + (mean - new_mean).square() * (-2 * new_log_std).exp()
+        return (new_log_std - log_std + 0.5 * (spread - 1)).sum(-1)
+
+
+def _gumbel(generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    # −log of an exponential variable. Drawn in single precision, which generator.gumbel cannot do.
+    return -np.log(generator.standard_exponential(shape, dtype=np.float32))
+
+
+def _categorical(logits: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+    log_probs = torch.log_softmax(logits, dim=-1)
+    entropy = -(log_probs.exp() * log_probs).sum(-1)
+    return log_probs.gather(-1, actions.unsqueeze(-1)).squeeze(-1), entropy
+
+
+def _categorical_kl(old: Tensor, new: Tensor) -> Tensor:
+    log_old, log_new = torch.log_softmax(old, dim=-1), torch.log_softmax(new, dim=-1)
+    return (log_old.exp() * (log_old - log_new)).sum(-1)
+
+
+def _total(terms: list[Tensor]) -> Tensor:
+    return torch.stack(terms).sum(0)

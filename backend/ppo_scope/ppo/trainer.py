@@ -52,7 +52,7 @@ class Trainer:
         spaces = self.environments.spaces
         seed = int(streams[2].generate_state(1)[0])
         self.distribution = spaces.distribution
-        self.network = ActorCritic(spaces.observation_size, spaces.distribution.size, settings, seed)
+        self.network = ActorCritic(spaces.observation_size, spaces.distribution.outputs, settings, seed)
         self.network.to_device(self.device)
         self._theta = torch.nn.Parameter(self.network.theta)
         self._optimizer = torch.optim.Adam([self._theta], lr=settings.learning_rate, eps=ADAM_EPS, fused=True)
