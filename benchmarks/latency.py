@@ -44,8 +44,8 @@ def main() -> None:
     rest = [w - t for w, t in zip(whole, trained, strict=True)]
     rows = (
         ("click on Step → painted", whole),
-        ("the trainer's own time in it", trained),
-        ("everything else: an upper bound of end of update → painted", rest),
+        ("of it the trainer's own", trained),
+        ("everything else", rest),
     )
     show(
         "Latency of a step by update",
@@ -54,7 +54,8 @@ def main() -> None:
             (name, f"{median(v):.1f}", f"{quantiles(v, n=100, method='inclusive')[98]:.1f}", f"{max(v):.1f}")
             for name, v in rows
         ],
-        f"{options.updates} clicks. Everything else: the command's way there, probes, encoding, the way back, drawing.",
+        f"{options.updates} clicks. Everything else is the command's way there, probes, encoding, the way back and "
+        "drawing: an upper bound of end of update → painted.",
     )
 
 
