@@ -68,7 +68,8 @@ def main() -> None:
         f"CartPole-v1, 4 environments × 128 steps, 4 epochs × 4 minibatches, {options.steps:,} steps a run",
         ("", "steps/s", "range", "× SB3", "of train"),
         rows,
-        f"Medians of {options.rounds} rounds; SB3 is Stable-Baselines3, and × its better row. The browser refreshed {median(refreshes):.1f} times a second.",
+        f"Medians of {options.rounds} rounds; SB3 is Stable-Baselines3, and × its better row. "
+        f"The browser refreshed {median(refreshes):.1f} times a second.",
     )
 
 
