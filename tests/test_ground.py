@@ -1,5 +1,6 @@
 """The ground that the rest stands on: style, types, layers, and a wheel that serves the page."""
 
+import importlib
 import os
 import shutil
 import site
@@ -79,6 +80,11 @@ def test_every_requirement_is_pinned_to_a_version_it_allows():
         name = requirement.name.lower().replace("_", "-")
         assert pins[name] in requirement.specifier, text
         assert version(name).split("+")[0] == pins[name], f"{name}: the tests run with another version"
+
+
+@pytest.mark.parametrize("name", ["frames", "latency", "sb3", "throughput"])
+def test_benchmarks_fit_the_code(name):
+    assert callable(importlib.import_module(f"benchmarks.{name}").main)
 
 
 @pytest.fixture(scope="module")

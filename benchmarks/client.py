@@ -1,0 +1,82 @@
+"""A page without a browser: leads a run over the websocket and reads everything that it is sent."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import urllib.request
+from types import TracebackType
+from typing import Any
+
+from websockets.sync.client import connect
+
+from tests.live import LiveServer
+
+REST_SECONDS = 600
+
+
+class Client:
+    """Connected and in control from `with` on."""
+
+    def __init__(self, server: LiveServer) -> None:
+        origin = server.base.rstrip("/")
+        token = json.dumps({"token": server.token}).encode()
+        request = urllib.request.Request(f"{server.base}api/session", token, {"Origin": origin})
+        with urllib.request.urlopen(request, timeout=10) as response:
+            cookie = response.headers["Set-Cookie"].split(";")[0]
+        url = server.base.replace("http://", "ws://") + "ws"
+        self._socket = connect(
+            url, origin=origin, additional_headers={"Cookie": cookie}, max_size=None, compression=None
+        )
+        self._ids = itertools.count()
+        self._lease = 0
+        self._states: list[str] = []
+
+    def __enter__(self) -> Client:
+        self._say(type="resume", protocol=1, client="benchmark", server_epoch=None, run=None, sequence=None)
+        while not self._lease:
+            self._read()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    def watch(self, probes: list[str]) -> None:
+        """Ask for what these probes measure."""
+        self._say(type="watch", id=str(next(self._ids)), probes=probes)
+
+    def play(self) -> None:
+        """Let the run train; a refusal shows in `wait_for`."""
+        self._say(type="play", id=str(next(self._ids)), lease=self._lease)
+
+    def wait_for(self, state: str) -> None:
+        """Read until the run says this state.
+
+        Raises:
+            AssertionError: the server refused a command.
+            TimeoutError: the server has said nothing for too long.
+        """
+        while state not in self._states:
+            self._read()
+        self._states.clear()
+
+    def _say(self, **message: Any) -> None:
+        self._socket.send(json.dumps(message))
+
+    def _read(self) -> None:
+        received = self._socket.recv(REST_SECONDS)
+        if isinstance(received, bytes):
+            return
+        message = json.loads(received)
+        kind = message["type"]
+        assert kind != "error", message
+        if kind == "state":
+            self._states.append(message["state"])
+        elif kind == "hello" and message["run"]:
+            self._states.append(message["run"]["state"])
+        if kind == "heartbeat":
+            self._say(type="heartbeat")
+        if kind == "lease" and message["holder"]:
+            self._lease = message["generation"]
