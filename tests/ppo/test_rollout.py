@@ -6,9 +6,10 @@ import pytest
 import torch
 from gymnasium.envs.registration import register
 
-from ppo_scope.ppo.environments import Environments, UnusableEnvironment
+from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.spaces import UnusableEnvironment
 from ppo_scope.ppo.trainer import Trainer
 
 LENGTH = 5
@@ -135,12 +136,30 @@ def test_native_and_wrapped_environments_agree_on_what_a_transition_is():
         assert (rollout.rewards[1:][done[:-1]] == 0).all()
 
 
+class Told(gym.Env):
+    observation_space = gym.spaces.Text(3)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        return "abc", {}
+
+
+class Tiny(gym.Env):
+    observation_space = gym.spaces.Box(-1, 1, (1,), np.float32)
+    action_space = gym.spaces.Box(0, 3, (1,), np.int8)
+
+
+register("ppo_scope_tests/Told-v0", entry_point=Told)
+register("ppo_scope_tests/Tiny-v0", entry_point=Tiny)
+
+
 @pytest.mark.parametrize(
     ("env", "words"),
     [
         ("CartPol-v1", "did you mean CartPole-v1"),
-        ("Pendulum-v1", r"action space Box\(-2.0, 2.0, \(1,\), float32\) is not supported"),
-        ("FrozenLake-v1", r"observation space Discrete\(16\) is not supported"),
+        ("ppo_scope_tests/Told-v0", r"observation space Text\(.*\) is not supported"),
+        ("ppo_scope_tests/Tiny-v0", r"action space Box\(0, 3, \(1,\), int8\) is not supported"),
+        ("no_such_module:Env-v0", "module 'no_such_module' cannot be imported"),
         ("LunarLander-v3", "pip install"),
     ],
 )

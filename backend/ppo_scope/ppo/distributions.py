@@ -21,7 +21,7 @@ Actions = NDArray[Any]
 
 
 class Distribution(Protocol):
-    """A family of distributions over one action space. A action numbers, O outputs of the policy, X numbers of noise."""
+    """A family of distributions over one action space. The policy puts out O numbers; acting takes X of noise."""
 
     outputs: int
     """O, how many numbers the policy gives per observation."""
@@ -30,7 +30,7 @@ class Distribution(Protocol):
     noise_size: int
     """X"""
     action_shape: tuple[int, ...]
-    """Of one action as it is stored: () or (A,)."""
+    """Of one action as it is stored: () for a single number."""
     action_dtype: type[np.generic]
     max_entropy: float | None
     """The largest entropy there is, where there is one."""
@@ -60,8 +60,8 @@ class Categorical:
     """One of n actions; the outputs are logits."""
 
     free = 0
-    action_shape = ()
-    action_dtype = np.int64
+    action_shape: tuple[int, ...] = ()
+    action_dtype: type[np.generic] = np.int64
 
     def __init__(self, n: int, start: int = 0) -> None:
         self.outputs = self.noise_size = n
@@ -94,7 +94,7 @@ class MultiCategorical:
     """Several choices at once, each independent of the others; the outputs are the logits of one after the other."""
 
     free = 0
-    action_dtype = np.int64
+    action_dtype: type[np.generic] = np.int64
 
     def __init__(self, counts: Sequence[int], starts: NDArray[np.int64], shape: tuple[int, ...]) -> None:
         self._counts = list(counts)
@@ -102,7 +102,7 @@ class MultiCategorical:
         self._shape = shape
         self._edges = np.cumsum(self._counts)[:-1]
         self.outputs = self.noise_size = sum(self._counts)
-        self.action_shape = (len(self._counts),)
+        self.action_shape: tuple[int, ...] = (len(self._counts),)
         self.max_entropy: float | None = sum(math.log(n) for n in self._counts)
 
     def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
@@ -134,12 +134,12 @@ class Bernoulli:
     """K independent switches; the outputs are the logits of each being on."""
 
     free = 0
-    action_dtype = np.int8
+    action_dtype: type[np.generic] = np.int8
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self._shape = shape
         self.outputs = self.noise_size = math.prod(shape)
-        self.action_shape = (self.outputs,)
+        self.action_shape: tuple[int, ...] = (self.outputs,)
         self.max_entropy: float | None = self.outputs * math.log(2.0)
 
     def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
@@ -173,13 +173,13 @@ class DiagonalGaussian:
     to its bounds.
     """
 
-    action_dtype = np.float32
+    action_dtype: type[np.generic] = np.float32
 
     def __init__(self, low: Floats, high: Floats) -> None:
         size = int(np.prod(low.shape, dtype=int))
         self._low, self._high = low, high
         self.outputs, self.free, self.noise_size = 2 * size, size, size
-        self.action_shape = (size,)
+        self.action_shape: tuple[int, ...] = (size,)
         self.max_entropy: float | None = None
 
     def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:

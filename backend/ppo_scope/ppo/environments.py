@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.wrappers.vector import FlattenObservation
 from numpy.typing import NDArray
 
-from ppo_scope.ppo.distributions import Categorical, Distribution
+from ppo_scope.ppo.distributions import Actions
+from ppo_scope.ppo.spaces import UnusableEnvironment, describe, is_flat
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
-Actions = NDArray[np.int64]
-
-
-class UnusableEnvironment(ValueError):
-    """An environment that cannot be trained on; the message is one line for the person who named it."""
-
-
-@dataclass(frozen=True)
-class Spaces:
-    """What a policy sees and does."""
-
-    observation: str
-    action: str
-    observation_size: int
-    distribution: Distribution
 
 
 def find(env: str) -> gym.envs.registration.EnvSpec:
@@ -39,12 +26,15 @@ def find(env: str) -> gym.envs.registration.EnvSpec:
     Raises:
         UnusableEnvironment: there is none; the nearest names are given.
     """
+    module, _, name = env.rpartition(":")
     try:
-        return gym.spec(env)
-    except ModuleNotFoundError as error:
-        raise UnusableEnvironment(f"env {env!r}: its module cannot be imported: {error}") from None
+        if module:
+            importlib.import_module(module)
+        return gym.spec(name)
+    except ImportError as error:
+        raise UnusableEnvironment(f"env {env!r}: the module {module!r} cannot be imported: {error}") from None
     except gym.error.Error as error:
-        near = difflib.get_close_matches(env, gym.registry, n=3, cutoff=0.4)
+        near = difflib.get_close_matches(name, gym.registry, n=3, cutoff=0.4)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise UnusableEnvironment(f"env {env!r}: {_first_sentence(error)}{hint}") from None
 
@@ -52,22 +42,6 @@ def find(env: str) -> gym.envs.registration.EnvSpec:
 def _first_sentence(error: Exception) -> str:
     text = str(error).split("\n")[0].split(". ")[0].rstrip(".")
     return text[:200]
-
-
-def describe(observation: gym.Space[Any], action: gym.Space[Any]) -> Spaces:
-    """What the spaces mean for the networks.
-
-    Raises:
-        UnusableEnvironment: the policy cannot act in these spaces; the space is named.
-    """
-    if not isinstance(observation, gym.spaces.Box) or len(observation.shape) > 2:
-        raise UnusableEnvironment(
-            f"observation space {observation} is not supported: it must be a Box of numbers, no image"
-        )
-    if not isinstance(action, gym.spaces.Discrete):
-        raise UnusableEnvironment(f"action space {action} is not supported: it must be Discrete")
-    distribution = Categorical(int(action.n), int(action.start))
-    return Spaces(str(observation), str(action), int(np.prod(observation.shape, dtype=int)), distribution)
 
 
 class Environments:
@@ -88,6 +62,8 @@ class Environments:
         if mode != AutoresetMode.NEXT_STEP:
             raise UnusableEnvironment(f"env {env!r}: its autoreset mode {mode} is not supported, only NEXT_STEP")
         self.spaces = describe(self.vector.single_observation_space, self.vector.single_action_space)
+        if not is_flat(self.vector.single_observation_space):
+            self.vector = FlattenObservation(self.vector)
         self.num_envs = num_envs
         self.observations: Floats = self._flat(self.vector.reset(seed=seed)[0])
         self.seconds = 0.0

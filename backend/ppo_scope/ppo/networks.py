@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.spaces import Spaces
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
 Floats = NDArray[np.float32]
@@ -36,15 +37,17 @@ class ActorCritic(nn.Module):
     Source: orthogonal initialisation with gain √2, policy head 0.01, value head 1, biases 0 (Huang et al. 2022).
     """
 
-    def __init__(self, observation_size: int, output_size: int, settings: Settings, seed: int) -> None:
+    def __init__(self, spaces: Spaces, settings: Settings, seed: int) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        sizes = (observation_size, *settings.hidden_sizes)
+        sizes = (*spaces.observation_shape, *settings.hidden_sizes)
+        distribution = spaces.distribution
         activation = ACTIVATIONS[settings.activation]
         self.shared = settings.shared_network
         self.policy_trunk = _trunk(sizes, activation, generator)
         self.value_trunk = self.policy_trunk if self.shared else _trunk(sizes, activation, generator)
-        self.policy_head = _linear(sizes[-1], output_size, 0.01, generator)
+        self.policy_head = _linear(sizes[-1], distribution.outputs - distribution.free, 0.01, generator)
+        self.policy_free = nn.Parameter(torch.zeros(distribution.free)) if distribution.free else None
         self.value_head = _linear(sizes[-1], 1, 1.0, generator)
         self.theta = torch.empty(0)
         self._flatten()
@@ -65,7 +68,10 @@ class ActorCritic(nn.Module):
         """(policy outputs [B, A], values [B]) of observations [B, D]."""
         hidden = self.policy_trunk(observations)
         value_hidden = hidden if self.shared else self.value_trunk(observations)
-        return self.policy_head(hidden), self.value_head(value_hidden).squeeze(-1)
+        outputs = self.policy_head(hidden)
+        if self.policy_free is not None:
+            outputs = torch.cat([outputs, self.policy_free.expand_as(outputs)], dim=-1)
+        return outputs, self.value_head(value_hidden).squeeze(-1)
 
     def gradient(self, loss: Tensor) -> Tensor:
         """dL/dθ as one vector [P]; nothing is accumulated anywhere."""
@@ -105,12 +111,15 @@ class Actor:
     def __init__(self, network: ActorCritic) -> None:
         self._network = network
         self._layers: list[tuple[Floats, Floats, Callable[[Floats], None] | None]] = []
+        self._free: Floats | None = None
         self.refresh()
 
     def refresh(self) -> None:
         """Take over the weights as they are now."""
         modules = [*self._network.policy_trunk, self._network.policy_head]
         self._layers = []
+        free = self._network.policy_free
+        self._free = None if free is None else free.detach().cpu().numpy()
         for module, after in zip(modules, [*modules[1:], None], strict=True):
             if isinstance(module, nn.Linear):
                 weight, bias = module.weight.detach().cpu().numpy(), module.bias.detach().cpu().numpy()
@@ -124,4 +133,6 @@ class Actor:
             hidden += bias
             if activation is not None:
                 activation(hidden)
+        if self._free is not None:
+            hidden = np.concatenate([hidden, np.broadcast_to(self._free, hidden.shape)], axis=-1)
         return hidden

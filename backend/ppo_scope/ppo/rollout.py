@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ppo_scope.ppo.distributions import Actions
 from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.networks import Actor
+from ppo_scope.ppo.spaces import Spaces
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -31,8 +33,8 @@ class Rollout:
 
     observations: Floats
     """[M + 1, N, D]; the last row is the state after the last step."""
-    actions: NDArray[np.int64]
-    """[M, N], as the policy drew them."""
+    actions: Actions
+    """[M, N, *action_shape], as the policy drew them."""
     rewards: Floats
     """[M, N], as the environment gave them."""
     terminated: Bools
@@ -47,12 +49,13 @@ class Rollout:
     seconds_inference: float = 0.0
 
     @classmethod
-    def empty(cls, steps: int, num_envs: int, observation_size: int) -> Rollout:
+    def empty(cls, steps: int, num_envs: int, spaces: Spaces) -> Rollout:
         """Room for `steps` steps."""
         shape = (steps, num_envs)
+        distribution = spaces.distribution
         return cls(
-            observations=np.zeros((steps + 1, num_envs, observation_size), np.float32),
-            actions=np.zeros(shape, np.int64),
+            observations=np.zeros((steps + 1, num_envs, *spaces.observation_shape), np.float32),
+            actions=np.zeros((*shape, *distribution.action_shape), distribution.action_dtype),
             rewards=np.zeros(shape, np.float32),
             terminated=np.zeros(shape, np.bool_),
             truncated=np.zeros(shape, np.bool_),
@@ -80,7 +83,7 @@ class Collector:
         start = time.perf_counter()
         environments, distribution = self._environments, self._environments.spaces.distribution
         environments.seconds = 0.0
-        noise = distribution.noise(generator, rollout.actions.shape)
+        noise = distribution.noise(generator, rollout.rewards.shape)
         observations = environments.observations
         rollout.observations[0] = observations
         for t in range(len(rollout.actions)):

@@ -52,13 +52,13 @@ class Trainer:
         spaces = self.environments.spaces
         seed = int(streams[2].generate_state(1)[0])
         self.distribution = spaces.distribution
-        self.network = ActorCritic(spaces.observation_size, spaces.distribution.outputs, settings, seed)
+        self.network = ActorCritic(spaces, settings, seed)
         self.network.to_device(self.device)
         self._theta = torch.nn.Parameter(self.network.theta)
         self._optimizer = torch.optim.Adam([self._theta], lr=settings.learning_rate, eps=ADAM_EPS, fused=True)
         self._actor = Actor(self.network)
         self._collector = Collector(self.environments, between_steps)
-        self._rollout = Rollout.empty(settings.rollout_steps, settings.num_envs, spaces.observation_size)
+        self._rollout = Rollout.empty(settings.rollout_steps, settings.num_envs, spaces)
         self._pending: dict[str, Any] = {}
         self.changes: list[Change] = []
         self.episodes: deque[Episode] = deque(maxlen=EPISODES_AVERAGED)
@@ -146,9 +146,11 @@ class Trainer:
     @torch.no_grad()
     def _batch(self, rollout: Rollout, settings: Settings) -> Batch:
         """Judge a rollout with the networks that collected it, and estimate its advantages."""
-        steps, num_envs = rollout.actions.shape
+        steps, num_envs = rollout.rewards.shape
         observations = torch.from_numpy(rollout.observations.reshape((steps + 1) * num_envs, -1)).to(self.device)
-        actions = torch.from_numpy(rollout.actions.reshape(-1)).to(self.device)
+        actions = torch.from_numpy(rollout.actions.reshape(steps * num_envs, *rollout.actions.shape[2:])).to(
+            self.device
+        )
         outputs, values = self.network(observations)
         log_probs, _ = self.distribution.evaluate(outputs[: len(actions)], actions)
         all_values = values.cpu().numpy().reshape(steps + 1, num_envs)

@@ -84,7 +84,8 @@ class ActingPolicy:
         if self._done:
             self._reset(None)
             return
-        observation = np.asarray(self._observation, np.float32).reshape(1, -1)
+        flat = gym.spaces.flatten(self._environment.observation_space, self._observation)
+        observation = np.asarray(flat, np.float32).reshape(1, -1)
         noise = self._distribution.noise(self._generator, (1,))
         action = self._distribution.to_environment(self._distribution.act(self._actor.outputs(observation), noise))[0]
         self._observation, reward, terminated, truncated, _ = self._environment.step(action)
