@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ppo_scope.ppo.normalization import CLIP, RunningStatistics
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import Spaces
 
@@ -37,6 +38,9 @@ class ActorCritic(nn.Module):
     Source: orthogonal initialisation with gain √2, policy head 0.01, value head 1, biases 0 (Huang et al. 2022).
     """
 
+    observation_mean: Tensor | None
+    observation_deviation: Tensor | None
+
     def __init__(self, spaces: Spaces, settings: Settings, seed: int) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
@@ -49,6 +53,8 @@ class ActorCritic(nn.Module):
         self.policy_head = _linear(sizes[-1], distribution.outputs - distribution.free, 0.01, generator)
         self.policy_free = nn.Parameter(torch.zeros(distribution.free)) if distribution.free else None
         self.value_head = _linear(sizes[-1], 1, 1.0, generator)
+        self.register_buffer("observation_mean", None)
+        self.register_buffer("observation_deviation", None)
         self.theta = torch.empty(0)
         self._flatten()
 
@@ -64,8 +70,20 @@ class ActorCritic(nn.Module):
         self._flatten()
         return self
 
+    def normalize_by(self, statistics: RunningStatistics) -> None:
+        """Normalise observations by these statistics from now on."""
+        device = self.theta.device
+        self.observation_mean = torch.tensor(statistics.mean, dtype=torch.float32, device=device)
+        self.observation_deviation = torch.tensor(statistics.deviation, dtype=torch.float32, device=device)
+
+    def normalized(self, observations: Tensor) -> Tensor:
+        """Observations [B, D] as `forward` wants them: unchanged unless there are statistics to normalise by."""
+        if self.observation_mean is None or self.observation_deviation is None:
+            return observations
+        return ((observations - self.observation_mean) / self.observation_deviation).clamp(-CLIP, CLIP)
+
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        """(policy outputs [B, A], values [B]) of observations [B, D]."""
+        """(policy outputs [B, O], values [B]) of normalised observations [B, D]."""
         hidden = self.policy_trunk(observations)
         value_hidden = hidden if self.shared else self.value_trunk(observations)
         outputs = self.policy_head(hidden)
@@ -112,14 +130,16 @@ class Actor:
         self._network = network
         self._layers: list[tuple[Floats, Floats, Callable[[Floats], None] | None]] = []
         self._free: Floats | None = None
+        self._statistics: tuple[Floats, Floats] | None = None
         self.refresh()
 
     def refresh(self) -> None:
         """Take over the weights as they are now."""
         modules = [*self._network.policy_trunk, self._network.policy_head]
         self._layers = []
-        free = self._network.policy_free
-        self._free = None if free is None else free.detach().cpu().numpy()
+        self._free = _array(self._network.policy_free)
+        mean, deviation = _array(self._network.observation_mean), _array(self._network.observation_deviation)
+        self._statistics = None if mean is None or deviation is None else (mean, deviation)
         for module, after in zip(modules, [*modules[1:], None], strict=True):
             if isinstance(module, nn.Linear):
                 weight, bias = module.weight.detach().cpu().numpy(), module.bias.detach().cpu().numpy()
@@ -128,6 +148,9 @@ class Actor:
     def outputs(self, observations: Floats) -> Floats:
         """Policy outputs [N, A] of observations [N, D]."""
         hidden = observations
+        if self._statistics is not None:
+            mean, deviation = self._statistics
+            hidden = np.clip((hidden - mean) / deviation, -CLIP, CLIP)
         for weight, bias, activation in self._layers:
             hidden = hidden @ weight
             hidden += bias
@@ -136,3 +159,7 @@ class Actor:
         if self._free is not None:
             hidden = np.concatenate([hidden, np.broadcast_to(self._free, hidden.shape)], axis=-1)
         return hidden
+
+
+def _array(tensor: Tensor | None) -> Floats | None:
+    return None if tensor is None else tensor.detach().cpu().numpy()

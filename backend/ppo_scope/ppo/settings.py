@@ -120,6 +120,14 @@ class Settings(BaseModel):
     device: Literal["auto", "cpu", "cuda", "mps"] = knob(
         "auto", label="Device", group="run", about="Where the networks are trained. auto: CUDA where it is faster."
     )
+    normalize_observations: bool = knob(
+        False, label="Normalise observations", group="run",
+        about="Shift and scale observations by the mean and deviation of all that were seen in earlier rollouts.",
+    )
+    normalize_rewards: bool = knob(
+        False, label="Normalise rewards", group="run",
+        about="Divide rewards by the deviation of the discounted return before advantages are estimated.",
+    )
     shared_network: bool = knob(
         False, label="Shared network", group="network", about="One trunk with two heads instead of two networks."
     )

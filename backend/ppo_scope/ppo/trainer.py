@@ -21,8 +21,9 @@ from ppo_scope.ppo import losses
 from ppo_scope.ppo.advantages import gae
 from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.networks import Actor, ActorCritic
+from ppo_scope.ppo.normalization import RewardScale, RunningStatistics
 from ppo_scope.ppo.phases import Batch, Change, Minibatch, Phase, PhaseKind, Update
-from ppo_scope.ppo.rollout import Collector, Episode, Rollout
+from ppo_scope.ppo.rollout import Collector, Episode, Floats, Rollout
 from ppo_scope.ppo.settings import Settings
 
 ADAM_EPS = 1e-5
@@ -59,6 +60,8 @@ class Trainer:
         self._actor = Actor(self.network)
         self._collector = Collector(self.environments, between_steps)
         self._rollout = Rollout.empty(settings.rollout_steps, settings.num_envs, spaces)
+        self._observation_statistics = RunningStatistics(spaces.observation_shape)
+        self._reward_scale = RewardScale(settings.num_envs) if settings.normalize_rewards else None
         self._pending: dict[str, Any] = {}
         self.changes: list[Change] = []
         self.episodes: deque[Episode] = deque(maxlen=EPISODES_AVERAGED)
@@ -129,6 +132,7 @@ class Trainer:
             if update.stopped_by_kl:
                 break
         self.updates += 1
+        self._take_in_observations(update.rollout, settings)
         yield Phase(PhaseKind.UPDATE, update, epoch, settings.minibatches)
 
     def _apply_changes(self) -> Settings:
@@ -147,7 +151,8 @@ class Trainer:
     def _batch(self, rollout: Rollout, settings: Settings) -> Batch:
         """Judge a rollout with the networks that collected it, and estimate its advantages."""
         steps, num_envs = rollout.rewards.shape
-        observations = torch.from_numpy(rollout.observations.reshape((steps + 1) * num_envs, -1)).to(self.device)
+        raw = torch.from_numpy(rollout.observations.reshape((steps + 1) * num_envs, -1)).to(self.device)
+        observations = self.network.normalized(raw)
         actions = torch.from_numpy(rollout.actions.reshape(steps * num_envs, *rollout.actions.shape[2:])).to(
             self.device
         )
@@ -155,7 +160,7 @@ class Trainer:
         log_probs, _ = self.distribution.evaluate(outputs[: len(actions)], actions)
         all_values = values.cpu().numpy().reshape(steps + 1, num_envs)
         estimated = gae(
-            rollout.rewards,
+            self._scaled_rewards(rollout, settings),
             all_values,
             rollout.terminated,
             rollout.truncated,
@@ -174,6 +179,18 @@ class Trainer:
             advantages=advantages,
             targets=advantages + values,
         )
+
+    def _scaled_rewards(self, rollout: Rollout, settings: Settings) -> Floats:
+        if self._reward_scale is None:
+            return rollout.rewards
+        ends = rollout.terminated | rollout.truncated
+        return self._reward_scale(rollout.rewards, ends, rollout.trained, settings.discount)
+
+    def _take_in_observations(self, rollout: Rollout, settings: Settings) -> None:
+        """Only between updates: the policy that collects must be the one that is judged."""
+        if settings.normalize_observations:
+            self._observation_statistics.update(rollout.observations[:-1][rollout.trained])
+            self.network.normalize_by(self._observation_statistics)
 
     def _epoch(self, update: Update, batch: Batch, epoch: int) -> Iterator[Phase]:
         """Pass once over the batch, in a new order."""

@@ -1,0 +1,68 @@
+"""Running statistics that bring observations and rewards to a scale of about 1."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+CLIP = 10.0
+EPSILON = 1e-8
+
+
+class RunningStatistics:
+    """Mean and variance of everything seen so far, by Chan's parallel formula, in double precision."""
+
+    def __init__(self, shape: tuple[int, ...] = ()) -> None:
+        self.count = 0
+        self.mean = np.zeros(shape)
+        self.variance = np.ones(shape)
+
+    def update(self, values: NDArray[np.floating]) -> None:
+        """Take in values [K, *shape]."""
+        count = len(values)
+        if count == 0:
+            return
+        mean, variance = values.mean(0, dtype=np.float64), values.var(0, dtype=np.float64)
+        if self.count == 0:
+            self.count, self.mean, self.variance = count, mean, variance
+            return
+        total = self.count + count
+        delta = mean - self.mean
+        self.variance = (
+            self.variance * self.count + variance * count + np.square(delta) * self.count * count / total
+        ) / total
+        self.mean = self.mean + delta * count / total
+        self.count = total
+
+    @property
+    def deviation(self) -> NDArray[np.float64]:
+        """√(variance + 1e-8)"""
+        deviation: NDArray[np.float64] = np.sqrt(self.variance + EPSILON)
+        return deviation
+
+
+class RewardScale:
+    """Divides rewards by the deviation of the discounted return, so that values stay near 1 whatever is paid.
+
+    The rewards that are shown stay as the environment gave them; only the advantages see the scaled ones.
+
+    Source: Huang et al. 2022, detail 6 of the nine for continuous actions.
+    """
+
+    def __init__(self, num_envs: int) -> None:
+        self._returns = np.zeros(num_envs)
+        self.statistics = RunningStatistics()
+
+    def __call__(self, rewards: Floats, ends: Bools, trained: Bools, discount: float) -> Floats:
+        """Take in a rollout and scale it: [M, N] of rewards, episode ends, and which rows are transitions."""
+        returns = np.empty(rewards.shape)
+        for t, reward in enumerate(rewards):
+            self._returns = self._returns * discount + reward
+            returns[t] = self._returns
+            self._returns = np.where(ends[t], 0.0, self._returns)
+        self.statistics.update(returns[trained])
+        scaled: Floats = np.clip(rewards / self.statistics.deviation, -CLIP, CLIP).astype(np.float32)
+        return scaled
