@@ -232,6 +232,7 @@ export interface Theme {
   entropy: string;
   loss: string;
   advantage: string;
+  clip: string;
   inside: string;
   held: string;
   pulledBack: string;

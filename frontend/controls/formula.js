@@ -1,6 +1,6 @@
 // The formula: L = L_PG + c₁·L_VF − c₂·S and the clipped objective, each symbol with its live number beneath.
 
-import { fixed, NONE, number, settingText } from "../state/format.js";
+import { fixed, NONE, number, settingText, term as termText } from "../state/format.js";
 import { h, m, setAttribute, setText } from "./dom.js";
 
 /** @import { Idea, State } from "../types.js" */
@@ -24,8 +24,11 @@ const sub = (base, index) =>
 const ratio = () => sub("r", "t");
 const advantage = () => sub("Â", "t");
 
+/** @param {string} name @returns {Live} */
+const lossTerm = (name) => ({ snapshot }) => termText(snapshot?.header.scalars[name]);
+
 /** @param {string} name @param {number} decimals @returns {Live} */
-const scalar = (name, decimals = 4) => ({ snapshot }) => fixed(snapshot?.header.scalars[name], decimals);
+const scalar = (name, decimals) => ({ snapshot }) => fixed(snapshot?.header.scalars[name], decimals);
 
 /** @param {string} name @returns {Live} */
 const setting = (name) => (state) => {
@@ -74,7 +77,7 @@ export function createFormula(root, visit) {
     output.style.minWidth = `${width}ch`;
     const element = h(
       "button",
-      { type: "button", class: width > 8 ? "term wide" : "term", "data-idea": idea, title: name, onclick: () => visit(idea, setting ?? null) },
+      { type: "button", class: "term", "data-idea": idea, title: name, onclick: () => visit(idea, setting ?? null) },
       math(symbol),
       // A button's name does not take MathML in, so the symbol is also there as text.
       h("span", { class: "visually-hidden" }, `${symbol.textContent}, ${name}: `),
@@ -90,33 +93,33 @@ export function createFormula(root, visit) {
     h(
       "div",
       { class: "equation", role: "group", "aria-label": "The loss: L = L_PG + c₁·L_VF − c₂·S" },
-      term("loss", "total loss, minimised", m("mi", {}, "L"), scalar("loss")),
+      term("loss", "total loss, minimised", m("mi", {}, "L"), lossTerm("loss")),
       sign("="),
-      term("policy", "policy loss", sub("L", "PG"), scalar("policy_loss")),
+      term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss")),
       sign("+"),
       term("value", "value coefficient", sub("c", "1"), setting("value_coef"), { width: 4, setting: "value_coef" }),
       sign("·"),
-      term("value", "value loss: mean of (V − V_targ)²", sub("L", "VF"), scalar("value_loss")),
+      term("value", "value loss: mean of (V − V_targ)²", sub("L", "VF"), lossTerm("value_loss")),
       sign("−"),
       term("entropy", "entropy coefficient", sub("c", "2"), setting("entropy_coef"), { width: 5, setting: "entropy_coef" }),
       sign("·"),
-      term("entropy", "mean entropy of the policy", m("mi", {}, "S"), scalar("entropy")),
+      term("entropy", "mean entropy of the policy", m("mi", {}, "S"), lossTerm("entropy")),
     ),
     h(
       "div",
       { class: "equation", role: "group", "aria-label": "The clipped objective: L_PG = mean of max(−r·Â, −clip(r, 1−ε, 1+ε)·Â)" },
-      term("policy", "policy loss", sub("L", "PG"), scalar("policy_loss")),
+      term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss")),
       sign("="),
       operator("mean", "t"),
       operator("max"),
       sign("("),
       sign("−"),
       term("ratio", "probability ratio π_θ / π_old, smallest … largest", ratio(), span("ratio_min", "ratio_max", 2), { width: 9 }),
-      term("advantage", "advantage as used in the loss; its deviation before normalisation", advantage(), deviation, { width: 7 }),
+      term("advantage", "advantage; σ is its standard deviation before normalisation", advantage(), deviation, { width: 7 }),
       sign(", −"),
       operator("clip"),
       sign("("),
-      term("ratio", "probability ratio", ratio(), scalar("ratio_mean", 3), { width: 5 }),
+      term("ratio", "probability ratio π_θ / π_old, mean over the samples", ratio(), scalar("ratio_mean", 3), { width: 5 }),
       sign(","),
       term("clip", "lower edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "−"), m("mi", {}, "ε")), clipEdge(-1), clipRange),
       sign(","),
@@ -153,4 +156,4 @@ const sign = (text) => h("span", { class: "sign", "aria-hidden": "true" }, math(
 
 /** @param {string} name @param {string} [index] */
 const operator = (name, index) =>
-  h("span", { class: "sign", "aria-hidden": "true" }, math(index ? sub(name, index) : m("mi", {}, name)));
+  h("span", { class: "sign operator", "aria-hidden": "true" }, math(index ? sub(name, index) : m("mi", {}, name)));

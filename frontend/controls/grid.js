@@ -10,6 +10,7 @@ import { h, icon, prose, setText } from "./dom.js";
 /** @import { createScheduler } from "../state/scheduler.js" */
 
 const HIDE = "M3 7.2h10v1.6H3z";
+const RESTORE = "M5.4 2H7v5H2V5.4h3.4zM9 2h1.6v3.4H14V7H9zM2 9h5v5H5.4v-3.4H2zM9 9h5v1.6h-3.4V14H9z";
 const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12.4 9H14v5H9v-1.6h3.4z";
 const SUMMARY_PACE = 2000;
 
@@ -65,7 +66,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch }) {
     const body = h("div", { class: "body" });
     const cover = h("div", { class: "cover" });
     const text = h("p", { class: "visually-hidden", id: `${id}-summary` });
-    const maximise = h("button", { type: "button", class: "quiet square", onclick: () => toggleMaximised(panel.name) }, icon(MAXIMISE));
+    const maximise = h("button", { type: "button", class: "quiet square", onclick: () => toggleMaximised(panel.name) });
     const section = h(
       "section",
       { class: "panel", id, role: "region", "aria-label": panel.name, "aria-describedby": text.id, "data-idea": panel.ideas.join(" "), "data-size": panel.size ?? "normal" },
@@ -213,8 +214,10 @@ export function createGrid(root, panels, { store, scheduler, theme, watch }) {
       section.toggleAttribute("data-maximised", isMaximised);
       maximise.setAttribute("aria-label", isMaximised ? `Back to all panels` : `Maximise ${panel.name}`);
       maximise.setAttribute("aria-pressed", String(isMaximised));
+      maximise.replaceChildren(icon(isMaximised ? RESTORE : MAXIMISE));
       maximise.title = isMaximised ? "Back to all panels (Esc)" : "Maximise";
     }
+    root.dataset.count = String(boxes.filter(({ section }) => !section.hidden).length);
     const hidden = view.hidden.filter((name) => names.has(name));
     hiddenList.hidden = hidden.length === 0 || maximised !== null;
     hiddenList.replaceChildren(

@@ -24,7 +24,7 @@ export function createPipeline(root) {
   const inner = ["loss", "gradient", "step"].map((name) => h("li", { "data-phase": name }, name));
   const stations = [
     station("collect", "Collect", ...prose("act with π_old")),
-    station("advantages", "Estimate advantages", "how much better than expected?"),
+    station("advantages", "Estimate advantages", "better than expected?"),
     station("optimise", "Optimise", position, h("ol", { class: "inner", "aria-label": "for each minibatch" }, ...inner)),
     station("discard", "Discard", "the data are used up"),
   ];

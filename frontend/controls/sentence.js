@@ -1,6 +1,6 @@
 // One line, with its real numbers, about what the trainer did at the phase that is shown.
 
-import { count, fixed, number, percent, settingText } from "../state/format.js";
+import { count, fixed, number, percent, settingText, term } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 
 /** @import { Phase, SnapshotHeader, Snapshot, State } from "../types.js" */
@@ -18,16 +18,16 @@ import { runsFreely } from "../state/motion.js";
 /** @type {Record<Phase, (told: Told) => string>} */
 const SENTENCES = {
   ready: ({ environments, steps }) =>
-    `Nothing has happened yet. The first step collects ${batch(environments, steps)} under π_old, the policy as it is.`,
+    `Nothing has happened yet. Play trains at full speed; Step goes through an update piece by piece. First come ${batch(environments, steps)}, collected under π_old, the policy as it is.`,
   rollout: ({ environments, steps, resets }) =>
     `${capital(batch(environments, steps))} collected under π_old.${resets ? ` ${count(resets)} of them only reset an environment and are not trained on.` : ""}`,
   advantages: ({ set }) =>
     `For every transition, backwards in time: δ = R + γ·V(s′) − V(s), Â = δ + γλ·Â′, with γ = ${set("discount")} and λ = ${set("gae_lambda")}; V_targ = Â + V_old.`,
   loss: ({ value, set }) =>
-    `L = L_PG + c₁·L_VF − c₂·S = ${fixed(value("policy_loss"), 4)} + ${set("value_coef")} · ${fixed(value("value_loss"), 4)} − ${set("entropy_coef")} · ${fixed(value("entropy"), 4)} = ${fixed(value("loss"), 4)}. ${heldBack(value("held_fraction"))}`,
+    `L = L_PG + c₁·L_VF − c₂·S = ${term(value("policy_loss"))} + ${set("value_coef")} · ${term(value("value_loss"))} − ${set("entropy_coef")} · ${term(value("entropy"))} = ${term(value("loss"))}. ${heldBack(value("held_fraction"))}`,
   gradient: ({ value, set }) => `‖∇L‖ = ${fixed(value("gradient_norm"), 3)}${clipped(value("gradient_clip_factor"), set("max_grad_norm"))}.`,
   step: ({ header, set, value }) =>
-    `Adam moves the weights θ with α = ${number(value("learning_rate") ?? Number(set("learning_rate")), 6)}. ${
+    `Adam moves the weights θ with α = ${learningRate(value("learning_rate"), set("learning_rate"))}. ${
       header.epoch === 1 && header.minibatch === 1
         ? "From now on π_θ is no longer π_old: the ratio r leaves 1."
         : `π_θ has moved away from π_old ${times(stepsTaken(header))} in this update.`
@@ -91,6 +91,9 @@ function resets({ header, arrays }, environments) {
 
 /** @param {SnapshotHeader} header */
 const stepsTaken = ({ epoch, minibatch, minibatches }) => (epoch - 1) * minibatches + minibatch;
+
+/** Annealed, it is another one than the setting says. @param {number | null | undefined} used @param {string} set */
+const learningRate = (used, set) => (typeof used === "number" ? settingText(used) : set);
 
 /** @param {number} n */
 const times = (n) => (n === 1 ? "once" : n === 2 ? "twice" : `${n} times`);

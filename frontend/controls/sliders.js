@@ -32,7 +32,7 @@ export function createSliders(root, set, redraw) {
     for (const setting of live) controls.set(setting.name, createSetting(setting, mover(setting.name)));
     const element = (/** @type {Setting} */ setting) => /** @type {Control} */ (controls.get(setting.name)).element;
     root.replaceChildren(
-      h("h2", {}, "Settings"),
+      h("h2", { class: "visually-hidden" }, "Settings"),
       ...live.filter(({ name }) => FIRST.includes(name)).sort(byPlace).map(element),
       h("details", { class: "more" }, h("summary", {}, "More settings"), ...live.filter(({ name }) => !FIRST.includes(name)).map(element)),
       h("details", { class: "more" }, h("summary", {}, "Fixed for this run"), fixedList),

@@ -2,6 +2,7 @@
 
 import { h, setText } from "../controls/dom.js";
 import { fixed, number, percent } from "../state/format.js";
+import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { outline, reach, thin } from "./curves.js";
@@ -10,6 +11,8 @@ import { holds, matrix, scalar, scopeInWords } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
 /** @import { Range } from "./ranges.js" */
+
+const MARGIN = { l: 38, r: 10, t: 18, b: 36 };
 
 /** @type {Panel} */
 export const advantages = {
@@ -28,13 +31,13 @@ function mount(body, context) {
   const chart = new Chart(body, { name: advantages.name, traces, layout }, context);
   body.append(h("div", { class: "choice" }, h("label", {}, "Environment", select), flipped));
   let offered = "";
+  /** @type {ReturnType<typeof divide> | null} */
+  let areas = null;
   const ranges = {
     values: new SteadyRange(),
     rewards: new SteadyRange(),
     raw: new SteadyRange(),
     used: new SteadyRange(),
-    rawShare: new SteadyRange(),
-    usedShare: new SteadyRange(),
   };
 
   /** @param {Snapshot} snapshot @returns {number} the row to show */
@@ -53,25 +56,53 @@ function mount(body, context) {
   return {
     needs: ["snapshot", "theme"],
     ready: (state) => holds(state, "reward"),
-    draw({ snapshot }) {
+    draw(state) {
+      const { snapshot } = state;
       if (!snapshot) return;
       const time = overTime(snapshot, chosenRow(snapshot));
       const raw = histogram(snapshot, "advantage");
       const used = histogram(snapshot, "advantage_used");
       setText(flipped, `signs flipped: ${percent(scalar(snapshot, "flipped_fraction"))}`);
       const curves = [time.value, time.target, time.advantage, time.reward].map((values) => thin(time.step, values));
+      // Somebody who stops to look shall not see the range of what flew by before.
+      const patience = runsFreely(state) ? undefined : 1;
+      const { histograms, values, rewards } = (areas ??= divide(chart.element.clientHeight));
       return chart.draw([raw.bars, used.bars, ...curves, time.terminated, time.truncated], {
-        xaxis: around0(ranges.raw.fit(-raw.half, raw.half)),
-        xaxis2: around0(ranges.used.fit(-used.half, used.half)),
+        xaxis: around0(ranges.raw.fit(-raw.half, raw.half, patience)),
+        xaxis2: around0(ranges.used.fit(-used.half, used.half, patience)),
         xaxis3: { range: [0, time.step.length] },
-        yaxis: { range: ranges.rawShare.fit(0, raw.top) },
-        yaxis2: { range: ranges.usedShare.fit(0, used.top) },
-        yaxis3: { range: ranges.values.fit(...spanning(time.value, time.target)) },
-        yaxis4: { range: ranges.rewards.fit(...spanning(time.advantage, time.reward)) },
+        yaxis: { domain: histograms },
+        yaxis2: { domain: histograms },
+        yaxis3: { domain: values, range: ranges.values.fit(...spanning(time.value, time.target), patience) },
+        yaxis4: { domain: rewards, range: ranges.rewards.fit(...spanning(time.advantage, time.reward), patience) },
+        yaxis5: { domain: [0, values[1]] },
+        annotations: labels(values[1], rewards[1], context.theme()),
       });
     },
-    resize: () => chart.resize(),
+    resize() {
+      chart.resize();
+      areas = null;
+    },
     summary: ({ snapshot }) => (snapshot ? inWords(snapshot) : ""),
+  };
+}
+
+/**
+ * Where the parts of the chart lie, as Plotly's shares of its height: between them there is room for ticks and labels,
+ * and no more than that, however tall the panel is.
+ *
+ * @param {number} height
+ */
+function divide(height) {
+  const whole = Math.max(1, height - MARGIN.t - MARGIN.b);
+  const [ticksAndLabel, label] = [38 / whole, 18 / whole];
+  const each = Math.max(0.1, (1 - ticksAndLabel - label) / 3);
+  const rewards = each * 1.05;
+  const values = rewards + label + each * 1.05;
+  return {
+    histograms: [Math.min(0.98, values + ticksAndLabel), 1],
+    values: [rewards + label, Math.min(0.96, values)],
+    rewards: [0, rewards],
   };
 }
 
@@ -92,10 +123,13 @@ function histogram(snapshot, name) {
   const counts = snapshot.arrays[`${name}_counts`] ?? [];
   const limit = scalar(snapshot, `${name}_high`) ?? 1; // the bins are symmetric around 0
   const total = Array.from(counts).reduce((sum, n) => sum + n, 0);
-  const shares = Array.from(counts, (n) => n / total);
-  const bars = counts.length ? outline(shares, -limit, limit) : { x: [], y: [] };
+  const shares = Array.from(counts, (n) => (total ? n / total : 0));
   const half = reach(counts, limit) || limit;
-  return { bars, half, top: Math.max(0.01, ...shares) };
+  if (!counts.length) return { bars: { x: [], y: [], customdata: [] }, half };
+  // There is no axis of shares: each histogram fills its height, and pointing at it tells the share.
+  const top = Math.max(...shares) || 1;
+  const { x, y } = outline(shares, -limit, limit);
+  return { bars: { x, y: y.map((share) => share / top), customdata: y }, half };
 }
 
 /**
@@ -136,10 +170,11 @@ function uprights(ends, kind) {
 /** @param {Theme} theme */
 function traces(theme) {
   const bars = { mode: "lines", fill: "tozeroy", hoverinfo: "x+y" };
-  const { advantage, value, inkSoft, ink } = theme;
+  const { advantage, value, inkSoft } = theme;
+  const end = fade(theme.ink, 0.5); // a long rollout has many, and they must not hide the curves
   /** @param {string} word */
   const hover = (word) => ({ hovertemplate: `${word} %{y:.3~g}<extra></extra>` });
-  const share = { hovertemplate: "%{y:.1%}<extra></extra>" };
+  const share = { hovertemplate: "%{customdata:.1%}<extra></extra>" };
   const time = { mode: "lines", xaxis: "x3" };
   return [
     { ...bars, ...share, line: { shape: "hvh", width: 1, color: advantage }, fillcolor: fade(advantage, 0.45) },
@@ -148,34 +183,38 @@ function traces(theme) {
     { ...time, ...hover("V_targ"), yaxis: "y3", line: { color: value, width: 1.5, dash: "dot" } },
     { ...time, ...hover("Â"), yaxis: "y4", fill: "tozeroy", line: { shape: "hvh", color: advantage, width: 1 }, fillcolor: fade(advantage, 0.35) },
     { ...time, ...hover("R"), yaxis: "y4", line: { color: inkSoft, width: 1.25 } },
-    { ...time, yaxis: "y5", line: { color: ink, width: 1 }, hoverinfo: "skip" },
-    { ...time, yaxis: "y5", line: { color: ink, width: 1, dash: "dash" }, hoverinfo: "skip" },
+    { ...time, yaxis: "y5", line: { color: end, width: 1 }, hoverinfo: "skip" },
+    { ...time, yaxis: "y5", line: { color: end, width: 1, dash: "dash" }, hoverinfo: "skip" },
   ];
 }
 
 /** @param {Theme} theme */
 function layout(theme) {
   const zero = { zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 };
-  const quiet = { showticklabels: false, showgrid: false };
-  const label = { showarrow: false, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom" };
+  const quiet = { showticklabels: false, showgrid: false, range: [0, 1.05] };
   return {
-    margin: { l: 38, r: 10, t: 18, b: 36 },
+    margin: MARGIN,
     hoversubplots: "axis", // both curves over time at once
     xaxis: { domain: [0, 0.47], anchor: "y", unifiedhovertitle: { text: "Â ≈ %{x:.3~g}" }, ...zero },
-    yaxis: { domain: [0.76, 1], ...quiet },
+    yaxis: quiet,
     xaxis2: { domain: [0.53, 1], anchor: "y2", unifiedhovertitle: { text: "Â ≈ %{x:.3~g}" }, ...zero },
-    yaxis2: { domain: [0.76, 1], anchor: "x2", ...quiet },
+    yaxis2: { anchor: "x2", ...quiet },
     xaxis3: { anchor: "y4", title: axisTitle("step t of the rollout"), nticks: 6, unifiedhovertitle: { text: "step %{x}" } },
-    yaxis3: { domain: [0.32, 0.52], anchor: "x3", nticks: 3, ...zero },
-    yaxis4: { domain: [0, 0.2], anchor: "x3", nticks: 3, ...zero },
-    yaxis5: { domain: [0, 0.52], anchor: "x3", range: [0, 1], visible: false, fixedrange: true },
-    annotations: [
-      { ...label, x: 0, y: 1, text: "Â raw" },
-      { ...label, x: 0.53, y: 1, text: "Â as used in the loss" },
-      { ...label, x: 0, y: 0.52, text: coloured("V (line), V<sub>targ</sub> (dots)", theme.value) },
-      { ...label, x: 0, y: 0.2, text: `${coloured("Â raw (area)", theme.advantage)}, reward R (line)` },
-    ],
+    yaxis3: { anchor: "x3", nticks: 3, ...zero },
+    yaxis4: { anchor: "x3", nticks: 3, ...zero },
+    yaxis5: { anchor: "x3", range: [0, 1], visible: false, fixedrange: true },
   };
+}
+
+/** What is drawn where. @param {number} values top of that part @param {number} rewards @param {Theme} theme */
+function labels(values, rewards, theme) {
+  const label = { showarrow: false, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", bgcolor: theme.panel, borderpad: 0 };
+  return [
+    { ...label, x: 0, y: 1, text: "Â raw" },
+    { ...label, x: 0.53, y: 1, text: "Â as used in the loss" },
+    { ...label, x: 0, y: values, text: coloured("V (line), V<sub>targ</sub> (dots)", theme.value) },
+    { ...label, x: 0, y: rewards, text: `${coloured("Â raw (area)", theme.advantage)}, reward R (line)` },
+  ];
 }
 
 /** @param {string} text @param {string} colour */

@@ -4,6 +4,7 @@ export class Canvas {
   width = 0; // in device pixels, as is everything that is drawn
   height = 0;
   ratio = 1;
+  /** @type {Map<string, CanvasPattern>} */ #hatchings = new Map();
 
   /** @param {HTMLElement} parent @param {string} className */
   constructor(parent, className) {
@@ -16,7 +17,7 @@ export class Canvas {
   /** Takes the size that the page gives to the element. Clears it. */
   fit() {
     const { width, height } = this.element.getBoundingClientRect();
-    this.ratio = devicePixelRatio;
+    this.ratio = devicePixelRatio || 1;
     this.width = Math.round(width * this.ratio);
     this.height = Math.round(height * this.ratio);
     this.element.width = this.width;
@@ -36,8 +37,17 @@ export class Canvas {
    * @param {number} thickness in device pixels
    */
   hatching(colour, slope, spacing, thickness) {
-    const tile = new OffscreenCanvas(spacing, spacing);
-    const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (tile.getContext("2d"));
+    const key = [colour, slope, spacing, thickness].join(" ");
+    const made = this.#hatchings.get(key) ?? this.#hatch(colour, slope, spacing, thickness);
+    this.#hatchings.set(key, made);
+    return made;
+  }
+
+  /** @param {string} colour @param {"/" | "\\"} slope @param {number} spacing @param {number} thickness */
+  #hatch(colour, slope, spacing, thickness) {
+    const tile = document.createElement("canvas");
+    tile.width = tile.height = spacing;
+    const pen = /** @type {CanvasRenderingContext2D} */ (tile.getContext("2d"));
     pen.strokeStyle = colour;
     pen.lineWidth = thickness;
     // Three lines, since the two neighbouring ones reach into the corners of the tile.

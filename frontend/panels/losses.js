@@ -1,7 +1,7 @@
 // Loss components: what the loss is made of, over updates and inside the current one.
 
 import { h } from "../controls/dom.js";
-import { fixed, number } from "../state/format.js";
+import { number, term } from "../state/format.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { signedLog, stairs, thin } from "./curves.js";
@@ -68,7 +68,7 @@ function mount(body, context) {
       const [low, high] = extent([0], ...[...past, ...inside.curves].map(({ y }) => y));
       const up = upRange.fit(to(low), to(high));
       const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
-      write(TERMS.map(({ column }) => fixed(snapshot && scalar(snapshot, column), 4)));
+      write(TERMS.map(({ column }) => term(snapshot && scalar(snapshot, column))));
       const curves = [...past, ...inside.curves].map(stairs);
       return chart.draw(
         [...curves.map(({ x, y }) => ({ x, y: y.map(to), customdata: y })), mark(inside.current, up)],
@@ -134,7 +134,7 @@ function traces(theme) {
   const lines = TERMS.map(({ symbol, colour }) => ({
     mode: "lines",
     line: { color: theme[colour], shape: "hvh", width: colour === "loss" ? 3 : 1.5, dash: DASHES[colour] },
-    hovertemplate: `${symbol} %{customdata:.4~g}<extra></extra>`,
+    hovertemplate: `${symbol.replace(/_(\w+)/, "<sub>$1</sub>")} %{customdata:.4~g}<extra></extra>`,
   }));
   return [
     ...lines,

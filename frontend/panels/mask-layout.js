@@ -23,7 +23,7 @@
 
 const NARROWEST = 2; // CSS pixels that a cell needs to be seen
 const LOWEST = 3;
-const TALLEST = 30;
+const TALLEST = 64;
 const ROUND = 16; // a line of a row that is wrapped holds a multiple of so many steps
 const MARGIN = { left: 42, right: 6, top: 6, bottom: 34 };
 

@@ -187,7 +187,8 @@ function paintAxes({ pen, ratio, width, height }, layout, snapshot, theme) {
   pen.save();
   pen.translate(4 * ratio, (top + bottom) / 2);
   pen.rotate(-Math.PI / 2);
-  pen.fillText(rows < total ? `environment (${rows} of ${total})` : "environment", 0, 0);
+  const name = bottom - top < 80 * ratio ? "env." : "environment"; // as much as fits beside the rows
+  pen.fillText(rows < total ? `${name} (${rows} of ${total})` : name, 0, 0);
   pen.restore();
 }
 

@@ -17,7 +17,7 @@ import { holds, matrix, scopeInWords } from "./snapshot.js";
 export const mask = {
   name: "Clip mask",
   title: "Clip mask",
-  hint: "Every sample: does its gradient flow, or is it held?",
+  hint: "Every sample of the rollout: does its gradient flow?",
   ideas: ["clip", "ratio"],
   probes: ["samples"],
   mount,
@@ -61,7 +61,8 @@ function mount(body, context) {
     const region = snapshot && matrix(snapshot, "region");
     if (!snapshot || !region) return;
     if (!sized) canvas.fit();
-    sized = true;
+    sized = canvas.width > 0 && canvas.height > 0;
+    if (!sized) return;
     layout = arrange(canvas, region.rows, region.columns, environments ?? region.rows);
     const painted = paintMask(canvas, layout, snapshot, context.theme(), cursor);
     write(["inside", "held", "pulledBack", "notTrained", "terminated", "truncated"].map((key) => count(painted[key])));

@@ -1,6 +1,6 @@
 // Ratio histogram: how far the policy has moved away from the one that collected, sample by sample.
 
-import { count, fixed, percent } from "../state/format.js";
+import { NONE, count, fixed, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
@@ -42,9 +42,9 @@ function mount(body, context) {
     { label: "pulled back", swatch: "swatch-pulledBack", room: 5, title: "Share outside of 1 ± ε whose gradient flows" },
     { label: "clip fraction", room: 5, title: "Share with |r − 1| > ε: held and pulled back together" },
     { label: "r", room: 12, title: "Smallest and largest r; clipping does not bound it" },
+    { label: "", room: 20, title: "The samples that are drawn" },
   ]);
   const acrossRange = new SteadyRange();
-  const upRange = new SteadyRange();
 
   return {
     needs: ["snapshot", "theme"],
@@ -56,8 +56,9 @@ function mount(body, context) {
       const stacked = stack(histogram);
       const share = (/** @type {number} */ n) => percent(histogram.total ? n / histogram.total : null);
       const [inside, held, pulledBack] = histogram.totals;
-      const [low, high] = histogram.extremes.map((r) => fixed(r, 2));
-      write([share(inside), share(held), share(pulledBack), share(held + pulledBack), `${low} to ${high}`]);
+      const [low, high] = histogram.extremes;
+      const span = low === null ? NONE : `${fixed(low, 2)} to ${fixed(high, 2)}`;
+      write([share(inside), share(held), share(pulledBack), share(held + pulledBack), span, scopeInWords(snapshot)]);
       const { dataset } = chart.element;
       dataset.clipRange = String(histogram.clipRange);
       dataset.update = String(snapshot.header.update);
@@ -69,10 +70,8 @@ function mount(body, context) {
       const half = Math.max(seen, 1.25 * Math.log1p(histogram.clipRange ?? 0));
       const across = acrossRange.fit(-half, half, patience);
       const bars = stacked.map((tops, region) => inRatios(outline(tops, -limit, limit), bins[region]));
-      const [, top] = upRange.fit(0, 1.2 * Math.max(...stacked[2], 0.01), patience);
       return chart.draw(bars, {
         xaxis: { range: across.map((x) => x / Math.LN10), ...ticks(across[1]) },
-        yaxis: { range: [0, Math.min(1, top)] },
         ...marks(histogram, across[1], context.theme()),
       });
     },
@@ -112,12 +111,13 @@ function stack({ bins, total }) {
 }
 
 /**
- * Bins are equal in log r; the axis is logarithmic and takes r itself.
+ * Bins are equal in log r; the axis is logarithmic and takes r itself. Heights are square roots of shares: beside the
+ * spike at 1 the few samples that the clip is about would otherwise not be seen, and the axis can stay as it is.
  *
  * @param {{ x: number[], y: number[] }} steps in log r
  * @param {number[]} counts
  */
-const inRatios = ({ x, y }, counts) => ({ x: x.map(Math.exp), y, customdata: [0, ...counts, 0] });
+const inRatios = ({ x, y }, counts) => ({ x: x.map(Math.exp), y: y.map(Math.sqrt), customdata: [0, ...counts, 0] });
 
 /**
  * The band 1 ± ε as far as the axis shows it, its edges, and what they are.
@@ -129,7 +129,7 @@ const inRatios = ({ x, y }, counts) => ({ x: x.map(Math.exp), y, customdata: [0,
 function marks({ clipRange, outside }, limit, theme) {
   const [low, high] = clipRange === null ? [NaN, NaN] : [Math.max(0, 1 - clipRange), 1 + clipRange];
   const upright = { type: "line", yref: "paper", y0: 0, y1: 1, layer: "above" };
-  const line = { color: theme.policy, width: 1.5, dash: "dash" };
+  const line = { color: theme.clip, width: 1.5, dash: "dash" };
   const [atLow, atHigh] = Math.log(high) > 0.3 * limit ? ["left", "right"] : ["right", "left"]; // where there is room
   const edges = [
     { at: low, text: `1−ε<br>${fixed(low, 2)}`, xanchor: atLow },
@@ -150,14 +150,14 @@ function marks({ clipRange, outside }, limit, theme) {
         yref: "paper",
         y0: 0,
         y1: 1,
-        fillcolor: fade(theme.policy, 0.1),
+        fillcolor: fade(theme.clip, 0.08),
         line: { width: 0 },
         visible: clipRange !== null,
       },
       ...edges.map(({ at }) => ({ ...upright, x0: at, x1: at, line })),
     ],
     annotations: [
-      ...edges.map(({ at, text, xanchor }) => ({ ...label, x: Math.log10(at), y: 1, yanchor: "top", text, xanchor, font: { size: 12, color: theme.policy } })),
+      ...edges.map(({ at, text, xanchor }) => ({ ...label, x: Math.log10(at), y: 1, yanchor: "top", text, xanchor, font: { size: 12, color: theme.clip } })),
       ...beyond.map(({ x, xanchor, text }) => ({ ...label, xref: "paper", x, y: 0.6, xanchor, text, font: { size: 12, color: theme.ink } })),
     ],
   };
@@ -165,6 +165,7 @@ function marks({ clipRange, outside }, limit, theme) {
 
 const LADDER = [0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.25, 1.4, 1.6, 2, 3, 5, 10, 20, 100, 1000];
 const TICK_DISTANCE = 0.2; // of the half range
+const SHARES = [0.01, 0.05, 0.2, 0.5, 1];
 
 /** Round values of r, at least a fifth of the half axis apart. @param {number} limit in log r */
 function ticks(limit) {
@@ -201,7 +202,7 @@ function layout(_theme) {
   return {
     margin: { l: 52, r: 14, t: 10, b: 42 },
     xaxis: { title: axisTitle("ratio r = π<sub>θ</sub>/π<sub>old</sub>, log scale"), type: "log", unifiedhovertitle: { text: "r ≈ %{x:.3f}" } },
-    yaxis: { title: axisTitle("share of samples"), tickformat: ".0%", nticks: 5 },
+    yaxis: { title: axisTitle("share, √ scale"), range: [0, 1], tickvals: SHARES.map(Math.sqrt), ticktext: SHARES.map((share) => `${100 * share}%`) },
   };
 }
 

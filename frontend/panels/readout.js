@@ -1,6 +1,6 @@
 // A line of numbers under a drawing, each with its name. Their places are reserved: they do not move as they change.
 
-import { h, setText } from "../controls/dom.js";
+import { h, prose, setText } from "../controls/dom.js";
 
 /**
  * @typedef {object} Item
@@ -19,7 +19,7 @@ export function readout(parent, items) {
   const numbers = items.map(({ room = 6 }) => h("dd", { style: `min-width: ${room}ch` }));
   const pairs = items.map(({ label, swatch, title }, index) => {
     const sample = swatch ? h("span", { class: `swatch ${swatch}`, "aria-hidden": "true" }) : null;
-    return h("div", { title }, h("dt", {}, sample, label), numbers[index]);
+    return h("div", { title }, h("dt", {}, sample, ...prose(label)), numbers[index]);
   });
   parent.append(h("dl", { class: "readout" }, ...pairs));
   return (values) => values.forEach((value, index) => setText(numbers[index], value));

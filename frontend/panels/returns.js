@@ -12,7 +12,7 @@ import { SteadyRange, extent } from "./ranges.js";
 /** @import { Change, Panel, PanelContext, PanelView, State, Theme } from "../types.js" */
 /** @import { Range } from "./ranges.js" */
 
-const MARGIN = { l: 46, r: 12, t: 8, b: 36 };
+const MARGIN = { l: 58, r: 12, t: 8, b: 36 };
 const LABEL_DISTANCE = 0.22; // of the axis: marks closer than that to the one before go without a label
 
 /** @type {Panel} */

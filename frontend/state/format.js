@@ -65,9 +65,32 @@ export function percent(fraction, decimals = 1) {
   return defined(fraction) ? `${fixed(100 * fraction, decimals)} %` : NONE;
 }
 
+const NOISE = 1e-6; // below that a mean over float32 samples is rounding error
+const TINY = 1e-4; // below that four decimals would show nothing
+
+/**
+ * A term of the loss: about as wide whatever its size, and never "0.0000" where there is something.
+ *
+ * @param {number | null | undefined} value
+ */
+export function term(value) {
+  if (!defined(value)) return NONE;
+  const size = Math.abs(value);
+  if (size >= NOISE && size < TINY) return number(value, 2);
+  return fixed(value, size < 100 ? 4 : size < 1000 ? 3 : 2);
+}
+
 /** @param {number | null | undefined} value */
 export function count(value) {
   return defined(value) ? minus(grouped.format(value)) : NONE;
+}
+
+/** @param {number} value */
+function settingNumber(value) {
+  if (Number.isInteger(value)) return count(value);
+  // A learning rate reads the same beside its slider, under it and in a sentence: 0.00025.
+  const plain = Math.abs(value) >= 1e-6 && Math.abs(value) < 1e-3;
+  return plain ? minus(String(Number(value.toPrecision(6)))) : number(value, 6);
 }
 
 /**
@@ -78,7 +101,7 @@ export function count(value) {
 export function settingText(value) {
   if (value === null || value === undefined) return "off";
   if (typeof value === "boolean") return value ? "on" : "off";
-  if (typeof value === "number") return Number.isInteger(value) ? count(value) : number(value, 6);
+  if (typeof value === "number") return settingNumber(value);
   if (Array.isArray(value)) return value.map(String).join(", ");
   return String(value).replaceAll("_", " ");
 }

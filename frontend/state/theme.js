@@ -19,6 +19,7 @@ const COLOURS = /** @type {const} */ ({
   entropy: "--entropy",
   loss: "--loss",
   advantage: "--advantage",
+  clip: "--clip",
   inside: "--inside",
   held: "--held",
   pulledBack: "--pulled-back",
