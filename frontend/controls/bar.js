@@ -1,7 +1,8 @@
 // The bar: which run this is, and what to do with it.
 
+import { createConfirm } from "./confirm.js";
 import { h, icon, setAttribute, setText } from "./dom.js";
-import { endedBadly, runState, whyNot } from "./permission.js";
+import { endedBadly, losesTraining, runState, whyNot } from "./permission.js";
 import { count } from "../state/format.js";
 
 /** @import { State, StepSize } from "../types.js" */
@@ -76,8 +77,15 @@ export function createBar(root, state, actions) {
     play: button("play", "Play", "Train at full speed (Space)", actions.play),
     pause: button("pause", "Pause", "Stop after the phase at hand (Space)", actions.pause),
     step: button("step", "Step", "Go one step further (→)", () => actions.step(/** @type {StepSize} */ (sizes.value))),
-    restart: button("restart", "Restart", "Begin a new run with these settings and the same seed", actions.restart),
+    restart: button("restart", "Restart", "Begin a new run with these settings and the same seed", () => (losesTraining(state) ? confirm.toggle() : actions.restart())),
   };
+
+  const confirm = createConfirm(buttons.restart.button, {
+    question: "Begin again with untrained weights? What this run has learned is lost.",
+    yes: "Restart the run",
+    no: "Keep this run",
+    action: actions.restart,
+  });
 
   const environment = h("strong", { class: "run-environment" });
   const facts = h("span", { class: "run-facts" });
@@ -95,7 +103,7 @@ export function createBar(root, state, actions) {
       buttons.play.button,
       buttons.pause.button,
       h("span", { class: "stepper" }, buttons.step.button, sizes),
-      buttons.restart.button,
+      h("span", { class: "restarter" }, buttons.restart.button, confirm.element),
     ),
     h("p", { class: "now" }, state_, update),
     h("p", { class: "link" }, link),
@@ -113,6 +121,7 @@ export function createBar(root, state, actions) {
     }
     // The banner that explains the end has the button then.
     buttons.restart.button.style.visibility = endedBadly(state) ? "hidden" : "";
+    if (!losesTraining(state) || buttons.restart.button.disabled) confirm.close();
     setText(link, CONNECTIONS[state.connection.state]);
     setAttribute(link, "data-connection", state.connection.state);
   }

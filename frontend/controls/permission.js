@@ -17,6 +17,12 @@ const BADLY = new Set(["failed", "killed", "out_of_memory", "stalled", "stopped"
 /** Whether the run ended in a way that needs a word of explanation. @param {State} state */
 export const endedBadly = (state) => BADLY.has(runState(state) ?? "");
 
+/** Whether a restart would throw away what a run that still goes on has learned. @param {State} state */
+export function losesTraining(state) {
+  const now = runState(state);
+  return now !== null && !OVER.has(now) && (state.status?.update ?? state.run?.update ?? 0) > 0;
+}
+
 /**
  * Why this page cannot control anything; null where it can.
  *

@@ -40,7 +40,7 @@ export function createSetting(setting, send) {
     ...body.parts,
     h("div", { class: "foot" }, initial, note),
   );
-  initial.setAttribute("aria-label", `Reset ${setting.label} to its default, ${settingText(setting.default)}`);
+  initial.setAttribute("aria-label", `Reset ${setting.label} to default ${settingText(setting.default)}`);
 
   return {
     element,

@@ -42,7 +42,7 @@ function mount(body, context) {
     { label: "pulled back", swatch: "swatch-pulledBack", room: 5, title: "Share outside of 1 ± ε whose gradient flows" },
     { label: "clip fraction", room: 5, title: "Share with |r − 1| > ε: held and pulled back together" },
     { label: "r", room: 12, title: "Smallest and largest r; clipping does not bound it" },
-    { label: "", room: 20, title: "The samples that are drawn" },
+    { label: "shown", room: 20, title: "Which samples are drawn" },
   ]);
   const acrossRange = new SteadyRange();
 
