@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from ppo_scope.ppo.normalization import CLIP, RewardScale, RunningStatistics
 from ppo_scope.ppo.phases import PhaseKind
@@ -68,13 +67,3 @@ def test_rewards_are_shown_as_the_environment_gave_them(trainer):
     # γ = 0.99 over a random policy: returns of hundreds, scaled to about 1.
     assert batch.targets[batch.trained].abs().max() < 50
     assert rollout.episodes == [] or rollout.episodes[0].episodic_return < -100
-
-
-def test_the_actor_normalises_as_the_networks_do(trainer):
-    for phase in trainer.phases():
-        if phase.kind is PhaseKind.UPDATE and phase.update.index == 3:
-            break
-    raw = np.random.default_rng(1).normal(size=(5, 3)).astype(np.float32)
-    trainer._actor.refresh()
-    outputs, _ = trainer.network(trainer.network.normalized(torch.from_numpy(raw)))
-    assert trainer._actor.outputs(raw) == pytest.approx(outputs.detach().numpy(), abs=1e-5)

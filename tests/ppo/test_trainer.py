@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ppo_scope.ppo.networks import Actor
+from ppo_scope.ppo.networks import NumpyNetworks
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import NotFiniteError, Trainer
@@ -107,12 +107,16 @@ def test_one_step_equals_adam_on_separate_parameters_with_the_usual_clipping(mak
     assert torch.allclose(trainer.network.theta, expected, atol=1e-7)
 
 
-def test_the_actor_sees_the_weights_of_the_networks(make):
-    trainer = make()
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_the_networks_in_numpy_are_those_in_torch(make, shared, activation):
+    trainer = make(shared_network=shared, activation=activation)
     run(trainer, 1)
     observations = np.random.default_rng(0).normal(size=(16, 4)).astype(np.float32)
-    outputs, _ = trainer.network(torch.from_numpy(observations))
-    assert Actor(trainer.network).outputs(observations) == pytest.approx(outputs.detach().numpy(), abs=1e-6)
+    outputs, values = trainer.network(torch.from_numpy(observations))
+    networks = NumpyNetworks(trainer.network)
+    assert networks.outputs(observations) == pytest.approx(outputs.detach().numpy(), abs=1e-6)
+    assert networks.values(observations) == pytest.approx(values.detach().numpy(), abs=1e-6)
 
 
 def test_a_change_waits_for_the_next_update_and_is_recorded(make):

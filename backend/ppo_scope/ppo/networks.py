@@ -26,7 +26,9 @@ def _relu(x: Floats) -> None:
     np.maximum(x, 0, out=x)
 
 
-IN_PLACE: dict[type[nn.Module] | None, Callable[[Floats], None]] = {nn.Tanh: _tanh, nn.ReLU: _relu}
+Layer = tuple[Floats, Floats, Callable[[Floats], None] | None]
+"""Weight [inputs, outputs], bias, and what follows in place."""
+IN_PLACE: dict[type[nn.Module], Callable[[Floats], None]] = {nn.Tanh: _tanh, nn.ReLU: _relu}
 
 
 class ActorCritic(nn.Module):
@@ -76,12 +78,6 @@ class ActorCritic(nn.Module):
         self.observation_mean = torch.tensor(statistics.mean, dtype=torch.float32, device=device)
         self.observation_deviation = torch.tensor(statistics.deviation, dtype=torch.float32, device=device)
 
-    def normalized(self, observations: Tensor) -> Tensor:
-        """Observations [B, D] as `forward` wants them: unchanged unless there are statistics to normalise by."""
-        if self.observation_mean is None or self.observation_deviation is None:
-            return observations
-        return ((observations - self.observation_mean) / self.observation_deviation).clamp(-CLIP, CLIP)
-
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """(policy outputs [B, O], values [B]) of normalised observations [B, D]."""
         hidden = self.policy_trunk(observations)
@@ -120,45 +116,65 @@ def _trunk(sizes: tuple[int, ...], activation: type[nn.Module], generator: torch
     return nn.Sequential(*layers)
 
 
-class Actor:
-    """The policy for acting, in NumPy: at the sizes of one vector step it is several times faster than torch.
+class NumpyNetworks:
+    """The same networks without gradients, in NumPy: at PPO's usual sizes several times faster than torch.
 
-    On the CPU its weights are the very memory of θ; from another device `refresh` copies them.
+    On the CPU their weights are the very memory of θ; from another device `refresh` copies them.
     """
 
     def __init__(self, network: ActorCritic) -> None:
         self._network = network
-        self._layers: list[tuple[Floats, Floats, Callable[[Floats], None] | None]] = []
+        self._policy: list[Layer] = []
+        self._value: list[Layer] = []
         self._free: Floats | None = None
         self._statistics: tuple[Floats, Floats] | None = None
         self.refresh()
 
     def refresh(self) -> None:
         """Take over the weights as they are now."""
-        modules = [*self._network.policy_trunk, self._network.policy_head]
-        self._layers = []
-        self._free = _array(self._network.policy_free)
-        mean, deviation = _array(self._network.observation_mean), _array(self._network.observation_deviation)
+        network = self._network
+        self._policy = _layers([*network.policy_trunk, network.policy_head])
+        self._value = _layers([*network.value_trunk, network.value_head])
+        self._free = _array(network.policy_free)
+        mean, deviation = _array(network.observation_mean), _array(network.observation_deviation)
         self._statistics = None if mean is None or deviation is None else (mean, deviation)
-        for module, after in zip(modules, [*modules[1:], None], strict=True):
-            if isinstance(module, nn.Linear):
-                weight, bias = module.weight.detach().cpu().numpy(), module.bias.detach().cpu().numpy()
-                self._layers.append((weight.T, bias, IN_PLACE.get(type(after))))
+
+    def normalized(self, observations: Floats) -> Floats:
+        """Observations [N, D] as the networks want them: unchanged unless there are statistics to normalise by."""
+        if self._statistics is None:
+            return observations
+        mean, deviation = self._statistics
+        normalized: Floats = np.clip((observations - mean) / deviation, -CLIP, CLIP)
+        return normalized
 
     def outputs(self, observations: Floats) -> Floats:
-        """Policy outputs [N, A] of observations [N, D]."""
-        hidden = observations
-        if self._statistics is not None:
-            mean, deviation = self._statistics
-            hidden = np.clip((hidden - mean) / deviation, -CLIP, CLIP)
-        for weight, bias, activation in self._layers:
-            hidden = hidden @ weight
-            hidden += bias
-            if activation is not None:
-                activation(hidden)
+        """Policy outputs [N, O] of normalised observations [N, D]."""
+        outputs = _feed(self._policy, observations)
         if self._free is not None:
-            hidden = np.concatenate([hidden, np.broadcast_to(self._free, hidden.shape)], axis=-1)
-        return hidden
+            outputs = np.concatenate([outputs, np.broadcast_to(self._free, outputs.shape)], axis=-1)
+        return outputs
+
+    def values(self, observations: Floats) -> Floats:
+        """V [N] of normalised observations [N, D]."""
+        return _feed(self._value, observations)[:, 0]
+
+
+def _layers(modules: list[nn.Module]) -> list[Layer]:
+    layers = []
+    for module, after in zip(modules, [*modules[1:], None], strict=True):
+        if isinstance(module, nn.Linear):
+            weight, bias = module.weight.detach().cpu().numpy(), module.bias.detach().cpu().numpy()
+            layers.append((weight.T, bias, None if after is None else IN_PLACE.get(type(after))))
+    return layers
+
+
+def _feed(layers: list[Layer], hidden: Floats) -> Floats:
+    for weight, bias, activation in layers:
+        hidden = hidden @ weight
+        hidden += bias
+        if activation is not None:
+            activation(hidden)
+    return hidden
 
 
 def _array(tensor: Tensor | None) -> Floats | None:

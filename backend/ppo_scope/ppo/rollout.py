@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ppo_scope.ppo.distributions import Actions
 from ppo_scope.ppo.environments import Environments
-from ppo_scope.ppo.networks import Actor
+from ppo_scope.ppo.networks import NumpyNetworks
 from ppo_scope.ppo.spaces import Spaces
 
 Floats = NDArray[np.float32]
@@ -78,7 +78,7 @@ class Collector:
         self._returns = np.zeros(environments.num_envs)
         self._lengths = np.zeros(environments.num_envs, np.int64)
 
-    def collect(self, actor: Actor, rollout: Rollout, generator: np.random.Generator, step: int) -> None:
+    def collect(self, networks: NumpyNetworks, rollout: Rollout, generator: np.random.Generator, step: int) -> None:
         """Act through the whole rollout, which is overwritten. `step` is the run's count of transitions before it."""
         start = time.perf_counter()
         environments, distribution = self._environments, self._environments.spaces.distribution
@@ -87,7 +87,7 @@ class Collector:
         observations = environments.observations
         rollout.observations[0] = observations
         for t in range(len(rollout.actions)):
-            actions = distribution.act(actor.outputs(observations), noise[t])
+            actions = distribution.act(networks.outputs(networks.normalized(observations)), noise[t])
             rollout.actions[t] = actions
             observations, rollout.rewards[t], rollout.terminated[t], rollout.truncated[t] = environments.step(
                 distribution.to_environment(actions)

@@ -20,7 +20,7 @@ from torch import Tensor
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.advantages import gae
 from ppo_scope.ppo.environments import Environments
-from ppo_scope.ppo.networks import Actor, ActorCritic
+from ppo_scope.ppo.networks import ActorCritic, NumpyNetworks
 from ppo_scope.ppo.normalization import RewardScale, RunningStatistics
 from ppo_scope.ppo.phases import Batch, Change, Minibatch, Phase, PhaseKind, Update
 from ppo_scope.ppo.rollout import Collector, Episode, Floats, Rollout
@@ -57,7 +57,7 @@ class Trainer:
         self.network.to_device(self.device)
         self._theta = torch.nn.Parameter(self.network.theta)
         self._optimizer = torch.optim.Adam([self._theta], lr=settings.learning_rate, eps=ADAM_EPS, fused=True)
-        self._actor = Actor(self.network)
+        self._fast = NumpyNetworks(self.network)
         self._collector = Collector(self.environments, between_steps)
         self._rollout = Rollout.empty(settings.rollout_steps, settings.num_envs, spaces)
         self._observation_statistics = RunningStatistics(spaces.observation_shape)
@@ -97,6 +97,12 @@ class Trainer:
         """A fingerprint of θ: equal if and only if all weights are equal bit for bit."""
         return hashlib.sha256(self.network.theta.cpu().numpy().tobytes()).hexdigest()
 
+    def judge(self, observations: Floats) -> tuple[Tensor, Tensor]:
+        """(policy outputs [S, O], V [S]) of normalised observations [S, D] under the present weights; no gradient."""
+        self._fast.refresh()
+        outputs, values = self._fast.outputs(observations), self._fast.values(observations)
+        return torch.from_numpy(outputs).to(self.device), torch.from_numpy(values).to(self.device)
+
     def close(self) -> None:
         """Release the environments."""
         self.environments.close()
@@ -114,8 +120,8 @@ class Trainer:
         settings = self._apply_changes()
         update = Update(self.updates + 1, settings, self._learning_rate(), self._rollout, self.network.theta.clone())
         self._optimizer.param_groups[0]["lr"] = update.learning_rate
-        self._actor.refresh()
-        self._collector.collect(self._actor, update.rollout, self._acting, self.steps)
+        self._fast.refresh()
+        self._collector.collect(self._fast, update.rollout, self._acting, self.steps)
         self.steps += update.rollout.transitions
         self.episodes.extend(update.rollout.episodes)
         _check_rollout(update.rollout)
@@ -151,12 +157,11 @@ class Trainer:
     def _batch(self, rollout: Rollout, settings: Settings) -> Batch:
         """Judge a rollout with the networks that collected it, and estimate its advantages."""
         steps, num_envs = rollout.rewards.shape
-        raw = torch.from_numpy(rollout.observations.reshape((steps + 1) * num_envs, -1)).to(self.device)
-        observations = self.network.normalized(raw)
+        seen = self._fast.normalized(rollout.observations.reshape((steps + 1) * num_envs, -1))
         actions = torch.from_numpy(rollout.actions.reshape(steps * num_envs, *rollout.actions.shape[2:])).to(
             self.device
         )
-        outputs, values = self.network(observations)
+        outputs, values = self.judge(seen)
         log_probs, _ = self.distribution.evaluate(outputs[: len(actions)], actions)
         all_values = values.cpu().numpy().reshape(steps + 1, num_envs)
         estimated = gae(
@@ -170,7 +175,7 @@ class Trainer:
         advantages = torch.from_numpy(estimated.reshape(-1)).to(self.device)
         values = values[: len(actions)]
         return Batch(
-            observations=observations[: len(actions)],
+            observations=torch.from_numpy(seen[: len(actions)]).to(self.device),
             actions=actions,
             trained=torch.from_numpy(rollout.trained.reshape(-1)).to(self.device),
             outputs=outputs[: len(actions)],

@@ -14,7 +14,7 @@ import gymnasium as gym
 import numpy as np
 from PIL import Image
 
-from ppo_scope.ppo.networks import Actor
+from ppo_scope.ppo.networks import NumpyNetworks
 from ppo_scope.ppo.trainer import Trainer
 
 MIME = "image/jpeg"
@@ -46,7 +46,7 @@ class ActingPolicy:
         # Some environments draw with SDL, which looks for a screen unless it is told that there is none.
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
         settings = trainer.settings
-        self._actor = Actor(trainer.network)
+        self._networks = NumpyNetworks(trainer.network)
         self._distribution = trainer.distribution
         self._generator = np.random.default_rng(settings.seed)
         self._observation: Any = None
@@ -69,7 +69,7 @@ class ActingPolicy:
             CannotRender: the environment failed.
         """
         try:
-            self._actor.refresh()
+            self._networks.refresh()
             for _ in range(steps):
                 self._act()
             return Picture(encode(self._environment.render()), self._step, self._return)
@@ -85,9 +85,11 @@ class ActingPolicy:
             self._reset(None)
             return
         flat = gym.spaces.flatten(self._environment.observation_space, self._observation)
-        observation = np.asarray(flat, np.float32).reshape(1, -1)
+        observation = self._networks.normalized(np.asarray(flat, np.float32).reshape(1, -1))
         noise = self._distribution.noise(self._generator, (1,))
-        action = self._distribution.to_environment(self._distribution.act(self._actor.outputs(observation), noise))[0]
+        action = self._distribution.to_environment(self._distribution.act(self._networks.outputs(observation), noise))[
+            0
+        ]
         self._observation, reward, terminated, truncated, _ = self._environment.step(action)
         self._step += 1
         self._return += float(reward)

@@ -74,7 +74,7 @@ class Moment:
         if self.phase.kind is not PhaseKind.UPDATE or batch is None:
             return None
         with torch.no_grad():
-            outputs, values = self.trainer.network(batch.observations)
+            outputs, values = self.trainer.judge(batch.observations.cpu().numpy())
             log_probs, entropies = self.trainer.distribution.evaluate(outputs, batch.actions)
             kl = self.trainer.distribution.kl(batch.outputs, outputs)
         logratio = log_probs - batch.log_probs
@@ -101,12 +101,10 @@ class Moment:
     @cached_property
     def regions(self) -> NDArray[np.uint8]:
         """[S] region codes (`losses.Region`, or `UNKNOWN_REGION`)."""
-        ratio = torch.from_numpy(np.exp(self.logratio))
-        used = torch.from_numpy(self.advantages_used)
-        clip_range = self.update.settings.clip_range
-        codes = losses.regions(ratio, used, torch.from_numpy(self.trained), clip_range)
-        codes[((ratio - 1.0).abs() > clip_range) & used.isnan() & torch.from_numpy(self.trained)] = UNKNOWN_REGION
-        return codes.numpy()
+        ratio, used, clip_range = np.exp(self.logratio), self.advantages_used, self.update.settings.clip_range
+        codes = regions(ratio, used, self.trained, clip_range)
+        codes[(np.abs(ratio - 1) > clip_range) & np.isnan(used) & self.trained] = UNKNOWN_REGION
+        return codes
 
     @property
     def _recent(self) -> list[Minibatch]:
@@ -139,75 +137,84 @@ class Moment:
         return values
 
 
+def regions(ratio: Floats, advantages: Floats, trained: NDArray[np.bool_], clip_range: float) -> NDArray[np.uint8]:
+    """`losses.regions` of NumPy arrays."""
+    codes = losses.regions(*(torch.from_numpy(array) for array in (ratio, advantages, trained)), clip_range)
+    return _numpy(codes)
+
+
 def _numpy(tensor: torch.Tensor) -> NDArray[Any]:
     return tensor.detach().cpu().numpy()
 
 
 def _minibatch_rows(update: Update, batch: Batch, trainer: Trainer) -> NDArray[np.float64]:
-    """All minibatches at once: J rows of B samples each, means weighted by w (`losses.mean_weights`)."""
+    """All minibatches at once: J rows of B samples each. In NumPy, which is quicker than torch at these sizes."""
     minibatches, settings = update.minibatches, update.settings
-    with torch.no_grad():
-        logratio = torch.stack([m.logratio for m in minibatches])
-        advantages = torch.stack([m.advantages for m in minibatches])
-        trained = torch.stack([m.trained for m in minibatches])
-        samples = torch.stack([m.samples for m in minibatches])
-        kl = trainer.distribution.kl(batch.outputs[samples], torch.stack([m.outputs for m in minibatches]))
-        weights = losses.mean_weights(trained)
-        ratio = logratio.exp()
-        codes = losses.regions(ratio, advantages, trained, settings.clip_range)
-        means = torch.stack(
-            [
-                -logratio,
-                logratio.expm1() - logratio,
-                kl,
-                ((ratio - 1.0).abs() > settings.clip_range).float(),
-                (codes == losses.Region.HELD).float(),
-                (codes == losses.Region.PULLED_BACK).float(),
-                ratio,
-                ratio.square(),
-            ]
-        )
-        means = (means * weights).sum(-1)
-        missing = logratio.new_tensor(torch.nan)
-        terms = torch.stack(
-            [
-                term
-                for m in minibatches
-                for term in (
-                    m.loss.detach(),
-                    m.policy_loss,
-                    m.value_loss,
-                    m.entropy,
-                    missing if m.gradient_norm is None else m.gradient_norm,
-                )
-            ]
-        ).view(len(minibatches), 5)
-        known = ratio.masked_fill(~trained, torch.nan)
-        quantiles = torch.nanquantile(known, torch.tensor([0.0, 0.05, 0.95, 1.0], device=known.device), dim=-1)
-    k1, k3, exact, clipped, held, pulled, mean, square = _numpy(means).astype(np.float64)
-    loss, policy_loss, value_loss, entropy, norm = _numpy(terms).astype(np.float64).T
-    low, q05, q95, high = _numpy(quantiles).astype(np.float64)
-    factor = np.minimum(1.0, (settings.max_grad_norm or np.inf) / (norm + 1e-6))
+    logratio = np.stack([_numpy(m.logratio) for m in minibatches])
+    trained = np.stack([_numpy(m.trained) for m in minibatches])
+    advantages = np.stack([_numpy(m.advantages) for m in minibatches])
+    ratio, counts = np.exp(logratio), trained.sum(1)
+    codes = regions(ratio, advantages, trained, settings.clip_range)
+
+    def mean(values: NDArray[Any]) -> NDArray[np.float64]:
+        with np.errstate(invalid="ignore"):
+            found: NDArray[np.float64] = np.where(trained, values, 0).sum(1, dtype=np.float64) / counts
+        return found
+
+    terms = _minibatch_scalars(minibatches)
+    low, q05, q95, high = _quantiles(ratio, trained, (0.0, 0.05, 0.95, 1.0))
+    ratio_mean = mean(ratio)
     columns = {
-        "loss": loss,
-        "policy_loss": policy_loss,
-        "value_loss": value_loss,
-        "entropy": entropy,
-        "value_term": settings.value_coef * value_loss,
-        "entropy_term": -settings.entropy_coef * entropy,
-        "kl_k1": k1,
-        "kl_k3": k3,
-        "kl_exact": exact,
-        "clip_fraction": clipped,
-        "held_fraction": held,
-        "pulled_back_fraction": pulled,
+        "loss": terms["loss"],
+        "policy_loss": terms["policy_loss"],
+        "value_loss": terms["value_loss"],
+        "entropy": terms["entropy"],
+        "value_term": settings.value_coef * terms["value_loss"],
+        "entropy_term": -settings.entropy_coef * terms["entropy"],
+        "kl_k1": mean(-logratio),
+        "kl_k3": mean(np.expm1(logratio) - logratio),
+        "kl_exact": mean(_exact_kl(minibatches, batch, trainer)),
+        "clip_fraction": mean(np.abs(ratio - 1) > np.float32(settings.clip_range)),
+        "held_fraction": mean(codes == losses.Region.HELD),
+        "pulled_back_fraction": mean(codes == losses.Region.PULLED_BACK),
         "ratio_min": low,
         "ratio_max": high,
-        "ratio_mean": mean,
+        "ratio_mean": ratio_mean,
         "ratio_q05": q05,
         "ratio_q95": q95,
-        "effective_sample_size": mean**2 / square,
-        "gradient_norm": norm,
-        "gradient_clip_factor": factor,
+        "effective_sample_size": ratio_mean**2 / mean(np.square(ratio)),
+        "gradient_norm": terms["gradient_norm"],
+        "gradient_clip_factor": np.minimum(1.0, (settings.max_grad_norm or np.inf) / (terms["gradient_norm"] + 1e-6)),
     }
     return np.stack([columns[name] for name in MINIBATCH_COLUMNS], axis=1)
+
+
+def _minibatch_scalars(minibatches: list[Minibatch]) -> dict[str, NDArray[np.float64]]:
+    """The terms of the loss and the norm of its gradient, [J] each; NaN where a minibatch has no gradient."""
+    names = ("loss", "policy_loss", "value_loss", "entropy", "gradient_norm")
+    missing = torch.tensor(torch.nan, device=minibatches[0].loss.device)
+    values = [getattr(m, name) for m in minibatches for name in names]
+    stacked = torch.stack([missing if value is None else value.detach() for value in values])
+    return dict(zip(names, _numpy(stacked).astype(np.float64).reshape(-1, len(names)).T, strict=True))
+
+
+def _exact_kl(minibatches: list[Minibatch], batch: Batch, trainer: Trainer) -> Floats:
+    samples = torch.cat([m.samples for m in minibatches])
+    kl = trainer.distribution.kl(batch.outputs.index_select(0, samples), torch.cat([m.outputs for m in minibatches]))
+    return _numpy(kl).reshape(len(minibatches), -1)
+
+
+def _quantiles(values: Floats, kept: NDArray[np.bool_], shares: tuple[float, ...]) -> list[NDArray[np.float64]]:
+    """Quantiles of each row's kept values, between neighbours in proportion; NaN where none is kept."""
+    ordered = np.sort(np.where(kept, values, np.inf), axis=1).astype(np.float64)
+    counts = kept.sum(1)
+    found = []
+    for share in shares:
+        place = share * np.maximum(counts - 1, 0)
+        left = np.floor(place).astype(np.int64)
+        right = np.minimum(left + 1, np.maximum(counts - 1, 0))
+        low, high = (np.take_along_axis(ordered, index[:, None], 1)[:, 0] for index in (left, right))
+        # Equal neighbours first: both may be infinite.
+        between = np.where(low == high, low, low + (place - left) * (high - low))
+        found.append(np.where(counts > 0, between, np.nan))
+    return found

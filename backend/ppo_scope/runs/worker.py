@@ -6,6 +6,7 @@ Two functions tie it to the outside, send a frame and receive a command; whateve
 from __future__ import annotations
 
 import json
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ from ppo_scope.probes.probes import is_stop_of
 from ppo_scope.runs.reporter import Reporter, Send
 
 SIGN_OF_LIFE_SECONDS = 1.0
+COMMANDS_SECONDS = 0.005
+"""Least time between two looks for commands while training runs: a look costs as much as a step of the optimizer."""
 
 Receive = Callable[[float], "dict[str, Any] | None"]
 """The next command, waited for at most so many seconds."""
@@ -44,15 +47,8 @@ def main(
 
     A failure is reported as the run's cause before the process ends with code 1.
     """
-
-    def receive(timeout: float) -> dict[str, Any] | None:
-        if not commands.poll(timeout):
-            return None
-        command: dict[str, Any] = json.loads(commands.recv_bytes())
-        return command
-
     use_one_thread()
-    worker = Worker(frames.send_bytes, receive, run, paused)
+    worker = Worker(frames.send_bytes, receiver(commands), run, paused)
     try:
         worker.train(Settings.parse(settings))
     except (EOFError, ConnectionError):
@@ -60,6 +56,29 @@ def main(
     except Exception as error:
         worker.report.state("failed", cause=_cause(error))
         raise SystemExit(1) from error
+
+
+def receiver(commands: Connection[bytes, bytes]) -> Receive:
+    """The one way in: commands from a pipe.
+
+    Raises, when asked for a command:
+        EOFError: the server is gone.
+    """
+    looked = 0.0
+
+    def receive(timeout: float) -> dict[str, Any] | None:
+        nonlocal looked
+        now = time.monotonic()
+        if timeout == 0.0 and now - looked < COMMANDS_SECONDS:
+            return None
+        looked = now
+        if not commands.poll(timeout):
+            return None
+        looked = 0.0  # there may be more
+        command: dict[str, Any] = json.loads(commands.recv_bytes())
+        return command
+
+    return receive
 
 
 def _cause(error: Exception) -> dict[str, str]:
