@@ -92,7 +92,7 @@ class Dashboard:
         return canvas
 
     def update(self):
-        return int(self.page.evaluate("document.body.dataset.update"))
+        return int(self.page.evaluate("document.body.dataset.update ?? 0"))
 
     def slider(self, name):
         return self.page.get_by_role("slider", name=name, exact=True)
@@ -261,7 +261,7 @@ def test_a_killed_training_process_is_named_and_can_be_restarted(server, page):
     workers = [
         pid
         for pid in children
-        if b"spawn_main" in subprocess.run(["ps", "-o", "args=", "-p", pid], capture_output=True).stdout
+        if b"spawn_main" in subprocess.run(["ps", "-ww", "-o", "args=", "-p", pid], capture_output=True).stdout
     ]
     (worker,) = workers
     start = time.monotonic()

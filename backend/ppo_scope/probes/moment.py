@@ -139,8 +139,8 @@ class Moment:
 
 def regions(ratio: Floats, advantages: Floats, trained: NDArray[np.bool_], clip_range: float) -> NDArray[np.uint8]:
     """`losses.regions` of NumPy arrays."""
-    codes = losses.regions(*(torch.from_numpy(array) for array in (ratio, advantages, trained)), clip_range)
-    return _numpy(codes)
+    tensors = torch.from_numpy(ratio), torch.from_numpy(advantages), torch.from_numpy(trained)
+    return _numpy(losses.regions(*tensors, clip_range))
 
 
 def _numpy(tensor: torch.Tensor) -> NDArray[Any]:
