@@ -17,6 +17,7 @@ import { getJson, openSession } from "./net/http.js";
 import { PROTOCOL, Socket } from "./net/socket.js";
 import { createWatch } from "./net/watch.js";
 import { panels } from "./panels/index.js";
+import { chartsSettled, loadCharts } from "./panels/plotly.js";
 import { runsFreely } from "./state/motion.js";
 import { createReceiver } from "./state/receive.js";
 import { createScheduler } from "./state/scheduler.js";
@@ -29,7 +30,7 @@ import { saveView } from "./state/view.js";
 
 const store = createStore();
 const { state, touch } = store;
-const scheduler = createScheduler(store);
+const scheduler = createScheduler(store, chartsSettled);
 const receiver = createReceiver(store);
 const announcer = createAnnouncer();
 
@@ -202,6 +203,17 @@ listenToKeys({
 });
 
 // --- start
+
+/** Charts come when the first picture has been painted, or when there is none for a while. */
+async function addCharts() {
+  const painted = new Promise((resolve) => {
+    store.subscribe((topics) => topics.includes("snapshot") && state.snapshot && requestAnimationFrame(() => setTimeout(resolve)));
+  });
+  await Promise.race([painted, new Promise((resolve) => setTimeout(resolve, 1000))]);
+  await loadCharts();
+  touch("run", "snapshot", "series", "theme");
+}
+void addCharts();
 
 if (!(await openSession())) {
   announcer.warn("The link that you opened does not give control: it belongs to an earlier start of the server. You are watching; open the link printed in the terminal.");

@@ -277,11 +277,13 @@ export interface Panel {
   ideas: Idea[];
   probes: string[];
   size?: "wide" | "normal";
+  /** Its charts need Plotly, which loads later than the rest. */
+  plotted?: boolean;
   mount(body: HTMLElement, context: PanelContext): PanelView;
 }
 
 declare global {
-  /** vendor/plotly.min.js, loaded before the modules. Only what the panels use is described. */
+  /** vendor/plotly.min.js, loaded by panels/plotly.js. Only what the panels use is described. */
   const Plotly: {
     newPlot(root: HTMLElement, data: object[], layout?: object, config?: object): Promise<unknown>;
     animate(root: HTMLElement, frame: object, options?: object): Promise<unknown>;

@@ -1,5 +1,6 @@
 // The grid of panels: a region each, with its title, what it shows, and the ways to hide and to maximise it.
 
+import { chartsWaitFor } from "../panels/plotly.js";
 import { number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { saveView } from "../state/view.js";
@@ -136,7 +137,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch }) {
     async function draw(state) {
       if (failed || !view) return;
       try {
-        const ready = view.ready(state);
+        const ready = (panel.plotted && chartsWaitFor()) || view.ready(state);
         cover.hidden = ready === true;
         body.inert = ready !== true;
         if (ready !== true) {

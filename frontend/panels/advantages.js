@@ -21,6 +21,7 @@ export const advantages = {
   hint: "Â: better or worse than the critic expected?",
   ideas: ["advantage", "value"],
   probes: ["advantages", "values", "samples"],
+  plotted: true,
   mount,
 };
 

@@ -9,11 +9,5 @@ import { returns } from "./returns.js";
 
 /** @import { Panel } from "../types.js" */
 
-// The look of what is inside of a panel comes with the panels.
-const style = document.createElement("link");
-style.rel = "stylesheet";
-style.href = new URL("panels.css", import.meta.url).href;
-document.head.append(style);
-
 /** @type {Panel[]} */
 export const panels = [environment, returns, ratio, mask, advantages, losses];

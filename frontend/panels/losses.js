@@ -34,6 +34,7 @@ export const losses = {
   hint: "L = L_PG + c₁·L_VF − c₂·S, each term with its sign",
   ideas: ["loss", "policy", "value", "entropy"],
   probes: ["minibatches"],
+  plotted: true,
   mount,
 };
 

@@ -30,6 +30,7 @@ export const ratio = {
   hint: "How much likelier is each action now? r = π_θ / π_old",
   ideas: ["ratio", "clip"],
   probes: ["ratio"],
+  plotted: true,
   mount,
 };
 

@@ -22,6 +22,7 @@ export const returns = {
   hint: "Sum of rewards per episode: each dot one episode",
   ideas: ["policy"],
   probes: [],
+  plotted: true,
   mount,
 };
 

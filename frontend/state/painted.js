@@ -12,7 +12,8 @@ export function report({ snapshot, status }) {
       if (data[key] !== String(value)) data[key] = String(value);
     }
   } else {
-    for (const key of ["update", "phase", "epoch", "minibatch", "sequence"]) delete data[key];
+    data.update = "0"; // nothing is drawn yet, which a script need not tell from the time before the first update
+    for (const key of ["phase", "epoch", "minibatch", "sequence"]) delete data[key];
   }
   if (!status) delete data.state;
   else if (settled(snapshot, status) && data.state !== status.state) data.state = status.state;

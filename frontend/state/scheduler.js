@@ -33,8 +33,11 @@ function settled(drawing) {
   return Promise.race([drawing, enough]).catch((error) => console.error("a drawing failed:", error));
 }
 
-/** @param {Store} store */
-export function createScheduler(store) {
+/**
+ * @param {Store} store
+ * @param {() => boolean} complete whether everything that is visible can be drawn; until then nothing is reported
+ */
+export function createScheduler(store, complete = () => true) {
   const { state } = store;
   /** @type {Entry[]} */
   const entries = [];
@@ -61,7 +64,7 @@ export function createScheduler(store) {
     if (!queue.length && (!running() || now - roundStart >= ROUND - 2)) begin(now);
     await drawSome(now);
     requested = false;
-    if (!queue.length && unreported) finish();
+    if (!queue.length && unreported && complete()) finish();
     if (queue.length || store.waiting() || entries.some((entry) => entry.stale && (entry.visible?.() ?? true))) wake();
   }
 
