@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ppo_scope import __version__
@@ -19,13 +20,31 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code. A user's mistake is one line and code 2."""
     options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace, Settings], int] = options.run
     try:
-        settings = Settings.parse(_given(options))
-        command: Callable[[argparse.Namespace, Settings], int] = options.run
+        with _users_mistakes():
+            settings = Settings.parse(_given(options))
         return command(options, settings)
-    except ValueError as error:
+    except Misuse as error:
         print(f"ppo-scope: {error}", file=sys.stderr)
         return USAGE_ERROR
+
+
+class Misuse(Exception):
+    """Something asked for that cannot be; one line for the person who asked."""
+
+
+@contextlib.contextmanager
+def _users_mistakes() -> Iterator[None]:
+    """What is refused in here was asked for, and is no fault of the program.
+
+    Raises:
+        Misuse: in place of a ValueError.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise Misuse(str(error)) from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,7 +111,7 @@ def _reader(row: dict[str, Any]) -> Callable[[str], Any]:
             return None
         try:
             return convert(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise argparse.ArgumentTypeError(f"{text!r} is not {expected}") from None
 
     return read
@@ -128,13 +147,15 @@ def _serve(options: argparse.Namespace, settings: Settings) -> int:
 
 def _train(options: argparse.Namespace, settings: Settings) -> int:
     # Imported here so that `serve` and `--help` do not wait for torch.
+    from ppo_scope.ppo.finite import NotFiniteError
     from ppo_scope.ppo.threads import use_one_thread
-    from ppo_scope.ppo.trainer import NotFiniteError, Trainer
+    from ppo_scope.ppo.trainer import Trainer
 
     if settings.total_steps is None:
-        raise ValueError("total_steps: train needs to know when to stop, e.g. --total-steps 100000")
+        raise Misuse("total_steps: train needs to know when to stop, e.g. --total-steps 100000")
     use_one_thread()
-    trainer = Trainer(settings)
+    with _users_mistakes():
+        trainer = Trainer(settings)
     code, start = 0, time.perf_counter()
     try:
         _follow(trainer)

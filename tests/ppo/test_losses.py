@@ -103,3 +103,26 @@ def test_normalisation_of_a_single_sample_is_zero_and_finite():
     only = losses.normalize(torch.tensor([3.0, 5.0]), torch.tensor([True, False]))
     assert only[0].item() == 0.0
     assert torch.isfinite(only).all()
+
+
+def test_the_gradient_of_a_held_sample_is_zero_however_far_it_has_moved():
+    logratio = torch.tensor([90.0, 300.0], requires_grad=True)
+    losses.clipped_policy_loss(losses.ratio_of(logratio), torch.tensor([1.0, 1.0]), EPSILON).sum().backward()
+    assert logratio.grad.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.1, 0.2, 0.3, 1.0])
+def test_the_edges_of_the_range_belong_to_the_inside(epsilon):
+    edges = torch.tensor([1.0 - epsilon, 1.0 + epsilon])
+    beyond = torch.tensor([torch.nextafter(edges[0], torch.tensor(-1.0)), torch.nextafter(edges[1], torch.tensor(9.0))])
+    everyone = torch.ones(2, dtype=torch.bool)
+    for advantages in (torch.tensor([1.0, -1.0]), torch.tensor([-1.0, 1.0])):
+        assert losses.regions(edges, advantages, everyone, epsilon).tolist() == [Region.INSIDE] * 2
+        expected = Region.HELD if advantages[1] > 0 else Region.PULLED_BACK
+        assert losses.regions(beyond, advantages, everyone, epsilon).tolist() == [expected] * 2
+
+
+def test_an_advantage_of_zero_is_inside_wherever_its_ratio_is():
+    everyone = torch.ones(3, dtype=torch.bool)
+    codes = losses.regions(torch.tensor([0.1, 1.0, 9.0]), torch.zeros(3), everyone, EPSILON)
+    assert codes.tolist() == [Region.INSIDE] * 3

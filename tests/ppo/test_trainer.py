@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.networks import NumpyNetworks
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.ppo.trainer import NotFiniteError, Trainer
+from ppo_scope.ppo.trainer import Trainer
 
 SMALL = {"num_envs": 4, "rollout_steps": 32}
 
@@ -205,3 +206,134 @@ def test_not_finite_is_noticed_before_the_step_and_the_weights_stay(make):
         next(phases)
     assert trainer.weights_sha256() == good
     assert next(trainer.phases()).kind is PhaseKind.ROLLOUT
+
+
+def test_a_run_can_be_walked_to_its_very_end(make):
+    """total_steps is passed by the last rollout, but the run is finished only with the update made of it."""
+    trainer = make(total_steps=10)
+    walked = []
+    for phase in trainer.phases():
+        walked.append((phase.kind, trainer.finished))
+    assert len(walked) == 2 + 16 * 3 + 4 + 1
+    assert [finished for kind, finished in walked] == [False] * (len(walked) - 1) + [True]
+
+
+def test_the_optimizer_steps_with_the_learning_rate_of_the_update(make):
+    trainer = make(anneal_learning_rate=True, total_steps=1000, learning_rate=0.01)
+    for phase in trainer.phases():
+        if phase.kind is PhaseKind.STEP:
+            assert trainer._optimizer.param_groups[0]["lr"] == phase.update.learning_rate
+    assert phase.update.learning_rate < 0.01 / 4
+    changed = make()
+    changed.change("learning_rate", 0.02)
+    next(changed.phases())
+    assert changed._optimizer.param_groups[0]["lr"] == 0.02
+
+
+def test_normalisation_over_the_batch_uses_one_mean_and_one_deviation(make):
+    phases = run(make(normalize_advantages="batch"), 1)
+    update = phases[-1].update
+    raw, trained = update.batch.advantages, update.batch.trained
+    kept = raw[trained]
+    expected = (raw - kept.mean()) / (kept.std() + 1e-8)
+    for minibatch in update.minibatches:
+        assert torch.allclose(minibatch.advantages, expected[minibatch.samples], atol=1e-5)
+    off = run(make(normalize_advantages="off"), 1)[-1].update
+    assert torch.equal(off.minibatches[0].advantages, off.batch.advantages[off.minibatches[0].samples])
+
+
+def test_value_clipping_is_around_the_values_of_the_policy_that_collected(make):
+    trainer = make(value_clip_range=0.01, learning_rate=0.01)
+    phase = next(p for p in trainer.phases() if p.kind is PhaseKind.LOSS and p.epoch == 3)
+    batch, minibatch = phase.update.batch, phase.update.minibatches[-1]
+    _, values = trainer.network(batch.observations[minibatch.samples])
+    old, target = batch.values[minibatch.samples], batch.targets[minibatch.samples]
+    clipped = old + (values - old).clamp(-0.01, 0.01)
+    worse = torch.maximum((values - target) ** 2, (clipped - target) ** 2)[minibatch.trained].mean()
+    assert (values - old).abs().max() > 0.01
+    assert minibatch.value_loss.item() == pytest.approx(worse.item(), rel=1e-5)
+
+
+def test_the_epochs_end_where_k3_exceeds_one_and_a_half_times_the_target(make):
+    """Just below the limit the step is made, just above it is not."""
+    trainer = make(learning_rate=0.01)
+    update = run(trainer, 1)[-1].update
+    weights = [m.trained.float() / m.trained.sum() for m in update.minibatches]
+    k3 = [float(((m.logratio.exp() - 1) - m.logratio).dot(w)) for m, w in zip(update.minibatches, weights, strict=True)]
+    peak = max(k3[:12])
+    first = next(i for i, k in enumerate(k3) if k == peak)
+    stopped = run(make(learning_rate=0.01, target_kl=peak / 1.5 * 0.999), 1)[-1].update
+    assert len(stopped.minibatches) == first + 1 and stopped.stopped_by_kl
+    spared = run(make(learning_rate=0.01, target_kl=peak / 1.5 * 1.001), 1)[-1].update
+    assert len(spared.minibatches) > first + 1
+
+
+def test_an_abandoned_update_leaves_no_trace(make):
+    trainer = make()
+    run(trainer, 2)
+    steps, episodes = trainer.steps, list(trainer.episodes)
+    phases = trainer.phases()
+    phase = next(p for p in phases if p.kind is PhaseKind.LOSS)
+    assert trainer.steps > steps
+    phase.update.minibatches[-1].loss = phase.update.minibatches[-1].loss * math.nan
+    with pytest.raises(NotFiniteError):
+        next(phases)
+    assert (trainer.steps, list(trainer.episodes), trainer.updates) == (steps, episodes, 2)
+
+
+def test_a_bad_reward_is_named_and_what_is_shown_of_the_update_before_stays_whole(make):
+    trainer = make()
+    before = run(trainer, 1)[-1].update
+    rewards = before.rollout.rewards.copy()
+    step = trainer.environments.step
+
+    def bad(actions):
+        observations, given, terminated, truncated = step(actions)
+        return observations, np.full_like(given, np.nan), terminated, truncated
+
+    trainer.environments.step = bad
+    with pytest.raises(NotFiniteError, match="reward is not finite: environment 0, step 0"):
+        next(trainer.phases())
+    assert np.array_equal(before.rollout.rewards, rewards)
+
+
+def test_estimates_that_overflow_are_named(make):
+    trainer = make()
+    step = trainer.environments.step
+    trainer.environments.step = lambda actions: (lambda o, r, t, u: (o, r * 3e38, t, u))(*step(actions))
+    with pytest.raises(NotFiniteError, match="advantages"), np.errstate(over="ignore", invalid="ignore"):
+        run(trainer, 1)
+
+
+def test_a_minibatch_without_a_transition_moves_nothing(make):
+    """Adam would go on by its moments; nothing was learnt, so nothing moves."""
+    trainer = make(num_envs=1, rollout_steps=24, minibatches=24)
+    moved, still = 0, 0
+    before = trainer.network.theta.clone()
+    for phase in trainer.phases():
+        if phase.kind is PhaseKind.LOSS:
+            populated = bool(phase.update.minibatches[-1].trained.any())
+            before = trainer.network.theta.clone()
+        elif phase.kind is PhaseKind.STEP:
+            assert populated
+            moved += not torch.equal(before, trainer.network.theta)
+        if phase.kind is PhaseKind.EPOCH:
+            still += sum(not bool(m.trained.any()) for m in phase.update.minibatches)
+        if phase.kind is PhaseKind.UPDATE and phase.update.index == 4:
+            break
+    assert moved > 0 and still > 0
+
+
+def test_the_networks_begin_as_defined(make):
+    """Orthogonal with gain √2, policy head 0.01, value head 1, biases 0."""
+    network = make(hidden_sizes=[32]).network
+    for layer, gain in ((network.policy_trunk[0], 2**0.5), (network.policy_head, 0.01), (network.value_head, 1.0)):
+        assert torch.linalg.svdvals(layer.weight.detach()) == pytest.approx(gain, rel=1e-4)
+        assert not layer.bias.any()
+    relu = make(activation="relu").network
+    assert isinstance(relu.policy_trunk[1], torch.nn.ReLU)
+
+
+def test_different_seeds_meet_different_environments(make):
+    first, second = next(make(seed=1).phases()), next(make(seed=2).phases())
+    assert not np.array_equal(first.update.rollout.observations[0], second.update.rollout.observations[0])

@@ -255,3 +255,95 @@ def test_measuring_changes_nothing(walk, kind):
 @pytest.mark.parametrize(("value", "rounded"), [(0, 1), (0.03, 0.05), (1, 1), (1.01, 2), (4, 5), (7, 10), (99, 100)])
 def test_round_up(value, rounded):
     assert probes.round_up(value) == pytest.approx(rounded)
+
+
+def test_the_first_ratio_is_checked_at_the_first_minibatch(walk):
+    trainer, phase = walk(PhaseKind.STEP, 4, 4)
+    phase.update.minibatches[0].logratio[phase.update.minibatches[0].trained.nonzero()[0]] = 0.25
+    shown = probes.rollout_scalars(Moment(trainer, phase))["first_ratio_error"]
+    assert shown == pytest.approx(math.expm1(0.25), rel=1e-5)
+
+
+def test_scalars_of_a_minibatch_are_those_of_its_samples(walk):
+    trainer, phase = walk(PhaseKind.LOSS, 2, 3)
+    shown = probes.rollout_scalars(Moment(trainer, phase))
+    minibatch = phase.update.minibatches[-1]
+    raw = phase.update.batch.advantages[minibatch.samples][minibatch.trained]
+    used = minibatch.advantages[minibatch.trained]
+    assert shown["advantage_mean"] == pytest.approx(raw.mean().item(), rel=1e-5)
+    assert shown["advantage_std"] == pytest.approx(raw.std(correction=0).item(), rel=1e-5)
+    assert shown["flipped_fraction"] == pytest.approx((raw * used < 0).float().mean().item())
+
+
+def test_advantage_histograms_equal_numpys(walk):
+    for kind in (PhaseKind.UPDATE, PhaseKind.LOSS):
+        trainer, phase = walk(kind, 2 if kind is PhaseKind.LOSS else None)
+        moment = Moment(trainer, phase)
+        found = probes.measure(moment, ALL)
+        covered = moment.trained & moment.in_minibatch
+        for name, values in (
+            ("advantage", phase.update.batch.advantages.numpy()),
+            ("advantage_used", moment.advantages_used),
+        ):
+            edges = np.linspace(found.scalars[f"{name}_low"], found.scalars[f"{name}_high"], probes.BINS + 1)
+            expected, _ = np.histogram(values[covered].astype(np.float64), edges)
+            assert np.abs(found.arrays[f"{name}_counts"].astype(int) - expected).sum() <= 4
+            assert found.arrays[f"{name}_counts"].sum() == covered.sum()
+
+
+def test_the_final_kl_and_entropy_are_means_over_transitions(walk):
+    trainer, phase = walk(PhaseKind.UPDATE)
+    batch, shown = phase.update.batch, probes.rollout_scalars(Moment(trainer, phase))
+    new = torch.log_softmax(trainer.network(batch.observations)[0], -1)[batch.trained]
+    old = torch.log_softmax(batch.outputs, -1)[batch.trained]
+    assert shown["final_kl_exact"] == pytest.approx((old.exp() * (old - new)).sum(-1).mean().item(), rel=1e-3)
+    assert shown["final_entropy"] == pytest.approx(-(new.exp() * new).sum(-1).mean().item(), rel=1e-4)
+
+
+def test_explained_variance_of_constant_targets_is_not_defined(walk):
+    trainer, phase = walk(PhaseKind.UPDATE, discount=0.0)
+    shown = probes.rollout_scalars(Moment(trainer, phase))
+    assert math.isnan(shown["explained_variance"])
+    assert math.isnan(shown["explained_variance_before"])
+
+
+def test_an_epoch_covers_its_own_minibatches(walk):
+    trainer, phase = walk(PhaseKind.EPOCH, 2)
+    moment = Moment(trainer, phase)
+    row = MINIBATCH_COLUMNS.index("loss")
+    assert moment.aggregated()["loss"] == pytest.approx(moment.minibatch_rows[4:8, row].mean())
+
+
+def test_without_a_norm_limit_nothing_is_scaled(walk):
+    trainer, phase = walk(PhaseKind.UPDATE, max_grad_norm=None)
+    assert Moment(trainer, phase).aggregated()["gradient_clip_factor"] == 1.0
+
+
+def test_the_band_of_a_wide_clip_range_fits_into_the_histogram(walk):
+    trainer, phase = walk(PhaseKind.UPDATE, clip_range=0.45)
+    assert probes.measure(Moment(trainer, phase), ALL).scalars["ratio_limit"] >= -math.log(0.55)
+
+
+def test_a_rollout_without_a_transition_is_no_error(walk):
+    trainer, phase = walk(PhaseKind.UPDATE, num_envs=1, rollout_steps=1, minibatches=1, clip_range=0.2)
+    for phase in trainer.phases():
+        if phase.kind is PhaseKind.UPDATE:
+            row = probes.series_row(Moment(trainer, phase), 0.0)
+            if not phase.update.rollout.trained.any():
+                break
+    assert math.isnan(row[SERIES_COLUMNS.index("loss")])
+    found = probes.measure(Moment(trainer, phase), ALL)
+    assert found.arrays["ratio_counts"].sum() == 0
+
+
+def test_a_minibatch_of_no_sample_counts_in_no_mean(walk):
+    trainer, phase = walk(PhaseKind.UPDATE, num_envs=1, rollout_steps=32, minibatches=32)
+    for phase in trainer.phases():
+        empty = [not bool(m.trained.any()) for m in phase.update.minibatches]
+        if phase.kind is PhaseKind.UPDATE and any(empty):
+            break
+    moment = Moment(trainer, phase)
+    assert np.isnan(moment.minibatch_rows[empty]).all(0)[MINIBATCH_COLUMNS.index("loss")]
+    kept = [m.loss.item() for m, e in zip(phase.update.minibatches, empty, strict=True) if not e]
+    assert moment.aggregated()["loss"] == pytest.approx(np.mean(kept))
+    assert math.isfinite(moment.aggregated()["ratio_min"])

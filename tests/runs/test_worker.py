@@ -1,5 +1,6 @@
 """The worker behind its two functions: commands go in, frames come out, and the training never notices who watches."""
 
+import json
 import time
 from collections import deque
 from typing import ClassVar
@@ -15,7 +16,8 @@ from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import frame
 from ppo_scope.probes.metrics import SERIES_COLUMNS
 from ppo_scope.probes.probes import PROBES
-from ppo_scope.runs.worker import Worker
+from ppo_scope.runs.reporter import SECONDS
+from ppo_scope.runs.worker import Worker, main
 
 SETTINGS = {"num_envs": 4, "rollout_steps": 32}
 EVERYTHING = {"type": "watch", "probes": [*PROBES, "picture"]}
@@ -190,22 +192,19 @@ def test_every_frame_has_the_next_number():
     assert [h["sequence"] for h, _ in driver.frames] == list(range(1, len(driver.frames) + 1))
 
 
-def test_an_environment_that_cannot_be_drawn_says_so_and_trains_on():
-    if "ppo_scope_tests/Blind-v0" not in gym.registry:
+@pytest.mark.parametrize("message", ["no picture to be had", ""])
+def test_an_environment_that_cannot_be_drawn_says_so_and_trains_on(message):
+    class Blind(CartPoleEnv):
+        metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 50}
 
-        class Blind(CartPoleEnv):
-            metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 50}
+        def render(self):
+            raise NotImplementedError(message)
 
-            def render(self):
-                raise RuntimeError("no picture to be had")
-
-        gym.register("ppo_scope_tests/Blind-v0", entry_point=lambda **kw: Blind(**kw))
-    driver = Driver(
-        [EVERYTHING, step(), {"type": "set", "name": "clip_range", "value": 0.1}, step()],
-        env="ppo_scope_tests/Blind-v0",
-    )
+    name = f"ppo_scope_tests/Blind{len(message)}-v0"
+    gym.register(name, entry_point=lambda **kw: Blind(**kw))
+    driver = Driver([EVERYTHING, step(), {"type": "set", "name": "clip_range", "value": 0.1}, step()], env=name)
     (picture,) = driver.of("picture")
-    assert "no picture to be had" in picture[0]["reason"]
+    assert (message or "NotImplementedError") in picture[0]["reason"]
     assert driver.worker.trainer.updates == 2
 
 
@@ -229,3 +228,89 @@ def test_a_long_rollout_gives_signs_of_life():
     driver = Driver([step()], env="ppo_scope_tests/Slow-v0", num_envs=1, rollout_steps=16, minibatches=1)
     signs = [header for header, _ in driver.of("progress") if (header["update"], header["phase"]) == (1, "rollout")]
     assert len(signs) >= 3
+
+
+def test_a_run_can_be_stepped_through_its_last_update():
+    driver = Driver([step("phase"), step("minibatch"), step("update"), step(id="late")], total_steps=10)
+    walked = [(h["update"], h["phase"]) for h, _ in driver.of("snapshot")]
+    assert walked == [(0, "ready"), (1, "rollout"), (1, "step"), (1, "update")]
+    assert driver.events("state")[-2]["state"] == "finished"
+    assert driver.events("reply")[-1]["code"] == "not_running"
+
+
+def test_a_setting_of_a_finished_run_is_refused():
+    driver = Driver([{"type": "play"}, {"type": "set", "name": "clip_range", "value": 0.1, "id": "s"}], total_steps=10)
+    assert driver.events("reply")[-1]["code"] == "not_running"
+
+
+class Poisoned(CartPoleEnv):
+    """Pays a number that is none from its 40th step on, or breaks."""
+
+    def __init__(self, breaks=False, **options):
+        super().__init__(**options)
+        self._breaks, self._steps = breaks, 0
+
+    def step(self, action):
+        self._steps += 1
+        observation, reward, terminated, truncated, info = super().step(action)
+        if self._steps > 40:
+            if self._breaks:
+                raise ValueError("the axle broke")
+            reward = float("nan")
+        return observation, reward, terminated, truncated, info
+
+
+gym.register("ppo_scope_tests/Poisoned-v0", entry_point=Poisoned)
+gym.register("ppo_scope_tests/Broken-v0", entry_point=Poisoned, kwargs={"breaks": True})
+
+
+def test_what_is_not_finite_pauses_the_run_and_names_the_field():
+    settings = {"env": "ppo_scope_tests/Poisoned-v0", "num_envs": 1, "rollout_steps": 16}
+    driver = Driver([EVERYTHING, {"type": "play"}, {"type": "play"}], **settings)
+    states = driver.events("state")
+    causes = [state for state in states if state["cause"]]
+    assert [state["state"] for state in causes] == ["paused", "paused"], "played again, it meets the same"
+    assert "reward is not finite: environment 0" in causes[0]["cause"]["summary"]
+    rows = np.concatenate([arrays["rows"] for _, arrays in driver.of("series")])
+    assert len(rows) == driver.worker.trainer.updates == 2
+    last, arrays = driver.of("snapshot")[-1]
+    assert last["update"] == 2
+    assert np.isfinite(arrays["reward"]).all(), "what is shown is the last good update, whole"
+
+
+def test_an_environment_that_breaks_fails_the_run_with_nothing_lost():
+    frames, commands = [], [EVERYTHING, {"type": "play"}]
+
+    class Pipe:
+        def send_bytes(self, message):
+            frames.append(frame.decode(message))
+
+        def poll(self, timeout):
+            return bool(commands)
+
+        def recv_bytes(self):
+            return json.dumps(commands.pop(0)).encode()
+
+    settings = {**SETTINGS, "env": "ppo_scope_tests/Broken-v0", "num_envs": 1, "rollout_steps": 4, "minibatches": 1}
+    with pytest.raises(SystemExit):
+        main(Pipe(), Pipe(), "run", settings, True)
+    last = frames[-1][0]
+    assert (last["event"], last["state"]) == ("state", "failed")
+    assert "the axle broke" in last["cause"]["summary"]
+    assert "Poisoned" in last["cause"]["detail"] or "test_worker" in last["cause"]["detail"]
+    rows = sum(len(arrays["rows"]) for header, arrays in frames if header["kind"] == "series")
+    assert rows == 10, "every update that was finished before"
+
+
+def test_series_of_several_rows_say_which_update_they_begin_with(monkeypatch):
+    monkeypatch.setitem(SECONDS, "series", 3600.0)
+    driver = Driver([{"type": "play"}], total_steps=600)
+    header, arrays = driver.of("series")[-1]
+    assert header["first"] + len(arrays["rows"]) - 1 == driver.worker.trainer.updates
+    assert len(arrays["rows"]) > 2
+
+
+def test_a_change_is_announced_once():
+    change = {"type": "set", "name": "clip_range", "value": 0.3}
+    driver = Driver([step(), change, *[step()] * 4])
+    assert len(driver.events("change")) == 1

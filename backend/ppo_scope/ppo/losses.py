@@ -46,6 +46,15 @@ def normalize(advantages: Tensor, trained: Tensor) -> Tensor:
     return (advantages - mean) / (variance.sqrt() + 1e-8)
 
 
+LARGEST_LOGRATIO = 80.0
+"""e^80 ≈ 5·10³⁴ is near the largest number of single precision; beyond it a held sample's gradient would be 0·∞."""
+
+
+def ratio_of(logratio: Tensor) -> Tensor:
+    """Ratio r = exp(log r), kept finite."""
+    return logratio.clamp(max=LARGEST_LOGRATIO).exp()
+
+
 def clipped_policy_loss(ratio: Tensor, advantages: Tensor, clip_range: float) -> Tensor:
     """max(−r·Â, −clip(r, 1−ε, 1+ε)·Â) per sample [B]."""
     return torch.maximum(-advantages * ratio, -advantages * ratio.clamp(1.0 - clip_range, 1.0 + clip_range))
@@ -60,9 +69,17 @@ def value_loss(values: Tensor, targets: Tensor, old_values: Tensor, clip_range: 
     return torch.maximum(unclipped, (clipped - targets).square())
 
 
+def beyond(ratio: Tensor, clip_range: float) -> tuple[Tensor, Tensor]:
+    """Where r > 1 + ε and where r < 1 − ε (bool, any shape): together |r − 1| > ε."""
+    return ratio > 1.0 + clip_range, ratio < 1.0 - clip_range
+
+
 def regions(ratio: Tensor, advantages: Tensor, trained: Tensor, clip_range: float) -> Tensor:
-    """Region of every sample (uint8, any shape), from the advantages *as used in the loss*."""
-    above, below = ratio > 1.0 + clip_range, ratio < 1.0 - clip_range
+    """Region of every sample (uint8, any shape), from the advantages *as used in the loss*.
+
+    A sample whose advantage is exactly 0 pushes nowhere, wherever its ratio is: it counts as inside.
+    """
+    above, below = beyond(ratio, clip_range)
     good, bad = advantages > 0, advantages < 0
     held = (good & above) | (bad & below)
     pulled_back = (bad & above) | (good & below)

@@ -7,7 +7,6 @@ stepping by hand execute the same code and produce the same bits.
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -17,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppo_scope.ppo import losses
+from ppo_scope.ppo import finite, losses
 from ppo_scope.ppo.advantages import gae
 from ppo_scope.ppo.environments import Environments
+from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.networks import ActorCritic, NumpyNetworks
 from ppo_scope.ppo.normalization import RewardScale, RunningStatistics
 from ppo_scope.ppo.phases import Batch, Change, Minibatch, Phase, PhaseKind, Update
@@ -28,10 +28,6 @@ from ppo_scope.ppo.settings import Settings
 
 ADAM_EPS = 1e-5
 EPISODES_AVERAGED = 100
-
-
-class NotFiniteError(ArithmeticError):
-    """A quantity became NaN or infinite. Raised before the weights are touched; names the first such tensor."""
 
 
 class Trainer:
@@ -46,7 +42,7 @@ class Trainer:
 
     def __init__(self, settings: Settings, between_steps: Callable[[], None] = lambda: None) -> None:
         self.settings = settings
-        self.device = torch.device("cpu" if settings.device == "auto" else settings.device)
+        self.device = _device(settings.device)
         streams = np.random.SeedSequence(settings.seed).spawn(3)
         self._acting, self._shuffling = (np.random.default_rng(stream) for stream in streams[:2])
         self.environments = Environments(settings.env, settings.num_envs, settings.seed)
@@ -59,7 +55,8 @@ class Trainer:
         self._optimizer = torch.optim.Adam([self._theta], lr=settings.learning_rate, eps=ADAM_EPS, fused=True)
         self._fast = NumpyNetworks(self.network)
         self._collector = Collector(self.environments, between_steps)
-        self._rollout = Rollout.empty(settings.rollout_steps, settings.num_envs, spaces)
+        # Two, in turn: what is shown of an update stays whole while the next rollout is collected, even where it fails.
+        self._rollouts = [Rollout.empty(settings.rollout_steps, settings.num_envs, spaces) for _ in range(2)]
         self._observation_statistics = RunningStatistics(spaces.observation_shape)
         self._reward_scale = RewardScale(settings.num_envs) if settings.normalize_rewards else None
         self._pending: dict[str, Any] = {}
@@ -67,6 +64,7 @@ class Trainer:
         self.episodes: deque[Episode] = deque(maxlen=EPISODES_AVERAGED)
         self.updates = 0
         self.steps = 0
+        self._under_way = False
 
     @property
     def pending(self) -> dict[str, Any]:
@@ -75,8 +73,9 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether total_steps is reached."""
-        return self.settings.total_steps is not None and self.steps >= self.settings.total_steps
+        """Whether total_steps is reached, and the update that reached it is done."""
+        total = self.settings.total_steps
+        return total is not None and self.steps >= total and not self._under_way
 
     def change(self, name: str, value: Any) -> None:
         """Change a live setting from the next update on.
@@ -111,20 +110,30 @@ class Trainer:
         """The run, phase by phase, until total_steps is reached.
 
         Raises:
-            NotFiniteError: before the weights would be touched. Asking for phases anew goes on with the next rollout.
+            NotFiniteError: before the weights would be touched. The update is abandoned and leaves no trace but in the
+                environments; asking for phases anew goes on with the next rollout.
         """
         while not self.finished:
-            yield from self._update()
+            steps, episodes = self.steps, self.episodes.copy()
+            self._under_way = True
+            try:
+                yield from self._update()
+            except NotFiniteError:
+                self.steps, self.episodes = steps, episodes
+                raise
+            finally:
+                self._under_way = False
 
     def _update(self) -> Iterator[Phase]:
         settings = self._apply_changes()
-        update = Update(self.updates + 1, settings, self._learning_rate(), self._rollout, self.network.theta.clone())
+        rollout = self._rollouts[self.updates % 2]
+        update = Update(self.updates + 1, settings, self._learning_rate(), rollout, self.network.theta.clone())
         self._optimizer.param_groups[0]["lr"] = update.learning_rate
         self._fast.refresh()
         self._collector.collect(self._fast, update.rollout, self._acting, self.steps)
+        finite.check_rollout(update.rollout)
         self.steps += update.rollout.transitions
         self.episodes.extend(update.rollout.episodes)
-        _check_rollout(update.rollout)
         yield Phase(PhaseKind.ROLLOUT, update)
 
         start = time.perf_counter()
@@ -132,14 +141,18 @@ class Trainer:
         update.seconds_advantages = time.perf_counter() - start
         yield Phase(PhaseKind.ADVANTAGES, update)
 
+        epoch, done = 0, 0
         for epoch in range(1, settings.epochs + 1):
             yield from self._epoch(update, update.batch, epoch)
-            yield Phase(PhaseKind.EPOCH, update, epoch, len(update.minibatches) - (epoch - 1) * settings.minibatches)
+            done = len(update.minibatches) - (epoch - 1) * settings.minibatches
+            yield Phase(PhaseKind.EPOCH, update, epoch, done)
             if update.stopped_by_kl:
                 break
         self.updates += 1
         self._take_in_observations(update.rollout, settings)
-        yield Phase(PhaseKind.UPDATE, update, epoch, settings.minibatches)
+        # Not under way any more before it is yielded: whoever looks now finds the run finished if it is.
+        self._under_way = False
+        yield Phase(PhaseKind.UPDATE, update, epoch, done)
 
     def _apply_changes(self) -> Settings:
         for name, new in self._pending.items():
@@ -172,6 +185,7 @@ class Trainer:
             settings.discount,
             settings.gae_lambda,
         )
+        finite.check_estimates(values=all_values, advantages=estimated)
         advantages = torch.from_numpy(estimated.reshape(-1)).to(self.device)
         values = values[: len(actions)]
         return Batch(
@@ -201,7 +215,10 @@ class Trainer:
         """Pass once over the batch, in a new order."""
         start = time.perf_counter()
         settings = update.settings
-        order = torch.from_numpy(self._shuffling.permutation(settings.batch_size)).to(self.device)
+        permutation = self._shuffling.permutation(settings.batch_size)
+        trained_rows = update.rollout.trained.reshape(-1)[permutation].reshape(settings.minibatches, -1)
+        populated = [bool(row.any()) for row in trained_rows]
+        order = torch.from_numpy(permutation).to(self.device)
         shuffled = Batch(*(getattr(batch, name)[order] for name in Batch.__dataclass_fields__))
         samples = order.view(settings.minibatches, -1)
         trained = shuffled.trained.view_as(samples)
@@ -217,6 +234,8 @@ class Trainer:
             update.minibatches.append(minibatch)
             update.seconds_optimise += time.perf_counter() - start
             yield Phase(PhaseKind.LOSS, update, epoch, index + 1)
+            if not populated[index]:
+                continue  # nothing but autoreset rows: nothing to learn, and Adam must not coast on its moments
             if self._exceeds_target_kl(minibatch, weights[index], settings):
                 update.stopped_by_kl = True
                 return
@@ -225,7 +244,7 @@ class Trainer:
             gradient = self.network.gradient(minibatch.loss)
             minibatch.loss = minibatch.loss.detach()
             minibatch.gradient_norm = torch.linalg.vector_norm(gradient)
-            self._check_gradient(minibatch, gradient)
+            finite.check_gradient(minibatch, gradient, self.network)
             update.seconds_optimise += time.perf_counter() - start
             yield Phase(PhaseKind.GRADIENT, update, epoch, index + 1)
 
@@ -250,7 +269,9 @@ class Trainer:
         outputs, values = self.network(batch.observations[part])
         log_probs, entropies = self.distribution.evaluate(outputs, batch.actions[part])
         logratio = log_probs - batch.log_probs[part]
-        policy_loss = losses.clipped_policy_loss(logratio.exp(), mb_advantages, settings.clip_range).dot(weights)
+        policy_loss = losses.clipped_policy_loss(losses.ratio_of(logratio), mb_advantages, settings.clip_range).dot(
+            weights
+        )
         value_loss = losses.value_loss(values, batch.targets[part], batch.values[part], settings.value_clip_range).dot(
             weights
         )
@@ -284,21 +305,6 @@ class Trainer:
         self._optimizer.step()
         self._theta.grad = None
 
-    def _check_gradient(self, minibatch: Minibatch, gradient: Tensor) -> None:
-        """Raises:
-        NotFiniteError: the gradient has no finite norm; names the first tensor at fault.
-        """
-        if minibatch.gradient_norm is None or math.isfinite(minibatch.gradient_norm.item()):
-            return
-        where = f"epoch {minibatch.epoch}, minibatch {minibatch.index}"
-        for name in ("logratio", "policy_loss", "value_loss", "entropy", "loss"):
-            if not torch.isfinite(getattr(minibatch, name)).all():
-                raise NotFiniteError(f"{name} is not finite at {where}")
-        for name, part in self.network.names():
-            if not torch.isfinite(gradient[part]).all():
-                raise NotFiniteError(f"the gradient of {name} is not finite at {where}")
-        raise NotFiniteError(f"the norm of the gradient is not finite at {where}")
-
 
 def _advantages_used(batch: Batch, shuffled: Batch, settings: Settings) -> Tensor:
     """Advantages as the loss takes them, in shuffled order [S]."""
@@ -311,12 +317,12 @@ def _advantages_used(batch: Batch, shuffled: Batch, settings: Settings) -> Tenso
     return advantages
 
 
-def _check_rollout(rollout: Rollout) -> None:
+def _device(name: str) -> torch.device:
     """Raises:
-    NotFiniteError: the environment gave an observation or a reward that is no finite number.
+    ValueError: this machine or this build of torch has no such device.
     """
-    for name, array in (("observation", rollout.observations), ("reward", rollout.rewards)):
-        finite = np.isfinite(array)
-        if not finite.all():
-            t, n = np.argwhere(~finite)[0][:2]
-            raise NotFiniteError(f"the environment's {name} is not finite: environment {n}, step {t} of the rollout")
+    if name == "auto":
+        return torch.device("cpu")
+    if (name == "cuda" and not torch.cuda.is_available()) or (name == "mps" and not torch.backends.mps.is_available()):
+        raise ValueError(f"device: {name} is not available to torch here; use cpu, or auto")
+    return torch.device(name)

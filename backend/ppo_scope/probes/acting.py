@@ -57,9 +57,8 @@ class ActingPolicy:
             self._environment.render()
         except Exception as error:
             # Whatever goes wrong in somebody's drawing code must not end a training run.
-            raise CannotRender(
-                f"{settings.env} cannot be drawn: {str(error).splitlines()[0] or type(error).__name__}"
-            ) from error
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise CannotRender(f"{settings.env} cannot be drawn: {reason}") from error
         self.fps: float = float(self._environment.metadata.get("render_fps") or 30.0)
 
     def advance(self, steps: int) -> Picture:

@@ -12,6 +12,7 @@ MEAN = "mean over all minibatches of the update, each before its step"
 ALL = "over all minibatches of the update, each before its step"
 FINAL = "over the whole rollout, under the weights after the last step"
 ROLLOUT = "over the whole rollout"
+COVERED = "over the whole rollout; at a minibatch, over its samples"
 LAST = "over the last 100 episodes"
 SUM = "of the update"
 
@@ -53,7 +54,7 @@ METRICS: tuple[Metric, ...] = (
         "value_loss",
         "L_VF",
         "Value loss",
-        "mean of (V − V_targ)²",
+        "mean of (V − V_targ)²; with a value clip range the larger of that and the clipped one",
         "may rise with the return: larger values to predict",
     ),
     _minibatch(
@@ -141,14 +142,14 @@ METRICS: tuple[Metric, ...] = (
         FINAL,
         "above the one before",
     ),
-    Metric("advantage_mean", "", "Advantage, mean", "mean of Â, raw", ROLLOUT),
-    Metric("advantage_std", "", "Advantage, deviation", "standard deviation of Â, raw", ROLLOUT),
+    Metric("advantage_mean", "", "Advantage, mean", "mean of Â, raw", COVERED),
+    Metric("advantage_std", "", "Advantage, deviation", "standard deviation of Â, raw", COVERED),
     Metric(
         "flipped_fraction",
         "",
         "Flipped signs",
         "share of samples whose Â changes sign by normalisation",
-        ROLLOUT,
+        COVERED,
     ),
     Metric(
         "theta_change",

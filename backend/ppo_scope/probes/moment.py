@@ -103,7 +103,7 @@ class Moment:
         """[S] region codes (`losses.Region`, or `UNKNOWN_REGION`)."""
         ratio, used, clip_range = np.exp(self.logratio), self.advantages_used, self.update.settings.clip_range
         codes = regions(ratio, used, self.trained, clip_range)
-        codes[(np.abs(ratio - 1) > clip_range) & np.isnan(used) & self.trained] = UNKNOWN_REGION
+        codes[clipped(ratio, clip_range) & np.isnan(used) & self.trained] = UNKNOWN_REGION
         return codes
 
     @property
@@ -127,14 +127,21 @@ class Moment:
             rows = rows[[minibatch.epoch == self.phase.epoch for minibatch in self.update.minibatches]]
         if not len(rows):
             return {}
-        # Where target_kl stops an update, its last minibatch has no gradient: the mean is over those that have.
+        # NaN where there is none: no gradient where target_kl stopped the update, nothing at all of autoreset rows.
         known = ~np.isnan(rows)
-        with np.errstate(invalid="ignore"):
-            means = np.where(known, rows, 0.0).sum(0) / known.sum(0)
+        counts = known.sum(0)
+        means = np.where(known, rows, 0.0).sum(0) / np.where(counts > 0, counts, np.nan)
         values: dict[str, float] = dict(zip(MINIBATCH_COLUMNS, means.tolist(), strict=True))
-        values["ratio_min"] = float(rows[:, RATIO_MIN].min())
-        values["ratio_max"] = float(rows[:, RATIO_MAX].max())
+        if counts[RATIO_MIN]:
+            values["ratio_min"] = float(np.nanmin(rows[:, RATIO_MIN]))
+            values["ratio_max"] = float(np.nanmax(rows[:, RATIO_MAX]))
         return values
+
+
+def clipped(ratio: Floats, clip_range: float) -> NDArray[np.bool_]:
+    """Where |r − 1| > ε, by the very comparisons of `losses.regions`."""
+    above, below = losses.beyond(torch.from_numpy(ratio), clip_range)
+    return _numpy(above | below)
 
 
 def regions(ratio: Floats, advantages: Floats, trained: NDArray[np.bool_], clip_range: float) -> NDArray[np.uint8]:
@@ -154,11 +161,11 @@ def _minibatch_rows(update: Update, batch: Batch, trainer: Trainer) -> NDArray[n
     trained = np.stack([_numpy(m.trained) for m in minibatches])
     advantages = np.stack([_numpy(m.advantages) for m in minibatches])
     ratio, counts = np.exp(logratio), trained.sum(1)
+    divisors = np.where(counts > 0, counts, np.nan)  # of no sample there is no mean
     codes = regions(ratio, advantages, trained, settings.clip_range)
 
     def mean(values: NDArray[Any]) -> NDArray[np.float64]:
-        with np.errstate(invalid="ignore"):
-            found: NDArray[np.float64] = np.where(trained, values, 0).sum(1, dtype=np.float64) / counts
+        found: NDArray[np.float64] = np.where(trained, values, 0).sum(1, dtype=np.float64) / divisors
         return found
 
     terms = _minibatch_scalars(minibatches)
@@ -174,7 +181,7 @@ def _minibatch_rows(update: Update, batch: Batch, trainer: Trainer) -> NDArray[n
         "kl_k1": mean(-logratio),
         "kl_k3": mean(np.expm1(logratio) - logratio),
         "kl_exact": mean(_exact_kl(minibatches, batch, trainer)),
-        "clip_fraction": mean(np.abs(ratio - 1) > np.float32(settings.clip_range)),
+        "clip_fraction": mean(clipped(ratio, settings.clip_range)),
         "held_fraction": mean(codes == losses.Region.HELD),
         "pulled_back_fraction": mean(codes == losses.Region.PULLED_BACK),
         "ratio_min": low,
@@ -195,7 +202,9 @@ def _minibatch_scalars(minibatches: list[Minibatch]) -> dict[str, NDArray[np.flo
     missing = torch.tensor(torch.nan, device=minibatches[0].loss.device)
     values = [getattr(m, name) for m in minibatches for name in names]
     stacked = torch.stack([missing if value is None else value.detach() for value in values])
-    return dict(zip(names, _numpy(stacked).astype(np.float64).reshape(-1, len(names)).T, strict=True))
+    columns = _numpy(stacked).astype(np.float64).reshape(-1, len(names))
+    columns[[not bool(m.trained.any()) for m in minibatches]] = np.nan  # of no sample there is no mean
+    return dict(zip(names, columns.T, strict=True))
 
 
 def _exact_kl(minibatches: list[Minibatch], batch: Batch, trainer: Trainer) -> Floats:
@@ -214,7 +223,7 @@ def _quantiles(values: Floats, kept: NDArray[np.bool_], shares: tuple[float, ...
         left = np.floor(place).astype(np.int64)
         right = np.minimum(left + 1, np.maximum(counts - 1, 0))
         low, high = (np.take_along_axis(ordered, index[:, None], 1)[:, 0] for index in (left, right))
-        # Equal neighbours first: both may be infinite.
-        between = np.where(low == high, low, low + (place - left) * (high - low))
+        with np.errstate(invalid="ignore"):  # both may be infinite
+            between = np.where(low == high, low, low + (place - left) * (high - low))
         found.append(np.where(counts > 0, between, np.nan))
     return found

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppo_scope.ppo.losses import Region
-from ppo_scope.ppo.phases import PhaseKind
+from ppo_scope.ppo.phases import Batch, PhaseKind
 from ppo_scope.probes.metrics import SERIES_COLUMNS
 from ppo_scope.probes.moment import Moment
 
@@ -69,36 +69,55 @@ def rollout_scalars(moment: Moment) -> dict[str, float]:
     if episodes:
         values["episodic_return_mean"] = float(np.mean([episode.episodic_return for episode in episodes]))
         values["episodic_length_mean"] = float(np.mean([episode.length for episode in episodes]))
-    batch = moment.batch
-    if batch is None:
-        return values
-    trained = moment.trained
-    advantages, targets = batch.advantages.cpu().numpy()[trained], batch.targets.cpu().numpy()[trained]
-    values["advantage_mean"] = float(advantages.mean())
-    values["advantage_std"] = float(advantages.std())
-    values["explained_variance_before"] = _explained(targets, batch.values.cpu().numpy()[trained])
+    if moment.batch is not None and moment.trained.any():
+        values.update(_advantage_scalars(moment, moment.batch))
+    if moment.after is not None and moment.batch is not None and moment.trained.any():
+        values.update(_final_scalars(moment, moment.batch))
+    return values
+
+
+def _advantage_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
+    """Of the samples that the phase covers; explained variance and the first ratio are the whole rollout's."""
+    trained, update = moment.trained, moment.update
+    targets, old = batch.targets.cpu().numpy()[trained], batch.values.cpu().numpy()[trained]
+    values = {"explained_variance_before": _explained(targets, old)}
+    covered = moment.in_minibatch & trained
+    raw, used = batch.advantages.cpu().numpy()[covered], moment.advantages_used[covered]
+    if len(raw):
+        values["advantage_mean"] = float(raw.mean(dtype=np.float64))
+        values["advantage_std"] = float(raw.std(dtype=np.float64))
+    seen = ~np.isnan(used)
+    if seen.any():
+        values["flipped_fraction"] = float((np.sign(used[seen]) * np.sign(raw[seen]) < 0).mean())
     if update.minibatches:
         first = update.minibatches[0]
         error = np.abs(np.expm1(first.logratio.cpu().numpy()))[first.trained.cpu().numpy()]
         values["first_ratio_error"] = float(error.max(initial=0.0))
-        used = moment.advantages_used[trained]
-        seen = ~np.isnan(used)
-        values["flipped_fraction"] = float((np.sign(used[seen]) != np.sign(advantages[seen])).mean())
-    if moment.after is not None:
-        logratio, kl, entropies, v = (array[trained] for array in moment.after)
-        theta, before = trainer.network.theta, update.theta_before
-        values["final_ratio_min"] = float(np.exp(logratio.min()))
-        values["final_ratio_max"] = float(np.exp(logratio.max()))
-        values["final_kl_exact"] = float(kl.mean())
-        values["final_entropy"] = float(entropies.mean())
-        values["explained_variance"] = _explained(targets, v)
-        values["theta_change"] = float((theta - before).norm() / before.norm())
     return values
 
 
+def _final_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
+    """Under the weights after the last step of the update."""
+    assert moment.after is not None
+    trained = moment.trained
+    logratio, kl, entropies, v = (array[trained] for array in moment.after)
+    theta, before = moment.trainer.network.theta, moment.update.theta_before
+    return {
+        "final_ratio_min": float(np.exp(logratio.min())),
+        "final_ratio_max": float(np.exp(logratio.max())),
+        "final_kl_exact": float(kl.mean(dtype=np.float64)),
+        "final_entropy": float(entropies.mean(dtype=np.float64)),
+        "explained_variance": _explained(batch.targets.cpu().numpy()[trained], v),
+        "theta_change": float((theta - before).norm() / before.norm()),
+    }
+
+
 def _explained(targets: Array, values: Array) -> float:
+    """1 − Var(V_targ − V)/Var(V_targ); NaN where the targets differ by rounding only."""
+    targets, values = targets.astype(np.float64), values.astype(np.float64)
     variance = float(targets.var())
-    return 1.0 - float((targets - values).var()) / variance if variance > 0 else math.nan
+    rounding = (1e-6 * float(np.abs(targets).max())) ** 2
+    return 1.0 - float((targets - values).var()) / variance if variance > rounding else math.nan
 
 
 def _ratio(moment: Moment) -> Measurement:
@@ -106,7 +125,8 @@ def _ratio(moment: Moment) -> Measurement:
     covered = moment.in_minibatch & moment.trained
     logratio, codes = moment.logratio[covered], moment.regions[covered]
     clip_range = moment.update.settings.clip_range
-    widest = max(float(np.abs(logratio).max(initial=0.0)), math.log1p(clip_range))
+    lower_edge = -math.log1p(-clip_range) if clip_range < 1 else 0.0
+    widest = max(float(np.abs(logratio).max(initial=0.0)), math.log1p(clip_range), lower_edge)
     limit = next((limit for limit in RATIO_LIMITS if widest <= limit), RATIO_LIMITS[-1])
     below, above = logratio < -limit, logratio > limit
     bins = np.clip(((logratio + limit) * (BINS / (2 * limit))).astype(np.int64), 0, BINS - 1)

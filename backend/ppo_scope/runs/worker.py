@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.phases import Phase
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.threads import use_one_thread
-from ppo_scope.ppo.trainer import NotFiniteError, Trainer
+from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.probes import is_stop_of
 from ppo_scope.runs.reporter import Reporter, Send
 
@@ -48,21 +49,45 @@ def main(
     A failure is reported as the run's cause before the process ends with code 1.
     """
     use_one_thread()
-    worker = Worker(frames.send_bytes, receiver(commands), run, paused)
+    worker = Worker(sender(frames), receiver(commands), run, paused)
     try:
-        worker.train(Settings.parse(settings))
-    except (EOFError, ConnectionError):
+        try:
+            worker.train(Settings.parse(settings))
+        except ServerGone:
+            raise
+        except Exception as error:
+            worker.report.flush()
+            worker.report.state("failed", cause=_cause(error))
+            raise SystemExit(1) from error
+    except ServerGone:
         return
-    except Exception as error:
-        worker.report.state("failed", cause=_cause(error))
-        raise SystemExit(1) from error
+
+
+class ServerGone(Exception):
+    """Nobody is left to train for."""
+
+
+def sender(frames: Connection[bytes, bytes]) -> Send:
+    """The one way out: frames into a pipe.
+
+    Raises, when given a frame:
+        ServerGone: nobody reads them any more.
+    """
+
+    def send(message: bytes) -> None:
+        try:
+            frames.send_bytes(message)
+        except OSError as error:
+            raise ServerGone from error
+
+    return send
 
 
 def receiver(commands: Connection[bytes, bytes]) -> Receive:
     """The one way in: commands from a pipe.
 
     Raises, when asked for a command:
-        EOFError: the server is gone.
+        ServerGone: nobody sends them any more.
     """
     looked = 0.0
 
@@ -72,10 +97,13 @@ def receiver(commands: Connection[bytes, bytes]) -> Receive:
         if timeout == 0.0 and now - looked < COMMANDS_SECONDS:
             return None
         looked = now
-        if not commands.poll(timeout):
-            return None
-        looked = 0.0  # there may be more
-        command: dict[str, Any] = json.loads(commands.recv_bytes())
+        try:
+            if not commands.poll(timeout):
+                return None
+            looked = 0.0  # there may be more
+            command: dict[str, Any] = json.loads(commands.recv_bytes())
+        except (EOFError, OSError) as error:
+            raise ServerGone from error
         return command
 
     return receive
@@ -102,7 +130,7 @@ class Worker:
         """Run to the end.
 
         Raises:
-            EOFError: the server is gone.
+            ServerGone: nobody is left to train for.
             UnusableEnvironment: the environment cannot be trained on.
         """
         self.trainer = Trainer(settings, self.report.collecting)
@@ -194,6 +222,7 @@ class Worker:
             self.report.state("running")
 
     def _on_set(self, command: dict[str, Any]) -> None:
+        self._refuse_when_finished()
         try:
             self.trainer.change(command["name"], command["value"])
         except ValueError as error:
