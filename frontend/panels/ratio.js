@@ -41,7 +41,7 @@ function mount(body, context) {
     { label: "inside", swatch: "swatch-inside", title: "Share of the samples drawn with |r − 1| ≤ ε" },
     { label: "held", swatch: "swatch-held", room: 5, title: "Share whose policy gradient the clip has set to zero" },
     { label: "pulled back", swatch: "swatch-pulledBack", room: 5, title: "Share outside of 1 ± ε whose gradient flows" },
-    { label: "clip fraction", room: 5, title: "Share with |r − 1| > ε: held and pulled back together" },
+    { label: "clip fraction", room: 5, title: "Share with |r − 1| > ε, whatever becomes of its gradient" },
     { label: "r", room: 12, title: "Smallest and largest r; clipping does not bound it" },
     { label: "shown", room: 20, title: "Which samples are drawn" },
   ]);
@@ -56,10 +56,10 @@ function mount(body, context) {
       const histogram = read(snapshot);
       const stacked = stack(histogram);
       const share = (/** @type {number} */ n) => percent(histogram.total ? n / histogram.total : null);
-      const [inside, held, pulledBack] = histogram.totals;
+      const [inside, held, pulledBack, unused] = histogram.totals;
       const [low, high] = histogram.extremes;
       const span = low === null ? NONE : `${fixed(low, 2)} to ${fixed(high, 2)}`;
-      write([share(inside), share(held), share(pulledBack), share(held + pulledBack), span, scopeInWords(snapshot)]);
+      write([share(inside), share(held), share(pulledBack), share(held + pulledBack + unused), span, scopeInWords(snapshot)]);
       const { dataset } = chart.element;
       dataset.clipRange = String(histogram.clipRange);
       dataset.update = String(snapshot.header.update);
@@ -67,7 +67,7 @@ function mount(body, context) {
       const { limit, bins } = histogram;
       // Stepping begins with a spike at 1, which must not dwarf what follows.
       const patience = runsFreely(state) ? undefined : 1;
-      const seen = histogram.outside.some((n) => n > 0) ? limit : reach(stacked[2], limit);
+      const seen = histogram.outside.some((n) => n > 0) ? limit : reach(stacked[stacked.length - 1], limit);
       const half = Math.max(seen, 1.25 * Math.log1p(histogram.clipRange ?? 0));
       const across = acrossRange.fit(-half, half, patience);
       const bars = stacked.map((tops, region) => inRatios(outline(tops, -limit, limit), bins[region]));
@@ -195,6 +195,7 @@ function traces(theme) {
     { ...bars, fill: "tozeroy", fillcolor: theme.inside, hovertemplate: templates[0] },
     { ...bars, fill: "tonexty", fillpattern: hatched(theme.held, "/"), hovertemplate: templates[1] },
     { ...bars, fill: "tonexty", fillpattern: hatched(theme.pulledBack, "\\"), hovertemplate: templates[2] },
+    { ...bars, fill: "tonexty", fillpattern: hatched(theme.line, "x"), hovertemplate: templates[3] },
   ];
 }
 

@@ -16,13 +16,13 @@ export const REGIONS = [
   { code: 1, key: "inside", word: "inside", meaning: "its policy gradient flows" },
   { code: 2, key: "held", word: "held", meaning: "the clip has set its policy gradient to zero" },
   { code: 3, key: "pulledBack", word: "pulled back", meaning: "outside of 1 ± ε, but its gradient flows at full size" },
-  { code: 255, key: "unknown", word: "not known yet", meaning: "its advantage has not been used yet" },
+  { code: 255, key: "unknown", word: "unused", meaning: "outside of 1 ± ε, but the update ended before its advantage was used" },
 ];
 
 const byCode = new Map(REGIONS.map((region) => [region.code, region]));
 
 /** The regions that a histogram of r stacks, from the bottom. */
-export const STACKED = REGIONS.slice(1, 4);
+export const STACKED = REGIONS.slice(1);
 
 /** @param {number} code @throws {RangeError} no region has that code */
 export function regionOf(code) {

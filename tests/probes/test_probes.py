@@ -12,7 +12,7 @@ from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import probes
 from ppo_scope.probes.metrics import METRICS, MINIBATCH_COLUMNS, SERIES_COLUMNS
-from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.moment import UNKNOWN_REGION, Moment
 
 ALL = frozenset(probes.PROBES)
 EPSILON = 0.05  # small, so that every region occurs
@@ -221,6 +221,10 @@ def test_an_update_that_target_kl_stopped_early_shows_only_what_was_used(walk):
     moment = Moment(trainer, phase)
     used = moment.advantages_used
     assert np.isnan(used).any() and not np.isnan(used).all()
+    found = probes.measure(moment, ALL)
+    counts = found.arrays["ratio_counts"].sum(1) + found.arrays["ratio_outside"].sum(1)
+    assert counts.sum() == moment.trained.sum(), "what was not used is counted too"
+    assert counts[3] == (moment.regions == UNKNOWN_REGION).sum() > 0
     shown = dict(zip(SERIES_COLUMNS, probes.series_row(moment, 0.0), strict=True))
     assert math.isfinite(shown["gradient_norm"])
     assert math.isnan(moment.minibatch_rows[-1, MINIBATCH_COLUMNS.index("gradient_norm")])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import Batch, PhaseKind
 from ppo_scope.probes.metrics import SERIES_COLUMNS
-from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.moment import UNKNOWN_REGION, Moment
 
 BINS = 64
 SAMPLE_CAP = 4096
@@ -130,7 +130,7 @@ def _ratio(moment: Moment) -> Measurement:
     limit = next((limit for limit in RATIO_LIMITS if widest <= limit), RATIO_LIMITS[-1])
     below, above = logratio < -limit, logratio > limit
     bins = np.clip(((logratio + limit) * (BINS / (2 * limit))).astype(np.int64), 0, BINS - 1)
-    shown = (Region.INSIDE, Region.HELD, Region.PULLED_BACK)
+    shown = (Region.INSIDE, Region.HELD, Region.PULLED_BACK, UNKNOWN_REGION)
     counts = [np.bincount(bins[(codes == code) & ~below & ~above], minlength=BINS) for code in shown]
     outside = [[int((below & (codes == code)).sum()), int((above & (codes == code)).sum())] for code in shown]
     arrays = {"ratio_counts": np.array(counts, np.uint32), "ratio_outside": np.array(outside, np.uint32)}
