@@ -81,7 +81,7 @@ export function createBar(root, state, actions) {
   };
 
   const confirm = createConfirm(buttons.restart.button, {
-    question: "Begin again with untrained weights? What this run has learned is lost.",
+    question: "Begin again with untrained weights? What this run has learned is thrown away.",
     yes: "Restart the run",
     no: "Keep this run",
     action: actions.restart,

@@ -1,0 +1,80 @@
+"""How the page behaves: it asks before it throws something away; one missing part does not take the others along."""
+
+import time
+
+import pytest
+
+PATIENCE = 20
+
+
+def until(look, satisfied=bool):
+    deadline = time.monotonic() + PATIENCE
+    while not satisfied(seen := look()):
+        assert time.monotonic() < deadline, f"waited in vain; last seen: {seen}"
+        time.sleep(0.02)
+    return seen
+
+
+def at(page, **data):
+    painted = "({...document.body.dataset})"
+    until(lambda: page.evaluate(painted), lambda seen: all(seen.get(name) == value for name, value in data.items()))
+
+
+def button(page, name):
+    return page.get_by_role("button", name=name, exact=True)
+
+
+@pytest.fixture
+def paused(server, page):
+    live = server("--paused")
+    page.goto(live.url)
+    at(page, state="paused", update="0")
+    return live
+
+
+def run_id(live):
+    return live.run()["id"]
+
+
+def test_restart_does_not_ask_while_there_is_nothing_to_lose(paused, page):
+    before = run_id(paused)
+    button(page, "Restart").click()
+    until(lambda: run_id(paused) != before)
+
+
+def test_restart_asks_once_training_has_happened(paused, page):
+    before = run_id(paused)
+    button(page, "Step").click()
+    at(page, state="paused", update="1", phase="update")
+    question = page.get_by_role("dialog", name="untrained weights")
+    button(page, "Restart").focus()
+    page.keyboard.press("Enter")
+    assert question.is_visible()
+    page.keyboard.press("Enter")  # once too often
+    assert not question.is_visible()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    assert not question.is_visible()
+    assert page.evaluate("document.activeElement.textContent") == "Restart"
+    button(page, "Restart").click()
+    page.locator("h1").click()  # going on elsewhere is a no
+    assert not question.is_visible()
+    page.wait_for_timeout(300)
+    assert run_id(paused) == before, "nobody said yes"
+    button(page, "Restart").click()
+    button(page, "Restart the run").click()
+    until(lambda: run_id(paused) != before)
+    at(page, state="paused", update="0")
+    assert not question.is_visible()
+
+
+def test_without_the_charting_library_the_rest_is_drawn(server, page, faults):
+    faults.expect("plotly.min.js", "ERR_FAILED")
+    page.route("**/plotly.min.js", lambda route: route.abort())
+    page.goto(server("--paused").url)
+    at(page, state="paused", update="0")
+    button(page, "Step").click()
+    at(page, state="paused", update="1", phase="update")
+    mask = page.get_by_role("region", name="Clip mask").locator("canvas").first
+    assert mask.get_attribute("data-update") == "1"
+    assert "could not be loaded" in page.get_by_role("region", name="Ratio histogram").inner_text()

@@ -1,0 +1,314 @@
+"""The page's pure modules, imported in a real Chromium from a real server: there is no other JavaScript engine."""
+
+import struct
+
+import pytest
+
+from tests.live import LiveServer
+
+
+@pytest.fixture(scope="module")
+def modules(chromium, tmp_path_factory):
+    """Evaluates in a page of a real server: `modules("state/format.js", "m.count(1e6)")`, where `m` is the module."""
+    server = LiveServer("--paused", folder=tmp_path_factory.mktemp("modules"))
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(server.base)
+
+    def evaluate(module, expression, argument=None):
+        return page.evaluate(
+            f"async (given) => {{ const m = await import('./{module}'); {body(expression)} }}", argument
+        )
+
+    yield evaluate
+    context.close()
+    server.stop()
+
+
+def body(expression):
+    return expression if "return " in expression else f"return {expression};"
+
+
+# --- state/format.js
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ("number(null)", "–"),
+        ("number(undefined)", "–"),
+        ("number(NaN)", "–"),
+        ("number(Infinity)", "∞"),
+        ("number(-Infinity)", "−∞"),
+        ("number(0)", "0"),
+        ("number(-1.2345)", "−1.23"),
+        ("number(123456)", "123,456"),
+        ("number(-0.00001234)", "−1.23×10⁻⁵"),
+        ("number(2.5e12)", "2.5×10¹²"),
+        ("fixed(null, 2)", "–"),
+        ("fixed(1, 3)", "1.000"),
+        ("fixed(-0.00001, 4)", "0.0000"),  # and not "−0.0000"
+        ("fixed(-2.5, 1)", "−2.5"),
+        ("fixed(123456.7, 4)", "123,457"),
+        ("percent(0.125)", "12.5 %"),
+        ("percent(NaN)", "–"),
+        ("count(-1234)", "−1,234"),
+        ("count(null)", "–"),
+        ("term(43.00879)", "43.0088"),
+        ("term(-153.79112)", "−153.791"),
+        ("term(4321.123)", "4321.12"),
+        ("term(0.0000037)", "3.7×10⁻⁶"),
+        ("term(-3e-9)", "0.0000"),
+        ("term(0)", "0.0000"),
+        ("term(NaN)", "–"),
+        ("settingText(null)", "off"),
+        ("settingText(true)", "on"),
+        ("settingText(0.00025)", "0.00025"),
+        ("settingText(1e-8)", "1×10⁻⁸"),
+        ("settingText(1000000)", "1,000,000"),
+        ("settingText([64, 64])", "64, 64"),
+        ("settingText('actor_critic')", "actor critic"),
+    ],
+)
+def test_numbers_are_written_for_people(modules, call, text):
+    assert modules("state/format.js", f"m.{call}") == text
+
+
+# --- controls/scale.js
+
+LOG = "{ slider: [1e-5, 1e-2], scale: 'log', minimum: 0, maximum: 1, step: null }"
+LINEAR = "{ slider: null, scale: 'linear', minimum: 0, maximum: 1, step: 0.01 }"
+
+
+def test_a_logarithmic_slider_reaches_both_ends_and_comes_back_to_where_it_was(modules):
+    found = modules(
+        "controls/scale.js",
+        f"const s = m.scaleOf({LOG});"
+        " return { low: s.value(s.minimum), high: s.value(s.maximum), below: s.position(1e-9),"
+        " above: s.position(5), top: s.maximum,"
+        " back: Array.from({ length: s.maximum + 1 }, (_, p) => s.position(s.value(p)) - p) };",
+    )
+    assert (found["low"], found["high"]) == (1e-5, 1e-2)
+    assert (found["below"], found["above"]) == (0, found["top"])
+    assert set(found["back"]) == {0}
+
+
+def test_a_linear_slider_gives_numbers_that_somebody_would_choose(modules):
+    found = modules(
+        "controls/scale.js",
+        f"const s = m.scaleOf({LINEAR}); return [s.value(0.1 + 0.2), s.position(-1), s.position(7), s.position(0.25)];",
+    )
+    assert found == [0.3, 0, 1, 0.25]
+
+
+# --- state/series.js
+
+SERIES = "const s = new m.Series(); const w = (first, ...v) => s.write(first, ['x'], Float64Array.from(v));"
+
+
+def test_a_series_with_a_gap_says_what_is_missing_until_it_is_there(modules):
+    found = modules(
+        "state/series.js",
+        f"{SERIES} w(1, 10, 20); w(5, 50); const gap = s.missing();"
+        " const holes = [...s.column('x')].map(String); w(3, 30, 40);"
+        " return [gap, holes, s.missing(), [...s.column('x')], s.last];",
+    )
+    assert found == [{"from": 3, "to": 4}, ["10", "20", "NaN", "NaN", "50"], None, [10, 20, 30, 40, 50], 5]
+
+
+def test_a_row_that_is_there_is_not_overwritten_and_one_given_up_is_welcome(modules):
+    found = modules(
+        "state/series.js",
+        f"{SERIES} w(2, 20); s.forgo(1, 1); const asked = s.missing(); const fresh = [...w(1, 10, 99)];"
+        " return [asked, fresh, [...s.column('x')]];",
+    )
+    assert found == [None, [1], [10, 20]]
+
+
+def test_a_series_grows_beyond_its_first_room_and_starts_again(modules):
+    found = modules(
+        "state/series.js",
+        f"{SERIES} s.extend(1500); w(1501, 7);"
+        " const long = [s.length, s.column('x')[1500], s.missing(), s.column('y').length];"
+        " s.clear(); return [...long, s.length, s.missing()];",
+    )
+    assert found == [1501, 7, {"from": 1, "to": 1500}, 0, 0, None]
+
+
+def test_episodes_of_a_fetched_gap_come_between_those_around_it(modules):
+    found = modules(
+        "state/series.js",
+        "const e = new m.Episodes(); const w = (rows, ...wanted) =>"
+        " e.write(['update', 'r'], Float64Array.from(rows.flat()), new Set(wanted));"
+        " w([[1, 10]], 1); w([[4, 40], [4, 41]], 4); w([[1, 99], [2, 20], [3, 30]], 2, 3); w([], 5);"
+        " return [[...e.column('update')], [...e.column('r')], e.length];",
+    )
+    assert found == [[1, 2, 3, 4, 4], [10, 20, 30, 40, 41], 5]
+
+
+# --- panels/ranges.js
+
+
+def test_a_steady_range_stays_until_the_data_leave_it_and_then_has_room_ahead(modules):
+    found = modules(
+        "panels/ranges.js",
+        "const r = new m.SteadyRange(); const first = r.fit(0, 9); const same = r.fit(0, 7) === first;"
+        " const next = r.fit(0, 11); return [first, same, next, r.fit(NaN, NaN) === next];",
+    )
+    first, same, following, kept = found
+    assert first == [0, 10] and same and kept
+    assert following[0] == 0 and following[1] > 11
+
+
+def test_a_range_that_became_too_large_is_given_up_after_its_patience(modules):
+    found = modules(
+        "panels/ranges.js",
+        "const r = new m.SteadyRange(); r.fit(0, 100); const held = r.fit(0, 1, 3)[1]; r.fit(0, 1, 3);"
+        " const more = [r.fit(0, 1, 3), r.fit(0, 1, 3), r.fit(0, 1, 3)].at(-1)[1]; return [held, more];",
+    )
+    assert found == [100, 1]
+
+
+def test_ranges_of_nothing_and_of_one_value_can_be_drawn(modules):
+    found = modules(
+        "panels/ranges.js",
+        "const of = (...a) => new m.SteadyRange().fit(...a);"
+        " return [of(NaN, 1), of(5, 5), of(0, 0), m.extent([], [NaN]).map(String), m.extent([3, NaN, -2], [7])];",
+    )
+    nothing, one, zero, empty, both = found
+    assert nothing == [0, 1]
+    assert one[0] <= 5 <= one[1] and one[0] < one[1]
+    assert zero[0] <= 0 <= zero[1] and zero[0] < zero[1]
+    assert empty == ["Infinity", "-Infinity"]
+    assert both == [-2, 7]
+
+
+def test_round_numbers(modules):
+    assert modules("panels/ranges.js", "[0.003, 1, 1.1, 40, 99].map(m.roundUp)") == pytest.approx(
+        [0.005, 1, 2, 50, 100]
+    )
+
+
+# --- panels/curves.js
+
+
+def test_a_thinned_curve_keeps_its_peaks(modules):
+    found = modules(
+        "panels/curves.js",
+        "const x = Array.from({ length: 4000 }, (_, i) => i); const y = x.map(() => 0); y[1234] = 9; y[2345] = -7;"
+        " const t = m.thin(x, y, 100); return [t.x.length, Math.max(...t.y), Math.min(...t.y), t.x[t.y.indexOf(9)],"
+        " t.x.every((v, i) => !i || v > t.x[i - 1])];",
+    )
+    points, top, bottom, where, ascending = found
+    assert points <= 200
+    assert (top, bottom, where, ascending) == (9, -7, 1234, True)
+
+
+def test_a_short_curve_is_left_as_it_is_and_gaps_stay_gaps(modules):
+    found = modules(
+        "panels/curves.js",
+        "const t = m.thin([1, 2, 3], [5, NaN, 6]); const all = m.thin([1, 2], [NaN, NaN]);"
+        " return [t.x, t.y.map(String), all.y.map(String), m.thin([], []), m.stairs({ x: [], y: [] })];",
+    )
+    assert found[:3] == [[1, 2, 3], ["5", "NaN", "6"], ["NaN", "NaN"]]
+    assert found[3] == found[4] == {"x": [], "y": []}
+
+
+def test_the_outline_of_a_histogram_and_how_far_it_reaches(modules):
+    found = modules(
+        "panels/curves.js", "[m.outline([1, 3], -1, 1), m.reach([0, 0, 5, 0], 2), m.reach([0, 0], 1), m.reach([], 1)]"
+    )
+    assert found[0] == {"x": [-1.5, -0.5, 0.5, 1.5], "y": [0, 1, 3, 0]}
+    assert found[1:] == [1, 0, 0]
+
+
+def test_the_signed_logarithm_is_odd_and_its_ticks_are_round_and_apart(modules):
+    found = modules(
+        "panels/curves.js",
+        "const { to, ticks } = m.signedLog; const range = [to(-0.5), to(900)]; const t = ticks(range);"
+        " return [to(0), to(3) + to(-3), t, t.every((v) => to(v) >= range[0] && to(v) <= range[1])];",
+    )
+    zero, odd, ticks, inside = found
+    assert (zero, odd, inside) == (0, 0, True)
+    assert 0 in ticks and 100 in ticks
+
+
+# --- panels/mask-layout.js
+
+
+def layout(modules, width, height, rows, columns, total, look):
+    arranged = f"const l = m.arrange({{ width: {width}, height: {height}, ratio: 1 }}, {rows}, {columns}, {total});"
+    return modules("panels/mask-layout.js", f"{arranged} return {look};")
+
+
+@pytest.mark.parametrize("size", [(360, 240, 8, 128), (240, 200, 2, 2048), (900, 500, 1, 16), (300, 180, 64, 128)])
+def test_the_middle_of_every_cell_is_that_cell(modules, size):
+    width, height, rows, columns = size
+    wrong = layout(
+        modules,
+        width,
+        height,
+        rows,
+        columns,
+        rows,
+        "Array.from({ length: l.rows * l.columns }, (_, i) => i)"
+        ".map((i) => ({ row: Math.floor(i / l.columns), column: i % l.columns }))"
+        ".filter((c) => { const b = l.place(c); const f = l.at(b.x + b.width / 2, b.y + b.height / 2);"
+        " return !f || f.row !== c.row || f.column !== c.column; }).length",
+    )
+    assert wrong == 0
+
+
+def test_rows_that_do_not_fit_are_left_out_and_long_ones_go_on_in_further_lines(modules):
+    found = layout(modules, 360, 140, 64, 128, 64, "[l.rows, l.total, l.linesPerRow]")
+    assert found[0] < 64 and found[1:] == [64, 1]
+    per_line, lines = layout(modules, 300, 240, 2, 2048, 8, "[l.perLine, l.linesPerRow]")
+    assert per_line < 2048 and per_line % 16 == 0 and lines == -(-2048 // per_line)
+
+
+def test_a_point_outside_of_the_mask_is_no_sample(modules):
+    assert (
+        layout(modules, 360, 240, 8, 128, 8, "[l.at(0, 0), l.at(359, 239), l.at(l.left - 2, l.top + 2)]") == [None] * 3
+    )
+
+
+# --- net/frame.js
+
+
+def frame(header, payload=b""):
+    text = header.encode()
+    text += b" " * (-(len(text) + 4) % 8)
+    return list(struct.pack("<I", len(text)) + text + payload)
+
+
+def decode(modules, message, look):
+    return modules("net/frame.js", f"const f = m.decode(new Uint8Array(given).buffer); return {look};", message)
+
+
+def test_a_frame_gives_views_of_its_arrays(modules):
+    header = (
+        '{"kind": "snapshot", "arrays": {"a": {"dtype": "float32", "shape": [2, 2], "offset": 0},'
+        ' "none": {"dtype": "float64", "shape": [0, 4], "offset": 16},'
+        ' "b": {"dtype": "uint8", "shape": [3], "offset": 16}}}'
+    )
+    message = frame(header, struct.pack("<4f", 1, -2, 0.5, 8) + bytes([7, 8, 255]))
+    shared = "f.arrays.a.buffer === f.arrays.b.buffer"
+    look = f"[f.header.kind, [...f.arrays.a], f.arrays.none.length, [...f.arrays.b], {shared}]"
+    assert decode(modules, message, look) == ["snapshot", [1, -2, 0.5, 8], 0, [7, 8, 255], True]
+
+
+@pytest.mark.parametrize(
+    ("header", "error"),
+    [
+        ('{"arrays": {"a": {"dtype": "float32", "shape": [9], "offset": 0}}}', "RangeError"),
+        ('{"arrays": {"a": {"dtype": "complex64", "shape": [0], "offset": 0}}}', "TypeError"),
+        ('{"arrays": ', "SyntaxError"),
+    ],
+)
+def test_a_broken_frame_is_refused(modules, header, error):
+    name = modules(
+        "net/frame.js",
+        "try { m.decode(new Uint8Array(given).buffer); return null; } catch (error) { return error.name; }",
+        frame(header),
+    )
+    assert name == error
