@@ -170,5 +170,5 @@ function layout(_theme) {
 function inWords({ series, episodes }) {
   const means = series.column("episodic_return_mean");
   const all = `${count(episodes.length)} ${episodes.length === 1 ? "episode" : "episodes"}`;
-  return `${all}, mean return of the last 100: ${number(means[means.length - 1])}`;
+  return `${all}, mean return of the last 100: ${number(means.findLast((mean) => !Number.isNaN(mean)))}`;
 }
