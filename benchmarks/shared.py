@@ -23,14 +23,21 @@ SETTINGS = (
 """The same, as options of `ppo-scope`."""
 
 
+SETTLE = 2000
+"""Milliseconds for the page to come to rest."""
+
+
 @contextmanager
 def open_page(browser: Browser, server: LiveServer) -> Iterator[Page]:
-    """The dashboard of a paused server as its controller sees it, drawn, with every panel in view."""
-    page = browser.new_page(viewport={"width": 1440, "height": 2400})
+    """The dashboard of a paused server as its controller sees it: every panel in view, and one update drawn in each."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
     try:
         page.goto(server.url)
         page.wait_for_selector("body[data-state=paused]")
         page.get_by_role("button", name="Play").and_(page.locator(":enabled")).wait_for()
+        page.get_by_role("button", name="Step", exact=True).click()
+        page.wait_for_selector("body[data-state=paused][data-update='1']")
+        page.wait_for_timeout(SETTLE)  # the charting library comes after the first picture
         yield page
     finally:
         page.close()

@@ -38,7 +38,7 @@ COUNT_REFRESHES = """() => {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=40_960, help="of each run")
+    parser.add_argument("--steps", type=int, default=102_400, help="of each run")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     rates: dict[str, list[float]] = {name: [] for name in (TRAIN, STREAMED, WATCHED, SB3_ONE, SB3_DEFAULT)}

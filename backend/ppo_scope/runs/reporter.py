@@ -17,7 +17,7 @@ from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure, series_row
 from ppo_scope.runs.show import Show
 
-SECONDS = {"snapshot": 1 / 30, "series": 1 / 20, "progress": 1 / 10}
+SECONDS = {"snapshot": 1 / 24, "series": 1 / 20, "progress": 1 / 10}
 """Least time between two frames of a kind while training runs; a stop is always shown."""
 EPISODE_COLUMNS = ("update", "step", "episodic_return", "episodic_length")
 

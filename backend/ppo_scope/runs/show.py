@@ -10,7 +10,7 @@ import numpy as np
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.acting import MIME, ActingPolicy, CannotRender
 
-SHARE = 0.04
+SHARE = 0.025
 """Of the time, while training runs."""
 PICTURES_PER_SECOND = 25
 
