@@ -168,7 +168,7 @@ def _minibatch_rows(update: Update, batch: Batch, trainer: Trainer) -> NDArray[n
         found: NDArray[np.float64] = np.where(trained, values, 0).sum(1, dtype=np.float64) / divisors
         return found
 
-    terms = _minibatch_scalars(minibatches)
+    terms = _minibatch_scalars(minibatches, counts > 0)
     low, q05, q95, high = _quantiles(ratio, trained, (0.0, 0.05, 0.95, 1.0))
     ratio_mean = mean(ratio)
     columns = {
@@ -196,14 +196,14 @@ def _minibatch_rows(update: Update, batch: Batch, trainer: Trainer) -> NDArray[n
     return np.stack([columns[name] for name in MINIBATCH_COLUMNS], axis=1)
 
 
-def _minibatch_scalars(minibatches: list[Minibatch]) -> dict[str, NDArray[np.float64]]:
+def _minibatch_scalars(minibatches: list[Minibatch], populated: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
     """The terms of the loss and the norm of its gradient, [J] each; NaN where a minibatch has no gradient."""
     names = ("loss", "policy_loss", "value_loss", "entropy", "gradient_norm")
     missing = torch.tensor(torch.nan, device=minibatches[0].loss.device)
     values = [getattr(m, name) for m in minibatches for name in names]
     stacked = torch.stack([missing if value is None else value.detach() for value in values])
     columns = _numpy(stacked).astype(np.float64).reshape(-1, len(names))
-    columns[[not bool(m.trained.any()) for m in minibatches]] = np.nan  # of no sample there is no mean
+    columns[~populated] = np.nan  # of no sample there is no mean
     return dict(zip(names, columns.T, strict=True))
 
 

@@ -67,8 +67,8 @@ def rollout_scalars(moment: Moment) -> dict[str, float]:
         "seconds_optimise": update.seconds_optimise,
     }
     if episodes:
-        values["episodic_return_mean"] = float(np.mean([episode.episodic_return for episode in episodes]))
-        values["episodic_length_mean"] = float(np.mean([episode.length for episode in episodes]))
+        values["episodic_return_mean"] = sum(episode.episodic_return for episode in episodes) / len(episodes)
+        values["episodic_length_mean"] = sum(episode.length for episode in episodes) / len(episodes)
     if moment.batch is not None and moment.trained.any():
         values.update(_advantage_scalars(moment, moment.batch))
     if moment.after is not None and moment.batch is not None and moment.trained.any():

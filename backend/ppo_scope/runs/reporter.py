@@ -19,6 +19,10 @@ from ppo_scope.runs.show import Show
 
 SECONDS = {"snapshot": 1 / 24, "series": 1 / 20, "progress": 1 / 10}
 """Least time between two frames of a kind while training runs; a stop is always shown."""
+LOOK_SECONDS = 0.01
+"""Time between two looks at what is due."""
+REPORTED = frozenset({PhaseKind.ROLLOUT, PhaseKind.UPDATE})
+"""Phases of which something must be noted, whenever they come."""
 EPISODE_COLUMNS = ("update", "step", "episodic_return", "episodic_length")
 
 Send = Callable[[bytes], None]
@@ -40,6 +44,7 @@ class Reporter:
         self._episodes: list[tuple[int, Episode]] = []
         self._seconds = 0.0
         self._last = dict.fromkeys(SECONDS, 0.0)
+        self._next_look = 0.0
         self.watched: frozenset[str] = frozenset()
 
     def begin(self, trainer: Trainer) -> None:
@@ -63,8 +68,11 @@ class Reporter:
 
     def passed(self, phase: Phase, *, stop: bool) -> None:
         """The trainer has done one more phase; `stop` if the run halts here, so that it must be shown."""
-        start = time.perf_counter()
         self._phase = phase
+        start = time.perf_counter()
+        if not stop and phase.kind not in REPORTED and start < self._next_look:
+            return  # most phases are over in less time than it takes to ask what is due
+        self._next_look = start + LOOK_SECONDS
         moment = Moment(self._begun, phase)
         if phase.kind is PhaseKind.ROLLOUT:
             self._announce_changes()
