@@ -95,6 +95,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return json.dumps(value)
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -103,6 +105,7 @@ def _reader(row: dict[str, Any]) -> Callable[[str], Any]:
         "float": (float, "a number"),
         "int": (_integer, "a whole number"),
         "sizes": (_sizes, "whole numbers like 64,64"),
+        "object": (_object, 'a JSON object like {"gravity": -5.0}'),
     }
     convert, expected = converters.get(row["type"], (str, "text"))
 
@@ -127,6 +130,13 @@ def _integer(text: str) -> int:
 
 def _sizes(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(",") if part.strip())
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(text)
+    return value
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:

@@ -11,7 +11,22 @@ import types
 import typing
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+RESERVED = frozenset(
+    {
+        "id",
+        "num_envs",
+        "render_mode",
+        "vectorization_mode",
+        "vector_kwargs",
+        "wrappers",
+        "autoreset",
+        "disable_env_checker",
+    }
+)
+"""Arguments of `gymnasium.make` and `make_vec` that are not the environment's own."""
+LONGEST_KWARGS = 4096
 
 
 def knob(
@@ -47,6 +62,10 @@ class Settings(BaseModel):
     # A table reads best in rows.
     # fmt: off
     # The objective
+    objective: Literal["reinforce", "actor_critic", "unclipped", "clip"] = knob(
+        "clip", symbol="L_PG", label="Objective", group="loss", live=True,
+        about="The policy's part of the loss. clip is PPO; the others are what it grew from, without a leash.",
+    )
     clip_range: float = knob(
         0.2, symbol="ε", label="Clip range", group="loss", live=True, ge=0.0, le=1.0, step=0.01,
         about="How far the probability ratio may move from 1 before a sample stops pushing the policy further.",
@@ -104,6 +123,10 @@ class Settings(BaseModel):
 
     # The run
     env: str = knob("CartPole-v1", label="Environment", group="run", about="A Gymnasium environment id.")
+    env_kwargs: dict[str, JsonValue] = knob(
+        {}, label="Environment arguments", group="run",
+        about='Passed on to the environment when it is made, as a JSON object, e.g. {"gravity": -5.0}.',
+    )
     seed: int = knob(
         1, label="Seed", group="run", ge=0, le=2**31 - 1, about="The same seed repeats the run bit for bit."
     )
@@ -137,6 +160,21 @@ class Settings(BaseModel):
     activation: Literal["tanh", "relu"] = knob(
         "tanh", label="Activation", group="network", about="Nonlinearity between the layers."
     )
+
+    # Images, which go through the Nature CNN
+    frame_skip: int = knob(
+        1, label="Frame skip", group="images", ge=1, le=64,
+        about="Each action is repeated so often; what is seen is the maximum of the last two frames.",
+    )
+    frame_size: int | None = knob(
+        None, label="Frame size", group="images", unit="pixels", ge=36, le=512,
+        about="Resize images to a square of this side. Off: as they are.",
+    )
+    grayscale: bool = knob(False, label="Grayscale", group="images", about="Look at brightness alone.")
+    frame_stack: int = knob(
+        1, label="Frame stack", group="images", ge=1, le=16,
+        about="How many of the latest observations are seen at once.",
+    )
     # fmt: on
 
     @model_validator(mode="before")
@@ -151,6 +189,10 @@ class Settings(BaseModel):
     def _fits_together(self) -> Self:
         if any(size < 1 or size > 65536 for size in self.hidden_sizes) or len(self.hidden_sizes) > 16:
             raise ValueError("hidden_sizes: up to 16 layers of 1 to 65,536 units each")
+        for name in sorted(RESERVED & self.env_kwargs.keys()):
+            raise ValueError(f"env_kwargs: {name} is set by this program and cannot be given")
+        if len(json.dumps(self.env_kwargs)) > LONGEST_KWARGS:
+            raise ValueError(f"env_kwargs: longer than {LONGEST_KWARGS:,} characters of JSON")
         if self.batch_size % self.minibatches:
             raise ValueError(
                 f"minibatches: {self.minibatches} does not divide the batch of num_envs × rollout_steps = "
@@ -239,6 +281,8 @@ def _kind(annotation: Any) -> tuple[str, list[str] | None, bool]:
         return "choice", list(typing.get_args(annotation)), optional
     if typing.get_origin(annotation) is tuple:
         return "sizes", None, optional
+    if typing.get_origin(annotation) is dict:
+        return "object", None, optional
     return {float: "float", int: "int", bool: "bool", str: "text"}[annotation], None, optional
 
 
