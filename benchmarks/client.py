@@ -33,7 +33,7 @@ class Client:
         self._states: list[str] = []
 
     def __enter__(self) -> Client:
-        self._say(type="resume", protocol=1, client="benchmark", server_epoch=None, run=None, sequence=None)
+        self._say(type="resume", protocol=PROTOCOL, client="benchmark", server_epoch=None, run=None, sequence=None)
         while not self._lease:
             self._read()
         return self

@@ -56,10 +56,10 @@ function mount(body, context) {
       const histogram = read(snapshot);
       const stacked = stack(histogram);
       const share = (/** @type {number} */ n) => percent(histogram.total ? n / histogram.total : null);
-      const [inside, held, pulledBack, unused] = histogram.totals;
+      const [inside, held, pulledBack, unheld, unused] = histogram.totals;
       const [low, high] = histogram.extremes;
       const span = low === null ? NONE : `${fixed(low, 2)} to ${fixed(high, 2)}`;
-      write([share(inside), share(held), share(pulledBack), share(held + pulledBack + unused), span, scopeInWords(snapshot)]);
+      write([share(inside), share(held), share(pulledBack), share(held + pulledBack + unheld + unused), span, scopeInWords(snapshot)]);
       const { dataset } = chart.element;
       dataset.clipRange = String(histogram.clipRange);
       dataset.update = String(snapshot.header.update);
@@ -195,7 +195,8 @@ function traces(theme) {
     { ...bars, fill: "tozeroy", fillcolor: theme.inside, hovertemplate: templates[0] },
     { ...bars, fill: "tonexty", fillpattern: hatched(theme.held, "/"), hovertemplate: templates[1] },
     { ...bars, fill: "tonexty", fillpattern: hatched(theme.pulledBack, "\\"), hovertemplate: templates[2] },
-    { ...bars, fill: "tonexty", fillpattern: hatched(theme.line, "x"), hovertemplate: templates[3] },
+    { ...bars, fill: "tonexty", fillcolor: theme.held, hovertemplate: templates[3] },
+    { ...bars, fill: "tonexty", fillpattern: hatched(theme.line, "x"), hovertemplate: templates[4] },
   ];
 }
 

@@ -5,7 +5,7 @@
 /**
  * @typedef {object} Region
  * @property {number} code as in the array `region`
- * @property {"notTrained" | "inside" | "held" | "pulledBack" | "unknown"} key
+ * @property {"notTrained" | "inside" | "held" | "pulledBack" | "unheld" | "unknown"} key
  * @property {string} word
  * @property {string} meaning what becomes of the sample's policy gradient
  */
@@ -16,6 +16,7 @@ export const REGIONS = [
   { code: 1, key: "inside", word: "inside", meaning: "its policy gradient flows" },
   { code: 2, key: "held", word: "held", meaning: "the clip has set its policy gradient to zero" },
   { code: 3, key: "pulledBack", word: "pulled back", meaning: "outside of 1 ± ε, but its gradient flows at full size" },
+  { code: 4, key: "unheld", word: "not held", meaning: "a clip would hold it, but this objective has none: its gradient flows" },
   { code: 255, key: "unknown", word: "unused", meaning: "outside of 1 ± ε, but the update ended before its advantage was used" },
 ];
 
@@ -32,4 +33,6 @@ export function regionOf(code) {
 }
 
 /** @param {Theme} theme @param {Region["key"]} key */
-export const colourOf = (theme, key) => (key === "unknown" ? theme.line : theme[key]);
+export const colourOf = (theme, key) =>
+  // What is not held has the colour of what would be, and lacks its hatching.
+  key === "unknown" ? theme.line : key === "unheld" ? theme.held : theme[key];

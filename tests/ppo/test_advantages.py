@@ -17,17 +17,17 @@ def flags(*values):
 
 
 def test_one_step_is_the_temporal_difference():
-    advantages = gae(column(1), column(2, 3), flags(False), flags(False), 0.5, 0.9)
+    advantages = gae(column(1), column(2), column(3), flags(False), flags(False), 0.5, 0.9)
     assert advantages == pytest.approx(1 + 0.5 * 3 - 2)
 
 
 def test_termination_is_worth_nothing_afterwards():
-    advantages = gae(column(1), column(2, 3), flags(True), flags(False), 0.5, 0.9)
+    advantages = gae(column(1), column(2), column(3), flags(True), flags(False), 0.5, 0.9)
     assert advantages == pytest.approx(1 - 2)
 
 
 def test_truncation_bootstraps_from_the_last_state():
-    advantages = gae(column(1), column(2, 3), flags(False), flags(True), 0.5, 0.9)
+    advantages = gae(column(1), column(2), column(3), flags(False), flags(True), 0.5, 0.9)
     assert advantages == pytest.approx(1 + 0.5 * 3 - 2)
 
 
@@ -36,12 +36,12 @@ def test_nothing_flows_back_over_an_episode_end():
     rewards, values = column(1, 1, 0, 7), column(0.5, 0.5, 0.25, 4, 4)
     for terminated, truncated in ((True, False), (False, True)):
         ends, cuts = flags(False, terminated, False, False), flags(False, truncated, False, False)
-        advantages = gae(rewards, values, ends, cuts, 0.9, 0.8)
+        advantages = gae(rewards, values[:-1], values[1:], ends, cuts, 0.9, 0.8)
         last = 1 + (0.9 * 0.25 if truncated else 0.0) - 0.5
         first = 1 + 0.9 * 0.5 - 0.5 + 0.9 * 0.8 * last
         assert advantages[1, 0] == pytest.approx(last)
         assert advantages[0, 0] == pytest.approx(first)
-        other = gae(column(1, 1, 0, -7), column(0.5, 0.5, 0.25, -4, -4), ends, cuts, 0.9, 0.8)
+        other = gae(column(1, 1, 0, -7), column(0.5, 0.5, 0.25, -4), column(0.5, 0.25, -4, -4), ends, cuts, 0.9, 0.8)
         assert np.array_equal(advantages[:2], other[:2])
 
 
@@ -69,5 +69,5 @@ def test_equals_the_sum_of_the_definition(gae_lambda):
     values = generator.normal(size=(41, 5)).astype(F)
     terminated = generator.random(shape) < 0.1
     truncated = (generator.random(shape) < 0.1) & ~terminated
-    arguments = (rewards, values, terminated, truncated, 0.97, gae_lambda)
-    assert gae(*arguments) == pytest.approx(naive(*arguments), abs=1e-5)
+    rest = (terminated, truncated, 0.97, gae_lambda)
+    assert gae(rewards, values[:-1], values[1:], *rest) == pytest.approx(naive(rewards, values, *rest), abs=1e-5)

@@ -22,7 +22,7 @@ def as_stable_baselines(trainer, settings):
         activation_fn=torch.nn.Tanh,
         ortho_init=False,
     )
-    network = trainer.network
+    network = trainer.network.layers
     pairs = [
         (policy.mlp_extractor.policy_net, network.policy_trunk),
         (policy.mlp_extractor.value_net, network.value_trunk),
@@ -69,16 +69,10 @@ def test_loss_terms_and_gradients_equal_stable_baselines3(moment):
     rows = minibatch.samples[minibatch.trained]
     policy_loss, value_loss, entropy_loss, loss = their_loss(policy, update.batch, rows, None)
     theirs = torch.cat([g.reshape(-1) for g in torch.autograd.grad(loss, parameters)])
-    network = trainer.network
-    ours = dict(
-        zip(
-            [n for n, _ in network.named_parameters()],
-            torch.autograd.grad(minibatch.loss, list(network.parameters())),
-            strict=True,
-        )
-    )
+    gradient = trainer.network.gradient(minibatch.loss)
     order = ("policy_trunk", "value_trunk", "policy_head", "value_head")
-    ours = torch.cat([g.reshape(-1) for part in order for name, g in ours.items() if name.startswith(part)])
+    parts = trainer.network.parts().items()
+    ours = torch.cat([gradient[part] for start in order for name, part in parts if name.startswith(start)])
 
     assert minibatch.logratio.abs().max() > 0.05, "the ratios must have moved for this to mean anything"
     assert minibatch.policy_loss.item() == pytest.approx(policy_loss.item(), abs=1e-6)

@@ -110,11 +110,11 @@ def test_masked_rows_influence_nothing(trainer):
     assert masked.any()
 
     def gradient():
-        saved = trainer._shuffling.bit_generator.state
-        inner = trainer._epoch(phase.update, phase.update.batch, 1)
+        saved = trainer.optimisation._shuffling.bit_generator.state
+        inner = trainer.optimisation.epoch(phase.update, phase.update.batch, 1)
         next(inner)
         minibatch = phase.update.minibatches.pop()
-        trainer._shuffling.bit_generator.state = saved
+        trainer.optimisation._shuffling.bit_generator.state = saved
         return trainer.network.gradient(minibatch.loss)
 
     before = gradient()
@@ -165,5 +165,5 @@ register("ppo_scope_tests/Tiny-v0", entry_point=Tiny)
 )
 def test_what_cannot_be_trained_on_is_refused_in_one_line(env, words):
     with pytest.raises(UnusableEnvironment, match=words) as caught:
-        Environments(env, 1, 1)
+        Environments(Settings.parse({"env": env}))
     assert "\n" not in str(caught.value)

@@ -2,13 +2,14 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from ppo_scope.ppo.finite import NotFiniteError
-from ppo_scope.ppo.networks import NumpyNetworks
+from ppo_scope.ppo.inference import NumpyInference
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
@@ -84,7 +85,7 @@ def test_torchs_global_generator_is_neither_used_nor_moved(make):
 def test_every_parameter_is_a_view_of_theta(make):
     trainer = make()
     run(trainer, 2)
-    theta = torch.cat([p.detach().reshape(-1) for p in trainer.network.parameters()])
+    theta = torch.cat([p.reshape(-1) for p in trainer.network.layers.parameters()])
     assert torch.equal(theta, trainer.network.theta)
 
 
@@ -93,19 +94,18 @@ def test_one_step_equals_adam_on_separate_parameters_with_the_usual_clipping(mak
     trainer = make()
     phases = trainer.phases()
     phase = next(p for p in phases if p.kind is PhaseKind.LOSS)
-    copies = [p.detach().clone().requires_grad_() for p in trainer.network.parameters()]
-    gradients = torch.autograd.grad(
-        phase.update.minibatches[-1].loss, list(trainer.network.parameters()), retain_graph=True
-    )
-    for copy, gradient in zip(copies, gradients, strict=True):
-        copy.grad = gradient.clone()
+    network = trainer.network
+    copies = [p.clone().requires_grad_() for p in network.layers.parameters()]
+    (gradient,) = torch.autograd.grad(phase.update.minibatches[-1].loss, network.theta, retain_graph=True)
+    for copy, part in zip(copies, network.parts().values(), strict=True):
+        copy.grad = gradient[part].view_as(copy).clone()
     norm = torch.nn.utils.clip_grad_norm_(copies, 0.5)
     torch.optim.Adam(copies, lr=2.5e-4, eps=1e-5).step()
     assert next(phases).kind is PhaseKind.GRADIENT
     assert phase.update.minibatches[-1].gradient_norm.item() == pytest.approx(norm.item(), rel=1e-6)
     assert next(phases).kind is PhaseKind.STEP
     expected = torch.cat([copy.detach().reshape(-1) for copy in copies])
-    assert torch.allclose(trainer.network.theta, expected, atol=1e-7)
+    assert torch.allclose(network.theta, expected, atol=1e-7)
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -114,10 +114,10 @@ def test_the_networks_in_numpy_are_those_in_torch(make, shared, activation):
     trainer = make(shared_network=shared, activation=activation)
     run(trainer, 1)
     observations = np.random.default_rng(0).normal(size=(16, 4)).astype(np.float32)
-    outputs, values = trainer.network(torch.from_numpy(observations))
-    networks = NumpyNetworks(trainer.network)
-    assert networks.outputs(observations) == pytest.approx(outputs.detach().numpy(), abs=1e-6)
-    assert networks.values(observations) == pytest.approx(values.detach().numpy(), abs=1e-6)
+    outputs, values = trainer.network.in_torch(torch.from_numpy(observations))
+    found, judged = NumpyInference(trainer.network).judge(observations)
+    assert found == pytest.approx(outputs.detach().numpy(), abs=1e-6)
+    assert judged == pytest.approx(values.detach().numpy(), abs=1e-6)
 
 
 def test_a_change_waits_for_the_next_update_and_is_recorded(make):
@@ -222,12 +222,12 @@ def test_the_optimizer_steps_with_the_learning_rate_of_the_update(make):
     trainer = make(anneal_learning_rate=True, total_steps=1000, learning_rate=0.01)
     for phase in trainer.phases():
         if phase.kind is PhaseKind.STEP:
-            assert trainer._optimizer.param_groups[0]["lr"] == phase.update.learning_rate
+            assert trainer.optimisation._optimizer.param_groups[0]["lr"] == phase.update.learning_rate
     assert phase.update.learning_rate < 0.01 / 4
     changed = make()
     changed.change("learning_rate", 0.02)
     next(changed.phases())
-    assert changed._optimizer.param_groups[0]["lr"] == 0.02
+    assert changed.optimisation._optimizer.param_groups[0]["lr"] == 0.02
 
 
 def test_normalisation_over_the_batch_uses_one_mean_and_one_deviation(make):
@@ -288,8 +288,8 @@ def test_a_bad_reward_is_named_and_what_is_shown_of_the_update_before_stays_whol
     step = trainer.environments.step
 
     def bad(actions):
-        observations, given, terminated, truncated = step(actions)
-        return observations, np.full_like(given, np.nan), terminated, truncated
+        done = step(actions)
+        return replace(done, rewards=np.full_like(done.rewards, np.nan))
 
     trainer.environments.step = bad
     with pytest.raises(NotFiniteError, match="reward is not finite: environment 0, step 0"):
@@ -300,7 +300,7 @@ def test_a_bad_reward_is_named_and_what_is_shown_of_the_update_before_stays_whol
 def test_estimates_that_overflow_are_named(make):
     trainer = make()
     step = trainer.environments.step
-    trainer.environments.step = lambda actions: (lambda o, r, t, u: (o, r * 3e38, t, u))(*step(actions))
+    trainer.environments.step = lambda actions: (lambda s: replace(s, rewards=s.rewards * 3e38))(step(actions))
     with pytest.raises(NotFiniteError, match="advantages"), np.errstate(over="ignore", invalid="ignore"):
         run(trainer, 1)
 
@@ -309,11 +309,11 @@ def test_a_minibatch_without_a_transition_moves_nothing(make):
     """Adam would go on by its moments; nothing was learnt, so nothing moves."""
     trainer = make(num_envs=1, rollout_steps=24, minibatches=24)
     moved, still = 0, 0
-    before = trainer.network.theta.clone()
+    before = trainer.network.theta.detach().clone()
     for phase in trainer.phases():
         if phase.kind is PhaseKind.LOSS:
             populated = bool(phase.update.minibatches[-1].trained.any())
-            before = trainer.network.theta.clone()
+            before = trainer.network.theta.detach().clone()
         elif phase.kind is PhaseKind.STEP:
             assert populated
             moved += not torch.equal(before, trainer.network.theta)
@@ -326,11 +326,11 @@ def test_a_minibatch_without_a_transition_moves_nothing(make):
 
 def test_the_networks_begin_as_defined(make):
     """Orthogonal with gain √2, policy head 0.01, value head 1, biases 0."""
-    network = make(hidden_sizes=[32]).network
+    network = make(hidden_sizes=[32]).network.layers
     for layer, gain in ((network.policy_trunk[0], 2**0.5), (network.policy_head, 0.01), (network.value_head, 1.0)):
         assert torch.linalg.svdvals(layer.weight.detach()) == pytest.approx(gain, rel=1e-4)
         assert not layer.bias.any()
-    relu = make(activation="relu").network
+    relu = make(activation="relu").network.layers
     assert isinstance(relu.policy_trunk[1], torch.nn.ReLU)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ppo_scope.probes import frame
+from ppo_scope.probes.frame import PROTOCOL
 
 
 def test_arrays_and_header_come_back():
@@ -16,7 +17,7 @@ def test_arrays_and_header_come_back():
         "index": np.array([1, -2], np.int32),
     }
     header, decoded = frame.decode(frame.encode({"kind": "snapshot", "update": 3}, arrays))
-    assert (header["protocol"], header["kind"], header["update"]) == (1, "snapshot", 3)
+    assert (header["protocol"], header["kind"], header["update"]) == (PROTOCOL, "snapshot", 3)
     for name, array in arrays.items():
         assert decoded[name].dtype == array.dtype
         assert np.array_equal(decoded[name], array)

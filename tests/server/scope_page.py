@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from ppo_scope.probes import frame
+from ppo_scope.probes.frame import PROTOCOL
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = """
@@ -151,7 +152,7 @@ class Page:
             self.resume(tab or uuid.uuid4().hex, **fields)
 
     def resume(self, tab, **fields):
-        given = {"protocol": 1, "client": tab, "server_epoch": None, "run": None, "sequence": None, **fields}
+        given = {"protocol": PROTOCOL, "client": tab, "server_epoch": None, "run": None, "sequence": None, **fields}
         self.say(type="resume", **given)
         self.wait("lease")
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.server.scope_page import ROOT, Page, ServerProcess, alive, children, masked, raw_websocket, wait_for
 
-RESUME = '{"type":"resume","protocol":1,"client":"idle","server_epoch":null,"run":null,"sequence":null}'
+RESUME = '{"type":"resume","protocol":2,"client":"idle","server_epoch":null,"run":null,"sequence":null}'
 
 
 def restart_works(server, page):

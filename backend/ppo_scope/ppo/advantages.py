@@ -12,6 +12,7 @@ Bools = NDArray[np.bool_]
 def gae(
     rewards: Floats,
     values: Floats,
+    next_values: Floats,
     terminated: Bools,
     truncated: Bools,
     discount: float,
@@ -23,12 +24,13 @@ def gae(
     Â_t = δ_t + γλ·(1 − done_t)·Â_{t+1},  done = terminated or truncated
 
     A terminated episode is worth nothing after its end; a truncated one would have gone on, so it bootstraps from the
-    value of its last state. In NEXT_STEP autoreset that state is the next row's observation, hence `values[t + 1]`.
-    The row after an episode's end gets a number too, which means nothing: it is no transition and never used.
+    value of its last state. In NEXT_STEP autoreset that state is the next row's observation; in SAME_STEP it is not.
+    The row after an episode's end gets a number too, which in NEXT_STEP means nothing: it is no transition.
 
     Args:
         rewards: [M, N], as the environment gave them.
-        values: [M + 1, N], V of the policy that collected, with the state after the last step.
+        values: [M, N], V_old(s_t), by the critic of the policy that collected.
+        next_values: [M, N], V_old of the state that step t led to, be it an episode's last.
         terminated: [M, N].
         truncated: [M, N].
         discount: γ.
@@ -37,7 +39,7 @@ def gae(
     Source: Schulman et al. 2016, equations 11 to 16.
     """
     # Single precision throughout: a Python float would be weighed in as double where NumPy meets booleans.
-    deltas = rewards + np.float32(discount) * values[1:] * ~terminated - values[:-1]
+    deltas = rewards + np.float32(discount) * next_values * ~terminated - values
     decays = np.float32(discount * gae_lambda) * ~(terminated | truncated)
     advantages = np.empty_like(deltas)
     following = np.zeros_like(deltas[0])
@@ -45,3 +47,13 @@ def gae(
         following = deltas[t] + decays[t] * following
         advantages[t] = following
     return advantages
+
+
+def returns_to_go(rewards: Floats, terminated: Bools, truncated: Bools, discount: float) -> Floats:
+    """G_t = R_t + γ·R_{t+1} + … [M, N], up to the episode's end or the rollout's edge.
+
+    What lies beyond a truncation or the edge is unknown, and without a critic there is nothing to estimate it by: it
+    counts as 0.
+    """
+    nothing = np.zeros_like(rewards)
+    return gae(rewards, nothing, nothing, terminated, truncated, discount, 1.0)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.phases import Minibatch
 from ppo_scope.ppo.rollout import Rollout
 
@@ -18,17 +18,25 @@ class NotFiniteError(ArithmeticError):
     """A quantity became NaN or infinite. Raised before the weights are touched; names the first such tensor."""
 
 
+class NotFiniteGivenError(NotFiniteError):
+    """It was the environment that gave it."""
+
+
 def check_rollout(rollout: Rollout) -> None:
     """What the environment gave.
 
     Raises:
-        NotFiniteError: an observation or a reward is no finite number.
+        NotFiniteGivenError: an observation or a reward is no finite number.
     """
     for name, array in (("observation", rollout.observations), ("reward", rollout.rewards)):
+        if not np.issubdtype(array.dtype, np.floating):
+            continue
         finite = np.isfinite(array)
         if not finite.all():
             t, n = np.argwhere(~finite)[0][:2]
-            raise NotFiniteError(f"the environment's {name} is not finite: environment {n}, step {t} of the rollout")
+            raise NotFiniteGivenError(
+                f"the environment's {name} is not finite: environment {n}, step {t} of the rollout"
+            )
 
 
 def check_estimates(**arrays: NDArray[np.float32]) -> None:
@@ -42,7 +50,7 @@ def check_estimates(**arrays: NDArray[np.float32]) -> None:
             raise NotFiniteError(f"the estimates of the {name} are not finite")
 
 
-def check_gradient(minibatch: Minibatch, gradient: Tensor, network: ActorCritic) -> None:
+def check_gradient(minibatch: Minibatch, gradient: Tensor, parts: Mapping[str, slice]) -> None:
     """What the weights would be moved by; one number tells whether anything is wrong.
 
     Raises:
@@ -50,11 +58,32 @@ def check_gradient(minibatch: Minibatch, gradient: Tensor, network: ActorCritic)
     """
     if minibatch.gradient_norm is None or math.isfinite(minibatch.gradient_norm.item()):
         return
-    where = f"epoch {minibatch.epoch}, minibatch {minibatch.index}"
+    _check_loss(minibatch)
+    for name, part in parts.items():
+        if not torch.isfinite(gradient[part]).all():
+            raise NotFiniteError(f"the gradient of {name} is not finite at {_where(minibatch)}")
+    raise NotFiniteError(f"the norm of the gradient is not finite at {_where(minibatch)}")
+
+
+def check_update(minibatches: Sequence[Minibatch]) -> None:
+    """The same, once at the end of an update whose steps guarded themselves (`Optimisation`).
+
+    Raises:
+        NotFiniteError: names the first tensor at fault that is still known.
+    """
+    norms = [minibatch.gradient_norm for minibatch in minibatches if minibatch.gradient_norm is not None]
+    if not norms or bool(torch.isfinite(torch.stack(norms)).all()):
+        return
+    first = next(m for m in minibatches if m.gradient_norm is not None and not torch.isfinite(m.gradient_norm))
+    _check_loss(first)
+    raise NotFiniteError(f"the gradient is not finite at {_where(first)}")
+
+
+def _check_loss(minibatch: Minibatch) -> None:
     for name in ("logratio", "policy_loss", "value_loss", "entropy", "loss"):
         if not torch.isfinite(getattr(minibatch, name)).all():
-            raise NotFiniteError(f"{name} is not finite at {where}")
-    for name, part in network.names():
-        if not torch.isfinite(gradient[part]).all():
-            raise NotFiniteError(f"the gradient of {name} is not finite at {where}")
-    raise NotFiniteError(f"the norm of the gradient is not finite at {where}")
+            raise NotFiniteError(f"{name} is not finite at {_where(minibatch)}")
+
+
+def _where(minibatch: Minibatch) -> str:
+    return f"epoch {minibatch.epoch}, minibatch {minibatch.index}"

@@ -9,9 +9,13 @@ Source: Schulman et al. 2017, equations 6, 7 and 9; L_VF without the ½ that som
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 import torch
 from torch import Tensor
+
+Scalar = float | Tensor
+"""A coefficient: on a GPU a tensor of no dimension, so that nothing waits for the host."""
 
 
 class Region(IntEnum):
@@ -25,6 +29,8 @@ class Region(IntEnum):
     """Moved beyond the range in the direction that its advantage asks for: the gradient is exactly zero."""
     PULLED_BACK = 3
     """Beyond the range against its advantage: the gradient flows at full size."""
+    UNHELD = 4
+    """Beyond the range as its advantage asks, under an objective that has no clip to hold it: the gradient flows."""
 
 
 def mean_weights(trained: Tensor) -> Tensor:
@@ -55,9 +61,23 @@ def ratio_of(logratio: Tensor) -> Tensor:
     return logratio.clamp(max=LARGEST_LOGRATIO).exp()
 
 
-def clipped_policy_loss(ratio: Tensor, advantages: Tensor, clip_range: float) -> Tensor:
+def policy_loss(objective: str, log_probs: Tensor, ratio: Tensor, advantages: Tensor, clip_range: Scalar) -> Tensor:
+    """L_PG per sample [B] under an objective of the table of settings.
+
+    `advantages` are Â, or under reinforce the returns to go G in their place; `log_probs` are log π_θ(a|s).
+    """
+    if objective == "clip":
+        return clipped_policy_loss(ratio, advantages, clip_range)
+    if objective == "unclipped":
+        return -advantages * ratio
+    return -advantages * log_probs  # reinforce, actor_critic: they differ in what weighs the log-probabilities
+
+
+def clipped_policy_loss(ratio: Tensor, advantages: Tensor, clip_range: Scalar) -> Tensor:
     """max(−r·Â, −clip(r, 1−ε, 1+ε)·Â) per sample [B]."""
-    return torch.maximum(-advantages * ratio, -advantages * ratio.clamp(1.0 - clip_range, 1.0 + clip_range))
+    low: Any = 1.0 - clip_range
+    high: Any = 1.0 + clip_range
+    return torch.maximum(-advantages * ratio, -advantages * ratio.clamp(low, high))
 
 
 def value_loss(values: Tensor, targets: Tensor, old_values: Tensor, clip_range: float | None) -> Tensor:
@@ -74,14 +94,16 @@ def beyond(ratio: Tensor, clip_range: float) -> tuple[Tensor, Tensor]:
     return ratio > 1.0 + clip_range, ratio < 1.0 - clip_range
 
 
-def regions(ratio: Tensor, advantages: Tensor, trained: Tensor, clip_range: float) -> Tensor:
+def regions(ratio: Tensor, advantages: Tensor, trained: Tensor, clip_range: float, objective: str = "clip") -> Tensor:
     """Region of every sample (uint8, any shape), from the advantages *as used in the loss*.
 
     A sample whose advantage is exactly 0 pushes nowhere, wherever its ratio is: it counts as inside.
     """
     above, below = beyond(ratio, clip_range)
     good, bad = advantages > 0, advantages < 0
-    held = (good & above) | (bad & below)
+    asked_for = (good & above) | (bad & below)
     pulled_back = (bad & above) | (good & below)
-    # The codes are consecutive, so a sum of masks gives them without any branching.
-    return (Region.INSIDE + held.byte() + 2 * pulled_back.byte()) * trained.byte()
+    code = Region.HELD if objective == "clip" else Region.UNHELD
+    # A sum of masks gives the codes without any branching.
+    codes = Region.INSIDE + (code - Region.INSIDE) * asked_for.byte() + 2 * pulled_back.byte()
+    return codes * trained.byte()

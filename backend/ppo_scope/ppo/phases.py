@@ -40,9 +40,9 @@ class Batch:
     """A rollout as samples, flattened time first: sample t·N + n is environment n at step t. S = M·N."""
 
     observations: Tensor
-    """[S, D]"""
+    """[S, …], normalised"""
     actions: Tensor
-    """[S]"""
+    """[S, *action_shape]"""
     trained: Tensor
     """[S] bool"""
     outputs: Tensor
@@ -52,9 +52,9 @@ class Batch:
     values: Tensor
     """[S], V_old(s)"""
     advantages: Tensor
-    """[S], raw"""
+    """[S], raw: Â, or under the objective reinforce the return to go G, which takes its place in the loss"""
     targets: Tensor
-    """[S], V_targ = Â + V_old"""
+    """[S], V_targ = Â + V_old, by the generalised advantage estimate under every objective"""
 
 
 @dataclass
@@ -98,7 +98,16 @@ class Update:
     minibatches: list[Minibatch] = field(default_factory=list)
     stopped_by_kl: bool = False
     seconds_advantages: float = 0.0
-    seconds_optimise: float = 0.0
+    seconds_shuffle: float = 0.0
+    """Of bringing the batch into a new order, epoch by epoch."""
+    seconds_forward: float = 0.0
+    seconds_backward: float = 0.0
+    seconds_step: float = 0.0
+
+    @property
+    def seconds_optimise(self) -> float:
+        """Of all epochs so far."""
+        return self.seconds_shuffle + self.seconds_forward + self.seconds_backward + self.seconds_step
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ppo_scope.ppo.distributions import Actions
 from ppo_scope.ppo.environments import Environments
-from ppo_scope.ppo.networks import NumpyNetworks
-from ppo_scope.ppo.spaces import Spaces
+from ppo_scope.ppo.inference import Inference
+from ppo_scope.ppo.spaces import Observations, Spaces
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -31,8 +31,8 @@ class Episode:
 class Rollout:
     """M steps of N environments, time first. The arrays are used again for the next rollout."""
 
-    observations: Floats
-    """[M + 1, N, D]; the last row is the state after the last step."""
+    observations: Observations
+    """[M + 1, N, …]; the last row is the state after the last step."""
     actions: Actions
     """[M, N, *action_shape], as the policy drew them."""
     rewards: Floats
@@ -43,6 +43,8 @@ class Rollout:
     """[M, N]"""
     trained: Bools
     """[M, N]; False on autoreset rows, which are no transitions."""
+    final_observations: dict[tuple[int, int], Observations] = field(default_factory=dict)
+    """(t, n) → [1, …], the last state of an episode where row t + 1 does not hold it (SAME_STEP mode)."""
     episodes: list[Episode] = field(default_factory=list)
     """The episodes that ended in this rollout, in order of time."""
     seconds_environment: float = 0.0
@@ -54,7 +56,7 @@ class Rollout:
         shape = (steps, num_envs)
         distribution = spaces.distribution
         return cls(
-            observations=np.zeros((steps + 1, num_envs, *spaces.observation_shape), np.float32),
+            observations=np.zeros((steps + 1, num_envs, *spaces.observation_shape), spaces.dtype),
             actions=np.zeros((*shape, *distribution.action_shape), distribution.action_dtype),
             rewards=np.zeros(shape, np.float32),
             terminated=np.zeros(shape, np.bool_),
@@ -78,27 +80,35 @@ class Collector:
         self._returns = np.zeros(environments.num_envs)
         self._lengths = np.zeros(environments.num_envs, np.int64)
 
-    def collect(self, networks: NumpyNetworks, rollout: Rollout, generator: np.random.Generator, step: int) -> None:
-        """Act through the whole rollout, which is overwritten. `step` is the run's count of transitions before it."""
+    def collect(self, networks: Inference, rollout: Rollout, generator: np.random.Generator, steps_before: int) -> None:
+        """Act through the whole rollout, which is overwritten. `steps_before`: the run's transitions so far."""
         start = time.perf_counter()
         environments, distribution = self._environments, self._environments.spaces.distribution
         environments.seconds = 0.0
         noise = distribution.noise(generator, rollout.rewards.shape)
         observations = environments.observations
         rollout.observations[0] = observations
+        rollout.final_observations = {}
         for t in range(len(rollout.actions)):
             actions = distribution.act(networks.outputs(networks.normalized(observations)), noise[t])
             rollout.actions[t] = actions
-            observations, rollout.rewards[t], rollout.terminated[t], rollout.truncated[t] = environments.step(
-                distribution.to_environment(actions)
+            step = environments.step(distribution.to_environment(actions))
+            observations = step.observations
+            rollout.rewards[t], rollout.terminated[t], rollout.truncated[t] = (
+                step.rewards,
+                step.terminated,
+                step.truncated,
             )
             rollout.observations[t + 1] = observations
+            for n, final in step.final_observations.items():
+                rollout.final_observations[t, n] = final
             self._between_steps()
         done = rollout.terminated | rollout.truncated
-        rollout.trained[0] = ~self._reset_due
-        rollout.trained[1:] = ~done[:-1]
-        self._reset_due = done[-1].copy()
-        rollout.episodes = self._finished(rollout, done, step)
+        if not environments.same_step:
+            rollout.trained[0] = ~self._reset_due
+            rollout.trained[1:] = ~done[:-1]
+            self._reset_due = done[-1].copy()
+        rollout.episodes = self._finished(rollout, done, steps_before)
         rollout.seconds_environment = environments.seconds
         rollout.seconds_inference = time.perf_counter() - start - environments.seconds
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.vector.utils import batch_space, iterate
+from numpy.typing import NDArray
 
 from ppo_scope.ppo.distributions import Bernoulli, Categorical, DiagonalGaussian, Distribution, MultiCategorical
 
-IMAGE_DIMENSIONS = (3, 4)
+Observations = NDArray[Any]
+SMALLEST_IMAGE = 36
+"""Pixels of a side: with fewer the Nature CNN has nothing left to look at."""
+COLOURS = (1, 3, 4)
+MOST_STACKED = 16
 
 
 class UnusableEnvironment(ValueError):
@@ -26,8 +34,18 @@ class Spaces:
     action: str
     """The environment's own action space, in words."""
     observation_shape: tuple[int, ...]
-    """Of one observation as the networks get it: (D,)."""
+    """Of one observation as the networks get it: (D,), or (channels, height, width) of an image."""
+    is_image: bool
     distribution: Distribution
+    prepare: Callable[[Any], Observations]
+    """A batch of observations as the vector environment gives it → [N, *observation_shape]."""
+    prepare_one: Callable[[Any], Observations]
+    """One observation → [1, *observation_shape]."""
+
+    @property
+    def dtype(self) -> type[np.generic]:
+        """Of observations as they are stored."""
+        return np.uint8 if self.is_image else np.float32
 
 
 def describe(observation: gym.Space[Any], action: gym.Space[Any]) -> Spaces:
@@ -36,12 +54,69 @@ def describe(observation: gym.Space[Any], action: gym.Space[Any]) -> Spaces:
     Raises:
         UnusableEnvironment: the policy cannot act in these spaces; the space is named.
     """
-    return Spaces(_words(observation), _words(action), (_size(observation),), distribution_of(action))
+    distribution = distribution_of(action)
+    words = _words(observation), _words(action)
+    if is_image(observation):
+        shape, order = _image_layout(observation)
+        images = partial(_as_images, order=order, shape=shape)
+        return Spaces(*words, shape, True, distribution, images, lambda one: images(np.asarray(one)[None]))
+    size = _size(observation)
+    if isinstance(observation, gym.spaces.Box):
+        vectors = partial(_as_vectors, size=size)
+        return Spaces(*words, (size,), False, distribution, vectors, lambda one: vectors(np.asarray(one)[None]))
+
+    batched = batch_space(observation, 1)
+
+    def flattened(one: Any) -> Observations:
+        return _as_vectors(np.asarray(gym.spaces.flatten(observation, one))[None], size=size)
+
+    def all_flattened(batch: Any) -> Observations:
+        return np.concatenate([flattened(one) for one in iterate(batched, batch)])
+
+    return Spaces(*words, (size,), False, distribution, all_flattened, flattened)
 
 
-def is_flat(space: gym.Space[Any]) -> bool:
-    """Whether observations of this space are plain arrays already."""
-    return isinstance(space, gym.spaces.Box)
+def is_image(space: gym.Space[Any]) -> bool:
+    """Whether observations of this space are pictures: bytes in two dimensions or more, large enough to be one."""
+    if not isinstance(space, gym.spaces.Box) or space.dtype != np.uint8:
+        return False
+    return len(space.shape) >= 3 or (len(space.shape) == 2 and min(space.shape) >= SMALLEST_IMAGE)
+
+
+def _image_layout(space: gym.Space[Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """((channels, height, width), the order of the axes of a batch that brings the channels forward).
+
+    Images are [H, W], [H, W, C], stacked as [K, H, W] or [K, H, W, C], or [C, H, W].
+    """
+    shape = space.shape or ()
+    layout: tuple[int, ...]
+    order: tuple[int, ...]
+    if len(shape) == 2:
+        layout, order = (1, *shape), (0, 1, 2)
+    elif len(shape) == 3 and shape[-1] in COLOURS and min(shape[:2]) > MOST_STACKED:
+        layout, order = (shape[2], shape[0], shape[1]), (0, 3, 1, 2)
+    elif len(shape) == 3 and shape[0] <= MOST_STACKED:
+        layout, order = shape, (0, 1, 2, 3)
+    elif len(shape) == 4 and shape[-1] in COLOURS and shape[0] <= MOST_STACKED:
+        layout, order = (shape[0] * shape[3], shape[1], shape[2]), (0, 1, 4, 2, 3)
+    else:
+        raise UnusableEnvironment(
+            f"observation space {_words(space)} is not supported: an image must be height × width × colours, or a stack"
+        )
+    if min(layout[1:]) < SMALLEST_IMAGE:
+        raise UnusableEnvironment(
+            f"observation space {_words(space)} is not supported: an image must have {SMALLEST_IMAGE} × "
+            f"{SMALLEST_IMAGE} pixels or more; frame_size makes it larger"
+        )
+    return layout, order
+
+
+def _as_images(batch: Any, order: tuple[int, ...], shape: tuple[int, ...]) -> Observations:
+    return np.ascontiguousarray(np.transpose(np.asarray(batch), order)).reshape(-1, *shape)
+
+
+def _as_vectors(batch: Any, size: int) -> Observations:
+    return np.asarray(batch).reshape(-1, size).astype(np.float32, copy=False)
 
 
 def _size(space: gym.Space[Any]) -> int:
@@ -51,7 +126,7 @@ def _size(space: gym.Space[Any]) -> int:
         part = parts.pop()
         if isinstance(part, gym.spaces.Dict | gym.spaces.Tuple):
             parts += list(part.spaces.values()) if isinstance(part, gym.spaces.Dict) else list(part.spaces)
-        elif isinstance(part, gym.spaces.Box) and part.dtype == np.uint8 and len(part.shape) in IMAGE_DIMENSIONS:
+        elif is_image(part):
             raise UnusableEnvironment(f"observation space {_words(space)} is not supported: it holds images")
         elif not isinstance(
             part, gym.spaces.Box | gym.spaces.Discrete | gym.spaces.MultiDiscrete | gym.spaces.MultiBinary

@@ -14,7 +14,7 @@ import gymnasium as gym
 import numpy as np
 from PIL import Image
 
-from ppo_scope.ppo.networks import NumpyNetworks
+from ppo_scope.ppo.environments import make_one
 from ppo_scope.ppo.trainer import Trainer
 
 MIME = "image/jpeg"
@@ -46,13 +46,14 @@ class ActingPolicy:
         # Some environments draw with SDL, which looks for a screen unless it is told that there is none.
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
         settings = trainer.settings
-        self._networks = NumpyNetworks(trainer.network)
+        self._networks = trainer.inference()
+        self._spaces = trainer.spaces
         self._distribution = trainer.distribution
         self._generator = np.random.default_rng(settings.seed)
         self._observation: Any = None
         self._step, self._return, self._done = 0, 0.0, False
         try:
-            self._environment: gym.Env[Any, Any] = gym.make(settings.env, render_mode="rgb_array")
+            self._environment: gym.Env[Any, Any] = make_one(settings, "rgb_array")
             self._reset(settings.seed)
             self._environment.render()
         except Exception as error:
@@ -83,12 +84,10 @@ class ActingPolicy:
         if self._done:
             self._reset(None)
             return
-        flat = gym.spaces.flatten(self._environment.observation_space, self._observation)
-        observation = self._networks.normalized(np.asarray(flat, np.float32).reshape(1, -1))
+        observation = self._networks.normalized(self._spaces.prepare_one(self._observation))
         noise = self._distribution.noise(self._generator, (1,))
-        action = self._distribution.to_environment(self._distribution.act(self._networks.outputs(observation), noise))[
-            0
-        ]
+        drawn = self._distribution.act(self._networks.outputs(observation), noise)
+        action = self._distribution.to_environment(drawn)[0]
         self._observation, reward, terminated, truncated, _ = self._environment.step(action)
         self._step += 1
         self._return += float(reward)

@@ -170,7 +170,10 @@ METRICS: tuple[Metric, ...] = (
         "seconds of judging the rollout and estimating advantages",
         SUM,
     ),
-    Metric("seconds_optimise", "", "Optimise", "seconds of losses, gradients and steps", SUM),
+    Metric("seconds_optimise", "", "Optimise", "seconds of shuffling, losses, gradients and steps", SUM),
+    Metric("seconds_forward", "", "Forward", "seconds of the networks' outputs and the loss", SUM),
+    Metric("seconds_backward", "", "Backward", "seconds of the loss's gradient and its norm", SUM),
+    Metric("seconds_step", "", "Adam", "seconds of clipping the gradient and of the optimizer's step", SUM),
     Metric(
         "seconds_probes",
         "",

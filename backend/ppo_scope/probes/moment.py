@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.phases import Batch, Minibatch, Phase, PhaseKind, Update
+from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.metrics import MINIBATCH_COLUMNS
 
@@ -101,9 +102,9 @@ class Moment:
     @cached_property
     def regions(self) -> NDArray[np.uint8]:
         """[S] region codes (`losses.Region`, or `UNKNOWN_REGION`)."""
-        ratio, used, clip_range = np.exp(self.logratio), self.advantages_used, self.update.settings.clip_range
-        codes = regions(ratio, used, self.trained, clip_range)
-        codes[clipped(ratio, clip_range) & np.isnan(used) & self.trained] = UNKNOWN_REGION
+        ratio, used, settings = np.exp(self.logratio), self.advantages_used, self.update.settings
+        codes = regions(ratio, used, self.trained, settings)
+        codes[clipped(ratio, settings.clip_range) & np.isnan(used) & self.trained] = UNKNOWN_REGION
         return codes
 
     @property
@@ -144,10 +145,10 @@ def clipped(ratio: Floats, clip_range: float) -> NDArray[np.bool_]:
     return _numpy(above | below)
 
 
-def regions(ratio: Floats, advantages: Floats, trained: NDArray[np.bool_], clip_range: float) -> NDArray[np.uint8]:
+def regions(ratio: Floats, advantages: Floats, trained: NDArray[np.bool_], settings: Settings) -> NDArray[np.uint8]:
     """`losses.regions` of NumPy arrays."""
     tensors = torch.from_numpy(ratio), torch.from_numpy(advantages), torch.from_numpy(trained)
-    return _numpy(losses.regions(*tensors, clip_range))
+    return _numpy(losses.regions(*tensors, settings.clip_range, settings.objective))
 
 
 def _numpy(tensor: torch.Tensor) -> NDArray[Any]:
@@ -162,7 +163,7 @@ def _minibatch_rows(update: Update, batch: Batch, trainer: Trainer) -> NDArray[n
     advantages = np.stack([_numpy(m.advantages) for m in minibatches])
     ratio, counts = np.exp(logratio), trained.sum(1)
     divisors = np.where(counts > 0, counts, np.nan)  # of no sample there is no mean
-    codes = regions(ratio, advantages, trained, settings.clip_range)
+    codes = regions(ratio, advantages, trained, settings)
 
     def mean(values: NDArray[Any]) -> NDArray[np.float64]:
         found: NDArray[np.float64] = np.where(trained, values, 0).sum(1, dtype=np.float64) / divisors

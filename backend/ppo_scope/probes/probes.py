@@ -65,6 +65,9 @@ def rollout_scalars(moment: Moment) -> dict[str, float]:
         "seconds_inference": update.rollout.seconds_inference,
         "seconds_advantages": update.seconds_advantages,
         "seconds_optimise": update.seconds_optimise,
+        "seconds_forward": update.seconds_forward,
+        "seconds_backward": update.seconds_backward,
+        "seconds_step": update.seconds_step,
     }
     if episodes:
         values["episodic_return_mean"] = sum(episode.episodic_return for episode in episodes) / len(episodes)
@@ -108,7 +111,7 @@ def _final_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
         "final_kl_exact": float(kl.mean(dtype=np.float64)),
         "final_entropy": float(entropies.mean(dtype=np.float64)),
         "explained_variance": _explained(batch.targets.cpu().numpy()[trained], v),
-        "theta_change": float((theta - before).norm() / before.norm()),
+        "theta_change": float((theta.detach() - before).norm() / before.norm()),
     }
 
 
@@ -130,7 +133,7 @@ def _ratio(moment: Moment) -> Measurement:
     limit = next((limit for limit in RATIO_LIMITS if widest <= limit), RATIO_LIMITS[-1])
     below, above = logratio < -limit, logratio > limit
     bins = np.clip(((logratio + limit) * (BINS / (2 * limit))).astype(np.int64), 0, BINS - 1)
-    shown = (Region.INSIDE, Region.HELD, Region.PULLED_BACK, UNKNOWN_REGION)
+    shown = (Region.INSIDE, Region.HELD, Region.PULLED_BACK, Region.UNHELD, UNKNOWN_REGION)
     counts = [np.bincount(bins[(codes == code) & ~below & ~above], minlength=BINS) for code in shown]
     outside = [[int((below & (codes == code)).sum()), int((above & (codes == code)).sum())] for code in shown]
     arrays = {"ratio_counts": np.array(counts, np.uint32), "ratio_outside": np.array(outside, np.uint32)}

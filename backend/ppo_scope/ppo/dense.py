@@ -1,0 +1,161 @@
+"""Fully connected networks forward and backward in NumPy.
+
+At PPO's usual sizes torch spends most of a minibatch on dispatching small operations; here a network is one operation
+of torch's graph. What torch's own layers give is the same to float tolerance (a test compares them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A nonlinearity, and its derivative in terms of its result."""
+
+    apply: Callable[[Floats], None]
+    """In place."""
+    derivative: Callable[[Floats], Floats]
+
+
+def _tanh(x: Floats) -> None:
+    np.tanh(x, out=x)
+
+
+def _tanh_derivative(y: Floats) -> Floats:
+    slope = np.square(y)
+    return np.subtract(1, slope, out=slope)
+
+
+def _relu(x: Floats) -> None:
+    np.maximum(x, 0, out=x)
+
+
+def _relu_derivative(y: Floats) -> Floats:
+    return (y > 0).astype(np.float32)
+
+
+ACTIVATIONS = {"tanh": Activation(_tanh, _tanh_derivative), "relu": Activation(_relu, _relu_derivative)}
+
+
+@dataclass(frozen=True)
+class Linear:
+    """x·Wᵀ + b, and where its parameters lie in θ."""
+
+    weight: Floats
+    """[outputs, inputs]"""
+    bias: Floats
+    """[outputs]"""
+    weight_part: slice
+    bias_part: slice
+
+    def forward(self, x: Floats) -> Floats:
+        """[B, inputs] → [B, outputs]"""
+        y: Floats = x @ self.weight.T
+        y += self.bias
+        return y
+
+    def backward(self, x: Floats, slope: Floats, gradient: Floats) -> None:
+        """Write this layer's part of dL/dθ, given its input [B, inputs] and dL/dy [B, outputs]."""
+        np.matmul(slope.T, x, out=gradient[self.weight_part].reshape(self.weight.shape))
+        slope.sum(0, out=gradient[self.bias_part])
+
+
+@dataclass(frozen=True)
+class Dense:
+    """The layers of an actor and a critic as NumPy sees them; on the CPU the arrays are the very memory of θ."""
+
+    activation: Activation
+    policy_trunk: list[Linear]
+    policy_head: Linear
+    policy_free: Floats | None
+    """[F], outputs that do not depend on the observation."""
+    free_part: slice
+    value_trunk: list[Linear] | None
+    """None: the critic's head sits on the policy's trunk."""
+    value_head: Linear
+    parameters: int
+    """P, the length of θ."""
+
+    def outputs(self, observations: Floats) -> Floats:
+        """Policy outputs [B, O] of observations [B, D]."""
+        return self._outputs(self._hidden(self.policy_trunk, observations)[-1])
+
+    def __call__(self, theta: Tensor, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """(policy outputs [B, O], V [B]) of observations [B, D], differentiable with respect to θ alone."""
+        found: tuple[Tensor, Tensor] = _Forward.apply(theta, observations, self)  # type: ignore[no-untyped-call]
+        return found
+
+    def _hidden(self, trunk: list[Linear], x: Floats) -> list[Floats]:
+        """The input and what each layer makes of it."""
+        hidden = [x]
+        for layer in trunk:
+            y = layer.forward(hidden[-1])
+            self.activation.apply(y)
+            hidden.append(y)
+        return hidden
+
+    def _outputs(self, hidden: Floats) -> Floats:
+        outputs = self.policy_head.forward(hidden)
+        if self.policy_free is None:
+            return outputs
+        free = np.broadcast_to(self.policy_free, (len(outputs), len(self.policy_free)))
+        return np.concatenate([outputs, free], axis=-1)
+
+    def forward(self, observations: Floats) -> tuple[Floats, Floats, list[Floats], list[Floats]]:
+        """(policy outputs, values, hidden layers of the policy, and of the critic)."""
+        policy = self._hidden(self.policy_trunk, observations)
+        value = policy if self.value_trunk is None else self._hidden(self.value_trunk, observations)
+        return self._outputs(policy[-1]), self.value_head.forward(value[-1])[:, 0], policy, value
+
+    def backward(self, policy: list[Floats], value: list[Floats], d_outputs: Floats, d_values: Floats) -> Floats:
+        """dL/dθ [P] from the hidden layers and dL/d outputs [B, O], dL/dV [B]."""
+        gradient = np.empty(self.parameters, np.float32)
+        if self.policy_free is not None:
+            fixed = len(self.policy_head.bias)
+            d_outputs[:, fixed:].sum(0, out=gradient[self.free_part])
+            d_outputs = d_outputs[:, :fixed]
+        d_values = d_values[:, None]
+        self.policy_head.backward(policy[-1], d_outputs, gradient)
+        self.value_head.backward(value[-1], d_values, gradient)
+        d_policy, d_value = d_outputs @ self.policy_head.weight, d_values @ self.value_head.weight
+        if self.value_trunk is None:
+            self._trunk_backward(self.policy_trunk, policy, d_policy + d_value, gradient)
+        else:
+            self._trunk_backward(self.policy_trunk, policy, d_policy, gradient)
+            self._trunk_backward(self.value_trunk, value, d_value, gradient)
+        return gradient
+
+    def _trunk_backward(self, trunk: list[Linear], hidden: list[Floats], slope: Floats, gradient: Floats) -> None:
+        for index in reversed(range(len(trunk))):
+            slope = slope * self.activation.derivative(hidden[index + 1])
+            trunk[index].backward(hidden[index], slope, gradient)
+            if index:
+                slope = slope @ trunk[index].weight
+
+
+class _Forward(torch.autograd.Function):
+    """The networks as one node of torch's graph, from θ to outputs and values."""
+
+    @staticmethod
+    def forward(ctx: Any, theta: Tensor, observations: Tensor, dense: Dense) -> tuple[Tensor, Tensor]:
+        outputs, values, policy, value = dense.forward(observations.numpy())
+        ctx.dense, ctx.policy, ctx.value = dense, policy, value
+        return torch.from_numpy(outputs), torch.from_numpy(values)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_outputs: Tensor, d_values: Tensor) -> tuple[Tensor, None, None]:
+        with np.errstate(over="ignore", invalid="ignore"):  # noticed, and named, by `finite.check_gradient`
+            gradient = ctx.dense.backward(ctx.policy, ctx.value, d_outputs.numpy(), d_values.numpy())
+        return torch.from_numpy(gradient), None, None

@@ -1,0 +1,219 @@
+"""How a rollout moves the weights: epochs of minibatches, each a loss, a gradient and a step of Adam."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ppo_scope.ppo import finite, losses
+from ppo_scope.ppo.distributions import Distribution
+from ppo_scope.ppo.losses import Scalar
+from ppo_scope.ppo.networks import ActorCritic
+from ppo_scope.ppo.phases import Batch, Minibatch, Phase, PhaseKind, Update
+from ppo_scope.ppo.settings import Settings
+
+ADAM_EPS = 1e-5
+
+
+@dataclass
+class Coefficients:
+    """The live numbers that enter the arithmetic of a step.
+
+    On the CPU they are plain numbers. On another device they are tensors there that change in place, so that neither a
+    kernel nor a captured graph has to be told anew.
+    """
+
+    learning_rate: Scalar
+    clip_range: Scalar
+    value_coef: Scalar
+    entropy_coef: Scalar
+
+    @classmethod
+    def on(cls, device: torch.device, *, as_tensors: bool) -> Coefficients:
+        """Zeros to begin with."""
+        if not as_tensors:
+            return cls(0.0, 0.0, 0.0, 0.0)
+        dtype = torch.float32 if device.type == "mps" else torch.float64  # MPS knows no double precision
+        return cls(*(torch.zeros((), dtype=dtype, device=device) for _ in range(4)))
+
+    def take(self, settings: Settings, learning_rate: float) -> None:
+        """Become what the settings say."""
+        values = {
+            "learning_rate": learning_rate,
+            "clip_range": settings.clip_range,
+            "value_coef": settings.value_coef,
+            "entropy_coef": settings.entropy_coef,
+        }
+        for name, value in values.items():
+            scalar = getattr(self, name)
+            if isinstance(scalar, Tensor):
+                scalar.fill_(value)
+            else:
+                setattr(self, name, value)
+
+
+class Optimisation:
+    """One optimizer over all of θ.
+
+    With `asynchronous`, nothing in an epoch waits for the device (but a `target_kl`, which must be known to act on):
+    a step whose gradient is not finite undoes itself and all that follow, and is reported at the update's end. Without,
+    it is noticed before the step. Both give the same bits.
+    """
+
+    def __init__(
+        self,
+        network: ActorCritic,
+        distribution: Distribution,
+        generator: np.random.Generator,
+        *,
+        asynchronous: bool,
+    ) -> None:
+        self._network = network
+        self._distribution = distribution
+        self._shuffling = generator
+        self._device = network.device
+        self.coefficients = Coefficients.on(network.device, as_tensors=asynchronous)
+        self._optimizer = torch.optim.Adam([network.theta], eps=ADAM_EPS, fused=True)
+        self._parts = network.parts()
+        # Fused Adam leaves everything as it is where this is not 0: what gradient scalers use.
+        self._not_finite = torch.zeros((), device=network.device) if asynchronous else None
+
+    def begin(self, update: Update) -> None:
+        """Take over the settings of an update."""
+        self.coefficients.take(update.settings, update.learning_rate)
+        self._optimizer.param_groups[0]["lr"] = self.coefficients.learning_rate
+        if self._not_finite is not None:
+            self._not_finite.zero_()
+            self._optimizer.found_inf = self._not_finite  # type: ignore[attr-defined]
+
+    def end(self, update: Update) -> None:
+        """Look back on the steps that were not looked at as they were made.
+
+        Raises:
+            NotFiniteError: one of them had a gradient that is not finite.
+        """
+        if self._not_finite is not None:
+            finite.check_update(update.minibatches)
+
+    def epoch(self, update: Update, batch: Batch, epoch: int) -> Iterator[Phase]:
+        """Pass once over the batch, in a new order.
+
+        Raises:
+            NotFiniteError: a gradient is not finite; its step is not made.
+        """
+        start = time.perf_counter()
+        settings = update.settings
+        permutation = self._shuffling.permutation(settings.batch_size)
+        trained_rows = update.rollout.trained.reshape(-1)[permutation].reshape(settings.minibatches, -1)
+        populated = [bool(row.any()) for row in trained_rows]
+        order = self._uploaded(permutation)
+        shuffled = Batch(*(getattr(batch, name)[order] for name in Batch.__dataclass_fields__))
+        samples = order.view(settings.minibatches, -1)
+        trained = shuffled.trained.view_as(samples)
+        advantages = _advantages_used(shuffled, settings).view_as(samples)
+        weights = losses.mean_weights(trained)
+        update.seconds_shuffle += time.perf_counter() - start
+
+        for index in range(settings.minibatches):
+            start = time.perf_counter()
+            part = slice(index * settings.minibatch_size, (index + 1) * settings.minibatch_size)
+            used = samples[index], trained[index], advantages[index]
+            minibatch = self.loss(settings, shuffled, part, used, weights[index], epoch, index + 1)
+            update.minibatches.append(minibatch)
+            update.seconds_forward += time.perf_counter() - start
+            yield Phase(PhaseKind.LOSS, update, epoch, index + 1)
+            if not populated[index]:
+                continue  # nothing but autoreset rows: nothing to learn, and Adam must not coast on its moments
+            if exceeds_target_kl(minibatch, weights[index], settings):
+                update.stopped_by_kl = True
+                return
+
+            start = time.perf_counter()
+            gradient = self._network.gradient(minibatch.loss)
+            minibatch.loss = minibatch.loss.detach()
+            minibatch.gradient_norm = torch.linalg.vector_norm(gradient)
+            if self._not_finite is None:
+                finite.check_gradient(minibatch, gradient, self._parts)
+            update.seconds_backward += time.perf_counter() - start
+            yield Phase(PhaseKind.GRADIENT, update, epoch, index + 1)
+
+            start = time.perf_counter()
+            self._step(gradient, minibatch.gradient_norm, settings.max_grad_norm)
+            update.seconds_step += time.perf_counter() - start
+            yield Phase(PhaseKind.STEP, update, epoch, index + 1)
+
+    def loss(
+        self,
+        settings: Settings,
+        batch: Batch,
+        part: slice,
+        used: tuple[Tensor, Tensor, Tensor],
+        weights: Tensor,
+        epoch: int,
+        index: int,
+    ) -> Minibatch:
+        """L = L_PG + c₁·L_VF − c₂·S on one part of a batch; the result's `loss` still carries its graph."""
+        samples, trained, mb_advantages = used
+        c = self.coefficients
+        outputs, values = self._network(batch.observations[part])
+        log_probs, entropies = self._distribution.evaluate(outputs, batch.actions[part])
+        logratio = log_probs - batch.log_probs[part]
+        ratio = losses.ratio_of(logratio)
+        policy_losses = losses.policy_loss(settings.objective, log_probs, ratio, mb_advantages, c.clip_range)
+        value_losses = losses.value_loss(values, batch.targets[part], batch.values[part], settings.value_clip_range)
+        policy_loss, value_loss, entropy = policy_losses @ weights, value_losses @ weights, entropies @ weights
+        loss = policy_loss + c.value_coef * value_loss - c.entropy_coef * entropy
+        return Minibatch(
+            epoch=epoch,
+            index=index,
+            samples=samples,
+            trained=trained,
+            advantages=mb_advantages,
+            logratio=logratio.detach(),
+            outputs=outputs.detach(),
+            policy_loss=policy_loss.detach(),
+            value_loss=value_loss.detach(),
+            entropy=entropy.detach(),
+            loss=loss,
+        )
+
+    def _uploaded(self, permutation: NDArray[np.int64]) -> Tensor:
+        order = torch.from_numpy(permutation)
+        if self._device.type == "cuda":
+            return order.pin_memory().to(self._device, non_blocking=True)
+        return order.to(self._device)
+
+    def _step(self, gradient: Tensor, norm: Tensor, limit: float | None) -> None:
+        if self._not_finite is not None:
+            torch.maximum(self._not_finite, (~torch.isfinite(norm)).float(), out=self._not_finite)
+        if limit is not None:
+            gradient.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
+        self._network.theta.grad = gradient
+        self._optimizer.step()
+        self._network.theta.grad = None
+
+
+def exceeds_target_kl(minibatch: Minibatch, weights: Tensor, settings: Settings) -> bool:
+    """Whether k3 over the minibatch is above 1.5 × target_kl."""
+    if settings.target_kl is None:
+        return False
+    logratio = minibatch.logratio
+    k3 = (logratio.expm1() - logratio) @ weights
+    return bool(k3 > 1.5 * settings.target_kl)
+
+
+def _advantages_used(shuffled: Batch, settings: Settings) -> Tensor:
+    """Advantages as the loss takes them, in shuffled order [S]."""
+    advantages, trained = shuffled.advantages, shuffled.trained
+    if settings.normalize_advantages == "minibatch":
+        rows = (settings.minibatches, -1)
+        return losses.normalize(advantages.view(rows), trained.view(rows)).view(-1)
+    if settings.normalize_advantages == "batch":
+        return losses.normalize(advantages, trained)
+    return advantages
