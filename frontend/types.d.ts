@@ -248,6 +248,8 @@ export interface PanelContext {
   number(value: number | null | undefined, digits?: number): string;
   /** A setting's symbol ("ε") or label, for marks such as "ε 0.2 → 0.3". */
   symbol(setting: string): string;
+  /** The run goes on by itself: what is drawn now will be replaced in a moment. */
+  readonly running: boolean;
   readonly reducedMotion: boolean;
   /** Asks for another draw with the newest state, although nothing it needs has changed. */
   redraw(): void;

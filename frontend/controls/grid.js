@@ -84,7 +84,9 @@ export function createGrid(root, panels, { store, scheduler, theme, watch }) {
     );
     const visible = () => onScreen.has(section);
     const life = createLife(panel, body, cover, text);
-    const again = scheduler.add({ needs: life.needs, visible, draw: life.draw });
+    // Charts are drawn in another way once the run comes to rest.
+    const needs = panel.plotted ? [...life.needs, /** @type {const} */ ("run")] : life.needs;
+    const again = scheduler.add({ needs, visible, draw: life.draw });
     life.onRedraw(again);
     resized.set(body, () => {
       life.resize();
@@ -178,6 +180,9 @@ export function createGrid(root, panels, { store, scheduler, theme, watch }) {
       symbol: (name) => {
         const setting = state.settings.find((row) => row.name === name);
         return setting?.symbol || setting?.label || name.replaceAll("_", " ");
+      },
+      get running() {
+        return runsFreely(state);
       },
       get reducedMotion() {
         return matchMedia("(prefers-reduced-motion: reduce)").matches;

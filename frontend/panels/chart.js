@@ -1,6 +1,10 @@
-// The one wrapper around Plotly. Two ways to draw, and no third: `Plotly.animate` where only data changed, which
-// costs a few milliseconds, and `Plotly.react` where the frame around the data changed as well (ranges, ticks,
-// size, theme), which costs several times as much and is therefore kept rare by ranges that grow in steps.
+// The one wrapper around Plotly. `Plotly.react` draws the frame around the data (ranges, ticks, size, theme), which is
+// kept rare by ranges that grow in steps. The data are Plotly's as well, by `Plotly.animate`, where somebody can look
+// closely: at rest, and under the pointer or the focus. While a run goes on by itself they are sketched on a canvas
+// inside of the same frame, which leaves the processor to the training.
+
+import { Canvas } from "./canvas.js";
+import { sketch } from "./sketch.js";
 
 /** @import { PanelContext, Theme } from "../types.js" */
 
@@ -29,6 +33,9 @@ export class Chart {
   #zoomed = false; // a reader has chosen the ranges: they stay until they are reset
   #started = false;
   #sized = false;
+  #visited = false; // the pointer or the focus is in it
+  #sketched = false; // the data are on the canvas, and not Plotly's
+  /** @type {Canvas | null} */ #canvas = null;
 
   /**
    * @param {HTMLElement} parent
@@ -43,6 +50,12 @@ export class Chart {
     this.element.setAttribute("role", "group");
     this.element.setAttribute("aria-label", spec.name);
     parent.append(this.element);
+    for (const event of ["pointerenter", "pointerleave", "focusin", "focusout"]) {
+      this.element.addEventListener(event, () => {
+        this.#visited = this.element.matches(":hover, :focus-within");
+        context.redraw();
+      });
+    }
   }
 
   /**
@@ -55,12 +68,17 @@ export class Chart {
   draw(data, frame) {
     const theme = this.context.theme();
     const key = JSON.stringify(frame);
-    const sameFrame = this.#started && this.#sized && theme === this.#theme && key === this.#key;
+    const sketched = this.context.running && !this.#visited;
+    const sameFrame =
+      this.#started && this.#sized && theme === this.#theme && key === this.#key && sketched === this.#sketched;
     this.#data = data;
     this.#frame = frame;
     this.#theme = theme;
     this.#key = key;
-    return sameFrame ? this.#animate() : this.#react();
+    this.#sketched = sketched;
+    if (sameFrame && !sketched) return this.#animate();
+    if (!sameFrame) this.#react();
+    this.#sketch();
   }
 
   /** The element has a new size: the next draw takes it. */
@@ -95,9 +113,16 @@ export class Chart {
     this.#sized = true;
     const theme = /** @type {Theme} */ (this.#theme);
     const layout = { ...this.#layout(theme), width, height };
-    Plotly.react(this.element, this.#traces(theme), layout, this.#config());
-    if (this.#started) return;
+    Plotly.react(this.element, this.#sketched ? this.#empty(theme) : this.#traces(theme), layout, this.#config());
+    if (!this.#started) this.#start();
+    this.#canvas?.fit();
+  }
+
+  #start() {
     this.#started = true;
+    this.#canvas = new Canvas(this.element, "sketch");
+    // Over Plotly's grid, and under its labels.
+    this.element.querySelector(".main-svg")?.after(this.#canvas.element);
     const events = /** @type {any} */ (this.element);
     events.on("plotly_transitioning", () => this.#drawn());
     events.on("plotly_doubleclick", () => this.#reset());
@@ -105,6 +130,19 @@ export class Chart {
       this.#zoomed = true;
       this.spec.zoomed?.();
     });
+  }
+
+  /** Puts the newest data on the canvas, or clears it where they are Plotly's. */
+  #sketch() {
+    if (!this.#canvas) return;
+    const { _fullLayout: axes } = /** @type {any} */ (this.element);
+    sketch(this.#canvas, this.#sketched ? this.#traces(/** @type {Theme} */ (this.#theme)) : [], axes);
+    this.element.dataset.drawnBy = this.#sketched ? "canvas" : "plotly";
+  }
+
+  /** @param {Theme} theme */
+  #empty(theme) {
+    return this.spec.traces(theme).map((trace) => ({ ...trace, x: [], y: [] }));
   }
 
   /** @param {Theme} theme */

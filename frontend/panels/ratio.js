@@ -71,7 +71,7 @@ function mount(body, context) {
       const half = Math.max(seen, 1.25 * Math.log1p(histogram.clipRange ?? 0));
       const across = acrossRange.fit(-half, half, patience);
       const bars = stacked.map((tops, region) => inRatios(outline(tops, -limit, limit), bins[region]));
-      return chart.draw(bars, {
+      return chart.draw([...bars, edges(histogram)], {
         xaxis: { range: across.map((x) => x / Math.LN10), ...ticks(across[1]) },
         ...marks(histogram, across[1], context.theme()),
       });
@@ -120,19 +120,27 @@ function stack({ bins, total }) {
  */
 const inRatios = ({ x, y }, counts) => ({ x: x.map(Math.exp), y: y.map(Math.sqrt), customdata: [0, ...counts, 0] });
 
+/** Where 1 ± ε ends. @param {Histogram} histogram @returns {[number, number]} NaN where nothing is clipped */
+const band = ({ clipRange }) => (clipRange === null ? [NaN, NaN] : [Math.max(0, 1 - clipRange), 1 + clipRange]);
+
+/** The edges of the band, from the bottom to the top. @param {Histogram} histogram */
+function edges(histogram) {
+  const [low, high] = band(histogram);
+  return { x: [low, low, NaN, high, high], y: [0, 1, NaN, 0, 1] };
+}
+
 /**
- * The band 1 ± ε as far as the axis shows it, its edges, and what they are.
+ * The band 1 ± ε as far as the axis shows it, and what its edges are.
  *
  * @param {Histogram} histogram
  * @param {number} limit of the axis, in log r
  * @param {Theme} theme
  */
-function marks({ clipRange, outside }, limit, theme) {
-  const [low, high] = clipRange === null ? [NaN, NaN] : [Math.max(0, 1 - clipRange), 1 + clipRange];
-  const upright = { type: "line", yref: "paper", y0: 0, y1: 1, layer: "above" };
-  const line = { color: theme.clip, width: 1.5, dash: "dash" };
+function marks(histogram, limit, theme) {
+  const { clipRange, outside } = histogram;
+  const [low, high] = band(histogram);
   const [atLow, atHigh] = Math.log(high) > 0.3 * limit ? ["left", "right"] : ["right", "left"]; // where there is room
-  const edges = [
+  const names = [
     { at: low, text: `1−ε<br>${fixed(low, 2)}`, xanchor: atLow },
     { at: high, text: `1+ε<br>${fixed(high, 2)}`, xanchor: atHigh },
   ].filter(({ at }) => Math.abs(Math.log(at)) < limit);
@@ -155,10 +163,9 @@ function marks({ clipRange, outside }, limit, theme) {
         line: { width: 0 },
         visible: clipRange !== null,
       },
-      ...edges.map(({ at }) => ({ ...upright, x0: at, x1: at, line })),
     ],
     annotations: [
-      ...edges.map(({ at, text, xanchor }) => ({ ...label, x: Math.log10(at), y: 1, yanchor: "top", text, xanchor, font: { size: 12, color: theme.clip } })),
+      ...names.map(({ at, text, xanchor }) => ({ ...label, x: Math.log10(at), y: 1, yanchor: "top", text, xanchor, font: { size: 12, color: theme.clip } })),
       ...beyond.map(({ x, xanchor, text }) => ({ ...label, xref: "paper", x, y: 0.6, xanchor, text, font: { size: 12, color: theme.ink } })),
     ],
   };
@@ -197,6 +204,7 @@ function traces(theme) {
     { ...bars, fill: "tonexty", fillpattern: hatched(theme.pulledBack, "\\"), hovertemplate: templates[2] },
     { ...bars, fill: "tonexty", fillcolor: theme.held, hovertemplate: templates[3] },
     { ...bars, fill: "tonexty", fillpattern: hatched(theme.line, "x"), hovertemplate: templates[4] },
+    { mode: "lines", line: { color: theme.clip, width: 1.5, dash: "dash" }, hoverinfo: "skip" },
   ];
 }
 

@@ -109,7 +109,7 @@ function marks({ run, series, changes }, across, context) {
   const text = { showarrow: false, font: { size: 12, color: theme.inkSoft }, bgcolor: fade(theme.panel, 0.7), borderpad: 1 };
   if (threshold !== null) {
     const line = { color: theme.inkSoft, width: 1.5, dash: "dash" };
-    shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: threshold, y1: threshold, line, layer: "above" });
+    shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: threshold, y1: threshold, line, layer: "between" });
     const label = `reward threshold ${number(threshold, 4)}`;
     annotations.push({ ...text, xref: "paper", x: 1, xanchor: "right", y: threshold, yanchor: "top", text: label });
   }
@@ -120,7 +120,7 @@ function marks({ run, series, changes }, across, context) {
     const x = update <= series.first ? 0 : steps[Math.min(update - 1 - series.first, steps.length - 1)];
     if (!Number.isFinite(x)) continue;
     const line = { color: theme.inkSoft, width: 1, dash: "dot" };
-    shapes.push({ type: "line", yref: "paper", y0: 0, y1: 1, x0: x, x1: x, line, layer: "above" });
+    shapes.push({ type: "line", yref: "paper", y0: 0, y1: 1, x0: x, x1: x, line, layer: "between" });
     const width = across[1] - across[0];
     if (x - labelled < LABEL_DISTANCE * width) continue;
     labelled = x;
