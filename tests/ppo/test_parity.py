@@ -69,7 +69,7 @@ def test_loss_terms_and_gradients_equal_stable_baselines3(moment):
     rows = minibatch.samples[minibatch.trained]
     policy_loss, value_loss, entropy_loss, loss = their_loss(policy, update.batch, rows, None)
     theirs = torch.cat([g.reshape(-1) for g in torch.autograd.grad(loss, parameters)])
-    gradient = trainer.network.gradient(minibatch.loss)
+    gradient = minibatch.differentiate()
     order = ("policy_trunk", "value_trunk", "policy_head", "value_head")
     parts = trainer.network.parts().items()
     ours = torch.cat([gradient[part] for start in order for name, part in parts if name.startswith(start)])

@@ -50,13 +50,25 @@ class Sampled(gym.Env):
         return self.observation_space.sample(), float(np.mean(action)), False, self.count == 9, {}
 
 
+def sampled(observation, action):
+    """The id of such an environment."""
+    name = f"ppo_scope_tests/{observation}-{action}-v0"
+    if name not in gym.registry:
+        register(name, entry_point=Sampled, kwargs={"observation": observation, "action": action})
+    return name
+
+
 @pytest.fixture
-def make(monkeypatch):
+def make():
     def _make(observation, action, **settings):
-        name = f"ppo_scope_tests/{observation}-{action}-v0"
-        if name not in gym.registry:
-            register(name, entry_point=Sampled, kwargs={"observation": observation, "action": action})
-        values = {"env": name, "num_envs": 3, "rollout_steps": 20, "minibatches": 2, "learning_rate": 0.003, **settings}
+        values = {
+            "env": sampled(observation, action),
+            "num_envs": 3,
+            "rollout_steps": 20,
+            "minibatches": 2,
+            "learning_rate": 0.003,
+            **settings,
+        }
         return Trainer(Settings.parse(values))
 
     return _make

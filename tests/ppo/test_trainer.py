@@ -96,7 +96,7 @@ def test_one_step_equals_adam_on_separate_parameters_with_the_usual_clipping(mak
     phase = next(p for p in phases if p.kind is PhaseKind.LOSS)
     network = trainer.network
     copies = [p.clone().requires_grad_() for p in network.layers.parameters()]
-    (gradient,) = torch.autograd.grad(phase.update.minibatches[-1].loss, network.theta, retain_graph=True)
+    gradient = phase.update.minibatches[-1].differentiate()
     for copy, part in zip(copies, network.parts().values(), strict=True):
         copy.grad = gradient[part].view_as(copy).clone()
     norm = torch.nn.utils.clip_grad_norm_(copies, 0.5)
@@ -114,7 +114,7 @@ def test_the_networks_in_numpy_are_those_in_torch(make, shared, activation):
     trainer = make(shared_network=shared, activation=activation)
     run(trainer, 1)
     observations = np.random.default_rng(0).normal(size=(16, 4)).astype(np.float32)
-    outputs, values = trainer.network.in_torch(torch.from_numpy(observations))
+    outputs, values = trainer.network(torch.from_numpy(observations))
     found, judged = NumpyInference(trainer.network).judge(observations)
     assert found == pytest.approx(outputs.detach().numpy(), abs=1e-6)
     assert judged == pytest.approx(values.detach().numpy(), abs=1e-6)
@@ -199,10 +199,11 @@ def test_annealing_lowers_the_learning_rate_linearly(make):
 def test_not_finite_is_noticed_before_the_step_and_the_weights_stay(make):
     trainer = make(learning_rate=0.01)
     phases = trainer.phases()
-    phase = next(p for p in phases if p.kind is PhaseKind.LOSS)
+    phase = next(p for p in phases if p.kind is PhaseKind.ADVANTAGES)
     good = trainer.weights_sha256()
-    phase.update.minibatches[-1].loss = phase.update.minibatches[-1].loss * math.inf
-    with pytest.raises(NotFiniteError, match="loss is not finite at epoch 1, minibatch 1"):
+    phase.update.batch.targets[:] = math.inf
+    assert next(phases).kind is PhaseKind.LOSS
+    with pytest.raises(NotFiniteError, match="value_loss is not finite at epoch 1, minibatch 1"):
         next(phases)
     assert trainer.weights_sha256() == good
     assert next(trainer.phases()).kind is PhaseKind.ROLLOUT
@@ -273,9 +274,10 @@ def test_an_abandoned_update_leaves_no_trace(make):
     run(trainer, 2)
     steps, episodes = trainer.steps, list(trainer.episodes)
     phases = trainer.phases()
-    phase = next(p for p in phases if p.kind is PhaseKind.LOSS)
+    phase = next(p for p in phases if p.kind is PhaseKind.ADVANTAGES)
     assert trainer.steps > steps
-    phase.update.minibatches[-1].loss = phase.update.minibatches[-1].loss * math.nan
+    phase.update.batch.targets[:] = math.nan
+    assert next(phases).kind is PhaseKind.LOSS
     with pytest.raises(NotFiniteError):
         next(phases)
     assert (trainer.steps, list(trainer.episodes), trainer.updates) == (steps, episodes, 2)

@@ -7,7 +7,7 @@ randomness of acting, so a run depends on one generator, whatever is watched mea
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +18,8 @@ from torch.nn.functional import softplus
 
 Floats = NDArray[np.float32]
 Actions = NDArray[Any]
+Pullback = Callable[[Floats, Floats], Floats]
+"""From dL/d log π [B] and dL/d entropy [B] to dL/d outputs [B, O]."""
 
 
 class Distribution(Protocol):
@@ -49,6 +51,10 @@ class Distribution(Protocol):
 
     def evaluate(self, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """(log π(a|s) [B], entropy [B]) of outputs [B, O] and actions [B, *action_shape]."""
+        ...
+
+    def differentiable(self, outputs: Floats, actions: Actions) -> tuple[Floats, Floats, Pullback]:
+        """The same two in NumPy, and how a gradient gets back through them."""
         ...
 
     def kl(self, old: Tensor, new: Tensor) -> Tensor:
@@ -84,6 +90,10 @@ class Categorical:
     def evaluate(self, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Both from one log-softmax."""
         return _categorical(outputs, actions)
+
+    def differentiable(self, outputs: Floats, actions: Actions) -> tuple[Floats, Floats, Pullback]:
+        """See `_categorical_in_numpy`."""
+        return _categorical_in_numpy(outputs, actions)
 
     def kl(self, old: Tensor, new: Tensor) -> Tensor:
         """Σ_a π_old(a)·(log π_old(a) − log π_new(a))."""
@@ -124,6 +134,16 @@ class MultiCategorical:
         terms = [_categorical(part, action) for part, action in zip(parts, actions.unbind(-1), strict=True)]
         return _total([log_prob for log_prob, _ in terms]), _total([entropy for _, entropy in terms])
 
+    def differentiable(self, outputs: Floats, actions: Actions) -> tuple[Floats, Floats, Pullback]:
+        """Sums over the choices; the gradient reaches each by itself."""
+        parts = np.split(outputs, self._edges, axis=-1)
+        log_probs, entropies, pullbacks = zip(*map(_categorical_in_numpy, parts, actions.T), strict=True)
+
+        def pullback(d_log_probs: Floats, d_entropies: Floats) -> Floats:
+            return np.concatenate([back(d_log_probs, d_entropies) for back in pullbacks], axis=-1)
+
+        return np.sum(log_probs, axis=0), np.sum(entropies, axis=0), pullback
+
     def kl(self, old: Tensor, new: Tensor) -> Tensor:
         """Sum over the choices."""
         pairs = zip(torch.split(old, self._counts, dim=-1), torch.split(new, self._counts, dim=-1), strict=True)
@@ -160,6 +180,18 @@ class Bernoulli:
         log_prob = actions * outputs - softplus(outputs)
         entropy = softplus(outputs) - outputs * torch.sigmoid(outputs)
         return log_prob.sum(-1), entropy.sum(-1)
+
+    def differentiable(self, outputs: Floats, actions: Actions) -> tuple[Floats, Floats, Pullback]:
+        """d log π/dz = a − p and dH/dz = −z·p·(1 − p), with p = σ(z)."""
+        on = 0.5 * (1 + np.tanh(0.5 * outputs))  # σ without overflow
+        surprise = np.logaddexp(np.float32(0), outputs)
+        taken = actions.astype(np.float32)
+
+        def pullback(d_log_probs: Floats, d_entropies: Floats) -> Floats:
+            slopes: Floats = d_log_probs[:, None] * (taken - on) - d_entropies[:, None] * (outputs * on * (1 - on))
+            return slopes
+
+        return (taken * outputs - surprise).sum(-1), (surprise - outputs * on).sum(-1), pullback
 
     def kl(self, old: Tensor, new: Tensor) -> Tensor:
         """Σ p·(z_old − z_new) − softplus(z_old) + softplus(z_new)."""
@@ -203,6 +235,20 @@ class DiagonalGaussian:
         entropy = log_std + 0.5 * math.log(2 * math.pi * math.e)
         return log_prob.sum(-1), entropy.sum(-1)
 
+    def differentiable(self, outputs: Floats, actions: Actions) -> tuple[Floats, Floats, Pullback]:
+        """With x = (a − μ)/σ: d log π/dμ = x/σ, d log π/d log σ = x² − 1, dH/d log σ = 1."""
+        mean, log_std = np.split(outputs, 2, axis=-1)
+        precision = np.exp(-log_std)
+        x = (actions - mean) * precision
+        log_probs = (-0.5 * np.square(x) - log_std - np.float32(0.5 * math.log(2 * math.pi))).sum(-1)
+        entropies = (log_std + np.float32(0.5 * math.log(2 * math.pi * math.e))).sum(-1)
+
+        def pullback(d_log_probs: Floats, d_entropies: Floats) -> Floats:
+            d_log_std = d_log_probs[:, None] * (np.square(x) - 1) + d_entropies[:, None]
+            return np.concatenate([d_log_probs[:, None] * (x * precision), d_log_std], axis=-1)
+
+        return log_probs, entropies, pullback
+
     def kl(self, old: Tensor, new: Tensor) -> Tensor:
         """log(σ_new/σ_old) + (σ_old² + (μ_old − μ_new)²)/(2σ_new²) − ½, summed over the dimensions."""
         (mean, log_std), (new_mean, new_log_std) = old.chunk(2, dim=-1), new.chunk(2, dim=-1)
@@ -219,6 +265,24 @@ def _categorical(logits: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
     log_probs = torch.log_softmax(logits, dim=-1)
     entropy = -(log_probs.exp() * log_probs).sum(-1)
     return log_probs.gather(-1, actions.unsqueeze(-1)).squeeze(-1), entropy
+
+
+def _categorical_in_numpy(logits: Floats, actions: Actions) -> tuple[Floats, Floats, Pullback]:
+    """d log π(a)/dz = 1_a − p and dH/dz = −p·(log p + H), with p = softmax(z)."""
+    rows = np.arange(len(logits))
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    p = np.exp(shifted)
+    total = p.sum(axis=-1, keepdims=True)
+    p /= total
+    log_p = shifted - np.log(total)
+    entropy = -np.einsum("ij,ij->i", p, log_p)
+
+    def pullback(d_log_probs: Floats, d_entropies: Floats) -> Floats:
+        slopes: Floats = -p * (d_log_probs[:, None] + d_entropies[:, None] * (log_p + entropy[:, None]))
+        slopes[rows, actions] += d_log_probs
+        return slopes
+
+    return log_p[rows, actions], entropy, pullback
 
 
 def _categorical_kl(old: Tensor, new: Tensor) -> Tensor:

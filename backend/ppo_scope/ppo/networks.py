@@ -75,12 +75,6 @@ class ActorCritic:
 
     def __call__(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """(policy outputs [B, O], values [B]) of normalised observations [B, …], differentiable with respect to θ."""
-        if self.in_numpy is not None:
-            return self.in_numpy(self.theta, observations)
-        return self.in_torch(observations)
-
-    def in_torch(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        """The same, through torch's layers."""
         found: tuple[Tensor, Tensor] = functional_call(self.layers, self._parts(self.theta), (observations,))
         return found
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppo_scope.ppo import finite, losses
+from ppo_scope.ppo import by_hand, finite, losses
 from ppo_scope.ppo.distributions import Distribution
 from ppo_scope.ppo.losses import Scalar
 from ppo_scope.ppo.networks import ActorCritic
@@ -111,7 +111,7 @@ class Optimisation:
         settings = update.settings
         permutation = self._shuffling.permutation(settings.batch_size)
         trained_rows = update.rollout.trained.reshape(-1)[permutation].reshape(settings.minibatches, -1)
-        populated = [bool(row.any()) for row in trained_rows]
+        populated: list[bool] = np.any(trained_rows, axis=1).tolist()
         order = self._uploaded(permutation)
         shuffled = Batch(*(getattr(batch, name)[order] for name in Batch.__dataclass_fields__))
         samples = order.view(settings.minibatches, -1)
@@ -129,14 +129,15 @@ class Optimisation:
             update.seconds_forward += time.perf_counter() - start
             yield Phase(PhaseKind.LOSS, update, epoch, index + 1)
             if not populated[index]:
+                minibatch.differentiate = taken
                 continue  # nothing but autoreset rows: nothing to learn, and Adam must not coast on its moments
             if exceeds_target_kl(minibatch, weights[index], settings):
                 update.stopped_by_kl = True
                 return
 
             start = time.perf_counter()
-            gradient = self._network.gradient(minibatch.loss)
-            minibatch.loss = minibatch.loss.detach()
+            gradient = minibatch.differentiate()
+            minibatch.differentiate = taken
             minibatch.gradient_norm = torch.linalg.vector_norm(gradient)
             if self._not_finite is None:
                 finite.check_gradient(minibatch, gradient, self._parts)
@@ -158,9 +159,11 @@ class Optimisation:
         epoch: int,
         index: int,
     ) -> Minibatch:
-        """L = L_PG + c₁·L_VF − c₂·S on one part of a batch; the result's `loss` still carries its graph."""
+        """L = L_PG + c₁·L_VF − c₂·S on one part of a batch, yet to be differentiated."""
         samples, trained, mb_advantages = used
         c = self.coefficients
+        if self._network.in_numpy is not None:
+            return self._loss_by_hand(settings, batch, part, used, weights, epoch, index)
         outputs, values = self._network(batch.observations[part])
         log_probs, entropies = self._distribution.evaluate(outputs, batch.actions[part])
         logratio = log_probs - batch.log_probs[part]
@@ -180,7 +183,61 @@ class Optimisation:
             policy_loss=policy_loss.detach(),
             value_loss=value_loss.detach(),
             entropy=entropy.detach(),
+            loss=loss.detach(),
+            differentiate=lambda: self._network.gradient(loss),
+        )
+
+    def _loss_by_hand(
+        self,
+        settings: Settings,
+        batch: Batch,
+        part: slice,
+        used: tuple[Tensor, Tensor, Tensor],
+        weights: Tensor,
+        epoch: int,
+        index: int,
+    ) -> Minibatch:
+        """The same without torch."""
+        samples, trained, mb_advantages = used
+        dense, c = self._network.in_numpy, self.coefficients
+        assert dense is not None
+        known = by_hand.Samples(
+            observations=batch.observations[part].numpy(),
+            actions=batch.actions[part].numpy(),
+            log_probs=batch.log_probs[part].numpy(),
+            values=batch.values[part].numpy(),
+            advantages=mb_advantages.numpy(),
+            targets=batch.targets[part].numpy(),
+            weights=weights.numpy(),
+        )
+        rule = by_hand.Rule(
+            objective=settings.objective,
+            clip_range=float(c.clip_range),
+            value_coef=float(c.value_coef),
+            entropy_coef=float(c.entropy_coef),
+            value_clip_range=settings.value_clip_range,
+        )
+        with np.errstate(over="ignore", invalid="ignore"):  # noticed, and named, by `finite.check_gradient`
+            terms = by_hand.forward(dense, self._distribution, known, rule)
+
+        def differentiate() -> Tensor:
+            with np.errstate(over="ignore", invalid="ignore"):
+                return torch.from_numpy(by_hand.backward(dense, terms))
+
+        policy_loss, value_loss, entropy, loss = torch.from_numpy(terms.scalars).unbind()
+        return Minibatch(
+            epoch=epoch,
+            index=index,
+            samples=samples,
+            trained=trained,
+            advantages=mb_advantages,
+            logratio=torch.from_numpy(terms.logratio),
+            outputs=torch.from_numpy(terms.outputs),
+            policy_loss=policy_loss,
+            value_loss=value_loss,
+            entropy=entropy,
             loss=loss,
+            differentiate=differentiate,
         )
 
     def _uploaded(self, permutation: NDArray[np.int64]) -> Tensor:
@@ -197,6 +254,15 @@ class Optimisation:
         self._network.theta.grad = gradient
         self._optimizer.step()
         self._network.theta.grad = None
+
+
+def taken() -> Tensor:
+    """In place of a gradient that has been taken, so that what it was made from need not be kept.
+
+    Raises:
+        RuntimeError: always.
+    """
+    raise RuntimeError("the gradient of this minibatch has been taken already")
 
 
 def exceeds_target_kl(minibatch: Minibatch, weights: Tensor, settings: Settings) -> bool:

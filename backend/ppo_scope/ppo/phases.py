@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -81,6 +82,8 @@ class Minibatch:
     """[], S"""
     loss: Tensor
     """[], L"""
+    differentiate: Callable[[], Tensor]
+    """dL/dθ [P]; can be asked for until the gradient phase, which takes it."""
     gradient_norm: Tensor | None = None
     """[], before clipping; None until the gradient phase, and where target_kl stopped the update."""
 

@@ -1,0 +1,97 @@
+"""The gradient derived by hand against the one that torch finds, and whole runs by either."""
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+
+from ppo_scope.ppo.phases import PhaseKind
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.trainer import Trainer
+from tests.ppo.test_spaces import ACTIONS, sampled
+
+OBJECTIVES = ("reinforce", "actor_critic", "unclipped", "clip")
+
+
+@pytest.fixture
+def make():
+    def _make(action, **settings):
+        given = {"num_envs": 4, "rollout_steps": 32, "minibatches": 2, "learning_rate": 0.02, "value_coef": 0.7}
+        return Trainer(Settings.parse({"env": sampled("box", action), **given, "entropy_coef": 0.05, **settings}))
+
+    return _make
+
+
+def late_minibatch(trainer):
+    """(its settings, its batch as shuffled, its place, the rest) of a loss that is taken where ratios have left 1."""
+    optimisation, calls = trainer.optimisation, []
+    original = optimisation.loss
+    optimisation.loss = lambda *given: calls.append(given) or original(*given)
+    for phase in trainer.phases():
+        if phase.kind is PhaseKind.LOSS and (phase.epoch, phase.minibatch) == (4, 1):
+            return calls[-1], phase.update.minibatches[-1]
+    raise AssertionError
+
+
+@pytest.mark.parametrize("shared_network", [False, True])
+@pytest.mark.parametrize("value_clip_range", [None, 0.05])
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("action", ACTIONS)
+def test_by_hand_and_by_torch_agree(make, action, objective, value_clip_range, shared_network):
+    trainer = make(action, objective=objective, value_clip_range=value_clip_range, shared_network=shared_network)
+    given, ours = late_minibatch(trainer)
+    assert ours.logratio.abs().max() > 0.05, "the ratios must have moved for this to mean anything"
+    gradient = ours.differentiate()
+    trainer.network.in_numpy = None
+    theirs = trainer.optimisation.loss(*given)
+    for name in ("policy_loss", "value_loss", "entropy", "loss"):
+        assert getattr(ours, name).item() == pytest.approx(getattr(theirs, name).item(), rel=1e-5, abs=1e-6), name
+    assert torch.allclose(ours.logratio, theirs.logratio, atol=2e-6)
+    expected = theirs.differentiate()
+    assert (gradient - expected).norm() <= 2e-6 * expected.norm()
+    trainer.close()
+
+
+@pytest.mark.parametrize("normalize_observations", [False, True])
+def test_a_run_by_torch_is_the_same_run(normalize_observations):
+    """The way of a GPU, walked on the CPU: torch's layers, autograd, tensors for coefficients, no waiting."""
+
+    def run(asynchronous):
+        settings = {"num_envs": 4, "rollout_steps": 32, "normalize_observations": normalize_observations}
+        trainer = Trainer(Settings.parse(settings), asynchronous=asynchronous)
+        if asynchronous:
+            trainer.network.in_numpy = None
+        for phase in trainer.phases():
+            if phase.kind is PhaseKind.UPDATE and phase.update.index == 2:
+                trainer.change("clip_range", 0.1)
+                trainer.change("learning_rate", 0.001)
+            if phase.kind is PhaseKind.UPDATE and phase.update.index == 4:
+                trainer.close()
+                return trainer.network.theta.detach()
+        raise AssertionError
+
+    assert torch.allclose(run(False), run(True), atol=1e-5)
+
+
+def test_extreme_ratios_stay_finite(make):
+    trainer = make("discrete")
+    given, _ = late_minibatch(trainer)
+    batch = given[1]
+    batch.log_probs[:] = torch.from_numpy(np.random.default_rng(0).choice([-1e4, 0, 1e4], len(batch.log_probs)))
+    minibatch = trainer.optimisation.loss(*given)
+    assert torch.isfinite(minibatch.loss)
+    assert torch.isfinite(minibatch.differentiate()).all()
+    trainer.close()
+
+
+def test_a_gradient_is_taken_once(make):
+    trainer = make("discrete")
+    phase = next(p for p in trainer.phases() if p.kind is PhaseKind.GRADIENT)
+    with pytest.raises(RuntimeError, match="taken already"):
+        phase.update.minibatches[0].differentiate()
+    trainer.close()
+
+
+def test_the_spaces_of_these_tests_are_all_that_are_promised():
+    promised = {spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box}
+    assert {type(space) for space in ACTIONS.values()} == promised
