@@ -10,6 +10,7 @@ from typing import Any
 
 from websockets.sync.client import connect
 
+from ppo_scope.probes.frame import PROTOCOL
 from tests.live import LiveServer
 
 REST_SECONDS = 600
