@@ -1,4 +1,4 @@
-// The formula: L = L_PG + c₁·L_VF − c₂·S and the clipped objective, each symbol with its live number beneath.
+// The formula: L = L_PG + c₁·L_VF − c₂·S and the objective in use, each symbol with its live number beneath.
 
 import { fixed, NONE, number, settingText, term as termText } from "../state/format.js";
 import { h, m, setAttribute, setText } from "./dom.js";
@@ -89,6 +89,52 @@ export function createFormula(root, visit) {
 
   const clipRange = { setting: "clip_range", width: 4 };
   const check = h("p", { class: "badge", title: "Before the first step π_θ is π_old, so every ratio must be 1: the best single test of a PPO implementation" });
+  const r = () => term("ratio", "probability ratio π_θ / π_old, smallest … largest", ratio(), span("ratio_min", "ratio_max", 2), { width: 9 });
+  const advantages = () => term("advantage", "advantage; σ is its standard deviation before normalisation", advantage(), deviation, { width: 7 });
+  const logProbability = () => [operator("log"), operator("π", "θ"), sign("(a|s)·")];
+
+  /** @param {string} words @param {...Node} factors of the mean */
+  const objective = (words, ...factors) =>
+    h(
+      "div",
+      { class: "equation", role: "group", "aria-label": words },
+      term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss")),
+      sign("="),
+      operator("mean", "t"),
+      ...factors,
+    );
+
+  /** What the setting `objective` chooses from. @type {Record<string, HTMLElement>} */
+  const objectives = {
+    clip: objective(
+      "The clipped objective: L_PG = mean of max(−r·Â, −clip(r, 1−ε, 1+ε)·Â)",
+      operator("max"),
+      sign("("),
+      sign("−"),
+      r(),
+      advantages(),
+      sign(", −"),
+      operator("clip"),
+      sign("("),
+      term("ratio", "probability ratio π_θ / π_old, mean over the samples", ratio(), scalar("ratio_mean", 3), { width: 5 }),
+      sign(","),
+      term("clip", "lower edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "−"), m("mi", {}, "ε")), clipEdge(-1), clipRange),
+      sign(","),
+      term("clip", "upper edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "+"), m("mi", {}, "ε")), clipEdge(1), clipRange),
+      sign(")"),
+      term("advantage", "advantage", advantage(), () => "", { width: 1 }),
+      sign(")"),
+    ),
+    unclipped: objective("The objective without a clip: L_PG = mean of −r·Â", sign("−"), r(), advantages()),
+    actor_critic: objective("The objective of actor-critic: L_PG = mean of −log π(a|s)·Â", sign("−"), ...logProbability(), advantages()),
+    reinforce: objective(
+      "The objective of REINFORCE: L_PG = mean of −log π(a|s)·G",
+      sign("−"),
+      ...logProbability(),
+      term("advantage", "discounted return to go; σ is its standard deviation before normalisation", sub("G", "t"), deviation, { width: 7 }),
+    ),
+  };
+
   root.append(
     h(
       "div",
@@ -105,35 +151,15 @@ export function createFormula(root, visit) {
       sign("·"),
       term("entropy", "mean entropy of the policy", m("mi", {}, "S"), lossTerm("entropy")),
     ),
-    h(
-      "div",
-      { class: "equation", role: "group", "aria-label": "The clipped objective: L_PG = mean of max(−r·Â, −clip(r, 1−ε, 1+ε)·Â)" },
-      term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss")),
-      sign("="),
-      operator("mean", "t"),
-      operator("max"),
-      sign("("),
-      sign("−"),
-      term("ratio", "probability ratio π_θ / π_old, smallest … largest", ratio(), span("ratio_min", "ratio_max", 2), { width: 9 }),
-      term("advantage", "advantage; σ is its standard deviation before normalisation", advantage(), deviation, { width: 7 }),
-      sign(", −"),
-      operator("clip"),
-      sign("("),
-      term("ratio", "probability ratio π_θ / π_old, mean over the samples", ratio(), scalar("ratio_mean", 3), { width: 5 }),
-      sign(","),
-      term("clip", "lower edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "−"), m("mi", {}, "ε")), clipEdge(-1), clipRange),
-      sign(","),
-      term("clip", "upper edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "+"), m("mi", {}, "ε")), clipEdge(1), clipRange),
-      sign(")"),
-      term("advantage", "advantage", advantage(), () => "", { width: 1 }),
-      sign(")"),
-    ),
+    ...Object.values(objectives),
     check,
   );
 
   /** @param {State} state */
   function draw(state) {
-    for (const { output, live } of cells) setText(output, live(state));
+    const chosen = inUse(state, "objective") ?? "clip";
+    for (const [name, element] of Object.entries(objectives)) element.hidden = name !== chosen;
+    for (const { element, output, live } of cells) if (!element.parentElement?.hidden) setText(output, live(state));
     const text = badge(state);
     setText(check, text);
     setAttribute(check, "data-verdict", text[0] === "✓" ? "good" : text[0] === "✗" ? "bad" : "open");

@@ -22,9 +22,11 @@ const SENTENCES = {
   rollout: ({ environments, steps, resets }) =>
     `${capital(batch(environments, steps))} collected under π_old.${resets ? ` ${count(resets)} of them only reset an environment and are not trained on.` : ""}`,
   advantages: ({ set }) =>
-    `For every transition, backwards in time: δ = R + γ·V(s′) − V(s), Â = δ + γλ·Â′, with γ = ${set("discount")} and λ = ${set("gae_lambda")}; V_targ = Â + V_old.`,
+    set("objective") === "reinforce"
+      ? `For every transition, backwards in time: G = R + γ·G′ up to the episode's end or the rollout's edge, with γ = ${set("discount")}. The critic is trained, towards V_targ = Â + V_old, but not asked.`
+      : `For every transition, backwards in time: δ = R + γ·V(s′) − V(s), Â = δ + γλ·Â′, with γ = ${set("discount")} and λ = ${set("gae_lambda")}; V_targ = Â + V_old.`,
   loss: ({ value, set }) =>
-    `L = L_PG + c₁·L_VF − c₂·S = ${term(value("policy_loss"))} + ${set("value_coef")} · ${term(value("value_loss"))} − ${set("entropy_coef")} · ${term(value("entropy"))} = ${term(value("loss"))}. ${heldBack(value("held_fraction"))}`,
+    `L = L_PG + c₁·L_VF − c₂·S = ${term(value("policy_loss"))} + ${set("value_coef")} · ${term(value("value_loss"))} − ${set("entropy_coef")} · ${term(value("entropy"))} = ${term(value("loss"))}. ${heldBack(value("held_fraction"), set("objective"))}`,
   gradient: ({ value, set }) => `‖∇L‖ = ${fixed(value("gradient_norm"), 3)}${clipped(value("gradient_clip_factor"), set("max_grad_norm"))}.`,
   step: ({ header, set, value }) =>
     `Adam moves the weights θ with α = ${learningRate(value("learning_rate"), set("learning_rate"))}. ${
@@ -98,9 +100,9 @@ const learningRate = (used, set) => (typeof used === "number" ? settingText(used
 /** @param {number} n */
 const times = (n) => (n === 1 ? "once" : n === 2 ? "twice" : `${n} times`);
 
-/** @param {number | null | undefined} fraction */
-const heldBack = (fraction) =>
-  fraction === null || fraction === undefined ? "" : `The clip holds ${percent(fraction)} of the samples.`;
+/** @param {number | null | undefined} fraction @param {string} objective */
+const heldBack = (fraction, objective) =>
+  objective !== "clip" ? "There is no clip: nothing is held." : typeof fraction === "number" ? `The clip holds ${percent(fraction)} of the samples.` : "";
 
 /**
  * @param {number | null | undefined} factor

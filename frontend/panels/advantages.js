@@ -7,7 +7,7 @@ import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { outline, reach, thin } from "./curves.js";
 import { SteadyRange, extent, roundUp } from "./ranges.js";
-import { holds, matrix, scalar, scopeInWords } from "./snapshot.js";
+import { credit, holds, matrix, scalar, scopeInWords } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
 /** @import { Range } from "./ranges.js" */
@@ -77,7 +77,7 @@ function mount(body, context) {
         yaxis3: { domain: values, range: ranges.values.fit(...spanning(time.value, time.target), patience) },
         yaxis4: { domain: rewards, range: ranges.rewards.fit(...spanning(time.advantage, time.reward), patience) },
         yaxis5: { domain: [0, values[1]] },
-        annotations: labels(values[1], rewards[1], context.theme()),
+        annotations: labels(credit(snapshot), values[1], rewards[1], context.theme()),
       });
     },
     resize() {
@@ -207,14 +207,21 @@ function layout(theme) {
   };
 }
 
-/** What is drawn where. @param {number} values top of that part @param {number} rewards @param {Theme} theme */
-function labels(values, rewards, theme) {
+/**
+ * What is drawn where.
+ *
+ * @param {string} symbol of the advantages, or of what takes their place
+ * @param {number} values top of that part
+ * @param {number} rewards
+ * @param {Theme} theme
+ */
+function labels(symbol, values, rewards, theme) {
   const label = { showarrow: false, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", bgcolor: theme.panel, borderpad: 0 };
   return [
-    { ...label, x: 0, y: 1, text: "Â raw" },
-    { ...label, x: 0.53, y: 1, text: "Â as used in the loss" },
+    { ...label, x: 0, y: 1, text: `${symbol} raw` },
+    { ...label, x: 0.53, y: 1, text: `${symbol} as used in the loss` },
     { ...label, x: 0, y: values, text: coloured("V (line), V<sub>targ</sub> (dots)", theme.value) },
-    { ...label, x: 0, y: rewards, text: `${coloured("Â raw (area)", theme.advantage)}, reward R (line)` },
+    { ...label, x: 0, y: rewards, text: `${coloured(`${symbol} raw (area)`, theme.advantage)}, reward R (line)` },
   ];
 }
 

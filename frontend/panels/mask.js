@@ -7,7 +7,7 @@ import { arrange } from "./mask-layout.js";
 import { paintMask } from "./mask-paint.js";
 import { readout } from "./readout.js";
 import { REGIONS, regionOf } from "./regions.js";
-import { holds, matrix, scopeInWords } from "./snapshot.js";
+import { hasClip, holds, matrix, scopeInWords } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot } from "../types.js" */
 /** @import { Layout } from "./mask-layout.js" */
@@ -41,6 +41,7 @@ function mount(body, context) {
   const write = readout(body, [
     { label: "inside", swatch: "swatch-inside", room: 4, title: "|r − 1| ≤ ε: the policy gradient flows" },
     { label: "held", swatch: "swatch-held", room: 4, title: "The clip has set the policy gradient to zero" },
+    { label: "not held", swatch: "swatch-unheld", room: 4, title: "A clip would hold it; this objective has none" },
     { label: "pulled back", swatch: "swatch-pulledBack", room: 3, title: "Outside of 1 ± ε, but the gradient flows at full size" },
     { label: "not trained", swatch: "swatch-notTrained", room: 3, title: "No transition: the environment was being reset" },
     { label: "terminated", swatch: "swatch-terminated", room: 3, title: "Episodes that ended by themselves" },
@@ -65,7 +66,9 @@ function mount(body, context) {
     if (!sized) return;
     layout = arrange(canvas, region.rows, region.columns, environments ?? region.rows);
     const painted = paintMask(canvas, layout, snapshot, context.theme(), cursor);
-    write(["inside", "held", "pulledBack", "notTrained", "terminated", "truncated"].map((key) => count(painted[key])));
+    const absent = hasClip(snapshot) ? "unheld" : "held";
+    const keys = ["inside", "held", "unheld", "pulledBack", "notTrained", "terminated", "truncated"];
+    write(keys.map((key) => (key === absent ? null : count(painted[key]))));
     for (const [key, value] of Object.entries(painted)) element.dataset[key] = String(value);
     element.dataset.update = String(snapshot.header.update);
     element.dataset.minibatch = String(snapshot.header.minibatch);

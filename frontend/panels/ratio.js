@@ -8,7 +8,7 @@ import { outline, reach } from "./curves.js";
 import { SteadyRange } from "./ranges.js";
 import { readout } from "./readout.js";
 import { STACKED } from "./regions.js";
-import { holds, scalar, scopeInWords, setting } from "./snapshot.js";
+import { hasClip, holds, scalar, scopeInWords, setting } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
 
@@ -40,6 +40,7 @@ function mount(body, context) {
   const write = readout(body, [
     { label: "inside", swatch: "swatch-inside", title: "Share of the samples drawn with |r − 1| ≤ ε" },
     { label: "held", swatch: "swatch-held", room: 5, title: "Share whose policy gradient the clip has set to zero" },
+    { label: "not held", swatch: "swatch-unheld", room: 5, title: "Share that a clip would hold; this objective has none" },
     { label: "pulled back", swatch: "swatch-pulledBack", room: 5, title: "Share outside of 1 ± ε whose gradient flows" },
     { label: "clip fraction", room: 5, title: "Share with |r − 1| > ε, whatever becomes of its gradient" },
     { label: "r", room: 12, title: "Smallest and largest r; clipping does not bound it" },
@@ -59,7 +60,8 @@ function mount(body, context) {
       const [inside, held, pulledBack, unheld, unused] = histogram.totals;
       const [low, high] = histogram.extremes;
       const span = low === null ? NONE : `${fixed(low, 2)} to ${fixed(high, 2)}`;
-      write([share(inside), share(held), share(pulledBack), share(held + pulledBack + unheld + unused), span, scopeInWords(snapshot)]);
+      const ofTheClip = hasClip(snapshot) ? [share(held), null] : [null, share(unheld)];
+      write([share(inside), ...ofTheClip, share(pulledBack), share(held + pulledBack + unheld + unused), span, scopeInWords(snapshot)]);
       const { dataset } = chart.element;
       dataset.clipRange = String(histogram.clipRange);
       dataset.update = String(snapshot.header.update);
@@ -172,10 +174,10 @@ function marks(histogram, limit, theme) {
 }
 
 const LADDER = [0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.25, 1.4, 1.6, 2, 3, 5, 10, 20, 100, 1000];
-const TICK_DISTANCE = 0.2; // of the half range
+const TICK_DISTANCE = 0.25; // of the half range
 const SHARES = [0.01, 0.05, 0.2, 0.5, 1];
 
-/** Round values of r, at least a fifth of the half axis apart. @param {number} limit in log r */
+/** Round values of r, at least a quarter of the half axis apart. @param {number} limit in log r */
 function ticks(limit) {
   /** @type {number[]} */
   const chosen = [1];
@@ -212,7 +214,7 @@ function traces(theme) {
 function layout(_theme) {
   return {
     margin: { l: 52, r: 14, t: 10, b: 42 },
-    xaxis: { title: axisTitle("ratio r = π<sub>θ</sub>/π<sub>old</sub>, log scale"), type: "log", unifiedhovertitle: { text: "r ≈ %{x:.3f}" } },
+    xaxis: { title: axisTitle("ratio r = π<sub>θ</sub>/π<sub>old</sub>, log scale"), type: "log", tickangle: 0, unifiedhovertitle: { text: "r ≈ %{x:.3f}" } },
     yaxis: { title: axisTitle("share, √ scale"), range: [0, 1], tickvals: SHARES.map(Math.sqrt), ticktext: SHARES.map((share) => `${100 * share}%`) },
   };
 }
@@ -220,9 +222,10 @@ function layout(_theme) {
 /** @param {Snapshot} snapshot */
 function inWords(snapshot) {
   const { totals, total, extremes, clipRange } = read(snapshot);
-  const [inside, held, pulledBack] = totals.map((n) => percent(total ? n / total : null));
+  const [inside, held, pulledBack, unheld] = totals.map((n) => percent(total ? n / total : null));
+  const ofTheClip = hasClip(snapshot) ? `held: ${held}` : `not held, for there is no clip: ${unheld}`;
   return (
     `Ratio of ${count(total)} samples (${scopeInWords(snapshot)}): from ${fixed(extremes[0], 2)} to ` +
-    `${fixed(extremes[1], 2)}. Inside 1 ± ${fixed(clipRange, 2)}: ${inside}, held: ${held}, pulled back: ${pulledBack}.`
+    `${fixed(extremes[1], 2)}. Inside 1 ± ${fixed(clipRange, 2)}: ${inside}, ${ofTheClip}, pulled back: ${pulledBack}.`
   );
 }

@@ -13,7 +13,7 @@ import { h, prose, setText } from "../controls/dom.js";
 /**
  * @param {HTMLElement} parent
  * @param {Item[]} items
- * @returns {(values: string[]) => void} writes the numbers, in the order of the items
+ * @returns {(values: (string | null)[]) => void} writes the numbers, in the order of the items; null: it has no place here
  */
 export function readout(parent, items) {
   const numbers = items.map(({ room = 6 }) => h("dd", { style: `min-width: ${room}ch` }));
@@ -22,5 +22,9 @@ export function readout(parent, items) {
     return h("div", { title }, h("dt", {}, sample, ...prose(label)), numbers[index]);
   });
   parent.append(h("dl", { class: "readout" }, ...pairs));
-  return (values) => values.forEach((value, index) => setText(numbers[index], value));
+  return (values) =>
+    values.forEach((value, index) => {
+      pairs[index].hidden = value === null;
+      setText(numbers[index], value ?? "");
+    });
 }

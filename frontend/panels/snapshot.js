@@ -22,6 +22,12 @@ export function setting(snapshot, name) {
   return typeof value === "number" ? value : null;
 }
 
+/** @param {Snapshot} snapshot whether the update on show was made with an objective that holds samples */
+export const hasClip = (snapshot) => (snapshot.header.settings.objective ?? "clip") === "clip";
+
+/** What weighs the samples of a snapshot in the policy loss. @param {Snapshot} snapshot */
+export const credit = (snapshot) => (snapshot.header.settings.objective === "reinforce" ? "G" : "Â");
+
 /**
  * true where the newest snapshot holds an array, or what to wait for.
  *
