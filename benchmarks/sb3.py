@@ -16,16 +16,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--env", default="CartPole-v1")
+    parser.add_argument("--envs", type=int, default=ENVS)
     parser.add_argument("--threads", type=int, help="torch's threads (default: what torch chooses)")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
     model = PPO(
         "MlpPolicy",
-        make_vec_env("CartPole-v1", ENVS),
+        make_vec_env(options.env, options.envs),
         n_steps=STEPS,
         n_epochs=EPOCHS,
-        batch_size=ENVS * STEPS // MINIBATCHES,
+        batch_size=options.envs * STEPS // MINIBATCHES,
         policy_kwargs={"net_arch": list(HIDDEN), "activation_fn": torch.nn.Tanh},
         seed=options.seed,
         device="cpu",

@@ -15,6 +15,8 @@ from ppo_scope.ppo.settings import Settings, table
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+SECONDS = ("environment", "inference", "advantages", "shuffle", "forward", "backward", "step")
+"""What the time of a run is divided into; what is left of it is the loop's own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -166,9 +168,9 @@ def _train(options: argparse.Namespace, settings: Settings) -> int:
     use_one_thread()
     with _users_mistakes():
         trainer = Trainer(settings)
-    code, start = 0, time.perf_counter()
+    code, start, shares = 0, time.perf_counter(), dict.fromkeys(SECONDS, 0.0)
     try:
-        _follow(trainer)
+        _follow(trainer, shares)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except NotFiniteError as error:
@@ -176,11 +178,12 @@ def _train(options: argparse.Namespace, settings: Settings) -> int:
         code = 1
     seconds = time.perf_counter() - start
     trainer.close()
-    _summarise(trainer, seconds, options.json)
+    _summarise(trainer, seconds, shares, options.json)
     return code
 
 
-def _follow(trainer: Any) -> None:
+def _follow(trainer: Any, shares: dict[str, float]) -> None:
+    """Train to the end; adds what each part of an update has taken to `shares`."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -197,6 +200,8 @@ def _follow(trainer: Any) -> None:
         task = progress.add_task("", total=trainer.settings.total_steps)
         for phase in trainer.phases():
             if phase.kind is PhaseKind.UPDATE:
+                for name, seconds in phase.update.seconds().items():
+                    shares[name] += seconds
                 mean = _return_mean(trainer)
                 label = "" if mean is None else f"return {mean:.1f}"
                 progress.update(task, completed=min(trainer.steps, trainer.settings.total_steps), description=label)
@@ -207,7 +212,7 @@ def _return_mean(trainer: Any) -> float | None:
     return sum(returns) / len(returns) if returns else None
 
 
-def _summarise(trainer: Any, seconds: float, as_json: bool) -> None:
+def _summarise(trainer: Any, seconds: float, shares: dict[str, float], as_json: bool) -> None:
     rate, mean = trainer.steps / seconds, _return_mean(trainer)
     if as_json:
         summary = {
@@ -216,6 +221,7 @@ def _summarise(trainer: Any, seconds: float, as_json: bool) -> None:
             "episodic_return_mean": mean,
             "weights_sha256": trainer.weights_sha256(),
             "settings": trainer.settings.model_dump(),
+            "seconds": {"total": seconds, **shares},
         }
         print(json.dumps(summary))
         return

@@ -103,5 +103,6 @@ export function settingText(value) {
   if (typeof value === "boolean") return value ? "on" : "off";
   if (typeof value === "number") return settingNumber(value);
   if (Array.isArray(value)) return value.map(String).join(", ");
+  if (typeof value === "object") return Object.keys(value).length ? JSON.stringify(value) : "none";
   return String(value).replaceAll("_", " ");
 }

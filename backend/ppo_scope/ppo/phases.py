@@ -107,6 +107,18 @@ class Update:
     seconds_backward: float = 0.0
     seconds_step: float = 0.0
 
+    def seconds(self) -> dict[str, float]:
+        """What each part has taken so far."""
+        return {
+            "environment": self.rollout.seconds_environment,
+            "inference": self.rollout.seconds_inference,
+            "advantages": self.seconds_advantages,
+            "shuffle": self.seconds_shuffle,
+            "forward": self.seconds_forward,
+            "backward": self.seconds_backward,
+            "step": self.seconds_step,
+        }
+
     @property
     def seconds_optimise(self) -> float:
         """Of all epochs so far."""

@@ -63,7 +63,7 @@ class Settings(BaseModel):
     # fmt: off
     # The objective
     objective: Literal["reinforce", "actor_critic", "unclipped", "clip"] = knob(
-        "clip", symbol="L_PG", label="Objective", group="loss", live=True,
+        "clip", label="Objective", group="loss", live=True,
         about="The policy's part of the loss. clip is PPO; the others are what it grew from, without a leash.",
     )
     clip_range: float = knob(

@@ -171,6 +171,7 @@ METRICS: tuple[Metric, ...] = (
         SUM,
     ),
     Metric("seconds_optimise", "", "Optimise", "seconds of shuffling, losses, gradients and steps", SUM),
+    Metric("seconds_shuffle", "", "Shuffle", "seconds of bringing the batch into a new order, epoch by epoch", SUM),
     Metric("seconds_forward", "", "Forward", "seconds of the networks' outputs and the loss", SUM),
     Metric("seconds_backward", "", "Backward", "seconds of the loss's gradient and its norm", SUM),
     Metric("seconds_step", "", "Adam", "seconds of clipping the gradient and of the optimizer's step", SUM),

@@ -61,13 +61,8 @@ def rollout_scalars(moment: Moment) -> dict[str, float]:
     values: dict[str, float] = {
         "steps": trainer.steps,
         "learning_rate": update.learning_rate,
-        "seconds_environment": update.rollout.seconds_environment,
-        "seconds_inference": update.rollout.seconds_inference,
-        "seconds_advantages": update.seconds_advantages,
         "seconds_optimise": update.seconds_optimise,
-        "seconds_forward": update.seconds_forward,
-        "seconds_backward": update.seconds_backward,
-        "seconds_step": update.seconds_step,
+        **{f"seconds_{name}": seconds for name, seconds in update.seconds().items()},
     }
     if episodes:
         values["episodic_return_mean"] = sum(episode.episodic_return for episode in episodes) / len(episodes)
