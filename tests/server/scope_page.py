@@ -66,7 +66,7 @@ class ServerProcess:
 
     def request(self, method, path, body=None, **headers):
         """(status, headers, body) of one request; no headers but the given ones and Host."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
             data = json.dumps(body).encode() if isinstance(body, dict) else body

@@ -86,6 +86,25 @@ def test_watched_probes_appear_in_the_snapshot(page):
     assert arrays["region"].shape == tuple(header["arrays"]["region"]["shape"])
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"env": "CartPol-v1"}, "did you mean CartPole-v1"),
+        ({"env_kwargs": {"no_such_argument": 1}}, "env_kwargs"),
+        ({"env": "CartPole-v1", "frame_skip": 2}, "frame_skip: only for images"),
+    ],
+)
+def test_a_run_that_cannot_begin_does_not_end_the_one_that_is(real, page, settings, words):
+    before = real.run()
+    own = {"Origin": real.origin, "Cookie": real.cookie()}
+    status, _, answer = real.request("POST", "/api/runs", {"settings": settings}, **own)
+    assert status == 422 and words in answer.decode()
+    refused = page.ask("restart", settings=settings, timeout=20)
+    assert refused["type"] == "error" and words in refused["message"]
+    assert real.run() == before
+    assert page.ask("step", size="update")["type"] == "ack"
+
+
 def test_a_killed_training_is_told_within_a_second(real, page):
     assert page.ask("play")["type"] == "ack"
     os.kill(real.worker_pid(), signal.SIGKILL)

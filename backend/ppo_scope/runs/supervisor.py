@@ -7,6 +7,7 @@ from typing import Any
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.runs.process import DEFAULT_WORKER
+from ppo_scope.runs.rehearsal import MATTERING, rehearse
 from ppo_scope.runs.run import STALL_AFTER, Listener, Run
 
 KEPT_RUNS = 8
@@ -38,9 +39,14 @@ class Supervisor:
         return self._runs.get(run)
 
     async def start(self, settings: Settings, *, paused: bool) -> Run:
-        """Stop the current run and start another one."""
+        """Stop the current run and start another one.
+
+        Raises:
+            ValueError: it could not begin; one readable line. The current run has been left alone.
+        """
         async with self._starting:
             if self.current is not None:
+                await self._refuse_what_cannot_begin(settings, self.current)
                 await self.current.stop()
                 self.current.history.retire()
             run = Run(
@@ -56,6 +62,13 @@ class Supervisor:
             self.current = run
             self._listener.current(run)
             return run
+
+    async def _refuse_what_cannot_begin(self, settings: Settings, current: Run) -> None:
+        wanted = settings.model_dump(mode="json", include=set(MATTERING))
+        if any(current.settings.get(name) != value for name, value in wanted.items()):
+            refusal = await rehearse(settings)
+            if refusal is not None:
+                raise ValueError(refusal)
 
     def restarted(self, values: dict[str, Any]) -> Settings:
         """The settings of the current run as they are now, those that still wait included, changed by `values`.

@@ -65,7 +65,10 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
             raise _refusal(422, ErrorCode.INVALID, str(error)) from None
         if hub.supervisor.busy:
             raise _refusal(409, ErrorCode.CONFLICT, "The run is being replaced already.")
-        run = await hub.supervisor.start(parsed, paused=wanted.paused)
+        try:
+            run = await hub.supervisor.start(parsed, paused=wanted.paused)
+        except ValueError as error:
+            raise _refusal(422, ErrorCode.INVALID, str(error)) from None
         return run.describe()
 
     @app.get("/api/runs/{run_id}")

@@ -97,8 +97,12 @@ class Commands:
         task.add_done_callback(self._tasks.discard)
 
     async def _replace(self, client: Client, id: str, settings: Settings, paused: bool) -> None:
-        await self._hub.supervisor.start(settings, paused=paused)
-        self._hub.answer(client, id)
+        try:
+            await self._hub.supervisor.start(settings, paused=paused)
+        except ValueError as problem:
+            self._hub.answer(client, id, ErrorCode.INVALID, str(problem))
+        else:
+            self._hub.answer(client, id)
 
 
 class Refused(Exception):
