@@ -1,4 +1,4 @@
-"""The command line: `ppo-scope serve` and `ppo-scope train`. Every setting of the table is an option of both."""
+"""The command line: `ppo-scope serve | train | presets`. Every setting of the table is an option of the first two."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ppo_scope import __version__
+from ppo_scope.ppo import presets
 from ppo_scope.ppo.settings import Settings, table
 
 USAGE_ERROR = 2
@@ -52,7 +53,7 @@ def _users_mistakes() -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ppo-scope", description="Train with PPO and see every number of it.")
     parser.add_argument("--version", action="version", version=f"ppo-scope {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="serve | train")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="serve | train | presets")
 
     serve = commands.add_parser("serve", help="train with a dashboard in the browser")
     serve.set_defaults(run=_serve)
@@ -66,6 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
     train.add_argument("--json", action="store_true", help="end with one JSON object on the last line")
     _add_settings(train)
+
+    listed = commands.add_parser("presets", help="list the presets: environments with what they need, and lessons")
+    listed.set_defaults(run=_presets)
+    listed.add_argument("--json", action="store_true", help="print the table as JSON, with sources and settings")
     return parser
 
 
@@ -77,6 +82,7 @@ def _port(text: str) -> int:
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", metavar="NAME", help="begin with these settings; see `ppo-scope presets`")
     for row in table():
         group = next((g for g in parser._action_groups if g.title == row["group"]), None)
         group = group or parser.add_argument_group(row["group"])
@@ -142,7 +148,24 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
-    return {name: value for name, value in vars(options).items() if name in Settings.model_fields}
+    """What was asked for: the preset's settings, and over them those that were given one by one.
+
+    Raises:
+        ValueError: there is no such preset.
+    """
+    named = getattr(options, "preset", None)
+    preset = dict(presets.find(named).settings) if named else {}
+    return {**preset, **{name: value for name, value in vars(options).items() if name in Settings.model_fields}}
+
+
+def _presets(options: argparse.Namespace, _: Settings) -> int:
+    if options.json:
+        print(json.dumps(presets.table(), indent=2, ensure_ascii=False))
+        return 0
+    width = max(len(preset.name) for preset in presets.PRESETS)
+    for preset in presets.PRESETS:
+        print(f"{preset.name:{width}}  {preset.title}: {preset.about}")
+    return 0
 
 
 def _serve(options: argparse.Namespace, settings: Settings) -> int:

@@ -11,7 +11,7 @@ from fastapi import FastAPI, HTTPException, Query, Request
 from starlette.responses import JSONResponse, Response
 
 import ppo_scope
-from ppo_scope.ppo import settings
+from ppo_scope.ppo import presets, settings
 from ppo_scope.probes import frame, metrics
 from ppo_scope.runs.history import EPISODE_COLUMNS, Slice
 from ppo_scope.runs.run import Run
@@ -47,6 +47,10 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
     @app.get("/api/settings")
     async def settings_table() -> list[dict[str, Any]]:
         return settings.table()
+
+    @app.get("/api/presets")
+    async def presets_table() -> list[dict[str, Any]]:
+        return presets.table()
 
     @app.get("/api/metrics")
     async def metrics_table() -> list[dict[str, Any]]:

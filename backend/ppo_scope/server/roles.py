@@ -29,6 +29,7 @@ ROUTES: dict[tuple[str, str], Access] = {
     ("POST", "/api/session"): Access.PUBLIC,
     ("GET", "/api/settings"): Access.VIEWER,
     ("GET", "/api/metrics"): Access.VIEWER,
+    ("GET", "/api/presets"): Access.VIEWER,
     ("GET", "/api/runs"): Access.VIEWER,
     ("POST", "/api/runs"): Access.CONTROLLER,
     ("GET", "/api/runs/{run_id}"): Access.VIEWER,

@@ -1,0 +1,192 @@
+"""Named tables of settings: environments with what they need to be solved, and lessons.
+
+Figures come from where `source` says; L_VF has no ½ here, so a value coefficient of CleanRL's is halved.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ZOO = "rl-baselines3-zoo, hyperparams/ppo.yml"
+CLEANRL = "CleanRL"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings under a name; what is not named keeps its default."""
+
+    name: str
+    title: str
+    about: str
+    source: str
+    settings: Mapping[str, Any]
+
+
+PRESETS: tuple[Preset, ...] = (
+    Preset(
+        "cartpole",
+        "CartPole",
+        "Balance a pole: the first thing to watch. A clear rise within half a minute.",
+        f"{CLEANRL}, ppo.py",
+        {"env": "CartPole-v1", "num_envs": 4, "total_steps": 500_000, "anneal_learning_rate": True, "value_coef": 0.25},
+    ),
+    Preset(
+        "acrobot",
+        "Acrobot",
+        "Swing a two-link arm up to a line: reward −1 a step until it is there.",
+        f"{ZOO}: normalised observations, 16 × 256, λ 0.94, no entropy bonus; 8 minibatches here",
+        {
+            "env": "Acrobot-v1",
+            "num_envs": 16,
+            "rollout_steps": 256,
+            "minibatches": 8,
+            "gae_lambda": 0.94,
+            "entropy_coef": 0.0,
+            "learning_rate": 3e-4,
+            "normalize_observations": True,
+        },
+    ),
+    Preset(
+        "mountain-car",
+        "MountainCar",
+        "Rock a weak car out of a valley. Nothing is paid before the top: exploring is everything.",
+        f"{ZOO}: normalised observations and rewards, 16 short rollouts, λ 0.98, no entropy bonus",
+        {
+            "env": "MountainCar-v0",
+            "num_envs": 16,
+            "rollout_steps": 16,
+            "minibatches": 4,
+            "gae_lambda": 0.98,
+            "entropy_coef": 0.0,
+            "learning_rate": 3e-4,
+            "normalize_observations": True,
+            "normalize_rewards": True,
+        },
+    ),
+    Preset(
+        "pendulum",
+        "Pendulum",
+        "Swing a pendulum up and hold it there: one continuous action.",
+        f"{ZOO}: 4 × 1,024, λ 0.95, γ 0.9, 10 epochs, α 0.001; normalised rewards are ours",
+        {
+            "env": "Pendulum-v1",
+            "num_envs": 4,
+            "rollout_steps": 1024,
+            "minibatches": 64,
+            "epochs": 10,
+            "discount": 0.9,
+            "entropy_coef": 0.0,
+            "learning_rate": 1e-3,
+            "normalize_observations": True,
+            "normalize_rewards": True,
+        },
+    ),
+    Preset(
+        "lunar-lander",
+        "LunarLander",
+        "Land between two flags, softly. Needs Box2D.",
+        f"{ZOO}: 16 × 1,024, λ 0.98, γ 0.999, c₂ 0.01",
+        {
+            "env": "LunarLander-v3",
+            "num_envs": 16,
+            "rollout_steps": 1024,
+            "minibatches": 256,
+            "discount": 0.999,
+            "gae_lambda": 0.98,
+            "entropy_coef": 0.01,
+            "learning_rate": 3e-4,
+        },
+    ),
+    Preset(
+        "half-cheetah",
+        "HalfCheetah",
+        "Run: six continuous actions, and what the continuous details are for. Needs MuJoCo.",
+        f"{CLEANRL}, ppo_continuous_action.py",
+        {
+            "env": "HalfCheetah-v5",
+            "num_envs": 1,
+            "rollout_steps": 2048,
+            "minibatches": 32,
+            "epochs": 10,
+            "value_coef": 0.25,
+            "entropy_coef": 0.0,
+            "learning_rate": 3e-4,
+            "anneal_learning_rate": True,
+            "total_steps": 1_000_000,
+            "normalize_observations": True,
+            "normalize_rewards": True,
+        },
+    ),
+    Preset(
+        "breakout",
+        "Breakout, from pixels",
+        "An Atari game through the Nature CNN: slow without a GPU. Needs ale-py and OpenCV.",
+        f"{CLEANRL}, ppo_atari.py; without its ends of episodes at lost lives and its clipped rewards",
+        {
+            "env": "ale_py:ALE/Breakout-v5",
+            "env_kwargs": {"frameskip": 1},
+            "frame_skip": 4,
+            "frame_size": 84,
+            "grayscale": True,
+            "frame_stack": 4,
+            "shared_network": True,
+            "num_envs": 8,
+            "clip_range": 0.1,
+            "value_coef": 0.25,
+            "anneal_learning_rate": True,
+            "total_steps": 10_000_000,
+        },
+    ),
+    Preset(
+        "no-leash",
+        "Lesson: no leash",
+        "The ratio without its clip, and many epochs on the same data: watch the policy run away from its own samples.",
+        "a lesson of this project",
+        {"objective": "unclipped", "num_envs": 4, "epochs": 30, "learning_rate": 3e-3, "max_grad_norm": None},
+    ),
+    Preset(
+        "too-tight",
+        "Lesson: too tight",
+        "ε = 0.02: nearly every sample is held after the first steps, and learning crawls.",
+        "a lesson of this project",
+        {"clip_range": 0.02, "num_envs": 4},
+    ),
+    Preset(
+        "no-exploration",
+        "Lesson: no exploration",
+        "No entropy bonus and a high learning rate: the policy makes up its mind before it has seen enough.",
+        "a lesson of this project",
+        {"env": "Acrobot-v1", "entropy_coef": 0.0, "learning_rate": 0.02},
+    ),
+)
+
+
+def find(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        ValueError: there is none; the nearest names are given.
+    """
+    by_name = {preset.name: preset for preset in PRESETS}
+    if name in by_name:
+        return by_name[name]
+    near = difflib.get_close_matches(name, by_name, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(by_name)}"
+    raise ValueError(f"preset {name!r}: there is none of that name; {hint}")
+
+
+def table() -> list[dict[str, Any]]:
+    """The presets as plain rows."""
+    return [
+        {
+            "name": preset.name,
+            "title": preset.title,
+            "about": preset.about,
+            "source": preset.source,
+            "settings": dict(preset.settings),
+        }
+        for preset in PRESETS
+    ]

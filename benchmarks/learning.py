@@ -1,0 +1,97 @@
+"""What the presets reach: mean return of the last 100 episodes, over seeds, beside what was published."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import sqrt
+from statistics import mean, stdev
+from typing import Any
+
+from benchmarks.shared import show
+from tests.live import COMMAND, ROOT, environment
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Steps to train for, the return to reach, and who has published what."""
+
+    steps: int
+    wanted: float
+    published: str
+
+
+GOALS = {
+    "cartpole": Goal(500_000, 490.0, "CleanRL 490 ± 6"),
+    "acrobot": Goal(500_000, -86.0, "CleanRL −86 ± 1, RL zoo −73"),
+    "mountain-car": Goal(1_000_000, -115.0, "RL zoo −110"),
+    "pendulum": Goal(300_000, -200.0, ""),
+    "lunar-lander": Goal(1_000_000, 200.0, "RL zoo 242 (v2)"),
+    "half-cheetah": Goal(1_000_000, 1443.0, "CleanRL 1443 ± 46 (v4)"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--presets", nargs="+", choices=GOALS, default=list(GOALS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--steps", type=int, help="instead of each preset's own number")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs side by side")
+    parser.add_argument("options", nargs="*", help="further options of `ppo-scope train`, after --")
+    given = parser.parse_args()
+    cases = [(preset, seed) for preset in given.presets for seed in given.seeds]
+    with ThreadPoolExecutor(given.jobs) as pool:
+        done = list(pool.map(lambda case: run(*case, given.steps, given.options), cases))
+    rows = []
+    for preset in given.presets:
+        found = [result for (name, _), result in zip(cases, done, strict=True) if name == preset]
+        rows.append(row(preset, found, given.steps or GOALS[preset].steps))
+    show(
+        "Mean return of the last 100 episodes",
+        ("preset", "steps", "return", "each seed", "wanted", "", "published", "steps/s"),
+        rows,
+        f"± is the standard error over seeds {', '.join(map(str, given.seeds))}; {given.jobs} runs side by side",
+    )
+
+
+def run(preset: str, seed: int, steps: int | None, options: list[str]) -> dict[str, Any] | str:
+    """The summary of a run, or in one line why there is none."""
+    total = ["--total-steps", str(steps or GOALS[preset].steps)]
+    command = [*COMMAND, "train", "--preset", preset, *total, "--seed", str(seed), "--json", *options]
+    start = time.perf_counter()
+    ended = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    if ended.returncode:
+        return ended.stderr.strip().splitlines()[-1]
+    summary: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    reached = summary["episodic_return_mean"]
+    print(f"{preset} seed {seed}: {reached:.1f} in {time.perf_counter() - start:.0f} s", flush=True)
+    return summary
+
+
+def row(preset: str, found: list[dict[str, Any] | str], steps: int) -> tuple[str, ...]:
+    """Of the table."""
+    goal = GOALS[preset]
+    summaries = [summary for summary in found if not isinstance(summary, str)]
+    if not summaries:
+        return preset, f"{steps:,}", "not run", str(found[0])[:60], f"{goal.wanted:g}", "", goal.published, ""
+    returns = [summary["episodic_return_mean"] for summary in summaries]
+    error = stdev(returns) / sqrt(len(returns)) if len(returns) > 1 else 0.0
+    return (
+        preset,
+        f"{steps:,}",
+        f"{mean(returns):.1f} ± {error:.1f}",
+        ", ".join(f"{value:.0f}" for value in returns),
+        f"{goal.wanted:g}",
+        "reached" if mean(returns) >= goal.wanted else "MISSED",
+        goal.published,
+        f"{mean(summary['steps_per_second'] for summary in summaries):,.0f}",
+    )
+
+
+if __name__ == "__main__":
+    main()
