@@ -6,6 +6,7 @@ import { createFormula } from "./controls/formula.js";
 import { createGrid } from "./controls/grid.js";
 import { createHelp } from "./controls/help.js";
 import { connectIdeas } from "./controls/ideas.js";
+import { createNewRun } from "./controls/new-run.js";
 import { createNotices } from "./controls/notices.js";
 import { whyNot } from "./controls/permission.js";
 import { createPipeline } from "./controls/pipeline.js";
@@ -13,7 +14,7 @@ import { listenToKeys } from "./controls/shortcuts.js";
 import { createSliders } from "./controls/sliders.js";
 import { createCommands } from "./net/commands.js";
 import { decode } from "./net/frame.js";
-import { getJson, openSession } from "./net/http.js";
+import { getJson, openSession, postRun } from "./net/http.js";
 import { PROTOCOL, Socket } from "./net/socket.js";
 import { createWatch } from "./net/watch.js";
 import { panels } from "./panels/index.js";
@@ -145,6 +146,9 @@ const actions = {
     command("step", { size }).catch(() => setStepping(false));
   },
   restart: () => act("restart", { settings: {} }),
+  newRun() {
+    getJson("api/presets").then(newRunSheet.open, (error) => announcer.warn(error.message));
+  },
   toggleTheme() {
     state.view.theme = themeName(state.view.theme) === "dark" ? "light" : "dark";
     saveView(state.view);
@@ -165,6 +169,9 @@ function takeControl() {
 
 document.body.append(announcer.element);
 const help = createHelp(document.body);
+const newRunSheet = createNewRun(document.body, state, ({ settings }) =>
+  postRun({ ...settings, seed: state.run?.seed ?? 1 }, state.status?.state !== "running"),
+);
 const bar = createBar(part("bar"), state, actions);
 const notices = createNotices(part("notices"), { takeControl, restart: actions.restart });
 const pipeline = createPipeline(part("pipeline"));
@@ -199,7 +206,7 @@ listenToKeys({
   help: actions.help,
   theme: actions.toggleTheme,
   escape: () => void grid.restore(),
-  blocked: help.isOpen,
+  blocked: () => help.isOpen() || newRunSheet.isOpen(),
 });
 
 // --- start

@@ -125,6 +125,15 @@ export interface Setting {
 }
 
 /** A row of `GET api/metrics`. */
+/** Settings under a name. */
+export interface Preset {
+  name: string;
+  title: string;
+  about: string;
+  source: string;
+  settings: Record<string, unknown>;
+}
+
 export interface Metric {
   name: string;
   [key: string]: unknown;

@@ -2,7 +2,7 @@
 
 import { createConfirm } from "./confirm.js";
 import { h, icon, setAttribute, setText } from "./dom.js";
-import { endedBadly, losesTraining, runState, whyNot } from "./permission.js";
+import { endedBadly, losesTraining, runState, whyNoControl, whyNot } from "./permission.js";
 import { count } from "../state/format.js";
 
 /** @import { State, StepSize } from "../types.js" */
@@ -13,6 +13,7 @@ const ICONS = {
   pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",
   step: "M3 2.5v11l7-5.5zM11 2.5h2.5v11H11z",
   restart: "M8 2.2a5.8 5.8 0 1 0 5.6 7.3l-1.7-.5A4 4 0 1 1 8 4v2.2l4-3.1L8 0z",
+  newRun: "M7 2h2v5h5v2H9v5H7V9H2V7h5z",
   light: "M8 4.6A3.4 3.4 0 1 1 8 11.4 3.4 3.4 0 0 1 8 4.6zM7.3 0h1.4v2.8H7.3zm0 13.2h1.4V16H7.3zM0 7.3h2.8v1.4H0zm13.2 0H16v1.4h-2.8zM2 3l1-1 2 2-1 1zm9 9 1-1 2 2-1 1zM2 13l2-2 1 1-2 2zm9-9 2-2 1 1-2 2z",
   dark: "M6.2 1.2A7 7 0 1 0 14.8 9.8 5.6 5.6 0 0 1 6.2 1.2z",
 };
@@ -50,6 +51,7 @@ const CONNECTIONS = {
  * @property {() => void} pause
  * @property {(size: StepSize) => void} step
  * @property {() => void} restart
+ * @property {() => void} newRun
  * @property {() => void} toggleTheme
  * @property {() => void} help
  * @property {(size: StepSize) => void} chooseStepSize
@@ -80,6 +82,8 @@ export function createBar(root, state, actions) {
     restart: button("restart", "Restart", "Begin a new run with these settings and the same seed", () => (losesTraining(state) ? confirm.toggle() : actions.restart())),
   };
 
+  const another = button("newRun", "New run", "Begin another run: an environment, or a lesson", actions.newRun);
+
   const confirm = createConfirm(buttons.restart.button, {
     question: "Begin again with untrained weights? What this run has learned is thrown away.",
     yes: "Restart the run",
@@ -104,6 +108,7 @@ export function createBar(root, state, actions) {
       buttons.pause.button,
       h("span", { class: "stepper" }, buttons.step.button, sizes),
       h("span", { class: "restarter" }, buttons.restart.button, confirm.element),
+      another.button,
     ),
     h("p", { class: "now" }, state_, update),
     h("p", { class: "link" }, link),
@@ -119,6 +124,9 @@ export function createBar(root, state, actions) {
       setDisabled(button, reason !== null);
       setAttribute(button, "title", reason ?? title);
     }
+    const reason = whyNoControl(state);
+    setDisabled(another.button, reason !== null);
+    setAttribute(another.button, "title", reason ?? another.title);
     // The banner that explains the end has the button then.
     buttons.restart.button.style.visibility = endedBadly(state) ? "hidden" : "";
     if (!losesTraining(state) || buttons.restart.button.disabled) confirm.close();

@@ -26,7 +26,7 @@ export function createHelp(parent) {
   const close = h("button", { type: "button", class: "primary", autofocus: true, onclick: () => dialog.close() }, "Close");
   const dialog = h(
     "dialog",
-    { class: "help", "aria-labelledby": "help-title" },
+    { class: "help sheet", "aria-labelledby": "help-title" },
     h("h2", { id: "help-title" }, "What you see here"),
     h(
       "p",

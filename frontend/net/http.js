@@ -16,6 +16,22 @@ export async function getJson(path) {
 }
 
 /**
+ * Begins a run in place of the one at hand.
+ *
+ * @param {Record<string, unknown>} settings
+ * @param {boolean} paused
+ * @returns {Promise<void>}
+ * @throws {Error} it cannot begin; in the server's words
+ */
+export async function postRun(settings, paused) {
+  const headers = { "Content-Type": "application/json" };
+  const response = await fetch("api/runs", { method: "POST", headers, body: JSON.stringify({ settings, paused }) });
+  if (response.ok) return;
+  const answer = await response.json().catch(() => null);
+  throw new Error(answer?.message ?? `The server answered ${response.status}.`);
+}
+
+/**
  * The series rows of the updates `from` to `to`, both included, as far as the server still has them.
  *
  * @param {string} run
