@@ -80,7 +80,6 @@ PRESETS: tuple[Preset, ...] = (
             "discount": 0.9,
             "entropy_coef": 0.0,
             "learning_rate": 1e-3,
-            "normalize_observations": True,
             "normalize_rewards": True,
         },
     ),
