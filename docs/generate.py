@@ -1,9 +1,10 @@
 """Writes the pages of docs/ that are made from the code's tables: `python docs/generate.py`."""
 
+import json
 from pathlib import Path
 from typing import Any
 
-from ppo_scope.ppo import settings
+from ppo_scope.ppo import presets, settings
 from ppo_scope.probes import metrics
 
 HERE = Path(__file__).parent
@@ -35,6 +36,22 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def presets_page() -> str:
+    """Every preset: what it is for, its settings, and where they come from."""
+    lines = ["# Presets\n", NOTE]
+    for preset in presets.PRESETS:
+        lines += [f"## `{preset.name}`: {preset.title}\n", f"{preset.about} Source: {preset.source}.\n"]
+        lines += [f"    {_option(name, value)}" for name, value in preset.settings.items()] + [""]
+    return "\n".join(lines)
+
+
+def _option(name: str, value: Any) -> str:
+    words = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{words}" if value else f"--no-{words}"
+    return f"--{words} {json.dumps(value)}" if isinstance(value, dict) else f"--{words} {_value(value)}"
+
+
 def _range(row: dict[str, Any]) -> str:
     if row["choices"]:
         words = ", ".join(row["choices"])
@@ -55,7 +72,7 @@ def _row(columns: tuple[str, ...]) -> str:
     return "| " + " | ".join(column.replace("|", r"\|") for column in columns) + " |"
 
 
-PAGES = {"metrics.md": metrics_page, "settings.md": settings_page}
+PAGES = {"metrics.md": metrics_page, "presets.md": presets_page, "settings.md": settings_page}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():
