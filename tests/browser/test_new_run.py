@@ -26,7 +26,7 @@ def test_a_preset_begins_a_run_of_its_own_with_the_same_seed(dashboard):
     choose(dashboard, "Lesson: no leash")
     after = until(dashboard.live.run, lambda run: run["id"] != before["id"] and run["state"] == "paused")
     assert after["settings"]["objective"] == "unclipped"
-    assert after["settings"]["epochs"] == 30
+    assert after["settings"]["epochs"] == 20
     assert after["seed"] == before["seed"]
     until(lambda: dashboard.page.get_by_role("dialog").count() == 0)
     objective = dashboard.page.get_by_role("group", name="The objective without a clip")
