@@ -182,7 +182,8 @@ def _serve(options: argparse.Namespace, settings: Settings) -> int:
 
 def _train(options: argparse.Namespace, settings: Settings) -> int:
     # Imported here so that `serve` and `--help` do not wait for torch.
-    from ppo_scope.ppo.finite import NotFiniteError
+    from ppo_scope.ppo.environments import EnvironmentFault
+    from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
     from ppo_scope.ppo.threads import use_one_thread
     from ppo_scope.ppo.trainer import Trainer
 
@@ -196,9 +197,9 @@ def _train(options: argparse.Namespace, settings: Settings) -> int:
         _follow(trainer, shares)
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except NotFiniteError as error:
+    except (EnvironmentFault, NotFiniteError) as error:
         print(f"ppo-scope: stopped, {error}. The weights are those of the last finished step.", file=sys.stderr)
-        code = 1
+        code = USAGE_ERROR if isinstance(error, EnvironmentFault | NotFiniteGivenError) else 1
     seconds = time.perf_counter() - start
     trainer.close()
     _summarise(trainer, seconds, shares, options.json)
