@@ -31,11 +31,16 @@ OBSERVATIONS = {
 SIZES = {"box": 6, "discrete": 5, "dict": 7, "tuple": 3, "bytes": 4}
 
 
+PLAIN = {"multi_discrete_flat": spaces.MultiDiscrete([2, 3, 4])}, {"flat": spaces.Box(-1, 1, (3,), np.float32)}
+"""Actions and observations that other libraries know too."""
+
+
 class Sampled(gym.Env):
     """Random observations; pays for an action near the largest one, and checks that it gets actions of its space."""
 
     def __init__(self, observation, action):
-        self.observation_space, self.action_space = deepcopy(OBSERVATIONS[observation]), ACTIONS[action]
+        actions, observations = ({**ACTIONS, **PLAIN[0]}, {**OBSERVATIONS, **PLAIN[1]})
+        self.observation_space, self.action_space = deepcopy(observations[observation]), actions[action]
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)

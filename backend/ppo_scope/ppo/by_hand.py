@@ -120,6 +120,8 @@ def _value_loss(values: Floats, targets: Floats, old: Floats, clip_range: float 
     unclipped, slopes = np.square(errors), 2 * errors
     if clip_range is None:
         return unclipped, slopes
-    limit = np.float32(clip_range)
-    clipped = np.square(old + np.minimum(np.maximum(values - old, -limit), limit) - targets)
-    return np.maximum(unclipped, clipped), slopes * (clipped <= unclipped)
+    limit, moved = np.float32(clip_range), values - old
+    clipped = np.square(old + np.minimum(np.maximum(moved, -limit), limit) - targets)
+    # Within the limit both are the same but for rounding, which must not decide whether the gradient flows.
+    constant = (clipped > unclipped) & (np.abs(moved) > limit)
+    return np.maximum(unclipped, clipped), slopes * ~constant
