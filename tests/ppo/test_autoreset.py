@@ -1,5 +1,7 @@
 """Where episodes end, in both of Gymnasium's ways of beginning the next one: what follows an end, and what does not."""
 
+from functools import partial
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -20,13 +22,15 @@ SPACES = {
 
 
 class Counting(gym.Env):
-    """Observes the step within the episode, is paid for it, and ends after 5: in turn by termination and truncation."""
+    """Observes the step within the episode, is paid for it, and ends after `length`: in turn by termination and
+    truncation.
+    """
 
     action_space = gym.spaces.Discrete(2)
 
-    def __init__(self, kind, first_end):
+    def __init__(self, kind, first_end, length):
         self.observation_space = SPACES[kind]
-        self.kind, self.terminates = kind, first_end == "terminated"
+        self.kind, self.terminates, self.length = kind, first_end == "terminated", length
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -35,7 +39,7 @@ class Counting(gym.Env):
 
     def step(self, action):
         self.count += 1
-        ended = self.count == LENGTH
+        ended = self.count == self.length
         terminated, truncated = ended and self.terminates, ended and not self.terminates
         self.terminates ^= ended
         return self._seen(), float(self.count), terminated, truncated, {}
@@ -45,8 +49,9 @@ class Counting(gym.Env):
         return {"count": seen} if self.kind == "dict" else seen
 
 
-def vector(num_envs, mode, kind, first_end):
-    return SyncVectorEnv([lambda: Counting(kind, first_end)] * num_envs, autoreset_mode=mode)
+def vector(num_envs, mode, kind, first_end, lengths=None):
+    made = [partial(Counting, kind, first_end, length) for length in lengths or [LENGTH] * num_envs]
+    return SyncVectorEnv(made, autoreset_mode=mode)
 
 
 def counting(mode, kind="plain", first_end="terminated"):
@@ -57,9 +62,10 @@ def counting(mode, kind="plain", first_end="terminated"):
     return name
 
 
-def advantages_of(mode, steps, **env):
+def advantages_of(mode, steps, num_envs=2, env_kwargs=None, **env):
     """(trainer, update) at the first update's advantages."""
-    settings = {"env": counting(mode, **env), "num_envs": 2, "rollout_steps": steps, "minibatches": 1}
+    settings = {"env": counting(mode, **env), "num_envs": num_envs, "rollout_steps": steps, "minibatches": 1}
+    settings["env_kwargs"] = env_kwargs or {}
     trainer = Trainer(Settings.parse(settings))
     update = next(p for p in trainer.phases() if p.kind is PhaseKind.ADVANTAGES).update
     return trainer, update
@@ -110,6 +116,19 @@ def test_a_truncated_episode_is_judged_by_its_own_last_state():
     trainer.close()
 
 
+@pytest.mark.parametrize("kind", SPACES)
+@pytest.mark.parametrize("first_end", ["terminated", "truncated"])
+def test_the_same_transitions_have_the_same_advantages_in_either_mode(first_end, kind):
+    """Two episodes whole and the third cut off by the rollout's edge; NEXT_STEP has two rows more, which are none."""
+    found = {}
+    for mode, pauses in ((AutoresetMode.SAME_STEP, 0), (AutoresetMode.NEXT_STEP, 2)):
+        trainer, update = advantages_of(mode, 2 * LENGTH + 3 + pauses, num_envs=1, kind=kind, first_end=first_end)
+        found[mode] = update.batch.advantages[update.batch.trained].tolist()
+        trainer.close()
+    assert len(found[AutoresetMode.SAME_STEP]) == 2 * LENGTH + 3
+    assert found[AutoresetMode.SAME_STEP] == pytest.approx(found[AutoresetMode.NEXT_STEP], abs=1e-5)
+
+
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 def test_steps_episodes_and_masks(mode):
     settings = {"env": counting(mode), "num_envs": 2, "rollout_steps": 8, "minibatches": 1}
@@ -146,11 +165,31 @@ def test_environments_do_not_leak_into_each_other():
     whole = gae(*given, 0.97, 0.9)
     assert np.array_equal(whole[:, order], gae(*(array[:, order] for array in given), 0.97, 0.9))
     returns = returns_to_go(rewards, terminated, truncated, 0.97)
+    permuted = (array[:, order] for array in (rewards, terminated, truncated))
+    assert np.array_equal(returns[:, order], returns_to_go(*permuted, 0.97))
     for changed in (terminated, truncated):
         changed[:, 0] = ~changed[:, 0]
     assert np.array_equal(whole[:, 1:], gae(*given, 0.97, 0.9)[:, 1:])
     assert not np.array_equal(whole[:, 0], gae(*given, 0.97, 0.9)[:, 0])
     assert np.array_equal(returns[:, 1:], returns_to_go(rewards, terminated, truncated, 0.97)[:, 1:])
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
+def test_neither_do_those_of_a_whole_rollout(mode):
+    def run(*lengths):
+        trainer, update = advantages_of(mode, 15, num_envs=4, env_kwargs={"lengths": list(lengths)})
+        trainer.close()
+        return update.batch.advantages.view(15, 4).numpy(), update.rollout.trained.copy()
+
+    (whole, rows), (permuted, permuted_rows), (changed, changed_rows) = (
+        run(3, 5, 7, 4),
+        run(4, 3, 7, 5),
+        run(6, 5, 7, 4),
+    )
+    order = [3, 0, 2, 1]
+    assert np.array_equal(permuted, whole[:, order]) and np.array_equal(permuted_rows, rows[:, order])
+    assert np.array_equal(changed[:, 1:], whole[:, 1:]) and np.array_equal(changed_rows[:, 1:], rows[:, 1:])
+    assert not np.array_equal(changed[:, 0], whole[:, 0])
 
 
 def test_returns_to_go_are_the_sums_that_they_are_called():
