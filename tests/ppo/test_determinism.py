@@ -1,11 +1,7 @@
-"""The same seed gives the same bits, whatever is trained on, whoever watches and however the device is waited for."""
-
-import math
+"""The same seed gives the same bits, whatever is trained on, whoever watches and however the run is driven."""
 
 import pytest
-import torch
 
-from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
@@ -72,47 +68,21 @@ def test_the_objective_is_switched_at_the_next_update_and_recorded():
     assert switched() == switched()
 
 
-CASES = [
-    *({"objective": objective} for objective in OBJECTIVES),
-    {"anneal_learning_rate": True, "total_steps": 1000},
-    {"target_kl": 1e-5, "learning_rate": 0.01},
-    {"value_clip_range": 0.1, "max_grad_norm": None},
-]
+def test_however_a_run_is_driven_it_is_the_same_run():
+    """In one go; side by side with another, a phase each in turn; and by phases asked for anew at every update."""
 
+    def make(seed=1):
+        return Trainer(Settings.parse({**SMALL, "env": sampled("dict", "box"), "seed": seed}))
 
-@pytest.mark.parametrize("settings", CASES, ids=lambda case: "-".join(map(str, case.values())))
-@pytest.mark.parametrize("in_torch", [False, True])
-def test_not_waiting_for_the_device_gives_the_same_bits(settings, in_torch):
-    """What a GPU does, on the CPU: coefficients as tensors that change in place, and steps that guard themselves."""
-
-    def run(asynchronous):
-        trainer = Trainer(Settings.parse({**SMALL, "env": "CartPole-v1", **settings}), asynchronous=asynchronous)
-        if in_torch:
-            trainer.network.in_numpy = None
-
-        def each(phase):
-            if phase.kind is PhaseKind.ROLLOUT and phase.update.index == 1:
-                for name, value in {"clip_range": 0.1, "value_coef": 0.3, "entropy_coef": 0.02}.items():
-                    trainer.change(name, value)
-                trainer.change("learning_rate", 0.002)
-
-        return finished(trainer, 3, each)
-
-    assert run(asynchronous=True) == run(asynchronous=False)
-
-
-@pytest.mark.parametrize("in_torch", [False, True])
-def test_steps_that_guard_themselves_stop_at_the_first_bad_gradient(in_torch):
-    trainer = Trainer(Settings.parse({**SMALL, "env": "CartPole-v1"}), asynchronous=True)
-    if in_torch:
-        trainer.network.in_numpy = None
-    phases = trainer.phases()
-    phase = next(p for p in phases if p.kind is PhaseKind.EPOCH)
-    good = trainer.network.theta.detach().clone()
-    phase.update.batch.targets[:] = math.inf
-    with pytest.raises(NotFiniteError, match="value_loss is not finite at epoch 2, minibatch 1"):
-        for _ in phases:
-            pass
-    assert torch.equal(trainer.network.theta, good)
-    assert finished(trainer, 1) != ""
-    assert torch.isfinite(trainer.network.theta).all() and not torch.equal(trainer.network.theta, good)
+    whole, other = finished(make(), 3), finished(make(seed=2), 3)
+    trainers = make(), make(seed=2)
+    for phases in zip(*(trainer.phases() for trainer in trainers), strict=True):
+        if all(phase.kind is PhaseKind.UPDATE and phase.update.index == 3 for phase in phases):
+            break
+    assert [trainer.weights_sha256() for trainer in trainers] == [whole, other]
+    anew = make()
+    for _ in range(3):
+        next(phase for phase in anew.phases() if phase.kind is PhaseKind.UPDATE)
+    assert anew.weights_sha256() == whole
+    for trainer in (*trainers, anew):
+        trainer.close()
