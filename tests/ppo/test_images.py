@@ -21,13 +21,13 @@ ACTION = gym.spaces.Discrete(2)
 
 
 class Picture(gym.Env):
-    """A pixel's value says where it is and when it was seen; random noise beside it."""
+    """Pays for action 1; what it shows is `painted`."""
 
     action_space = ACTION
     metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 30}
 
     def __init__(self, shape=(HEIGHT, WIDTH, 3), render_mode=None):
-        self.observation_space = gym.spaces.Box(0, 255, shape, np.uint8)
+        self.observation_space = gym.spaces.Box(0, 255, tuple(shape), np.uint8)
         self.render_mode = render_mode
 
     def reset(self, *, seed=None, options=None):
@@ -40,12 +40,21 @@ class Picture(gym.Env):
         return self._seen(), float(action), self.count == 9, False, {}
 
     def render(self):
-        return self._seen()
+        return painted(self.count)
 
     def _seen(self):
-        seen = self.np_random.integers(0, 10, self.observation_space.shape, np.uint8)
-        seen[0] += np.uint8(100 + self.count)
-        return seen
+        return painted(self.count, self.observation_space.shape)
+
+
+def painted(count, shape=(HEIGHT, WIDTH, 3)):
+    """A pixel's value says where it is, along every axis, and in which step it was seen."""
+    weights = np.array([5, 3, 89, 37])[: len(shape)]
+    return (np.tensordot(weights, np.indices(shape), 1) + 71 * count).astype(np.uint8)
+
+
+def grey(image):
+    """The luminance of [H, W, 3], by the weights of ITU-R BT.709 (rounded as Gymnasium has them)."""
+    return (image @ np.array([0.2125, 0.7154, 0.0721])).astype(np.uint8)
 
 
 register("ppo_scope_tests/Picture-v0", entry_point=Picture)
@@ -80,6 +89,7 @@ def test_every_layout_becomes_channels_height_width(shape, expected, axes):
 @pytest.mark.parametrize(
     ("space", "words"),
     [
+        (box(35, 64, 3), "36 × 36 pixels or more; frame_size"),
         (box(20, 20, 3), "36 × 36 pixels or more; frame_size"),
         (box(100, 100, 7), "height × width × colours"),
         (box(2, 2, 40, 40, 3), "height × width × colours"),
@@ -112,24 +122,47 @@ def test_resizing_without_what_it_needs_names_the_command():
         Environments(Settings.parse({**PICTURE, "frame_size": 84}))
 
 
-def test_grey_frames_are_stacked_with_the_newest_last():
-    settings = Settings.parse({**PICTURE, "grayscale": True, "frame_stack": 3})
-    environments = Environments(settings)
-    assert environments.spaces.observation_shape == (3, HEIGHT, WIDTH)
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, painted(4).transpose(2, 0, 1)),
+        ({"env_kwargs": {"shape": [3, HEIGHT, WIDTH]}}, painted(4, (3, HEIGHT, WIDTH))),
+        ({"env_kwargs": {"shape": [HEIGHT, WIDTH]}}, painted(4, (HEIGHT, WIDTH))[None]),
+        ({"grayscale": True}, grey(painted(4))[None]),
+        ({"frame_stack": 2}, np.concatenate([painted(count).transpose(2, 0, 1) for count in (3, 4)])),
+        ({"grayscale": True, "frame_stack": 3}, np.stack([grey(painted(count)) for count in (2, 3, 4)])),
+    ],
+    ids=["H-W-C", "C-H-W", "H-W", "grayscale", "stacked", "grayscale-stacked"],
+)
+def test_after_four_steps_every_pixel_is_in_its_place(settings, expected):
+    environments = Environments(Settings.parse({**PICTURE, **settings}))
     for _ in range(4):
         step = environments.step(np.zeros(2, np.int64))
-    newest = step.observations[0, :, 0].mean(-1)
-    assert list(newest) == sorted(newest) and newest[2] - newest[0] == pytest.approx(2, abs=1.5)
     environments.close()
+    assert step.observations.dtype == np.uint8
+    assert environments.spaces.observation_shape == expected.shape
+    assert np.array_equal(step.observations, [expected, expected])
 
 
 def test_a_skipped_frame_is_seen_by_its_maximum():
     environment = make_one(Settings.parse({**PICTURE, "frame_skip": 4}), "rgb_array")
     environment.reset(seed=1)
-    seen = environment.step(0)[0]
-    assert environment.unwrapped.count == 4
-    assert seen[0].min() >= 104
+    seen, reward, *_ = environment.step(1)
     environment.close()
+    assert environment.unwrapped.count == reward == 4
+    assert np.array_equal(seen, np.maximum(painted(3), painted(4)))
+    assert not np.array_equal(seen, painted(4)), "the two must differ for this to mean anything"
+
+
+def test_the_sizes_between_the_layers_are_natures():
+    trainer = Trainer(Settings.parse({**PICTURE, "env_kwargs": {"shape": [84, 84]}, "frame_stack": 4}))
+    hidden, sizes = torch.zeros(1, 4, 84, 84), []
+    for layer in trainer.network.layers.policy_trunk:
+        hidden = layer(hidden)
+        if not isinstance(layer, torch.nn.ReLU):
+            sizes.append(tuple(hidden.shape[1:]))
+    trainer.close()
+    assert sizes == [(32, 20, 20), (64, 9, 9), (64, 7, 7), (3136,), (512,)]
 
 
 def test_the_network_is_natures():
