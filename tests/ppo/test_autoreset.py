@@ -130,15 +130,17 @@ def test_the_same_transitions_have_the_same_advantages_in_either_mode(first_end,
 
 
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
-def test_steps_episodes_and_masks(mode):
-    settings = {"env": counting(mode), "num_envs": 2, "rollout_steps": 8, "minibatches": 1}
+@pytest.mark.parametrize("rollout_steps", [1, 8])
+def test_steps_episodes_and_masks(mode, rollout_steps):
+    """Over 24 rows, in rollouts that end with an episode, and in the middle of one."""
+    settings = {"env": counting(mode), "num_envs": 2, "rollout_steps": rollout_steps, "minibatches": 1}
     trainer = Trainer(Settings.parse(settings))
     episodes, rows = [], []
     for phase in trainer.phases():
         if phase.kind is PhaseKind.UPDATE:
             episodes += phase.update.rollout.episodes
             rows.append(phase.update.rollout.trained[:, 0].copy())
-            if phase.update.index == 3:
+            if phase.update.index == 24 // rollout_steps:
                 break
     same_step = mode is AutoresetMode.SAME_STEP
     resets = [] if same_step else [5, 11, 17, 23]

@@ -39,6 +39,7 @@ def test_every_space_and_objective_repeats_and_is_not_changed_by_looking(action,
     assert first == finished(make(), 3)
     assert first == finished(watched, 3, look)
     assert first != finished(make(seed=2), 3)
+    assert make().weights_sha256() != make(seed=2).weights_sha256(), "not only the environments are seeded"
 
 
 def test_objectives_differ_from_each_other():
