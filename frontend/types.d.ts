@@ -45,6 +45,25 @@ export interface SnapshotHeader extends Header {
   steps: number;
   /** Names of the columns of the array `minibatches`. */
   minibatch_columns?: string[];
+  /** What a probe has to say in words: names of layers, of actions, of parts of an observation. */
+  notes?: { [name: string]: any };
+  /** What is wrong with the run, in plain words. */
+  findings?: Finding[];
+  /** What the expensive probes cost: seconds of the last look. */
+  costs?: { [probe: string]: number | undefined };
+}
+
+/** Something that is wrong with the run, and what to do about it. */
+export interface Finding {
+  /** What kind of finding it is; one of those in docs/health.md. */
+  name: string;
+  severity: "warning" | "error";
+  /** What happened, with its numbers. */
+  summary: string;
+  cause: string;
+  remedy: string;
+  /** The update at which it was first seen, without a break since. */
+  since: number;
 }
 
 export interface SeriesHeader extends Header {
@@ -213,15 +232,34 @@ export interface State {
   picture: Picture | null;
   progress: Header | null;
   view: ViewChoices;
+  /** Values of ε, c₁ and c₂ that were chosen and are not in use: what would the batch on show look like with them? */
+  preview: Preview | null;
+  /** The sample that somebody has pointed out. */
+  selection: Selection | null;
+}
+
+/** All three, those that were not moved as the update on show was made with them. */
+export interface Preview {
+  clip_range: number;
+  value_coef: number;
+  entropy_coef: number;
+}
+
+/** An environment by its number, and a step of the rollout. */
+export interface Selection {
+  environment: number;
+  step: number;
 }
 
 /**
  * What a view can depend on.
+ * preview: `preview`. selection: `selection`.
  * snapshot: `snapshot`. series: `series`, `episodes`. picture: `picture`.
  * run: `run`, `status`, `changes`, `settings`, `metrics`. theme: the resolved colours.
  * progress: `progress`. connection: `connection`, `role`, `lease`. view: `view`.
  */
-export type Topic = "snapshot" | "series" | "picture" | "run" | "theme" | "progress" | "connection" | "view";
+export type Topic =
+  | "snapshot" | "series" | "picture" | "run" | "theme" | "progress" | "connection" | "view" | "preview" | "selection";
 
 // -------------------------------------------------------------------------------------------- panels
 
@@ -262,10 +300,12 @@ export interface PanelContext {
   readonly reducedMotion: boolean;
   /** Asks for another draw with the newest state, although nothing it needs has changed. */
   redraw(): void;
+  /** Points a sample out to everybody: the panel Sample shows it. null: none. */
+  select(sample: Selection | null): void;
 }
 
 export type Idea = "policy" | "value" | "entropy" | "clip" | "loss" | "advantage" | "ratio";
-export type Need = "snapshot" | "series" | "picture" | "run" | "theme";
+export type Need = "snapshot" | "series" | "picture" | "run" | "theme" | "preview" | "selection";
 
 export interface PanelView {
   needs: Need[];

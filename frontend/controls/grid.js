@@ -35,7 +35,7 @@ const SUMMARY_PACE = 2000;
  * @param {Surroundings} surroundings
  */
 export function createGrid(root, panels, { store, scheduler, theme, watch }) {
-  const { state } = store;
+  const { state, touch } = store;
   const { view } = state;
   const hiddenList = h("div", { class: "hidden-panels" });
   /** @type {Set<Element>} */
@@ -177,6 +177,10 @@ export function createGrid(root, panels, { store, scheduler, theme, watch }) {
       theme,
       number,
       redraw,
+      select(sample) {
+        state.selection = sample;
+        touch("selection");
+      },
       symbol: (name) => {
         const setting = state.settings.find((row) => row.name === name);
         return setting?.symbol || setting?.label || name.replaceAll("_", " ");

@@ -44,6 +44,8 @@ export function createStore() {
     picture: null,
     progress: null,
     view: loadView(),
+    preview: null,
+    selection: null,
   };
 
   /** @param {Topic[]} topics */
