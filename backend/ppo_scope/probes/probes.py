@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppo_scope.ppo.losses import Region
-from ppo_scope.ppo.phases import Batch, PhaseKind
+from ppo_scope.ppo.phases import Batch
 from ppo_scope.probes.metrics import SERIES_COLUMNS
 from ppo_scope.probes.moment import UNKNOWN_REGION, Moment
 
@@ -48,9 +48,14 @@ def measure(moment: Moment, watched: frozenset[str]) -> Measurement:
     return found
 
 
+def row_values(moment: Moment) -> dict[str, float]:
+    """All scalars of an update, by name."""
+    return {**moment.aggregated(), **rollout_scalars(moment)}
+
+
 def series_row(moment: Moment, seconds_probes: float) -> list[float]:
     """The row of `SERIES_COLUMNS` of a finished update."""
-    values = {**moment.aggregated(), **rollout_scalars(moment), "seconds_probes": seconds_probes}
+    values = {**row_values(moment), "seconds_probes": seconds_probes}
     return [values.get(name, math.nan) for name in SERIES_COLUMNS]
 
 
@@ -226,8 +231,3 @@ def round_up(value: float) -> float:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in (1.0, 2.0, 5.0, 10.0, 20.0) if value <= step * power)
-
-
-def is_stop_of(kind: PhaseKind, size: str) -> bool:
-    """Whether a step of that size (phase, minibatch, epoch, update) ends at this phase."""
-    return size == "phase" or kind.value == {"minibatch": "step"}.get(size, size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,17 @@ REPORTED = frozenset({PhaseKind.ROLLOUT, PhaseKind.UPDATE})
 EPISODE_COLUMNS = ("update", "step", "episodic_return", "episodic_length")
 
 Send = Callable[[bytes], None]
+
+
+class Attention(Enum):
+    """How closely a phase is looked at."""
+
+    GLANCE = auto()
+    """The run goes on at full speed: it is shown if that is due."""
+    PASSING = auto()
+    """On the way of a step: measured and kept, so that one can go back to it."""
+    SHOWN = auto()
+    """The run halts here, or goes by slowly."""
 
 
 class Reporter:
@@ -66,22 +78,23 @@ class Reporter:
         if self._show is not None:
             self._show.close()
 
-    def passed(self, phase: Phase, *, stop: bool) -> None:
-        """The trainer has done one more phase; `stop` if the run halts here, so that it must be shown."""
-        self._phase = phase
+    def passed(self, moment: Moment, attention: Attention) -> None:
+        """The trainer has done one more phase."""
+        self._phase = phase = moment.phase
         start = time.perf_counter()
-        if not stop and phase.kind not in REPORTED and start < self._next_look:
+        if attention is Attention.GLANCE and phase.kind not in REPORTED and start < self._next_look:
             return  # most phases are over in less time than it takes to ask what is due
         self._next_look = start + LOOK_SECONDS
-        moment = Moment(self._begun, phase)
         if phase.kind is PhaseKind.ROLLOUT:
             self._announce_changes()
         if phase.kind is PhaseKind.UPDATE:
             self._rows.append(series_row(moment, self._seconds))
             self._seconds = 0.0
             self._episodes += [(moment.update.index, episode) for episode in moment.update.rollout.episodes]
-        if stop:
+        if attention is Attention.SHOWN:
             self.show(moment)
+        elif attention is Attention.PASSING:
+            self._send_snapshot("passing", moment)
         elif phase.kind is PhaseKind.UPDATE and self._due("snapshot"):
             self._snapshot(moment)
         self.progress()
@@ -139,10 +152,10 @@ class Reporter:
         self._send("series", arrays, first=first, columns=SERIES_COLUMNS, episode_columns=EPISODE_COLUMNS)
         self._rows, self._episodes = [], []
 
-    def state(self, state: str, cause: dict[str, str] | None = None) -> None:
-        """Say what the run does now; `cause` where it stopped by itself."""
+    def state(self, state: str, cause: dict[str, str] | None = None, pace: float | None = None) -> None:
+        """Say what the run does now; `cause` where it stopped by itself, `pace` (phases a second) in slow motion."""
         pending = self._trainer.pending if self._trainer is not None else {}
-        self._event("state", state=state, snapshot=self._snapshot_sequence, pending=pending, cause=cause)
+        self._event("state", state=state, snapshot=self._snapshot_sequence, pending=pending, cause=cause, pace=pace)
 
     def reply(self, command: dict[str, Any], code: str | None = None, message: str | None = None) -> None:
         """Answer a command that asked for an answer by having an id."""
@@ -162,11 +175,14 @@ class Reporter:
         self._changes_sent = len(changes)
 
     def _snapshot(self, moment: Moment) -> None:
+        self._last["snapshot"] = time.monotonic()
+        self._snapshot_sequence = self._send_snapshot("snapshot", moment)
+
+    def _send_snapshot(self, kind: str, moment: Moment) -> int:
         found = measure(moment, self.watched)
         settings = moment.phase.update.settings if moment.phase.update else self._begun.settings
-        self._last["snapshot"] = time.monotonic()
-        self._snapshot_sequence = self._send(
-            "snapshot",
+        return self._send(
+            kind,
             found.arrays,
             scope=moment.scope,
             steps=self._begun.steps,

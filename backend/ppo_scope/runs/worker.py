@@ -18,8 +18,9 @@ from ppo_scope.ppo.phases import Phase
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.threads import use_one_thread
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.probes import is_stop_of
-from ppo_scope.runs.reporter import Reporter, Send
+from ppo_scope.probes.moment import Moment
+from ppo_scope.runs.goals import Goal, goal_of
+from ppo_scope.runs.reporter import Attention, Reporter, Send
 
 SIGN_OF_LIFE_SECONDS = 1.0
 COMMANDS_SECONDS = 0.005
@@ -123,7 +124,9 @@ class Worker:
         self.report = Reporter(send, run)
         self._receive = receive
         self._running = not paused
-        self._steps: deque[str] = deque()
+        self._pace: float | None = None
+        self._next_phase = 0.0  # not before that time
+        self._goals: deque[Goal] = deque()
         self._stopping = False
 
     def train(self, settings: Settings) -> None:
@@ -153,22 +156,35 @@ class Worker:
             phase = next(phases, None)
             if phase is None:
                 return
-            stop = bool(self._steps) and is_stop_of(phase.kind, self._steps[0])
-            self.report.passed(phase, stop=stop)
-            if stop:
-                self._steps.popleft()
-                self.report.state(self._state)
+            moment = Moment(self.trainer, phase)
+            goal = self._goals[0] if self._goals else None
+            reached = goal is not None and goal.reached(moment)
+            self.report.passed(moment, self._attention(goal, reached=reached))
+            if reached:
+                self._goals.popleft()
+                self._say_state()
+            elif self._pace is not None:
+                self._next_phase = time.monotonic() + 1 / self._pace
+
+    def _attention(self, goal: Goal | None, *, reached: bool) -> Attention:
+        if reached or self._pace is not None:
+            return Attention.SHOWN
+        return Attention.PASSING if goal is not None and goal.phase_by_phase else Attention.GLANCE
 
     def _may_go_on(self) -> bool:
         """Take commands; wait while there is nothing to do. False once the run is to end."""
         while (command := self._receive(0.0)) is not None:
             self._obey(command)
-        while self._standing and not self._stopping:
-            self._wait()
+        while not self._stopping and (self._standing or self._seconds_early() > 0):
+            self._wait(SIGN_OF_LIFE_SECONDS if self._standing else self._seconds_early())
         return not self._stopping
 
-    def _wait(self) -> None:
-        command = self._receive(self.report.seconds_until_look(SIGN_OF_LIFE_SECONDS))
+    def _seconds_early(self) -> float:
+        """How long a run in slow motion has to wait for its next phase."""
+        return self._next_phase - time.monotonic() if self._pace is not None else 0.0
+
+    def _wait(self, longest: float = SIGN_OF_LIFE_SECONDS) -> None:
+        command = self._receive(self.report.seconds_until_look(longest))
         if command is not None:
             self._obey(command)
             return
@@ -177,7 +193,7 @@ class Worker:
 
     @property
     def _standing(self) -> bool:
-        return not self._running and not self._steps
+        return not self._running and not self._goals
 
     @property
     def _state(self) -> str:
@@ -186,14 +202,17 @@ class Worker:
         return "paused" if self._standing else "running"
 
     def _stand_still(self, state: str, cause: dict[str, str] | None = None) -> None:
-        self._running = False
-        self._steps.clear()
+        self._running, self._pace = False, None
+        self._goals.clear()
         self._halt(state, cause)
 
     def _halt(self, state: str, cause: dict[str, str] | None = None) -> None:
         """Show everything as it is at this phase, then say the state that it belongs to."""
         self.report.show()
-        self.report.state(state, cause)
+        self.report.state(state, cause, self._pace)
+
+    def _say_state(self) -> None:
+        self.report.state(self._state, pace=self._pace)
 
     def _obey(self, command: dict[str, Any]) -> None:
         try:
@@ -203,11 +222,12 @@ class Worker:
         else:
             self.report.reply(command)
 
-    def _on_play(self, _: dict[str, Any]) -> None:
+    def _on_play(self, command: dict[str, Any]) -> None:
         self._refuse_when_finished()
-        self._running = True
-        self._steps.clear()
-        self.report.state("running")
+        self._running, self._pace = True, command.get("pace")
+        self._next_phase = 0.0
+        self._goals.clear()
+        self._say_state()
 
     def _on_pause(self, _: dict[str, Any]) -> None:
         if not self._standing:
@@ -217,9 +237,9 @@ class Worker:
         self._refuse_when_finished()
         if self._running:
             raise Refused("conflict", "The run is playing: pause it before you step.")
-        self._steps.append(command["size"])
-        if len(self._steps) == 1:
-            self.report.state("running")
+        self._goals.append(goal_of(command))
+        if len(self._goals) == 1:
+            self._say_state()
 
     def _on_set(self, command: dict[str, Any]) -> None:
         self._refuse_when_finished()
@@ -227,7 +247,7 @@ class Worker:
             self.trainer.change(command["name"], command["value"])
         except ValueError as error:
             raise Refused("invalid", str(error)) from None
-        self.report.state(self._state)
+        self._say_state()
 
     def _on_watch(self, command: dict[str, Any]) -> None:
         self.report.watch(frozenset(command["probes"]), standing=self._standing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic_core
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
 MAX_BYTES = 16 * 1024
 """The longest message or request body."""
@@ -63,9 +63,10 @@ class Led(Request):
 
 
 class Play(Led):
-    """Train on."""
+    """Train on: at full speed, or in slow motion at `pace` phases a second."""
 
     type: Literal["play"]
+    pace: Annotated[float | None, Field(ge=0.1, le=30)] = None
 
 
 class Pause(Led):
@@ -74,11 +75,31 @@ class Pause(Led):
     type: Literal["pause"]
 
 
+class Until(Message):
+    """What a step may go on until: the first update in which the quantity is above the limit."""
+
+    quantity: Literal["episodic_return_mean", "kl_k3", "clip_fraction", "not_finite"]
+    above: float | None = None
+
+    @model_validator(mode="after")
+    def _limited(self) -> Until:
+        if (self.above is None) != (self.quantity == "not_finite"):
+            raise ValueError("not_finite has no limit `above`, and everything else needs one")
+        return self
+
+
 class Step(Led):
-    """Go on to the end of the next phase, minibatch, epoch or update."""
+    """Go on to the end of the next phase, minibatch, epoch or update, of ten updates, or until something happens."""
 
     type: Literal["step"]
-    size: Literal["phase", "minibatch", "epoch", "update"]
+    size: Literal["phase", "minibatch", "epoch", "update", "updates", "until"]
+    until: Until | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Step:
+        if (self.until is None) == (self.size == "until"):
+            raise ValueError("`until` belongs to the size until, and to no other")
+        return self
 
 
 class Set(Led):
