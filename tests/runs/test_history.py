@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ppo_scope.runs.history import RETIRED_SNAPSHOT_BYTES, History, Table
+from ppo_scope.runs.history import History, Table
 
 COLUMNS = ["loss", "entropy"]
 
@@ -95,21 +95,3 @@ def test_a_table_keeps_the_newest(size):
         assert kept[-1] == first + size - 1
         assert np.array_equal(np.diff(kept), np.ones(len(kept) - 1))
         assert kept[0] == table.dropped
-
-
-def test_snapshots_are_kept_within_their_bytes():
-    history = History(snapshot_bytes=1000)
-    for update in range(1, 21):
-        history.keep_snapshot(update, bytes(100))
-    assert history.snapshot(10) is None
-    assert [update for update in range(1, 21) if history.snapshot(update)] == list(range(11, 21))
-    history.keep_snapshot(20, bytes(500))  # again, larger
-    assert [update for update in range(1, 21) if history.snapshot(update)] == list(range(15, 21))
-
-
-def test_a_retired_run_keeps_few_snapshots():
-    history = History()
-    for update in range(20):
-        history.keep_snapshot(update, bytes(RETIRED_SNAPSHOT_BYTES // 4))
-    history.retire()
-    assert [update for update in range(20) if history.snapshot(update)] == [16, 17, 18, 19]

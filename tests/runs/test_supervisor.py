@@ -68,7 +68,7 @@ def test_a_run_from_start_to_stop():
         await until(lambda: notes.replies == [("a", None)])
         assert run.describe()["update"] == 1
         assert len(run.history.slice().rows) == 1
-        assert run.history.snapshot(1) is not None
+        assert run.history.moments.end_of(1) is not None
         start = time.monotonic()
         await run.stop()
         assert time.monotonic() - start < 1

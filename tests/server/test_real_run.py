@@ -103,6 +103,7 @@ def test_a_run_that_cannot_begin_does_not_end_the_one_that_is(real, page, settin
     assert refused["type"] == "error" and words in refused["message"]
     assert real.run() == before
     assert page.ask("step", size="update")["type"] == "ack"
+    wait_for(lambda: real.run()["state"] == "paused")
 
 
 def test_a_killed_training_is_told_within_a_second(real, page):

@@ -1,26 +1,23 @@
-"""What is kept of a run: every row of its series and every episode, its changes, and the newest snapshots.
+"""What is kept of a run: every row of its series and every episode, its changes, and the newest moments.
 
 In memory. The interface is narrow, append and read, so that a file can stand behind it.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ppo_scope.runs.moments import Moments
+
 Rows = NDArray[np.float64]
 
 MAX_ROWS = 500_000
 """Updates whose row of scalars is kept; the older half of them goes when there are more."""
 MAX_EPISODES = 1_000_000
-SNAPSHOT_BYTES = 64 * 1024 * 1024
-"""Room for the snapshots of the newest updates."""
-RETIRED_SNAPSHOT_BYTES = 4 * 1024 * 1024
-"""The same for a run that has ended and been replaced by another one."""
 EPISODE_COLUMNS = ("update", "step", "episodic_return", "episodic_length")
 
 
@@ -76,18 +73,16 @@ class Table:
 
 
 class History:
-    """The history of one run. Bounds: `MAX_ROWS`, `MAX_EPISODES`, and `snapshot_bytes` of snapshots."""
+    """The history of one run. Bounds: `MAX_ROWS`, `MAX_EPISODES`, and those of `moments`."""
 
-    def __init__(self, snapshot_bytes: int = SNAPSHOT_BYTES, max_rows: int = MAX_ROWS) -> None:
+    def __init__(self, max_rows: int = MAX_ROWS) -> None:
         self.columns: tuple[str, ...] = ()
         self.changes: list[dict[str, Any]] = []
         self._max_rows = max_rows
         self._rows: Table | None = None
         self._start = 0
         self._episodes = Table(len(EPISODE_COLUMNS), MAX_EPISODES)
-        self._snapshots: OrderedDict[int, bytes] = OrderedDict()
-        self._snapshot_bytes = snapshot_bytes
-        self._snapshots_held = 0
+        self.moments = Moments()
 
     @property
     def first(self) -> int:
@@ -125,23 +120,3 @@ class History:
         updates = self._episodes.rows[:, 0]
         low, high = np.searchsorted(updates, [first, last + 1])
         return Slice(self.columns, first, rows, self._episodes.rows[low : max(low, high)].copy())
-
-    def keep_snapshot(self, update: int, message: bytes) -> None:
-        """Keep the snapshot of an update; the oldest ones make room for it."""
-        self._snapshots_held += len(message) - len(self._snapshots.pop(update, b""))
-        self._snapshots[update] = message
-        self._trim()
-
-    def snapshot(self, update: int) -> bytes | None:
-        """The snapshot of an update, if it is still kept."""
-        return self._snapshots.get(update)
-
-    def retire(self) -> None:
-        """The run is no longer the one that is looked at: keep its series, and few of its snapshots."""
-        self._snapshot_bytes = min(self._snapshot_bytes, RETIRED_SNAPSHOT_BYTES)
-        self._trim()
-
-    def _trim(self) -> None:
-        while self._snapshots_held > self._snapshot_bytes:
-            _, message = self._snapshots.popitem(last=False)
-            self._snapshots_held -= len(message)

@@ -37,7 +37,7 @@ ENDED = frozenset({"finished", "stopped", "failed", "killed", "out_of_memory"})
 HEADER = frozenset({"protocol", "kind", "run", "sequence", "scalars", "arrays", "event"})
 POSITION = ("update", "phase", "epoch", "epochs", "minibatch", "minibatches")
 LATEST = ("snapshot", "series", "picture", "progress")
-"""Kinds of frames that pages get."""
+"""Kinds of frames that pages get by themselves; those of the kind `passing` are kept for who asks for them."""
 
 STALLED = ending.Cause(
     "The training process has given no sign of life for {seconds:.0f} seconds.",
@@ -94,6 +94,7 @@ class Run:
         self._position: dict[str, Any] = dict.fromkeys(POSITION, 0) | {"phase": "ready"}
         self._reported = "starting"
         self._stop: int | None = None  # the snapshot that belongs to the state
+        self._pace: float | None = None
         self._stalled = False
         self._ended: str | None = None
         self._asked = False
@@ -145,6 +146,7 @@ class Run:
             "state": self.state,
             **self._position,
             "sequence": self._stop,
+            "pace": self._pace,
             "pending": self.pending,
             "cause": self.cause,
         }
@@ -217,6 +219,8 @@ class Run:
         kind = header["kind"]
         if kind == "event":
             self._event(header)
+        elif kind == "passing":
+            self.history.moments.keep(header, message)
         elif kind in LATEST:
             self._keep(kind, header, message)
             self._listener.frame(self, header, message)
@@ -228,8 +232,8 @@ class Run:
         if kind == "series":
             _, arrays = frames.decode(message)
             self.history.append_series(header["columns"], header["first"], arrays["rows"], arrays["episodes"])
-        elif kind == "snapshot" and header["phase"] == "update":
-            self.history.keep_snapshot(header["update"], message)
+        elif kind == "snapshot":
+            self.history.moments.keep(header, message)
 
     def _event(self, header: dict[str, Any]) -> None:
         match header["event"]:
@@ -241,6 +245,7 @@ class Run:
                 if self._reported in {"running", "paused"}:
                     self.wants_pause = self._reported == "paused"
                 self._stop = header.get("snapshot") or None
+                self._pace = header.get("pace")
                 self.pending = header.get("pending") or {}
                 self.cause = header.get("cause")
                 self._listener.state(self)

@@ -48,7 +48,7 @@ class Supervisor:
             if self.current is not None:
                 await self._refuse_what_cannot_begin(settings, self.current)
                 await self.current.stop()
-                self.current.history.retire()
+                self.current.history.moments.shrink()
             run = Run(
                 settings,
                 paused=paused,

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 import ppo_scope
 from ppo_scope.ppo import presets, settings
 from ppo_scope.probes import frame, metrics
+from ppo_scope.runs import moments
 from ppo_scope.runs.history import EPISODE_COLUMNS, Slice
 from ppo_scope.runs.run import Run
 from ppo_scope.server.codes import ErrorCode
@@ -94,12 +95,22 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
 
     @app.get("/api/runs/{run_id}/frames/{update}")
     async def snapshot(run_id: str, update: int) -> Response:
-        message = _run(hub, run_id).history.snapshot(update)
-        if message is None:
-            raise _refusal(
-                404, ErrorCode.NOT_FOUND, f"The snapshot of update {update} is not kept any more, or not yet."
-            )
-        return Response(message, media_type=FRAME)
+        return _kept(_run(hub, run_id).history.moments.end_of(update), f"The snapshot of update {update}")
+
+    @app.get("/api/runs/{run_id}/moments")
+    async def kept_moments(run_id: str) -> dict[str, Any]:
+        kept = _run(hub, run_id).history.moments
+        return {"columns": moments.COLUMNS, "moments": kept.list(), "bytes": kept.held, "room": kept.room}
+
+    @app.get("/api/runs/{run_id}/moments/{sequence}")
+    async def moment(run_id: str, sequence: int) -> Response:
+        return _kept(_run(hub, run_id).history.moments.at(sequence), "This moment")
+
+
+def _kept(message: bytes | None, what: str) -> Response:
+    if message is None:
+        raise _refusal(404, ErrorCode.NOT_FOUND, f"{what} is not kept any more, or not yet.")
+    return Response(message, media_type=FRAME)
 
 
 def _series_frame(run: str, part: Slice) -> bytes:

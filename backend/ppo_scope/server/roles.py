@@ -35,6 +35,8 @@ ROUTES: dict[tuple[str, str], Access] = {
     ("GET", "/api/runs/{run_id}"): Access.VIEWER,
     ("GET", "/api/runs/{run_id}/series"): Access.VIEWER,
     ("GET", "/api/runs/{run_id}/frames/{update}"): Access.VIEWER,
+    ("GET", "/api/runs/{run_id}/moments"): Access.VIEWER,
+    ("GET", "/api/runs/{run_id}/moments/{sequence}"): Access.VIEWER,
     ("GET", "/vendor/plotly.min.js"): Access.PUBLIC,
     ("WEBSOCKET", "/ws"): Access.VIEWER,
 }

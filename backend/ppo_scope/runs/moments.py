@@ -1,0 +1,121 @@
+"""The moments of a run that one can go back to: snapshots, by where in the run they were taken."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+UPDATE_BYTES = 64 * 1024 * 1024
+"""Room for snapshots taken at the end of an update, newest first."""
+INNER_BYTES = 48 * 1024 * 1024
+"""Room for those taken inside of an update, while it was stepped through."""
+RETIRED_SHARE = 16
+"""What is left of that room to a run that has been replaced by another one: one part of so many."""
+
+COLUMNS = ("sequence", "update", "phase", "epoch", "minibatch")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a run a moment is."""
+
+    update: int
+    phase: str
+    epoch: int
+    minibatch: int
+
+    @property
+    def order(self) -> tuple[int, int, int, int, int]:
+        """Sorts as the run goes."""
+        stage = {"ready": 0, "rollout": 1, "advantages": 2, "update": 4}.get(self.phase, 3)
+        within = {"loss": 0, "gradient": 1, "step": 2}
+        after_all = int(self.phase == "epoch")
+        return self.update, stage, self.epoch, after_all, 4 * self.minibatch + within.get(self.phase, 3)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A snapshot and its number."""
+
+    sequence: int
+    message: bytes
+
+
+class Moments:
+    """Bounded in memory: the oldest make room. A moment that is shown anew replaces the older picture of it."""
+
+    def __init__(self, update_bytes: int = UPDATE_BYTES, inner_bytes: int = INNER_BYTES) -> None:
+        self._ends = _Shelf(update_bytes)
+        self._inner = _Shelf(inner_bytes)
+
+    @property
+    def held(self) -> int:
+        """What is held."""
+        return self._ends.size + self._inner.size
+
+    @property
+    def room(self) -> int:
+        """What may be held."""
+        return self._ends.room + self._inner.room
+
+    def keep(self, header: dict[str, Any], message: bytes) -> None:
+        """Keep the snapshot with that header."""
+        place = Place(*(header[name] for name in COLUMNS[1:]))
+        shelf = self._ends if place.phase == "update" else self._inner
+        shelf.put(place, Kept(header["sequence"], message))
+
+    def end_of(self, update: int) -> bytes | None:
+        """The snapshot of an update's end, if it is still kept."""
+        found = next((kept for place, kept in self._ends.items.items() if place.update == update), None)
+        return found.message if found else None
+
+    def at(self, sequence: int) -> bytes | None:
+        """The snapshot with that number, if it is still kept."""
+        for shelf in (self._ends, self._inner):
+            for kept in shelf.items.values():
+                if kept.sequence == sequence:
+                    return kept.message
+        return None
+
+    def list(self) -> list[tuple[int, int, str, int, int]]:
+        """Rows of `COLUMNS`, in the order of the run."""
+        both = [*self._ends.items.items(), *self._inner.items.items()]
+        both.sort(key=lambda item: item[0].order)
+        return [(kept.sequence, p.update, p.phase, p.epoch, p.minibatch) for p, kept in both]
+
+    def forget(self, update: int) -> None:
+        """Drop all of an update: it has been made anew."""
+        for shelf in (self._ends, self._inner):
+            shelf.drop([place for place in shelf.items if place.update == update])
+
+    def shrink(self) -> None:
+        """Keep few from now on."""
+        for shelf in (self._ends, self._inner):
+            shelf.room //= RETIRED_SHARE
+            shelf.trim()
+
+
+class _Shelf:
+    """What is kept within some room."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.items: OrderedDict[Place, Kept] = OrderedDict()
+        self.size = 0
+
+    def put(self, place: Place, kept: Kept) -> None:
+        self.drop([place])
+        self.items[place] = kept
+        self.size += len(kept.message)
+        self.trim()
+
+    def drop(self, places: list[Place]) -> None:
+        for place in places:
+            if place in self.items:
+                self.size -= len(self.items.pop(place).message)
+
+    def trim(self) -> None:
+        while self.size > self.room:
+            _, kept = self.items.popitem(last=False)
+            self.size -= len(kept.message)
