@@ -32,6 +32,8 @@ class Measurement:
 
     scalars: dict[str, float] = field(default_factory=dict)
     arrays: dict[str, Array] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What the probe has to say in words, under its own name; as JSON knows it."""
 
 
 def measure(moment: Moment, watched: frozenset[str]) -> Measurement:
@@ -45,6 +47,7 @@ def measure(moment: Moment, watched: frozenset[str]) -> Measurement:
         probed = PROBES[name](moment)
         found.scalars.update(probed.scalars)
         found.arrays.update(probed.arrays)
+        found.notes.update(probed.notes)
     return found
 
 

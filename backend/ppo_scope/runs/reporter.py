@@ -189,6 +189,7 @@ class Reporter:
             settings=settings.live(),
             minibatch_columns=MINIBATCH_COLUMNS,
             scalars=found.scalars,
+            notes=found.notes,
         )
 
     def _due(self, kind: str) -> bool:
