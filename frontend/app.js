@@ -8,25 +8,27 @@ import { createHelp } from "./controls/help.js";
 import { connectIdeas } from "./controls/ideas.js";
 import { createNewRun } from "./controls/new-run.js";
 import { createNotices } from "./controls/notices.js";
-import { whyNot } from "./controls/permission.js";
+import { whyNoControl, whyNot } from "./controls/permission.js";
 import { createPipeline } from "./controls/pipeline.js";
 import { listenToKeys } from "./controls/shortcuts.js";
 import { createSliders } from "./controls/sliders.js";
+import { createTimeline } from "./controls/timeline.js";
 import { createCommands } from "./net/commands.js";
 import { decode } from "./net/frame.js";
-import { getJson, openSession, postRun } from "./net/http.js";
+import { getJson, getMoment, getMoments, openSession, postRun } from "./net/http.js";
 import { PROTOCOL, Socket } from "./net/socket.js";
 import { createWatch } from "./net/watch.js";
 import { panels } from "./panels/index.js";
 import { chartsSettled, loadCharts } from "./panels/plotly.js";
-import { runsFreely } from "./state/motion.js";
+import { runsOn } from "./state/motion.js";
 import { createReceiver } from "./state/receive.js";
 import { createScheduler } from "./state/scheduler.js";
 import { createStore } from "./state/store.js";
 import { applyTheme, onSystemTheme, themeName } from "./state/theme.js";
+import { createTimeTravel, inThePast } from "./state/time-travel.js";
 import { saveView } from "./state/view.js";
 
-/** @import { StepSize } from "./types.js" */
+/** @import { PacingChoices } from "./controls/pacing.js" */
 /** @import { Action } from "./controls/permission.js" */
 
 const store = createStore();
@@ -34,6 +36,7 @@ const { state, touch } = store;
 const scheduler = createScheduler(store, chartsSettled);
 const receiver = createReceiver(store);
 const announcer = createAnnouncer();
+const travel = createTimeTravel(store, { list: getMoments, fetch: getMoment });
 
 /** @param {string} id */
 const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -138,13 +141,26 @@ function setStepping(stepping) {
 /** For buttons, which have nothing to add to what was said. @param {Action} action @param {object} [fields] */
 const act = (action, fields) => void command(action, fields).catch(() => {});
 
+/** Looks at another moment, and says why where it cannot. @param {Promise<void>} journey */
+const go = (journey) => void journey.catch((error) => announcer.warn(error.message));
+
+/** Steps that are over in a moment; the others are watched like a run that plays. */
+const SHORT = ["phase", "minibatch", "epoch", "update"];
+
 const actions = {
-  play: () => act("play"),
-  pause: () => act("pause"),
-  step(/** @type {StepSize} */ size) {
-    if (whyNot(state, "step") === null) setStepping(true);
-    command("step", { size }).catch(() => setStepping(false));
+  play() {
+    travel.live();
+    act("play", { pace: state.view.pace });
   },
+  pause: () => act("pause"),
+  step() {
+    const { stepSize: size, until } = state.view;
+    if (inThePast(state)) return go(travel.forward(size));
+    const short = SHORT.includes(size);
+    if (short && whyNot(state, "step") === null) setStepping(true);
+    command("step", size === "until" ? { size, until } : { size }).catch(() => setStepping(false));
+  },
+  back: () => go(travel.back(state.view.stepSize)),
   restart: () => act("restart", { settings: {} }),
   newRun() {
     getJson("api/presets").then(newRunSheet.open, (error) => announcer.warn(error.message));
@@ -155,9 +171,11 @@ const actions = {
     retheme();
   },
   help: () => help.toggle(),
-  chooseStepSize(/** @type {StepSize} */ size) {
-    state.view.stepSize = size;
+  choosePacing(/** @type {Partial<PacingChoices>} */ choices) {
+    Object.assign(state.view, choices);
     saveView(state.view);
+    const plays = runsOn(state) && whyNoControl(state) === null;
+    if ("pace" in choices && plays) commands.send("play", { lease: state.lease.generation, pace: state.view.pace }).catch((error) => announcer.warn(error.message));
   },
 };
 
@@ -175,6 +193,12 @@ const newRunSheet = createNewRun(document.body, state, ({ settings }) =>
 const bar = createBar(part("bar"), state, actions);
 const notices = createNotices(part("notices"), { takeControl, restart: actions.restart });
 const pipeline = createPipeline(part("pipeline"));
+const timeline = createTimeline(part("timeline"), {
+  goTo: (update) => go(travel.goTo(update)),
+  live: travel.live,
+  theme: () => theme,
+  redraw: () => redrawTimeline(),
+});
 const formula = createFormula(part("formula"), (idea, setting) => (setting ? sliders.focus(setting) : grid.reveal(idea)));
 const sliders = createSliders(
   part("settings"),
@@ -194,6 +218,7 @@ onSystemTheme(retheme);
 scheduler.add({ needs: ["run", "snapshot", "connection"], draw: bar.draw });
 scheduler.add({ needs: ["run", "snapshot", "connection"], draw: notices.draw });
 scheduler.add({ needs: ["run", "snapshot", "progress"], draw: pipeline.draw, calm: 150 });
+const redrawTimeline = scheduler.add({ needs: ["run", "snapshot", "series", "theme"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: ["run", "snapshot"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: ["run", "snapshot", "connection"], draw: sliders.draw });
 const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want });
@@ -201,8 +226,10 @@ connectIdeas(document.body);
 setInterval(() => notices.waitsForServer() && touch("connection"), 1000); // counts the seconds down
 
 listenToKeys({
-  playOrPause: () => (runsFreely(state) ? actions.pause() : actions.play()),
-  step: () => actions.step(bar.stepSize()),
+  playOrPause: () => (runsOn(state) ? actions.pause() : actions.play()),
+  step: actions.step,
+  back: actions.back,
+  live: travel.live,
   help: actions.help,
   theme: actions.toggleTheme,
   escape: () => void grid.restore(),

@@ -19,7 +19,7 @@ export interface ArraySpec {
 
 export interface Header {
   protocol: number;
-  kind: "snapshot" | "series" | "picture" | "progress";
+  kind: "snapshot" | "passing" | "series" | "picture" | "progress";
   run: string;
   sequence: number;
   update: number;
@@ -36,7 +36,7 @@ export type SettingValue = number | string | boolean | number[] | null;
 export type SettingValues = { [name: string]: SettingValue | undefined };
 
 export interface SnapshotHeader extends Header {
-  kind: "snapshot";
+  kind: "snapshot" | "passing";
   /** What histograms and scalars cover. */
   scope: "minibatch" | "rollout";
   /** The live settings that this update was made with. */
@@ -201,9 +201,28 @@ export interface Status {
   minibatch: number;
   /** The snapshot that belongs to this state; null where there is none. */
   sequence: number | null;
+  /** Phases a second, in slow motion; null at full speed and at rest. */
+  pace?: number | null;
   /** Settings that wait for the next update. */
   pending: SettingValues;
   cause: Cause | null;
+}
+
+/** Something that the server has kept a snapshot of. */
+export interface Moment {
+  sequence: number;
+  update: number;
+  phase: Phase;
+  epoch: number;
+  minibatch: number;
+}
+
+export type Quantity = "episodic_return_mean" | "kl_k3" | "clip_fraction" | "not_finite";
+
+/** What a step may go on until. */
+export interface Until {
+  quantity: Quantity;
+  above: number | null;
 }
 
 export interface ViewChoices {
@@ -211,9 +230,12 @@ export interface ViewChoices {
   hidden: string[];
   maximised: string | null;
   stepSize: StepSize;
+  until: Until;
+  /** Phases a second; null: full speed. */
+  pace: number | null;
 }
 
-export type StepSize = "phase" | "minibatch" | "epoch" | "update";
+export type StepSize = "phase" | "minibatch" | "epoch" | "update" | "updates" | "until";
 
 export interface State {
   connection: Connection;
@@ -225,7 +247,12 @@ export interface State {
   stepping: boolean;
   settings: Setting[];
   metrics: Metric[];
+  /** What is on show: the newest one, or a moment of the past. */
   snapshot: Snapshot | null;
+  /** The newest one that has arrived. */
+  newest: Snapshot | null;
+  /** Not null while a moment of the past is on show. */
+  past: { sequence: number } | null;
   series: SeriesView;
   episodes: EpisodesView;
   changes: Change[];

@@ -3,28 +3,23 @@
 import { createConfirm } from "./confirm.js";
 import { h, icon, setAttribute, setText } from "./dom.js";
 import { endedBadly, losesTraining, runState, whyNoControl, whyNot } from "./permission.js";
+import { createPacing } from "./pacing.js";
 import { count } from "../state/format.js";
 
-/** @import { State, StepSize } from "../types.js" */
+/** @import { State } from "../types.js" */
+/** @import { PacingChoices } from "./pacing.js" */
 /** @import { Action } from "./permission.js" */
 
 const ICONS = {
   play: "M4 2.5v11l9-5.5z",
   pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",
   step: "M3 2.5v11l7-5.5zM11 2.5h2.5v11H11z",
+  back: "M13 2.5v11L6 8zM2.5 2.5H5v11H2.5z",
   restart: "M8 2.2a5.8 5.8 0 1 0 5.6 7.3l-1.7-.5A4 4 0 1 1 8 4v2.2l4-3.1L8 0z",
   newRun: "M7 2h2v5h5v2H9v5H7V9H2V7h5z",
   light: "M8 4.6A3.4 3.4 0 1 1 8 11.4 3.4 3.4 0 0 1 8 4.6zM7.3 0h1.4v2.8H7.3zm0 13.2h1.4V16H7.3zM0 7.3h2.8v1.4H0zm13.2 0H16v1.4h-2.8zM2 3l1-1 2 2-1 1zm9 9 1-1 2 2-1 1zM2 13l2-2 1 1-2 2zm9-9 2-2 1 1-2 2z",
   dark: "M6.2 1.2A7 7 0 1 0 14.8 9.8 5.6 5.6 0 0 1 6.2 1.2z",
 };
-
-/** @type {[StepSize, string][]} */
-const STEP_SIZES = [
-  ["phase", "one phase"],
-  ["minibatch", "one minibatch"],
-  ["epoch", "one epoch"],
-  ["update", "one update"],
-];
 
 const STATES = {
   starting: "starting",
@@ -49,12 +44,13 @@ const CONNECTIONS = {
  * @typedef {object} BarActions
  * @property {() => void} play
  * @property {() => void} pause
- * @property {(size: StepSize) => void} step
+ * @property {() => void} step
+ * @property {() => void} back
  * @property {() => void} restart
  * @property {() => void} newRun
  * @property {() => void} toggleTheme
  * @property {() => void} help
- * @property {(size: StepSize) => void} chooseStepSize
+ * @property {(choices: Partial<PacingChoices>) => void} choosePacing
  */
 
 /**
@@ -63,25 +59,17 @@ const CONNECTIONS = {
  * @param {BarActions} actions
  */
 export function createBar(root, state, actions) {
-  const sizes = h(
-    "select",
-    {
-      "aria-label": "Step size",
-      title: "How far one step goes",
-      onchange: () => actions.chooseStepSize(/** @type {StepSize} */ (sizes.value)),
-    },
-    ...STEP_SIZES.map(([value, text]) => h("option", { value }, text)),
-  );
-  sizes.value = state.view.stepSize;
+  const pacing = createPacing(state.view, actions.choosePacing);
 
   /** @type {Record<Exclude<Action, "set">, { button: HTMLButtonElement, title: string }>} */
   const buttons = {
-    play: button("play", "Play", "Train at full speed (Space)", actions.play),
+    play: button("play", "Play", "Train on, at the speed chosen beside (Space)", actions.play),
     pause: button("pause", "Pause", "Stop after the phase at hand (Space)", actions.pause),
-    step: button("step", "Step", "Go one step further (→)", () => actions.step(/** @type {StepSize} */ (sizes.value))),
+    step: button("step", "Step", "Go one step further (→)", actions.step),
     restart: button("restart", "Restart", "Begin a new run with these settings and the same seed", () => (losesTraining(state) ? confirm.toggle() : actions.restart())),
   };
 
+  const back = button("back", "Back", "Look at the step before, of those that are kept (←)", actions.back);
   const another = button("newRun", "New run", "Begin another run: an environment, or a lesson", actions.newRun);
 
   const confirm = createConfirm(buttons.restart.button, {
@@ -106,7 +94,10 @@ export function createBar(root, state, actions) {
       { class: "transport", role: "group", "aria-label": "Training" },
       buttons.play.button,
       buttons.pause.button,
-      h("span", { class: "stepper" }, buttons.step.button, sizes),
+      pacing.speed,
+      back.button,
+      h("span", { class: "stepper" }, buttons.step.button, pacing.size),
+      pacing.until,
       h("span", { class: "restarter" }, buttons.restart.button, confirm.element),
       another.button,
     ),
@@ -124,6 +115,9 @@ export function createBar(root, state, actions) {
       setDisabled(button, reason !== null);
       setAttribute(button, "title", reason ?? title);
     }
+    const started = (state.snapshot?.header.update ?? 0) > 0;
+    setDisabled(back.button, !started);
+    pacing.draw(state);
     const reason = whyNoControl(state);
     setDisabled(another.button, reason !== null);
     setAttribute(another.button, "title", reason ?? another.title);
@@ -167,7 +161,7 @@ export function createBar(root, state, actions) {
     theme.title = `Switch to the ${other} theme (t)`;
   }
 
-  return { draw, showTheme, stepSize: () => /** @type {StepSize} */ (sizes.value) };
+  return { draw, showTheme };
 }
 
 /** @param {string} name */

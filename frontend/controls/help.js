@@ -5,7 +5,9 @@ import { h, prose } from "./dom.js";
 /** @type {[string[], string][]} */
 const SHORTCUTS = [
   [["Space"], "Play or pause"],
-  [["→"], "One step of the chosen size"],
+  [["→"], "One step of the chosen size; in the past, one step towards the present"],
+  [["←"], "One step back, through what is kept"],
+  [["l"], "Back to the present"],
   [["t"], "Light or dark theme"],
   [["Esc"], "Leave a maximised panel, or this sheet"],
   [["?"], "This sheet"],

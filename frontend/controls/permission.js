@@ -1,6 +1,6 @@
 // What this page may do now, and if not, why not, in words for a button's title.
 
-import { runsFreely } from "../state/motion.js";
+import { runsOn } from "../state/motion.js";
 
 /** @import { State } from "../types.js" */
 
@@ -52,8 +52,8 @@ export function whyNot(state, action) {
   if (action === "restart") return null;
   if (OVER.has(now)) return "The run has ended. Restart begins a new one.";
   if (now === "starting" && action !== "set") return "The trainer is starting.";
-  if (runsFreely(state) && action === "play") return "The run is running.";
-  if (runsFreely(state) && action === "step") return "The run is running. Pause it first.";
+  if (runsOn(state) && action === "play") return "The run is running.";
+  if (runsOn(state) && action === "step") return "The run is running. Pause it first.";
   if (now === "paused" && action === "pause") return "The run is paused.";
   return null;
 }

@@ -4,6 +4,8 @@
  * @typedef {object} Keys
  * @property {() => void} playOrPause
  * @property {() => void} step
+ * @property {() => void} back
+ * @property {() => void} live
  * @property {() => void} help
  * @property {() => void} theme
  * @property {() => void} escape
@@ -34,9 +36,11 @@ export function listenToKeys(keys) {
 function choose({ key, repeat }, target, keys) {
   if (key === " ") return repeat || target.matches(USES_SPACE) ? null : keys.playOrPause;
   if (key === "ArrowRight") return target.matches(USES_ARROWS) ? null : keys.step;
+  if (key === "ArrowLeft") return target.matches(USES_ARROWS) ? null : keys.back;
   if (target.matches(TYPES_TEXT)) return null;
   if (key === "?") return keys.help;
   if (key === "t") return keys.theme;
+  if (key === "l") return keys.live;
   if (key === "Escape") return keys.escape;
   return null;
 }

@@ -2,7 +2,7 @@
 
 import { decode } from "./frame.js";
 
-/** @import { Frame, SeriesHeader } from "../types.js" */
+/** @import { Frame, Moment, SeriesHeader, Snapshot } from "../types.js" */
 
 /**
  * @param {string} path
@@ -45,6 +45,30 @@ export async function getSeries(run, from, to) {
   const response = await fetch(path);
   if (!response.ok) throw new Error(`${path}: the server answered ${response.status}`);
   return /** @type {Frame<SeriesHeader>} */ (decode(await response.arrayBuffer()));
+}
+
+/**
+ * Everything of a run that one can go back to, in the order of the run.
+ *
+ * @param {string} run
+ * @returns {Promise<Moment[]>}
+ * @throws {Error} the server cannot be reached or refuses
+ */
+export async function getMoments(run) {
+  const { moments } = await getJson(`api/runs/${encodeURIComponent(run)}/moments`);
+  return moments.map((/** @type {any[]} */ [sequence, update, phase, epoch, minibatch]) => ({ sequence, update, phase, epoch, minibatch }));
+}
+
+/**
+ * @param {string} run
+ * @param {number} sequence
+ * @returns {Promise<Snapshot>}
+ * @throws {Error} it is not kept any more, or the server cannot be reached
+ */
+export async function getMoment(run, sequence) {
+  const response = await fetch(`api/runs/${encodeURIComponent(run)}/moments/${sequence}`);
+  if (!response.ok) throw new Error("This moment is not kept any more.");
+  return /** @type {Snapshot} */ (decode(await response.arrayBuffer()));
 }
 
 /**

@@ -1,8 +1,20 @@
 /** @import { State } from "../types.js" */
 
+const READABLE = 2; // phases a second, up to which slow motion is drawn as carefully as a run at rest
+
 /**
  * Whether the run goes on and on: not at rest, and not on its way to the end of a single step.
  *
  * @param {State} state
  */
-export const runsFreely = ({ status, stepping }) => status?.state === "running" && !stepping;
+export const runsOn = ({ status, stepping }) => status?.state === "running" && !stepping;
+
+/**
+ * Whether what is on show goes by too fast to be looked at closely.
+ *
+ * @param {State} state
+ */
+export const runsFreely = (state) => runsOn(state) && state.past === null && !inSlowMotion(state);
+
+/** @param {State} state */
+export const inSlowMotion = ({ status }) => typeof status?.pace === "number" && status.pace <= READABLE;

@@ -1,11 +1,12 @@
 // What the page shows, told to scripts and tests: <body data-update data-state data-phase data-epoch
-// data-minibatch data-sequence>, set only after it was painted.
+// data-minibatch data-sequence data-live>, set only after it was painted.
 
 /** @import { Snapshot, Status } from "../types.js" */
 
-/** @param {{ snapshot: Snapshot | null, status: Status | null }} shown */
-export function report({ snapshot, status }) {
+/** @param {{ snapshot: Snapshot | null, status: Status | null, past: boolean }} shown */
+export function report({ snapshot, status, past }) {
   const data = document.body.dataset;
+  data.live = String(!past);
   if (snapshot) {
     const { update, phase, epoch, minibatch, sequence } = snapshot.header;
     for (const [key, value] of Object.entries({ update, phase, epoch, minibatch, sequence })) {
@@ -16,7 +17,7 @@ export function report({ snapshot, status }) {
     for (const key of ["phase", "epoch", "minibatch", "sequence"]) delete data[key];
   }
   if (!status) delete data.state;
-  else if (settled(snapshot, status) && data.state !== status.state) data.state = status.state;
+  else if ((past || settled(snapshot, status)) && data.state !== status.state) data.state = status.state;
 }
 
 /**

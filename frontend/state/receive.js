@@ -33,7 +33,7 @@ export function createReceiver(store) {
       sequence = null;
       state.stepping = false;
       state.status = null; // the run's state message follows
-      state.snapshot = state.picture = state.progress = null;
+      state.snapshot = state.newest = state.past = state.picture = state.progress = null;
       state.series.clear();
       state.episodes.clear();
     }

@@ -92,7 +92,7 @@ export function createScheduler(store, complete = () => true) {
   /** The round is drawn; the browser shows it when it has produced this frame, so it is said in the next one. */
   function finish() {
     unreported = false;
-    const shown = { snapshot: state.snapshot, status: state.status };
+    const shown = { snapshot: state.snapshot, status: state.status, past: state.past !== null };
     requestAnimationFrame(() => report(shown));
   }
 

@@ -38,6 +38,8 @@ export function createStore() {
     settings: [],
     metrics: [],
     snapshot: null,
+    newest: null,
+    past: null,
     series: new Series(),
     episodes: new Episodes(),
     changes: [],
@@ -64,7 +66,8 @@ export function createStore() {
       const { snapshot, picture } = staged;
       staged = {};
       if (snapshot && snapshot.header.run === state.run?.id) {
-        state.snapshot = snapshot;
+        state.newest = snapshot;
+        if (!state.past) state.snapshot = snapshot;
         touch("snapshot");
       }
       if (picture && picture.header.run === state.run?.id) {

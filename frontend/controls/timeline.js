@@ -1,0 +1,107 @@
+// The timeline: every update with its return, where settings changed, and a cursor that one can take to look back.
+
+import { number, settingText } from "../state/format.js";
+import { Canvas } from "../panels/canvas.js";
+import { thin } from "../panels/curves.js";
+import { extent } from "../panels/ranges.js";
+import { h, setAttribute, setText } from "./dom.js";
+
+/** @import { Change, SnapshotHeader, State, Theme } from "../types.js" */
+
+const PACE = 45; // milliseconds between two moments that are asked for while the cursor is dragged
+
+/**
+ * @param {HTMLElement} root
+ * @param {{ goTo(update: number): void, live(): void, theme(): Theme, redraw(): void }} page
+ */
+export function createTimeline(root, page) {
+  const cursor = h("input", { type: "range", "aria-label": "Timeline", min: 0, max: 1, step: 1, value: 0, title: "Drag to look at an earlier update; the run goes on meanwhile" });
+  const track = h("div", { class: "track" });
+  const canvas = new Canvas(track, "spark");
+  canvas.element.setAttribute("aria-hidden", "true");
+  track.append(cursor);
+  const where = h("span", { class: "where" });
+  const live = h("button", { type: "button", class: "live-pill", onclick: page.live }, "Live");
+  root.append(track, where, live);
+
+  let grabbed = false; // a cursor somebody holds never jumps, and what it stands for does not either
+  let span = [0, 1];
+  let askedAt = -Infinity;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let later;
+
+  cursor.addEventListener("pointerdown", () => (grabbed = true));
+  for (const event of ["pointerup", "pointercancel", "blur"]) {
+    cursor.addEventListener(event, () => {
+      grabbed = false;
+      page.redraw();
+    });
+  }
+  cursor.addEventListener("input", () => {
+    clearTimeout(later);
+    const ask = () => {
+      askedAt = performance.now();
+      page.goTo(cursor.valueAsNumber);
+    };
+    const wait = askedAt + PACE - performance.now();
+    if (wait <= 0) ask();
+    else later = setTimeout(ask, wait);
+  });
+  new ResizeObserver(() => {
+    canvas.fit();
+    page.redraw();
+  }).observe(track);
+
+  /** @param {State} state */
+  function draw(state) {
+    const { series, snapshot, newest, past } = state;
+    const last = Math.max(newest?.header.update ?? 0, series.first + series.length - 1, 1);
+    if (!grabbed) span = [0, last];
+    setAttribute(cursor, "max", String(span[1]));
+    const shown = snapshot?.header.update ?? 0;
+    if (!grabbed && cursor.valueAsNumber !== shown) cursor.value = String(shown);
+    setAttribute(cursor, "aria-valuetext", snapshot ? inWords(snapshot.header) : "nothing yet");
+    setText(where, snapshot ? inWords(snapshot.header) : "");
+    live.disabled = past === null;
+    setText(live, past === null ? "Live" : "Back to live");
+    root.toggleAttribute("data-past", past !== null);
+    paint(state);
+  }
+
+  /** @param {State} state */
+  function paint({ series, changes, snapshot }) {
+    const { pen, width, height, ratio } = canvas;
+    if (!width) return;
+    const theme = page.theme();
+    const across = (/** @type {number} */ update) => (8 * ratio) + ((update - span[0]) / (span[1] - span[0] || 1)) * (width - 16 * ratio);
+    canvas.clear();
+    const updates = Array.from({ length: series.length }, (_, index) => series.first + index);
+    const curve = thin(updates, series.column("episodic_return_mean"), 256);
+    const [low, high] = extent(curve.y);
+    pen.strokeStyle = theme.inkSoft;
+    pen.lineWidth = 1.25 * ratio;
+    pen.beginPath();
+    curve.y.forEach((value, index) => {
+      if (Number.isNaN(value)) return;
+      pen.lineTo(across(curve.x[index]), height - 4 * ratio - ((value - low) / (high - low || 1)) * (height - 8 * ratio));
+    });
+    pen.stroke();
+    pen.fillStyle = theme.clip;
+    for (const { update } of changes) pen.fillRect(Math.round(across(update)), 0, Math.max(1, Math.round(1.5 * ratio)), height);
+    pen.fillStyle = theme.accent;
+    if (snapshot) pen.fillRect(Math.round(across(snapshot.header.update)) - ratio, 0, 2 * ratio, height);
+    canvas.element.dataset.changes = String(changes.length);
+    setAttribute(track, "title", changes.slice(-4).map(changeInWords).join("\n"));
+  }
+
+  return { draw };
+}
+
+/** @param {SnapshotHeader} header */
+function inWords({ update, phase, epoch, minibatch }) {
+  const inside = epoch && phase !== "update" ? `, epoch ${epoch}, minibatch ${minibatch}` : "";
+  return phase === "update" || phase === "ready" ? `update ${number(update, 6)}` : `update ${number(update, 6)}${inside}, ${phase}`;
+}
+
+/** @param {Change} change */
+const changeInWords = ({ update, name, old, new: value }) => `from update ${update}: ${name.replaceAll("_", " ")} ${settingText(old)} → ${settingText(value)}`;

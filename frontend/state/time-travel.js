@@ -1,0 +1,107 @@
+// The past: moments of the run that the server has kept. Whoever looks back leaves the run alone; it may go on
+// meanwhile, and nothing jumps.
+
+/** @import { Moment, Snapshot, StepSize, State } from "../types.js" */
+/** @import { Store } from "./store.js" */
+
+const CACHED = 48; // snapshots; scrubbing goes to and fro
+
+/** Which moments a step of a size stops at. @type {Record<StepSize, (moment: Moment) => boolean>} */
+const STOPS = {
+  phase: () => true,
+  minibatch: ({ phase }) => phase === "step",
+  epoch: ({ phase }) => phase === "epoch",
+  update: ({ phase }) => phase === "update",
+  updates: ({ phase }) => phase === "update",
+  until: ({ phase }) => phase === "update",
+};
+const SEVERAL = 10; // updates that the size "updates" passes
+
+/** @param {State} state whether what is on show is not the newest */
+export const inThePast = (state) => state.past !== null;
+
+/**
+ * @param {Store} store
+ * @param {{ list(run: string): Promise<Moment[]>, fetch(run: string, sequence: number): Promise<Snapshot> }} kept
+ */
+export function createTimeTravel({ state, touch }, kept) {
+  /** @type {Map<number, Snapshot>} */
+  let cache = new Map();
+  let cachedRun = "";
+  let wanted = 0; // counts up: a slow answer must not overtake a newer wish
+
+  /** @param {string} run @param {number} sequence */
+  async function fetched(run, sequence) {
+    if (run !== cachedRun) cache = new Map();
+    cachedRun = run;
+    const found = cache.get(sequence) ?? (await kept.fetch(run, sequence));
+    cache.delete(sequence);
+    cache.set(sequence, found);
+    if (cache.size > CACHED) cache.delete(cache.keys().next().value ?? 0);
+    return found;
+  }
+
+  /** Shows a moment. @param {Moment} moment */
+  async function show({ sequence }) {
+    const run = state.run?.id ?? "";
+    const wish = ++wanted;
+    const snapshot = await fetched(run, sequence);
+    if (wish !== wanted || state.run?.id !== run) return;
+    state.past = { sequence };
+    state.snapshot = snapshot;
+    touch("snapshot", "run");
+  }
+
+  function live() {
+    wanted++;
+    if (!state.past) return;
+    state.past = null;
+    state.snapshot = state.newest;
+    touch("snapshot", "run");
+  }
+
+  /** All that is kept, and where what is on show is among it. */
+  async function around() {
+    const moments = state.run ? await kept.list(state.run.id) : [];
+    const shown = state.snapshot?.header;
+    const at = shown ? moments.findIndex((moment) => isSame(moment, shown)) : -1;
+    return { moments, at: at < 0 ? moments.length : at };
+  }
+
+  return {
+    live,
+
+    /** @param {StepSize} size @throws {Error} nothing before this is kept; or the server cannot be reached */
+    async back(size) {
+      const { moments, at } = await around();
+      const before = moments.slice(0, at).filter((moment) => STOPS[size](moment) || moment.phase === "ready");
+      const enough = state.snapshot && size === "updates" ? state.snapshot.header.update - SEVERAL : Infinity;
+      const target = before.findLast(({ update }) => update <= enough) ?? before[0];
+      if (!target) throw new Error(`Nothing before this is kept${size === "phase" ? "" : " for a step of this size: choose a smaller one"}. Phases are kept while the run is stepped or in slow motion.`);
+      await show(target);
+    },
+
+    /** Towards the present, in the past only. @param {StepSize} size */
+    async forward(size) {
+      const { moments, at } = await around();
+      const after = moments.slice(at + 1).filter(STOPS[size]);
+      const enough = state.snapshot && size === "updates" ? state.snapshot.header.update + SEVERAL : -Infinity;
+      const target = after.find(({ update }) => update >= enough);
+      const newest = state.newest?.header.sequence ?? Infinity;
+      if (!target || target.sequence >= newest) live();
+      else await show(target);
+    },
+
+    /** The end of an update, or of the nearest one before it that is kept. @param {number} update */
+    async goTo(update) {
+      const { moments } = await around();
+      const ends = moments.filter((moment) => STOPS.update(moment) || moment.phase === "ready");
+      const target = ends.findLast((moment) => moment.update <= update) ?? ends[0];
+      if (target) await show(target);
+    },
+  };
+}
+
+/** @param {Moment} moment @param {Moment} other */
+const isSame = (moment, other) =>
+  moment.update === other.update && moment.phase === other.phase && moment.epoch === other.epoch && moment.minibatch === other.minibatch;
