@@ -1,6 +1,6 @@
 // The pipeline: where in an update the trainer is, and in one line what happens there.
 
-import { runsFreely } from "../state/motion.js";
+import { atFullSpeed } from "../state/motion.js";
 import { h, prose, setProse, setText } from "./dom.js";
 import { sentence } from "./sentence.js";
 
@@ -33,7 +33,7 @@ export function createPipeline(root) {
 
   /** @param {State} state */
   function draw(state) {
-    const running = runsFreely(state);
+    const running = atFullSpeed(state);
     // While running, progress is the newest word on where the trainer is; at rest the snapshot is what is shown.
     root.toggleAttribute("data-full-speed", running);
     const where = running ? newer(state.progress, state.snapshot?.header ?? null) : (state.snapshot?.header ?? state.progress);

@@ -1,7 +1,7 @@
 // One line, with its real numbers, about what the trainer did at the phase that is shown.
 
 import { count, fixed, number, percent, settingText, term } from "../state/format.js";
-import { runsFreely } from "../state/motion.js";
+import { atFullSpeed } from "../state/motion.js";
 
 /** @import { Phase, SnapshotHeader, Snapshot, State } from "../types.js" */
 
@@ -57,11 +57,11 @@ export function sentence(state) {
     set: (/** @type {string} */ name) => settingText(header.settings[name] ?? run.settings[name]),
     value: (/** @type {string} */ name) => header.scalars[name],
   };
-  return runsFreely(state) && header.phase === "update" ? atFullSpeed(told) : SENTENCES[header.phase](told);
+  return atFullSpeed(state) && header.phase === "update" ? everyUpdate(told) : SENTENCES[header.phase](told);
 }
 
 /** At full speed phases fly by, so the line tells what every update does instead. @param {Told} told */
-function atFullSpeed({ header, environments, steps, set }) {
+function everyUpdate({ header, environments, steps, set }) {
   return `Every update: ${batch(environments, steps)}, used in ${set("epochs")} epochs of ${set("minibatches")} minibatches, then thrown away. ${count(header.steps)} steps so far.`;
 }
 

@@ -61,7 +61,7 @@ export function createTimeline(root, page) {
     const shown = snapshot?.header.update ?? 0;
     if (!grabbed && cursor.valueAsNumber !== shown) cursor.value = String(shown);
     setAttribute(cursor, "aria-valuetext", snapshot ? inWords(snapshot.header) : "nothing yet");
-    setText(where, snapshot ? inWords(snapshot.header) : "");
+    setText(where, snapshot && past ? inWords(snapshot.header) : "");
     live.disabled = past === null;
     setText(live, past === null ? "Live" : "Back to live");
     root.toggleAttribute("data-past", past !== null);

@@ -16,5 +16,8 @@ export const runsOn = ({ status, stepping }) => status?.state === "running" && !
  */
 export const runsFreely = (state) => runsOn(state) && state.past === null && !inSlowMotion(state);
 
+/** Whether the run goes on at full speed, so that its phases cannot be followed. @param {State} state */
+export const atFullSpeed = (state) => runsFreely(state) && typeof state.status?.pace !== "number";
+
 /** @param {State} state */
 export const inSlowMotion = ({ status }) => typeof status?.pace === "number" && status.pace <= READABLE;
