@@ -57,6 +57,8 @@ class Terms:
 
     outputs: Floats
     """[B, O]"""
+    values: Floats
+    """[B]"""
     logratio: Floats
     """[B]"""
     scalars: Floats
@@ -82,6 +84,7 @@ def forward(dense: Dense, distribution: Distribution, samples: Samples, rule: Ru
     loss = policy_loss + rule.value_coef * value_loss - rule.entropy_coef * entropy
     return Terms(
         outputs=outputs,
+        values=values,
         logratio=logratio,
         scalars=np.array([policy_loss, value_loss, entropy, loss], np.float32),
         d_log_probs=slopes * w,

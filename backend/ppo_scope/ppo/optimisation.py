@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from ppo_scope.ppo import by_hand, finite, losses
 from ppo_scope.ppo.distributions import Distribution
 from ppo_scope.ppo.losses import Scalar
 from ppo_scope.ppo.networks import ActorCritic
+from ppo_scope.ppo.outcome import OptimisationPosition
 from ppo_scope.ppo.phases import Batch, Minibatch, Phase, PhaseKind, Update
 from ppo_scope.ppo.settings import Settings
 
@@ -83,6 +85,22 @@ class Optimisation:
         self._parts = network.parts()
         # Fused Adam leaves everything as it is where this is not 0: what gradient scalers use.
         self._not_finite = torch.zeros((), device=network.device) if asynchronous else None
+
+    def position(self) -> OptimisationPosition:
+        """A copy of all that its steps move."""
+        return OptimisationPosition(
+            self._network.theta.detach().clone(),
+            copy.deepcopy(self._optimizer.state_dict()["state"]),
+            copy.deepcopy(dict(self._shuffling.bit_generator.state)),
+        )
+
+    def return_to(self, position: OptimisationPosition) -> None:
+        """Become what it was there. θ stays in its place: others hold views of it."""
+        with torch.no_grad():
+            self._network.theta.copy_(position.theta)
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": copy.deepcopy(position.optimizer), "param_groups": groups})
+        self._shuffling.bit_generator.state = position.shuffling
 
     def begin(self, update: Update) -> None:
         """Take over the settings of an update."""
@@ -180,6 +198,7 @@ class Optimisation:
             advantages=mb_advantages,
             logratio=logratio.detach(),
             outputs=outputs.detach(),
+            values=values.detach(),
             policy_loss=policy_loss.detach(),
             value_loss=value_loss.detach(),
             entropy=entropy.detach(),
@@ -233,6 +252,7 @@ class Optimisation:
             advantages=mb_advantages,
             logratio=torch.from_numpy(terms.logratio),
             outputs=torch.from_numpy(terms.outputs),
+            values=torch.from_numpy(terms.values),
             policy_loss=policy_loss,
             value_loss=value_loss,
             entropy=entropy,

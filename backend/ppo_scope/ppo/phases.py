@@ -9,8 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ppo_scope.ppo.rollout import Rollout
+from ppo_scope.ppo.rollout import Floats, Rollout
 from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.spaces import Observations
 
 
 class PhaseKind(StrEnum):
@@ -34,6 +35,24 @@ class Change:
     name: str
     old: Any
     new: Any
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A rollout of M steps in N environments, S = M·N samples, as the networks that collected it see it."""
+
+    observations: Observations
+    """[S, …], normalised"""
+    actions: Tensor
+    """[S, *action_shape]"""
+    outputs: Tensor
+    """[S, O]"""
+    log_probs: Tensor
+    """[S]"""
+    values: Floats
+    """[M + 1, N], of the states in the rows"""
+    next_values: Floats
+    """[M, N], of the state that each step led to"""
 
 
 @dataclass
@@ -74,6 +93,8 @@ class Minibatch:
     """[B], log r"""
     outputs: Tensor
     """[B, A], of the policy as it is now"""
+    values: Tensor
+    """[B], V of the critic as it is now"""
     policy_loss: Tensor
     """[], L_PG"""
     value_loss: Tensor
@@ -97,6 +118,8 @@ class Update:
     learning_rate: float
     rollout: Rollout
     theta_before: Tensor
+    judged: Judged | None = None
+    """Before its advantages are estimated, None."""
     batch: Batch | None = None
     minibatches: list[Minibatch] = field(default_factory=list)
     stopped_by_kl: bool = False

@@ -6,6 +6,8 @@ stepping by hand execute the same code and produce the same bits.
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import hashlib
 import time
 from collections import deque
@@ -18,14 +20,15 @@ import torch
 from torch import Tensor
 
 from ppo_scope.ppo import finite
-from ppo_scope.ppo.advantages import gae, returns_to_go
 from ppo_scope.ppo.environments import Environments
+from ppo_scope.ppo.estimates import batch_of
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.inference import Inference, inference_of
 from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.normalization import RewardScale, RunningStatistics
 from ppo_scope.ppo.optimisation import Optimisation
-from ppo_scope.ppo.phases import Batch, Change, Phase, PhaseKind, Update
+from ppo_scope.ppo.outcome import Outcome, Position
+from ppo_scope.ppo.phases import Change, Judged, Phase, PhaseKind, Update
 from ppo_scope.ppo.rollout import Collector, Episode, Floats, Rollout
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import Observations, UnusableEnvironment
@@ -71,12 +74,14 @@ class Trainer:
         self._rollouts = [Rollout.empty(settings.rollout_steps, settings.num_envs, spaces) for _ in range(2)]
         self._observation_statistics = RunningStatistics(spaces.observation_shape)
         self._reward_scale = RewardScale(settings.num_envs) if settings.normalize_rewards else None
+        self._before: Position | None = None
         self._pending: dict[str, Any] = {}
         self.changes: list[Change] = []
         self.episodes: deque[Episode] = deque(maxlen=EPISODES_AVERAGED)
         self.updates = 0
         self.steps = 0
         self._under_way = False
+        self._last: Update | None = None
 
     @property
     def pending(self) -> dict[str, Any]:
@@ -118,6 +123,78 @@ class Trainer:
         """The present policy, to act by."""
         return inference_of(self.network, self.spaces.is_image)
 
+    @property
+    def under_way(self) -> bool:
+        """Whether an update has begun and is not over."""
+        return self._under_way
+
+    def redo(self, values: dict[str, Any]) -> Outcome:
+        """The last update made anew from its start, on the same rollout, with other live settings.
+
+        The trainer stays as it is: see `visit` and `adopt` for what can be done with the outcome.
+
+        Raises:
+            LookupError: there is no finished update, or the next one has begun.
+            ValueError: a value does not fit.
+            NotFiniteError: the update cannot be made with these settings.
+        """
+        before, judged = self._before, self._last.judged if self._last is not None else None
+        if self._last is None or judged is None or before is None or self._under_way:
+            raise LookupError("only an update that has just ended can be made anew")
+        rollout, settings = self._last.rollout, self._last.settings.changed(**values)
+        update = Update(
+            self._last.index,
+            settings,
+            _learning_rate(settings, self.steps - rollout.transitions),
+            rollout,
+            self._last.theta_before,
+            judged,
+        )
+        after = self._position()
+        try:
+            self._return_to(before)
+            self.optimisation.begin(update)
+            rewards = _scaled_rewards(update, self._reward_scale)
+            update.batch = batch_of(judged, rollout, rewards, settings)
+            for epoch in range(1, settings.epochs + 1):
+                for _ in self.optimisation.epoch(update, update.batch, epoch):
+                    pass
+                if update.stopped_by_kl:
+                    break
+            self.optimisation.end(update)
+            return Outcome(update, self._position())
+        finally:
+            self._return_to(after)
+
+    @contextlib.contextmanager
+    def visit(self, outcome: Outcome) -> Iterator[Phase]:
+        """The weights as that outcome left them, for as long as somebody looks."""
+        here = self._position()
+        try:
+            self._return_to(outcome.position)
+            last = outcome.update.minibatches[-1]
+            yield Phase(PhaseKind.UPDATE, outcome.update, last.epoch, last.index)
+        finally:
+            self._return_to(here)
+
+    def adopt(self, outcome: Outcome) -> list[Change]:
+        """Go on from this outcome instead, with its settings; which of them have changed."""
+        self._return_to(outcome.position)
+        old, new = self.settings.live(), outcome.update.settings.live()
+        changes = [Change(outcome.update.index, name, old[name], new[name]) for name in new if new[name] != old[name]]
+        self.changes += changes
+        self.settings = outcome.update.settings
+        self._pending = {name: value for name, value in self._pending.items() if value != new[name]}
+        self._last = outcome.update
+        return changes
+
+    def _position(self) -> Position:
+        return Position(self.optimisation.position(), copy.deepcopy(self._reward_scale))
+
+    def _return_to(self, position: Position) -> None:
+        self.optimisation.return_to(position.optimisation)
+        self._reward_scale = copy.deepcopy(position.reward_scale)
+
     def close(self) -> None:
         """Release the environments."""
         self.environments.close()
@@ -144,8 +221,9 @@ class Trainer:
         settings = self._apply_changes()
         rollout = self._rollouts[self.updates % 2]
         theta = self.network.theta.detach().clone()
-        update = Update(self.updates + 1, settings, self._learning_rate(), rollout, theta)
+        update = Update(self.updates + 1, settings, _learning_rate(settings, self.steps), rollout, theta)
         self.optimisation.begin(update)
+        self._before = self._position()
         self._inference.refresh()
         self._collector.collect(self._inference, update.rollout, self._acting, self.steps)
         finite.check_rollout(update.rollout)
@@ -154,7 +232,8 @@ class Trainer:
         yield Phase(PhaseKind.ROLLOUT, update)
 
         start = time.perf_counter()
-        update.batch = self._batch(update.rollout, settings)
+        update.judged = self._judged(update.rollout)
+        update.batch = batch_of(update.judged, update.rollout, _scaled_rewards(update, self._reward_scale), settings)
         update.seconds_advantages = time.perf_counter() - start
         yield Phase(PhaseKind.ADVANTAGES, update)
 
@@ -167,6 +246,7 @@ class Trainer:
                 break
         self.optimisation.end(update)
         self.updates += 1
+        self._last = update
         self._take_in_observations(update.rollout, settings)
         # Not under way any more before it is yielded: whoever looks now finds the run finished if it is.
         self._under_way = False
@@ -179,14 +259,9 @@ class Trainer:
         self._pending = {}
         return self.settings
 
-    def _learning_rate(self) -> float:
-        if not self.settings.anneal_learning_rate or self.settings.total_steps is None:
-            return self.settings.learning_rate
-        return self.settings.learning_rate * max(0.0, 1.0 - self.steps / self.settings.total_steps)
-
     @torch.no_grad()
-    def _batch(self, rollout: Rollout, settings: Settings) -> Batch:
-        """Judge a rollout with the networks that collected it, and estimate its advantages."""
+    def _judged(self, rollout: Rollout) -> Judged:
+        """A rollout as the networks that collected it see it."""
         steps, num_envs = rollout.rewards.shape
         count = steps * num_envs
         seen = self._inference.normalized(
@@ -196,23 +271,8 @@ class Trainer:
         outputs, values = self.judge(seen)
         log_probs, _ = self.distribution.evaluate(outputs[:count], actions)
         all_values = values.cpu().numpy().reshape(steps + 1, num_envs)
-        rewards, ends = self._scaled_rewards(rollout, settings), (rollout.terminated, rollout.truncated)
         next_values = self._next_values(all_values, rollout)
-        estimated = gae(rewards, all_values[:-1], next_values, *ends, settings.discount, settings.gae_lambda)
-        targets = estimated + all_values[:-1]
-        if settings.objective == "reinforce":
-            estimated = returns_to_go(rewards, *ends, settings.discount)
-        finite.check_estimates(values=all_values, advantages=estimated, targets=targets)
-        return Batch(
-            observations=torch.from_numpy(seen[:count]).to(self.device),
-            actions=actions,
-            trained=torch.from_numpy(rollout.trained.reshape(-1)).to(self.device),
-            outputs=outputs[:count],
-            log_probs=log_probs,
-            values=values[:count],
-            advantages=torch.from_numpy(estimated.reshape(-1)).to(self.device),
-            targets=torch.from_numpy(targets.reshape(-1)).to(self.device),
-        )
+        return Judged(seen[:count], actions, outputs[:count], log_probs, all_values, next_values)
 
     def _next_values(self, values: Floats, rollout: Rollout) -> Floats:
         """[M, N] V of the state that each step led to, from V [M + 1, N] of the states in the rows."""
@@ -224,17 +284,25 @@ class Trainer:
         next_values[tuple(np.transpose(list(rollout.final_observations)))] = final_values
         return next_values
 
-    def _scaled_rewards(self, rollout: Rollout, settings: Settings) -> Floats:
-        if self._reward_scale is None:
-            return rollout.rewards
-        ends = rollout.terminated | rollout.truncated
-        return self._reward_scale(rollout.rewards, ends, rollout.trained, settings.discount)
-
     def _take_in_observations(self, rollout: Rollout, settings: Settings) -> None:
         """Only between updates: the policy that collects must be the one that is judged."""
         if settings.normalize_observations:
             self._observation_statistics.update(rollout.observations[:-1][rollout.trained])
             self.network.normalize_by(self._observation_statistics)
+
+
+def _scaled_rewards(update: Update, scale: RewardScale | None) -> Floats:
+    rollout = update.rollout
+    if scale is None:
+        return rollout.rewards
+    return scale(rollout.rewards, rollout.terminated | rollout.truncated, rollout.trained, update.settings.discount)
+
+
+def _learning_rate(settings: Settings, steps: int) -> float:
+    """What α is after so many steps of the run."""
+    if not settings.anneal_learning_rate or settings.total_steps is None:
+        return settings.learning_rate
+    return settings.learning_rate * max(0.0, 1.0 - steps / settings.total_steps)
 
 
 def _device(settings: Settings, is_image: bool) -> torch.device:
