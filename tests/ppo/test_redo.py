@@ -54,7 +54,7 @@ def test_with_the_same_settings_it_is_the_same_bits(settings):
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("changes", [{"clip_range": 0.02, "learning_rate": 0.01}, {"discount": 0.9, "epochs": 2}])
 def test_with_other_settings_it_is_what_a_run_with_them_gives(settings, changes):
-    """From there on as well: the moments of Adam, the orders to come and the running statistics are those of that run."""
+    """From there on as well: Adam, the orders to come and the running statistics are those of that run."""
     expected, expected_phases = run_to(3, settings, **changes)
     trainer, phases = run_to(3, settings)
     before = trainer.weights_sha256()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,16 +89,17 @@ class Optimisation:
         """A copy of all that its steps move."""
         return OptimisationPosition(
             self._network.theta.detach().clone(),
-            copy.deepcopy(self._optimizer.state_dict()["state"]),
-            copy.deepcopy(dict(self._shuffling.bit_generator.state)),
+            _copies(self._optimizer.state.get(self._network.theta, {})),
+            dict(self._shuffling.bit_generator.state),
         )
 
     def return_to(self, position: OptimisationPosition) -> None:
         """Become what it was there. θ stays in its place: others hold views of it."""
         with torch.no_grad():
             self._network.theta.copy_(position.theta)
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": copy.deepcopy(position.optimizer), "param_groups": groups})
+        self._optimizer.state.clear()
+        if position.optimizer:
+            self._optimizer.state[self._network.theta] = _copies(position.optimizer)
         self._shuffling.bit_generator.state = position.shuffling
 
     def begin(self, update: Update) -> None:
@@ -274,6 +274,10 @@ class Optimisation:
         self._network.theta.grad = gradient
         self._optimizer.step()
         self._network.theta.grad = None
+
+
+def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in tensors.items()}
 
 
 def taken() -> Tensor:

@@ -17,8 +17,8 @@ class OptimisationPosition:
 
     theta: Tensor
     """[P]"""
-    optimizer: dict[str, Any]
-    """Adam's moments and how many steps it has made."""
+    optimizer: dict[str, Tensor]
+    """Adam's moments and how many steps it has made; empty before the first."""
     shuffling: dict[str, Any]
     """The state of the generator of orders: the same samples meet again in the same minibatches."""
 

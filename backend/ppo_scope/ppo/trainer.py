@@ -12,7 +12,6 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ppo_scope.ppo import finite
+from ppo_scope.ppo.devices import device_of
 from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.estimates import batch_of
 from ppo_scope.ppo.finite import NotFiniteError
@@ -33,8 +33,6 @@ from ppo_scope.ppo.rollout import Collector, Episode, Floats, Rollout
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import Observations, UnusableEnvironment
 
-WORTH_A_GPU = 2**27
-"""Multiplications per minibatch in the hidden layers from which `auto` takes a GPU: an estimate, not measured."""
 EPISODES_AVERAGED = 100
 
 
@@ -63,7 +61,7 @@ class Trainer:
         self.spaces = spaces = self.environments.spaces
         if spaces.is_image and settings.normalize_observations:
             raise UnusableEnvironment("normalize_observations: not for images, which are shares of 255 already")
-        self.device = _device(settings, spaces.is_image)
+        self.device = device_of(settings, spaces.is_image)
         self.distribution = spaces.distribution
         self.network = ActorCritic(spaces, settings, int(streams[2].generate_state(1)[0]), self.device)
         waits = self.device.type == "cpu" if asynchronous is None else not asynchronous
@@ -303,17 +301,3 @@ def _learning_rate(settings: Settings, steps: int) -> float:
     if not settings.anneal_learning_rate or settings.total_steps is None:
         return settings.learning_rate
     return settings.learning_rate * max(0.0, 1.0 - steps / settings.total_steps)
-
-
-def _device(settings: Settings, is_image: bool) -> torch.device:
-    """Raises:
-    ValueError: this machine or this build of torch has no such device.
-    """
-    name = settings.device
-    if name == "auto":
-        work = settings.minibatch_size * sum(a * b for a, b in pairwise(settings.hidden_sizes))
-        worth_it = is_image or work > WORTH_A_GPU
-        return torch.device("cuda" if worth_it and torch.cuda.is_available() else "cpu")
-    if (name == "cuda" and not torch.cuda.is_available()) or (name == "mps" and not torch.backends.mps.is_available()):
-        raise ValueError(f"device: {name} is not available to torch here; use cpu, or auto")
-    return torch.device(name)

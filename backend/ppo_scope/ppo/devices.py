@@ -1,0 +1,28 @@
+"""Where the weights live and the loss is computed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+
+from ppo_scope.ppo.settings import Settings
+
+WORTH_A_GPU = 2**27
+"""Multiplications per minibatch in the hidden layers from which `auto` takes a GPU: an estimate, not measured."""
+
+
+def device_of(settings: Settings, is_image: bool) -> torch.device:
+    """The device that the settings ask for.
+
+    Raises:
+        ValueError: this machine or this build of torch has no such device.
+    """
+    name = settings.device
+    if name == "auto":
+        work = settings.minibatch_size * sum(a * b for a, b in pairwise(settings.hidden_sizes))
+        worth_it = is_image or work > WORTH_A_GPU
+        return torch.device("cuda" if worth_it and torch.cuda.is_available() else "cpu")
+    if (name == "cuda" and not torch.cuda.is_available()) or (name == "mps" and not torch.backends.mps.is_available()):
+        raise ValueError(f"device: {name} is not available to torch here; use cpu, or auto")
+    return torch.device(name)
