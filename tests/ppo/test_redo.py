@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ppo_scope.ppo.phases import PhaseKind
+from ppo_scope.ppo.phases import Phase, PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.moment import Moment
@@ -45,9 +45,9 @@ def test_with_the_same_settings_it_is_the_same_bits(settings):
     weights = trainer.weights_sha256()
     outcome = trainer.redo({})
     assert trainer.weights_sha256() == weights, "the trainer stays as it is"
-    with trainer.visit(outcome) as phase:
+    with trainer.visit(outcome):
         assert trainer.weights_sha256() == weights
-        assert phase.kind is PhaseKind.UPDATE
+    assert (outcome.phase.epoch, outcome.phase.minibatch) == (trainer._last.minibatches[-1].epoch, 4)
     assert torch.equal(outcome.position.optimisation.theta, trainer.network.theta)
 
 
@@ -74,8 +74,8 @@ def test_looking_at_an_outcome_and_dropping_it_changes_nothing(settings):
     undisturbed, expected = run_to(3, settings)
     trainer, phases = run_to(3, settings)
     outcome = trainer.redo({"clip_range": 0.9, "learning_rate": 0.05})
-    with trainer.visit(outcome) as phase:
-        row_values(Moment(trainer, phase))
+    with trainer.visit(outcome):
+        row_values(Moment(trainer, outcome.phase))
     go_on(phases, 2)
     go_on(expected, 2)
     assert trainer.weights_sha256() == undisturbed.weights_sha256()
@@ -85,9 +85,9 @@ def test_both_outcomes_are_measured_by_the_same_code():
     trainer, _ = run_to(3, SMALL)
     expected, _ = run_to(3, SMALL, learning_rate=0.01)
     outcome = trainer.redo({"learning_rate": 0.01})
-    with trainer.visit(outcome) as phase:
-        seen = row_values(Moment(trainer, phase))
-    again = row_values(Moment(expected, phase.__class__(PhaseKind.UPDATE, expected._last, 4, 4)))
+    with trainer.visit(outcome):
+        seen = row_values(Moment(trainer, outcome.phase))
+    again = row_values(Moment(expected, Phase(PhaseKind.UPDATE, expected._last, 4, 4)))
     timed = [name for name in seen if name.startswith("seconds")]
     assert len(timed) < len(seen)
     for name in seen.keys() - set(timed):

@@ -314,3 +314,125 @@ def test_a_change_is_announced_once():
     change = {"type": "set", "name": "clip_range", "value": 0.3}
     driver = Driver([step(), change, *[step()] * 4])
     assert len(driver.events("change")) == 1
+
+
+def rows_of(driver):
+    return np.concatenate([arrays["rows"] for header, arrays in driver.of("series") if not header.get("amends")])
+
+
+def redo(**settings):
+    return {"type": "redo", "settings": settings, "id": "redo"}
+
+
+def keep(which):
+    return {"type": "keep", "which": which, "id": "keep"}
+
+
+def test_an_update_made_anew_is_shown_beside_the_old_one_and_only_one_goes_on():
+    as_it_was = Driver([step(), step(), step()])
+    with_another = Driver([step(), {"type": "set", "name": "clip_range", "value": 0.01}, step(), step()])
+    kept_old = Driver([step(), step(), redo(clip_range=0.01), keep("old"), step()])
+    kept_new = Driver([step(), step(), redo(clip_range=0.01), keep("new"), step()])
+    went_on = Driver([step(), step(), redo(clip_range=0.01), step()])
+    assert kept_old.weights == went_on.weights == as_it_was.weights
+    assert kept_new.weights == with_another.weights != as_it_was.weights
+    (header, arrays), (closed, _) = kept_new.of("comparison")
+    assert header["open"] and not closed["open"]
+    assert (header["settings"]["old"]["clip_range"], header["settings"]["new"]["clip_range"]) == (0.2, 0.01)
+    for which, driver in (("old", as_it_was), ("new", with_another)):
+        row = dict(zip(SERIES_COLUMNS, rows_of(driver)[1], strict=True))
+        for name in ("loss", "clip_fraction", "held_fraction", "kl_k3", "final_kl_exact", "theta_change"):
+            assert header["scalars"][f"{which}_{name}"] == pytest.approx(row[name], abs=0), name
+        assert 100 < arrays[f"{which}_ratio_counts"].sum() + arrays[f"{which}_ratio_outside"].sum() <= 128
+        assert arrays[f"{which}_minibatches"].shape[0] == 16
+
+
+def test_the_outcome_that_is_kept_replaces_row_and_snapshot():
+    driver = Driver([EVERYTHING, step(), step(), redo(clip_range=0.01), keep("new")])
+    amends = [(h, a) for h, a in driver.of("series") if h.get("amends")]
+    ((header, arrays),) = amends
+    assert (header["first"], arrays["rows"].shape) == (2, (1, len(SERIES_COLUMNS)))
+    last, _ = driver.of("snapshot")[-1]
+    assert (last["update"], last["phase"], last["settings"]["clip_range"]) == (2, "update", 0.01)
+    assert last["sequence"] == driver.events("state")[-2]["snapshot"]
+    (change,) = driver.events("change")
+    assert [change[k] for k in ("name", "old", "new", "first_update")] == ["clip_range", 0.2, 0.01, 2]
+
+
+def test_what_waits_is_applied_without_being_named():
+    pending = {"type": "set", "name": "learning_rate", "value": 0.01}
+    driver = Driver([step(), pending, redo(), keep("new")])
+    assert driver.worker.trainer.settings.learning_rate == 0.01
+    assert driver.events("state")[-1]["pending"] == {}
+
+
+@pytest.mark.parametrize(
+    ("commands", "code"),
+    [
+        ([redo(clip_range=0.1)], "conflict"),
+        ([step("minibatch"), redo(clip_range=0.1)], "conflict"),
+        ([step(), redo(clip_range=7.0)], "invalid"),
+        ([step(), redo(learning_rate=1e30)], "invalid"),
+        ([step(), {"type": "keep", "which": "new", "id": "redo"}], "conflict"),
+        ([{"type": "play"}, {**redo(), "at_once": True}, {"type": "pause", "at_once": True}], "conflict"),
+    ],
+)
+def test_what_cannot_be_made_anew_is_refused_with_the_reason(commands, code):
+    driver = Driver(commands)
+    reply = next(e for e in driver.events("reply") if e["id"] == "redo")
+    assert reply["code"] == code and reply["message"]
+
+
+def test_ten_updates_and_until():
+    assert Driver([step("updates")]).worker.trainer.updates == 10
+    return_of = Driver([step("until", until={"quantity": "episodic_return_mean", "above": 25.0})])
+    returns = rows_of(return_of)[:, SERIES_COLUMNS.index("episodic_return_mean")]
+    assert returns[-1] >= 25.0 and not (returns[:-1] >= 25.0).any()
+    spread = Driver([step("until", until={"quantity": "kl_k3", "above": 0.002})], learning_rate=0.002)
+    kl = rows_of(spread)[:, SERIES_COLUMNS.index("kl_k3")]
+    assert kl[-1] > 0.002 and not (kl[:-1] > 0.002).any()
+
+
+def test_until_something_is_not_finite():
+    goal = step("until", until={"quantity": "not_finite", "above": None})
+    driver = Driver([goal], env="ppo_scope_tests/Poisoned-v0", num_envs=1, rollout_steps=16)
+    paused = driver.events("state")[-2]
+    assert paused["state"] == "paused" and "Not finite" in paused["cause"]["summary"]
+
+
+def test_slow_motion_shows_every_phase_at_its_pace():
+    class Patient(Driver):
+        def receive(self, timeout):
+            over = self.events("state") and self.events("state")[-1]["state"] == "finished"
+            return {"type": "stop"} if over else self.commands.popleft() if self.commands and timeout > 0 else None
+
+    driver = Patient([{"type": "play", "pace": 50.0}], total_steps=100, epochs=1, minibatches=2)
+    shown = [(h["phase"], h["minibatch"]) for h, _ in driver.of("snapshot")]
+    inner = [(phase, m) for m in (1, 2) for phase in ("loss", "gradient", "step")]
+    one = [("rollout", 0), ("advantages", 0), *inner, ("epoch", 2), ("update", 2)]
+    assert shown == [("ready", 0), *one, ("update", 2)]
+    assert driver.events("state")[1]["pace"] == 50.0
+
+
+def test_slow_motion_takes_its_time_and_obeys_meanwhile():
+    class Slow(Driver):
+        def receive(self, timeout):
+            time.sleep(min(timeout, 0.01))
+            if timeout > 0 and len(self.of("snapshot")) >= 5:
+                return {"type": "stop"}
+            return self.commands.popleft() if self.commands and timeout > 0 else None
+
+    start = time.monotonic()
+    driver = Slow([{"type": "play", "pace": 10.0}])
+    assert time.monotonic() - start > 0.3, "four phases at ten a second"
+    assert driver.worker.trainer.updates == 0
+
+
+def test_the_phases_of_a_step_are_kept_in_passing():
+    driver = Driver([{"type": "watch", "probes": ["samples"]}, step("phase"), step()])
+    passed = [(h["phase"], h["epoch"], h["minibatch"]) for h, _ in driver.of("passing")]
+    inner = [(phase, k, m) for k in range(1, 5) for m in range(1, 5) for phase in ("loss", "gradient", "step")]
+    epochs = [("epoch", k, 4) for k in range(1, 5)]
+    assert sorted(passed) == sorted([("advantages", 0, 0), *inner, *epochs])
+    assert all("region" in arrays for _, arrays in driver.of("passing"))
+    assert not Driver([step("updates")]).of("passing")

@@ -117,6 +117,8 @@ FIELDS = {
     "play": {"lease": 1},
     "pause": {"lease": 1},
     "step": {"lease": 1, "size": "update"},
+    "redo": {"lease": 1, "settings": {}},
+    "keep": {"lease": 1, "which": "old"},
     "set": {"lease": 1, "name": "clip_range", "value": 0.1},
     "restart": {"lease": 1, "settings": {}},
 }

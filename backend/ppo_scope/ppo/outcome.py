@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ppo_scope.ppo.normalization import RewardScale
-from ppo_scope.ppo.phases import Update
+from ppo_scope.ppo.phases import Phase, PhaseKind, Update
 
 
 @dataclass(frozen=True)
@@ -37,3 +37,9 @@ class Outcome:
 
     update: Update
     position: Position
+
+    @property
+    def phase(self) -> Phase:
+        """Its end."""
+        last = self.update.minibatches[-1]
+        return Phase(PhaseKind.UPDATE, self.update, last.epoch, last.index)

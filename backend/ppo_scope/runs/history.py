@@ -110,6 +110,17 @@ class History:
         self._rows.append(rows)
         self._episodes.append(episodes)
 
+    def amend(self, update: int, rows: Rows) -> None:
+        """An update has been made anew: its row is another one, and what was kept of it is gone.
+
+        Raises:
+            ValueError: there is no such row.
+        """
+        if self._rows is None or len(rows) != 1 or not self.first <= update <= self.last:
+            raise ValueError(f"the row of update {update} cannot be amended")
+        self._rows.rows[update - self.first] = rows[0]
+        self.moments.forget(update)
+
     def slice(self, start: int | None = None, end: int | None = None, limit: int = MAX_ROWS) -> Slice:
         """The rows of the updates `start` to `end`, both included, as far as they are kept; at most `limit` rows."""
         first = max(self.first, self.first if start is None else start)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ppo_scope.ppo.outcome import Outcome
 from ppo_scope.ppo.phases import Phase, PhaseKind
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import Trainer
@@ -24,6 +25,8 @@ LOOK_SECONDS = 0.01
 """Time between two looks at what is due."""
 REPORTED = frozenset({PhaseKind.ROLLOUT, PhaseKind.UPDATE})
 """Phases of which something must be noted, whenever they come."""
+COMPARED = frozenset({"ratio", "minibatches"})
+"""The probes of two outcomes side by side."""
 EPISODE_COLUMNS = ("update", "step", "episodic_return", "episodic_length")
 
 Send = Callable[[bytes], None]
@@ -138,6 +141,31 @@ class Reporter:
         """The trainer is within a rollout: it has done no phase, but it lives."""
         if self._due("progress"):
             self._send("progress", phase=PhaseKind.ROLLOUT.value, update=self._begun.updates + 1, epoch=0, minibatch=0)
+
+    def compare(self, outcome: Outcome) -> None:
+        """Show the update at hand as it is ("old") and as it would be ("new"), side by side."""
+        trainer = self._begun
+        found = {"old": measure(Moment(trainer, self._phase), COMPARED)}
+        with trainer.visit(outcome):
+            found["new"] = measure(Moment(trainer, outcome.phase), COMPARED)
+        scalars = {f"{which}_{name}": value for which, of in found.items() for name, value in of.scalars.items()}
+        arrays = {f"{which}_{name}": array for which, of in found.items() for name, array in of.arrays.items()}
+        settings = {"old": trainer.settings.live(), "new": outcome.update.settings.live()}
+        self._send("comparison", arrays, scalars=scalars, open=True, settings=settings)
+
+    def decided(self) -> None:
+        """There is nothing to compare any more."""
+        self._send("comparison", open=False)
+
+    def amended(self, outcome: Outcome) -> None:
+        """The update at hand has been made anew, and this is what it is now."""
+        self.flush()
+        self._phase = outcome.phase
+        moment = Moment(self._begun, outcome.phase)
+        self._announce_changes()
+        rows = np.array([series_row(moment, 0.0)], np.float64)
+        self._send("series", {"rows": rows}, first=moment.update.index, columns=SERIES_COLUMNS, amends=True)
+        self.show(moment)
 
     def flush(self) -> None:
         """Send the rows of the series that have not been sent."""

@@ -36,7 +36,7 @@ ENDED = frozenset({"finished", "stopped", "failed", "killed", "out_of_memory"})
 
 HEADER = frozenset({"protocol", "kind", "run", "sequence", "scalars", "arrays", "event"})
 POSITION = ("update", "phase", "epoch", "epochs", "minibatch", "minibatches")
-LATEST = ("snapshot", "series", "picture", "progress")
+LATEST = ("snapshot", "series", "picture", "progress", "comparison")
 """Kinds of frames that pages get by themselves; those of the kind `passing` are kept for who asks for them."""
 
 STALLED = ending.Cause(
@@ -229,7 +229,10 @@ class Run:
 
     def _keep(self, kind: str, header: dict[str, Any], message: bytes) -> None:
         self.latest[kind] = (header, message)
-        if kind == "series":
+        if kind == "series" and header.get("amends"):
+            _, arrays = frames.decode(message)
+            self.history.amend(header["first"], arrays["rows"])
+        elif kind == "series":
             _, arrays = frames.decode(message)
             self.history.append_series(header["columns"], header["first"], arrays["rows"], arrays["episodes"])
         elif kind == "snapshot":

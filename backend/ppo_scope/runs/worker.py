@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ppo_scope.ppo.finite import NotFiniteError
+from ppo_scope.ppo.outcome import Outcome
 from ppo_scope.ppo.phases import Phase
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.threads import use_one_thread
@@ -127,6 +128,7 @@ class Worker:
         self._pace: float | None = None
         self._next_phase = 0.0  # not before that time
         self._goals: deque[Goal] = deque()
+        self._outcome: Outcome | None = None
         self._stopping = False
 
     def train(self, settings: Settings) -> None:
@@ -224,6 +226,7 @@ class Worker:
 
     def _on_play(self, command: dict[str, Any]) -> None:
         self._refuse_when_finished()
+        self._keep_as_it_is()
         self._running, self._pace = True, command.get("pace")
         self._next_phase = 0.0
         self._goals.clear()
@@ -237,6 +240,7 @@ class Worker:
         self._refuse_when_finished()
         if self._running:
             raise Refused("conflict", "The run is playing: pause it before you step.")
+        self._keep_as_it_is()
         self._goals.append(goal_of(command))
         if len(self._goals) == 1:
             self._say_state()
@@ -248,6 +252,37 @@ class Worker:
         except ValueError as error:
             raise Refused("invalid", str(error)) from None
         self._say_state()
+
+    def _on_redo(self, command: dict[str, Any]) -> None:
+        if not self._standing:
+            raise Refused("conflict", "The run is going on: pause it before you apply something to an update.")
+        self._keep_as_it_is()
+        try:
+            outcome = self.trainer.redo(command["settings"] or self.trainer.pending)
+        except LookupError:
+            raise Refused("conflict", "Step to the end of an update first: both outcomes must be whole.") from None
+        except ValueError as error:
+            raise Refused("invalid", str(error)) from None
+        except NotFiniteError as error:
+            raise Refused("invalid", f"With these settings the update is not finite: {error}.") from None
+        self._outcome = outcome
+        self.report.compare(outcome)
+
+    def _on_keep(self, command: dict[str, Any]) -> None:
+        if self._outcome is None:
+            raise Refused("conflict", "There are no two outcomes to choose from.")
+        outcome = self._outcome
+        self._keep_as_it_is()
+        if command["which"] == "new":
+            self.trainer.adopt(outcome)
+            self.report.amended(outcome)
+        self._say_state()
+
+    def _keep_as_it_is(self) -> None:
+        """The outcome that the run is at is the one to go on from."""
+        if self._outcome is not None:
+            self._outcome = None
+            self.report.decided()
 
     def _on_watch(self, command: dict[str, Any]) -> None:
         self.report.watch(frozenset(command["probes"]), standing=self._standing)

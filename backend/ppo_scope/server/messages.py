@@ -110,6 +110,20 @@ class Set(Led):
     value: JsonValue
 
 
+class Redo(Led):
+    """Make the update at hand anew with other live settings, to compare; without any, with those that wait."""
+
+    type: Literal["redo"]
+    settings: Annotated[dict[Identifier, JsonValue], Field(max_length=64)] = {}
+
+
+class Keep(Led):
+    """Which of the two outcomes to go on from."""
+
+    type: Literal["keep"]
+    which: Literal["old", "new"]
+
+
 class Restart(Led):
     """A new run with the settings of this one, changed by `settings`."""
 
@@ -117,8 +131,8 @@ class Restart(Led):
     settings: Annotated[dict[Identifier, JsonValue], Field(max_length=128)]
 
 
-AnyMessage = Resume | Heartbeat | Watch | TakeControl | Play | Pause | Step | Set | Restart
-TYPES: tuple[type[Message], ...] = (Resume, Heartbeat, Watch, TakeControl, Play, Pause, Step, Set, Restart)
+AnyMessage = Resume | Heartbeat | Watch | TakeControl | Play | Pause | Step | Set | Redo | Keep | Restart
+TYPES: tuple[type[Message], ...] = (Resume, Heartbeat, Watch, TakeControl, Play, Pause, Step, Set, Redo, Keep, Restart)
 _adapter: TypeAdapter[AnyMessage] = TypeAdapter(Annotated[AnyMessage, Field(discriminator="type")])
 
 

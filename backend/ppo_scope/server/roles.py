@@ -52,6 +52,8 @@ MESSAGES: dict[str, Access] = {
     "pause": Access.CONTROLLER,
     "step": Access.CONTROLLER,
     "set": Access.CONTROLLER,
+    "redo": Access.CONTROLLER,
+    "keep": Access.CONTROLLER,
     "restart": Access.CONTROLLER,
     "take_control": Access.CONTROLLER,
 }
