@@ -2,6 +2,7 @@
 
 import { createAnnouncer } from "./controls/announce.js";
 import { createBar } from "./controls/bar.js";
+import { createApply, createComparison } from "./controls/comparison.js";
 import { createFormula } from "./controls/formula.js";
 import { createGrid } from "./controls/grid.js";
 import { createHelp } from "./controls/help.js";
@@ -147,6 +148,23 @@ const go = (journey) => void journey.catch((error) => announcer.warn(error.messa
 /** Steps that are over in a moment; the others are watched like a run that plays. */
 const SHORT = ["phase", "minibatch", "epoch", "update"];
 
+/** An update under way is finished first: both outcomes must be whole. */
+async function applyToThisUpdate() {
+  if (state.status?.phase !== "update") {
+    await command("step", { size: "update" });
+    await rest();
+  }
+  await command("redo", { settings: {} });
+}
+
+/** @returns {Promise<void>} resolves once the run is at rest */
+function rest() {
+  return new Promise((resolve) => {
+    const look = () => (state.status?.state === "running" ? setTimeout(look, 50) : resolve());
+    setTimeout(look, 50);
+  });
+}
+
 const actions = {
   play() {
     travel.live();
@@ -160,6 +178,8 @@ const actions = {
     if (short && whyNot(state, "step") === null) setStepping(true);
     command("step", size === "until" ? { size, until } : { size }).catch(() => setStepping(false));
   },
+  apply: () => void applyToThisUpdate().catch(() => {}), // what went wrong has been said
+  keep: (/** @type {"old" | "new"} */ which) => act("keep", { which }),
   back: () => go(travel.back(state.view.stepSize)),
   restart: () => act("restart", { settings: {} }),
   newRun() {
@@ -193,6 +213,12 @@ const newRunSheet = createNewRun(document.body, state, ({ settings }) =>
 const bar = createBar(part("bar"), state, actions);
 const notices = createNotices(part("notices"), { takeControl, restart: actions.restart });
 const pipeline = createPipeline(part("pipeline"));
+const comparison = createComparison(part("comparison"), {
+  keep: actions.keep,
+  theme: () => theme,
+  symbol: (name) => state.settings.find((row) => row.name === name)?.symbol || name.replaceAll("_", " "),
+});
+const apply = createApply(part("apply"), actions.apply);
 const timeline = createTimeline(part("timeline"), {
   goTo: (update) => go(travel.goTo(update)),
   live: travel.live,
@@ -217,6 +243,8 @@ onSystemTheme(retheme);
 
 scheduler.add({ needs: ["run", "snapshot", "connection"], draw: bar.draw });
 scheduler.add({ needs: ["run", "snapshot", "connection"], draw: notices.draw });
+scheduler.add({ needs: ["run", "theme"], draw: comparison.draw });
+scheduler.add({ needs: ["run", "snapshot", "connection"], draw: apply.draw });
 scheduler.add({ needs: ["run", "snapshot", "progress"], draw: pipeline.draw, calm: 150 });
 const redrawTimeline = scheduler.add({ needs: ["run", "snapshot", "series", "theme"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: ["run", "snapshot"], draw: formula.draw, calm: 150 });

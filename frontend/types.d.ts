@@ -19,7 +19,7 @@ export interface ArraySpec {
 
 export interface Header {
   protocol: number;
-  kind: "snapshot" | "passing" | "series" | "picture" | "progress";
+  kind: "snapshot" | "passing" | "series" | "picture" | "progress" | "comparison";
   run: string;
   sequence: number;
   update: number;
@@ -71,6 +71,8 @@ export interface SeriesHeader extends Header {
   columns: string[];
   /** The update of the first row. */
   first: number;
+  /** The update has been made anew: its row takes the place of the one before. */
+  amends?: boolean;
   episode_columns?: string[];
 }
 
@@ -253,6 +255,8 @@ export interface State {
   newest: Snapshot | null;
   /** Not null while a moment of the past is on show. */
   past: { sequence: number } | null;
+  /** Two outcomes of the update at hand, of which one is to be chosen. */
+  comparison: Frame | null;
   series: SeriesView;
   episodes: EpisodesView;
   changes: Change[];

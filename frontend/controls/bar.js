@@ -61,7 +61,7 @@ const CONNECTIONS = {
 export function createBar(root, state, actions) {
   const pacing = createPacing(state.view, actions.choosePacing);
 
-  /** @type {Record<Exclude<Action, "set">, { button: HTMLButtonElement, title: string }>} */
+  /** @type {Record<"play" | "pause" | "step" | "restart", { button: HTMLButtonElement, title: string }>} */
   const buttons = {
     play: button("play", "Play", "Train on, at the speed chosen beside (Space)", actions.play),
     pause: button("pause", "Pause", "Stop after the phase at hand (Space)", actions.pause),

@@ -35,7 +35,7 @@ export function whyNoControl(state) {
   return null;
 }
 
-/** @typedef {"play" | "pause" | "step" | "restart" | "set"} Action */
+/** @typedef {"play" | "pause" | "step" | "restart" | "set" | "redo" | "keep"} Action */
 
 /**
  * Why `action` is not possible now; null where it is.

@@ -33,7 +33,7 @@ export function createReceiver(store) {
       sequence = null;
       state.stepping = false;
       state.status = null; // the run's state message follows
-      state.snapshot = state.newest = state.past = state.picture = state.progress = null;
+      state.snapshot = state.newest = state.past = state.comparison = state.picture = state.progress = null;
       state.series.clear();
       state.episodes.clear();
     }
@@ -102,7 +102,7 @@ export function createReceiver(store) {
     change(message) {
       if (!state.run || message.run !== state.run.id) return;
       const { update, name, old, new: value } = message;
-      if (!state.changes.some((change) => change.update === update && change.name === name)) {
+      if (!state.changes.some((change) => change.update === update && change.name === name && change.new === value)) {
         state.changes.push({ update, name, old, new: value });
       }
       state.run.settings[name] = value;
@@ -117,7 +117,7 @@ export function createReceiver(store) {
   /** @param {Frame<SeriesHeader>} frame */
   function series(frame) {
     const { header, arrays } = frame;
-    const fresh = state.series.write(header.first, header.columns, /** @type {Float64Array} */ (arrays.rows));
+    const fresh = state.series.write(header.first, header.columns, /** @type {Float64Array} */ (arrays.rows), header.amends === true);
     if (arrays.episodes && header.episode_columns) {
       state.episodes.write(header.episode_columns, /** @type {Float64Array} */ (arrays.episodes), fresh);
     }
@@ -137,6 +137,13 @@ export function createReceiver(store) {
     else if (header.kind === "snapshot") store.stage({ snapshot: /** @type {Snapshot} */ (frame) });
     else if (header.kind === "picture") store.stage({ picture: picture(frame) });
     else if (header.kind === "progress") progress(header);
+    else if (header.kind === "comparison") comparison(frame);
+  }
+
+  /** @param {Frame} frame */
+  function comparison(frame) {
+    state.comparison = /** @type {any} */ (frame.header).open ? frame : null;
+    touch("run");
   }
 
   /** @param {Header} header */

@@ -121,9 +121,10 @@ export class Series {
    * @param {number} first
    * @param {readonly string[]} names
    * @param {Float64Array} rows row after row
+   * @param {boolean} amends these rows take the place of those that are there
    * @returns {Set<number>} the updates that are new
    */
-  write(first, names, rows) {
+  write(first, names, rows, amends = false) {
     const count = names.length ? rows.length / names.length : 0;
     /** @type {Set<number>} */
     const fresh = new Set();
@@ -131,7 +132,7 @@ export class Series {
     const columns = names.map((name) => this.#table.writable(name));
     for (let row = 0; row < count; row++) {
       const at = first + row - this.first;
-      if (at < 0 || this.#rows[at] === THERE) continue;
+      if (at < 0 || (this.#rows[at] === THERE && !amends)) continue;
       for (let c = 0; c < columns.length; c++) columns[c][at] = rows[row * names.length + c];
       this.#rows[at] = THERE;
       fresh.add(first + row);
