@@ -32,6 +32,7 @@ class Moment:
     def __init__(self, trainer: Trainer, phase: Phase) -> None:
         self.trainer = trainer
         self.phase = phase
+        self._judged: tuple[torch.Tensor, torch.Tensor] | None = None
 
     @property
     def scope(self) -> str:
@@ -74,12 +75,18 @@ class Moment:
         batch = self.batch
         if self.phase.kind is not PhaseKind.UPDATE or batch is None:
             return None
+        outputs, values = self.judged(batch)
         with torch.no_grad():
-            outputs, values = self.trainer.judge(batch.observations.cpu().numpy())
             log_probs, entropies = self.trainer.distribution.evaluate(outputs, batch.actions)
             kl = self.trainer.distribution.kl(batch.outputs, outputs)
         logratio = log_probs - batch.log_probs
         return _numpy(logratio), _numpy(kl), _numpy(entropies), _numpy(values)
+
+    def judged(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """(policy outputs [S, O], V [S]) of the whole rollout under the weights as they are; computed once."""
+        if self._judged is None:
+            self._judged = self.trainer.judge(batch.observations.cpu().numpy())
+        return self._judged
 
     @cached_property
     def logratio(self) -> Floats:
@@ -89,6 +96,15 @@ class Moment:
         latest = np.zeros(self.trained.shape, np.float32)
         for minibatch in self._recent:
             latest[_numpy(minibatch.samples)] = _numpy(minibatch.logratio)
+        return latest
+
+    def values(self, batch: Batch) -> Floats:
+        """[S] V, as last computed in this update: V_old for samples that no minibatch has seen yet."""
+        if self.after is not None:
+            return self.after[3]
+        latest: Floats = _numpy(batch.values).copy()
+        for minibatch in self._recent:
+            latest[_numpy(minibatch.samples)] = _numpy(minibatch.values)
         return latest
 
     @cached_property

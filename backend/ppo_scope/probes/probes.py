@@ -180,13 +180,14 @@ def _advantages(moment: Moment) -> Measurement:
 
 
 def _values(moment: Moment) -> Measurement:
-    """Rewards, V of the policy that collected, and V_targ per sample."""
+    """Rewards, V of the policy that collected, V_targ and V as last computed, per sample."""
     chosen = chosen_environments(moment)
     arrays = {"reward": _by_environment(moment.update.rollout.rewards.reshape(-1), moment, chosen)}
     batch = moment.batch
     if batch is not None:
         for name, tensor in (("value", batch.values), ("value_target", batch.targets)):
             arrays[name] = _by_environment(tensor.cpu().numpy(), moment, chosen)
+        arrays["value_now"] = _by_environment(moment.values(batch), moment, chosen)
     return Measurement(arrays=arrays)
 
 
