@@ -10,7 +10,7 @@ from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes import probes
+from ppo_scope.probes import places, probes
 from ppo_scope.probes.metrics import METRICS, MINIBATCH_COLUMNS, SERIES_COLUMNS
 from ppo_scope.probes.moment import UNKNOWN_REGION, Moment
 
@@ -210,7 +210,7 @@ def test_samples_are_capped_whole_environments_first(walk, num_envs, rollout_ste
     chosen = arrays["environments"]
     assert arrays["region"].shape == shape
     assert len(set(chosen.tolist())) == len(chosen) == shape[0]
-    assert np.array_equal(chosen, probes.chosen_environments(moment)), "the choice does not change between frames"
+    assert np.array_equal(chosen, places.chosen_environments(moment)), "the choice does not change between frames"
     assert np.array_equal(arrays["reward"], phase.update.rollout.rewards[: shape[1], chosen].T)
     assert arrays["ratio_counts"].sum() == moment.trained.sum(), "histograms stay exact over the whole batch"
 

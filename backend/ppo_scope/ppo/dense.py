@@ -6,7 +6,7 @@ to float tolerance (a test compares them).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,23 +113,42 @@ class Dense:
         """dL/dθ [P] from the hidden layers and dL/d outputs [B, O], dL/dV [B]."""
         gradient = np.empty(self.parameters, np.float32)
         if self.policy_free is not None:
-            fixed = len(self.policy_head.bias)
-            d_outputs[:, fixed:].sum(0, out=gradient[self.free_part])
-            d_outputs = d_outputs[:, :fixed]
-        d_values = d_values[:, None]
-        self.policy_head.backward(policy[-1], d_outputs, gradient)
-        self.value_head.backward(value[-1], d_values, gradient)
-        d_policy, d_value = d_outputs @ self.policy_head.weight, d_values @ self.value_head.weight
-        if self.value_trunk is None:
-            self._trunk_backward(self.policy_trunk, policy, d_policy + d_value, gradient)
-        else:
-            self._trunk_backward(self.policy_trunk, policy, d_policy, gradient)
-            self._trunk_backward(self.value_trunk, value, d_value, gradient)
+            d_outputs[:, len(self.policy_head.bias) :].sum(0, out=gradient[self.free_part])
+        for layer, x, slope in self._slopes(policy, value, d_outputs, d_values):
+            layer.backward(x, slope, gradient)
         return gradient
 
-    def _trunk_backward(self, trunk: list[Linear], hidden: list[Floats], slope: Floats, gradient: Floats) -> None:
+    def norms(self, policy: list[Floats], value: list[Floats], d_outputs: Floats, d_values: Floats) -> Floats:
+        """[B], ‖dL_i/dθ‖ of each sample by itself; arguments as for `backward`.
+
+        A layer's gradient is the outer product of its slope and its input (and 1 for the bias), so its norm is the
+        product of theirs: one pass serves all samples (Goodfellow 2015).
+        """
+        squares = np.square(d_outputs[:, len(self.policy_head.bias) :]).sum(1)  # of the free outputs, if there are any
+        for _, x, slope in self._slopes(policy, value, d_outputs, d_values):
+            squares += np.square(slope).sum(1) * (np.square(x).sum(1) + 1)
+        norms: Floats = np.sqrt(squares)
+        return norms
+
+    def _slopes(
+        self, policy: list[Floats], value: list[Floats], d_outputs: Floats, d_values: Floats
+    ) -> Iterator[tuple[Linear, Floats, Floats]]:
+        """(layer, its input [B, inputs], dL/d its result [B, outputs]) of every layer, the heads first."""
+        d_outputs, d_values = d_outputs[:, : len(self.policy_head.bias)], d_values[:, None]
+        yield self.policy_head, policy[-1], d_outputs
+        yield self.value_head, value[-1], d_values
+        d_policy, d_value = d_outputs @ self.policy_head.weight, d_values @ self.value_head.weight
+        if self.value_trunk is None:
+            yield from self._trunk_slopes(self.policy_trunk, policy, d_policy + d_value)
+        else:
+            yield from self._trunk_slopes(self.policy_trunk, policy, d_policy)
+            yield from self._trunk_slopes(self.value_trunk, value, d_value)
+
+    def _trunk_slopes(
+        self, trunk: list[Linear], hidden: list[Floats], slope: Floats
+    ) -> Iterator[tuple[Linear, Floats, Floats]]:
         for index in reversed(range(len(trunk))):
             slope = slope * self.activation.derivative(hidden[index + 1])
-            trunk[index].backward(hidden[index], slope, gradient)
+            yield trunk[index], hidden[index], slope
             if index:
                 slope = slope @ trunk[index].weight

@@ -107,13 +107,14 @@ class MultiCategorical:
     action_dtype: type[np.generic] = np.int64
 
     def __init__(self, counts: Sequence[int], starts: NDArray[np.int64], shape: tuple[int, ...]) -> None:
-        self._counts = list(counts)
+        self.counts = list(counts)
+        """How many actions each choice has."""
         self._starts = starts
         self._shape = shape
-        self._edges = np.cumsum(self._counts)[:-1]
-        self.outputs = self.noise_size = sum(self._counts)
-        self.action_shape: tuple[int, ...] = (len(self._counts),)
-        self.max_entropy: float | None = sum(math.log(n) for n in self._counts)
+        self._edges = np.cumsum(self.counts)[:-1]
+        self.outputs = self.noise_size = sum(self.counts)
+        self.action_shape: tuple[int, ...] = (len(self.counts),)
+        self.max_entropy: float | None = sum(math.log(n) for n in self.counts)
 
     def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
         """Standard Gumbel noise."""
@@ -130,7 +131,7 @@ class MultiCategorical:
 
     def evaluate(self, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Sums over the choices."""
-        parts = torch.split(outputs, self._counts, dim=-1)
+        parts = torch.split(outputs, self.counts, dim=-1)
         terms = [_categorical(part, action) for part, action in zip(parts, actions.unbind(-1), strict=True)]
         return _total([log_prob for log_prob, _ in terms]), _total([entropy for _, entropy in terms])
 
@@ -146,7 +147,7 @@ class MultiCategorical:
 
     def kl(self, old: Tensor, new: Tensor) -> Tensor:
         """Sum over the choices."""
-        pairs = zip(torch.split(old, self._counts, dim=-1), torch.split(new, self._counts, dim=-1), strict=True)
+        pairs = zip(torch.split(old, self.counts, dim=-1), torch.split(new, self.counts, dim=-1), strict=True)
         return _total([_categorical_kl(o, n) for o, n in pairs])
 
 

@@ -75,7 +75,11 @@ class ActorCritic:
 
     def __call__(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """(policy outputs [B, O], values [B]) of normalised observations [B, …], differentiable with respect to θ."""
-        found: tuple[Tensor, Tensor] = functional_call(self.layers, self._parts(self.theta), (observations,))
+        return self.at(self.theta, observations)
+
+    def at(self, theta: Tensor, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """The same under other weights `theta` [P]."""
+        found: tuple[Tensor, Tensor] = functional_call(self.layers, self._parts(theta), (observations,))
         return found
 
     def normalize_by(self, statistics: RunningStatistics) -> None:

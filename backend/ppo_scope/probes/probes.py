@@ -7,44 +7,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ppo_scope.ppo.losses import Region
-from ppo_scope.ppo.phases import Batch
+from ppo_scope.ppo.phases import Batch, PhaseKind
+from ppo_scope.probes.cost import Budget
+from ppo_scope.probes.direction import direction
+from ppo_scope.probes.gradients import gradients
+from ppo_scope.probes.measurement import BINS, Measurement
 from ppo_scope.probes.metrics import SERIES_COLUMNS
 from ppo_scope.probes.moment import UNKNOWN_REGION, Moment
+from ppo_scope.probes.places import by_environment, chosen_environments
+from ppo_scope.probes.policy import policy
+from ppo_scope.probes.transitions import transitions
 
-BINS = 64
-SAMPLE_CAP = 4096
 RATIO_LIMITS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Half-ranges of the ratio histogram in log r; what lies beyond the last is counted as outside."""
 
 Array = NDArray[Any]
 
 
-@dataclass
-class Measurement:
-    """What a probe found."""
-
-    scalars: dict[str, float] = field(default_factory=dict)
-    arrays: dict[str, Array] = field(default_factory=dict)
-    notes: dict[str, Any] = field(default_factory=dict)
-    """What the probe has to say in words, under its own name; as JSON knows it."""
-
-
-def measure(moment: Moment, watched: frozenset[str]) -> Measurement:
+def measure(moment: Moment, watched: frozenset[str], budget: Budget | None = None) -> Measurement:
     """The scalars that are always on and everything that the watched probes add. Unknown names are ignored."""
+    budget = budget or Budget()
     found = Measurement()
     if moment.phase.update is None:
         return found
     found.scalars.update(moment.aggregated())
     found.scalars.update(rollout_scalars(moment))
     for name in sorted(watched & PROBES.keys()):
-        probed = PROBES[name](moment)
+        with budget.spending(name):
+            probed = PROBES[name](moment)
         found.scalars.update(probed.scalars)
         found.arrays.update(probed.arrays)
         found.notes.update(probed.notes)
@@ -131,9 +127,7 @@ def _ratio(moment: Moment) -> Measurement:
     covered = moment.in_minibatch & moment.trained
     logratio, codes = moment.logratio[covered], moment.regions[covered]
     clip_range = moment.update.settings.clip_range
-    lower_edge = -math.log1p(-clip_range) if clip_range < 1 else 0.0
-    widest = max(float(np.abs(logratio).max(initial=0.0)), math.log1p(clip_range), lower_edge)
-    limit = next((limit for limit in RATIO_LIMITS if widest <= limit), RATIO_LIMITS[-1])
+    limit = _ratio_limit(logratio, clip_range)
     below, above = logratio < -limit, logratio > limit
     bins = np.clip(((logratio + limit) * (BINS / (2 * limit))).astype(np.int64), 0, BINS - 1)
     shown = (Region.INSIDE, Region.HELD, Region.PULLED_BACK, Region.UNHELD, UNKNOWN_REGION)
@@ -141,6 +135,29 @@ def _ratio(moment: Moment) -> Measurement:
     outside = [[int((below & (codes == code)).sum()), int((above & (codes == code)).sum())] for code in shown]
     arrays = {"ratio_counts": np.array(counts, np.uint32), "ratio_outside": np.array(outside, np.uint32)}
     return Measurement({"ratio_limit": limit}, arrays)
+
+
+def _ratio_limit(logratio: Array, clip_range: float) -> float:
+    lower_edge = -math.log1p(-clip_range) if clip_range < 1 else 0.0
+    widest = max(float(np.abs(logratio).max(initial=0.0)), math.log1p(clip_range), lower_edge)
+    return next((limit for limit in RATIO_LIMITS if widest <= limit), RATIO_LIMITS[-1])
+
+
+def _post_step(moment: Moment) -> Measurement:
+    """At the phase step, the ratios of the same minibatch after it, in the bins of the probe `ratio`."""
+    batch = moment.batch
+    if moment.phase.kind is not PhaseKind.STEP or batch is None:
+        return Measurement()
+    covered = moment.in_minibatch & moment.trained
+    limit = _ratio_limit(moment.logratio[covered], moment.update.settings.clip_range)
+    outputs, _ = moment.judged(batch)
+    log_probs, _ = moment.trainer.distribution.evaluate(outputs, batch.actions)
+    after = (log_probs - batch.log_probs).cpu().numpy()[covered]
+    below, above = after < -limit, after > limit
+    bins = np.clip(((after + limit) * (BINS / (2 * limit))).astype(np.int64), 0, BINS - 1)
+    counts = np.bincount(bins[~below & ~above], minlength=BINS).astype(np.uint32)
+    outside = np.array([below.sum(), above.sum()], np.uint32)
+    return Measurement(arrays={"ratio_post_counts": counts, "ratio_post_outside": outside})
 
 
 def _samples(moment: Moment) -> Measurement:
@@ -151,11 +168,11 @@ def _samples(moment: Moment) -> Measurement:
     chosen = chosen_environments(moment)
     arrays = {
         "environments": chosen,
-        "ratio": _by_environment(np.exp(moment.logratio), moment, chosen),
-        "region": _by_environment(moment.regions, moment, chosen),
-        "in_minibatch": _by_environment(moment.in_minibatch.astype(np.uint8), moment, chosen),
-        "episode_end": _by_environment(ends.reshape(-1), moment, chosen),
-        "advantage_used": _by_environment(used, moment, chosen),
+        "ratio": by_environment(np.exp(moment.logratio), moment, chosen),
+        "region": by_environment(moment.regions, moment, chosen),
+        "in_minibatch": by_environment(moment.in_minibatch.astype(np.uint8), moment, chosen),
+        "episode_end": by_environment(ends.reshape(-1), moment, chosen),
+        "advantage_used": by_environment(used, moment, chosen),
     }
     return Measurement(arrays=arrays)
 
@@ -170,7 +187,7 @@ def _advantages(moment: Moment) -> Measurement:
     counts, low, high = _symmetric_histogram(raw[covered])
     chosen = chosen_environments(moment)
     scalars = {"advantage_low": low, "advantage_high": high}
-    arrays = {"advantage_counts": counts, "advantage": _by_environment(raw, moment, chosen)}
+    arrays = {"advantage_counts": counts, "advantage": by_environment(raw, moment, chosen)}
     used = moment.advantages_used[covered]
     if not np.isnan(used).all():
         counts, low, high = _symmetric_histogram(used[~np.isnan(used)])
@@ -182,12 +199,12 @@ def _advantages(moment: Moment) -> Measurement:
 def _values(moment: Moment) -> Measurement:
     """Rewards, V of the policy that collected, V_targ and V as last computed, per sample."""
     chosen = chosen_environments(moment)
-    arrays = {"reward": _by_environment(moment.update.rollout.rewards.reshape(-1), moment, chosen)}
+    arrays = {"reward": by_environment(moment.update.rollout.rewards.reshape(-1), moment, chosen)}
     batch = moment.batch
     if batch is not None:
         for name, tensor in (("value", batch.values), ("value_target", batch.targets)):
-            arrays[name] = _by_environment(tensor.cpu().numpy(), moment, chosen)
-        arrays["value_now"] = _by_environment(moment.values(batch), moment, chosen)
+            arrays[name] = by_environment(tensor.cpu().numpy(), moment, chosen)
+        arrays["value_now"] = by_environment(moment.values(batch), moment, chosen)
     return Measurement(arrays=arrays)
 
 
@@ -202,24 +219,13 @@ PROBES: Mapping[str, Callable[[Moment], Measurement]] = {
     "advantages": _advantages,
     "values": _values,
     "minibatches": _minibatches,
+    "post_step": _post_step,
+    "policy": policy,
+    "gradients": gradients,
+    "direction": direction,
+    "transitions": transitions,
 }
 """Every probe by the name that a page asks for."""
-
-
-def chosen_environments(moment: Moment) -> NDArray[np.int32]:
-    """Which environments are shown sample by sample: whole ones, at most `SAMPLE_CAP` samples, fixed by the seed."""
-    settings = moment.update.settings
-    room = max(1, SAMPLE_CAP // settings.rollout_steps)
-    if settings.num_envs <= room:
-        return np.arange(settings.num_envs, dtype=np.int32)
-    generator = np.random.default_rng(settings.seed)
-    return np.sort(generator.choice(settings.num_envs, room, replace=False)).astype(np.int32)
-
-
-def _by_environment(flat: Array, moment: Moment, chosen: NDArray[np.int32]) -> Array:
-    """[S] time first → [E, T] of the chosen environments."""
-    settings = moment.update.settings
-    return flat.reshape(settings.rollout_steps, settings.num_envs)[:SAMPLE_CAP, chosen].T
 
 
 def _symmetric_histogram(values: Array) -> tuple[NDArray[np.uint32], float, float]:

@@ -14,6 +14,7 @@ from ppo_scope.ppo.phases import Phase, PhaseKind
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import frame
+from ppo_scope.probes.cost import EXPENSIVE, Budget
 from ppo_scope.probes.metrics import MINIBATCH_COLUMNS, SERIES_COLUMNS
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure, series_row
@@ -60,6 +61,7 @@ class Reporter:
         self._seconds = 0.0
         self._last = dict.fromkeys(SECONDS, 0.0)
         self._next_look = 0.0
+        self._budget = Budget()
         self.watched: frozenset[str] = frozenset()
 
     def begin(self, trainer: Trainer) -> None:
@@ -97,9 +99,9 @@ class Reporter:
         if attention is Attention.SHOWN:
             self.show(moment)
         elif attention is Attention.PASSING:
-            self._send_snapshot("passing", moment)
+            self._send_snapshot("passing", moment, self.watched - EXPENSIVE)
         elif phase.kind is PhaseKind.UPDATE and self._due("snapshot"):
-            self._snapshot(moment)
+            self._snapshot(moment, self._budget.affordable(self.watched))
         self.progress()
         if self._due("series"):
             self.flush()
@@ -109,7 +111,7 @@ class Reporter:
     def show(self, moment: Moment | None = None) -> None:
         """Send the run exactly as it is, whatever was sent when."""
         self.flush()
-        self._snapshot(moment or Moment(self._begun, self._phase))
+        self._snapshot(moment or Moment(self._begun, self._phase), self.watched)
 
     def watch(self, probes: frozenset[str], *, standing: bool) -> None:
         """Measure these from now on; a run that stands still shows itself anew to who has just begun to look."""
@@ -202,12 +204,12 @@ class Reporter:
             self._event("change", name=change.name, old=change.old, new=change.new, first_update=change.update)
         self._changes_sent = len(changes)
 
-    def _snapshot(self, moment: Moment) -> None:
+    def _snapshot(self, moment: Moment, probes: frozenset[str]) -> None:
         self._last["snapshot"] = time.monotonic()
-        self._snapshot_sequence = self._send_snapshot("snapshot", moment)
+        self._snapshot_sequence = self._send_snapshot("snapshot", moment, probes)
 
-    def _send_snapshot(self, kind: str, moment: Moment) -> int:
-        found = measure(moment, self.watched)
+    def _send_snapshot(self, kind: str, moment: Moment, probes: frozenset[str]) -> int:
+        found = measure(moment, probes, self._budget)
         settings = moment.phase.update.settings if moment.phase.update else self._begun.settings
         return self._send(
             kind,
@@ -218,6 +220,7 @@ class Reporter:
             minibatch_columns=MINIBATCH_COLUMNS,
             scalars=found.scalars,
             notes=found.notes,
+            costs=self._budget.costs,
         )
 
     def _due(self, kind: str) -> bool:

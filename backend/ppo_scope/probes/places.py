@@ -1,0 +1,31 @@
+"""Which samples are sent one by one, and in which order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppo_scope.probes.moment import Moment
+
+SAMPLE_CAP = 4096
+
+Array = NDArray[Any]
+
+
+def chosen_environments(moment: Moment) -> NDArray[np.int32]:
+    """Which environments are shown sample by sample: whole ones, at most `SAMPLE_CAP` samples, fixed by the seed."""
+    settings = moment.update.settings
+    room = max(1, SAMPLE_CAP // settings.rollout_steps)
+    if settings.num_envs <= room:
+        return np.arange(settings.num_envs, dtype=np.int32)
+    generator = np.random.default_rng(settings.seed)
+    return np.sort(generator.choice(settings.num_envs, room, replace=False)).astype(np.int32)
+
+
+def by_environment(flat: Array, moment: Moment, chosen: NDArray[np.int32]) -> Array:
+    """[S, …] time first → [E, T, …] of the chosen environments."""
+    settings = moment.update.settings
+    shaped = flat.reshape(settings.rollout_steps, settings.num_envs, *flat.shape[1:])
+    return shaped[:SAMPLE_CAP, chosen].swapaxes(0, 1)

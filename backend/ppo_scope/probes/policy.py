@@ -1,0 +1,107 @@
+"""What the policy would do: before the update, and under the weights as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ppo_scope.ppo.distributions import Bernoulli, DiagonalGaussian, Distribution, MultiCategorical
+from ppo_scope.ppo.phases import Batch
+from ppo_scope.probes.measurement import BINS, Measurement
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.places import chosen_environments
+
+STATES = 8
+"""Transitions whose distribution is shown in full."""
+
+Floats = NDArray[np.float32]
+
+
+def policy(moment: Moment) -> Measurement:
+    """Distributions of some states before → now, the mean shift of each probability, and entropies."""
+    batch = moment.batch
+    covered = moment.in_minibatch & moment.trained
+    if batch is None or not covered.any():
+        return Measurement()
+    distribution = moment.trainer.distribution
+    outputs, _ = moment.judged(batch)
+    samples = _spread(moment)
+    places = np.stack([samples % moment.update.settings.num_envs, samples // moment.update.settings.num_envs], axis=1)
+    before, now = parameters(distribution, batch.outputs), parameters(distribution, outputs)
+    counts, low, high = _entropies(distribution, batch, outputs, torch.from_numpy(covered).to(outputs.device))
+    return Measurement(
+        scalars={"entropy_low": low, "entropy_high": high},
+        arrays={
+            "policy_places": places.astype(np.int32),
+            "policy_before": before[samples],
+            "policy_now": now[samples],
+            "policy_shift": (now[covered] - before[covered]).mean(0, dtype=np.float64).astype(np.float32),
+            "entropy_counts": counts,
+        },
+        notes={"policy": description(distribution)},
+    )
+
+
+@torch.no_grad()
+def parameters(distribution: Distribution, outputs: Tensor) -> Floats:
+    """[S, W] from policy outputs [S, O]: probabilities, or the means and after them the standard deviations."""
+    if isinstance(distribution, DiagonalGaussian):
+        mean, log_std = outputs.chunk(2, dim=-1)
+        found = torch.cat([mean, log_std.exp()], dim=-1)
+    elif isinstance(distribution, Bernoulli):
+        found = torch.sigmoid(outputs)
+    elif isinstance(distribution, MultiCategorical):
+        found = torch.cat([part.softmax(-1) for part in torch.split(outputs, distribution.counts, dim=-1)], dim=-1)
+    else:
+        found = outputs.softmax(-1)
+    array: Floats = found.cpu().numpy()
+    return array
+
+
+def description(distribution: Distribution) -> dict[str, Any]:
+    """What the columns of `parameters` are: their kind, their names, and how many belong together."""
+    if isinstance(distribution, DiagonalGaussian):
+        size = distribution.outputs // 2
+        names = [f"{word} of a[{i}]" if size > 1 else word for word in ("mean", "deviation") for i in range(size)]
+        return {"kind": "box", "columns": names, "groups": [size, size]}
+    if isinstance(distribution, Bernoulli):
+        names = [f"a[{i}] on" for i in range(distribution.outputs)]
+        return {"kind": "multi_binary", "columns": names, "groups": [1] * distribution.outputs}
+    if isinstance(distribution, MultiCategorical):
+        names = [f"a[{i}] = {k}" for i, n in enumerate(distribution.counts) for k in range(n)]
+        return {"kind": "multi_discrete", "columns": names, "groups": distribution.counts}
+    names = [f"a = {k}" for k in range(distribution.outputs)]
+    return {"kind": "discrete", "columns": names, "groups": [distribution.outputs]}
+
+
+def _spread(moment: Moment) -> NDArray[np.int64]:
+    """Samples spread evenly over the transitions of the environments on show; the same ones all through an update."""
+    settings = moment.update.settings
+    shown = np.zeros((settings.rollout_steps, settings.num_envs), np.bool_)
+    shown[:, chosen_environments(moment)] = True
+    candidates = np.flatnonzero(shown.reshape(-1) & moment.trained)
+    chosen: NDArray[np.int64] = candidates[
+        np.linspace(0, len(candidates) - 1, min(STATES, len(candidates))).astype(int)
+    ]
+    return chosen
+
+
+@torch.no_grad()
+def _entropies(
+    distribution: Distribution, batch: Batch, outputs: Tensor, covered: Tensor
+) -> tuple[NDArray[np.uint32], float, float]:
+    """([2, BINS] counts before and now, and the range of the bins)."""
+    both = [
+        distribution.evaluate(o[covered], batch.actions[covered])[1].cpu().numpy() for o in (batch.outputs, outputs)
+    ]
+    low, high = float(min(e.min() for e in both)), float(max(e.max() for e in both))
+    if distribution.max_entropy is not None:
+        low, high = min(0.0, low), max(distribution.max_entropy, high)
+    if high - low < 1e-3:
+        low, high = low - 0.5, high + 0.5
+    bins = [np.clip((e - low) * (BINS / (high - low)), 0, BINS - 1).astype(np.int64) for e in both]
+    return np.stack([np.bincount(b, minlength=BINS) for b in bins]).astype(np.uint32), low, high

@@ -1,0 +1,78 @@
+"""Transitions in full, for whoever picks one out: what was seen, done and thought of it, and how hard it pulls."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppo_scope.ppo import by_hand
+from ppo_scope.ppo.phases import Batch
+from ppo_scope.probes.measurement import Measurement
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.places import by_environment, chosen_environments
+from ppo_scope.probes.policy import description, parameters
+
+MOST_NUMBERS = 64
+"""Of an observation; the rest is not sent."""
+
+Floats = NDArray[np.float32]
+
+
+def transitions(moment: Moment) -> Measurement:
+    """States, actions, both policies, and the norm of each sample's own gradient."""
+    batch, trainer = moment.batch, moment.trainer
+    if batch is None:
+        return Measurement()
+    count = len(moment.trained)
+    chosen = chosen_environments(moment)
+    outputs, _ = moment.judged(batch)
+    arrays = {
+        "action": batch.actions.cpu().numpy().astype(np.float32).reshape(count, -1),
+        "policy_old": parameters(trainer.distribution, batch.outputs),
+        "policy_new": parameters(trainer.distribution, outputs),
+        "log_prob_old": batch.log_probs.cpu().numpy(),
+    }
+    if not trainer.spaces.is_image:
+        seen = moment.update.rollout.observations[:-1].reshape(count, -1)
+        arrays["observation"] = seen[:, :MOST_NUMBERS].astype(np.float32)
+    norms = _gradient_norms(moment, batch)
+    if norms is not None:
+        arrays["gradient_policy"], arrays["gradient_total"] = norms
+    return Measurement(
+        arrays={name: by_environment(array, moment, chosen) for name, array in arrays.items()},
+        notes={"transitions": {"policy": description(trainer.distribution), "observation": trainer.spaces.observation}},
+    )
+
+
+def _gradient_norms(moment: Moment, batch: Batch) -> tuple[Floats, Floats] | None:
+    """([S] of the policy's objective, [S] of a sample's whole loss), under the weights as they are.
+
+    NaN where Â as used is not known yet, or the row is no transition; None where the network is not dense.
+    """
+    dense, settings, used = moment.trainer.network.in_numpy, moment.update.settings, moment.advantages_used
+    if dense is None:
+        return None
+    samples = by_hand.Samples(
+        observations=batch.observations.numpy(),
+        actions=batch.actions.numpy(),
+        log_probs=batch.log_probs.numpy(),
+        values=batch.values.numpy(),
+        advantages=np.nan_to_num(used),
+        targets=batch.targets.numpy(),
+        weights=np.ones(len(used), np.float32),
+    )
+    rule = by_hand.Rule(
+        objective=settings.objective,
+        clip_range=settings.clip_range,
+        value_coef=settings.value_coef,
+        entropy_coef=settings.entropy_coef,
+        value_clip_range=settings.value_clip_range,
+    )
+    terms = by_hand.forward(dense, moment.trainer.distribution, samples, rule)
+    nothing = np.zeros_like(terms.d_values)
+    hidden = terms.policy_hidden, terms.value_hidden
+    policy = dense.norms(*hidden, terms.pullback(terms.d_log_probs, nothing), nothing)
+    total = dense.norms(*hidden, terms.pullback(terms.d_log_probs, terms.d_entropies), terms.d_values)
+    unknown = np.isnan(used) | ~moment.trained
+    policy[unknown] = total[unknown] = np.nan
+    return policy, total
