@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ppo_scope.ppo import presets, settings
-from ppo_scope.probes import metrics
+from ppo_scope.probes import health, metrics
 
 HERE = Path(__file__).parent
 NOTE = "Made from the code by `python docs/generate.py`; do not edit.\n"
@@ -45,6 +45,15 @@ def presets_page() -> str:
     return "\n".join(lines)
 
 
+def health_page() -> str:
+    """Everything that the panel Health looks for: when it speaks, what it comes from, and what to do."""
+    lines = ["# What the panel Health looks for\n", NOTE]
+    for check in health.table():
+        lines += [f"## {check['title']} (`{check['name']}`)\n", f"**Said when** {check['threshold']}.\n"]
+        lines += [f"**Cause.** {check['cause']}\n", f"**Remedy.** {check['remedy']}\n"]
+    return "\n".join(lines)
+
+
 def _option(name: str, value: Any) -> str:
     words = name.replace("_", "-")
     if isinstance(value, bool):
@@ -72,7 +81,7 @@ def _row(columns: tuple[str, ...]) -> str:
     return "| " + " | ".join(column.replace("|", r"\|") for column in columns) + " |"
 
 
-PAGES = {"metrics.md": metrics_page, "presets.md": presets_page, "settings.md": settings_page}
+PAGES = {"health.md": health_page, "metrics.md": metrics_page, "presets.md": presets_page, "settings.md": settings_page}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

@@ -49,6 +49,8 @@ export interface SnapshotHeader extends Header {
   notes?: { [name: string]: any };
   /** What is wrong with the run, in plain words. */
   findings?: Finding[];
+  /** What the checks of the run's health look at. */
+  health?: { [name: string]: number | undefined };
   /** What the expensive probes cost: seconds of the last look. */
   costs?: { [probe: string]: number | undefined };
 }
@@ -57,13 +59,24 @@ export interface SnapshotHeader extends Header {
 export interface Finding {
   /** What kind of finding it is; one of those in docs/health.md. */
   name: string;
-  severity: "warning" | "error";
+  title: string;
+  severity: "error" | "warning" | "note";
   /** What happened, with its numbers. */
   summary: string;
   cause: string;
   remedy: string;
+  /** The setting that the remedy speaks of. */
+  setting: string | null;
   /** The update at which it was first seen, without a break since. */
   since: number;
+}
+
+/** Something that is looked for: a row of `GET api/health-checks`. */
+export interface Check {
+  name: string;
+  title: string;
+  threshold: string;
+  metrics: string[];
 }
 
 export interface SeriesHeader extends Header {

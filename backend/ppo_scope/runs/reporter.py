@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from enum import Enum, auto
@@ -15,6 +16,7 @@ from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import frame
 from ppo_scope.probes.cost import EXPENSIVE, Budget
+from ppo_scope.probes.health import Health
 from ppo_scope.probes.metrics import MINIBATCH_COLUMNS, SERIES_COLUMNS
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure, series_row
@@ -62,6 +64,7 @@ class Reporter:
         self._last = dict.fromkeys(SECONDS, 0.0)
         self._next_look = 0.0
         self._budget = Budget()
+        self.health = Health()
         self.watched: frozenset[str] = frozenset()
 
     def begin(self, trainer: Trainer) -> None:
@@ -94,6 +97,7 @@ class Reporter:
             self._announce_changes()
         if phase.kind is PhaseKind.UPDATE:
             self._rows.append(series_row(moment, self._seconds))
+            self.health.take_in(moment, dict(zip(SERIES_COLUMNS, self._rows[-1], strict=True)))
             self._seconds = 0.0
             self._episodes += [(moment.update.index, episode) for episode in moment.update.rollout.episodes]
         if attention is Attention.SHOWN:
@@ -165,7 +169,9 @@ class Reporter:
         self._phase = outcome.phase
         moment = Moment(self._begun, outcome.phase)
         self._announce_changes()
-        rows = np.array([series_row(moment, 0.0)], np.float64)
+        row = series_row(moment, 0.0)
+        self.health.amend(moment, dict(zip(SERIES_COLUMNS, row, strict=True)))
+        rows = np.array([row], np.float64)
         self._send("series", {"rows": rows}, first=moment.update.index, columns=SERIES_COLUMNS, amends=True)
         self.show(moment)
 
@@ -221,6 +227,8 @@ class Reporter:
             scalars=found.scalars,
             notes=found.notes,
             costs=self._budget.costs,
+            findings=self.health.findings(),
+            health={name: value for name, value in self.health.values().items() if math.isfinite(value)},
         )
 
     def _due(self, kind: str) -> bool:

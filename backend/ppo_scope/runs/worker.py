@@ -145,6 +145,7 @@ class Worker:
             try:
                 self._follow(self.trainer.phases())
             except NotFiniteError as error:
+                self.report.health.halted(f"Not finite: {error}.", self.trainer.updates + 1)
                 self._stand_still("paused", _not_finite(error))
         if not self._stopping:
             self._stand_still("finished")
