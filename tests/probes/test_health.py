@@ -74,9 +74,11 @@ def run(updates, *, tamper=None, changes=(), **settings):
 
 
 def test_a_healthy_run_has_no_findings():
-    seen, _ = run(40, num_envs=8, rollout_steps=128)
+    seen, _ = run(60, num_envs=8, rollout_steps=128)
     notes = {check.name for check in CHECKS if check.severity == "note"}
-    assert set().union(*seen) <= notes
+    assert set().union(*seen[40:]) <= notes
+    # CartPole's critic really knows next to nothing in the beginning; nothing else is said of the run even then.
+    assert set().union(*seen) <= {*notes, "useless_critic"}
 
 
 @pytest.mark.parametrize(
