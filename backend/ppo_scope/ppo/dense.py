@@ -7,7 +7,7 @@ to float tolerance (a test compares them).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,11 @@ class Linear:
         y += self.bias
         return y
 
+    def at(self, theta: Floats) -> Linear:
+        """The same layer in other weights θ [P]."""
+        weight = theta[self.weight_part].reshape(self.weight.shape)
+        return replace(self, weight=weight, bias=theta[self.bias_part])
+
     def backward(self, x: Floats, slope: Floats, gradient: Floats) -> None:
         """Write this layer's part of dL/dθ, given its input [B, inputs] and dL/dy [B, outputs]."""
         np.matmul(slope.T, x, out=gradient[self.weight_part].reshape(self.weight.shape))
@@ -82,6 +87,17 @@ class Dense:
     value_head: Linear
     parameters: int
     """P, the length of θ."""
+
+    def at(self, theta: Floats) -> Dense:
+        """The same networks under other weights θ [P], which are used where they lie."""
+        return replace(
+            self,
+            policy_trunk=[layer.at(theta) for layer in self.policy_trunk],
+            policy_head=self.policy_head.at(theta),
+            policy_free=None if self.policy_free is None else theta[self.free_part],
+            value_trunk=None if self.value_trunk is None else [layer.at(theta) for layer in self.value_trunk],
+            value_head=self.value_head.at(theta),
+        )
 
     def outputs(self, observations: Floats) -> Floats:
         """Policy outputs [B, O] of observations [B, D]."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from ppo_scope.ppo import losses
+from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
@@ -14,34 +17,60 @@ FACTORS = np.linspace(-0.5, 2.0, 21, dtype=np.float32)
 """0 is θ_old, 1 is θ."""
 MOST = 1024
 """Samples that are judged at every point, spread evenly over those whose Â has been used."""
+MOST_IMAGES = 128
+"""The same where every sample goes through convolutions."""
 AFTER_A_STEP = frozenset({PhaseKind.STEP, PhaseKind.EPOCH, PhaseKind.UPDATE})
 
 
 @torch.no_grad()
 def direction(moment: Moment) -> Measurement:
     """L_PG clipped and not, and the exact KL(π_old‖π), each a mean over the samples."""
-    batch, update = moment.batch, moment.update
-    known = np.flatnonzero(moment.trained & ~np.isnan(moment.advantages_used)) if batch is not None else np.empty(0)
-    if moment.phase.kind not in AFTER_A_STEP or batch is None or not len(known):
+    batch, update, distribution = moment.batch, moment.update, moment.trainer.distribution
+    if moment.phase.kind not in AFTER_A_STEP or batch is None:
         return Measurement()
-    network, distribution = moment.trainer.network, moment.trainer.distribution
-    chosen = known[np.linspace(0, len(known) - 1, min(MOST, len(known))).astype(np.int64)]
+    chosen = _chosen(moment)
+    if not len(chosen):
+        return Measurement()
+    network, count = moment.trainer.network, len(FACTORS)
     samples = torch.from_numpy(chosen).to(network.device)
-    advantages = torch.from_numpy(moment.advantages_used[chosen]).to(network.device)
-    observations, actions = batch.observations[samples], batch.actions[samples]
-    old_outputs, old_log_probs = batch.outputs[samples], batch.log_probs[samples]
-    step = network.theta.detach() - update.theta_before
-    found = []
-    for factor in FACTORS.tolist():
-        outputs, _ = network.at(update.theta_before + factor * step, observations)
-        log_probs, _ = distribution.evaluate(outputs, actions)
-        ratio = losses.ratio_of(log_probs - old_log_probs)
-        clip_range = update.settings.clip_range
-        clipped = losses.policy_loss("clip", log_probs, ratio, advantages, clip_range).mean()
-        unclipped = losses.policy_loss("unclipped", log_probs, ratio, advantages, clip_range).mean()
-        found.append(torch.stack([clipped, unclipped, distribution.kl(old_outputs, outputs).mean()]))
-    curves = torch.stack(found, dim=1).cpu().numpy().astype(np.float32)
+    outputs = _outputs(network, update.theta_before, batch.observations[samples])
+    # All points at once: the operations on the outputs are small, and it is their number that costs time.
+    actions, old_outputs, old_log_probs, used = (
+        part.repeat(count, *[1] * (part.dim() - 1))
+        for part in (
+            batch.actions[samples],
+            batch.outputs[samples],
+            batch.log_probs[samples],
+            torch.from_numpy(moment.advantages_used[chosen]).to(network.device),
+        )
+    )
+    log_probs, _ = distribution.evaluate(outputs, actions)
+    ratio = losses.ratio_of(log_probs - old_log_probs)
+    clip_range = update.settings.clip_range
+    curves = (
+        losses.policy_loss("clip", log_probs, ratio, used, clip_range),
+        losses.policy_loss("unclipped", log_probs, ratio, used, clip_range),
+        distribution.kl(old_outputs, outputs),
+    )
+    means = torch.stack([curve.view(count, -1).mean(1, dtype=torch.float64).float() for curve in curves])
     return Measurement(
         scalars={"direction_samples": float(len(chosen))},
-        arrays={"direction_at": FACTORS, "direction_losses": curves},
+        arrays={"direction_at": FACTORS, "direction_losses": means.cpu().numpy()},
     )
+
+
+def _chosen(moment: Moment) -> NDArray[np.int64]:
+    known = np.flatnonzero(moment.trained & ~np.isnan(moment.advantages_used))
+    most = MOST_IMAGES if moment.trainer.spaces.is_image else MOST
+    chosen: NDArray[np.int64] = known[np.linspace(0, len(known) - 1, min(most, len(known))).astype(np.int64)]
+    return chosen
+
+
+def _outputs(network: ActorCritic, before: Tensor, observations: Tensor) -> Tensor:
+    """[21 × B, O], what the policy puts out at each point of the line; θ itself stays untouched."""
+    after = network.theta.detach()
+    points = [torch.lerp(before, after, factor) for factor in FACTORS.tolist()]  # exact at 0 and at 1
+    if network.in_numpy is None:
+        return torch.cat([network.at(theta, observations)[0] for theta in points])
+    dense, seen = network.in_numpy, observations.numpy()
+    return torch.from_numpy(np.concatenate([dense.at(theta.numpy()).outputs(seen) for theta in points]))
