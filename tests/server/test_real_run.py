@@ -106,6 +106,20 @@ def test_a_run_that_cannot_begin_does_not_end_the_one_that_is(real, page, settin
     wait_for(lambda: real.run()["state"] == "paused")
 
 
+def test_a_picture_of_any_sample_of_a_rollout_that_was_stepped(real, page):
+    assert page.ask("step", size="update")["type"] == "ack"
+    wait_for(lambda: real.run()["state"] == "paused")
+    run = real.run()
+    picture = f"/api/runs/{run['id']}/pictures/{run['update']}"
+    status, headers, image = real.request("GET", f"{picture}/3/17")
+    assert (status, headers["content-type"], image[:3]) == (200, "image/jpeg", b"\xff\xd8\xff")
+    assert real.request("GET", f"{picture}/3/17")[2] == image
+    status, _, answer = real.request("GET", f"{picture}/3/999")
+    assert status == 404 and "no such sample" in answer.decode()
+    status, _, answer = real.request("GET", f"/api/runs/{run['id']}/pictures/0/0/0")
+    assert status == 404 and "while the run is stepped" in answer.decode()
+
+
 def test_a_killed_training_is_told_within_a_second(real, page):
     assert page.ask("play")["type"] == "ack"
     os.kill(real.worker_pid(), signal.SIGKILL)

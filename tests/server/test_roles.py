@@ -42,7 +42,13 @@ def test_every_message_is_classified_and_nothing_else():
 
 
 def path_of(template, run):
-    return template.replace("{run_id}", run).replace("{update}", "0").replace("{sequence}", "1")
+    return (
+        template.replace("{run_id}", run)
+        .replace("{update}", "0")
+        .replace("{sequence}", "1")
+        .replace("{environment}", "0")
+        .replace("{step}", "0")
+    )
 
 
 BODIES = {"/api/session": {"token": "wrong"}, "/api/runs": {"settings": {"clip_range": "0.2"}}}

@@ -15,6 +15,7 @@ from ppo_scope.ppo.phases import Phase, PhaseKind
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import frame
+from ppo_scope.probes.acting import MIME
 from ppo_scope.probes.cost import EXPENSIVE, Budget
 from ppo_scope.probes.health import Health
 from ppo_scope.probes.metrics import MINIBATCH_COLUMNS, SERIES_COLUMNS
@@ -158,6 +159,11 @@ class Reporter:
         arrays = {f"{which}_{name}": array for which, of in found.items() for name, array in of.arrays.items()}
         settings = {"old": trainer.settings.live(), "new": outcome.update.settings.live()}
         self._send("comparison", arrays, scalars=scalars, open=True, settings=settings)
+
+    def depict(self, image: bytes, place: dict[str, Any]) -> None:
+        """Send the picture of a sample that was asked for."""
+        where = {name: place[name] for name in ("update", "environment", "step")}
+        self._send("depiction", {"image": np.frombuffer(image, np.uint8)}, mime=MIME, where=where)
 
     def decided(self) -> None:
         """There is nothing to compare any more."""

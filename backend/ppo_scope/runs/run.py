@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.probes import frame as frames
 from ppo_scope.runs import ending
+from ppo_scope.runs.depictions import Depictions
 from ppo_scope.runs.history import History
 from ppo_scope.runs.inbox import Inbox
 from ppo_scope.runs.process import NotReading, TrainingProcess
@@ -104,6 +105,7 @@ class Run:
         self._stall_after = stall_after
         self._heard = time.monotonic()
         self._unanswered: dict[str, float] = {}
+        self._depictions = Depictions()
         self._memory_kills = ending.out_of_memory_kills()
         inbox = Inbox(asyncio.get_running_loop(), self._receive, self._exited)
         self._process = TrainingProcess(self.id, self.settings, paused=paused, receiver=inbox, worker=worker)
@@ -160,6 +162,10 @@ class Run:
         self._process.send(json.dumps(command, allow_nan=False).encode())
         if "id" in command:
             self._unanswered[command["id"]] = time.monotonic()
+
+    async def depiction(self, update: int, environment: int, step: int) -> bytes | str:
+        """The picture of an environment at a step of a rollout, as JPEG; or why there is none."""
+        return await self._depictions.ask(self, update, environment, step)
 
     async def stop(self) -> None:
         """End the process and all that it started: asked, then told, then killed, within the sum of `PATIENCE`."""
@@ -221,6 +227,9 @@ class Run:
             self._event(header)
         elif kind == "passing":
             self.history.moments.keep(header, message)
+        elif kind == "depiction":
+            _, arrays = frames.decode(message)
+            self._depictions.answer(header["where"], arrays["image"].tobytes())
         elif kind in LATEST:
             self._keep(kind, header, message)
             self._listener.frame(self, header, message)
@@ -261,6 +270,8 @@ class Run:
                 self._listener.change(self, change)
             case "reply":
                 self._unanswered.pop(header["id"], None)
+                if self._depictions.refused(header["id"], header.get("message") or ""):
+                    return
                 self._listener.reply(self, header["id"], header.get("code"), header.get("message") or "")
             case other:
                 raise ValueError(f"unknown event {other!r}")

@@ -19,6 +19,8 @@ from ppo_scope.ppo.phases import Phase
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.threads import use_one_thread
 from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.probes.acting import CannotRender
+from ppo_scope.probes.looks import Looks
 from ppo_scope.probes.moment import Moment
 from ppo_scope.runs.goals import Goal, goal_of
 from ppo_scope.runs.reporter import Attention, Reporter, Send
@@ -138,7 +140,8 @@ class Worker:
             ServerGone: nobody is left to train for.
             UnusableEnvironment: the environment cannot be trained on.
         """
-        self.trainer = Trainer(settings, self.report.collecting)
+        self.trainer = Trainer(settings, self._collecting)
+        self._looks = Looks(self.trainer)
         self.report.begin(self.trainer)
         self._halt("running" if self._running else "paused")
         while not self._stopping and not self.trainer.finished:
@@ -152,10 +155,13 @@ class Worker:
         while not self._stopping:
             self._wait()
         self.report.end()
+        self._looks.close()
         self.trainer.close()
 
     def _follow(self, phases: Iterator[Phase]) -> None:
         while self._may_go_on():
+            if not self.trainer.under_way and self._looked_at_closely:
+                self._looks.begin()
             phase = next(phases, None)
             if phase is None:
                 return
@@ -168,6 +174,14 @@ class Worker:
                 self._say_state()
             elif self._pace is not None:
                 self._next_phase = time.monotonic() + 1 / self._pace
+
+    def _collecting(self) -> None:
+        self.report.collecting()
+        self._looks.after_step()
+
+    @property
+    def _looked_at_closely(self) -> bool:
+        return self._pace is not None or bool(self._goals and self._goals[0].phase_by_phase)
 
     def _attention(self, goal: Goal | None, *, reached: bool) -> Attention:
         if reached or self._pace is not None:
@@ -253,6 +267,13 @@ class Worker:
         except ValueError as error:
             raise Refused("invalid", str(error)) from None
         self._say_state()
+
+    def _on_depict(self, command: dict[str, Any]) -> None:
+        try:
+            image = self._looks.draw(command["update"], command["environment"], command["step"])
+        except CannotRender as error:
+            raise Refused("not_found", str(error)) from None
+        self.report.depict(image, command)
 
     def _on_redo(self, command: dict[str, Any]) -> None:
         if not self._standing:

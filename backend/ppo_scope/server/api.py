@@ -111,6 +111,13 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
     async def moment(run_id: str, sequence: int) -> Response:
         return _kept(_run(hub, run_id).history.moments.at(sequence), "This moment")
 
+    @app.get("/api/runs/{run_id}/pictures/{update}/{environment}/{step}")
+    async def picture(run_id: str, update: int, environment: int, step: int) -> Response:
+        found = await _run(hub, run_id).depiction(update, environment, step)
+        if isinstance(found, str):
+            raise _refusal(404, ErrorCode.NOT_FOUND, found)
+        return Response(found, media_type="image/jpeg")
+
 
 def _kept(message: bytes | None, what: str) -> Response:
     if message is None:

@@ -38,6 +38,7 @@ ROUTES: dict[tuple[str, str], Access] = {
     ("GET", "/api/runs/{run_id}/frames/{update}"): Access.VIEWER,
     ("GET", "/api/runs/{run_id}/moments"): Access.VIEWER,
     ("GET", "/api/runs/{run_id}/moments/{sequence}"): Access.VIEWER,
+    ("GET", "/api/runs/{run_id}/pictures/{update}/{environment}/{step}"): Access.VIEWER,
     ("GET", "/vendor/plotly.min.js"): Access.PUBLIC,
     ("WEBSOCKET", "/ws"): Access.VIEWER,
 }
