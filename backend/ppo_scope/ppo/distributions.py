@@ -72,7 +72,7 @@ class Categorical:
     def __init__(self, n: int, start: int = 0) -> None:
         self.outputs = self.noise_size = n
         self.max_entropy: float | None = math.log(n)
-        self._start = start
+        self.start = start
 
     def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
         """Standard Gumbel noise: the argmax of logits plus it is a sample of softmax(logits)."""
@@ -85,7 +85,7 @@ class Categorical:
 
     def to_environment(self, actions: Actions) -> Actions:
         """Discrete spaces may count from another number than 0."""
-        return actions + self._start if self._start else actions
+        return actions + self.start if self.start else actions
 
     def evaluate(self, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Both from one log-softmax."""
@@ -109,6 +109,7 @@ class MultiCategorical:
     def __init__(self, counts: Sequence[int], starts: NDArray[np.int64], shape: tuple[int, ...]) -> None:
         self.counts = list(counts)
         """How many actions each choice has."""
+        self.starts: list[int] = starts.tolist()
         self._starts = starts
         self._shape = shape
         self._edges = np.cumsum(self.counts)[:-1]

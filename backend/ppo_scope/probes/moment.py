@@ -118,7 +118,11 @@ class Moment:
     @cached_property
     def regions(self) -> NDArray[np.uint8]:
         """[S] region codes (`losses.Region`, or `UNKNOWN_REGION`)."""
-        ratio, used, settings = np.exp(self.logratio), self.advantages_used, self.update.settings
+        return self.regions_of(np.exp(self.logratio), self.advantages_used)
+
+    def regions_of(self, ratio: Floats, used: Floats) -> NDArray[np.uint8]:
+        """[S] region codes of these ratios and of Â as used [S], NaN where not known."""
+        settings = self.update.settings
         codes = regions(ratio, used, self.trained, settings)
         codes[clipped(ratio, settings.clip_range) & np.isnan(used) & self.trained] = UNKNOWN_REGION
         return codes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppo_scope.ppo.distributions import Bernoulli, DiagonalGaussian, Distribution, MultiCategorical
+from ppo_scope.ppo.distributions import Bernoulli, Categorical, DiagonalGaussian, Distribution, MultiCategorical
 from ppo_scope.ppo.phases import Batch
 from ppo_scope.probes.measurement import BINS, Measurement
 from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.names import action_names, indexed
 from ppo_scope.probes.places import chosen_environments
 
 STATES = 8
@@ -42,7 +44,7 @@ def policy(moment: Moment) -> Measurement:
             "policy_shift": (now[covered] - before[covered]).mean(0, dtype=np.float64).astype(np.float32),
             "entropy_counts": counts,
         },
-        notes={"policy": description(distribution)},
+        notes={"policy": description(distribution, moment.trainer.settings.env)},
     )
 
 
@@ -62,20 +64,31 @@ def parameters(distribution: Distribution, outputs: Tensor) -> Floats:
     return array
 
 
-def description(distribution: Distribution) -> dict[str, Any]:
-    """What the columns of `parameters` are: their kind, their names, and how many belong together."""
+def description(distribution: Distribution, env: str) -> dict[str, Any]:
+    """What the columns of `parameters` are: their kind, their names, and how many belong together.
+
+    `actions` says what each choice, or each dimension of a Box, does, where the environment is known; else None.
+    """
     if isinstance(distribution, DiagonalGaussian):
         size = distribution.outputs // 2
-        names = [f"{word} of a[{i}]" if size > 1 else word for word in ("mean", "deviation") for i in range(size)]
-        return {"kind": "box", "columns": names, "groups": [size, size]}
+        names = [indexed(symbol, i, size) for symbol in ("μ", "σ") for i in range(size)]
+        return {"kind": "box", "columns": names, "groups": [size, size], "actions": action_names(env, size)}
     if isinstance(distribution, Bernoulli):
-        names = [f"a[{i}] on" for i in range(distribution.outputs)]
-        return {"kind": "multi_binary", "columns": names, "groups": [1] * distribution.outputs}
+        size = distribution.outputs
+        names = [f"{indexed('a', i, size)} on" for i in range(size)]
+        return {"kind": "multi_binary", "columns": names, "groups": [1] * size, "actions": None}
     if isinstance(distribution, MultiCategorical):
-        names = [f"a[{i}] = {k}" for i, n in enumerate(distribution.counts) for k in range(n)]
-        return {"kind": "multi_discrete", "columns": names, "groups": distribution.counts}
-    names = [f"a = {k}" for k in range(distribution.outputs)]
-    return {"kind": "discrete", "columns": names, "groups": [distribution.outputs]}
+        counts, starts = distribution.counts, distribution.starts
+        names = [
+            f"{indexed('a', i, len(counts))} = {k + start}"
+            for i, (n, start) in enumerate(zip(counts, starts, strict=True))
+            for k in range(n)
+        ]
+        return {"kind": "multi_discrete", "columns": names, "groups": counts, "actions": None}
+    start = distribution.start if isinstance(distribution, Categorical) else 0
+    names = [f"a = {k + start}" for k in range(distribution.outputs)]
+    groups = [distribution.outputs]
+    return {"kind": "discrete", "columns": names, "groups": groups, "actions": action_names(env, groups[0])}
 
 
 def _spread(moment: Moment) -> NDArray[np.int64]:
@@ -101,7 +114,7 @@ def _entropies(
     low, high = float(min(e.min() for e in both)), float(max(e.max() for e in both))
     if distribution.max_entropy is not None:
         low, high = min(0.0, low), max(distribution.max_entropy, high)
-    if high - low < 1e-3:
-        low, high = low - 0.5, high + 0.5
+    else:  # of a density: round ends, so that the histogram holds still
+        low, high = math.floor(low) - 0.5, math.ceil(high) + 0.5
     bins = [np.clip((e - low) * (BINS / (high - low)), 0, BINS - 1).astype(np.int64) for e in both]
     return np.stack([np.bincount(b, minlength=BINS) for b in bins]).astype(np.uint32), low, high

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +12,7 @@ from ppo_scope.ppo import by_hand
 from ppo_scope.ppo.phases import Batch
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.names import observation_names
 from ppo_scope.probes.places import by_environment, chosen_environments
 from ppo_scope.probes.policy import description, parameters
 
@@ -19,19 +23,30 @@ Floats = NDArray[np.float32]
 
 
 def transitions(moment: Moment) -> Measurement:
-    """States, actions, both policies, and the norm of each sample's own gradient."""
+    """States, actions, both policies, where the sample stands, and the norm of its own gradient.
+
+    All of it under the weights as they are, so that it fits together: at the phase step these have moved since the
+    ratios of the probe `samples` were computed.
+    """
     batch, trainer = moment.batch, moment.trainer
     if batch is None:
         return Measurement()
     count = len(moment.trained)
     chosen = chosen_environments(moment)
     outputs, _ = moment.judged(batch)
+    log_probs, _ = trainer.distribution.evaluate(outputs, batch.actions)
+    ratio = (log_probs - batch.log_probs).exp().cpu().numpy()
+    used = np.where(moment.trained, moment.advantages_used, np.float32(np.nan))
     arrays = {
-        "action": batch.actions.cpu().numpy().astype(np.float32).reshape(count, -1),
-        "policy_old": parameters(trainer.distribution, batch.outputs),
-        "policy_new": parameters(trainer.distribution, outputs),
+        "action": batch.actions.cpu().numpy().astype(np.float32).reshape(count, -1)[:, :MOST_NUMBERS],
         "log_prob_old": batch.log_probs.cpu().numpy(),
+        "log_prob_new": log_probs.cpu().numpy(),
+        "ratio_new": np.where(moment.trained, ratio, np.float32(np.nan)),
+        "region_new": moment.regions_of(ratio, used),
     }
+    policies = parameters(trainer.distribution, batch.outputs), parameters(trainer.distribution, outputs)
+    if policies[0].shape[1] <= MOST_NUMBERS:
+        arrays["policy_old"], arrays["policy_new"] = policies
     if not trainer.spaces.is_image:
         seen = moment.update.rollout.observations[:-1].reshape(count, -1)
         arrays["observation"] = seen[:, :MOST_NUMBERS].astype(np.float32)
@@ -40,8 +55,20 @@ def transitions(moment: Moment) -> Measurement:
         arrays["gradient_policy"], arrays["gradient_total"] = norms
     return Measurement(
         arrays={name: by_environment(array, moment, chosen) for name, array in arrays.items()},
-        notes={"transitions": {"policy": description(trainer.distribution), "observation": trainer.spaces.observation}},
+        notes={"transitions": _words(moment)},
     )
+
+
+def _words(moment: Moment) -> dict[str, Any]:
+    trainer = moment.trainer
+    env, space = trainer.settings.env, trainer.environments.vector.single_observation_space
+    is_image = trainer.spaces.is_image
+    return {
+        "policy": description(trainer.distribution, env),
+        "observation": [] if is_image else observation_names(space, env, MOST_NUMBERS),
+        "observation_size": math.prod(trainer.spaces.observation_shape),
+        "space": trainer.spaces.observation,
+    }
 
 
 def _gradient_norms(moment: Moment, batch: Batch) -> tuple[Floats, Floats] | None:
