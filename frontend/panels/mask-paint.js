@@ -20,9 +20,10 @@ const HATCHED = /** @type {const} */ ({ held: "/", pulledBack: "\\", notTrained:
  * @param {Snapshot} snapshot with the probe `samples`
  * @param {Theme} theme
  * @param {Cell | null} cursor
+ * @param {Cell | null} selected
  * @returns {Painted}
  */
-export function paintMask(canvas, layout, snapshot, theme, cursor) {
+export function paintMask(canvas, layout, snapshot, theme, cursor, selected) {
   const region = matrix(snapshot, "region");
   if (!region) return {};
   const member = snapshot.arrays.in_minibatch;
@@ -36,6 +37,7 @@ export function paintMask(canvas, layout, snapshot, theme, cursor) {
   paintGaps(canvas, layout, theme);
   paintEnds(canvas, layout, snapshot, theme, painted);
   paintAxes(canvas, layout, snapshot, theme);
+  if (selected && selected.row < layout.rows) paintSelected(canvas, layout, selected, theme);
   if (cursor && cursor.row < layout.rows) paintCursor(canvas, layout, cursor, theme);
   return painted;
 }
@@ -190,6 +192,33 @@ function paintAxes({ pen, ratio, width, height }, layout, snapshot, theme) {
   const name = bottom - top < 80 * ratio ? "env." : "environment"; // as much as fits beside the rows
   pen.fillText(rows < total ? `${name} (${rows} of ${total})` : name, 0, 0);
   pen.restore();
+}
+
+/**
+ * The sample that the panel Sample shows: a frame, and arms that make it easy to find.
+ *
+ * @param {Canvas} canvas
+ * @param {Layout} layout
+ * @param {Cell} selected
+ * @param {Theme} theme
+ */
+function paintSelected(canvas, layout, selected, theme) {
+  const { pen, ratio } = canvas;
+  const { x, y, width, height } = layout.place(selected);
+  const middle = x + width / 2;
+  paintCursor(canvas, layout, selected, theme);
+  pen.fillStyle = theme.ink;
+  for (const [tip, base] of [[y - 2 * ratio, y - 8 * ratio], [y + height + 2 * ratio, y + height + 8 * ratio]]) {
+    pen.beginPath();
+    pen.moveTo(middle, tip);
+    pen.lineTo(middle - 4 * ratio, base);
+    pen.lineTo(middle + 4 * ratio, base);
+    pen.closePath();
+    pen.fill();
+    pen.lineWidth = ratio;
+    pen.strokeStyle = theme.panel;
+    pen.stroke();
+  }
 }
 
 /** @param {Canvas} canvas @param {Layout} layout @param {Cell} cursor @param {Theme} theme */

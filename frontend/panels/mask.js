@@ -7,7 +7,7 @@ import { arrange } from "./mask-layout.js";
 import { paintMask } from "./mask-paint.js";
 import { readout } from "./readout.js";
 import { REGIONS, regionOf } from "./regions.js";
-import { hasClip, holds, matrix, scopeInWords } from "./snapshot.js";
+import { cellOf, hasClip, holds, matrix, scopeInWords } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot } from "../types.js" */
 /** @import { Layout } from "./mask-layout.js" */
@@ -17,7 +17,7 @@ import { hasClip, holds, matrix, scopeInWords } from "./snapshot.js";
 export const mask = {
   name: "Clip mask",
   title: "Clip mask",
-  hint: "Every sample of the rollout: does its gradient flow?",
+  hint: "Every sample of the rollout: does its gradient flow? Click one to see it in full",
   ideas: ["clip", "ratio"],
   probes: ["samples"],
   mount,
@@ -36,7 +36,7 @@ function mount(body, context) {
   box.append(tip);
   element.tabIndex = 0;
   element.setAttribute("role", "application");
-  element.setAttribute("aria-label", "Clip mask. The arrow keys go from sample to sample.");
+  element.setAttribute("aria-label", "Clip mask. The arrow keys go from sample to sample, Enter selects one.");
   element.dataset.arrows = ""; // they are not the page's to step with while this has the focus
   const write = readout(body, [
     { label: "inside", swatch: "swatch-inside", room: 4, title: "|r − 1| ≤ ε: the policy gradient flows" },
@@ -56,6 +56,8 @@ function mount(body, context) {
   let layout = null;
   /** @type {Cell | null} */
   let cursor = null;
+  /** @type {Cell | null} */
+  let selected = null;
   let sized = false;
 
   function paint() {
@@ -65,12 +67,13 @@ function mount(body, context) {
     sized = canvas.width > 0 && canvas.height > 0;
     if (!sized) return;
     layout = arrange(canvas, region.rows, region.columns, environments ?? region.rows);
-    const painted = paintMask(canvas, layout, snapshot, context.theme(), cursor);
+    const painted = paintMask(canvas, layout, snapshot, context.theme(), cursor, selected);
     const absent = hasClip(snapshot) ? "unheld" : "held";
     const keys = ["inside", "held", "unheld", "pulledBack", "notTrained", "terminated", "truncated"];
     write(keys.map((key) => (key === absent ? null : count(painted[key]))));
     for (const [key, value] of Object.entries(painted)) element.dataset[key] = String(value);
     element.dataset.update = String(snapshot.header.update);
+    element.dataset.selected = selected ? `${selected.row},${selected.column}` : "";
     element.dataset.minibatch = String(snapshot.header.minibatch);
     if (cursor) showTip(cursor);
   }
@@ -80,6 +83,12 @@ function mount(body, context) {
     cursor = cell;
     tip.hidden = cell === null;
     paint();
+  }
+
+  /** @param {Cell | null} cell to be shown in full */
+  function choose(cell) {
+    if (!snapshot || !cell) return;
+    context.select({ environment: snapshot.arrays.environments?.[cell.row] ?? cell.row, step: cell.column });
   }
 
   /** @param {Cell} cell */
@@ -98,11 +107,13 @@ function mount(body, context) {
     const cell = layout?.at(offsetX * canvas.ratio, offsetY * canvas.ratio) ?? null;
     if (cell?.row !== cursor?.row || cell?.column !== cursor?.column) pick(cell);
   });
+  element.addEventListener("click", ({ offsetX, offsetY }) => choose(layout?.at(offsetX * canvas.ratio, offsetY * canvas.ratio) ?? null));
   element.addEventListener("pointerleave", () => pick(null));
   element.addEventListener("blur", () => pick(null));
   element.addEventListener("keydown", (event) => {
     if (!layout) return;
     if (event.key === "Escape" && cursor) pick(null);
+    else if (event.key === "Enter" && cursor) choose(cursor);
     else if (event.key === "Home") pick({ row: cursor?.row ?? 0, column: 0 });
     else if (event.key === "End") pick({ row: cursor?.row ?? 0, column: layout.columns - 1 });
     else if (MOVES[event.key]) pick(cursor ? moved(cursor, MOVES[event.key], layout) : { row: 0, column: 0 });
@@ -111,12 +122,13 @@ function mount(body, context) {
   });
 
   return {
-    needs: ["snapshot", "theme"],
+    needs: ["snapshot", "theme", "selection"],
     ready: (state) => holds(state, "region"),
     draw(state) {
       const total = state.run?.settings.num_envs;
       environments = typeof total === "number" ? total : null;
       snapshot = state.snapshot;
+      selected = snapshot && state.selection ? cellOf(snapshot, state.selection) : null;
       paint();
     },
     resize() {

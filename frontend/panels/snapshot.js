@@ -1,6 +1,6 @@
 // Reading a snapshot: what is there, and what is not.
 
-/** @import { Snapshot, State, TypedArray } from "../types.js" */
+/** @import { Selection, Snapshot, State, TypedArray } from "../types.js" */
 
 /**
  * @typedef {{ values: TypedArray, rows: number, columns: number }} Matrix row after row
@@ -44,4 +44,17 @@ export function holds(state, name) {
 export function scopeInWords({ header }) {
   if (header.scope === "minibatch") return `minibatch ${header.minibatch} of epoch ${header.epoch}`;
   return header.phase === "update" ? "whole rollout, after the last step" : "whole rollout";
+}
+
+/**
+ * Where a sample lies in the arrays; null where its environment is not among those that are sent.
+ *
+ * @param {Snapshot} snapshot
+ * @param {Selection} selection
+ * @returns {{ row: number, column: number } | null}
+ */
+export function cellOf(snapshot, { environment, step }) {
+  const row = (snapshot.arrays.environments ?? []).indexOf(environment);
+  const columns = snapshot.header.arrays.region?.shape[1] ?? 0;
+  return row >= 0 && step >= 0 && step < columns ? { row, column: step } : null;
 }
