@@ -304,6 +304,21 @@ def test_the_final_kl_and_entropy_are_means_over_transitions(walk):
     assert shown["final_entropy"] == pytest.approx(-(new.exp() * new).sum(-1).mean().item(), rel=1e-4)
 
 
+def test_the_final_losses_are_of_the_whole_rollout_under_the_final_weights(walk):
+    trainer, phase = walk(PhaseKind.UPDATE)
+    moment = Moment(trainer, phase)
+    batch, used, shown = phase.update.batch, torch.from_numpy(moment.advantages_used), probes.rollout_scalars(moment)
+    outputs, values = trainer.network(batch.observations)
+    log_probs = torch.log_softmax(outputs, -1).gather(1, batch.actions.long()[:, None])[:, 0]
+    ratio = (log_probs - batch.log_probs).exp()
+    epsilon = phase.update.settings.clip_range
+    clipped = ratio.clamp(1 - epsilon, 1 + epsilon)
+    objective = torch.minimum(ratio * used, clipped * used)[batch.trained & ~used.isnan()]
+    assert shown["final_policy_loss"] == pytest.approx(-objective.mean().item(), rel=1e-3, abs=1e-6)
+    error = (values.reshape(-1) - batch.targets)[batch.trained]
+    assert shown["final_value_loss"] == pytest.approx(error.square().mean().item(), rel=1e-4)
+
+
 def test_explained_variance_of_constant_targets_is_not_defined(walk):
     trainer, phase = walk(PhaseKind.UPDATE, discount=0.0)
     shown = probes.rollout_scalars(Moment(trainer, phase))

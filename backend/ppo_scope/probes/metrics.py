@@ -126,6 +126,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("final_ratio_max", "max r", "Ratio after, largest", "largest r", FINAL),
     Metric("final_kl_exact", "KL", "KL after, exact", "mean of KL(π_old‖π_θ)", FINAL),
     Metric("final_entropy", "S", "Entropy after", "mean entropy of the policy", FINAL),
+    Metric("final_policy_loss", "L_PG", "Policy loss after", "the policy loss, with every Â as last used", FINAL),
+    Metric("final_value_loss", "L_VF", "Value loss after", "the value loss", FINAL),
     Metric(
         "explained_variance_before",
         "",

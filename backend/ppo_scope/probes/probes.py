@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import Batch, PhaseKind
 from ppo_scope.probes.cost import Budget
@@ -109,8 +111,26 @@ def _final_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
         "final_ratio_max": float(np.exp(logratio.max())),
         "final_kl_exact": float(kl.mean(dtype=np.float64)),
         "final_entropy": float(entropies.mean(dtype=np.float64)),
+        **_final_losses(moment, batch),
         "explained_variance": _explained(batch.targets.cpu().numpy()[trained], v),
         "theta_change": float((theta.detach() - before).norm() / before.norm()),
+    }
+
+
+def _final_losses(moment: Moment, batch: Batch) -> dict[str, float]:
+    """L_PG and L_VF of the whole rollout under the final weights; L_PG of the samples whose Â has been used."""
+    assert moment.after is not None
+    settings = moment.update.settings
+    logratio, _, _, v = (torch.from_numpy(array) for array in moment.after)
+    log_probs, ratio = batch.log_probs.cpu() + logratio, losses.ratio_of(logratio)
+    used = torch.from_numpy(moment.advantages_used)
+    policy = losses.policy_loss(settings.objective, log_probs, ratio, used, settings.clip_range)
+    value = losses.value_loss(v, batch.targets.cpu(), batch.values.cpu(), settings.value_clip_range)
+    trained = torch.from_numpy(moment.trained)
+    judged = policy[trained & ~used.isnan()]
+    return {
+        "final_policy_loss": float(judged.double().mean()) if len(judged) else math.nan,
+        "final_value_loss": float(value[trained].double().mean()),
     }
 
 
