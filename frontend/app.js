@@ -21,6 +21,8 @@ import { PROTOCOL, Socket } from "./net/socket.js";
 import { createWatch } from "./net/watch.js";
 import { panels } from "./panels/index.js";
 import { chartsSettled, loadCharts } from "./panels/plotly.js";
+import { createGuide } from "./learn/guide.js";
+import { setScene } from "./learn/scene.js";
 import { runsOn } from "./state/motion.js";
 import { createReceiver } from "./state/receive.js";
 import { createScheduler } from "./state/scheduler.js";
@@ -178,6 +180,7 @@ const actions = {
     if (short && whyNot(state, "step") === null) setStepping(true);
     command("step", size === "until" ? { size, until } : { size }).catch(() => setStepping(false));
   },
+  guide: () => chooseChapter(state.view.chapter === null ? 0 : null),
   apply: () => void applyToThisUpdate().catch(() => {}), // what went wrong has been said
   keep: (/** @type {"old" | "new"} */ which) => act("keep", { which }),
   back: () => go(travel.back(state.view.stepSize)),
@@ -199,6 +202,19 @@ const actions = {
   },
 };
 
+/** @param {number | null} chapter */
+function chooseChapter(chapter) {
+  state.view.chapter = chapter;
+  saveView(state.view);
+  touch("view");
+}
+
+/** What a task of the guide offers to do for the reader. @param {Record<string, unknown>} settings @param {boolean} restart */
+async function applySettings(settings, restart) {
+  if (restart) return command("restart", { settings });
+  for (const [name, value] of Object.entries(settings)) await command("set", { name, value });
+}
+
 function takeControl() {
   commands.send("take_control").catch((error) => announcer.warn(error.message));
 }
@@ -219,6 +235,25 @@ const comparison = createComparison(part("comparison"), {
   symbol: (name) => state.settings.find((row) => row.name === name)?.symbol || name.replaceAll("_", " "),
 });
 const apply = createApply(part("apply"), actions.apply);
+const guide = createGuide(part("guide"), state, {
+  choose: chooseChapter,
+  setScene: (scene) =>
+    setScene(scene, state, {
+      live: travel.live,
+      find: travel.find,
+      async pause() {
+        await command("pause");
+        await rest();
+      },
+      async step(size) {
+        await command("step", { size });
+        await rest();
+      },
+    }),
+  light: (panels) => grid.show(panels),
+  apply: (settings, restart) => void applySettings(settings, restart).catch(() => {}),
+  say: announcer.say,
+});
 const timeline = createTimeline(part("timeline"), {
   goTo: (update) => go(travel.goTo(update)),
   live: travel.live,
@@ -244,6 +279,7 @@ onSystemTheme(retheme);
 scheduler.add({ needs: ["run", "snapshot", "connection"], draw: bar.draw });
 scheduler.add({ needs: ["run", "snapshot", "connection"], draw: notices.draw });
 scheduler.add({ needs: ["run", "theme"], draw: comparison.draw });
+scheduler.add({ needs: ["run", "snapshot", "view", "preview", "selection"], draw: guide.draw, calm: 250 });
 scheduler.add({ needs: ["run", "snapshot", "connection"], draw: apply.draw });
 scheduler.add({ needs: ["run", "snapshot", "progress"], draw: pipeline.draw, calm: 150 });
 const redrawTimeline = scheduler.add({ needs: ["run", "snapshot", "series", "theme"], draw: timeline.draw, calm: 150 });
@@ -258,6 +294,7 @@ listenToKeys({
   step: actions.step,
   back: actions.back,
   live: travel.live,
+  guide: actions.guide,
   help: actions.help,
   theme: actions.toggleTheme,
   escape: () => void grid.restore(),

@@ -248,6 +248,8 @@ export interface ViewChoices {
   until: Until;
   /** Phases a second; null: full speed. */
   pace: number | null;
+  /** Of the guide, counted from 0; null: it is closed. */
+  chapter: number | null;
 }
 
 export type StepSize = "phase" | "minibatch" | "epoch" | "update" | "updates" | "until";

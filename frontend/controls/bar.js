@@ -50,6 +50,7 @@ const CONNECTIONS = {
  * @property {() => void} newRun
  * @property {() => void} toggleTheme
  * @property {() => void} help
+ * @property {() => void} guide
  * @property {(choices: Partial<PacingChoices>) => void} choosePacing
  */
 
@@ -103,6 +104,7 @@ export function createBar(root, state, actions) {
     ),
     h("p", { class: "now" }, state_, update),
     h("p", { class: "link" }, link),
+    h("button", { type: "button", class: "guide-opener", title: "Eight short chapters on the run at hand (g)", onclick: actions.guide }, "Guide"),
     theme,
     h("button", { type: "button", class: "quiet square", "aria-label": "Help", title: "Help and shortcuts (?)", onclick: actions.help }, "?"),
   );

@@ -249,6 +249,14 @@ export function createGrid(root, panels, { store, scheduler, theme, watch }) {
       choose();
       return true;
     },
+    /** Shows these panels where they were hidden, marks them, and brings the first into view. @param {readonly string[]} names */
+    show(names) {
+      view.hidden = view.hidden.filter((name) => !names.includes(name));
+      view.maximised = null;
+      choose();
+      for (const { panel, section } of boxes) section.toggleAttribute("data-lit", names.includes(panel.name));
+      boxes.find(({ panel }) => panel.name === names[0])?.section.scrollIntoView({ block: "nearest" });
+    },
     /** Brings the first panel of an idea into view. @param {string} idea */
     reveal(idea) {
       const found = boxes.find(({ panel, section }) => !section.hidden && panel.ideas.some((own) => own === idea));

@@ -8,6 +8,7 @@ const SHORTCUTS = [
   [["→"], "One step of the chosen size; in the past, one step towards the present"],
   [["←"], "One step back, through what is kept"],
   [["l"], "Back to the present"],
+  [["g"], "The guide: eight short chapters on the run at hand"],
   [["t"], "Light or dark theme"],
   [["Esc"], "Leave a maximised panel, or this sheet"],
   [["?"], "This sheet"],

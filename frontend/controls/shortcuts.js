@@ -6,6 +6,7 @@
  * @property {() => void} step
  * @property {() => void} back
  * @property {() => void} live
+ * @property {() => void} guide
  * @property {() => void} help
  * @property {() => void} theme
  * @property {() => void} escape
@@ -41,6 +42,7 @@ function choose({ key, repeat }, target, keys) {
   if (key === "?") return keys.help;
   if (key === "t") return keys.theme;
   if (key === "l") return keys.live;
+  if (key === "g") return keys.guide;
   if (key === "Escape") return keys.escape;
   return null;
 }

@@ -92,6 +92,22 @@ export function createTimeTravel({ state, touch }, kept) {
       else await show(target);
     },
 
+    /**
+     * The newest moment of a kind.
+     *
+     * @param {(moment: Moment, last: number) => boolean} wanted `last` is the last epoch of the moment's update
+     * @returns {Promise<boolean>} whether there is one
+     */
+    async find(wanted) {
+      const { moments } = await around();
+      /** @type {Map<number, number>} */
+      const epochs = new Map();
+      for (const { update, epoch } of moments) epochs.set(update, Math.max(epoch, epochs.get(update) ?? 0));
+      const target = moments.findLast((moment) => wanted(moment, epochs.get(moment.update) ?? 0));
+      if (target) await show(target);
+      return target !== undefined;
+    },
+
     /** The end of an update, or of the nearest one before it that is kept. @param {number} update */
     async goTo(update) {
       const { moments } = await around();
