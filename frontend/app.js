@@ -17,11 +17,13 @@ import { createTimeline } from "./controls/timeline.js";
 import { createCommands } from "./net/commands.js";
 import { decode } from "./net/frame.js";
 import { getJson, getMoment, getMoments, openSession, postRun } from "./net/http.js";
+import { askedFor } from "./net/recording.js";
 import { PROTOCOL, Socket } from "./net/socket.js";
 import { createWatch } from "./net/watch.js";
 import { panels } from "./panels/index.js";
 import { chartsSettled, loadCharts } from "./panels/plotly.js";
 import { createGuide } from "./learn/guide.js";
+import { replay } from "./learn/replay.js";
 import { setScene } from "./learn/scene.js";
 import { runsOn } from "./state/motion.js";
 import { createReceiver } from "./state/receive.js";
@@ -39,7 +41,9 @@ const { state, touch } = store;
 const scheduler = createScheduler(store, chartsSettled);
 const receiver = createReceiver(store);
 const announcer = createAnnouncer();
-const travel = createTimeTravel(store, { list: getMoments, fetch: getMoment });
+let travel = createTimeTravel(store, { list: getMoments, fetch: getMoment });
+/** Not null where a recorded run is shown. @type {Awaited<ReturnType<typeof replay>> | null} */
+let recording = null;
 
 /** @param {string} id */
 const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -169,12 +173,14 @@ function rest() {
 
 const actions = {
   play() {
+    if (recording) return go(recording.play());
     travel.live();
     act("play", { pace: state.view.pace });
   },
-  pause: () => act("pause"),
+  pause: () => (recording ? recording.pause() : act("pause")),
   step() {
     const { stepSize: size, until } = state.view;
+    if (recording) return go(recording.step());
     if (inThePast(state)) return go(travel.forward(size));
     const short = SHORT.includes(size);
     if (short && whyNot(state, "step") === null) setStepping(true);
@@ -239,8 +245,8 @@ const guide = createGuide(part("guide"), state, {
   choose: chooseChapter,
   setScene: (scene) =>
     setScene(scene, state, {
-      live: travel.live,
-      find: travel.find,
+      live: () => travel.live(),
+      find: (wanted) => travel.find(wanted),
       async pause() {
         await command("pause");
         await rest();
@@ -256,7 +262,7 @@ const guide = createGuide(part("guide"), state, {
 });
 const timeline = createTimeline(part("timeline"), {
   goTo: (update) => go(travel.goTo(update)),
-  live: travel.live,
+  live: () => travel.live(),
   theme: () => theme,
   redraw: () => redrawTimeline(),
 });
@@ -265,6 +271,10 @@ const sliders = createSliders(
   part("settings"),
   (name, value) => command("set", { name, value }),
   () => redrawSliders(),
+  (values) => {
+    state.preview = values;
+    touch("preview");
+  },
 );
 
 let theme = applyTheme(state.view.theme);
@@ -283,7 +293,7 @@ scheduler.add({ needs: ["run", "snapshot", "view", "preview", "selection"], draw
 scheduler.add({ needs: ["run", "snapshot", "connection"], draw: apply.draw });
 scheduler.add({ needs: ["run", "snapshot", "progress"], draw: pipeline.draw, calm: 150 });
 const redrawTimeline = scheduler.add({ needs: ["run", "snapshot", "series", "theme"], draw: timeline.draw, calm: 150 });
-scheduler.add({ needs: ["run", "snapshot"], draw: formula.draw, calm: 150 });
+scheduler.add({ needs: ["run", "snapshot", "preview"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: ["run", "snapshot", "connection"], draw: sliders.draw });
 const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want });
 connectIdeas(document.body);
@@ -293,7 +303,7 @@ listenToKeys({
   playOrPause: () => (runsOn(state) ? actions.pause() : actions.play()),
   step: actions.step,
   back: actions.back,
-  live: travel.live,
+  live: () => travel.live(),
   guide: actions.guide,
   help: actions.help,
   theme: actions.toggleTheme,
@@ -317,7 +327,8 @@ void addCharts();
 if (!(await openSession())) {
   announcer.warn("The link that you opened does not give control: it belongs to an earlier start of the server. You are watching; open the link printed in the terminal.");
 }
-socket.connect();
+const recorded = askedFor();
+if (recorded === null) socket.connect();
 for (;;) {
   try {
     [state.settings, state.metrics] = await Promise.all([getJson("api/settings"), getJson("api/metrics")]);
@@ -325,5 +336,14 @@ for (;;) {
     break;
   } catch {
     await new Promise((resolve) => setTimeout(resolve, 2000)); // the socket says that the server is away
+  }
+}
+if (recorded !== null) {
+  try {
+    recording = await replay(recorded, store, receiver);
+    travel = recording.travel;
+  } catch (error) {
+    announcer.warn(`${error instanceof Error ? error.message : error} The run at hand is shown instead.`);
+    socket.connect();
   }
 }

@@ -19,7 +19,7 @@ export interface ArraySpec {
 
 export interface Header {
   protocol: number;
-  kind: "snapshot" | "passing" | "series" | "picture" | "progress" | "comparison";
+  kind: "snapshot" | "passing" | "series" | "picture" | "progress" | "comparison" | "run";
   run: string;
   sequence: number;
   update: number;
@@ -268,6 +268,8 @@ export interface State {
   snapshot: Snapshot | null;
   /** The newest one that has arrived. */
   newest: Snapshot | null;
+  /** What is on show was recorded: nothing is trained, and there is no server to ask. */
+  recorded: boolean;
   /** Not null while a moment of the past is on show. */
   past: { sequence: number } | null;
   /** Two outcomes of the update at hand, of which one is to be chosen. */

@@ -1,4 +1,4 @@
-"""The command line: `ppo-scope serve | train | presets`. Every setting of the table is an option of the first two."""
+"""The command line: `ppo-scope serve | train | record | presets`. Every setting is an option of the first three."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from ppo_scope import __version__
@@ -53,7 +54,7 @@ def _users_mistakes() -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ppo-scope", description="Train with PPO and see every number of it.")
     parser.add_argument("--version", action="version", version=f"ppo-scope {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="serve | train | presets")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="serve | train | record | presets")
 
     serve = commands.add_parser("serve", help="train with a dashboard in the browser")
     serve.set_defaults(run=_serve)
@@ -67,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
     train.add_argument("--json", action="store_true", help="end with one JSON object on the last line")
     _add_settings(train)
+
+    record = commands.add_parser("record", help="write a short run, stepped through, to a file that a page can show")
+    record.set_defaults(run=_record)
+    record.add_argument("--out", required=True, metavar="FILE", help="where to write it")
+    record.add_argument("--tens", type=int, default=3, metavar="N", help="tens of updates between the two in detail")
+    _add_settings(record)
 
     listed = commands.add_parser("presets", help="list the presets: environments with what they need, and lessons")
     listed.set_defaults(run=_presets)
@@ -156,6 +163,20 @@ def _given(options: argparse.Namespace) -> dict[str, Any]:
     named = getattr(options, "preset", None)
     preset = dict(presets.find(named).settings) if named else {}
     return {**preset, **{name: value for name, value in vars(options).items() if name in Settings.model_fields}}
+
+
+def _record(options: argparse.Namespace, settings: Settings) -> int:
+    from ppo_scope.ppo.threads import use_one_thread
+    from ppo_scope.runs.recording import Recorder
+
+    use_one_thread()
+    with _users_mistakes():
+        recorder = Recorder(settings, ["update", *["updates"] * options.tens, "update"])
+    try:
+        recorder.write(Path(options.out))
+    except OSError as error:
+        raise Misuse(f"--out {options.out}: cannot be written: {error.strerror}") from None
+    return 0
 
 
 def _presets(options: argparse.Namespace, _: Settings) -> int:

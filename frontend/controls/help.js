@@ -40,6 +40,7 @@ export function createHelp(parent) {
     h("dl", { class: "keys" }, ...SHORTCUTS.flatMap(([keys, text]) => [h("dt", {}, ...keys.map((key) => h("kbd", {}, key))), h("dd", {}, text)])),
     h("h3", {}, "Colours"),
     h("dl", { class: "colours" }, ...COLOURS.flatMap(([name, title, text]) => [h("dt", {}, h("i", { class: `swatch ${name}` }), title), h("dd", {}, ...prose(text))])),
+    h("p", {}, "Nothing to train on? ", h("a", { href: "?recording=cartpole" }, "Look at a recorded run"), ", step by step, with the guide."),
     close,
   );
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());

@@ -2,7 +2,7 @@
 
 import { count } from "../state/format.js";
 import { h, setText } from "./dom.js";
-import { ANOTHER_LEADS, endedBadly, runState, WATCHING, whyNot } from "./permission.js";
+import { ANOTHER_LEADS, endedBadly, RECORDED, runState, WATCHING, whyNot } from "./permission.js";
 
 /** @import { State } from "../types.js" */
 
@@ -45,6 +45,7 @@ export function createNotices(root, { takeControl, restart }) {
     if (!lost.hidden) setText(lost, lostText(state));
     outdated.hidden = connection !== "outdated";
     watching.hidden = connection !== "open" || state.role !== "viewer";
+    if (!watching.hidden) setText(watching, state.recorded ? RECORDED : WATCHING);
     led.hidden = connection !== "open" || state.role !== "controller" || state.lease.holder;
     drawBanner(state);
   }

@@ -5,12 +5,16 @@ import { runsOn } from "../state/motion.js";
 /** @import { State } from "../types.js" */
 
 export const WATCHING = "You are watching. To control, open the link printed in the terminal.";
+export const RECORDED = "This run was recorded: Step, Back and Play go through it, and nothing is trained.";
 export const ANOTHER_LEADS = "Another tab controls this run.";
 
 const OVER = new Set(["finished", "stopped", "failed", "killed", "out_of_memory", "stalled"]);
 
 /** @param {State} state */
 export const runState = (state) => state.status?.state ?? state.run?.state ?? null;
+
+/** What goes through a recording as well. */
+const REPLAYED = new Set(["play", "pause", "step"]);
 
 const BADLY = new Set(["failed", "killed", "out_of_memory", "stalled", "stopped"]);
 
@@ -29,6 +33,7 @@ export function losesTraining(state) {
  * @param {State} state
  */
 export function whyNoControl(state) {
+  if (state.recorded) return RECORDED;
   if (state.connection.state !== "open") return "Not connected to the server.";
   if (state.role !== "controller") return WATCHING;
   if (!state.lease.holder) return `${ANOTHER_LEADS} Take control first.`;
@@ -45,9 +50,9 @@ export function whyNoControl(state) {
  * @returns {string | null}
  */
 export function whyNot(state, action) {
-  const noControl = whyNoControl(state);
-  if (noControl) return noControl;
   const now = runState(state);
+  const noControl = whyNoControl(state);
+  if (noControl && !(state.recorded && REPLAYED.has(action))) return noControl;
   if (now === null) return "There is no run.";
   if (action === "restart") return null;
   if (OVER.has(now)) return "The run has ended. Restart begins a new one.";

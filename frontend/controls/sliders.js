@@ -1,11 +1,12 @@
 // The settings that may change while the run goes on, built from the server's table.
 
 import { count, settingText } from "../state/format.js";
+import { PREVIEWED, valuesInUse } from "../state/previewed.js";
 import { h } from "./dom.js";
 import { whyNot } from "./permission.js";
 import { createSetting, same } from "./setting.js";
 
-/** @import { Setting, SettingValue, State } from "../types.js" */
+/** @import { Preview, Setting, SettingValue, State } from "../types.js" */
 /** @import { Control } from "./setting.js" */
 
 const FIRST = ["clip_range", "value_coef", "entropy_coef", "learning_rate"];
@@ -15,8 +16,9 @@ const PACE = 100; // milliseconds between two values sent while a slider is drag
  * @param {HTMLElement} root
  * @param {(name: string, value: SettingValue) => Promise<void>} set
  * @param {() => void} redraw
+ * @param {(values: Preview | null) => void} preview told what the batch on show is to be previewed with, when that changes
  */
-export function createSliders(root, set, redraw) {
+export function createSliders(root, set, redraw, preview) {
   /** @type {Map<string, Control>} */
   const controls = new Map();
   /** What this page asked for and the trainer does not use yet. @type {Map<string, SettingValue>} */
@@ -59,15 +61,27 @@ export function createSliders(root, set, redraw) {
     if (state.settings !== built) build(state.settings);
     const locked = whyNot(state, "set");
     const next = (state.snapshot?.header.update ?? state.run?.update ?? 0) + 1;
+    /** @type {Map<string, SettingValue>} */
+    const moved = new Map();
     for (const [name, control] of controls) {
       const used = inUse(state, name);
       // In use at last, or overruled by a newer change of somebody else's.
       if (wanted.has(name) && same(wanted.get(name), used)) wanted.delete(name);
       const pending = wanted.has(name) ? wanted.get(name) : state.status?.pending?.[name];
       const from = pending === undefined || same(pending, used) ? null : next;
+      if (from !== null) moved.set(name, pending ?? null);
       control.show({ value: (from === null ? used : pending) ?? null, from, locked });
     }
+    showPreview(state, moved);
     drawFixed(state);
+  }
+
+  /** @param {State} state @param {Map<string, SettingValue>} moved what is not in use yet */
+  function showPreview({ snapshot, preview: shown }, moved) {
+    const used = snapshot && valuesInUse(snapshot);
+    const chosen = PREVIEWED.filter((name) => typeof moved.get(name) === "number");
+    const values = used && chosen.length ? { ...used, ...Object.fromEntries(chosen.map((name) => [name, moved.get(name)])) } : null;
+    if (PREVIEWED.some((name) => values?.[name] !== shown?.[name])) preview(/** @type {Preview | null} */ (values));
   }
 
   /** @param {State} state */

@@ -27,7 +27,7 @@ const MOST = 200; // steps: something is wrong if a scene is further away
  */
 export async function setScene(scene, state, means) {
   if (whyNot(state, "set") === null) await walk(scene, state, means);
-  else if (!(await means.find((moment, last) => moment.phase === scene.phase && (scene.epoch !== "last" || moment.epoch === last)))) {
+  else if (!(await means.find((moment, last) => isAt(moment, scene, last)))) {
     throw new Error("No such moment is kept: it appears once whoever leads the run has stepped through an update.");
   }
 }
@@ -44,7 +44,7 @@ async function walk(scene, state, means) {
   }
 }
 
-/** @param {Status} status @param {Scene} scene @param {number} epochs */
+/** @param {Pick<Status, "update" | "phase" | "epoch" | "minibatch">} place @param {Scene} scene @param {number} epochs */
 const isAt = ({ phase, epoch, minibatch, update }, scene, epochs) =>
   phase === scene.phase && update > 0 && (scene.epoch === "last" ? epoch >= epochs : phase === "update" || epoch * minibatch <= 1);
 

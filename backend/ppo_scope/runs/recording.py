@@ -1,0 +1,78 @@
+"""A run in a file: what pages get of it, to be looked at without training."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.probes import frame
+from ppo_scope.probes.probes import PROBES
+from ppo_scope.runs.worker import Worker
+
+KINDS = frozenset({"snapshot", "passing", "series", "picture"})
+LENGTH_BYTES = 8
+
+
+class Recorder:
+    """Plays the server for a worker: hands out commands, keeps what would reach a page."""
+
+    def __init__(self, settings: Settings, sizes: Iterable[str]) -> None:
+        """Step through a run.
+
+        Args:
+            settings: of the run.
+            sizes: of the steps, one after the other. Phases are kept of those up to one update.
+        """
+        watch = {"type": "watch", "probes": sorted(PROBES)}
+        self._commands: deque[dict[str, Any]] = deque([watch, *({"type": "step", "size": size} for size in sizes)])
+        self._facts: dict[str, Any] = {}
+        self.frames: list[bytes] = []
+        self._settings = settings
+        self._worker = Worker(self._keep, self._next, "recorded", paused=True)
+        self._worker.train(settings)
+
+    def write(self, path: Path) -> None:
+        """Write the recording, compressed: length and frame, one after the other, the first one describing the run.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        described = frame.encode({"kind": "run", "run": self._run()})
+        whole = b"".join(len(f).to_bytes(LENGTH_BYTES, "little") + f for f in (described, *self.frames))
+        path.write_bytes(gzip.compress(whole, mtime=0))
+
+    def _run(self) -> dict[str, Any]:
+        trainer = self._worker.trainer
+        settings = json.loads(trainer.settings.model_dump_json())
+        return {
+            "id": "recorded",
+            "environment": settings["env"],
+            "seed": settings["seed"],
+            "state": "paused",
+            "update": trainer.updates,
+            "settings": settings,
+            "changes": [],
+            "pending": {},
+            "cause": None,
+            "created": time.strftime("%Y-%m-%d"),
+            **self._facts,
+        }
+
+    def _keep(self, message: bytes) -> None:
+        header = frame.header(message)
+        if header["kind"] in KINDS:
+            self.frames.append(message)
+        elif header["kind"] == "event" and header["event"] == "started":
+            names = ("device", "observation", "action", "reward_threshold", "max_entropy")
+            self._facts = {name: header[name] for name in names}
+
+    def _next(self, timeout: float) -> dict[str, Any] | None:
+        if timeout == 0.0:
+            return None  # in the middle of a step
+        return self._commands.popleft() if self._commands else {"type": "stop"}
