@@ -1,0 +1,88 @@
+// The preview: the batch on show with the values of ε, c₁ and c₂ that were chosen and are not in use.
+
+import { whatIf } from "./what-if.js";
+
+/** @import { Preview, Snapshot, State } from "../types.js" */
+/** @import { Batch, Outcome } from "./what-if.js" */
+
+/** The settings that can be previewed. */
+export const PREVIEWED = /** @type {const} */ (["clip_range", "value_coef", "entropy_coef"]);
+
+/**
+ * @typedef {object} Previewed
+ * @property {Preview} used the values that the batch was made with
+ * @property {Preview} values
+ * @property {Outcome} now the batch as it is, computed in the same way as the preview
+ * @property {Outcome} then
+ * @property {boolean} clip whether ε differs
+ * @property {boolean} partial not all samples of the batch are at hand
+ */
+
+/** What is the same for every panel that draws the same moment. @type {WeakMap<Snapshot, { key: string, found: Previewed }>} */
+const found = new WeakMap();
+
+/**
+ * @param {Pick<State, "snapshot" | "preview" | "run">} state
+ * @returns {Previewed | null} null where there is none: nothing was moved, or no sample has been collected
+ */
+export function previewOf({ snapshot, preview, run }) {
+  const used = snapshot && valuesInUse(snapshot);
+  if (!snapshot || !preview || !used || PREVIEWED.every((name) => preview[name] === used[name])) return null;
+  const batch = batchOf(snapshot);
+  if (!batch) return null;
+  const key = PREVIEWED.map((name) => preview[name]).join(" ");
+  const known = found.get(snapshot);
+  if (known?.key === key) return known.found;
+  const all = Number(run?.settings.num_envs) * Number(run?.settings.rollout_steps);
+  const previewed = {
+    used,
+    values: preview,
+    now: whatIf(batch, used),
+    then: whatIf(batch, preview),
+    clip: preview.clip_range !== used.clip_range,
+    partial: batch.ratio.length < all,
+  };
+  found.set(snapshot, { key, found: previewed });
+  return previewed;
+}
+
+/** @param {Snapshot} snapshot @returns {Preview | null} */
+export function valuesInUse({ header }) {
+  const [clip_range, value_coef, entropy_coef] = PREVIEWED.map((name) => header.settings[name]);
+  if (typeof clip_range !== "number" || typeof value_coef !== "number" || typeof entropy_coef !== "number") return null;
+  return { clip_range, value_coef, entropy_coef };
+}
+
+/**
+ * The samples that a snapshot shows. At an update's end they are judged by the final weights, and so are the losses; before
+ * that, by the weights that a minibatch met.
+ *
+ * @param {Snapshot} snapshot
+ * @returns {Batch | null} without the probe `samples`, null
+ */
+export function batchOf({ header, arrays }) {
+  const { ratio, region, advantage_used, in_minibatch } = arrays;
+  if (!ratio || !region || !advantage_used) return null;
+  const { scalars, settings, phase } = header;
+  const [policy, value, entropy] =
+    phase === "update" ? ["final_policy_loss", "final_value_loss", "final_entropy"] : ["policy_loss", "value_loss", "entropy"];
+  return {
+    objective: String(settings.objective ?? "clip"),
+    ratio,
+    advantages: advantage_used,
+    regions: region,
+    members: in_minibatch ?? null,
+    policyLoss: scalars[policy] ?? null,
+    valueLoss: scalars[value] ?? null,
+    entropy: scalars[entropy] ?? null,
+  };
+}
+
+/** The values that differ, as "ε = 0.30". @param {Previewed} previewed */
+export function moved({ used, values }) {
+  const symbols = { clip_range: "ε", value_coef: "c₁", entropy_coef: "c₂" };
+  return PREVIEWED.filter((name) => values[name] !== used[name]).map((name) => `${symbols[name]} = ${short(values[name])}`);
+}
+
+/** At least two decimals, so that its width stays while a slider moves by hundredths. @param {number} value */
+const short = (value) => (Number(value.toFixed(2)) === value ? value.toFixed(2) : String(Number(value.toPrecision(4))));
