@@ -6,8 +6,9 @@ import { losses } from "./losses.js";
 import { mask } from "./mask.js";
 import { ratio } from "./ratio.js";
 import { returns } from "./returns.js";
+import { values } from "./values.js";
 
 /** @import { Panel } from "../types.js" */
 
 /** @type {Panel[]} */
-export const panels = [environment, returns, ratio, mask, advantages, losses];
+export const panels = [environment, returns, ratio, mask, advantages, losses, values];

@@ -54,7 +54,7 @@ export function scopeInWords({ header }) {
  * @returns {{ row: number, column: number } | null}
  */
 export function cellOf(snapshot, { environment, step }) {
-  const row = (snapshot.arrays.environments ?? []).indexOf(environment);
+  const row = snapshot.arrays.environments?.indexOf(environment) ?? -1;
   const columns = snapshot.header.arrays.region?.shape[1] ?? 0;
   return row >= 0 && step >= 0 && step < columns ? { row, column: step } : null;
 }
