@@ -4,6 +4,7 @@ import { advantages } from "./advantages.js";
 import { environment } from "./environment.js";
 import { losses } from "./losses.js";
 import { mask } from "./mask.js";
+import { policy } from "./policy.js";
 import { ratio } from "./ratio.js";
 import { returns } from "./returns.js";
 import { values } from "./values.js";
@@ -11,4 +12,4 @@ import { values } from "./values.js";
 /** @import { Panel } from "../types.js" */
 
 /** @type {Panel[]} */
-export const panels = [environment, returns, ratio, mask, advantages, losses, values];
+export const panels = [environment, returns, ratio, mask, advantages, losses, values, policy];

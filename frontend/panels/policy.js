@@ -1,0 +1,175 @@
+// Policy: what it would do in some states of the rollout, before the update and now, and how sure it is.
+
+import { h, setText } from "../controls/dom.js";
+import { fixed, number, percent } from "../state/format.js";
+import { runsFreely } from "../state/motion.js";
+import { Chart, axisTitle } from "./chart.js";
+import { fade } from "./colours.js";
+import { outline } from "./curves.js";
+import { bars, describe, shifts, slots } from "./policy-bars.js";
+import { SteadyRange, extent } from "./ranges.js";
+import { holds, scalar, scopeInWords } from "./snapshot.js";
+
+/** @import { Panel, PanelContext, PanelView, Snapshot, State, Theme } from "../types.js" */
+/** @import { Description, Slot } from "./policy-bars.js" */
+
+const MARGIN = { l: 38, r: 10, t: 18, b: 36 };
+
+/** @type {Panel} */
+export const policy = {
+  name: "Policy",
+  title: "Policy",
+  hint: "What would it do in these states, before the update and now? And how sure is it?",
+  ideas: ["policy", "entropy"],
+  probes: ["policy", "transitions"],
+  plotted: true,
+  mount,
+};
+
+/** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
+function mount(body, context) {
+  body.append(h("p", { class: "panel-key" }, h("span", {}, h("i", { class: "bar-before" }), "before the update"), h("span", {}, h("i", { class: "bar-now" }), "now")));
+  const chart = new Chart(body, { name: policy.name, traces, layout }, context);
+  const caption = h("p", { class: "caption" });
+  body.append(caption);
+  const ranges = { values: new SteadyRange(), shift: new SteadyRange() };
+  /** @type {ReturnType<typeof divide> | null} */
+  let areas = null;
+
+  return {
+    needs: ["snapshot", "selection", "theme"],
+    ready: (state) => (holds(state, "reward") !== "the first rollout" && isBefore(state) ? "the advantages to be estimated" : holds(state, "policy_now")),
+    draw(state) {
+      const { snapshot } = state;
+      if (!snapshot) return;
+      const about = describe(snapshot);
+      const places = slots(snapshot, about, state.selection);
+      const states = bars(places, about);
+      const moved = shifts(snapshot, about);
+      const entropy = entropies(snapshot);
+      const patience = runsFreely(state) ? undefined : 1;
+      const span = about.isBox ? ranges.values.fit(...extent(states.now.y, states.before.y, [0]), patience) : [0, 1];
+      const reach = Math.max(...extent(moved.y).map(Math.abs), 1e-6);
+      const { top, bottom } = (areas ??= divide(chart.element.clientHeight));
+      setText(caption, inWords(snapshot, entropy));
+      Object.assign(chart.element.dataset, { update: snapshot.header.update, states: places.length });
+      return chart.draw([states.now, states.before, states.taken, entropy.now, entropy.before, entropy.limit, moved], {
+        xaxis: { range: [0, states.width], tickvals: states.ticks.map(({ at }) => at), ticktext: states.ticks.map(({ text }) => text) },
+        yaxis: { domain: top, range: span },
+        xaxis2: { range: entropy.range },
+        yaxis2: { domain: bottom },
+        xaxis3: { range: [0, moved.width], ...moved.ticks },
+        yaxis3: { domain: bottom, range: ranges.shift.fit(-reach, reach, patience) },
+        annotations: labels(about, entropy, top[1], bottom[1], context.theme()),
+      });
+    },
+    resize() {
+      chart.resize();
+      areas = null;
+    },
+    summary: ({ snapshot, selection }) => (snapshot ? summary(snapshot, slots(snapshot, describe(snapshot), selection)) : ""),
+  };
+}
+
+/** @param {State} state whether there is a rollout, but nothing has judged it yet */
+const isBefore = ({ snapshot }) => snapshot?.header.phase === "rollout";
+
+/** Shares of the chart's height, with room between them for ticks and names. @param {number} height */
+function divide(height) {
+  const whole = Math.max(1, height - MARGIN.t - MARGIN.b);
+  const gap = 52 / whole;
+  const each = Math.max(0.15, (1 - gap) / 2);
+  return { top: [Math.min(0.9, each * 0.9 + gap), 1], bottom: [0, each * 0.9] };
+}
+
+/** @param {Snapshot} snapshot */
+function entropies(snapshot) {
+  const counts = [...(snapshot.arrays.entropy_counts ?? [])];
+  const low = scalar(snapshot, "entropy_low") ?? 0;
+  const high = scalar(snapshot, "entropy_high") ?? 1;
+  const size = counts.length / 2;
+  const [before, now] = [counts.slice(0, size), counts.slice(size)];
+  const top = Math.max(...counts, 1);
+  const total = before.reduce((sum, n) => sum + n, 0) || 1;
+  /** @param {number[]} row */
+  const steps = (row) => {
+    const { x, y } = outline(row, low, high);
+    return { x, y: y.map((n) => n / top), customdata: y.map((n) => n / total) };
+  };
+  const isDensity = snapshot.header.notes?.policy?.kind === "box"; // the entropy of a density has no maximum
+  const room = 0.04 * (high - low);
+  return {
+    before: steps(before),
+    now: steps(now),
+    limit: isDensity ? { x: [], y: [] } : { x: [high, high], y: [0, 1.05] },
+    maximum: isDensity ? null : high,
+    range: [low - room, high + room],
+  };
+}
+
+/** @param {Theme} theme */
+function traces(theme) {
+  const hover = { hovertemplate: "%{customdata}<extra></extra>" };
+  const share = { hovertemplate: "%{customdata:.1%}<extra></extra>" };
+  const steps = { mode: "lines", xaxis: "x2", yaxis: "y2" };
+  return [
+    { mode: "lines", fill: "toself", fillcolor: fade(theme.policy, 0.5), line: { color: theme.policy, width: 1 }, ...hover },
+    { mode: "lines", line: { color: theme.ink, width: 1.5, dash: "dot" }, hoverinfo: "skip" },
+    { mode: "lines", line: { color: theme.ink, width: 2.5 }, hoverinfo: "skip" },
+    { ...steps, ...share, fill: "tozeroy", line: { shape: "hvh", color: theme.entropy, width: 1 }, fillcolor: fade(theme.entropy, 0.45) },
+    { ...steps, line: { shape: "hvh", color: theme.ink, width: 1.25, dash: "dot" }, hoverinfo: "skip" },
+    { ...steps, line: { color: theme.entropy, width: 2, dash: "dash" }, hoverinfo: "skip" },
+    { mode: "lines", fill: "toself", fillcolor: fade(theme.policy, 0.5), line: { color: theme.policy, width: 1 }, xaxis: "x3", yaxis: "y3", ...hover },
+  ];
+}
+
+/** @param {Theme} theme */
+function layout(theme) {
+  const zero = { zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 };
+  const still = { showgrid: false, fixedrange: true };
+  return {
+    margin: MARGIN,
+    hovermode: "closest",
+    xaxis: { anchor: "y", ...still, tickangle: 0, tickfont: { size: 12 } },
+    yaxis: { anchor: "x", nticks: 4 },
+    xaxis2: { domain: [0, 0.46], anchor: "y2", nticks: 4, title: axisTitle("entropy H[π(·|s)]") },
+    yaxis2: { anchor: "x2", showticklabels: false, showgrid: false, range: [0, 1.05] },
+    xaxis3: { domain: [0.62, 1], anchor: "y3", ...still, tickangle: 0, title: axisTitle("action") },
+    yaxis3: { anchor: "x3", nticks: 3, ...zero },
+  };
+}
+
+/**
+ * What is drawn where.
+ *
+ * @param {Description} about
+ * @param {ReturnType<typeof entropies>} entropy
+ * @param {number} top
+ * @param {number} bottom
+ * @param {Theme} theme
+ */
+function labels(about, { maximum }, top, bottom, theme) {
+  const label = { showarrow: false, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", bgcolor: theme.panel, borderpad: 0 };
+  const quantity = about.isBox ? "mean ± σ of each part of the action" : "probability of each action";
+  return [
+    { ...label, x: 0, y: top, text: `${quantity}, by state (environment·step)` },
+    { ...label, x: 0, y: bottom, text: maximum === null ? "how sure: low is sure" : `maximum ${about.maximum} = ${number(maximum)} (dashed)` },
+    { ...label, x: 0.62, y: bottom, text: about.isBox ? "mean shift" : "mean shift of p" },
+  ];
+}
+
+/** @param {Snapshot} snapshot @param {ReturnType<typeof entropies>} entropy */
+function inWords(snapshot, { maximum }) {
+  const mean = scalar(snapshot, "final_entropy") ?? scalar(snapshot, "entropy");
+  const share = mean !== null && maximum ? ` = ${percent(mean / maximum, 0)} of its maximum` : "";
+  return mean === null ? scopeInWords(snapshot) : `mean entropy ${fixed(mean, 3)}${share} (${scopeInWords(snapshot)})`;
+}
+
+/** @param {Snapshot} snapshot @param {Slot[]} places */
+function summary(snapshot, places) {
+  const [first] = places;
+  if (!first) return "";
+  const { columns } = describe(snapshot);
+  const parts = columns.slice(0, 8).map((name, index) => `${name}: ${fixed(first.before[index], 2)} before, ${fixed(first.now[index], 2)} now`);
+  return `The policy in ${places.length} states. In environment ${first.environment} at step ${first.step}: ${parts.join("; ")}. ${inWords(snapshot, entropies(snapshot))}.`;
+}
