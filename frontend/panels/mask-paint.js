@@ -21,19 +21,21 @@ const HATCHED = /** @type {const} */ ({ held: "/", pulledBack: "\\", notTrained:
  * @param {Theme} theme
  * @param {Cell | null} cursor
  * @param {Cell | null} selected
+ * @param {Uint8Array | null} previewed regions to be painted instead of those in use
  * @returns {Painted}
  */
-export function paintMask(canvas, layout, snapshot, theme, cursor, selected) {
+export function paintMask(canvas, layout, snapshot, theme, cursor, selected, previewed = null) {
   const region = matrix(snapshot, "region");
   if (!region) return {};
+  const codes = previewed ?? region.values;
   const member = snapshot.arrays.in_minibatch;
   /** @type {Painted} */
   const painted = { dimmed: 0, terminated: 0, truncated: 0, cells: 0 };
   for (const { key } of REGIONS) painted[key] = 0;
   canvas.clear();
   const dimmed = (/** @type {number} */ index) => member !== undefined && member[index] === 0;
-  paintCells(canvas, layout, region.values, dimmed, theme, painted);
-  paintHatching(canvas, layout, region.values, dimmed, theme);
+  paintCells(canvas, layout, codes, dimmed, theme, painted);
+  paintHatching(canvas, layout, codes, dimmed, theme);
   paintGaps(canvas, layout, theme);
   paintEnds(canvas, layout, snapshot, theme, painted);
   paintAxes(canvas, layout, snapshot, theme);

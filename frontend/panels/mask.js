@@ -2,14 +2,17 @@
 
 import { h, setText } from "../controls/dom.js";
 import { count, fixed } from "../state/format.js";
+import { previewOf } from "../state/previewed.js";
 import { Canvas } from "./canvas.js";
 import { arrange } from "./mask-layout.js";
 import { paintMask } from "./mask-paint.js";
+import { arrow, previewTag } from "./preview-tag.js";
 import { readout } from "./readout.js";
 import { REGIONS, regionOf } from "./regions.js";
 import { cellOf, hasClip, holds, matrix, scopeInWords } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot } from "../types.js" */
+/** @import { Previewed } from "../state/previewed.js" */
 /** @import { Layout } from "./mask-layout.js" */
 /** @import { Cell } from "./mask-layout.js" */
 
@@ -38,6 +41,7 @@ function mount(body, context) {
   element.setAttribute("role", "application");
   element.setAttribute("aria-label", "Clip mask. The arrow keys go from sample to sample, Enter selects one.");
   element.dataset.arrows = ""; // they are not the page's to step with while this has the focus
+  const label = previewTag(body);
   const write = readout(body, [
     { label: "inside", swatch: "swatch-inside", room: 4, title: "|r − 1| ≤ ε: the policy gradient flows" },
     { label: "held", swatch: "swatch-held", room: 4, title: "The clip has set the policy gradient to zero" },
@@ -58,6 +62,8 @@ function mount(body, context) {
   let cursor = null;
   /** @type {Cell | null} */
   let selected = null;
+  /** @type {Previewed | null} */
+  let preview = null;
   let sized = false;
 
   function paint() {
@@ -67,10 +73,16 @@ function mount(body, context) {
     sized = canvas.width > 0 && canvas.height > 0;
     if (!sized) return;
     layout = arrange(canvas, region.rows, region.columns, environments ?? region.rows);
-    const painted = paintMask(canvas, layout, snapshot, context.theme(), cursor, selected);
+    const painted = paintMask(canvas, layout, snapshot, context.theme(), cursor, selected, preview?.then.codes);
     const absent = hasClip(snapshot) ? "unheld" : "held";
     const keys = ["inside", "held", "unheld", "pulledBack", "notTrained", "terminated", "truncated"];
-    write(keys.map((key) => (key === absent ? null : count(painted[key]))));
+    const now = preview ? countRegions(region.values, layout.rows * layout.columns) : painted;
+    // Twice the numbers would need another line: what a preview does not change makes room for it.
+    const away = preview ? [absent, "terminated", "truncated"] : [absent];
+    write(keys.map((key) => (away.includes(key) ? null : arrow(count(now[key]), count(painted[key])))));
+    label(preview);
+    box.toggleAttribute("data-preview", preview !== null);
+    element.dataset.preview = preview ? String(preview.values.clip_range) : "";
     for (const [key, value] of Object.entries(painted)) element.dataset[key] = String(value);
     element.dataset.update = String(snapshot.header.update);
     element.dataset.selected = selected ? `${selected.row},${selected.column}` : "";
@@ -94,13 +106,19 @@ function mount(body, context) {
   /** @param {Cell} cell */
   function showTip(cell) {
     if (!snapshot || !layout) return;
-    setText(tip, inWords(snapshot, cell));
+    setText(tip, inWords(snapshot, cell) + wouldBe(cell));
     const { x, y, width, height } = layout.place(cell);
     const scale = 1 / canvas.ratio;
     const below = y * scale < tip.offsetHeight + 8;
     const left = Math.min(Math.max(0, (x + width / 2) * scale - tip.offsetWidth / 2), box.clientWidth - tip.offsetWidth);
     const top = below ? (y + height) * scale + 6 : y * scale - tip.offsetHeight - 6;
     tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
+  }
+
+  /** @param {Cell} cell */
+  function wouldBe({ row, column }) {
+    const code = preview?.then.codes[row * (layout?.columns ?? 0) + column];
+    return code === undefined ? "" : `. Preview: ${regionOf(code).word}`;
   }
 
   element.addEventListener("pointermove", ({ offsetX, offsetY }) => {
@@ -122,12 +140,14 @@ function mount(body, context) {
   });
 
   return {
-    needs: ["snapshot", "theme", "selection"],
+    needs: ["snapshot", "theme", "selection", "preview"],
     ready: (state) => holds(state, "region"),
     draw(state) {
       const total = state.run?.settings.num_envs;
       environments = typeof total === "number" ? total : null;
       snapshot = state.snapshot;
+      const previewed = previewOf(state);
+      preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here
       selected = snapshot && state.selection ? cellOf(snapshot, state.selection) : null;
       paint();
     },
@@ -136,6 +156,14 @@ function mount(body, context) {
     },
     summary: (state) => (state.snapshot ? summary(state.snapshot) : ""),
   };
+}
+
+/** Regions by their keys. @param {ArrayLike<number>} codes @param {number} end */
+function countRegions(codes, end) {
+  /** @type {Record<string, number>} */
+  const found = Object.fromEntries(REGIONS.map(({ key }) => [key, 0]));
+  for (let at = 0; at < end; at++) found[regionOf(codes[at]).key] += 1;
+  return found;
 }
 
 /**

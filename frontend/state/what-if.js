@@ -23,6 +23,8 @@
  *
  * @typedef {object} Terms by the names of the metrics; null where not known
  * @property {number | null} policy_loss
+ * @property {number | null} value_loss
+ * @property {number | null} entropy
  * @property {number | null} value_term
  * @property {number | null} entropy_term
  * @property {number | null} loss
@@ -91,7 +93,8 @@ function termsWith(batch, { clip_range, value_coef, entropy_coef }) {
   const value_term = batch.valueLoss === null ? null : value_coef * batch.valueLoss;
   const entropy_term = batch.entropy === null ? null : -entropy_coef * batch.entropy;
   const known = policy_loss !== null && value_term !== null && entropy_term !== null;
-  return { policy_loss, value_term, entropy_term, loss: known ? policy_loss + value_term + entropy_term : null };
+  const { valueLoss: value_loss, entropy } = batch;
+  return { policy_loss, value_loss, entropy, value_term, entropy_term, loss: known ? policy_loss + value_term + entropy_term : null };
 }
 
 /** Over the samples of the batch whose advantage has been used; null of none. @param {Batch} batch @param {number} clipRange */
