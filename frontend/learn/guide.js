@@ -96,7 +96,8 @@ export function createGuide(root, state, page) {
       button.toggleAttribute("data-done", finished.has(at));
     });
     write(text, chapter.text);
-    write(task, [chapter.task.text]);
+    const needsTraining = state.recorded && chapter.task.offer !== undefined;
+    write(task, [needsTraining ? `On a run that trains you would now: ${chapter.task.text[0].toLowerCase()}${chapter.task.text.slice(1)}` : chapter.task.text]);
     back.disabled = index === 0;
     setText(next, index + 1 < CHAPTERS.length ? "Next" : "Finish");
     offer.hidden = !chapter.task.offer || whyNoControl(state) !== null;

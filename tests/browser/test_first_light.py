@@ -15,11 +15,11 @@ from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
+from tests.browser.dashboard import PATIENCE, Dashboard, until
 from tests.live import LiveServer
 
 PANELS = ("Environment", "Episodic return", "Ratio histogram", "Clip mask", "Advantages", "Loss components")
 SEED = "7"
-PATIENCE = 20_000  # milliseconds; a test machine may be busy
 
 
 def computed(update, kind=PhaseKind.UPDATE, minibatch=None, **changes):
@@ -35,67 +35,6 @@ def computed(update, kind=PhaseKind.UPDATE, minibatch=None, **changes):
             trainer.close()
             return found
     raise AssertionError("no such moment")
-
-
-def until(look, satisfied=bool):
-    """Look again and again until it satisfies. (Playwright's own waiting needs `eval`, which the page forbids.)
-
-    Raises:
-        AssertionError: it has not come within `PATIENCE`; with what was seen last.
-    """
-    deadline = time.monotonic() + PATIENCE / 1000
-    while not satisfied(seen := look()):
-        assert time.monotonic() < deadline, f"waited in vain; last seen: {seen}"
-        time.sleep(0.02)
-    return seen
-
-
-class Dashboard:
-    """The page as a person uses it: by the names of its buttons, sliders and regions."""
-
-    def __init__(self, page, url):
-        self.page = page
-        page.goto(url)
-        self.at(state="paused|running")
-
-    def at(self, **data):
-        """Wait until the page says that it has painted this."""
-        until(
-            lambda: self.page.evaluate("({...document.body.dataset})"),
-            lambda painted: all(re.fullmatch(value, painted.get(name, "")) for name, value in data.items()),
-        )
-        return self
-
-    def press(self, name):
-        self.page.get_by_role("button", name=name, exact=True).click()
-        return self
-
-    def step(self, size="update", **then):
-        self.page.get_by_label("Step size").select_option(size)
-        self.press("Step")
-        return self.at(state="paused", **then)
-
-    def panel(self, name):
-        return self.page.get_by_role("region", name=name, exact=True)
-
-    def mask(self):
-        """What the clip mask says that it has painted."""
-        return self.panel("Clip mask").locator("canvas").first.evaluate("canvas => ({...canvas.dataset})")
-
-    def ratio(self):
-        return self.panel("Ratio histogram").locator("[data-clip-range]").evaluate("chart => ({...chart.dataset})")
-
-    def picture(self):
-        """Wait for the first picture of the environment."""
-        canvas = self.panel("Environment").locator("canvas").first
-        until(lambda: canvas.get_attribute("data-sequence"))
-        return canvas
-
-    def update(self):
-        return int(self.page.evaluate("document.body.dataset.update ?? 0"))
-
-    def slider(self, name):
-        return self.page.get_by_role("slider", name=name, exact=True)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from ppo_scope.probes import frame
 from ppo_scope.probes.probes import PROBES
 from ppo_scope.runs.worker import Worker
 
-KINDS = frozenset({"snapshot", "passing", "series", "picture"})
+KINDS = frozenset({"snapshot", "passing", "series"})
 LENGTH_BYTES = 8
 
 
@@ -29,11 +29,12 @@ class Recorder:
             settings: of the run.
             sizes: of the steps, one after the other. Phases are kept of those up to one update.
         """
-        watch = {"type": "watch", "probes": sorted(PROBES)}
+        watch = {"type": "watch", "probes": [*sorted(PROBES), "picture"]}
         self._commands: deque[dict[str, Any]] = deque([watch, *({"type": "step", "size": size} for size in sizes)])
         self._facts: dict[str, Any] = {}
         self.frames: list[bytes] = []
-        self._settings = settings
+        self._picture: bytes | None = None  # the newest
+        self._idle = False
         self._worker = Worker(self._keep, self._next, "recorded", paused=True)
         self._worker.train(settings)
 
@@ -44,7 +45,8 @@ class Recorder:
             OSError: the file cannot be written.
         """
         described = frame.encode({"kind": "run", "run": self._run()})
-        whole = b"".join(len(f).to_bytes(LENGTH_BYTES, "little") + f for f in (described, *self.frames))
+        frames = [described, *self.frames, *([self._picture] if self._picture else [])]
+        whole = b"".join(len(message).to_bytes(LENGTH_BYTES, "little") + message for message in frames)
         path.write_bytes(gzip.compress(whole, mtime=0))
 
     def _run(self) -> dict[str, Any]:
@@ -66,7 +68,9 @@ class Recorder:
 
     def _keep(self, message: bytes) -> None:
         header = frame.header(message)
-        if header["kind"] in KINDS:
+        if header["kind"] == "picture":
+            self._picture = message
+        elif header["kind"] in KINDS:
             self.frames.append(message)
         elif header["kind"] == "event" and header["event"] == "started":
             names = ("device", "observation", "action", "reward_threshold", "max_entropy")
@@ -75,4 +79,7 @@ class Recorder:
     def _next(self, timeout: float) -> dict[str, Any] | None:
         if timeout == 0.0:
             return None  # in the middle of a step
+        self._idle = not self._idle
+        if self._idle:
+            return None  # so that the acting policy is looked at, once between two steps
         return self._commands.popleft() if self._commands else {"type": "stop"}

@@ -1,0 +1,84 @@
+"""The page as a person uses it: by the names of its buttons, sliders and regions."""
+
+import re
+import time
+
+PATIENCE = 20_000  # milliseconds; a test machine may be busy
+
+
+def until(look, satisfied=bool):
+    """Look again and again until it satisfies. (Playwright's own waiting needs `eval`, which the page forbids.)
+
+    Raises:
+        AssertionError: it has not come within `PATIENCE`; with what was seen last.
+    """
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not satisfied(seen := look()):
+        assert time.monotonic() < deadline, f"waited in vain; last seen: {seen}"
+        time.sleep(0.02)
+    return seen
+
+
+class Dashboard:
+    """One page, connected."""
+
+    def __init__(self, page, url):
+        self.page = page
+        page.goto(url)
+        self.at(state="paused|running")
+
+    def data(self):
+        """What the page says that it has painted."""
+        return self.page.evaluate("({...document.body.dataset})")
+
+    def at(self, **data):
+        """Wait until the page says that it has painted this."""
+        until(
+            self.data,
+            lambda painted: all(re.fullmatch(value, painted.get(name, "")) for name, value in data.items()),
+        )
+        return self
+
+    def press(self, name):
+        self.page.get_by_role("button", name=name, exact=True).click()
+        return self
+
+    def key(self, key):
+        """Press a key with nothing focused."""
+        self.page.evaluate("document.activeElement.blur()")
+        self.page.keyboard.press(key)
+        return self
+
+    def step(self, size="update", **then):
+        self.page.get_by_label("Step size").select_option(size)
+        self.press("Step")
+        return self.at(state="paused", **then)
+
+    def panel(self, name):
+        return self.page.get_by_role("region", name=name, exact=True)
+
+    def mask(self):
+        """What the clip mask says that it has painted."""
+        return self.panel("Clip mask").locator("canvas").first.evaluate("canvas => ({...canvas.dataset})")
+
+    def ratio(self):
+        return self.panel("Ratio histogram").locator("[data-clip-range]").evaluate("chart => ({...chart.dataset})")
+
+    def picture(self):
+        """Wait for the first picture of the environment."""
+        canvas = self.panel("Environment").locator("canvas").first
+        until(lambda: canvas.get_attribute("data-sequence"))
+        return canvas
+
+    def update(self):
+        return int(self.page.evaluate("document.body.dataset.update ?? 0"))
+
+    def slider(self, name):
+        return self.page.get_by_role("slider", name=name, exact=True)
+
+    def type(self, label, value):
+        """Type a setting's value into the box beside its slider."""
+        box = self.page.get_by_label(f"{label}, as a number", exact=True)
+        box.fill(str(value))
+        box.press("Enter")
+        return self

@@ -1,0 +1,166 @@
+"""Forwards and backwards through an update: every position of the page shows that moment."""
+
+import numpy as np
+import pytest
+
+from ppo_scope.ppo.phases import PhaseKind
+from tests.browser.dashboard import Dashboard, until
+from tests.browser.test_first_light import SEED, assert_mask_equals, computed
+
+
+@pytest.fixture
+def paused(server, page):
+    return Dashboard(page, server("--paused", "--seed", SEED).url)
+
+
+def place(dashboard):
+    return tuple(dashboard.data()[name] for name in ("update", "phase", "epoch", "minibatch"))
+
+
+def test_back_goes_through_every_phase_of_an_update_that_was_stepped_over(paused, page):
+    paused.step(update="1", phase="update")
+    page.get_by_label("Step size").select_option("phase")
+    inner = [(phase, k, m) for k in range(1, 5) for m in range(1, 5) for phase in ("loss", "gradient", "step")]
+    walk = [("rollout", 0, 0), ("advantages", 0, 0)]
+    for k in range(1, 5):
+        walk += [p for p in inner if p[1] == k] + [("epoch", k, 4)]
+    for phase, epoch, minibatch in reversed(walk[-8:]):
+        paused.key("ArrowLeft")
+        paused.at(phase=phase, epoch=str(epoch), minibatch=str(minibatch), live="false")
+    mask, found = paused.mask(), computed(1, PhaseKind.STEP, 14)
+    assert place(paused) == ("1", "step", "4", "2")
+    assert_mask_equals(mask, found)
+    assert f"{found.scalars['loss']:.2f}" in page.locator("#formula").inner_text()
+
+
+def test_in_the_past_a_step_goes_forward_and_trains_nothing(paused, page):
+    paused.step(update="1", phase="update")
+    page.get_by_label("Step size").select_option("minibatch")
+    paused.key("ArrowLeft").at(phase="step", epoch="4", minibatch="4", live="false")
+    paused.key("ArrowLeft").at(phase="step", epoch="4", minibatch="3", live="false")
+    paused.key("ArrowRight").at(phase="step", epoch="4", minibatch="4", live="false")
+    paused.key("ArrowRight").at(phase="update", live="true")
+    runs = page.evaluate("fetch('api/runs').then(r => r.json())")
+    assert runs[0]["update"] == 1
+
+
+def test_back_by_updates_and_to_the_present(paused, page):
+    for update in (1, 2, 3):
+        paused.step(update=str(update))
+    paused.press("Back").at(update="2", phase="update", live="false")
+    found = computed(2)
+    assert_mask_equals(paused.mask(), found)
+    paused.press("Back").at(update="1", live="false")
+    paused.press("Back to live").at(update="3", live="true")
+    paused.key("ArrowLeft").at(update="2", live="false")
+    paused.key("l").at(update="3", live="true")
+
+
+def test_the_first_of_all_has_nothing_before_it(paused, page):
+    paused.step("phase", phase="rollout")
+    paused.press("Back").at(phase="ready", live="false")
+    assert page.get_by_role("button", name="Back", exact=True).is_disabled()
+    paused.key("ArrowLeft")
+    page.get_by_text("Nothing before this is kept").first.wait_for()
+
+
+def test_ten_updates(paused):
+    paused.step("updates", update="10", phase="update")
+    paused.step("updates", update="20", phase="update")
+    assert paused.ratio()["update"] == "20"
+
+
+def test_until_the_return_is_reached(paused, page):
+    page.get_by_label("Step size").select_option("until")
+    page.get_by_label("Until", exact=True).select_option("episodic_return_mean")
+    page.get_by_label("Limit", exact=True).fill("30")
+    page.get_by_label("Limit", exact=True).press("Enter")
+    paused.press("Step").at(state="running").at(state="paused")
+    series = page.evaluate(
+        "fetch('api/runs').then(r => r.json()).then(r => fetch(`api/runs/${r[0].id}/series`)).then(r => r.json())"
+    )
+    returns = np.array([row[series["columns"].index("episodic_return_mean")] for row in series["rows"]], float)
+    assert returns[-1] >= 30 and not (returns[:-1] >= 30).any()
+    assert paused.update() == len(returns)
+
+
+def test_a_limit_that_is_no_number_is_not_taken(paused, page):
+    page.get_by_label("Step size").select_option("until")
+    box = page.get_by_label("Limit", exact=True)
+    box.fill("much")
+    box.press("Enter")
+    assert box.evaluate("box => box.validationMessage") == "The limit is a number."
+
+
+def test_slow_motion_follows_the_phases_and_can_become_full_speed(paused, page):
+    page.get_by_label("Speed").select_option("4")
+    paused.press("Play").at(state="running")
+    seen = []
+    until(lambda: seen.append(place(paused)) or seen, lambda seen: len(set(seen)) >= 5)
+    order = list(dict.fromkeys(seen))
+    assert order[0][0] in {"0", "1"} and len({phase for _, phase, _, _ in order}) >= 3
+    assert paused.update() <= 1, "at four phases a second an update takes more than ten seconds"
+    assert page.locator(".inner li[aria-current], .station[aria-current]").count() >= 1
+    page.get_by_label("Speed").select_option("null")
+    until(paused.update, lambda update: update >= 4)
+    paused.press("Pause").at(state="paused")
+
+
+def test_the_timeline_goes_to_an_update_while_the_run_goes_on(server, page):
+    dashboard = Dashboard(page, server("--seed", SEED).url)
+    until(dashboard.update, lambda update: update >= 30)
+    cursor = page.get_by_role("slider", name="Timeline")
+    cursor.focus()
+    page.keyboard.press("Home")
+    dashboard.at(live="false", update="[0-9]")
+    page.keyboard.press("PageUp")
+    until(dashboard.update, lambda update: update >= 2)
+    shown = dashboard.update()
+    page.wait_for_timeout(700)
+    assert dashboard.update() == shown, "the past stays where it is"
+    running = page.evaluate("fetch('api/runs').then(r => r.json()).then(r => r[0].update)")
+    assert running > 30
+    assert dashboard.mask()["update"] == str(shown)
+    dashboard.press("Back to live").at(live="true")
+    until(dashboard.update, lambda update: update > 30)
+
+
+def test_who_only_watches_can_look_back_too(server, new_page):
+    live = server("--paused", "--seed", SEED)
+    leader = Dashboard(new_page(), live.url)
+    leader.step(update="1").step(update="2")
+    viewer = Dashboard(new_page(), live.base)
+    viewer.at(update="2")
+    viewer.press("Back").at(update="1", live="false")
+    assert leader.data()["update"] == "2"
+
+
+def test_apply_to_this_update_shows_both_outcomes_and_keeps_the_new_one(paused, page):
+    paused.type("Learning rate", 0.005)
+    paused.step(update="1").step(update="2")
+    paused.type("Clip range", 0.5)
+    paused.press("Apply to this update")
+    table = page.get_by_role("table")
+    table.wait_for()
+    old = computed(2, learning_rate=0.005).scalars
+    rows = {row.split("\t")[0]: row.split("\t")[1:] for row in table.inner_text().split("\n") if "\t" in row}
+    shown = [float(text.replace("%", "").replace("−", "-")) / 100 for text in rows["clip fraction"]]
+    assert shown[0] == pytest.approx(old["clip_fraction"], abs=6e-4)
+    assert shown[1] != shown[0]
+    assert page.evaluate("fetch('api/runs').then(r => r.json()).then(r => r[0].changes.length)") == 1
+    paused.press("Keep the new outcome")
+    until(lambda: paused.ratio()["clipRange"], lambda shown: float(shown) == 0.5)
+    assert not table.is_visible()
+    changes = page.evaluate("fetch('api/runs').then(r => r.json()).then(r => r[0].changes)")
+    assert (2, "clip_range", 0.2, 0.5) in [(c["update"], c["name"], c["old"], c["new"]) for c in changes]
+    paused.step(update="3")
+
+
+def test_keep_it_as_it_was(paused, page):
+    paused.step(update="1")
+    paused.type("Clip range", 0.05)
+    paused.press("Apply to this update")
+    paused.press("Keep it as it was")
+    until(lambda: page.get_by_role("table").is_visible(), lambda visible: not visible)
+    assert paused.ratio()["clipRange"] == "0.2"
+    page.get_by_text("applies from update 2").first.wait_for()

@@ -1,0 +1,55 @@
+"""A recording holds what a page would have got of the same run, and says what it is."""
+
+import gzip
+
+import pytest
+
+from ppo_scope.cli import main
+from ppo_scope.probes import frame
+
+SMALL = ["--num-envs", "2", "--rollout-steps", "16", "--epochs", "1", "--minibatches", "2", "--seed", "3"]
+
+
+def frames_of(path):
+    whole, frames, at = gzip.decompress(path.read_bytes()), [], 0
+    while at < len(whole):
+        length = int.from_bytes(whole[at : at + 8], "little")
+        frames.append(frame.decode(whole[at + 8 : at + 8 + length]))
+        at += 8 + length
+    return frames
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recording") / "run.rec"
+    assert main(["record", "--out", str(path), "--tens", "1", *SMALL]) == 0
+    return frames_of(path)
+
+
+def test_the_first_frame_describes_the_run(recorded):
+    run = recorded[0][0]["run"]
+    assert (run["environment"], run["seed"], run["update"]) == ("CartPole-v1", 3, 12)
+    assert run["settings"]["num_envs"] == 2
+    assert run["reward_threshold"] == 475.0
+
+
+def test_the_first_and_the_last_update_are_there_phase_by_phase(recorded):
+    places = [(h["update"], h["phase"], h["minibatch"]) for h, _ in recorded if h["kind"] in ("snapshot", "passing")]
+    inner = [(phase, m) for m in (1, 2) for phase in ("loss", "gradient", "step")]
+    walk = [("rollout", 0), ("advantages", 0), *inner, ("epoch", 2), ("update", 2)]
+    assert [(u, p, m) for u, p, m in places if u == 1] == [(1, *place) for place in walk]
+    assert [(u, p, m) for u, p, m in places if u == 12] == [(12, *place) for place in walk]
+    assert (11, "update", 2) in places
+
+
+def test_every_row_and_a_picture_are_there(recorded):
+    rows = sum(len(arrays["rows"]) for header, arrays in recorded if header["kind"] == "series")
+    assert rows == 12
+    (picture,) = [arrays for header, arrays in recorded if header["kind"] == "picture"]
+    assert picture["image"][:3].tobytes() == b"\xff\xd8\xff"
+
+
+def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path, capsys):
+    assert main(["record", "--out", str(tmp_path / "no" / "such.rec"), "--tens", "0", *SMALL]) == 2
+    said = capsys.readouterr().err
+    assert "cannot be written" in said and said.count("\n") == 1
