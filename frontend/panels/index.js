@@ -2,14 +2,16 @@
 
 import { advantages } from "./advantages.js";
 import { environment } from "./environment.js";
+import { health } from "./health.js";
 import { losses } from "./losses.js";
 import { mask } from "./mask.js";
 import { policy } from "./policy.js";
 import { ratio } from "./ratio.js";
 import { returns } from "./returns.js";
+import { sample } from "./sample.js";
 import { values } from "./values.js";
 
 /** @import { Panel } from "../types.js" */
 
 /** @type {Panel[]} */
-export const panels = [environment, returns, ratio, mask, advantages, losses, values, policy];
+export const panels = [environment, returns, ratio, mask, advantages, losses, values, policy, sample, health];

@@ -114,12 +114,11 @@ export function bars(places, about) {
   const room = Math.max(0.1, WIDTH / Math.max(1, about.bars));
   /** @type {{ at: number, text: string }[]} */
   const ticks = [];
-  const every = Math.ceil(places.length / 9);
   places.forEach((slot, index) => {
     const start = index + (slot.isSelected ? 0.25 : 0);
-    if (slot.isSelected || index % every === 0) {
-      ticks.push({ at: start + 0.5, text: slot.isSelected ? `selected<br>${slot.environment}·${slot.step}` : `${slot.environment}·${slot.step}` });
-    }
+    const text = slot.isSelected ? "selected" : `${slot.environment}·${slot.step}`;
+    // Every other one has room, and the selected one takes that of its neighbour.
+    if (slot.isSelected || (index % 2 === 0 && index < 7)) ticks.push({ at: start + 0.5, text });
     for (let bar = 0; bar < about.bars; bar++) {
       const left = start + (1 - WIDTH) / 2 + bar * room;
       const right = left + 0.9 * room;

@@ -19,7 +19,7 @@ const MARGIN = { l: 38, r: 10, t: 18, b: 36 };
 export const policy = {
   name: "Policy",
   title: "Policy",
-  hint: "What would it do in these states, before the update and now? And how sure is it?",
+  hint: "What it would do in some states (environment·step), and how sure it is",
   ideas: ["policy", "entropy"],
   probes: ["policy", "transitions"],
   plotted: true,
@@ -152,8 +152,8 @@ function labels(about, { maximum }, top, bottom, theme) {
   const label = { showarrow: false, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", bgcolor: theme.panel, borderpad: 0 };
   const quantity = about.isBox ? "mean ± σ of each part of the action" : "probability of each action";
   return [
-    { ...label, x: 0, y: top, text: `${quantity}, by state (environment·step)` },
-    { ...label, x: 0, y: bottom, text: maximum === null ? "how sure: low is sure" : `maximum ${about.maximum} = ${number(maximum)} (dashed)` },
+    { ...label, x: 0, y: top, text: quantity },
+    { ...label, x: 0, y: bottom, text: maximum === null ? "of a density: may be negative" : `maximum ${number(maximum)} (dashed)` },
     { ...label, x: 0.62, y: bottom, text: about.isBox ? "mean shift" : "mean shift of p" },
   ];
 }
@@ -161,8 +161,9 @@ function labels(about, { maximum }, top, bottom, theme) {
 /** @param {Snapshot} snapshot @param {ReturnType<typeof entropies>} entropy */
 function inWords(snapshot, { maximum }) {
   const mean = scalar(snapshot, "final_entropy") ?? scalar(snapshot, "entropy");
-  const share = mean !== null && maximum ? ` = ${percent(mean / maximum, 0)} of its maximum` : "";
-  return mean === null ? scopeInWords(snapshot) : `mean entropy ${fixed(mean, 3)}${share} (${scopeInWords(snapshot)})`;
+  const { maximum: formula } = describe(snapshot);
+  const share = mean !== null && maximum ? `: ${percent(mean / maximum, 0)} of ${formula}` : "";
+  return mean === null ? scopeInWords(snapshot) : `mean entropy ${fixed(mean, 3)}${share}`;
 }
 
 /** @param {Snapshot} snapshot @param {Slot[]} places */

@@ -1,0 +1,192 @@
+// Sample: one transition in full. What was seen and done, what the policy makes of it now, and what the loss makes of that.
+
+import { h, prose, setText } from "../controls/dom.js";
+import { fixed, number } from "../state/format.js";
+import { runsFreely } from "../state/motion.js";
+import { regionOf } from "./regions.js";
+import { factsOf } from "./sample-facts.js";
+import { createPicture } from "./sample-picture.js";
+import { createSeek } from "./sample-seek.js";
+import { calculation, verdict } from "./sample-words.js";
+import { cellOf, credit, holds, scopeInWords } from "./snapshot.js";
+
+/** @import { Panel, PanelContext, PanelView, Snapshot, State } from "../types.js" */
+/** @import { Facts } from "./sample-facts.js" */
+/** @import { Line } from "./sample-words.js" */
+
+/** @type {Panel} */
+export const sample = {
+  name: "Sample",
+  title: "Sample",
+  hint: "One transition in full: what the loss makes of it, number by number",
+  ideas: ["ratio", "clip", "advantage", "policy"],
+  probes: ["samples", "advantages", "values", "transitions"],
+  size: "wide",
+  mount,
+};
+
+const CHOOSE = "Click a cell of the clip mask or a dot in Values, or find one here.";
+const ENDS = ["", "the episode terminates here", "the episode is truncated here"];
+const ROLES = { picked: "max picks this", same: "the same", left: "", "": "" };
+
+/** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
+function mount(body, context) {
+  const seek = createSeek(context);
+  const picture = createPicture();
+  const place = h("p", { class: "sample-place", "aria-live": "polite" });
+  const state_ = h("div", { class: "sample-state" });
+  const policy = h("div", { class: "sample-policy" });
+  const sums = h("div", { class: "sample-sums" });
+  const all = h(
+    "div",
+    { class: "sample", tabindex: 0, role: "group", "aria-label": "Sample. The arrow keys go to the next step and environment.", "data-arrows": "" },
+    h("div", { class: "sample-bar" }, seek.element, place),
+    h("div", { class: "sample-columns" }, h("div", {}, picture.element, state_), policy, sums),
+  );
+  body.append(all);
+  all.addEventListener("keydown", (event) => event.target === all && seek.key(event));
+
+  return {
+    needs: ["snapshot", "selection", "theme", "run"],
+    ready(state) {
+      if (runsFreely(state)) return "the run to be paused: at full speed samples fly by";
+      return holds(state, "region");
+    },
+    draw(state) {
+      const { snapshot, selection } = state;
+      if (!snapshot) return;
+      seek.draw(snapshot, selection);
+      const cell = selection && cellOf(snapshot, selection);
+      const facts = cell && factsOf(snapshot, selection, cell);
+      all.toggleAttribute("data-empty", !facts);
+      mark(all, facts);
+      if (!facts) {
+        setText(place, selection ? `Environment ${selection.environment}, step ${selection.step} is not among the samples that are sent.` : CHOOSE);
+        picture.draw(null);
+        for (const part of [state_, policy, sums]) part.replaceChildren();
+        return;
+      }
+      setText(place, placeInWords(snapshot, facts));
+      picture.draw(state.run && { run: state.run.id, update: snapshot.header.update, ...facts });
+      state_.replaceChildren(...stateParts(facts));
+      policy.replaceChildren(...policyParts(snapshot, facts));
+      sums.replaceChildren(...sumParts(snapshot, facts));
+    },
+    resize() {},
+    summary: (state) => summary(state),
+  };
+}
+
+/** For whoever reads what is drawn. @param {HTMLElement} element @param {Facts | null} facts */
+function mark({ dataset }, facts) {
+  const names = /** @type {const} */ (["environment", "step", "ratio", "logratio", "raw", "used", "region", "gradientPolicy", "gradientTotal", "logProbOld", "logProbNew", "valueOld", "valueTarget", "valueNow", "inFull"]);
+  for (const name of names) {
+    if (facts) dataset[name] = String(facts[name]);
+    else delete dataset[name];
+  }
+}
+
+/** @param {Snapshot} snapshot @param {Facts} facts */
+function placeInWords(snapshot, { environment, step, end, inMinibatch }) {
+  const parts = [`Environment ${environment}, step ${step}, update ${snapshot.header.update}`];
+  if (ENDS[end]) parts.push(ENDS[end]);
+  if (snapshot.header.scope === "minibatch") parts.push(inMinibatch ? `in ${scopeInWords(snapshot)}` : "not in this minibatch");
+  return parts.join("; ");
+}
+
+/** @param {string} title @param {...(Node | string | null)} rest */
+const part = (title, ...rest) => [h("h3", {}, ...prose(title)), ...rest.filter((child) => child !== null)];
+
+/** @param {[string, string, string?][]} rows name, value and class */
+const table = (rows) => h("dl", { class: "pairs" }, ...rows.map(([name, value, style]) => h("div", { class: style }, h("dt", {}, ...prose(name)), h("dd", {}, value))));
+
+/** @param {Facts} facts */
+function stateParts({ observation, unsent, space, inFull }) {
+  if (!inFull) return [note("The state, both policies and the gradient were not measured at this moment.")];
+  if (!observation.length) return part("State s", note(`An image: ${space}`));
+  const more = unsent ? note(`and ${unsent} more`) : null;
+  return part("State s", table(observation.map(({ name, value }) => [name, number(value, 4)])), more);
+}
+
+/** @param {string} text */
+const note = (text) => h("p", { class: "sample-note" }, ...prose(text));
+
+/** @param {Snapshot} snapshot @param {Facts} facts */
+function policyParts(snapshot, { policy, action, isBox, reward, valueOld, valueTarget, valueNow, raw, used, inFull }) {
+  const found = policy.length ? h("div", { class: "choices", role: "table", "aria-label": "The policy before the update and now" }, head(), ...policy.map((choice) => row(choice, isBox))) : null;
+  const symbol = credit(snapshot);
+  return [
+    ...(inFull ? part("Action a and policy π(·|s)", h("p", { class: "sample-action" }, action ?? ""), found) : []),
+    ...part("Reward, values and advantage"),
+    table([
+      ["R", number(reward)],
+      ["V_old", number(valueOld), "value"],
+      ["V_targ", number(valueTarget), "value"],
+      ["V now", number(valueNow), "value"],
+      [`${symbol} raw`, number(raw), "advantage"],
+      [`${symbol} as used`, used === null ? "not yet" : number(used), "advantage"],
+    ]),
+  ];
+}
+
+const head = () => h("div", { role: "row", class: "head" }, ...["", "π_old", "π now"].map((text) => h("span", { role: "columnheader" }, ...prose(text))));
+
+/** @param {Facts["policy"][number]} choice @param {boolean} isBox */
+function row({ name, before, now, taken }, isBox) {
+  // A probability is a length, too; a mean or a deviation is not.
+  const bar = isBox ? null : h("i", { class: "p-bar", "aria-hidden": "true", style: `--before: ${100 * before}%; --now: ${100 * now}%` });
+  const label = h("span", { role: "rowheader" }, taken ? "▸ " : "", name, taken ? h("span", { class: "visually-hidden" }, " (taken)") : null);
+  return h("div", { role: "row", class: taken ? "taken" : "" }, label, h("span", { role: "cell" }, fixed(before, 3)), h("span", { role: "cell" }, fixed(now, 3), bar));
+}
+
+/** @param {Snapshot} snapshot @param {Facts} facts */
+function sumParts(snapshot, facts) {
+  const region = regionOf(facts.region);
+  const trained = region.key !== "notTrained";
+  return [
+    ...part("What the loss makes of it"),
+    trained ? h("div", { class: "sums", role: "table", "aria-label": "The calculation" }, ...calculation(facts).map(sum)) : null,
+    trained ? h("p", { class: "sample-region" }, h("span", { class: `swatch region-${region.key}`, "aria-hidden": "true" }), h("strong", {}, region.word), `: ${region.meaning}`) : null,
+    h("p", { class: "sample-verdict" }, ...prose(verdict(facts))),
+    trained ? gradients(facts) : null,
+    trained && snapshot.header.phase === "step" && facts.inFull && facts.inMinibatch
+      ? note(`After this step. In the loss before it, r was ${fixed(facts.lossRatio, 3)}: ${regionOf(facts.lossRegion).word}.`)
+      : null,
+  ].filter((child) => child !== null);
+}
+
+/** @param {Line} line */
+function sum({ term, sum: put, result, role = "" }) {
+  return h(
+    "div",
+    { role: "row", class: `sum ${role}` },
+    h("span", { role: "rowheader" }, ...prose(term)),
+    h("span", { role: "cell", class: "put" }, put ? `= ${put}` : ""),
+    h("span", { role: "cell" }, `= ${result}`),
+    h("span", { role: "cell", class: "role" }, ROLES[role]),
+  );
+}
+
+/** @param {Facts} facts */
+function gradients({ gradientPolicy, gradientTotal, used, inFull }) {
+  if (!inFull) return null;
+  if (gradientPolicy === null) return note(used === null ? "Its gradient is not known before its advantage is." : "Gradients of single samples are not computed for networks on images.");
+  const zero = gradientPolicy === 0 ? " exactly" : "";
+  return h(
+    "dl",
+    { class: "pairs gradient-pairs", title: "Norm of the gradient of this one sample's term, by all weights; a minibatch takes the mean of its samples' gradients" },
+    h("div", { class: "policy" }, h("dt", {}, "‖gradient‖, policy alone"), h("dd", {}, number(gradientPolicy) + zero)),
+    h("div", {}, h("dt", {}, "whole loss L"), h("dd", {}, number(gradientTotal))),
+  );
+}
+
+/** @param {State} state */
+function summary({ snapshot, selection }) {
+  const cell = snapshot && selection && cellOf(snapshot, selection);
+  if (!snapshot || !selection || !cell) return `No sample is selected. ${CHOOSE}`;
+  const facts = factsOf(snapshot, selection, cell);
+  const { ratio, used, region } = facts;
+  if (regionOf(region).key === "notTrained") return `${placeInWords(snapshot, facts)}. ${verdict(facts)}`;
+  return `${placeInWords(snapshot, facts)}: r = ${fixed(ratio, 3)}, ${credit(snapshot)} as used = ${fixed(used, 3)}, ${regionOf(region).word}. ${verdict(facts)}`;
+}
+
