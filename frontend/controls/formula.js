@@ -1,12 +1,15 @@
 // The formula: L = L_PG + c₁·L_VF − c₂·S and the objective in use, each symbol with its live number beneath.
 
 import { fixed, NONE, number, settingText, term as termText } from "../state/format.js";
+import { moved, previewOf } from "../state/previewed.js";
 import { h, m, setAttribute, setText } from "./dom.js";
 
-/** @import { Idea, State } from "../types.js" */
+/** @import { Previewed } from "../state/previewed.js" */
+/** @import { Idea, Preview, State } from "../types.js" */
 
 /** @typedef {(state: State) => string} Live a live number, as text */
-/** @typedef {{ element: HTMLElement, output: HTMLElement, live: Live }} Cell */
+/** @typedef {(previewed: Previewed) => string | null} WouldBe the number of a preview; null where it has none */
+/** @typedef {{ element: HTMLElement, output: HTMLElement, live: Live, wouldBe: WouldBe | undefined }} Cell */
 
 /**
  * An index, lowered by hand: where no mathematical font is installed, browsers leave that of <msub> on the line.
@@ -39,6 +42,15 @@ const setting = (name) => (state) => {
 /** The value that the update on show was made with. @param {State} state @param {string} name */
 const inUse = ({ snapshot, run }, name) => snapshot?.header.settings[name] ?? run?.settings[name];
 
+/** @param {keyof Previewed["then"]["terms"]} name @returns {WouldBe} */
+const termWouldBe = (name) => ({ then }) => termText(then.terms[name]);
+
+/** @param {keyof Preview} name @returns {WouldBe} */
+const settingWouldBe = (name) => ({ used, values }) => (used[name] === values[name] ? null : settingText(values[name]));
+
+/** @param {1 | -1} sign @returns {WouldBe} */
+const edgeWouldBe = (sign) => ({ clip, values }) => (clip ? number(1 + sign * values.clip_range, 4) : null);
+
 /** @param {1 | -1} sign @returns {Live} */
 const clipEdge = (sign) => (state) => {
   const range = inUse(state, "clip_range");
@@ -70,9 +82,9 @@ export function createFormula(root, visit) {
    * @param {string} name in words
    * @param {Node} symbol
    * @param {Live} live
-   * @param {{ width?: number, setting?: string }} options width: characters kept free for the number
+   * @param {{ width?: number, setting?: string, wouldBe?: WouldBe }} options width: characters kept free for the number
    */
-  function term(idea, name, symbol, live, { width = 7, setting = undefined } = {}) {
+  function term(idea, name, symbol, live, { width = 7, setting = undefined, wouldBe = undefined } = {}) {
     const output = h("span", { class: "live" }, NONE);
     output.style.minWidth = `${width}ch`;
     const element = h(
@@ -83,7 +95,7 @@ export function createFormula(root, visit) {
       h("span", { class: "visually-hidden" }, `${symbol.textContent}, ${name}: `),
       output,
     );
-    cells.push({ element, output, live });
+    cells.push({ element, output, live, wouldBe });
     return element;
   }
 
@@ -93,12 +105,14 @@ export function createFormula(root, visit) {
   const advantages = () => term("advantage", "advantage; σ is its standard deviation before normalisation", advantage(), deviation, { width: 7 });
   const logProbability = () => [operator("log"), operator("π", "θ"), sign("(a|s)·")];
 
+  const label = h("p", { class: "preview-label", hidden: true });
+
   /** @param {string} words @param {...Node} factors of the mean */
   const objective = (words, ...factors) =>
     h(
       "div",
       { class: "equation", role: "group", "aria-label": words },
-      term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss")),
+      term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss"), { wouldBe: termWouldBe("policy_loss") }),
       sign("="),
       operator("mean", "t"),
       ...factors,
@@ -118,9 +132,9 @@ export function createFormula(root, visit) {
       sign("("),
       term("ratio", "probability ratio π_θ / π_old, mean over the samples", ratio(), scalar("ratio_mean", 3), { width: 5 }),
       sign(","),
-      term("clip", "lower edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "−"), m("mi", {}, "ε")), clipEdge(-1), clipRange),
+      term("clip", "lower edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "−"), m("mi", {}, "ε")), clipEdge(-1), { ...clipRange, wouldBe: edgeWouldBe(-1) }),
       sign(","),
-      term("clip", "upper edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "+"), m("mi", {}, "ε")), clipEdge(1), clipRange),
+      term("clip", "upper edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "+"), m("mi", {}, "ε")), clipEdge(1), { ...clipRange, wouldBe: edgeWouldBe(1) }),
       sign(")"),
       term("advantage", "advantage", advantage(), () => "", { width: 1 }),
       sign(")"),
@@ -139,33 +153,49 @@ export function createFormula(root, visit) {
     h(
       "div",
       { class: "equation", role: "group", "aria-label": "The loss: L = L_PG + c₁·L_VF − c₂·S" },
-      term("loss", "total loss, minimised", m("mi", {}, "L"), lossTerm("loss")),
+      term("loss", "total loss, minimised", m("mi", {}, "L"), lossTerm("loss"), { wouldBe: termWouldBe("loss") }),
       sign("="),
-      term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss")),
+      term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss"), { wouldBe: termWouldBe("policy_loss") }),
       sign("+"),
-      term("value", "value coefficient", sub("c", "1"), setting("value_coef"), { width: 4, setting: "value_coef" }),
+      term("value", "value coefficient", sub("c", "1"), setting("value_coef"), { width: 4, setting: "value_coef", wouldBe: settingWouldBe("value_coef") }),
       sign("·"),
-      term("value", "value loss: mean of (V − V_targ)²", sub("L", "VF"), lossTerm("value_loss")),
+      term("value", "value loss: mean of (V − V_targ)²", sub("L", "VF"), lossTerm("value_loss"), { wouldBe: termWouldBe("value_loss") }),
       sign("−"),
-      term("entropy", "entropy coefficient", sub("c", "2"), setting("entropy_coef"), { width: 5, setting: "entropy_coef" }),
+      term("entropy", "entropy coefficient", sub("c", "2"), setting("entropy_coef"), { width: 5, setting: "entropy_coef", wouldBe: settingWouldBe("entropy_coef") }),
       sign("·"),
-      term("entropy", "mean entropy of the policy", m("mi", {}, "S"), lossTerm("entropy")),
+      term("entropy", "mean entropy of the policy", m("mi", {}, "S"), lossTerm("entropy"), { wouldBe: termWouldBe("entropy") }),
     ),
     ...Object.values(objectives),
     check,
+    label,
   );
 
   /** @param {State} state */
   function draw(state) {
     const chosen = inUse(state, "objective") ?? "clip";
     for (const [name, element] of Object.entries(objectives)) element.hidden = name !== chosen;
-    for (const { element, output, live } of cells) if (!element.parentElement?.hidden) setText(output, live(state));
+    const preview = previewOf(state);
+    for (const { element, output, live, wouldBe } of cells) {
+      if (element.parentElement?.hidden) continue;
+      const previewed = preview ? (wouldBe?.(preview) ?? null) : null;
+      setText(output, previewed ?? live(state));
+      output.toggleAttribute("data-preview", previewed !== null);
+    }
+    label.hidden = preview === null;
+    setText(label, preview ? `preview ${moved(preview).join(", ")}${whose(state)}` : "");
     const text = badge(state);
     setText(check, text);
     setAttribute(check, "data-verdict", text[0] === "✓" ? "good" : text[0] === "✗" ? "bad" : "open");
   }
 
   return { draw };
+}
+
+/** Which samples a preview is of. @param {State} state */
+function whose({ snapshot }) {
+  const { phase, scope, epoch, minibatch } = snapshot?.header ?? {};
+  if (scope === "minibatch") return `, minibatch ${minibatch} of epoch ${epoch}`;
+  return phase === "update" ? ", under the final weights" : "";
 }
 
 /** @type {Live} */

@@ -1,16 +1,19 @@
 // Loss components: what the loss is made of, over updates and inside the current one.
 
 import { h } from "../controls/dom.js";
-import { number, term } from "../state/format.js";
+import { fixed, number, term } from "../state/format.js";
+import { previewOf } from "../state/previewed.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { signedLog, stairs, thin } from "./curves.js";
+import { arrow, previewTag } from "./preview-tag.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { readout } from "./readout.js";
 import { matrix, scalar, scopeInWords } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
 /** @import { Range } from "./ranges.js" */
+/** @import { Previewed } from "../state/previewed.js" */
 
 /** @typedef {{ to: (value: number) => number, ticks?: (range: readonly [number, number], most?: number) => number[] }} Scale */
 
@@ -21,6 +24,7 @@ const TERMS = /** @type {const} */ ([
   { column: "value_term", symbol: "c₁·L_VF", colour: "value", swatch: "swatch-value" },
   { column: "entropy_term", symbol: "−c₂·S", colour: "entropy", swatch: "swatch-entropy" },
 ]);
+const STRETCH = 0.4; // of the minibatches: what a preview's terms are drawn over
 /** Lines differ by more than their colour. */
 const DASHES = { policy: "solid", value: "longdash", entropy: "dot", loss: "solid" };
 
@@ -33,7 +37,7 @@ export const losses = {
   title: "Loss components",
   hint: "L = L_PG + c₁·L_VF − c₂·S, each term with its sign",
   ideas: ["loss", "policy", "value", "entropy"],
-  probes: ["minibatches"],
+  probes: ["minibatches", "samples"], // without the samples there is no preview
   plotted: true,
   mount,
 };
@@ -45,7 +49,9 @@ function mount(body, context) {
   const footer = h("div", { class: "footer" });
   body.append(footer);
   const write = readout(footer, TERMS.map(({ symbol, swatch }) => ({ label: symbol, swatch, room: 7, title: "In the minibatch, or the mean over the minibatches, that is shown" })));
-  footer.append(h("div", { class: "choice" }, select));
+  const choice = h("div", { class: "choice" }, select);
+  footer.append(choice);
+  const label = previewTag(body);
   const acrossRange = new SteadyRange();
   const upRange = new SteadyRange();
   /** @type {string | null} */
@@ -57,7 +63,7 @@ function mount(body, context) {
   }
 
   return {
-    needs: ["series", "snapshot", "theme"],
+    needs: ["series", "snapshot", "theme", "preview"],
     ready: ({ series, snapshot }) => (series.length || rows(snapshot)?.rows ? true : "the first loss"),
     draw(state) {
       const { series, snapshot } = state;
@@ -66,13 +72,22 @@ function mount(body, context) {
       const { to, ticks } = SCALES[select.value];
       const past = overUpdates(series);
       const inside = insideUpdate(snapshot);
-      const [low, high] = extent([0], ...[...past, ...inside.curves].map(({ y }) => y));
+      const preview = previewOf(state);
+      const wouldBe = place(snapshot, inside.planned);
+      const then = TERMS.map(({ column }) => preview?.then.terms[column] ?? NaN);
+      const [low, high] = extent([0], then, ...[...past, ...inside.curves].map(({ y }) => y));
       const up = upRange.fit(to(low), to(high));
       const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
-      write(TERMS.map(({ column }) => term(snapshot && scalar(snapshot, column))));
+      write(TERMS.map(({ column }) => (preview ? change(preview, column) : term(snapshot && scalar(snapshot, column)))));
+      label(preview);
+      choice.hidden = preview !== null; // twice the numbers need its room
       const curves = [...past, ...inside.curves].map(stairs);
       return chart.draw(
-        [...curves.map(({ x, y }) => ({ x, y: y.map(to), customdata: y })), mark(inside.current, up)],
+        [
+          ...curves.map(({ x, y }) => ({ x, y: y.map(to), customdata: y })),
+          mark(inside.current, up),
+          ...then.map((value) => ({ x: wouldBe, y: wouldBe.map(() => to(value)), customdata: wouldBe.map(() => value) })),
+        ],
         {
           xaxis: { range: across },
           xaxis2: { range: [0.5, inside.planned + 0.5], ...epochs(snapshot) },
@@ -115,6 +130,28 @@ function mark(current, [low, high]) {
   return { x: [left, left, right, right], y: [low, high, high, low], customdata: [] };
 }
 
+/**
+ * Where the terms of a preview are drawn: from the minibatch or epoch that they are of, or at the end of the update, over
+ * a stretch that is long enough to be seen as dashed.
+ *
+ * @param {Snapshot | null} snapshot
+ * @param {number} planned minibatches
+ * @returns {number[]} from, to
+ */
+function place(snapshot, planned) {
+  const { phase, scope, epoch = 1, minibatch = 1, minibatches: each = 4 } = snapshot?.header ?? {};
+  const start = phase === "update" ? planned : (epoch - 1) * each + (scope === "minibatch" ? minibatch - 1 : 0);
+  const length = Math.max(1, STRETCH * planned);
+  const from = Math.min(start, planned - length) + 0.5;
+  return [from, from + length];
+}
+
+/** @param {Previewed} preview @param {typeof TERMS[number]["column"]} column */
+function change({ now, then }, column) {
+  const brief = (/** @type {number | null} */ value) => (Math.abs(value ?? 0) < 1 ? fixed(value, 4) : number(value, 4));
+  return arrow(brief(now.terms[column]), brief(then.terms[column]));
+}
+
 /** A tick at the first minibatch of each epoch. @param {Snapshot | null} snapshot */
 function epochs(snapshot) {
   const { epochs: all = 4, minibatches: each = 4 } = snapshot?.header ?? {};
@@ -141,6 +178,12 @@ function traces(theme) {
     ...lines,
     ...lines.map((line) => ({ ...line, xaxis: "x2" })),
     { mode: "lines", fill: "toself", line: { width: 0 }, fillcolor: fade(theme.ink, 0.12), hoverinfo: "skip", xaxis: "x2" },
+    ...lines.map((line) => ({
+      ...line,
+      xaxis: "x2",
+      line: { ...line.line, width: 2.5, dash: "dash" },
+      hovertemplate: `preview ${line.hovertemplate}`,
+    })),
   ];
 }
 

@@ -41,7 +41,7 @@ function mount(body, context) {
   element.setAttribute("role", "application");
   element.setAttribute("aria-label", "Clip mask. The arrow keys go from sample to sample, Enter selects one.");
   element.dataset.arrows = ""; // they are not the page's to step with while this has the focus
-  const label = previewTag(body);
+  const label = previewTag(body, ["clip_range"]);
   const write = readout(body, [
     { label: "inside", swatch: "swatch-inside", room: 4, title: "|r − 1| ≤ ε: the policy gradient flows" },
     { label: "held", swatch: "swatch-held", room: 4, title: "The clip has set the policy gradient to zero" },

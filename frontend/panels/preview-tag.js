@@ -1,30 +1,29 @@
 // The label of a preview: what is dashed was not trained with, and says so beside the panel's title.
 
-import { h, setText } from "../controls/dom.js";
+import { h, setAttribute, setText } from "../controls/dom.js";
 import { count } from "../state/format.js";
 import { moved } from "../state/previewed.js";
 
+/** @import { Preview } from "../types.js" */
 /** @import { Previewed } from "../state/previewed.js" */
 
 /**
  * @param {HTMLElement} body of the panel
+ * @param {readonly (keyof Preview)[]} [names] the settings that matter to it; default: all
  * @returns {(previewed: Previewed | null) => void} shows or hides the label
  */
-export function previewTag(body) {
+export function previewTag(body, names) {
   const heading = body.closest(".panel")?.querySelector("h2");
   heading?.querySelector(".preview-tag")?.remove();
-  const tag = h("span", { class: "preview-tag", hidden: true, title: "What the batch on show would be with these values. Nothing was trained with them yet." });
+  const tag = h("span", { class: "preview-tag", hidden: true });
   heading?.append(tag);
   return (previewed) => {
     tag.hidden = previewed === null;
-    setText(tag, previewed ? previewText(previewed) : "");
+    const covered = previewed?.partial ? `, of ${count(previewed.then.samples)} shown samples` : "";
+    const text = previewed ? `preview ${moved(previewed, names).join(", ")}${covered}` : "";
+    setText(tag, text);
+    setAttribute(tag, "title", `${text}. What the batch on show would be with it: nothing was trained with it yet.`);
   };
-}
-
-/** @param {Previewed} previewed */
-export function previewText(previewed) {
-  const covered = previewed.partial ? `, of ${count(previewed.then.samples)} shown samples` : "";
-  return `preview ${moved(previewed).join(", ")}${covered}`;
 }
 
 /** "now → preview", or the one number where they are the same. @param {string} now @param {string | null | undefined} then */

@@ -2,14 +2,17 @@
 
 import { NONE, count, fixed, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
+import { previewOf } from "../state/previewed.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { outline, reach } from "./curves.js";
+import { arrow, previewTag } from "./preview-tag.js";
 import { SteadyRange } from "./ranges.js";
 import { readout } from "./readout.js";
 import { STACKED } from "./regions.js";
 import { hasClip, holds, scalar, scopeInWords, setting } from "./snapshot.js";
 
+/** @import { Outcome } from "../state/what-if.js" */
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
 
 /**
@@ -29,7 +32,7 @@ export const ratio = {
   title: "Ratio histogram",
   hint: "How much likelier is each action now? r = π_θ / π_old",
   ideas: ["ratio", "clip"],
-  probes: ["ratio"],
+  probes: ["ratio", "samples"], // without the samples there is no preview
   plotted: true,
   mount,
 };
@@ -37,6 +40,7 @@ export const ratio = {
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
   const chart = new Chart(body, { name: ratio.name, traces, layout }, context);
+  const label = previewTag(body, ["clip_range"]);
   const write = readout(body, [
     { label: "inside", swatch: "swatch-inside", title: "Share of the samples drawn with |r − 1| ≤ ε" },
     { label: "held", swatch: "swatch-held", room: 5, title: "Share whose policy gradient the clip has set to zero" },
@@ -49,7 +53,7 @@ function mount(body, context) {
   const acrossRange = new SteadyRange();
 
   return {
-    needs: ["snapshot", "theme"],
+    needs: ["snapshot", "theme", "preview"],
     ready: (state) => holds(state, "ratio_counts"),
     draw(state) {
       const { snapshot } = state;
@@ -61,21 +65,28 @@ function mount(body, context) {
       const [low, high] = histogram.extremes;
       const span = low === null ? NONE : `${fixed(low, 2)} to ${fixed(high, 2)}`;
       const ofTheClip = hasClip(snapshot) ? [share(held), null] : [null, share(unheld)];
-      write([share(inside), ...ofTheClip, share(pulledBack), share(held + pulledBack + unheld + unused), span, scopeInWords(snapshot)]);
+      const previewed = previewOf(state);
+      const preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here
+      const now = [share(inside), ...ofTheClip, share(pulledBack), share(held + pulledBack + unheld + unused)];
+      label(preview);
+      // Twice the numbers would need another line: what a preview does not change makes room for it.
+      write(preview ? [...arrows(preview.now, preview.then, ofTheClip), null, null] : [...now, span, scopeInWords(snapshot)]);
       const { dataset } = chart.element;
       dataset.clipRange = String(histogram.clipRange);
       dataset.update = String(snapshot.header.update);
       dataset.samples = String(histogram.total);
+      const wouldBe = preview?.values.clip_range ?? null;
+      dataset.preview = String(wouldBe ?? "");
       const { limit, bins } = histogram;
       // Stepping begins with a spike at 1, which must not dwarf what follows.
       const patience = runsFreely(state) ? undefined : 1;
       const seen = histogram.outside.some((n) => n > 0) ? limit : reach(stacked[stacked.length - 1], limit);
-      const half = Math.max(seen, 1.25 * Math.log1p(histogram.clipRange ?? 0));
+      const half = Math.max(seen, 1.25 * Math.log1p(Math.max(histogram.clipRange ?? 0, wouldBe ?? 0)));
       const across = acrossRange.fit(-half, half, patience);
       const bars = stacked.map((tops, region) => inRatios(outline(tops, -limit, limit), bins[region]));
-      return chart.draw([...bars, edges(histogram)], {
+      return chart.draw([...bars, edges(histogram), edges({ clipRange: wouldBe })], {
         xaxis: { range: across.map((x) => x / Math.LN10), ...ticks(across[1]) },
-        ...marks(histogram, across[1], context.theme()),
+        ...marks(histogram, wouldBe, across[1], context.theme()),
       });
     },
     resize: () => chart.resize(),
@@ -122,10 +133,29 @@ function stack({ bins, total }) {
  */
 const inRatios = ({ x, y }, counts) => ({ x: x.map(Math.exp), y: y.map(Math.sqrt), customdata: [0, ...counts, 0] });
 
-/** Where 1 ± ε ends. @param {Histogram} histogram @returns {[number, number]} NaN where nothing is clipped */
+/**
+ * Shares of the samples at hand as they are, and as they would be.
+ *
+ * @param {Outcome} now
+ * @param {Outcome} then
+ * @param {(string | null)[]} ofTheClip null where the objective has no such region
+ */
+function arrows(now, then, ofTheClip) {
+  const shares = (/** @type {Outcome} */ { counts, samples, fractions }) => [
+    counts[1] / samples,
+    ofTheClip[0] === null ? null : counts[2] / samples,
+    ofTheClip[1] === null ? null : counts[4] / samples,
+    counts[3] / samples,
+    fractions.clip,
+  ];
+  const after = shares(then);
+  return shares(now).map((share, index) => (share === null ? null : arrow(percent(share), percent(after[index]))));
+}
+
+/** Where 1 ± ε ends. @param {Pick<Histogram, "clipRange">} histogram @returns {[number, number]} NaN where nothing is clipped */
 const band = ({ clipRange }) => (clipRange === null ? [NaN, NaN] : [Math.max(0, 1 - clipRange), 1 + clipRange]);
 
-/** The edges of the band, from the bottom to the top. @param {Histogram} histogram */
+/** The edges of the band, from the bottom to the top. @param {Pick<Histogram, "clipRange">} histogram */
 function edges(histogram) {
   const [low, high] = band(histogram);
   return { x: [low, low, NaN, high, high], y: [0, 1, NaN, 0, 1] };
@@ -135,10 +165,11 @@ function edges(histogram) {
  * The band 1 ± ε as far as the axis shows it, and what its edges are.
  *
  * @param {Histogram} histogram
+ * @param {number | null} wouldBe ε of the preview
  * @param {number} limit of the axis, in log r
  * @param {Theme} theme
  */
-function marks(histogram, limit, theme) {
+function marks(histogram, wouldBe, limit, theme) {
   const { clipRange, outside } = histogram;
   const [low, high] = band(histogram);
   const [atLow, atHigh] = Math.log(high) > 0.3 * limit ? ["left", "right"] : ["right", "left"]; // where there is room
@@ -147,6 +178,7 @@ function marks(histogram, limit, theme) {
     { at: high, text: `1+ε<br>${fixed(high, 2)}`, xanchor: atHigh },
   ].filter(({ at }) => Math.abs(Math.log(at)) < limit);
   const label = { showarrow: false, yref: "paper", font: { size: 12 } };
+  const previewed = band({ clipRange: wouldBe }).filter((at) => at > 0 && Math.abs(Math.log(at)) < limit);
   const beyond = [
     { n: outside[0], x: 0, xanchor: "left", text: `◂ ${count(outside[0])} below` },
     { n: outside[1], x: 1, xanchor: "right", text: `${count(outside[1])} above ▸` },
@@ -168,6 +200,7 @@ function marks(histogram, limit, theme) {
     ],
     annotations: [
       ...names.map(({ at, text, xanchor }) => ({ ...label, x: Math.log10(at), y: 1, yanchor: "top", text, xanchor, font: { size: 12, color: theme.clip } })),
+      ...previewed.map((at, side) => ({ ...label, x: Math.log10(at), y: 0.72, yanchor: "top", xanchor: side ? "left" : "right", text: `preview<br>${fixed(at, 2)}`, font: { size: 12, color: theme.clip } })),
       ...beyond.map(({ x, xanchor, text }) => ({ ...label, xref: "paper", x, y: 0.6, xanchor, text, font: { size: 12, color: theme.ink } })),
     ],
   };
@@ -206,7 +239,8 @@ function traces(theme) {
     { ...bars, fill: "tonexty", fillpattern: hatched(theme.pulledBack, "\\"), hovertemplate: templates[2] },
     { ...bars, fill: "tonexty", fillcolor: theme.held, hovertemplate: templates[3] },
     { ...bars, fill: "tonexty", fillpattern: hatched(theme.line, "x"), hovertemplate: templates[4] },
-    { mode: "lines", line: { color: theme.clip, width: 1.5, dash: "dash" }, hoverinfo: "skip" },
+    { mode: "lines", line: { color: theme.clip, width: 1.5 }, hoverinfo: "skip" },
+    { mode: "lines", line: { color: theme.clip, width: 2, dash: "dash" }, hoverinfo: "skip" }, // of the preview
   ];
 }
 

@@ -78,10 +78,15 @@ export function batchOf({ header, arrays }) {
   };
 }
 
-/** The values that differ, as "ε = 0.30". @param {Previewed} previewed */
-export function moved({ used, values }) {
+/**
+ * The values that differ, as "ε = 0.30".
+ *
+ * @param {Previewed} previewed
+ * @param {readonly (keyof Preview)[]} names those that matter
+ */
+export function moved({ used, values }, names = PREVIEWED) {
   const symbols = { clip_range: "ε", value_coef: "c₁", entropy_coef: "c₂" };
-  return PREVIEWED.filter((name) => values[name] !== used[name]).map((name) => `${symbols[name]} = ${short(values[name])}`);
+  return names.filter((name) => values[name] !== used[name]).map((name) => `${symbols[name]} = ${short(values[name])}`);
 }
 
 /** At least two decimals, so that its width stays while a slider moves by hundredths. @param {number} value */
