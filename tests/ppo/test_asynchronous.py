@@ -114,3 +114,20 @@ def test_a_bad_step_undoes_those_after_it_and_none_before(make):
     with pytest.raises(NotFiniteError, match="the gradient is not finite at epoch 2, minibatch 2"):
         spoil_the_second_step_of_the_second_epoch()
     assert same(bits(trainer), good)
+
+
+def test_after_an_abandoned_update_both_ways_go_on_with_the_same_bits(make):
+    """Without waiting, the epochs after the fault are walked in vain; their orders must not have been used up."""
+
+    def abandon(trainer):
+        for phase in trainer.phases():
+            if phase.kind is PhaseKind.LOSS and (phase.epoch, phase.minibatch) == (1, 2):
+                minibatch = phase.update.minibatches[-1]
+                minibatch.differentiate = lambda take=minibatch.differentiate: take() * math.nan
+
+    waiting, asynchronous = make(asynchronous=False), make()
+    for trainer in (waiting, asynchronous):
+        with pytest.raises(NotFiniteError, match="not finite at epoch 1, minibatch 2"):
+            abandon(trainer)
+        walk(trainer, 2, LIVE)
+    assert same(bits(waiting), bits(asynchronous))

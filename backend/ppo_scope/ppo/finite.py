@@ -65,18 +65,21 @@ def check_gradient(minibatch: Minibatch, gradient: Tensor, parts: Mapping[str, s
     raise NotFiniteError(f"the norm of the gradient is not finite at {_where(minibatch)}")
 
 
-def check_update(minibatches: Sequence[Minibatch]) -> None:
-    """The same, once at the end of an update whose steps guarded themselves (`Optimisation`).
-
-    Raises:
-        NotFiniteError: names the first tensor at fault that is still known.
-    """
+def first_at_fault(minibatches: Sequence[Minibatch]) -> Minibatch | None:
+    """The first minibatch whose gradient has no finite norm, if there is one; the device is asked once."""
     norms = [minibatch.gradient_norm for minibatch in minibatches if minibatch.gradient_norm is not None]
     if not norms or bool(torch.isfinite(torch.stack(norms)).all()):
-        return
-    first = next(m for m in minibatches if m.gradient_norm is not None and not torch.isfinite(m.gradient_norm))
-    _check_loss(first)
-    raise NotFiniteError(f"the gradient is not finite at {_where(first)}")
+        return None
+    return next(m for m in minibatches if m.gradient_norm is not None and not torch.isfinite(m.gradient_norm))
+
+
+def explain(minibatch: Minibatch) -> NotFiniteError:
+    """What was wrong with it; names the first tensor at fault that is still known."""
+    try:
+        _check_loss(minibatch)
+    except NotFiniteError as error:
+        return error
+    return NotFiniteError(f"the gradient is not finite at {_where(minibatch)}")
 
 
 def _check_loss(minibatch: Minibatch) -> None:

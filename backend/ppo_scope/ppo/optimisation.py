@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,6 +85,7 @@ class Optimisation:
         self._parts = network.parts()
         # Fused Adam leaves everything as it is where this is not 0: what gradient scalers use.
         self._not_finite = torch.zeros((), device=network.device) if asynchronous else None
+        self._orders_drawn: list[dict[str, Any]] = []  # the generator's state after each epoch's order
 
     def position(self) -> OptimisationPosition:
         """A copy of all that its steps move."""
@@ -108,6 +110,7 @@ class Optimisation:
         self._optimizer.param_groups[0]["lr"] = self.coefficients.learning_rate
         if self._not_finite is not None:
             self._not_finite.zero_()
+            self._orders_drawn.clear()
             self._optimizer.found_inf = self._not_finite  # type: ignore[attr-defined]
 
     def end(self, update: Update) -> None:
@@ -116,8 +119,11 @@ class Optimisation:
         Raises:
             NotFiniteError: one of them had a gradient that is not finite.
         """
-        if self._not_finite is not None:
-            finite.check_update(update.minibatches)
+        fault = finite.first_at_fault(update.minibatches) if self._not_finite is not None else None
+        if fault is not None:
+            # The epochs after the fault were walked in vain; waiting would have drawn no order for them.
+            self._shuffling.bit_generator.state = self._orders_drawn[fault.epoch - 1]
+            raise finite.explain(fault)
 
     def epoch(self, update: Update, batch: Batch, epoch: int) -> Iterator[Phase]:
         """Pass once over the batch, in a new order.
@@ -128,6 +134,8 @@ class Optimisation:
         start = time.perf_counter()
         settings = update.settings
         permutation = self._shuffling.permutation(settings.batch_size)
+        if self._not_finite is not None:
+            self._orders_drawn.append(dict(self._shuffling.bit_generator.state))
         trained_rows = update.rollout.trained.reshape(-1)[permutation].reshape(settings.minibatches, -1)
         populated: list[bool] = np.any(trained_rows, axis=1).tolist()
         order = self._uploaded(permutation)
