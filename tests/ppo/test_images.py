@@ -1,6 +1,6 @@
 """Images: every layout reaches the network with its pixels in place, and they train like anything else."""
 
-import importlib.util
+import sys
 from typing import ClassVar
 
 import gymnasium as gym
@@ -116,9 +116,9 @@ def test_settings_that_do_not_suit_are_refused_by_name(settings, words):
         Trainer(Settings.parse(settings))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("cv2") is not None, reason="OpenCV is installed: nothing is missing")
-def test_resizing_without_what_it_needs_names_the_command():
-    with pytest.raises(UnusableEnvironment, match="pip install"):
+def test_resizing_without_what_it_needs_names_the_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)  # as if it were not installed
+    with pytest.raises(UnusableEnvironment, match=r'OpenCV.* pip install "ppo-scope\[images\]"'):
         Environments(Settings.parse({**PICTURE, "frame_size": 84}))
 
 

@@ -195,12 +195,17 @@ def _preprocessing(settings: Settings) -> list[Callable[[gym.Env[Any, Any]], gym
 
 
 def _for_images(name: str, wrapper: Callable[..., gym.Env[Any, Any]]) -> Callable[..., gym.Env[Any, Any]]:
-    """Raises, when applied: UnusableEnvironment where observations are no pictures."""
+    """Raises, when applied: UnusableEnvironment where observations are no pictures, or OpenCV is missing."""
 
     def wrapped(environment: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
         space = environment.observation_space
         if not isinstance(space, gym.spaces.Box) or space.dtype != np.uint8 or len(space.shape) < 2:
             raise UnusableEnvironment(f"{name}: only for images, and the observation space is {space}")
-        return wrapper(environment)
+        try:
+            return wrapper(environment)
+        except gym.error.DependencyNotInstalled:  # its message names an extra of Gymnasium's
+            raise UnusableEnvironment(
+                f'{name}: needs OpenCV, which is not installed; pip install "ppo-scope[images]" brings it'
+            ) from None
 
     return wrapped
