@@ -60,6 +60,15 @@ def test_log_probability_entropy_and_kl_equal_torchs(name):
     assert torch.allclose(ours.kl(outputs, outputs), torch.zeros(50), atol=1e-6)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_no_kl_is_negative_however_near_the_policies_are(name):
+    """Nearly deterministic ones, moved by less than their numbers can tell: rounding alone would go below 0."""
+    ours, _ = CASES[name]
+    outputs = outputs_of(ours, 5000) * 20
+    moved = outputs * (1 + 1e-7 * torch.randn(outputs.shape, generator=torch.Generator().manual_seed(5)))
+    assert (ours.kl(outputs, moved) >= 0).all()
+
+
 @pytest.mark.parametrize("name", ["categorical", "multi", "bernoulli"])
 def test_samples_occur_as_often_as_their_probability_says(name):
     ours, _ = CASES[name]

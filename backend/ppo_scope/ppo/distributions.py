@@ -197,7 +197,7 @@ class Bernoulli:
 
     def kl(self, old: Tensor, new: Tensor) -> Tensor:
         """Σ p·(z_old − z_new) − softplus(z_old) + softplus(z_new)."""
-        return (torch.sigmoid(old) * (old - new) - softplus(old) + softplus(new)).sum(-1)
+        return _no_less_than_nothing((torch.sigmoid(old) * (old - new) - softplus(old) + softplus(new)).sum(-1))
 
 
 class DiagonalGaussian:
@@ -255,7 +255,7 @@ class DiagonalGaussian:
         """log(σ_new/σ_old) + (σ_old² + (μ_old − μ_new)²)/(2σ_new²) − ½, summed over the dimensions."""
         (mean, log_std), (new_mean, new_log_std) = old.chunk(2, dim=-1), new.chunk(2, dim=-1)
         spread = (2 * (log_std - new_log_std)).exp() + (mean - new_mean).square() * (-2 * new_log_std).exp()
-        return (new_log_std - log_std + 0.5 * (spread - 1)).sum(-1)
+        return _no_less_than_nothing((new_log_std - log_std + 0.5 * (spread - 1)).sum(-1))
 
 
 def _gumbel(generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
@@ -289,7 +289,12 @@ def _categorical_in_numpy(logits: Floats, actions: Actions) -> tuple[Floats, Flo
 
 def _categorical_kl(old: Tensor, new: Tensor) -> Tensor:
     log_old, log_new = torch.log_softmax(old, dim=-1), torch.log_softmax(new, dim=-1)
-    return (log_old.exp() * (log_old - log_new)).sum(-1)
+    return _no_less_than_nothing((log_old.exp() * (log_old - log_new)).sum(-1))
+
+
+def _no_less_than_nothing(kl: Tensor) -> Tensor:
+    """A divergence is never negative, but its sum of rounded terms may be, where both policies are nearly the same."""
+    return kl.clamp(min=0.0)
 
 
 def _total(terms: list[Tensor]) -> Tensor:
