@@ -186,6 +186,7 @@ const actions = {
     if (short && whyNot(state, "step") === null) setStepping(true);
     command("step", size === "until" ? { size, until } : { size }).catch(() => setStepping(false));
   },
+  health: () => grid.show(["Health"]),
   guide: () => chooseChapter(state.view.chapter === null ? 0 : null),
   apply: () => void applyToThisUpdate().catch(() => {}), // what went wrong has been said
   keep: (/** @type {"old" | "new"} */ which) => act("keep", { which }),
@@ -295,7 +296,7 @@ scheduler.add({ needs: ["run", "snapshot", "progress"], draw: pipeline.draw, cal
 const redrawTimeline = scheduler.add({ needs: ["run", "snapshot", "series", "theme"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: ["run", "snapshot", "preview"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: ["run", "snapshot", "connection"], draw: sliders.draw });
-const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want });
+const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus });
 connectIdeas(document.body);
 setInterval(() => notices.waitsForServer() && touch("connection"), 1000); // counts the seconds down
 

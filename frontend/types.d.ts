@@ -350,6 +350,8 @@ export interface PanelContext {
   redraw(): void;
   /** Points a sample out to everybody: the panel Sample shows it. null: none. */
   select(sample: Selection | null): void;
+  /** Hands the focus to a setting's slider. */
+  focusSetting(name: string): void;
 }
 
 export type Idea = "policy" | "value" | "entropy" | "clip" | "loss" | "advantage" | "ratio";

@@ -51,6 +51,7 @@ const CONNECTIONS = {
  * @property {() => void} toggleTheme
  * @property {() => void} help
  * @property {() => void} guide
+ * @property {() => void} health
  * @property {(choices: Partial<PacingChoices>) => void} choosePacing
  */
 
@@ -87,6 +88,8 @@ export function createBar(root, state, actions) {
   const link = h("span", { class: "connection" });
   const theme = h("button", { type: "button", class: "quiet square", onclick: actions.toggleTheme });
 
+  const badge = h("button", { type: "button", class: "health-badge", onclick: actions.health, hidden: true });
+
   root.append(
     h("h1", { class: "product" }, "PPO ", h("span", {}, "Scope")),
     h("p", { class: "run" }, environment, facts),
@@ -102,6 +105,7 @@ export function createBar(root, state, actions) {
       h("span", { class: "restarter" }, buttons.restart.button, confirm.element),
       another.button,
     ),
+    badge,
     h("p", { class: "now" }, state_, update),
     h("p", { class: "link" }, link),
     h("button", { type: "button", class: "guide-opener", title: "Eight short chapters on the run at hand (g)", onclick: actions.guide }, "Guide"),
@@ -120,6 +124,10 @@ export function createBar(root, state, actions) {
     const started = (state.snapshot?.header.update ?? 0) > 0;
     setDisabled(back.button, !started);
     pacing.draw(state);
+    const serious = (state.snapshot?.header.findings ?? []).filter(({ severity }) => severity !== "note");
+    badge.hidden = serious.length === 0;
+    setText(badge, serious.length === 1 ? serious[0].title : `${serious.length} findings`);
+    setAttribute(badge, "title", `${serious.map(({ summary }) => summary).join(" ")} The panel Health says why, and what to do.`);
     const reason = whyNoControl(state);
     setDisabled(another.button, reason !== null);
     setAttribute(another.button, "title", reason ?? another.title);

@@ -26,6 +26,7 @@ const SUMMARY_PACE = 2000;
  * @property {Store} store
  * @property {ReturnType<typeof createScheduler>} scheduler
  * @property {() => Theme} theme
+ * @property {(name: string) => void} focusSetting
  * @property {(probes: string[]) => void} watch the union of the probes that visible panels need
  */
 
@@ -34,7 +35,7 @@ const SUMMARY_PACE = 2000;
  * @param {readonly Panel[]} panels
  * @param {Surroundings} surroundings
  */
-export function createGrid(root, panels, { store, scheduler, theme, watch }) {
+export function createGrid(root, panels, { store, scheduler, theme, watch, focusSetting }) {
   const { state, touch } = store;
   const { view } = state;
   const hiddenList = h("div", { class: "hidden-panels" });
@@ -177,6 +178,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch }) {
       theme,
       number,
       redraw,
+      focusSetting,
       select(sample) {
         state.selection = sample;
         touch("selection");

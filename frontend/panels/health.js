@@ -1,0 +1,108 @@
+// Health: what is wrong with the run, in plain words; and what was looked for where nothing is.
+
+import { h, prose, setText } from "../controls/dom.js";
+import { getJson } from "../net/http.js";
+import { fixed, number, percent } from "../state/format.js";
+
+/** @import { Check, Finding, Panel, PanelContext, PanelView, State } from "../types.js" */
+
+/** Not by colour alone: each severity has a sign and a word. */
+const SIGNS = { error: "✕", warning: "!", note: "i" };
+
+/** How the numbers that the checks look at are written. @type {Record<string, [string, (value: number | null | undefined) => string]>} */
+const MEASURES = {
+  kl_k3: ["KL (k3)", (value) => number(value)],
+  entropy_share: ["entropy, of its maximum", (value) => percent(value, 0)],
+  smallest_deviation: ["smallest σ", (value) => number(value)],
+  explained_variance: ["explained variance", (value) => fixed(value, 2)],
+  gradient_clip_factor: ["clip factor", (value) => fixed(value, 3)],
+  first_ratio_error: ["|r − 1| at first", (value) => number(value, 2)],
+  saturation: ["saturated", (value) => percent(value, 0)],
+};
+
+/** @type {Panel} */
+export const health = {
+  name: "Health",
+  title: "Health",
+  hint: "Is something wrong with this run, why, and what to do?",
+  ideas: ["loss", "ratio"],
+  probes: [],
+  mount,
+};
+
+/** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
+function mount(body, context) {
+  const verdict = h("p", { class: "verdict" });
+  const list = h("ul", { class: "findings", tabindex: 0, "aria-label": "Findings" });
+  const checked = h("ul", { class: "checked", "aria-label": "What was looked for" });
+  body.append(verdict, list, checked);
+  /** @type {Check[]} */
+  let checks = [];
+  let shown = "";
+  getJson("api/health-checks").then(
+    (table) => {
+      checks = table;
+      context.redraw();
+    },
+    () => {}, // a recorded run has none to ask; the findings are in the snapshot
+  );
+
+  return {
+    needs: ["snapshot", "theme"],
+    ready: ({ snapshot }) => (snapshot && snapshot.header.update > 0 ? true : "the first update"),
+    draw({ snapshot }) {
+      const findings = snapshot?.header.findings ?? [];
+      const key = JSON.stringify(findings);
+      setText(verdict, verdictOf(findings));
+      verdict.dataset.worst = findings[0]?.severity ?? "fine";
+      body.dataset.findings = findings.map(({ name }) => name).join(" ");
+      if (key !== shown) list.replaceChildren(...findings.map(row));
+      shown = key;
+      const values = snapshot?.header.health ?? {};
+      const found = new Set(findings.map(({ name }) => name));
+      checked.replaceChildren(...checks.filter(({ name, metrics }) => metrics.length && !found.has(name)).map((check) => line(check, values)));
+    },
+    resize() {},
+    summary: (state) => inWords(state),
+  };
+
+  /** @param {Finding} finding */
+  function row({ severity, title, summary, cause, remedy, setting, since }) {
+    const focus = setting ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.focusSetting(setting) }, `Go to ${context.symbol(setting)}`) : null;
+    return h(
+      "li",
+      { "data-severity": severity },
+      h("b", { class: "sign", "aria-hidden": "true" }, SIGNS[severity]),
+      h(
+        "div",
+        {},
+        h("h3", {}, title, h("span", { class: "since" }, ` ${severity}, since update ${since}`)),
+        h("p", {}, ...prose(summary)),
+        h("p", {}, h("b", {}, "Why: "), ...prose(cause)),
+        h("p", {}, h("b", {}, "Do: "), ...prose(remedy), focus),
+      ),
+    );
+  }
+}
+
+/** @param {Check} check @param {{ [name: string]: number | undefined }} values */
+function line({ title, threshold, metrics }, values) {
+  const known = metrics.filter((name) => values[name] !== undefined);
+  const numbers = known.map((name) => `${MEASURES[name]?.[0] ?? name} ${MEASURES[name]?.[1](values[name]) ?? values[name]}`).join(", ");
+  return h("li", { title: `Said when ${threshold}` }, h("span", { "aria-hidden": "true" }, "✓ "), `No ${title.toLowerCase()}`, h("span", { class: "value" }, numbers ? `: ${numbers}` : ": not known yet"));
+}
+
+/** @param {Finding[]} findings */
+function verdictOf(findings) {
+  const of = (/** @type {string} */ severity) => findings.filter((finding) => finding.severity === severity).length;
+  const [errors, warnings, notes] = [of("error"), of("warning"), of("note")];
+  if (errors) return "Something is wrong: do not trust what this run does now.";
+  if (warnings) return warnings === 1 ? "One thing keeps this run from learning well." : `${warnings} things keep this run from learning well.`;
+  return notes ? "Nothing wrong; something worth knowing." : "Nothing wrong was found.";
+}
+
+/** @param {State} state */
+function inWords({ snapshot }) {
+  const findings = snapshot?.header.findings ?? [];
+  return `${verdictOf(findings)} ${findings.map(({ title, summary }) => `${title}: ${summary}`).join(" ")}`;
+}

@@ -1,0 +1,60 @@
+"""The panel Health on a run that deserves a warning, and on one that does not."""
+
+import pytest
+
+from tests.browser.dashboard import Dashboard, until
+
+
+@pytest.fixture
+def ill(server, page):
+    """A critic that is never trained, and a step that is far too long."""
+    return Dashboard(page, server("--paused", "--seed", "7", "--value-coef", "0", "--learning-rate", "0.1").url)
+
+
+def shown(dashboard):
+    """The panel, where it can be seen: panels out of sight are not drawn."""
+    dashboard.panel("Health").scroll_into_view_if_needed()
+    return dashboard.panel("Health")
+
+
+def findings(dashboard):
+    shown(dashboard)
+    return set((dashboard.panel("Health").locator(".body").get_attribute("data-findings") or "").split())
+
+
+def test_what_is_wrong_is_said_with_cause_and_remedy(ill, page):
+    ill.step(update="1")
+    until(lambda: "kl_spike" in findings(ill))
+    text = ill.panel("Health").inner_text()
+    assert "KL(π" in text and "reached" in text
+    assert "Why:" in text and "Do:" in text and "since update 1" in text
+    (snapshot,) = page.evaluate(
+        "fetch('api/runs').then(r => r.json()).then(runs => fetch(`api/runs/${runs[0].id}/series`))"
+        ".then(r => r.json()).then(s => [s.rows[0][s.columns.indexOf('kl_k3')]])"
+    )
+    assert f"{snapshot:.3g}" in text, "the number is the run's own"
+
+
+def test_the_remedy_leads_to_the_slider(ill, page):
+    ill.step(update="1")
+    shown(ill).get_by_role("button", name="Go to α").click()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Learning rate α"
+
+
+def test_the_bar_says_that_something_is_wrong_and_leads_to_it(ill, page):
+    ill.step(update="1")
+    page.get_by_role("button", name="KL spike").click()
+    until(lambda: ill.panel("Health").evaluate("p => p.getBoundingClientRect().top < innerHeight"))
+
+
+def test_a_useless_critic_is_found_after_ten_updates(ill):
+    ill.step("updates", update="10")
+    until(lambda: "useless_critic" in findings(ill))
+
+
+def test_a_healthy_run_says_what_was_looked_for(server, page):
+    dashboard = Dashboard(page, server("--paused", "--seed", "7").url)
+    dashboard.step(update="1")
+    text = until(lambda: shown(dashboard).inner_text(), lambda text: "No kl spike" in text)
+    assert "Nothing wrong was found." in text
+    assert findings(dashboard) == set()
