@@ -7,10 +7,11 @@ import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { outline } from "./curves.js";
 import { bars, describe, shifts, slots } from "./policy-bars.js";
-import { SteadyRange, extent } from "./ranges.js";
+import { SteadyRange, extent, roundUp } from "./ranges.js";
 import { holds, scalar, scopeInWords } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, State, Theme } from "../types.js" */
+/** @import { Range } from "./ranges.js" */
 /** @import { Description, Slot } from "./policy-bars.js" */
 
 const MARGIN = { l: 38, r: 10, t: 18, b: 36 };
@@ -59,7 +60,7 @@ function mount(body, context) {
         xaxis2: { range: entropy.range },
         yaxis2: { domain: bottom },
         xaxis3: { range: [0, moved.width], ...moved.ticks },
-        yaxis3: { domain: bottom, range: ranges.shift.fit(-reach, reach, patience) },
+        yaxis3: { domain: bottom, ...around0(ranges.shift.fit(-reach, reach, patience)) },
         annotations: labels(about, entropy, top[1], bottom[1], context.theme()),
       });
     },
@@ -73,6 +74,12 @@ function mount(body, context) {
 
 /** @param {State} state whether there is a rollout, but nothing has judged it yet */
 const isBefore = ({ snapshot }) => snapshot?.header.phase === "rollout";
+
+/** Three ticks, which fit into a small axis. @param {Range} range */
+function around0(range) {
+  const tick = roundUp(0.36 * range[1]);
+  return { range, tickvals: [-tick, 0, tick] };
+}
 
 /** Shares of the chart's height, with room between them for ticks and names. @param {number} height */
 function divide(height) {

@@ -35,11 +35,11 @@ export function calculation(facts) {
   const { logratio, logProbNew, logProbOld, ratio } = facts;
   const lines = [
     {
-      term: "log r = log π − log π_old",
+      term: "log r = log π/π_old",
       sum: logProbNew === null ? "" : `${n(logProbNew)} − ${factor(logProbOld)}`,
       result: n(logratio),
     },
-    { term: "r = π / π_old", sum: `e^${n(logratio)}`, result: n(ratio) },
+    { term: "r", sum: `exp(${n(logratio)})`, result: n(ratio) },
   ];
   return [...lines, ...objectiveLines(facts)];
 }

@@ -8,7 +8,7 @@ import { factsOf } from "./sample-facts.js";
 import { createPicture } from "./sample-picture.js";
 import { createSeek } from "./sample-seek.js";
 import { calculation, verdict } from "./sample-words.js";
-import { cellOf, credit, holds, scopeInWords } from "./snapshot.js";
+import { cellOf, credit, holds } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, State } from "../types.js" */
 /** @import { Facts } from "./sample-facts.js" */
@@ -27,7 +27,7 @@ export const sample = {
 
 const CHOOSE = "Click a cell of the clip mask or a dot in Values, or find one here.";
 const ENDS = ["", "the episode terminates here", "the episode is truncated here"];
-const ROLES = { picked: "max picks this", same: "the same", left: "", "": "" };
+const ROLES = { picked: "picked by max", same: "the same as the other", left: "", "": "" };
 
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
@@ -36,12 +36,13 @@ function mount(body, context) {
   const place = h("p", { class: "sample-place", "aria-live": "polite" });
   const state_ = h("div", { class: "sample-state" });
   const policy = h("div", { class: "sample-policy" });
+  const values = h("div", { class: "sample-values" });
   const sums = h("div", { class: "sample-sums" });
   const all = h(
     "div",
     { class: "sample", tabindex: 0, role: "group", "aria-label": "Sample. The arrow keys go to the next step and environment.", "data-arrows": "" },
     h("div", { class: "sample-bar" }, seek.element, place),
-    h("div", { class: "sample-columns" }, h("div", {}, picture.element, state_), policy, sums),
+    h("div", { class: "sample-columns" }, h("div", { class: "sample-seen" }, picture.element, state_), sums, policy, values),
   );
   body.append(all);
   all.addEventListener("keydown", (event) => event.target === all && seek.key(event));
@@ -63,13 +64,14 @@ function mount(body, context) {
       if (!facts) {
         setText(place, selection ? `Environment ${selection.environment}, step ${selection.step} is not among the samples that are sent.` : CHOOSE);
         picture.draw(null);
-        for (const part of [state_, policy, sums]) part.replaceChildren();
+        for (const part of [state_, policy, values, sums]) part.replaceChildren();
         return;
       }
       setText(place, placeInWords(snapshot, facts));
       picture.draw(state.run && { run: state.run.id, update: snapshot.header.update, ...facts });
       state_.replaceChildren(...stateParts(facts));
-      policy.replaceChildren(...policyParts(snapshot, facts));
+      policy.replaceChildren(...policyParts(facts));
+      values.replaceChildren(...valueParts(snapshot, facts));
       sums.replaceChildren(...sumParts(snapshot, facts));
     },
     resize() {},
@@ -90,7 +92,7 @@ function mark({ dataset }, facts) {
 function placeInWords(snapshot, { environment, step, end, inMinibatch }) {
   const parts = [`Environment ${environment}, step ${step}, update ${snapshot.header.update}`];
   if (ENDS[end]) parts.push(ENDS[end]);
-  if (snapshot.header.scope === "minibatch") parts.push(inMinibatch ? `in ${scopeInWords(snapshot)}` : "not in this minibatch");
+  if (snapshot.header.scope === "minibatch") parts.push(inMinibatch ? "in this minibatch" : "not in this minibatch");
   return parts.join("; ");
 }
 
@@ -105,28 +107,32 @@ function stateParts({ observation, unsent, space, inFull }) {
   if (!inFull) return [note("The state, both policies and the gradient were not measured at this moment.")];
   if (!observation.length) return part("State s", note(`An image: ${space}`));
   const more = unsent ? note(`and ${unsent} more`) : null;
-  return part("State s", table(observation.map(({ name, value }) => [name, number(value, 4)])), more);
+  return part("State s", table(observation.map(({ name, value }) => [name, number(value)])), more);
 }
 
 /** @param {string} text */
 const note = (text) => h("p", { class: "sample-note" }, ...prose(text));
 
-/** @param {Snapshot} snapshot @param {Facts} facts */
-function policyParts(snapshot, { policy, action, isBox, reward, valueOld, valueTarget, valueNow, raw, used, inFull }) {
+/** @param {Facts} facts */
+function policyParts({ policy, action, isBox, inFull }) {
+  if (!inFull) return [];
   const found = policy.length ? h("div", { class: "choices", role: "table", "aria-label": "The policy before the update and now" }, head(), ...policy.map((choice) => row(choice, isBox))) : null;
+  return part("Action and policy", h("p", { class: "sample-action" }, action ?? ""), found);
+}
+
+/** @param {Snapshot} snapshot @param {Facts} facts */
+function valueParts(snapshot, { reward, valueOld, valueTarget, valueNow, raw, used }) {
   const symbol = credit(snapshot);
-  return [
-    ...(inFull ? part("Action a and policy π(·|s)", h("p", { class: "sample-action" }, action ?? ""), found) : []),
-    ...part("Reward, values and advantage"),
-    table([
-      ["R", number(reward)],
-      ["V_old", number(valueOld), "value"],
-      ["V_targ", number(valueTarget), "value"],
-      ["V now", number(valueNow), "value"],
-      [`${symbol} raw`, number(raw), "advantage"],
-      [`${symbol} as used`, used === null ? "not yet" : number(used), "advantage"],
-    ]),
+  /** @type {[string, string, string?][]} */
+  const rows = [
+    ["reward R", number(reward)],
+    ["V_old", number(valueOld), "value"],
+    ["V_targ", number(valueTarget), "value"],
+    ["V now", number(valueNow), "value"],
+    [`${symbol} raw`, number(raw), "advantage"],
+    [`${symbol} as used`, used === null ? "not yet" : number(used), "advantage"],
   ];
+  return part("Values and advantage", table(rows));
 }
 
 const head = () => h("div", { role: "row", class: "head" }, ...["", "π_old", "π now"].map((text) => h("span", { role: "columnheader" }, ...prose(text))));
@@ -160,10 +166,10 @@ function sum({ term, sum: put, result, role = "" }) {
   return h(
     "div",
     { role: "row", class: `sum ${role}` },
+    h("span", { role: "cell", class: "role", title: ROLES[role] }, role === "picked" ? "▸" : "", ROLES[role] ? h("span", { class: "visually-hidden" }, ROLES[role]) : null),
     h("span", { role: "rowheader" }, ...prose(term)),
     h("span", { role: "cell", class: "put" }, put ? `= ${put}` : ""),
     h("span", { role: "cell" }, `= ${result}`),
-    h("span", { role: "cell", class: "role" }, ROLES[role]),
   );
 }
 
@@ -175,8 +181,8 @@ function gradients({ gradientPolicy, gradientTotal, used, inFull }) {
   return h(
     "dl",
     { class: "pairs gradient-pairs", title: "Norm of the gradient of this one sample's term, by all weights; a minibatch takes the mean of its samples' gradients" },
-    h("div", { class: "policy" }, h("dt", {}, "‖gradient‖, policy alone"), h("dd", {}, number(gradientPolicy) + zero)),
-    h("div", {}, h("dt", {}, "whole loss L"), h("dd", {}, number(gradientTotal))),
+    h("div", { class: "policy" }, h("dt", {}, ...prose("‖gradient‖ of L_PG")), h("dd", {}, number(gradientPolicy) + zero)),
+    h("div", {}, h("dt", {}, "of the whole loss L"), h("dd", {}, number(gradientTotal))),
   );
 }
 
