@@ -53,6 +53,8 @@ export interface SnapshotHeader extends Header {
   health?: { [name: string]: number | undefined };
   /** What the expensive probes cost: seconds of the last look. */
   costs?: { [probe: string]: number | undefined };
+  /** What share of the time since the look before that was. */
+  shares?: { [probe: string]: number | undefined };
 }
 
 /** Something that is wrong with the run, and what to do about it. */
@@ -241,7 +243,7 @@ export interface Until {
 }
 
 export interface ViewChoices {
-  theme: "system" | "light" | "dark";
+  theme: "system" | "light" | "dark" | "projector";
   hidden: string[];
   maximised: string | null;
   stepSize: StepSize;
@@ -313,7 +315,9 @@ export type Topic =
 
 /** Resolved CSS colours of the current theme (`rgb(…)` or `#…`), ready for a canvas or for Plotly. */
 export interface Theme {
-  name: "light" | "dark";
+  name: "light" | "dark" | "projector";
+  /** What sizes of type and widths of lines are multiplied with. */
+  scale: number;
   ink: string;
   inkSoft: string;
   paper: string;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 EXPENSIVE = frozenset({"gradients", "direction"})
@@ -15,25 +15,38 @@ SHARE = 0.05
 
 
 class Budget:
-    """Who may be measured now, and what it has cost."""
+    """Who may be measured now, and what it has cost. `clock` gives seconds, from wherever it counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self.costs: dict[str, float] = {}
         """Seconds of the last look."""
-        self._due: dict[str, float] = {}
+        self.shares: dict[str, float] = {}
+        """The same as a share of all the time that has passed since the look before it."""
+        self._clock = clock
+        self._ended: dict[str, float] = {}
 
     def affordable(self, watched: frozenset[str]) -> frozenset[str]:
         """What to measure at full speed of what is watched."""
-        now = time.monotonic()
-        later = {name for name in EXPENSIVE if now < self._due.get(name, 0.0)}
-        return watched - later - ONLY_AT_REST
+        return watched - frozenset(filter(self._too_soon, EXPENSIVE)) - ONLY_AT_REST
 
     @contextmanager
     def spending(self, name: str) -> Iterator[None]:
         """Measure one probe."""
-        start = time.perf_counter()
+        if name not in EXPENSIVE:
+            yield
+            return
+        start = self._clock()
         yield
-        seconds = time.perf_counter() - start
-        if name in EXPENSIVE:
-            self.costs[name] = seconds
-            self._due[name] = time.monotonic() + seconds / SHARE
+        end = self._clock()
+        self.costs[name] = end - start
+        before = self._ended.get(name)
+        if before is not None and end > before:
+            self.shares[name] = (end - start) / (end - before)
+        self._ended[name] = end
+
+    def _too_soon(self, name: str) -> bool:
+        """Whether a look like the last one would, now, be more than its share of the time since then."""
+        if name not in self.costs:
+            return False
+        rest = self.costs[name] * (1 / SHARE - 1)
+        return self._clock() < self._ended[name] + rest

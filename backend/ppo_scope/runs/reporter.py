@@ -233,6 +233,7 @@ class Reporter:
             scalars=found.scalars,
             notes=found.notes,
             costs=self._budget.costs,
+            shares=self._budget.shares,
             findings=self.health.findings(),
             health={name: value for name, value in self.health.values().items() if math.isfinite(value)},
         )

@@ -1,0 +1,140 @@
+"""Expensive probes: rationed at full speed, measured at every stop, their cost told."""
+
+import pytest
+
+from ppo_scope.ppo.phases import PhaseKind
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.probes import frame
+from ppo_scope.probes.cost import EXPENSIVE, ONLY_AT_REST, SHARE, Budget
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.probes import PROBES, measure
+from ppo_scope.runs.reporter import Attention, Reporter
+
+WATCHED = frozenset({"gradients", "direction", "ratio", "transitions"})
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def look(budget, clock, name, seconds):
+    with budget.spending(name):
+        clock.now += seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def trainer():
+    trainer = Trainer(Settings.parse({"num_envs": 4, "rollout_steps": 16}))
+    yield trainer
+    trainer.close()
+
+
+def test_what_has_cost_nothing_yet_is_affordable_and_single_samples_never_are(clock):
+    assert Budget(clock).affordable(WATCHED) == {"gradients", "direction", "ratio"}
+
+
+def test_a_probe_waits_until_its_look_is_five_percent_of_the_time(clock):
+    budget = Budget(clock)
+    look(budget, clock, "gradients", 0.010)
+    clock.now += 0.189
+    assert budget.affordable(WATCHED) == {"direction", "ratio"}
+    clock.now += 0.002
+    assert budget.affordable(WATCHED) == {"direction", "gradients", "ratio"}
+    look(budget, clock, "gradients", 0.010)
+    assert budget.costs == {"gradients": pytest.approx(0.010)}
+    assert budget.shares == {"gradients": pytest.approx(0.010 / 0.201)}
+    assert budget.shares["gradients"] <= SHARE
+
+
+def test_a_look_that_was_dearer_makes_the_next_one_wait_longer(clock):
+    budget = Budget(clock)
+    spent, start = 0.0, clock.now
+    for index in range(200):
+        clock.now += 0.004  # the run goes on
+        if "direction" in budget.affordable(WATCHED):
+            seconds = 0.010 if index % 3 else 0.030
+            look(budget, clock, "direction", seconds)
+            spent += seconds
+    last = budget.costs["direction"]
+    assert 0.7 * SHARE < (spent - last) / (clock.now - start) <= SHARE * 1.05
+
+
+def test_cheap_probes_are_not_timed(clock):
+    budget = Budget(clock)
+    look(budget, clock, "ratio", 1.0)
+    assert budget.costs == budget.shares == {}
+
+
+def test_only_what_was_looked_at_has_a_cost(trainer):
+    budget, moment = Budget(), None
+    for phase in trainer.phases():
+        moment = Moment(trainer, phase)
+        if phase.kind is PhaseKind.STEP:
+            break
+    found = measure(moment, frozenset({"gradients", "ratio"}), budget)
+    assert budget.costs.keys() == {"gradients"} and 0 < budget.costs["gradients"] < 10
+    assert "gradient_norms" in found.arrays and "direction_at" not in found.arrays
+
+
+def test_every_stop_is_measured_and_passing_by_is_not(trainer):
+    sent = []
+    reporter = Reporter(lambda message: sent.append(frame.decode(message)), "a run")
+    reporter.begin(trainer)
+    reporter.watch(frozenset(PROBES), standing=False)
+    attention = Attention.SHOWN
+    for phase in trainer.phases():
+        reporter.passed(Moment(trainer, phase), attention)
+        if phase.kind is PhaseKind.STEP:
+            if attention is Attention.PASSING:
+                break
+            attention = Attention.PASSING if phase.minibatch == 2 else Attention.SHOWN
+    reporter.end()
+    snapshots = [(header, arrays) for header, arrays in sent if header["kind"] in ("snapshot", "passing")]
+    for header, arrays in snapshots:
+        stopped, kind = header["kind"] == "snapshot", header["phase"]
+        assert ("gradient_norms" in arrays) == (stopped and kind in ("loss", "gradient", "step")), kind
+        assert ("direction_losses" in arrays) == (stopped and kind == "step"), kind
+    costs = [header["costs"] for header, _ in snapshots]
+    assert costs[-1].keys() == EXPENSIVE and all(seconds > 0 for seconds in costs[-1].values())
+    assert snapshots[-1][0]["shares"].keys() <= EXPENSIVE
+
+
+def test_at_full_speed_most_snapshots_go_without(trainer, monkeypatch):
+    """With looks that seem to cost a second each there is one, and then none for nineteen."""
+    sent = []
+    reporter = Reporter(lambda message: sent.append(frame.decode(message)), "a run")
+    reporter.begin(trainer)
+    clock = Clock()
+    reporter._budget = Budget(clock)
+    for name in EXPENSIVE:
+        monkeypatch.setitem(PROBES, name, lambda moment, of=PROBES[name]: slow(clock, of(moment)))
+    monkeypatch.setattr("ppo_scope.runs.reporter.SECONDS", {"snapshot": 0.0, "series": 9.0, "progress": 9.0})
+    reporter.watch(WATCHED, standing=False)
+    for phase in trainer.phases():
+        reporter.passed(Moment(trainer, phase), Attention.GLANCE)
+        clock.now += 1.0 if phase.kind is PhaseKind.UPDATE else 0.0
+        if phase.kind is PhaseKind.UPDATE and phase.update.index == 21:
+            break
+    reporter.end()
+    snapshots = [(header["update"], arrays) for header, arrays in sent if header["kind"] == "snapshot"]
+    assert [update for update, _ in snapshots] == list(range(1, 22))
+    for name, again in (("direction_losses", 19), ("gradient_norms", 20)):  # one after the other
+        assert [update for update, arrays in snapshots if name in arrays] == [1, again], name
+    assert not ONLY_AT_REST & {name for _, arrays in snapshots for name in arrays}
+
+
+def slow(clock, measurement):
+    clock.now += 1.0
+    return measurement
