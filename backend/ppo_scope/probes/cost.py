@@ -27,7 +27,7 @@ class Budget:
 
     def affordable(self, watched: frozenset[str]) -> frozenset[str]:
         """What to measure at full speed of what is watched."""
-        return watched - frozenset(filter(self._too_soon, EXPENSIVE)) - ONLY_AT_REST
+        return watched - {name for name in EXPENSIVE if self._too_soon(name)} - ONLY_AT_REST
 
     @contextmanager
     def spending(self, name: str) -> Iterator[None]:
