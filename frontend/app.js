@@ -29,7 +29,7 @@ import { runsOn } from "./state/motion.js";
 import { createReceiver } from "./state/receive.js";
 import { createScheduler } from "./state/scheduler.js";
 import { createStore } from "./state/store.js";
-import { applyTheme, onSystemTheme, themeName } from "./state/theme.js";
+import { applyTheme, onSystemTheme, themeAfter, themeName } from "./state/theme.js";
 import { createTimeTravel, inThePast } from "./state/time-travel.js";
 import { saveView } from "./state/view.js";
 
@@ -196,7 +196,7 @@ const actions = {
     getJson("api/presets").then(newRunSheet.open, (error) => announcer.warn(error.message));
   },
   toggleTheme() {
-    state.view.theme = themeName(state.view.theme) === "dark" ? "light" : "dark";
+    state.view.theme = themeAfter(themeName(state.view.theme));
     saveView(state.view);
     retheme();
   },

@@ -5,8 +5,9 @@ import { h, icon, setAttribute, setText } from "./dom.js";
 import { endedBadly, losesTraining, runState, whyNoControl, whyNot } from "./permission.js";
 import { createPacing } from "./pacing.js";
 import { count } from "../state/format.js";
+import { themeAfter } from "../state/theme.js";
 
-/** @import { State } from "../types.js" */
+/** @import { State, Theme } from "../types.js" */
 /** @import { PacingChoices } from "./pacing.js" */
 /** @import { Action } from "./permission.js" */
 
@@ -18,6 +19,7 @@ const ICONS = {
   restart: "M8 2.2a5.8 5.8 0 1 0 5.6 7.3l-1.7-.5A4 4 0 1 1 8 4v2.2l4-3.1L8 0z",
   newRun: "M7 2h2v5h5v2H9v5H7V9H2V7h5z",
   light: "M8 4.6A3.4 3.4 0 1 1 8 11.4 3.4 3.4 0 0 1 8 4.6zM7.3 0h1.4v2.8H7.3zm0 13.2h1.4V16H7.3zM0 7.3h2.8v1.4H0zm13.2 0H16v1.4h-2.8zM2 3l1-1 2 2-1 1zm9 9 1-1 2 2-1 1zM2 13l2-2 1 1-2 2zm9-9 2-2 1 1-2 2z",
+  projector: "M1 3h14v8.5H9.6l1.6 3H9.5l-1.5-3-1.5 3H4.8l1.6-3H1zM2.6 4.6v5.3h10.8V4.6z",
   dark: "M6.2 1.2A7 7 0 1 0 14.8 9.8 5.6 5.6 0 0 1 6.2 1.2z",
 };
 
@@ -163,9 +165,9 @@ export function createBar(root, state, actions) {
     other.focus();
   }
 
-  /** @param {"light" | "dark"} name */
+  /** @param {Theme["name"]} name */
   function showTheme(name) {
-    const other = name === "dark" ? "light" : "dark";
+    const other = themeAfter(name);
     theme.replaceChildren(icon(ICONS[other]));
     theme.setAttribute("aria-label", `Switch to the ${other} theme`);
     theme.title = `Switch to the ${other} theme (t)`;

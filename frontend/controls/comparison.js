@@ -105,7 +105,7 @@ function picture(which) {
 
   /** @param {Frame} comparison @param {[number, number]} range in log r @param {number} clipRange @param {Theme} theme */
   function draw({ header, arrays }, [from, to], clipRange, theme) {
-    canvas.fit();
+    canvas.fit(theme.scale);
     const { pen, width, height, ratio } = canvas;
     const counts = [...(arrays[`${which}_ratio_counts`] ?? [])];
     const bins = counts.length / STACKED.length;

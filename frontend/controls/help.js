@@ -9,7 +9,7 @@ const SHORTCUTS = [
   [["←"], "One step back, through what is kept"],
   [["l"], "Back to the present"],
   [["g"], "The guide: eight short chapters on the run at hand"],
-  [["t"], "Light or dark theme"],
+  [["t"], "The next theme: light, dark, projector"],
   [["Esc"], "Leave a maximised panel, or this sheet"],
   [["?"], "This sheet"],
 ];

@@ -67,7 +67,7 @@ function mount(body, context) {
       const curves = [time.value, time.target, time.advantage, time.reward].map((values) => thin(time.step, values));
       // Somebody who stops to look shall not see the range of what flew by before.
       const patience = runsFreely(state) ? undefined : 1;
-      const { histograms, values, rewards } = (areas ??= divide(chart.element.clientHeight));
+      const { histograms, values, rewards } = (areas ??= divide(chart.element.clientHeight / context.theme().scale));
       return chart.draw([raw.bars, used.bars, ...curves, time.terminated, time.truncated], {
         xaxis: around0(ranges.raw.fit(-raw.half, raw.half, patience)),
         xaxis2: around0(ranges.used.fit(-used.half, used.half, patience)),

@@ -3,7 +3,8 @@
 export class Canvas {
   width = 0; // in device pixels, as is everything that is drawn
   height = 0;
-  ratio = 1;
+  ratio = 1; // device pixels per unit of the drawing
+  density = 1; // device pixels per CSS pixel
   /** @type {Map<string, CanvasPattern>} */ #hatchings = new Map();
 
   /** @param {HTMLElement} parent @param {string} className */
@@ -14,12 +15,13 @@ export class Canvas {
     parent.append(this.element);
   }
 
-  /** Takes the size that the page gives to the element. Clears it. */
-  fit() {
+  /** Takes the size that the page gives to the element. Clears it. @param {number} scale CSS pixels per unit of the drawing */
+  fit(scale = 1) {
     const { width, height } = this.element.getBoundingClientRect();
-    this.ratio = devicePixelRatio || 1;
-    this.width = Math.round(width * this.ratio);
-    this.height = Math.round(height * this.ratio);
+    this.density = devicePixelRatio || 1;
+    this.ratio = this.density * scale;
+    this.width = Math.round(width * this.density);
+    this.height = Math.round(height * this.density);
     this.element.width = this.width;
     this.element.height = this.height;
   }

@@ -147,7 +147,7 @@ export class Chart {
 
   /** @param {Theme} theme */
   #traces(theme) {
-    return this.spec.traces(theme).map((trace, index) => ({ ...trace, ...this.#data[index] }));
+    return magnified(this.spec.traces(theme), theme.scale).map((/** @type {Attributes} */ trace, /** @type {number} */ index) => ({ ...trace, ...this.#data[index] }));
   }
 
   /** @param {Theme} theme */
@@ -159,7 +159,7 @@ export class Chart {
       layout[name] = { ...axisLook(theme), ...own, ...this.#frame[name] };
       if (this.#zoomed) layout[name].range = this.shown(name);
     }
-    return layout;
+    return magnified(layout, theme.scale);
   }
 
   #config() {
@@ -216,6 +216,24 @@ function withResolvers() {
   let resolve = () => {};
   const promise = new Promise((/** @type {(value: void) => void} */ settle) => (resolve = settle));
   return { promise, resolve };
+}
+
+/** Which numbers are sizes, by the name of what they belong to. @type {Record<string, string[]>} */
+const SIZES = { font: ["size"], line: ["width"], margin: ["l", "r", "t", "b"], title: ["standoff"], marker: ["size"] };
+
+/**
+ * Attributes with larger type, wider margins and thicker lines.
+ *
+ * @param {any} part
+ * @param {number} scale
+ * @param {string} name of the part
+ * @returns {any}
+ */
+function magnified(part, scale, name = "") {
+  if (scale === 1 || part === null || typeof part !== "object" || ArrayBuffer.isView(part)) return part;
+  if (Array.isArray(part)) return typeof part[0] === "object" ? part.map((item) => magnified(item, scale)) : part;
+  const sizes = SIZES[name] ?? [];
+  return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, sizes.includes(key) && typeof value === "number" ? scale * value : magnified(value, scale, key)]));
 }
 
 /** What all charts have in common. @param {Theme} theme */

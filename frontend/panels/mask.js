@@ -65,11 +65,12 @@ function mount(body, context) {
   /** @type {Previewed | null} */
   let preview = null;
   let sized = false;
+  let scale = 1; // of the theme
 
   function paint() {
     const region = snapshot && matrix(snapshot, "region");
     if (!snapshot || !region) return;
-    if (!sized) canvas.fit();
+    if (!sized || scale !== context.theme().scale) canvas.fit((scale = context.theme().scale));
     sized = canvas.width > 0 && canvas.height > 0;
     if (!sized) return;
     layout = arrange(canvas, region.rows, region.columns, environments ?? region.rows);
@@ -108,7 +109,7 @@ function mount(body, context) {
     if (!snapshot || !layout) return;
     setText(tip, inWords(snapshot, cell) + wouldBe(cell));
     const { x, y, width, height } = layout.place(cell);
-    const scale = 1 / canvas.ratio;
+    const scale = 1 / canvas.density;
     const below = y * scale < tip.offsetHeight + 8;
     const left = Math.min(Math.max(0, (x + width / 2) * scale - tip.offsetWidth / 2), box.clientWidth - tip.offsetWidth);
     const top = below ? (y + height) * scale + 6 : y * scale - tip.offsetHeight - 6;
@@ -122,10 +123,10 @@ function mount(body, context) {
   }
 
   element.addEventListener("pointermove", ({ offsetX, offsetY }) => {
-    const cell = layout?.at(offsetX * canvas.ratio, offsetY * canvas.ratio) ?? null;
+    const cell = layout?.at(offsetX * canvas.density, offsetY * canvas.density) ?? null;
     if (cell?.row !== cursor?.row || cell?.column !== cursor?.column) pick(cell);
   });
-  element.addEventListener("click", ({ offsetX, offsetY }) => choose(layout?.at(offsetX * canvas.ratio, offsetY * canvas.ratio) ?? null));
+  element.addEventListener("click", ({ offsetX, offsetY }) => choose(layout?.at(offsetX * canvas.density, offsetY * canvas.density) ?? null));
   element.addEventListener("pointerleave", () => pick(null));
   element.addEventListener("blur", () => pick(null));
   element.addEventListener("keydown", (event) => {

@@ -51,7 +51,7 @@ function mount(body, context) {
       const patience = runsFreely(state) ? undefined : 1;
       const span = about.isBox ? ranges.values.fit(...extent(states.now.y, states.before.y, [0]), patience) : [0, 1];
       const reach = Math.max(...extent(moved.y).map(Math.abs), 1e-6);
-      const { top, bottom } = (areas ??= divide(chart.element.clientHeight));
+      const { top, bottom } = (areas ??= divide(chart.element.clientHeight / context.theme().scale));
       setText(caption, inWords(snapshot, entropy));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, states: places.length });
       return chart.draw([states.now, states.before, states.taken, entropy.now, entropy.before, entropy.limit, moved], {

@@ -75,14 +75,14 @@ function mount(body, context) {
         yaxis: { range: up },
         ...marks(state, across, context),
       });
-      if (!canvas.width) canvas.fit();
+      if (!canvas.width) canvas.fit(context.theme().scale);
       dots();
       setText(caption, inWords(state));
       return drawn;
     },
     resize() {
       chart.resize();
-      canvas.fit();
+      canvas.fit(context.theme().scale);
       cloud.forget();
     },
     summary: inWords,

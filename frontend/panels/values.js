@@ -46,7 +46,7 @@ function mount(body, context) {
 
   function dots() {
     if (!state?.snapshot) return;
-    if (!sized) canvas.fit();
+    if (!sized) canvas.fit(context.theme().scale);
     sized = canvas.width > 0;
     const { ratio } = canvas;
     cloud.draw(
@@ -68,7 +68,7 @@ function mount(body, context) {
   /** @param {PointerEvent | MouseEvent} event @returns {Sample | null} */
   function under({ clientX, clientY }) {
     const { left, top } = canvas.element.getBoundingClientRect();
-    return cloud.nearest((clientX - left) * canvas.ratio, (clientY - top) * canvas.ratio, NEAR * canvas.ratio);
+    return cloud.nearest((clientX - left) * canvas.density, (clientY - top) * canvas.density, NEAR * canvas.ratio);
   }
 
   box.addEventListener("pointermove", (event) => {

@@ -26,6 +26,13 @@ const COLOURS = /** @type {const} */ ({
   notTrained: "--not-trained",
 });
 
+/** One after the other, as the button and the key go through them. */
+export const THEMES = /** @type {const} */ (["light", "dark", "projector"]);
+const SCALES = { light: 1, dark: 1, projector: 1.4 };
+
+/** @param {Theme["name"]} name */
+export const themeAfter = (name) => THEMES[(THEMES.indexOf(name) + 1) % THEMES.length];
+
 /** @param {ViewChoices["theme"]} chosen */
 export function themeName(chosen) {
   if (chosen !== "system") return chosen;
@@ -54,5 +61,5 @@ export function applyTheme(chosen) {
   });
   const font = style.fontFamily;
   probe.remove();
-  return /** @type {Theme} */ ({ name, font, ...Object.fromEntries(colours) });
+  return /** @type {Theme} */ ({ name, scale: SCALES[name], font, ...Object.fromEntries(colours) });
 }
