@@ -9,6 +9,7 @@ import { paintMask } from "./mask-paint.js";
 import { arrow, previewTag } from "./preview-tag.js";
 import { readout } from "./readout.js";
 import { REGIONS, regionOf } from "./regions.js";
+import { revealSample } from "./sample-reveal.js";
 import { cellOf, hasClip, holds, matrix, scopeInWords } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot } from "../types.js" */
@@ -102,6 +103,7 @@ function mount(body, context) {
   function choose(cell) {
     if (!snapshot || !cell) return;
     context.select({ environment: snapshot.arrays.environments?.[cell.row] ?? cell.row, step: cell.column });
+    revealSample(context);
   }
 
   /** @param {Cell} cell */

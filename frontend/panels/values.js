@@ -6,6 +6,7 @@ import { runsFreely } from "../state/motion.js";
 import { Canvas } from "./canvas.js";
 import { Chart, axisTitle } from "./chart.js";
 import { SteadyRange, extent } from "./ranges.js";
+import { revealSample } from "./sample-reveal.js";
 import { cellOf, holds, scalar } from "./snapshot.js";
 import { ValueCloud } from "./value-cloud.js";
 
@@ -84,7 +85,9 @@ function mount(body, context) {
   box.addEventListener("pointerleave", () => (tip.hidden = true));
   box.addEventListener("click", (event) => {
     const sample = under(event);
-    if (sample) context.select({ environment: sample.environment, step: sample.step });
+    if (!sample) return;
+    context.select({ environment: sample.environment, step: sample.step });
+    revealSample(context);
   });
 
   return {
