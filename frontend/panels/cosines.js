@@ -1,0 +1,74 @@
+// Angles between the gradients of two terms, layer by layer: a table whose columns stand under those of the chart.
+
+import { h, prose, setText } from "../controls/dom.js";
+import { fixed } from "../state/format.js";
+import { matrix } from "./snapshot.js";
+
+/** @import { Snapshot } from "../types.js" */
+/** @import { Layer } from "./layers.js" */
+
+/** In the order of the rows of the array. */
+const PAIRS = /** @type {const} */ ([
+  ["L_PG", "c₁·L_VF"],
+  ["L_PG", "−c₂·S"],
+  ["c₁·L_VF", "−c₂·S"],
+]);
+const REM = 14; // pixels, where type is not enlarged
+const MEANING = "Cosine of the angle between both gradients: 1 they agree, 0 they do not touch each other, −1 they work against each other";
+
+/**
+ * @param {HTMLElement} parent
+ * @param {number} left pixels before the first column, as in a chart's margin
+ * @param {number} right after the last
+ * @returns {(snapshot: Snapshot, layers: Layer[]) => void} writes what was measured
+ */
+export function cosineTable(parent, left, right) {
+  const rows = h("tbody", {});
+  parent.append(
+    h("table", { class: "cosines", style: `padding-right: ${right / REM}rem; --left: ${left / REM}rem`, "aria-label": "Cosines between the gradients of the terms", title: MEANING }, rows),
+  );
+  let made = "";
+  /** @type {HTMLElement[][]} */
+  let cells = [];
+
+  /** @param {Layer[]} layers */
+  function make(layers) {
+    const key = layers.map(({ name }) => name).join();
+    if (key === made) return;
+    made = key;
+    cells = PAIRS.map(() => layers.map(() => h("td", {})));
+    const names = h("tr", { class: "visually-hidden" }, h("td", {}), ...layers.map(({ name }) => h("th", { scope: "col" }, name)));
+    rows.replaceChildren(names, ...PAIRS.map((pair, row) => h("tr", {}, h("th", { scope: "row" }, "∠ ", ...pair.flatMap((term, index) => [index ? ", " : "", ...prose(term)])), ...cells[row])));
+  }
+
+  return (snapshot, layers) => {
+    make(layers);
+    const found = matrix(snapshot, "gradient_cosines");
+    PAIRS.forEach((pair, row) =>
+      layers.forEach(({ column, name }, place) => {
+        const cosine = found ? found.values[row * found.columns + column] : NaN;
+        const cell = cells[row][place];
+        setText(cell, Number.isNaN(cosine) ? "n/a" : fixed(cosine, 2));
+        cell.title = Number.isNaN(cosine) ? why(snapshot, column, pair, name) : "";
+        cell.classList.toggle("nothing", Number.isNaN(cosine));
+      }),
+    );
+  };
+}
+
+const TERM_ROWS = { L_PG: 0, "c₁·L_VF": 1, "−c₂·S": 2 };
+
+/**
+ * Why there is no angle.
+ *
+ * @param {Snapshot} snapshot
+ * @param {number} column
+ * @param {(typeof PAIRS)[number]} pair
+ * @param {string} layer
+ */
+function why(snapshot, column, pair, layer) {
+  const norms = matrix(snapshot, "gradient_norms");
+  const absent = pair.filter((term) => norms && !(norms.values[TERM_ROWS[term] * norms.columns + column] > 0));
+  const words = absent.length === 2 ? `neither ${pair[0]} nor ${pair[1]} reaches` : `${absent[0] ?? "a term with coefficient 0"} does not reach`;
+  return `There is no angle: ${words} ${layer}`;
+}

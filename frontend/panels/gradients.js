@@ -1,0 +1,227 @@
+// Gradients: where the loss flows, term by term and layer by layer, and what the norm clip leaves of it.
+
+import { h } from "../controls/dom.js";
+import { NONE, fixed, number } from "../state/format.js";
+import { runsFreely } from "../state/motion.js";
+import { Chart, axisTitle } from "./chart.js";
+import { cosineTable } from "./cosines.js";
+import { layersOf, stretches } from "./layers.js";
+import { Measured, costInWords, momentInWords } from "./measured.js";
+import { SteadyRange } from "./ranges.js";
+import { readout } from "./readout.js";
+import { matrix, setting } from "./snapshot.js";
+
+/** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
+/** @import { Layer } from "./layers.js" */
+
+const TERMS = /** @type {const} */ ([
+  { raw: "L_PG", weighted: "L_PG", colour: "policy", swatch: "swatch-bar-policy", hatching: null },
+  { raw: "L_VF", weighted: "c₁·L_VF", colour: "value", swatch: "swatch-bar-value", hatching: "/" },
+  { raw: "S", weighted: "−c₂·S", colour: "entropy", swatch: "swatch-bar-entropy", hatching: "\\" },
+  { raw: "L", weighted: "L", colour: "loss", swatch: "swatch-bar-loss", hatching: null },
+]);
+const BAR = 0.21; // of the distance between two layers
+const LEFT = 92; // CSS pixels, beside the chart and beside the table under it
+const RIGHT = 8;
+const BEND = 1e-4; // norms far below are as good as 0
+
+/**
+ * @typedef {object} Flow what is drawn
+ * @property {Layer[]} layers
+ * @property {number[][]} norms one list per term, in the order of the layers, as chosen: raw or times the coefficient
+ * @property {boolean[][]} reaches the same: whether the term's gradient is anything but 0 there
+ * @property {number[]} totals of each term, over all layers
+ */
+
+/** @type {Panel} */
+export const gradients = {
+  name: "Gradients",
+  title: "Gradients",
+  hint: "Where does the loss flow? ‖∇‖ of each term in each layer",
+  ideas: ["loss", "policy", "value", "entropy"],
+  probes: ["gradients", "minibatches"],
+  plotted: true,
+  mount,
+};
+
+/** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
+function mount(body, context) {
+  const weighting = h(
+    "select",
+    { "aria-label": "Weighting of the gradients", title: "Each term times its coefficient, as it is summed up in L, or by itself", onchange: () => context.redraw() },
+    h("option", { value: "weighted" }, "× coefficient"),
+    h("option", { value: "raw" }, "raw"),
+  );
+  const legend = readout(body, TERMS.map(({ raw, swatch }) => ({ label: raw, swatch, room: 6, title: "Norm over all layers" })));
+  const chart = new Chart(body, { name: gradients.name, traces, layout }, context);
+  const writeCosines = cosineTable(body, LEFT, RIGHT);
+  const footer = h("div", { class: "footer" });
+  body.append(footer);
+  const writeClip = readout(footer, [
+    { label: "norm of L", room: 13, title: "Of the minibatch's gradient: before and after the clip of its norm" },
+    { label: "clip factor", room: 5, title: "What the gradient is multiplied by: min(1, limit/norm)" },
+  ]);
+  footer.append(h("div", { class: "choice" }, weighting));
+  const caption = h("p", { class: "caption measured" });
+  body.append(caption);
+  const measured = new Measured("gradient_norms", "the first minibatch");
+  const upRange = new SteadyRange();
+  const isWeighted = () => weighting.value === "weighted";
+
+  return {
+    needs: ["snapshot", "theme"],
+    ready: (state) => measured.ready(state),
+    draw(state) {
+      const snapshot = measured.of(state);
+      if (!snapshot) return;
+      const flow = read(snapshot, isWeighted());
+      const clip = clipOf(snapshot);
+      legend(flow.totals.map((total) => number(total)));
+      writeClip([`${number(clip.before)} → ${number(clip.after)}`, fixed(clip.factor, 3)]);
+      writeCosines(snapshot, flow.layers);
+      caption.textContent = [momentInWords(snapshot), costInWords(state, snapshot, "gradients")].filter(Boolean).join(" · ");
+      Object.assign(chart.element.dataset, { update: snapshot.header.update, phase: snapshot.header.phase, weighting: weighting.value, before: clip.before, after: clip.after });
+      const up = upRange.fit(0, Math.max(...flow.norms.flat().map(toScale), 1), runsFreely(state) ? undefined : 1);
+      const places = flow.layers.map((_, place) => place);
+      return chart.draw(
+        [
+          ...flow.norms.map((norms, term) => bars(norms, term)),
+          ...flow.norms.map((norms) => ({ x: places, y: norms.map(toScale), customdata: norms })),
+        ],
+        {
+          xaxis: { range: [-0.5, places.length - 0.5], tickvals: places, ticktext: flow.layers.map(({ name }) => name.replace(" ", "<br>")) },
+          yaxis: { range: [up[0], up[1] + 0.22 * (up[1] - up[0])], ...ticks(up[1]) },
+          annotations: unreached(flow, context.theme()),
+          shapes: borders(flow.layers, context.theme()),
+        },
+      );
+    },
+    resize: () => chart.resize(),
+    summary: (state) => {
+      const snapshot = measured.of(state);
+      return snapshot ? inWords(snapshot, isWeighted()) : "";
+    },
+  };
+}
+
+/** @param {Snapshot} snapshot @param {boolean} weighted @returns {Flow} */
+function read(snapshot, weighted) {
+  const found = matrix(snapshot, "gradient_norms");
+  const layers = layersOf(snapshot);
+  const coefficients = [1, setting(snapshot, "value_coef") ?? 1, setting(snapshot, "entropy_coef") ?? 1, 1];
+  const raw = TERMS.map((_, term) => layers.map(({ column }) => (found ? found.values[term * found.columns + column] : NaN)));
+  const norms = raw.map((row, term) => row.map((norm) => (weighted ? coefficients[term] : 1) * norm));
+  return {
+    layers,
+    norms,
+    reaches: raw.map((row) => row.map((norm) => norm > 0)),
+    totals: norms.map((row) => Math.sqrt(row.reduce((sum, norm) => sum + norm * norm, 0))),
+  };
+}
+
+/**
+ * The norm of this minibatch's gradient before and after the clip: the trainer's own numbers once its gradient has been
+ * taken, and before that those of the gradient that will be.
+ *
+ * @param {Snapshot} snapshot
+ */
+function clipOf(snapshot) {
+  const table = matrix(snapshot, "minibatches");
+  /** @param {string} name */
+  const last = (name) => {
+    const column = (snapshot.header.minibatch_columns ?? []).indexOf(name);
+    return table && table.rows && column >= 0 ? table.values[(table.rows - 1) * table.columns + column] : NaN;
+  };
+  const limit = setting(snapshot, "max_grad_norm") ?? Infinity;
+  const taken = last("gradient_norm");
+  const before = Number.isNaN(taken) ? read(snapshot, false).totals[3] : taken;
+  const factor = Number.isNaN(taken) ? Math.min(1, limit / (before + 1e-6)) : last("gradient_clip_factor");
+  return { before, factor, after: before * factor };
+}
+
+// The scale begins at 0 and is logarithmic above BEND: terms differ by orders of magnitude, and 0 must be seen as 0.
+
+/** @param {number} norm */
+const toScale = (norm) => Math.log10(1 + norm / BEND);
+
+/** Powers of ten, as many as can be read. @param {number} top on the scale */
+function ticks(top) {
+  const every = top > 4.5 ? 2 : 1;
+  const values = Array.from({ length: 12 }, (_, index) => 10 ** (index * every - 3)).filter((value) => toScale(value) <= top);
+  return { tickvals: [0, ...values.map(toScale)], ticktext: ["0", ...values.map((value) => number(value))] };
+}
+
+/** One bar for each layer, as an area; none where there is no gradient. @param {number[]} norms @param {number} term */
+function bars(norms, term) {
+  /** @type {number[]} */
+  const x = [];
+  /** @type {number[]} */
+  const y = [];
+  norms.forEach((norm, place) => {
+    if (!(norm > 0)) return;
+    const left = place + (term - TERMS.length / 2) * BAR;
+    x.push(left, left, left + BAR, left + BAR, left, NaN);
+    y.push(0, toScale(norm), toScale(norm), 0, 0, NaN);
+  });
+  return { x, y };
+}
+
+/** Which terms do not flow at all into a network or a head, said there. @param {Flow} flow @param {Theme} theme */
+function unreached({ layers, reaches }, theme) {
+  return stretches(layers).flatMap(({ from, to }) => {
+    const missing = TERMS.filter(({ raw }, term) => raw !== "L" && !reaches[term].slice(from, to + 1).some(Boolean));
+    if (!missing.length) return [];
+    const text = missing.map(({ raw, colour }) => `<span style="color:${theme[colour]}">∇${raw.replace(/_(\w+)/, "<sub>$1</sub>")}</span>`).join(" = ");
+    return [{ showarrow: false, x: (from + to) / 2, y: 1, yref: "paper", yanchor: "top", text: `${text} = 0`, font: { size: 12, color: theme.ink } }];
+  });
+}
+
+/** Lines between the networks. @param {Layer[]} layers @param {Theme} theme */
+function borders(layers, theme) {
+  return stretches(layers)
+    .slice(1)
+    .map(({ from }) => ({ type: "line", x0: from - 0.5, x1: from - 0.5, yref: "paper", y0: 0, y1: 1, line: { color: theme.line, width: 1 } }));
+}
+
+/** @param {Theme} theme */
+function traces(theme) {
+  const areas = TERMS.map(({ colour, hatching }) => ({
+    mode: "lines",
+    fill: "toself",
+    line: { width: 1, color: theme[colour], shape: "linear" },
+    hoverinfo: "skip",
+    ...(hatching ? { fillpattern: { shape: hatching, fgcolor: theme.panel, bgcolor: theme[colour], size: 5, solidity: 0.3 } } : { fillcolor: theme[colour] }),
+  }));
+  // Points to hover over: an area has none of its own.
+  const points = TERMS.map(({ raw }) => ({
+    mode: "lines",
+    line: { width: 0, shape: "linear" },
+    hovertemplate: `${raw.replace(/_(\w+)/, "<sub>$1</sub>")} %{customdata:.4~g}<extra></extra>`,
+  }));
+  return [...areas, ...points];
+}
+
+/** @param {Theme} theme */
+function layout(theme) {
+  return {
+    margin: { l: LEFT, r: RIGHT, t: 6, b: 36 },
+    xaxis: { showgrid: false, tickangle: 0 },
+    yaxis: { title: axisTitle("‖∇‖, log scale from 0"), zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 },
+  };
+}
+
+/** @param {Snapshot} snapshot @param {boolean} weighted */
+function inWords(snapshot, weighted) {
+  const { layers, norms, reaches, totals } = read(snapshot, weighted);
+  const { before, after, factor } = clipOf(snapshot);
+  const names = TERMS.map((term) => (weighted ? term.weighted : term.raw));
+  const whole = names.map((name, term) => `${name} ${number(totals[term])}`).join(", ");
+  const each = layers.map(({ name }, place) => {
+    const flowing = names.filter((_, term) => reaches[term][place]).map((term) => `${term} ${number(norms[names.indexOf(term)][place])}`);
+    return `${name}: ${flowing.join(", ") || NONE}`;
+  });
+  return (
+    `Norm of the gradient (${momentInWords(snapshot)}): ${whole}. Before the clip ${number(before)}, after it ${number(after)}, ` +
+    `factor ${fixed(factor, 3)}. By layer: ${each.join("; ")}. What is not named does not reach the layer.`
+  );
+}

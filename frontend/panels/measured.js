@@ -1,0 +1,65 @@
+// Expensive probes are missing from most snapshots at full speed: what they found last stays on show, with the update
+// that it is of and what a look costs.
+
+import { number, percent } from "../state/format.js";
+import { atFullSpeed } from "../state/motion.js";
+
+/** @import { Snapshot, State } from "../types.js" */
+
+export class Measured {
+  /** @type {Snapshot | null} */ #last = null;
+  /** @type {string | null} */ #run = null;
+
+  /** @param {string} array that the probe gives whenever it measures @param {string} awaited what it waits for */
+  constructor(array, awaited) {
+    this.array = array;
+    this.awaited = awaited;
+  }
+
+  /**
+   * What is to be drawn: the snapshot on show where it was measured, else, in the present, the last one that was.
+   *
+   * @param {State} state
+   * @returns {Snapshot | null}
+   */
+  of({ snapshot, past, run }) {
+    if ((run?.id ?? null) !== this.#run) this.#last = null;
+    this.#run = run?.id ?? null;
+    const measured = snapshot?.arrays[this.array] ? snapshot : null;
+    if (past) return measured;
+    if (measured) this.#last = measured;
+    return this.#last;
+  }
+
+  /** @param {State} state */
+  ready(state) {
+    if (this.of(state)) return true;
+    return state.past ? "a moment at which this was measured: at full speed that is not every one" : this.awaited;
+  }
+}
+
+/** Which moment something was measured at, in words. @param {Snapshot} snapshot */
+export function momentInWords({ header: { update, phase, epoch, minibatch } }) {
+  if (phase === "update") return `update ${update}, after its last step`;
+  if (phase === "epoch") return `update ${update}, after epoch ${epoch}`;
+  const place = `minibatch ${minibatch} of epoch ${epoch}`;
+  return `update ${update}, ${place}${phase === "step" ? ", after its step" : ""}`;
+}
+
+/** Whether what is drawn is of an earlier moment than the one on show. @param {Snapshot} drawn @param {State} state */
+export const isEarlier = (drawn, { snapshot }) => drawn !== snapshot;
+
+/**
+ * "2.1 ms a look", and at full speed what share of the time that is.
+ *
+ * @param {State} state
+ * @param {Snapshot} drawn
+ * @param {string} probe
+ */
+export function costInWords(state, { header }, probe) {
+  const seconds = header.costs?.[probe];
+  if (seconds === undefined) return "";
+  const look = `${number(1000 * seconds, 2)} ms a look`;
+  const share = header.shares?.[probe];
+  return share !== undefined && atFullSpeed(state) ? `${look}, ${percent(share)} of the time` : look;
+}
