@@ -1,17 +1,21 @@
 // The panels, in their default order.
 
 import { advantages } from "./advantages.js";
+import { direction } from "./direction.js";
 import { environment } from "./environment.js";
+import { gradients } from "./gradients.js";
 import { health } from "./health.js";
+import { kl } from "./kl.js";
 import { losses } from "./losses.js";
 import { mask } from "./mask.js";
 import { policy } from "./policy.js";
 import { ratio } from "./ratio.js";
 import { returns } from "./returns.js";
 import { sample } from "./sample.js";
+import { surrogate } from "./surrogate.js";
 import { values } from "./values.js";
 
 /** @import { Panel } from "../types.js" */
 
 /** @type {Panel[]} */
-export const panels = [environment, returns, ratio, mask, advantages, losses, values, policy, sample, health];
+export const panels = [environment, returns, ratio, mask, advantages, losses, surrogate, kl, values, policy, gradients, direction, sample, health];

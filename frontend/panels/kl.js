@@ -1,0 +1,236 @@
+// KL and clipping: how far the policy has moved, by three measures, and what the clip does about it.
+
+import { h } from "../controls/dom.js";
+import { number, percent } from "../state/format.js";
+import { Chart, axisTitle } from "./chart.js";
+import { fade } from "./colours.js";
+import { stairs, thin } from "./curves.js";
+import { SteadyRange, extent } from "./ranges.js";
+import { readout } from "./readout.js";
+import { hasClip, matrix, scalar, scopeInWords, setting } from "./snapshot.js";
+
+/** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
+/** @import { Range } from "./ranges.js" */
+
+const STOPS_AT = 1.5; // times target_kl, as the trainer does
+
+const KLS = /** @type {const} */ ([
+  { column: "kl_exact", name: "KL", swatch: "swatch-kl-exact", title: "Mean of KL(π_old‖π_θ) from the distributions themselves" },
+  { column: "kl_k3", name: "k3", swatch: "swatch-kl-k3", title: "Mean of (r − 1) − log r: an estimate that is never negative; target_kl is compared with it" },
+  { column: "kl_k1", name: "k1", swatch: "swatch-kl-k1", title: "Mean of −log r: an estimate that may be negative" },
+]);
+/** Held and pulled back lie on each other; the clip fraction is the line above both. */
+const FRACTIONS = /** @type {const} */ ([
+  { column: "held_fraction", name: "held", swatch: "swatch-held", title: "Share of samples whose policy gradient the clip has set to zero" },
+  { column: "pulled_back_fraction", name: "pulled back", swatch: "swatch-pulledBack", title: "Share outside of 1 ± ε whose gradient flows" },
+  { column: "clip_fraction", name: "clip fraction", swatch: "swatch-clip-fraction", title: "Share with |r − 1| > ε, held or not: what libraries log" },
+]);
+const COLUMNS = [...KLS, ...FRACTIONS].map(({ column }) => column);
+
+/** @type {Panel} */
+export const kl = {
+  name: "KL and clipping",
+  title: "KL and clipping",
+  hint: "How far π_θ has moved, and what the clip does about it",
+  ideas: ["policy", "clip", "ratio"],
+  probes: ["minibatches"],
+  plotted: true,
+  mount,
+};
+
+/** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
+function mount(body, context) {
+  const chart = new Chart(body, { name: kl.name, traces, layout }, context);
+  const footer = h("div", {});
+  body.append(footer);
+  const write = readout(footer, [
+    ...KLS.map(({ name, swatch, title }) => ({ label: name, swatch, room: 8, title })),
+    { label: "stops at", swatch: "swatch-kl-target", room: 6, title: "1.5 × target KL: the epochs end once k3 of a minibatch exceeds it" },
+    { label: "clip fraction", swatch: "swatch-clip-fraction", room: 5, title: FRACTIONS[2].title },
+    { label: "= held", swatch: "swatch-held", room: 5, title: FRACTIONS[0].title },
+    { label: "+ pulled back", swatch: "swatch-pulledBack", room: 5, title: FRACTIONS[1].title },
+    { label: "+ not held", room: 5, title: "Share that a clip would hold; this objective has none" },
+  ]);
+  const acrossRange = new SteadyRange();
+  const ranges = { kl: new SteadyRange(), share: new SteadyRange() };
+  /** @type {string | null} */
+  let run = null;
+
+  return {
+    needs: ["series", "snapshot", "theme"],
+    ready: ({ series, snapshot }) => (series.length || (snapshot && matrix(snapshot, "minibatches")?.rows) ? true : "the first loss"),
+    draw(state) {
+      const { series, snapshot } = state;
+      if (state.run?.id !== run) [acrossRange, ranges.kl, ranges.share].forEach((range) => range.reset());
+      run = state.run?.id ?? null;
+      const past = overUpdates(series);
+      const inside = insideUpdate(snapshot);
+      const target = limit(snapshot);
+      const all = [past, inside.curves];
+      const kls = all.flatMap((curves) => KLS.map(({ column }) => curves[column].y));
+      const up = ranges.kl.fit(...extent([0, target ?? 0], ...kls));
+      const share = ranges.share.fit(...extent([0], ...all.map(({ clip_fraction }) => clip_fraction.y)));
+      const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
+      write(snapshot ? numbers(snapshot) : COLUMNS.map(() => null));
+      const within = [0.5, inside.planned + 0.5];
+      return chart.draw(
+        [
+          ...all.flatMap((curves) => [...KLS.map(({ column }) => curves[column]), ...stacked(curves)].map(drawn)),
+          level(target, across),
+          level(target, within),
+          mark(inside.current, up),
+          mark(inside.current, share),
+        ],
+        {
+          xaxis: { range: across, showticklabels: false },
+          xaxis2: { range: within, ...epochs(snapshot), showticklabels: false },
+          xaxis3: { range: across },
+          xaxis4: { range: within, ...epochs(snapshot) },
+          yaxis: { range: up },
+          yaxis2: { range: share },
+        },
+      );
+    },
+    resize: () => chart.resize(),
+    summary: ({ snapshot }) => (snapshot ? inWords(snapshot) : ""),
+  };
+}
+
+/** @typedef {{ x: number[], y: number[] }} Curve */
+/** @typedef {Record<string, Curve>} Curves by column */
+
+/** @param {SeriesView} series @returns {Curves} */
+function overUpdates(series) {
+  const updates = Array.from({ length: series.length }, (_, index) => series.first + index);
+  return Object.fromEntries(COLUMNS.map((column) => [column, thin(updates, series.column(column), 128)]));
+}
+
+/** @param {Snapshot | null} snapshot */
+function insideUpdate(snapshot) {
+  const table = snapshot && matrix(snapshot, "minibatches");
+  const { epochs: k = 4, minibatches: n = 4, scope, epoch = 1, minibatch = 1, minibatch_columns: names = [] } = snapshot?.header ?? {};
+  const count = Array.from({ length: table?.rows ?? 0 }, (_, index) => index + 1);
+  /** @type {Curves} */
+  const curves = Object.fromEntries(
+    COLUMNS.map((column) => {
+      const at = names.indexOf(column);
+      return [column, { x: count, y: count.map((_, row) => (table && at >= 0 ? table.values[row * table.columns + at] : NaN)) }];
+    }),
+  );
+  return { curves, current: scope === "minibatch" ? (epoch - 1) * n + minibatch : null, planned: Math.max(count.length, k * n) };
+}
+
+/** Held, and pulled back on top of it, and the clip fraction, each with its own value to be read. @param {Curves} curves */
+function stacked({ held_fraction: held, pulled_back_fraction: back, clip_fraction: clip }) {
+  // Thinning keeps the extremes of each curve, which need not be at the same places: a sum needs the same ones.
+  const aligned = held.x.length === back.x.length && held.x.every((x, at) => x === back.x[at]);
+  const top = back.y.map((value, at) => value + (aligned ? held.y[at] : valueAt(held, back.x[at])));
+  return [held, { x: back.x, y: top, own: back.y }, clip];
+}
+
+/** @param {Curve} curve @param {number} x */
+function valueAt({ x: all, y }, x) {
+  const at = all.findLastIndex((other) => other <= x);
+  return at < 0 ? NaN : y[at];
+}
+
+/** @param {Curve & { own?: number[] }} curve */
+function drawn(curve) {
+  const { x, y } = stairs(curve);
+  return { x, y, customdata: curve.own ? stairs({ x: curve.x, y: curve.own }).y : y };
+}
+
+/** A level line; none where there is none. @param {number | null} y @param {readonly number[]} range */
+const level = (y, range) => (y === null ? { x: [], y: [] } : { x: [...range], y: [y, y] });
+
+/** Where the epochs are stopped. @param {Snapshot | null} snapshot */
+function limit(snapshot) {
+  const target = snapshot && setting(snapshot, "target_kl");
+  return target === null ? null : STOPS_AT * target;
+}
+
+/** The place of the current minibatch. @param {number | null} current @param {Range} up */
+function mark(current, [low, high]) {
+  if (current === null) return { x: [], y: [] };
+  const [left, right] = [current - 0.5, current + 0.5];
+  return { x: [left, left, right, right], y: [low, high, high, low] };
+}
+
+/** A tick at the first minibatch of each epoch. @param {Snapshot | null} snapshot */
+function epochs(snapshot) {
+  const { epochs: all = 4, minibatches: each = 4 } = snapshot?.header ?? {};
+  const every = Math.ceil(all / 5);
+  const shown = Array.from({ length: all }, (_, index) => index).filter((index) => index % every === 0);
+  return { tickvals: shown.map((index) => index * each + 0.5), ticktext: shown.map((index) => String(index + 1)) };
+}
+
+/** @param {Theme} theme */
+function traces(theme) {
+  const klLines = [
+    { color: theme.policy, width: 2.5 },
+    { color: theme.ink, width: 1.5, dash: "longdash" },
+    { color: theme.inkSoft, width: 1.5, dash: "dot" },
+  ];
+  /** @param {string} colour @param {string} shape */
+  const hatched = (colour, shape) => ({ shape, fgcolor: theme.panel, bgcolor: colour, size: 5, solidity: 0.25 });
+  const shares = [
+    { line: { width: 0 }, fill: "tozeroy", fillpattern: hatched(theme.held, "/") },
+    { line: { width: 0 }, fill: "tonexty", fillpattern: hatched(theme.pulledBack, "\\") },
+    { line: { color: theme.clip, width: 2 } },
+  ];
+  const columns = [
+    ["x", "x3"],
+    ["x2", "x4"],
+  ].flatMap(([top, bottom]) => [
+    ...klLines.map((line, index) => ({ line, xaxis: top, yaxis: "y", hovertemplate: `${KLS[index].name} %{customdata:.3~g}<extra></extra>` })),
+    ...shares.map((look, index) => ({ ...look, xaxis: bottom, yaxis: "y2", hovertemplate: `${FRACTIONS[index].name} %{customdata:.1%}<extra></extra>` })),
+  ]);
+  const limits = ["x", "x2"].map((xaxis) => ({ xaxis, yaxis: "y", line: { color: theme.danger, width: 1.5, dash: "dash" }, hovertemplate: "the epochs stop at k3 > %{y:.3~g}<extra></extra>" }));
+  const here = { fill: "toself", line: { width: 0 }, fillcolor: fade(theme.ink, 0.12), hoverinfo: "skip" };
+  const marks = [
+    { ...here, xaxis: "x2", yaxis: "y" },
+    { ...here, xaxis: "x4", yaxis: "y2" },
+  ];
+  return [...columns, ...limits, ...marks].map((trace) => ({ mode: "lines", ...trace, line: { shape: "hvh", ...trace.line } }));
+}
+
+/** @param {Theme} theme */
+function layout(theme) {
+  const left = { domain: [0, 0.57], nticks: 4, unifiedhovertitle: { text: "update %{x:,.0f}" } };
+  const right = { domain: [0.65, 1], unifiedhovertitle: { text: "minibatch %{x:.0f}" } };
+  const zero = { nticks: 4, zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 };
+  return {
+    margin: { l: 50, r: 10, t: 8, b: 36 },
+    xaxis: { ...left, anchor: "y" },
+    xaxis2: { ...right, anchor: "y" },
+    xaxis3: { ...left, anchor: "y2", title: axisTitle("update") },
+    xaxis4: { ...right, anchor: "y2", title: axisTitle("epoch, this update") },
+    yaxis: { ...zero, domain: [0.54, 1], title: axisTitle("KL") },
+    yaxis2: { ...zero, domain: [0, 0.46], tickformat: ".0%", title: axisTitle("share") },
+  };
+}
+
+/** @param {Snapshot} snapshot */
+function numbers(snapshot) {
+  const share = (/** @type {string} */ name) => percent(scalar(snapshot, name));
+  const [clip, held, back] = ["clip_fraction", "held_fraction", "pulled_back_fraction"].map((name) => scalar(snapshot, name));
+  const rest = clip === null || held === null || back === null ? null : Math.max(0, clip - held - back);
+  const stop = limit(snapshot);
+  return [
+    ...KLS.map(({ column }) => number(scalar(snapshot, column))),
+    stop === null ? null : number(stop),
+    share("clip_fraction"),
+    hasClip(snapshot) ? share("held_fraction") : null,
+    share("pulled_back_fraction"),
+    hasClip(snapshot) ? null : percent(rest),
+  ];
+}
+
+/** @param {Snapshot} snapshot */
+function inWords(snapshot) {
+  const kls = KLS.map(({ column, name }) => `${name} ${number(scalar(snapshot, column))}`);
+  const shares = FRACTIONS.map(({ column, name }) => `${name} ${percent(scalar(snapshot, column))}`);
+  const stop = limit(snapshot);
+  const target = stop === null ? "" : ` The epochs stop where k3 exceeds ${number(stop)}.`;
+  return `KL of π_old and π_θ (${scopeInWords(snapshot)}): ${kls.join(", ")}.${target} Of the samples: ${shares.join(", ")}.`;
+}
