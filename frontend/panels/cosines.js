@@ -7,11 +7,11 @@ import { matrix } from "./snapshot.js";
 /** @import { Snapshot } from "../types.js" */
 /** @import { Layer } from "./layers.js" */
 
-/** In the order of the rows of the array. */
+/** In the order of the rows of the array. A coefficient changes a length, and no angle. */
 const PAIRS = /** @type {const} */ ([
-  ["L_PG", "c₁·L_VF"],
-  ["L_PG", "−c₂·S"],
-  ["c₁·L_VF", "−c₂·S"],
+  ["L_PG", "L_VF"],
+  ["L_PG", "−S"],
+  ["L_VF", "−S"],
 ]);
 const REM = 14; // pixels, where type is not enlarged
 const MEANING = "Cosine of the angle between both gradients: 1 they agree, 0 they do not touch each other, −1 they work against each other";
@@ -24,8 +24,9 @@ const MEANING = "Cosine of the angle between both gradients: 1 they agree, 0 the
  */
 export function cosineTable(parent, left, right) {
   const rows = h("tbody", {});
+  const columns = h("colgroup", {}, h("col", { style: `width: ${left / REM}rem` }));
   parent.append(
-    h("table", { class: "cosines", style: `padding-right: ${right / REM}rem; --left: ${left / REM}rem`, "aria-label": "Cosines between the gradients of the terms", title: MEANING }, rows),
+    h("table", { class: "cosines", style: `padding-right: ${right / REM}rem`, "aria-label": "Cosines between the gradients of the terms", title: MEANING }, columns, rows),
   );
   let made = "";
   /** @type {HTMLElement[][]} */
@@ -56,7 +57,7 @@ export function cosineTable(parent, left, right) {
   };
 }
 
-const TERM_ROWS = { L_PG: 0, "c₁·L_VF": 1, "−c₂·S": 2 };
+const TERM_ROWS = { L_PG: 0, L_VF: 1, "−S": 2 };
 
 /**
  * Why there is no angle.
@@ -70,5 +71,5 @@ function why(snapshot, column, pair, layer) {
   const norms = matrix(snapshot, "gradient_norms");
   const absent = pair.filter((term) => norms && !(norms.values[TERM_ROWS[term] * norms.columns + column] > 0));
   const words = absent.length === 2 ? `neither ${pair[0]} nor ${pair[1]} reaches` : `${absent[0] ?? "a term with coefficient 0"} does not reach`;
-  return `There is no angle: ${words} ${layer}`;
+  return `n/a: ${words} ${layer}, so there is no angle`;
 }

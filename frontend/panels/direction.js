@@ -1,19 +1,19 @@
 // Step direction: the paper's figure 2. What the surrogate and the KL are along the straight line from the weights that
 // collected the rollout to the present ones, and beyond.
 
+import { h, setText } from "../controls/dom.js";
 import { count, number } from "../state/format.js";
-import { h } from "../controls/dom.js";
 import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
-import { Measured, costInWords, momentInWords } from "./measured.js";
-import { SteadyRange, extent } from "./ranges.js";
+import { Measured, captionOf, momentInWords } from "./measured.js";
+import { SteadyRange, extent, roundUp } from "./ranges.js";
 import { readout } from "./readout.js";
 import { hasClip, matrix, scalar } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
 
-const MARGIN = { l: 52, r: 52, t: 22, b: 40 };
+const MARGIN = { l: 46, r: 50, t: 22, b: 36 };
 
 /**
  * @typedef {object} Line
@@ -28,7 +28,7 @@ const MARGIN = { l: 52, r: 52, t: 22, b: 40 };
 export const direction = {
   name: "Step direction",
   title: "Step direction",
-  hint: "On the straight line from θ_old to θ and beyond: when does the clip stop rewarding a longer step?",
+  hint: "From θ_old straight to θ and beyond: who rewards a longer step?",
   ideas: ["policy", "clip", "ratio"],
   probes: ["direction"],
   plotted: true,
@@ -61,14 +61,8 @@ function mount(body, context) {
       const loss = lossRange.fit(...worthSeeing(line), patience);
       const kl = klRange.fit(0, Math.max(...line.kl), patience);
       write([number(line.clipped[line.new]), number(line.unclipped[line.new]), number(line.kl[line.new]), number(lowest(line))]);
-      caption.textContent = [
-        momentInWords(snapshot),
-        `${count(scalar(snapshot, "direction_samples"))} samples`,
-        ...(hasClip(snapshot) ? [] : ["the objective in use has no clip"]),
-        costInWords(state, snapshot, "direction"),
-      ]
-        .filter(Boolean)
-        .join(" · ");
+      const about = hasClip(snapshot) ? `${count(scalar(snapshot, "direction_samples"))} samples` : "the objective in use has no clip";
+      setText(caption, captionOf(state, snapshot, "direction", about));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, phase: snapshot.header.phase });
       return chart.draw(
         [
@@ -76,7 +70,7 @@ function mount(body, context) {
           { x: line.at, y: line.clipped },
           { x: line.at, y: line.kl },
         ],
-        { xaxis: { range: [line.at[0], line.at[line.at.length - 1]] }, yaxis: { range: loss }, yaxis2: { range: kl }, ...marks(context.theme()) },
+        { xaxis: { range: [line.at[0], line.at[line.at.length - 1]] }, yaxis: { range: loss }, yaxis2: { range: kl, ...klTicks(kl[1]) }, ...marks(context.theme()) },
       );
     },
     resize: () => chart.resize(),
@@ -113,6 +107,13 @@ function worthSeeing({ clipped, unclipped }) {
 /** @param {Line} line */
 const lowest = ({ at, clipped }) => at[clipped.indexOf(Math.min(...clipped))];
 
+/** @param {number} top */
+function klTicks(top) {
+  const each = roundUp(top / 4);
+  const values = Array.from({ length: 5 }, (_, index) => index * each).filter((value) => value <= top * 1.001);
+  return { tickvals: values, ticktext: values.map((value) => number(value, 2)) };
+}
+
 /** Where θ_old and θ are. @param {Theme} theme */
 function marks(theme) {
   const ends = [
@@ -121,7 +122,12 @@ function marks(theme) {
   ];
   return {
     shapes: ends.map(({ x }) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: theme.ink, width: 1, dash: "dash" } })),
-    annotations: ends.map(({ x, text }) => ({ showarrow: false, x, y: 1, yref: "paper", yanchor: "bottom", text, font: { size: 13, color: theme.ink } })),
+    annotations: [
+      ...ends.map(({ x, text }) => ({ showarrow: false, x, y: 1, yref: "paper", yanchor: "bottom", text, font: { size: 13, color: theme.ink } })),
+      // The names of both axes, upright, where there is room.
+      { showarrow: false, x: 0, xref: "paper", xanchor: "right", y: 1, yref: "paper", yanchor: "bottom", text: "L<sub>PG</sub>", font: { size: 12, color: theme.policy } },
+      { showarrow: false, x: 1, xref: "paper", xanchor: "left", y: 1, yref: "paper", yanchor: "bottom", text: "KL", font: { size: 12, color: theme.ink } },
+    ],
   };
 }
 
@@ -143,8 +149,8 @@ function layout(theme) {
   return {
     margin: MARGIN,
     xaxis: { title: axisTitle("x in θ<sub>old</sub> + x·(θ − θ<sub>old</sub>)"), nticks: 6, unifiedhovertitle: { text: "x = %{x:.3~f}" } },
-    yaxis: { title: { ...axisTitle("L<sub>PG</sub>"), font: { size: 12, color: theme.policy } }, nticks: 5, zeroline: true, zerolinecolor: theme.grid, zerolinewidth: 1 },
-    yaxis2: { title: axisTitle("KL(π<sub>old</sub>‖π)"), overlaying: "y", side: "right", anchor: "x", nticks: 5, showgrid: false },
+    yaxis: { nticks: 5, zeroline: true, zerolinecolor: theme.grid, zerolinewidth: 1 },
+    yaxis2: { overlaying: "y", side: "right", anchor: "x", nticks: 5, showgrid: false },
   };
 }
 

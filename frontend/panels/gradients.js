@@ -1,12 +1,12 @@
 // Gradients: where the loss flows, term by term and layer by layer, and what the norm clip leaves of it.
 
-import { h } from "../controls/dom.js";
+import { h, setText } from "../controls/dom.js";
 import { NONE, fixed, number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
-import { Chart, axisTitle } from "./chart.js";
+import { Chart } from "./chart.js";
 import { cosineTable } from "./cosines.js";
 import { layersOf, stretches } from "./layers.js";
-import { Measured, costInWords, momentInWords } from "./measured.js";
+import { Measured, captionOf, momentInWords } from "./measured.js";
 import { SteadyRange } from "./ranges.js";
 import { readout } from "./readout.js";
 import { matrix, setting } from "./snapshot.js";
@@ -23,6 +23,7 @@ const TERMS = /** @type {const} */ ([
 const BAR = 0.21; // of the distance between two layers
 const LEFT = 92; // CSS pixels, beside the chart and beside the table under it
 const RIGHT = 8;
+const HEADROOM = 0.35; // of the scale, for what is said above the bars
 const BEND = 1e-4; // norms far below are as good as 0
 
 /**
@@ -37,7 +38,7 @@ const BEND = 1e-4; // norms far below are as good as 0
 export const gradients = {
   name: "Gradients",
   title: "Gradients",
-  hint: "Where does the loss flow? ‖∇‖ of each term in each layer",
+  hint: "Where does the loss flow? ‖∇‖ by term and layer",
   ideas: ["loss", "policy", "value", "entropy"],
   probes: ["gradients", "minibatches"],
   plotted: true,
@@ -49,17 +50,16 @@ function mount(body, context) {
   const weighting = h(
     "select",
     { "aria-label": "Weighting of the gradients", title: "Each term times its coefficient, as it is summed up in L, or by itself", onchange: () => context.redraw() },
-    h("option", { value: "weighted" }, "× coefficient"),
+    h("option", { value: "weighted" }, "weighted"),
     h("option", { value: "raw" }, "raw"),
   );
-  const legend = readout(body, TERMS.map(({ raw, swatch }) => ({ label: raw, swatch, room: 6, title: "Norm over all layers" })));
+  const legend = readout(body, TERMS.map(({ raw, swatch }) => ({ label: raw, swatch, room: 4, title: "Norm over all layers" })));
   const chart = new Chart(body, { name: gradients.name, traces, layout }, context);
   const writeCosines = cosineTable(body, LEFT, RIGHT);
   const footer = h("div", { class: "footer" });
   body.append(footer);
   const writeClip = readout(footer, [
-    { label: "norm of L", room: 13, title: "Of the minibatch's gradient: before and after the clip of its norm" },
-    { label: "clip factor", room: 5, title: "What the gradient is multiplied by: min(1, limit/norm)" },
+    { label: "norm clip", room: 18, title: "Norm of the minibatch's gradient before → after its clip, and what it is multiplied by: min(1, limit/norm)" },
   ]);
   footer.append(h("div", { class: "choice" }, weighting));
   const caption = h("p", { class: "caption measured" });
@@ -76,10 +76,10 @@ function mount(body, context) {
       if (!snapshot) return;
       const flow = read(snapshot, isWeighted());
       const clip = clipOf(snapshot);
-      legend(flow.totals.map((total) => number(total)));
-      writeClip([`${number(clip.before)} → ${number(clip.after)}`, fixed(clip.factor, 3)]);
+      legend(flow.totals.map((total) => number(total, 2)));
+      writeClip([`${number(clip.before)} → ${number(clip.after)} (× ${fixed(clip.factor, 3)})`]);
       writeCosines(snapshot, flow.layers);
-      caption.textContent = [momentInWords(snapshot), costInWords(state, snapshot, "gradients")].filter(Boolean).join(" · ");
+      setText(caption, captionOf(state, snapshot, "gradients", isUsed(snapshot) ? "the gradient of this step" : "the last minibatch, after its step"));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, phase: snapshot.header.phase, weighting: weighting.value, before: clip.before, after: clip.after });
       const up = upRange.fit(0, Math.max(...flow.norms.flat().map(toScale), 1), runsFreely(state) ? undefined : 1);
       const places = flow.layers.map((_, place) => place);
@@ -90,8 +90,8 @@ function mount(body, context) {
         ],
         {
           xaxis: { range: [-0.5, places.length - 0.5], tickvals: places, ticktext: flow.layers.map(({ name }) => name.replace(" ", "<br>")) },
-          yaxis: { range: [up[0], up[1] + 0.22 * (up[1] - up[0])], ...ticks(up[1]) },
-          annotations: unreached(flow, context.theme()),
+          yaxis: { range: [up[0], up[1] + HEADROOM * (up[1] - up[0])], ...ticks(up[1]) },
+          annotations: [AXIS_NAME, ...unreached(flow, context.theme())],
           shapes: borders(flow.layers, context.theme()),
         },
       );
@@ -166,13 +166,17 @@ function bars(norms, term) {
   return { x, y };
 }
 
+/** Upright, above its axis: the margin is for the table. */
+const AXIS_NAME = { showarrow: false, x: 0, xref: "paper", xanchor: "right", y: 1, yref: "paper", yanchor: "top", text: "‖∇‖" };
+
 /** Which terms do not flow at all into a network or a head, said there. @param {Flow} flow @param {Theme} theme */
 function unreached({ layers, reaches }, theme) {
   return stretches(layers).flatMap(({ from, to }) => {
     const missing = TERMS.filter(({ raw }, term) => raw !== "L" && !reaches[term].slice(from, to + 1).some(Boolean));
     if (!missing.length) return [];
-    const text = missing.map(({ raw, colour }) => `<span style="color:${theme[colour]}">∇${raw.replace(/_(\w+)/, "<sub>$1</sub>")}</span>`).join(" = ");
-    return [{ showarrow: false, x: (from + to) / 2, y: 1, yref: "paper", yanchor: "top", text: `${text} = 0`, font: { size: 12, color: theme.ink } }];
+    const names = missing.map(({ raw, colour }) => `<span style="color:${theme[colour]}">∇${raw.replace(/_(\w+)/, "<sub>$1</sub>")}</span>`);
+    const text = from === to ? `${names.join(" =<br>")}${names.length > 1 ? " = 0" : "<br>= 0"}` : `${names.join(" = ")} = 0`;
+    return [{ showarrow: false, x: (from + to) / 2, y: 1, yref: "paper", yanchor: "top", text, font: { size: 11, color: theme.ink } }];
   });
 }
 
@@ -206,9 +210,12 @@ function layout(theme) {
   return {
     margin: { l: LEFT, r: RIGHT, t: 6, b: 36 },
     xaxis: { showgrid: false, tickangle: 0 },
-    yaxis: { title: axisTitle("‖∇‖, log scale from 0"), zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 },
+    yaxis: { zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 },
   };
 }
+
+/** Whether the weights are still those that the step is made from. @param {Snapshot} snapshot */
+const isUsed = ({ header: { phase } }) => phase === "loss" || phase === "gradient";
 
 /** @param {Snapshot} snapshot @param {boolean} weighted */
 function inWords(snapshot, weighted) {

@@ -40,14 +40,24 @@ export class Measured {
 
 /** Which moment something was measured at, in words. @param {Snapshot} snapshot */
 export function momentInWords({ header: { update, phase, epoch, minibatch } }) {
-  if (phase === "update") return `update ${update}, after its last step`;
-  if (phase === "epoch") return `update ${update}, after epoch ${epoch}`;
+  if (phase === "update") return `update ${update}, its end`;
+  if (phase === "epoch") return `update ${update}, epoch ${epoch}`;
   const place = `minibatch ${minibatch} of epoch ${epoch}`;
   return `update ${update}, ${place}${phase === "step" ? ", after its step" : ""}`;
 }
 
-/** Whether what is drawn is of an earlier moment than the one on show. @param {Snapshot} drawn @param {State} state */
-export const isEarlier = (drawn, { snapshot }) => drawn !== snapshot;
+/**
+ * A line under the drawing: which moment it is of, where that is not the one on show, what else is to be said, the cost.
+ *
+ * @param {State} state
+ * @param {Snapshot} drawn
+ * @param {string} probe
+ * @param {string} [about]
+ */
+export function captionOf(state, drawn, probe, about = "") {
+  const when = drawn === state.snapshot ? "" : momentInWords(drawn);
+  return [when, about, costInWords(state, drawn, probe)].filter(Boolean).join(" · ");
+}
 
 /**
  * "2.1 ms a look", and at full speed what share of the time that is.
@@ -56,7 +66,7 @@ export const isEarlier = (drawn, { snapshot }) => drawn !== snapshot;
  * @param {Snapshot} drawn
  * @param {string} probe
  */
-export function costInWords(state, { header }, probe) {
+function costInWords(state, { header }, probe) {
   const seconds = header.costs?.[probe];
   if (seconds === undefined) return "";
   const look = `${number(1000 * seconds, 2)} ms a look`;

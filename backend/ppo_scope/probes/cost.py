@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,8 @@ ONLY_AT_REST = frozenset({"transitions"})
 """Probes of single samples, which nobody can point at while they fly by."""
 SHARE = 0.05
 """Of the time, for each expensive probe at full speed."""
+AVERAGED = 8
+"""Looks; on a busy machine one may take several times as long as the next."""
 
 
 class Budget:
@@ -21,9 +24,10 @@ class Budget:
         self.costs: dict[str, float] = {}
         """Seconds of the last look."""
         self.shares: dict[str, float] = {}
-        """The same as a share of all the time that has passed since the look before it."""
+        """What part of the time the last few looks took."""
         self._clock = clock
-        self._ended: dict[str, float] = {}
+        # When each of the last looks ended, and how long it took.
+        self._looks: dict[str, deque[tuple[float, float]]] = {name: deque(maxlen=1 + AVERAGED) for name in EXPENSIVE}
 
     def affordable(self, watched: frozenset[str]) -> frozenset[str]:
         """What to measure at full speed of what is watched."""
@@ -39,14 +43,15 @@ class Budget:
         yield
         end = self._clock()
         self.costs[name] = end - start
-        before = self._ended.get(name)
-        if before is not None and end > before:
-            self.shares[name] = (end - start) / (end - before)
-        self._ended[name] = end
+        looks = self._looks[name]
+        looks.append((end, end - start))
+        passed = end - looks[0][0]
+        if passed > 0:
+            self.shares[name] = sum(seconds for _, seconds in list(looks)[1:]) / passed
 
     def _too_soon(self, name: str) -> bool:
         """Whether a look like the last one would, now, be more than its share of the time since then."""
-        if name not in self.costs:
+        if not self._looks[name]:
             return False
-        rest = self.costs[name] * (1 / SHARE - 1)
-        return self._clock() < self._ended[name] + rest
+        ended, seconds = self._looks[name][-1]
+        return self._clock() < ended + seconds * (1 / SHARE - 1)
