@@ -11,6 +11,7 @@ import { createNewRun } from "./controls/new-run.js";
 import { createNotices } from "./controls/notices.js";
 import { whyNoControl, whyNot } from "./controls/permission.js";
 import { createPipeline } from "./controls/pipeline.js";
+import { createShare } from "./controls/share.js";
 import { listenToKeys } from "./controls/shortcuts.js";
 import { createSliders } from "./controls/sliders.js";
 import { createTimeline } from "./controls/timeline.js";
@@ -25,6 +26,7 @@ import { chartsSettled, loadCharts } from "./panels/plotly.js";
 import { createGuide } from "./learn/guide.js";
 import { replay } from "./learn/replay.js";
 import { setScene } from "./learn/scene.js";
+import * as link from "./state/link.js";
 import { runsOn } from "./state/motion.js";
 import { createReceiver } from "./state/receive.js";
 import { createScheduler } from "./state/scheduler.js";
@@ -187,6 +189,7 @@ const actions = {
     command("step", size === "until" ? { size, until } : { size }).catch(() => setStepping(false));
   },
   health: () => grid.show(["Health"]),
+  share: () => share.open(),
   guide: () => chooseChapter(state.view.chapter === null ? 0 : null),
   apply: () => void applyToThisUpdate().catch(() => {}), // what went wrong has been said
   keep: (/** @type {"old" | "new"} */ which) => act("keep", { which }),
@@ -209,6 +212,19 @@ const actions = {
   },
 };
 
+/** Shows what the address asks for; what concerns the run is offered, and never done unasked. */
+function followLink() {
+  const { view, run, refused } = link.read(new URLSearchParams(location.search), panels.map(({ name }) => name), state.settings);
+  const { bare, ...choices } = view;
+  Object.assign(state.view, choices);
+  document.body.toggleAttribute("data-bare", bare === true);
+  if (refused.length) announcer.warn(`The link asks for what there is not, and that was left out: ${refused.join(", ")}.`);
+  retheme();
+  grid.arrange();
+  state.wanted = { env: run.env, seed: run.seed, settings: run.settings };
+  touch("view", "run");
+}
+
 /** @param {number | null} chapter */
 function chooseChapter(chapter) {
   state.view.chapter = chapter;
@@ -230,11 +246,20 @@ function takeControl() {
 
 document.body.append(announcer.element);
 const help = createHelp(document.body);
+const share = createShare(document.body, (bare) => link.write(state, panels.map(({ name }) => name), bare), announcer.warn);
 const newRunSheet = createNewRun(document.body, state, ({ settings }) =>
   postRun({ ...settings, seed: state.run?.seed ?? 1 }, state.status?.state !== "running"),
 );
 const bar = createBar(part("bar"), state, actions);
-const notices = createNotices(part("notices"), { takeControl, restart: actions.restart });
+const notices = createNotices(part("notices"), {
+  takeControl,
+  restart: actions.restart,
+  begin: ({ env, seed, settings }) => act("restart", { settings: { ...settings, ...(env === undefined ? {} : { env }), ...(seed === undefined ? {} : { seed }) } }),
+  keep() {
+    state.wanted = null;
+    touch("run");
+  },
+});
 const pipeline = createPipeline(part("pipeline"));
 const comparison = createComparison(part("comparison"), {
   keep: actions.keep,
@@ -296,7 +321,7 @@ scheduler.add({ needs: ["run", "snapshot", "progress"], draw: pipeline.draw, cal
 const redrawTimeline = scheduler.add({ needs: ["run", "snapshot", "series", "theme"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: ["run", "snapshot", "preview"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: ["run", "snapshot", "connection"], draw: sliders.draw });
-const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus });
+const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus, announce: announcer.say });
 connectIdeas(document.body);
 setInterval(() => notices.waitsForServer() && touch("connection"), 1000); // counts the seconds down
 
@@ -309,7 +334,7 @@ listenToKeys({
   help: actions.help,
   theme: actions.toggleTheme,
   escape: () => void grid.restore(),
-  blocked: () => help.isOpen() || newRunSheet.isOpen(),
+  blocked: () => help.isOpen() || newRunSheet.isOpen() || share.isOpen(),
 });
 
 // --- start
@@ -334,6 +359,7 @@ for (;;) {
   try {
     [state.settings, state.metrics] = await Promise.all([getJson("api/settings"), getJson("api/metrics")]);
     touch("run");
+    followLink();
     break;
   } catch {
     await new Promise((resolve) => setTimeout(resolve, 2000)); // the socket says that the server is away

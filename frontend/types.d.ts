@@ -53,7 +53,7 @@ export interface SnapshotHeader extends Header {
   health?: { [name: string]: number | undefined };
   /** What the expensive probes cost: seconds of the last look. */
   costs?: { [probe: string]: number | undefined };
-  /** What share of the time since the look before that was. */
+  /** What part of the time their last few looks took. */
   shares?: { [probe: string]: number | undefined };
 }
 
@@ -245,6 +245,8 @@ export interface Until {
 export interface ViewChoices {
   theme: "system" | "light" | "dark" | "projector";
   hidden: string[];
+  /** Names of panels; those that are not named follow in their usual order. */
+  order: string[];
   maximised: string | null;
   stepSize: StepSize;
   until: Until;
@@ -282,6 +284,8 @@ export interface State {
   picture: Picture | null;
   progress: Header | null;
   view: ViewChoices;
+  /** What the address asks of the run; null once that is settled. */
+  wanted: { env?: string; seed?: number; settings: { [name: string]: SettingValue } } | null;
   /** Values of ε, c₁ and c₂ that were chosen and are not in use: what would the batch on show look like with them? */
   preview: Preview | null;
   /** The sample that somebody has pointed out. */
@@ -369,6 +373,8 @@ export interface PanelView {
   summary(state: State): string;
   /** The body has a new size; a draw follows. */
   resize(): void;
+  /** What is drawn as a table, for panels without a chart; a chart's own points are its table. */
+  table?(state: State): (string | number | null)[][];
   /** true, or what the panel waits for ("the first rollout"). */
   ready(state: State): true | string;
 }

@@ -5,6 +5,7 @@ import { number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { saveView } from "../state/view.js";
 import { h, icon, prose, setText } from "./dom.js";
+import { saver } from "./saver.js";
 
 /** @import { Panel, PanelContext, PanelView, State, Theme } from "../types.js" */
 /** @import { Store } from "../state/store.js" */
@@ -13,6 +14,8 @@ import { h, icon, prose, setText } from "./dom.js";
 const HIDE = "M3 7.2h10v1.6H3z";
 const RESTORE = "M5.4 2H7v5H2V5.4h3.4zM9 2h1.6v3.4H14V7H9zM2 9h5v5H5.4v-3.4H2zM9 9h5v1.6h-3.4V14H9z";
 const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12.4 9H14v5H9v-1.6h3.4z";
+const GRIP = "M5 2h2v2H5zm4 0h2v2H9zM5 7h2v2H5zm4 0h2v2H9zM5 12h2v2H5zm4 0h2v2H9z";
+const DRAGGED = "application/x-ppo-scope-panel";
 const SUMMARY_PACE = 2000;
 
 /**
@@ -27,6 +30,7 @@ const SUMMARY_PACE = 2000;
  * @property {ReturnType<typeof createScheduler>} scheduler
  * @property {() => Theme} theme
  * @property {(name: string) => void} focusSetting
+ * @property {(text: string) => void} announce
  * @property {(probes: string[]) => void} watch the union of the probes that visible panels need
  */
 
@@ -35,7 +39,7 @@ const SUMMARY_PACE = 2000;
  * @param {readonly Panel[]} panels
  * @param {Surroundings} surroundings
  */
-export function createGrid(root, panels, { store, scheduler, theme, watch, focusSetting }) {
+export function createGrid(root, panels, { store, scheduler, theme, watch, focusSetting, announce }) {
   const { state, touch } = store;
   const { view } = state;
   const hiddenList = h("div", { class: "hidden-panels" });
@@ -68,6 +72,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     const body = h("div", { class: "body" });
     const cover = h("div", { class: "cover" });
     const text = h("p", { class: "visually-hidden", id: `${id}-summary` });
+    const life = createLife(panel, body, cover, text);
     const maximise = h("button", { type: "button", class: "quiet square", onclick: () => toggleMaximised(panel.name) });
     const section = h(
       "section",
@@ -77,6 +82,8 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
         {},
         h("h2", {}, panel.title),
         h("p", { class: "hint", title: panel.hint }, ...prose(panel.hint)),
+        handle(panel),
+        saver(panel, body, () => life.table(state)),
         h("button", { type: "button", class: "quiet square", "aria-label": `Hide ${panel.name}`, title: "Hide", onclick: () => setHidden(panel.name, true) }, icon(HIDE)),
         maximise,
       ),
@@ -84,7 +91,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
       text,
     );
     const visible = () => onScreen.has(section);
-    const life = createLife(panel, body, cover, text);
+    acceptDrops(section, panel);
     // Charts are drawn in another way once the run comes to rest.
     const needs = panel.plotted ? [...life.needs, /** @type {const} */ ("run")] : life.needs;
     const again = scheduler.add({ needs, visible, draw: life.draw });
@@ -161,6 +168,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     return {
       needs: view?.needs ?? [],
       draw,
+      table: (/** @type {State} */ now) => view?.table?.(now) ?? null,
       onRedraw: (/** @type {() => void} */ again) => void (redraw = again),
       resize() {
         try {
@@ -196,6 +204,57 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     };
   }
 
+  /** What one takes a panel by, to move it: with the pointer, or with the arrow keys. @param {Panel} panel */
+  function handle(panel) {
+    const grip = h("button", { type: "button", class: "quiet square grip", draggable: "true", "data-arrows": true, title: "Move: drag it, or use the arrow keys", "aria-label": `Move ${panel.name} with the arrow keys` }, icon(GRIP));
+    grip.addEventListener("dragstart", ({ dataTransfer }) => dataTransfer?.setData(DRAGGED, panel.name));
+    grip.addEventListener("keydown", (event) => {
+      const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+      if (by === undefined) return;
+      event.preventDefault();
+      const order = shownOrder();
+      const target = order[order.indexOf(panel.name) + by];
+      if (target) move(panel.name, target, by > 0);
+      grip.focus();
+    });
+    return grip;
+  }
+
+  /** @param {HTMLElement} section @param {Panel} panel */
+  function acceptDrops(section, panel) {
+    section.addEventListener("dragover", (event) => event.dataTransfer?.types.includes(DRAGGED) && event.preventDefault());
+    section.addEventListener("drop", (event) => {
+      const name = event.dataTransfer?.getData(DRAGGED);
+      if (!name || name === panel.name || !boxes.some((other) => other.panel.name === name)) return;
+      event.preventDefault();
+      const order = shownOrder();
+      move(name, panel.name, order.indexOf(name) < order.indexOf(panel.name));
+    });
+  }
+
+  /** All panels, as they are arranged. @returns {string[]} */
+  function fullOrder() {
+    const names = panels.map(({ name }) => name);
+    const chosen = view.order.filter((name) => names.includes(name));
+    return [...chosen, ...names.filter((name) => !chosen.includes(name))];
+  }
+
+  const shownOrder = () => fullOrder().filter((name) => !view.hidden.includes(name));
+
+  /** @param {string} name @param {string} target @param {boolean} after */
+  function move(name, target, after) {
+    const order = fullOrder().filter((other) => other !== name);
+    order.splice(order.indexOf(target) + Number(after), 0, name);
+    view.order = order;
+    choose();
+    announce(`${name} is panel ${shownOrder().indexOf(name) + 1} of ${shownOrder().length}.`);
+  }
+
+  function reset() {
+    Object.assign(view, { order: [], hidden: [], maximised: null });
+    choose();
+  }
+
   /** @param {string} name @param {boolean} hidden */
   function setHidden(name, hidden) {
     view.hidden = hidden ? [...view.hidden, name] : view.hidden.filter((other) => other !== name);
@@ -229,12 +288,18 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
       maximise.replaceChildren(icon(isMaximised ? RESTORE : MAXIMISE));
       maximise.title = isMaximised ? "Back to all panels (Esc)" : "Maximise";
     }
+    fullOrder().forEach((name, place) => {
+      const section = boxes.find(({ panel }) => panel.name === name)?.section;
+      // Only what stands elsewhere is moved: whatever has the focus would lose it.
+      if (section && root.children[place] !== section) root.insertBefore(section, root.children[place] ?? null);
+    });
     root.dataset.count = String(boxes.filter(({ section }) => !section.hidden).length);
     const hidden = view.hidden.filter((name) => names.has(name));
-    hiddenList.hidden = hidden.length === 0 || maximised !== null;
+    hiddenList.hidden = (hidden.length === 0 && view.order.length === 0) || maximised !== null;
     hiddenList.replaceChildren(
-      h("span", {}, "Hidden"),
+      hidden.length ? h("span", {}, "Hidden") : "",
       ...hidden.map((name) => h("button", { type: "button", title: `Show ${name} again`, onclick: () => setHidden(name, false) }, `Show ${name}`)),
+      h("button", { type: "button", class: "quiet", onclick: reset }, "Reset the arrangement"),
     );
   }
 
@@ -244,6 +309,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
   }
 
   return {
+    arrange,
     /** Leaves the maximised panel. @returns {boolean} whether there was one */
     restore() {
       if (view.maximised === null) return false;

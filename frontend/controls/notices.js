@@ -1,6 +1,7 @@
 // Notices: who leads, whether the server is there, and how a run ended when it ended badly.
 
-import { count } from "../state/format.js";
+import { count, settingText } from "../state/format.js";
+import { differs } from "../state/link.js";
 import { h, setText } from "./dom.js";
 import { ANOTHER_LEADS, endedBadly, RECORDED, runState, WATCHING, whyNot } from "./permission.js";
 
@@ -17,9 +18,9 @@ const WITHOUT_CAUSE = {
 
 /**
  * @param {HTMLElement} root
- * @param {{ takeControl: () => void, restart: () => void }} actions
+ * @param {{ takeControl: () => void, restart: () => void, begin: (wanted: NonNullable<State["wanted"]>) => void, keep: () => void }} actions
  */
-export function createNotices(root, { takeControl, restart }) {
+export function createNotices(root, { takeControl, restart, begin, keep }) {
   const lost = h("p", { class: "notice floating", role: "status" });
   const outdated = h(
     "p",
@@ -35,8 +36,19 @@ export function createNotices(root, { takeControl, restart }) {
   const detail = h("details", {}, h("summary", {}, "Details"), trace);
   const again = h("button", { type: "button", class: "primary", onclick: restart }, "Restart");
   const banner = h("div", { class: "banner", role: "alert" }, h("div", {}, summary, remedy, detail), again);
-  root.append(lost, outdated, watching, led, banner);
-  for (const element of [lost, outdated, watching, led, banner]) element.hidden = true;
+  const asks = h("span", {});
+  const beginButton = h("button", { type: "button", onclick: () => answer(true) }, "Begin this run");
+  const offer = h("p", { class: "notice" }, asks, " ", beginButton, " ", h("button", { type: "button", onclick: () => answer(false) }, "Keep the run at hand"));
+  root.append(lost, outdated, watching, led, offer, banner);
+  for (const element of [lost, outdated, watching, led, offer, banner]) element.hidden = true;
+  /** @type {State["wanted"]} */
+  let wanted = null;
+
+  /** @param {boolean} yes */
+  function answer(yes) {
+    if (yes && wanted) begin(wanted);
+    keep();
+  }
 
   /** @param {State} state */
   function draw(state) {
@@ -47,6 +59,15 @@ export function createNotices(root, { takeControl, restart }) {
     watching.hidden = connection !== "open" || state.role !== "viewer";
     if (!watching.hidden) setText(watching, state.recorded ? RECORDED : WATCHING);
     led.hidden = connection !== "open" || state.role !== "controller" || state.lease.holder;
+    wanted = state.wanted && differs(state.wanted, state);
+    offer.hidden = wanted === null || state.recorded;
+    if (wanted) {
+      const values = Object.entries(wanted.settings).map(([name, value]) => `${name.replaceAll("_", " ")} ${settingText(value)}`);
+      const parts = [wanted.env, wanted.seed === undefined ? null : `seed ${wanted.seed}`, ...values].filter(Boolean);
+      setText(asks, `The link shows another run than this one: ${parts.join(", ")}.`);
+      beginButton.disabled = whyNot(state, "restart") !== null;
+      beginButton.title = whyNot(state, "restart") ?? "It takes the place of the run at hand, whose weights are thrown away";
+    }
     drawBanner(state);
   }
 

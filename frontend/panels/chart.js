@@ -3,8 +3,10 @@
 // closely: at rest, and under the pointer or the focus. While a run goes on by itself they are sketched on a canvas
 // inside of the same frame, which leaves the processor to the training.
 
+import { csv, download } from "../controls/download.js";
 import { Canvas } from "./canvas.js";
 import { sketch } from "./sketch.js";
+import { ofTraces } from "./tables.js";
 
 /** @import { PanelContext, Theme } from "../types.js" */
 
@@ -56,6 +58,11 @@ export class Chart {
         context.redraw();
       });
     }
+    this.element.addEventListener("save", (event) => {
+      const format = /** @type {CustomEvent} */ (event).detail;
+      if (format === "csv") this.#saveTable();
+      else this.#save(format);
+    });
   }
 
   /**
@@ -176,6 +183,7 @@ export class Chart {
         [
           button("Save as PNG", camera, () => this.#save("png")),
           button("Save as SVG", disk, () => this.#save("svg")),
+          button("Save as CSV", Plotly.Icons.drawline, () => this.#saveTable()),
         ],
       ],
     };
@@ -185,6 +193,11 @@ export class Chart {
     this.#zoomed = false;
     this.#react();
     this.spec.zoomed?.();
+  }
+
+  #saveTable() {
+    const table = ofTraces(this.#traces(this.context.theme()));
+    download(new Blob([csv(table)], { type: "text/csv" }), `${fileName(this.spec.name)}.csv`);
   }
 
   /** @param {"png" | "svg"} format */
@@ -205,11 +218,14 @@ export class Chart {
         height: height + room,
       },
     };
-    const filename = name.toLowerCase().replaceAll(" ", "-");
+    const filename = fileName(name);
     const options = { format, filename, width, height: height + room, scale: format === "png" ? 2 : 1 };
     Plotly.downloadImage(/** @type {any} */ (figure), options);
   }
 }
+
+/** @param {string} name */
+const fileName = (name) => name.toLowerCase().replaceAll(" ", "-");
 
 /** @returns {{ promise: Promise<void>, resolve: () => void }} */
 function withResolvers() {

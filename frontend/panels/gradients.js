@@ -79,7 +79,7 @@ function mount(body, context) {
       legend(flow.totals.map((total) => number(total, 2)));
       writeClip([`${number(clip.before)} → ${number(clip.after)} (× ${fixed(clip.factor, 3)})`]);
       writeCosines(snapshot, flow.layers);
-      setText(caption, captionOf(state, snapshot, "gradients", isUsed(snapshot) ? "the gradient of this step" : "the last minibatch, after its step"));
+      setText(caption, captionOf(state, snapshot, "gradients", isUsed(snapshot) ? "the gradient of this step" : "after the step"));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, phase: snapshot.header.phase, weighting: weighting.value, before: clip.before, after: clip.after });
       const up = upRange.fit(0, Math.max(...flow.norms.flat().map(toScale), 1), runsFreely(state) ? undefined : 1);
       const places = flow.layers.map((_, place) => place);

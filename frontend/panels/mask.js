@@ -11,6 +11,7 @@ import { readout } from "./readout.js";
 import { REGIONS, regionOf } from "./regions.js";
 import { revealSample } from "./sample-reveal.js";
 import { cellOf, hasClip, holds, matrix, scopeInWords } from "./snapshot.js";
+import { ofSamples } from "./tables.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot } from "../types.js" */
 /** @import { Previewed } from "../state/previewed.js" */
@@ -157,6 +158,7 @@ function mount(body, context) {
     resize() {
       sized = false;
     },
+    table: (state) => ofSamples(state, ["ratio", "region", "in_minibatch", "episode_end", "advantage_used"]),
     summary: (state) => (state.snapshot ? summary(state.snapshot) : ""),
   };
 }

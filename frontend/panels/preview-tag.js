@@ -13,11 +13,17 @@ import { moved } from "../state/previewed.js";
  * @returns {(previewed: Previewed | null) => void} shows or hides the label
  */
 export function previewTag(body, names) {
-  const heading = body.closest(".panel")?.querySelector("h2");
-  heading?.querySelector(".preview-tag")?.remove();
   const tag = h("span", { class: "preview-tag", hidden: true });
-  heading?.append(tag);
+
+  /** The panel is put around its body later, and what is drawn anew after a failure has another label. */
+  function attach() {
+    const heading = body.closest(".panel")?.querySelector("h2");
+    heading?.querySelector(".preview-tag")?.remove();
+    heading?.append(tag);
+  }
+
   return (previewed) => {
+    if (!tag.isConnected) attach();
     tag.hidden = previewed === null;
     const covered = previewed?.partial ? `, of ${count(previewed.then.samples)} shown samples` : "";
     const text = previewed ? `preview ${moved(previewed, names).join(", ")}${covered}` : "";

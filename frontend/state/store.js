@@ -48,6 +48,7 @@ export function createStore() {
     picture: null,
     progress: null,
     view: loadView(),
+    wanted: null,
     preview: null,
     selection: null,
   };

@@ -1,0 +1,66 @@
+// A picture of the whole page: its own elements and styles, drawn by the browser into a canvas. Canvases, which would be
+// empty in a copy, go in as images.
+
+import { download } from "./download.js";
+
+const MOST = 16_000; // pixels of a side; beyond that browsers refuse
+
+/** @returns {Promise<void>} once the picture is handed over @throws {Error} the browser cannot draw it */
+export async function picturePage() {
+  const { scrollWidth: width, scrollHeight } = document.documentElement;
+  const height = Math.min(scrollHeight, MOST);
+  const copy = /** @type {HTMLElement} */ (document.documentElement.cloneNode(true));
+  replaceCanvases(copy);
+  keepValues(copy);
+  for (const element of copy.querySelectorAll("script, link, dialog, noscript, .toasts")) element.remove();
+  const style = document.createElement("style");
+  style.textContent = `${rules()} .bar, .settings, .guide { position: static !important; max-height: none !important; }`;
+  copy.querySelector("head")?.append(style);
+  copy.setAttribute("xmlns", "http://www.w3.org/1999/xhtml");
+  const markup = new XMLSerializer().serializeToString(copy);
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><foreignObject width="100%" height="100%">${markup}</foreignObject></svg>`;
+  const image = new Image();
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
+  await image.decode();
+  const canvas = document.createElement("canvas");
+  const scale = height * 2 <= MOST ? Math.max(1, devicePixelRatio) : 1;
+  canvas.width = width * scale;
+  canvas.height = height * scale;
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  pen.scale(scale, scale);
+  pen.drawImage(image, 0, 0);
+  /** @type {Blob | null} */
+  const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  if (!blob) throw new Error("the page is too large");
+  download(blob, "ppo-scope.png");
+}
+
+/** @param {HTMLElement} copy */
+function replaceCanvases(copy) {
+  const originals = [...document.querySelectorAll("canvas")];
+  [...copy.querySelectorAll("canvas")].forEach((canvas, index) => {
+    const original = originals[index];
+    const image = document.createElement("img");
+    image.className = canvas.className;
+    image.alt = "";
+    if (original.width && original.height) image.src = original.toDataURL();
+    const { width, height } = original.getBoundingClientRect();
+    image.style.cssText = `${canvas.style.cssText};width:${width}px;height:${height}px`;
+    canvas.replaceWith(image);
+  });
+}
+
+/** What was typed or moved is no attribute, and would be lost. @param {HTMLElement} copy */
+function keepValues(copy) {
+  const originals = [...document.querySelectorAll("input, select, details")];
+  [...copy.querySelectorAll("input, select, details")].forEach((element, index) => {
+    const original = originals[index];
+    if (original instanceof HTMLInputElement) element.setAttribute("value", original.value);
+    if (original instanceof HTMLSelectElement) [...element.children].forEach((option, at) => option.toggleAttribute("selected", at === original.selectedIndex));
+  });
+}
+
+/** All styles of the page, which come from its own server. */
+function rules() {
+  return [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules].map((rule) => rule.cssText)).join("\n");
+}

@@ -1,0 +1,38 @@
+// What a panel draws, as a table for other programs.
+
+import { matrix } from "./snapshot.js";
+
+/** @import { State } from "../types.js" */
+/** @import { Attributes } from "./chart.js" */
+
+/** @typedef {(string | number | null)[][]} Table with a line of headings */
+
+/** Every trace of a chart, point by point. @param {Attributes[]} traces with their data @returns {Table} */
+export function ofTraces(traces) {
+  /** @type {Table} */
+  const rows = [["trace", "x", "y"]];
+  traces.forEach(({ name, hovertemplate, x = [], y = [] }, index) => {
+    const words = String(name ?? hovertemplate ?? "").replace(/<[^>]*>|%\{[^}]*\}/g, "").trim();
+    for (let at = 0; at < x.length; at++) {
+      if (x[at] !== null && !Number.isNaN(x[at])) rows.push([words || `trace ${index + 1}`, x[at], y[at]]);
+    }
+  });
+  return rows;
+}
+
+/** Matrices of a snapshot, one line per environment and step. @param {State} state @param {readonly string[]} names @returns {Table} */
+export function ofSamples({ snapshot }, names) {
+  const found = names.flatMap((name) => {
+    const values = snapshot && matrix(snapshot, name);
+    return values ? [{ name, values }] : [];
+  });
+  /** @type {Table} */
+  const rows = [["update", "environment", "step", ...found.map(({ name }) => name)]];
+  const first = found[0]?.values;
+  for (let row = 0; row < (first?.rows ?? 0); row++) {
+    for (let step = 0; step < first.columns; step++) {
+      rows.push([snapshot?.header.update ?? null, snapshot?.arrays.environments?.[row] ?? row, step, ...found.map(({ values }) => values.values[row * values.columns + step])]);
+    }
+  }
+  return rows;
+}

@@ -1,0 +1,177 @@
+"""Arranging, sharing and saving: what is chosen stays, travels in the address, and leaves as files."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from tests.browser.dashboard import Dashboard, until
+from tests.browser.test_first_light import SEED, computed
+
+
+@pytest.fixture
+def paused(server, page):
+    return Dashboard(page, server("--paused", "--seed", SEED).url)
+
+
+def order(page):
+    return page.evaluate("[...document.querySelectorAll('.panel')].filter(p => !p.hidden).map(p => p.ariaLabel)")
+
+
+def saved(dashboard, panel, choice):
+    """The file that the panel's save menu gives."""
+    region = dashboard.panel(panel)
+    region.scroll_into_view_if_needed()
+    region.hover()
+    region.get_by_role("button", name=f"Save {panel}").click()
+    with dashboard.page.expect_download() as download:
+        region.get_by_role("button", name=choice).click()
+    return download.value.suggested_filename, download.value.path().read_bytes()
+
+
+def test_a_panel_is_moved_by_keyboard_and_stays_there(paused, page):
+    before = order(page)
+    grip = page.get_by_role("button", name="Move Clip mask with the arrow keys")
+    grip.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    after = order(page)
+    assert after.index("Clip mask") == before.index("Clip mask") - 2
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == grip.get_attribute("aria-label")
+    page.reload()
+    paused.at(state="paused")
+    assert order(page) == after
+    page.get_by_role("button", name="Reset the arrangement").click()
+    assert order(page) == before
+
+
+def test_a_panel_is_moved_by_dragging(paused, page):
+    before = order(page)
+    paused.panel("Environment").hover()
+    page.get_by_role("button", name="Move Environment").drag_to(paused.panel("Ratio histogram").locator("h2"))
+    until(lambda: order(page), lambda now: now.index("Environment") == before.index("Ratio histogram"))
+
+
+def test_the_view_travels_in_the_address(paused, page, new_page):
+    page.get_by_role("button", name="Hide Environment").click()
+    page.get_by_role("button", name="Move Clip mask with the arrow keys").focus()
+    page.keyboard.press("ArrowLeft")
+    for _ in range(2):
+        paused.key("t")
+    paused.type("Clip range", 0.3)
+    paused.step(update="1")
+    expected = order(page), page.evaluate("document.documentElement.dataset.theme")
+    paused.press("Share")
+    address = page.get_by_label("Link to this view").input_value()
+    assert "token" not in address
+    other = new_page()
+    other.goto(address)
+    Dashboard.at(
+        type("D", (), {"page": other, "data": lambda self: other.evaluate("({...document.body.dataset})")})(),
+        state="paused",
+    )
+    until(lambda: (order(other), other.evaluate("document.documentElement.dataset.theme")), lambda now: now == expected)
+
+
+def test_what_does_not_fit_in_an_address_is_named_and_the_rest_applies(server, page):
+    base = server("--paused", "--seed", SEED).base
+    page.goto(
+        f"{base}?theme=pink&panels=clip-mask,nothing&set=clip_range:7&set=evil:1&seed=x&chapter=99&controls=maybe"
+    )
+    dashboard = Dashboard.__new__(Dashboard)
+    dashboard.page = page
+    dashboard.at(state="paused")
+    said = until(lambda: page.locator(".toast").all_inner_texts(), lambda texts: any("left out" in t for t in texts))
+    for part in (
+        "theme=pink",
+        "panels: nothing",
+        "set=clip_range:7",
+        "set=evil:1",
+        "seed=x",
+        "chapter=99",
+        "controls=maybe",
+    ):
+        assert any(part in text for text in said), part
+    assert order(page) == ["Clip mask"]
+
+
+def test_markup_in_an_address_stays_text(server, page):
+    base = server("--paused", "--seed", SEED).base
+    page.goto(f"{base}?theme=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E&env=%3Cb%3Ex%3C/b%3E")
+    until(lambda: page.locator(".toast").count())
+    assert page.locator(".toast img, .toast b").count() == 0
+
+
+def test_a_link_to_another_run_asks_first(server, page):
+    live = server("--paused", "--seed", SEED)
+    first = live.run()["id"]
+    page.goto(live.base + f"?env=Acrobot-v1&seed=3&set=clip_range:0.3#token={live.token}")
+    offer = page.get_by_text("The link shows another run than this one: Acrobot-v1, seed 3, clip range 0.3.")
+    offer.wait_for()
+    assert live.run()["id"] == first, "nothing has happened to the run"
+    page.get_by_role("button", name="Begin this run").click()
+    run = until(live.run, lambda run: run["id"] != first)
+    assert (run["environment"], run["seed"], run["settings"]["clip_range"]) == ("Acrobot-v1", 3, 0.3)
+
+
+def test_an_embedded_page_has_no_controls(server, page):
+    page.goto(server("--paused", "--seed", SEED).base + "?controls=hidden&panels=ratio-histogram")
+    until(lambda: order(page) == ["Ratio histogram"])
+    for name in ("Play", "Pause", "Step"):
+        assert not page.get_by_role("button", name=name, exact=True).is_visible()
+    assert not page.get_by_role("slider", name="Clip range ε").is_visible()
+
+
+def test_the_masks_numbers_as_csv_are_what_was_computed(paused):
+    paused.step(update="1")
+    name, content = saved(paused, "Clip mask", "Numbers as CSV")
+    assert name == "clip-mask.csv"
+    rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    found = computed(1).arrays
+    assert len(rows) == found["region"].size == 1024
+    assert [int(row["region"]) for row in rows] == found["region"].reshape(-1).tolist()
+    assert np.allclose([float(row["ratio"]) for row in rows], found["ratio"].reshape(-1))
+
+
+@pytest.mark.parametrize(
+    ("choice", "start"), [("Chart as PNG", b"\x89PNG"), ("Chart as SVG", b"<svg"), ("Chart as CSV", b"trace,x,y")]
+)
+def test_a_chart_is_saved(paused, choice, start):
+    paused.step(update="1")
+    until(lambda: paused.ratio().get("update") == "1")
+    name, content = saved(paused, "Ratio histogram", choice)
+    assert name.startswith("ratio-histogram") and content.startswith(start)
+
+
+def test_a_picture_of_the_whole_page(paused, page, tmp_path):
+    paused.step(update="1")
+    paused.press("Share")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save a picture of the page").click()
+    picture = tmp_path / "page.png"
+    download.value.save_as(picture)
+    from PIL import Image
+
+    image = np.asarray(Image.open(picture).convert("RGB"))
+    assert image.shape[1] >= 1400 and image.shape[0] > 1500
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) > 200, "it shows something"
+
+
+def test_settings_are_offered_as_they_were_shared(paused, page):
+    """What `write` makes, `read` takes."""
+    paused.type("Entropy coefficient", 0.05)
+    paused.step(update="1")
+    text = page.evaluate(
+        """async () => {
+            const link = await import('./state/link.js');
+            const table = await (await fetch('api/settings')).json();
+            const query = new URLSearchParams(
+                'theme=dark&set=entropy_coef:0.05&set=target_kl:off&set=normalize_advantages:batch');
+            return JSON.stringify(link.read(query, ['Clip mask'], table));
+        }"""
+    )
+    read = json.loads(text)
+    assert read["run"]["settings"] == {"entropy_coef": 0.05, "target_kl": None, "normalize_advantages": "batch"}
+    assert read["refused"] == []
