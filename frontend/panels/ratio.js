@@ -32,7 +32,7 @@ export const ratio = {
   title: "Ratio histogram",
   hint: "How much likelier is each action now? r = π_θ / π_old",
   ideas: ["ratio", "clip"],
-  probes: ["ratio", "samples"], // without the samples there is no preview
+  probes: ["ratio", "post_step", "samples"], // without the samples there is no preview
   plotted: true,
   mount,
 };
@@ -48,6 +48,7 @@ function mount(body, context) {
     { label: "pulled back", swatch: "swatch-pulledBack", room: 5, title: "Share outside of 1 ± ε whose gradient flows" },
     { label: "clip fraction", room: 5, title: "Share with |r − 1| > ε, whatever becomes of its gradient" },
     { label: "r", room: 12, title: "Smallest and largest r; clipping does not bound it" },
+    { label: "after its step", swatch: "swatch-after-step", room: 12, title: "r of the same minibatch under the weights that its step has led to" },
     { label: "shown", room: 20, title: "Which samples are drawn" },
   ]);
   const acrossRange = new SteadyRange();
@@ -64,13 +65,14 @@ function mount(body, context) {
       const [inside, held, pulledBack, unheld, unused] = histogram.totals;
       const [low, high] = histogram.extremes;
       const span = low === null ? NONE : `${fixed(low, 2)} to ${fixed(high, 2)}`;
+      const after = afterStep(snapshot, histogram.limit);
       const ofTheClip = hasClip(snapshot) ? [share(held), null] : [null, share(unheld)];
       const previewed = previewOf(state);
       const preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here
       const now = [share(inside), ...ofTheClip, share(pulledBack), share(held + pulledBack + unheld + unused)];
       label(preview);
       // Twice the numbers would need another line: what a preview does not change makes room for it.
-      write(preview ? [...arrows(preview.now, preview.then, ofTheClip), null, null] : [...now, span, scopeInWords(snapshot)]);
+      write(preview ? [...arrows(preview.now, preview.then, ofTheClip), null, null, null] : [...now, span, after.span, scopeInWords(snapshot)]);
       const { dataset } = chart.element;
       dataset.clipRange = String(histogram.clipRange);
       dataset.update = String(snapshot.header.update);
@@ -81,10 +83,10 @@ function mount(body, context) {
       // Stepping begins with a spike at 1, which must not dwarf what follows.
       const patience = runsFreely(state) ? undefined : 1;
       const seen = histogram.outside.some((n) => n > 0) ? limit : reach(stacked[stacked.length - 1], limit);
-      const half = Math.max(seen, 1.25 * Math.log1p(Math.max(histogram.clipRange ?? 0, wouldBe ?? 0)));
+      const half = Math.max(seen, after.reach, 1.25 * Math.log1p(Math.max(histogram.clipRange ?? 0, wouldBe ?? 0)));
       const across = acrossRange.fit(-half, half, patience);
       const bars = stacked.map((tops, region) => inRatios(outline(tops, -limit, limit), bins[region]));
-      return chart.draw([...bars, edges(histogram), edges({ clipRange: wouldBe })], {
+      return chart.draw([...bars, edges(histogram), edges({ clipRange: wouldBe }), after.steps], {
         xaxis: { range: across.map((x) => x / Math.LN10), ...ticks(across[1]) },
         ...marks(histogram, wouldBe, across[1], context.theme()),
       });
@@ -115,6 +117,25 @@ function read(snapshot) {
       scalar(snapshot, "final_ratio_min") ?? scalar(snapshot, "ratio_min"),
       scalar(snapshot, "final_ratio_max") ?? scalar(snapshot, "ratio_max"),
     ],
+  };
+}
+
+/**
+ * At the phase step: the ratios of the same minibatch under the weights that its step has led to, as an outline.
+ *
+ * @param {Snapshot} snapshot
+ * @param {number} limit of the bins, which are those of the bars
+ */
+function afterStep(snapshot, limit) {
+  const counts = [...(snapshot.arrays.ratio_post_counts ?? [])];
+  const [below = 0, above = 0] = snapshot.arrays.ratio_post_outside ?? [];
+  const total = counts.reduce((sum, n) => sum + n, below + above);
+  if (!total) return { steps: { x: [], y: [], customdata: [] }, span: null, reach: 0 };
+  const [low, high] = ["ratio_post_min", "ratio_post_max"].map((name) => fixed(scalar(snapshot, name), 2));
+  return {
+    steps: inRatios(outline(counts.map((n) => n / total), -limit, limit), counts),
+    span: `${low} to ${high}`,
+    reach: below + above ? limit : reach(counts, limit),
   };
 }
 
@@ -241,6 +262,7 @@ function traces(theme) {
     { ...bars, fill: "tonexty", fillpattern: hatched(theme.line, "x"), hovertemplate: templates[4] },
     { mode: "lines", line: { color: theme.clip, width: 1.5 }, hoverinfo: "skip" },
     { mode: "lines", line: { color: theme.clip, width: 2, dash: "dash" }, hoverinfo: "skip" }, // of the preview
+    { mode: "lines", line: { shape: "hvh", color: theme.ink, width: 2 }, hovertemplate: "after its step %{customdata:,}<extra></extra>" },
   ];
 }
 
@@ -255,11 +277,13 @@ function layout(_theme) {
 
 /** @param {Snapshot} snapshot */
 function inWords(snapshot) {
-  const { totals, total, extremes, clipRange } = read(snapshot);
+  const { totals, total, extremes, clipRange, limit } = read(snapshot);
+  const { span } = afterStep(snapshot, limit);
   const [inside, held, pulledBack, unheld] = totals.map((n) => percent(total ? n / total : null));
   const ofTheClip = hasClip(snapshot) ? `held: ${held}` : `not held, for there is no clip: ${unheld}`;
   return (
     `Ratio of ${count(total)} samples (${scopeInWords(snapshot)}): from ${fixed(extremes[0], 2)} to ` +
-    `${fixed(extremes[1], 2)}. Inside 1 ± ${fixed(clipRange, 2)}: ${inside}, ${ofTheClip}, pulled back: ${pulledBack}.`
+    `${fixed(extremes[1], 2)}. Inside 1 ± ${fixed(clipRange, 2)}: ${inside}, ${ofTheClip}, pulled back: ${pulledBack}.` +
+    (span ? ` The same samples after their step: from ${span}.` : "")
   );
 }

@@ -177,7 +177,8 @@ def _post_step(moment: Moment) -> Measurement:
     bins = np.clip(((after + limit) * (BINS / (2 * limit))).astype(np.int64), 0, BINS - 1)
     counts = np.bincount(bins[~below & ~above], minlength=BINS).astype(np.uint32)
     outside = np.array([below.sum(), above.sum()], np.uint32)
-    return Measurement(arrays={"ratio_post_counts": counts, "ratio_post_outside": outside})
+    extremes = {"ratio_post_min": float(np.exp(after.min())), "ratio_post_max": float(np.exp(after.max()))}
+    return Measurement(extremes, {"ratio_post_counts": counts, "ratio_post_outside": outside})
 
 
 def _samples(moment: Moment) -> Measurement:
