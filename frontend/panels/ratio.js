@@ -48,8 +48,8 @@ function mount(body, context) {
     { label: "pulled back", swatch: "swatch-pulledBack", room: 5, title: "Share outside of 1 ± ε whose gradient flows" },
     { label: "clip fraction", room: 5, title: "Share with |r − 1| > ε, whatever becomes of its gradient" },
     { label: "r", room: 12, title: "Smallest and largest r; clipping does not bound it" },
-    { label: "after its step", swatch: "swatch-after-step", room: 12, title: "r of the same minibatch under the weights that its step has led to" },
     { label: "shown", room: 20, title: "Which samples are drawn" },
+    { label: "after step", swatch: "swatch-after-step", room: 8, title: "Smallest and largest r of the same minibatch under the weights that its step has led to" },
   ]);
   const acrossRange = new SteadyRange();
 
@@ -72,7 +72,7 @@ function mount(body, context) {
       const now = [share(inside), ...ofTheClip, share(pulledBack), share(held + pulledBack + unheld + unused)];
       label(preview);
       // Twice the numbers would need another line: what a preview does not change makes room for it.
-      write(preview ? [...arrows(preview.now, preview.then, ofTheClip), null, null, null] : [...now, span, after.span, scopeInWords(snapshot)]);
+      write(preview ? [...arrows(preview.now, preview.then, ofTheClip), null, null, null] : [...now, span, scopeInWords(snapshot), after.span]);
       const { dataset } = chart.element;
       dataset.clipRange = String(histogram.clipRange);
       dataset.update = String(snapshot.header.update);
@@ -134,7 +134,7 @@ function afterStep(snapshot, limit) {
   const [low, high] = ["ratio_post_min", "ratio_post_max"].map((name) => fixed(scalar(snapshot, name), 2));
   return {
     steps: inRatios(outline(counts.map((n) => n / total), -limit, limit), counts),
-    span: `${low} to ${high}`,
+    span: `${low}–${high}`,
     reach: below + above ? limit : reach(counts, limit),
   };
 }
@@ -284,6 +284,6 @@ function inWords(snapshot) {
   return (
     `Ratio of ${count(total)} samples (${scopeInWords(snapshot)}): from ${fixed(extremes[0], 2)} to ` +
     `${fixed(extremes[1], 2)}. Inside 1 ± ${fixed(clipRange, 2)}: ${inside}, ${ofTheClip}, pulled back: ${pulledBack}.` +
-    (span ? ` The same samples after their step: from ${span}.` : "")
+    (span ? ` The same samples after their step: ${span}.` : "")
   );
 }
