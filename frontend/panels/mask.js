@@ -125,6 +125,11 @@ function mount(body, context) {
     return code === undefined ? "" : `. Preview: ${regionOf(code).word}`;
   }
 
+  // The line of numbers below may need another row, which takes it from the canvas and not from the panel.
+  new ResizeObserver(() => {
+    sized = false;
+    context.redraw();
+  }).observe(box);
   element.addEventListener("pointermove", ({ offsetX, offsetY }) => {
     const cell = layout?.at(offsetX * canvas.density, offsetY * canvas.density) ?? null;
     if (cell?.row !== cursor?.row || cell?.column !== cursor?.column) pick(cell);
