@@ -1,0 +1,190 @@
+"""The preview: moved ε, c₁ and c₂ show at once what the batch on show would be, and give way to what was computed."""
+
+import numpy as np
+import pytest
+import torch
+
+from ppo_scope.ppo import losses
+from ppo_scope.ppo.losses import Region
+from ppo_scope.ppo.phases import PhaseKind
+from tests.browser.dashboard import Dashboard, until
+from tests.browser.test_first_light import SEED, computed
+
+FAST = ("--learning-rate", "0.003")  # so that ratios leave 1 ± ε
+CHANGES = {"learning_rate": 0.003}
+BY_CLIP = ("Clip mask", "Ratio histogram", "Surrogate")
+ALL = (*BY_CLIP, "Loss components")
+REGIONS = ((Region.INSIDE, "inside"), (Region.HELD, "held"), (Region.PULLED_BACK, "pulledBack"))
+TERMS = ("loss", "policy_loss", "value_term", "entropy_term")
+
+
+@pytest.fixture
+def paused(server, page):
+    page.set_viewport_size({"width": 1440, "height": 2400})  # every panel in sight, and so measured
+    return Dashboard(page, server("--paused", "--seed", SEED, *FAST).url)
+
+
+def tag(dashboard, name):
+    return dashboard.panel(name).locator(".preview-tag")
+
+
+def data(dashboard, name):
+    return dashboard.panel(name).locator(".chart").evaluate("e => e.data.map(({ x, y }) => ({ x: [...x], y: [...y] }))")
+
+
+def previews(dashboard):
+    """What the labels say, by panel; those that are not shown are left out."""
+    return {name: tag(dashboard, name).inner_text() for name in ALL if tag(dashboard, name).is_visible()}
+
+
+def with_clip_range(found, clip_range):
+    """Regions of every sample, as the trainer's own code finds them."""
+    arrays = (found.arrays["ratio"], found.arrays["advantage_used"], found.arrays["region"] != 0)
+    return losses.regions(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays), clip_range).numpy()
+
+
+def policy_loss(found, clip_range):
+    ratio, used = found.arrays["ratio"], found.arrays["advantage_used"]
+    covered = (found.arrays["region"] != 0) & (found.arrays["in_minibatch"] == 1) & ~np.isnan(used)
+    ratio, used = torch.from_numpy(ratio[covered]), torch.from_numpy(used[covered])
+    return losses.policy_loss("clip", torch.zeros(()), ratio, used, clip_range).double().mean().item()
+
+
+def assert_mask_equals(mask, codes):
+    for code, key in REGIONS:
+        assert int(mask[key]) == (codes == code).sum(), key
+
+
+def test_a_moved_clip_range_shows_what_python_would_have_found(paused):
+    paused.step(update="1")
+    for _ in range(9):
+        paused.step("minibatch", update="2")
+    found = computed(2, PhaseKind.STEP, 9, **CHANGES)
+    assert_mask_equals(paused.mask(), found.arrays["region"])
+    assert previews(paused) == {}
+    for clip_range in (0.05, 0.3):
+        paused.type("Clip range", clip_range)
+        expected = dict.fromkeys(ALL, f"preview ε = {clip_range:.2f}")
+        until(lambda: previews(paused), lambda seen: seen == expected)  # noqa: B023
+        codes = with_clip_range(found, clip_range)
+        mask = until(paused.mask, lambda mask: mask["preview"] == str(clip_range))  # noqa: B023
+        assert_mask_equals(mask, codes)
+        # Numbers, "now → preview".
+        held = (codes == Region.HELD).sum(), (found.arrays["region"] == Region.HELD).sum()
+        text = paused.panel("Clip mask").locator(".readout").inner_text().replace("\n", " ")
+        assert (f"held {held[1]} → {held[0]}" if held[0] != held[1] else f"held {held[0]}") in text
+        # The band's edges, dashed.
+        assert data(paused, "Ratio histogram")[6]["x"][::3] == pytest.approx([1 - clip_range, 1 + clip_range])
+        covered = (found.arrays["region"] != 0) & (found.arrays["in_minibatch"] == 1)
+        share = f"{100 * (codes[covered] == Region.HELD).mean():.1f} %"
+        assert share in paused.panel("Ratio histogram").locator(".readout").inner_text()
+
+
+def test_the_would_be_terms_are_drawn_and_stand_in_the_formula(paused, page):
+    for _ in range(11):
+        paused.step("minibatch", update="1")
+    found = computed(1, PhaseKind.STEP, 11, **CHANGES)
+    paused.type("Clip range", 0.06).type("Value coefficient", 0.8).type("Entropy coefficient", 0.05)
+    text = "preview ε = 0.06, c₁ = 0.80, c₂ = 0.05"
+    until(lambda: previews(paused).get("Loss components"), lambda seen: seen == text)
+    policy = policy_loss(found, 0.06)
+    value, entropy = 0.8 * found.scalars["value_loss"], -0.05 * found.scalars["entropy"]
+    expected = dict(zip(TERMS, (policy + value + entropy, policy, value, entropy), strict=True))
+    drawn = paused.panel("Loss components").locator(".chart").evaluate("e => e.data.slice(9).map(t => t.customdata)")
+    assert [terms[0] for terms in drawn] == pytest.approx(list(expected.values()), rel=1e-5)
+    dashes = paused.panel("Loss components").locator(".chart").evaluate("e => e.data.slice(9).map(t => t.line.dash)")
+    assert dashes == ["dash"] * 4
+    label = page.locator("#formula .preview-label")
+    assert label.inner_text() == f"{text}, minibatch 3 of epoch 3"
+    marked = page.locator("#formula .live[data-preview]").all_inner_texts()
+    shown = [f"{expected['loss']:.4f}", f"{policy:.4f}", "0.8", f"{found.scalars['value_loss']:.4f}", "0.05"]
+    assert [text.replace("−", "-") for text in marked[:5]] == shown
+    # And L is what its terms make: what a class adds up.
+    assert expected["loss"] == pytest.approx(
+        policy + 0.8 * found.scalars["value_loss"] - 0.05 * found.scalars["entropy"]
+    )
+
+
+def test_at_the_end_of_an_update_all_is_under_the_final_weights(paused, page):
+    for update in (1, 2):
+        paused.step(update=str(update))
+    found = computed(2, **CHANGES)
+    paused.type("Clip range", 0.1)
+    until(lambda: previews(paused).get("Loss components"))
+    drawn = paused.panel("Loss components").locator(".chart").evaluate("e => e.data.slice(9).map(t => t.customdata[0])")
+    policy = policy_loss(found, 0.1)
+    value, entropy = 0.5 * found.scalars["final_value_loss"], -0.01 * found.scalars["final_entropy"]
+    assert drawn == pytest.approx([policy + value + entropy, policy, value, entropy], rel=1e-5)
+    assert "under the final weights" in page.locator("#formula .preview-label").inner_text()
+    # With the ε in use the page finds what the trainer says.
+    assert policy_loss(found, 0.2) == pytest.approx(found.scalars["final_policy_loss"], rel=1e-6)
+    now = paused.panel("Loss components").locator(".readout").inner_text().replace("−", "-")
+    assert f"{found.scalars['final_policy_loss']:.4f} → " in now
+    assert_mask_equals(paused.mask(), with_clip_range(found, 0.1))
+
+
+def test_the_preview_goes_once_it_is_applied(paused, page):
+    paused.step(update="1").type("Clip range", 0.07)
+    until(lambda: len(previews(paused)) == 4)
+    paused.step(update="2")
+    until(lambda: previews(paused), lambda seen: seen == {})
+    mask = until(paused.mask, lambda mask: mask["update"] == "2")
+    assert mask["preview"] == ""
+    assert paused.ratio()["preview"] == ""
+    assert float(paused.ratio()["clipRange"]) == 0.07
+    assert np.isnan(data(paused, "Ratio histogram")[6]["x"]).all()
+    assert page.locator("#formula .preview-label").is_hidden()
+    assert page.locator("#formula .live[data-preview]").count() == 0
+
+
+def test_the_preview_goes_when_the_slider_is_moved_back(paused):
+    paused.step(update="1")
+    before = paused.mask()
+    slider = paused.slider("Clip range ε")
+    slider.focus()
+    for _ in range(3):
+        paused.page.keyboard.press("ArrowRight")
+    until(lambda: len(previews(paused)) == len(ALL))
+    for _ in range(3):
+        paused.page.keyboard.press("ArrowLeft")
+    until(lambda: previews(paused), lambda seen: seen == {})
+    assert {**paused.mask(), "preview": ""} == before
+
+
+def test_coefficients_change_the_loss_and_no_mask(paused):
+    paused.step(update="1").type("Entropy coefficient", 0.2)
+    until(lambda: previews(paused), lambda seen: seen == {"Loss components": "preview c₂ = 0.20"})
+    assert paused.mask()["preview"] == ""
+
+
+def test_before_the_first_rollout_there_is_nothing_to_preview(paused):
+    paused.type("Clip range", 0.4)
+    paused.page.get_by_text("applies from update 1").first.wait_for()
+    assert previews(paused) == {}
+    paused.step("phase", phase="rollout")
+    assert previews(paused) == {}
+
+
+def test_who_watches_sees_what_is_pending_and_in_slow_motion_it_goes_when_it_is_applied(server, new_page):
+    live = server("--paused", "--seed", SEED, *FAST)
+    leader, viewer = (Dashboard(new_page(), url) for url in (live.url, live.base))
+    leader.step(update="1")
+    viewer.at(update="1")
+    leader.page.get_by_label("Speed").select_option("4")
+    leader.press("Play").at(state="running", update="2", phase="loss")
+    leader.type("Clip range", 0.03)
+    for dashboard in (leader, viewer):
+        until(lambda: tag(dashboard, "Clip mask").is_visible())  # noqa: B023
+    leader.page.get_by_label("Speed").select_option("null")
+    for dashboard in (leader, viewer):
+        until(lambda: not tag(dashboard, "Clip mask").is_visible())  # noqa: B023
+
+
+def test_a_large_batch_says_how_many_samples_its_preview_is_of(server, page):
+    live = server("--paused", "--seed", SEED, "--num-envs", "40", "--rollout-steps", "256", "--epochs", "1")
+    dashboard = Dashboard(page, live.url)
+    dashboard.step(update="1").type("Clip range", 0.05)
+    text = until(lambda: tag(dashboard, "Ratio histogram").get_attribute("title"), lambda title: "preview" in title)
+    samples = sum(int(dashboard.mask()[key]) for key in ("inside", "held", "pulledBack"))
+    assert samples < 4096 + 1
+    assert f"of {samples:,} shown samples" in text
