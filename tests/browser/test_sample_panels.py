@@ -1,0 +1,277 @@
+"""Values, Policy and Sample: what they draw and say is what the trainer computed, and samples can be pointed out."""
+
+import re
+
+import numpy as np
+import pytest
+
+from ppo_scope.ppo.losses import Region
+from ppo_scope.ppo.phases import PhaseKind
+from tests.browser.test_first_light import SEED, Dashboard, computed, until
+
+FACTS = "element => ({...element.dataset})"
+
+
+@pytest.fixture
+def paused(server, page):
+    return Dashboard(page, server("--paused", "--seed", SEED).url)
+
+
+def sample(dashboard):
+    return dashboard.panel("Sample").locator(".sample")
+
+
+def shown(dashboard, *, full=True, **place):
+    """What the panel Sample says that it shows, once it shows that place, measured in full."""
+    wanted = {"inFull": "true"} if full else {}
+    wanted |= {name: str(value) for name, value in place.items()}
+    return until(
+        lambda: sample(dashboard).evaluate(FACTS), lambda facts: all(facts.get(k) == v for k, v in wanted.items())
+    )
+
+
+def words(dashboard, name):
+    return dashboard.panel(name).inner_text().replace("−", "-")
+
+
+def cell(dashboard, environment, step):
+    """Where the mask has painted a sample, in CSS pixels of its canvas."""
+    canvas = dashboard.panel("Clip mask").locator("canvas").first
+    canvas.scroll_into_view_if_needed()
+    return canvas, canvas.evaluate(
+        """async (canvas, [row, column]) => {
+            const { arrange } = await import("./panels/mask-layout.js");
+            const { width, height } = canvas.getBoundingClientRect();
+            const box = arrange({ width, height, ratio: 1 }, 8, 128, 8).place({ row, column });
+            return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+        }""",
+        [environment, step],
+    )
+
+
+def click(dashboard, environment, step, *, full=True):
+    canvas, position = cell(dashboard, environment, step)
+    canvas.click(position=position)
+    return shown(dashboard, full=full, environment=environment, step=step)
+
+
+def test_a_click_in_the_mask_shows_the_sample_as_the_trainer_computed_it(paused):
+    paused.step(update="1")
+    paused.step(update="2")
+    arrays = computed(2).arrays
+    trained = np.argwhere(arrays["region_new"] != Region.NOT_TRAINED)
+    for environment, step in trained[[10, len(trained) // 2, -20]].tolist():
+        facts = click(paused, environment, step)
+        at = environment, step
+        for name, array in {
+            "ratio": "ratio_new",
+            "raw": "advantage",
+            "used": "advantage_used",
+            "region": "region_new",
+            "gradientPolicy": "gradient_policy",
+            "gradientTotal": "gradient_total",
+            "logProbOld": "log_prob_old",
+            "logProbNew": "log_prob_new",
+            "valueOld": "value",
+            "valueTarget": "value_target",
+            "valueNow": "value_now",
+        }.items():
+            assert float(facts[name]) == pytest.approx(float(arrays[array][at]), rel=1e-6), name
+        assert paused.mask()["selected"] == f"{environment},{step}"
+        text = words(paused, "Sample")
+        ratio, used = float(arrays["ratio_new"][at]), float(arrays["advantage_used"][at])
+        assert f"= {-ratio * used:.3f}" in text
+        assert f"= {-np.clip(ratio, 0.8, 1.2) * used:.3f}" in text
+        assert f"{arrays['log_prob_new'][at]:.3f}" in text
+        for probability in (*arrays["policy_old"][at], *arrays["policy_new"][at]):
+            assert f"{probability:.3f}" in text
+        assert "cart position" in text
+        assert "push left" in text
+
+
+@pytest.mark.parametrize("region", [Region.HELD, Region.PULLED_BACK])
+def test_what_the_max_picks_and_why(server, page, region):
+    live = server("--paused", "--seed", SEED, "--clip-range", "0.002")
+    dashboard = Dashboard(page, live.url)
+    dashboard.step(update="1")
+    dashboard.panel("Sample").scroll_into_view_if_needed()
+    find = dashboard.panel("Sample").get_by_label("Find a sample")
+    find.select_option(label={Region.HELD: "a held one", Region.PULLED_BACK: "a pulled-back one"}[region])
+    facts = shown(dashboard, region=int(region))
+    ratio, used = float(facts["ratio"]), float(facts["used"])
+    unclipped, clipped = -ratio * used, -np.clip(ratio, 0.998, 1.002) * used
+    text = words(dashboard, "Sample")
+    picked = dashboard.panel("Sample").locator(".sum.picked").inner_text()
+    if region == Region.HELD:
+        assert clipped > unclipped
+        assert facts["gradientPolicy"] == "0"
+        assert "clip" in picked
+        assert "a constant" in text
+        assert "exactly 0" in text
+    else:
+        assert unclipped > clipped
+        assert float(facts["gradientPolicy"]) > 0
+        assert "clip" not in picked
+        assert "pulls the policy back" in text
+
+
+def test_a_sample_is_stepped_through_by_buttons_and_by_keys(paused, page):
+    paused.step(update="1")
+    click(paused, 2, 40)
+    panel = paused.panel("Sample")
+    panel.get_by_role("button", name="Next step").click()
+    shown(paused, environment=2, step=41)
+    panel.get_by_role("button", name="Previous environment").click()
+    shown(paused, environment=1, step=41)
+    sample(paused).focus()
+    for key, place in (("ArrowLeft", (1, 40)), ("ArrowDown", (2, 40)), ("ArrowUp", (1, 40)), ("ArrowRight", (1, 41))):
+        page.keyboard.press(key)
+        shown(paused, environment=place[0], step=place[1])
+    assert paused.update() == 1, "the arrow keys are the panel's while it has the focus"
+
+
+def test_the_mask_selects_by_keyboard(paused, page):
+    paused.step(update="1")
+    paused.panel("Clip mask").locator("canvas").first.focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    until(lambda: "Environment 1, step 1" in paused.panel("Clip mask").locator(".tip").inner_text())
+    page.keyboard.press("Enter")
+    shown(paused, environment=1, step=1)
+
+
+def test_the_picture_of_the_step_is_shown_where_the_run_was_stepped(paused):
+    paused.step(update="1")
+    click(paused, 3, 17)
+    image = paused.panel("Sample").locator("img")
+    until(lambda: image.evaluate("image => image.complete && image.naturalWidth"))
+    path = paused.panel("Sample").locator(".sample-picture").get_attribute("data-picture")
+    assert path.endswith("/pictures/1/3/17")
+    assert "step 17" in image.get_attribute("alt")
+
+
+def test_before_its_first_minibatch_a_sample_says_what_is_not_known(paused):
+    paused.step("phase", phase="rollout")
+    paused.step("phase", phase="advantages")
+    click(paused, 0, 3)
+    text = words(paused, "Sample")
+    assert "not yet" in text
+    assert "Its advantage as used is not known yet" in text
+
+
+def test_a_free_run_is_to_be_paused_first(paused):
+    paused.step(update="1")
+    paused.press("Play")
+    paused.at(state="running")
+    panel = paused.panel("Sample")
+    panel.scroll_into_view_if_needed()
+    until(lambda: panel.locator(".cover").inner_text(), lambda text: "paused" in text)
+    paused.press("Pause")
+    paused.at(state="paused")
+    until(lambda: panel.locator(".cover").is_hidden())
+
+
+@pytest.mark.parametrize("objective", ["unclipped", "reinforce", "actor_critic"])
+def test_objectives_without_a_clip_have_no_max(server, page, objective):
+    dashboard = Dashboard(page, server("--paused", "--seed", SEED, "--objective", objective).url)
+    dashboard.step(update="1")
+    click(dashboard, 1, 20)
+    text = words(dashboard, "Sample")
+    assert "clip(" not in text
+    assert ("no clip, so no max" if objective == "unclipped" else "nothing is clipped") in text
+    assert ("G raw" in text) == (objective == "reinforce")
+
+
+@pytest.mark.parametrize("settings", [("--env", "Pendulum-v1"), ("--env", "FrozenLake-v1")])
+def test_other_spaces_are_shown_too(server, page, settings):
+    dashboard = Dashboard(page, server("--paused", "--seed", SEED, *settings).url)
+    dashboard.step(update="1")
+    click(dashboard, 1, 20)
+    text = words(dashboard, "Sample")
+    assert ("torque" in text) if "Pendulum-v1" in settings else ("s = 15" in text and "a = 3" in text)
+    dashboard.panel("Policy").scroll_into_view_if_needed()
+    until(lambda: dashboard.panel("Policy").locator(".chart").get_attribute("data-states"), lambda n: n == "9")
+
+
+def test_values_are_those_of_the_trainer_and_a_dot_can_be_clicked(paused, page):
+    paused.step(update="1")
+    paused.step(update="2")
+    found = computed(2)
+    arrays = found.arrays
+    trained = arrays["region"] != Region.NOT_TRAINED
+    panel = paused.panel("Values")
+    panel.scroll_into_view_if_needed()
+    cloud = panel.locator(".value-cloud")
+    until(lambda: cloud.get_attribute("data-update"), lambda update: update == "2")
+    assert int(cloud.get_attribute("data-samples")) == trained.sum()
+    before, after = found.scalars["explained_variance_before"], found.scalars["explained_variance"]
+    said = re.search(r"Explained variance (-?[\d.]+) → (-?[\d.]+):", words(paused, "Values"))
+    assert [float(number) for number in said.groups()] == pytest.approx([before, after], abs=0.0051)
+    # The dot that lies farthest from all others can be told from them.
+    points = np.argwhere(trained)
+    x, y = arrays["value_target"][trained], arrays["value_now"][trained]
+    frame = panel.locator(".chart").evaluate(
+        "({ _fullLayout: { xaxis, yaxis } }) => [xaxis, yaxis].map(a => [a._offset, a._length, ...a.range])"
+    )
+    (left, width, x0, x1), (top, height, y0, y1) = frame
+    across = left + (x - x0) / (x1 - x0) * width
+    down = top + (y1 - y) / (y1 - y0) * height
+    old = top + (y1 - arrays["value"][trained]) / (y1 - y0) * height
+    everything = np.concatenate([np.stack([across, down], 1), np.stack([across, old], 1)])
+    distances = [np.sort(np.hypot(*(everything - [a, d]).T))[1] for a, d in zip(across, down, strict=True)]
+    chosen = int(np.argmax(distances))
+    assert distances[chosen] > 0.5
+    box = cloud.bounding_box()
+    spot = float(box["x"] + across[chosen]), float(box["y"] + down[chosen])
+    page.mouse.move(*spot)
+    tip = panel.locator(".tip")
+    until(tip.is_visible)
+    environment, step = points[chosen].tolist()
+    assert tip.inner_text().startswith(f"Environment {environment}, step {step}:")
+    page.mouse.click(*spot)
+    shown(paused, environment=environment, step=step)
+    until(lambda: panel.locator(".chart").evaluate("e => e.data[1].y.length"), lambda n: n == 2)
+    data = panel.locator(".chart").evaluate("e => e.data")
+    assert data[1]["x"][0] == pytest.approx(float(arrays["value_target"][environment, step]), rel=1e-6)
+    assert data[1]["y"] == pytest.approx(
+        [float(arrays[name][environment, step]) for name in ("value", "value_now")], rel=1e-6
+    )
+
+
+def tops(trace):
+    """The height of each rectangle of a trace."""
+    return [y for index, y in enumerate(trace["y"]) if index % 6 == 1]
+
+
+def test_the_policy_before_and_now_is_that_of_the_trainer(paused):
+    paused.step(update="1")
+    paused.step("minibatch", update="2", epoch="1", minibatch="1")
+    paused.step("minibatch", update="2", epoch="1", minibatch="2")
+    found = computed(2, PhaseKind.STEP, 2)
+    panel = paused.panel("Policy")
+    panel.scroll_into_view_if_needed()
+    chart = panel.locator(".chart")
+    until(lambda: chart.get_attribute("data-update"), lambda update: update == "2")
+    data = until(lambda: chart.evaluate("e => e.data"), lambda traces: len(traces[0].get("y") or []) == 96)
+    arrays = found.arrays
+    assert tops(data[0]) == pytest.approx(arrays["policy_now"].reshape(-1).tolist(), rel=1e-6)
+    assert tops(data[1]) == pytest.approx(arrays["policy_before"].reshape(-1).tolist(), rel=1e-6)
+    assert tops(data[6]) == pytest.approx(arrays["policy_shift"].tolist(), rel=1e-6)
+    before, now = arrays["entropy_counts"].astype(float)
+    top = max(before.max(), now.max())
+    assert data[3]["y"][1:-1] == pytest.approx((now / top).tolist())
+    assert data[4]["y"][1:-1] == pytest.approx((before / top).tolist())
+    assert data[5]["x"] == pytest.approx([np.log(2)] * 2)
+    assert "0.693" in chart.text_content()
+    assert re.search(r"mean entropy 0\.\d+: \d+ % of log 2", words(paused, "Policy"))
+
+
+def test_the_selected_state_joins_the_others(paused):
+    paused.step(update="1")
+    click(paused, 4, 33)
+    arrays = computed(1).arrays
+    chart = paused.panel("Policy").locator(".chart")
+    chart.scroll_into_view_if_needed()
+    data = until(lambda: chart.evaluate("e => e.data"), lambda traces: len(traces[0].get("y") or []) == 108)
+    assert tops(data[0])[-2:] == pytest.approx(arrays["policy_new"][4, 33].tolist(), rel=1e-6)
+    assert tops(data[1])[-2:] == pytest.approx(arrays["policy_old"][4, 33].tolist(), rel=1e-6)
