@@ -16,8 +16,8 @@ export async function picturePage() {
   const style = document.createElement("style");
   style.textContent = `${rules()} .bar, .settings, .guide { position: static !important; max-height: none !important; }`;
   copy.querySelector("head")?.append(style);
-  copy.setAttribute("xmlns", "http://www.w3.org/1999/xhtml");
-  const markup = new XMLSerializer().serializeToString(copy);
+  // An attribute may hold characters that HTML takes and XML does not.
+  const markup = new XMLSerializer().serializeToString(copy).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "");
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><foreignObject width="100%" height="100%">${markup}</foreignObject></svg>`;
   const image = new Image();
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
@@ -60,7 +60,8 @@ function keepValues(copy) {
   });
 }
 
-/** All styles of the page, which come from its own server. */
+/** All styles of the page, which come from its own server; in the picture, whose window is its whole height, vh means another thing. */
 function rules() {
-  return [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules].map((rule) => rule.cssText)).join("\n");
+  const all = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules].map((rule) => rule.cssText)).join("\n");
+  return all.replace(/([\d.]+)vh\b/g, (_, share) => `${(Number(share) * innerHeight) / 100}px`);
 }

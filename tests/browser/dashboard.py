@@ -6,13 +6,15 @@ import time
 PATIENCE = 20_000  # milliseconds; a test machine may be busy
 
 
-def until(look, satisfied=bool):
-    """Look again and again until it satisfies. (Playwright's own waiting needs `eval`, which the page forbids.)
+def until(look, satisfied=bool, patience=PATIENCE):
+    """Look again and again until it satisfies, for so many milliseconds.
+
+    (Playwright's own waiting needs `eval`, which the page forbids.)
 
     Raises:
-        AssertionError: it has not come within `PATIENCE`; with what was seen last.
+        AssertionError: it has not come in time; with what was seen last.
     """
-    deadline = time.monotonic() + PATIENCE / 1000
+    deadline = time.monotonic() + patience / 1000
     while not satisfied(seen := look()):
         assert time.monotonic() < deadline, f"waited in vain; last seen: {seen}"
         time.sleep(0.02)

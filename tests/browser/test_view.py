@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import PATIENCE, Dashboard, until
 from tests.browser.test_first_light import SEED, computed
 
 
@@ -112,7 +112,7 @@ def test_a_link_to_another_run_asks_first(server, page):
     offer.wait_for()
     assert live.run()["id"] == first, "nothing has happened to the run"
     page.get_by_role("button", name="Begin this run").click()
-    run = until(live.run, lambda run: run["id"] != first)
+    run = until(live.run, lambda run: run["id"] != first, 3 * PATIENCE)
     assert (run["environment"], run["seed"], run["settings"]["clip_range"]) == ("Acrobot-v1", 3, 0.3)
 
 
