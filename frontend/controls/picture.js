@@ -3,10 +3,12 @@
 
 import { download } from "./download.js";
 
+const SETTLES = 600; // milliseconds until what came into sight is measured and drawn
 const MOST = 16_000; // pixels of a side; beyond that browsers refuse
 
 /** @returns {Promise<void>} once the picture is handed over @throws {Error} the browser cannot draw it */
 export async function picturePage() {
+  await passBy();
   const { scrollWidth: width, scrollHeight } = document.documentElement;
   const height = Math.min(scrollHeight, MOST);
   const copy = /** @type {HTMLElement} */ (document.documentElement.cloneNode(true));
@@ -33,6 +35,16 @@ export async function picturePage() {
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   if (!blob) throw new Error("the page is too large");
   download(blob, "ppo-scope.png");
+}
+
+/** Brings every panel into sight once: what nobody has seen was neither measured nor drawn. */
+async function passBy() {
+  const { scrollY } = window;
+  for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
+    window.scrollTo({ top: y, behavior: "instant" });
+    await new Promise((resolve) => setTimeout(resolve, SETTLES));
+  }
+  window.scrollTo({ top: scrollY, behavior: "instant" });
 }
 
 /** @param {HTMLElement} copy */
