@@ -1,0 +1,185 @@
+"""Surrogate, and KL and clipping: what is drawn is what Python computed with the same seed."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from ppo_scope.ppo import losses
+from ppo_scope.ppo.losses import Region
+from ppo_scope.ppo.phases import PhaseKind
+from ppo_scope.probes.metrics import MINIBATCH_COLUMNS
+from tests.browser.dashboard import Dashboard, until
+from tests.browser.test_first_light import SEED, computed
+
+CHANGES = {"learning_rate": 0.003}
+SIDES = (("good", 1.0), ("bad", -1.0))
+KLS = ("kl_exact", "kl_k3", "kl_k1")
+
+POINTS = "e => e.data.map(({ x, y, customdata }) => ({ x: [...x], y: [...y], own: customdata ? [...customdata] : [] }))"
+
+
+@pytest.fixture
+def start(server, page):
+    """A page on a paused run, high enough that every panel is in sight, and so measured."""
+
+    def open_page(*arguments):
+        page.set_viewport_size({"width": 1440, "height": 2400})
+        return Dashboard(page, server("--paused", "--seed", SEED, "--learning-rate", "0.003", *arguments).url)
+
+    return open_page
+
+
+def chart(dashboard, name):
+    return dashboard.panel(name).locator(".chart").evaluate(POINTS)
+
+
+def cloud(dashboard):
+    return dashboard.panel("Surrogate").locator("canvas.surrogate-cloud").evaluate("c => ({...c.dataset})")
+
+
+def readout(dashboard, name):
+    return re.sub(r"\s+", " ", " ".join(dashboard.panel(name).locator(".readout").all_inner_texts()))
+
+
+def assert_counts_equal(drawn, found):
+    region, used = found.arrays["region"], found.arrays["advantage_used"]
+    covered = (region != 0) & (found.arrays["in_minibatch"] == 1) & ~np.isnan(used)
+    for side, sign in SIDES:
+        of_side = covered & (np.sign(used) == sign)
+        assert int(drawn[f"{side}All"]) == of_side.sum()
+        for code, key in ((Region.INSIDE, "Inside"), (Region.HELD, "Held"), (Region.PULLED_BACK, "PulledBack")):
+            assert int(drawn[f"{side}{key}"]) == (of_side & (region == code)).sum(), (side, key)
+    assert int(drawn["samples"]) == (covered & (used != 0)).sum()
+    assert int(drawn["drawn"]) + int(drawn["beyond"]) == int(drawn["samples"])
+
+
+def test_samples_are_counted_on_the_side_and_in_the_region_that_python_finds(start):
+    dashboard = start()
+    for _ in range(7):
+        dashboard.step("minibatch", update="1")
+    assert_counts_equal(cloud(dashboard), computed(1, PhaseKind.STEP, 7, **CHANGES))
+    dashboard.step("update", update="1", phase="update").step(update="2")
+    drawn, found = cloud(dashboard), computed(2, **CHANGES)
+    assert_counts_equal(drawn, found)
+    assert int(drawn["goodHeld"]) + int(drawn["badHeld"]) > 0
+    text = readout(dashboard, "Surrogate")
+    assert f"held {drawn['goodHeld']} held {drawn['badHeld']}" in text
+    assert f"pulled back {int(drawn['goodPulledBack']) + int(drawn['badPulledBack'])}" in text
+
+
+def test_the_curves_are_the_objective_of_the_trainer(start):
+    dashboard = start().step(update="1")
+    dashboard.type("Clip range", 0.35)
+    until(lambda: dashboard.panel("Surrogate").locator(".preview-tag").is_visible())
+    curves = chart(dashboard, "Surrogate")
+    for (_, sign), (unclipped, objective, preview) in zip(SIDES, (curves[:3], curves[3:]), strict=True):
+        for curve, name, clip_range in ((unclipped, "unclipped", 0), (objective, "clip", 0.2), (preview, "clip", 0.35)):
+            ratio = torch.tensor(curve["x"], dtype=torch.float32)
+            expected = -losses.policy_loss(name, torch.zeros(()), ratio, torch.full_like(ratio, sign), clip_range)
+            assert len(ratio) > 60
+            assert curve["y"] == pytest.approx(expected.tolist(), abs=1e-6)
+    # Where it is flat is where samples are held.
+    flat = [y for x, y in zip(curves[1]["x"], curves[1]["y"], strict=True) if x >= 1.2]
+    assert flat == pytest.approx([1.2] * len(flat), abs=1e-6)
+    assert len(flat) > 3
+
+
+def test_each_sample_lies_at_its_place(start, page):
+    """The crosses of held samples, read from the canvas: there is ink wherever Python has one."""
+    dashboard = start().step(update="1").step(update="2")
+    found = computed(2, **CHANGES)
+    region, used, ratio = (found.arrays[name] for name in ("region", "advantage_used", "ratio"))
+    held = (region == Region.HELD) & (used < 0)
+    inked = dashboard.panel("Surrogate").evaluate(
+        """(panel, ratios) => {
+            const chart = panel.querySelector(".chart");
+            const canvas = panel.querySelector("canvas.surrogate-cloud");
+            const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            const { xaxis2: x, yaxis2: y } = chart._fullLayout;
+            const alpha = (left, top) => pixels.data[4 * (Math.round(top) * canvas.width + Math.round(left)) + 3];
+            return ratios.map((r) => {
+                const left = x._offset + x._length * (r - x.range[0]) / (x.range[1] - x.range[0]);
+                const top = y._offset + y._length * (y.range[1] + 0.8) / (y.range[1] - y.range[0]);
+                return alpha(left, top);
+            });
+        }""",
+        ratio[held].tolist(),
+    )
+    assert len(inked) > 10
+    assert min(inked) > 0
+
+
+@pytest.mark.parametrize(("objective", "at_half"), [("unclipped", 0.5), ("actor_critic", 1 + np.log(0.5))])
+def test_objectives_without_a_clip_have_no_flat_part(start, objective, at_half):
+    dashboard = start("--objective", objective, "--learning-rate", "0.01").step(update="1").step(update="2")
+    curves = chart(dashboard, "Surrogate")
+    x, y = np.array(curves[1]["x"]), np.array(curves[1]["y"])
+    assert np.interp(0.5, x, y) == pytest.approx(at_half, abs=2e-3)
+    assert np.interp(1.0, x, y) == pytest.approx(1, abs=2e-3)
+    assert (np.diff(y[np.diff(x, prepend=-1) > 0]) > 0).all()
+    drawn = cloud(dashboard)
+    assert int(drawn["goodHeld"]) == int(drawn["badHeld"]) == 0
+    assert int(drawn["goodUnheld"]) + int(drawn["badUnheld"]) > 0
+    assert "not held" in readout(dashboard, "Surrogate")
+
+
+def test_a_click_on_a_sample_selects_it(start, page):
+    dashboard = start().step(update="1")
+    canvas = dashboard.panel("Surrogate").locator("canvas.surrogate-cloud")
+    spot = canvas.evaluate(
+        """c => {
+            const { data, width, height } = c.getContext("2d").getImageData(0, 0, c.width, c.height);
+            const at = data.findIndex((value, index) => index % 4 === 3 && value > 0);
+            return [Math.floor(at / 4) % width, Math.floor(at / 4 / width)];
+        }"""
+    )
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + spot[0], box["y"] + spot[1])
+    tip = dashboard.panel("Surrogate").locator(".tip")
+    until(tip.is_visible)
+    place = re.match(r"Environment (\d+), step (\d+): r = ", tip.inner_text())
+    page.mouse.click(box["x"] + spot[0], box["y"] + spot[1])
+    selected = until(lambda: dashboard.mask()["selected"])
+    assert selected == f"{place[1]},{place[2]}"
+
+
+def test_kl_and_fractions_by_minibatch_and_by_update(start):
+    dashboard = start("--target-kl", "0.2")
+    for update in (1, 2):
+        dashboard.step(update=str(update))
+    for _ in range(10):
+        dashboard.step("minibatch", update="3")
+    changes = {**CHANGES, "target_kl": 0.2}
+    rows = computed(3, PhaseKind.STEP, 10, **changes).arrays["minibatches"]
+    column = {name: rows[:, index] for index, name in enumerate(MINIBATCH_COLUMNS)}
+    drawn = chart(dashboard, "KL and clipping")
+    past, inside, limits = drawn[:6], drawn[6:12], drawn[12:14]
+    for curve, name in zip(inside[:3], KLS, strict=True):
+        assert curve["y"][1:-1] == pytest.approx(column[name].tolist(), abs=1e-7), name
+    held, stacked, clip = inside[3:]
+    assert held["y"][1:-1] == pytest.approx(column["held_fraction"].tolist())
+    assert stacked["own"][1:-1] == pytest.approx(column["pulled_back_fraction"].tolist())
+    assert stacked["y"][1:-1] == pytest.approx((column["held_fraction"] + column["pulled_back_fraction"]).tolist())
+    assert clip["y"][1:-1] == pytest.approx(column["clip_fraction"].tolist())
+    assert clip["y"][-1] > held["y"][-1] > 0, "the two fractions differ"
+    for update in (1, 2):
+        found = computed(update, **changes).scalars
+        for curve, name in zip(past, (*KLS, "held_fraction", None, "clip_fraction"), strict=True):
+            assert curve["x"][1:-1] == [1, 2]
+            assert name is None or curve["y"][update] == pytest.approx(found[name], rel=1e-5), name
+        assert past[4]["own"][update] == pytest.approx(found["pulled_back_fraction"], rel=1e-5)
+    assert [y for limit in limits for y in limit["y"]] == pytest.approx([0.3] * 4)
+    assert "stops at 0.3" in readout(dashboard, "KL and clipping")
+
+
+def test_without_a_target_no_line_is_drawn(start):
+    dashboard = start().step(update="1")
+    assert [limit["x"] for limit in chart(dashboard, "KL and clipping")[12:14]] == [[], []]
+    assert "stops at" not in readout(dashboard, "KL and clipping")
+    shown = readout(dashboard, "KL and clipping")
+    scalars = computed(1, **CHANGES).scalars
+    assert f"clip fraction {100 * scalars['clip_fraction']:.1f} %" in shown
+    assert f"= held {100 * scalars['held_fraction']:.1f} %" in shown
+    assert f"+ pulled back {100 * scalars['pulled_back_fraction']:.1f} %" in shown
