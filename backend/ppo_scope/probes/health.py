@@ -73,9 +73,7 @@ def _entropy_collapse(rows: list[Row]) -> str | None:
 def _useless_critic(rows: list[Row]) -> str | None:
     explained = _all(rows, "explained_variance", 10)
     if explained and sum(explained) / len(explained) < 0.02:
-        return (
-            f"For 10 updates the critic has explained next to nothing: {100 * explained[-1]:.0f} % of the variance."
-        )
+        return f"For 10 updates the critic has explained next to nothing: {100 * explained[-1]:.0f} % of the variance."
     return None
 
 
