@@ -2,6 +2,7 @@
 
 import { h } from "../controls/dom.js";
 import { number, percent } from "../state/format.js";
+import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { stairs, thin } from "./curves.js";
@@ -68,8 +69,9 @@ function mount(body, context) {
       const target = limit(snapshot);
       const all = [past, inside.curves];
       const kls = all.flatMap((curves) => KLS.map(({ column }) => curves[column].y));
-      const up = ranges.kl.fit(...extent([0, target ?? 0], ...kls));
-      const share = ranges.share.fit(...extent([0], ...all.map(({ clip_fraction }) => clip_fraction.y)));
+      const patience = runsFreely(state) ? undefined : 1;
+      const up = ranges.kl.fit(...extent([0, target ?? 0], ...kls), patience);
+      const share = ranges.share.fit(...extent([0], ...all.map(({ clip_fraction }) => clip_fraction.y)), patience);
       const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
       write(snapshot ? numbers(snapshot) : COLUMNS.map(() => null));
       const within = [0.5, inside.planned + 0.5];

@@ -193,7 +193,8 @@ function edges(histogram) {
 function marks(histogram, wouldBe, limit, theme) {
   const { clipRange, outside } = histogram;
   const [low, high] = band(histogram);
-  const [atLow, atHigh] = Math.log(high) > 0.3 * limit ? ["left", "right"] : ["right", "left"]; // where there is room
+  const outgrown = wouldBe !== null && clipRange !== null && wouldBe > clipRange; // the preview's edges need the room outside
+  const [atLow, atHigh] = outgrown || Math.log(high) > 0.3 * limit ? ["left", "right"] : ["right", "left"]; // where there is room
   const names = [
     { at: low, text: `1−ε<br>${fixed(low, 2)}`, xanchor: atLow },
     { at: high, text: `1+ε<br>${fixed(high, 2)}`, xanchor: atHigh },

@@ -31,8 +31,8 @@ import { colourOf, regionOf } from "./regions.js";
  */
 
 export const SIDES = /** @type {const} */ (["good", "bad"]);
-const SIZE = 2.5; // CSS pixels, half of a mark
-const OPACITY = 0.55;
+const SIZE = 3; // CSS pixels, half of a mark
+const LAYER = 0.3; // opacity of one mark of those that lie on each other
 
 /**
  * The objective of one sample per unit of |Â|, as a function of r. The plain policy gradient has log π, which is log r
@@ -121,7 +121,20 @@ export class SurrogateCloud {
       } else this.beyond += 1;
     }
     this.drawn = this.#places.length;
-    for (const key of /** @type {const} */ (["inside", "unheld", "pulledBack", "held"])) this.#marks(key, theme);
+    this.#cloud(theme);
+    for (const key of /** @type {const} */ (["unheld", "pulledBack", "held"])) this.#marks(key, theme);
+  }
+
+  /** Those inside, each by itself: where many lie on each other it is denser. @param {Theme} theme */
+  #cloud(theme) {
+    const { pen, ratio } = this.canvas;
+    const size = Math.round(2 * SIZE * ratio);
+    pen.fillStyle = theme.inside;
+    pen.globalAlpha = LAYER;
+    for (const { sample, x, y } of this.#places) {
+      if (sample.region.key === "inside") pen.fillRect(Math.round(x - size / 2), Math.round(y - size / 2), size, size);
+    }
+    pen.globalAlpha = 1;
   }
 
   /** All of a region in one path: far cheaper than one each. @param {keyof typeof SHAPES} key @param {Theme} theme */
@@ -131,7 +144,7 @@ export class SurrogateCloud {
     pen.beginPath();
     for (const { sample, x, y } of this.#places) if (sample.region.key === key) shape(pen, x, y, SIZE * ratio);
     pen.lineWidth = 1.25 * ratio;
-    pen.strokeStyle = pen.fillStyle = fade(colourOf(theme, key), key === "inside" ? OPACITY : 0.9);
+    pen.strokeStyle = pen.fillStyle = fade(colourOf(theme, key), 0.9);
     if (key === "held") pen.stroke();
     else pen.fill();
   }
@@ -160,15 +173,14 @@ export class SurrogateCloud {
         const some = this.samples.filter((sample) => sample.side === side && sample.region.key === key);
         const axes = side === "good" ? {} : { xaxis: "x2", yaxis: "y2" };
         const marker = { symbol, size: 5, color: colourOf(theme, /** @type {Region["key"]} */ (key)), line: { width: key === "held" ? 1.5 : 0 } };
-        return { ...axes, x: some.map(({ r }) => r), y: some.map(height), mode: "markers", marker, opacity: OPACITY };
+        return { ...axes, x: some.map(({ r }) => r), y: some.map(height), mode: "markers", marker, opacity: 0.5 };
       }),
     );
   }
 }
 
-/** Regions differ by more than their colour. @type {Record<"inside" | "held" | "pulledBack" | "unheld", (pen: CanvasRenderingContext2D, x: number, y: number, size: number) => void>} */
+/** Regions differ by more than their colour. @type {Record<"held" | "pulledBack" | "unheld", (pen: CanvasRenderingContext2D, x: number, y: number, size: number) => void>} */
 const SHAPES = {
-  inside: (pen, x, y, size) => pen.rect(x - 0.7 * size, y - 0.7 * size, 1.4 * size, 1.4 * size),
   unheld(pen, x, y, size) {
     pen.moveTo(x + size, y);
     pen.arc(x, y, size, 0, 2 * Math.PI);
