@@ -54,7 +54,7 @@ def test_the_script_is_played(stage):
     stage.type("Clip range", 0.5)
     page.get_by_text("preview", exact=False).first.wait_for()
     stage.press("Apply to this update")
-    table = page.get_by_role("table")
+    table = page.locator("#comparison table")
     table.wait_for()
     text = table.inner_text()
     for number in ("0.0239", "0.112", "0.0108", "0.251", "0.577", "4.270", "17.3 %"):

@@ -140,7 +140,7 @@ def test_apply_to_this_update_shows_both_outcomes_and_keeps_the_new_one(paused, 
     paused.step(update="1").step(update="2")
     paused.type("Clip range", 0.5)
     paused.press("Apply to this update")
-    table = page.get_by_role("table")
+    table = page.locator("#comparison table")
     table.wait_for()
     old = computed(2, learning_rate=0.005).scalars
     rows = {row.split("\t")[0]: row.split("\t")[1:] for row in table.inner_text().split("\n") if "\t" in row}
@@ -161,6 +161,6 @@ def test_keep_it_as_it_was(paused, page):
     paused.type("Clip range", 0.05)
     paused.press("Apply to this update")
     paused.press("Keep it as it was")
-    until(lambda: page.get_by_role("table").is_visible(), lambda visible: not visible)
+    until(lambda: page.locator("#comparison table").is_visible(), lambda visible: not visible)
     assert paused.ratio()["clipRange"] == "0.2"
     page.get_by_text("applies from update 2").first.wait_for()
