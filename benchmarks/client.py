@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 import urllib.request
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from websockets.sync.client import connect
 
+from ppo_scope.probes import frame
 from ppo_scope.probes.frame import PROTOCOL
+from ppo_scope.probes.metrics import SERIES_COLUMNS
 from tests.live import LiveServer
 
 REST_SECONDS = 600
@@ -63,13 +68,22 @@ class Client:
             self._read()
         self._states.clear()
 
+    def rows_for(self, seconds: float) -> NDArray[np.float64]:
+        """Read for so long: the rows of the series that came, [R, columns of the series]."""
+        end, found = time.perf_counter() + seconds, [np.empty((0, len(SERIES_COLUMNS)))]
+        while time.perf_counter() < end:
+            received = self._read()
+            if isinstance(received, bytes) and frame.header(received)["kind"] == "series":
+                found.append(frame.decode(received)[1]["rows"])
+        return np.concatenate(found)
+
     def _say(self, **message: Any) -> None:
         self._socket.send(json.dumps(message))
 
-    def _read(self) -> None:
+    def _read(self) -> str | bytes:
         received = self._socket.recv(REST_SECONDS)
         if isinstance(received, bytes):
-            return
+            return received
         message = json.loads(received)
         kind = message["type"]
         assert kind != "error", message
@@ -81,3 +95,4 @@ class Client:
             self._say(type="heartbeat")
         if kind == "lease" and message["holder"]:
             self._lease = message["generation"]
+        return received
