@@ -13,7 +13,7 @@ import { hasClip, matrix, scalar } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
 
-const MARGIN = { l: 46, r: 50, t: 22, b: 36 };
+const MARGIN = { l: 54, r: 50, t: 22, b: 36 };
 
 /**
  * @typedef {object} Line
@@ -28,7 +28,7 @@ const MARGIN = { l: 46, r: 50, t: 22, b: 36 };
 export const direction = {
   name: "Step direction",
   title: "Step direction",
-  hint: "From θ_old straight to θ and beyond: who rewards a longer step?",
+  hint: "From θ_old straight to θ, and on beyond",
   ideas: ["policy", "clip", "ratio"],
   probes: ["direction"],
   plotted: true,

@@ -89,7 +89,7 @@ function mount(body, context) {
           ...flow.norms.map((norms) => ({ x: places, y: norms.map(toScale), customdata: norms })),
         ],
         {
-          xaxis: { range: [-0.5, places.length - 0.5], tickvals: places, ticktext: flow.layers.map(({ name }) => name.replace(" ", "<br>")) },
+          xaxis: { range: [-0.5, places.length - 0.5], tickvals: places, ...layerNames(flow.layers) },
           yaxis: { range: [up[0], up[1] + HEADROOM * (up[1] - up[0])], ...ticks(up[1]) },
           annotations: [AXIS_NAME, ...unreached(flow, context.theme())],
           shapes: borders(flow.layers, context.theme()),
@@ -178,6 +178,18 @@ function unreached({ layers, reaches }, theme) {
     const text = from === to ? `${names.join(" =<br>")}${names.length > 1 ? " = 0" : "<br>= 0"}` : `${names.join(" = ")} = 0`;
     return [{ showarrow: false, x: (from + to) / 2, y: 1, yref: "paper", yanchor: "top", text, font: { size: 11, color: theme.ink } }];
   });
+}
+
+/**
+ * Names in two lines; of many layers the first one of a network says whose they are.
+ *
+ * @param {Layer[]} layers
+ */
+function layerNames(layers) {
+  const many = layers.length > 8;
+  const first = new Set(stretches(layers).map(({ from }) => from));
+  const ticktext = layers.map(({ name, short }, place) => (many && !first.has(place) ? `<br>${short}` : name.replace(" ", "<br>")));
+  return { ticktext, tickfont: { size: layers.length > 6 ? 10 : 12 } };
 }
 
 /** Lines between the networks. @param {Layer[]} layers @param {Theme} theme */
