@@ -60,7 +60,7 @@ export function createSliders(root, set, redraw, preview) {
   function draw(state) {
     if (state.settings !== built) build(state.settings);
     const locked = whyNot(state, "set");
-    const next = (state.snapshot?.header.update ?? state.run?.update ?? 0) + 1;
+    const next = (state.newest?.header.update ?? state.run?.update ?? 0) + 1;
     /** @type {Map<string, SettingValue>} */
     const moved = new Map();
     for (const [name, control] of controls) {

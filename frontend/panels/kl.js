@@ -14,6 +14,7 @@ import { hasClip, matrix, scalar, scopeInWords, setting } from "./snapshot.js";
 /** @import { Range } from "./ranges.js" */
 
 const STOPS_AT = 1.5; // times target_kl, as the trainer does
+const POINTS = 128; // of a curve over updates, in buckets
 
 const KLS = /** @type {const} */ ([
   { column: "kl_exact", name: "KL", swatch: "swatch-kl-exact", title: "Mean of KL(π_old‖π_θ) from the distributions themselves" },
@@ -101,10 +102,19 @@ function mount(body, context) {
 /** @typedef {{ x: number[], y: number[] }} Curve */
 /** @typedef {Record<string, Curve>} Curves by column */
 
-/** @param {SeriesView} series @returns {Curves} */
+/**
+ * Fractions lie on each other, so all of them are thinned to the same updates: those where the clip fraction turns.
+ *
+ * @param {SeriesView} series
+ * @returns {Curves}
+ */
 function overUpdates(series) {
-  const updates = Array.from({ length: series.length }, (_, index) => series.first + index);
-  return Object.fromEntries(COLUMNS.map((column) => [column, thin(updates, series.column(column), 128)]));
+  const rows = Array.from({ length: series.length }, (_, index) => index);
+  const kls = KLS.map(({ column }) => [column, thin(rows, series.column(column), POINTS)]);
+  const turns = thin(rows, series.column("clip_fraction"), POINTS).x;
+  const shares = FRACTIONS.map(({ column }) => [column, { x: turns, y: turns.map((row) => series.column(column)[row]) }]);
+  const shift = (/** @type {Curve} */ { x, y }) => ({ x: x.map((row) => series.first + row), y });
+  return Object.fromEntries([...kls, ...shares].map(([column, curve]) => [column, shift(/** @type {Curve} */ (curve))]));
 }
 
 /** @param {Snapshot | null} snapshot */
@@ -124,16 +134,7 @@ function insideUpdate(snapshot) {
 
 /** Held, and pulled back on top of it, and the clip fraction, each with its own value to be read. @param {Curves} curves */
 function stacked({ held_fraction: held, pulled_back_fraction: back, clip_fraction: clip }) {
-  // Thinning keeps the extremes of each curve, which need not be at the same places: a sum needs the same ones.
-  const aligned = held.x.length === back.x.length && held.x.every((x, at) => x === back.x[at]);
-  const top = back.y.map((value, at) => value + (aligned ? held.y[at] : valueAt(held, back.x[at])));
-  return [held, { x: back.x, y: top, own: back.y }, clip];
-}
-
-/** @param {Curve} curve @param {number} x */
-function valueAt({ x: all, y }, x) {
-  const at = all.findLastIndex((other) => other <= x);
-  return at < 0 ? NaN : y[at];
+  return [held, { x: back.x, y: back.y.map((value, at) => value + held.y[at]), own: back.y }, clip];
 }
 
 /** @param {Curve & { own?: number[] }} curve */

@@ -6,7 +6,7 @@ import { previewOf } from "../state/previewed.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { signedLog, stairs, thin } from "./curves.js";
-import { arrow, previewTag } from "./preview-tag.js";
+import { arrow, previewInWords, previewTag } from "./preview-tag.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { readout } from "./readout.js";
 import { matrix, scalar, scopeInWords } from "./snapshot.js";
@@ -96,7 +96,7 @@ function mount(body, context) {
       );
     },
     resize: () => chart.resize(),
-    summary: ({ snapshot }) => (snapshot ? inWords(snapshot) : ""),
+    summary: (state) => (state.snapshot ? inWords(state.snapshot) + previewInWords(previewOf(state)) : ""),
   };
 }
 

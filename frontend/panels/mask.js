@@ -6,7 +6,7 @@ import { previewOf } from "../state/previewed.js";
 import { Canvas } from "./canvas.js";
 import { arrange } from "./mask-layout.js";
 import { paintMask } from "./mask-paint.js";
-import { arrow, previewTag } from "./preview-tag.js";
+import { arrow, previewInWords, previewTag } from "./preview-tag.js";
 import { readout } from "./readout.js";
 import { REGIONS, regionOf } from "./regions.js";
 import { revealSample } from "./sample-reveal.js";
@@ -164,7 +164,7 @@ function mount(body, context) {
       sized = false;
     },
     table: (state) => ofSamples(state, ["ratio", "region", "in_minibatch", "episode_end", "advantage_used"]),
-    summary: (state) => (state.snapshot ? summary(state.snapshot) : ""),
+    summary: (state) => (state.snapshot ? summary(state.snapshot) + previewInWords(previewOf(state)) : ""),
   };
 }
 

@@ -1,7 +1,7 @@
 // The label of a preview: what is dashed was not trained with, and says so beside the panel's title.
 
 import { h, setAttribute, setText } from "../controls/dom.js";
-import { count } from "../state/format.js";
+import { count, number, percent } from "../state/format.js";
 import { moved } from "../state/previewed.js";
 
 /** @import { Preview } from "../types.js" */
@@ -30,6 +30,14 @@ export function previewTag(body, names) {
     setText(tag, text);
     setAttribute(tag, "title", `${text}. What the batch on show would be with it: nothing was trained with it yet.`);
   };
+}
+
+/** A preview for those who cannot see it; nothing where there is none. @param {Previewed | null} previewed */
+export function previewInWords(previewed) {
+  if (!previewed) return "";
+  const { fractions, terms, samples } = previewed.then;
+  const shares = `held ${percent(fractions.held)}, pulled back ${percent(fractions.pulledBack)}, clip fraction ${percent(fractions.clip)}`;
+  return ` Preview with ${moved(previewed).join(", ")}, of ${count(samples)} samples: ${shares}, L_PG ${number(terms.policy_loss)}, L ${number(terms.loss)}.`;
 }
 
 /** "now → preview", or the one number where they are the same. @param {string} now @param {string | null | undefined} then */

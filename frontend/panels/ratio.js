@@ -6,7 +6,7 @@ import { previewOf } from "../state/previewed.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { outline, reach } from "./curves.js";
-import { arrow, previewTag } from "./preview-tag.js";
+import { arrow, previewInWords, previewTag } from "./preview-tag.js";
 import { SteadyRange } from "./ranges.js";
 import { readout } from "./readout.js";
 import { STACKED } from "./regions.js";
@@ -49,7 +49,7 @@ function mount(body, context) {
     { label: "clip fraction", room: 5, title: "Share with |r − 1| > ε, whatever becomes of its gradient" },
     { label: "r", room: 12, title: "Smallest and largest r; clipping does not bound it" },
     { label: "shown", room: 20, title: "Which samples are drawn" },
-    { label: "after step", swatch: "swatch-after-step", room: 8, title: "Smallest and largest r of the same minibatch under the weights that its step has led to" },
+    { label: "after", swatch: "swatch-after-step", room: 8, title: "Smallest and largest r of the same minibatch under the weights that its step has led to" },
   ]);
   const acrossRange = new SteadyRange();
 
@@ -92,7 +92,7 @@ function mount(body, context) {
       });
     },
     resize: () => chart.resize(),
-    summary: ({ snapshot }) => (snapshot ? inWords(snapshot) : ""),
+    summary: (state) => (state.snapshot ? inWords(state.snapshot) + previewInWords(previewOf(state)) : ""),
   };
 }
 

@@ -33,6 +33,7 @@ import { colourOf, regionOf } from "./regions.js";
 export const SIDES = /** @type {const} */ (["good", "bad"]);
 const SIZE = 3; // CSS pixels, half of a mark
 const LAYER = 0.3; // opacity of one mark of those that lie on each other
+const LAYERS = 6; // of them on one spot: a further one would not be seen any more, and is not painted
 
 /**
  * The objective of one sample per unit of |Â|, as a function of r. The plain policy gradient has log π, which is log r
@@ -131,22 +132,39 @@ export class SurrogateCloud {
     const size = Math.round(2 * SIZE * ratio);
     pen.fillStyle = theme.inside;
     pen.globalAlpha = LAYER;
-    for (const { sample, x, y } of this.#places) {
-      if (sample.region.key === "inside") pen.fillRect(Math.round(x - size / 2), Math.round(y - size / 2), size, size);
-    }
+    this.#spots("inside", LAYERS, (x, y) => pen.fillRect(x - (size >> 1), y - (size >> 1), size, size));
     pen.globalAlpha = 1;
   }
 
-  /** All of a region in one path: far cheaper than one each. @param {keyof typeof SHAPES} key @param {Theme} theme */
+  /**
+   * Where samples of a region lie, in whole pixels, a spot at most so many times.
+   *
+   * @param {Region["key"]} key
+   * @param {number} most
+   * @param {(x: number, y: number) => void} paint
+   */
+  #spots(key, most, paint) {
+    const { width, height } = this.canvas;
+    const layers = new Uint8Array((width + 1) * (height + 1));
+    for (const { sample, x, y } of this.#places) {
+      if (sample.region.key !== key) continue;
+      const [left, top] = [Math.round(x), Math.round(y)];
+      if (layers[top * (width + 1) + left]++ < most) paint(left, top);
+    }
+  }
+
+  /** One mark, stamped at every place: a path with a thousand crosses costs many times as much. @param {keyof typeof SHAPES} key @param {Theme} theme */
   #marks(key, theme) {
     const { pen, ratio } = this.canvas;
-    const shape = SHAPES[key];
-    pen.beginPath();
-    for (const { sample, x, y } of this.#places) if (sample.region.key === key) shape(pen, x, y, SIZE * ratio);
-    pen.lineWidth = 1.25 * ratio;
-    pen.strokeStyle = pen.fillStyle = fade(colourOf(theme, key), 0.9);
-    if (key === "held") pen.stroke();
-    else pen.fill();
+    const half = Math.ceil((SIZE + 1.5) * ratio);
+    const stamp = new OffscreenCanvas(2 * half, 2 * half);
+    const inked = /** @type {OffscreenCanvasRenderingContext2D} */ (stamp.getContext("2d"));
+    SHAPES[key](inked, half, half, SIZE * ratio);
+    inked.lineWidth = 1.25 * ratio;
+    inked.strokeStyle = inked.fillStyle = fade(colourOf(theme, key), 0.9);
+    if (key === "held") inked.stroke();
+    else inked.fill();
+    this.#spots(key, 1, (x, y) => pen.drawImage(stamp, x - half, y - half));
   }
 
   /**
@@ -179,7 +197,7 @@ export class SurrogateCloud {
   }
 }
 
-/** Regions differ by more than their colour. @type {Record<"held" | "pulledBack" | "unheld", (pen: CanvasRenderingContext2D, x: number, y: number, size: number) => void>} */
+/** Regions differ by more than their colour. @type {Record<"held" | "pulledBack" | "unheld", (pen: OffscreenCanvasRenderingContext2D, x: number, y: number, size: number) => void>} */
 const SHAPES = {
   unheld(pen, x, y, size) {
     pen.moveTo(x + size, y);

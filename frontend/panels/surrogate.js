@@ -7,7 +7,7 @@ import { batchOf, previewOf } from "../state/previewed.js";
 import { Canvas } from "./canvas.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
-import { arrow, previewTag } from "./preview-tag.js";
+import { arrow, previewInWords, previewTag } from "./preview-tag.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { readout } from "./readout.js";
 import { credit, hasClip, holds, scopeInWords, setting } from "./snapshot.js";
@@ -167,7 +167,7 @@ function mount(body, context) {
       chart.resize();
       sized = false;
     },
-    summary: ({ snapshot }) => (snapshot ? summary(snapshot, cloud) : ""),
+    summary: (next) => (next.snapshot ? summary(next.snapshot, cloud) + previewInWords(previewOf(next)) : ""),
   };
 }
 

@@ -9,6 +9,7 @@ from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.test_first_light import SEED, computed
+from tests.browser.test_surrogate_kl import walk
 
 FAST = ("--learning-rate", "0.003")  # so that ratios leave 1 ± ε
 CHANGES = {"learning_rate": 0.003}
@@ -57,8 +58,7 @@ def assert_mask_equals(mask, codes):
 
 def test_a_moved_clip_range_shows_what_python_would_have_found(paused):
     paused.step(update="1")
-    for _ in range(9):
-        paused.step("minibatch", update="2")
+    walk(paused, 2, 9)
     found = computed(2, PhaseKind.STEP, 9, **CHANGES)
     assert_mask_equals(paused.mask(), found.arrays["region"])
     assert previews(paused) == {}
@@ -81,8 +81,7 @@ def test_a_moved_clip_range_shows_what_python_would_have_found(paused):
 
 
 def test_the_would_be_terms_are_drawn_and_stand_in_the_formula(paused, page):
-    for _ in range(11):
-        paused.step("minibatch", update="1")
+    walk(paused, 1, 11)
     found = computed(1, PhaseKind.STEP, 11, **CHANGES)
     paused.type("Clip range", 0.06).type("Value coefficient", 0.8).type("Entropy coefficient", 0.05)
     text = "preview ε = 0.06, c₁ = 0.80, c₂ = 0.05"

@@ -31,6 +31,13 @@ def start(server, page):
     return open_page
 
 
+def walk(dashboard, update, minibatches):
+    """Into an update, so many minibatches of its epochs of 4 each."""
+    for number in range(minibatches):
+        place = {"epoch": str(number // 4 + 1), "minibatch": str(number % 4 + 1), "phase": "step"}
+        dashboard.step("minibatch", update=str(update), **place)
+
+
 def chart(dashboard, name):
     return dashboard.panel(name).locator(".chart").evaluate(POINTS)
 
@@ -57,8 +64,7 @@ def assert_counts_equal(drawn, found):
 
 def test_samples_are_counted_on_the_side_and_in_the_region_that_python_finds(start):
     dashboard = start()
-    for _ in range(7):
-        dashboard.step("minibatch", update="1")
+    walk(dashboard, 1, 7)
     assert_counts_equal(cloud(dashboard), computed(1, PhaseKind.STEP, 7, **CHANGES))
     dashboard.step("update", update="1", phase="update").step(update="2")
     drawn, found = cloud(dashboard), computed(2, **CHANGES)
@@ -149,8 +155,7 @@ def test_kl_and_fractions_by_minibatch_and_by_update(start):
     dashboard = start("--target-kl", "0.2")
     for update in (1, 2):
         dashboard.step(update=str(update))
-    for _ in range(10):
-        dashboard.step("minibatch", update="3")
+    walk(dashboard, 3, 10)
     changes = {**CHANGES, "target_kl": 0.2}
     rows = computed(3, PhaseKind.STEP, 10, **changes).arrays["minibatches"]
     column = {name: rows[:, index] for index, name in enumerate(MINIBATCH_COLUMNS)}
