@@ -125,8 +125,8 @@ function marks(theme) {
     annotations: [
       ...ends.map(({ x, text }) => ({ showarrow: false, x, y: 1, yref: "paper", yanchor: "bottom", text, font: { size: 13, color: theme.ink } })),
       // The names of both axes, upright, where there is room.
-      { showarrow: false, x: 0, xref: "paper", xanchor: "right", y: 1, yref: "paper", yanchor: "bottom", text: "L<sub>PG</sub>", font: { size: 12, color: theme.policy } },
-      { showarrow: false, x: 1, xref: "paper", xanchor: "left", y: 1, yref: "paper", yanchor: "bottom", text: "KL", font: { size: 12, color: theme.ink } },
+      { showarrow: false, x: 0, xref: "paper", xanchor: "right", y: 1, yref: "paper", yanchor: "bottom", yshift: 4, text: "L<sub>PG</sub>", font: { size: 12, color: theme.policy } },
+      { showarrow: false, x: 1, xref: "paper", xanchor: "left", y: 1, yref: "paper", yanchor: "bottom", yshift: 4, text: "KL", font: { size: 12, color: theme.ink } },
     ],
   };
 }

@@ -89,7 +89,7 @@ function mount(body, context) {
           ...flow.norms.map((norms) => ({ x: places, y: norms.map(toScale), customdata: norms })),
         ],
         {
-          xaxis: { range: [-0.5, places.length - 0.5], tickvals: places, ...layerNames(flow.layers) },
+          xaxis: { range: [-0.5, places.length - 0.5], tickvals: places, ...layerNames(flow.layers, context.theme()) },
           yaxis: { range: [up[0], up[1] + HEADROOM * (up[1] - up[0])], ...ticks(up[1]) },
           annotations: [AXIS_NAME, ...unreached(flow, context.theme())],
           shapes: borders(flow.layers, context.theme()),
@@ -184,12 +184,13 @@ function unreached({ layers, reaches }, theme) {
  * Names in two lines; of many layers the first one of a network says whose they are.
  *
  * @param {Layer[]} layers
+ * @param {Theme} theme
  */
-function layerNames(layers) {
+function layerNames(layers, { scale }) {
   const many = layers.length > 8;
   const first = new Set(stretches(layers).map(({ from }) => from));
   const ticktext = layers.map(({ name, short }, place) => (many && !first.has(place) ? `<br>${short}` : name.replace(" ", "<br>")));
-  return { ticktext, tickfont: { size: layers.length > 6 ? 10 : 12 } };
+  return { ticktext, tickfont: { size: scale * (layers.length > 6 ? 10 : 12) } };
 }
 
 /** Lines between the networks. @param {Layer[]} layers @param {Theme} theme */
