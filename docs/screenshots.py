@@ -1,0 +1,104 @@
+"""Takes the pictures of docs/: `python docs/screenshots.py`, with the test extra installed."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "backend")]
+
+from tests.live import LiveServer, chromium  # noqa: E402
+
+SETTLED = 2.5
+"""Seconds until everything that is in sight has been measured and drawn."""
+COLOURS = 192
+
+
+def step(page: Page, size: str, times: int = 1) -> None:
+    """Steps, each until the run is at rest."""
+    page.get_by_label("Step size").select_option(size)
+    for _ in range(times):
+        page.get_by_role("button", name="Step", exact=True).click()
+        time.sleep(0.3)
+        while page.evaluate("document.body.dataset.state") != "paused":
+            time.sleep(0.1)
+
+
+def theme(page: Page, name: str) -> None:
+    """Goes through the themes to this one."""
+    while page.evaluate("document.documentElement.dataset.theme") != name:
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("t")
+        time.sleep(0.2)
+
+
+def dashboard(page: Page) -> None:
+    """The first thing one sees, after some training."""
+    step(page, "until")
+
+
+def all_panels(page: Page) -> None:
+    """Every panel, with a sample selected."""
+    step(page, "until")
+    page.locator(".mask-cells").click(position={"x": 200, "y": 60})
+    # As tall as everything is where a window has its usual height: panels are measured by that of the window.
+    page.add_style_tag(content=".panel { height: 340px !important; }")
+    page.set_viewport_size({"width": 1440, "height": 2200})
+    page.evaluate("scrollTo(0, 0)")
+    time.sleep(2 * SETTLED)
+
+
+def comparison(page: Page) -> None:
+    """Two outcomes of one update, for a projector."""
+    theme(page, "projector")
+    step(page, "until")
+    box = page.get_by_label("Clip range, as a number", exact=True)
+    box.fill("0.5")
+    box.press("Enter")
+    page.get_by_role("button", name="Apply to this update").click()
+
+
+def guide(page: Page) -> None:
+    """A chapter of the guide."""
+    theme(page, "dark")
+    step(page, "update", 3)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("g")
+    time.sleep(SETTLED)
+    page.get_by_role("button", name="Chapter 4").click()
+
+
+PICTURES: dict[str, tuple[Callable[[Page], None], tuple[int, int]]] = {
+    "screenshot.png": (dashboard, (1440, 900)),
+    "panels.png": (all_panels, (1440, 900)),
+    "comparison.png": (comparison, (1920, 1080)),
+    "guide.png": (guide, (1440, 900)),
+}
+
+
+def take(browser: Browser, name: str) -> None:
+    """One picture, of a run of its own."""
+    prepare, (width, height) = PICTURES[name]
+    server = LiveServer("--paused", "--seed", "1", "--learning-rate", "0.0025")
+    page = browser.new_context(viewport={"width": width, "height": height}).new_page()
+    try:
+        page.goto(server.url)
+        time.sleep(SETTLED)
+        prepare(page)
+        time.sleep(SETTLED)
+        path = ROOT / "docs" / name
+        page.screenshot(path=path)
+        Image.open(path).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    finally:
+        page.context.close()
+        server.stop()
+
+
+if __name__ == "__main__":
+    with chromium() as browser:
+        for name in sys.argv[1:] or PICTURES:
+            take(browser, name)
