@@ -23,6 +23,7 @@ test: $(VENV)/test.done $(if $(NPM),$(TSC)) chromium
 
 bench: $(VENV)/test.done chromium
 	@$(BIN)/python -m benchmarks.frames
+	@$(BIN)/python -m benchmarks.probes
 	@$(BIN)/python -m benchmarks.latency
 	@$(BIN)/python -m benchmarks.throughput
 

@@ -14,7 +14,7 @@ from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import frame
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
-from ppo_scope.runs.reporter import Reporter
+from ppo_scope.runs.reporter import Attention, Reporter
 
 EVERY_PROBE = frozenset(PROBES)
 SAMPLES = (512, 4_096, 65_536)
@@ -57,7 +57,7 @@ def snapshot(trainer: Trainer, phase: Phase) -> bytes:
     reporter = Reporter(sent.append, "benchmark")
     reporter.begin(trainer)
     reporter.watch(EVERY_PROBE, standing=False)
-    reporter.passed(phase, stop=True)
+    reporter.passed(Moment(trainer, phase), Attention.SHOWN)
     reporter.end()
     return next(message for message in sent if frame.header(message)["kind"] == "snapshot")
 
