@@ -322,6 +322,7 @@ const redrawTimeline = scheduler.add({ needs: ["run", "snapshot", "series", "the
 scheduler.add({ needs: ["run", "snapshot", "preview"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: ["run", "snapshot", "connection"], draw: sliders.draw });
 const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus, announce: announcer.say });
+bar.tools.prepend(grid.menu);
 connectIdeas(document.body);
 setInterval(() => notices.waitsForServer() && touch("connection"), 1000); // counts the seconds down
 

@@ -92,6 +92,14 @@ export function createBar(root, state, actions) {
   const link = h("span", { class: "connection" });
   const theme = h("button", { type: "button", class: "quiet square", onclick: actions.toggleTheme });
 
+  const tools = h(
+    "div",
+    { class: "tools" },
+    h("button", { type: "button", class: "quiet square", "aria-label": "Share", title: "Share this view: its link, or a picture", onclick: actions.share }, icon(ICONS.share)),
+    h("button", { type: "button", class: "guide-opener", title: "Eight short chapters on the run at hand (g)", onclick: actions.guide }, "Guide"),
+    theme,
+    h("button", { type: "button", class: "quiet square", "aria-label": "Help", title: "Help and shortcuts (?)", onclick: actions.help }, "?"),
+  );
   const badge = h("button", { type: "button", class: "health-badge", onclick: actions.health, hidden: true });
 
   root.append(
@@ -112,10 +120,7 @@ export function createBar(root, state, actions) {
     badge,
     h("p", { class: "now" }, state_, update),
     h("p", { class: "link" }, link),
-    h("button", { type: "button", class: "quiet square", "aria-label": "Share", title: "Share this view: its link, or a picture", onclick: actions.share }, icon(ICONS.share)),
-    h("button", { type: "button", class: "guide-opener", title: "Eight short chapters on the run at hand (g)", onclick: actions.guide }, "Guide"),
-    theme,
-    h("button", { type: "button", class: "quiet square", "aria-label": "Help", title: "Help and shortcuts (?)", onclick: actions.help }, "?"),
+    tools,
   );
 
   /** @param {State} state */
@@ -176,7 +181,7 @@ export function createBar(root, state, actions) {
     theme.title = `Switch to the ${other} theme (t)`;
   }
 
-  return { draw, showTheme };
+  return { draw, showTheme, /** Others add to them. */ tools };
 }
 
 /** @param {string} name */

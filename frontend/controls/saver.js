@@ -2,6 +2,7 @@
 
 import { csv, download } from "./download.js";
 import { h, icon } from "./dom.js";
+import { createPopup } from "./popup.js";
 
 /** @import { Panel } from "../types.js" */
 
@@ -14,27 +15,11 @@ const DISK = "M2 2h9l3 3v9H2zm2 1.6V6h6V3.6zM4 9v3.4h8V9z";
  */
 export function saver(panel, body, table) {
   const name = panel.name.toLowerCase().replaceAll(" ", "-");
-  const menu = h("menu", { hidden: true });
-  const opener = h("button", { type: "button", class: "quiet square", title: "Save", "aria-label": `Save ${panel.name}`, "aria-haspopup": "true", "aria-expanded": "false", onclick: () => open(menu.hidden === true) }, icon(DISK));
-  const root = h("span", { class: "saver" }, opener, menu);
-  root.addEventListener("focusout", ({ relatedTarget }) => {
-    if (!(relatedTarget instanceof Node && root.contains(relatedTarget))) open(false);
+  const menu = h("menu", {});
+  const opener = h("button", { type: "button", class: "quiet square", title: "Save", "aria-label": `Save ${panel.name}` }, icon(DISK));
+  const { root, close } = createPopup("saver", opener, menu, () => {
+    menu.replaceChildren(...choices().map(([text, act]) => h("li", {}, h("button", { type: "button", class: "quiet", onclick: () => (close(), act()) }, text))));
   });
-  root.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || menu.hidden) return;
-    event.stopPropagation();
-    open(false);
-    opener.focus();
-  });
-
-  /** @param {boolean} shown */
-  function open(shown) {
-    menu.hidden = !shown;
-    opener.setAttribute("aria-expanded", String(shown));
-    if (!shown) return;
-    menu.replaceChildren(...choices().map(([text, act]) => h("li", {}, h("button", { type: "button", class: "quiet", onclick: () => (open(false), opener.focus(), act()) }, text))));
-    menu.querySelector("button")?.focus();
-  }
 
   /** @returns {[string, () => void][]} */
   function choices() {

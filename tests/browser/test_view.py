@@ -43,6 +43,7 @@ def test_a_panel_is_moved_by_keyboard_and_stays_there(paused, page):
     page.reload()
     paused.at(state="paused")
     assert order(page) == after
+    page.get_by_role("button", name="Panels", exact=True).click()
     page.get_by_role("button", name="Reset the arrangement").click()
     assert order(page) == before
 
@@ -175,3 +176,51 @@ def test_settings_are_offered_as_they_were_shared(paused, page):
     read = json.loads(text)
     assert read["run"]["settings"] == {"entropy_coef": 0.05, "target_kl": None, "normalize_advantages": "batch"}
     assert read["refused"] == []
+
+
+def test_a_panel_is_hidden_and_shown_from_the_menu(paused, page):
+    before = order(page)
+    page.get_by_role("button", name="Panels", exact=True).click()
+    box = page.get_by_role("checkbox", name="Advantages")
+    assert box.is_checked()
+    box.uncheck()
+    until(lambda: order(page), lambda now: now == [name for name in before if name != "Advantages"])
+    page.keyboard.press("Escape")
+    assert not box.is_visible()
+    assert page.evaluate("document.activeElement.ariaLabel") == "Panels", "the focus goes back"
+    page.reload()
+    paused.at(state="paused")
+    assert "Advantages" not in order(page)
+    page.get_by_role("button", name="Show Advantages").click()
+    assert order(page) == before
+    assert page.evaluate("document.activeElement.ariaLabel") == "Maximise Advantages"
+
+
+def test_hiding_by_keyboard_keeps_the_focus_where_the_panel_was(paused, page):
+    page.get_by_role("button", name="Hide Ratio histogram").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.ariaLabel") == "Maximise Clip mask"
+    said = page.locator("[role=status].visually-hidden").first
+    until(said.text_content, lambda text: text == "Ratio histogram is hidden.")
+
+
+def test_a_moved_panel_is_announced_and_stays_in_sight(paused, page):
+    grip = page.get_by_role("button", name="Move Health with the arrow keys")
+    grip.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowUp")
+    said = page.locator("[role=status].visually-hidden").first
+    until(said.text_content, lambda text: text == "Health is panel 11 of 14.")
+    assert page.evaluate("document.activeElement.closest('.panel').ariaLabel") == "Health"
+    box = grip.bounding_box()
+    assert 0 <= box["y"] <= 900
+
+
+def test_a_maximised_panel_comes_back_with_escape(paused, page):
+    page.get_by_role("button", name="Maximise Clip mask").click()
+    assert order(page) == ["Clip mask"]
+    page.reload()
+    paused.at(state="paused")
+    assert order(page) == ["Clip mask"], "the choice stays"
+    paused.key("Escape")
+    assert len(order(page)) == 14

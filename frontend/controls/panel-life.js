@@ -1,0 +1,86 @@
+// A panel's life: it is mounted, drawn when it is ready, put into words, and kept from harming anything else.
+
+import { chartsWaitFor } from "../panels/plotly.js";
+import { runsFreely } from "../state/motion.js";
+import { h, setText } from "./dom.js";
+
+/** @import { Panel, PanelContext, PanelView, State } from "../types.js" */
+
+const SUMMARY_PACE = 2000; // milliseconds between two summaries of a run that goes on
+
+/**
+ * A panel's view, kept from harming anything else: what it throws is shown in its own box.
+ *
+ * @param {Panel} panel
+ * @param {HTMLElement} body
+ * @param {HTMLElement} cover
+ * @param {HTMLElement} text
+ * @param {(redraw: () => void) => PanelContext} makeContext
+ */
+export function createLife(panel, body, cover, text, makeContext) {
+  let view = /** @type {PanelView | null} */ (null);
+  let failed = false;
+  let summaryAt = -Infinity;
+  let redraw = () => {};
+  const context = makeContext(() => redraw());
+  mount();
+
+  function mount() {
+    failed = false;
+    try {
+      body.replaceChildren();
+      view = panel.mount(body, context);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  /** @param {unknown} error */
+  function fail(error) {
+    failed = true;
+    console.error(`panel ${panel.name}:`, error);
+    const again = h("button", { type: "button", onclick: () => (mount(), redraw()) }, "Try again");
+    cover.replaceChildren(
+      h("p", {}, "This panel could not be drawn. The run and the other panels are not affected."),
+      h("p", { class: "reason" }, String(error)),
+      again,
+    );
+    cover.hidden = false;
+  }
+
+  /** @param {State} state */
+  async function draw(state) {
+    if (failed || !view) return;
+    try {
+      const ready = (panel.plotted && chartsWaitFor()) || view.ready(state);
+      cover.hidden = ready === true;
+      body.inert = ready !== true;
+      if (ready !== true) {
+        cover.replaceChildren(h("p", { class: "waiting" }, `Waits for ${ready}.`));
+        return;
+      }
+      await view.draw(state);
+      const now = performance.now();
+      if (now - summaryAt >= SUMMARY_PACE || !runsFreely(state)) {
+        summaryAt = now;
+        setText(text, view.summary(state));
+      }
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  return {
+    needs: view?.needs ?? [],
+    draw,
+    table: (/** @type {State} */ now) => view?.table?.(now) ?? null,
+    onRedraw: (/** @type {() => void} */ again) => void (redraw = again),
+    resize() {
+      try {
+        if (!failed) view?.resize();
+      } catch (error) {
+        fail(error);
+      }
+    },
+  };
+}

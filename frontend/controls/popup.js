@@ -1,0 +1,45 @@
+// A small sheet under the button that opens it. It closes with Escape, and when the focus goes elsewhere.
+
+import { h } from "./dom.js";
+
+/**
+ * @param {string} style class of the whole
+ * @param {HTMLButtonElement} opener
+ * @param {HTMLElement} sheet
+ * @param {() => void} fill called before the sheet opens
+ */
+export function createPopup(style, opener, sheet, fill) {
+  sheet.hidden = true;
+  opener.setAttribute("aria-expanded", "false");
+  const root = h("span", { class: style }, opener, sheet);
+
+  /** @param {boolean} shown */
+  function open(shown) {
+    if (shown) fill();
+    sheet.hidden = !shown;
+    opener.setAttribute("aria-expanded", String(shown));
+    if (shown) /** @type {HTMLElement | null} */ (sheet.querySelector("input, button"))?.focus();
+  }
+
+  opener.addEventListener("click", () => open(sheet.hidden === true));
+  root.addEventListener("focusout", ({ relatedTarget }) => {
+    // Nothing gets the focus where a label or the page itself was pressed: that is decided by the pointer, below.
+    if (relatedTarget instanceof Node && !root.contains(relatedTarget)) open(false);
+  });
+  document.addEventListener("pointerdown", ({ target }) => {
+    if (!sheet.hidden && !(target instanceof Node && root.contains(target))) open(false);
+  });
+  root.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || sheet.hidden) return;
+    event.stopPropagation();
+    close();
+  });
+
+  /** The focus goes back to where it came from. */
+  function close() {
+    open(false);
+    opener.focus();
+  }
+
+  return { root, close };
+}

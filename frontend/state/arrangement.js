@@ -1,0 +1,50 @@
+// Which panels are shown, and in which order. Choices may name panels that another version had: they are left out.
+
+/** @import { ViewChoices } from "../types.js" */
+
+/** @typedef {Pick<ViewChoices, "order" | "hidden">} Arrangement */
+
+/**
+ * All panels as they are arranged; those that the choices do not name follow in their usual order.
+ *
+ * @param {readonly string[]} names of all there are, in their usual order
+ * @param {Pick<ViewChoices, "order">} view
+ * @returns {string[]}
+ */
+export function fullOrder(names, { order }) {
+  const chosen = order.filter((name) => names.includes(name));
+  return [...chosen, ...names.filter((name) => !chosen.includes(name))];
+}
+
+/** @param {readonly string[]} names @param {Arrangement} view */
+export const shownOrder = (names, view) => fullOrder(names, view).filter((name) => !view.hidden.includes(name));
+
+/**
+ * The order once a panel has taken the place of another: the others close up.
+ *
+ * @param {readonly string[]} names
+ * @param {Arrangement} view
+ * @param {string} name
+ * @param {string} target whose place it takes
+ * @returns {string[]}
+ */
+export function moved(names, view, name, target) {
+  const before = fullOrder(names, view);
+  const order = before.filter((other) => other !== name);
+  order.splice(order.indexOf(target) + Number(before.indexOf(name) < before.indexOf(target)), 0, name);
+  return order;
+}
+
+/**
+ * The panel before or after another among those that are shown; undefined at either end.
+ *
+ * @param {readonly string[]} names
+ * @param {Arrangement} view
+ * @param {string} name
+ * @param {number} by −1 or 1
+ * @returns {string | undefined}
+ */
+export function neighbour(names, view, name, by) {
+  const order = shownOrder(names, view);
+  return order[order.indexOf(name) + by];
+}
