@@ -26,6 +26,7 @@ import { chartsSettled, loadCharts } from "./panels/plotly.js";
 import { createGuide } from "./learn/guide.js";
 import { replay } from "./learn/replay.js";
 import { setScene } from "./learn/scene.js";
+import { createAddress } from "./state/address.js";
 import * as link from "./state/link.js";
 import { runsOn } from "./state/motion.js";
 import { createReceiver } from "./state/receive.js";
@@ -212,17 +213,36 @@ const actions = {
   },
 };
 
+const panelNames = panels.map(({ name }) => name);
+const isBare = () => document.body.hasAttribute("data-bare");
+
+/** The address of this view for somebody else. @param {boolean} bare */
+const addressOf = (bare) => link.write(state, panelNames, { bare, recording: state.recorded ? askedFor() : null });
+
+/** The address bar: the view, and the run at hand, or the one that a link has asked for as long as that is not settled. */
+const address = createAddress(store, () => {
+  const query = link.writeView(state.view, panelNames);
+  if (isBare()) query.set("controls", "hidden");
+  bar.setWholePage(isBare() ? `?${addressOf(false)}` : null);
+  const asked = new URLSearchParams(location.search);
+  const offered = state.wanted !== null && link.differs(state.wanted, state) !== null;
+  const run = offered || state.recorded || !state.run ? asked : link.writeRun(state.run, state.settings);
+  for (const name of ["recording", "env", "seed", "set"]) run.getAll(name).forEach((value) => query.append(name, value));
+  return query;
+});
+
 /** Shows what the address asks for; what concerns the run is offered, and never done unasked. */
 function followLink() {
-  const { view, run, refused } = link.read(new URLSearchParams(location.search), panels.map(({ name }) => name), state.settings);
+  const { view, run, refused } = link.read(new URLSearchParams(location.search), panelNames, state.settings);
   const { bare, ...choices } = view;
   Object.assign(state.view, choices);
   document.body.toggleAttribute("data-bare", bare === true);
-  if (refused.length) announcer.warn(`The link asks for what there is not, and that was left out: ${refused.join(", ")}.`);
+  if (refused.length) announcer.note(`Left out of the link, because it does not fit: ${refused.join("; ")}.`);
   retheme();
   grid.arrange();
-  state.wanted = { env: run.env, seed: run.seed, settings: run.settings };
+  state.wanted = address.isOwn() ? null : run;
   touch("view", "run");
+  address.start();
 }
 
 /** @param {number | null} chapter */
@@ -246,7 +266,7 @@ function takeControl() {
 
 document.body.append(announcer.element);
 const help = createHelp(document.body);
-const share = createShare(document.body, (bare) => link.write(state, panels.map(({ name }) => name), bare), announcer.warn);
+const share = createShare(document.body, addressOf, announcer.warn);
 const newRunSheet = createNewRun(document.body, state, ({ settings }) =>
   postRun({ ...settings, seed: state.run?.seed ?? 1 }, state.status?.state !== "running"),
 );
@@ -255,6 +275,7 @@ const notices = createNotices(part("notices"), {
   takeControl,
   restart: actions.restart,
   begin: ({ env, seed, settings }) => act("restart", { settings: { ...settings, ...(env === undefined ? {} : { env }), ...(seed === undefined ? {} : { seed }) } }),
+  adopt: ({ settings }) => void applySettings(settings, false).catch(() => {}), // what went wrong has been said
   keep() {
     state.wanted = null;
     touch("run");
@@ -335,7 +356,7 @@ listenToKeys({
   help: actions.help,
   theme: actions.toggleTheme,
   escape: () => void grid.restore(),
-  blocked: () => help.isOpen() || newRunSheet.isOpen() || share.isOpen(),
+  blocked: () => isBare() || help.isOpen() || newRunSheet.isOpen() || share.isOpen(),
 });
 
 // --- start

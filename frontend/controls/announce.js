@@ -4,20 +4,26 @@ import { h } from "./dom.js";
 
 const STAYS = 8000;
 
-/** @returns {{ element: HTMLElement, say(text: string): void, warn(text: string): void }} */
+/** @returns {{ element: HTMLElement, say(text: string): void, note(text: string): void, warn(text: string): void }} */
 export function createAnnouncer() {
   const spoken = h("p", { class: "visually-hidden", role: "status", "aria-live": "polite" });
-  const seen = h("div", { class: "toasts", role: "alert" });
+  const errors = h("div", { role: "alert" });
+  const notes = h("div", { role: "status" });
+
+  /** @param {HTMLElement} where @param {string} text @param {string} style @param {number} stays */
+  function show(where, text, style, stays) {
+    const toast = h("div", { class: style }, h("p", {}, text));
+    toast.append(h("button", { class: "quiet", type: "button", "aria-label": "Dismiss", onclick: () => toast.remove() }, "×"));
+    while (where.children.length >= 3) where.firstElementChild?.remove();
+    where.append(toast);
+    setTimeout(() => toast.remove(), stays);
+  }
 
   return {
-    element: h("div", {}, spoken, seen),
+    element: h("div", {}, spoken, h("div", { class: "toasts" }, notes, errors)),
     say: (text) => (spoken.textContent = text),
-    warn(text) {
-      const toast = h("div", { class: "toast" }, h("p", {}, text));
-      toast.append(h("button", { class: "quiet", type: "button", "aria-label": "Dismiss", onclick: () => toast.remove() }, "×"));
-      while (seen.children.length >= 3) seen.firstElementChild?.remove();
-      seen.append(toast);
-      setTimeout(() => toast.remove(), STAYS);
-    },
+    /** Something worth reading that is no error. */
+    note: (text) => show(notes, text, "toast note", 2 * STAYS),
+    warn: (text) => show(errors, text, "toast", STAYS),
   };
 }

@@ -100,6 +100,7 @@ export function createBar(root, state, actions) {
     theme,
     h("button", { type: "button", class: "quiet square", "aria-label": "Help", title: "Help and shortcuts (?)", onclick: actions.help }, "?"),
   );
+  const whole = h("a", { class: "whole-page", target: "_blank", rel: "noopener", hidden: true }, "Open the whole page");
   const badge = h("button", { type: "button", class: "health-badge", onclick: actions.health, hidden: true });
 
   root.append(
@@ -120,6 +121,7 @@ export function createBar(root, state, actions) {
     badge,
     h("p", { class: "now" }, state_, update),
     h("p", { class: "link" }, link),
+    whole,
     tools,
   );
 
@@ -181,7 +183,17 @@ export function createBar(root, state, actions) {
     theme.title = `Switch to the ${other} theme (t)`;
   }
 
-  return { draw, showTheme, /** Others add to them. */ tools };
+  return {
+    draw,
+    showTheme,
+    /** Others add to them. */
+    tools,
+    /** The way out of an embedded page; null where this is the whole one. @param {string | null} address */
+    setWholePage(address) {
+      whole.hidden = address === null;
+      if (address !== null) setAttribute(whole, "href", address);
+    },
+  };
 }
 
 /** @param {string} name */

@@ -82,7 +82,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
       h("p", { class: "hint", title: panel.hint }, ...prose(panel.hint)),
       createGrip(panel.name, (by) => moveBy(panel.name, by)),
       saver(panel, body, () => life.table(state)),
-      h("button", { type: "button", class: "quiet square", "aria-label": `Hide ${panel.name}`, title: "Hide", onclick: () => hide(panel.name) }, icon(HIDE)),
+      h("button", { type: "button", class: "quiet square hide", "aria-label": `Hide ${panel.name}`, title: "Hide", onclick: () => hide(panel.name) }, icon(HIDE)),
       maximise,
     );
     const section = h(
@@ -182,6 +182,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
   function choose() {
     saveView(view);
     arrange();
+    touch("view");
   }
 
   function arrange() {

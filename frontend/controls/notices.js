@@ -18,9 +18,9 @@ const WITHOUT_CAUSE = {
 
 /**
  * @param {HTMLElement} root
- * @param {{ takeControl: () => void, restart: () => void, begin: (wanted: NonNullable<State["wanted"]>) => void, keep: () => void }} actions
+ * @param {{ takeControl: () => void, restart: () => void, begin: (wanted: NonNullable<State["wanted"]>) => void, adopt: (wanted: NonNullable<State["wanted"]>) => void, keep: () => void }} actions
  */
-export function createNotices(root, { takeControl, restart, begin, keep }) {
+export function createNotices(root, { takeControl, restart, begin, adopt, keep }) {
   const lost = h("p", { class: "notice floating", role: "status" });
   const outdated = h(
     "p",
@@ -37,16 +37,18 @@ export function createNotices(root, { takeControl, restart, begin, keep }) {
   const again = h("button", { type: "button", class: "primary", onclick: restart }, "Restart");
   const banner = h("div", { class: "banner", role: "alert" }, h("div", {}, summary, remedy, detail), again);
   const asks = h("span", {});
-  const beginButton = h("button", { type: "button", onclick: () => answer(true) }, "Begin this run");
-  const offer = h("p", { class: "notice" }, asks, " ", beginButton, " ", h("button", { type: "button", onclick: () => answer(false) }, "Keep the run at hand"));
+  const beginButton = h("button", { type: "button", onclick: () => answer(begin) }, "Begin this run");
+  const adoptButton = h("button", { type: "button", onclick: () => answer(adopt) }, "Set in the run at hand");
+  const keepButton = h("button", { type: "button", onclick: () => answer(null) }, "Keep the run at hand");
+  const offer = h("div", { class: "notice offer", role: "status" }, asks, h("span", {}, beginButton, adoptButton, keepButton));
   root.append(lost, outdated, watching, led, offer, banner);
   for (const element of [lost, outdated, watching, led, offer, banner]) element.hidden = true;
   /** @type {State["wanted"]} */
   let wanted = null;
 
-  /** @param {boolean} yes */
-  function answer(yes) {
-    if (yes && wanted) begin(wanted);
+  /** @param {((wanted: NonNullable<State["wanted"]>) => void) | null} action */
+  function answer(action) {
+    if (wanted) action?.(wanted);
     keep();
   }
 
@@ -59,16 +61,22 @@ export function createNotices(root, { takeControl, restart, begin, keep }) {
     watching.hidden = connection !== "open" || state.role !== "viewer";
     if (!watching.hidden) setText(watching, state.recorded ? RECORDED : WATCHING);
     led.hidden = connection !== "open" || state.role !== "controller" || state.lease.holder;
+    drawOffer(state);
+    drawBanner(state);
+  }
+
+  /** What a link asks of the run. @param {State} state */
+  function drawOffer(state) {
     wanted = state.wanted && differs(state.wanted, state);
     offer.hidden = wanted === null || state.recorded;
-    if (wanted) {
-      const values = Object.entries(wanted.settings).map(([name, value]) => `${name.replaceAll("_", " ")} ${settingText(value)}`);
-      const parts = [wanted.env, wanted.seed === undefined ? null : `seed ${wanted.seed}`, ...values].filter(Boolean);
-      setText(asks, `The link shows another run than this one: ${parts.join(", ")}.`);
-      beginButton.disabled = whyNot(state, "restart") !== null;
-      beginButton.title = whyNot(state, "restart") ?? "It takes the place of the run at hand, whose weights are thrown away";
-    }
-    drawBanner(state);
+    if (!wanted) return;
+    const values = Object.entries(wanted.settings).map(([name, value]) => `${name.replaceAll("_", " ")} ${settingText(value)}`);
+    const parts = [wanted.env, wanted.seed === undefined ? null : `seed ${wanted.seed}`, ...values].filter(Boolean);
+    setText(asks, `The link shows another run than this one: ${parts.join(", ")}.`);
+    const live = (/** @type {string} */ name) => state.settings.find((setting) => setting.name === name)?.live === true;
+    adoptButton.hidden = wanted.env !== undefined || wanted.seed !== undefined || !Object.keys(wanted.settings).every(live);
+    allow(beginButton, whyNot(state, "restart"), "It takes the place of the run at hand, whose weights are thrown away");
+    allow(adoptButton, whyNot(state, "set"), "From the next update on; what was learned stays");
   }
 
   /** @param {State} state */
@@ -88,6 +96,12 @@ export function createNotices(root, { takeControl, restart, begin, keep }) {
   }
 
   return { draw, waitsForServer: () => !lost.hidden };
+}
+
+/** @param {HTMLButtonElement} button @param {string | null} reason @param {string} title */
+function allow(button, reason, title) {
+  button.disabled = reason !== null;
+  button.title = reason ?? title;
 }
 
 /** @param {State} state */

@@ -1,19 +1,30 @@
 // The view as an address: what is shown and how, and which run it was. Everything that comes in is checked; what does
 // not fit is named, and the rest applies.
 
+import { shownOrder } from "./arrangement.js";
 import { THEMES, themeName } from "./theme.js";
 
-/** @import { Setting, SettingValue, State, ViewChoices } from "../types.js" */
+/** @import { Run, Setting, SettingValue, State, ViewChoices } from "../types.js" */
 
 /**
+ * @typedef {object} Wanted the run that a link was made of
+ * @property {string} [env]
+ * @property {number} [seed]
+ * @property {Record<string, SettingValue>} settings
+ *
  * @typedef {object} Link
  * @property {Partial<ViewChoices> & { bare?: boolean }} view
- * @property {{ env?: string, seed?: number, settings: Record<string, SettingValue> }} run what the run was made with
+ * @property {Wanted} run
  * @property {string[]} refused in words
  */
 
 const CHAPTERS = 8;
 const ENVIRONMENT = /^[\w./:-]{1,120}$/;
+const LONGEST = 80; // characters of what is named in a notice
+/** Of settings; the others are lists or words that a link cannot be held to. */
+const SHARED = ["float", "int", "bool", "choice"];
+/** Have a name of their own, or belong to the machine and to the session. */
+const APART = ["env", "seed", "device", "total_steps"];
 
 /** @param {string} name a panel's */
 export const slug = (name) => name.toLowerCase().replaceAll(" ", "-");
@@ -28,49 +39,62 @@ export function read(query, panels, table) {
   /** @type {Link} */
   const link = { view: {}, run: { settings: {} }, refused: [] };
   const named = (/** @type {string} */ text) => panels.find((name) => slug(name) === text);
-  const refuse = (/** @type {string} */ what) => void link.refused.push(what.slice(0, 80));
+  const refuse = (/** @type {string} */ what) => void link.refused.push(what.slice(0, LONGEST));
 
-  const theme = query.get("theme");
-  if (theme !== null && THEMES.some((name) => name === theme)) link.view.theme = /** @type {ViewChoices["theme"]} */ (theme);
-  else if (theme !== null) refuse(`theme=${theme}`);
-
-  const shown = query.get("panels");
-  if (shown !== null) {
-    const order = shown.split(",").filter(Boolean);
-    order.filter((text) => !named(text)).forEach((text) => refuse(`panels: ${text}`));
-    const names = [...new Set(order.flatMap((text) => named(text) ?? []))];
-    if (names.length) {
-      link.view.order = names;
-      link.view.hidden = panels.filter((name) => !names.includes(name));
-    }
-  }
-  const maximised = query.get("max");
-  if (maximised !== null && named(maximised)) link.view.maximised = named(maximised);
-  else if (maximised !== null) refuse(`max=${maximised}`);
-
-  const chapter = query.get("chapter");
-  if (chapter !== null && /^\d$/.test(chapter) && Number(chapter) >= 1 && Number(chapter) <= CHAPTERS) link.view.chapter = Number(chapter) - 1;
-  else if (chapter !== null) refuse(`chapter=${chapter}`);
-
-  const controls = query.get("controls");
-  if (controls === "hidden") link.view.bare = true;
-  else if (controls !== null && controls !== "shown") refuse(`controls=${controls}`);
-
-  const env = query.get("env");
-  if (env !== null && ENVIRONMENT.test(env)) link.run.env = env;
-  else if (env !== null) refuse(`env=${env}`);
-  const seed = query.get("seed");
-  if (seed !== null && /^\d{1,10}$/.test(seed)) link.run.seed = Number(seed);
-  else if (seed !== null) refuse(`seed=${seed}`);
-  for (const pair of query.getAll("set")) {
-    const [name, text] = [pair.slice(0, pair.indexOf(":")), pair.slice(pair.indexOf(":") + 1)];
-    const setting = table.find((row) => row.name === name);
-    const value = setting && valueOf(setting, text);
-    if (value === undefined) refuse(`set=${pair}`);
-    else link.run.settings[name] = value;
+  /** What each name takes; false where a value does not fit. @type {Record<string, (text: string) => boolean>} */
+  const readers = {
+    theme(text) {
+      const theme = THEMES.find((name) => name === text);
+      if (theme) link.view.theme = theme;
+      return theme !== undefined;
+    },
+    panels(text) {
+      const slugs = text.split(",").filter(Boolean);
+      slugs.filter((one) => !named(one)).forEach((one) => refuse(`panels: ${one}`));
+      const names = [...new Set(slugs.flatMap((one) => named(one) ?? []))];
+      if (names.length) Object.assign(link.view, { order: names, hidden: panels.filter((name) => !names.includes(name)) });
+      return true;
+    },
+    max(text) {
+      link.view.maximised = named(text);
+      return named(text) !== undefined;
+    },
+    chapter(text) {
+      const fits = /^\d$/.test(text) && Number(text) >= 1 && Number(text) <= CHAPTERS;
+      if (fits) link.view.chapter = Number(text) - 1;
+      return fits;
+    },
+    controls(text) {
+      link.view.bare = text === "hidden";
+      return text === "hidden" || text === "shown";
+    },
+    env(text) {
+      if (ENVIRONMENT.test(text)) link.run.env = text;
+      return ENVIRONMENT.test(text);
+    },
+    seed(text) {
+      const row = table.find(({ name }) => name === "seed");
+      const value = row && valueOf(row, text);
+      if (typeof value === "number") link.run.seed = value;
+      return typeof value === "number";
+    },
+    set(pair) {
+      const [name, text] = [pair.slice(0, pair.indexOf(":")), pair.slice(pair.indexOf(":") + 1)];
+      const setting = table.find((row) => row.name === name && isShared(row));
+      const value = setting && valueOf(setting, text);
+      if (value !== undefined) link.run.settings[name] = value;
+      return value !== undefined;
+    },
+    recording: () => true, // read before, by whoever loads it
+  };
+  for (const [name, text] of query) {
+    if (!Object.hasOwn(readers, name) || !readers[name](text)) refuse(`${name}=${text}`);
   }
   return link;
 }
+
+/** @param {Setting} setting */
+const isShared = ({ name, type }) => SHARED.includes(type) && !APART.includes(name);
 
 /**
  * A setting's value from text; undefined where it does not fit.
@@ -83,12 +107,9 @@ function valueOf({ type, minimum, maximum, optional, choices }, text) {
   if (text === "off" && optional) return null;
   if (type === "bool") return text === "on" ? true : text === "off" ? false : undefined;
   if (type === "choice") return choices?.includes(text) ? text : undefined;
-  if (type === "float" || type === "int") {
-    const value = text.trim() === "" ? NaN : Number(text);
-    const fits = Number.isFinite(value) && (type === "float" || Number.isInteger(value)) && value >= (minimum ?? -Infinity) && value <= (maximum ?? Infinity);
-    return fits ? value : undefined;
-  }
-  return undefined; // the rest is not shared by a link
+  const value = /^[-+.\d]/.test(text) ? Number(text) : NaN;
+  const fits = Number.isFinite(value) && (type === "float" || Number.isInteger(value)) && value >= (minimum ?? -Infinity) && value <= (maximum ?? Infinity);
+  return fits ? value : undefined;
 }
 
 /** @param {Setting} setting @param {SettingValue | undefined} value */
@@ -99,44 +120,71 @@ function textOf({ type }, value) {
 }
 
 /**
- * The address of what is on show, without the token, which never is in it.
+ * The view as a query. What is as usual is left out.
  *
- * @param {State} state
+ * @param {ViewChoices} view
  * @param {readonly string[]} panels
- * @param {boolean} bare
  * @returns {URLSearchParams}
  */
-export function write({ view, run, settings }, panels, bare) {
+export function writeView(view, panels) {
   const query = new URLSearchParams();
-  query.set("theme", themeName(view.theme));
-  const order = [...(view.order ?? []), ...panels.filter((name) => !view.order?.includes(name))].filter((name) => panels.includes(name) && !view.hidden.includes(name));
-  if (order.join() !== panels.join()) query.set("panels", order.map(slug).join(","));
-  if (view.maximised) query.set("max", slug(view.maximised));
+  if (view.theme !== "system") query.set("theme", view.theme);
+  const shown = shownOrder(panels, view);
+  if (shown.join() !== panels.join() && shown.length) query.set("panels", shown.map(slug).join(","));
+  if (view.maximised && panels.includes(view.maximised)) query.set("max", slug(view.maximised));
   if (view.chapter !== null) query.set("chapter", String(view.chapter + 1));
-  if (bare) query.set("controls", "hidden");
-  if (run) {
-    query.set("env", run.environment);
-    query.set("seed", String(run.seed));
-    for (const setting of settings) {
-      const value = run.settings[setting.name];
-      const shared = ["float", "int", "bool", "choice"].includes(setting.type) && !["env", "seed", "device", "total_steps"].includes(setting.name);
-      if (shared && value !== undefined && String(value) !== String(setting.default)) query.append("set", `${setting.name}:${textOf(setting, value)}`);
-    }
+  return query;
+}
+
+/**
+ * The run as a query: its environment, its seed, and the settings that are not as usual.
+ *
+ * @param {Run} run
+ * @param {readonly Setting[]} table
+ * @returns {URLSearchParams}
+ */
+export function writeRun(run, table) {
+  const query = new URLSearchParams({ env: run.environment, seed: String(run.seed) });
+  for (const setting of table.filter(isShared)) {
+    const value = run.settings[setting.name];
+    if (value !== undefined && String(value) !== String(setting.default)) query.append("set", `${setting.name}:${textOf(setting, value)}`);
   }
   return query;
 }
 
 /**
- * Which of a link's wishes the run at hand does not fulfil.
+ * The address of what is on show, for others. The token is never in it.
  *
- * @param {Link["run"]} wanted
  * @param {State} state
- * @returns {{ env?: string, seed?: number, settings: Record<string, SettingValue> } | null} null: none
+ * @param {readonly string[]} panels
+ * @param {{ bare: boolean, recording: string | null }} how
+ * @returns {URLSearchParams}
  */
-export function differs({ env, seed, settings }, { run }) {
+export function write({ view, run, settings }, panels, { bare, recording }) {
+  // Whoever opens it has another system, whose theme may be another one.
+  const query = writeView({ ...view, theme: themeName(view.theme) }, panels);
+  if (bare) query.set("controls", "hidden");
+  if (recording !== null) query.set("recording", recording);
+  else if (run) writeRun(run, settings).forEach((value, name) => query.append(name, value));
+  return query;
+}
+
+/**
+ * Which of a link's wishes the run at hand does not fulfil. A link that names an environment means a whole run: what it
+ * does not name is as usual.
+ *
+ * @param {Wanted} wanted
+ * @param {Pick<State, "run" | "settings">} state
+ * @returns {Wanted | null} only what differs; null: nothing does
+ */
+export function differs({ env, seed, settings }, { run, settings: table }) {
   if (!run) return null;
-  const other = Object.entries(settings).filter(([name, value]) => String(run.settings[name] ?? null) !== String(value));
-  const sameEnvironment = env === undefined || env === run.environment;
-  const sameSeed = seed === undefined || seed === run.seed;
-  return sameEnvironment && sameSeed && !other.length ? null : { env, seed, settings };
+  const usual = env === undefined ? [] : table.filter(isShared).map((setting) => [setting.name, setting.default]);
+  const all = { ...Object.fromEntries(usual), ...settings };
+  const other = Object.entries(all).filter(([name, value]) => name in run.settings && String(run.settings[name] ?? null) !== String(value));
+  /** @type {Wanted} */
+  const found = { settings: Object.fromEntries(other) };
+  if (env !== undefined && env !== run.environment) found.env = env;
+  if (seed !== undefined && seed !== run.seed) found.seed = seed;
+  return found.env === undefined && found.seed === undefined && !other.length ? null : found;
 }

@@ -82,10 +82,8 @@ def cosines(dashboard):
 def test_every_bar_is_the_norm_that_python_computed(open_at, arguments):
     dashboard = open_at("Gradients", *arguments)
     names = SHARED if arguments else TWO
-    for kind in ("loss", "gradient", "step"):
-        dashboard.step("minibatch" if kind == "loss" else "phase")
-    # Here: after two phases more than the first minibatch.
-    dashboard.at(phase="gradient", minibatch="2")
+    dashboard.step("minibatch", phase="step", minibatch="1")
+    dashboard.step("phase", phase="loss", minibatch="2").step("phase", phase="gradient")
     traces = chart(dashboard, "Gradients", update="1", phase="gradient")
     found = computed(1, PhaseKind.GRADIENT, 1, 2, shared_network=bool(arguments))
     expected = ordered(found, names) * np.array([[1], [0.5], [0.01], [1]])
@@ -101,7 +99,7 @@ def test_every_bar_is_the_norm_that_python_computed(open_at, arguments):
 
 def test_raw_norms_are_without_the_coefficients(open_at):
     dashboard = open_at("Gradients")
-    dashboard.step("minibatch")
+    dashboard.step("minibatch", update="1", phase="step")
     dashboard.panel("Gradients").get_by_label("Weighting of the gradients").select_option("raw")
     traces = chart(dashboard, "Gradients", weighting="raw")
     assert drawn_norms(traces) == pytest.approx(ordered(computed(1, PhaseKind.STEP, 1, 1), TWO), rel=1e-5)
@@ -109,10 +107,11 @@ def test_raw_norms_are_without_the_coefficients(open_at):
 
 def test_the_norm_clip_tells_what_the_trainer_did(open_at):
     dashboard = open_at("Gradients")
-    dashboard.step("minibatch")
+    dashboard.step("minibatch", update="1", phase="step")
     found = computed(1, PhaseKind.STEP, 1, 1).scalars
     before, factor = found["gradient_norm"], found["gradient_clip_factor"]
     assert factor < 1
+    chart(dashboard, "Gradients", update="1")
     data = dashboard.panel("Gradients").locator(".chart").evaluate("e => ({...e.dataset})")
     assert float(data["before"]) == pytest.approx(before, rel=1e-6)
     assert float(data["after"]) == pytest.approx(before * factor, rel=1e-6)
@@ -122,7 +121,7 @@ def test_the_norm_clip_tells_what_the_trainer_did(open_at):
 
 def test_with_two_networks_the_value_gradient_is_said_not_to_touch_the_policy(open_at):
     dashboard = open_at("Gradients")
-    dashboard.step("minibatch")
+    dashboard.step("minibatch", update="1", phase="step")
     chart(dashboard, "Gradients", update="1")
     said = dashboard.panel("Gradients").locator(".chart").evaluate("e => e.layout.annotations.map(a => [a.x, a.text])")
     plain = [(x, re.sub("<[^>]*>", "", text)) for x, text in said]
@@ -142,7 +141,7 @@ def words(cosine):
 
 def test_cosines_stand_where_the_trunk_is_shared(open_at):
     dashboard = open_at("Gradients", "--shared-network")
-    dashboard.step("minibatch")
+    dashboard.step("minibatch", update="1", phase="step")
     chart(dashboard, "Gradients", update="1")
     found = computed(1, PhaseKind.STEP, 1, 1, shared_network=True)
     layers = found.notes["gradients"]["layers"]
