@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ppo_scope.ppo import presets, settings
-from ppo_scope.probes import health, metrics
+from ppo_scope.probes import checks, metrics
 
 HERE = Path(__file__).parent
 NOTE = "Made from the code by `python docs/generate.py`; do not edit.\n"
@@ -48,7 +48,7 @@ def presets_page() -> str:
 def health_page() -> str:
     """Everything that the panel Health looks for: when it speaks, what it comes from, and what to do."""
     lines = ["# What the panel Health looks for\n", NOTE]
-    for check in health.table():
+    for check in checks.table():
         lines += [f"## {check['title']} (`{check['name']}`)\n", f"**Said when** {check['threshold']}.\n"]
         lines += [f"**Cause.** {check['cause']}\n", f"**Remedy.** {check['remedy']}\n"]
     return "\n".join(lines)

@@ -41,6 +41,8 @@ export interface SnapshotHeader extends Header {
   scope: "minibatch" | "rollout";
   /** The live settings that this update was made with. */
   settings: SettingValues;
+  /** Whether `target_kl` has ended the epochs of this update. */
+  stopped_by_kl: boolean;
   /** Environment steps collected so far in the run. */
   steps: number;
   /** Names of the columns of the array `minibatches`. */

@@ -50,6 +50,11 @@ def test_imports_point_one_way():
     check(tool("lint-imports"))
 
 
+def test_the_server_starts_without_torch():
+    """Its import takes seconds, and only training processes need it."""
+    check(sys.executable, "-c", "import sys, ppo_scope.server.serve; sys.exit('torch' in sys.modules)")
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="the types of the page are checked where Node is found")
 def test_types_of_the_page():
     assert TSC.exists(), "the type checker is not there yet: `make test` installs it"

@@ -116,7 +116,8 @@ def test_the_gradient_of_a_held_sample_is_zero_however_far_it_has_moved():
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.1, 0.2, 0.3, 1.0])
 def test_the_edges_of_the_range_belong_to_the_inside(epsilon):
-    edges = torch.tensor([1.0 - epsilon, 1.0 + epsilon])
+    smallest = max(epsilon, losses.SMALLEST_CLIP_RANGE)
+    edges = torch.tensor([1.0 - smallest, 1.0 + smallest])
     beyond = torch.tensor([torch.nextafter(edges[0], torch.tensor(-1.0)), torch.nextafter(edges[1], torch.tensor(9.0))])
     everyone = torch.ones(2, dtype=torch.bool)
     for advantages in (torch.tensor([1.0, -1.0]), torch.tensor([-1.0, 1.0])):

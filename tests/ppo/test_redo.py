@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.phases import Phase, PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
@@ -113,3 +114,24 @@ def test_only_an_update_that_has_just_ended_can_be_made_anew():
         trainer.redo({"clip_range": 0.4})
     with pytest.raises(ValueError, match="clip_range"):
         run_to(1, SMALL)[0].redo({"clip_range": 7})
+
+
+def test_after_a_halt_nothing_can_be_made_anew(monkeypatch):
+    """Where the last update began was forgotten when the one that failed began."""
+    trainer, phases = run_to(3, SMALL)
+    collect = trainer._collector.collect
+
+    def broken(inference, rollout, *rest):
+        collect(inference, rollout, *rest)
+        rollout.rewards[5, 1] = np.nan
+
+    monkeypatch.setattr(trainer._collector, "collect", broken)
+    with pytest.raises(NotFiniteError, match="reward"):
+        go_on(phases, 1)
+    monkeypatch.undo()
+    with pytest.raises(LookupError):
+        trainer.redo({})
+    go_on(trainer.phases(), 1)
+    weights = trainer.weights_sha256()
+    with trainer.visit(trainer.redo({})):
+        assert trainer.weights_sha256() == weights, "the next one can be, and begins where it began"

@@ -10,9 +10,11 @@ import torch
 
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.inference import NumpyInference
+from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.probes.moment import Moment
 
 SMALL = {"num_envs": 4, "rollout_steps": 32}
 
@@ -339,3 +341,18 @@ def test_the_networks_begin_as_defined(make):
 def test_different_seeds_meet_different_environments(make):
     first, second = next(make(seed=1).phases()), next(make(seed=2).phases())
     assert not np.array_equal(first.update.rollout.observations[0], second.update.rollout.observations[0])
+
+
+def test_without_any_clip_range_rounding_holds_nobody_at_the_first_minibatch(make):
+    """ε = 0: r is 1 to float tolerance before the first step, and its gradient flows."""
+    trainer = make(clip_range=0, learning_rate=0.001, num_envs=8, rollout_steps=128)
+    for phase in trainer.phases():
+        if phase.kind is PhaseKind.LOSS:
+            moment = Moment(trainer, phase)
+            codes = Counter(moment.regions[moment.in_minibatch].tolist())
+            if (phase.epoch, phase.minibatch) == (1, 1):
+                assert set(codes) <= {Region.NOT_TRAINED, Region.INSIDE}, (phase.update.index, codes)
+                assert phase.update.minibatches[0].differentiate().norm() > 0
+        if phase.kind is PhaseKind.UPDATE and phase.update.index == 4:
+            break
+    assert codes[Region.HELD] > 20, "afterwards nearly everybody is beyond it, and many are held"

@@ -10,7 +10,8 @@ from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.health import CHECKS, NOT_FINITE, Health
+from ppo_scope.probes.checks import CHECKS, NOT_FINITE
+from ppo_scope.probes.health import Health
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import row_values
 

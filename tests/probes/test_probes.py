@@ -275,7 +275,7 @@ def test_scalars_of_a_minibatch_are_those_of_its_samples(walk):
     raw = phase.update.batch.advantages[minibatch.samples][minibatch.trained]
     used = minibatch.advantages[minibatch.trained]
     assert shown["advantage_mean"] == pytest.approx(raw.double().mean().item(), rel=1e-6)
-    assert shown["advantage_std"] == pytest.approx(raw.double().std(correction=0).item(), rel=1e-6)
+    assert shown["advantage_std"] == pytest.approx(raw.double().std().item(), rel=1e-6)
     assert shown["flipped_fraction"] == pytest.approx((raw * used < 0).float().mean().item())
 
 

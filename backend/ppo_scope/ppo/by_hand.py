@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ppo_scope.ppo.dense import Dense
 from ppo_scope.ppo.distributions import Distribution, Pullback
-from ppo_scope.ppo.losses import LARGEST_LOGRATIO
+from ppo_scope.ppo.losses import LARGEST_LOGRATIO, edges
 
 Floats = NDArray[np.float32]
 
@@ -111,7 +111,7 @@ def _policy_loss(rule: Rule, log_probs: Floats, logratio: Floats, advantages: Fl
     slopes = unclipped * (logratio <= LARGEST_LOGRATIO)  # dr/d log π = r
     if rule.objective == "unclipped":
         return unclipped, slopes
-    low, high = np.float32(1.0 - rule.clip_range), np.float32(1.0 + rule.clip_range)
+    low, high = map(np.float32, edges(rule.clip_range))
     clipped = -advantages * np.minimum(np.maximum(ratio, low), high)
     # Where the clipped term is the larger one it is a constant: the sample is held.
     return np.maximum(unclipped, clipped), slopes * (clipped <= unclipped)

@@ -52,6 +52,9 @@ def normalize(advantages: Tensor, trained: Tensor) -> Tensor:
     return (advantages - mean) / (variance.sqrt() + 1e-8)
 
 
+SMALLEST_CLIP_RANGE = 1e-5
+"""Where ε is less than this, it is this: single precision tells r from 1 no better, and it must not be rounding that
+decides who is held."""
 LARGEST_LOGRATIO = 80.0
 """e^80 ≈ 5·10³⁴ is near the largest number of single precision; beyond it a held sample's gradient would be 0·∞."""
 
@@ -75,8 +78,7 @@ def policy_loss(objective: str, log_probs: Tensor, ratio: Tensor, advantages: Te
 
 def clipped_policy_loss(ratio: Tensor, advantages: Tensor, clip_range: Scalar) -> Tensor:
     """max(−r·Â, −clip(r, 1−ε, 1+ε)·Â) per sample [B]."""
-    low: Any = 1.0 - clip_range
-    high: Any = 1.0 + clip_range
+    low, high = edges(clip_range)
     return torch.maximum(-advantages * ratio, -advantages * ratio.clamp(low, high))
 
 
@@ -89,9 +91,19 @@ def value_loss(values: Tensor, targets: Tensor, old_values: Tensor, clip_range: 
     return torch.maximum(unclipped, (clipped - targets).square())
 
 
+def edges(clip_range: Scalar) -> tuple[Any, Any]:
+    """1 − ε and 1 + ε, numbers or tensors as ε is."""
+    if isinstance(clip_range, Tensor):
+        clip_range = clip_range.clamp(min=SMALLEST_CLIP_RANGE)
+    else:
+        clip_range = max(clip_range, SMALLEST_CLIP_RANGE)
+    return 1.0 - clip_range, 1.0 + clip_range
+
+
 def beyond(ratio: Tensor, clip_range: float) -> tuple[Tensor, Tensor]:
     """Where r > 1 + ε and where r < 1 − ε (bool, any shape): together |r − 1| > ε."""
-    return ratio > 1.0 + clip_range, ratio < 1.0 - clip_range
+    low, high = edges(clip_range)
+    return ratio > high, ratio < low
 
 
 def regions(ratio: Tensor, advantages: Tensor, trained: Tensor, clip_range: float, objective: str = "clip") -> Tensor:

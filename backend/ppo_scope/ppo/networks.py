@@ -71,6 +71,7 @@ class ActorCritic:
             parameter.data = part
             parameter.requires_grad_(False)
         self.theta = flat.requires_grad_()
+        self._is_image = spaces.is_image
         self.in_numpy = None if spaces.is_image or device.type != "cpu" else as_dense(self)
 
     def __call__(self, observations: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,6 +82,10 @@ class ActorCritic:
         """The same under other weights `theta` [P]."""
         found: tuple[Tensor, Tensor] = functional_call(self.layers, self._parts(theta), (observations,))
         return found
+
+    def dense(self) -> dense.Dense | None:
+        """The networks for NumPy under the weights as they are, wherever they are trained; None for images."""
+        return self.in_numpy or (None if self._is_image else as_dense(self))
 
     def normalize_by(self, statistics: RunningStatistics) -> None:
         """Normalise observations by these statistics from now on."""

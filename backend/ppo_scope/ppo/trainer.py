@@ -132,7 +132,7 @@ class Trainer:
         The trainer stays as it is: see `visit` and `adopt` for what can be done with the outcome.
 
         Raises:
-            LookupError: there is no finished update, or the next one has begun.
+            LookupError: there is no finished update, or the next one has begun or was abandoned.
             ValueError: a value does not fit.
             NotFiniteError: the update cannot be made with these settings.
         """
@@ -210,6 +210,7 @@ class Trainer:
                 yield from self._update()
             except NotFiniteError:
                 self.steps, self.episodes = steps, episodes
+                self._last = None  # where that one began has been forgotten: it cannot be made anew any more
                 raise
             finally:
                 self._under_way = False

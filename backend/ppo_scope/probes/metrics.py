@@ -47,7 +47,7 @@ METRICS: tuple[Metric, ...] = (
         "policy_loss",
         "L_PG",
         "Policy loss",
-        "mean of max(−r·Â, −clip(r, 1−ε, 1+ε)·Â)",
+        "mean of max(−r·Â, −clip(r, 1−ε, 1+ε)·Â); of −r·Â, −log π·Â or −log π·G under another objective",
         "small, around zero; it need not fall, since every update has new data",
     ),
     _minibatch(
@@ -112,7 +112,7 @@ METRICS: tuple[Metric, ...] = (
         "",
         "Clip factor",
         "min(1, limit/‖g‖): what the gradient is multiplied with",
-        "not always far below 1: then the norm limit, not α, sets the step",
+        "not always far below 1: then the limit tells outliers from the rest no more, although Adam hides most of it",
     ),
     Metric(
         "first_ratio_error",

@@ -89,7 +89,7 @@ def _advantage_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
     raw, used = batch.advantages.cpu().numpy()[covered], moment.advantages_used[covered]
     if len(raw):
         values["advantage_mean"] = float(raw.mean(dtype=np.float64))
-        values["advantage_std"] = float(raw.std(dtype=np.float64))
+        values["advantage_std"] = float(raw.std(dtype=np.float64, ddof=1)) if len(raw) > 1 else 0.0
     seen = ~np.isnan(used)
     if seen.any():
         values["flipped_fraction"] = float((np.sign(used[seen]) * np.sign(raw[seen]) < 0).mean())

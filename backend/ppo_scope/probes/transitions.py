@@ -74,18 +74,18 @@ def _words(moment: Moment) -> dict[str, Any]:
 def _gradient_norms(moment: Moment, batch: Batch) -> tuple[Floats, Floats] | None:
     """([S] of the policy's objective, [S] of a sample's whole loss), under the weights as they are.
 
-    NaN where Â as used is not known yet, or the row is no transition; None where the network is not dense.
+    NaN where Â as used is not known yet, or the row is no transition; None for networks on images.
     """
-    dense, settings, used = moment.trainer.network.in_numpy, moment.update.settings, moment.advantages_used
+    dense, settings, used = moment.trainer.network.dense(), moment.update.settings, moment.advantages_used
     if dense is None:
         return None
     samples = by_hand.Samples(
-        observations=batch.observations.numpy(),
-        actions=batch.actions.numpy(),
-        log_probs=batch.log_probs.numpy(),
-        values=batch.values.numpy(),
+        observations=batch.observations.cpu().numpy(),
+        actions=batch.actions.cpu().numpy(),
+        log_probs=batch.log_probs.cpu().numpy(),
+        values=batch.values.cpu().numpy(),
         advantages=np.nan_to_num(used),
-        targets=batch.targets.numpy(),
+        targets=batch.targets.cpu().numpy(),
         weights=np.ones(len(used), np.float32),
     )
     rule = by_hand.Rule(

@@ -229,6 +229,7 @@ class Reporter:
             scope=moment.scope,
             steps=self._begun.steps,
             settings=settings.live(),
+            stopped_by_kl=moment.phase.update is not None and moment.phase.update.stopped_by_kl,
             minibatch_columns=MINIBATCH_COLUMNS,
             scalars=found.scalars,
             notes=found.notes,

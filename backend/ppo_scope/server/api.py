@@ -12,8 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 import ppo_scope
 from ppo_scope.ppo import presets, settings
-from ppo_scope.probes import frame, metrics
-from ppo_scope.probes import health as health_checks
+from ppo_scope.probes import checks, frame, metrics
 from ppo_scope.runs import moments
 from ppo_scope.runs.history import EPISODE_COLUMNS, Slice
 from ppo_scope.runs.run import Run
@@ -60,7 +59,7 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
 
     @app.get("/api/health-checks")
     async def health_table() -> list[dict[str, Any]]:
-        return health_checks.table()
+        return checks.table()
 
     @app.get("/api/runs")
     async def runs() -> list[dict[str, Any]]:
