@@ -10,6 +10,7 @@ import { connectIdeas } from "./controls/ideas.js";
 import { createNewRun } from "./controls/new-run.js";
 import { createNotices } from "./controls/notices.js";
 import { whyNoControl, whyNot } from "./controls/permission.js";
+import { picturePage } from "./controls/picture.js";
 import { createPipeline } from "./controls/pipeline.js";
 import { createShare } from "./controls/share.js";
 import { listenToKeys } from "./controls/shortcuts.js";
@@ -190,6 +191,7 @@ const actions = {
     command("step", size === "until" ? { size, until } : { size }).catch(() => setStepping(false));
   },
   health: () => grid.show(["Health"]),
+  picture: () => void picturePage().catch((error) => announcer.warn(`The picture could not be made: ${error instanceof Error ? error.message : error}`)),
   share: () => share.open(),
   guide: () => chooseChapter(state.view.chapter === null ? 0 : null),
   apply: () => void applyToThisUpdate().catch(() => {}), // what went wrong has been said
@@ -208,7 +210,7 @@ const actions = {
   choosePacing(/** @type {Partial<PacingChoices>} */ choices) {
     Object.assign(state.view, choices);
     saveView(state.view);
-    const plays = runsOn(state) && whyNoControl(state) === null;
+    const plays = state.status?.playing && whyNoControl(state) === null;
     if ("pace" in choices && plays) commands.send("play", { lease: state.lease.generation, pace: state.view.pace }).catch((error) => announcer.warn(error.message));
   },
 };
@@ -225,8 +227,7 @@ const address = createAddress(store, () => {
   if (isBare()) query.set("controls", "hidden");
   bar.setWholePage(isBare() ? `?${addressOf(false)}` : null);
   const asked = new URLSearchParams(location.search);
-  const offered = state.wanted !== null && link.differs(state.wanted, state) !== null;
-  const run = offered || state.recorded || !state.run ? asked : link.writeRun(state.run, state.settings);
+  const run = state.wanted || state.recorded || !state.run ? asked : link.writeRun(state.run, state.settings);
   for (const name of ["recording", "env", "seed", "set"]) run.getAll(name).forEach((value) => query.append(name, value));
   return query;
 });
@@ -244,6 +245,11 @@ function followLink() {
   touch("view", "run");
   address.start();
 }
+
+// What a link asks is settled once the run at hand is like that, however it became so.
+store.subscribe((topics) => {
+  if (topics.includes("run") && state.wanted && state.run && link.differs(state.wanted, state) === null) state.wanted = null;
+});
 
 /** @param {number | null} chapter */
 function chooseChapter(chapter) {
@@ -266,7 +272,7 @@ function takeControl() {
 
 document.body.append(announcer.element);
 const help = createHelp(document.body);
-const share = createShare(document.body, addressOf, announcer.warn);
+const share = createShare(document.body, addressOf);
 const newRunSheet = createNewRun(document.body, state, ({ settings }) =>
   postRun({ ...settings, seed: state.run?.seed ?? 1 }, state.status?.state !== "running"),
 );
@@ -380,13 +386,13 @@ if (recorded === null) socket.connect();
 for (;;) {
   try {
     [state.settings, state.metrics] = await Promise.all([getJson("api/settings"), getJson("api/metrics")]);
-    touch("run");
-    followLink();
     break;
   } catch {
     await new Promise((resolve) => setTimeout(resolve, 2000)); // the socket says that the server is away
   }
 }
+touch("run");
+followLink();
 if (recorded !== null) {
   try {
     recording = await replay(recorded, store, receiver);

@@ -220,6 +220,8 @@ export interface Status {
   minibatch: number;
   /** The snapshot that belongs to this state; null where there is none. */
   sequence: number | null;
+  /** Whether it goes on until it is told to stop, and not to the end of a step. */
+  playing?: boolean;
   /** Phases a second, in slow motion; null at full speed and at rest. */
   pace?: number | null;
   /** Settings that wait for the next update. */

@@ -67,7 +67,10 @@ function keepValues(copy) {
   const originals = [...document.querySelectorAll("input, select, details")];
   [...copy.querySelectorAll("input, select, details")].forEach((element, index) => {
     const original = originals[index];
-    if (original instanceof HTMLInputElement) element.setAttribute("value", original.value);
+    if (original instanceof HTMLInputElement) {
+      element.setAttribute("value", original.value);
+      element.toggleAttribute("checked", original.checked);
+    }
     if (original instanceof HTMLSelectElement) [...element.children].forEach((option, at) => option.toggleAttribute("selected", at === original.selectedIndex));
   });
 }

@@ -1,14 +1,12 @@
-// Sharing what is on show: its address, a picture of the whole page, and the view without its controls.
+// Sharing what is on show: its address, with the controls or without them.
 
 import { h, setText } from "./dom.js";
-import { picturePage } from "./picture.js";
 
 /**
  * @param {HTMLElement} parent
  * @param {(bare: boolean) => URLSearchParams} address
- * @param {(text: string) => void} warn
  */
-export function createShare(parent, address, warn) {
+export function createShare(parent, address) {
   const link = h("input", { type: "text", readonly: true, "aria-label": "Link to this view", onclick: () => link.select() });
   const bare = h("input", { type: "checkbox", onchange: () => show() });
   const said = h("p", { role: "status" });
@@ -20,8 +18,7 @@ export function createShare(parent, address, warn) {
     h("p", {}, "Panels, theme, settings, seed, environment and the guide's chapter. Who opens it is asked before anything happens to a run; it gives nobody control."),
     h("div", { class: "row" }, link, h("button", { type: "button", class: "primary", onclick: () => void copy() }, "Copy the link")),
     h("label", {}, bare, " Hide the controls, for a page that embeds this one"),
-    h("div", { class: "row" }, h("button", { type: "button", onclick: () => void picture() }, "Save a picture of the page"), close),
-    said,
+    h("div", { class: "row" }, said, close),
   );
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   parent.append(dialog);
@@ -37,15 +34,6 @@ export function createShare(parent, address, warn) {
       setText(said, "Copied.");
     } catch {
       setText(said, "Copying is not permitted here: the link is selected, copy it with the keyboard.");
-    }
-  }
-
-  async function picture() {
-    dialog.close();
-    try {
-      await picturePage();
-    } catch (error) {
-      warn(`The picture could not be made: ${error instanceof Error ? error.message : error}`);
     }
   }
 

@@ -148,7 +148,6 @@ def test_a_chart_is_saved(paused, choice, start):
 
 def test_a_picture_of_the_whole_page(paused, page, tmp_path):
     paused.step(update="1")
-    paused.press("Share")
     with page.expect_download() as download:
         page.get_by_role("button", name="Save a picture of the page").click()
     picture = tmp_path / "page.png"

@@ -1,4 +1,4 @@
-"""The table of what can be wrong with a run, in plain words: what is looked at, what it comes from, what to do about it.
+"""The table of what can be wrong with a run: what is looked at, what it comes from, and what to do about it.
 
 The server hands it out too, so nothing here needs more than numbers.
 """

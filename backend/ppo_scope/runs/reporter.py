@@ -194,10 +194,16 @@ class Reporter:
         self._send("series", arrays, first=first, columns=SERIES_COLUMNS, episode_columns=EPISODE_COLUMNS)
         self._rows, self._episodes = [], []
 
-    def state(self, state: str, cause: dict[str, str] | None = None, pace: float | None = None) -> None:
-        """Say what the run does now; `cause` where it stopped by itself, `pace` (phases a second) in slow motion."""
+    def state(
+        self, state: str, cause: dict[str, str] | None = None, *, playing: bool = False, pace: float | None = None
+    ) -> None:
+        """Say what the run does now; `cause` where it stopped by itself, `pace` (phases a second) in slow motion.
+
+        A run that is `playing` goes on until it is told to stop; one that runs otherwise, until a step is done.
+        """
         pending = self._trainer.pending if self._trainer is not None else {}
-        self._event("state", state=state, snapshot=self._snapshot_sequence, pending=pending, cause=cause, pace=pace)
+        about = {"snapshot": self._snapshot_sequence, "pending": pending, "cause": cause}
+        self._event("state", state=state, playing=playing, pace=pace, **about)
 
     def reply(self, command: dict[str, Any], code: str | None = None, message: str | None = None) -> None:
         """Answer a command that asked for an answer by having an id."""

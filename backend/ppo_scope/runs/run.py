@@ -95,6 +95,7 @@ class Run:
         self._position: dict[str, Any] = dict.fromkeys(POSITION, 0) | {"phase": "ready"}
         self._reported = "starting"
         self._stop: int | None = None  # the snapshot that belongs to the state
+        self._playing = False
         self._pace: float | None = None
         self._stalled = False
         self._ended: str | None = None
@@ -148,6 +149,7 @@ class Run:
             "state": self.state,
             **self._position,
             "sequence": self._stop,
+            "playing": self._playing,
             "pace": self._pace,
             "pending": self.pending,
             "cause": self.cause,
@@ -257,6 +259,7 @@ class Run:
                 if self._reported in {"running", "paused"}:
                     self.wants_pause = self._reported == "paused"
                 self._stop = header.get("snapshot") or None
+                self._playing = header.get("playing", False)
                 self._pace = header.get("pace")
                 self.pending = header.get("pending") or {}
                 self.cause = header.get("cause")

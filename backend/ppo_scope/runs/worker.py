@@ -226,10 +226,10 @@ class Worker:
     def _halt(self, state: str, cause: dict[str, str] | None = None) -> None:
         """Show everything as it is at this phase, then say the state that it belongs to."""
         self.report.show()
-        self.report.state(state, cause, self._pace)
+        self.report.state(state, cause, playing=self._running, pace=self._pace)
 
     def _say_state(self) -> None:
-        self.report.state(self._state, pace=self._pace)
+        self.report.state(self._state, playing=self._running, pace=self._pace)
 
     def _obey(self, command: dict[str, Any]) -> None:
         try:
