@@ -15,8 +15,17 @@ LOCAL = {"127.0.0.1", "localhost"}
 LOCAL_SCHEMES = {"about", "blob", "data"}
 
 
+@pytest.fixture(scope="session")
+def leaving():
+    """Servers that were told to end, and may take the time of the next test for it."""
+    servers = []
+    yield servers
+    for one in servers:
+        one.stop()
+
+
 @pytest.fixture
-def server(tmp_path):
+def server(tmp_path, leaving):
     """Makes servers: `server("--paused", "--seed", "3")`; each is ended with the test."""
     started = []
 
@@ -25,8 +34,11 @@ def server(tmp_path):
         return started[-1]
 
     yield start
-    for one in started:
+    for one in leaving:
         one.stop()
+    for one in started:
+        one.interrupt()
+    leaving[:] = started
 
 
 @pytest.fixture(scope="module")

@@ -61,6 +61,7 @@ class LiveServer:
         """
         port = () if "--port" in arguments else ("--port", "0")
         self._lines: list[str] = []
+        self._interrupted = False
         self._process = subprocess.Popen(
             [*command, "serve", "--no-browser", *port, *arguments],
             cwd=folder or tempfile.gettempdir(),
@@ -102,14 +103,19 @@ class LiveServer:
         runs: list[dict[str, Any]] = json.loads(self.get("api/runs"))
         return runs[0]
 
+    def interrupt(self) -> None:
+        """Press Ctrl-C, once: the second one would end it at once."""
+        if not self._interrupted and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        self._interrupted = True
+
     def stop(self) -> int:
         """End it as Ctrl-C does; its exit code.
 
         Raises:
             AssertionError: it did not end in time.
         """
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+        self.interrupt()
         try:
             code = self._process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:

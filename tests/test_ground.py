@@ -87,7 +87,7 @@ def test_every_requirement_is_pinned_to_a_version_it_allows():
         assert version(name).split("+")[0] == pins[name], f"{name}: the tests run with another version"
 
 
-@pytest.mark.parametrize("name", ["engine", "frames", "latency", "learning", "sb3", "throughput"])
+@pytest.mark.parametrize("name", ["engine", "frames", "latency", "learning", "page", "probes", "sb3", "throughput"])
 def test_benchmarks_fit_the_code(name):
     assert callable(importlib.import_module(f"benchmarks.{name}").main)
 

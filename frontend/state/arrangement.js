@@ -5,15 +5,18 @@
 /** @typedef {Pick<ViewChoices, "order" | "hidden">} Arrangement */
 
 /**
- * All panels as they are arranged; those that the choices do not name follow in their usual order.
+ * All panels as they are arranged; those that the choices do not name follow the one that they usually follow.
  *
  * @param {readonly string[]} names of all there are, in their usual order
  * @param {Pick<ViewChoices, "order">} view
  * @returns {string[]}
  */
 export function fullOrder(names, { order }) {
-  const chosen = order.filter((name) => names.includes(name));
-  return [...chosen, ...names.filter((name) => !chosen.includes(name))];
+  const full = order.filter((name) => names.includes(name));
+  names.forEach((name, place) => {
+    if (!full.includes(name)) full.splice(full.indexOf(names[place - 1]) + 1, 0, name);
+  });
+  return full;
 }
 
 /** @param {readonly string[]} names @param {Arrangement} view */

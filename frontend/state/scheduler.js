@@ -8,7 +8,7 @@ import { report } from "./painted.js";
 /** @import { Store } from "./store.js" */
 
 const ROUND = 1000 / 24; // the shortest time between the starts of two rounds while the run is running
-const BUDGET = 8; // of drawing in one frame while running
+const BUDGET = 20; // of drawing in one frame while running
 const BUDGET_AT_REST = 30; // when stepping, being prompt matters more than being smooth
 const PATIENCE = 500;
 

@@ -29,6 +29,13 @@ class Dashboard:
         page.goto(url)
         self.at(state="paused|running")
 
+    @classmethod
+    def of(cls, page):
+        """A page that is open already."""
+        dashboard = cls.__new__(cls)
+        dashboard.page = page
+        return dashboard
+
     def data(self):
         """What the page says that it has painted."""
         return self.page.evaluate("({...document.body.dataset})")

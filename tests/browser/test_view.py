@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -18,6 +19,11 @@ def paused(server, page):
 
 def order(page):
     return page.evaluate("[...document.querySelectorAll('.panel')].filter(p => !p.hidden).map(p => p.ariaLabel)")
+
+
+def search(page):
+    """What the address bar asks for."""
+    return parse_qs(page.evaluate("location.search.slice(1)"))
 
 
 def saved(dashboard, panel, choice):
@@ -67,13 +73,35 @@ def test_the_view_travels_in_the_address(paused, page, new_page):
     paused.press("Share")
     address = page.get_by_label("Link to this view").input_value()
     assert "token" not in address
+    asked = parse_qs(urlsplit(address).query)
+    assert asked["env"] == ["CartPole-v1"] and asked["seed"] == [SEED] and asked["set"] == ["clip_range:0.3"]
     other = new_page()
     other.goto(address)
-    Dashboard.at(
-        type("D", (), {"page": other, "data": lambda self: other.evaluate("({...document.body.dataset})")})(),
-        state="paused",
-    )
+    Dashboard.of(other).at(state="paused")
     until(lambda: (order(other), other.evaluate("document.documentElement.dataset.theme")), lambda now: now == expected)
+    assert not other.locator(".offer").is_visible(), "the run at hand is the one that the link is of"
+
+
+def test_the_address_bar_follows_what_is_on_show(paused, page):
+    until(lambda: search(page), lambda now: now == {"env": ["CartPole-v1"], "seed": [SEED]})
+    page.get_by_role("button", name="Maximise Clip mask").click()
+    until(lambda: search(page).get("max"), lambda now: now == ["clip-mask"])
+    paused.type("Clip range", 0.3).step(update="1")
+    until(lambda: search(page).get("set"), lambda now: now == ["clip_range:0.3"])
+    paused.type("Clip range", 0.2).step(update="2")
+    until(lambda: "set" not in search(page))
+
+
+def test_a_tab_that_is_reloaded_asks_for_nothing(paused, page):
+    """Its address says what was on show; what has changed since is no wish."""
+    paused.type("Clip range", 0.3).step(update="1")
+    until(lambda: search(page).get("set"))
+    page.evaluate("sessionStorage.setItem('kept', location.search)")
+    paused.type("Clip range", 0.25).step(update="2")
+    until(lambda: search(page).get("set"), lambda now: now == ["clip_range:0.25"])
+    page.reload()
+    paused.at(state="paused", update="2")
+    assert not page.locator(".offer").is_visible()
 
 
 def test_what_does_not_fit_in_an_address_is_named_and_the_rest_applies(server, page):
@@ -81,10 +109,8 @@ def test_what_does_not_fit_in_an_address_is_named_and_the_rest_applies(server, p
     page.goto(
         f"{base}?theme=pink&panels=clip-mask,nothing&set=clip_range:7&set=evil:1&seed=x&chapter=99&controls=maybe"
     )
-    dashboard = Dashboard.__new__(Dashboard)
-    dashboard.page = page
-    dashboard.at(state="paused")
-    said = until(lambda: page.locator(".toast").all_inner_texts(), lambda texts: any("left out" in t for t in texts))
+    Dashboard.of(page).at(state="paused")
+    said = until(lambda: page.locator(".toast").all_inner_texts(), lambda texts: any("Left out" in t for t in texts))
     for part in (
         "theme=pink",
         "panels: nothing",
@@ -117,12 +143,54 @@ def test_a_link_to_another_run_asks_first(server, page):
     assert (run["environment"], run["seed"], run["settings"]["clip_range"]) == ("Acrobot-v1", 3, 0.3)
 
 
-def test_an_embedded_page_has_no_controls(server, page):
+@pytest.fixture
+def linked(server, page):
+    """A page opened by a link to other live settings of the run at hand, with control."""
+    live = server("--paused", "--seed", SEED)
+    page.goto(live.base + f"?env=CartPole-v1&seed={SEED}&set=clip_range:0.3#token={live.token}")
+    page.get_by_text("The link shows another run than this one: clip range 0.3.").wait_for()
+    return live, Dashboard.of(page)
+
+
+def test_settings_of_a_link_can_be_set_in_the_run_at_hand(linked):
+    live, dashboard = linked
+    first = live.run()["id"]
+    dashboard.press("Set in the run at hand").step(update="1")
+    run = live.run()
+    assert (run["id"], run["settings"]["clip_range"]) == (first, 0.3)
+    assert not dashboard.page.locator(".offer").is_visible()
+
+
+def test_the_run_at_hand_can_be_kept_as_it_is(linked):
+    live, dashboard = linked
+    dashboard.press("Keep the run at hand").step(update="1")
+    assert live.run()["settings"]["clip_range"] == 0.2
+    until(lambda: "set" not in search(dashboard.page))
+
+
+def test_a_link_that_the_run_at_hand_fits_is_settled(server, page):
+    live = server("--paused", "--seed", SEED)
+    page.goto(live.base + f"?env=CartPole-v1&seed={SEED}#token={live.token}")
+    dashboard = Dashboard.of(page).at(state="paused")
+    dashboard.type("Clip range", 0.3).step(update="1")
+    assert not page.locator(".offer").is_visible(), "what is changed later is no difference to the link"
+    until(lambda: search(page).get("set"), lambda now: now == ["clip_range:0.3"])
+
+
+def test_an_embedded_page_has_no_controls_and_leads_to_the_whole(server, page):
     page.goto(server("--paused", "--seed", SEED).base + "?controls=hidden&panels=ratio-histogram")
     until(lambda: order(page) == ["Ratio histogram"])
-    for name in ("Play", "Pause", "Step"):
-        assert not page.get_by_role("button", name=name, exact=True).is_visible()
+    for name in ("Play", "Pause", "Step", "Share", "Guide", "Hide Ratio histogram"):
+        assert not page.get_by_role("button", name=name, exact=True).is_visible(), name
     assert not page.get_by_role("slider", name="Clip range ε").is_visible()
+    page.keyboard.press("g")
+    assert not page.locator("#guide").is_visible(), "no keys either"
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Open the whole page").click()
+    whole = opened.value
+    Dashboard.of(whole).at(state="paused")
+    assert whole.get_by_role("slider", name="Clip range ε").is_visible()
+    assert order(whole) == ["Ratio histogram"]
 
 
 def test_the_masks_numbers_as_csv_are_what_was_computed(paused):
@@ -159,22 +227,45 @@ def test_a_picture_of_the_whole_page(paused, page, tmp_path):
     assert len(np.unique(image.reshape(-1, 3), axis=0)) > 200, "it shows something"
 
 
-def test_settings_are_offered_as_they_were_shared(paused, page):
-    """What `write` makes, `read` takes."""
-    paused.type("Entropy coefficient", 0.05)
-    paused.step(update="1")
-    text = page.evaluate(
-        """async () => {
-            const link = await import('./state/link.js');
-            const table = await (await fetch('api/settings')).json();
-            const query = new URLSearchParams(
-                'theme=dark&set=entropy_coef:0.05&set=target_kl:off&set=normalize_advantages:batch');
-            return JSON.stringify(link.read(query, ['Clip mask'], table));
-        }"""
-    )
-    read = json.loads(text)
-    assert read["run"]["settings"] == {"entropy_coef": 0.05, "target_kl": None, "normalize_advantages": "batch"}
+WRITE_AND_READ = """async () => {
+    const link = await import('./state/link.js');
+    const table = await (await fetch('api/settings')).json();
+    const panels = ['Environment', 'Clip mask', 'Health'];
+    const view = {
+        theme: 'projector', order: ['Health', 'Clip mask'], hidden: ['Environment'], maximised: 'Health', chapter: 3,
+    };
+    const settings = Object.fromEntries(table.map((row) => [row.name, row.default]));
+    Object.assign(settings, {
+        entropy_coef: 0.05, target_kl: 0.01, normalize_advantages: 'batch', shared_network: true, max_grad_norm: null,
+    });
+    const run = { environment: 'MyPackage.module:Env-v0', seed: 12, settings };
+    const written = link.write({ view, run, settings: table }, panels, { bare: true, recording: null });
+    return JSON.stringify(link.read(new URLSearchParams(written.toString()), panels, table));
+}"""
+
+
+def test_what_is_written_into_an_address_is_read_out_of_it(paused, page):
+    read = json.loads(page.evaluate(WRITE_AND_READ))
     assert read["refused"] == []
+    assert read["view"] == {
+        "theme": "projector",
+        "order": ["Health", "Clip mask"],
+        "hidden": ["Environment"],
+        "maximised": "Health",
+        "chapter": 3,
+        "bare": True,
+    }
+    assert read["run"] == {
+        "env": "MyPackage.module:Env-v0",
+        "seed": 12,
+        "settings": {
+            "entropy_coef": 0.05,
+            "target_kl": 0.01,
+            "normalize_advantages": "batch",
+            "shared_network": True,
+            "max_grad_norm": None,
+        },
+    }
 
 
 def test_a_panel_is_hidden_and_shown_from_the_menu(paused, page):
@@ -211,8 +302,7 @@ def test_a_moved_panel_is_announced_and_stays_in_sight(paused, page):
     said = page.locator("[role=status].visually-hidden").first
     until(said.text_content, lambda text: text == "Health is panel 11 of 14.")
     assert page.evaluate("document.activeElement.closest('.panel').ariaLabel") == "Health"
-    box = grip.bounding_box()
-    assert 0 <= box["y"] <= 900
+    until(grip.bounding_box, lambda box: 0 <= box["y"] <= 900)
 
 
 def test_a_maximised_panel_comes_back_with_escape(paused, page):
