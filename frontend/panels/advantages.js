@@ -8,10 +8,13 @@ import { fade } from "./colours.js";
 import { outline, reach, thin } from "./curves.js";
 import { SteadyRange, extent, roundUp } from "./ranges.js";
 import { credit, holds, matrix, scalar, scopeInWords } from "./snapshot.js";
+import { ofSamples } from "./tables.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
 /** @import { Range } from "./ranges.js" */
 
+/** Of each sample. */
+const COLUMNS = ["reward", "value", "value_target", "advantage", "advantage_used", "region", "in_minibatch", "episode_end"];
 const MARGIN = { l: 38, r: 10, t: 18, b: 36 };
 
 /** @type {Panel} */
@@ -84,6 +87,7 @@ function mount(body, context) {
       chart.resize();
       areas = null;
     },
+    table: (state) => ofSamples(state, COLUMNS),
     summary: ({ snapshot }) => (snapshot ? inWords(snapshot) : ""),
   };
 }

@@ -183,7 +183,6 @@ export class Chart {
         [
           button("Save as PNG", camera, () => this.#save("png")),
           button("Save as SVG", disk, () => this.#save("svg")),
-          button("Save as CSV", Plotly.Icons.drawline, () => this.#saveTable()),
         ],
       ],
     };

@@ -6,12 +6,13 @@ import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { stairs, thin } from "./curves.js";
+import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves } from "./halves.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { readout } from "./readout.js";
-import { hasClip, matrix, scalar, scopeInWords, setting } from "./snapshot.js";
+import { hasClip, scalar, scopeInWords, setting } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
-/** @import { Range } from "./ranges.js" */
+/** @import { Curve, Curves } from "./halves.js" */
 
 const STOPS_AT = 1.5; // times target_kl, as the trainer does
 const POINTS = 128; // of a curve over updates, in buckets
@@ -60,13 +61,13 @@ function mount(body, context) {
 
   return {
     needs: ["series", "snapshot", "theme"],
-    ready: ({ series, snapshot }) => (series.length || (snapshot && matrix(snapshot, "minibatches")?.rows) ? true : "the first loss"),
+    ready: ({ series, snapshot }) => (series.length || hasMinibatches(snapshot) ? true : "the first loss"),
     draw(state) {
       const { series, snapshot } = state;
       if (state.run?.id !== run) [acrossRange, ranges.kl, ranges.share].forEach((range) => range.reset());
       run = state.run?.id ?? null;
       const past = overUpdates(series);
-      const inside = insideUpdate(snapshot);
+      const inside = insideUpdate(snapshot, COLUMNS);
       const target = limit(snapshot);
       const all = [past, inside.curves];
       const kls = all.flatMap((curves) => KLS.map(({ column }) => curves[column].y));
@@ -81,26 +82,24 @@ function mount(body, context) {
           ...all.flatMap((curves) => [...KLS.map(({ column }) => curves[column]), ...stacked(curves)].map(drawn)),
           level(target, across),
           level(target, within),
-          mark(inside.current, up),
-          mark(inside.current, share),
+          currentMark(inside.current, up),
+          currentMark(inside.current, share),
         ],
         {
           xaxis: { range: across, showticklabels: false },
-          xaxis2: { range: within, ...epochs(snapshot), showticklabels: false },
+          xaxis2: { range: within, ...epochTicks(snapshot), showticklabels: false },
           xaxis3: { range: across },
-          xaxis4: { range: within, ...epochs(snapshot) },
+          xaxis4: { range: within, ...epochTicks(snapshot) },
           yaxis: { range: up },
           yaxis2: { range: share },
         },
       );
     },
     resize: () => chart.resize(),
+    table: (state) => ofHalves(state, COLUMNS),
     summary: ({ snapshot }) => (snapshot ? inWords(snapshot) : ""),
   };
 }
-
-/** @typedef {{ x: number[], y: number[] }} Curve */
-/** @typedef {Record<string, Curve>} Curves by column */
 
 /**
  * Fractions lie on each other, so all of them are thinned to the same updates: those where the clip fraction turns.
@@ -115,21 +114,6 @@ function overUpdates(series) {
   const shares = FRACTIONS.map(({ column }) => [column, { x: turns, y: turns.map((row) => series.column(column)[row]) }]);
   const shift = (/** @type {Curve} */ { x, y }) => ({ x: x.map((row) => series.first + row), y });
   return Object.fromEntries([...kls, ...shares].map(([column, curve]) => [column, shift(/** @type {Curve} */ (curve))]));
-}
-
-/** @param {Snapshot | null} snapshot */
-function insideUpdate(snapshot) {
-  const table = snapshot && matrix(snapshot, "minibatches");
-  const { epochs: k = 4, minibatches: n = 4, scope, epoch = 1, minibatch = 1, minibatch_columns: names = [] } = snapshot?.header ?? {};
-  const count = Array.from({ length: table?.rows ?? 0 }, (_, index) => index + 1);
-  /** @type {Curves} */
-  const curves = Object.fromEntries(
-    COLUMNS.map((column) => {
-      const at = names.indexOf(column);
-      return [column, { x: count, y: count.map((_, row) => (table && at >= 0 ? table.values[row * table.columns + at] : NaN)) }];
-    }),
-  );
-  return { curves, current: scope === "minibatch" ? (epoch - 1) * n + minibatch : null, planned: Math.max(count.length, k * n) };
 }
 
 /** Held, and pulled back on top of it, and the clip fraction, each with its own value to be read. @param {Curves} curves */
@@ -150,21 +134,6 @@ const level = (y, range) => (y === null ? { x: [], y: [] } : { x: [...range], y:
 function limit(snapshot) {
   const target = snapshot && setting(snapshot, "target_kl");
   return target === null ? null : STOPS_AT * target;
-}
-
-/** The place of the current minibatch. @param {number | null} current @param {Range} up */
-function mark(current, [low, high]) {
-  if (current === null) return { x: [], y: [] };
-  const [left, right] = [current - 0.5, current + 0.5];
-  return { x: [left, left, right, right], y: [low, high, high, low] };
-}
-
-/** A tick at the first minibatch of each epoch. @param {Snapshot | null} snapshot */
-function epochs(snapshot) {
-  const { epochs: all = 4, minibatches: each = 4 } = snapshot?.header ?? {};
-  const every = Math.ceil(all / 5);
-  const shown = Array.from({ length: all }, (_, index) => index).filter((index) => index % every === 0);
-  return { tickvals: shown.map((index) => index * each + 0.5), ticktext: shown.map((index) => String(index + 1)) };
 }
 
 /** @param {Theme} theme */

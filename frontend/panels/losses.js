@@ -6,10 +6,11 @@ import { previewOf } from "../state/previewed.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { signedLog, stairs, thin } from "./curves.js";
+import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves } from "./halves.js";
 import { arrow, previewInWords, previewTag } from "./preview-tag.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { readout } from "./readout.js";
-import { matrix, scalar, scopeInWords } from "./snapshot.js";
+import { scalar, scopeInWords } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
 /** @import { Range } from "./ranges.js" */
@@ -24,6 +25,7 @@ const TERMS = /** @type {const} */ ([
   { column: "value_term", symbol: "c₁·L_VF", colour: "value", swatch: "swatch-value" },
   { column: "entropy_term", symbol: "−c₂·S", colour: "entropy", swatch: "swatch-entropy" },
 ]);
+const COLUMNS = TERMS.map(({ column }) => column);
 const STRETCH = 0.4; // of the minibatches: what a preview's terms are drawn over
 /** Lines differ by more than their colour. */
 const DASHES = { policy: "solid", value: "longdash", entropy: "dot", loss: "solid" };
@@ -64,38 +66,39 @@ function mount(body, context) {
 
   return {
     needs: ["series", "snapshot", "theme", "preview"],
-    ready: ({ series, snapshot }) => (series.length || rows(snapshot)?.rows ? true : "the first loss"),
+    ready: ({ series, snapshot }) => (series.length || hasMinibatches(snapshot) ? true : "the first loss"),
     draw(state) {
       const { series, snapshot } = state;
       if (state.run?.id !== run) [acrossRange, upRange].forEach((range) => range.reset());
       run = state.run?.id ?? null;
       const { to, ticks } = SCALES[select.value];
       const past = overUpdates(series);
-      const inside = insideUpdate(snapshot);
+      const inside = insideUpdate(snapshot, COLUMNS);
       const preview = previewOf(state);
       const wouldBe = place(snapshot, inside.planned);
       const then = TERMS.map(({ column }) => preview?.then.terms[column] ?? NaN);
-      const [low, high] = extent([0], then, ...[...past, ...inside.curves].map(({ y }) => y));
+      const curves = [...past, ...COLUMNS.map((column) => inside.curves[column])];
+      const [low, high] = extent([0], then, ...curves.map(({ y }) => y));
       const up = upRange.fit(to(low), to(high));
       const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
       write(TERMS.map(({ column }) => (preview ? change(preview, column) : term(snapshot && scalar(snapshot, column)))));
       label(preview);
       choice.hidden = preview !== null; // twice the numbers need its room
-      const curves = [...past, ...inside.curves].map(stairs);
       return chart.draw(
         [
-          ...curves.map(({ x, y }) => ({ x, y: y.map(to), customdata: y })),
-          mark(inside.current, up),
+          ...curves.map(stairs).map(({ x, y }) => ({ x, y: y.map(to), customdata: y })),
+          currentMark(inside.current, up),
           ...then.map((value) => ({ x: wouldBe, y: wouldBe.map(() => to(value)), customdata: wouldBe.map(() => value) })),
         ],
         {
           xaxis: { range: across },
-          xaxis2: { range: [0.5, inside.planned + 0.5], ...epochs(snapshot) },
+          xaxis2: { range: [0.5, inside.planned + 0.5], ...epochTicks(snapshot) },
           yaxis: { range: up, ...labels(ticks, up) },
         },
       );
     },
     resize: () => chart.resize(),
+    table: (state) => ofHalves(state, COLUMNS),
     summary: (state) => (state.snapshot ? inWords(state.snapshot) + previewInWords(previewOf(state)) : ""),
   };
 }
@@ -104,30 +107,6 @@ function mount(body, context) {
 function overUpdates(series) {
   const updates = Array.from({ length: series.length }, (_, index) => series.first + index);
   return TERMS.map(({ column }) => thin(updates, series.column(column), 128));
-}
-
-/** @param {Snapshot | null} snapshot */
-const rows = (snapshot) => snapshot && matrix(snapshot, "minibatches");
-
-/** @param {Snapshot | null} snapshot */
-function insideUpdate(snapshot) {
-  const table = rows(snapshot);
-  if (!snapshot || !table) return { curves: TERMS.map(() => ({ x: [], y: [] })), current: null, planned: 16 };
-  const { header } = snapshot;
-  const count = Array.from({ length: table.rows }, (_, index) => index + 1);
-  const curves = TERMS.map(({ column }) => {
-    const at = (header.minibatch_columns ?? []).indexOf(column);
-    return { x: count, y: count.map((_, row) => (at < 0 ? NaN : table.values[row * table.columns + at])) };
-  });
-  const current = header.scope === "minibatch" ? (header.epoch - 1) * header.minibatches + header.minibatch : null;
-  return { curves, current, planned: Math.max(table.rows, header.epochs * header.minibatches) };
-}
-
-/** The place of the current minibatch. @param {number | null} current @param {Range} up */
-function mark(current, [low, high]) {
-  if (current === null) return { x: [], y: [], customdata: [] };
-  const [left, right] = [current - 0.5, current + 0.5];
-  return { x: [left, left, right, right], y: [low, high, high, low], customdata: [] };
 }
 
 /**
@@ -150,14 +129,6 @@ function place(snapshot, planned) {
 function change({ now, then }, column) {
   const brief = (/** @type {number | null} */ value) => (Math.abs(value ?? 0) < 1 ? fixed(value, 4) : number(value, 4));
   return arrow(brief(now.terms[column]), brief(then.terms[column]));
-}
-
-/** A tick at the first minibatch of each epoch. @param {Snapshot | null} snapshot */
-function epochs(snapshot) {
-  const { epochs: all = 4, minibatches: each = 4 } = snapshot?.header ?? {};
-  const every = Math.ceil(all / 5);
-  const shown = Array.from({ length: all }, (_, index) => index).filter((index) => index % every === 0);
-  return { tickvals: shown.map((index) => index * each + 0.5), ticktext: shown.map((index) => String(index + 1)) };
 }
 
 /** @param {Scale["ticks"]} ticks @param {Range} range */

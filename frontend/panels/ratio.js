@@ -12,6 +12,7 @@ import { readout } from "./readout.js";
 import { STACKED } from "./regions.js";
 import { hasClip, holds, scalar, scopeInWords, setting } from "./snapshot.js";
 
+/** @import { Table } from "./tables.js" */
 /** @import { Outcome } from "../state/what-if.js" */
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
 
@@ -92,6 +93,7 @@ function mount(body, context) {
       });
     },
     resize: () => chart.resize(),
+    table: ({ snapshot }) => (snapshot ? ofBins(snapshot) : []),
     summary: (state) => (state.snapshot ? inWords(state.snapshot) + previewInWords(previewOf(state)) : ""),
   };
 }
@@ -137,6 +139,29 @@ function afterStep(snapshot, limit) {
     span: `${low}–${high}`,
     reach: below + above ? limit : reach(counts, limit),
   };
+}
+
+/**
+ * A line per bin with its edges in r, the first and the last being all that lies outside: counts by region, and of the
+ * same minibatch after its step.
+ *
+ * @param {Snapshot} snapshot
+ * @returns {Table}
+ */
+function ofBins(snapshot) {
+  const { header, arrays } = snapshot;
+  const { bins, limit } = read(snapshot);
+  const { ratio_outside: outside, ratio_post_counts: after, ratio_post_outside: afterOutside } = arrays;
+  const size = bins[0].length;
+  const edges = [0, ...Array.from({ length: size + 1 }, (_, bin) => Math.exp(limit * ((2 * bin) / size - 1))), Infinity];
+  const columns = bins.map((counts, row) => [outside?.[2 * row] ?? 0, ...counts, outside?.[2 * row + 1] ?? 0]);
+  if (after) columns.push([afterOutside?.[0] ?? 0, ...after, afterOutside?.[1] ?? 0]);
+  const names = [...STACKED.map(({ word }) => word.replace(" ", "_")), "after_its_step"].slice(0, columns.length);
+  const [epoch, minibatch] = header.scope === "minibatch" ? [header.epoch, header.minibatch] : [null, null];
+  return [
+    ["update", "epoch", "minibatch", "r_from", "r_to", ...names],
+    ...edges.slice(1).map((to, row) => [header.update, epoch, minibatch, edges[row], to, ...columns.map((counts) => counts[row])]),
+  ];
 }
 
 /** Shares of all samples, each region on top of the one before. @param {Histogram} histogram */

@@ -8,11 +8,13 @@ import { fade } from "./colours.js";
 import { thin } from "./curves.js";
 import { DotCloud } from "./dots.js";
 import { SteadyRange, extent } from "./ranges.js";
+import { ofColumns } from "./tables.js";
 
 /** @import { Change, Panel, PanelContext, PanelView, State, Theme } from "../types.js" */
 /** @import { Range } from "./ranges.js" */
 
 const MARGIN = { l: 58, r: 12, t: 8, b: 36 };
+const COLUMNS = ["update", "step", "episodic_return", "episodic_length"]; // of an episode
 const LABEL_DISTANCE = 0.22; // of the axis: marks closer than that to the one before go without a label
 
 /** @type {Panel} */
@@ -85,6 +87,7 @@ function mount(body, context) {
       canvas.fit(context.theme().scale);
       cloud.forget();
     },
+    table: ({ episodes }) => ofColumns(Object.fromEntries(COLUMNS.map((name) => [name, episodes.column(name)]))),
     summary: inWords,
   };
 }

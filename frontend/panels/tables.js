@@ -2,7 +2,7 @@
 
 import { matrix } from "./snapshot.js";
 
-/** @import { State } from "../types.js" */
+/** @import { SeriesView, State } from "../types.js" */
 /** @import { Attributes } from "./chart.js" */
 
 /** @typedef {(string | number | null)[][]} Table with a line of headings */
@@ -18,6 +18,18 @@ export function ofTraces(traces) {
     }
   });
   return rows;
+}
+
+/** Columns of equal length by their names, one line per row. @param {Record<string, ArrayLike<number>>} columns @returns {Table} */
+export function ofColumns(columns) {
+  const values = Object.values(columns);
+  return [Object.keys(columns), ...Array.from(values[0] ?? [], (_, row) => values.map((column) => column[row] ?? null))];
+}
+
+/** Every update with its values, without headings. @param {SeriesView} series @param {readonly string[]} names */
+export function updateRows(series, names) {
+  const columns = names.map((name) => series.column(name));
+  return Array.from({ length: series.length }, (_, row) => [series.first + row, ...columns.map((column) => column[row] ?? null)]);
 }
 
 /** Matrices of a snapshot, one line per environment and step. @param {State} state @param {readonly string[]} names @returns {Table} */

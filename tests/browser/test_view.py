@@ -205,7 +205,7 @@ def test_the_masks_numbers_as_csv_are_what_was_computed(paused):
 
 
 @pytest.mark.parametrize(
-    ("choice", "start"), [("Chart as PNG", b"\x89PNG"), ("Chart as SVG", b"<svg"), ("Chart as CSV", b"trace,x,y")]
+    ("choice", "start"), [("Chart as PNG", b"\x89PNG"), ("Chart as SVG", b"<svg"), ("Numbers as CSV", b"update,epoch,")]
 )
 def test_a_chart_is_saved(paused, choice, start):
     paused.step(update="1")
