@@ -77,15 +77,15 @@ def value_of(trainer, count):
 
 
 def by_hand(trainer, settings, terminated, steps=LENGTH):
-    """Â of the steps of one whole episode that begins at count 0."""
-    advantages, following = [], 0.0
+    """(δ, Â) of the steps of one whole episode that begins at count 0."""
+    deltas, advantages, following = [], [], 0.0
     for t in reversed(range(steps)):
         last = t == LENGTH - 1
         beyond = 0.0 if last and terminated else settings.discount * value_of(trainer, t + 1)
-        delta = (t + 1) + beyond - value_of(trainer, t)
-        following = delta + (0.0 if last else settings.discount * settings.gae_lambda * following)
+        deltas.insert(0, (t + 1) + beyond - value_of(trainer, t))
+        following = deltas[0] + (0.0 if last else settings.discount * settings.gae_lambda * following)
         advantages.insert(0, following)
-    return advantages
+    return deltas, advantages
 
 
 @pytest.mark.parametrize("kind", SPACES)
@@ -95,12 +95,12 @@ def test_advantages_by_hand_over_an_end_and_at_the_edge(mode, first_end, kind):
     """The second episode ends with the rollout's very last row."""
     pause = 0 if mode is AutoresetMode.SAME_STEP else 1
     trainer, update = advantages_of(mode, 2 * LENGTH + pause, kind=kind, first_end=first_end)
-    found = update.batch.advantages.view(-1, 2)
     terminated = first_end == "terminated"
-    for n in range(2):
-        assert found[:LENGTH, n].tolist() == pytest.approx(by_hand(trainer, update.settings, terminated), abs=1e-5)
-        second = found[LENGTH + pause :, n].tolist()
-        assert second == pytest.approx(by_hand(trainer, update.settings, not terminated), abs=1e-5)
+    first, second = (by_hand(trainer, update.settings, end) for end in (terminated, not terminated))
+    for which, found in enumerate((update.deltas, update.batch.advantages.view(-1, 2))):
+        for n in range(2):
+            assert found[:LENGTH, n].tolist() == pytest.approx(first[which], abs=1e-5)
+            assert found[LENGTH + pause :, n].tolist() == pytest.approx(second[which], abs=1e-5)
     assert update.rollout.terminated.sum() == update.rollout.truncated.sum() == 2
     trainer.close()
 

@@ -190,6 +190,38 @@ def test_samples_are_laid_out_by_environment(walk):
     assert arrays["value_target"][rollout.trained.T] == pytest.approx(target[rollout.trained.T], abs=1e-5)
 
 
+def test_residuals_are_what_the_advantages_were_accumulated_from(walk):
+    """Sample by sample, by the networks themselves; the row after an end is none and has none."""
+    trainer, phase = walk(PhaseKind.ADVANTAGES)
+    found = probes.measure(Moment(trainer, phase), ALL).arrays
+    rollout, gamma = phase.update.rollout, phase.update.settings.discount
+    with torch.no_grad():
+        v = trainer.network(torch.from_numpy(rollout.observations).reshape(-1, 4))[1].view(65, 4).double().numpy()
+    for n in range(4):
+        following = 0.0
+        for t in reversed(range(64)):
+            if not rollout.trained[t, n]:
+                assert math.isnan(found["delta"][n, t])
+                following = 0.0
+                continue
+            delta = rollout.rewards[t, n] + gamma * v[t + 1, n] * (not rollout.terminated[t, n]) - v[t, n]
+            assert found["delta"][n, t] == pytest.approx(delta, abs=1e-5)
+            done = rollout.terminated[t, n] or rollout.truncated[t, n]
+            following = delta + gamma * phase.update.settings.gae_lambda * (0.0 if done else following)
+            assert found["advantage"][n, t] == pytest.approx(following, abs=1e-4)
+    assert rollout.terminated.any() and not rollout.trained.all()
+
+
+def test_residuals_are_of_the_rewards_that_the_advantages_take(walk):
+    """Scaled ones, and under an objective whose loss knows no Â too: V_targ is made of them."""
+    settings = {"normalize_rewards": True, "objective": "reinforce", "gae_lambda": 0.0}
+    trainer, phase = walk(PhaseKind.UPDATE, **settings)
+    found = probes.measure(Moment(trainer, phase), ALL).arrays
+    kept = found["region"] != Region.NOT_TRAINED
+    assert found["delta"][kept] == pytest.approx((found["value_target"] - found["value"])[kept], abs=1e-5)
+    assert not np.allclose(found["delta"][kept], found["advantage"][kept])
+
+
 def test_flipped_signs_are_counted(walk):
     trainer, phase = walk(PhaseKind.UPDATE)
     arrays = probes.measure(Moment(trainer, phase), ALL).arrays

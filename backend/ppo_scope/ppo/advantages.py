@@ -9,19 +9,8 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 
-def gae(
-    rewards: Floats,
-    values: Floats,
-    next_values: Floats,
-    terminated: Bools,
-    truncated: Bools,
-    discount: float,
-    gae_lambda: float,
-) -> Floats:
-    """Generalised advantage estimates Â [M, N].
-
-    δ_t = R_t + γ·V(s_{t+1})·(1 − terminated_t) − V(s_t)
-    Â_t = δ_t + γλ·(1 − done_t)·Â_{t+1},  done = terminated or truncated
+def residuals(rewards: Floats, values: Floats, next_values: Floats, terminated: Bools, discount: float) -> Floats:
+    """Temporal difference residuals [M, N]: δ_t = R_t + γ·V(s_{t+1})·(1 − terminated_t) − V(s_t).
 
     A terminated episode is worth nothing after its end; a truncated one would have gone on, so it bootstraps from the
     value of its last state. In NEXT_STEP autoreset that state is the next row's observation; in SAME_STEP it is not.
@@ -32,14 +21,14 @@ def gae(
         values: [M, N], V_old(s_t), by the critic of the policy that collected.
         next_values: [M, N], V_old of the state that step t led to, be it an episode's last.
         terminated: [M, N].
-        truncated: [M, N].
         discount: γ.
-        gae_lambda: λ.
-
-    Source: Schulman et al. 2016, equations 11 to 16.
     """
     # Single precision throughout: a Python float would be weighed in as double where NumPy meets booleans.
-    deltas = rewards + np.float32(discount) * next_values * ~terminated - values
+    return rewards + np.float32(discount) * next_values * ~terminated - values
+
+
+def accumulated(deltas: Floats, terminated: Bools, truncated: Bools, discount: float, gae_lambda: float) -> Floats:
+    """Â_t = δ_t + γλ·(1 − done_t)·Â_{t+1} [M, N], done = terminated or truncated."""
     decays = np.float32(discount * gae_lambda) * ~(terminated | truncated)
     advantages = np.empty_like(deltas)
     following = np.zeros_like(deltas[0])
@@ -47,6 +36,23 @@ def gae(
         following = deltas[t] + decays[t] * following
         advantages[t] = following
     return advantages
+
+
+def gae(
+    rewards: Floats,
+    values: Floats,
+    next_values: Floats,
+    terminated: Bools,
+    truncated: Bools,
+    discount: float,
+    gae_lambda: float,
+) -> Floats:
+    """Generalised advantage estimates Â [M, N]: the residuals, accumulated.
+
+    Source: Schulman et al. 2016, equations 11 to 16.
+    """
+    deltas = residuals(rewards, values, next_values, terminated, discount)
+    return accumulated(deltas, terminated, truncated, discount, gae_lambda)
 
 
 def returns_to_go(rewards: Floats, terminated: Bools, truncated: Bools, discount: float) -> Floats:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 
 from ppo_scope.ppo import finite
-from ppo_scope.ppo.advantages import gae, returns_to_go
+from ppo_scope.ppo.advantages import accumulated, residuals, returns_to_go
 from ppo_scope.ppo.phases import Batch, Judged
 from ppo_scope.ppo.rollout import Floats, Rollout
 from ppo_scope.ppo.settings import Settings
 
 
-def batch_of(judged: Judged, rollout: Rollout, rewards: Floats, settings: Settings) -> Batch:
-    """The samples with their advantages and targets.
+def batch_of(judged: Judged, rollout: Rollout, rewards: Floats, settings: Settings) -> tuple[Batch, Floats]:
+    """The samples with their advantages and targets, and the residuals δ [M, N] that both were made of.
 
     Args:
         judged: what the networks think of the rollout.
@@ -25,12 +25,13 @@ def batch_of(judged: Judged, rollout: Rollout, rewards: Floats, settings: Settin
     """
     ends = (rollout.terminated, rollout.truncated)
     values, device = judged.values[:-1], judged.log_probs.device
-    estimated = gae(rewards, values, judged.next_values, *ends, settings.discount, settings.gae_lambda)
+    deltas = residuals(rewards, values, judged.next_values, rollout.terminated, settings.discount)
+    estimated = accumulated(deltas, *ends, settings.discount, settings.gae_lambda)
     targets = estimated + values
     if settings.objective == "reinforce":
         estimated = returns_to_go(rewards, *ends, settings.discount)
     finite.check_estimates(values=judged.values, advantages=estimated, targets=targets)
-    return Batch(
+    batch = Batch(
         observations=torch.from_numpy(judged.observations).to(device),
         actions=judged.actions,
         trained=torch.from_numpy(rollout.trained.reshape(-1)).to(device),
@@ -40,3 +41,4 @@ def batch_of(judged: Judged, rollout: Rollout, rewards: Floats, settings: Settin
         advantages=torch.from_numpy(estimated.reshape(-1)).to(device),
         targets=torch.from_numpy(targets.reshape(-1)).to(device),
     )
+    return batch, deltas

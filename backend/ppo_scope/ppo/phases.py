@@ -121,6 +121,8 @@ class Update:
     judged: Judged | None = None
     """Before its advantages are estimated, None."""
     batch: Batch | None = None
+    deltas: Floats | None = None
+    """[M, N] δ, which the advantages were accumulated from; of scaled rewards, where rewards are normalised"""
     minibatches: list[Minibatch] = field(default_factory=list)
     stopped_by_kl: bool = False
     seconds_advantages: float = 0.0

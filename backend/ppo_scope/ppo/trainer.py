@@ -153,7 +153,7 @@ class Trainer:
             self._return_to(before)
             self.optimisation.begin(update)
             rewards = _scaled_rewards(update, self._reward_scale)
-            update.batch = batch_of(judged, rollout, rewards, settings)
+            update.batch, update.deltas = batch_of(judged, rollout, rewards, settings)
             for epoch in range(1, settings.epochs + 1):
                 for _ in self.optimisation.epoch(update, update.batch, epoch):
                     pass
@@ -231,7 +231,8 @@ class Trainer:
 
         start = time.perf_counter()
         update.judged = self._judged(update.rollout)
-        update.batch = batch_of(update.judged, update.rollout, _scaled_rewards(update, self._reward_scale), settings)
+        rewards = _scaled_rewards(update, self._reward_scale)
+        update.batch, update.deltas = batch_of(update.judged, update.rollout, rewards, settings)
         update.seconds_advantages = time.perf_counter() - start
         yield Phase(PhaseKind.ADVANTAGES, update)
 

@@ -218,11 +218,13 @@ def _advantages(moment: Moment) -> Measurement:
 
 
 def _values(moment: Moment) -> Measurement:
-    """Rewards, V of the policy that collected, V_targ and V as last computed, per sample."""
+    """Rewards, V of the policy that collected, V_targ, V as last computed and the residual δ, per sample."""
     chosen = chosen_environments(moment)
     arrays = {"reward": by_environment(moment.update.rollout.rewards.reshape(-1), moment, chosen)}
-    batch = moment.batch
-    if batch is not None:
+    batch, deltas = moment.batch, moment.update.deltas
+    if batch is not None and deltas is not None:
+        delta = np.where(moment.trained, deltas.reshape(-1), np.float32(np.nan))
+        arrays["delta"] = by_environment(delta, moment, chosen)
         for name, tensor in (("value", batch.values), ("value_target", batch.targets)):
             arrays[name] = by_environment(tensor.cpu().numpy(), moment, chosen)
         arrays["value_now"] = by_environment(moment.values(batch), moment, chosen)
