@@ -6,22 +6,22 @@ import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { outline, reach, thin } from "./curves.js";
-import { SteadyRange, extent, roundUp } from "./ranges.js";
-import { credit, holds, matrix, scalar, scopeInWords } from "./snapshot.js";
+import { SteadyRange, around0, extent } from "./ranges.js";
+import { revealSample } from "./sample-reveal.js";
+import { cellOf, credit, holds, matrix, scalar, scopeInWords } from "./snapshot.js";
 import { ofSamples } from "./tables.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
-/** @import { Range } from "./ranges.js" */
 
 /** Of each sample. */
-const COLUMNS = ["reward", "value", "value_target", "advantage", "advantage_used", "region", "in_minibatch", "episode_end"];
+const COLUMNS = ["reward", "value", "value_target", "delta", "advantage", "advantage_used", "region", "in_minibatch", "episode_end"];
 const MARGIN = { l: 38, r: 10, t: 18, b: 36 };
 
 /** @type {Panel} */
 export const advantages = {
   name: "Advantages",
   title: "Advantages",
-  hint: "Â: better or worse than the critic expected?",
+  hint: "Better or worse than the critic expected? Click a step",
   ideas: ["advantage", "value"],
   probes: ["advantages", "values", "samples"],
   plotted: true,
@@ -35,6 +35,8 @@ function mount(body, context) {
   const chart = new Chart(body, { name: advantages.name, traces, layout }, context);
   body.append(h("div", { class: "choice" }, h("label", {}, "Environment", select), flipped));
   let offered = "";
+  /** @type {Snapshot | null} */
+  let shown = null;
   /** @type {ReturnType<typeof divide> | null} */
   let areas = null;
   const ranges = {
@@ -57,28 +59,41 @@ function mount(body, context) {
     return Math.max(0, environments.indexOf(Number(select.value)));
   }
 
+  chart.element.addEventListener("click", (event) => {
+    const at = chart.under(event, "xaxis3", "yaxis5");
+    if (!shown || !at) return;
+    const row = chosenRow(shown);
+    const step = Math.min(Math.max(Math.round(at.x), 0), column(shown, "reward", row).length - 1);
+    context.select({ environment: shown.arrays.environments?.[row] ?? row, step });
+    revealSample(context);
+  });
+
   return {
-    needs: ["snapshot", "theme"],
+    needs: ["snapshot", "theme", "selection"],
     ready: (state) => holds(state, "reward"),
     draw(state) {
-      const { snapshot } = state;
+      const { snapshot, selection } = state;
       if (!snapshot) return;
-      const time = overTime(snapshot, chosenRow(snapshot));
+      shown = snapshot;
+      const row = chosenRow(snapshot);
+      const time = overTime(snapshot, row);
+      const cell = selection && cellOf(snapshot, selection);
+      const selected = cell?.row === row ? { x: [cell.column, cell.column], y: [0, 1] } : { x: [], y: [] };
       const raw = histogram(snapshot, "advantage");
       const used = histogram(snapshot, "advantage_used");
       setText(flipped, `signs flipped: ${percent(scalar(snapshot, "flipped_fraction"))}`);
-      const curves = [time.value, time.target, time.advantage, time.reward].map((values) => thin(time.step, values));
+      const curves = [time.value, time.target, time.advantage, time.delta, time.reward].map((values) => thin(time.step, values));
       // Somebody who stops to look shall not see the range of what flew by before.
       const patience = runsFreely(state) ? undefined : 1;
       const { histograms, values, rewards } = (areas ??= divide(chart.element.clientHeight / context.theme().scale));
-      return chart.draw([raw.bars, used.bars, ...curves, time.terminated, time.truncated], {
+      return chart.draw([raw.bars, used.bars, ...curves, time.terminated, time.truncated, selected], {
         xaxis: around0(ranges.raw.fit(-raw.half, raw.half, patience)),
         xaxis2: around0(ranges.used.fit(-used.half, used.half, patience)),
         xaxis3: { range: [0, time.step.length] },
         yaxis: { domain: histograms },
         yaxis2: { domain: histograms },
         yaxis3: { domain: values, range: ranges.values.fit(...spanning(time.value, time.target), patience) },
-        yaxis4: { domain: rewards, range: ranges.rewards.fit(...spanning(time.advantage, time.reward), patience) },
+        yaxis4: { domain: rewards, range: ranges.rewards.fit(...spanning(time.advantage, time.delta, time.reward), patience) },
         yaxis5: { domain: [0, values[1]] },
         annotations: labels(credit(snapshot), values[1], rewards[1], context.theme()),
       });
@@ -109,12 +124,6 @@ function divide(height) {
     values: [rewards + label, Math.min(0.96, values)],
     rewards: [0, rewards],
   };
-}
-
-/** Three ticks, which fit into a small axis. @param {Range} range */
-function around0(range) {
-  const tick = roundUp(0.36 * range[1]);
-  return { range, tickvals: [-tick, 0, tick] };
 }
 
 /** From 0 or the smallest to 0 or the largest value. @param {...ArrayLike<number>} columns @returns {[number, number]} */
@@ -154,6 +163,7 @@ function overTime(snapshot, row) {
     reward,
     value: known("value"),
     target: known("value_target"),
+    delta: known("delta"),
     advantage: known("advantage"),
     terminated: uprights(ends, 1),
     truncated: uprights(ends, 2),
@@ -187,9 +197,11 @@ function traces(theme) {
     { ...time, ...hover("V"), yaxis: "y3", line: { color: value, width: 1.75 } },
     { ...time, ...hover("V_targ"), yaxis: "y3", line: { color: value, width: 1.5, dash: "dot" } },
     { ...time, ...hover("Â"), yaxis: "y4", fill: "tozeroy", line: { shape: "hvh", color: advantage, width: 1 }, fillcolor: fade(advantage, 0.35) },
+    { ...time, ...hover("δ"), yaxis: "y4", line: { shape: "hvh", color: theme.ink, width: 1.25, dash: "dot" } },
     { ...time, ...hover("R"), yaxis: "y4", line: { color: inkSoft, width: 1.25 } },
     { ...time, yaxis: "y5", line: { color: end, width: 1 }, hoverinfo: "skip" },
     { ...time, yaxis: "y5", line: { color: end, width: 1, dash: "dash" }, hoverinfo: "skip" },
+    { ...time, mode: "lines+markers", yaxis: "y5", line: { color: theme.ink, width: 2 }, marker: { symbol: ["triangle-down", "triangle-up"], size: 9, color: theme.ink }, cliponaxis: false, hoverinfo: "skip" },
   ];
 }
 
@@ -204,9 +216,10 @@ function layout(theme) {
     yaxis: quiet,
     xaxis2: { domain: [0.53, 1], anchor: "y2", unifiedhovertitle: { text: "Â ≈ %{x:.3~g}" }, ...zero },
     yaxis2: { anchor: "x2", ...quiet },
-    xaxis3: { anchor: "y4", title: axisTitle("step t of the rollout"), nticks: 6, unifiedhovertitle: { text: "step %{x}" } },
+    xaxis3: { anchor: "y4", title: axisTitle("step t of the rollout"), nticks: 6, showgrid: false, unifiedhovertitle: { text: "step %{x}" } },
     yaxis3: { anchor: "x3", nticks: 3, ...zero },
     yaxis4: { anchor: "x3", nticks: 3, ...zero },
+    // Over both: ends of episodes and the selected sample.
     yaxis5: { anchor: "x3", range: [0, 1], visible: false, fixedrange: true },
   };
 }
@@ -225,7 +238,7 @@ function labels(symbol, values, rewards, theme) {
     { ...label, x: 0, y: 1, text: `${symbol} raw` },
     { ...label, x: 0.53, y: 1, text: `${symbol} as used in the loss` },
     { ...label, x: 0, y: values, text: coloured("V (line), V<sub>targ</sub> (dots)", theme.value) },
-    { ...label, x: 0, y: rewards, text: `${coloured(`${symbol} raw (area)`, theme.advantage)}, reward R (line)` },
+    { ...label, x: 0, y: rewards, text: `${coloured(`${symbol} raw (area)`, theme.advantage)}, δ (dots), reward R (line)` },
   ];
 }
 
@@ -236,8 +249,10 @@ const coloured = (text, colour) => `<span style="color:${colour}">${text}</span>
 function inWords(snapshot) {
   const raw = scalar(snapshot, "advantage_mean");
   const spread = scalar(snapshot, "advantage_std");
+  const [low, high] = extent(snapshot.arrays.delta ?? []);
   return (
     `Raw advantages of the rollout: mean ${number(raw)}, deviation ${number(spread)}. Histograms: ${scopeInWords(snapshot)}. ` +
+    (low <= high ? `The residuals δ lie between ${number(low)} and ${number(high)}. ` : "") +
     `Normalising flips ${percent(scalar(snapshot, "flipped_fraction"))} of the signs; as used they span ` +
     `${fixed(scalar(snapshot, "advantage_used_low"), 1)} to ${fixed(scalar(snapshot, "advantage_used_high"), 1)}.`
   );

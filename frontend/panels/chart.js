@@ -98,6 +98,21 @@ export class Chart {
     return /** @type {any} */ (this.element).layout[axis].range;
   }
 
+  /**
+   * What of two linear axes is under the pointer; null outside of their plot.
+   *
+   * @param {MouseEvent} event
+   * @param {string} across
+   * @param {string} up
+   */
+  under({ clientX, clientY }, across, up) {
+    const { left, top } = this.element.getBoundingClientRect();
+    const { [across]: x, [up]: y } = /** @type {any} */ (this.element)._fullLayout;
+    const [right, down] = [(clientX - left - x._offset) / x._length, (clientY - top - y._offset) / y._length];
+    if (right < 0 || right > 1 || down < 0 || down > 1) return null;
+    return { x: x.range[0] + right * (x.range[1] - x.range[0]), y: y.range[1] - down * (y.range[1] - y.range[0]) };
+  }
+
   /** @returns {Promise<void>} */
   #animate() {
     this.#drawn(); // what this one overtakes will not be drawn any more
@@ -234,7 +249,7 @@ function withResolvers() {
 }
 
 /** Which numbers are sizes, by the name of what they belong to. @type {Record<string, string[]>} */
-const SIZES = { font: ["size"], line: ["width"], margin: ["l", "r", "t", "b"], title: ["standoff"], marker: ["size"] };
+const SIZES = { font: ["size"], textfont: ["size"], line: ["width"], margin: ["l", "r", "t", "b"], title: ["standoff"], marker: ["size"] };
 
 /**
  * Attributes with larger type, wider margins and thicker lines.

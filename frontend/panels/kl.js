@@ -10,6 +10,7 @@ import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves } from 
 import { SteadyRange, extent } from "./ranges.js";
 import { readout } from "./readout.js";
 import { hasClip, scalar, scopeInWords, setting } from "./snapshot.js";
+import { viewedLook, viewedMark } from "./viewed.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
 /** @import { Curve, Curves } from "./halves.js" */
@@ -84,6 +85,8 @@ function mount(body, context) {
           level(target, within),
           currentMark(inside.current, up),
           currentMark(inside.current, share),
+          viewedMark(state, across, up),
+          { ...viewedMark(state, across, share), text: [] },
         ],
         {
           xaxis: { range: across, showticklabels: false },
@@ -162,6 +165,8 @@ function traces(theme) {
   const marks = [
     { ...here, xaxis: "x2", yaxis: "y" },
     { ...here, xaxis: "x4", yaxis: "y2" },
+    { ...viewedLook(theme), xaxis: "x", yaxis: "y" },
+    { ...viewedLook(theme), xaxis: "x3", yaxis: "y2" },
   ];
   return [...columns, ...limits, ...marks].map((trace) => ({ mode: "lines", ...trace, line: { shape: "hvh", ...trace.line } }));
 }

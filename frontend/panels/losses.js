@@ -11,6 +11,7 @@ import { arrow, previewInWords, previewTag } from "./preview-tag.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { readout } from "./readout.js";
 import { scalar, scopeInWords } from "./snapshot.js";
+import { viewedLook, viewedMark } from "./viewed.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
 /** @import { Range } from "./ranges.js" */
@@ -89,6 +90,7 @@ function mount(body, context) {
           ...curves.map(stairs).map(({ x, y }) => ({ x, y: y.map(to), customdata: y })),
           currentMark(inside.current, up),
           ...then.map((value) => ({ x: wouldBe, y: wouldBe.map(() => to(value)), customdata: wouldBe.map(() => value) })),
+          viewedMark(state, across, up),
         ],
         {
           xaxis: { range: across },
@@ -155,6 +157,7 @@ function traces(theme) {
       line: { ...line.line, width: 2.5, dash: "dash" },
       hovertemplate: `preview ${line.hovertemplate}`,
     })),
+    viewedLook(theme),
   ];
 }
 

@@ -7,11 +7,10 @@ import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { outline } from "./curves.js";
 import { bars, describe, shifts, slots } from "./policy-bars.js";
-import { SteadyRange, extent, roundUp } from "./ranges.js";
+import { SteadyRange, around0, extent } from "./ranges.js";
 import { holds, scalar, scopeInWords } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, State, Theme } from "../types.js" */
-/** @import { Range } from "./ranges.js" */
 /** @import { Description, Slot } from "./policy-bars.js" */
 
 const MARGIN = { l: 38, r: 10, t: 18, b: 36 };
@@ -74,12 +73,6 @@ function mount(body, context) {
 
 /** @param {State} state whether there is a rollout, but nothing has judged it yet */
 const isBefore = ({ snapshot }) => snapshot?.header.phase === "rollout";
-
-/** Three ticks, which fit into a small axis. @param {Range} range */
-function around0(range) {
-  const tick = roundUp(0.36 * range[1]);
-  return { range, tickvals: [-tick, 0, tick] };
-}
 
 /** Shares of the chart's height, with room between them for ticks and names. @param {number} height */
 function divide(height) {

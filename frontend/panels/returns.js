@@ -9,6 +9,7 @@ import { thin } from "./curves.js";
 import { DotCloud } from "./dots.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { ofColumns } from "./tables.js";
+import { viewedLook, viewedMark } from "./viewed.js";
 
 /** @import { Change, Panel, PanelContext, PanelView, State, Theme } from "../types.js" */
 /** @import { Range } from "./ranges.js" */
@@ -72,14 +73,14 @@ function mount(body, context) {
       const last = Math.max(extent(steps)[1], extent(episodes.column("step"))[1], 1);
       const across = acrossRange.fit(0, last);
       const up = upRange.fit(Math.min(low, 0), Math.max(high, 0));
-      const drawn = chart.draw([thin(steps, series.column("episodic_return_mean"))], {
+      const drawn = chart.draw([thin(steps, series.column("episodic_return_mean")), viewedMark(state, across, up, "steps")], {
         xaxis: { range: across },
         yaxis: { range: up },
         ...marks(state, across, context),
       });
       if (!canvas.width) canvas.fit(context.theme().scale);
       dots();
-      setText(caption, inWords(state));
+      setText(caption, thenInWords(state) || inWords(state));
       return drawn;
     },
     resize() {
@@ -88,7 +89,7 @@ function mount(body, context) {
       cloud.forget();
     },
     table: ({ episodes }) => ofColumns(Object.fromEntries(COLUMNS.map((name) => [name, episodes.column(name)]))),
-    summary: inWords,
+    summary: (now) => [inWords(now), thenInWords(now)].filter(Boolean).join(". "),
   };
 }
 
@@ -154,7 +155,10 @@ const changeText = (change, context) =>
 
 /** @param {Theme} theme */
 function traces(theme) {
-  return [{ mode: "lines", line: { color: theme.ink, width: 2 }, hovertemplate: "mean of the last 100: %{y:.4~g}<extra></extra>" }];
+  return [
+    { mode: "lines", line: { color: theme.ink, width: 2 }, hovertemplate: "mean of the last 100: %{y:.4~g}<extra></extra>" },
+    viewedLook(theme),
+  ];
 }
 
 /** How dots look in a saved picture, where Plotly draws them. @param {Theme} theme */
@@ -174,4 +178,11 @@ function inWords({ series, episodes }) {
   const means = series.column("episodic_return_mean");
   const all = `${count(episodes.length)} ${episodes.length === 1 ? "episode" : "episodes"}`;
   return `${all}, mean return of the last 100: ${number(means.findLast((mean) => !Number.isNaN(mean)))}`;
+}
+
+/** What it was at the update on show; nothing in the present. @param {State} state */
+function thenInWords({ series, past, snapshot }) {
+  if (!past || !snapshot) return "";
+  const { update } = snapshot.header;
+  return `At update ${update}, mean return of the last 100: ${number(series.column("episodic_return_mean")[update - series.first])}`;
 }
