@@ -147,7 +147,7 @@ export class Chart {
     this.element.querySelector(".main-svg")?.after(this.#canvas.element);
     const events = /** @type {any} */ (this.element);
     events.on("plotly_transitioning", () => this.#drawn());
-    events.on("plotly_doubleclick", () => this.#reset());
+    events.on("plotly_doubleclick", () => this.reset());
     events.on("plotly_relayout", () => {
       this.#zoomed = true;
       this.spec.zoomed?.();
@@ -179,7 +179,8 @@ export class Chart {
     for (const [name, own] of Object.entries(this.spec.layout(theme))) {
       if (!AXIS.test(name)) continue;
       layout[name] = { ...axisLook(theme), ...own, ...this.#frame[name] };
-      if (this.#zoomed) layout[name].range = this.shown(name);
+      const range = this.#zoomed ? this.shown(name) : layout[name].range;
+      if (range) layout[name].range = [...range]; // Plotly writes a zoom into the very array that it is given
     }
     return magnified(layout, theme.scale);
   }
@@ -194,7 +195,7 @@ export class Chart {
       doubleClick: false,
       showTips: false,
       modeBarButtons: [
-        ["zoom2d", "pan2d", button("Reset zoom", home, () => this.#reset())],
+        ["zoom2d", "pan2d", button("Reset zoom", home, () => this.reset())],
         [
           button("Save as PNG", camera, () => this.#save("png")),
           button("Save as SVG", disk, () => this.#save("svg")),
@@ -203,7 +204,8 @@ export class Chart {
     };
   }
 
-  #reset() {
+  /** Gives a reader's zoom up. */
+  reset() {
     this.#zoomed = false;
     this.#react();
     this.spec.zoomed?.();

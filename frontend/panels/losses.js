@@ -61,6 +61,7 @@ function mount(body, context) {
   let run = null;
 
   function rescale() {
+    chart.reset(); // a zoom was one into the other scale
     upRange.reset();
     context.redraw();
   }
