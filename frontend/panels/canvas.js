@@ -31,6 +31,22 @@ export class Canvas {
   }
 
   /**
+   * One pixel per cell, enlarged without smoothing: far cheaper than a rectangle each.
+   *
+   * @param {ImageData} pixels
+   * @param {number} left
+   * @param {number} top
+   * @param {number} width of all, in device pixels
+   * @param {number} height
+   */
+  mosaic(pixels, left, top, width, height) {
+    const small = new OffscreenCanvas(pixels.width, pixels.height);
+    /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(pixels, 0, 0);
+    this.pen.imageSmoothingEnabled = false;
+    this.pen.drawImage(small, left, top, width, height);
+  }
+
+  /**
    * A hatching, for those who cannot tell colours apart.
    *
    * @param {string} colour

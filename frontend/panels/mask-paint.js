@@ -6,7 +6,7 @@ import { REGIONS, colourOf, regionOf } from "./regions.js";
 import { matrix } from "./snapshot.js";
 
 /** @import { Snapshot, Theme } from "../types.js" */
-/** @import { Canvas } from "./canvas.js" */
+/** @import { Surface } from "./svg-canvas.js" */
 /** @import { Cell, Layout } from "./mask-layout.js" */
 
 /** @typedef {Record<string, number>} Painted cells by region, `dimmed` cells, and marks by kind of episode end */
@@ -15,7 +15,7 @@ const DIM = 0.2; // opacity of samples outside of the current minibatch
 const HATCHED = /** @type {const} */ ({ held: "/", pulledBack: "\\", notTrained: "/" });
 
 /**
- * @param {Canvas} canvas
+ * @param {Surface} canvas
  * @param {Layout} layout
  * @param {Snapshot} snapshot with the probe `samples`
  * @param {Theme} theme
@@ -45,16 +45,14 @@ export function paintMask(canvas, layout, snapshot, theme, cursor, selected, pre
 }
 
 /**
- * One pixel per sample, enlarged without smoothing: far cheaper than a rectangle each.
- *
- * @param {Canvas} canvas
+ * @param {Surface} canvas
  * @param {Layout} layout
  * @param {ArrayLike<number>} codes
  * @param {(index: number) => boolean} dimmed
  * @param {Theme} theme
  * @param {Painted} painted
  */
-function paintCells({ pen }, layout, codes, dimmed, theme, painted) {
+function paintCells(canvas, layout, codes, dimmed, theme, painted) {
   const { rows, columns, perLine, linesPerRow, left, top, cellWidth, cellHeight } = layout;
   const lines = rows * linesPerRow;
   const pixels = new ImageData(perLine, lines);
@@ -78,14 +76,11 @@ function paintCells({ pen }, layout, codes, dimmed, theme, painted) {
       painted.cells += 1;
     }
   }
-  const small = new OffscreenCanvas(perLine, lines);
-  /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(pixels, 0, 0);
-  pen.imageSmoothingEnabled = false;
-  pen.drawImage(small, left, top, Math.round(perLine * cellWidth), lines * cellHeight);
+  canvas.mosaic(pixels, left, top, Math.round(perLine * cellWidth), lines * cellHeight);
 }
 
 /**
- * @param {Canvas} canvas
+ * @param {Surface} canvas
  * @param {Layout} layout
  * @param {ArrayLike<number>} codes
  * @param {(index: number) => boolean} dimmed
@@ -111,7 +106,7 @@ function paintHatching(canvas, layout, codes, dimmed, theme) {
   pen.globalAlpha = 1;
 }
 
-/** Separates rows, and steps where there is room. @param {Canvas} canvas @param {Layout} layout @param {Theme} theme */
+/** Separates rows, and steps where there is room. @param {Surface} canvas @param {Layout} layout @param {Theme} theme */
 function paintGaps({ pen, ratio }, layout, theme) {
   const { rows, linesPerRow, perLine, left, top, cellWidth, cellHeight } = layout;
   const width = perLine * cellWidth;
@@ -130,7 +125,7 @@ function paintGaps({ pen, ratio }, layout, theme) {
 /**
  * An episode that terminated ends in a solid bar with a full head, a truncated one in a broken bar with a hollow head.
  *
- * @param {Canvas} canvas
+ * @param {Surface} canvas
  * @param {Layout} layout
  * @param {Snapshot} snapshot
  * @param {Theme} theme
@@ -166,7 +161,7 @@ function paintEnds({ pen, ratio }, layout, snapshot, theme, painted) {
   }
 }
 
-/** @param {Canvas} canvas @param {Layout} layout @param {Snapshot} snapshot @param {Theme} theme */
+/** @param {Surface} canvas @param {Layout} layout @param {Snapshot} snapshot @param {Theme} theme */
 function paintAxes({ pen, ratio, width, height }, layout, snapshot, theme) {
   const { rows, total, linesPerRow, perLine, left, top, cellWidth, cellHeight } = layout;
   const bottom = top + rows * linesPerRow * cellHeight;
@@ -199,7 +194,7 @@ function paintAxes({ pen, ratio, width, height }, layout, snapshot, theme) {
 /**
  * The sample that the panel Sample shows: a frame, and arms that make it easy to find.
  *
- * @param {Canvas} canvas
+ * @param {Surface} canvas
  * @param {Layout} layout
  * @param {Cell} selected
  * @param {Theme} theme
@@ -223,7 +218,7 @@ function paintSelected(canvas, layout, selected, theme) {
   }
 }
 
-/** @param {Canvas} canvas @param {Layout} layout @param {Cell} cursor @param {Theme} theme */
+/** @param {Surface} canvas @param {Layout} layout @param {Cell} cursor @param {Theme} theme */
 function paintCursor({ pen, ratio }, layout, cursor, theme) {
   const { x, y, width, height } = layout.place(cursor);
   pen.lineWidth = 4 * ratio;

@@ -1,6 +1,7 @@
 // Clip mask: every sample of the rollout as a cell, coloured by what the clip does to its gradient.
 
 import { h, setText } from "../controls/dom.js";
+import { download } from "../controls/download.js";
 import { count, fixed } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
 import { Canvas } from "./canvas.js";
@@ -11,6 +12,7 @@ import { readout } from "./readout.js";
 import { REGIONS, regionOf } from "./regions.js";
 import { revealSample } from "./sample-reveal.js";
 import { cellOf, hasClip, holds, matrix, scopeInWords } from "./snapshot.js";
+import { SvgCanvas } from "./svg-canvas.js";
 import { ofSamples } from "./tables.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot } from "../types.js" */
@@ -125,6 +127,13 @@ function mount(body, context) {
     return code === undefined ? "" : `. Preview: ${regionOf(code).word}`;
   }
 
+  function saveVectors() {
+    if (!snapshot || !layout) return;
+    const vectors = new SvgCanvas(canvas, context.theme().panel);
+    paintMask(vectors, layout, snapshot, context.theme(), null, selected, preview?.then.codes);
+    download(new Blob([vectors.text], { type: "image/svg+xml" }), "clip-mask.svg");
+  }
+
   // The line of numbers below may need another row, which takes it from the canvas and not from the panel.
   new ResizeObserver(() => {
     sized = false;
@@ -135,6 +144,8 @@ function mount(body, context) {
     if (cell?.row !== cursor?.row || cell?.column !== cursor?.column) pick(cell);
   });
   element.addEventListener("click", ({ offsetX, offsetY }) => choose(layout?.at(offsetX * canvas.density, offsetY * canvas.density) ?? null));
+  element.dataset.saves = "svg";
+  element.addEventListener("save", saveVectors);
   element.addEventListener("pointerleave", () => pick(null));
   element.addEventListener("blur", () => pick(null));
   element.addEventListener("keydown", (event) => {

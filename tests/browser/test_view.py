@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+from collections import Counter
 from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -202,6 +204,27 @@ def test_the_masks_numbers_as_csv_are_what_was_computed(paused):
     assert len(rows) == found["region"].size == 1024
     assert [int(row["region"]) for row in rows] == found["region"].reshape(-1).tolist()
     assert np.allclose([float(row["ratio"]) for row in rows], found["ratio"].reshape(-1))
+
+
+def test_the_mask_as_vectors_shows_every_sample_in_its_colour(paused):
+    """A rectangle covers one sample or more of one colour; how many, its width tells."""
+    paused.step(update="1")
+    name, content = saved(paused, "Clip mask", "Picture as SVG")
+    assert name == "clip-mask.svg"
+    rectangles = [
+        element.attrib
+        for element in ElementTree.fromstring(content)
+        if element.attrib.get("fill", "").startswith("rgb(")
+    ]
+    region = computed(1).arrays["region"]
+    heights = Counter(one["height"] for one in rectangles)
+    tall = heights.most_common(1)[0][0]
+    step = min(float(one["width"]) for one in rectangles if one["height"] == tall)
+    covered = Counter()
+    for one in rectangles:
+        if one["height"] == tall:
+            covered[one["fill"]] += round(float(one["width"]) / step)
+    assert sorted(covered.values()) == sorted(n for n in np.bincount(region.reshape(-1))[1:].tolist() if n)
 
 
 @pytest.mark.parametrize(
