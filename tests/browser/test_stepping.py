@@ -70,18 +70,50 @@ def test_ten_updates(paused):
     assert paused.ratio()["update"] == "20"
 
 
-def test_until_the_return_is_reached(paused, page):
+def step_until(dashboard, quantity, limit=None):
+    """Press Step with such a goal, and wait until the run halts."""
+    page = dashboard.page
     page.get_by_label("Step size").select_option("until")
-    page.get_by_label("Until", exact=True).select_option("episodic_return_mean")
-    page.get_by_label("Limit", exact=True).fill("30")
-    page.get_by_label("Limit", exact=True).press("Enter")
-    paused.press("Step").at(state="running").at(state="paused")
+    page.get_by_label("Until", exact=True).select_option(quantity)
+    box = page.get_by_label("Limit", exact=True)
+    assert box.is_visible() == (limit is not None)
+    if limit is not None:
+        box.fill(str(limit))
+        box.press("Enter")
+    before = dashboard.update()
+    dashboard.press("Step")
+    until(dashboard.update, lambda update: update > before)
+    dashboard.at(state="paused")
+
+
+def row_values(page, column):
     series = page.evaluate(
         "fetch('api/runs').then(r => r.json()).then(r => fetch(`api/runs/${r[0].id}/series`)).then(r => r.json())"
     )
-    returns = np.array([row[series["columns"].index("episodic_return_mean")] for row in series["rows"]], float)
+    return np.array([row[series["columns"].index(column)] for row in series["rows"]], float)
+
+
+def test_until_a_quantity_passes_its_limit(server, page):
+    narrow = ("--learning-rate", "0.003", "--clip-range", "0.05")
+    dashboard = Dashboard(page, server("--paused", "--seed", SEED, *narrow).url)
+    step_until(dashboard, "clip_fraction", 0.2)
+    fractions = row_values(page, "clip_fraction")
+    assert fractions[-1] > 0.2 and not (fractions[:-1] > 0.2).any()
+    step_until(dashboard, "episodic_return_mean", 30)
+    returns = row_values(page, "episodic_return_mean")
+    first = len(fractions)
     assert returns[-1] >= 30 and not (returns[:-1] >= 30).any()
-    assert paused.update() == len(returns)
+    assert dashboard.update() == len(returns) > first > 1
+
+
+def test_until_something_is_not_finite(server, page):
+    explosive = ("--learning-rate", "1", "--entropy-coef", "100", "--num-envs", "4", "--rollout-steps", "32")
+    dashboard = Dashboard(page, server("--paused", "--env", "Pendulum-v1", *explosive).url)
+    step_until(dashboard, "not_finite")
+    badge = page.get_by_role("button", name="findings")  # among them the consequences: KL and the norm of the gradient
+    assert "logratio is not finite at epoch 1" in until(lambda: badge.get_attribute("title"))
+    # What is on show is where it happened; the update is abandoned, and leaves no row.
+    assert (dashboard.data()["phase"], dashboard.update()) == ("loss", len(row_values(page, "loss")) + 1)
 
 
 def test_a_limit_that_is_no_number_is_not_taken(paused, page):

@@ -383,14 +383,20 @@ def test_what_cannot_be_made_anew_is_refused_with_the_reason(commands, code):
     assert reply["code"] == code and reply["message"]
 
 
-def test_ten_updates_and_until():
+def test_ten_updates():
     assert Driver([step("updates")]).worker.trainer.updates == 10
-    return_of = Driver([step("until", until={"quantity": "episodic_return_mean", "above": 25.0})])
-    returns = rows_of(return_of)[:, SERIES_COLUMNS.index("episodic_return_mean")]
-    assert returns[-1] >= 25.0 and not (returns[:-1] >= 25.0).any()
-    spread = Driver([step("until", until={"quantity": "kl_k3", "above": 0.002})], learning_rate=0.002)
-    kl = rows_of(spread)[:, SERIES_COLUMNS.index("kl_k3")]
-    assert kl[-1] > 0.002 and not (kl[:-1] > 0.002).any()
+
+
+@pytest.mark.parametrize("quantity", ["episodic_return_mean", "kl_k3", "clip_fraction"])
+def test_until_a_limit_is_passed(quantity):
+    """The limit is a value that the run reaches exactly: enough for the return, but KL and clip fraction exceed it."""
+    settings, column = {"learning_rate": 0.002, "seed": 3}, SERIES_COLUMNS.index(quantity)
+    values = rows_of(Driver([step("updates")], **settings))[:, column]
+    _, reached, exceeded = [at for at, value in enumerate(values) if (values[:at] < value).all()][:3]
+    until = {"quantity": quantity, "above": float(values[reached])}
+    found = rows_of(Driver([step("until", until=until)], **settings))[:, column]
+    last = reached if quantity == "episodic_return_mean" else exceeded
+    assert found.tolist() == values[: last + 1].tolist()
 
 
 def test_until_something_is_not_finite():
@@ -398,6 +404,16 @@ def test_until_something_is_not_finite():
     driver = Driver([goal], env="ppo_scope_tests/Poisoned-v0", num_envs=1, rollout_steps=16)
     paused = driver.events("state")[-2]
     assert paused["state"] == "paused" and "Not finite" in paused["cause"]["summary"]
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_run_that_explodes_by_itself_halts_too():
+    """No poisoned environment: an entropy bonus that widens a Gaussian without end."""
+    explosive = {"env": "Pendulum-v1", "learning_rate": 1.0, "entropy_coef": 100.0}
+    driver = Driver([step("until", until={"quantity": "not_finite", "above": None})], **explosive)
+    paused = driver.events("state")[-2]
+    assert paused["state"] == "paused" and "Not finite: logratio" in paused["cause"]["summary"]
+    assert 1 < driver.worker.trainer.updates == len(rows_of(driver)), "the update is abandoned, and leaves no row"
 
 
 def test_slow_motion_shows_every_phase_at_its_pace():

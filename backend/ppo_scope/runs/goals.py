@@ -14,6 +14,8 @@ SEVERAL = 10
 """Updates of the step size `updates`."""
 CONDITIONS = ("episodic_return_mean", "kl_k3", "clip_fraction", "not_finite")
 """What one may go on until: quantities of the series, and that something is not finite."""
+AT_LEAST = frozenset({"episodic_return_mean"})
+"""Of these the limit itself is enough, as in "return ≥ 500": CartPole has no more to give. Others have to exceed it."""
 
 
 class Goal(Protocol):
@@ -56,9 +58,9 @@ class Updates:
 
 @dataclass
 class Until:
-    """The end of the first update in which a quantity of the series is above a limit.
+    """The end of the first update in which a quantity of the series passes a limit: see `AT_LEAST`.
 
-    `not_finite` never is: it halts the run by itself.
+    `not_finite` never does: it halts the run by itself.
     """
 
     quantity: str
@@ -69,7 +71,8 @@ class Until:
         """See `Goal`."""
         if moment.phase.kind is not PhaseKind.UPDATE or self.quantity == "not_finite":
             return False
-        return row_values(moment).get(self.quantity, math.nan) > self.above
+        value = row_values(moment).get(self.quantity, math.nan)
+        return value >= self.above if self.quantity in AT_LEAST else value > self.above
 
 
 def goal_of(command: dict[str, Any]) -> Goal:

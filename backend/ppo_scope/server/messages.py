@@ -76,7 +76,7 @@ class Pause(Led):
 
 
 class Until(Message):
-    """What a step may go on until: the first update in which the quantity is above the limit."""
+    """What a step may go on until: the first update in which the quantity passes the limit."""
 
     quantity: Literal["episodic_return_mean", "kl_k3", "clip_fraction", "not_finite"]
     above: float | None = None
