@@ -60,12 +60,12 @@ export function createSliders(root, set, redraw, preview) {
   function draw(state) {
     if (state.settings !== built) build(state.settings);
     const locked = whyNot(state, "set");
+    if (locked !== null) wanted.clear(); // whoever leads now decides
     const next = (state.newest?.header.update ?? state.run?.update ?? 0) + 1;
     /** @type {Map<string, SettingValue>} */
     const moved = new Map();
     for (const [name, control] of controls) {
       const used = inUse(state, name);
-      // In use at last, or overruled by a newer change of somebody else's.
       if (wanted.has(name) && same(wanted.get(name), used)) wanted.delete(name);
       const pending = wanted.has(name) ? wanted.get(name) : state.status?.pending?.[name];
       const from = pending === undefined || same(pending, used) ? null : next;
@@ -104,11 +104,17 @@ export function createSliders(root, set, redraw, preview) {
   };
 }
 
-/** The value that the update on show was made with; before the first, the run's. @param {State} state @param {string} name */
-const inUse = ({ snapshot, run }, name) => {
-  const shown = snapshot?.header.settings?.[name];
-  return shown !== undefined ? shown : run?.settings[name];
-};
+/**
+ * The value that the run uses now: sliders are about what comes, also for somebody who looks back. Of a recording nothing
+ * comes, so there it is the one of the moment on show.
+ *
+ * @param {State} state
+ * @param {string} name
+ */
+function inUse({ newest, snapshot, run, recorded }, name) {
+  const used = (recorded ? snapshot : newest)?.header.settings?.[name];
+  return used !== undefined ? used : run?.settings[name];
+}
 
 /** @param {SettingValue | undefined} value */
 const valueText = (value) => (value === null || value === undefined ? "none" : typeof value === "number" ? count(value) : settingText(value));

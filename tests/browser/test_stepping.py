@@ -196,3 +196,41 @@ def test_keep_it_as_it_was(paused, page):
     until(lambda: page.locator("#comparison table").is_visible(), lambda visible: not visible)
     assert paused.ratio()["clipRange"] == "0.2"
     page.get_by_text("applies from update 2").first.wait_for()
+
+
+def note(dashboard, name):
+    """What stands under a slider about when it applies."""
+    return dashboard.page.locator(f"#setting-{name} .applies").inner_text()
+
+
+def test_who_looks_back_sees_sliders_of_the_run_and_a_formula_of_the_past(paused, page):
+    paused.step(update="1").type("Clip range", 0.3)
+    until(lambda: note(paused, "clip_range"), lambda text: text == "applies from update 2")
+    paused.step(update="2").press("Back").at(update="1", live="false")
+    assert note(paused, "clip_range") == "", "it is in force, whatever the past was made with"
+    assert float(paused.slider("Clip range ε").input_value()) == 0.3
+    assert float(paused.ratio()["clipRange"]) == 0.2
+    # What is moved now is about the next update of the run, and previewed on the batch of the past.
+    paused.type("Clip range", 0.1)
+    until(lambda: note(paused, "clip_range"), lambda text: text == "applies from update 3")
+    until(lambda: paused.ratio()["preview"], lambda preview: preview == "0.1")
+    paused.type("Clip range", 0.2)
+    until(lambda: paused.ratio()["preview"], lambda preview: preview == "")
+    assert note(paused, "clip_range") == "applies from update 3"
+    paused.press("Back to live").at(live="true").step(update="3")
+    until(lambda: note(paused, "clip_range"), lambda text: text == "")
+
+
+@pytest.mark.parametrize(("theme", "width", "height"), [("light", 1440, 900), ("projector", 1920, 1080)])
+def test_a_moved_slider_has_room_for_its_note_and_does_not_grow(server, new_page, theme, width, height):
+    page = new_page(viewport={"width": width, "height": height})
+    dashboard = Dashboard(page, server("--paused", "--seed", SEED).url.replace("#", f"?theme={theme}#"))
+    dashboard.step("updates", update="10")
+    sizes = "[...document.querySelectorAll('.setting')].slice(0, 4).map(e => e.offsetHeight)"
+    before = page.evaluate(sizes)
+    for label, value in (("Clip range", 0.37), ("Value coefficient", 0.25), ("Learning rate", 0.00123)):
+        dashboard.type(label, value)
+    until(lambda: note(dashboard, "learning_rate"))
+    assert page.evaluate(sizes) == before
+    cut = "[...document.querySelectorAll('.foot')].filter(e => e.scrollWidth > e.clientWidth).length"
+    assert page.evaluate(cut) == 0
