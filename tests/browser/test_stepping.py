@@ -167,37 +167,6 @@ def test_who_only_watches_can_look_back_too(server, new_page):
     assert leader.data()["update"] == "2"
 
 
-def test_apply_to_this_update_shows_both_outcomes_and_keeps_the_new_one(paused, page):
-    paused.type("Learning rate", 0.005)
-    paused.step(update="1").step(update="2")
-    paused.type("Clip range", 0.5)
-    paused.press("Apply to this update")
-    table = page.locator("#comparison table")
-    table.wait_for()
-    old = computed(2, learning_rate=0.005).scalars
-    rows = {row.split("\t")[0]: row.split("\t")[1:] for row in table.inner_text().split("\n") if "\t" in row}
-    shown = [float(text.replace("%", "").replace("−", "-")) / 100 for text in rows["clip fraction"]]
-    assert shown[0] == pytest.approx(old["clip_fraction"], abs=6e-4)
-    assert shown[1] != shown[0]
-    assert page.evaluate("fetch('api/runs').then(r => r.json()).then(r => r[0].changes.length)") == 1
-    paused.press("Keep the new outcome")
-    until(lambda: paused.ratio()["clipRange"], lambda shown: float(shown) == 0.5)
-    assert not table.is_visible()
-    changes = page.evaluate("fetch('api/runs').then(r => r.json()).then(r => r[0].changes)")
-    assert (2, "clip_range", 0.2, 0.5) in [(c["update"], c["name"], c["old"], c["new"]) for c in changes]
-    paused.step(update="3")
-
-
-def test_keep_it_as_it_was(paused, page):
-    paused.step(update="1")
-    paused.type("Clip range", 0.05)
-    paused.press("Apply to this update")
-    paused.press("Keep it as it was")
-    until(lambda: page.locator("#comparison table").is_visible(), lambda visible: not visible)
-    assert paused.ratio()["clipRange"] == "0.2"
-    page.get_by_text("applies from update 2").first.wait_for()
-
-
 def note(dashboard, name):
     """What stands under a slider about when it applies."""
     return dashboard.page.locator(f"#setting-{name} .applies").inner_text()

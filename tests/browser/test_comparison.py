@@ -1,0 +1,182 @@
+"""An update made twice: every number and both pictures are what Python finds, and one of the two goes on."""
+
+import csv
+import itertools
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ppo_scope.ppo.phases import PhaseKind
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.probes import measure
+from tests.browser.dashboard import Dashboard, until
+from tests.browser.test_first_light import SEED
+from tests.browser.test_stepping import note
+
+WORDS = ("inside", "held", "pulled back", "not held", "unused")
+OLD, NEW = "as it was", "with the change"
+PERCENT = {"clip_fraction", "held_fraction"}
+ROWS = {
+    "loss": "L",
+    "policy_loss": "LPG",
+    "value_term": "c₁·LVF",
+    "entropy_term": "−c₂·S",
+    "kl_k3": "KL, mean over the minibatches (k3)",
+    "final_kl_exact": "KL after the last step, exact",
+    "clip_fraction": "clip fraction",
+    "held_fraction": "held fraction",
+    "final_ratio_min": "smallest r after the last step",
+    "final_ratio_max": "largest r after the last step",
+    "explained_variance": "explained variance after",
+    "theta_change": "‖Δθ‖/‖θ‖",
+}
+
+
+def made_twice(update, changes, **settings):
+    """What Python measures of both outcomes of an update."""
+    trainer = Trainer(Settings.parse({"seed": int(SEED), **settings}))
+    phase = next(p for p in trainer.phases() if p.update.index == update and p.kind is PhaseKind.UPDATE)
+    old = measure(Moment(trainer, phase), frozenset({"ratio"}))
+    outcome = trainer.redo(changes)
+    with trainer.visit(outcome):
+        new = measure(Moment(trainer, outcome.phase), frozenset({"ratio"}))
+    trainer.close()
+    return {OLD: old, NEW: new}
+
+
+def table(page):
+    """The rows that are shown, as texts."""
+    lines = (line.split("\t") for line in page.locator("#comparison table").inner_text().split("\n"))
+    return {
+        words: dict(zip((OLD, NEW), texts, strict=True)) for words, *texts in (line for line in lines if len(line) == 3)
+    }
+
+
+def approximately(text):
+    """The number that was written, and how far it may be from what was rounded."""
+    plain = text.removesuffix(" %").replace("−", "-").replace(",", "")
+    return pytest.approx(float(plain), abs=0.501 * 10.0 ** -len(plain.partition(".")[2]))
+
+
+def saved(page, tmp_path, choice):
+    """The file that a choice of the comparison's menu hands over."""
+    page.get_by_role("button", name="Save Comparison").click()
+    with page.expect_download() as download:
+        page.locator("#comparison").get_by_role("button", name=choice).click()
+    download.value.save_as(tmp_path / download.value.suggested_filename)
+    return tmp_path / download.value.suggested_filename
+
+
+def assert_shown(page, tmp_path, found):
+    """Table, pictures and CSV are the measurements."""
+    rows = table(page)
+    assert list(rows) == ["quantity", *ROWS.values()]
+    with saved(page, tmp_path, "Numbers as CSV").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    for made, key in ((OLD, "old"), (NEW, "new")):
+        scalars, arrays = found[made].scalars, found[made].arrays
+        values = {line["quantity"]: line["value"] for line in lines if line["outcome"] == made}
+        for name, words in ROWS.items():
+            scale = 100 if name in PERCENT else 1
+            assert scale * scalars[name] == approximately(rows[words][made]), words
+            assert float(values[name]) == pytest.approx(scalars[name], rel=1e-12), name
+        counts, outside = arrays["ratio_counts"].astype(int), arrays["ratio_outside"].astype(int)
+        painted = page.locator("#comparison canvas").evaluate("canvas => ({...canvas.dataset})")
+        assert painted[key] == " ".join(map(str, counts.sum(axis=1)))
+        assert painted[f"{key}Outside"] == " ".join(map(str, outside.sum(axis=0)))
+        shares = (counts.sum(axis=1) + outside.sum(axis=1)) / (counts.sum() + outside.sum())
+        text = page.locator("#comparison figure").get_attribute("aria-label").split(". r ")[made == NEW]
+        for word, share in zip(WORDS, shares, strict=True):
+            assert (f"{100 * share:.1f} % {word}" in text) == (share > 0)
+        limit = scalars["ratio_limit"]
+        edges = np.exp(np.linspace(-limit, limit, counts.shape[1] + 1))
+        expected = [
+            (f"samples {word}", low, high, n)
+            for word, row, (below, above) in zip(WORDS, counts, outside, strict=True)
+            for low, high, n in (
+                (0.0, edges[0], below),
+                *zip(edges, edges[1:], row, strict=False),
+                (edges[-1], math.inf, above),
+            )
+            if n
+        ]
+        bins = [line for line in lines if line["outcome"] == made and line["r to"]]
+        assert len(bins) == len(expected)
+        for line, (quantity, low, high, n) in zip(bins, expected, strict=True):
+            high_shown = float(line["r to"].replace("Infinity", "inf"))
+            assert (line["quantity"], int(line["value"])) == (quantity, n)
+            assert (float(line["r from"]), high_shown) == pytest.approx((low, high), rel=1e-9)
+
+
+def recorded_changes(page):
+    changes = page.evaluate("fetch('api/runs').then(r => r.json()).then(r => r[0].changes)")
+    return [(change["update"], change["name"], change["old"], change["new"]) for change in changes]
+
+
+def test_both_outcomes_are_what_python_finds_and_the_old_one_can_be_kept(server, page, tmp_path):
+    dashboard = Dashboard(page, server("--paused", "--seed", SEED, "--learning-rate", "0.005").url)
+    dashboard.step(update="1").step(update="2").type("Clip range", 0.5)
+    until(lambda: note(dashboard, "clip_range"))
+    dashboard.press("Apply to this update")
+    page.locator("#comparison table").wait_for()
+    assert page.evaluate("document.activeElement.textContent") == "Update 2, made twice"
+    assert_shown(page, tmp_path, made_twice(2, {"clip_range": 0.5}, learning_rate=0.005))
+    label = page.locator("#comparison figure").get_attribute("aria-label")
+    assert "r as it was, ε = 0.2:" in label and "r with the change, ε = 0.5:" in label
+    picture = np.asarray(Image.open(saved(page, tmp_path, "Picture as PNG")).convert("RGB"))
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
+    dashboard.press("Keep it as it was")
+    until(lambda: page.locator("#comparison").is_visible(), lambda visible: not visible)
+    assert dashboard.ratio()["clipRange"] == "0.2"
+    assert recorded_changes(page) == []
+    assert note(dashboard, "clip_range") == "applies from update 3", "what waited waits on"
+
+
+def test_without_a_clip_there_is_no_band_what_lies_outside_is_counted_and_the_new_one_can_be_kept(
+    server, page, tmp_path
+):
+    settings = {"learning_rate": 0.005, "objective": "unclipped"}
+    dashboard = Dashboard(
+        page, server("--paused", "--seed", SEED, "--learning-rate", "0.005", "--objective", "unclipped").url
+    )
+    dashboard.step(update="1").type("Learning rate", 1)
+    until(lambda: note(dashboard, "learning_rate"))
+    dashboard.press("Apply to this update")
+    page.locator("#comparison table").wait_for()
+    found = made_twice(1, {"learning_rate": 1.0}, **settings)
+    assert found[NEW].arrays["ratio_outside"].sum() > 0
+    assert_shown(page, tmp_path, found)
+    label = page.locator("#comparison figure").get_attribute("aria-label")
+    assert "r as it was, no clip:" in label and "r with the change, no clip:" in label
+    dashboard.press("Keep the new outcome")
+    until(lambda: page.locator("#comparison").is_visible(), lambda visible: not visible)
+    assert recorded_changes(page) == [(1, "learning_rate", 0.005, 1.0)]
+    assert until(lambda: note(dashboard, "learning_rate"), lambda text: text == "") == ""
+    dashboard.step(update="2")
+
+
+@pytest.mark.parametrize(
+    ("theme", "width", "height"), [("light", 1440, 900), ("projector", 1440, 900), ("projector", 1920, 1080)]
+)
+def test_nothing_of_the_comparison_overlaps(server, new_page, theme, width, height):
+    page = new_page(viewport={"width": width, "height": height})
+    live = server("--paused", "--seed", SEED, "--learning-rate", "0.005")
+    dashboard = Dashboard(page, live.url.replace("#", f"?theme={theme}#"))
+    dashboard.step(update="1").type("Clip range", 0.5)
+    until(lambda: note(dashboard, "clip_range"))
+    dashboard.press("Apply to this update")
+    page.locator("#comparison table").wait_for()
+    boxes = [page.locator(f"#comparison {part}").bounding_box() for part in (".what", "table", "figure")]
+    outer = page.locator("#comparison").bounding_box()
+    for box in boxes:
+        assert outer["x"] <= box["x"] and box["x"] + box["width"] <= outer["x"] + outer["width"]
+        assert outer["y"] <= box["y"] and box["y"] + box["height"] <= outer["y"] + outer["height"]
+        assert box["width"] > 150 and box["height"] > 100
+    for a, b in itertools.combinations(boxes, 2):
+        apart = a["x"] + a["width"] <= b["x"] or b["x"] + b["width"] <= a["x"]
+        apart = apart or a["y"] + a["height"] <= b["y"] or b["y"] + b["height"] <= a["y"]
+        assert apart
