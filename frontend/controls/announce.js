@@ -3,10 +3,11 @@
 import { h } from "./dom.js";
 
 const STAYS = 8000;
+const REMEMBERED = 4; // what was said last; a screen reader reads what is added
 
 /** @returns {{ element: HTMLElement, say(text: string): void, note(text: string): void, warn(text: string): void }} */
 export function createAnnouncer() {
-  const spoken = h("p", { class: "visually-hidden", role: "status", "aria-live": "polite" });
+  const spoken = h("div", { class: "visually-hidden", role: "status", "aria-live": "polite", "aria-atomic": "false" });
   const errors = h("div", { role: "alert" });
   const notes = h("div", { role: "status" });
 
@@ -21,7 +22,11 @@ export function createAnnouncer() {
 
   return {
     element: h("div", {}, spoken, h("div", { class: "toasts" }, notes, errors)),
-    say: (text) => (spoken.textContent = text),
+    /** Two things in one moment are both said: the second must not take the place of the first. */
+    say(text) {
+      spoken.append(h("p", {}, text));
+      while (spoken.children.length > REMEMBERED) spoken.firstElementChild?.remove();
+    },
     /** Something worth reading that is no error. */
     note: (text) => show(notes, text, "toast note", 2 * STAYS),
     warn: (text) => show(errors, text, "toast", STAYS),

@@ -36,6 +36,11 @@ export function createHelp(parent) {
       {},
       "A PPO agent is trained for real, and everything on this page was computed by the code that trains it. Each update collects a rollout, estimates advantages, optimises the loss over a few epochs of minibatches, and throws the data away. Pause it, and step through an update as finely as you like. A moved slider takes effect at the next update.",
     ),
+    h(
+      "p",
+      {},
+      "The server keeps moments of the run to go back to: the end of updates, and every phase of those that were stepped through. Its memory for them is bounded, and the oldest make room; the timeline says how far back they reach.",
+    ),
     h("h3", {}, "Keyboard"),
     h("dl", { class: "keys" }, ...SHORTCUTS.flatMap(([keys, text]) => [h("dt", {}, ...keys.map((key) => h("kbd", {}, key))), h("dd", {}, text)])),
     h("h3", {}, "Colours"),

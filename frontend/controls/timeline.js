@@ -1,6 +1,8 @@
 // The timeline: every update with its return, where settings changed, and a cursor that one can take to look back.
 
+import { getKept } from "../net/http.js";
 import { number, settingText } from "../state/format.js";
+import { createKept, keptInWords, reachInWords } from "../state/kept.js";
 import { Canvas } from "../panels/canvas.js";
 import { thin } from "../panels/curves.js";
 import { extent } from "../panels/ranges.js";
@@ -8,6 +10,7 @@ import { h, setAttribute, setText } from "./dom.js";
 
 /** @import { Change, SnapshotHeader, State, Theme } from "../types.js" */
 
+const DRAG = "Drag to look at an earlier update; the run goes on meanwhile.";
 const PACE = 45; // milliseconds between two moments that are asked for while the cursor is dragged
 
 /**
@@ -15,7 +18,7 @@ const PACE = 45; // milliseconds between two moments that are asked for while th
  * @param {{ goTo(update: number): void, live(): void, theme(): Theme, redraw(): void }} page
  */
 export function createTimeline(root, page) {
-  const cursor = h("input", { type: "range", "aria-label": "Timeline", min: 0, max: 1, step: 1, value: 0, title: "Drag to look at an earlier update; the run goes on meanwhile" });
+  const cursor = h("input", { type: "range", "aria-label": "Timeline", min: 0, max: 1, step: 1, value: 0 });
   const track = h("div", { class: "track" });
   const canvas = new Canvas(track, "spark");
   canvas.element.setAttribute("aria-hidden", "true");
@@ -24,6 +27,7 @@ export function createTimeline(root, page) {
   const live = h("button", { type: "button", class: "live-pill", onclick: page.live }, "Live");
   root.append(track, where, live);
 
+  const keptOf = createKept(getKept, page.redraw);
   let grabbed = false; // a cursor somebody holds never jumps, and what it stands for does not either
   let span = [0, 1];
   let askedAt = -Infinity;
@@ -61,7 +65,11 @@ export function createTimeline(root, page) {
     const shown = snapshot?.header.update ?? 0;
     if (!grabbed && cursor.valueAsNumber !== shown) cursor.value = String(shown);
     setAttribute(cursor, "aria-valuetext", snapshot ? inWords(snapshot.header) : "nothing yet");
-    setText(where, snapshot && past ? inWords(snapshot.header) : "");
+    const kept = keptOf(state);
+    setText(where, snapshot && past ? inWords(snapshot.header) : kept ? reachInWords(kept) : "");
+    const about = [DRAG, kept && keptInWords(kept), ...state.changes.slice(-4).map(changeInWords)].filter(Boolean);
+    setAttribute(cursor, "title", about.join("\n"));
+    setAttribute(where, "title", kept ? keptInWords(kept) : "");
     live.disabled = past === null;
     setText(live, past === null ? "Live" : "Back to live");
     root.toggleAttribute("data-past", past !== null);
@@ -91,7 +99,6 @@ export function createTimeline(root, page) {
     pen.fillStyle = theme.accent;
     if (snapshot) pen.fillRect(Math.round(across(snapshot.header.update)) - ratio, 0, 2 * ratio, height);
     canvas.element.dataset.changes = String(changes.length);
-    setAttribute(track, "title", changes.slice(-4).map(changeInWords).join("\n"));
   }
 
   return { draw };

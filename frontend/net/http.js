@@ -60,6 +60,19 @@ export async function getMoments(run) {
 }
 
 /**
+ * How much of a run one can go back to.
+ *
+ * @param {string} run
+ * @returns {Promise<import("../state/kept.js").Kept>}
+ * @throws {Error} the server cannot be reached or refuses
+ */
+export async function getKept(run) {
+  const { moments, bytes, room } = await getJson(`api/runs/${encodeURIComponent(run)}/moments`);
+  const oldest = moments.find((/** @type {any[]} */ [, , phase]) => phase === "update")?.[1] ?? null;
+  return { oldest, bytes, room };
+}
+
+/**
  * @param {string} run
  * @param {number} sequence
  * @returns {Promise<Snapshot>}

@@ -1,10 +1,13 @@
 """axe-core on the live page in every theme, by keyboard and on a phone."""
 
+import io
 import json
 from pathlib import Path
 
 import axe_playwright_python
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.test_first_light import SEED
@@ -31,25 +34,37 @@ def violations(page):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "projector"])
-def test_nothing_serious_in_any_theme(paused, page, theme):
-    until(
-        lambda: page.evaluate("document.documentElement.dataset.theme"),
-        lambda now: now == theme or (paused.key("t") and False),
-    )
-    paused.step(update="1")
-    page.wait_for_timeout(500)
-    assert violations(page) == []
+def test_nothing_serious_in_any_theme_and_state(server, page, new_page, theme):
+    # A run that deserves findings, opened by a link that asks for something else.
+    ill = ("--paused", "--seed", SEED, "--value-coef", "0", "--learning-rate", "0.1")
+    live = server(*ill)
+    dashboard = Dashboard(page, live.url.replace("#", f"?theme={theme}&set=clip_range:0.35#"))
+    dashboard.step(update="1")
+    health = dashboard.panel("Health")
+    health.scroll_into_view_if_needed()
+    until(lambda: "kl_spike" in (health.locator(".body").get_attribute("data-findings") or ""))
+    page.get_by_role("button", name="Save Health").click()
+    assert page.get_by_role("button", name="Keep the run at hand").is_visible()
+    assert violations(page) == [], "findings, the offer of a link, a save menu"
 
+    dashboard.press("Keep the run at hand").type("Clip range", 0.4)
+    dashboard.press("Apply to this update")
+    page.locator("#comparison table").wait_for()
+    dashboard.press("Panels")
+    assert violations(page) == [], "two outcomes, the menu of panels"
 
-def test_nothing_serious_in_dialogs_and_the_guide(paused, page):
-    paused.step(update="1")
-    paused.key("g").at(state="paused", phase="gradient")
-    assert violations(page) == []
-    paused.key("?")
-    assert violations(page) == []
+    dashboard.key("g")
+    page.locator("#guide").wait_for()
+    assert violations(page) == [], "the guide"
+    dashboard.key("?")
+    assert violations(page) == [], "help"
     page.keyboard.press("Escape")
-    paused.press("Share")
-    assert violations(page) == []
+    dashboard.press("Share")
+    assert violations(page) == [], "sharing"
+
+    embedded = new_page()
+    Dashboard(embedded, f"{live.base}?theme={theme}&controls=hidden")
+    assert violations(embedded) == [], "embedded"
 
 
 def test_everything_is_reached_by_keyboard_and_shows_the_focus(paused, page):
@@ -62,15 +77,33 @@ def test_everything_is_reached_by_keyboard_and_shows_the_focus(paused, page):
             page.evaluate(
                 """() => {
                     const e = document.activeElement, s = getComputedStyle(e);
-                    const ring = s.outlineStyle !== "none" || e.type === "range";
-                    return [e.ariaLabel ?? e.textContent.trim().slice(0, 30), ring];
+                    return [e.ariaLabel ?? e.textContent.trim().slice(0, 30), s.outlineStyle !== "none", e.type === "range"];
                 }"""
             )
         )
-    assert all(ring for _, ring in seen), [name for name, ring in seen if not ring]
-    names = [name for name, _ in seen]
+    assert all(ring for _, ring, is_range in seen if not is_range), [name for name, ring, _ in seen if not ring]
+    names = [name for name, *_ in seen]
     for name in ("Play", "Speed", "Step size", "Timeline", "Clip range ε", "Guide"):
         assert name in names, name
+
+
+def pixels(element):
+    return np.asarray(Image.open(io.BytesIO(element.screenshot())).convert("RGB")).astype(int)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "projector"])
+def test_a_slider_in_focus_has_a_ring_that_is_seen(server, page, theme):
+    """Their ring is drawn around the thumb, which no computed style tells: it is looked at."""
+    dashboard = Dashboard(page, server("--paused", "--seed", SEED).url.replace("#", f"?theme={theme}#"))
+    dashboard.step(update="1")
+    for name in ("Clip range ε", "Learning rate α", "Timeline"):
+        slider = dashboard.slider(name)
+        page.evaluate("document.activeElement.blur()")
+        before = pixels(slider)
+        page.keyboard.press("Shift")  # what follows is focus from the keyboard
+        slider.focus()
+        contrast = np.abs(pixels(slider) - before).max(axis=-1)
+        assert (contrast > 90).sum() >= 40, name
 
 
 def test_every_panel_says_in_words_what_it_draws(paused, page):
@@ -93,8 +126,38 @@ def test_a_phone_shows_one_readable_column(server, new_page):
     assert not dashboard.slider("Clip range ε").is_visible(), "a phone watches"
 
 
+MOVES = """[...document.querySelectorAll("*")].flatMap((e) => ["", "::before", "::after"].map((part) => {
+    const s = getComputedStyle(e, part || null);
+    return [s.transitionDuration, s.animationName, s.scrollBehavior].join(" ");
+}))"""
+SCROLLS = """window.scrolls = [];
+for (const [owner, name] of [[Element.prototype, "scrollIntoView"], [Element.prototype, "scrollTo"], [window, "scrollTo"]]) {
+    const plain = owner[name];
+    owner[name] = function (...given) { window.scrolls.push(given[0]?.behavior ?? "auto"); return plain.apply(this, given); };
+}"""
+
+
 def test_without_motion_nothing_moves(server, new_page):
     page = new_page(reduced_motion="reduce")
-    Dashboard(page, server("--paused", "--seed", SEED).url)
-    durations = page.evaluate("[...document.querySelectorAll('*')].map(e => getComputedStyle(e).transitionDuration)")
-    assert set(durations) <= {"0s"}
+    page.add_init_script(SCROLLS)
+    dashboard = Dashboard(page, server("--paused", "--seed", SEED).url)
+    dashboard.step(update="1")
+    assert set(page.evaluate(MOVES)) == {"0s none auto"}
+    dashboard.panel("Clip mask").locator("canvas").first.click(position={"x": 150, "y": 60})  # Sample comes into sight
+    until(lambda: page.evaluate("window.scrolls"))
+    dashboard.type("Clip range", 0.3).step(update="2")
+    assert page.evaluate("document.getAnimations().length") == 0
+    assert set(page.evaluate("window.scrolls")) == {"auto"}
+
+
+def said(page):
+    """What a screen reader was told last, politely."""
+    return page.locator(".visually-hidden[role=status] p").all_inner_texts()
+
+
+def test_a_step_and_a_setting_are_announced(paused, page):
+    paused.step("minibatch", update="1", phase="step")
+    until(lambda: said(page), lambda texts: texts[-1:] == ["paused at update 1, epoch 1, minibatch 1, step."])
+    paused.type("Clip range", 0.3).step("update", update="1", phase="update").step("update", update="2")
+    texts = until(lambda: said(page), lambda texts: any("at update 2" in text for text in texts))
+    assert "Clip range is 0.3 from update 2 on." in texts, "both are there to be read"

@@ -1,0 +1,104 @@
+"""The timeline: marks where settings changed, a cursor that stays where it is held, and how far back one can go."""
+
+import json
+
+import pytest
+
+from tests.browser.dashboard import Dashboard, until
+from tests.browser.test_first_light import SEED
+from tests.browser.test_stepping import note
+
+MARKS = """({ canvas, colour }) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, 1);
+    const [r, g, b] = colour;
+    const runs = [];
+    for (let x = 0; x < canvas.width; x++) {
+        const hit = [r, g, b, 255].every((c, i) => data[4 * x + i] === c);
+        if (hit && (!x || runs.at(-1)?.end !== x)) runs.push({ start: x, end: x + 1 });
+        else if (hit) runs.at(-1).end = x + 1;
+    }
+    return { width: canvas.width, at: runs.map(({ start }) => start) };
+}"""
+
+
+def marks(page):
+    """Where the spark line has marks in the colour of the clip, in pixels from its left."""
+    canvas = page.locator("#timeline canvas").element_handle()
+    colour = page.evaluate(
+        "() => { const e = document.createElement('i'); e.style.color = 'var(--clip)'; document.body.append(e);"
+        " const c = getComputedStyle(e).color.match(/\\d+/g).slice(0, 3).map(Number); e.remove(); return c; }"
+    )
+    return page.evaluate(MARKS, {"canvas": canvas, "colour": colour})
+
+
+def kept(live):
+    return json.loads(live.get(f"api/runs/{live.run()['id']}/moments"))
+
+
+def test_changed_settings_are_marked_where_they_apply_and_the_reach_is_said(server, page):
+    live = server("--paused", "--seed", SEED)
+    dashboard = Dashboard(page, live.url)
+    for update in range(1, 7):
+        name, label = {2: ("clip_range", "Clip range"), 5: ("value_coef", "Value coefficient")}.get(
+            update, (None, None)
+        )
+        if name:
+            dashboard.type(label, 0.3)
+            until(lambda: note(dashboard, name))  # noqa: B023
+        dashboard.step(update=str(update))
+    cursor = page.get_by_role("slider", name="Timeline")
+    until(lambda: cursor.get_attribute("max"), lambda last: last == "6")
+    found = until(lambda: marks(page), lambda found: len(found["at"]) == 2)
+    expected = [8 + update / 6 * (found["width"] - 16) for update in (2, 5)]
+    assert found["at"] == pytest.approx(expected, abs=1)
+    title = cursor.get_attribute("title")
+    assert "from update 2: clip range 0.2 → 0.3" in title
+    assert "from update 5: value coef 0.5 → 0.3" in title
+
+    where = page.locator("#timeline .where")
+    until(lambda: where.inner_text(), lambda text: text == "back to the start")
+    answer = kept(live)
+    megabytes = f"{answer['bytes'] / 2**20:.3g} of {answer['room'] / 2**20:g} MB kept"
+    until(lambda: where.get_attribute("title"), lambda title: megabytes in title)
+    assert megabytes in cursor.get_attribute("title")
+    assert answer["room"] == 112 * 2**20
+
+
+def test_how_far_back_is_said_in_words(server, page):
+    page.goto(server("--paused").base)
+    words = page.evaluate(
+        """async () => {
+            const { keptInWords, reachInWords } = await import(new URL("state/kept.js", document.baseURI).href);
+            const kept = { oldest: 412, bytes: 61 * 2 ** 20, room: 112 * 2 ** 20 };
+            return [reachInWords(kept), keptInWords(kept), reachInWords({ ...kept, oldest: null })];
+        }"""
+    )
+    assert words[0] == "back to update 412"
+    assert words[1].startswith("One can go back to update 412; 61 of 112 MB kept.") and "make room" in words[1]
+    assert words[2] == ""
+
+
+def test_a_grabbed_cursor_never_jumps_while_the_run_goes_on(server, page):
+    live = server("--seed", SEED)
+    dashboard = Dashboard(page, live.url)
+    until(dashboard.update, lambda update: update >= 20)
+    cursor = page.get_by_role("slider", name="Timeline")
+    box = cursor.bounding_box()
+    place = "e => [e.value, e.max, Number(e.value) / Number(e.max)]"
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    held = cursor.evaluate(place)
+    dashboard.at(live="false")
+    until(dashboard.update, lambda update: 0 < int(held[0]) - update < 10 or update == int(held[0]))
+    shown, running = dashboard.update(), live.run()["update"]
+    seen = []
+    until(
+        lambda: seen.append((cursor.evaluate(place), dashboard.update())) or live.run()["update"],
+        lambda now: now > running + 15,
+    )
+    assert all(one == (held, shown) for one in seen), seen
+    page.mouse.up()
+    # Let go, it keeps its update, and the track takes in what has come meanwhile.
+    until(lambda: int(cursor.get_attribute("max")), lambda last: last > running)
+    assert dashboard.update() == shown
+    assert int(cursor.input_value()) == shown
