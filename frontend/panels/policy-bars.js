@@ -88,6 +88,12 @@ export function numbersAt(snapshot, name, { row, column }) {
   return values.subarray(start, start + shape[2]);
 }
 
+/** Where a state's bars begin: the selected one stands a little apart. @param {Slot} slot @param {number} index */
+const startOf = ({ isSelected }, index) => index + (isSelected ? 0.25 : 0);
+
+/** The state whose bars are at a place of the axis. @param {Slot[]} places @param {number} x */
+export const slotAt = (places, x) => places.find((slot, index) => x >= startOf(slot, index) && x < startOf(slot, index) + 1) ?? null;
+
 /** @typedef {{ x: number[], y: number[], customdata: string[] }} Polygons closed, with gaps between them */
 
 /** @returns {Polygons} */
@@ -115,7 +121,7 @@ export function bars(places, about) {
   /** @type {{ at: number, text: string }[]} */
   const ticks = [];
   places.forEach((slot, index) => {
-    const start = index + (slot.isSelected ? 0.25 : 0);
+    const start = startOf(slot, index);
     const text = slot.isSelected ? "selected" : `${slot.environment}·${slot.step}`;
     // Every other one has room, and the selected one takes that of its neighbour.
     if (slot.isSelected || (index % 2 === 0 && index < 7)) ticks.push({ at: start + 0.5, text });

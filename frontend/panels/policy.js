@@ -6,8 +6,9 @@ import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { outline } from "./curves.js";
-import { bars, describe, shifts, slots } from "./policy-bars.js";
+import { bars, describe, shifts, slotAt, slots } from "./policy-bars.js";
 import { SteadyRange, around0, extent } from "./ranges.js";
+import { revealSample } from "./sample-reveal.js";
 import { holds, scalar, scopeInWords } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, State, Theme } from "../types.js" */
@@ -19,7 +20,7 @@ const MARGIN = { l: 38, r: 10, t: 18, b: 36 };
 export const policy = {
   name: "Policy",
   title: "Policy",
-  hint: "What it would do in some states (environment·step), and how sure it is",
+  hint: "What it would do in some states (environment·step), and how sure it is. Click a state to see it in full",
   ideas: ["policy", "entropy"],
   probes: ["policy", "transitions"],
   plotted: true,
@@ -35,6 +36,26 @@ function mount(body, context) {
   const ranges = { values: new SteadyRange(), shift: new SteadyRange() };
   /** @type {ReturnType<typeof divide> | null} */
   let areas = null;
+  /** @type {Slot[]} */
+  let places = [];
+
+  /** The state under the pointer, in the upper drawing. @param {MouseEvent} event */
+  function under({ clientX, clientY }) {
+    if (!areas) return null;
+    const { scale } = context.theme();
+    const { left, top, width, height } = chart.element.getBoundingClientRect();
+    const across = (clientX - left - scale * MARGIN.l) / (width - scale * (MARGIN.l + MARGIN.r));
+    const up = 1 - (clientY - top - scale * MARGIN.t) / (height - scale * (MARGIN.t + MARGIN.b));
+    const [from, to] = chart.shown("xaxis");
+    return up >= areas.top[0] && up <= 1 ? slotAt(places, from + across * (to - from)) : null;
+  }
+
+  chart.element.addEventListener("click", (event) => {
+    const slot = under(event);
+    if (!slot) return;
+    context.select({ environment: slot.environment, step: slot.step });
+    revealSample(context);
+  });
 
   return {
     needs: ["snapshot", "selection", "theme"],
@@ -43,7 +64,7 @@ function mount(body, context) {
       const { snapshot } = state;
       if (!snapshot) return;
       const about = describe(snapshot);
-      const places = slots(snapshot, about, state.selection);
+      places = slots(snapshot, about, state.selection);
       const states = bars(places, about);
       const moved = shifts(snapshot, about);
       const entropy = entropies(snapshot);

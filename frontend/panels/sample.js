@@ -25,7 +25,7 @@ export const sample = {
   mount,
 };
 
-const CHOOSE = "Click a cell of the clip mask or a dot in Values, or find one here.";
+const CHOOSE = "Click a cell of the clip mask, a sample in Surrogate or Values or a state in Policy, or find one here.";
 const ENDS = ["", "the episode terminates here", "the episode is truncated here"];
 const ROLES = { picked: "picked by max", same: "the same as the other", left: "", "": "" };
 

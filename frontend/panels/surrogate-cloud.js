@@ -49,11 +49,46 @@ export function objectiveOf(objective, r, sign, clipRange) {
   return sign * (objective === "unclipped" ? r : 1 + Math.log(r));
 }
 
+/** @param {Snapshot} snapshot */
+const columnsOf = (snapshot) => snapshot.header.arrays.ratio?.shape[1] ?? 1;
+
+/**
+ * Those whose advantage has been used and pushes somewhere.
+ *
+ * @param {Snapshot} snapshot
+ * @param {Batch} batch of that snapshot
+ * @param {number} clipRange
+ * @returns {Sample[]}
+ */
+export function samplesOf(snapshot, { objective, ratio, advantages, regions, members }, clipRange) {
+  const columns = columnsOf(snapshot);
+  const { environments } = snapshot.arrays;
+  /** @type {Sample[]} */
+  const found = [];
+  for (let at = 0; at < ratio.length; at++) {
+    const advantage = advantages[at];
+    if (regions[at] === 0 || members?.[at] === 0 || Number.isNaN(advantage) || advantage === 0) continue;
+    const row = Math.floor(at / columns);
+    found.push({
+      environment: environments?.[row] ?? row,
+      step: at - row * columns,
+      at,
+      r: ratio[at],
+      advantage,
+      side: advantage > 0 ? "good" : "bad",
+      region: regionOf(regions[at]),
+      y: objectiveOf(objective, ratio[at], advantage > 0 ? 1 : -1, clipRange),
+    });
+  }
+  return found;
+}
+
 export class SurrogateCloud {
   /** @type {Sample[]} */ samples = [];
-  unused = 0; // of the batch, whose advantage has not been used yet
   drawn = 0;
   beyond = 0; // the axes
+  /** @type {Sample | null} */ marked = null; // the selected one, where it is in sight
+  /** @type {Sample | null} */ #selected = null;
   /** @type {{ sample: Sample, x: number, y: number }[]} */ #places = [];
 
   /** @param {Canvas} canvas */
@@ -61,29 +96,18 @@ export class SurrogateCloud {
     this.canvas = canvas;
   }
 
-  /** Takes over the samples of the batch on show. @param {Snapshot} snapshot @param {Batch} batch @param {number} clipRange */
-  read(snapshot, { objective, ratio, advantages, regions, members }, clipRange) {
-    this.samples = [];
-    this.unused = 0;
-    const columns = snapshot.header.arrays.ratio?.shape[1] ?? 1;
-    const { environments } = snapshot.arrays;
-    for (let at = 0; at < ratio.length; at++) {
-      if (regions[at] === 0 || members?.[at] === 0) continue;
-      const advantage = advantages[at];
-      if (Number.isNaN(advantage)) this.unused += 1;
-      if (Number.isNaN(advantage) || advantage === 0) continue; // pushes nowhere
-      const row = Math.floor(at / columns);
-      this.samples.push({
-        environment: environments?.[row] ?? row,
-        step: at - row * columns,
-        at,
-        r: ratio[at],
-        advantage,
-        side: advantage > 0 ? "good" : "bad",
-        region: regionOf(regions[at]),
-        y: objectiveOf(objective, ratio[at], advantage > 0 ? 1 : -1, clipRange),
-      });
-    }
+  /**
+   * Takes over the samples of the batch on show.
+   *
+   * @param {Snapshot} snapshot
+   * @param {Batch} batch
+   * @param {number} clipRange
+   * @param {{ row: number, column: number } | null} selected
+   */
+  read(snapshot, batch, clipRange, selected) {
+    this.samples = samplesOf(snapshot, batch, clipRange);
+    const at = selected ? selected.row * columnsOf(snapshot) + selected.column : -1;
+    this.#selected = this.samples.find((sample) => sample.at === at) ?? null;
   }
 
   /**
@@ -124,6 +148,20 @@ export class SurrogateCloud {
     this.drawn = this.#places.length;
     this.#cloud(theme);
     for (const key of /** @type {const} */ (["unheld", "pulledBack", "held"])) this.#marks(key, theme);
+    this.#ring(theme);
+  }
+
+  /** Around the selected one. @param {Theme} theme */
+  #ring(theme) {
+    const place = this.#places.find(({ sample }) => sample === this.#selected);
+    this.marked = place?.sample ?? null;
+    if (!place) return;
+    const { pen, ratio } = this.canvas;
+    pen.beginPath();
+    pen.arc(place.x, place.y, (SIZE + 3) * ratio, 0, 2 * Math.PI);
+    pen.lineWidth = 2 * ratio;
+    pen.strokeStyle = theme.ink;
+    pen.stroke();
   }
 
   /** Those inside, each by itself: where many lie on each other it is denser. @param {Theme} theme */

@@ -10,7 +10,8 @@ import { fade } from "./colours.js";
 import { arrow, previewInWords, previewTag } from "./preview-tag.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { readout } from "./readout.js";
-import { credit, hasClip, holds, scopeInWords, setting } from "./snapshot.js";
+import { revealSample } from "./sample-reveal.js";
+import { cellOf, credit, hasClip, holds, scopeInWords, setting } from "./snapshot.js";
 import { SIDES, SurrogateCloud, objectiveOf } from "./surrogate-cloud.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, State, Theme } from "../types.js" */
@@ -30,7 +31,7 @@ const SIGN = /** @type {const} */ ({ good: 1, bad: -1 });
 export const surrogate = {
   name: "Surrogate",
   title: "Surrogate",
-  hint: "What a sample adds to the objective as r moves; flat: no gradient",
+  hint: "What a sample adds to the objective as r moves; flat: no gradient. Click one to see it in full",
   ideas: ["policy", "clip", "ratio"],
   probes: ["samples"],
   plotted: true,
@@ -89,7 +90,7 @@ function mount(body, context) {
     for (const side of SIDES) {
       for (const [key, n] of Object.entries(cloud.counts(side))) dataset[`${side}${key[0].toUpperCase()}${key.slice(1)}`] = String(n);
     }
-    Object.assign(dataset, { samples: cloud.samples.length, drawn: cloud.drawn, beyond: cloud.beyond, update: state.snapshot.header.update });
+    Object.assign(dataset, { samples: cloud.samples.length, drawn: cloud.drawn, beyond: cloud.beyond, selected: cloud.marked ? `${cloud.marked.environment},${cloud.marked.step}` : "", update: state.snapshot.header.update });
   }
 
   /** @param {Side} side @param {string} x @param {string} y */
@@ -104,7 +105,7 @@ function mount(body, context) {
   /** @param {PointerEvent | MouseEvent} event */
   function under({ clientX, clientY }) {
     const { left, top } = canvas.element.getBoundingClientRect();
-    return cloud.nearest((clientX - left) * canvas.ratio, (clientY - top) * canvas.ratio, NEAR * canvas.ratio);
+    return cloud.nearest((clientX - left) * canvas.density, (clientY - top) * canvas.density, NEAR * canvas.ratio);
   }
 
   box.addEventListener("pointermove", (event) => {
@@ -120,19 +121,21 @@ function mount(body, context) {
   box.addEventListener("pointerleave", () => (tip.hidden = true));
   box.addEventListener("click", (event) => {
     const sample = under(event);
-    if (sample) context.select({ environment: sample.environment, step: sample.step });
+    if (!sample) return;
+    context.select({ environment: sample.environment, step: sample.step });
+    revealSample(context);
   });
 
   return {
-    needs: ["snapshot", "theme", "preview"],
+    needs: ["snapshot", "selection", "theme", "preview"],
     ready: (next) => holds(next, "advantage_used"),
     draw(next) {
       state = next;
-      const { snapshot } = next;
+      const { snapshot, selection } = next;
       const batch = snapshot && batchOf(snapshot);
       const clipRange = snapshot && setting(snapshot, "clip_range");
       if (!snapshot || !batch || clipRange === null) return;
-      cloud.read(snapshot, batch, clipRange);
+      cloud.read(snapshot, batch, clipRange, selection && cellOf(snapshot, selection));
       const previewed = previewOf(next);
       const preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here
       const wouldBe = preview?.values.clip_range ?? null;

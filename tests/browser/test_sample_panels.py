@@ -275,3 +275,17 @@ def test_the_selected_state_joins_the_others(paused):
     data = until(lambda: chart.evaluate("e => e.data"), lambda traces: len(traces[0].get("y") or []) == 108)
     assert tops(data[0])[-2:] == pytest.approx(arrays["policy_new"][4, 33].tolist(), rel=1e-6)
     assert tops(data[1])[-2:] == pytest.approx(arrays["policy_old"][4, 33].tolist(), rel=1e-6)
+
+
+def test_a_state_of_the_policy_can_be_clicked(paused, page):
+    paused.step(update="1")
+    places = computed(1).arrays["policy_places"].tolist()
+    chart = paused.panel("Policy").locator(".chart")
+    chart.scroll_into_view_if_needed()
+    until(lambda: chart.get_attribute("data-states"), lambda states: states == "8")
+    left, width, top, height = chart.evaluate(
+        "({ _fullLayout: { xaxis, yaxis } }) => [xaxis._offset, xaxis._length, yaxis._offset, yaxis._length]"
+    )
+    chart.click(position={"x": left + width * 5.5 / 8, "y": top + height / 2})
+    environment, step = places[5]
+    shown(paused, environment=environment, step=step)

@@ -131,24 +131,50 @@ def test_objectives_without_a_clip_have_no_flat_part(start, objective, at_half):
     assert "not held" in readout(dashboard, "Surrogate")
 
 
-def test_a_click_on_a_sample_selects_it(start, page):
-    dashboard = start().step(update="1")
-    canvas = dashboard.panel("Surrogate").locator("canvas.surrogate-cloud")
-    spot = canvas.evaluate(
-        """c => {
-            const { data, width, height } = c.getContext("2d").getImageData(0, 0, c.width, c.height);
-            const at = data.findIndex((value, index) => index % 4 === 3 && value > 0);
-            return [Math.floor(at / 4) % width, Math.floor(at / 4 / width)];
-        }"""
+def spot_of(dashboard, sample):
+    """Where a sample lies on the page, by the axes of the chart under it."""
+    return dashboard.panel("Surrogate").evaluate(
+        """(panel, [side, r]) => {
+            const { _fullLayout: axes } = panel.querySelector(".chart");
+            const [x, y] = side > 0 ? [axes.xaxis, axes.yaxis] : [axes.xaxis2, axes.yaxis2];
+            const clipped = Math.min(Math.max(r, 0.8), 1.2);
+            const height = Math.min(side * r, side * clipped); // the objective for |Â| = 1
+            const { left, top } = panel.querySelector("canvas.surrogate-cloud").getBoundingClientRect();
+            return [
+                left + x._offset + (x._length * (r - x.range[0])) / (x.range[1] - x.range[0]),
+                top + y._offset + (y._length * (y.range[1] - height)) / (y.range[1] - y.range[0]),
+            ];
+        }""",
+        sample,
     )
-    box = canvas.bounding_box()
-    page.mouse.move(box["x"] + spot[0], box["y"] + spot[1])
+
+
+@pytest.mark.parametrize("theme", ["light", "projector"])
+def test_a_click_on_a_sample_marks_it_and_shows_it_in_full(server, page, theme):
+    live = server("--paused", "--seed", SEED, "--learning-rate", "0.003")
+    dashboard = Dashboard(page, f"{live.base}?theme={theme}#token={live.token}")
+    dashboard.panel("Surrogate").scroll_into_view_if_needed()
+    dashboard.step(update="1")
+    until(lambda: cloud(dashboard).get("update"), lambda update: update == "1")
+    found = computed(1, **CHANGES).arrays
+    ratio, used = found["ratio"], found["advantage_used"]
+    # The sample with the largest r of those that are to become less likely lies by itself.
+    environment, step = np.unravel_index(np.argmax(np.where(used < 0, ratio, 0)), ratio.shape)
+    spot = spot_of(dashboard, [-1, float(ratio[environment, step])])
+    page.mouse.move(*spot)
     tip = dashboard.panel("Surrogate").locator(".tip")
     until(tip.is_visible)
-    place = re.match(r"Environment (\d+), step (\d+): r = ", tip.inner_text())
-    page.mouse.click(box["x"] + spot[0], box["y"] + spot[1])
-    selected = until(lambda: dashboard.mask()["selected"])
-    assert selected == f"{place[1]},{place[2]}"
+    assert tip.inner_text().startswith(f"Environment {environment}, step {step}: r = {ratio[environment, step]:.3f}")
+    page.mouse.click(*spot)
+    place = f"{environment},{step}"
+    until(lambda: cloud(dashboard)["selected"], lambda selected: selected == place)
+    sample = dashboard.panel("Sample").locator(".sample")
+    until(lambda: sample.get_attribute("data-step"), lambda shown: shown == str(step))
+    until(
+        lambda: sample.evaluate(
+            "e => { const { top, bottom } = e.getBoundingClientRect(); return top >= 0 && bottom <= innerHeight; }"
+        )
+    )
 
 
 def test_kl_and_fractions_by_minibatch_and_by_update(start):
