@@ -53,7 +53,7 @@ export interface SnapshotHeader extends Header {
   findings?: Finding[];
   /** What the checks of the run's health look at. */
   health?: { [name: string]: number | undefined };
-  /** What the expensive probes cost: seconds of the last look. */
+  /** What the probes that are timed cost: seconds of the last look. */
   costs?: { [probe: string]: number | undefined };
   /** What part of the time their last few looks took. */
   shares?: { [probe: string]: number | undefined };

@@ -1,5 +1,5 @@
-// Expensive probes are missing from most snapshots at full speed: what they found last stays on show, with the update
-// that it is of and what a look costs.
+// What a look costs; and since expensive probes are missing from most snapshots at full speed, what they found last
+// stays on show, with the update that it is of.
 
 import { number, percent } from "../state/format.js";
 import { atFullSpeed } from "../state/motion.js";

@@ -6,7 +6,7 @@ from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import frame
-from ppo_scope.probes.cost import EXPENSIVE, ONLY_AT_REST, SHARE, Budget
+from ppo_scope.probes.cost import EXPENSIVE, ONLY_AT_REST, SHARE, TIMED, Budget
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
 from ppo_scope.runs.reporter import Attention, Reporter
@@ -71,6 +71,16 @@ def test_a_look_that_was_dearer_makes_the_next_one_wait_longer(clock):
     assert 0.7 * SHARE < (spent - last) / (clock.now - start) <= SHARE * 1.05
 
 
+def test_what_is_only_timed_is_never_put_off(clock):
+    budget = Budget(clock)
+    for _ in range(3):
+        look(budget, clock, "policy", 0.010)
+        clock.now += 0.010
+    assert budget.affordable(WATCHED | {"policy", "post_step"}) >= {"policy", "post_step"}
+    assert budget.costs == {"policy": pytest.approx(0.010)}
+    assert budget.shares == {"policy": pytest.approx(0.5)}
+
+
 def test_cheap_probes_are_not_timed(clock):
     budget = Budget(clock)
     look(budget, clock, "ratio", 1.0)
@@ -107,8 +117,8 @@ def test_every_stop_is_measured_and_passing_by_is_not(trainer):
         assert ("gradient_norms" in arrays) == (stopped and kind in ("loss", "gradient", "step")), kind
         assert ("direction_losses" in arrays) == (stopped and kind == "step"), kind
     costs = [header["costs"] for header, _ in snapshots]
-    assert costs[-1].keys() == EXPENSIVE and all(seconds > 0 for seconds in costs[-1].values())
-    assert snapshots[-1][0]["shares"].keys() <= EXPENSIVE
+    assert costs[-1].keys() == TIMED and all(seconds > 0 for seconds in costs[-1].values())
+    assert snapshots[-1][0]["shares"].keys() <= TIMED
 
 
 def test_at_full_speed_most_snapshots_go_without(trainer, monkeypatch):
