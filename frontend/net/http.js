@@ -2,7 +2,7 @@
 
 import { decode } from "./frame.js";
 
-/** @import { Frame, Moment, SeriesHeader, Snapshot } from "../types.js" */
+/** @import { Check, Frame, Moment, SeriesHeader, Snapshot } from "../types.js" */
 
 /**
  * @param {string} path
@@ -14,6 +14,27 @@ export async function getJson(path) {
   if (!response.ok) throw new Error(`${path}: the server answered ${response.status}`);
   return response.json();
 }
+
+/** What is looked for in every run. @returns {Promise<Check[]>} @throws {Error} the server cannot be reached or refuses */
+export const getHealthChecks = () => getJson("api/health-checks");
+
+/**
+ * What an environment looked like at a step of a rollout.
+ *
+ * @param {string} path as `picturePath` gives it
+ * @returns {Promise<Blob>}
+ * @throws {Error} there is none, or none now; in words for people
+ */
+export async function getPicture(path) {
+  const response = await fetch(path).catch(() => null);
+  if (!response) throw new Error("The server cannot be reached.");
+  if (response.ok) return response.blob();
+  const answer = await response.json().catch(() => null);
+  throw new Error(answer?.message ?? `The server answered ${response.status}.`);
+}
+
+/** @param {{ run: string, update: number, environment: number, step: number }} where */
+export const picturePath = ({ run, update, environment, step }) => `api/runs/${encodeURIComponent(run)}/pictures/${update}/${environment}/${step}`;
 
 /**
  * Begins a run in place of the one at hand.

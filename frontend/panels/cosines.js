@@ -8,7 +8,7 @@ import { matrix } from "./snapshot.js";
 /** @import { Layer } from "./layers.js" */
 
 /** In the order of the rows of the array. A coefficient changes a length, and no angle. */
-const PAIRS = /** @type {const} */ ([
+export const PAIRS = /** @type {const} */ ([
   ["L_PG", "L_VF"],
   ["L_PG", "−S"],
   ["L_VF", "−S"],

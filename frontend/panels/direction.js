@@ -12,6 +12,7 @@ import { readout } from "./readout.js";
 import { hasClip, matrix, scalar } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
+/** @import { Table } from "./tables.js" */
 
 const MARGIN = { l: 54, r: 50, t: 22, b: 36 };
 
@@ -74,6 +75,7 @@ function mount(body, context) {
       );
     },
     resize: () => chart.resize(),
+    table: (state) => tableOf(measured.of(state)),
     summary: (state) => {
       const snapshot = measured.of(state);
       return snapshot ? inWords(snapshot) : "";
@@ -88,6 +90,15 @@ function read(snapshot) {
   /** @param {number} row */
   const curve = (row) => (found ? [...found.values.subarray(row * found.columns, (row + 1) * found.columns)] : []);
   return { at, clipped: curve(0), unclipped: curve(1), kl: curve(2), new: at.indexOf(1) };
+}
+
+/** @param {Snapshot | null} snapshot @returns {Table} */
+function tableOf(snapshot) {
+  const line = snapshot && read(snapshot);
+  return [
+    ["update", "x", "L_PG clipped", "L_PG not clipped", "KL"],
+    ...(line?.at ?? []).map((x, index) => [snapshot?.header.update ?? null, x, line?.clipped[index] ?? null, line?.unclipped[index] ?? null, line?.kl[index] ?? null]),
+  ];
 }
 
 /**

@@ -4,7 +4,7 @@ import { h, setText } from "../controls/dom.js";
 import { NONE, fixed, number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { Chart } from "./chart.js";
-import { cosineTable } from "./cosines.js";
+import { PAIRS, cosineTable } from "./cosines.js";
 import { layersOf, stretches } from "./layers.js";
 import { Measured, captionOf, momentInWords } from "./measured.js";
 import { SteadyRange } from "./ranges.js";
@@ -13,6 +13,7 @@ import { matrix, setting } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
 /** @import { Layer } from "./layers.js" */
+/** @import { Table } from "./tables.js" */
 
 const TERMS = /** @type {const} */ ([
   { raw: "L_PG", weighted: "L_PG", colour: "policy", swatch: "swatch-bar-policy", hatching: null },
@@ -77,10 +78,10 @@ function mount(body, context) {
       const flow = read(snapshot, isWeighted());
       const clip = clipOf(snapshot);
       legend(flow.totals.map((total) => number(total, 2)));
-      writeClip([`${number(clip.before)} → ${number(clip.after)} (× ${fixed(clip.factor, 3)})`]);
+      writeClip([clipInWords(snapshot)]);
       writeCosines(snapshot, flow.layers);
       setText(caption, captionOf(state, snapshot, "gradients", isUsed(snapshot) ? "the gradient of this step" : "after the step"));
-      Object.assign(chart.element.dataset, { update: snapshot.header.update, phase: snapshot.header.phase, weighting: weighting.value, before: clip.before, after: clip.after });
+      Object.assign(chart.element.dataset, { update: snapshot.header.update, phase: snapshot.header.phase, weighting: weighting.value, before: clip?.before ?? "", after: clip?.after ?? "" });
       const up = upRange.fit(0, Math.max(...flow.norms.flat().map(toScale), 1), runsFreely(state) ? undefined : 1);
       const places = flow.layers.map((_, place) => place);
       return chart.draw(
@@ -97,6 +98,7 @@ function mount(body, context) {
       );
     },
     resize: () => chart.resize(),
+    table: (state) => tableOf(measured.of(state)),
     summary: (state) => {
       const snapshot = measured.of(state);
       return snapshot ? inWords(snapshot, isWeighted()) : "";
@@ -119,11 +121,31 @@ function read(snapshot, weighted) {
   };
 }
 
+/** Layer by layer: the norms, raw and weighted, and the cosines. @param {Snapshot | null} snapshot @returns {Table} */
+function tableOf(snapshot) {
+  const terms = TERMS.filter(({ raw }) => raw !== "L"); // which has no coefficient
+  const headings = ["update", "phase", "epoch", "minibatch", "layer", ...TERMS.map(({ raw }) => `‖∇${raw}‖`), ...terms.map(({ weighted }) => `‖∇(${weighted})‖`), ...PAIRS.map((pair) => `cosine ${pair.join(" and ")}`)];
+  if (!snapshot) return [headings];
+  const { update, phase, epoch, minibatch } = snapshot.header;
+  const { layers, norms: raw } = read(snapshot, false);
+  const { norms: weighted } = read(snapshot, true);
+  const cosines = matrix(snapshot, "gradient_cosines");
+  return [
+    headings,
+    ...layers.map(({ name, column }, place) => [
+      ...[update, phase, epoch, minibatch, name],
+      ...raw.map((norms) => norms[place]),
+      ...terms.map((_, term) => weighted[term][place]),
+      ...PAIRS.map((_, row) => cosines?.values[row * cosines.columns + column] ?? null),
+    ]),
+  ];
+}
+
 /**
- * The norm of this minibatch's gradient before and after the clip: the trainer's own numbers once its gradient has been
- * taken, and before that those of the gradient that will be.
+ * What the trainer says of this minibatch's norm clip.
  *
  * @param {Snapshot} snapshot
+ * @returns {{ before: number, factor: number, after: number } | null} null: it has not taken this gradient
  */
 function clipOf(snapshot) {
   const table = matrix(snapshot, "minibatches");
@@ -132,11 +154,15 @@ function clipOf(snapshot) {
     const column = (snapshot.header.minibatch_columns ?? []).indexOf(name);
     return table && table.rows && column >= 0 ? table.values[(table.rows - 1) * table.columns + column] : NaN;
   };
-  const limit = setting(snapshot, "max_grad_norm") ?? Infinity;
-  const taken = last("gradient_norm");
-  const before = Number.isNaN(taken) ? read(snapshot, false).totals[3] : taken;
-  const factor = Number.isNaN(taken) ? Math.min(1, limit / (before + 1e-6)) : last("gradient_clip_factor");
-  return { before, factor, after: before * factor };
+  const [before, factor] = [last("gradient_norm"), last("gradient_clip_factor")];
+  return Number.isNaN(before) ? null : { before, factor, after: before * factor };
+}
+
+/** @param {Snapshot} snapshot */
+function clipInWords(snapshot) {
+  const clip = clipOf(snapshot);
+  if (clip) return `${number(clip.before)} → ${number(clip.after)} (× ${fixed(clip.factor, 3)})`;
+  return snapshot.header.phase === "loss" ? "comes with the gradient" : NONE;
 }
 
 // The scale begins at 0 and is logarithmic above BEND: terms differ by orders of magnitude, and 0 must be seen as 0.
@@ -233,7 +259,6 @@ const isUsed = ({ header: { phase } }) => phase === "loss" || phase === "gradien
 /** @param {Snapshot} snapshot @param {boolean} weighted */
 function inWords(snapshot, weighted) {
   const { layers, norms, reaches, totals } = read(snapshot, weighted);
-  const { before, after, factor } = clipOf(snapshot);
   const names = TERMS.map((term) => (weighted ? term.weighted : term.raw));
   const whole = names.map((name, term) => `${name} ${number(totals[term])}`).join(", ");
   const each = layers.map(({ name }, place) => {
@@ -241,7 +266,7 @@ function inWords(snapshot, weighted) {
     return `${name}: ${flowing.join(", ") || NONE}`;
   });
   return (
-    `Norm of the gradient (${momentInWords(snapshot)}): ${whole}. Before the clip ${number(before)}, after it ${number(after)}, ` +
-    `factor ${fixed(factor, 3)}. By layer: ${each.join("; ")}. What is not named does not reach the layer.`
+    `Norm of the gradient (${momentInWords(snapshot)}): ${whole}. Norm clip: ${clipInWords(snapshot)}. ` +
+    `By layer: ${each.join("; ")}. What is not named does not reach the layer.`
   );
 }

@@ -1,10 +1,11 @@
 // Health: what is wrong with the run, in plain words; and what was looked for where nothing is.
 
 import { h, prose, setText } from "../controls/dom.js";
-import { getJson } from "../net/http.js";
+import { getHealthChecks } from "../net/http.js";
 import { fixed, number, percent } from "../state/format.js";
 
-/** @import { Check, Finding, Panel, PanelContext, PanelView, State } from "../types.js" */
+/** @import { Check, Finding, Panel, PanelContext, PanelView, Snapshot, State } from "../types.js" */
+/** @import { Table } from "./tables.js" */
 
 /** Not by colour alone: each severity has a sign and a word. */
 const SIGNS = { error: "✕", warning: "!", note: "i" };
@@ -12,7 +13,7 @@ const SIGNS = { error: "✕", warning: "!", note: "i" };
 /** How the numbers that the checks look at are written. @type {Record<string, [string, (value: number | null | undefined) => string]>} */
 const MEASURES = {
   kl_k3: ["KL (k3)", (value) => number(value)],
-  entropy_share: ["entropy, of its maximum", (value) => percent(value, 0)],
+  entropy_share: ["entropy", (value) => `${percent(value, 0)} of its maximum`],
   smallest_deviation: ["smallest σ", (value) => number(value)],
   explained_variance: ["explained variance", (value) => fixed(value, 2)],
   gradient_clip_factor: ["clip factor", (value) => fixed(value, 3)],
@@ -24,7 +25,7 @@ const MEASURES = {
 export const health = {
   name: "Health",
   title: "Health",
-  hint: "Is something wrong with this run, why, and what to do?",
+  hint: "Is something wrong, why, and what to do?",
   ideas: ["loss", "ratio"],
   probes: [],
   mount,
@@ -39,7 +40,9 @@ function mount(body, context) {
   /** @type {Check[]} */
   let checks = [];
   let shown = "";
-  getJson("api/health-checks").then(
+  /** Which causes and remedies somebody has opened or closed; else only the gravest is open. @type {Map<string, boolean>} */
+  const opened = new Map();
+  getHealthChecks().then(
     (table) => {
       checks = table;
       context.redraw();
@@ -56,28 +59,28 @@ function mount(body, context) {
       setText(verdict, verdictOf(findings));
       verdict.dataset.worst = findings[0]?.severity ?? "fine";
       body.dataset.findings = findings.map(({ name }) => name).join(" ");
-      if (key !== shown) list.replaceChildren(...findings.map(row));
+      if (key !== shown) list.replaceChildren(...findings.map((finding, index) => row(finding, opened.get(finding.name) ?? index === 0)));
       shown = key;
       const values = snapshot?.header.health ?? {};
       const found = new Set(findings.map(({ name }) => name));
       checked.replaceChildren(...checks.filter(({ name, metrics }) => metrics.length && !found.has(name)).map((check) => line(check, values)));
     },
     resize() {},
+    table: ({ snapshot }) => tableOf(snapshot, checks),
     summary: (state) => inWords(state),
   };
 
-  /** @param {Finding} finding */
-  function row({ severity, title, summary, cause, remedy, setting, since }) {
+  /** @param {Finding} finding @param {boolean} open */
+  function row({ name, severity, title, summary, cause, remedy, setting, since }, open) {
     const focus = setting ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.focusSetting(setting) }, `Go to ${context.symbol(setting)}`) : null;
     return h(
       "li",
       { "data-severity": severity },
       h("b", { class: "sign", "aria-hidden": "true" }, SIGNS[severity]),
       h(
-        "div",
-        {},
-        h("h3", {}, title, h("span", { class: "since" }, ` ${severity}, since update ${since}`)),
-        h("p", {}, ...prose(summary)),
+        "details",
+        { open },
+        h("summary", { onclick: (/** @type {Event} */ { currentTarget }) => opened.set(name, !(/** @type {HTMLElement} */ (currentTarget).closest("details[open]"))) }, h("h3", {}, title), " ", h("span", { class: "since" }, `${severity}, since update ${since}.`), " ", ...prose(summary)),
         h("p", {}, h("b", {}, "Why: "), ...prose(cause)),
         h("p", {}, h("b", {}, "Do: "), ...prose(remedy), focus),
       ),
@@ -85,11 +88,30 @@ function mount(body, context) {
   }
 }
 
+/** What a check looks at, as far as it is known. @param {Pick<Check, "metrics">} check @param {{ [name: string]: number | undefined }} values */
+function measuredInWords({ metrics }, values) {
+  const known = metrics.filter((name) => values[name] !== undefined);
+  return known.map((name) => `${MEASURES[name]?.[0] ?? name} ${MEASURES[name]?.[1](values[name]) ?? values[name]}`).join(", ");
+}
+
+/** Within a sentence; "KL" stays as it is. @param {string} title */
+const uncapitalised = (title) => (/^[A-Z][a-z]/.test(title) ? title[0].toLowerCase() + title.slice(1) : title);
+
 /** @param {Check} check @param {{ [name: string]: number | undefined }} values */
 function line({ title, threshold, metrics }, values) {
-  const known = metrics.filter((name) => values[name] !== undefined);
-  const numbers = known.map((name) => `${MEASURES[name]?.[0] ?? name} ${MEASURES[name]?.[1](values[name]) ?? values[name]}`).join(", ");
-  return h("li", { title: `Said when ${threshold}` }, h("span", { "aria-hidden": "true" }, "✓ "), `No ${title.toLowerCase()}`, h("span", { class: "value" }, numbers ? `: ${numbers}` : ": not known yet"));
+  const numbers = measuredInWords({ metrics }, values);
+  return h("li", { title: `Said when ${threshold}` }, h("span", { "aria-hidden": "true" }, "✓ "), `No ${uncapitalised(title)}`, h("span", { class: "value" }, numbers ? `: ${numbers}` : ": not known yet"));
+}
+
+/** What is wrong, and after it what was looked for and not found. @param {Snapshot | null} snapshot @param {Check[]} checks @returns {Table} */
+function tableOf(snapshot, checks) {
+  const { update = null, findings = [], health = {} } = snapshot?.header ?? {};
+  const found = new Set(findings.map(({ name }) => name));
+  return [
+    ["update", "severity", "name", "title", "since update", "summary", "cause", "remedy", "setting"],
+    ...findings.map(({ severity, name, title, since, summary, cause, remedy, setting }) => [update, severity, name, title, since, summary, cause, remedy, setting]),
+    ...checks.filter(({ name }) => !found.has(name)).map((check) => [update, "not found", check.name, check.title, null, measuredInWords(check, health), null, null, null]),
+  ];
 }
 
 /** @param {Finding[]} findings */

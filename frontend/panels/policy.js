@@ -6,21 +6,24 @@ import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { outline } from "./curves.js";
-import { bars, describe, shifts, slotAt, slots } from "./policy-bars.js";
-import { SteadyRange, around0, extent } from "./ranges.js";
+import { bars, describe, nameOf, shifts, slotAt, slots } from "./policy-bars.js";
+import { captionOf } from "./measured.js";
+import { SteadyRange, extent, roundUp } from "./ranges.js";
 import { revealSample } from "./sample-reveal.js";
 import { holds, scalar, scopeInWords } from "./snapshot.js";
 
-/** @import { Panel, PanelContext, PanelView, Snapshot, State, Theme } from "../types.js" */
+/** @import { Panel, PanelContext, PanelView, Selection, Snapshot, State, Theme } from "../types.js" */
+/** @import { Range } from "./ranges.js" */
 /** @import { Description, Slot } from "./policy-bars.js" */
+/** @import { Table } from "./tables.js" */
 
-const MARGIN = { l: 38, r: 10, t: 18, b: 36 };
+const MARGIN = { l: 38, r: 10, t: 9, b: 36 };
 
 /** @type {Panel} */
 export const policy = {
   name: "Policy",
   title: "Policy",
-  hint: "What it would do in some states (environment·step), and how sure it is. Click a state to see it in full",
+  hint: "What it would do in some states (environment·step; click one), and how sure it is",
   ideas: ["policy", "entropy"],
   probes: ["policy", "transitions"],
   plotted: true,
@@ -29,9 +32,10 @@ export const policy = {
 
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
-  body.append(h("p", { class: "panel-key" }, h("span", {}, h("i", { class: "bar-before" }), "before the update"), h("span", {}, h("i", { class: "bar-now" }), "now")));
+  const quantity = h("span", {});
+  body.append(h("p", { class: "panel-key" }, quantity, h("span", {}, h("i", { class: "bar-before" }), "before"), h("span", {}, h("i", { class: "bar-now" }), "now")));
   const chart = new Chart(body, { name: policy.name, traces, layout }, context);
-  const caption = h("p", { class: "caption" });
+  const caption = h("p", { class: "caption measured" });
   body.append(caption);
   const ranges = { values: new SteadyRange(), shift: new SteadyRange() };
   /** @type {ReturnType<typeof divide> | null} */
@@ -72,7 +76,8 @@ function mount(body, context) {
       const span = about.isBox ? ranges.values.fit(...extent(states.now.y, states.before.y, [0]), patience) : [0, 1];
       const reach = Math.max(...extent(moved.y).map(Math.abs), 1e-6);
       const { top, bottom } = (areas ??= divide(chart.element.clientHeight / context.theme().scale));
-      setText(caption, inWords(snapshot, entropy));
+      setText(quantity, about.isBox ? "mean ± σ of each part of the action:" : "probability of each action:");
+      setText(caption, captionOf(state, snapshot, "policy", inWords(snapshot, entropy)));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, states: places.length });
       return chart.draw([states.now, states.before, states.taken, entropy.now, entropy.before, entropy.limit, moved], {
         xaxis: { range: [0, states.width], tickvals: states.ticks.map(({ at }) => at), ticktext: states.ticks.map(({ text }) => text) },
@@ -80,20 +85,28 @@ function mount(body, context) {
         xaxis2: { range: entropy.range },
         yaxis2: { domain: bottom },
         xaxis3: { range: [0, moved.width], ...moved.ticks },
-        yaxis3: { domain: bottom, ...around0(ranges.shift.fit(-reach, reach, patience)) },
-        annotations: labels(about, entropy, top[1], bottom[1], context.theme()),
+        yaxis3: { domain: bottom, ...twoTicks(ranges.shift.fit(-reach, reach, patience)) },
+        annotations: labels(about, entropy, bottom[1], context.theme()),
       });
     },
     resize() {
       chart.resize();
       areas = null;
     },
+    table: ({ snapshot, selection }) => tableOf(snapshot, selection),
     summary: ({ snapshot, selection }) => (snapshot ? summary(snapshot, slots(snapshot, describe(snapshot), selection)) : ""),
   };
 }
 
 /** @param {State} state whether there is a rollout, but nothing has judged it yet */
 const isBefore = ({ snapshot }) => snapshot?.header.phase === "rollout";
+
+/** Two ticks, as far apart as they can be: the axis is small, and 0 is its line. @param {Range} range */
+function twoTicks(range) {
+  const tick = roundUp(0.36 * range[1]);
+  const far = 2 * tick <= range[1] ? 2 * tick : tick;
+  return { range, tickvals: [-far, far] };
+}
 
 /** Shares of the chart's height, with room between them for ticks and names. @param {number} height */
 function divide(height) {
@@ -151,7 +164,7 @@ function layout(theme) {
   return {
     margin: MARGIN,
     hovermode: "closest",
-    xaxis: { anchor: "y", ...still, tickangle: 0, tickfont: { size: 12 } },
+    xaxis: { anchor: "y", ...still, tickangle: 0 },
     yaxis: { anchor: "x", nticks: 4 },
     xaxis2: { domain: [0, 0.46], anchor: "y2", nticks: 4, title: axisTitle("entropy H[π(·|s)]") },
     yaxis2: { anchor: "x2", showticklabels: false, showgrid: false, range: [0, 1.05] },
@@ -165,18 +178,39 @@ function layout(theme) {
  *
  * @param {Description} about
  * @param {ReturnType<typeof entropies>} entropy
- * @param {number} top
  * @param {number} bottom
  * @param {Theme} theme
  */
-function labels(about, { maximum }, top, bottom, theme) {
+function labels(about, { maximum }, bottom, theme) {
   const label = { showarrow: false, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", bgcolor: theme.panel, borderpad: 0 };
-  const quantity = about.isBox ? "mean ± σ of each part of the action" : "probability of each action";
   return [
-    { ...label, x: 0, y: top, text: quantity },
-    { ...label, x: 0, y: bottom, text: maximum === null ? "of a density: may be negative" : `maximum ${number(maximum)} (dashed)` },
+    { ...label, x: 0, y: bottom, text: maximum === null ? "density: may be < 0" : `max ${number(maximum)} (dashed)` },
     { ...label, x: 0.62, y: bottom, text: about.isBox ? "mean shift" : "mean shift of p" },
   ];
+}
+
+/**
+ * All three drawings: the distribution in each state, the samples in each bin of the entropy, and the mean shift.
+ *
+ * @param {Snapshot | null} snapshot
+ * @param {Selection | null} selection
+ * @returns {Table}
+ */
+function tableOf(snapshot, selection) {
+  /** @type {Table} */
+  const rows = [["update", "drawing", "environment", "step", "of", "before", "now", "shift"]];
+  if (!snapshot) return rows;
+  const about = describe(snapshot);
+  const { update } = snapshot.header;
+  for (const { environment, step, before, now } of slots(snapshot, about, selection)) {
+    about.columns.forEach((_, index) => rows.push([update, "state", environment, step, nameOf(about, index), before[index], now[index], null]));
+  }
+  const counts = [...(snapshot.arrays.entropy_counts ?? [])];
+  const [low, high] = [scalar(snapshot, "entropy_low") ?? NaN, scalar(snapshot, "entropy_high") ?? NaN];
+  const bins = counts.length / 2;
+  for (let bin = 0; bin < bins; bin++) rows.push([update, "entropy", null, null, low + ((bin + 0.5) * (high - low)) / bins, counts[bin], counts[bins + bin], null]);
+  snapshot.arrays.policy_shift?.forEach((shift, index) => rows.push([update, "mean shift", null, null, nameOf(about, index), null, null, shift]));
+  return rows;
 }
 
 /** @param {Snapshot} snapshot @param {ReturnType<typeof entropies>} entropy */
@@ -184,7 +218,7 @@ function inWords(snapshot, { maximum }) {
   const mean = scalar(snapshot, "final_entropy") ?? scalar(snapshot, "entropy");
   const { maximum: formula } = describe(snapshot);
   const share = mean !== null && maximum ? `: ${percent(mean / maximum, 0)} of ${formula}` : "";
-  return mean === null ? scopeInWords(snapshot) : `mean entropy ${fixed(mean, 3)}${share}`;
+  return mean === null ? scopeInWords(snapshot) : `entropy ${fixed(mean, 3)}${share}`;
 }
 
 /** @param {Snapshot} snapshot @param {Slot[]} places */

@@ -4,7 +4,7 @@ import { clippedPolicyLoss } from "../state/what-if.js";
 import { fade } from "./colours.js";
 import { colourOf, regionOf } from "./regions.js";
 
-/** @import { Snapshot, Theme } from "../types.js" */
+/** @import { Selection, Snapshot, Theme } from "../types.js" */
 /** @import { Batch } from "../state/what-if.js" */
 /** @import { Canvas } from "./canvas.js" */
 /** @import { Region } from "./regions.js" */
@@ -49,9 +49,6 @@ export function objectiveOf(objective, r, sign, clipRange) {
   return sign * (objective === "unclipped" ? r : 1 + Math.log(r));
 }
 
-/** @param {Snapshot} snapshot */
-const columnsOf = (snapshot) => snapshot.header.arrays.ratio?.shape[1] ?? 1;
-
 /**
  * Those whose advantage has been used and pushes somewhere.
  *
@@ -61,7 +58,7 @@ const columnsOf = (snapshot) => snapshot.header.arrays.ratio?.shape[1] ?? 1;
  * @returns {Sample[]}
  */
 export function samplesOf(snapshot, { objective, ratio, advantages, regions, members }, clipRange) {
-  const columns = columnsOf(snapshot);
+  const columns = snapshot.header.arrays.ratio?.shape[1] ?? 1;
   const { environments } = snapshot.arrays;
   /** @type {Sample[]} */
   const found = [];
@@ -96,18 +93,10 @@ export class SurrogateCloud {
     this.canvas = canvas;
   }
 
-  /**
-   * Takes over the samples of the batch on show.
-   *
-   * @param {Snapshot} snapshot
-   * @param {Batch} batch
-   * @param {number} clipRange
-   * @param {{ row: number, column: number } | null} selected
-   */
-  read(snapshot, batch, clipRange, selected) {
+  /** Takes over the samples of the batch on show. @param {Snapshot} snapshot @param {Batch} batch @param {number} clipRange @param {Selection | null} selection */
+  read(snapshot, batch, clipRange, selection) {
     this.samples = samplesOf(snapshot, batch, clipRange);
-    const at = selected ? selected.row * columnsOf(snapshot) + selected.column : -1;
-    this.#selected = this.samples.find((sample) => sample.at === at) ?? null;
+    this.#selected = this.samples.find(({ environment, step }) => environment === selection?.environment && step === selection.step) ?? null;
   }
 
   /**

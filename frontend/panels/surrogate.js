@@ -11,14 +11,15 @@ import { arrow, previewInWords, previewTag } from "./preview-tag.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { readout } from "./readout.js";
 import { revealSample } from "./sample-reveal.js";
-import { cellOf, credit, hasClip, holds, scopeInWords, setting } from "./snapshot.js";
-import { SIDES, SurrogateCloud, objectiveOf } from "./surrogate-cloud.js";
+import { credit, hasClip, holds, scopeInWords, setting } from "./snapshot.js";
+import { SIDES, SurrogateCloud, objectiveOf, samplesOf } from "./surrogate-cloud.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, State, Theme } from "../types.js" */
 /** @import { Counts, Sample, Side } from "./surrogate-cloud.js" */
+/** @import { Table } from "./tables.js" */
 
 const MARGIN = { l: 46, r: 8, t: 8, b: 36 };
-const DOMAINS = { good: [0, 0.44], bad: [0.56, 1] };
+const DOMAINS = { good: [0, 0.43], bad: [0.57, 1] };
 const WIDEST = 4; // of r: what lies beyond is counted
 const POINTS = 65; // of a curve
 const NEAR = 10; // CSS pixels around the pointer in which a sample is found
@@ -31,7 +32,7 @@ const SIGN = /** @type {const} */ ({ good: 1, bad: -1 });
 export const surrogate = {
   name: "Surrogate",
   title: "Surrogate",
-  hint: "What a sample adds to the objective as r moves; flat: no gradient. Click one to see it in full",
+  hint: "Objective against r; flat: no gradient. Click a sample to see it in full",
   ideas: ["policy", "clip", "ratio"],
   probes: ["samples"],
   plotted: true,
@@ -135,7 +136,7 @@ function mount(body, context) {
       const batch = snapshot && batchOf(snapshot);
       const clipRange = snapshot && setting(snapshot, "clip_range");
       if (!snapshot || !batch || clipRange === null) return;
-      cloud.read(snapshot, batch, clipRange, selection && cellOf(snapshot, selection));
+      cloud.read(snapshot, batch, clipRange, selection);
       const previewed = previewOf(next);
       const preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here
       const wouldBe = preview?.values.clip_range ?? null;
@@ -170,6 +171,7 @@ function mount(body, context) {
       chart.resize();
       sized = false;
     },
+    table: ({ snapshot }) => tableOf(snapshot),
     summary: (next) => (next.snapshot ? summary(next.snapshot, cloud) + previewInWords(previewOf(next)) : ""),
   };
 }
@@ -272,6 +274,18 @@ function createSide(parent, side) {
 function inWords({ environment, step, r, advantage, region }, snapshot) {
   const symbol = credit(snapshot);
   return `Environment ${environment}, step ${step}: r = ${fixed(r, 3)}, ${symbol} = ${number(advantage)}, r·${symbol} = ${number(r * advantage)}; ${region.word}: ${region.meaning}`;
+}
+
+/** The samples on show, each at the height that its own Â gives it. @param {Snapshot | null} snapshot @returns {Table} */
+function tableOf(snapshot) {
+  const batch = snapshot && batchOf(snapshot);
+  const clipRange = snapshot && setting(snapshot, "clip_range");
+  const samples = snapshot && batch && clipRange !== null ? samplesOf(snapshot, batch, clipRange) : [];
+  const symbol = snapshot ? credit(snapshot) : "Â";
+  return [
+    ["update", "environment", "step", "ratio", `${symbol} as used`, "region", batch ? upTitle(batch.objective, "own", symbol) : "objective"],
+    ...samples.map(({ environment, step, r, advantage, region, y }) => [snapshot?.header.update ?? null, environment, step, r, advantage, region.word, y * Math.abs(advantage)]),
+  ];
 }
 
 /** @param {Snapshot} snapshot @param {SurrogateCloud} cloud */

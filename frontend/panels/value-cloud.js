@@ -3,7 +3,7 @@
 import { fade } from "./colours.js";
 import { matrix } from "./snapshot.js";
 
-/** @import { Snapshot, Theme } from "../types.js" */
+/** @import { Selection, Snapshot, Theme } from "../types.js" */
 /** @import { Canvas } from "./canvas.js" */
 
 /**
@@ -24,6 +24,28 @@ import { matrix } from "./snapshot.js";
 const RADIUS = 2.25; // CSS pixels
 const MANY = 1500; // samples from which dots are smaller
 
+/** The transitions of a snapshot with the probes `values` and `samples`. @param {Snapshot} snapshot @returns {Sample[]} */
+export function samplesOf(snapshot) {
+  const target = matrix(snapshot, "value_target");
+  if (!target) return [];
+  const { value, value_now: now, region, in_minibatch: member, environments } = snapshot.arrays;
+  /** @type {Sample[]} */
+  const found = [];
+  for (let at = 0; at < target.values.length; at++) {
+    if (region?.[at] === 0) continue; // no transition
+    const row = Math.floor(at / target.columns);
+    found.push({
+      environment: environments?.[row] ?? row,
+      step: at - row * target.columns,
+      target: target.values[at],
+      before: value?.[at] ?? NaN,
+      now: now?.[at] ?? NaN,
+      inMinibatch: member?.[at] !== 0,
+    });
+  }
+  return found;
+}
+
 export class ValueCloud {
   /** @type {Sample[]} */ samples = [];
   /** @type {Sample | null} */ selected = null;
@@ -35,34 +57,11 @@ export class ValueCloud {
     this.canvas = canvas;
   }
 
-  /**
-   * Takes over the transitions of a snapshot.
-   *
-   * @param {Snapshot} snapshot with the probes `values` and `samples`
-   * @param {{ row: number, column: number } | null} selected
-   */
-  read(snapshot, selected) {
-    this.samples = [];
-    this.selected = null;
-    this.dimmed = 0;
-    const target = matrix(snapshot, "value_target");
-    if (!target) return;
-    const { value, value_now: now, region, in_minibatch: member, environments } = snapshot.arrays;
-    for (let index = 0; index < target.values.length; index++) {
-      if (region?.[index] === 0) continue; // no transition
-      const row = Math.floor(index / target.columns);
-      const sample = {
-        environment: environments?.[row] ?? row,
-        step: index - row * target.columns,
-        target: target.values[index],
-        before: value?.[index] ?? NaN,
-        now: now?.[index] ?? NaN,
-        inMinibatch: member?.[index] !== 0,
-      };
-      this.samples.push(sample);
-      if (!sample.inMinibatch) this.dimmed += 1;
-      if (selected && selected.row === row && selected.column === sample.step) this.selected = sample;
-    }
+  /** Takes over the transitions of a snapshot. @param {Snapshot} snapshot @param {Selection | null} selection */
+  read(snapshot, selection) {
+    this.samples = samplesOf(snapshot);
+    this.dimmed = this.samples.filter(({ inMinibatch }) => !inMinibatch).length;
+    this.selected = this.samples.find(({ environment, step }) => environment === selection?.environment && step === selection.step) ?? null;
   }
 
   /** @param {"target" | "before" | "now"} name */

@@ -7,10 +7,11 @@ import { Canvas } from "./canvas.js";
 import { Chart, axisTitle } from "./chart.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { revealSample } from "./sample-reveal.js";
-import { cellOf, holds, scalar } from "./snapshot.js";
-import { ValueCloud } from "./value-cloud.js";
+import { holds, scalar } from "./snapshot.js";
+import { ValueCloud, samplesOf } from "./value-cloud.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, State, Theme } from "../types.js" */
+/** @import { Table } from "./tables.js" */
 /** @import { Sample } from "./value-cloud.js" */
 
 const MARGIN = { l: 50, r: 12, t: 8, b: 36 };
@@ -97,7 +98,7 @@ function mount(body, context) {
       state = next;
       const { snapshot, selection } = next;
       if (!snapshot) return;
-      cloud.read(snapshot, selection && cellOf(snapshot, selection));
+      cloud.read(snapshot, selection);
       const [low, high] = extent(cloud.column("target"), cloud.column("before"), cloud.column("now"));
       const shown = range.fit(low, high, runsFreely(next) ? undefined : 1);
       const drawn = chart.draw([{ x: [...shown], y: [...shown] }, cloud.moved()], { xaxis: { range: shown }, yaxis: { range: shown } });
@@ -109,6 +110,7 @@ function mount(body, context) {
       chart.resize();
       sized = false;
     },
+    table: ({ snapshot }) => tableOf(snapshot),
     summary: ({ snapshot }) => (snapshot ? summary(snapshot, cloud) : ""),
   };
 }
@@ -130,6 +132,12 @@ function layout(_theme) {
     yaxis: { title: axisTitle("prediction V"), nticks: 6 },
   };
 }
+
+/** @param {Snapshot | null} snapshot @returns {Table} */
+const tableOf = (snapshot) => [
+  ["update", "environment", "step", "V_targ", "V before", "V now", "in minibatch"],
+  ...(snapshot ? samplesOf(snapshot) : []).map(({ environment, step, target, before, now, inMinibatch }) => [snapshot?.header.update ?? null, environment, step, target, before, now, Number(inMinibatch)]),
+];
 
 /** @param {Sample} sample */
 const inWords = ({ environment, step, target, before, now, inMinibatch }) =>

@@ -119,6 +119,15 @@ def test_the_norm_clip_tells_what_the_trainer_did(open_at):
     assert f"→ 0.5 (× {factor:.3f})" in text
 
 
+def test_before_its_gradient_is_taken_no_clip_is_made_up(open_at):
+    dashboard = open_at("Gradients")
+    for phase in ("rollout", "advantages", "loss"):
+        dashboard.step("phase", phase=phase)
+    chart(dashboard, "Gradients", update="1", phase="loss")
+    until(dashboard.panel("Gradients").inner_text, lambda text: "comes with the gradient" in text)
+    assert dashboard.panel("Gradients").locator(".chart").get_attribute("data-before") == ""
+
+
 def test_with_two_networks_the_value_gradient_is_said_not_to_touch_the_policy(open_at):
     dashboard = open_at("Gradients")
     dashboard.step("minibatch", update="1", phase="step")

@@ -55,6 +55,52 @@ def test_a_useless_critic_is_found_after_ten_updates(ill):
 def test_a_healthy_run_says_what_was_looked_for(server, page):
     dashboard = Dashboard(page, server("--paused", "--seed", "7").url)
     dashboard.step(update="1")
-    text = until(lambda: shown(dashboard).inner_text(), lambda text: "No kl spike" in text)
+    text = until(lambda: shown(dashboard).inner_text(), lambda text: "No KL spike" in text)
     assert "Nothing wrong was found." in text
     assert findings(dashboard) == set()
+
+
+def test_what_a_step_that_is_far_too_long_does_is_found_and_the_gravest_is_open(server, page):
+    live = server("--paused", "--seed", "7", "--num-envs", "4", "--rollout-steps", "64", "--learning-rate", "1")
+    dashboard = Dashboard(page, live.url).step("updates", update="10")
+    expected = {"dead_clip_factor", "entropy_collapse", "saturated_activations"}
+    until(lambda: findings(dashboard), lambda found: found >= expected)
+    rows = dashboard.panel("Health").locator(".findings li")
+    assert [rows.nth(index).locator("details").get_attribute("open") for index in range(2)] == ["", None]
+    second = rows.nth(1)
+    assert "Do:" not in second.inner_text()
+    second.locator("summary").click()
+    until(second.inner_text, lambda text: "Why:" in text and "Do:" in text)
+
+
+POISONED = """
+import gymnasium as gym
+from gymnasium.envs.classic_control import CartPoleEnv
+
+
+class Poisoned(CartPoleEnv):
+    steps = 0
+
+    def step(self, action):
+        self.steps += 1
+        observation, reward, *rest = super().step(action)
+        return observation, float("nan") if self.steps > 40 else reward, *rest
+
+
+gym.register("Poisoned-v0", entry_point=Poisoned)
+"""
+
+
+def test_a_run_that_meets_a_number_that_is_none_halts_and_says_so(server, page, tmp_path):
+    (tmp_path / "poisoned.py").write_text(POISONED)
+    arguments = ("--env", "poisoned:Poisoned-v0", "--num-envs", "1", "--rollout-steps", "16", "--minibatches", "1")
+    dashboard = Dashboard(page, server("--paused", "--seed", "7", *arguments).url)
+    dashboard.step(update="1").step(update="2")
+    assert findings(dashboard) == set()
+    dashboard.press("Step")
+    until(lambda: "not_finite" in findings(dashboard))
+    text = dashboard.panel("Health").inner_text()
+    assert "reward is not finite: environment 0" in text
+    assert "since update 3" in text
+    assert "Something is wrong" in text
+    assert dashboard.data()["state"] == "paused" and dashboard.update() == 2, "nothing was trained with it"

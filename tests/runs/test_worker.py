@@ -276,6 +276,9 @@ def test_what_is_not_finite_pauses_the_run_and_names_the_field():
     last, arrays = driver.of("snapshot")[-1]
     assert last["update"] == 2
     assert np.isfinite(arrays["reward"]).all(), "what is shown is the last good update, whole"
+    finding = last["findings"][0]
+    assert (finding["name"], finding["severity"], finding["since"]) == ("not_finite", "error", 3)
+    assert "reward is not finite: environment 0" in finding["summary"]
 
 
 def test_an_environment_that_breaks_fails_the_run_with_nothing_lost():

@@ -1,0 +1,156 @@
+"""Numbers as CSV: what is saved is what Python computed with the same seed, whatever is drawn of it."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+import torch
+
+from ppo_scope.ppo import losses
+from ppo_scope.ppo.losses import Region
+from ppo_scope.probes.health import CHECKS
+from tests.browser.dashboard import Dashboard, until
+from tests.browser.test_first_light import SEED, computed
+from tests.live import LiveServer
+
+RATE = 0.1  # far too long a step: samples of every region, and something to find
+WORDS = {"inside": Region.INSIDE, "held": Region.HELD, "pulled back": Region.PULLED_BACK}
+
+
+@pytest.fixture(scope="module")
+def found():
+    return computed(1, learning_rate=RATE)
+
+
+@pytest.fixture(scope="module")
+def dashboard(chromium, tmp_path_factory):
+    """One run at rest after its first update, in a window that holds every panel."""
+    server = LiveServer("--paused", "--seed", SEED, "--learning-rate", str(RATE), folder=tmp_path_factory.mktemp("run"))
+    page = chromium.new_context(viewport={"width": 1440, "height": 2400}).new_page()
+    dashboard = Dashboard(page, server.url).step(update="1")
+    page.get_by_role("region", name="Sample", exact=True).get_by_label("Find a sample").select_option(
+        label="a held one"
+    )
+    yield dashboard
+    page.context.close()
+    server.stop()
+
+
+def table(dashboard, panel):
+    """The rows that the panel's menu saves, by their headings."""
+    dashboard.panel(panel).hover()
+    dashboard.panel(panel).get_by_role("button", name=f"Save {panel}").click()
+    with dashboard.page.expect_download() as download:
+        dashboard.panel(panel).get_by_role("button", name="Numbers as CSV").click()
+    return list(csv.DictReader(io.StringIO(download.value.path().read_bytes().decode(), newline="")))
+
+
+def numbers(rows, heading):
+    return [float(row[heading]) for row in rows]
+
+
+def at(rows, array):
+    """The values of an array [environment, step] at the places of the rows."""
+    return [float(array[int(row["environment"]), int(row["step"])]) for row in rows]
+
+
+def test_every_sample_of_the_surrogate(dashboard, found):
+    rows, arrays = table(dashboard, "Surrogate"), found.arrays
+    region, used, ratio = arrays["region"], arrays["advantage_used"], arrays["ratio"]
+    assert len(rows) == ((region != Region.NOT_TRAINED) & (used != 0)).sum()
+    assert {row["update"] for row in rows} == {"1"}
+    assert numbers(rows, "ratio") == at(rows, ratio)
+    assert numbers(rows, "Â as used") == at(rows, used)
+    assert [WORDS[row["region"]] for row in rows] == at(rows, region)
+    assert {row["region"] for row in rows} == WORDS.keys()
+    zeros = torch.zeros(ratio.shape)
+    loss = losses.policy_loss("clip", zeros, torch.from_numpy(ratio), torch.from_numpy(used), 0.2).numpy()
+    assert numbers(rows, "objective") == pytest.approx(at(rows, -loss), rel=1e-5)
+
+
+def test_every_sample_of_the_values(dashboard, found):
+    rows, arrays = table(dashboard, "Values"), found.arrays
+    assert len(rows) == (arrays["region"] != Region.NOT_TRAINED).sum()
+    for heading, name in (("V_targ", "value_target"), ("V before", "value"), ("V now", "value_now")):
+        assert numbers(rows, heading) == at(rows, arrays[name]), heading
+
+
+def test_the_policy_in_its_states_its_entropies_and_its_shift(dashboard, found):
+    rows, arrays = table(dashboard, "Policy"), found.arrays
+    states = [row for row in rows if row["drawing"] == "state"][: 2 * len(arrays["policy_places"])]
+    assert [[int(row["environment"]), int(row["step"])] for row in states[::2]] == arrays["policy_places"].tolist()
+    assert [row["of"] for row in states[:2]] == ["a = 0, push left", "a = 1, push right"]
+    assert numbers(states, "before") == arrays["policy_before"].reshape(-1).tolist()
+    assert numbers(states, "now") == arrays["policy_now"].reshape(-1).tolist()
+    bins = [row for row in rows if row["drawing"] == "entropy"]
+    assert [numbers(bins, "before"), numbers(bins, "now")] == arrays["entropy_counts"].tolist()
+    assert numbers(bins, "of")[0] == pytest.approx(found.scalars["entropy_high"] / 128)
+    shifts = [row for row in rows if row["drawing"] == "mean shift"]
+    assert numbers(shifts, "shift") == arrays["policy_shift"].tolist()
+
+
+def test_the_gradients_layer_by_layer(dashboard, found):
+    until(lambda: dashboard.panel("Gradients").locator(".chart").get_attribute("data-update") == "1")
+    rows = {row["layer"]: row for row in table(dashboard, "Gradients")}
+    layers, norms, cosines = (
+        found.notes["gradients"]["layers"],
+        found.arrays["gradient_norms"],
+        found.arrays["gradient_cosines"],
+    )
+    assert rows.keys() == set(layers)
+    for index, layer in enumerate(layers):
+        row = rows[layer]
+        assert [float(row[f"‖∇{term}‖"]) for term in ("L_PG", "L_VF", "S", "L")] == norms[:, index].tolist()
+        weighted = [float(row[f"‖∇({term})‖"]) for term in ("L_PG", "c₁·L_VF", "−c₂·S")]
+        assert weighted == pytest.approx((norms[:3, index] * [1, 0.5, 0.01]).tolist())
+        for pair, cosine in zip(("L_PG and L_VF", "L_PG and −S", "L_VF and −S"), cosines[:, index], strict=True):
+            assert row[f"cosine {pair}"] == ("" if np.isnan(cosine) else str(float(row[f"cosine {pair}"])))
+            assert np.isnan(cosine) or float(row[f"cosine {pair}"]) == cosine
+
+
+def test_the_line_of_the_step_direction(dashboard, found):
+    rows, arrays = table(dashboard, "Step direction"), found.arrays
+    assert numbers(rows, "x") == arrays["direction_at"].tolist()
+    for heading, values in zip(("L_PG clipped", "L_PG not clipped", "KL"), arrays["direction_losses"], strict=True):
+        assert numbers(rows, heading) == values.tolist()
+
+
+def test_one_sample_in_full(dashboard, found):
+    rows, arrays = {row["name"]: row["value"] for row in table(dashboard, "Sample")}, found.arrays
+    place = int(rows["environment"]), int(rows["step"])
+    assert arrays["region_new"][place] == Region.HELD and rows["region"] == "held"
+    for name, array in {
+        "r": "ratio_new",
+        "log π_old": "log_prob_old",
+        "log π": "log_prob_new",
+        "‖∇L_PG‖": "gradient_policy",
+        "‖∇L‖": "gradient_total",
+        "reward R": "reward",
+        "V_old": "value",
+        "V_targ": "value_target",
+        "V now": "value_now",
+        "Â raw": "advantage",
+        "Â as used": "advantage_used",
+    }.items():
+        assert float(rows[name]) == arrays[array][place], name
+    ratio, used = arrays["ratio_new"][place], arrays["advantage_used"][place]
+    assert float(rows["−r · Â"]) == -ratio * used
+    assert float(rows["−clip(r, 0.8, 1.2) · Â"]) == -np.clip(ratio, np.float32(0.8), np.float32(1.2)) * used
+    assert [float(rows[f"state: {name}"]) for name in ("cart position", "pole velocity")] == arrays["observation"][
+        place
+    ][[0, 3]].tolist()
+    assert [float(rows[f"π_old: a = {a}, push {way}"]) for a, way in ((0, "left"), (1, "right"))] == arrays[
+        "policy_old"
+    ][place].tolist()
+    assert rows["action"] in ("a = 0, push left", "a = 1, push right")
+
+
+def test_what_is_wrong_and_what_is_not(dashboard, found):
+    rows = table(dashboard, "Health")
+    (spike,) = [row for row in rows if row["name"] == "kl_spike"]
+    check = next(check for check in CHECKS if check.name == "kl_spike")
+    assert (spike["severity"], spike["since update"], spike["cause"]) == ("warning", "1", check.cause)
+    assert f"reached {found.scalars['kl_k3']:.3g} in one update" in spike["summary"]
+    rest = {row["name"]: row["summary"] for row in rows if row["severity"] == "not found"}
+    assert f"explained variance {found.scalars['explained_variance']:.2f}".replace("-", "−") == rest["useless_critic"]
