@@ -27,6 +27,8 @@ function mount(body, context) {
   let bitmap = null;
   /** @type {Picture | null} */
   let newest = null;
+  /** @type {number | null} */
+  let viewed = null; // the update of the past that is on show
   let decoding = false;
   let sized = false;
 
@@ -36,8 +38,11 @@ function mount(body, context) {
     sized = true;
     letterbox(canvas, /** @type {ImageBitmap} */ (bitmap));
     canvas.element.dataset.sequence = String(header.sequence);
-    setText(caption, inWords(header, context));
+    describe({ header });
   };
+
+  /** @param {Pick<Picture, "header">} picture */
+  const describe = ({ header }) => setText(caption, inWords(header, viewed, context));
 
   // The browser decodes off the main thread. A picture that arrives meanwhile replaces one that still waits.
   const decode = async () => {
@@ -59,24 +64,26 @@ function mount(body, context) {
   };
 
   return {
-    needs: ["picture"],
+    needs: ["picture", "snapshot"],
     ready: ({ picture }) => (picture ? true : "the first picture of the environment"),
-    draw({ picture }) {
-      if (picture === newest && picture && bitmap) return paint(picture);
+    draw({ picture, past, snapshot }) {
+      viewed = past && snapshot ? snapshot.header.update : null;
+      if (picture === newest && picture && bitmap) return sized ? describe(picture) : paint(picture);
       newest = picture;
       void decode();
     },
     resize() {
       sized = false;
     },
-    summary: ({ picture }) =>
-      picture ? `The current policy is acting: ${inWords(picture.header, context)}.` : "No picture yet.",
+    summary: ({ picture }) => (picture ? `The current policy is acting: ${inWords(picture.header, viewed, context)}.` : "No picture yet."),
   };
 }
 
-/** @param {Picture["header"]} header @param {PanelContext} context */
-function inWords({ scalars }, context) {
-  return `episode step ${context.number(scalars.episode_step)}, return so far ${context.number(scalars.episode_return)}`;
+/** Also that it is always the present that is acted in. @param {Picture["header"]} header @param {number | null} viewed @param {PanelContext} context */
+function inWords({ scalars }, viewed, context) {
+  const [step, sum] = [context.number(scalars.episode_step), context.number(scalars.episode_return)];
+  if (viewed !== null) return `Present policy, not that of update ${viewed}: step ${step}, return ${sum}`;
+  return `episode step ${step}, return so far ${sum}`;
 }
 
 /**

@@ -8,7 +8,7 @@ import { matrix, setting } from "./snapshot.js";
 
 /**
  * @typedef {{ name: string, value: number }} Named
- * @typedef {{ name: string, before: number, now: number, taken: boolean }} Choice a column of the distribution
+ * @typedef {{ name: string, short: string, before: number, now: number, taken: boolean }} Choice a column of the distribution
  *
  * @typedef {object} Facts
  * @property {number} environment
@@ -109,6 +109,7 @@ function choices(snapshot, about, cell) {
   const taken = new Set(takenColumns(kind, about.groups, action));
   const policy = about.columns.map((_, index) => ({
     name: nameOf(about, index),
+    short: (!about.isBox && about.actions?.[index]) || nameOf(about, index),
     before: before?.[index] ?? NaN,
     now: now?.[index] ?? NaN,
     taken: taken.has(index),

@@ -1,47 +1,55 @@
-// The environment as it looked at one step, where the trainer can still draw it; else why not.
+// The environment as it looked at one step, where the trainer can still draw it; else why not, and a way to ask again.
 
 import { h, setText } from "../controls/dom.js";
+import { getPicture, picturePath } from "../net/http.js";
 
 /** @typedef {{ run: string, update: number, environment: number, step: number }} Where */
 
-const NONE = "No picture was recorded: pictures are recorded while the run is stepped.";
-
 export function createPicture() {
   const image = h("img", { alt: "", hidden: true });
-  const reason = h("p", { class: "sample-note", hidden: true });
-  const element = h("div", { class: "sample-picture" }, image, reason);
-  let shown = "";
+  const reason = h("span", {});
+  const again = h("button", { type: "button", class: "quiet", onclick: () => where && load(where) }, "Ask again");
+  const refused = h("p", { class: "sample-note", hidden: true }, reason, " ", again);
+  const element = h("div", { class: "sample-picture" }, image, refused);
+  /** @type {Where | null} */
+  let where = null;
+  let wanted = "";
 
-  /** @param {string} path @param {string} alt */
-  async function load(path, alt) {
-    let url = "";
-    let why = "";
+  /** @param {Where} place */
+  async function load(place) {
+    const path = (wanted = picturePath(place));
+    again.disabled = true;
     try {
-      const response = await fetch(path);
-      if (response.ok) url = URL.createObjectURL(await response.blob());
-      else why = (await response.json().catch(() => null))?.message ?? NONE;
-    } catch {
-      why = "The picture could not be fetched.";
+      const picture = await getPicture(path);
+      if (path === wanted) show(path, URL.createObjectURL(picture), place);
+    } catch (error) {
+      if (path === wanted) show("", "", place, /** @type {Error} */ (error).message); // else somebody has gone on meanwhile
     }
-    if (path !== shown) return URL.revokeObjectURL(url); // somebody has gone on meanwhile
+  }
+
+  /** @param {string} path @param {string} url @param {Where} place @param {string} [why] there is none */
+  function show(path, url, { environment, step }, why = "") {
     if (image.src) URL.revokeObjectURL(image.src);
-    image.alt = alt;
+    image.alt = `The environment ${environment} at step ${step}`;
     if (url) image.src = url;
+    else image.removeAttribute("src");
     image.hidden = !url;
-    reason.hidden = !why;
+    refused.hidden = !why;
+    again.disabled = false;
     setText(reason, why);
-    element.dataset.picture = url ? path : "";
+    element.dataset.picture = path;
   }
 
   return {
     element,
-    /** @param {Where | null} where null: nothing to show */
-    draw(where) {
-      const path = where ? `api/runs/${encodeURIComponent(where.run)}/pictures/${where.update}/${where.environment}/${where.step}` : "";
-      if (path === shown) return;
-      shown = path;
-      if (where) void load(path, `The environment ${where.environment} at step ${where.step}`);
-      else image.hidden = reason.hidden = true;
+    /** @param {Where | null} next null: nothing to show */
+    draw(next) {
+      const path = next ? picturePath(next) : "";
+      if (path === wanted) return;
+      where = next;
+      wanted = path;
+      if (next) void load(next);
+      else image.hidden = refused.hidden = true;
     },
   };
 }

@@ -1,6 +1,7 @@
 // What the loss makes of one sample, step by step, with its numbers put in.
 
 import { fixed, number } from "../state/format.js";
+import { clamped, lossTerm } from "../state/what-if.js";
 import { regionOf } from "./regions.js";
 
 /** @import { Facts } from "./sample-facts.js" */
@@ -9,26 +10,17 @@ import { regionOf } from "./regions.js";
  * @typedef {object} Line of the calculation
  * @property {string} term what is computed, as a formula
  * @property {string} sum the same with the numbers put in
- * @property {string} result
+ * @property {number | null} value the result
  * @property {"picked" | "same" | "left" | ""} [role] of the two terms of the max: what it picks
- *
- * @typedef {{ unclipped: number, clipped: number }} Terms of the max
  */
 
 const DIGITS = 3;
 
 /** @param {number | null} value */
-const n = (value) => fixed(value, DIGITS);
+export const n = (value) => fixed(value, DIGITS);
 
 /** As a factor or a subtrahend: negative numbers in brackets. @param {number | null} value */
 const factor = (value) => (value !== null && value < 0 ? `(${n(value)})` : n(value));
-
-/** The two terms, under the objective with a clip. @param {Facts} facts @returns {Terms | null} */
-export function termsOf({ ratio, used, clipRange, objective }) {
-  if (objective !== "clip" || ratio === null || used === null || clipRange === null) return null;
-  const clipped = Math.min(Math.max(ratio, 1 - clipRange), 1 + clipRange);
-  return { unclipped: -ratio * used, clipped: -clipped * used };
-}
 
 /** @param {Facts} facts @returns {Line[]} */
 export function calculation(facts) {
@@ -37,38 +29,34 @@ export function calculation(facts) {
     {
       term: "log r = log π/π_old",
       sum: logProbNew === null ? "" : `${n(logProbNew)} − ${factor(logProbOld)}`,
-      result: n(logratio),
+      value: logratio,
     },
-    { term: "r", sum: `exp(${n(logratio)})`, result: n(ratio) },
+    { term: "r", sum: `exp(${n(logratio)})`, value: ratio },
   ];
   return [...lines, ...objectiveLines(facts)];
 }
 
 /** @param {Facts} facts @returns {Line[]} */
 function objectiveLines(facts) {
-  const { objective, ratio, used, clipRange, logProbNew } = facts;
+  const { objective, ratio, used, clipRange, logProbNew, region } = facts;
   const credit = objective === "reinforce" ? "G" : "Â";
   if (used === null) return [];
   if (objective === "reinforce" || objective === "actor_critic") {
     const known = logProbNew !== null;
-    return [{ term: `−log π · ${credit}`, sum: known ? `−${factor(logProbNew)} · ${factor(used)}` : "", result: known ? n(-logProbNew * used) : n(null), role: "picked" }];
+    return [{ term: `−log π · ${credit}`, sum: known ? `−${factor(logProbNew)} · ${factor(used)}` : "", value: known ? -logProbNew * used : null, role: "picked" }];
   }
-  const unclipped = { term: "−r · Â", sum: `−${n(ratio)} · ${factor(used)}`, result: n(ratio === null ? null : -ratio * used) };
-  const terms = termsOf(facts);
-  if (!terms || clipRange === null) return [{ ...unclipped, role: "picked" }];
-  const [low, high] = [number(1 - clipRange), number(1 + clipRange)];
-  const clippedRatio = used === 0 ? ratio : -terms.clipped / used;
-  const role = terms.unclipped === terms.clipped ? "same" : "picked";
+  const unclipped = { term: "−r · Â", sum: `−${n(ratio)} · ${factor(used)}`, value: ratio === null ? null : lossTerm(ratio, used) };
+  if (objective !== "clip" || ratio === null || clipRange === null) return [{ ...unclipped, role: "picked" }];
+  const held = clamped(ratio, clipRange);
+  const clipped = { term: `−clip(r, ${number(1 - clipRange)}, ${number(1 + clipRange)}) · Â`, sum: `−${n(held)} · ${factor(used)}`, value: lossTerm(held, used) };
   return [
-    { ...unclipped, role: terms.unclipped >= terms.clipped ? role : "left" },
-    {
-      term: `−clip(r, ${low}, ${high}) · Â`,
-      sum: `−${n(clippedRatio)} · ${factor(used)}`,
-      result: n(terms.clipped),
-      role: terms.clipped >= terms.unclipped ? role : "left",
-    },
+    { ...unclipped, role: PICKED[regionOf(region).key]?.[0] ?? "same" },
+    { ...clipped, role: PICKED[regionOf(region).key]?.[1] ?? "same" },
   ];
 }
+
+/** What the max picks of its two terms, by the trainer's own word: the region. @type {{ [region: string]: [Line["role"], Line["role"]] }} */
+const PICKED = { held: ["left", "picked"], pulledBack: ["picked", "left"] };
 
 /** Which of the two terms the loss takes, and what follows for the gradient. @param {Facts} facts */
 export function verdict(facts) {
@@ -79,14 +67,17 @@ export function verdict(facts) {
     return `${pushes(facts)} There is no ratio in this objective, and nothing is clipped: the gradient flows wherever r has gone.`;
   }
   if (objective === "unclipped") return `${pushes(facts)} There is no clip, so no max: the gradient flows at full size, however far r has gone.`;
-  const terms = termsOf(facts);
-  if (!terms || ratio === null) return "";
-  if (terms.unclipped === terms.clipped) return `The two terms are the same, for r is within the range: clip leaves it as it is. ${pushes(facts)} Its gradient flows.`;
+  if (ratio === null) return "";
+  const { key } = regionOf(region);
   const beyond = ratio > 1 ? "above" : "below";
-  if (terms.clipped > terms.unclipped) {
+  if (key === "held") {
     return `max picks the clipped term: r is ${beyond} the range, where its advantage wanted it. That term is a constant, so the policy gradient of this sample is exactly 0: it has been moved enough.`;
   }
-  return `max picks −r·Â: r is ${beyond} the range, but against its advantage, which makes this the worse term. Its gradient flows at full size and pulls the policy back.`;
+  if (key === "pulledBack") {
+    return `max picks −r·Â: r is ${beyond} the range, but against its advantage, which makes this the worse term. Its gradient flows at full size and pulls the policy back.`;
+  }
+  if (used === 0) return `Both terms are 0. ${pushes(facts)}`;
+  return `The two terms are the same, for r is within the range: clip leaves it as it is. ${pushes(facts)} Its gradient flows.`;
 }
 
 /** @param {Facts} facts */

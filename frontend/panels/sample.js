@@ -7,12 +7,13 @@ import { regionOf } from "./regions.js";
 import { factsOf } from "./sample-facts.js";
 import { createPicture } from "./sample-picture.js";
 import { createSeek } from "./sample-seek.js";
-import { calculation, verdict } from "./sample-words.js";
+import { calculation, n, verdict } from "./sample-words.js";
 import { cellOf, credit, holds } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, State } from "../types.js" */
 /** @import { Facts } from "./sample-facts.js" */
 /** @import { Line } from "./sample-words.js" */
+/** @import { Table } from "./tables.js" */
 
 /** @type {Panel} */
 export const sample = {
@@ -42,7 +43,7 @@ function mount(body, context) {
     "div",
     { class: "sample", tabindex: 0, role: "group", "aria-label": "Sample. The arrow keys go to the next step and environment.", "data-arrows": "" },
     h("div", { class: "sample-bar" }, seek.element, place),
-    h("div", { class: "sample-columns" }, h("div", { class: "sample-seen" }, picture.element, state_), sums, policy, values),
+    h("div", { class: "sample-columns" }, h("div", { class: "sample-seen" }, picture.element, state_), h("div", { class: "sample-done" }, policy, values), sums),
   );
   body.append(all);
   all.addEventListener("keydown", (event) => event.target === all && seek.key(event));
@@ -68,13 +69,14 @@ function mount(body, context) {
         return;
       }
       setText(place, placeInWords(snapshot, facts));
-      picture.draw(state.run && { run: state.run.id, update: snapshot.header.update, ...facts });
+      picture.draw(state.run && !state.recorded ? { run: state.run.id, update: snapshot.header.update, ...facts } : null);
       state_.replaceChildren(...stateParts(facts));
       policy.replaceChildren(...policyParts(facts));
       values.replaceChildren(...valueParts(snapshot, facts));
       sums.replaceChildren(...sumParts(snapshot, facts));
     },
     resize() {},
+    table: (state) => tableOf(state),
     summary: (state) => summary(state),
   };
 }
@@ -116,8 +118,9 @@ const note = (text) => h("p", { class: "sample-note" }, ...prose(text));
 /** @param {Facts} facts */
 function policyParts({ policy, action, isBox, inFull }) {
   if (!inFull) return [];
+  const inTable = policy.some(({ taken }) => taken); // which then says what was done
   const found = policy.length ? h("div", { class: "choices", role: "table", "aria-label": "The policy before the update and now" }, head(), ...policy.map((choice) => row(choice, isBox))) : null;
-  return part("Action and policy", h("p", { class: "sample-action" }, action ?? ""), found);
+  return part("Action and policy", inTable ? null : h("p", { class: "sample-action" }, action ?? ""), found);
 }
 
 /** @param {Snapshot} snapshot @param {Facts} facts */
@@ -138,11 +141,11 @@ function valueParts(snapshot, { reward, valueOld, valueTarget, valueNow, raw, us
 const head = () => h("div", { role: "row", class: "head" }, ...["", "π_old", "π now"].map((text) => h("span", { role: "columnheader" }, ...prose(text))));
 
 /** @param {Facts["policy"][number]} choice @param {boolean} isBox */
-function row({ name, before, now, taken }, isBox) {
+function row({ name, short, before, now, taken }, isBox) {
   // A probability is a length, too; a mean or a deviation is not.
   const bar = isBox ? null : h("i", { class: "p-bar", "aria-hidden": "true", style: `--before: ${100 * before}%; --now: ${100 * now}%` });
-  const label = h("span", { role: "rowheader" }, taken ? "▸ " : "", name, taken ? h("span", { class: "visually-hidden" }, " (taken)") : null);
-  return h("div", { role: "row", class: taken ? "taken" : "" }, label, h("span", { role: "cell" }, fixed(before, 3)), h("span", { role: "cell" }, fixed(now, 3), bar));
+  const label = h("span", { role: "rowheader", title: name }, taken ? "▸ " : "", short, taken ? h("span", { class: "visually-hidden" }, " (taken)") : null, bar);
+  return h("div", { role: "row", class: taken ? "taken" : "" }, label, h("span", { role: "cell" }, fixed(before, 3)), h("span", { role: "cell" }, fixed(now, 3)));
 }
 
 /** @param {Snapshot} snapshot @param {Facts} facts */
@@ -153,8 +156,8 @@ function sumParts(snapshot, facts) {
     ...part("What the loss makes of it"),
     trained ? h("div", { class: "sums", role: "table", "aria-label": "The calculation" }, ...calculation(facts).map(sum)) : null,
     trained ? h("p", { class: "sample-region" }, h("span", { class: `swatch region-${region.key}`, "aria-hidden": "true" }), h("strong", {}, region.word), `: ${region.meaning}`) : null,
-    h("p", { class: "sample-verdict" }, ...prose(verdict(facts))),
     trained ? gradients(facts) : null,
+    h("p", { class: "sample-verdict" }, ...prose(verdict(facts))),
     trained && snapshot.header.phase === "step" && facts.inFull && facts.inMinibatch
       ? note(`After this step. In the loss before it, r was ${fixed(facts.lossRatio, 3)}: ${regionOf(facts.lossRegion).word}.`)
       : null,
@@ -162,14 +165,14 @@ function sumParts(snapshot, facts) {
 }
 
 /** @param {Line} line */
-function sum({ term, sum: put, result, role = "" }) {
+function sum({ term, sum: put, value, role = "" }) {
   return h(
     "div",
     { role: "row", class: `sum ${role}` },
     h("span", { role: "cell", class: "role", title: ROLES[role] }, role === "picked" ? "▸" : "", ROLES[role] ? h("span", { class: "visually-hidden" }, ROLES[role]) : null),
     h("span", { role: "rowheader" }, ...prose(term)),
     h("span", { role: "cell", class: "put" }, put ? `= ${put}` : ""),
-    h("span", { role: "cell" }, `= ${result}`),
+    h("span", { role: "cell" }, `= ${n(value)}`),
   );
 }
 
@@ -181,9 +184,39 @@ function gradients({ gradientPolicy, gradientTotal, used, inFull }) {
   return h(
     "dl",
     { class: "pairs gradient-pairs", title: "Norm of the gradient of this one sample's term, by all weights; a minibatch takes the mean of its samples' gradients" },
-    h("div", { class: "policy" }, h("dt", {}, ...prose("‖gradient‖ of L_PG")), h("dd", {}, number(gradientPolicy) + zero)),
-    h("div", {}, h("dt", {}, "of the whole loss L"), h("dd", {}, number(gradientTotal))),
+    h("div", { class: "policy" }, h("dt", {}, "gradient ‖∇", ...prose("L_PG"), "‖"), h("dd", {}, number(gradientPolicy) + zero)),
+    h("div", {}, h("dt", {}, "‖∇L‖"), h("dd", {}, number(gradientTotal))),
   );
+}
+
+/** Every number of the panel under its name. @param {State} state @returns {Table} */
+function tableOf({ snapshot, selection }) {
+  const cell = snapshot && selection && cellOf(snapshot, selection);
+  const facts = cell && factsOf(snapshot, selection, cell);
+  if (!facts) return [["name", "value"]];
+  const symbol = credit(snapshot);
+  const terms = calculation(facts).map(({ term, value }) => [term, value]);
+  return [
+    ["name", "value"],
+    ["update", snapshot.header.update],
+    ["environment", facts.environment],
+    ["step", facts.step],
+    ...facts.observation.map(({ name, value }) => [`state: ${name}`, value]),
+    ["action", facts.action],
+    ...facts.policy.flatMap(({ name, before, now }) => [[`π_old: ${name}`, before], [`π now: ${name}`, now]]),
+    ["log π_old", facts.logProbOld],
+    ["log π", facts.logProbNew],
+    ...terms,
+    ["region", regionOf(facts.region).word],
+    ["‖∇L_PG‖", facts.gradientPolicy],
+    ["‖∇L‖", facts.gradientTotal],
+    ["reward R", facts.reward],
+    ["V_old", facts.valueOld],
+    ["V_targ", facts.valueTarget],
+    ["V now", facts.valueNow],
+    [`${symbol} raw`, facts.raw],
+    [`${symbol} as used`, facts.used],
+  ];
 }
 
 /** @param {State} state */

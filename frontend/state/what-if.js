@@ -36,12 +36,17 @@ const LARGEST_RATIO = Math.fround(Math.exp(80)); // where the trainer's ratio en
 /** @param {number} clipRange @returns {[number, number]} 1 − ε and 1 + ε, in single precision */
 export const edges = (clipRange) => [Math.fround(1 - clipRange), Math.fround(1 + clipRange)];
 
-/** @param {number} r @param {number} advantage @param {number} clipRange of the objective `clip`, for one sample */
-export function clippedPolicyLoss(r, advantage, clipRange) {
+/** @param {number} r @param {number} clipRange @returns {number} clip(r, 1 − ε, 1 + ε) */
+export function clamped(r, clipRange) {
   const [low, high] = edges(clipRange);
-  const clamped = Math.min(Math.max(r, low), high);
-  return Math.max(Math.fround(-advantage * r), Math.fround(-advantage * clamped));
+  return Math.min(Math.max(r, low), high);
 }
+
+/** One term of the loss of one sample. @param {number} r clamped or not @param {number} advantage */
+export const lossTerm = (r, advantage) => Math.fround(-advantage * r);
+
+/** @param {number} r @param {number} advantage @param {number} clipRange of the objective `clip`, for one sample */
+export const clippedPolicyLoss = (r, advantage, clipRange) => Math.max(lossTerm(r, advantage), lossTerm(clamped(r, clipRange), advantage));
 
 /**
  * Region of every sample; that of one outside of 1 ± ε whose advantage has not been used is not known.
