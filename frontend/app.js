@@ -193,7 +193,7 @@ const actions = {
   health: () => grid.show(["Health"]),
   picture: () => void picturePage().catch((error) => announcer.warn(`The picture could not be made: ${error instanceof Error ? error.message : error}`)),
   share: () => share.open(),
-  guide: () => chooseChapter(state.view.chapter === null ? 0 : null),
+  guide: () => guide.choose(state.view.chapter === null ? 0 : null),
   apply: () => void applyToThisUpdate().catch(() => {}), // what went wrong has been said
   keep: (/** @type {"old" | "new"} */ which) => act("keep", { which }),
   back: () => go(travel.back(state.view.stepSize)),
@@ -296,8 +296,8 @@ const comparison = createComparison(part("comparison"), {
 const apply = createApply(part("apply"), actions.apply);
 const guide = createGuide(part("guide"), state, {
   choose: chooseChapter,
-  setScene: (scene) =>
-    setScene(scene, state, {
+  setScene: (scene, wish) =>
+    setScene(scene, state, wish, {
       live: () => travel.live(),
       find: (wanted) => travel.find(wanted),
       async pause() {
@@ -311,7 +311,6 @@ const guide = createGuide(part("guide"), state, {
     }),
   light: (panels) => grid.show(panels),
   apply: (settings, restart) => void applySettings(settings, restart).catch(() => {}),
-  say: announcer.say,
 });
 const timeline = createTimeline(part("timeline"), {
   goTo: (update) => go(travel.goTo(update)),

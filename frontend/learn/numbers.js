@@ -1,39 +1,82 @@
-// Live numbers in the guide's texts.
+// Live numbers in the guide's texts: what stands in braces, at the moment on show.
 
-import { fixed, number, percent, settingText, term } from "../state/format.js";
+import { credit } from "../panels/snapshot.js";
+import { count, fixed, number, percent, settingText, term } from "../state/format.js";
+import { previewOf } from "../state/previewed.js";
+import { flowOf } from "./flow.js";
 
 /** @import { State } from "../types.js" */
 
-/** How a number reads best; the rest as a number with three digits. @type {Record<string, (value: number | null | undefined) => string>} */
+/** @typedef {Pick<State, "snapshot" | "run" | "preview">} Told what the numbers are read from */
+
+/** @typedef {number | null | undefined} Value */
+
+/** @param {Value} value */
+const cosine = (value) => fixed(value, 2);
+
+/** How a number reads best; the rest as a number with three digits. @type {Record<string, (value: Value) => string>} */
 const WRITTEN = {
   loss: term,
   policy_loss: term,
   value_loss: term,
   entropy: term,
+  final_entropy: term,
   entropy_term: term,
   held_fraction: percent,
   clip_fraction: percent,
+  pulled_back_fraction: percent,
+  effective_sample_size: percent,
   gradient_clip_factor: (value) => fixed(value, 3),
   ratio_min: (value) => fixed(value, 2),
   ratio_max: (value) => fixed(value, 2),
+  final_ratio_min: (value) => fixed(value, 2),
+  final_ratio_max: (value) => fixed(value, 2),
   learning_rate: settingText,
+  cosine,
 };
 
+/** @param {string} name @param {Value} value */
+const written = (name, value) => (WRITTEN[name] ?? ((/** @type {Value} */ n) => number(n)))(value);
+
+/** What stands before the point, and how what stands after it is found. @type {Record<string, (name: string, told: Told) => string>} */
+const SOURCES = {
+  "": (name, { snapshot }) => written(name, snapshot?.header.scalars[name]),
+  set: (name, { snapshot, run }) => settingText((snapshot?.header.settings ?? run?.settings)?.[name]),
+  now: (name, told) => written(name, outcome(told, "now")[name]),
+  preview: (name, told) => written(name, outcome(told, "then")[name]),
+  chosen: (name, { preview }) => settingText(preview?.[/** @type {keyof import("../types.js").Preview} */ (name)]),
+  flow: (name, { snapshot }) => written(name, Number(flowOf(snapshot)?.[/** @type {"policy"} */ (name)] ?? NaN)),
+};
+
+/** Words and numbers of the moment itself. @type {Record<string, (told: Told) => string>} */
+const OF_THE_MOMENT = {
+  update: ({ snapshot }) => count(snapshot?.header.update),
+  credit: ({ snapshot }) => (snapshot ? credit(snapshot) : "Â"),
+};
+
+/** The batch on show as it is, or with the values that were moved. @param {Told} told @param {"now" | "then"} which @returns {Record<string, Value>} */
+function outcome(told, which) {
+  const found = previewOf(told)?.[which];
+  return found ? { ...found.terms, held_fraction: found.fractions.held } : {};
+}
+
 /**
- * A text in parts: words, and the numbers that stand in their braces.
+ * A text in parts: words, and the numbers that stand in their braces: {name} is a scalar of the snapshot, {set.name} a
+ * setting that its update was made with, {chosen.name} one as it was moved, {preview.name} what the batch on show would look
+ * like with it, and {now.name} what it does, computed alike; {flow.name} is of `flowOf`.
  *
  * @param {string} text
- * @param {State} state
+ * @param {Told} told
  * @returns {{ text: string, live: boolean }[]}
  */
-export function parts(text, { snapshot, run }) {
+export function parts(text, told) {
   return text
     .split(/\{([\w.]+)\}/)
     .map((part, index) => {
       if (index % 2 === 0) return { text: part, live: false };
-      if (part.startsWith("set.")) return { text: settingText((snapshot?.header.settings ?? run?.settings)?.[part.slice(4)]), live: true };
-      const value = snapshot?.header.scalars[part];
-      return { text: (WRITTEN[part] ?? ((/** @type {number | null | undefined} */ n) => number(n)))(value), live: true };
+      if (part in OF_THE_MOMENT) return { text: OF_THE_MOMENT[part](told), live: true };
+      const [source, name] = part.includes(".") ? part.split(".") : ["", part];
+      return { text: SOURCES[source](name, told), live: true };
     })
     .filter(({ text }) => text !== "");
 }

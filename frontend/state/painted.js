@@ -26,7 +26,7 @@ export function report({ snapshot, status, past }) {
  * @param {Snapshot | null} snapshot
  * @param {Status} status
  */
-function settled(snapshot, status) {
+export function settled(snapshot, status) {
   if (status.state !== "paused" && status.state !== "finished") return true;
   return status.sequence === null || (snapshot !== null && snapshot.header.sequence >= status.sequence);
 }
