@@ -42,6 +42,12 @@ def test_the_first_and_the_last_update_are_there_phase_by_phase(recorded):
     assert (11, "update", 2) in places
 
 
+def test_each_of_their_phases_is_measured_in_full(recorded):
+    losses = [arrays for header, arrays in recorded if header["kind"] == "snapshot" and header["phase"] == "loss"]
+    assert len(losses) == 4
+    assert all({"gradient_norms", "region", "value_target", "observation"} <= arrays.keys() for arrays in losses)
+
+
 def test_every_row_and_a_picture_are_there(recorded):
     rows = sum(len(arrays["rows"]) for header, arrays in recorded if header["kind"] == "series")
     assert rows == 12

@@ -5,17 +5,17 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.probes import frame
 from ppo_scope.probes.probes import PROBES
 from ppo_scope.runs.worker import Worker
 
-KINDS = frozenset({"snapshot", "passing", "series"})
+KINDS = frozenset({"snapshot", "series"})
 LENGTH_BYTES = 8
 
 
@@ -27,10 +27,10 @@ class Recorder:
 
         Args:
             settings: of the run.
-            sizes: of the steps, one after the other. Phases are kept of those up to one update.
+            sizes: of the steps, one after the other. One update is walked phase by phase, and each is measured in full.
         """
-        watch = {"type": "watch", "probes": [*sorted(PROBES), "picture"]}
-        self._commands: deque[dict[str, Any]] = deque([watch, *({"type": "step", "size": size} for size in sizes)])
+        self._commands = self._script(sizes)
+        self._phase = PhaseKind.READY.value  # that the run is at
         self._facts: dict[str, Any] = {}
         self.frames: list[bytes] = []
         self._picture: bytes | None = None  # the newest
@@ -72,6 +72,7 @@ class Recorder:
             self._picture = message
         elif header["kind"] in KINDS:
             self.frames.append(message)
+            self._phase = header["phase"]
         elif header["kind"] == "event" and header["event"] == "started":
             names = ("device", "observation", "action", "reward_threshold", "max_entropy")
             self._facts = {name: header[name] for name in names}
@@ -82,4 +83,12 @@ class Recorder:
         self._idle = not self._idle
         if self._idle:
             return None  # so that the acting policy is looked at, once between two steps
-        return self._commands.popleft() if self._commands else {"type": "stop"}
+        return next(self._commands)
+
+    def _script(self, sizes: Iterable[str]) -> Iterator[dict[str, Any]]:
+        yield {"type": "watch", "probes": [*sorted(PROBES), "picture"]}
+        for size in sizes:
+            yield {"type": "step", "size": "phase" if size == "update" else size}
+            while self._phase != PhaseKind.UPDATE:
+                yield {"type": "step", "size": "phase"}
+        yield {"type": "stop"}
