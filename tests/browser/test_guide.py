@@ -1,119 +1,469 @@
-"""The guide on a live run and on a recorded one: scenes are set, numbers are the run's own, tasks notice."""
+"""The guide on a live run and on a recorded one: scenes are set when asked, numbers are the run's own, tasks notice."""
 
-import re
+import contextlib
+import gzip
+import json
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.probes import frame
 from tests.browser.dashboard import Dashboard, until
-from tests.browser.test_first_light import SEED, computed
+from tests.conftest import Faults
+from tests.live import ROOT, LiveServer
 
-SCENES = [
-    {"phase": "gradient", "epoch": "1", "minibatch": "1"},
-    {"phase": "advantages"},
-    {"phase": "loss", "epoch": "1", "minibatch": "1"},
-    {"phase": "epoch", "epoch": "4"},
-    {"phase": "update"},
-    {"phase": "loss", "epoch": "1", "minibatch": "1"},
-    {"phase": "update"},
-    {"phase": "update"},
-]
+SEED = "7"
+CHAPTERS = range(1, 9)
+SCENES = {
+    1: {"phase": "gradient", "epoch": 1, "minibatch": 1},
+    2: {"phase": "advantages"},
+    3: {"phase": "loss", "epoch": 1, "minibatch": 1},
+    4: {"phase": "epoch", "epoch": 4},
+    5: {"phase": "update"},
+    6: {"phase": "loss", "epoch": 1, "minibatch": 1},
+    7: {"phase": "update"},
+    8: {"phase": "update"},
+}
+LIT = {
+    1: {"Loss components", "Gradients"},
+    2: {"Advantages", "Values", "Clip mask", "Sample"},
+    3: {"Loss components"},
+    4: {"Ratio histogram", "Clip mask", "Surrogate"},
+    5: {"Values", "Advantages", "Loss components"},
+    6: {"Gradients"},
+    7: {"Policy", "Loss components"},
+    8: {"KL and clipping", "Ratio histogram", "Step direction"},
+}
+RECORDING = Path(ROOT) / "frontend" / "recordings" / "cartpole.rec"
 
-
-@pytest.fixture
-def guided(server, page):
-    return Dashboard(page, server("--paused", "--seed", SEED).url).key("g")
-
-
-def guide(dashboard):
-    return dashboard.page.locator("#guide")
-
-
-def done(dashboard):
-    guide(dashboard).get_by_text("Done.").wait_for()
-
-
-def test_every_chapter_sets_its_scene(guided, page):
-    for number, scene in enumerate(SCENES, 1):
-        guided.at(state="paused", **scene)
-        assert f"chapter {number} of 8" in guide(guided).inner_text()
-        assert page.locator(".panel[data-lit]").count() >= 1
-        if number < len(SCENES):
-            guided.press("Next")
-    guided.press("Finish")
-    assert not guide(guided).is_visible()
+# --- how the page writes numbers
 
 
-def test_its_numbers_are_those_of_the_run(guided):
-    guided.at(phase="gradient")
-    found = computed(1, PhaseKind.GRADIENT, 1).scalars
-    until(lambda: guide(guided).inner_text(), lambda text: f"{found['loss']:.4f}" in text)
-    assert f"{found['gradient_norm']:.3g}" in guide(guided).inner_text()
+def minus(text):
+    return text.replace("-", "−")
 
 
-def test_a_task_notices_when_it_is_done(guided):
-    guided.at(phase="gradient")
-    assert "Done." not in guide(guided).inner_text()
-    guided.step("phase", phase="step")
-    done(guided)
-    assert guide(guided).locator("[data-done]").count() == 1
+def fixed(value, decimals):
+    text = f"{value:.{decimals}f}"
+    return minus(text.lstrip("-") if float(text) == 0 else text)
 
 
-def test_a_selected_sample_is_noticed(guided):
-    guided.at(phase="gradient")
-    guided.press("Next").at(phase="advantages")
-    canvas = guided.panel("Clip mask").locator("canvas").first
-    canvas.scroll_into_view_if_needed()
-    canvas.click()
-    done(guided)
+def percent(value):
+    return f"{fixed(100 * value, 1)} %"
 
 
-def test_a_preview_is_noticed(guided):
-    guided.at(phase="gradient")
-    guide(guided).get_by_role("button", name="Chapter 4").click()
-    guided.at(phase="epoch", epoch="4")
+def number(value, digits=3):
+    if value != 0 and abs(value) < 1e-3:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        return minus(f"{float(mantissa):g}×10{raised}")
+    return minus(f"{value:,.0f}" if abs(value) >= 10**digits else f"{float(f'{value:.{digits}g}'):g}")
+
+
+def term(value):
+    size = abs(value)
+    if 1e-6 <= size < 1e-4:
+        return number(value, 2)
+    return fixed(value, 4 if size < 100 else 3 if size < 1000 else 2)
+
+
+def flow(header, arrays):
+    """Lengths of ∇L_PG and of c₁·∇L_VF where they could meet, and the cosine between them."""
+    names, c1 = header["notes"]["gradients"]["layers"], header["settings"]["value_coef"]
+    shared = any(name.startswith("trunk") for name in names)
+    chosen = [name.startswith("trunk" if shared else "policy") for name in names]
+    policy, value, *_ = arrays["gradient_norms"].astype(float)[:, chosen]
+    if not shared:
+        assert not value.any()
+        return [number(np.linalg.norm(policy)), "0"]
+    product = arrays["gradient_cosines"].astype(float)[0, chosen] @ (policy * value)
+    lengths = np.linalg.norm(policy), np.linalg.norm(value)
+    return [number(lengths[0]), number(c1 * lengths[1]), fixed(product / np.prod(lengths), 2)]
+
+
+def numbers(chapter, header, arrays):
+    """All live numbers of a chapter's text, in their order, from what the server holds of the moment."""
+    s, used = header["scalars"], {name: f"{value}" for name, value in header["settings"].items()}
+    return {
+        1: lambda: [
+            term(s["loss"]),
+            number(s["gradient_norm"]),
+            fixed(s["gradient_clip_factor"], 3),
+            used["max_grad_norm"],
+        ],
+        2: lambda: ["Â", *(number(s[n]) for n in ("advantage_mean", "advantage_std", "explained_variance_before"))],
+        3: lambda: [
+            term(s["policy_loss"]),
+            used["value_coef"],
+            term(s["value_loss"]),
+            used["entropy_coef"],
+            term(s["entropy"]),
+            term(s["loss"]),
+        ],
+        4: lambda: [
+            *(fixed(s[n], 2) for n in ("ratio_min", "ratio_max")),
+            *(percent(s[n]) for n in ("held_fraction", "clip_fraction", "pulled_back_fraction")),
+        ],
+        5: lambda: [
+            term(s["value_loss"]),
+            *(number(s[n]) for n in ("explained_variance_before", "explained_variance")),
+        ],
+        6: lambda: flow(header, arrays),
+        7: lambda: [term(s["entropy"]), term(s["final_entropy"])],
+        8: lambda: [
+            number(s["final_kl_exact"]),
+            *(fixed(s[n], 2) for n in ("final_ratio_min", "final_ratio_max")),
+            used["epochs"],
+        ],
+    }[chapter]()
+
+
+# --- the page
+
+
+class Guided(Dashboard):
+    """A page with its guide."""
+
+    def __init__(self, page, live, query=""):
+        self.live = live
+        super().__init__(page, f"{live.base}{query}#token={live.token}")
+
+    @property
+    def guide(self):
+        return self.page.locator("#guide")
+
+    def choose(self, chapter):
+        if not self.guide.is_visible():
+            self.key("g")
+        self.guide.get_by_role("button", name=f"Chapter {chapter}:").click()
+        until(self.guide.inner_text, lambda text: f"chapter {chapter} of 8" in text)
+        until(self.again, lambda text: text == "Set the scene again")
+        return self.at(state="paused", **{name: str(value) for name, value in SCENES[chapter].items()})
+
+    def again(self):
+        return self.guide.locator("footer button").nth(1).inner_text()
+
+    def numbers(self, part=".text"):
+        return self.guide.locator(f"{part} .live-number").all_inner_texts()
+
+    def lit(self):
+        lit = self.page.locator(".panel[data-lit]")
+        return set(lit.evaluate_all("panels => panels.map(panel => panel.ariaLabel)"))
+
+    def task(self):
+        return self.guide.locator(".task > p").inner_text()
+
+    def reaction(self):
+        return self.guide.locator(".reaction").inner_text()
+
+    def note(self):
+        return self.guide.locator(".note").inner_text()
+
+    def done(self):
+        until(self.reaction, lambda text: text.startswith("Done."))
+        return self
+
+    def not_yet(self):
+        assert self.reaction() == ""
+        return self
+
+    def held(self):
+        """The newest moment that the server holds."""
+        of = f"api/runs/{self.live.run()['id']}/moments"
+        sequence = json.loads(self.live.get(of))["moments"][-1][0]
+        return frame.decode(self.live.get(f"{of}/{sequence}"))
+
+    def offer(self, label, pending):
+        """Accept an offer, which then waits for the next update."""
+        self.press(label)
+        until(lambda: self.live.run()["pending"], lambda found: pending.items() <= found.items())
+        return self
+
+    def update_more(self):
+        return self.step(update=str(self.update() + 1), phase="update")
+
+    def new_run(self, **settings):
+        wanted = {"env": "CartPole-v1", "seed": int(SEED), **settings}
+        before = self.live.run()["id"]
+        self.page.evaluate("async (s) => (await import('./net/http.js')).postRun(s, true)", wanted)
+        until(lambda: self.live.run()["id"] != before)
+        return self.at(state="paused", update="0")
+
+
+@contextlib.contextmanager
+def opened(chromium):
+    """Opens pages that tolerate no fault: `open_page()`."""
+    faults, contexts = Faults(), []
+
+    def open_page():
+        contexts.append(chromium.new_context(viewport={"width": 1440, "height": 900}))
+        contexts[-1].on("page", faults.watch)
+        return contexts[-1].new_page()
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not faults.unexpected()
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory):
+    live = LiveServer("--paused", "--seed", SEED, folder=tmp_path_factory.mktemp("guide"))
+    yield live
+    live.stop()
+
+
+@pytest.fixture(scope="module")
+def guided(chromium, live):
+    with opened(chromium) as open_page:
+        yield Guided(open_page(), live)
+
+
+@pytest.fixture(scope="module")
+def recorded(chromium, live):
+    with opened(chromium) as open_page:
+        yield Guided(open_page(), live, "?recording=cartpole").at(live="false", phase="ready")
+
+
+# --- what each chapter asks for
+
+
+def select_a_sample(guided):
+    guided.panel("Clip mask").locator("canvas").first.click()
+    guided.done()
+
+
+def move_c1(guided):
+    s = guided.held()[0]["scalars"]
+    guided.not_yet().type("Value coefficient", 1).done()
+    loss = s["policy_loss"] + s["value_loss"] - 0.01 * s["entropy"]
+    assert guided.numbers(".reaction") == ["1", term(loss), term(s["loss"])]
+    guided.type("Value coefficient", 0.5)
+
+
+def shorten_the_leash(guided):
+    _, arrays = guided.held()
+    shares = []
+    for clip_range in (0.05, 0.2):
+        r, a = arrays["ratio"], arrays["advantage_used"]
+        low, high = np.float32(1 - clip_range), np.float32(1 + clip_range)
+        trained = (arrays["region"] != Region.NOT_TRAINED) & (arrays["in_minibatch"] == 1)
+        shares.append(percent((((a > 0) & (r > high)) | ((a < 0) & (r < low)))[trained].mean()))
+    guided.type("Clip range", 0.15)
+    until(lambda: guided.mask()["preview"], lambda shown: shown == "0.15")
+    guided.not_yet().type("Clip range", 0.05).done()
+    assert guided.numbers(".reaction") == ["0.05", *shares]
+    # Where it is small already, the task is the other way round.
+    guided.choose(5).choose(4)
     guided.type("Clip range", 0.05)
-    done(guided)
+    guided.update_more()
+    guided.choose(4)
+    until(guided.task, lambda text: "small already" in text)
+    guided.not_yet().type("Clip range", 0.2).done()
 
 
-def test_an_offer_is_carried_out_and_its_outcome_noticed(guided, page):
-    guided.at(phase="gradient")
-    guide(guided).get_by_role("button", name="Chapter 7").click()
-    guided.at(phase="update")
-    before = guided.update()
-    guided.press("Set c₂ to 0.1")
-    page.get_by_text(f"applies from update {before + 1}").first.wait_for()
-    guided.step(update=str(before + 1))
-    done(guided)
-    found = computed(before + 1, entropy_coef=0.1).scalars if before == 0 else None
-    assert found is None or f"{found['entropy_term']:.4f}".replace("-", "−") in guide(guided).inner_text()
+def changed(guided, label, setting, before, after, back, rows):
+    """Take the offer, see both updates side by side, and do the same the other way round."""
+    was = guided.held()[0]
+    guided.not_yet().offer(label, {setting: after}).not_yet()
+    guided.update_more().done()
+    now = guided.held()[0]
+    assert (was["settings"][setting], now["settings"][setting]) == (before, after)
+    assert guided.numbers(".reaction table") == [text for row in zip(rows(was), rows(now), strict=True) for text in row]
+    guided.choose(1).choose(SCENES_AT_AN_UPDATE[setting]).not_yet()
+    guided.offer(back, {setting: before}).update_more().done()
 
 
-def test_the_chapter_stays_over_a_reload(guided, page):
-    guided.at(phase="gradient")
-    guided.press("Next").at(phase="advantages")
-    page.reload()
-    guided.at(state="paused")
-    until(lambda: guide(guided).inner_text(), lambda text: "chapter 2 of 8" in text)
+SCENES_AT_AN_UPDATE = {"objective": 5, "entropy_coef": 7, "epochs": 8}
 
 
-def test_it_runs_on_a_recorded_run_without_training(server, page):
-    live = server("--paused", "--seed", SEED)
-    page.goto(live.base + "?recording=cartpole")
-    recorded = Dashboard.__new__(Dashboard)
-    recorded.page = page
-    recorded.at(state="paused", live="false", phase="ready")
-    page.get_by_text("This run was recorded").first.wait_for()
-    recorded.key("g").at(phase="gradient", epoch="1", minibatch="1")
-    text = guide(recorded).inner_text()
-    assert re.search(r"the loss L = \d", text)
-    recorded.step("phase", phase="step")
-    done(recorded)
-    recorded.press("Next").at(phase="advantages")
-    recorded.press("Play")
+def ask_no_critic(guided):
+    def rows(header):
+        s, objective = header["scalars"], header["settings"]["objective"]
+        spread = [number(s[n]) for n in ("advantage_std", "advantage_mean", "explained_variance_before")]
+        return [objective, str(header["update"]), {"clip": "Â", "reinforce": "G"}[objective], *spread]
+
+    offer, back = "Set the objective to reinforce", "Set the objective to clip"
+    changed(guided, offer, "objective", "clip", "reinforce", back, rows)
+
+
+def share_a_trunk(guided):
+    guided.not_yet().press("Begin a new run with a shared trunk").at(state="paused", update="0").not_yet()
+    guided.step("phase", phase="rollout").step("phase", phase="advantages").not_yet()
+    guided.step("phase", phase="loss").done()
+    shown = until(guided.numbers, lambda found: len(found) == 3 and found[0] != "–")
+    assert shown == by_autograd(Settings.parse({"seed": int(SEED), "shared_network": True}))
+    guided.choose(3).choose(6).not_yet()
+    assert "one trunk and two heads already" in guided.task()
+    guided.step("minibatch").step("phase", phase="loss", minibatch="2").done()
+
+
+def by_autograd(settings):
+    """The numbers of chapter 6 at the first loss, without the probe that the page reads them from."""
+    trainer = Trainer(settings)
+    phase = next(phase for phase in trainer.phases() if phase.kind is PhaseKind.LOSS)
+    batch, (minibatch, *_), network = phase.update.batch, phase.update.minibatches, trainer.network
+    outputs, values = network(batch.observations[minibatch.samples])
+    log_probs, _ = trainer.distribution.evaluate(outputs, batch.actions[minibatch.samples])
+    weights = minibatch.trained.double() / minibatch.trained.sum()
+    losses = (
+        ((-(log_probs - batch.log_probs[minibatch.samples]).exp() * minibatch.advantages).double() @ weights),
+        0.5 * (((values - batch.targets[minibatch.samples]) ** 2).double() @ weights),
+    )
+    trunk = [part for name, part in network.parts().items() if "trunk" in name]
+    found = [torch.autograd.grad(loss, network.theta, retain_graph=True)[0] for loss in losses]
+    policy, value = (torch.cat([gradient[part] for part in trunk]).double() for gradient in found)
+    trainer.close()
+    lengths = float(policy.norm()), float(value.norm())
+    return [number(lengths[0]), number(lengths[1]), fixed(float(policy @ value) / (lengths[0] * lengths[1]), 2)]
+
+
+def pay_for_entropy(guided):
+    def rows(header):
+        s = header["scalars"]
+        c2 = f"{header['settings']['entropy_coef']}"
+        return [c2, str(header["update"]), *(term(s[n]) for n in ("entropy_term", "entropy", "loss"))]
+
+    changed(guided, "Set c₂ to 0.1", "entropy_coef", 0.01, 0.1, "Set c₂ to 0.01", rows)
+
+
+def overdo(guided):
+    def rows(header):
+        s, epochs = header["scalars"], header["settings"]["epochs"]
+        shares = percent(s["clip_fraction"]), fixed(s["final_ratio_max"], 2), percent(s["effective_sample_size"])
+        return [str(epochs), str(header["update"]), number(s["final_kl_exact"]), *shares]
+
+    changed(guided, "Set the epochs to 20", "epochs", 4, 20, "Set the epochs to 4", rows)
+
+
+TASKS = {
+    1: lambda guided: guided.not_yet().step("phase", phase="step").done(),
+    2: select_a_sample,
+    3: move_c1,
+    4: shorten_the_leash,
+    5: ask_no_critic,
+    6: share_a_trunk,
+    7: pay_for_entropy,
+    8: overdo,
+}
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_sets_its_scene_tells_its_numbers_and_notices_its_task(guided, chapter):
+    guided.choose(chapter)
+    assert guided.lit() == LIT[chapter]
+    until(lambda: guided.numbers() == numbers(chapter, *guided.held()))
+    guided.not_yet()
+    TASKS[chapter](guided)
+    assert guided.guide.get_by_role("button", name=f"Chapter {chapter}:").get_attribute("data-done") is not None
+
+
+def test_the_last_chapter_ends_it(guided):
+    guided.choose(8).press("Finish")
+    until(lambda: not guided.guide.is_visible())
+
+
+# --- nothing is done unasked
+
+
+def test_a_reload_shows_the_chapter_and_touches_nothing(guided):
+    guided.choose(2).step("phase", phase="loss")
+    before = guided.live.run()["update"], guided.held()[0]["sequence"]
+    guided.page.reload()
+    guided.at(state="paused", phase="advantages", live="false")
+    assert guided.again() == "Set the scene"
+    assert (guided.note(), guided.reaction()) == ("", "")
+    assert until(guided.numbers)[0] == "Â"
+    assert (guided.live.run()["update"], guided.held()[0]["sequence"]) == before
+    guided.press("Set the scene").at(phase="advantages", live="true")
+    assert guided.again() == "Set the scene again"
+
+
+def test_a_reload_in_the_scene_stays_in_it(guided):
+    guided.choose(3)
+    guided.page.reload()
+    guided.at(state="paused", phase="loss", live="true")
+    assert guided.again() == "Set the scene"
+
+
+def test_a_link_to_a_chapter_neither_pauses_a_run_nor_steps_it(guided):
+    guided.new_run()
+    linked = Guided(guided.page, guided.live, "?chapter=1")
+    until(linked.note, lambda text: text.startswith("Nothing was touched"))
+    linked.at(state="paused", update="0", live="true")
+    linked.press("Play").at(state="running", update="[1-9].*")
+    linked.page.reload()
+    until(linked.again, lambda text: text == "Set the scene")
+    before = linked.live.run()["update"]
+    until(lambda: linked.live.run()["update"] > before + 2)
+    linked.at(state="running").press("Set the scene").at(state="paused", phase="gradient")
+    assert linked.note() == ""
+
+
+def test_who_only_watches_is_shown_what_is_kept(guided, chromium):
+    guided.new_run()
+    with opened(chromium) as open_page:
+        viewer = Dashboard(open_page(), guided.live.base)
+        viewer.key("g")
+        guide = viewer.page.locator("#guide")
+        guide.get_by_text("No such moment is kept").wait_for()
+        guided.step(update="1", phase="update")
+        viewer.at(update="1").press("Set the scene again").at(phase="gradient", minibatch="1", live="false")
+        until(guide.locator(".note").inner_text, lambda text: text == "")
+        guide.get_by_role("button", name="Chapter 7:").click()
+        until(guide.locator(".task > p").inner_text, lambda text: text.startswith("In control of the run"))
+        assert not guide.get_by_role("button", name="Set c₂ to 0.1").is_visible()
+    assert guided.data()["phase"] == "update"
+
+
+# --- a recorded run
+
+
+@pytest.fixture(scope="module")
+def moments():
+    """(update, phase, epoch, minibatch) → header and arrays, of the recording."""
+    whole, found, at = gzip.decompress(RECORDING.read_bytes()), {}, 0
+    while at < len(whole):
+        length = int.from_bytes(whole[at : at + 8], "little")
+        header, arrays = frame.decode(whole[at + 8 : at + 8 + length])
+        if header["kind"] == "snapshot":
+            found[tuple(str(header[name]) for name in ("update", "phase", "epoch", "minibatch"))] = header, arrays
+        at += 8 + length
+    return found
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_on_a_recorded_run(recorded, live, moments, chapter):
+    trained = live.run()["update"]
+    scene = {name: str(value) for name, value in SCENES[chapter].items()} | ({"epoch": "2"} if chapter == 4 else {})
+    if not recorded.guide.is_visible():
+        recorded.key("g")
+    recorded.guide.get_by_role("button", name=f"Chapter {chapter}:").click()
+    recorded.at(state="paused", update="42", **scene)
+    assert recorded.lit() == LIT[chapter]
+    data = recorded.data()
+    held = moments[tuple(data[name] for name in ("update", "phase", "epoch", "minibatch"))]
+    until(recorded.numbers, lambda shown: shown == numbers(chapter, *held))
+    assert recorded.note() == recorded.reaction() == ""
+    if chapter > 2:
+        assert recorded.task().startswith("On a run that trains you would now: ")
+        assert recorded.guide.locator(".task button").is_hidden()
+    else:
+        TASKS[chapter](recorded)
+    assert live.run()["update"] == trained, "nothing is trained"
+
+
+def test_a_recorded_run_plays_while_the_guide_is_open(recorded):
+    recorded.guide.get_by_role("button", name="Chapter 2:").click()
+    recorded.at(phase="advantages").press("Play")
     until(lambda: recorded.data()["phase"], lambda phase: phase in {"loss", "gradient", "step"})
     recorded.press("Pause").at(state="paused")
-    assert live.run()["update"] == 0, "nothing is trained"
 
 
 def test_a_recording_that_is_not_there_is_said(server, page, faults):
@@ -124,10 +474,66 @@ def test_a_recording_that_is_not_there_is_said(server, page, faults):
     dashboard.at(state="paused", update="0")
 
 
-def test_who_only_watches_is_shown_what_is_kept(server, new_page):
-    live = server("--paused", "--seed", SEED)
-    leader = Dashboard(new_page(), live.url)
-    leader.step(update="1")
-    viewer = Dashboard(new_page(), live.base)
-    viewer.at(update="1").key("g").at(phase="gradient", epoch="1", minibatch="1", live="false")
-    assert leader.data()["phase"] == "update"
+# --- scenes that a run does not come to
+
+WALK = """async ({ scene, status, stops, walks = true, gives_up = Infinity }) => {
+    const { setScene } = await import("./learn/scene.js");
+    const state = {
+      connection: { state: "open" }, role: "controller", lease: { holder: true }, recorded: false, stepping: false,
+      run: { settings: { epochs: 4, minibatches: 4 } }, status,
+    };
+    const steps = [];
+    const means = {
+      live: () => {}, pause: async () => steps.push("pause"), find: async () => (steps.push("find"), true),
+      step: async (size) => {
+        steps.push(size);
+        state.status = { state: "paused", ...stops[steps.length - 1] };
+      },
+    };
+    let said = null;
+    const wish = { walks, holds: () => steps.length < gives_up };
+    await setScene(scene, state, wish, means).catch((error) => (said = error.message));
+    return { steps, said };
+}"""
+LAST_EPOCH = {"phase": "epoch", "epoch": "last"}
+
+
+def place(update, phase, epoch=0, minibatch=0):
+    return {"state": "paused", "update": update, "phase": phase, "epoch": epoch, "minibatch": minibatch}
+
+
+def walk(guided, scene, stops, **how):
+    first, *rest = stops
+    found = guided.page.evaluate(WALK, {"scene": scene, "status": first, "stops": rest, **how})
+    return found["steps"], found["said"]
+
+
+def test_an_epoch_that_ends_early_is_the_last_one(guided):
+    stops = [place(3, "update", 4, 4), place(4, "epoch", 1, 4), place(4, "epoch", 2, 3)]
+    assert walk(guided, LAST_EPOCH, stops) == (["epoch", "epoch"], None)
+
+
+def test_where_the_last_epoch_does_not_come_two_updates_are_enough(guided):
+    each = [("epoch", 1, 4), ("epoch", 2, 4), ("update", 2, 4)]  # stopped in the last minibatch of epoch 2
+    stops = [place(3, "update", 2, 4), *(place(update, *stop) for update in (4, 5) for stop in each)]
+    steps, said = walk(guided, LAST_EPOCH, stops)
+    assert steps == ["epoch"] * 6
+    assert "ended early" in said and "target KL" in said
+
+
+def test_a_run_that_does_not_go_on_ends_the_scene(guided):
+    stuck = place(4, "loss", 1, 2)
+    steps, said = walk(guided, {"phase": "update"}, [stuck, stuck])
+    assert (steps, said) == (["update"], "The run did not go on, so the scene is not set.")
+
+
+def test_a_scene_that_nobody_wishes_any_more_is_left(guided):
+    stops = [place(3, "update", 4, 4), *(place(4, "epoch", epoch, 4) for epoch in (1, 2, 3))]
+    assert walk(guided, LAST_EPOCH, stops, gives_up=2) == (["epoch", "epoch"], None)
+
+
+def test_who_has_not_asked_is_only_shown_something(guided):
+    running = place(3, "update", 4, 4) | {"state": "running"}
+    assert walk(guided, {"phase": "gradient"}, [running], walks=False) == (["find"], None)
+    at_rest = place(3, "gradient", 1, 1)
+    assert walk(guided, {"phase": "gradient"}, [at_rest], walks=False) == ([], None)
