@@ -251,7 +251,7 @@ function inWords(snapshot) {
   const spread = scalar(snapshot, "advantage_std");
   const [low, high] = extent(snapshot.arrays.delta ?? []);
   return (
-    `Raw advantages of the rollout: mean ${number(raw)}, deviation ${number(spread)}. Histograms: ${scopeInWords(snapshot)}. ` +
+    `Raw advantages (${scopeInWords(snapshot)}): mean ${number(raw)}, deviation ${number(spread)}. ` +
     (low <= high ? `The residuals δ lie between ${number(low)} and ${number(high)}. ` : "") +
     `Normalising flips ${percent(scalar(snapshot, "flipped_fraction"))} of the signs; as used they span ` +
     `${fixed(scalar(snapshot, "advantage_used_low"), 1)} to ${fixed(scalar(snapshot, "advantage_used_high"), 1)}.`

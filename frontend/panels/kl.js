@@ -9,7 +9,7 @@ import { stairs, thin } from "./curves.js";
 import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves } from "./halves.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { readout } from "./readout.js";
-import { hasClip, scalar, scopeInWords, setting } from "./snapshot.js";
+import { hasClip, meansInWords, scalar, setting } from "./snapshot.js";
 import { viewedLook, viewedMark } from "./viewed.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
@@ -49,6 +49,7 @@ function mount(body, context) {
   body.append(footer);
   const write = readout(footer, [
     ...KLS.map(({ name, swatch, title }) => ({ label: name, swatch, room: 8, title })),
+    { label: "KL after", room: 8, title: "Mean of KL(π_old‖π_θ) over the whole rollout under the final weights; the others are means over the minibatches, each before its step" },
     { label: "stops at", swatch: "swatch-kl-target", room: 6, title: "1.5 × target KL: the epochs end once k3 of a minibatch exceeds it" },
     { label: "clip fraction", swatch: "swatch-clip-fraction", room: 5, title: FRACTIONS[2].title },
     { label: "= held", swatch: "swatch-held", room: 5, title: FRACTIONS[0].title },
@@ -76,7 +77,7 @@ function mount(body, context) {
       const up = ranges.kl.fit(...extent([0, target ?? 0], ...kls), patience);
       const share = ranges.share.fit(...extent([0], ...all.map(({ clip_fraction }) => clip_fraction.y)), patience);
       const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
-      write(snapshot ? numbers(snapshot) : COLUMNS.map(() => null));
+      write(snapshot ? numbers(snapshot) : []);
       const within = [0.5, inside.planned + 0.5];
       return chart.draw(
         [
@@ -195,6 +196,7 @@ function numbers(snapshot) {
   const stop = limit(snapshot);
   return [
     ...KLS.map(({ column }) => number(scalar(snapshot, column))),
+    after(snapshot),
     stop === null ? null : number(stop),
     share("clip_fraction"),
     hasClip(snapshot) ? share("held_fraction") : null,
@@ -203,11 +205,15 @@ function numbers(snapshot) {
   ];
 }
 
+/** The exact KL under the final weights, once they are. @param {Snapshot} snapshot */
+const after = (snapshot) => (scalar(snapshot, "final_kl_exact") === null ? null : number(scalar(snapshot, "final_kl_exact")));
+
 /** @param {Snapshot} snapshot */
 function inWords(snapshot) {
   const kls = KLS.map(({ column, name }) => `${name} ${number(scalar(snapshot, column))}`);
   const shares = FRACTIONS.map(({ column, name }) => `${name} ${percent(scalar(snapshot, column))}`);
   const stop = limit(snapshot);
   const target = stop === null ? "" : ` The epochs stop where k3 exceeds ${number(stop)}.`;
-  return `KL of π_old and π_θ (${scopeInWords(snapshot)}): ${kls.join(", ")}.${target} Of the samples: ${shares.join(", ")}.`;
+  const final = after(snapshot) === null ? "" : ` Under the final weights, over the whole rollout: KL ${after(snapshot)}.`;
+  return `KL of π_old and π_θ (${meansInWords(snapshot)}): ${kls.join(", ")}.${final}${target} Of the samples: ${shares.join(", ")}.`;
 }

@@ -10,7 +10,7 @@ import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves } from 
 import { arrow, previewInWords, previewTag } from "./preview-tag.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { readout } from "./readout.js";
-import { scalar, scopeInWords } from "./snapshot.js";
+import { meansInWords, scalar } from "./snapshot.js";
 import { viewedLook, viewedMark } from "./viewed.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
@@ -175,5 +175,5 @@ function layout(theme) {
 /** @param {Snapshot} snapshot */
 function inWords(snapshot) {
   const parts = TERMS.map(({ column, symbol }) => `${symbol} ${number(scalar(snapshot, column))}`);
-  return `Loss (${scopeInWords(snapshot)}): ${parts.join(", ")}.`;
+  return `Loss (${meansInWords(snapshot)}): ${parts.join(", ")}.`;
 }

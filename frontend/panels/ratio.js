@@ -43,7 +43,7 @@ function mount(body, context) {
   const chart = new Chart(body, { name: ratio.name, traces, layout }, context);
   const label = previewTag(body, ["clip_range"]);
   const write = readout(body, [
-    { label: "inside", swatch: "swatch-inside", title: "Share of the samples drawn with |r − 1| ≤ ε" },
+    { label: "inside", swatch: "swatch-inside", title: "Share of the samples drawn with |r − 1| ≤ ε, or with an advantage of 0, which pushes nowhere" },
     { label: "held", swatch: "swatch-held", room: 5, title: "Share whose policy gradient the clip has set to zero" },
     { label: "not held", swatch: "swatch-unheld", room: 5, title: "Share that a clip would hold; this objective has none" },
     { label: "pulled back", swatch: "swatch-pulledBack", room: 5, title: "Share outside of 1 ± ε whose gradient flows" },
@@ -63,14 +63,14 @@ function mount(body, context) {
       const histogram = read(snapshot);
       const stacked = stack(histogram);
       const share = (/** @type {number} */ n) => percent(histogram.total ? n / histogram.total : null);
-      const [inside, held, pulledBack, unheld, unused] = histogram.totals;
+      const [inside, held, pulledBack, unheld] = histogram.totals;
       const [low, high] = histogram.extremes;
       const span = low === null ? NONE : `${fixed(low, 2)} to ${fixed(high, 2)}`;
       const after = afterStep(snapshot, histogram.limit);
       const ofTheClip = hasClip(snapshot) ? [share(held), null] : [null, share(unheld)];
       const previewed = previewOf(state);
       const preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here
-      const now = [share(inside), ...ofTheClip, share(pulledBack), share(held + pulledBack + unheld + unused)];
+      const now = [share(inside), ...ofTheClip, share(pulledBack), percent(scalar(snapshot, "ratio_clip_fraction"))];
       label(preview);
       // Twice the numbers would need another line: what a preview does not change makes room for it.
       write(preview ? [...arrows(preview.now, preview.then, ofTheClip), null, null, null] : [...now, span, scopeInWords(snapshot), after.span]);

@@ -23,8 +23,9 @@ export function readout(parent, items) {
   });
   parent.append(h("dl", { class: "readout" }, ...pairs));
   return (values) =>
-    values.forEach((value, index) => {
-      pairs[index].hidden = value === null;
+    pairs.forEach((pair, index) => {
+      const value = values[index] ?? null;
+      pair.hidden = value === null;
       setText(numbers[index], value ?? "");
     });
 }

@@ -46,6 +46,12 @@ export function scopeInWords({ header }) {
   return header.phase === "update" ? "whole rollout, after the last step" : "whole rollout";
 }
 
+/** What the loss, KL and fractions of a snapshot are means of, in words. @param {Snapshot} snapshot */
+export function meansInWords(snapshot) {
+  const { scope } = snapshot.header;
+  return scope === "minibatch" ? scopeInWords(snapshot) : "mean over the minibatches of the update, each before its step";
+}
+
 /**
  * Where a sample lies in the arrays; null where its environment is not among those that are sent.
  *

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 EXPENSIVE = frozenset({"gradients", "direction"})
 """Probes that take longer than the rest of a snapshot: rationed at full speed, and left out where a step passes by."""
 TIMED = EXPENSIVE | {"policy", "post_step"}
-"""Probes whose cost is told. These two judge the whole rollout again, so a look grows as the update itself does: at full
-speed `policy` takes some 2 % of the time, with 4 environments as with 64, which is less than a ration would be;
+"""Probes whose cost is told. These two judge the whole rollout again, so a look grows as the update itself does: at
+full speed `policy` takes some 2 % of the time, with 4 environments as with 64, which is less than a ration would be;
 `post_step` measures nothing there."""
 ONLY_AT_REST = frozenset({"transitions"})
 """Probes of single samples, which nobody can point at while they fly by."""

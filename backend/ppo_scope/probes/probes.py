@@ -21,7 +21,7 @@ from ppo_scope.probes.direction import direction
 from ppo_scope.probes.gradients import gradients
 from ppo_scope.probes.measurement import BINS, Measurement
 from ppo_scope.probes.metrics import SERIES_COLUMNS
-from ppo_scope.probes.moment import UNKNOWN_REGION, Moment
+from ppo_scope.probes.moment import UNKNOWN_REGION, Moment, clipped
 from ppo_scope.probes.places import by_environment, chosen_environments
 from ppo_scope.probes.policy import policy
 from ppo_scope.probes.transitions import transitions
@@ -154,7 +154,9 @@ def _ratio(moment: Moment) -> Measurement:
     counts = [np.bincount(bins[(codes == code) & ~below & ~above], minlength=BINS) for code in shown]
     outside = [[int((below & (codes == code)).sum()), int((above & (codes == code)).sum())] for code in shown]
     arrays = {"ratio_counts": np.array(counts, np.uint32), "ratio_outside": np.array(outside, np.uint32)}
-    return Measurement({"ratio_limit": limit}, arrays)
+    beyond = clipped(np.exp(logratio), clip_range)
+    share = {"ratio_clip_fraction": float(beyond.mean())} if len(beyond) else {}
+    return Measurement({"ratio_limit": limit, **share}, arrays)
 
 
 def _ratio_limit(logratio: Array, clip_range: float) -> float:
