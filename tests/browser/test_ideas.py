@@ -22,10 +22,7 @@ def lit(page, satisfied):
 
 def test_a_symbol_lights_its_slider_and_panels_and_the_other_way_round(paused, page):
     epsilon = page.get_by_role("button", name="upper edge of the clip")
-    panels = {
-        panel
-        for panel in page.evaluate("[...document.querySelectorAll('.panel[data-idea~=clip]')].map(e => e.ariaLabel)")
-    }
+    panels = set(page.evaluate("[...document.querySelectorAll('.panel[data-idea~=clip]')].map(e => e.ariaLabel)"))
     assert panels >= BY_CLIP
     for reach in (epsilon.hover, epsilon.focus):
         reach()

@@ -126,16 +126,15 @@ def test_a_limit_that_is_no_number_is_not_taken(paused, page):
 
 STATION = {"rollout": "collect", "advantages": "advantages", "epoch": "optimise", "update": "discard"}
 INNER = ("loss", "gradient", "step")
-LIT = """async () => {
-    const look = () => ({
+# What is lit whenever the page says that it has painted another phase.
+WATCH = """() => {
+    window.lit = [];
+    new MutationObserver(() => window.lit.push({
         phase: document.body.dataset.phase,
         place: document.querySelector(".position").textContent,
         stations: [...document.querySelectorAll(".station[aria-current]")].map((e) => e.dataset.station),
         inner: [...document.querySelectorAll(".inner li[aria-current]")].map((e) => e.dataset.phase),
-    });
-    const seen = look();
-    for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
-    return JSON.stringify(look()) === JSON.stringify(seen) ? seen : null; // null: it has just changed
+    })).observe(document.body, { attributeFilter: ["data-phase"] });
 }"""
 
 
@@ -143,20 +142,16 @@ def test_in_slow_motion_the_station_that_is_lit_is_the_phase_on_show(server, pag
     one_step = ("--epochs", "1", "--minibatches", "1")
     dashboard = Dashboard(page, server("--paused", "--seed", SEED, *one_step).url)
     page.get_by_label("Speed").select_option("2")
-    dashboard.press("Play").at(state="running")
-    seen = {}
-
-    def look():
-        found = page.evaluate(LIT)
-        if found and found["phase"] != "ready":
-            phase, inside = found["phase"], found["phase"] in (*INNER, "epoch")
-            assert found["stations"] == [STATION.get(phase, "optimise")], found
-            assert found["inner"] == ([phase] if phase in INNER else []), found
-            assert found["place"] == f"epoch {'1' if inside else '–'} of 1 · minibatch {'1' if inside else '–'} of 1"
-            seen[phase] = found
-        return set(seen)
-
-    until(look, lambda phases: phases == {*STATION, *INNER})
+    page.evaluate(WATCH)
+    dashboard.press("Play")
+    lit = until(
+        lambda: page.evaluate("window.lit"), lambda lit: {found["phase"] for found in lit} == {*STATION, *INNER}
+    )
+    for found in lit:
+        phase, inside = found["phase"], found["phase"] in (*INNER, "epoch")
+        assert found["stations"] == [STATION.get(phase, "optimise")], found
+        assert found["inner"] == ([phase] if phase in INNER else []), found
+        assert found["place"] == f"epoch {'1' if inside else '–'} of 1 · minibatch {'1' if inside else '–'} of 1"
 
 
 def test_slow_motion_can_become_full_speed(paused, page):
