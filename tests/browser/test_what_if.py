@@ -7,7 +7,11 @@ import pytest
 import torch
 
 from ppo_scope.ppo import losses
-from ppo_scope.probes.moment import UNKNOWN_REGION
+from ppo_scope.ppo.phases import PhaseKind
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.probes.moment import UNKNOWN_REGION, Moment
+from ppo_scope.probes.probes import measure
 from tests.live import LiveServer
 
 OBJECTIVES = ("clip", "unclipped", "actor_critic", "reinforce")
@@ -21,21 +25,37 @@ WHAT_IF = """async ({ batch, values }) => {
 }"""
 
 
+OF_SNAPSHOT = """async ({ header, arrays, values }) => {
+    const load = (path) => import(new URL(path, document.baseURI).href);
+    const [{ batchOf, valuesInUse }, { whatIf }] = [await load("state/previewed.js"), await load("state/what-if.js")];
+    for (const name of ["ratio", "advantage_used"]) arrays[name] = Float32Array.from(arrays[name], (x) => x ?? NaN);
+    const [batch, used] = [batchOf({ header, arrays }), valuesInUse({ header, arrays })];
+    const plain = (outcome) => ({ ...outcome, codes: [...outcome.codes] });
+    return { now: plain(whatIf(batch, used)), then: plain(whatIf(batch, { ...used, ...values })) };
+}"""
+
+
 @pytest.fixture(scope="module")
-def what_if(chromium, tmp_path_factory):
-    """`whatIf` of the page, in the page."""
+def loaded(chromium, tmp_path_factory):
+    """A page that modules can be imported in."""
     server = LiveServer("--paused", folder=tmp_path_factory.mktemp("what-if"))
     context = chromium.new_context()
     page = context.new_page()
     page.goto(server.base)
+    yield page
+    context.close()
+    server.stop()
+
+
+@pytest.fixture
+def what_if(loaded):
+    """`whatIf` of the page, in the page."""
 
     def evaluate(batch, clip_range=0.2, value_coef=0.5, entropy_coef=0.01):
         values = {"clip_range": clip_range, "value_coef": value_coef, "entropy_coef": entropy_coef}
-        return page.evaluate(WHAT_IF, {"batch": batch.as_json(), "values": values})
+        return loaded.evaluate(WHAT_IF, {"batch": batch.as_json(), "values": values})
 
-    yield evaluate
-    context.close()
-    server.stop()
+    return evaluate
 
 
 class Batch:
@@ -157,3 +177,80 @@ def test_of_no_sample_there_is_no_mean(what_if):
     found = what_if(batch)
     assert found["samples"] == 0
     assert math.isnan(found["fractions"]["clip"])
+
+
+SMALL = {"seed": 7, "num_envs": 4, "rollout_steps": 64, "learning_rate": 0.005}
+RUNS = [
+    *({"objective": objective} for objective in OBJECTIVES),
+    {"value_clip_range": 0.2},
+    {"normalize_advantages": "off"},
+    {"normalize_advantages": "batch"},
+    {"clip_range": 0.0},
+    {"clip_range": 1.0},
+    {"shared_network": True, "target_kl": 0.001},  # ends early: some advantages have not been used
+    {
+        "env": "Pendulum-v1",
+        "rollout_steps": 256,
+    },  # Gaussian; long enough for truncated episodes and their autoreset rows
+]
+
+
+def moments_of(settings):
+    """Snapshots of a run, as (header, arrays, found): at two minibatches and at the end of its second update."""
+    trainer = Trainer(Settings.parse({**SMALL, **settings}))
+    for phase in trainer.phases():
+        at_minibatch = phase.kind is PhaseKind.LOSS and (phase.epoch, phase.minibatch) in {(1, 2), (2, 1)}
+        if phase.update.index == 2 and (at_minibatch or phase.kind is PhaseKind.UPDATE):
+            found = measure(Moment(trainer, phase), frozenset({"samples", "ratio"}))
+            live = {name: getattr(phase.update.settings, name) for name in phase.update.settings.live()}
+            scalars = {name: None if math.isnan(value) else value for name, value in found.scalars.items()}
+            yield {"settings": live, "phase": phase.kind.value, "scalars": scalars}, found.arrays
+        if phase.update.index == 2 and phase.kind is PhaseKind.UPDATE:
+            trainer.close()
+            return
+
+
+def as_json(array):
+    return [None if math.isnan(value) else value for value in array.ravel().tolist()]
+
+
+@pytest.mark.parametrize("settings", RUNS, ids=lambda settings: " ".join(f"{k}={v}" for k, v in settings.items()))
+def test_of_real_snapshots_the_page_finds_what_the_trainer_says_and_would_say(loaded, settings):
+    names = ("ratio", "region", "advantage_used", "in_minibatch")
+    seen = 0
+    for header, arrays in moments_of(settings):
+        seen += 1
+        ratio, region, used, member = (torch.from_numpy(np.ascontiguousarray(arrays[name])).ravel() for name in names)
+        scalars, objective = header["scalars"], header["settings"]["objective"]
+        values = {"clip_range": 0.07, "value_coef": 0.9, "entropy_coef": 0.03}
+        given = {name: as_json(arrays[name]) for name in names}
+        found = loaded.evaluate(OF_SNAPSHOT, {"header": header, "arrays": given, "values": values})
+        now, then = found["now"], found["then"]
+        assert now["codes"] == region.tolist()
+        policy, value, entropy = (
+            ("final_policy_loss", "final_value_loss", "final_entropy")
+            if header["phase"] == "update"
+            else ("policy_loss", "value_loss", "entropy")
+        )
+        assert now["terms"]["policy_loss"] == pytest.approx(scalars[policy], rel=1e-5, abs=2e-7)
+        if header["phase"] == "loss":
+            covered = int(((region != 0) & (member == 1)).sum())
+            assert now["terms"]["loss"] == pytest.approx(scalars["loss"], rel=1e-5, abs=2e-7)
+            assert now["samples"] == covered == arrays["ratio_counts"].sum() + arrays["ratio_outside"].sum()
+            assert now["fractions"]["clip"] == pytest.approx(scalars["clip_fraction"], rel=1e-6)
+            assert now["fractions"]["held"] == pytest.approx(scalars["held_fraction"], rel=1e-6)
+
+        trained = region != 0
+        codes = losses.regions(ratio, used, trained, 0.07, objective)
+        above, below = losses.beyond(ratio, 0.07)
+        codes[(above | below) & used.isnan() & trained] = UNKNOWN_REGION
+        assert then["codes"] == codes.tolist()
+        expected = scalars[policy]
+        if objective == "clip":
+            judged = trained & (member == 1) & ~used.isnan()
+            terms = losses.policy_loss("clip", torch.zeros(()), ratio[judged], used[judged], 0.07)
+            expected = terms.double().mean().item()
+        assert then["terms"]["policy_loss"] == pytest.approx(expected, rel=1e-9, abs=1e-12)
+        total = expected + 0.9 * scalars[value] - 0.03 * scalars[entropy]
+        assert then["terms"]["loss"] == pytest.approx(total, rel=1e-9)
+    assert seen >= 2
