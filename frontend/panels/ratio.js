@@ -219,13 +219,15 @@ function marks(histogram, wouldBe, limit, theme) {
   const { clipRange, outside } = histogram;
   const [low, high] = band(histogram);
   const outgrown = wouldBe !== null && clipRange !== null && wouldBe > clipRange; // the preview's edges need the room outside
-  const [atLow, atHigh] = outgrown || Math.log(high) > 0.3 * limit ? ["left", "right"] : ["right", "left"]; // where there is room
+  const [atLow, atHigh] = Math.log(high) > (outgrown ? 0.25 : 0.3) * limit ? ["left", "right"] : ["right", "left"]; // where there is room
   const names = [
     { at: low, text: `1−ε<br>${fixed(low, 2)}`, xanchor: atLow },
     { at: high, text: `1+ε<br>${fixed(high, 2)}`, xanchor: atHigh },
   ].filter(({ at }) => Math.abs(Math.log(at)) < limit);
   const label = { showarrow: false, yref: "paper", font: { size: 12 } };
   const previewed = band({ clipRange: wouldBe }).filter((at) => at > 0 && Math.abs(Math.log(at)) < limit);
+  /** Away from 1, unless the axis ends there. @param {number} at */
+  const side = (at) => (at > 1 === Math.abs(Math.log(at)) < 0.6 * limit ? "left" : "right");
   const beyond = [
     { n: outside[0], x: 0, xanchor: "left", text: `◂ ${count(outside[0])} below` },
     { n: outside[1], x: 1, xanchor: "right", text: `${count(outside[1])} above ▸` },
@@ -247,7 +249,7 @@ function marks(histogram, wouldBe, limit, theme) {
     ],
     annotations: [
       ...names.map(({ at, text, xanchor }) => ({ ...label, x: Math.log10(at), y: 1, yanchor: "top", text, xanchor, font: { size: 12, color: theme.clip } })),
-      ...previewed.map((at, side) => ({ ...label, x: Math.log10(at), y: 0.72, yanchor: "top", xanchor: side ? "left" : "right", text: `preview<br>${fixed(at, 2)}`, font: { size: 12, color: theme.clip } })),
+      ...previewed.map((at) => ({ ...label, x: Math.log10(at), y: 0.72, yanchor: "top", xanchor: side(at), text: `preview<br>${fixed(at, 2)}`, font: { size: 12, color: theme.clip } })),
       ...beyond.map(({ x, xanchor, text }) => ({ ...label, xref: "paper", x, y: 0.6, xanchor, text, font: { size: 12, color: theme.ink } })),
     ],
   };
