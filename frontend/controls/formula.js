@@ -195,6 +195,7 @@ export function createFormula(root, visit) {
 function whose({ snapshot }) {
   const { phase, scope, epoch, minibatch } = snapshot?.header ?? {};
   if (scope === "minibatch") return `, minibatch ${minibatch} of epoch ${epoch}`;
+  if (phase === "epoch") return `, the samples of epoch ${epoch}, each before its step`;
   return phase === "update" ? ", under the final weights" : "";
 }
 

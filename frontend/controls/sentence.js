@@ -35,11 +35,11 @@ const SENTENCES = {
         : `π_θ has moved away from π_old ${times(stepsTaken(header))} in this update.`
     }`,
   epoch: ({ header, set }) =>
-    header.minibatch < header.minibatches
+    header.stopped_by_kl
       ? `Epoch ${header.epoch} ended early, at minibatch ${header.minibatch}: its KL exceeded 1.5 × the target of ${set("target_kl")}. The update is over.`
       : `Epoch ${header.epoch} of ${header.epochs} is over: every sample was used ${times(header.epoch)}. Each epoch shuffles them anew.`,
   update: ({ environments, steps, value }) =>
-    `${capital(batch(environments, steps))} are thrown away: PPO is on-policy. KL ${number(value("kl_k3"))}, clip fraction ${percent(value("clip_fraction"))}, held ${percent(value("held_fraction"))}.`,
+    `${capital(batch(environments, steps))} are thrown away: PPO is on-policy. Mean KL ${number(value("kl_k3"))}, clip fraction ${percent(value("clip_fraction"))}, held ${percent(value("held_fraction"))}.`,
 };
 
 /** @param {State} state */

@@ -53,6 +53,13 @@ export function valuesInUse({ header }) {
   return { clip_range, value_coef, entropy_coef };
 }
 
+/** Which scalars say L_PG, L_VF and S of the very samples that a snapshot shows; at an epoch's end none do. */
+const LOSSES = {
+  update: ["final_policy_loss", "final_value_loss", "final_entropy"],
+  epoch: [],
+  minibatch: ["policy_loss", "value_loss", "entropy"],
+};
+
 /**
  * The samples that a snapshot shows. At an update's end they are judged by the final weights, and so are the losses; before
  * that, by the weights that a minibatch met.
@@ -64,8 +71,7 @@ export function batchOf({ header, arrays }) {
   const { ratio, region, advantage_used, in_minibatch } = arrays;
   if (!ratio || !region || !advantage_used) return null;
   const { scalars, settings, phase } = header;
-  const [policy, value, entropy] =
-    phase === "update" ? ["final_policy_loss", "final_value_loss", "final_entropy"] : ["policy_loss", "value_loss", "entropy"];
+  const [policy, value, entropy] = phase === "update" || phase === "epoch" ? LOSSES[phase] : LOSSES.minibatch;
   return {
     objective: String(settings.objective ?? "clip"),
     ratio,

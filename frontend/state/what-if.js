@@ -33,8 +33,13 @@
 const [NOT_TRAINED, INSIDE, HELD, PULLED_BACK, UNHELD, UNKNOWN] = [0, 1, 2, 3, 4, 255];
 const LARGEST_RATIO = Math.fround(Math.exp(80)); // where the trainer's ratio ends
 
+const SMALLEST_CLIP_RANGE = 1e-5; // of the trainer: below it rounding would decide who is held
+
 /** @param {number} clipRange @returns {[number, number]} 1 − ε and 1 + ε, in single precision */
-export const edges = (clipRange) => [Math.fround(1 - clipRange), Math.fround(1 + clipRange)];
+export function edges(clipRange) {
+  const range = Math.max(clipRange, SMALLEST_CLIP_RANGE);
+  return [Math.fround(1 - range), Math.fround(1 + range)];
+}
 
 /** @param {number} r @param {number} clipRange @returns {number} clip(r, 1 − ε, 1 + ε) */
 export function clamped(r, clipRange) {
