@@ -29,9 +29,10 @@ def dashboard(chromium, tmp_path_factory):
     server = LiveServer("--paused", "--seed", SEED, "--learning-rate", str(RATE), folder=tmp_path_factory.mktemp("run"))
     page = chromium.new_context(viewport={"width": 1440, "height": 2400}).new_page()
     dashboard = Dashboard(page, server.url).step(update="1")
-    page.get_by_role("region", name="Sample", exact=True).get_by_label("Find a sample").select_option(
-        label="a held one"
-    )
+    sample = dashboard.panel("Sample")
+    until(sample.locator(".cover").is_hidden)
+    sample.get_by_label("Find a sample").select_option(label="a held one")
+    until(lambda: sample.locator(".sample").get_attribute("data-in-full") == "true")
     yield dashboard
     page.context.close()
     server.stop()
