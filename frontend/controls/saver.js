@@ -32,7 +32,6 @@ export function saver(panel, body, table) {
     const found = chart ? [ofChart("png"), ofChart("svg")] : canvas ? [["Picture as PNG", () => canvas.toBlob((blob) => blob && download(blob, `${name}.png`))]] : [];
     if (!chart && canvas?.dataset.saves) found.push(["Picture as SVG", () => canvas.dispatchEvent(new CustomEvent("save", { detail: "svg" }))]);
     if (numbers) found.push(["Numbers as CSV", () => download(new Blob([csv(numbers)], { type: "text/csv" }), `${name}.csv`)]);
-    else if (chart) found.push(ofChart("csv"));
     return found.length ? found : [["Text as TXT", () => download(new Blob([body.innerText], { type: "text/plain" }), `${name}.txt`)]];
   }
 

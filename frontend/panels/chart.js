@@ -3,10 +3,8 @@
 // closely: at rest, and under the pointer or the focus. While a run goes on by itself they are sketched on a canvas
 // inside of the same frame, which leaves the processor to the training.
 
-import { csv, download } from "../controls/download.js";
 import { Canvas } from "./canvas.js";
 import { sketch } from "./sketch.js";
-import { ofTraces } from "./tables.js";
 
 /** @import { PanelContext, Theme } from "../types.js" */
 
@@ -59,9 +57,7 @@ export class Chart {
       });
     }
     this.element.addEventListener("save", (event) => {
-      const format = /** @type {CustomEvent} */ (event).detail;
-      if (format === "csv") this.#saveTable();
-      else this.#save(format);
+      this.#save(/** @type {CustomEvent} */ (event).detail);
     });
   }
 
@@ -209,11 +205,6 @@ export class Chart {
     this.#zoomed = false;
     this.#react();
     this.spec.zoomed?.();
-  }
-
-  #saveTable() {
-    const table = ofTraces(this.#traces(this.context.theme()));
-    download(new Blob([csv(table)], { type: "text/csv" }), `${fileName(this.spec.name)}.csv`);
   }
 
   /** @param {"png" | "svg"} format */

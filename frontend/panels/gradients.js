@@ -80,7 +80,7 @@ function mount(body, context) {
       legend(flow.totals.map((total) => number(total, 2)));
       writeClip([clipInWords(snapshot)]);
       writeCosines(snapshot, flow.layers);
-      setText(caption, captionOf(state, snapshot, "gradients", isUsed(snapshot) ? "the gradient of this step" : "after the step"));
+      setText(caption, captionOf(state, snapshot, "gradients", whichInWords(snapshot)));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, phase: snapshot.header.phase, weighting: weighting.value, before: clip?.before ?? "", after: clip?.after ?? "" });
       const up = upRange.fit(0, Math.max(...flow.norms.flat().map(toScale), 1), runsFreely(state) ? undefined : 1);
       const places = flow.layers.map((_, place) => place);
@@ -139,6 +139,12 @@ function tableOf(snapshot) {
       ...PAIRS.map((_, row) => cosines?.values[row * cosines.columns + column] ?? null),
     ]),
   ];
+}
+
+/** @param {Snapshot} snapshot */
+function whichInWords(snapshot) {
+  if (snapshot.header.stopped_by_kl) return "not used: target KL ended the update here";
+  return isUsed(snapshot) ? "the gradient of this step" : "after the step";
 }
 
 /**

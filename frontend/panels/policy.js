@@ -80,7 +80,7 @@ function mount(body, context) {
       setText(caption, captionOf(state, snapshot, "policy", inWords(snapshot, entropy)));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, states: places.length });
       return chart.draw([states.now, states.before, states.taken, entropy.now, entropy.before, entropy.limit, moved], {
-        xaxis: { range: [0, states.width], tickvals: states.ticks.map(({ at }) => at), ticktext: states.ticks.map(({ text }) => text) },
+        xaxis: { range: [0, states.width], tickvals: states.ticks.map(({ at }) => at), ticktext: states.ticks.map(({ text }) => (context.running ? "" : text)) }, // other states in each update
         yaxis: { domain: top, range: span },
         xaxis2: { range: entropy.range },
         yaxis2: { domain: bottom },

@@ -6,6 +6,7 @@ import { previewOf } from "../state/previewed.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { outline, reach } from "./curves.js";
+import { captionOf } from "./measured.js";
 import { arrow, previewInWords, previewTag } from "./preview-tag.js";
 import { SteadyRange } from "./ranges.js";
 import { readout } from "./readout.js";
@@ -73,7 +74,7 @@ function mount(body, context) {
       const now = [share(inside), ...ofTheClip, share(pulledBack), percent(scalar(snapshot, "ratio_clip_fraction"))];
       label(preview);
       // Twice the numbers would need another line: what a preview does not change makes room for it.
-      write(preview ? [...arrows(preview.now, preview.then, ofTheClip), null, null, null] : [...now, span, scopeInWords(snapshot), after.span]);
+      write(preview ? [...arrows(preview.now, preview.then, ofTheClip), null, null, null] : [...now, span, scopeInWords(snapshot), after.span && captionOf(state, snapshot, "post_step", after.span)]);
       const { dataset } = chart.element;
       dataset.clipRange = String(histogram.clipRange);
       dataset.update = String(snapshot.header.update);

@@ -28,6 +28,7 @@ import { matrix, setting } from "./snapshot.js";
  * @property {number | null} clipRange
  * @property {string} objective
  * @property {number | null} reward
+ * @property {number | null} rewardUsed what the advantages took for it, where rewards are normalised
  * @property {number | null} valueOld
  * @property {number | null} valueTarget
  * @property {number | null} valueNow
@@ -73,6 +74,7 @@ export function factsOf(snapshot, { environment, step }, cell) {
     clipRange: setting(snapshot, "clip_range"),
     objective: String(snapshot.header.settings.objective ?? "clip"),
     reward: at("reward"),
+    rewardUsed: at("reward_used"),
     valueOld: at("value"),
     valueTarget: at("value_target"),
     valueNow: at("value_now"),

@@ -124,11 +124,12 @@ function policyParts({ policy, action, isBox, inFull }) {
 }
 
 /** @param {Snapshot} snapshot @param {Facts} facts */
-function valueParts(snapshot, { reward, valueOld, valueTarget, valueNow, raw, used }) {
+function valueParts(snapshot, { reward, rewardUsed, valueOld, valueTarget, valueNow, raw, used }) {
   const symbol = credit(snapshot);
   /** @type {[string, string, string?][]} */
   const rows = [
     ["reward R", number(reward)],
+    ...(rewardUsed === null ? [] : [/** @type {[string, string]} */ (["R as scaled", number(rewardUsed)])]),
     ["V_old", number(valueOld), "value"],
     ["V_targ", number(valueTarget), "value"],
     ["V now", number(valueNow), "value"],
@@ -158,10 +159,16 @@ function sumParts(snapshot, facts) {
     trained ? h("p", { class: "sample-region" }, h("span", { class: `swatch region-${region.key}`, "aria-hidden": "true" }), h("strong", {}, region.word), `: ${region.meaning}`) : null,
     trained ? gradients(facts) : null,
     h("p", { class: "sample-verdict" }, ...prose(verdict(facts))),
-    trained && snapshot.header.phase === "step" && facts.inFull && facts.inMinibatch
-      ? note(`After this step. In the loss before it, r was ${fixed(facts.lossRatio, 3)}: ${regionOf(facts.lossRegion).word}.`)
-      : null,
+    trained ? before(snapshot, facts) : null,
   ].filter((child) => child !== null);
+}
+
+/** Here stand the weights as they are, in the clip mask and in the histogram r as the last loss had it: a note where that differs. @param {Snapshot} snapshot @param {Facts} facts */
+function before({ header }, { inFull, inMinibatch, ratio, region, lossRatio, lossRegion }) {
+  const same = region === lossRegion && Math.abs((ratio ?? NaN) - lossRatio) < 0.0005;
+  if (!inFull || same || Number.isNaN(lossRatio)) return null;
+  const loss = `r was ${fixed(lossRatio, 3)}: ${regionOf(lossRegion).word}.`;
+  return note(header.phase === "step" && inMinibatch ? `After this step. In the loss before it, ${loss}` : `Under the weights as they are. When it was last in a loss, as the Clip mask shows it, ${loss}`);
 }
 
 /** @param {Line} line */
@@ -211,6 +218,7 @@ function tableOf({ snapshot, selection }) {
     ["‖∇L_PG‖", facts.gradientPolicy],
     ["‖∇L‖", facts.gradientTotal],
     ["reward R", facts.reward],
+    ["R as scaled", facts.rewardUsed],
     ["V_old", facts.valueOld],
     ["V_targ", facts.valueTarget],
     ["V now", facts.valueNow],

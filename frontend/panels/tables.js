@@ -3,22 +3,8 @@
 import { matrix } from "./snapshot.js";
 
 /** @import { SeriesView, State } from "../types.js" */
-/** @import { Attributes } from "./chart.js" */
 
 /** @typedef {(string | number | null)[][]} Table with a line of headings */
-
-/** Every trace of a chart, point by point. @param {Attributes[]} traces with their data @returns {Table} */
-export function ofTraces(traces) {
-  /** @type {Table} */
-  const rows = [["trace", "x", "y"]];
-  traces.forEach(({ name, hovertemplate, x = [], y = [] }, index) => {
-    const words = String(name ?? hovertemplate ?? "").replace(/<[^>]*>|%\{[^}]*\}/g, "").trim();
-    for (let at = 0; at < x.length; at++) {
-      if (x[at] !== null && !Number.isNaN(x[at])) rows.push([words || `trace ${index + 1}`, x[at], y[at]]);
-    }
-  });
-  return rows;
-}
 
 /** Columns of equal length by their names, one line per row. @param {Record<string, ArrayLike<number>>} columns @returns {Table} */
 export function ofColumns(columns) {

@@ -398,3 +398,15 @@ def test_a_minibatch_of_no_sample_counts_in_no_mean(walk):
     kept = [m.loss.item() for m, e in zip(phase.update.minibatches, empty, strict=True) if not e]
     assert moment.aggregated()["loss"] == pytest.approx(np.mean(kept))
     assert math.isfinite(moment.aggregated()["ratio_min"])
+
+
+def test_normalised_rewards_are_told_as_the_advantages_took_them(walk):
+    """At a termination nothing follows: δ is the reward minus V, with the reward as it was scaled."""
+    trainer, phase = walk(PhaseKind.ADVANTAGES, normalize_rewards=True)
+    found = probes.measure(Moment(trainer, phase), frozenset({"values", "samples"})).arrays
+    terminal = found["episode_end"] == 1
+    assert terminal.sum() > 5
+    assert found["delta"][terminal] == pytest.approx((found["reward_used"] - found["value"])[terminal], abs=1e-5)
+    assert not np.allclose(found["reward_used"][terminal], found["reward"][terminal])
+    trainer, phase = walk(PhaseKind.ADVANTAGES)
+    assert "reward_used" not in probes.measure(Moment(trainer, phase), frozenset({"values"})).arrays

@@ -121,6 +121,8 @@ class Update:
     judged: Judged | None = None
     """Before its advantages are estimated, None."""
     batch: Batch | None = None
+    rewards: Floats | None = None
+    """[M, N] as the advantages took them: scaled, where rewards are normalised."""
     deltas: Floats | None = None
     """[M, N] δ, which the advantages were accumulated from; of scaled rewards, where rewards are normalised"""
     minibatches: list[Minibatch] = field(default_factory=list)

@@ -152,8 +152,8 @@ class Trainer:
         try:
             self._return_to(before)
             self.optimisation.begin(update)
-            rewards = _scaled_rewards(update, self._reward_scale)
-            update.batch, update.deltas = batch_of(judged, rollout, rewards, settings)
+            update.rewards = _scaled_rewards(update, self._reward_scale)
+            update.batch, update.deltas = batch_of(judged, rollout, update.rewards, settings)
             for epoch in range(1, settings.epochs + 1):
                 for _ in self.optimisation.epoch(update, update.batch, epoch):
                     pass
@@ -231,8 +231,8 @@ class Trainer:
 
         start = time.perf_counter()
         update.judged = self._judged(update.rollout)
-        rewards = _scaled_rewards(update, self._reward_scale)
-        update.batch, update.deltas = batch_of(update.judged, update.rollout, rewards, settings)
+        update.rewards = _scaled_rewards(update, self._reward_scale)
+        update.batch, update.deltas = batch_of(update.judged, update.rollout, update.rewards, settings)
         update.seconds_advantages = time.perf_counter() - start
         yield Phase(PhaseKind.ADVANTAGES, update)
 

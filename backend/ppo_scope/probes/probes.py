@@ -225,6 +225,8 @@ def _values(moment: Moment) -> Measurement:
     arrays = {"reward": by_environment(moment.update.rollout.rewards.reshape(-1), moment, chosen)}
     batch, deltas = moment.batch, moment.update.deltas
     if batch is not None and deltas is not None:
+        if moment.update.settings.normalize_rewards and moment.update.rewards is not None:
+            arrays["reward_used"] = by_environment(moment.update.rewards.reshape(-1), moment, chosen)
         delta = np.where(moment.trained, deltas.reshape(-1), np.float32(np.nan))
         arrays["delta"] = by_environment(delta, moment, chosen)
         for name, tensor in (("value", batch.values), ("value_target", batch.targets)):
