@@ -79,8 +79,9 @@ function mount(body, context) {
       setText(quantity, about.isBox ? "mean ± σ of each part of the action:" : "probability of each action:");
       setText(caption, captionOf(state, snapshot, "policy", inWords(snapshot, entropy)));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, states: places.length });
+      // Every update has other states: at full speed nobody can read which, and the axis would be laid out anew each time.
       return chart.draw([states.now, states.before, states.taken, entropy.now, entropy.before, entropy.limit, moved], {
-        xaxis: { range: [0, states.width], tickvals: states.ticks.map(({ at }) => at), ticktext: states.ticks.map(({ text }) => (context.running ? "" : text)) }, // other states in each update
+        xaxis: { range: [0, states.width], tickvals: states.ticks.map(({ at }) => at), ticktext: states.ticks.map(({ text }) => (context.running ? "" : text)) },
         yaxis: { domain: top, range: span },
         xaxis2: { range: entropy.range },
         yaxis2: { domain: bottom },
