@@ -25,6 +25,8 @@ import { runsOn } from "../state/motion.js";
 /** @type {Phase[]} */
 const ORDER = ["rollout", "advantages", "loss", "gradient", "step", "epoch", "update"];
 const TRIES = 2; // ends of updates passed in vain
+const PATIENCE = 5000; // milliseconds after a step has been granted and the run is at rest
+const LOOK = 20;
 
 /**
  * @param {Scene} scene
@@ -52,10 +54,27 @@ async function walk(scene, state, wish, means) {
     if (!from || isAt(from, scene, state.run?.settings)) return;
     if (passed === TRIES) throw new Error("The scene was not reached in two updates: their epochs ended early. Switch the target KL off, then set the scene again.");
     await means.step(sizeTowards(scene, from));
-    const to = state.status;
-    if (!to || isSame(from, to)) throw new Error("The run did not go on, so the scene is not set.");
+    const to = await comeFrom(from, state);
+    if (!to) throw new Error("The run did not go on, so the scene is not set.");
     if (to.phase === "update") passed++;
   }
+}
+
+/**
+ * Where the run has come to rest: on a busy machine its word may come a while after the step was granted.
+ *
+ * @param {Status} from
+ * @param {State} state
+ * @returns {Promise<Status | null>} null where it does not go on
+ */
+async function comeFrom(from, state) {
+  for (let waited = 0; waited < PATIENCE; waited += LOOK) {
+    const { status } = state;
+    if (!status || status.cause) return null;
+    if (status.state !== "running" && !isSame(from, status)) return status;
+    await new Promise((resolve) => setTimeout(resolve, LOOK));
+  }
+  return null;
 }
 
 /**

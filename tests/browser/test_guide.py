@@ -450,6 +450,7 @@ def test_a_chapter_on_a_recorded_run(recorded, live, moments, chapter):
     if not recorded.guide.is_visible():
         recorded.key("g")
     recorded.guide.get_by_role("button", name=f"Chapter {chapter}:").click()
+    until(recorded.guide.inner_text, lambda text: f"chapter {chapter} of 8" in text)
     recorded.at(state="paused", update="42", **scene)
     assert recorded.lit() == LIT[chapter]
     data = recorded.data()
@@ -480,7 +481,7 @@ def test_a_recording_that_is_not_there_is_said(live, page, faults):
 
 # --- scenes that a run does not come to
 
-WALK = """async ({ scene, status, stops, walks = true, gives_up = Infinity }) => {
+WALK = """async ({ scene, status, stops, walks = true, gives_up = Infinity, late = 0 }) => {
     const { setScene } = await import("./learn/scene.js");
     const state = {
       connection: { state: "open" }, role: "controller", lease: { holder: true }, recorded: false, stepping: false,
@@ -491,7 +492,9 @@ WALK = """async ({ scene, status, stops, walks = true, gives_up = Infinity }) =>
       live: () => {}, pause: async () => steps.push("pause"), find: async () => (steps.push("find"), true),
       step: async (size) => {
         steps.push(size);
-        state.status = { state: "paused", ...stops[steps.length - 1] };
+        const reached = stops[steps.length - 1];
+        if (late) setTimeout(() => (state.status = reached), late);
+        else state.status = reached;
       },
     };
     let said = null;
@@ -527,8 +530,14 @@ def test_where_the_last_epoch_does_not_come_two_updates_are_enough(guided):
 
 def test_a_run_that_does_not_go_on_ends_the_scene(guided):
     stuck = place(4, "loss", 1, 2)
-    steps, said = walk(guided, {"phase": "update"}, [stuck, stuck])
+    fault = stuck | {"cause": {"summary": "Not finite."}}
+    steps, said = walk(guided, {"phase": "update"}, [stuck, fault])
     assert (steps, said) == (["update"], "The run did not go on, so the scene is not set.")
+
+
+def test_no_step_is_made_before_the_last_one_is_known(guided):
+    stops = [place(3, "update", 4, 4), place(4, "rollout"), place(4, "advantages"), place(4, "loss", 1, 1)]
+    assert walk(guided, {"phase": "loss"}, stops, late=150) == (["phase"] * 3, None)
 
 
 def test_a_scene_that_nobody_wishes_any_more_is_left(guided):
