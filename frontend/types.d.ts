@@ -43,6 +43,8 @@ export interface SnapshotHeader extends Header {
   settings: SettingValues;
   /** Whether `target_kl` has ended the epochs of this update. */
   stopped_by_kl: boolean;
+  /** Whether the environments of this rollout can be drawn, step by step. */
+  pictured?: boolean;
   /** Environment steps collected so far in the run. */
   steps: number;
   /** Names of the columns of the array `minibatches`. */

@@ -42,14 +42,20 @@ export function createPicture() {
 
   return {
     element,
-    /** @param {Where | null} next null: nothing to show */
+    /** @param {Where} next */
     draw(next) {
-      const path = next ? picturePath(next) : "";
-      if (path === wanted) return;
+      again.hidden = false;
+      if (picturePath(next) === wanted) return;
       where = next;
-      wanted = path;
-      if (next) void load(next);
-      else image.hidden = refused.hidden = true;
+      void load(next);
+    },
+    /** There is none, and no use in asking. @param {string} why nothing: the place is left empty */
+    explain(why) {
+      where = null;
+      wanted = "";
+      image.hidden = again.hidden = true;
+      refused.hidden = !why;
+      setText(reason, why);
     },
   };
 }

@@ -10,7 +10,7 @@ import { createSeek } from "./sample-seek.js";
 import { calculation, n, verdict } from "./sample-words.js";
 import { cellOf, credit, holds } from "./snapshot.js";
 
-/** @import { Panel, PanelContext, PanelView, Snapshot, State } from "../types.js" */
+/** @import { Panel, PanelContext, PanelView, Run, Snapshot, State } from "../types.js" */
 /** @import { Facts } from "./sample-facts.js" */
 /** @import { Line } from "./sample-words.js" */
 /** @import { Table } from "./tables.js" */
@@ -27,6 +27,7 @@ export const sample = {
 };
 
 const CHOOSE = "Click a cell of the clip mask, a sample in Surrogate or Values or a state in Policy, or find one here.";
+const UNPICTURED = "No picture was recorded: that is done while the run is stepped or in slow motion.";
 const ENDS = ["", "the episode terminates here", "the episode is truncated here"];
 const ROLES = { picked: "picked by max", same: "the same as the other", left: "", "": "" };
 
@@ -64,12 +65,14 @@ function mount(body, context) {
       mark(all, facts);
       if (!facts) {
         setText(place, selection ? `Environment ${selection.environment}, step ${selection.step} is not among the samples that are sent.` : CHOOSE);
-        picture.draw(null);
+        picture.explain("");
         for (const part of [state_, policy, values, sums]) part.replaceChildren();
         return;
       }
       setText(place, placeInWords(snapshot, facts));
-      picture.draw(state.run && !state.recorded ? { run: state.run.id, update: snapshot.header.update, ...facts } : null);
+      const pictured = state.run && !state.recorded && snapshot.header.pictured;
+      if (pictured) picture.draw({ run: /** @type {Run} */ (state.run).id, update: snapshot.header.update, ...facts });
+      else picture.explain(state.recorded ? "" : UNPICTURED);
       state_.replaceChildren(...stateParts(facts));
       policy.replaceChildren(...policyParts(facts));
       values.replaceChildren(...valueParts(snapshot, facts));

@@ -7,6 +7,7 @@ from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import frame
 from ppo_scope.probes.cost import EXPENSIVE, ONLY_AT_REST, SHARE, TIMED, Budget
+from ppo_scope.probes.looks import Looks
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
 from ppo_scope.runs.reporter import Attention, Reporter
@@ -101,7 +102,7 @@ def test_only_what_was_looked_at_has_a_cost(trainer):
 def test_every_stop_is_measured_and_passing_by_is_not(trainer):
     sent = []
     reporter = Reporter(lambda message: sent.append(frame.decode(message)), "a run")
-    reporter.begin(trainer)
+    reporter.begin(trainer, Looks(trainer))
     reporter.watch(frozenset(PROBES), standing=False)
     attention = Attention.SHOWN
     for phase in trainer.phases():
@@ -125,7 +126,7 @@ def test_at_full_speed_most_snapshots_go_without(trainer, monkeypatch):
     """With looks that seem to cost a second each there is one, and then none for nineteen."""
     sent = []
     reporter = Reporter(lambda message: sent.append(frame.decode(message)), "a run")
-    reporter.begin(trainer)
+    reporter.begin(trainer, Looks(trainer))
     clock = Clock()
     reporter._budget = Budget(clock)
     for name in EXPENSIVE:

@@ -36,6 +36,10 @@ class Looks:
         self._noting: list[list[Look]] | None = None
         self._artist: gym.Env[Any, Any] | None = None
 
+    def holds(self, update: int) -> bool:
+        """Whether something is remembered of that update's rollout, from which it may be drawn."""
+        return any(look for looks in self._rollouts.get(update, ()) for look in looks)
+
     def begin(self) -> None:
         """The next rollout is about to begin: note the states before its first step."""
         self._noting = []

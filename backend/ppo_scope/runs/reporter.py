@@ -18,6 +18,7 @@ from ppo_scope.probes import frame
 from ppo_scope.probes.acting import MIME
 from ppo_scope.probes.cost import EXPENSIVE, Budget
 from ppo_scope.probes.health import Health
+from ppo_scope.probes.looks import Looks
 from ppo_scope.probes.metrics import MINIBATCH_COLUMNS, SERIES_COLUMNS
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure, series_row
@@ -54,6 +55,7 @@ class Reporter:
         self._send_bytes = send
         self._run = run
         self._trainer: Trainer | None = None
+        self._looks: Looks | None = None
         self._show: Show | None = None
         self._phase = Phase(PhaseKind.READY, None)
         self._sequence = 0
@@ -68,9 +70,9 @@ class Reporter:
         self.health = Health()
         self.watched: frozenset[str] = frozenset()
 
-    def begin(self, trainer: Trainer) -> None:
-        """Report on this trainer from now on."""
-        self._trainer, self._show = trainer, Show(trainer)
+    def begin(self, trainer: Trainer, looks: Looks) -> None:
+        """Report on this trainer from now on, and on which of its rollouts can be drawn."""
+        self._trainer, self._looks, self._show = trainer, looks, Show(trainer)
         environments = trainer.environments
         self._event(
             "started",
@@ -236,6 +238,7 @@ class Reporter:
             steps=self._begun.steps,
             settings=settings.live(),
             stopped_by_kl=moment.phase.update is not None and moment.phase.update.stopped_by_kl,
+            pictured=self._looks is not None and self._looks.holds(self._position()["update"]),
             minibatch_columns=MINIBATCH_COLUMNS,
             scalars=found.scalars,
             notes=found.notes,

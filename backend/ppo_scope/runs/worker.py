@@ -142,7 +142,7 @@ class Worker:
         """
         self.trainer = Trainer(settings, self._collecting)
         self._looks = Looks(self.trainer)
-        self.report.begin(self.trainer)
+        self.report.begin(self.trainer, self._looks)
         self._halt("running" if self._running else "paused")
         while not self._stopping and not self.trainer.finished:
             try:
