@@ -96,7 +96,9 @@ def test_what_the_max_picks_and_why(server, page, region):
     dashboard.step(update="1")
     dashboard.panel("Sample").scroll_into_view_if_needed()
     find = dashboard.panel("Sample").get_by_label("Find a sample")
-    find.select_option(label={Region.HELD: "a held one", Region.PULLED_BACK: "a pulled-back one"}[region])
+    wanted = {Region.HELD: "a held one", Region.PULLED_BACK: "a pulled-back one"}[region]
+    until(find.locator("option", has_text=wanted).is_enabled)
+    find.select_option(label=wanted)
     facts = shown(dashboard, region=int(region))
     ratio, used = float(facts["ratio"]), float(facts["used"])
     unclipped, clipped = -ratio * used, -np.clip(ratio, 0.998, 1.002) * used
