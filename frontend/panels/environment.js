@@ -23,8 +23,10 @@ function mount(body, context) {
   const caption = h("p", { class: "caption" });
   body.append(caption);
 
-  /** @type {ImageBitmap | null} */
-  let bitmap = null;
+  /** What has been decoded, and the picture that it is of. @type {{ bitmap: ImageBitmap, picture: Picture } | null} */
+  let decoded = null;
+  /** @type {Picture | null} */
+  let painted = null;
   /** @type {Picture | null} */
   let newest = null;
   /** @type {number | null} */
@@ -32,29 +34,30 @@ function mount(body, context) {
   let decoding = false;
   let sized = false;
 
-  /** @param {Picture} picture */
-  const paint = ({ header }) => {
+  function paint() {
+    if (!decoded) return;
+    const { bitmap, picture } = decoded;
+    setText(caption, inWords(picture.header, viewed, context));
+    if (picture === painted && sized) return;
     if (!sized) canvas.fit();
     sized = true;
-    letterbox(canvas, /** @type {ImageBitmap} */ (bitmap));
-    canvas.element.dataset.sequence = String(header.sequence);
-    describe({ header });
-  };
+    painted = picture;
+    letterbox(canvas, bitmap);
+    canvas.element.dataset.sequence = String(picture.header.sequence);
+  }
 
-  /** @param {Pick<Picture, "header">} picture */
-  const describe = ({ header }) => setText(caption, inWords(header, viewed, context));
-
-  // The browser decodes off the main thread. A picture that arrives meanwhile replaces one that still waits.
+  // The browser decodes off the main thread; what it has decoded is painted with everything else, in the next round. A
+  // picture that arrives meanwhile replaces one that still waits.
   const decode = async () => {
     if (decoding) return;
     decoding = true;
     try {
       for (let done = null; newest && done !== newest; ) {
         done = newest;
-        const decoded = await createImageBitmap(new Blob([/** @type {any} */ (done.image)], { type: done.header.mime }));
-        bitmap?.close();
-        bitmap = decoded;
-        paint(done);
+        const bitmap = await createImageBitmap(new Blob([/** @type {any} */ (done.image)], { type: done.header.mime }));
+        decoded?.bitmap.close();
+        decoded = { bitmap, picture: done };
+        context.redraw();
       }
     } catch {
       setText(caption, "This picture of the environment could not be read; the next one replaces it.");
@@ -68,7 +71,8 @@ function mount(body, context) {
     ready: ({ picture }) => (picture ? true : "the first picture of the environment"),
     draw({ picture, past, snapshot }) {
       viewed = past && snapshot ? snapshot.header.update : null;
-      if (picture === newest && picture && bitmap) return sized ? describe(picture) : paint(picture);
+      paint();
+      if (picture === newest) return;
       newest = picture;
       void decode();
     },

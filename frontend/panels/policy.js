@@ -138,7 +138,7 @@ function entropies(snapshot) {
     now: steps(now),
     limit: isDensity ? { x: [], y: [] } : { x: [high, high], y: [0, 1.05] },
     maximum: isDensity ? null : high,
-    range: [low - room, high + room],
+    range: [low - room, high + room].map((edge) => Number(edge.toPrecision(4))), // rounding must not lay the axis out anew
   };
 }
 
