@@ -28,6 +28,7 @@ SHORT = (
 """Updates so short that ten thousand of them are over in a minute."""
 HEAP_FROM = 0.1
 """The heap is compared from this share of the updates on: before, caches fill."""
+WARM_UP = 10_000
 SCRUB_SECONDS = 10.0
 SLOW_TASK = 50.0
 
@@ -149,7 +150,7 @@ def full_speed(browser: Browser, seconds: float) -> list[tuple[str, str, str]]:
     with opened(browser, *SETTINGS) as run:
         run.press("Play")
         run.at(state="running")
-        run.page.wait_for_timeout(SETTLE)
+        run.page.wait_for_timeout(WARM_UP)  # the ranges of the axes grow quickly at first
         cpu = processor_seconds(browser)
         before, start = run.refreshed(), time.perf_counter()
         updates = run.updates()

@@ -282,6 +282,8 @@ export interface State {
   recorded: boolean;
   /** Not null while a moment of the past is on show. */
   past: { sequence: number } | null;
+  /** The cursor of the timeline is being dragged. */
+  scrubbing: boolean;
   /** Two outcomes of the update at hand, of which one is to be chosen. */
   comparison: Frame | null;
   series: SeriesView;

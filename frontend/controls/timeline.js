@@ -11,7 +11,6 @@ import { h, setAttribute, setText } from "./dom.js";
 /** @import { Change, SnapshotHeader, State, Theme } from "../types.js" */
 
 const DRAG = "Drag to look at an earlier update; the run goes on meanwhile.";
-const PACE = 45; // milliseconds between two moments that are asked for while the cursor is dragged
 
 /**
  * @param {HTMLElement} root
@@ -30,9 +29,6 @@ export function createTimeline(root, page) {
   const keptOf = createKept(getKept, page.redraw);
   let grabbed = false; // a cursor somebody holds never jumps, and what it stands for does not either
   let span = [0, 1];
-  let askedAt = -Infinity;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let later;
 
   cursor.addEventListener("pointerdown", () => (grabbed = true));
   for (const event of ["pointerup", "pointercancel", "blur"]) {
@@ -41,16 +37,7 @@ export function createTimeline(root, page) {
       page.redraw();
     });
   }
-  cursor.addEventListener("input", () => {
-    clearTimeout(later);
-    const ask = () => {
-      askedAt = performance.now();
-      page.goTo(cursor.valueAsNumber);
-    };
-    const wait = askedAt + PACE - performance.now();
-    if (wait <= 0) ask();
-    else later = setTimeout(ask, wait);
-  });
+  cursor.addEventListener("input", () => page.goTo(cursor.valueAsNumber));
   new ResizeObserver(() => {
     canvas.fit();
     page.redraw();

@@ -52,7 +52,7 @@ function mount(body, context) {
   return {
     needs: ["snapshot", "selection", "theme", "run"],
     ready(state) {
-      if (runsFreely(state)) return "the run to be paused: at full speed samples fly by";
+      if (runsFreely(state) && !state.scrubbing) return "the run to be paused: at full speed samples fly by";
       return holds(state, "region");
     },
     draw(state) {

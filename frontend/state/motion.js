@@ -14,10 +14,10 @@ export const runsOn = ({ status, stepping }) => status?.state === "running" && !
  *
  * @param {State} state
  */
-export const runsFreely = (state) => runsOn(state) && state.past === null && !inSlowMotion(state);
+export const runsFreely = (state) => state.scrubbing || (runsOn(state) && state.past === null && !inSlowMotion(state));
 
 /** Whether the run goes on at full speed, so that its phases cannot be followed. @param {State} state */
-export const atFullSpeed = (state) => runsFreely(state) && typeof state.status?.pace !== "number";
+export const atFullSpeed = (state) => runsFreely(state) && !state.scrubbing && typeof state.status?.pace !== "number";
 
 /** @param {State} state */
 export const inSlowMotion = ({ status }) => typeof status?.pace === "number" && status.pace <= READABLE;

@@ -11,6 +11,7 @@ const ROUND = 1000 / 24; // the shortest time between the starts of two rounds w
 const BUDGET = 20; // of drawing in one frame while running
 const BUDGET_AT_REST = 30; // when stepping, being prompt matters more than being smooth
 const PATIENCE = 500;
+const LATEST = 100; // milliseconds after which it is said what was drawn, if no other round begins
 
 /**
  * @typedef {object} Drawable
@@ -43,9 +44,11 @@ export function createScheduler(store, complete = () => true) {
   const entries = [];
   /** @type {Entry[]} */
   let queue = [];
-  let roundStart = -Infinity;
+  let nextRound = -Infinity; // the earliest time for it while the run is running
   let requested = false;
   let unreported = true;
+  /** What has been drawn and not been said. @type {Parameters<typeof report>[0] | null} */
+  let drawn = null;
 
   const running = () => runsFreely(state);
 
@@ -61,7 +64,7 @@ export function createScheduler(store, complete = () => true) {
 
   /** @param {number} now */
   async function frame(now) {
-    if (!queue.length && (!running() || now - roundStart >= ROUND - 2)) begin(now);
+    if (!queue.length && (!running() || now >= nextRound - 2)) begin(now);
     await drawSome(now);
     requested = false;
     if (!queue.length && unreported && complete()) finish();
@@ -70,10 +73,12 @@ export function createScheduler(store, complete = () => true) {
 
   /** @param {number} now */
   function begin(now) {
+    tell();
     store.commit();
     queue = entries.filter((entry) => due(entry, now));
     if (!queue.length) return;
-    roundStart = now;
+    // From the time that it was due, not from now: frames come in steps of 17 ms, and the pace is kept on average.
+    nextRound = Math.max(nextRound + ROUND, now);
     unreported = true;
   }
 
@@ -89,11 +94,20 @@ export function createScheduler(store, complete = () => true) {
     }
   }
 
-  /** The round is drawn; the browser shows it when it has produced this frame, so it is said in the next one. */
+  /**
+   * The round is drawn; the browser shows it when it has produced this frame, so it is said in a later one: at full speed
+   * in that of the next round, which saves the browser every second frame.
+   */
   function finish() {
     unreported = false;
-    const shown = { snapshot: state.snapshot, status: state.status, past: state.past !== null };
-    requestAnimationFrame(() => report(shown));
+    drawn = { snapshot: state.snapshot, status: state.status, past: state.past !== null };
+    if (running()) setTimeout(tell, LATEST);
+    else requestAnimationFrame(tell);
+  }
+
+  function tell() {
+    if (drawn) report(drawn);
+    drawn = null;
   }
 
   store.subscribe((topics) => {

@@ -40,6 +40,7 @@ export function createStore() {
     snapshot: null,
     newest: null,
     past: null,
+    scrubbing: false,
     recorded: false,
     comparison: null,
     series: new Series(),

@@ -5,6 +5,8 @@
 /** @import { Store } from "./store.js" */
 
 const CACHED = 48; // snapshots; scrubbing goes to and fro
+const FRESH = 1000; // milliseconds that a list of what is kept serves while the cursor is dragged: it may be long
+const SETTLES = 250; // after which a cursor that was moved counts as at rest
 
 /** Which moments a step of a size stops at. @type {Record<StepSize, (moment: Moment) => boolean>} */
 const STOPS = {
@@ -29,6 +31,12 @@ export function createTimeTravel({ state, touch }, kept) {
   let cache = new Map();
   let cachedRun = "";
   let wanted = 0; // counts up: a slow answer must not overtake a newer wish
+  /** Where the cursor has been dragged to, and is not yet on the way. @type {number | null} */
+  let dragged = null;
+  let onTheWay = false;
+  let listed = { run: "", at: -Infinity, moments: /** @type {Moment[]} */ ([]) };
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let resting;
 
   /** @param {string} run @param {number} sequence */
   async function fetched(run, sequence) {
@@ -54,15 +62,37 @@ export function createTimeTravel({ state, touch }, kept) {
 
   function live() {
     wanted++;
+    dragged = null;
     if (!state.past) return;
     state.past = null;
     state.snapshot = state.newest;
     touch("snapshot", "run");
   }
 
+  /** @returns {Promise<Moment[]>} all that is kept */
+  async function list() {
+    const run = state.run?.id ?? "";
+    const moments = run ? await kept.list(run) : [];
+    listed = { run, at: performance.now(), moments };
+    return moments;
+  }
+
+  /** The same, or how it was a moment ago. */
+  const recent = async () => (listed.run === state.run?.id && performance.now() - listed.at < FRESH ? listed.moments : list());
+
+  /** What is on show goes by while the cursor moves, and is drawn like a run at full speed. */
+  function scrub() {
+    state.scrubbing = true;
+    clearTimeout(resting);
+    resting = setTimeout(() => {
+      state.scrubbing = false;
+      touch("snapshot", "run");
+    }, SETTLES);
+  }
+
   /** All that is kept, and where what is on show is among it. */
   async function around() {
-    const moments = state.run ? await kept.list(state.run.id) : [];
+    const moments = await list();
     const shown = state.snapshot?.header;
     const at = shown ? moments.findIndex((moment) => isSame(moment, shown)) : -1;
     return { moments, at: at < 0 ? moments.length : at };
@@ -108,12 +138,29 @@ export function createTimeTravel({ state, touch }, kept) {
       return target !== undefined;
     },
 
-    /** The end of an update, or of the nearest one before it that is kept. @param {number} update */
+    /**
+     * The end of an update, or of the nearest one before it that is kept. One after the other: a cursor may be dragged
+     * faster than the moments come, and those that it has left meanwhile are passed over.
+     *
+     * @param {number} update
+     */
     async goTo(update) {
-      const { moments } = await around();
-      const ends = moments.filter((moment) => STOPS.update(moment) || moment.phase === "ready");
-      const target = ends.findLast((moment) => moment.update <= update) ?? ends[0];
-      if (target) await show(target);
+      scrub();
+      dragged = update;
+      if (onTheWay) return;
+      onTheWay = true;
+      try {
+        while (dragged !== null) {
+          const to = dragged;
+          dragged = null;
+          const ends = (await recent()).filter((moment) => STOPS.update(moment) || moment.phase === "ready");
+          const target = ends.findLast((moment) => moment.update <= to) ?? ends[0];
+          if (target) await show(target);
+          if (dragged !== null) await new Promise(requestAnimationFrame); // what nobody could see is not fetched
+        }
+      } finally {
+        onTheWay = false;
+      }
     },
   };
 }

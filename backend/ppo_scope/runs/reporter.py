@@ -64,7 +64,7 @@ class Reporter:
         self._rows: list[list[float]] = []
         self._episodes: list[tuple[int, Episode]] = []
         self._seconds = 0.0
-        self._last = dict.fromkeys(SECONDS, 0.0)
+        self._next = dict.fromkeys(SECONDS, 0.0)
         self._next_look = 0.0
         self._budget = Budget()
         self.health = Health()
@@ -225,7 +225,7 @@ class Reporter:
         self._changes_sent = len(changes)
 
     def _snapshot(self, moment: Moment, probes: frozenset[str]) -> None:
-        self._last["snapshot"] = time.monotonic()
+        self._next["snapshot"] = max(self._next["snapshot"], time.monotonic())
         self._snapshot_sequence = self._send_snapshot("snapshot", moment, probes)
 
     def _send_snapshot(self, kind: str, moment: Moment, probes: frozenset[str]) -> int:
@@ -250,9 +250,10 @@ class Reporter:
 
     def _due(self, kind: str) -> bool:
         now = time.monotonic()
-        if now - self._last[kind] < SECONDS[kind]:
+        if now < self._next[kind]:
             return False
-        self._last[kind] = now
+        # From the time that it was due, not from now: what comes in steps of updates then keeps its pace on average.
+        self._next[kind] = max(self._next[kind] + SECONDS[kind], now)
         return True
 
     def _event(self, event: str, **fields: Any) -> None:
