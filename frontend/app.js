@@ -7,8 +7,10 @@ import { createFormula } from "./controls/formula.js";
 import { createGrid } from "./controls/grid.js";
 import { createHelp } from "./controls/help.js";
 import { connectIdeas } from "./controls/ideas.js";
+import { createNarrator } from "./controls/narrator.js";
 import { createNewRun } from "./controls/new-run.js";
 import { createNotices } from "./controls/notices.js";
+import { createOrders } from "./controls/orders.js";
 import { whyNoControl, whyNot } from "./controls/permission.js";
 import { picturePage } from "./controls/picture.js";
 import { createPipeline } from "./controls/pipeline.js";
@@ -38,7 +40,6 @@ import { createTimeTravel, inThePast } from "./state/time-travel.js";
 import { saveView } from "./state/view.js";
 
 /** @import { PacingChoices } from "./controls/pacing.js" */
-/** @import { Action } from "./controls/permission.js" */
 
 const store = createStore();
 const { state, touch } = store;
@@ -70,8 +71,8 @@ const socket = new Socket({
     else if (message.type === "run") newRun(message);
     else receiver.message(message);
     if (state.connection.state === "outdated") socket.close();
-    if (message.type === "change") announceChange(message);
-    if (message.type === "state") announceState();
+    if (message.type === "change") narrator.changed(message);
+    if (message.type === "state") narrator.moved();
   },
   onFrame(message) {
     try {
@@ -87,6 +88,7 @@ const socket = new Socket({
     touch("connection");
   },
 });
+const narrator = createNarrator(state, announcer.say);
 const commands = createCommands((message) => socket.send(message));
 const watch = createWatch((probes) => void socket.send({ type: "watch", id: `watch-${++watches}`, probes }));
 let watches = 0;
@@ -103,45 +105,12 @@ function tabId() {
 function newRun(message) {
   sliders.forget();
   receiver.message(message);
-  announcer.say(`A new run began: ${message.run?.environment}, seed ${message.run?.seed}.`);
-}
-
-/** @param {{ name: string, new: unknown, update: number }} change */
-function announceChange(change) {
-  const setting = state.settings.find(({ name }) => name === change.name);
-  announcer.say(`${setting?.label ?? change.name} is ${String(change.new)} from update ${change.update} on.`);
-}
-
-/** What was announced last; at full speed nothing is, or a screen reader would never be silent. */
-let announced = "";
-function announceState() {
-  const { status } = state;
-  if (!status || state.stepping) return;
-  const { state: name, update, phase, epoch, minibatch } = status;
-  const place = epoch ? `, epoch ${epoch}, minibatch ${minibatch}, ${phase}` : `, ${phase}`;
-  const text = name === "running" ? "Running." : `${name.replaceAll("_", " ")} at update ${update}${place}.`;
-  if (text !== announced) announcer.say((announced = text));
+  narrator.begun(message.run);
 }
 
 // --- commands
 
-/**
- * Sends a command where it is possible, and says why where it is not.
- *
- * @param {Action} action
- * @param {object} fields
- * @returns {Promise<void>} rejects where the command was not carried out, after this was said
- */
-async function command(action, fields = {}) {
-  const reason = whyNot(state, action);
-  try {
-    if (reason) throw new Error(reason);
-    await commands.send(action, { lease: state.lease.generation, ...fields });
-  } catch (error) {
-    announcer.warn(error instanceof Error ? error.message : String(error));
-    throw error;
-  }
-}
+const { order, rest, apply: applySettings, redo, done, takeControl } = createOrders(state, commands, announcer.warn);
 
 /** @param {boolean} stepping */
 function setStepping(stepping) {
@@ -149,55 +118,35 @@ function setStepping(stepping) {
   touch("run");
 }
 
-/** For buttons, which have nothing to add to what was said. @param {Action} action @param {object} [fields] */
-const act = (action, fields) => void command(action, fields).catch(() => {});
-
 /** Looks at another moment, and says why where it cannot. @param {Promise<void>} journey */
 const go = (journey) => void journey.catch((error) => announcer.warn(error.message));
 
 /** Steps that are over in a moment; the others are watched like a run that plays. */
 const SHORT = ["phase", "minibatch", "epoch", "update"];
 
-/** An update under way is finished first: both outcomes must be whole. */
-async function applyToThisUpdate() {
-  if (state.status?.phase !== "update") {
-    await command("step", { size: "update" });
-    await rest();
-  }
-  await command("redo", { settings: {} });
-}
-
-/** @returns {Promise<void>} resolves once the run is at rest */
-function rest() {
-  return new Promise((resolve) => {
-    const look = () => (state.status?.state === "running" ? setTimeout(look, 50) : resolve());
-    setTimeout(look, 50);
-  });
-}
-
 const actions = {
   play() {
     if (recording) return go(recording.play());
     travel.live();
-    act("play", { pace: state.view.pace });
+    done(order("play", { pace: state.view.pace }));
   },
-  pause: () => (recording ? recording.pause() : act("pause")),
+  pause: () => (recording ? recording.pause() : done(order("pause"))),
   step() {
     const { stepSize: size, until } = state.view;
     if (recording) return go(recording.step());
     if (inThePast(state)) return go(travel.forward(size));
     const short = SHORT.includes(size);
     if (short && whyNot(state, "step") === null) setStepping(true);
-    command("step", size === "until" ? { size, until } : { size }).catch(() => setStepping(false));
+    order("step", size === "until" ? { size, until } : { size }).catch(() => setStepping(false));
   },
   health: () => grid.show(["Health"]),
   picture: () => void picturePage().catch((error) => announcer.warn(`The picture could not be made: ${error instanceof Error ? error.message : error}`)),
   share: () => share.open(),
   guide: () => guide.choose(state.view.chapter === null ? 0 : null),
-  apply: () => void applyToThisUpdate().catch(() => {}), // what went wrong has been said
-  keep: (/** @type {"old" | "new"} */ which) => act("keep", { which }),
+  apply: () => done(redo()),
+  keep: (/** @type {"old" | "new"} */ which) => done(order("keep", { which })),
   back: () => go(travel.back(state.view.stepSize)),
-  restart: () => act("restart", { settings: {} }),
+  restart: () => done(order("restart", { settings: {} })),
   newRun() {
     getJson("api/presets").then(newRunSheet.open, (error) => announcer.warn(error.message));
   },
@@ -258,16 +207,6 @@ function chooseChapter(chapter) {
   touch("view");
 }
 
-/** What a task of the guide offers to do for the reader. @param {Record<string, unknown>} settings @param {boolean} restart */
-async function applySettings(settings, restart) {
-  if (restart) return command("restart", { settings });
-  for (const [name, value] of Object.entries(settings)) await command("set", { name, value });
-}
-
-function takeControl() {
-  commands.send("take_control").catch((error) => announcer.warn(error.message));
-}
-
 // --- what is drawn
 
 document.body.append(announcer.element);
@@ -280,8 +219,8 @@ const bar = createBar(part("bar"), state, actions);
 const notices = createNotices(part("notices"), {
   takeControl,
   restart: actions.restart,
-  begin: ({ env, seed, settings }) => act("restart", { settings: { ...settings, ...(env === undefined ? {} : { env }), ...(seed === undefined ? {} : { seed }) } }),
-  adopt: ({ settings }) => void applySettings(settings, false).catch(() => {}), // what went wrong has been said
+  begin: ({ env, seed, settings }) => done(order("restart", { settings: { ...settings, ...(env === undefined ? {} : { env }), ...(seed === undefined ? {} : { seed }) } })),
+  adopt: ({ settings }) => done(applySettings(settings, false)),
   keep() {
     state.wanted = null;
     touch("run");
@@ -301,16 +240,16 @@ const guide = createGuide(part("guide"), state, {
       live: () => travel.live(),
       find: (wanted) => travel.find(wanted),
       async pause() {
-        await command("pause");
+        await order("pause");
         await rest();
       },
       async step(size) {
-        await command("step", { size });
+        await order("step", { size });
         await rest();
       },
     }),
   light: (panels) => grid.show(panels),
-  apply: (settings, restart) => void applySettings(settings, restart).catch(() => {}),
+  apply: (settings, restart) => done(applySettings(settings, restart)),
 });
 const timeline = createTimeline(part("timeline"), {
   goTo: (update) => go(travel.goTo(update)),
@@ -321,7 +260,7 @@ const timeline = createTimeline(part("timeline"), {
 const formula = createFormula(part("formula"), (idea, setting) => (setting ? sliders.focus(setting) : grid.reveal(idea)));
 const sliders = createSliders(
   part("settings"),
-  (name, value) => command("set", { name, value }),
+  (name, value) => order("set", { name, value }),
   () => redrawSliders(),
   (values) => {
     state.preview = values;

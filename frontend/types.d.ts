@@ -282,7 +282,7 @@ export interface State {
   recorded: boolean;
   /** Not null while a moment of the past is on show. */
   past: { sequence: number } | null;
-  /** The cursor of the timeline is being dragged. */
+  /** The cursor of the timeline is being moved, and what it stands for is on its way. */
   scrubbing: boolean;
   /** Two outcomes of the update at hand, of which one is to be chosen. */
   comparison: Frame | null;

@@ -141,7 +141,8 @@ export function createApply(root, apply) {
     /** @param {State} state */
     draw(state) {
       const waiting = Object.keys(state.status?.pending ?? {}).length;
-      const paused = state.status?.state === "paused" && (state.status.update ?? 0) > 0;
+      // Where the run has halted by itself, there is no whole update to make anew.
+      const paused = state.status?.state === "paused" && (state.status.update ?? 0) > 0 && !state.status.cause;
       root.hidden = waiting === 0 || !paused || state.comparison !== null;
       if (root.hidden) return;
       setText(text, waiting === 1 ? "One change waits for the next update." : `${waiting} changes wait for the next update.`);

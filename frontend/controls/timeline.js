@@ -50,7 +50,7 @@ export function createTimeline(root, page) {
     if (!grabbed) span = [0, last];
     setAttribute(cursor, "max", String(span[1]));
     const shown = snapshot?.header.update ?? 0;
-    if (!grabbed && cursor.valueAsNumber !== shown) cursor.value = String(shown);
+    if (!grabbed && !state.scrubbing && cursor.valueAsNumber !== shown) cursor.value = String(shown);
     setAttribute(cursor, "aria-valuetext", snapshot ? inWords(snapshot.header) : "nothing yet");
     const kept = keptOf(state);
     setText(where, snapshot && past ? inWords(snapshot.header) : kept ? reachInWords(kept) : "");

@@ -85,6 +85,7 @@ export function createTimeTravel({ state, touch }, kept) {
     state.scrubbing = true;
     clearTimeout(resting);
     resting = setTimeout(() => {
+      if (onTheWay) return scrub();
       state.scrubbing = false;
       touch("snapshot", "run");
     }, SETTLES);
@@ -139,7 +140,8 @@ export function createTimeTravel({ state, touch }, kept) {
     },
 
     /**
-     * The end of an update, or of the nearest one before it that is kept. One after the other: a cursor may be dragged
+     * The end of an update, or of the nearest one beyond it that is kept: onwards for who goes onwards, or the arrow keys
+     * could not leave a gap. One after the other: a cursor may be dragged
      * faster than the moments come, and those that it has left meanwhile are passed over.
      *
      * @param {number} update
@@ -154,7 +156,7 @@ export function createTimeTravel({ state, touch }, kept) {
           const to = dragged;
           dragged = null;
           const ends = (await recent()).filter((moment) => STOPS.update(moment) || moment.phase === "ready");
-          const target = ends.findLast((moment) => moment.update <= to) ?? ends[0];
+          const target = to > (state.snapshot?.header.update ?? 0) ? (ends.find(({ update }) => update >= to) ?? ends.at(-1)) : (ends.findLast(({ update }) => update <= to) ?? ends[0]);
           if (target) await show(target);
           if (dragged !== null) await new Promise(requestAnimationFrame); // what nobody could see is not fetched
         }
