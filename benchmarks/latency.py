@@ -13,6 +13,7 @@ from tests.live import LiveServer, chromium
 
 WARM_UP = 5
 TRAINING = ("seconds_environment", "seconds_inference", "seconds_advantages", "seconds_optimise")
+MEASURING = ("seconds_probes",)
 STEP = """button => new Promise(done => {
     const click = () => {
         const start = performance.now(), before = document.body.dataset.update;
@@ -36,15 +37,17 @@ def main() -> None:
     try:
         with chromium() as browser, open_page(browser, server) as page:
             whole = clicks(page, WARM_UP + options.updates)
-        trained = training(server)[1:]  # the first update was made before the page had come to rest
+        trained, measured = (spent(server, *names)[1:] for names in (TRAINING, MEASURING))
+        # The first update was made before the page had come to rest.
         assert len(trained) == len(whole), "a click on Step made more or less than one update"
     finally:
         server.stop()
-    whole, trained = whole[WARM_UP:], trained[WARM_UP:]
-    rest = [w - t for w, t in zip(whole, trained, strict=True)]
+    whole, trained, measured = (row[WARM_UP:] for row in (whole, trained, measured))
+    rest = [w - t - m for w, t, m in zip(whole, trained, measured, strict=True)]
     rows = (
         ("click on Step → painted", whole),
         ("of it the trainer's own", trained),
+        ("measuring every phase on the way, to go back to", measured),
         ("everything else", rest),
     )
     show(
@@ -54,7 +57,7 @@ def main() -> None:
             (name, f"{median(v):.1f}", f"{quantiles(v, n=100, method='inclusive')[98]:.1f}", f"{max(v):.1f}")
             for name, v in rows
         ],
-        f"{options.updates} clicks. Everything else is the command's way there, probes, encoding, the way back and "
+        f"{options.updates} clicks. Everything else is the command's way there, the last snapshot, the way back and "
         "drawing: an upper bound of end of update → painted.",
     )
 
@@ -66,10 +69,10 @@ def clicks(page: Page, updates: int) -> list[float]:
     return [float(page.evaluate(STEP, button)) for _ in range(updates)]
 
 
-def training(server: LiveServer) -> list[float]:
-    """Milliseconds that the trainer spent on each update, by its own clock."""
+def spent(server: LiveServer, *names: str) -> list[float]:
+    """Milliseconds that went into these parts of each update, by the trainer's own clock."""
     series = json.loads(server.get(f"api/runs/{server.run()['id']}/series"))
-    columns = [series["columns"].index(name) for name in TRAINING]
+    columns = [series["columns"].index(name) for name in names]
     return [1000 * sum(row[column] for column in columns) for row in series["rows"]]
 
 
