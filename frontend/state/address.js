@@ -3,7 +3,7 @@
 /** @import { Store } from "./store.js" */
 /** @import { Topic } from "../types.js" */
 
-const PACE = 400; // milliseconds; browsers refuse an address that changes all the time
+const PACE = 400; // milliseconds between two; browsers refuse an address that changes all the time
 const KEY = "ppo-scope.address";
 /** @type {Topic[]} */
 const FOLLOWED = ["view", "run", "theme"];
@@ -17,6 +17,7 @@ export function createAddress(store, query) {
   let held = false; // while something is dragged the address waits
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let later;
+  let written = -Infinity;
 
   addEventListener("pointerdown", () => (held = true), true);
   for (const event of ["pointerup", "pointercancel", "dragend"]) {
@@ -34,12 +35,13 @@ export function createAddress(store, query) {
   });
 
   function follow() {
-    if (following) later ??= setTimeout(write, PACE);
+    if (following) later ??= setTimeout(write, written + PACE - performance.now()); // at once where it has rested
   }
 
   function write() {
     later = undefined;
     if (held) return; // asked again once it is let go
+    written = performance.now();
     const text = readable(query());
     const search = text && `?${text}`;
     if (search !== location.search) history.replaceState(history.state, "", location.pathname + search);

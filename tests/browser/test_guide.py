@@ -379,6 +379,7 @@ def test_the_last_chapter_ends_it(guided):
 
 def test_a_reload_shows_the_chapter_and_touches_nothing(guided):
     guided.choose(2).step("phase", phase="loss")
+    until(lambda: "chapter=2" in guided.page.evaluate("location.search"))
     before = guided.place()
     guided.page.reload()
     guided.at(state="paused", phase="advantages", live="false")
@@ -392,6 +393,7 @@ def test_a_reload_shows_the_chapter_and_touches_nothing(guided):
 
 def test_a_reload_in_the_scene_stays_in_it(guided):
     guided.choose(3)
+    until(lambda: "chapter=3" in guided.page.evaluate("location.search"))
     guided.page.reload()
     guided.at(state="paused", phase="loss", live="true")
     assert guided.again() == "Set the scene"
