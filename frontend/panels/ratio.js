@@ -85,7 +85,7 @@ function mount(body, context) {
       // Stepping begins with a spike at 1, which must not dwarf what follows.
       const patience = runsFreely(state) ? undefined : 1;
       const seen = histogram.outside.some((n) => n > 0) ? limit : reach(stacked[stacked.length - 1], limit);
-      const half = Math.max(seen, after.reach, 1.25 * Math.log1p(Math.max(histogram.clipRange ?? 0, wouldBe ?? 0)));
+      const half = Math.max(seen, after.reach, room(histogram.clipRange), room(wouldBe));
       const across = acrossRange.fit(-half, half, patience);
       const bars = stacked.map((tops, region) => inRatios(outline(tops, -limit, limit), bins[region]));
       return chart.draw([...bars, edges(histogram), edges({ clipRange: wouldBe }), after.steps], {
@@ -199,8 +199,13 @@ function arrows(now, then, ofTheClip) {
   return shares(now).map((share, index) => (share === null ? null : arrow(percent(share), percent(after[index]))));
 }
 
+const WIDEST_BAND = 0.9; // of ε whose lower edge is to be in sight: that of ε = 1 is infinitely far
+
 /** Where 1 ± ε ends. @param {Pick<Histogram, "clipRange">} histogram @returns {[number, number]} NaN where nothing is clipped */
 const band = ({ clipRange }) => (clipRange === null ? [NaN, NaN] : [Math.max(0, 1 - clipRange), 1 + clipRange]);
+
+/** What the axis needs on either side for the band, whose lower edge is farther from 1. @param {number | null} clipRange @returns {number} in log r */
+const room = (clipRange) => -1.2 * Math.log(1 - Math.min(clipRange ?? 0, WIDEST_BAND));
 
 /** The edges of the band, from the bottom to the top. @param {Pick<Histogram, "clipRange">} histogram */
 function edges(histogram) {

@@ -1,6 +1,6 @@
 // Surrogate: the paper's figure 1, what one sample adds to the objective as its ratio moves, with the real samples on it.
 
-import { h, setText } from "../controls/dom.js";
+import { h, setAttribute, setText } from "../controls/dom.js";
 import { count, fixed, number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { batchOf, previewOf } from "../state/previewed.js";
@@ -58,12 +58,8 @@ function mount(body, context) {
     { label: "pulled back", swatch: "swatch-pulledBack", room: 4, title: "Outside of 1 ± ε, but the slope is not zero: the gradient brings them back" },
     { label: "beyond the axes", room: 3, title: "Samples that are not in sight" },
   ]);
-  const select = h(
-    "select",
-    { "aria-label": "Height of a sample", title: "Every sample as if |Â| were 1, so that all lie on one curve, or each at the height that its own Â gives it", onchange: () => reweigh() },
-    h("option", { value: "one" }, "per |Â|"),
-    h("option", { value: "own" }, "own Â"),
-  );
+  const heights = { one: h("option", { value: "one" }), own: h("option", { value: "own" }) };
+  const select = h("select", { "aria-label": "Height of a sample", onchange: () => reweigh() }, heights.one, heights.own);
   const choice = h("div", { class: "choice" }, select);
   footer.append(choice);
   const label = previewTag(body, ["clip_range"]);
@@ -73,6 +69,13 @@ function mount(body, context) {
   const reach = new SteadyRange(); // of r on either side of 1
   const upRanges = { good: new SteadyRange(), bad: new SteadyRange() };
   let sized = false;
+
+  /** @param {string} symbol of what weighs a sample: Â or G */
+  function nameHeights(symbol) {
+    setText(heights.one, `per |${symbol}|`);
+    setText(heights.own, `own ${symbol}`);
+    setAttribute(select, "title", `Every sample as if |${symbol}| were 1, so that all lie on one curve, or each at the height that its own ${symbol} gives it`);
+  }
 
   const weight = () => /** @type {Weight} */ (select.value);
   const height = (/** @type {Sample} */ { y, advantage }) => (weight() === "own" ? y * Math.abs(advantage) : y);
@@ -136,6 +139,7 @@ function mount(body, context) {
       const batch = snapshot && batchOf(snapshot);
       const clipRange = snapshot && setting(snapshot, "clip_range");
       if (!snapshot || !batch || clipRange === null) return;
+      nameHeights(credit(snapshot));
       cloud.read(snapshot, batch, clipRange, selection);
       const previewed = previewOf(next);
       const preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here

@@ -131,6 +131,12 @@ def test_objectives_without_a_clip_have_no_flat_part(start, objective, at_half):
     assert "not held" in readout(dashboard, "Surrogate")
 
 
+def test_what_weighs_a_sample_has_its_name(start):
+    dashboard = start("--objective", "reinforce", "--learning-rate", "0.01").step(update="1")
+    heights = dashboard.page.get_by_label("Height of a sample")
+    until(lambda: heights.locator("option").all_inner_texts(), lambda names: names == ["per |G|", "own G"])
+
+
 def spot_of(dashboard, sample):
     """Where a sample lies on the page, by the axes of the chart under it."""
     return dashboard.panel("Surrogate").evaluate(

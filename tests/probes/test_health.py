@@ -98,6 +98,16 @@ def test_a_run_that_deserves_it_is_found_out(name, updates, settings):
     assert any(name in found for found in seen), health.values()
 
 
+@pytest.mark.parametrize(
+    ("explained", "told"),
+    [(-0.12, "−12.0 % of the variance on average: worse than"), (-0.004, "−0.4 % of"), (-0.0004, "0.0 % of"), (0.021, "")],
+)
+def test_what_a_critic_explains_is_told_as_it_is(explained, told):
+    (check,) = (check for check in CHECKS if check.name == "useless_critic")
+    said = check.found([{"explained_variance": explained}] * 10)
+    assert f" has explained {told}" in said if told else said is None
+
+
 def test_a_policy_that_collects_is_not_the_one_that_is_judged():
     """What a faulty implementation does: the weights move between the rollout and the first minibatch."""
 

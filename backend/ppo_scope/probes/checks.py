@@ -66,8 +66,10 @@ def _useless_critic(rows: list[Row]) -> str | None:
     mean = sum(explained) / len(explained) if explained else math.inf
     if mean >= 0.02:
         return None
-    share = f"In the last 10 updates the critic has explained {100 * mean:.0f} % of the variance on average"
-    return f"{share}: worse than a constant." if mean < 0 else f"{share}: next to nothing."
+    percent = round(100 * mean, 1) or 0.0  # never -0.0
+    verdict = "worse than a constant" if percent < 0 else "next to nothing"
+    share = f"{percent} %".replace("-", "−")
+    return f"In the last 10 updates the critic has explained {share} of the variance on average: {verdict}."
 
 
 def _dead_clip_factor(rows: list[Row]) -> str | None:
