@@ -31,7 +31,7 @@ import { replay } from "./learn/replay.js";
 import { setScene } from "./learn/scene.js";
 import { createAddress } from "./state/address.js";
 import * as link from "./state/link.js";
-import { runsOn } from "./state/motion.js";
+import { runsOn, tellMotion } from "./state/motion.js";
 import { createReceiver } from "./state/receive.js";
 import { createScheduler } from "./state/scheduler.js";
 import { createStore } from "./state/store.js";
@@ -115,7 +115,7 @@ const { order, rest, apply: applySettings, redo, done, takeControl } = createOrd
 /** @param {boolean} stepping */
 function setStepping(stepping) {
   state.stepping = stepping;
-  touch("run");
+  touch("status");
 }
 
 /** Looks at another moment, and says why where it cannot. @param {Promise<void>} journey */
@@ -215,6 +215,7 @@ const share = createShare(document.body, addressOf);
 const newRunSheet = createNewRun(document.body, state, ({ settings }) =>
   postRun({ ...settings, seed: state.run?.seed ?? 1 }, state.status?.state !== "running"),
 );
+tellMotion(store);
 const bar = createBar(part("bar"), state, actions);
 const notices = createNotices(part("notices"), {
   takeControl,
@@ -277,15 +278,15 @@ function retheme() {
 }
 onSystemTheme(retheme);
 
-scheduler.add({ needs: ["run", "snapshot", "connection"], draw: bar.draw });
-scheduler.add({ needs: ["run", "snapshot", "connection"], draw: notices.draw });
+scheduler.add({ needs: ["run", "status", "snapshot", "connection"], draw: bar.draw });
+scheduler.add({ needs: ["run", "status", "snapshot", "connection"], draw: notices.draw });
 scheduler.add({ needs: ["run", "theme"], draw: comparison.draw });
-scheduler.add({ needs: ["run", "snapshot", "view", "preview", "selection"], draw: guide.draw, calm: 250 });
-scheduler.add({ needs: ["run", "snapshot", "connection"], draw: apply.draw });
-scheduler.add({ needs: ["run", "snapshot", "progress"], draw: pipeline.draw, calm: 150 });
-const redrawTimeline = scheduler.add({ needs: ["run", "snapshot", "series", "theme"], draw: timeline.draw, calm: 150 });
-scheduler.add({ needs: ["run", "snapshot", "preview"], draw: formula.draw, calm: 150 });
-const redrawSliders = scheduler.add({ needs: ["run", "snapshot", "connection"], draw: sliders.draw });
+scheduler.add({ needs: ["run", "status", "snapshot", "view", "preview", "selection"], draw: guide.draw, calm: 250 });
+scheduler.add({ needs: ["run", "status", "snapshot", "connection"], draw: apply.draw });
+scheduler.add({ needs: ["run", "status", "snapshot", "progress"], draw: pipeline.draw, calm: 150 });
+const redrawTimeline = scheduler.add({ needs: ["run", "status", "snapshot", "series", "theme"], draw: timeline.draw, calm: 150 });
+scheduler.add({ needs: ["run", "status", "snapshot", "preview"], draw: formula.draw, calm: 150 });
+const redrawSliders = scheduler.add({ needs: ["run", "status", "snapshot", "connection"], draw: sliders.draw });
 const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus, announce: announcer.say });
 bar.tools.prepend(grid.menu);
 connectIdeas(document.body);
@@ -312,7 +313,7 @@ async function addCharts() {
   });
   await Promise.race([painted, new Promise((resolve) => setTimeout(resolve, 1000))]);
   await loadCharts();
-  touch("run", "snapshot", "series", "theme");
+  touch("run", "status", "snapshot", "series", "theme");
 }
 void addCharts();
 

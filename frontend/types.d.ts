@@ -317,11 +317,14 @@ export interface Selection {
  * What a view can depend on.
  * preview: `preview`. selection: `selection`.
  * snapshot: `snapshot`. series: `series`, `episodes`. picture: `picture`.
- * run: `run`, `status`, `changes`, `settings`, `metrics`. theme: the resolved colours.
+ * run: `run`, `changes`, `settings`, `metrics`, `comparison`. status: `status`, `stepping`.
+ * past: `past`, `scrubbing`. motion: whether the run goes by too fast to be looked at closely, as state/motion.js tells.
+ * theme: the resolved colours.
  * progress: `progress`. connection: `connection`, `role`, `lease`. view: `view`.
  */
 export type Topic =
-  | "snapshot" | "series" | "picture" | "run" | "theme" | "progress" | "connection" | "view" | "preview" | "selection";
+  | "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "progress" | "connection" | "view"
+  | "preview" | "selection";
 
 // -------------------------------------------------------------------------------------------- panels
 
@@ -371,7 +374,7 @@ export interface PanelContext {
 }
 
 export type Idea = "policy" | "value" | "entropy" | "clip" | "loss" | "advantage" | "ratio";
-export type Need = "snapshot" | "series" | "picture" | "run" | "theme" | "preview" | "selection";
+export type Need = "snapshot" | "series" | "picture" | "run" | "past" | "motion" | "theme" | "preview" | "selection";
 
 export interface PanelView {
   needs: Need[];

@@ -95,7 +95,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     const visible = () => onScreen.has(section);
     makeMovable(section, header, panel.name, (dropped) => names.includes(dropped) && move(dropped, panel.name));
     // Charts are drawn in another way once the run comes to rest.
-    const needs = panel.plotted ? [...life.needs, /** @type {const} */ ("run")] : life.needs;
+    const needs = panel.plotted ? [...life.needs, /** @type {const} */ ("motion")] : life.needs;
     const again = scheduler.add({ needs, visible, draw: life.draw });
     life.onRedraw(again);
     resized.set(body, () => {

@@ -56,7 +56,7 @@ export async function replay(name, store, receiver) {
     async step() {
       if (!state.past) throw new Error("The recording ends here. Go back with ←.");
       await travel.forward(state.view.stepSize);
-      touch("run");
+      touch("status");
     },
   };
 }

@@ -60,7 +60,7 @@ function mount(body, context) {
   }
 
   return {
-    needs: ["series", "run", "theme"],
+    needs: ["series", "run", "past", "theme"],
     ready: ({ series, episodes }) => (series.length || episodes.length ? true : "the first update to finish"),
     draw(next) {
       state = next;

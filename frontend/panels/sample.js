@@ -50,7 +50,7 @@ function mount(body, context) {
   all.addEventListener("keydown", (event) => event.target === all && seek.key(event));
 
   return {
-    needs: ["snapshot", "selection", "theme", "run"],
+    needs: ["snapshot", "selection", "theme", "motion"],
     ready(state) {
       if (runsFreely(state) && !state.scrubbing) return "the run to be paused: at full speed samples fly by";
       return holds(state, "region");

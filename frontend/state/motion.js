@@ -1,4 +1,5 @@
 /** @import { State } from "../types.js" */
+/** @import { Store } from "./store.js" */
 
 const READABLE = 2; // phases a second, up to which slow motion is drawn as carefully as a run at rest
 
@@ -21,3 +22,13 @@ export const atFullSpeed = (state) => runsFreely(state) && !state.scrubbing && t
 
 /** @param {State} state */
 export const inSlowMotion = ({ status }) => typeof status?.pace === "number" && status.pace <= READABLE;
+
+/** Touches the topic `motion` whenever the answer changes: charts are drawn in another way then. @param {Store} store */
+export function tellMotion({ state, subscribe, touch }) {
+  let freely = runsFreely(state);
+  subscribe(() => {
+    if (freely === runsFreely(state)) return;
+    freely = !freely;
+    touch("motion");
+  });
+}

@@ -38,7 +38,7 @@ export function createReceiver(store) {
       state.episodes.clear();
     }
     if (run) state.series.extend(run.update - 1); // the last one may still be under way
-    touch("run", "snapshot", "picture", "progress", "series");
+    touch("run", "status", "snapshot", "picture", "progress", "series");
     const waiting = [...early.values()];
     early = new Map();
     waiting.forEach(receiveFrame);
@@ -97,7 +97,7 @@ export function createReceiver(store) {
         state.stepping = false;
         expectRows(status);
       }
-      touch("run");
+      touch("status");
     },
     change(message) {
       if (!state.run || message.run !== state.run.id) return;

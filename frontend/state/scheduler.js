@@ -9,8 +9,10 @@ import { report } from "./painted.js";
 
 const ROUND = 1000 / 24; // the shortest time between the starts of two rounds while the run is running
 const BUDGET = 20; // of drawing in one frame while running
-const BUDGET_AT_REST = 30; // when stepping, being prompt matters more than being smooth
+const BUDGET_AT_REST = 80; // when stepping, being prompt matters more than being smooth
 const PATIENCE = 500;
+/** @type {Topic[]} */
+const REPORTED = ["run", "status", "snapshot"];
 const LATEST = 100; // milliseconds after which it is said what was drawn, if no other round begins
 
 /**
@@ -114,7 +116,7 @@ export function createScheduler(store, complete = () => true) {
     for (const entry of entries) {
       if (topics.some((topic) => entry.needs.includes(topic))) entry.stale = true;
     }
-    if (topics.includes("run") || topics.includes("snapshot")) unreported = true;
+    if (topics.some((topic) => REPORTED.includes(topic))) unreported = true;
     wake();
   });
 

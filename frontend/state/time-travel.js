@@ -57,7 +57,7 @@ export function createTimeTravel({ state, touch }, kept) {
     if (wish !== wanted || state.run?.id !== run) return;
     state.past = { sequence };
     state.snapshot = snapshot;
-    touch("snapshot", "run");
+    touch("snapshot", "past");
   }
 
   function live() {
@@ -66,7 +66,7 @@ export function createTimeTravel({ state, touch }, kept) {
     if (!state.past) return;
     state.past = null;
     state.snapshot = state.newest;
-    touch("snapshot", "run");
+    touch("snapshot", "past");
   }
 
   /** @returns {Promise<Moment[]>} all that is kept */
@@ -87,7 +87,7 @@ export function createTimeTravel({ state, touch }, kept) {
     resting = setTimeout(() => {
       if (onTheWay) return scrub();
       state.scrubbing = false;
-      touch("snapshot", "run");
+      touch("snapshot", "past");
     }, SETTLES);
   }
 

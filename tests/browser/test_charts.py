@@ -1,13 +1,12 @@
 """Charts are sketched on a canvas while a run goes on, and Plotly's at rest and under the pointer: with one look."""
 
 import re
-import time
 
 import pytest
 
+from tests.browser.dashboard import Dashboard, until
 from tests.live import LiveServer
 
-PATIENCE = 20
 CHARTS = ("Episodic return", "Ratio histogram", "Advantages", "Loss components")
 
 DRAWN_BY = "Object.fromEntries([...document.querySelectorAll('.chart')].map(c => [c.ariaLabel, c.dataset.drawnBy]))"
@@ -17,14 +16,6 @@ INK = """canvas => {
     return data.filter((value, at) => at % 4 === 3 && value > 0).length;
 }"""
 PLOTTED = """chart => chart.data.map(({ x }) => x?.length ?? 0).reduce((a, b) => a + b, 0)"""
-
-
-def until(look, satisfied=bool):
-    deadline = time.monotonic() + PATIENCE
-    while not satisfied(seen := look()):
-        assert time.monotonic() < deadline, f"waited in vain; last seen: {seen}"
-        time.sleep(0.02)
-    return seen
 
 
 def drawn_by(page, **expected):
@@ -115,6 +106,95 @@ def corners(path):
                 x, y = values.pop(0), values.pop(0)
             points.append((x, y))
     return points
+
+
+# --- panels/chart.js: which of Plotly's ways a draw takes
+
+
+@pytest.fixture
+def frames(server, page):
+    """Draws one chart with one range after another; after each: what is shown, and what Plotly was asked for."""
+    page.goto(server("--paused").base)
+    until(lambda: page.evaluate("typeof Plotly"), lambda kind: kind == "object")
+
+    def draw(*steps):
+        return page.evaluate(
+            """async (steps) => {
+                const { Chart } = await import("./panels/chart.js");
+                const box = document.createElement("div");
+                box.style.cssText = "position: fixed; inset: 0 auto auto 0; width: 400px; height: 300px; display: grid";
+                document.body.append(box);
+                const theme = { scale: 1, font: "sans-serif" };
+                const context = { running: false, theme: () => theme, redraw() {} };
+                const spec = { name: "A chart", traces: () => [{ mode: "lines" }], layout: () => ({}) };
+                const chart = new Chart(box, spec, context);
+                const asked = [];
+                for (const way of ["react", "relayout", "animate"]) {
+                    const its = Plotly[way];
+                    Plotly[way] = (...rest) => (rest[0] === chart.element && asked.push(way), its(...rest));
+                }
+                const seen = [];
+                const zoomTo = ([from, to]) => ({ "yaxis.range[0]": from, "yaxis.range[1]": to }); // as a drag does
+                for (const { range, zoom, reset } of steps) {
+                    asked.length = 0;
+                    if (zoom) await Plotly.relayout(chart.element, zoomTo(zoom));
+                    else if (reset) chart.reset();
+                    else await chart.draw([{ x: [0, 1], y: [0, 1] }], { xaxis: { range: [0, 1] }, yaxis: { range } });
+                    const path = chart.element.querySelector(".lines path").getAttribute("d");
+                    const rise = chart.element._fullLayout.yaxis._length;
+                    const numbers = path.match(/-?[\\d.]+/g).map(Number);
+                    const [from, to] = [numbers[1], numbers[3]].map((y) => 1 - y / rise);
+                    seen.push({ shown: [...chart.shown("yaxis")], from, to, asked: [...asked] });
+                }
+                box.remove();
+                return seen;
+            }""",
+            steps,
+        )
+
+    return draw
+
+
+def test_new_ranges_are_taken_without_a_new_frame(frames):
+    ranges = [[0, 2], [0, 2], [0, 4], [0, 5], [-1, 1]]
+    seen = frames(*({"range": one} for one in ranges))
+    assert [one["shown"] for one in seen] == ranges
+    assert [one["asked"] for one in seen] == [["react"], ["animate"], *[["relayout", "animate"]] * 3]
+    for one, (low, high) in zip(seen, ranges, strict=True):
+        places = [(y - low) / (high - low) for y in (0, 1)]
+        assert [one["from"], one["to"]] == pytest.approx(places, abs=0.01), "the line lies where the axis says"
+
+
+def test_a_zoom_stays_until_it_is_reset(frames):
+    seen = frames(
+        {"range": [0, 2]},
+        {"range": [0, 3]},
+        {"zoom": [0.5, 1.5]},
+        {"range": [0, 9]},
+        {"reset": True},
+        {"range": [0, 4]},
+    )
+    assert [one["shown"] for one in seen] == [[0, 2], [0, 3], [0.5, 1.5], [0.5, 1.5], [0, 9], [0, 4]]
+
+
+def test_what_has_not_changed_is_not_drawn_anew(server, page):
+    page.goto(server("--paused", "--seed", "7").url)
+    page.get_by_role("button", name="Step", exact=True).click()
+    drawn_by(page, others="plotly")
+    page.wait_for_timeout(500)
+    page.evaluate(
+        """() => {
+            window.asked = 0;
+            for (const way of ["react", "relayout", "animate"]) {
+                const its = Plotly[way];
+                Plotly[way] = (...rest) => (window.asked++, its(...rest));
+            }
+        }"""
+    )
+    Dashboard.of(page).type("Learning rate", 0.01)
+    until(lambda: page.get_by_text("applies from update 2").count())
+    page.wait_for_timeout(200)
+    assert page.evaluate("asked") == 0
 
 
 # --- panels/sketch.js, with axes of 100 × 100 pixels at (10, 20)
