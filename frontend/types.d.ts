@@ -203,8 +203,8 @@ export interface Snapshot extends Frame<SnapshotHeader> {}
 
 export interface Picture {
   header: PictureHeader;
-  /** The encoded image; its type is `header.mime`. */
-  image: Uint8Array | null;
+  /** Decoded; null where there is none (`header.reason` says why), or it could not be read. */
+  bitmap: ImageBitmap | null;
 }
 
 export interface Connection {

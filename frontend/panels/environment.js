@@ -3,7 +3,7 @@
 import { h, setText } from "../controls/dom.js";
 import { Canvas } from "./canvas.js";
 
-/** @import { Panel, PanelContext, PanelView, Picture } from "../types.js" */
+/** @import { Panel, PanelContext, PanelView, Picture, State } from "../types.js" */
 
 /** @type {Panel} */
 export const environment = {
@@ -23,68 +23,43 @@ function mount(body, context) {
   const caption = h("p", { class: "caption" });
   body.append(caption);
 
-  /** What has been decoded, and the picture that it is of. @type {{ bitmap: ImageBitmap, picture: Picture } | null} */
-  let decoded = null;
   /** @type {Picture | null} */
   let painted = null;
-  /** @type {Picture | null} */
-  let newest = null;
-  /** @type {number | null} */
-  let viewed = null; // the update of the past that is on show
-  let decoding = false;
   let sized = false;
 
-  function paint() {
-    if (!decoded) return;
-    const { bitmap, picture } = decoded;
-    setText(caption, inWords(picture.header, viewed, context));
+  /** @param {Picture} picture */
+  function paint(picture) {
     if (picture === painted && sized) return;
     if (!sized) canvas.fit();
     sized = true;
     painted = picture;
-    letterbox(canvas, bitmap);
+    if (!picture.bitmap) return canvas.clear();
+    letterbox(canvas, picture.bitmap);
     canvas.element.dataset.sequence = String(picture.header.sequence);
   }
-
-  // The browser decodes off the main thread; what it has decoded is painted with everything else, in the next round. A
-  // picture that arrives meanwhile replaces one that still waits.
-  const decode = async () => {
-    if (decoding) return;
-    decoding = true;
-    try {
-      for (let done = null; newest && done !== newest; ) {
-        done = newest;
-        const bitmap = await createImageBitmap(new Blob([/** @type {any} */ (done.image)], { type: done.header.mime }));
-        decoded?.bitmap.close();
-        decoded = { bitmap, picture: done };
-        context.redraw();
-      }
-    } catch {
-      setText(caption, "This picture of the environment could not be read; the next one replaces it.");
-    } finally {
-      decoding = false;
-    }
-  };
 
   return {
     needs: ["picture", "snapshot"],
     ready: ({ picture }) => (picture ? true : "the first picture of the environment"),
-    draw({ picture, past, snapshot }) {
-      viewed = past && snapshot ? snapshot.header.update : null;
-      paint();
-      if (picture === newest) return;
-      newest = picture;
-      void decode();
+    draw(state) {
+      if (!state.picture) return;
+      setText(caption, inWords(state.picture, viewedUpdate(state), context));
+      paint(state.picture);
     },
     resize() {
       sized = false;
     },
-    summary: ({ picture }) => (picture ? `The current policy is acting: ${inWords(picture.header, viewed, context)}.` : "No picture yet."),
+    summary: (state) => (state.picture?.bitmap ? `The current policy is acting: ${inWords(state.picture, viewedUpdate(state), context)}.` : caption.textContent),
   };
 }
 
-/** Also that it is always the present that is acted in. @param {Picture["header"]} header @param {number | null} viewed @param {PanelContext} context */
-function inWords({ scalars }, viewed, context) {
+/** The update of the past that is on show. @param {State} state */
+const viewedUpdate = ({ past, snapshot }) => (past && snapshot ? snapshot.header.update : null);
+
+/** Also that it is always the present that is acted in. @param {Picture} picture @param {number | null} viewed @param {PanelContext} context */
+function inWords({ header: { scalars, reason }, bitmap }, viewed, context) {
+  if (reason) return reason;
+  if (!bitmap) return "This picture of the environment could not be read; the next one replaces it.";
   const [step, sum] = [context.number(scalars.episode_step), context.number(scalars.episode_return)];
   if (viewed !== null) return `Present policy, not that of update ${viewed}: step ${step}, return ${sum}`;
   return `episode step ${step}, return so far ${sum}`;

@@ -43,7 +43,7 @@ export function createSeek(context) {
     button("ArrowDown", "↓", "Next environment"),
   ];
   const find = h("select", { "aria-label": "Find a sample", onchange: () => seek(Number(find.value)) });
-  find.append(h("option", { value: "" }, "Find …"), ...WANTED.map(({ text }, index) => h("option", { value: index }, text)));
+  find.append(h("option", { value: "" }, "Find …"), ...WANTED.map(({ text }, index) => h("option", { value: index, disabled: true }, text)));
 
   /** @param {number} steps @param {number} environments */
   function move(steps, environments) {

@@ -51,6 +51,8 @@ export function createScheduler(store, complete = () => true) {
   let unreported = true;
   /** What has been drawn and not been said. @type {Parameters<typeof report>[0] | null} */
   let drawn = null;
+  /** @type {Parameters<typeof report>[0] | null} */
+  let said = null;
 
   const running = () => runsFreely(state);
 
@@ -103,12 +105,13 @@ export function createScheduler(store, complete = () => true) {
   function finish() {
     unreported = false;
     drawn = { snapshot: state.snapshot, status: state.status, past: state.past !== null };
+    if (said?.snapshot === drawn.snapshot && said.status === drawn.status && said.past === drawn.past) return;
     if (running()) setTimeout(tell, LATEST);
     else requestAnimationFrame(tell);
   }
 
   function tell() {
-    if (drawn) report(drawn);
+    if (drawn) report((said = drawn));
     drawn = null;
   }
 

@@ -63,6 +63,7 @@ export function createStore() {
     subscribe: (listener) => void listeners.add(listener),
     waiting: () => staged.snapshot !== undefined || staged.picture !== undefined,
     stage(newest) {
+      if (newest.picture) staged.picture?.bitmap?.close();
       staged = { ...staged, ...newest };
       touch();
     },
@@ -75,6 +76,7 @@ export function createStore() {
         touch("snapshot");
       }
       if (picture && picture.header.run === state.run?.id) {
+        state.picture?.bitmap?.close();
         state.picture = picture;
         touch("picture");
       }

@@ -74,7 +74,7 @@ class ActingPolicy:
                 self._act()
             return Picture(encode(self._environment.render()), self._step, self._return)
         except Exception as error:
-            raise CannotRender(f"the environment on show failed: {type(error).__name__}: {error}") from error
+            raise CannotRender(f"The environment on show failed: {type(error).__name__}: {error}") from error
 
     def close(self) -> None:
         """Release the environment."""
