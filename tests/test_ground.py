@@ -50,6 +50,24 @@ def test_imports_point_one_way():
     check(tool("lint-imports"))
 
 
+A_RUN = """
+import sys
+from ppo_scope.ppo.phases import PhaseKind
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.trainer import Trainer
+trainer = Trainer(Settings.parse({"num_envs": 2, "rollout_steps": 16}))
+phases = trainer.phases()
+assert next(phase for phase in phases if phase.kind is PhaseKind.UPDATE)
+trainer.close()
+sys.exit("torch._dynamo" in sys.modules or "sympy" in sys.modules)
+"""
+
+
+def test_a_run_begins_without_torchs_compiler():
+    """It takes as long to import as torch itself, and compiles nothing here."""
+    check(sys.executable, "-c", A_RUN)
+
+
 def test_the_server_starts_without_torch():
     """Its import takes seconds, and only training processes need it."""
     check(sys.executable, "-c", "import sys, ppo_scope.server.serve; sys.exit('torch' in sys.modules)")

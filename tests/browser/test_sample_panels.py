@@ -55,9 +55,8 @@ def click(dashboard, environment, step, *, full=True):
     return shown(dashboard, full=full, environment=environment, step=step)
 
 
-def test_a_click_in_the_mask_shows_the_sample_as_the_trainer_computed_it(paused):
-    paused.step(update="1")
-    paused.step(update="2")
+def test_a_click_in_the_mask_shows_the_sample_as_the_trainer_computed_it(look_at):
+    paused = look_at(update=2)
     arrays = computed(2).arrays
     trained = np.argwhere(arrays["region_new"] != Region.NOT_TRAINED)
     for environment, step in trained[[10, len(trained) // 2, -20]].tolist():
@@ -90,10 +89,8 @@ def test_a_click_in_the_mask_shows_the_sample_as_the_trainer_computed_it(paused)
 
 
 @pytest.mark.parametrize("region", [Region.HELD, Region.PULLED_BACK])
-def test_what_the_max_picks_and_why(server, page, region):
-    live = server("--paused", "--seed", SEED, "--clip-range", "0.002")
-    dashboard = Dashboard(page, live.url)
-    dashboard.step(update="1")
+def test_what_the_max_picks_and_why(look_at, region):
+    dashboard = look_at("--clip-range", "0.002", update=1)
     dashboard.panel("Sample").scroll_into_view_if_needed()
     find = dashboard.panel("Sample").get_by_label("Find a sample")
     wanted = {Region.HELD: "a held one", Region.PULLED_BACK: "a pulled-back one"}[region]
@@ -117,8 +114,8 @@ def test_what_the_max_picks_and_why(server, page, region):
         assert "pulls the policy back" in text
 
 
-def test_a_sample_is_stepped_through_by_buttons_and_by_keys(paused, page):
-    paused.step(update="1")
+def test_a_sample_is_stepped_through_by_buttons_and_by_keys(look_at, page):
+    paused = look_at(update=1)
     click(paused, 2, 40)
     panel = paused.panel("Sample")
     panel.get_by_role("button", name="Next step").click()
@@ -132,8 +129,8 @@ def test_a_sample_is_stepped_through_by_buttons_and_by_keys(paused, page):
     assert paused.update() == 1, "the arrow keys are the panel's while it has the focus"
 
 
-def test_the_mask_selects_by_keyboard(paused, page):
-    paused.step(update="1")
+def test_the_mask_selects_by_keyboard(look_at, page):
+    paused = look_at(update=1)
     paused.panel("Clip mask").locator("canvas").first.focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
@@ -142,8 +139,8 @@ def test_the_mask_selects_by_keyboard(paused, page):
     shown(paused, environment=1, step=1)
 
 
-def test_the_picture_of_the_step_is_shown_where_the_run_was_stepped(paused):
-    paused.step(update="1")
+def test_the_picture_of_the_step_is_shown_where_the_run_was_stepped(look_at):
+    paused = look_at(update=1)
     click(paused, 3, 17)
     image = paused.panel("Sample").locator("img")
     until(lambda: image.evaluate("image => image.complete && image.naturalWidth"))
@@ -195,9 +192,8 @@ def test_other_spaces_are_shown_too(server, page, settings):
     until(lambda: dashboard.panel("Policy").locator(".chart").get_attribute("data-states"), lambda n: n == "9")
 
 
-def test_values_are_those_of_the_trainer_and_a_dot_can_be_clicked(paused, page):
-    paused.step(update="1")
-    paused.step(update="2")
+def test_values_are_those_of_the_trainer_and_a_dot_can_be_clicked(look_at, page):
+    paused = look_at(update=2)
     found = computed(2)
     arrays = found.arrays
     trained = arrays["region"] != Region.NOT_TRAINED
@@ -268,8 +264,8 @@ def test_the_policy_before_and_now_is_that_of_the_trainer(paused):
     assert re.search(r"entropy 0\.\d+: \d+ % of log 2 · [\d.]+ ms a look", words(paused, "Policy"))
 
 
-def test_the_selected_state_joins_the_others(paused):
-    paused.step(update="1")
+def test_the_selected_state_joins_the_others(look_at):
+    paused = look_at(update=1)
     click(paused, 4, 33)
     arrays = computed(1).arrays
     chart = paused.panel("Policy").locator(".chart")
@@ -279,8 +275,8 @@ def test_the_selected_state_joins_the_others(paused):
     assert tops(data[1])[-2:] == pytest.approx(arrays["policy_old"][4, 33].tolist(), rel=1e-6)
 
 
-def test_a_state_of_the_policy_can_be_clicked(paused, page):
-    paused.step(update="1")
+def test_a_state_of_the_policy_can_be_clicked(look_at, page):
+    paused = look_at(update=1)
     places = computed(1).arrays["policy_places"].tolist()
     chart = paused.panel("Policy").locator(".chart")
     chart.scroll_into_view_if_needed()
@@ -300,10 +296,9 @@ CUT = """sample => [...sample.querySelectorAll(".sums span:not(.visually-hidden)
 
 
 @pytest.mark.parametrize(("theme", "width", "height"), [("light", 1440, 900), ("projector", 1920, 1080)])
-def test_all_that_matters_is_seen_without_scrolling(server, page, theme, width, height):
+def test_all_that_matters_is_seen_without_scrolling(look_at, page, theme, width, height):
     page.set_viewport_size({"width": width, "height": height})
-    live = server("--paused", "--seed", SEED)
-    dashboard = Dashboard(page, f"{live.base}?theme={theme}#token={live.token}").step(update="1")
+    dashboard = look_at(update=1, query=f"?theme={theme}")
     dashboard.panel("Sample").scroll_into_view_if_needed()
     until(dashboard.panel("Sample").locator(".cover").is_hidden)
     dashboard.panel("Sample").get_by_label("Find a sample").select_option(label="an inside one")
@@ -313,10 +308,10 @@ def test_all_that_matters_is_seen_without_scrolling(server, page, theme, width, 
     assert sample(dashboard).evaluate(CUT) == []
 
 
-def test_a_picture_that_failed_can_be_asked_for_again(paused, page, faults):
+def test_a_picture_that_failed_can_be_asked_for_again(look_at, page, faults):
     faults.expect("/pictures/")
     page.route("**/pictures/**", lambda route: route.abort())
-    paused.step(update="1")
+    paused = look_at(update=1)
     click(paused, 3, 17)
     panel = paused.panel("Sample")
     until(lambda: panel.locator(".sample-picture").inner_text(), lambda text: "The server cannot be reached." in text)
@@ -327,8 +322,9 @@ def test_a_picture_that_failed_can_be_asked_for_again(paused, page, faults):
     assert panel.get_by_role("button", name="Ask again").is_hidden()
 
 
-def test_at_the_edge_the_verdict_says_what_the_region_says(paused, page):
+def test_at_the_edge_the_verdict_says_what_the_region_says(look_at, page):
     """In single precision r = 1.2 lies on the edge, and so inside for the trainer; in double precision beyond."""
+    look_at(update=1)
     roles, values, verdict = page.evaluate(
         """async () => {
             const { calculation, verdict } = await import("./panels/sample-words.js");
@@ -343,8 +339,8 @@ def test_at_the_edge_the_verdict_says_what_the_region_says(paused, page):
     assert "The two terms are the same" in verdict
 
 
-def test_the_environment_says_that_it_shows_the_present_while_the_past_is_on_show(paused):
-    paused.step(update="1").step(update="2")
+def test_the_environment_says_that_it_shows_the_present_while_the_past_is_on_show(look_at):
+    paused = look_at(update=2)
     caption = paused.panel("Environment").locator(".caption")
     until(caption.inner_text, lambda text: text.startswith("episode step"))
     paused.key("ArrowLeft").at(live="false")

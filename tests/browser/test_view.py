@@ -39,7 +39,8 @@ def saved(dashboard, panel, choice):
     return download.value.suggested_filename, download.value.path().read_bytes()
 
 
-def test_a_panel_is_moved_by_keyboard_and_stays_there(paused, page):
+def test_a_panel_is_moved_by_keyboard_and_stays_there(look_at, page):
+    paused = look_at()
     before = order(page)
     grip = page.get_by_role("button", name="Move Clip mask with the arrow keys")
     grip.focus()
@@ -56,7 +57,8 @@ def test_a_panel_is_moved_by_keyboard_and_stays_there(paused, page):
     assert order(page) == before
 
 
-def test_a_panel_is_moved_by_dragging(paused, page):
+def test_a_panel_is_moved_by_dragging(look_at, page):
+    paused = look_at()
     before = order(page)
     paused.panel("Environment").hover()
     page.get_by_role("button", name="Move Environment").drag_to(paused.panel("Ratio histogram").locator("h2"))
@@ -106,8 +108,8 @@ def test_a_tab_that_is_reloaded_asks_for_nothing(paused, page):
     assert not page.locator(".offer").is_visible()
 
 
-def test_what_does_not_fit_in_an_address_is_named_and_the_rest_applies(server, page):
-    base = server("--paused", "--seed", SEED).base
+def test_what_does_not_fit_in_an_address_is_named_and_the_rest_applies(shared_server, page):
+    base = shared_server().base
     page.goto(
         f"{base}?theme=pink&panels=clip-mask,nothing&set=clip_range:7&set=evil:1&seed=x&chapter=99&controls=maybe"
     )
@@ -126,8 +128,8 @@ def test_what_does_not_fit_in_an_address_is_named_and_the_rest_applies(server, p
     assert order(page) == ["Clip mask"]
 
 
-def test_markup_in_an_address_stays_text(server, page):
-    base = server("--paused", "--seed", SEED).base
+def test_markup_in_an_address_stays_text(shared_server, page):
+    base = shared_server().base
     page.goto(f"{base}?theme=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E&env=%3Cb%3Ex%3C/b%3E")
     until(lambda: page.locator(".toast").count())
     assert page.locator(".toast img, .toast b").count() == 0
@@ -179,8 +181,8 @@ def test_a_link_that_the_run_at_hand_fits_is_settled(server, page):
     until(lambda: search(page).get("set"), lambda now: now == ["clip_range:0.3"])
 
 
-def test_an_embedded_page_has_no_controls_and_leads_to_the_whole(server, page):
-    page.goto(server("--paused", "--seed", SEED).base + "?controls=hidden&panels=ratio-histogram")
+def test_an_embedded_page_has_no_controls_and_leads_to_the_whole(shared_server, page):
+    page.goto(shared_server().base + "?controls=hidden&panels=ratio-histogram")
     until(lambda: order(page) == ["Ratio histogram"])
     for name in ("Play", "Pause", "Step", "Share", "Guide", "Hide Ratio histogram"):
         assert not page.get_by_role("button", name=name, exact=True).is_visible(), name
@@ -195,8 +197,8 @@ def test_an_embedded_page_has_no_controls_and_leads_to_the_whole(server, page):
     assert order(whole) == ["Ratio histogram"]
 
 
-def test_the_masks_numbers_as_csv_are_what_was_computed(paused):
-    paused.step(update="1")
+def test_the_masks_numbers_as_csv_are_what_was_computed(look_at):
+    paused = look_at(update=1)
     name, content = saved(paused, "Clip mask", "Numbers as CSV")
     assert name == "clip-mask.csv"
     rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
@@ -227,15 +229,15 @@ def test_the_mask_as_vectors_shows_every_sample_in_its_colour(paused):
 @pytest.mark.parametrize(
     ("choice", "start"), [("Chart as PNG", b"\x89PNG"), ("Chart as SVG", b"<svg"), ("Numbers as CSV", b"update,epoch,")]
 )
-def test_a_chart_is_saved(paused, choice, start):
-    paused.step(update="1")
+def test_a_chart_is_saved(look_at, choice, start):
+    paused = look_at(update=1)
     until(lambda: paused.ratio().get("update") == "1")
     name, content = saved(paused, "Ratio histogram", choice)
     assert name.startswith("ratio-histogram") and content.startswith(start)
 
 
-def test_a_picture_of_the_whole_page(paused, page, tmp_path):
-    paused.step(update="1")
+def test_a_picture_of_the_whole_page(look_at, page, tmp_path):
+    look_at(update=1)
     with page.expect_download() as download:
         page.get_by_role("button", name="Save a picture of the page").click()
     picture = tmp_path / "page.png"
@@ -264,7 +266,8 @@ WRITE_AND_READ = """async () => {
 }"""
 
 
-def test_what_is_written_into_an_address_is_read_out_of_it(paused, page):
+def test_what_is_written_into_an_address_is_read_out_of_it(look_at, page):
+    look_at()
     read = json.loads(page.evaluate(WRITE_AND_READ))
     assert read["refused"] == []
     assert read["view"] == {
@@ -288,7 +291,8 @@ def test_what_is_written_into_an_address_is_read_out_of_it(paused, page):
     }
 
 
-def test_a_panel_is_hidden_and_shown_from_the_menu(paused, page):
+def test_a_panel_is_hidden_and_shown_from_the_menu(look_at, page):
+    paused = look_at()
     before = order(page)
     page.get_by_role("button", name="Panels", exact=True).click()
     box = page.get_by_role("checkbox", name="Advantages")
@@ -306,7 +310,8 @@ def test_a_panel_is_hidden_and_shown_from_the_menu(paused, page):
     assert page.evaluate("document.activeElement.ariaLabel") == "Maximise Advantages"
 
 
-def test_hiding_by_keyboard_keeps_the_focus_where_the_panel_was(paused, page):
+def test_hiding_by_keyboard_keeps_the_focus_where_the_panel_was(look_at, page):
+    look_at()
     page.get_by_role("button", name="Hide Ratio histogram").focus()
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.ariaLabel") == "Maximise Clip mask"
@@ -314,7 +319,8 @@ def test_hiding_by_keyboard_keeps_the_focus_where_the_panel_was(paused, page):
     until(said.text_content, lambda text: text.endswith("Ratio histogram is hidden."))
 
 
-def test_a_moved_panel_is_announced_and_stays_in_sight(paused, page):
+def test_a_moved_panel_is_announced_and_stays_in_sight(look_at, page):
+    look_at()
     grip = page.get_by_role("button", name="Move Health with the arrow keys")
     grip.focus()
     for _ in range(3):
@@ -325,7 +331,8 @@ def test_a_moved_panel_is_announced_and_stays_in_sight(paused, page):
     until(grip.bounding_box, lambda box: 0 <= box["y"] <= 900)
 
 
-def test_a_maximised_panel_comes_back_with_escape(paused, page):
+def test_a_maximised_panel_comes_back_with_escape(look_at, page):
+    paused = look_at()
     page.get_by_role("button", name="Maximise Clip mask").click()
     assert order(page) == ["Clip mask"]
     page.reload()

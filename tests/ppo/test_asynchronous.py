@@ -47,8 +47,7 @@ def walk(trainer, updates, changes):
 
 def bits(trainer):
     """All that a step of Adam changes: θ, the moments, the count of steps."""
-    (state,) = trainer.optimisation._optimizer.state.values()
-    return [part.detach().clone() for part in (trainer.network.theta, *state.values())]
+    return [trainer.network.theta.detach().clone(), *trainer.optimisation._adam.state().values()]
 
 
 def same(some, others):

@@ -225,12 +225,12 @@ def test_the_optimizer_steps_with_the_learning_rate_of_the_update(make):
     trainer = make(anneal_learning_rate=True, total_steps=1000, learning_rate=0.01)
     for phase in trainer.phases():
         if phase.kind is PhaseKind.STEP:
-            assert trainer.optimisation._optimizer.param_groups[0]["lr"] == phase.update.learning_rate
+            assert trainer.optimisation.coefficients.learning_rate == phase.update.learning_rate
     assert phase.update.learning_rate < 0.01 / 4
     changed = make()
     changed.change("learning_rate", 0.02)
     next(changed.phases())
-    assert changed.optimisation._optimizer.param_groups[0]["lr"] == 0.02
+    assert changed.optimisation.coefficients.learning_rate == 0.02
 
 
 def test_normalisation_over_the_batch_uses_one_mean_and_one_deviation(make):

@@ -269,10 +269,9 @@ def test_measuring_changes_nothing(walk, kind):
     twin, _ = walk(kind)
 
     def state(t):
-        adam = [v for s in t.optimisation._optimizer.state.values() for v in s.values()]
         return (
             t.weights_sha256(),
-            [float(v.double().sum()) for v in adam],
+            [float(part.double().sum()) for part in t.optimisation._adam.state().values()],
             str(t._acting.bit_generator.state),
             str(t.optimisation._shuffling.bit_generator.state),
         )

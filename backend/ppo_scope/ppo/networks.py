@@ -150,7 +150,8 @@ def _nature(shape: tuple[int, ...], generator: torch.Generator) -> tuple[nn.Sequ
     channels, height, width = shape
     layers: list[nn.Module] = []
     for filters, kernel, stride in NATURE_CONVOLUTIONS:
-        convolution = nn.Conv2d(channels, filters, kernel, stride, device="meta").to_empty(device="cpu")
+        with torch.random.fork_rng(devices=()):
+            convolution = nn.Conv2d(channels, filters, kernel, stride)
         layers += [_initialised(convolution, np.sqrt(2), generator), nn.ReLU()]
         channels, height, width = filters, (height - kernel) // stride + 1, (width - kernel) // stride + 1
     dense_layer = _linear(channels * height * width, NATURE_HIDDEN, np.sqrt(2), generator)
@@ -158,8 +159,9 @@ def _nature(shape: tuple[int, ...], generator: torch.Generator) -> tuple[nn.Sequ
 
 
 def _linear(inputs: int, outputs: int, gain: float, generator: torch.Generator) -> nn.Linear:
-    # Made without storage first: the default initialisation would draw from torch's global generator.
-    return _initialised(nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu"), gain, generator)
+    with torch.random.fork_rng(devices=()):  # the default initialisation draws from torch's global generator
+        layer = nn.Linear(inputs, outputs)
+    return _initialised(layer, gain, generator)
 
 
 def _initialised(layer: L, gain: float, generator: torch.Generator) -> L:

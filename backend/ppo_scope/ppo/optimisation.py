@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.ppo import by_hand, finite, losses
+from ppo_scope.ppo.adam import Adam
 from ppo_scope.ppo.distributions import Distribution
 from ppo_scope.ppo.losses import Scalar
 from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.outcome import OptimisationPosition
 from ppo_scope.ppo.phases import Batch, Minibatch, Phase, PhaseKind, Update
 from ppo_scope.ppo.settings import Settings
-
-ADAM_EPS = 1e-5
 
 
 @dataclass
@@ -81,9 +80,9 @@ class Optimisation:
         self._shuffling = generator
         self._device = network.device
         self.coefficients = Coefficients.on(network.device, as_tensors=asynchronous)
-        self._optimizer = torch.optim.Adam([network.theta], eps=ADAM_EPS, fused=True)
+        self._adam = Adam(network.theta)
         self._parts = network.parts()
-        # Fused Adam leaves everything as it is where this is not 0: what gradient scalers use.
+        # Adam leaves everything as it is where this is not 0.
         self._not_finite = torch.zeros((), device=network.device) if asynchronous else None
         self._orders_drawn: list[dict[str, Any]] = []  # the generator's state after each epoch's order
 
@@ -91,7 +90,7 @@ class Optimisation:
         """A copy of all that its steps move."""
         return OptimisationPosition(
             self._network.theta.detach().clone(),
-            _copies(self._optimizer.state.get(self._network.theta, {})),
+            self._adam.state(),
             dict(self._shuffling.bit_generator.state),
         )
 
@@ -99,19 +98,15 @@ class Optimisation:
         """Become what it was there. θ stays in its place: others hold views of it."""
         with torch.no_grad():
             self._network.theta.copy_(position.theta)
-        self._optimizer.state.clear()
-        if position.optimizer:
-            self._optimizer.state[self._network.theta] = _copies(position.optimizer)
+        self._adam.return_to(position.adam)
         self._shuffling.bit_generator.state = position.shuffling
 
     def begin(self, update: Update) -> None:
         """Take over the settings of an update."""
         self.coefficients.take(update.settings, update.learning_rate)
-        self._optimizer.param_groups[0]["lr"] = self.coefficients.learning_rate
         if self._not_finite is not None:
             self._not_finite.zero_()
             self._orders_drawn.clear()
-            self._optimizer.found_inf = self._not_finite  # type: ignore[attr-defined]
 
     def end(self, update: Update) -> None:
         """Look back on the steps that were not looked at as they were made.
@@ -279,13 +274,7 @@ class Optimisation:
             torch.maximum(self._not_finite, (~torch.isfinite(norm)).float(), out=self._not_finite)
         if limit is not None:
             gradient.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
-        self._network.theta.grad = gradient
-        self._optimizer.step()
-        self._network.theta.grad = None
-
-
-def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in tensors.items()}
+        self._adam.step(gradient, self.coefficients.learning_rate, self._not_finite)
 
 
 def taken() -> Tensor:

@@ -17,8 +17,8 @@ class OptimisationPosition:
 
     theta: Tensor
     """[P]"""
-    optimizer: dict[str, Tensor]
-    """Adam's moments and how many steps it has made; empty before the first."""
+    adam: dict[str, Tensor]
+    """Its moments, and how many steps it has made."""
     shuffling: dict[str, Any]
     """The state of the generator of orders: the same samples meet again in the same minibatches."""
 

@@ -1,0 +1,64 @@
+"""Adam over one vector, by the kernel of `torch.optim.Adam(fused=True)`: to the same bits.
+
+That class brings in torch's compiler as soon as it is made, which takes as long as all of torch does, and nothing is
+compiled here. For one vector there is also nothing to group.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ppo_scope.ppo.losses import Scalar
+
+BETAS = 0.9, 0.999
+EPS = 1e-5
+"""As in CleanRL and Stable-Baselines3; torch's own default is 1e-8."""
+
+
+class Adam:
+    """What moves θ [P]; its moments and its count of steps are tensors on θ's device.
+
+    Source: Kingma & Ba 2015.
+    """
+
+    def __init__(self, theta: Tensor) -> None:
+        self._theta = theta
+        self._mean = torch.zeros_like(theta, requires_grad=False)
+        self._square = torch.zeros_like(theta, requires_grad=False)
+        self._steps = torch.zeros((), device=theta.device)
+
+    @torch.no_grad()
+    def step(self, gradient: Tensor, learning_rate: Scalar, not_finite: Tensor | None) -> None:
+        """θ ← θ − α·m̂/(√v̂ + ε), in place; where `not_finite` is not 0, all stays as it is."""
+        self._steps.add_(1)
+        torch._fused_adam_(
+            [self._theta],
+            [gradient],
+            [self._mean],
+            [self._square],
+            [],
+            [self._steps],
+            lr=learning_rate,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            weight_decay=0.0,
+            eps=EPS,
+            amsgrad=False,
+            maximize=False,
+            found_inf=not_finite,
+        )
+        if not_finite is not None:
+            self._steps.sub_(not_finite)
+
+    def state(self) -> dict[str, Tensor]:
+        """A copy of all that a step moves beside θ."""
+        return {name: tensor.clone() for name, tensor in self._parts().items()}
+
+    def return_to(self, state: dict[str, Tensor]) -> None:
+        """Become what it was then."""
+        for name, tensor in self._parts().items():
+            tensor.copy_(state[name])
+
+    def _parts(self) -> dict[str, Tensor]:
+        return {"mean": self._mean, "square": self._square, "steps": self._steps}

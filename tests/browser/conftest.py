@@ -1,0 +1,44 @@
+"""Runs that the tests of a module share: to start one and to open its page takes longer than most tests."""
+
+import pytest
+
+from tests.browser.dashboard import Dashboard
+from tests.live import LiveServer
+
+SAME_TAB = "sessionStorage.setItem('ppo-scope.tab', '1-2-3-4')"  # so that the next test's page leads at once
+SEED = ("--seed", "7")
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory, leaving):
+    """Makes servers with a paused run; those that ask for the same arguments, and the same update, get the same one."""
+    servers = {}
+
+    def start(*arguments, update=0):
+        key = (*arguments, update)
+        if key not in servers:
+            servers[key] = LiveServer("--paused", *SEED, *arguments, folder=tmp_path_factory.mktemp("shared"))
+        return servers[key]
+
+    yield start
+    for one in servers.values():
+        one.interrupt()
+    leaving.extend(servers.values())
+
+
+@pytest.fixture
+def look_at(shared_server, page):
+    """This test's page, on a run that others look at too, at the end of an update: `look_at(*arguments, update=2)`.
+
+    The run has to stay where it is, with the settings that it has.
+    """
+
+    def join(*arguments, update=0, query=""):
+        live = shared_server(*arguments, update=update)
+        page.add_init_script(SAME_TAB)
+        dashboard = Dashboard(page, f"{live.base}{query}#token={live.token}")
+        for number in range(live.run()["update"], update):
+            dashboard.step(update=str(number + 1), phase="update")
+        return dashboard.at(state="paused", update=str(update))
+
+    return join

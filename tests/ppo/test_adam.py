@@ -1,0 +1,61 @@
+"""Adam over one vector is torch's own, to the last bit."""
+
+import pytest
+import torch
+
+from ppo_scope.ppo.adam import EPS, Adam
+
+SIZE = 1000
+RATES = (0.01, 0.003, 0.0)
+
+
+def gradients(count):
+    generator = torch.Generator().manual_seed(3)
+    return [torch.randn(SIZE, generator=generator) * 10.0 ** (index % 5 - 3) for index in range(count)]
+
+
+def theta():
+    return torch.linspace(-1, 1, SIZE).requires_grad_()
+
+
+@pytest.mark.parametrize("as_tensor", [False, True])
+@pytest.mark.parametrize("guarded", [False, True])
+def test_every_step_is_that_of_torch(as_tensor, guarded):
+    ours, theirs = theta(), theta()
+    adam = Adam(ours)
+    torchs = torch.optim.Adam([theirs], eps=EPS, fused=True)
+    not_finite = torch.zeros(()) if guarded else None
+    if guarded:
+        torchs.found_inf = not_finite
+    for index, gradient in enumerate(gradients(30)):
+        rate = RATES[index // 10]
+        if guarded:
+            not_finite.fill_(float(index % 7 == 5))
+        adam.step(gradient, torch.tensor(rate, dtype=torch.float64) if as_tensor else rate, not_finite)
+        torchs.param_groups[0]["lr"] = torch.tensor(rate, dtype=torch.float64) if as_tensor else rate
+        theirs.grad = gradient.clone()
+        torchs.step()
+        assert torch.equal(ours, theirs), index
+    (state,) = torchs.state.values()
+    expected = {"mean": state["exp_avg"], "square": state["exp_avg_sq"], "steps": state["step"]}
+    assert adam.state().keys() == expected.keys()
+    assert all(torch.equal(part, expected[name]) for name, part in adam.state().items())
+    assert float(state["step"]) == (26 if guarded else 30)
+
+
+def test_from_where_it_has_been_it_goes_the_same_way():
+    ours = theta()
+    adam = Adam(ours)
+    first, second, third = gradients(3)
+    adam.step(first, 0.01, None)
+    place, state = ours.detach().clone(), adam.state()
+    ends = []
+    for _ in range(2):
+        adam.step(second, 0.01, None)
+        adam.step(third, 0.01, None)
+        ends.append(ours.detach().clone())
+        with torch.no_grad():
+            ours.copy_(place)
+        adam.return_to(state)
+    assert torch.equal(*ends)
+    assert not torch.equal(ends[0], place)
