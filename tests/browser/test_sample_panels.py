@@ -167,7 +167,8 @@ def test_a_free_run_is_to_be_paused_first(paused):
     until(lambda: panel.locator(".cover").inner_text(), lambda text: "paused" in text)
     paused.press("Pause")
     paused.at(state="paused")
-    until(lambda: panel.locator(".cover").is_hidden())
+    cover = panel.locator(".cover").evaluate
+    until(lambda: cover("c => c.hidden ? null : c.textContent"), lambda says: says is None)
 
 
 @pytest.mark.parametrize("objective", ["unclipped", "reinforce", "actor_critic"])
