@@ -167,6 +167,7 @@ def test_a_free_run_is_to_be_paused_first(paused):
     until(lambda: panel.locator(".cover").inner_text(), lambda text: "paused" in text)
     paused.press("Pause")
     paused.at(state="paused")
+    panel.scroll_into_view_if_needed()  # a click that had to be tried again may have scrolled the page to its button
     cover = panel.locator(".cover").evaluate
     until(lambda: cover("c => c.hidden ? null : c.textContent"), lambda says: says is None)
 
