@@ -254,7 +254,7 @@ function marks(histogram, wouldBe, limit, theme) {
       },
     ],
     annotations: [
-      ...names.map(({ at, text, xanchor }) => ({ ...label, x: Math.log10(at), y: 1, yanchor: "top", text, xanchor, font: { size: 12, color: theme.clip } })),
+      ...names.map(({ at, text, xanchor }) => ({ ...label, x: Math.log10(at), y: 1, yanchor: "top", text, xanchor, bgcolor: fade(theme.panel, 0.8), font: { size: 12, color: theme.clip } })),
       ...previewed.map((at) => ({ ...label, x: Math.log10(at), y: 0.72, yanchor: "top", xanchor: side(at), text: `preview<br>${fixed(at, 2)}`, font: { size: 12, color: theme.clip } })),
       ...beyond.map(({ x, xanchor, text }) => ({ ...label, xref: "paper", x, y: 0.6, xanchor, text, font: { size: 12, color: theme.ink } })),
     ],
