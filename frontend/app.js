@@ -40,6 +40,7 @@ import { createTimeTravel, inThePast } from "./state/time-travel.js";
 import { saveView } from "./state/view.js";
 
 /** @import { PacingChoices } from "./controls/pacing.js" */
+/** @import { Topic } from "./types.js" */
 
 const store = createStore();
 const { state, touch } = store;
@@ -215,7 +216,6 @@ const share = createShare(document.body, addressOf);
 const newRunSheet = createNewRun(document.body, state, ({ settings }) =>
   postRun({ ...settings, seed: state.run?.seed ?? 1 }, state.status?.state !== "running"),
 );
-tellMotion(store);
 const bar = createBar(part("bar"), state, actions);
 const notices = createNotices(part("notices"), {
   takeControl,
@@ -278,15 +278,18 @@ function retheme() {
 }
 onSystemTheme(retheme);
 
-scheduler.add({ needs: ["run", "status", "snapshot", "connection"], draw: bar.draw });
-scheduler.add({ needs: ["run", "status", "snapshot", "connection"], draw: notices.draw });
+tellMotion(store);
+/** What tells where the run is. @type {Topic[]} */
+const WHERE = ["run", "status", "snapshot"];
+scheduler.add({ needs: [...WHERE, "connection"], draw: bar.draw });
+scheduler.add({ needs: [...WHERE, "connection"], draw: notices.draw });
 scheduler.add({ needs: ["run", "theme"], draw: comparison.draw });
-scheduler.add({ needs: ["run", "status", "snapshot", "view", "preview", "selection"], draw: guide.draw, calm: 250 });
-scheduler.add({ needs: ["run", "status", "snapshot", "connection"], draw: apply.draw });
-scheduler.add({ needs: ["run", "status", "snapshot", "progress"], draw: pipeline.draw, calm: 150 });
-const redrawTimeline = scheduler.add({ needs: ["run", "status", "snapshot", "series", "theme"], draw: timeline.draw, calm: 150 });
-scheduler.add({ needs: ["run", "status", "snapshot", "preview"], draw: formula.draw, calm: 150 });
-const redrawSliders = scheduler.add({ needs: ["run", "status", "snapshot", "connection"], draw: sliders.draw });
+scheduler.add({ needs: [...WHERE, "view", "preview", "selection"], draw: guide.draw, calm: 250 });
+scheduler.add({ needs: [...WHERE, "connection"], draw: apply.draw });
+scheduler.add({ needs: [...WHERE, "progress"], draw: pipeline.draw, calm: 150 });
+const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme"], draw: timeline.draw, calm: 150 });
+scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
+const redrawSliders = scheduler.add({ needs: [...WHERE, "connection"], draw: sliders.draw });
 const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus, announce: announcer.say });
 bar.tools.prepend(grid.menu);
 connectIdeas(document.body);
@@ -313,7 +316,7 @@ async function addCharts() {
   });
   await Promise.race([painted, new Promise((resolve) => setTimeout(resolve, 1000))]);
   await loadCharts();
-  touch("run", "status", "snapshot", "series", "theme");
+  touch("snapshot", "series", "theme");
 }
 void addCharts();
 

@@ -15,7 +15,7 @@ const USUAL_PACE = 6; // phases a second, where full speed is chosen
  * @throws {Error} there is no such recording
  */
 export async function replay(name, store, receiver) {
-  const { state, touch } = store;
+  const { state } = store;
   const recording = await loadRecording(name);
   const travel = createTimeTravel(store, keptOf(recording));
   const { run, snapshots, series, picture } = recording;
@@ -56,7 +56,6 @@ export async function replay(name, store, receiver) {
     async step() {
       if (!state.past) throw new Error("The recording ends here. Go back with ←.");
       await travel.forward(state.view.stepSize);
-      touch("status");
     },
   };
 }

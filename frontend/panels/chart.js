@@ -1,7 +1,7 @@
 // The one wrapper around Plotly. `Plotly.react` draws the frame around the data (ticks, marks, size, theme), and
-// `Plotly.relayout`, three times as fast, where only ranges change, which they do in steps. The data are Plotly's as well, by `Plotly.animate`, where somebody can look
-// closely: at rest, and under the pointer or the focus. While a run goes on by itself they are sketched on a canvas
-// inside of the same frame, which leaves the processor to the training.
+// `Plotly.relayout`, three times as fast, where only ranges change, which they do in steps. The data are Plotly's as
+// well, by `Plotly.animate`, where somebody can look closely: at rest, and under the pointer or the focus. While a run
+// goes on by itself they are sketched on a canvas inside of the same frame, which leaves the processor to the training.
 
 import { Canvas } from "./canvas.js";
 import { sketch } from "./sketch.js";

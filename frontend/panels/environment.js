@@ -49,7 +49,11 @@ function mount(body, context) {
     resize() {
       sized = false;
     },
-    summary: (state) => (state.picture?.bitmap ? `The current policy is acting: ${inWords(state.picture, viewedUpdate(state), context)}.` : caption.textContent),
+    summary(state) {
+      if (!state.picture) return "No picture yet.";
+      const words = inWords(state.picture, viewedUpdate(state), context);
+      return state.picture.bitmap ? `The current policy is acting: ${words}.` : words;
+    },
   };
 }
 

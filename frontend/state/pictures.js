@@ -7,24 +7,27 @@
  * @param {(picture: Picture) => void} handOn
  * @returns {(frame: Frame) => void} takes what has arrived
  */
-export function createDarkroom(handOn) {
+export function createPictureDecoder(handOn) {
   /** @type {Frame | null} */
   let waiting = null;
   let busy = false;
 
-  async function develop() {
+  async function decodeAll() {
     busy = true;
-    while (waiting) {
-      const frame = waiting;
-      waiting = null;
-      handOn(await decoded(frame));
+    try {
+      while (waiting) {
+        const frame = waiting;
+        waiting = null;
+        handOn(await decoded(frame));
+      }
+    } finally {
+      busy = false;
     }
-    busy = false;
   }
 
   return (frame) => {
     waiting = frame;
-    if (!busy) void develop();
+    if (!busy) void decodeAll();
   };
 }
 

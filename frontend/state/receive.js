@@ -3,7 +3,7 @@
 import { getJson } from "../net/http.js";
 import { PROTOCOL } from "../net/socket.js";
 import { createGapFiller } from "./gaps.js";
-import { createDarkroom } from "./pictures.js";
+import { createPictureDecoder } from "./pictures.js";
 
 /** @import { Frame, Header, Run, SeriesHeader, Snapshot, Status } from "../types.js" */
 /** @import { Store } from "./store.js" */
@@ -17,7 +17,7 @@ const SETTLES = 300;
 export function createReceiver(store) {
   const { state, touch } = store;
   const fillGaps = createGapFiller(store, series);
-  const develop = createDarkroom((picture) => store.stage({ picture }));
+  const decodePicture = createPictureDecoder((picture) => store.stage({ picture }));
   /** @type {string | null} */
   let epoch = null;
   /** The newest sequence number seen. @type {number | null} */
@@ -137,7 +137,7 @@ export function createReceiver(store) {
     sequence = Math.max(sequence ?? 0, header.sequence);
     if (header.kind === "series") series(/** @type {Frame<SeriesHeader>} */ (frame));
     else if (header.kind === "snapshot") store.stage({ snapshot: /** @type {Snapshot} */ (frame) });
-    else if (header.kind === "picture") develop(frame);
+    else if (header.kind === "picture") decodePicture(frame);
     else if (header.kind === "progress") progress(header);
     else if (header.kind === "comparison") comparison(frame);
   }

@@ -105,13 +105,16 @@ export function createScheduler(store, complete = () => true) {
   function finish() {
     unreported = false;
     drawn = { snapshot: state.snapshot, status: state.status, past: state.past !== null };
+    // A picture of the environment, or a panel that came into sight, changes nothing that is said.
     if (said?.snapshot === drawn.snapshot && said.status === drawn.status && said.past === drawn.past) return;
     if (running()) setTimeout(tell, LATEST);
     else requestAnimationFrame(tell);
   }
 
   function tell() {
-    if (drawn) report((said = drawn));
+    if (!drawn) return;
+    report(drawn);
+    said = drawn;
     drawn = null;
   }
 

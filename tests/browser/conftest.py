@@ -1,4 +1,4 @@
-"""Runs that the tests of a module share: to start one and to open its page takes longer than most tests."""
+"""What the tests of a module share, since to start a run and to open its page takes longer than most tests."""
 
 import pytest
 
@@ -42,3 +42,25 @@ def look_at(shared_server, page):
         return dashboard.at(state="paused", update=str(update))
 
     return join
+
+
+@pytest.fixture(scope="module")
+def modules(chromium, tmp_path_factory):
+    """Evaluates in a page of a real server: `modules("state/format.js", "m.count(1e6)")`, where `m` is the module."""
+    server = LiveServer("--paused", folder=tmp_path_factory.mktemp("modules"))
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(server.base)
+
+    def evaluate(module, expression, argument=None):
+        return page.evaluate(
+            f"async (given) => {{ const m = await import('./{module}'); {body(expression)} }}", argument
+        )
+
+    yield evaluate
+    context.close()
+    server.stop()
+
+
+def body(expression):
+    return expression if "return " in expression else f"return {expression};"

@@ -245,38 +245,6 @@ def test_who_has_no_token_watches_only(server, new_page):
     assert viewer.mask() == leader.mask()
 
 
-def test_the_picture_moves(paused):
-    canvas = paused.picture()
-    looks = set()
-    for _ in range(12):
-        looks.add(canvas.screenshot())
-        paused.page.wait_for_timeout(120)
-    assert len(looks) > 3
-
-
-BLIND = """
-from gymnasium.envs.classic_control import CartPoleEnv
-
-
-class Blind(CartPoleEnv):
-    def render(self):
-        raise RuntimeError("there is nothing to see")
-"""
-
-
-def test_an_environment_that_cannot_be_drawn_says_why(server, page, tmp_path):
-    (tmp_path / "blind.py").write_text(
-        BLIND + 'import gymnasium\n\ngymnasium.register("Blind-v0", entry_point=Blind)\n'
-    )
-    dashboard = Dashboard(page, server("--paused", "--env", "blind:Blind-v0").url)
-    caption = dashboard.panel("Environment").locator(".caption")
-    why = "blind:Blind-v0 cannot be drawn: there is nothing to see"
-    assert until(caption.inner_text) == why
-    dashboard.step(update="1")
-    assert caption.inner_text() == why
-    assert dashboard.panel("Environment").locator("canvas").get_attribute("data-sequence") is None
-
-
 def test_numbers_in_the_formula_add_up(paused, page):
     paused.step(update="1")
     found = computed(1).scalars

@@ -4,31 +4,6 @@ import struct
 
 import pytest
 
-from tests.live import LiveServer
-
-
-@pytest.fixture(scope="module")
-def modules(chromium, tmp_path_factory):
-    """Evaluates in a page of a real server: `modules("state/format.js", "m.count(1e6)")`, where `m` is the module."""
-    server = LiveServer("--paused", folder=tmp_path_factory.mktemp("modules"))
-    context = chromium.new_context()
-    page = context.new_page()
-    page.goto(server.base)
-
-    def evaluate(module, expression, argument=None):
-        return page.evaluate(
-            f"async (given) => {{ const m = await import('./{module}'); {body(expression)} }}", argument
-        )
-
-    yield evaluate
-    context.close()
-    server.stop()
-
-
-def body(expression):
-    return expression if "return " in expression else f"return {expression};"
-
-
 # --- state/format.js
 
 
@@ -312,3 +287,27 @@ def test_a_broken_frame_is_refused(modules, header, error):
         frame(header),
     )
     assert name == error
+
+
+# --- state/pictures.js
+
+DECODED = """
+    const decoded = [];
+    const note = ({ header, bitmap }) => decoded.push([header.sequence, bitmap?.width ?? null]);
+    const decode = m.createPictureDecoder(note);
+    const canvas = new OffscreenCanvas(3, 2);
+    canvas.getContext("2d");
+    const image = new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer());
+    const arrived = (sequence, bytes) => decode({ header: { sequence, mime: "image/png" }, arrays: { image: bytes } });
+    for (const turn of given) {
+        for (const [sequence, kind] of turn) arrived(sequence, { whole: image, broken: image.slice(0, 9) }[kind]);
+        const last = turn.at(-1)[0];
+        while (decoded.at(-1)?.[0] !== last) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    return decoded;
+"""
+
+
+def test_pictures_that_came_too_fast_are_left_out_and_a_broken_one_harms_no_other(modules):
+    turns = [[(1, "whole"), (2, "whole"), (3, "whole")], [(4, "broken")], [(5, "none")], [(6, "whole")]]
+    assert modules("state/pictures.js", DECODED, turns) == [[1, 3], [3, 3], [4, None], [5, None], [6, 3]]

@@ -62,7 +62,7 @@ def test_a_moved_clip_range_shows_what_python_would_have_found(paused):
     found = computed(2, PhaseKind.STEP, 9, **CHANGES)
     assert_mask_equals(paused.mask(), found.arrays["region"])
     assert previews(paused) == {}
-    for clip_range in (0.05, 0.3):
+    for clip_range in (0.05, 0.3, 0.9):
         paused.type("Clip range", clip_range)
         expected = dict.fromkeys(ALL, f"preview ε = {clip_range:.2f}")
         until(lambda: previews(paused), lambda seen: seen == expected)  # noqa: B023
@@ -73,8 +73,10 @@ def test_a_moved_clip_range_shows_what_python_would_have_found(paused):
         held = (codes == Region.HELD).sum(), (found.arrays["region"] == Region.HELD).sum()
         text = paused.panel("Clip mask").locator(".readout").inner_text().replace("\n", " ")
         assert (f"held {held[1]} → {held[0]}" if held[0] != held[1] else f"held {held[0]}") in text
-        # The band's edges, dashed.
+        # The band's edges, dashed, and in sight.
         assert data(paused, "Ratio histogram")[6]["x"][::3] == pytest.approx([1 - clip_range, 1 + clip_range])
+        low, high = paused.panel("Ratio histogram").locator(".chart").evaluate("e => e._fullLayout.xaxis.range")
+        assert 10**low < 1 - clip_range < 1 + clip_range < 10**high
         covered = (found.arrays["region"] != 0) & (found.arrays["in_minibatch"] == 1)
         share = f"{100 * (codes[covered] == Region.HELD).mean():.1f} %"
         assert share in paused.panel("Ratio histogram").locator(".readout").inner_text()

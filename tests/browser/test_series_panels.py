@@ -16,8 +16,8 @@ from ppo_scope.probes.metrics import MINIBATCH_COLUMNS
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
 from tests.browser.dashboard import Dashboard, until
+from tests.browser.test_saving import saved
 from tests.browser.test_surrogate_kl import walk
-from tests.browser.test_view import saved
 from tests.conftest import Faults
 from tests.live import LiveServer
 

@@ -1,17 +1,12 @@
-"""Arranging, sharing and saving: what is chosen stays, travels in the address, and leaves as files."""
+"""Arranging and sharing: what is chosen stays, and travels in the address."""
 
-import csv
-import io
 import json
-from collections import Counter
 from urllib.parse import parse_qs, urlsplit
-from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 
 from tests.browser.dashboard import PATIENCE, Dashboard, until
-from tests.browser.test_first_light import SEED, computed
+from tests.browser.test_first_light import SEED
 
 
 @pytest.fixture
@@ -26,17 +21,6 @@ def order(page):
 def search(page):
     """What the address bar asks for."""
     return parse_qs(page.evaluate("location.search.slice(1)"))
-
-
-def saved(dashboard, panel, choice):
-    """The file that the panel's save menu gives."""
-    region = dashboard.panel(panel)
-    region.scroll_into_view_if_needed()
-    region.hover()
-    region.get_by_role("button", name=f"Save {panel}").click()
-    with dashboard.page.expect_download() as download:
-        region.get_by_role("button", name=choice).click()
-    return download.value.suggested_filename, download.value.path().read_bytes()
 
 
 def test_a_panel_is_moved_by_keyboard_and_stays_there(look_at, page):
@@ -94,6 +78,21 @@ def test_the_address_bar_follows_what_is_on_show(paused, page):
     until(lambda: search(page).get("set"), lambda now: now == ["clip_range:0.3"])
     paused.type("Clip range", 0.2).step(update="2")
     until(lambda: "set" not in search(page))
+
+
+HIDE = """async () => {
+    document.querySelector("[aria-label='Hide Environment']").click();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return location.search;
+}"""
+
+
+def test_the_address_follows_a_choice_at_once(look_at, page):
+    """Who reloads right after it finds it again; it waits only where much is chosen in a short time."""
+    look_at()
+    until(lambda: search(page).get("env"))
+    page.wait_for_timeout(600)
+    assert "environment" not in parse_qs(page.evaluate(HIDE)[1:])["panels"][0].split(",")
 
 
 def test_a_tab_that_is_reloaded_asks_for_nothing(paused, page):
@@ -195,58 +194,6 @@ def test_an_embedded_page_has_no_controls_and_leads_to_the_whole(shared_server, 
     Dashboard.of(whole).at(state="paused")
     assert whole.get_by_role("slider", name="Clip range ε").is_visible()
     assert order(whole) == ["Ratio histogram"]
-
-
-def test_the_masks_numbers_as_csv_are_what_was_computed(look_at):
-    paused = look_at(update=1)
-    name, content = saved(paused, "Clip mask", "Numbers as CSV")
-    assert name == "clip-mask.csv"
-    rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
-    found = computed(1).arrays
-    assert len(rows) == found["region"].size == 1024
-    assert [int(row["region"]) for row in rows] == found["region"].reshape(-1).tolist()
-    assert np.allclose([float(row["ratio"]) for row in rows], found["ratio"].reshape(-1))
-
-
-def test_the_mask_as_vectors_shows_every_sample_in_its_colour(paused):
-    """A rectangle covers one sample or more of one colour; how many, its width tells."""
-    paused.type("Clip range", 0.01).step(update="1")
-    name, content = saved(paused, "Clip mask", "Picture as SVG")
-    assert name == "clip-mask.svg"
-    painted = [element.attrib for element in ElementTree.fromstring(content) if "shape-rendering" in element.attrib]
-    plain = [one for one in painted if one["fill"].startswith("rgb(")]
-    tall = Counter(one["height"] for one in plain).most_common(1)[0][0]
-    cells = [(one["fill"], float(one["width"])) for one in plain if one["height"] == tall]
-    step = min(width for _, width in cells)
-    covered = Counter()
-    for fill, width in cells:
-        covered[fill] += round(width / step)
-    region = computed(1, clip_range=0.01).arrays["region"]
-    assert sorted(covered.values()) == sorted((region == code).sum() for code in (1, 2, 3))
-    assert min(covered.values()) > 0
-
-
-@pytest.mark.parametrize(
-    ("choice", "start"), [("Chart as PNG", b"\x89PNG"), ("Chart as SVG", b"<svg"), ("Numbers as CSV", b"update,epoch,")]
-)
-def test_a_chart_is_saved(look_at, choice, start):
-    paused = look_at(update=1)
-    until(lambda: paused.ratio().get("update") == "1")
-    name, content = saved(paused, "Ratio histogram", choice)
-    assert name.startswith("ratio-histogram") and content.startswith(start)
-
-
-def test_a_picture_of_the_whole_page(look_at, page, tmp_path):
-    look_at(update=1)
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Save a picture of the page").click()
-    picture = tmp_path / "page.png"
-    download.value.save_as(picture)
-    from PIL import Image
-
-    image = np.asarray(Image.open(picture).convert("RGB"))
-    assert image.shape[1] >= 1400 and image.shape[0] > 1500
-    assert len(np.unique(image.reshape(-1, 3), axis=0)) > 200, "it shows something"
 
 
 WRITE_AND_READ = """async () => {

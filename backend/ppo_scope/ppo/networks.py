@@ -60,7 +60,10 @@ class ActorCritic:
     """
 
     def __init__(self, spaces: Spaces, settings: Settings, seed: int, device: torch.device) -> None:
-        self.layers = Layers(spaces, settings, torch.Generator().manual_seed(seed)).to(device)
+        with torch.random.fork_rng(
+            devices=()
+        ):  # torch's own initialisation, replaced at once, draws from the global one
+            self.layers = Layers(spaces, settings, torch.Generator().manual_seed(seed)).to(device)
         self.device = device
         self.activation = settings.activation
         self.observation_mean: NDArray[np.float32] | None = None
@@ -150,8 +153,7 @@ def _nature(shape: tuple[int, ...], generator: torch.Generator) -> tuple[nn.Sequ
     channels, height, width = shape
     layers: list[nn.Module] = []
     for filters, kernel, stride in NATURE_CONVOLUTIONS:
-        with torch.random.fork_rng(devices=()):
-            convolution = nn.Conv2d(channels, filters, kernel, stride)
+        convolution = nn.Conv2d(channels, filters, kernel, stride)
         layers += [_initialised(convolution, np.sqrt(2), generator), nn.ReLU()]
         channels, height, width = filters, (height - kernel) // stride + 1, (width - kernel) // stride + 1
     dense_layer = _linear(channels * height * width, NATURE_HIDDEN, np.sqrt(2), generator)
@@ -159,9 +161,7 @@ def _nature(shape: tuple[int, ...], generator: torch.Generator) -> tuple[nn.Sequ
 
 
 def _linear(inputs: int, outputs: int, gain: float, generator: torch.Generator) -> nn.Linear:
-    with torch.random.fork_rng(devices=()):  # the default initialisation draws from torch's global generator
-        layer = nn.Linear(inputs, outputs)
-    return _initialised(layer, gain, generator)
+    return _initialised(nn.Linear(inputs, outputs), gain, generator)
 
 
 def _initialised(layer: L, gain: float, generator: torch.Generator) -> L:

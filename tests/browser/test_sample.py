@@ -1,13 +1,11 @@
-"""Values, Policy and Sample: what they draw and say is what the trainer computed, and samples can be pointed out."""
-
-import re
+"""Sample: what it shows of a sample is what the trainer computed, from wherever the sample is pointed out."""
 
 import numpy as np
 import pytest
 
 from ppo_scope.ppo.losses import Region
-from ppo_scope.ppo.phases import PhaseKind
-from tests.browser.test_first_light import SEED, Dashboard, computed, until
+from tests.browser.dashboard import Dashboard, until
+from tests.browser.test_first_light import SEED, computed
 
 FACTS = "element => ({...element.dataset})"
 
@@ -194,103 +192,6 @@ def test_other_spaces_are_shown_too(server, page, settings):
     until(lambda: dashboard.panel("Policy").locator(".chart").get_attribute("data-states"), lambda n: n == "9")
 
 
-def test_values_are_those_of_the_trainer_and_a_dot_can_be_clicked(look_at, page):
-    paused = look_at(update=2)
-    found = computed(2)
-    arrays = found.arrays
-    trained = arrays["region"] != Region.NOT_TRAINED
-    panel = paused.panel("Values")
-    panel.scroll_into_view_if_needed()
-    cloud = panel.locator(".value-cloud")
-    until(lambda: cloud.get_attribute("data-update"), lambda update: update == "2")
-    assert int(cloud.get_attribute("data-samples")) == trained.sum()
-    before, after = found.scalars["explained_variance_before"], found.scalars["explained_variance"]
-    said = re.search(r"Explained variance (-?[\d.]+) → (-?[\d.]+):", words(paused, "Values"))
-    assert [float(number) for number in said.groups()] == pytest.approx([before, after], abs=0.0051)
-    # The dot that lies farthest from all others can be told from them.
-    points = np.argwhere(trained)
-    x, y = arrays["value_target"][trained], arrays["value_now"][trained]
-    frame = panel.locator(".chart").evaluate(
-        "({ _fullLayout: { xaxis, yaxis } }) => [xaxis, yaxis].map(a => [a._offset, a._length, ...a.range])"
-    )
-    (left, width, x0, x1), (top, height, y0, y1) = frame
-    across = left + (x - x0) / (x1 - x0) * width
-    down = top + (y1 - y) / (y1 - y0) * height
-    old = top + (y1 - arrays["value"][trained]) / (y1 - y0) * height
-    everything = np.concatenate([np.stack([across, down], 1), np.stack([across, old], 1)])
-    distances = [np.sort(np.hypot(*(everything - [a, d]).T))[1] for a, d in zip(across, down, strict=True)]
-    chosen = int(np.argmax(distances))
-    assert distances[chosen] > 0.5
-    box = cloud.bounding_box()
-    spot = float(box["x"] + across[chosen]), float(box["y"] + down[chosen])
-    page.mouse.move(*spot)
-    tip = panel.locator(".tip")
-    until(tip.is_visible)
-    environment, step = points[chosen].tolist()
-    assert tip.inner_text().startswith(f"Environment {environment}, step {step}:")
-    page.mouse.click(*spot)
-    shown(paused, environment=environment, step=step)
-    until(lambda: panel.locator(".chart").evaluate("e => e.data[1].y.length"), lambda n: n == 2)
-    data = panel.locator(".chart").evaluate("e => e.data")
-    assert data[1]["x"][0] == pytest.approx(float(arrays["value_target"][environment, step]), rel=1e-6)
-    assert data[1]["y"] == pytest.approx(
-        [float(arrays[name][environment, step]) for name in ("value", "value_now")], rel=1e-6
-    )
-
-
-def tops(trace):
-    """The height of each rectangle of a trace."""
-    return [y for index, y in enumerate(trace["y"]) if index % 6 == 1]
-
-
-def test_the_policy_before_and_now_is_that_of_the_trainer(paused):
-    paused.step(update="1")
-    paused.step("minibatch", update="2", epoch="1", minibatch="1")
-    paused.step("minibatch", update="2", epoch="1", minibatch="2")
-    found = computed(2, PhaseKind.STEP, 2)
-    panel = paused.panel("Policy")
-    panel.scroll_into_view_if_needed()
-    chart = panel.locator(".chart")
-    until(lambda: chart.get_attribute("data-update"), lambda update: update == "2")
-    data = until(lambda: chart.evaluate("e => e.data"), lambda traces: len(traces[0].get("y") or []) == 96)
-    arrays = found.arrays
-    assert tops(data[0]) == pytest.approx(arrays["policy_now"].reshape(-1).tolist(), rel=1e-6)
-    assert tops(data[1]) == pytest.approx(arrays["policy_before"].reshape(-1).tolist(), rel=1e-6)
-    assert tops(data[6]) == pytest.approx(arrays["policy_shift"].tolist(), rel=1e-6)
-    before, now = arrays["entropy_counts"].astype(float)
-    top = max(before.max(), now.max())
-    assert data[3]["y"][1:-1] == pytest.approx((now / top).tolist())
-    assert data[4]["y"][1:-1] == pytest.approx((before / top).tolist())
-    assert data[5]["x"] == pytest.approx([np.log(2)] * 2)
-    assert "0.693" in chart.text_content()
-    assert re.search(r"entropy 0\.\d+: \d+ % of log 2 · [\d.]+ ms a look", words(paused, "Policy"))
-
-
-def test_the_selected_state_joins_the_others(look_at):
-    paused = look_at(update=1)
-    click(paused, 4, 33)
-    arrays = computed(1).arrays
-    chart = paused.panel("Policy").locator(".chart")
-    chart.scroll_into_view_if_needed()
-    data = until(lambda: chart.evaluate("e => e.data"), lambda traces: len(traces[0].get("y") or []) == 108)
-    assert tops(data[0])[-2:] == pytest.approx(arrays["policy_new"][4, 33].tolist(), rel=1e-6)
-    assert tops(data[1])[-2:] == pytest.approx(arrays["policy_old"][4, 33].tolist(), rel=1e-6)
-
-
-def test_a_state_of_the_policy_can_be_clicked(look_at, page):
-    paused = look_at(update=1)
-    places = computed(1).arrays["policy_places"].tolist()
-    chart = paused.panel("Policy").locator(".chart")
-    chart.scroll_into_view_if_needed()
-    until(lambda: chart.get_attribute("data-states"), lambda states: states == "8")
-    left, width, top, height = chart.evaluate(
-        "({ _fullLayout: { xaxis, yaxis } }) => [xaxis._offset, xaxis._length, yaxis._offset, yaxis._length]"
-    )
-    chart.click(position={"x": left + width * 5.5 / 8, "y": top + height / 2})
-    environment, step = places[5]
-    shown(paused, environment=environment, step=step)
-
-
 BEYOND = "e => [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]"
 CUT = """sample => [...sample.querySelectorAll(".sums span:not(.visually-hidden), dt, dd, h3, [role=rowheader]")]
     .filter((part) => part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).overflow !== "visible")
@@ -339,13 +240,3 @@ def test_at_the_edge_the_verdict_says_what_the_region_says(look_at, page):
     )
     assert roles == ["same", "same"] and values[0] == values[1] == -float(np.float32(1.2))
     assert "The two terms are the same" in verdict
-
-
-def test_the_environment_says_that_it_shows_the_present_while_the_past_is_on_show(look_at):
-    paused = look_at(update=2)
-    caption = paused.panel("Environment").locator(".caption")
-    until(caption.inner_text, lambda text: text.startswith("episode step"))
-    paused.key("ArrowLeft").at(live="false")
-    until(caption.inner_text, lambda text: text.startswith("Present policy, not that of update 1"))
-    paused.press("Back to live").at(live="true")
-    until(caption.inner_text, lambda text: text.startswith("episode step"))
