@@ -1,4 +1,4 @@
-"""Environment: the policy acts in it; what it shows is said to be of the present; where there is nothing to see, why."""
+"""Environment: the policy acts in it; what it shows is said to be of the present; if there is nothing to see, why."""
 
 from tests.browser.dashboard import Dashboard, until
 

@@ -302,7 +302,10 @@ DECODED = """
     for (const turn of given) {
         for (const [sequence, kind] of turn) arrived(sequence, { whole: image, broken: image.slice(0, 9) }[kind]);
         const last = turn.at(-1)[0];
-        while (decoded.at(-1)?.[0] !== last) await new Promise((resolve) => setTimeout(resolve, 5));
+        for (let look = 0; decoded.at(-1)?.[0] !== last; look++) {
+            if (look === 1000) return decoded;
+            await new Promise((resolve) => setTimeout(resolve, 5));
+        }
     }
     return decoded;
 """

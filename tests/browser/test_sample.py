@@ -112,6 +112,11 @@ def test_what_the_max_picks_and_why(look_at, region):
         assert "pulls the policy back" in text
 
 
+def test_before_the_first_rollout_there_is_nothing_to_find(look_at):
+    options = look_at().panel("Sample").get_by_label("Find a sample").locator("option:not([value=''])")
+    assert options.evaluate_all("all => [all.length > 5, all.every((option) => option.disabled)]") == [True, True]
+
+
 def test_a_sample_is_stepped_through_by_buttons_and_by_keys(look_at, page):
     paused = look_at(update=1)
     click(paused, 2, 40)
