@@ -60,9 +60,8 @@ class ActorCritic:
     """
 
     def __init__(self, spaces: Spaces, settings: Settings, seed: int, device: torch.device) -> None:
-        with torch.random.fork_rng(
-            devices=()
-        ):  # torch's own initialisation, replaced at once, draws from the global one
+        # torch's own initialisation, which is replaced at once, draws from its global generator.
+        with torch.random.fork_rng(devices=()):
             self.layers = Layers(spaces, settings, torch.Generator().manual_seed(seed)).to(device)
         self.device = device
         self.activation = settings.activation
