@@ -231,6 +231,7 @@ function marks(histogram, wouldBe, limit, theme) {
     { at: high, text: `1+ε<br>${fixed(high, 2)}`, xanchor: atHigh },
   ].filter(({ at }) => Math.abs(Math.log(at)) < limit);
   const label = { showarrow: false, yref: "paper", font: { size: 12 } };
+  const ofAnEdge = { ...label, bgcolor: fade(theme.panel, 0.8), font: { size: 12, color: theme.clip } }; // another edge may run through it
   const previewed = band({ clipRange: wouldBe }).filter((at) => at > 0 && Math.abs(Math.log(at)) < limit);
   /** Away from 1, unless the axis ends there. @param {number} at */
   const side = (at) => (at > 1 === Math.abs(Math.log(at)) < 0.6 * limit ? "left" : "right");
@@ -254,8 +255,8 @@ function marks(histogram, wouldBe, limit, theme) {
       },
     ],
     annotations: [
-      ...names.map(({ at, text, xanchor }) => ({ ...label, x: Math.log10(at), y: 1, yanchor: "top", text, xanchor, bgcolor: fade(theme.panel, 0.8), font: { size: 12, color: theme.clip } })),
-      ...previewed.map((at) => ({ ...label, x: Math.log10(at), y: 0.72, yanchor: "top", xanchor: side(at), text: `preview<br>${fixed(at, 2)}`, font: { size: 12, color: theme.clip } })),
+      ...names.map(({ at, text, xanchor }) => ({ ...ofAnEdge, x: Math.log10(at), y: 1, yanchor: "top", text, xanchor })),
+      ...previewed.map((at) => ({ ...ofAnEdge, x: Math.log10(at), y: 0.72, yanchor: "top", xanchor: side(at), text: `preview<br>${fixed(at, 2)}` })),
       ...beyond.map(({ x, xanchor, text }) => ({ ...label, xref: "paper", x, y: 0.6, xanchor, text, font: { size: 12, color: theme.ink } })),
     ],
   };
