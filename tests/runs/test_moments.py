@@ -48,9 +48,12 @@ def test_they_are_listed_as_the_run_goes_whatever_came_when():
 
 def test_a_moment_shown_anew_replaces_its_older_picture():
     moments = Moments()
-    old, new = keep(moments, 1), keep(moments, 1)
-    assert moments.at(old) is None and moments.at(new) is not None
-    assert len(moments.list()) == 1
+    numbers = [keep(moments, 1, size=size) for size in (10, 20, 30)]
+    assert [row[0] for row in moments.list()] == numbers[-1:]
+    assert [len(moments.at(number)) for number in numbers] == [30, 30, 30], "a link to an older one leads to the newest"
+    assert moments.held == 30
+    moments.forget(1)
+    assert [moments.at(number) for number in numbers] == [None, None, None]
 
 
 def test_an_update_made_anew_is_forgotten_whole():

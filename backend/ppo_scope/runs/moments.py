@@ -36,14 +36,19 @@ class Place:
 
 @dataclass(frozen=True)
 class Kept:
-    """A snapshot and its number."""
+    """A snapshot, its number, and the numbers of the pictures of the same moment that it replaced."""
 
     sequence: int
     message: bytes
+    replaced: tuple[int, ...] = ()
 
 
 class Moments:
-    """Bounded in memory: the oldest make room. A moment that is shown anew replaces the older picture of it."""
+    """Bounded in memory: the oldest make room.
+
+    A moment that is shown anew replaces the older picture of it, also for who asks for the older one by its number:
+    it may have been measured again since the list was read.
+    """
 
     def __init__(self, update_bytes: int = UPDATE_BYTES, inner_bytes: int = INNER_BYTES) -> None:
         self._ends = _Shelf(update_bytes)
@@ -63,7 +68,7 @@ class Moments:
         """Keep the snapshot with that header."""
         place = Place(*(header[name] for name in COLUMNS[1:]))
         shelf = self._ends if place.phase == "update" else self._inner
-        shelf.put(place, Kept(header["sequence"], message))
+        shelf.put(place, header["sequence"], message)
 
     def end_of(self, update: int) -> bytes | None:
         """The snapshot of an update's end, if it is still kept."""
@@ -71,10 +76,10 @@ class Moments:
         return found.message if found else None
 
     def at(self, sequence: int) -> bytes | None:
-        """The snapshot with that number, if it is still kept."""
+        """The snapshot with that number, or the one that replaced it, if it is still kept."""
         for shelf in (self._ends, self._inner):
             for kept in shelf.items.values():
-                if kept.sequence == sequence:
+                if sequence == kept.sequence or sequence in kept.replaced:
                     return kept.message
         return None
 
@@ -104,10 +109,11 @@ class _Shelf:
         self.items: OrderedDict[Place, Kept] = OrderedDict()
         self.size = 0
 
-    def put(self, place: Place, kept: Kept) -> None:
+    def put(self, place: Place, sequence: int, message: bytes) -> None:
+        older = self.items.get(place)
         self.drop([place])
-        self.items[place] = kept
-        self.size += len(kept.message)
+        self.items[place] = Kept(sequence, message, (*older.replaced, older.sequence) if older else ())
+        self.size += len(message)
         self.trim()
 
     def drop(self, places: list[Place]) -> None:
