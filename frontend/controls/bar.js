@@ -89,6 +89,7 @@ export function createBar(root, state, actions) {
 
   const environment = h("strong", { class: "run-environment" });
   const facts = h("span", { class: "run-facts" });
+  const about = h("p", { class: "run" }, environment, facts);
   const state_ = h("span", { class: "run-state" });
   const update = h("span", { class: "run-update" });
   const link = h("span", { class: "connection" });
@@ -108,7 +109,7 @@ export function createBar(root, state, actions) {
 
   root.append(
     h("h1", { class: "product" }, "PPO ", h("span", {}, "Scope")),
-    h("p", { class: "run" }, environment, facts),
+    // Before all that comes and goes or grows, so that no button moves from under the pointer.
     h(
       "div",
       { class: "transport", role: "group", "aria-label": "Training" },
@@ -121,6 +122,7 @@ export function createBar(root, state, actions) {
       h("span", { class: "restarter" }, buttons.restart.button, confirm.element),
       another.button,
     ),
+    about,
     badge,
     h("p", { class: "now" }, state_, update),
     h("p", { class: "link" }, link),
@@ -164,6 +166,7 @@ export function createBar(root, state, actions) {
     setText(environment, run?.environment ?? "no run");
     document.title = run ? `${run.environment} · PPO Scope` : "PPO Scope";
     setText(facts, run ? `seed ${run.seed} · ${device(run.device)}` : "");
+    setAttribute(about, "title", [environment, facts].map((part) => part.textContent).join(", "));
     setText(state_, now ? (connected ? STATES[now] : `was ${STATES[now]}`) : "");
     setAttribute(state_, "data-state", connected && now ? now : "unknown");
     setText(update, `update ${count(snapshot?.header.update ?? run?.update ?? null)}`);
