@@ -98,11 +98,14 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     const needs = panel.plotted ? [...life.needs, /** @type {const} */ ("motion")] : life.needs;
     const again = scheduler.add({ needs, visible, draw: life.draw });
     life.onRedraw(again);
-    resized.set(body, () => {
-      life.resize();
-      again();
-    });
-    sizes.observe(body);
+    // Also of the parts: words below a drawing may need another line, and the drawing gives it to them.
+    for (const element of [body, ...body.children]) {
+      resized.set(element, () => {
+        life.resize();
+        again();
+      });
+      sizes.observe(element);
+    }
     return { panel, section, maximise, visible };
   }
 

@@ -18,9 +18,9 @@ import { atFullSpeed } from "../state/motion.js";
 /** @type {Record<Phase, (told: Told) => string>} */
 const SENTENCES = {
   ready: ({ environments, steps }) =>
-    `Nothing has happened yet. Play trains at full speed; Step goes through an update piece by piece. First come ${batch(environments, steps)}, collected under π_old, the policy as it is.`,
+    `Nothing has happened yet. Play trains on, Step goes piece by piece. First come ${batch(environments, steps)} under π_old.`,
   rollout: ({ environments, steps, resets }) =>
-    `${capital(batch(environments, steps))} collected under π_old.${resets ? ` ${count(resets)} of them only reset an environment and are not trained on.` : ""}`,
+    `${capital(batch(environments, steps))} collected under π_old.${resets ? ` ${count(resets)} of them only reset an environment: not trained on.` : ""}`,
   advantages: ({ set }) =>
     set("objective") === "reinforce"
       ? `For every transition, backwards in time: G = R + γ·G′ up to the episode's end or the rollout's edge, with γ = ${set("discount")}. The critic is trained, towards V_targ = Â + V_old, but not asked.`
@@ -39,7 +39,7 @@ const SENTENCES = {
       ? `Epoch ${header.epoch} ended early, at minibatch ${header.minibatch}: its KL exceeded 1.5 × the target of ${set("target_kl")}. The update is over.`
       : `Epoch ${header.epoch} of ${header.epochs} is over: every sample was used ${times(header.epoch)}. Each epoch shuffles them anew.`,
   update: ({ environments, steps, value }) =>
-    `${capital(batch(environments, steps))} are thrown away: PPO is on-policy. Mean KL ${number(value("kl_k3"))}, clip fraction ${percent(value("clip_fraction"))}, held ${percent(value("held_fraction"))}.`,
+    `The${environments && steps ? ` ${count(environments * steps)}` : ""} samples are thrown away: PPO is on-policy. Mean KL ${number(value("kl_k3"))}, clip fraction ${percent(value("clip_fraction"))}, held ${percent(value("held_fraction"))}.`,
 };
 
 /** @param {State} state */

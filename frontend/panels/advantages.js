@@ -21,7 +21,7 @@ const MARGIN = { l: 38, r: 10, t: 18, b: 36 };
 export const advantages = {
   name: "Advantages",
   title: "Advantages",
-  hint: "Better or worse than the critic expected? Click a step",
+  hint: "Better or worse than expected? Click a step",
   ideas: ["advantage", "value"],
   probes: ["advantages", "values", "samples"],
   plotted: true,
@@ -236,7 +236,7 @@ function labels(symbol, values, rewards, theme) {
   const label = { showarrow: false, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", bgcolor: theme.panel, borderpad: 0 };
   return [
     { ...label, x: 0, y: 1, text: `${symbol} raw` },
-    { ...label, x: 0.53, y: 1, text: `${symbol} as used in the loss` },
+    { ...label, x: 0.53, y: 1, text: `${symbol} in the loss` },
     { ...label, x: 0, y: values, text: coloured("V (line), V<sub>targ</sub> (dots)", theme.value) },
     { ...label, x: 0, y: rewards, text: `${coloured(`${symbol} raw (area)`, theme.advantage)}, δ (dots), reward R (line)` },
   ];

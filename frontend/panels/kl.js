@@ -51,10 +51,10 @@ function mount(body, context) {
     ...KLS.map(({ name, swatch, title }) => ({ label: name, swatch, room: 8, title })),
     { label: "KL after", room: 8, title: "Mean of KL(π_old‖π_θ) over the whole rollout under the final weights; the others are means over the minibatches, each before its step" },
     { label: "stops at", swatch: "swatch-kl-target", room: 6, title: "1.5 × target KL: the epochs end once k3 of a minibatch exceeds it" },
-    { label: "clip fraction", swatch: "swatch-clip-fraction", room: 5, title: FRACTIONS[2].title },
-    { label: "= held", swatch: "swatch-held", room: 5, title: FRACTIONS[0].title },
-    { label: "+ pulled back", swatch: "swatch-pulledBack", room: 5, title: FRACTIONS[1].title },
-    { label: "+ not held", room: 5, title: "Share that a clip would hold; this objective has none" },
+    { label: "clip fraction", swatch: "swatch-clip-fraction", title: FRACTIONS[2].title },
+    { label: "= held", swatch: "swatch-held", title: FRACTIONS[0].title },
+    { label: "+ pulled back", swatch: "swatch-pulledBack", title: FRACTIONS[1].title },
+    { label: "+ not held", title: "Share that a clip would hold; this objective has none" },
   ]);
   const acrossRange = new SteadyRange();
   const ranges = { kl: new SteadyRange(), share: new SteadyRange() };

@@ -38,7 +38,7 @@ const SCALES = { "± log": signedLog, linear: { to: (value) => value } };
 export const losses = {
   name: "Loss components",
   title: "Loss components",
-  hint: "L = L_PG + c₁·L_VF − c₂·S, each term with its sign",
+  hint: "L = L_PG + c₁·L_VF − c₂·S, term by term",
   ideas: ["loss", "policy", "value", "entropy"],
   probes: ["minibatches", "samples"], // without the samples there is no preview
   plotted: true,

@@ -24,7 +24,7 @@ import { ofSamples } from "./tables.js";
 export const mask = {
   name: "Clip mask",
   title: "Clip mask",
-  hint: "Every sample of the rollout: does its gradient flow? Click one to see it in full",
+  hint: "Does a sample's gradient flow? Click one",
   ideas: ["clip", "ratio"],
   probes: ["samples"],
   mount,
@@ -47,7 +47,7 @@ function mount(body, context) {
   element.dataset.arrows = ""; // they are not the page's to step with while this has the focus
   const label = previewTag(body, ["clip_range"]);
   const write = readout(body, [
-    { label: "inside", swatch: "swatch-inside", room: 4, title: "|r − 1| ≤ ε: the policy gradient flows" },
+    { label: "inside", swatch: "swatch-inside", room: 5, title: "|r − 1| ≤ ε: the policy gradient flows" },
     { label: "held", swatch: "swatch-held", room: 4, title: "The clip has set the policy gradient to zero" },
     { label: "not held", swatch: "swatch-unheld", room: 4, title: "A clip would hold it; this objective has none" },
     { label: "pulled back", swatch: "swatch-pulledBack", room: 3, title: "Outside of 1 ± ε, but the gradient flows at full size" },

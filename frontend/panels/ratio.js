@@ -32,7 +32,7 @@ import { hasClip, holds, scalar, scopeInWords, setting } from "./snapshot.js";
 export const ratio = {
   name: "Ratio histogram",
   title: "Ratio histogram",
-  hint: "How much likelier is each action now? r = π_θ / π_old",
+  hint: "How much likelier is each action? r = π_θ / π_old",
   ideas: ["ratio", "clip"],
   probes: ["ratio", "post_step", "samples"], // without the samples there is no preview
   plotted: true,
@@ -44,11 +44,11 @@ function mount(body, context) {
   const chart = new Chart(body, { name: ratio.name, traces, layout }, context);
   const label = previewTag(body, ["clip_range"]);
   const write = readout(body, [
-    { label: "inside", swatch: "swatch-inside", title: "Share of the samples drawn with |r − 1| ≤ ε, or with an advantage of 0, which pushes nowhere" },
+    { label: "inside", swatch: "swatch-inside", room: 6.5, title: "Share of the samples drawn with |r − 1| ≤ ε, or with an advantage of 0, which pushes nowhere" },
     { label: "held", swatch: "swatch-held", room: 5, title: "Share whose policy gradient the clip has set to zero" },
-    { label: "not held", swatch: "swatch-unheld", room: 5, title: "Share that a clip would hold; this objective has none" },
+    { label: "not held", swatch: "swatch-unheld", title: "Share that a clip would hold; this objective has none" },
     { label: "pulled back", swatch: "swatch-pulledBack", room: 5, title: "Share outside of 1 ± ε whose gradient flows" },
-    { label: "clip fraction", room: 5, title: "Share with |r − 1| > ε, whatever becomes of its gradient" },
+    { label: "clip fraction", title: "Share with |r − 1| > ε, whatever becomes of its gradient" },
     { label: "r", room: 12, title: "Smallest and largest r; clipping does not bound it" },
     { label: "shown", room: 20, title: "Which samples are drawn" },
     { label: "after", swatch: "swatch-after-step", room: 8, title: "Smallest and largest r of the same minibatch under the weights that its step has led to" },

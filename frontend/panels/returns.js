@@ -22,7 +22,7 @@ const LABEL_DISTANCE = 0.22; // of the axis: marks closer than that to the one b
 export const returns = {
   name: "Episodic return",
   title: "Episodic return",
-  hint: "Sum of rewards per episode: each dot one episode",
+  hint: "Sum of rewards; each dot is one episode",
   ideas: ["policy"],
   probes: [],
   plotted: true,
@@ -177,12 +177,12 @@ function layout(_theme) {
 function inWords({ series, episodes }) {
   const means = series.column("episodic_return_mean");
   const all = `${count(episodes.length)} ${episodes.length === 1 ? "episode" : "episodes"}`;
-  return `${all}, mean return of the last 100: ${number(means.findLast((mean) => !Number.isNaN(mean)))}`;
+  return `${all}, mean of the last 100: ${number(means.findLast((mean) => !Number.isNaN(mean)))}`;
 }
 
 /** What it was at the update on show; nothing in the present. @param {State} state */
 function thenInWords({ series, past, snapshot }) {
   if (!past || !snapshot) return "";
   const { update } = snapshot.header;
-  return `At update ${update}, mean return of the last 100: ${number(series.column("episodic_return_mean")[update - series.first])}`;
+  return `At update ${update}, mean of the last 100: ${number(series.column("episodic_return_mean")[update - series.first])}`;
 }

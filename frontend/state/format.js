@@ -76,7 +76,7 @@ const TINY = 1e-4; // below that four decimals would show nothing
 export function term(value) {
   if (!defined(value)) return NONE;
   const size = Math.abs(value);
-  if (size >= NOISE && size < TINY) return number(value, 2);
+  if (size >= NOISE && size < TINY) return number(value, 1);
   return fixed(value, size < 100 ? 4 : size < 1000 ? 3 : 2);
 }
 

@@ -69,7 +69,7 @@ def number(value, digits=3):
 def term(value):
     size = abs(value)
     if 1e-6 <= size < 1e-4:
-        return number(value, 2)
+        return number(value, 1)
     return fixed(value, 4 if size < 100 else 3 if size < 1000 else 2)
 
 

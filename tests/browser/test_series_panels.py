@@ -285,7 +285,7 @@ def test_looking_back_marks_the_update_on_show(dashboard, found, told):
         assert set(drawn["x"]) == {at}
         assert "".join(drawn["text"]).strip() == "update 1"
     mean = told.ends[0].scalars["episodic_return_mean"]
-    assert f"At update 1, mean return of the last 100: {mean:.1f}" in dashboard.panel("Episodic return").inner_text()
+    assert f"At update 1, mean of the last 100: {mean:.1f}" in dashboard.panel("Episodic return").inner_text()
     assert dashboard.panel("Loss components").locator(".chart").evaluate(RANGES)[0] == across, "it has jumped"
     dashboard.press("Back to live").at(live="true", update=now["update"], phase=now["phase"])
     for panel, (trace, _) in marks.items():

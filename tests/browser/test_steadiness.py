@@ -1,0 +1,80 @@
+"""What changes while a run goes on or is stepped: nothing of it moves the page, or a button from under the pointer."""
+
+import itertools
+
+import pytest
+
+from tests.browser.dashboard import Dashboard, until
+
+LONG = ("--env", "MountainCarContinuous-v0", "--learning-rate", "0.1")
+
+PLACES = """() => {
+    const bar = document.querySelector("#bar");
+    const box = (element) => element.getBoundingClientRect();
+    return {
+        height: bar.offsetHeight,
+        beyond: bar.scrollWidth - bar.clientWidth,
+        step: box(bar.querySelector(".action.step")).x,
+        parts: [...bar.children].map(box).filter(({ width, height }) => width > 1 && height > 1)
+            .map(({ x, right, y }) => [Math.round(x), Math.round(right), Math.round(y) < 40]),
+    };
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "projector"])
+def test_the_bar_keeps_its_height_and_its_buttons_whatever_it_says(look_at, page, theme):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    dashboard = look_at(*LONG, update=4, query="?theme=" + theme)
+    badge = page.locator(".health-badge")
+    until(badge.is_visible)  # this learning rate deserves a finding
+
+    def places(hidden):
+        badge.evaluate("(badge, hidden) => { badge.hidden = hidden; }", hidden)
+        return page.evaluate(PLACES)
+
+    for size in ("update", "until"):
+        page.get_by_label("Step size").select_option(size)
+        for width in (1024, 1180, 1280, 1366, 1440, 1700, 1920, 2560):
+            page.set_viewport_size({"width": width, "height": 900})
+            without, with_ = places(True), places(False)
+            where = (size, width, without, with_)
+            rows = 2 if width < 1280 or (theme == "projector" and width < 1920) else 1
+            assert without["height"] == with_["height"] < rows * 53, where
+            assert without["step"] == with_["step"], where
+            for seen in (without, with_):
+                assert seen["beyond"] == 0, where
+                first = sorted(part[:2] for part in seen["parts"] if part[2])
+                assert all(one[1] < other[0] for one, other in itertools.pairwise(first)), where
+    dashboard.at(state="paused")
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("projector", 1440)])
+def test_the_page_stays_where_it_is_from_phase_to_phase(server, page, theme, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    live = server("--paused", "--seed", "7", "--epochs", "2", "--minibatches", "2")
+    dashboard = Dashboard(page, live.url.replace("#", f"?theme={theme}#"))
+    dashboard.at(phase="ready")
+    seen = {"ready": page.locator("#panels").bounding_box()["y"]}
+    for phase in ("rollout", "advantages", "loss", "gradient", "step"):
+        dashboard.step("phase", phase=phase)
+        seen[phase] = page.locator("#panels").bounding_box()["y"]
+    for phase in ("epoch", "update"):
+        dashboard.step(phase, phase=phase)
+        seen[phase] = page.locator("#panels").bounding_box()["y"]
+    assert len(set(seen.values())) == 1, seen
+
+
+def test_a_chart_gives_way_to_the_words_below_it(look_at, page):
+    panel = look_at(update=2).panel("Episodic return")
+    sizes = """panel => {
+        const [box, plot] = [panel.querySelector(".chart"), panel.querySelector(".main-svg")];
+        const below = panel.querySelector(".caption").getBoundingClientRect();
+        const end = plot.getBoundingClientRect().bottom;
+        return { box: box.clientHeight, plot: plot.clientHeight, words: below.height, top: below.y, end };
+    }"""
+    before = until(lambda: panel.evaluate(sizes), lambda seen: seen["plot"] == seen["box"])
+    panel.locator(".caption").evaluate("caption => { caption.style.width = '9em'; }")
+    after = until(
+        lambda: panel.evaluate(sizes), lambda seen: seen["plot"] == seen["box"] and seen["words"] > before["words"]
+    )
+    assert after["plot"] < before["plot"] and after["end"] <= after["top"]
