@@ -2,7 +2,7 @@
 // collected the rollout to the present ones, and beyond.
 
 import { h, setText } from "../controls/dom.js";
-import { count, number } from "../state/format.js";
+import { compact, count, number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
@@ -61,7 +61,7 @@ function mount(body, context) {
       const patience = runsFreely(state) ? undefined : 1;
       const loss = lossRange.fit(...worthSeeing(line), patience);
       const kl = klRange.fit(0, Math.max(...line.kl), patience);
-      write([number(line.clipped[line.new]), number(line.unclipped[line.new]), number(line.kl[line.new]), number(lowest(line))]);
+      write([line.clipped[line.new], line.unclipped[line.new], line.kl[line.new], lowest(line)].map(compact));
       const about = hasClip(snapshot) ? `${count(scalar(snapshot, "direction_samples"))} samples` : "the objective in use has no clip";
       setText(caption, captionOf(state, snapshot, "direction", about));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, phase: snapshot.header.phase });

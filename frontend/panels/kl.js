@@ -1,7 +1,7 @@
 // KL and clipping: how far the policy has moved, by three measures, and what the clip does about it.
 
 import { h } from "../controls/dom.js";
-import { number, percent } from "../state/format.js";
+import { compact, number, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
@@ -195,7 +195,7 @@ function numbers(snapshot) {
   const rest = clip === null || held === null || back === null ? null : Math.max(0, clip - held - back);
   const stop = limit(snapshot);
   return [
-    ...KLS.map(({ column }) => number(scalar(snapshot, column))),
+    ...KLS.map(({ column }) => compact(scalar(snapshot, column))),
     after(snapshot),
     stop === null ? null : number(stop),
     share("clip_fraction"),
@@ -206,7 +206,7 @@ function numbers(snapshot) {
 }
 
 /** The exact KL under the final weights, once they are. @param {Snapshot} snapshot */
-const after = (snapshot) => (scalar(snapshot, "final_kl_exact") === null ? null : number(scalar(snapshot, "final_kl_exact")));
+const after = (snapshot) => (scalar(snapshot, "final_kl_exact") === null ? null : compact(scalar(snapshot, "final_kl_exact")));
 
 /** @param {Snapshot} snapshot */
 function inWords(snapshot) {

@@ -34,6 +34,13 @@ export function number(value, digits = 3) {
 }
 
 /**
+ * In three digits, and in two where a power of ten needs their room.
+ *
+ * @param {number | null | undefined} value
+ */
+export const compact = (value) => number(value, defined(value) && Math.abs(value) < 1e-3 ? 2 : 3);
+
+/**
  * @param {number} value
  * @param {number} digits
  */

@@ -78,3 +78,26 @@ def test_a_chart_gives_way_to_the_words_below_it(look_at, page):
         lambda: panel.evaluate(sizes), lambda seen: seen["plot"] == seen["box"] and seen["words"] > before["words"]
     )
     assert after["plot"] < before["plot"] and after["end"] <= after["top"]
+
+
+HEIGHTS = """() => {
+    window.heights = {};
+    const seen = new ResizeObserver((entries) => entries.forEach(({ target, contentRect }) => {
+        const of = (window.heights[target.closest("section").ariaLabel] ??= []);
+        if (contentRect.height && !of.includes(contentRect.height)) of.push(contentRect.height);
+    }));
+    document.querySelectorAll(".panel .body .readout").forEach((one) => seen.observe(one));
+}"""
+
+
+def test_numbers_keep_their_room_while_a_run_goes_on(server, page):
+    page.set_viewport_size({"width": 1440, "height": 2300})
+    short = ("--num-envs", "2", "--rollout-steps", "16", "--epochs", "1", "--minibatches", "1")  # tiny KLs and others
+    dashboard = Dashboard(page, server("--seed", "7", *short).url)
+    until(dashboard.update, lambda update: update >= 300)
+    page.evaluate(HEIGHTS)
+    first = dashboard.update()
+    until(dashboard.update, lambda update: update >= first + 200)
+    heights = page.evaluate("heights")
+    assert heights.keys() >= {"Ratio histogram", "Clip mask", "KL and clipping", "Step direction"}
+    assert {panel for panel, seen in heights.items() if len(seen) > 1} == set()
