@@ -208,13 +208,14 @@ function traces(theme) {
 /** @param {Theme} theme */
 function layout(theme) {
   const zero = { zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 };
+  const histogram = { nticks: 3, tickangle: 0, unifiedhovertitle: { text: "Â ≈ %{x:.3~g}" }, ...zero };
   const quiet = { showticklabels: false, showgrid: false, range: [0, 1.05] };
   return {
     margin: MARGIN,
     hoversubplots: "axis", // both curves over time at once
-    xaxis: { domain: [0, 0.47], anchor: "y", unifiedhovertitle: { text: "Â ≈ %{x:.3~g}" }, ...zero },
+    xaxis: { ...histogram, domain: [0, 0.47], anchor: "y" },
     yaxis: quiet,
-    xaxis2: { domain: [0.53, 1], anchor: "y2", unifiedhovertitle: { text: "Â ≈ %{x:.3~g}" }, ...zero },
+    xaxis2: { ...histogram, domain: [0.53, 1], anchor: "y2" },
     yaxis2: { anchor: "x2", ...quiet },
     xaxis3: { anchor: "y4", title: axisTitle("step t of the rollout"), nticks: 6, showgrid: false, unifiedhovertitle: { text: "step %{x}" } },
     yaxis3: { anchor: "x3", nticks: 3, ...zero },
@@ -238,7 +239,7 @@ function labels(symbol, values, rewards, theme) {
     { ...label, x: 0, y: 1, text: `${symbol} raw` },
     { ...label, x: 0.53, y: 1, text: `${symbol} in the loss` },
     { ...label, x: 0, y: values, text: coloured("V (line), V<sub>targ</sub> (dots)", theme.value) },
-    { ...label, x: 0, y: rewards, text: `${coloured(`${symbol} raw (area)`, theme.advantage)}, δ (dots), reward R (line)` },
+    { ...label, x: 0, y: rewards, text: `${coloured(`${symbol} raw (area)`, theme.advantage)}, δ (dots), R (line)` },
   ];
 }
 

@@ -182,7 +182,7 @@ function layout(theme) {
     xaxis: { ...left, anchor: "y" },
     xaxis2: { ...right, anchor: "y" },
     xaxis3: { ...left, anchor: "y2", title: axisTitle("update") },
-    xaxis4: { ...right, anchor: "y2", title: axisTitle("epoch, this update") },
+    xaxis4: { ...right, anchor: "y2", title: axisTitle("its epochs") },
     yaxis: { ...zero, domain: [0.54, 1], title: axisTitle("KL") },
     yaxis2: { ...zero, domain: [0, 0.46], tickformat: ".0%", title: axisTitle("share") },
   };

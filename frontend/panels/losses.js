@@ -167,7 +167,7 @@ function layout(theme) {
   return {
     margin: { l: 46, r: 10, t: 8, b: 36 },
     xaxis: { domain: [0, 0.57], title: axisTitle("update"), nticks: 4, unifiedhovertitle: { text: "update %{x:,.0f}" } },
-    xaxis2: { domain: [0.65, 1], anchor: "y", title: axisTitle("epoch, this update"), unifiedhovertitle: { text: "minibatch %{x:.0f}" } },
+    xaxis2: { domain: [0.65, 1], anchor: "y", title: axisTitle("its epochs"), unifiedhovertitle: { text: "minibatch %{x:.0f}" } },
     yaxis: { nticks: 7, zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 },
   };
 }

@@ -3,7 +3,9 @@
 /** @import { Store } from "./store.js" */
 /** @import { Topic } from "../types.js" */
 
-const PACE = 400; // milliseconds between two; browsers refuse an address that changes all the time
+// Browsers refuse an address that changes all the time: the strictest after a hundred changes in half a minute.
+const BURST = 20;
+const WINDOW = 10_000; // milliseconds
 const KEY = "ppo-scope.address";
 /** @type {Topic[]} */
 const FOLLOWED = ["view", "run", "theme"];
@@ -17,7 +19,8 @@ export function createAddress(store, query) {
   let held = false; // while something is dragged the address waits
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let later;
-  let written = -Infinity;
+  /** When it was written, the latest times. @type {number[]} */
+  const written = [];
 
   addEventListener("pointerdown", () => (held = true), true);
   for (const event of ["pointerup", "pointercancel", "dragend"]) {
@@ -35,16 +38,19 @@ export function createAddress(store, query) {
   });
 
   function follow() {
-    if (following) later ??= setTimeout(write, written + PACE - performance.now()); // at once where it has rested
+    if (!following) return;
+    const wait = written.length < BURST ? 0 : written[0] + WINDOW - performance.now();
+    later ??= setTimeout(write, wait); // at once, or a page that is loaded again soon would not find the choice
   }
 
   function write() {
     later = undefined;
     if (held) return; // asked again once it is let go
-    written = performance.now();
     const text = readable(query());
     const search = text && `?${text}`;
-    if (search !== location.search) history.replaceState(history.state, "", location.pathname + search);
+    if (search === location.search) return remember(search);
+    if (written.push(performance.now()) > BURST) written.shift();
+    history.replaceState(history.state, "", location.pathname + search);
     remember(location.search);
   }
 
