@@ -1,4 +1,4 @@
-// The label of a preview: what is dashed was not trained with, and says so beside the panel's title.
+// The label of a preview: what is dashed was not trained with, and says so on the panel's frame.
 
 import { h, setAttribute, setText } from "../controls/dom.js";
 import { count, number, percent } from "../state/format.js";

@@ -260,7 +260,7 @@ function marks(snapshot, { clipRange, wouldBe, across: [from, to] }, theme) {
  * @returns {(snapshot: Snapshot, now: Counts, then: Counts) => void} then: with the previewed ε
  */
 function createSide(parent, side) {
-  const title = h("p", { title: `${side === "good" ? "Better" : "Worse"} than expected: this action is to become ${side === "good" ? "likelier" : "less likely"}` });
+  const title = h("p", { title: `Samples that went ${side === "good" ? "better" : "worse"} than expected: their actions are to become ${side === "good" ? "likelier" : "less likely"}` });
   const element = h("div", { "data-side": side }, title);
   parent.append(element);
   const write = readout(element, [
@@ -268,7 +268,7 @@ function createSide(parent, side) {
     { label: "not held", swatch: "swatch-unheld", title: "A clip would hold them; this objective has none" },
   ]);
   return (snapshot, now, then) => {
-    setText(title, `${credit(snapshot)} ${side === "good" ? ">" : "<"} 0: ${count(now.all)} samples`);
+    setText(title, `${credit(snapshot)} ${side === "good" ? ">" : "<"} 0: ${count(now.all)}`);
     const text = arrow(count(now.held + now.unheld), count(then.held + then.unheld));
     write(hasClip(snapshot) ? [text, null] : [null, text]);
   };
