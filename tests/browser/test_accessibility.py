@@ -162,6 +162,9 @@ def said(page):
 def test_a_step_and_a_setting_are_announced(paused, page):
     paused.step("minibatch", update="1", phase="step")
     until(lambda: said(page), lambda texts: texts[-1:] == ["paused at update 1, epoch 1, minibatch 1, step."])
+    paused.step("minibatch", update="1", phase="step", minibatch="2")
+    until(lambda: said(page), lambda texts: texts[-1:] == ["paused at update 1, epoch 1, minibatch 2, step."])
+    assert "Running." not in said(page), "a step is not a run"
     paused.type("Clip range", 0.3).step("update", update="1", phase="update").step("update", update="2")
     texts = until(lambda: said(page), lambda texts: any("at update 2" in text for text in texts))
     assert "Clip range is 0.3 from update 2 on." in texts, "both are there to be read"

@@ -156,6 +156,8 @@ def test_without_a_clip_there_is_no_band_what_lies_outside_is_counted_and_the_ne
     until(lambda: page.locator("#comparison").is_visible(), lambda visible: not visible)
     assert recorded_changes(page) == [(1, "learning_rate", 0.005, 1.0)]
     assert until(lambda: note(dashboard, "learning_rate"), lambda text: text == "") == ""
+    offer = page.get_by_role("button", name="Apply to this update")
+    until(offer.is_visible, lambda visible: not visible)
     dashboard.step(update="2")
 
 

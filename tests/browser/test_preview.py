@@ -9,7 +9,7 @@ from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.test_first_light import SEED, computed
-from tests.browser.test_surrogate_kl import walk
+from tests.browser.test_surrogate_kl import readout, walk
 
 FAST = ("--learning-rate", "0.003")  # so that ratios leave 1 ± ε
 CHANGES = {"learning_rate": 0.003}
@@ -56,6 +56,20 @@ def assert_mask_equals(mask, codes):
         assert int(mask[key]) == (codes == code).sum(), key
 
 
+def assert_sides_equal(text, found, codes, covered):
+    """The Surrogate's numbers, "now → preview": held by side of the advantage, and the regions of all."""
+    used, regions = found.arrays["advantage_used"], found.arrays["region"]
+    covered = covered & ~np.isnan(used)
+
+    def moved(where, code):
+        now, then = ((of[where] == code).sum() for of in (regions, codes))
+        return f"{now} → {then}" if now != then else f"{now}"
+
+    good, bad = (covered & side for side in (used > 0, used < 0))
+    assert f"held {moved(good, Region.HELD)} held {moved(bad, Region.HELD)}" in text
+    assert f"pulled back {moved(covered & (used != 0), Region.PULLED_BACK)}" in text
+
+
 def test_a_moved_clip_range_shows_what_python_would_have_found(paused):
     paused.step(update="1")
     walk(paused, 2, 9)
@@ -78,6 +92,7 @@ def test_a_moved_clip_range_shows_what_python_would_have_found(paused):
         low, high = paused.panel("Ratio histogram").locator(".chart").evaluate("e => e._fullLayout.xaxis.range")
         assert 10**low < 1 - clip_range < 1 + clip_range < 10**high
         covered = (found.arrays["region"] != 0) & (found.arrays["in_minibatch"] == 1)
+        assert_sides_equal(readout(paused, "Surrogate"), found, codes, covered)
         share = f"{100 * (codes[covered] == Region.HELD).mean():.1f} %"
         assert share in paused.panel("Ratio histogram").locator(".readout").inner_text()
 

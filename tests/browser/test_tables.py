@@ -75,6 +75,7 @@ def test_every_sample_of_the_values(dashboard, found):
     assert len(rows) == (arrays["region"] != Region.NOT_TRAINED).sum()
     for heading, name in (("V_targ", "value_target"), ("V before", "value"), ("V now", "value_now")):
         assert numbers(rows, heading) == at(rows, arrays[name]), heading
+    assert numbers(rows, "in minibatch") == at(rows, arrays["in_minibatch"])
 
 
 def test_the_policy_in_its_states_its_entropies_and_its_shift(dashboard, found):
@@ -141,10 +142,12 @@ def test_one_sample_in_full(dashboard, found):
     assert [float(rows[f"state: {name}"]) for name in ("cart position", "pole velocity")] == arrays["observation"][
         place
     ][[0, 3]].tolist()
-    assert [float(rows[f"π_old: a = {a}, push {way}"]) for a, way in ((0, "left"), (1, "right"))] == arrays[
-        "policy_old"
-    ][place].tolist()
-    assert rows["action"] in ("a = 0, push left", "a = 1, push right")
+    names = ("a = 0, push left", "a = 1, push right")
+    for policy, array in (("π_old", "policy_old"), ("π now", "policy_new")):
+        assert [float(rows[f"{policy}: {name}"]) for name in names] == arrays[array][place].tolist()
+    taken = names.index(rows["action"])
+    assert np.log(arrays["policy_old"][place][taken]) == pytest.approx(arrays["log_prob_old"][place], abs=1e-5)
+    assert int(rows["update"]) == 1
 
 
 def test_what_is_wrong_and_what_is_not(dashboard, found):

@@ -38,22 +38,28 @@ def kept(live):
 def test_changed_settings_are_marked_where_they_apply_and_the_reach_is_said(server, page):
     live = server("--paused", "--seed", SEED)
     dashboard = Dashboard(page, live.url)
-    for update in range(1, 7):
-        name, label = {2: ("clip_range", "Clip range"), 5: ("value_coef", "Value coefficient")}.get(
-            update, (None, None)
-        )
-        if name:
-            dashboard.type(label, 0.3)
+    changed = {
+        2: ("clip_range", "Clip range", 0.3),
+        3: ("entropy_coef", "Entropy coefficient", 0.05),
+        4: ("clip_range", "Clip range", 0.1),
+        5: ("value_coef", "Value coefficient", 0.3),
+        6: ("entropy_coef", "Entropy coefficient", 0.02),
+    }
+    for update in range(1, 9):
+        if update in changed:
+            name, label, value = changed[update]
+            dashboard.type(label, value)
             until(lambda: note(dashboard, name))  # noqa: B023
         dashboard.step(update=str(update))
     cursor = page.get_by_role("slider", name="Timeline")
-    until(lambda: cursor.get_attribute("max"), lambda last: last == "6")
-    found = until(lambda: marks(page), lambda found: len(found["at"]) == 2)
-    expected = [8 + update / 6 * (found["width"] - 16) for update in (2, 5)]
+    until(lambda: cursor.get_attribute("max"), lambda last: last == "8")
+    found = until(lambda: marks(page), lambda found: len(found["at"]) == len(changed))
+    expected = [8 + update / 8 * (found["width"] - 16) for update in changed]
     assert found["at"] == pytest.approx(expected, abs=1)
     title = cursor.get_attribute("title")
-    assert "from update 2: clip range 0.2 → 0.3" in title
-    assert "from update 5: value coef 0.5 → 0.3" in title
+    assert "from update 3: entropy coef 0.01 → 0.05" in title
+    assert "from update 6: entropy coef 0.05 → 0.02" in title
+    assert "from update 2" not in title, "the latest four"
 
     where = page.locator("#timeline .where")
     until(lambda: where.inner_text(), lambda text: text == "back to the start")
