@@ -167,6 +167,17 @@ def test_each_sample_of_the_policy_loss_is_the_trainers_to_the_last_bit(what_if)
         assert what_if(batch, clip_range)["terms"]["policy_loss"] == expected
 
 
+def test_a_ratio_beyond_all_numbers_counts_as_the_trainers_largest(what_if):
+    """What is measured is infinite there; the trainer's own ratio stays finite."""
+    batch = Batch(0, 0.2, size=4)
+    batch.ratio, batch.advantages = np.full(4, np.inf, np.float32), np.full(4, -0.5, np.float32)
+    batch.trained, batch.members = np.array([True] * 4), np.array([1, 1, 0, 0], np.uint8)
+    ratio, advantages = losses.ratio_of(torch.full((1,), 100.0)), torch.from_numpy(batch.advantages[:1])
+    expected = losses.policy_loss("clip", torch.zeros(()), ratio, advantages, 0.2).item()
+    assert np.isfinite(expected)
+    assert what_if(batch)["terms"]["policy_loss"] == pytest.approx(expected, rel=1e-6)
+
+
 def test_of_no_sample_there_is_no_mean(what_if):
     batch = Batch(1, 0.2)
     batch.advantages[:] = np.nan
