@@ -39,7 +39,7 @@ const SENTENCES = {
       ? `Epoch ${header.epoch} ended early, at minibatch ${header.minibatch}: its KL exceeded 1.5 × the target of ${set("target_kl")}. The update is over.`
       : `Epoch ${header.epoch} of ${header.epochs} is over: every sample was used ${times(header.epoch)}. Each epoch shuffles them anew.`,
   update: ({ environments, steps, value }) =>
-    `The${environments && steps ? ` ${count(environments * steps)}` : ""} samples are thrown away: PPO is on-policy. Mean KL ${number(value("kl_k3"))}, clip fraction ${percent(value("clip_fraction"))}, held ${percent(value("held_fraction"))}.`,
+    `The ${samples(environments, steps)} are thrown away: PPO is on-policy. Mean KL ${number(value("kl_k3"))}, clip fraction ${percent(value("clip_fraction"))}, held ${percent(value("held_fraction"))}.`,
 };
 
 /** @param {State} state */
@@ -77,8 +77,11 @@ const capital = (text) => text[0].toUpperCase() + text.slice(1);
  */
 function batch(environments, steps) {
   if (environments === null || steps === null) return "the samples";
-  return `${count(environments)} environments × ${count(steps)} steps = ${count(environments * steps)} samples`;
+  return `${count(environments)} environments × ${count(steps)} steps = ${samples(environments, steps)}`;
 }
+
+/** @param {number | null} environments @param {number | null} steps */
+const samples = (environments, steps) => (environments === null || steps === null ? "samples" : `${count(environments * steps)} samples`);
 
 /**
  * @param {Snapshot} snapshot

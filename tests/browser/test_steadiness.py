@@ -24,7 +24,7 @@ PLACES = """() => {
 @pytest.mark.parametrize("theme", ["light", "projector"])
 def test_the_bar_keeps_its_height_and_its_buttons_whatever_it_says(look_at, page, theme):
     page.set_viewport_size({"width": 1440, "height": 900})
-    dashboard = look_at(*LONG, update=4, query="?theme=" + theme)
+    look_at(*LONG, update=4, query=f"?theme={theme}")
     badge = page.locator(".health-badge")
     until(badge.is_visible)  # this learning rate deserves a finding
 
@@ -45,7 +45,18 @@ def test_the_bar_keeps_its_height_and_its_buttons_whatever_it_says(look_at, page
                 assert seen["beyond"] == 0, where
                 first = sorted(part[:2] for part in seen["parts"] if part[2])
                 assert all(one[1] < other[0] for one, other in itertools.pairwise(first)), where
-    dashboard.at(state="paused")
+
+
+@pytest.mark.parametrize("width", [600, 1280, 1440])
+def test_an_embedded_page_names_its_run_whatever_was_found(look_at, page, width):
+    look_at(*LONG, update=4)
+    page.set_viewport_size({"width": width, "height": 700})
+    page.goto(page.url.replace("?", "?controls=hidden&"))
+    run = page.locator("#bar .run")
+    until(lambda: page.locator(".health-badge").text_content())
+    assert run.is_visible()
+    assert run.locator(".run-environment").inner_text() == "MountainCarContinuous-v0"
+    assert run.locator(".run-facts").inner_text() == "seed 7 · CPU"
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("projector", 1440)])
