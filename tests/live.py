@@ -167,8 +167,8 @@ def environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
-    """A headless Chromium.
+def chromium(*flags: str) -> Iterator[Browser]:
+    """A headless Chromium, with these flags besides the usual ones.
 
     Raises:
         NoChromiumError: there is none.
@@ -177,7 +177,7 @@ def chromium() -> Iterator[Browser]:
         path = find_chromium() or playwright.chromium.executable_path
         if not Path(path).exists():
             raise NoChromiumError(NO_CHROMIUM)
-        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS), headless=True)
+        browser = playwright.chromium.launch(executable_path=path, args=[*CHROMIUM_FLAGS, *flags], headless=True)
         try:
             yield browser
         finally:

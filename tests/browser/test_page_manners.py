@@ -1,35 +1,19 @@
 """How the page behaves: it asks before it throws something away; one missing part does not take the others along."""
 
-import time
-
 import pytest
 
-PATIENCE = 20
-
-
-def until(look, satisfied=bool):
-    deadline = time.monotonic() + PATIENCE
-    while not satisfied(seen := look()):
-        assert time.monotonic() < deadline, f"waited in vain; last seen: {seen}"
-        time.sleep(0.02)
-    return seen
-
-
-def at(page, **data):
-    painted = "({...document.body.dataset})"
-    until(lambda: page.evaluate(painted), lambda seen: all(seen.get(name) == value for name, value in data.items()))
-
-
-def button(page, name):
-    return page.get_by_role("button", name=name, exact=True)
+from tests.browser.dashboard import Dashboard, until
 
 
 @pytest.fixture
 def paused(server, page):
     live = server("--paused")
-    page.goto(live.url)
-    at(page, state="paused", update="0")
+    Dashboard(page, live.url)
     return live
+
+
+def button(page, name):
+    return page.get_by_role("button", name=name, exact=True)
 
 
 def run_id(live):
@@ -45,7 +29,7 @@ def test_restart_does_not_ask_while_there_is_nothing_to_lose(paused, page):
 def test_restart_asks_once_training_has_happened(paused, page):
     before = run_id(paused)
     button(page, "Step").click()
-    at(page, state="paused", update="1", phase="update")
+    Dashboard.of(page).at(state="paused", update="1", phase="update")
     question = page.get_by_role("dialog", name="untrained weights")
     button(page, "Restart").focus()
     page.keyboard.press("Enter")
@@ -64,17 +48,13 @@ def test_restart_asks_once_training_has_happened(paused, page):
     button(page, "Restart").click()
     button(page, "Restart the run").click()
     until(lambda: run_id(paused) != before)
-    at(page, state="paused", update="0")
+    Dashboard.of(page).at(state="paused", update="0")
     assert not question.is_visible()
 
 
 def test_without_the_charting_library_the_rest_is_drawn(server, page, faults):
     faults.expect("plotly.min.js", "ERR_FAILED")
     page.route("**/plotly.min.js", lambda route: route.abort())
-    page.goto(server("--paused").url)
-    at(page, state="paused", update="0")
-    button(page, "Step").click()
-    at(page, state="paused", update="1", phase="update")
-    mask = page.get_by_role("region", name="Clip mask").locator("canvas").first
-    assert mask.get_attribute("data-update") == "1"
-    assert "could not be loaded" in page.get_by_role("region", name="Ratio histogram").inner_text()
+    dashboard = Dashboard(page, server("--paused").url).step(update="1", phase="update")
+    assert dashboard.mask()["update"] == "1"
+    assert "could not be loaded" in dashboard.panel("Ratio histogram").inner_text()

@@ -208,6 +208,7 @@ def test_an_embedded_page_has_no_controls_and_leads_to_the_whole(shared_server, 
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Open the whole page").click()
     whole = opened.value
+    whole.wait_for_url("**/?*")  # it is born as an empty page, and for a moment has no body
     Dashboard.of(whole).at(state="paused")
     assert whole.get_by_role("slider", name="Clip range ε").is_visible()
     assert order(whole) == ["Ratio histogram"]

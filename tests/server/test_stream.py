@@ -36,7 +36,7 @@ def test_a_page_that_resumes_gets_only_what_it_lacks(scripted, page):
         stranger.until(lambda: stranger.headers("snapshot"))
 
 
-def test_joining_a_running_stream_leaves_no_gap_and_repeats_nothing(launch):
+def test_joining_a_running_stream_repeats_nothing_and_what_is_skipped_can_be_asked_for(launch):
     server = launch(paused=False)
     for _ in range(8):
         with Page(server) as page:
@@ -44,10 +44,18 @@ def test_joining_a_running_stream_leaves_no_gap_and_repeats_nothing(launch):
             run = page.hello["run"]["id"]
             firsts = [header["first"] for header in page.headers("series")]
             assert firsts == sorted(set(firsts))
-            early = server.get(f"/api/runs/{run}/series?to={firsts[0] - 1}")
-            assert early["first"] + len(early["rows"]) == firsts[0]
-            # a page that reads gets every row
-            assert firsts == list(range(firsts[0], firsts[0] + len(firsts)))
+            answer = server.get(f"/api/runs/{run}/series?to={firsts[-1]}")
+            assert answer["first"] == 1
+            assert [row[0] for row in answer["rows"]] == [1 / update for update in range(1, firsts[-1] + 1)]
+
+
+def test_a_page_that_keeps_up_gets_every_row(scripted, page):
+    before = scripted.run()["update"]
+    for update in range(before + 1, before + 9):
+        step(page)
+        page.until(lambda update=update: page.headers("series")[-1:] and page.headers("series")[-1]["first"] == update)
+    firsts = [header["first"] for header in page.headers("series")]
+    assert firsts[-8:] == list(range(before + 1, before + 9))
 
 
 def test_series_by_range_in_both_formats(scripted, page):
