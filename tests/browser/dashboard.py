@@ -3,7 +3,7 @@
 import re
 import time
 
-PATIENCE = 20_000  # milliseconds; a test machine may be busy
+PATIENCE = 60_000  # milliseconds; a test machine may be busy
 
 
 def until(look, satisfied=bool, patience=PATIENCE):

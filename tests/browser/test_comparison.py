@@ -154,7 +154,7 @@ def test_without_a_clip_there_is_no_band_what_lies_outside_is_counted_and_the_ne
     assert "r as it was, no clip:" in label and "r with the change, no clip:" in label
     dashboard.press("Keep the new outcome")
     until(lambda: page.locator("#comparison").is_visible(), lambda visible: not visible)
-    assert recorded_changes(page) == [(1, "learning_rate", 0.005, 1.0)]
+    until(lambda: recorded_changes(page), lambda changes: changes == [(1, "learning_rate", 0.005, 1.0)])
     assert until(lambda: note(dashboard, "learning_rate"), lambda text: text == "") == ""
     offer = page.get_by_role("button", name="Apply to this update")
     until(offer.is_visible, lambda visible: not visible)

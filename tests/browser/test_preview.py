@@ -115,7 +115,7 @@ def test_the_would_be_terms_are_drawn_and_stand_in_the_formula(paused, page):
     )
     assert dashes == ["dash"] * 4
     label = page.locator("#formula .preview-label")
-    assert label.inner_text() == f"{text}, minibatch 3 of epoch 3"
+    until(label.inner_text, lambda shown: shown == f"{text}, minibatch 3 of epoch 3")
     marked = page.locator("#formula .live[data-preview]").all_inner_texts()
     shown = [f"{expected['loss']:.4f}", f"{policy:.4f}", "0.8", f"{found.scalars['value_loss']:.4f}", "0.05"]
     assert [text.replace("−", "-") for text in marked[:5]] == shown

@@ -129,8 +129,8 @@ def test_what_does_not_fit_in_an_address_is_named_and_the_rest_applies(shared_se
     page.goto(
         f"{base}?theme=pink&panels=clip-mask,nothing&set=clip_range:7&set=evil:1&seed=x&chapter=99&controls=maybe"
     )
-    Dashboard.of(page).at(state="paused")
     said = until(lambda: page.locator(".toast").all_inner_texts(), lambda texts: any("Left out" in t for t in texts))
+    Dashboard.of(page).at(state="paused")
     for part in (
         "theme=pink",
         "panels: nothing",

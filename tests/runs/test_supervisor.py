@@ -34,7 +34,7 @@ class Notes:
         self.runs.append(run.id)
 
 
-async def until(condition, within=5.0):
+async def until(condition, within=30.0):
     end = time.monotonic() + within
     while not (found := condition()):
         assert time.monotonic() < end, "it did not happen in time"
@@ -71,7 +71,7 @@ def test_a_run_from_start_to_stop():
         assert run.history.moments.end_of(1) is not None
         start = time.monotonic()
         await run.stop()
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 2.5, "after 3 s it would be killed"
         assert run.state == "stopped"
         assert run.cause is None
         assert notes.states[-1] == "stopped"
@@ -86,12 +86,12 @@ def test_a_stopped_process_is_stalled_once_somebody_waits_and_recovers():
         await asyncio.sleep(1)
         assert run.state == "paused"  # nobody has asked it for anything
         run.send({"type": "play", "id": "p"})
-        await until(lambda: run.state == "stalled", within=2)
+        await until(lambda: run.state == "stalled")
         assert "no sign of life" in run.cause["summary"]
         os.kill(run.pid, signal.SIGCONT)
         await until(lambda: run.state == "running")
         assert run.cause is None
-        assert notes.replies == [("p", None)]
+        await until(lambda: notes.replies == [("p", None)])
 
     supervised(scenario)
 
@@ -100,7 +100,7 @@ def test_a_running_process_without_a_sign_of_life_is_stalled_and_can_be_stopped(
     async def scenario(supervisor, run, notes):
         await until(lambda: run.state == "running")
         os.kill(run.pid, signal.SIGSTOP)
-        await until(lambda: run.state == "stalled", within=2)
+        await until(lambda: run.state == "stalled")
         await run.stop()
         assert run.state == "stopped"
 
@@ -113,7 +113,7 @@ def test_a_frame_cut_short_by_a_kill_does_not_hide_the_ending():
         os.kill(run.pid, signal.SIGSTOP)  # most likely within a frame: these are big
         await asyncio.sleep(0.1)
         os.kill(run.pid, signal.SIGKILL)
-        await until(lambda: run.state == "killed", within=1)
+        await until(lambda: run.state == "killed")
 
     supervised(scenario, "heavy", paused=False)
 
@@ -128,7 +128,7 @@ def test_commands_that_are_not_read_are_refused_without_waiting():
             for sent in range(2 * COMMANDS):  # noqa: B007
                 run.send(big)
         assert COMMANDS <= sent < 2 * COMMANDS - 1
-        assert time.monotonic() - start < 0.5
+        assert time.monotonic() - start < 2
 
     supervised(scenario, "hangs")
 
@@ -141,7 +141,8 @@ def test_a_process_that_is_faster_than_the_event_loop_waits(monkeypatch):
         await asyncio.sleep(0)
         before = len(notes.frames)
         time.sleep(0.5)  # noqa: ASYNC251  the event loop is busy
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # what waited has been handed over, and hardly anything that came since
         waited = notes.frames[before:]
         assert 0 < sum(header["kind"] == "snapshot" for header in waited) < 16
         sequences = [header["sequence"] for header in notes.frames]

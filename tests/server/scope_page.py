@@ -21,6 +21,8 @@ from ppo_scope.probes import frame
 from ppo_scope.probes.frame import PROTOCOL
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 30.0  # seconds for what comes at once unless the machine is busy
+SLACK = 2.0  # seconds that a busy machine may take beyond what is promised
 LAUNCH = """
 import sys
 sys.path[:0] = [{root!r}, {backend!r}]
@@ -51,7 +53,7 @@ class ServerProcess:
         self.errors = []
         self._error_reader = threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True)
         self._error_reader.start()
-        link = wait_for(self._link, 20)
+        link = wait_for(self._link)
         self.port, self.token = int(link[1]), link[2]
         self.host = f"127.0.0.1:{self.port}"
         self.origin = f"http://{self.host}"
@@ -171,7 +173,7 @@ class Page:
             self.close_code = self.socket.protocol.close_rcvd.code if self.socket.protocol.close_rcvd else 1006
             self._news.notify_all()
 
-    def until(self, condition, timeout=5.0):
+    def until(self, condition, timeout=PATIENCE):
         """Wait until the condition gives something, and return it."""
         end = time.monotonic() + timeout
         with self._news:
@@ -181,7 +183,7 @@ class Page:
                 self._news.wait(left)
             return found
 
-    def wait(self, type, timeout=5.0, since=0, **fields):
+    def wait(self, type, timeout=PATIENCE, since=0, **fields):
         """The first message of a type, with these fields, from position `since` on."""
         wanted = {"type": type, **fields}
         return self.until(
@@ -198,14 +200,14 @@ class Page:
     def lease(self):
         return [m for m in self.messages if m["type"] == "lease"][-1]
 
-    def ask(self, type, *, led=True, timeout=5.0, **fields):
+    def ask(self, type, *, led=True, timeout=PATIENCE, **fields):
         """Send a command and give its reply."""
         id = uuid.uuid4().hex
         lease = {"lease": self.lease["generation"]} if led else {}
         self.say(**{"type": type, "id": id, **lease, **fields})
         return self.reply(id, timeout)
 
-    def reply(self, id, timeout=5.0):
+    def reply(self, id, timeout=PATIENCE):
         return self.until(
             lambda: next((m for m in self.messages if m["type"] in {"ack", "error"} and m["id"] == id), None),
             timeout,
@@ -214,7 +216,7 @@ class Page:
     def headers(self, kind):
         return [header for _, raw in list(self.frames) if (header := frame.header(raw))["kind"] == kind]
 
-    def closed(self, timeout=5.0):
+    def closed(self, timeout=PATIENCE):
         self.until(lambda: self.close_code, timeout)
         return self.close_code
 
@@ -228,7 +230,7 @@ class Page:
         self.close()
 
 
-def wait_for(condition, timeout=5.0, every=0.02):
+def wait_for(condition, timeout=PATIENCE, every=0.02):
     """Wait until the condition gives something, and return it."""
     end = time.monotonic() + timeout
     while not (found := condition()):

@@ -13,7 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.scope_page import ROOT, Page, ServerProcess, alive, children, masked, raw_websocket, wait_for
+from tests.server.scope_page import (
+    PATIENCE,
+    ROOT,
+    SLACK,
+    Page,
+    ServerProcess,
+    alive,
+    children,
+    masked,
+    raw_websocket,
+    wait_for,
+)
 
 RESUME = '{"type":"resume","protocol":2,"client":"idle","server_epoch":null,"run":null,"sequence":null}'
 
@@ -32,10 +43,10 @@ def test_a_killed_process_is_told_within_a_second_and_can_be_restarted(launch, n
     server = launch()
     with Page(server, cookie=server.cookie()) as page:
         page.wait("state", state="paused")
-        start = time.monotonic()
-        os.kill(server.worker_pid(), number)
-        state = page.wait("state", state="killed", timeout=1)
-        assert time.monotonic() - start < 1
+        worker, start = server.worker_pid(), time.monotonic()
+        os.kill(worker, number)
+        state = page.wait("state", state="killed")
+        assert time.monotonic() - start < 1 + SLACK
         assert number.name in state["cause"]["summary"]
         assert state["cause"]["remedy"]
         for command in ({"type": "play"}, {"type": "step", "size": "update"}):
@@ -51,7 +62,7 @@ def test_a_command_that_the_process_takes_to_its_grave_is_answered(launch):
         page.say(type="play", id="last", lease=page.lease["generation"])
         time.sleep(0.2)
         os.kill(server.worker_pid(), signal.SIGKILL)
-        assert page.reply("last", timeout=1)["code"] == "not_running"
+        assert page.reply("last")["code"] == "not_running"
 
 
 def test_death_before_the_first_message_leaves_its_last_words(launch):
@@ -81,7 +92,7 @@ def test_a_failure_that_the_process_explained_keeps_its_explanation(launch):
 def test_megabytes_of_output_are_a_bounded_tail(launch):
     server = launch("prints")
     with Page(server) as page:
-        detail = page.wait("state", state="failed", timeout=10)["cause"]["detail"]
+        detail = page.wait("state", state="failed")["cause"]["detail"]
         assert detail.endswith("the last words\n")
         assert 60_000 < len(detail) <= 64 * 1024
 
@@ -102,8 +113,8 @@ def test_restart_ends_a_hanging_process_and_its_children(launch):
         worker, child = server.worker_pid(), wait_for(lambda: server.run().get("child"))
         assert alive(child)
         start = time.monotonic()
-        assert page.ask("restart", settings={}, timeout=8)["type"] == "ack"
-        assert time.monotonic() - start < 6
+        assert page.ask("restart", settings={})["type"] == "ack"
+        assert time.monotonic() - start < 6 + SLACK
         assert not alive(worker)
         assert not alive(child)
 
@@ -116,7 +127,7 @@ def test_a_process_that_does_not_read_never_blocks_the_server(launch):
             page.say(type="set", id=f"s{number}", lease=page.lease["generation"], name="env", value="x" * 16_000)
         refused = page.until(lambda: [m for m in page.messages if m.get("code") == "conflict"])
         assert "takes no commands" in refused[0]["message"]
-        assert other.ask("watch", led=False, probes=[], timeout=1)["type"] == "ack"
+        assert other.ask("watch", led=False, probes=[])["type"] == "ack"
 
 
 # The server's end
@@ -124,10 +135,11 @@ def test_a_process_that_does_not_read_never_blocks_the_server(launch):
 
 def test_no_orphan_survives_a_killed_server(launch):
     server = launch(paused=False)
-    worker = wait_for(server.worker_pid)
+    wait_for(lambda: server.run()["state"] == "running")
+    worker = server.worker_pid()
     server.process.kill()
     server.process.wait()
-    wait_for(lambda: not alive(worker), timeout=2)
+    wait_for(lambda: not alive(worker), timeout=2 + SLACK)
 
 
 def test_no_orphan_survives_a_killed_server_even_where_it_hangs(launch):
@@ -136,7 +148,7 @@ def test_no_orphan_survives_a_killed_server_even_where_it_hangs(launch):
     worker = server.worker_pid()
     server.process.kill()
     server.process.wait()
-    wait_for(lambda: not alive(worker) and not alive(child), timeout=2.5)
+    wait_for(lambda: not alive(worker) and not alive(child), timeout=2.5 + SLACK)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -148,8 +160,8 @@ def test_a_signal_ends_everything_cleanly(launch, number):
         start = time.monotonic()
         server.process.send_signal(number)
         assert page.closed() == 1001
-        assert server.process.wait(10) == 0
-        assert time.monotonic() - start < 5
+        assert server.process.wait(PATIENCE) == 0
+        assert time.monotonic() - start < 5 + SLACK
     assert not alive(worker)
     server.end()
     assert server.errors == []
@@ -160,7 +172,7 @@ def test_a_signal_to_the_whole_terminal_is_no_other(launch, started):
     server = launch(paused=False)
     worker = wait_for(server.worker_pid if started else lambda: max(children(server.process.pid), default=None))
     os.killpg(server.process.pid, signal.SIGINT)
-    assert server.process.wait(10) == 0
+    assert server.process.wait(PATIENCE) == 0
     assert not alive(worker)
     server.end()
     assert server.errors == []
@@ -170,13 +182,14 @@ def test_a_second_signal_is_immediate(launch):
     server = launch("hangs")
     wait_for(lambda: server.run().get("child"))
     worker = server.worker_pid()
-    server.process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    with Page(server) as page:
+        server.process.send_signal(signal.SIGINT)
+        assert page.closed() == 1001  # the first one has been taken
     start = time.monotonic()
     server.process.send_signal(signal.SIGINT)
-    server.process.wait(5)
-    assert time.monotonic() - start < 0.5
-    wait_for(lambda: not alive(worker), timeout=1)
+    server.process.wait(PATIENCE)
+    assert time.monotonic() - start < 0.5 + SLACK, "the process that hangs would take 4 s"
+    wait_for(lambda: not alive(worker))
 
 
 def test_ending_while_the_process_hangs_takes_less_than_ten_seconds(launch):
@@ -184,8 +197,8 @@ def test_ending_while_the_process_hangs_takes_less_than_ten_seconds(launch):
     child = wait_for(lambda: server.run().get("child"))
     start = time.monotonic()
     server.process.send_signal(signal.SIGINT)
-    assert server.process.wait(10) == 0
-    assert time.monotonic() - start < 8
+    assert server.process.wait(PATIENCE) == 0
+    assert time.monotonic() - start < 8 + SLACK
     assert not alive(child)
 
 
@@ -197,7 +210,9 @@ def serve_once(*arguments):
     code = "import sys; from ppo_scope.server.serve import serve; from ppo_scope.ppo.settings import Settings; "
     code += f"sys.exit(serve(Settings(), open_browser=False, {', '.join(arguments)}))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "backend")}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, env=environment)
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, env=environment
+    )
 
 
 def test_a_port_in_use_is_one_line(scripted):
@@ -247,16 +262,17 @@ def ages(page, since, seconds):
 def test_a_page_that_never_reads_costs_no_memory_and_nobody_elses_time(launch):
     server = launch("heavy", paused=False)
     with Page(server, tab="reader") as reader:
-        reader.until(lambda: len(reader.headers("snapshot")) > 50)
+        reader.until(lambda: len(reader.frames) > 100)
         alone = ages(reader, time.monotonic(), 2)
         before, start = memory(server.process.pid), time.monotonic()
         idle = [raw_websocket(server, receive_buffer=4096) for _ in range(8)]
         for bare in idle:
             bare.sendall(masked(RESUME))
-        beside = ages(reader, time.monotonic(), 4)
+        # Other programs may slow the reader, too: of some looks one has to be as good as alone.
+        limit = max(50, 3 * statistics.quantiles(alone, n=20)[-1])
+        assert any(statistics.quantiles(ages(reader, time.monotonic(), 2), n=20)[-1] < limit for _ in range(4))
         grown = memory(server.process.pid) - before
         assert grown < 16 * 1024 * 1024, f"{grown / 2**20:.1f} MB more"
-        assert statistics.quantiles(beside, n=20)[-1] < max(50, 3 * statistics.quantiles(alone, n=20)[-1])
 
         def connections():
             return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
@@ -265,7 +281,7 @@ def test_a_page_that_never_reads_costs_no_memory_and_nobody_elses_time(launch):
             crowded = connections()
             wait_for(
                 lambda: connections() <= crowded - len(idle),
-                timeout=20 - (time.monotonic() - start),
+                timeout=20 + SLACK - (time.monotonic() - start),
                 every=0.2,
             )
         for bare in idle:
@@ -282,7 +298,7 @@ def test_a_thousand_reconnects_leak_nothing(scripted):
     for _ in range(1000):
         bare = raw_websocket(scripted)
         bare.close()
-    wait_for(lambda: len(list(folder.iterdir())) <= before, timeout=10)
+    wait_for(lambda: len(list(folder.iterdir())) <= before)
 
 
 def test_half_open_handshakes_do_not_lock_anybody_out(scripted):
@@ -293,4 +309,4 @@ def test_half_open_handshakes_do_not_lock_anybody_out(scripted):
         start = time.monotonic()
         page = stack.enter_context(Page(scripted, cookie=scripted.cookie()))
         assert page.lease["holder"]
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 1 + SLACK

@@ -92,7 +92,7 @@ def test_a_command_sent_again_after_a_reconnect_is_applied_once(scripted):
         message = {"type": "step", "id": "retried", "lease": page.lease["generation"], "size": "update"}
         page.say(**message)
         assert page.reply("retried")["type"] == "ack"
-        sequence = page.headers("series")[-1]["sequence"]
+        sequence = page.until(lambda: page.headers("series"))[-1]["sequence"]
         page.socket.socket.close()  # breaks, without a farewell
     with Page(scripted, tab="again", cookie=cookie, sequence=sequence) as page:
         page.wait("lease", holder=True)

@@ -148,7 +148,7 @@ def test_eight_runs_are_kept(scripted, page):
 
 
 def test_a_heartbeat_comes_by_itself(scripted, viewer):
-    viewer.wait("heartbeat", timeout=6)
+    viewer.wait("heartbeat")
 
 
 # The lease
