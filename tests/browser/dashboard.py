@@ -17,7 +17,7 @@ def until(look, satisfied=bool, patience=PATIENCE):
     deadline = time.monotonic() + patience / 1000
     while not satisfied(seen := look()):
         assert time.monotonic() < deadline, f"waited in vain; last seen: {seen}"
-        time.sleep(0.02)
+        time.sleep(0.05)
     return seen
 
 
