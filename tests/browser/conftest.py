@@ -11,11 +11,11 @@ SEED = ("--seed", "7")
 
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory, leaving):
-    """Makes servers with a paused run; those that ask for the same arguments, and the same update, get the same one."""
+    """Makes servers with a paused run; those that ask for the same arguments, and the same place, get the same one."""
     servers = {}
 
-    def start(*arguments, update=0):
-        key = (*arguments, update)
+    def start(*arguments, update=0, minibatch=0):
+        key = (*arguments, update, minibatch)
         if key not in servers:
             servers[key] = LiveServer("--paused", *SEED, *arguments, folder=tmp_path_factory.mktemp("shared"))
         return servers[key]
@@ -28,18 +28,24 @@ def shared_server(tmp_path_factory, leaving):
 
 @pytest.fixture
 def look_at(shared_server, page):
-    """This test's page, on a run that others look at too, at the end of an update: `look_at(*arguments, update=2)`.
+    """This test's page, on a run that others look at too, at the end of an update: `look_at(*arguments, update=2)`; or
+    after so many minibatches of the first epoch that follows.
 
     The run has to stay where it is, with the settings that it has.
     """
 
-    def join(*arguments, update=0, query=""):
-        live = shared_server(*arguments, update=update)
+    def join(*arguments, update=0, minibatch=0, query="", height=900):
+        live = shared_server(*arguments, update=update, minibatch=minibatch)
+        page.set_viewport_size({"width": 1440, "height": height})
         page.add_init_script(SAME_TAB)
         dashboard = Dashboard(page, f"{live.base}{query}#token={live.token}")
-        for number in range(live.run()["update"], update):
-            dashboard.step(update=str(number + 1), phase="update")
-        return dashboard.at(state="paused", update=str(update))
+        if live.run()["update"] == 0:
+            for number in range(update):
+                dashboard.step(update=str(number + 1), phase="update")
+            for number in range(minibatch):
+                dashboard.step("minibatch", update=str(update + 1), phase="step", minibatch=str(number + 1))
+        phase = "step" if minibatch else "update" if update else "ready"
+        return dashboard.at(state="paused", update=str(update + (minibatch > 0)), phase=phase)
 
     return join
 

@@ -67,8 +67,8 @@ def test_nothing_serious_in_any_theme_and_state(server, page, new_page, theme):
     assert violations(embedded) == [], "embedded"
 
 
-def test_everything_is_reached_by_keyboard_and_shows_the_focus(paused, page):
-    paused.step(update="1")
+def test_everything_is_reached_by_keyboard_and_shows_the_focus(look_at, page):
+    look_at(update=1)
     page.get_by_role("heading", name="PPO Scope").click()  # the first Tab goes on from here
     seen = []
     for _ in range(60):
@@ -93,10 +93,9 @@ def pixels(element):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "projector"])
-def test_a_slider_in_focus_has_a_ring_that_is_seen(server, page, theme):
+def test_a_slider_in_focus_has_a_ring_that_is_seen(look_at, page, theme):
     """Their ring is drawn around the thumb, which no computed style tells: it is looked at."""
-    dashboard = Dashboard(page, server("--paused", "--seed", SEED).url.replace("#", f"?theme={theme}#"))
-    dashboard.step(update="1")
+    dashboard = look_at(update=1, query=f"?theme={theme}")
     for name in ("Clip range ε", "Learning rate α", "Timeline"):
         slider = dashboard.slider(name)
         page.evaluate("document.activeElement.blur()")
@@ -107,8 +106,8 @@ def test_a_slider_in_focus_has_a_ring_that_is_seen(server, page, theme):
         assert (contrast > 90).sum() >= 40, name
 
 
-def test_every_panel_says_in_words_what_it_draws(paused, page):
-    paused.step(update="1")
+def test_every_panel_says_in_words_what_it_draws(look_at, page):
+    look_at(update=1)
     for panel in page.locator(".panel").all():
         panel.scroll_into_view_if_needed()
         name = panel.get_attribute("aria-label")
@@ -116,9 +115,9 @@ def test_every_panel_says_in_words_what_it_draws(paused, page):
         assert until(text.text_content), name
 
 
-def test_a_phone_shows_one_readable_column(server, new_page):
+def test_a_phone_shows_one_readable_column(shared_server, new_page):
     page = new_page(viewport={"width": 390, "height": 844})
-    dashboard = Dashboard(page, server("--paused", "--seed", SEED).url)
+    dashboard = Dashboard(page, shared_server(update=1).url)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390, "nothing sticks out"
     lefts = page.evaluate(
         "[...document.querySelectorAll('.panel')].map(p => Math.round(p.getBoundingClientRect().left))"

@@ -206,7 +206,8 @@ def test_a_killed_training_process_is_named_and_can_be_restarted(server, page):
     dashboard.at(state="running", update="[1-9][0-9]*")
 
 
-def test_themes_are_chosen_and_kept(paused, page):
+def test_themes_are_chosen_and_kept(look_at, page):
+    paused = look_at(update=1)
     theme = "document.documentElement.dataset.theme"
     first = page.evaluate(theme)
     page.keyboard.press("t")
@@ -217,7 +218,8 @@ def test_themes_are_chosen_and_kept(paused, page):
     assert page.evaluate(theme) == chosen
 
 
-def test_help_lists_the_shortcuts(paused, page):
+def test_help_lists_the_shortcuts(look_at, page):
+    look_at(update=1)
     page.keyboard.press("?")
     sheet = page.get_by_role("dialog")
     assert sheet.is_visible()
@@ -239,8 +241,8 @@ def test_who_has_no_token_watches_only(server, new_page):
     assert viewer.mask() == leader.mask()
 
 
-def test_numbers_in_the_formula_add_up(paused, page):
-    paused.step(update="1")
+def test_numbers_in_the_formula_add_up(look_at, page):
+    look_at(update=1)
     found = computed(1).scalars
     total = found["policy_loss"] + 0.5 * found["value_loss"] - 0.01 * found["entropy"]
     assert found["loss"] == pytest.approx(total, rel=1e-5)

@@ -44,6 +44,18 @@ def open_at(server, page):
     return _open
 
 
+@pytest.fixture
+def gradients(look_at):
+    """The panel after the first minibatch's step, on a run that others look at too: `gradients("--shared-network")`."""
+
+    def look(*arguments):
+        dashboard = look_at(*arguments, minibatch=1)
+        dashboard.panel("Gradients").scroll_into_view_if_needed()
+        return dashboard
+
+    return look
+
+
 def chart(dashboard, panel, **data):
     """Its traces, once it says that it has drawn this."""
     element = dashboard.panel(panel).locator(".chart")
@@ -97,17 +109,15 @@ def test_every_bar_is_the_norm_that_python_computed(open_at, arguments):
     assert [name.replace("<br>", " ") for name in layout] == names
 
 
-def test_raw_norms_are_without_the_coefficients(open_at):
-    dashboard = open_at("Gradients")
-    dashboard.step("minibatch", update="1", phase="step")
+def test_raw_norms_are_without_the_coefficients(gradients):
+    dashboard = gradients()
     dashboard.panel("Gradients").get_by_label("Weighting of the gradients").select_option("raw")
     traces = chart(dashboard, "Gradients", weighting="raw")
     assert drawn_norms(traces) == pytest.approx(ordered(computed(1, PhaseKind.STEP, 1, 1), TWO), rel=1e-5)
 
 
-def test_the_norm_clip_tells_what_the_trainer_did(open_at):
-    dashboard = open_at("Gradients")
-    dashboard.step("minibatch", update="1", phase="step")
+def test_the_norm_clip_tells_what_the_trainer_did(gradients):
+    dashboard = gradients()
     found = computed(1, PhaseKind.STEP, 1, 1).scalars
     before, factor = found["gradient_norm"], found["gradient_clip_factor"]
     assert factor < 1
@@ -128,9 +138,8 @@ def test_before_its_gradient_is_taken_no_clip_is_made_up(open_at):
     assert dashboard.panel("Gradients").locator(".chart").get_attribute("data-before") == ""
 
 
-def test_with_two_networks_the_value_gradient_is_said_not_to_touch_the_policy(open_at):
-    dashboard = open_at("Gradients")
-    dashboard.step("minibatch", update="1", phase="step")
+def test_with_two_networks_the_value_gradient_is_said_not_to_touch_the_policy(gradients):
+    dashboard = gradients()
     chart(dashboard, "Gradients", update="1")
     said = dashboard.panel("Gradients").locator(".chart").evaluate("e => e.layout.annotations.map(a => [a.x, a.text])")
     plain = [(x, re.sub("<[^>]*>", "", text)) for x, text in said]
@@ -148,9 +157,8 @@ def words(cosine):
     return "n/a" if np.isnan(cosine) else f"{cosine:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
-def test_cosines_stand_where_the_trunk_is_shared(open_at):
-    dashboard = open_at("Gradients", "--shared-network")
-    dashboard.step("minibatch", update="1", phase="step")
+def test_cosines_stand_where_the_trunk_is_shared(gradients):
+    dashboard = gradients("--shared-network")
     chart(dashboard, "Gradients", update="1")
     found = computed(1, PhaseKind.STEP, 1, 1, shared_network=True)
     layers = found.notes["gradients"]["layers"]

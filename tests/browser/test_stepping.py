@@ -116,7 +116,8 @@ def test_until_something_is_not_finite(server, page):
     assert (dashboard.data()["phase"], dashboard.update()) == ("loss", len(row_values(page, "loss")) + 1)
 
 
-def test_a_limit_that_is_no_number_is_not_taken(paused, page):
+def test_a_limit_that_is_no_number_is_not_taken(look_at, page):
+    look_at()
     page.get_by_label("Step size").select_option("until")
     box = page.get_by_label("Limit", exact=True)
     box.fill("much")

@@ -13,6 +13,7 @@ from ppo_scope.probes.metrics import MINIBATCH_COLUMNS
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.test_first_light import SEED, computed
 
+FAST = ("--learning-rate", "0.003")  # so that ratios leave 1 ± ε
 CHANGES = {"learning_rate": 0.003}
 SIDES = (("good", 1.0), ("bad", -1.0))
 KLS = ("kl_exact", "kl_k3", "kl_k1")
@@ -26,7 +27,7 @@ def start(server, page):
 
     def open_page(*arguments):
         page.set_viewport_size({"width": 1440, "height": 2400})
-        return Dashboard(page, server("--paused", "--seed", SEED, "--learning-rate", "0.003", *arguments).url)
+        return Dashboard(page, server("--paused", "--seed", SEED, *FAST, *arguments).url)
 
     return open_page
 
@@ -92,9 +93,10 @@ def test_the_curves_are_the_objective_of_the_trainer(start):
     assert len(flat) > 3
 
 
-def test_each_sample_lies_at_its_place(start, page):
+def test_each_sample_lies_at_its_place(look_at):
     """The crosses of held samples, read from the canvas: there is ink wherever Python has one."""
-    dashboard = start().step(update="1").step(update="2")
+    dashboard = look_at(*FAST, update=2, height=2400)
+    until(lambda: cloud(dashboard).get("update"), lambda update: update == "2")
     found = computed(2, **CHANGES)
     region, used, ratio = (found.arrays[name] for name in ("region", "advantage_used", "ratio"))
     held = (region == Region.HELD) & (used < 0)
@@ -156,11 +158,9 @@ def spot_of(dashboard, sample):
 
 
 @pytest.mark.parametrize("theme", ["light", "projector"])
-def test_a_click_on_a_sample_marks_it_and_shows_it_in_full(server, page, theme):
-    live = server("--paused", "--seed", SEED, "--learning-rate", "0.003")
-    dashboard = Dashboard(page, f"{live.base}?theme={theme}#token={live.token}")
+def test_a_click_on_a_sample_marks_it_and_shows_it_in_full(look_at, page, theme):
+    dashboard = look_at(*FAST, update=1, query=f"?theme={theme}")
     dashboard.panel("Surrogate").scroll_into_view_if_needed()
-    dashboard.step(update="1")
     until(lambda: cloud(dashboard).get("update"), lambda update: update == "1")
     found = computed(1, **CHANGES).arrays
     ratio, used = found["ratio"], found["advantage_used"]
@@ -211,8 +211,9 @@ def test_kl_and_fractions_by_minibatch_and_by_update(start):
     assert "stops at 0.3" in readout(dashboard, "KL and clipping")
 
 
-def test_without_a_target_no_line_is_drawn(start):
-    dashboard = start().step(update="1")
+def test_without_a_target_no_line_is_drawn(look_at):
+    dashboard = look_at(*FAST, update=1, height=2400)
+    until(lambda: "clip fraction" in readout(dashboard, "KL and clipping"))
     assert [limit["x"] for limit in chart(dashboard, "KL and clipping")[12:14]] == [[], []]
     assert "stops at" not in readout(dashboard, "KL and clipping")
     shown = readout(dashboard, "KL and clipping")

@@ -7,8 +7,8 @@ import pytest
 
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
-from tests.browser.dashboard import Dashboard, until
-from tests.browser.test_first_light import SEED, computed
+from tests.browser.dashboard import until
+from tests.browser.test_first_light import computed
 from tests.browser.test_sample import click, shown, words
 
 
@@ -61,10 +61,8 @@ def tops(trace):
     return [y for index, y in enumerate(trace["y"]) if index % 6 == 1]
 
 
-def test_the_policy_before_and_now_is_that_of_the_trainer(server, page):
-    paused = Dashboard(page, server("--paused", "--seed", SEED).url).step(update="1")
-    paused.step("minibatch", update="2", epoch="1", minibatch="1")
-    paused.step("minibatch", update="2", epoch="1", minibatch="2")
+def test_the_policy_before_and_now_is_that_of_the_trainer(look_at):
+    paused = look_at(update=1, minibatch=2)
     found = computed(2, PhaseKind.STEP, 2)
     panel = paused.panel("Policy")
     panel.scroll_into_view_if_needed()
