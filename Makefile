@@ -19,7 +19,7 @@ run: $(VENV)/run.done
 	@$(BIN)/ppo-scope serve
 
 test: $(VENV)/test.done $(if $(NPM),$(TSC)) chromium
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/test.done chromium
 	@$(BIN)/python -m benchmarks.frames
