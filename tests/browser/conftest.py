@@ -34,9 +34,8 @@ def look_at(shared_server, page):
     The run has to stay where it is, with the settings that it has.
     """
 
-    def join(*arguments, update=0, minibatch=0, query="", height=900):
+    def join(*arguments, update=0, minibatch=0, query=""):
         live = shared_server(*arguments, update=update, minibatch=minibatch)
-        page.set_viewport_size({"width": 1440, "height": height})
         page.add_init_script(SAME_TAB)
         dashboard = Dashboard(page, f"{live.base}{query}#token={live.token}")
         if live.run()["update"] == 0:

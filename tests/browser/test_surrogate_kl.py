@@ -15,6 +15,7 @@ from tests.browser.test_first_light import SEED, computed
 
 FAST = ("--learning-rate", "0.003")  # so that ratios leave 1 ± ε
 CHANGES = {"learning_rate": 0.003}
+TALL = {"width": 1440, "height": 2400}  # every panel is in sight, and so measured
 SIDES = (("good", 1.0), ("bad", -1.0))
 KLS = ("kl_exact", "kl_k3", "kl_k1")
 
@@ -23,10 +24,10 @@ POINTS = "e => e.data.map(({ x, y, customdata }) => ({ x: [...x], y: [...y], own
 
 @pytest.fixture
 def start(server, page):
-    """A page on a paused run, high enough that every panel is in sight, and so measured."""
+    """A page on a paused run, with every panel in sight."""
 
     def open_page(*arguments):
-        page.set_viewport_size({"width": 1440, "height": 2400})
+        page.set_viewport_size(TALL)
         return Dashboard(page, server("--paused", "--seed", SEED, *FAST, *arguments).url)
 
     return open_page
@@ -93,9 +94,10 @@ def test_the_curves_are_the_objective_of_the_trainer(start):
     assert len(flat) > 3
 
 
-def test_each_sample_lies_at_its_place(look_at):
+def test_each_sample_lies_at_its_place(look_at, page):
     """The crosses of held samples, read from the canvas: there is ink wherever Python has one."""
-    dashboard = look_at(*FAST, update=2, height=2400)
+    page.set_viewport_size(TALL)
+    dashboard = look_at(*FAST, update=2)
     until(lambda: cloud(dashboard).get("update"), lambda update: update == "2")
     found = computed(2, **CHANGES)
     region, used, ratio = (found.arrays[name] for name in ("region", "advantage_used", "ratio"))
@@ -211,8 +213,9 @@ def test_kl_and_fractions_by_minibatch_and_by_update(start):
     assert "stops at 0.3" in readout(dashboard, "KL and clipping")
 
 
-def test_without_a_target_no_line_is_drawn(look_at):
-    dashboard = look_at(*FAST, update=1, height=2400)
+def test_without_a_target_no_line_is_drawn(look_at, page):
+    page.set_viewport_size(TALL)
+    dashboard = look_at(*FAST, update=1)
     until(lambda: "clip fraction" in readout(dashboard, "KL and clipping"))
     assert [limit["x"] for limit in chart(dashboard, "KL and clipping")[12:14]] == [[], []]
     assert "stops at" not in readout(dashboard, "KL and clipping")
