@@ -1,7 +1,7 @@
 // The bar: which run this is, and what to do with it.
 
 import { createConfirm } from "./confirm.js";
-import { h, icon, setAttribute, setText } from "./dom.js";
+import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
 import { endedBadly, losesTraining, runState, whyNoControl, whyNot } from "./permission.js";
 import { createPacing } from "./pacing.js";
 import { count } from "../state/format.js";
@@ -145,7 +145,7 @@ export function createBar(root, state, actions) {
     setDisabled(back.button, !started);
     pacing.draw(state);
     const serious = (state.snapshot?.header.findings ?? []).filter(({ severity }) => severity !== "note");
-    badge.hidden = serious.length === 0;
+    setHidden(badge, serious.length === 0);
     setText(badge, serious.length === 1 ? serious[0].title : `${serious.length} findings`);
     setAttribute(badge, "title", `${serious.map(({ summary }) => summary).join(" ")} The panel Health says why, and what to do.`);
     const reason = whyNoControl(state);
@@ -199,7 +199,7 @@ export function createBar(root, state, actions) {
     tools,
     /** The way out of an embedded page; null where this is the whole one. @param {string | null} address */
     setWholePage(address) {
-      whole.hidden = address === null;
+      setHidden(whole, address === null);
       if (address !== null) setAttribute(whole, "href", address);
     },
   };

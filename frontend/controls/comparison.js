@@ -3,7 +3,7 @@
 import { Canvas } from "../panels/canvas.js";
 import { STACKED } from "../panels/regions.js";
 import { fixed, number, percent, settingText, term } from "../state/format.js";
-import { h, prose, setAttribute, setText } from "./dom.js";
+import { h, prose, setAttribute, setHidden, setText } from "./dom.js";
 import { TITLES, binOf, inWords, outcomesOf, paintOutcomes } from "./outcomes.js";
 import { whyNot } from "./permission.js";
 import { saver } from "./saver.js";
@@ -71,7 +71,7 @@ export function createComparison(root, { keep, theme, symbol }) {
   /** @param {State} state */
   function draw({ comparison }) {
     const fresh = comparison !== shown;
-    root.hidden = comparison === null;
+    setHidden(root, comparison === null);
     if (comparison && fresh) show(comparison);
     if (comparison && (fresh || theme() !== shownTheme)) paint(comparison);
     if (comparison && fresh) title.focus();
@@ -143,7 +143,7 @@ export function createApply(root, apply) {
       const waiting = Object.keys(state.status?.pending ?? {}).length;
       // Where the run has halted by itself, there is no whole update to make anew.
       const paused = state.status?.state === "paused" && (state.status.update ?? 0) > 0 && !state.status.cause;
-      root.hidden = waiting === 0 || !paused || state.comparison !== null;
+      setHidden(root, waiting === 0 || !paused || state.comparison !== null);
       if (root.hidden) return;
       setText(text, waiting === 1 ? "One change waits for the next update." : `${waiting} changes wait for the next update.`);
       button.disabled = whyNot(state, "set") !== null;

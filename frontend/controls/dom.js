@@ -47,13 +47,22 @@ export function icon(path) {
 }
 
 /**
- * Writes only where something changed: a page that repaints unchanged text has work for nothing.
+ * Writes only where something changed: a page that repaints unchanged text has work for nothing. A text that is there
+ * is written over: a new node would have every `:has()` above it asked anew.
  *
  * @param {Element} element
  * @param {string} text
  */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  if (element.textContent === text) return;
+  const { firstChild: only, childNodes } = element;
+  if (only instanceof Text && childNodes.length === 1) only.data = text;
+  else element.textContent = text;
+}
+
+/** As setText, for what is hidden. @param {HTMLElement} element @param {boolean} hidden */
+export function setHidden(element, hidden) {
+  if (element.hidden !== hidden) element.hidden = hidden;
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { fixed, NONE, number, settingText, term as termText } from "../state/format.js";
 import { moved, previewOf } from "../state/previewed.js";
-import { h, m, setAttribute, setText } from "./dom.js";
+import { h, m, setAttribute, setHidden, setText } from "./dom.js";
 
 /** @import { Previewed } from "../state/previewed.js" */
 /** @import { Idea, Preview, State } from "../types.js" */
@@ -173,7 +173,7 @@ export function createFormula(root, visit) {
   /** @param {State} state */
   function draw(state) {
     const chosen = inUse(state, "objective") ?? "clip";
-    for (const [name, element] of Object.entries(objectives)) element.hidden = name !== chosen;
+    for (const [name, element] of Object.entries(objectives)) setHidden(element, name !== chosen);
     const preview = previewOf(state);
     for (const { element, output, live, wouldBe } of cells) {
       if (element.parentElement?.hidden) continue;
@@ -181,7 +181,7 @@ export function createFormula(root, visit) {
       setText(output, previewed ?? live(state));
       output.toggleAttribute("data-preview", previewed !== null);
     }
-    label.hidden = preview === null;
+    setHidden(label, preview === null);
     setText(label, preview ? `preview ${moved(preview).join(", ")}${whose(state)}` : "");
     const text = badge(state);
     setText(check, text);

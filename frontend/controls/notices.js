@@ -2,7 +2,7 @@
 
 import { count, settingText } from "../state/format.js";
 import { differs } from "../state/link.js";
-import { h, setText } from "./dom.js";
+import { h, setHidden, setText } from "./dom.js";
 import { ANOTHER_LEADS, endedBadly, RECORDED, runState, WATCHING, whyNot } from "./permission.js";
 
 /** @import { State } from "../types.js" */
@@ -55,12 +55,12 @@ export function createNotices(root, { takeControl, restart, begin, adopt, keep }
   /** @param {State} state */
   function draw(state) {
     const { state: connection } = state.connection;
-    lost.hidden = connection !== "lost";
+    setHidden(lost, connection !== "lost");
     if (!lost.hidden) setText(lost, lostText(state));
-    outdated.hidden = connection !== "outdated";
-    watching.hidden = connection !== "open" || state.role !== "viewer";
+    setHidden(outdated, connection !== "outdated");
+    setHidden(watching, connection !== "open" || state.role !== "viewer");
     if (!watching.hidden) setText(watching, state.recorded ? RECORDED : WATCHING);
-    led.hidden = connection !== "open" || state.role !== "controller" || state.lease.holder;
+    setHidden(led, connection !== "open" || state.role !== "controller" || state.lease.holder);
     drawOffer(state);
     drawBanner(state);
   }
@@ -68,13 +68,13 @@ export function createNotices(root, { takeControl, restart, begin, adopt, keep }
   /** What a link asks of the run. @param {State} state */
   function drawOffer(state) {
     wanted = state.wanted && differs(state.wanted, state);
-    offer.hidden = wanted === null || state.recorded;
+    setHidden(offer, wanted === null || state.recorded);
     if (!wanted) return;
     const values = Object.entries(wanted.settings).map(([name, value]) => `${name.replaceAll("_", " ")} ${settingText(value)}`);
     const parts = [wanted.env, wanted.seed === undefined ? null : `seed ${wanted.seed}`, ...values].filter(Boolean);
     setText(asks, `The link shows another run than this one: ${parts.join(", ")}.`);
     const live = (/** @type {string} */ name) => state.settings.find((setting) => setting.name === name)?.live === true;
-    adoptButton.hidden = wanted.env !== undefined || wanted.seed !== undefined || !Object.keys(wanted.settings).every(live);
+    setHidden(adoptButton, wanted.env !== undefined || wanted.seed !== undefined || !Object.keys(wanted.settings).every(live));
     allow(beginButton, whyNot(state, "restart"), "It takes the place of the run at hand, whose weights are thrown away");
     allow(adoptButton, whyNot(state, "set"), "From the next update on; what was learned stays");
   }
@@ -82,14 +82,14 @@ export function createNotices(root, { takeControl, restart, begin, adopt, keep }
   /** @param {State} state */
   function drawBanner(state) {
     const now = runState(state);
-    banner.hidden = !endedBadly(state);
+    setHidden(banner, !endedBadly(state));
     if (banner.hidden || now === null) return;
     banner.dataset.state = now;
     const cause = state.status?.cause ?? state.run?.cause;
     setText(summary, cause?.summary ?? WITHOUT_CAUSE[now]);
     setText(remedy, cause?.remedy ?? "Restart begins a new run with the same settings and seed.");
     setText(trace, cause?.detail ?? "");
-    detail.hidden = !cause?.detail;
+    setHidden(detail, !cause?.detail);
     const reason = whyNot(state, "restart");
     again.disabled = reason !== null;
     again.title = reason ?? "Begin a new run with these settings and the same seed";

@@ -2,7 +2,7 @@
 
 import { chartsWaitFor } from "../panels/plotly.js";
 import { runsFreely } from "../state/motion.js";
-import { h, setText } from "./dom.js";
+import { h, setHidden, setText } from "./dom.js";
 
 /** @import { Panel, PanelContext, PanelView, State } from "../types.js" */
 
@@ -53,8 +53,8 @@ export function createLife(panel, body, cover, text, makeContext) {
     if (failed || !view) return;
     try {
       const ready = (panel.plotted && chartsWaitFor()) || view.ready(state);
-      cover.hidden = ready === true;
-      body.inert = ready !== true;
+      setHidden(cover, ready === true);
+      if (body.inert !== (ready !== true)) body.inert = ready !== true;
       if (ready !== true) {
         cover.replaceChildren(h("p", { class: "waiting" }, `Waits for ${ready}.`));
         return;

@@ -1,6 +1,6 @@
 // The guide: eight chapters beside the panels, on the run at hand.
 
-import { h, prose, setText } from "../controls/dom.js";
+import { h, prose, setHidden, setText } from "../controls/dom.js";
 import { whyNoControl } from "../controls/permission.js";
 import { settled } from "../state/painted.js";
 import { CHAPTERS } from "./chapters.js";
@@ -131,7 +131,7 @@ export function createGuide(root, state, page) {
 
   function draw() {
     const { chapter: index } = state.view;
-    root.hidden = index === null;
+    setHidden(root, index === null);
     document.body.toggleAttribute("data-guide", index !== null);
     if (index === null) return leave();
     const chapter = CHAPTERS[index];
@@ -187,7 +187,7 @@ export function createGuide(root, state, page) {
     back.disabled = index === 0;
     setText(next, index + 1 < CHAPTERS.length ? "Next" : "Finish");
     setText(again, scene === "set" ? "Set the scene again" : "Set the scene");
-    offer.hidden = !offered || why !== null;
+    setHidden(offer, !offered || why !== null);
     setText(offer, offered?.label ?? "");
     if (note.textContent === UNTOUCHED && state.snapshot && isAt(state.snapshot.header, chapter.scene, state.snapshot.header)) setText(note, "");
   }

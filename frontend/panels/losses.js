@@ -1,6 +1,6 @@
 // Loss components: what the loss is made of, over updates and inside the current one.
 
-import { h } from "../controls/dom.js";
+import { h, setHidden } from "../controls/dom.js";
 import { fixed, number, term } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
 import { Chart, axisTitle } from "./chart.js";
@@ -85,7 +85,7 @@ function mount(body, context) {
       const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
       write(TERMS.map(({ column }) => (preview ? change(preview, column) : term(snapshot && scalar(snapshot, column)))));
       label(preview);
-      choice.hidden = preview !== null; // twice the numbers need its room
+      setHidden(choice, preview !== null); // twice the numbers need its room
       return chart.draw(
         [
           ...curves.map(stairs).map(({ x, y }) => ({ x, y: y.map(to), customdata: y })),

@@ -1,6 +1,6 @@
 // The label of a preview: what is dashed was not trained with, and says so on the panel's frame.
 
-import { h, setAttribute, setText } from "../controls/dom.js";
+import { h, setAttribute, setHidden, setText } from "../controls/dom.js";
 import { count, number, percent } from "../state/format.js";
 import { moved } from "../state/previewed.js";
 
@@ -24,7 +24,7 @@ export function previewTag(body, names) {
 
   return (previewed) => {
     if (!tag.isConnected) attach();
-    tag.hidden = previewed === null;
+    setHidden(tag, previewed === null);
     const covered = previewed?.partial ? `, of ${count(previewed.then.samples)} shown samples` : "";
     const text = previewed ? `preview ${moved(previewed, names).join(", ")}${covered}` : "";
     setText(tag, text);

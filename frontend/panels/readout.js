@@ -1,6 +1,6 @@
 // A line of numbers under a drawing, each with its name. Their places are reserved: they do not move as they change.
 
-import { h, prose, setText } from "../controls/dom.js";
+import { h, prose, setHidden, setText } from "../controls/dom.js";
 
 /**
  * @typedef {object} Item
@@ -25,7 +25,7 @@ export function readout(parent, items) {
   return (values) =>
     pairs.forEach((pair, index) => {
       const value = values[index] ?? null;
-      pair.hidden = value === null;
+      setHidden(pair, value === null);
       setText(numbers[index], value ?? "");
     });
 }

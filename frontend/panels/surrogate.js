@@ -1,6 +1,6 @@
 // Surrogate: the paper's figure 1, what one sample adds to the objective as its ratio moves, with the real samples on it.
 
-import { h, setAttribute, setText } from "../controls/dom.js";
+import { h, setAttribute, setHidden, setText } from "../controls/dom.js";
 import { count, fixed, number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { batchOf, previewOf } from "../state/previewed.js";
@@ -155,7 +155,7 @@ function mount(body, context) {
         return upRanges[side].fit(...extent(cloud.samples.filter((sample) => sample.side === side).map(height), line), patience);
       });
       label(preview);
-      choice.hidden = preview !== null; // twice the numbers need its room
+      setHidden(choice, preview !== null); // twice the numbers need its room
       const now = { good: cloud.counts("good"), bad: cloud.counts("bad") };
       const then = preview ? { good: cloud.counts("good", preview.then.codes), bad: cloud.counts("bad", preview.then.codes) } : now;
       for (const side of SIDES) says[side](snapshot, now[side], then[side]);
