@@ -19,8 +19,9 @@ from benchmarks.shared import SETTINGS, open_page, show
 from ppo_scope.probes.probes import PROBES
 from tests.live import COMMAND, ROOT, LiveServer, chromium, environment
 
-TRAIN, STREAMED, WATCHED, SB3_ONE, SB3_DEFAULT = (
+TRAIN, BARE, STREAMED, WATCHED, SB3_ONE, SB3_DEFAULT = (
     "ppo-scope train",
+    "streamed, no probe",
     "streamed, all numbers",
     "watched in Chromium",
     "SB3, 1 thread",
@@ -41,12 +42,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=102_400, help="of each run")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    rates: dict[str, list[float]] = {name: [] for name in (TRAIN, STREAMED, WATCHED, SB3_ONE, SB3_DEFAULT)}
+    rates: dict[str, list[float]] = {name: [] for name in (TRAIN, BARE, STREAMED, WATCHED, SB3_ONE, SB3_DEFAULT)}
     refreshes: list[float] = []
     with chromium() as browser:
         for seed in range(1, options.rounds + 1):
             rates[TRAIN].append(train(options.steps, seed))
-            rates[STREAMED].append(streamed(options.steps, seed))
+            rates[BARE].append(streamed(options.steps, seed, []))
+            rates[STREAMED].append(streamed(options.steps, seed, sorted(PROBES)))
             rate, refreshed = watched(browser, options.steps, seed)
             rates[WATCHED].append(rate)
             refreshes.append(refreshed)
@@ -84,13 +86,13 @@ def train(steps: int, seed: int) -> float:
     return float(summary["steps_per_second"])
 
 
-def streamed(steps: int, seed: int) -> float:
-    """Steps a second from Play to the end, while a client takes every frame that every probe of numbers gives."""
+def streamed(steps: int, seed: int, probes: list[str]) -> float:
+    """Steps a second from Play to the end, while a client takes every frame, with what these probes measure."""
     server = LiveServer("--paused", *SETTINGS, "--total-steps", str(steps), "--seed", str(seed))
     try:
         with Client(server) as client:
             client.wait_for("paused")
-            client.watch(sorted(PROBES))
+            client.watch(probes)
             start = time.perf_counter()
             client.play()
             client.wait_for("finished")

@@ -53,9 +53,10 @@ export function createLife(panel, body, cover, text, makeContext) {
     if (failed || !view) return;
     try {
       const ready = (panel.plotted && chartsWaitFor()) || view.ready(state);
-      setHidden(cover, ready === true);
-      if (body.inert !== (ready !== true)) body.inert = ready !== true;
-      if (ready !== true) {
+      const covered = ready !== true;
+      setHidden(cover, !covered);
+      body.inert = covered;
+      if (covered) {
         cover.replaceChildren(h("p", { class: "waiting" }, `Waits for ${ready}.`));
         return;
       }

@@ -52,6 +52,38 @@ def test_numbers_are_written_for_people(modules, call, text):
     assert modules("state/format.js", f"m.{call}") == text
 
 
+# --- controls/dom.js
+
+
+def test_what_has_not_changed_is_not_written_and_a_text_is_written_over(modules):
+    """Every node that is put in and every attribute that is set anew has the browser ask its styles again."""
+    kinds = modules(
+        "controls/dom.js",
+        """
+        const element = m.h("p", {}, "one");
+        const seen = new MutationObserver(() => {});
+        seen.observe(element, { attributes: true, childList: true, characterData: true, subtree: true });
+        const kinds = (change) => (change(), seen.takeRecords().map(({ type }) => type));
+        return [
+            kinds(() => m.setText(element, "one")),
+            kinds(() => m.setText(element, "two")),
+            kinds(() => m.setHidden(element, false)),
+            kinds(() => m.setHidden(element, true)),
+            kinds(() => m.setHidden(element, true)),
+            element.textContent,
+            element.hidden,
+        ];
+        """,
+    )
+    assert kinds == [[], ["characterData"], [], ["attributes"], [], "two", True]
+
+
+def test_a_text_takes_the_place_of_whatever_was_there(modules):
+    for before in ("", "<b>bold</b>", "one<b>bold</b>"):
+        written = "const e = m.h('p'); e.innerHTML = given; m.setText(e, 'plain'); return e.innerHTML;"
+        assert modules("controls/dom.js", written, before) == "plain"
+
+
 # --- controls/scale.js
 
 LOG = "{ slider: [1e-5, 1e-2], scale: 'log', minimum: 0, maximum: 1, step: null }"

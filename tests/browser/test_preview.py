@@ -9,10 +9,8 @@ from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.test_first_light import SEED, computed
-from tests.browser.test_surrogate_kl import readout, walk
+from tests.browser.test_surrogate_kl import CHANGES, FAST, TALL, readout, walk
 
-FAST = ("--learning-rate", "0.003")  # so that ratios leave 1 ± ε
-CHANGES = {"learning_rate": 0.003}
 BY_CLIP = ("Clip mask", "Ratio histogram", "Surrogate")
 ALL = (*BY_CLIP, "Loss components")
 REGIONS = ((Region.INSIDE, "inside"), (Region.HELD, "held"), (Region.PULLED_BACK, "pulledBack"))
@@ -21,7 +19,7 @@ TERMS = ("loss", "policy_loss", "value_term", "entropy_term")
 
 @pytest.fixture
 def paused(server, page):
-    page.set_viewport_size({"width": 1440, "height": 2400})  # every panel in sight, and so measured
+    page.set_viewport_size(TALL)
     return Dashboard(page, server("--paused", "--seed", SEED, *FAST).url)
 
 

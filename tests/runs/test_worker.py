@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections import deque
 from typing import ClassVar
 
 import gymnasium as gym
@@ -15,46 +14,9 @@ from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import frame
 from ppo_scope.probes.metrics import SERIES_COLUMNS
-from ppo_scope.probes.probes import PROBES
 from ppo_scope.runs.reporter import SECONDS
-from ppo_scope.runs.worker import Worker, main
-
-SETTINGS = {"num_envs": 4, "rollout_steps": 32}
-EVERYTHING = {"type": "watch", "probes": [*PROBES, "picture"]}
-
-
-def step(size="update", **fields):
-    return {"type": "step", "size": size, **fields}
-
-
-class Driver:
-    """Plays the server: hands out the next command whenever the worker asks while it stands still."""
-
-    def __init__(self, commands, **settings):
-        self.commands = deque(commands)
-        self.frames = []
-        self.worker = Worker(self.send, self.receive, "run", paused=True)
-        self.worker.train(Settings.parse({**SETTINGS, **settings}))
-
-    def send(self, message):
-        self.frames.append(frame.decode(message))
-
-    def receive(self, timeout):
-        """Commands come one at a time; `timeout` 0 is asked between phases, where none arrives."""
-        standing_still = timeout > 0
-        if self.commands and (standing_still or self.commands[0].get("at_once")):
-            return self.commands.popleft()
-        return {"type": "stop"} if standing_still and not self.commands else None
-
-    def of(self, kind):
-        return [(header, arrays) for header, arrays in self.frames if header["kind"] == kind]
-
-    def events(self, name):
-        return [header for header, _ in self.of("event") if header["event"] == name]
-
-    @property
-    def weights(self):
-        return self.worker.trainer.weights_sha256()
+from ppo_scope.runs.worker import main
+from tests.runs.driver import EVERYTHING, SETTINGS, Driver, rows_of, step
 
 
 def headless(updates, **settings):
@@ -319,73 +281,6 @@ def test_a_change_is_announced_once():
     assert len(driver.events("change")) == 1
 
 
-def rows_of(driver):
-    return np.concatenate([arrays["rows"] for header, arrays in driver.of("series") if not header.get("amends")])
-
-
-def redo(**settings):
-    return {"type": "redo", "settings": settings, "id": "redo"}
-
-
-def keep(which):
-    return {"type": "keep", "which": which, "id": "keep"}
-
-
-def test_an_update_made_anew_is_shown_beside_the_old_one_and_only_one_goes_on():
-    as_it_was = Driver([step(), step(), step()])
-    with_another = Driver([step(), {"type": "set", "name": "clip_range", "value": 0.01}, step(), step()])
-    kept_old = Driver([step(), step(), redo(clip_range=0.01), keep("old"), step()])
-    kept_new = Driver([step(), step(), redo(clip_range=0.01), keep("new"), step()])
-    went_on = Driver([step(), step(), redo(clip_range=0.01), step()])
-    assert kept_old.weights == went_on.weights == as_it_was.weights
-    assert kept_new.weights == with_another.weights != as_it_was.weights
-    (header, arrays), (closed, _) = kept_new.of("comparison")
-    assert header["open"] and not closed["open"]
-    assert (header["settings"]["old"]["clip_range"], header["settings"]["new"]["clip_range"]) == (0.2, 0.01)
-    for which, driver in (("old", as_it_was), ("new", with_another)):
-        row = dict(zip(SERIES_COLUMNS, rows_of(driver)[1], strict=True))
-        for name in ("loss", "clip_fraction", "held_fraction", "kl_k3", "final_kl_exact", "theta_change"):
-            assert header["scalars"][f"{which}_{name}"] == pytest.approx(row[name], abs=0), name
-        assert 100 < arrays[f"{which}_ratio_counts"].sum() + arrays[f"{which}_ratio_outside"].sum() <= 128
-        assert arrays[f"{which}_minibatches"].shape[0] == 16
-
-
-def test_the_outcome_that_is_kept_replaces_row_and_snapshot():
-    driver = Driver([EVERYTHING, step(), step(), redo(clip_range=0.01), keep("new")])
-    amends = [(h, a) for h, a in driver.of("series") if h.get("amends")]
-    ((header, arrays),) = amends
-    assert (header["first"], arrays["rows"].shape) == (2, (1, len(SERIES_COLUMNS)))
-    last, _ = driver.of("snapshot")[-1]
-    assert (last["update"], last["phase"], last["settings"]["clip_range"]) == (2, "update", 0.01)
-    assert last["sequence"] == driver.events("state")[-2]["snapshot"]
-    (change,) = driver.events("change")
-    assert [change[k] for k in ("name", "old", "new", "first_update")] == ["clip_range", 0.2, 0.01, 2]
-
-
-def test_what_waits_is_applied_without_being_named():
-    pending = {"type": "set", "name": "learning_rate", "value": 0.01}
-    driver = Driver([step(), pending, redo(), keep("new")])
-    assert driver.worker.trainer.settings.learning_rate == 0.01
-    assert driver.events("state")[-1]["pending"] == {}
-
-
-@pytest.mark.parametrize(
-    ("commands", "code"),
-    [
-        ([redo(clip_range=0.1)], "conflict"),
-        ([step("minibatch"), redo(clip_range=0.1)], "conflict"),
-        ([step(), redo(clip_range=7.0)], "invalid"),
-        ([step(), redo(learning_rate=1e30)], "invalid"),
-        ([step(), {"type": "keep", "which": "new", "id": "redo"}], "conflict"),
-        ([{"type": "play"}, {**redo(), "at_once": True}, {"type": "pause", "at_once": True}], "conflict"),
-    ],
-)
-def test_what_cannot_be_made_anew_is_refused_with_the_reason(commands, code):
-    driver = Driver(commands)
-    reply = next(e for e in driver.events("reply") if e["id"] == "redo")
-    assert reply["code"] == code and reply["message"]
-
-
 def test_ten_updates():
     assert Driver([step("updates")]).worker.trainer.updates == 10
 
@@ -417,34 +312,6 @@ def test_a_run_that_explodes_by_itself_halts_too():
     paused = driver.events("state")[-2]
     assert paused["state"] == "paused" and "Not finite: logratio" in paused["cause"]["summary"]
     assert 1 < driver.worker.trainer.updates == len(rows_of(driver)), "the update is abandoned, and leaves no row"
-
-
-def test_slow_motion_shows_every_phase_at_its_pace():
-    class Patient(Driver):
-        def receive(self, timeout):
-            over = self.events("state") and self.events("state")[-1]["state"] == "finished"
-            return {"type": "stop"} if over else self.commands.popleft() if self.commands and timeout > 0 else None
-
-    driver = Patient([{"type": "play", "pace": 50.0}], total_steps=100, epochs=1, minibatches=2)
-    shown = [(h["phase"], h["minibatch"]) for h, _ in driver.of("snapshot")]
-    inner = [(phase, m) for m in (1, 2) for phase in ("loss", "gradient", "step")]
-    one = [("rollout", 0), ("advantages", 0), *inner, ("epoch", 2), ("update", 2)]
-    assert shown == [("ready", 0), *one, ("update", 2)]
-    assert driver.events("state")[1]["pace"] == 50.0
-
-
-def test_slow_motion_takes_its_time_and_obeys_meanwhile():
-    class Slow(Driver):
-        def receive(self, timeout):
-            time.sleep(min(timeout, 0.01))
-            if timeout > 0 and len(self.of("snapshot")) >= 5:
-                return {"type": "stop"}
-            return self.commands.popleft() if self.commands and timeout > 0 else None
-
-    start = time.monotonic()
-    driver = Slow([{"type": "play", "pace": 10.0}])
-    assert time.monotonic() - start > 0.3, "four phases at ten a second"
-    assert driver.worker.trainer.updates == 0
 
 
 def test_the_phases_of_a_step_are_kept_in_passing():

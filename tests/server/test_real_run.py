@@ -2,12 +2,13 @@
 
 import os
 import signal
+import time
 
 import pytest
 
 from ppo_scope.probes import frame
 from ppo_scope.runs.depictions import BUSY
-from tests.server.scope_page import Page, ServerProcess, wait_for
+from tests.server.scope_page import SLACK, Page, ServerProcess, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +129,10 @@ def test_a_picture_of_any_sample_of_a_rollout_that_was_stepped(real, page):
 
 def test_a_killed_training_is_told_within_a_second(real, page):
     assert page.ask("play")["type"] == "ack"
-    os.kill(real.worker_pid(), signal.SIGKILL)
+    worker, start = real.worker_pid(), time.monotonic()
+    os.kill(worker, signal.SIGKILL)
     state = page.wait("state", state="killed")
+    assert time.monotonic() - start < 1 + SLACK
     assert "SIGKILL" in state["cause"]["summary"]
     assert page.ask("restart", settings={})["type"] == "ack"
     page.wait("state", run=real.run()["id"], state="running", timeout=60)
