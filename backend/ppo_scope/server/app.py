@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.runs.process import DEFAULT_WORKER
-from ppo_scope.runs.run import STALL_AFTER
+from ppo_scope.runs.pulse import STALL_AFTER
 from ppo_scope.server import api, socket, static
 from ppo_scope.server.codes import ErrorCode
 from ppo_scope.server.commands import Commands
