@@ -110,8 +110,7 @@ def _constructor(env: str, spec: EnvSpec) -> Callable[..., Any]:
     except BaseException as error:
         if isinstance(error, PASSED_ON):
             raise
-        command = install("mujoco") if ".mujoco" in module else None
-        raise EnvironmentRaised(env, "import", error, f"; {command}" if command else "") from error
+        raise EnvironmentRaised(env, "import", error) from error
 
 
 def _enter(env: str, who: str, constructor: Callable[..., Any], given: str, /, **kwargs: Any) -> Environment:
@@ -153,9 +152,11 @@ def _lacking(env: str, error: gym.error.Error, module: str) -> str:
     """What to do where Gymnasium says what is missing: its own words name extras of its own."""
     if not isinstance(error, gym.error.DependencyNotInstalled):
         return f"env {env!r}: cannot be made: {first_sentence(error)}"
-    wanted = "mujoco" if ".mujoco" in module else "box2d" if ".box2d" in module else ""
-    command = install(wanted)
-    return f"env {env!r}: {error}" if command is None else f"env {env!r}: needs what {command} brings"
+    wanted = next((name for name in ("MuJoCo", "Box2D") if f".{name.lower()}" in module), "")
+    command = install(wanted.lower())
+    if command is None:
+        return f"env {env!r}: {error}"
+    return f"env {env!r}: it needs {wanted}, which is not installed; {command} brings it"
 
 
 def _never_entered(error: TypeError) -> bool:
@@ -172,7 +173,9 @@ def _arguments(env: str, constructor: Callable[..., Any], error: TypeError) -> s
     cause = origin(error)
     said, names = first_sentence(cause), re.findall("'([^']*)'", str(cause))
     if "missing" in said and names == ["render_mode"]:
-        return f"env {env!r}: its constructor wants a render_mode, and must do without: give it the default None"
+        return (
+            f"env {env!r}: its constructor demands a render_mode, and training draws nothing: give it the default None"
+        )
     if "missing" in said:
         example = json.dumps(dict.fromkeys(names, "…"), ensure_ascii=False)
         return f"env {env!r}: its constructor needs {' and '.join(names)}: give them with --env-kwargs '{example}'"

@@ -181,8 +181,8 @@ def _choices(shape: tuple[int, ...], start: NDArray[Any], count: NDArray[Any]) -
         if not outside.any():
             return None
         where = tuple(np.argwhere(outside)[0].tolist())
-        place = "" if shape == () else f" at {where[0] if len(where) == 1 else where}"
-        return "", f"expected {low[where]} to {high[where]}{place}, got {array[where]}"
+        place = "" if shape == () else f" in place {where[0] if len(where) == 1 else where}"
+        return "", f"expected a whole number from {low[where]} to {high[where]}{place}, got {array[where]}"
 
     return complaint
 

@@ -13,31 +13,11 @@ from gymnasium.envs.registration import EnvSpec
 
 from ppo_scope.ppo.failures import PASSED_ON, EnvironmentRaised, UnusableEnvironment, first_sentence
 
-EXTRAS = {"ale_py": "atari", "mujoco": "mujoco", "Box2D": "box2d", "box2d": "box2d", "cv2": "images"}
+EXTRAS = {"ale_py": "atari", "mujoco": "mujoco", "box2d": "box2d", "cv2": "images"}
 """Module → the extra of ours that brings it."""
-ATARI = frozenset(
-    [
-        "Assault",
-        "Asteroids",
-        "Atlantis",
-        "BeamRider",
-        "Bowling",
-        "Boxing",
-        "Breakout",
-        "Centipede",
-        "DemonAttack",
-        "Enduro",
-        "Freeway",
-        "Frostbite",
-        "MontezumaRevenge",
-        "MsPacman",
-        "Pitfall",
-        "Pong",
-        "Qbert",
-        "Riverraid",
-        "Seaquest",
-        "SpaceInvaders",
-    ]
+ATARI = (
+    "Assault Asteroids Atlantis BeamRider Bowling Boxing Breakout Centipede DemonAttack Enduro Freeway Frostbite "
+    "MontezumaRevenge MsPacman Pitfall Pong Qbert Riverraid Seaquest SpaceInvaders"
 )
 """The games that people name without `ALE/`, as they once were called."""
 
@@ -123,13 +103,19 @@ def _unknown(error: gym.error.Error, module: str, name: str) -> str:
         return f"Atari's games are registered by ale_py: --env {meant}"
     if module and _is_hidden(module):
         return f"{first_sentence(error)}; {module!r} is another module, {_file(module)}: give {module}.py another name"
-    near = difflib.get_close_matches(name, gym.registry, n=3, cutoff=0.4)
-    hint = f"; did you mean {' or '.join(f'{module}:{one}' if module else one for one in near)}?" if near else ""
+    near = [_with_module(one, module) for one in difflib.get_close_matches(name, gym.registry, n=3, cutoff=0.5)]
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
     return f"{first_sentence(error)}{hint}"
 
 
+def _with_module(name: str, module: str) -> str:
+    """As it has to be asked for: what Gymnasium does not bring itself is registered by some module."""
+    theirs = str(gym.registry[name].entry_point).startswith("gymnasium.")
+    return name if theirs or not module else f"{module}:{name}"
+
+
 def _is_atari(name: str) -> bool:
-    return name.startswith("ALE/") or "NoFrameskip" in name or _game(name) in ATARI
+    return name.startswith("ALE/") or "NoFrameskip" in name or _game(name) in ATARI.split()
 
 
 def _game(name: str) -> str:
