@@ -20,6 +20,8 @@ ANYTHING = {
     "array": np.array([1.0]),
     "vector": np.array([1.0, 2.0]),
     "none": None,
+    "no_number": np.nan,
+    "no_numbers": np.full(2, np.nan, np.float32),
     "text": "win",
     "huge": 1e300,
     "whole": 10**400,

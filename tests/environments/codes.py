@@ -38,5 +38,22 @@ class NoAction(Grid):
     action_space = gym.spaces.Box(-1, 1, (0,))
 
 
+class MapAlone(gym.ObservationWrapper):
+    """As minigrid's ImgObsWrapper."""
+
+    def __init__(self, environment):
+        super().__init__(environment)
+        self.observation_space = MAP
+
+    def observation(self, observation):
+        return observation["image"]
+
+
+def wrapped(**given):
+    """A factory that wraps what it gives."""
+    return gym.wrappers.TransformReward(MapAlone(gym.make("Grid-v0", max_episode_steps=30, **given)), lambda r: 2 * r)
+
+
 gym.register("Grid-v0", Grid)
+gym.register("Wrapped-v0", wrapped, max_episode_steps=20)
 gym.register("NoAction-v0", NoAction)

@@ -21,6 +21,7 @@ from gymnasium.wrappers import (
     GrayscaleObservation,
     MaxAndSkipObservation,
     OrderEnforcing,
+    PassiveEnvChecker,
     ResizeObservation,
     TimeLimit,
 )
@@ -33,7 +34,7 @@ from ppo_scope.ppo.settings import Settings
 Environment = gym.Env[Any, Any]
 Wrap = Callable[[Environment], Environment]
 
-WITHOUT_EFFECT = (Promises, OrderEnforcing)
+WITHOUT_EFFECT = (Promises, OrderEnforcing, PassiveEnvChecker)
 """Wrappers that only object: whatever passes through them is as it was, so nobody needs to know of them."""
 
 
