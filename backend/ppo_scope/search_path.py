@@ -14,6 +14,8 @@ def put_this_folder_last() -> None:
     Python itself puts it first, for `python -m` and where PYTHONPATH names it. Call this before anything is imported
     that the interpreter has not imported already, in every process that may import an environment.
     """
-    here = os.getcwd()  # noqa: PTH109 (pathlib would be imported from this very folder)
-    sys.path[:] = [place for place in sys.path if place != "" and os.path.abspath(place) != here]  # noqa: PTH100
-    sys.path.append(here)
+    # With `os` alone: it is there already, and pathlib would be taken from this very folder.
+    here, ours = os.getcwd(), os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH109, PTH100, PTH120
+    if here != ours:  # in which this package lies
+        sys.path[:] = [place for place in sys.path if os.path.abspath(place) != here]  # noqa: PTH100 ("" is here)
+        sys.path.append(here)

@@ -190,15 +190,13 @@ def _vector(settings: Settings, spec: EnvSpec) -> tuple[VectorEnv[Any, Any, Any]
         return native, names
     if spec.entry_point is None and spec.vector_entry_point is not None:
         return _vector_alone(settings, spec)
-    made = [partial(make, settings, spec, f"environment {n}") for n in range(settings.num_envs)]
+    made = [partial(_with_seeded_spaces, settings, spec, n) for n in range(settings.num_envs)]
     try:
         vector = _SideBySide(made)
     except PASSED_ON:
         raise
     except RuntimeError as error:  # Gymnasium's: they are not all alike
         raise UnusableEnvironment(f"env {settings.env!r}: its copies have different spaces: {error}") from None
-    for n, environment in enumerate(vector.envs):
-        _seed_spaces(environment, settings.seed + n)
     return vector, wrappers_of(vector.envs[0], settings)
 
 
@@ -233,8 +231,24 @@ def _seed_everybody(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _seed_spaces(environment: gym.Env[Any, Any], seed: int) -> None:
-    """Spaces that an environment may sample from, unless it has seeded them itself."""
-    for space in (environment.unwrapped.action_space, environment.unwrapped.observation_space):
-        if getattr(space, "_np_random", None) is None:
-            space.seed(seed)
+def _with_seeded_spaces(settings: Settings, spec: EnvSpec, number: int) -> gym.Env[Any, Any]:
+    """One of the copies. Environments may sample from their spaces, whose generators nobody else seeds; where an
+    environment has done so itself, they stay as they are.
+    """
+    environment = make(settings, spec, f"environment {number}")
+    bare = environment.unwrapped
+    parts = [part for space in (bare.action_space, bare.observation_space) for part in _simple(space)]
+    seeds = np.random.SeedSequence([settings.seed, number]).generate_state(len(parts))
+    for part, seed in zip(parts, seeds, strict=True):
+        if getattr(part, "_np_random", None) is None:
+            part.seed(int(seed))
+    return environment
+
+
+def _simple(space: gym.Space[Any]) -> list[gym.Space[Any]]:
+    """The spaces that it is made of."""
+    if isinstance(space, gym.spaces.Dict):
+        return [part for inner in space.spaces.values() for part in _simple(inner)]
+    if isinstance(space, gym.spaces.Tuple):
+        return [part for inner in space.spaces for part in _simple(inner)]
+    return [space]
