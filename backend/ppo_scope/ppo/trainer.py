@@ -22,6 +22,7 @@ from ppo_scope.ppo import finite, memory
 from ppo_scope.ppo.devices import device_of
 from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.estimates import batch_of
+from ppo_scope.ppo.failures import UnusableEnvironment
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.inference import Inference, inference_of
 from ppo_scope.ppo.networks import ActorCritic
@@ -31,7 +32,7 @@ from ppo_scope.ppo.outcome import Outcome, Position
 from ppo_scope.ppo.phases import Change, Judged, Phase, PhaseKind, Update
 from ppo_scope.ppo.rollout import Collector, Episode, Floats, Rollout
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.ppo.spaces import Observations, UnusableEnvironment
+from ppo_scope.ppo.spaces import Observations
 
 EPISODES_AVERAGED = 100
 
