@@ -284,7 +284,7 @@ def exceeds_target_kl(minibatch: Minibatch, weights: Tensor, settings: Settings)
     """Whether k3 over the minibatch is above 1.5 × target_kl."""
     if settings.target_kl is None:
         return False
-    logratio = minibatch.logratio
+    logratio = minibatch.logratio.clamp(max=losses.LARGEST_LOGRATIO)
     k3 = (logratio.expm1() - logratio) @ weights
     return bool(k3 > 1.5 * settings.target_kl)
 
@@ -292,9 +292,11 @@ def exceeds_target_kl(minibatch: Minibatch, weights: Tensor, settings: Settings)
 def _advantages_used(shuffled: Batch, settings: Settings) -> Tensor:
     """Advantages as the loss takes them, in shuffled order [S]."""
     advantages, trained = shuffled.advantages, shuffled.trained
+    if settings.normalize_advantages == "off":
+        return advantages
+    # Rounding is that of the values which the advantages are differences of.
+    scale = shuffled.values.abs().amax()
     if settings.normalize_advantages == "minibatch":
         rows = (settings.minibatches, -1)
-        return losses.normalize(advantages.view(rows), trained.view(rows)).view(-1)
-    if settings.normalize_advantages == "batch":
-        return losses.normalize(advantages, trained)
-    return advantages
+        return losses.normalize(advantages.view(rows), trained.view(rows), scale).view(-1)
+    return losses.normalize(advantages, trained, scale)
