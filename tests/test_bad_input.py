@@ -48,6 +48,7 @@ def broken(**kwargs):
         (["--env", ".my_env:Mine-v0"], "'.my_env' is no name of a module"),
         (["--env", "no_such_module:Mine-v0"], "the module 'no_such_module' cannot be imported: No module named"),
         (of_ours("mine:Mine-v1"), "did you mean tests.environments.mine:Mine-v0"),
+        (["--env", "HalfCheetah-v3"], "env 'HalfCheetah-v3': cannot be made: The mujoco v2 and v3 based"),
         (of_ours("old:Old-v0"), "registers it with the old package gym"),
     ],
 )

@@ -19,12 +19,6 @@ class Mine(gym.Env):
         return np.zeros(2, np.float32), float(action), self.count >= 20, False, {}
 
 
-class OneAction(Mine):
-    """There is nothing to choose."""
-
-    action_space = gym.spaces.Discrete(1)
-
-
 class Demanding(Mine):
     """Cannot be made without an argument."""
 
@@ -40,6 +34,5 @@ class Drawn(Mine):
 
 
 gym.register("Mine-v0", Mine)
-gym.register("One-v0", OneAction)
 gym.register("Demanding-v0", Demanding)
 gym.register("Drawn-v0", Drawn)

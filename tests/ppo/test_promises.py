@@ -114,6 +114,11 @@ def test_the_reset_of_the_old_gym_is_named():
     assert found.startswith("what reset of environment 0 returned: expected (observation, info), got shape (2,)")
 
 
+def test_a_reset_that_takes_no_seed_is_told_what_it_must_take():
+    found = refusal(EnvironmentRaised, broken, "Seedless-v0")
+    assert found.endswith("it must be reset(self, *, seed=None, options=None), which the old gym's was not")
+
+
 def test_an_info_may_hold_what_it_likes():
     stepped(broken, "Mixed-v0")
 

@@ -129,6 +129,8 @@ def _enter(env: str, who: str, constructor: Callable[..., Any], given: str, /, *
     except BaseException as error:
         if isinstance(error, TypeError) and _never_entered(error):
             raise UnusableEnvironment(_arguments(env, constructor, error)) from None
+        if isinstance(error, ImportError) and _innermost(error) == gym.envs.__file__:  # Gymnasium's own refusal
+            raise UnusableEnvironment(f"env {env!r}: cannot be made: {first_sentence(error)}") from None
         raise EnvironmentRaised(env, "__init__", error, given) from error
     _check_api(env, made)
     return Promises(made, env, who)
@@ -166,7 +168,12 @@ def _never_entered(error: TypeError) -> bool:
     A factory may have called `gymnasium.make`, which tells it in words of its own.
     """
     cause = origin(error)
-    return traceback.extract_tb(cause.__traceback__)[-1].filename in (__file__, inspect.getfile(gym.make))
+    return _innermost(cause) in (__file__, inspect.getfile(gym.make))
+
+
+def _innermost(error: BaseException) -> str:
+    """The file in which it was raised."""
+    return traceback.extract_tb(error.__traceback__)[-1].filename
 
 
 def _arguments(env: str, constructor: Callable[..., Any], error: TypeError) -> str:

@@ -18,6 +18,7 @@ from ppo_scope.ppo.failures import PASSED_ON, EnvironmentFault, EnvironmentRaise
 
 LARGEST = float(np.finfo(np.float32).max)
 """Networks calculate in single precision, in which a larger number is infinite."""
+OLD_RESET = "; it must be reset(self, *, seed=None, options=None), which the old gym's was not"
 Complaint = tuple[str, str] | None
 """(which part of the observation, what is wrong with it), or nothing to complain about."""
 
@@ -50,7 +51,8 @@ class Promises(gym.Wrapper[Any, Any, Any, Any]):
         except PASSED_ON:
             raise
         except BaseException as error:
-            raise EnvironmentRaised(self._env, "reset", error) from error
+            hint = OLD_RESET if isinstance(error, TypeError) and "argument 'seed'" in str(error) else ""
+            raise EnvironmentRaised(self._env, "reset", error, hint) from error
         if not isinstance(given, tuple | list) or len(given) != 2:
             words = f"expected (observation, info), got {kind(given)}; the old gym gave the observation alone"
             raise EnvironmentFault(f"what reset of {self._who} returned: {words}")
@@ -113,7 +115,7 @@ def complaint_about_reward(reward: Any) -> str | None:
 
     One that is not finite is none of this: it is looked for in the rollout, like what is calculated from it.
     """
-    if type(reward) is not float and (isinstance(reward, str | bytes) or np.ndim(reward) != 0):
+    if not isinstance(reward, float) and (isinstance(reward, str | bytes) or np.ndim(reward) != 0):
         return f"expected a number, got {kind(reward)}"
     try:
         number = float(reward)
