@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from collections import OrderedDict
 from typing import Any
 
 from ppo_scope.probes.frame import PROTOCOL
-from ppo_scope.runs.process import NotReading
 from ppo_scope.runs.run import LATEST, Run
 from ppo_scope.runs.supervisor import Supervisor
 from ppo_scope.server.client import Client
@@ -105,10 +103,9 @@ class Hub:
         """Tell the run what the pages want, if that has changed."""
         wanted = frozenset[str]().union(*(client.probes for client in self._clients))
         run = self.supervisor.current
-        if run is not None and not run.ended and wanted != self._watched:
-            with contextlib.suppress(NotReading):  # the next beat tries again
-                run.send({"type": "watch", "probes": sorted(wanted)})
-                self._watched = wanted
+        if run is not None and wanted != self._watched:  # a finished run is drawn, too
+            run.watch(wanted)
+            self._watched = wanted
 
     async def beat(self) -> None:
         """Send signs of life for ever."""
