@@ -2,8 +2,10 @@
 
 import { createConfirm } from "./confirm.js";
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
-import { endedBadly, losesTraining, runState, whyNoControl, whyNot } from "./permission.js";
+import { endedBadly, losesTraining, lossInWords, PAUSES, whyNoControl, whyNot } from "./permission.js";
 import { createPacing } from "./pacing.js";
+import { runState } from "../state/ended.js";
+import { findingsOf } from "../state/findings.js";
 import { count } from "../state/format.js";
 import { themeAfter } from "../state/theme.js";
 
@@ -72,7 +74,7 @@ export function createBar(root, state, actions) {
   /** @type {Record<"play" | "pause" | "step" | "restart", { button: HTMLButtonElement, title: string }>} */
   const buttons = {
     play: button("play", "Play", "Train on, at the speed chosen beside (Space)", actions.play),
-    pause: button("pause", "Pause", "Stop after the phase at hand (Space)", actions.pause),
+    pause: button("pause", "Pause", "Stop after the phase at hand, or once the rollout at hand is whole (Space)", actions.pause),
     step: button("step", "Step", "Go one step further (→)", actions.step),
     restart: button("restart", "Restart", "Begin a new run with these settings and the same seed", () => (losesTraining(state) ? confirm.toggle() : actions.restart())),
   };
@@ -81,7 +83,7 @@ export function createBar(root, state, actions) {
   const another = button("newRun", "New run", "Begin another run: an environment, or a lesson", actions.newRun);
 
   const confirm = createConfirm(buttons.restart.button, {
-    question: "Begin again with untrained weights? What this run has learned is thrown away.",
+    question: () => `Begin again with untrained weights? ${lossInWords(state)}`,
     yes: "Restart the run",
     no: "Keep this run",
     action: actions.restart,
@@ -141,10 +143,13 @@ export function createBar(root, state, actions) {
       setDisabled(button, reason !== null);
       setAttribute(button, "title", reason ?? title);
     }
+    const pausing = state.status?.state === "running" && state.status.pausing === true;
+    setText(/** @type {Element} */ (buttons.pause.button.lastElementChild), pausing ? "Pausing" : "Pause");
+    setAttribute(buttons.pause.button, "aria-label", pausing ? PAUSES : "Pause");
     const started = (state.snapshot?.header.update ?? 0) > 0;
     setDisabled(back.button, !started);
     pacing.draw(state);
-    const serious = (state.snapshot?.header.findings ?? []).filter(({ severity }) => severity !== "note");
+    const serious = findingsOf(state).filter(({ severity }) => severity !== "note");
     setHidden(badge, serious.length === 0);
     setText(badge, serious.length === 1 ? serious[0].title : `${serious.length} findings`);
     setAttribute(badge, "title", `${serious.map(({ summary }) => summary).join(" ")} The panel Health says why, and what to do.`);
@@ -167,7 +172,8 @@ export function createBar(root, state, actions) {
     document.title = run ? `${run.environment} · PPO Scope` : "PPO Scope";
     setText(facts, run ? `seed ${run.seed} · ${device(run.device)}` : "");
     setAttribute(about, "title", [environment, facts].map((part) => part.textContent).join(", "));
-    setText(state_, now ? (connected ? STATES[now] : `was ${STATES[now]}`) : "");
+    const word = now === "running" && state.status?.pausing ? "pausing" : now && STATES[now];
+    setText(state_, word ? (connected ? word : `was ${word}`) : "");
     setAttribute(state_, "data-state", connected && now ? now : "unknown");
     setText(update, `update ${count(snapshot?.header.update ?? run?.update ?? null)}`);
   }

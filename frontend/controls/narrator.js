@@ -1,5 +1,7 @@
 // What happens to the run, in a sentence for those who cannot see it.
 
+import { PAUSES } from "./permission.js";
+
 /** @import { Run, State } from "../types.js" */
 
 /**
@@ -26,7 +28,7 @@ export function createNarrator(state, say) {
       if (!status || state.stepping) return;
       const { state: name, update, phase, epoch, minibatch } = status;
       const place = epoch ? `, epoch ${epoch}, minibatch ${minibatch}, ${phase}` : `, ${phase}`;
-      const text = name === "running" ? "Running." : `${name.replaceAll("_", " ")} at update ${update}${place}.`;
+      const text = name === "running" ? (status.pausing ? PAUSES : "Running.") : `${name.replaceAll("_", " ")} at update ${update}${place}.`;
       if (text !== said) say((said = text));
     },
   };

@@ -36,20 +36,30 @@ export async function getPicture(path) {
 /** @param {{ run: string, update: number, environment: number, step: number }} where */
 export const picturePath = ({ run, update, environment, step }) => `api/runs/${encodeURIComponent(run)}/pictures/${update}/${environment}/${step}`;
 
+/** The server has refused; `detail` is what stands behind it, such as the end of a traceback. */
+export class Refusal extends Error {
+  /** @param {{ message?: string, detail?: string | null } | null} answer @param {number} status */
+  constructor(answer, status) {
+    super(answer?.message ?? `The server answered ${status}.`);
+    this.detail = answer?.detail ?? null;
+  }
+}
+
 /**
  * Begins a run in place of the one at hand.
  *
  * @param {Record<string, unknown>} settings
  * @param {boolean} paused
+ * @param {number | null} lease generation of this page's
  * @returns {Promise<void>}
- * @throws {Error} it cannot begin; in the server's words
+ * @throws {Refusal} it cannot begin; in the server's words
  */
-export async function postRun(settings, paused) {
+export async function postRun(settings, paused, lease) {
   const headers = { "Content-Type": "application/json" };
-  const response = await fetch("api/runs", { method: "POST", headers, body: JSON.stringify({ settings, paused }) });
+  const response = await fetch("api/runs", { method: "POST", headers, body: JSON.stringify({ settings, paused, lease }) }).catch(() => null);
+  if (!response) throw new Error("The server cannot be reached.");
   if (response.ok) return;
-  const answer = await response.json().catch(() => null);
-  throw new Error(answer?.message ?? `The server answered ${response.status}.`);
+  throw new Refusal(await response.json().catch(() => null), response.status);
 }
 
 /**

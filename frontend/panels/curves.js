@@ -1,5 +1,43 @@
 // From columns of numbers to the points of a curve.
 
+import { count } from "../state/format.js";
+
+/** @import { State } from "../types.js" */
+
+const BUCKETS = 256;
+
+/** How many values one bucket holds. @param {number} length @param {number} buckets at most */
+const bucketSize = (length, buckets) => 2 ** Math.max(0, Math.ceil(Math.log2(length / buckets)));
+
+/**
+ * What a long curve leaves out, in words; empty where nothing is left out.
+ *
+ * @param {number} length of the whole curve
+ * @param {string} unit of which there is a value each
+ * @param {number} buckets as for `thin`
+ */
+export function thinnedInWords(length, unit, buckets = BUCKETS) {
+  const size = bucketSize(length, buckets);
+  return size > 2 ? `Thinned: lowest and highest of every ${count(size)} ${unit}.` : ""; // of two, those are both
+}
+
+/**
+ * What curves over the updates leave out.
+ *
+ * @param {Pick<State, "series">} state
+ * @param {number} buckets as for `thin`
+ */
+export function leftOutInWords({ series }, buckets = BUCKETS) {
+  const gone = series.forgone ? `${count(series.forgone)} ${series.forgone === 1 ? "update is" : "updates are"} not kept any more.` : "";
+  return [thinnedInWords(series.length, "updates", buckets), gone].filter(Boolean).join(" ");
+}
+
+/** Changes of settings that are not marked, in words; empty where all are. @param {Pick<State, "run">} state */
+export function unmarkedInWords({ run }) {
+  const dropped = run?.changes_dropped ?? 0;
+  return dropped ? `The oldest ${count(dropped)} changes are not marked.` : "";
+}
+
 /**
  * A long curve with fewer points that looks the same: the smallest and the largest value of each bucket, in the
  * order in which they came. Buckets hold a power of two, so that a curve does not shimmer as it grows. Where nothing
@@ -10,8 +48,8 @@
  * @param {number} buckets at most
  * @returns {{ x: number[], y: number[] }}
  */
-export function thin(x, y, buckets = 256) {
-  const size = 2 ** Math.max(0, Math.ceil(Math.log2(y.length / buckets)));
+export function thin(x, y, buckets = BUCKETS) {
+  const size = bucketSize(y.length, buckets);
   const kept = { x: /** @type {number[]} */ ([]), y: /** @type {number[]} */ ([]) };
   /** @param {number} index */
   const keep = (index) => {

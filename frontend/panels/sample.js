@@ -22,6 +22,7 @@ export const sample = {
   hint: "One transition in full: what the loss makes of it, number by number",
   ideas: ["ratio", "clip", "advantage", "policy"],
   probes: ["samples", "advantages", "values", "transitions"],
+  extras: ["advantages", "values", "transitions"],
   size: "wide",
   mount,
 };
