@@ -72,6 +72,7 @@ const socket = new Socket({
     if (message.type === "ack") commands.settle(message);
     else if (message.type === "error") commands.settle(message) || announcer.warn(message.message);
     else if (message.type === "run") newRun(message);
+    else if (message.type === "hello") hello(message);
     else receiver.message(message);
     if (state.connection.state === "outdated") socket.close();
     if (state.held) return;
@@ -106,9 +107,19 @@ function tabId() {
 }
 
 /** @param {any} message */
+function hello(message) {
+  const before = state.snapshot && state.run?.id;
+  receiver.message(message);
+  const replaced = before && !state.held && state.run?.id !== before;
+  if (replaced) announcer.note("A new run took the place of the one on show while the connection was lost.");
+}
+
+/** @param {any} message */
 function newRun(message) {
+  const replaced = state.snapshot !== null && !beginning.isOwn();
   receiver.message(message);
   if (state.held) return;
+  if (replaced) announcer.note("A new run was begun by another page, in place of the one on show.");
   sliders.forget();
   narrator.begun(message.run);
 }
@@ -319,8 +330,8 @@ connectIdeas(document.body);
 setInterval(countSeconds, 1000);
 /** What says how long something takes, or when it is tried again. */
 function countSeconds() {
-  if (isForgotten(state.trial)) state.trial = null;
   if (state.trial || notices.waitsForServer()) touch("connection");
+  if (isForgotten(state.trial)) state.trial = null;
   if (underWay(state)) touch("progress");
 }
 

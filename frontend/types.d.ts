@@ -432,6 +432,12 @@ export interface PanelContext {
 export type Idea = "policy" | "value" | "entropy" | "clip" | "loss" | "advantage" | "ratio";
 export type Need = "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "preview" | "selection";
 
+/** What a drawing leaves out: in a word or two beside the title, and in a sentence. */
+export interface Note {
+  short: string;
+  long: string;
+}
+
 export interface PanelView {
   needs: Need[];
   /** Called when something in `needs` changed, the panel is visible and ready() is true. */
@@ -441,7 +447,7 @@ export interface PanelView {
   /** The body has a new size; a draw follows. */
   resize(): void;
   /** What the drawing leaves out, in a few words: a long curve has fewer points than rows. */
-  note?(state: State): string;
+  note?(state: State): Note[];
   /** What is drawn as a table, for panels without a chart; a chart's own points are its table. */
   table?(state: State): (string | number | null)[][];
   /** true, or what the panel waits for ("the first rollout"). */

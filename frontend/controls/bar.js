@@ -9,7 +9,7 @@ import { findingsOf } from "../state/findings.js";
 import { count } from "../state/format.js";
 import { themeAfter } from "../state/theme.js";
 
-/** @import { State, Theme } from "../types.js" */
+/** @import { Finding, State, Theme } from "../types.js" */
 /** @import { PacingChoices } from "./pacing.js" */
 /** @import { Action } from "./permission.js" */
 
@@ -26,6 +26,8 @@ const ICONS = {
   projector: "M1 3h14v8.5H9.6l1.6 3H9.5l-1.5-3-1.5 3H4.8l1.6-3H1zM2.6 4.6v5.3h10.8V4.6z",
   dark: "M6.2 1.2A7 7 0 1 0 14.8 9.8 5.6 5.6 0 0 1 6.2 1.2z",
 };
+
+const BADGE = 18; // characters that have room in a window of 1440 pixels
 
 const STATES = {
   starting: "starting",
@@ -151,7 +153,7 @@ export function createBar(root, state, actions) {
     pacing.draw(state);
     const serious = findingsOf(state).filter(({ severity }) => severity !== "note");
     setHidden(badge, serious.length === 0);
-    setText(badge, serious.length === 1 ? serious[0].title : `${serious.length} findings`);
+    setText(badge, badgeText(serious));
     setAttribute(badge, "title", `${serious.map(({ summary }) => summary).join(" ")} The panel Health says why, and what to do.`);
     const reason = whyNoControl(state);
     setDisabled(another.button, reason !== null);
@@ -209,6 +211,12 @@ export function createBar(root, state, actions) {
       if (address !== null) setAttribute(whole, "href", address);
     },
   };
+}
+
+/** Never cut off: a long title stands in the panel. @param {Finding[]} findings */
+function badgeText([first, ...others]) {
+  if (others.length) return `${others.length + 1} findings`;
+  return first && first.title.length > BADGE ? "1 finding" : first?.title ?? "";
 }
 
 /** @param {string} name */

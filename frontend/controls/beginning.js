@@ -5,6 +5,8 @@ import { whyNot } from "./permission.js";
 /** @import { State, Topic, Trial } from "../types.js" */
 /** @import { createCommands } from "../net/commands.js" */
 
+const JUST = 5000; // milliseconds
+
 /**
  * @param {{ state: State, touch(...topics: Topic[]): void }} store
  * @param {ReturnType<typeof createCommands>} commands
@@ -17,7 +19,12 @@ export function createBeginning({ state, touch }, commands, warn) {
     touch("connection");
   }
 
+  let ended = -Infinity;
+
   return {
+    /** Whether a run that begins now is one that this page has asked for. */
+    isOwn: () => state.trial?.heard === Infinity || performance.now() - ended < JUST,
+
     /**
      * @param {() => Promise<unknown>} start rejects with the reason where the run cannot begin
      * @param {"page" | "sheet"} place where it is shown
@@ -34,6 +41,7 @@ export function createBeginning({ state, touch }, commands, warn) {
       show(mine);
       try {
         await start();
+        ended = performance.now();
         if (state.trial === mine) show(null);
         return true;
       } catch (error) {

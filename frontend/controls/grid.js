@@ -98,8 +98,8 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     );
     const visible = () => onScreen.has(section);
     makeMovable(section, header, panel.name, (dropped) => names.includes(dropped) && move(dropped, panel.name));
-    // Charts are drawn in another way once the run comes to rest.
-    const needs = panel.plotted ? [...life.needs, /** @type {const} */ ("motion")] : life.needs;
+    // Charts are drawn in another way once the run comes to rest; and what a run that is over has not measured never comes.
+    const needs = panel.plotted || panel.probes.length ? [...life.needs, /** @type {const} */ ("motion")] : life.needs;
     const again = scheduler.add({ needs, visible, draw: life.draw });
     life.onRedraw(again);
     // Also of the parts: words below a drawing may need another line, and the drawing gives it to them.

@@ -5,7 +5,7 @@ import { failedExtras, whyFailed, whyNotMeasured } from "../state/measuring.js";
 import { runsFreely } from "../state/motion.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 
-/** @import { Panel, PanelContext, PanelView, State } from "../types.js" */
+/** @import { Note, Panel, PanelContext, PanelView, State } from "../types.js" */
 
 const SUMMARY_PACE = 2000; // milliseconds between two summaries of a run that goes on
 
@@ -60,7 +60,7 @@ export function createLife(panel, body, cover, text, note, makeContext) {
       const covered = ready !== true;
       setHidden(cover, !covered);
       body.inert = covered;
-      showNote(covered ? "" : [view.note?.(state), failedExtras(panel, state)].filter(Boolean).join(" "));
+      showNotes(covered ? [] : [...(view.note?.(state) ?? []), ...failedExtras(panel, state)]);
       if (covered) {
         const words = missing ?? `Waits for ${ready}.`;
         if (cover.textContent !== words) cover.replaceChildren(h("p", { class: missing ? "missing" : "waiting" }, words));
@@ -71,17 +71,17 @@ export function createLife(panel, body, cover, text, note, makeContext) {
       const now = performance.now();
       if (now - summaryAt >= SUMMARY_PACE || !runsFreely(state)) {
         summaryAt = now;
-        setText(text, `${view.summary(state)} ${note.textContent}`.trim());
+        setText(text, `${view.summary(state)} ${note.title}`.trim());
       }
     } catch (error) {
       fail(error);
     }
   }
 
-  /** @param {string} words */
-  function showNote(words) {
-    setText(note, words);
-    setAttribute(note, "title", words);
+  /** @param {Note[]} notes */
+  function showNotes(notes) {
+    setText(note, notes.map(({ short }) => short).join(", "));
+    setAttribute(note, "title", notes.map(({ long }) => long).join(" "));
   }
 
   return {

@@ -4,7 +4,7 @@ import { getKept } from "../net/http.js";
 import { number, settingText } from "../state/format.js";
 import { createKept, keptInWords, reachInWords } from "../state/kept.js";
 import { Canvas } from "../panels/canvas.js";
-import { leftOutInWords, thin, unmarkedInWords } from "../panels/curves.js";
+import { leftOut, thin, unmarked } from "../panels/curves.js";
 import { extent } from "../panels/ranges.js";
 import { h, setAttribute, setText } from "./dom.js";
 
@@ -54,7 +54,7 @@ export function createTimeline(root, page) {
     setAttribute(cursor, "aria-valuetext", snapshot ? inWords(snapshot.header) : "nothing yet");
     const kept = keptOf(state);
     setText(where, snapshot && past ? inWords(snapshot.header) : kept ? reachInWords(kept) : "");
-    const about = [DRAG, kept && keptInWords(kept), leftOutInWords(state), unmarkedInWords(state), ...state.changes.slice(-4).map(changeInWords)].filter(Boolean);
+    const about = [DRAG, kept && keptInWords(kept), ...[...leftOut(state), ...unmarked(state)].map(({ long }) => long), ...state.changes.slice(-4).map(changeInWords)].filter(Boolean);
     setAttribute(cursor, "title", about.join("\n"));
     setAttribute(where, "title", kept ? keptInWords(kept) : "");
     live.disabled = past === null;

@@ -11,12 +11,13 @@ import { whyNoControl } from "./permission.js";
  */
 export function createTrial({ cancel, dismiss }) {
   const text = h("p", {});
+  const after = h("p", {});
   const seconds = h("span", { class: "seconds", "aria-hidden": "true" });
   const stop = h("button", { type: "button", onclick: cancel }, "Cancel");
   const trace = h("pre", { tabindex: 0, "aria-label": "Details" });
   const detail = h("details", {}, h("summary", {}, "Details"), trace);
   const close = h("button", { type: "button", onclick: dismiss }, "Dismiss");
-  const element = h("div", { class: "trial", role: "status", hidden: true }, h("div", {}, text, detail), seconds, stop, close);
+  const element = h("div", { class: "trial", role: "status", hidden: true }, h("div", {}, text, after, detail), seconds, stop, close);
 
   /** @param {State} state @param {Trial | null} trial null: there is nothing to say */
   function draw(state, trial) {
@@ -24,7 +25,8 @@ export function createTrial({ cancel, dismiss }) {
     if (!trial) return;
     const { refused } = trial;
     element.toggleAttribute("data-refused", refused !== null);
-    setText(text, refused ? `${refused.message} ${afterRefusal(state)}`.trim() : `Trying out the new run${isOver(state) ? "." : "; the one at hand goes on."}`);
+    setText(text, refused ? refused.message : `Trying out the new run${isOver(state) ? "." : "; the one at hand goes on."}`);
+    setText(after, refused ? afterRefusal(state) : "");
     setText(seconds, refused ? "" : `${Math.floor((performance.now() - trial.since) / 1000)} s`);
     setText(trace, refused?.detail ?? "");
     setHidden(detail, !refused?.detail);

@@ -2,7 +2,7 @@
 
 import { count } from "../state/format.js";
 
-/** @import { State } from "../types.js" */
+/** @import { Note, State } from "../types.js" */
 
 const BUCKETS = 256;
 
@@ -10,15 +10,17 @@ const BUCKETS = 256;
 const bucketSize = (length, buckets) => 2 ** Math.max(0, Math.ceil(Math.log2(length / buckets)));
 
 /**
- * What a long curve leaves out, in words; empty where nothing is left out.
+ * What a long curve leaves out.
  *
  * @param {number} length of the whole curve
  * @param {string} unit of which there is a value each
  * @param {number} buckets as for `thin`
+ * @returns {Note[]}
  */
-export function thinnedInWords(length, unit, buckets = BUCKETS) {
+export function thinning(length, unit, buckets = BUCKETS) {
   const size = bucketSize(length, buckets);
-  return size > 2 ? `Thinned: lowest and highest of every ${count(size)} ${unit}.` : ""; // of two, those are both
+  if (size <= 2) return []; // of two, those are both
+  return [{ short: "thinned", long: `Thinned: the curves pass through the lowest and the highest of every ${count(size)} ${unit}.` }];
 }
 
 /**
@@ -26,16 +28,18 @@ export function thinnedInWords(length, unit, buckets = BUCKETS) {
  *
  * @param {Pick<State, "series">} state
  * @param {number} buckets as for `thin`
+ * @returns {Note[]}
  */
-export function leftOutInWords({ series }, buckets = BUCKETS) {
-  const gone = series.forgone ? `${count(series.forgone)} ${series.forgone === 1 ? "update is" : "updates are"} not kept any more.` : "";
-  return [thinnedInWords(series.length, "updates", buckets), gone].filter(Boolean).join(" ");
+export function leftOut({ series }, buckets = BUCKETS) {
+  const { forgone } = series;
+  const gone = { short: "in part", long: `${count(forgone)} ${forgone === 1 ? "update is" : "updates are"} missing: the server does not keep them any more.` };
+  return [...thinning(series.length, "updates", buckets), ...(forgone ? [gone] : [])];
 }
 
-/** Changes of settings that are not marked, in words; empty where all are. @param {Pick<State, "run">} state */
-export function unmarkedInWords({ run }) {
+/** Changes of settings that are not marked. @param {Pick<State, "run">} state @returns {Note[]} */
+export function unmarked({ run }) {
   const dropped = run?.changes_dropped ?? 0;
-  return dropped ? `The oldest ${count(dropped)} changes are not marked.` : "";
+  return dropped ? [{ short: "not all changes", long: `The oldest ${count(dropped)} changes of settings are not marked.` }] : [];
 }
 
 /**

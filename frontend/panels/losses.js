@@ -5,7 +5,7 @@ import { fixed, number, term } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
-import { leftOutInWords, signedLog, stairs, thin } from "./curves.js";
+import { leftOut, signedLog, stairs, thin } from "./curves.js";
 import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves } from "./halves.js";
 import { arrow, previewInWords, previewTag } from "./preview-tag.js";
 import { SteadyRange, extent } from "./ranges.js";
@@ -103,7 +103,7 @@ function mount(body, context) {
       );
     },
     resize: () => chart.resize(),
-    note: (state) => leftOutInWords(state, POINTS),
+    note: (state) => leftOut(state, POINTS),
     table: (state) => ofHalves(state, COLUMNS),
     summary: (state) => (state.snapshot ? inWords(state.snapshot) + previewInWords(previewOf(state)) : ""),
   };

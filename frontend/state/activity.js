@@ -50,7 +50,7 @@ export const stepInWords = ({ done, of }) => `step ${Math.min(done + 1, of)} of 
  * @returns {string} in a sentence, or two
  */
 export function inWords(activity, now = performance.now()) {
-  if (activity.name === "redo") return `Making update ${activity.update} a second time: ${Math.floor((100 * activity.done) / (activity.of || 1))} % of it is done.`;
+  if (activity.name === "redo") return `Making update ${activity.update} a second time: ${Math.floor((100 * activity.done) / (activity.of || 1))}\u00a0% of it is done.`;
   const seconds = taken(activity, now);
   const slow = seconds > SLOW ? ` This step has taken ${Math.floor(seconds)} s so far.` : "";
   return `Collecting: ${stepInWords(activity)}.${slow}`;

@@ -2,7 +2,7 @@
 
 import { isOver } from "./ended.js";
 
-/** @import { Panel, SnapshotHeader, State } from "../types.js" */
+/** @import { Note, Panel, SnapshotHeader, State } from "../types.js" */
 
 /** Probes that are not measured at every moment even where somebody looks, and when they are not. @type {Record<string, string>} */
 const RATIONED = {
@@ -52,5 +52,9 @@ function inWords(absent, { kind }, state) {
   return `Not measured at the last moment of this run, because ${why}. The run is over, and nothing more of it is measured.`;
 }
 
-/** Probes that a panel can do without and that failed, in sentences. @param {Pick<Panel, "extras">} panel @param {State} state */
-export const failedExtras = ({ extras = [] }, { snapshot }) => extras.flatMap((name) => snapshot?.header.failed?.[name] ?? []).join(" ");
+/** Probes that a panel can do without and that failed. @param {Pick<Panel, "extras">} panel @param {State} state @returns {Note[]} */
+export const failedExtras = ({ extras = [] }, { snapshot }) =>
+  extras.flatMap((name) => {
+    const long = snapshot?.header.failed?.[name];
+    return long ? [{ short: `without ${name.replaceAll("_", " ")}`, long }] : [];
+  });

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.browser.dashboard import Dashboard
+from tests.browser.stage import Stage
 from tests.live import LiveServer
 
 SAME_TAB = "sessionStorage.setItem('ppo-scope.tab', '1-2-3-4')"  # so that the next test's page leads at once
@@ -69,3 +70,18 @@ def modules(chromium, tmp_path_factory):
 
 def body(expression):
     return expression if "return " in expression else f"return {expression};"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, leaving):
+    """Where a real server has the page's files, its settings and its presets."""
+    server = LiveServer("--paused", folder=tmp_path_factory.mktemp("files"))
+    yield server.base
+    server.interrupt()
+    leaving.append(server)
+
+
+@pytest.fixture
+def stage(files, page):
+    """This test's page, with a server that the test plays: `stage(update=3)`."""
+    return lambda **how: Stage(page, files, **how)
