@@ -35,7 +35,7 @@ export function underWay(state, now = performance.now()) {
   if (activity.name === "redo") return activity;
   const isOver = status?.state !== "running" || (newest?.header.sequence ?? -1) > (progress?.sequence ?? -1);
   if (isOver || state.past) return null;
-  return atFullSpeed(state) && now - activity.since < LONG && activity.seconds < SLOW ? null : activity;
+  return atFullSpeed(state) && !status.pausing && now - activity.since < LONG && activity.seconds < SLOW ? null : activity;
 }
 
 /** How long the unit at hand takes already, in seconds. @param {Activity} activity @param {number} now */

@@ -166,9 +166,11 @@ export function createReceiver(store) {
 
   /** @param {Header} header */
   function progress(header) {
+    const before = state.activity?.name;
     state.progress = header;
     state.activity = activityAfter(state.activity, header, performance.now());
     touch("progress");
+    if (state.activity?.name !== before) touch("status"); // what can be done meanwhile is something else
   }
 
   return {

@@ -52,7 +52,7 @@ def test_pause_in_a_rollout_says_when_it_will_be_and_can_be_taken_back(stage):
     played.answer("play")
     played.state("running", playing=True)
     until(played.page.get_by_role("button", name="Pause", exact=True).is_enabled)
-    assert "Pauses when" not in played.sentence()
+    until(played.sentence, lambda text: "Pauses when" not in text)
 
 
 def test_an_update_made_twice_tells_how_far_it_is_and_can_be_cancelled(stage):
@@ -65,11 +65,12 @@ def test_an_update_made_twice_tells_how_far_it_is_and_can_be_cancelled(stage):
     until(box.inner_text, lambda text: "Making update 3 a second time: 12\u00a0% of it is done." in text)
     assert box.get_by_role("progressbar").evaluate("bar => bar.value") == 0.125
     until(played.sentence, lambda text: "a second time" in text)
-    assert "second time" in played.page.get_by_role("button", name="Step", exact=True).get_attribute("title")
+    step = played.page.get_by_role("button", name="Step", exact=True)
+    until(lambda: step.get_attribute("title"), lambda title: "second time" in title)
     box.get_by_role("button", name="Cancel").click()
     until(lambda: played.said("cancel"))
     played.answer("cancel")
     played.answer("redo", "conflict", "Cancelled: the update is as it was.")
     played.progress(update=3, phase="update")
     until(played.page.get_by_role("button", name="Apply to this update").is_visible)
-    until(played.page.get_by_role("button", name="Step", exact=True).is_enabled)
+    until(step.is_enabled)

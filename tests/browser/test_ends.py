@@ -62,7 +62,9 @@ def test_a_long_curve_says_that_it_is_thinned_and_a_short_one_does_not(stage):
     played = stage(run={"changes_dropped": 57})
     rows(played, 1, 3)
     returns = played.dashboard.panel("Episodic return").locator(".note")
-    until(lambda: returns.get_attribute("title"), lambda said: said == "The oldest 57 changes of settings are not marked.")
+    until(
+        lambda: returns.get_attribute("title"), lambda said: said == "The oldest 57 changes of settings are not marked."
+    )
     rows(played, 4, 3000)
     until(returns.inner_text, lambda text: text == "thinned, not all changes")
     assert "lowest and the highest of every 16 updates" in returns.get_attribute("title")

@@ -79,5 +79,7 @@ def test_the_recording_that_comes_with_the_page_can_be_read(modules):
 def test_the_run_at_hand_is_shown_in_place_of_a_broken_recording(stage):
     played = stage(query="?recording=broken", recording=GOOD[: len(GOOD) // 2])
     played.dashboard.at(update="3", state="paused")
-    played.sees("The recording “broken” cannot be shown: its file is damaged or cut off. The run at hand is shown instead.")
+    played.sees(
+        "The recording “broken” cannot be shown: its file is damaged or cut off. The run at hand is shown instead."
+    )
     assert until(lambda: played.page.get_by_role("button", name="Play", exact=True).is_enabled())
