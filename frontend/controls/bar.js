@@ -2,7 +2,7 @@
 
 import { createConfirm } from "./confirm.js";
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
-import { endedBadly, losesTraining, lossInWords, PAUSES, whyNoControl, whyNot } from "./permission.js";
+import { endedBadly, HELD, losesTraining, lossInWords, PAUSES, whyNoControl, whyNot } from "./permission.js";
 import { createPacing } from "./pacing.js";
 import { runState } from "../state/ended.js";
 import { findingsOf } from "../state/findings.js";
@@ -149,7 +149,8 @@ export function createBar(root, state, actions) {
     setText(/** @type {Element} */ (buttons.pause.button.lastElementChild), pausing ? "Pausing" : "Pause");
     setAttribute(buttons.pause.button, "aria-label", pausing ? PAUSES : "Pause");
     const started = (state.snapshot?.header.update ?? 0) > 0;
-    setDisabled(back.button, !started);
+    setDisabled(back.button, !started || state.held !== null);
+    setAttribute(back.button, "title", state.held ? HELD : back.title);
     pacing.draw(state);
     const serious = findingsOf(state).filter(({ severity }) => severity !== "note");
     setHidden(badge, serious.length === 0);

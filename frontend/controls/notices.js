@@ -129,8 +129,8 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
 }
 
 /** @param {State} state */
-function heldText({ held, snapshot }) {
-  const shown = `The server was started anew. The run on show ended with the old one, at update ${count(snapshot?.header.update ?? null)}`;
+function heldText({ held, newest, run }) {
+  const shown = `The server was started anew. The run on show ended with the old one, at update ${count(newest?.header.update ?? run?.update)}`;
   return held?.run ? `${shown}; a new run is at update ${count(held.run.update)}.` : `${shown}. There is no new run yet.`;
 }
 

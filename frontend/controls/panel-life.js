@@ -60,7 +60,7 @@ export function createLife(panel, body, cover, text, note, makeContext) {
       const covered = ready !== true;
       setHidden(cover, !covered);
       body.inert = covered;
-      showNotes(covered ? [] : [...(view.note?.(state) ?? []), ...failedExtras(panel, state)]);
+      showNotes(covered ? [] : [...failedExtras(panel, state), ...(view.note?.(state) ?? [])]);
       if (covered) {
         const words = missing ?? `Waits for ${ready}.`;
         if (cover.textContent !== words) cover.replaceChildren(h("p", { class: missing ? "missing" : "waiting" }, words));

@@ -28,6 +28,7 @@ export const sample = {
 };
 
 const CHOOSE = "Click a cell of the clip mask, a sample in Surrogate or Values or a state in Policy, or find one here.";
+const GONE = "Its picture is gone with the server that this run ran on.";
 const UNPICTURED = "No picture was recorded: that is done while the run is stepped or in slow motion.";
 const ENDS = ["", "the episode terminates here", "the episode is truncated here"];
 const ROLES = { picked: "picked by max", same: "the same as the other", left: "", "": "" };
@@ -71,9 +72,9 @@ function mount(body, context) {
         return;
       }
       setText(place, placeInWords(snapshot, facts));
-      const pictured = state.run && !state.recorded && snapshot.header.pictured;
+      const pictured = state.run && !state.recorded && !state.held && snapshot.header.pictured;
       if (pictured) picture.draw({ run: /** @type {Run} */ (state.run).id, update: snapshot.header.update, ...facts });
-      else picture.explain(state.recorded ? "" : UNPICTURED);
+      else picture.explain(state.recorded ? "" : state.held ? GONE : UNPICTURED);
       state_.replaceChildren(...stateParts(facts));
       policy.replaceChildren(...policyParts(facts));
       values.replaceChildren(...valueParts(snapshot, facts));

@@ -1,6 +1,8 @@
 """What the page says, and offers, once a run is over; and what it leaves out of a long one."""
 
 import math
+import operator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -27,7 +29,8 @@ def test_every_end_disables_what_is_no_longer_possible_and_says_why(stage):
         for name in ("Play", "Pause", "Step"):
             button = page.get_by_role("button", name=name, exact=True)
             until(button.is_disabled)
-            until(lambda: button.get_attribute("title"), lambda title: title == f"{why} Restart begins a new one.")
+            expected = f"{why} Restart begins a new one."
+            until(partial(button.get_attribute, "title"), partial(operator.eq, expected))
         assert not page.get_by_role("button", name="Apply to this update").is_visible()
         assert page.get_by_role("button", name="Restart", exact=True).last.is_enabled()
         assert played.dashboard.slider("Clip range ε").is_disabled()
@@ -81,7 +84,8 @@ def test_rows_that_the_server_does_not_keep_are_counted(modules):
     found = modules(
         "state/series.js",
         "const s = new m.Series(); s.extend(9); s.forgo(1, 5); const gone = s.forgone;"
-        " s.write(2, ['x'], Float64Array.from([1, 2])); const left = s.forgone; s.clear(); return [gone, left, s.forgone];",
+        " s.write(2, ['x'], Float64Array.from([1, 2])); const left = s.forgone; s.clear();"
+        " return [gone, left, s.forgone];",
     )
     assert found == [5, 3, 0]
 
@@ -91,12 +95,12 @@ def test_a_ratio_beyond_all_bounds_is_bounded_as_in_training(modules, ratio):
     found = modules(
         "state/previewed.js",
         "const header = { phase: 'update', scalars: { final_value_loss: 1, final_entropy: 1 }, arrays: {},"
-        " settings: { objective: 'unclipped', clip_range: 0.2, value_coef: 0.5, entropy_coef: 0.01 } };"
+        " settings: { objective: 'clip', clip_range: 0.2, value_coef: 0.5, entropy_coef: 0.01 } };"
         " const arrays = { ratio: Float32Array.of(given === null ? Infinity : given), region: Uint8Array.of(2),"
         " advantage_used: Float32Array.of(-1) };"
-        " const batch = m.batchOf({ header: { ...header, settings: { ...header.settings, objective: 'clip' } }, arrays });"
+        " const snapshot = { header, arrays };"
+        " const batch = m.batchOf(snapshot);"
         " const run = { settings: { num_envs: 1, rollout_steps: 1 } };"
-        " const snapshot = { header: { ...header, settings: { ...header.settings, objective: 'clip' } }, arrays };"
         " const preview = { clip_range: 0.3, value_coef: 0.5, entropy_coef: 0.01 };"
         " return [batch.ratio[0], m.previewOf({ snapshot, preview, run }).then.terms.policy_loss];",
         None if math.isinf(ratio) else ratio,
@@ -108,7 +112,8 @@ def test_a_ratio_beyond_all_bounds_is_bounded_as_in_training(modules, ratio):
 def test_a_sample_with_a_huge_ratio_is_written_in_numbers(modules):
     found = modules(
         "panels/sample-words.js",
-        "return m.calculation({ ...given, ratio: Math.fround(Math.exp(80)) }).map(({ sum, value }) => [sum, m.n(value)]);",
+        "const lines = m.calculation({ ...given, ratio: Math.fround(Math.exp(80)) });"
+        " return lines.map(({ sum, value }) => [sum, m.n(value)]);",
         {
             "logratio": 95.2,
             "logProbNew": -0.1,

@@ -1,4 +1,4 @@
-"""A server that was started anew has a run of its own, and the page does not show it in place of another without a word."""
+"""A server that was started anew has a run of its own: the page does not show it in place of another without a word."""
 
 import copy
 
@@ -39,12 +39,13 @@ def test_nothing_can_be_done_to_a_run_that_ended_with_its_server(stage):
     restart(played)
     played.sees("Show the new run")
     page = played.page
-    for name in ("Play", "Step", "Restart", "New run"):
+    until(page.get_by_role("slider", name="Timeline").is_disabled)
+    for name in ("Play", "Step", "Restart", "New run", "Back"):
         button = page.get_by_role("button", name=name, exact=True)
         until(button.is_disabled)
         assert "started anew" in button.get_attribute("title")
     until(played.dashboard.slider("Clip range ε").is_disabled)
-    for key in ("Space", "ArrowRight"):
+    for key in ("Space", "ArrowRight", "ArrowLeft"):
         played.dashboard.key(key)
     assert not played.said("play", "pause", "step", "restart", "set")
     show = page.get_by_role("button", name="Show the new run")
