@@ -25,7 +25,7 @@ export function createNarrator(state, say) {
     /** Where the run is now. */
     moved() {
       const { status } = state;
-      if (!status || state.stepping) return;
+      if (!status || (state.stepping && !status.pausing)) return;
       const { state: name, update, phase, epoch, minibatch } = status;
       const place = epoch ? `, epoch ${epoch}, minibatch ${minibatch}, ${phase}` : `, ${phase}`;
       const text = name === "running" ? (status.pausing ? PAUSES : "Running.") : `${name.replaceAll("_", " ")} at update ${update}${place}.`;

@@ -1,5 +1,6 @@
 // The settings that may change while the run goes on, built from the server's table.
 
+import { isOver } from "../state/ended.js";
 import { count, settingText } from "../state/format.js";
 import { PREVIEWED, valuesInUse } from "../state/previewed.js";
 import { h } from "./dom.js";
@@ -67,7 +68,8 @@ export function createSliders(root, set, redraw, preview) {
     for (const [name, control] of controls) {
       const used = inUse(state, name);
       if (wanted.has(name) && same(wanted.get(name), used)) wanted.delete(name);
-      const pending = wanted.has(name) ? wanted.get(name) : state.status?.pending?.[name];
+      const waits = isOver(state) ? undefined : state.status?.pending?.[name]; // of a run that is over there is no next update
+      const pending = wanted.has(name) ? wanted.get(name) : waits;
       const from = pending === undefined || same(pending, used) ? null : next;
       if (from !== null) moved.set(name, pending ?? null);
       control.show({ value: (from === null ? used : pending) ?? null, from, locked });

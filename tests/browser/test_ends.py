@@ -35,6 +35,7 @@ def test_every_end_disables_what_is_no_longer_possible_and_says_why(stage):
         assert page.get_by_role("button", name="Restart", exact=True).last.is_enabled()
         assert played.dashboard.slider("Clip range ε").is_disabled()
         assert "weights are" not in played.text()
+        assert "applies from update" not in played.text()
 
 
 def test_restarting_a_finished_run_warns_and_a_dead_one_does_not(stage):
