@@ -36,8 +36,8 @@ export interface Header {
 
 /** Something that takes its time, and how far it is. */
 export interface Doing {
-  /** A rollout; the update at hand made twice; a new run that has to prove itself while the one at hand goes on. */
-  name: "collecting" | "redo" | "trial";
+  /** Told of are a rollout, the update at hand made twice, and a new run that has to prove itself while the one at hand goes on. */
+  name: "collecting" | "redo" | "trial" | "starting" | "training" | "measuring";
   done: number;
   of: number;
   /** How long the unit at hand has taken so far: of a rollout, the vector step. */
@@ -463,7 +463,7 @@ export interface Panel {
   ideas: Idea[];
   /** All that it shows something of. */
   probes: string[];
-  /** Those of them that it can do without. */
+  /** What it can do without, of its probes and of what is measured anyway. */
   extras?: string[];
   size?: "wide" | "normal";
   /** Its charts need Plotly, which loads later than the rest. */

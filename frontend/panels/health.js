@@ -29,6 +29,7 @@ export const health = {
   hint: "Is something wrong, why, and what to do?",
   ideas: ["loss", "ratio"],
   probes: [],
+  extras: ["health"],
   mount,
 };
 

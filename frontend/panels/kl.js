@@ -38,7 +38,7 @@ export const kl = {
   hint: "How far π_θ has moved, and what the clip does about it",
   ideas: ["policy", "clip", "ratio"],
   probes: ["minibatches"],
-  extras: ["minibatches"],
+  extras: ["minibatches", "series"],
   plotted: true,
   mount,
 };

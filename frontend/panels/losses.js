@@ -42,7 +42,7 @@ export const losses = {
   hint: "L = L_PG + c₁·L_VF − c₂·S, term by term",
   ideas: ["loss", "policy", "value", "entropy"],
   probes: ["minibatches", "samples"],
-  extras: ["minibatches", "samples"], // without the samples there is no preview
+  extras: ["minibatches", "samples", "series"], // without the samples there is no preview
   plotted: true,
   mount,
 };

@@ -25,6 +25,7 @@ export const returns = {
   hint: "Sum of rewards; each dot is one episode",
   ideas: ["policy"],
   probes: [],
+  extras: ["series"],
   plotted: true,
   mount,
 };

@@ -33,6 +33,7 @@ export function underWay(state, now = performance.now()) {
   const { activity, status, progress, newest } = state;
   if (!activity || state.held || OVER.has(status?.state ?? "")) return null;
   if (activity.name === "redo") return activity;
+  if (activity.name !== "collecting") return null;
   const isOver = status?.state !== "running" || (newest?.header.sequence ?? -1) > (progress?.sequence ?? -1);
   if (isOver || state.past) return null;
   return atFullSpeed(state) && !status.pausing && now - activity.since < LONG && activity.seconds < SLOW ? null : activity;
