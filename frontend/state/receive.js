@@ -1,6 +1,7 @@
 // What the server says, put into the state.
 
 import { getJson } from "../net/http.js";
+import { forgetSession } from "../net/session.js";
 import { PROTOCOL } from "../net/socket.js";
 import { createGapFiller } from "./gaps.js";
 import { createPictureDecoder } from "./pictures.js";
@@ -81,10 +82,14 @@ export function createReceiver(store) {
       if (message.server_epoch !== epoch) state.run = null;
       epoch = message.server_epoch;
       state.connection = { state: "open", retryAt: null };
-      state.role = message.role;
       state.lease = message.lease ?? { holder: false, generation: 0 };
       touch("connection");
       adopt(message.run);
+    },
+    role(message) {
+      state.role = message.role;
+      if (message.role !== "controller") forgetSession();
+      touch("connection");
     },
     run: (message) => adopt(message.run),
     state(message) {
