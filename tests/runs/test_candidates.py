@@ -60,7 +60,7 @@ def test_the_place_of_an_environments_mistake_is_in_the_detail(house):
 
 def test_an_environment_that_hangs_is_given_up_in_time(house):
     run, start = house.run, time.monotonic()
-    with pytest.raises(CannotBegin, match="within 20 seconds.*making and resetting its environments"):
+    with pytest.raises(CannotBegin, match=r"within 20 seconds.*making and resetting its environments"):
         house.start(env=f"{UNSTARTABLE}:ResetHangs-v0")
     assert time.monotonic() - start < LIMIT + SLACK
     assert house.goes_on(run)

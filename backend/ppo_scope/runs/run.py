@@ -137,7 +137,7 @@ class Run:
             "update": self._position["update"],
             "settings": self.settings,
             "changes": list(self.history.changes)[-CHANGES_TOLD:],
-            "changes_dropped": max(0, len(self.history.changes) - CHANGES_TOLD),
+            "changes_dropped": max(0, self.history.changes_made - CHANGES_TOLD),
             "pending": self.pending,
             "cause": self.cause,
             "created": self.created,
@@ -310,7 +310,7 @@ class Run:
 
     def _take_change(self, header: dict[str, Any]) -> None:
         change = {"update": header["first_update"], **{name: header[name] for name in ("name", "old", "new")}}
-        self.history.changes.append(change)
+        self.history.change(change)
         self.settings = {**self.settings, change["name"]: change["new"]}
         self.pending = {name: value for name, value in self.pending.items() if name != change["name"]}
         self._listener.change(self, change)
