@@ -21,8 +21,9 @@ import { createSliders } from "./controls/sliders.js";
 import { createTimeline } from "./controls/timeline.js";
 import { createCommands } from "./net/commands.js";
 import { decode } from "./net/frame.js";
-import { getJson, getMoment, getMoments, openSession, postRun } from "./net/http.js";
+import { getJson, getMoment, getMoments, postRun } from "./net/http.js";
 import { askedFor } from "./net/recording.js";
+import { openSession, session } from "./net/session.js";
 import { PROTOCOL, Socket } from "./net/socket.js";
 import { createWatch } from "./net/watch.js";
 import { panels } from "./panels/index.js";
@@ -58,14 +59,18 @@ const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 // --- connection
 
+/** This page, so that it gets its control back when its connection breaks. Not stored: a copy of a tab is another page. */
+const pageId = crypto.getRandomValues(new Uint32Array(4)).join("-");
+
 const socket = new Socket({
   greeting: () => ({
     type: "resume",
     protocol: PROTOCOL,
-    client: tabId(),
+    client: pageId,
     server_epoch: receiver.epoch(),
     run: state.run?.id ?? null,
     sequence: receiver.sequence(),
+    session: session(),
   }),
   onOpen: () => watch.resend(),
   onMessage(message) {
@@ -97,14 +102,6 @@ const narrator = createNarrator(state, announcer.say);
 const commands = createCommands((message) => socket.send(message));
 const watch = createWatch((probes) => void socket.send({ type: "watch", id: `watch-${++watches}`, probes }));
 let watches = 0;
-
-/** This tab, so that it gets its control back after a reload. */
-function tabId() {
-  const key = "ppo-scope.tab";
-  const id = sessionStorage.getItem(key) ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
-  sessionStorage.setItem(key, id);
-  return id;
-}
 
 /** @param {any} message */
 function hello(message) {

@@ -21,8 +21,8 @@ export async function replay(name, store, receiver) {
   const travel = createTimeTravel(store, keptOf(recording));
   const { run, snapshots, series, picture } = recording;
   state.recorded = true;
-  receiver.message({ type: "hello", protocol: PROTOCOL, server_epoch: "recorded", role: "viewer", run });
-  receiver.message({ type: "role", role: "viewer" });
+  receiver.message({ type: "hello", protocol: PROTOCOL, server_epoch: "recorded", run });
+  state.role = "viewer";
   const status = { state: "paused", update: run.update, phase: "update", epoch: 0, minibatch: 0, sequence: null, pending: {}, cause: null };
   receiver.message({ type: "state", run: run.id, ...status });
   for (const frame of [...series, snapshots[snapshots.length - 1], ...(picture ? [picture] : [])]) receiver.frame(/** @type {any} */ (frame));

@@ -1,6 +1,7 @@
 // The few things that the page asks for by HTTP. All URLs are relative, so that a path prefix works.
 
 import { decode } from "./frame.js";
+import { session } from "./session.js";
 
 /** @import { Check, Frame, Moment, SeriesHeader, Snapshot } from "../types.js" */
 
@@ -55,7 +56,7 @@ export class Refusal extends Error {
  * @throws {Refusal} it cannot begin; in the server's words
  */
 export async function postRun(settings, paused, lease) {
-  const headers = { "Content-Type": "application/json" };
+  const headers = { "Content-Type": "application/json", "X-PPO-Scope-Session": session() ?? "" };
   const response = await fetch("api/runs", { method: "POST", headers, body: JSON.stringify({ settings, paused, lease }) }).catch(() => null);
   if (!response) throw new Error("The server cannot be reached.");
   if (response.ok) return;
@@ -113,26 +114,4 @@ export async function getMoment(run, sequence) {
   const response = await fetch(`api/runs/${encodeURIComponent(run)}/moments/${sequence}`);
   if (!response.ok) throw new Error("This moment is not kept any more.");
   return /** @type {Snapshot} */ (decode(await response.arrayBuffer()));
-}
-
-/**
- * Trades the token in the address's fragment for a cookie, and removes it from the address bar, so that
- * neither a shared link nor a screenshot gives control away.
- *
- * @returns {Promise<boolean>} false where there was a token and the server refused it
- */
-export async function openSession() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (token === null) return true;
-  history.replaceState(null, "", location.pathname + location.search);
-  try {
-    const response = await fetch("api/session", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ token }),
-    });
-    return response.ok;
-  } catch {
-    return false;
-  }
 }

@@ -1,6 +1,7 @@
 // What the server says, put into the state.
 
 import { getJson } from "../net/http.js";
+import { forgetSession } from "../net/session.js";
 import { PROTOCOL } from "../net/socket.js";
 import { activityAfter, trialAfter } from "./activity.js";
 import { createGapFiller } from "./gaps.js";
@@ -87,11 +88,15 @@ export function createReceiver(store) {
       const anew = epoch !== null && message.server_epoch !== epoch;
       epoch = message.server_epoch;
       state.connection = { state: "open", retryAt: null };
-      state.role = message.role;
       state.lease = message.lease ?? { holder: false, generation: 0 };
       touch("connection");
       if (state.held || (anew && hold.wants(message.run))) hold.hold(message.run);
       else adopt(message.run);
+    },
+    role(message) {
+      state.role = message.role;
+      if (message.role !== "controller") forgetSession();
+      touch("connection");
     },
     run: (message) => adopt(message.run),
     state(message) {

@@ -6,7 +6,6 @@ from tests.browser.dashboard import Dashboard
 from tests.browser.stage import Stage
 from tests.live import LiveServer
 
-SAME_TAB = "sessionStorage.setItem('ppo-scope.tab', '1-2-3-4')"  # so that the next test's page leads at once
 SEED = ("--seed", "7")
 
 
@@ -37,7 +36,6 @@ def look_at(shared_server, page):
 
     def join(*arguments, update=0, minibatch=0, query=""):
         live = shared_server(*arguments, update=update, minibatch=minibatch)
-        page.add_init_script(SAME_TAB)
         dashboard = Dashboard(page, f"{live.base}{query}#token={live.token}")
         if live.run()["update"] == 0:
             for number in range(update):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 SEVERITIES = ("error", "warning", "note")
@@ -183,6 +183,15 @@ NOT_FINITE = Check(
     lambda _: None,
 )
 """Found by the training process itself, which halts before the weights are touched."""
+NOT_FINITE_GIVEN = replace(
+    NOT_FINITE,
+    cause="The environment gave a number that is infinite or none. Nothing that PPO does could mend it, so no weight "
+    "was touched.",
+    remedy="Look in the environment at the field and the step that are named: a division by zero, a root of something "
+    "negative, a simulation that blew up. Correct it and restart; Play goes on with a new rollout.",
+    setting=None,
+)
+"""The same, where it is known to be the environment's doing."""
 
 
 def table() -> list[dict[str, Any]]:

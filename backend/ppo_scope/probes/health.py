@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
 from ppo_scope.ppo.phases import PhaseKind
-from ppo_scope.probes.checks import CHECKS, NOT_FINITE, SEVERITIES, Row, last
+from ppo_scope.probes.checks import CHECKS, NOT_FINITE, NOT_FINITE_GIVEN, SEVERITIES, Row, last
 from ppo_scope.probes.moment import Moment
 
 LOOK_BACK = 20
@@ -55,9 +56,10 @@ class Health:
             self._rows.pop()
         self.take_in(moment, row)
 
-    def halted(self, summary: str, update: int) -> None:
-        """The run halted because something is not finite."""
-        check = NOT_FINITE
+    def halted(self, error: NotFiniteError, update: int) -> None:
+        """The run halted because something is not finite; whose fault it is, the error tells."""
+        check = NOT_FINITE_GIVEN if isinstance(error, NotFiniteGivenError) else NOT_FINITE
+        summary = f"Not finite: {error}."
         texts = (check.name, check.title, check.severity, summary, check.cause, check.remedy, check.setting)
         self._not_finite = Finding(*texts, update)
 
