@@ -11,13 +11,14 @@ import { whyNoControl } from "./permission.js";
  */
 export function createTrial({ cancel, dismiss }) {
   const text = h("p", {});
+  const why = h("p", {});
   const after = h("p", {});
   const seconds = h("span", { class: "seconds", "aria-hidden": "true" });
   const stop = h("button", { type: "button", onclick: cancel }, "Cancel");
   const trace = h("pre", { tabindex: 0, "aria-label": "Details" });
   const detail = h("details", {}, h("summary", {}, "Details"), trace);
   const close = h("button", { type: "button", onclick: dismiss }, "Dismiss");
-  const element = h("div", { class: "trial", role: "status", hidden: true }, h("div", {}, text, after, detail), seconds, stop, close);
+  const element = h("div", { class: "trial", role: "status", hidden: true }, h("div", {}, text, h("div", { role: "alert" }, why, after), detail), seconds, stop, close);
 
   /** @param {State} state @param {Trial | null} trial null: there is nothing to say */
   function draw(state, trial) {
@@ -25,7 +26,8 @@ export function createTrial({ cancel, dismiss }) {
     if (!trial) return;
     const { refused } = trial;
     element.toggleAttribute("data-refused", refused !== null);
-    setText(text, refused ? refused.message : `Trying out the new run${isOver(state) ? "." : "; the one at hand goes on."}`);
+    setText(text, refused ? "" : `Trying out the new run${isOver(state) ? "." : "; the one at hand goes on."}`);
+    setText(why, refused?.message ?? "");
     setText(after, refused ? afterRefusal(state) : "");
     setText(seconds, refused ? "" : `${Math.floor((performance.now() - trial.since) / 1000)} s`);
     setText(trace, refused?.detail ?? "");

@@ -75,7 +75,7 @@ export function read(buffer) {
   const first = /** @type {any} */ (frames[0]?.header);
   if (first?.kind !== "run" || typeof first.run?.id !== "string" || !first.run.settings || !Array.isArray(first.run.changes)) throw new Error("it does not begin with a run");
   if (!(first.protocol >= OLDEST && first.protocol <= PROTOCOL)) {
-    throw new Error(`it is of protocol ${first.protocol}, and this page reads ${OLDEST === PROTOCOL ? OLDEST : `${OLDEST} to ${PROTOCOL}`}. Record the run anew`);
+    throw new Error(`it is of protocol ${first.protocol}, and this page reads ${OLDEST} to ${PROTOCOL}. Record the run anew`);
   }
   if (!frames.some(({ header }) => header.kind === "snapshot")) throw new Error("there is no moment in it that could be shown");
   const of = (/** @type {string[]} */ ...kinds) => frames.filter(({ header }) => kinds.includes(header.kind));
