@@ -145,7 +145,7 @@ class ServerProcess:
 
 
 class Page:
-    """One websocket and everything that it received; with the cookie it sends the secret, too, unless told otherwise."""
+    """One websocket and everything that it received; who has the cookie sends the secret, unless told otherwise."""
 
     def __init__(self, server, *, tab=None, cookie=None, resume=True, **fields):
         self._session = server.session if cookie else None
