@@ -220,9 +220,9 @@ class Trainer:
     def phases(self) -> Iterator[Phase]:
         """The run, phase by phase, until total_steps is reached.
 
-        Whatever is raised meanwhile, by the environments, by `between_steps` or by numbers that are not finite, abandons
-        the update: weights, Adam, the generator of orders, running statistics, steps and episodes are as they were at
-        its start. What stays: the environments and the generator of acting have moved on, and settings that changed
+        Whatever is raised meanwhile, by the environments, by `between_steps` or by numbers that are not finite,
+        abandons the update: weights, Adam, the generator of orders, running statistics, steps and episodes are as they
+        were at its start. What stays: the environments and the generator of acting have moved on, and settings that changed
         with it stay changed, and recorded once. Asking for phases anew goes on with the next rollout. An update whose
         phases are not asked for to its end stays as far as it came, to be looked at, and is abandoned when they are
         asked for anew.
@@ -251,7 +251,9 @@ class Trainer:
         update = Update(self.updates + 1, settings, rate, rollout, theta, attempt=self._attempt)
         self.optimisation.begin(update)
         self._before = self._position()
-        self._start = _Start(self._before, copy.deepcopy(self._observation_statistics), self.steps, self.episodes.copy())
+        self._start = _Start(
+            self._before, copy.deepcopy(self._observation_statistics), self.steps, self.episodes.copy()
+        )
         self._inference.refresh()
         self._collector.collect(self._inference, update.rollout, self._acting, self.steps)
         finite.check_rollout(update.rollout)
