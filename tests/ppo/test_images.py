@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.envs.registration import register
+from ppo_scope.probes.acting import ActingPolicy
 
 from ppo_scope.ppo.environments import Environments, make_one
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import UnusableEnvironment, describe
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.acting import ActingPolicy
 
 HEIGHT, WIDTH = 40, 44
 ACTION = gym.spaces.Discrete(2)

@@ -183,7 +183,7 @@ class Studio:
         try:
             self._process = TrainingProcess(f"{self._run.id} drawn", WORKER, (self._run.id, given), receiver=inbox)
         except OSError as error:
-            self._end(f"No process could be started to draw in: {error}. {failures.REMEDY}")
+            self._end(f"No process could be started to draw in: {error}. {failures.REMEDY}", said=True)
             return
         self._told, self._unheard = None, set()
         self._due_by = time.monotonic() + self._patience.first

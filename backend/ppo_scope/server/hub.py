@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from collections import OrderedDict
 from typing import Any
 
 from ppo_scope.probes.frame import PROTOCOL
-from ppo_scope.runs.process import NotReading
 from ppo_scope.runs.run import LATEST, Run
 from ppo_scope.runs.supervisor import Supervisor
 from ppo_scope.server.client import Client
@@ -106,9 +104,8 @@ class Hub:
         wanted = frozenset[str]().union(*(client.probes for client in self._clients))
         run = self.supervisor.current
         if run is not None and not run.ended and wanted != self._watched:
-            with contextlib.suppress(NotReading):  # the next beat tries again
-                run.send({"type": "watch", "probes": sorted(wanted)})
-                self._watched = wanted
+            run.watch(wanted)
+            self._watched = wanted
 
     async def beat(self) -> None:
         """Send signs of life for ever."""
