@@ -72,7 +72,7 @@ function mount(body, context) {
       setText(place, placeInWords(snapshot, facts));
       const pictured = state.run && !state.recorded && snapshot.header.pictured;
       if (pictured) picture.draw({ run: /** @type {Run} */ (state.run).id, update: snapshot.header.update, ...facts });
-      else picture.explain(state.recorded ? "" : UNPICTURED);
+      else picture.explain(state.recorded ? "" : (snapshot.header.unpictured ?? UNPICTURED));
       state_.replaceChildren(...stateParts(facts));
       policy.replaceChildren(...policyParts(facts));
       values.replaceChildren(...valueParts(snapshot, facts));

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.envs.registration import register
-from ppo_scope.probes.acting import ActingPolicy
 
+from ppo_scope.pictures.acting import ActingPolicy
 from ppo_scope.ppo.environments import Environments, make_one
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
@@ -200,7 +200,8 @@ def test_training_on_images_repeats_bit_for_bit(shared_network):
 
 def test_the_policy_on_show_sees_what_it_was_trained_on():
     trainer = Trainer(Settings.parse({**PICTURE, "grayscale": True, "frame_stack": 2}))
-    acting = ActingPolicy(trainer)
+    acting = ActingPolicy(trainer.settings)
+    acting.take({"theta": trainer.network.theta.detach().numpy()})
     assert acting.advance(12).image.startswith(b"\xff\xd8")
     acting.close()
     trainer.close()

@@ -1,8 +1,8 @@
 """Expensive probes: rationed at full speed, measured at every stop, their cost told."""
 
 import pytest
-from ppo_scope.probes.looks import Looks
 
+from ppo_scope.pictures.looks import Looks
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
