@@ -1,4 +1,4 @@
-"""The acting policy: with the weights it is given, in an environment that is drawn, or with a sentence why it is not."""
+"""The acting policy: with the weights it is given, in an environment that is drawn, or in words why it is not."""
 
 import numpy as np
 import pytest
