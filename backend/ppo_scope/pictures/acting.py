@@ -128,7 +128,7 @@ def drawable(settings: Settings) -> gym.Env[Any, Any]:
     """
     try:
         environment = make_one(settings, "rgb_array")
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         if "render_mode" not in str(error):
             raise
         raise CannotRender("it takes no render_mode, and so offers no pictures (rgb_array)") from error

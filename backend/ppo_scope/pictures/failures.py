@@ -26,7 +26,7 @@ Frames = Sequence[tuple[str, int, str]]
 def raised(env: str, error: BaseException) -> str:
     """Something was raised while it was drawn."""
     message = _line(str(error))
-    if isinstance(error, CannotRender):
+    if isinstance(error, CannotRender) or hasattr(error, "detail"):  # a sentence of ours already
         return f"{env} cannot be drawn: {message}. {REMEDY}"
     call, place = culprit([(f.filename, f.lineno or 0, f.name) for f in traceback.extract_tb(error.__traceback__)])
     what = f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -103,7 +103,7 @@ class Hub:
         """Tell the run what the pages want, if that has changed."""
         wanted = frozenset[str]().union(*(client.probes for client in self._clients))
         run = self.supervisor.current
-        if run is not None and not run.ended and wanted != self._watched:
+        if run is not None and wanted != self._watched:  # a finished run is drawn, too
             run.watch(wanted)
             self._watched = wanted
 
