@@ -87,7 +87,7 @@ class Drawing:
         begun = time.process_time()
         try:
             picture = self._picture()
-        except Exception as error:  # whatever goes wrong in somebody's code is told, and nothing is tried twice
+        except (Exception, SystemExit) as error:  # whatever goes wrong in somebody's code is told, and not tried twice
             self._failed = True
             reason = failures.raised(self._settings.env, error)
             self._send_picture({}, {"reason": reason, "about": _words(error), "mime": None})
@@ -116,7 +116,7 @@ class Drawing:
                 if self._artist is None:
                     self._artist = Artist(self._settings)
                 image = self._artist.draw(pickle.loads(state.tobytes()))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = failures.raised(self._settings.env, error)
             self._send("depiction", where=where, reason=reason, about=_words(error))
             return
