@@ -200,8 +200,35 @@ def flooders(port, count):
         background(flood)
 
 
+def strangers(port, count):
+    """Those who knock in every wrong way: no HTTP, another site's page, a protocol that nobody speaks, half a handshake."""
+    host = f"127.0.0.1:{port}"
+    handshake = HANDSHAKE.format(host=host)
+    knocks = [
+        "\x16\x03\x01 is not HTTP\r\n\r\n",
+        handshake.replace("Origin: http://", "Origin: http://evil."),
+        handshake.replace("Upgrade: websocket", "Upgrade: h2c"),
+        handshake.replace("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 1"),
+        handshake.replace("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: short"),
+        handshake.replace("GET /ws", "GET /elsewhere"),
+        handshake + "\xff\xff\xff\xff" * 100,
+        f"GET /api/runs HTTP/1.1\r\nHost: {host}\r\nContent-Length: -1\r\n\r\n",
+    ]
+
+    def knock():
+        for words in itertools.cycle(knocks):
+            with contextlib.suppress(OSError), connected(port) as bare:
+                bare.sendall(words.encode("latin-1"))
+                bare.recv(4096)
+
+    for _ in range(count):
+        background(knock)
+
+
 kept = []
-KINDS = {kind.__name__: kind for kind in (viewers, deaf, idle, reconnects, togglers, askers, pingers, flooders)}
+KINDS = {
+    kind.__name__: kind for kind in (viewers, deaf, idle, reconnects, togglers, askers, pingers, flooders, strangers)
+}
 
 
 def main():
