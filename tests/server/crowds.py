@@ -73,15 +73,41 @@ def say(bare, message):
     bare.sendall(b"\x81" + length + bytes(4) + data)
 
 
+class Reader:
+    """Reads frames without a look at them, but for pings: who leaves those unanswered is let go."""
+
+    def __init__(self, bare):
+        self._bare, self._left, self._skip = bare, b"", 0
+
+    def read(self):
+        """What there is; False at the end."""
+        received = self._bare.recv(1 << 20)
+        if self._skip >= len(received):
+            self._skip -= len(received)
+            return bool(received)
+        data, self._skip = self._left + received[self._skip :], 0
+        while len(data) >= 2:
+            extra = {126: 2, 127: 8}.get(data[1], 0)
+            if len(data) < 2 + extra or (data[0] == 0x89 and len(data) < 2 + data[1]):
+                break
+            size = int.from_bytes(data[2 : 2 + extra]) if extra else data[1]
+            if data[0] == 0x89:
+                self._bare.sendall(bytes([0x8A, 0x80 | size]) + bytes(4) + data[2 : 2 + size])
+            whole = 2 + extra + size
+            self._skip, data = max(0, whole - len(data)), data[whole:]
+        self._left = data
+        return True
+
+
 def drain(sockets):
     """Read whatever comes, for ever."""
-    poll, found = select.epoll(), {bare.fileno(): bare for bare in sockets}
+    poll, found = select.epoll(), {bare.fileno(): Reader(bare) for bare in sockets}
     for number in found:
         poll.register(number, select.EPOLLIN)
     while True:
         for number, _ in poll.poll():
             with contextlib.suppress(OSError):
-                if found[number].recv(1 << 20):
+                if found[number].read():
                     continue
             poll.unregister(number)
 
@@ -174,8 +200,35 @@ def flooders(port, count):
         background(flood)
 
 
+def strangers(port, count):
+    """Those who knock in every wrong way: no HTTP, another site, a protocol that nobody speaks, half a handshake."""
+    host = f"127.0.0.1:{port}"
+    handshake = HANDSHAKE.format(host=host)
+    knocks = [
+        "\x16\x03\x01 is not HTTP\r\n\r\n",
+        handshake.replace("Origin: http://", "Origin: http://evil."),
+        handshake.replace("Upgrade: websocket", "Upgrade: h2c"),
+        handshake.replace("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 1"),
+        handshake.replace("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: short"),
+        handshake.replace("GET /ws", "GET /elsewhere"),
+        handshake + "\xff\xff\xff\xff" * 100,
+        f"GET /api/runs HTTP/1.1\r\nHost: {host}\r\nContent-Length: -1\r\n\r\n",
+    ]
+
+    def knock():
+        for words in itertools.cycle(knocks):
+            with contextlib.suppress(OSError), connected(port) as bare:
+                bare.sendall(words.encode("latin-1"))
+                bare.recv(4096)
+
+    for _ in range(count):
+        background(knock)
+
+
 kept = []
-KINDS = {kind.__name__: kind for kind in (viewers, deaf, idle, reconnects, togglers, askers, pingers, flooders)}
+KINDS = {
+    kind.__name__: kind for kind in (viewers, deaf, idle, reconnects, togglers, askers, pingers, flooders, strangers)
+}
 
 
 def main():

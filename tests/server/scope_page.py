@@ -25,7 +25,7 @@ PATIENCE = 30.0  # seconds for what comes at once unless the machine is busy
 SLACK = 2.0  # seconds that a busy machine may take beyond what is promised
 LAUNCH = """
 import resource, sys
-if {descriptors} is not None:
+if {descriptors}:
     resource.setrlimit(resource.RLIMIT_NOFILE, ({descriptors}, {descriptors}))
 sys.path[:0] = [{root!r}, {backend!r}]
 from ppo_scope.ppo.settings import Settings

@@ -12,7 +12,8 @@ import pytest
 
 from ppo_scope.probes import frame
 from tests.server.crowds import RESUME, Crowd
-from tests.server.scope_page import SLACK, Page, raw_websocket, wait_for
+from tests.server.crowds import page as crowded
+from tests.server.scope_page import SLACK, Page, wait_for
 from tests.server.test_faults import memory
 
 MOST = 0.1 + SLACK  # seconds that an answer may take
@@ -38,7 +39,8 @@ def leading(server):
 
 
 @pytest.mark.parametrize(
-    ("kind", "count"), [("togglers", 1), ("pingers", 4), ("flooders", 32), ("reconnects", 4), ("deaf", 20)]
+    ("kind", "count"),
+    [("togglers", 1), ("pingers", 4), ("flooders", 32), ("strangers", 4), ("reconnects", 4), ("deaf", 20)],
 )
 def test_who_leads_does_not_notice(launch, kind, count):
     server = launch("measures")
@@ -136,7 +138,7 @@ def test_idle_sockets_lock_nobody_out_and_are_let_go(launch, descriptors, count)
 def test_when_it_is_full_who_watches_is_told_and_who_leads_comes_in(launch):
     server = launch(descriptors=420)  # room for a hundred connections, and 62 pages
     with contextlib.ExitStack() as stack:
-        bare = [stack.enter_context(raw_websocket(server)) for _ in range(62)]
+        bare = [stack.enter_context(crowded(server.port)) for _ in range(62)]
         with Page(server, welcome=False) as turned_away:
             assert turned_away.closed() == 1013
             assert turned_away.close_reason.startswith("full")

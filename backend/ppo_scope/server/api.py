@@ -53,6 +53,12 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
     """Add all routes under `api/`."""
     large = Counter(secrets.knows, places=LARGE, line=LARGE_LINE)
     drawn = Counter(secrets.knows, places=DRAWN, line=LARGE_LINE)
+    writing = asyncio.Lock()
+
+    async def encoded(encode: Callable[..., bytes], *arguments: Any) -> bytes:
+        """One at a time, on a thread of its own: several would keep the event loop from its turn."""
+        async with writing:
+            return await asyncio.to_thread(encode, *arguments)
 
     @app.get("/api/health")
     async def health() -> dict[str, str]:
@@ -109,9 +115,9 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
         async def make() -> Response:
             if format == "frame":
                 part, _ = run.history.page(start, end, MAX_ROWS, MAX_EPISODES)
-                return Pieces(await asyncio.to_thread(series_frame, run.id, part), media_type=FRAME)
+                return Pieces(await encoded(series_frame, run.id, part), media_type=FRAME)
             part, following = run.history.page(start, end, JSON_ROWS, JSON_EPISODES)
-            return json_answer(await asyncio.to_thread(series_json, part, following))
+            return json_answer(await encoded(series_json, part, following))
 
         return await large.answer(request, make)
 
@@ -129,7 +135,7 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
         kept = _run(hub, run_id).history.moments
 
         async def make() -> Response:
-            body = await asyncio.to_thread(_moments_json, kept.entries(), kept.held, kept.room)
+            body = await encoded(_moments_json, kept.entries(), kept.held, kept.room)
             return json_answer(body)
 
         return await large.answer(request, make)

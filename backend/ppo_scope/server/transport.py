@@ -28,8 +28,6 @@ FRAMES, FRAMES_AT_ONCE = 200.0, 1000.0
 """Frames a second of one websocket, pings included, and how many at once; what is more waits in the system."""
 CROWD_FRAMES, CROWD_AT_ONCE = 1500.0, 4000.0
 """The same of all websockets together that may not control."""
-UNREAD = 1024 * 1024
-"""Bytes of answers to pings that may wait for a page that does not read them."""
 
 
 class Connections(ServerState):
@@ -151,9 +149,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         if not self._trusted:
             delay = max(delay, self._crowd.take(count))
         super().handle_events()
-        if self.transport.get_write_buffer_size() > UNREAD and count and not self.writable.is_set():
-            self.transport.abort()  # it asks, and does not take the answers
-        elif delay > 0:
+        if delay > 0:
             self._resting = True
             self.transport.pause_reading()
             self.loop.call_later(delay, self._go_on)
