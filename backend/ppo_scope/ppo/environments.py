@@ -96,7 +96,11 @@ class Environments:
                 f"env {settings.env!r}: its autoreset mode {mode} is not supported, only NEXT_STEP and SAME_STEP"
             )
         self.same_step = mode == AutoresetMode.SAME_STEP
-        self.spaces = describe(self.vector.single_observation_space, self.vector.single_action_space)
+        self.spaces = describe(
+            self.vector.single_observation_space,
+            self.vector.single_action_space,
+            normalized=settings.normalize_observations,
+        )
         self.num_envs = settings.num_envs
         with self._named_faults():
             self.observations = self._prepared(self.vector.reset(seed=settings.seed)[0])

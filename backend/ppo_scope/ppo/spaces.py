@@ -41,15 +41,15 @@ class Spaces:
     """A batch of observations as the vector environment gives it → [N, *observation_shape]."""
     prepare_one: Callable[[Any], Observations]
     """One observation → [1, *observation_shape]."""
-
-    @property
-    def dtype(self) -> type[np.generic]:
-        """Of observations as they are stored."""
-        return np.uint8 if self.is_image else np.float32
+    dtype: type[np.generic]
+    """Of observations as they are stored and prepared."""
 
 
-def describe(observation: gym.Space[Any], action: gym.Space[Any]) -> Spaces:
-    """What the spaces mean for the networks.
+def describe(observation: gym.Space[Any], action: gym.Space[Any], *, normalized: bool = False) -> Spaces:
+    """What the spaces mean for the networks. `normalized`: observations are, before the networks see them.
+
+    Observations that single precision does not hold exactly stay in double precision where they are normalised: a clock
+    of 1.7·10⁹ seconds has no other value within a minute, once it is rounded.
 
     Raises:
         UnusableEnvironment: the policy cannot act in these spaces; the space is named.
@@ -59,21 +59,22 @@ def describe(observation: gym.Space[Any], action: gym.Space[Any]) -> Spaces:
     if is_image(observation):
         shape, order = _image_layout(observation)
         images = partial(_as_images, order=order, shape=shape)
-        return Spaces(*words, shape, True, distribution, images, lambda one: images(np.asarray(one)[None]))
+        return Spaces(*words, shape, True, distribution, images, lambda one: images(np.asarray(one)[None]), np.uint8)
     size = _size(observation)
+    dtype: type[np.floating] = np.float64 if normalized and not _exact_in_single(observation) else np.float32
     if isinstance(observation, gym.spaces.Box):
-        vectors = partial(_as_vectors, size=size)
-        return Spaces(*words, (size,), False, distribution, vectors, lambda one: vectors(np.asarray(one)[None]))
+        vectors = partial(_as_vectors, size=size, dtype=dtype)
+        return Spaces(*words, (size,), False, distribution, vectors, lambda one: vectors(np.asarray(one)[None]), dtype)
 
     batched = batch_space(observation, 1)
 
     def flattened(one: Any) -> Observations:
-        return _as_vectors(np.asarray(gym.spaces.flatten(observation, one))[None], size=size)
+        return _as_vectors(np.asarray(gym.spaces.flatten(observation, one))[None], size=size, dtype=dtype)
 
     def all_flattened(batch: Any) -> Observations:
         return np.concatenate([flattened(one) for one in iterate(batched, batch)])
 
-    return Spaces(*words, (size,), False, distribution, all_flattened, flattened)
+    return Spaces(*words, (size,), False, distribution, all_flattened, flattened, dtype)
 
 
 def is_image(space: gym.Space[Any]) -> bool:
@@ -115,8 +116,17 @@ def _as_images(batch: Any, order: tuple[int, ...], shape: tuple[int, ...]) -> Ob
     return np.ascontiguousarray(np.transpose(np.asarray(batch), order)).reshape(-1, *shape)
 
 
-def _as_vectors(batch: Any, size: int) -> Observations:
-    return np.asarray(batch).reshape(-1, size).astype(np.float32, copy=False)
+def _as_vectors(batch: Any, size: int, dtype: type[np.floating]) -> Observations:
+    return np.asarray(batch).reshape(-1, size).astype(dtype, copy=False)
+
+
+def _exact_in_single(space: gym.Space[Any]) -> bool:
+    """Whether single precision holds every observation of this space; choices are 0 and 1 once they are flattened."""
+    if isinstance(space, gym.spaces.Dict):
+        return all(map(_exact_in_single, space.spaces.values()))
+    if isinstance(space, gym.spaces.Tuple):
+        return all(map(_exact_in_single, space.spaces))
+    return not isinstance(space, gym.spaces.Box) or np.can_cast(space.dtype, np.float32)
 
 
 def _size(space: gym.Space[Any]) -> int:
@@ -146,9 +156,10 @@ def distribution_of(space: gym.Space[Any]) -> Distribution:
         UnusableEnvironment: there is none for this space.
     """
     if isinstance(space, gym.spaces.Discrete):
-        return Categorical(int(space.n), int(space.start))
+        return Categorical(int(space.n), int(space.start), space.dtype)
     if isinstance(space, gym.spaces.MultiDiscrete):
-        return MultiCategorical(space.nvec.reshape(-1).tolist(), space.start.reshape(-1), space.nvec.shape)
+        starts = space.start.reshape(-1).astype(np.int64)
+        return MultiCategorical(space.nvec.reshape(-1).tolist(), starts, space.nvec.shape, space.dtype)
     if isinstance(space, gym.spaces.MultiBinary):
         return Bernoulli(tuple(space.shape))
     if isinstance(space, gym.spaces.Box) and np.issubdtype(space.dtype, np.floating):

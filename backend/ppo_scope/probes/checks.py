@@ -12,6 +12,9 @@ from typing import Any
 
 SEVERITIES = ("error", "warning", "note")
 
+FIRST_RATIO_LIMIT = 1e-4
+"""|r − 1| at the first minibatch that is nothing to speak of, however small |log π| is."""
+
 Row = dict[str, float]
 
 
@@ -83,8 +86,12 @@ def _dead_clip_factor(rows: list[Row]) -> str | None:
 
 
 def _ratio_not_one(rows: list[Row]) -> str | None:
-    error = last(rows, "first_ratio_error")
-    return f"At the first minibatch r was off 1 by up to {error:.2g}." if error > 1e-4 else None
+    error, limit = last(rows, "first_ratio_error"), last(rows, "first_ratio_limit")
+    if math.isnan(limit):  # of a recording that does not know it
+        limit = FIRST_RATIO_LIMIT
+    if error <= limit or math.isnan(error):
+        return None
+    return f"At the first minibatch r was off 1 by up to {error:.2g}, where rounding allows {limit:.2g}."
 
 
 def _saturated(rows: list[Row]) -> str | None:
@@ -149,7 +156,8 @@ CHECKS: tuple[Check, ...] = (
         "ratio_not_one",
         "Ratio ≠ 1",
         "error",
-        "|r − 1| above 10⁻⁴ at the first minibatch",
+        "|r − 1| at the first minibatch above 10⁻⁴, or above what rounding makes of a large |log π|: 32 times the "
+        "relative spacing of single precision",
         "Before the first step π_θ is π_old, so r must be 1. That it is not means that the policy that collected is "
         "not the one that is judged: a fault of the implementation.",
         "Do not trust this run. Please report it with its settings and seed.",
@@ -176,7 +184,7 @@ NOT_FINITE = Check(
     "a reward, observation, value, loss or gradient is not finite",
     "Somewhere a number became infinite or is none: mostly a learning rate that is far too large, or an environment "
     "that gives such numbers.",
-    "The weights are those of the last finished step. Lower the learning rate and press Play to go on with a new "
+    "The weights are those at the start of this update. Lower the learning rate and press Play to go on with a new "
     "rollout, or restart.",
     "learning_rate",
     (),

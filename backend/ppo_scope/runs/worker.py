@@ -420,7 +420,7 @@ class Worker:
         Raises:
             Cancelled, Stopped: it is given up, alone or with the run.
         """
-        self._activity.advance(phase.minibatch + (phase.epoch - 1) * self.trainer.settings.minibatches)
+        self._activity.advance(len(phase.update.minibatches) if phase.update else 0)
         self.report.progress()
         self._hear()
         if self._cancelled:
