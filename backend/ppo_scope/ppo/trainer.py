@@ -222,10 +222,10 @@ class Trainer:
 
         Whatever is raised meanwhile, by the environments, by `between_steps` or by numbers that are not finite,
         abandons the update: weights, Adam, the generator of orders, running statistics, steps and episodes are as they
-        were at its start. What stays: the environments and the generator of acting have moved on, and settings that changed
-        with it stay changed, and recorded once. Asking for phases anew goes on with the next rollout. An update whose
-        phases are not asked for to its end stays as far as it came, to be looked at, and is abandoned when they are
-        asked for anew.
+        were at its start. What stays: the environments and the generator of acting have moved on, and settings that
+        changed with it stay changed, and recorded once. Asking for phases anew goes on with the next rollout. An update
+        whose phases are not asked for to its end stays as far as it came, to be looked at, and is abandoned when they
+        are asked for anew.
 
         Raises:
             NotFiniteError: before the weights would be touched by what is not finite.

@@ -95,7 +95,7 @@ def indicators(moment: Moment) -> Row:
     if moment.phase.kind is not PhaseKind.UPDATE or batch is None or moment.after is None:
         return {}
     found: Row = {"saturation": _saturation(moment)}
-    if distribution.max_entropy:
+    if distribution.max_entropy and moment.trained.any():
         found["entropy_share"] = float(moment.after[2][moment.trained].mean()) / distribution.max_entropy
     elif distribution.free:
         outputs, _ = moment.judged(batch)
