@@ -201,7 +201,7 @@ def flooders(port, count):
 
 
 def strangers(port, count):
-    """Those who knock in every wrong way: no HTTP, another site, a protocol that nobody speaks, half a handshake."""
+    """Those who knock in every wrong way: no HTTP, from another site, in an unknown protocol."""
     host = f"127.0.0.1:{port}"
     handshake = HANDSHAKE.format(host=host)
     knocks = [
