@@ -33,10 +33,10 @@ def test_an_environment_that_cannot_be_drawn_says_why(server, page, tmp_path):
     panel = dashboard.panel("Environment")
     failed = "render() failed (blind.py, line 8): RuntimeError: there is nothing to see."
     why = f"blind:Blind-v0 cannot be drawn: {failed} {REMEDY}"
-    until(panel.locator(".caption").inner_text, lambda text: text == why)
+    until(panel.locator(".environment-reason").inner_text, lambda text: text == why)
     until(lambda: page.locator("#panel-environment-summary").text_content(), lambda text: text == why)
     dashboard.step(update="1")
-    assert panel.locator(".caption").inner_text() == why
+    assert panel.locator(".environment-reason").inner_text() == why
     assert panel.locator("canvas").get_attribute("data-sequence") is None
 
 

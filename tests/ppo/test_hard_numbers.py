@@ -11,6 +11,7 @@ from gymnasium.envs.registration import register
 
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.distributions import Bernoulli, Categorical, DiagonalGaussian, MultiCategorical
+from ppo_scope.ppo.environments import EnvironmentFault
 from ppo_scope.ppo.finite import NotFiniteGivenError
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
@@ -143,11 +144,10 @@ def test_a_huge_reward_spoils_no_other_episode(make):
     ("rewards", "field", "words"),
     [
         ((0.0, 0.0, math.nan), "reward", "it is NaN"),
-        ((0.0, 0.0, -math.inf), "reward", "it is −infinity, or too large for single precision"),
-        ((0.0, 0.0, 1e300), "reward", "too large for single precision, which ends at 3.4e"),
+        ((0.0, 0.0, -math.inf), "reward", "it is −infinity"),
+        ((0.0, 0.0, math.inf), "reward", "it is infinity"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:overflow")
 def test_what_is_not_finite_is_named_with_its_place(make, rewards, field, words):
     with pytest.raises(
         NotFiniteGivenError, match=f"environment's {field} is not finite: environment 0, step 2"
@@ -157,12 +157,12 @@ def test_what_is_not_finite_is_named_with_its_place(make, rewards, field, words)
     assert (info.value.field, info.value.environment, info.value.step) == (field, 0, 2)
 
 
-@pytest.mark.filterwarnings("ignore:overflow")
 @pytest.mark.parametrize("normalize", [False, True])
-def test_an_observation_too_large_for_single_precision_is_one_wherever_it_is_kept(make, normalize):
-    trainer = make({"normalize_observations": normalize}, place=1e300)
-    with pytest.raises(NotFiniteGivenError, match=r"observation is not finite.*too large for single precision"):
-        next(trainer.phases())
+def test_what_is_finite_but_too_large_for_single_precision_is_called_that(make, normalize):
+    with pytest.raises(EnvironmentFault, match=r"observation of environment 0.*too large for single precision"):
+        make({"normalize_observations": normalize}, place=1e300)
+    with pytest.raises(EnvironmentFault, match=r"reward of environment 0.*too large for single precision"):
+        next(make(rewards=(0.0, 1e300)).phases())
 
 
 def test_a_last_state_that_is_not_finite_is_named(make):

@@ -1,4 +1,4 @@
-"""Every probe at every phase, where there is only one of something and where there is a lot: what is told is a number."""
+"""Every probe at every phase, where there is one of something and where there is a lot: what is told is a number."""
 
 import warnings
 from dataclasses import replace

@@ -26,28 +26,18 @@ class NotFiniteGivenError(NotFiniteError):
     """
 
     def __init__(self, field: str, environment: int, step: int, value: float) -> None:
-        what = "is NaN" if math.isnan(value) else f"is {_too_large(value)}"
+        what = "NaN" if math.isnan(value) else "infinity" if value > 0 else "−infinity"
         super().__init__(
-            f"the environment's {field} is not finite: environment {environment}, step {step} of the rollout; it {what}"
+            f"the environment's {field} is not finite: environment {environment}, step {step} of the rollout; it is {what}"
         )
         self.field, self.environment, self.step, self.value = field, environment, step, value
-
-
-def _too_large(value: float) -> str:
-    if math.isfinite(value):
-        return f"{value:.3g}, too large for single precision, which ends at {LARGEST:.2g}"
-    sign = "−" if value < 0 else ""
-    return f"{sign}infinity, or too large for single precision, which ends at {LARGEST:.2g}"
-
-
-LARGEST = float(np.finfo(np.float32).max)
 
 
 def check_rollout(rollout: Rollout) -> None:
     """What the environment gave.
 
     Raises:
-        NotFiniteGivenError: an observation or a reward is no finite number of single precision; the first in time.
+        NotFiniteGivenError: an observation or a reward is no finite number; the first in time.
     """
     faults = [
         (*np.argwhere(bad)[0][:2].tolist(), name, array)
@@ -62,14 +52,14 @@ def check_rollout(rollout: Rollout) -> None:
     if faults:
         t, n, name, array = min(faults, key=lambda fault: fault[:2])
         found = (array if name == "final observation" else array[t, n]).reshape(-1)
-        raise NotFiniteGivenError(name, n, t, float(found[~(np.abs(found) <= LARGEST)][0]))
+        raise NotFiniteGivenError(name, n, t, float(found[~np.isfinite(found)][0]))
 
 
 def _bad(array: NDArray[Any]) -> NDArray[np.bool_] | None:
-    """Where an array holds what single precision cannot, if anywhere."""
+    """Where an array holds what is no finite number, if anywhere."""
     if not np.issubdtype(array.dtype, np.floating):
         return None
-    bad: NDArray[np.bool_] = ~(np.abs(array) <= LARGEST) if array.dtype == np.float64 else ~np.isfinite(array)
+    bad: NDArray[np.bool_] = ~np.isfinite(array)
     return bad if bad.any() else None
 
 

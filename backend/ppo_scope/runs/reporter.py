@@ -97,7 +97,7 @@ class Reporter:
             action=environments.spaces.action,
             reward_threshold=environments.reward_threshold,
             max_entropy=trainer.distribution.max_entropy,
-            wrappers=list(getattr(environments, "wrappers", ())),
+            wrappers=list(environments.wrappers),
         )
 
     def proved(self) -> None:
