@@ -28,7 +28,8 @@ class NotFiniteGivenError(NotFiniteError):
     def __init__(self, field: str, environment: int, step: int, value: float) -> None:
         what = "NaN" if math.isnan(value) else "infinity" if value > 0 else "−infinity"
         super().__init__(
-            f"the environment's {field} is not finite: environment {environment}, step {step} of the rollout; it is {what}"
+            f"the environment's {field} is not finite: environment {environment}, step {step} of the rollout; "
+            f"it is {what}"
         )
         self.field, self.environment, self.step, self.value = field, environment, step, value
 
