@@ -34,7 +34,7 @@ def test_an_environment_that_cannot_be_drawn_says_why(server, page, tmp_path):
     until(panel.locator(".environment-reason").inner_text, lambda text: text == why)
     until(lambda: page.locator("#panel-environment-summary").text_content(), lambda text: text == why)
     dashboard.step(update="1")
-    assert panel.locator(".caption").inner_text() == why
+    assert panel.locator(".environment-reason").inner_text() == why
     assert panel.locator("canvas").get_attribute("data-sequence") is None
 
 
