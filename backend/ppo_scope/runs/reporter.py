@@ -220,9 +220,9 @@ class Reporter:
     def compare(self, outcome: Outcome) -> None:
         """Show the update at hand as it is ("old") and as it would be ("new"), side by side."""
         trainer = self._begun
-        found = {"old": measure(Moment(trainer, self._phase), COMPARED)}
+        found = {"old": self._measured(Moment(trainer, self._phase), COMPARED)}
         with trainer.visit(outcome):
-            found["new"] = measure(Moment(trainer, outcome.phase), COMPARED)
+            found["new"] = self._measured(Moment(trainer, outcome.phase), COMPARED)
         scalars = {f"{which}_{name}": value for which, of in found.items() for name, value in of.scalars.items()}
         arrays = {f"{which}_{name}": array for which, of in found.items() for name, array in of.arrays.items()}
         settings = {"old": trainer.settings.live(), "new": outcome.update.settings.live()}

@@ -222,16 +222,14 @@ class Worker:
 
     def _next(self, phases: Iterator[Phase]) -> Phase | None:
         if self.trainer.under_way:
-            self._activity.advance()
+            self._activity.begin(TRAINING)
             return next(phases, None)
         self.report.begins(self.trainer.updates + 1)
         self._looks.forget(self.trainer.updates + 1)
         if self._looked_at_closely:
             self._looks.begin()
         with self._inside(COLLECTING, self.trainer.settings.rollout_steps):
-            phase = next(phases, None)
-        self._activity.begin(TRAINING)
-        return phase
+            return next(phases, None)
 
     @contextlib.contextmanager
     def _inside(self, activity: str, of: int) -> Iterator[None]:
