@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.envs.classic_control import CartPoleEnv
+from gymnasium.envs.registration import register
 
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.phases import PhaseKind
@@ -118,6 +119,53 @@ def test_a_policy_that_collects_is_not_the_one_that_is_judged():
 
     seen, _ = run(3, tamper=tamper)
     assert ["ratio_not_one" in found for found in seen] == [False, True, False]
+
+
+MANY = {
+    "multi_discrete": gym.spaces.MultiDiscrete([10] * 200),
+    "multi_binary": gym.spaces.MultiBinary(1000),
+    "box": gym.spaces.Box(-1, 1, (400,)),
+}
+
+
+class Many(gym.Env):
+    """Actions of hundreds of components, whose log π is in the hundreds."""
+
+    observation_space = gym.spaces.Box(-1, 1, (3,))
+
+    def __init__(self, action):
+        self.action_space = MANY[action]
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        return self.observation_space.sample(), float(np.mean(action)), False, False, {}
+
+
+register("ppo_scope_tests/Many-v0", entry_point=Many, disable_env_checker=True)
+
+
+@pytest.mark.parametrize("action", MANY)
+def test_rounding_of_a_large_log_probability_is_no_fault_but_another_policy_is(action):
+    def tamper(trainer, update):
+        if update == 3:
+            with torch.no_grad():
+                trainer.network.theta += 0.01
+
+    env = {"env": "ppo_scope_tests/Many-v0", "env_kwargs": {"action": action}, "num_envs": 4, "rollout_steps": 32}
+    seen, health = run(4, tamper=tamper, **env)
+    assert ["ratio_not_one" in found for found in seen] == [False, False, True, False], health.values()
+
+
+@pytest.mark.parametrize(
+    ("error", "limit", "wrong"), [(9e-5, None, False), (2e-4, None, True), (2e-4, 8e-4, False), (9e-4, 8e-4, True)]
+)
+def test_the_limit_of_the_first_ratio_is_the_one_that_is_measured(error, limit, wrong):
+    (check,) = (check for check in CHECKS if check.name == "ratio_not_one")
+    row = {"first_ratio_error": error, **({"first_ratio_limit": limit} if limit else {})}
+    assert (check.found([row]) is not None) == wrong
 
 
 def test_what_is_not_finite_is_found_where_the_run_halts():

@@ -1,4 +1,4 @@
-"""Every probe at every phase, where there is one of something and where there is a lot: what is told is a number."""
+"""Every probe at every phase, where there is one of something only and where there is a lot: it tells numbers."""
 
 import warnings
 from dataclasses import replace
@@ -103,11 +103,11 @@ def sound(found, moment):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("action", ACTIONS)
 def test_where_there_is_only_one_of_something(action, size):
-    for length in (1, 3):  # of one step: every second row is a reset
-        env = {"env": "ppo_scope_tests/Short-v0", "env_kwargs": {"action": action, "length": length}}
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", RuntimeWarning)
-            walk({**env, **SIZES[size]}, updates=3)
+    """Episodes of one step each: every second row is a reset."""
+    env = {"env": "ppo_scope_tests/Short-v0", "env_kwargs": {"action": action}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        walk({**env, **SIZES[size], "epochs": 1 + (size == "one unit")}, updates=2)
 
 
 def test_a_rollout_of_nothing_but_resets():
@@ -125,8 +125,8 @@ def test_objectives_where_there_is_only_one_of_something(objective):
 
 
 def test_more_environments_than_are_shown():
-    env = {"env": "CartPole-v1", "num_envs": 4200, "rollout_steps": 2, "minibatches": 2, "epochs": 1}
-    walk(env, updates=1, kinds=frozenset({PhaseKind.ROLLOUT, PhaseKind.STEP, PhaseKind.UPDATE}))
+    env = {"env": "CartPole-v1", "num_envs": 4200, "rollout_steps": 2, "minibatches": 1, "epochs": 1}
+    walk(env, updates=1, kinds=frozenset({PhaseKind.STEP, PhaseKind.UPDATE}))
 
 
 def test_ratios_beyond_all_bounds_are_shown_as_the_loss_takes_them():

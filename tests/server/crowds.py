@@ -132,14 +132,14 @@ def idle(port, count):
 
 
 def reconnects(port, count):
-    """Pages that come and go, all the time."""
+    """Pages that all come, and all go at once, again and again."""
 
     def come_and_go():
         while True:
-            page(port).close()
+            for bare in [page(port) for _ in range(count)]:
+                bare.close()
 
-    for _ in range(min(count, 8)):
-        background(come_and_go)
+    background(come_and_go)
 
 
 def togglers(port, count):

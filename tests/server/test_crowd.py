@@ -40,7 +40,7 @@ def leading(server):
 
 @pytest.mark.parametrize(
     ("kind", "count"),
-    [("togglers", 1), ("pingers", 4), ("flooders", 32), ("strangers", 4), ("reconnects", 4), ("deaf", 20)],
+    [("togglers", 1), ("pingers", 4), ("flooders", 32), ("strangers", 4), ("reconnects", 40), ("deaf", 20)],
 )
 def test_who_leads_does_not_notice(launch, kind, count):
     server = launch("measures")

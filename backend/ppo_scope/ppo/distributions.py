@@ -268,8 +268,8 @@ class DiagonalGaussian:
 
 
 def _gumbel(generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    # −log of an exponential variable. Drawn in single precision, which generator.gumbel cannot do; it may be 0.
-    # The smallest number that is not takes its place, so that all others stay as they are.
+    # −log of an exponential variable. Drawn in single precision, which generator.gumbel cannot do. It may come out as
+    # 0: the smallest number that is not takes its place, so that all others stay as they are.
     drawn: Floats = generator.standard_exponential(shape, dtype=np.float32)
     return -np.log(np.maximum(drawn, np.finfo(np.float32).smallest_subnormal, out=drawn))
 

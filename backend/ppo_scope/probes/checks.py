@@ -157,7 +157,7 @@ CHECKS: tuple[Check, ...] = (
         "Ratio ≠ 1",
         "error",
         "|r − 1| at the first minibatch above 10⁻⁴, or above what rounding makes of a large |log π|: 32 times the "
-        "relative spacing of single precision",
+        "relative spacing of single precision, of |log π| or of the number of an action's components",
         "Before the first step π_θ is π_old, so r must be 1. That it is not means that the policy that collected is "
         "not the one that is judged: a fault of the implementation.",
         "Do not trust this run. Please report it with its settings and seed.",

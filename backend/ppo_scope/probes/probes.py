@@ -118,15 +118,16 @@ def _advantage_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
 def _first_ratio(first: Minibatch, batch: Batch) -> tuple[float, float]:
     """(the largest |r − 1| at the first minibatch, what rounding may make of it).
 
-    log π is a sum over the components of an action, and single precision resolves it by its size: of hundreds of
-    components, r cannot be told from 1 to 10⁻⁴.
+    log π is a sum over the components of an action, and single precision resolves it by its size and by theirs, which
+    may cancel: of hundreds of components, r cannot be told from 1 to 10⁻⁴.
     """
     trained = first.trained.cpu().numpy()
     logratio = first.logratio.cpu().numpy()[trained]
     error = np.abs(np.expm1(np.minimum(logratio, losses.LARGEST_LOGRATIO))).max(initial=0.0)
     log_probs = batch.log_probs[first.samples].cpu().numpy()[trained]
-    spacings = FIRST_RATIO_SPACINGS * float(np.finfo(np.float32).eps) * float(np.abs(log_probs).max(initial=0.0))
-    return float(error), max(FIRST_RATIO_LIMIT, spacings)
+    components = math.prod(batch.actions.shape[1:])
+    largest = max(float(np.abs(log_probs).max(initial=0.0)), float(components))
+    return float(error), max(FIRST_RATIO_LIMIT, FIRST_RATIO_SPACINGS * float(np.finfo(np.float32).eps) * largest)
 
 
 def _final_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
