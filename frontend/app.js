@@ -91,10 +91,10 @@ const socket = new Socket({
       console.error("a frame could not be read:", error);
     }
   },
-  onLost(retryAt) {
+  onLost(retryAt, reason) {
     commands.abandon();
     if (state.connection.state === "outdated") return;
-    state.connection = { state: "lost", retryAt };
+    state.connection = { state: "lost", retryAt, reason };
     touch("connection");
   },
 });

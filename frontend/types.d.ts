@@ -234,6 +234,8 @@ export interface Connection {
   state: "connecting" | "open" | "lost" | "outdated";
   /** When the next attempt starts, on performance.now()'s clock; null while connected. */
   retryAt: number | null;
+  /** Why the server has closed it, where it has said so. */
+  reason?: string;
 }
 
 /** What the last `state` message said. */

@@ -20,8 +20,9 @@ const ENDS = {
   failed: "The run failed, and its training process is gone.",
   killed: "The training process was killed.",
   out_of_memory: "The training process ran out of memory.",
-  stalled: "The training process does not answer.",
 };
+
+const STALLED = "The training process has not come back for a while. Wait for it, or restart: that ends it.";
 
 /** What goes through a recording as well. */
 const REPLAYED = new Set(["play", "pause", "step"]);
@@ -30,11 +31,11 @@ export const PAUSES = "Pauses when this rollout is whole.";
 
 const BADLY = new Set(["failed", "killed", "out_of_memory", "stalled", "stopped"]);
 
-/** Whether the run ended in a way that needs a word of explanation. @param {State} state */
+/** Whether the run ended, or hangs, in a way that needs a word of explanation. @param {State} state */
 export const endedBadly = (state) => state.held === null && BADLY.has(runState(state) ?? "");
 
 /** How many updates of the run at hand a new one would end, and take from the page. @param {State} state */
-const updatesAtHand = (state) => (runState(state) === null || endedBadly(state) ? 0 : (state.status?.update ?? state.run?.update ?? 0));
+const updatesAtHand = (state) => (runState(state) === null || (endedBadly(state) && runState(state) !== "stalled") ? 0 : (state.status?.update ?? state.run?.update ?? 0));
 
 /** Whether a new run would throw away what the one at hand has learned. @param {State} state */
 export const losesTraining = (state) => updatesAtHand(state) > 0;
@@ -78,6 +79,7 @@ export function whyNot(state, action) {
   if (action === "restart") return state.trial && !state.trial.refused ? TRIED : null;
   if (OVER.has(now)) return `${ENDS[now]} Restart begins a new one.`;
   if (now === "starting" && action !== "set") return "The trainer is starting.";
+  if (now === "stalled" && action !== "set" && action !== "pause") return STALLED;
   if (state.activity?.name === "redo") return "The update at hand is being made a second time. Wait, or cancel it.";
   if (runsOn(state) && action === "play" && !state.status?.pausing) return "The run is running.";
   if (action === "pause" && state.status?.pausing) return PAUSES;

@@ -3,6 +3,7 @@
 export const PROTOCOL = 3;
 
 const SILENCE = 15_000; // the server sends a heartbeat every 5 s; three missing ones mean that it is gone
+const TRY_AGAIN_LATER = 1013;
 const SHORTEST = 500;
 const LONGEST = 15_000;
 
@@ -24,7 +25,7 @@ export function backoff(attempt, random) {
  * @property {(message: any) => void} onMessage
  * @property {(frame: ArrayBuffer) => void} onFrame
  * @property {() => void} onOpen
- * @property {(retryAt: number) => void} onLost the time of the next attempt, on performance.now()'s clock
+ * @property {(retryAt: number, reason: string) => void} onLost the time of the next attempt, on performance.now()'s clock, and the server's reason
  */
 
 export class Socket {
@@ -62,11 +63,10 @@ export class Socket {
     socket.onmessage = (event) => {
       if (socket !== this.#socket) return;
       this.#heard = performance.now();
-      this.#attempt = 0;
       if (typeof event.data !== "string") this.#handlers.onFrame(event.data);
       else this.#receive(JSON.parse(event.data));
     };
-    socket.onclose = () => socket === this.#socket && this.#lost();
+    socket.onclose = (event) => socket === this.#socket && this.#lost(event.code === TRY_AGAIN_LATER ? event.reason : "");
   }
 
   /** Ends for good: this page and the server do not speak the same protocol. */
@@ -88,16 +88,18 @@ export class Socket {
 
   /** @param {any} message */
   #receive(message) {
+    if (message.type === "role") this.#attempt = 0; // let in; who is turned away at the door waits longer each time
     if (message.type === "heartbeat") this.send({ type: "heartbeat" });
     else this.#handlers.onMessage(message);
   }
 
-  #lost() {
+  /** @param {string} reason why the server has closed it, where it has said so */
+  #lost(reason = "") {
     this.#socket = null;
     if (this.#closed) return;
     const delay = backoff(this.#attempt++, Math.random());
     this.#retry = setTimeout(() => this.connect(), delay);
-    this.#handlers.onLost(performance.now() + delay);
+    this.#handlers.onLost(performance.now() + delay, reason);
   }
 
   /** Somebody is looking, or the network is back: no need to wait for the rest of a long delay. */

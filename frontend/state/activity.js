@@ -34,7 +34,8 @@ export function underWay(state, now = performance.now()) {
   if (!activity || state.held || OVER.has(status?.state ?? "")) return null;
   if (activity.name === "redo") return activity;
   if (activity.name !== "collecting") return null;
-  const isOver = status?.state !== "running" || (newest?.header.sequence ?? -1) > (progress?.sequence ?? -1);
+  const goesOn = status?.state === "running" || status?.state === "stalled";
+  const isOver = !goesOn || (newest?.header.sequence ?? -1) > (progress?.sequence ?? -1);
   if (isOver || state.past) return null;
   return atFullSpeed(state) && !status.pausing && now - activity.since < LONG && activity.seconds < SLOW ? null : activity;
 }

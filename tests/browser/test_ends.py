@@ -16,7 +16,6 @@ ENDS = {
     "failed": "The run failed, and its training process is gone.",
     "killed": "The training process was killed.",
     "out_of_memory": "The training process ran out of memory.",
-    "stalled": "The training process does not answer.",
 }
 
 
@@ -36,6 +35,22 @@ def test_every_end_disables_what_is_no_longer_possible_and_says_why(stage):
         assert played.dashboard.slider("Clip range ε").is_disabled()
         assert "weights are" not in played.text()
         assert "applies from update" not in played.text()
+
+
+def test_a_stalled_run_is_not_over(stage):
+    """It may come back, and hears meanwhile: it can be paused, and a new one would cost what it has learned."""
+    played = stage()
+    page = played.page
+    played.state("stalled")
+    played.dashboard.at(state="stalled")
+    for name in ("Play", "Step"):
+        button = page.get_by_role("button", name=name, exact=True)
+        until(partial(button.get_attribute, "title"), lambda title: "has not come back for a while" in title)
+        assert button.is_disabled()
+    assert page.get_by_role("button", name="Pause", exact=True).is_enabled()
+    assert played.dashboard.slider("Clip range ε").is_enabled()
+    played.dashboard.press("Restart")
+    until(page.get_by_role("dialog", name="its 3 updates").is_visible)
 
 
 def test_restarting_a_finished_run_warns_and_a_dead_one_does_not(stage):

@@ -1,8 +1,11 @@
 """What is trained is what its id names: whose vector environment is taken, and what is at work around it."""
 
+import math
+
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.envs.classic_control import CartPoleEnv
 from gymnasium.vector import SyncVectorEnv
 
 from ppo_scope.ppo.environments import SAME_AS_PLAIN, Environments
@@ -112,3 +115,18 @@ def test_everything_that_is_at_work_is_named(settings, expected):
     found = environments(**settings)
     assert found.wrappers == expected
     found.close()
+
+
+@pytest.mark.parametrize(
+    ("registered", "told"),
+    [(math.inf, None), (np.float32(3), 3.0), (np.int64(3), 3.0), ("much", None), (None, None), (475.0, 475.0)],
+)
+def test_a_threshold_that_cannot_be_reached_or_told_is_none(registered, told):
+    gym.register("ppo_scope_tests/Threshold-v0", CartPoleEnv, reward_threshold=registered)
+    try:
+        made = environments(env="ppo_scope_tests/Threshold-v0")
+        made.close()
+    finally:
+        del gym.registry["ppo_scope_tests/Threshold-v0"]
+    assert made.reward_threshold == told
+    assert told is None or type(made.reward_threshold) is float, "JSON knows no numbers of NumPy's"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.metrics import SERIES_COLUMNS
 from tests.runs.driver import EVERYTHING, Driver, rows_of, step
 
@@ -67,3 +68,25 @@ def test_what_cannot_be_made_anew_is_refused_with_the_reason(commands, code):
     driver = Driver(commands)
     reply = next(e for e in driver.events("reply") if e["id"] == "redo")
     assert reply["code"] == code and reply["message"]
+
+
+def test_an_update_that_cannot_be_made_anew_for_want_of_memory_ends_no_run(monkeypatch):
+    def too_large(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1099511627776 bytes.")
+
+    monkeypatch.setattr(Trainer, "redo", too_large)
+    driver = Driver([step(), redo(minibatches=1), step()])
+    reply = next(e for e in driver.events("reply") if e["id"] == "redo")
+    assert reply["code"] == "failed" and "can't allocate memory" in reply["message"]
+    assert driver.worker.trainer.updates == 2
+
+
+def test_a_command_that_cannot_be_obeyed_ends_no_run(monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("for no reason")
+
+    monkeypatch.setattr(Trainer, "change", broken)
+    driver = Driver([{"type": "set", "name": "clip_range", "value": 0.1, "id": "set"}, step()])
+    reply = next(e for e in driver.events("reply") if e["id"] == "set")
+    assert reply["code"] == "failed" and "ZeroDivisionError: for no reason" in reply["message"]
+    assert driver.worker.trainer.updates == 1

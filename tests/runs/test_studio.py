@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from ppo_scope.runs import studio as studios
 from ppo_scope.runs.process import DEFAULT_WORKER
 from ppo_scope.runs.studio import ENDED, Studio
 from ppo_scope.runs.supervisor import Supervisor
+from tests.runs.house import SLACK
 from tests.runs.test_supervisor import Notes, until
 
 SMALL = {"num_envs": 2, "rollout_steps": 16, "minibatches": 2, "epochs": 1}
@@ -93,6 +95,12 @@ def processor_time(pid):
     return int(found.stdout)
 
 
+def oom_score(pid):
+    """How ready Linux is to end a process where memory runs out; None elsewhere."""
+    score = Path(f"/proc/{pid}/oom_score_adj")
+    return int(score.read_text()) if score.exists() else None
+
+
 def test_pictures_come_with_numbers_of_their_own_and_the_place_of_their_weights():
     async def scenario(studio, sitter, shown):
         await until(lambda: len(shown) > 12, WITHIN)
@@ -104,6 +112,7 @@ def test_pictures_come_with_numbers_of_their_own_and_the_place_of_their_weights(
         _, arrays = frame.decode(shown[-1][1])
         assert arrays["image"][:3].tobytes() == b"\xff\xd8\xff"
         assert os.getpriority(os.PRIO_PROCESS, studio.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+        assert oom_score(studio.pid) in {None, 1000}, "the trainer is not ended for it"
 
         studio.watch(False)
         await until(lambda: sitter.wanted == [True, False])
@@ -197,7 +206,7 @@ def test_who_waits_for_the_note_of_a_trainer_that_has_ended_is_answered_at_once(
         begun = time.monotonic()
         studio.retire()
         assert await asking == ENDED
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 1 + SLACK
         assert await studio.ask(1, 0, 4) == ENDED
 
     drawn("CartPole-v1", scenario, acting=False)
@@ -259,3 +268,31 @@ def test_a_finished_run_hands_out_its_notes_and_its_pictures_go_on():
             await supervisor.close()
 
     asyncio.run(whole())
+
+
+class Slow:
+    """A process that draws and takes its time to begin."""
+
+    output = ""
+
+    def __init__(self, *_, **__):
+        self.pid = 0
+
+    def tell(self, slot, message):
+        pass
+
+    def kill(self, number):
+        pass
+
+
+def test_who_leaves_and_comes_back_while_drawing_begins_is_waited_for_as_long(monkeypatch):
+    monkeypatch.setattr(studios, "TrainingProcess", Slow)
+
+    async def scenario(studio, _, shown):
+        for watched in (False, True, False, True):
+            studio.watch(watched)
+            studio.check()
+        await asyncio.sleep(0.8)
+        assert reason_in(shown) is None, "later pictures have 0.3 seconds, the first has a minute"
+
+    drawn("CartPole-v1", scenario, patience=Patience(first=60.0, later=0.3))

@@ -1,6 +1,7 @@
 """The worker behind its two functions: commands go in, frames come out, and the training never notices who watches."""
 
 import json
+import multiprocessing
 import pickle
 import time
 
@@ -9,14 +10,16 @@ import numpy as np
 import pytest
 from gymnasium.envs.classic_control import CartPoleEnv
 
+from ppo_scope.pictures import weights
 from ppo_scope.pictures.weights import SECONDS as SECONDS_BETWEEN_WEIGHTS
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import frame
 from ppo_scope.probes.metrics import SERIES_COLUMNS
-from ppo_scope.runs.reporter import SECONDS
-from ppo_scope.runs.worker import main
+from ppo_scope.runs import worker
+from ppo_scope.runs.reporter import SECONDS, Reporter
+from ppo_scope.runs.worker import Worker, main
 from tests.runs.driver import ACTED, EVERYTHING, SETTINGS, Driver, rows_of, step
 
 
@@ -346,3 +349,28 @@ def test_the_phases_of_a_step_are_kept_in_passing():
     assert sorted(passed) == sorted([("advantages", 0, 0), *inner, *epochs])
     assert all("region" in arrays for _, arrays in driver.of("passing"))
     assert not Driver([step("updates")]).of("passing")
+
+
+def test_a_frame_that_is_too_large_is_dropped_and_not_taken_for_the_end_of_the_server(monkeypatch, capfd):
+    monkeypatch.setattr(worker, "MAX_FRAME", 100)
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    send = worker.sender(writer)
+    send(bytes(101))
+    send(bytes(100))
+    assert reader.recv_bytes() == bytes(100)
+    assert "101 bytes is too large" in capfd.readouterr().out
+
+
+def test_weights_that_are_too_large_to_travel_do_not(monkeypatch):
+    monkeypatch.setattr(weights, "MOST_BYTES", 1000)
+    assert not Driver([ACTED, step()]).of("weights")
+
+
+def test_what_a_run_says_first_is_part_of_its_trial(monkeypatch):
+    def begin(*_):
+        raise ValueError("Out of range float values are not JSON compliant")
+
+    monkeypatch.setattr(Reporter, "begin", begin)
+    tried = Worker(lambda message: None, lambda timeout: {"type": "begin"}, "run", paused=True)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        tried.prove(Settings.parse({"num_envs": 2, "rollout_steps": 8}))

@@ -56,6 +56,13 @@ def test_who_leads_does_not_notice(launch, kind, count):
     assert len("".join(server.errors)) < 4000, "the terminal belongs to who trains"
 
 
+def test_who_leads_is_let_in_while_others_flood(scripted):
+    with Crowd("pingers", 120, scripted.port):
+        time.sleep(1)
+        with leading(scripted) as page:
+            assert page.ask("step", size="update")["type"] == "ack"
+
+
 def test_what_is_watched_is_told_a_few_times_a_second_and_the_last_word_counts(scripted, page, viewer):
     page.until(lambda: page.headers("snapshot"))
     start, told = time.monotonic(), len(page.headers("snapshot"))
@@ -81,7 +88,7 @@ def test_thirty_who_ask_for_everything_hold_up_nobody(launch):
                 assert server.request("GET", path, Cookie=cookie)[0] == 200
                 took.append(time.monotonic() - start)
             took.extend(steps(page, 1))
-        assert statistics.median(took) < 0.1
+        assert statistics.median(took) < 0.5  # of which a tenth is promised: see benchmarks/crowd.py
         assert max(took) < MOST
         assert memory(server.process.pid) - before < 400 * MEGABYTE
 

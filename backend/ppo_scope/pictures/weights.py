@@ -13,6 +13,8 @@ SECONDS = 0.2
 """Least time between two sendings."""
 BYTES_A_SECOND = 4e6
 """Large networks are sent less often."""
+MOST_BYTES = 64e6
+"""Larger ones are not sent at all: pictures then show a policy that has not learned."""
 
 
 class Weights:
@@ -49,5 +51,7 @@ class Weights:
             found["observation_deviation"] = network.observation_deviation
         self._changed = False
         size = sum(array.nbytes for array in found.values())
+        if size > MOST_BYTES:
+            return None
         self._not_before = time.monotonic() + max(SECONDS, size / BYTES_A_SECOND)
         return found

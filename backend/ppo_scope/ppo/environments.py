@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 import warnings
@@ -73,7 +74,7 @@ class Environments:
         _seed_everybody(settings.seed)
         spec = find(settings.env)
         self._env = settings.env
-        self.reward_threshold: float | None = spec.reward_threshold
+        self.reward_threshold = _finite(spec.reward_threshold)
         self.wrappers: tuple[str, ...]
         """Names of all that is at work between the bare environment and the training, from the inside out."""
         self.vector: VectorEnv[Any, Any, Any]
@@ -226,6 +227,15 @@ def _vector_alone(settings: Settings, spec: EnvSpec) -> tuple[VectorEnv[Any, Any
     except BaseException as error:
         raise EnvironmentRaised(settings.env, "__init__", error) from error
     return vector, (f"{type(vector).__name__} (the environment's own vector environment)",)
+
+
+def _finite(threshold: Any) -> float | None:
+    """A return that counts as solved, where one was registered that can be reached."""
+    try:
+        number = float(threshold)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _seed_everybody(seed: int) -> None:

@@ -299,10 +299,10 @@ class Trainer:
         self._last = None  # where that one began has been forgotten: it cannot be made anew any more
 
     def _apply_changes(self) -> Settings:
-        for name, new in self._pending.items():
+        pending, self._pending = self._pending, {}  # first: another thread may ask for a change meanwhile
+        for name, new in pending.items():
             self.changes.append(Change(self.updates + 1, name, getattr(self.settings, name), new))
-        self.settings = self.settings.changed(**self._pending)
-        self._pending = {}
+        self.settings = self.settings.changed(**pending)
         return self.settings
 
     @torch.no_grad()

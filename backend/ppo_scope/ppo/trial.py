@@ -20,11 +20,14 @@ class _Enough(Exception):
     """One step is all that is wanted."""
 
 
-def prove(settings: Settings, on_stage: Callable[[], None] = lambda: None) -> None:
+def prove(
+    settings: Settings, on_stage: Callable[[], None] = lambda: None, present: Callable[[Trainer], None] = lambda _: None
+) -> None:
     """Make the environments, one vector step and one minibatch (loss, gradient, step of Adam), all at their real sizes.
 
     Memory is really taken: a system that does not have it finds out now. What the environments raise passes through.
-    `on_stage` is called after each of the four stages.
+    `on_stage` is called after each of the four stages, `present` with the trainer before it is thrown away, to try out
+    what else a run does first.
 
     Raises:
         NotFiniteGivenError: what the environments gave is not finite.
@@ -41,6 +44,7 @@ def prove(settings: Settings, on_stage: Callable[[], None] = lambda: None) -> No
         _repeat_first_step(rollout)
         with contextlib.suppress(NotFiniteError):  # of samples that are no rollout: says nothing about one
             _one_minibatch(trainer, settings, rollout)
+        present(trainer)
         on_stage()
     finally:
         trainer.close()

@@ -46,16 +46,16 @@ class Activity:
 
     def begin(self, name: str | None, of: int = 0) -> None:
         """Something else is being done from now on, in `of` units; nothing in particular, where there is no name."""
+        self._since = self._clock()  # first: another thread may look in between
         self.name, self.done, self.of = name, 0, of
-        self._since = self._clock()
 
     def advance(self, done: int | None = None) -> None:
         """One more unit is done, or so many are now."""
         now = self._clock()
         if self.name is not None and now - self._since > self._longest.get(self.name, 0.0):
             self._longest[self.name] = now - self._since
-        self.done = self.done + 1 if done is None else done
         self._since = now
+        self.done = self.done + 1 if done is None else done
 
     @contextmanager
     def within(self, name: str) -> Iterator[None]:
@@ -65,8 +65,8 @@ class Activity:
         try:
             yield
         finally:
-            self.name, self.done, self.of = before
             self._since = self._clock()
+            self.name, self.done, self.of = before
 
     def describe(self) -> dict[str, Any] | None:
         """As in the protocol: what is done of how much, how long the unit at hand and the longest one have taken."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -73,11 +74,16 @@ class Ear:
     def _listen(self, beat: Callable[[], None]) -> None:
         try:
             while True:
-                if len(self._commands) >= MOST_WAITING:
-                    time.sleep(BEAT_SECONDS)
-                elif self._pipe.poll(BEAT_SECONDS):
-                    self._hear(json.loads(self._pipe.recv_bytes()))
-                beat()
+                try:
+                    if len(self._commands) >= MOST_WAITING:
+                        time.sleep(BEAT_SECONDS)
+                    elif self._pipe.poll(BEAT_SECONDS):
+                        self._hear(json.loads(self._pipe.recv_bytes()))
+                    beat()
+                except (EOFError, OSError, ServerGone):
+                    raise
+                except Exception:  # a run that does not hear any more is worse than one word that was not understood
+                    traceback.print_exc()
         except (EOFError, OSError, ServerGone):
             with self._news:
                 self._gone = self._something = True

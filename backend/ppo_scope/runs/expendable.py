@@ -10,13 +10,19 @@ SCORE = Path("/proc/self/oom_score_adj")
 FIRST_TO_GO = "1000"
 
 
+def be_expendable() -> None:
+    """From now on, Linux ends this process before any other one if it runs out of memory."""
+    with contextlib.suppress(OSError):
+        SCORE.write_text(FIRST_TO_GO)
+
+
 @contextlib.contextmanager
 def expendable() -> Iterator[None]:
     """Inside, Linux ends this process before any other one if it runs out of memory. Elsewhere nothing happens."""
     before = None
     with contextlib.suppress(OSError):
         before = SCORE.read_text()
-        SCORE.write_text(FIRST_TO_GO)
+        be_expendable()
     try:
         yield
     finally:

@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
+from ppo_scope.runs.expendable import be_expendable
 from ppo_scope.runs.guard import guard
 
 OUTPUT_TAIL = 64 * 1024
@@ -58,10 +59,13 @@ class TrainingProcess:
 
     `worker` names a function `module:function` that is called with a pipe for frames, a pipe of commands, and
     `arguments`, as `ppo_scope.runs.worker.main` is. It is imported in the process only, after its output has been
-    redirected, so that a failing import leaves its words in `output`.
+    redirected, so that a failing import leaves its words in `output`. An `expendable` process is the first to be ended
+    where memory runs out, for as long as it lives.
     """
 
-    def __init__(self, name: str, worker: str, arguments: tuple[Any, ...], *, receiver: Receiver) -> None:
+    def __init__(
+        self, name: str, worker: str, arguments: tuple[Any, ...], *, receiver: Receiver, expendable: bool = False
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self._frames, frames = context.Pipe(duplex=False)
         commands, self._commands = context.Pipe(duplex=False)
@@ -76,7 +80,7 @@ class TrainingProcess:
         self._lock = threading.RLock()  # a signal handler may kill while the same thread kills
         self._process = context.Process(
             target=_enter,
-            args=(worker, output, lifeline, os.environ.get(SAFE_PATH), frames, commands, *arguments),
+            args=(worker, output, lifeline, os.environ.get(SAFE_PATH), expendable, frames, commands, *arguments),
             name=f"ppo-scope {name}",
             daemon=False,
         )
@@ -265,6 +269,7 @@ def _enter(
     output: Connection[Any, Any],
     lifeline: Connection[Any, Any],
     safe_path: str | None,
+    expendable: bool,
     *arguments: Any,
 ) -> None:
     """The first thing that the new process does."""
@@ -276,6 +281,8 @@ def _enter(
     output.close()
     faulthandler.enable()
     _restore(safe_path)
+    if expendable:
+        be_expendable()
     module, _, function = worker.partition(":")
     main: Callable[..., None] = getattr(importlib.import_module(module), function)
     main(*arguments)

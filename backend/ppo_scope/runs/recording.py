@@ -79,7 +79,7 @@ class Recorder:
             self.frames.append(message)
             self._phase = header["phase"]
         elif header["kind"] == "event" and header["event"] == "started":
-            names = ("device", "observation", "action", "reward_threshold", "max_entropy")
+            names = ("device", "observation", "action", "wrappers", "reward_threshold", "max_entropy")
             self._facts = {name: header[name] for name in names}
 
     def _next(self, timeout: float) -> dict[str, Any] | None:

@@ -124,6 +124,11 @@ class Run:
         return self.state in ENDED
 
     @property
+    def gone(self) -> bool:
+        """The process has ended."""
+        return self._ended is not None
+
+    @property
     def pid(self) -> int:
         """The number of the process, which leads a group of its own."""
         return self._process.pid

@@ -84,6 +84,7 @@ class Studio:
         self._first_reason: str | None = None
         self._over: str | None = None  # why nothing is drawn any more
         self._unheard: set[str] = set()  # what the process was told and has not answered
+        self._come_back = False  # whether the process has said anything yet
         self._due_by: float | None = None
 
     @property
@@ -181,11 +182,12 @@ class Studio:
             asyncio.get_running_loop(), partial(self._receive, self._number), partial(self._exited, self._number)
         )
         try:
-            self._process = TrainingProcess(f"{self._run.id} drawn", WORKER, (self._run.id, given), receiver=inbox)
-        except OSError as error:
+            name, arguments = f"{self._run.id} drawn", (self._run.id, given)
+            self._process = TrainingProcess(name, WORKER, arguments, receiver=inbox, expendable=True)
+        except (OSError, RuntimeError) as error:
             self._end(f"No process could be started to draw in: {error}. {failures.REMEDY}", said=True)
             return
-        self._told, self._unheard = None, set()
+        self._told, self._unheard, self._come_back = None, set(), False
         self._due_by = time.monotonic() + self._patience.first
         if self._weights is not None:
             self._tell("weights", self._weights)
@@ -211,7 +213,8 @@ class Studio:
 
     def _limit(self) -> float:
         """Seconds that it has to come back: more where something is drawn for the first time."""
-        first = (self._watched and not self._shown) or (bool(self._looking) and not self._depicted)
+        starting = not self._come_back
+        first = starting or (self._watched and not self._shown) or (bool(self._looking) and not self._depicted)
         return self._patience.first if first else self._patience.later
 
     def _receive(self, number: int, messages: list[bytes]) -> None:
@@ -222,10 +225,14 @@ class Studio:
                 self._read(frame.header(message), message)
             except (ValueError, KeyError, TypeError):
                 logger.exception("The process that draws run %s has sent what is no frame of its.", self._run.id)
-                self._fail(f"What draws {self._run.settings['env']} has sent nonsense. {failures.REMEDY}", "")
+                self._fail(
+                    f"What draws {self._run.settings['env']} has sent something that is no picture. {failures.REMEDY}",
+                    "",
+                )
 
     def _read(self, header: dict[str, Any], message: bytes) -> None:
         kind, good = header["kind"], "reason" not in header
+        self._come_back = True
         self._shown |= kind == "picture" and good
         self._depicted |= kind == "depiction" and good
         self._unheard.discard(header.get("of", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from ppo_scope.ppo.settings import Settings
@@ -11,9 +12,11 @@ from ppo_scope.runs.process import DEFAULT_WORKER
 from ppo_scope.runs.pulse import STALL_AFTER
 from ppo_scope.runs.run import Listener, Run
 
+logger = logging.getLogger(__name__)
+
 KEPT_RUNS = 8
 """Runs that stay listed, the current one included."""
-TRIAL_SECONDS = 60.0
+TRIAL_SECONDS = 120.0
 """Time that a new run has to show that it trains, before the current one is given up for it."""
 CANCELLED = Cause("Cancelled: no new run was begun, and the one that was goes on.", "", "")
 LEAVING = Cause("The server is being ended: no new run is begun.", "", "")
@@ -64,7 +67,7 @@ class Supervisor:
         return self._runs.get(run)
 
     async def start(self, settings: Settings, *, paused: bool) -> Run:
-        """Begin a run. Where one is current, it goes on until the new one has shown that it trains; then it is stopped.
+        """Begin a run. Where one lives, it goes on until the new one has shown that it trains; then it is stopped.
 
         Raises:
             CannotBegin: the new run did not show it, or was given up. The current run is untouched.
@@ -72,7 +75,7 @@ class Supervisor:
         async with self._starting:
             if self._leaving:
                 raise CannotBegin(LEAVING)
-            if self.current is None:
+            if self.current is None or self.current.gone:  # there is nothing to be lost
                 return self._introduce(self._made(settings, paused, trial=False))
             candidate = self._candidate = self._made(settings, paused, trial=True)
             try:
@@ -150,7 +153,10 @@ class Supervisor:
         while True:
             await asyncio.sleep(interval)
             if self.current is not None:
-                self.current.look()
+                try:
+                    self.current.look()
+                except Exception:  # whoever looks after runs has to be there the next time, too
+                    logger.exception("Run %s could not be looked after.", self.current.id)
 
     async def close(self) -> None:
         """Stop the current run, and at once the one that is on trial. No other one begins."""

@@ -30,6 +30,7 @@ from ppo_scope.runs.activity import COLLECTING, REDO, STARTING, TRAINING, TRIAL,
 from ppo_scope.runs.ear import Command, Ear, ServerGone
 from ppo_scope.runs.expendable import expendable
 from ppo_scope.runs.goals import Goal, goal_of
+from ppo_scope.runs.process import MAX_FRAME
 from ppo_scope.runs.reporter import Attention, Reporter, Send
 
 SIGN_OF_LIFE_SECONDS = 1.0
@@ -98,12 +99,26 @@ def sender(frames: Connection[bytes, bytes]) -> Send:
     """
 
     def send(message: bytes) -> None:
+        if len(message) > MAX_FRAME:  # the other end would take it for an attack and hang up
+            print(f"A frame of {len(message):,} bytes is too large to be sent: it was dropped.", flush=True)
+            return
         try:
             frames.send_bytes(message)
         except OSError as error:
             raise ServerGone from error
 
     return send
+
+
+def _in_a_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or "it gave no reason"
+
+
+def _present(trainer: Trainer) -> None:
+    """What a run says first, said to nobody."""
+    reporter = Reporter(lambda message: None, "trial")
+    reporter.begin(trainer, Looks(trainer))
+    reporter.show()
 
 
 class Worker:
@@ -148,7 +163,7 @@ class Worker:
         """
         with expendable():
             self._activity.begin(TRIAL, len(TRIAL_STAGES))
-            prove(settings, self._activity.advance)
+            prove(settings, self._activity.advance, _present)
             gc.collect()
             self._activity.begin(None)
             self.report.proved()
@@ -346,8 +361,12 @@ class Worker:
             handler(command)
         except Refused as error:
             self.report.reply(command, error.code, str(error))
-        except (KeyError, TypeError) as error:  # a command that lacks something is no reason to end a training
-            self.report.reply(command, "invalid", f"The run cannot make sense of it: {error!r}.")
+        except (Stopped, Cancelled, ServerGone):
+            raise
+        except Exception as error:  # a command that cannot be obeyed is no reason to end a training
+            self.report.reply(
+                command, "failed", f"The run could not do it: {type(error).__name__}: {_in_a_line(error)}"
+            )
         else:
             self.report.reply(command)
 
@@ -413,6 +432,10 @@ class Worker:
             raise Refused("invalid", f"With these settings the update is not finite: {error}.") from None
         except Cancelled:
             raise Refused("conflict", "Cancelled: the update is as it was.") from None
+        except (RuntimeError, MemoryError) as error:  # torch's word for memory that there is not
+            raise Refused(
+                "failed", f"The update could not be made anew, and is as it was: {_in_a_line(error)}"
+            ) from None
         self._outcome = outcome
         self.report.compare(outcome)
 

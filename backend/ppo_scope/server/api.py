@@ -94,8 +94,8 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
             run = await hub.supervisor.start(parsed, paused=wanted.paused)
         except CannotBegin as error:
             raise refusal(422, ErrorCode.INVALID, str(error), error.detail) from None
-        except OSError as error:
-            raise refusal(503, ErrorCode.FAILED, NO_PROCESS.format(why=error.strerror or error)) from None
+        except (OSError, RuntimeError) as error:  # no descriptors, no memory; no threads
+            raise refusal(503, ErrorCode.FAILED, NO_PROCESS.format(why=error)) from None
         return json_answer(to_json(run.describe()), 201)
 
     @app.get("/api/runs/{run_id}")

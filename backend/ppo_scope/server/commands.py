@@ -112,8 +112,8 @@ class Commands:
             await self._hub.supervisor.start(settings, paused=paused)
         except CannotBegin as problem:
             self._hub.answer(client, id, ErrorCode.INVALID, str(problem), problem.detail)
-        except OSError as problem:
-            self._hub.answer(client, id, ErrorCode.FAILED, NO_PROCESS.format(why=problem.strerror or problem))
+        except (OSError, RuntimeError) as problem:  # no descriptors, no memory; no threads
+            self._hub.answer(client, id, ErrorCode.FAILED, NO_PROCESS.format(why=problem))
         else:
             self._hub.answer(client, id)
 

@@ -23,6 +23,9 @@ those that may control."""
 PATIENCE = 20.0
 """Seconds that a request for a large answer waits."""
 
+SESSION = "/api/session"
+"""Where who leads becomes known: he need not be already."""
+
 THROTTLED = "Too many ask at the same time. Ask again in a moment."
 
 Known = Callable[[HTTPConnection], bool]
@@ -115,7 +118,7 @@ class Turnstile:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on when it is its turn, or answer 429."""
-        if scope["type"] != "http" or self._known(HTTPConnection(scope)):
+        if scope["type"] != "http" or scope["path"] == SESSION or self._known(HTTPConnection(scope)):
             await self.app(scope, receive, send)
         elif len(self._line) >= LINE:
             body = {"code": ErrorCode.THROTTLED, "message": THROTTLED, "detail": None}

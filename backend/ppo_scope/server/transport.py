@@ -26,6 +26,8 @@ MOUTHFUL = 2048
 """Bytes that are read from a connection in one turn: what they hold is parsed in one go."""
 FRAMES, FRAMES_AT_ONCE = 200.0, 1000.0
 """Frames a second of one websocket, pings included, and how many at once; what is more waits in the system."""
+GREETING = 4
+"""Frames of a new websocket that wait for nobody else: it may be the page that leads, and has to say so first."""
 CROWD_FRAMES, CROWD_AT_ONCE = 1500.0, 4000.0
 """The same of all websockets together that may not control."""
 
@@ -44,7 +46,10 @@ class Connections(ServerState):
         """Let one go if there are too many: one without a request, or else the oldest that is no page."""
         if len(self.connections) <= self.room.connections or not self.passing:
             return
-        victim = next((one for one in self.passing if one.idle), next(iter(self.passing)))
+        spared = (one for one in self.passing if one.idle or one.scope["method"] == "GET")  # a new run takes its time
+        victim = next((one for one in self.passing if one.idle), next(spared, None))
+        if victim is None:
+            return
         self.passing.pop(victim)
         self.connections.discard(victim)
         victim.transport.abort()
@@ -120,6 +125,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         super().__init__(server_state=server_state, **options)
         self._crowd = server_state.crowd
         self._trusted = False
+        self._said = 0
         self._frames = Bucket(FRAMES, FRAMES_AT_ONCE)
         self._resting = False
 
@@ -146,7 +152,8 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         """Take what has come, and rest after more than this connection may say, or all that may not control."""
         count = len(self.conn.events)
         delay = self._frames.take(count)
-        if not self._trusted:
+        self._said += count
+        if not self._trusted and self._said > GREETING:
             delay = max(delay, self._crowd.take(count))
         super().handle_events()
         if delay > 0:
