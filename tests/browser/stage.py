@@ -39,7 +39,7 @@ SOCKET = """
     close() {
       clearInterval(this.beat);
       this.readyState = 3;
-      this.onclose?.();
+      this.onclose?.({ code: 1006, reason: "" });
     }
   }
   window.WebSocket = Played;

@@ -1,8 +1,10 @@
 """Nothing outlives the server that started it, and nothing in the working folder takes a module's place."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,24 @@ def test_an_environment_in_the_working_folder_trains_beside_files_with_the_names
         house.start(paused=True, env="my_env:MineSound-v0", seed=2)
         house.send("step", size="update")
         house.until(lambda: house.run.describe()["update"] == 1)
+
+
+class Ended:
+    def __init__(self):
+        self.code, self.when = None, threading.Event()
+
+    def frame(self, message):
+        pass
+
+    def ended(self, exitcode):
+        self.code = exitcode
+        self.when.set()
+
+
+def test_a_process_that_has_hardly_begun_can_be_killed():
+    """It leads no group yet. One that was missed would be waited for when the server ends, for ever."""
+    heard = Ended()
+    begun = process.TrainingProcess("short", f"{WORKERS}:deaf_to_signals", ("run", {}, True), receiver=heard)
+    begun.kill(signal.SIGKILL)
+    assert heard.when.wait(5 * SLACK)
+    assert heard.code == -signal.SIGKILL

@@ -56,10 +56,11 @@ def test_who_leads_does_not_notice(launch, kind, count):
     assert len("".join(server.errors)) < 4000, "the terminal belongs to who trains"
 
 
-def test_who_leads_is_let_in_while_others_flood(scripted):
-    with Crowd("pingers", 120, scripted.port):
+def test_who_leads_is_let_in_while_others_flood(launch):
+    server = launch("obedient")
+    with Crowd("pingers", 120, server.port):
         time.sleep(1)
-        with leading(scripted) as page:
+        with leading(server) as page:
             assert page.ask("step", size="update")["type"] == "ack"
 
 

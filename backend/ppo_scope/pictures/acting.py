@@ -129,8 +129,10 @@ def drawable(settings: Settings) -> gym.Env[Any, Any]:
     try:
         environment = make_one(settings, "rgb_array")
     except (TypeError, ValueError) as error:
-        if "render_mode" not in str(error):
-            raise
+        try:
+            make_one(settings, None).close()
+        except Exception:
+            raise error from None  # it is not for the pictures that it cannot be made
         raise CannotRender("it takes no render_mode, and so offers no pictures (rgb_array)") from error
     if environment.render_mode != "rgb_array":
         modes = ", ".join(map(str, environment.metadata.get("render_modes") or ())) or "none"

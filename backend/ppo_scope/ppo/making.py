@@ -38,7 +38,7 @@ WITHOUT_EFFECT = (Promises, OrderEnforcing, PassiveEnvChecker)
 """Wrappers that only object: whatever passes through them is as it was, so nobody needs to know of them."""
 
 
-def make_one(settings: Settings, render_mode: str) -> Environment:
+def make_one(settings: Settings, render_mode: str | None) -> Environment:
     """One copy to look at, made and wrapped as those that are trained on are.
 
     Raises:

@@ -111,8 +111,10 @@ class TrainingProcess:
     def kill(self, number: signal.Signals) -> None:
         """Send a signal to the process and everything that it started."""
         with self._lock:  # once it is reaped, its number may belong to somebody else
-            if not self._gone:
-                _kill_group(self.pid, number)
+            if not self._gone and not _kill_group(self.pid, number):
+                # It has not come so far as to lead a group: alone, then. Left alive, it would be waited for at the end.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.pid, number)
 
     @property
     def output(self) -> str:
@@ -214,9 +216,12 @@ class Outbox:
             self._news.notify_all()
 
 
-def _kill_group(group: int, number: signal.Signals) -> None:
+def _kill_group(group: int, number: signal.Signals) -> bool:
+    """Whether there was one."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
+        return True
+    return False
 
 
 def _enlarge(pipe: Connection[Any, Any]) -> None:
