@@ -120,6 +120,7 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     setText(remedy, cause?.remedy ?? "Restart begins a new run with the same settings and seed.");
     setText(trace, cause?.detail ?? "");
     setHidden(detail, !cause?.detail);
+    setHidden(again, losesTraining(state)); // the bar's asks first
     const reason = whyNot(state, "restart");
     again.disabled = reason !== null;
     again.title = reason ?? "Begin a new run with these settings and the same seed";
