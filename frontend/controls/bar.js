@@ -160,7 +160,7 @@ export function createBar(root, state, actions) {
     setDisabled(another.button, reason !== null);
     setAttribute(another.button, "title", reason ?? another.title);
     // The banner that explains the end has the button then.
-    buttons.restart.button.style.visibility = endedBadly(state) ? "hidden" : "";
+    buttons.restart.button.style.visibility = endedBadly(state) && !losesTraining(state) ? "hidden" : "";
     if (!losesTraining(state) || buttons.restart.button.disabled) confirm.close();
     setText(link, CONNECTIONS[state.connection.state]);
     setAttribute(link, "data-connection", state.connection.state);
