@@ -36,10 +36,10 @@ SOCKET = """
     send(text) {
       window.played.sent.push(JSON.parse(text));
     }
-    close() {
+    close(code = 1006, reason = "") {
       clearInterval(this.beat);
       this.readyState = 3;
-      this.onclose?.({ code: 1006, reason: "" });
+      this.onclose?.({ code, reason });
     }
   }
   window.WebSocket = Played;
@@ -142,6 +142,10 @@ class Stage:
 
     def doing(self, name, done, of, seconds=0.0, **fields):
         self.progress(activity={"name": name, "done": done, "of": of, "seconds": seconds}, **fields)
+
+    def turn_away(self, reason):
+        """The server closes the connection because there is no room."""
+        self.page.evaluate("reason => window.played.socket.close(1013, reason)", reason)
 
     def lose(self):
         """The connection breaks; the page comes back by itself."""

@@ -86,3 +86,10 @@ def test_another_run_of_the_same_server_is_announced(stage):
     played.greet("one", run=copy.deepcopy(NEW))
     played.state("paused", phase="ready")
     played.sees("A new run took the place of the one on show")
+
+
+def test_a_page_that_is_turned_away_says_why(stage):
+    played = stage()
+    played.turn_away("full: as many pages watch as there is room for.")
+    played.sees("full: as many pages watch as there is room for.")
+    assert "The connection to the server is lost" not in played.text()

@@ -78,6 +78,7 @@ def test_an_update_that_cannot_be_made_anew_for_want_of_memory_ends_no_run(monke
     driver = Driver([step(), redo(minibatches=1), step()])
     reply = next(e for e in driver.events("reply") if e["id"] == "redo")
     assert reply["code"] == "failed" and "can't allocate memory" in reply["message"]
+    assert "is as it was" in reply["message"], "not only that it did not work"
     assert driver.worker.trainer.updates == 2
 
 

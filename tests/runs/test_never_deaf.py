@@ -1,12 +1,15 @@
 """A run hears, answers and tells where it is, whatever takes long: a step, an update made twice, a measurement."""
 
+import multiprocessing
 import os
 import signal
+import threading
 import time
 
 import pytest
 
-from tests.runs.house import SLACK, House
+from ppo_scope.runs.ear import Ear
+from tests.runs.house import PATIENCE, SLACK, House
 
 SLOW = "tests.environments.slow:Slow-v0"
 
@@ -177,3 +180,20 @@ def test_after_a_cancelled_one_an_update_can_be_made_twice_as_before(large):
     assert large.send("redo", settings={"epochs": 30})[1] is None
     assert "stalled" not in [status["state"] for _, status in large.states]
     assert large.of("comparison")[-1]["open"]
+
+
+def test_a_thread_that_listens_goes_on_listening_whatever_it_was_that_failed(capfd):
+    server, process = multiprocessing.Pipe()
+    ear, failed = Ear(process), threading.Event()
+
+    def beat():
+        if not failed.is_set():
+            failed.set()
+            raise MemoryError("no room for a frame")
+
+    ear.listen(beat)
+    assert failed.wait(PATIENCE)
+    server.send_bytes(b"no JSON")
+    server.send_bytes(b'{"type": "pause"}')
+    assert ear.receive(PATIENCE) == {"type": "pause"}
+    assert "no room for a frame" in capfd.readouterr().err
