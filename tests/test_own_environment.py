@@ -92,7 +92,7 @@ def test_it_is_found_where_the_path_names_its_folder_too(folder):
 @pytest.mark.parametrize(
     ("env", "words"),
     [
-        ("random:Mine-v0", "'random' is another module, "),
+        ("random:Elsewhere-v0", "'random' is another module, "),
         ("./my_env.py:Mine-v0", "name the module, not its file: --env my_env:Mine-v0 from the folder "),
         ("my_envs:Mine-v0", "No module named 'my_envs'; it was looked for among what is installed and in "),
         ("failing:Mine-v0", "env failing:Mine-v0 failed in import (failing.py, line 2): NameError: name 'gym' is not"),
