@@ -211,7 +211,8 @@ class DiagonalGaussian:
 
     def __init__(self, low: Floats, high: Floats) -> None:
         size = int(np.prod(low.shape, dtype=int))
-        self._low, self._high = low, high
+        self.low, self.high = low, high
+        """Bounds of each dimension, in the shape of the space; infinite where there is none."""
         self.outputs, self.free, self.noise_size = 2 * size, size, size
         self.action_shape: tuple[int, ...] = (size,)
         self.max_entropy: float | None = None
@@ -227,7 +228,7 @@ class DiagonalGaussian:
 
     def to_environment(self, actions: Actions) -> Actions:
         """In the shape of the space and within its bounds."""
-        return np.clip(actions.reshape(len(actions), *self._low.shape), self._low, self._high)
+        return np.clip(actions.reshape(len(actions), *self.low.shape), self.low, self.high)
 
     def evaluate(self, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Sums over the dimensions; the entropy of a density may be negative."""

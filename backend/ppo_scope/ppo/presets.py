@@ -30,15 +30,8 @@ PRESETS: tuple[Preset, ...] = (
         "cartpole",
         "CartPole",
         "Balance a pole: the first thing to watch. A clear rise within half a minute.",
-        "our own: the defaults with a quicker learning rate, annealed, and 10 epochs",
-        {
-            "env": "CartPole-v1",
-            "num_envs": 4,
-            "epochs": 10,
-            "learning_rate": 1e-3,
-            "anneal_learning_rate": True,
-            "total_steps": 500_000,
-        },
+        "our own: the defaults, with a learning rate that is annealed",
+        {"env": "CartPole-v1", "anneal_learning_rate": True, "total_steps": 500_000},
     ),
     Preset(
         "acrobot",
@@ -108,6 +101,7 @@ PRESETS: tuple[Preset, ...] = (
             "learning_rate": 1e-3,
             "anneal_learning_rate": True,
             "total_steps": 1_000_000,
+            "normalize_rewards": False,
         },
     ),
     Preset(
@@ -146,8 +140,10 @@ PRESETS: tuple[Preset, ...] = (
             "num_envs": 8,
             "clip_range": 0.1,
             "value_coef": 0.25,
+            "learning_rate": 2.5e-4,
             "anneal_learning_rate": True,
             "total_steps": 10_000_000,
+            "normalize_rewards": False,
         },
     ),
     Preset(

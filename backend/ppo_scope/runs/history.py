@@ -78,6 +78,8 @@ class History:
     def __init__(self, max_rows: int = MAX_ROWS) -> None:
         self.columns: tuple[str, ...] = ()
         self.changes: list[dict[str, Any]] = []
+        self.findings: list[dict[str, Any]] = []
+        """What has been wrong with the run so far, as the newest snapshot tells it."""
         self._max_rows = max_rows
         self._rows: Table | None = None
         self._start = 0

@@ -245,6 +245,8 @@ class Reporter:
             costs=self._budget.costs,
             shares=self._budget.shares,
             findings=self.health.findings(),
+            history=self.health.history(),
+            unknown=self.health.unknown(),
             health={name: value for name, value in self.health.values().items() if math.isfinite(value)},
         )
 

@@ -95,7 +95,8 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
         part = run.history.slice(start, end, MAX_ROWS)
         if format == "frame":
             return Response(await asyncio.to_thread(_series_frame, run.id, part), media_type=FRAME)
-        return JSONResponse(await asyncio.to_thread(_series_json, part))
+        findings = list(run.history.findings)
+        return JSONResponse({**await asyncio.to_thread(_series_json, part), "findings": findings})
 
     @app.get("/api/runs/{run_id}/frames/{update}")
     async def snapshot(run_id: str, update: int) -> Response:
