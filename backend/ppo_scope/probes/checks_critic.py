@@ -15,13 +15,13 @@ def _useless_critic(rows: list[Row]) -> Verdict:
     errors, explained = latest(rows, "critic_error_share", 10), latest(rows, "explained_variance", 10)
     if not errors or not explained:
         return after(10)
-    if not last(rows, "returns_differ") and not last(rows, "value_coef") == 0:
+    if not last(rows, "returns_differ") and last(rows, "value_coef") != 0:
         return Unknown("episodes do not differ yet: there is nothing to predict")
     if _mean(errors) < NEGLIGIBLE:
         return None
     mean, fits = _mean(explained), [row.get("critic_fit", math.nan) for row in rows[-10:]]
     fits = [fit for fit in fits if not math.isnan(fit)]
-    beaten = mean < 0.02 and len(fits) >= 5 and _mean(fits) > max(mean, 0.0) + 0.1
+    beaten = mean < 0.02 and len(fits) >= 5 and _mean(fits) > max(mean, 0.0) + 0.2
     amiss = max(latest(rows, "critic_fitness", 10), default=0.0) < -0.5 and min(errors) > 0.5
     if beaten:
         verdict = "worse than a constant" if round(100 * mean, 1) < 0 else "next to nothing"
@@ -89,7 +89,7 @@ CRITIC = Check(
     "useless_critic",
     "Useless critic",
     "warning",
-    "explained variance below 0.02 in the mean of 10 updates and at least 10 points below what a parabola in the "
+    "explained variance below 0.02 in the mean of 10 updates and at least 20 points below what a parabola in the "
     "observations explains, or V off V_targ by more than a constant would be; and V off V_targ by 5 % or more",
     "The critic predicts the return no better than a constant would, so the advantages are as noisy as the "
     "returns themselves.",

@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 
 SATURATED = 0.99
 """|tanh| from which a unit counts as saturated: its slope is below 0.02."""
-JUDGED = 256
+JUDGED = 128
 """Samples of the rollout at which saturation, observations and actions are looked at."""
 LARGEST_THETA = 200_000
 """Weights up to which the sizes of their gradients are looked at."""
