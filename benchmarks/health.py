@@ -63,6 +63,14 @@ class Sick:
 
 SICK = (
     Sick("learning rate 0.1", {"learning_rate": 0.1}, "kl_spike", ("entropy_collapse",), {"learning_rate": 1e-3}, 30),
+    Sick(
+        "lesson: no exploration",
+        dict(presets.find("no-exploration").settings),
+        "kl_spike",
+        ("entropy_collapse",),
+        {"learning_rate": 1e-3, "entropy_coef": 0.01},
+        30,
+    ),
     Sick("lesson: no leash", dict(presets.find("no-leash").settings), "kl_spike", (), {"objective": "clip"}, 60),
     Sick(
         "rewards × 10⁵",
@@ -101,7 +109,14 @@ SICK = (
         {"normalize_rewards": True},
         80,
     ),
-    Sick("default run of old: rewards as they are", UNSCALED, "starved_policy", (), {"normalize_rewards": True}, 80),
+    Sick(
+        "rewards as they are, α = 2.5·10⁻⁴",
+        {**UNSCALED, "learning_rate": 2.5e-4},
+        "starved_policy",
+        (),
+        {"normalize_rewards": True},
+        80,
+    ),
     Sick("norm limit 10⁻⁶", {"max_grad_norm": 1e-6}, "still_policy", (), {"max_grad_norm": 0.5}),
     Sick("norm limit 10⁻⁴", {"max_grad_norm": 1e-4}, "starved_policy", (), {"max_grad_norm": 0.5}),
     Sick("ε = 0", {"clip_range": 0.0}, "still_policy", ("uniform_policy",), {"clip_range": 0.2}),
@@ -147,7 +162,13 @@ SICK = (
         RESCALED,
         80,
     ),
-    Sick("σ grows: c₂ = 0.5", {**RESCALED, "entropy_coef": 0.5}, "wide_deviation", (), {"entropy_coef": 0.0}, 120),
+    Sick(
+        "σ grows: c₂ = 0.5",
+        {**RESCALED, "entropy_coef": 0.5, "learning_rate": 0.01},
+        "wide_deviation",
+        (),
+        {"entropy_coef": 0.0},
+    ),
 )
 
 

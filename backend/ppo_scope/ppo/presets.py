@@ -151,8 +151,9 @@ PRESETS: tuple[Preset, ...] = (
         "Lesson: no leash",
         "The ratio without its clip, and 20 epochs on the same data: KL and r run away, and the return falls as often "
         "as it rises. Switch the objective to clip, and the same settings climb.",
-        "our own; mean return after 45,600 steps, seed 1: 55, having been 170, against about 417 with clip",
-        {"objective": "unclipped", "num_envs": 4, "epochs": 20, "learning_rate": 1e-3},
+        "our own; with each of 10 seeds: KL above 0.1 in most updates, below 0.1 in all with clip, and after 51,000 "
+        "steps a lower return than with clip",
+        {"objective": "unclipped", "num_envs": 4, "epochs": 20},
     ),
     Preset(
         "too-tight",
@@ -164,10 +165,11 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "no-exploration",
         "Lesson: no exploration",
-        "No entropy bonus and a high learning rate: the policy makes up its mind before it has seen anything better, "
-        "and then learns no more.",
-        "our own; seed 1: entropy below 10⁻⁶ after 10,700 steps, return 9 from then on",
-        {"num_envs": 4, "entropy_coef": 0.0, "learning_rate": 0.03},
+        "No entropy bonus and a learning rate that is far too high: after the first updates the policy does the same "
+        "whatever it sees, tries nothing else, and learns no more.",
+        "our own; with each of 10 seeds: entropy below 10⁻⁶ of its maximum within 3 updates, and a return of 9 from "
+        "then on",
+        {"num_envs": 4, "entropy_coef": 0.0, "learning_rate": 0.3},
     ),
 )
 
