@@ -30,6 +30,7 @@ class Client:
         request = urllib.request.Request(f"{server.base}api/session", token, {"Origin": origin})
         with urllib.request.urlopen(request, timeout=10) as response:
             cookie = response.headers["Set-Cookie"].split(";")[0]
+            self._session = json.load(response)["session"]
         url = server.base.replace("http://", "ws://") + "ws"
         self._socket = connect(
             url, origin=origin, additional_headers={"Cookie": cookie}, max_size=None, compression=None
@@ -39,7 +40,8 @@ class Client:
         self._states: list[str] = []
 
     def __enter__(self) -> Client:
-        self._say(type="resume", protocol=PROTOCOL, client="benchmark", server_epoch=None, run=None, sequence=None)
+        known = {"server_epoch": None, "run": None, "sequence": None, "session": self._session}
+        self._say(type="resume", protocol=PROTOCOL, client="benchmark", **known)
         while not self._lease:
             self._read()
         return self

@@ -2,6 +2,7 @@
 
 import { createAnnouncer } from "./controls/announce.js";
 import { createBar } from "./controls/bar.js";
+import { createBeginning } from "./controls/beginning.js";
 import { createApply, createComparison } from "./controls/comparison.js";
 import { createFormula } from "./controls/formula.js";
 import { createGrid } from "./controls/grid.js";
@@ -20,8 +21,9 @@ import { createSliders } from "./controls/sliders.js";
 import { createTimeline } from "./controls/timeline.js";
 import { createCommands } from "./net/commands.js";
 import { decode } from "./net/frame.js";
-import { getJson, getMoment, getMoments, openSession, postRun } from "./net/http.js";
+import { getJson, getMoment, getMoments, postRun } from "./net/http.js";
 import { askedFor } from "./net/recording.js";
+import { openSession, session } from "./net/session.js";
 import { PROTOCOL, Socket } from "./net/socket.js";
 import { createWatch } from "./net/watch.js";
 import { panels } from "./panels/index.js";
@@ -29,6 +31,7 @@ import { chartsSettled, loadCharts } from "./panels/plotly.js";
 import { createGuide } from "./learn/guide.js";
 import { replay } from "./learn/replay.js";
 import { setScene } from "./learn/scene.js";
+import { isForgotten, underWay } from "./state/activity.js";
 import { createAddress } from "./state/address.js";
 import * as link from "./state/link.js";
 import { runsOn, tellMotion } from "./state/motion.js";
@@ -56,22 +59,28 @@ const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 // --- connection
 
+/** This page, so that it gets its control back when its connection breaks. Not stored: a copy of a tab is another page. */
+const pageId = crypto.getRandomValues(new Uint32Array(4)).join("-");
+
 const socket = new Socket({
   greeting: () => ({
     type: "resume",
     protocol: PROTOCOL,
-    client: tabId(),
+    client: pageId,
     server_epoch: receiver.epoch(),
     run: state.run?.id ?? null,
     sequence: receiver.sequence(),
+    session: session(),
   }),
   onOpen: () => watch.resend(),
   onMessage(message) {
     if (message.type === "ack") commands.settle(message);
     else if (message.type === "error") commands.settle(message) || announcer.warn(message.message);
     else if (message.type === "run") newRun(message);
+    else if (message.type === "hello") hello(message);
     else receiver.message(message);
     if (state.connection.state === "outdated") socket.close();
+    if (state.held) return;
     if (message.type === "change") narrator.changed(message);
     if (message.type === "state") narrator.moved();
   },
@@ -94,24 +103,37 @@ const commands = createCommands((message) => socket.send(message));
 const watch = createWatch((probes) => void socket.send({ type: "watch", id: `watch-${++watches}`, probes }));
 let watches = 0;
 
-/** This tab, so that it gets its control back after a reload. */
-function tabId() {
-  const key = "ppo-scope.tab";
-  const id = sessionStorage.getItem(key) ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
-  sessionStorage.setItem(key, id);
-  return id;
+/** @param {any} message */
+function hello(message) {
+  const before = state.snapshot && state.run?.id;
+  receiver.message(message);
+  const replaced = before && !state.held && state.run?.id !== before;
+  if (replaced) announcer.note("A new run took the place of the one on show while the connection was lost.");
 }
 
 /** @param {any} message */
 function newRun(message) {
-  sliders.forget();
+  const replaced = state.snapshot !== null && !beginning.isOwn();
   receiver.message(message);
+  if (state.held) return;
+  if (replaced) announcer.note("A new run was begun by another page, in place of the one on show.");
+  sliders.forget();
   narrator.begun(message.run);
+}
+
+/** What runs on a server that was started anew. */
+function showNew() {
+  sliders.forget();
+  travel.live();
+  receiver.showNew();
+  narrator.begun(state.run);
 }
 
 // --- commands
 
 const { order, rest, apply: applySettings, redo, done, takeControl } = createOrders(state, commands, announcer.warn);
+
+const beginning = createBeginning(store, commands, announcer.warn);
 
 /** @param {boolean} stepping */
 function setStepping(stepping) {
@@ -147,7 +169,7 @@ const actions = {
   apply: () => done(redo()),
   keep: (/** @type {"old" | "new"} */ which) => done(order("keep", { which })),
   back: () => go(travel.back(state.view.stepSize)),
-  restart: () => done(order("restart", { settings: {} })),
+  restart: () => void beginning.restart({}),
   newRun() {
     getJson("api/presets").then(newRunSheet.open, (error) => announcer.warn(error.message));
   },
@@ -213,15 +235,22 @@ function chooseChapter(chapter) {
 document.body.append(announcer.element);
 const help = createHelp(document.body);
 const share = createShare(document.body, addressOf);
-const newRunSheet = createNewRun(document.body, state, ({ settings }) =>
-  postRun({ ...settings, seed: state.run?.seed ?? 1 }, state.status?.state !== "running"),
-);
+const newRunSheet = createNewRun(document.body, state, {
+  begin: ({ settings }) =>
+    beginning.try(() => postRun({ ...settings, seed: state.run?.seed ?? 1 }, state.status?.state !== "running", state.lease.generation), "sheet"),
+  cancel: beginning.cancel,
+  dismiss: beginning.dismiss,
+  closed: () => beginning.toPage(),
+});
 const bar = createBar(part("bar"), state, actions);
-const notices = createNotices(part("notices"), {
+const notices = createNotices(part("notices"), state, {
   takeControl,
   restart: actions.restart,
-  begin: ({ env, seed, settings }) => done(order("restart", { settings: { ...settings, ...(env === undefined ? {} : { env }), ...(seed === undefined ? {} : { seed }) } })),
-  adopt: ({ settings }) => done(applySettings(settings, false)),
+  begin: ({ env, seed, settings }) => void beginning.restart({ ...settings, ...(env === undefined ? {} : { env }), ...(seed === undefined ? {} : { seed }) }),
+  adopt: ({ settings }) => done(applySettings(settings)),
+  showNew,
+  cancel: beginning.cancel,
+  dismiss: beginning.dismiss,
   keep() {
     state.wanted = null;
     touch("run");
@@ -233,7 +262,7 @@ const comparison = createComparison(part("comparison"), {
   theme: () => theme,
   symbol: (name) => state.settings.find((row) => row.name === name)?.symbol || name.replaceAll("_", " "),
 });
-const apply = createApply(part("apply"), actions.apply);
+const apply = createApply(part("apply"), actions.apply, beginning.cancel);
 const guide = createGuide(part("guide"), state, {
   choose: chooseChapter,
   setScene: (scene, wish) =>
@@ -250,7 +279,8 @@ const guide = createGuide(part("guide"), state, {
       },
     }),
   light: (panels) => grid.show(panels),
-  apply: (settings, restart) => done(applySettings(settings, restart)),
+  apply: (settings) => done(applySettings(settings)),
+  begin: (settings) => void beginning.restart(settings),
 });
 const timeline = createTimeline(part("timeline"), {
   goTo: (update) => go(travel.goTo(update)),
@@ -283,9 +313,10 @@ tellMotion(store);
 const WHERE = ["run", "status", "snapshot"];
 scheduler.add({ needs: [...WHERE, "connection"], draw: bar.draw });
 scheduler.add({ needs: [...WHERE, "connection"], draw: notices.draw });
+scheduler.add({ needs: ["connection", "run", "status"], draw: newRunSheet.draw });
 scheduler.add({ needs: ["run", "theme"], draw: comparison.draw });
 scheduler.add({ needs: [...WHERE, "view", "preview", "selection"], draw: guide.draw, calm: 250 });
-scheduler.add({ needs: [...WHERE, "connection"], draw: apply.draw });
+scheduler.add({ needs: [...WHERE, "connection", "progress"], draw: apply.draw });
 scheduler.add({ needs: [...WHERE, "progress"], draw: pipeline.draw, calm: 150 });
 const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
@@ -293,10 +324,16 @@ const redrawSliders = scheduler.add({ needs: [...WHERE, "connection"], draw: sli
 const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus, announce: announcer.say });
 bar.tools.prepend(grid.menu);
 connectIdeas(document.body);
-setInterval(() => notices.waitsForServer() && touch("connection"), 1000); // counts the seconds down
+setInterval(countSeconds, 1000);
+/** What says how long something takes, or when it is tried again. */
+function countSeconds() {
+  if (state.trial || notices.waitsForServer()) touch("connection");
+  if (isForgotten(state.trial)) state.trial = null;
+  if (underWay(state)) touch("progress");
+}
 
 listenToKeys({
-  playOrPause: () => (runsOn(state) ? actions.pause() : actions.play()),
+  playOrPause: () => (runsOn(state) && !state.status?.pausing ? actions.pause() : actions.play()),
   step: actions.step,
   back: actions.back,
   live: () => travel.live(),
@@ -341,6 +378,8 @@ if (recorded !== null) {
     travel = recording.travel;
   } catch (error) {
     announcer.warn(`${error instanceof Error ? error.message : error} The run at hand is shown instead.`);
+    state.recorded = false;
+    state.run = null;
     socket.connect();
   }
 }

@@ -30,6 +30,18 @@ export interface Header {
   minibatches: number;
   scalars: { [name: string]: number | null | undefined };
   arrays: { [name: string]: ArraySpec | undefined };
+  /** Of a frame of kind progress: what takes its time now; null: nothing. */
+  activity?: Doing | null;
+}
+
+/** Something that takes its time, and how far it is. */
+export interface Doing {
+  /** Told of are a rollout, the update at hand made twice, and a new run that has to prove itself while the one at hand goes on. */
+  name: "collecting" | "redo" | "trial" | "starting" | "training" | "measuring";
+  done: number;
+  of: number;
+  /** How long the unit at hand has taken so far: of a rollout, the vector step. */
+  seconds: number;
 }
 
 export type SettingValue = number | string | boolean | number[] | null;
@@ -51,6 +63,10 @@ export interface SnapshotHeader extends Header {
   minibatch_columns?: string[];
   /** What a probe has to say in words: names of layers, of actions, of parts of an observation. */
   notes?: { [name: string]: any };
+  /** Names of the probes that this moment was measured by; unknown of older recordings. */
+  measured?: string[];
+  /** What went wrong with a probe, in a sentence: it is switched off for the rest of the run. */
+  failed?: { [probe: string]: string | undefined };
   /** What is wrong with the run, in plain words. */
   findings?: Finding[];
   /** What the checks of the run's health look at. */
@@ -135,7 +151,11 @@ export interface Run {
   update: number;
   settings: SettingValues;
   changes: Change[];
+  /** Changes older than those: only the newest are listed. */
+  changes_dropped?: number;
   cause: Cause | null;
+  /** All that is at work between the bare environment and the training, from the inside out; null while starting. */
+  wrappers?: string[] | null;
   reward_threshold: number | null;
   observation: unknown;
   action: unknown;
@@ -186,6 +206,8 @@ export interface SeriesView {
   readonly length: number;
   readonly first: number;
   readonly columns: readonly string[];
+  /** How many rows the server does not have any more: they stay NaN. */
+  readonly forgone: number;
   /** Counts up with every change. */
   readonly revision: number;
   /** A view of exactly `length` values, valid until the next change; empty if there is no such column. */
@@ -224,11 +246,40 @@ export interface Status {
   sequence: number | null;
   /** Whether it goes on until it is told to stop, and not to the end of a step. */
   playing?: boolean;
+  /** Pause was heard; it waits for the rollout to be whole. */
+  pausing?: boolean;
   /** Phases a second, in slow motion; null at full speed and at rest. */
   pace?: number | null;
   /** Settings that wait for the next update. */
   pending: SettingValues;
   cause: Cause | null;
+}
+
+/** What takes its time now, and since when this page knows of it, on performance.now()'s clock. */
+export interface Activity extends Doing {
+  update: number;
+  /** When it was last heard of. */
+  at: number;
+  since: number;
+}
+
+/** A new run that has to prove that it trains before it takes the place of the one at hand. */
+export interface Trial {
+  /** On performance.now()'s clock. */
+  since: number;
+  /** When the server last told of it; Infinity where this page asked for it, and learns how it ends. */
+  heard: number;
+  /** Why it did not begin; null while it is tried out. */
+  refused: { message: string; detail: string | null } | null;
+  /** What shows it: a notice, or the sheet that it was asked for in. */
+  place: "page" | "sheet";
+}
+
+/** The server was started anew: what runs there now, while this page still shows what ended with the old one. */
+export interface Held {
+  run: Run | null;
+  /** Its last message `state`, as it came. */
+  status: any;
 }
 
 /** Something that the server has kept a snapshot of. */
@@ -291,6 +342,11 @@ export interface State {
   changes: Change[];
   picture: Picture | null;
   progress: Header | null;
+  activity: Activity | null;
+  /** A new run that is tried out, or was refused; null: neither. */
+  trial: Trial | null;
+  /** Not null where what is on show ended with an earlier start of the server. */
+  held: Held | null;
   view: ViewChoices;
   /** What the address asks of the run; null once that is settled. */
   wanted: { env?: string; seed?: number; settings: { [name: string]: SettingValue } } | null;
@@ -320,7 +376,7 @@ export interface Selection {
  * run: `run`, `changes`, `settings`, `metrics`, `comparison`. status: `status`, `stepping`.
  * past: `past`, `scrubbing`. motion: whether the run goes by too fast to be looked at closely, as state/motion.js tells.
  * theme: the resolved colours.
- * progress: `progress`. connection: `connection`, `role`, `lease`. view: `view`.
+ * progress: `progress`, `activity`. connection: `connection`, `role`, `lease`, `held`, `trial`. view: `view`.
  */
 export type Topic =
   | "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "progress" | "connection" | "view"
@@ -374,7 +430,13 @@ export interface PanelContext {
 }
 
 export type Idea = "policy" | "value" | "entropy" | "clip" | "loss" | "advantage" | "ratio";
-export type Need = "snapshot" | "series" | "picture" | "run" | "past" | "motion" | "theme" | "preview" | "selection";
+export type Need = "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "preview" | "selection";
+
+/** What a drawing leaves out: in a word or two beside the title, and in a sentence. */
+export interface Note {
+  short: string;
+  long: string;
+}
 
 export interface PanelView {
   needs: Need[];
@@ -384,6 +446,8 @@ export interface PanelView {
   summary(state: State): string;
   /** The body has a new size; a draw follows. */
   resize(): void;
+  /** What the drawing leaves out, in a few words: a long curve has fewer points than rows. */
+  note?(state: State): Note[];
   /** What is drawn as a table, for panels without a chart; a chart's own points are its table. */
   table?(state: State): (string | number | null)[][];
   /** true, or what the panel waits for ("the first rollout"). */
@@ -397,7 +461,10 @@ export interface Panel {
   /** One line: what am I seeing? */
   hint: string;
   ideas: Idea[];
+  /** All that it shows something of. */
   probes: string[];
+  /** What it can do without, of its probes and of what is measured anyway. */
+  extras?: string[];
   size?: "wide" | "normal";
   /** Its charts need Plotly, which loads later than the rest. */
   plotted?: boolean;

@@ -2,12 +2,14 @@
 
 import { createConfirm } from "./confirm.js";
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
-import { endedBadly, losesTraining, runState, whyNoControl, whyNot } from "./permission.js";
+import { endedBadly, HELD, losesTraining, lossInWords, PAUSES, whyNoControl, whyNot } from "./permission.js";
 import { createPacing } from "./pacing.js";
+import { runState } from "../state/ended.js";
+import { findingsOf } from "../state/findings.js";
 import { count } from "../state/format.js";
 import { themeAfter } from "../state/theme.js";
 
-/** @import { State, Theme } from "../types.js" */
+/** @import { Finding, State, Theme } from "../types.js" */
 /** @import { PacingChoices } from "./pacing.js" */
 /** @import { Action } from "./permission.js" */
 
@@ -24,6 +26,8 @@ const ICONS = {
   projector: "M1 3h14v8.5H9.6l1.6 3H9.5l-1.5-3-1.5 3H4.8l1.6-3H1zM2.6 4.6v5.3h10.8V4.6z",
   dark: "M6.2 1.2A7 7 0 1 0 14.8 9.8 5.6 5.6 0 0 1 6.2 1.2z",
 };
+
+const BADGE = 18; // characters that have room in a window of 1440 pixels
 
 const STATES = {
   starting: "starting",
@@ -72,7 +76,7 @@ export function createBar(root, state, actions) {
   /** @type {Record<"play" | "pause" | "step" | "restart", { button: HTMLButtonElement, title: string }>} */
   const buttons = {
     play: button("play", "Play", "Train on, at the speed chosen beside (Space)", actions.play),
-    pause: button("pause", "Pause", "Stop after the phase at hand (Space)", actions.pause),
+    pause: button("pause", "Pause", "Stop after the phase at hand, or once the rollout at hand is whole (Space)", actions.pause),
     step: button("step", "Step", "Go one step further (→)", actions.step),
     restart: button("restart", "Restart", "Begin a new run with these settings and the same seed", () => (losesTraining(state) ? confirm.toggle() : actions.restart())),
   };
@@ -81,7 +85,7 @@ export function createBar(root, state, actions) {
   const another = button("newRun", "New run", "Begin another run: an environment, or a lesson", actions.newRun);
 
   const confirm = createConfirm(buttons.restart.button, {
-    question: "Begin again with untrained weights? What this run has learned is thrown away.",
+    question: () => `Begin again with untrained weights? ${lossInWords(state)}`,
     yes: "Restart the run",
     no: "Keep this run",
     action: actions.restart,
@@ -141,12 +145,16 @@ export function createBar(root, state, actions) {
       setDisabled(button, reason !== null);
       setAttribute(button, "title", reason ?? title);
     }
+    const pausing = state.status?.state === "running" && state.status.pausing === true;
+    setText(/** @type {Element} */ (buttons.pause.button.lastElementChild), pausing ? "Pausing" : "Pause");
+    setAttribute(buttons.pause.button, "aria-label", pausing ? PAUSES : "Pause");
     const started = (state.snapshot?.header.update ?? 0) > 0;
-    setDisabled(back.button, !started);
+    setDisabled(back.button, !started || state.held !== null);
+    setAttribute(back.button, "title", state.held ? HELD : back.title);
     pacing.draw(state);
-    const serious = (state.snapshot?.header.findings ?? []).filter(({ severity }) => severity !== "note");
+    const serious = findingsOf(state).filter(({ severity }) => severity !== "note");
     setHidden(badge, serious.length === 0);
-    setText(badge, serious.length === 1 ? serious[0].title : `${serious.length} findings`);
+    setText(badge, badgeText(serious));
     setAttribute(badge, "title", `${serious.map(({ summary }) => summary).join(" ")} The panel Health says why, and what to do.`);
     const reason = whyNoControl(state);
     setDisabled(another.button, reason !== null);
@@ -167,7 +175,8 @@ export function createBar(root, state, actions) {
     document.title = run ? `${run.environment} · PPO Scope` : "PPO Scope";
     setText(facts, run ? `seed ${run.seed} · ${device(run.device)}` : "");
     setAttribute(about, "title", [environment, facts].map((part) => part.textContent).join(", "));
-    setText(state_, now ? (connected ? STATES[now] : `was ${STATES[now]}`) : "");
+    const word = now === "running" && state.status?.pausing ? "pausing" : now && STATES[now];
+    setText(state_, word ? (connected ? word : `was ${word}`) : "");
     setAttribute(state_, "data-state", connected && now ? now : "unknown");
     setText(update, `update ${count(snapshot?.header.update ?? run?.update ?? null)}`);
   }
@@ -203,6 +212,12 @@ export function createBar(root, state, actions) {
       if (address !== null) setAttribute(whole, "href", address);
     },
   };
+}
+
+/** Never cut off: a long title stands in the panel. @param {Finding[]} findings */
+function badgeText([first, ...others]) {
+  if (others.length) return `${others.length + 1} findings`;
+  return first && first.title.length > BADGE ? "1 finding" : first?.title ?? "";
 }
 
 /** @param {string} name */

@@ -2,10 +2,11 @@
 
 import { Canvas } from "../panels/canvas.js";
 import { STACKED } from "../panels/regions.js";
+import { inWords as inActivityWords, underWay } from "../state/activity.js";
 import { fixed, number, percent, settingText, term } from "../state/format.js";
 import { h, prose, setAttribute, setHidden, setText } from "./dom.js";
 import { TITLES, binOf, inWords, outcomesOf, paintOutcomes } from "./outcomes.js";
-import { whyNot } from "./permission.js";
+import { whyNoControl, whyNot } from "./permission.js";
 import { saver } from "./saver.js";
 
 /** @import { Frame, Panel, State, Theme } from "../types.js" */
@@ -131,11 +132,14 @@ const binsOf = (outcome) =>
  *
  * @param {HTMLElement} root
  * @param {() => void} apply
+ * @param {() => void} cancel
  */
-export function createApply(root, apply) {
+export function createApply(root, apply, cancel) {
   const text = h("p", {});
+  const bar = h("progress", { max: 1, "aria-label": "The update, made a second time" });
   const button = h("button", { type: "button", onclick: apply }, "Apply to this update");
-  root.append(text, button);
+  const stop = h("button", { type: "button", onclick: cancel }, "Cancel");
+  root.append(text, bar, button, stop);
 
   return {
     /** @param {State} state */
@@ -143,11 +147,21 @@ export function createApply(root, apply) {
       const waiting = Object.keys(state.status?.pending ?? {}).length;
       // Where the run has halted by itself, there is no whole update to make anew.
       const paused = state.status?.state === "paused" && (state.status.update ?? 0) > 0 && !state.status.cause;
-      setHidden(root, waiting === 0 || !paused || state.comparison !== null);
+      const made = underWay(state)?.name === "redo" ? state.activity : null;
+      setHidden(root, !made && (waiting === 0 || !paused || state.comparison !== null));
       if (root.hidden) return;
+      for (const element of [bar, stop]) setHidden(element, made === null);
+      setHidden(button, made !== null);
+      if (made) {
+        bar.value = made.done / (made.of || 1);
+        setText(text, inActivityWords(made));
+        stop.disabled = whyNoControl(state) !== null;
+        return;
+      }
       setText(text, waiting === 1 ? "One change waits for the next update." : `${waiting} changes wait for the next update.`);
-      button.disabled = whyNot(state, "set") !== null;
-      button.title = "Makes this update anew from its start, with the change, and shows both outcomes side by side; an update under way is finished first";
+      const reason = whyNot(state, "redo");
+      button.disabled = reason !== null;
+      button.title = reason ?? "Makes this update anew from its start, with the change, and shows both outcomes side by side; an update under way is finished first";
     },
   };
 }

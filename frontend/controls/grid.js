@@ -1,6 +1,6 @@
 // The grid of panels: a region each, with its title, what it shows, and the ways to hide and to maximise it.
 
-import { fullOrder, moved, neighbour, shownOrder } from "../state/arrangement.js";
+import { following, fullOrder, moved, neighbour, shownOrder } from "../state/arrangement.js";
 import { number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { saveView } from "../state/view.js";
@@ -14,6 +14,8 @@ import { saver } from "./saver.js";
 /** @import { Store } from "../state/store.js" */
 /** @import { createScheduler } from "../state/scheduler.js" */
 
+/** What shows a sample that was pointed out, and the panel that it is shown beside. */
+const [SAMPLE, BESIDE] = ["Sample", "Clip mask"];
 const HIDE = "M3 7.2h10v1.6H3z";
 const RESTORE = "M5.4 2H7v5H2V5.4h3.4zM9 2h1.6v3.4H14V7H9zM2 9h5v5H5.4v-3.4H2zM9 9h5v1.6h-3.4V14H9z";
 const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12.4 9H14v5H9v-1.6h3.4z";
@@ -73,12 +75,14 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     const body = h("div", { class: "body" });
     const cover = h("div", { class: "cover" });
     const text = h("p", { class: "visually-hidden", id: `${id}-summary` });
-    const life = createLife(panel, body, cover, text, context_);
+    const note = h("p", { class: "note" });
+    const life = createLife(panel, body, cover, text, note, context_);
     const maximise = h("button", { type: "button", class: "quiet square", onclick: () => toggleMaximised(panel.name) });
     const header = h(
       "header",
       {},
       h("h2", {}, panel.title),
+      note,
       h("p", { class: "hint", title: panel.hint }, ...prose(panel.hint)),
       createGrip(panel.name, (by) => moveBy(panel.name, by)),
       saver(panel, body, () => life.table(state)),
@@ -94,8 +98,8 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     );
     const visible = () => onScreen.has(section);
     makeMovable(section, header, panel.name, (dropped) => names.includes(dropped) && move(dropped, panel.name));
-    // Charts are drawn in another way once the run comes to rest.
-    const needs = panel.plotted ? [...life.needs, /** @type {const} */ ("motion")] : life.needs;
+    // Charts are drawn in another way once the run comes to rest; and what a run that is over has not measured never comes.
+    const needs = panel.plotted || panel.probes.length ? [...life.needs, /** @type {const} */ ("motion")] : life.needs;
     const again = scheduler.add({ needs, visible, draw: life.draw });
     life.onRedraw(again);
     // Also of the parts: words below a drawing may need another line, and the drawing gives it to them.
@@ -118,6 +122,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
       focusSetting,
       select(sample) {
         state.selection = sample;
+        if (sample) reveal(SAMPLE, BESIDE);
         touch("selection");
       },
       symbol: (name) => {
@@ -152,6 +157,17 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     Object.assign(view, { order: [], hidden: [], maximised: null });
     choose();
     announce("All panels are shown, in their usual order.");
+  }
+
+  /** Shows a panel that cannot be seen, beside another; one that can stays where it is. @param {string} name @param {string} beside */
+  function reveal(name, beside) {
+    const covered = view.maximised !== null && view.maximised !== name;
+    if (!names.includes(name) || (!view.hidden.includes(name) && !covered)) return;
+    if (view.hidden.includes(name)) view.order = following(names, view, name, beside);
+    view.hidden = view.hidden.filter((other) => other !== name);
+    view.maximised = null;
+    choose();
+    announce(`${name} is shown, with what was chosen.`);
   }
 
   /** @param {string} name @param {boolean} hidden */

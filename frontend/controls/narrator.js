@@ -1,5 +1,7 @@
 // What happens to the run, in a sentence for those who cannot see it.
 
+import { PAUSES } from "./permission.js";
+
 /** @import { Run, State } from "../types.js" */
 
 /**
@@ -23,10 +25,10 @@ export function createNarrator(state, say) {
     /** Where the run is now. */
     moved() {
       const { status } = state;
-      if (!status || state.stepping) return;
+      if (!status || (state.stepping && !status.pausing)) return;
       const { state: name, update, phase, epoch, minibatch } = status;
       const place = epoch ? `, epoch ${epoch}, minibatch ${minibatch}, ${phase}` : `, ${phase}`;
-      const text = name === "running" ? "Running." : `${name.replaceAll("_", " ")} at update ${update}${place}.`;
+      const text = name === "running" ? (status.pausing ? PAUSES : "Running.") : `${name.replaceAll("_", " ")} at update ${update}${place}.`;
       if (text !== said) say((said = text));
     },
   };

@@ -1,22 +1,24 @@
 // The sheet behind "New run": the presets, each of which begins a run of its own.
 
 import { h, setText } from "./dom.js";
-import { losesTraining } from "./permission.js";
+import { lossInWords } from "./permission.js";
+import { createTrial } from "./trial.js";
 
 /** @import { Preset, State } from "../types.js" */
 
 /**
  * @param {HTMLElement} parent
  * @param {State} state
- * @param {(preset: Preset) => Promise<void>} begin rejects with the reason where the run cannot begin
+ * @param {{ begin(preset: Preset): Promise<boolean>, cancel(): void, dismiss(): void, closed(): void }} actions `begin` says whether it began
  */
-export function createNewRun(parent, state, begin) {
+export function createNewRun(parent, state, { begin, cancel, dismiss, closed }) {
   const cost = h("p", { class: "cost" });
-  const answer = h("p", { role: "alert" });
+  const trial = createTrial({ cancel, dismiss });
   const list = h("ul", {});
   const close = h("button", { type: "button", onclick: () => dialog.close() }, "Keep this run");
-  const dialog = h("dialog", { class: "new-run sheet", "aria-labelledby": "new-run-title" }, h("h2", { id: "new-run-title" }, "New run"), cost, list, answer, close);
+  const dialog = h("dialog", { class: "new-run sheet", "aria-labelledby": "new-run-title" }, h("h2", { id: "new-run-title" }, "New run"), cost, list, h("div", { class: "trial-room" }, trial.element), close);
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  dialog.addEventListener("close", closed);
   parent.append(dialog);
   let busy = false;
 
@@ -25,17 +27,10 @@ export function createNewRun(parent, state, begin) {
     if (busy) return;
     busy = true;
     dialog.setAttribute("aria-busy", "true");
-    setText(answer, `Setting up ${preset.title}…`);
-    try {
-      await begin(preset);
-      setText(answer, "");
-      dialog.close();
-    } catch (error) {
-      setText(answer, error instanceof Error ? error.message : String(error));
-    } finally {
-      busy = false;
-      dialog.removeAttribute("aria-busy");
-    }
+    const began = await begin(preset);
+    busy = false;
+    dialog.removeAttribute("aria-busy");
+    if (began) dialog.close();
   }
 
   /** @param {Preset} preset */
@@ -53,10 +48,13 @@ export function createNewRun(parent, state, begin) {
 
   return {
     isOpen: () => dialog.open,
+    /** @param {State} state */
+    draw(state) {
+      trial.draw(state, dialog.open && state.trial?.place === "sheet" ? state.trial : null);
+    },
     /** @param {Preset[]} presets */
     open(presets) {
-      setText(answer, "");
-      setText(cost, losesTraining(state) ? "It takes the place of the run at hand, whose weights are thrown away." : "");
+      setText(cost, lossInWords(state));
       list.replaceChildren(...presets.map(row));
       dialog.showModal();
     },

@@ -38,9 +38,8 @@ export function createOrders(state, commands, warn) {
     });
   }
 
-  /** Live settings, from the next update on; or all of them, with a run begun anew. @param {Record<string, unknown>} settings @param {boolean} restart */
-  async function apply(settings, restart) {
-    if (restart) return order("restart", { settings });
+  /** Live settings, from the next update on. @param {Record<string, unknown>} settings */
+  async function apply(settings) {
     for (const [name, value] of Object.entries(settings)) await order("set", { name, value });
   }
 

@@ -1,10 +1,11 @@
 // A panel's life: it is mounted, drawn when it is ready, put into words, and kept from harming anything else.
 
 import { chartsWaitFor } from "../panels/plotly.js";
+import { failedExtras, whyFailed, whyNotMeasured } from "../state/measuring.js";
 import { runsFreely } from "../state/motion.js";
-import { h, setHidden, setText } from "./dom.js";
+import { h, setAttribute, setHidden, setText } from "./dom.js";
 
-/** @import { Panel, PanelContext, PanelView, State } from "../types.js" */
+/** @import { Note, Panel, PanelContext, PanelView, State } from "../types.js" */
 
 const SUMMARY_PACE = 2000; // milliseconds between two summaries of a run that goes on
 
@@ -15,9 +16,10 @@ const SUMMARY_PACE = 2000; // milliseconds between two summaries of a run that g
  * @param {HTMLElement} body
  * @param {HTMLElement} cover
  * @param {HTMLElement} text
+ * @param {HTMLElement} note what the drawing leaves out
  * @param {(redraw: () => void) => PanelContext} makeContext
  */
-export function createLife(panel, body, cover, text, makeContext) {
+export function createLife(panel, body, cover, text, note, makeContext) {
   let view = /** @type {PanelView | null} */ (null);
   let failed = false;
   let summaryAt = -Infinity;
@@ -52,23 +54,34 @@ export function createLife(panel, body, cover, text, makeContext) {
   async function draw(state) {
     if (failed || !view) return;
     try {
-      const ready = (panel.plotted && chartsWaitFor()) || view.ready(state);
+      const failure = whyFailed(panel, state);
+      const ready = failure ?? ((panel.plotted && chartsWaitFor()) || view.ready(state));
+      const missing = failure ?? (ready === true ? null : whyNotMeasured(panel, state));
       const covered = ready !== true;
       setHidden(cover, !covered);
       body.inert = covered;
+      showNotes(covered ? [] : [...failedExtras(panel, state), ...(view.note?.(state) ?? [])]);
       if (covered) {
-        cover.replaceChildren(h("p", { class: "waiting" }, `Waits for ${ready}.`));
+        const words = missing ?? `Waits for ${ready}.`;
+        if (cover.textContent !== words) cover.replaceChildren(h("p", { class: missing ? "missing" : "waiting" }, words));
+        setText(text, words);
         return;
       }
       await view.draw(state);
       const now = performance.now();
       if (now - summaryAt >= SUMMARY_PACE || !runsFreely(state)) {
         summaryAt = now;
-        setText(text, view.summary(state));
+        setText(text, `${view.summary(state)} ${note.title}`.trim());
       }
     } catch (error) {
       fail(error);
     }
+  }
+
+  /** @param {Note[]} notes */
+  function showNotes(notes) {
+    setText(note, notes.map(({ short }) => short).join(", "));
+    setAttribute(note, "title", notes.map(({ long }) => long).join(" "));
   }
 
   return {

@@ -1,5 +1,7 @@
 // What this page may do now, and if not, why not, in words for a button's title.
 
+import { OVER, runState } from "../state/ended.js";
+import { count } from "../state/format.js";
 import { runsOn } from "../state/motion.js";
 
 /** @import { State } from "../types.js" */
@@ -8,23 +10,41 @@ export const WATCHING = "You are watching. To control, open the link printed in 
 export const RECORDED = "This run was recorded: Step, Back and Play go through it, and nothing is trained.";
 export const ANOTHER_LEADS = "Another tab controls this run.";
 
-const OVER = new Set(["finished", "stopped", "failed", "killed", "out_of_memory", "stalled"]);
+export const HELD = "The server was started anew, and this run ended with the old one. Show the new run first.";
+const TRIED = "A new run is being tried out.";
 
-/** @param {State} state */
-export const runState = (state) => state.status?.state ?? state.run?.state ?? null;
+/** Why nothing more is possible with a run that is over. @type {Record<string, string>} */
+const ENDS = {
+  finished: "The run has finished: it has made all its steps.",
+  stopped: "The run was stopped.",
+  failed: "The run failed, and its training process is gone.",
+  killed: "The training process was killed.",
+  out_of_memory: "The training process ran out of memory.",
+  stalled: "The training process does not answer.",
+};
 
 /** What goes through a recording as well. */
 const REPLAYED = new Set(["play", "pause", "step"]);
 
+export const PAUSES = "Pauses when this rollout is whole.";
+
 const BADLY = new Set(["failed", "killed", "out_of_memory", "stalled", "stopped"]);
 
 /** Whether the run ended in a way that needs a word of explanation. @param {State} state */
-export const endedBadly = (state) => BADLY.has(runState(state) ?? "");
+export const endedBadly = (state) => state.held === null && BADLY.has(runState(state) ?? "");
 
-/** Whether a restart would throw away what a run that still goes on has learned. @param {State} state */
-export function losesTraining(state) {
-  const now = runState(state);
-  return now !== null && !OVER.has(now) && (state.status?.update ?? state.run?.update ?? 0) > 0;
+/** How many updates of the run at hand a new one would end, and take from the page. @param {State} state */
+const updatesAtHand = (state) => (runState(state) === null || endedBadly(state) ? 0 : (state.status?.update ?? state.run?.update ?? 0));
+
+/** Whether a new run would throw away what the one at hand has learned. @param {State} state */
+export const losesTraining = (state) => updatesAtHand(state) > 0;
+
+/** What a new run costs, for whoever is about to begin one; empty where nothing is lost. @param {State} state */
+export function lossInWords(state) {
+  const updates = updatesAtHand(state);
+  if (!updates) return "";
+  const what = updates === 1 ? "its one update and what it has learned are" : `its ${count(updates)} updates and what they have taught it are`;
+  return `The run at hand ends as soon as the new one has proved that it trains; ${what} gone then.`;
 }
 
 /**
@@ -34,6 +54,7 @@ export function losesTraining(state) {
  */
 export function whyNoControl(state) {
   if (state.recorded) return RECORDED;
+  if (state.held) return HELD;
   if (state.connection.state !== "open") return "Not connected to the server.";
   if (state.role !== "controller") return WATCHING;
   if (!state.lease.holder) return `${ANOTHER_LEADS} Take control first.`;
@@ -54,10 +75,12 @@ export function whyNot(state, action) {
   const noControl = whyNoControl(state);
   if (noControl && !(state.recorded && REPLAYED.has(action))) return noControl;
   if (now === null) return "There is no run.";
-  if (action === "restart") return null;
-  if (OVER.has(now)) return "The run has ended. Restart begins a new one.";
+  if (action === "restart") return state.trial && !state.trial.refused ? TRIED : null;
+  if (OVER.has(now)) return `${ENDS[now]} Restart begins a new one.`;
   if (now === "starting" && action !== "set") return "The trainer is starting.";
-  if (runsOn(state) && action === "play") return "The run is running.";
+  if (state.activity?.name === "redo") return "The update at hand is being made a second time. Wait, or cancel it.";
+  if (runsOn(state) && action === "play" && !state.status?.pausing) return "The run is running.";
+  if (action === "pause" && state.status?.pausing) return PAUSES;
   if (runsOn(state) && action === "step") return "The run is running. Pause it first.";
   if (now === "paused" && action === "pause") return "The run is paused.";
   return null;

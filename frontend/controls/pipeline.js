@@ -1,7 +1,8 @@
 // The pipeline: where in an update the trainer is, and in one line what happens there.
 
+import { stepInWords, underWay } from "../state/activity.js";
 import { atFullSpeed } from "../state/motion.js";
-import { h, prose, setProse, setText } from "./dom.js";
+import { h, prose, setHidden, setProse, setText } from "./dom.js";
 import { sentence } from "./sentence.js";
 
 /** @import { Header, Phase, State } from "../types.js" */
@@ -21,9 +22,11 @@ const STATION = {
 /** @param {HTMLElement} root */
 export function createPipeline(root) {
   const position = h("span", { class: "position" });
+  const acting = h("span", {}, ...prose("act with π_old"));
+  const collected = h("span", { hidden: true });
   const inner = ["loss", "gradient", "step"].map((name) => h("li", { "data-phase": name }, name));
   const stations = [
-    station("collect", "Collect", ...prose("act with π_old")),
+    station("collect", "Collect", acting, collected),
     station("advantages", "Estimate advantages", "better than expected?"),
     station("optimise", "Optimise", position, h("ol", { class: "inner", "aria-label": "for each minibatch" }, ...inner)),
     station("discard", "Discard", "the data are used up"),
@@ -37,9 +40,14 @@ export function createPipeline(root) {
     // While running, progress is the newest word on where the trainer is; at rest the snapshot is what is shown.
     root.toggleAttribute("data-full-speed", running);
     const where = running ? newer(state.progress, state.snapshot?.header ?? null) : (state.snapshot?.header ?? state.progress);
-    const lit = where ? STATION[where.phase] : null;
+    const doing = underWay(state);
+    const collecting = doing?.name === "collecting" ? doing : null;
+    const lit = collecting ? "collect" : where ? STATION[where.phase] : null;
+    setHidden(acting, collecting !== null);
+    setHidden(collected, collecting === null);
+    if (collecting) setText(collected, stepInWords(collecting));
     for (const element of stations) mark(element, element.dataset.station === lit);
-    for (const element of inner) mark(element, element.dataset.phase === where?.phase);
+    for (const element of inner) mark(element, !collecting && element.dataset.phase === where?.phase);
     setText(position, place(where));
     setProse(line, sentence(state));
   }

@@ -1,7 +1,10 @@
 // One line, with its real numbers, about what the trainer did at the phase that is shown.
 
+import { inWords, underWay } from "../state/activity.js";
+import { OVER, runState } from "../state/ended.js";
 import { count, fixed, number, percent, settingText, term } from "../state/format.js";
 import { atFullSpeed } from "../state/motion.js";
+import { PAUSES } from "./permission.js";
 
 /** @import { Phase, SnapshotHeader, Snapshot, State } from "../types.js" */
 
@@ -47,7 +50,12 @@ export function sentence(state) {
   const { run, snapshot, status } = state;
   if (!run) return "No run yet.";
   if (status?.state === "starting" && !snapshot) return "The trainer is starting: environments, networks, optimizer.";
-  if (!snapshot) return "Waiting for the trainer's first word.";
+  const doing = underWay(state);
+  if (doing) return `${inWords(doing)}${status?.pausing ? ` ${PAUSES}` : ""}`;
+  if (status?.state === "running" && status.pausing) return PAUSES;
+  const halted = state.past ? null : causeOf(state);
+  if (halted) return halted;
+  if (!snapshot) return OVER.has(runState(state) ?? "") ? "The run is over, and nothing of it has arrived." : "Waiting for the trainer's first word.";
   const header = snapshot.header;
   const told = {
     header,
@@ -59,6 +67,9 @@ export function sentence(state) {
   };
   return atFullSpeed(state) && header.phase === "update" ? everyUpdate(told) : SENTENCES[header.phase](told);
 }
+
+/** Why the run has halted by itself; a run that is over has a banner that says it. @param {State} state */
+const causeOf = ({ status }) => (status?.state === "paused" && status.cause ? status.cause.summary : null);
 
 /** At full speed phases fly by, so the line tells what every update does instead. @param {Told} told */
 function everyUpdate({ header, environments, steps, set }) {

@@ -1,5 +1,6 @@
 // The settings that may change while the run goes on, built from the server's table.
 
+import { isOver } from "../state/ended.js";
 import { count, settingText } from "../state/format.js";
 import { PREVIEWED, valuesInUse } from "../state/previewed.js";
 import { h } from "./dom.js";
@@ -67,7 +68,8 @@ export function createSliders(root, set, redraw, preview) {
     for (const [name, control] of controls) {
       const used = inUse(state, name);
       if (wanted.has(name) && same(wanted.get(name), used)) wanted.delete(name);
-      const pending = wanted.has(name) ? wanted.get(name) : state.status?.pending?.[name];
+      const waits = isOver(state) ? undefined : state.status?.pending?.[name]; // of a run that is over there is no next update
+      const pending = wanted.has(name) ? wanted.get(name) : waits;
       const from = pending === undefined || same(pending, used) ? null : next;
       if (from !== null) moved.set(name, pending ?? null);
       control.show({ value: (from === null ? used : pending) ?? null, from, locked });
@@ -87,11 +89,13 @@ export function createSliders(root, set, redraw, preview) {
   /** @param {State} state */
   function drawFixed({ run, settings }) {
     const rows = settings.filter(({ live, name }) => !live && run && name in run.settings);
-    const text = rows.map(({ name, label }) => `${label}\u0000${valueText(run?.settings[name])}`).join("\u0001");
+    const wrappers = run?.wrappers;
+    const text = [...rows.map(({ name, label }) => `${label}\u0000${valueText(run?.settings[name])}`), ...(wrappers ?? [String(wrappers)])].join("\u0001");
     if (fixedList.dataset.shown === text) return;
     fixedList.dataset.shown = text;
     fixedList.replaceChildren(
       ...rows.flatMap(({ name, label, help }) => [h("dt", { title: help }, label), h("dd", {}, valueText(run?.settings[name]))]),
+      ...(wrappers === undefined ? [] : listed(wrappers)),
     );
   }
 
@@ -114,6 +118,13 @@ export function createSliders(root, set, redraw, preview) {
 function inUse({ newest, snapshot, run, recorded }, name) {
   const used = (recorded ? snapshot : newest)?.header.settings?.[name];
   return used !== undefined ? used : run?.settings[name];
+}
+
+/** What is at work on the environment. @param {string[] | null} wrappers from the inside out; null: they are not known yet */
+function listed(wrappers) {
+  const about = "All that stands between the bare environment and the training, from the inside out";
+  const list = wrappers?.length ? h("ol", {}, ...wrappers.map((name) => h("li", {}, name))) : wrappers ? "nothing" : "known once the run has started";
+  return [h("dt", { class: "wide", title: about }, "At work on the environment"), h("dd", { class: "wide wrappers" }, list)];
 }
 
 /** @param {SettingValue | undefined} value */

@@ -4,12 +4,13 @@ import { getKept } from "../net/http.js";
 import { number, settingText } from "../state/format.js";
 import { createKept, keptInWords, reachInWords } from "../state/kept.js";
 import { Canvas } from "../panels/canvas.js";
-import { thin } from "../panels/curves.js";
+import { leftOut, thin, unmarked } from "../panels/curves.js";
 import { extent } from "../panels/ranges.js";
 import { h, setAttribute, setText } from "./dom.js";
 
 /** @import { Change, SnapshotHeader, State, Theme } from "../types.js" */
 
+const GONE = "The earlier updates of this run are gone with the server that it ran on.";
 const DRAG = "Drag to look at an earlier update; the run goes on meanwhile.";
 
 /**
@@ -49,12 +50,13 @@ export function createTimeline(root, page) {
     const last = Math.max(newest?.header.update ?? 0, series.first + series.length - 1, 1);
     if (!grabbed) span = [0, last];
     setAttribute(cursor, "max", String(span[1]));
+    cursor.disabled = state.held !== null;
     const shown = snapshot?.header.update ?? 0;
     if (!grabbed && !state.scrubbing && cursor.valueAsNumber !== shown) cursor.value = String(shown);
     setAttribute(cursor, "aria-valuetext", snapshot ? inWords(snapshot.header) : "nothing yet");
     const kept = keptOf(state);
     setText(where, snapshot && past ? inWords(snapshot.header) : kept ? reachInWords(kept) : "");
-    const about = [DRAG, kept && keptInWords(kept), ...state.changes.slice(-4).map(changeInWords)].filter(Boolean);
+    const about = [state.held ? GONE : DRAG, kept && keptInWords(kept), ...[...leftOut(state), ...unmarked(state)].map(({ long }) => long), ...state.changes.slice(-4).map(changeInWords)].filter(Boolean);
     setAttribute(cursor, "title", about.join("\n"));
     setAttribute(where, "title", kept ? keptInWords(kept) : "");
     live.disabled = past === null;

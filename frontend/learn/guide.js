@@ -1,7 +1,8 @@
 // The guide: eight chapters beside the panels, on the run at hand.
 
+import { createConfirm } from "../controls/confirm.js";
 import { h, prose, setHidden, setText } from "../controls/dom.js";
-import { whyNoControl } from "../controls/permission.js";
+import { losesTraining, lossInWords, whyNoControl } from "../controls/permission.js";
 import { settled } from "../state/painted.js";
 import { CHAPTERS } from "./chapters.js";
 import { parts } from "./numbers.js";
@@ -17,7 +18,8 @@ import { isAt } from "./scene.js";
  * @property {(chapter: number | null) => void} choose remembers the chapter; null: the guide is closed
  * @property {(scene: Scene, wish: Wish) => Promise<void>} setScene brings the run, or what is shown of it, to that moment
  * @property {(panels: string[]) => void} light shows these panels, and brings the first into view
- * @property {(settings: Record<string, unknown>, restart: boolean) => void} apply
+ * @property {(settings: Record<string, unknown>) => void} apply
+ * @property {(settings: Record<string, unknown>) => void} begin a run in place of the one at hand
  */
 
 const UNTOUCHED = "Nothing was touched. “Set the scene” pauses the run and steps it to the moment that this chapter speaks of.";
@@ -33,6 +35,7 @@ export function createGuide(root, state, page) {
   const text = h("div", { class: "text" });
   const task = h("p", {});
   const offer = h("button", { type: "button", onclick: () => takeOffer() });
+  const confirm = createConfirm(offer, { question: () => lossInWords(state), yes: "End this run", no: "Keep it", action: () => page.begin(ask().offer?.settings ?? {}) });
   const reaction = h("div", { class: "reaction", role: "status" });
   const note = h("p", { class: "note", role: "status" });
   const again = h("button", { type: "button", class: "quiet", onclick: () => void setScene(true) });
@@ -45,7 +48,7 @@ export function createGuide(root, state, page) {
     list,
     title,
     text,
-    h("div", { class: "task" }, h("h3", {}, "Do this"), task, offer, reaction),
+    h("div", { class: "task" }, h("h3", {}, "Do this"), task, h("span", { class: "beginner" }, offer, confirm.element), reaction),
     note,
     h("footer", {}, back, again, next),
   );
@@ -120,7 +123,10 @@ export function createGuide(root, state, page) {
 
   function takeOffer() {
     const { offer } = ask();
-    if (offer) page.apply(offer.settings, offer.restart ?? false);
+    if (!offer) return;
+    if (!offer.restart) page.apply(offer.settings);
+    else if (losesTraining(state)) confirm.toggle();
+    else page.begin(offer.settings);
   }
 
   /** @returns {Ask} */
@@ -189,6 +195,7 @@ export function createGuide(root, state, page) {
     setText(again, scene === "set" ? "Set the scene again" : "Set the scene");
     setHidden(offer, !offered || why !== null);
     setText(offer, offered?.label ?? "");
+    if (offer.hidden) confirm.close();
     if (note.textContent === UNTOUCHED && state.snapshot && isAt(state.snapshot.header, chapter.scene, state.snapshot.header)) setText(note, "");
   }
 

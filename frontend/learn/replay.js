@@ -1,6 +1,7 @@
 // Showing a recorded run: its newest state at once, the rest by Step, Back, Play and the timeline.
 
 import { keptOf, loadRecording } from "../net/recording.js";
+import { PROTOCOL } from "../net/socket.js";
 import { createTimeTravel } from "../state/time-travel.js";
 
 /** @import { Store } from "../state/store.js" */
@@ -20,7 +21,8 @@ export async function replay(name, store, receiver) {
   const travel = createTimeTravel(store, keptOf(recording));
   const { run, snapshots, series, picture } = recording;
   state.recorded = true;
-  receiver.message({ type: "hello", protocol: snapshots[0].header.protocol, server_epoch: "recorded", role: "viewer", run });
+  receiver.message({ type: "hello", protocol: PROTOCOL, server_epoch: "recorded", run });
+  state.role = "viewer";
   const status = { state: "paused", update: run.update, phase: "update", epoch: 0, minibatch: 0, sequence: null, pending: {}, cause: null };
   receiver.message({ type: "state", run: run.id, ...status });
   for (const frame of [...series, snapshots[snapshots.length - 1], ...(picture ? [picture] : [])]) receiver.frame(/** @type {any} */ (frame));

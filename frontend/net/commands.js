@@ -1,23 +1,27 @@
 // Commands to the trainer, each answered by an ack or an error with its id.
 
 const PATIENCE = 20_000;
+/** What takes its time, and says meanwhile how far it is: a new run has to prove itself, an update is made anew. */
+const PATIENT = { restart: 120_000, redo: 600_000 };
 
 /** A command that was refused, or that nobody answered. */
 export class CommandError extends Error {
   /**
    * @param {string} code
    * @param {string} message
+   * @param {string | null} [detail] what stands behind it, such as the end of a traceback
    */
-  constructor(code, message) {
+  constructor(code, message, detail = null) {
     super(message);
     this.code = code;
+    this.detail = detail;
   }
 }
 
 /**
  * @typedef {object} Commands
  * @property {(type: string, fields?: object) => Promise<void>} send rejects with a CommandError
- * @property {(message: {type: string, id: string | null, code?: string, message?: string}) => boolean} settle
+ * @property {(message: {type: string, id: string | null, code?: string, message?: string, detail?: string | null}) => boolean} settle
  *   takes an ack or an error; false where no command waits for it
  * @property {() => void} abandon the connection is gone: nothing will be answered
  */
@@ -49,7 +53,7 @@ export function createCommands(transmit) {
         }
         const timer = setTimeout(() => {
           take(id)?.reject(new CommandError("unanswered", "The server did not answer. The trainer may be busy; look at its state before you try again."));
-        }, PATIENCE);
+        }, /** @type {Record<string, number>} */ (PATIENT)[type] ?? PATIENCE);
         waiting.set(id, { resolve, reject, timer });
       });
     },
@@ -58,7 +62,7 @@ export function createCommands(transmit) {
       const entry = message.id === null ? undefined : take(message.id);
       if (!entry) return false;
       if (message.type === "ack") entry.resolve();
-      else entry.reject(new CommandError(message.code ?? "invalid", message.message ?? "The server refused the command."));
+      else entry.reject(new CommandError(message.code ?? "invalid", message.message ?? "The server refused the command.", message.detail ?? null));
       return true;
     },
 

@@ -1,6 +1,7 @@
 // The few things that the page asks for by HTTP. All URLs are relative, so that a path prefix works.
 
 import { decode } from "./frame.js";
+import { session } from "./session.js";
 
 /** @import { Check, Frame, Moment, SeriesHeader, Snapshot } from "../types.js" */
 
@@ -36,20 +37,30 @@ export async function getPicture(path) {
 /** @param {{ run: string, update: number, environment: number, step: number }} where */
 export const picturePath = ({ run, update, environment, step }) => `api/runs/${encodeURIComponent(run)}/pictures/${update}/${environment}/${step}`;
 
+/** The server has refused; `detail` is what stands behind it, such as the end of a traceback. */
+export class Refusal extends Error {
+  /** @param {{ message?: string, detail?: string | null } | null} answer @param {number} status */
+  constructor(answer, status) {
+    super(answer?.message ?? `The server answered ${status}.`);
+    this.detail = answer?.detail ?? null;
+  }
+}
+
 /**
  * Begins a run in place of the one at hand.
  *
  * @param {Record<string, unknown>} settings
  * @param {boolean} paused
+ * @param {number | null} lease generation of this page's
  * @returns {Promise<void>}
- * @throws {Error} it cannot begin; in the server's words
+ * @throws {Refusal} it cannot begin; in the server's words
  */
-export async function postRun(settings, paused) {
-  const headers = { "Content-Type": "application/json" };
-  const response = await fetch("api/runs", { method: "POST", headers, body: JSON.stringify({ settings, paused }) });
+export async function postRun(settings, paused, lease) {
+  const headers = { "Content-Type": "application/json", "X-PPO-Scope-Session": session() ?? "" };
+  const response = await fetch("api/runs", { method: "POST", headers, body: JSON.stringify({ settings, paused, lease }) }).catch(() => null);
+  if (!response) throw new Error("The server cannot be reached.");
   if (response.ok) return;
-  const answer = await response.json().catch(() => null);
-  throw new Error(answer?.message ?? `The server answered ${response.status}.`);
+  throw new Refusal(await response.json().catch(() => null), response.status);
 }
 
 /**
@@ -103,26 +114,4 @@ export async function getMoment(run, sequence) {
   const response = await fetch(`api/runs/${encodeURIComponent(run)}/moments/${sequence}`);
   if (!response.ok) throw new Error("This moment is not kept any more.");
   return /** @type {Snapshot} */ (decode(await response.arrayBuffer()));
-}
-
-/**
- * Trades the token in the address's fragment for a cookie, and removes it from the address bar, so that
- * neither a shared link nor a screenshot gives control away.
- *
- * @returns {Promise<boolean>} false where there was a token and the server refused it
- */
-export async function openSession() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (token === null) return true;
-  history.replaceState(null, "", location.pathname + location.search);
-  try {
-    const response = await fetch("api/session", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ token }),
-    });
-    return response.ok;
-  } catch {
-    return false;
-  }
 }

@@ -1,11 +1,14 @@
 // A recorded run (`ppo-scope record`): its file, read whole, in place of a server.
 
 import { decode } from "./frame.js";
+import { PROTOCOL } from "./socket.js";
 
 /** @import { Frame, Moment, Run, SeriesHeader, Snapshot } from "../types.js" */
 
 const NAME = /^[a-z0-9-]{1,64}$/;
 const LENGTH_BYTES = 8;
+const OLDEST = 2; // of the protocols in which a recording can be read
+const GZIP = [0x1f, 0x8b];
 
 /** @returns {string | null} the recording that the address asks for */
 export function askedFor() {
@@ -24,25 +27,57 @@ export function askedFor() {
 /**
  * @param {string} name
  * @returns {Promise<Recording>}
- * @throws {Error} there is no such recording, or it cannot be read
+ * @throws {Error} there is no such recording, or it cannot be read; in a sentence
  */
 export async function loadRecording(name) {
-  const response = await fetch(`recordings/${name}.rec`);
-  if (!response.ok || !response.body) throw new Error(`There is no recording “${name}” on this server.`);
-  const unpacked = response.body.pipeThrough(new DecompressionStream("gzip"));
-  return read(await new Response(unpacked).arrayBuffer());
+  const response = await fetch(`recordings/${name}.rec`).catch(() => null);
+  if (!response) throw new Error("The server cannot be reached.");
+  if (!response.ok) throw new Error(`There is no recording “${name}” on this server.`);
+  try {
+    return read(await unpacked(new Uint8Array(await response.arrayBuffer())));
+  } catch (error) {
+    throw new Error(`The recording “${name}” cannot be shown: ${/** @type {Error} */ (error).message}.`);
+  }
 }
 
-/** @param {ArrayBuffer} buffer @returns {Recording} */
-function read(buffer) {
+/** @param {Uint8Array<ArrayBuffer>} packed @throws {Error} it is no whole gzip file */
+async function unpacked(packed) {
+  if (!packed.length) throw new Error("its file is empty");
+  if (GZIP.some((byte, at) => packed[at] !== byte)) throw new Error("its file is no recording, which would be packed with gzip");
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).arrayBuffer().catch(() => {
+    throw new Error("its file is damaged or cut off");
+  });
+}
+
+/** @param {ArrayBuffer} buffer @throws {Error} it holds a frame that ends beyond it, or that cannot be read */
+function framesOf(buffer) {
   const view = new DataView(buffer);
   /** @type {Frame[]} */
   const frames = [];
   for (let at = 0; at < buffer.byteLength; ) {
-    const length = Number(view.getBigUint64(at, true));
-    frames.push(decode(buffer.slice(at + LENGTH_BYTES, at + LENGTH_BYTES + length)));
+    const rest = buffer.byteLength - at - LENGTH_BYTES;
+    const length = rest < 0 ? Infinity : Number(view.getBigUint64(at, true));
+    if (length > rest) throw new Error("it is cut off in the middle of a frame");
+    try {
+      frames.push(decode(buffer.slice(at + LENGTH_BYTES, at + LENGTH_BYTES + length)));
+    } catch {
+      throw new Error(`frame ${frames.length + 1} of it is damaged`);
+    }
     at += LENGTH_BYTES + length;
   }
+  return frames;
+}
+
+/** @param {ArrayBuffer} buffer @returns {Recording} @throws {Error} it is none that this page can show */
+export function read(buffer) {
+  const frames = framesOf(buffer);
+  const first = /** @type {any} */ (frames[0]?.header);
+  if (first?.kind !== "run" || typeof first.run?.id !== "string" || !first.run.settings || !Array.isArray(first.run.changes)) throw new Error("it does not begin with a run");
+  if (!(first.protocol >= OLDEST && first.protocol <= PROTOCOL)) {
+    throw new Error(`it is of protocol ${first.protocol}, and this page reads ${OLDEST} to ${PROTOCOL}. Record the run anew`);
+  }
+  if (!frames.some(({ header }) => header.kind === "snapshot")) throw new Error("there is no moment in it that could be shown");
   const of = (/** @type {string[]} */ ...kinds) => frames.filter(({ header }) => kinds.includes(header.kind));
   return {
     run: /** @type {any} */ (frames[0].header).run,

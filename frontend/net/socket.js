@@ -1,6 +1,6 @@
 // One websocket that comes back by itself.
 
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 
 const SILENCE = 15_000; // the server sends a heartbeat every 5 s; three missing ones mean that it is gone
 const SHORTEST = 500;

@@ -5,7 +5,7 @@ import { fixed, number, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
-import { outline, reach, thin } from "./curves.js";
+import { outline, reach, thin, thinning } from "./curves.js";
 import { SteadyRange, around0, extent } from "./ranges.js";
 import { revealSample } from "./sample-reveal.js";
 import { cellOf, credit, holds, matrix, scalar, scopeInWords } from "./snapshot.js";
@@ -102,6 +102,7 @@ function mount(body, context) {
       chart.resize();
       areas = null;
     },
+    note: ({ snapshot }) => thinning(snapshot?.header.arrays.reward?.shape[1] ?? 0, "steps"),
     table: (state) => ofSamples(state, COLUMNS),
     summary: ({ snapshot }) => (snapshot ? inWords(snapshot) : ""),
   };

@@ -1,5 +1,47 @@
 // From columns of numbers to the points of a curve.
 
+import { count } from "../state/format.js";
+
+/** @import { Note, State } from "../types.js" */
+
+const BUCKETS = 256;
+
+/** How many values one bucket holds. @param {number} length @param {number} buckets at most */
+const bucketSize = (length, buckets) => 2 ** Math.max(0, Math.ceil(Math.log2(length / buckets)));
+
+/**
+ * What a long curve leaves out.
+ *
+ * @param {number} length of the whole curve
+ * @param {string} unit of which there is a value each
+ * @param {number} buckets as for `thin`
+ * @returns {Note[]}
+ */
+export function thinning(length, unit, buckets = BUCKETS) {
+  const size = bucketSize(length, buckets);
+  if (size <= 2) return []; // of two, those are both
+  return [{ short: "thinned", long: `Thinned: the curves pass through the lowest and the highest of every ${count(size)} ${unit}.` }];
+}
+
+/**
+ * What curves over the updates leave out.
+ *
+ * @param {Pick<State, "series">} state
+ * @param {number} buckets as for `thin`
+ * @returns {Note[]}
+ */
+export function leftOut({ series }, buckets = BUCKETS) {
+  const { forgone } = series;
+  const gone = { short: "in part", long: `${count(forgone)} ${forgone === 1 ? "update is" : "updates are"} missing: the server does not keep them any more.` };
+  return [...thinning(series.length, "updates", buckets), ...(forgone ? [gone] : [])];
+}
+
+/** Changes of settings that are not marked. @param {Pick<State, "run">} state @returns {Note[]} */
+export function unmarked({ run }) {
+  const dropped = run?.changes_dropped ?? 0;
+  return dropped ? [{ short: "not all changes", long: `The oldest ${count(dropped)} changes of settings are not marked.` }] : [];
+}
+
 /**
  * A long curve with fewer points that looks the same: the smallest and the largest value of each bucket, in the
  * order in which they came. Buckets hold a power of two, so that a curve does not shimmer as it grows. Where nothing
@@ -10,8 +52,8 @@
  * @param {number} buckets at most
  * @returns {{ x: number[], y: number[] }}
  */
-export function thin(x, y, buckets = 256) {
-  const size = 2 ** Math.max(0, Math.ceil(Math.log2(y.length / buckets)));
+export function thin(x, y, buckets = BUCKETS) {
+  const size = bucketSize(y.length, buckets);
   const kept = { x: /** @type {number[]} */ ([]), y: /** @type {number[]} */ ([]) };
   /** @param {number} index */
   const keep = (index) => {

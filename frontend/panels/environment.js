@@ -1,6 +1,6 @@
 // Environment: the current policy acting in its own copy of the environment.
 
-import { h, setText } from "../controls/dom.js";
+import { h, setHidden, setText } from "../controls/dom.js";
 import { Canvas } from "./canvas.js";
 
 /** @import { Panel, PanelContext, PanelView, Picture, State } from "../types.js" */
@@ -20,8 +20,9 @@ function mount(body, context) {
   const canvas = new Canvas(body, "environment-picture");
   canvas.element.setAttribute("role", "img");
   canvas.element.setAttribute("aria-label", "The environment, as the current policy acts in it");
+  const reason = h("p", { class: "environment-reason", role: "status", hidden: true });
   const caption = h("p", { class: "caption" });
-  body.append(caption);
+  body.append(reason, caption);
 
   /** @type {Picture | null} */
   let painted = null;
@@ -43,7 +44,10 @@ function mount(body, context) {
     ready: ({ picture }) => (picture ? true : "the first picture of the environment"),
     draw(state) {
       if (!state.picture) return;
-      setText(caption, inWords(state.picture, viewedUpdate(state), context));
+      const { header } = state.picture;
+      setHidden(reason, !header.reason);
+      setText(reason, header.reason ?? "");
+      setText(caption, header.reason ? "" : inWords(state.picture, viewedUpdate(state), context));
       paint(state.picture);
     },
     resize() {

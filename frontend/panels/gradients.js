@@ -42,6 +42,7 @@ export const gradients = {
   hint: "Where does the loss flow? ‖∇‖ by term and layer",
   ideas: ["loss", "policy", "value", "entropy"],
   probes: ["gradients", "minibatches"],
+  extras: ["minibatches"],
   plotted: true,
   mount,
 };

@@ -2,9 +2,10 @@
 
 import { h, prose, setText } from "../controls/dom.js";
 import { getHealthChecks } from "../net/http.js";
+import { findingsOf } from "../state/findings.js";
 import { fixed, number, percent } from "../state/format.js";
 
-/** @import { Check, Finding, Panel, PanelContext, PanelView, Snapshot, State } from "../types.js" */
+/** @import { Check, Finding, Panel, PanelContext, PanelView, State } from "../types.js" */
 /** @import { Table } from "./tables.js" */
 
 /** Not by colour alone: each severity has a sign and a word. */
@@ -28,6 +29,7 @@ export const health = {
   hint: "Is something wrong, why, and what to do?",
   ideas: ["loss", "ratio"],
   probes: [],
+  extras: ["health"],
   mount,
 };
 
@@ -51,10 +53,11 @@ function mount(body, context) {
   );
 
   return {
-    needs: ["snapshot", "theme"],
-    ready: ({ snapshot }) => (snapshot && snapshot.header.update > 0 ? true : "the first update"),
-    draw({ snapshot }) {
-      const findings = snapshot?.header.findings ?? [];
+    needs: ["snapshot", "run", "status", "theme"],
+    ready: (state) => ((state.snapshot?.header.update ?? 0) > 0 || findingsOf(state).length ? true : "the first update"),
+    draw(state) {
+      const { snapshot } = state;
+      const findings = findingsOf(state);
       const key = JSON.stringify(findings);
       setText(verdict, verdictOf(findings));
       verdict.dataset.worst = findings[0]?.severity ?? "fine";
@@ -66,7 +69,7 @@ function mount(body, context) {
       checked.replaceChildren(...checks.filter(({ name, metrics }) => metrics.length && !found.has(name)).map((check) => line(check, values)));
     },
     resize() {},
-    table: ({ snapshot }) => tableOf(snapshot, checks),
+    table: (state) => tableOf(state, checks),
     summary: (state) => inWords(state),
   };
 
@@ -81,8 +84,8 @@ function mount(body, context) {
         "details",
         { open },
         h("summary", { onclick: (/** @type {Event} */ { currentTarget }) => opened.set(name, !(/** @type {HTMLElement} */ (currentTarget).closest("details[open]"))) }, h("h3", {}, title), " ", h("span", { class: "since" }, `${severity}, since update ${since}.`), " ", ...prose(summary)),
-        h("p", {}, h("b", {}, "Why: "), ...prose(cause)),
-        h("p", {}, h("b", {}, "Do: "), ...prose(remedy), focus),
+        cause ? h("p", {}, h("b", {}, "Why: "), ...prose(cause)) : null,
+        remedy ? h("p", {}, h("b", {}, "Do: "), ...prose(remedy), focus) : null,
       ),
     );
   }
@@ -103,9 +106,10 @@ function line({ title, threshold, metrics }, values) {
   return h("li", { title: `Said when ${threshold}` }, h("span", { "aria-hidden": "true" }, "✓ "), `No ${uncapitalised(title)}`, h("span", { class: "value" }, numbers ? `: ${numbers}` : ": not known yet"));
 }
 
-/** What is wrong, and after it what was looked for and not found. @param {Snapshot | null} snapshot @param {Check[]} checks @returns {Table} */
-function tableOf(snapshot, checks) {
-  const { update = null, findings = [], health = {} } = snapshot?.header ?? {};
+/** What is wrong, and after it what was looked for and not found. @param {State} state @param {Check[]} checks @returns {Table} */
+function tableOf(state, checks) {
+  const { update = null, health = {} } = state.snapshot?.header ?? {};
+  const findings = findingsOf(state);
   const found = new Set(findings.map(({ name }) => name));
   return [
     ["update", "severity", "name", "title", "since update", "summary", "cause", "remedy", "setting"],
@@ -124,7 +128,7 @@ function verdictOf(findings) {
 }
 
 /** @param {State} state */
-function inWords({ snapshot }) {
-  const findings = snapshot?.header.findings ?? [];
+function inWords(state) {
+  const findings = findingsOf(state);
   return `${verdictOf(findings)} ${findings.map(({ title, summary }) => `${title}: ${summary}`).join(" ")}`;
 }

@@ -5,7 +5,7 @@ import { compact, number, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
-import { stairs, thin } from "./curves.js";
+import { leftOut, stairs, thin } from "./curves.js";
 import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves } from "./halves.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { readout } from "./readout.js";
@@ -38,6 +38,7 @@ export const kl = {
   hint: "How far π_θ has moved, and what the clip does about it",
   ideas: ["policy", "clip", "ratio"],
   probes: ["minibatches"],
+  extras: ["minibatches", "series"],
   plotted: true,
   mount,
 };
@@ -100,6 +101,7 @@ function mount(body, context) {
       );
     },
     resize: () => chart.resize(),
+    note: (state) => leftOut(state, POINTS),
     table: (state) => ofHalves(state, COLUMNS),
     summary: ({ snapshot }) => (snapshot ? inWords(snapshot) : ""),
   };

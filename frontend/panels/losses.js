@@ -5,7 +5,7 @@ import { fixed, number, term } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
-import { signedLog, stairs, thin } from "./curves.js";
+import { leftOut, signedLog, stairs, thin } from "./curves.js";
 import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves } from "./halves.js";
 import { arrow, previewInWords, previewTag } from "./preview-tag.js";
 import { SteadyRange, extent } from "./ranges.js";
@@ -27,6 +27,7 @@ const TERMS = /** @type {const} */ ([
   { column: "entropy_term", symbol: "−c₂·S", colour: "entropy", swatch: "swatch-entropy" },
 ]);
 const COLUMNS = TERMS.map(({ column }) => column);
+const POINTS = 128; // of a curve over updates, in buckets
 const STRETCH = 0.4; // of the minibatches: what a preview's terms are drawn over
 /** Lines differ by more than their colour. */
 const DASHES = { policy: "solid", value: "longdash", entropy: "dot", loss: "solid" };
@@ -40,7 +41,8 @@ export const losses = {
   title: "Loss components",
   hint: "L = L_PG + c₁·L_VF − c₂·S, term by term",
   ideas: ["loss", "policy", "value", "entropy"],
-  probes: ["minibatches", "samples"], // without the samples there is no preview
+  probes: ["minibatches", "samples"],
+  extras: ["minibatches", "samples", "series"], // without the samples there is no preview
   plotted: true,
   mount,
 };
@@ -101,6 +103,7 @@ function mount(body, context) {
       );
     },
     resize: () => chart.resize(),
+    note: (state) => leftOut(state, POINTS),
     table: (state) => ofHalves(state, COLUMNS),
     summary: (state) => (state.snapshot ? inWords(state.snapshot) + previewInWords(previewOf(state)) : ""),
   };
@@ -109,7 +112,7 @@ function mount(body, context) {
 /** @param {SeriesView} series */
 function overUpdates(series) {
   const updates = Array.from({ length: series.length }, (_, index) => series.first + index);
-  return TERMS.map(({ column }) => thin(updates, series.column(column), 128));
+  return TERMS.map(({ column }) => thin(updates, series.column(column), POINTS));
 }
 
 /**

@@ -26,6 +26,7 @@ export const policy = {
   hint: "What it would do in some states (environment·step; click one), and how sure it is",
   ideas: ["policy", "entropy"],
   probes: ["policy", "transitions"],
+  extras: ["transitions"],
   plotted: true,
   mount,
 };

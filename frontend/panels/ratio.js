@@ -34,7 +34,8 @@ export const ratio = {
   title: "Ratio histogram",
   hint: "How much likelier is each action? r = π_θ / π_old",
   ideas: ["ratio", "clip"],
-  probes: ["ratio", "post_step", "samples"], // without the samples there is no preview
+  probes: ["ratio", "post_step", "samples"],
+  extras: ["post_step", "samples"], // without the samples there is no preview
   plotted: true,
   mount,
 };

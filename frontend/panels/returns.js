@@ -5,7 +5,7 @@ import { count, number, settingText } from "../state/format.js";
 import { Canvas } from "./canvas.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
-import { thin } from "./curves.js";
+import { leftOut, thin, unmarked } from "./curves.js";
 import { DotCloud } from "./dots.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { ofColumns } from "./tables.js";
@@ -25,6 +25,7 @@ export const returns = {
   hint: "Sum of rewards; each dot is one episode",
   ideas: ["policy"],
   probes: [],
+  extras: ["series"],
   plotted: true,
   mount,
 };
@@ -88,6 +89,7 @@ function mount(body, context) {
       canvas.fit(context.theme().scale);
       cloud.forget();
     },
+    note: (now) => [...leftOut(now), ...unmarked(now)],
     table: ({ episodes }) => ofColumns(Object.fromEntries(COLUMNS.map((name) => [name, episodes.column(name)]))),
     summary: (now) => [inWords(now), thenInWords(now)].filter(Boolean).join(". "),
   };

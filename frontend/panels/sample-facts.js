@@ -1,5 +1,6 @@
 // One sample, read from a snapshot: every number that the panel Sample shows. What was not measured is null.
 
+import { bounded, LARGEST_LOGRATIO } from "../state/what-if.js";
 import { nameOf, numbersAt } from "./policy-bars.js";
 import { matrix, setting } from "./snapshot.js";
 
@@ -51,7 +52,8 @@ export function factsOf(snapshot, { environment, step }, cell) {
     return Number.isNaN(value) ? null : value;
   };
   const inFull = snapshot.arrays.log_prob_new !== undefined;
-  const ratio = inFull ? at("ratio_new") : at("ratio");
+  const asSent = inFull ? at("ratio_new") : at("ratio");
+  const ratio = asSent === null ? null : bounded(asSent);
   const [logProbOld, logProbNew] = [at("log_prob_old"), at("log_prob_new")];
   const notes = snapshot.header.notes?.transitions ?? {};
   const seen = numbersAt(snapshot, "observation", cell) ?? [];
@@ -62,11 +64,11 @@ export function factsOf(snapshot, { environment, step }, cell) {
     inFull,
     region: (inFull ? at("region_new") : at("region")) ?? 0,
     lossRegion: at("region") ?? 0,
-    lossRatio: at("ratio") ?? NaN,
+    lossRatio: bounded(at("ratio") ?? NaN),
     inMinibatch: at("in_minibatch") !== 0,
     end: at("episode_end") ?? 0,
     ratio,
-    logratio: logProbOld !== null && logProbNew !== null ? logProbNew - logProbOld : ratio === null ? null : Math.log(ratio),
+    logratio: logProbOld !== null && logProbNew !== null ? logProbNew - logProbOld : ratio === null ? null : Math.min(Math.log(ratio), LARGEST_LOGRATIO),
     logProbOld,
     logProbNew,
     raw: at("advantage"),

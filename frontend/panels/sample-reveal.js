@@ -1,4 +1,4 @@
-// Whoever points a sample out wants to see it: the panel Sample comes into view, unless it is there already.
+// Whoever points a sample out wants to see it: the panel Sample, which is shown as soon as one is chosen, comes into view.
 
 /** @import { PanelContext } from "../types.js" */
 

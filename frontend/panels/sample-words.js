@@ -1,7 +1,7 @@
 // What the loss makes of one sample, step by step, with its numbers put in.
 
 import { fixed, number } from "../state/format.js";
-import { clamped, lossTerm } from "../state/what-if.js";
+import { clamped, LARGEST_LOGRATIO, lossTerm } from "../state/what-if.js";
 import { regionOf } from "./regions.js";
 
 /** @import { Facts } from "./sample-facts.js" */
@@ -25,13 +25,14 @@ const factor = (value) => (value !== null && value < 0 ? `(${n(value)})` : n(val
 /** @param {Facts} facts @returns {Line[]} */
 export function calculation(facts) {
   const { logratio, logProbNew, logProbOld, ratio } = facts;
+  const beyond = logratio !== null && logratio > LARGEST_LOGRATIO;
   const lines = [
     {
       term: "log r = log π/π_old",
       sum: logProbNew === null ? "" : `${n(logProbNew)} − ${factor(logProbOld)}`,
       value: logratio,
     },
-    { term: "r", sum: `exp(${n(logratio)})`, value: ratio },
+    { term: "r", sum: beyond ? `exp(min(${n(logratio)}, ${LARGEST_LOGRATIO}))` : `exp(${n(logratio)})`, value: ratio },
   ];
   return [...lines, ...objectiveLines(facts)];
 }

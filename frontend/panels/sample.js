@@ -22,11 +22,14 @@ export const sample = {
   hint: "One transition in full: what the loss makes of it, number by number",
   ideas: ["ratio", "clip", "advantage", "policy"],
   probes: ["samples", "advantages", "values", "transitions"],
+  extras: ["advantages", "values", "transitions"],
   size: "wide",
   mount,
 };
 
 const CHOOSE = "Click a cell of the clip mask, a sample in Surrogate or Values or a state in Policy, or find one here.";
+const GONE = "Its picture is gone with the server that this run ran on.";
+const UNSEEN = ": no page showed this panel then, or the run went at full speed, where they are not.";
 const UNPICTURED = "No picture was recorded: that is done while the run is stepped or in slow motion.";
 const ENDS = ["", "the episode terminates here", "the episode is truncated here"];
 const ROLES = { picked: "picked by max", same: "the same as the other", left: "", "": "" };
@@ -70,10 +73,10 @@ function mount(body, context) {
         return;
       }
       setText(place, placeInWords(snapshot, facts));
-      const pictured = state.run && !state.recorded && snapshot.header.pictured;
+      const pictured = state.run && !state.recorded && !state.held && snapshot.header.pictured;
       if (pictured) picture.draw({ run: /** @type {Run} */ (state.run).id, update: snapshot.header.update, ...facts });
-      else picture.explain(state.recorded ? "" : UNPICTURED);
-      state_.replaceChildren(...stateParts(facts));
+      else picture.explain(state.recorded ? "" : state.held ? GONE : UNPICTURED);
+      state_.replaceChildren(...stateParts(snapshot, facts));
       policy.replaceChildren(...policyParts(facts));
       values.replaceChildren(...valueParts(snapshot, facts));
       sums.replaceChildren(...sumParts(snapshot, facts));
@@ -107,9 +110,9 @@ const part = (title, ...rest) => [h("h3", {}, ...prose(title)), ...rest.filter((
 /** @param {[string, string, string?][]} rows name, value and class */
 const table = (rows) => h("dl", { class: "pairs" }, ...rows.map(([name, value, style]) => h("div", { class: style }, h("dt", {}, ...prose(name)), h("dd", {}, value))));
 
-/** @param {Facts} facts */
-function stateParts({ observation, unsent, space, inFull }) {
-  if (!inFull) return [note("The state, both policies and the gradient were not measured at this moment.")];
+/** @param {Snapshot} snapshot @param {Facts} facts */
+function stateParts({ header }, { observation, unsent, space, inFull }) {
+  if (!inFull) return [note(header.failed?.transitions ?? `The state, both policies and the gradient were not measured at this moment${header.measured ? UNSEEN : "."}`)];
   if (!observation.length) return part("State s", note(`An image: ${space}`));
   const more = unsent ? note(`and ${unsent} more`) : null;
   return part("State s", table(observation.map(({ name, value }) => [name, number(value)])), more);

@@ -39,6 +39,21 @@ export function moved(names, view, name, target) {
 }
 
 /**
+ * The order once a panel has come to stand right after another.
+ *
+ * @param {readonly string[]} names
+ * @param {Pick<ViewChoices, "order">} view
+ * @param {string} name
+ * @param {string} before
+ * @returns {string[]}
+ */
+export function following(names, view, name, before) {
+  const order = fullOrder(names, view).filter((other) => other !== name);
+  order.splice(order.indexOf(before) + 1, 0, name);
+  return order;
+}
+
+/**
  * The panel before or after another among those that are shown; undefined at either end.
  *
  * @param {readonly string[]} names

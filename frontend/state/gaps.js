@@ -17,7 +17,7 @@ export function createGapFiller(store, receive) {
   let busy = false;
 
   async function fill() {
-    if (busy || !state.run || state.recorded || state.connection.state !== "open") return;
+    if (busy || !state.run || state.recorded || state.held || state.connection.state !== "open") return;
     const gap = state.series.missing();
     if (!gap) return;
     busy = true;

@@ -35,7 +35,8 @@ export function createKept(fetch, redraw) {
     redraw();
   }
 
-  return ({ run, newest, recorded, connection }) => {
+  return ({ run, newest, recorded, held, connection }) => {
+    if (held) return null;
     if (!run || !newest || recorded || connection.state !== "open") return recorded ? null : known;
     if (!askedFor.startsWith(`${run.id} `)) known = null;
     const now = `${run.id} ${newest.header.sequence}`;

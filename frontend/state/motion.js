@@ -1,3 +1,5 @@
+import { isOver } from "./ended.js";
+
 /** @import { State } from "../types.js" */
 /** @import { Store } from "./store.js" */
 
@@ -23,12 +25,16 @@ export const atFullSpeed = (state) => runsFreely(state) && !state.scrubbing && t
 /** @param {State} state */
 export const inSlowMotion = ({ status }) => typeof status?.pace === "number" && status.pace <= READABLE;
 
-/** Touches the topic `motion` whenever the answer changes: charts are drawn in another way then. @param {Store} store */
+/**
+ * Touches the topic `motion` whenever the answer changes, or the run is over: charts are drawn in another way then.
+ *
+ * @param {Store} store
+ */
 export function tellMotion({ state, subscribe, touch }) {
-  let freely = runsFreely(state);
+  let [freely, over] = [runsFreely(state), isOver(state)];
   subscribe(() => {
-    if (freely === runsFreely(state)) return;
-    freely = !freely;
+    if (freely === runsFreely(state) && over === isOver(state)) return;
+    [freely, over] = [runsFreely(state), isOver(state)];
     touch("motion");
   });
 }

@@ -1,6 +1,6 @@
 // The preview: the batch on show with the values of ε, c₁ and c₂ that were chosen and are not in use.
 
-import { whatIf } from "./what-if.js";
+import { allBounded, whatIf } from "./what-if.js";
 
 /** @import { Preview, Snapshot, State } from "../types.js" */
 /** @import { Batch, Outcome } from "./what-if.js" */
@@ -74,7 +74,7 @@ export function batchOf({ header, arrays }) {
   const [policy, value, entropy] = phase === "update" || phase === "epoch" ? LOSSES[phase] : LOSSES.minibatch;
   return {
     objective: String(settings.objective ?? "clip"),
-    ratio,
+    ratio: allBounded(ratio),
     advantages: advantage_used,
     regions: region,
     members: in_minibatch ?? null,

@@ -1,22 +1,29 @@
 // What the server says, put into the state.
 
 import { getJson } from "../net/http.js";
+import { forgetSession } from "../net/session.js";
 import { PROTOCOL } from "../net/socket.js";
+import { activityAfter, trialAfter } from "./activity.js";
 import { createGapFiller } from "./gaps.js";
+import { createHold } from "./held.js";
 import { createPictureDecoder } from "./pictures.js";
 
 /** @import { Frame, Header, Run, SeriesHeader, Snapshot, Status } from "../types.js" */
 /** @import { Store } from "./store.js" */
 
 const SETTLES = 300;
+const LISTED = 200; // changes of settings; the oldest make room, as they do on the server
+/** What is said of a run, and not of this page. */
+const OF_A_RUN = new Set(["run", "state", "change"]);
 
 /**
  * @param {Store} store
- * @returns {{ message(message: any): void, frame(frame: Frame): void, epoch(): string | null, sequence(): number | null }}
+ * @returns {{ message(message: any): void, frame(frame: Frame): void, showNew(): void, epoch(): string | null, sequence(): number | null }}
  */
 export function createReceiver(store) {
   const { state, touch } = store;
   const fillGaps = createGapFiller(store, series);
+  const hold = createHold(store);
   const decodePicture = createPictureDecoder((picture) => store.stage({ picture }));
   /** @type {string | null} */
   let epoch = null;
@@ -34,13 +41,14 @@ export function createReceiver(store) {
     if (!known) {
       sequence = null;
       state.stepping = false;
+      if (state.trial && state.trial.heard !== Infinity) state.trial = null;
       state.status = null; // the run's state message follows
-      state.snapshot = state.newest = state.past = state.comparison = state.picture = state.progress = null;
+      state.snapshot = state.newest = state.past = state.comparison = state.picture = state.progress = state.activity = null;
       state.series.clear();
       state.episodes.clear();
     }
     if (run) state.series.extend(run.update - 1); // the last one may still be under way
-    touch("run", "status", "snapshot", "picture", "progress", "series");
+    touch("run", "status", "snapshot", "picture", "progress", "series", "connection");
     const waiting = [...early.values()];
     early = new Map();
     waiting.forEach(receiveFrame);
@@ -63,9 +71,9 @@ export function createReceiver(store) {
    * @param {string} id
    */
   async function learn(id) {
-    const { device, observation, action, reward_threshold } = await getJson(`api/runs/${encodeURIComponent(id)}`);
+    const { device, observation, action, reward_threshold, wrappers } = await getJson(`api/runs/${encodeURIComponent(id)}`);
     if (state.run?.id !== id) return;
-    Object.assign(state.run, { device, observation, action, reward_threshold });
+    Object.assign(state.run, { device, observation, action, reward_threshold, wrappers });
     touch("run");
   }
 
@@ -77,14 +85,18 @@ export function createReceiver(store) {
         touch("connection");
         return;
       }
-      // Another start of the server counts sequences and runs anew.
-      if (message.server_epoch !== epoch) state.run = null;
+      const anew = epoch !== null && message.server_epoch !== epoch;
       epoch = message.server_epoch;
       state.connection = { state: "open", retryAt: null };
-      state.role = message.role;
       state.lease = message.lease ?? { holder: false, generation: 0 };
       touch("connection");
-      adopt(message.run);
+      if (state.held || (anew && hold.wants(message.run))) hold.hold(message.run);
+      else adopt(message.run);
+    },
+    role(message) {
+      state.role = message.role;
+      if (message.role !== "controller") forgetSession();
+      touch("connection");
     },
     run: (message) => adopt(message.run),
     state(message) {
@@ -106,6 +118,10 @@ export function createReceiver(store) {
       const { update, name, old, new: value } = message;
       if (!state.changes.some((change) => change.update === update && change.name === name && change.new === value)) {
         state.changes.push({ update, name, old, new: value });
+        if (state.changes.length > LISTED) {
+          state.changes.shift();
+          state.run.changes_dropped = (state.run.changes_dropped ?? 0) + 1;
+        }
       }
       state.run.settings[name] = value;
       touch("run");
@@ -130,11 +146,16 @@ export function createReceiver(store) {
   /** @param {Frame} frame */
   function receiveFrame(frame) {
     const { header } = frame;
+    if (header.activity?.name === "trial") {
+      state.trial = trialAfter(state.trial, header.activity, performance.now());
+      return touch("connection");
+    }
     if (header.run !== state.run?.id) {
       early.set(header.kind, frame);
       return;
     }
-    sequence = Math.max(sequence ?? 0, header.sequence);
+    // Pictures are drawn by a process of its own, and counted by themselves.
+    if (header.kind !== "picture") sequence = Math.max(sequence ?? 0, header.sequence);
     if (header.kind === "series") series(/** @type {Frame<SeriesHeader>} */ (frame));
     else if (header.kind === "snapshot") store.stage({ snapshot: /** @type {Snapshot} */ (frame) });
     else if (header.kind === "picture") decodePicture(frame);
@@ -150,13 +171,26 @@ export function createReceiver(store) {
 
   /** @param {Header} header */
   function progress(header) {
+    const before = state.activity?.name;
     state.progress = header;
+    state.activity = activityAfter(state.activity, header, performance.now());
     touch("progress");
+    if (state.activity?.name !== before) touch("status"); // what can be done meanwhile is something else
   }
 
   return {
-    message: (message) => handlers[message.type]?.(message),
+    message(message) {
+      if (state.held && OF_A_RUN.has(message.type)) hold.note(message);
+      else handlers[message.type]?.(message);
+    },
     frame: receiveFrame,
+    /** What runs on a server that was started anew takes the place of what it ended. */
+    showNew() {
+      const { run, status } = hold.release();
+      adopt(run);
+      if (status) handlers.state(status);
+      touch("connection");
+    },
     epoch: () => epoch,
     sequence: () => sequence,
   };

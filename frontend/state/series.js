@@ -70,6 +70,8 @@ export class Series {
   /** MISSING, THERE or FORGONE, row by row. @type {Uint8Array} */
   #rows = new Uint8Array(1024);
   #complete = 0; // no row before this one is missing
+  /** Rows that the server does not have any more. */
+  forgone = 0;
   first = 1;
   revision = 0;
 
@@ -95,6 +97,7 @@ export class Series {
     this.#table.clear();
     this.#rows = new Uint8Array(1024);
     this.#complete = 0;
+    this.forgone = 0;
     this.revision++;
   }
 
@@ -134,6 +137,7 @@ export class Series {
       const at = first + row - this.first;
       if (at < 0 || (this.#rows[at] === THERE && !amends)) continue;
       for (let c = 0; c < columns.length; c++) columns[c][at] = rows[row * names.length + c];
+      if (this.#rows[at] === FORGONE) this.forgone--;
       this.#rows[at] = THERE;
       fresh.add(first + row);
     }
@@ -149,6 +153,7 @@ export class Series {
    */
   forgo(from, to) {
     this.#rows.fill(FORGONE, Math.max(0, from - this.first), Math.max(0, to - this.first + 1));
+    this.forgone = this.#rows.subarray(0, this.length).filter((row) => row === FORGONE).length;
   }
 
   /** @returns {{ from: number, to: number } | null} the first run of updates that has not arrived */

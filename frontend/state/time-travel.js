@@ -71,6 +71,7 @@ export function createTimeTravel({ state, touch }, kept) {
 
   /** @returns {Promise<Moment[]>} all that is kept */
   async function list() {
+    if (state.held) throw new Error("The moments of this run are gone with the server that it ran on.");
     const run = state.run?.id ?? "";
     const moments = run ? await kept.list(run) : [];
     listed = { run, at: performance.now(), moments };

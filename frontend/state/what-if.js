@@ -31,7 +31,14 @@
  */
 
 const [NOT_TRAINED, INSIDE, HELD, PULLED_BACK, UNHELD, UNKNOWN] = [0, 1, 2, 3, 4, 255];
-const LARGEST_RATIO = Math.fround(Math.exp(80)); // where the trainer's ratio ends
+export const LARGEST_LOGRATIO = 80; // where the trainer's log r ends, so that r stays finite
+const LARGEST_RATIO = Math.fround(Math.exp(LARGEST_LOGRATIO));
+
+/** As far as the trainer lets r go. @param {number} r */
+export const bounded = (r) => Math.min(r, LARGEST_RATIO);
+
+/** The same for many; the very array where nothing is beyond. @template {ArrayLike<number>} T @param {T} ratios @returns {T | number[]} */
+export const allBounded = (ratios) => (Array.prototype.some.call(ratios, (r) => r > LARGEST_RATIO) ? Array.from(ratios, bounded) : ratios);
 
 const SMALLEST_CLIP_RANGE = 1e-5; // of the trainer: below it rounding would decide who is held
 
@@ -114,7 +121,7 @@ function meanPolicyLoss({ ratio, advantages, regions, members }, clipRange) {
   for (let at = 0; at < ratio.length; at++) {
     const counts = regions[at] !== NOT_TRAINED && !Number.isNaN(advantages[at]) && !(members && !members[at]);
     if (!counts) continue;
-    sum += clippedPolicyLoss(Math.min(ratio[at], LARGEST_RATIO), advantages[at], clipRange);
+    sum += clippedPolicyLoss(bounded(ratio[at]), advantages[at], clipRange);
     n += 1;
   }
   return n ? sum / n : null;

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.browser.dashboard import Dashboard
+from tests.browser.stage import Stage
 from tests.live import LiveServer
 
-SAME_TAB = "sessionStorage.setItem('ppo-scope.tab', '1-2-3-4')"  # so that the next test's page leads at once
 SEED = ("--seed", "7")
 
 
@@ -36,7 +36,6 @@ def look_at(shared_server, page):
 
     def join(*arguments, update=0, minibatch=0, query=""):
         live = shared_server(*arguments, update=update, minibatch=minibatch)
-        page.add_init_script(SAME_TAB)
         dashboard = Dashboard(page, f"{live.base}{query}#token={live.token}")
         if live.run()["update"] == 0:
             for number in range(update):
@@ -69,3 +68,18 @@ def modules(chromium, tmp_path_factory):
 
 def body(expression):
     return expression if "return " in expression else f"return {expression};"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, leaving):
+    """Where a real server has the page's files, its settings and its presets."""
+    server = LiveServer("--paused", folder=tmp_path_factory.mktemp("files"))
+    yield server.base
+    server.interrupt()
+    leaving.append(server)
+
+
+@pytest.fixture
+def stage(files, page):
+    """This test's page, with a server that the test plays: `stage(update=3)`."""
+    return lambda **how: Stage(page, files, **how)

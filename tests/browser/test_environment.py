@@ -31,7 +31,7 @@ def test_an_environment_that_cannot_be_drawn_says_why(server, page, tmp_path):
     dashboard = Dashboard(page, server("--paused", "--env", "blind:Blind-v0").url)
     panel = dashboard.panel("Environment")
     why = "blind:Blind-v0 cannot be drawn: there is nothing to see"
-    until(panel.locator(".caption").inner_text, lambda text: text == why)
+    until(panel.locator(".environment-reason").inner_text, lambda text: text == why)
     until(lambda: page.locator("#panel-environment-summary").text_content(), lambda text: text == why)
     dashboard.step(update="1")
     assert panel.locator(".caption").inner_text() == why

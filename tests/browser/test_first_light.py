@@ -183,7 +183,13 @@ def test_server_gone_and_back_is_survived(server, page, faults, tmp_path):
     assert dashboard.mask() == mask, "the last picture stays"
     again = LiveServer("--paused", "--seed", SEED, "--port", port, folder=tmp_path)
     try:
+        page.get_by_text("The run on show ended with the old one, at update 1").wait_for(timeout=PATIENCE)
+        assert dashboard.mask() == mask, "it is not swapped for another without a word"
+        dashboard.press("Show the new run")
         dashboard.at(update="0", state="paused")
+        page.reload()
+        dashboard.at(update="0", state="paused")
+        assert not page.get_by_text("The run on show ended").is_visible()
     finally:
         again.stop()
 

@@ -103,7 +103,7 @@ def test_every_stop_is_measured_and_passing_by_is_not(trainer):
     sent = []
     reporter = Reporter(lambda message: sent.append(frame.decode(message)), "a run")
     reporter.begin(trainer, Looks(trainer))
-    reporter.watch(frozenset(PROBES), standing=False)
+    reporter.watch(frozenset(PROBES))
     attention = Attention.SHOWN
     for phase in trainer.phases():
         reporter.passed(Moment(trainer, phase), attention)
@@ -132,7 +132,7 @@ def test_at_full_speed_most_snapshots_go_without(trainer, monkeypatch):
     for name in EXPENSIVE:
         monkeypatch.setitem(PROBES, name, lambda moment, of=PROBES[name]: slow(clock, of(moment)))
     monkeypatch.setattr("ppo_scope.runs.reporter.SECONDS", {"snapshot": 0.0, "series": 9.0, "progress": 9.0})
-    reporter.watch(WATCHED, standing=False)
+    reporter.watch(WATCHED)
     for phase in trainer.phases():
         reporter.passed(Moment(trainer, phase), Attention.GLANCE)
         clock.now += 1.0 if phase.kind is PhaseKind.UPDATE else 0.0

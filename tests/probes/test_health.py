@@ -132,7 +132,7 @@ def test_what_is_not_finite_is_found_where_the_run_halts():
     trainer.environments.observations[0] = np.nan
     with pytest.raises(NotFiniteError) as caught:
         next(trainer.phases())
-    health.halted(str(caught.value), 1)
+    health.halted(caught.value, 1)
     (finding,) = health.findings()
     assert (finding["name"], finding["severity"], finding["since"]) == (NOT_FINITE.name, "error", 1)
     assert "observation" in finding["summary"]

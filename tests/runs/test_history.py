@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ppo_scope.runs.history import History, Table
+from ppo_scope.runs.history import MAX_CHANGES, MAX_GAP, History, Table
 
 COLUMNS = ["loss", "entropy"]
 
@@ -64,15 +64,38 @@ def test_a_slice_is_a_copy(history):
     assert np.array_equal(history.slice(1, 3).rows, rows(1, 3))
 
 
-def test_rows_that_do_not_follow_are_refused(history):
-    for first in (1000, 1002):
-        with pytest.raises(ValueError, match="last one was 1000"):
-            history.append_series(COLUMNS, first, rows(first, 1), episodes())
+def test_rows_that_do_not_fit_are_refused_and_those_after_them_are_not(history):
     with pytest.raises(ValueError, match="columns"):
         history.append_series(["loss"], 1001, rows(1001, 1)[:, :1], episodes())
     with pytest.raises(ValueError, match="do not fit"):
-        history.append_series(COLUMNS, 1001, rows(1001, 1)[:, :1], episodes())
+        history.append_series(COLUMNS, 1001, rows(1001, 1)[:, :1], episodes(1001))
     assert history.last == 1000
+    history.append_series(COLUMNS, 1002, rows(1002, 2), episodes(1003))
+    part = history.slice(1000)
+    assert (part.first, history.last) == (1000, 1003)
+    assert np.isnan(part.rows[1]).all(), "the update whose row was lost"
+    assert np.array_equal(part.rows[[0, 2, 3]], np.concatenate([rows(1000, 1), rows(1002, 2)]))
+    assert part.episodes[:, 0].tolist() == [1000, 1003]
+
+
+def test_rows_that_are_there_already_are_kept(history):
+    history.append_series(COLUMNS, 999, -rows(999, 3), episodes(999, 1001))
+    assert np.array_equal(history.slice(998).rows, np.concatenate([rows(998, 3), -rows(1001, 1)]))
+    assert history.slice(998).episodes[:, 0].tolist() == [1000, 1001]
+
+
+def test_after_a_gap_that_is_too_large_the_table_begins_anew(history):
+    first = 1001 + MAX_GAP
+    history.append_series(COLUMNS, first, rows(first, 1), episodes())
+    assert (history.first, history.last) == (first, first)
+    assert np.array_equal(history.slice().rows, rows(first, 1))
+
+
+def test_changes_are_bounded_and_counted(history):
+    for number in range(2 * MAX_CHANGES):
+        history.change({"update": number})
+    assert (len(history.changes), history.changes_made) == (MAX_CHANGES, 2 * MAX_CHANGES)
+    assert history.changes[-1] == {"update": 2 * MAX_CHANGES - 1}
 
 
 def test_beyond_its_bound_the_older_half_goes():

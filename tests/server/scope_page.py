@@ -57,6 +57,7 @@ class ServerProcess:
         self.port, self.token = int(link[1]), link[2]
         self.host = f"127.0.0.1:{self.port}"
         self.origin = f"http://{self.host}"
+        self.session = None
 
     def _read(self):
         self.output.extend(self.process.stdout)
@@ -88,9 +89,16 @@ class ServerProcess:
         return json.loads(body)
 
     def cookie(self):
-        status, headers, _ = self.request("POST", "/api/session", {"token": self.token}, Origin=self.origin)
-        assert status == 204
+        """The cookie for the token; the secret that belongs to it is in `session` from then on."""
+        status, headers, body = self.request("POST", "/api/session", {"token": self.token}, Origin=self.origin)
+        assert status == 200
+        self.session = json.loads(body)["session"]
         return headers["Set-Cookie"].split(";")[0]
+
+    def own(self):
+        """Headers of a request that the page of a controller makes."""
+        cookie = self.cookie()
+        return {"Origin": self.origin, "Cookie": cookie, "X_PPO_Scope_Session": self.session}
 
     def run(self):
         return self.get("/api/runs")[0]
@@ -137,9 +145,10 @@ class ServerProcess:
 
 
 class Page:
-    """One websocket and everything that it received."""
+    """One websocket and everything that it received; with the cookie it sends the secret, too, unless told otherwise."""
 
     def __init__(self, server, *, tab=None, cookie=None, resume=True, **fields):
+        self._session = server.session if cookie else None
         headers = {"Cookie": cookie} if cookie else {}
         self._open = contextlib.ExitStack()
         address = f"ws://{server.host}/ws"
@@ -154,8 +163,8 @@ class Page:
             self.resume(tab or uuid.uuid4().hex, **fields)
 
     def resume(self, tab, **fields):
-        given = {"protocol": PROTOCOL, "client": tab, "server_epoch": None, "run": None, "sequence": None, **fields}
-        self.say(type="resume", **given)
+        known = {"server_epoch": None, "run": None, "sequence": None, "session": self._session, **fields}
+        self.say(type="resume", protocol=PROTOCOL, client=tab, **known)
         self.wait("lease")
 
     def _read(self):
@@ -195,6 +204,10 @@ class Page:
 
     def send(self, raw):
         self.socket.send(raw)
+
+    @property
+    def role(self):
+        return next(m["role"] for m in self.messages if m["type"] == "role")
 
     @property
     def lease(self):

@@ -15,9 +15,13 @@ from tests.server.scope_page import Page
 
 def test_the_token_becomes_a_strict_cookie_of_this_port(scripted):
     assert len(scripted.token) >= 43  # 32 bytes
-    status, headers, _ = scripted.request("POST", "/api/session", {"token": scripted.token}, Origin=scripted.origin)
-    assert status == 204
+    status, headers, body = scripted.request("POST", "/api/session", {"token": scripted.token}, Origin=scripted.origin)
+    assert status == 200
+    assert headers["Cache-Control"] == "no-store"
     cookie = headers["Set-Cookie"]
+    session = json.loads(body)["session"]
+    assert len(session) >= 43
+    assert session not in cookie
     name, _, attributes = cookie.partition("=")
     assert name == f"ppo_scope_{scripted.port}"
     assert scripted.token not in cookie
@@ -30,14 +34,15 @@ def test_anything_else_is_no_token(scripted, body):
     status, headers, answer = scripted.request("POST", "/api/session", body, Origin=scripted.origin)
     assert status in {400, 403}
     assert "Set-Cookie" not in headers
-    assert set(json.loads(answer)) == {"code", "message"}
+    assert set(json.loads(answer)) == {"code", "message", "detail"}
 
 
 def test_secrets_are_not_shown_by_accident():
     secrets = Secrets(8000)
     assert secrets.token not in repr(secrets)
     assert secrets.session not in repr(secrets)
-    assert secrets.token != secrets.session
+    assert secrets.ticket not in repr(secrets)
+    assert len({secrets.token, secrets.session, secrets.ticket}) == 3
 
 
 @pytest.mark.parametrize("path", ["/", "/api/runs", "/vendor/plotly.min.js", "/missing"])
@@ -123,7 +128,7 @@ def test_a_body_over_16_kilobytes_is_refused(scripted):
 
 
 def test_a_new_run_over_http(scripted):
-    own = {"Origin": scripted.origin, "Cookie": scripted.cookie()}
+    own = scripted.own()
     status, _, answer = scripted.request("POST", "/api/runs", {"settings": {"clip_range": "0.1"}}, **own)
     assert status == 422
     assert "clip_range" in json.loads(answer)["message"]

@@ -26,7 +26,7 @@ from tests.server.scope_page import (
     wait_for,
 )
 
-RESUME = '{"type":"resume","protocol":2,"client":"idle","server_epoch":null,"run":null,"sequence":null}'
+RESUME = '{"type":"resume","protocol":3,"client":"idle","server_epoch":null,"run":null,"sequence":null}'
 
 
 def restart_works(server, page):

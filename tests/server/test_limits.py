@@ -43,6 +43,10 @@ class Socket:
         self.closed = code
 
 
+def viewing(_):
+    return Role.VIEWER
+
+
 async def settle():
     for _ in range(300):
         await asyncio.sleep(0)
@@ -51,7 +55,7 @@ async def settle():
 def test_a_slow_page_skips_to_the_newest_of_each_kind_and_loses_no_message():
     async def scenario():
         socket = Socket(reads=False)
-        client = Client(socket, Role.VIEWER)
+        client = Client(socket, viewing)
         writing = asyncio.create_task(client.write())
         client.show("snapshot", b"first")
         await settle()  # the first is on its way and blocks
@@ -71,7 +75,7 @@ def test_a_slow_page_skips_to_the_newest_of_each_kind_and_loses_no_message():
 def test_an_overflowing_queue_closes_with_1013_and_frees_what_waited():
     async def scenario():
         socket = Socket(reads=False)
-        client = Client(socket, Role.VIEWER)
+        client = Client(socket, viewing)
         writing = asyncio.create_task(client.write())
         client.post({"number": -1})
         await settle()
@@ -92,7 +96,7 @@ def test_a_send_that_takes_too_long_lets_the_page_go(monkeypatch):
     monkeypatch.setattr(client_module, "SEND_LIMIT", 0.05)
 
     async def scenario():
-        client = Client(Socket(reads=False), Role.VIEWER)
+        client = Client(Socket(reads=False), viewing)
         client.post({})
         await asyncio.wait_for(client.write(), 1)
 
@@ -102,7 +106,7 @@ def test_a_send_that_takes_too_long_lets_the_page_go(monkeypatch):
 def test_messages_that_wait_are_sent_before_the_close():
     async def scenario():
         socket = Socket()
-        client = Client(socket, Role.VIEWER)
+        client = Client(socket, viewing)
         client.post({"type": "error"})
         client.close(1008, "why")
         client.close(1001, "later")
@@ -158,8 +162,8 @@ def test_three_strikes_within_ten_seconds():
 
 
 def leader(tab, role=Role.CONTROLLER):
-    client = Client(None, role)
-    client.tab = tab
+    client = Client(None, viewing)
+    client.tab, client.role = tab, role
     return client
 
 

@@ -98,8 +98,8 @@ def test_watched_probes_appear_in_the_snapshot(page):
 )
 def test_a_run_that_cannot_begin_does_not_end_the_one_that_is(real, page, settings, words):
     before = real.run()
-    own = {"Origin": real.origin, "Cookie": real.cookie()}
-    status, _, answer = real.request("POST", "/api/runs", {"settings": settings}, **own)
+    wanted = {"settings": settings, "lease": page.lease["generation"]}
+    status, _, answer = real.request("POST", "/api/runs", wanted, **real.own())
     assert status == 422 and words in answer.decode()
     refused = page.ask("restart", settings=settings)
     assert refused["type"] == "error" and words in refused["message"]

@@ -51,6 +51,21 @@ def path_of(template, run):
     )
 
 
+def half_controllers(server):
+    """Headers of those who have got hold of one half of what it takes, or have guessed: each alone opens nothing."""
+    whole = server.own()
+    cookie, secret, name = whole["Cookie"], whole["X_PPO_Scope_Session"], f"ppo_scope_{server.port}"
+    return [
+        {"Cookie": cookie},
+        {"X_PPO_Scope_Session": secret},
+        {"Cookie": cookie, "X_PPO_Scope_Session": "guessed"},
+        {"Cookie": f"{name}=guessed", "X_PPO_Scope_Session": secret},
+        {"Cookie": f"{name}={secret}", "X_PPO_Scope_Session": cookie.partition("=")[2]},
+        {"Cookie": f"{name}=", "X_PPO_Scope_Session": ""},
+        {"Cookie": f"{name}={server.token}", "X_PPO_Scope_Session": server.token},
+    ]
+
+
 BODIES = {"/api/session": {"token": "wrong"}, "/api/runs": {"settings": {"clip_range": "0.2"}}}
 HTTP = [(method, path, access) for (method, path), access in ROUTES.items() if method != "WEBSOCKET"]
 
@@ -71,8 +86,8 @@ def test_http_as_nobody_viewer_and_controller(scripted, method, path, access):
         assert scripted.request(method, target, body, **stranger)[0] in {400, 403}
 
     own = {"Origin": scripted.origin} if method == "POST" else {}
-    for cookie in ({}, {"Cookie": f"ppo_scope_{scripted.port}=guessed"}):
-        status, _, answer = scripted.request(method, target, body, **own, **cookie)
+    for credentials in (*half_controllers(scripted), {}):
+        status, _, answer = scripted.request(method, target, body, **own, **credentials)
         if access is Access.CONTROLLER:
             assert status == 403
             assert json.loads(answer)["code"] == "forbidden"
@@ -81,7 +96,7 @@ def test_http_as_nobody_viewer_and_controller(scripted, method, path, access):
         else:
             assert status in {200, 404}
 
-    status, _, _ = scripted.request(method, target, body, **own, Cookie=scripted.cookie())
+    status, _, _ = scripted.request(method, target, body, **{**scripted.own(), **own})
     expected = {"/api/session": {403}, "/api/runs": {200, 422}}
     assert status in expected.get(path, {200, 404})
     assert scripted.run()["id"] == run
@@ -125,13 +140,30 @@ FIELDS = {
     "step": {"lease": 1, "size": "update"},
     "redo": {"lease": 1, "settings": {}},
     "keep": {"lease": 1, "which": "old"},
+    "cancel": {"lease": 1},
     "set": {"lease": 1, "name": "clip_range", "value": 0.1},
     "restart": {"lease": 1, "settings": {}},
 }
 
 
-def test_every_message_as_viewer(scripted, page, viewer):
-    assert viewer.hello["role"] == "viewer"
+HALVES = ["nothing", "the cookie alone", "the secret alone", "a wrong secret", "a wrong cookie"]
+
+
+@pytest.fixture(params=HALVES)
+def watching(scripted, request):
+    """A page that may only watch: it has one half of what it takes to control, at most."""
+    cookie = scripted.cookie()
+    cookies = {"the cookie alone": cookie, "a wrong secret": cookie, "a wrong cookie": cookie.partition("=")[0] + "=x"}
+    secrets = {"the secret alone": scripted.session, "a wrong secret": "x", "a wrong cookie": scripted.session}
+    with Page(scripted, cookie=cookies.get(request.param), session=secrets.get(request.param)) as page:
+        yield page
+
+
+def test_every_message_as_who_watches(scripted, page, watching):
+    viewer = watching
+    assert "role" not in viewer.hello
+    assert [m["type"] for m in viewer.messages if m["type"] != "heartbeat"][:2] == ["hello", "role"]
+    assert viewer.role == "viewer"
     before = scripted.run()
     requests = set(MESSAGES) - {"resume", "heartbeat"}
     assert requests == set(FIELDS)
@@ -152,7 +184,7 @@ def test_every_message_as_viewer(scripted, page, viewer):
 
 
 def test_every_message_as_controller(scripted, page):
-    assert page.hello["role"] == "controller"
+    assert page.role == "controller"
     run = scripted.run()["id"]
     for type in ("watch", "take_control", "play", "pause", "step", "set", "restart"):
         fields = {**FIELDS[type]}
@@ -161,8 +193,3 @@ def test_every_message_as_controller(scripted, page):
         page.say(type=type, id=type, **fields)
         assert page.reply(type) == {"type": "ack", "id": type}
     assert scripted.run()["id"] != run
-
-
-def test_a_wrong_cookie_makes_a_viewer(scripted):
-    with Page(scripted, tab="guess", cookie=f"ppo_scope_{scripted.port}=guessed") as page:
-        assert page.hello["role"] == "viewer"

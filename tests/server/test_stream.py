@@ -1,5 +1,6 @@
 """What pages get: frames, state, lease, histories."""
 
+import json
 import time
 
 import numpy as np
@@ -152,6 +153,36 @@ def test_a_heartbeat_comes_by_itself(scripted, viewer):
 
 
 # The lease
+
+
+def test_a_page_that_connects_anew_takes_the_place_of_its_old_connection(scripted):
+    cookie = scripted.cookie()
+    with Page(scripted, tab="mine", cookie=cookie) as old:
+        old.wait("lease", holder=True)
+        with Page(scripted, tab="mine", cookie=cookie) as new:
+            assert new.lease == {"type": "lease", "holder": True, "generation": old.lease["generation"]}
+            assert old.closed() == 1008
+            assert new.ask("step", size="update")["type"] == "ack"
+
+
+def test_who_watches_takes_nobodys_place(scripted):
+    with Page(scripted, tab="mine", cookie=scripted.cookie()) as page:
+        page.wait("lease", holder=True)
+        with Page(scripted, tab="mine") as viewer:
+            assert not viewer.lease["holder"]
+            assert page.ask("step", size="update")["type"] == "ack"
+
+
+def test_a_new_run_over_http_is_for_who_leads(scripted, page):
+    before, own = scripted.run()["id"], scripted.own()
+    for lease in (None, page.lease["generation"] - 1):
+        status, _, answer = scripted.request("POST", "/api/runs", {"settings": {}, "lease": lease}, **own)
+        assert status == 403
+        assert "Take control on this page first" in json.loads(answer)["message"]
+    assert scripted.run()["id"] == before
+    wanted = {"settings": {}, "paused": True, "lease": page.lease["generation"]}
+    assert scripted.request("POST", "/api/runs", wanted, **own)[0] == 201
+    assert scripted.run()["id"] != before
 
 
 def test_one_tab_leads_at_a_time(scripted, page):

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppo_scope.ppo import finite
+from ppo_scope.ppo import finite, memory
 from ppo_scope.ppo.devices import device_of
 from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.estimates import batch_of
@@ -45,6 +45,7 @@ class Trainer:
 
     Raises:
         UnusableEnvironment: the environment cannot be trained on.
+        DoesNotFit: there is not enough memory for it.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Trainer:
         if spaces.is_image and settings.normalize_observations:
             raise UnusableEnvironment("normalize_observations: not for images, which are shares of 255 already")
         self.device = device_of(settings, spaces.is_image)
+        memory.check(settings, spaces, self.device.type == "cpu")
         self.distribution = spaces.distribution
         self.network = ActorCritic(spaces, settings, int(streams[2].generate_state(1)[0]), self.device)
         waits = self.device.type == "cpu" if asynchronous is None else not asynchronous
@@ -126,10 +128,11 @@ class Trainer:
         """Whether an update has begun and is not over."""
         return self._under_way
 
-    def redo(self, values: dict[str, Any]) -> Outcome:
+    def redo(self, values: dict[str, Any], on_phase: Callable[[Phase], None] = lambda _: None) -> Outcome:
         """The last update made anew from its start, on the same rollout, with other live settings.
 
-        The trainer stays as it is: see `visit` and `adopt` for what can be done with the outcome.
+        The trainer stays as it is: see `visit` and `adopt` for what can be done with the outcome. `on_phase` is called
+        after every phase, and may raise: that gives the outcome up.
 
         Raises:
             LookupError: there is no finished update, or the next one has begun or was abandoned.
@@ -155,8 +158,8 @@ class Trainer:
             update.rewards = _scaled_rewards(update, self._reward_scale)
             update.batch, update.deltas = batch_of(judged, rollout, update.rewards, settings)
             for epoch in range(1, settings.epochs + 1):
-                for _ in self.optimisation.epoch(update, update.batch, epoch):
-                    pass
+                for phase in self.optimisation.epoch(update, update.batch, epoch):
+                    on_phase(phase)
                 if update.stopped_by_kl:
                     break
             self.optimisation.end(update)
@@ -230,7 +233,7 @@ class Trainer:
         yield Phase(PhaseKind.ROLLOUT, update)
 
         start = time.perf_counter()
-        update.judged = self._judged(update.rollout)
+        update.judged = self.judged(update.rollout)
         update.rewards = _scaled_rewards(update, self._reward_scale)
         update.batch, update.deltas = batch_of(update.judged, update.rollout, update.rewards, settings)
         update.seconds_advantages = time.perf_counter() - start
@@ -259,7 +262,7 @@ class Trainer:
         return self.settings
 
     @torch.no_grad()
-    def _judged(self, rollout: Rollout) -> Judged:
+    def judged(self, rollout: Rollout) -> Judged:
         """A rollout as the networks that collected it see it."""
         steps, num_envs = rollout.rewards.shape
         count = steps * num_envs

@@ -5,6 +5,7 @@ Causes come before what follows from them. The server hands the table out too, s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ppo_scope.probes.checks_critic import CRITIC, SATURATION
@@ -46,20 +47,19 @@ NOT_FINITE = Check(
     lambda _: None,
 )
 """Found by the training process itself, which halts before the weights are touched."""
+NOT_FINITE_GIVEN = replace(
+    NOT_FINITE,
+    cause="The environment gave a number that is infinite or none. Nothing that PPO does could mend it, so no weight "
+    "was touched.",
+    remedy="Look in the environment at the field and the step that are named: a division by zero, a root of something "
+    "negative, a simulation that blew up. Correct it and restart; Play goes on with a new rollout.",
+    setting=None,
+)
+"""The same, where it is known to be the environment's doing."""
 
 
 def table() -> list[dict[str, Any]]:
     """The checks as plain rows."""
-    fields = (
-        "name",
-        "title",
-        "severity",
-        "threshold",
-        "cause",
-        "remedy",
-        "setting",
-        "metrics",
-        "otherwise",
-        "explains",
-    )
+    fields = ("name", "title", "severity", "threshold", "cause", "remedy", "setting", "metrics")
+    fields += ("otherwise", "explains")
     return [{field: getattr(check, field) for field in fields} for check in (NOT_FINITE, *CHECKS)]

@@ -17,6 +17,8 @@ ONLY_AT_REST = frozenset({"transitions"})
 """Probes of single samples, which nobody can point at while they fly by."""
 SHARE = 0.05
 """Of the time, for each expensive probe at full speed."""
+SLOW_SECONDS = 1.0
+"""A look that took longer makes any probe an expensive one, and so rationed, until it is quicker."""
 AVERAGED = 8
 """Looks; on a busy machine one may take several times as long as the next."""
 
@@ -29,33 +31,43 @@ class Budget:
         """Seconds of the last look."""
         self.shares: dict[str, float] = {}
         """What part of the time the last few looks took."""
+        self.failed: dict[str, str] = {}
+        """Probes that are switched off, and why."""
         self._clock = clock
         # When each of the last looks ended, and how long it took.
-        self._looks: dict[str, deque[tuple[float, float]]] = {name: deque(maxlen=1 + AVERAGED) for name in TIMED}
+        self._looks: dict[str, deque[tuple[float, float]]] = {}
 
     def affordable(self, watched: frozenset[str]) -> frozenset[str]:
         """What to measure at full speed of what is watched."""
-        return watched - {name for name in EXPENSIVE if self._too_soon(name)} - ONLY_AT_REST
+        return watched - {name for name in self._expensive if self._too_soon(name)} - ONLY_AT_REST
+
+    def quick(self, watched: frozenset[str]) -> frozenset[str]:
+        """What to measure in passing."""
+        return watched - self._expensive
 
     @contextmanager
     def spending(self, name: str) -> Iterator[None]:
         """Measure one probe."""
-        if name not in TIMED:
-            yield
-            return
         start = self._clock()
         yield
         end = self._clock()
+        if name not in TIMED and name not in self._looks and end - start <= SLOW_SECONDS:
+            return
         self.costs[name] = end - start
-        looks = self._looks[name]
+        looks = self._looks.setdefault(name, deque(maxlen=1 + AVERAGED))
         looks.append((end, end - start))
         passed = end - looks[0][0]
         if passed > 0:
             self.shares[name] = sum(seconds for _, seconds in list(looks)[1:]) / passed
 
+    @property
+    def _expensive(self) -> frozenset[str]:
+        slow = {name for name, looks in self._looks.items() if looks[-1][1] > SLOW_SECONDS}
+        return EXPENSIVE | slow
+
     def _too_soon(self, name: str) -> bool:
         """Whether a look like the last one would, now, be more than its share of the time since then."""
-        if not self._looks[name]:
+        if name not in self._looks:
             return False
         ended, seconds = self._looks[name][-1]
         return self._clock() < ended + seconds * (1 / SHARE - 1)

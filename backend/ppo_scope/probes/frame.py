@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PROTOCOL = 2
+PROTOCOL = 3
 ALIGNMENT = 8
 DTYPES = frozenset({"uint8", "uint32", "int32", "float32", "float64"})
 """What a browser can read in place as a typed array."""

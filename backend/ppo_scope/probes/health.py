@@ -7,7 +7,8 @@ from copy import copy
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ppo_scope.probes.checks import CHECKS, NOT_FINITE
+from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
+from ppo_scope.probes.checks import CHECKS, NOT_FINITE, NOT_FINITE_GIVEN
 from ppo_scope.probes.indicators import indicators
 from ppo_scope.probes.judging import SEVERITIES, Check, Found, Row, Unknown, Verdict, last
 from ppo_scope.probes.moment import Moment
@@ -91,9 +92,10 @@ class Health:
         self._rows = deque(rows, LOOK_BACK)
         self.take_in(moment, row)
 
-    def halted(self, summary: str, update: int) -> None:
-        """The run halted because something is not finite."""
-        check = NOT_FINITE
+    def halted(self, error: NotFiniteError, update: int) -> None:
+        """The run halted because something is not finite; whose fault it is, the error tells."""
+        check = NOT_FINITE_GIVEN if isinstance(error, NotFiniteGivenError) else NOT_FINITE
+        summary = f"Not finite: {error}."
         texts = (check.name, check.title, check.severity, summary, check.cause, check.remedy, check.setting)
         self._not_finite = Finding(*texts, update)
         self._note(check.name, check.severity, update)

@@ -40,6 +40,10 @@ class Looks:
         """Whether something is remembered of that update's rollout, from which it may be drawn."""
         return any(look for looks in self._rollouts.get(update, ()) for look in looks)
 
+    def forget(self, update: int) -> None:
+        """Its rollout was given up: another one takes its number."""
+        self._rollouts.pop(update, None)
+
     def begin(self) -> None:
         """The next rollout is about to begin: note the states before its first step."""
         self._noting = []

@@ -20,3 +20,12 @@ class Measurement:
     scalars: dict[str, float] = field(default_factory=dict)
     arrays: dict[str, Array] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    measured: list[str] = field(default_factory=list)
+    """The probes that found something, or had nothing to find."""
+
+    def take(self, other: Measurement) -> None:
+        """Add what another one has found at the same moment."""
+        self.scalars |= other.scalars
+        self.arrays |= other.arrays
+        self.notes |= other.notes
+        self.measured += [name for name in other.measured if name not in self.measured]

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import Batch, PhaseKind
+from ppo_scope.probes import promises
 from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.direction import direction
+from ppo_scope.probes.faults import described
 from ppo_scope.probes.gradients import gradients
 from ppo_scope.probes.measurement import BINS, Measurement
 from ppo_scope.probes.metrics import SERIES_COLUMNS
@@ -33,19 +35,30 @@ Array = NDArray[Any]
 
 
 def measure(moment: Moment, watched: frozenset[str], budget: Budget | None = None) -> Measurement:
-    """The scalars that are always on and everything that the watched probes add. Unknown names are ignored."""
+    """The scalars that are always on and everything that the watched probes add. Unknown names are ignored.
+
+    Nobody's training ends by being looked at: a probe that raises, or gives what it does not promise, is noted in
+    `budget.failed` and not asked again.
+    """
     budget = budget or Budget()
     found = Measurement()
     if moment.phase.update is None:
         return found
-    found.scalars.update(moment.aggregated())
-    found.scalars.update(rollout_scalars(moment))
-    for name in sorted(watched & PROBES.keys()):
-        with budget.spending(name):
-            probed = PROBES[name](moment)
-        found.scalars.update(probed.scalars)
-        found.arrays.update(probed.arrays)
-        found.notes.update(probed.notes)
+    for name, scalars in ALWAYS.items():
+        try:
+            found.scalars.update(scalars(moment))
+        except Exception as error:
+            budget.failed.setdefault(name, described(error))
+    for name in sorted((watched & PROBES.keys()) - budget.failed.keys()):
+        try:
+            with budget.spending(name):
+                probed = PROBES[name](moment)
+            promises.check(name, probed, moment)
+        except Exception as error:
+            budget.failed[name] = described(error)
+        else:
+            found.take(probed)
+            found.measured.append(name)
     return found
 
 
@@ -253,6 +266,13 @@ PROBES: Mapping[str, Callable[[Moment], Measurement]] = {
     "transitions": transitions,
 }
 """Every probe by the name that a page asks for."""
+
+
+ALWAYS: Mapping[str, Callable[[Moment], dict[str, float]]] = {
+    "minibatch_scalars": Moment.aggregated,
+    "rollout_scalars": rollout_scalars,
+}
+"""Scalars of every snapshot, whoever watches."""
 
 
 def _symmetric_histogram(values: Array) -> tuple[NDArray[np.uint32], float, float]:

@@ -71,6 +71,11 @@ class Depictions:
             self._kept.popitem(last=False)
         self._settle(place, image)
 
+    def forget(self, update: int) -> None:
+        """Its rollout was given up; another one takes its number."""
+        for place in [place for place in self._kept if place[0] == update]:
+            del self._kept[place]
+
     def refused(self, command: str, reason: str) -> bool:
         """The process has answered a command; whether it was one of these."""
         place = self._commands.pop(command, None)

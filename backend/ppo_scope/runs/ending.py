@@ -80,6 +80,15 @@ def _failed(exitcode: int, output: str) -> Cause:
     )
 
 
+def not_proved(seconds: float, at: str, output: str) -> Cause:
+    """A run on trial has not shown in time that it trains; `at`: what it was at."""
+    return Cause(
+        f"The new run has not shown within {seconds:.0f} seconds that it trains. It is still at: {at}.",
+        output,
+        "Look whether its environment hangs there, or is too slow or too large for this machine.",
+    )
+
+
 def out_of_memory_kills() -> int:
     """How many processes the kernel has ended for want of memory, as far as this process may know."""
     for path in _counters():

@@ -5,6 +5,7 @@ In memory. The interface is narrow, append and read, so that a file can stand be
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,9 @@ Rows = NDArray[np.float64]
 MAX_ROWS = 500_000
 """Updates whose row of scalars is kept; the older half of them goes when there are more."""
 MAX_EPISODES = 1_000_000
+MAX_GAP = 10_000
+"""Updates without a row that are kept as rows of NaN between two with one; beyond that the table begins anew."""
+MAX_CHANGES = 10_000
 EPISODE_COLUMNS = ("update", "step", "episodic_return", "episodic_length")
 
 
@@ -73,11 +77,12 @@ class Table:
 
 
 class History:
-    """The history of one run. Bounds: `MAX_ROWS`, `MAX_EPISODES`, and those of `moments`."""
+    """The history of one run. Bounds: `MAX_ROWS`, `MAX_EPISODES`, `MAX_CHANGES`, and those of `moments`."""
 
     def __init__(self, max_rows: int = MAX_ROWS) -> None:
         self.columns: tuple[str, ...] = ()
-        self.changes: list[dict[str, Any]] = []
+        self.changes: deque[dict[str, Any]] = deque(maxlen=MAX_CHANGES)
+        self.changes_made = 0
         self.findings: list[dict[str, Any]] = []
         """What has been wrong with the run so far, as the newest snapshot tells it."""
         self._max_rows = max_rows
@@ -96,19 +101,32 @@ class History:
         """The newest update whose row is kept; one less than `first` where there is none."""
         return self.first + (len(self._rows) if self._rows else 0) - 1
 
+    def change(self, change: dict[str, Any]) -> None:
+        """A setting took effect."""
+        self.changes.append(change)
+        self.changes_made += 1
+
     def append_series(self, columns: list[str], first: int, rows: Rows, episodes: Rows) -> None:
         """Add the rows of the updates from `first` on, and episodes.
 
+        Rows that were lost before them do not keep them out: the updates between have rows of NaN, and after a gap
+        that is too large for that, the table begins anew. Updates that have a row already keep it.
+
         Raises:
-            ValueError: the columns are not those of the rows before, or the rows do not follow them.
+            ValueError: the columns are not those of the rows before, or the rows do not fit them.
         """
-        if self._rows is None:
+        if rows.ndim != 2 or rows.shape[1] != len(columns):
+            raise ValueError(f"rows of shape {rows.shape} do not fit {len(columns)} columns")
+        if self._rows is not None and tuple(columns) != self.columns:
+            raise ValueError(f"the columns of the series changed at update {first}")
+        if self._rows is None or first - self.last > MAX_GAP:
             self.columns, self._start = tuple(columns), first
             self._rows = Table(len(columns), self._max_rows)
-        if tuple(columns) != self.columns:
-            raise ValueError(f"the columns of the series changed at update {first}")
-        if first != self.last + 1:
-            raise ValueError(f"the series goes on with update {first}, but its last one was {self.last}")
+        known = self.last + 1 - first
+        if known < 0:
+            self._rows.append(np.full((-known, len(columns)), np.nan))
+        elif known > 0:
+            rows, episodes = rows[known:], episodes[episodes[:, 0] > self.last]
         self._rows.append(rows)
         self._episodes.append(episodes)
 

@@ -1,4 +1,4 @@
-"""The process that trains: started, fed with commands, drained of frames, and ended as a group.
+"""A process of our own, as the one that trains: started, fed with commands, drained of frames, and ended as a group.
 
 Nothing here knows what a frame means. The server's event loop is never blocked: a thread drains the process's pipes,
 another one writes to it.
@@ -11,7 +11,6 @@ import faulthandler
 import importlib
 import multiprocessing
 import os
-import queue
 import signal
 import sys
 import threading
@@ -20,7 +19,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, Protocol
+
+from ppo_scope.runs.guard import guard
 
 OUTPUT_TAIL = 64 * 1024
 """Bytes kept of what the process prints."""
@@ -30,11 +32,11 @@ COMMANDS = 64
 """Commands that may wait for a process that does not read them."""
 POLL = 0.2
 """Seconds between two looks at whether the process still lives: an environment's children may hold its pipes open."""
-LINGER = 1.5
-"""Seconds that a process has to end by itself once its server is gone."""
 MAX_FRAME = 256 * 1024 * 1024
 
 DEFAULT_WORKER = "ppo_scope.runs.worker:main"
+SAFE_PATH = "PYTHONSAFEPATH"
+"""Where this is set, Python does not look for modules in the working folder first."""
 
 
 class NotReading(Exception):
@@ -54,11 +56,12 @@ class Receiver(Protocol):
 class TrainingProcess:
     """One process in a session of its own, and the pipes to it.
 
-    `worker` names a function `module:function` with the signature of `ppo_scope.runs.worker.main`; it is imported in
-    the process only, after its output has been redirected, so that a failing import leaves its words in `output`.
+    `worker` names a function `module:function` that is called with a pipe for frames, a pipe of commands, and
+    `arguments`, as `ppo_scope.runs.worker.main` is. It is imported in the process only, after its output has been
+    redirected, so that a failing import leaves its words in `output`.
     """
 
-    def __init__(self, run: str, settings: dict[str, Any], *, paused: bool, receiver: Receiver, worker: str) -> None:
+    def __init__(self, name: str, worker: str, arguments: tuple[Any, ...], *, receiver: Receiver) -> None:
         context = multiprocessing.get_context("spawn")
         self._frames, frames = context.Pipe(duplex=False)
         commands, self._commands = context.Pipe(duplex=False)
@@ -66,25 +69,25 @@ class TrainingProcess:
         lifeline, self._lifeline = context.Pipe(duplex=False)
         _enlarge(self._frames)
         self._receiver = receiver
-        self._waiting: queue.Queue[bytes | None] = queue.Queue(COMMANDS)
+        self._outbox = Outbox()
         self._tail: deque[bytes] = deque()
         self._tail_size = 0
         self._gone = False
         self._lock = threading.RLock()  # a signal handler may kill while the same thread kills
         self._process = context.Process(
             target=_enter,
-            args=(worker, output, lifeline, frames, commands, run, settings, paused),
-            name=f"ppo-scope {run}",
+            args=(worker, output, lifeline, os.environ.get(SAFE_PATH), frames, commands, *arguments),
+            name=f"ppo-scope {name}",
             daemon=False,
         )
-        with _interrupts_blocked():
+        with _working_folder_last(), _interrupts_blocked():
             self._process.start()
         for end in (frames, commands, output, lifeline):
             end.close()
         assert self._process.pid is not None
         self.pid: int = self._process.pid
         for task in (self._read, self._write):
-            threading.Thread(target=task, name=f"{task.__name__} {run}", daemon=True).start()
+            threading.Thread(target=task, name=f"{task.__name__} {name}", daemon=True).start()
 
     def send(self, command: bytes) -> None:
         """Hand a command over; returns at once.
@@ -92,10 +95,14 @@ class TrainingProcess:
         Raises:
             NotReading: the process has not taken the ones before.
         """
-        try:
-            self._waiting.put_nowait(command)
-        except queue.Full:
-            raise NotReading from None
+        self._outbox.put(command)
+
+    def tell(self, slot: str, message: bytes) -> None:
+        """Hand over how something is now; returns at once. What waits in the same slot is replaced, so it never fails.
+
+        It reaches the process after the commands that wait.
+        """
+        self._outbox.replace(slot, message)
 
     def kill(self, number: signal.Signals) -> None:
         """Send a signal to the process and everything that it started."""
@@ -148,18 +155,59 @@ class TrainingProcess:
         return self._gone
 
     def _write(self) -> None:
-        while (command := self._waiting.get()) is not None:
+        while (message := self._outbox.take()) is not None:
             try:
-                self._commands.send_bytes(command)
+                self._commands.send_bytes(message)
             except OSError:
                 break
         self._commands.close()
 
     def _close(self) -> None:
-        with contextlib.suppress(queue.Full):
-            self._waiting.put_nowait(None)
+        self._outbox.close()
         for end in (self._frames, self._output, self._lifeline):
             end.close()
+
+
+class Outbox:
+    """What waits to be written to a process: a queue of commands, and slots whose newest content alone counts."""
+
+    def __init__(self) -> None:
+        self._commands: deque[bytes] = deque()
+        self._slots: dict[str, bytes] = {}
+        self._closed = False
+        self._news = threading.Condition()
+
+    def put(self, command: bytes) -> None:
+        """Add a command.
+
+        Raises:
+            NotReading: too many wait.
+        """
+        with self._news:
+            if len(self._commands) >= COMMANDS:
+                raise NotReading
+            self._commands.append(command)
+            self._news.notify()
+
+    def replace(self, slot: str, message: bytes) -> None:
+        """Put a message into a slot, in place of what waits there."""
+        with self._news:
+            self._slots[slot] = message
+            self._news.notify()
+
+    def take(self) -> bytes | None:
+        """The next message, waited for; None once it is closed."""
+        with self._news:
+            self._news.wait_for(lambda: self._closed or self._commands or self._slots)
+            if self._closed:
+                return None
+            return self._commands.popleft() if self._commands else self._slots.pop(next(iter(self._slots)))
+
+    def close(self) -> None:
+        """Let nobody wait any longer."""
+        with self._news:
+            self._closed = True
+            self._news.notify_all()
 
 
 def _kill_group(group: int, number: signal.Signals) -> None:
@@ -186,31 +234,48 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextlib.contextmanager
+def _working_folder_last() -> Iterator[None]:
+    """A process started inside finds no module in the working folder that is found elsewhere.
+
+    `_enter` appends the folder to where modules are looked for, once the standard library's have been found. The folder
+    that this very package lies in has to be found at once.
+    """
+    folder, own = Path.cwd(), Path(__file__).parents[2]
+    before, path = os.environ.get(SAFE_PATH), sys.path
+    os.environ[SAFE_PATH] = "1"
+    sys.path = [entry for entry in path if (found := Path(entry).absolute()) != folder or found == own]
+    try:
+        yield
+    finally:
+        sys.path = path
+        _restore(before)
+
+
+def _restore(safe_path: str | None) -> None:
+    if safe_path is None:
+        os.environ.pop(SAFE_PATH, None)
+    else:
+        os.environ[SAFE_PATH] = safe_path
+
+
 def _enter(
     worker: str,
     output: Connection[Any, Any],
     lifeline: Connection[Any, Any],
-    frames: Connection[Any, Any],
-    commands: Connection[Any, Any],
-    run: str,
-    settings: dict[str, Any],
-    paused: bool,
+    safe_path: str | None,
+    *arguments: Any,
 ) -> None:
     """The first thing that the new process does."""
     os.setsid()
+    guard(lifeline.fileno())  # before anything is imported that dislikes being forked
+    lifeline.close()
     for stream in (1, 2):
         os.dup2(output.fileno(), stream)
     output.close()
     faulthandler.enable()
-    threading.Thread(target=_end_with_server, args=(lifeline,), name="lifeline", daemon=True).start()
+    _restore(safe_path)
+    sys.path.append(str(Path.cwd()))
     module, _, function = worker.partition(":")
     main: Callable[..., None] = getattr(importlib.import_module(module), function)
-    main(frames, commands, run, settings, paused)
-
-
-def _end_with_server(lifeline: Connection[Any, Any]) -> None:
-    """Make sure of it even while an environment hangs in its step, and take its children along."""
-    with contextlib.suppress(EOFError, OSError):
-        lifeline.recv_bytes()
-    time.sleep(LINGER)
-    os.killpg(0, signal.SIGKILL)
+    main(*arguments)

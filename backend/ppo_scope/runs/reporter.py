@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from enum import Enum, auto
@@ -16,18 +17,23 @@ from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import frame
 from ppo_scope.probes.acting import MIME
-from ppo_scope.probes.cost import EXPENSIVE, Budget
+from ppo_scope.probes.cost import Budget
+from ppo_scope.probes.faults import described
 from ppo_scope.probes.health import Health
 from ppo_scope.probes.looks import Looks
+from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.metrics import MINIBATCH_COLUMNS, SERIES_COLUMNS
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure, series_row
+from ppo_scope.runs.activity import COLLECTING, COUNTED, MEASURING, Activity
 from ppo_scope.runs.show import Show
 
 SECONDS = {"snapshot": 1 / 24, "series": 1 / 20, "progress": 1 / 10}
 """Least time between two frames of a kind while training runs; a stop is always shown."""
 LOOK_SECONDS = 0.01
 """Time between two looks at what is due."""
+OLD_SECONDS = 1.0
+"""Age of the newest snapshot from which it is added to within a rollout, if somebody wants to see more of it."""
 REPORTED = frozenset({PhaseKind.ROLLOUT, PhaseKind.UPDATE})
 """Phases of which something must be noted, whenever they come."""
 COMPARED = frozenset({"ratio", "minibatches"})
@@ -49,7 +55,10 @@ class Attention(Enum):
 
 
 class Reporter:
-    """Measures and sends. `send` is the one way out of the process."""
+    """Measures and sends. `send` is the one way out of the process.
+
+    What only sends may be called by any thread: frames are numbered and sent one after the other.
+    """
 
     def __init__(self, send: Send, run: str) -> None:
         self._send_bytes = send
@@ -58,8 +67,15 @@ class Reporter:
         self._looks: Looks | None = None
         self._show: Show | None = None
         self._phase = Phase(PhaseKind.READY, None)
+        self._sending = threading.Lock()
         self._sequence = 0
+        self._sent = time.monotonic()
         self._snapshot_sequence = 0
+        self._moment: Moment | None = None  # of the newest snapshot
+        self._found = Measurement()
+        self._wanted: frozenset[str] = frozenset()  # what was looked for in it
+        self._shown = 0.0  # when
+        self._given_up: int | None = None  # an update whose number is used again
         self._changes_sent = 0
         self._rows: list[list[float]] = []
         self._episodes: list[tuple[int, Episode]] = []
@@ -67,6 +83,7 @@ class Reporter:
         self._next = dict.fromkeys(SECONDS, 0.0)
         self._next_look = 0.0
         self._budget = Budget()
+        self.activity = Activity()
         self.health = Health()
         self.watched: frozenset[str] = frozenset()
 
@@ -81,7 +98,22 @@ class Reporter:
             action=environments.spaces.action,
             reward_threshold=environments.reward_threshold,
             max_entropy=trainer.distribution.max_entropy,
+            wrappers=list(getattr(environments, "wrappers", ())),
         )
+
+    def proved(self) -> None:
+        """It has been shown that the run trains."""
+        self._event("proved")
+
+    def gave_up(self, update: int) -> None:
+        """This update was abandoned; the next one will have its number."""
+        self._given_up = update
+
+    def begins(self, update: int) -> None:
+        """The rollout of this update begins."""
+        if update == self._given_up:
+            self._event("abandoned", abandoned=update)
+            self._given_up = None
 
     def end(self) -> None:
         """Send what is owed and release what is held."""
@@ -99,14 +131,14 @@ class Reporter:
         if phase.kind is PhaseKind.ROLLOUT:
             self._announce_changes()
         if phase.kind is PhaseKind.UPDATE:
-            self._rows.append(series_row(moment, self._seconds))
-            self.health.take_in(moment, dict(zip(SERIES_COLUMNS, self._rows[-1], strict=True)))
+            self._rows.append(self._row(moment, self._seconds))
+            self._take_in(moment, self._rows[-1])
             self._seconds = 0.0
             self._episodes += [(moment.update.index, episode) for episode in moment.update.rollout.episodes]
         if attention is Attention.SHOWN:
             self.show(moment)
         elif attention is Attention.PASSING:
-            self._send_snapshot("passing", moment, self.watched - EXPENSIVE)
+            self._send_snapshot("passing", moment, self._measured(moment, self._budget.quick(self.watched)))
         elif phase.kind is PhaseKind.UPDATE and self._due("snapshot"):
             self._snapshot(moment, self._budget.affordable(self.watched))
         self.progress()
@@ -120,12 +152,27 @@ class Reporter:
         self.flush()
         self._snapshot(moment or Moment(self._begun, self._phase), self.watched)
 
-    def watch(self, probes: frozenset[str], *, standing: bool) -> None:
-        """Measure these from now on; a run that stands still shows itself anew to who has just begun to look."""
-        added = probes - self.watched
+    def watch(self, probes: frozenset[str]) -> None:
+        """Measure these from now on; see `catch_up` for a run that stands still."""
         self.watched = probes
-        if added and standing:
-            self.show()
+
+    @property
+    def owes_a_look(self) -> bool:
+        """Whether something is watched that was not looked for when the run's present moment was measured."""
+        return self._moment is not None and self._moment.phase is self._phase and bool(self.watched - self._wanted)
+
+    def catch_up(self, probes: frozenset[str] | None = None) -> None:
+        """Measure what is watched (or these) and has not been yet at this moment, and send it with what has been."""
+        missing = (self.watched if probes is None else probes) - self._wanted
+        if self._moment is None or not missing:
+            return
+        self._found.take(self._measured(self._moment, missing))
+        self._wanted |= missing
+        self._snapshot_sequence = self._send_snapshot("snapshot", self._moment, self._found)
+
+    def not_measured(self, what: str, error: Exception) -> None:
+        """Something that is no probe could not be measured: say so in every snapshot from now on."""
+        self._budget.failed.setdefault(what, described(error))
 
     def seconds_until_look(self, longest: float) -> float:
         """How long the next picture of the acting policy is away, `longest` at most."""
@@ -144,12 +191,31 @@ class Reporter:
     def progress(self, *, now: bool = False) -> None:
         """Say where the trainer is, which is also the process's sign of life."""
         if now or self._due("progress"):
-            self._send("progress")
+            self._send_progress(self.activity.describe() if self.activity.name in COUNTED else None)
 
     def collecting(self) -> None:
         """The trainer is within a rollout: it has done no phase, but it lives."""
         if self._due("progress"):
-            self._send("progress", phase=PhaseKind.ROLLOUT.value, update=self._begun.updates + 1, epoch=0, minibatch=0)
+            if self.owes_a_look and time.monotonic() - self._shown > OLD_SECONDS:
+                self.catch_up(self._budget.affordable(self.watched))
+            self._send_progress(self.activity.describe())
+
+    def sign_of_life(self, after: float) -> None:
+        """Say what is at work, where nothing has been sent for so many seconds; called by the thread that listens."""
+        activity = self.activity.describe()
+        if activity is not None and time.monotonic() - self._sent >= after:
+            self._send_progress(activity)
+
+    def _send_progress(self, activity: dict[str, Any] | None) -> None:
+        within: dict[str, Any] = {}
+        if activity is not None and activity["name"] == COLLECTING and self._trainer is not None:
+            within = {
+                "phase": PhaseKind.ROLLOUT.value,
+                "update": self._trainer.updates + 1,
+                "epoch": 0,
+                "minibatch": 0,
+            }
+        self._send("progress", **within, activity=activity)
 
     def compare(self, outcome: Outcome) -> None:
         """Show the update at hand as it is ("old") and as it would be ("new"), side by side."""
@@ -177,8 +243,8 @@ class Reporter:
         self._phase = outcome.phase
         moment = Moment(self._begun, outcome.phase)
         self._announce_changes()
-        row = series_row(moment, 0.0)
-        self.health.amend(moment, dict(zip(SERIES_COLUMNS, row, strict=True)))
+        row = self._row(moment, 0.0)
+        self._take_in(moment, row, amend=True)
         rows = np.array([row], np.float64)
         self._send("series", {"rows": rows}, first=moment.update.index, columns=SERIES_COLUMNS, amends=True)
         self.show(moment)
@@ -197,15 +263,22 @@ class Reporter:
         self._rows, self._episodes = [], []
 
     def state(
-        self, state: str, cause: dict[str, str] | None = None, *, playing: bool = False, pace: float | None = None
+        self,
+        state: str,
+        cause: dict[str, str] | None = None,
+        *,
+        playing: bool = False,
+        pausing: bool = False,
+        pace: float | None = None,
     ) -> None:
         """Say what the run does now; `cause` where it stopped by itself, `pace` (phases a second) in slow motion.
 
-        A run that is `playing` goes on until it is told to stop; one that runs otherwise, until a step is done.
+        A run that is `playing` goes on until it is told to stop; one that runs otherwise, until a step is done. One
+        that is `pausing` stands still as soon as its rollout is whole.
         """
         pending = self._trainer.pending if self._trainer is not None else {}
         about = {"snapshot": self._snapshot_sequence, "pending": pending, "cause": cause}
-        self._event("state", state=state, playing=playing, pace=pace, **about)
+        self._event("state", state=state, playing=playing, pausing=pausing, pace=pace, **about)
 
     def reply(self, command: dict[str, Any], code: str | None = None, message: str | None = None) -> None:
         """Answer a command that asked for an answer by having an id."""
@@ -224,12 +297,46 @@ class Reporter:
             self._event("change", name=change.name, old=change.old, new=change.new, first_update=change.update)
         self._changes_sent = len(changes)
 
+    def _row(self, moment: Moment, seconds: float) -> list[float]:
+        """The row of the series of a finished update; of what cannot be measured, the number of steps is left."""
+        try:
+            return series_row(moment, seconds)
+        except Exception as error:
+            self.not_measured("series", error)
+            return [float(self._begun.steps) if name == "steps" else math.nan for name in SERIES_COLUMNS]
+
+    def _take_in(self, moment: Moment, row: list[float], *, amend: bool = False) -> None:
+        take = self.health.amend if amend else self.health.take_in
+        try:
+            take(moment, dict(zip(SERIES_COLUMNS, row, strict=True)))
+        except Exception as error:
+            self.not_measured("health", error)
+
+    def _judged_health(self) -> dict[str, Any]:
+        """The fields of a snapshot that tell how the run is."""
+        health = self.health
+        try:
+            return {
+                "findings": health.findings(),
+                "history": health.history(),
+                "unknown": health.unknown(),
+                "health": {name: value for name, value in health.values().items() if math.isfinite(value)},
+            }
+        except Exception as error:
+            self.not_measured("health", error)
+            return {"findings": [], "history": [], "unknown": {}, "health": {}}
+
+    def _measured(self, moment: Moment, probes: frozenset[str]) -> Measurement:
+        with self.activity.within(MEASURING):
+            return measure(moment, probes, self._budget)
+
     def _snapshot(self, moment: Moment, probes: frozenset[str]) -> None:
         self._next["snapshot"] = max(self._next["snapshot"], time.monotonic())
-        self._snapshot_sequence = self._send_snapshot("snapshot", moment, probes)
+        self._moment, self._wanted, self._shown = moment, probes, time.monotonic()
+        self._found = self._measured(moment, probes)
+        self._snapshot_sequence = self._send_snapshot("snapshot", moment, self._found)
 
-    def _send_snapshot(self, kind: str, moment: Moment, probes: frozenset[str]) -> int:
-        found = measure(moment, probes, self._budget)
+    def _send_snapshot(self, kind: str, moment: Moment, found: Measurement) -> int:
         settings = moment.phase.update.settings if moment.phase.update else self._begun.settings
         return self._send(
             kind,
@@ -242,12 +349,11 @@ class Reporter:
             minibatch_columns=MINIBATCH_COLUMNS,
             scalars=found.scalars,
             notes=found.notes,
+            measured=found.measured,
+            failed=self._budget.failed,
             costs=self._budget.costs,
             shares=self._budget.shares,
-            findings=self.health.findings(),
-            history=self.health.history(),
-            unknown=self.health.unknown(),
-            health={name: value for name, value in self.health.values().items() if math.isfinite(value)},
+            **self._judged_health(),
         )
 
     def _due(self, kind: str) -> bool:
@@ -262,10 +368,12 @@ class Reporter:
         self._send("event", event=event, **fields)
 
     def _send(self, kind: str, arrays: dict[str, Any] | None = None, **header: Any) -> int:
-        self._sequence += 1
-        whole = {"kind": kind, "run": self._run, "sequence": self._sequence, **self._position(), **header}
-        self._send_bytes(frame.encode(whole, arrays))
-        return self._sequence
+        with self._sending:
+            self._sequence += 1
+            whole = {"kind": kind, "run": self._run, "sequence": self._sequence, **self._position(), **header}
+            self._send_bytes(frame.encode(whole, arrays))
+            self._sent = time.monotonic()
+            return self._sequence
 
     def _position(self) -> dict[str, Any]:
         update = self._phase.update

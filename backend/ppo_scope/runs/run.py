@@ -22,13 +22,10 @@ from ppo_scope.runs.depictions import Depictions
 from ppo_scope.runs.history import History
 from ppo_scope.runs.inbox import Inbox
 from ppo_scope.runs.process import NotReading, TrainingProcess
+from ppo_scope.runs.pulse import STALL_AFTER, Pulse
 
 logger = logging.getLogger(__name__)
 
-STALL_AFTER = 10.0
-"""Seconds without a sign of life after which a run counts as stalled."""
-START_WITHIN = 120.0
-"""The same before the first sign: importing torch from a cold disk takes its time."""
 PATIENCE = (3.0, 1.0, 2.0)
 """Seconds that a process has to end after being asked, after SIGTERM, and after SIGKILL."""
 
@@ -40,11 +37,8 @@ POSITION = ("update", "phase", "epoch", "epochs", "minibatch", "minibatches")
 LATEST = ("snapshot", "series", "picture", "progress", "comparison")
 """Kinds of frames that pages get by themselves; those of the kind `passing` are kept for who asks for them."""
 
-STALLED = ending.Cause(
-    "The training process has given no sign of life for {seconds:.0f} seconds.",
-    "It may be stopped by the system, or an environment hangs in its step.",
-    "Wait for it, or restart: that ends the process.",
-)
+CHANGES_TOLD = 200
+"""Changes of settings that a run's description holds, the newest ones: a slider may be moved all day."""
 
 
 class Listener(Protocol):
@@ -77,6 +71,7 @@ class Run:
         listener: Listener,
         worker: str,
         stall_after: float = STALL_AFTER,
+        trial: bool = False,
     ) -> None:
         self.id = secrets.token_hex(4)
         self.created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -88,33 +83,39 @@ class Run:
             "reward_threshold": None,
             "observation": None,
             "action": None,
+            "wrappers": None,
         }
-        self.cause: dict[str, str] | None = None
         self.latest: dict[str, tuple[dict[str, Any], bytes]] = {}
         self.wants_pause = paused
         self._position: dict[str, Any] = dict.fromkeys(POSITION, 0) | {"phase": "ready"}
         self._reported = "starting"
         self._stop: int | None = None  # the snapshot that belongs to the state
-        self._playing = False
+        self._playing = self._pausing = False
         self._pace: float | None = None
-        self._stalled = False
+        self._cause: dict[str, str] | None = None
+        self._stalled: ending.Cause | None = None
         self._ended: str | None = None
         self._asked = False
         self._complained = False
         self._done = asyncio.Event()
+        self._tried, self._proved = asyncio.Event(), False  # a run on trial
         self._listener = listener
-        self._stall_after = stall_after
-        self._heard = time.monotonic()
+        self._pulse = Pulse(stall_after)
         self._unanswered: dict[str, float] = {}
         self._depictions = Depictions()
         self._memory_kills = ending.out_of_memory_kills()
         inbox = Inbox(asyncio.get_running_loop(), self._receive, self._exited)
-        self._process = TrainingProcess(self.id, self.settings, paused=paused, receiver=inbox, worker=worker)
+        self._process = TrainingProcess(self.id, worker, (self.id, self.settings, paused, trial), receiver=inbox)
 
     @property
     def state(self) -> str:
         """One of the protocol's states."""
         return self._ended or ("stalled" if self._stalled else self._reported)
+
+    @property
+    def cause(self) -> dict[str, str] | None:
+        """Why it is in that state, where there is something to explain."""
+        return self._stalled.describe() if self._stalled and not self._ended else self._cause
 
     @property
     def ended(self) -> bool:
@@ -135,7 +136,8 @@ class Run:
             "state": self.state,
             "update": self._position["update"],
             "settings": self.settings,
-            "changes": self.history.changes,
+            "changes": list(self.history.changes)[-CHANGES_TOLD:],
+            "changes_dropped": max(0, self.history.changes_made - CHANGES_TOLD),
             "pending": self.pending,
             "cause": self.cause,
             "created": self.created,
@@ -150,6 +152,7 @@ class Run:
             **self._position,
             "sequence": self._stop,
             "playing": self._playing,
+            "pausing": self._pausing,
             "pace": self._pace,
             "pending": self.pending,
             "cause": self.cause,
@@ -164,6 +167,24 @@ class Run:
         self._process.send(json.dumps(command, allow_nan=False).encode())
         if "id" in command:
             self._unanswered[command["id"]] = time.monotonic()
+
+    def watch(self, probes: frozenset[str]) -> None:
+        """Have these measured from now on. Only what was asked for last counts: never fails, takes nobody's place."""
+        self._process.tell("watch", json.dumps({"type": "watch", "probes": sorted(probes)}).encode())
+
+    async def proved(self, within: float) -> ending.Cause | None:
+        """Wait until a run on trial has shown that it trains: None, or why it has not."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._tried.wait(), within)
+        if self._proved and not self.ended:
+            return None
+        if self.cause is not None:
+            return ending.Cause(**self.cause)
+        return ending.not_proved(within, self._pulse.at, self._process.output)
+
+    def begin(self) -> None:
+        """Have a run that was on trial begin."""
+        self._process.tell("begin", b'{"type":"begin"}')
 
     async def depiction(self, update: int, environment: int, step: int) -> bytes | str:
         """The picture of an environment at a step of a rollout, as JPEG; or why there is none."""
@@ -193,23 +214,21 @@ class Run:
         """Notice a process that lives and gives no sign of it; called every now and then."""
         if self.ended:
             return
-        now = time.monotonic()
-        limit = START_WITHIN if self._reported == "starting" else self._stall_after
-        silent = now - self._heard
-        waiting = now - min(self._unanswered.values(), default=now)
-        # A paused run may be silent as long as it likes, unless somebody waits for its answer.
-        stalled = silent > limit and (self._reported != "paused" or waiting > limit)
-        if stalled and not self._stalled:
-            self._stalled = True
-            summary = STALLED.summary.format(seconds=silent)
-            self.cause = ending.Cause(summary, STALLED.detail, STALLED.remedy).describe()
+        waiting = time.monotonic() - min(self._unanswered.values(), default=time.monotonic())
+        complaint = self._pulse.complaint(self._reported, waiting)
+        if complaint is not None and not self._stalled:
+            self._stalled = complaint
+            self._listener.state(self)
+        elif complaint is None:
+            self._recover()
+
+    def _recover(self) -> None:
+        if self._stalled:
+            self._stalled = None
             self._listener.state(self)
 
     def _receive(self, messages: list[bytes]) -> None:
-        self._heard = time.monotonic()
-        if self._stalled:
-            self._stalled, self.cause = False, None
-            self._listener.state(self)
+        self._pulse.heard()
         for message in messages:
             try:
                 self._read(message)
@@ -220,11 +239,15 @@ class Run:
                         "Run %s sent a frame that is not in the protocol; such frames are dropped.", self.id
                     )
                     self._complained = True
+        if self._stalled and self._pulse.complaint(self._reported, waiting=0.0) is None:
+            self._recover()
 
     def _read(self, message: bytes) -> None:
         header = frames.header(message)
         self._position.update({name: header[name] for name in POSITION})
         kind = header["kind"]
+        if kind != "event":
+            self._pulse.told(header.get("activity"), header["update"])
         if kind == "event":
             self._event(header)
         elif kind == "passing":
@@ -255,23 +278,16 @@ class Run:
             case "started":
                 self.facts.update({k: v for k, v in header.items() if k not in HEADER and k not in POSITION})
                 self._listener.state(self)
+            case "proved":
+                self._proved = True
+                self._tried.set()
             case "state":
-                self._reported = header["state"]
-                if self._reported in {"running", "paused"}:
-                    self.wants_pause = self._reported == "paused"
-                self._stop = header.get("snapshot") or None
-                self._playing = header.get("playing", False)
-                self._pace = header.get("pace")
-                self.pending = header.get("pending") or {}
-                self.cause = header.get("cause")
-                self._listener.state(self)
+                self._take_state(header)
             case "change":
-                change = {name: header[name] for name in ("name", "old", "new")}
-                change = {"update": header["first_update"], **change}
-                self.history.changes.append(change)
-                self.settings = {**self.settings, change["name"]: change["new"]}
-                self.pending = {name: value for name, value in self.pending.items() if name != change["name"]}
-                self._listener.change(self, change)
+                self._take_change(header)
+            case "abandoned":
+                self.history.moments.forget(header["abandoned"])
+                self._depictions.forget(header["abandoned"])
             case "reply":
                 self._unanswered.pop(header["id"], None)
                 if self._depictions.refused(header["id"], header.get("message") or ""):
@@ -279,6 +295,26 @@ class Run:
                 self._listener.reply(self, header["id"], header.get("code"), header.get("message") or "")
             case other:
                 raise ValueError(f"unknown event {other!r}")
+
+    def _take_state(self, header: dict[str, Any]) -> None:
+        self._reported = header["state"]
+        if self._reported in {"running", "paused"}:
+            self.wants_pause = self._reported == "paused"
+        self._stop = header.get("snapshot") or None
+        self._playing, self._pausing = header.get("playing", False), header.get("pausing", False)
+        self._pace = header.get("pace")
+        self.pending = header.get("pending") or {}
+        self._cause = header.get("cause")
+        if self._reported in ENDED:
+            self._tried.set()
+        self._listener.state(self)
+
+    def _take_change(self, header: dict[str, Any]) -> None:
+        change = {"update": header["first_update"], **{name: header[name] for name in ("name", "old", "new")}}
+        self.history.change(change)
+        self.settings = {**self.settings, change["name"]: change["new"]}
+        self.pending = {name: value for name, value in self.pending.items() if name != change["name"]}
+        self._listener.change(self, change)
 
     def _exited(self, exitcode: int) -> None:
         if self._ended is None:
@@ -290,10 +326,11 @@ class Run:
                 output=self._process.output,
             )
             self._ended = result.state
-            if not (result.state == "failed" and self.cause):
-                self.cause = result.cause.describe() if result.cause else None
+            if not (result.state == "failed" and self._cause):
+                self._cause = result.cause.describe() if result.cause else None
             self._listener.state(self)
         for command in list(self._unanswered):
             self._listener.reply(self, command, "not_running", "The run ended before it could answer.")
         self._unanswered.clear()
+        self._tried.set()
         self._done.set()

@@ -16,7 +16,9 @@ from ppo_scope.probes import checks, frame, metrics
 from ppo_scope.runs import moments
 from ppo_scope.runs.history import EPISODE_COLUMNS, Slice
 from ppo_scope.runs.run import Run
+from ppo_scope.runs.supervisor import CannotBegin
 from ppo_scope.server.codes import ErrorCode
+from ppo_scope.server.commands import BEING_REPLACED
 from ppo_scope.server.hub import Hub
 from ppo_scope.server.messages import MAX_BYTES, Malformed, NewRun, Session, parse_body
 from ppo_scope.server.security import Secrets
@@ -25,6 +27,10 @@ FRAME = "application/octet-stream"
 MAX_ROWS = 50_000
 """Rows in one answer; a page fetches on from where it ends."""
 
+NOT_LEADING = (
+    "Another page leads this run, so it may not be replaced from here. Take control on this page first; a program sends "
+    "the `generation` of the lease it holds as `lease`."
+)
 WRONG_TOKEN = "This link is not of this server, or of one that has ended. Use the one printed in the terminal."
 
 Update = Annotated[int, Query(ge=0, le=2**53)]
@@ -40,8 +46,8 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
     @app.post("/api/session")
     async def session(request: Request) -> Response:
         body = await _body(request)
-        response = Response(status_code=204)
-        if not secrets.admit(_parsed(Session, body).token, response):
+        response = secrets.admit(_parsed(Session, body).token)
+        if response is None:
             raise _refusal(403, ErrorCode.FORBIDDEN, WRONG_TOKEN)
         return response
 
@@ -72,12 +78,14 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
             parsed = settings.Settings.parse(wanted.settings)
         except ValueError as error:
             raise _refusal(422, ErrorCode.INVALID, str(error)) from None
+        if hub.lease.led and wanted.lease != hub.lease.generation:
+            raise _refusal(403, ErrorCode.FORBIDDEN, NOT_LEADING)
         if hub.supervisor.busy:
-            raise _refusal(409, ErrorCode.CONFLICT, "The run is being replaced already.")
+            raise _refusal(409, ErrorCode.CONFLICT, BEING_REPLACED)
         try:
             run = await hub.supervisor.start(parsed, paused=wanted.paused)
-        except ValueError as error:
-            raise _refusal(422, ErrorCode.INVALID, str(error)) from None
+        except CannotBegin as error:
+            raise _refusal(422, ErrorCode.INVALID, str(error), error.detail) from None
         return run.describe()
 
     @app.get("/api/runs/{run_id}")
@@ -179,5 +187,5 @@ def _parsed(model: Any, body: bytes) -> Any:
         raise _refusal(400, ErrorCode.MALFORMED, str(problem)) from None
 
 
-def _refusal(status: int, code: ErrorCode, message: str) -> HTTPException:
-    return HTTPException(status, {"code": code.value, "message": message})
+def _refusal(status: int, code: ErrorCode, message: str, detail: str = "") -> HTTPException:
+    return HTTPException(status, {"code": code.value, "message": message, "detail": detail or None})

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.runs.process import DEFAULT_WORKER
-from ppo_scope.runs.run import STALL_AFTER
+from ppo_scope.runs.pulse import STALL_AFTER
 from ppo_scope.server import api, socket, static
 from ppo_scope.server.codes import ErrorCode
 from ppo_scope.server.commands import Commands
@@ -87,11 +87,13 @@ async def _explain_refusal(request: Request, error: Exception) -> Response:
     if isinstance(detail, dict):
         return JSONResponse(detail, error.status_code)
     code = ErrorCode.NOT_FOUND if error.status_code == HTTPStatus.NOT_FOUND else ErrorCode.INVALID
-    return JSONResponse({"code": code, "message": detail}, error.status_code, error.headers)
+    body = {"code": code, "message": detail, "detail": None}
+    return JSONResponse(body, error.status_code, error.headers)
 
 
 async def _explain_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problem = error.errors()[0]
     where = ".".join(str(part) for part in problem["loc"][1:])
-    return JSONResponse({"code": ErrorCode.INVALID, "message": f"{where}: {problem['msg']}"}, 422)
+    message = f"{where}: {problem['msg']}"
+    return JSONResponse({"code": ErrorCode.INVALID, "message": message, "detail": None}, 422)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -25,10 +26,13 @@ class Client:
     Messages wait in a queue and are never dropped: a page that lets it overflow is closed, and resynchronises when it
     comes back. Frames wait in one slot per kind, where a newer one replaces an older one: a slow page skips to the
     newest.
+
+    `admit` gives the role of this connection for the secret in its first message; until then it is a viewer.
     """
 
-    def __init__(self, websocket: WebSocket, role: Role) -> None:
-        self.role = role
+    def __init__(self, websocket: WebSocket, admit: Callable[[str | None], Role]) -> None:
+        self.admit = admit
+        self.role = Role.VIEWER
         self.tab: str | None = None
         self.run: str | None = None
         self.probes: frozenset[str] = frozenset()

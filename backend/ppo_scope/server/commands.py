@@ -8,6 +8,7 @@ from typing import Any
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.probes.frame import PROTOCOL
 from ppo_scope.runs.process import NotReading
+from ppo_scope.runs.supervisor import CannotBegin
 from ppo_scope.server import messages
 from ppo_scope.server.client import Client
 from ppo_scope.server.codes import CloseCode, ErrorCode
@@ -44,6 +45,7 @@ class Commands:
         elif client.tab is not None:
             client.post(error(None, ErrorCode.CONFLICT, "The stream has started already."))
         else:
+            client.role = client.admit(message.session)
             self._hub.resume(client, message)
 
     def _request(self, client: Client, message: messages.Request) -> None:
@@ -71,6 +73,8 @@ class Commands:
                 self._hub.answer(client, message.id)
             case messages.Restart():
                 self._restart(client, message)
+            case messages.Cancel() if self._hub.supervisor.abandon_start():
+                self._hub.answer(client, message.id)
             case _:
                 self._forward(client, message.id, fields)
 
@@ -99,8 +103,8 @@ class Commands:
     async def _replace(self, client: Client, id: str, settings: Settings, paused: bool) -> None:
         try:
             await self._hub.supervisor.start(settings, paused=paused)
-        except ValueError as problem:
-            self._hub.answer(client, id, ErrorCode.INVALID, str(problem))
+        except CannotBegin as problem:
+            self._hub.answer(client, id, ErrorCode.INVALID, str(problem), problem.detail)
         else:
             self._hub.answer(client, id)
 

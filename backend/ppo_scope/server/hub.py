@@ -25,9 +25,9 @@ TABS, REPLIES = 64, 256
 """Tabs, and replies for each of them, that are remembered so that no command is applied twice."""
 
 
-def error(id: str | None, code: str, message: str) -> dict[str, Any]:
-    """An `error` message."""
-    return {"type": "error", "id": id, "code": code, "message": message}
+def error(id: str | None, code: str, message: str, detail: str = "") -> dict[str, Any]:
+    """An `error` message; `detail` is for who wants to know more, such as the end of a traceback."""
+    return {"type": "error", "id": id, "code": code, "message": message, "detail": detail or None}
 
 
 class Hub:
@@ -55,17 +55,22 @@ class Hub:
                 "type": "hello",
                 "protocol": PROTOCOL,
                 "server_epoch": self.server_epoch,
-                "role": client.role.value,
                 "run": run.describe() if run else None,
                 "lease": {"holder": False, "generation": self.lease.generation},
             }
         )
 
     def resume(self, client: Client, message: Resume) -> None:
-        """Start a page's stream: what is newest now, then everything that follows."""
+        """Start a page's stream: what is newest now, then everything that follows.
+
+        A page that connects anew before its old connection is known to be dead takes that one's place.
+        """
         client.tab = message.client
+        client.post({"type": "role", "role": client.role.value})
         if message.sequence is None:  # a page that was loaded anew counts its identifiers anew
             self._replies.pop(self._tab(client), None)
+        if (before := self._tabs.get(self._tab(client))) is not None:
+            before.close(CloseCode.POLICY, "This page has connected anew.")
         self._tabs[self._tab(client)] = client
         if not self.lease.arrive(client):
             self._post_lease(client)
@@ -80,8 +85,11 @@ class Hub:
         known = message.server_epoch == self.server_epoch and message.run == run.id
         seen = message.sequence if known and message.sequence is not None else -1
         for kind in LATEST:
-            header, frame = run.latest.get(kind, ({"sequence": -1}, b""))
-            if header["sequence"] > seen:
+            if kind not in run.latest:
+                continue
+            header, frame = run.latest[kind]
+            # Pictures come from a process of their own and have numbers of their own.
+            if header["sequence"] > seen or kind == "picture":
                 client.show(kind, frame)
 
     def leave(self, client: Client, *, returning: bool) -> None:
@@ -137,9 +145,11 @@ class Hub:
             client.post(reply)
         return True
 
-    def answer(self, client: Client, command: str, code: str | None = None, message: str = "") -> None:
+    def answer(
+        self, client: Client, command: str, code: str | None = None, message: str = "", detail: str = ""
+    ) -> None:
         """Answer a command: `code` is None for yes. It reaches the page even where it has reconnected meanwhile."""
-        reply = {"type": "ack", "id": command} if code is None else error(command, code, message)
+        reply = {"type": "ack", "id": command} if code is None else error(command, code, message, detail)
         replies = self._remembered(client)
         if command in replies:
             replies[command] = reply

@@ -16,6 +16,11 @@ class Lease:
         self.holder: Client | None = None
         self._tab: str | None = None
 
+    @property
+    def led(self) -> bool:
+        """Somebody leads, or has left a moment ago and may be back."""
+        return self._tab is not None
+
     def allows(self, client: Client, generation: int) -> bool:
         """Whether a command with this generation from this client counts."""
         return client is self.holder and generation == self.generation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import pydantic_core
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
@@ -29,6 +29,7 @@ class Resume(Message):
     server_epoch: Identifier | None
     run: Identifier | None
     sequence: int | None
+    session: Annotated[str, Field(max_length=128)] | None = None
 
 
 class Heartbeat(Message):
@@ -124,6 +125,12 @@ class Keep(Led):
     which: Literal["old", "new"]
 
 
+class Cancel(Led):
+    """Give up the run that is being started, or else the second outcome of an update that is being computed."""
+
+    type: Literal["cancel"]
+
+
 class Restart(Led):
     """A new run with the settings of this one, changed by `settings`."""
 
@@ -131,8 +138,8 @@ class Restart(Led):
     settings: Annotated[dict[Identifier, JsonValue], Field(max_length=128)]
 
 
-AnyMessage = Resume | Heartbeat | Watch | TakeControl | Play | Pause | Step | Set | Redo | Keep | Restart
-TYPES: tuple[type[Message], ...] = (Resume, Heartbeat, Watch, TakeControl, Play, Pause, Step, Set, Redo, Keep, Restart)
+AnyMessage = Resume | Heartbeat | Watch | TakeControl | Play | Pause | Step | Set | Redo | Keep | Cancel | Restart
+TYPES: tuple[type[Message], ...] = get_args(AnyMessage)
 _adapter: TypeAdapter[AnyMessage] = TypeAdapter(Annotated[AnyMessage, Field(discriminator="type")])
 
 
@@ -141,6 +148,7 @@ class NewRun(Message):
 
     settings: Annotated[dict[Identifier, JsonValue], Field(max_length=128)] = {}
     paused: bool = False
+    lease: int | None = None
 
 
 class Session(Message):

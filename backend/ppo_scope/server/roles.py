@@ -9,7 +9,7 @@ class Role(StrEnum):
     VIEWER = "viewer"
     """Whoever reaches the server on loopback: may watch."""
     CONTROLLER = "controller"
-    """Who brought the token: may control."""
+    """Who brought the token, and now brings both the cookie and the secret given for it: may control."""
 
 
 class Access(StrEnum):
@@ -56,6 +56,7 @@ MESSAGES: dict[str, Access] = {
     "set": Access.CONTROLLER,
     "redo": Access.CONTROLLER,
     "keep": Access.CONTROLLER,
+    "cancel": Access.CONTROLLER,
     "restart": Access.CONTROLLER,
     "take_control": Access.CONTROLLER,
 }

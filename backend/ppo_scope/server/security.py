@@ -36,6 +36,9 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
 }
 
+SESSION_HEADER = "x-ppo-scope-session"
+"""In which the page's script sends the secret with a request; on a websocket, the first message has it."""
+
 WRONG_ORIGIN = "This request comes from another site. Open the dashboard by the link printed in the terminal."
 NOT_ALLOWED = "You are watching. To control, open the link printed in the terminal."
 
@@ -46,34 +49,38 @@ def _secret() -> str:
 
 @dataclass(frozen=True)
 class Secrets:
-    """What tells a controller from a viewer: the token of the printed link, exchanged once for a cookie.
+    """What tells a controller from a viewer: the token of the printed link, exchanged for a cookie and a secret.
 
-    Both are new with every start of the server. The port is part of the cookie's name because browsers share cookies
-    between ports.
+    All are new with every start of the server. Neither opens anything without the other: the browser shows the cookie
+    to every server on this machine, whatever its port, and hides it from scripts; the secret is sent by the page's
+    script only, and only to its own origin. The port is part of the cookie's name so that two servers can have one each.
     """
 
     port: int
     token: str = field(default_factory=_secret, repr=False)
     session: str = field(default_factory=_secret, repr=False)
+    ticket: str = field(default_factory=_secret, repr=False)
+    """The cookie's value."""
 
     @property
     def cookie(self) -> str:
         """The cookie's name."""
         return f"ppo_scope_{self.port}"
 
-    def admit(self, token: str, response: Response) -> bool:
-        """Put the cookie into the response if the token is the right one."""
+    def admit(self, token: str) -> Response | None:
+        """The secret, and the cookie with it, for the right token; else None."""
         if not _equal(token, self.token):
-            return False
-        response.set_cookie(self.cookie, self.session, httponly=True, samesite="strict", path="/")
-        return True
+            return None
+        response = JSONResponse({"session": self.session}, headers={"cache-control": "no-store"})
+        response.set_cookie(self.cookie, self.ticket, httponly=True, samesite="strict", path="/")
+        return response
 
-    def role(self, connection: HTTPConnection) -> Role:
-        """The role of whoever makes this request."""
-        session = connection.cookies.get(self.cookie, "")
-        return Role.CONTROLLER if _equal(session, self.session) else Role.VIEWER
+    def role(self, connection: HTTPConnection, session: str | None) -> Role:
+        """The role of whoever has made this connection and has sent this secret on it."""
+        given = _equal(connection.cookies.get(self.cookie, ""), self.ticket), _equal(session or "", self.session)
+        return Role.CONTROLLER if all(given) else Role.VIEWER
 
-    def guard(self, connection: HTTPConnection) -> None:
+    async def guard(self, connection: HTTPConnection) -> None:
         """Refuse what the table of routes does not admit; a dependency of every route.
 
         Raises:
@@ -81,8 +88,8 @@ class Secrets:
         """
         method = "WEBSOCKET" if connection.scope["type"] == "websocket" else connection.scope["method"]
         access = ROUTES.get((method, connection.scope["route"].path))
-        if access is None or not access.admits(self.role(connection)):
-            raise HTTPException(403, {"code": ErrorCode.FORBIDDEN, "message": NOT_ALLOWED})
+        if access is None or not access.admits(self.role(connection, connection.headers.get(SESSION_HEADER))):
+            raise HTTPException(403, {"code": ErrorCode.FORBIDDEN, "message": NOT_ALLOWED, "detail": None})
 
 
 def _equal(given: str, secret: str) -> bool:
@@ -99,7 +106,7 @@ class SameOrigin:
         """Pass the request on, or answer 403."""
         asks = scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in SAFE_METHODS)
         if asks and not _same_origin(scope):
-            refusal = JSONResponse({"code": ErrorCode.FORBIDDEN, "message": WRONG_ORIGIN}, 403)
+            refusal = JSONResponse({"code": ErrorCode.FORBIDDEN, "message": WRONG_ORIGIN, "detail": None}, 403)
             await refusal(scope, receive, send)
         else:
             await self.app(scope, receive, send)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from fastapi import FastAPI, WebSocket
 from starlette.types import Message
@@ -28,7 +29,7 @@ def add_routes(app: FastAPI, hub: Hub, commands: Commands, secrets: Secrets) -> 
     @app.websocket("/ws")
     async def stream(websocket: WebSocket) -> None:
         await websocket.accept()
-        client = Client(websocket, secrets.role(websocket))
+        client = Client(websocket, partial(secrets.role, websocket))
         hub.join(client)
         writing = asyncio.create_task(client.write())
         reading = asyncio.create_task(_read(websocket, client, commands))

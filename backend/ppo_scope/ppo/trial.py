@@ -1,0 +1,82 @@
+"""Whether a run with these settings trains at all: found out on a trainer that is thrown away."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+import numpy as np
+
+from ppo_scope.ppo import finite
+from ppo_scope.ppo.estimates import batch_of
+from ppo_scope.ppo.finite import NotFiniteError
+from ppo_scope.ppo.phases import PhaseKind, Update
+from ppo_scope.ppo.rollout import Collector, Rollout
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.trainer import Trainer
+
+
+class _Enough(Exception):
+    """One step is all that is wanted."""
+
+
+def prove(settings: Settings, on_stage: Callable[[], None] = lambda: None) -> None:
+    """Make the environments, one vector step and one minibatch (loss, gradient, step of Adam), all at their real sizes.
+
+    Memory is really taken: a system that does not have it finds out now. What the environments raise passes through.
+    `on_stage` is called after each of the four stages.
+
+    Raises:
+        NotFiniteGivenError: what the environments gave is not finite.
+    """
+    trainer = Trainer(settings)
+    try:
+        on_stage()
+        rollouts = [_touched(Rollout.empty(settings.rollout_steps, settings.num_envs, trainer.spaces)) for _ in (1, 2)]
+        on_stage()
+        rollout = rollouts[0]
+        _collect_one_step(trainer, rollout)
+        finite.check_rollout(rollout)
+        on_stage()
+        _repeat_first_step(rollout)
+        with contextlib.suppress(NotFiniteError):  # of samples that are no rollout: says nothing about one
+            _one_minibatch(trainer, settings, rollout)
+        on_stage()
+    finally:
+        trainer.close()
+
+
+def _touched(rollout: Rollout) -> Rollout:
+    """With every page of its arrays written to: memory that was only asked for is not taken yet."""
+    for array in vars(rollout).values():
+        if isinstance(array, np.ndarray):
+            array.fill(array.flat[0] if array.size else 0)
+    return rollout
+
+
+def _collect_one_step(trainer: Trainer, rollout: Rollout) -> None:
+    def stop() -> None:
+        raise _Enough
+
+    with contextlib.suppress(_Enough):
+        Collector(trainer.environments, stop).collect(trainer.inference(), rollout, np.random.default_rng(0), 0)
+
+
+def _repeat_first_step(rollout: Rollout) -> None:
+    """The rest of a rollout as if every step had been like the first one."""
+    rollout.observations[1:] = rollout.observations[1]
+    for array in (rollout.actions, rollout.rewards, rollout.terminated, rollout.truncated):
+        array[1:] = array[0]
+    rollout.final_observations = {}
+    rollout.truncated[...] = False  # whose last states are not known
+
+
+def _one_minibatch(trainer: Trainer, settings: Settings, rollout: Rollout) -> None:
+    theta = trainer.network.theta.detach().clone()
+    update = Update(1, settings, settings.learning_rate, rollout, theta)
+    trainer.optimisation.begin(update)
+    update.judged = trainer.judged(rollout)
+    update.batch, update.deltas = batch_of(update.judged, rollout, rollout.rewards, settings)
+    for phase in trainer.optimisation.epoch(update, update.batch, 1):
+        if phase.kind is PhaseKind.STEP:
+            return

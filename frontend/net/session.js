@@ -1,0 +1,64 @@
+// The right to control: a cookie that the browser keeps from scripts, and a secret that only this page's script sends.
+// Neither is of use without the other. The browser keeps the secret for this origin, so that a reload and a second tab
+// control, too.
+
+const KEY = "ppo-scope.session";
+
+/** In place of the browser's storage where that is forbidden. @type {string | null} */
+let own = null;
+/** What this page has sent last. @type {string | null} */
+let sent = null;
+
+function kept() {
+  try {
+    return localStorage.getItem(KEY) ?? own;
+  } catch {
+    return own;
+  }
+}
+
+/** @param {string | null} secret */
+function keep(secret) {
+  own = secret;
+  try {
+    if (secret === null) localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, secret);
+  } catch {
+    // Then it lasts as long as this page.
+  }
+}
+
+/** The secret that goes with every connection and every unsafe request; null for who watches. */
+export function session() {
+  sent = kept();
+  return sent;
+}
+
+/** What this page sent is of no use, as of an earlier start of the server. (Another tab may have got a new one meanwhile.) */
+export function forgetSession() {
+  if (sent !== null && kept() === sent) keep(null);
+}
+
+/**
+ * Trades the token in the address's fragment for both, and removes it from the address bar, so that neither a shared
+ * link nor a screenshot gives control away.
+ *
+ * @returns {Promise<boolean>} false where there was a token and the server refused it
+ */
+export async function openSession() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (token === null) return true;
+  history.replaceState(null, "", location.pathname + location.search);
+  try {
+    const response = await fetch("api/session", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ token }),
+    });
+    if (!response.ok) return false;
+    keep((await response.json()).session);
+    return true;
+  } catch {
+    return false;
+  }
+}

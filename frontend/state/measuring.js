@@ -1,0 +1,60 @@
+// Why a panel cannot show the moment on show: its probe failed, or nobody had it measured.
+
+import { isOver } from "./ended.js";
+
+/** @import { Note, Panel, SnapshotHeader, State } from "../types.js" */
+
+/** Probes that are not measured at every moment even where somebody looks, and when they are not. @type {Record<string, string>} */
+const RATIONED = {
+  gradients: "the run went at full speed, where this is measured only now and then",
+  direction: "the run went at full speed, where this is measured only now and then",
+  transitions: "the run went at full speed, where this is not measured",
+};
+
+/** What comes only with the first minibatch, or with its step, of an update. @type {Record<string, SnapshotHeader["phase"][]>} */
+const BEFORE = { gradients: ["rollout", "advantages", "loss"], direction: ["rollout", "advantages", "loss", "gradient"] };
+
+/** @param {Pick<Panel, "probes" | "extras">} panel */
+const needs = ({ probes, extras = [] }) => probes.filter((name) => !extras.includes(name));
+
+/** What went wrong with a probe that a panel needs, in a sentence; null where nothing has. @param {Pick<Panel, "probes" | "extras">} panel @param {State} state */
+export function whyFailed(panel, { snapshot, newest }) {
+  const failed = { ...newest?.header.failed, ...snapshot?.header.failed };
+  return needs(panel).map((name) => failed[name]).find(Boolean) ?? null;
+}
+
+/**
+ * Why a moment on show has nothing for a panel, and never will have; null where it is still to come, or it is not known
+ * what was measured.
+ *
+ * @param {Pick<Panel, "probes" | "extras">} panel
+ * @param {State} state
+ * @returns {string | null} a sentence
+ */
+export function whyNotMeasured(panel, state) {
+  const header = state.snapshot?.header;
+  if (!header?.measured || header.update === 0 || (state.past === null && !isOver(state))) return null;
+  const absent = needs(panel).filter((name) => name !== "picture" && !header.measured?.includes(name));
+  if (!absent.length) return null;
+  if (absent.some((name) => isBefore(name, header))) return "There is nothing of this yet at this moment: it comes with the first minibatch.";
+  return inWords(absent, header, state);
+}
+
+/** @param {string} probe @param {SnapshotHeader} header */
+const isBefore = (probe, { phase, epoch, minibatch }) => BEFORE[probe]?.includes(phase) === true && epoch <= 1 && minibatch <= 1;
+
+/** @param {string[]} absent @param {SnapshotHeader} header @param {State} state */
+function inWords(absent, { kind }, state) {
+  if (kind === "passing") return "Not measured at this moment: it was passed on the way of a larger step, and only what is quick is measured then.";
+  const rationed = absent.map((name) => RATIONED[name]).find(Boolean);
+  const why = `no page showed this panel then${rationed ? `, or ${rationed}` : ""}`;
+  if (state.past) return `Not measured at this moment, because ${why}.`;
+  return `Not measured at the last moment of this run, because ${why}. The run is over, and nothing more of it is measured.`;
+}
+
+/** Probes that a panel can do without and that failed. @param {Pick<Panel, "extras">} panel @param {State} state @returns {Note[]} */
+export const failedExtras = ({ extras = [] }, { snapshot }) =>
+  extras.flatMap((name) => {
+    const long = snapshot?.header.failed?.[name];
+    return long ? [{ short: `without ${name.replaceAll("_", " ")}`, long }] : [];
+  });

@@ -1,0 +1,76 @@
+"""What takes its time says how far it is, can be given up, and hears Pause."""
+
+from tests.browser.dashboard import until
+
+
+def running(stage, **how):
+    played = stage(**how)
+    played.state("running", playing=True)
+    played.dashboard.at(state="running")
+    return played
+
+
+def test_a_rollout_tells_its_steps_and_how_long_a_slow_one_takes(stage):
+    played = running(stage, update=0)
+    played.doing("collecting", 36, 128, 0.3)
+    until(played.sentence, lambda text: "Collecting: step 37 of 128." in text)
+    collect = played.page.locator('[data-station="collect"]')
+    until(collect.inner_text, lambda text: "step 37 of 128" in text)
+    assert collect.get_attribute("aria-current") == "step"
+    until(played.sentence, lambda text: "This step has taken 3 s so far." in text)  # without another word of it
+    played.doing("collecting", 37, 128, 0.1)
+    until(played.sentence, lambda text: "step 38 of 128" in text and "so far" not in text)
+    played.snapshot(1, "rollout")
+    until(played.sentence, lambda text: "collected under" in text or "Every update" in text)
+
+
+def test_what_is_over_in_a_moment_does_not_flicker_at_full_speed(stage):
+    played = running(stage)
+    played.doing("collecting", 5, 128, 0.001)
+    played.page.wait_for_timeout(400)
+    assert "Every update" in played.sentence()
+    for step in range(6, 20):
+        played.doing("collecting", step, 128, 0.001)
+        played.page.wait_for_timeout(100)
+    until(played.sentence, lambda text: "Collecting: step 20 of 128" in text)
+
+
+def test_pause_in_a_rollout_says_when_it_will_be_and_can_be_taken_back(stage):
+    played = running(stage, update=0)
+    played.doing("collecting", 36, 128)
+    played.dashboard.press("Pause")
+    played.answer("pause")
+    played.state("running", playing=True, pausing=True)
+    button = played.page.get_by_role("button", name="Pauses when this rollout is whole.")
+    until(button.is_visible)
+    assert button.is_disabled()
+    until(played.sentence, lambda text: "Pauses when this rollout is whole." in text)
+    spoken = played.page.locator("body > div > [aria-live=polite]")
+    until(spoken.text_content, lambda text: "Pauses when this rollout is whole." in text)
+    played.dashboard.key("Space")
+    until(lambda: played.said("play"))
+    played.answer("play")
+    played.state("running", playing=True)
+    until(played.page.get_by_role("button", name="Pause", exact=True).is_enabled)
+    until(played.sentence, lambda text: "Pauses when" not in text)
+
+
+def test_an_update_made_twice_tells_how_far_it_is_and_can_be_cancelled(stage):
+    played = stage()
+    played.state("paused", pending={"clip_range": 0.3})
+    played.dashboard.press("Apply to this update")
+    until(lambda: played.said("redo"))
+    played.doing("redo", 40, 320, update=3)
+    box = played.page.locator("#apply")
+    until(box.inner_text, lambda text: "Making update 3 a second time: 12\u00a0% of it is done." in text)
+    assert box.get_by_role("progressbar").evaluate("bar => bar.value") == 0.125
+    until(played.sentence, lambda text: "a second time" in text)
+    step = played.page.get_by_role("button", name="Step", exact=True)
+    until(lambda: step.get_attribute("title"), lambda title: "second time" in title)
+    box.get_by_role("button", name="Cancel").click()
+    until(lambda: played.said("cancel"))
+    played.answer("cancel")
+    played.answer("redo", "conflict", "Cancelled: the update is as it was.")
+    played.progress(update=3, phase="update")
+    until(played.page.get_by_role("button", name="Apply to this update").is_visible)
+    until(step.is_enabled)

@@ -1,0 +1,129 @@
+"""What the page says, and offers, once a run is over; and what it leaves out of a long one."""
+
+import math
+import operator
+from functools import partial
+
+import numpy as np
+import pytest
+
+from ppo_scope.probes import frame
+from tests.browser.dashboard import until
+
+ENDS = {
+    "finished": "The run has finished: it has made all its steps.",
+    "stopped": "The run was stopped.",
+    "failed": "The run failed, and its training process is gone.",
+    "killed": "The training process was killed.",
+    "out_of_memory": "The training process ran out of memory.",
+    "stalled": "The training process does not answer.",
+}
+
+
+def test_every_end_disables_what_is_no_longer_possible_and_says_why(stage):
+    played = stage()
+    page = played.page
+    for state, why in ENDS.items():
+        played.state(state, pending={"clip_range": 0.3})
+        played.dashboard.at(state=state)
+        for name in ("Play", "Pause", "Step"):
+            button = page.get_by_role("button", name=name, exact=True)
+            until(button.is_disabled)
+            expected = f"{why} Restart begins a new one."
+            until(partial(button.get_attribute, "title"), partial(operator.eq, expected))
+        assert not page.get_by_role("button", name="Apply to this update").is_visible()
+        assert page.get_by_role("button", name="Restart", exact=True).last.is_enabled()
+        assert played.dashboard.slider("Clip range ε").is_disabled()
+        assert "weights are" not in played.text()
+        assert "applies from update" not in played.text()
+
+
+def test_restarting_a_finished_run_warns_and_a_dead_one_does_not(stage):
+    played = stage()
+    played.state("finished")
+    played.dashboard.at(state="finished")
+    played.dashboard.press("Restart")
+    question = played.page.get_by_role("dialog", name="its 3 updates")
+    until(question.is_visible)
+    played.page.keyboard.press("Escape")
+    played.state("killed")
+    played.dashboard.at(state="killed")
+    played.page.locator(".banner").get_by_role("button", name="Restart").click()
+    until(lambda: played.said("restart"))
+
+
+def rows(played, first, count):
+    """A frame of series: returns that swing."""
+    columns = ["update", "steps", "episodic_return_mean", "kl_k3", "loss"]
+    update = np.arange(first, first + count, dtype=np.float64)
+    table = np.stack([update, 48 * update, np.sin(update), np.abs(np.sin(update)), np.cos(update)], axis=1)
+    header = {"kind": "series", "protocol": frame.PROTOCOL, "first": first, "columns": columns, "update": first}
+    place = {"phase": "update", "epoch": 0, "epochs": 2, "minibatch": 0, "minibatches": 2, "scalars": {}}
+    played.frame({**header, **place}, {"rows": table})
+
+
+def test_a_long_curve_says_that_it_is_thinned_and_a_short_one_does_not(stage):
+    played = stage(run={"changes_dropped": 57})
+    rows(played, 1, 3)
+    returns = played.dashboard.panel("Episodic return").locator(".note")
+    until(
+        lambda: returns.get_attribute("title"), lambda said: said == "The oldest 57 changes of settings are not marked."
+    )
+    rows(played, 4, 3000)
+    until(returns.inner_text, lambda text: text == "thinned, not all changes")
+    assert "lowest and the highest of every 16 updates" in returns.get_attribute("title")
+    cursor = played.page.get_by_role("slider", name="Timeline")
+    until(lambda: "Thinned" in cursor.get_attribute("title") and "oldest 57 changes" in cursor.get_attribute("title"))
+    for name in ("Loss components", "KL and clipping"):
+        panel = played.dashboard.panel(name)
+        panel.scroll_into_view_if_needed()
+        until(panel.locator(".note").inner_text, lambda text: text == "thinned")
+        until(panel.text_content, lambda text: "lowest and the highest of every 32 updates" in text)
+
+
+def test_rows_that_the_server_does_not_keep_are_counted(modules):
+    found = modules(
+        "state/series.js",
+        "const s = new m.Series(); s.extend(9); s.forgo(1, 5); const gone = s.forgone;"
+        " s.write(2, ['x'], Float64Array.from([1, 2])); const left = s.forgone; s.clear();"
+        " return [gone, left, s.forgone];",
+    )
+    assert found == [5, 3, 0]
+
+
+@pytest.mark.parametrize("ratio", [math.inf, 1e38, 2.0])
+def test_a_ratio_beyond_all_bounds_is_bounded_as_in_training(modules, ratio):
+    found = modules(
+        "state/previewed.js",
+        "const header = { phase: 'update', scalars: { final_value_loss: 1, final_entropy: 1 }, arrays: {},"
+        " settings: { objective: 'clip', clip_range: 0.2, value_coef: 0.5, entropy_coef: 0.01 } };"
+        " const arrays = { ratio: Float32Array.of(given === null ? Infinity : given), region: Uint8Array.of(2),"
+        " advantage_used: Float32Array.of(-1) };"
+        " const snapshot = { header, arrays };"
+        " const batch = m.batchOf(snapshot);"
+        " const run = { settings: { num_envs: 1, rollout_steps: 1 } };"
+        " const preview = { clip_range: 0.3, value_coef: 0.5, entropy_coef: 0.01 };"
+        " return [batch.ratio[0], m.previewOf({ snapshot, preview, run }).then.terms.policy_loss];",
+        None if math.isinf(ratio) else ratio,
+    )
+    expected = min(ratio, np.float32(math.exp(80)))
+    assert found == pytest.approx([expected, expected], rel=1e-6)
+
+
+def test_a_sample_with_a_huge_ratio_is_written_in_numbers(modules):
+    found = modules(
+        "panels/sample-words.js",
+        "const lines = m.calculation({ ...given, ratio: Math.fround(Math.exp(80)) });"
+        " return lines.map(({ sum, value }) => [sum, m.n(value)]);",
+        {
+            "logratio": 95.2,
+            "logProbNew": -0.1,
+            "logProbOld": -95.3,
+            "objective": "clip",
+            "used": 1.5,
+            "clipRange": 0.2,
+            "region": 2,
+        },
+    )
+    assert found[1][0] == "exp(min(95.200, 80))"
+    assert not any("∞" in text or "NaN" in text for pair in found for text in pair)

@@ -1,0 +1,85 @@
+"""Recordings that are broken are refused in a sentence, and the run at hand is shown."""
+
+import base64
+import gzip
+import struct
+
+import pytest
+
+from ppo_scope.probes import frame
+from tests.browser.dashboard import until
+from tests.browser.stage import RECORDING, recorded
+
+GIVEN = """
+    const bytes = Uint8Array.from(atob(given), (c) => c.charCodeAt(0));
+    const before = window.fetch;
+    window.fetch = async () => new Response(bytes);
+    try {
+        const { run, snapshots } = await m.loadRecording("x");
+        return `${run.id} ${snapshots.length}`;
+    } catch (error) {
+        return error.message;
+    } finally {
+        window.fetch = before;
+    }
+"""
+
+
+def pack(*frames):
+    return gzip.compress(b"".join(struct.pack("<Q", len(one)) + one for one in frames))
+
+
+def head(**fields):
+    header = {"protocol": frame.PROTOCOL, "kind": "run", "run": recorded()[0], "scalars": {}, **fields}
+    return frame.encode(header)
+
+
+def moment():
+    header, arrays = next(one for one in recorded()[1] if one[0]["kind"] == "snapshot")
+    return frame.encode({name: value for name, value in header.items() if name != "arrays"}, arrays)
+
+
+def series():
+    fields = {"protocol": frame.PROTOCOL, "kind": "series", "run": "recorded", "sequence": 1, "first": 1}
+    return frame.encode({**fields, "columns": [], "scalars": {}})
+
+
+GOOD = RECORDING.read_bytes()
+LONG = gzip.compress(struct.pack("<Q", 2**30) + head())
+BROKEN = {
+    "empty": (b"", "its file is empty"),
+    "a page": (b"<!doctype html>", "its file is no recording, which would be packed with gzip"),
+    "cut off": (GOOD[: len(GOOD) // 2], "its file is damaged or cut off"),
+    "damaged": (GOOD[:2000] + b"\xff" * 50 + GOOD[2050:], "its file is damaged or cut off"),
+    "nothing in it": (gzip.compress(b""), "it does not begin with a run"),
+    "a length of a gigabyte": (LONG, "it is cut off in the middle of a frame"),
+    "half a length": (gzip.compress(b"\x01\x02"), "it is cut off in the middle of a frame"),
+    "a frame of noise": (pack(head(), b"\x04\x00\x00\x00noise"), "frame 2 of it is damaged"),
+    "a frame of nothing": (pack(b""), "frame 1 of it is damaged"),
+    "no run": (pack(moment()), "it does not begin with a run"),
+    "half a run": (pack(head(run={"id": "x"}), moment()), "it does not begin with a run"),
+    "another protocol": (pack(head(protocol=99), moment()), "it is of protocol 99, and this page reads"),
+    "no moment": (pack(head(), series()), "there is no moment in it that could be shown"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_wrong_with_a_recording_is_said_in_a_sentence(modules, name):
+    file, why = BROKEN[name]
+    said = modules("net/recording.js", GIVEN, base64.b64encode(file).decode())
+    assert said.startswith(f"The recording “x” cannot be shown: {why}"), said
+    assert said.endswith(".")
+
+
+def test_the_recording_that_comes_with_the_page_can_be_read(modules):
+    moments = sum(header["kind"] in {"snapshot", "passing"} for header, _ in recorded()[1])
+    assert modules("net/recording.js", GIVEN, base64.b64encode(GOOD).decode()) == f"recorded {moments}"
+
+
+def test_the_run_at_hand_is_shown_in_place_of_a_broken_recording(stage):
+    played = stage(query="?recording=broken", recording=GOOD[: len(GOOD) // 2])
+    played.dashboard.at(update="3", state="paused")
+    played.sees(
+        "The recording “broken” cannot be shown: its file is damaged or cut off. The run at hand is shown instead."
+    )
+    assert until(lambda: played.page.get_by_role("button", name="Play", exact=True).is_enabled())
