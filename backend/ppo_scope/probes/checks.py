@@ -5,6 +5,7 @@ Causes come before what follows from them. The server hands the table out too, s
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +14,17 @@ from ppo_scope.probes.checks_environment import CAUSES
 from ppo_scope.probes.checks_steps import SPIKE, STEPS
 from ppo_scope.probes.judging import Check, Row, last
 
+FIRST_RATIO_LIMIT = 1e-4
+"""|r − 1| at the first minibatch that is nothing to speak of, however small |log π| is."""
+
 
 def _ratio_not_one(rows: list[Row]) -> str | None:
-    error = last(rows, "first_ratio_error")
-    return f"At the first minibatch r was off 1 by up to {error:.2g}." if error > 1e-4 else None
+    error, limit = last(rows, "first_ratio_error"), last(rows, "first_ratio_limit")
+    if math.isnan(limit):  # of a recording that does not know it
+        limit = FIRST_RATIO_LIMIT
+    if error <= limit or math.isnan(error):
+        return None
+    return f"At the first minibatch r was off 1 by up to {error:.2g}, where rounding allows {limit:.2g}."
 
 
 RATIO = Check(
@@ -60,6 +68,16 @@ NOT_FINITE_GIVEN = replace(
 
 def table() -> list[dict[str, Any]]:
     """The checks as plain rows."""
-    fields = ("name", "title", "severity", "threshold", "cause", "remedy", "setting", "metrics")
-    fields += ("otherwise", "explains")
+    fields = [
+        "name",
+        "title",
+        "severity",
+        "threshold",
+        "cause",
+        "remedy",
+        "setting",
+        "metrics",
+        "otherwise",
+        "explains",
+    ]
     return [{field: getattr(check, field) for field in fields} for check in (NOT_FINITE, *CHECKS)]
