@@ -177,7 +177,7 @@ def test_what_comes_and_goes_is_one_finding():
     health = Health()
     spiking(health, [3, 3 + FORGIVEN, 40])
     spans = [(row["since"], row["until"]) for row in health.history()]
-    assert spans == [(3, 3 + FORGIVEN + 9), (40, None)]
+    assert spans == [(3, 3 + FORGIVEN), (40, None)]
 
 
 def test_history_is_bounded():
@@ -205,8 +205,8 @@ def test_a_check_that_knows_nothing_yet_says_so():
     assert health.unknown().keys() == {check.name for check in CHECKS}
     _, health = run(3)
     unknown = health.unknown()
-    assert unknown["useless_critic"] == "takes 10 updates to tell"
-    assert unknown["action_reach"] == "only where actions have a range"
+    assert unknown["useless_critic"] == {"why": "takes 10 updates to tell", "applies": True}
+    assert unknown["action_reach"] == {"why": "only where actions have a range", "applies": False}
     assert "kl_spike" not in unknown and "ratio_not_one" not in unknown
 
 

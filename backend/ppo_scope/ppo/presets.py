@@ -158,8 +158,9 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "too-tight",
         "Lesson: too tight",
-        "ε = 0.02: the clip holds what has hardly moved, and learning crawls.",
-        "our own; mean return after 55,500 steps, seed 1: 174, against 268 with ε = 0.2",
+        "ε = 0.02: the clip holds what has hardly moved, and learning takes twice as long.",
+        "our own; with each of 10 seeds: after 15,000 steps a mean return of 50 to 63, with ε = 0.2 of 128 to 143; a "
+        "fifth of the samples and more outside of 1 ± ε, against 4 %",
         {"clip_range": 0.02, "num_envs": 4},
     ),
     Preset(

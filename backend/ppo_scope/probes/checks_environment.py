@@ -12,7 +12,8 @@ LARGE_OBSERVATIONS = 100.0
 SMALL_OBSERVATIONS = 0.003
 WIDE_RANGE = 20.0
 """A range of actions beside which a policy that begins with σ = 1 is a point."""
-NO_RANGE = Unknown("only where actions have a range")
+NOT_NORMAL = Unknown("only for actions that are drawn from normal distributions", applies=False)
+NO_RANGE = Unknown("only where actions have a range", applies=False)
 
 
 def _no_signal(rows: list[Row]) -> Verdict:
@@ -80,7 +81,7 @@ def _wide_deviation(rows: list[Row]) -> Verdict:
     deviations, shares = latest(rows, "largest_deviation", 10), latest(rows, "deviation_of_range", 10)
     if not deviations:
         known = not math.isnan(last(rows, "largest_deviation"))
-        return after(10) if known or not rows else Unknown("only for actions that are drawn from normal distributions")
+        return after(10) if known or not rows else NOT_NORMAL
     now = deviations[-1]
     if shares and min(shares) > 1.2:
         summary = f"The policy's largest σ is {now:.3g}, {shares[-1]:.2g} times the width of its action range."

@@ -16,11 +16,12 @@ def _kl_spike(rows: list[Row]) -> Verdict:
     spikes = [row for row in rows[-10:] if row.get("kl_k3", 0.0) > 0.1]
     if not spikes:
         return None
-    latest_one = spikes[-1]
+    newest = spikes[-1]
+    update = int(newest.get("update", 0))
     often = f" It was one of {len(spikes)} in the last 10 updates." if len(spikes) > 1 else ""
     return Found(
-        f"KL(π_old‖π_θ) was {latest_one['kl_k3']:.3g} in the mean over the minibatches of update "
-        f"{latest_one.get('update', 0):.0f}.{often}"
+        f"KL(π_old‖π_θ) was {newest['kl_k3']:.3g} in the mean over the minibatches of update {update}.{often}",
+        latest=update,
     )
 
 

@@ -49,9 +49,11 @@ class Span:
     """The gravest."""
     since: int
     latest: int
-    """The last update in which it was found."""
+    """The last update that it was seen in."""
+    told: int
+    """The last update after which it was told of."""
     until: int | None = None
-    """The same, once it has passed."""
+    """`latest`, once it is told of no more."""
 
 
 class Health:
@@ -80,9 +82,9 @@ class Health:
         for check in CHECKS:
             verdict = self._verdicts[check.name]
             if isinstance(verdict, Found):
-                self._note(check.name, self._severity(check, verdict), update)
+                self._note(check.name, self._severity(check, verdict), verdict.latest or update, update)
         self._spans = [
-            replace(span, until=span.latest) if span.until is None and span.latest < update else span
+            replace(span, until=span.latest) if span.until is None and span.told < update else span
             for span in self._spans
         ]
 
@@ -98,7 +100,7 @@ class Health:
         summary = f"Not finite: {error}."
         texts = (check.name, check.title, check.severity, summary, check.cause, check.remedy, check.setting)
         self._not_finite = Finding(*texts, update)
-        self._note(check.name, check.severity, update)
+        self._note(check.name, check.severity, update, update)
 
     def findings(self) -> list[dict[str, Any]]:
         """What is wrong now: the gravest first, and what follows from something right after it."""
@@ -124,9 +126,9 @@ class Health:
         fields = ("name", "severity", "since", "until")
         return [{"title": BY_NAME[span.name].title, **{f: getattr(span, f) for f in fields}} for span in self._spans]
 
-    def unknown(self) -> dict[str, str]:
-        """The checks that can say nothing, and why."""
-        return {name: verdict.why for name, verdict in self._verdicts.items() if isinstance(verdict, Unknown)}
+    def unknown(self) -> dict[str, dict[str, Any]]:
+        """The checks that can say nothing: why, and whether that may change."""
+        return {name: asdict(verdict) for name, verdict in self._verdicts.items() if isinstance(verdict, Unknown)}
 
     def values(self) -> dict[str, float]:
         """What the checks look at, as it is now."""
@@ -159,14 +161,14 @@ class Health:
     def _open(self, name: str) -> Span | None:
         return next((span for span in reversed(self._spans) if span.name == name and span.until is None), None)
 
-    def _note(self, name: str, severity: str, update: int) -> None:
-        """Found at this update: go on with its span, or begin one."""
+    def _note(self, name: str, severity: str, seen: int, update: int) -> None:
+        """Told of after this update, and seen in that one: go on with its span, or begin one."""
         for index, span in enumerate(self._spans):
-            if span.name == name and span.latest >= update - FORGIVEN:
+            if span.name == name and span.told >= update - FORGIVEN:
                 gravest = min(severity, span.severity, key=SEVERITIES.index)
-                self._spans[index] = replace(span, severity=gravest, latest=update, until=None)
+                self._spans[index] = replace(span, severity=gravest, latest=seen, told=update, until=None)
                 return
-        self._spans = [*self._spans, Span(name, severity, update, update)][-MAX_HISTORY:]
+        self._spans = [*self._spans, Span(name, severity, seen, seen, update)][-MAX_HISTORY:]
 
 
 def _leader(finding: Finding, found: dict[str, Finding]) -> Finding | None:

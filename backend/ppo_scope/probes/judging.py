@@ -27,6 +27,8 @@ class Found:
     setting: str | None = None
     """The setting that `remedy` speaks of."""
     severity: str | None = None
+    latest: int | None = None
+    """The update that it was seen in, where that is an earlier one."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Unknown:
     """A check that can say nothing: why."""
 
     why: str
+    applies: bool = True
+    """Whether it may come to say something in this run."""
 
 
 Verdict = Found | Unknown | None
