@@ -91,6 +91,12 @@ def test_what_has_passed_is_listed_and_marked_and_one_goes_there(server, page):
     dashboard.at(update="1")
     until(lambda: findings(dashboard) == {"kl_spike"})
     assert "KL spike (warning)" in earlier.inner_text(), "what was wrong is told wherever one looks"
+    page.get_by_role("button", name="Back to live").click()
+    dashboard.at(update="21")
+    track = page.locator("#timeline .track").bounding_box()
+    beginning = track["x"] + 8 + (track["width"] - 16) / 21
+    page.mouse.click(beginning + 4, track["y"] + track["height"] - 4)
+    dashboard.at(update="1")
 
 
 def test_what_follows_from_a_finding_stands_below_it(server, page):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ppo_scope.probes.judging import Check, Found, Row, Verdict, after, last, latest, percent, times
+from ppo_scope.probes.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent, times
 
 STILL = 1e-6
 """k3 of an update below which a policy stands still; a run that learns has a hundred times as much and more."""
@@ -29,8 +29,10 @@ def _still(rows: list[Row]) -> Verdict:
     kl = latest(rows, "kl_k3", 10)
     if not kl:
         return after(10)
-    if _mean(kl) > STILL or collapsed(rows):
+    if _mean(kl) > STILL:
         return None
+    if collapsed(rows):
+        return Unknown("the policy is all but deterministic")
     summary = f"KL(π_old‖π_θ) was {_mean(kl):.2g} in the mean of 10 updates: the policy has stayed what it was."
     rate, limited = last(rows, "learning_rate"), last(rows, "gradient_clip_factor") < 0.1
     if rate < 3e-5:
@@ -165,7 +167,7 @@ STEPS: tuple[Check, ...] = (
         "max_grad_norm",
         ("policy_step_share", "gradient_clip_factor"),
         _starved,
-        "The policy's steps keep their length",
+        "The norm limit leaves the policy its steps",
         ("uniform_policy",),
     ),
     Check(
