@@ -25,6 +25,7 @@ bench: $(VENV)/test.done chromium
 	@$(BIN)/python -m benchmarks.frames
 	@$(BIN)/python -m benchmarks.probes
 	@$(BIN)/python -m benchmarks.latency
+	@$(BIN)/python -m benchmarks.crowd
 	@$(BIN)/python -m benchmarks.page
 	@$(BIN)/python -m benchmarks.throughput
 

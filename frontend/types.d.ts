@@ -57,6 +57,7 @@ export interface SnapshotHeader extends Header {
   stopped_by_kl: boolean;
   /** Whether the environments of this rollout can be drawn, step by step. */
   pictured?: boolean;
+  unpictured?: string | null;
   /** Environment steps collected so far in the run. */
   steps: number;
   /** Names of the columns of the array `minibatches`. */

@@ -1,47 +1,21 @@
 """A user's mistake on the command line is one line that names what is wrong, and exit code 2."""
 
+import importlib.util
 import json
+import re
 
-import gymnasium as gym
-import numpy as np
 import pytest
-from gymnasium.envs.registration import register
 
 from ppo_scope.cli import main
 
 
-class Faulty(gym.Env):
-    """Goes wrong at a step of its first episode, 0 being the reset, in the way that it is told."""
-
-    observation_space = gym.spaces.Box(-1, 1, (2,), np.float32)
-    action_space = gym.spaces.Discrete(2)
-
-    def __init__(self, fault, step):
-        self.fault, self.fault_step = fault, step
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.count = 0
-        return self._seen(), {}
-
-    def step(self, action):
-        self.count += 1
-        return self._seen(), np.nan if self._wrong("reward") else 0.0, False, False, {}
-
-    def _seen(self):
-        size, value = 5 if self._wrong("shape") else 2, np.nan if self._wrong("observation") else 0.0
-        return np.full(size, value, np.float32)
-
-    def _wrong(self, what):
-        return self.fault == what and self.count == self.fault_step
+def of_ours(env, **kwargs):
+    """The options that ask for one of the environments beside."""
+    return ["--env", f"tests.environments.{env}", "--env-kwargs", json.dumps(kwargs)]
 
 
-register("ppo_scope_tests/Faulty-v0", entry_point=Faulty, disable_env_checker=True)
-
-
-def faulty(fault, step):
-    kwargs = json.dumps({"fault": fault, "step": step})
-    return ["--env", f"{__name__}:ppo_scope_tests/Faulty-v0", "--env-kwargs", kwargs]
+def broken(**kwargs):
+    return of_ours("broken:Broken-v0", **kwargs)
 
 
 @pytest.mark.parametrize(
@@ -51,14 +25,31 @@ def faulty(fault, step):
         (["--discount", "nan"], "discount: "),
         (["--minibatches", "3", "--num-envs", "4"], "minibatches: 3 does not divide the batch"),
         (["--minibatches", "64", "--num-envs", "1", "--rollout-steps", "32"], "minibatches: 64 does not divide"),
-        (["--env-kwargs", '{"no_such_argument": 1}'], "env_kwargs: CartPole-v1 does not take them"),
+        (
+            ["--env-kwargs", '{"no_such_argument": 1}'],
+            "env_kwargs: CartPole-v1 does not take no_such_argument; --env-kwargs can give it sutton_barto_reward, ",
+        ),
         (["--env-kwargs", '{"num_envs": 3}'], "env_kwargs: num_envs is set by this program"),
         (["--env", "CartPol-v1"], "did you mean CartPole-v1"),
         (["--grayscale"], "grayscale: only for images"),
         (["--anneal-learning-rate", "--total-steps", "off"], "anneal_learning_rate: needs total_steps"),
         (["--total-steps", "off"], "total_steps: train needs to know when to stop"),
         (["--preset", "no-such-preset"], "no-such-preset"),
-        (faulty("shape", step=0), "environment 0: expected shape (2,) of float32, got shape (5,) of float32"),
+        (broken(field="observation", at=0), "environment 0: expected shape (2,) of float32, got shape (1,) of float64"),
+        (broken(field="reset", at=0), "what reset of environment 0 returned: expected (observation, info)"),
+        (of_ours("mine:Demanding-v0"), "its constructor needs size and colour: give them with --env-kwargs"),
+        (of_ours("codes:Grid-v0"), "its part 'mission' (Text) is not"),
+        ([*of_ours("codes:Grid-v0"), "--leave-out", "misson"], "leave_out: there is no part 'misson'"),
+        (["--env", "CartPole-v1", "--env-kwargs", '{"gravity": -5.0}'], "does not take gravity; --env-kwargs can give"),
+        (["--env", ""], "the id is missing"),
+        (["--env", ":CartPole-v1"], "the module before the colon is missing"),
+        (["--env", "my_env:"], "the id is missing"),
+        (["--env", "./my_env.py:Mine-v0"], "name the module, not its file: --env my_env:Mine-v0"),
+        (["--env", ".my_env:Mine-v0"], "'.my_env' is no name of a module"),
+        (["--env", "no_such_module:Mine-v0"], "the module 'no_such_module' cannot be imported: No module named"),
+        (of_ours("mine:Mine-v1"), "did you mean tests.environments.mine:Mine-v0"),
+        (["--env", "HalfCheetah-v3"], "env 'HalfCheetah-v3': cannot be made: The mujoco v2 and v3 based"),
+        (of_ours("old:Old-v0"), "registers it with the old package gym"),
     ],
 )
 def test_what_cannot_begin_is_one_line_and_exit_code_2(capsys, options, words):
@@ -69,18 +60,65 @@ def test_what_cannot_begin_is_one_line_and_exit_code_2(capsys, options, words):
 
 
 @pytest.mark.parametrize(
-    ("fault", "words"),
+    ("kwargs", "words"),
     [
-        ("shape", "observation of environment 0: expected shape (2,) of float32, got shape (5,) of float32"),
-        ("observation", "observation is not finite: environment 0, step 3"),
-        ("reward", "reward is not finite: environment 0, step 2"),
+        ({"field": "observation"}, "environment 0: expected shape (2,) of float32, got shape (1,) of float64"),
+        ({"field": "reward"}, "reward of environment 0: expected a number, got shape (1,) of float64"),
+        ({"field": "observation", "gives": "no_numbers"}, "observation is not finite: environment 0, step 3"),
+        ({"field": "reward", "gives": "no_number"}, "reward is not finite: environment 0, step 2"),
     ],
 )
-def test_what_the_environment_gets_wrong_later_is_one_line_beside_the_progress(capsys, fault, words):
-    assert main(["train", "--total-steps", "64", *faulty(fault, step=3)]) == 2
+def test_what_the_environment_gets_wrong_later_is_one_line_beside_the_progress(capsys, kwargs, words):
+    assert main(["train", "--total-steps", "64", *broken(**kwargs)]) == 2
     error = capsys.readouterr().err
     said = [line for line in error.splitlines() if line.startswith("ppo-scope: ")]
     assert len(said) == 1 and words in said[0] and "Traceback" not in error
+    assert "weights" not in error, "there are none but those it began with"
+
+
+def test_of_weights_is_spoken_where_some_were_made(capsys):
+    kwargs = {"gives": "none", "at": 40}
+    options = ["--num-envs", "1", "--rollout-steps", "16", "--total-steps", "64"]
+    assert main(["train", *options, *broken(**kwargs)]) == 2
+    assert "got None. The weights are those of the last finished step.\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["__init__", "reset", "step"])
+def test_what_an_environments_code_raises_is_a_line_and_the_end_of_its_traceback(capsys, where):
+    assert main(["train", "--total-steps", "64", *of_ours("raising:Res-v0", where=where)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    (first,) = [n for n, line in enumerate(lines) if line.startswith("ppo-scope: ")]
+    head = rf"env tests\.environments\.raising:Res-v0 failed in {where} \(raising\.py, line \d+\): "
+    assert re.search(head + "ValueError: x and y must have same first dimension", lines[first])
+    assert lines[first + 1] == "Traceback (most recent call last):" and "raising.py" in lines[first + 2]
+    assert lines[-1] == "ValueError: x and y must have same first dimension" or "steps" in lines[-1]
+    assert "weights" not in lines[first]
+
+
+def test_a_misspelt_map_is_told_with_what_was_given(capsys):
+    given = ["--env", "FrozenLake-v1", "--env-kwargs", '{"map_name": "5x5"}']
+    assert main(["train", "--total-steps", "64", *given]) == 2
+    line = capsys.readouterr().err.splitlines()[0]
+    assert line.startswith("ppo-scope: env FrozenLake-v1 failed in __init__ (frozen_lake.py, line ")
+    assert line.endswith("""KeyError: '5x5'; it was given --env-kwargs '{"map_name": "5x5"}'""")
+
+
+@pytest.mark.parametrize(
+    ("env", "module", "words"),
+    [
+        ("ALE/Pong-v5", "ale_py", 'pip install "ppo-scope[atari]", then --env ale_py:ALE/Pong-v5'),
+        ("ale_py:ALE/Pong-v5", "ale_py", 'pip install "ppo-scope[atari]" brings it'),
+        ("PongNoFrameskip-v4", "ale_py", 'pip install "ppo-scope[atari]", then --env ale_py:ALE/Pong-v5'),
+        ("HalfCheetah-v5", "mujoco", 'needs MuJoCo, which is not installed; pip install "ppo-scope[mujoco]" brings it'),
+        ("LunarLander-v3", "Box2D", 'needs Box2D, which is not installed; pip install "ppo-scope[box2d]" brings it'),
+    ],
+)
+def test_a_missing_extra_is_named_by_its_command(capsys, env, module, words):
+    if importlib.util.find_spec(module) is not None:
+        pytest.skip(f"{module} is installed here")
+    assert main(["train", "--total-steps", "64", "--env", env]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line and "did you mean" not in line
 
 
 @pytest.mark.parametrize("options", [["--clip-range", "wide"], ["--env-kwargs", "[1]"], ["--no-such-setting", "1"]])

@@ -1,8 +1,22 @@
-"""`python -m ppo_scope` is the command `ppo-scope`."""
+"""`python -m ppo_scope`, and what `ppo-scope` calls."""
 
 import sys
 
-from ppo_scope.cli import main
+from ppo_scope.search_path import put_this_folder_last
+
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Run a command line; the exit code. An interruption is none to be explained, however early it comes."""
+    put_this_folder_last()
+    try:
+        from ppo_scope import cli  # here, because what it imports takes a while and may be interrupted
+
+        return cli.main()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
 
 if __name__ == "__main__":
     sys.exit(main())

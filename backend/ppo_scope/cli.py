@@ -22,7 +22,7 @@ SECONDS = ("environment", "inference", "advantages", "shuffle", "forward", "back
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code. A user's mistake is one line and code 2."""
+    """Run a command; the exit code. A user's mistake is one line and code 2, an interruption none and code 130."""
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace, Settings], int] = options.run
     try:
@@ -30,12 +30,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settings = Settings.parse(_given(options))
         return command(options, settings)
     except Misuse as error:
-        print(f"ppo-scope: {error}", file=sys.stderr)
+        _complain(str(error), error.detail)
         return USAGE_ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 class Misuse(Exception):
-    """Something asked for that cannot be; one line for the person who asked."""
+    """Something asked for that cannot be; one line for the person who asked, and a traceback of the environment's code
+    where that has failed.
+    """
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
 
 
 @contextlib.contextmanager
@@ -48,7 +56,14 @@ def _users_mistakes() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise Misuse(str(error)) from None
+        raise Misuse(str(error), getattr(error, "detail", "")) from None
+
+
+def _complain(message: str, detail: str) -> None:
+    """The line, and below it the end of the traceback if there is one."""
+    print(f"ppo-scope: {message}", file=sys.stderr)
+    if detail:
+        print(detail.rstrip(), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -120,7 +135,7 @@ def _reader(row: dict[str, Any]) -> Callable[[str], Any]:
         "float": (float, "a number"),
         "int": (_integer, "a whole number"),
         "sizes": (_sizes, "whole numbers like 64,64"),
-        "object": (_object, 'a JSON object like {"gravity": -5.0}'),
+        "object": (_object, 'a JSON object like {"max_episode_steps": 200}'),
     }
     convert, expected = converters.get(row["type"], (str, "text"))
 
@@ -203,7 +218,7 @@ def _serve(options: argparse.Namespace, settings: Settings) -> int:
 
 def _train(options: argparse.Namespace, settings: Settings) -> int:
     # Imported here so that `serve` and `--help` do not wait for torch.
-    from ppo_scope.ppo.environments import EnvironmentFault
+    from ppo_scope.ppo.failures import EnvironmentFault
     from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
     from ppo_scope.ppo.threads import use_one_thread
     from ppo_scope.ppo.trainer import Trainer
@@ -219,7 +234,8 @@ def _train(options: argparse.Namespace, settings: Settings) -> int:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except (EnvironmentFault, NotFiniteError) as error:
-        print(f"ppo-scope: stopped, {error}. The weights are those of the last finished step.", file=sys.stderr)
+        kept = " The weights are those of the last finished step." if trainer.updates else ""
+        _complain(f"stopped, {error}.{kept}", getattr(error, "detail", ""))
         code = USAGE_ERROR if isinstance(error, EnvironmentFault | NotFiniteGivenError) else 1
     seconds = time.perf_counter() - start
     trainer.close()

@@ -63,11 +63,13 @@ const span = (low, high, decimals) => ({ snapshot }) => {
   return from === null || from === undefined ? NONE : `${fixed(from, decimals)}…${fixed(to, decimals)}`;
 };
 
+const FIRST_RATIO_LIMIT = 1e-4; // of a recording that does not know it
+
 /** @type {Live} */
 const badge = ({ snapshot }) => {
-  const error = snapshot?.header.scalars.first_ratio_error;
+  const { first_ratio_error: error, first_ratio_limit: limit } = snapshot?.header.scalars ?? {};
   if (error === null || error === undefined) return "r ≡ 1 at the first minibatch?";
-  return error < 1e-4 ? "✓ r ≡ 1 at the first minibatch" : `✗ r ≠ 1 at the first minibatch: off by ${number(error)}`;
+  return error <= (limit ?? FIRST_RATIO_LIMIT) ? "✓ r ≡ 1 at the first minibatch" : `✗ r ≠ 1 at the first minibatch: off by ${number(error)}`;
 };
 
 /** @param {HTMLElement} root @param {(idea: Idea, name: string | null) => void} visit */

@@ -75,7 +75,7 @@ function mount(body, context) {
       setText(place, placeInWords(snapshot, facts));
       const pictured = state.run && !state.recorded && !state.held && snapshot.header.pictured;
       if (pictured) picture.draw({ run: /** @type {Run} */ (state.run).id, update: snapshot.header.update, ...facts });
-      else picture.explain(state.recorded ? "" : state.held ? GONE : UNPICTURED);
+      else picture.explain(state.recorded ? "" : state.held ? GONE : (snapshot.header.unpictured ?? UNPICTURED));
       state_.replaceChildren(...stateParts(snapshot, facts));
       policy.replaceChildren(...policyParts(facts));
       values.replaceChildren(...valueParts(snapshot, facts));

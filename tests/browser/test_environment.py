@@ -1,5 +1,6 @@
 """Environment: the policy acts in it; what it shows is said to be of the present; if there is nothing to see, why."""
 
+from ppo_scope.pictures.failures import REMEDY
 from tests.browser.dashboard import Dashboard, until
 
 BLIND = """
@@ -30,11 +31,12 @@ def test_an_environment_that_cannot_be_drawn_says_why(server, page, tmp_path):
     (tmp_path / "blind.py").write_text(BLIND)
     dashboard = Dashboard(page, server("--paused", "--env", "blind:Blind-v0").url)
     panel = dashboard.panel("Environment")
-    why = "blind:Blind-v0 cannot be drawn: there is nothing to see"
+    failed = "render() failed (blind.py, line 8): RuntimeError: there is nothing to see."
+    why = f"blind:Blind-v0 cannot be drawn: {failed} {REMEDY}"
     until(panel.locator(".environment-reason").inner_text, lambda text: text == why)
     until(lambda: page.locator("#panel-environment-summary").text_content(), lambda text: text == why)
     dashboard.step(update="1")
-    assert panel.locator(".caption").inner_text() == why
+    assert panel.locator(".environment-reason").inner_text() == why
     assert panel.locator("canvas").get_attribute("data-sequence") is None
 
 

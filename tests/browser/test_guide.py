@@ -134,7 +134,15 @@ class Guided(Dashboard):
 
     def __init__(self, page, live, query=""):
         self.live = live
+        self.lease = None
+        page.on("websocket", lambda socket: socket.on("framereceived", self._note_lease))
         super().__init__(page, f"{live.base}{query}#token={live.token}")
+
+    def _note_lease(self, told):
+        """The generation of the page's lease is told to it, and shown nowhere."""
+        message = json.loads(told) if isinstance(told, str) else {}
+        lease = message if message.get("type") == "lease" else message.get("lease")
+        self.lease = lease["generation"] if lease else self.lease
 
     @property
     def guide(self):
@@ -200,7 +208,8 @@ class Guided(Dashboard):
     def new_run(self, **settings):
         wanted = {"env": "CartPole-v1", "seed": int(SEED), **settings}
         before = self.live.run()["id"]
-        self.page.evaluate("async (s) => (await import('./net/http.js')).postRun(s, true)", wanted)
+        post = "async ([settings, lease]) => (await import('./net/http.js')).postRun(settings, true, lease)"
+        self.page.evaluate(post, [wanted, self.lease])
         until(lambda: self.live.run()["id"] != before)
         return self.at(state="paused", update="0")
 
@@ -301,7 +310,8 @@ def ask_no_critic(guided):
 
 
 def share_a_trunk(guided):
-    guided.not_yet().press("Begin a new run with a shared trunk").at(state="paused", update="0").not_yet()
+    guided.not_yet().press("Begin a new run with a shared trunk").press("End this run")
+    guided.at(state="paused", update="0").not_yet()
     guided.step("phase", phase="rollout").step("phase", phase="advantages").not_yet()
     guided.step("phase", phase="loss").done()
     shown = until(guided.numbers, lambda found: len(found) == 3 and found[0] != "–")
@@ -463,7 +473,7 @@ def test_a_chapter_on_a_recorded_run(recorded, live, moments, chapter):
     assert recorded.note() == recorded.reaction() == ""
     if chapter > 2:
         assert recorded.task().startswith("On a run that trains you would now: ")
-        assert recorded.guide.locator(".task button").is_hidden()
+        assert recorded.guide.locator(".task .beginner > button").is_hidden()
     else:
         TASKS[chapter](recorded)
     assert live.run()["update"] == trained, "nothing is trained"

@@ -82,15 +82,22 @@ def test_each_coefficient_that_changes_is_seen(make, name):
 
 
 def test_steps_that_guard_themselves_stop_at_the_first_bad_gradient(make):
-    """Neither the bad step nor any after it is made, the moments stay too, and the run goes on from there."""
+    """Neither the bad step nor any after it is made, and the run goes on from where the update began."""
     trainer = make(total_steps=1)  # one update, should nothing stop it
+    good = bits(trainer)
     phases = trainer.phases()
     phase = next(p for p in phases if p.kind is PhaseKind.EPOCH)
-    good = bits(trainer)
+    made = bits(trainer)
     phase.update.batch.targets[:] = math.inf
     walked = []
+
+    def walk_on():
+        for p in phases:
+            walked.append(p.kind)
+            assert same(bits(trainer), made)
+
     with pytest.raises(NotFiniteError, match="value_loss is not finite at epoch 2, minibatch 1"):
-        walked.extend(p.kind for p in phases)
+        walk_on()
     assert walked.count(PhaseKind.STEP) == 4, "nothing waited to see"
     assert same(bits(trainer), good)
     assert (trainer.updates, trainer.steps) == (0, 0)
@@ -100,7 +107,9 @@ def test_steps_that_guard_themselves_stop_at_the_first_bad_gradient(make):
 
 
 def test_a_bad_step_undoes_those_after_it_and_none_before(make):
-    trainer, good = make(total_steps=1), []
+    """Until the update's end, when it is noticed and those before are taken back too."""
+    trainer, good, last = make(total_steps=1), [], []
+    start = bits(trainer)
 
     def spoil_the_second_step_of_the_second_epoch():
         for phase in trainer.phases():
@@ -109,10 +118,12 @@ def test_a_bad_step_undoes_those_after_it_and_none_before(make):
             if phase.kind is PhaseKind.LOSS and (phase.epoch, phase.minibatch) == (2, 2):
                 minibatch = phase.update.minibatches[-1]
                 minibatch.differentiate = lambda take=minibatch.differentiate: take() * math.nan
+            last[:] = bits(trainer)
 
     with pytest.raises(NotFiniteError, match="the gradient is not finite at epoch 2, minibatch 2"):
         spoil_the_second_step_of_the_second_epoch()
-    assert same(bits(trainer), good)
+    assert same(last, good)
+    assert same(bits(trainer), start)
 
 
 def test_after_an_abandoned_update_both_ways_go_on_with_the_same_bits(make):

@@ -189,9 +189,10 @@ def test_neither_do_those_of_a_whole_rollout(mode):
         run(6, 5, 7, 4),
     )
     order = [3, 0, 2, 1]
-    assert np.array_equal(permuted, whole[:, order]) and np.array_equal(permuted_rows, rows[:, order])
-    assert np.array_equal(changed[:, 1:], whole[:, 1:]) and np.array_equal(changed_rows[:, 1:], rows[:, 1:])
-    assert not np.array_equal(changed[:, 0], whole[:, 0])
+    same = partial(np.allclose, rtol=1e-6, atol=1e-7)  # how a matrix product rounds a row may depend on its place
+    assert same(permuted, whole[:, order]) and np.array_equal(permuted_rows, rows[:, order])
+    assert same(changed[:, 1:], whole[:, 1:]) and np.array_equal(changed_rows[:, 1:], rows[:, 1:])
+    assert not same(changed[:, 0], whole[:, 0])
 
 
 def test_returns_to_go_are_the_sums_that_they_are_called():

@@ -9,12 +9,12 @@ import pytest
 import torch
 from gymnasium.envs.registration import register
 
+from ppo_scope.pictures.acting import ActingPolicy
 from ppo_scope.ppo.environments import Environments, make_one
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import UnusableEnvironment, describe
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.acting import ActingPolicy
 
 HEIGHT, WIDTH = 40, 44
 ACTION = gym.spaces.Discrete(2)
@@ -89,17 +89,24 @@ def test_every_layout_becomes_channels_height_width(shape, expected, axes):
 @pytest.mark.parametrize(
     ("space", "words"),
     [
-        (box(35, 64, 3), "36 × 36 pixels or more; frame_size"),
-        (box(20, 20, 3), "36 × 36 pixels or more; frame_size"),
         (box(100, 100, 7), "height × width × colours"),
         (box(2, 2, 40, 40, 3), "height × width × colours"),
-        (gym.spaces.Dict({"image": box(40, 40, 3)}), "it holds images"),
+        (gym.spaces.Dict({"image": box(40, 40, 3)}), "its part 'image' (Box) is a picture"),
     ],
 )
 def test_what_is_no_image_for_the_network_is_refused_by_name(space, words):
     with pytest.raises(UnusableEnvironment, match=r"observation space .* is not supported") as caught:
         describe(space, ACTION)
     assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(7, 7, 3), (35, 64, 3), (20, 20, 3), (4, 128), (2, 9, 9, 3)])
+def test_arrays_of_bytes_that_are_smaller_than_pictures_are_numbers(shape):
+    spaces = describe(box(*shape), ACTION)
+    batch = np.random.default_rng(0).integers(0, 256, (5, *shape), np.uint8)
+    assert not spaces.is_image and np.array_equal(spaces.prepare(batch), batch.reshape(5, -1))
+    inside = describe(gym.spaces.Dict({"codes": box(*shape)}), ACTION)
+    assert inside.observation_shape == spaces.observation_shape == (np.prod(shape),)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +207,8 @@ def test_training_on_images_repeats_bit_for_bit(shared_network):
 
 def test_the_policy_on_show_sees_what_it_was_trained_on():
     trainer = Trainer(Settings.parse({**PICTURE, "grayscale": True, "frame_stack": 2}))
-    acting = ActingPolicy(trainer)
+    acting = ActingPolicy(trainer.settings)
+    acting.take({"theta": trainer.network.theta.detach().numpy()})
     assert acting.advance(12).image.startswith(b"\xff\xd8")
     acting.close()
     trainer.close()

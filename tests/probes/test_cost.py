@@ -2,12 +2,12 @@
 
 import pytest
 
+from ppo_scope.pictures.looks import Looks
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import frame
 from ppo_scope.probes.cost import EXPENSIVE, ONLY_AT_REST, SHARE, TIMED, Budget
-from ppo_scope.probes.looks import Looks
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
 from ppo_scope.runs.reporter import Attention, Reporter

@@ -3,9 +3,11 @@ remembered of it."""
 
 import math
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from gymnasium.envs.registration import register
 
 import tests.environments.sick  # noqa: F401 - registers environments
 from benchmarks.health import SICK, observe
@@ -125,6 +127,53 @@ def test_a_policy_that_collects_is_not_the_one_that_is_judged():
     assert ["ratio_not_one" in found for found in seen] == [False, True, False]
 
 
+MANY = {
+    "multi_discrete": gym.spaces.MultiDiscrete([10] * 200),
+    "multi_binary": gym.spaces.MultiBinary(1000),
+    "box": gym.spaces.Box(-1, 1, (400,)),
+}
+
+
+class Many(gym.Env):
+    """Actions of hundreds of components, whose log π is in the hundreds."""
+
+    observation_space = gym.spaces.Box(-1, 1, (3,))
+
+    def __init__(self, action):
+        self.action_space = MANY[action]
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        return self.observation_space.sample(), float(np.mean(action)), False, False, {}
+
+
+register("ppo_scope_tests/Many-v0", entry_point=Many, disable_env_checker=True)
+
+
+@pytest.mark.parametrize("action", MANY)
+def test_rounding_of_a_large_log_probability_is_no_fault_but_another_policy_is(action):
+    def tamper(trainer, update):
+        if update == 3:
+            with torch.no_grad():
+                trainer.network.theta += 0.01
+
+    env = {"env": "ppo_scope_tests/Many-v0", "env_kwargs": {"action": action}, "num_envs": 4, "rollout_steps": 32}
+    seen, health = run(4, tamper=tamper, **env)
+    assert ["ratio_not_one" in found for found in seen] == [False, False, True, False], health.values()
+
+
+@pytest.mark.parametrize(
+    ("error", "limit", "wrong"), [(9e-5, None, False), (2e-4, None, True), (2e-4, 8e-4, False), (9e-4, 8e-4, True)]
+)
+def test_the_limit_of_the_first_ratio_is_the_one_that_is_measured(error, limit, wrong):
+    (check,) = (check for check in CHECKS if check.name == "ratio_not_one")
+    row = {"first_ratio_error": error, **({"first_ratio_limit": limit} if limit else {})}
+    assert (check.found([row]) is not None) == wrong
+
+
 def test_what_is_not_finite_is_found_where_the_run_halts():
     trainer = Trainer(Settings.parse({**SMALL, "env": "ppo_scope_tests/ScaledCart-v0"}))
     health = Health()
@@ -136,7 +185,12 @@ def test_what_is_not_finite_is_found_where_the_run_halts():
     (finding,) = health.findings()
     assert (finding["name"], finding["severity"], finding["since"]) == (NOT_FINITE.name, "error", 1)
     assert "observation" in finding["summary"]
-    assert [(row["name"], row["until"]) for row in health.history()] == [("not_finite", None)]
+    assert "environment" in finding["remedy"] and finding["setting"] is None, "no learning rate would help"
+    health.halted(NotFiniteError("the gradient is not finite"), 1)
+    assert health.findings()[0]["setting"] == "learning_rate"
+    assert [(row["name"], row["until"]) for row in health.history()] == [("not_finite", None)], (
+        "one after the other is one"
+    )
 
 
 def test_a_finding_that_has_passed_is_remembered():

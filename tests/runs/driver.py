@@ -11,6 +11,8 @@ from ppo_scope.runs.worker import Worker
 
 SETTINGS = {"num_envs": 4, "rollout_steps": 32}
 EVERYTHING = {"type": "watch", "probes": [*PROBES, "picture"]}
+ACTED = {"type": "weights", "wanted": True}
+"""Somebody acts with the weights."""
 
 
 def step(size="update", **fields):

@@ -1,14 +1,15 @@
 """The worker behind its two functions: commands go in, frames come out, and the training never notices who watches."""
 
 import json
+import pickle
 import time
-from typing import ClassVar
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.envs.classic_control import CartPoleEnv
 
+from ppo_scope.pictures.weights import SECONDS as SECONDS_BETWEEN_WEIGHTS
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
@@ -16,7 +17,7 @@ from ppo_scope.probes import frame
 from ppo_scope.probes.metrics import SERIES_COLUMNS
 from ppo_scope.runs.reporter import SECONDS
 from ppo_scope.runs.worker import main
-from tests.runs.driver import EVERYTHING, SETTINGS, Driver, rows_of, step
+from tests.runs.driver import ACTED, EVERYTHING, SETTINGS, Driver, rows_of, step
 
 
 def headless(updates, **settings):
@@ -33,13 +34,13 @@ def test_weights_are_the_same_headless_watched_and_stepped_by_hand(shared_networ
     """The promise that carries everything else: watching changes nothing, and stepping is the same run."""
     expected = headless(3, shared_network=shared_network)
     by_update = Driver([step()] * 3, shared_network=shared_network)
-    watched = Driver([EVERYTHING, *[step()] * 3], shared_network=shared_network)
-    by_minibatch = Driver([EVERYTHING, *[step("minibatch")] * 48, step()], shared_network=shared_network)
+    watched = Driver([EVERYTHING, ACTED, *[step()] * 3], shared_network=shared_network)
+    by_minibatch = Driver([EVERYTHING, ACTED, *[step("minibatch")] * 48, step()], shared_network=shared_network)
     by_phase = Driver([EVERYTHING, *[step("phase")] * (3 * (2 + 48 + 4 + 1))], shared_network=shared_network)
     played = Driver([EVERYTHING, {"type": "play"}], shared_network=shared_network, total_steps=3 * 4 * 32 - 60)
     assert [d.weights for d in (by_update, watched, by_minibatch, by_phase)] == [expected] * 4
     assert played.worker.trainer.updates == 3 and played.weights == expected
-    assert len(watched.of("picture")) > 0, "the acting policy must have been on show"
+    assert len(watched.of("weights")) > 0, "they must have been handed to whoever acts with them"
 
 
 def test_nothing_happens_while_paused():
@@ -132,7 +133,7 @@ def test_only_what_is_watched_is_measured():
     driver = Driver([{"type": "watch", "probes": ["ratio"]}, step()])
     _, arrays = driver.of("snapshot")[-1]
     assert set(arrays) == {"ratio_counts", "ratio_outside"}
-    assert driver.of("picture") == []
+    assert driver.of("picture") == driver.of("weights") == []
 
 
 def test_who_begins_to_watch_a_paused_run_gets_its_present_state():
@@ -154,20 +155,43 @@ def test_every_frame_has_the_next_number():
     assert [h["sequence"] for h, _ in driver.frames] == list(range(1, len(driver.frames) + 1))
 
 
-@pytest.mark.parametrize("message", ["no picture to be had", ""])
-def test_an_environment_that_cannot_be_drawn_says_so_and_trains_on(message):
-    class Blind(CartPoleEnv):
-        metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 50}
+def test_weights_are_handed_out_while_somebody_acts_with_them_and_seldom():
+    over = {"type": "weights", "wanted": False, "at_once": True}
+    driver = Driver([ACTED, {"type": "play"}, {"type": "pause", "at_once": True}, over, step()], total_steps=4000)
+    found = [arrays for _, arrays in driver.of("weights")]
+    assert len(found) == 1, "at most five a second, and none once nobody wants them"
+    assert found[0]["theta"].shape == driver.worker.trainer.network.theta.shape
 
-        def render(self):
-            raise NotImplementedError(message)
 
-    name = f"ppo_scope_tests/Blind{len(message)}-v0"
-    gym.register(name, entry_point=lambda **kw: Blind(**kw))
-    driver = Driver([EVERYTHING, step(), {"type": "set", "name": "clip_range", "value": 0.1}, step()], env=name)
-    (picture,) = driver.of("picture")
-    assert (message or "NotImplementedError") in picture[0]["reason"]
+def test_a_stop_hands_out_the_weights_that_the_run_stops_at():
+    waits = [{"type": "look", "update": 9, "environment": 0, "step": 0}] * 2
+    driver = Driver([ACTED, step(), *waits], normalize_observations=True)
+    time.sleep(SECONDS_BETWEEN_WEIGHTS)
+    driver.worker.report.hand_on_weights()
+    header, arrays = driver.of("weights")[-1]
+    assert (header["update"], header["phase"]) == (1, "update")
+    assert arrays["theta"].tolist() == driver.worker.trainer.network.theta.tolist()
+    assert arrays["observation_mean"].shape == arrays["observation_deviation"].shape == (4,)
+
+
+def test_a_note_is_handed_out_to_who_asks_for_it():
+    def look(update, step, id):
+        return {"type": "look", "update": update, "environment": 1, "step": step, "id": id}
+
+    driver = Driver([step(), look(1, 7, "yes"), look(1, 700, "no"), look(3, 7, "never")])
+    ((header, arrays),) = driver.of("look")
+    assert header["where"] == {"update": 1, "environment": 1, "step": 7}
+    assert len(pickle.loads(arrays["state"].tobytes())["state"]) == 4
+    replies = {e["id"]: e.get("message") for e in driver.events("reply")}
+    assert replies["yes"] is None
+    assert "no such sample" in replies["no"] and "while the run is stepped" in replies["never"]
+
+
+def test_states_that_cannot_be_noted_end_no_run_and_are_said():
+    driver = Driver([step(), step()], env="tests.environments.drawing:SecretState-v0")
     assert driver.worker.trainer.updates == 2
+    header, _ = driver.of("snapshot")[-1]
+    assert not header["pictured"] and "the state is a secret" in header["unpictured"]
 
 
 class Slow(gym.Env):

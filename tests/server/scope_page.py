@@ -24,7 +24,9 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0  # seconds for what comes at once unless the machine is busy
 SLACK = 2.0  # seconds that a busy machine may take beyond what is promised
 LAUNCH = """
-import sys
+import resource, sys
+if {descriptors}:
+    resource.setrlimit(resource.RLIMIT_NOFILE, ({descriptors}, {descriptors}))
 sys.path[:0] = [{root!r}, {backend!r}]
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.server.serve import serve
@@ -36,10 +38,11 @@ if __name__ == "__main__":
 class ServerProcess:
     """`serve` in a process of its own, with a worker of the test's choice."""
 
-    def __init__(self, worker="obedient", *, paused=True, port=0):
+    def __init__(self, worker="obedient", *, paused=True, port=0, descriptors=None):
         if ":" not in worker:
             worker = f"tests.server.scripted_workers:{worker}"
-        code = LAUNCH.format(root=str(ROOT), backend=str(ROOT / "backend"), port=port, paused=paused, worker=worker)
+        paths = {"root": str(ROOT), "backend": str(ROOT / "backend")}
+        code = LAUNCH.format(**paths, port=port, paused=paused, worker=worker, descriptors=descriptors)
         self.process = subprocess.Popen(
             [sys.executable, "-c", code],
             stdout=subprocess.PIPE,
@@ -145,9 +148,9 @@ class ServerProcess:
 
 
 class Page:
-    """One websocket and everything that it received; with the cookie it sends the secret, too, unless told otherwise."""
+    """One websocket and everything that it received; who has the cookie sends the secret, unless told otherwise."""
 
-    def __init__(self, server, *, tab=None, cookie=None, resume=True, **fields):
+    def __init__(self, server, *, tab=None, cookie=None, resume=True, welcome=True, **fields):
         self._session = server.session if cookie else None
         headers = {"Cookie": cookie} if cookie else {}
         self._open = contextlib.ExitStack()
@@ -158,6 +161,8 @@ class Page:
         self._news = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        if not welcome:
+            return
         self.hello = self.wait("hello")
         if resume:
             self.resume(tab or uuid.uuid4().hex, **fields)
@@ -179,7 +184,8 @@ class Page:
         except ConnectionClosed:
             pass
         with self._news:
-            self.close_code = self.socket.protocol.close_rcvd.code if self.socket.protocol.close_rcvd else 1006
+            received = self.socket.protocol.close_rcvd
+            self.close_code, self.close_reason = (received.code, received.reason) if received else (1006, "")
             self._news.notify_all()
 
     def until(self, condition, timeout=PATIENCE):

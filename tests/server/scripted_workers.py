@@ -174,3 +174,42 @@ def babbles(*arguments):
     script.event("unheard of")
     script.begin()
     script.live()
+
+
+def measures(*arguments):
+    """Takes its time whenever it is told what is watched."""
+    script = Script(*arguments)
+    obey = script.obey
+
+    def slowly(command):
+        if command["type"] == "watch":
+            time.sleep(0.05)
+        return obey(command)
+
+    script.obey = slowly
+    script.begin()
+    script.live()
+
+
+def long(*arguments):
+    """Has made fifty thousand updates when it begins."""
+    script = Script(*arguments)
+    script.begin()
+    columns = [*COLUMNS, *(f"quantity_{number}" for number in range(38))]
+    for first in range(1, 50_000, 5000):
+        script.update = first + 4999
+        rows = np.arange(first, first + 5000, dtype=np.float64)[:, None] + np.zeros(len(columns))
+        rows[:, -1] = np.nan
+        episodes = np.stack([np.arange(first, first + 5000.0)] * 4, axis=1)
+        script.send(
+            "series", {"rows": rows, "episodes": episodes}, first=first, columns=columns, episode_columns=EPISODES
+        )
+    script.train = lambda samples=16: script.snapshot(samples)
+    script.live()
+
+
+def never_proves(*arguments):
+    """Is fine as the first run, and never shows on trial that it trains."""
+    if arguments[5:] and arguments[5]:
+        time.sleep(600)
+    obedient(*arguments)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from ppo_scope.probes import frame
-from ppo_scope.runs.depictions import BUSY
+from ppo_scope.runs.depictions import SILENT
 from tests.server.scope_page import SLACK, Page, ServerProcess, wait_for
 
 
@@ -110,7 +110,7 @@ def test_a_run_that_cannot_begin_does_not_end_the_one_that_is(real, page, settin
 
 def unless_busy(answer):
     """An answer, unless it is that there is no time for one."""
-    return None if BUSY.encode() in answer[2] else answer
+    return None if SILENT.encode() in answer[2] else answer
 
 
 def test_a_picture_of_any_sample_of_a_rollout_that_was_stepped(real, page):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ppo_scope.ppo.dense import Dense
 from ppo_scope.ppo.distributions import Distribution, Pullback
-from ppo_scope.ppo.losses import LARGEST_LOGRATIO, edges
+from ppo_scope.ppo.losses import LARGEST_LOGRATIO, edges, ratio_in_numpy
 
 Floats = NDArray[np.float32]
 
@@ -106,7 +106,7 @@ def _policy_loss(rule: Rule, log_probs: Floats, logratio: Floats, advantages: Fl
     """(L_PG per sample, its derivative by log π)."""
     if rule.objective in ("reinforce", "actor_critic"):
         return -advantages * log_probs, -advantages
-    ratio = np.exp(np.minimum(logratio, np.float32(LARGEST_LOGRATIO)))
+    ratio = ratio_in_numpy(logratio)
     unclipped = -advantages * ratio
     slopes = unclipped * (logratio <= LARGEST_LOGRATIO)  # dr/d log π = r
     if rule.objective == "unclipped":

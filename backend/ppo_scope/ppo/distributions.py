@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -46,7 +46,7 @@ class Distribution(Protocol):
         ...
 
     def to_environment(self, actions: Actions) -> Actions:
-        """Actions as stored → actions as the environment wants them."""
+        """Actions as stored → actions as the environment wants them, in the type of its space."""
         ...
 
     def evaluate(self, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
@@ -69,8 +69,9 @@ class Categorical:
     action_shape: tuple[int, ...] = ()
     action_dtype: type[np.generic] = np.int64
 
-    def __init__(self, n: int, start: int = 0) -> None:
+    def __init__(self, n: int, start: int = 0, dtype: DTypeLike = np.int64) -> None:
         self.outputs = self.noise_size = n
+        self._dtype = dtype
         self.max_entropy: float | None = math.log(n)
         self.start = start
 
@@ -85,7 +86,7 @@ class Categorical:
 
     def to_environment(self, actions: Actions) -> Actions:
         """Discrete spaces may count from another number than 0."""
-        return actions + self.start if self.start else actions
+        return (actions + self.start if self.start else actions).astype(self._dtype, copy=False)
 
     def evaluate(self, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Both from one log-softmax."""
@@ -106,12 +107,18 @@ class MultiCategorical:
     free = 0
     action_dtype: type[np.generic] = np.int64
 
-    def __init__(self, counts: Sequence[int], starts: NDArray[np.int64], shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        counts: Sequence[int],
+        starts: NDArray[np.int64],
+        shape: tuple[int, ...],
+        dtype: DTypeLike = np.int64,
+    ) -> None:
         self.counts = list(counts)
         """How many actions each choice has."""
         self.starts: list[int] = starts.tolist()
         self._starts = starts
-        self._shape = shape
+        self._shape, self._dtype = shape, dtype
         self._edges = np.cumsum(self.counts)[:-1]
         self.outputs = self.noise_size = sum(self.counts)
         self.action_shape: tuple[int, ...] = (len(self.counts),)
@@ -128,7 +135,7 @@ class MultiCategorical:
 
     def to_environment(self, actions: Actions) -> Actions:
         """In the shape of the space, counted from where it counts."""
-        return (actions + self._starts).reshape(len(actions), *self._shape)
+        return (actions + self._starts).reshape(len(actions), *self._shape).astype(self._dtype, copy=False)
 
     def evaluate(self, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Sums over the choices."""
@@ -209,7 +216,7 @@ class DiagonalGaussian:
 
     action_dtype: type[np.generic] = np.float32
 
-    def __init__(self, low: Floats, high: Floats) -> None:
+    def __init__(self, low: NDArray[np.floating], high: NDArray[np.floating]) -> None:
         size = int(np.prod(low.shape, dtype=int))
         self.low, self.high = low, high
         """Bounds of each dimension, in the shape of the space; infinite where there is none."""
@@ -228,7 +235,9 @@ class DiagonalGaussian:
 
     def to_environment(self, actions: Actions) -> Actions:
         """In the shape of the space and within its bounds."""
-        return np.clip(actions.reshape(len(actions), *self.low.shape), self.low, self.high)
+        # Clipped after the cast, which may round beyond a bound.
+        shaped = actions.reshape(len(actions), *self.low.shape).astype(self.low.dtype, copy=False)
+        return np.clip(shaped, self.low, self.high)
 
     def evaluate(self, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Sums over the dimensions; the entropy of a density may be negative."""
@@ -260,8 +269,10 @@ class DiagonalGaussian:
 
 
 def _gumbel(generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    # −log of an exponential variable. Drawn in single precision, which generator.gumbel cannot do.
-    return -np.log(generator.standard_exponential(shape, dtype=np.float32))
+    # −log of an exponential variable. Drawn in single precision, which generator.gumbel cannot do. It may come out as
+    # 0: the smallest number that is not takes its place, so that all others stay as they are.
+    drawn: Floats = generator.standard_exponential(shape, dtype=np.float32)
+    return -np.log(np.maximum(drawn, np.finfo(np.float32).smallest_subnormal, out=drawn))
 
 
 def _categorical(logits: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,57 +1,43 @@
-"""Environments side by side: how they are made, what they accept and where their episodes end."""
+"""Environments side by side: which vector environment they are, and what they answer to their actions."""
 
 from __future__ import annotations
 
-import contextlib
-import difflib
-import importlib
+import random
 import time
-from collections.abc import Callable, Iterator
+import warnings
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.wrappers import (
-    FrameStackObservation,
-    GrayscaleObservation,
-    MaxAndSkipObservation,
-    ResizeObservation,
-)
+import torch
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector.utils import iterate
 from numpy.typing import NDArray
 
 from ppo_scope.ppo.distributions import Actions
+from ppo_scope.ppo.failures import PASSED_ON, EnvironmentRaised, UnusableEnvironment
+from ppo_scope.ppo.failures import EnvironmentFault as EnvironmentFault
+from ppo_scope.ppo.making import make, make_one, preprocessing, wrappers_of
+from ppo_scope.ppo.promises import LARGEST, complaints_about, kind, too_large
+from ppo_scope.ppo.registry import find
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.ppo.spaces import Observations, UnusableEnvironment, describe
+from ppo_scope.ppo.spaces import Observations, describe
+
+__all__ = ["EnvironmentFault", "Environments", "Step", "find", "make_one"]
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
-
-def find(env: str) -> gym.envs.registration.EnvSpec:
-    """The registered environment of that id.
-
-    Raises:
-        UnusableEnvironment: there is none; the nearest names are given.
-    """
-    module, _, name = env.rpartition(":")
-    try:
-        if module:
-            importlib.import_module(module)
-        return gym.spec(name)
-    except ImportError as error:
-        raise UnusableEnvironment(f"env {env!r}: the module {module!r} cannot be imported: {error}") from None
-    except gym.error.Error as error:
-        near = difflib.get_close_matches(name, gym.registry, n=3, cutoff=0.4)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise UnusableEnvironment(f"env {env!r}: {_first_sentence(error)}{hint}") from None
-
-
-def _first_sentence(error: Exception) -> str:
-    text = str(error).split("\n")[0].split(". ")[0].rstrip(".")
-    return text[:200]
+CARTPOLE = "gymnasium.envs.classic_control.cartpole"
+SAME_AS_PLAIN = {
+    (f"{CARTPOLE}:CartPoleEnv", f"{CARTPOLE}:CartPoleVectorEnv"): {"sutton_barto_reward", "max_episode_steps"}
+}
+"""(plain entry point, vector entry point) of the vector environments that are the plain one many times, and the
+arguments under which they are: a test compares them step by step. Others are something else, as Atari's is, which skips
+frames and clips rewards."""
 
 
 @dataclass
@@ -71,141 +57,202 @@ class Step:
     the first state of the next one already."""
 
 
-class EnvironmentFault(ValueError):
-    """An environment that breaks its own promises; one line that says what was expected and what came."""
-
-
 class Environments:
     """N copies of an environment that act side by side and reset themselves.
 
     In Gymnasium's NEXT_STEP mode the step after an episode's end ignores the action and returns the first observation
     of the next episode with reward 0. Such a row is no transition; whoever stores rows must mask it (`rollout.py`). In
-    SAME_STEP mode every row is one.
+    SAME_STEP mode, which only vector environments of somebody's own have, every row is one.
 
     Raises:
         UnusableEnvironment: no such environment, a missing extra, or spaces that are not supported.
-        EnvironmentFault: its observations do not fit its space.
+        EnvironmentFault: what it gives does not fit its space, or its own code fails.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.reward_threshold: float | None = find(settings.env).reward_threshold
-        self.vector: VectorEnv[Any, Any, Any] = _make(settings)
+        _seed_everybody(settings.seed)
+        spec = find(settings.env)
+        self._env = settings.env
+        self.reward_threshold: float | None = spec.reward_threshold
+        self.wrappers: tuple[str, ...]
+        """Names of all that is at work between the bare environment and the training, from the inside out."""
+        self.vector: VectorEnv[Any, Any, Any]
+        self.vector, self.wrappers = _vector(settings, spec)
         mode = self.vector.metadata.get("autoreset_mode")
         if mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP):
             raise UnusableEnvironment(
                 f"env {settings.env!r}: its autoreset mode {mode} is not supported, only NEXT_STEP and SAME_STEP"
             )
         self.same_step = mode == AutoresetMode.SAME_STEP
-        self.spaces = describe(self.vector.single_observation_space, self.vector.single_action_space)
+        self.spaces = describe(
+            self.vector.single_observation_space,
+            self.vector.single_action_space,
+            normalized=settings.normalize_observations,
+        )
         self.num_envs = settings.num_envs
-        with self._named_faults():
-            self.observations = self._prepared(self.vector.reset(seed=settings.seed)[0])
+        self._whole = not isinstance(self.vector, SyncVectorEnv)
+        self._complaint = complaints_about(self.vector.single_observation_space)
+        try:
+            given = self.vector.reset(seed=settings.seed)[0]
+        except PASSED_ON:
+            raise
+        except BaseException as error:
+            raise EnvironmentRaised(self._env, "reset", error) from error
+        self.observations = self._prepared(given)
         self.seconds = 0.0
 
     def step(self, actions: Actions) -> Step:
         """Act once everywhere.
 
         Raises:
-            EnvironmentFault: an observation does not fit the space.
+            EnvironmentFault: what is given does not fit, or the environment's own code fails.
         """
         start = time.perf_counter()
-        with self._named_faults():
+        try:
             given, rewards, terminated, truncated, info = self.vector.step(actions)
-            self.observations = self._prepared(given)
+        except PASSED_ON:
+            raise
+        except BaseException as error:
+            raise EnvironmentRaised(self._env, "step", error) from error
+        if self._whole:
+            self._check_rewards(rewards)
+        self.observations = self._prepared(given)
         self.seconds += time.perf_counter() - start
-        finals = {}
-        if self.same_step and "final_obs" in info:
-            ended = np.flatnonzero(info["_final_obs"])
-            finals = {int(n): self.spaces.prepare_one(info["final_obs"][n]) for n in ended}
+        finals = self._finals(terminated, truncated, info) if self.same_step else {}
         return Step(self.observations, rewards, terminated, truncated, finals)
 
     def close(self) -> None:
         """Release what the environments hold."""
-        self.vector.close()
-
-    def _prepared(self, observations: Any) -> Observations:
-        prepared = self.spaces.prepare(observations)
-        if len(prepared) != self.num_envs:
-            raise ValueError(f"{len(prepared)} observations of {self.num_envs} environments")
-        return prepared
-
-    @contextlib.contextmanager
-    def _named_faults(self) -> Iterator[None]:
-        """What does not fit into Gymnasium's arrays or ours is looked for among the environments' own observations."""
         try:
-            yield
-        except (ValueError, TypeError, AssertionError) as error:
-            space = self.vector.single_observation_space
-            for n, observation in enumerate(getattr(self.vector.unwrapped, "_env_obs", ())):
-                if observation is not None and not space.contains(observation):
-                    raise EnvironmentFault(
-                        f"observation of environment {n}: expected {_kind(space)}, got {_kind(observation)}"
-                    ) from error
-            raise
+            self.vector.close()
+        except Exception as error:  # nothing depends on it any more, and what was trained must not be lost to it
+            warnings.warn(str(EnvironmentRaised(self._env, "close", error)), stacklevel=2)
+
+    def _finals(self, terminated: Bools, truncated: Bools, info: dict[str, Any]) -> dict[int, Observations]:
+        """The last states of the episodes that ended; copied, because the environment may use their room again."""
+        ended = np.flatnonzero(terminated | truncated)
+        given = info.get("final_obs")
+        finals = {int(n): given[n] for n in ended if given is not None and given[n] is not None}
+        for n in ended:
+            if n not in finals and truncated[n] and not terminated[n]:
+                raise EnvironmentFault(
+                    f"final_obs of environment {n}: it was truncated and has begun anew in the same step, and its info "
+                    'must hold the last observation as info["final_obs"]: what it was worth is estimated from there'
+                )
+        return {n: self.spaces.prepare_one(one).copy() for n, one in finals.items()}
+
+    def _prepared(self, given: Any) -> Observations:
+        if self._whole:
+            self._check_observations(given)
+        return self.spaces.prepare(given)
+
+    def _check_rewards(self, rewards: Any) -> None:
+        """What `Promises` does for each environment that can be wrapped, for all at once."""
+        if getattr(rewards, "shape", None) != (self.num_envs,) or rewards.dtype.kind not in "fiub":
+            raise EnvironmentFault(f"rewards: expected shape ({self.num_envs},) of numbers, got {kind(rewards)}")
+        if rewards.dtype.itemsize > 4:
+            self._check_size("reward", rewards)
+
+    def _check_observations(self, given: Any) -> None:
+        space = self.vector.single_observation_space
+        if not isinstance(space, gym.spaces.Box):
+            for n, one in enumerate(iterate(self.vector.observation_space, given)):
+                if (wrong := self._complaint(one)) is not None:
+                    raise EnvironmentFault(f"observation of environment {n}{wrong[0]}: {wrong[1]}")
+            return
+        expected = (self.num_envs, *space.shape)
+        if getattr(given, "shape", None) != expected or given.dtype.kind not in "fiub":
+            raise EnvironmentFault(f"observations: expected shape {expected} of {space.dtype}, got {kind(given)}")
+        if given.dtype.kind == "f" and given.dtype.itemsize > 4:
+            self._check_size("observation", given)
+
+    def _check_size(self, name: str, numbers: Any) -> None:
+        sizes = np.abs(numbers)
+        beyond = (sizes > LARGEST) & (sizes < np.inf)
+        if beyond.any():
+            where = tuple(np.argwhere(beyond)[0])
+            raise EnvironmentFault(f"{name} of environment {where[0]}: {too_large(numbers[where])}")
 
 
-def _kind(of: Any) -> str:
-    """Shape and type where there are any."""
-    if getattr(of, "shape", None) is not None and getattr(of, "dtype", None) is not None:
-        return f"shape {tuple(of.shape)} of {of.dtype}"
-    return str(of)[:100]
+class _SideBySide(SyncVectorEnv):
+    """Leaves the environments' infos alone: nothing of them is used, and gathering them fails where an entry is a
+    number in one environment and a text in another.
+    """
+
+    def _add_info(self, vector_infos: dict[str, Any], env_info: dict[str, Any], env_num: int) -> dict[str, Any]:
+        return vector_infos
 
 
-def make_one(settings: Settings, render_mode: str) -> gym.Env[Any, Any]:
-    """One copy, looked at as those that are trained on are."""
+def _vector(settings: Settings, spec: EnvSpec) -> tuple[VectorEnv[Any, Any, Any], tuple[str, ...]]:
+    """(the vector environment, the names of what is at work in it)."""
+    if _has_native(settings, spec):
+        kwargs: dict[str, Any] = settings.env_kwargs
+        mode = "vector_entry_point"
+        native = gym.make_vec(spec, num_envs=settings.num_envs, vectorization_mode=mode, **kwargs)
+        limit = kwargs.get("max_episode_steps", spec.max_episode_steps)
+        names = (f"{type(native).__name__} (Gymnasium's own vector environment)", f"TimeLimit ({limit:,} steps)")
+        return native, names
+    if spec.entry_point is None and spec.vector_entry_point is not None:
+        return _vector_alone(settings, spec)
+    made = [partial(_with_seeded_spaces, settings, spec, n) for n in range(settings.num_envs)]
+    try:
+        vector = _SideBySide(made)
+    except PASSED_ON:
+        raise
+    except RuntimeError as error:  # Gymnasium's: they are not all alike
+        raise UnusableEnvironment(f"env {settings.env!r}: its copies have different spaces: {error}") from None
+    return vector, wrappers_of(vector.envs[0], settings)
+
+
+def _has_native(settings: Settings, spec: EnvSpec) -> bool:
+    allowed = SAME_AS_PLAIN.get((str(spec.entry_point), str(spec.vector_entry_point)))
+    if allowed is None or preprocessing(settings) or spec.additional_wrappers or spec.kwargs:
+        return False
+    limit = settings.env_kwargs.get("max_episode_steps", spec.max_episode_steps)
+    return settings.env_kwargs.keys() <= allowed and type(limit) is int and limit > 0
+
+
+def _vector_alone(settings: Settings, spec: EnvSpec) -> tuple[VectorEnv[Any, Any, Any], tuple[str, ...]]:
+    """Of an environment that exists as nothing else."""
+    if unsuited := [name for name, _ in preprocessing(settings)]:
+        raise UnusableEnvironment(
+            f"env {settings.env!r}: it is a vector environment alone and cannot have {unsuited[0]}"
+        )
     kwargs: dict[str, Any] = settings.env_kwargs
-    environment: gym.Env[Any, Any] = gym.make(settings.env, render_mode=render_mode, **kwargs)
-    for wrapper in _preprocessing(settings):
-        environment = wrapper(environment)
+    try:
+        vector = gym.make_vec(spec, num_envs=settings.num_envs, **kwargs)
+    except PASSED_ON:
+        raise
+    except BaseException as error:
+        raise EnvironmentRaised(settings.env, "__init__", error) from error
+    return vector, (f"{type(vector).__name__} (the environment's own vector environment)",)
+
+
+def _seed_everybody(seed: int) -> None:
+    """The generators that are shared by the whole process: ours are others, but environments may draw from them."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def _with_seeded_spaces(settings: Settings, spec: EnvSpec, number: int) -> gym.Env[Any, Any]:
+    """One of the copies. Environments may sample from their spaces, whose generators nobody else seeds; where an
+    environment has done so itself, they stay as they are.
+    """
+    environment = make(settings, spec, f"environment {number}")
+    bare = environment.unwrapped
+    parts = [part for space in (bare.action_space, bare.observation_space) for part in _simple(space)]
+    seeds = np.random.SeedSequence([settings.seed, number]).generate_state(len(parts))
+    for part, seed in zip(parts, seeds, strict=True):
+        if getattr(part, "_np_random", None) is None:
+            part.seed(int(seed))
     return environment
 
 
-def _make(settings: Settings) -> VectorEnv[Any, Any, Any]:
-    env, wrappers = settings.env, _preprocessing(settings)
-    # A vector environment of the environment's own, as CartPole has, knows no wrappers.
-    mode = {"vectorization_mode": "sync", "wrappers": wrappers} if wrappers else {}
-    kwargs: dict[str, Any] = {**mode, **settings.env_kwargs}
-    try:
-        return gym.make_vec(env, num_envs=settings.num_envs, **kwargs)
-    except gym.error.DependencyNotInstalled as error:
-        raise UnusableEnvironment(f"env {env!r}: {error}") from None
-    except UnusableEnvironment:
-        raise
-    except (gym.error.Error, ImportError) as error:
-        raise UnusableEnvironment(f"env {env!r}: cannot be made: {_first_sentence(error)}") from None
-    except TypeError as error:
-        if not settings.env_kwargs:
-            raise
-        raise UnusableEnvironment(f"env_kwargs: {env} does not take them: {_first_sentence(error)}") from None
-
-
-def _preprocessing(settings: Settings) -> list[Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]]]:
-    """Gymnasium's own wrappers, in the usual order."""
-    wrappers: list[Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]]] = []
-    if settings.frame_skip > 1:
-        wrappers.append(_for_images("frame_skip", partial(MaxAndSkipObservation, skip=settings.frame_skip)))
-    if settings.grayscale:
-        wrappers.append(_for_images("grayscale", GrayscaleObservation))
-    if settings.frame_size is not None:
-        size = (settings.frame_size, settings.frame_size)
-        wrappers.append(_for_images("frame_size", partial(ResizeObservation, shape=size)))
-    if settings.frame_stack > 1:
-        wrappers.append(partial(FrameStackObservation, stack_size=settings.frame_stack))
-    return wrappers
-
-
-def _for_images(name: str, wrapper: Callable[..., gym.Env[Any, Any]]) -> Callable[..., gym.Env[Any, Any]]:
-    """Raises, when applied: UnusableEnvironment where observations are no pictures, or OpenCV is missing."""
-
-    def wrapped(environment: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
-        space = environment.observation_space
-        if not isinstance(space, gym.spaces.Box) or space.dtype != np.uint8 or len(space.shape) < 2:
-            raise UnusableEnvironment(f"{name}: only for images, and the observation space is {space}")
-        try:
-            return wrapper(environment)
-        except gym.error.DependencyNotInstalled:  # its message names an extra of Gymnasium's
-            raise UnusableEnvironment(
-                f'{name}: needs OpenCV, which is not installed; pip install "ppo-scope[images]" brings it'
-            ) from None
-
-    return wrapped
+def _simple(space: gym.Space[Any]) -> list[gym.Space[Any]]:
+    """The spaces that it is made of."""
+    if isinstance(space, gym.spaces.Dict):
+        return [part for inner in space.spaces.values() for part in _simple(inner)]
+    if isinstance(space, gym.spaces.Tuple):
+        return [part for inner in space.spaces for part in _simple(inner)]
+    return [space]

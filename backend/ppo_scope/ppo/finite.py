@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,24 +20,48 @@ class NotFiniteError(ArithmeticError):
 
 
 class NotFiniteGivenError(NotFiniteError):
-    """It was the environment that gave it."""
+    """It was the environment that gave it.
+
+    `field` is "observation", "final observation" or "reward"; `environment` and `step` (of the rollout) count from 0.
+    """
+
+    def __init__(self, field: str, environment: int, step: int, value: float) -> None:
+        what = "NaN" if math.isnan(value) else "infinity" if value > 0 else "−infinity"
+        super().__init__(
+            f"the environment's {field} is not finite: environment {environment}, step {step} of the rollout; "
+            f"it is {what}"
+        )
+        self.field, self.environment, self.step, self.value = field, environment, step, value
 
 
 def check_rollout(rollout: Rollout) -> None:
     """What the environment gave.
 
     Raises:
-        NotFiniteGivenError: an observation or a reward is no finite number.
+        NotFiniteGivenError: an observation or a reward is no finite number; the first in time.
     """
-    for name, array in (("observation", rollout.observations), ("reward", rollout.rewards)):
-        if not np.issubdtype(array.dtype, np.floating):
-            continue
-        finite = np.isfinite(array)
-        if not finite.all():
-            t, n = np.argwhere(~finite)[0][:2]
-            raise NotFiniteGivenError(
-                f"the environment's {name} is not finite: environment {n}, step {t} of the rollout"
-            )
+    faults = [
+        (*np.argwhere(bad)[0][:2].tolist(), name, array)
+        for name, array in (("observation", rollout.observations), ("reward", rollout.rewards))
+        if (bad := _bad(array)) is not None
+    ]
+    faults += [
+        (t, n, "final observation", final)
+        for (t, n), final in rollout.final_observations.items()
+        if _bad(final) is not None
+    ]
+    if faults:
+        t, n, name, array = min(faults, key=lambda fault: fault[:2])
+        found = (array if name == "final observation" else array[t, n]).reshape(-1)
+        raise NotFiniteGivenError(name, n, t, float(found[~np.isfinite(found)][0]))
+
+
+def _bad(array: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Where an array holds what is no finite number, if anywhere."""
+    if not np.issubdtype(array.dtype, np.floating):
+        return None
+    bad: NDArray[np.bool_] = ~np.isfinite(array)
+    return bad if bad.any() else None
 
 
 def check_estimates(**arrays: NDArray[np.float32]) -> None:

@@ -13,7 +13,7 @@ from ppo_scope.ppo.normalization import CLIP
 
 Floats = NDArray[np.float32]
 Observations = NDArray[Any]
-"""[N, …]: single precision, or the bytes of images."""
+"""[N, …]: single or double precision, or the bytes of images."""
 IMAGES_AT_ONCE = 256
 
 
@@ -25,7 +25,10 @@ class Inference(Protocol):
         ...
 
     def normalized(self, observations: Observations) -> Observations:
-        """Observations [N, …] as the networks want them: unchanged unless there are statistics to normalise by."""
+        """Observations [N, …] as the networks want them, in single precision or the bytes of images.
+
+        Unchanged but for that unless there are statistics to normalise by.
+        """
         ...
 
     def outputs(self, observations: Observations) -> Floats:
@@ -59,9 +62,10 @@ class NumpyInference:
         """See `Inference`."""
         mean, deviation = self._statistics
         if mean is None or deviation is None:
-            return observations
-        normalized: Floats = np.clip((observations - mean) / deviation, -CLIP, CLIP)
-        return normalized
+            return observations.astype(np.float32, copy=False)
+        # In the precision of the observations: what is left after the mean is subtracted may be small beside it.
+        normalized: Observations = np.clip((observations - mean) / deviation, -CLIP, CLIP)
+        return normalized.astype(np.float32, copy=False)
 
     def outputs(self, observations: Observations) -> Floats:
         """See `Inference`."""

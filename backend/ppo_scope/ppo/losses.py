@@ -11,8 +11,12 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+Floats = NDArray[np.float32]
 
 Scalar = float | Tensor
 """A coefficient: on a GPU a tensor of no dimension, so that nothing waits for the host."""
@@ -39,17 +43,27 @@ def mean_weights(trained: Tensor) -> Tensor:
     return mask / mask.sum(-1, keepdim=True).clamp(min=1.0)
 
 
-def normalize(advantages: Tensor, trained: Tensor) -> Tensor:
+ROUNDING = 1e-6
+"""Of what an advantage is a sum of: eight spacings of single precision, which its many terms make of one."""
+
+
+def normalize(advantages: Tensor, trained: Tensor, scale: Tensor | None = None) -> Tensor:
     """(Â − mean)/(std + 1e-8) along the last axis, over the samples that are trained.
 
     The deviation is the sample deviation (n − 1), as torch, Stable-Baselines3 and CleanRL compute it. A single sample
-    has none: it becomes 0.
+    has none: it becomes 0. So does everything where the deviation is no more than what rounding makes of numbers of the
+    size of the advantages, or of `scale` ([], of what they were computed from): noise must not be blown up to 1.
     """
     mask = trained.float()
     count = mask.sum(-1, keepdim=True)
     mean = (advantages * mask).sum(-1, keepdim=True) / count.clamp(min=1.0)
     variance = ((advantages - mean).square() * mask).sum(-1, keepdim=True) / (count - 1.0).clamp(min=1.0)
-    return (advantages - mean) / (variance.sqrt() + 1e-8)
+    largest = (advantages * mask).abs().amax(-1, keepdim=True)
+    if scale is not None:
+        largest = torch.maximum(largest, scale)
+    deviation = variance.sqrt()
+    # Asked in this way a NaN stays one.
+    return (advantages - mean).masked_fill(deviation <= ROUNDING * largest, 0.0) / (deviation + 1e-8)
 
 
 SMALLEST_CLIP_RANGE = 1e-5
@@ -62,6 +76,12 @@ LARGEST_LOGRATIO = 80.0
 def ratio_of(logratio: Tensor) -> Tensor:
     """Ratio r = exp(log r), kept finite."""
     return logratio.clamp(max=LARGEST_LOGRATIO).exp()
+
+
+def ratio_in_numpy(logratio: Floats) -> Floats:
+    """The same of an array."""
+    ratio: Floats = np.exp(np.minimum(logratio, np.float32(LARGEST_LOGRATIO)))
+    return ratio
 
 
 def policy_loss(objective: str, log_probs: Tensor, ratio: Tensor, advantages: Tensor, clip_range: Scalar) -> Tensor:

@@ -65,8 +65,9 @@ class ActorCritic:
             self.layers = Layers(spaces, settings, torch.Generator().manual_seed(seed)).to(device)
         self.device = device
         self.activation = settings.activation
-        self.observation_mean: NDArray[np.float32] | None = None
-        self.observation_deviation: NDArray[np.float32] | None = None
+        self.observation_mean: NDArray[np.floating] | None = None
+        self.observation_deviation: NDArray[np.floating] | None = None
+        self._observation_dtype = spaces.dtype
         self._shapes = {name: parameter.shape for name, parameter in self.layers.named_parameters()}
         flat = torch.cat([parameter.detach().reshape(-1) for parameter in self.layers.parameters()])
         for parameter, part in zip(self.layers.parameters(), self._parts(flat).values(), strict=True):
@@ -91,8 +92,8 @@ class ActorCritic:
 
     def normalize_by(self, statistics: RunningStatistics) -> None:
         """Normalise observations by these statistics from now on."""
-        self.observation_mean = statistics.mean.astype(np.float32)
-        self.observation_deviation = statistics.deviation.astype(np.float32)
+        self.observation_mean = statistics.mean.astype(self._observation_dtype)
+        self.observation_deviation = statistics.deviation.astype(self._observation_dtype)
 
     def gradient(self, loss: Tensor) -> Tensor:
         """dL/dθ as one vector [P]; nothing is accumulated anywhere."""

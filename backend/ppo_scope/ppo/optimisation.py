@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +83,6 @@ class Optimisation:
         self._parts = network.parts()
         # Adam leaves everything as it is where this is not 0.
         self._not_finite = torch.zeros((), device=network.device) if asynchronous else None
-        self._orders_drawn: list[dict[str, Any]] = []  # the generator's state after each epoch's order
 
     def position(self) -> OptimisationPosition:
         """A copy of all that its steps move."""
@@ -111,7 +109,6 @@ class Optimisation:
         self.coefficients.take(update.settings, update.learning_rate)
         if self._not_finite is not None:
             self._not_finite.zero_()
-            self._orders_drawn.clear()
 
     def end(self, update: Update) -> None:
         """Look back on the steps that were not looked at as they were made.
@@ -121,8 +118,6 @@ class Optimisation:
         """
         fault = finite.first_at_fault(update.minibatches) if self._not_finite is not None else None
         if fault is not None:
-            # The epochs after the fault were walked in vain; waiting would have drawn no order for them.
-            self._shuffling.bit_generator.state = self._orders_drawn[fault.epoch - 1]
             raise finite.explain(fault)
 
     def epoch(self, update: Update, batch: Batch, epoch: int) -> Iterator[Phase]:
@@ -134,8 +129,6 @@ class Optimisation:
         start = time.perf_counter()
         settings = update.settings
         permutation = self._shuffling.permutation(settings.batch_size)
-        if self._not_finite is not None:
-            self._orders_drawn.append(dict(self._shuffling.bit_generator.state))
         trained_rows = update.rollout.trained.reshape(-1)[permutation].reshape(settings.minibatches, -1)
         populated: list[bool] = np.any(trained_rows, axis=1).tolist()
         order = self._uploaded(permutation)
@@ -295,7 +288,7 @@ def exceeds_target_kl(minibatch: Minibatch, weights: Tensor, settings: Settings)
     """Whether k3 over the minibatch is above 1.5 × target_kl."""
     if settings.target_kl is None:
         return False
-    logratio = minibatch.logratio
+    logratio = minibatch.logratio.clamp(max=losses.LARGEST_LOGRATIO)
     k3 = (logratio.expm1() - logratio) @ weights
     return bool(k3 > 1.5 * settings.target_kl)
 
@@ -303,9 +296,11 @@ def exceeds_target_kl(minibatch: Minibatch, weights: Tensor, settings: Settings)
 def _advantages_used(shuffled: Batch, settings: Settings) -> Tensor:
     """Advantages as the loss takes them, in shuffled order [S]."""
     advantages, trained = shuffled.advantages, shuffled.trained
+    if settings.normalize_advantages == "off":
+        return advantages
+    # Rounding is that of the values which the advantages are differences of.
+    scale = shuffled.values.abs().amax()
     if settings.normalize_advantages == "minibatch":
         rows = (settings.minibatches, -1)
-        return losses.normalize(advantages.view(rows), trained.view(rows)).view(-1)
-    if settings.normalize_advantages == "batch":
-        return losses.normalize(advantages, trained)
-    return advantages
+        return losses.normalize(advantages.view(rows), trained.view(rows), scale).view(-1)
+    return losses.normalize(advantages, trained, scale)

@@ -126,6 +126,8 @@ class Update:
     deltas: Floats | None = None
     """[M, N] δ, which the advantages were accumulated from; of scaled rewards, where rewards are normalised"""
     minibatches: list[Minibatch] = field(default_factory=list)
+    attempt: int = 1
+    """Of this index: an update that is abandoned is begun again, on another rollout, under the same index."""
     stopped_by_kl: bool = False
     seconds_advantages: float = 0.0
     seconds_shuffle: float = 0.0

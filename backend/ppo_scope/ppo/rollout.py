@@ -74,6 +74,8 @@ class Collector:
     """Fills rollouts, and keeps what spans two of them: episodes under way and resets that are due."""
 
     def __init__(self, environments: Environments, between_steps: Callable[[], None]) -> None:
+        self.step = 0
+        """How many steps the latest rollout has made."""
         self._environments = environments
         self._between_steps = between_steps
         self._reset_due = np.zeros(environments.num_envs, np.bool_)
@@ -83,8 +85,19 @@ class Collector:
     def collect(self, networks: Inference, rollout: Rollout, generator: np.random.Generator, steps_before: int) -> None:
         """Act through the whole rollout, which is overwritten. `steps_before`: the run's transitions so far."""
         start = time.perf_counter()
-        environments, distribution = self._environments, self._environments.spaces.distribution
+        environments = self._environments
         environments.seconds = 0.0
+        self.step = 0
+        try:
+            self._act(networks, rollout, generator)
+        finally:
+            # Where that was cut short, the environments have moved so far all the same, and episodes go on from there.
+            self._take_in(rollout, self.step, steps_before)
+        rollout.seconds_environment = environments.seconds
+        rollout.seconds_inference = time.perf_counter() - start - environments.seconds
+
+    def _act(self, networks: Inference, rollout: Rollout, generator: np.random.Generator) -> None:
+        environments, distribution = self._environments, self._environments.spaces.distribution
         noise = distribution.noise(generator, rollout.rewards.shape)
         observations = environments.observations
         rollout.observations[0] = observations
@@ -102,26 +115,50 @@ class Collector:
             rollout.observations[t + 1] = observations
             for n, final in step.final_observations.items():
                 rollout.final_observations[t, n] = final
+            self.step = t + 1
             self._between_steps()
-        done = rollout.terminated | rollout.truncated
-        if not environments.same_step:
-            rollout.trained[0] = ~self._reset_due
-            rollout.trained[1:] = ~done[:-1]
-            self._reset_due = done[-1].copy()
-        rollout.episodes = self._finished(rollout, done, steps_before)
-        rollout.seconds_environment = environments.seconds
-        rollout.seconds_inference = time.perf_counter() - start - environments.seconds
 
-    def _finished(self, rollout: Rollout, done: Bools, step: int) -> list[Episode]:
-        counted = np.cumsum(rollout.trained.sum(1))
-        rewards = np.cumsum(rollout.rewards, axis=0, dtype=np.float64)
-        lengths = np.cumsum(rollout.trained, axis=0)
-        # Returns and lengths at the start of each environment's episode, relative to the sums of this rollout.
-        rewards_before, lengths_before = -self._returns, -self._lengths
-        episodes = []
-        for t, n in np.argwhere(done):
-            length = int(lengths[t, n] - lengths_before[n])
-            episodes.append(Episode(step + int(counted[t]), float(rewards[t, n] - rewards_before[n]), length))
-            rewards_before[n], lengths_before[n] = rewards[t, n], lengths[t, n]
-        self._returns, self._lengths = rewards[-1] - rewards_before, lengths[-1] - lengths_before
-        return episodes
+    def _take_in(self, rollout: Rollout, steps: int, steps_before: int) -> None:
+        """Which rows are transitions and which episodes have ended, of the first `steps` steps."""
+        rollout.episodes = []
+        if not steps:
+            return
+        done = (rollout.terminated | rollout.truncated)[:steps]
+        if not self._environments.same_step:
+            rollout.trained[0] = ~self._reset_due
+            rollout.trained[1:steps] = ~done[:-1]
+            self._reset_due = done[-1].copy()
+        rollout.episodes = self._finished(rollout.rewards[:steps], rollout.trained[:steps], done, steps_before)
+
+    def _finished(self, rewards: Floats, trained: Bools, done: Bools, steps_before: int) -> list[Episode]:
+        """The episodes that ended, in order of time; those with a reward that is not finite have no return to tell.
+
+        Every episode is summed by itself: differences of one running sum would carry what a huge reward, or one that
+        is none, has done to it into all that follow.
+        """
+        steps, num_envs = rewards.shape
+        counted = np.cumsum(trained.sum(1))
+        # Environment by environment, each from its first row or from the row after an episode's end.
+        begins = np.zeros((num_envs, steps + 1), np.bool_)
+        begins[:, 0] = True
+        begins[:, 1:] = done.T
+        # One more row of nothing each, where an episode may begin that has not been seen yet.
+        paid = np.zeros((num_envs, steps + 1))
+        paid[:, :-1] = np.where(trained, rewards, 0.0).T
+        rows = np.zeros((num_envs, steps + 1), np.int64)
+        rows[:, :-1] = trained.T
+        starts = np.flatnonzero(begins)
+        returns, lengths = np.add.reduceat(paid.reshape(-1), starts), np.add.reduceat(rows.reshape(-1), starts)
+        first = np.searchsorted(starts, np.arange(num_envs) * (steps + 1))
+        returns[first] += self._returns
+        lengths[first] += self._lengths
+        last = np.append(first[1:], len(starts)) - 1
+        self._returns, self._lengths = returns[last], lengths[last]
+        ended = np.delete(np.arange(len(starts)), last)
+        environments, ends = np.divmod(starts[ended + 1], steps + 1)
+        order = np.lexsort((environments, ends))
+        return [
+            Episode(steps_before + int(counted[end - 1]), float(returns[k]), int(lengths[k]))
+            for end, k in zip(ends[order], ended[order], strict=True)
+            if np.isfinite(returns[k])
+        ]

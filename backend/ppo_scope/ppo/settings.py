@@ -125,7 +125,11 @@ class Settings(BaseModel):
     env: str = knob("CartPole-v1", label="Environment", group="run", about="A Gymnasium environment id.")
     env_kwargs: dict[str, JsonValue] = knob(
         {}, label="Environment arguments", group="run",
-        about='Passed on to the environment when it is made, as a JSON object, e.g. {"gravity": -5.0}.',
+        about='Passed on to the environment when it is made, as a JSON object, e.g. {"max_episode_steps": 200}.',
+    )
+    leave_out: str = knob(
+        "", label="Left out", group="run",
+        about="Parts of observations that are a Dict which the policy does not get, e.g. mission,other.",
     )
     seed: int = knob(
         1, label="Seed", group="run", ge=0, le=2**31 - 1, about="The same seed repeats the run bit for bit."
@@ -201,6 +205,11 @@ class Settings(BaseModel):
         if self.anneal_learning_rate and self.total_steps is None:
             raise ValueError("anneal_learning_rate: needs total_steps, the end towards which α falls")
         return self
+
+    @property
+    def parts_left_out(self) -> tuple[str, ...]:
+        """The names in `leave_out`."""
+        return tuple(part.strip() for part in self.leave_out.split(",") if part.strip())
 
     @property
     def batch_size(self) -> int:

@@ -13,16 +13,13 @@ from gymnasium.vector.utils import batch_space, iterate
 from numpy.typing import NDArray
 
 from ppo_scope.ppo.distributions import Bernoulli, Categorical, DiagonalGaussian, Distribution, MultiCategorical
+from ppo_scope.ppo.failures import UnusableEnvironment as UnusableEnvironment
 
 Observations = NDArray[Any]
 SMALLEST_IMAGE = 36
-"""Pixels of a side: with fewer the Nature CNN has nothing left to look at."""
+"""Pixels of a side: with fewer the Nature CNN has nothing left to look at, and bytes are codes more often than not."""
 COLOURS = (1, 3, 4)
 MOST_STACKED = 16
-
-
-class UnusableEnvironment(ValueError):
-    """An environment that cannot be trained on; the message is one line for the person who named it."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +38,15 @@ class Spaces:
     """A batch of observations as the vector environment gives it → [N, *observation_shape]."""
     prepare_one: Callable[[Any], Observations]
     """One observation → [1, *observation_shape]."""
-
-    @property
-    def dtype(self) -> type[np.generic]:
-        """Of observations as they are stored."""
-        return np.uint8 if self.is_image else np.float32
+    dtype: type[np.generic]
+    """Of observations as they are stored and prepared."""
 
 
-def describe(observation: gym.Space[Any], action: gym.Space[Any]) -> Spaces:
-    """What the spaces mean for the networks.
+def describe(observation: gym.Space[Any], action: gym.Space[Any], *, normalized: bool = False) -> Spaces:
+    """What the spaces mean for the networks. `normalized`: observations are, before the networks see them.
+
+    Observations that single precision does not hold exactly stay in double precision where they are normalised: a clock
+    of 1.7·10⁹ seconds has no other value within a minute, once it is rounded.
 
     Raises:
         UnusableEnvironment: the policy cannot act in these spaces; the space is named.
@@ -59,28 +56,32 @@ def describe(observation: gym.Space[Any], action: gym.Space[Any]) -> Spaces:
     if is_image(observation):
         shape, order = _image_layout(observation)
         images = partial(_as_images, order=order, shape=shape)
-        return Spaces(*words, shape, True, distribution, images, lambda one: images(np.asarray(one)[None]))
+        return Spaces(*words, shape, True, distribution, images, lambda one: images(np.asarray(one)[None]), np.uint8)
     size = _size(observation)
+    dtype: type[np.floating] = np.float64 if normalized and not _exact_in_single(observation) else np.float32
     if isinstance(observation, gym.spaces.Box):
-        vectors = partial(_as_vectors, size=size)
-        return Spaces(*words, (size,), False, distribution, vectors, lambda one: vectors(np.asarray(one)[None]))
+        vectors = partial(_as_vectors, size=size, dtype=dtype)
+        return Spaces(*words, (size,), False, distribution, vectors, lambda one: vectors(np.asarray(one)[None]), dtype)
 
     batched = batch_space(observation, 1)
 
     def flattened(one: Any) -> Observations:
-        return _as_vectors(np.asarray(gym.spaces.flatten(observation, one))[None], size=size)
+        return _as_vectors(np.asarray(gym.spaces.flatten(observation, one))[None], size=size, dtype=dtype)
 
     def all_flattened(batch: Any) -> Observations:
         return np.concatenate([flattened(one) for one in iterate(batched, batch)])
 
-    return Spaces(*words, (size,), False, distribution, all_flattened, flattened)
+    return Spaces(*words, (size,), False, distribution, all_flattened, flattened, dtype)
 
 
 def is_image(space: gym.Space[Any]) -> bool:
-    """Whether observations of this space are pictures: bytes in two dimensions or more, large enough to be one."""
+    """Whether observations of this space are pictures: bytes, along two axes or more of a picture's size.
+
+    Smaller arrays of bytes are numbers: maps of a grid's codes, say, which must not be blended.
+    """
     if not isinstance(space, gym.spaces.Box) or space.dtype != np.uint8:
         return False
-    return len(space.shape) >= 3 or (len(space.shape) == 2 and min(space.shape) >= SMALLEST_IMAGE)
+    return sum(side >= SMALLEST_IMAGE for side in space.shape) >= 2
 
 
 def _image_layout(space: gym.Space[Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -103,11 +104,6 @@ def _image_layout(space: gym.Space[Any]) -> tuple[tuple[int, ...], tuple[int, ..
         raise UnusableEnvironment(
             f"observation space {_words(space)} is not supported: an image must be height × width × colours, or a stack"
         )
-    if min(layout[1:]) < SMALLEST_IMAGE:
-        raise UnusableEnvironment(
-            f"observation space {_words(space)} is not supported: an image must have {SMALLEST_IMAGE} × "
-            f"{SMALLEST_IMAGE} pixels or more; frame_size makes it larger"
-        )
     return layout, order
 
 
@@ -115,28 +111,61 @@ def _as_images(batch: Any, order: tuple[int, ...], shape: tuple[int, ...]) -> Ob
     return np.ascontiguousarray(np.transpose(np.asarray(batch), order)).reshape(-1, *shape)
 
 
-def _as_vectors(batch: Any, size: int) -> Observations:
-    return np.asarray(batch).reshape(-1, size).astype(np.float32, copy=False)
+def _as_vectors(batch: Any, size: int, dtype: type[np.floating]) -> Observations:
+    return np.asarray(batch).reshape(-1, size).astype(dtype, copy=False)
+
+
+def _exact_in_single(space: gym.Space[Any]) -> bool:
+    """Whether single precision holds every observation of this space; choices are 0 and 1 once they are flattened."""
+    if isinstance(space, gym.spaces.Dict):
+        return all(map(_exact_in_single, space.spaces.values()))
+    if isinstance(space, gym.spaces.Tuple):
+        return all(map(_exact_in_single, space.spaces))
+    return not isinstance(space, gym.spaces.Box) or np.can_cast(space.dtype, np.float32)
 
 
 def _size(space: gym.Space[Any]) -> int:
     """How many numbers an observation is, flattened: one-hot where it is a choice."""
-    parts = [space]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, gym.spaces.Dict | gym.spaces.Tuple):
-            parts += list(part.spaces.values()) if isinstance(part, gym.spaces.Dict) else list(part.spaces)
-        elif is_image(part):
-            raise UnusableEnvironment(f"observation space {_words(space)} is not supported: it holds images")
-        elif not isinstance(
-            part, gym.spaces.Box | gym.spaces.Discrete | gym.spaces.MultiDiscrete | gym.spaces.MultiBinary
-        ):
+    for path, part in _parts(space):
+        if (why := _unfit(part)) is not None:
             raise UnusableEnvironment(
-                f"observation space {_words(space)} is not supported: it must be made of Box, Discrete, MultiDiscrete, "
-                "MultiBinary, Dict and Tuple"
+                f"observation space {_words(space)} is not supported: {_place(path, part)}{why}{_way_out(space)}"
             )
-    flat = gym.spaces.flatten_space(space)
-    return int(np.prod(flat.shape or (0,), dtype=int))
+    size = int(np.prod(gym.spaces.flatten_space(space).shape or (0,), dtype=int))
+    if size == 0:
+        raise UnusableEnvironment(f"observation space {_words(space)} is not supported: it is empty")
+    return size
+
+
+def _parts(space: gym.Space[Any], path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], gym.Space[Any]]]:
+    """What it is made of in the end, each with its keys from the outside in."""
+    if isinstance(space, gym.spaces.Dict):
+        inner = [(str(key), part) for key, part in space.spaces.items()]
+    elif isinstance(space, gym.spaces.Tuple):
+        inner = [(str(number), part) for number, part in enumerate(space.spaces)]
+    else:
+        return [(path, space)]
+    return [found for key, part in inner for found in _parts(part, (*path, key))]
+
+
+def _unfit(part: gym.Space[Any]) -> str | None:
+    """Why a part of an observation can be no numbers."""
+    if is_image(part):
+        return "a picture, and pictures are looked at alone"
+    if isinstance(part, gym.spaces.Box | gym.spaces.Discrete | gym.spaces.MultiDiscrete | gym.spaces.MultiBinary):
+        return None
+    return "not made of Box, Discrete, MultiDiscrete, MultiBinary, Dict and Tuple"
+
+
+def _place(path: tuple[str, ...], part: gym.Space[Any]) -> str:
+    return f"its part {'.'.join(path)!r} ({type(part).__name__}) is " if path else "it is "
+
+
+def _way_out(space: gym.Space[Any]) -> str:
+    if not isinstance(space, gym.spaces.Dict) or len(space.spaces) < 2:
+        return ""
+    unfit = [key for key in space.spaces if any(_unfit(part) for _, part in _parts(space.spaces[key]))]
+    return f"; --leave-out {','.join(unfit)} trains without it" if len(unfit) < len(space.spaces) else ""
 
 
 def distribution_of(space: gym.Space[Any]) -> Distribution:
@@ -145,10 +174,13 @@ def distribution_of(space: gym.Space[Any]) -> Distribution:
     Raises:
         UnusableEnvironment: there is none for this space.
     """
+    if isinstance(space, gym.spaces.Box | gym.spaces.MultiDiscrete | gym.spaces.MultiBinary) and 0 in space.shape:
+        raise UnusableEnvironment(f"action space {_words(space)} is not supported: it is empty")
     if isinstance(space, gym.spaces.Discrete):
-        return Categorical(int(space.n), int(space.start))
+        return Categorical(int(space.n), int(space.start), space.dtype)
     if isinstance(space, gym.spaces.MultiDiscrete):
-        return MultiCategorical(space.nvec.reshape(-1).tolist(), space.start.reshape(-1), space.nvec.shape)
+        starts = space.start.reshape(-1).astype(np.int64)
+        return MultiCategorical(space.nvec.reshape(-1).tolist(), starts, space.nvec.shape, space.dtype)
     if isinstance(space, gym.spaces.MultiBinary):
         return Bernoulli(tuple(space.shape))
     if isinstance(space, gym.spaces.Box) and np.issubdtype(space.dtype, np.floating):

@@ -12,6 +12,7 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,26 +23,36 @@ from ppo_scope.ppo import finite, memory
 from ppo_scope.ppo.devices import device_of
 from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.estimates import batch_of
-from ppo_scope.ppo.finite import NotFiniteError
+from ppo_scope.ppo.failures import UnusableEnvironment
 from ppo_scope.ppo.inference import Inference, inference_of
 from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.normalization import RewardScale, RunningStatistics
 from ppo_scope.ppo.optimisation import Optimisation
 from ppo_scope.ppo.outcome import Outcome, Position
-from ppo_scope.ppo.phases import Change, Judged, Phase, PhaseKind, Update
+from ppo_scope.ppo.phases import Batch, Change, Judged, Phase, PhaseKind, Update
 from ppo_scope.ppo.rollout import Collector, Episode, Floats, Rollout
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.ppo.spaces import Observations, UnusableEnvironment
+from ppo_scope.ppo.spaces import Observations
 
 EPISODES_AVERAGED = 100
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Where an update began, to return to if it is abandoned."""
+
+    position: Position
+    observation_statistics: RunningStatistics
+    steps: int
+    episodes: deque[Episode]
 
 
 class Trainer:
     """PPO on one environment.
 
     `between_steps` is called after every step of a rollout, the one phase whose length the environment decides: for
-    signs of life, not for anything that takes time. `asynchronous` is explained at `Optimisation`; by
-    default all devices but the CPU are.
+    signs of life, not for anything that takes time. It may raise, which abandons the update (see `phases`).
+    `asynchronous` is explained at `Optimisation`; by default all devices but the CPU are.
 
     Raises:
         UnusableEnvironment: the environment cannot be trained on.
@@ -80,7 +91,9 @@ class Trainer:
         self.episodes: deque[Episode] = deque(maxlen=EPISODES_AVERAGED)
         self.updates = 0
         self.steps = 0
-        self._under_way = False
+        self._attempt = 0
+        self._start: _Start | None = None
+        """Where the update under way began; None between two updates."""
         self._last: Update | None = None
 
     @property
@@ -92,7 +105,7 @@ class Trainer:
     def finished(self) -> bool:
         """Whether total_steps is reached, and the update that reached it is done."""
         total = self.settings.total_steps
-        return total is not None and self.steps >= total and not self._under_way
+        return total is not None and self.steps >= total and not self.under_way
 
     def change(self, name: str, value: Any) -> None:
         """Change a live setting from the next update on.
@@ -126,13 +139,18 @@ class Trainer:
     @property
     def under_way(self) -> bool:
         """Whether an update has begun and is not over."""
-        return self._under_way
+        return self._start is not None
 
-    def redo(self, values: dict[str, Any], on_phase: Callable[[Phase], None] = lambda _: None) -> Outcome:
+    @property
+    def rollout_step(self) -> int:
+        """How many of its M vector steps the latest rollout has made: 0 … M."""
+        return self._collector.step
+
+    def redo(self, values: dict[str, Any], on_phase: Callable[[Phase], None] = lambda phase: None) -> Outcome:
         """The last update made anew from its start, on the same rollout, with other live settings.
 
         The trainer stays as it is: see `visit` and `adopt` for what can be done with the outcome. `on_phase` is called
-        after every phase, and may raise: that gives the outcome up.
+        after every phase but the rollout, which is not made anew; it may raise, which leaves the trainer as it is too.
 
         Raises:
             LookupError: there is no finished update, or the next one has begun or was abandoned.
@@ -140,7 +158,7 @@ class Trainer:
             NotFiniteError: the update cannot be made with these settings.
         """
         before, judged = self._before, self._last.judged if self._last is not None else None
-        if self._last is None or judged is None or before is None or self._under_way:
+        if self._last is None or judged is None or before is None or self.under_way:
             raise LookupError("only an update that has just ended can be made anew")
         rollout, settings = self._last.rollout, self._last.settings.changed(**values)
         update = Update(
@@ -157,13 +175,13 @@ class Trainer:
             self.optimisation.begin(update)
             update.rewards = _scaled_rewards(update, self._reward_scale)
             update.batch, update.deltas = batch_of(judged, rollout, update.rewards, settings)
-            for epoch in range(1, settings.epochs + 1):
-                for phase in self.optimisation.epoch(update, update.batch, epoch):
-                    on_phase(phase)
-                if update.stopped_by_kl:
-                    break
+            on_phase(Phase(PhaseKind.ADVANTAGES, update))
+            for phase in self._epochs(update, update.batch):
+                on_phase(phase)
             self.optimisation.end(update)
-            return Outcome(update, self._position())
+            outcome = Outcome(update, self._position())
+            on_phase(outcome.phase)
+            return outcome
         finally:
             self._return_to(after)
 
@@ -202,29 +220,40 @@ class Trainer:
     def phases(self) -> Iterator[Phase]:
         """The run, phase by phase, until total_steps is reached.
 
+        Whatever is raised meanwhile, by the environments, by `between_steps` or by numbers that are not finite,
+        abandons the update: weights, Adam, the generator of orders, running statistics, steps and episodes are as they
+        were at its start. What stays: the environments and the generator of acting have moved on, and settings that
+        changed with it stay changed, and recorded once. Asking for phases anew goes on with the next rollout. An update
+        whose phases are not asked for to its end stays as far as it came, to be looked at, and is abandoned when they
+        are asked for anew.
+
         Raises:
-            NotFiniteError: before the weights would be touched. The update is abandoned and leaves no trace but in the
-                environments; asking for phases anew goes on with the next rollout.
+            NotFiniteError: before the weights would be touched by what is not finite.
         """
+        if self._start is not None:
+            self._abandon(self._start)
         while not self.finished:
-            steps, episodes = self.steps, self.episodes.copy()
-            self._under_way = True
             try:
                 yield from self._update()
-            except NotFiniteError:
-                self.steps, self.episodes = steps, episodes
-                self._last = None  # where that one began has been forgotten: it cannot be made anew any more
+            except GeneratorExit:
                 raise
-            finally:
-                self._under_way = False
+            except BaseException:
+                if self._start is not None:
+                    self._abandon(self._start)
+                raise
 
     def _update(self) -> Iterator[Phase]:
         settings = self._apply_changes()
         rollout = self._rollouts[self.updates % 2]
         theta = self.network.theta.detach().clone()
-        update = Update(self.updates + 1, settings, _learning_rate(settings, self.steps), rollout, theta)
+        rate = _learning_rate(settings, self.steps)
+        self._attempt += 1
+        update = Update(self.updates + 1, settings, rate, rollout, theta, attempt=self._attempt)
         self.optimisation.begin(update)
         self._before = self._position()
+        self._start = _Start(
+            self._before, copy.deepcopy(self._observation_statistics), self.steps, self.episodes.copy()
+        )
         self._inference.refresh()
         self._collector.collect(self._inference, update.rollout, self._acting, self.steps)
         finite.check_rollout(update.rollout)
@@ -239,20 +268,35 @@ class Trainer:
         update.seconds_advantages = time.perf_counter() - start
         yield Phase(PhaseKind.ADVANTAGES, update)
 
-        epoch, done = 0, 0
-        for epoch in range(1, settings.epochs + 1):
-            yield from self.optimisation.epoch(update, update.batch, epoch)
-            done = len(update.minibatches) - (epoch - 1) * settings.minibatches
-            yield Phase(PhaseKind.EPOCH, update, epoch, done)
-            if update.stopped_by_kl:
-                break
+        end = Phase(PhaseKind.UPDATE, update)
+        for phase in self._epochs(update, update.batch):
+            end = replace(phase, kind=PhaseKind.UPDATE)
+            yield phase
         self.optimisation.end(update)
+        self._take_in_observations(update.rollout, settings)
         self.updates += 1
         self._last = update
-        self._take_in_observations(update.rollout, settings)
+        self._attempt = 0
         # Not under way any more before it is yielded: whoever looks now finds the run finished if it is.
-        self._under_way = False
-        yield Phase(PhaseKind.UPDATE, update, epoch, done)
+        self._start = None
+        yield end
+
+    def _epochs(self, update: Update, batch: Batch) -> Iterator[Phase]:
+        """All passes over the batch; fewer where target_kl ends them."""
+        minibatches = update.settings.minibatches
+        for epoch in range(1, update.settings.epochs + 1):
+            yield from self.optimisation.epoch(update, batch, epoch)
+            yield Phase(PhaseKind.EPOCH, update, epoch, len(update.minibatches) - (epoch - 1) * minibatches)
+            if update.stopped_by_kl:
+                return
+
+    def _abandon(self, start: _Start) -> None:
+        """Become what it was at the update's start."""
+        self._return_to(start.position)
+        self._observation_statistics = start.observation_statistics
+        self.steps, self.episodes = start.steps, start.episodes
+        self._start = None
+        self._last = None  # where that one began has been forgotten: it cannot be made anew any more
 
     def _apply_changes(self) -> Settings:
         for name, new in self._pending.items():

@@ -31,7 +31,8 @@ RATIO = Check(
     "ratio_not_one",
     "Ratio ≠ 1",
     "error",
-    "|r − 1| above 10⁻⁴ at the first minibatch",
+    "|r − 1| at the first minibatch above 10⁻⁴, or above what rounding makes of a large |log π|: 32 times the "
+    "relative spacing of single precision, of |log π| or of the number of an action's components",
     "Before the first step π_θ is π_old, so r must be 1. That it is not means that the policy that collected is "
     "not the one that is judged: a fault of the implementation.",
     "Do not trust this run. Please report it with its settings and seed.",
@@ -48,7 +49,7 @@ NOT_FINITE = Check(
     "a reward, observation, value, loss or gradient is not finite",
     "Somewhere a number became infinite or is none: mostly a learning rate that is far too large, or an environment "
     "that gives such numbers.",
-    "The weights are those of the last finished step. Lower the learning rate and press Play to go on with a new "
+    "The weights are those at the start of this update. Lower the learning rate and press Play to go on with a new "
     "rollout, or restart.",
     "learning_rate",
     (),

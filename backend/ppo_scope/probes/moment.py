@@ -98,6 +98,11 @@ class Moment:
             latest[_numpy(minibatch.samples)] = _numpy(minibatch.logratio)
         return latest
 
+    @cached_property
+    def ratio(self) -> Floats:
+        """[S] r, as the loss takes it."""
+        return losses.ratio_in_numpy(self.logratio)
+
     def values(self, batch: Batch) -> Floats:
         """[S] V, as last computed in this update: V_old for samples that no minibatch has seen yet."""
         if self.after is not None:
@@ -118,7 +123,7 @@ class Moment:
     @cached_property
     def regions(self) -> NDArray[np.uint8]:
         """[S] region codes (`losses.Region`, or `UNKNOWN_REGION`)."""
-        return self.regions_of(np.exp(self.logratio), self.advantages_used)
+        return self.regions_of(self.ratio, self.advantages_used)
 
     def regions_of(self, ratio: Floats, used: Floats) -> NDArray[np.uint8]:
         """[S] region codes of these ratios and of Â as used [S], NaN where not known."""
@@ -181,7 +186,9 @@ def _minibatch_rows(update: Update, batch: Batch, trainer: Trainer) -> NDArray[n
     logratio = np.stack([_numpy(m.logratio) for m in minibatches])
     trained = np.stack([_numpy(m.trained) for m in minibatches])
     advantages = np.stack([_numpy(m.advantages) for m in minibatches])
-    ratio, counts = np.exp(logratio), trained.sum(1)
+    # As the loss takes it, and in double precision, which holds the squares of the largest too.
+    logratio = np.minimum(logratio, np.float32(losses.LARGEST_LOGRATIO))
+    ratio, counts = losses.ratio_in_numpy(logratio), trained.sum(1)
     divisors = np.where(counts > 0, counts, np.nan)  # of no sample there is no mean
     codes = regions(ratio, advantages, trained, settings)
 
@@ -210,7 +217,7 @@ def _minibatch_rows(update: Update, batch: Batch, trainer: Trainer) -> NDArray[n
         "ratio_mean": ratio_mean,
         "ratio_q05": q05,
         "ratio_q95": q95,
-        "effective_sample_size": ratio_mean**2 / mean(np.square(ratio)),
+        "effective_sample_size": ratio_mean**2 / mean(np.square(ratio, dtype=np.float64)),
         "gradient_norm": terms["gradient_norm"],
         "gradient_clip_factor": np.minimum(1.0, (settings.max_grad_norm or np.inf) / (terms["gradient_norm"] + 1e-6)),
     }

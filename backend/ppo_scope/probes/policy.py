@@ -116,5 +116,7 @@ def _entropies(
         low, high = min(0.0, low), max(distribution.max_entropy, high)
     else:  # of a density: round ends, so that the histogram holds still
         low, high = math.floor(low) - 0.5, math.ceil(high) + 0.5
+    if low == high:  # of one action only, there is nothing to be uncertain of
+        high = low + 1.0
     bins = [np.clip((e - low) * (BINS / (high - low)), 0, BINS - 1).astype(np.int64) for e in both]
     return np.stack([np.bincount(b, minlength=BINS) for b in bins]).astype(np.uint32), low, high

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
-from ppo_scope.ppo.phases import Batch, PhaseKind
+from ppo_scope.ppo.phases import Batch, Minibatch, PhaseKind
 from ppo_scope.probes import promises
+from ppo_scope.probes.checks import FIRST_RATIO_LIMIT
 from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.direction import direction
 from ppo_scope.probes.faults import described
@@ -30,6 +31,9 @@ from ppo_scope.probes.transitions import transitions
 
 RATIO_LIMITS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Half-ranges of the ratio histogram in log r; what lies beyond the last is counted as outside."""
+
+FIRST_RATIO_SPACINGS = 32
+"""Relative spacings of single precision by which two ways to sum up log π may differ."""
 
 Array = NDArray[Any]
 
@@ -107,10 +111,23 @@ def _advantage_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
     if seen.any():
         values["flipped_fraction"] = float((np.sign(used[seen]) * np.sign(raw[seen]) < 0).mean())
     if update.minibatches:
-        first = update.minibatches[0]
-        error = np.abs(np.expm1(first.logratio.cpu().numpy()))[first.trained.cpu().numpy()]
-        values["first_ratio_error"] = float(error.max(initial=0.0))
+        values["first_ratio_error"], values["first_ratio_limit"] = _first_ratio(update.minibatches[0], batch)
     return values
+
+
+def _first_ratio(first: Minibatch, batch: Batch) -> tuple[float, float]:
+    """(the largest |r − 1| at the first minibatch, what rounding may make of it).
+
+    log π is a sum over the components of an action, and single precision resolves it by its size and by theirs, which
+    may cancel: of hundreds of components, r cannot be told from 1 to 10⁻⁴.
+    """
+    trained = first.trained.cpu().numpy()
+    logratio = first.logratio.cpu().numpy()[trained]
+    error = np.abs(np.expm1(np.minimum(logratio, losses.LARGEST_LOGRATIO))).max(initial=0.0)
+    log_probs = batch.log_probs[first.samples].cpu().numpy()[trained]
+    components = math.prod(batch.actions.shape[1:])
+    largest = max(float(np.abs(log_probs).max(initial=0.0)), float(components))
+    return float(error), max(FIRST_RATIO_LIMIT, FIRST_RATIO_SPACINGS * float(np.finfo(np.float32).eps) * largest)
 
 
 def _final_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
@@ -120,8 +137,8 @@ def _final_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
     logratio, kl, entropies, v = (array[trained] for array in moment.after)
     theta, before = moment.trainer.network.theta, moment.update.theta_before
     return {
-        "final_ratio_min": float(np.exp(logratio.min())),
-        "final_ratio_max": float(np.exp(logratio.max())),
+        "final_ratio_min": float(losses.ratio_in_numpy(logratio.min())),
+        "final_ratio_max": float(losses.ratio_in_numpy(logratio.max())),
         "final_kl_exact": float(kl.mean(dtype=np.float64)),
         "final_entropy": float(entropies.mean(dtype=np.float64)),
         **_final_losses(moment, batch),
@@ -167,7 +184,7 @@ def _ratio(moment: Moment) -> Measurement:
     counts = [np.bincount(bins[(codes == code) & ~below & ~above], minlength=BINS) for code in shown]
     outside = [[int((below & (codes == code)).sum()), int((above & (codes == code)).sum())] for code in shown]
     arrays = {"ratio_counts": np.array(counts, np.uint32), "ratio_outside": np.array(outside, np.uint32)}
-    beyond = clipped(np.exp(logratio), clip_range)
+    beyond = clipped(moment.ratio[covered], clip_range)
     share = {"ratio_clip_fraction": float(beyond.mean())} if len(beyond) else {}
     return Measurement({"ratio_limit": limit, **share}, arrays)
 
@@ -192,7 +209,8 @@ def _post_step(moment: Moment) -> Measurement:
     bins = np.clip(((after + limit) * (BINS / (2 * limit))).astype(np.int64), 0, BINS - 1)
     counts = np.bincount(bins[~below & ~above], minlength=BINS).astype(np.uint32)
     outside = np.array([below.sum(), above.sum()], np.uint32)
-    extremes = {"ratio_post_min": float(np.exp(after.min())), "ratio_post_max": float(np.exp(after.max()))}
+    ratio = losses.ratio_in_numpy(after)
+    extremes = {"ratio_post_min": float(ratio.min()), "ratio_post_max": float(ratio.max())} if len(ratio) else {}
     return Measurement(extremes, {"ratio_post_counts": counts, "ratio_post_outside": outside})
 
 
@@ -204,7 +222,7 @@ def _samples(moment: Moment) -> Measurement:
     chosen = chosen_environments(moment)
     arrays = {
         "environments": chosen,
-        "ratio": by_environment(np.exp(moment.logratio), moment, chosen),
+        "ratio": by_environment(moment.ratio, moment, chosen),
         "region": by_environment(moment.regions, moment, chosen),
         "in_minibatch": by_environment(moment.in_minibatch.astype(np.uint8), moment, chosen),
         "episode_end": by_environment(ends.reshape(-1), moment, chosen),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppo_scope.ppo import by_hand
+from ppo_scope.ppo import by_hand, losses
 from ppo_scope.ppo.phases import Batch
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
@@ -35,7 +35,7 @@ def transitions(moment: Moment) -> Measurement:
     chosen = chosen_environments(moment)
     outputs, _ = moment.judged(batch)
     log_probs, _ = trainer.distribution.evaluate(outputs, batch.actions)
-    ratio = (log_probs - batch.log_probs).exp().cpu().numpy()
+    ratio = losses.ratio_of(log_probs - batch.log_probs).cpu().numpy()
     used = np.where(moment.trained, moment.advantages_used, np.float32(np.nan))
     arrays = {
         "action": batch.actions.cpu().numpy().astype(np.float32).reshape(count, -1)[:, :MOST_NUMBERS],

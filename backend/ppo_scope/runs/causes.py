@@ -25,7 +25,7 @@ def failed(error: BaseException) -> dict[str, str]:
 
 def not_finite(error: NotFiniteError, updates: int) -> dict[str, str]:
     """Of a number that halted the run; `updates`: how many it has finished."""
-    kept = "The weights are those of the last finished step. " if updates else ""
+    kept = "The weights are those at the start of this update. " if updates else ""
     if isinstance(error, NotFiniteGivenError):
         remedy = (
             f"{kept}The environment gave it: look there at what it computes, and restart once it is corrected. Play "

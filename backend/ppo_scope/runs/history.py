@@ -141,6 +141,17 @@ class History:
         self._rows.rows[update - self.first] = rows[0]
         self.moments.forget(update)
 
+    def page(self, start: int | None, end: int | None, rows: int, episodes: int) -> tuple[Slice, int | None]:
+        """As `slice`, with at most so many episodes, unless one update has more; and the update to go on from."""
+        first = max(self.first, self.first if start is None else start)
+        end = self.last if end is None else min(self.last, end)
+        last = min(end, first + rows - 1)
+        updates = self._episodes.rows[:, 0]
+        too_many = int(np.searchsorted(updates, first)) + episodes
+        if too_many < len(updates):
+            last = min(last, max(first, int(updates[too_many]) - 1))
+        return self.slice(first, last), last + 1 if first <= last < end else None
+
     def slice(self, start: int | None = None, end: int | None = None, limit: int = MAX_ROWS) -> Slice:
         """The rows of the updates `start` to `end`, both included, as far as they are kept; at most `limit` rows."""
         first = max(self.first, self.first if start is None else start)

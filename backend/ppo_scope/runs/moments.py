@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ INNER_BYTES = 48 * 1024 * 1024
 """Room for those taken inside of an update, while it was stepped through."""
 RETIRED_SHARE = 16
 """What is left of that room to a run that has been replaced by another one: one part of so many."""
+
+REPLACED = 32
+"""Older pictures of a moment whose numbers are remembered: it may be measured again and again."""
 
 COLUMNS = ("sequence", "update", "phase", "epoch", "minibatch")
 
@@ -43,6 +47,16 @@ class Kept:
     replaced: tuple[int, ...] = ()
 
 
+Entry = tuple[Place, int]
+Row = tuple[int, int, str, int, int]
+
+
+def listed(entries: Iterable[Entry]) -> list[Row]:
+    """Rows of `COLUMNS`, in the order of the run. Takes its time where there are many."""
+    ordered = sorted(entries, key=lambda entry: entry[0].order)
+    return [(sequence, p.update, p.phase, p.epoch, p.minibatch) for p, sequence in ordered]
+
+
 class Moments:
     """Bounded in memory: the oldest make room.
 
@@ -72,27 +86,29 @@ class Moments:
 
     def end_of(self, update: int) -> bytes | None:
         """The snapshot of an update's end, if it is still kept."""
-        found = next((kept for place, kept in self._ends.items.items() if place.update == update), None)
-        return found.message if found else None
+        found = next(iter(self._ends.of_update(update)), None)
+        return self._ends.items[found].message if found else None
 
     def at(self, sequence: int) -> bytes | None:
         """The snapshot with that number, or the one that replaced it, if it is still kept."""
         for shelf in (self._ends, self._inner):
-            for kept in shelf.items.values():
-                if sequence == kept.sequence or sequence in kept.replaced:
-                    return kept.message
+            if (place := shelf.numbers.get(sequence)) is not None:
+                return shelf.items[place].message
         return None
 
-    def list(self) -> list[tuple[int, int, str, int, int]]:
+    def entries(self) -> list[Entry]:
+        """Everything that is kept, in no order; see `listed`."""
+        both = (*self._ends.items.items(), *self._inner.items.items())
+        return [(place, kept.sequence) for place, kept in both]
+
+    def list(self) -> list[Row]:
         """Rows of `COLUMNS`, in the order of the run."""
-        both = [*self._ends.items.items(), *self._inner.items.items()]
-        both.sort(key=lambda item: item[0].order)
-        return [(kept.sequence, p.update, p.phase, p.epoch, p.minibatch) for p, kept in both]
+        return listed(self.entries())
 
     def forget(self, update: int) -> None:
         """Drop all of an update: it has been made anew."""
         for shelf in (self._ends, self._inner):
-            shelf.drop([place for place in shelf.items if place.update == update])
+            shelf.drop(shelf.of_update(update))
 
     def shrink(self) -> None:
         """Keep few from now on."""
@@ -107,21 +123,37 @@ class _Shelf:
     def __init__(self, room: int) -> None:
         self.room = room
         self.items: OrderedDict[Place, Kept] = OrderedDict()
+        self.numbers: dict[int, Place] = {}
         self.size = 0
+        self._updates: dict[int, dict[Place, None]] = {}
+
+    def of_update(self, update: int) -> list[Place]:
+        """What is kept of it."""
+        return list(self._updates.get(update, ()))
 
     def put(self, place: Place, sequence: int, message: bytes) -> None:
         older = self.items.get(place)
         self.drop([place])
-        self.items[place] = Kept(sequence, message, (*older.replaced, older.sequence) if older else ())
+        kept = Kept(sequence, message, (*older.replaced, older.sequence)[-REPLACED:] if older else ())
+        self.items[place] = kept
+        self.numbers.update(dict.fromkeys((sequence, *kept.replaced), place))
+        self._updates.setdefault(place.update, {})[place] = None
         self.size += len(message)
         self.trim()
 
     def drop(self, places: list[Place]) -> None:
         for place in places:
-            if place in self.items:
-                self.size -= len(self.items.pop(place).message)
+            if place not in self.items:
+                continue
+            kept = self.items.pop(place)
+            self.size -= len(kept.message)
+            for number in (kept.sequence, *kept.replaced):
+                self.numbers.pop(number, None)
+            others = self._updates[place.update]
+            del others[place]
+            if not others:
+                del self._updates[place.update]
 
     def trim(self) -> None:
         while self.size > self.room:
-            _, kept = self.items.popitem(last=False)
-            self.size -= len(kept.message)
+            self.drop([next(iter(self.items))])

@@ -236,15 +236,16 @@ def _interrupts_blocked() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _working_folder_last() -> Iterator[None]:
-    """A process started inside finds no module in the working folder that is found elsewhere.
+    """A process started inside looks for modules in the working folder after all other places.
 
-    `_enter` appends the folder to where modules are looked for, once the standard library's have been found. The folder
-    that this very package lies in has to be found at once.
+    So a file there that has the name of another module does not take its place. The folder that this very package lies
+    in stays where it is.
     """
     folder, own = Path.cwd(), Path(__file__).parents[2]
     before, path = os.environ.get(SAFE_PATH), sys.path
     os.environ[SAFE_PATH] = "1"
-    sys.path = [entry for entry in path if (found := Path(entry).absolute()) != folder or found == own]
+    first = [entry for entry in path if (found := Path(entry).absolute()) != folder or found == own]
+    sys.path = [*first, str(folder)]
     try:
         yield
     finally:
@@ -275,7 +276,6 @@ def _enter(
     output.close()
     faulthandler.enable()
     _restore(safe_path)
-    sys.path.append(str(Path.cwd()))
     module, _, function = worker.partition(":")
     main: Callable[..., None] = getattr(importlib.import_module(module), function)
     main(*arguments)

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ppo_scope.pictures import graphics
+from ppo_scope.pictures.acting import ActingPolicy
+from ppo_scope.pictures.drawing import POSITION, described
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.probes import frame
@@ -17,6 +20,8 @@ from ppo_scope.runs.worker import Worker
 
 KINDS = frozenset({"snapshot", "series"})
 LENGTH_BYTES = 8
+STEPS_ACTED = 25
+"""Before the picture is taken, or fewer where they take long."""
 
 
 class Recorder:
@@ -33,10 +38,10 @@ class Recorder:
         self._phase = PhaseKind.READY.value  # that the run is at
         self._facts: dict[str, Any] = {}
         self.frames: list[bytes] = []
-        self._picture: bytes | None = None  # the newest
-        self._idle = False
+        self._weights: bytes | None = None  # the newest
         self._worker = Worker(self._keep, self._next, "recorded", paused=True)
         self._worker.train(settings)
+        self._picture = _picture(settings, self._weights)
 
     def write(self, path: Path) -> None:
         """Write the recording, compressed: length and frame, one after the other, the first one describing the run.
@@ -68,8 +73,8 @@ class Recorder:
 
     def _keep(self, message: bytes) -> None:
         header = frame.header(message)
-        if header["kind"] == "picture":
-            self._picture = message
+        if header["kind"] == "weights":
+            self._weights = message
         elif header["kind"] in KINDS:
             self.frames.append(message)
             self._phase = header["phase"]
@@ -80,15 +85,30 @@ class Recorder:
     def _next(self, timeout: float) -> dict[str, Any] | None:
         if timeout == 0.0:
             return None  # in the middle of a step
-        self._idle = not self._idle
-        if self._idle:
-            return None  # so that the acting policy is looked at, once between two steps
         return next(self._commands)
 
     def _script(self, sizes: Iterable[str]) -> Iterator[dict[str, Any]]:
-        yield {"type": "watch", "probes": [*sorted(PROBES), "picture"]}
+        yield {"type": "weights", "wanted": True}
+        yield {"type": "watch", "probes": sorted(PROBES)}
         for size in sizes:
             yield {"type": "step", "size": "phase" if size == "update" else size}
             while self._phase != PhaseKind.UPDATE:
                 yield {"type": "step", "size": "phase"}
         yield {"type": "stop"}
+
+
+def _picture(settings: Settings, weights: bytes | None) -> bytes | None:
+    """The policy acting with its last weights; nothing where its environment cannot be drawn."""
+    if weights is None:
+        return None
+    try:
+        graphics.prepare(graphics.backends()[0])
+        of, theta = frame.decode(weights)
+        acting = ActingPolicy(settings)
+        acting.take(theta)
+        arrays, header = described(acting.advance(STEPS_ACTED))
+        acting.close()
+    except Exception:  # a recording without a picture is a recording
+        return None
+    position = {name: of[name] for name in POSITION}
+    return frame.encode({"kind": "picture", "run": "recorded", "sequence": 0, **position, **header}, arrays)

@@ -11,22 +11,21 @@ from typing import Any
 
 import numpy as np
 
+from ppo_scope.pictures.looks import Looks
+from ppo_scope.pictures.weights import Weights
 from ppo_scope.ppo.outcome import Outcome
 from ppo_scope.ppo.phases import Phase, PhaseKind
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import frame
-from ppo_scope.probes.acting import MIME
 from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.health import Health
-from ppo_scope.probes.looks import Looks
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.metrics import MINIBATCH_COLUMNS, SERIES_COLUMNS
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure, series_row
 from ppo_scope.runs.activity import COLLECTING, COUNTED, MEASURING, Activity
-from ppo_scope.runs.show import Show
 
 SECONDS = {"snapshot": 1 / 24, "series": 1 / 20, "progress": 1 / 10}
 """Least time between two frames of a kind while training runs; a stop is always shown."""
@@ -65,7 +64,7 @@ class Reporter:
         self._run = run
         self._trainer: Trainer | None = None
         self._looks: Looks | None = None
-        self._show: Show | None = None
+        self._weights: Weights | None = None
         self._phase = Phase(PhaseKind.READY, None)
         self._sending = threading.Lock()
         self._sequence = 0
@@ -89,7 +88,7 @@ class Reporter:
 
     def begin(self, trainer: Trainer, looks: Looks) -> None:
         """Report on this trainer from now on, and on which of its rollouts can be drawn."""
-        self._trainer, self._looks, self._show = trainer, looks, Show(trainer)
+        self._trainer, self._looks, self._weights = trainer, looks, Weights(trainer)
         environments = trainer.environments
         self._event(
             "started",
@@ -98,7 +97,7 @@ class Reporter:
             action=environments.spaces.action,
             reward_threshold=environments.reward_threshold,
             max_entropy=trainer.distribution.max_entropy,
-            wrappers=list(getattr(environments, "wrappers", ())),
+            wrappers=list(environments.wrappers),
         )
 
     def proved(self) -> None:
@@ -116,10 +115,8 @@ class Reporter:
             self._given_up = None
 
     def end(self) -> None:
-        """Send what is owed and release what is held."""
+        """Send what is owed."""
         self.flush()
-        if self._show is not None:
-            self._show.close()
 
     def passed(self, moment: Moment, attention: Attention) -> None:
         """The trainer has done one more phase."""
@@ -144,13 +141,14 @@ class Reporter:
         self.progress()
         if self._due("series"):
             self.flush()
-        self.look(free=False)
+        self.hand_on_weights(changed=True)
         self._seconds += time.perf_counter() - start
 
     def show(self, moment: Moment | None = None) -> None:
         """Send the run exactly as it is, whatever was sent when."""
         self.flush()
         self._snapshot(moment or Moment(self._begun, self._phase), self.watched)
+        self.hand_on_weights(changed=True)
 
     def watch(self, probes: frozenset[str]) -> None:
         """Measure these from now on; see `catch_up` for a run that stands still."""
@@ -174,19 +172,24 @@ class Reporter:
         """Something that is no probe could not be measured: say so in every snapshot from now on."""
         self._budget.failed.setdefault(what, described(error))
 
-    def seconds_until_look(self, longest: float) -> float:
-        """How long the next picture of the acting policy is away, `longest` at most."""
-        watching = self._show is not None and "picture" in self.watched
-        return self._show.seconds_until_due(longest) if watching and self._show else longest
+    def want_weights(self, wanted: bool) -> None:
+        """Whether somebody acts with the weights of this trainer."""
+        if self._weights is not None:
+            self._weights.want(wanted)
+            self.hand_on_weights()
 
-    def look(self, *, free: bool) -> None:
-        """Send a picture of the acting policy where one is wanted and due; `free` while nothing trains."""
-        if self._show is None or "picture" not in self.watched:
+    def seconds_until_weights(self, longest: float) -> float:
+        """How long it is until weights that were held back may be sent, `longest` at most."""
+        return self._weights.seconds_until_due(longest) if self._weights is not None else longest
+
+    def hand_on_weights(self, *, changed: bool = False) -> None:
+        """Send the weights where somebody acts with them and that is due."""
+        if self._weights is None:
             return
-        shown = self._show.look(free)
-        if shown is not None:
-            arrays, header = shown
-            self._send("picture", arrays, **header)
+        if changed:
+            self._weights.changed()
+        if (arrays := self._weights.due()) is not None:
+            self._send("weights", arrays)
 
     def progress(self, *, now: bool = False) -> None:
         """Say where the trainer is, which is also the process's sign of life."""
@@ -199,6 +202,7 @@ class Reporter:
             if self.owes_a_look and time.monotonic() - self._shown > OLD_SECONDS:
                 self.catch_up(self._budget.affordable(self.watched))
             self._send_progress(self.activity.describe())
+            self.hand_on_weights()
 
     def sign_of_life(self, after: float) -> None:
         """Say what is at work, where nothing has been sent for so many seconds; called by the thread that listens."""
@@ -220,18 +224,18 @@ class Reporter:
     def compare(self, outcome: Outcome) -> None:
         """Show the update at hand as it is ("old") and as it would be ("new"), side by side."""
         trainer = self._begun
-        found = {"old": measure(Moment(trainer, self._phase), COMPARED)}
+        found = {"old": self._measured(Moment(trainer, self._phase), COMPARED)}
         with trainer.visit(outcome):
-            found["new"] = measure(Moment(trainer, outcome.phase), COMPARED)
+            found["new"] = self._measured(Moment(trainer, outcome.phase), COMPARED)
         scalars = {f"{which}_{name}": value for which, of in found.items() for name, value in of.scalars.items()}
         arrays = {f"{which}_{name}": array for which, of in found.items() for name, array in of.arrays.items()}
         settings = {"old": trainer.settings.live(), "new": outcome.update.settings.live()}
         self._send("comparison", arrays, scalars=scalars, open=True, settings=settings)
 
-    def depict(self, image: bytes, place: dict[str, Any]) -> None:
-        """Send the picture of a sample that was asked for."""
+    def look(self, noted: bytes, place: dict[str, Any]) -> None:
+        """Hand out the note of a sample's state, for a picture of it."""
         where = {name: place[name] for name in ("update", "environment", "step")}
-        self._send("depiction", {"image": np.frombuffer(image, np.uint8)}, mime=MIME, where=where)
+        self._send("look", {"state": np.frombuffer(noted, np.uint8)}, where=where)
 
     def decided(self) -> None:
         """There is nothing to compare any more."""
@@ -346,6 +350,7 @@ class Reporter:
             settings=settings.live(),
             stopped_by_kl=moment.phase.update is not None and moment.phase.update.stopped_by_kl,
             pictured=self._looks is not None and self._looks.holds(self._position()["update"]),
+            unpictured=self._looks.off if self._looks is not None else None,
             minibatch_columns=MINIBATCH_COLUMNS,
             scalars=found.scalars,
             notes=found.notes,

@@ -13,16 +13,17 @@ import secrets
 import signal
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.probes import frame as frames
 from ppo_scope.runs import ending
-from ppo_scope.runs.depictions import Depictions
 from ppo_scope.runs.history import History
 from ppo_scope.runs.inbox import Inbox
 from ppo_scope.runs.process import NotReading, TrainingProcess
 from ppo_scope.runs.pulse import STALL_AFTER, Pulse
+from ppo_scope.runs.studio import Studio
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ class Run:
         self._listener = listener
         self._pulse = Pulse(stall_after)
         self._unanswered: dict[str, float] = {}
-        self._depictions = Depictions()
+        self._studio = Studio(self, partial(self._show, "picture"))
         self._memory_kills = ending.out_of_memory_kills()
         inbox = Inbox(asyncio.get_running_loop(), self._receive, self._exited)
         self._process = TrainingProcess(self.id, worker, (self.id, self.settings, paused, trial), receiver=inbox)
@@ -170,7 +171,12 @@ class Run:
 
     def watch(self, probes: frozenset[str]) -> None:
         """Have these measured from now on. Only what was asked for last counts: never fails, takes nobody's place."""
+        self._studio.watch("picture" in probes)
         self._process.tell("watch", json.dumps({"type": "watch", "probes": sorted(probes)}).encode())
+
+    def want_weights(self, wanted: bool) -> None:
+        """Have the trainer send its weights, as often as is good, or not any more."""
+        self._process.tell("weights", json.dumps({"type": "weights", "wanted": wanted}).encode())
 
     async def proved(self, within: float) -> ending.Cause | None:
         """Wait until a run on trial has shown that it trains: None, or why it has not."""
@@ -188,11 +194,12 @@ class Run:
 
     async def depiction(self, update: int, environment: int, step: int) -> bytes | str:
         """The picture of an environment at a step of a rollout, as JPEG; or why there is none."""
-        return await self._depictions.ask(self, update, environment, step)
+        return await self._studio.ask(update, environment, step)
 
     async def stop(self) -> None:
         """End the process and all that it started: asked, then told, then killed, within the sum of `PATIENCE`."""
         self._asked = True
+        self._studio.retire()
         with contextlib.suppress(NotReading):
             self._process.send(b'{"type":"stop","id":"stop"}')
         asked, told, killed = PATIENCE
@@ -208,10 +215,12 @@ class Run:
     def kill(self) -> None:
         """End the process at once, without waiting for it. Safe in a signal handler's situation."""
         self._asked = True
+        self._studio.close()
         self._process.kill(signal.SIGKILL)
 
     def look(self) -> None:
         """Notice a process that lives and gives no sign of it; called every now and then."""
+        self._studio.check()
         if self.ended:
             return
         waiting = time.monotonic() - min(self._unanswered.values(), default=time.monotonic())
@@ -252,14 +261,18 @@ class Run:
             self._event(header)
         elif kind == "passing":
             self.history.moments.keep(header, message)
-        elif kind == "depiction":
-            _, arrays = frames.decode(message)
-            self._depictions.answer(header["where"], arrays["image"].tobytes())
+        elif kind == "weights":
+            self._studio.weights(header, message)
+        elif kind == "look":
+            self._studio.look(header, message)
         elif kind in LATEST:
-            self._keep(kind, header, message)
-            self._listener.frame(self, header, message)
+            self._show(kind, header, message)
         else:
             raise ValueError(f"unknown kind of frame {kind!r}")
+
+    def _show(self, kind: str, header: dict[str, Any], message: bytes) -> None:
+        self._keep(kind, header, message)
+        self._listener.frame(self, header, message)
 
     def _keep(self, kind: str, header: dict[str, Any], message: bytes) -> None:
         self.latest[kind] = (header, message)
@@ -287,10 +300,10 @@ class Run:
                 self._take_change(header)
             case "abandoned":
                 self.history.moments.forget(header["abandoned"])
-                self._depictions.forget(header["abandoned"])
+                self._studio.forget(header["abandoned"])
             case "reply":
                 self._unanswered.pop(header["id"], None)
-                if self._depictions.refused(header["id"], header.get("message") or ""):
+                if self._studio.replied(header["id"], header.get("code"), header.get("message") or ""):
                     return
                 self._listener.reply(self, header["id"], header.get("code"), header.get("message") or "")
             case other:
@@ -298,6 +311,7 @@ class Run:
 
     def _take_state(self, header: dict[str, Any]) -> None:
         self._reported = header["state"]
+        self._studio.trains(self._reported == "running")
         if self._reported in {"running", "paused"}:
             self.wants_pause = self._reported == "paused"
         self._stop = header.get("snapshot") or None
@@ -317,6 +331,7 @@ class Run:
         self._listener.change(self, change)
 
     def _exited(self, exitcode: int) -> None:
+        self._studio.retire()
         if self._ended is None:
             result = ending.classify(
                 exitcode,

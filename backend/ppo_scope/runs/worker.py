@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ppo_scope.pictures.looks import Looks, NotNoted
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.outcome import Outcome
 from ppo_scope.ppo.phases import Phase
@@ -23,8 +24,6 @@ from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.threads import use_one_thread
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.ppo.trial import prove
-from ppo_scope.probes.acting import CannotRender
-from ppo_scope.probes.looks import Looks
 from ppo_scope.probes.moment import Moment
 from ppo_scope.runs import causes
 from ppo_scope.runs.activity import COLLECTING, REDO, STARTING, TRAINING, TRIAL, TRIAL_STAGES
@@ -36,8 +35,8 @@ from ppo_scope.runs.reporter import Attention, Reporter, Send
 SIGN_OF_LIFE_SECONDS = 1.0
 CATCH_UP_SECONDS = 0.25
 """Least time between two looks at what has come to be watched since the run stands still."""
-HEARD_BY_THE_LISTENER = frozenset({"play", "pause", "step", "set", "keep", "cancel", "stop"})
-"""Commands that only note something within a rollout, which any thread can do."""
+HEARD_BY_THE_LISTENER = frozenset({"play", "pause", "step", "set", "keep", "cancel", "stop", "look", "weights"})
+"""Commands that only note or read something within a rollout, which any thread can do."""
 NOT_WITHIN_A_REDO = frozenset({"play", "step", "redo", "keep"})
 
 Receive = Callable[[float], "Command | None"]
@@ -129,7 +128,8 @@ class Worker:
             "pause": self._pause,
             "step": self._step,
             "set": self._set,
-            "depict": self._depict,
+            "look": self._look,
+            "weights": self._weights,
             "redo": self._redo,
             "keep": self._keep,
             "cancel": self._cancel,
@@ -188,7 +188,6 @@ class Worker:
             while not self._stopping:
                 self._wait()
         self.report.end()
-        self._looks.close()
         self.trainer.close()
 
     def beat(self, overdue: Callable[[frozenset[str]], Command | None]) -> None:
@@ -222,16 +221,14 @@ class Worker:
 
     def _next(self, phases: Iterator[Phase]) -> Phase | None:
         if self.trainer.under_way:
-            self._activity.advance()
+            self._activity.begin(TRAINING)
             return next(phases, None)
         self.report.begins(self.trainer.updates + 1)
         self._looks.forget(self.trainer.updates + 1)
         if self._looked_at_closely:
             self._looks.begin()
         with self._inside(COLLECTING, self.trainer.settings.rollout_steps):
-            phase = next(phases, None)
-        self._activity.begin(TRAINING)
-        return phase
+            return next(phases, None)
 
     @contextlib.contextmanager
     def _inside(self, activity: str, of: int) -> Iterator[None]:
@@ -298,12 +295,12 @@ class Worker:
         command = self._receive(0.0)
         if command is None:
             self._catch_up()
-            command = self._receive(self._until_catch_up(self.report.seconds_until_look(longest)))
+            command = self._receive(self._until_catch_up(self.report.seconds_until_weights(longest)))
         if command is not None:
             self._obey(command)
             return
-        self.report.look(free=True)
-        self.report.progress(now="picture" not in self.report.watched)
+        self.report.hand_on_weights()
+        self.report.progress(now=True)
 
     def _catch_up(self) -> None:
         """Measure what somebody has come to look at, if the run stands still, and not too often."""
@@ -388,12 +385,15 @@ class Worker:
             raise Refused("invalid", str(error)) from None
         self._say_state()
 
-    def _depict(self, command: Command) -> None:
+    def _look(self, command: Command) -> None:
         try:
-            image = self._looks.draw(command["update"], command["environment"], command["step"])
-        except CannotRender as error:
+            noted = self._looks.find(command["update"], command["environment"], command["step"])
+        except NotNoted as error:
             raise Refused("not_found", str(error)) from None
-        self.report.depict(image, command)
+        self.report.look(noted, command)
+
+    def _weights(self, command: Command) -> None:
+        self.report.want_weights(command["wanted"])
 
     def _redo(self, command: Command) -> None:
         if not self._standing:
@@ -422,7 +422,7 @@ class Worker:
         Raises:
             Cancelled, Stopped: it is given up, alone or with the run.
         """
-        self._activity.advance(phase.minibatch + (phase.epoch - 1) * self.trainer.settings.minibatches)
+        self._activity.advance(len(phase.update.minibatches) if phase.update else 0)
         self.report.progress()
         self._hear()
         if self._cancelled:

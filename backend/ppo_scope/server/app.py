@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,10 @@ from ppo_scope.runs.pulse import STALL_AFTER
 from ppo_scope.server import api, socket, static
 from ppo_scope.server.codes import ErrorCode
 from ppo_scope.server.commands import Commands
+from ppo_scope.server.crowd import Turnstile
 from ppo_scope.server.hub import Hub
 from ppo_scope.server.roles import STATIC
+from ppo_scope.server.room import Room
 from ppo_scope.server.security import LOOPBACK, SameOrigin, Secrets, SecurityHeaders
 
 
@@ -38,11 +40,12 @@ class Setup:
     hosts: tuple[str, ...] = ()
     worker: str = DEFAULT_WORKER
     stall_after: float = STALL_AFTER
+    room: Room = field(default_factory=Room)
 
 
 def create_app(setup: Setup) -> FastAPI:
     """The application. It starts the first run when it starts, and `app.state.hub` is its hub."""
-    hub = Hub(worker=setup.worker, stall_after=setup.stall_after)
+    hub = Hub(worker=setup.worker, stall_after=setup.stall_after, room=setup.room)
     app = FastAPI(
         lifespan=lambda app: _lifespan(hub, setup),
         dependencies=[Depends(setup.secrets.guard)],
@@ -58,6 +61,7 @@ def create_app(setup: Setup) -> FastAPI:
     # The last one added is the first one asked.
     app.add_middleware(SameOrigin)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, *setup.hosts], www_redirect=False)
+    app.add_middleware(Turnstile, known=setup.secrets.knows)
     app.add_middleware(SecurityHeaders)
     return app
 

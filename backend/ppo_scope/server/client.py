@@ -44,13 +44,17 @@ class Client:
 
     def post(self, message: dict[str, Any]) -> None:
         """Queue a message that must arrive."""
+        self.post_text(json.dumps(message, allow_nan=False))
+
+    def post_text(self, message: str) -> None:
+        """Queue a message that must arrive, and has been put into JSON."""
         if self._closing is not None:
             return
         if len(self._queue) >= QUEUE:
             self._queue.clear()
             self.close(CloseCode.TRY_AGAIN_LATER, "This page reads too slowly. Reconnect to go on.")
             return
-        self._queue.append(json.dumps(message, allow_nan=False))
+        self._queue.append(message)
         self._wake.set()
 
     def show(self, kind: str, message: str | bytes) -> None:

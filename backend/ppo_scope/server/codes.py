@@ -11,6 +11,7 @@ class ErrorCode(StrEnum):
     FORBIDDEN = "forbidden"
     CONFLICT = "conflict"
     THROTTLED = "throttled"
+    FAILED = "failed"
     NOT_RUNNING = "not_running"
     NOT_FOUND = "not_found"
 

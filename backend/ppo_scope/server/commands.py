@@ -14,13 +14,17 @@ from ppo_scope.server.client import Client
 from ppo_scope.server.codes import CloseCode, ErrorCode
 from ppo_scope.server.hub import Hub, error
 from ppo_scope.server.messages import AnyMessage
-from ppo_scope.server.roles import MESSAGES
+from ppo_scope.server.roles import MESSAGES, Role
 
 NOT_A_CONTROLLER = "You are watching. To control, open the link printed in the terminal."
 NOT_LEADING = "Another tab leads this run. Take control first."
 NO_RUN = "The run has ended. Restart it to train again."
 NOT_READING = "The training process takes no commands at the moment. Wait for it, or restart."
 BEING_REPLACED = "The run is being replaced already."
+NO_PROCESS = (
+    "The system refuses a new process ({why}). The run that is goes on; close what is not needed and try again."
+)
+FULL = "full: as many pages watch as there is room for. Close one, or try again later."
 OUTDATED = "This page is of another version than the server. Reload the page."
 
 
@@ -46,7 +50,10 @@ class Commands:
             client.post(error(None, ErrorCode.CONFLICT, "The stream has started already."))
         else:
             client.role = client.admit(message.session)
-            self._hub.resume(client, message)
+            if client.role is Role.VIEWER and self._hub.full:
+                client.close(CloseCode.TRY_AGAIN_LATER, FULL)
+            else:
+                self._hub.resume(client, message)
 
     def _request(self, client: Client, message: messages.Request) -> None:
         if client.tab is None:
@@ -55,6 +62,8 @@ class Commands:
             client.probes = frozenset(message.probes)
             self._hub.update_watch()
             client.post({"type": "ack", "id": message.id})
+        elif not MESSAGES[message.type].admits(client.role):  # nothing of it is remembered: there may be many of them
+            client.post(error(message.id, ErrorCode.FORBIDDEN, NOT_A_CONTROLLER))
         elif not self._hub.known(client, message.id):
             try:
                 self._carry_out(client, message)
@@ -63,8 +72,6 @@ class Commands:
 
     def _carry_out(self, client: Client, message: messages.Request) -> None:
         fields = message.model_dump(exclude={"id", "lease"})
-        if not MESSAGES[fields["type"]].admits(client.role):
-            raise Refused(ErrorCode.FORBIDDEN, NOT_A_CONTROLLER)
         if isinstance(message, messages.Led) and not self._hub.lease.allows(client, message.lease):
             raise Refused(ErrorCode.FORBIDDEN, NOT_LEADING)
         match message:
@@ -105,6 +112,8 @@ class Commands:
             await self._hub.supervisor.start(settings, paused=paused)
         except CannotBegin as problem:
             self._hub.answer(client, id, ErrorCode.INVALID, str(problem), problem.detail)
+        except OSError as problem:
+            self._hub.answer(client, id, ErrorCode.FAILED, NO_PROCESS.format(why=problem.strerror or problem))
         else:
             self._hub.answer(client, id)
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
 import secrets
 from collections import OrderedDict
 from typing import Any
 
 from ppo_scope.probes.frame import PROTOCOL
-from ppo_scope.runs.process import NotReading
 from ppo_scope.runs.run import LATEST, Run
 from ppo_scope.runs.supervisor import Supervisor
 from ppo_scope.server.client import Client
 from ppo_scope.server.codes import CloseCode
 from ppo_scope.server.lease import Lease
 from ppo_scope.server.messages import Resume
+from ppo_scope.server.room import Room
+from ppo_scope.server.watching import WATCHABLE, Pace
 
 HEARTBEAT = 5.0
 """Seconds between two signs of life towards the pages."""
@@ -33,17 +34,29 @@ def error(id: str | None, code: str, message: str, detail: str = "") -> dict[str
 class Hub:
     """Everything here happens on the event loop, without waiting: no page sees a gap or anything twice."""
 
-    def __init__(self, *, worker: str, stall_after: float) -> None:
+    def __init__(self, *, worker: str, stall_after: float, room: Room) -> None:
         self.server_epoch = secrets.token_hex(4)
         self.supervisor = Supervisor(self, worker=worker, stall_after=stall_after)
         self.lease = Lease()
+        self._room = room
         self._clients: dict[Client, None] = {}  # in order of arrival; not all have resumed
         self._tabs: dict[str, Client] = {}
         self._replies: OrderedDict[str, OrderedDict[str, dict[str, Any] | None]] = OrderedDict()
         self._forwarded: dict[str, tuple[Client, str]] = {}
         self._watched: frozenset[str] | None = None  # what the current run was told
+        self._watching = Pace(self._tell_what_is_watched)
+        self._freeing: asyncio.TimerHandle | None = None
 
     # Pages
+
+    def has_place(self, *, known: bool) -> bool:
+        """Whether one more page may come; a few more for those that bring the cookie and are `known` by it."""
+        return len(self._clients) < self._room.pages + (self._room.controllers if known else 0)
+
+    @property
+    def full(self) -> bool:
+        """All places are taken but those that are kept for who may control."""
+        return len(self._clients) > self._room.pages
 
     def join(self, client: Client) -> None:
         """A page connected: greet it. Its stream starts when it resumes."""
@@ -72,10 +85,10 @@ class Hub:
         if (before := self._tabs.get(self._tab(client))) is not None:
             before.close(CloseCode.POLICY, "This page has connected anew.")
         self._tabs[self._tab(client)] = client
-        if not self.lease.arrive(client):
-            self._post_lease(client)
-        else:
+        if self.lease.arrive(client):
             self._lease_changed()
+        else:
+            self._post_lease(client)
         run = self.supervisor.current
         if run is None:
             return
@@ -98,10 +111,7 @@ class Hub:
         if self._tabs.get(self._tab(client)) is client:
             del self._tabs[self._tab(client)]
         if self.lease.leave(client):
-            if returning:
-                asyncio.get_running_loop().call_later(RETURN_WITHIN, self._free_lease)
-            else:
-                self._free_lease()
+            self._keep_lease_for(RETURN_WITHIN if returning else 0.0)
         self.update_watch()
 
     def take_lease(self, client: Client) -> None:
@@ -110,13 +120,15 @@ class Hub:
         self._lease_changed()
 
     def update_watch(self) -> None:
-        """Tell the run what the pages want, if that has changed."""
-        wanted = frozenset[str]().union(*(client.probes for client in self._clients))
+        """What the pages want may have changed: the run is told soon, and not more often than it is good for it."""
+        self._watching.soon()
+
+    def _tell_what_is_watched(self) -> None:
+        wanted = WATCHABLE & frozenset[str]().union(*(client.probes for client in self._clients))
         run = self.supervisor.current
-        if run is not None and not run.ended and wanted != self._watched:
-            with contextlib.suppress(NotReading):  # the next beat tries again
-                run.send({"type": "watch", "probes": sorted(wanted)})
-                self._watched = wanted
+        if run is not None and wanted != self._watched:  # a finished run is drawn, too
+            run.watch(wanted)
+            self._watched = wanted
 
     async def beat(self) -> None:
         """Send signs of life for ever."""
@@ -124,7 +136,6 @@ class Hub:
             await asyncio.sleep(HEARTBEAT)
             for client in self._clients:
                 client.show("heartbeat", '{"type":"heartbeat"}')
-            self.update_watch()
 
     def dismiss(self) -> None:
         """Tell every page that the server leaves."""
@@ -180,10 +191,11 @@ class Hub:
     # What runs tell (runs.supervisor.Listener)
 
     def frame(self, run: Run, header: dict[str, Any], message: bytes) -> None:
-        """A frame for every page."""
-        if run is self.supervisor.current:
+        """A frame for every page. Of a run on trial, how far it is."""
+        on_trial = header["kind"] == "progress" and (header.get("activity") or {}).get("name") == "trial"
+        if run is self.supervisor.current or on_trial:
             for client in self._streaming():
-                client.show(header["kind"], message)
+                client.show("trial" if on_trial else header["kind"], message)
 
     def state(self, run: Run) -> None:
         """The run's state changed."""
@@ -216,8 +228,17 @@ class Hub:
 
     def _broadcast(self, run: Run, message: dict[str, Any]) -> None:
         if run is self.supervisor.current:
+            text = json.dumps(message, allow_nan=False)  # once for all, in time and in memory
             for client in self._streaming():
-                client.post(message)
+                client.post_text(text)
+
+    def _keep_lease_for(self, seconds: float) -> None:
+        """Free the lease after so long, unless its page is back; one that leaves anew has the whole time again."""
+        if self._freeing is not None:
+            self._freeing.cancel()
+        self._freeing = asyncio.get_running_loop().call_later(seconds, self._free_lease) if seconds else None
+        if not seconds:
+            self._free_lease()
 
     def _free_lease(self) -> None:
         if self.lease.free(self._streaming()):

@@ -41,6 +41,7 @@ class Heartbeat(Message):
 class Request(Message):
     """A message that is answered."""
 
+    type: str
     id: Identifier
 
 

@@ -53,7 +53,7 @@ class Secrets:
 
     All are new with every start of the server. Neither opens anything without the other: the browser shows the cookie
     to every server on this machine, whatever its port, and hides it from scripts; the secret is sent by the page's
-    script only, and only to its own origin. The port is part of the cookie's name so that two servers can have one each.
+    script only, and only to its own origin. The port is in the cookie's name so that two servers can have one each.
     """
 
     port: int
@@ -75,9 +75,13 @@ class Secrets:
         response.set_cookie(self.cookie, self.ticket, httponly=True, samesite="strict", path="/")
         return response
 
+    def knows(self, connection: HTTPConnection) -> bool:
+        """Whether it brings the cookie: no right to anything, but whoever may control brings it."""
+        return _equal(connection.cookies.get(self.cookie, ""), self.ticket)
+
     def role(self, connection: HTTPConnection, session: str | None) -> Role:
         """The role of whoever has made this connection and has sent this secret on it."""
-        given = _equal(connection.cookies.get(self.cookie, ""), self.ticket), _equal(session or "", self.session)
+        given = self.knows(connection), _equal(session or "", self.session)
         return Role.CONTROLLER if all(given) else Role.VIEWER
 
     async def guard(self, connection: HTTPConnection) -> None:

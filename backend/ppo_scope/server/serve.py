@@ -19,14 +19,20 @@ from ppo_scope.ppo.settings import Settings
 from ppo_scope.runs.process import DEFAULT_WORKER
 from ppo_scope.server.app import Setup, create_app, leave
 from ppo_scope.server.messages import MAX_BYTES
+from ppo_scope.server.quiet import be_quiet
+from ppo_scope.server.room import ACCEPTED_AT_ONCE, Room, make_room
 from ppo_scope.server.security import LOOPBACK, Secrets
 from ppo_scope.server.static import frontend
-from ppo_scope.server.transport import WebSocketTransport
+from ppo_scope.server.transport import Connections, HttpTransport, WebSocketTransport
 
 DEFAULT_PORT = 8000
 PORTS_TRIED = 100
 SEND_BUFFER = 256 * 1024
 """Bytes that the kernel holds for a page: what a slow one gets shall be new, not queued up here."""
+BACKLOG = 2048
+"""Connections that wait in the system until they are accepted."""
+HEAD_BYTES = 16 * 1024
+"""The longest head of a request."""
 UNREAD_LIMIT = 15
 """Seconds after which the kernel drops a connection whose other end takes nothing."""
 PING = 5.0
@@ -60,7 +66,7 @@ def serve(
         print(f"ppo-scope: {problem}", file=sys.stderr)
         return 2
     port, name = listener.getsockname()[1], _bracketed(host)
-    secrets = Secrets(port)
+    secrets, room = Secrets(port), make_room()
     app = create_app(
         Setup(
             settings=settings,
@@ -69,9 +75,10 @@ def serve(
             paused=paused,
             hosts=() if name in LOOPBACK else (name,),
             worker=worker,
+            room=room,
         )
     )
-    server = Server(app, f"http://{name}:{port}/#token={secrets.token}", open_browser)
+    server = Server(app, f"http://{name}:{port}/#token={secrets.token}", open_browser, room)
     print(_about(settings, paused), flush=True)
     try:
         server.run(sockets=[listener])
@@ -123,7 +130,7 @@ def _bind(address: str, family: socket.AddressFamily, port: int) -> socket.socke
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_LIMIT * 1000)
     try:
         listener.bind((address, port))
-        listener.listen(2048)
+        listener.listen(BACKLOG)
     except (OSError, OverflowError) as error:
         listener.close()
         why = error.strerror if isinstance(error, OSError) else "there is no such port"
@@ -140,10 +147,13 @@ def _bracketed(host: str) -> str:
 class Server(uvicorn.Server):
     """Uvicorn, with a farewell: the pages are told and the run is ended before connections are cut."""
 
-    def __init__(self, app: FastAPI, link: str, open_browser: bool) -> None:
+    def __init__(self, app: FastAPI, link: str, open_browser: bool, room: Room) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
+                http=HttpTransport,
+                h11_max_incomplete_event_size=HEAD_BYTES,
+                backlog=ACCEPTED_AT_ONCE,
                 ws=WebSocketTransport,
                 ws_max_size=MAX_BYTES,
                 ws_per_message_deflate=False,
@@ -156,11 +166,15 @@ class Server(uvicorn.Server):
                 log_level="warning",
             )
         )
+        self.server_state = Connections(room)
+        be_quiet()
         self._app, self._link, self._open_browser = app, link, open_browser
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say where."""
         await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)  # the event loop has set it to what it accepts in one turn
         print(
             f"\n    {self._link}\n\nOpen this link: whoever has it controls the run. Ctrl-C ends it.\n",
             flush=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 
 from fastapi import FastAPI, WebSocket
@@ -10,14 +11,21 @@ from starlette.types import Message
 
 from ppo_scope.server.client import Client
 from ppo_scope.server.codes import CloseCode, ErrorCode
-from ppo_scope.server.commands import Commands
+from ppo_scope.server.commands import FULL, Commands
 from ppo_scope.server.hub import Hub, error
 from ppo_scope.server.messages import Malformed, parse
+from ppo_scope.server.roles import Role
 from ppo_scope.server.security import Secrets
 from ppo_scope.server.throttle import RATE, Meter, Strikes
+from ppo_scope.server.transport import WebSocketTransport
+
+logger = logging.getLogger(__name__)
 
 LEFT = frozenset({1000, 1001})
 """Close codes of a page that leaves on purpose."""
+RESUME_WITHIN = 10.0
+"""Seconds that a page has to say the first word."""
+TOO_LATE = "No resume within ten seconds."
 TOO_FAST = f"At most {RATE} messages a second. This one was not acted on."
 TOO_MUCH = "Too many messages for too long."
 TOO_MALFORMED = "Three malformed messages within ten seconds."
@@ -29,18 +37,35 @@ def add_routes(app: FastAPI, hub: Hub, commands: Commands, secrets: Secrets) -> 
     @app.websocket("/ws")
     async def stream(websocket: WebSocket) -> None:
         await websocket.accept()
+        if not hub.has_place(known=secrets.knows(websocket)):
+            await websocket.close(CloseCode.TRY_AGAIN_LATER, FULL)
+            return
         client = Client(websocket, partial(secrets.role, websocket))
         hub.join(client)
         writing = asyncio.create_task(client.write())
         reading = asyncio.create_task(_read(websocket, client, commands))
+        waiting = asyncio.get_running_loop().call_later(RESUME_WITHIN, _expect_resume, client)
         try:
             await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            code = reading.result() if reading.done() and not reading.cancelled() else None
-            hub.leave(client, returning=code not in LEFT)
+            waiting.cancel()
+            hub.leave(client, returning=_close_code(reading) not in LEFT)
             for task in (writing, reading):
                 task.cancel()
-            await asyncio.gather(writing, reading, return_exceptions=True)
+            for fault in await asyncio.gather(writing, reading, return_exceptions=True):
+                if isinstance(fault, Exception):
+                    logger.error("A page's connection ended by a fault of the server.", exc_info=fault)
+
+
+def _expect_resume(client: Client) -> None:
+    if client.tab is None:
+        client.close(CloseCode.POLICY, TOO_LATE)
+
+
+def _close_code(reading: asyncio.Task[int]) -> int | None:
+    """The code that the page has closed with; None where it has not, or reading it has failed."""
+    ended = reading.done() and not reading.cancelled() and reading.exception() is None
+    return reading.result() if ended else None
 
 
 async def _read(websocket: WebSocket, client: Client, commands: Commands) -> int:
@@ -59,12 +84,20 @@ async def _read(websocket: WebSocket, client: Client, commands: Commands) -> int
         else:
             if meter.admit():
                 commands.handle(client, message)
+                if client.role is Role.CONTROLLER:
+                    _trust(websocket)
             else:
                 client.post(error(getattr(message, "id", None), ErrorCode.THROTTLED, TOO_FAST))
                 if meter.exhausted:
                     client.close(CloseCode.POLICY, TOO_MUCH)
         # Many messages may have arrived at once: give the writer its turn between two of them.
         await asyncio.sleep(0)
+
+
+def _trust(websocket: WebSocket) -> None:
+    transport = websocket.scope.get("state", {}).get("transport")
+    if isinstance(transport, WebSocketTransport):
+        transport.trust()
 
 
 def _text(received: Message) -> str:

@@ -15,6 +15,8 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from ppo_scope.server.answers import Pieces
+
 REVALIDATE = "no-cache"
 """Keep it, and ask each time whether it has changed: names carry no version."""
 
@@ -62,7 +64,7 @@ def add_routes(app: FastAPI) -> None:
         if compress:
             headers["content-encoding"] = "gzip"
         body = await asyncio.to_thread(_plotly, compress)
-        return Response(body, media_type="text/javascript", headers=headers)
+        return Pieces(body, media_type="text/javascript", headers=headers)
 
 
 @cache

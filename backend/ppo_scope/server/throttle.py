@@ -1,4 +1,4 @@
-"""Limits on what one connection may send. Monotonic clocks only: a clock that is set changes nothing."""
+"""Limits on what may be sent. Monotonic clocks only: a clock that is set changes nothing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,21 @@ STRIKE_WINDOW = 10.0
 """Malformed messages within so many seconds after which the connection is closed."""
 
 Clock = Callable[[], float]
+
+
+class Bucket:
+    """Holds `most` and fills at `rate` a second. It may be overdrawn: who takes then waits until it fills."""
+
+    def __init__(self, rate: float, most: float, clock: Clock = time.monotonic) -> None:
+        self._rate, self._most, self._clock = rate, most, clock
+        self._held, self._checked = most, clock()
+
+    def take(self, cost: float) -> float:
+        """Take so much; the seconds to wait before more is taken."""
+        now = self._clock()
+        self._held = min(self._most, self._held + (now - self._checked) * self._rate) - cost
+        self._checked = now
+        return max(0.0, -self._held / self._rate)
 
 
 class Meter:

@@ -1,17 +1,167 @@
-"""Uvicorn's websocket transport, but one that lets go."""
+"""Uvicorn's transports, but ones that let go: of who never asks, of who floods, of who never reads."""
 
 from __future__ import annotations
 
+import asyncio
+from http import HTTPStatus
+from typing import Any, cast
+
+import h11
+from uvicorn._types import ASGIReceiveEvent
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.http11 import Request
+
+from ppo_scope.server.room import Room
+from ppo_scope.server.throttle import Bucket
 
 LET_GO = 3.0
 """Seconds that a connection may take to drain once the application is done with it."""
+REQUEST_WITHIN = 8.0
+"""Seconds that a connection may take until its first request, or its next one, is there as a whole."""
+ANSWER_WITHIN = 60.0
+"""Seconds from a request until its answer has been taken."""
+MOUTHFUL = 2048
+"""Bytes that are read from a connection in one turn: what they hold is parsed in one go."""
+FRAMES, FRAMES_AT_ONCE = 200.0, 1000.0
+"""Frames a second of one websocket, pings included, and how many at once; what is more waits in the system."""
+CROWD_FRAMES, CROWD_AT_ONCE = 1500.0, 4000.0
+"""The same of all websockets together that may not control."""
+
+
+class Connections(ServerState):
+    """Who is connected: bounded in number, and whoever has been idle for longest makes room."""
+
+    def __init__(self, room: Room) -> None:
+        super().__init__()
+        self.room = room
+        self.passing: dict[HttpTransport, None] = {}
+        """Connections that are no websockets, the oldest first."""
+        self.crowd = Bucket(CROWD_FRAMES, CROWD_AT_ONCE)
+
+    def make_room(self) -> None:
+        """Let one go if there are too many: one without a request, or else the oldest that is no page."""
+        if len(self.connections) <= self.room.connections or not self.passing:
+            return
+        victim = next((one for one in self.passing if one.idle), next(iter(self.passing)))
+        self.passing.pop(victim)
+        self.connections.discard(victim)
+        victim.transport.abort()
+
+
+class HttpTransport(H11Protocol):
+    """HTTP, each step of it with a deadline."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._deadline: asyncio.TimerHandle | None = None
+        self.idle = True
+        """No request is being answered."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Welcome it, perhaps in another one's place."""
+        super().connection_made(transport)
+        transport.max_size = MOUTHFUL  # type: ignore[attr-defined]
+        self._everybody.passing[self] = None
+        self._everybody.make_room()
+        self._expect(REQUEST_WITHIN)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
+        self._forget()
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        """A request that has come as a whole is answered in time; until then no dripping byte buys more of it."""
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before:
+            self.idle = False
+            # Only what changes something takes its time: a new run shows first that it trains.
+            self._expect(ANSWER_WITHIN if self.scope["method"] == "GET" else 3 * ANSWER_WITHIN)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        self.idle = True
+        self._expect(REQUEST_WITHIN)
+        super().on_response_complete()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """It is a page's from now on."""
+        self._forget()
+        super().handle_websocket_upgrade(event)
+
+    @property
+    def _everybody(self) -> Connections:
+        return cast(Connections, self.server_state)
+
+    def _expect(self, seconds: float) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(seconds, self._expire, seconds)
+
+    def _expire(self, waited: float) -> None:
+        if self.idle and waited < ANSWER_WITHIN and self.transport.get_write_buffer_size():
+            self._expect(ANSWER_WITHIN)  # the end of an answer is still on its way
+        else:
+            self.transport.abort()
+
+    def _forget(self) -> None:
+        self._everybody.passing.pop(self, None)
+        if self._deadline is not None:
+            self._deadline.cancel()
 
 
 class WebSocketTransport(WebSocketsSansIOProtocol):
-    """Closing a connection waits until the other end has taken what was sent: for ever, if it never reads."""
+    """A websocket that costs no more than it may, and ends when it is told to."""
+
+    def __init__(self, *, server_state: Connections, **options: Any) -> None:
+        super().__init__(server_state=server_state, **options)
+        self._crowd = server_state.crowd
+        self._trusted = False
+        self._frames = Bucket(FRAMES, FRAMES_AT_ONCE)
+        self._resting = False
+
+    def trust(self) -> None:
+        """This page may control: it does not wait for the crowd."""
+        self._trusted = True
+        self._go_on()
 
     async def run_asgi(self) -> None:
-        """Serve the connection; whatever is left of it a moment later is cut."""
+        """Serve the connection; whatever is left of it a moment later is cut.
+
+        Closing waits until the other end has taken what was sent: for ever, if it never reads.
+        """
         await super().run_asgi()
         self.loop.call_later(LET_GO, self.transport.abort)
+
+    def handle_connect(self, event: Request) -> None:
+        """Let the application find this transport."""
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            self.scope["state"]["transport"] = self
+
+    def handle_events(self) -> None:
+        """Take what has come, and rest after more than this connection may say, or all that may not control."""
+        count = len(self.conn.events)
+        delay = self._frames.take(count)
+        if not self._trusted:
+            delay = max(delay, self._crowd.take(count))
+        super().handle_events()
+        if delay > 0:
+            self._resting = True
+            self.transport.pause_reading()
+            self.loop.call_later(delay, self._go_on)
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """The next message for the application."""
+        message = await super().receive()  # which reads on
+        if self._resting:
+            self.transport.pause_reading()
+        return message
+
+    def _go_on(self) -> None:
+        self._resting = False
+        if not self.read_paused:
+            self.transport.resume_reading()

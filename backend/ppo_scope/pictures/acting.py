@@ -1,0 +1,138 @@
+"""The current policy, acting for whoever watches, in an environment of its own.
+
+Nothing of it reaches the training: its process, its environment, its random numbers and its episodes are separate.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ppo_scope.pictures.images import CannotRender, encode
+from ppo_scope.ppo.environments import make_one
+from ppo_scope.ppo.inference import inference_of
+from ppo_scope.ppo.networks import ActorCritic
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.spaces import describe
+
+FPS = 30.0
+"""Steps a second where the environment names no pace of its own."""
+ACTING_SECONDS = 0.25
+"""Longest time between two pictures that is spent acting, so that slow environments are seen to move, too."""
+
+Weights = Mapping[str, NDArray[Any]]
+"""As `pictures.weights` sends them."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture and where in its episode it was taken."""
+
+    image: bytes
+    episode_step: int
+    episode_return: float
+
+
+class ActingPolicy:
+    """Acts with the weights that it was given last.
+
+    Whatever the environment's own code raises passes through every method.
+
+    Raises:
+        CannotRender: the environment has no picture; the message says why.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._environment = drawable(settings)
+        self._spaces = describe(self._environment.observation_space, self._environment.action_space)
+        self._distribution = self._spaces.distribution
+        self._network = ActorCritic(self._spaces, settings, settings.seed, torch.device("cpu"))
+        self._inference = inference_of(self._network, self._spaces.is_image)
+        self._generator = np.random.default_rng(settings.seed)
+        self._observation: Any = None
+        self._step, self._return, self._done = 0, 0.0, False
+        self._reset(settings.seed)
+        fps = self._environment.metadata.get("render_fps")
+        self.fps: float = float(fps) if isinstance(fps, int | float) and fps > 0 else FPS
+
+    def take(self, weights: Weights) -> None:
+        """Act with these from now on.
+
+        Raises:
+            CannotRender: they belong to other networks.
+        """
+        theta = torch.from_numpy(weights["theta"].copy())
+        if theta.shape != self._network.theta.shape:
+            raise CannotRender("with pictures its spaces are others than those that are trained on")
+        with torch.no_grad():
+            self._network.theta.copy_(theta)
+        self._network.observation_mean = weights.get("observation_mean")
+        self._network.observation_deviation = weights.get("observation_deviation")
+        self._inference.refresh()
+
+    def advance(self, steps: int) -> Picture:
+        """Act for so many steps, fewer where they take long, beginning anew where an episode has ended, and look.
+
+        Raises:
+            CannotRender: `render()` gave no picture.
+        """
+        end = time.monotonic() + ACTING_SECONDS
+        for _ in range(steps):
+            self._act()
+            if time.monotonic() > end:
+                break
+        return self.look()
+
+    def look(self) -> Picture:
+        """The environment as it is.
+
+        Raises:
+            CannotRender: `render()` gave no picture.
+        """
+        return Picture(encode(self._environment.render()), self._step, self._return)
+
+    def close(self) -> None:
+        """Release the environment."""
+        self._environment.close()
+
+    def _act(self) -> None:
+        if self._done:
+            self._reset(None)
+            return
+        observation = self._inference.normalized(self._spaces.prepare_one(self._observation))
+        noise = self._distribution.noise(self._generator, (1,))
+        drawn = self._distribution.act(self._inference.outputs(observation), noise)
+        action = self._distribution.to_environment(drawn)[0]
+        self._observation, reward, terminated, truncated, _ = self._environment.step(action)
+        self._step += 1
+        self._return += float(reward)
+        self._done = bool(terminated or truncated)
+
+    def _reset(self, seed: int | None) -> None:
+        self._observation, _ = self._environment.reset(seed=seed)
+        self._step, self._return, self._done = 0, 0.0, False
+
+
+def drawable(settings: Settings) -> gym.Env[Any, Any]:
+    """One copy of the environment that draws itself.
+
+    Raises:
+        CannotRender: it offers no pictures.
+    """
+    try:
+        environment = make_one(settings, "rgb_array")
+    except (TypeError, ValueError) as error:
+        if "render_mode" not in str(error):
+            raise
+        raise CannotRender("it takes no render_mode, and so offers no pictures (rgb_array)") from error
+    if environment.render_mode != "rgb_array":
+        modes = ", ".join(map(str, environment.metadata.get("render_modes") or ())) or "none"
+        raise CannotRender(f"it offers no pictures: rgb_array is not at work in it (its render_modes: {modes})")
+    return environment

@@ -1,0 +1,44 @@
+"""Who controls: the page that was opened by the link, its other tabs, and nobody else."""
+
+import pytest
+
+from tests.browser.dashboard import Dashboard, until
+
+KEY = "ppo-scope.session"
+
+
+@pytest.fixture
+def dashboard(shared_server, page):
+    live = shared_server()
+    return Dashboard(page, live.url)
+
+
+def says(page, words):
+    return page.get_by_text(words).first.is_visible()
+
+
+def test_a_copied_tab_is_another_page_that_may_control_and_does_not_lead(dashboard):
+    page = dashboard.page
+    until(lambda: page.get_by_role("button", name="Step", exact=True).is_enabled())
+    page.evaluate("sessionStorage.setItem('a tab', 'is copied with this')")
+    with page.context.expect_page() as opening:
+        page.evaluate("window.open(location.href)")
+    copy = Dashboard.of(opening.value)
+    copy.at(state="paused")
+    assert copy.page.evaluate("sessionStorage.getItem('a tab')") == "is copied with this"
+    until(lambda: says(copy.page, "Another tab controls this run"))
+    dashboard.step()  # the first one leads on
+    copy.page.get_by_role("button", name="Take control").click()
+    until(lambda: copy.page.get_by_role("button", name="Step", exact=True).is_enabled())
+    copy.page.reload()
+    copy.at(state="paused")
+    assert not says(copy.page, "You are watching")
+    assert page.evaluate(f"localStorage.getItem('{KEY}')")
+
+
+def test_a_secret_that_is_of_no_use_is_forgotten(dashboard):
+    page = dashboard.page
+    page.evaluate(f"localStorage.setItem('{KEY}', 'of another start')")
+    page.reload()
+    until(lambda: says(page, "You are watching"))
+    until(lambda: page.evaluate(f"localStorage.getItem('{KEY}')") is None)
