@@ -9,6 +9,13 @@ from ppo_scope.probes import checks, metrics
 
 HERE = Path(__file__).parent
 NOTE = "Made from the code by `python docs/generate.py`; do not edit.\n"
+HEALTH = """A finding is an *error* (do not trust the run), a *warning* (it will hardly learn like this) or a *note*. A warning is a note while
+the mean return is at its best, which is where it has kept nine tenths of its best rise, or has reached the environment's reward
+threshold: such a run is not told that it cannot learn. Of findings with one cause the cause comes first, and what follows from it
+is listed below it. What has passed is remembered, since when until when. A check that knows nothing yet says so.
+
+Causes may depend on what is seen: the texts below are those where nothing more is known.
+"""
 
 
 def metrics_page() -> str:
@@ -47,10 +54,13 @@ def presets_page() -> str:
 
 def health_page() -> str:
     """Everything that the panel Health looks for: when it speaks, what it comes from, and what to do."""
-    lines = ["# What the panel Health looks for\n", NOTE]
+    measured = (HERE / "health-measured.md").read_text(encoding="utf-8")
+    lines = ["# What the panel Health looks for\n", NOTE, HEALTH, "## How often it is right\n", measured]
     for check in checks.table():
         lines += [f"## {check['title']} (`{check['name']}`)\n", f"**Said when** {check['threshold']}.\n"]
         lines += [f"**Cause.** {check['cause']}\n", f"**Remedy.** {check['remedy']}\n"]
+        if check["explains"]:
+            lines.append(f"**Explains** {', '.join(f'`{name}`' for name in check['explains'])}.\n")
     return "\n".join(lines)
 
 

@@ -321,7 +321,7 @@ scheduler.add({ needs: [...WHERE, "progress"], draw: pipeline.draw, calm: 150 })
 const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: [...WHERE, "connection"], draw: sliders.draw });
-const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus, announce: announcer.say });
+const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus, goTo: (update) => go(travel.goTo(update)), announce: announcer.say });
 bar.tools.prepend(grid.menu);
 connectIdeas(document.body);
 setInterval(countSeconds, 1000);

@@ -70,6 +70,10 @@ export interface SnapshotHeader extends Header {
   failed?: { [probe: string]: string | undefined };
   /** What is wrong with the run, in plain words. */
   findings?: Finding[];
+  /** What has been wrong so far, the earliest first. */
+  history?: Spell[];
+  /** The checks that can say nothing, and why; `applies`: yet. */
+  unknown?: { [check: string]: { why: string; applies: boolean } | undefined };
   /** What the checks of the run's health look at. */
   health?: { [name: string]: number | undefined };
   /** What the probes that are timed cost: seconds of the last look. */
@@ -92,6 +96,19 @@ export interface Finding {
   setting: string | null;
   /** The update at which it was first seen, without a break since. */
   since: number;
+  /** The name of the finding that this one follows from. */
+  explained_by?: string | null;
+}
+
+/** When something was wrong with the run. */
+export interface Spell {
+  name: string;
+  title: string;
+  /** The gravest that it was. */
+  severity: Finding["severity"];
+  since: number;
+  /** The last update of it; null: it goes on. */
+  until: number | null;
 }
 
 /** Something that is looked for: a row of `GET api/health-checks`. */
@@ -100,6 +117,8 @@ export interface Check {
   title: string;
   threshold: string;
   metrics: string[];
+  /** What is true where nothing is found. */
+  otherwise: string;
 }
 
 export interface SeriesHeader extends Header {
@@ -430,6 +449,8 @@ export interface PanelContext {
   select(sample: Selection | null): void;
   /** Hands the focus to a setting's slider. */
   focusSetting(name: string): void;
+  /** Shows the end of an update, or of the nearest one that is kept. */
+  goTo(update: number): void;
 }
 
 export type Idea = "policy" | "value" | "entropy" | "clip" | "loss" | "advantage" | "ratio";

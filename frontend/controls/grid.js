@@ -32,6 +32,7 @@ const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12
  * @property {ReturnType<typeof createScheduler>} scheduler
  * @property {() => Theme} theme
  * @property {(name: string) => void} focusSetting
+ * @property {(update: number) => void} goTo
  * @property {(text: string) => void} announce
  * @property {(probes: string[]) => void} watch the union of the probes that visible panels need
  */
@@ -41,7 +42,7 @@ const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12
  * @param {readonly Panel[]} panels
  * @param {Surroundings} surroundings
  */
-export function createGrid(root, panels, { store, scheduler, theme, watch, focusSetting, announce }) {
+export function createGrid(root, panels, { store, scheduler, theme, watch, focusSetting, goTo, announce }) {
   const { state, touch } = store;
   const { view } = state;
   const names = panels.map(({ name }) => name);
@@ -120,6 +121,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
       number,
       redraw,
       focusSetting,
+      goTo,
       select(sample) {
         state.selection = sample;
         if (sample) reveal(SAMPLE, BESIDE);

@@ -22,6 +22,7 @@ SETTINGS = {
     "learning_rate": 0.01,
     "clip_range": EPSILON,
     "env": "CartPole-v1",
+    "normalize_rewards": False,
 }
 
 

@@ -316,13 +316,19 @@ class Reporter:
         except Exception as error:
             self.not_measured("health", error)
 
-    def _judged_health(self) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    def _judged_health(self) -> dict[str, Any]:
+        """The fields of a snapshot that tell how the run is."""
+        health = self.health
         try:
-            values = {name: value for name, value in self.health.values().items() if math.isfinite(value)}
-            return self.health.findings(), values
+            return {
+                "findings": health.findings(),
+                "history": health.history(),
+                "unknown": health.unknown(),
+                "health": {name: value for name, value in health.values().items() if math.isfinite(value)},
+            }
         except Exception as error:
             self.not_measured("health", error)
-            return [], {}
+            return {"findings": [], "history": [], "unknown": {}, "health": {}}
 
     def _measured(self, moment: Moment, probes: frozenset[str]) -> Measurement:
         with self.activity.within(MEASURING):
@@ -336,7 +342,6 @@ class Reporter:
 
     def _send_snapshot(self, kind: str, moment: Moment, found: Measurement) -> int:
         settings = moment.phase.update.settings if moment.phase.update else self._begun.settings
-        findings, health = self._judged_health()
         return self._send(
             kind,
             found.arrays,
@@ -353,8 +358,7 @@ class Reporter:
             failed=self._budget.failed,
             costs=self._budget.costs,
             shares=self._budget.shares,
-            findings=findings,
-            health=health,
+            **self._judged_health(),
         )
 
     def _due(self, kind: str) -> bool:

@@ -288,6 +288,7 @@ class Run:
             _, arrays = frames.decode(message)
             self.history.append_series(header["columns"], header["first"], arrays["rows"], arrays["episodes"])
         elif kind == "snapshot":
+            self.history.findings = header.get("history", [])
             self.history.moments.keep(header, message)
 
     def _event(self, header: dict[str, Any]) -> None:

@@ -117,7 +117,7 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
                 part, _ = run.history.page(start, end, MAX_ROWS, MAX_EPISODES)
                 return Pieces(await encoded(series_frame, run.id, part), media_type=FRAME)
             part, following = run.history.page(start, end, JSON_ROWS, JSON_EPISODES)
-            return json_answer(await encoded(series_json, part, following))
+            return json_answer(await encoded(series_json, part, following, run.history.findings))
 
         return await large.answer(request, make)
 
