@@ -9,10 +9,11 @@ from ppo_scope.probes import checks, metrics
 
 HERE = Path(__file__).parent
 NOTE = "Made from the code by `python docs/generate.py`; do not edit.\n"
-HEALTH = """A finding is an *error* (do not trust the run), a *warning* (it will hardly learn like this) or a *note*. A warning is a note while
-the mean return is at its best, which is where it has kept nine tenths of its best rise, or has reached the environment's reward
-threshold: such a run is not told that it cannot learn. Of findings with one cause the cause comes first, and what follows from it
-is listed below it. What has passed is remembered, since when until when. A check that knows nothing yet says so.
+HEALTH = """A finding is an *error* (do not trust the run), a *warning* (it will hardly learn like this) or a *note*. A
+warning is a note while the mean return is at its best, which is where it has kept nine tenths of its best rise, or has
+reached the environment's reward threshold: such a run is not told that it cannot learn. Of findings with one cause the
+cause comes first, and what follows from it is listed below it, even where the cause was an event that has passed. What
+has passed is remembered, since when until when. A check that knows nothing yet says so.
 
 Causes may depend on what is seen: the texts below are those where nothing more is known.
 """

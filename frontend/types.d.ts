@@ -96,6 +96,8 @@ export interface Finding {
   setting: string | null;
   /** The update at which it was first seen, without a break since. */
   since: number;
+  /** The last update that it was seen in, where only what it left behind goes on. */
+  until?: number | null;
   /** The name of the finding that this one follows from. */
   explained_by?: string | null;
 }
