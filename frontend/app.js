@@ -1,9 +1,10 @@
 // The page: everything is made here, once, and connected.
 
 import { createAnnouncer } from "./controls/announce.js";
+import { createApply } from "./controls/apply.js";
 import { createBar } from "./controls/bar.js";
 import { createBeginning } from "./controls/beginning.js";
-import { createApply, createComparison } from "./controls/comparison.js";
+import { createComparison } from "./controls/comparison.js";
 import { createFormula } from "./controls/formula.js";
 import { createGrid } from "./controls/grid.js";
 import { createHelp } from "./controls/help.js";
@@ -167,7 +168,7 @@ const actions = {
   share: () => share.open(),
   guide: () => guide.choose(state.view.chapter === null ? 0 : null),
   apply: () => done(redo()),
-  keep: (/** @type {"old" | "new"} */ which) => done(order("keep", { which })),
+  keep: (/** @type {"old" | "new"} */ which) => done(order("keep", { which }).then(sliders.forget)), // what was moved is in use now, or put back
   back: () => go(travel.back(state.view.stepSize)),
   restart: () => void beginning.restart({}),
   newRun() {
@@ -295,6 +296,7 @@ const sliders = createSliders(
   () => redrawSliders(),
   (values) => {
     state.preview = values;
+    watch.also(values ? ["samples"] : []); // whichever panels are in view: what it says must not depend on them
     touch("preview");
   },
 );
@@ -316,11 +318,11 @@ scheduler.add({ needs: [...WHERE, "connection"], draw: notices.draw });
 scheduler.add({ needs: ["connection", "run", "status"], draw: newRunSheet.draw });
 scheduler.add({ needs: ["run", "theme"], draw: comparison.draw });
 scheduler.add({ needs: [...WHERE, "view", "preview", "selection"], draw: guide.draw, calm: 250 });
-scheduler.add({ needs: [...WHERE, "connection", "progress"], draw: apply.draw });
+scheduler.add({ needs: [...WHERE, "connection", "progress", "past"], draw: apply.draw });
 scheduler.add({ needs: [...WHERE, "progress"], draw: pipeline.draw, calm: 150 });
 const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
-const redrawSliders = scheduler.add({ needs: [...WHERE, "connection"], draw: sliders.draw });
+const redrawSliders = scheduler.add({ needs: [...WHERE, "connection", "past"], draw: sliders.draw });
 const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus, goTo: (update) => go(travel.goTo(update)), announce: announcer.say });
 bar.tools.prepend(grid.menu);
 connectIdeas(document.body);

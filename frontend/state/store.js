@@ -14,7 +14,7 @@ import { loadView } from "./view.js";
  * @property {() => void} commit makes what is staged the state, and touches it
  * @property {() => boolean} waiting whether something is staged
  *
- * @typedef {{ snapshot?: Snapshot, picture?: Picture }} Staged
+ * @typedef {{ snapshot?: Snapshot, whole?: Snapshot, picture?: Picture }} Staged
  */
 
 /** @returns {Store} */
@@ -39,6 +39,8 @@ export function createStore() {
     metrics: [],
     snapshot: null,
     newest: null,
+    whole: null,
+    interrupted: false,
     past: null,
     scrubbing: false,
     recorded: false,
@@ -68,11 +70,13 @@ export function createStore() {
     stage(newest) {
       if (newest.picture) staged.picture?.bitmap?.close();
       staged = { ...staged, ...newest };
+      if (newest.snapshot?.header.phase === "update") staged.whole = newest.snapshot; // what follows at once may take its place
       touch();
     },
     commit() {
-      const { snapshot, picture } = staged;
+      const { snapshot, whole, picture } = staged;
       staged = {};
+      if (whole && whole.header.run === state.run?.id) state.whole = whole;
       if (snapshot && snapshot.header.run === state.run?.id) {
         state.newest = snapshot;
         if (!state.past) state.snapshot = snapshot;
