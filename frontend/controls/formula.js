@@ -1,6 +1,6 @@
 // The formula: L = L_PG + c₁·L_VF − c₂·S and the objective in use, each symbol with its live number beneath.
 
-import { fixed, NONE, number, settingText, term as termText } from "../state/format.js";
+import { count, fixed, NONE, number, settingText, term as termText } from "../state/format.js";
 import { moved, previewOf } from "../state/previewed.js";
 import { scopeOf } from "../state/scope.js";
 import { instead, nameOf } from "../state/whole.js";
@@ -211,7 +211,8 @@ function previewLabel(previewed, state) {
   const { now, then } = previewed;
   const terms = /** @type {const} */ ([["loss", "L"], ["policy_loss", "L_PG"]]).filter(([name]) => now.terms[name] !== null);
   const compared = terms.map(([name, symbol]) => `${symbol} ${arrow(termText(now.terms[name]), termText(then.terms[name]))}`);
-  return `preview ${[moved(previewed).join(", "), whose(state, "samples")].filter(Boolean).join("; ")}${compared.length ? `: ${compared.join(", ")}` : ""}`;
+  const covered = previewed.partial ? `L_PG of ${count(then.samples)} shown samples` : "";
+  return `preview ${[moved(previewed).join(", "), whose(state, "samples"), covered].filter(Boolean).join("; ")}${compared.length ? `: ${compared.join(", ")}` : ""}`;
 }
 
 /** @type {Live} */

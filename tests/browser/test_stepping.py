@@ -30,7 +30,7 @@ def test_back_goes_through_every_phase_of_an_update_that_was_stepped_over(paused
     mask, found = paused.mask(), computed(1, PhaseKind.STEP, 14)
     assert place(paused) == ("1", "step", "4", "2")
     assert_mask_equals(mask, found)
-    assert f"{found.scalars['loss']:.2f}" in page.locator("#formula").inner_text()
+    assert f"{found.scalars['loss']:.4f}" in page.locator("#formula").inner_text()
 
 
 def test_in_the_past_a_step_goes_forward_and_trains_nothing(paused, page):
