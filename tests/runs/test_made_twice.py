@@ -46,6 +46,14 @@ def test_the_outcome_that_is_kept_replaces_row_and_snapshot():
     assert [change[k] for k in ("name", "old", "new", "first_update")] == ["clip_range", 0.2, 0.01, 2]
 
 
+def test_with_the_comparison_on_the_page_nothing_is_under_way():
+    """Or the page would refuse the choice between the two until it hears of it."""
+    driver = Driver([step(), redo(clip_range=0.01)])
+    ((comparison, _),) = driver.of("comparison")
+    told = [h["activity"] for h, _ in driver.of("progress") if h["sequence"] < comparison["sequence"]]
+    assert told[-1] is None
+
+
 def test_what_waits_is_applied_without_being_named():
     pending = {"type": "set", "name": "learning_rate", "value": 0.01}
     driver = Driver([step(), pending, redo(), keep("new")])

@@ -257,6 +257,8 @@ class Worker:
             with self._obeying:
                 self._within = None
             self._activity.begin(None)
+            if activity == REDO:  # whoever was told that it is under way may decide now
+                self.report.progress(now=True)
 
     def _between_steps(self) -> None:
         """A step of a rollout is done.
