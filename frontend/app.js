@@ -19,6 +19,7 @@ import { createPipeline } from "./controls/pipeline.js";
 import { createShare } from "./controls/share.js";
 import { listenToKeys } from "./controls/shortcuts.js";
 import { createSliders } from "./controls/sliders.js";
+import { createStage } from "./controls/stage.js";
 import { createTimeline } from "./controls/timeline.js";
 import { createCommands } from "./net/commands.js";
 import { decode } from "./net/frame.js";
@@ -164,6 +165,8 @@ const actions = {
     order("step", size === "until" ? { size, until } : { size }).catch(() => setStepping(false));
   },
   health: () => grid.show(["Health"]),
+  /** Shows one or two panels large, on Stage; null leaves it. @param {string[] | null} names */
+  stage: (names) => grid.stage(names),
   picture: () => void picturePage().catch((error) => announcer.warn(`The picture could not be made: ${error instanceof Error ? error.message : error}`)),
   share: () => share.open(),
   guide: () => guide.choose(state.view.chapter === null ? 0 : null),
@@ -234,7 +237,7 @@ function chooseChapter(chapter) {
 // --- what is drawn
 
 document.body.append(announcer.element);
-const help = createHelp(document.body);
+const help = createHelp(document.body, panelNames);
 const share = createShare(document.body, addressOf);
 const newRunSheet = createNewRun(document.body, state, {
   begin: ({ settings }) =>
@@ -324,7 +327,9 @@ const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme"], dra
 scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: [...WHERE, "connection", "past"], draw: sliders.draw });
 const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus, goTo: (update) => go(travel.goTo(update)), announce: announcer.say });
-bar.tools.prepend(grid.menu);
+const stage = createStage(state, grid.toggleStage);
+bar.tools.prepend(grid.menu, stage.button);
+scheduler.add({ needs: ["view", "run"], draw: stage.draw });
 connectIdeas(document.body);
 setInterval(countSeconds, 1000);
 /** What says how long something takes, or when it is tried again. */
@@ -342,6 +347,8 @@ listenToKeys({
   guide: actions.guide,
   help: actions.help,
   theme: actions.toggleTheme,
+  stage: grid.toggleStage,
+  number: grid.number,
   escape: () => void grid.restore(),
   blocked: () => isBare() || help.isOpen() || newRunSheet.isOpen() || share.isOpen(),
 });
