@@ -23,7 +23,7 @@ import { createCommands } from "./net/commands.js";
 import { decode } from "./net/frame.js";
 import { getJson, getMoment, getMoments, postRun } from "./net/http.js";
 import { askedFor } from "./net/recording.js";
-import { openSession, session } from "./net/session.js";
+import { nameOfTab, openSession, session } from "./net/session.js";
 import { PROTOCOL, Socket } from "./net/socket.js";
 import { createWatch } from "./net/watch.js";
 import { panels } from "./panels/index.js";
@@ -59,14 +59,13 @@ const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 // --- connection
 
-/** This page, so that it gets its control back when its connection breaks. Not stored: a copy of a tab is another page. */
-const pageId = crypto.getRandomValues(new Uint32Array(4)).join("-");
+const tab = nameOfTab();
 
 const socket = new Socket({
   greeting: () => ({
     type: "resume",
     protocol: PROTOCOL,
-    client: pageId,
+    client: tab,
     server_epoch: receiver.epoch(),
     run: state.run?.id ?? null,
     sequence: receiver.sequence(),
