@@ -24,6 +24,9 @@ export function createSliders(root, set, redraw, preview) {
   const controls = new Map();
   /** What this page asked for and the trainer does not use yet. @type {Map<string, SettingValue>} */
   const wanted = new Map();
+  /** What is tried on a moment of the past, and never sent. @type {Map<string, SettingValue>} */
+  const tried = new Map();
+  let past = false;
   const fixedList = h("dl", { class: "fixed" });
   /** @type {Setting[]} */
   let built = [];
@@ -51,7 +54,8 @@ export function createSliders(root, set, redraw, preview) {
       });
     });
     return (/** @type {SettingValue} */ value, /** @type {boolean} */ final) => {
-      wanted.set(name, value);
+      (past ? tried : wanted).set(name, value);
+      if (past) return redraw();
       redraw();
       send(value, final);
     };
@@ -60,6 +64,12 @@ export function createSliders(root, set, redraw, preview) {
   /** @param {State} state */
   function draw(state) {
     if (state.settings !== built) build(state.settings);
+    past = state.past !== null;
+    if (!past) tried.clear();
+    if (past) {
+      drawPast(state);
+      return drawFixed(state);
+    }
     const locked = whyNot(state, "set");
     if (locked !== null) wanted.clear(); // whoever leads now decides
     const next = (state.newest?.header.update ?? state.run?.update ?? 0) + 1;
@@ -76,6 +86,18 @@ export function createSliders(root, set, redraw, preview) {
     }
     showPreview(state, moved);
     drawFixed(state);
+  }
+
+  /** All as the moment on show was made with: what is moved there previews that moment, for everybody. @param {State} state */
+  function drawPast(state) {
+    for (const [name, control] of controls) {
+      const used = inUse(state, name);
+      if (same(tried.get(name), used)) tried.delete(name);
+      const value = tried.get(name) ?? used ?? null;
+      const previews = PREVIEWED.some((other) => other === name);
+      control.show({ value, from: null, locked: previews ? null : (whyNot(state, "set") ?? "The past is on show.") });
+    }
+    showPreview(state, tried);
   }
 
   /** @param {State} state @param {Map<string, SettingValue>} moved what is not in use yet */
@@ -104,7 +126,11 @@ export function createSliders(root, set, redraw, preview) {
     /** @param {string} name */
     focus: (name) => controls.get(name)?.focus(),
     /** A new run begins with its own settings. */
-    forget: () => wanted.clear(),
+    forget() {
+      wanted.clear();
+      tried.clear();
+      redraw();
+    },
   };
 }
 
@@ -115,8 +141,8 @@ export function createSliders(root, set, redraw, preview) {
  * @param {State} state
  * @param {string} name
  */
-function inUse({ newest, snapshot, run, recorded }, name) {
-  const used = (recorded ? snapshot : newest)?.header.settings?.[name];
+function inUse({ newest, snapshot, run, recorded, past }, name) {
+  const used = (recorded || past ? snapshot : newest)?.header.settings?.[name];
   return used !== undefined ? used : run?.settings[name];
 }
 

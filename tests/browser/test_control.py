@@ -54,7 +54,8 @@ def test_a_late_answer_to_the_page_before_a_reload_settles_nothing(modules):
         const [before, after] = [1, 2].map(() => m.createCommands((message) => sent.push(message)));
         before.send("step").catch(() => {});
         after.send("step").catch(() => {});
-        return [sent[0].id === sent[1].id, after.settle({ type: "ack", id: sent[0].id }), after.settle({ type: "ack", id: sent[1].id })];
+        const settles = ({ id }) => after.settle({ type: "ack", id });
+        return [sent[0].id === sent[1].id, settles(sent[0]), settles(sent[1])];
     """
     assert modules("net/commands.js", two) == [False, False, True]
 
