@@ -84,7 +84,7 @@ class TrainingProcess:
             name=f"ppo-scope {name}",
             daemon=False,
         )
-        with _working_folder_last(), _interrupts_blocked():
+        with working_folder_last(), _interrupts_blocked():
             self._process.start()
         for end in (frames, commands, output, lifeline):
             end.close()
@@ -244,7 +244,7 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _working_folder_last() -> Iterator[None]:
+def working_folder_last() -> Iterator[None]:
     """A process started inside looks for modules in the working folder after all other places.
 
     So a file there that has the name of another module does not take its place. The folder that this very package lies
