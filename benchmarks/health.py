@@ -37,8 +37,8 @@ SOUND = {
     "acrobot": 120,
     "mountain-car": 2500,
     "pendulum": 50,
-    "lunar-lander": 240,
-    "half-cheetah": 240,
+    "lunar-lander": 120,
+    "half-cheetah": 100,
     "too-tight": 200,
 }
 """Updates of runs that learn, by preset. Breakout is left out: without a GPU it does not come to learn anything."""
