@@ -337,6 +337,10 @@ export interface ViewChoices {
   /** Names of panels; those that are not named follow in their usual order. */
   order: string[];
   maximised: string | null;
+  /** All panels in a grid, or one or two of them as large as the window allows. */
+  layout: "grid" | "stage";
+  /** Names of the panels that are on Stage, or were there last. */
+  stage: string[];
   stepSize: StepSize;
   until: Until;
   /** Phases a second; null: full speed. */

@@ -130,7 +130,11 @@ export function createSliders(root, set, redraw, preview) {
     /** @param {string} name */
     focus: (name) => controls.get(name)?.focus(),
     /** A new run begins with its own settings. */
-    forget: () => wanted.clear(),
+    forget() {
+      wanted.clear();
+      tried.clear();
+      redraw();
+    },
   };
 }
 
