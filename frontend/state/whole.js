@@ -37,4 +37,4 @@ export const nameOf = ({ snapshot }) => `update ${count(snapshot?.header.update)
 
 /** The same in a sentence. @param {State} shown @param {State} state */
 export const whyInWords = (shown, { snapshot }) =>
-  `Of update ${count(snapshot?.header.update)} there is only the rollout so far: dimmed, the panels show update ${count(shown.snapshot?.header.update)}, the last whole one on this page.`;
+  `Update ${count(snapshot?.header.update)} has only its rollout so far: the panels show update ${count(shown.snapshot?.header.update)}, the last whole one, dimmed.`;
