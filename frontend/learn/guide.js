@@ -36,6 +36,7 @@ import { isAt, placeInWords } from "./scene.js";
  */
 
 const SETTLES = 400; // milliseconds after which a value that was moved counts as chosen
+const DRAWN = 200; // milliseconds in which what is on show has been drawn
 const PHONE = matchMedia("(max-width: 720px)");
 
 /**
@@ -144,8 +145,9 @@ export function createGuide(root, state, atHand, page) {
     whose = own ? "own" : "example";
     const two = chapter().pair && state.snapshot ? pairOf(state.snapshot) : null;
     page.select(two ? two.held.place : null);
-    page.light(chapter().panels, chapter().watch); // what is on show may take other room than what was
     remember();
+    await new Promise((resolve) => setTimeout(resolve, DRAWN)); // what is on show may take other room than what was
+    if (holds()) page.light(chapter().panels, chapter().watch);
   }
 
   /** What is on show once the moment is there is what the reader begins with. */
