@@ -1,9 +1,10 @@
 // The page: everything is made here, once, and connected.
 
 import { createAnnouncer } from "./controls/announce.js";
+import { createApply } from "./controls/apply.js";
 import { createBar } from "./controls/bar.js";
 import { createBeginning } from "./controls/beginning.js";
-import { createApply, createComparison } from "./controls/comparison.js";
+import { createComparison } from "./controls/comparison.js";
 import { createFormula } from "./controls/formula.js";
 import { createGrid } from "./controls/grid.js";
 import { createHelp } from "./controls/help.js";
@@ -18,6 +19,7 @@ import { createPipeline } from "./controls/pipeline.js";
 import { createShare } from "./controls/share.js";
 import { listenToKeys } from "./controls/shortcuts.js";
 import { createSliders } from "./controls/sliders.js";
+import { createStage } from "./controls/stage.js";
 import { createTimeline } from "./controls/timeline.js";
 import { createCommands } from "./net/commands.js";
 import { decode } from "./net/frame.js";
@@ -170,11 +172,13 @@ const actions = {
     order("step", size === "until" ? { size, until } : { size }).catch(() => setStepping(false));
   },
   health: () => grid.show(["Health"]),
+  /** Shows one or two panels large, on Stage; null leaves it. @param {string[] | null} names */
+  stage: (names) => grid.stage(names),
   picture: () => void picturePage().catch((error) => announcer.warn(`The picture could not be made: ${error instanceof Error ? error.message : error}`)),
   share: () => share.open(),
   guide: () => guide.choose(state.view.chapter === null ? 0 : null),
   apply: () => done(redo()),
-  keep: (/** @type {"old" | "new"} */ which) => (examples.player() ? examples.decide() : done(order("keep", { which }))),
+  keep: (/** @type {"old" | "new"} */ which) => (examples.player() ? examples.decide() : done(order("keep", { which }).then(sliders.forget))), // what was moved is in use now, or put back
   back: () => go(travel().back(state.view.stepSize)),
   restart: () => void beginning.restart({}),
   newRun() {
@@ -240,7 +244,7 @@ function chooseChapter(chapter) {
 // --- what is drawn
 
 document.body.append(announcer.element);
-const help = createHelp(document.body);
+const help = createHelp(document.body, panelNames);
 const share = createShare(document.body, addressOf);
 const newRunSheet = createNewRun(document.body, state, {
   begin: ({ settings }) =>
@@ -326,6 +330,7 @@ const sliders = createSliders(
   () => redrawSliders(),
   (values) => {
     state.preview = values;
+    watch.also(values ? ["samples"] : []); // whichever panels are in view: what it says must not depend on them
     touch("preview");
   },
 );
@@ -347,13 +352,15 @@ scheduler.add({ needs: [...WHERE, "connection"], draw: notices.draw });
 scheduler.add({ needs: ["connection", "run", "status"], draw: newRunSheet.draw });
 scheduler.add({ needs: ["run", "theme"], draw: comparison.draw });
 scheduler.add({ needs: [...WHERE, "view", "preview", "selection"], draw: guide.draw, calm: 250 });
-scheduler.add({ needs: [...WHERE, "connection", "progress"], draw: apply.draw });
+scheduler.add({ needs: [...WHERE, "connection", "progress", "past"], draw: apply.draw });
 scheduler.add({ needs: [...WHERE, "progress"], draw: pipeline.draw, calm: 150 });
 const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
-const redrawSliders = scheduler.add({ needs: [...WHERE, "connection"], draw: sliders.draw });
+const redrawSliders = scheduler.add({ needs: [...WHERE, "connection", "past"], draw: sliders.draw });
 const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus, goTo: (update) => go(travel().goTo(update)), announce: announcer.say });
-bar.tools.prepend(grid.menu);
+const stage = createStage(state, grid.toggleStage);
+bar.tools.prepend(grid.menu, stage.button);
+scheduler.add({ needs: ["view", "run"], draw: stage.draw });
 connectIdeas(document.body);
 setInterval(countSeconds, 1000);
 /** What says how long something takes, or when it is tried again. */
@@ -371,6 +378,8 @@ listenToKeys({
   guide: actions.guide,
   help: actions.help,
   theme: actions.toggleTheme,
+  stage: grid.toggleStage,
+  number: grid.number,
   escape: () => void grid.restore(),
   blocked: () => isBare() || help.isOpen() || newRunSheet.isOpen() || share.isOpen(),
 });

@@ -17,7 +17,7 @@ import { loadView } from "./view.js";
  * @property {(guest: Partial<State>) => void} host shows another run in place of the one at hand, which goes on unseen
  * @property {() => void} dismiss shows the run at hand again, as it is by then
  *
- * @typedef {{ snapshot?: Snapshot, picture?: Picture }} Staged
+ * @typedef {{ snapshot?: Snapshot, whole?: Snapshot, picture?: Picture }} Staged
  */
 
 /** What of the state is a run's, and not the page's. */
@@ -27,6 +27,8 @@ const OF_A_RUN = /** @type {const} */ ([
   "stepping",
   "snapshot",
   "newest",
+  "whole",
+  "interrupted",
   "past",
   "scrubbing",
   "recorded",
@@ -63,6 +65,8 @@ export function createStore() {
     metrics: [],
     snapshot: null,
     newest: null,
+    whole: null,
+    interrupted: false,
     past: null,
     scrubbing: false,
     recorded: false,
@@ -114,11 +118,13 @@ export function createStore() {
     stage(newest) {
       if (newest.picture) staged.picture?.bitmap?.close();
       staged = { ...staged, ...newest };
+      if (newest.snapshot?.header.phase === "update") staged.whole = newest.snapshot; // what follows at once may take its place
       touch();
     },
     commit() {
-      const { snapshot, picture } = staged;
+      const { snapshot, whole, picture } = staged;
       staged = {};
+      if (whole && whole.header.run === atHand.run?.id) atHand.whole = whole;
       if (snapshot && snapshot.header.run === atHand.run?.id) {
         atHand.newest = snapshot;
         if (!atHand.past) atHand.snapshot = snapshot;
