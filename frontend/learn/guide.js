@@ -250,11 +250,11 @@ export function createGuide(root, state, atHand, page) {
   }
 
   /** Both outcomes. @param {NonNullable<Chapter["task"]["trial"]>} trial @param {Told} told */
-  function table({ name, rows }, told) {
+  function table({ name, of, rows }, told) {
     const symbol = SYMBOLS[name] ?? name.replaceAll("_", " ");
     const head = ["before", "trial"].map((which) => h("th", { scope: "col" }, ...prose(`${symbol} `), ...inline(`{${which}.${name}}`, told)));
     const body = rows.map(([label, scalar]) => h("tr", {}, h("th", { scope: "row" }, ...prose(label)), ...["old", "new"].map((which) => h("td", {}, ...inline(`{${which}.${scalar}}`, told)))));
-    return h("table", {}, h("thead", {}, h("tr", {}, h("td", {}), ...head)), h("tbody", {}, ...body));
+    return h("table", {}, h("thead", {}, h("tr", {}, h("td", {}, of), ...head)), h("tbody", {}, ...body));
   }
 
   /** @param {number} index */

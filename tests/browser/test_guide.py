@@ -405,7 +405,7 @@ def test_chapter_3_says_what_c1_changes_by_the_numbers_of_this_update(fresh, exa
     assert "it scales the policy's gradient too" in said
     for name, text in (("kl_k3", number), ("held_fraction", percent)):
         old, new = (text(s[f"{which}_{name}"]) for which in ("old", "new"))
-        assert f"fell from {old} to {new}" in said
+        assert f" fell from {old} to {new}" in said
     assert "c₁·LVF reaches no weight of the actor" in fresh.guide.locator(".text").inner_text()
 
 
