@@ -454,7 +454,7 @@ def test_an_outcome_that_was_kept_is_put_back_when_the_chapter_is_left(trained):
     until(lambda: trained.live.run()["settings"]["entropy_coef"] == 0.1)
     trained.choose(2)
     until(lambda: trained.live.run()["pending"], lambda pending: pending == {"entropy_coef": 0.01})
-    until(trained.guide.locator(".note").inner_text, lambda text: "Put back: entropy coef 0.01" in text)
+    until(trained.guide.locator(".note").inner_text, lambda text: "Put back: c₂ 0.01" in text)
     trained.close().step(update="22", phase="update")
     assert trained.live.run()["settings"]["entropy_coef"] == 0.01
 
