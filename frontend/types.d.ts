@@ -349,6 +349,8 @@ export interface ViewChoices {
   pace: number | null;
   /** Of the guide, counted from 0; null: it is closed. */
   chapter: number | null;
+  /** What a chapter of the guide has changed of the above as long as it is open, as its reader had it. */
+  own?: { layout: "grid" | "stage"; stage: string[]; hidden: string[]; maximised: string | null } | null;
 }
 
 export type StepSize = "phase" | "minibatch" | "epoch" | "update" | "updates" | "until";
