@@ -3,7 +3,7 @@
 import { h, setText } from "../controls/dom.js";
 import { fixed, number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
-import { Canvas } from "./canvas.js";
+import { Canvas, inPixels } from "./canvas.js";
 import { Chart, axisTitle } from "./chart.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { revealSample } from "./sample-reveal.js";
@@ -50,17 +50,11 @@ function mount(body, context) {
     if (!state?.snapshot) return;
     if (!sized) canvas.fit(context.theme().scale);
     sized = canvas.width > 0;
-    const { ratio } = canvas;
     cloud.draw(
       {
         x: chart.shown("xaxis"),
         y: chart.shown("yaxis"),
-        box: {
-          x: MARGIN.l * ratio,
-          y: MARGIN.t * ratio,
-          width: canvas.width - (MARGIN.l + MARGIN.r) * ratio,
-          height: canvas.height - (MARGIN.t + MARGIN.b) * ratio,
-        },
+        box: inPixels(chart.plot("xaxis", "yaxis"), canvas),
       },
       context.theme(),
     );

@@ -35,6 +35,10 @@ import pytest
         ("compact(-0.0001234)", "−1.2×10⁻⁴"),
         ("compact(0.01234)", "0.0123"),
         ("compact(null)", "–"),
+        ("compact(-8183549)", "−8.2×10⁶"),
+        ("compact(443429)", "443,429"),
+        ("grouped(-1234.5, 2)", "−1,234.50"),
+        ("powerOfTen(-12)", "10⁻¹²"),
         ("term(0.0000037)", "4×10⁻⁶"),
         ("term(-3e-9)", "0.0000"),
         ("term(0)", "0.0000"),
@@ -235,12 +239,30 @@ def test_the_outline_of_a_histogram_and_how_far_it_reaches(modules):
 def test_the_signed_logarithm_is_odd_and_its_ticks_are_round_and_apart(modules):
     found = modules(
         "panels/curves.js",
-        "const { to, ticks } = m.signedLog; const range = [to(-0.5), to(900)]; const t = ticks(range);"
-        " return [to(0), to(3) + to(-3), t, t.every((v) => to(v) >= range[0] && to(v) <= range[1])];",
+        "const { to, from, ticks } = m.signedLog; const range = [to(-0.5), to(900)];"
+        " const t = ticks(range, { length: 120 });"
+        " return [to(0), to(3) + to(-3), from(to(-7)), t.ticktext,"
+        " t.tickvals.every((at) => at >= range[0] && at <= range[1])];",
     )
-    zero, odd, ticks, inside = found
+    zero, odd, back, texts, inside = found
     assert (zero, odd, inside) == (0, 0, True)
-    assert 0 in ticks and 100 in ticks
+    assert back == pytest.approx(-7)
+    assert "0" in texts and "100" in texts
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "texts"),
+    [
+        (-1e3, 2e20, ["0", "10⁵", "10¹²", "10¹⁹"]),
+        (-4e-4, 0, ["−0.0004", "−0.0002", "0"]),
+    ],
+)
+def test_the_signed_logarithm_has_ticks_for_numbers_of_every_size(modules, low, high, texts):
+    found = modules(
+        "panels/curves.js",
+        f"const s = m.signedLog; return s.ticks([s.to({low}), s.to({high})], {{ length: 80 }}).ticktext;",
+    )
+    assert set(texts) <= set(found)
 
 
 # --- panels/mask-layout.js
