@@ -3,10 +3,11 @@
 // well, by `Plotly.animate`, where somebody can look closely: at rest, and under the pointer or the focus. While a run
 // goes on by itself they are sketched on a canvas inside of the same frame, which leaves the processor to the training.
 
+import { offerDrawing } from "../controls/drawn.js";
+import { measureIn } from "../controls/text.js";
 import { Canvas } from "./canvas.js";
 import { fit } from "./fit.js";
 import { sketch } from "./sketch.js";
-import { measureIn } from "./text.js";
 
 /** @import { PanelContext, Theme } from "../types.js" */
 
@@ -63,9 +64,7 @@ export class Chart {
         context.redraw();
       });
     }
-    this.element.addEventListener("save", (event) => {
-      this.#save(/** @type {CustomEvent} */ (event).detail);
-    });
+    offerDrawing(this.element, () => this.#drawing());
   }
 
   /**
@@ -232,8 +231,8 @@ export class Chart {
       modeBarButtons: [
         ["zoom2d", "pan2d", button("Reset zoom", home, () => this.reset())],
         [
-          button("Save as PNG", camera, () => this.#save("png")),
-          button("Save as SVG", disk, () => this.#save("svg")),
+          button("Save as PNG", camera, () => this.#ask("png")),
+          button("Save as SVG", disk, () => this.#ask("svg")),
         ],
       ],
     };
@@ -246,36 +245,25 @@ export class Chart {
     this.spec.zoomed?.();
   }
 
-  /** @param {"png" | "svg"} format */
-  #save(format) {
+  /** Whoever saves what the panel shows adds where it comes from: controls/saver.js. @param {"png" | "svg"} format */
+  #ask(format) {
+    this.element.dispatchEvent(new CustomEvent("save", { detail: format, bubbles: true }));
+  }
+
+  /** What is drawn, as vectors. @returns {Promise<import("../controls/drawn.js").Drawing | null>} */
+  async #drawing() {
+    if (!this.#started) return null;
     const theme = this.context.theme();
-    const { name } = this.spec;
-    const { width, height } = this.element.getBoundingClientRect();
-    const layout = this.#layout(theme);
-    const room = 32;
-    const figure = {
-      data: [...(this.spec.saved?.(theme) ?? []), ...this.#traces(theme)],
-      layout: {
-        ...layout,
-        title: { text: name, x: 0.02, xanchor: "left", font: { size: 15, color: theme.ink } },
-        margin: { ...layout.margin, t: layout.margin.t + room },
-        paper_bgcolor: theme.panel,
-        width,
-        height: height + room,
-      },
-    };
-    const filename = fileName(name);
-    const options = { format, filename, width, height: height + room, scale: format === "png" ? 2 : 1 };
-    Plotly.downloadImage(/** @type {any} */ (figure), options);
+    const { width, height } = this.#size;
+    const figure = { data: [...(this.spec.saved?.(theme) ?? []), ...this.#traces(theme)], layout: { ...this.#layout(theme), width, height } };
+    const address = await Plotly.toImage(/** @type {any} */ (figure), { format: "svg", width, height });
+    return { width, height, markup: decodeURIComponent(address.slice(address.indexOf(",") + 1)) };
   }
 }
 
 /** By Plotly's names. @param {Attributes} frame @returns {Record<string, number[]>} */
 const rangesOf = (frame) =>
   Object.fromEntries(Object.entries(frame).flatMap(([name, { range }]) => (AXIS.test(name) && range ? [[`${name}.range`, [...range]]] : [])));
-
-/** @param {string} name */
-const fileName = (name) => name.toLowerCase().replaceAll(" ", "-");
 
 /** @returns {{ promise: Promise<void>, resolve: () => void }} */
 function withResolvers() {

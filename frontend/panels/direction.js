@@ -96,7 +96,7 @@ function read(snapshot) {
 function tableOf(snapshot) {
   const line = snapshot && read(snapshot);
   return [
-    ["update", "x", "L_PG clipped", "L_PG not clipped", "KL"],
+    ["update", "direction_at", "policy_loss", "policy_loss_unclipped", "kl_exact"],
     ...(line?.at ?? []).map((x, index) => [snapshot?.header.update ?? null, x, line?.clipped[index] ?? null, line?.unclipped[index] ?? null, line?.kl[index] ?? null]),
   ];
 }

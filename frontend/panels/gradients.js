@@ -18,15 +18,16 @@ import { matrix, setting } from "./snapshot.js";
 /** @import { Table } from "./tables.js" */
 
 const TERMS = /** @type {const} */ ([
-  { raw: "L_PG", weighted: "L_PG", colour: "policy", swatch: "swatch-bar-policy", hatching: null },
-  { raw: "L_VF", weighted: "c₁·L_VF", colour: "value", swatch: "swatch-bar-value", hatching: "/" },
-  { raw: "S", weighted: "−c₂·S", colour: "entropy", swatch: "swatch-bar-entropy", hatching: "\\" },
-  { raw: "L", weighted: "L", colour: "loss", swatch: "swatch-bar-loss", hatching: null },
+  { name: "policy_loss", term: "policy_loss", raw: "L_PG", weighted: "L_PG", colour: "policy", swatch: "swatch-bar-policy", hatching: null },
+  { name: "value_loss", term: "value_term", raw: "L_VF", weighted: "c₁·L_VF", colour: "value", swatch: "swatch-bar-value", hatching: "/" },
+  { name: "entropy", term: "entropy_term", raw: "S", weighted: "−c₂·S", colour: "entropy", swatch: "swatch-bar-entropy", hatching: "\\" },
+  { name: "loss", term: "loss", raw: "L", weighted: "L", colour: "loss", swatch: "swatch-bar-loss", hatching: null },
 ]);
 const NAME = 10 / 12; // size of a layer's name, of that of other labels
 const BAR = 0.21; // of the distance between two layers
 const LEFT = 92; // CSS pixels, beside the chart and beside the table under it
 const RIGHT = 8;
+const LOW = 240; // CSS pixels of the panel's body, in which bars and angles have no room above each other
 const HEADROOM = 0.35; // of the scale, for what is said above the bars
 const POWER = 24; // CSS pixels between two powers of ten
 const BEND = 1e-4; // norms far below are as good as 0
@@ -103,7 +104,11 @@ function mount(body, context) {
         },
       );
     },
-    resize: () => chart.resize(),
+    resize() {
+      body.toggleAttribute("data-low", body.clientHeight < LOW * context.theme().scale);
+      chart.resize();
+    },
+    note: () => (body.hasAttribute("data-low") ? [{ short: "no angles", long: "The angles between the gradients have no room here: maximise the panel, or save the numbers, for them." }] : []),
     table: (state) => tableOf(measured.of(state)),
     summary: (state) => {
       const snapshot = measured.of(state);
@@ -127,21 +132,26 @@ function read(snapshot, weighted) {
   };
 }
 
-/** Layer by layer: the norms, raw and weighted, and the cosines. @param {Snapshot | null} snapshot @returns {Table} */
+/** Layer by layer: the norms, raw and weighted, and the cosines; named after the metrics that they are gradients of. @param {Snapshot | null} snapshot @returns {Table} */
 function tableOf(snapshot) {
-  const terms = TERMS.filter(({ raw }) => raw !== "L"); // which has no coefficient
-  const headings = ["update", "phase", "epoch", "minibatch", "layer", ...TERMS.map(({ raw }) => `‖∇${raw}‖`), ...terms.map(({ weighted }) => `‖∇(${weighted})‖`), ...PAIRS.map((pair) => `cosine ${pair.join(" and ")}`)];
+  const weighted = TERMS.flatMap(({ name, term }, at) => (name === term ? [] : [at])); // the others have no coefficient
+  const headings = [
+    ...["update", "phase", "epoch", "minibatch", "layer"],
+    ...TERMS.map(({ name }) => `gradient_norm_${name}`),
+    ...weighted.map((at) => `gradient_norm_${TERMS[at].term}`),
+    ...["policy_loss_value_term", "policy_loss_entropy_term", "value_term_entropy_term"].map((pair) => `gradient_cosine_${pair}`),
+  ];
   if (!snapshot) return [headings];
   const { update, phase, epoch, minibatch } = snapshot.header;
   const { layers, norms: raw } = read(snapshot, false);
-  const { norms: weighted } = read(snapshot, true);
+  const { norms } = read(snapshot, true);
   const cosines = matrix(snapshot, "gradient_cosines");
   return [
     headings,
     ...layers.map(({ name, column }, place) => [
       ...[update, phase, epoch, minibatch, name],
-      ...raw.map((norms) => norms[place]),
-      ...terms.map((_, term) => weighted[term][place]),
+      ...raw.map((row) => row[place]),
+      ...weighted.map((at) => norms[at][place]),
       ...PAIRS.map((_, row) => cosines?.values[row * cosines.columns + column] ?? null),
     ]),
   ];

@@ -218,18 +218,18 @@ function labels(about, { maximum }, bottom, theme) {
  */
 function tableOf(snapshot, selection) {
   /** @type {Table} */
-  const rows = [["update", "drawing", "environment", "step", "of", "before", "now", "shift"]];
+  const rows = [["update", "quantity", "environment", "step", "name", "before", "now", "shift"]];
   if (!snapshot) return rows;
   const about = describe(snapshot);
   const { update } = snapshot.header;
   for (const { environment, step, before, now } of slots(snapshot, selection)) {
-    about.columns.forEach((_, index) => rows.push([update, "state", environment, step, nameOf(about, index), before[index], now[index], null]));
+    about.columns.forEach((_, index) => rows.push([update, "policy", environment, step, nameOf(about, index), before[index], now[index], null]));
   }
   const counts = [...(snapshot.arrays.entropy_counts ?? [])];
   const [low, high] = [scalar(snapshot, "entropy_low") ?? NaN, scalar(snapshot, "entropy_high") ?? NaN];
   const bins = counts.length / 2;
   for (let bin = 0; bin < bins; bin++) rows.push([update, "entropy", null, null, low + ((bin + 0.5) * (high - low)) / bins, counts[bin], counts[bins + bin], null]);
-  snapshot.arrays.policy_shift?.forEach((shift, index) => rows.push([update, "mean shift", null, null, nameOf(about, index), null, null, shift]));
+  snapshot.arrays.policy_shift?.forEach((shift, index) => rows.push([update, "policy_shift", null, null, nameOf(about, index), null, null, shift]));
   return rows;
 }
 

@@ -291,9 +291,8 @@ function tableOf(snapshot) {
   const batch = snapshot && batchOf(snapshot);
   const clipRange = snapshot && setting(snapshot, "clip_range");
   const samples = snapshot && batch && clipRange !== null ? samplesOf(snapshot, batch, clipRange) : [];
-  const symbol = snapshot ? credit(snapshot) : "Â";
   return [
-    ["update", "environment", "step", "ratio", `${symbol} as used`, "region", batch ? upTitle(batch.objective, "own", symbol) : "objective"],
+    ["update", "environment", "step", "ratio", "advantage_used", "region", "objective"],
     ...samples.map(({ environment, step, r, advantage, region, y }) => [snapshot?.header.update ?? null, environment, step, r, advantage, region.word, y * Math.abs(advantage)]),
   ];
 }

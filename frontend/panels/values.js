@@ -129,7 +129,7 @@ function layout(_theme) {
 
 /** @param {Snapshot | null} snapshot @returns {Table} */
 const tableOf = (snapshot) => [
-  ["update", "environment", "step", "V_targ", "V before", "V now", "in minibatch"],
+  ["update", "environment", "step", "value_target", "value", "value_now", "in_minibatch"],
   ...(snapshot ? samplesOf(snapshot) : []).map(({ environment, step, target, before, now, inMinibatch }) => [snapshot?.header.update ?? null, environment, step, target, before, now, Number(inMinibatch)]),
 ];
 

@@ -9,7 +9,8 @@ OVERLAPS = """() => {
         const plotted = [...panel.querySelectorAll(".chart svg text")]
             .filter((text) => !text.closest(".hoverlayer, .modebar"))
             .flatMap((text) => (text.querySelector("tspan.line") ? [...text.querySelectorAll("tspan.line")] : [text]));
-        const written = [...panel.querySelectorAll(".readout div, .caption, .panel-key > span, .sides p, .choice, table.cosines td, table.cosines th[scope=row]")];
+        const words = ".readout div, .caption, .panel-key > span, .sides p, .choice, .cosines td, .cosines tbody th";
+        const written = [...panel.querySelectorAll(words)];
         const labels = [...plotted, ...written.filter((element) => !element.closest(".visually-hidden"))]
             .filter((element) => element.textContent.trim() && seen(element.closest("text") ?? element))
             .map((element) => {
@@ -18,11 +19,12 @@ OVERLAPS = """() => {
             })
             .filter(({ width, height }) => width > 0 && height > 0);
         for (const label of labels) {
-            if (label.left < frame.left - 1 || label.right > frame.right + 1 || label.top < frame.top - 1 || label.bottom > frame.bottom + 1)
-                found.push(`${name}: "${label.text}" is cut`);
-            const { element } = label;
-            if (element instanceof HTMLElement && element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX !== "visible")
-                found.push(`${name}: "${label.text}" is cut`);
+            const { element, left, right, top, bottom } = label;
+            const beside = left < frame.left - 1 || right > frame.right + 1;
+            const beyond = top < frame.top - 1 || bottom > frame.bottom + 1;
+            const clipped = element instanceof HTMLElement && getComputedStyle(element).overflowX !== "visible";
+            const wide = clipped && element.scrollWidth > element.clientWidth + 1;
+            if (beside || beyond || wide) found.push(`${name}: "${label.text}" is cut`);
         }
         labels.forEach((one, at) => {
             for (const other of labels.slice(at + 1)) {
@@ -43,7 +45,8 @@ OVERLAPS = """() => {
         const upright = bottom - top > right - left && element.textContent.length > 2 && element instanceof SVGElement;
         const spare = 0.15 * (upright ? right - left : Math.min(bottom - top, 18));
         const [x, y] = upright ? [spare, 0] : [0, spare];
-        return { left: left + x, right: right - x, top: top + y, bottom: bottom - y, width: right - left, height: bottom - top };
+        const [width, height] = [right - left, bottom - top];
+        return { left: left + x, right: right - x, top: top + y, bottom: bottom - y, width, height };
     }
 }"""
 """In a page: a line for every pair of labels of a panel that lie on each other, and for every label that is cut."""

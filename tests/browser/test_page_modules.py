@@ -371,3 +371,30 @@ DECODED = """
 def test_pictures_that_came_too_fast_are_left_out_and_a_broken_one_harms_no_other(modules):
     turns = [[(1, "whole"), (2, "whole"), (3, "whole")], [(4, "broken")], [(5, "none")], [(6, "whole")]]
     assert modules("state/pictures.js", DECODED, turns) == [[1, 3], [3, 3], [4, None], [5, None], [6, 3]]
+
+
+# --- controls/figure.js, state/provenance.js
+
+
+def test_words_and_entries_go_on_in_further_lines(modules):
+    wrapped = "m.wrapped('one two three four', 8, (text) => text.length)"
+    assert modules("controls/figure.js", wrapped) == ["one two", "three", "four"]
+    flowed = modules("controls/figure.js", "m.flowed([4, 4, 9, 2], 10, 1)")
+    assert flowed == [{"x": 0, "line": 0}, {"x": 5, "line": 0}, {"x": 0, "line": 1}, {"x": 0, "line": 2}]
+
+
+def test_the_name_of_a_file_tells_panel_run_and_moment_and_holds_no_path(modules):
+    named = (
+        "m.fileName('KL and clipping', { run: { environment: 'a/b:Car v0', seed: 3 }, snapshot: { header: given } })"
+    )
+    header = {"update": 4, "phase": "loss", "epoch": 2, "minibatch": 1}
+    assert modules("state/provenance.js", named, header) == (
+        "kl-and-clipping_a-b-Car-v0_seed-3_update-4_loss_epoch-2_minibatch-1"
+    )
+
+
+def test_a_setting_of_an_update_is_the_one_before_it_was_changed(modules):
+    changes = [{"name": "clip_range", "update": 3, "old": 0.2, "new": 0.3}]
+    changes.append({"name": "clip_range", "update": 6, "old": 0.3, "new": 0.1})
+    at = "[1, 3, 5, 6].map((update) => m.settingAt({ changes: given }, 'clip_range', 0.1, update))"
+    assert modules("state/provenance.js", at, changes) == [0.2, 0.3, 0.3, 0.1]
