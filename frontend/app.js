@@ -272,6 +272,8 @@ const comparison = createComparison(part("comparison"), {
   keep: actions.keep,
   theme: () => theme,
   symbol: (name) => state.settings.find((row) => row.name === name)?.symbol || name.replaceAll("_", " "),
+  state,
+  failed: announcer.warn,
 });
 const apply = createApply(part("apply"), actions.apply, beginning.cancel);
 const guide = createGuide(part("guide"), state, store.atHand, {

@@ -526,7 +526,7 @@ declare global {
     relayout(root: HTMLElement, update: object): Promise<unknown>;
     restyle(root: HTMLElement, update: object, traces?: number | number[]): Promise<unknown>;
     update(root: HTMLElement, data: object, layout: object, traces?: number[]): Promise<unknown>;
-    downloadImage(root: HTMLElement, options: object): Promise<string>;
+    toImage(figure: object, options: object): Promise<string>;
     purge(root: HTMLElement): void;
     Icons: { [name: string]: object };
     Plots: { resize(root: HTMLElement): Promise<unknown> };

@@ -241,31 +241,30 @@ function tableOf({ snapshot, selection }) {
   const cell = snapshot && selection && cellOf(snapshot, selection);
   const facts = cell && factsOf(snapshot, selection, cell);
   if (!facts) return [["name", "value"]];
-  const symbol = credit(snapshot);
-  const terms = calculation(facts).map(({ term, value }) => [term, value]);
+  const terms = calculation(facts).map(({ term, value }) => [term === "r" ? "ratio_new" : term, value]);
   return [
     ["name", "value"],
     ["update", snapshot.header.update],
     ["environment", facts.environment],
     ["step", facts.step],
-    ...facts.observation.map(({ name, value }) => [`state: ${name}`, value]),
+    ...facts.observation.map(({ name, value }) => [`observation: ${name}`, value]),
     ["action", facts.action],
-    ...facts.policy.flatMap(({ name, before, now }) => [[`π_old: ${name}`, before], [`π now: ${name}`, now]]),
-    ["log π_old", facts.logProbOld],
-    ["log π", facts.logProbNew],
+    ...facts.policy.flatMap(({ name, before, now }) => [[`policy_old: ${name}`, before], [`policy_new: ${name}`, now]]),
+    ["log_prob_old", facts.logProbOld],
+    ["log_prob_new", facts.logProbNew],
     ...terms,
-    ["region", regionOf(facts.region).word],
-    ["‖∇L_PG‖", facts.gradientPolicy],
-    ["‖∇(c₁·L_VF)‖", facts.gradientValue],
-    ["‖∇(c₂·S)‖", facts.gradientEntropy],
-    ["‖∇L‖", facts.gradientTotal],
-    ["reward R", facts.reward],
-    ["R as scaled", facts.rewardUsed],
-    ["V_old", facts.valueOld],
-    ["V_targ", facts.valueTarget],
-    ["V now", facts.valueNow],
-    [`${symbol} raw`, facts.raw],
-    [`${symbol} as used`, facts.used],
+    ["region_new", regionOf(facts.region).word],
+    ["gradient_policy", facts.gradientPolicy],
+    ["gradient_value", facts.gradientValue],
+    ["gradient_entropy", facts.gradientEntropy],
+    ["gradient_total", facts.gradientTotal],
+    ["reward", facts.reward],
+    ["reward_used", facts.rewardUsed],
+    ["value", facts.valueOld],
+    ["value_target", facts.valueTarget],
+    ["value_now", facts.valueNow],
+    ["advantage", facts.raw],
+    ["advantage_used", facts.used],
   ];
 }
 
