@@ -171,7 +171,7 @@ const actions = {
   back: () => go(travel.back(state.view.stepSize)),
   restart: () => void beginning.restart({}),
   newRun() {
-    getJson("api/presets").then(newRunSheet.open, (error) => announcer.warn(error.message));
+    Promise.all([getJson("api/presets"), getJson("api/environments")]).then((tables) => newRunSheet.open(...tables), (error) => announcer.warn(error.message));
   },
   toggleTheme() {
     state.view.theme = themeAfter(themeName(state.view.theme));
@@ -236,8 +236,7 @@ document.body.append(announcer.element);
 const help = createHelp(document.body);
 const share = createShare(document.body, addressOf);
 const newRunSheet = createNewRun(document.body, state, {
-  begin: ({ settings }) =>
-    beginning.try(() => postRun({ ...settings, seed: state.run?.seed ?? 1 }, state.status?.state !== "running", state.lease.generation), "sheet"),
+  begin: (settings) => beginning.try(() => postRun(settings, state.status?.state !== "running", state.lease.generation), "sheet"),
   cancel: beginning.cancel,
   dismiss: beginning.dismiss,
   closed: () => beginning.toPage(),
