@@ -48,13 +48,13 @@ def begun(dashboard, before):
 
 
 def note(sheet, label):
-    return sheet.get_by_label(label, exact=True).locator("xpath=..").locator(".field-note")
+    return sheet.get_by_label(label, exact=True).locator("xpath=../div/p[1]")
 
 
 def test_a_preset_begins_a_run_of_its_own_with_the_same_seed(dashboard, sheet):
     before = dashboard.live.run()
     sheet.get_by_role("radio", name="Lesson: no leash").check()
-    assert "not at their default" in sheet.locator("summary", has_text="Optimiser").inner_text() + sheet.inner_text()
+    assert "1 not at its default" in sheet.locator("summary", has_text="Optimiser").inner_text()
     begin(sheet)
     after = begun(dashboard, before)
     assert after["settings"]["objective"] == "unclipped"
@@ -98,7 +98,7 @@ def test_every_setting_can_be_set_and_starts_from_the_run_at_hand(dashboard, she
     shown = sheet.locator(".field").evaluate_all("fields => fields.map(field => field.dataset.name)")
     assert sorted(shown) == sorted(row["name"] for row in rows)
     sheet.locator("summary", has_text="Loss").click()
-    sheet.get_by_label("Clip range").fill("0.3")
+    sheet.get_by_label("Clip range ε").fill("0.3")
     sheet.get_by_label("Value clip range").fill("")
     sheet.locator("summary", has_text="Optimiser").click()
     sheet.get_by_label("Learning rate α").fill("5e-4")
