@@ -218,6 +218,10 @@ def _presets(options: argparse.Namespace, _: Settings) -> int:
 
 
 def _serve(options: argparse.Namespace, settings: Settings) -> int:
+    from ppo_scope.runs.spawning import warm_up
+
+    warm_up()  # torch is imported there while the server is imported here
+
     from ppo_scope.runs.known import why_unknown
     from ppo_scope.server.serve import serve
 

@@ -1,8 +1,10 @@
-// The grid of panels: a region each, with its title, what it shows, and the ways to hide and to maximise it.
+// The grid of panels: a region each, with its title, what it shows, and the ways to hide and to maximise it. On Stage,
+// one or two of them have all the room.
 
 import { following, fullOrder, moved, neighbour, shownOrder } from "../state/arrangement.js";
 import { number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
+import { chosen, digitOf, fitting, numbered, onStage } from "../state/staging.js";
 import { saveView } from "../state/view.js";
 import { h, icon, prose } from "./dom.js";
 import { createGrip, makeMovable } from "./mover.js";
@@ -65,6 +67,8 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
   );
   const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => resized.get(target)?.()));
 
+  /** What was hidden, and is shown for a chapter of the guide. @type {string[]} */
+  const lit = [];
   const boxes = panels.map(box);
   root.append(...boxes.map(({ section }) => section), hiddenList);
   arrange();
@@ -77,12 +81,12 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     const cover = h("div", { class: "cover" });
     const text = h("p", { class: "visually-hidden", id: `${id}-summary` });
     const note = h("p", { class: "note" });
-    const life = createLife(panel, body, cover, text, note, context_);
+    const life = createLife(panel, body, cover, text, note, (redraw) => context_(panel.name, redraw));
     const maximise = h("button", { type: "button", class: "quiet square", onclick: () => toggleMaximised(panel.name) });
     const header = h(
       "header",
       {},
-      h("h2", {}, panel.title),
+      h("h2", { "data-digit": digitOf(panels.indexOf(panel)) }, panel.title),
       note,
       h("p", { class: "hint", title: panel.hint }, ...prose(panel.hint)),
       createGrip(panel.name, (by) => moveBy(panel.name, by)),
@@ -114,8 +118,8 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     return { panel, section, maximise, visible };
   }
 
-  /** @param {() => void} redraw @returns {PanelContext} */
-  function context_(redraw) {
+  /** @param {string} name of the panel @param {() => void} redraw @returns {PanelContext} */
+  function context_(name, redraw) {
     return {
       theme,
       number,
@@ -124,7 +128,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
       goTo,
       select(sample) {
         state.selection = sample;
-        if (sample) reveal(SAMPLE, BESIDE);
+        if (sample) reveal(SAMPLE, BESIDE, name);
         touch("selection");
       },
       symbol: (name) => {
@@ -142,6 +146,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
 
   /** @param {string} name @param {string} target whose place it takes */
   function move(name, target) {
+    if (view.layout === "stage") return stage([...onStage(names, view)].reverse());
     view.order = moved(names, view, name, target);
     choose();
     const order = shownOrder(names, view);
@@ -156,13 +161,24 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
   }
 
   function reset() {
-    Object.assign(view, { order: [], hidden: [], maximised: null });
+    Object.assign(view, { order: [], hidden: [], maximised: null, layout: "grid" });
     choose();
     announce("All panels are shown, in their usual order.");
   }
 
-  /** Shows a panel that cannot be seen, beside another; one that can stays where it is. @param {string} name @param {string} beside */
-  function reveal(name, beside) {
+  /**
+   * Shows a panel that cannot be seen, beside another; one that can stays where it is.
+   *
+   * @param {string} name
+   * @param {string} beside
+   * @param {string} by where it was asked for: on Stage, that is what stays
+   */
+  function reveal(name, beside, by) {
+    const staged = onStage(names, view);
+    if (staged.length) {
+      if (!staged.includes(name)) stage([by, name]);
+      return;
+    }
     const covered = view.maximised !== null && view.maximised !== name;
     if (!names.includes(name) || (!view.hidden.includes(name) && !covered)) return;
     if (view.hidden.includes(name)) view.order = following(names, view, name, beside);
@@ -174,6 +190,8 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
 
   /** @param {string} name @param {boolean} hidden */
   function setHidden(name, hidden) {
+    const staged = onStage(names, view);
+    if (staged.length) return stage(hidden && staged.length === 1 ? null : chosen(staged, name, true));
     view.hidden = hidden ? [...new Set([...view.hidden, name])] : view.hidden.filter((other) => other !== name);
     if (hidden && view.maximised === name) view.maximised = null;
     choose();
@@ -196,8 +214,18 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
 
   /** @param {string} name */
   function toggleMaximised(name) {
+    const staged = onStage(names, view);
+    if (staged.length) return stage(staged.length === 1 ? null : [name]);
     view.maximised = view.maximised === name ? null : name;
     choose();
+  }
+
+  /** @param {readonly string[] | null} wanted one or two panels; null: back to the grid */
+  function stage(wanted) {
+    view.layout = wanted === null ? "grid" : "stage";
+    if (wanted !== null) view.stage = fitting(names, wanted);
+    choose();
+    announce(wanted === null ? "All panels are shown." : `On Stage: ${view.stage.join(" and ")}.`);
   }
 
   function choose() {
@@ -207,11 +235,15 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
   }
 
   function arrange() {
-    const maximised = view.maximised !== null && names.includes(view.maximised) ? view.maximised : null;
-    root.toggleAttribute("data-maximised", maximised !== null);
+    const staged = onStage(names, view);
+    const alone = staged.length === 1 ? staged[0] : null;
+    const maximised = staged.length ? alone : view.maximised !== null && names.includes(view.maximised) ? view.maximised : null;
+    root.toggleAttribute("data-maximised", maximised !== null && !staged.length);
+    root.toggleAttribute("data-stage", staged.length > 0);
     for (const { panel, section, maximise } of boxes) {
       const isMaximised = panel.name === maximised;
-      section.hidden = view.hidden.includes(panel.name) || (maximised !== null && !isMaximised);
+      section.hidden = staged.length ? !staged.includes(panel.name) : view.hidden.includes(panel.name) || (maximised !== null && !isMaximised);
+      section.style.order = String(Math.max(staged.indexOf(panel.name), 0));
       section.toggleAttribute("data-maximised", isMaximised);
       maximise.setAttribute("aria-label", isMaximised ? `Back to all panels` : `Maximise ${panel.name}`);
       maximise.setAttribute("aria-pressed", String(isMaximised));
@@ -225,7 +257,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     });
     root.dataset.count = String(boxes.filter(({ section }) => !section.hidden).length);
     const hidden = view.hidden.filter((name) => names.includes(name));
-    hiddenList.hidden = hidden.length === 0 || maximised !== null;
+    hiddenList.hidden = hidden.length === 0 || maximised !== null || staged.length > 0;
     hiddenList.replaceChildren(
       h("span", {}, "Hidden"),
       ...hidden.map((name) => h("button", { type: "button", title: `Show ${name} again`, onclick: () => show(name) }, `Show ${name}`)),
@@ -240,12 +272,29 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
   return {
     arrange,
     menu: createPanelsMenu({
-      list: () => fullOrder(names, view).map((name) => ({ name, shown: !view.hidden.includes(name) })),
+      list() {
+        const staged = onStage(names, view);
+        if (staged.length) return names.map((name, place) => ({ name, shown: staged.includes(name), key: digitOf(place) }));
+        return fullOrder(names, view).map((name) => ({ name, shown: !view.hidden.includes(name), key: null }));
+      },
       setHidden,
       reset,
     }),
-    /** Leaves the maximised panel. @returns {boolean} whether there was one */
+    stage,
+    /** On Stage what was there last, or what is maximised; from there back to the grid. */
+    toggleStage: () => stage(view.layout === "stage" ? null : view.maximised ? [view.maximised] : view.stage),
+    /** By a number key. @param {number} digit @param {boolean} beside the one that is there */
+    number(digit, beside) {
+      const staged = onStage(names, view);
+      const name = numbered(names, digit, staged);
+      if (name !== undefined) stage(chosen(staged, name, beside));
+    },
+    /** Leaves Stage, or the maximised panel. @returns {boolean} whether there was one */
     restore() {
+      if (view.layout === "stage") {
+        stage(null);
+        return true;
+      }
       if (view.maximised === null) return false;
       view.maximised = null;
       choose();
@@ -253,14 +302,30 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     },
     /** Shows these panels where they were hidden, marks them, and brings the first into view. @param {readonly string[]} names */
     show(names) {
+      for (const { panel, section } of boxes) section.toggleAttribute("data-lit", names.includes(panel.name));
+      if (view.layout === "stage") return stage(names);
       view.hidden = view.hidden.filter((name) => !names.includes(name));
       view.maximised = null;
       choose();
-      for (const { panel, section } of boxes) section.toggleAttribute("data-lit", names.includes(panel.name));
       boxes.find(({ panel }) => panel.name === names[0])?.section.scrollIntoView({ block: "nearest" });
+    },
+    /** Shows these panels as a chapter speaks of them, until `unlight`. @param {readonly string[]} names */
+    light(names) {
+      lit.push(...view.hidden.filter((name) => names.includes(name)));
+      this.show(names);
+      boxes.find(({ panel }) => panel.name === names[0])?.section.scrollIntoView({ block: "start" });
+    },
+    /** As it was before: what had been hidden is hidden again. */
+    unlight() {
+      view.hidden = [...new Set([...view.hidden, ...lit.splice(0)])];
+      for (const { section } of boxes) section.toggleAttribute("data-lit", false);
+      choose();
     },
     /** Brings the first panel of an idea into view. @param {string} idea */
     reveal(idea) {
+      const staged = onStage(names, view);
+      const [first] = boxes.filter(({ panel }) => panel.ideas.some((own) => own === idea));
+      if (staged.length && first && !boxes.some(({ panel, section }) => !section.hidden && panel.ideas.some((own) => own === idea))) return stage([first.panel.name]);
       const found = boxes.find(({ panel, section }) => !section.hidden && panel.ideas.some((own) => own === idea));
       found?.section.scrollIntoView({ block: "nearest" });
     },

@@ -5,14 +5,14 @@
 const KEY = "ppo-scope.view";
 
 /** @returns {ViewChoices} */
-const standard = () => ({ theme: "system", hidden: [], order: [], maximised: null, stepSize: "update", until: { quantity: "kl_k3", above: 0.02 }, pace: null, chapter: null });
+const standard = () => ({ theme: "system", hidden: [], order: [], maximised: null, layout: "grid", stage: [], stepSize: "update", until: { quantity: "kl_k3", above: 0.02 }, pace: null, chapter: null });
 
 /** @returns {ViewChoices} */
 export function loadView() {
   try {
     const kept = JSON.parse(localStorage.getItem(KEY) ?? "{}");
     const view = { ...standard(), ...kept };
-    return Array.isArray(view.hidden) && Array.isArray(view.order) ? view : standard();
+    return Array.isArray(view.hidden) && Array.isArray(view.order) && Array.isArray(view.stage) ? view : standard();
   } catch {
     // Storage may be forbidden, or hold what another version wrote: the choices are a comfort, not a need.
     return standard();

@@ -97,6 +97,8 @@ class Script:
             case "watch":
                 self.watched = command["probes"]
                 self.snapshot()
+            case "look":
+                code, message = "not_found", "Nothing is noted of it."
             case "stop":
                 return False
         if command.get("id"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from multiprocessing.connection import Connection
 
@@ -10,7 +9,7 @@ from ppo_scope.ppo import extras
 from ppo_scope.ppo.failures import PASSED_ON, UnusableEnvironment
 from ppo_scope.ppo.registry import find
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.runs.process import working_folder_last
+from ppo_scope.runs.spawning import CONTEXT, as_ours
 
 PATIENCE = 30.0
 """Seconds that the import of somebody's module may take; after them the run itself will tell."""
@@ -40,10 +39,9 @@ def _refusal(env: str) -> str | None:
 
 
 def _asked_elsewhere(env: str) -> str | None:
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(env, there), name="ppo-scope asks", daemon=True)
-    with working_folder_last():
+    here, there = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=_answer, args=(env, there), name="ppo-scope asks", daemon=True)
+    with as_ours():
         process.start()
     there.close()
     try:
