@@ -18,6 +18,7 @@ import { picturePage } from "./controls/picture.js";
 import { createPipeline } from "./controls/pipeline.js";
 import { createShare } from "./controls/share.js";
 import { listenToKeys } from "./controls/shortcuts.js";
+import { createSkipLinks } from "./controls/skip.js";
 import { createSliders } from "./controls/sliders.js";
 import { createStage } from "./controls/stage.js";
 import { createTimeline } from "./controls/timeline.js";
@@ -244,6 +245,10 @@ function chooseChapter(chapter) {
 // --- what is drawn
 
 document.body.append(announcer.element);
+createSkipLinks(document.body, [
+  ["Skip to the panels", () => document.querySelector("#panels .panel:not([hidden]) > header button")],
+  ["Skip to the settings", () => document.querySelector("#settings input, #settings summary")],
+]);
 const help = createHelp(document.body, panelNames);
 const share = createShare(document.body, addressOf);
 const newRunSheet = createNewRun(document.body, state, {

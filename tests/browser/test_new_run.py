@@ -1,4 +1,4 @@
-"""New runs from the page: any environment and every setting, from a preset or the run at hand; what cannot run says why."""
+"""New runs from the page: any environment, every setting, from a preset or the run at hand; what cannot run says so."""
 
 import importlib.util
 import shutil
