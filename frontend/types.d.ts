@@ -190,7 +190,7 @@ export interface Setting {
   label: string;
   symbol: string;
   group: string;
-  type: "float" | "int" | "choice" | "bool" | "text" | "sizes";
+  type: "float" | "int" | "choice" | "bool" | "text" | "sizes" | "object";
   default: SettingValue;
   minimum: number | null;
   maximum: number | null;
@@ -214,6 +214,15 @@ export interface Preset {
   about: string;
   source: string;
   settings: Record<string, unknown>;
+  /** The extra that has to be installed first, in words. */
+  missing: string | null;
+}
+
+/** A row of `GET api/environments`: an id that can be asked for. */
+export interface KnownEnvironment {
+  id: string;
+  /** The extra that has to be installed first, in words. */
+  missing: string | null;
 }
 
 export interface Metric {
