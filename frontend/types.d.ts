@@ -275,6 +275,16 @@ export interface Status {
   /** Settings that wait for the next update. */
   pending: SettingValues;
   cause: Cause | null;
+  /** What the last step was to go on until, where it has come. */
+  met?: Met | null;
+}
+
+/** A condition that came true. */
+export interface Met {
+  quantity: Quantity;
+  above: number;
+  value: number;
+  update: number;
 }
 
 /** What takes its time now, and since when this page knows of it, on performance.now()'s clock. */
@@ -355,6 +365,10 @@ export interface State {
   snapshot: Snapshot | null;
   /** The newest one that has arrived. */
   newest: Snapshot | null;
+  /** The newest end of an update that has arrived. */
+  whole: Snapshot | null;
+  /** A run that played was paused when its next update had only begun: state/whole.js. */
+  interrupted: boolean;
   /** What is on show was recorded: nothing is trained, and there is no server to ask. */
   recorded: boolean;
   /** Not null while a moment of the past is on show. */

@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train without a dashboard")
     train.set_defaults(run=_train)
     train.add_argument("--json", action="store_true", help="end with one JSON object on the last line")
-    _add_settings(train)
+    _add_settings(train, has_end=True)
 
     record = commands.add_parser("record", help="write a short run, stepped through, to a file that a page can show")
     record.set_defaults(run=_record)
@@ -120,14 +120,18 @@ def _port(text: str) -> int:
     return port
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", metavar="NAME", help="begin with these settings; see `ppo-scope presets`")
+def _add_settings(parser: argparse.ArgumentParser, *, has_end: bool = False) -> None:
+    """One option for each setting. `has_end`: a run without one would never come back."""
+    parser.add_argument("--preset", metavar="NAME", help=_about_presets())
     for row in table():
         group = next((g for g in parser._action_groups if g.title == row["group"]), None)
         group = group or parser.add_argument_group(row["group"])
-        name, off = f"--{row['name'].replace('_', '-')}", ", or off" if row["optional"] else ""
+        demanded = has_end and row["name"] == "total_steps"
+        name, off = f"--{row['name'].replace('_', '-')}", ", or off" if row["optional"] and not demanded else ""
         default = "off" if row["default"] is None else _text(row["default"])
         note = f"{row['help']} (default: {default})".replace("%", "%%")
+        if demanded:
+            note = "End of the run. Needed, unless the preset has one: train stops there."
         if row["type"] == "bool":
             group.add_argument(name, action=argparse.BooleanOptionalAction, help=note, default=argparse.SUPPRESS)
         else:
@@ -139,6 +143,14 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
                 help=note,
                 default=argparse.SUPPRESS,
             )
+
+
+def _about_presets() -> str:
+    """The names, and of which an extra is missing."""
+    names = [
+        f"{one.name} (extra {one.missing.name} is missing)" if one.missing else one.name for one in presets.PRESETS
+    ]
+    return f"begin with the settings of one of these: {', '.join(names)}; `ppo-scope presets` describes them"
 
 
 def _text(value: Any) -> str:
@@ -234,7 +246,8 @@ def _presets(options: argparse.Namespace, _: Settings) -> int:
         return 0
     width = max(len(preset.name) for preset in presets.PRESETS)
     for preset in presets.PRESETS:
-        print(f"{preset.name:{width}}  {preset.title}: {preset.about}")
+        missing = f" It cannot begin yet: it {preset.missing}." if preset.missing else ""
+        print(f"{preset.name:{width}}  {preset.title}: {preset.about}{missing}")
     return 0
 
 
@@ -243,8 +256,11 @@ def _serve(options: argparse.Namespace, settings: Settings) -> int:
 
     warm_up()  # torch is imported there while the server is imported here
 
+    from ppo_scope.runs.known import why_unknown
     from ppo_scope.server.serve import serve
 
+    if refusal := why_unknown(settings):
+        raise Misuse(refusal)
     return serve(
         settings,
         host=options.host,

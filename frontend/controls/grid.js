@@ -71,6 +71,8 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
   const above = new ResizeObserver(() => root.style.setProperty("--above", `${Math.round(root.offsetTop)}px`));
   for (const element of root.parentElement?.children ?? []) if (element !== root) above.observe(element);
 
+  /** What was hidden, and is shown for a chapter of the guide. @type {string[]} */
+  const lit = [];
   const boxes = panels.map(box);
   root.append(...boxes.map(({ section }) => section), hiddenList);
   arrange();
@@ -310,6 +312,18 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
       view.maximised = null;
       choose();
       boxes.find(({ panel }) => panel.name === names[0])?.section.scrollIntoView({ block: "nearest" });
+    },
+    /** Shows these panels as a chapter speaks of them, until `unlight`. @param {readonly string[]} names */
+    light(names) {
+      lit.push(...view.hidden.filter((name) => names.includes(name)));
+      this.show(names);
+      boxes.find(({ panel }) => panel.name === names[0])?.section.scrollIntoView({ block: "start" });
+    },
+    /** As it was before: what had been hidden is hidden again. */
+    unlight() {
+      view.hidden = [...new Set([...view.hidden, ...lit.splice(0)])];
+      for (const { section } of boxes) section.toggleAttribute("data-lit", false);
+      choose();
     },
     /** Brings the first panel of an idea into view. @param {string} idea */
     reveal(idea) {

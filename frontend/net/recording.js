@@ -25,6 +25,7 @@ export function askedFor() {
  * @property {Snapshot[]} snapshots
  * @property {Frame<SeriesHeader>[]} series
  * @property {Frame | null} picture
+ * @property {Frame[]} comparisons the last update made twice, each time with another setting
  */
 
 /**
@@ -125,6 +126,7 @@ export function read(buffer) {
     snapshots: /** @type {Snapshot[]} */ (of("snapshot", "passing")),
     series: /** @type {Frame<SeriesHeader>[]} */ (of("series")),
     picture: of("picture").at(-1) ?? null,
+    comparisons: of("comparison"),
   };
 }
 

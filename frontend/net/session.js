@@ -3,6 +3,7 @@
 // control, too.
 
 const KEY = "ppo-scope.session";
+const TAB = "ppo-scope.tab";
 
 /** In place of the browser's storage where that is forbidden. @type {string | null} */
 let own = null;
@@ -75,5 +76,37 @@ export async function openSession() {
     return true;
   } catch {
     return false;
+  }
+}
+
+/**
+ * The name of this tab, by which the server knows it again: when its connection breaks, and after a reload.
+ *
+ * The browser keeps it only from the moment that the page is left until it is loaded anew. A tab is copied with all that
+ * its browser keeps for it; as long as the page is open that is no name, so the copy gets one of its own.
+ *
+ * @returns {string}
+ */
+export function nameOfTab() {
+  const name = taken() ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
+  addEventListener("pagehide", () => {
+    try {
+      sessionStorage.setItem(TAB, name);
+    } catch {
+      // Then a reload is another page.
+    }
+  });
+  addEventListener("pageshow", ({ persisted }) => persisted && taken());
+  return name;
+}
+
+/** The name that a page has left in this tab, which it does not keep. @returns {string | null} */
+function taken() {
+  try {
+    const name = sessionStorage.getItem(TAB);
+    sessionStorage.removeItem(TAB);
+    return name;
+  } catch {
+    return null;
   }
 }

@@ -1,15 +1,17 @@
-// Tells the server which probes this page's visible panels need.
+// Tells the server which probes this page needs: its visible panels, and a preview.
 
 const SETTLES = 120; // scrolling past a panel should not switch its probes on and off
 const AWAY = 5000; // a tab in the background looks at nothing
 
 /**
  * @param {(probes: string[]) => void} send
- * @returns {{ want(probes: string[]): void, resend(): void }}
+ * @returns {{ want(probes: string[]): void, also(probes: string[]): void, resend(): void }}
  */
 export function createWatch(send) {
   /** @type {string[]} */
   let wanted = [];
+  /** What something other than a panel needs. @type {string[]} */
+  let besides = [];
   /** @type {string | null} */
   let sent = null;
   let away = false;
@@ -19,7 +21,7 @@ export function createWatch(send) {
   let leaving;
 
   function tell() {
-    const probes = away ? [] : wanted;
+    const probes = away ? [] : [...new Set([...wanted, ...besides])].sort();
     const key = probes.join(" ");
     if (key === sent) return;
     sent = key;
@@ -47,6 +49,11 @@ export function createWatch(send) {
   return {
     want(probes) {
       wanted = probes;
+      later();
+    },
+    /** For as long as it is not said otherwise. */
+    also(probes) {
+      besides = probes;
       later();
     },
     resend() {

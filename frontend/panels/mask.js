@@ -4,6 +4,7 @@ import { h, setText } from "../controls/dom.js";
 import { download } from "../controls/download.js";
 import { count, fixed } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
+import { coverage, samplesOfRollout, scopeOf } from "../state/scope.js";
 import { Canvas } from "./canvas.js";
 import { arrange } from "./mask-layout.js";
 import { paintMask } from "./mask-paint.js";
@@ -11,7 +12,7 @@ import { arrow, previewInWords, previewTag } from "./preview-tag.js";
 import { readout } from "./readout.js";
 import { REGIONS, regionOf } from "./regions.js";
 import { revealSample } from "./sample-reveal.js";
-import { cellOf, hasClip, holds, matrix, scopeInWords } from "./snapshot.js";
+import { cellOf, hasClip, holds, matrix } from "./snapshot.js";
 import { SvgCanvas } from "./svg-canvas.js";
 import { ofSamples } from "./tables.js";
 
@@ -54,12 +55,14 @@ function mount(body, context) {
     { label: "not trained", swatch: "swatch-notTrained", room: 3, title: "No transition: the environment was being reset" },
     { label: "terminated", swatch: "swatch-terminated", room: 3, title: "Episodes that ended by themselves" },
     { label: "truncated", swatch: "swatch-truncated", room: 3, title: "Episodes that were cut off, mostly by a time limit" },
+    { label: "counted", room: 20, title: "How many of the rollout's samples are drawn and counted here, and under which weights" },
   ]);
 
   /** @type {Snapshot | null} */
   let snapshot = null;
   /** @type {number | null} */
   let environments = null;
+  let all = NaN; // samples of the rollout
   /** @type {Layout | null} */
   let layout = null;
   /** @type {Cell | null} */
@@ -84,7 +87,8 @@ function mount(body, context) {
     const now = preview ? countRegions(region.values, layout.rows * layout.columns) : painted;
     // Twice the numbers would need another line: what a preview does not change makes room for it.
     const away = preview ? [absent, "terminated", "truncated"] : [absent];
-    write(keys.map((key) => (away.includes(key) ? null : arrow(count(now[key]), count(painted[key])))));
+    const counted = `${coverage(painted.cells, all)}, ${scopeOf(snapshot.header, "cells")}`;
+    write([...keys.map((key) => (away.includes(key) ? null : arrow(count(now[key]), count(painted[key])))), counted]);
     label(preview);
     box.toggleAttribute("data-preview", preview !== null);
     element.dataset.preview = preview ? String(preview.values.clip_range) : "";
@@ -165,6 +169,7 @@ function mount(body, context) {
     draw(state) {
       const total = state.run?.settings.num_envs;
       environments = typeof total === "number" ? total : null;
+      all = samplesOfRollout(state);
       snapshot = state.snapshot;
       const previewed = previewOf(state);
       preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here
@@ -175,7 +180,7 @@ function mount(body, context) {
       sized = false;
     },
     table: (state) => ofSamples(state, ["ratio", "region", "in_minibatch", "episode_end", "advantage_used"]),
-    summary: (state) => (state.snapshot ? summary(state.snapshot) + previewInWords(previewOf(state)) : ""),
+    summary: (state) => (state.snapshot ? summary(state.snapshot, samplesOfRollout(state)) + previewInWords(previewOf(state)) : ""),
   };
 }
 
@@ -214,11 +219,11 @@ function inWords(snapshot, { row, column }) {
   return `${place}: r = ${fixed(value("ratio"), 3)}, Â as used = ${fixed(value("advantage_used"), 3)}; ${region.word}: ${region.meaning}${end}${outside}`;
 }
 
-/** @param {Snapshot} snapshot */
-function summary(snapshot) {
+/** @param {Snapshot} snapshot @param {number} all samples of the rollout */
+function summary(snapshot, all) {
   const region = matrix(snapshot, "region");
   if (!region) return "";
   const counts = REGIONS.map(({ code, word }) => ({ word, n: region.values.filter((value) => value === code).length }));
   const list = counts.filter(({ n }) => n > 0).map(({ word, n }) => `${count(n)} ${word}`);
-  return `${region.rows} ${region.rows === 1 ? "environment" : "environments"} × ${region.columns} steps (${scopeInWords(snapshot)}): ${list.join(", ")}.`;
+  return `${region.rows} ${region.rows === 1 ? "environment" : "environments"} × ${region.columns} steps, ${coverage(region.values.length, all)}, ${scopeOf(snapshot.header, "cells")}: ${list.join(", ")}.`;
 }

@@ -3,8 +3,9 @@
 import { h, prose, setText } from "../controls/dom.js";
 import { fixed, number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
+import { moved, previewOf } from "../state/previewed.js";
 import { regionOf } from "./regions.js";
-import { factsOf } from "./sample-facts.js";
+import { factsOf, withClipRange } from "./sample-facts.js";
 import { createPicture } from "./sample-picture.js";
 import { createSeek } from "./sample-seek.js";
 import { calculation, n, verdict } from "./sample-words.js";
@@ -13,6 +14,7 @@ import { cellOf, credit, holds } from "./snapshot.js";
 /** @import { Panel, PanelContext, PanelView, Run, Snapshot, State } from "../types.js" */
 /** @import { Facts } from "./sample-facts.js" */
 /** @import { Line } from "./sample-words.js" */
+/** @import { Previewed } from "../state/previewed.js" */
 /** @import { Table } from "./tables.js" */
 
 /** @type {Panel} */
@@ -53,7 +55,7 @@ function mount(body, context) {
   all.addEventListener("keydown", (event) => event.target === all && seek.key(event));
 
   return {
-    needs: ["snapshot", "selection", "theme", "motion"],
+    needs: ["snapshot", "selection", "theme", "motion", "preview"],
     ready(state) {
       if (runsFreely(state) && !state.scrubbing) return "the run to be paused: at full speed samples fly by";
       return holds(state, "region");
@@ -79,7 +81,7 @@ function mount(body, context) {
       state_.replaceChildren(...stateParts(snapshot, facts));
       policy.replaceChildren(...policyParts(facts));
       values.replaceChildren(...valueParts(snapshot, facts));
-      sums.replaceChildren(...sumParts(snapshot, facts));
+      sums.replaceChildren(...sumParts(snapshot, facts, previewOf(state)));
     },
     resize() {},
     table: (state) => tableOf(state),
@@ -89,7 +91,7 @@ function mount(body, context) {
 
 /** For whoever reads what is drawn. @param {HTMLElement} element @param {Facts | null} facts */
 function mark({ dataset }, facts) {
-  const names = /** @type {const} */ (["environment", "step", "ratio", "logratio", "raw", "used", "region", "gradientPolicy", "gradientTotal", "logProbOld", "logProbNew", "valueOld", "valueTarget", "valueNow", "inFull"]);
+  const names = /** @type {const} */ (["environment", "step", "ratio", "logratio", "raw", "used", "region", "gradientPolicy", "gradientValue", "gradientEntropy", "gradientTotal", "logProbOld", "logProbNew", "valueOld", "valueTarget", "valueNow", "inFull"]);
   for (const name of names) {
     if (facts) dataset[name] = String(facts[name]);
     else delete dataset[name];
@@ -155,18 +157,45 @@ function row({ name, short, before, now, taken }, isBox) {
   return h("div", { role: "row", class: taken ? "taken" : "" }, label, h("span", { role: "cell" }, fixed(before, 3)), h("span", { role: "cell" }, fixed(now, 3)));
 }
 
-/** @param {Snapshot} snapshot @param {Facts} facts */
-function sumParts(snapshot, facts) {
-  const region = regionOf(facts.region);
-  const trained = region.key !== "notTrained";
+/** @param {Snapshot} snapshot @param {Facts} facts @param {Previewed | null} preview */
+function sumParts(snapshot, facts, preview) {
+  const trained = regionOf(facts.region).key !== "notTrained";
   return [
     ...part("What the loss makes of it"),
     trained ? h("div", { class: "sums", role: "table", "aria-label": "The calculation" }, ...calculation(facts).map(sum)) : null,
-    trained ? h("p", { class: "sample-region" }, h("span", { class: `swatch region-${region.key}`, "aria-hidden": "true" }), h("strong", {}, region.word), `: ${region.meaning}`) : null,
+    trained ? inRegion(facts) : null,
     trained ? gradients(facts) : null,
     h("p", { class: "sample-verdict" }, ...prose(verdict(facts))),
     trained ? before(snapshot, facts) : null,
+    trained && preview ? previewed(facts, preview) : null,
   ].filter((child) => child !== null);
+}
+
+/** @param {Facts} facts @param {string} [instead] */
+function inRegion({ region: code }, instead = "") {
+  const region = regionOf(code);
+  return h("p", { class: "sample-region" }, h("span", { class: `swatch region-${region.key}`, "aria-hidden": "true" }), h("strong", {}, region.word), `${instead}: ${region.meaning}`);
+}
+
+/** The same sample with the values that were moved. @param {Facts} facts @param {Previewed} preview */
+function previewed(facts, preview) {
+  const { used, values, clip } = preview;
+  const then = clip ? withClipRange(facts, values.clip_range) : facts;
+  const terms = clip && facts.used !== null ? calculation(then).filter(({ role }) => role).map((line) => ({ ...line, sum: "" })) : [];
+  const stays = then.region === facts.region;
+  const scaled = [
+    ["‖∇(c₁·L_VF)‖", facts.gradientValue, values.value_coef / used.value_coef],
+    ["‖∇(c₂·S)‖", facts.gradientEntropy, values.entropy_coef / used.entropy_coef],
+  ].filter(([, norm, by]) => norm !== null && by !== 1 && Number.isFinite(by));
+  return h(
+    "div",
+    { class: "sample-preview", "data-region": then.region },
+    h("h3", {}, ...prose(`Preview: with ${moved(preview).join(", ")}`)),
+    terms.length ? h("div", { class: "sums", role: "table", "aria-label": "The calculation with the values that were moved" }, ...terms.map(sum)) : null,
+    clip ? inRegion(then, stays ? ", as it is" : ` instead of ${regionOf(facts.region).word}`) : note("Its region and its policy gradient stay: only ε decides about them."),
+    clip && !stays ? h("p", {}, ...prose(verdict(then))) : null,
+    ...scaled.map(([term, norm, by]) => note(`${term} would be ${number(Number(norm) * Number(by))} instead of ${number(Number(norm))}.`)),
+  );
 }
 
 /** Here stand the weights as they are, in the clip mask and in the histogram r as the last loss had it: a note where that differs. @param {Snapshot} snapshot @param {Facts} facts */
@@ -190,15 +219,16 @@ function sum({ term, sum: put, value, role = "" }) {
 }
 
 /** @param {Facts} facts */
-function gradients({ gradientPolicy, gradientTotal, used, inFull }) {
+function gradients({ gradientPolicy, gradientValue, gradientEntropy, gradientTotal, used, inFull }) {
   if (!inFull) return null;
   if (gradientPolicy === null) return note(used === null ? "Its gradient is not known before its advantage is." : "Gradients of single samples are not computed for networks on images.");
-  const zero = gradientPolicy === 0 ? " exactly" : "";
+  /** @param {string} term @param {number | null} norm @param {string} style */
+  const row = (term, norm, style) => (norm === null ? null : h("div", { class: style }, h("dt", {}, ...prose(term)), h("dd", {}, number(norm) + (norm === 0 ? " exactly" : ""))));
+  const rows = [row("‖∇L_PG‖", gradientPolicy, "policy"), row("‖∇(c₁·L_VF)‖", gradientValue, "value"), row("‖∇(c₂·S)‖", gradientEntropy, "entropy"), row("‖∇L‖", gradientTotal, "")];
   return h(
     "dl",
-    { class: "pairs gradient-pairs", title: "Norm of the gradient of this one sample's term, by all weights; a minibatch takes the mean of its samples' gradients" },
-    h("div", { class: "policy" }, h("dt", {}, "gradient ‖∇", ...prose("L_PG"), "‖"), h("dd", {}, number(gradientPolicy) + zero)),
-    h("div", {}, h("dt", {}, "‖∇L‖"), h("dd", {}, number(gradientTotal))),
+    { class: "pairs gradient-pairs", title: "Norms of the gradients of this one sample's terms, by all weights; a minibatch takes the mean of its samples' gradients" },
+    ...rows.filter((each) => each !== null),
   );
 }
 
@@ -222,6 +252,8 @@ function tableOf({ snapshot, selection }) {
     ...terms,
     ["region", regionOf(facts.region).word],
     ["‖∇L_PG‖", facts.gradientPolicy],
+    ["‖∇(c₁·L_VF)‖", facts.gradientValue],
+    ["‖∇(c₂·S)‖", facts.gradientEntropy],
     ["‖∇L‖", facts.gradientTotal],
     ["reward R", facts.reward],
     ["R as scaled", facts.rewardUsed],
@@ -234,12 +266,14 @@ function tableOf({ snapshot, selection }) {
 }
 
 /** @param {State} state */
-function summary({ snapshot, selection }) {
+function summary(state) {
+  const { snapshot, selection } = state;
   const cell = snapshot && selection && cellOf(snapshot, selection);
   if (!snapshot || !selection || !cell) return `No sample is selected. ${CHOOSE}`;
   const facts = factsOf(snapshot, selection, cell);
   const { ratio, used, region } = facts;
   if (regionOf(region).key === "notTrained") return `${placeInWords(snapshot, facts)}. ${verdict(facts)}`;
-  return `${placeInWords(snapshot, facts)}: r = ${fixed(ratio, 3)}, ${credit(snapshot)} as used = ${fixed(used, 3)}, ${regionOf(region).word}. ${verdict(facts)}`;
+  const preview = previewOf(state);
+  const then = preview?.clip ? ` Preview: with ${moved(preview, ["clip_range"]).join("")}, ${regionOf(withClipRange(facts, preview.values.clip_range).region).word}.` : "";
+  return `${placeInWords(snapshot, facts)}: r = ${fixed(ratio, 3)}, ${credit(snapshot)} as used = ${fixed(used, 3)}, ${regionOf(region).word}. ${verdict(facts)}${then}`;
 }
-

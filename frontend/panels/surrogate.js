@@ -4,6 +4,7 @@ import { h, setAttribute, setHidden, setText } from "../controls/dom.js";
 import { count, fixed, number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { batchOf, previewOf } from "../state/previewed.js";
+import { partly } from "../state/scope.js";
 import { Canvas } from "./canvas.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
@@ -175,6 +176,7 @@ function mount(body, context) {
       chart.resize();
       sized = false;
     },
+    note: partly,
     table: ({ snapshot }) => tableOf(snapshot),
     summary: (next) => (next.snapshot ? summary(next.snapshot, cloud) + previewInWords(previewOf(next)) : ""),
   };

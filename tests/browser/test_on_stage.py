@@ -60,7 +60,7 @@ def test_number_keys_choose_what_is_on_stage(look_at, page):
     assert len(everything) == PANELS
     page.keyboard.press("s")
     until(lambda: order(page), lambda now: now == ["Ratio histogram", "Clip mask"])
-    page.keyboard.press("Digit9")
+    page.keyboard.press("Digit0")
     until(lambda: order(page), lambda now: now == ["Values"])
     page.keyboard.press("Shift+Digit4")
     until(lambda: search(page).get("stage"), lambda now: now == ["values,clip-mask"])
@@ -77,7 +77,7 @@ def test_number_keys_choose_what_is_on_stage(look_at, page):
     until(lambda: sorted(order(page)), lambda now: now == ["Clip mask", "Values"])
     page.get_by_role("button", name="Panels", exact=True).click()
     page.get_by_role("checkbox", name="Sample").check()
-    until(lambda: order(page), lambda now: now == ["Values", "Sample"])
+    until(lambda: order(page), lambda now: now == ["Sample", "Values"])
 
 
 def test_the_sample_that_is_pointed_out_comes_on_stage(look_at, page):

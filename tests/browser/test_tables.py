@@ -127,6 +127,8 @@ def test_one_sample_in_full(dashboard, found):
         "log π_old": "log_prob_old",
         "log π": "log_prob_new",
         "‖∇L_PG‖": "gradient_policy",
+        "‖∇(c₁·L_VF)‖": "gradient_value",
+        "‖∇(c₂·S)‖": "gradient_entropy",
         "‖∇L‖": "gradient_total",
         "reward R": "reward",
         "V_old": "value",

@@ -35,6 +35,8 @@ UNDEFINED = {
     "advantage_used",
     "ratio_new",
     "gradient_policy",
+    "gradient_value",
+    "gradient_entropy",
     "gradient_total",
     "gradient_cosines",
     "delta",

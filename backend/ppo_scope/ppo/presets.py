@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ppo_scope.ppo import extras
+
 ZOO = "rl-baselines3-zoo, hyperparams/ppo.yml"
 CLEANRL = "CleanRL"
 
@@ -23,6 +25,11 @@ class Preset:
     about: str
     source: str
     settings: Mapping[str, Any]
+
+    @property
+    def missing(self) -> extras.Extra | None:
+        """The extra that has to be installed first."""
+        return extras.missing(self.settings)
 
 
 PRESETS: tuple[Preset, ...] = (
@@ -198,6 +205,7 @@ def table() -> list[dict[str, Any]]:
             "about": preset.about,
             "source": preset.source,
             "settings": dict(preset.settings),
+            "missing": str(preset.missing) if preset.missing else None,
         }
         for preset in PRESETS
     ]

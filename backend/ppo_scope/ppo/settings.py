@@ -135,7 +135,7 @@ class Settings(BaseModel):
         1, label="Seed", group="run", ge=0, le=2**31 - 1, about="The same seed repeats the run bit for bit."
     )
     total_steps: int | None = knob(
-        None, label="Total steps", group="run", unit="steps", ge=1, le=10**12, about="End of the run. None: endless."
+        None, label="Total steps", group="run", unit="steps", ge=1, le=10**12, about="End of the run. Off: endless."
     )
     num_envs: int = knob(
         8, symbol="N", label="Environments", group="run", ge=1, le=65536, about="Copies acting side by side."

@@ -274,14 +274,16 @@ class Reporter:
         playing: bool = False,
         pausing: bool = False,
         pace: float | None = None,
+        met: dict[str, Any] | None = None,
     ) -> None:
-        """Say what the run does now; `cause` where it stopped by itself, `pace` (phases a second) in slow motion.
+        """Say what the run does now; `cause` where it stopped by itself, `pace` (phases a second) in slow motion, `met`
+        where it had come to what it was to go on until.
 
         A run that is `playing` goes on until it is told to stop; one that runs otherwise, until a step is done. One
         that is `pausing` stands still as soon as its rollout is whole.
         """
         pending = self._trainer.pending if self._trainer is not None else {}
-        about = {"snapshot": self._snapshot_sequence, "pending": pending, "cause": cause}
+        about = {"snapshot": self._snapshot_sequence, "pending": pending, "cause": cause, "met": met}
         self._event("state", state=state, playing=playing, pausing=pausing, pace=pace, **about)
 
     def reply(self, command: dict[str, Any], code: str | None = None, message: str | None = None) -> None:

@@ -94,6 +94,7 @@ class Run:
         self._playing = self._pausing = False
         self._pace: float | None = None
         self._cause: dict[str, str] | None = None
+        self._met: dict[str, Any] | None = None
         self._stalled: ending.Cause | None = None
         self._ended: str | None = None
         self._asked = False
@@ -162,6 +163,7 @@ class Run:
             "pace": self._pace,
             "pending": self.pending,
             "cause": self.cause,
+            "met": self._met,
         }
 
     def send(self, command: dict[str, Any]) -> None:
@@ -323,7 +325,7 @@ class Run:
         self._playing, self._pausing = header.get("playing", False), header.get("pausing", False)
         self._pace = header.get("pace")
         self.pending = header.get("pending") or {}
-        self._cause = header.get("cause")
+        self._cause, self._met = header.get("cause"), header.get("met")
         if self._reported in ENDED:
             self._tried.set()
         self._listener.state(self)
