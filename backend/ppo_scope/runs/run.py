@@ -177,7 +177,7 @@ class Run:
             self._unanswered[command["id"]] = time.monotonic()
 
     def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
-        """Have these measured from now on, and this environment shown where not all can be. Only what was asked last counts.
+        """Have these measured from now on, and this environment shown where not all can be. Only the last word counts.
 
         It never fails and takes no place of a command.
         """
