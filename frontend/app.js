@@ -12,19 +12,21 @@ import { connectIdeas } from "./controls/ideas.js";
 import { createNarrator } from "./controls/narrator.js";
 import { createNewRun } from "./controls/new-run.js";
 import { createNotices } from "./controls/notices.js";
+import { createOpener } from "./controls/opener.js";
 import { createOrders } from "./controls/orders.js";
 import { whyNoControl, whyNot } from "./controls/permission.js";
 import { picturePage } from "./controls/picture.js";
 import { createPipeline } from "./controls/pipeline.js";
 import { createShare } from "./controls/share.js";
 import { listenToKeys } from "./controls/shortcuts.js";
+import { createSkipLinks } from "./controls/skip.js";
 import { createSliders } from "./controls/sliders.js";
 import { createStage } from "./controls/stage.js";
 import { createTimeline } from "./controls/timeline.js";
 import { createCommands } from "./net/commands.js";
 import { decode } from "./net/frame.js";
 import { getJson, getMoment, getMoments, postRun } from "./net/http.js";
-import { askedFor } from "./net/recording.js";
+import { askedFor, isOwnFile, keepFile } from "./net/recording.js";
 import { nameOfTab, openSession, session } from "./net/session.js";
 import { PROTOCOL, Socket } from "./net/socket.js";
 import { createWatch } from "./net/watch.js";
@@ -182,7 +184,7 @@ const actions = {
   back: () => go(travel().back(state.view.stepSize)),
   restart: () => void beginning.restart({}),
   newRun() {
-    getJson("api/presets").then(newRunSheet.open, (error) => announcer.warn(error.message));
+    Promise.all([getJson("api/presets"), getJson("api/environments")]).then((tables) => newRunSheet.open(...tables), (error) => announcer.warn(error.message));
   },
   toggleTheme() {
     state.view.theme = themeAfter(themeName(state.view.theme));
@@ -244,11 +246,17 @@ function chooseChapter(chapter) {
 // --- what is drawn
 
 document.body.append(announcer.element);
-const help = createHelp(document.body, panelNames);
-const share = createShare(document.body, addressOf);
+createSkipLinks(document.body, [
+  ["Skip to the panels", () => document.querySelector("#panels .panel:not([hidden]) > header button")],
+  ["Skip to the settings", () => document.querySelector("#settings input, #settings summary")],
+]);
+const opener = createOpener((file) => {
+  keepFile(file).then((name) => location.assign(`?recording=${name}`), (error) => announcer.warn(error.message));
+});
+const help = createHelp(document.body, panelNames, opener.button);
+const share = createShare(document.body, addressOf, () => state.recorded && isOwnFile(askedFor()));
 const newRunSheet = createNewRun(document.body, state, {
-  begin: ({ settings }) =>
-    beginning.try(() => postRun({ ...settings, seed: state.run?.seed ?? 1 }, state.status?.state !== "running", state.lease.generation), "sheet"),
+  begin: (settings) => beginning.try(() => postRun(settings, state.status?.state !== "running", state.lease.generation), "sheet"),
   cancel: beginning.cancel,
   dismiss: beginning.dismiss,
   closed: () => beginning.toPage(),

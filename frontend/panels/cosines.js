@@ -42,7 +42,7 @@ export function cosineTable(parent, left, right) {
     made = key;
     cells = PAIRS.map(() => layers.map(() => h("td", {})));
     const names = h("tr", { class: "visually-hidden" }, h("td", {}), ...layers.map(({ name }) => h("th", { scope: "col" }, name)));
-    rows.replaceChildren(names, ...PAIRS.map((pair, row) => h("tr", {}, h("th", { scope: "row" }, "∠ ", ...pair.flatMap((term, index) => [index ? ", " : "", ...prose(term)])), ...cells[row])));
+    rows.replaceChildren(names, ...PAIRS.map((pair, row) => h("tr", {}, h("th", { scope: "row" }, "cos(", ...pair.flatMap((term, index) => [index ? ", " : "", ...prose(term)]), ")"), ...cells[row])));
   }
 
   return (snapshot, layers, width) => {

@@ -56,7 +56,7 @@ function mount(body, context) {
   body.append(footer);
   const write = readout(footer, [
     ...TERMS.map(({ symbol, swatch }) => ({ label: symbol, swatch, room: 7, title: "In the minibatch, or the mean over the minibatches, that is shown" })),
-    { label: "shown", room: 17, title: "What these numbers are of; a preview and what it is compared with are of the same samples, under the same weights" },
+    { label: "shown", wide: true, room: 17, title: "What these numbers are of; a preview and what it is compared with are of the same samples, under the same weights" },
   ]);
   const choice = h("div", { class: "choice" }, select);
   footer.append(choice);

@@ -178,22 +178,26 @@ function inRegion({ region: code }, instead = "") {
 }
 
 /** The same sample with the values that were moved. @param {Facts} facts @param {Previewed} preview */
-function previewed(facts, preview) {
+export function previewed(facts, preview) {
   const { used, values, clip } = preview;
+  const { lossRatio, lossRegion } = facts;
   const then = clip ? withClipRange(facts, values.clip_range) : facts;
   const terms = clip && facts.used !== null ? calculation(then).filter(({ role }) => role).map((line) => ({ ...line, sum: "" })) : [];
   const stays = then.region === facts.region;
+  // The clip mask previews the ratios of the last loss; after a step these are others.
+  const inMask = clip && !Number.isNaN(lossRatio) ? withClipRange({ ...facts, ratio: lossRatio, region: lossRegion }, values.clip_range).region : then.region;
   const scaled = [
     ["‖∇(c₁·L_VF)‖", facts.gradientValue, values.value_coef / used.value_coef],
     ["‖∇(c₂·S)‖", facts.gradientEntropy, values.entropy_coef / used.entropy_coef],
   ].filter(([, norm, by]) => norm !== null && by !== 1 && Number.isFinite(by));
   return h(
     "div",
-    { class: "sample-preview", "data-region": then.region },
+    { class: "sample-preview", "data-region": then.region, "data-mask-region": inMask },
     h("h3", {}, ...prose(`Preview: with ${moved(preview).join(", ")}`)),
     terms.length ? h("div", { class: "sums", role: "table", "aria-label": "The calculation with the values that were moved" }, ...terms.map(sum)) : null,
     clip ? inRegion(then, stays ? ", as it is" : ` instead of ${regionOf(facts.region).word}`) : note("Its region and its policy gradient stay: only ε decides about them."),
     clip && !stays ? h("p", {}, ...prose(verdict(then))) : null,
+    inMask === then.region ? null : note(`In the last loss, as the Clip mask shows it, r was ${fixed(lossRatio, 3)}: with ${moved(preview, ["clip_range"]).join("")} it would be ${regionOf(inMask).word}.`),
     ...scaled.map(([term, norm, by]) => note(`${term} would be ${number(Number(norm) * Number(by))} instead of ${number(Number(norm))}.`)),
   );
 }
