@@ -108,7 +108,7 @@ const socket = new Socket({
 });
 const narrator = createNarrator(state, announcer.say);
 const commands = createCommands((message) => socket.send(message));
-const watch = createWatch((probes) => void socket.send({ type: "watch", id: `watch-${++watches}`, probes }));
+const watch = createWatch((probes, environment) => void socket.send({ type: "watch", id: `watch-${++watches}`, probes, environment }));
 let watches = 0;
 
 /** @param {any} message */
@@ -367,7 +367,7 @@ scheduler.add({ needs: [...WHERE, "progress"], draw: pipeline.draw, calm: 150 })
 const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: [...WHERE, "connection", "past"], draw: sliders.draw });
-const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus, goTo: (update) => go(travel().goTo(update)), announce: announcer.say });
+const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, showEnvironment: watch.from, focusSetting: sliders.focus, goTo: (update) => go(travel().goTo(update)), announce: announcer.say });
 const stage = createStage(state, grid.toggleStage);
 bar.tools.prepend(grid.menu, stage.button);
 scheduler.add({ needs: ["view", "run"], draw: stage.draw });
