@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import zlib
 from typing import Any
 
@@ -35,12 +36,18 @@ def look_of(vector: Any, number: int) -> Look:
 def seen(observation: Pixels, space: gym.Space[Any]) -> Look:
     """What the policy sees, [channels, height, width], of an environment whose observations are images.
 
-    It is kept itself: the frames of a stack side by side, the oldest one on the left.
+    It is kept itself: the frames of a stack row by row, the oldest one first.
     """
     colours = RGB if len(observation) > 1 and (space.shape or ())[-1] == RGB else 1
-    frames = observation.reshape(-1, colours, *observation.shape[1:]).transpose(2, 0, 3, 1)
-    strip = frames.reshape(frames.shape[0], -1, colours)
-    return {"seen": zlib.compress(strip.tobytes(), 1), "shape": strip.shape}
+    frames = observation.reshape(-1, colours, *observation.shape[1:])
+    columns = math.ceil(math.sqrt(len(frames)))
+    rows = -(-len(frames) // columns)
+    room = np.full((rows * columns, *frames.shape[1:]), 255, np.uint8)
+    room[: len(frames)] = frames
+    height, width = observation.shape[1:]
+    sheet = room.reshape(rows, columns, colours, height, width).transpose(0, 3, 1, 4, 2)
+    shape = (rows * height, columns * width, colours)
+    return {"seen": zlib.compress(sheet.tobytes(), 1), "shape": shape}
 
 
 def put_into(environment: gym.Env[Any, Any], look: Look) -> None:
