@@ -90,18 +90,6 @@ def test_a_link_begins_its_run_at_once_where_nothing_is_lost(stage):
     until(lambda: played.said("restart"))
 
 
-def test_the_guide_warns_before_it_begins_a_run(stage):
-    played = stage(query="?chapter=6")
-    offer = played.page.get_by_role("button", name="Begin a new run with a shared trunk")
-    until(offer.is_visible)
-    offer.click()
-    question = played.page.get_by_role("dialog", name=GONE)
-    until(question.is_visible)
-    assert not played.said("restart")
-    question.get_by_role("button", name="End this run").click()
-    assert until(lambda: played.said("restart"))[0]["settings"] == {"shared_network": True}
-
-
 def test_a_run_that_another_page_tries_out_is_told_of(stage):
     played = stage(leads=False)
     played.doing("trial", 1, 2, 3.0, run="second")
