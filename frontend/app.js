@@ -12,6 +12,7 @@ import { connectIdeas } from "./controls/ideas.js";
 import { createNarrator } from "./controls/narrator.js";
 import { createNewRun } from "./controls/new-run.js";
 import { createNotices } from "./controls/notices.js";
+import { createOpener } from "./controls/opener.js";
 import { createOrders } from "./controls/orders.js";
 import { whyNoControl, whyNot } from "./controls/permission.js";
 import { picturePage } from "./controls/picture.js";
@@ -25,7 +26,7 @@ import { createTimeline } from "./controls/timeline.js";
 import { createCommands } from "./net/commands.js";
 import { decode } from "./net/frame.js";
 import { getJson, getMoment, getMoments, postRun } from "./net/http.js";
-import { askedFor } from "./net/recording.js";
+import { askedFor, isOwnFile, keepFile } from "./net/recording.js";
 import { nameOfTab, openSession, session } from "./net/session.js";
 import { PROTOCOL, Socket } from "./net/socket.js";
 import { createWatch } from "./net/watch.js";
@@ -249,8 +250,11 @@ createSkipLinks(document.body, [
   ["Skip to the panels", () => document.querySelector("#panels .panel:not([hidden]) > header button")],
   ["Skip to the settings", () => document.querySelector("#settings input, #settings summary")],
 ]);
-const help = createHelp(document.body, panelNames);
-const share = createShare(document.body, addressOf);
+const opener = createOpener((file) => {
+  keepFile(file).then((name) => location.assign(`?recording=${name}`), (error) => announcer.warn(error.message));
+});
+const help = createHelp(document.body, panelNames, opener.button);
+const share = createShare(document.body, addressOf, () => state.recorded && isOwnFile(askedFor()));
 const newRunSheet = createNewRun(document.body, state, {
   begin: (settings) => beginning.try(() => postRun(settings, state.status?.state !== "running", state.lease.generation), "sheet"),
   cancel: beginning.cancel,

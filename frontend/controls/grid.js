@@ -68,6 +68,10 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
   );
   const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => resized.get(target)?.()));
 
+  // What is maximised reaches from where the panels begin to the end of the window, whatever is above them.
+  const above = new ResizeObserver(() => root.style.setProperty("--above", `${Math.round(root.offsetTop)}px`));
+  for (const element of root.parentElement?.children ?? []) if (element !== root) above.observe(element);
+
   const boxes = panels.map(box);
   root.append(...boxes.map(({ section }) => section), hiddenList);
   arrange();
