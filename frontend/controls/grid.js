@@ -89,7 +89,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
       note,
       h("p", { class: "hint", title: panel.hint }, ...prose(panel.hint)),
       createGrip(panel.name, (by) => moveBy(panel.name, by)),
-      saver(panel, body, () => life.table(state)),
+      saver(panel, body, () => life.table(state), { state, theme, failed: announce }),
       h("button", { type: "button", class: "quiet square hide", "aria-label": `Hide ${panel.name}`, title: "Hide", onclick: () => hide(panel.name) }, icon(HIDE)),
       maximise,
     );
