@@ -66,7 +66,12 @@ def test_nothing_serious_in_any_theme_and_state(server, page, new_page, theme):
     dashboard.key("?")
     assert violations(page) == [], "help"
     page.keyboard.press("Escape")
-    dashboard.press("Share")
+    dashboard.key("g")  # and what it has put on Stage
+    page.get_by_role("button", name="Share", exact=True).wait_for()
+    dashboard.key("s")
+    page.locator("body[data-stage]").wait_for()
+    assert violations(page) == [], "on Stage"
+    dashboard.key("s").press("Share")
     assert violations(page) == [], "sharing"
 
     embedded = new_page()
