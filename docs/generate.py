@@ -17,10 +17,11 @@ has passed is remembered, since when until when. A check that knows nothing yet 
 
 Causes may depend on what is seen: the texts below are those where nothing more is known.
 """
-FILES = """Tables saved from the page use these names; what is of single samples, states or layers has the names of the arrays in
-docs/protocol.md. Every line begins with `env`, `seed` and `update` and ends with the settings that the update was made with,
-`settings.clip_range` and so on. "Whole run as CSV" or "as JSONL", in the menus of the panels that draw curves over updates, has
-every update's row with all of the columns below.
+FILES = """\
+Tables saved from the page use these names; what is of single samples, states or layers has the names of the arrays
+in docs/protocol.md. Every line begins with `env`, `seed` and `update` and ends with the settings that the update
+was made with, `settings.clip_range` and so on. "Whole run as CSV" or "as JSONL", in the menus of the panels that
+draw curves over updates, has every update's row with all of the columns below.
 """
 
 

@@ -12,6 +12,7 @@ import { connectIdeas } from "./controls/ideas.js";
 import { createNarrator } from "./controls/narrator.js";
 import { createNewRun } from "./controls/new-run.js";
 import { createNotices } from "./controls/notices.js";
+import { createOpener } from "./controls/opener.js";
 import { createOrders } from "./controls/orders.js";
 import { whyNoControl, whyNot } from "./controls/permission.js";
 import { picturePage } from "./controls/picture.js";
@@ -25,7 +26,7 @@ import { createTimeline } from "./controls/timeline.js";
 import { createCommands } from "./net/commands.js";
 import { decode } from "./net/frame.js";
 import { getJson, getMoment, getMoments, postRun } from "./net/http.js";
-import { askedFor } from "./net/recording.js";
+import { askedFor, isOwnFile, keepFile } from "./net/recording.js";
 import { nameOfTab, openSession, session } from "./net/session.js";
 import { PROTOCOL, Socket } from "./net/socket.js";
 import { createWatch } from "./net/watch.js";
@@ -107,7 +108,7 @@ const socket = new Socket({
 });
 const narrator = createNarrator(state, announcer.say);
 const commands = createCommands((message) => socket.send(message));
-const watch = createWatch((probes) => void socket.send({ type: "watch", id: `watch-${++watches}`, probes }));
+const watch = createWatch((probes, environment) => void socket.send({ type: "watch", id: `watch-${++watches}`, probes, environment }));
 let watches = 0;
 
 /** @param {any} message */
@@ -249,8 +250,11 @@ createSkipLinks(document.body, [
   ["Skip to the panels", () => document.querySelector("#panels .panel:not([hidden]) > header button")],
   ["Skip to the settings", () => document.querySelector("#settings input, #settings summary")],
 ]);
-const help = createHelp(document.body, panelNames);
-const share = createShare(document.body, addressOf);
+const opener = createOpener((file) => {
+  keepFile(file).then((name) => location.assign(`?recording=${name}`), (error) => announcer.warn(error.message));
+});
+const help = createHelp(document.body, panelNames, opener.button);
+const share = createShare(document.body, addressOf, () => state.recorded && isOwnFile(askedFor()));
 const newRunSheet = createNewRun(document.body, state, {
   begin: (settings) => beginning.try(() => postRun(settings, state.status?.state !== "running", state.lease.generation), "sheet"),
   cancel: beginning.cancel,
@@ -363,7 +367,7 @@ scheduler.add({ needs: [...WHERE, "progress"], draw: pipeline.draw, calm: 150 })
 const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: [...WHERE, "connection", "past"], draw: sliders.draw });
-const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus, goTo: (update) => go(travel().goTo(update)), announce: announcer.say });
+const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, showEnvironment: watch.from, focusSetting: sliders.focus, goTo: (update) => go(travel().goTo(update)), announce: announcer.say });
 const stage = createStage(state, grid.toggleStage);
 bar.tools.prepend(grid.menu, stage.button);
 scheduler.add({ needs: ["view", "run"], draw: stage.draw });

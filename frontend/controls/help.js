@@ -29,8 +29,8 @@ const COLOURS = [
   ["pulled-back", "Pulled back", "beyond the clip in the bad direction: the gradient flows, at full size"],
 ];
 
-/** @param {HTMLElement} parent @param {readonly string[]} panels their names */
-export function createHelp(parent, panels) {
+/** @param {HTMLElement} parent @param {readonly string[]} panels their names @param {HTMLButtonElement} opener of a file */
+export function createHelp(parent, panels, opener) {
   const close = h("button", { type: "button", class: "primary", autofocus: true, onclick: () => dialog.close() }, "Close");
   const dialog = h(
     "dialog",
@@ -57,7 +57,7 @@ export function createHelp(parent, panels) {
     h("ol", { class: "numbered" }, ...panels.map((name, place) => h("li", {}, h("kbd", {}, digitOf(place)), ` ${name}`))),
     h("h3", {}, "Colours"),
     h("dl", { class: "colours" }, ...COLOURS.flatMap(([name, title, text]) => [h("dt", {}, h("i", { class: `swatch ${name}` }), title), h("dd", {}, ...prose(text))])),
-    h("p", {}, "Nothing to train on? ", h("a", { href: "?recording=cartpole" }, "Look at a recorded run"), ", step by step, with the guide."),
+    h("p", {}, "Nothing to train on? ", h("a", { href: "?recording=cartpole" }, "Look at a recorded run"), ", step by step, with the guide; or open one that ", h("code", {}, "ppo-scope record --out FILE"), " has made: drop the file onto the page. ", opener),
     close,
   );
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());

@@ -41,15 +41,30 @@ export function forgetSession() {
 }
 
 /**
+ * What is behind the token of the printed link: `#token=…?recording=cartpole`, where somebody has put it at the end. It
+ * goes to where it belongs.
+ *
+ * @param {string} hash
+ * @param {string} search
+ * @returns {{ token: string | null, search: string }}
+ */
+export function splitLink(hash, search) {
+  const [, fragment, rest] = /^#?([^?&]*)[?&]?(.*)$/s.exec(hash) ?? [];
+  const token = new URLSearchParams(fragment).get("token");
+  if (token === null || !rest) return { token, search };
+  return { token, search: `${search || "?"}${search.length > 1 ? "&" : ""}${rest}` };
+}
+
+/**
  * Trades the token in the address's fragment for both, and removes it from the address bar, so that neither a shared
  * link nor a screenshot gives control away.
  *
  * @returns {Promise<boolean>} false where there was a token and the server refused it
  */
 export async function openSession() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  const { token, search } = splitLink(location.hash, location.search);
   if (token === null) return true;
-  history.replaceState(null, "", location.pathname + location.search);
+  history.replaceState(null, "", location.pathname + search);
   try {
     const response = await fetch("api/session", {
       method: "POST",

@@ -100,6 +100,11 @@ export class Chart {
     this.#sized = false;
   }
 
+  /** In CSS pixels; asks the browser only where the size has changed. */
+  get width() {
+    return this.#sized ? this.#size.width : this.element.clientWidth;
+  }
+
   /** What is shown of an axis, a reader's zoom included. @param {string} axis @returns {[number, number]} */
   shown(axis) {
     const { layout } = /** @type {any} */ (this.element);

@@ -12,7 +12,8 @@ PHONE = {"width": 360, "height": 740}
 MENUS = ".panels-sheet, .saver menu, dialog[open], .confirm"
 OUTSIDE = """menus => [...document.querySelectorAll(menus)].filter((e) => e.offsetWidth > 0).filter((e) => {
     const box = e.getBoundingClientRect();
-    const below = !e.closest(".panel") && (box.top < 0 || box.bottom > innerHeight); // a panel is scrolled with its menu
+    // a panel is scrolled with its menu
+    const below = !e.closest(".panel") && (box.top < 0 || box.bottom > innerHeight);
     return box.left < 0 || box.right > innerWidth || below;
 }).length"""
 

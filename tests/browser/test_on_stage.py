@@ -33,6 +33,8 @@ def check(page, width, height, panels):
     for at, (name, box) in enumerate(boxes):
         for other, its in boxes[at + 1 :]:
             assert apart(box, its), (name, box, other, its)
+    whose, formula = (page.locator(place).bounding_box() for place in ("#formula .whose", "#formula"))
+    assert whose["y"] + whose["height"] <= formula["y"] + 1, "whose the numbers are does not cover them"
     heights = [box[3] - box[1] for name, box in boxes if name in panels]
     assert len(heights) == len(panels)
     assert min(heights) > 0.6 * height, heights
@@ -60,7 +62,7 @@ def test_number_keys_choose_what_is_on_stage(look_at, page):
     assert len(everything) == PANELS
     page.keyboard.press("s")
     until(lambda: order(page), lambda now: now == ["Ratio histogram", "Clip mask"])
-    page.keyboard.press("Digit9")
+    page.keyboard.press("Digit0")
     until(lambda: order(page), lambda now: now == ["Values"])
     page.keyboard.press("Shift+Digit4")
     until(lambda: search(page).get("stage"), lambda now: now == ["values,clip-mask"])
@@ -77,7 +79,7 @@ def test_number_keys_choose_what_is_on_stage(look_at, page):
     until(lambda: sorted(order(page)), lambda now: now == ["Clip mask", "Values"])
     page.get_by_role("button", name="Panels", exact=True).click()
     page.get_by_role("checkbox", name="Sample").check()
-    until(lambda: order(page), lambda now: now == ["Values", "Sample"])
+    until(lambda: order(page), lambda now: now == ["Sample", "Values"])
 
 
 def test_the_sample_that_is_pointed_out_comes_on_stage(look_at, page):
@@ -163,3 +165,31 @@ def test_whoever_comes_by_tab_keeps_the_keys_of_what_has_the_focus(stage, page):
     page.keyboard.press("Space")
     until(lambda: len(order(page)) < PANELS)
     assert not played.said("step", "play")
+
+
+def test_a_maximised_panel_reaches_to_the_end_of_the_window(stage, page):
+    dashboard = stage(query="?max=clip-mask").dashboard.at(update="3", phase="update")
+    for width, height in ((1280, 800), (1440, 900), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        until(
+            dashboard.panel("Clip mask").bounding_box,
+            lambda box, height=height: 0 < height - box["y"] - box["height"] < 24,
+        )
+    assert page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 1
+
+
+def test_share_says_when_nobody_else_can_open_the_address(modules):
+    said = modules(
+        "controls/share.js",
+        "given.map(([hostname, own]) => m.limitsOf({ hostname, port: '8000' }, own))",
+        [
+            ["127.0.0.1", False],
+            ["localhost", False],
+            ["[::1]", False],
+            ["scope.example", False],
+            ["scope.example", True],
+        ],
+    )
+    assert ["Nobody else can open this address" in one for one in said] == [True, True, True, False, False]
+    assert said[3] == ""
+    assert "open the file first" in said[4]

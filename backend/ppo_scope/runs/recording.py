@@ -16,10 +16,10 @@ from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.probes import frame
 from ppo_scope.probes.probes import PROBES
+from ppo_scope.runs.recorded import LENGTH_BYTES
 from ppo_scope.runs.worker import Worker
 
 KINDS = frozenset({"snapshot", "series", "comparison"})
-LENGTH_BYTES = 8
 STEPS_ACTED = 25
 """Before the picture is taken, or fewer where they take long."""
 
