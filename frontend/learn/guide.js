@@ -36,6 +36,7 @@ import { inline, nameOf, pairTable, trialTable, writeOnce } from "./telling.js";
 
 const SETTLES = 400; // milliseconds after which a value that was moved counts as chosen
 const DRAWN = 200; // milliseconds in which what is on show has been drawn
+const [TRIES, MEASURED] = [20, 250]; // looks at a run that was stepped there, and milliseconds between two
 const PHONE = matchMedia("(max-width: 720px)");
 
 /**
@@ -158,11 +159,18 @@ export function createGuide(root, state, atHand, page) {
   /** Steps the run at hand to the chapter's moment, and shows that. */
   const goThere = () =>
     inTurn(async (holds) => {
+      whose = null;
       page.leave();
-      await page.walk(chapter(), holds);
+      try {
+        await page.walk(chapter(), holds);
+      } catch (error) {
+        if (holds()) await show(chapter().example, holds);
+        throw error;
+      }
       if (!holds()) return;
       entry = null;
-      const own = await page.showOwn(chapter(), holds);
+      const own = await patiently(() => page.showOwn(chapter(), holds), holds);
+      if (!holds()) return;
       if (!own) await page.showExample(chapter(), chapter().example, holds);
       whose = own ? "own" : "example";
       if (!own) throw new Error("Your run has come to this moment, and it does not show the point yet: train for some updates, then try again.");
@@ -297,6 +305,15 @@ export function createGuide(root, state, atHand, page) {
   const elsewhere = (wanted) => `On a larger screen you would now: ${wanted[0].toLowerCase()}${wanted.slice(1)}`;
 
   return { draw, choose };
+}
+
+/** What was just stepped to may not be measured yet. @param {() => Promise<boolean>} look @param {Holds} holds */
+async function patiently(look, holds) {
+  for (let tries = 0; tries < TRIES && holds(); tries++) {
+    if (await look()) return true;
+    await new Promise((resolve) => setTimeout(resolve, MEASURED));
+  }
+  return false;
 }
 
 /**
