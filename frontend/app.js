@@ -204,7 +204,7 @@ const panelNames = panels.map(({ name }) => name);
 const isBare = () => document.body.hasAttribute("data-bare");
 
 /** The address of this view for somebody else. @param {boolean} bare */
-const addressOf = (bare) => link.write(state, panelNames, { bare, recording: state.recorded ? askedFor() : null });
+const addressOf = (bare) => link.write(store.atHand, panelNames, { bare, recording: store.atHand.recorded ? askedFor() : null });
 
 /** The address bar: the view, and the run at hand, or the one that a link has asked for as long as that is not settled. */
 const address = createAddress(store, () => {
@@ -233,7 +233,7 @@ function followLink() {
 
 // What a link asks is settled once the run at hand is like that, however it became so.
 store.subscribe((topics) => {
-  if (topics.includes("run") && state.wanted && state.run && link.differs(state.wanted, state) === null) state.wanted = null;
+  if (topics.includes("run") && state.wanted && store.atHand.run && link.differs(state.wanted, store.atHand) === null) state.wanted = null;
 });
 
 /** @param {number | null} chapter */

@@ -107,7 +107,8 @@ export class Chart {
 
   /** What is shown of an axis, a reader's zoom included. @param {string} axis @returns {[number, number]} */
   shown(axis) {
-    return /** @type {any} */ (this.element).layout[axis].range;
+    const { layout } = /** @type {any} */ (this.element);
+    return layout ? layout[axis].range : (this.#frame[axis]?.range ?? [0, 1]); // there is none where it has had no room yet
   }
 
   /**
