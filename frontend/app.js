@@ -108,7 +108,7 @@ const socket = new Socket({
 });
 const narrator = createNarrator(state, announcer.say);
 const commands = createCommands((message) => socket.send(message));
-const watch = createWatch((probes) => void socket.send({ type: "watch", id: `watch-${++watches}`, probes }));
+const watch = createWatch((probes, environment) => void socket.send({ type: "watch", id: `watch-${++watches}`, probes, environment }));
 let watches = 0;
 
 /** @param {any} message */
@@ -204,7 +204,7 @@ const panelNames = panels.map(({ name }) => name);
 const isBare = () => document.body.hasAttribute("data-bare");
 
 /** The address of this view for somebody else. @param {boolean} bare */
-const addressOf = (bare) => link.write(state, panelNames, { bare, recording: state.recorded ? askedFor() : null });
+const addressOf = (bare) => link.write(store.atHand, panelNames, { bare, recording: store.atHand.recorded ? askedFor() : null });
 
 /** The address bar: the view, and the run at hand, or the one that a link has asked for as long as that is not settled. */
 const address = createAddress(store, () => {
@@ -233,7 +233,7 @@ function followLink() {
 
 // What a link asks is settled once the run at hand is like that, however it became so.
 store.subscribe((topics) => {
-  if (topics.includes("run") && state.wanted && state.run && link.differs(state.wanted, state) === null) state.wanted = null;
+  if (topics.includes("run") && state.wanted && store.atHand.run && link.differs(state.wanted, store.atHand) === null) state.wanted = null;
 });
 
 /** @param {number | null} chapter */
@@ -367,7 +367,7 @@ scheduler.add({ needs: [...WHERE, "progress"], draw: pipeline.draw, calm: 150 })
 const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: [...WHERE, "connection", "past"], draw: sliders.draw });
-const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus, goTo: (update) => go(travel().goTo(update)), announce: announcer.say });
+const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, showEnvironment: watch.from, focusSetting: sliders.focus, goTo: (update) => go(travel().goTo(update)), announce: announcer.say });
 const stage = createStage(state, grid.toggleStage);
 bar.tools.prepend(grid.menu, stage.button);
 scheduler.add({ needs: ["view", "run"], draw: stage.draw });

@@ -478,6 +478,8 @@ export interface PanelContext {
   redraw(): void;
   /** Points a sample out to everybody: the panel Sample shows it. null: none. */
   select(sample: Selection | null): void;
+  /** Asks for the samples of this environment and those after it, where not all can be sent; null: those drawn by the seed. */
+  showEnvironment(environment: number | null): void;
   /** Hands the focus to a setting's slider. */
   focusSetting(name: string): void;
   /** Shows the end of an update, or of the nearest one that is kept. */

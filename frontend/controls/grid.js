@@ -38,6 +38,7 @@ const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12
  * @property {(update: number) => void} goTo
  * @property {(text: string) => void} announce
  * @property {(probes: string[]) => void} watch the union of the probes that visible panels need
+ * @property {(environment: number | null) => void} showEnvironment where not all are shown sample by sample
  */
 
 /**
@@ -45,7 +46,7 @@ const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12
  * @param {readonly Panel[]} panels
  * @param {Surroundings} surroundings
  */
-export function createGrid(root, panels, { store, scheduler, theme, watch, focusSetting, goTo, announce }) {
+export function createGrid(root, panels, { store, scheduler, theme, watch, showEnvironment, focusSetting, goTo, announce }) {
   const { state, touch } = store;
   const { view } = state;
   const names = panels.map(({ name }) => name);
@@ -127,6 +128,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
       theme,
       number,
       redraw,
+      showEnvironment,
       focusSetting,
       goTo,
       select(sample) {

@@ -56,6 +56,8 @@ export function sentence(state) {
   const doing = underWay(state);
   if (doing) return `${inWords(doing)}${status?.pausing ? ` ${PAUSES}` : ""}`;
   if (status?.state === "running" && status.pausing) return PAUSES;
+  const first = firstUpdate(state);
+  if (first) return first;
   const halted = state.past ? null : causeOf(state);
   if (halted) return halted;
   const met = metNow(state);
@@ -73,6 +75,13 @@ export function sentence(state) {
   if (atFullSpeed(state) && header.phase === "update") return everyUpdate(told);
   const before = instead(state);
   return before ? whyInWords(before, state) : SENTENCES[header.phase](told);
+}
+
+/** What is known of a run that trains, and has finished no update yet. @param {State} state */
+function firstUpdate({ status, snapshot, progress, past }) {
+  if (status?.state !== "running" || past || snapshot?.header.phase !== "ready" || !progress) return null;
+  const { epoch, epochs, minibatch, minibatches } = progress;
+  return `The first update is being made${epoch ? `: epoch ${epoch} of ${epochs}, minibatch ${minibatch} of ${minibatches}` : ""}. Its numbers come when it is done.`;
 }
 
 /** Why the run has halted by itself; a run that is over has a banner that says it. @param {State} state */

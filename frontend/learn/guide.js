@@ -218,6 +218,10 @@ export function createGuide(root, state, atHand, page) {
     document.body.toggleAttribute("data-example", index !== null && whose === "example");
     if (index === null) return leave();
     if (entered !== index && isReady()) enter(index);
+    if (whose === "example" && !state.recorded) {
+      whose = null; // something else has taken its place, such as the run of a server that was started anew
+      void inTurn((holds) => show(CHAPTERS[index].example, holds));
+    }
     if (entered === index) react(index);
     write(index);
   }

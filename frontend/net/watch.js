@@ -4,14 +4,16 @@ const SETTLES = 120; // scrolling past a panel should not switch its probes on a
 const AWAY = 5000; // a tab in the background looks at nothing
 
 /**
- * @param {(probes: string[]) => void} send
- * @returns {{ want(probes: string[]): void, also(probes: string[]): void, resend(): void }}
+ * @param {(probes: string[], environment: number | null) => void} send
+ * @returns {{ want(probes: string[]): void, also(probes: string[]): void, from(environment: number | null): void, resend(): void }}
  */
 export function createWatch(send) {
   /** @type {string[]} */
   let wanted = [];
   /** What something other than a panel needs. @type {string[]} */
   let besides = [];
+  /** The environment that is to be shown where not all can be. @type {number | null} */
+  let environment = null;
   /** @type {string | null} */
   let sent = null;
   let away = false;
@@ -22,10 +24,10 @@ export function createWatch(send) {
 
   function tell() {
     const probes = away ? [] : [...new Set([...wanted, ...besides])].sort();
-    const key = probes.join(" ");
+    const key = [...probes, environment].join(" ");
     if (key === sent) return;
     sent = key;
-    send(probes);
+    send(probes, environment);
   }
 
   function later() {
@@ -55,6 +57,10 @@ export function createWatch(send) {
     also(probes) {
       besides = probes;
       later();
+    },
+    from(wanted) {
+      environment = wanted;
+      tell();
     },
     resend() {
       sent = null;

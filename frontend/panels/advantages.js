@@ -6,12 +6,13 @@ import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { outline, reach, thin, thinning } from "./curves.js";
+import { canAsk, countOf, sentOf } from "./environments.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { revealSample } from "./sample-reveal.js";
 import { cellOf, credit, holds, matrix, scalar, scopeInWords } from "./snapshot.js";
 import { ofSamples } from "./tables.js";
 
-/** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
+/** @import { Panel, PanelContext, PanelView, Snapshot, State, Theme } from "../types.js" */
 
 /** Of each sample. */
 const COLUMNS = ["reward", "value", "value_target", "delta", "advantage", "advantage_used", "region", "in_minibatch", "episode_end"];
@@ -31,10 +32,14 @@ export const advantages = {
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
   const flipped = h("span", { title: "Normalising subtracts the mean, and so changes the sign of some advantages" });
-  const select = h("select", { onchange: () => context.redraw() });
+  const select = h("select", { onchange: () => choose(Number(select.value)) });
   const chart = new Chart(body, { name: advantages.name, traces, layout }, context);
   body.append(h("div", { class: "choice" }, h("label", {}, "Environment", select), flipped));
   let offered = "";
+  /** @type {number[]} */
+  let sent = [];
+  /** One that was asked for and has not come yet. @type {number | null} */
+  let awaited = null;
   /** @type {Snapshot | null} */
   let shown = null;
   /** @type {ReturnType<typeof divide> | null} */
@@ -46,23 +51,37 @@ function mount(body, context) {
     used: new SteadyRange(),
   };
 
-  /** @param {Snapshot} snapshot @returns {number} the row to show */
-  function chosenRow(snapshot) {
-    const environments = [...(snapshot.arrays.environments ?? [0])];
+  /** All environments where this page can ask for them, else those that were sent. @param {State} state */
+  function offer(state) {
+    sent = sentOf(state);
+    const environments = canAsk(state) ? Array.from({ length: countOf(state) }, (_, at) => at) : sent;
     const offer = environments.join();
-    if (offer !== offered) {
-      const before = Number(select.value);
-      select.replaceChildren(...environments.map((name) => h("option", { value: name }, String(name))));
-      if (environments.includes(before)) select.value = String(before);
-      offered = offer;
-    }
-    return Math.max(0, environments.indexOf(Number(select.value)));
+    if (offer === offered) return;
+    const before = offered ? Number(select.value) : sent[0];
+    select.replaceChildren(...environments.map((name) => h("option", { value: name }, String(name))));
+    if (environments.includes(before)) select.value = String(before);
+    offered = offer;
+  }
+
+  /** @param {number} environment */
+  function choose(environment) {
+    awaited = sent.includes(environment) ? null : environment;
+    if (awaited === null) context.redraw();
+    else context.showEnvironment(awaited);
+  }
+
+  /** @returns {number} the row to show */
+  function chosenRow() {
+    const row = sent.indexOf(Number(select.value));
+    if (row >= 0) awaited = null;
+    else if (awaited === null && sent.length) select.value = String(sent[0]); // others were chosen elsewhere
+    return Math.max(0, row);
   }
 
   chart.element.addEventListener("click", (event) => {
     const at = chart.under(event, "xaxis3", "yaxis5");
     if (!shown || !at) return;
-    const row = chosenRow(shown);
+    const row = chosenRow();
     const step = Math.min(Math.max(Math.round(at.x), 0), column(shown, "reward", row).length - 1);
     context.select({ environment: shown.arrays.environments?.[row] ?? row, step });
     revealSample(context);
@@ -75,7 +94,8 @@ function mount(body, context) {
       const { snapshot, selection } = state;
       if (!snapshot) return;
       shown = snapshot;
-      const row = chosenRow(snapshot);
+      offer(state);
+      const row = chosenRow();
       const time = overTime(snapshot, row);
       const cell = selection && cellOf(snapshot, selection);
       const selected = cell?.row === row ? { x: [cell.column, cell.column], y: [0, 1] } : { x: [], y: [] };

@@ -100,9 +100,15 @@ export class Chart {
     this.#sized = false;
   }
 
+  /** In CSS pixels; asks the browser only where the size has changed. */
+  get width() {
+    return this.#sized ? this.#size.width : this.element.clientWidth;
+  }
+
   /** What is shown of an axis, a reader's zoom included. @param {string} axis @returns {[number, number]} */
   shown(axis) {
-    return /** @type {any} */ (this.element).layout[axis].range;
+    const { layout } = /** @type {any} */ (this.element);
+    return layout ? layout[axis].range : (this.#frame[axis]?.range ?? [0, 1]); // there is none where it has had no room yet
   }
 
   /**

@@ -86,7 +86,7 @@ function mount(body, context) {
       legend(flow.totals.map(compact));
       writeClip([clipInWords(snapshot)]);
       const { scale } = context.theme();
-      writeCosines(snapshot, flow.layers, chart.element.clientWidth / scale - LEFT - RIGHT);
+      writeCosines(snapshot, flow.layers, chart.width / scale - LEFT - RIGHT);
       setText(caption, captionOf(state, snapshot, "gradients", whichInWords(snapshot)));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, phase: snapshot.header.phase, weighting: weighting.value, before: clip?.before ?? "", after: clip?.after ?? "" });
       const up = upRange.fit(0, Math.max(...flow.norms.flat().map(toScale), 1), runsFreely(state) ? undefined : 1);

@@ -6,6 +6,7 @@ import { count, fixed } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
 import { coverage, samplesOfRollout, scopeOf } from "../state/scope.js";
 import { Canvas } from "./canvas.js";
+import { environmentChoice } from "./environments.js";
 import { arrange } from "./mask-layout.js";
 import { paintMask } from "./mask-paint.js";
 import { arrow, previewInWords, previewTag } from "./preview-tag.js";
@@ -47,6 +48,7 @@ function mount(body, context) {
   element.setAttribute("aria-label", "Clip mask. The arrow keys go from sample to sample, Enter selects one.");
   element.dataset.arrows = ""; // they are not the page's to step with while this has the focus
   const label = previewTag(body, ["clip_range"]);
+  const chooseEnvironments = environmentChoice(body, context);
   const write = readout(body, [
     { label: "inside", swatch: "swatch-inside", room: 5, title: "|r − 1| ≤ ε: the policy gradient flows" },
     { label: "held", swatch: "swatch-held", room: 4, title: "The clip has set the policy gradient to zero" },
@@ -94,6 +96,7 @@ function mount(body, context) {
     element.dataset.preview = preview ? String(preview.values.clip_range) : "";
     for (const [key, value] of Object.entries(painted)) element.dataset[key] = String(value);
     element.dataset.update = String(snapshot.header.update);
+    element.dataset.environments = (snapshot.arrays.environments ?? []).join();
     element.dataset.selected = selected ? `${selected.row},${selected.column}` : "";
     element.dataset.minibatch = String(snapshot.header.minibatch);
     if (cursor) showTip(cursor);
@@ -165,6 +168,7 @@ function mount(body, context) {
     needs: ["snapshot", "theme", "selection", "preview"],
     ready: (state) => holds(state, "region"),
     draw(state) {
+      chooseEnvironments(state);
       const total = state.run?.settings.num_envs;
       environments = typeof total === "number" ? total : null;
       all = samplesOfRollout(state);

@@ -46,7 +46,7 @@ function mount(body, context) {
   let places = [];
 
   /** Of the drawing, in CSS pixels of type that is not enlarged. */
-  const wide = () => chart.element.clientWidth / context.theme().scale - MARGIN.l - MARGIN.r;
+  const wide = () => chart.width / context.theme().scale - MARGIN.l - MARGIN.r;
 
   /** The state under the pointer, in the upper drawing. @param {MouseEvent} event */
   function under(event) {

@@ -4,6 +4,7 @@ import pytest
 
 from tests.browser.dashboard import until
 
+TALL = {"width": 1440, "height": 2200}
 PANELS = ("Ratio histogram", "Clip mask", "KL and clipping", "Loss components")
 
 
@@ -21,7 +22,8 @@ def play_on(played, update):
     played.state("paused", update=update + 1, phase="rollout")
 
 
-def test_after_pause_the_last_whole_update_stays_on_show_dimmed_and_named(stage):
+def test_after_pause_the_last_whole_update_stays_on_show_dimmed_and_named(stage, page):
+    page.set_viewport_size(TALL)  # what is out of sight is not drawn
     played = stage()
     play_on(played, 4)
     played.dashboard.at(update="5", phase="rollout")
@@ -44,17 +46,18 @@ def test_after_pause_the_last_whole_update_stays_on_show_dimmed_and_named(stage)
     played.snapshot(5, "loss", epoch=1, minibatch=1)
     played.state("paused", update=5, phase="loss", epoch=1, minibatch=1)
     until(played.dashboard.mask, lambda mask: mask["update"] == "5")
-    assert not any(earlier(played, name) for name in PANELS)
+    until(lambda: not any(earlier(played, name) for name in PANELS))
 
 
-def test_who_steps_to_a_rollout_sees_it(stage):
+def test_who_steps_to_a_rollout_sees_it(stage, page):
+    page.set_viewport_size(TALL)
     played = stage()
     played.state("running", playing=False)
     played.run["update"] = 4
     played.snapshot(4, "rollout")
     played.state("paused", phase="rollout")
     until(played.dashboard.mask, lambda mask: mask["update"] == "4")
-    assert not any(earlier(played, name) for name in PANELS)
+    until(lambda: not any(earlier(played, name) for name in PANELS))
 
 
 def test_what_a_step_was_to_go_on_until_is_said_once_it_has_come(stage):

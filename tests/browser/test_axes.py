@@ -170,3 +170,11 @@ def test_names_of_actions_are_all_or_every_so_many_or_those_of_their_groups(modu
 def test_bars_have_room_for_fewer_states_the_more_there_are_and_the_selected_one_stays(modules):
     of = "[2, 17, 40, 200].map((bars) => m.roomFor({ bars }, 290))"
     assert modules("panels/policy-bars.js", of) == [23, 2, 1, 1]
+
+
+def test_groups_of_environments_are_full_and_leave_none_out(modules):
+    found = modules(
+        "panels/environments.js", "[m.groupsOf(64, 2), m.groupsOf(6, 4), m.groupsOf(4, 4), m.groupsOf(4, 0)]"
+    )
+    assert len(found[0]) == 32 and found[0][-1] == {"first": 62, "last": 63}
+    assert found[1:] == [[{"first": 0, "last": 3}, {"first": 2, "last": 5}], [], []]

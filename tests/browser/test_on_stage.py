@@ -33,6 +33,8 @@ def check(page, width, height, panels):
     for at, (name, box) in enumerate(boxes):
         for other, its in boxes[at + 1 :]:
             assert apart(box, its), (name, box, other, its)
+    whose, formula = (page.locator(place).bounding_box() for place in ("#formula .whose", "#formula"))
+    assert whose["y"] + whose["height"] <= formula["y"] + 1, "whose the numbers are does not cover them"
     heights = [box[3] - box[1] for name, box in boxes if name in panels]
     assert len(heights) == len(panels)
     assert min(heights) > 0.6 * height, heights

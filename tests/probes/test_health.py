@@ -116,8 +116,17 @@ def test_advice_for_a_critic_speaks_of_c1_only_where_it_is_small(value):
     ],
 )
 def test_a_saturated_layer_is_found_by_itself(settings, layer):
-    _, health = run(6, **settings)
+    _, health = run(12, **settings)
     assert layer in named(health, "saturated_activations")["summary"]
+
+
+def test_a_critic_that_learns_although_a_layer_is_saturated_is_not_called_ill():
+    (check,) = (check for check in CHECKS if check.name == "saturated_activations")
+    row = {"critic_saturation": 0.95, "policy_saturation": 0.0, "critic_saturated_layer": 2.0, "saturation": 0.95}
+    assert check.look([{**row, "explained_variance": 0.2}] * 10) is None
+    assert check.look([{**row, "explained_variance": 0.0}] * 9) is None, "it has hardly begun"
+    found = check.look([{**row, "explained_variance": 0.0}] * 10)
+    assert isinstance(found, Found) and "critic's hidden layer 2" in found.summary
 
 
 def test_actions_cut_off_are_counted():

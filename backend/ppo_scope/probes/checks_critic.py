@@ -9,6 +9,8 @@ from ppo_scope.probes.judging import Check, Found, Row, Unknown, Verdict, after,
 NEGLIGIBLE = 0.05
 """RMS(V_targ − V) of RMS(V_targ): below, there is nothing left to explain."""
 SATURATED = 0.9
+DEAD = 0.1
+"""Explained variance up to which a saturated critic counts as one that does not learn."""
 
 
 def _useless_critic(rows: list[Row]) -> Verdict:
@@ -55,10 +57,12 @@ def _because(rows: list[Row], summary: str) -> Found:
 
 
 def _saturated(rows: list[Row]) -> Verdict:
-    found = []
+    found, explained = [], latest(rows, "explained_variance", 10)
+    # A critic that explains something gets by with what is left of its layers: in many sound runs it begins like that.
+    learns = {"policy": False, "critic": not explained or _mean(explained) > DEAD}
     for whose in ("policy", "critic"):
         shares = latest(rows, f"{whose}_saturation", 3)
-        if shares and min(shares) > SATURATED:
+        if shares and min(shares) > SATURATED and not learns[whose]:
             layer = last(rows, f"{whose}_saturated_layer")
             found.append(f"{percent(shares[-1])} of the activations in the {whose}'s hidden layer {layer:.0f}")
     if found:
@@ -75,14 +79,14 @@ SATURATION = Check(
     "Saturated activations",
     "warning",
     "more than 90 % of one hidden layer's activations saturated (tanh: |y| > 0.99; ReLU: 0 for every sample) for 3 "
-    "updates",
+    "updates; in the critic, where it has explained less than 0.1 of the variance in the mean of 10, too",
     "The inputs or the weights are too large for the activation, whose slope is next to nothing there. A step that "
     "was too long does that, inputs far above 1, or in the critic values of V_targ far above 1.",
     "Normalise the observations, for the critic the rewards, or lower the learning rate, and restart.",
     "learning_rate",
     ("saturation",),
     _saturated,
-    "No layer is saturated",
+    "Saturation keeps neither network from learning",
     ("entropy_collapse", "still_policy", "uniform_policy", "useless_critic"),
 )
 CRITIC = Check(

@@ -32,6 +32,8 @@ class Moment:
     def __init__(self, trainer: Trainer, phase: Phase) -> None:
         self.trainer = trainer
         self.phase = phase
+        self.environment: int | None = None
+        """The environment that somebody wants to see, where not all can be shown sample by sample."""
         self._judged: tuple[torch.Tensor, torch.Tensor] | None = None
 
     @property

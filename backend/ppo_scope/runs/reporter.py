@@ -24,6 +24,7 @@ from ppo_scope.probes.health import Health
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.metrics import MINIBATCH_COLUMNS, SERIES_COLUMNS
 from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.places import BY_SAMPLE
 from ppo_scope.probes.probes import measure, series_row
 from ppo_scope.runs.activity import COLLECTING, COUNTED, MEASURING, Activity
 
@@ -85,6 +86,7 @@ class Reporter:
         self.activity = Activity()
         self.health = Health()
         self.watched: frozenset[str] = frozenset()
+        self._environment: int | None = None
 
     def begin(self, trainer: Trainer, looks: Looks) -> None:
         """Report on this trainer from now on, and on which of its rollouts can be drawn."""
@@ -150,9 +152,12 @@ class Reporter:
         self._snapshot(moment or Moment(self._begun, self._phase), self.watched)
         self.hand_on_weights(changed=True)
 
-    def watch(self, probes: frozenset[str]) -> None:
-        """Measure these from now on; see `catch_up` for a run that stands still."""
+    def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
+        """Measure these from now on, and show this environment sample by sample; see `catch_up` for a run at rest."""
         self.watched = probes
+        if environment != self._environment:
+            self._environment = environment
+            self._wanted -= BY_SAMPLE
 
     @property
     def owes_a_look(self) -> bool:
@@ -333,6 +338,7 @@ class Reporter:
             return {"findings": [], "history": [], "unknown": {}, "health": {}}
 
     def _measured(self, moment: Moment, probes: frozenset[str]) -> Measurement:
+        moment.environment = self._environment
         with self.activity.within(MEASURING):
             return measure(moment, probes, self._budget)
 

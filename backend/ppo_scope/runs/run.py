@@ -176,10 +176,15 @@ class Run:
         if "id" in command:
             self._unanswered[command["id"]] = time.monotonic()
 
-    def watch(self, probes: frozenset[str]) -> None:
-        """Have these measured from now on. Only what was asked for last counts: never fails, takes nobody's place."""
+    def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
+        """Have these measured from now on, and this environment shown where not all can be. Only the last word counts.
+
+        It never fails and takes no place of a command.
+        """
         self._studio.watch("picture" in probes)
-        self._process.tell("watch", json.dumps({"type": "watch", "probes": sorted(probes)}).encode())
+        self._process.tell(
+            "watch", json.dumps({"type": "watch", "probes": sorted(probes), "environment": environment}).encode()
+        )
 
     def want_weights(self, wanted: bool) -> None:
         """Have the trainer send its weights, as often as is good, or not any more."""

@@ -490,7 +490,7 @@ class Worker:
         self._cancelled = True
 
     def _watch(self, command: Command) -> None:
-        self.report.watch(frozenset(command["probes"]))
+        self.report.watch(frozenset(command["probes"]), command.get("environment"))
 
     def _stop(self, _: Command) -> None:
         self._stopping = True

@@ -45,7 +45,7 @@ class Hub:
         self._tabs: dict[str, Client] = {}
         self._replies: OrderedDict[str, OrderedDict[str, dict[str, Any] | None]] = OrderedDict()
         self._forwarded: dict[str, tuple[Client, str]] = {}
-        self._watched: frozenset[str] | None = None  # what the current run was told
+        self._watched: tuple[frozenset[str], int | None] | None = None  # what the current run was told
         self._watching = Pace(self._tell_what_is_watched)
         self._freeing: asyncio.TimerHandle | None = None
 
@@ -123,16 +123,18 @@ class Hub:
         """This page leads from now on."""
         self.lease.take(client)
         self._lease_changed()
+        self.update_watch()
 
     def update_watch(self) -> None:
         """What the pages want may have changed: the run is told soon, and not more often than it is good for it."""
         self._watching.soon()
 
     def _tell_what_is_watched(self) -> None:
-        wanted = WATCHABLE & frozenset[str]().union(*(client.probes for client in self._clients))
+        probes = WATCHABLE & frozenset[str]().union(*(client.probes for client in self._clients))
+        wanted = probes, self.lease.holder.environment if self.lease.holder is not None else None
         run = self.supervisor.current
         if run is not None and wanted != self._watched:  # a finished run is drawn, too
-            run.watch(wanted)
+            run.watch(*wanted)
             self._watched = wanted
 
     async def beat(self) -> None:
