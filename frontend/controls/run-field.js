@@ -35,6 +35,8 @@ export function createField(setting, { list, changed, extra }) {
     changed();
   });
 
+  if (extra) input.addEventListener("input", changed); // said while it is typed: nothing moves once something else is pressed
+
   const given = () => {
     if (input instanceof HTMLInputElement && input.type === "checkbox") return { value: input.checked };
     return input instanceof HTMLSelectElement ? { value: input.value } : read(setting, input.value);

@@ -17,7 +17,7 @@ export function judge(id, known) {
   if (row?.missing) return { problem: `${name} ${row.missing}.`, near: [], note: "" };
   if (row || known.length === 0) return { problem: null, near: [], note: "" };
   const [module, colon] = name.split(/(:)/);
-  if (colon) return { problem: null, near: [], note: `Registered by the module ${module}, which is looked for among what is installed and in the folder that the server was started in.` };
+  if (colon) return { problem: null, near: [], note: `Registered by the module ${module}, which may lie in the folder that the server was started in.` };
   const near = nearest(name, known.map((one) => one.id));
   return { problem: `There is no environment ${name}.${near.length ? " Nearest are:" : ""}`, near, note: "" };
 }

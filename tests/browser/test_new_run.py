@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from tests.browser.dashboard import Dashboard, until
+from tests.browser.test_accessibility import violations
 from tests.live import ROOT, LiveServer
 
 PACKAGES = {"LunarLander": "Box2D", "HalfCheetah": "mujoco", "Breakout": "ale_py"}
@@ -160,6 +161,12 @@ def test_a_preset_whose_extra_is_missing_says_so_before_it_is_asked_for(dashboar
     begin(sheet)
     assert "pip install" in note(sheet, "Environment").inner_text()
     assert dashboard.live.run()["id"] == before["id"]
+
+
+def test_nothing_serious_is_wrong_with_the_sheet(sheet, page):
+    sheet.get_by_label("Environment", exact=True).fill("CartPol")
+    sheet.locator("summary", has_text="Loss").click()
+    assert violations(page) == []
 
 
 def test_who_only_watches_cannot_begin_a_run(live, page):
