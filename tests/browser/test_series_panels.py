@@ -95,7 +95,7 @@ def as_number(cell):
 
 
 def numbers(dashboard, panel):
-    """The columns of its table as floats, without run and settings; NaN where a cell is empty, regions by their codes."""
+    """The columns of its table as floats, without run and settings; NaN for an empty cell, regions by their codes."""
     name, content = saved(dashboard, panel, "Numbers as CSV")
     assert name.startswith(f"{panel.lower().replace(' ', '-')}_CartPole-v1_seed-")
     rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
