@@ -67,8 +67,8 @@ def test_a_run_from_start_to_stop():
         run.send({"type": "step", "size": "update", "id": "a"})
         await until(lambda: notes.replies == [("a", None)])
         assert run.describe()["update"] == 1
-        assert len(run.history.slice().rows) == 1
-        assert run.history.moments.end_of(1) is not None
+        assert len(run.record.series(None, None, 100, 100)[0].rows) == 1
+        assert run.record.end_of(1) is not None
         start = time.monotonic()
         await run.stop()
         assert time.monotonic() - start < 2.5, "after 3 s it would be killed"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ppo_scope.probes.metrics import EPISODE_COLUMNS
 from ppo_scope.runs.moments import Moments
 
 Rows = NDArray[np.float64]
@@ -22,7 +23,6 @@ MAX_EPISODES = 1_000_000
 MAX_GAP = 10_000
 """Updates without a row that are kept as rows of NaN between two with one; beyond that the table begins anew."""
 MAX_CHANGES = 10_000
-EPISODE_COLUMNS = ("update", "step", "episodic_return", "episodic_length")
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.runs.ending import Cause
+from ppo_scope.runs.live import Listener, LiveRun
 from ppo_scope.runs.process import DEFAULT_WORKER
 from ppo_scope.runs.pulse import STALL_AFTER
-from ppo_scope.runs.run import Listener, Run
 
 logger = logging.getLogger(__name__)
 
@@ -46,27 +46,27 @@ class Supervisor:
         self._worker = worker
         self._stall_after = stall_after
         self._trial_seconds = trial_seconds
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, LiveRun] = {}
         self._starting = asyncio.Lock()
-        self._candidate: Run | None = None  # a run on trial
+        self._candidate: LiveRun | None = None  # a run on trial
         self._refused: asyncio.Future[Cause] | None = None  # while it is: why it shall not begin, whatever it shows
         self._leaving = False
-        self.current: Run | None = None
+        self.current: LiveRun | None = None
 
     @property
     def busy(self) -> bool:
         """A run is being replaced right now."""
         return self._starting.locked()
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[LiveRun]:
         """All that are kept, the newest first."""
         return list(reversed(self._runs.values()))
 
-    def get(self, run: str) -> Run | None:
+    def get(self, run: str) -> LiveRun | None:
         """A run by its identifier."""
         return self._runs.get(run)
 
-    async def start(self, settings: Settings, *, paused: bool) -> Run:
+    async def start(self, settings: Settings, *, paused: bool) -> LiveRun:
         """Begin a run. Where one lives, it goes on until the new one has shown that it trains; then it is stopped.
 
         Raises:
@@ -89,7 +89,7 @@ class Supervisor:
                 raise
             finally:
                 self._candidate = None
-            self.current.history.moments.shrink()
+            self.current.record.retire()
             return self._introduce(candidate)
 
     def abandon_start(self) -> bool:
@@ -103,7 +103,7 @@ class Supervisor:
         self._candidate.kill()
         return True
 
-    async def _try(self, candidate: Run) -> None:
+    async def _try(self, candidate: LiveRun) -> None:
         """Wait until a run on trial has shown that it trains.
 
         Raises:
@@ -120,8 +120,8 @@ class Supervisor:
         if cause is not None:
             raise CannotBegin(cause)
 
-    def _made(self, settings: Settings, paused: bool, *, trial: bool) -> Run:
-        return Run(
+    def _made(self, settings: Settings, paused: bool, *, trial: bool) -> LiveRun:
+        return LiveRun(
             settings,
             paused=paused,
             listener=self._listener,
@@ -130,7 +130,7 @@ class Supervisor:
             trial=trial,
         )
 
-    def _introduce(self, run: Run) -> Run:
+    def _introduce(self, run: LiveRun) -> LiveRun:
         """This run is the current one from now on."""
         self._runs[run.id] = run
         for old in list(self._runs)[:-KEPT_RUNS]:
@@ -145,7 +145,7 @@ class Supervisor:
         Raises:
             ValueError: a name is unknown or a value does not fit; one readable line.
         """
-        before = {**self.current.settings, **self.current.pending} if self.current else {}
+        before = {**self.current.settings, **self.current.record.pending} if self.current else {}
         return Settings.parse({**before, **values})
 
     async def watch(self, interval: float = 0.5) -> None:

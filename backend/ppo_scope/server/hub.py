@@ -9,7 +9,8 @@ from collections import OrderedDict
 from typing import Any
 
 from ppo_scope.probes.frame import PROTOCOL
-from ppo_scope.runs.run import LATEST, Run
+from ppo_scope.runs.live import LiveRun
+from ppo_scope.runs.record import LATEST
 from ppo_scope.runs.supervisor import Supervisor
 from ppo_scope.server.client import Client
 from ppo_scope.server.codes import CloseCode
@@ -100,9 +101,9 @@ class Hub:
         known = message.server_epoch == self.server_epoch and message.run == run.id
         seen = message.sequence if known and message.sequence is not None else -1
         for kind in LATEST:
-            if kind not in run.latest:
+            if kind not in run.record.latest:
                 continue
-            header, frame = run.latest[kind]
+            header, frame = run.record.latest[kind]
             # Pictures come from a process of their own and have numbers of their own.
             if header["sequence"] > seen or kind == "picture":
                 client.show(kind, frame)
@@ -195,28 +196,28 @@ class Hub:
 
     # What runs tell (runs.supervisor.Listener)
 
-    def frame(self, run: Run, header: dict[str, Any], message: bytes) -> None:
+    def frame(self, run: LiveRun, header: dict[str, Any], message: bytes) -> None:
         """A frame for every page. Of a run on trial, how far it is."""
         on_trial = header["kind"] == "progress" and (header.get("activity") or {}).get("name") == "trial"
         if run is self.supervisor.current or on_trial:
             for client in self._streaming():
                 client.show("trial" if on_trial else header["kind"], message)
 
-    def state(self, run: Run) -> None:
+    def state(self, run: LiveRun) -> None:
         """The run's state changed."""
         self._broadcast(run, {"type": "state", **run.status()})
 
-    def change(self, run: Run, change: dict[str, Any]) -> None:
+    def change(self, run: LiveRun, change: dict[str, Any]) -> None:
         """A setting took effect."""
         self._broadcast(run, {"type": "change", "run": run.id, **change})
 
-    def reply(self, run: Run, command: str, code: str | None, message: str) -> None:
+    def reply(self, run: LiveRun, command: str, code: str | None, message: str) -> None:
         """The training process answered a command."""
         if command in self._forwarded:
             client, original = self._forwarded.pop(command)
             self.answer(client, original, code, message)
 
-    def current(self, run: Run) -> None:
+    def current(self, run: LiveRun) -> None:
         """A new run is shown from now on."""
         for client in self._streaming():
             client.forget()
@@ -231,7 +232,7 @@ class Hub:
         """Every connection whose stream has started."""
         return [client for client in self._clients if client.tab is not None]
 
-    def _broadcast(self, run: Run, message: dict[str, Any]) -> None:
+    def _broadcast(self, run: LiveRun, message: dict[str, Any]) -> None:
         if run is self.supervisor.current:
             text = json.dumps(message, allow_nan=False)  # once for all, in time and in memory
             for client in self._streaming():
