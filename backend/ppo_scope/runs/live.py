@@ -48,8 +48,8 @@ class Listener(Protocol):
     def reply(self, run: LiveRun, command: str, code: str | None, message: str) -> None:
         """The process answered a command: `code` is None for yes."""
 
-    def current(self, run: LiveRun) -> None:
-        """A new run became the current one."""
+    def begun(self, run: LiveRun, instead: LiveRun | None) -> None:
+        """A new run is there; where it takes the place of another one, of which."""
 
 
 class LiveRun:
@@ -124,6 +124,10 @@ class LiveRun:
     def describe(self) -> dict[str, Any]:
         """The run object of the protocol."""
         return self.record.describe(self.state, self.cause)
+
+    def brief(self) -> dict[str, Any]:
+        """What a list of runs says of it."""
+        return self.record.brief(self.state)
 
     def status(self) -> dict[str, Any]:
         """The `state` message of the protocol, without its type."""

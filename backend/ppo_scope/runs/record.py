@@ -179,6 +179,12 @@ class RunRecord:
             **self.facts,
         }
 
+    def brief(self, state: str) -> dict[str, Any]:
+        """What a list of runs says of one: small, told again and again."""
+        named = ("id", "environment", "seed", "state", "update", "created")
+        whole = self.describe(state, None)
+        return {name: whole[name] for name in named}
+
     def status(self, state: str, cause: dict[str, str] | None) -> dict[str, Any]:
         """The `state` message of the protocol, without its type."""
         said = self.said

@@ -87,12 +87,14 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
             parsed = settings.Settings.parse(wanted.settings)
         except ValueError as error:
             raise refusal(422, ErrorCode.INVALID, str(error)) from None
-        if hub.lease.led and wanted.lease != hub.lease.generation:
+        instead = None if wanted.beside else _run(hub, wanted.instead) if wanted.instead else hub.supervisor.newest
+        lease = hub.room(instead).lease if instead else None
+        if lease and lease.led and wanted.lease != lease.generation:
             raise refusal(403, ErrorCode.FORBIDDEN, NOT_LEADING)
         if hub.supervisor.busy:
             raise refusal(409, ErrorCode.CONFLICT, BEING_REPLACED)
         try:
-            run = await hub.supervisor.start(parsed, paused=wanted.paused)
+            run = await hub.supervisor.start(parsed, paused=wanted.paused, instead=instead)
         except CannotBegin as error:
             raise refusal(422, ErrorCode.INVALID, str(error), error.detail) from None
         except (OSError, RuntimeError) as error:  # no descriptors, no memory; no threads

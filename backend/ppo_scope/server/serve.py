@@ -18,9 +18,9 @@ from fastapi import FastAPI
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.runs.process import DEFAULT_WORKER
 from ppo_scope.server.app import Setup, create_app, leave
+from ppo_scope.server.capacity import ACCEPTED_AT_ONCE, Capacity, make_capacity
 from ppo_scope.server.messages import MAX_BYTES
 from ppo_scope.server.quiet import be_quiet
-from ppo_scope.server.room import ACCEPTED_AT_ONCE, Room, make_room
 from ppo_scope.server.security import LOOPBACK, Secrets
 from ppo_scope.server.static import frontend
 from ppo_scope.server.transport import Connections, HttpTransport, WebSocketTransport
@@ -66,7 +66,7 @@ def serve(
         print(f"ppo-scope: {problem}", file=sys.stderr)
         return 2
     port, name = listener.getsockname()[1], _bracketed(host)
-    secrets, room = Secrets(port), make_room()
+    secrets, capacity = Secrets(port), make_capacity()
     app = create_app(
         Setup(
             settings=settings,
@@ -75,10 +75,10 @@ def serve(
             paused=paused,
             hosts=() if name in LOOPBACK else (name,),
             worker=worker,
-            room=room,
+            capacity=capacity,
         )
     )
-    server = Server(app, f"http://{name}:{port}/#token={secrets.token}", open_browser, room)
+    server = Server(app, f"http://{name}:{port}/#token={secrets.token}", open_browser, capacity)
     print(_about(settings, paused), flush=True)
     try:
         server.run(sockets=[listener])
@@ -147,7 +147,7 @@ def _bracketed(host: str) -> str:
 class Server(uvicorn.Server):
     """Uvicorn, with a farewell: the pages are told and the run is ended before connections are cut."""
 
-    def __init__(self, app: FastAPI, link: str, open_browser: bool, room: Room) -> None:
+    def __init__(self, app: FastAPI, link: str, open_browser: bool, capacity: Capacity) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -166,7 +166,7 @@ class Server(uvicorn.Server):
                 log_level="warning",
             )
         )
-        self.server_state = Connections(room)
+        self.server_state = Connections(capacity)
         be_quiet()
         self._app, self._link, self._open_browser = app, link, open_browser
 
