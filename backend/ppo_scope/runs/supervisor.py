@@ -157,7 +157,7 @@ class Supervisor:
         if instead is not None:
             instead.record.retire()
         self._runs[run.id] = run
-        ended = [one.id for one in self._runs.values() if one.gone]
+        ended = [one.id for one in self._runs.values() if one.gone and one is not instead]
         for id in ended[: max(0, len(self._runs) - KEPT_RUNS)]:
             del self._runs[id]
         self._listener.begun(run, instead)
