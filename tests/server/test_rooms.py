@@ -123,10 +123,10 @@ def test_a_run_is_replaced_only_by_who_leads_it_and_one_beside_it_needs_no_lease
         body = {"settings": {}, "paused": True, "instead": first}
         status, refusal = post(house, body)
         assert status == 403, refusal
-        body["lease"] = one.lease["generation"]
+        body["lease"], since = one.lease["generation"], len(one.messages)
         status, run = post(house, body)
         assert status == 201 and runs(house)[first]["state"] == "stopped"
-        assert one.wait("run")["run"]["id"] == run["id"]
+        assert one.wait("run", since=since)["run"]["id"] == run["id"]
         assert post(house, {**body, "instead": "nowhere"})[0] == 404
 
 
