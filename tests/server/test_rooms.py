@@ -110,11 +110,26 @@ def test_pages_of_a_run_that_is_replaced_stay_and_lead_and_the_others_notice_not
         assert "run" not in [m["type"] for m in one.messages[since:]]
         assert runs(house)[first]["state"] == "paused"
         listed = one.wait("runs", since=since)["runs"]
-        assert {"id", "environment", "seed", "state", "update", "created"} == set(listed[0])
+        assert {"id", "environment", "seed", "state", "update", "created", "returns"} == set(listed[0])
         assert other.ask("end")["type"] == "ack"
         assert runs(house)[new["id"]]["state"] == "stopped"
         gone = other.ask("end")
         assert (gone["code"], gone["message"]) == ("not_running", "The run has ended already.")
+
+
+def test_a_page_that_was_away_while_its_run_was_replaced_finds_the_new_one(house, two):
+    _, second = two
+    with leading(house, second) as other:
+        since = len(other.messages)
+        assert other.ask("restart", settings={"seed": 6})["type"] == "ack"
+        new = other.wait("run", since=since)["run"]["id"]
+    with Page(house, run=second) as page:
+        assert page.wait("state")["run"] == new
+        assert page.ask("open", led=False, run=second)["type"] == "ack", "it can be looked at as it was"
+        assert page.wait("run", since=3)["run"]["id"] == second
+    with Page(house, cookie=house.cookie(), run=new) as page:
+        page.wait("lease", holder=True)
+        assert page.ask("end")["type"] == "ack"
 
 
 def test_a_run_is_replaced_only_by_who_leads_it_and_one_beside_it_needs_no_lease(house, two):

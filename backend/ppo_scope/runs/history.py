@@ -152,6 +152,14 @@ class History:
             last = min(last, max(first, int(updates[too_many]) - 1))
         return self.slice(first, last), last + 1 if first <= last < end else None
 
+    def sketch(self, column: str, points: int) -> list[float | None]:
+        """At most so many values of a column, evenly spread over the updates that are kept, the newest among them."""
+        if self._rows is None or column not in self.columns or not len(self._rows):
+            return []
+        values = self._rows.rows[:, self.columns.index(column)]
+        at = np.linspace(0, len(values) - 1, min(points, len(values))).round().astype(int)
+        return [float(value) if np.isfinite(value) else None for value in values[at]]
+
     def slice(self, start: int | None = None, end: int | None = None, limit: int = MAX_ROWS) -> Slice:
         """The rows of the updates `start` to `end`, both included, as far as they are kept; at most `limit` rows."""
         first = max(self.first, self.first if start is None else start)

@@ -19,6 +19,8 @@ LATEST = ("snapshot", "series", "picture", "progress", "comparison")
 """Kinds of frames that pages get by themselves; those of the kind `passing` are kept for who asks for them."""
 CHANGES_TOLD = 200
 """Changes of settings that a run's description holds, the newest ones: a slider may be moved all day."""
+SKETCHED = 32
+"""Points of the return's curve in a list of runs."""
 FACTS = ("device", "reward_threshold", "observation", "action", "wrappers")
 """What is known of a run once it has begun; None until then."""
 
@@ -183,7 +185,8 @@ class RunRecord:
         """What a list of runs says of one: small, told again and again."""
         named = ("id", "environment", "seed", "state", "update", "created")
         whole = self.describe(state, None)
-        return {name: whole[name] for name in named}
+        returns = self._history.sketch("episodic_return_mean", SKETCHED)
+        return {**{name: whole[name] for name in named}, "returns": returns}
 
     def status(self, state: str, cause: dict[str, str] | None) -> dict[str, Any]:
         """The `state` message of the protocol, without its type."""

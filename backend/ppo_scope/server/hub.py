@@ -43,6 +43,7 @@ class Hub:
         self._replies: OrderedDict[str, OrderedDict[str, dict[str, Any] | None]] = OrderedDict()
         self._forwarded: dict[str, tuple[Client, str]] = {}
         self._rooms: dict[str, Room] = {}
+        self._followed: dict[str, str] = {}  # a run that was replaced → the one in its place
         self._listing = Pace(self._list_runs, LISTED)
 
     # Rooms
@@ -50,6 +51,12 @@ class Hub:
     def room(self, run: LiveRun) -> Room:
         """The room of a run."""
         return self._rooms.setdefault(run.id, Room(run))
+
+    def _known(self, run: str | None) -> LiveRun | None:
+        """The run of that name, or the one that has taken its place since; None where there is none any more."""
+        while run in self._followed and run not in self._rooms:
+            run = self._followed[run]
+        return self.supervisor.get(run) if run else None
 
     def open(self, client: Client, run: LiveRun) -> None:
         """Take a page to another run's room."""
@@ -97,8 +104,7 @@ class Hub:
             before.close(CloseCode.POLICY, "This page has connected anew.")
         self._tabs[self._tab(client)] = client
         newest = self.supervisor.newest
-        before_it = self.supervisor.get(message.run) if message.run else None
-        run = before_it or newest
+        run = self._known(message.run) or newest
         if run is None:
             return
         if run is not newest:  # whom the greeting has named
@@ -205,6 +211,7 @@ class Hub:
         if instead is not None and instead.id in self._rooms:
             room = self._rooms[run.id] = self._rooms.pop(instead.id)
             room.take(run)
+            self._followed[instead.id] = run.id
         else:
             self.room(run)
         for id in [id for id, room in self._rooms.items() if self.supervisor.get(id) is None and not room.pages]:
