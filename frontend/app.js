@@ -16,6 +16,7 @@ import { createOrders } from "./controls/orders.js";
 import { whyNoControl, whyNot } from "./controls/permission.js";
 import { picturePage } from "./controls/picture.js";
 import { createPipeline } from "./controls/pipeline.js";
+import { createRuns } from "./controls/runs.js";
 import { createShare } from "./controls/share.js";
 import { listenToKeys } from "./controls/shortcuts.js";
 import { createSliders } from "./controls/sliders.js";
@@ -254,6 +255,11 @@ const newRunSheet = createNewRun(document.body, state, {
   closed: () => beginning.toPage(),
 });
 const bar = createBar(part("bar"), state, actions);
+const runs = createRuns(state, {
+  open: (run) => done(commands.send("open", { run })),
+  end: () => done(order("end")),
+  describe: () => getJson("api/runs"),
+});
 const notices = createNotices(part("notices"), state, {
   takeControl,
   restart: actions.restart,
@@ -354,12 +360,13 @@ scheduler.add({ needs: ["run", "theme"], draw: comparison.draw });
 scheduler.add({ needs: [...WHERE, "view", "preview", "selection"], draw: guide.draw, calm: 250 });
 scheduler.add({ needs: [...WHERE, "connection", "progress", "past"], draw: apply.draw });
 scheduler.add({ needs: [...WHERE, "progress"], draw: pipeline.draw, calm: 150 });
+scheduler.add({ needs: ["run", "status", "connection"], draw: runs.draw });
 const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: [...WHERE, "connection", "past"], draw: sliders.draw });
 const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus, goTo: (update) => go(travel().goTo(update)), announce: announcer.say });
 const stage = createStage(state, grid.toggleStage);
-bar.tools.prepend(grid.menu, stage.button);
+bar.tools.prepend(runs.root, grid.menu, stage.button);
 scheduler.add({ needs: ["view", "run"], draw: stage.draw });
 connectIdeas(document.body);
 setInterval(countSeconds, 1000);

@@ -107,7 +107,7 @@ class Hub:
         run = self._known(message.run) or newest
         if run is None:
             return
-        if run is not newest:  # whom the greeting has named
+        if message.run is not None and (newest is None or message.run != newest.id):  # the greeting has named that one
             client.post({"type": "run", "run": run.describe()})
         known = message.server_epoch == self.server_epoch and message.run == run.id
         self.room(run).enter(client, message.sequence if known and message.sequence is not None else -1)
