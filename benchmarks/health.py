@@ -9,7 +9,7 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
@@ -18,6 +18,7 @@ from typing import Any
 import tests.environments.sick  # noqa: F401 - registers environments
 from benchmarks.shared import show
 from ppo_scope.ppo import presets
+from ppo_scope.ppo.failures import UnusableEnvironment
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
@@ -36,11 +37,12 @@ SOUND = {
     "acrobot": 120,
     "mountain-car": 2500,
     "pendulum": 50,
+    "lunar-lander": 120,
+    "half-cheetah": 100,
     "too-tight": 200,
 }
-"""Updates of runs that learn, by preset; those that need no extra."""
+"""Updates of runs that learn, by preset. Breakout is left out: without a GPU it does not come to learn anything."""
 
-CARTPOLE: dict[str, Any] = {"seed": 1}
 UNSCALED = {"normalize_rewards": False}
 CHOICE = {"env": "ppo_scope_tests/Choice-v0", "num_envs": 4}
 RANGE = {"env": "ppo_scope_tests/Range-v0"}
@@ -184,6 +186,8 @@ class Observed:
     leaders: Counter[str] = field(default_factory=Counter)
     returned: float = float("nan")
     explained: list[float] = field(default_factory=list)
+    clipped: list[float] = field(default_factory=list)
+    """Explained variance and clip fraction of each update."""
 
     def per_hundred(self, severity: str) -> float:
         """In how many of 100 updates it said something so grave."""
@@ -192,22 +196,22 @@ class Observed:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], help="of sound runs")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--only", choices=("sound", "sick"), help="one of the two tables")
     parser.add_argument("--write", action="store_true", help=f"both tables into docs/{TABLE.name}")
     given = parser.parse_args()
     use_one_thread()
-    parts = []
+    parts, seeds = [], f"seeds {', '.join(map(str, given.seeds))}"
     if given.only != "sick":
         columns = ("run", "updates", "return", "errors", "warnings", "notes", "what was said")
         rows = [sound_row(name, given.seeds) for name in SOUND]
-        note = f"in how many of 100 updates, seeds {', '.join(map(str, given.seeds))}; wanted: no error and no warning"
+        note = f"in how many of 100 updates, {seeds}; wanted: no error and no warning"
         show("Sound runs", columns, rows, note)
         parts.append(markdown("Sound runs", note, columns, rows))
     if given.only != "sound":
-        columns = ("run", "found", "at update", "first in the list", "return", "with its advice")
-        rows = [sick_row(sick) for sick in SICK]
-        note = "seed 1; wanted: found, its cause first in the list, and a better return with what Health advises"
+        columns = ("run", "what is found", "runs", "at update", "first in the list", "return", "with its advice")
+        rows = [sick_row(sick, given.seeds) for sick in SICK]
+        note = f"{seeds}; wanted: found in all, its cause first in the list, a better return with what Health advises"
         show("Sick runs", columns, rows, note)
         parts.append(markdown("Sick runs", note, columns, rows))
     if given.write:
@@ -227,6 +231,7 @@ def observe(settings: dict[str, Any], updates: int) -> Observed:
             health.take_in(moment, values)
             seen.updates = phase.update.index
             seen.explained.append(values["explained_variance"])
+            seen.clipped.append(values["clip_fraction"])
             findings = health.findings()
             for finding in findings:
                 seen.said[finding["severity"], finding["name"]] += 1
@@ -248,26 +253,34 @@ def observe(settings: dict[str, Any], updates: int) -> Observed:
 def sound_row(name: str, seeds: Iterable[int]) -> tuple[str, ...]:
     """Of the table of sound runs."""
     settings = {} if name == "the default run" else dict(presets.find(name).settings)
-    runs = [observe({**settings, "seed": seed}, SOUND[name]) for seed in seeds]
+    try:
+        runs = [observe({**settings, "seed": seed}, SOUND[name]) for seed in seeds]
+    except UnusableEnvironment as error:  # an extra that is not installed
+        return name, *[""] * 5, f"not run: {error}"
     said = sum((run.said for run in runs), Counter[tuple[str, str]]())
     updates = sum(run.updates for run in runs)
     words = ", ".join(
         f"{what} ({severity}) {100 * count / updates:.1f}" for (severity, what), count in said.most_common()
     )
     alarms = (f"{mean(run.per_hundred(severity) for run in runs):.1f}" for severity in SEVERITIES)
-    returned = ", ".join(f"{run.returned:.0f}" for run in runs)
-    return name, f"{runs[0].updates:,}", returned, *alarms, words or "nothing"
+    return name, f"{runs[0].updates:,}", _returns(runs), *alarms, words or "nothing"
 
 
-def sick_row(sick: Sick) -> tuple[str, ...]:
+def sick_row(sick: Sick, seeds: Sequence[int]) -> tuple[str, ...]:
     """Of the table of sick runs."""
-    ill = observe({**CARTPOLE, **sick.settings}, sick.updates)
-    well = observe({**CARTPOLE, **sick.settings, **sick.cure}, sick.updates) if sick.cure is not None else None
-    missed = [name for name in (sick.leads, *sick.finds) if name not in ill.first]
-    found = f"MISSED {', '.join(missed)}" if missed else ", ".join((sick.leads, *sick.finds))
-    leading = 100 * ill.leaders[sick.leads] / max(1, ill.leaders.total())
-    at = str(ill.first.get(sick.leads, ""))
-    return sick.name, found, at, f"{leading:.0f} %", f"{ill.returned:,.4g}", f"{well.returned:,.4g}" if well else ""
+    ill = [observe({**sick.settings, "seed": seed}, sick.updates) for seed in seeds]
+    well = [observe({**sick.settings, **sick.cure, "seed": seed}, sick.updates) for seed in seeds if sick.cure]
+    wanted = (sick.leads, *sick.finds)
+    missed = [seed for seed, run in zip(seeds, ill, strict=True) if not run.first.keys() >= set(wanted)]
+    found = f"{len(ill) - len(missed)} of {len(ill)}{', MISSED' if missed else ''}"
+    at = sorted(run.first[sick.leads] for run in ill if sick.leads in run.first)
+    leading = mean(100 * run.leaders[sick.leads] / max(1, run.leaders.total()) for run in ill)
+    when = "" if not at else str(at[0]) if at[0] == at[-1] else f"{at[0]} to {at[-1]}"
+    return sick.name, ", ".join(wanted), found, when, f"{leading:.0f} %", _returns(ill), _returns(well)
+
+
+def _returns(runs: Iterable[Observed]) -> str:
+    return ", ".join(f"{run.returned:,.4g}".replace("-", "−") for run in runs)
 
 
 def markdown(title: str, note: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

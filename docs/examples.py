@@ -88,6 +88,7 @@ def shows_its_point(recorder: Recorder) -> bool:
             c2["new_final_entropy"] > 1.02 * c2["old_final_entropy"],
             epochs["new_kl_k3"] > 1.5 * epochs["old_kl_k3"],
             epochs["new_clip_fraction"] > 1.5 * epochs["old_clip_fraction"],
+            c1["new_final_kl_exact"] < c1["old_final_kl_exact"],
         )
     )
 

@@ -19,6 +19,7 @@ import { createPipeline } from "./controls/pipeline.js";
 import { createRuns } from "./controls/runs.js";
 import { createShare } from "./controls/share.js";
 import { listenToKeys } from "./controls/shortcuts.js";
+import { createSkipLinks } from "./controls/skip.js";
 import { createSliders } from "./controls/sliders.js";
 import { createStage } from "./controls/stage.js";
 import { createTimeline } from "./controls/timeline.js";
@@ -183,7 +184,7 @@ const actions = {
   back: () => go(travel().back(state.view.stepSize)),
   restart: () => void beginning.restart({}),
   newRun() {
-    getJson("api/presets").then(newRunSheet.open, (error) => announcer.warn(error.message));
+    Promise.all([getJson("api/presets"), getJson("api/environments")]).then((tables) => newRunSheet.open(...tables), (error) => announcer.warn(error.message));
   },
   toggleTheme() {
     state.view.theme = themeAfter(themeName(state.view.theme));
@@ -245,11 +246,14 @@ function chooseChapter(chapter) {
 // --- what is drawn
 
 document.body.append(announcer.element);
+createSkipLinks(document.body, [
+  ["Skip to the panels", () => document.querySelector("#panels .panel:not([hidden]) > header button")],
+  ["Skip to the settings", () => document.querySelector("#settings input, #settings summary")],
+]);
 const help = createHelp(document.body, panelNames);
 const share = createShare(document.body, addressOf);
 const newRunSheet = createNewRun(document.body, state, {
-  begin: ({ settings }) =>
-    beginning.try(() => postRun({ ...settings, seed: state.run?.seed ?? 1 }, state.status?.state !== "running", state.lease.generation), "sheet"),
+  begin: (settings) => beginning.try(() => postRun(settings, state.status?.state !== "running", state.lease.generation), "sheet"),
   cancel: beginning.cancel,
   dismiss: beginning.dismiss,
   closed: () => beginning.toPage(),
@@ -278,6 +282,8 @@ const comparison = createComparison(part("comparison"), {
   keep: actions.keep,
   theme: () => theme,
   symbol: (name) => state.settings.find((row) => row.name === name)?.symbol || name.replaceAll("_", " "),
+  state,
+  failed: announcer.warn,
 });
 const apply = createApply(part("apply"), actions.apply, beginning.cancel);
 const guide = createGuide(part("guide"), state, store.atHand, {

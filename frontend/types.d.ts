@@ -96,6 +96,8 @@ export interface Finding {
   setting: string | null;
   /** The update at which it was first seen, without a break since. */
   since: number;
+  /** The last update that it was seen in, where only what it left behind goes on. */
+  until?: number | null;
   /** The name of the finding that this one follows from. */
   explained_by?: string | null;
 }
@@ -188,7 +190,7 @@ export interface Setting {
   label: string;
   symbol: string;
   group: string;
-  type: "float" | "int" | "choice" | "bool" | "text" | "sizes";
+  type: "float" | "int" | "choice" | "bool" | "text" | "sizes" | "object";
   default: SettingValue;
   minimum: number | null;
   maximum: number | null;
@@ -212,6 +214,15 @@ export interface Preset {
   about: string;
   source: string;
   settings: Record<string, unknown>;
+  /** The extra that has to be installed first, in words. */
+  missing: string | null;
+}
+
+/** A row of `GET api/environments`: an id that can be asked for. */
+export interface KnownEnvironment {
+  id: string;
+  /** The extra that has to be installed first, in words. */
+  missing: string | null;
 }
 
 export interface Metric {
@@ -347,6 +358,8 @@ export interface ViewChoices {
   pace: number | null;
   /** Of the guide, counted from 0; null: it is closed. */
   chapter: number | null;
+  /** What a chapter of the guide has changed of the above as long as it is open, as its reader had it. */
+  own?: { layout: "grid" | "stage"; stage: string[]; hidden: string[]; maximised: string | null } | null;
 }
 
 export type StepSize = "phase" | "minibatch" | "epoch" | "update" | "updates" | "until";
@@ -536,7 +549,7 @@ declare global {
     relayout(root: HTMLElement, update: object): Promise<unknown>;
     restyle(root: HTMLElement, update: object, traces?: number | number[]): Promise<unknown>;
     update(root: HTMLElement, data: object, layout: object, traces?: number[]): Promise<unknown>;
-    downloadImage(root: HTMLElement, options: object): Promise<string>;
+    toImage(figure: object, options: object): Promise<string>;
     purge(root: HTMLElement): void;
     Icons: { [name: string]: object };
     Plots: { resize(root: HTMLElement): Promise<unknown> };

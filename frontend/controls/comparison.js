@@ -43,15 +43,16 @@ const ROWS = GROUPS.flatMap(([, rows]) => rows);
 
 /**
  * @param {HTMLElement} root
- * @param {{ keep(which: Which): void, theme(): Theme, symbol(name: string): string }} page
+ * @param {{ keep(which: Which): void, theme(): Theme, symbol(name: string): string, state: State, failed(words: string): void }} page
  */
-export function createComparison(root, { keep, theme, symbol }) {
+export function createComparison(root, { keep, theme, symbol, state, failed }) {
   const title = h("h2", { id: "comparison-title", tabindex: -1 });
   const changed = h("p", { class: "changed" });
+  const undecided = h("span", {});
   const bodies = GROUPS.map(() => h("tbody", {}));
   const figure = h("figure", { role: "img" });
   const canvas = new Canvas(figure, "ratios");
-  const save = saver(/** @type {Panel} */ ({ name: "Comparison" }), figure, () => shown && tableOf(shown));
+  const save = saver(/** @type {Panel} */ ({ name: "Comparison", title: "Update made twice" }), figure, () => shown && tableOf(shown), { state, theme, failed });
   root.setAttribute("aria-labelledby", title.id);
   root.append(
     h(
@@ -59,7 +60,7 @@ export function createComparison(root, { keep, theme, symbol }) {
       { class: "what" },
       h("div", { class: "heading" }, title, save),
       changed,
-      h("p", {}, "The same rollout, the same order of minibatches, from the same weights. Nothing is decided yet, and the run waits for it."),
+      h("p", {}, "The same rollout, the same order of minibatches, from the same weights. ", undecided),
       h(
         "div",
         { class: "choice-of-two" },
@@ -83,7 +84,8 @@ export function createComparison(root, { keep, theme, symbol }) {
   new ResizeObserver(() => shown && paint(shown)).observe(figure);
 
   /** @param {State} state */
-  function draw({ comparison }) {
+  function draw({ comparison, recorded }) {
+    setText(undecided, recorded ? "Both were recorded." : "Nothing is decided yet, and the run waits for it.");
     const fresh = comparison !== shown;
     setHidden(root, comparison === null);
     if (comparison && fresh) show(comparison);

@@ -6,6 +6,7 @@ import { scopeOf } from "../state/scope.js";
 import { instead, nameOf } from "../state/whole.js";
 import { arrow } from "../panels/preview-tag.js";
 import { h, m, setAttribute, setHidden, setProse, setText } from "./dom.js";
+import { rove } from "./roving.js";
 
 /** @import { Previewed } from "../state/previewed.js" */
 /** @import { Idea, Preview, State } from "../types.js" */
@@ -174,6 +175,7 @@ export function createFormula(root, visit) {
     check,
     label,
   );
+  rove(root, ".term"); // the first equation, where the stop begins, is never hidden
 
   /** @param {State} now */
   function draw(now) {

@@ -18,6 +18,7 @@ import { saver } from "./saver.js";
 
 /** What shows a sample that was pointed out, and the panel that it is shown beside. */
 const [SAMPLE, BESIDE] = ["Sample", "Clip mask"];
+const PHONE = matchMedia("(max-width: 720px)"); // there is no Stage
 const HIDE = "M3 7.2h10v1.6H3z";
 const RESTORE = "M5.4 2H7v5H2V5.4h3.4zM9 2h1.6v3.4H14V7H9zM2 9h5v5H5.4v-3.4H2zM9 9h5v1.6h-3.4V14H9z";
 const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12.4 9H14v5H9v-1.6h3.4z";
@@ -67,8 +68,6 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
   );
   const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => resized.get(target)?.()));
 
-  /** What was hidden, and is shown for a chapter of the guide. @type {string[]} */
-  const lit = [];
   const boxes = panels.map(box);
   root.append(...boxes.map(({ section }) => section), hiddenList);
   arrange();
@@ -90,7 +89,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
       note,
       h("p", { class: "hint", title: panel.hint }, ...prose(panel.hint)),
       createGrip(panel.name, (by) => moveBy(panel.name, by)),
-      saver(panel, body, () => life.table(state)),
+      saver(panel, body, () => life.table(state), { state, theme, failed: announce }),
       h("button", { type: "button", class: "quiet square hide", "aria-label": `Hide ${panel.name}`, title: "Hide", onclick: () => hide(panel.name) }, icon(HIDE)),
       maximise,
     );
@@ -309,15 +308,22 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
       choose();
       boxes.find(({ panel }) => panel.name === names[0])?.section.scrollIntoView({ block: "nearest" });
     },
-    /** Shows these panels as a chapter speaks of them, until `unlight`. @param {readonly string[]} names */
+    /**
+     * Shows these panels as a chapter speaks of them, until `unlight`: the first two on Stage, unless its reader has left it.
+     *
+     * @param {readonly string[]} names
+     */
     light(names) {
-      lit.push(...view.hidden.filter((name) => names.includes(name)));
+      const stages = !PHONE.matches && (!view.own || view.layout === "stage");
+      view.own ??= { layout: view.layout, stage: [...view.stage], hidden: [...view.hidden], maximised: view.maximised };
+      for (const { panel, section } of boxes) section.toggleAttribute("data-lit", names.includes(panel.name));
+      if (stages) return stage(names);
       this.show(names);
       boxes.find(({ panel }) => panel.name === names[0])?.section.scrollIntoView({ block: "start" });
     },
-    /** As it was before: what had been hidden is hidden again. */
+    /** As its reader had it. */
     unlight() {
-      view.hidden = [...new Set([...view.hidden, ...lit.splice(0)])];
+      Object.assign(view, view.own, { own: null });
       for (const { section } of boxes) section.toggleAttribute("data-lit", false);
       choose();
     },

@@ -39,7 +39,7 @@ export function createHelp(parent, panels) {
     h(
       "p",
       {},
-      "A PPO agent is trained for real, and everything on this page was computed by the code that trains it. Each update collects a rollout, estimates advantages, optimises the loss over a few epochs of minibatches, and throws the data away. Pause it, and step through an update as finely as you like. A moved slider takes effect at the next update.",
+      "A PPO agent is trained for real, and everything on this page was computed by the code that trains it. Each update collects a rollout, estimates advantages, optimises the loss over a few epochs of minibatches, and throws the data away. Pause it, and step through an update as finely as you like. A moved slider takes effect at the next update; in the past it only previews.",
     ),
     h(
       "p",

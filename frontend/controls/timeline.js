@@ -7,7 +7,7 @@ import { createKept, keptInWords, reachInWords } from "../state/kept.js";
 import { Canvas } from "../panels/canvas.js";
 import { leftOut, thin, unmarked } from "../panels/curves.js";
 import { extent } from "../panels/ranges.js";
-import { h, setAttribute, setText } from "./dom.js";
+import { h, setAttribute, setHidden, setText } from "./dom.js";
 
 /** @import { Change, SnapshotHeader, Spell, State, Theme } from "../types.js" */
 
@@ -25,7 +25,9 @@ export function createTimeline(root, page) {
   const canvas = new Canvas(track, "spark");
   canvas.element.setAttribute("aria-hidden", "true");
   track.append(cursor);
-  const where = h("span", { class: "where" });
+  const place = h("span", {});
+  const reach = h("button", { type: "button", class: "reach", onclick: () => oldest !== null && page.goTo(oldest) });
+  const where = h("span", { class: "where" }, place, reach);
   const live = h("button", { type: "button", class: "live-pill", onclick: page.live }, "Live");
   root.append(track, where, live);
 
@@ -36,6 +38,8 @@ export function createTimeline(root, page) {
   let pressed = null;
   /** @type {Spell[]} */
   let spells = [];
+  /** How far one can go back. @type {number | null} */
+  let oldest = null;
 
   cursor.addEventListener("pointerdown", ({ offsetX }) => {
     grabbed = true;
@@ -74,11 +78,14 @@ export function createTimeline(root, page) {
     if (!grabbed && !state.scrubbing && cursor.valueAsNumber !== shown) cursor.value = String(shown);
     setAttribute(cursor, "aria-valuetext", snapshot ? inWords(snapshot.header) : "nothing yet");
     const kept = keptOf(state);
-    setText(where, snapshot && past ? inWords(snapshot.header) : kept ? reachInWords(kept) : "");
+    oldest = kept?.oldest === 1 ? 0 : kept?.oldest ?? null; // before the first update there is the start
+    setText(place, snapshot && past ? inWords(snapshot.header) : "");
+    setHidden(reach, past !== null || oldest === null);
+    setText(reach, kept ? capital(reachInWords(kept)) : "");
     spells = historyOf(state);
     const about = [state.held ? GONE : DRAG, ...spells.slice(-4).map(spellInWords), kept && keptInWords(kept), ...[...leftOut(state), ...unmarked(state)].map(({ long }) => long), ...state.changes.slice(-4).map(changeInWords)].filter(Boolean);
     setAttribute(cursor, "title", about.join("\n"));
-    setAttribute(where, "title", kept ? keptInWords(kept) : "");
+    setAttribute(reach, "title", kept ? keptInWords(kept) : "");
     live.disabled = past === null;
     setText(live, past === null ? "Live" : "Back to live");
     root.toggleAttribute("data-past", past !== null);
@@ -124,6 +131,9 @@ export function createTimeline(root, page) {
 
   return { draw };
 }
+
+/** @param {string} text */
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** @param {Spell} spell */
 const spellInWords = (spell) => `${whenInWords(spell)}: ${spell.title} (${spell.severity})`;

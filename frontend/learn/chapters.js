@@ -1,5 +1,6 @@
 // The guide's texts. What stands in braces is of the moment on show, or of an update made twice (numbers.js).
 
+import { MEAN } from "../state/scope.js";
 import { flowOf } from "./flow.js";
 import { pairOf } from "./pairs.js";
 import { isSame } from "./scene.js";
@@ -26,6 +27,7 @@ import { isSame } from "./scene.js";
  * @typedef {object} Trial the update on show made a second time, with one setting changed
  * @property {string} name of the setting
  * @property {(used: number | string) => number | string} value
+ * @property {string} of what the numbers are of, where that is not said with each
  * @property {[label: string, scalar: string][]} rows
  * @property {string} about what to say about them
  *
@@ -115,6 +117,7 @@ export const CHAPTERS = [
       trial: {
         name: "value_coef",
         value: (used) => 10 * Number(used),
+        of: MEAN,
         rows: [
           ["clip factor of the gradient", "gradient_clip_factor"],
           ["KL (k3)", "kl_k3"],
@@ -122,7 +125,7 @@ export const CHAPTERS = [
           ["explained variance after", "explained_variance"],
         ],
         about:
-          "Of the critic, the explained variance {went.explained_variance}. Adam divides the scale out of its gradient, so c₁ by itself changes its step little. What changes the policy's step is the one thing that both networks share, the limit on the norm of the whole gradient: ten times the critic's gradient makes it longer, so the clip factor {went.gradient_clip_factor}, and it scales the policy's gradient too. Adam would divide that out as well if it lasted; its memory of longer gradients does not follow at once. So KL {went.kl_k3}, and held {went.held_fraction}.",
+          "Of the critic, the explained variance {went.explained_variance}. Adam divides the scale out of its gradient, so c₁ by itself changes its step little. What changes the policy's step is the one thing that both networks share, the limit on the norm of the whole gradient: ten times the critic's gradient makes it longer, so the clip factor {went.gradient_clip_factor}, and it scales the policy's gradient too. Adam divides out a factor that stays, but not one that has just come, or that differs from minibatch to minibatch. So the policy's steps are others: KL {went.kl_k3}, and held {went.held_fraction}.",
       },
     },
   },
@@ -162,6 +165,7 @@ export const CHAPTERS = [
       trial: {
         name: "objective",
         value: () => "reinforce",
+        of: "",
         rows: [
           ["its spread σ", "advantage_std"],
           ["its mean", "advantage_mean"],
@@ -218,6 +222,7 @@ export const CHAPTERS = [
       trial: {
         name: "entropy_coef",
         value: () => 0.1,
+        of: MEAN,
         rows: [
           ["−c₂·S", "entropy_term"],
           ["S, after the last step", "final_entropy"],
@@ -239,17 +244,18 @@ export const CHAPTERS = [
     ],
     task: {
       text: "Overdo it: have this update made a second time with 20 epochs on the same data.",
-      done: "How far π_θ was from π_old, mean over the minibatches:",
+      done: "How far π_θ was from π_old:",
       trial: {
         name: "epochs",
         value: () => 20,
+        of: MEAN,
         rows: [
           ["KL (k3)", "kl_k3"],
           ["clip fraction", "clip_fraction"],
           ["held", "held_fraction"],
           ["effective sample size", "effective_sample_size"],
         ],
-        about: "KL {went.kl_k3}, and the clip fraction {went.clip_fraction}. The clip stops the gradient of what has gone too far. It does not bring it back, and r drifts on with the weights that all samples share.",
+        about: "Seen by the mean minibatch, KL {went.kl_k3}, and the clip fraction {went.clip_fraction}. (Where the last step happens to end is another number: there KL {went.final_kl_exact}.) The clip stops the gradient of what has gone too far. It does not bring it back, and r drifts on with the weights that all samples share.",
       },
     },
   },

@@ -1,19 +1,18 @@
 // The guide: eight chapters beside the panels. A chapter shows a moment of the run at hand that has its point, or else a
 // recorded example. It trains nothing and changes nothing unless its reader asks, and puts back what it has changed.
 
-import { h, prose, setHidden, setText } from "../controls/dom.js";
+import { h, setHidden, setText } from "../controls/dom.js";
 import { whyNoControl } from "../controls/permission.js";
 import { settingText } from "../state/format.js";
 import { CHAPTERS, OF_THE_PAIR } from "./chapters.js";
 import { pairOf, rowsOf } from "./pairs.js";
 import { asFound, toPutBack } from "./put-back.js";
-import { parts } from "./numbers.js";
 import { isAt, placeInWords } from "./scene.js";
+import { inline, nameOf, pairTable, trialTable, writeOnce } from "./telling.js";
 
 /** @import { Frame, Selection, Snapshot, State } from "../types.js" */
 /** @import { Chapter, Entry } from "./chapters.js" */
 /** @import { Example } from "./examples.js" */
-/** @import { Told } from "./numbers.js" */
 /** @import { Found } from "./put-back.js" */
 
 /** @typedef {() => boolean} Holds whether what was asked for is still wished for */
@@ -36,6 +35,7 @@ import { isAt, placeInWords } from "./scene.js";
  */
 
 const SETTLES = 400; // milliseconds after which a value that was moved counts as chosen
+const DRAWN = 200; // milliseconds in which what is on show has been drawn
 const PHONE = matchMedia("(max-width: 720px)");
 
 /**
@@ -144,8 +144,9 @@ export function createGuide(root, state, atHand, page) {
     whose = own ? "own" : "example";
     const two = chapter().pair && state.snapshot ? pairOf(state.snapshot) : null;
     page.select(two ? two.held.place : null);
-    page.light(chapter().panels, chapter().watch); // what is on show may take other room than what was
     remember();
+    await new Promise((resolve) => setTimeout(resolve, DRAWN)); // what is on show may take other room than what was
+    if (holds()) page.light(chapter().panels, chapter().watch);
   }
 
   /** What is on show once the moment is there is what the reader begins with. */
@@ -196,7 +197,7 @@ export function createGuide(root, state, atHand, page) {
     if (mine) await page.keepOld();
     if (!settings) return "";
     await page.apply(settings);
-    return `Put back: ${Object.entries(settings).map(([name, value]) => `${name.replaceAll("_", " ")} ${settingText(value)}`).join(", ")}.`;
+    return `Put back: ${Object.entries(settings).map(([name, value]) => `${nameOf(name)} ${settingText(value)}`).join(", ")}.`;
   }
 
   function leave() {
@@ -243,16 +244,8 @@ export function createGuide(root, state, atHand, page) {
     finished.add(index);
     const told = { ...state, comparison: outcome };
     const words = [task.done, ...(task.trial ? [task.trial.about, ...task.trial.rows.map(([, name]) => `{new.${name}}`)] : [])];
-    writeOnce(reaction, words, told, () => [h("p", {}, h("b", {}, "Done. "), ...inline(task.done, told)), ...(task.trial ? [table(task.trial, told), h("p", {}, ...inline(task.trial.about, told))] : [])]);
+    writeOnce(reaction, words, told, () => [h("p", {}, h("b", {}, "Done. "), ...inline(task.done, told)), ...(task.trial ? [trialTable(task.trial, told), h("p", {}, ...inline(task.trial.about, told))] : [])]);
     if (first) reaction.scrollIntoView({ block: "nearest" });
-  }
-
-  /** Both outcomes. @param {NonNullable<Chapter["task"]["trial"]>} trial @param {Told} told */
-  function table({ name, rows }, told) {
-    const symbol = SYMBOLS[name] ?? name.replaceAll("_", " ");
-    const head = ["before", "trial"].map((which) => h("th", { scope: "col" }, ...prose(`${symbol} `), ...inline(`{${which}.${name}}`, told)));
-    const body = rows.map(([label, scalar]) => h("tr", {}, h("th", { scope: "row" }, ...prose(label)), ...["old", "new"].map((which) => h("td", {}, ...inline(`{${which}.${scalar}}`, told)))));
-    return h("table", {}, h("thead", {}, h("tr", {}, h("td", {}), ...head)), h("tbody", {}, ...body));
   }
 
   /** @param {number} index */
@@ -275,7 +268,7 @@ export function createGuide(root, state, atHand, page) {
     setText(next, index + 1 < CHAPTERS.length ? "Next" : "Finish");
     const { trial, other } = one.task;
     setHidden(offer, whose === null || !(trial || other));
-    if (trial && !offer.hidden) setText(offer, `Make it twice: ${SYMBOLS[trial.name] ?? trial.name.replaceAll("_", " ")} ${settingText(used(trial.name))} and ${settingText(trial.value(/** @type {any} */ (used(trial.name))))}`);
+    if (trial && !offer.hidden) setText(offer, `Make it twice: ${nameOf(trial.name)} ${settingText(used(trial.name))} and ${settingText(trial.value(/** @type {any} */ (used(trial.name))))}`);
     if (other) setText(offer, other.label);
   }
 
@@ -292,38 +285,15 @@ export function createGuide(root, state, atHand, page) {
     const found = one.pair && state.snapshot ? pairOf(state.snapshot) : null;
     setHidden(pair, found === null);
     if (!found) return;
-    const [held, pulled] = [rowsOf(found.held.facts), rowsOf(found.pulledBack.facts)];
-    const key = held.map(([name, text], row) => `${name} ${text} ${pulled[row][1]}`);
-    writeOnce(pair, [...key, ...OF_THE_PAIR], state, () => [
-      h(
-        "table",
-        {},
-        h("thead", {}, h("tr", {}, h("td", {}), ...[found.held, found.pulledBack].map(({ place: sample }, at) => h("th", { scope: "col" }, h("button", { type: "button", class: "quiet", title: "Shows it in the panel Sample", onclick: () => page.select(sample) }, ["held", "pulled back"][at]))))),
-        h("tbody", {}, ...held.map(([name, text, kind], row) => h("tr", { class: kind }, h("th", { scope: "row" }, ...prose(name)), h("td", { class: kind }, text), h("td", { class: pulled[row][2] }, pulled[row][1])))),
-      ),
-      ...OF_THE_PAIR.map((paragraph) => h("p", {}, ...inline(paragraph, state))),
-    ]);
+    const numbers = [found.held, found.pulledBack].flatMap(({ facts }) => rowsOf(facts).map(([, text]) => text));
+    writeOnce(pair, [...numbers, ...OF_THE_PAIR], state, () => [pairTable(found, page.select), ...OF_THE_PAIR.map((paragraph) => h("p", {}, ...inline(paragraph, state)))]);
   }
 
   /** For who has no room for the bar and the sliders. @param {string} wanted */
   const elsewhere = (wanted) => `On a larger screen you would now: ${wanted[0].toLowerCase()}${wanted.slice(1)}`;
 
-  /** Writes only what has changed. @param {HTMLElement} element @param {string[]} texts @param {Told} told @param {() => (Node | string)[]} make */
-  function writeOnce(element, texts, told, make) {
-    const key = texts.map((one) => parts(one, told).map(({ text }) => text).join("")).join("\n");
-    if (element.dataset.text === key && element.hasChildNodes()) return;
-    element.dataset.text = key;
-    element.replaceChildren(...make());
-  }
-
-  /** @param {string} paragraph @param {Told} told */
-  const inline = (paragraph, told) => parts(paragraph, told).flatMap(({ text, live }) => (live ? [h("b", { class: "live-number" }, text)] : prose(text)));
-
   return { draw, choose };
 }
-
-/** @type {Record<string, string>} */
-const SYMBOLS = { value_coef: "c₁", entropy_coef: "c₂" };
 
 /**
  * Whether a moment of a run has the point of a chapter, and can be tried what the chapter offers: only the last update can

@@ -6,7 +6,7 @@ import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { outline, reach, thin, thinning } from "./curves.js";
-import { SteadyRange, around0, extent } from "./ranges.js";
+import { SteadyRange, extent } from "./ranges.js";
 import { revealSample } from "./sample-reveal.js";
 import { cellOf, credit, holds, matrix, scalar, scopeInWords } from "./snapshot.js";
 import { ofSamples } from "./tables.js";
@@ -87,8 +87,8 @@ function mount(body, context) {
       const patience = runsFreely(state) ? undefined : 1;
       const { histograms, values, rewards } = (areas ??= divide(chart.element.clientHeight / context.theme().scale));
       return chart.draw([raw.bars, used.bars, ...curves, time.terminated, time.truncated, selected], {
-        xaxis: around0(ranges.raw.fit(-raw.half, raw.half, patience)),
-        xaxis2: around0(ranges.used.fit(-used.half, used.half, patience)),
+        xaxis: { range: ranges.raw.fit(-raw.half, raw.half, patience) },
+        xaxis2: { range: ranges.used.fit(-used.half, used.half, patience) },
         xaxis3: { range: [0, time.step.length] },
         yaxis: { domain: histograms },
         yaxis2: { domain: histograms },
@@ -209,7 +209,7 @@ function traces(theme) {
 /** @param {Theme} theme */
 function layout(theme) {
   const zero = { zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 };
-  const histogram = { nticks: 3, tickangle: 0, unifiedhovertitle: { text: "Â ≈ %{x:.3~g}" }, ...zero };
+  const histogram = { nticks: 3, unifiedhovertitle: { text: "Â ≈ %{x:.3~g}" }, ...zero };
   const quiet = { showticklabels: false, showgrid: false, range: [0, 1.05] };
   return {
     margin: MARGIN,
@@ -218,7 +218,7 @@ function layout(theme) {
     yaxis: quiet,
     xaxis2: { ...histogram, domain: [0.53, 1], anchor: "y2" },
     yaxis2: { anchor: "x2", ...quiet },
-    xaxis3: { anchor: "y4", title: axisTitle("step t of the rollout"), nticks: 6, showgrid: false, unifiedhovertitle: { text: "step %{x}" } },
+    xaxis3: { anchor: "y4", title: axisTitle("step t of the rollout"), nticks: 6, kind: "count", showgrid: false, unifiedhovertitle: { text: "step %{x}" } },
     yaxis3: { anchor: "x3", nticks: 3, ...zero },
     yaxis4: { anchor: "x3", nticks: 3, ...zero },
     // Over both: ends of episodes and the selected sample.

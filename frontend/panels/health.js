@@ -25,7 +25,7 @@ const MEASURES = {
   observation_spread: ["which vary by", (value) => number(value)],
   action_reach: ["it reaches", (value) => percent(value, 0)],
   cut_off_fraction: ["cut off", (value) => percent(value, 0)],
-  episodes: ["latest episodes", (value) => number(value)],
+  episodes: ["looked at", (value) => `the latest ${value === 1 ? "one" : number(value)}`],
   explained_variance: ["explained variance", (value) => fixed(value, 2)],
   gradient_clip_factor: ["clip factor", (value) => fixed(value, 3)],
   first_ratio_error: ["|r − 1| at first", (value) => number(value, 2)],
@@ -80,7 +80,9 @@ function mount(body, context) {
       const values = snapshot?.header.health ?? {};
       const found = new Set(findings.map(({ name }) => name));
       const unknown = snapshot?.header.unknown ?? {};
-      checked.replaceChildren(...checks.filter(({ name, metrics }) => metrics.length && !found.has(name)).map((check) => line(check, values, unknown[check.name])));
+      const lines = checks.filter(({ name, metrics }) => metrics.length && !found.has(name)).map((check) => line(check, values, unknown[check.name]));
+      // What cannot come to be said of this run stands last: it is in nobody's way there, and stays there.
+      checked.replaceChildren(...[false, true].flatMap((never) => lines.filter(({ dataset }) => (dataset.known === "never") === never)));
       drawEarlier(state);
     },
     resize() {},
@@ -90,7 +92,7 @@ function mount(body, context) {
 
   /** The newest first. Rows stay where they are while nothing is new: somebody may be about to press one. @param {State} state */
   function drawEarlier(state) {
-    const passed = historyOf(state).filter(({ until }) => until !== null).reverse();
+    const passed = passedOf(state).reverse();
     const key = JSON.stringify(passed);
     earlier.hidden = passed.length === 0;
     if (key !== told) /** @type {HTMLElement} */ (earlier.lastElementChild).replaceChildren(...passed.map(passedRow));
@@ -104,9 +106,10 @@ function mount(body, context) {
   }
 
   /** @param {Finding} finding @param {Finding[]} findings all of them @param {boolean} open */
-  function row({ name, severity, title, summary, cause, remedy, setting, since, explained_by }, findings, open) {
+  function row({ name, severity, title, summary, cause, remedy, setting, since, until = null, explained_by }, findings, open) {
     const above = findings.find((other) => other.name === explained_by)?.title;
     const focus = setting ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.focusSetting(setting) }, `Go to ${context.symbol(setting)}`) : null;
+    const there = h("button", { type: "button", class: "quiet to-setting", onclick: () => context.goTo(since) }, `Go to update ${since}`);
     return h(
       "li",
       { "data-severity": severity, "data-follows": explained_by ?? null },
@@ -114,8 +117,8 @@ function mount(body, context) {
       h(
         "details",
         { open },
-        h("summary", { onclick: (/** @type {Event} */ { currentTarget }) => opened.set(name, !(/** @type {HTMLElement} */ (currentTarget).closest("details[open]"))) }, h("h3", {}, title), " ", h("span", { class: "since" }, `${severity}, since update ${since}${above ? `; follows from “${above}”` : ""}.`), " ", ...prose(summary)),
-        cause ? h("p", {}, h("b", {}, "Why: "), ...prose(cause)) : null,
+        h("summary", { onclick: (/** @type {Event} */ { currentTarget }) => opened.set(name, !(/** @type {HTMLElement} */ (currentTarget).closest("details[open]"))) }, h("h3", {}, title), " ", h("span", { class: "since" }, `${severity}, ${whenInWords({ since, until })}${above ? `; follows from “${above}”` : ""}.`), " ", ...prose(summary)),
+        cause ? h("p", {}, h("b", {}, "Why: "), ...prose(cause), " ", there) : null,
         remedy ? h("p", {}, h("b", {}, "Do: "), ...prose(remedy), focus) : null,
       ),
     );
@@ -128,6 +131,9 @@ function measuredInWords({ metrics }, values) {
   return known.map((name) => `${MEASURES[name]?.[0] ?? name} ${MEASURES[name]?.[1](values[name]) ?? values[name]}`).join(", ");
 }
 
+/** What a recording that is older than the check knows of it. */
+const NOT_MEASURED = { why: "not measured", applies: true };
+
 /**
  * What was looked for, and not found; or not looked for, which is no good news.
  *
@@ -135,14 +141,20 @@ function measuredInWords({ metrics }, values) {
  * @param {{ [name: string]: number | undefined }} values
  * @param {{ why: string, applies: boolean } | undefined} unknown
  */
-function line({ title, threshold, metrics, otherwise }, values, unknown) {
+function line({ title, threshold, metrics, otherwise }, values, unknown = metrics.some((name) => Number.isFinite(values[name])) ? undefined : NOT_MEASURED) {
   const numbers = measuredInWords({ metrics }, values);
   const about = { title: `${title}: said when ${threshold}`, "data-known": unknown ? (unknown.applies ? "not-yet" : "never") : "yes" };
   if (unknown) {
     const words = unknown.applies ? "not known yet" : "does not apply";
     return h("li", about, h("span", { "aria-hidden": "true" }, unknown.applies ? "… " : "– "), title, h("span", { class: "value" }, `: ${words} (${unknown.why})`));
   }
-  return h("li", about, h("span", { "aria-hidden": "true" }, "✓ "), otherwise, h("span", { class: "value" }, numbers ? `: ${numbers}` : ""));
+  return h("li", about, h("span", { "aria-hidden": "true" }, "✓ "), otherwise, h("span", { class: "value" }, ...prose(numbers ? `: ${numbers}` : "")));
+}
+
+/** What is over, but for what is told of above because of what it has left behind. @param {State} state */
+function passedOf(state) {
+  const told = findingsOf(state);
+  return historyOf(state).filter(({ name, since, until }) => until !== null && !told.some((finding) => finding.name === name && finding.since === since && finding.until));
 }
 
 /** How many checks cannot tell yet. @param {State} state */
@@ -155,8 +167,8 @@ function tableOf(state, checks) {
   const found = new Set(findings.map(({ name }) => name));
   return [
     ["update", "severity", "name", "title", "since update", "until update", "follows from", "summary", "cause", "remedy", "setting"],
-    ...findings.map(({ severity, name, title, since, explained_by: above = null, summary, cause, remedy, setting }) => [update, severity, name, title, since, null, above, summary, cause, remedy, setting]),
-    ...historyOf(state).filter(({ until }) => until !== null).map(({ severity, name, title, since, until }) => [update, `was ${severity}`, name, title, since, until, null, null, null, null, null]),
+    ...findings.map(({ severity, name, title, since, until = null, explained_by: above = null, summary, cause, remedy, setting }) => [update, severity, name, title, since, until, above, summary, cause, remedy, setting]),
+    ...passedOf(state).map(({ severity, name, title, since, until }) => [update, `was ${severity}`, name, title, since, until, null, null, null, null, null]),
     ...checks.filter(({ name }) => !found.has(name)).map((check) => [update, unknown[check.name] ? "unknown" : "not found", check.name, check.title, null, null, null, unknown[check.name]?.why ?? measuredInWords(check, health), null, null, null]),
   ];
 }

@@ -178,7 +178,7 @@ function traces(theme) {
 
 /** @param {Theme} theme */
 function layout(theme) {
-  const left = { domain: [0, 0.57], nticks: 4, unifiedhovertitle: { text: "update %{x:,.0f}" } };
+  const left = { domain: [0, 0.57], nticks: 4, kind: "count", unifiedhovertitle: { text: "update %{x:,.0f}" } };
   const right = { domain: [0.65, 1], unifiedhovertitle: { text: "minibatch %{x:.0f}" } };
   const zero = { nticks: 4, zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 };
   return {
@@ -188,7 +188,7 @@ function layout(theme) {
     xaxis3: { ...left, anchor: "y2", title: axisTitle("update") },
     xaxis4: { ...right, anchor: "y2", title: axisTitle("its epochs") },
     yaxis: { ...zero, domain: [0.54, 1], title: axisTitle("KL") },
-    yaxis2: { ...zero, domain: [0, 0.46], tickformat: ".0%", title: axisTitle("share") },
+    yaxis2: { ...zero, domain: [0, 0.46], kind: "share", title: axisTitle("share") },
   };
 }
 

@@ -15,10 +15,10 @@ import { meansInWords, scalar } from "./snapshot.js";
 import { viewedLook, viewedMark } from "./viewed.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
-/** @import { Range } from "./ranges.js" */
+/** @import { Choose } from "./fit.js" */
 /** @import { Previewed } from "../state/previewed.js" */
 
-/** @typedef {{ to: (value: number) => number, ticks?: (range: readonly [number, number], most?: number) => number[] }} Scale */
+/** @typedef {{ to: (value: number) => number, choose?: Choose }} Scale */
 
 // The sum comes first: it lies under its terms, one of which often nearly equals it.
 const TERMS = /** @type {const} */ ([
@@ -34,7 +34,7 @@ const STRETCH = 0.4; // of the minibatches: what a preview's terms are drawn ove
 const DASHES = { policy: "solid", value: "longdash", entropy: "dot", loss: "solid" };
 
 /** @type {{ [name: string]: Scale }} */
-const SCALES = { "± log": signedLog, linear: { to: (value) => value } };
+const SCALES = { "± log": { to: signedLog.to, choose: signedLog.ticks }, linear: { to: (value) => value } };
 
 /** @type {Panel} */
 export const losses = {
@@ -56,7 +56,7 @@ function mount(body, context) {
   body.append(footer);
   const write = readout(footer, [
     ...TERMS.map(({ symbol, swatch }) => ({ label: symbol, swatch, room: 7, title: "In the minibatch, or the mean over the minibatches, that is shown" })),
-    { label: "shown", room: 17, title: "What these numbers are of; a preview and what it is compared with are of the same samples, under the same weights" },
+    { label: "shown", wide: true, room: 17, title: "What these numbers are of; a preview and what it is compared with are of the same samples, under the same weights" },
   ]);
   const choice = h("div", { class: "choice" }, select);
   footer.append(choice);
@@ -79,7 +79,7 @@ function mount(body, context) {
       const { series, snapshot } = state;
       if (state.run?.id !== run) [acrossRange, upRange].forEach((range) => range.reset());
       run = state.run?.id ?? null;
-      const { to, ticks } = SCALES[select.value];
+      const { to, choose } = SCALES[select.value];
       const past = overUpdates(series);
       const inside = insideUpdate(snapshot, COLUMNS);
       const preview = previewOf(state);
@@ -103,7 +103,7 @@ function mount(body, context) {
         {
           xaxis: { range: across },
           xaxis2: { range: [0.5, inside.planned + 0.5], ...epochTicks(snapshot) },
-          yaxis: { range: up, ...labels(ticks, up) },
+          yaxis: { range: up, kind: choose ? "± log" : "number", choose },
         },
       );
     },
@@ -140,13 +140,6 @@ function change({ now, then }, column) {
   return arrow(brief(now.terms[column]), brief(then.terms[column]));
 }
 
-/** @param {Scale["ticks"]} ticks @param {Range} range */
-function labels(ticks, range) {
-  if (!ticks) return { tickmode: "auto" };
-  const values = ticks(range);
-  return { tickmode: "array", tickvals: values.map(signedLog.to), ticktext: values.map((value) => number(value)) };
-}
-
 /** @param {Theme} theme */
 function traces(theme) {
   const lines = TERMS.map(({ symbol, colour }) => ({
@@ -172,7 +165,7 @@ function traces(theme) {
 function layout(theme) {
   return {
     margin: { l: 46, r: 10, t: 8, b: 36 },
-    xaxis: { domain: [0, 0.57], title: axisTitle("update"), nticks: 4, unifiedhovertitle: { text: "update %{x:,.0f}" } },
+    xaxis: { domain: [0, 0.57], title: axisTitle("update"), nticks: 4, kind: "count", unifiedhovertitle: { text: "update %{x:,.0f}" } },
     xaxis2: { domain: [0.65, 1], anchor: "y", title: axisTitle("its epochs"), unifiedhovertitle: { text: "minibatch %{x:.0f}" } },
     yaxis: { nticks: 7, zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 },
   };

@@ -1,7 +1,7 @@
 // Clip mask: every sample of the rollout as a cell, coloured by what the clip does to its gradient.
 
 import { h, setText } from "../controls/dom.js";
-import { download } from "../controls/download.js";
+import { offerDrawing } from "../controls/drawn.js";
 import { count, fixed } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
 import { coverage, samplesOfRollout, scopeOf } from "../state/scope.js";
@@ -131,12 +131,12 @@ function mount(body, context) {
     return code === undefined ? "" : `. Preview: ${regionOf(code).word}`;
   }
 
-  function saveVectors() {
-    if (!snapshot || !layout) return;
+  offerDrawing(element, () => {
+    if (!snapshot || !layout) return null;
     const vectors = new SvgCanvas(canvas, context.theme().panel);
     paintMask(vectors, layout, snapshot, context.theme(), null, selected, preview?.then.codes);
-    download(new Blob([vectors.text], { type: "image/svg+xml" }), "clip-mask.svg");
-  }
+    return { markup: vectors.text, width: canvas.width / canvas.density, height: canvas.height / canvas.density };
+  });
 
   // The line of numbers below may need another row, which takes it from the canvas and not from the panel.
   new ResizeObserver(() => {
@@ -148,8 +148,6 @@ function mount(body, context) {
     if (cell?.row !== cursor?.row || cell?.column !== cursor?.column) pick(cell);
   });
   element.addEventListener("click", ({ offsetX, offsetY }) => choose(layout?.at(offsetX * canvas.density, offsetY * canvas.density) ?? null));
-  element.dataset.saves = "svg";
-  element.addEventListener("save", saveVectors);
   element.addEventListener("pointerleave", () => pick(null));
   element.addEventListener("blur", () => pick(null));
   element.addEventListener("keydown", (event) => {

@@ -76,8 +76,8 @@ function mount(body, context) {
       const preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here
       const now = [share(inside), ...ofTheClip, share(pulledBack), percent(scalar(snapshot, "ratio_clip_fraction"))];
       label(preview);
-      // Twice the numbers would need another line: what a preview does not change makes room for it.
-      write(preview ? [...arrows(preview.now, preview.then, ofTheClip), null, scopeInWords(snapshot), null] : [...now, span, scopeInWords(snapshot), after.span && captionOf(state, snapshot, "post_step", after.span)]);
+      // Twice the numbers would need another line: the rest of all samples, and what a preview does not change, make room for it.
+      write(preview ? [null, ...arrows(preview.now, preview.then, ofTheClip).slice(1), null, scopeInWords(snapshot), null] : [...now, span, scopeInWords(snapshot), after.span && captionOf(state, snapshot, "post_step", after.span)]);
       const { dataset } = chart.element;
       dataset.clipRange = String(histogram.clipRange);
       dataset.update = String(snapshot.header.update);

@@ -178,22 +178,26 @@ function inRegion({ region: code }, instead = "") {
 }
 
 /** The same sample with the values that were moved. @param {Facts} facts @param {Previewed} preview */
-function previewed(facts, preview) {
+export function previewed(facts, preview) {
   const { used, values, clip } = preview;
+  const { lossRatio, lossRegion } = facts;
   const then = clip ? withClipRange(facts, values.clip_range) : facts;
   const terms = clip && facts.used !== null ? calculation(then).filter(({ role }) => role).map((line) => ({ ...line, sum: "" })) : [];
   const stays = then.region === facts.region;
+  // The clip mask previews the ratios of the last loss; after a step these are others.
+  const inMask = clip && !Number.isNaN(lossRatio) ? withClipRange({ ...facts, ratio: lossRatio, region: lossRegion }, values.clip_range).region : then.region;
   const scaled = [
     ["‖∇(c₁·L_VF)‖", facts.gradientValue, values.value_coef / used.value_coef],
     ["‖∇(c₂·S)‖", facts.gradientEntropy, values.entropy_coef / used.entropy_coef],
   ].filter(([, norm, by]) => norm !== null && by !== 1 && Number.isFinite(by));
   return h(
     "div",
-    { class: "sample-preview", "data-region": then.region },
+    { class: "sample-preview", "data-region": then.region, "data-mask-region": inMask },
     h("h3", {}, ...prose(`Preview: with ${moved(preview).join(", ")}`)),
     terms.length ? h("div", { class: "sums", role: "table", "aria-label": "The calculation with the values that were moved" }, ...terms.map(sum)) : null,
     clip ? inRegion(then, stays ? ", as it is" : ` instead of ${regionOf(facts.region).word}`) : note("Its region and its policy gradient stay: only ε decides about them."),
     clip && !stays ? h("p", {}, ...prose(verdict(then))) : null,
+    inMask === then.region ? null : note(`In the last loss, as the Clip mask shows it, r was ${fixed(lossRatio, 3)}: with ${moved(preview, ["clip_range"]).join("")} it would be ${regionOf(inMask).word}.`),
     ...scaled.map(([term, norm, by]) => note(`${term} would be ${number(Number(norm) * Number(by))} instead of ${number(Number(norm))}.`)),
   );
 }
@@ -237,31 +241,30 @@ function tableOf({ snapshot, selection }) {
   const cell = snapshot && selection && cellOf(snapshot, selection);
   const facts = cell && factsOf(snapshot, selection, cell);
   if (!facts) return [["name", "value"]];
-  const symbol = credit(snapshot);
-  const terms = calculation(facts).map(({ term, value }) => [term, value]);
+  const terms = calculation(facts).map(({ term, value }) => [term === "r" ? "ratio_new" : term, value]);
   return [
     ["name", "value"],
     ["update", snapshot.header.update],
     ["environment", facts.environment],
     ["step", facts.step],
-    ...facts.observation.map(({ name, value }) => [`state: ${name}`, value]),
+    ...facts.observation.map(({ name, value }) => [`observation: ${name}`, value]),
     ["action", facts.action],
-    ...facts.policy.flatMap(({ name, before, now }) => [[`π_old: ${name}`, before], [`π now: ${name}`, now]]),
-    ["log π_old", facts.logProbOld],
-    ["log π", facts.logProbNew],
+    ...facts.policy.flatMap(({ name, before, now }) => [[`policy_old: ${name}`, before], [`policy_new: ${name}`, now]]),
+    ["log_prob_old", facts.logProbOld],
+    ["log_prob_new", facts.logProbNew],
     ...terms,
-    ["region", regionOf(facts.region).word],
-    ["‖∇L_PG‖", facts.gradientPolicy],
-    ["‖∇(c₁·L_VF)‖", facts.gradientValue],
-    ["‖∇(c₂·S)‖", facts.gradientEntropy],
-    ["‖∇L‖", facts.gradientTotal],
-    ["reward R", facts.reward],
-    ["R as scaled", facts.rewardUsed],
-    ["V_old", facts.valueOld],
-    ["V_targ", facts.valueTarget],
-    ["V now", facts.valueNow],
-    [`${symbol} raw`, facts.raw],
-    [`${symbol} as used`, facts.used],
+    ["region_new", regionOf(facts.region).word],
+    ["gradient_policy", facts.gradientPolicy],
+    ["gradient_value", facts.gradientValue],
+    ["gradient_entropy", facts.gradientEntropy],
+    ["gradient_total", facts.gradientTotal],
+    ["reward", facts.reward],
+    ["reward_used", facts.rewardUsed],
+    ["value", facts.valueOld],
+    ["value_target", facts.valueTarget],
+    ["value_now", facts.valueNow],
+    ["advantage", facts.raw],
+    ["advantage_used", facts.used],
   ];
 }
 

@@ -49,7 +49,7 @@ export function causes(findings) {
 /** What has been wrong up to now, wherever one looks, the earliest first. @param {Pick<State, "newest">} state @returns {Spell[]} */
 export const historyOf = ({ newest }) => newest?.header.history ?? [];
 
-/** @param {Spell} spell */
+/** @param {Pick<Spell, "since" | "until">} spell */
 export function whenInWords({ since, until }) {
   if (until === null) return `since update ${since}`;
   return until === since ? `at update ${since}` : `updates ${since} to ${until}`;

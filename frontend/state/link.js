@@ -4,6 +4,7 @@
 import { shownOrder } from "./arrangement.js";
 import { onStage } from "./staging.js";
 import { THEMES, themeName } from "./theme.js";
+import { chosenBy } from "./view.js";
 
 /** @import { Run, Setting, SettingValue, State, ViewChoices } from "../types.js" */
 
@@ -130,11 +131,12 @@ function textOf({ type }, value) {
 /**
  * The view as a query. What is as usual is left out.
  *
- * @param {ViewChoices} view
+ * @param {ViewChoices} choices
  * @param {readonly string[]} panels
  * @returns {URLSearchParams}
  */
-export function writeView(view, panels) {
+export function writeView(choices, panels) {
+  const view = chosenBy(choices);
   const query = new URLSearchParams();
   if (view.theme !== "system") query.set("theme", view.theme);
   const shown = shownOrder(panels, view);

@@ -19,10 +19,13 @@ export function loadView() {
   }
 }
 
+/** What its reader has chosen, without what a chapter of the guide shows for a while. @param {ViewChoices} view @returns {ViewChoices} */
+export const chosenBy = ({ own, ...view }) => ({ ...view, ...own });
+
 /** @param {ViewChoices} view */
 export function saveView(view) {
   try {
-    localStorage.setItem(KEY, JSON.stringify(view));
+    localStorage.setItem(KEY, JSON.stringify(chosenBy(view)));
   } catch {
     // As above.
   }

@@ -9,7 +9,8 @@ import { count } from "./format.js";
 const BEGUN = new Set(["rollout", "advantages"]);
 
 /**
- * Whether a run that played was paused before the first minibatch of an update; who steps there wants to see that.
+ * Whether a run that went on was paused before the first minibatch of an update. Who steps there, or goes there in slow
+ * motion, wants to see just that.
  *
  * @param {Status | null} before
  * @param {Status} now
@@ -17,7 +18,8 @@ const BEGUN = new Set(["rollout", "advantages"]);
  */
 export function isInterrupted(before, now, was) {
   if (now.state !== "paused" || now.cause || !BEGUN.has(now.phase)) return false;
-  return before?.state === "paused" ? was : before?.playing === true;
+  if (before?.state === "paused") return was;
+  return typeof before?.pace !== "number" && (before?.playing === true || before?.pausing === true);
 }
 
 /**
@@ -37,4 +39,4 @@ export const nameOf = ({ snapshot }) => `update ${count(snapshot?.header.update)
 
 /** The same in a sentence. @param {State} shown @param {State} state */
 export const whyInWords = (shown, { snapshot }) =>
-  `Of update ${count(snapshot?.header.update)} there is only the rollout so far: dimmed, the panels show update ${count(shown.snapshot?.header.update)}, the last whole one on this page.`;
+  `Update ${count(snapshot?.header.update)} has only its rollout so far: the panels show update ${count(shown.snapshot?.header.update)}, the last whole one, dimmed.`;

@@ -78,25 +78,49 @@ def test_what_cannot_be_known_is_not_green(server, page):
     assert "Nothing wrong was found." in panel.inner_text()
 
 
-def test_what_has_passed_is_listed_and_marked_and_one_goes_there(server, page):
+def test_a_step_that_was_too_long_leads_while_its_consequences_last_is_marked_and_one_goes_there(server, page):
     dashboard = Dashboard(page, server("--paused", "--seed", "7", "--learning-rate", "0.1").url).step(update="1")
     until(lambda: "kl_spike" in findings(dashboard))
     dashboard.step("updates", update="11").step("updates", update="21")
-    until(lambda: "entropy_collapse" in findings(dashboard) and "kl_spike" not in findings(dashboard))
+    until(lambda: {"kl_spike", "entropy_collapse"} <= findings(dashboard))
+    first = dashboard.panel("Health").locator(".findings li").first
+    assert "KL spike" in first.inner_text() and "One thing keeps" in dashboard.panel("Health").inner_text()
     assert int(page.locator("#timeline canvas").get_attribute("data-findings")) >= 2
     assert "KL spike (warning)" in page.get_by_role("slider", name="Timeline").get_attribute("title")
-    earlier = dashboard.panel("Health").get_by_role("list", name="What was wrong earlier")
-    row = earlier.get_by_role("listitem").filter(has_text="KL spike (warning)")
-    row.get_by_role("button").click()
+    first.get_by_role("button", name="Go to update 1", exact=True).click()
     dashboard.at(update="1")
     until(lambda: findings(dashboard) == {"kl_spike"})
-    assert "KL spike (warning)" in earlier.inner_text(), "what was wrong is told wherever one looks"
     page.get_by_role("button", name="Back to live").click()
     dashboard.at(update="21")
     track = page.locator("#timeline .track").bounding_box()
     beginning = track["x"] + 8 + (track["width"] - 16) / 21
     page.mouse.click(beginning + 4, track["y"] + track["height"] - 4)
     dashboard.at(update="1")
+
+
+SPIKE = {"name": "kl_spike", "title": "KL spike", "severity": "warning", "since": 2, "until": 3}
+PASSED = {**SPIKE, "summary": "KL was 2.99. It has passed.", "cause": "", "remedy": "", "setting": None}
+COLLAPSE = {**PASSED, "name": "entropy_collapse", "title": "Entropy collapse", "since": 3, "until": None}
+
+
+def test_what_has_passed_is_listed_once(stage):
+    played = stage(findings=[], history=[SPIKE], unknown={})
+    panel = shown(played.dashboard)
+    earlier = panel.get_by_role("list", name="What was wrong earlier")
+    until(earlier.inner_text, lambda text: "KL spike (warning), updates 2 to 3" in " ".join(text.split()))
+    assert "Nothing wrong was found." in panel.inner_text()
+    following = {**COLLAPSE, "explained_by": "kl_spike"}
+    history = [SPIKE, {name: following[name] for name in SPIKE}]
+    played.snapshot(3, findings=[PASSED, following], history=history, unknown={})
+    text = until(lambda: " ".join(panel.inner_text().split()), lambda text: "2.99" in text)
+    assert "warning, updates 2 to 3." in text and "since update 3; follows from “KL spike”" in text
+    assert earlier.is_hidden(), "what leads still is not listed as gone"
+
+
+def test_what_an_older_recording_did_not_measure_is_not_green(stage):
+    played = stage(findings=[], history=[], unknown={}, health={"kl_k3": 0.01})
+    text = until(shown(played.dashboard).inner_text, lambda text: "✓ No KL spike" in text)
+    assert "Useless critic: not known yet (not measured)" in text and "The critic predicts" not in text
 
 
 def test_what_follows_from_a_finding_stands_below_it(server, page):

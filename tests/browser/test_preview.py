@@ -235,6 +235,8 @@ def test_a_large_batch_says_how_many_samples_its_preview_is_of(server, page):
     samples = sum(int(dashboard.mask()[key]) for key in ("inside", "held", "pulledBack"))
     assert samples < 4096 + 1
     assert f"of {samples:,} shown samples" in text
+    losses = dashboard.panel("Loss components").locator(".footer")
+    assert losses.evaluate("e => e.scrollWidth <= e.clientWidth"), "no number is cut off"
     counted = f"counted {int(dashboard.mask()['cells']):,} of 10,240 samples, after the last step"
     assert counted in readout(dashboard, "Clip mask")
     assert "of 10,240 samples" in dashboard.panel("Surrogate").locator(".note").inner_text()

@@ -276,7 +276,8 @@ SEEN = """() => {
     const box = (name) => document.getElementById(name).getBoundingClientRect();
     const [mask, sample] = [box("panel-clip-mask"), box("panel-sample")];
     const inner = document.querySelector(".sample");
-    return { level: Math.abs(mask.top - sample.top) < 1, beside: sample.left > mask.right && sample.left - mask.right < 40,
+    const apart = sample.left - mask.right;
+    return { level: Math.abs(mask.top - sample.top) < 1, beside: apart > 0 && apart < 40,
              hidden: inner.scrollHeight - inner.clientHeight, wide: inner.scrollWidth - inner.clientWidth,
              cut: inner.getBoundingClientRect().bottom > sample.bottom };
 }"""

@@ -110,6 +110,8 @@ def test_the_dashes_of_a_preview_never_reach_beyond_the_present(modules, header,
     ("before", "now", "was", "is_"),
     [
         (("running", True), ("paused", "rollout"), False, True),
+        (("running", False, True), ("paused", "rollout"), False, True),  # Pause, within ten updates
+        (("running", True, True, 2), ("paused", "rollout"), False, False),  # in slow motion
         (("running", True), ("paused", "advantages"), False, True),
         (("running", True), ("paused", "loss"), False, False),
         (("running", True), ("paused", "update"), False, False),
@@ -122,8 +124,31 @@ def test_the_dashes_of_a_preview_never_reach_beyond_the_present(modules, header,
 )
 def test_when_a_run_was_paused_between_two_updates(modules, before, now, was, is_):
     given = {
-        "before": before and dict(zip(("state", "playing"), before, strict=True)),
+        "before": before and dict(zip(("state", "playing", "pausing", "pace"), before, strict=False)),
         "now": dict(zip(("state", "phase"), now, strict=True)),
         "was": was,
     }
     assert modules("state/whole.js", "m.isInterrupted(given.before, given.now, given.was)", given) is is_
+
+
+# --- A sample in the preview
+
+
+def test_sample_says_where_the_mask_previews_another_region_than_that_of_the_weights_as_they_are(modules):
+    facts = {"ratio": 1.15, "used": 0.8, "region": 1, "lossRatio": 1.02, "lossRegion": 1, "objective": "clip"}
+    facts |= {"clipRange": 0.2, "gradientPolicy": 0.1, "gradientValue": None, "gradientEntropy": None}
+    used = {"clip_range": 0.2, "value_coef": 0.5, "entropy_coef": 0.01}
+    call = "(({ textContent, dataset }) => [textContent, { ...dataset }])(m.previewed(given.facts, given))"
+
+    def previewed(clip_range):
+        return modules(
+            "panels/sample.js",
+            call,
+            {"facts": facts, "used": used, "values": {**used, "clip_range": clip_range}, "clip": True},
+        )
+
+    text, data = previewed(0.1)
+    assert data == {"region": "2", "maskRegion": "1"}
+    assert "as the Clip mask shows it, r was 1.020: with ε = 0.10 it would be inside." in text
+    text, data = previewed(0.01)
+    assert data == {"region": "2", "maskRegion": "2"} and "Clip mask" not in text

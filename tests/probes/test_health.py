@@ -66,16 +66,27 @@ def test_a_sound_run_is_told_of_nothing_that_keeps_it_from_learning(preset, upda
     assert grave(seen) == set()
 
 
-def test_the_default_run_has_a_critic_that_learns():
+def test_the_default_run_has_a_critic_that_learns_and_a_clip_that_is_seen_at_work():
     seen = observe({"seed": 1}, 40)
     assert np.mean(seen.explained[5:30]) > 0.5
+    assert np.mean(seen.clipped[5:40]) > 0.01
+    assert seen.returned > 100
+
+
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_a_policy_without_exploration_collapses_with_whatever_seed(seed):
+    seen = observe({**presets.find("no-exploration").settings, "seed": seed}, 25)
+    assert {"kl_spike", "entropy_collapse"} <= grave(seen)
+    assert seen.leaders["kl_spike"] > 20, "and goes on being the cause"
+    assert seen.returned < 30
 
 
 def test_a_task_that_is_solved_is_not_called_ill():
     """Its policy is all but deterministic, and hardly anything is left to explain: this is how success looks."""
-    seen, health = run(40, env="ppo_scope_tests/Choice-v0", rollout_steps=128)
-    assert "entropy_collapse" in seen[-1]
-    assert {finding["severity"] for finding in health.findings()} == {"note"}
+    _, health = run(40, env="ppo_scope_tests/Choice-v0", rollout_steps=128)
+    assert {finding["severity"] for finding in health.findings()} <= {"note"}
+    assert health.values()["entropy_share"] < 0.05
+    assert "how success looks" in health.unknown()["entropy_collapse"]["why"]
 
 
 def test_findings_that_follow_from_another_come_after_it_and_name_it():
@@ -202,13 +213,37 @@ def test_a_finding_that_has_passed_is_remembered():
     assert 3 <= row["until"] < 20
 
 
-def test_a_finding_tells_of_a_cause_that_has_passed_meanwhile():
-    health = Health()
-    for update in range(1, 30):
-        health.take_row(update, {"kl_k3": 1.0 if update == 3 else 0.01, "entropy_share": 0.01 if update > 3 else 0.5})
-    (collapse,) = health.findings()
-    assert (collapse["name"], collapse["since"], collapse["explained_by"]) == ("entropy_collapse", 8, None)
+def after_a_spike(returns=(20.0, 20.0, 20.0)):
+    """A KL spike at update 3, and a collapse of entropy that begins with it; mean returns before, then and later."""
+    health, episodes = Health(), {"episodes": 20.0, "return_low": 9.0, "return_high": 500.0, "return_deviation": 10.0}
+    for update in range(1, 60):
+        values = {"kl_k3": 1.0 if update == 3 else 0.01, "entropy_share": 0.01 if 3 < update < 50 else 0.5}
+        mean = returns[(update > 2) + (update > 3)]
+        health.take_row(update, {**values, **episodes, "episodic_return_mean": mean})
+        yield update, health
+
+
+def test_a_cause_that_has_passed_leads_for_as_long_as_what_it_left_behind_goes_on():
+    for update, health in after_a_spike():
+        found = [(row["name"], row["explained_by"], row["since"], row["until"]) for row in health.findings()]
+        if 20 < update < 50:
+            assert found == [("kl_spike", None, 3, 3), ("entropy_collapse", "kl_spike", 8, None)]
+            assert "It has passed; what follows from it has not." in health.findings()[0]["summary"]
+    assert found == []
+    spans = [(row["name"], row["since"], row["until"]) for row in health.history()]
+    assert spans == [("kl_spike", 3, 3), ("entropy_collapse", 8, 49)]
+
+
+def test_a_note_tells_of_a_cause_that_has_passed_and_does_not_bring_it_back():
+    """A policy that keeps most of what it has gained is worth a note only."""
+    (collapse,) = next(health.findings() for update, health in after_a_spike((20.0, 500.0, 400.0)) if update == 30)
+    assert (collapse["name"], collapse["severity"], collapse["since"]) == ("entropy_collapse", "note", 8)
     assert collapse["cause"].endswith("It began after another finding: KL spike, at update 3.")
+
+
+def test_a_policy_that_has_decided_is_no_finding_while_the_return_is_at_its_best():
+    health = next(health for update, health in after_a_spike((20.0, 500.0, 490.0)) if update == 30)
+    assert health.findings() == [] and not health.unknown()["entropy_collapse"]["applies"]
 
 
 def test_a_finding_goes_on_since_it_began_and_ends_with_its_cause():

@@ -18,7 +18,7 @@ def _kl_spike(rows: list[Row]) -> Verdict:
         return None
     newest = spikes[-1]
     update = int(newest.get("update", 0))
-    often = f" It was one of {len(spikes)} in the last 10 updates." if len(spikes) > 1 else ""
+    often = f" It was one of {len(spikes)} within 10 updates." if len(spikes) > 1 else ""
     return Found(
         f"KL(π_old‖π_θ) was {newest['kl_k3']:.3g} in the mean over the minibatches of update {update}.{often}",
         latest=update,
@@ -118,6 +118,8 @@ def _entropy_collapse(rows: list[Row]) -> Verdict:
         return after(5)
     if not collapsed(rows):
         return None
+    if last(rows, "at_best"):
+        return Unknown("the policy has decided, and the return is at its best: how success looks", applies=False)
     if shares:
         what = f"entropy is {percent(shares[-1])} of its maximum"
     else:
@@ -130,15 +132,16 @@ SPIKE = Check(
     "kl_spike",
     "KL spike",
     "warning",
-    "k3 above 0.1 in one of the last 10 updates",
+    "k3 above 0.1 in one of the last 10 updates; and for as long as what followed from it goes on",
     "The step was too long: the new policy has little to do with the one that collected the data, and the "
     "advantages say nothing about it.",
     "Lower the learning rate or the number of epochs, or set a target KL, which stops the epochs in time.",
     "learning_rate",
     ("kl_k3",),
     _kl_spike,
-    "No KL spike",
+    "No KL spike in the last 10 updates",
     ("saturated_activations", "entropy_collapse", "starved_policy", "still_policy", "useless_critic"),
+    lasts=True,
 )
 STEPS: tuple[Check, ...] = (
     Check(
@@ -146,7 +149,7 @@ STEPS: tuple[Check, ...] = (
         "Entropy collapse",
         "warning",
         "entropy below 5 % of its maximum, or a standard deviation below 0.05, for 5 updates; a note where the return "
-        "keeps half or more of its best rise",
+        "keeps half or more of its best rise, nothing while it is at its best",
         "The policy has become all but deterministic. If the return is as high as you want it, this is how success "
         "looks; if it is not, the policy stopped exploring before it had found what pays.",
         "If the return is low: raise the entropy coefficient c₂, or lower the learning rate, and restart.",

@@ -36,6 +36,8 @@ class Finding:
     remedy: str
     setting: str | None
     since: int
+    until: int | None = None
+    """The last update that it was seen in, where only what it left behind goes on."""
     explained_by: str | None = None
     """The name of the finding that this one follows from."""
 
@@ -54,6 +56,8 @@ class Span:
     """The last update after which it was told of."""
     until: int | None = None
     """`latest`, once it is told of no more."""
+    summary: str = ""
+    """What was said of it last."""
 
 
 class Health:
@@ -82,7 +86,9 @@ class Health:
         for check in CHECKS:
             verdict = self._verdicts[check.name]
             if isinstance(verdict, Found):
-                self._note(check.name, self._severity(check, verdict), verdict.latest or update, update)
+                since = verdict.latest or update
+                severity = self._severity(check, verdict)
+                self._note(Span(check.name, severity, since, since, update, summary=verdict.summary))
         self._spans = [
             replace(span, until=span.latest) if span.until is None and span.told < update else span
             for span in self._spans
@@ -100,18 +106,15 @@ class Health:
         summary = f"Not finite: {error}."
         texts = (check.name, check.title, check.severity, summary, check.cause, check.remedy, check.setting)
         self._not_finite = Finding(*texts, update)
-        self._note(check.name, check.severity, update, update)
+        self._note(Span(check.name, check.severity, update, update, update, summary=summary))
 
     def findings(self) -> list[dict[str, Any]]:
         """What is wrong now: the gravest first, and what follows from something right after it."""
-        found = {
-            check.name: self._finding(check, verdict)
-            for check in CHECKS
-            if isinstance(verdict := self._verdicts[check.name], Found)
-        }
+        found = self._found()
         for name, finding in found.items():
             # The earliest in the table that explains it: causes come before what follows from them.
-            finding.explained_by = next((other for other in found if name in BY_NAME[other].explains), None)
+            reasons = (other for other in found.values() if name in BY_NAME[other.name].explains)
+            finding.explained_by = next((other.name for other in reasons if _reaches(other, finding)), None)
         groups = [
             [finding, *(other for other in found.values() if _leader(other, found) is finding)]
             for finding in found.values()
@@ -120,6 +123,24 @@ class Health:
         groups.sort(key=lambda group: min(SEVERITIES.index(finding.severity) for finding in group))
         halted = [[self._not_finite]] if self._not_finite else []
         return [asdict(finding) for group in (*halted, *groups) for finding in group]
+
+    def _found(self) -> dict[str, Finding]:
+        """By name, in the order of the table: what is wrong now, and the events that it goes back to."""
+        present = {
+            check.name: self._finding(check, verdict)
+            for check in CHECKS
+            if isinstance(verdict := self._verdicts[check.name], Found)
+        }
+        grave = [finding for finding in present.values() if finding.severity != "note"]
+        over = {
+            check.name: _what_was(check, span)
+            for check in CHECKS
+            if check.lasts and check.name not in present
+            for span in self._spans
+            if any(_left_behind(finding, check, span) for finding in grave)
+        }
+        together = present | over
+        return {check.name: together[check.name] for check in CHECKS if check.name in together}
 
     def history(self) -> list[dict[str, Any]]:
         """What has been wrong so far, the earliest first: name, title, severity, since and until which update."""
@@ -141,8 +162,8 @@ class Health:
             remedy, setting = verdict.remedy, verdict.setting
         span = self._open(check.name)
         since = span.since if span is not None else 0
-        cause = (verdict.cause or check.cause) + self._began_after(check, since)
         severity = self._severity(check, verdict)
+        cause = (verdict.cause or check.cause) + self._began_after(check, since, severity)
         return Finding(check.name, check.title, severity, verdict.summary, cause, remedy, setting, since)
 
     def _severity(self, check: Check, verdict: Found) -> str:
@@ -150,25 +171,47 @@ class Health:
         severity = verdict.severity or check.severity
         return "note" if severity == "warning" and last(list(self._rows), "at_best") else severity
 
-    def _began_after(self, check: Check, since: int) -> str:
-        """A cause that has passed meanwhile, in words."""
+    def _began_after(self, check: Check, since: int, severity: str) -> str:
+        """A cause that has passed meanwhile, in words; not one that is among the findings still."""
         for span in reversed(self._spans):
-            passed = span.until is not None and span.since <= since <= span.until + LOOK_BACK
-            if passed and check.name in BY_NAME[span.name].explains:
+            told = BY_NAME[span.name].lasts and severity != "note"
+            if not told and _explains(span, check.name, since):
                 return f" It began after another finding: {BY_NAME[span.name].title}, at update {span.since}."
         return ""
 
     def _open(self, name: str) -> Span | None:
         return next((span for span in reversed(self._spans) if span.name == name and span.until is None), None)
 
-    def _note(self, name: str, severity: str, seen: int, update: int) -> None:
-        """Told of after this update, and seen in that one: go on with its span, or begin one."""
+    def _note(self, now: Span) -> None:
+        """Told of now: go on with its span, or begin one."""
         for index, span in enumerate(self._spans):
-            if span.name == name and span.told >= update - FORGIVEN:
-                gravest = min(severity, span.severity, key=SEVERITIES.index)
-                self._spans[index] = replace(span, severity=gravest, latest=seen, told=update, until=None)
+            if span.name == now.name and span.told >= now.told - FORGIVEN:
+                gravest = min(now.severity, span.severity, key=SEVERITIES.index)
+                self._spans[index] = replace(now, severity=gravest, since=span.since)
                 return
-        self._spans = [*self._spans, Span(name, severity, seen, seen, update)][-MAX_HISTORY:]
+        self._spans = [*self._spans, now][-MAX_HISTORY:]
+
+
+def _explains(span: Span, name: str, since: int) -> bool:
+    """Whether what was wrong then, and is over, is a cause of what began in that update."""
+    over = span.until is not None and span.since <= since <= span.until + LOOK_BACK
+    return over and name in BY_NAME[span.name].explains
+
+
+def _reaches(cause: Finding, finding: Finding) -> bool:
+    """Whether a cause goes on, or the finding began soon enough after it."""
+    return cause.until is None or cause.since <= finding.since <= cause.until + LOOK_BACK
+
+
+def _left_behind(finding: Finding, check: Check, span: Span) -> bool:
+    return span.name == check.name and _explains(span, finding.name, finding.since)
+
+
+def _what_was(check: Check, span: Span) -> Finding:
+    """An event that is over, told of because of what it has left behind."""
+    summary = f"{span.summary} It has passed; what follows from it has not."
+    texts = (check.name, check.title, span.severity, summary, check.cause, check.remedy, check.setting)
+    return Finding(*texts, span.since, span.until)
 
 
 def _leader(finding: Finding, found: dict[str, Finding]) -> Finding | None:

@@ -68,6 +68,8 @@ class Check:
     """What is true where nothing is found."""
     explains: tuple[str, ...] = ()
     """Checks whose findings follow from this one; their names come later in the table."""
+    lasts: bool = False
+    """Whether it is an event, which stays the cause of what it has left behind when it is over itself."""
 
     def look(self, rows: list[Row]) -> Verdict:
         """What it has to say after these updates."""
