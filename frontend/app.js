@@ -252,8 +252,15 @@ createSkipLinks(document.body, [
 ]);
 const help = createHelp(document.body, panelNames);
 const share = createShare(document.body, addressOf);
+/** Instead of the run at hand, or beside it; then the page goes there. @param {Record<string, unknown>} settings @param {boolean} beside */
+async function beginRun(settings, beside) {
+  const at = { paused: state.status?.state !== "running", lease: state.lease.generation };
+  const run = await postRun({ settings, ...at, ...(beside ? { beside } : { instead: state.run?.id ?? null }) });
+  if (beside) await commands.send("open", { run });
+}
+
 const newRunSheet = createNewRun(document.body, state, {
-  begin: (settings) => beginning.try(() => postRun(settings, state.status?.state !== "running", state.lease.generation), "sheet"),
+  begin: (settings, beside) => beginning.try(() => beginRun(settings, beside), "sheet"),
   cancel: beginning.cancel,
   dismiss: beginning.dismiss,
   closed: () => beginning.toPage(),

@@ -57,6 +57,28 @@ def test_runs_are_listed_opened_and_ended_alone(server, page):
     assert leaders(live.pid), "the other one lives on"
 
 
+def test_a_new_run_beside_the_one_at_hand_is_what_the_page_shows_and_both_go_on(server, page):
+    live = server("--seed", "7", "--num-envs", "2", "--rollout-steps", "32")
+    dashboard = Dashboard(page, live.url).at(state="running", update="[1-9][0-9]*")
+    first = live.run()["id"]
+    dashboard.press("New run")
+    dialog = page.get_by_role("dialog", name="New run")
+    assert "gone then" in dialog.inner_text()
+    dialog.get_by_label("beside it: both go on").check()
+    assert "gone then" not in dialog.inner_text()
+    dialog.get_by_label("Seed").fill("9")
+    dialog.get_by_role("button", name="Begin").click()
+    until(page.locator(".run-facts").inner_text, lambda text: "seed 9" in text)
+    dashboard.at(state="running", update="[1-9][0-9]*")
+
+    def updates():
+        return {run["id"]: run["update"] for run in page.evaluate("fetch('api/runs').then(r => r.json())")}
+
+    before = updates()
+    assert len(before) == 2 and first in before
+    until(updates, lambda now: all(now[id] > before[id] for id in before))
+
+
 def test_a_page_that_is_loaded_anew_or_connects_again_is_with_its_run(server, page):
     live = server("--paused", "--seed", "7", "--num-envs", "2", "--rollout-steps", "32")
     dashboard = Dashboard(page, live.url).step(update="1")
