@@ -9,11 +9,31 @@ from ppo_scope.probes import checks, metrics
 
 HERE = Path(__file__).parent
 NOTE = "Made from the code by `python docs/generate.py`; do not edit.\n"
+HEALTH = """A finding is an *error* (do not trust the run), a *warning* (it will hardly learn like this) or a *note*. A
+warning is a note while the mean return is at its best, which is where it has kept nine tenths of its best rise, or has
+reached the environment's reward threshold: such a run is not told that it cannot learn. Of findings with one cause the
+cause comes first, and what follows from it is listed below it, even where the cause was an event that has passed. What
+has passed is remembered, since when until when. A check that knows nothing yet says so.
+
+Causes may depend on what is seen: the texts below are those where nothing more is known.
+"""
+FILES = """\
+Tables saved from the page use these names; what is of single samples, states or layers has the names of the arrays
+in docs/protocol.md. Every line begins with `env`, `seed` and `update` and ends with the settings that the update
+was made with, `settings.clip_range` and so on. "Whole run as CSV" or "as JSONL", in the menus of the panels that
+draw curves over updates, has every update's row with all of the columns below.
+"""
 
 
 def metrics_page() -> str:
     """Every number that is measured: what it is, over what it is taken, and what healthy looks like."""
-    lines = ["# What is measured\n", NOTE, "| name | symbol | what it is | taken | healthy |", "|---|---|---|---|---|"]
+    lines = [
+        "# What is measured\n",
+        NOTE,
+        FILES,
+        "| name | symbol | what it is | taken | healthy |",
+        "|---|---|---|---|---|",
+    ]
     for metric in metrics.METRICS:
         columns = (f"`{metric.name}`", metric.symbol, metric.definition, metric.aggregation, metric.healthy)
         lines.append(_row(columns))
@@ -47,10 +67,13 @@ def presets_page() -> str:
 
 def health_page() -> str:
     """Everything that the panel Health looks for: when it speaks, what it comes from, and what to do."""
-    lines = ["# What the panel Health looks for\n", NOTE]
+    measured = (HERE / "health-measured.md").read_text(encoding="utf-8")
+    lines = ["# What the panel Health looks for\n", NOTE, HEALTH, "## How often it is right\n", measured]
     for check in checks.table():
         lines += [f"## {check['title']} (`{check['name']}`)\n", f"**Said when** {check['threshold']}.\n"]
         lines += [f"**Cause.** {check['cause']}\n", f"**Remedy.** {check['remedy']}\n"]
+        if check["explains"]:
+            lines.append(f"**Explains** {', '.join(f'`{name}`' for name in check['explains'])}.\n")
     return "\n".join(lines)
 
 

@@ -1,9 +1,10 @@
 // The page: everything is made here, once, and connected.
 
 import { createAnnouncer } from "./controls/announce.js";
+import { createApply } from "./controls/apply.js";
 import { createBar } from "./controls/bar.js";
 import { createBeginning } from "./controls/beginning.js";
-import { createApply, createComparison } from "./controls/comparison.js";
+import { createComparison } from "./controls/comparison.js";
 import { createFormula } from "./controls/formula.js";
 import { createGrid } from "./controls/grid.js";
 import { createHelp } from "./controls/help.js";
@@ -11,26 +12,30 @@ import { connectIdeas } from "./controls/ideas.js";
 import { createNarrator } from "./controls/narrator.js";
 import { createNewRun } from "./controls/new-run.js";
 import { createNotices } from "./controls/notices.js";
+import { createOpener } from "./controls/opener.js";
 import { createOrders } from "./controls/orders.js";
 import { whyNoControl, whyNot } from "./controls/permission.js";
 import { picturePage } from "./controls/picture.js";
 import { createPipeline } from "./controls/pipeline.js";
 import { createShare } from "./controls/share.js";
 import { listenToKeys } from "./controls/shortcuts.js";
+import { createSkipLinks } from "./controls/skip.js";
 import { createSliders } from "./controls/sliders.js";
+import { createStage } from "./controls/stage.js";
 import { createTimeline } from "./controls/timeline.js";
 import { createCommands } from "./net/commands.js";
 import { decode } from "./net/frame.js";
 import { getJson, getMoment, getMoments, postRun } from "./net/http.js";
-import { askedFor } from "./net/recording.js";
-import { openSession, session } from "./net/session.js";
+import { askedFor, isOwnFile, keepFile } from "./net/recording.js";
+import { nameOfTab, openSession, session } from "./net/session.js";
 import { PROTOCOL, Socket } from "./net/socket.js";
 import { createWatch } from "./net/watch.js";
 import { panels } from "./panels/index.js";
 import { chartsSettled, loadCharts } from "./panels/plotly.js";
-import { createGuide } from "./learn/guide.js";
+import { createExamples } from "./learn/examples.js";
+import { createGuide, fitness } from "./learn/guide.js";
 import { replay } from "./learn/replay.js";
-import { setScene } from "./learn/scene.js";
+import { isAt, walk } from "./learn/scene.js";
 import { isForgotten, underWay } from "./state/activity.js";
 import { createAddress } from "./state/address.js";
 import * as link from "./state/link.js";
@@ -50,23 +55,26 @@ const { state, touch } = store;
 const scheduler = createScheduler(store, chartsSettled);
 const receiver = createReceiver(store);
 const announcer = createAnnouncer();
-let travel = createTimeTravel(store, { list: getMoments, fetch: getMoment });
-/** Not null where a recorded run is shown. @type {Awaited<ReturnType<typeof replay>> | null} */
+let travelAtHand = createTimeTravel({ ...store, state: store.atHand }, { list: getMoments, fetch: getMoment });
+/** Not null where a recorded run is at hand. @type {Awaited<ReturnType<typeof replay>> | null} */
 let recording = null;
+const examples = createExamples(store);
+/** What goes through the recorded run on show, if it is one. */
+const player = () => examples.player() ?? recording;
+const travel = () => examples.player()?.travel ?? travelAtHand;
 
 /** @param {string} id */
 const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 // --- connection
 
-/** This page, so that it gets its control back when its connection breaks. Not stored: a copy of a tab is another page. */
-const pageId = crypto.getRandomValues(new Uint32Array(4)).join("-");
+const tab = nameOfTab();
 
 const socket = new Socket({
   greeting: () => ({
     type: "resume",
     protocol: PROTOCOL,
-    client: pageId,
+    client: tab,
     server_epoch: receiver.epoch(),
     run: state.run?.id ?? null,
     sequence: receiver.sequence(),
@@ -100,7 +108,7 @@ const socket = new Socket({
 });
 const narrator = createNarrator(state, announcer.say);
 const commands = createCommands((message) => socket.send(message));
-const watch = createWatch((probes) => void socket.send({ type: "watch", id: `watch-${++watches}`, probes }));
+const watch = createWatch((probes, environment) => void socket.send({ type: "watch", id: `watch-${++watches}`, probes, environment }));
 let watches = 0;
 
 /** @param {any} message */
@@ -124,7 +132,8 @@ function newRun(message) {
 /** What runs on a server that was started anew. */
 function showNew() {
   sliders.forget();
-  travel.live();
+  examples.leave();
+  travel().live();
   receiver.showNew();
   narrator.begun(state.run);
 }
@@ -149,29 +158,33 @@ const SHORT = ["phase", "minibatch", "epoch", "update"];
 
 const actions = {
   play() {
-    if (recording) return go(recording.play());
-    travel.live();
+    const replayed = player();
+    if (replayed) return go(replayed.play());
+    travel().live();
     done(order("play", { pace: state.view.pace }));
   },
-  pause: () => (recording ? recording.pause() : done(order("pause"))),
+  pause: () => (player() ? player()?.pause() : done(order("pause"))),
   step() {
     const { stepSize: size, until } = state.view;
-    if (recording) return go(recording.step());
-    if (inThePast(state)) return go(travel.forward(size));
+    const replayed = player();
+    if (replayed) return go(replayed.step());
+    if (inThePast(state)) return go(travel().forward(size));
     const short = SHORT.includes(size);
     if (short && whyNot(state, "step") === null) setStepping(true);
     order("step", size === "until" ? { size, until } : { size }).catch(() => setStepping(false));
   },
   health: () => grid.show(["Health"]),
+  /** Shows one or two panels large, on Stage; null leaves it. @param {string[] | null} names */
+  stage: (names) => grid.stage(names),
   picture: () => void picturePage().catch((error) => announcer.warn(`The picture could not be made: ${error instanceof Error ? error.message : error}`)),
   share: () => share.open(),
   guide: () => guide.choose(state.view.chapter === null ? 0 : null),
   apply: () => done(redo()),
-  keep: (/** @type {"old" | "new"} */ which) => done(order("keep", { which })),
-  back: () => go(travel.back(state.view.stepSize)),
+  keep: (/** @type {"old" | "new"} */ which) => (examples.player() ? examples.decide() : done(order("keep", { which }).then(sliders.forget))), // what was moved is in use now, or put back
+  back: () => go(travel().back(state.view.stepSize)),
   restart: () => void beginning.restart({}),
   newRun() {
-    getJson("api/presets").then(newRunSheet.open, (error) => announcer.warn(error.message));
+    Promise.all([getJson("api/presets"), getJson("api/environments")]).then((tables) => newRunSheet.open(...tables), (error) => announcer.warn(error.message));
   },
   toggleTheme() {
     state.view.theme = themeAfter(themeName(state.view.theme));
@@ -191,7 +204,7 @@ const panelNames = panels.map(({ name }) => name);
 const isBare = () => document.body.hasAttribute("data-bare");
 
 /** The address of this view for somebody else. @param {boolean} bare */
-const addressOf = (bare) => link.write(state, panelNames, { bare, recording: state.recorded ? askedFor() : null });
+const addressOf = (bare) => link.write(store.atHand, panelNames, { bare, recording: store.atHand.recorded ? askedFor() : null });
 
 /** The address bar: the view, and the run at hand, or the one that a link has asked for as long as that is not settled. */
 const address = createAddress(store, () => {
@@ -220,7 +233,7 @@ function followLink() {
 
 // What a link asks is settled once the run at hand is like that, however it became so.
 store.subscribe((topics) => {
-  if (topics.includes("run") && state.wanted && state.run && link.differs(state.wanted, state) === null) state.wanted = null;
+  if (topics.includes("run") && state.wanted && store.atHand.run && link.differs(state.wanted, store.atHand) === null) state.wanted = null;
 });
 
 /** @param {number | null} chapter */
@@ -233,11 +246,17 @@ function chooseChapter(chapter) {
 // --- what is drawn
 
 document.body.append(announcer.element);
-const help = createHelp(document.body);
-const share = createShare(document.body, addressOf);
+createSkipLinks(document.body, [
+  ["Skip to the panels", () => document.querySelector("#panels .panel:not([hidden]) > header button")],
+  ["Skip to the settings", () => document.querySelector("#settings input, #settings summary")],
+]);
+const opener = createOpener((file) => {
+  keepFile(file).then((name) => location.assign(`?recording=${name}`), (error) => announcer.warn(error.message));
+});
+const help = createHelp(document.body, panelNames, opener.button);
+const share = createShare(document.body, addressOf, () => state.recorded && isOwnFile(askedFor()));
 const newRunSheet = createNewRun(document.body, state, {
-  begin: ({ settings }) =>
-    beginning.try(() => postRun({ ...settings, seed: state.run?.seed ?? 1 }, state.status?.state !== "running", state.lease.generation), "sheet"),
+  begin: (settings) => beginning.try(() => postRun(settings, state.status?.state !== "running", state.lease.generation), "sheet"),
   cancel: beginning.cancel,
   dismiss: beginning.dismiss,
   closed: () => beginning.toPage(),
@@ -261,14 +280,34 @@ const comparison = createComparison(part("comparison"), {
   keep: actions.keep,
   theme: () => theme,
   symbol: (name) => state.settings.find((row) => row.name === name)?.symbol || name.replaceAll("_", " "),
+  state,
+  failed: announcer.warn,
 });
 const apply = createApply(part("apply"), actions.apply, beginning.cancel);
-const guide = createGuide(part("guide"), state, {
+const guide = createGuide(part("guide"), state, store.atHand, {
   choose: chooseChapter,
-  setScene: (scene, wish) =>
-    setScene(scene, state, wish, {
-      live: () => travel.live(),
-      find: (wanted) => travel.find(wanted),
+  light: (panels, watch) => {
+    grid.light(panels);
+    if (watch === "pipeline") scrollTo({ top: 0 });
+  },
+  unlight: () => grid.unlight(),
+  async showOwn(chapter, holds) {
+    const { wanted, shows } = fitness(chapter, store.atHand);
+    const moment = await travelAtHand.locate(wanted, shows).catch(() => null);
+    if (!moment || !holds()) return false;
+    examples.leave();
+    await travelAtHand.show(moment);
+    return true;
+  },
+  async showExample({ scene, shows }, example, holds) {
+    await examples.show(example, (moment, last) => isAt(moment, scene, { epochs: last }), holds, (snapshot) => state.run !== null && shows(snapshot, state.run));
+  },
+  leave() {
+    examples.leave();
+    travelAtHand.live();
+  },
+  walk: ({ scene }, holds) =>
+    walk(scene, state, holds, {
       async pause() {
         await order("pause");
         await rest();
@@ -278,13 +317,19 @@ const guide = createGuide(part("guide"), state, {
         await rest();
       },
     }),
-  light: (panels) => grid.show(panels),
-  apply: (settings) => done(applySettings(settings)),
-  begin: (settings) => void beginning.restart(settings),
+  redo: (settings) => order("redo", { settings }),
+  compare: (name) => examples.compare(name),
+  keepOld: () => order("keep", { which: "old" }),
+  apply: applySettings,
+  select(sample) {
+    state.selection = sample;
+    touch("selection");
+  },
+  forget: () => sliders.forget(),
 });
 const timeline = createTimeline(part("timeline"), {
-  goTo: (update) => go(travel.goTo(update)),
-  live: () => travel.live(),
+  goTo: (update) => go(travel().goTo(update)),
+  live: () => travel().live(),
   theme: () => theme,
   redraw: () => redrawTimeline(),
 });
@@ -295,6 +340,7 @@ const sliders = createSliders(
   () => redrawSliders(),
   (values) => {
     state.preview = values;
+    watch.also(values ? ["samples"] : []); // whichever panels are in view: what it says must not depend on them
     touch("preview");
   },
 );
@@ -316,13 +362,15 @@ scheduler.add({ needs: [...WHERE, "connection"], draw: notices.draw });
 scheduler.add({ needs: ["connection", "run", "status"], draw: newRunSheet.draw });
 scheduler.add({ needs: ["run", "theme"], draw: comparison.draw });
 scheduler.add({ needs: [...WHERE, "view", "preview", "selection"], draw: guide.draw, calm: 250 });
-scheduler.add({ needs: [...WHERE, "connection", "progress"], draw: apply.draw });
+scheduler.add({ needs: [...WHERE, "connection", "progress", "past"], draw: apply.draw });
 scheduler.add({ needs: [...WHERE, "progress"], draw: pipeline.draw, calm: 150 });
 const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
-const redrawSliders = scheduler.add({ needs: [...WHERE, "connection"], draw: sliders.draw });
-const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, focusSetting: sliders.focus, announce: announcer.say });
-bar.tools.prepend(grid.menu);
+const redrawSliders = scheduler.add({ needs: [...WHERE, "connection", "past"], draw: sliders.draw });
+const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, showEnvironment: watch.from, focusSetting: sliders.focus, goTo: (update) => go(travel().goTo(update)), announce: announcer.say });
+const stage = createStage(state, grid.toggleStage);
+bar.tools.prepend(grid.menu, stage.button);
+scheduler.add({ needs: ["view", "run"], draw: stage.draw });
 connectIdeas(document.body);
 setInterval(countSeconds, 1000);
 /** What says how long something takes, or when it is tried again. */
@@ -336,10 +384,12 @@ listenToKeys({
   playOrPause: () => (runsOn(state) && !state.status?.pausing ? actions.pause() : actions.play()),
   step: actions.step,
   back: actions.back,
-  live: () => travel.live(),
+  live: () => travel().live(),
   guide: actions.guide,
   help: actions.help,
   theme: actions.toggleTheme,
+  stage: grid.toggleStage,
+  number: grid.number,
   escape: () => void grid.restore(),
   blocked: () => isBare() || help.isOpen() || newRunSheet.isOpen() || share.isOpen(),
 });
@@ -375,7 +425,7 @@ followLink();
 if (recorded !== null) {
   try {
     recording = await replay(recorded, store, receiver);
-    travel = recording.travel;
+    travelAtHand = recording.travel;
   } catch (error) {
     announcer.warn(`${error instanceof Error ? error.message : error} The run at hand is shown instead.`);
     state.recorded = false;

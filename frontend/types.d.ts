@@ -70,6 +70,10 @@ export interface SnapshotHeader extends Header {
   failed?: { [probe: string]: string | undefined };
   /** What is wrong with the run, in plain words. */
   findings?: Finding[];
+  /** What has been wrong so far, the earliest first. */
+  history?: Spell[];
+  /** The checks that can say nothing, and why; `applies`: yet. */
+  unknown?: { [check: string]: { why: string; applies: boolean } | undefined };
   /** What the checks of the run's health look at. */
   health?: { [name: string]: number | undefined };
   /** What the probes that are timed cost: seconds of the last look. */
@@ -92,6 +96,21 @@ export interface Finding {
   setting: string | null;
   /** The update at which it was first seen, without a break since. */
   since: number;
+  /** The last update that it was seen in, where only what it left behind goes on. */
+  until?: number | null;
+  /** The name of the finding that this one follows from. */
+  explained_by?: string | null;
+}
+
+/** When something was wrong with the run. */
+export interface Spell {
+  name: string;
+  title: string;
+  /** The gravest that it was. */
+  severity: Finding["severity"];
+  since: number;
+  /** The last update of it; null: it goes on. */
+  until: number | null;
 }
 
 /** Something that is looked for: a row of `GET api/health-checks`. */
@@ -100,6 +119,8 @@ export interface Check {
   title: string;
   threshold: string;
   metrics: string[];
+  /** What is true where nothing is found. */
+  otherwise: string;
 }
 
 export interface SeriesHeader extends Header {
@@ -169,7 +190,7 @@ export interface Setting {
   label: string;
   symbol: string;
   group: string;
-  type: "float" | "int" | "choice" | "bool" | "text" | "sizes";
+  type: "float" | "int" | "choice" | "bool" | "text" | "sizes" | "object";
   default: SettingValue;
   minimum: number | null;
   maximum: number | null;
@@ -193,6 +214,15 @@ export interface Preset {
   about: string;
   source: string;
   settings: Record<string, unknown>;
+  /** The extra that has to be installed first, in words. */
+  missing: string | null;
+}
+
+/** A row of `GET api/environments`: an id that can be asked for. */
+export interface KnownEnvironment {
+  id: string;
+  /** The extra that has to be installed first, in words. */
+  missing: string | null;
 }
 
 export interface Metric {
@@ -256,6 +286,16 @@ export interface Status {
   /** Settings that wait for the next update. */
   pending: SettingValues;
   cause: Cause | null;
+  /** What the last step was to go on until, where it has come. */
+  met?: Met | null;
+}
+
+/** A condition that came true. */
+export interface Met {
+  quantity: Quantity;
+  above: number;
+  value: number;
+  update: number;
 }
 
 /** What takes its time now, and since when this page knows of it, on performance.now()'s clock. */
@@ -308,12 +348,18 @@ export interface ViewChoices {
   /** Names of panels; those that are not named follow in their usual order. */
   order: string[];
   maximised: string | null;
+  /** All panels in a grid, or one or two of them as large as the window allows. */
+  layout: "grid" | "stage";
+  /** Names of the panels that are on Stage, or were there last. */
+  stage: string[];
   stepSize: StepSize;
   until: Until;
   /** Phases a second; null: full speed. */
   pace: number | null;
   /** Of the guide, counted from 0; null: it is closed. */
   chapter: number | null;
+  /** What a chapter of the guide has changed of the above as long as it is open, as its reader had it. */
+  own?: { layout: "grid" | "stage"; stage: string[]; hidden: string[]; maximised: string | null } | null;
 }
 
 export type StepSize = "phase" | "minibatch" | "epoch" | "update" | "updates" | "until";
@@ -332,6 +378,10 @@ export interface State {
   snapshot: Snapshot | null;
   /** The newest one that has arrived. */
   newest: Snapshot | null;
+  /** The newest end of an update that has arrived. */
+  whole: Snapshot | null;
+  /** A run that played was paused when its next update had only begun: state/whole.js. */
+  interrupted: boolean;
   /** What is on show was recorded: nothing is trained, and there is no server to ask. */
   recorded: boolean;
   /** Not null while a moment of the past is on show. */
@@ -428,8 +478,12 @@ export interface PanelContext {
   redraw(): void;
   /** Points a sample out to everybody: the panel Sample shows it. null: none. */
   select(sample: Selection | null): void;
+  /** Asks for the samples of this environment and those after it, where not all can be sent; null: those drawn by the seed. */
+  showEnvironment(environment: number | null): void;
   /** Hands the focus to a setting's slider. */
   focusSetting(name: string): void;
+  /** Shows the end of an update, or of the nearest one that is kept. */
+  goTo(update: number): void;
 }
 
 export type Idea = "policy" | "value" | "entropy" | "clip" | "loss" | "advantage" | "ratio";
@@ -483,7 +537,7 @@ declare global {
     relayout(root: HTMLElement, update: object): Promise<unknown>;
     restyle(root: HTMLElement, update: object, traces?: number | number[]): Promise<unknown>;
     update(root: HTMLElement, data: object, layout: object, traces?: number[]): Promise<unknown>;
-    downloadImage(root: HTMLElement, options: object): Promise<string>;
+    toImage(figure: object, options: object): Promise<string>;
     purge(root: HTMLElement): void;
     Icons: { [name: string]: object };
     Plots: { resize(root: HTMLElement): Promise<unknown> };

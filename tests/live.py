@@ -51,9 +51,11 @@ class NoChromiumError(Exception):
 
 
 class LiveServer:
-    """`ppo-scope serve` in a process of its own, on a free port unless one is among the arguments."""
+    """`ppo-scope serve`, or `open`, in a process of its own, on a free port unless one is among the arguments."""
 
-    def __init__(self, *arguments: str, command: Sequence[str] = COMMAND, folder: Path | None = None) -> None:
+    def __init__(
+        self, *arguments: str, command: Sequence[str] = COMMAND, folder: Path | None = None, verb: str = "serve"
+    ) -> None:
         """Start it and wait until it answers.
 
         Raises:
@@ -63,7 +65,7 @@ class LiveServer:
         self._lines: list[str] = []
         self._interrupted = False
         self._process = subprocess.Popen(
-            [*command, "serve", "--no-browser", *port, *arguments],
+            [*command, verb, "--no-browser", *port, *arguments],
             cwd=folder or tempfile.gettempdir(),
             env=environment() if command is COMMAND else None,
             stdin=subprocess.DEVNULL,
@@ -77,7 +79,7 @@ class LiveServer:
         self._reader.start()
         try:
             self.url = self._wait_for_link()
-            self.base, self.token = self.url.split("#token=")
+            self.base, _, self.token = self.url.partition("#token=")
             self._wait_for_health()
         except BaseException:
             self.kill()
@@ -94,7 +96,7 @@ class LiveServer:
         Raises:
             urllib.error.HTTPError: the answer is not a success.
         """
-        with urllib.request.urlopen(self.base + path, timeout=10) as response:
+        with urllib.request.urlopen(self.base.partition("?")[0] + path, timeout=10) as response:
             body: bytes = response.read()
             return body
 
@@ -102,6 +104,10 @@ class LiveServer:
         """The current run."""
         runs: list[dict[str, Any]] = json.loads(self.get("api/runs"))
         return runs[0]
+
+    def run_count(self) -> int:
+        """How many runs it has."""
+        return len(json.loads(self.get("api/runs")))
 
     def interrupt(self) -> None:
         """Press Ctrl-C, once: the second one would end it at once."""
@@ -139,7 +145,7 @@ class LiveServer:
     def _wait_for_link(self) -> str:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            if found := re.search(r"http://\S+/#token=\S+", self.output):
+            if found := re.search(r"http://\S+/[#?]\S+", self.output):
                 return found[0]
             if self._process.poll() is not None:
                 self._reader.join(1)

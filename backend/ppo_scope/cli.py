@@ -1,4 +1,4 @@
-"""The command line: `ppo-scope serve | train | record | presets`. Every setting is an option of the first three."""
+"""The command line: `ppo-scope serve | train | record | open | presets`, and every setting as an option."""
 
 from __future__ import annotations
 
@@ -69,20 +69,18 @@ def _complain(message: str, detail: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ppo-scope", description="Train with PPO and see every number of it.")
     parser.add_argument("--version", action="version", version=f"ppo-scope {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="serve | train | record | presets")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="serve | train | record | open | presets")
 
     serve = commands.add_parser("serve", help="train with a dashboard in the browser")
     serve.set_defaults(run=_serve)
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    serve.add_argument("--port", type=_port, help="port to listen on (default: 8000, or the next free one)")
-    serve.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+    _add_place(serve)
     serve.add_argument("--paused", action="store_true", help="wait for Play or Step before the first rollout")
     _add_settings(serve)
 
     train = commands.add_parser("train", help="train without a dashboard")
     train.set_defaults(run=_train)
     train.add_argument("--json", action="store_true", help="end with one JSON object on the last line")
-    _add_settings(train)
+    _add_settings(train, has_end=True)
 
     record = commands.add_parser("record", help="write a short run, stepped through, to a file that a page can show")
     record.set_defaults(run=_record)
@@ -90,10 +88,29 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument("--tens", type=int, default=3, metavar="N", help="tens of updates between the two in detail")
     _add_settings(record)
 
+    opened = commands.add_parser("open", help="show what `record` has written, without training")
+    opened.set_defaults(run=_open)
+    opened.add_argument("file", metavar="FILE", help="a recording")
+    _add_place(opened)
+
     listed = commands.add_parser("presets", help="list the presets: environments with what they need, and lessons")
     listed.set_defaults(run=_presets)
     listed.add_argument("--json", action="store_true", help="print the table as JSON, with sources and settings")
     return parser
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    """Where a server listens, and who may show its page."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=_port, help="port to listen on (default: 8000, or the next free one)")
+    parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+    parser.add_argument(
+        "--frame-ancestors",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="whose pages may embed this one, such as http://localhost:8888 of a notebook; may be given several times",
+    )
 
 
 def _port(text: str) -> int:
@@ -103,14 +120,18 @@ def _port(text: str) -> int:
     return port
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", metavar="NAME", help="begin with these settings; see `ppo-scope presets`")
+def _add_settings(parser: argparse.ArgumentParser, *, has_end: bool = False) -> None:
+    """One option for each setting. `has_end`: a run without one would never come back."""
+    parser.add_argument("--preset", metavar="NAME", help=_about_presets())
     for row in table():
         group = next((g for g in parser._action_groups if g.title == row["group"]), None)
         group = group or parser.add_argument_group(row["group"])
-        name, off = f"--{row['name'].replace('_', '-')}", ", or off" if row["optional"] else ""
+        demanded = has_end and row["name"] == "total_steps"
+        name, off = f"--{row['name'].replace('_', '-')}", ", or off" if row["optional"] and not demanded else ""
         default = "off" if row["default"] is None else _text(row["default"])
         note = f"{row['help']} (default: {default})".replace("%", "%%")
+        if demanded:
+            note = "End of the run. Needed, unless the preset has one: train stops there."
         if row["type"] == "bool":
             group.add_argument(name, action=argparse.BooleanOptionalAction, help=note, default=argparse.SUPPRESS)
         else:
@@ -122,6 +143,14 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
                 help=note,
                 default=argparse.SUPPRESS,
             )
+
+
+def _about_presets() -> str:
+    """The names, and of which an extra is missing."""
+    names = [
+        f"{one.name} (extra {one.missing.name} is missing)" if one.missing else one.name for one in presets.PRESETS
+    ]
+    return f"begin with the settings of one of these: {', '.join(names)}; `ppo-scope presets` describes them"
 
 
 def _text(value: Any) -> str:
@@ -191,7 +220,24 @@ def _record(options: argparse.Namespace, settings: Settings) -> int:
         recorder.write(Path(options.out))
     except OSError as error:
         raise Misuse(f"--out {options.out}: cannot be written: {error.strerror}") from None
+    print(f"Written to {options.out}. Look at it with: ppo-scope open {options.out}, or drop it onto the page.")
     return 0
+
+
+def _open(options: argparse.Namespace, settings: Settings) -> int:
+    from ppo_scope.runs.recorded import check
+    from ppo_scope.server.serve import serve
+
+    with _users_mistakes():
+        check(Path(options.file))
+    return serve(
+        settings,
+        host=options.host,
+        port=options.port,
+        open_browser=not options.no_browser,
+        recording=Path(options.file).resolve(),
+        embedders=options.frame_ancestors,
+    )
 
 
 def _presets(options: argparse.Namespace, _: Settings) -> int:
@@ -200,19 +246,28 @@ def _presets(options: argparse.Namespace, _: Settings) -> int:
         return 0
     width = max(len(preset.name) for preset in presets.PRESETS)
     for preset in presets.PRESETS:
-        print(f"{preset.name:{width}}  {preset.title}: {preset.about}")
+        missing = f" It cannot begin yet: it {preset.missing}." if preset.missing else ""
+        print(f"{preset.name:{width}}  {preset.title}: {preset.about}{missing}")
     return 0
 
 
 def _serve(options: argparse.Namespace, settings: Settings) -> int:
+    from ppo_scope.runs.spawning import warm_up
+
+    warm_up()  # torch is imported there while the server is imported here
+
+    from ppo_scope.runs.known import why_unknown
     from ppo_scope.server.serve import serve
 
+    if refusal := why_unknown(settings):
+        raise Misuse(refusal)
     return serve(
         settings,
         host=options.host,
         port=options.port,
         open_browser=not options.no_browser,
         paused=options.paused,
+        embedders=options.frame_ancestors,
     )
 
 

@@ -5,7 +5,7 @@ import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
 import { endedBadly, HELD, losesTraining, lossInWords, PAUSES, whyNoControl, whyNot } from "./permission.js";
 import { createPacing } from "./pacing.js";
 import { runState } from "../state/ended.js";
-import { findingsOf } from "../state/findings.js";
+import { causes, findingsOf } from "../state/findings.js";
 import { count } from "../state/format.js";
 import { themeAfter } from "../state/theme.js";
 
@@ -152,7 +152,7 @@ export function createBar(root, state, actions) {
     setDisabled(back.button, !started || state.held !== null);
     setAttribute(back.button, "title", state.held ? HELD : back.title);
     pacing.draw(state);
-    const serious = findingsOf(state).filter(({ severity }) => severity !== "note");
+    const serious = causes(findingsOf(state)).filter(({ severity }) => severity !== "note");
     setHidden(badge, serious.length === 0);
     setText(badge, badgeText(serious));
     setAttribute(badge, "title", `${serious.map(({ summary }) => summary).join(" ")} The panel Health says why, and what to do.`);

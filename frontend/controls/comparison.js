@@ -1,44 +1,58 @@
-// "Apply to this update": the update at hand made twice, as it was and with other settings, side by side.
+// The update at hand made twice, as it was and with other settings, side by side.
 
 import { Canvas } from "../panels/canvas.js";
 import { STACKED } from "../panels/regions.js";
-import { inWords as inActivityWords, underWay } from "../state/activity.js";
 import { fixed, number, percent, settingText, term } from "../state/format.js";
+import { AFTER, MEAN } from "../state/scope.js";
 import { h, prose, setAttribute, setHidden, setText } from "./dom.js";
 import { TITLES, binOf, inWords, outcomesOf, paintOutcomes } from "./outcomes.js";
-import { whyNoControl, whyNot } from "./permission.js";
 import { saver } from "./saver.js";
 
 /** @import { Frame, Panel, State, Theme } from "../types.js" */
 /** @import { Outcome, Which } from "./outcomes.js" */
 
-/** @type {[string, string, (value: number | null | undefined) => string][]} */
-const ROWS = [
-  ["loss", "L", term],
-  ["policy_loss", "L_PG", term],
-  ["value_term", "c₁·L_VF", term],
-  ["entropy_term", "−c₂·S", term],
-  ["kl_k3", "KL, mean over the minibatches (k3)", (value) => number(value)],
-  ["final_kl_exact", "KL after the last step, exact", (value) => number(value)],
-  ["clip_fraction", "clip fraction", percent],
-  ["held_fraction", "held fraction", percent],
-  ["final_ratio_min", "smallest r after the last step", (value) => fixed(value, 3)],
-  ["final_ratio_max", "largest r after the last step", (value) => fixed(value, 3)],
-  ["explained_variance", "explained variance after", (value) => fixed(value, 3)],
-  ["theta_change", "‖Δθ‖/‖θ‖", (value) => number(value)],
+/** @typedef {[name: string, words: string, text: (value: number | null | undefined) => string]} Row */
+
+/** The rows, by what their numbers are of: a clip fraction is another one before the steps and after the last. @type {[scope: string, rows: Row[]][]} */
+const GROUPS = [
+  [
+    MEAN,
+    [
+      ["loss", "L", term],
+      ["policy_loss", "L_PG", term],
+      ["value_term", "c₁·L_VF", term],
+      ["entropy_term", "−c₂·S", term],
+      ["kl_k3", "KL (k3)", (value) => number(value)],
+      ["clip_fraction", "clip fraction", percent],
+      ["held_fraction", "held", percent],
+    ],
+  ],
+  [
+    AFTER,
+    [
+      ["final_kl_exact", "KL, exact", (value) => number(value)],
+      ["ratio_clip_fraction", "clip fraction", percent],
+      ["final_ratio_min", "smallest r", (value) => fixed(value, 3)],
+      ["final_ratio_max", "largest r", (value) => fixed(value, 3)],
+      ["explained_variance", "explained variance", (value) => fixed(value, 3)],
+      ["theta_change", "‖Δθ‖/‖θ‖", (value) => number(value)],
+    ],
+  ],
 ];
+const ROWS = GROUPS.flatMap(([, rows]) => rows);
 
 /**
  * @param {HTMLElement} root
- * @param {{ keep(which: Which): void, theme(): Theme, symbol(name: string): string }} page
+ * @param {{ keep(which: Which): void, theme(): Theme, symbol(name: string): string, state: State, failed(words: string): void }} page
  */
-export function createComparison(root, { keep, theme, symbol }) {
+export function createComparison(root, { keep, theme, symbol, state, failed }) {
   const title = h("h2", { id: "comparison-title", tabindex: -1 });
   const changed = h("p", { class: "changed" });
-  const body = h("tbody", {});
+  const undecided = h("span", {});
+  const bodies = GROUPS.map(() => h("tbody", {}));
   const figure = h("figure", { role: "img" });
   const canvas = new Canvas(figure, "ratios");
-  const save = saver(/** @type {Panel} */ ({ name: "Comparison" }), figure, () => shown && tableOf(shown));
+  const save = saver(/** @type {Panel} */ ({ name: "Comparison", title: "Update made twice" }), figure, () => shown && tableOf(shown), { state, theme, failed });
   root.setAttribute("aria-labelledby", title.id);
   root.append(
     h(
@@ -46,12 +60,12 @@ export function createComparison(root, { keep, theme, symbol }) {
       { class: "what" },
       h("div", { class: "heading" }, title, save),
       changed,
-      h("p", {}, "The same rollout, the same order of minibatches, from the same weights. Nothing is decided yet."),
+      h("p", {}, "The same rollout, the same order of minibatches, from the same weights. ", undecided),
       h(
         "div",
         { class: "choice-of-two" },
-        h("button", { type: "button", onclick: () => keep("old") }, "Keep it as it was"),
-        h("button", { type: "button", class: "primary", onclick: () => keep("new") }, "Keep the new outcome"),
+        h("button", { type: "button", title: "The update stays as it was, and the change is put back", onclick: () => keep("old") }, "Keep it as it was"),
+        h("button", { type: "button", class: "primary", title: "The run goes on from the new outcome, with the change", onclick: () => keep("new") }, "Keep the new outcome"),
       ),
     ),
     h(
@@ -59,7 +73,7 @@ export function createComparison(root, { keep, theme, symbol }) {
       {},
       h("caption", { class: "visually-hidden" }, "Both outcomes in numbers"),
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "quantity"), ...Object.values(TITLES).map((text) => h("th", { scope: "col" }, text)))),
-      body,
+      ...bodies,
     ),
     figure,
   );
@@ -70,7 +84,8 @@ export function createComparison(root, { keep, theme, symbol }) {
   new ResizeObserver(() => shown && paint(shown)).observe(figure);
 
   /** @param {State} state */
-  function draw({ comparison }) {
+  function draw({ comparison, recorded }) {
+    setText(undecided, recorded ? "Both were recorded." : "Nothing is decided yet, and the run waits for it.");
     const fresh = comparison !== shown;
     setHidden(root, comparison === null);
     if (comparison && fresh) show(comparison);
@@ -88,7 +103,12 @@ export function createComparison(root, { keep, theme, symbol }) {
     const names = Object.keys(next).filter((name) => String(next[name]) !== String(old[name]));
     setText(title, `Update ${header.update}, made twice`);
     changed.replaceChildren(...prose(names.map((name) => `${symbol(name)} ${settingText(old[name])} → ${settingText(next[name])}`).join(", ") || "with the same settings"));
-    body.replaceChildren(...ROWS.map(([name, words, text]) => row(words, text(header.scalars[`old_${name}`]), text(header.scalars[`new_${name}`]))));
+    GROUPS.forEach(([scope, rows], group) =>
+      bodies[group].replaceChildren(
+        h("tr", { class: "scope" }, h("th", { scope: "rowgroup", colspan: 3 }, scope)),
+        ...rows.map(([name, words, text]) => row(words, text(header.scalars[`old_${name}`]), text(header.scalars[`new_${name}`]))),
+      ),
+    );
     setAttribute(figure, "aria-label", inWords(outcomes));
   }
 
@@ -126,42 +146,3 @@ const binsOf = (outcome) =>
     const [least, most] = [-outcome.limit, outcome.limit].map(Math.exp);
     return [[`samples ${word}`, 0, least, below], ...rows, [`samples ${word}`, most, Infinity, above]].filter((line) => line[3]);
   });
-
-/**
- * The line that offers it, above the sliders.
- *
- * @param {HTMLElement} root
- * @param {() => void} apply
- * @param {() => void} cancel
- */
-export function createApply(root, apply, cancel) {
-  const text = h("p", {});
-  const bar = h("progress", { max: 1, "aria-label": "The update, made a second time" });
-  const button = h("button", { type: "button", onclick: apply }, "Apply to this update");
-  const stop = h("button", { type: "button", onclick: cancel }, "Cancel");
-  root.append(text, bar, button, stop);
-
-  return {
-    /** @param {State} state */
-    draw(state) {
-      const waiting = Object.keys(state.status?.pending ?? {}).length;
-      // Where the run has halted by itself, there is no whole update to make anew.
-      const paused = state.status?.state === "paused" && (state.status.update ?? 0) > 0 && !state.status.cause;
-      const made = underWay(state)?.name === "redo" ? state.activity : null;
-      setHidden(root, !made && (waiting === 0 || !paused || state.comparison !== null));
-      if (root.hidden) return;
-      for (const element of [bar, stop]) setHidden(element, made === null);
-      setHidden(button, made !== null);
-      if (made) {
-        bar.value = made.done / (made.of || 1);
-        setText(text, inActivityWords(made));
-        stop.disabled = whyNoControl(state) !== null;
-        return;
-      }
-      setText(text, waiting === 1 ? "One change waits for the next update." : `${waiting} changes wait for the next update.`);
-      const reason = whyNot(state, "redo");
-      button.disabled = reason !== null;
-      button.title = reason ?? "Makes this update anew from its start, with the change, and shows both outcomes side by side; an update under way is finished first";
-    },
-  };
-}

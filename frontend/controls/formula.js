@@ -1,8 +1,12 @@
 // The formula: L = L_PG + c₁·L_VF − c₂·S and the objective in use, each symbol with its live number beneath.
 
-import { fixed, NONE, number, settingText, term as termText } from "../state/format.js";
+import { count, fixed, NONE, number, settingText, term as termText } from "../state/format.js";
 import { moved, previewOf } from "../state/previewed.js";
-import { h, m, setAttribute, setHidden, setText } from "./dom.js";
+import { scopeOf } from "../state/scope.js";
+import { instead, nameOf } from "../state/whole.js";
+import { arrow } from "../panels/preview-tag.js";
+import { h, m, setAttribute, setHidden, setProse, setText } from "./dom.js";
+import { rove } from "./roving.js";
 
 /** @import { Previewed } from "../state/previewed.js" */
 /** @import { Idea, Preview, State } from "../types.js" */
@@ -43,7 +47,7 @@ const setting = (name) => (state) => {
 const inUse = ({ snapshot, run }, name) => snapshot?.header.settings[name] ?? run?.settings[name];
 
 /** @param {keyof Previewed["then"]["terms"]} name @returns {WouldBe} */
-const termWouldBe = (name) => ({ then }) => termText(then.terms[name]);
+const termWouldBe = (name) => ({ then }) => (then.terms[name] === null ? null : termText(then.terms[name]));
 
 /** @param {keyof Preview} name @returns {WouldBe} */
 const settingWouldBe = (name) => ({ used, values }) => (used[name] === values[name] ? null : settingText(values[name]));
@@ -107,7 +111,7 @@ export function createFormula(root, visit) {
   const advantages = () => term("advantage", "advantage; σ is its standard deviation before normalisation", advantage(), deviation, { width: 7 });
   const logProbability = () => [operator("log"), operator("π", "θ"), sign("(a|s)·")];
 
-  const label = h("p", { class: "preview-label", hidden: true });
+  const label = h("p", { class: "whose", hidden: true });
 
   /** @param {string} words @param {...Node} factors of the mean */
   const objective = (words, ...factors) =>
@@ -171,9 +175,13 @@ export function createFormula(root, visit) {
     check,
     label,
   );
+  rove(root, ".term"); // the first equation, where the stop begins, is never hidden
 
-  /** @param {State} state */
-  function draw(state) {
+  /** @param {State} now */
+  function draw(now) {
+    const before = instead(now);
+    const state = before ?? now;
+    root.toggleAttribute("data-earlier", before !== null);
     const chosen = inUse(state, "objective") ?? "clip";
     for (const [name, element] of Object.entries(objectives)) setHidden(element, name !== chosen);
     const preview = previewOf(state);
@@ -183,8 +191,9 @@ export function createFormula(root, visit) {
       setText(output, previewed ?? live(state));
       output.toggleAttribute("data-preview", previewed !== null);
     }
-    setHidden(label, preview === null);
-    setText(label, preview ? `preview ${moved(preview).join(", ")}${whose(state)}` : "");
+    setProse(label, (before ? `${nameOf(before)}; ` : "") + (preview ? previewLabel(preview, state) : whose(state, "means")));
+    setHidden(label, label.textContent === "");
+    label.toggleAttribute("data-preview", preview !== null);
     const text = badge(state);
     setText(check, text);
     setAttribute(check, "data-verdict", text[0] === "✓" ? "good" : text[0] === "✗" ? "bad" : "open");
@@ -193,12 +202,19 @@ export function createFormula(root, visit) {
   return { draw };
 }
 
-/** Which samples a preview is of. @param {State} state */
-function whose({ snapshot }) {
-  const { phase, scope, epoch, minibatch } = snapshot?.header ?? {};
-  if (scope === "minibatch") return `, minibatch ${minibatch} of epoch ${epoch}`;
-  if (phase === "epoch") return `, the samples of epoch ${epoch}, each before its step`;
-  return phase === "update" ? ", under the final weights" : "";
+/** What the numbers are of. @param {State} state @param {import("../state/scope.js").Kind} kind */
+function whose({ snapshot }, kind) {
+  const header = snapshot?.header;
+  return header && header.scalars.loss !== null && header.scalars.loss !== undefined ? scopeOf(header, kind) : "";
+}
+
+/** With what a preview is compared: the same samples under the same weights. @param {Previewed} previewed @param {State} state */
+function previewLabel(previewed, state) {
+  const { now, then } = previewed;
+  const terms = /** @type {const} */ ([["loss", "L"], ["policy_loss", "L_PG"]]).filter(([name]) => now.terms[name] !== null);
+  const compared = terms.map(([name, symbol]) => `${symbol} ${arrow(termText(now.terms[name]), termText(then.terms[name]))}`);
+  const covered = previewed.partial ? `L_PG of ${count(then.samples)} shown samples` : "";
+  return `preview ${[moved(previewed).join(", "), whose(state, "samples"), covered].filter(Boolean).join("; ")}${compared.length ? `: ${compared.join(", ")}` : ""}`;
 }
 
 /** @type {Live} */

@@ -1,8 +1,10 @@
-// The grid of panels: a region each, with its title, what it shows, and the ways to hide and to maximise it.
+// The grid of panels: a region each, with its title, what it shows, and the ways to hide and to maximise it. On Stage,
+// one or two of them have all the room.
 
 import { following, fullOrder, moved, neighbour, shownOrder } from "../state/arrangement.js";
 import { number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
+import { chosen, digitOf, fitting, numbered, onStage } from "../state/staging.js";
 import { saveView } from "../state/view.js";
 import { h, icon, prose } from "./dom.js";
 import { createGrip, makeMovable } from "./mover.js";
@@ -16,6 +18,7 @@ import { saver } from "./saver.js";
 
 /** What shows a sample that was pointed out, and the panel that it is shown beside. */
 const [SAMPLE, BESIDE] = ["Sample", "Clip mask"];
+const PHONE = matchMedia("(max-width: 720px)"); // there is no Stage
 const HIDE = "M3 7.2h10v1.6H3z";
 const RESTORE = "M5.4 2H7v5H2V5.4h3.4zM9 2h1.6v3.4H14V7H9zM2 9h5v5H5.4v-3.4H2zM9 9h5v1.6h-3.4V14H9z";
 const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12.4 9H14v5H9v-1.6h3.4z";
@@ -32,8 +35,10 @@ const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12
  * @property {ReturnType<typeof createScheduler>} scheduler
  * @property {() => Theme} theme
  * @property {(name: string) => void} focusSetting
+ * @property {(update: number) => void} goTo
  * @property {(text: string) => void} announce
  * @property {(probes: string[]) => void} watch the union of the probes that visible panels need
+ * @property {(environment: number | null) => void} showEnvironment where not all are shown sample by sample
  */
 
 /**
@@ -41,7 +46,7 @@ const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12
  * @param {readonly Panel[]} panels
  * @param {Surroundings} surroundings
  */
-export function createGrid(root, panels, { store, scheduler, theme, watch, focusSetting, announce }) {
+export function createGrid(root, panels, { store, scheduler, theme, watch, showEnvironment, focusSetting, goTo, announce }) {
   const { state, touch } = store;
   const { view } = state;
   const names = panels.map(({ name }) => name);
@@ -64,6 +69,10 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
   );
   const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => resized.get(target)?.()));
 
+  // What is maximised reaches from where the panels begin to the end of the window, whatever is above them.
+  const above = new ResizeObserver(() => root.style.setProperty("--above", `${Math.round(root.offsetTop)}px`));
+  for (const element of root.parentElement?.children ?? []) if (element !== root) above.observe(element);
+
   const boxes = panels.map(box);
   root.append(...boxes.map(({ section }) => section), hiddenList);
   arrange();
@@ -76,16 +85,16 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     const cover = h("div", { class: "cover" });
     const text = h("p", { class: "visually-hidden", id: `${id}-summary` });
     const note = h("p", { class: "note" });
-    const life = createLife(panel, body, cover, text, note, context_);
+    const life = createLife(panel, body, cover, text, note, (redraw) => context_(panel.name, redraw));
     const maximise = h("button", { type: "button", class: "quiet square", onclick: () => toggleMaximised(panel.name) });
     const header = h(
       "header",
       {},
-      h("h2", {}, panel.title),
+      h("h2", { "data-digit": digitOf(panels.indexOf(panel)) }, panel.title),
       note,
       h("p", { class: "hint", title: panel.hint }, ...prose(panel.hint)),
       createGrip(panel.name, (by) => moveBy(panel.name, by)),
-      saver(panel, body, () => life.table(state)),
+      saver(panel, body, () => life.table(state), { state, theme, failed: announce }),
       h("button", { type: "button", class: "quiet square hide", "aria-label": `Hide ${panel.name}`, title: "Hide", onclick: () => hide(panel.name) }, icon(HIDE)),
       maximise,
     );
@@ -113,16 +122,18 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     return { panel, section, maximise, visible };
   }
 
-  /** @param {() => void} redraw @returns {PanelContext} */
-  function context_(redraw) {
+  /** @param {string} name of the panel @param {() => void} redraw @returns {PanelContext} */
+  function context_(name, redraw) {
     return {
       theme,
       number,
       redraw,
+      showEnvironment,
       focusSetting,
+      goTo,
       select(sample) {
         state.selection = sample;
-        if (sample) reveal(SAMPLE, BESIDE);
+        if (sample) reveal(SAMPLE, BESIDE, name);
         touch("selection");
       },
       symbol: (name) => {
@@ -140,6 +151,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
 
   /** @param {string} name @param {string} target whose place it takes */
   function move(name, target) {
+    if (view.layout === "stage") return stage([...onStage(names, view)].reverse());
     view.order = moved(names, view, name, target);
     choose();
     const order = shownOrder(names, view);
@@ -154,13 +166,24 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
   }
 
   function reset() {
-    Object.assign(view, { order: [], hidden: [], maximised: null });
+    Object.assign(view, { order: [], hidden: [], maximised: null, layout: "grid" });
     choose();
     announce("All panels are shown, in their usual order.");
   }
 
-  /** Shows a panel that cannot be seen, beside another; one that can stays where it is. @param {string} name @param {string} beside */
-  function reveal(name, beside) {
+  /**
+   * Shows a panel that cannot be seen, beside another; one that can stays where it is.
+   *
+   * @param {string} name
+   * @param {string} beside
+   * @param {string} by where it was asked for: on Stage, that is what stays
+   */
+  function reveal(name, beside, by) {
+    const staged = onStage(names, view);
+    if (staged.length) {
+      if (!staged.includes(name)) stage([by, name]);
+      return;
+    }
     const covered = view.maximised !== null && view.maximised !== name;
     if (!names.includes(name) || (!view.hidden.includes(name) && !covered)) return;
     if (view.hidden.includes(name)) view.order = following(names, view, name, beside);
@@ -172,6 +195,8 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
 
   /** @param {string} name @param {boolean} hidden */
   function setHidden(name, hidden) {
+    const staged = onStage(names, view);
+    if (staged.length) return stage(hidden && staged.length === 1 ? null : chosen(staged, name, true));
     view.hidden = hidden ? [...new Set([...view.hidden, name])] : view.hidden.filter((other) => other !== name);
     if (hidden && view.maximised === name) view.maximised = null;
     choose();
@@ -194,8 +219,18 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
 
   /** @param {string} name */
   function toggleMaximised(name) {
+    const staged = onStage(names, view);
+    if (staged.length) return stage(staged.length === 1 ? null : [name]);
     view.maximised = view.maximised === name ? null : name;
     choose();
+  }
+
+  /** @param {readonly string[] | null} wanted one or two panels; null: back to the grid */
+  function stage(wanted) {
+    view.layout = wanted === null ? "grid" : "stage";
+    if (wanted !== null) view.stage = fitting(names, wanted);
+    choose();
+    announce(wanted === null ? "All panels are shown." : `On Stage: ${view.stage.join(" and ")}.`);
   }
 
   function choose() {
@@ -205,11 +240,15 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
   }
 
   function arrange() {
-    const maximised = view.maximised !== null && names.includes(view.maximised) ? view.maximised : null;
-    root.toggleAttribute("data-maximised", maximised !== null);
+    const staged = onStage(names, view);
+    const alone = staged.length === 1 ? staged[0] : null;
+    const maximised = staged.length ? alone : view.maximised !== null && names.includes(view.maximised) ? view.maximised : null;
+    root.toggleAttribute("data-maximised", maximised !== null && !staged.length);
+    root.toggleAttribute("data-stage", staged.length > 0);
     for (const { panel, section, maximise } of boxes) {
       const isMaximised = panel.name === maximised;
-      section.hidden = view.hidden.includes(panel.name) || (maximised !== null && !isMaximised);
+      section.hidden = staged.length ? !staged.includes(panel.name) : view.hidden.includes(panel.name) || (maximised !== null && !isMaximised);
+      section.style.order = String(Math.max(staged.indexOf(panel.name), 0));
       section.toggleAttribute("data-maximised", isMaximised);
       maximise.setAttribute("aria-label", isMaximised ? `Back to all panels` : `Maximise ${panel.name}`);
       maximise.setAttribute("aria-pressed", String(isMaximised));
@@ -223,7 +262,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     });
     root.dataset.count = String(boxes.filter(({ section }) => !section.hidden).length);
     const hidden = view.hidden.filter((name) => names.includes(name));
-    hiddenList.hidden = hidden.length === 0 || maximised !== null;
+    hiddenList.hidden = hidden.length === 0 || maximised !== null || staged.length > 0;
     hiddenList.replaceChildren(
       h("span", {}, "Hidden"),
       ...hidden.map((name) => h("button", { type: "button", title: `Show ${name} again`, onclick: () => show(name) }, `Show ${name}`)),
@@ -238,12 +277,29 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
   return {
     arrange,
     menu: createPanelsMenu({
-      list: () => fullOrder(names, view).map((name) => ({ name, shown: !view.hidden.includes(name) })),
+      list() {
+        const staged = onStage(names, view);
+        if (staged.length) return names.map((name, place) => ({ name, shown: staged.includes(name), key: digitOf(place) }));
+        return fullOrder(names, view).map((name) => ({ name, shown: !view.hidden.includes(name), key: null }));
+      },
       setHidden,
       reset,
     }),
-    /** Leaves the maximised panel. @returns {boolean} whether there was one */
+    stage,
+    /** On Stage what was there last, or what is maximised; from there back to the grid. */
+    toggleStage: () => stage(view.layout === "stage" ? null : view.maximised ? [view.maximised] : view.stage),
+    /** By a number key. @param {number} digit @param {boolean} beside the one that is there */
+    number(digit, beside) {
+      const staged = onStage(names, view);
+      const name = numbered(names, digit, staged);
+      if (name !== undefined) stage(chosen(staged, name, beside));
+    },
+    /** Leaves Stage, or the maximised panel. @returns {boolean} whether there was one */
     restore() {
+      if (view.layout === "stage") {
+        stage(null);
+        return true;
+      }
       if (view.maximised === null) return false;
       view.maximised = null;
       choose();
@@ -251,14 +307,37 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, focus
     },
     /** Shows these panels where they were hidden, marks them, and brings the first into view. @param {readonly string[]} names */
     show(names) {
+      for (const { panel, section } of boxes) section.toggleAttribute("data-lit", names.includes(panel.name));
+      if (view.layout === "stage") return stage(names);
       view.hidden = view.hidden.filter((name) => !names.includes(name));
       view.maximised = null;
       choose();
-      for (const { panel, section } of boxes) section.toggleAttribute("data-lit", names.includes(panel.name));
       boxes.find(({ panel }) => panel.name === names[0])?.section.scrollIntoView({ block: "nearest" });
+    },
+    /**
+     * Shows these panels as a chapter speaks of them, until `unlight`: the first two on Stage, unless its reader has left it.
+     *
+     * @param {readonly string[]} names
+     */
+    light(names) {
+      const stages = !PHONE.matches && (!view.own || view.layout === "stage");
+      view.own ??= { layout: view.layout, stage: [...view.stage], hidden: [...view.hidden], maximised: view.maximised };
+      for (const { panel, section } of boxes) section.toggleAttribute("data-lit", names.includes(panel.name));
+      if (stages) return stage(names);
+      this.show(names);
+      boxes.find(({ panel }) => panel.name === names[0])?.section.scrollIntoView({ block: "start" });
+    },
+    /** As its reader had it. */
+    unlight() {
+      Object.assign(view, view.own, { own: null });
+      for (const { section } of boxes) section.toggleAttribute("data-lit", false);
+      choose();
     },
     /** Brings the first panel of an idea into view. @param {string} idea */
     reveal(idea) {
+      const staged = onStage(names, view);
+      const [first] = boxes.filter(({ panel }) => panel.ideas.some((own) => own === idea));
+      if (staged.length && first && !boxes.some(({ panel, section }) => !section.hidden && panel.ideas.some((own) => own === idea))) return stage([first.panel.name]);
       const found = boxes.find(({ panel, section }) => !section.hidden && panel.ideas.some((own) => own === idea));
       found?.section.scrollIntoView({ block: "nearest" });
     },

@@ -1,5 +1,6 @@
 // What happens to the run, in a sentence for those who cannot see it.
 
+import { metNow } from "../state/met.js";
 import { PAUSES } from "./permission.js";
 
 /** @import { Run, State } from "../types.js" */
@@ -28,7 +29,7 @@ export function createNarrator(state, say) {
       if (!status || (state.stepping && !status.pausing)) return;
       const { state: name, update, phase, epoch, minibatch } = status;
       const place = epoch ? `, epoch ${epoch}, minibatch ${minibatch}, ${phase}` : `, ${phase}`;
-      const text = name === "running" ? (status.pausing ? PAUSES : "Running.") : `${name.replaceAll("_", " ")} at update ${update}${place}.`;
+      const text = name === "running" ? (status.pausing ? PAUSES : "Running.") : `${name.replaceAll("_", " ")} at update ${update}${place}. ${metNow(state) ?? ""}`.trim();
       if (text !== said) say((said = text));
     },
   };

@@ -1,8 +1,10 @@
 // The ratios of two outcomes of one update, painted side by side on the same axes.
 
 import { fade } from "../panels/colours.js";
+import { alike, centred } from "../panels/ratio-bins.js";
 import { STACKED, colourOf } from "../panels/regions.js";
 import { count, percent, settingText } from "../state/format.js";
+import { AFTER } from "../state/scope.js";
 
 /** @import { Canvas } from "../panels/canvas.js" */
 /** @import { Frame, SettingValues, Theme } from "../types.js" */
@@ -22,13 +24,20 @@ export const TITLES = { old: "as it was", new: "with the change" };
  * @property {number[]} totals per region, those outside of the bins included
  * @property {number} total
  * @property {number | null} clipRange null where the objective has no clip
+ * @property {(number | null)[]} extremes smallest and largest r
  *
  * @typedef {{ left: number, right: number, top: number, bottom: number }} Box in device pixels
  * @typedef {{ range: [number, number], highest: number }} Axes range in log r; the highest share of a bin
  */
 
-/** @param {Frame} comparison @returns {Outcome[]} */
-export const outcomesOf = (comparison) => [read(comparison, "old"), read(comparison, "new")];
+/** In the same bins. @param {Frame} comparison @returns {Outcome[]} */
+export const outcomesOf = (comparison) => alike([read(comparison, "old"), read(comparison, "new")]);
+
+/** Where neither has moved r from 1, each is one bar. @param {Outcome[]} outcomes */
+function drawn(outcomes) {
+  const spikes = outcomes.map((outcome) => centred(outcome, outcome.extremes, null));
+  return spikes.every(({ limit }, index) => limit !== outcomes[index].limit) ? spikes : outcomes;
+}
 
 /** @param {Frame} comparison @param {Which} which @returns {Outcome} */
 function read({ header, arrays }, which) {
@@ -40,7 +49,8 @@ function read({ header, arrays }, which) {
   const outside = STACKED.map((_, region) => [...beyond.slice(2 * region, 2 * region + 2)]);
   const totals = bins.map((row, region) => sum([...row, ...outside[region]]));
   const clipRange = settings.objective === "clip" ? settings.clip_range : null;
-  return { which, settings, limit: header.scalars[`${which}_ratio_limit`] ?? 1, bins, outside, totals, total: sum(totals), clipRange };
+  const extremes = ["min", "max"].map((end) => header.scalars[`${which}_final_ratio_${end}`] ?? null);
+  return { which, settings, extremes, limit: header.scalars[`${which}_ratio_limit`] ?? 1, bins, outside, totals, total: sum(totals), clipRange };
 }
 
 /** @param {number[]} numbers */
@@ -61,14 +71,15 @@ const title = ({ which, clipRange }) => `r ${TITLES[which]}, ${clipRange === nul
 
 /** Both for those who cannot see them. @param {Outcome[]} outcomes */
 export const inWords = (outcomes) =>
-  outcomes.map((outcome) => `${title(outcome)}: ${shares(outcome).map(({ text }) => text).join(", ")}, of ${count(outcome.total)} samples after the last step.`).join(" ");
+  outcomes.map((outcome) => `${title(outcome)}: ${shares(outcome).map(({ text }) => text).join(", ")}, of ${count(outcome.total)} samples, ${AFTER}.`).join(" ");
 
 const LINE = 17;
 const AXIS = { left: 38, bottom: 36 };
 const GAP = 18; // between the two
 
-/** @param {Canvas} canvas @param {Outcome[]} outcomes @param {Theme} theme */
-export function paintOutcomes(canvas, outcomes, theme) {
+/** @param {Canvas} canvas @param {Outcome[]} measured @param {Theme} theme */
+export function paintOutcomes(canvas, measured, theme) {
+  const outcomes = drawn(measured);
   canvas.fit(theme.scale);
   const { pen, width, height, ratio } = canvas;
   if (!width || !height) return;
@@ -182,7 +193,7 @@ function paintAxes({ pen, ratio }, axes, box, theme) {
     line(pen, at, box.top, at, box.bottom);
     pen.fillText(String(r), at, box.bottom + 10 * ratio);
   }
-  pen.fillText("r after the last step", (box.left + box.right) / 2, box.bottom + 27 * ratio);
+  pen.fillText(`r, ${AFTER}`, (box.left + box.right) / 2, box.bottom + 27 * ratio);
   pen.strokeStyle = theme.line;
   line(pen, box.left, box.bottom, box.right, box.bottom);
 }

@@ -3,6 +3,7 @@
 import { chartsWaitFor } from "../panels/plotly.js";
 import { failedExtras, whyFailed, whyNotMeasured } from "../state/measuring.js";
 import { runsFreely } from "../state/motion.js";
+import { instead, nameOf, whyInWords } from "../state/whole.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 
 /** @import { Note, Panel, PanelContext, PanelView, State } from "../types.js" */
@@ -50,17 +51,26 @@ export function createLife(panel, body, cover, text, note, makeContext) {
     cover.hidden = false;
   }
 
-  /** @param {State} state */
-  async function draw(state) {
+  const ofAnUpdate = panel.probes.some((name) => name !== "picture");
+
+  /** The last whole update, where that is what is to be shown. @param {State} now */
+  const earlier = (now) => (ofAnUpdate && view?.needs.includes("snapshot") ? instead(now) : null);
+
+  /** @param {State} now */
+  async function draw(now) {
     if (failed || !view) return;
     try {
+      const before = earlier(now);
+      const state = before ?? now;
+      body.toggleAttribute("data-earlier", before !== null);
       const failure = whyFailed(panel, state);
       const ready = failure ?? ((panel.plotted && chartsWaitFor()) || view.ready(state));
       const missing = failure ?? (ready === true ? null : whyNotMeasured(panel, state));
       const covered = ready !== true;
       setHidden(cover, !covered);
       body.inert = covered;
-      showNotes(covered ? [] : [...failedExtras(panel, state), ...(view.note?.(state) ?? [])]);
+      const named = before && { short: nameOf(before), long: whyInWords(before, now) };
+      showNotes(covered ? [] : [...(named ? [named] : []), ...failedExtras(panel, state), ...(view.note?.(state) ?? [])]);
       if (covered) {
         const words = missing ?? `Waits for ${ready}.`;
         if (cover.textContent !== words) cover.replaceChildren(h("p", { class: missing ? "missing" : "waiting" }, words));
@@ -68,9 +78,9 @@ export function createLife(panel, body, cover, text, note, makeContext) {
         return;
       }
       await view.draw(state);
-      const now = performance.now();
-      if (now - summaryAt >= SUMMARY_PACE || !runsFreely(state)) {
-        summaryAt = now;
+      const time = performance.now();
+      if (time - summaryAt >= SUMMARY_PACE || !runsFreely(state)) {
+        summaryAt = time;
         setText(text, `${view.summary(state)} ${note.title}`.trim());
       }
     } catch (error) {
@@ -87,7 +97,7 @@ export function createLife(panel, body, cover, text, note, makeContext) {
   return {
     needs: view?.needs ?? [],
     draw,
-    table: (/** @type {State} */ now) => view?.table?.(now) ?? null,
+    table: (/** @type {State} */ now) => view?.table?.(earlier(now) ?? now) ?? null,
     onRedraw: (/** @type {() => void} */ again) => void (redraw = again),
     resize() {
       try {

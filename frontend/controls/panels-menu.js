@@ -7,7 +7,8 @@ const GRID = "M2 2h5v5H2zm7 0h5v5H9zM2 9h5v5H2zm7 0h5v5H9z";
 
 /**
  * @typedef {object} Arranger
- * @property {() => { name: string, shown: boolean }[]} list as they are arranged
+ * @property {() => { name: string, shown: boolean, key: string | null }[]} list as they are arranged; on Stage, with the
+ *   number key of each
  * @property {(name: string, hidden: boolean) => void} setHidden
  * @property {() => void} reset
  */
@@ -26,12 +27,18 @@ export function createPanelsMenu({ list, setHidden, reset }) {
   const { root } = createPopup("panels-menu", opener, sheet, fill);
 
   function fill() {
-    items.replaceChildren(...list().map(({ name, shown }) => h("li", {}, h("label", {}, box(name, shown), ` ${name}`))));
+    items.replaceChildren(...list().map(({ name, shown, key }) => h("li", {}, h("label", {}, box(name, shown), ` ${name}`, key !== null && h("kbd", {}, key)))));
+  }
+
+  /** On Stage, a panel that comes takes the place of another. */
+  function show() {
+    const shown = new Map(list().map((one) => [one.name, one.shown]));
+    for (const [at, input] of [...items.querySelectorAll("input")].entries()) input.checked = [...shown.values()][at];
   }
 
   /** @param {string} name @param {boolean} shown */
   function box(name, shown) {
-    const input = h("input", { type: "checkbox", checked: shown, onchange: () => setHidden(name, !input.checked) });
+    const input = h("input", { type: "checkbox", checked: shown, onchange: () => (setHidden(name, !input.checked), show()) });
     return input;
   }
 

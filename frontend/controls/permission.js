@@ -62,6 +62,12 @@ export function whyNoControl(state) {
   return null;
 }
 
+/** What would choose between two outcomes by the way. @type {Set<string>} */
+const DECIDES = new Set(["play", "step", "redo"]);
+
+/** @param {State} state */
+const undecided = ({ comparison }) => `Update ${count(comparison?.header.update)} has two outcomes, and none is chosen yet. Keep one of them first, as it was or the new one.`;
+
 /** @typedef {"play" | "pause" | "step" | "restart" | "set" | "redo" | "keep"} Action */
 
 /**
@@ -81,6 +87,7 @@ export function whyNot(state, action) {
   if (now === "starting" && action !== "set") return "The trainer is starting.";
   if (now === "stalled" && action !== "set" && action !== "pause") return STALLED;
   if (state.activity?.name === "redo") return "The update at hand is being made a second time. Wait, or cancel it.";
+  if (state.comparison && DECIDES.has(action)) return undecided(state);
   if (runsOn(state) && action === "play" && !state.status?.pausing) return "The run is running.";
   if (action === "pause" && state.status?.pausing) return PAUSES;
   if (runsOn(state) && action === "step") return "The run is running. Pause it first.";

@@ -5,22 +5,25 @@ import { download } from "./download.js";
 
 const SETTLES = 600; // milliseconds until what came into sight is measured and drawn
 const MOST = 16_000; // pixels of a side; beyond that browsers refuse
+/** What follows the window on the page stands in its place in the picture, as long as it is. */
+const UNROLLED = ".bar, .settings, .guide { position: static !important; max-height: none !important; }";
 
 /** @returns {Promise<void>} once the picture is handed over @throws {Error} the browser cannot draw it */
 export async function picturePage() {
   await passBy();
-  const { scrollWidth: width, scrollHeight } = document.documentElement;
-  const height = Math.min(scrollHeight, MOST);
+  const { width, height } = sizeUnrolled();
   const copy = /** @type {HTMLElement} */ (document.documentElement.cloneNode(true));
   replaceCanvases(copy);
   keepValues(copy);
   for (const element of copy.querySelectorAll("script, link, dialog, noscript, .toasts")) element.remove();
   const style = document.createElement("style");
-  style.textContent = `${rules()} .bar, .settings, .guide { position: static !important; max-height: none !important; }`;
+  style.textContent = `${rules()} ${UNROLLED}`;
   copy.querySelector("head")?.append(style);
   // An attribute may hold characters that HTML takes and XML does not.
   const markup = new XMLSerializer().serializeToString(copy).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "");
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><foreignObject width="100%" height="100%">${markup}</foreignObject></svg>`;
+  // In it the root is the drawing, not the page: what is given in rem would lose the theme's size of type.
+  const { fontSize } = getComputedStyle(document.documentElement);
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" style="font-size: ${fontSize}"><foreignObject width="100%" height="100%">${markup}</foreignObject></svg>`;
   const image = new Image();
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
   await image.decode();
@@ -35,6 +38,16 @@ export async function picturePage() {
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   if (!blob) throw new Error("the page is too large");
   download(blob, "ppo-scope.png");
+}
+
+/** The size of the page where nothing of it is rolled up; measured, and not shown. */
+function sizeUnrolled() {
+  const style = document.createElement("style");
+  style.textContent = UNROLLED;
+  document.head.append(style);
+  const { scrollWidth: width, scrollHeight: height } = document.documentElement;
+  style.remove();
+  return { width, height: Math.min(height, MOST) };
 }
 
 /** Brings every panel into sight once: what nobody has seen was neither measured nor drawn. */

@@ -18,7 +18,9 @@ export function createPopup(style, opener, sheet, fill) {
     if (shown) fill();
     sheet.hidden = !shown;
     opener.setAttribute("aria-expanded", String(shown));
-    if (shown) /** @type {HTMLElement | null} */ (sheet.querySelector("input, button"))?.focus();
+    if (!shown) return;
+    sheet.scrollIntoView({ block: "nearest" });
+    /** @type {HTMLElement | null} */ (sheet.querySelector("input, button"))?.focus();
   }
 
   opener.addEventListener("click", () => open(sheet.hidden === true));

@@ -1,10 +1,15 @@
-// Saving what a panel shows: its chart or its canvas as a picture, its numbers as a table.
+// Saving what a panel shows: its chart or its canvas as a picture, its numbers as a table, the whole run's series.
+// Every file says what run and moment it is of.
 
+import { fileName, momentOf, settingsInWords, wholeRun, wholeRunAsLines, withRun } from "../state/provenance.js";
 import { csv, download } from "./download.js";
 import { h, icon } from "./dom.js";
+import { drawingOf } from "./drawn.js";
+import { asPng, asSvg, compose, ofCanvas } from "./figure.js";
+import { legendOf } from "./legend.js";
 import { createPopup } from "./popup.js";
 
-/** @import { Panel } from "../types.js" */
+/** @import { Panel, State, Theme } from "../types.js" */
 
 const DISK = "M2 2h9l3 3v9H2zm2 1.6V6h6V3.6zM4 9v3.4h8V9z";
 
@@ -12,27 +17,49 @@ const DISK = "M2 2h9l3 3v9H2zm2 1.6V6h6V3.6zM4 9v3.4h8V9z";
  * @param {Panel} panel
  * @param {HTMLElement} body
  * @param {() => (string | number | null)[][] | null} table
+ * @param {{ state: State, theme: () => Theme, failed: (words: string) => void }} surroundings
  */
-export function saver(panel, body, table) {
-  const name = panel.name.toLowerCase().replaceAll(" ", "-");
+export function saver(panel, body, table, { state, theme, failed }) {
   const menu = h("menu", {});
   const opener = h("button", { type: "button", class: "quiet square", title: "Save", "aria-label": `Save ${panel.name}` }, icon(DISK));
   const { root, close } = createPopup("saver", opener, menu, () => {
     menu.replaceChildren(...choices().map(([text, act]) => h("li", {}, h("button", { type: "button", class: "quiet", onclick: () => (close(), act()) }, text))));
   });
+  body.addEventListener("save", (event) => void savePicture(/** @type {CustomEvent} */ (event).detail));
+
+  /** @param {Blob} blob @param {string} ending @param {string} what */
+  const give = (blob, ending, what = panel.name) => download(blob, `${fileName(what, state)}.${ending}`);
+
+  /** @param {"png" | "svg"} format */
+  async function savePicture(format) {
+    try {
+      const [chart, canvas] = [body.querySelector(".chart"), body.querySelector("canvas")];
+      const drawing = await (chart ? drawingOf(chart) : canvas && (drawingOf(canvas) ?? ofCanvas(canvas)));
+      if (!drawing) return;
+      const about = { title: panel.title, lines: [momentOf(state), settingsInWords(state)], legend: legendOf(body) };
+      const picture = compose(drawing, about, theme());
+      give(format === "svg" ? asSvg(picture) : await asPng(picture), format);
+    } catch (error) {
+      failed(`The picture could not be made: ${error instanceof Error ? error.message : error}`);
+    }
+  }
 
   /** @returns {[string, () => void][]} */
   function choices() {
     const chart = body.querySelector(".chart");
     const canvas = body.querySelector("canvas");
     const numbers = table();
-    /** @param {string} format @returns {[string, () => void]} */
-    const ofChart = (format) => [`Chart as ${format.toUpperCase()}`, () => chart?.dispatchEvent(new CustomEvent("save", { detail: format }))];
+    const what = chart ? "Chart" : "Picture";
     /** @type {[string, () => void][]} */
-    const found = chart ? [ofChart("png"), ofChart("svg")] : canvas ? [["Picture as PNG", () => canvas.toBlob((blob) => blob && download(blob, `${name}.png`))]] : [];
-    if (!chart && canvas?.dataset.saves) found.push(["Picture as SVG", () => canvas.dispatchEvent(new CustomEvent("save", { detail: "svg" }))]);
-    if (numbers) found.push(["Numbers as CSV", () => download(new Blob([csv(numbers)], { type: "text/csv" }), `${name}.csv`)]);
-    return found.length ? found : [["Text as TXT", () => download(new Blob([body.innerText], { type: "text/plain" }), `${name}.txt`)]];
+    const found = [];
+    if (chart || canvas) found.push([`${what} as PNG`, () => void savePicture("png")], [`${what} as SVG`, () => void savePicture("svg")]);
+    if (numbers) found.push(["Numbers as CSV", () => give(new Blob([csv(withRun(numbers, state))], { type: "text/csv" }), "csv")]);
+    if (!found.length) found.push(["Text as TXT", () => give(new Blob([`${momentOf(state)}\n${settingsInWords(state)}\n\n${body.innerText}`], { type: "text/plain" }), "txt")]);
+    if (panel.extras?.includes("series")) {
+      found.push(["Whole run as CSV", () => give(new Blob([csv(wholeRun(state))], { type: "text/csv" }), "csv", "run")]);
+      found.push(["Whole run as JSONL", () => give(new Blob([wholeRunAsLines(state)], { type: "application/jsonl" }), "jsonl", "run")]);
+    }
+    return found;
   }
 
   return root;

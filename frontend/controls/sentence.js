@@ -3,7 +3,10 @@
 import { inWords, underWay } from "../state/activity.js";
 import { OVER, runState } from "../state/ended.js";
 import { count, fixed, number, percent, settingText, term } from "../state/format.js";
+import { metNow } from "../state/met.js";
 import { atFullSpeed } from "../state/motion.js";
+import { MEAN, scopeOf } from "../state/scope.js";
+import { instead, whyInWords } from "../state/whole.js";
 import { PAUSES } from "./permission.js";
 
 /** @import { Phase, SnapshotHeader, Snapshot, State } from "../types.js" */
@@ -27,9 +30,9 @@ const SENTENCES = {
   advantages: ({ set }) =>
     set("objective") === "reinforce"
       ? `For every transition, backwards in time: G = R + γ·G′ up to the episode's end or the rollout's edge, with γ = ${set("discount")}. The critic is trained, towards V_targ = Â + V_old, but not asked.`
-      : `For every transition, backwards in time: δ = R + γ·V(s′) − V(s), Â = δ + γλ·Â′, with γ = ${set("discount")} and λ = ${set("gae_lambda")}; V_targ = Â + V_old.${set("normalize_rewards") === "on" ? " R is the reward as scaled." : ""}`,
-  loss: ({ value, set }) =>
-    `L = L_PG + c₁·L_VF − c₂·S = ${term(value("policy_loss"))} + ${set("value_coef")} · ${term(value("value_loss"))} − ${set("entropy_coef")} · ${term(value("entropy"))} = ${term(value("loss"))}. ${heldBack(value("held_fraction"), set("objective"))}`,
+      : `Backwards in time: δ = R + γ·V(s′) − V(s), Â = δ + γλ·Â′, with γ = ${set("discount")} and λ = ${set("gae_lambda")}; V_targ = Â + V_old.${set("normalize_rewards") === "on" ? " R is as scaled." : ""}`,
+  loss: ({ header, value, set }) =>
+    `L = L_PG + c₁·L_VF − c₂·S = ${term(value("policy_loss"))} + ${set("value_coef")} · ${term(value("value_loss"))} − ${set("entropy_coef")} · ${term(value("entropy"))} = ${term(value("loss"))}. ${heldBack(value("held_fraction"), set("objective"), scopeOf(header, "means"))}`,
   gradient: ({ value, set }) => `‖∇L‖ = ${fixed(value("gradient_norm"), 3)}${clipped(value("gradient_clip_factor"), set("max_grad_norm"))}.`,
   step: ({ header, set, value }) =>
     `Adam moves the weights θ with α = ${learningRate(value("learning_rate"), set("learning_rate"))}. ${
@@ -42,7 +45,7 @@ const SENTENCES = {
       ? `Epoch ${header.epoch} ended early, at minibatch ${header.minibatch}: its KL exceeded 1.5 × the target of ${set("target_kl")}. The update is over.`
       : `Epoch ${header.epoch} of ${header.epochs} is over: every sample was used ${times(header.epoch)}. Each epoch shuffles them anew.`,
   update: ({ environments, steps, value }) =>
-    `The ${samples(environments, steps)} are thrown away: PPO is on-policy. Mean KL ${number(value("kl_k3"))}, clip fraction ${percent(value("clip_fraction"))}, held ${percent(value("held_fraction"))}.`,
+    `The ${samples(environments, steps)} are thrown away: PPO is on-policy. KL ${number(value("kl_k3"))}, clip fraction ${percent(value("clip_fraction"))}, held ${percent(value("held_fraction"))}: each the ${MEAN}.`,
 };
 
 /** @param {State} state */
@@ -53,8 +56,12 @@ export function sentence(state) {
   const doing = underWay(state);
   if (doing) return `${inWords(doing)}${status?.pausing ? ` ${PAUSES}` : ""}`;
   if (status?.state === "running" && status.pausing) return PAUSES;
+  const first = firstUpdate(state);
+  if (first) return first;
   const halted = state.past ? null : causeOf(state);
   if (halted) return halted;
+  const met = metNow(state);
+  if (met) return capital(met);
   if (!snapshot) return OVER.has(runState(state) ?? "") ? "The run is over, and nothing of it has arrived." : "Waiting for the trainer's first word.";
   const header = snapshot.header;
   const told = {
@@ -65,7 +72,16 @@ export function sentence(state) {
     set: (/** @type {string} */ name) => settingText(header.settings[name] ?? run.settings[name]),
     value: (/** @type {string} */ name) => header.scalars[name],
   };
-  return atFullSpeed(state) && header.phase === "update" ? everyUpdate(told) : SENTENCES[header.phase](told);
+  if (atFullSpeed(state) && header.phase === "update") return everyUpdate(told);
+  const before = instead(state);
+  return before ? whyInWords(before, state) : SENTENCES[header.phase](told);
+}
+
+/** What is known of a run that trains, and has finished no update yet. @param {State} state */
+function firstUpdate({ status, snapshot, progress, past }) {
+  if (status?.state !== "running" || past || snapshot?.header.phase !== "ready" || !progress) return null;
+  const { epoch, epochs, minibatch, minibatches } = progress;
+  return `The first update is being made${epoch ? `: epoch ${epoch} of ${epochs}, minibatch ${minibatch} of ${minibatches}` : ""}. Its numbers come when it is done.`;
 }
 
 /** Why the run has halted by itself; a run that is over has a banner that says it. @param {State} state */
@@ -114,9 +130,9 @@ const learningRate = (used, set) => (typeof used === "number" ? settingText(used
 /** @param {number} n */
 const times = (n) => (n === 1 ? "once" : n === 2 ? "twice" : `${n} times`);
 
-/** @param {number | null | undefined} fraction @param {string} objective */
-const heldBack = (fraction, objective) =>
-  objective !== "clip" ? "There is no clip: nothing is held." : typeof fraction === "number" ? `The clip holds ${percent(fraction)} of the samples.` : "";
+/** @param {number | null | undefined} fraction @param {string} objective @param {string} scope */
+const heldBack = (fraction, objective, scope) =>
+  objective !== "clip" ? "There is no clip: nothing is held." : typeof fraction === "number" ? `The clip holds ${percent(fraction)} of the samples ${scope}.` : "";
 
 /**
  * @param {number | null | undefined} factor

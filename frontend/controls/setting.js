@@ -12,7 +12,7 @@ const RESET = "M8 2.2a5.8 5.8 0 1 0 5.6 7.3l-1.7-.5A4 4 0 1 1 8 4v2.2l4-3.1L8 0z
 /**
  * @typedef {object} Shown
  * @property {SettingValue} value
- * @property {number | null} from the first update made with this value; null where it is in use
+ * @property {string} note what is to be known of a value that is not in use; empty where it is
  * @property {string | null} locked why it cannot be moved
  *
  * @typedef {{ element: HTMLElement, focus(): void, show(shown: Shown): void }} Control
@@ -33,26 +33,26 @@ export function createSetting(setting, send) {
   const id = `setting-${setting.name}`;
   const initial = h("button", { type: "button", class: "default", onclick: () => send(setting.default, true) });
   initial.append(icon(RESET), `default ${settingText(setting.default)}`);
-  const note = h("span", { class: "applies" });
+  const applies = h("span", { class: "applies" });
   const element = h(
     "div",
     { class: "setting", id, "data-idea": IDEA_OF_SETTING[setting.name] ?? "", "data-setting": setting.name, title: setting.help },
     ...body.parts,
-    h("div", { class: "foot" }, initial, note),
+    h("div", { class: "foot" }, initial, applies),
   );
   initial.setAttribute("aria-label", `Reset ${setting.label} to default ${settingText(setting.default)}`);
 
   return {
     element,
     focus: () => body.input.focus(),
-    show({ value, from, locked }) {
+    show({ value, note, locked }) {
       body.show(value, locked !== null);
       const isDefault = same(value, setting.default);
       initial.disabled = locked !== null || isDefault;
       element.toggleAttribute("data-moved", !isDefault);
-      element.toggleAttribute("data-pending", from !== null);
+      element.toggleAttribute("data-pending", note !== "");
       setAttribute(element, "title", locked ?? setting.help);
-      setText(note, from === null ? "" : `applies from update ${from}`);
+      setText(applies, note);
     },
   };
 }

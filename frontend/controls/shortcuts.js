@@ -1,4 +1,5 @@
-// The keyboard. Keys that the focused element has a use for itself are left to it.
+// The keyboard. A text being typed keeps all its keys; whoever goes through the page by Tab keeps those that the focused
+// element has a use for itself. Anybody else, such as a presenter who has just clicked into a choice, has them all.
 
 /**
  * @typedef {object} Keys
@@ -9,38 +10,68 @@
  * @property {() => void} guide
  * @property {() => void} help
  * @property {() => void} theme
+ * @property {() => void} stage
+ * @property {(digit: number, beside: boolean) => void} number
  * @property {() => void} escape
  * @property {() => boolean} blocked a dialog is open
  */
 
-const TYPES_TEXT = "input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]";
-const USES_SPACE = `${TYPES_TEXT}, button, summary, a[href], input[type=checkbox]`;
-const USES_ARROWS = `${TYPES_TEXT}, input, [role=slider], [role=grid], [data-arrows]`;
+const TEXT = "input:not([type=range], [type=checkbox], [type=radio], [type=file]), textarea, [contenteditable]";
+const USES_LETTERS = `${TEXT}, select`;
+const USES_SPACE = "button, summary, a[href], input[type=checkbox], input[type=radio], input[type=file]";
+const USES_ARROWS = "input[type=range], input[type=radio], [role=slider], [role=grid], [data-arrows]";
+const DIGIT = /^(?:Digit|Numpad)(\d)$/;
 
 /** @param {Keys} keys */
 export function listenToKeys(keys) {
+  const isOwn = watchFocus();
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target instanceof Element ? event.target : document.body;
-    const action = choose(event, target, keys);
+    if (event.key === "Enter" && target.matches(TEXT)) return leave(/** @type {HTMLInputElement} */ (target));
+    const action = choose(event, target, keys, isOwn());
     if (!action || (keys.blocked() && action !== keys.help)) return;
     event.preventDefault();
     action();
   });
 }
 
+/** @returns {() => boolean} whether the focus came by anything but a click, and what has it so keeps its own keys */
+function watchFocus() {
+  let pointing = false;
+  let own = true;
+  const over = () => void setTimeout(() => (pointing = false)); // what the click has done may have moved the focus, too
+  addEventListener("pointerdown", () => (pointing = true), true);
+  for (const event of ["click", "dragend", "pointercancel"]) addEventListener(event, over, true);
+  addEventListener("keydown", () => (pointing = false), true);
+  addEventListener("focusin", () => (own = !pointing), true);
+  return () => own;
+}
+
+/** A text that was entered is not being typed any more: its field lets go of the keys, unless it was refused. @param {HTMLInputElement} field */
+function leave(field) {
+  if (field.closest("dialog, form") || field.matches("textarea, [contenteditable]")) return;
+  // After the change that Enter makes of it.
+  setTimeout(() => field.validity.valid && field.blur());
+}
+
 /**
  * @param {KeyboardEvent} event
  * @param {Element} target
  * @param {Keys} keys
+ * @param {boolean} own the target keeps the keys that it has a use for
  */
-function choose({ key, repeat }, target, keys) {
-  if (key === " ") return repeat || target.matches(USES_SPACE) ? null : keys.playOrPause;
-  if (key === "ArrowRight") return target.matches(USES_ARROWS) ? null : keys.step;
-  if (key === "ArrowLeft") return target.matches(USES_ARROWS) ? null : keys.back;
-  if (target.matches(TYPES_TEXT)) return null;
+function choose({ key, code, repeat, shiftKey }, target, keys, own) {
+  if (target.matches(TEXT)) return null;
+  if (key === " ") return repeat || (own && target.matches(USES_SPACE)) ? null : keys.playOrPause;
+  if (key === "ArrowRight") return own && target.matches(USES_ARROWS) ? null : keys.step;
+  if (key === "ArrowLeft") return own && target.matches(USES_ARROWS) ? null : keys.back;
+  const digit = DIGIT.exec(code)?.[1];
+  if (digit !== undefined) return () => keys.number(Number(digit), shiftKey);
+  if (target.matches(USES_LETTERS)) return null;
   if (key === "?") return keys.help;
   if (key === "t") return keys.theme;
+  if (key === "s") return keys.stage;
   if (key === "l") return keys.live;
   if (key === "g") return keys.guide;
   if (key === "Escape") return keys.escape;

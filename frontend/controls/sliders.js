@@ -3,6 +3,7 @@
 import { isOver } from "../state/ended.js";
 import { count, settingText } from "../state/format.js";
 import { PREVIEWED, valuesInUse } from "../state/previewed.js";
+import { instead } from "../state/whole.js";
 import { h } from "./dom.js";
 import { whyNot } from "./permission.js";
 import { createSetting, same } from "./setting.js";
@@ -11,6 +12,7 @@ import { createSetting, same } from "./setting.js";
 /** @import { Control } from "./setting.js" */
 
 const FIRST = ["clip_range", "value_coef", "entropy_coef", "learning_rate"];
+const PAST = "The past is on show. Go back to Live to change the run; ε, c₁ and c₂ can be tried here, as a preview.";
 const PACE = 100; // milliseconds between two values sent while a slider is dragged
 
 /**
@@ -24,6 +26,9 @@ export function createSliders(root, set, redraw, preview) {
   const controls = new Map();
   /** What this page asked for and the trainer does not use yet. @type {Map<string, SettingValue>} */
   const wanted = new Map();
+  /** What is tried on a moment of the past, and never sent. @type {Map<string, SettingValue>} */
+  const tried = new Map();
+  let past = false;
   const fixedList = h("dl", { class: "fixed" });
   /** @type {Setting[]} */
   let built = [];
@@ -51,7 +56,8 @@ export function createSliders(root, set, redraw, preview) {
       });
     });
     return (/** @type {SettingValue} */ value, /** @type {boolean} */ final) => {
-      wanted.set(name, value);
+      (past ? tried : wanted).set(name, value);
+      if (past) return redraw();
       redraw();
       send(value, final);
     };
@@ -60,6 +66,15 @@ export function createSliders(root, set, redraw, preview) {
   /** @param {State} state */
   function draw(state) {
     if (state.settings !== built) build(state.settings);
+    past = state.past !== null;
+    if (!past) tried.clear();
+    const moved = past ? drawPast(state) : drawPresent(state);
+    showPreview(instead(state) ?? state, moved);
+    drawFixed(state);
+  }
+
+  /** @param {State} state @returns {Map<string, SettingValue>} what is not in use yet */
+  function drawPresent(state) {
     const locked = whyNot(state, "set");
     if (locked !== null) wanted.clear(); // whoever leads now decides
     const next = (state.newest?.header.update ?? state.run?.update ?? 0) + 1;
@@ -70,12 +85,23 @@ export function createSliders(root, set, redraw, preview) {
       if (wanted.has(name) && same(wanted.get(name), used)) wanted.delete(name);
       const waits = isOver(state) ? undefined : state.status?.pending?.[name]; // of a run that is over there is no next update
       const pending = wanted.has(name) ? wanted.get(name) : waits;
-      const from = pending === undefined || same(pending, used) ? null : next;
-      if (from !== null) moved.set(name, pending ?? null);
-      control.show({ value: (from === null ? used : pending) ?? null, from, locked });
+      const differs = pending !== undefined && !same(pending, used);
+      if (differs) moved.set(name, pending ?? null);
+      control.show({ value: (differs ? pending : used) ?? null, note: differs ? `applies from update ${next}` : "", locked });
     }
-    showPreview(state, moved);
-    drawFixed(state);
+    return moved;
+  }
+
+  /** All as the moment on show was made with: what is moved there previews that moment, for everybody. @param {State} state @returns {Map<string, SettingValue>} what is tried */
+  function drawPast(state) {
+    for (const [name, control] of controls) {
+      const used = inUse(state, name);
+      if (same(tried.get(name), used)) tried.delete(name);
+      const value = tried.get(name) ?? used ?? null;
+      const previews = PREVIEWED.some((other) => other === name);
+      control.show({ value, note: tried.has(name) ? "preview only" : "", locked: previews ? null : PAST });
+    }
+    return tried;
   }
 
   /** @param {State} state @param {Map<string, SettingValue>} moved what is not in use yet */
@@ -104,19 +130,23 @@ export function createSliders(root, set, redraw, preview) {
     /** @param {string} name */
     focus: (name) => controls.get(name)?.focus(),
     /** A new run begins with its own settings. */
-    forget: () => wanted.clear(),
+    forget() {
+      wanted.clear();
+      tried.clear();
+      redraw();
+    },
   };
 }
 
 /**
- * The value that the run uses now: sliders are about what comes, also for somebody who looks back. Of a recording nothing
- * comes, so there it is the one of the moment on show.
+ * The value that the run uses now: sliders are about what comes. Of a recording, and of the past, nothing comes, so there
+ * it is the one of the moment on show.
  *
  * @param {State} state
  * @param {string} name
  */
-function inUse({ newest, snapshot, run, recorded }, name) {
-  const used = (recorded ? snapshot : newest)?.header.settings?.[name];
+function inUse({ newest, snapshot, run, recorded, past }, name) {
+  const used = (recorded || past ? snapshot : newest)?.header.settings?.[name];
   return used !== undefined ? used : run?.settings[name];
 }
 

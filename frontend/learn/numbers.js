@@ -7,7 +7,7 @@ import { flowOf } from "./flow.js";
 
 /** @import { State } from "../types.js" */
 
-/** @typedef {Pick<State, "snapshot" | "run" | "preview">} Told what the numbers are read from */
+/** @typedef {Pick<State, "snapshot" | "run" | "preview" | "comparison">} Told what the numbers are read from */
 
 /** @typedef {number | null | undefined} Value */
 
@@ -22,11 +22,14 @@ const WRITTEN = {
   entropy: term,
   final_entropy: term,
   entropy_term: term,
+  entropy_high: term,
   held_fraction: percent,
   clip_fraction: percent,
   pulled_back_fraction: percent,
   effective_sample_size: percent,
   gradient_clip_factor: (value) => fixed(value, 3),
+  explained_variance: (value) => fixed(value, 3),
+  explained_variance_before: (value) => fixed(value, 3),
   ratio_min: (value) => fixed(value, 2),
   ratio_max: (value) => fixed(value, 2),
   final_ratio_min: (value) => fixed(value, 2),
@@ -45,6 +48,11 @@ const SOURCES = {
   now: (name, told) => written(name, outcome(told, "now")[name]),
   preview: (name, told) => written(name, outcome(told, "then")[name]),
   chosen: (name, { preview }) => settingText(preview?.[/** @type {keyof import("../types.js").Preview} */ (name)]),
+  old: (name, told) => written(name, outcomes(told, name)[0]),
+  new: (name, told) => written(name, outcomes(told, name)[1]),
+  went: (name, told) => went(name, ...outcomes(told, name)),
+  trial: (name, { comparison }) => settingText(/** @type {any} */ (comparison?.header)?.settings.new[name]),
+  before: (name, { comparison }) => settingText(/** @type {any} */ (comparison?.header)?.settings.old[name]),
   flow: (name, { snapshot }) => written(name, Number(flowOf(snapshot)?.[/** @type {"policy"} */ (name)] ?? NaN)),
 };
 
@@ -53,6 +61,22 @@ const OF_THE_MOMENT = {
   update: ({ snapshot }) => count(snapshot?.header.update),
   credit: ({ snapshot }) => (snapshot ? credit(snapshot) : "Â"),
 };
+
+/** A number of both outcomes of an update made twice. @param {Told} told @param {string} name @returns {[Value, Value]} */
+function outcomes({ comparison }, name) {
+  const scalars = comparison?.header.scalars ?? {};
+  return [scalars[`old_${name}`], scalars[`new_${name}`]];
+}
+
+const SAME = 0.02; // of its size: what changes by less has stayed
+
+/** What became of a number, in words. @param {string} name @param {Value} old @param {Value} then */
+function went(name, old, then) {
+  if (typeof old !== "number" || typeof then !== "number") return "–";
+  const [from, to] = [written(name, old), written(name, then)];
+  if (from === to || Math.abs(then - old) <= SAME * Math.abs(old)) return `stayed near ${to}`;
+  return `${then > old ? "rose" : "fell"} from ${from} to ${to}`;
+}
 
 /** The batch on show as it is, or with the values that were moved. @param {Told} told @param {"now" | "then"} which @returns {Record<string, Value>} */
 function outcome(told, which) {
@@ -63,7 +87,8 @@ function outcome(told, which) {
 /**
  * A text in parts: words, and the numbers that stand in their braces: {name} is a scalar of the snapshot, {set.name} a
  * setting that its update was made with, {chosen.name} one as it was moved, {preview.name} what the batch on show would look
- * like with it, and {now.name} what it does, computed alike; {flow.name} is of `flowOf`.
+ * like with it, and {now.name} what it does, computed alike; {flow.name} is of `flowOf`. Of an update made twice, {old.name}
+ * and {new.name} are scalars, {before.name} and {trial.name} settings, and {went.name} says what became of a scalar.
  *
  * @param {string} text
  * @param {Told} told

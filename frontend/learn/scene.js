@@ -1,23 +1,15 @@
-// Setting a scene: the run is brought to the moment that a chapter speaks of, where the reader has asked for it. Who may not
-// control the run, or has a recorded one, is shown the newest such moment that is kept; so is who has not asked.
+// Scenes: the moment that a chapter speaks of, and how a run is stepped to one where its reader asks for it.
 
-import { whyNot } from "../controls/permission.js";
-import { runsOn } from "../state/motion.js";
-
-/** @import { Moment, Phase, State, Status, StepSize } from "../types.js" */
-/** @import { Scene } from "./chapters.js" */
+/** @import { Phase, State, Status, StepSize } from "../types.js" */
 
 /**
+ * @typedef {object} Scene where in an update the chapter begins
+ * @property {Phase} phase
+ * @property {"last"} [epoch] the last one; else the first
+ *
  * @typedef {object} Means
  * @property {() => Promise<void>} pause
  * @property {(size: StepSize) => Promise<void>} step resolves once the run is at rest again
- * @property {() => void} live
- * @property {(wanted: (moment: Moment, last: number) => boolean) => Promise<boolean>} find shows the newest kept moment of
- *   that kind; `last` is the last epoch of its update
- *
- * @typedef {object} Wish
- * @property {boolean} walks whether the run may be paused and stepped
- * @property {() => boolean} holds whether it is still wished for
  *
  * @typedef {Pick<Status, "update" | "phase" | "epoch" | "minibatch">} Place
  */
@@ -29,33 +21,24 @@ const PATIENCE = 5000; // milliseconds after a step has been granted and the run
 const LOOK = 20;
 
 /**
+ * Pauses the run and steps it to the scene.
+ *
  * @param {Scene} scene
- * @param {State} state
- * @param {Wish} wish
+ * @param {State} state with the run at hand
+ * @param {() => boolean} holds whether it is still wished for
  * @param {Means} means
- * @throws {Error} there is no such moment, or the run does not come to it
+ * @throws {Error} the run does not come to it
  */
-export async function setScene(scene, state, wish, means) {
-  if (wish.walks && whyNot(state, "set") === null) return walk(scene, state, wish, means);
-  const { status } = state;
-  if (status && !state.recorded && !runsOn(state) && isAt(status, scene, state.run?.settings)) return means.live();
-  if (!(await means.find((moment, last) => isAt(moment, scene, { epochs: last })))) {
-    throw new Error("No such moment is kept: it appears once whoever leads the run has stepped through an update.");
-  }
-}
-
-/** @param {Scene} scene @param {State} state @param {Wish} wish @param {Means} means */
-async function walk(scene, state, wish, means) {
-  means.live();
+export async function walk(scene, state, holds, means) {
   if (state.status?.state === "running") await means.pause();
-  for (let passed = 0; wish.holds(); ) {
+  for (let passed = 0; holds(); ) {
     // The status is the newest word; the snapshot that belongs to it may not be drawn yet.
     const from = state.status;
     if (!from || isAt(from, scene, state.run?.settings)) return;
-    if (passed === TRIES) throw new Error("The scene was not reached in two updates: their epochs ended early. Switch the target KL off, then set the scene again.");
+    if (passed === TRIES) throw new Error("Two updates did not come to this moment: their epochs ended early. Switch the target KL off, then try again.");
     await means.step(sizeTowards(scene, from));
     const to = await comeFrom(from, state);
-    if (!to) throw new Error("The run did not go on, so the scene is not set.");
+    if (!to) throw new Error("The run did not go on, so it is not at this moment.");
     if (to.phase === "update") passed++;
   }
 }
@@ -92,6 +75,21 @@ export function isAt({ phase, epoch, minibatch, update }, scene, { epochs, minib
 
 /** @param {Place} one @param {Place} other */
 export const isSame = (one, other) => one.update === other.update && one.phase === other.phase && one.epoch === other.epoch && one.minibatch === other.minibatch;
+
+/** @type {Record<Phase, string>} */
+const WORDS = {
+  ready: "before its first step",
+  rollout: "its rollout collected",
+  advantages: "its advantages estimated",
+  loss: "the loss of its first minibatch",
+  gradient: "the gradient of its first minibatch",
+  step: "after its first step",
+  epoch: "the end of its last epoch",
+  update: "its end",
+};
+
+/** @param {Place} place */
+export const placeInWords = ({ update, phase }) => `update ${update}, ${WORDS[phase]}`;
 
 /**
  * How far to step: to the end of the update where the scene lies behind, then towards it.

@@ -33,6 +33,8 @@ export class CommandError extends Error {
 export function createCommands(transmit) {
   /** @type {Map<string, { resolve: () => void, reject: (error: CommandError) => void, timer: ReturnType<typeof setTimeout> }>} */
   const waiting = new Map();
+  // A reload keeps the name of its tab, and the answer to a command of the page before it may come late.
+  const page = crypto.getRandomValues(new Uint32Array(1))[0].toString(36);
   let count = 0;
 
   /** @param {string} id */
@@ -45,7 +47,7 @@ export function createCommands(transmit) {
 
   return {
     send(type, fields = {}) {
-      const id = `${type}-${++count}`;
+      const id = `${type}-${page}-${++count}`;
       return new Promise((resolve, reject) => {
         if (!transmit({ type, id, ...fields })) {
           reject(new CommandError("lost", "Not connected to the server. Nothing was sent; try again once the page is connected."));

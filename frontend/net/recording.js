@@ -5,7 +5,10 @@ import { PROTOCOL } from "./socket.js";
 
 /** @import { Frame, Moment, Run, SeriesHeader, Snapshot } from "../types.js" */
 
-const NAME = /^[a-z0-9-]{1,64}$/;
+const NAME = /^~?[a-z0-9-]{1,64}$/;
+/** Begins the name of a file that was opened in this browser. */
+const OWN = "~";
+const KEPT = "ppo-scope.recording";
 const LENGTH_BYTES = 8;
 const OLDEST = 2; // of the protocols in which a recording can be read
 const GZIP = [0x1f, 0x8b];
@@ -22,6 +25,7 @@ export function askedFor() {
  * @property {Snapshot[]} snapshots
  * @property {Frame<SeriesHeader>[]} series
  * @property {Frame | null} picture
+ * @property {Frame[]} comparisons the last update made twice, each time with another setting
  */
 
 /**
@@ -30,7 +34,7 @@ export function askedFor() {
  * @throws {Error} there is no such recording, or it cannot be read; in a sentence
  */
 export async function loadRecording(name) {
-  const response = await fetch(`recordings/${name}.rec`).catch(() => null);
+  const response = name.startsWith(OWN) ? await keptFile(name) : await fetch(`recordings/${name}.rec`).catch(() => null);
   if (!response) throw new Error("The server cannot be reached.");
   if (!response.ok) throw new Error(`There is no recording “${name}” on this server.`);
   try {
@@ -39,6 +43,44 @@ export async function loadRecording(name) {
     throw new Error(`The recording “${name}” cannot be shown: ${/** @type {Error} */ (error).message}.`);
   }
 }
+
+/** @param {string} name */
+const keptAt = (name) => `${KEPT}/${name}`;
+
+/** @param {string} name @returns {Promise<Response>} @throws {Error} it is not kept */
+async function keptFile(name) {
+  const found = await caches.match(keptAt(name)).catch(() => undefined);
+  if (!found) throw new Error(`The recording “${name.slice(OWN.length)}” is a file that was opened in another browser, or before another one. Open it anew: drop it onto this page.`);
+  return found;
+}
+
+/**
+ * Keeps a file for this page, in place of the one before, so that a reload finds it again.
+ *
+ * @param {File} file
+ * @returns {Promise<string>} the recording's name in an address
+ * @throws {Error} it is no recording, or the browser keeps no files; in a sentence
+ */
+export async function keepFile(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  try {
+    read(await unpacked(bytes));
+  } catch (error) {
+    throw new Error(`“${file.name}” cannot be shown: ${/** @type {Error} */ (error).message}.`);
+  }
+  const stem = file.name.replace(/\.[^.]*$/, "").toLowerCase();
+  const name = OWN + (stem.replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 60) || "recording");
+  try {
+    await caches.delete(KEPT);
+    await (await caches.open(KEPT)).put(keptAt(name), new Response(bytes));
+  } catch {
+    throw new Error(`This browser keeps no files for the page. Open it in the terminal: ppo-scope open ${file.name}`);
+  }
+  return name;
+}
+
+/** Whether a recording is a file of this browser, which an address alone does not give to anybody else. @param {string | null} name */
+export const isOwnFile = (name) => name?.startsWith(OWN) ?? false;
 
 /** @param {Uint8Array<ArrayBuffer>} packed @throws {Error} it is no whole gzip file */
 async function unpacked(packed) {
@@ -84,6 +126,7 @@ export function read(buffer) {
     snapshots: /** @type {Snapshot[]} */ (of("snapshot", "passing")),
     series: /** @type {Frame<SeriesHeader>[]} */ (of("series")),
     picture: of("picture").at(-1) ?? null,
+    comparisons: of("comparison"),
   };
 }
 

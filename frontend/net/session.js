@@ -3,6 +3,7 @@
 // control, too.
 
 const KEY = "ppo-scope.session";
+const TAB = "ppo-scope.tab";
 
 /** In place of the browser's storage where that is forbidden. @type {string | null} */
 let own = null;
@@ -40,15 +41,30 @@ export function forgetSession() {
 }
 
 /**
+ * What is behind the token of the printed link: `#token=…?recording=cartpole`, where somebody has put it at the end. It
+ * goes to where it belongs.
+ *
+ * @param {string} hash
+ * @param {string} search
+ * @returns {{ token: string | null, search: string }}
+ */
+export function splitLink(hash, search) {
+  const [, fragment, rest] = /^#?([^?&]*)[?&]?(.*)$/s.exec(hash) ?? [];
+  const token = new URLSearchParams(fragment).get("token");
+  if (token === null || !rest) return { token, search };
+  return { token, search: `${search || "?"}${search.length > 1 ? "&" : ""}${rest}` };
+}
+
+/**
  * Trades the token in the address's fragment for both, and removes it from the address bar, so that neither a shared
  * link nor a screenshot gives control away.
  *
  * @returns {Promise<boolean>} false where there was a token and the server refused it
  */
 export async function openSession() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  const { token, search } = splitLink(location.hash, location.search);
   if (token === null) return true;
-  history.replaceState(null, "", location.pathname + location.search);
+  history.replaceState(null, "", location.pathname + search);
   try {
     const response = await fetch("api/session", {
       method: "POST",
@@ -60,5 +76,37 @@ export async function openSession() {
     return true;
   } catch {
     return false;
+  }
+}
+
+/**
+ * The name of this tab, by which the server knows it again: when its connection breaks, and after a reload.
+ *
+ * The browser keeps it only from the moment that the page is left until it is loaded anew. A tab is copied with all that
+ * its browser keeps for it; as long as the page is open that is no name, so the copy gets one of its own.
+ *
+ * @returns {string}
+ */
+export function nameOfTab() {
+  const name = taken() ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
+  addEventListener("pagehide", () => {
+    try {
+      sessionStorage.setItem(TAB, name);
+    } catch {
+      // Then a reload is another page.
+    }
+  });
+  addEventListener("pageshow", ({ persisted }) => persisted && taken());
+  return name;
+}
+
+/** The name that a page has left in this tab, which it does not keep. @returns {string | null} */
+function taken() {
+  try {
+    const name = sessionStorage.getItem(TAB);
+    sessionStorage.removeItem(TAB);
+    return name;
+  } catch {
+    return null;
   }
 }

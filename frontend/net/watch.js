@@ -1,15 +1,19 @@
-// Tells the server which probes this page's visible panels need.
+// Tells the server which probes this page needs: its visible panels, and a preview.
 
 const SETTLES = 120; // scrolling past a panel should not switch its probes on and off
 const AWAY = 5000; // a tab in the background looks at nothing
 
 /**
- * @param {(probes: string[]) => void} send
- * @returns {{ want(probes: string[]): void, resend(): void }}
+ * @param {(probes: string[], environment: number | null) => void} send
+ * @returns {{ want(probes: string[]): void, also(probes: string[]): void, from(environment: number | null): void, resend(): void }}
  */
 export function createWatch(send) {
   /** @type {string[]} */
   let wanted = [];
+  /** What something other than a panel needs. @type {string[]} */
+  let besides = [];
+  /** The environment that is to be shown where not all can be. @type {number | null} */
+  let environment = null;
   /** @type {string | null} */
   let sent = null;
   let away = false;
@@ -19,11 +23,11 @@ export function createWatch(send) {
   let leaving;
 
   function tell() {
-    const probes = away ? [] : wanted;
-    const key = probes.join(" ");
+    const probes = away ? [] : [...new Set([...wanted, ...besides])].sort();
+    const key = [...probes, environment].join(" ");
     if (key === sent) return;
     sent = key;
-    send(probes);
+    send(probes, environment);
   }
 
   function later() {
@@ -48,6 +52,15 @@ export function createWatch(send) {
     want(probes) {
       wanted = probes;
       later();
+    },
+    /** For as long as it is not said otherwise. */
+    also(probes) {
+      besides = probes;
+      later();
+    },
+    from(wanted) {
+      environment = wanted;
+      tell();
     },
     resend() {
       sent = null;

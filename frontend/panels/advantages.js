@@ -6,12 +6,13 @@ import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { outline, reach, thin, thinning } from "./curves.js";
-import { SteadyRange, around0, extent } from "./ranges.js";
+import { canAsk, countOf, sentOf } from "./environments.js";
+import { SteadyRange, extent } from "./ranges.js";
 import { revealSample } from "./sample-reveal.js";
 import { cellOf, credit, holds, matrix, scalar, scopeInWords } from "./snapshot.js";
 import { ofSamples } from "./tables.js";
 
-/** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
+/** @import { Panel, PanelContext, PanelView, Snapshot, State, Theme } from "../types.js" */
 
 /** Of each sample. */
 const COLUMNS = ["reward", "value", "value_target", "delta", "advantage", "advantage_used", "region", "in_minibatch", "episode_end"];
@@ -31,10 +32,14 @@ export const advantages = {
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
   const flipped = h("span", { title: "Normalising subtracts the mean, and so changes the sign of some advantages" });
-  const select = h("select", { onchange: () => context.redraw() });
+  const select = h("select", { onchange: () => choose(Number(select.value)) });
   const chart = new Chart(body, { name: advantages.name, traces, layout }, context);
   body.append(h("div", { class: "choice" }, h("label", {}, "Environment", select), flipped));
   let offered = "";
+  /** @type {number[]} */
+  let sent = [];
+  /** One that was asked for and has not come yet. @type {number | null} */
+  let awaited = null;
   /** @type {Snapshot | null} */
   let shown = null;
   /** @type {ReturnType<typeof divide> | null} */
@@ -46,23 +51,37 @@ function mount(body, context) {
     used: new SteadyRange(),
   };
 
-  /** @param {Snapshot} snapshot @returns {number} the row to show */
-  function chosenRow(snapshot) {
-    const environments = [...(snapshot.arrays.environments ?? [0])];
+  /** All environments where this page can ask for them, else those that were sent. @param {State} state */
+  function offer(state) {
+    sent = sentOf(state);
+    const environments = canAsk(state) ? Array.from({ length: countOf(state) }, (_, at) => at) : sent;
     const offer = environments.join();
-    if (offer !== offered) {
-      const before = Number(select.value);
-      select.replaceChildren(...environments.map((name) => h("option", { value: name }, String(name))));
-      if (environments.includes(before)) select.value = String(before);
-      offered = offer;
-    }
-    return Math.max(0, environments.indexOf(Number(select.value)));
+    if (offer === offered) return;
+    const before = offered ? Number(select.value) : sent[0];
+    select.replaceChildren(...environments.map((name) => h("option", { value: name }, String(name))));
+    if (environments.includes(before)) select.value = String(before);
+    offered = offer;
+  }
+
+  /** @param {number} environment */
+  function choose(environment) {
+    awaited = sent.includes(environment) ? null : environment;
+    if (awaited === null) context.redraw();
+    else context.showEnvironment(awaited);
+  }
+
+  /** @returns {number} the row to show */
+  function chosenRow() {
+    const row = sent.indexOf(Number(select.value));
+    if (row >= 0) awaited = null;
+    else if (awaited === null && sent.length) select.value = String(sent[0]); // others were chosen elsewhere
+    return Math.max(0, row);
   }
 
   chart.element.addEventListener("click", (event) => {
     const at = chart.under(event, "xaxis3", "yaxis5");
     if (!shown || !at) return;
-    const row = chosenRow(shown);
+    const row = chosenRow();
     const step = Math.min(Math.max(Math.round(at.x), 0), column(shown, "reward", row).length - 1);
     context.select({ environment: shown.arrays.environments?.[row] ?? row, step });
     revealSample(context);
@@ -75,7 +94,8 @@ function mount(body, context) {
       const { snapshot, selection } = state;
       if (!snapshot) return;
       shown = snapshot;
-      const row = chosenRow(snapshot);
+      offer(state);
+      const row = chosenRow();
       const time = overTime(snapshot, row);
       const cell = selection && cellOf(snapshot, selection);
       const selected = cell?.row === row ? { x: [cell.column, cell.column], y: [0, 1] } : { x: [], y: [] };
@@ -87,8 +107,8 @@ function mount(body, context) {
       const patience = runsFreely(state) ? undefined : 1;
       const { histograms, values, rewards } = (areas ??= divide(chart.element.clientHeight / context.theme().scale));
       return chart.draw([raw.bars, used.bars, ...curves, time.terminated, time.truncated, selected], {
-        xaxis: around0(ranges.raw.fit(-raw.half, raw.half, patience)),
-        xaxis2: around0(ranges.used.fit(-used.half, used.half, patience)),
+        xaxis: { range: ranges.raw.fit(-raw.half, raw.half, patience) },
+        xaxis2: { range: ranges.used.fit(-used.half, used.half, patience) },
         xaxis3: { range: [0, time.step.length] },
         yaxis: { domain: histograms },
         yaxis2: { domain: histograms },
@@ -209,7 +229,7 @@ function traces(theme) {
 /** @param {Theme} theme */
 function layout(theme) {
   const zero = { zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 };
-  const histogram = { nticks: 3, tickangle: 0, unifiedhovertitle: { text: "Â ≈ %{x:.3~g}" }, ...zero };
+  const histogram = { nticks: 3, unifiedhovertitle: { text: "Â ≈ %{x:.3~g}" }, ...zero };
   const quiet = { showticklabels: false, showgrid: false, range: [0, 1.05] };
   return {
     margin: MARGIN,
@@ -218,7 +238,7 @@ function layout(theme) {
     yaxis: quiet,
     xaxis2: { ...histogram, domain: [0.53, 1], anchor: "y2" },
     yaxis2: { anchor: "x2", ...quiet },
-    xaxis3: { anchor: "y4", title: axisTitle("step t of the rollout"), nticks: 6, showgrid: false, unifiedhovertitle: { text: "step %{x}" } },
+    xaxis3: { anchor: "y4", title: axisTitle("step t of the rollout"), nticks: 6, kind: "count", showgrid: false, unifiedhovertitle: { text: "step %{x}" } },
     yaxis3: { anchor: "x3", nticks: 3, ...zero },
     yaxis4: { anchor: "x3", nticks: 3, ...zero },
     // Over both: ends of episodes and the selected sample.

@@ -3,7 +3,10 @@
 // well, by `Plotly.animate`, where somebody can look closely: at rest, and under the pointer or the focus. While a run
 // goes on by itself they are sketched on a canvas inside of the same frame, which leaves the processor to the training.
 
+import { offerDrawing } from "../controls/drawn.js";
+import { measureIn } from "../controls/text.js";
 import { Canvas } from "./canvas.js";
+import { fit } from "./fit.js";
 import { sketch } from "./sketch.js";
 
 /** @import { PanelContext, Theme } from "../types.js" */
@@ -23,6 +26,8 @@ import { sketch } from "./sketch.js";
 const AT_ONCE = { frame: { duration: 0, redraw: false }, transition: { duration: 0 }, mode: "immediate" };
 
 const AXIS = /^[xy]axis\d*$/;
+const FITTED = ["tickvals", "ticktext", "domain"]; // of an axis: what follows from its range
+const OURS = ["kind", "choose", "first", "names"]; // of an axis: what panels/fit.js reads, and Plotly does not know
 
 export class Chart {
   /** @type {Theme | null} */ #theme = null;
@@ -35,6 +40,7 @@ export class Chart {
   #zoomed = false; // a reader has chosen the ranges: they stay until they are reset
   #started = false;
   #sized = false;
+  #size = { width: 1, height: 1 }; // CSS pixels
   #visited = false; // the pointer or the focus is in it
   #sketched = false; // the data are on the canvas, and not Plotly's
   /** @type {Canvas | null} */ #canvas = null;
@@ -58,15 +64,13 @@ export class Chart {
         context.redraw();
       });
     }
-    this.element.addEventListener("save", (event) => {
-      this.#save(/** @type {CustomEvent} */ (event).detail);
-    });
+    offerDrawing(this.element, () => this.#drawing());
   }
 
   /**
    * @param {Attributes[]} data per trace, what changes: x, y, text, customdata
    * @param {Attributes} frame what changes of the layout, which should be seldom: per axis ("xaxis", "yaxis2", …)
-   *   range, tickvals and ticktext; shapes; annotations
+   *   range, and tickvals and ticktext where the axis is not to choose its own (panels/fit.js); shapes; annotations
    * @returns {void | Promise<void>} resolves once it is drawn, still in the same frame: Plotly does most of its work
    *   in microtasks, which a measurement of this call alone would miss
    */
@@ -85,7 +89,7 @@ export class Chart {
     this.#key = key;
     this.#ranges = rangesKey;
     this.#sketched = sketched;
-    if (rescaled) this.#rescale(ranges);
+    if (rescaled) this.#rescale({ ...ranges, ...this.#labels(theme) });
     if (sameFrame && !sketched) return this.#animate();
     if (!sameFrame) this.#react();
     this.#sketch();
@@ -96,9 +100,15 @@ export class Chart {
     this.#sized = false;
   }
 
+  /** In CSS pixels; asks the browser only where the size has changed. */
+  get width() {
+    return this.#sized ? this.#size.width : this.element.clientWidth;
+  }
+
   /** What is shown of an axis, a reader's zoom included. @param {string} axis @returns {[number, number]} */
   shown(axis) {
-    return /** @type {any} */ (this.element).layout[axis].range;
+    const { layout } = /** @type {any} */ (this.element);
+    return layout ? layout[axis].range : (this.#frame[axis]?.range ?? [0, 1]); // there is none where it has had no room yet
   }
 
   /**
@@ -132,16 +142,30 @@ export class Chart {
     return promise;
   }
 
-  /** @param {Record<string, number[]>} ranges */
-  #rescale(ranges) {
+  /** Where the drawing between two axes lies, in CSS pixels from the chart's corner. @param {string} across @param {string} up */
+  plot(across, up) {
+    const { [across]: x, [up]: y } = /** @type {any} */ (this.element)._fullLayout;
+    return { x: x._offset, y: y._offset, width: x._length, height: y._length };
+  }
+
+  /** @param {Attributes} changes by Plotly's names */
+  #rescale(changes) {
     this.#rescaling = true;
-    void Plotly.relayout(this.element, ranges).finally(() => (this.#rescaling = false));
+    void Plotly.relayout(this.element, changes).finally(() => (this.#rescaling = false));
+  }
+
+  /** What follows from the ranges, by Plotly's names. @param {Theme} theme @returns {Attributes} */
+  #labels(theme) {
+    const layout = this.#layout(theme);
+    const axes = Object.entries(layout).flatMap(([name, axis]) => (AXIS.test(name) ? FITTED.flatMap((key) => (axis[key] ? [[`${name}.${key}`, axis[key]]] : [])) : []));
+    return { ...Object.fromEntries(axes), "margin.l": layout.margin.l, "margin.r": layout.margin.r };
   }
 
   #react() {
     const { width, height } = this.element.getBoundingClientRect();
     if (width < 1 || height < 1) return;
     this.#sized = true;
+    this.#size = { width, height };
     const theme = /** @type {Theme} */ (this.#theme);
     const layout = { ...this.#layout(theme), width, height };
     Plotly.react(this.element, this.#sketched ? this.#empty(theme) : this.#traces(theme), layout, this.#config());
@@ -160,6 +184,7 @@ export class Chart {
     events.on("plotly_relayout", () => {
       if (this.#rescaling) return;
       this.#zoomed = true;
+      this.#rescale(this.#labels(/** @type {Theme} */ (this.#theme))); // other ticks have room now
       this.spec.zoomed?.();
     });
   }
@@ -192,7 +217,12 @@ export class Chart {
       const range = this.#zoomed ? this.shown(name) : layout[name].range;
       if (range) layout[name].range = [...range]; // Plotly writes a zoom into the very array that it is given
     }
-    return magnified(layout, theme.scale);
+    const { width, height } = this.#size;
+    const { ticks, margin, domains } = fit(layout, width / theme.scale, height / theme.scale, measureIn(theme.font, layout.font.size));
+    for (const [name, chosen] of Object.entries(ticks)) Object.assign(layout[name], chosen, { tickmode: "array" });
+    for (const [name, domain] of Object.entries(domains)) layout[name].domain = domain;
+    for (const axis of Object.values(layout).filter((part) => part?.range)) for (const name of OURS) delete axis[name];
+    return magnified({ ...layout, margin }, theme.scale);
   }
 
   #config() {
@@ -207,8 +237,8 @@ export class Chart {
       modeBarButtons: [
         ["zoom2d", "pan2d", button("Reset zoom", home, () => this.reset())],
         [
-          button("Save as PNG", camera, () => this.#save("png")),
-          button("Save as SVG", disk, () => this.#save("svg")),
+          button("Save as PNG", camera, () => this.#ask("png")),
+          button("Save as SVG", disk, () => this.#ask("svg")),
         ],
       ],
     };
@@ -221,36 +251,25 @@ export class Chart {
     this.spec.zoomed?.();
   }
 
-  /** @param {"png" | "svg"} format */
-  #save(format) {
+  /** Whoever saves what the panel shows adds where it comes from: controls/saver.js. @param {"png" | "svg"} format */
+  #ask(format) {
+    this.element.dispatchEvent(new CustomEvent("save", { detail: format, bubbles: true }));
+  }
+
+  /** What is drawn, as vectors. @returns {Promise<import("../controls/drawn.js").Drawing | null>} */
+  async #drawing() {
+    if (!this.#started) return null;
     const theme = this.context.theme();
-    const { name } = this.spec;
-    const { width, height } = this.element.getBoundingClientRect();
-    const layout = this.#layout(theme);
-    const room = 32;
-    const figure = {
-      data: [...(this.spec.saved?.(theme) ?? []), ...this.#traces(theme)],
-      layout: {
-        ...layout,
-        title: { text: name, x: 0.02, xanchor: "left", font: { size: 15, color: theme.ink } },
-        margin: { ...layout.margin, t: layout.margin.t + room },
-        paper_bgcolor: theme.panel,
-        width,
-        height: height + room,
-      },
-    };
-    const filename = fileName(name);
-    const options = { format, filename, width, height: height + room, scale: format === "png" ? 2 : 1 };
-    Plotly.downloadImage(/** @type {any} */ (figure), options);
+    const { width, height } = this.#size;
+    const figure = { data: [...(this.spec.saved?.(theme) ?? []), ...this.#traces(theme)], layout: { ...this.#layout(theme), width, height } };
+    const address = await Plotly.toImage(/** @type {any} */ (figure), { format: "svg", width, height });
+    return { width, height, markup: decodeURIComponent(address.slice(address.indexOf(",") + 1)) };
   }
 }
 
 /** By Plotly's names. @param {Attributes} frame @returns {Record<string, number[]>} */
 const rangesOf = (frame) =>
   Object.fromEntries(Object.entries(frame).flatMap(([name, { range }]) => (AXIS.test(name) && range ? [[`${name}.range`, [...range]]] : [])));
-
-/** @param {string} name */
-const fileName = (name) => name.toLowerCase().replaceAll(" ", "-");
 
 /** @returns {{ promise: Promise<void>, resolve: () => void }} */
 function withResolvers() {
@@ -260,7 +279,7 @@ function withResolvers() {
 }
 
 /** Which numbers are sizes, by the name of what they belong to. @type {Record<string, string[]>} */
-const SIZES = { font: ["size"], textfont: ["size"], line: ["width"], margin: ["l", "r", "t", "b"], title: ["standoff"], marker: ["size"] };
+const SIZES = { font: ["size"], tickfont: ["size"], textfont: ["size"], line: ["width"], margin: ["l", "r", "t", "b"], title: ["standoff"], marker: ["size"] };
 
 /**
  * Attributes with larger type, wider margins and thicker lines.
@@ -301,9 +320,7 @@ function axisLook(theme) {
     zeroline: false,
     ticks: "",
     automargin: false,
-    minexponent: 5,
-    exponentformat: "power",
-    separatethousands: true,
+    tickangle: 0,
   };
 }
 

@@ -1,6 +1,7 @@
 // From columns of numbers to the points of a curve.
 
 import { count } from "../state/format.js";
+import { powersIn, ticksIn } from "./axis.js";
 
 /** @import { Note, State } from "../types.js" */
 
@@ -132,6 +133,7 @@ export function reach(heights, limit) {
   return farthest;
 }
 
+const POWER = 20; // CSS pixels between two powers of ten
 const BEND = 0.01; // around 0 the scale is linear; from about here on it is logarithmic
 
 /** A scale for quantities with a sign that differ by orders of magnitude. */
@@ -139,25 +141,21 @@ export const signedLog = {
   /** @param {number} value */
   to: (value) => Math.sign(value) * Math.log10(1 + Math.abs(value) / BEND),
 
+  /** @param {number} at on the scale */
+  from: (at) => Math.sign(at) * BEND * (10 ** Math.abs(at) - 1),
+
   /**
-   * Round values inside a range of the scale, from 0 outwards, far enough apart to be read.
+   * Powers of ten inside a range of the scale, from 0 outwards, far enough apart to be read; round values where all of
+   * it lies in the linear part.
    *
    * @param {readonly [number, number]} range
-   * @param {number} most
+   * @param {{ length: number }} space CSS pixels
    */
-  ticks([low, high], most = 8) {
-    const distance = (high - low) / most;
-    const chosen = low <= 0 && high >= 0 ? [0] : [];
-    for (const sign of [1, -1]) {
-      let last = 0;
-      for (let power = -2; power < 10; power++) {
-        const value = sign * 10 ** power;
-        const at = signedLog.to(value);
-        if (at < low || at > high || Math.abs(at - last) < distance) continue;
-        chosen.push(value);
-        last = at;
-      }
-    }
-    return chosen;
+  ticks([low, high], { length }) {
+    const most = Math.max(2, length / POWER);
+    const powers = powersIn([low, high], signedLog.to, most, -2);
+    if (powers.tickvals.length > 1) return powers;
+    const { tickvals, ticktext } = ticksIn([signedLog.from(low), signedLog.from(high)], { length: most, each: () => 1 }, most);
+    return { tickvals: tickvals.map(signedLog.to), ticktext };
   },
 };

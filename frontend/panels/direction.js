@@ -7,7 +7,7 @@ import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { Measured, captionOf, momentInWords } from "./measured.js";
-import { SteadyRange, extent, roundUp } from "./ranges.js";
+import { SteadyRange, extent } from "./ranges.js";
 import { readout } from "./readout.js";
 import { hasClip, matrix, scalar } from "./snapshot.js";
 
@@ -71,7 +71,7 @@ function mount(body, context) {
           { x: line.at, y: line.clipped },
           { x: line.at, y: line.kl },
         ],
-        { xaxis: { range: [line.at[0], line.at[line.at.length - 1]] }, yaxis: { range: loss }, yaxis2: { range: kl, ...klTicks(kl[1]) }, ...marks(context.theme()) },
+        { xaxis: { range: [line.at[0], line.at[line.at.length - 1]] }, yaxis: { range: loss }, yaxis2: { range: kl }, ...marks(context.theme()) },
       );
     },
     resize: () => chart.resize(),
@@ -96,7 +96,7 @@ function read(snapshot) {
 function tableOf(snapshot) {
   const line = snapshot && read(snapshot);
   return [
-    ["update", "x", "L_PG clipped", "L_PG not clipped", "KL"],
+    ["update", "direction_at", "policy_loss", "policy_loss_unclipped", "kl_exact"],
     ...(line?.at ?? []).map((x, index) => [snapshot?.header.update ?? null, x, line?.clipped[index] ?? null, line?.unclipped[index] ?? null, line?.kl[index] ?? null]),
   ];
 }
@@ -117,13 +117,6 @@ function worthSeeing({ clipped, unclipped }) {
 
 /** @param {Line} line */
 const lowest = ({ at, clipped }) => at[clipped.indexOf(Math.min(...clipped))];
-
-/** @param {number} top */
-function klTicks(top) {
-  const each = roundUp(top / 4);
-  const values = Array.from({ length: 5 }, (_, index) => index * each).filter((value) => value <= top * 1.001);
-  return { tickvals: values, ticktext: values.map((value) => number(value, 2)) };
-}
 
 /** Where θ_old and θ are. @param {Theme} theme */
 function marks(theme) {

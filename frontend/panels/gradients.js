@@ -1,30 +1,35 @@
 // Gradients: where the loss flows, term by term and layer by layer, and what the norm clip leaves of it.
 
 import { h, setText } from "../controls/dom.js";
-import { NONE, fixed, number } from "../state/format.js";
+import { NONE, compact, number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { Chart } from "./chart.js";
 import { PAIRS, cosineTable } from "./cosines.js";
-import { layersOf, stretches } from "./layers.js";
+import { layersOf, namesOf, stretches } from "./layers.js";
 import { Measured, captionOf, momentInWords } from "./measured.js";
+import { powersIn } from "./axis.js";
 import { SteadyRange } from "./ranges.js";
 import { readout } from "./readout.js";
 import { matrix, setting } from "./snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
 /** @import { Layer } from "./layers.js" */
+/** @import { Choose } from "./fit.js" */
 /** @import { Table } from "./tables.js" */
 
 const TERMS = /** @type {const} */ ([
-  { raw: "L_PG", weighted: "L_PG", colour: "policy", swatch: "swatch-bar-policy", hatching: null },
-  { raw: "L_VF", weighted: "c₁·L_VF", colour: "value", swatch: "swatch-bar-value", hatching: "/" },
-  { raw: "S", weighted: "−c₂·S", colour: "entropy", swatch: "swatch-bar-entropy", hatching: "\\" },
-  { raw: "L", weighted: "L", colour: "loss", swatch: "swatch-bar-loss", hatching: null },
+  { name: "policy_loss", term: "policy_loss", raw: "L_PG", weighted: "L_PG", colour: "policy", swatch: "swatch-bar-policy", hatching: null },
+  { name: "value_loss", term: "value_term", raw: "L_VF", weighted: "c₁·L_VF", colour: "value", swatch: "swatch-bar-value", hatching: "/" },
+  { name: "entropy", term: "entropy_term", raw: "S", weighted: "−c₂·S", colour: "entropy", swatch: "swatch-bar-entropy", hatching: "\\" },
+  { name: "loss", term: "loss", raw: "L", weighted: "L", colour: "loss", swatch: "swatch-bar-loss", hatching: null },
 ]);
+const NAME = 10 / 12; // size of a layer's name, of that of other labels
 const BAR = 0.21; // of the distance between two layers
 const LEFT = 92; // CSS pixels, beside the chart and beside the table under it
 const RIGHT = 8;
+const LOW = 240; // CSS pixels of the panel's body, in which bars and angles have no room above each other
 const HEADROOM = 0.35; // of the scale, for what is said above the bars
+const POWER = 24; // CSS pixels between two powers of ten
 const BEND = 1e-4; // norms far below are as good as 0
 
 /**
@@ -78,9 +83,10 @@ function mount(body, context) {
       if (!snapshot) return;
       const flow = read(snapshot, isWeighted());
       const clip = clipOf(snapshot);
-      legend(flow.totals.map((total) => number(total, 2)));
+      legend(flow.totals.map(compact));
       writeClip([clipInWords(snapshot)]);
-      writeCosines(snapshot, flow.layers);
+      const { scale } = context.theme();
+      writeCosines(snapshot, flow.layers, chart.width / scale - LEFT - RIGHT);
       setText(caption, captionOf(state, snapshot, "gradients", whichInWords(snapshot)));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, phase: snapshot.header.phase, weighting: weighting.value, before: clip?.before ?? "", after: clip?.after ?? "" });
       const up = upRange.fit(0, Math.max(...flow.norms.flat().map(toScale), 1), runsFreely(state) ? undefined : 1);
@@ -91,14 +97,18 @@ function mount(body, context) {
           ...flow.norms.map((norms) => ({ x: places, y: norms.map(toScale), customdata: norms })),
         ],
         {
-          xaxis: { range: [-0.5, places.length - 0.5], tickvals: places, ...layerNames(flow.layers, context.theme()) },
-          yaxis: { range: [up[0], up[1] + HEADROOM * (up[1] - up[0])], ...ticks(up[1]) },
+          xaxis: { range: [-0.5, places.length - 0.5], names: flow.layers.map(({ name }) => name), choose: layerNames(flow.layers) },
+          yaxis: { range: [up[0], up[1] + HEADROOM * (up[1] - up[0])], choose: ticks },
           annotations: [AXIS_NAME, ...unreached(flow, context.theme())],
           shapes: borders(flow.layers, context.theme()),
         },
       );
     },
-    resize: () => chart.resize(),
+    resize() {
+      body.toggleAttribute("data-low", body.clientHeight < LOW * context.theme().scale);
+      chart.resize();
+    },
+    note: () => (body.hasAttribute("data-low") ? [{ short: "no angles", long: "The angles between the gradients have no room here: maximise the panel, or save the numbers, for them." }] : []),
     table: (state) => tableOf(measured.of(state)),
     summary: (state) => {
       const snapshot = measured.of(state);
@@ -122,21 +132,26 @@ function read(snapshot, weighted) {
   };
 }
 
-/** Layer by layer: the norms, raw and weighted, and the cosines. @param {Snapshot | null} snapshot @returns {Table} */
+/** Layer by layer: the norms, raw and weighted, and the cosines; named after the metrics that they are gradients of. @param {Snapshot | null} snapshot @returns {Table} */
 function tableOf(snapshot) {
-  const terms = TERMS.filter(({ raw }) => raw !== "L"); // which has no coefficient
-  const headings = ["update", "phase", "epoch", "minibatch", "layer", ...TERMS.map(({ raw }) => `‖∇${raw}‖`), ...terms.map(({ weighted }) => `‖∇(${weighted})‖`), ...PAIRS.map((pair) => `cosine ${pair.join(" and ")}`)];
+  const weighted = TERMS.flatMap(({ name, term }, at) => (name === term ? [] : [at])); // the others have no coefficient
+  const headings = [
+    ...["update", "phase", "epoch", "minibatch", "layer"],
+    ...TERMS.map(({ name }) => `gradient_norm_${name}`),
+    ...weighted.map((at) => `gradient_norm_${TERMS[at].term}`),
+    ...["policy_loss_value_term", "policy_loss_entropy_term", "value_term_entropy_term"].map((pair) => `gradient_cosine_${pair}`),
+  ];
   if (!snapshot) return [headings];
   const { update, phase, epoch, minibatch } = snapshot.header;
   const { layers, norms: raw } = read(snapshot, false);
-  const { norms: weighted } = read(snapshot, true);
+  const { norms } = read(snapshot, true);
   const cosines = matrix(snapshot, "gradient_cosines");
   return [
     headings,
     ...layers.map(({ name, column }, place) => [
       ...[update, phase, epoch, minibatch, name],
-      ...raw.map((norms) => norms[place]),
-      ...terms.map((_, term) => weighted[term][place]),
+      ...raw.map((row) => row[place]),
+      ...weighted.map((at) => norms[at][place]),
       ...PAIRS.map((_, row) => cosines?.values[row * cosines.columns + column] ?? null),
     ]),
   ];
@@ -168,7 +183,7 @@ function clipOf(snapshot) {
 /** @param {Snapshot} snapshot */
 function clipInWords(snapshot) {
   const clip = clipOf(snapshot);
-  if (clip) return `${number(clip.before)} → ${number(clip.after)} (× ${fixed(clip.factor, 3)})`;
+  if (clip) return `${compact(clip.before)} → ${compact(clip.after)} (× ${compact(clip.factor)})`;
   return snapshot.header.phase === "loss" ? "comes with the gradient" : NONE;
 }
 
@@ -177,12 +192,8 @@ function clipInWords(snapshot) {
 /** @param {number} norm */
 const toScale = (norm) => Math.log10(1 + norm / BEND);
 
-/** Powers of ten, as many as can be read. @param {number} top on the scale */
-function ticks(top) {
-  const every = top > 4.5 ? 2 : 1;
-  const values = Array.from({ length: 12 }, (_, index) => 10 ** (index * every - 3)).filter((value) => toScale(value) <= top);
-  return { tickvals: [0, ...values.map(toScale)], ticktext: ["0", ...values.map((value) => number(value))] };
-}
+/** Powers of ten, as many as can be read, on the scale. @type {Choose} */
+const ticks = ([low, high], { length }) => powersIn([low, high / (1 + HEADROOM)], toScale, Math.max(2, length / POWER), -4);
 
 /** One bar for each layer, as an area; none where there is no gradient. @param {number[]} norms @param {number} term */
 function bars(norms, term) {
@@ -213,18 +224,11 @@ function unreached({ layers, reaches }, theme) {
   });
 }
 
-/**
- * Names in two lines; of many layers the first one of a network says whose they are.
- *
- * @param {Layer[]} layers
- * @param {Theme} theme
- */
-function layerNames(layers, { scale }) {
-  const many = layers.length > 8;
-  const first = new Set(stretches(layers).map(({ from }) => from));
-  const ticktext = layers.map(({ name, short }, place) => (many && !first.has(place) ? `<br>${short}` : name.replace(" ", "<br>")));
-  return { ticktext, tickfont: { size: scale * (layers.length > 6 ? 10 : 12) } };
-}
+/** Names of layers under their bars: panels/layers.js. @param {Layer[]} layers @returns {Choose} */
+const layerNames = (layers) => (_, { length, measure }) => {
+  const names = namesOf(layers, length / layers.length, (text) => measure(text) * NAME);
+  return { tickvals: names.map((_, place) => place), ticktext: names };
+};
 
 /** Lines between the networks. @param {Layer[]} layers @param {Theme} theme */
 function borders(layers, theme) {
@@ -255,7 +259,7 @@ function traces(theme) {
 function layout(theme) {
   return {
     margin: { l: LEFT, r: RIGHT, t: 6, b: 36 },
-    xaxis: { showgrid: false, tickangle: 0 },
+    xaxis: { showgrid: false, tickfont: { size: NAME * 12 } },
     yaxis: { zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 },
   };
 }

@@ -15,7 +15,7 @@ import { updateRows } from "./tables.js";
 export const hasMinibatches = (snapshot) => snapshot !== null && (matrix(snapshot, "minibatches")?.rows ?? 0) > 0;
 
 /**
- * Columns of the array `minibatches` as curves, which of its rows is being worked on, and how many are to come in all.
+ * Columns of the array `minibatches` as curves, which of its rows is being worked on, how many there are, and how many are to come in all.
  *
  * @param {Snapshot | null} snapshot
  * @param {readonly string[]} columns
@@ -31,7 +31,7 @@ export function insideUpdate(snapshot, columns) {
       return [column, { x: count, y: count.map((_, row) => (table && at >= 0 ? table.values[row * table.columns + at] : NaN)) }];
     }),
   );
-  return { curves, current: scope === "minibatch" ? (epoch - 1) * n + minibatch : null, planned: Math.max(count.length, k * n) };
+  return { curves, current: scope === "minibatch" ? (epoch - 1) * n + minibatch : null, planned: Math.max(count.length, k * n), made: count.length };
 }
 
 /** The place of the current minibatch. @param {number | null} current @param {Range} up */

@@ -1,11 +1,11 @@
-// Health: what is wrong with the run, in plain words; and what was looked for where nothing is.
+// Health: what is wrong with the run, in plain words; what was looked for where nothing is; and what was wrong earlier.
 
 import { h, prose, setText } from "../controls/dom.js";
 import { getHealthChecks } from "../net/http.js";
-import { findingsOf } from "../state/findings.js";
+import { causes, findingsOf, historyOf, whenInWords } from "../state/findings.js";
 import { fixed, number, percent } from "../state/format.js";
 
-/** @import { Check, Finding, Panel, PanelContext, PanelView, State } from "../types.js" */
+/** @import { Check, Finding, Panel, PanelContext, PanelView, Spell, State } from "../types.js" */
 /** @import { Table } from "./tables.js" */
 
 /** Not by colour alone: each severity has a sign and a word. */
@@ -16,10 +16,20 @@ const MEASURES = {
   kl_k3: ["KL (k3)", (value) => number(value)],
   entropy_share: ["entropy", (value) => `${percent(value, 0)} of its maximum`],
   smallest_deviation: ["smallest σ", (value) => number(value)],
+  largest_deviation: ["largest σ", (value) => number(value)],
+  deviation_of_range: ["of its range", (value) => percent(value, 0)],
+  critic_error_share: ["V off V_targ by", (value) => percent(value, 0)],
+  policy_step_share: ["steps of the policy keep", (value) => `${percent(value, 0)} of their length`],
+  target_size: ["V_targ about", (value) => number(value)],
+  observation_size: ["observations about", (value) => number(value)],
+  observation_spread: ["which vary by", (value) => number(value)],
+  action_reach: ["it reaches", (value) => percent(value, 0)],
+  cut_off_fraction: ["cut off", (value) => percent(value, 0)],
+  episodes: ["looked at", (value) => `the latest ${value === 1 ? "one" : number(value)}`],
   explained_variance: ["explained variance", (value) => fixed(value, 2)],
   gradient_clip_factor: ["clip factor", (value) => fixed(value, 3)],
   first_ratio_error: ["|r − 1| at first", (value) => number(value, 2)],
-  saturation: ["saturated", (value) => percent(value, 0)],
+  saturation: ["most saturated layer", (value) => percent(value, 0)],
 };
 
 /** @type {Panel} */
@@ -38,10 +48,12 @@ function mount(body, context) {
   const verdict = h("p", { class: "verdict" });
   const list = h("ul", { class: "findings", tabindex: 0, "aria-label": "Findings" });
   const checked = h("ul", { class: "checked", "aria-label": "What was looked for" });
-  body.append(verdict, list, checked);
+  const earlier = h("section", { class: "earlier" }, h("h3", {}, "Earlier"), h("ul", { "aria-label": "What was wrong earlier" }));
+  body.append(verdict, list, earlier, checked);
   /** @type {Check[]} */
   let checks = [];
   let shown = "";
+  let told = "";
   /** Which causes and remedies somebody has opened or closed; else only the gravest is open. @type {Map<string, boolean>} */
   const opened = new Map();
   getHealthChecks().then(
@@ -59,32 +71,54 @@ function mount(body, context) {
       const { snapshot } = state;
       const findings = findingsOf(state);
       const key = JSON.stringify(findings);
-      setText(verdict, verdictOf(findings));
-      verdict.dataset.worst = findings[0]?.severity ?? "fine";
+      const waiting = waitingOf(state);
+      setText(verdict, verdictOf(findings, waiting));
+      verdict.dataset.worst = causes(findings)[0]?.severity ?? (waiting ? "unknown" : "fine");
       body.dataset.findings = findings.map(({ name }) => name).join(" ");
-      if (key !== shown) list.replaceChildren(...findings.map((finding, index) => row(finding, opened.get(finding.name) ?? index === 0)));
+      if (key !== shown) list.replaceChildren(...findings.map((finding, index) => row(finding, findings, opened.get(finding.name) ?? index === 0)));
       shown = key;
       const values = snapshot?.header.health ?? {};
       const found = new Set(findings.map(({ name }) => name));
-      checked.replaceChildren(...checks.filter(({ name, metrics }) => metrics.length && !found.has(name)).map((check) => line(check, values)));
+      const unknown = snapshot?.header.unknown ?? {};
+      const lines = checks.filter(({ name, metrics }) => metrics.length && !found.has(name)).map((check) => line(check, values, unknown[check.name]));
+      // What cannot come to be said of this run stands last: it is in nobody's way there, and stays there.
+      checked.replaceChildren(...[false, true].flatMap((never) => lines.filter(({ dataset }) => (dataset.known === "never") === never)));
+      drawEarlier(state);
     },
     resize() {},
     table: (state) => tableOf(state, checks),
     summary: (state) => inWords(state),
   };
 
-  /** @param {Finding} finding @param {boolean} open */
-  function row({ name, severity, title, summary, cause, remedy, setting, since }, open) {
+  /** The newest first. Rows stay where they are while nothing is new: somebody may be about to press one. @param {State} state */
+  function drawEarlier(state) {
+    const passed = passedOf(state).reverse();
+    const key = JSON.stringify(passed);
+    earlier.hidden = passed.length === 0;
+    if (key !== told) /** @type {HTMLElement} */ (earlier.lastElementChild).replaceChildren(...passed.map(passedRow));
+    told = key;
+  }
+
+  /** @param {Spell} spell */
+  function passedRow(spell) {
+    const there = h("button", { type: "button", class: "quiet to-setting", onclick: () => context.goTo(spell.since) }, whenInWords(spell));
+    return h("li", { "data-severity": spell.severity }, `${SIGNS[spell.severity]} ${spell.title} (${spell.severity}), `, there);
+  }
+
+  /** @param {Finding} finding @param {Finding[]} findings all of them @param {boolean} open */
+  function row({ name, severity, title, summary, cause, remedy, setting, since, until = null, explained_by }, findings, open) {
+    const above = findings.find((other) => other.name === explained_by)?.title;
     const focus = setting ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.focusSetting(setting) }, `Go to ${context.symbol(setting)}`) : null;
+    const there = h("button", { type: "button", class: "quiet to-setting", onclick: () => context.goTo(since) }, `Go to update ${since}`);
     return h(
       "li",
-      { "data-severity": severity },
+      { "data-severity": severity, "data-follows": explained_by ?? null },
       h("b", { class: "sign", "aria-hidden": "true" }, SIGNS[severity]),
       h(
         "details",
         { open },
-        h("summary", { onclick: (/** @type {Event} */ { currentTarget }) => opened.set(name, !(/** @type {HTMLElement} */ (currentTarget).closest("details[open]"))) }, h("h3", {}, title), " ", h("span", { class: "since" }, `${severity}, since update ${since}.`), " ", ...prose(summary)),
-        cause ? h("p", {}, h("b", {}, "Why: "), ...prose(cause)) : null,
+        h("summary", { onclick: (/** @type {Event} */ { currentTarget }) => opened.set(name, !(/** @type {HTMLElement} */ (currentTarget).closest("details[open]"))) }, h("h3", {}, title), " ", h("span", { class: "since" }, `${severity}, ${whenInWords({ since, until })}${above ? `; follows from “${above}”` : ""}.`), " ", ...prose(summary)),
+        cause ? h("p", {}, h("b", {}, "Why: "), ...prose(cause), " ", there) : null,
         remedy ? h("p", {}, h("b", {}, "Do: "), ...prose(remedy), focus) : null,
       ),
     );
@@ -97,38 +131,60 @@ function measuredInWords({ metrics }, values) {
   return known.map((name) => `${MEASURES[name]?.[0] ?? name} ${MEASURES[name]?.[1](values[name]) ?? values[name]}`).join(", ");
 }
 
-/** Within a sentence; "KL" stays as it is. @param {string} title */
-const uncapitalised = (title) => (/^[A-Z][a-z]/.test(title) ? title[0].toLowerCase() + title.slice(1) : title);
+/** What a recording that is older than the check knows of it. */
+const NOT_MEASURED = { why: "not measured", applies: true };
 
-/** @param {Check} check @param {{ [name: string]: number | undefined }} values */
-function line({ title, threshold, metrics }, values) {
+/**
+ * What was looked for, and not found; or not looked for, which is no good news.
+ *
+ * @param {Check} check
+ * @param {{ [name: string]: number | undefined }} values
+ * @param {{ why: string, applies: boolean } | undefined} unknown
+ */
+function line({ title, threshold, metrics, otherwise }, values, unknown = metrics.some((name) => Number.isFinite(values[name])) ? undefined : NOT_MEASURED) {
   const numbers = measuredInWords({ metrics }, values);
-  return h("li", { title: `Said when ${threshold}` }, h("span", { "aria-hidden": "true" }, "✓ "), `No ${uncapitalised(title)}`, h("span", { class: "value" }, numbers ? `: ${numbers}` : ": not known yet"));
+  const about = { title: `${title}: said when ${threshold}`, "data-known": unknown ? (unknown.applies ? "not-yet" : "never") : "yes" };
+  if (unknown) {
+    const words = unknown.applies ? "not known yet" : "does not apply";
+    return h("li", about, h("span", { "aria-hidden": "true" }, unknown.applies ? "… " : "– "), title, h("span", { class: "value" }, `: ${words} (${unknown.why})`));
+  }
+  return h("li", about, h("span", { "aria-hidden": "true" }, "✓ "), otherwise, h("span", { class: "value" }, ...prose(numbers ? `: ${numbers}` : "")));
 }
+
+/** What is over, but for what is told of above because of what it has left behind. @param {State} state */
+function passedOf(state) {
+  const told = findingsOf(state);
+  return historyOf(state).filter(({ name, since, until }) => until !== null && !told.some((finding) => finding.name === name && finding.since === since && finding.until));
+}
+
+/** How many checks cannot tell yet. @param {State} state */
+const waitingOf = ({ snapshot }) => Object.values(snapshot?.header.unknown ?? {}).filter((unknown) => unknown?.applies).length;
 
 /** What is wrong, and after it what was looked for and not found. @param {State} state @param {Check[]} checks @returns {Table} */
 function tableOf(state, checks) {
-  const { update = null, health = {} } = state.snapshot?.header ?? {};
+  const { update = null, health = {}, unknown = {} } = state.snapshot?.header ?? {};
   const findings = findingsOf(state);
   const found = new Set(findings.map(({ name }) => name));
   return [
-    ["update", "severity", "name", "title", "since update", "summary", "cause", "remedy", "setting"],
-    ...findings.map(({ severity, name, title, since, summary, cause, remedy, setting }) => [update, severity, name, title, since, summary, cause, remedy, setting]),
-    ...checks.filter(({ name }) => !found.has(name)).map((check) => [update, "not found", check.name, check.title, null, measuredInWords(check, health), null, null, null]),
+    ["update", "severity", "name", "title", "since update", "until update", "follows from", "summary", "cause", "remedy", "setting"],
+    ...findings.map(({ severity, name, title, since, until = null, explained_by: above = null, summary, cause, remedy, setting }) => [update, severity, name, title, since, until, above, summary, cause, remedy, setting]),
+    ...passedOf(state).map(({ severity, name, title, since, until }) => [update, `was ${severity}`, name, title, since, until, null, null, null, null, null]),
+    ...checks.filter(({ name }) => !found.has(name)).map((check) => [update, unknown[check.name] ? "unknown" : "not found", check.name, check.title, null, null, null, unknown[check.name]?.why ?? measuredInWords(check, health), null, null, null]),
   ];
 }
 
-/** @param {Finding[]} findings */
-function verdictOf(findings) {
-  const of = (/** @type {string} */ severity) => findings.filter((finding) => finding.severity === severity).length;
+/** @param {Finding[]} findings @param {number} waiting how many checks cannot tell yet */
+function verdictOf(findings, waiting) {
+  const of = (/** @type {string} */ severity) => causes(findings).filter((finding) => finding.severity === severity).length;
   const [errors, warnings, notes] = [of("error"), of("warning"), of("note")];
   if (errors) return "Something is wrong: do not trust what this run does now.";
   if (warnings) return warnings === 1 ? "One thing keeps this run from learning well." : `${warnings} things keep this run from learning well.`;
-  return notes ? "Nothing wrong; something worth knowing." : "Nothing wrong was found.";
+  if (notes) return "Nothing wrong; something worth knowing.";
+  return waiting ? `Nothing wrong was found so far; ${waiting === 1 ? "one check" : `${waiting} checks`} cannot tell yet.` : "Nothing wrong was found.";
 }
 
 /** @param {State} state */
 function inWords(state) {
   const findings = findingsOf(state);
-  return `${verdictOf(findings)} ${findings.map(({ title, summary }) => `${title}: ${summary}`).join(" ")}`;
+  return `${verdictOf(findings, waitingOf(state))} ${findings.map(({ title, summary }) => `${title}: ${summary}`).join(" ")}`;
 }

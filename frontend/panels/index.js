@@ -1,4 +1,4 @@
-// The panels, in their default order.
+// The panels, in their default order: Sample beside the mask, from which samples are mostly chosen.
 
 import { advantages } from "./advantages.js";
 import { direction } from "./direction.js";
@@ -18,4 +18,4 @@ import { values } from "./values.js";
 /** @import { Panel } from "../types.js" */
 
 /** @type {Panel[]} */
-export const panels = [environment, returns, ratio, mask, advantages, losses, surrogate, kl, values, policy, gradients, direction, sample, health];
+export const panels = [environment, returns, ratio, mask, sample, advantages, losses, surrogate, kl, values, policy, gradients, direction, health];

@@ -3,6 +3,7 @@
 import { h } from "../controls/dom.js";
 import { compact, number, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
+import { scopeOf } from "../state/scope.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { leftOut, stairs, thin } from "./curves.js";
@@ -50,12 +51,13 @@ function mount(body, context) {
   body.append(footer);
   const write = readout(footer, [
     ...KLS.map(({ name, swatch, title }) => ({ label: name, swatch, room: 8, title })),
-    { label: "KL after", room: 8, title: "Mean of KL(π_old‖π_θ) over the whole rollout under the final weights; the others are means over the minibatches, each before its step" },
     { label: "stops at", swatch: "swatch-kl-target", room: 6, title: "1.5 × target KL: the epochs end once k3 of a minibatch exceeds it" },
     { label: "clip fraction", swatch: "swatch-clip-fraction", title: FRACTIONS[2].title },
     { label: "= held", swatch: "swatch-held", title: FRACTIONS[0].title },
     { label: "+ pulled back", swatch: "swatch-pulledBack", title: FRACTIONS[1].title },
     { label: "+ not held", title: "Share that a clip would hold; this objective has none" },
+    { label: "shown", room: 17, title: "What the numbers before this are of; each minibatch was measured before its step" },
+    { label: "KL after the last step", room: 8, title: "Mean of KL(π_old‖π_θ) over the whole rollout under the final weights" },
   ]);
   const acrossRange = new SteadyRange();
   const ranges = { kl: new SteadyRange(), share: new SteadyRange() };
@@ -176,7 +178,7 @@ function traces(theme) {
 
 /** @param {Theme} theme */
 function layout(theme) {
-  const left = { domain: [0, 0.57], nticks: 4, unifiedhovertitle: { text: "update %{x:,.0f}" } };
+  const left = { domain: [0, 0.57], nticks: 4, kind: "count", unifiedhovertitle: { text: "update %{x:,.0f}" } };
   const right = { domain: [0.65, 1], unifiedhovertitle: { text: "minibatch %{x:.0f}" } };
   const zero = { nticks: 4, zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 };
   return {
@@ -186,7 +188,7 @@ function layout(theme) {
     xaxis3: { ...left, anchor: "y2", title: axisTitle("update") },
     xaxis4: { ...right, anchor: "y2", title: axisTitle("its epochs") },
     yaxis: { ...zero, domain: [0.54, 1], title: axisTitle("KL") },
-    yaxis2: { ...zero, domain: [0, 0.46], tickformat: ".0%", title: axisTitle("share") },
+    yaxis2: { ...zero, domain: [0, 0.46], kind: "share", title: axisTitle("share") },
   };
 }
 
@@ -198,12 +200,13 @@ function numbers(snapshot) {
   const stop = limit(snapshot);
   return [
     ...KLS.map(({ column }) => compact(scalar(snapshot, column))),
-    after(snapshot),
     stop === null ? null : number(stop),
     share("clip_fraction"),
     hasClip(snapshot) ? share("held_fraction") : null,
     share("pulled_back_fraction"),
     hasClip(snapshot) ? null : percent(rest),
+    scopeOf(snapshot.header, "means"),
+    after(snapshot),
   ];
 }
 

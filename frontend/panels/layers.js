@@ -42,3 +42,32 @@ export function stretches(layers) {
   });
   return found;
 }
+
+const APART = 5; // CSS pixels between two names
+
+/**
+ * Names under the columns of a chart, in two lines: all in full where they have room; else the network's name once, and of
+ * its layers as many as can be read, the head before the others.
+ *
+ * @param {Layer[]} layers
+ * @param {number} room of a column, in CSS pixels
+ * @param {(text: string) => number} measure CSS pixels that a text takes
+ */
+export function namesOf(layers, room, measure) {
+  const full = layers.map(({ name }) => name.replace(" ", "<br>"));
+  const fits = full.every((name) => Math.max(...name.split("<br>").map(measure)) + 2 <= room);
+  if (fits) return full;
+  const half = (/** @type {number} */ place) => (measure(layers[place].short) + APART) / 2 / room; // in columns
+  const heads = layers.flatMap(({ short }, place) => (short === "head" ? [place] : []));
+  /** @type {number[]} */
+  const named = [];
+  for (const place of [...heads, ...layers.keys()]) {
+    if (named.every((other) => Math.abs(place - other) >= half(place) + half(other))) named.push(place);
+  }
+  const names = layers.map(({ short }, place) => (named.includes(place) ? `<br>${short}` : ""));
+  for (const { from, to } of stretches(layers)) {
+    const middle = Math.floor((from + to) / 2);
+    names[middle] = layers[from].group + (names[middle] || "<br>");
+  }
+  return names;
+}

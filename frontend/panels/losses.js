@@ -3,6 +3,7 @@
 import { h, setHidden } from "../controls/dom.js";
 import { fixed, number, term } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
+import { scopeOf } from "../state/scope.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { leftOut, signedLog, stairs, thin } from "./curves.js";
@@ -14,10 +15,10 @@ import { meansInWords, scalar } from "./snapshot.js";
 import { viewedLook, viewedMark } from "./viewed.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
-/** @import { Range } from "./ranges.js" */
+/** @import { Choose } from "./fit.js" */
 /** @import { Previewed } from "../state/previewed.js" */
 
-/** @typedef {{ to: (value: number) => number, ticks?: (range: readonly [number, number], most?: number) => number[] }} Scale */
+/** @typedef {{ to: (value: number) => number, choose?: Choose }} Scale */
 
 // The sum comes first: it lies under its terms, one of which often nearly equals it.
 const TERMS = /** @type {const} */ ([
@@ -33,7 +34,7 @@ const STRETCH = 0.4; // of the minibatches: what a preview's terms are drawn ove
 const DASHES = { policy: "solid", value: "longdash", entropy: "dot", loss: "solid" };
 
 /** @type {{ [name: string]: Scale }} */
-const SCALES = { "± log": signedLog, linear: { to: (value) => value } };
+const SCALES = { "± log": { to: signedLog.to, choose: signedLog.ticks }, linear: { to: (value) => value } };
 
 /** @type {Panel} */
 export const losses = {
@@ -53,7 +54,10 @@ function mount(body, context) {
   const chart = new Chart(body, { name: losses.name, traces, layout }, context);
   const footer = h("div", { class: "footer" });
   body.append(footer);
-  const write = readout(footer, TERMS.map(({ symbol, swatch }) => ({ label: symbol, swatch, room: 7, title: "In the minibatch, or the mean over the minibatches, that is shown" })));
+  const write = readout(footer, [
+    ...TERMS.map(({ symbol, swatch }) => ({ label: symbol, swatch, room: 7, title: "In the minibatch, or the mean over the minibatches, that is shown" })),
+    { label: "shown", wide: true, room: 17, title: "What these numbers are of; a preview and what it is compared with are of the same samples, under the same weights" },
+  ]);
   const choice = h("div", { class: "choice" }, select);
   footer.append(choice);
   const label = previewTag(body);
@@ -75,17 +79,18 @@ function mount(body, context) {
       const { series, snapshot } = state;
       if (state.run?.id !== run) [acrossRange, upRange].forEach((range) => range.reset());
       run = state.run?.id ?? null;
-      const { to, ticks } = SCALES[select.value];
+      const { to, choose } = SCALES[select.value];
       const past = overUpdates(series);
       const inside = insideUpdate(snapshot, COLUMNS);
       const preview = previewOf(state);
-      const wouldBe = place(snapshot, inside.planned);
+      const wouldBe = place(snapshot, inside);
       const then = TERMS.map(({ column }) => preview?.then.terms[column] ?? NaN);
       const curves = [...past, ...COLUMNS.map((column) => inside.curves[column])];
       const [low, high] = extent([0], then, ...curves.map(({ y }) => y));
       const up = upRange.fit(to(low), to(high));
       const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
-      write(TERMS.map(({ column }) => (preview ? change(preview, column) : term(snapshot && scalar(snapshot, column)))));
+      const whose = snapshot && scopeOf(snapshot.header, preview ? "samples" : "means");
+      write([...TERMS.map(({ column }) => (preview ? change(preview, column) : term(snapshot && scalar(snapshot, column)))), whose]);
       label(preview);
       setHidden(choice, preview !== null); // twice the numbers need its room
       return chart.draw(
@@ -98,7 +103,7 @@ function mount(body, context) {
         {
           xaxis: { range: across },
           xaxis2: { range: [0.5, inside.planned + 0.5], ...epochTicks(snapshot) },
-          yaxis: { range: up, ...labels(ticks, up) },
+          yaxis: { range: up, kind: choose ? "± log" : "number", choose },
         },
       );
     },
@@ -116,32 +121,23 @@ function overUpdates(series) {
 }
 
 /**
- * Where the terms of a preview are drawn: from the minibatch or epoch that they are of, or at the end of the update, over
- * a stretch that is long enough to be seen as dashed.
+ * Where the terms of a preview are drawn: up to the end of the minibatch, epoch or update that they are of and not beyond
+ * it, over a stretch that is long enough to be seen as dashed.
  *
  * @param {Snapshot | null} snapshot
- * @param {number} planned minibatches
+ * @param {{ planned: number, made: number }} inside minibatches of the update, and how many of them there are by now
  * @returns {number[]} from, to
  */
-function place(snapshot, planned) {
+export function place(snapshot, { planned, made }) {
   const { phase, scope, epoch = 1, minibatch = 1, minibatches: each = 4 } = snapshot?.header ?? {};
-  const start = phase === "update" ? planned : (epoch - 1) * each + (scope === "minibatch" ? minibatch - 1 : 0);
-  const length = Math.max(1, STRETCH * planned);
-  const from = Math.min(start, planned - length) + 0.5;
-  return [from, from + length];
+  const end = scope === "minibatch" ? (epoch - 1) * each + minibatch : phase === "update" && made ? made : Math.min(made || planned, epoch * each);
+  return [Math.max(0, end - Math.max(1, STRETCH * planned)) + 0.5, end + 0.5];
 }
 
 /** @param {Previewed} preview @param {typeof TERMS[number]["column"]} column */
 function change({ now, then }, column) {
   const brief = (/** @type {number | null} */ value) => (Math.abs(value ?? 0) < 1 ? fixed(value, 4) : number(value, 4));
   return arrow(brief(now.terms[column]), brief(then.terms[column]));
-}
-
-/** @param {Scale["ticks"]} ticks @param {Range} range */
-function labels(ticks, range) {
-  if (!ticks) return { tickmode: "auto" };
-  const values = ticks(range);
-  return { tickmode: "array", tickvals: values.map(signedLog.to), ticktext: values.map((value) => number(value)) };
 }
 
 /** @param {Theme} theme */
@@ -169,7 +165,7 @@ function traces(theme) {
 function layout(theme) {
   return {
     margin: { l: 46, r: 10, t: 8, b: 36 },
-    xaxis: { domain: [0, 0.57], title: axisTitle("update"), nticks: 4, unifiedhovertitle: { text: "update %{x:,.0f}" } },
+    xaxis: { domain: [0, 0.57], title: axisTitle("update"), nticks: 4, kind: "count", unifiedhovertitle: { text: "update %{x:,.0f}" } },
     xaxis2: { domain: [0.65, 1], anchor: "y", title: axisTitle("its epochs"), unifiedhovertitle: { text: "minibatch %{x:.0f}" } },
     yaxis: { nticks: 7, zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 },
   };

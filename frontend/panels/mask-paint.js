@@ -11,6 +11,7 @@ import { matrix } from "./snapshot.js";
 
 /** @typedef {Record<string, number>} Painted cells by region, `dimmed` cells, and marks by kind of episode end */
 
+const LINE = 6; // CSS pixels that the name of the rows may reach beyond them
 const DIM = 0.2; // opacity of samples outside of the current minibatch
 const HATCHED = /** @type {const} */ ({ held: "/", pulledBack: "\\", notTrained: "/" });
 
@@ -186,8 +187,10 @@ function paintAxes({ pen, ratio, width, height }, layout, snapshot, theme) {
   pen.save();
   pen.translate(4 * ratio, (top + bottom) / 2);
   pen.rotate(-Math.PI / 2);
-  const name = bottom - top < 80 * ratio ? "env." : "environment"; // as much as fits beside the rows
-  pen.fillText(rows < total ? `${name} (${rows} of ${total})` : name, 0, 0);
+  const some = `${rows} of ${total}`;
+  const names = rows < total ? [`environment (${some})`, `env. (${some})`, some] : ["environment", "env."];
+  const fits = names.find((name) => pen.measureText(name).width <= bottom - top + 2 * LINE * ratio) ?? names[names.length - 1]; // as much as fits beside the rows
+  pen.fillText(fits, 0, 0);
   pen.restore();
 }
 

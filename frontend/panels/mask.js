@@ -1,17 +1,19 @@
 // Clip mask: every sample of the rollout as a cell, coloured by what the clip does to its gradient.
 
 import { h, setText } from "../controls/dom.js";
-import { download } from "../controls/download.js";
+import { offerDrawing } from "../controls/drawn.js";
 import { count, fixed } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
+import { coverage, samplesOfRollout, scopeOf } from "../state/scope.js";
 import { Canvas } from "./canvas.js";
+import { environmentChoice } from "./environments.js";
 import { arrange } from "./mask-layout.js";
 import { paintMask } from "./mask-paint.js";
 import { arrow, previewInWords, previewTag } from "./preview-tag.js";
 import { readout } from "./readout.js";
 import { REGIONS, regionOf } from "./regions.js";
 import { revealSample } from "./sample-reveal.js";
-import { cellOf, hasClip, holds, matrix, scopeInWords } from "./snapshot.js";
+import { cellOf, hasClip, holds, matrix } from "./snapshot.js";
 import { SvgCanvas } from "./svg-canvas.js";
 import { ofSamples } from "./tables.js";
 
@@ -46,6 +48,7 @@ function mount(body, context) {
   element.setAttribute("aria-label", "Clip mask. The arrow keys go from sample to sample, Enter selects one.");
   element.dataset.arrows = ""; // they are not the page's to step with while this has the focus
   const label = previewTag(body, ["clip_range"]);
+  const chooseEnvironments = environmentChoice(body, context);
   const write = readout(body, [
     { label: "inside", swatch: "swatch-inside", room: 5, title: "|r − 1| ≤ ε: the policy gradient flows" },
     { label: "held", swatch: "swatch-held", room: 4, title: "The clip has set the policy gradient to zero" },
@@ -54,12 +57,14 @@ function mount(body, context) {
     { label: "not trained", swatch: "swatch-notTrained", room: 3, title: "No transition: the environment was being reset" },
     { label: "terminated", swatch: "swatch-terminated", room: 3, title: "Episodes that ended by themselves" },
     { label: "truncated", swatch: "swatch-truncated", room: 3, title: "Episodes that were cut off, mostly by a time limit" },
+    { label: "counted", room: 20, title: "How many of the rollout's samples are drawn and counted here, and under which weights" },
   ]);
 
   /** @type {Snapshot | null} */
   let snapshot = null;
   /** @type {number | null} */
   let environments = null;
+  let all = NaN; // samples of the rollout
   /** @type {Layout | null} */
   let layout = null;
   /** @type {Cell | null} */
@@ -84,12 +89,14 @@ function mount(body, context) {
     const now = preview ? countRegions(region.values, layout.rows * layout.columns) : painted;
     // Twice the numbers would need another line: what a preview does not change makes room for it.
     const away = preview ? [absent, "terminated", "truncated"] : [absent];
-    write(keys.map((key) => (away.includes(key) ? null : arrow(count(now[key]), count(painted[key])))));
+    const counted = `${coverage(painted.cells, all)}, ${scopeOf(snapshot.header, "cells")}`;
+    write([...keys.map((key) => (away.includes(key) ? null : arrow(count(now[key]), count(painted[key])))), counted]);
     label(preview);
     box.toggleAttribute("data-preview", preview !== null);
     element.dataset.preview = preview ? String(preview.values.clip_range) : "";
     for (const [key, value] of Object.entries(painted)) element.dataset[key] = String(value);
     element.dataset.update = String(snapshot.header.update);
+    element.dataset.environments = (snapshot.arrays.environments ?? []).join();
     element.dataset.selected = selected ? `${selected.row},${selected.column}` : "";
     element.dataset.minibatch = String(snapshot.header.minibatch);
     if (cursor) showTip(cursor);
@@ -127,12 +134,12 @@ function mount(body, context) {
     return code === undefined ? "" : `. Preview: ${regionOf(code).word}`;
   }
 
-  function saveVectors() {
-    if (!snapshot || !layout) return;
+  offerDrawing(element, () => {
+    if (!snapshot || !layout) return null;
     const vectors = new SvgCanvas(canvas, context.theme().panel);
     paintMask(vectors, layout, snapshot, context.theme(), null, selected, preview?.then.codes);
-    download(new Blob([vectors.text], { type: "image/svg+xml" }), "clip-mask.svg");
-  }
+    return { markup: vectors.text, width: canvas.width / canvas.density, height: canvas.height / canvas.density };
+  });
 
   // The line of numbers below may need another row, which takes it from the canvas and not from the panel.
   new ResizeObserver(() => {
@@ -144,8 +151,6 @@ function mount(body, context) {
     if (cell?.row !== cursor?.row || cell?.column !== cursor?.column) pick(cell);
   });
   element.addEventListener("click", ({ offsetX, offsetY }) => choose(layout?.at(offsetX * canvas.density, offsetY * canvas.density) ?? null));
-  element.dataset.saves = "svg";
-  element.addEventListener("save", saveVectors);
   element.addEventListener("pointerleave", () => pick(null));
   element.addEventListener("blur", () => pick(null));
   element.addEventListener("keydown", (event) => {
@@ -163,8 +168,10 @@ function mount(body, context) {
     needs: ["snapshot", "theme", "selection", "preview"],
     ready: (state) => holds(state, "region"),
     draw(state) {
+      chooseEnvironments(state);
       const total = state.run?.settings.num_envs;
       environments = typeof total === "number" ? total : null;
+      all = samplesOfRollout(state);
       snapshot = state.snapshot;
       const previewed = previewOf(state);
       preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here
@@ -175,7 +182,7 @@ function mount(body, context) {
       sized = false;
     },
     table: (state) => ofSamples(state, ["ratio", "region", "in_minibatch", "episode_end", "advantage_used"]),
-    summary: (state) => (state.snapshot ? summary(state.snapshot) + previewInWords(previewOf(state)) : ""),
+    summary: (state) => (state.snapshot ? summary(state.snapshot, samplesOfRollout(state)) + previewInWords(previewOf(state)) : ""),
   };
 }
 
@@ -214,11 +221,11 @@ function inWords(snapshot, { row, column }) {
   return `${place}: r = ${fixed(value("ratio"), 3)}, Â as used = ${fixed(value("advantage_used"), 3)}; ${region.word}: ${region.meaning}${end}${outside}`;
 }
 
-/** @param {Snapshot} snapshot */
-function summary(snapshot) {
+/** @param {Snapshot} snapshot @param {number} all samples of the rollout */
+function summary(snapshot, all) {
   const region = matrix(snapshot, "region");
   if (!region) return "";
   const counts = REGIONS.map(({ code, word }) => ({ word, n: region.values.filter((value) => value === code).length }));
   const list = counts.filter(({ n }) => n > 0).map(({ word, n }) => `${count(n)} ${word}`);
-  return `${region.rows} ${region.rows === 1 ? "environment" : "environments"} × ${region.columns} steps (${scopeInWords(snapshot)}): ${list.join(", ")}.`;
+  return `${region.rows} ${region.rows === 1 ? "environment" : "environments"} × ${region.columns} steps, ${coverage(region.values.length, all)}, ${scopeOf(snapshot.header, "cells")}: ${list.join(", ")}.`;
 }

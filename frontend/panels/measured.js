@@ -1,4 +1,4 @@
-// What a look costs; and since expensive probes are missing from most snapshots at full speed, what they found last
+// What a measurement costs; and since expensive probes are missing from most snapshots at full speed, what they found last
 // stays on show, with the update that it is of.
 
 import { number, percent } from "../state/format.js";
@@ -60,7 +60,7 @@ export function captionOf(state, drawn, probe, about = "") {
 }
 
 /**
- * "2.1 ms a look", and at full speed what share of the time that is.
+ * "2.1 ms per measurement", and at full speed what share of the time that is.
  *
  * @param {State} state
  * @param {Snapshot} drawn
@@ -69,7 +69,7 @@ export function captionOf(state, drawn, probe, about = "") {
 function costInWords(state, { header }, probe) {
   const seconds = header.costs?.[probe];
   if (seconds === undefined) return "";
-  const look = `${number(1000 * seconds, 2)} ms a look`;
+  const cost = `${number(1000 * seconds, 2)} ms per measurement`;
   const share = header.shares?.[probe];
-  return share !== undefined && atFullSpeed(state) ? `${look}, ${percent(share)} of the time` : look;
+  return share !== undefined && atFullSpeed(state) ? `${cost}, ${percent(share)} of the time` : cost;
 }

@@ -1,8 +1,10 @@
 // The distributions of the panel Policy as bars: which states, and where each bar lies.
 
-import { fixed } from "../state/format.js";
+import { compact, fixed } from "../state/format.js";
+import { roundUp } from "./ranges.js";
 import { cellOf, matrix } from "./snapshot.js";
 
+/** @import { Choose } from "./fit.js" */
 /** @import { Selection, Snapshot } from "../types.js" */
 
 /**
@@ -23,8 +25,9 @@ import { cellOf, matrix } from "./snapshot.js";
  * @property {number[] | null} taken the columns that belong to the action that was taken; known of the selected sample
  */
 
-const MOST_BARS = 260; // in the whole chart: more would be thinner than a line
-const WIDTH = 0.8; // of a bar, of the room that it has
+const NARROWEST = 5; // CSS pixels that a bar and the gap beside it need, where there is more than one state
+const OUTLINED = 4; // below that bars are drawn as one shape with one outline
+export const WIDTH = 0.8; // of a state's bars, of the room that it has
 
 /** @param {Snapshot} snapshot @returns {Description} */
 export function describe(snapshot) {
@@ -35,21 +38,23 @@ export function describe(snapshot) {
 }
 
 /**
- * The states on show, spread over the rollout; and the one that is selected, where its distribution is known.
+ * The states that were measured, spread over the rollout; and the one that is selected, where its distribution is known.
  *
  * @param {Snapshot} snapshot
- * @param {Description} about
  * @param {Selection | null} selection
+ * @param {number} room for so many of them: the selected one comes first
  */
-export function slots(snapshot, about, selection) {
+export function slots(snapshot, selection, room = Infinity) {
   const before = matrix(snapshot, "policy_before");
   const now = matrix(snapshot, "policy_now");
   const places = snapshot.arrays.policy_places ?? [];
   /** @type {Slot[]} */
   const found = [];
   if (!before || !now) return found;
-  const room = Math.max(1, Math.floor(MOST_BARS / Math.max(1, about.bars)) - 1);
-  for (let row = 0; row < Math.min(before.rows, room); row++) {
+  const selected = selection && selectedSlot(snapshot, selection);
+  const others = Math.min(before.rows, Math.max(0, room - (selected ? 1 : 0)));
+  for (let place = 0; place < others; place++) {
+    const row = Math.round((place * (before.rows - 1)) / Math.max(1, others - 1)); // the first and the last among them
     const [from, to] = [row * before.columns, (row + 1) * before.columns];
     found.push({
       environment: places[2 * row],
@@ -60,9 +65,11 @@ export function slots(snapshot, about, selection) {
       taken: null,
     });
   }
-  const selected = selection && selectedSlot(snapshot, selection);
   return selected ? [...found, selected] : found;
 }
+
+/** How many states have room side by side, at least one. @param {Description} about @param {number} width CSS pixels */
+export const roomFor = (about, width) => Math.max(1, Math.floor((WIDTH * width) / (NARROWEST * Math.max(1, about.bars))));
 
 /** @param {Snapshot} snapshot @param {Selection} selection @returns {Slot | null} */
 function selectedSlot(snapshot, selection) {
@@ -89,7 +96,7 @@ export function numbersAt(snapshot, name, { row, column }) {
 }
 
 /** Where a state's bars begin: the selected one stands a little apart. @param {Slot} slot @param {number} index */
-const startOf = ({ isSelected }, index) => index + (isSelected ? 0.25 : 0);
+const startOf = ({ isSelected }, index) => index + (isSelected && index > 0 ? 0.25 : 0);
 
 /** The state whose bars are at a place of the axis. @param {Slot[]} places @param {number} x */
 export const slotAt = (places, x) => places.find((slot, index) => x >= startOf(slot, index) && x < startOf(slot, index) + 1) ?? null;
@@ -99,53 +106,82 @@ export const slotAt = (places, x) => places.find((slot, index) => x >= startOf(s
 /** @returns {Polygons} */
 const nothing = () => ({ x: [], y: [], customdata: [] });
 
-/** @param {Polygons} polygons @param {number} left @param {number} right @param {number} bottom @param {number} top @param {string} text */
-function rectangle(polygons, left, right, bottom, top, text = "") {
-  polygons.x.push(left, left, right, right, left, NaN);
-  polygons.y.push(bottom, top, top, bottom, bottom, NaN);
-  polygons.customdata.push(text, text, text, text, text, "");
-}
-
 /**
  * One bar per action and state, from 0 to its probability; of a Box one per dimension, from mean − σ to mean + σ, with
- * the mean as a line.
+ * the mean as a line. Where bars would be thinner than their outlines, those of a state are one shape.
  *
  * @param {Slot[]} places
  * @param {Description} about
+ * @param {number} width of the drawing, in CSS pixels
  */
-export function bars(places, about) {
+export function bars(places, about, width) {
   const now = nothing();
   const before = nothing();
   const taken = nothing();
-  const room = Math.max(0.1, WIDTH / Math.max(1, about.bars));
+  const whole = places.length + (places.length > 1 && places.at(-1)?.isSelected ? 0.25 : 0);
+  const room = WIDTH / Math.max(1, about.bars);
+  const gap = (room * width) / Math.max(1, whole) < OUTLINED ? 0 : 0.1;
   /** @type {{ at: number, text: string }[]} */
   const ticks = [];
   places.forEach((slot, index) => {
     const start = startOf(slot, index);
-    const text = slot.isSelected ? "selected" : `${slot.environment}·${slot.step}`;
-    // Every other one has room, and the selected one takes that of its neighbour.
-    if (slot.isSelected || (index % 2 === 0 && index < 7)) ticks.push({ at: start + 0.5, text });
-    for (let bar = 0; bar < about.bars; bar++) {
+    ticks.push({ at: start + 0.5, text: slot.isSelected ? "selected" : `${slot.environment}·${slot.step}` });
+    const spans = Array.from({ length: about.bars }, (_, bar) => {
       const left = start + (1 - WIDTH) / 2 + bar * room;
-      const right = left + 0.9 * room;
-      const text = inWords(slot, about, bar);
-      if (about.isBox) {
-        interval(now, left, right, slot.now[bar], slot.now[bar + about.bars], text);
-        interval(before, left, right, slot.before[bar], slot.before[bar + about.bars], "");
-        taken.x.push(left, right, NaN);
-        taken.y.push(slot.now[bar], slot.now[bar], NaN);
-      } else {
-        rectangle(now, left, right, 0, slot.now[bar], text);
-        rectangle(before, left, right, 0, slot.before[bar]);
-      }
+      return { left, right: left + (1 - gap) * room, text: inWords(slot, about, bar) };
+    });
+    const ofNow = spans.map((span, bar) => ({ ...span, ...reachOf(slot.now, bar, about) }));
+    const ofBefore = spans.map((span, bar) => ({ ...span, ...reachOf(slot.before, bar, about), text: "" }));
+    if (gap) {
+      ofNow.forEach((bar) => rectangle(now, bar));
+      ofBefore.forEach((bar) => rectangle(before, bar));
+    } else {
+      shape(now, ofNow);
+      shape(before, ofBefore);
     }
+    if (about.isBox) spans.forEach(({ left, right }, bar) => line(taken, left, right, slot.now[bar]));
   });
-  return { now, before, taken, ticks, width: places.length + (places.at(-1)?.isSelected ? 0.25 : 0) };
+  return { now, before, taken, ticks, width: whole };
 }
 
-/** @param {Polygons} polygons @param {number} left @param {number} right @param {number} mean @param {number} deviation @param {string} text */
-function interval(polygons, left, right, mean, deviation, text) {
-  rectangle(polygons, left, right, mean - deviation, mean + deviation, text);
+/** @typedef {{ left: number, right: number, bottom: number, top: number, text: string }} Bar */
+
+/** From where to where a bar goes. @param {ArrayLike<number>} values @param {number} bar @param {Description} about */
+function reachOf(values, bar, about) {
+  if (!about.isBox) return { bottom: 0, top: values[bar] };
+  const deviation = values[bar + about.bars];
+  return { bottom: values[bar] - deviation, top: values[bar] + deviation };
+}
+
+/** @param {Polygons} polygons @param {Bar} bar */
+function rectangle({ x, y, customdata }, { left, right, bottom, top, text }) {
+  x.push(left, left, right, right, left, NaN);
+  y.push(bottom, top, top, bottom, bottom, NaN);
+  customdata.push(text, text, text, text, text, "");
+}
+
+/** Bars beside each other as one: along their tops, and back along their bottoms. @param {Polygons} polygons @param {Bar[]} row */
+function shape({ x, y, customdata }, row) {
+  if (!row.length) return;
+  for (const { left, right, top, text } of row) {
+    x.push(left, right);
+    y.push(top, top);
+    customdata.push(text, text);
+  }
+  for (const { left, right, bottom, text } of row.toReversed()) {
+    x.push(right, left);
+    y.push(bottom, bottom);
+    customdata.push(text, text);
+  }
+  x.push(row[0].left, NaN);
+  y.push(row[0].top, NaN);
+  customdata.push(row[0].text, "");
+}
+
+/** @param {Polygons} polygons @param {number} left @param {number} right @param {number} at */
+function line({ x, y }, left, right, at) {
+  x.push(left, right, NaN);
+  y.push(at, at, NaN);
 }
 
 /** @param {Slot} slot @param {Description} about @param {number} bar */
@@ -167,16 +203,41 @@ export function nameOf({ columns, actions, isBox, bars: count }, index) {
 export function shifts(snapshot, about) {
   const shift = snapshot.arrays.policy_shift ?? new Float32Array();
   const polygons = nothing();
-  /** @type {{ tickvals: number[], ticktext: string[] }} */
-  const ticks = { tickvals: [], ticktext: [] };
-  const every = Math.ceil(shift.length / 6);
   shift.forEach((value, index) => {
-    const name = nameOf(about, index);
-    rectangle(polygons, index + 0.15, index + 0.85, 0, value, `${name}: ${value >= 0 ? "+" : "−"}${fixed(Math.abs(value), 4)}`);
-    if (index % every === 0) {
-      ticks.tickvals.push(index + 0.5);
-      ticks.ticktext.push(about.columns[index].replace(/^a = /, ""));
-    }
+    const text = `${nameOf(about, index)}: ${value >= 0 ? "+" : ""}${compact(value)}`;
+    rectangle(polygons, { left: index + 0.15, right: index + 0.85, bottom: 0, top: value, text });
   });
-  return { ...polygons, ticks, width: Math.max(1, shift.length) };
+  return { ...polygons, width: Math.max(1, shift.length) };
+}
+
+const APART = 6; // CSS pixels between two names
+
+/**
+ * Names under bars that stand at 0.5, 1.5, …: all of them, or those of the groups, or every so many.
+ *
+ * @param {Description} about
+ * @param {number} count of bars
+ * @returns {Choose}
+ */
+export const barNames = (about, count) => (_, { length, measure }) => {
+  const names = about.columns.slice(0, count).map((name) => name.replace(/^a = /, ""));
+  const room = length / Math.max(1, count);
+  const needed = (Math.max(0, ...names.map(measure)) + APART) / room; // bars
+  const groups = about.groups.length > 1 && about.groups.some((size) => size > 1) ? groupNames(about, names) : [];
+  const fits = groups.every(({ text, size }) => measure(text) + APART <= size * room);
+  if (needed > 1 && groups.length && fits) return { tickvals: groups.map(({ at }) => at), ticktext: groups.map(({ text }) => text) };
+  const every = needed <= 1 ? 1 : roundUp(needed);
+  const shown = names.flatMap((text, index) => (index % every === 0 ? [{ at: index + 0.5, text }] : []));
+  return { tickvals: shown.map(({ at }) => at), ticktext: shown.map(({ text }) => text) };
+};
+
+/** "a₀", or "μ" of many, in the middle of the bars that belong together. @param {Description} about @param {string[]} names */
+function groupNames({ groups }, names) {
+  let start = 0;
+  return groups.flatMap((size) => {
+    const from = start;
+    start += size;
+    const name = (names[from] ?? "").replace(/ = .*$/, "");
+    return from < names.length ? [{ at: from + size / 2, size, text: /^[μσ]/.test(name) ? name[0] : name }] : [];
+  });
 }

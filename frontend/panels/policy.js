@@ -6,18 +6,19 @@ import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { outline } from "./curves.js";
-import { bars, describe, nameOf, shifts, slotAt, slots } from "./policy-bars.js";
+import { WIDTH as BARS, barNames, bars, describe, nameOf, roomFor, shifts, slotAt, slots } from "./policy-bars.js";
 import { captionOf } from "./measured.js";
-import { SteadyRange, extent, roundUp } from "./ranges.js";
+import { SteadyRange, extent } from "./ranges.js";
 import { revealSample } from "./sample-reveal.js";
 import { holds, scalar, scopeInWords } from "./snapshot.js";
 
-/** @import { Panel, PanelContext, PanelView, Selection, Snapshot, State, Theme } from "../types.js" */
-/** @import { Range } from "./ranges.js" */
+/** @import { Choose } from "./fit.js" */
+/** @import { Note, Panel, PanelContext, PanelView, Selection, Snapshot, State, Theme } from "../types.js" */
 /** @import { Description, Slot } from "./policy-bars.js" */
 /** @import { Table } from "./tables.js" */
 
 const MARGIN = { l: 38, r: 10, t: 9, b: 36 };
+const SMALL = 0.4; // probabilities of many actions: they do not need the whole axis
 
 /** @type {Panel} */
 export const policy = {
@@ -44,15 +45,13 @@ function mount(body, context) {
   /** @type {Slot[]} */
   let places = [];
 
+  /** Of the drawing, in CSS pixels of type that is not enlarged. */
+  const wide = () => chart.width / context.theme().scale - MARGIN.l - MARGIN.r;
+
   /** The state under the pointer, in the upper drawing. @param {MouseEvent} event */
-  function under({ clientX, clientY }) {
-    if (!areas) return null;
-    const { scale } = context.theme();
-    const { left, top, width, height } = chart.element.getBoundingClientRect();
-    const across = (clientX - left - scale * MARGIN.l) / (width - scale * (MARGIN.l + MARGIN.r));
-    const up = 1 - (clientY - top - scale * MARGIN.t) / (height - scale * (MARGIN.t + MARGIN.b));
-    const [from, to] = chart.shown("xaxis");
-    return up >= areas.top[0] && up <= 1 ? slotAt(places, from + across * (to - from)) : null;
+  function under(event) {
+    const at = chart.under(event, "xaxis", "yaxis");
+    return at ? slotAt(places, at.x) : null;
   }
 
   chart.element.addEventListener("click", (event) => {
@@ -69,25 +68,29 @@ function mount(body, context) {
       const { snapshot } = state;
       if (!snapshot) return;
       const about = describe(snapshot);
-      places = slots(snapshot, about, state.selection);
-      const states = bars(places, about);
+      places = slots(snapshot, state.selection, roomFor(about, wide()));
+      const states = bars(places, about, wide());
+      const [alone] = places.length === 1 && !context.running ? places : [];
       const moved = shifts(snapshot, about);
       const entropy = entropies(snapshot);
       const patience = runsFreely(state) ? undefined : 1;
-      const span = about.isBox ? ranges.values.fit(...extent(states.now.y, states.before.y, [0]), patience) : [0, 1];
+      const [lowest, highest] = extent(states.now.y, states.before.y, [0]);
+      const span = about.isBox || highest < SMALL ? ranges.values.fit(lowest, highest, patience) : [0, 1];
       const reach = Math.max(...extent(moved.y).map(Math.abs), 1e-6);
       const { top, bottom } = (areas ??= divide(chart.element.clientHeight / context.theme().scale));
-      setText(quantity, about.isBox ? "mean ± σ of each part of the action:" : "probability of each action:");
+      const what = about.isBox ? "mean ± σ" : alone ? "probabilities" : "probability";
+      const where = !alone ? ` of each ${about.isBox ? "part of the action" : "action"}` : alone.isSelected ? ", selected state" : `, state ${alone.environment}·${alone.step}`;
+      setText(quantity, `${what}${where}:`);
       setText(caption, captionOf(state, snapshot, "policy", inWords(snapshot, entropy)));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, states: places.length });
       // Every update has other states: at full speed nobody can read which, and the axis would be laid out anew each time.
       return chart.draw([states.now, states.before, states.taken, entropy.now, entropy.before, entropy.limit, moved], {
-        xaxis: { range: [0, states.width], tickvals: states.ticks.map(({ at }) => at), ticktext: states.ticks.map(({ text }) => (context.running ? "" : text)) },
+        xaxis: { range: [0, states.width], ...(alone ? { names: about.columns, choose: within(about) } : stateNames(states.ticks, context.running)) },
         yaxis: { domain: top, range: span },
         xaxis2: { range: entropy.range },
         yaxis2: { domain: bottom },
-        xaxis3: { range: [0, moved.width], ...moved.ticks },
-        yaxis3: { domain: bottom, ...twoTicks(ranges.shift.fit(-reach, reach, patience)) },
+        xaxis3: { range: [0, moved.width], names: about.columns, choose: barNames(about, moved.width) },
+        yaxis3: { domain: bottom, range: ranges.shift.fit(-reach, reach, patience) },
         annotations: labels(about, entropy, bottom[1], context.theme()),
       });
     },
@@ -95,20 +98,35 @@ function mount(body, context) {
       chart.resize();
       areas = null;
     },
+    note: ({ snapshot }) => leftOut(snapshot, snapshot ? roomFor(describe(snapshot), wide()) : Infinity),
     table: ({ snapshot, selection }) => tableOf(snapshot, selection),
-    summary: ({ snapshot, selection }) => (snapshot ? summary(snapshot, slots(snapshot, describe(snapshot), selection)) : ""),
+    summary: ({ snapshot, selection }) => (snapshot ? summary(snapshot, slots(snapshot, selection)) : ""),
   };
 }
 
+/** States without room. @param {Snapshot | null} snapshot @param {number} room @returns {Note[]} */
+function leftOut(snapshot, room) {
+  const measured = (snapshot?.arrays.policy_places?.length ?? 0) / 2;
+  if (measured <= room) return [];
+  const [one, all] = [`${room} of ${measured} states`, `The bars of ${room} of the ${measured} measured states have room here: maximise the panel, or save the numbers, for all of them.`];
+  return [{ short: one, long: all }];
+}
+
+/** @param {{ at: number, text: string }[]} ticks @param {boolean} running */
+function stateNames(ticks, running) {
+  const first = ticks.filter(({ text }) => text === "selected").map(({ at }) => at);
+  return { tickvals: ticks.map(({ at }) => at), ticktext: ticks.map(({ text }) => (running ? "" : text)), first };
+}
+
+/** The names of the bars of a state that is alone. @param {Description} about @returns {Choose} */
+const within = (about) => (range, { length, measure }) => {
+  const inner = (1 - BARS) / 2;
+  const { tickvals, ticktext } = barNames(about, about.bars)(range, { length: BARS * length, measure });
+  return { tickvals: tickvals.map((at) => inner + (BARS * at) / about.bars), ticktext };
+};
+
 /** @param {State} state whether there is a rollout, but nothing has judged it yet */
 const isBefore = ({ snapshot }) => snapshot?.header.phase === "rollout";
-
-/** Two ticks, as far apart as they can be: the axis is small, and 0 is its line. @param {Range} range */
-function twoTicks(range) {
-  const tick = roundUp(0.36 * range[1]);
-  const far = 2 * tick <= range[1] ? 2 * tick : tick;
-  return { range, tickvals: [-far, far] };
-}
 
 /** Shares of the chart's height, with room between them for ticks and names. @param {number} height */
 function divide(height) {
@@ -187,7 +205,7 @@ function labels(about, { maximum }, bottom, theme) {
   const label = { showarrow: false, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", bgcolor: theme.panel, borderpad: 0 };
   return [
     { ...label, x: 0, y: bottom, text: maximum === null ? "density: may be < 0" : `max ${number(maximum)} (dashed)` },
-    { ...label, x: 0.62, y: bottom, text: about.isBox ? "mean shift" : "mean shift of p" },
+    { ...label, xref: "x3 domain", x: 0, y: bottom, text: about.isBox ? "mean shift" : "mean shift of p" },
   ];
 }
 
@@ -200,18 +218,18 @@ function labels(about, { maximum }, bottom, theme) {
  */
 function tableOf(snapshot, selection) {
   /** @type {Table} */
-  const rows = [["update", "drawing", "environment", "step", "of", "before", "now", "shift"]];
+  const rows = [["update", "quantity", "environment", "step", "name", "before", "now", "shift"]];
   if (!snapshot) return rows;
   const about = describe(snapshot);
   const { update } = snapshot.header;
-  for (const { environment, step, before, now } of slots(snapshot, about, selection)) {
-    about.columns.forEach((_, index) => rows.push([update, "state", environment, step, nameOf(about, index), before[index], now[index], null]));
+  for (const { environment, step, before, now } of slots(snapshot, selection)) {
+    about.columns.forEach((_, index) => rows.push([update, "policy", environment, step, nameOf(about, index), before[index], now[index], null]));
   }
   const counts = [...(snapshot.arrays.entropy_counts ?? [])];
   const [low, high] = [scalar(snapshot, "entropy_low") ?? NaN, scalar(snapshot, "entropy_high") ?? NaN];
   const bins = counts.length / 2;
   for (let bin = 0; bin < bins; bin++) rows.push([update, "entropy", null, null, low + ((bin + 0.5) * (high - low)) / bins, counts[bin], counts[bins + bin], null]);
-  snapshot.arrays.policy_shift?.forEach((shift, index) => rows.push([update, "mean shift", null, null, nameOf(about, index), null, null, shift]));
+  snapshot.arrays.policy_shift?.forEach((shift, index) => rows.push([update, "policy_shift", null, null, nameOf(about, index), null, null, shift]));
   return rows;
 }
 

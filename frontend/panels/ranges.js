@@ -60,12 +60,6 @@ export function roundUp(value) {
   return step * power;
 }
 
-/** Three ticks, which fit into a small axis. @param {Range} range symmetric around 0 */
-export function around0(range) {
-  const tick = roundUp(0.36 * range[1]);
-  return { range, tickvals: [-tick, 0, tick] };
-}
-
 /**
  * With room on the side where the data left the range: they will go on.
  *

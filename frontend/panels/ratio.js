@@ -9,6 +9,7 @@ import { outline, reach } from "./curves.js";
 import { captionOf } from "./measured.js";
 import { arrow, previewInWords, previewTag } from "./preview-tag.js";
 import { SteadyRange } from "./ranges.js";
+import { centred } from "./ratio-bins.js";
 import { readout } from "./readout.js";
 import { STACKED } from "./regions.js";
 import { hasClip, holds, scalar, scopeInWords, setting } from "./snapshot.js";
@@ -62,20 +63,21 @@ function mount(body, context) {
     draw(state) {
       const { snapshot } = state;
       if (!snapshot) return;
-      const histogram = read(snapshot);
+      const measured = read(snapshot);
+      const histogram = centred(measured, measured.extremes, scalar(snapshot, "first_ratio_limit"));
       const stacked = stack(histogram);
       const share = (/** @type {number} */ n) => percent(histogram.total ? n / histogram.total : null);
       const [inside, held, pulledBack, unheld] = histogram.totals;
       const [low, high] = histogram.extremes;
       const span = low === null ? NONE : `${fixed(low, 2)} to ${fixed(high, 2)}`;
-      const after = afterStep(snapshot, histogram.limit);
+      const after = afterStep(snapshot, measured.limit);
       const ofTheClip = hasClip(snapshot) ? [share(held), null] : [null, share(unheld)];
       const previewed = previewOf(state);
       const preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here
       const now = [share(inside), ...ofTheClip, share(pulledBack), percent(scalar(snapshot, "ratio_clip_fraction"))];
       label(preview);
-      // Twice the numbers would need another line: what a preview does not change makes room for it.
-      write(preview ? [...arrows(preview.now, preview.then, ofTheClip), null, null, null] : [...now, span, scopeInWords(snapshot), after.span && captionOf(state, snapshot, "post_step", after.span)]);
+      // Twice the numbers would need another line: the rest of all samples, and what a preview does not change, make room for it.
+      write(preview ? [null, ...arrows(preview.now, preview.then, ofTheClip).slice(1), null, scopeInWords(snapshot), null] : [...now, span, scopeInWords(snapshot), after.span && captionOf(state, snapshot, "post_step", after.span)]);
       const { dataset } = chart.element;
       dataset.clipRange = String(histogram.clipRange);
       dataset.update = String(snapshot.header.update);

@@ -8,6 +8,7 @@ import { h, prose, setHidden, setText } from "../controls/dom.js";
  * @property {string} [swatch] class of a colour sample before the label
  * @property {number} [room] characters that the number may have
  * @property {string} [title] what the number is, in a sentence
+ * @property {boolean} [wide] it has a line of its own where the numbers stand in columns
  */
 
 /**
@@ -17,9 +18,9 @@ import { h, prose, setHidden, setText } from "../controls/dom.js";
  */
 export function readout(parent, items) {
   const numbers = items.map(({ room = 6 }) => h("dd", { style: `min-width: ${room}ch` }));
-  const pairs = items.map(({ label, swatch, title }, index) => {
+  const pairs = items.map(({ label, swatch, title, wide }, index) => {
     const sample = swatch ? h("span", { class: `swatch ${swatch}`, "aria-hidden": "true" }) : null;
-    return h("div", { title }, h("dt", {}, sample, ...prose(label)), numbers[index]);
+    return h("div", { title, class: wide ? "wide" : null }, h("dt", {}, sample, ...prose(label)), numbers[index]);
   });
   parent.append(h("dl", { class: "readout" }, ...pairs));
   return (values) =>

@@ -2,7 +2,7 @@
 
 import { h, setText } from "../controls/dom.js";
 import { count, number, settingText } from "../state/format.js";
-import { Canvas } from "./canvas.js";
+import { Canvas, inPixels } from "./canvas.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { leftOut, thin, unmarked } from "./curves.js";
@@ -50,11 +50,10 @@ function mount(body, context) {
 
   function dots() {
     if (!state) return;
-    const { left, right, top, bottom } = edges(canvas);
     cloud.draw(state.episodes, {
       x: chart.shown("xaxis"),
       y: chart.shown("yaxis"),
-      box: { x: left, y: top, width: canvas.width - left - right, height: canvas.height - top - bottom },
+      box: inPixels(chart.plot("xaxis", "yaxis"), canvas),
       colour: context.theme().policy,
     });
     canvas.element.dataset.episodes = String(cloud.drawn);
@@ -93,11 +92,6 @@ function mount(body, context) {
     table: ({ episodes }) => ofColumns(Object.fromEntries(COLUMNS.map((name) => [name, episodes.column(name)]))),
     summary: (now) => [inWords(now), thenInWords(now)].filter(Boolean).join(". "),
   };
-}
-
-/** Chart's margins in the pixels of the canvas below it. @param {Canvas} canvas */
-function edges({ ratio }) {
-  return { left: MARGIN.l * ratio, right: MARGIN.r * ratio, top: MARGIN.t * ratio, bottom: MARGIN.b * ratio };
 }
 
 /**
@@ -170,7 +164,7 @@ const dotLook = (theme) => ({ mode: "markers", marker: { color: theme.policy, si
 function layout(_theme) {
   return {
     margin: MARGIN,
-    xaxis: { title: axisTitle("environment steps"), nticks: 5, hoverformat: ",", tickformat: "," },
+    xaxis: { title: axisTitle("environment steps"), nticks: 5, kind: "count", hoverformat: "," },
     yaxis: { title: axisTitle("return"), nticks: 6 },
   };
 }

@@ -1,6 +1,6 @@
 // One sample, read from a snapshot: every number that the panel Sample shows. What was not measured is null.
 
-import { bounded, LARGEST_LOGRATIO } from "../state/what-if.js";
+import { bounded, LARGEST_LOGRATIO, regionsWith } from "../state/what-if.js";
 import { nameOf, numbersAt } from "./policy-bars.js";
 import { matrix, setting } from "./snapshot.js";
 
@@ -33,7 +33,9 @@ import { matrix, setting } from "./snapshot.js";
  * @property {number | null} valueOld
  * @property {number | null} valueTarget
  * @property {number | null} valueNow
- * @property {number | null} gradientPolicy
+ * @property {number | null} gradientPolicy norm of the gradient of this sample's term of L_PG
+ * @property {number | null} gradientValue of c₁·L_VF
+ * @property {number | null} gradientEntropy of −c₂·S
  * @property {number | null} gradientTotal
  * @property {Named[]} observation
  * @property {string} space of the observations, in words
@@ -81,6 +83,8 @@ export function factsOf(snapshot, { environment, step }, cell) {
     valueTarget: at("value_target"),
     valueNow: at("value_now"),
     gradientPolicy: at("gradient_policy"),
+    gradientValue: at("gradient_value"),
+    gradientEntropy: at("gradient_entropy"),
     gradientTotal: at("gradient_total"),
     observation: Array.from(seen, (value, index) => ({ name: notes.observation?.[index] ?? `o[${index}]`, value })),
     space: notes.space ?? "",
@@ -88,6 +92,19 @@ export function factsOf(snapshot, { environment, step }, cell) {
     isBox: about.isBox,
     ...choices(snapshot, about, cell),
   };
+}
+
+/**
+ * The sample as it would stand with another ε.
+ *
+ * @param {Facts} facts
+ * @param {number} clipRange
+ * @returns {Facts}
+ */
+export function withClipRange(facts, clipRange) {
+  const { ratio, used, region, objective } = facts;
+  const one = { ratio: [ratio ?? NaN], advantages: [used ?? NaN], regions: [region], objective };
+  return { ...facts, clipRange, region: regionsWith(one, clipRange)[0] };
 }
 
 /** @param {any} note @returns {Description} */

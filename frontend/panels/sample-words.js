@@ -70,12 +70,11 @@ export function verdict(facts) {
   if (objective === "unclipped") return `${pushes(facts)} There is no clip, so no max: the gradient flows at full size, however far r has gone.`;
   if (ratio === null) return "";
   const { key } = regionOf(region);
-  const beyond = ratio > 1 ? "above" : "below";
   if (key === "held") {
-    return `max picks the clipped term: r is ${beyond} the range, where its advantage wanted it. That term is a constant, so the policy gradient of this sample is exactly 0: it has been moved enough.`;
+    return `${pushes(facts)} It is, by more than ε: r = ${n(ratio)}. max picks the clipped term, which is a constant: the policy gradient of this sample is exactly 0. It has been moved enough. The critic's and the entropy's gradient still flow.`;
   }
   if (key === "pulledBack") {
-    return `max picks −r·Â: r is ${beyond} the range, but against its advantage, which makes this the worse term. Its gradient flows at full size and pulls the policy back.`;
+    return `${pushes(facts)} Yet it has become ${ratio > 1 ? "likelier" : "less likely"}, by more than ε: r = ${n(ratio)}. max picks −r·Â, the worse term, and the clip holds nothing back: its gradient flows at full size and pulls the policy back.`;
   }
   if (used === 0) return `Both terms are 0. ${pushes(facts)}`;
   return `The two terms are the same, for r is within the range: clip leaves it as it is. ${pushes(facts)} Its gradient flows.`;

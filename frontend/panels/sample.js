@@ -3,8 +3,9 @@
 import { h, prose, setText } from "../controls/dom.js";
 import { fixed, number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
+import { moved, previewOf } from "../state/previewed.js";
 import { regionOf } from "./regions.js";
-import { factsOf } from "./sample-facts.js";
+import { factsOf, withClipRange } from "./sample-facts.js";
 import { createPicture } from "./sample-picture.js";
 import { createSeek } from "./sample-seek.js";
 import { calculation, n, verdict } from "./sample-words.js";
@@ -13,6 +14,7 @@ import { cellOf, credit, holds } from "./snapshot.js";
 /** @import { Panel, PanelContext, PanelView, Run, Snapshot, State } from "../types.js" */
 /** @import { Facts } from "./sample-facts.js" */
 /** @import { Line } from "./sample-words.js" */
+/** @import { Previewed } from "../state/previewed.js" */
 /** @import { Table } from "./tables.js" */
 
 /** @type {Panel} */
@@ -53,7 +55,7 @@ function mount(body, context) {
   all.addEventListener("keydown", (event) => event.target === all && seek.key(event));
 
   return {
-    needs: ["snapshot", "selection", "theme", "motion"],
+    needs: ["snapshot", "selection", "theme", "motion", "preview"],
     ready(state) {
       if (runsFreely(state) && !state.scrubbing) return "the run to be paused: at full speed samples fly by";
       return holds(state, "region");
@@ -79,7 +81,7 @@ function mount(body, context) {
       state_.replaceChildren(...stateParts(snapshot, facts));
       policy.replaceChildren(...policyParts(facts));
       values.replaceChildren(...valueParts(snapshot, facts));
-      sums.replaceChildren(...sumParts(snapshot, facts));
+      sums.replaceChildren(...sumParts(snapshot, facts, previewOf(state)));
     },
     resize() {},
     table: (state) => tableOf(state),
@@ -89,7 +91,7 @@ function mount(body, context) {
 
 /** For whoever reads what is drawn. @param {HTMLElement} element @param {Facts | null} facts */
 function mark({ dataset }, facts) {
-  const names = /** @type {const} */ (["environment", "step", "ratio", "logratio", "raw", "used", "region", "gradientPolicy", "gradientTotal", "logProbOld", "logProbNew", "valueOld", "valueTarget", "valueNow", "inFull"]);
+  const names = /** @type {const} */ (["environment", "step", "ratio", "logratio", "raw", "used", "region", "gradientPolicy", "gradientValue", "gradientEntropy", "gradientTotal", "logProbOld", "logProbNew", "valueOld", "valueTarget", "valueNow", "inFull"]);
   for (const name of names) {
     if (facts) dataset[name] = String(facts[name]);
     else delete dataset[name];
@@ -113,7 +115,7 @@ const table = (rows) => h("dl", { class: "pairs" }, ...rows.map(([name, value, s
 /** @param {Snapshot} snapshot @param {Facts} facts */
 function stateParts({ header }, { observation, unsent, space, inFull }) {
   if (!inFull) return [note(header.failed?.transitions ?? `The state, both policies and the gradient were not measured at this moment${header.measured ? UNSEEN : "."}`)];
-  if (!observation.length) return part("State s", note(`An image: ${space}`));
+  if (!observation.length) return part("State s", note(`${header.pictured ? "What the policy sees is shown above, the frames of a stack row by row. An" : "An"} image: ${space}`));
   const more = unsent ? note(`and ${unsent} more`) : null;
   return part("State s", table(observation.map(({ name, value }) => [name, number(value)])), more);
 }
@@ -155,18 +157,49 @@ function row({ name, short, before, now, taken }, isBox) {
   return h("div", { role: "row", class: taken ? "taken" : "" }, label, h("span", { role: "cell" }, fixed(before, 3)), h("span", { role: "cell" }, fixed(now, 3)));
 }
 
-/** @param {Snapshot} snapshot @param {Facts} facts */
-function sumParts(snapshot, facts) {
-  const region = regionOf(facts.region);
-  const trained = region.key !== "notTrained";
+/** @param {Snapshot} snapshot @param {Facts} facts @param {Previewed | null} preview */
+function sumParts(snapshot, facts, preview) {
+  const trained = regionOf(facts.region).key !== "notTrained";
   return [
     ...part("What the loss makes of it"),
     trained ? h("div", { class: "sums", role: "table", "aria-label": "The calculation" }, ...calculation(facts).map(sum)) : null,
-    trained ? h("p", { class: "sample-region" }, h("span", { class: `swatch region-${region.key}`, "aria-hidden": "true" }), h("strong", {}, region.word), `: ${region.meaning}`) : null,
+    trained ? inRegion(facts) : null,
     trained ? gradients(facts) : null,
     h("p", { class: "sample-verdict" }, ...prose(verdict(facts))),
     trained ? before(snapshot, facts) : null,
+    trained && preview ? previewed(facts, preview) : null,
   ].filter((child) => child !== null);
+}
+
+/** @param {Facts} facts @param {string} [instead] */
+function inRegion({ region: code }, instead = "") {
+  const region = regionOf(code);
+  return h("p", { class: "sample-region" }, h("span", { class: `swatch region-${region.key}`, "aria-hidden": "true" }), h("strong", {}, region.word), `${instead}: ${region.meaning}`);
+}
+
+/** The same sample with the values that were moved. @param {Facts} facts @param {Previewed} preview */
+export function previewed(facts, preview) {
+  const { used, values, clip } = preview;
+  const { lossRatio, lossRegion } = facts;
+  const then = clip ? withClipRange(facts, values.clip_range) : facts;
+  const terms = clip && facts.used !== null ? calculation(then).filter(({ role }) => role).map((line) => ({ ...line, sum: "" })) : [];
+  const stays = then.region === facts.region;
+  // The clip mask previews the ratios of the last loss; after a step these are others.
+  const inMask = clip && !Number.isNaN(lossRatio) ? withClipRange({ ...facts, ratio: lossRatio, region: lossRegion }, values.clip_range).region : then.region;
+  const scaled = [
+    ["‖∇(c₁·L_VF)‖", facts.gradientValue, values.value_coef / used.value_coef],
+    ["‖∇(c₂·S)‖", facts.gradientEntropy, values.entropy_coef / used.entropy_coef],
+  ].filter(([, norm, by]) => norm !== null && by !== 1 && Number.isFinite(by));
+  return h(
+    "div",
+    { class: "sample-preview", "data-region": then.region, "data-mask-region": inMask },
+    h("h3", {}, ...prose(`Preview: with ${moved(preview).join(", ")}`)),
+    terms.length ? h("div", { class: "sums", role: "table", "aria-label": "The calculation with the values that were moved" }, ...terms.map(sum)) : null,
+    clip ? inRegion(then, stays ? ", as it is" : ` instead of ${regionOf(facts.region).word}`) : note("Its region and its policy gradient stay: only ε decides about them."),
+    clip && !stays ? h("p", {}, ...prose(verdict(then))) : null,
+    inMask === then.region ? null : note(`In the last loss, as the Clip mask shows it, r was ${fixed(lossRatio, 3)}: with ${moved(preview, ["clip_range"]).join("")} it would be ${regionOf(inMask).word}.`),
+    ...scaled.map(([term, norm, by]) => note(`${term} would be ${number(Number(norm) * Number(by))} instead of ${number(Number(norm))}.`)),
+  );
 }
 
 /** Here stand the weights as they are, in the clip mask and in the histogram r as the last loss had it: a note where that differs. @param {Snapshot} snapshot @param {Facts} facts */
@@ -190,15 +223,16 @@ function sum({ term, sum: put, value, role = "" }) {
 }
 
 /** @param {Facts} facts */
-function gradients({ gradientPolicy, gradientTotal, used, inFull }) {
+function gradients({ gradientPolicy, gradientValue, gradientEntropy, gradientTotal, used, inFull }) {
   if (!inFull) return null;
   if (gradientPolicy === null) return note(used === null ? "Its gradient is not known before its advantage is." : "Gradients of single samples are not computed for networks on images.");
-  const zero = gradientPolicy === 0 ? " exactly" : "";
+  /** @param {string} term @param {number | null} norm @param {string} style */
+  const row = (term, norm, style) => (norm === null ? null : h("div", { class: style }, h("dt", {}, ...prose(term)), h("dd", {}, number(norm) + (norm === 0 ? " exactly" : ""))));
+  const rows = [row("‖∇L_PG‖", gradientPolicy, "policy"), row("‖∇(c₁·L_VF)‖", gradientValue, "value"), row("‖∇(c₂·S)‖", gradientEntropy, "entropy"), row("‖∇L‖", gradientTotal, "")];
   return h(
     "dl",
-    { class: "pairs gradient-pairs", title: "Norm of the gradient of this one sample's term, by all weights; a minibatch takes the mean of its samples' gradients" },
-    h("div", { class: "policy" }, h("dt", {}, "gradient ‖∇", ...prose("L_PG"), "‖"), h("dd", {}, number(gradientPolicy) + zero)),
-    h("div", {}, h("dt", {}, "‖∇L‖"), h("dd", {}, number(gradientTotal))),
+    { class: "pairs gradient-pairs", title: "Norms of the gradients of this one sample's terms, by all weights; a minibatch takes the mean of its samples' gradients" },
+    ...rows.filter((each) => each !== null),
   );
 }
 
@@ -207,39 +241,42 @@ function tableOf({ snapshot, selection }) {
   const cell = snapshot && selection && cellOf(snapshot, selection);
   const facts = cell && factsOf(snapshot, selection, cell);
   if (!facts) return [["name", "value"]];
-  const symbol = credit(snapshot);
-  const terms = calculation(facts).map(({ term, value }) => [term, value]);
+  const terms = calculation(facts).map(({ term, value }) => [term === "r" ? "ratio_new" : term, value]);
   return [
     ["name", "value"],
     ["update", snapshot.header.update],
     ["environment", facts.environment],
     ["step", facts.step],
-    ...facts.observation.map(({ name, value }) => [`state: ${name}`, value]),
+    ...facts.observation.map(({ name, value }) => [`observation: ${name}`, value]),
     ["action", facts.action],
-    ...facts.policy.flatMap(({ name, before, now }) => [[`π_old: ${name}`, before], [`π now: ${name}`, now]]),
-    ["log π_old", facts.logProbOld],
-    ["log π", facts.logProbNew],
+    ...facts.policy.flatMap(({ name, before, now }) => [[`policy_old: ${name}`, before], [`policy_new: ${name}`, now]]),
+    ["log_prob_old", facts.logProbOld],
+    ["log_prob_new", facts.logProbNew],
     ...terms,
-    ["region", regionOf(facts.region).word],
-    ["‖∇L_PG‖", facts.gradientPolicy],
-    ["‖∇L‖", facts.gradientTotal],
-    ["reward R", facts.reward],
-    ["R as scaled", facts.rewardUsed],
-    ["V_old", facts.valueOld],
-    ["V_targ", facts.valueTarget],
-    ["V now", facts.valueNow],
-    [`${symbol} raw`, facts.raw],
-    [`${symbol} as used`, facts.used],
+    ["region_new", regionOf(facts.region).word],
+    ["gradient_policy", facts.gradientPolicy],
+    ["gradient_value", facts.gradientValue],
+    ["gradient_entropy", facts.gradientEntropy],
+    ["gradient_total", facts.gradientTotal],
+    ["reward", facts.reward],
+    ["reward_used", facts.rewardUsed],
+    ["value", facts.valueOld],
+    ["value_target", facts.valueTarget],
+    ["value_now", facts.valueNow],
+    ["advantage", facts.raw],
+    ["advantage_used", facts.used],
   ];
 }
 
 /** @param {State} state */
-function summary({ snapshot, selection }) {
+function summary(state) {
+  const { snapshot, selection } = state;
   const cell = snapshot && selection && cellOf(snapshot, selection);
   if (!snapshot || !selection || !cell) return `No sample is selected. ${CHOOSE}`;
   const facts = factsOf(snapshot, selection, cell);
   const { ratio, used, region } = facts;
   if (regionOf(region).key === "notTrained") return `${placeInWords(snapshot, facts)}. ${verdict(facts)}`;
-  return `${placeInWords(snapshot, facts)}: r = ${fixed(ratio, 3)}, ${credit(snapshot)} as used = ${fixed(used, 3)}, ${regionOf(region).word}. ${verdict(facts)}`;
+  const preview = previewOf(state);
+  const then = preview?.clip ? ` Preview: with ${moved(preview, ["clip_range"]).join("")}, ${regionOf(withClipRange(facts, preview.values.clip_range).region).word}.` : "";
+  return `${placeInWords(snapshot, facts)}: r = ${fixed(ratio, 3)}, ${credit(snapshot)} as used = ${fixed(used, 3)}, ${regionOf(region).word}. ${verdict(facts)}${then}`;
 }
-

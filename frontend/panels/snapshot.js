@@ -1,5 +1,7 @@
 // Reading a snapshot: what is there, and what is not.
 
+import { scopeAlone } from "../state/scope.js";
+
 /** @import { Selection, Snapshot, State, TypedArray } from "../types.js" */
 
 /**
@@ -41,16 +43,10 @@ export function holds(state, name) {
 }
 
 /** Which samples a snapshot covers, in words. @param {Snapshot} snapshot */
-export function scopeInWords({ header }) {
-  if (header.scope === "minibatch") return `minibatch ${header.minibatch} of epoch ${header.epoch}`;
-  return header.phase === "update" ? "whole rollout, after the last step" : "whole rollout";
-}
+export const scopeInWords = ({ header }) => scopeAlone(header, "samples");
 
 /** What the loss, KL and fractions of a snapshot are means of, in words. @param {Snapshot} snapshot */
-export function meansInWords(snapshot) {
-  const { scope } = snapshot.header;
-  return scope === "minibatch" ? scopeInWords(snapshot) : "mean over the minibatches of the update, each before its step";
-}
+export const meansInWords = ({ header }) => scopeAlone(header, "means");
 
 /**
  * Where a sample lies in the arrays; null where its environment is not among those that are sent.

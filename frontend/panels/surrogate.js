@@ -4,7 +4,8 @@ import { h, setAttribute, setHidden, setText } from "../controls/dom.js";
 import { count, fixed, number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { batchOf, previewOf } from "../state/previewed.js";
-import { Canvas } from "./canvas.js";
+import { partly } from "../state/scope.js";
+import { Canvas, inPixels } from "./canvas.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { arrow, previewInWords, previewTag } from "./preview-tag.js";
@@ -99,11 +100,14 @@ function mount(body, context) {
 
   /** @param {Side} side @param {string} x @param {string} y */
   function frame(side, x, y) {
-    const { ratio, width, height: all } = canvas;
-    const wide = width - (MARGIN.l + MARGIN.r) * ratio;
-    const [from, to] = DOMAINS[side];
-    const place = { x: MARGIN.l * ratio + from * wide, y: MARGIN.t * ratio, width: (to - from) * wide, height: all - (MARGIN.t + MARGIN.b) * ratio };
-    return { x: chart.shown(x), y: chart.shown(y), box: place };
+    return { x: chart.shown(x), y: chart.shown(y), box: inPixels(chart.plot(x, y), canvas) };
+  }
+
+  /** What is said of each side stands above its drawing. */
+  function alignSides() {
+    const [good, bad] = [chart.plot("xaxis", "yaxis"), chart.plot("xaxis2", "yaxis2")];
+    const columns = `${Math.round(good.x)}px ${Math.round(bad.x - good.x)}px 1fr`;
+    if (sides.style.gridTemplateColumns !== columns) sides.style.gridTemplateColumns = columns;
   }
 
   /** @param {PointerEvent | MouseEvent} event */
@@ -169,12 +173,14 @@ function mount(body, context) {
         ...marks(snapshot, curves, context.theme()),
       });
       dots();
+      alignSides();
       return drawn;
     },
     resize() {
       chart.resize();
       sized = false;
     },
+    note: partly,
     table: ({ snapshot }) => tableOf(snapshot),
     summary: (next) => (next.snapshot ? summary(next.snapshot, cloud) + previewInWords(previewOf(next)) : ""),
   };
@@ -285,9 +291,8 @@ function tableOf(snapshot) {
   const batch = snapshot && batchOf(snapshot);
   const clipRange = snapshot && setting(snapshot, "clip_range");
   const samples = snapshot && batch && clipRange !== null ? samplesOf(snapshot, batch, clipRange) : [];
-  const symbol = snapshot ? credit(snapshot) : "Â";
   return [
-    ["update", "environment", "step", "ratio", `${symbol} as used`, "region", batch ? upTitle(batch.objective, "own", symbol) : "objective"],
+    ["update", "environment", "step", "ratio", "advantage_used", "region", "objective"],
     ...samples.map(({ environment, step, r, advantage, region, y }) => [snapshot?.header.update ?? null, environment, step, r, advantage, region.word, y * Math.abs(advantage)]),
   ];
 }

@@ -16,6 +16,8 @@ function make(name, attributes) {
 const ANCHORS = { left: "start", start: "start", center: "middle", right: "end", end: "end" };
 const BASELINES = { top: "text-before-edge", middle: "central" };
 
+const ruler = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
+
 /** The part of CanvasRenderingContext2D that the panels paint with. */
 class SvgPen {
   fillStyle = "black";
@@ -89,6 +91,12 @@ class SvgPen {
   fillText(text, x, y) {
     const look = { "text-anchor": ANCHORS[this.textAlign], "dominant-baseline": BASELINES[this.textBaseline], style: `font: ${this.font}` };
     this.#add("text", { x, y, fill: this.fillStyle, ...look }).textContent = text;
+  }
+
+  /** @param {string} text */
+  measureText(text) {
+    ruler.font = this.font;
+    return ruler.measureText(text);
   }
 
   save() {

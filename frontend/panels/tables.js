@@ -1,5 +1,6 @@
 // What a panel draws, as a table for other programs.
 
+import { regionOf } from "./regions.js";
 import { matrix } from "./snapshot.js";
 
 /** @import { SeriesView, State } from "../types.js" */
@@ -18,7 +19,7 @@ export function updateRows(series, names) {
   return Array.from({ length: series.length }, (_, row) => [series.first + row, ...columns.map((column) => column[row] ?? null)]);
 }
 
-/** Matrices of a snapshot, one line per environment and step. @param {State} state @param {readonly string[]} names @returns {Table} */
+/** Matrices of a snapshot by their names in docs/protocol.md, one line per environment and step; a region by its word. @param {State} state @param {readonly string[]} names @returns {Table} */
 export function ofSamples({ snapshot }, names) {
   const found = names.flatMap((name) => {
     const values = snapshot && matrix(snapshot, name);
@@ -29,7 +30,7 @@ export function ofSamples({ snapshot }, names) {
   const first = found[0]?.values;
   for (let row = 0; row < (first?.rows ?? 0); row++) {
     for (let step = 0; step < first.columns; step++) {
-      rows.push([snapshot?.header.update ?? null, snapshot?.arrays.environments?.[row] ?? row, step, ...found.map(({ values }) => values.values[row * values.columns + step])]);
+      rows.push([snapshot?.header.update ?? null, snapshot?.arrays.environments?.[row] ?? row, step, ...found.map(({ name, values }) => (name === "region" ? regionOf(values.values[row * values.columns + step]).word : values.values[row * values.columns + step]))]);
     }
   }
   return rows;

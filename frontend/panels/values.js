@@ -3,7 +3,7 @@
 import { h, setText } from "../controls/dom.js";
 import { fixed, number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
-import { Canvas } from "./canvas.js";
+import { Canvas, inPixels } from "./canvas.js";
 import { Chart, axisTitle } from "./chart.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { revealSample } from "./sample-reveal.js";
@@ -50,17 +50,11 @@ function mount(body, context) {
     if (!state?.snapshot) return;
     if (!sized) canvas.fit(context.theme().scale);
     sized = canvas.width > 0;
-    const { ratio } = canvas;
     cloud.draw(
       {
         x: chart.shown("xaxis"),
         y: chart.shown("yaxis"),
-        box: {
-          x: MARGIN.l * ratio,
-          y: MARGIN.t * ratio,
-          width: canvas.width - (MARGIN.l + MARGIN.r) * ratio,
-          height: canvas.height - (MARGIN.t + MARGIN.b) * ratio,
-        },
+        box: inPixels(chart.plot("xaxis", "yaxis"), canvas),
       },
       context.theme(),
     );
@@ -135,7 +129,7 @@ function layout(_theme) {
 
 /** @param {Snapshot | null} snapshot @returns {Table} */
 const tableOf = (snapshot) => [
-  ["update", "environment", "step", "V_targ", "V before", "V now", "in minibatch"],
+  ["update", "environment", "step", "value_target", "value", "value_now", "in_minibatch"],
   ...(snapshot ? samplesOf(snapshot) : []).map(({ environment, step, target, before, now, inMinibatch }) => [snapshot?.header.update ?? null, environment, step, target, before, now, Number(inMinibatch)]),
 ];
 

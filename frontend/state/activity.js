@@ -1,6 +1,7 @@
 // What takes its time: a rollout, an update that is made twice, a new run that is tried out.
 
 import { OVER } from "./ended.js";
+import { count } from "./format.js";
 import { atFullSpeed } from "./motion.js";
 
 /** @import { Activity, Doing, Header, State, Trial } from "../types.js" */
@@ -37,14 +38,15 @@ export function underWay(state, now = performance.now()) {
   const goesOn = status?.state === "running" || status?.state === "stalled";
   const isOver = !goesOn || (newest?.header.sequence ?? -1) > (progress?.sequence ?? -1);
   if (isOver || state.past) return null;
-  return atFullSpeed(state) && !status.pausing && now - activity.since < LONG && activity.seconds < SLOW ? null : activity;
+  const isFirst = (newest?.header.update ?? 0) === 0; // there is nothing else to look at
+  return atFullSpeed(state) && !isFirst && !status.pausing && now - activity.since < LONG && activity.seconds < SLOW ? null : activity;
 }
 
 /** How long the unit at hand takes already, in seconds. @param {Activity} activity @param {number} now */
 const taken = ({ seconds, at }, now) => seconds + (now - at) / 1000;
 
 /** "step 37 of 128", the one that is being made. @param {Doing} doing */
-export const stepInWords = ({ done, of }) => `step ${Math.min(done + 1, of)} of ${of}`;
+export const stepInWords = ({ done, of }) => `step ${count(Math.min(done + 1, of))} of ${count(of)}`;
 
 /**
  * @param {Activity} activity

@@ -2,7 +2,7 @@
 
 import { runState } from "./ended.js";
 
-/** @import { Finding, State } from "../types.js" */
+/** @import { Finding, Spell, State } from "../types.js" */
 
 /** @type {Record<string, string>} */
 const TITLES = {
@@ -22,4 +22,35 @@ export function findingsOf(state) {
   const { summary, remedy } = cause;
   const since = state.status?.update ?? state.run?.update ?? 0;
   return [{ name: "cause", title, severity: "error", summary, cause: "", remedy: remedy ?? "", setting: null, since }, ...found];
+}
+
+const GRAVITY = ["error", "warning", "note"];
+
+/**
+ * Those that follow from no other, each with the gravest severity of all that follow from it: one cause counts once.
+ *
+ * @param {Finding[]} findings @returns {Finding[]}
+ */
+export function causes(findings) {
+  const byName = new Map(findings.map((finding) => [finding.name, finding]));
+  const head = (/** @type {Finding} */ finding) => {
+    let at = finding;
+    for (let above = byName.get(at.explained_by ?? ""); above; above = byName.get(at.explained_by ?? "")) at = above;
+    return at;
+  };
+  return findings
+    .filter((finding) => head(finding) === finding)
+    .map((finding) => {
+      const severities = findings.filter((other) => head(other) === finding).map(({ severity }) => severity);
+      return { ...finding, severity: severities.sort((a, b) => GRAVITY.indexOf(a) - GRAVITY.indexOf(b))[0] };
+    });
+}
+
+/** What has been wrong up to now, wherever one looks, the earliest first. @param {Pick<State, "newest">} state @returns {Spell[]} */
+export const historyOf = ({ newest }) => newest?.header.history ?? [];
+
+/** @param {Pick<Spell, "since" | "until">} spell */
+export function whenInWords({ since, until }) {
+  if (until === null) return `since update ${since}`;
+  return until === since ? `at update ${since}` : `updates ${since} to ${until}`;
 }

@@ -3,13 +3,20 @@
 export const NONE = "–";
 
 const SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹";
-const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
-/** @param {string} text */
-const minus = (text) => text.replace("-", "−");
+/** With a true minus sign. @param {string} text */
+export const withMinus = (text) => text.replace("-", "−");
 
 /** @param {number} n */
 const superscript = (n) => (n < 0 ? "⁻" : "") + [...String(Math.abs(n))].map((d) => SUPERSCRIPT[Number(d)]).join("");
+
+/** "10⁶", "10⁻³". @param {number} exponent */
+export const powerOfTen = (exponent) => `10${superscript(exponent)}`;
+
+/** "−1,234.50": all of its digits before the point, and so many after it. @param {number} value @param {number} decimals */
+export const grouped = (value, decimals) =>
+  withMinus(value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }));
 
 /**
  * @param {number | null | undefined} value
@@ -28,17 +35,22 @@ export function number(value, digits = 3) {
   if (!defined(value)) return NONE;
   if (!Number.isFinite(value)) return infinite(value);
   const size = Math.abs(value);
-  if (size >= 10 ** digits && size < 1e9) return minus(grouped.format(value));
+  if (size >= 10 ** digits && size < 1e9) return withMinus(whole.format(value));
   if (size !== 0 && (size < 1e-3 || size >= 1e9)) return power(value, digits);
-  return minus(String(Number(value.toPrecision(digits))));
+  return withMinus(String(Number(value.toPrecision(digits))));
 }
 
 /**
- * In three digits, and in two where a power of ten needs their room.
+ * In three digits, and in two where a power of ten needs their room: never wider than "−1.2×10⁻¹⁰".
  *
  * @param {number | null | undefined} value
  */
-export const compact = (value) => number(value, defined(value) && Math.abs(value) < 1e-3 ? 2 : 3);
+export function compact(value) {
+  if (!defined(value) || !Number.isFinite(value)) return number(value);
+  const size = Math.abs(value);
+  if (size >= 1e6) return power(value, 2);
+  return number(value, size < 1e-3 ? 2 : 3);
+}
 
 /**
  * @param {number} value
@@ -46,7 +58,7 @@ export const compact = (value) => number(value, defined(value) && Math.abs(value
  */
 function power(value, digits) {
   const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
-  return `${minus(String(Number(mantissa)))}×10${superscript(Number(exponent))}`;
+  return `${withMinus(String(Number(mantissa)))}×${powerOfTen(Number(exponent))}`;
 }
 
 /**
@@ -61,7 +73,7 @@ export function fixed(value, decimals) {
   if (Math.abs(value) >= 10_000) return number(value);
   // A tiny negative loss would otherwise read "−0.0000".
   const text = value.toFixed(decimals);
-  return minus(Number(text) === 0 ? text.replace("-", "") : text);
+  return withMinus(Number(text) === 0 ? text.replace("-", "") : text);
 }
 
 /**
@@ -89,7 +101,7 @@ export function term(value) {
 
 /** @param {number | null | undefined} value */
 export function count(value) {
-  return defined(value) ? minus(grouped.format(value)) : NONE;
+  return defined(value) ? withMinus(whole.format(value)) : NONE;
 }
 
 /** @param {number} value */
@@ -97,7 +109,7 @@ function settingNumber(value) {
   if (Number.isInteger(value)) return count(value);
   // A learning rate reads the same beside its slider, under it and in a sentence: 0.00025.
   const plain = Math.abs(value) >= 1e-6 && Math.abs(value) < 1e-3;
-  return plain ? minus(String(Number(value.toPrecision(6)))) : number(value, 6);
+  return plain ? withMinus(String(Number(value.toPrecision(6)))) : number(value, 6);
 }
 
 /**

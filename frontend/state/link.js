@@ -2,7 +2,9 @@
 // not fit is named, and the rest applies.
 
 import { shownOrder } from "./arrangement.js";
+import { onStage } from "./staging.js";
 import { THEMES, themeName } from "./theme.js";
+import { chosenBy } from "./view.js";
 
 /** @import { Run, Setting, SettingValue, State, ViewChoices } from "../types.js" */
 
@@ -53,6 +55,13 @@ export function read(query, panels, table) {
       slugs.filter((one) => !named(one)).forEach((one) => refuse(`panels: ${one}`));
       const names = [...new Set(slugs.flatMap((one) => named(one) ?? []))];
       if (names.length) Object.assign(link.view, { order: names, hidden: panels.filter((name) => !names.includes(name)) });
+      return true;
+    },
+    stage(text) {
+      const slugs = text.split(",").filter(Boolean);
+      slugs.filter((one) => !named(one)).forEach((one) => refuse(`stage: ${one}`));
+      const names = slugs.flatMap((one) => named(one) ?? []);
+      if (names.length) Object.assign(link.view, { layout: "stage", stage: names });
       return true;
     },
     max(text) {
@@ -122,16 +131,19 @@ function textOf({ type }, value) {
 /**
  * The view as a query. What is as usual is left out.
  *
- * @param {ViewChoices} view
+ * @param {ViewChoices} choices
  * @param {readonly string[]} panels
  * @returns {URLSearchParams}
  */
-export function writeView(view, panels) {
+export function writeView(choices, panels) {
+  const view = chosenBy(choices);
   const query = new URLSearchParams();
   if (view.theme !== "system") query.set("theme", view.theme);
   const shown = shownOrder(panels, view);
   if (shown.join() !== panels.join() && shown.length) query.set("panels", shown.map(slug).join(","));
   if (view.maximised && panels.includes(view.maximised)) query.set("max", slug(view.maximised));
+  const staged = onStage(panels, view);
+  if (staged.length) query.set("stage", staged.map(slug).join(","));
   if (view.chapter !== null) query.set("chapter", String(view.chapter + 1));
   return query;
 }

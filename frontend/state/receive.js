@@ -7,6 +7,7 @@ import { activityAfter, trialAfter } from "./activity.js";
 import { createGapFiller } from "./gaps.js";
 import { createHold } from "./held.js";
 import { createPictureDecoder } from "./pictures.js";
+import { isInterrupted } from "./whole.js";
 
 /** @import { Frame, Header, Run, SeriesHeader, Snapshot, Status } from "../types.js" */
 /** @import { Store } from "./store.js" */
@@ -21,9 +22,10 @@ const OF_A_RUN = new Set(["run", "state", "change"]);
  * @returns {{ message(message: any): void, frame(frame: Frame): void, showNew(): void, epoch(): string | null, sequence(): number | null }}
  */
 export function createReceiver(store) {
-  const { state, touch } = store;
-  const fillGaps = createGapFiller(store, series);
-  const hold = createHold(store);
+  // What the server says is said of the run at hand, also while the guide shows another one.
+  const { atHand: state, touch } = store;
+  const fillGaps = createGapFiller({ ...store, state }, series);
+  const hold = createHold({ ...store, state });
   const decodePicture = createPictureDecoder((picture) => store.stage({ picture }));
   /** @type {string | null} */
   let epoch = null;
@@ -42,8 +44,9 @@ export function createReceiver(store) {
       sequence = null;
       state.stepping = false;
       if (state.trial && state.trial.heard !== Infinity) state.trial = null;
+      state.interrupted = false;
       state.status = null; // the run's state message follows
-      state.snapshot = state.newest = state.past = state.comparison = state.picture = state.progress = state.activity = null;
+      state.snapshot = state.newest = state.whole = state.past = state.comparison = state.picture = state.progress = state.activity = null;
       state.series.clear();
       state.episodes.clear();
     }
@@ -103,6 +106,9 @@ export function createReceiver(store) {
       if (!state.run || message.run !== state.run.id) return;
       const { type: _, run: id, ...status } = message;
       if (state.run.state === "starting" && status.state !== "starting") learn(id).catch(() => {}); // asked again by the next hello
+      const interrupted = isInterrupted(state.status, /** @type {Status} */ (status), state.interrupted);
+      const otherwise = interrupted !== state.interrupted;
+      state.interrupted = interrupted;
       state.status = /** @type {Status} */ (status);
       state.run.state = status.state;
       state.run.update = status.update;
@@ -112,6 +118,7 @@ export function createReceiver(store) {
         expectRows(status);
       }
       touch("status");
+      if (otherwise) touch("snapshot");
     },
     change(message) {
       if (!state.run || message.run !== state.run.id) return;

@@ -13,9 +13,35 @@ import { loadView } from "./view.js";
  * @property {(newest: Staged) => void} stage
  * @property {() => void} commit makes what is staged the state, and touches it
  * @property {() => boolean} waiting whether something is staged
+ * @property {State & { series: Series, episodes: Episodes }} atHand the state with the run at hand in it, whatever is on show
+ * @property {(guest: Partial<State>) => void} host shows another run in place of the one at hand, which goes on unseen
+ * @property {() => void} dismiss shows the run at hand again, as it is by then
  *
- * @typedef {{ snapshot?: Snapshot, picture?: Picture }} Staged
+ * @typedef {{ snapshot?: Snapshot, whole?: Snapshot, picture?: Picture }} Staged
  */
+
+/** What of the state is a run's, and not the page's. */
+const OF_A_RUN = /** @type {const} */ ([
+  "run",
+  "status",
+  "stepping",
+  "snapshot",
+  "newest",
+  "whole",
+  "interrupted",
+  "past",
+  "scrubbing",
+  "recorded",
+  "comparison",
+  "series",
+  "episodes",
+  "changes",
+  "picture",
+  "progress",
+  "activity",
+  "preview",
+  "selection",
+]);
 
 /** @returns {Store} */
 export function createStore() {
@@ -39,6 +65,8 @@ export function createStore() {
     metrics: [],
     snapshot: null,
     newest: null,
+    whole: null,
+    interrupted: false,
     past: null,
     scrubbing: false,
     recorded: false,
@@ -60,27 +88,51 @@ export function createStore() {
   /** @param {Topic[]} topics */
   const touch = (...topics) => listeners.forEach((listener) => listener(topics));
 
+  /** What is the run at hand's, while another is on show. @type {Record<string, any> | null} */
+  let away = null;
+
+  const atHand = /** @type {Store["atHand"]} */ ({});
+  for (const name of /** @type {(keyof State)[]} */ (Object.keys(state))) {
+    const home = () => /** @type {any} */ (away !== null && OF_A_RUN.some((own) => own === name) ? away : state);
+    Object.defineProperty(atHand, name, { enumerable: true, get: () => home()[name], set: (value) => void (home()[name] = value) });
+  }
+
+  const changed = () => touch("run", "status", "snapshot", "past", "series", "picture", "progress", "preview", "selection", "connection");
+
   return {
     state,
     touch,
+    atHand,
+    host(guest) {
+      away ??= Object.fromEntries(OF_A_RUN.map((name) => [name, state[name]]));
+      Object.assign(state, guest);
+      changed();
+    },
+    dismiss() {
+      if (away) Object.assign(state, away);
+      away = null;
+      changed();
+    },
     subscribe: (listener) => void listeners.add(listener),
     waiting: () => staged.snapshot !== undefined || staged.picture !== undefined,
     stage(newest) {
       if (newest.picture) staged.picture?.bitmap?.close();
       staged = { ...staged, ...newest };
+      if (newest.snapshot?.header.phase === "update") staged.whole = newest.snapshot; // what follows at once may take its place
       touch();
     },
     commit() {
-      const { snapshot, picture } = staged;
+      const { snapshot, whole, picture } = staged;
       staged = {};
-      if (snapshot && snapshot.header.run === state.run?.id) {
-        state.newest = snapshot;
-        if (!state.past) state.snapshot = snapshot;
+      if (whole && whole.header.run === atHand.run?.id) atHand.whole = whole;
+      if (snapshot && snapshot.header.run === atHand.run?.id) {
+        atHand.newest = snapshot;
+        if (!atHand.past) atHand.snapshot = snapshot;
         touch("snapshot");
       }
-      if (picture && picture.header.run === state.run?.id) {
-        state.picture?.bitmap?.close();
-        state.picture = picture;
+      if (picture && picture.header.run === atHand.run?.id) {
+        atHand.picture?.bitmap?.close();
+        atHand.picture = picture;
         touch("picture");
       }
     },

@@ -6,6 +6,7 @@
 
 const CACHED = 48; // snapshots; scrubbing goes to and fro
 const FRESH = 1000; // milliseconds that a list of what is kept serves while the cursor is dragged: it may be long
+const LOOKED_INTO = 4; // moments of a kind, of which one is wanted that shows something
 const SETTLES = 250; // after which a cursor that was moved counts as at rest
 
 /** Which moments a step of a size stops at. @type {Record<StepSize, (moment: Moment) => boolean>} */
@@ -125,20 +126,26 @@ export function createTimeTravel({ state, touch }, kept) {
     },
 
     /**
-     * The newest moment of a kind.
+     * The newest moment of a kind that shows something, without going there.
      *
      * @param {(moment: Moment, last: number) => boolean} wanted `last` is the last epoch of the moment's update
-     * @returns {Promise<boolean>} whether there is one
+     * @param {(snapshot: Snapshot) => boolean} [shows] asked of a few
+     * @returns {Promise<Moment | null>}
      */
-    async find(wanted) {
+    async locate(wanted, shows = () => true) {
       const { moments } = await around();
       /** @type {Map<number, number>} */
       const epochs = new Map();
       for (const { update, epoch } of moments) epochs.set(update, Math.max(epoch, epochs.get(update) ?? 0));
-      const target = moments.findLast((moment) => wanted(moment, epochs.get(moment.update) ?? 0));
-      if (target) await show(target);
-      return target !== undefined;
+      const candidates = moments.filter((moment) => wanted(moment, epochs.get(moment.update) ?? 0)).slice(-LOOKED_INTO);
+      for (const moment of candidates.reverse()) {
+        const snapshot = await fetched(state.run?.id ?? "", moment.sequence).catch(() => null);
+        if (snapshot && shows(snapshot)) return moment;
+      }
+      return null;
     },
+
+    show,
 
     /**
      * The end of an update, or of the nearest one beyond it that is kept: onwards for who goes onwards, or the arrow keys

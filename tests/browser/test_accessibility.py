@@ -47,7 +47,14 @@ def test_nothing_serious_in_any_theme_and_state(server, page, new_page, theme):
     assert page.get_by_role("button", name="Keep the run at hand").is_visible()
     assert violations(page) == [], "findings, the offer of a link, a save menu"
 
-    dashboard.press("Keep the run at hand").type("Clip range", 0.4)
+    dashboard.press("Keep the run at hand").press("New run")
+    sheet = page.get_by_role("dialog", name="New run")
+    sheet.get_by_label("Environment", exact=True).fill("CartPol")
+    sheet.locator("summary", has_text="Loss").click()
+    assert violations(page) == [], "a new run"
+    page.keyboard.press("Escape")
+
+    dashboard.type("Clip range", 0.4)
     dashboard.press("Apply to this update")
     page.locator("#comparison table").wait_for()
     dashboard.press("Panels")
@@ -59,7 +66,12 @@ def test_nothing_serious_in_any_theme_and_state(server, page, new_page, theme):
     dashboard.key("?")
     assert violations(page) == [], "help"
     page.keyboard.press("Escape")
-    dashboard.press("Share")
+    dashboard.key("g")  # and what it has put on Stage
+    page.get_by_role("button", name="Share", exact=True).wait_for()
+    dashboard.key("s")
+    page.locator("body[data-stage]").wait_for()
+    assert violations(page) == [], "on Stage"
+    dashboard.key("s").press("Share")
     assert violations(page) == [], "sharing"
 
     embedded = new_page()

@@ -35,6 +35,16 @@ def test_what_is_over_in_a_moment_does_not_flicker_at_full_speed(stage):
     until(played.sentence, lambda text: "Collecting: step 20 of 128" in text)
 
 
+def test_a_long_first_update_tells_how_far_it_is(stage):
+    played = running(stage, update=0)
+    played.doing("collecting", 411, 2048)
+    until(played.sentence, lambda text: "Collecting: step 412 of 2,048." in text)
+    played.progress(phase="loss", epoch=2, epochs=4, minibatch=3, minibatches=4)
+    until(played.sentence, lambda text: "The first update is being made: epoch 2 of 4, minibatch 3 of 4." in text)
+    played.snapshot(1)
+    until(played.sentence, lambda text: "Every update" in text)
+
+
 def test_pause_in_a_rollout_says_when_it_will_be_and_can_be_taken_back(stage):
     played = running(stage, update=0)
     played.doing("collecting", 36, 128)

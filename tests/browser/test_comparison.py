@@ -19,20 +19,22 @@ from tests.browser.test_stepping import note
 
 WORDS = ("inside", "held", "pulled back", "not held", "unused")
 OLD, NEW = "as it was", "with the change"
-PERCENT = {"clip_fraction", "held_fraction"}
+PERCENT = {"clip_fraction", "held_fraction", "ratio_clip_fraction"}
+MEAN, AFTER = "mean of the update", "whole rollout, after the last step"
 ROWS = {
-    "loss": "L",
-    "policy_loss": "LPG",
-    "value_term": "c₁·LVF",
-    "entropy_term": "−c₂·S",
-    "kl_k3": "KL, mean over the minibatches (k3)",
-    "final_kl_exact": "KL after the last step, exact",
-    "clip_fraction": "clip fraction",
-    "held_fraction": "held fraction",
-    "final_ratio_min": "smallest r after the last step",
-    "final_ratio_max": "largest r after the last step",
-    "explained_variance": "explained variance after",
-    "theta_change": "‖Δθ‖/‖θ‖",
+    "loss": (MEAN, "L"),
+    "policy_loss": (MEAN, "LPG"),
+    "value_term": (MEAN, "c₁·LVF"),
+    "entropy_term": (MEAN, "−c₂·S"),
+    "kl_k3": (MEAN, "KL (k3)"),
+    "clip_fraction": (MEAN, "clip fraction"),
+    "held_fraction": (MEAN, "held"),
+    "final_kl_exact": (AFTER, "KL, exact"),
+    "ratio_clip_fraction": (AFTER, "clip fraction"),
+    "final_ratio_min": (AFTER, "smallest r"),
+    "final_ratio_max": (AFTER, "largest r"),
+    "explained_variance": (AFTER, "explained variance"),
+    "theta_change": (AFTER, "‖Δθ‖/‖θ‖"),
 }
 
 
@@ -49,11 +51,23 @@ def made_twice(update, changes, **settings):
 
 
 def table(page):
-    """The rows that are shown, as texts."""
-    lines = (line.split("\t") for line in page.locator("#comparison table").inner_text().split("\n"))
-    return {
-        words: dict(zip((OLD, NEW), texts, strict=True)) for words, *texts in (line for line in lines if len(line) == 3)
-    }
+    """The rows that are shown, as texts, by what their numbers are of and their words."""
+    rows, scope = {}, None
+    for line in page.locator("#comparison table").inner_text().split("\n"):
+        match line.split("\t"):
+            case [words, old, new]:
+                rows[scope, words] = {OLD: old, NEW: new}
+            case [words] if words.strip():
+                scope = words
+    return rows
+
+
+def in_bins_up_to(limit, counts, own):
+    """Counts [regions, bins] over log r from −own to own, in as many bins that reach to `limit`."""
+    merged, size = int(limit / own), counts.shape[1]
+    wide = counts.reshape(len(counts), size // merged, merged).sum(axis=2)
+    aside = (size - wide.shape[1]) // 2
+    return np.pad(wide, ((0, 0), (aside, aside)))
 
 
 def approximately(text):
@@ -74,7 +88,7 @@ def saved(page, tmp_path, choice):
 def assert_shown(page, tmp_path, found):
     """Table, pictures and CSV are the measurements."""
     rows = table(page)
-    assert list(rows) == ["quantity", *ROWS.values()]
+    assert list(rows)[1:] == list(ROWS.values())
     with saved(page, tmp_path, "Numbers as CSV").open(newline="") as file:
         lines = list(csv.DictReader(file))
     for made, key in ((OLD, "old"), (NEW, "new")):
@@ -85,6 +99,8 @@ def assert_shown(page, tmp_path, found):
             assert scale * scalars[name] == approximately(rows[words][made]), words
             assert float(values[name]) == pytest.approx(scalars[name], rel=1e-12), name
         counts, outside = arrays["ratio_counts"].astype(int), arrays["ratio_outside"].astype(int)
+        limit = max(of.scalars["ratio_limit"] for of in found.values())
+        counts = in_bins_up_to(limit, counts, scalars["ratio_limit"])  # the same for both
         painted = page.locator("#comparison canvas").evaluate("canvas => ({...canvas.dataset})")
         assert painted[key] == " ".join(map(str, counts.sum(axis=1)))
         assert painted[f"{key}Outside"] == " ".join(map(str, outside.sum(axis=0)))
@@ -92,7 +108,6 @@ def assert_shown(page, tmp_path, found):
         text = page.locator("#comparison figure").get_attribute("aria-label").split(". r ")[made == NEW]
         for word, share in zip(WORDS, shares, strict=True):
             assert (f"{100 * share:.1f} % {word}" in text) == (share > 0)
-        limit = scalars["ratio_limit"]
         edges = np.exp(np.linspace(-limit, limit, counts.shape[1] + 1))
         expected = [
             (f"samples {word}", low, high, n)
@@ -129,11 +144,19 @@ def test_both_outcomes_are_what_python_finds_and_the_old_one_can_be_kept(server,
     assert "r as it was, ε = 0.2:" in label and "r with the change, ε = 0.5:" in label
     picture = np.asarray(Image.open(saved(page, tmp_path, "Picture as PNG")).convert("RGB"))
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
+    # Nothing but a choice decides.
+    dashboard.key("ArrowRight").key("Space")
+    page.get_by_text("Update 2 has two outcomes, and none is chosen yet.").first.wait_for()
+    assert page.get_by_role("button", name="Play", exact=True).is_disabled()
+    assert dashboard.data()["update"] == "2" and page.locator("#comparison").is_visible()
     dashboard.press("Keep it as it was")
     until(lambda: page.locator("#comparison").is_visible(), lambda visible: not visible)
     assert dashboard.ratio()["clipRange"] == "0.2"
+    assert until(lambda: note(dashboard, "clip_range"), lambda text: text == "") == "", "the change is put back with it"
+    assert float(dashboard.slider("Clip range ε").input_value()) == 0.2
+    assert until(lambda: dashboard.ratio()["preview"], lambda preview: preview == "") == ""
+    dashboard.step(update="3")
     assert recorded_changes(page) == []
-    assert note(dashboard, "clip_range") == "applies from update 3", "what waited waits on"
 
 
 def test_without_a_clip_there_is_no_band_what_lies_outside_is_counted_and_the_new_one_can_be_kept(

@@ -13,13 +13,17 @@ def dashboard(shared_server, page):
     return Dashboard(page, live.url)
 
 
+def can_step(dashboard):
+    return dashboard.page.get_by_role("button", name="Step", exact=True).is_enabled()
+
+
 def says(page, words):
     return page.get_by_text(words).first.is_visible()
 
 
 def test_a_copied_tab_is_another_page_that_may_control_and_does_not_lead(dashboard):
     page = dashboard.page
-    until(lambda: page.get_by_role("button", name="Step", exact=True).is_enabled())
+    until(lambda: can_step(dashboard))
     page.evaluate("sessionStorage.setItem('a tab', 'is copied with this')")
     with page.context.expect_page() as opening:
         page.evaluate("window.open(location.href)")
@@ -29,11 +33,31 @@ def test_a_copied_tab_is_another_page_that_may_control_and_does_not_lead(dashboa
     until(lambda: says(copy.page, "Another tab controls this run"))
     dashboard.step()  # the first one leads on
     copy.page.get_by_role("button", name="Take control").click()
-    until(lambda: copy.page.get_by_role("button", name="Step", exact=True).is_enabled())
+    until(lambda: can_step(copy))
+    assert page.evaluate(f"localStorage.getItem('{KEY}')")
     copy.page.reload()
     copy.at(state="paused")
+    until(lambda: can_step(copy))
     assert not says(copy.page, "You are watching")
-    assert page.evaluate(f"localStorage.getItem('{KEY}')")
+    until(lambda: says(page, "Another tab controls this run"))
+    page.reload()  # who does not lead takes nothing by it
+    until(lambda: says(page, "Another tab controls this run"))
+    copy.step()
+    copy.page.close()
+    until(lambda: can_step(dashboard))
+    dashboard.step()
+
+
+def test_a_late_answer_to_the_page_before_a_reload_settles_nothing(modules):
+    two = """
+        const sent = [];
+        const [before, after] = [1, 2].map(() => m.createCommands((message) => sent.push(message)));
+        before.send("step").catch(() => {});
+        after.send("step").catch(() => {});
+        const settles = ({ id }) => after.settle({ type: "ack", id });
+        return [sent[0].id === sent[1].id, settles(sent[0]), settles(sent[1])];
+    """
+    assert modules("net/commands.js", two) == [False, False, True]
 
 
 def test_a_secret_that_is_of_no_use_is_forgotten(dashboard):

@@ -1,7 +1,11 @@
 """Environment: the policy acts in it; what it shows is said to be of the present; if there is nothing to see, why."""
 
+import shutil
+
+from ppo_scope.pictures.acting import HOW
 from ppo_scope.pictures.failures import REMEDY
 from tests.browser.dashboard import Dashboard, until
+from tests.live import ROOT
 
 BLIND = """
 import gymnasium
@@ -48,3 +52,20 @@ def test_the_environment_says_that_it_shows_the_present_while_the_past_is_on_sho
     until(caption.inner_text, lambda text: text.startswith("Present policy, not that of update 1"))
     paused.press("Back to live").at(live="true")
     until(caption.inner_text, lambda text: text.startswith("episode step"))
+
+
+def test_without_a_picture_it_is_said_how_to_get_one_and_what_the_policy_sees_is_in_sample(server, page, tmp_path):
+    shutil.copy(ROOT / "tests" / "environments" / "pixels.py", tmp_path)
+    small = ("--num-envs", "2", "--rollout-steps", "16", "--epochs", "1")
+    dashboard = Dashboard(page, server("--paused", "--env", "pixels:Pixels-v0", *small).url)
+    reason = dashboard.panel("Environment").locator(".environment-reason")
+    until(reason.inner_text, lambda text: f"its __init__ takes no render_mode; {HOW}. {REMEDY}" in text)
+
+    dashboard.step(update="1")
+    mask = dashboard.panel("Clip mask").locator("canvas").first
+    mask.scroll_into_view_if_needed()
+    mask.click(position={"x": 60, "y": 40})
+    sample = dashboard.panel("Sample")
+    size = "image => [image.naturalWidth, image.naturalHeight]"
+    until(lambda: sample.locator("img").evaluate(size), lambda found: found == [44, 40])
+    until(sample.inner_text, lambda text: "What the policy sees is shown above" in text)

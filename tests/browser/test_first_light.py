@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
 from tests.browser.dashboard import PATIENCE, Dashboard, until
 from tests.live import LiveServer
+from tests.server.scope_page import leaders
 
 PANELS = ("Environment", "Episodic return", "Ratio histogram", "Clip mask", "Advantages", "Loss components")
 SEED = "7"
@@ -198,14 +198,8 @@ def test_a_killed_training_process_is_named_and_can_be_restarted(server, page):
     live = server("--seed", SEED)
     dashboard = Dashboard(page, live.url)
     dashboard.at(state="running")
-    children = subprocess.run(["pgrep", "-P", str(live.pid)], capture_output=True, text=True, check=True).stdout.split()
-    workers = [
-        pid
-        for pid in children
-        if b"spawn_main" in subprocess.run(["ps", "-ww", "-o", "args=", "-p", pid], capture_output=True).stdout
-    ]
-    worker = min(workers, key=int)  # the others draw
-    os.kill(int(worker), signal.SIGKILL)
+    worker = min(leaders(live.pid))  # the others draw
+    os.kill(worker, signal.SIGKILL)
     dashboard.at(state="killed")
     page.get_by_text("SIGKILL").first.wait_for(timeout=PATIENCE)
     page.get_by_role("button", name="Restart").last.click()

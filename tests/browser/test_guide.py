@@ -1,4 +1,4 @@
-"""The guide on a live run and on a recorded one: scenes are set when asked, numbers are the run's own, tasks notice."""
+"""The guide: it trains and changes nothing unasked, shows a moment that has its point, and puts back what it tried."""
 
 import contextlib
 import gzip
@@ -7,12 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from ppo_scope.ppo.losses import Region
-from ppo_scope.ppo.phases import PhaseKind
-from ppo_scope.ppo.settings import Settings
-from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import frame
 from tests.browser.dashboard import Dashboard, until
 from tests.conftest import Faults
@@ -33,14 +29,22 @@ SCENES = {
 LIT = {
     1: {"Loss components", "Gradients"},
     2: {"Advantages", "Values", "Clip mask", "Sample"},
-    3: {"Loss components"},
-    4: {"Ratio histogram", "Clip mask", "Surrogate"},
-    5: {"Values", "Advantages", "Loss components"},
+    3: {"Loss components", "Gradients"},
+    4: {"Ratio histogram", "Clip mask", "Surrogate", "Sample"},
+    5: {"Values", "Advantages"},
     6: {"Gradients"},
     7: {"Policy", "Loss components"},
     8: {"KL and clipping", "Ratio histogram", "Step direction"},
 }
-RECORDING = Path(ROOT) / "frontend" / "recordings" / "cartpole.rec"
+TRIALS = {
+    3: ("value_coef", "Make it twice: c₁ 0.5 and 5"),
+    5: ("objective", "Make it twice: objective clip and reinforce"),
+    7: ("entropy_coef", "Make it twice: c₂ 0.01 and 0.1"),
+    8: ("epochs", "Make it twice: epochs 4 and 20"),
+}
+QUIET = {"resume", "heartbeat", "watch"}
+"""What a page says that asks nothing of the run."""
+RECORDINGS = Path(ROOT) / "frontend" / "recordings"
 
 # --- how the page writes numbers
 
@@ -99,7 +103,11 @@ def numbers(chapter, header, arrays):
             fixed(s["gradient_clip_factor"], 3),
             used["max_grad_norm"],
         ],
-        2: lambda: ["Â", *(number(s[n]) for n in ("advantage_mean", "advantage_std", "explained_variance_before"))],
+        2: lambda: [
+            "Â",
+            *(number(s[n]) for n in ("advantage_mean", "advantage_std")),
+            fixed(s["explained_variance_before"], 3),
+        ],
         3: lambda: [
             term(s["policy_loss"]),
             used["value_coef"],
@@ -108,16 +116,13 @@ def numbers(chapter, header, arrays):
             term(s["entropy"]),
             term(s["loss"]),
         ],
-        4: lambda: [
-            *(fixed(s[n], 2) for n in ("ratio_min", "ratio_max")),
-            *(percent(s[n]) for n in ("held_fraction", "clip_fraction", "pulled_back_fraction")),
-        ],
+        4: lambda: [*(fixed(s[n], 2) for n in ("ratio_min", "ratio_max")), used["clip_range"]],
         5: lambda: [
             term(s["value_loss"]),
-            *(number(s[n]) for n in ("explained_variance_before", "explained_variance")),
+            *(fixed(s[n], 3) for n in ("explained_variance_before", "explained_variance")),
         ],
         6: lambda: flow(header, arrays),
-        7: lambda: [term(s["entropy"]), term(s["final_entropy"])],
+        7: lambda: [term(s[n]) for n in ("entropy", "final_entropy", "entropy_high")],
         8: lambda: [
             number(s["final_kl_exact"]),
             *(fixed(s[n], 2) for n in ("final_ratio_min", "final_ratio_max")),
@@ -130,34 +135,44 @@ def numbers(chapter, header, arrays):
 
 
 class Guided(Dashboard):
-    """A page with its guide."""
+    """A page with its guide, on a server."""
 
-    def __init__(self, page, live, query=""):
+    def __init__(self, page, live, query="", token=True):
         self.live = live
-        self.lease = None
-        page.on("websocket", lambda socket: socket.on("framereceived", self._note_lease))
-        super().__init__(page, f"{live.base}{query}#token={live.token}")
+        self.said = []
+        page.on("websocket", lambda socket: socket.on("framesent", self._note))
+        super().__init__(page, f"{live.base}{query}" + (f"#token={live.token}" if token else ""))
 
-    def _note_lease(self, told):
-        """The generation of the page's lease is told to it, and shown nowhere."""
+    def _note(self, told):
         message = json.loads(told) if isinstance(told, str) else {}
-        lease = message if message.get("type") == "lease" else message.get("lease")
-        self.lease = lease["generation"] if lease else self.lease
+        if message.get("type") not in QUIET:
+            self.said.append(message.get("type"))
 
     @property
     def guide(self):
         return self.page.locator("#guide")
 
-    def choose(self, chapter):
+    def open(self):
         if not self.guide.is_visible():
             self.key("g")
-        self.guide.get_by_role("button", name=f"Chapter {chapter}:").click()
-        until(self.guide.inner_text, lambda text: f"chapter {chapter} of 8" in text)
-        until(self.again, lambda text: text == "Set the scene again")
-        return self.at(state="paused", **{name: str(value) for name, value in SCENES[chapter].items()})
+        return self
 
-    def again(self):
-        return self.guide.locator("footer button").nth(1).inner_text()
+    def choose(self, chapter):
+        self.open().guide.get_by_role("button", name=f"Chapter {chapter}:").click()
+        return self.at_chapter(chapter)
+
+    def at_chapter(self, chapter):
+        until(self.guide.inner_text, lambda text: f"chapter {chapter} of 8" in text)
+        until(self.shown, lambda text: text.startswith("On show"))
+        return self.at(live="false", **{name: str(value) for name, value in SCENES[chapter].items()})
+
+    def close(self):
+        self.guide.get_by_role("button", name="Close the guide").click()
+        until(lambda: not self.guide.is_visible())
+        return self
+
+    def shown(self):
+        return self.guide.locator(".shown > p").inner_text()
 
     def numbers(self, part=".text"):
         return self.guide.locator(f"{part} .live-number").all_inner_texts()
@@ -172,56 +187,33 @@ class Guided(Dashboard):
     def reaction(self):
         return self.guide.locator(".reaction").inner_text()
 
-    def note(self):
-        return self.guide.locator(".note").inner_text()
-
     def done(self):
         until(self.reaction, lambda text: text.startswith("Done."))
         return self
 
-    def not_yet(self):
-        assert self.reaction() == ""
-        return self
+    def untouched(self, update):
+        run = self.live.run()
+        assert (run["update"], run["pending"]) == (update, {})
+        return run
 
-    def held(self):
-        """The newest moment that the server holds."""
-        of = f"api/runs/{self.live.run()['id']}/moments"
-        sequence = json.loads(self.live.get(of))["moments"][-1][0]
-        return frame.decode(self.live.get(f"{of}/{sequence}"))
-
-    def place(self):
-        """Where the run is, whatever the page shows."""
-        header, _ = self.held()
-        return tuple(header[name] for name in ("run", "update", "phase", "epoch", "minibatch"))
-
-    def offer(self, label, pending):
-        """Accept an offer, which then waits for the next update."""
-        self.press(label)
-        until(lambda: self.live.run()["pending"], lambda found: pending.items() <= found.items())
-        return self
-
-    def update_more(self):
-        """One update; from within one, its rest."""
-        more = self.data()["phase"] == "update"
-        return self.step(update=str(self.update() + more), phase="update")
-
-    def new_run(self, **settings):
-        wanted = {"env": "CartPole-v1", "seed": int(SEED), **settings}
-        before = self.live.run()["id"]
-        post = "async ([settings, lease]) => (await import('./net/http.js')).postRun(settings, true, lease)"
-        self.page.evaluate(post, [wanted, self.lease])
-        until(lambda: self.live.run()["id"] != before)
-        return self.at(state="paused", update="0")
+    def sees(self, *names):
+        """Whether these panels are in the window, at least with their upper half."""
+        box = """names => names.map((name) => {
+            const panel = document.querySelector(`.panel[aria-label="${name}"]`);
+            const { top, bottom, height } = panel.getBoundingClientRect();
+            return top >= 0 && top + Math.min(height / 2, 200) <= innerHeight && bottom > 100;
+        })"""
+        return all(self.page.evaluate(box, list(names)))
 
 
 @contextlib.contextmanager
-def opened(chromium, *expected):
+def opened(chromium, *expected, width=1440, height=900):
     """Opens pages that tolerate no fault but those that are expected: `open_page()`."""
     faults, contexts = Faults(), []
     faults.expect(*expected)
 
     def open_page():
-        contexts.append(chromium.new_context(viewport={"width": 1440, "height": 900}))
+        contexts.append(chromium.new_context(viewport={"width": width, "height": height}))
         contexts[-1].on("page", faults.watch)
         return contexts[-1].new_page()
 
@@ -239,18 +231,44 @@ def live(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def guided(chromium, live):
+def fresh(chromium, live):
+    """A page on a run that has not begun, and never does."""
     with opened(chromium) as open_page:
         yield Guided(open_page(), live)
 
 
+def frames_of(name):
+    """[(header, arrays)] of a recording that comes with the page."""
+    whole, found, at = gzip.decompress((RECORDINGS / f"{name}.rec").read_bytes()), [], 0
+    while at < len(whole):
+        length = int.from_bytes(whole[at : at + 8], "little")
+        found.append(frame.decode(whole[at + 8 : at + 8 + length]))
+        at += 8 + length
+    return found
+
+
 @pytest.fixture(scope="module")
-def recorded(chromium, live):
-    with opened(chromium, "recorded/pictures") as open_page:  # a recording has no picture of each sample
-        yield Guided(open_page(), live, "?recording=cartpole").at(live="false", phase="ready")
+def example():
+    return frames_of("two-networks")
+
+
+def moment_of(frames, chapter):
+    wanted = SCENES[chapter].items()
+    snapshots = [one for one in frames if one[0]["kind"] == "snapshot"]
+    return next(one for one in snapshots if all(one[0][name] == value for name, value in wanted))
+
+
+def comparison_of(frames, name):
+    comparisons = [header for header, _ in frames if header["kind"] == "comparison"]
+    return next(one for one in comparisons if one["settings"]["old"][name] != one["settings"]["new"][name])
 
 
 # --- what each chapter asks for
+
+
+def step_one_phase(guided):
+    guided.page.get_by_label("Step size").select_option("phase")
+    guided.press("Step").at(phase="step", live="false").done()
 
 
 def select_a_sample(guided):
@@ -258,232 +276,302 @@ def select_a_sample(guided):
     guided.done()
 
 
-def move_c1(guided):
-    s = guided.held()[0]["scalars"]
-    guided.not_yet().type("Value coefficient", 1).done()
-    loss = s["policy_loss"] + s["value_loss"] - 0.01 * s["entropy"]
-    assert guided.numbers(".reaction") == ["1", term(loss), term(s["loss"])]
-    guided.type("Value coefficient", 0.5)
-
-
 def shorten_the_leash(guided):
-    _, arrays = guided.held()
-    shares = []
-    for clip_range in (0.05, 0.2):
-        r, a = arrays["ratio"], arrays["advantage_used"]
-        low, high = np.float32(1 - clip_range), np.float32(1 + clip_range)
-        trained = (arrays["region"] != Region.NOT_TRAINED) & (arrays["in_minibatch"] == 1)
-        shares.append(percent((((a > 0) & (r > high)) | ((a < 0) & (r < low)))[trained].mean()))
-    guided.type("Clip range", 0.15)
-    until(lambda: guided.mask()["preview"], lambda shown: shown == "0.15")
-    guided.not_yet().type("Clip range", 0.05).done()
-    assert guided.numbers(".reaction") == ["0.05", *shares]
-    # Where it is small already, the task is the other way round.
-    guided.choose(5).choose(4)
-    until(guided.task, lambda text: "small already" in text)
-    guided.not_yet().type("Clip range", 0.2).done()
+    """Its answer is of the value that was settled on, not of one that the drag has passed."""
+    slider = guided.slider("Clip range ε")
+    drag = """(range, values) => values.forEach((value) => {
+        range.value = String(value);
+        range.dispatchEvent(new Event("input", { bubbles: true }));
+    })"""
+    where = "(range, value) => range.min * 1 + (range.max - range.min) * value"
+    slider.evaluate(drag, [slider.evaluate(where, at) for at in (0.1, 0.001, 0.02)])
+    settled = guided.page.get_by_label("Clip range, as a number", exact=True).input_value()
+    guided.done()
+    assert guided.numbers(".reaction")[0] == settled
+    guided.type("Clip range", 0.04)
+    until(lambda: guided.numbers(".reaction")[0], lambda value: value == "0.04")
+    assert guided.panel("Sample").locator(".sample-preview").is_visible()
+    _, arrays = moment_of(frames_of("two-networks"), 4)
+    r, a = arrays["ratio"], arrays["advantage_used"]
+    trained = (arrays["region"] != Region.NOT_TRAINED) & (arrays["in_minibatch"] == 1)
+    bounds = [(np.float32(1 - e), np.float32(1 + e)) for e in (0.04, 0.2)]
+    held = [(((a > 0) & (r > high)) | ((a < 0) & (r < low)))[trained].mean() for low, high in bounds]
+    assert guided.numbers(".reaction")[1:] == [percent(share) for share in held]
 
 
-def changed(guided, label, setting, before, after, back, rows):
-    """Take the offer, see both updates side by side, and do the same the other way round."""
-    was = guided.held()[0]
-    guided.not_yet().offer(label, {setting: after}).not_yet()
-    guided.update_more().done()
-    now = guided.held()[0]
-    assert (was["settings"][setting], now["settings"][setting]) == (before, after)
-    assert guided.numbers(".reaction table") == [text for row in zip(rows(was), rows(now), strict=True) for text in row]
-    guided.choose(1).choose(SCENES_AT_AN_UPDATE[setting]).not_yet()
-    guided.offer(back, {setting: before}).update_more().done()
+def see_a_shared_trunk(guided):
+    guided.press("Show one trunk with two heads").done()
+    header, arrays = moment_of(frames_of("shared-trunk"), 6)
+    until(lambda: guided.numbers() == flow(header, arrays))
+    assert len(guided.numbers()) == 3
 
 
-SCENES_AT_AN_UPDATE = {"objective": 5, "entropy_coef": 7, "epochs": 8}
+def make_it_twice(chapter):
+    def task(guided):
+        name, label = TRIALS[chapter]
+        guided.press(label).done()
+        told = comparison_of(frames_of("two-networks"), name)
+        said = guided.guide.locator(".reaction").inner_text().replace("−", "-")
+        for which in ("old", "new"):
+            assert percent(told["scalars"][f"{which}_held_fraction"]) in said or chapter in (5, 7)
+        card = guided.page.locator("#comparison")
+        assert card.is_visible()
+        card.get_by_role("button", name="Keep it as it was").click()
+        until(lambda: not card.is_visible())
+        assert guided.reaction().startswith("Done."), "what it showed stays"
+
+    return task
 
 
-def ask_no_critic(guided):
-    def rows(header):
-        s, objective = header["scalars"], header["settings"]["objective"]
-        spread = [number(s[n]) for n in ("advantage_std", "advantage_mean", "explained_variance_before")]
-        return [objective, str(header["update"]), {"clip": "Â", "reinforce": "G"}[objective], *spread]
-
-    offer, back = "Set the objective to reinforce", "Set the objective to clip"
-    changed(guided, offer, "objective", "clip", "reinforce", back, rows)
-
-
-def share_a_trunk(guided):
-    guided.not_yet().press("Begin a new run with a shared trunk").press("End this run")
-    guided.at(state="paused", update="0").not_yet()
-    guided.step("phase", phase="rollout").step("phase", phase="advantages").not_yet()
-    guided.step("phase", phase="loss").done()
-    shown = until(guided.numbers, lambda found: len(found) == 3 and found[0] != "–")
-    assert shown == by_autograd(Settings.parse({"seed": int(SEED), "shared_network": True}))
-    guided.choose(3).choose(6).not_yet()
-    assert "one trunk and two heads already" in guided.task()
-    guided.step("minibatch").step("phase", phase="loss", minibatch="2").done()
-
-
-def by_autograd(settings):
-    """The numbers of chapter 6 at the first loss, without the probe that the page reads them from."""
-    trainer = Trainer(settings)
-    phase = next(phase for phase in trainer.phases() if phase.kind is PhaseKind.LOSS)
-    batch, (minibatch, *_), network = phase.update.batch, phase.update.minibatches, trainer.network
-    outputs, values = network(batch.observations[minibatch.samples])
-    log_probs, _ = trainer.distribution.evaluate(outputs, batch.actions[minibatch.samples])
-    weights = minibatch.trained.double() / minibatch.trained.sum()
-    losses = (
-        ((-(log_probs - batch.log_probs[minibatch.samples]).exp() * minibatch.advantages).double() @ weights),
-        0.5 * (((values - batch.targets[minibatch.samples]) ** 2).double() @ weights),
-    )
-    trunk = [part for name, part in network.parts().items() if "trunk" in name]
-    found = [torch.autograd.grad(loss, network.theta, retain_graph=True)[0] for loss in losses]
-    policy, value = (torch.cat([gradient[part] for part in trunk]).double() for gradient in found)
-    trainer.close()
-    lengths = float(policy.norm()), float(value.norm())
-    return [number(lengths[0]), number(lengths[1]), fixed(float(policy @ value) / (lengths[0] * lengths[1]), 2)]
-
-
-def pay_for_entropy(guided):
-    def rows(header):
-        s = header["scalars"]
-        c2 = f"{header['settings']['entropy_coef']}"
-        return [c2, str(header["update"]), *(term(s[n]) for n in ("entropy_term", "entropy", "loss"))]
-
-    changed(guided, "Set c₂ to 0.1", "entropy_coef", 0.01, 0.1, "Set c₂ to 0.01", rows)
-
-
-def overdo(guided):
-    def rows(header):
-        s, epochs = header["scalars"], header["settings"]["epochs"]
-        shares = percent(s["clip_fraction"]), fixed(s["final_ratio_max"], 2), percent(s["effective_sample_size"])
-        return [str(epochs), str(header["update"]), number(s["final_kl_exact"]), *shares]
-
-    changed(guided, "Set the epochs to 20", "epochs", 4, 20, "Set the epochs to 4", rows)
-
-
-TASKS = {
-    1: lambda guided: guided.not_yet().step("phase", phase="step").done(),
-    2: select_a_sample,
-    3: move_c1,
-    4: shorten_the_leash,
-    5: ask_no_critic,
-    6: share_a_trunk,
-    7: pay_for_entropy,
-    8: overdo,
-}
+TASKS = {1: step_one_phase, 2: select_a_sample, 4: shorten_the_leash, 6: see_a_shared_trunk}
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_a_chapter_sets_its_scene_tells_its_numbers_and_notices_its_task(guided, chapter):
-    guided.choose(chapter)
-    assert guided.lit() == LIT[chapter]
-    until(lambda: guided.numbers() == numbers(chapter, *guided.held()))
-    guided.not_yet()
-    TASKS[chapter](guided)
-    assert guided.guide.get_by_role("button", name=f"Chapter {chapter}:").get_attribute("data-done") is not None
+def test_a_chapter_on_a_fresh_run_shows_its_point_and_trains_nothing(fresh, example, chapter):
+    fresh.choose(chapter)
+    assert "an example recorded for this page" in fresh.shown()
+    assert "Your run is not touched (paused, update 0)" in fresh.shown()
+    assert fresh.lit() == LIT[chapter]
+    until(lambda: fresh.numbers() == numbers(chapter, *moment_of(example, chapter)))
+    first = "Clip mask" if chapter in (2, 4) else None
+    if first:
+        until(lambda: fresh.sees("Clip mask", "Sample"))
+    if chapter == 1:
+        until(lambda: fresh.page.evaluate("scrollY") == 0)  # the pipeline is what it asks to be watched
+    assert fresh.reaction() == ""
+    TASKS.get(chapter, make_it_twice(chapter))(fresh)
+    done = fresh.guide.get_by_role("button", name=f"Chapter {chapter}:")
+    assert done.get_attribute("data-done") is not None
+    run = fresh.untouched(0)
+    assert (run["settings"]["clip_range"], run["settings"]["value_coef"]) == (0.2, 0.5)
+    assert fresh.said == []
 
 
-def test_the_last_chapter_ends_it(guided):
-    guided.choose(8).press("Finish")
-    until(lambda: not guided.guide.is_visible())
+def test_who_presses_next_to_the_end_is_back_where_they_were(fresh):
+    fresh.choose(1)
+    for chapter in CHAPTERS[1:]:
+        fresh.press("Next").at_chapter(chapter)
+    fresh.press("Finish")
+    until(lambda: not fresh.guide.is_visible())
+    fresh.at(state="paused", update="0", phase="ready", live="true")
+    fresh.untouched(0)
+    assert fresh.said == [] and fresh.lit() == set()
+    assert fresh.slider("Clip range ε").get_attribute("aria-valuetext") == "0.2"
 
 
-# --- nothing is done unasked
+# --- what its reader can answer
 
 
-def test_a_reload_shows_the_chapter_and_touches_nothing(guided):
-    guided.choose(2).step("phase", phase="loss")
-    until(lambda: "chapter=2" in guided.page.evaluate("location.search"))
-    before = guided.place()
-    guided.page.reload()
-    guided.at(state="paused", phase="advantages", live="false")
-    assert guided.again() == "Set the scene"
-    assert (guided.note(), guided.reaction()) == ("", "")
-    assert until(guided.numbers)[0] == "Â"
-    assert guided.place() == before
-    guided.press("Set the scene").at(phase="advantages", live="true")
-    until(guided.again, lambda text: text == "Set the scene again")
+def test_chapter_4_says_why_a_gradient_flows_on_two_samples_of_this_batch(fresh, example):
+    fresh.choose(4)
+    header, _ = moment_of(example, 4)
+    rows = fresh.guide.locator(".pair tbody tr").evaluate_all(
+        "rows => rows.map((row) => [...row.children].map((cell) => cell.textContent))"
+    )
+    table = {name: values for name, *values in rows}
+    held, pulled = ([table[name][at].replace("−", "-") for name in ("Â", "r")] for at in (0, 1))
+    epsilon = header["settings"]["clip_range"]
+    assert float(held[0]) > 0 > float(pulled[0])
+    assert float(held[1]) > 1 + epsilon < float(pulled[1])
+    assert table["‖∇LPG‖"][0] == "0 exactly"
+    assert all(float(text.split("×")[0]) > 0 for name in ("‖∇(c₁·LVF)‖", "‖∇(c₂·S)‖") for text in table[name])
+    assert float(table["‖∇LPG‖"][1]) > 0
+    said = fresh.guide.locator(".pair").inner_text()
+    s = header["scalars"]
+    for words in (
+        "no policy gradient. The critic's and the entropy's gradient still flow",
+        "has become likelier all the same",
+        "whose gradient flows at full size",
+        "It is not the share without a gradient",
+        "a held sample has lost its policy gradient only",
+    ):
+        assert words in said
+    for name in ("clip_fraction", "held_fraction", "pulled_back_fraction"):
+        assert percent(s[name]) in fresh.numbers(".pair")
+    # The held one is in Sample, which says the same of it; the other is a press away.
+    sample = fresh.panel("Sample").locator(".sample")
+    until(lambda: sample.get_attribute("data-region"), lambda code: code == str(int(Region.HELD)))
+    fresh.guide.get_by_role("button", name="pulled back").click()
+    until(lambda: sample.get_attribute("data-region"), lambda code: code == str(int(Region.PULLED_BACK)))
+    assert fixed(float(sample.get_attribute("data-ratio")), 3) == table["r"][1]
 
 
-def test_a_reload_in_the_scene_stays_in_it(guided):
-    guided.choose(3)
-    until(lambda: "chapter=3" in guided.page.evaluate("location.search"))
-    guided.page.reload()
-    guided.at(state="paused", phase="loss", live="true")
-    assert guided.again() == "Set the scene"
+def test_chapter_3_says_what_c1_changes_by_the_numbers_of_this_update(fresh, example):
+    fresh.choose(3).press(TRIALS[3][1]).done()
+    s = comparison_of(example, "value_coef")["scalars"]
+    said = fresh.reaction()
+    clip = [fixed(s[f"{which}_gradient_clip_factor"], 3) for which in ("old", "new")]
+    assert f"so the clip factor fell from {clip[0]} to {clip[1]}" in said
+    assert "it scales the policy's gradient too" in said
+    for name, text in (("kl_k3", number), ("held_fraction", percent)):
+        old, new = (text(s[f"{which}_{name}"]) for which in ("old", "new"))
+        assert f" fell from {old} to {new}" in said
+    assert "c₁·LVF reaches no weight of the actor" in fresh.guide.locator(".text").inner_text()
 
 
-def test_a_link_to_a_chapter_neither_pauses_a_run_nor_steps_it(guided):
-    guided.new_run()
-    linked = Guided(guided.page, guided.live, "?chapter=1")
-    until(linked.note, lambda text: text.startswith("Nothing was touched"))
-    linked.at(state="paused", update="0", live="true")
-    linked.press("Play").at(state="running", update="[1-9].*")
-    linked.page.reload()
-    until(linked.again, lambda text: text == "Set the scene")
-    before = linked.live.run()["update"]
-    until(lambda: linked.live.run()["update"] > before + 2)
-    linked.at(state="running").press("Set the scene").at(state="paused", phase="gradient", epoch="1", minibatch="1")
-    assert linked.note() == ""
+def test_what_became_of_a_number_is_said_as_it_is(modules):
+    told = """
+        const scalars = { old_kl_k3: 0.01, new_kl_k3: given, old_held_fraction: 0.1, new_held_fraction: 0.1004 };
+        const comparison = { header: { scalars }, arrays: {} };
+        return m.parts("KL {went.kl_k3}, held {went.held_fraction}", { comparison }).map(({ text }) => text).join("");
+    """
+    assert modules("learn/numbers.js", told, 0.03) == "KL rose from 0.01 to 0.03, held stayed near 10.0 %"
+    assert modules("learn/numbers.js", told, 0.001) == "KL fell from 0.01 to 0.001, held stayed near 10.0 %"
 
 
-def test_who_only_watches_is_shown_what_is_kept(guided, chromium):
-    guided.new_run()
-    with opened(chromium) as open_page:
-        viewer = Dashboard(open_page(), guided.live.base)
-        viewer.key("g")
-        guide = viewer.page.locator("#guide")
-        guide.get_by_text("No such moment is kept").wait_for()
-        guided.step(update="1", phase="update")
-        viewer.at(update="1").press("Set the scene again").at(phase="gradient", minibatch="1", live="false")
-        until(guide.locator(".note").inner_text, lambda text: text == "")
-        guide.get_by_role("button", name="Chapter 7:").click()
-        until(guide.locator(".task > p").inner_text, lambda text: text.startswith("In control of the run"))
-        assert not guide.get_by_role("button", name="Set c₂ to 0.1").is_visible()
-    assert guided.data()["phase"] == "update"
-
-
-# --- a recorded run
+# --- on a run that trains
 
 
 @pytest.fixture(scope="module")
-def moments():
-    """(update, phase, epoch, minibatch) → header and arrays, of the recording."""
-    whole, found, at = gzip.decompress(RECORDING.read_bytes()), {}, 0
-    while at < len(whole):
-        length = int.from_bytes(whole[at : at + 8], "little")
-        header, arrays = frame.decode(whole[at + 8 : at + 8 + length])
-        if header["kind"] == "snapshot":
-            found[tuple(str(header[name]) for name in ("update", "phase", "epoch", "minibatch"))] = header, arrays
-        at += 8 + length
-    return found
+def trained(chromium, tmp_path_factory):
+    """A page on a run that has learned for a while, stepped, with the panels of the chapters in view."""
+    live = LiveServer("--paused", "--seed", SEED, "--learning-rate", "0.003", folder=tmp_path_factory.mktemp("trained"))
+    with opened(chromium, height=4000) as open_page:
+        guided = Guided(open_page(), live)
+        guided.step("updates", update="10")
+        guided.step("updates", update="20")
+        guided.step(update="21", phase="update")
+        yield guided
+    live.stop()
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
-def test_a_chapter_on_a_recorded_run(recorded, live, moments, chapter):
-    trained = live.run()["update"]
-    scene = {name: str(value) for name, value in SCENES[chapter].items()} | ({"epoch": "2"} if chapter == 4 else {})
-    if not recorded.guide.is_visible():
-        recorded.key("g")
-    recorded.guide.get_by_role("button", name=f"Chapter {chapter}:").click()
-    until(recorded.guide.inner_text, lambda text: f"chapter {chapter} of 8" in text)
-    recorded.at(state="paused", update="42", **scene)
-    assert recorded.lit() == LIT[chapter]
-    data = recorded.data()
-    held = moments[tuple(data[name] for name in ("update", "phase", "epoch", "minibatch"))]
-    until(recorded.numbers, lambda shown: shown == numbers(chapter, *held))
-    assert recorded.note() == recorded.reaction() == ""
-    if chapter > 2:
-        assert recorded.task().startswith("On a run that trains you would now: ")
-        assert recorded.guide.locator(".task .beginner > button").is_hidden()
-    else:
-        TASKS[chapter](recorded)
-    assert live.run()["update"] == trained, "nothing is trained"
+def test_a_run_that_has_the_point_is_shown_itself_and_tries_it_itself(trained):
+    before = trained.live.run()["settings"]
+    trained.said.clear()
+    trained.choose(7)
+    assert trained.shown() == "On show: your run, update 21, its end."
+    trained.press(TRIALS[7][1]).done()
+    assert trained.said == ["redo"]
+    assert "−c₂·S" in trained.reaction()
+    trained.press("Next").at_chapter(8)  # left undecided: it is put back
+    until(lambda: trained.said == ["redo", "keep"])
+    assert trained.untouched(21)["settings"] == before
 
 
-def test_a_recorded_run_plays_while_the_guide_is_open(recorded):
-    recorded.guide.get_by_role("button", name="Chapter 2:").click()
-    recorded.at(phase="advantages").press("Play")
-    until(lambda: recorded.data()["phase"], lambda phase: phase in {"loss", "gradient", "step"})
-    recorded.press("Pause").at(state="paused")
+def test_an_outcome_that_was_kept_is_put_back_when_the_chapter_is_left(trained):
+    trained.choose(7).press(TRIALS[7][1]).done()
+    trained.page.locator("#comparison").get_by_role("button", name="Keep the new outcome").click()
+    until(lambda: trained.live.run()["settings"]["entropy_coef"] == 0.1)
+    trained.choose(2)
+    until(lambda: trained.live.run()["pending"], lambda pending: pending == {"entropy_coef": 0.01})
+    until(trained.guide.locator(".note").inner_text, lambda text: "Put back: c₂ 0.01" in text)
+    trained.close().step(update="22", phase="update")
+    assert trained.live.run()["settings"]["entropy_coef"] == 0.01
+
+
+def test_what_is_undecided_is_left_undecided(trained):
+    trained.type("Clip range", 0.3)
+    trained.press("Apply to this update")
+    card = trained.page.locator("#comparison")
+    until(card.is_visible)
+    trained.said.clear()
+    for chapter in (3, 4, 7):
+        trained.choose(chapter)
+        assert not trained.guide.get_by_role("button", name="Step my run there").is_visible()
+        assert chapter == 4 or "an example" in trained.shown()
+    trained.close()
+    until(card.is_visible)
+    assert trained.said == []
+    card.get_by_role("button", name="Keep it as it was").click()
+    trained.type("Clip range", 0.2)
+
+
+def test_a_run_is_stepped_to_a_chapter_when_that_is_asked(trained):
+    trained.choose(1)
+    trained.press("Step my run there")
+    until(trained.shown, lambda text: text.startswith("On show: your run"))
+    trained.at(phase="gradient", epoch="1", minibatch="1", live="false")
+    trained.close().at(phase="gradient", live="true").step(phase="update")
+
+
+def test_opening_it_neither_pauses_a_run_nor_steps_it(trained):
+    trained.said.clear()
+    trained.press("Play").at(state="running")
+    trained.choose(5)
+    before = trained.live.run()["update"]
+    until(lambda: trained.live.run()["update"] > before + 2)
+    assert trained.said == ["play"]
+    trained.close().at(state="running").press("Pause").at(state="paused")
+
+
+def test_a_link_to_a_chapter_shows_it_and_touches_nothing(trained):
+    trained.said.clear()
+    trained.choose(4)
+    until(lambda: "chapter=4" in trained.page.evaluate("location.search"))
+    update = trained.live.run()["update"]
+    trained.page.reload()
+    trained.at_chapter(4)
+    assert trained.said == []
+    assert trained.live.run()["update"] == update
+    trained.close()
+
+
+def test_what_was_hidden_is_hidden_again(trained):
+    trained.page.locator("#panel-policy header").hover()
+    trained.page.get_by_role("button", name="Hide Policy").click()
+    trained.choose(7)
+    assert trained.page.locator("#panel-policy").is_visible()
+    trained.close()
+    until(lambda: trained.page.locator("#panel-policy").is_hidden())
+    assert trained.page.evaluate("document.body.dataset.stage") is None
+    trained.press("Show Policy")
+
+
+# --- elsewhere
+
+
+def test_who_only_watches_goes_through_it_as_well(chromium, live):
+    with opened(chromium) as open_page:
+        viewer = Guided(open_page(), live, token=False)
+        viewer.choose(3)
+        assert not viewer.guide.get_by_role("button", name="Step my run there").is_visible()
+        viewer.press(TRIALS[3][1]).done()
+        assert viewer.said == []
+        viewer.live.run()
+
+
+def test_on_a_phone_it_is_read_and_steps_nothing(chromium, live):
+    with opened(chromium, width=390, height=800) as open_page:
+        phone = Guided(open_page(), live, "?chapter=1")
+        phone.at_chapter(1)
+        assert phone.task().startswith("On a larger screen you would now: choose the step size")
+        assert not phone.guide.get_by_role("button", name="Step my run there").is_visible()
+        phone.choose(8).press(TRIALS[8][1]).done()
+        assert phone.said == []
+        phone.untouched(0)
+
+
+@pytest.mark.parametrize("chapter", [2, 6])
+def test_a_recorded_run_has_its_chapters_too(chromium, live, chapter):
+    with opened(chromium, "recorded/pictures") as open_page:
+        recorded = Guided(open_page(), live, f"?recording=cartpole&chapter={chapter}")
+        recorded.at_chapter(chapter)
+        assert recorded.said == []
+        recorded.close().at(live="true", phase="update")
+
+
+PUT_BACK = """
+    const run = { id: "one", settings: { epochs: 4, clip_range: 0.2 } };
+    const state = { run, status: { pending: given.pending ?? {} }, newest: null };
+    const found = m.asFound({ run: { ...run }, status: { pending: given.before ?? {} }, newest: null }, "clip_range");
+    if (given.used !== undefined) run.settings.clip_range = given.used;
+    if (given.other) run.id = "another";
+    return m.toPutBack(state, found);
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, None),
+        ({"pending": {"clip_range": 0.04}}, {"clip_range": 0.2}),
+        ({"before": {"clip_range": 0.3}, "pending": {"clip_range": 0.04}}, {"clip_range": 0.3}),
+        ({"before": {"clip_range": 0.3}, "pending": {"clip_range": 0.3}}, None),
+        ({"pending": {"clip_range": 0.04}, "other": True}, None),
+    ],
+)
+def test_what_is_put_back_is_what_the_chapter_found(modules, given, expected):
+    assert modules("learn/put-back.js", PUT_BACK, given) == expected
 
 
 def test_a_recording_that_is_not_there_is_said(live, page, faults):

@@ -48,19 +48,91 @@ def test_the_bar_says_that_something_is_wrong_and_leads_to_it(ill, page):
 
 
 def test_a_useless_critic_is_found_after_ten_updates(server, page):
-    untrained = ("--value-coef", "0", "--learning-rate", "0.00001", "--discount", "0.5")
-    dashboard = Dashboard(page, server("--paused", "--seed", "7", "--num-envs", "2", *untrained).url)
+    dashboard = Dashboard(page, server("--paused", "--seed", "7", "--num-envs", "2", "--value-coef", "0").url)
     dashboard.step("updates", update="10")
     until(lambda: "useless_critic" in findings(dashboard))
-    assert "worse than a constant" in dashboard.panel("Health").inner_text()
+    text = dashboard.panel("Health").inner_text()
+    assert "worse than a constant" in text and "c₁ is 0" in text and "Raise c₁" in text
 
 
 def test_a_healthy_run_says_what_was_looked_for(server, page):
     dashboard = Dashboard(page, server("--paused", "--seed", "7").url)
     dashboard.step(update="1")
     text = until(lambda: shown(dashboard).inner_text(), lambda text: "No KL spike" in text)
-    assert "Nothing wrong was found." in text
+    assert "Nothing wrong was found so far" in text and "cannot tell yet" in text
     assert findings(dashboard) == set()
+
+
+def test_what_cannot_be_known_is_not_green(server, page):
+    """A check that has not seen enough says so, and one that asks for something that is not there."""
+    dashboard = Dashboard(page, server("--paused", "--seed", "7", "--num-envs", "2").url).step(update="1")
+    panel = shown(dashboard)
+    text = until(panel.inner_text, lambda text: "takes 10 updates to tell" in text)
+    assert "Useless critic: not known yet" in text and "Actions cut off at a bound: does not apply" in text
+    assert panel.locator(".verdict").get_attribute("data-worst") == "unknown"
+    assert not [
+        line for line in text.splitlines() if line.startswith("✓") and ("not known" in line or "does not" in line)
+    ]
+    dashboard.step("updates", update="11").step("updates", update="21")
+    until(lambda: panel.locator(".verdict").get_attribute("data-worst"), lambda worst: worst == "fine")
+    assert "Nothing wrong was found." in panel.inner_text()
+
+
+def test_a_step_that_was_too_long_leads_while_its_consequences_last_is_marked_and_one_goes_there(server, page):
+    dashboard = Dashboard(page, server("--paused", "--seed", "7", "--learning-rate", "0.1").url).step(update="1")
+    until(lambda: "kl_spike" in findings(dashboard))
+    dashboard.step("updates", update="11").step("updates", update="21")
+    until(lambda: {"kl_spike", "entropy_collapse"} <= findings(dashboard))
+    first = dashboard.panel("Health").locator(".findings li").first
+    assert "KL spike" in first.inner_text() and "One thing keeps" in dashboard.panel("Health").inner_text()
+    assert int(page.locator("#timeline canvas").get_attribute("data-findings")) >= 2
+    assert "KL spike (warning)" in page.get_by_role("slider", name="Timeline").get_attribute("title")
+    first.get_by_role("button", name="Go to update 1", exact=True).click()
+    dashboard.at(update="1")
+    until(lambda: findings(dashboard) == {"kl_spike"})
+    page.get_by_role("button", name="Back to live").click()
+    dashboard.at(update="21")
+    track = page.locator("#timeline .track").bounding_box()
+    beginning = track["x"] + 8 + (track["width"] - 16) / 21
+    page.mouse.click(beginning + 4, track["y"] + track["height"] - 4)
+    dashboard.at(update="1")
+
+
+SPIKE = {"name": "kl_spike", "title": "KL spike", "severity": "warning", "since": 2, "until": 3}
+PASSED = {**SPIKE, "summary": "KL was 2.99. It has passed.", "cause": "", "remedy": "", "setting": None}
+COLLAPSE = {**PASSED, "name": "entropy_collapse", "title": "Entropy collapse", "since": 3, "until": None}
+
+
+def test_what_has_passed_is_listed_once(stage):
+    played = stage(findings=[], history=[SPIKE], unknown={})
+    panel = shown(played.dashboard)
+    earlier = panel.get_by_role("list", name="What was wrong earlier")
+    until(earlier.inner_text, lambda text: "KL spike (warning), updates 2 to 3" in " ".join(text.split()))
+    assert "Nothing wrong was found." in panel.inner_text()
+    following = {**COLLAPSE, "explained_by": "kl_spike"}
+    history = [SPIKE, {name: following[name] for name in SPIKE}]
+    played.snapshot(3, findings=[PASSED, following], history=history, unknown={})
+    text = until(lambda: " ".join(panel.inner_text().split()), lambda text: "2.99" in text)
+    assert "warning, updates 2 to 3." in text and "since update 3; follows from “KL spike”" in text
+    assert earlier.is_hidden(), "what leads still is not listed as gone"
+
+
+def test_what_an_older_recording_did_not_measure_is_not_green(stage):
+    played = stage(findings=[], history=[], unknown={}, health={"kl_k3": 0.01})
+    text = until(shown(played.dashboard).inner_text, lambda text: "✓ No KL spike" in text)
+    assert "Useless critic: not known yet (not measured)" in text and "The critic predicts" not in text
+
+
+def test_what_follows_from_a_finding_stands_below_it(server, page):
+    dashboard = Dashboard(page, server("--paused", "--seed", "7", "--max-grad-norm", "0.000001").url)
+    dashboard.step("updates", update="10").step("updates", update="20")
+    until(lambda: findings(dashboard), lambda found: {"still_policy", "uniform_policy"} <= found)
+    panel = dashboard.panel("Health")
+    assert "One thing keeps this run from learning well." in panel.inner_text()
+    assert "follows from “The policy does not move”" in panel.inner_text()
+    assert (
+        page.get_by_role("button", name="1 finding").or_(page.get_by_role("button", name="The policy does not")).count()
+    )
 
 
 def test_what_a_step_that_is_far_too_long_does_is_found_and_the_gravest_is_open(server, page):

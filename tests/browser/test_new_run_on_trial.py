@@ -58,7 +58,8 @@ def test_a_preset_that_cannot_begin_leaves_its_sheet_open(stage, faults, detail)
     played.dashboard.press("New run")
     sheet = played.page.get_by_role("dialog", name="New run")
     assert GONE in sheet.inner_text()
-    sheet.get_by_role("button", name="Lesson: no leash").click()
+    sheet.get_by_role("radio", name="Lesson: no leash").check()
+    sheet.get_by_role("button", name="Begin", exact=True).click()
     until(sheet.inner_text, lambda text: WHY in text and "The run at hand is as it was." in text)
     assert sheet.get_by_text("Details", exact=True).is_visible() is (detail is not None)
     assert played.posted[0]["lease"] == 1
@@ -87,18 +88,6 @@ def test_a_link_begins_its_run_at_once_where_nothing_is_lost(stage):
     played.sees("The link shows another run")
     played.dashboard.press("Begin this run")
     until(lambda: played.said("restart"))
-
-
-def test_the_guide_warns_before_it_begins_a_run(stage):
-    played = stage(query="?chapter=6")
-    offer = played.page.get_by_role("button", name="Begin a new run with a shared trunk")
-    until(offer.is_visible)
-    offer.click()
-    question = played.page.get_by_role("dialog", name=GONE)
-    until(question.is_visible)
-    assert not played.said("restart")
-    question.get_by_role("button", name="End this run").click()
-    assert until(lambda: played.said("restart"))[0]["settings"] == {"shared_network": True}
 
 
 def test_a_run_that_another_page_tries_out_is_told_of(stage):

@@ -35,6 +35,10 @@ import pytest
         ("compact(-0.0001234)", "−1.2×10⁻⁴"),
         ("compact(0.01234)", "0.0123"),
         ("compact(null)", "–"),
+        ("compact(-8183549)", "−8.2×10⁶"),
+        ("compact(443429)", "443,429"),
+        ("grouped(-1234.5, 2)", "−1,234.50"),
+        ("powerOfTen(-12)", "10⁻¹²"),
         ("term(0.0000037)", "4×10⁻⁶"),
         ("term(-3e-9)", "0.0000"),
         ("term(0)", "0.0000"),
@@ -235,12 +239,30 @@ def test_the_outline_of_a_histogram_and_how_far_it_reaches(modules):
 def test_the_signed_logarithm_is_odd_and_its_ticks_are_round_and_apart(modules):
     found = modules(
         "panels/curves.js",
-        "const { to, ticks } = m.signedLog; const range = [to(-0.5), to(900)]; const t = ticks(range);"
-        " return [to(0), to(3) + to(-3), t, t.every((v) => to(v) >= range[0] && to(v) <= range[1])];",
+        "const { to, from, ticks } = m.signedLog; const range = [to(-0.5), to(900)];"
+        " const t = ticks(range, { length: 120 });"
+        " return [to(0), to(3) + to(-3), from(to(-7)), t.ticktext,"
+        " t.tickvals.every((at) => at >= range[0] && at <= range[1])];",
     )
-    zero, odd, ticks, inside = found
+    zero, odd, back, texts, inside = found
     assert (zero, odd, inside) == (0, 0, True)
-    assert 0 in ticks and 100 in ticks
+    assert back == pytest.approx(-7)
+    assert "0" in texts and "100" in texts
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "texts"),
+    [
+        (-1e3, 2e20, ["0", "10⁵", "10¹²", "10¹⁹"]),
+        (-4e-4, 0, ["−0.0004", "−0.0002", "0"]),
+    ],
+)
+def test_the_signed_logarithm_has_ticks_for_numbers_of_every_size(modules, low, high, texts):
+    found = modules(
+        "panels/curves.js",
+        f"const s = m.signedLog; return s.ticks([s.to({low}), s.to({high})], {{ length: 80 }}).ticktext;",
+    )
+    assert set(texts) <= set(found)
 
 
 # --- panels/mask-layout.js
@@ -349,3 +371,30 @@ DECODED = """
 def test_pictures_that_came_too_fast_are_left_out_and_a_broken_one_harms_no_other(modules):
     turns = [[(1, "whole"), (2, "whole"), (3, "whole")], [(4, "broken")], [(5, "none")], [(6, "whole")]]
     assert modules("state/pictures.js", DECODED, turns) == [[1, 3], [3, 3], [4, None], [5, None], [6, 3]]
+
+
+# --- controls/figure.js, state/provenance.js
+
+
+def test_words_and_entries_go_on_in_further_lines(modules):
+    wrapped = "m.wrapped('one two three four', 8, (text) => text.length)"
+    assert modules("controls/figure.js", wrapped) == ["one two", "three", "four"]
+    flowed = modules("controls/figure.js", "m.flowed([4, 4, 9, 2], 10, 1)")
+    assert flowed == [{"x": 0, "line": 0}, {"x": 5, "line": 0}, {"x": 0, "line": 1}, {"x": 0, "line": 2}]
+
+
+def test_the_name_of_a_file_tells_panel_run_and_moment_and_holds_no_path(modules):
+    named = (
+        "m.fileName('KL and clipping', { run: { environment: 'a/b:Car v0', seed: 3 }, snapshot: { header: given } })"
+    )
+    header = {"update": 4, "phase": "loss", "epoch": 2, "minibatch": 1}
+    assert modules("state/provenance.js", named, header) == (
+        "kl-and-clipping_a-b-Car-v0_seed-3_update-4_loss_epoch-2_minibatch-1"
+    )
+
+
+def test_a_setting_of_an_update_is_the_one_before_it_was_changed(modules):
+    changes = [{"name": "clip_range", "update": 3, "old": 0.2, "new": 0.3}]
+    changes.append({"name": "clip_range", "update": 6, "old": 0.3, "new": 0.1})
+    at = "[1, 3, 5, 6].map((update) => m.settingAt({ changes: given }, 'clip_range', 0.1, update))"
+    assert modules("state/provenance.js", at, changes) == [0.2, 0.3, 0.3, 0.1]

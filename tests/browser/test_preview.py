@@ -23,6 +23,11 @@ def paused(server, page):
     return Dashboard(page, server("--paused", "--seed", SEED, *FAST).url)
 
 
+def term(value):
+    """A term of the loss as the formula writes it."""
+    return f"{value:.4f}".replace("-", "−")
+
+
 def tag(dashboard, name):
     return dashboard.panel(name).locator(".preview-tag")
 
@@ -112,8 +117,12 @@ def test_the_would_be_terms_are_drawn_and_stand_in_the_formula(paused, page):
         paused.panel("Loss components").locator(".chart").evaluate("e => e.data.slice(9, 13).map(t => t.line.dash)")
     )
     assert dashes == ["dash"] * 4
-    label = page.locator("#formula .preview-label")
-    until(label.inner_text, lambda shown: shown == f"{text}, minibatch 3 of epoch 3")
+    label = page.locator("#formula .whose")
+    until(label.inner_text, lambda shown: shown.startswith(f"{text}; of this minibatch: L "))
+    # Beside it the settings in use, of the same samples under the same weights.
+    now = policy_loss(found, 0.2)
+    assert f"LPG {term(now)} → {term(policy)}" in label.inner_text()
+    assert now == pytest.approx(found.scalars["policy_loss"], rel=1e-5)
     marked = page.locator("#formula .live[data-preview]").all_inner_texts()
     shown = [f"{expected['loss']:.4f}", f"{policy:.4f}", "0.8", f"{found.scalars['value_loss']:.4f}", "0.05"]
     assert [text.replace("−", "-") for text in marked[:5]] == shown
@@ -135,7 +144,11 @@ def test_at_the_end_of_an_update_all_is_under_the_final_weights(paused, page):
     policy = policy_loss(found, 0.1)
     value, entropy = 0.5 * found.scalars["final_value_loss"], -0.01 * found.scalars["final_entropy"]
     assert drawn == pytest.approx([policy + value + entropy, policy, value, entropy], rel=1e-5)
-    assert "under the final weights" in page.locator("#formula .preview-label").inner_text()
+    label = page.locator("#formula .whose").inner_text()
+    assert label.startswith("preview ε = 0.10; whole rollout, after the last step: L ")
+    total = found.scalars["final_policy_loss"] + value + entropy
+    assert f"L {term(total)} → {term(policy + value + entropy)}, LPG " in label, "L_VF and S are the same in both"
+    assert readout(paused, "Loss components").endswith("shown whole rollout, after the last step")
     # With the ε in use the page finds what the trainer says.
     assert policy_loss(found, 0.2) == pytest.approx(found.scalars["final_policy_loss"], rel=1e-6)
     now = paused.panel("Loss components").locator(".readout").inner_text().replace("−", "-")
@@ -153,7 +166,7 @@ def test_the_preview_goes_once_it_is_applied(paused, page):
     assert paused.ratio()["preview"] == ""
     assert float(paused.ratio()["clipRange"]) == 0.07
     assert np.isnan(data(paused, "Ratio histogram")[6]["x"]).all()
-    assert page.locator("#formula .preview-label").is_hidden()
+    assert page.locator("#formula .whose").inner_text() == "mean of the update"
     assert page.locator("#formula .live[data-preview]").count() == 0
 
 
@@ -200,6 +213,20 @@ def test_who_watches_sees_what_is_pending_and_in_slow_motion_it_goes_when_it_is_
         until(lambda: not tag(dashboard, "Clip mask").is_visible())  # noqa: B023
 
 
+def test_a_preview_does_not_depend_on_which_panels_are_in_view(server, new_page):
+    live = server("--paused", "--seed", SEED, *FAST)
+    label = "() => document.querySelector('#formula .whose').innerText"
+    shown = []
+    for query in ("", "?panels=episodic-return"):
+        page = new_page()
+        dashboard = Dashboard(page, live.url.replace("#", f"{query}#"))
+        if not shown:
+            dashboard.step(update="1").type("Clip range", 0.05)
+        shown.append(until(lambda: page.evaluate(label), lambda text: text.startswith("preview ε = 0.05")))  # noqa: B023
+        page.close()
+    assert shown[0] == shown[1]
+
+
 def test_a_large_batch_says_how_many_samples_its_preview_is_of(server, page):
     live = server("--paused", "--seed", SEED, "--num-envs", "40", "--rollout-steps", "256", "--epochs", "1")
     dashboard = Dashboard(page, live.url)
@@ -208,3 +235,8 @@ def test_a_large_batch_says_how_many_samples_its_preview_is_of(server, page):
     samples = sum(int(dashboard.mask()[key]) for key in ("inside", "held", "pulledBack"))
     assert samples < 4096 + 1
     assert f"of {samples:,} shown samples" in text
+    losses = dashboard.panel("Loss components").locator(".footer")
+    assert losses.evaluate("e => e.scrollWidth <= e.clientWidth"), "no number is cut off"
+    counted = f"counted {int(dashboard.mask()['cells']):,} of 10,240 samples, after the last step"
+    assert counted in readout(dashboard, "Clip mask")
+    assert "of 10,240 samples" in dashboard.panel("Surrogate").locator(".note").inner_text()

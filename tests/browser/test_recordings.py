@@ -1,4 +1,4 @@
-"""Recordings that are broken are refused in a sentence, and the run at hand is shown."""
+"""Recordings are opened by link, by file and by command; broken ones are refused in a sentence."""
 
 import base64
 import gzip
@@ -7,8 +7,10 @@ import struct
 import pytest
 
 from ppo_scope.probes import frame
-from tests.browser.dashboard import until
+from tests.browser.dashboard import Dashboard, until
 from tests.browser.stage import RECORDING, recorded
+from tests.browser.test_view import search
+from tests.live import LiveServer
 
 GIVEN = """
     const bytes = Uint8Array.from(atob(given), (c) => c.charCodeAt(0));
@@ -83,3 +85,69 @@ def test_the_run_at_hand_is_shown_in_place_of_a_broken_recording(stage):
         "The recording “broken” cannot be shown: its file is damaged or cut off. The run at hand is shown instead."
     )
     assert until(lambda: played.page.get_by_role("button", name="Play", exact=True).is_enabled())
+
+
+DROP = """([name, text]) => {
+    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([bytes], name));
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_a_file_is_opened_by_dropping_it_or_by_choosing_it(stage, page, tmp_path):
+    played = stage()
+    page.evaluate(DROP, ["My run.rec", base64.b64encode(GOOD[:5000]).decode()])
+    played.sees("“My run.rec” cannot be shown: its file is damaged or cut off.")
+    page.evaluate(DROP, ["My run.rec", base64.b64encode(GOOD).decode()])
+    page.wait_for_url("**my-run**")
+    dashboard = Dashboard.of(page).at(state="paused", update="0")
+    page.reload()
+    dashboard.at(state="paused", update="0")
+    dashboard.press("Share")
+    assert "Nobody else can open this address" in page.locator(".share").inner_text()
+    assert "whoever opens the link has to open the file first" in page.locator(".share").inner_text()
+    dashboard.press("Close").key("?")
+    file = tmp_path / "other.rec"
+    file.write_bytes(GOOD)
+    page.get_by_label("A recording", exact=True).set_input_files(file)
+    page.wait_for_url("**other**")
+    dashboard.at(state="paused", update="0")
+
+
+def test_a_file_is_opened_by_a_command(tmp_path, page, leaving):
+    file = tmp_path / "My run.rec"
+    file.write_bytes(GOOD)
+    live = LiveServer(str(file), verb="open")
+    leaving.append(live)
+    assert live.url.endswith("/?recording=my-run")
+    assert live.run_count() == 0, "nothing is trained"
+    page.goto(live.url)
+    dashboard = Dashboard.of(page).at(state="paused", update="0")
+    dashboard.key("ArrowRight").at(state="paused", update="1")
+    live.interrupt()
+
+
+def test_a_recording_behind_the_printed_link_leaves_the_token_whole(shared_server, page):
+    page.goto(f"{shared_server().url}?recording=cartpole")
+    Dashboard.of(page).at(state="paused", update="0")
+    assert search(page)["recording"] == ["cartpole"]
+    assert page.evaluate("localStorage.getItem('ppo-scope.session')"), "the token was taken"
+    assert "token" not in page.url
+
+
+SPLIT = {
+    ("#token=a-_b", ""): ("a-_b", ""),
+    ("#token=ab?recording=x&stage=y", ""): ("ab", "?recording=x&stage=y"),
+    ("#token=ab&recording=x", "?theme=dark"): ("ab", "?theme=dark&recording=x"),
+    ("#token=ab?", "?theme=dark"): ("ab", "?theme=dark"),
+    ("#formula", "?theme=dark"): (None, "?theme=dark"),
+    ("", ""): (None, ""),
+}
+
+
+def test_what_stands_behind_the_token_goes_to_where_it_belongs(modules):
+    found = modules(
+        "net/session.js", "given.map(([hash, search]) => m.splitLink(hash, search))", list(map(list, SPLIT))
+    )
+    assert [(one["token"], one["search"]) for one in found] == list(SPLIT.values())

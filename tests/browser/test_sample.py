@@ -1,5 +1,7 @@
 """Sample: what it shows of a sample is what the trainer computed, from wherever the sample is pointed out."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,8 @@ def test_a_click_in_the_mask_shows_the_sample_as_the_trainer_computed_it(look_at
             "used": "advantage_used",
             "region": "region_new",
             "gradientPolicy": "gradient_policy",
+            "gradientValue": "gradient_value",
+            "gradientEntropy": "gradient_entropy",
             "gradientTotal": "gradient_total",
             "logProbOld": "log_prob_old",
             "logProbNew": "log_prob_new",
@@ -195,6 +199,105 @@ def test_other_spaces_are_shown_too(server, page, settings):
     assert ("torque" in text) if "Pendulum-v1" in settings else ("s = 15" in text and "a = 3" in text)
     dashboard.panel("Policy").scroll_into_view_if_needed()
     until(lambda: dashboard.panel("Policy").locator(".chart").get_attribute("data-states"), lambda n: n == "9")
+
+
+def choose(dashboard, wanted):
+    find = dashboard.panel("Sample").get_by_label("Find a sample")
+    until(find.locator("option", has_text=wanted).is_enabled)
+    find.select_option(label=wanted)
+
+
+def test_it_speaks_of_the_preview_as_the_mask_does(look_at):
+    """A sample that the mask shows as held, with ε as it was moved, is not silently inside here."""
+    dashboard = look_at(update=1)
+    facts = click(dashboard, 2, 40)
+    r, used = float(facts["ratio"]), float(facts["used"])
+    clip_range = abs(r - 1) / 2
+    with previewed(dashboard, "Clip range", 0.2, clip_range):
+        preview = dashboard.panel("Sample").locator(".sample-preview")
+        until(preview.is_visible)
+        wanted = Region.HELD if (used > 0) == (r > 1) else Region.PULLED_BACK
+        assert preview.get_attribute("data-region") == str(int(wanted))
+        said = preview.inner_text().replace("−", "-")
+        assert f"{wanted.name.lower().replace('_', ' ')} instead of inside" in said
+        bound = 1 + clip_range if r > 1 else 1 - clip_range
+        assert f"= {-bound * used:.3f}" in said and f"= {-r * used:.3f}" in said
+        dashboard.panel("Clip mask").locator("canvas").first.hover(position=cell(dashboard, 2, 40)[1])
+        tip = dashboard.panel("Clip mask").locator(".tip").inner_text()
+        assert f"Preview: {wanted.name.lower().replace('_', ' ')}" in tip
+    until(preview.is_hidden)
+
+
+def test_what_c1_and_c2_would_change_of_a_sample_is_its_gradients(look_at):
+    dashboard = look_at(update=1)
+    facts = click(dashboard, 2, 40)
+    with previewed(dashboard, "Value coefficient", 0.5, 5):
+        preview = dashboard.panel("Sample").locator(".sample-preview")
+        until(preview.is_visible)
+        said = preview.inner_text()
+        assert "only ε decides" in said
+        assert (
+            f"would be {10 * float(facts['gradientValue']):.3g} instead of {float(facts['gradientValue']):.3g}" in said
+        )
+
+
+@contextlib.contextmanager
+def previewed(dashboard, label, back, value):
+    """With a value that waits for the next update, and does not come."""
+    dashboard.type(label, value)
+    yield
+    dashboard.type(label, back)
+
+
+FLOWS = """
+    const { calculation, verdict } = m;
+    const about = { objective: "clip", clipRange: 0.2, logProbNew: -0.4, logProbOld: -0.7 };
+    return given.map(([ratio, used, region]) => {
+      const facts = { ...about, ratio, logratio: Math.log(ratio), used, region };
+      return [verdict(facts), calculation(facts).find(({ role }) => role === "picked").term];
+    });
+"""
+
+
+def test_it_says_in_words_why_a_gradient_flows_or_does_not(modules):
+    """Two samples of r = 1.35: one was to become less likely and has become likelier, the other has gone far enough."""
+    (flows, taken), (held, constant) = modules(
+        "panels/sample-words.js", FLOWS, [[1.35, -0.8, int(Region.PULLED_BACK)], [1.35, 0.8, int(Region.HELD)]]
+    )
+    assert flows.startswith("Â < 0: the action is to become less likely. Yet it has become likelier")
+    assert "holds nothing back" in flows and "flows at full size and pulls the policy back" in flows
+    assert taken == "−r · Â"
+    assert held.startswith("Â > 0: the action is to become likelier. It is, by more than ε: r = 1.350.")
+    assert "exactly 0" in held and "The critic's and the entropy's gradient still flow." in held
+    assert constant.startswith("−clip(")
+
+
+SEEN = """() => {
+    const box = (name) => document.getElementById(name).getBoundingClientRect();
+    const [mask, sample] = [box("panel-clip-mask"), box("panel-sample")];
+    const inner = document.querySelector(".sample");
+    const apart = sample.left - mask.right;
+    return { level: Math.abs(mask.top - sample.top) < 1, beside: apart > 0 && apart < 40,
+             hidden: inner.scrollHeight - inner.clientHeight, wide: inner.scrollWidth - inner.clientWidth,
+             cut: inner.getBoundingClientRect().bottom > sample.bottom };
+}"""
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "query"),
+    [(1440, 900, ""), (1920, 1080, "?theme=projector"), (1024, 768, "")],
+    ids=["usual", "projector", "narrow"],
+)
+def test_it_stands_beside_the_mask_and_whole(look_at, page, width, height, query):
+    page.set_viewport_size({"width": width, "height": height})
+    dashboard = look_at(update=1, query=query)
+    dashboard.panel("Sample").scroll_into_view_if_needed()
+    choose(dashboard, "smallest r")
+    until(lambda: sample(dashboard).get_attribute("data-ratio"))
+    with previewed(dashboard, "Clip range", 0.2, 0.01):
+        until(dashboard.panel("Sample").locator(".sample-preview").is_visible)
+        seen = page.evaluate(SEEN)
+    assert seen == {"level": True, "beside": True, "hidden": 0, "wide": 0, "cut": False}
 
 
 BEYOND = "e => [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections import Counter
 from xml.etree import ElementTree
 
@@ -9,8 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ppo_scope.ppo.losses import Region
+from ppo_scope.probes.metrics import METRICS
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.test_first_light import SEED, computed
+
+TEXT = "{http://www.w3.org/2000/svg}text"
 
 
 def saved(dashboard, panel, choice):
@@ -27,11 +32,13 @@ def saved(dashboard, panel, choice):
 def test_the_masks_numbers_as_csv_are_what_was_computed(look_at):
     paused = look_at(update=1)
     name, content = saved(paused, "Clip mask", "Numbers as CSV")
-    assert name == "clip-mask.csv"
+    assert name == "clip-mask_CartPole-v1_seed-7_update-1.csv"
     rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
     found = computed(1).arrays
     assert len(rows) == found["region"].size == 1024
-    assert [int(row["region"]) for row in rows] == found["region"].reshape(-1).tolist()
+    words = {Region.NOT_TRAINED: "not trained", Region.INSIDE: "inside", Region.HELD: "held"}
+    words[Region.PULLED_BACK] = "pulled back"
+    assert [row["region"] for row in rows] == [words[code] for code in found["region"].reshape(-1).tolist()]
     assert np.allclose([float(row["ratio"]) for row in rows], found["ratio"].reshape(-1))
 
 
@@ -40,8 +47,9 @@ def test_the_mask_as_vectors_shows_every_sample_in_its_colour(server, page):
     paused = Dashboard(page, server("--paused", "--seed", SEED).url)
     paused.type("Clip range", 0.01).step(update="1")
     name, content = saved(paused, "Clip mask", "Picture as SVG")
-    assert name == "clip-mask.svg"
-    painted = [element.attrib for element in ElementTree.fromstring(content) if "shape-rendering" in element.attrib]
+    assert name == "clip-mask_CartPole-v1_seed-7_update-1.svg"
+    root = ElementTree.fromstring(content)
+    painted = [element.attrib for element in root.iter() if "shape-rendering" in element.attrib]
     plain = [one for one in painted if one["fill"].startswith("rgb(")]
     tall = Counter(one["height"] for one in plain).most_common(1)[0][0]
     cells = [(one["fill"], float(one["width"])) for one in plain if one["height"] == tall]
@@ -55,7 +63,8 @@ def test_the_mask_as_vectors_shows_every_sample_in_its_colour(server, page):
 
 
 @pytest.mark.parametrize(
-    ("choice", "start"), [("Chart as PNG", b"\x89PNG"), ("Chart as SVG", b"<svg"), ("Numbers as CSV", b"update,epoch,")]
+    ("choice", "start"),
+    [("Chart as PNG", b"\x89PNG"), ("Chart as SVG", b"<svg"), ("Numbers as CSV", b"env,seed,update,epoch,")],
 )
 def test_a_chart_is_saved(look_at, choice, start):
     paused = look_at(update=1)
@@ -64,12 +73,74 @@ def test_a_chart_is_saved(look_at, choice, start):
     assert name.startswith("ratio-histogram") and content.startswith(start)
 
 
-def test_a_picture_of_the_whole_page(look_at, page, tmp_path):
-    look_at(update=1)
+PLOTTED = ("Ratio histogram", "Loss components", "KL and clipping", "Surrogate", "Clip mask")
+
+
+@pytest.mark.parametrize("panel", PLOTTED)
+def test_a_picture_says_what_it_is_of_and_what_its_colours_mean(look_at, panel):
+    paused = look_at(update=1)
+    region = paused.panel(panel)
+    region.scroll_into_view_if_needed()
+    until(lambda: region.locator(".cover").is_hidden() and region.locator(".readout").first.is_visible())
+    name, content = saved(paused, panel, "Picture as SVG" if panel == "Clip mask" else "Chart as SVG")
+    assert name == f"{panel.lower().replace(' ', '-')}_CartPole-v1_seed-7_update-1.svg"
+    words = [" ".join("".join(one.itertext()).split()) for one in ElementTree.fromstring(content).iter(TEXT)]
+    said = " ".join(words)
+    assert panel in words and "CartPole-v1, seed 7, update 1" in words
+    assert "ε 0.2" in said and "c₁ 0.5" in said and "α 0.001" in said
+    legend = [entry.inner_text() for entry in region.locator(".readout > div").all() if entry.is_visible()]
+    shown = ["".join(text.split()) for text in legend]
+    assert shown
+    assert set(shown) <= {"".join(text.split()) for text in words}
+
+
+def test_files_of_other_moments_have_other_names(look_at):
+    paused = look_at(update=1, minibatch=2)
+    name, content = saved(paused, "Clip mask", "Numbers as CSV")
+    assert name == "clip-mask_CartPole-v1_seed-7_update-2_step_epoch-1_minibatch-2.csv"
+    (row, *_) = csv.DictReader(io.StringIO(content.decode(), newline=""))
+    assert (row["env"], row["seed"], row["update"]) == ("CartPole-v1", "7", "2")
+    assert (row["settings.clip_range"], row["settings.hidden_sizes"]) == ("0.2", "[64,64]")
+
+
+def test_the_whole_run_is_one_table_or_lines_of_json(server, page):
+    live = server("--paused", "--seed", SEED, "--rollout-steps", "32")
+    paused = Dashboard(page, live.url).step(update="1").type("Clip range", 0.3).step(update="2").step(update="3")
+    name, content = saved(paused, "Loss components", "Whole run as CSV")
+    assert name == "run_CartPole-v1_seed-7_update-3.csv"
+    rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    assert [row["update"] for row in rows] == ["1", "2", "3"]
+    assert [row["settings.clip_range"] for row in rows] == ["0.2", "0.3", "0.3"]
+    assert {metric.name for metric in METRICS} <= rows[0].keys()
+    name, content = saved(paused, "Episodic return", "Whole run as JSONL")
+    assert name == "run_CartPole-v1_seed-7_update-3.jsonl"
+    head, *lines = [json.loads(line) for line in content.decode().splitlines()]
+    assert (head["kind"], head["env"], head["seed"]) == ("run", "CartPole-v1", 7)
+    assert [change["name"] for change in head["changes"]] == ["clip_range"]
+    updates = [line for line in lines if line["kind"] == "update"]
+    episodes = [line for line in lines if line["kind"] == "episode"]
+    series = json.loads(live.get(f"api/runs/{live.run()['id']}/series"))
+    assert [line["policy_loss"] for line in updates] == [
+        row[series["columns"].index("policy_loss")] for row in series["rows"]
+    ]
+    assert [float(row["policy_loss"]) for row in rows] == [line["policy_loss"] for line in updates]
+    assert len(episodes) == len(series["episodes"]) > 0
+
+
+@pytest.mark.parametrize("theme", ["light", "projector"])
+def test_a_picture_of_the_whole_page_looks_like_the_page(look_at, page, tmp_path, theme):
+    look_at(update=1, query=f"?theme={theme}")
+    page.locator("details.more").first.evaluate("element => { element.open = true; }")
     with page.expect_download() as download:
         page.get_by_role("button", name="Save a picture of the page").click()
     picture = tmp_path / "page.png"
     download.value.save_as(picture)
-    image = np.asarray(Image.open(picture).convert("RGB"))
-    assert image.shape[1] >= 1400 and image.shape[0] > 1500
-    assert len(np.unique(image.reshape(-1, 3), axis=0)) > 200, "it shows something"
+    seen = np.asarray(Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("L"), dtype=float)
+    image = np.asarray(Image.open(picture).convert("L"), dtype=float)
+    assert image.shape[1] == seen.shape[1] and image.shape[0] >= seen.shape[0]
+    place = page.locator("#settings").evaluate("element => [element.parentElement.offsetTop, element.scrollHeight]")
+    assert image.shape[0] >= sum(place), "the last setting is on it"
+    left = round(page.locator("#panels").bounding_box()["x"])
+    top, end = round(page.locator("#panels").evaluate("element => element.offsetTop")), seen.shape[0]
+    apart = np.abs(image[top:end, left:] - seen[top:, left:]) > 80
+    assert apart.mean() < 0.02, "type, legends and lines stand where they stand on the page"

@@ -1,16 +1,16 @@
-"""How the guide brings a run to the moment of a chapter, on runs that do not come there as usual."""
+"""How the guide steps a run to the moment of a chapter, on runs that do not come there as usual."""
 
 import pytest
 
 WALK = """
-    const { scene, status, stops, walks = true, gives_up = Infinity, late = 0 } = given;
+    const { scene, status, stops, gives_up = Infinity, late = 0 } = given;
     const state = {
       connection: { state: "open" }, role: "controller", lease: { holder: true }, recorded: false, stepping: false,
       run: { settings: { epochs: 4, minibatches: 4 } }, status,
     };
     const steps = [];
     const means = {
-      live: () => {}, pause: async () => steps.push("pause"), find: async () => (steps.push("find"), true),
+      pause: async () => steps.push("pause"),
       step: async (size) => {
         steps.push(size);
         const reached = stops[steps.length - 1];
@@ -19,8 +19,8 @@ WALK = """
       },
     };
     let said = null;
-    const wish = { walks, holds: () => steps.length < gives_up };
-    await m.setScene(scene, state, wish, means).catch((error) => (said = error.message));
+    const holds = () => steps.length < gives_up;
+    await m.walk(scene, state, holds, means).catch((error) => (said = error.message));
     return [steps, said];
 """
 LAST_EPOCH = {"phase": "epoch", "epoch": "last"}
@@ -58,7 +58,7 @@ def test_a_run_that_does_not_go_on_ends_the_scene(walk):
     stuck = place(4, "loss", 1, 2)
     fault = stuck | {"cause": {"summary": "Not finite."}}
     steps, said = walk({"phase": "update"}, [stuck, fault])
-    assert (steps, said) == (["update"], "The run did not go on, so the scene is not set.")
+    assert (steps, said) == (["update"], "The run did not go on, so it is not at this moment.")
 
 
 def test_no_step_is_made_before_the_last_one_is_known(walk):
@@ -69,10 +69,3 @@ def test_no_step_is_made_before_the_last_one_is_known(walk):
 def test_a_scene_that_nobody_wishes_any_more_is_left(walk):
     stops = [place(3, "update", 4, 4), *(place(4, "epoch", epoch, 4) for epoch in (1, 2, 3))]
     assert walk(LAST_EPOCH, stops, gives_up=2) == (["epoch", "epoch"], None)
-
-
-def test_who_has_not_asked_is_only_shown_something(walk):
-    running = place(3, "update", 4, 4) | {"state": "running"}
-    assert walk({"phase": "gradient"}, [running], walks=False) == (["find"], None)
-    at_rest = place(3, "gradient", 1, 1)
-    assert walk({"phase": "gradient"}, [at_rest], walks=False) == ([], None)

@@ -9,6 +9,7 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 
+from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
@@ -86,12 +87,20 @@ def chart(dashboard, name):
     return element.evaluate(CHART)
 
 
+REGIONS = {region.name.lower().replace("_", " "): int(region) for region in Region}
+
+
+def as_number(cell):
+    return float(REGIONS.get(cell, cell or "nan"))
+
+
 def numbers(dashboard, panel):
-    """The columns of its table, as floats; NaN where a cell is empty."""
+    """The columns of its table as floats, without run and settings; NaN for an empty cell, regions by their codes."""
     name, content = saved(dashboard, panel, "Numbers as CSV")
-    assert name == f"{panel.lower().replace(' ', '-')}.csv"
+    assert name.startswith(f"{panel.lower().replace(' ', '-')}_CartPole-v1_seed-")
     rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
-    return {column: np.array([float(row[column] or "nan") for row in rows]) for column in rows[0]}
+    own = [column for column in rows[0] if column not in {"env", "seed"} and not column.startswith("settings.")]
+    return {column: np.array([as_number(row[column]) for row in rows]) for column in own}
 
 
 def same(shown, computed, **tolerance):

@@ -61,13 +61,17 @@ def test_changed_settings_are_marked_where_they_apply_and_the_reach_is_said(serv
     assert "from update 6: entropy coef 0.05 → 0.02" in title
     assert "from update 2" not in title, "the latest four"
 
-    where = page.locator("#timeline .where")
-    until(lambda: where.inner_text(), lambda text: text == "back to the start")
+    reach = page.get_by_role("button", name="Back to the start")
+    until(reach.is_visible)
     answer = kept(live)
     megabytes = f"{answer['bytes'] / 2**20:.3g} of {answer['room'] / 2**20:g} MB kept"
-    until(lambda: where.get_attribute("title"), lambda title: megabytes in title)
+    until(lambda: reach.get_attribute("title"), lambda title: megabytes in title)
     assert megabytes in cursor.get_attribute("title")
     assert answer["room"] == 112 * 2**20
+
+    reach.click()
+    until(dashboard.update, lambda update: update == 0)
+    until(lambda: page.get_by_role("button", name="Back to live").is_visible() and not reach.is_visible())
 
 
 def test_how_far_back_is_said_in_words(server, page):

@@ -79,7 +79,7 @@ def test_the_policy_before_and_now_is_that_of_the_trainer(look_at):
     assert data[4]["y"][1:-1] == pytest.approx((before / top).tolist())
     assert data[5]["x"] == pytest.approx([np.log(2)] * 2)
     assert "0.693" in chart.text_content()
-    assert re.search(r"entropy 0\.\d+: \d+ % of log 2 · [\d.]+ ms a look", words(paused, "Policy"))
+    assert re.search(r"entropy 0\.\d+: \d+ % of log 2 · [\d.]+ ms per measurement", words(paused, "Policy"))
 
 
 def test_the_selected_state_joins_the_others(look_at):
@@ -88,7 +88,7 @@ def test_the_selected_state_joins_the_others(look_at):
     arrays = computed(1).arrays
     chart = paused.panel("Policy").locator(".chart")
     chart.scroll_into_view_if_needed()
-    data = until(lambda: chart.evaluate("e => e.data"), lambda traces: len(traces[0].get("y") or []) == 108)
+    data = until(lambda: chart.evaluate("e => e.data"), lambda traces: traces and len(traces[0].get("y") or []) == 108)
     assert tops(data[0])[-2:] == pytest.approx(arrays["policy_new"][4, 33].tolist(), rel=1e-6)
     assert tops(data[1])[-2:] == pytest.approx(arrays["policy_old"][4, 33].tolist(), rel=1e-6)
 

@@ -1,0 +1,1 @@
+"""Environments that tests and benchmarks bring about something with; each module registers its ids."""

@@ -112,6 +112,15 @@ class WithoutRenderMode(gym.Env):
         return np.zeros(2, np.float32), 0.0, False, False, {}
 
 
+class OnScreenOnly(WithoutRenderMode):
+    """Opens a window, and gives no array."""
+
+    metadata: ClassVar = {"render_modes": ["human"]}
+
+    def __init__(self, render_mode=None):
+        self.render_mode = None
+
+
 class OddState(CartPoleEnv):
     """Keeps something in `state` that cannot be copied, or too much."""
 
@@ -140,5 +149,6 @@ for fault in FAULTS:
     gym.register(f"{fault}-v0", Drawn, kwargs={"fault": fault})
 gym.register("HangsInItsStep-v0", HangsInItsStep, kwargs={"fault": "Raises"})
 gym.register("WithoutRenderMode-v0", WithoutRenderMode)
+gym.register("OnScreenOnly-v0", OnScreenOnly)
 gym.register("SecretState-v0", OddState)
 gym.register("HugeState-v0", OddState, kwargs={"fails": False})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ppo_scope.pictures import failures
-from ppo_scope.pictures.acting import ActingPolicy
+from ppo_scope.pictures.acting import HOW, ActingPolicy
 from ppo_scope.pictures.images import CannotRender
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
@@ -20,7 +20,8 @@ def acting(env, **settings):
     ("env", "words"),
     [
         ("Nothing-v0", "render() gave nothing in the mode rgb_array"),
-        ("WithoutRenderMode-v0", "it takes no render_mode, and so offers no pictures (rgb_array)"),
+        ("WithoutRenderMode-v0", f"its __init__ takes no render_mode; {HOW}"),
+        ("OnScreenOnly-v0", f"it does not draw in the mode rgb_array (its render_modes: human); {HOW}"),
     ],
 )
 def test_why_there_is_no_picture(env, words):

@@ -43,6 +43,33 @@ def test_the_picture_is_the_one_that_the_environment_draws_when_it_is_there(env)
         vector.step(distribution.to_environment(update.rollout.actions[t]))
 
 
+@pytest.mark.parametrize(
+    ("shape", "frames", "colours", "rows", "columns"),
+    [
+        ((40, 44, 3), 1, 3, 1, 1),
+        ((40, 44), 1, 1, 1, 1),
+        ((4, 40, 44), 4, 1, 2, 2),
+        ((2, 40, 44, 3), 2, 3, 1, 2),
+        ((3, 40, 44), 3, 1, 2, 2),
+    ],
+)
+def test_of_images_it_is_what_the_policy_sees(shape, frames, colours, rows, columns):
+    settings = {"num_envs": 2, "rollout_steps": 8, "minibatches": 2, "epochs": 1, "env_kwargs": {"shape": list(shape)}}
+    trainer = Trainer(Settings.parse({"env": "tests.environments.pixels:Pixels-v0", **settings}))
+    looks = Looks(trainer)
+    trainer._collector._between_steps = looks.after_step
+    looks.begin()
+    update = next(phase.update for phase in trainer.phases() if phase.kind is PhaseKind.UPDATE)
+    artist = Artist(trainer.settings)
+    for step in (0, 5):
+        observation = update.rollout.observations[step, 1].reshape(frames, colours, 40, 44)
+        shown = [frame.transpose(1, 2, 0) for frame in observation]
+        shown += [np.full_like(shown[0], 255)] * (columns * rows - frames)
+        lines = [np.concatenate(shown[columns * row :][:columns], axis=1) for row in range(rows)]
+        expected = encode(np.concatenate(lines))
+        assert artist.draw(pickle.loads(looks.find(1, 1, step))) == expected
+
+
 def test_noting_changes_nothing():
     noted, _, _ = walked("CartPole-v1", updates=3)
     plain, _, _ = walked("CartPole-v1", updates=3, noting=False)

@@ -65,7 +65,7 @@ def counting(mode, kind="plain", first_end="terminated"):
 def advantages_of(mode, steps, num_envs=2, env_kwargs=None, **env):
     """(trainer, update) at the first update's advantages."""
     settings = {"env": counting(mode, **env), "num_envs": num_envs, "rollout_steps": steps, "minibatches": 1}
-    settings["env_kwargs"] = env_kwargs or {}
+    settings |= {"env_kwargs": env_kwargs or {}, "normalize_rewards": False}
     trainer = Trainer(Settings.parse(settings))
     update = next(p for p in trainer.phases() if p.kind is PhaseKind.ADVANTAGES).update
     return trainer, update

@@ -40,13 +40,12 @@ class Scripted(gym.Env):
 
 
 register("ppo_scope_tests/Scripted-v0", entry_point=Scripted)
+SCRIPTED = {"env": "ppo_scope_tests/Scripted-v0", "minibatches": 1, "normalize_rewards": False}
 
 
 @pytest.fixture
 def trainer():
-    made = Trainer(
-        Settings.parse({"env": "ppo_scope_tests/Scripted-v0", "num_envs": 2, "rollout_steps": 16, "minibatches": 1})
-    )
+    made = Trainer(Settings.parse({**SCRIPTED, "num_envs": 2, "rollout_steps": 16}))
     yield made
     made.close()
 
@@ -76,9 +75,7 @@ def test_episodes_are_counted_across_rollouts(trainer):
 
 
 def test_an_end_at_the_edge_of_a_rollout_masks_the_first_row_of_the_next():
-    trainer = Trainer(
-        Settings.parse({"env": "ppo_scope_tests/Scripted-v0", "num_envs": 1, "rollout_steps": 5, "minibatches": 1})
-    )
+    trainer = Trainer(Settings.parse({**SCRIPTED, "num_envs": 1, "rollout_steps": 5}))
     masks = []
     for phase in trainer.phases():
         if phase.kind is PhaseKind.ROLLOUT:

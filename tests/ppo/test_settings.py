@@ -25,7 +25,7 @@ def test_the_table_describes_every_setting_completely():
 def test_defaults_are_those_of_the_definition():
     settings = Settings()
     assert (settings.clip_range, settings.value_coef, settings.entropy_coef) == (0.2, 0.5, 0.01)
-    assert (settings.learning_rate, settings.discount, settings.gae_lambda) == (2.5e-4, 0.99, 0.95)
+    assert (settings.learning_rate, settings.discount, settings.gae_lambda) == (1e-3, 0.99, 0.95)
     assert (settings.epochs, settings.minibatches, settings.max_grad_norm) == (4, 4, 0.5)
     assert (settings.num_envs, settings.rollout_steps, settings.batch_size) == (8, 128, 1024)
     assert (settings.target_kl, settings.value_clip_range, settings.normalize_advantages) == (

@@ -106,7 +106,7 @@ def test_one_step_equals_adam_on_separate_parameters_with_the_usual_clipping(mak
     for copy, part in zip(copies, network.parts().values(), strict=True):
         copy.grad = gradient[part].view_as(copy).clone()
     norm = torch.nn.utils.clip_grad_norm_(copies, 0.5)
-    torch.optim.Adam(copies, lr=2.5e-4, eps=1e-5).step()
+    torch.optim.Adam(copies, lr=trainer.settings.learning_rate, eps=1e-5).step()
     assert next(phases).kind is PhaseKind.GRADIENT
     assert phase.update.minibatches[-1].gradient_norm.item() == pytest.approx(norm.item(), rel=1e-6)
     assert next(phases).kind is PhaseKind.STEP
@@ -310,7 +310,7 @@ def test_a_bad_reward_is_named_and_what_is_shown_of_the_update_before_stays_whol
 
 
 def test_estimates_that_overflow_are_named(make):
-    trainer = make()
+    trainer = make(normalize_rewards=False)
     step = trainer.environments.step
     trainer.environments.step = lambda actions: (lambda s: replace(s, rewards=s.rewards * 3e38))(step(actions))
     with pytest.raises(NotFiniteError, match="advantages"), np.errstate(over="ignore", invalid="ignore"):

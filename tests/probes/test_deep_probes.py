@@ -154,10 +154,11 @@ def test_each_samples_gradient_is_what_autograd_gives_for_it_alone(settings):
         used = torch.from_numpy(moment.advantages_used[one])
         objective = losses.policy_loss(live.objective, log_probs, ratio, used, live.clip_range).sum()
         value = losses.value_loss(values, batch.targets[one], batch.values[one], live.value_clip_range).sum()
-        whole = objective + live.value_coef * value - live.entropy_coef * entropies.sum()
-        for name, term in (("gradient_policy", objective), ("gradient_total", whole)):
+        terms = {"policy": objective, "value": live.value_coef * value, "entropy": -live.entropy_coef * entropies.sum()}
+        for name, term in {**terms, "total": sum(terms.values())}.items():
             (gradient,) = torch.autograd.grad(term, network.theta, retain_graph=True)
-            assert arrays[name][n, t] == pytest.approx(float(gradient.norm()), rel=1e-3, abs=1e-6), name
+            norm = float(gradient.norm())
+            assert arrays[f"gradient_{name}"][n, t] == pytest.approx(norm, rel=1e-3, abs=1e-6), name
         assert np.allclose(arrays["observation"][n, t], moment.update.rollout.observations[t, n].reshape(-1))
 
 
@@ -169,6 +170,8 @@ def test_a_samples_policy_gradient_is_zero_where_it_is_held_and_nowhere_else():
     assert held.any()
     assert np.array_equal(arrays["gradient_policy"][known] == 0, held[known])
     assert np.array_equal(known, arrays["region"] != Region.NOT_TRAINED)
+    for other in ("gradient_value", "gradient_entropy"):
+        assert (arrays[other][held] > 0).all(), "what is held moves the weights all the same"
 
 
 @pytest.mark.parametrize("settings", SETTINGS)

@@ -1,60 +1,29 @@
-"""Every finding, brought about by a real run that deserves it; none in a healthy one; and it ends with its cause."""
+"""Every finding, brought about by a real run that deserves it, its cause first; none in a healthy one; and what is
+remembered of it."""
+
+import math
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gymnasium.envs.classic_control import CartPoleEnv
 from gymnasium.envs.registration import register
 
+import tests.environments.sick  # noqa: F401 - registers environments
+from benchmarks.health import SICK, observe
+from ppo_scope.ppo import presets
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.phases import PhaseKind
-from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.settings import LIVE, Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.checks import CHECKS, NOT_FINITE
-from ppo_scope.probes.health import Health
+from ppo_scope.probes.health import FORGIVEN, MAX_HISTORY, Health
+from ppo_scope.probes.judging import Found
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import row_values
 
 SMALL = {"num_envs": 4, "rollout_steps": 64}
-
-
-class Scaled(CartPoleEnv):
-    """The same cart, told in thousandths."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (4,), np.float32)
-
-    def reset(self, **options):
-        observation, info = super().reset(**options)
-        return 1000 * observation, info
-
-    def step(self, action):
-        observation, *rest = super().step(action)
-        return 1000 * observation, *rest
-
-
-gym.register("ppo_scope_tests/Scaled-v0", entry_point=Scaled, max_episode_steps=500)
-
-
-class Stillness(gym.Env):
-    """Pays for doing nothing, and for nothing else."""
-
-    observation_space = gym.spaces.Box(-1, 1, (1,), np.float32)
-    action_space = gym.spaces.Box(-1, 1, (1,), np.float32)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self._steps = 0
-        return np.zeros(1, np.float32), {}
-
-    def step(self, action):
-        self._steps += 1
-        return np.zeros(1, np.float32), -float(np.square(action).sum()), self._steps == 8, False, {}
-
-
-gym.register("ppo_scope_tests/Stillness-v0", entry_point=Stillness)
+SICK_RUNS = [pytest.param(sick, id=sick.name) for sick in {sick.name.split(",")[0]: sick for sick in SICK}.values()]
 
 
 def run(updates, *, tamper=None, changes=(), **settings):
@@ -75,38 +44,95 @@ def run(updates, *, tamper=None, changes=(), **settings):
     raise AssertionError
 
 
-def test_a_healthy_run_has_no_findings():
-    seen, _ = run(60, num_envs=8, rollout_steps=128)
-    notes = {check.name for check in CHECKS if check.severity == "note"}
-    # CartPole's critic really knows next to nothing for a while; nothing else is said of the run.
-    assert set().union(*seen) <= {*notes, "useless_critic"}
+def named(health, name):
+    return next(finding for finding in health.findings() if finding["name"] == name)
+
+
+def grave(seen):
+    return {name for severity, name in seen.said if severity != "note"}
+
+
+@pytest.mark.parametrize("sick", SICK_RUNS)
+def test_a_sick_run_is_found_out_and_its_cause_comes_first(sick):
+    seen = observe({"seed": 1, **sick.settings}, min(sick.updates, 30))
+    assert {sick.leads, *sick.finds} <= seen.first.keys()
+    assert seen.leaders[sick.leads] == max(seen.leaders.values())
+
+
+@pytest.mark.parametrize(("preset", "updates"), [(None, 60), ("pendulum", 15), ("mountain-car", 100)])
+def test_a_sound_run_is_told_of_nothing_that_keeps_it_from_learning(preset, updates):
+    settings = dict(presets.find(preset).settings) if preset else {}
+    seen = observe({"seed": 2, **settings}, updates)
+    assert grave(seen) == set()
+
+
+def test_the_default_run_has_a_critic_that_learns_and_a_clip_that_is_seen_at_work():
+    seen = observe({"seed": 1}, 40)
+    assert np.mean(seen.explained[5:30]) > 0.5
+    assert np.mean(seen.clipped[5:40]) > 0.01
+    assert seen.returned > 100
+
+
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_a_policy_without_exploration_collapses_with_whatever_seed(seed):
+    seen = observe({**presets.find("no-exploration").settings, "seed": seed}, 25)
+    assert {"kl_spike", "entropy_collapse"} <= grave(seen)
+    assert seen.leaders["kl_spike"] > 20, "and goes on being the cause"
+    assert seen.returned < 30
+
+
+def test_a_task_that_is_solved_is_not_called_ill():
+    """Its policy is all but deterministic, and hardly anything is left to explain: this is how success looks."""
+    _, health = run(40, env="ppo_scope_tests/Choice-v0", rollout_steps=128)
+    assert {finding["severity"] for finding in health.findings()} <= {"note"}
+    assert health.values()["entropy_share"] < 0.05
+    assert "how success looks" in health.unknown()["entropy_collapse"]["why"]
+
+
+def test_findings_that_follow_from_another_come_after_it_and_name_it():
+    _, health = run(25, env="ppo_scope_tests/Arm-v0", normalize_rewards=False, rollout_steps=128)
+    found = {finding["name"]: finding["explained_by"] for finding in health.findings()}
+    assert next(iter(found)) == "wild_rewards"
+    assert found["still_policy"] == found["useless_critic"] == "wild_rewards"
+    still = named(health, "still_policy")
+    assert "times as long as the policy's" in still["cause"] and "makes it worse" in still["cause"]
+    assert "Normalise rewards" in still["remedy"] and still["setting"] == "max_grad_norm"
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3])
+def test_advice_for_a_critic_speaks_of_c1_only_where_it_is_small(value):
+    _, health = run(
+        25, value_coef=value, normalize_rewards=False, max_grad_norm=None, env="ppo_scope_tests/PaidCart-v0"
+    )
+    finding = named(health, "useless_critic")
+    assert ("Raise c₁" in finding["remedy"]) is (value == 0.0)
 
 
 @pytest.mark.parametrize(
-    ("name", "updates", "settings"),
+    ("settings", "layer"),
     [
-        ("kl_spike", 3, {"learning_rate": 0.1}),
-        ("entropy_collapse", 20, {"entropy_coef": 0.0, "learning_rate": 0.1, "epochs": 10}),
-        ("entropy_collapse", 80, {"env": "ppo_scope_tests/Stillness-v0", "learning_rate": 0.02, "entropy_coef": 0.0}),
-        ("useless_critic", 12, {"value_coef": 0.0}),
-        ("dead_clip_factor", 12, {"max_grad_norm": 0.001}),
-        ("saturated_activations", 4, {"env": "ppo_scope_tests/Scaled-v0"}),
-        ("saturated_activations", 6, {"activation": "relu", "learning_rate": 1.0}),
+        ({"env": "ppo_scope_tests/ScaledCart-v0"}, "policy's hidden layer 1"),
+        ({"activation": "relu", "learning_rate": 1.0}, "critic's hidden layer 2"),
     ],
 )
-def test_a_run_that_deserves_it_is_found_out(name, updates, settings):
-    seen, health = run(updates, **settings)
-    assert any(name in found for found in seen), health.values()
+def test_a_saturated_layer_is_found_by_itself(settings, layer):
+    _, health = run(12, **settings)
+    assert layer in named(health, "saturated_activations")["summary"]
 
 
-@pytest.mark.parametrize(
-    ("explained", "told"),
-    [(-0.12, "−12.0 % of the variance on average: worse"), (-0.004, "−0.4 % of"), (-0.0004, "0.0 % of"), (0.021, "")],
-)
-def test_what_a_critic_explains_is_told_as_it_is(explained, told):
-    (check,) = (check for check in CHECKS if check.name == "useless_critic")
-    said = check.found([{"explained_variance": explained}] * 10)
-    assert f" has explained {told}" in said if told else said is None
+def test_a_critic_that_learns_although_a_layer_is_saturated_is_not_called_ill():
+    (check,) = (check for check in CHECKS if check.name == "saturated_activations")
+    row = {"critic_saturation": 0.95, "policy_saturation": 0.0, "critic_saturated_layer": 2.0, "saturation": 0.95}
+    assert check.look([{**row, "explained_variance": 0.2}] * 10) is None
+    assert check.look([{**row, "explained_variance": 0.0}] * 9) is None, "it has hardly begun"
+    found = check.look([{**row, "explained_variance": 0.0}] * 10)
+    assert isinstance(found, Found) and "critic's hidden layer 2" in found.summary
+
+
+def test_actions_cut_off_are_counted():
+    _, health = run(12, env="ppo_scope_tests/Range-v0", env_kwargs={"low": 0.0, "high": 1.0})
+    finding = named(health, "actions_cut_off")
+    assert finding["severity"] == "note" and "% of the actions" in finding["summary"]
 
 
 def test_a_policy_that_collects_is_not_the_one_that_is_judged():
@@ -169,7 +195,7 @@ def test_the_limit_of_the_first_ratio_is_the_one_that_is_measured(error, limit, 
 
 
 def test_what_is_not_finite_is_found_where_the_run_halts():
-    trainer = Trainer(Settings.parse({**SMALL, "env": "ppo_scope_tests/Scaled-v0"}))
+    trainer = Trainer(Settings.parse({**SMALL, "env": "ppo_scope_tests/ScaledCart-v0"}))
     health = Health()
     trainer.environments.vector.envs[0].unwrapped.state = np.full(4, np.nan)
     trainer.environments.observations[0] = np.nan
@@ -182,22 +208,128 @@ def test_what_is_not_finite_is_found_where_the_run_halts():
     assert "environment" in finding["remedy"] and finding["setting"] is None, "no learning rate would help"
     health.halted(NotFiniteError("the gradient is not finite"), 1)
     assert health.findings()[0]["setting"] == "learning_rate"
+    assert [(row["name"], row["until"]) for row in health.history()] == [("not_finite", None)], (
+        "one after the other is one"
+    )
 
 
-def test_a_finding_ends_with_its_cause_and_says_since_when():
-    changes = [(14, "max_grad_norm", None)]
-    trainer_seen, health = run(16, max_grad_norm=0.001, changes=changes)
-    first = next(index for index, found in enumerate(trainer_seen, 1) if "dead_clip_factor" in found)
-    assert first == 10
-    assert "dead_clip_factor" in trainer_seen[13] and "dead_clip_factor" not in trainer_seen[15]
-    _, going_on = run(13, max_grad_norm=0.001)
-    (finding,) = (f for f in going_on.findings() if f["name"] == "dead_clip_factor")
-    assert finding["since"] == 10
-    assert not [f for f in health.findings() if f["name"] == "dead_clip_factor"]
+def test_a_finding_that_has_passed_is_remembered():
+    """A KL spike is told for as long as it is among the last updates, and afterwards since when until when it was."""
+    seen, health = run(20, changes=[(2, "learning_rate", 0.1), (3, "learning_rate", 1e-5)])
+    assert "kl_spike" in seen[2] and "kl_spike" not in seen[-1]
+    (row,) = (row for row in health.history() if row["name"] == "kl_spike")
+    assert (row["since"], row["severity"], row["title"]) == (3, "warning", "KL spike")
+    assert 3 <= row["until"] < 20
 
 
-def test_every_check_names_cause_and_remedy():
-    names = set(Settings.model_fields)
+def after_a_spike(returns=(20.0, 20.0, 20.0)):
+    """A KL spike at update 3, and a collapse of entropy that begins with it; mean returns before, then and later."""
+    health, episodes = Health(), {"episodes": 20.0, "return_low": 9.0, "return_high": 500.0, "return_deviation": 10.0}
+    for update in range(1, 60):
+        values = {"kl_k3": 1.0 if update == 3 else 0.01, "entropy_share": 0.01 if 3 < update < 50 else 0.5}
+        mean = returns[(update > 2) + (update > 3)]
+        health.take_row(update, {**values, **episodes, "episodic_return_mean": mean})
+        yield update, health
+
+
+def test_a_cause_that_has_passed_leads_for_as_long_as_what_it_left_behind_goes_on():
+    for update, health in after_a_spike():
+        found = [(row["name"], row["explained_by"], row["since"], row["until"]) for row in health.findings()]
+        if 20 < update < 50:
+            assert found == [("kl_spike", None, 3, 3), ("entropy_collapse", "kl_spike", 8, None)]
+            assert "It has passed; what follows from it has not." in health.findings()[0]["summary"]
+    assert found == []
+    spans = [(row["name"], row["since"], row["until"]) for row in health.history()]
+    assert spans == [("kl_spike", 3, 3), ("entropy_collapse", 8, 49)]
+
+
+def test_a_note_tells_of_a_cause_that_has_passed_and_does_not_bring_it_back():
+    """A policy that keeps most of what it has gained is worth a note only."""
+    (collapse,) = next(health.findings() for update, health in after_a_spike((20.0, 500.0, 400.0)) if update == 30)
+    assert (collapse["name"], collapse["severity"], collapse["since"]) == ("entropy_collapse", "note", 8)
+    assert collapse["cause"].endswith("It began after another finding: KL spike, at update 3.")
+
+
+def test_a_policy_that_has_decided_is_no_finding_while_the_return_is_at_its_best():
+    health = next(health for update, health in after_a_spike((20.0, 500.0, 490.0)) if update == 30)
+    assert health.findings() == [] and not health.unknown()["entropy_collapse"]["applies"]
+
+
+def test_a_finding_goes_on_since_it_began_and_ends_with_its_cause():
+    seen, health = run(14, max_grad_norm=1e-6)
+    assert "still_policy" not in seen[8] and "still_policy" in seen[9]
+    assert named(health, "still_policy")["since"] == 10
+    seen, health = run(22, max_grad_norm=1e-6, changes=[(14, "max_grad_norm", None)])
+    assert "still_policy" not in seen[-1]
+    (row,) = (row for row in health.history() if row["name"] == "still_policy")
+    assert row["since"] == 10 and 14 <= row["until"] < 22
+
+
+def spiking(health, updates):
+    """Rows that are all well but for the KL of some updates."""
+    for update in range(1, updates[-1] + 1):
+        health.take_row(update, {"kl_k3": 1.0 if update in updates else 0.01})
+
+
+def test_what_comes_and_goes_is_one_finding():
+    health = Health()
+    spiking(health, [3, 3 + FORGIVEN, 40])
+    spans = [(row["since"], row["until"]) for row in health.history()]
+    assert spans == [(3, 3 + FORGIVEN), (40, None)]
+
+
+def test_history_is_bounded():
+    health = Health()
+    spiking(health, [1 + 40 * number for number in range(MAX_HISTORY + 20)])
+    assert len(health.history()) == MAX_HISTORY
+    assert health.history()[0]["since"] == 1 + 40 * 20
+
+
+def test_an_update_that_is_made_anew_leaves_no_trace_of_what_it_was():
+    trainer, health = Trainer(Settings.parse({**SMALL, "learning_rate": 0.1})), Health()
+    phase = next(phase for phase in trainer.phases() if phase.kind is PhaseKind.UPDATE)
+    moment = Moment(trainer, phase)
+    health.take_in(moment, row_values(moment))
+    assert [row["name"] for row in health.history()] == ["kl_spike"]
+    outcome = trainer.redo({"learning_rate": 1e-5})
+    trainer.adopt(outcome)
+    moment = Moment(trainer, outcome.phase)
+    health.amend(moment, row_values(moment))
+    assert health.findings() == [] and health.history() == []
+
+
+def test_a_check_that_knows_nothing_yet_says_so():
+    health = Health()
+    assert health.unknown().keys() == {check.name for check in CHECKS}
+    _, health = run(3)
+    unknown = health.unknown()
+    assert unknown["useless_critic"] == {"why": "takes 10 updates to tell", "applies": True}
+    assert unknown["action_reach"] == {"why": "only where actions have a range", "applies": False}
+    assert "kl_spike" not in unknown and "ratio_not_one" not in unknown
+
+
+def test_causes_come_before_what_they_explain():
+    names = [check.name for check in CHECKS]
+    assert len(set(names)) == len(names)
+    for check in CHECKS:
+        assert all(names.index(other) > names.index(check.name) for other in check.explains), check.name
+
+
+def test_every_check_names_cause_and_remedy_and_leads_to_a_setting_that_can_be_moved():
     for check in (*CHECKS, NOT_FINITE):
         assert check.cause and check.remedy and check.threshold
-        assert check.setting is None or check.setting in names
+        assert check.setting is None or check.setting in LIVE
+        assert check.otherwise or check is NOT_FINITE
+
+
+def test_what_a_critic_explains_is_told_as_it_is():
+    (check,) = (check for check in CHECKS if check.name == "useless_critic")
+    row = {"critic_error_share": 0.9, "explained_variance": -0.12, "critic_fit": 0.4, "critic_fitness": 0.0}
+    row |= {"returns_differ": 1.0, "value_coef": 0.5}
+    verdict = check.look([row] * 10)
+    assert isinstance(verdict, Found)
+    assert "explained −12.0 % of the variance on average, worse than a constant" in verdict.summary
+    assert "explains 40 %" in verdict.summary
+    assert check.look([{**row, "critic_fit": -0.1}] * 10) is None, "nothing that simple could do better"
+    assert check.look([{**row, "critic_error_share": 0.04}] * 10) is None, "next to nothing is left to explain"
+    assert not isinstance(check.look([{**row, "explained_variance": math.nan}] * 10), Found)

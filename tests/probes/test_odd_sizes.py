@@ -6,6 +6,7 @@ from dataclasses import replace
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium.envs.registration import register
 
 from ppo_scope.ppo.phases import PhaseKind
@@ -35,6 +36,8 @@ UNDEFINED = {
     "advantage_used",
     "ratio_new",
     "gradient_policy",
+    "gradient_value",
+    "gradient_entropy",
     "gradient_total",
     "gradient_cosines",
     "delta",
@@ -144,3 +147,19 @@ def test_ratios_beyond_all_bounds_are_shown_as_the_loss_takes_them():
         seen = walk(env, updates=1, kinds=frozenset({PhaseKind.LOSS, PhaseKind.EPOCH}), each=far)
     assert seen[-1].scalars["ratio_max"] == pytest.approx(np.exp(80.0), rel=1e-4)
     assert seen[-1].arrays["ratio"].max() == pytest.approx(np.exp(80.0), rel=1e-4)
+
+
+def test_ratios_that_are_all_nothing_have_no_effective_size_and_no_warning():
+    """Single precision knows no exp(-200): all ratios of a minibatch are 0, and so is the mean of their squares."""
+
+    def gone(phase):
+        for minibatch in phase.update.minibatches:
+            minibatch.logratio = torch.full_like(minibatch.logratio, -200.0)
+        return replace(phase)
+
+    env = {"env": "CartPole-v1", "num_envs": 2, "rollout_steps": 8, "minibatches": 2}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        seen = walk(env, updates=1, kinds=frozenset({PhaseKind.LOSS, PhaseKind.EPOCH}), each=gone)
+    assert np.isnan(seen[-1].scalars["effective_sample_size"])
+    assert seen[-1].scalars["ratio_max"] == 0

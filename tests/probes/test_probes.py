@@ -22,6 +22,7 @@ SETTINGS = {
     "learning_rate": 0.01,
     "clip_range": EPSILON,
     "env": "CartPole-v1",
+    "normalize_rewards": False,
 }
 
 
@@ -409,3 +410,13 @@ def test_normalised_rewards_are_told_as_the_advantages_took_them(walk):
     assert not np.allclose(found["reward_used"][terminal], found["reward"][terminal])
     trainer, phase = walk(PhaseKind.ADVANTAGES)
     assert "reward_used" not in probes.measure(Moment(trainer, phase), frozenset({"values"})).arrays
+
+
+@pytest.mark.parametrize(("wanted", "shown"), [(0, [0, 1, 2, 3]), (3, [2, 3, 4, 5]), (99, [2, 3, 4, 5])])
+def test_the_environments_that_somebody_wants_to_see_are_the_ones_that_are_sent(walk, wanted, shown):
+    trainer, phase = walk(PhaseKind.ROLLOUT, num_envs=6, rollout_steps=1024)
+    moment = Moment(trainer, phase)
+    moment.environment = wanted
+    arrays = probes.measure(moment, ALL).arrays
+    assert arrays["environments"].tolist() == shown
+    assert np.array_equal(arrays["reward"], phase.update.rollout.rewards[:, shown].T)

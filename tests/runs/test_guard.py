@@ -102,3 +102,20 @@ def test_a_process_that_has_hardly_begun_can_be_killed():
     begun.kill(signal.SIGKILL)
     assert heard.when.wait(5 * SLACK)
     assert heard.code == -signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
+def test_a_process_outlives_the_one_that_it_was_forked_from_and_its_end_is_heard():
+    """Or whatever ends that one, as a lack of memory may, would end every run."""
+    heard, later = Ended(), Ended()
+    begun = process.TrainingProcess("lasting", f"{WORKERS}:deaf_to_signals", ("run", {}, True), receiver=heard)
+    status = Path(f"/proc/{begun.pid}/status").read_text()
+    parent = int(next(line for line in status.splitlines() if line.startswith("PPid:")).split()[1])
+    assert parent != os.getpid()
+    os.kill(parent, signal.SIGKILL)
+    assert not heard.when.wait(1), "it lives"
+    next_one = process.TrainingProcess("next", f"{WORKERS}:deaf_to_signals", ("run", {}, True), receiver=later)
+    for one, listener in ((begun, heard), (next_one, later)):
+        one.kill(signal.SIGKILL)
+        assert listener.when.wait(5 * SLACK)
+    assert later.code == -signal.SIGKILL

@@ -20,8 +20,7 @@ def test_an_update_made_anew_is_shown_beside_the_old_one_and_only_one_goes_on():
     with_another = Driver([step(), {"type": "set", "name": "clip_range", "value": 0.01}, step(), step()])
     kept_old = Driver([step(), step(), redo(clip_range=0.01), keep("old"), step()])
     kept_new = Driver([step(), step(), redo(clip_range=0.01), keep("new"), step()])
-    went_on = Driver([step(), step(), redo(clip_range=0.01), step()])
-    assert kept_old.weights == went_on.weights == as_it_was.weights
+    assert kept_old.weights == as_it_was.weights
     assert kept_new.weights == with_another.weights != as_it_was.weights
     (header, arrays), (closed, _) = kept_new.of("comparison")
     assert header["open"] and not closed["open"]
@@ -59,6 +58,26 @@ def test_what_waits_is_applied_without_being_named():
     driver = Driver([step(), pending, redo(), keep("new")])
     assert driver.worker.trainer.settings.learning_rate == 0.01
     assert driver.events("state")[-1]["pending"] == {}
+
+
+@pytest.mark.parametrize("command", [step(id="no"), {"type": "play", "id": "no"}, {**redo(clip_range=0.3), "id": "no"}])
+def test_two_outcomes_are_decided_by_nothing_but_a_choice(command):
+    driver = Driver([step(), redo(clip_range=0.01), command, keep("new")])
+    refused, kept = [next(e for e in driver.events("reply") if e["id"] == name) for name in ("no", "keep")]
+    assert refused["code"] == "conflict" and "Update 1 has two outcomes" in refused["message"]
+    assert kept["code"] is None and driver.worker.trainer.settings.clip_range == 0.01
+    assert driver.worker.trainer.updates == 1
+    assert [header["open"] for header, _ in driver.of("comparison")] == [True, False]
+
+
+def test_with_the_old_outcome_what_was_tried_is_put_back_and_what_was_changed_since_waits_on():
+    change = {"type": "set", "name": "clip_range", "value": 0.01}
+    other = {"type": "set", "name": "entropy_coef", "value": 0.02}
+    driver = Driver([step(), change, redo(), other, keep("old")])
+    assert driver.worker.trainer.pending == {"entropy_coef": 0.02}
+    assert driver.events("state")[-2]["pending"] == {"entropy_coef": 0.02}
+    again = Driver([step(), change, redo(), {**change, "value": 0.4}, keep("old")])
+    assert again.worker.trainer.pending == {"clip_range": 0.4}
 
 
 @pytest.mark.parametrize(

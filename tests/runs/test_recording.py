@@ -6,6 +6,7 @@ import pytest
 
 from ppo_scope.cli import main
 from ppo_scope.probes import frame
+from ppo_scope.runs.recorded import check, name_of
 
 SMALL = ["--num-envs", "2", "--rollout-steps", "16", "--epochs", "1", "--minibatches", "2", "--seed", "3"]
 
@@ -20,10 +21,15 @@ def frames_of(path):
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
+def file(tmp_path_factory):
     path = tmp_path_factory.mktemp("recording") / "run.rec"
     assert main(["record", "--out", str(path), "--tens", "1", *SMALL]) == 0
-    return frames_of(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recorded(file):
+    return frames_of(file)
 
 
 def test_the_first_frame_describes_the_run(recorded):
@@ -59,3 +65,37 @@ def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path, capsys):
     assert main(["record", "--out", str(tmp_path / "no" / "such.rec"), "--tens", "0", *SMALL]) == 2
     said = capsys.readouterr().err
     assert "cannot be written" in said and said.count("\n") == 1
+
+
+def test_what_was_recorded_can_be_opened(file):
+    check(file)
+
+
+def test_what_cannot_be_opened_is_said_in_one_line(file, tmp_path, capsys):
+    whole = file.read_bytes()
+    run = frame.encode({"kind": "run", "run": {}, "protocol": 99})
+    for content, why in {
+        None: "No such file",
+        b"": "does not begin with a run",
+        b"<!doctype html>": "it is no recording, which would be packed with gzip",
+        whole[: len(whole) // 2]: "damaged or cut off",
+        gzip.compress(b"\x00" * 4 + b"noise"): "damaged or cut off",
+        gzip.compress(len(run).to_bytes(8, "little") + run): "another version",
+    }.items():
+        path = tmp_path / f"{len(content or b'')}.rec"
+        if content is not None:
+            path.write_bytes(content)
+        assert main(["open", "--no-browser", str(path)]) == 2
+        said = capsys.readouterr().err
+        assert why in said and said.count("\n") == 1, said
+
+
+def test_a_files_name_becomes_an_address(tmp_path):
+    names = {
+        "run.rec": "run",
+        "Mein Lauf (2).rec": "mein-lauf-2",
+        "…": "recording",
+        "a.b.rec": "a-b",
+        "x" * 99: "x" * 60,
+    }
+    assert {given: name_of(tmp_path / given) for given in names} == names

@@ -319,9 +319,25 @@ def test_until_a_limit_is_passed(quantity):
     values = rows_of(Driver([step("updates")], **settings))[:, column]
     _, reached, exceeded = [at for at, value in enumerate(values) if (values[:at] < value).all()][:3]
     until = {"quantity": quantity, "above": float(values[reached])}
-    found = rows_of(Driver([step("until", until=until)], **settings))[:, column]
+    driver = Driver([step("until", until=until)], **settings)
     last = reached if quantity == "episodic_return_mean" else exceeded
-    assert found.tolist() == values[: last + 1].tolist()
+    assert rows_of(driver)[:, column].tolist() == values[: last + 1].tolist()
+    met = next(state["met"] for state in driver.events("state") if state["met"])
+    assert met == {**until, "value": pytest.approx(values[last]), "update": last + 1}, "it says what was met"
+
+
+def test_what_was_met_is_said_until_the_run_goes_on():
+    until = {"quantity": "kl_k3", "above": 0.0}
+    driver = Driver([step("until", until=until), step()])
+    said = [(state["state"], state["met"] is not None) for state in driver.events("state")]
+    assert said == [
+        ("paused", False),
+        ("running", False),
+        ("paused", True),
+        ("running", False),
+        ("paused", False),
+        ("stopped", False),
+    ]
 
 
 def test_until_something_is_not_finite():

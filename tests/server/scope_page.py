@@ -107,11 +107,8 @@ class ServerProcess:
         return self.get("/api/runs")[0]
 
     def worker_pid(self):
-        """The training process: the child that leads a session of its own."""
-        for child in children(self.process.pid):
-            if os.getsid(child) == child:
-                return child
-        return None
+        """The training process: the first below the server that leads a session of its own."""
+        return min(leaders(self.process.pid), default=None)
 
     def end(self):
         if self.process.poll() is None:
@@ -263,6 +260,17 @@ def children(pid):
     found = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
     rows = (line.split() for line in found.splitlines())
     return [int(row[0]) for row in rows if int(row[1]) == pid and not row[2].startswith("Z")]
+
+
+def leaders(pid):
+    """Those below a process that lead a session: what trains, and what draws."""
+    columns = "pid=,ppid=,sess=,stat="
+    found = subprocess.run(["ps", "-A", "-o", columns], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in found.splitlines()]
+    below = {pid}
+    while more := {int(row[0]) for row in rows if int(row[1]) in below} - below:
+        below |= more
+    return [int(row[0]) for row in rows if int(row[0]) in below - {pid} and row[0] == row[2] and row[3][0] != "Z"]
 
 
 def alive(pid):

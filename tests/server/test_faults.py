@@ -173,7 +173,7 @@ def test_a_signal_to_the_whole_terminal_is_no_other(launch, started):
     worker = wait_for(server.worker_pid if started else lambda: max(children(server.process.pid), default=None))
     os.killpg(server.process.pid, signal.SIGINT)
     assert server.process.wait(PATIENCE) == 0
-    assert not alive(worker)
+    wait_for(lambda: not alive(worker), SLACK)
     server.end()
     assert server.errors == []
 

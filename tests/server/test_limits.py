@@ -200,6 +200,29 @@ def test_a_tab_that_stays_away_is_followed_by_the_next_that_may(lease):
     assert lease.allows(other, 2)
 
 
+def test_a_tab_that_was_followed_leads_again_if_it_is_back_soon(lease):
+    before, after, other = leader("a"), leader("a"), leader("b")
+    lease.arrive(before)
+    lease.leave(before)
+    lease.free([other])
+    assert lease.arrive(after)
+    assert lease.allows(after, 3) and not lease.allows(other, 2)
+    lease.forget(2)  # the time of that absence runs out later: nothing happens
+    lease.leave(after)
+    lease.free([other])
+    lease.forget(4)
+    assert not lease.arrive(leader("a"))
+
+
+def test_who_takes_the_lease_by_hand_keeps_it(lease):
+    before, other = leader("a"), leader("b")
+    lease.arrive(before)
+    lease.leave(before)
+    lease.free([other])
+    lease.take(other)
+    assert not lease.arrive(leader("a"))
+
+
 def test_a_copy_of_a_tab_leads_in_place_of_the_tab(lease):
     tab, copy = leader("a"), leader("a")
     lease.arrive(tab)

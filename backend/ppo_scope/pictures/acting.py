@@ -27,6 +27,12 @@ FPS = 30.0
 ACTING_SECONDS = 0.25
 """Longest time between two pictures that is spent acting, so that slow environments are seen to move, too."""
 
+HOW = (
+    'to be drawn it needs __init__(self, render_mode=None) that keeps it, "rgb_array" in metadata["render_modes"], and '
+    "a render() that gives an array of H × W × 3 bytes"
+)
+"""What an environment of one's own lacks that has no picture."""
+
 Weights = Mapping[str, NDArray[Any]]
 """As `pictures.weights` sends them."""
 
@@ -133,8 +139,8 @@ def drawable(settings: Settings) -> gym.Env[Any, Any]:
             make_one(settings, None).close()
         except Exception:
             raise error from None  # it is not for the pictures that it cannot be made
-        raise CannotRender("it takes no render_mode, and so offers no pictures (rgb_array)") from error
+        raise CannotRender(f"its __init__ takes no render_mode; {HOW}") from error
     if environment.render_mode != "rgb_array":
         modes = ", ".join(map(str, environment.metadata.get("render_modes") or ())) or "none"
-        raise CannotRender(f"it offers no pictures: rgb_array is not at work in it (its render_modes: {modes})")
+        raise CannotRender(f"it does not draw in the mode rgb_array (its render_modes: {modes}); {HOW}")
     return environment

@@ -1,5 +1,7 @@
 """The states of the environments, noted while a run is stepped; another process draws them for who asks.
 
+Of an environment whose observations are images, what the policy sees is noted.
+
 Drawing every step of every environment would take seconds; a state is a handful of numbers. It is noted as the bytes
 in which it travels, so that what an environment changes later does not change the note.
 """
@@ -9,7 +11,7 @@ from __future__ import annotations
 import pickle
 from collections import OrderedDict
 
-from ppo_scope.pictures.states import look_of
+from ppo_scope.pictures.states import look_of, seen
 from ppo_scope.ppo.trainer import Trainer
 
 ROLLOUTS = 8
@@ -98,7 +100,11 @@ class Looks:
         return rollout[step][environment]
 
     def _note(self, number: int) -> bytes:
-        look = look_of(self._trainer.environments.vector, number)
+        environments = self._trainer.environments
+        if environments.spaces.is_image:
+            look = seen(environments.observations[number], environments.vector.single_observation_space)
+        else:
+            look = look_of(environments.vector, number)
         if not look:
             return NOTHING
         noted = pickle.dumps(look, pickle.HIGHEST_PROTOCOL)

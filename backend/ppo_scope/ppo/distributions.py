@@ -218,7 +218,8 @@ class DiagonalGaussian:
 
     def __init__(self, low: NDArray[np.floating], high: NDArray[np.floating]) -> None:
         size = int(np.prod(low.shape, dtype=int))
-        self._low, self._high = low, high
+        self.low, self.high = low, high
+        """Bounds of each dimension, in the shape of the space; infinite where there is none."""
         self.outputs, self.free, self.noise_size = 2 * size, size, size
         self.action_shape: tuple[int, ...] = (size,)
         self.max_entropy: float | None = None
@@ -235,8 +236,8 @@ class DiagonalGaussian:
     def to_environment(self, actions: Actions) -> Actions:
         """In the shape of the space and within its bounds."""
         # Clipped after the cast, which may round beyond a bound.
-        shaped = actions.reshape(len(actions), *self._low.shape).astype(self._low.dtype, copy=False)
-        return np.clip(shaped, self._low, self._high)
+        shaped = actions.reshape(len(actions), *self.low.shape).astype(self.low.dtype, copy=False)
+        return np.clip(shaped, self.low, self.high)
 
     def evaluate(self, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Sums over the dimensions; the entropy of a density may be negative."""

@@ -156,7 +156,7 @@ def _lacking(env: str, error: gym.error.Error, module: str) -> str:
     if not isinstance(error, gym.error.DependencyNotInstalled):
         return f"env {env!r}: cannot be made: {first_sentence(error)}"
     wanted = next((name for name in ("MuJoCo", "Box2D") if f".{name.lower()}" in module), "")
-    command = install(wanted.lower())
+    command = install({"MuJoCo": "mujoco"}.get(wanted, wanted))
     if command is None:
         return f"env {env!r}: {error}"
     return f"env {env!r}: it needs {wanted}, which is not installed; {command} brings it"

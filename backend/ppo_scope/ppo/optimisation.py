@@ -99,6 +99,11 @@ class Optimisation:
         self._adam.return_to(position.adam)
         self._shuffling.bit_generator.state = position.shuffling
 
+    def typical_gradient(self) -> NDArray[np.float32]:
+        """[P], for each weight the size of its gradients of late, after the norm limit: Adam's √v̂."""
+        found: NDArray[np.float32] = self._adam.typical_gradient().cpu().numpy()
+        return found
+
     def begin(self, update: Update) -> None:
         """Take over the settings of an update."""
         self.coefficients.take(update.settings, update.learning_rate)

@@ -7,14 +7,14 @@ import importlib
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
+from ppo_scope.ppo import extras
 from ppo_scope.ppo.failures import PASSED_ON, EnvironmentRaised, UnusableEnvironment, first_sentence
 
-EXTRAS = {"ale_py": "atari", "mujoco": "mujoco", "box2d": "box2d", "cv2": "images"}
-"""Module → the extra of ours that brings it."""
 ATARI = (
     "Assault Asteroids Atlantis BeamRider Bowling Boxing Breakout Centipede DemonAttack Enduro Freeway Frostbite "
     "MontezumaRevenge MsPacman Pitfall Pong Qbert Riverraid Seaquest SpaceInvaders"
@@ -40,8 +40,38 @@ def find(env: str) -> EnvSpec:
 
 def install(module: str) -> str | None:
     """The command that brings a module which an extra of ours brings."""
-    extra = EXTRAS.get(module)
-    return f'pip install "ppo-scope[{extra}]"' if extra else None
+    extra = extras.of_module(module)
+    return extra.command if extra else None
+
+
+def table() -> list[dict[str, Any]]:
+    """The ids that can be offered as plain rows, each with the extra that it still needs in words (`missing`)."""
+    atari = [f"ale_py:{name}" for name in _games()]
+    return [{"id": name, "missing": _missing_words(name)} for name in [*offered(), *atari]]
+
+
+def offered() -> list[str]:
+    """The registered ids but for those of packages that are gone: they are named to be refused."""
+    return [name for name, spec in gym.registry.items() if _is_offered(spec)]
+
+
+def _is_offered(spec: EnvSpec) -> bool:
+    entry = spec.entry_point or spec.vector_entry_point
+    if callable(entry):
+        return getattr(entry, "__module__", "") != gym.envs.__name__  # there it does nothing but raise
+    module = str(entry).partition(":")[0]
+    if module.startswith(("gymnasium.envs.phys2d", "gymnasium.envs.tabular")):
+        return importlib.util.find_spec("jax") is not None
+    return not str(spec.id).startswith("GymV2")
+
+
+def _missing_words(name: str) -> str | None:
+    extra = extras.missing({"env": name})
+    return str(extra) if extra else None
+
+
+def _games() -> list[str]:
+    return [f"ALE/{game}-v5" for game in ATARI.split()]
 
 
 def _parts(env: str) -> tuple[str, str]:
@@ -103,7 +133,7 @@ def _unknown(error: gym.error.Error, module: str, name: str) -> str:
         return f"Atari's games are registered by ale_py: --env {meant}"
     if module and _is_hidden(module):
         return f"{first_sentence(error)}; {module!r} is another module, {_file(module)}: give {module}.py another name"
-    near = [_with_module(one, module) for one in difflib.get_close_matches(name, gym.registry, n=3, cutoff=0.5)]
+    near = [_with_module(one, module) for one in difflib.get_close_matches(name, offered(), n=3, cutoff=0.5)]
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     return f"{first_sentence(error)}{hint}"
 

@@ -97,7 +97,7 @@ class Settings(BaseModel):
 
     # The optimisation
     learning_rate: float = knob(
-        2.5e-4, symbol="α", label="Learning rate", group="optimizer", live=True, ge=0.0, le=1.0, step=1e-6,
+        1e-3, symbol="α", label="Learning rate", group="optimizer", live=True, ge=0.0, le=1.0, step=1e-6,
         slider=(1e-6, 1e-1), scale="log", about="Step size of Adam. Its moments stay when it changes.",
     )
     anneal_learning_rate: bool = knob(
@@ -135,7 +135,7 @@ class Settings(BaseModel):
         1, label="Seed", group="run", ge=0, le=2**31 - 1, about="The same seed repeats the run bit for bit."
     )
     total_steps: int | None = knob(
-        None, label="Total steps", group="run", unit="steps", ge=1, le=10**12, about="End of the run. None: endless."
+        None, label="Total steps", group="run", unit="steps", ge=1, le=10**12, about="End of the run. Off: endless."
     )
     num_envs: int = knob(
         8, symbol="N", label="Environments", group="run", ge=1, le=65536, about="Copies acting side by side."
@@ -152,7 +152,7 @@ class Settings(BaseModel):
         about="Shift and scale observations by the mean and deviation of all that were seen in earlier rollouts.",
     )
     normalize_rewards: bool = knob(
-        False, label="Normalise rewards", group="run",
+        True, label="Normalise rewards", group="run",
         about="Divide rewards by the deviation of the discounted return before advantages are estimated.",
     )
     shared_network: bool = knob(

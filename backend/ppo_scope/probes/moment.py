@@ -32,6 +32,8 @@ class Moment:
     def __init__(self, trainer: Trainer, phase: Phase) -> None:
         self.trainer = trainer
         self.phase = phase
+        self.environment: int | None = None
+        """The environment that somebody wants to see, where not all can be shown sample by sample."""
         self._judged: tuple[torch.Tensor, torch.Tensor] | None = None
 
     @property
@@ -159,8 +161,9 @@ class Moment:
         means = np.where(known, rows, 0.0).sum(0) / np.where(counts > 0, counts, np.nan)
         values: dict[str, float] = dict(zip(MINIBATCH_COLUMNS, means.tolist(), strict=True))
         if counts[RATIO_MIN]:
-            values["ratio_min"] = float(np.nanmin(rows[:, RATIO_MIN]))
-            values["ratio_max"] = float(np.nanmax(rows[:, RATIO_MAX]))
+            values["ratio_min"] = float(rows[known[:, RATIO_MIN], RATIO_MIN].min())
+        if counts[RATIO_MAX]:
+            values["ratio_max"] = float(rows[known[:, RATIO_MAX], RATIO_MAX].max())
         return values
 
 
@@ -217,11 +220,16 @@ def _minibatch_rows(update: Update, batch: Batch, trainer: Trainer) -> NDArray[n
         "ratio_mean": ratio_mean,
         "ratio_q05": q05,
         "ratio_q95": q95,
-        "effective_sample_size": ratio_mean**2 / mean(np.square(ratio, dtype=np.float64)),
+        "effective_sample_size": _quotient(ratio_mean**2, mean(np.square(ratio, dtype=np.float64))),
         "gradient_norm": terms["gradient_norm"],
         "gradient_clip_factor": np.minimum(1.0, (settings.max_grad_norm or np.inf) / (terms["gradient_norm"] + 1e-6)),
     }
     return np.stack([columns[name] for name in MINIBATCH_COLUMNS], axis=1)
+
+
+def _quotient(over: NDArray[np.float64], under: NDArray[np.float64]) -> NDArray[np.float64]:
+    """NaN where there is nothing to divide by: no sample, or ratios that are all 0 in single precision."""
+    return np.divide(over, under, out=np.full_like(over, np.nan), where=under > 0)
 
 
 def _minibatch_scalars(minibatches: list[Minibatch], populated: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:

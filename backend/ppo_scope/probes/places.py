@@ -10,16 +10,24 @@ from numpy.typing import NDArray
 from ppo_scope.probes.moment import Moment
 
 SAMPLE_CAP = 4096
+BY_SAMPLE = frozenset({"samples", "advantages", "values", "policy", "transitions"})
+"""The probes that depend on which environments are shown sample by sample."""
 
 Array = NDArray[Any]
 
 
 def chosen_environments(moment: Moment) -> NDArray[np.int32]:
-    """Which environments are shown sample by sample: whole ones, at most `SAMPLE_CAP` samples, fixed by the seed."""
+    """Which environments are shown sample by sample: whole ones, at most `SAMPLE_CAP` samples.
+
+    They are those from `moment.environment` on, the last ones where there are no more; fixed by the seed if it is None.
+    """
     settings = moment.update.settings
     room = max(1, SAMPLE_CAP // settings.rollout_steps)
     if settings.num_envs <= room:
         return np.arange(settings.num_envs, dtype=np.int32)
+    if moment.environment is not None:
+        first = min(moment.environment, settings.num_envs - room)
+        return np.arange(first, first + room, dtype=np.int32)
     generator = np.random.default_rng(settings.seed)
     return np.sort(generator.choice(settings.num_envs, room, replace=False)).astype(np.int32)
 

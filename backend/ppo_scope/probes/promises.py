@@ -72,6 +72,8 @@ PROMISED: Mapping[str, Mapping[str, Promise]] = {
         "ratio_new": ("float32", E_T),
         "region_new": ("uint8", E_T),
         "gradient_policy": ("float32", E_T),
+        "gradient_value": ("float32", E_T),
+        "gradient_entropy": ("float32", E_T),
         "gradient_total": ("float32", E_T),
     },
 }

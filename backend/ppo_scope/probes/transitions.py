@@ -19,11 +19,14 @@ from ppo_scope.probes.policy import description, parameters
 MOST_NUMBERS = 64
 """Of an observation; the rest is not sent."""
 
+GRADIENTS = ("gradient_policy", "gradient_value", "gradient_entropy", "gradient_total")
+"""Of L_PG, c₁·L_VF, −c₂·S and L, for a single sample."""
+
 Floats = NDArray[np.float32]
 
 
 def transitions(moment: Moment) -> Measurement:
-    """States, actions, both policies, where the sample stands, and the norm of its own gradient.
+    """States, actions, both policies, where the sample stands, and the norms of its own gradients, term by term.
 
     All of it under the weights as they are, so that it fits together: at the phase step these have moved since the
     ratios of the probe `samples` were computed.
@@ -52,7 +55,7 @@ def transitions(moment: Moment) -> Measurement:
         arrays["observation"] = seen[:, :MOST_NUMBERS].astype(np.float32)
     norms = _gradient_norms(moment, batch)
     if norms is not None:
-        arrays["gradient_policy"], arrays["gradient_total"] = norms
+        arrays.update(zip(GRADIENTS, norms, strict=True))
     return Measurement(
         arrays={name: by_environment(array, moment, chosen) for name, array in arrays.items()},
         notes={"transitions": _words(moment)},
@@ -71,8 +74,8 @@ def _words(moment: Moment) -> dict[str, Any]:
     }
 
 
-def _gradient_norms(moment: Moment, batch: Batch) -> tuple[Floats, Floats] | None:
-    """([S] of the policy's objective, [S] of a sample's whole loss), under the weights as they are.
+def _gradient_norms(moment: Moment, batch: Batch) -> tuple[Floats, ...] | None:
+    """[S] each, in the order of `GRADIENTS`, under the weights as they are.
 
     NaN where Â as used is not known yet, or the row is no transition; None for networks on images.
     """
@@ -96,10 +99,14 @@ def _gradient_norms(moment: Moment, batch: Batch) -> tuple[Floats, Floats] | Non
         value_clip_range=settings.value_clip_range,
     )
     terms = by_hand.forward(dense, moment.trainer.distribution, samples, rule)
-    nothing = np.zeros_like(terms.d_values)
+    none = np.zeros_like(terms.d_values)
     hidden = terms.policy_hidden, terms.value_hidden
-    policy = dense.norms(*hidden, terms.pullback(terms.d_log_probs, nothing), nothing)
+    policy = dense.norms(*hidden, terms.pullback(terms.d_log_probs, none), none)
+    value = dense.norms(*hidden, terms.pullback(none, none), terms.d_values)
+    entropy = dense.norms(*hidden, terms.pullback(none, terms.d_entropies), none)
     total = dense.norms(*hidden, terms.pullback(terms.d_log_probs, terms.d_entropies), terms.d_values)
     unknown = np.isnan(used) | ~moment.trained
-    policy[unknown] = total[unknown] = np.nan
-    return policy, total
+    norms = policy, value, entropy, total
+    for each in norms:
+        each[unknown] = np.nan
+    return norms

@@ -18,11 +18,16 @@ AT_LEAST = frozenset({"episodic_return_mean"})
 """Of these the limit itself is enough, as in "return ≥ 500": CartPole has no more to give. Others have to exceed it."""
 
 
+Met = dict[str, Any] | None
+
+
 class Goal(Protocol):
     """What the run goes on to."""
 
     phase_by_phase: bool
     """Whether each phase on the way is shown and kept, so that one can go back to it."""
+    met: Met
+    """Once reached, what was waited for: `quantity`, `above` (the limit), `value`, `update`; None: a mere length."""
 
     def reached(self, moment: Moment) -> bool:
         """Whether the run halts here; asked once about every phase."""
@@ -33,6 +38,7 @@ class NextPhase:
     """The end of the next phase, minibatch, epoch or update."""
 
     phase_by_phase = True
+    met: Met = None
 
     def __init__(self, size: str) -> None:
         self._kind = None if size == "phase" else PhaseKind({"minibatch": "step"}.get(size, size))
@@ -46,6 +52,7 @@ class Updates:
     """The end of the n-th update from here."""
 
     phase_by_phase = False
+    met: Met = None
 
     def __init__(self, count: int) -> None:
         self._left = count
@@ -65,6 +72,7 @@ class Until:
 
     quantity: str
     above: float
+    met: Met = None
     phase_by_phase = False
 
     def reached(self, moment: Moment) -> bool:
@@ -72,7 +80,10 @@ class Until:
         if moment.phase.kind is not PhaseKind.UPDATE or self.quantity == "not_finite":
             return False
         value = row_values(moment).get(self.quantity, math.nan)
-        return value >= self.above if self.quantity in AT_LEAST else value > self.above
+        if not (value >= self.above if self.quantity in AT_LEAST else value > self.above):
+            return False
+        self.met = {"quantity": self.quantity, "above": self.above, "value": value, "update": moment.update.index}
+        return True
 
 
 def goal_of(command: dict[str, Any]) -> Goal:

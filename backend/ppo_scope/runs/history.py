@@ -83,6 +83,8 @@ class History:
         self.columns: tuple[str, ...] = ()
         self.changes: deque[dict[str, Any]] = deque(maxlen=MAX_CHANGES)
         self.changes_made = 0
+        self.findings: list[dict[str, Any]] = []
+        """What has been wrong with the run so far, as the newest snapshot tells it."""
         self._max_rows = max_rows
         self._rows: Table | None = None
         self._start = 0

@@ -9,21 +9,19 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import importlib
-import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from multiprocessing import resource_tracker
+from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any, Protocol
 
 from ppo_scope.runs.expendable import be_expendable
 from ppo_scope.runs.guard import guard
+from ppo_scope.runs.spawning import CONTEXT, SAFE_PATH, as_ours, restore_safe_path
 
 OUTPUT_TAIL = 64 * 1024
 """Bytes kept of what the process prints."""
@@ -36,8 +34,6 @@ POLL = 0.2
 MAX_FRAME = 256 * 1024 * 1024
 
 DEFAULT_WORKER = "ppo_scope.runs.worker:main"
-SAFE_PATH = "PYTHONSAFEPATH"
-"""Where this is set, Python does not look for modules in the working folder first."""
 
 
 class NotReading(Exception):
@@ -66,11 +62,10 @@ class TrainingProcess:
     def __init__(
         self, name: str, worker: str, arguments: tuple[Any, ...], *, receiver: Receiver, expendable: bool = False
     ) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._frames, frames = context.Pipe(duplex=False)
-        commands, self._commands = context.Pipe(duplex=False)
-        self._output, output = context.Pipe(duplex=False)
-        lifeline, self._lifeline = context.Pipe(duplex=False)
+        self._frames, frames = CONTEXT.Pipe(duplex=False)
+        commands, self._commands = CONTEXT.Pipe(duplex=False)
+        self._output, output = CONTEXT.Pipe(duplex=False)
+        lifeline, self._lifeline = CONTEXT.Pipe(duplex=False)
         _enlarge(self._frames)
         self._receiver = receiver
         self._outbox = Outbox()
@@ -78,18 +73,19 @@ class TrainingProcess:
         self._tail_size = 0
         self._gone = False
         self._lock = threading.RLock()  # a signal handler may kill while the same thread kills
-        self._process = context.Process(
+        self._process = CONTEXT.Process(
             target=_enter,
             args=(worker, output, lifeline, os.environ.get(SAFE_PATH), expendable, frames, commands, *arguments),
             name=f"ppo-scope {name}",
             daemon=False,
         )
-        with _working_folder_last(), _interrupts_blocked():
+        with as_ours():
             self._process.start()
         for end in (frames, commands, output, lifeline):
             end.close()
         assert self._process.pid is not None
         self.pid: int = self._process.pid
+        self._end = _end_of(self.pid)
         for task in (self._read, self._write):
             threading.Thread(target=task, name=f"{task.__name__} {name}", daemon=True).start()
 
@@ -155,10 +151,14 @@ class TrainingProcess:
 
     def _reap(self) -> bool:
         with self._lock:
-            self._gone = self._process.exitcode is not None
+            self._gone = self._process.exitcode is not None and not self._outlives_its_parent()
             if self._gone:
                 _kill_group(self.pid, signal.SIGKILL)  # what an environment may have left behind
         return self._gone
+
+    def _outlives_its_parent(self) -> bool:
+        """Whether it lives although its exit code is there: what forked it has ended, and took the code along."""
+        return self._end is not None and not wait([self._end], 0)
 
     def _write(self) -> None:
         while (message := self._outbox.take()) is not None:
@@ -170,6 +170,8 @@ class TrainingProcess:
 
     def _close(self) -> None:
         self._outbox.close()
+        if self._end is not None:
+            os.close(self._end)
         for end in (self._frames, self._output, self._lifeline):
             end.close()
 
@@ -216,6 +218,14 @@ class Outbox:
             self._news.notify_all()
 
 
+def _end_of(pid: int) -> int | None:
+    """A descriptor that can be read from once the process has ended, where the system has such a thing."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # it has ended already, or the kernel is too old
+            return os.pidfd_open(pid)
+    return None
+
+
 def _kill_group(group: int, number: signal.Signals) -> bool:
     """Whether there was one."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -230,43 +240,6 @@ def _enlarge(pipe: Connection[Any, Any]) -> None:
 
         with contextlib.suppress(OSError):
             fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)
-
-
-@contextlib.contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """A process started inside ignores Ctrl-C in the terminal from the first: its server decides when it ends."""
-    resource_tracker.ensure_running()  # its own start, inside the block, would end the block
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def _working_folder_last() -> Iterator[None]:
-    """A process started inside looks for modules in the working folder after all other places.
-
-    So a file there that has the name of another module does not take its place. The folder that this very package lies
-    in stays where it is.
-    """
-    folder, own = Path.cwd(), Path(__file__).parents[2]
-    before, path = os.environ.get(SAFE_PATH), sys.path
-    os.environ[SAFE_PATH] = "1"
-    first = [entry for entry in path if (found := Path(entry).absolute()) != folder or found == own]
-    sys.path = [*first, str(folder)]
-    try:
-        yield
-    finally:
-        sys.path = path
-        _restore(before)
-
-
-def _restore(safe_path: str | None) -> None:
-    if safe_path is None:
-        os.environ.pop(SAFE_PATH, None)
-    else:
-        os.environ[SAFE_PATH] = safe_path
 
 
 def _enter(
@@ -285,7 +258,7 @@ def _enter(
         os.dup2(output.fileno(), stream)
     output.close()
     faulthandler.enable()
-    _restore(safe_path)
+    restore_safe_path(safe_path)
     if expendable:
         be_expendable()
     module, _, function = worker.partition(":")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.probes import frame
 from ppo_scope.probes.probes import PROBES
+from ppo_scope.runs.recorded import LENGTH_BYTES
 from ppo_scope.runs.worker import Worker
 
-KINDS = frozenset({"snapshot", "series"})
-LENGTH_BYTES = 8
+KINDS = frozenset({"snapshot", "series", "comparison"})
 STEPS_ACTED = 25
 """Before the picture is taken, or fewer where they take long."""
 
@@ -27,21 +27,31 @@ STEPS_ACTED = 25
 class Recorder:
     """Plays the server for a worker: hands out commands, keeps what would reach a page."""
 
-    def __init__(self, settings: Settings, sizes: Iterable[str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        sizes: Iterable[str],
+        *,
+        name: str = "recorded",
+        trials: Sequence[dict[str, Any]] = (),
+    ) -> None:
         """Step through a run.
 
         Args:
             settings: of the run.
             sizes: of the steps, one after the other. One update is walked phase by phase, and each is measured in full.
+            name: of the run; pages tell recordings apart by it.
+            trials: live settings with each of which the last update is made a second time, and then left as it was.
         """
-        self._commands = self._script(sizes)
+        self.name = name
+        self._commands = self._script(sizes, trials)
         self._phase = PhaseKind.READY.value  # that the run is at
         self._facts: dict[str, Any] = {}
         self.frames: list[bytes] = []
         self._weights: bytes | None = None  # the newest
-        self._worker = Worker(self._keep, self._next, "recorded", paused=True)
+        self._worker = Worker(self._keep, self._next, name, paused=True)
         self._worker.train(settings)
-        self._picture = _picture(settings, self._weights)
+        self._picture = _picture(settings, self._weights, name)
 
     def write(self, path: Path) -> None:
         """Write the recording, compressed: length and frame, one after the other, the first one describing the run.
@@ -58,7 +68,7 @@ class Recorder:
         trainer = self._worker.trainer
         settings = json.loads(trainer.settings.model_dump_json())
         return {
-            "id": "recorded",
+            "id": self.name,
             "environment": settings["env"],
             "seed": settings["seed"],
             "state": "paused",
@@ -75,7 +85,7 @@ class Recorder:
         header = frame.header(message)
         if header["kind"] == "weights":
             self._weights = message
-        elif header["kind"] in KINDS:
+        elif header["kind"] in KINDS and header.get("open", True):
             self.frames.append(message)
             self._phase = header["phase"]
         elif header["kind"] == "event" and header["event"] == "started":
@@ -87,17 +97,20 @@ class Recorder:
             return None  # in the middle of a step
         return next(self._commands)
 
-    def _script(self, sizes: Iterable[str]) -> Iterator[dict[str, Any]]:
+    def _script(self, sizes: Iterable[str], trials: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield {"type": "weights", "wanted": True}
         yield {"type": "watch", "probes": sorted(PROBES)}
         for size in sizes:
             yield {"type": "step", "size": "phase" if size == "update" else size}
             while self._phase != PhaseKind.UPDATE:
                 yield {"type": "step", "size": "phase"}
+        for values in trials:
+            yield {"type": "redo", "settings": values}
+            yield {"type": "keep", "which": "old"}
         yield {"type": "stop"}
 
 
-def _picture(settings: Settings, weights: bytes | None) -> bytes | None:
+def _picture(settings: Settings, weights: bytes | None, run: str) -> bytes | None:
     """The policy acting with its last weights; nothing where its environment cannot be drawn."""
     if weights is None:
         return None
@@ -111,4 +124,4 @@ def _picture(settings: Settings, weights: bytes | None) -> bytes | None:
     except Exception:  # a recording without a picture is a recording
         return None
     position = {name: of[name] for name in POSITION}
-    return frame.encode({"kind": "picture", "run": "recorded", "sequence": 0, **position, **header}, arrays)
+    return frame.encode({"kind": "picture", "run": run, "sequence": 0, **position, **header}, arrays)

@@ -24,6 +24,7 @@ from ppo_scope.probes.health import Health
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.metrics import MINIBATCH_COLUMNS, SERIES_COLUMNS
 from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.places import BY_SAMPLE
 from ppo_scope.probes.probes import measure, series_row
 from ppo_scope.runs.activity import COLLECTING, COUNTED, MEASURING, Activity
 
@@ -85,6 +86,7 @@ class Reporter:
         self.activity = Activity()
         self.health = Health()
         self.watched: frozenset[str] = frozenset()
+        self._environment: int | None = None
 
     def begin(self, trainer: Trainer, looks: Looks) -> None:
         """Report on this trainer from now on, and on which of its rollouts can be drawn."""
@@ -150,9 +152,12 @@ class Reporter:
         self._snapshot(moment or Moment(self._begun, self._phase), self.watched)
         self.hand_on_weights(changed=True)
 
-    def watch(self, probes: frozenset[str]) -> None:
-        """Measure these from now on; see `catch_up` for a run that stands still."""
+    def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
+        """Measure these from now on, and show this environment sample by sample; see `catch_up` for a run at rest."""
         self.watched = probes
+        if environment != self._environment:
+            self._environment = environment
+            self._wanted -= BY_SAMPLE
 
     @property
     def owes_a_look(self) -> bool:
@@ -274,14 +279,16 @@ class Reporter:
         playing: bool = False,
         pausing: bool = False,
         pace: float | None = None,
+        met: dict[str, Any] | None = None,
     ) -> None:
-        """Say what the run does now; `cause` where it stopped by itself, `pace` (phases a second) in slow motion.
+        """Say what the run does now; `cause` where it stopped by itself, `pace` (phases a second) in slow motion, `met`
+        where it had come to what it was to go on until.
 
         A run that is `playing` goes on until it is told to stop; one that runs otherwise, until a step is done. One
         that is `pausing` stands still as soon as its rollout is whole.
         """
         pending = self._trainer.pending if self._trainer is not None else {}
-        about = {"snapshot": self._snapshot_sequence, "pending": pending, "cause": cause}
+        about = {"snapshot": self._snapshot_sequence, "pending": pending, "cause": cause, "met": met}
         self._event("state", state=state, playing=playing, pausing=pausing, pace=pace, **about)
 
     def reply(self, command: dict[str, Any], code: str | None = None, message: str | None = None) -> None:
@@ -316,15 +323,22 @@ class Reporter:
         except Exception as error:
             self.not_measured("health", error)
 
-    def _judged_health(self) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    def _judged_health(self) -> dict[str, Any]:
+        """The fields of a snapshot that tell how the run is."""
+        health = self.health
         try:
-            values = {name: value for name, value in self.health.values().items() if math.isfinite(value)}
-            return self.health.findings(), values
+            return {
+                "findings": health.findings(),
+                "history": health.history(),
+                "unknown": health.unknown(),
+                "health": {name: value for name, value in health.values().items() if math.isfinite(value)},
+            }
         except Exception as error:
             self.not_measured("health", error)
-            return [], {}
+            return {"findings": [], "history": [], "unknown": {}, "health": {}}
 
     def _measured(self, moment: Moment, probes: frozenset[str]) -> Measurement:
+        moment.environment = self._environment
         with self.activity.within(MEASURING):
             return measure(moment, probes, self._budget)
 
@@ -336,7 +350,6 @@ class Reporter:
 
     def _send_snapshot(self, kind: str, moment: Moment, found: Measurement) -> int:
         settings = moment.phase.update.settings if moment.phase.update else self._begun.settings
-        findings, health = self._judged_health()
         return self._send(
             kind,
             found.arrays,
@@ -353,8 +366,7 @@ class Reporter:
             failed=self._budget.failed,
             costs=self._budget.costs,
             shares=self._budget.shares,
-            findings=findings,
-            health=health,
+            **self._judged_health(),
         )
 
     def _due(self, kind: str) -> bool:

@@ -94,6 +94,7 @@ class Run:
         self._playing = self._pausing = False
         self._pace: float | None = None
         self._cause: dict[str, str] | None = None
+        self._met: dict[str, Any] | None = None
         self._stalled: ending.Cause | None = None
         self._ended: str | None = None
         self._asked = False
@@ -162,6 +163,7 @@ class Run:
             "pace": self._pace,
             "pending": self.pending,
             "cause": self.cause,
+            "met": self._met,
         }
 
     def send(self, command: dict[str, Any]) -> None:
@@ -174,10 +176,15 @@ class Run:
         if "id" in command:
             self._unanswered[command["id"]] = time.monotonic()
 
-    def watch(self, probes: frozenset[str]) -> None:
-        """Have these measured from now on. Only what was asked for last counts: never fails, takes nobody's place."""
+    def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
+        """Have these measured from now on, and this environment shown where not all can be. Only the last word counts.
+
+        It never fails and takes no place of a command.
+        """
         self._studio.watch("picture" in probes)
-        self._process.tell("watch", json.dumps({"type": "watch", "probes": sorted(probes)}).encode())
+        self._process.tell(
+            "watch", json.dumps({"type": "watch", "probes": sorted(probes), "environment": environment}).encode()
+        )
 
     def want_weights(self, wanted: bool) -> None:
         """Have the trainer send its weights, as often as is good, or not any more."""
@@ -288,6 +295,7 @@ class Run:
             _, arrays = frames.decode(message)
             self.history.append_series(header["columns"], header["first"], arrays["rows"], arrays["episodes"])
         elif kind == "snapshot":
+            self.history.findings = header.get("history", [])
             self.history.moments.keep(header, message)
 
     def _event(self, header: dict[str, Any]) -> None:
@@ -322,7 +330,7 @@ class Run:
         self._playing, self._pausing = header.get("playing", False), header.get("pausing", False)
         self._pace = header.get("pace")
         self.pending = header.get("pending") or {}
-        self._cause = header.get("cause")
+        self._cause, self._met = header.get("cause"), header.get("met")
         if self._reported in ENDED:
             self._tried.set()
         self._listener.state(self)

@@ -135,6 +135,7 @@ class Worker:
         self._next_catch_up = 0.0
         self._goals: deque[Goal] = deque()
         self._outcome: Outcome | None = None
+        self._met: dict[str, Any] | None = None  # what the last step was to go on until, once it has come
         self._stopping = self._cancelled = False
         self._within: str | None = None  # a rollout or a redo, between whose parts commands are obeyed
         self._obeying = threading.RLock()  # held by the thread that obeys there, and while `_within` changes
@@ -229,7 +230,7 @@ class Worker:
             reached = goal is not None and self._reached(goal, moment)
             self.report.passed(moment, self._attention(goal, reached=reached))
             if reached:
-                self._goals.popleft()
+                self._met = self._goals.popleft().met
                 self._say_state()
             elif self._pace is not None:
                 self._next_phase = time.monotonic() + 1 / self._pace
@@ -348,10 +349,10 @@ class Worker:
     def _halt(self, state: str, cause: dict[str, str] | None = None) -> None:
         """Show everything as it is at this phase, then say the state that it belongs to."""
         self.report.show()
-        self.report.state(state, cause, playing=self._running, pace=self._pace)
+        self.report.state(state, cause, playing=self._running, pace=self._pace, met=self._met)
 
     def _say_state(self) -> None:
-        self.report.state(self._state, playing=self._running, pausing=self._pausing, pace=self._pace)
+        self.report.state(self._state, playing=self._running, pausing=self._pausing, pace=self._pace, met=self._met)
 
     def _obey(self, command: Command) -> None:
         try:
@@ -374,7 +375,8 @@ class Worker:
 
     def _play(self, command: Command) -> None:
         self._refuse_when_finished()
-        self._keep_as_it_is()
+        self._refuse_when_undecided()
+        self._met = None
         self._running, self._pausing, self._pace = True, False, command.get("pace")
         self._next_phase = 0.0
         self._goals.clear()
@@ -393,7 +395,8 @@ class Worker:
             raise Refused("conflict", "The run pauses as soon as this rollout is whole: step then.")
         if self._running:
             raise Refused("conflict", "The run is playing: pause it before you step.")
-        self._keep_as_it_is()
+        self._refuse_when_undecided()
+        self._met = None
         self._goals.append(goal_of(command))
         if len(self._goals) == 1:
             self._say_state()
@@ -419,7 +422,7 @@ class Worker:
     def _redo(self, command: Command) -> None:
         if not self._standing:
             raise Refused("conflict", "The run is going on: pause it before you apply something to an update.")
-        self._keep_as_it_is()
+        self._refuse_when_undecided()
         values = command["settings"] or self.trainer.pending
         self._cancelled = False
         try:
@@ -456,18 +459,30 @@ class Worker:
     def _keep(self, command: Command) -> None:
         if self._outcome is None:
             raise Refused("conflict", "There are no two outcomes to choose from.")
-        outcome = self._outcome
-        self._keep_as_it_is()
+        outcome, self._outcome = self._outcome, None
+        self.report.decided()
         if command["which"] == "new":
             self.trainer.adopt(outcome)
             self.report.amended(outcome)
+        else:
+            self._put_back(outcome)
         self._say_state()
 
-    def _keep_as_it_is(self) -> None:
-        """The outcome that the run is at is the one to go on from."""
+    def _put_back(self, outcome: Outcome) -> None:
+        """What was tried and is not wanted waits no longer; what was changed again meanwhile does."""
+        used, tried, pending = self.trainer.settings.live(), outcome.update.settings.live(), self.trainer.pending
+        for name, value in pending.items():
+            if value == tried[name]:
+                self.trainer.change(name, used[name])
+
+    def _refuse_when_undecided(self) -> None:
+        """Neither of two outcomes is chosen by the way."""
         if self._outcome is not None:
-            self._outcome = None
-            self.report.decided()
+            raise Refused(
+                "conflict",
+                f"Update {self._outcome.update.index} has two outcomes, and none is chosen yet. "
+                "Keep one of them first, as it was or the new one.",
+            )
 
     def _cancel(self, _: Command) -> None:
         if self._within != REDO:
@@ -475,7 +490,7 @@ class Worker:
         self._cancelled = True
 
     def _watch(self, command: Command) -> None:
-        self.report.watch(frozenset(command["probes"]))
+        self.report.watch(frozenset(command["probes"]), command.get("environment"))
 
     def _stop(self, _: Command) -> None:
         self._stopping = True

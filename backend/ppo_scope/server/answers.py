@@ -68,8 +68,8 @@ def series_frame(run: str, part: Slice) -> bytes:
     return frame.encode(header, {"rows": part.rows, "episodes": part.episodes})
 
 
-def series_json(part: Slice, following: int | None) -> bytes:
-    """The same as JSON; `following` is the update that the next page begins with."""
+def series_json(part: Slice, following: int | None, findings: list[dict[str, Any]]) -> bytes:
+    """The same as JSON; `following` is the update that the next page begins with, `findings` when it was ill."""
     return to_json(
         {
             "columns": part.columns,
@@ -78,6 +78,7 @@ def series_json(part: Slice, following: int | None) -> bytes:
             "episode_columns": EPISODE_COLUMNS,
             "episodes": _lists(part.episodes),
             "next": following,
+            "findings": findings,
         }
     )
 

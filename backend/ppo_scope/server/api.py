@@ -11,7 +11,7 @@ from fastapi import FastAPI, Query, Request
 from starlette.responses import Response
 
 import ppo_scope
-from ppo_scope.ppo import presets, settings
+from ppo_scope.ppo import presets, registry, settings
 from ppo_scope.probes import checks, metrics
 from ppo_scope.runs import moments
 from ppo_scope.runs.run import Run
@@ -42,6 +42,7 @@ WRONG_TOKEN = "This link is not of this server, or of one that has ended. Use th
 TABLES: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "/api/settings": settings.table,
     "/api/presets": presets.table,
+    "/api/environments": registry.table,
     "/api/metrics": metrics.table,
     "/api/health-checks": checks.table,
 }
@@ -117,7 +118,7 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
                 part, _ = run.history.page(start, end, MAX_ROWS, MAX_EPISODES)
                 return Pieces(await encoded(series_frame, run.id, part), media_type=FRAME)
             part, following = run.history.page(start, end, JSON_ROWS, JSON_EPISODES)
-            return json_answer(await encoded(series_json, part, following))
+            return json_answer(await encoded(series_json, part, following, run.history.findings))
 
         return await large.answer(request, make)
 

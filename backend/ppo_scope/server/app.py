@@ -26,7 +26,7 @@ from ppo_scope.server.crowd import Turnstile
 from ppo_scope.server.hub import Hub
 from ppo_scope.server.roles import STATIC
 from ppo_scope.server.room import Room
-from ppo_scope.server.security import LOOPBACK, SameOrigin, Secrets, SecurityHeaders
+from ppo_scope.server.security import LOOPBACK, SameOrigin, Secrets, SecurityHeaders, headers
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,10 @@ class Setup:
     worker: str = DEFAULT_WORKER
     stall_after: float = STALL_AFTER
     room: Room = field(default_factory=Room)
+    recording: Path | None = None
+    """Shown in place of a run: none is begun."""
+    embedders: tuple[str, ...] = ()
+    """Origins whose pages may show the dashboard in a frame."""
 
 
 def create_app(setup: Setup) -> FastAPI:
@@ -55,14 +59,14 @@ def create_app(setup: Setup) -> FastAPI:
     api.add_routes(app, hub, setup.secrets)
     static.add_routes(app)
     socket.add_routes(app, hub, Commands(hub), setup.secrets)
-    app.mount(STATIC, static.Frontend(directory=setup.frontend, html=True), name="static")
+    app.mount(STATIC, static.Frontend(setup.frontend, setup.recording), name="static")
     app.add_exception_handler(HTTPException, _explain_refusal)
     app.add_exception_handler(RequestValidationError, _explain_invalid)
     # The last one added is the first one asked.
     app.add_middleware(SameOrigin)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, *setup.hosts], www_redirect=False)
     app.add_middleware(Turnstile, known=setup.secrets.knows)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, headers=headers(setup.embedders))
     return app
 
 
@@ -75,7 +79,8 @@ async def leave(app: FastAPI) -> None:
 
 @contextlib.asynccontextmanager
 async def _lifespan(hub: Hub, setup: Setup) -> AsyncIterator[None]:
-    await hub.supervisor.start(setup.settings, paused=setup.paused)
+    if setup.recording is None:
+        await hub.supervisor.start(setup.settings, paused=setup.paused)
     tasks = [asyncio.create_task(hub.beat()), asyncio.create_task(hub.supervisor.watch())]
     try:
         yield

@@ -36,6 +36,7 @@ class Client:
         self.tab: str | None = None
         self.run: str | None = None
         self.probes: frozenset[str] = frozenset()
+        self.environment: int | None = None
         self._websocket = websocket
         self._queue: deque[str] = deque()
         self._latest: dict[str, str | bytes] = {}

@@ -59,7 +59,7 @@ class Commands:
         if client.tab is None:
             client.post(error(message.id, ErrorCode.CONFLICT, "The first message is resume."))
         elif isinstance(message, messages.Watch):  # says how things are: as often as it likes
-            client.probes = frozenset(message.probes)
+            client.probes, client.environment = frozenset(message.probes), message.environment
             self._hub.update_watch()
             client.post({"type": "ack", "id": message.id})
         elif not MESSAGES[message.type].admits(client.role):  # nothing of it is remembered: there may be many of them

@@ -22,6 +22,8 @@ HEARTBEAT = 5.0
 """Seconds between two signs of life towards the pages."""
 RETURN_WITHIN = 3.0
 """Seconds that a page whose connection broke has to come back before another one gets its lease."""
+RELOADED_WITHIN = 10.0
+"""Seconds in which a page that was followed, as in a reload, gets its lease back from who leads meanwhile."""
 TABS, REPLIES = 64, 256
 """Tabs, and replies for each of them, that are remembered so that no command is applied twice."""
 
@@ -43,7 +45,7 @@ class Hub:
         self._tabs: dict[str, Client] = {}
         self._replies: OrderedDict[str, OrderedDict[str, dict[str, Any] | None]] = OrderedDict()
         self._forwarded: dict[str, tuple[Client, str]] = {}
-        self._watched: frozenset[str] | None = None  # what the current run was told
+        self._watched: tuple[frozenset[str], int | None] | None = None  # what the current run was told
         self._watching = Pace(self._tell_what_is_watched)
         self._freeing: asyncio.TimerHandle | None = None
 
@@ -106,7 +108,10 @@ class Hub:
                 client.show(kind, frame)
 
     def leave(self, client: Client, *, returning: bool) -> None:
-        """A page's connection closed; `returning` if it broke, and its tab may be back in a moment."""
+        """A page's connection closed; `returning` if it broke, and its tab may be back in a moment.
+
+        One that left on purpose is followed at once: it may have been closed. If it was loaded anew, it leads again.
+        """
         self._clients.pop(client, None)
         if self._tabs.get(self._tab(client)) is client:
             del self._tabs[self._tab(client)]
@@ -118,16 +123,18 @@ class Hub:
         """This page leads from now on."""
         self.lease.take(client)
         self._lease_changed()
+        self.update_watch()
 
     def update_watch(self) -> None:
         """What the pages want may have changed: the run is told soon, and not more often than it is good for it."""
         self._watching.soon()
 
     def _tell_what_is_watched(self) -> None:
-        wanted = WATCHABLE & frozenset[str]().union(*(client.probes for client in self._clients))
+        probes = WATCHABLE & frozenset[str]().union(*(client.probes for client in self._clients))
+        wanted = probes, self.lease.holder.environment if self.lease.holder is not None else None
         run = self.supervisor.current
         if run is not None and wanted != self._watched:  # a finished run is drawn, too
-            run.watch(wanted)
+            run.watch(*wanted)
             self._watched = wanted
 
     async def beat(self) -> None:
@@ -243,6 +250,7 @@ class Hub:
     def _free_lease(self) -> None:
         if self.lease.free(self._streaming()):
             self._lease_changed()
+        asyncio.get_running_loop().call_later(RELOADED_WITHIN, self.lease.forget, self.lease.generation)
 
     def _lease_changed(self) -> None:
         for client in self._streaming():

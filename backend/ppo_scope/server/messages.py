@@ -46,10 +46,14 @@ class Request(Message):
 
 
 class Watch(Request):
-    """What this page's visible panels need."""
+    """What this page's visible panels need, and the environment that it wants to see where not all can be shown.
+
+    All pages get the same frames: of the environments that of the page that leads counts.
+    """
 
     type: Literal["watch"]
     probes: Annotated[list[Probe], Field(max_length=32)]
+    environment: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
 
 
 class TakeControl(Request):

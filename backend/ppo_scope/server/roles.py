@@ -30,6 +30,7 @@ ROUTES: dict[tuple[str, str], Access] = {
     ("GET", "/api/settings"): Access.VIEWER,
     ("GET", "/api/metrics"): Access.VIEWER,
     ("GET", "/api/presets"): Access.VIEWER,
+    ("GET", "/api/environments"): Access.VIEWER,
     ("GET", "/api/health-checks"): Access.VIEWER,
     ("GET", "/api/runs"): Access.VIEWER,
     ("POST", "/api/runs"): Access.CONTROLLER,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fastapi import HTTPException
@@ -27,14 +29,30 @@ POLICY = (
     "connect-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
-    "frame-ancestors 'self'",
 )
-HEADERS = {
-    "content-security-policy": "; ".join(POLICY),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-}
+EMBEDDER = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
+
+
+def check_embedders(origins: Sequence[str]) -> None:
+    """Refuse what could be anything but an origin.
+
+    Raises:
+        ValueError: one of them is none; in one readable line.
+    """
+    for one in origins:
+        if not EMBEDDER.fullmatch(one):
+            raise ValueError(f"{one!r} is no origin: it must be like http://localhost:8888, without a path.")
+
+
+def headers(embedders: Sequence[str] = ()) -> dict[str, str]:
+    """What goes with every response; `embedders` are origins whose pages may show the dashboard in a frame."""
+    return {
+        "content-security-policy": "; ".join((*POLICY, " ".join(("frame-ancestors 'self'", *embedders)))),
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "cross-origin-resource-policy": "same-origin",
+    }
+
 
 SESSION_HEADER = "x-ppo-scope-session"
 """In which the page's script sends the secret with a request; on a websocket, the first message has it."""
@@ -124,17 +142,18 @@ def _same_origin(scope: Scope) -> bool:
 
 
 class SecurityHeaders:
-    """Adds `HEADERS` to every response."""
+    """Adds the same headers to every response."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
         self.app = app
+        self.headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] in {"http.response.start", "websocket.http.response.start"}:
-                MutableHeaders(scope=message).update(HEADERS)
+                MutableHeaders(scope=message).update(self.headers)
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

@@ -9,7 +9,8 @@ import signal
 import socket
 import sys
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -17,11 +18,12 @@ from fastapi import FastAPI
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.runs.process import DEFAULT_WORKER
+from ppo_scope.runs.recorded import name_of
 from ppo_scope.server.app import Setup, create_app, leave
 from ppo_scope.server.messages import MAX_BYTES
 from ppo_scope.server.quiet import be_quiet
 from ppo_scope.server.room import ACCEPTED_AT_ONCE, Room, make_room
-from ppo_scope.server.security import LOOPBACK, Secrets
+from ppo_scope.server.security import LOOPBACK, Secrets, check_embedders
 from ppo_scope.server.static import frontend
 from ppo_scope.server.transport import Connections, HttpTransport, WebSocketTransport
 
@@ -45,6 +47,10 @@ NOT_LOOPBACK = (
 )
 
 
+CONTROLS = "Open this link: whoever has it controls the run. Ctrl-C ends it."
+SHOWS = "Open this link. Ctrl-C ends it."
+
+
 class Unusable(Exception):
     """The server cannot listen as it was asked to; one readable line."""
 
@@ -57,12 +63,26 @@ def serve(
     paused: bool = False,
     open_browser: bool = True,
     worker: str = DEFAULT_WORKER,
+    recording: Path | None = None,
+    embedders: Sequence[str] = (),
 ) -> int:
-    """Serve the dashboard until it is ended; the exit code. `port` None: 8000, or the next free one."""
+    """Serve the dashboard until it is ended; the exit code.
+
+    Args:
+        settings: of the run that is begun.
+        host: to listen on.
+        port: None: 8000, or the next free one.
+        paused: the run waits before its first rollout.
+        open_browser: open the link as well as print it.
+        worker: what trains, as `module:function`.
+        recording: shown in place of a run; none is begun.
+        embedders: origins whose pages may show the dashboard in a frame.
+    """
     try:
+        check_embedders(embedders)
         folder = frontend()
         listener = listen(host, port)
-    except (Unusable, FileNotFoundError) as problem:
+    except (Unusable, FileNotFoundError, ValueError) as problem:
         print(f"ppo-scope: {problem}", file=sys.stderr)
         return 2
     port, name = listener.getsockname()[1], _bracketed(host)
@@ -76,10 +96,17 @@ def serve(
             hosts=() if name in LOOPBACK else (name,),
             worker=worker,
             room=room,
+            recording=recording,
+            embedders=tuple(embedders),
         )
     )
-    server = Server(app, f"http://{name}:{port}/#token={secrets.token}", open_browser, room)
-    print(_about(settings, paused), flush=True)
+    place = f"http://{name}:{port}/"
+    if recording is None:
+        server = Server(app, f"{place}#token={secrets.token}", CONTROLS, open_browser, room)
+        print(_about(settings, paused), flush=True)
+    else:
+        server = Server(app, f"{place}?recording={name_of(recording)}", SHOWS, open_browser, room)
+        print(f"\nPPO Scope shows the recording {recording}. Nothing is trained.", flush=True)
     try:
         server.run(sockets=[listener])
     finally:
@@ -147,7 +174,7 @@ def _bracketed(host: str) -> str:
 class Server(uvicorn.Server):
     """Uvicorn, with a farewell: the pages are told and the run is ended before connections are cut."""
 
-    def __init__(self, app: FastAPI, link: str, open_browser: bool, room: Room) -> None:
+    def __init__(self, app: FastAPI, link: str, about: str, open_browser: bool, room: Room) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -168,17 +195,14 @@ class Server(uvicorn.Server):
         )
         self.server_state = Connections(room)
         be_quiet()
-        self._app, self._link, self._open_browser = app, link, open_browser
+        self._app, self._link, self._about, self._open_browser = app, link, about, open_browser
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say where."""
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(BACKLOG)  # the event loop has set it to what it accepts in one turn
-        print(
-            f"\n    {self._link}\n\nOpen this link: whoever has it controls the run. Ctrl-C ends it.\n",
-            flush=True,
-        )
+        print(f"\n    {self._link}\n\n{self._about}\n", flush=True)
         if self._open_browser:
             with contextlib.suppress(webbrowser.Error):
                 webbrowser.open(self._link)

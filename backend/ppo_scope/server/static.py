@@ -11,10 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI, Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from ppo_scope.runs.recorded import name_of
 from ppo_scope.server.answers import Pieces
 
 REVALIDATE = "no-cache"
@@ -38,7 +39,11 @@ def frontend() -> Path:
 
 
 class Frontend(StaticFiles):
-    """Static files that browsers revalidate."""
+    """The page's files, which browsers revalidate, and a recording among them."""
+
+    def __init__(self, folder: Path, recording: Path | None = None) -> None:
+        super().__init__(directory=folder, html=True)
+        self._recording = recording
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """A file, or 304 where the browser has it.
@@ -46,6 +51,10 @@ class Frontend(StaticFiles):
         Raises:
             HTTPException: 404 or 405.
         """
+        if self._recording is not None and path == f"recordings/{name_of(self._recording)}.rec":
+            return FileResponse(
+                self._recording, media_type="application/octet-stream", headers={"cache-control": "no-store"}
+            )
         response = await super().get_response(path, scope)
         response.headers["cache-control"] = REVALIDATE
         return response

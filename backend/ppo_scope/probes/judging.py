@@ -1,0 +1,107 @@
+"""How a check is held against the latest updates of a run, and what can come of it.
+
+The server hands the checks out too, so nothing here needs more than numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+SEVERITIES = ("error", "warning", "note")
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a check has seen, in a sentence with its numbers.
+
+    Cause, remedy and severity are the check's own unless they are given: one symptom may have several causes.
+    """
+
+    summary: str
+    cause: str | None = None
+    remedy: str | None = None
+    setting: str | None = None
+    """The setting that `remedy` speaks of."""
+    severity: str | None = None
+    latest: int | None = None
+    """The update that it was seen in, where that is an earlier one."""
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A check that can say nothing: why."""
+
+    why: str
+    applies: bool = True
+    """Whether it may come to say something in this run."""
+
+
+Verdict = Found | Unknown | None
+"""None: it has looked, and nothing is wrong."""
+
+NOT_YET = Unknown("not measured yet")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that can be wrong.
+
+    `found` takes the rows of the latest updates, the oldest first; a plain sentence is a `Found` of it.
+    """
+
+    name: str
+    title: str
+    severity: str
+    """error: do not trust the run. warning: it will hardly learn like this. note: worth knowing."""
+    threshold: str
+    cause: str
+    remedy: str
+    setting: str | None
+    """The setting that the remedy speaks of, if it is one."""
+    metrics: tuple[str, ...]
+    found: Callable[[list[Row]], str | Verdict]
+    otherwise: str = ""
+    """What is true where nothing is found."""
+    explains: tuple[str, ...] = ()
+    """Checks whose findings follow from this one; their names come later in the table."""
+    lasts: bool = False
+    """Whether it is an event, which stays the cause of what it has left behind when it is over itself."""
+
+    def look(self, rows: list[Row]) -> Verdict:
+        """What it has to say after these updates."""
+        verdict = self.found(rows)
+        if isinstance(verdict, str):
+            return Found(verdict)
+        if verdict is None and self.metrics and not any(math.isfinite(last(rows, name)) for name in self.metrics):
+            return NOT_YET
+        return verdict
+
+
+def last(rows: list[Row], name: str) -> float:
+    """The value of the latest update; NaN where there is none."""
+    return rows[-1].get(name, math.nan) if rows else math.nan
+
+
+def latest(rows: list[Row], name: str, count: int) -> list[float]:
+    """The values of the latest `count` updates; empty where there are not so many, or one is not defined."""
+    values = [row.get(name, math.nan) for row in rows[-count:]]
+    return values if len(values) == count and not any(map(math.isnan, values)) else []
+
+
+def after(count: int) -> Unknown:
+    """It takes so many updates to tell."""
+    return Unknown(f"takes {count} updates to tell")
+
+
+def percent(share: float) -> str:
+    """A share in words: two digits, never −0."""
+    return f"{100 * share:.2g} %".replace("-", "−") if abs(share) >= 5e-5 else "next to 0 %"
+
+
+def times(factor: float) -> str:
+    """A factor with thousands, or with one digit where it is small."""
+    return f"{factor:,.0f}" if factor >= 10 else f"{factor:.2g}"

@@ -1,0 +1,91 @@
+"""A run at rest: what stays on show, what a moved slider does to it, and what it leaves alone."""
+
+import pytest
+
+from tests.browser.dashboard import until
+
+TALL = {"width": 1440, "height": 2200}
+PANELS = ("Ratio histogram", "Clip mask", "KL and clipping", "Loss components")
+
+
+def earlier(played, name):
+    return played.dashboard.panel(name).locator(".body").get_attribute("data-earlier") is not None
+
+
+def play_on(played, update):
+    """The update ends, the next rollout is collected, and Pause is heard."""
+    played.run["update"] = update
+    played.state("running", playing=True)
+    played.snapshot(update, "update")
+    played.run["update"] = update + 1
+    played.snapshot(update + 1, "rollout")
+    played.state("paused", update=update + 1, phase="rollout")
+
+
+def test_after_pause_the_last_whole_update_stays_on_show_dimmed_and_named(stage, page):
+    page.set_viewport_size(TALL)  # what is out of sight is not drawn
+    played = stage()
+    play_on(played, 4)
+    played.dashboard.at(update="5", phase="rollout")
+    for name in PANELS:
+        panel = played.dashboard.panel(name)
+        until(lambda: earlier(played, name))  # noqa: B023
+        until(panel.locator(".note").inner_text, lambda text: text.startswith("update 4"))
+        assert panel.locator(".cover").is_hidden(), name
+        assert "opacity" in panel.locator(".body").evaluate("body => getComputedStyle(body).filter")
+    assert played.dashboard.mask()["update"] == "4"
+    shown = "Update 5 has only its rollout so far: the panels show update 4, the last whole one, dimmed."
+    assert played.sentence() == shown
+    until(played.page.locator("#formula .whose").inner_text, lambda text: text == "update 4; mean of the update")
+    assert not earlier(played, "Environment")
+    # A moved slider previews what is on show.
+    played.state("paused", update=5, phase="rollout", pending={"clip_range": 0.05})
+    until(played.dashboard.mask, lambda mask: (mask["update"], mask["preview"]) == ("4", "0.05"))
+    # And who goes on sees the moment at hand.
+    played.state("running", update=5, phase="rollout")
+    played.snapshot(5, "loss", epoch=1, minibatch=1)
+    played.state("paused", update=5, phase="loss", epoch=1, minibatch=1)
+    until(played.dashboard.mask, lambda mask: mask["update"] == "5")
+    until(lambda: not any(earlier(played, name) for name in PANELS))
+
+
+def test_who_steps_to_a_rollout_sees_it(stage, page):
+    page.set_viewport_size(TALL)
+    played = stage()
+    played.state("running", playing=False)
+    played.run["update"] = 4
+    played.snapshot(4, "rollout")
+    played.state("paused", phase="rollout")
+    until(played.dashboard.mask, lambda mask: mask["update"] == "4")
+    until(lambda: not any(earlier(played, name) for name in PANELS))
+
+
+def test_what_a_step_was_to_go_on_until_is_said_once_it_has_come(stage):
+    played = stage()
+    met = {"quantity": "kl_k3", "above": 0.01, "value": 0.0123, "update": 3}
+    played.state("paused", met=met)
+    until(played.sentence, lambda text: text == "KL > 0.01 was met at update 3: 0.0123, mean of the update.")
+    played.state("paused")
+    until(played.sentence, lambda text: "was met" not in text)
+
+
+@pytest.mark.parametrize("theme", ["light", "projector"])
+def test_what_waits_moves_nothing_below_it(stage, theme):
+    played = stage(query=f"?theme={theme}")
+    places = "[...document.querySelectorAll('#settings > .setting')].map(e => e.getBoundingClientRect().top)"
+    before = played.page.evaluate(places)
+    offer = played.page.get_by_role("button", name="Apply to this update", exact=True)
+    assert not offer.is_visible()
+    for pending in ({"clip_range": 0.3}, {"clip_range": 0.3, "value_coef": 1.0, "entropy_coef": 0.02}):
+        played.state("paused", pending=pending)
+        until(offer.is_visible)
+        assert played.page.evaluate(places) == before
+
+
+def test_in_the_middle_of_an_update_it_is_said_beforehand_that_it_is_finished_first(stage):
+    played = stage()
+    played.run["update"] = 4
+    played.snapshot(4, "loss", epoch=1, minibatch=1)
+    played.state("paused", phase="loss", epoch=1, minibatch=1, pending={"clip_range": 0.3})
+    until(played.page.get_by_role("button", name="Finish update 4, then apply to it", exact=True).is_visible)
+    assert not played.page.get_by_role("button", name="Apply to this update", exact=True).is_visible()

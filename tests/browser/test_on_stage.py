@@ -1,0 +1,195 @@
+"""Stage: pipeline and formula in a slim row, one or two panels with all the room, and the presenter's keys."""
+
+from tests.browser.dashboard import until
+from tests.browser.test_view import order, search
+
+PANELS = 14
+SHOWN = """() => {
+    const box = (element) => {
+        const { left, top, right, bottom } = element.getBoundingClientRect();
+        return [left, top, right, bottom];
+    };
+    const parts = ".bar, .stations, .sentence, #formula, .panel, .settings, #guide, #timeline";
+    const seen = [...document.querySelectorAll(parts)]
+        .filter((element) => element.checkVisibility())
+        .map((element) => [element.ariaLabel ?? element.id ?? element.className, box(element)]);
+    const { scrollHeight, scrollWidth } = document.documentElement;
+    return { seen, scrolls: scrollHeight > innerHeight || scrollWidth > innerWidth };
+}"""
+
+
+def apart(one, other):
+    """Whether two boxes share no point, but for a frame's width."""
+    return one[2] <= other[0] + 2 or other[2] <= one[0] + 2 or one[3] <= other[1] + 2 or other[3] <= one[1] + 2
+
+
+def check(page, width, height, panels):
+    """All is within the window, nothing lies over anything else, and the panels have most of the room."""
+    shown = page.evaluate(SHOWN)
+    assert not shown["scrolls"]
+    boxes = shown["seen"]
+    for name, (left, top, right, bottom) in boxes:
+        assert -1 <= left < right <= width + 1 and -1 <= top < bottom <= height + 1, (name, left, top, right, bottom)
+    for at, (name, box) in enumerate(boxes):
+        for other, its in boxes[at + 1 :]:
+            assert apart(box, its), (name, box, other, its)
+    whose, formula = (page.locator(place).bounding_box() for place in ("#formula .whose", "#formula"))
+    assert whose["y"] + whose["height"] <= formula["y"] + 1, "whose the numbers are does not cover them"
+    heights = [box[3] - box[1] for name, box in boxes if name in panels]
+    assert len(heights) == len(panels)
+    assert min(heights) > 0.6 * height, heights
+
+
+def test_what_is_explained_is_never_off_the_screen(stage, page):
+    dashboard = stage(query="?theme=projector&stage=clip-mask").dashboard.at(update="3", phase="update")
+    for guided in (False, True):
+        if guided:
+            dashboard.key("g")
+            page.locator("#guide").wait_for()
+        for size in ((1280, 720), (1366, 768), (1920, 1080)):
+            page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+            page.keyboard.press("Digit4")
+            until(lambda: order(page), lambda now: now == ["Clip mask"])
+            check(page, *size, ["Clip mask"])
+            page.keyboard.press("Shift+Digit3")
+            until(lambda: order(page), lambda now: now == ["Ratio histogram", "Clip mask"])
+            check(page, *size, ["Clip mask", "Ratio histogram"])
+
+
+def test_number_keys_choose_what_is_on_stage(look_at, page):
+    look_at(update=1)
+    everything = order(page)
+    assert len(everything) == PANELS
+    page.keyboard.press("s")
+    until(lambda: order(page), lambda now: now == ["Ratio histogram", "Clip mask"])
+    page.keyboard.press("Digit0")
+    until(lambda: order(page), lambda now: now == ["Values"])
+    page.keyboard.press("Shift+Digit4")
+    until(lambda: search(page).get("stage"), lambda now: now == ["values,clip-mask"])
+    first, second = (
+        page.locator(f"[aria-label='{name}'].panel").bounding_box()["x"] for name in ("Values", "Clip mask")
+    )
+    assert first < second, "who came first stays at the left"
+    page.reload()
+    until(lambda: sorted(order(page)), lambda now: now == ["Clip mask", "Values"])
+    page.keyboard.press("Escape")
+    until(lambda: order(page), lambda now: now == everything)
+    until(lambda: search(page).get("stage") is None)
+    page.get_by_role("button", name="Stage", exact=True).click()
+    until(lambda: sorted(order(page)), lambda now: now == ["Clip mask", "Values"])
+    page.get_by_role("button", name="Panels", exact=True).click()
+    page.get_by_role("checkbox", name="Sample").check()
+    until(lambda: order(page), lambda now: now == ["Sample", "Values"])
+
+
+def test_the_sample_that_is_pointed_out_comes_on_stage(look_at, page):
+    dashboard = look_at(update=1, query="?stage=ratio-histogram,clip-mask")
+    until(lambda: dashboard.mask()["update"] == "1")
+    dashboard.panel("Clip mask").locator("canvas").first.click(position={"x": 300, "y": 100})
+    until(lambda: order(page), lambda now: now == ["Clip mask", "Sample"])
+
+
+CHOICES = """(given) => {
+    const names = Array.from({ length: 14 }, (_, at) => `p${at + 1}`);
+    let on = [];
+    const press = ([digit, beside]) => (on = m.chosen(on, m.numbered(names, digit, on), beside));
+    return given.map(press).map((one) => one.join(" "));
+}"""
+
+
+def test_every_panel_has_a_key(modules):
+    pressed = [[3, False], [0, False], [0, False], [0, True], [0, True], [1, True], [1, True], [0, False]]
+    shown = modules("state/staging.js", f"return ({CHOICES})(given);", pressed)
+    assert shown == ["p3", "p10", "p11", "p11 p12", "p11 p13", "p11 p1", "p11", "p12"]
+    assert modules("state/staging.js", "m.fitting(['a', 'Clip mask'], ['gone', 'a', 'a'])") == ["a"]
+    assert modules("state/staging.js", "m.fitting(['a', 'Clip mask'], ['gone'])") == ["Clip mask"]
+
+
+def asked(stage, kind, times):
+    """Wait until the page has asked for this so many times."""
+    return until(lambda: len(stage.said(kind)), lambda count: count == times)
+
+
+def test_the_presenters_keys_work_wherever_somebody_has_clicked(stage, page):
+    played = stage()
+    played.state("paused")
+    steps = 0
+
+    def steps_on():
+        nonlocal steps
+        steps += 1
+        page.keyboard.press("ArrowRight")
+        asked(played, "step", steps)
+        played.answer("step")
+        played.state("paused")
+
+    size = page.get_by_label("Step size")
+    size.focus()
+    steps_on()
+    assert page.evaluate("document.activeElement.ariaLabel") == "Step size"
+    assert size.input_value() == "update", "the choice is not moved by it"
+    page.get_by_role("slider", name="Clip range ε").click()
+    steps_on()
+    number = page.get_by_label("Clip range, as a number", exact=True)
+    number.click()
+    number.fill("0.3")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    page.keyboard.press("Digit4")
+    assert number.input_value() == "0.3 4", "a text being typed has all keys"
+    number.fill("0.3")
+    page.keyboard.press("Enter")
+    until(lambda: page.evaluate("document.activeElement.tagName") == "BODY")
+    steps_on()
+    page.get_by_role("button", name="Panels", exact=True).click()
+    page.keyboard.press("Escape")
+    size.focus()
+    page.keyboard.press("Digit4")
+    until(lambda: order(page), lambda now: now == ["Clip mask"])
+    page.keyboard.press("Space")
+    asked(played, "play", 1)
+
+
+def test_whoever_comes_by_tab_keeps_the_keys_of_what_has_the_focus(stage, page):
+    played = stage()
+    played.state("paused")
+    number = page.get_by_label("Clip range, as a number", exact=True)
+    number.focus()
+    page.keyboard.press("Tab")
+    slider = page.get_by_role("slider", name="Clip range ε")
+    assert page.evaluate("document.activeElement.ariaLabel") == "Clip range ε"
+    before = slider.input_value()
+    page.keyboard.press("ArrowRight")
+    assert slider.input_value() != before
+    page.get_by_role("button", name="Stage", exact=True).focus()
+    page.keyboard.press("Space")
+    until(lambda: len(order(page)) < PANELS)
+    assert not played.said("step", "play")
+
+
+def test_a_maximised_panel_reaches_to_the_end_of_the_window(stage, page):
+    dashboard = stage(query="?max=clip-mask").dashboard.at(update="3", phase="update")
+    for width, height in ((1280, 800), (1440, 900), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        until(
+            dashboard.panel("Clip mask").bounding_box,
+            lambda box, height=height: 0 < height - box["y"] - box["height"] < 24,
+        )
+    assert page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 1
+
+
+def test_share_says_when_nobody_else_can_open_the_address(modules):
+    said = modules(
+        "controls/share.js",
+        "given.map(([hostname, own]) => m.limitsOf({ hostname, port: '8000' }, own))",
+        [
+            ["127.0.0.1", False],
+            ["localhost", False],
+            ["[::1]", False],
+            ["scope.example", False],
+            ["scope.example", True],
+        ],
+    )
+    assert ["Nobody else can open this address" in one for one in said] == [True, True, True, False, False]
+    assert said[3] == ""
+    assert "open the file first" in said[4]
