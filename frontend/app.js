@@ -179,7 +179,7 @@ const actions = {
   picture: () => void picturePage().catch((error) => announcer.warn(`The picture could not be made: ${error instanceof Error ? error.message : error}`)),
   share: () => share.open(),
   guide: () => guide.choose(state.view.chapter === null ? 0 : null),
-  apply: () => done(redo()),
+  apply: () => done(redo({})),
   keep: (/** @type {"old" | "new"} */ which) => (examples.player() ? examples.decide() : done(order("keep", { which }).then(sliders.forget))), // what was moved is in use now, or put back
   back: () => go(travel().back(state.view.stepSize)),
   restart: () => void beginning.restart({}),
@@ -286,11 +286,15 @@ const comparison = createComparison(part("comparison"), {
 const apply = createApply(part("apply"), actions.apply, beginning.cancel);
 const guide = createGuide(part("guide"), state, store.atHand, {
   choose: chooseChapter,
-  light: (panels, watch) => {
-    grid.light(panels);
+  light: ({ panels, watch, staged = 2 }) => {
+    grid.light(panels, staged);
     if (watch === "pipeline") scrollTo({ top: 0 });
   },
-  unlight: () => grid.unlight(),
+  unlight() {
+    grid.unlight();
+    touch("status"); // the bar shows the step size
+  },
+  say: announcer.note,
   async showOwn(chapter, holds) {
     const { wanted, shows } = fitness(chapter, store.atHand);
     const moment = await travelAtHand.locate(wanted, shows).catch(() => null);
@@ -317,7 +321,7 @@ const guide = createGuide(part("guide"), state, store.atHand, {
         await rest();
       },
     }),
-  redo: (settings) => order("redo", { settings }),
+  redo,
   compare: (name) => examples.compare(name),
   keepOld: () => order("keep", { which: "old" }),
   apply: applySettings,

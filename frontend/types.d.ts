@@ -359,7 +359,7 @@ export interface ViewChoices {
   /** Of the guide, counted from 0; null: it is closed. */
   chapter: number | null;
   /** What a chapter of the guide has changed of the above as long as it is open, as its reader had it. */
-  own?: { layout: "grid" | "stage"; stage: string[]; hidden: string[]; maximised: string | null } | null;
+  own?: { layout: "grid" | "stage"; stage: string[]; hidden: string[]; maximised: string | null; stepSize: StepSize } | null;
 }
 
 export type StepSize = "phase" | "minibatch" | "epoch" | "update" | "updates" | "until";
