@@ -17,6 +17,7 @@ import { createOrders } from "./controls/orders.js";
 import { whyNoControl, whyNot } from "./controls/permission.js";
 import { picturePage } from "./controls/picture.js";
 import { createPipeline } from "./controls/pipeline.js";
+import { createRuns } from "./controls/runs.js";
 import { createShare } from "./controls/share.js";
 import { listenToKeys } from "./controls/shortcuts.js";
 import { createSkipLinks } from "./controls/skip.js";
@@ -255,13 +256,25 @@ const opener = createOpener((file) => {
 });
 const help = createHelp(document.body, panelNames, opener.button);
 const share = createShare(document.body, addressOf, () => state.recorded && isOwnFile(askedFor()));
+/** Instead of the run at hand, or beside it; then the page goes there. @param {Record<string, unknown>} settings @param {boolean} beside */
+async function beginRun(settings, beside) {
+  const at = { paused: state.status?.state !== "running", lease: state.lease.generation };
+  const run = await postRun({ settings, ...at, ...(beside ? { beside } : { instead: state.run?.id ?? null }) });
+  if (beside) await commands.send("open", { run });
+}
+
 const newRunSheet = createNewRun(document.body, state, {
-  begin: (settings) => beginning.try(() => postRun(settings, state.status?.state !== "running", state.lease.generation), "sheet"),
+  begin: (settings, beside) => beginning.try(() => beginRun(settings, beside), "sheet"),
   cancel: beginning.cancel,
   dismiss: beginning.dismiss,
   closed: () => beginning.toPage(),
 });
 const bar = createBar(part("bar"), state, actions);
+const runs = createRuns(state, {
+  open: (run) => done(commands.send("open", { run })),
+  end: () => done(order("end")),
+  describe: () => getJson("api/runs"),
+});
 const notices = createNotices(part("notices"), state, {
   takeControl,
   restart: actions.restart,
@@ -364,12 +377,13 @@ scheduler.add({ needs: ["run", "theme"], draw: comparison.draw });
 scheduler.add({ needs: [...WHERE, "view", "preview", "selection"], draw: guide.draw, calm: 250 });
 scheduler.add({ needs: [...WHERE, "connection", "progress", "past"], draw: apply.draw });
 scheduler.add({ needs: [...WHERE, "progress"], draw: pipeline.draw, calm: 150 });
+scheduler.add({ needs: ["run", "status", "connection"], draw: runs.draw });
 const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: [...WHERE, "connection", "past"], draw: sliders.draw });
 const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, showEnvironment: watch.from, focusSetting: sliders.focus, goTo: (update) => go(travel().goTo(update)), announce: announcer.say });
 const stage = createStage(state, grid.toggleStage);
-bar.tools.prepend(grid.menu, stage.button);
+bar.tools.prepend(runs.root, grid.menu, stage.button);
 scheduler.add({ needs: ["view", "run"], draw: stage.draw });
 connectIdeas(document.body);
 setInterval(countSeconds, 1000);

@@ -364,7 +364,21 @@ export interface ViewChoices {
 
 export type StepSize = "phase" | "minibatch" | "epoch" | "update" | "updates" | "until";
 
+/** A row of the list of runs. */
+export interface RunBrief {
+  id: string;
+  environment: string;
+  seed: number;
+  state: RunState;
+  update: number;
+  created: string;
+  /** Of the mean return, evenly spread over the updates. */
+  returns: (number | null)[];
+}
+
 export interface State {
+  /** Of the whole server, the newest first. */
+  runs: RunBrief[];
   connection: Connection;
   role: "controller" | "viewer" | null;
   lease: { holder: boolean; generation: number };

@@ -15,7 +15,7 @@ const AT_HAND = "";
 /**
  * @param {HTMLElement} parent
  * @param {State} state
- * @param {{ begin(settings: Record<string, unknown>): Promise<boolean>, cancel(): void, dismiss(): void, closed(): void }} actions `begin` says whether it began
+ * @param {{ begin(settings: Record<string, unknown>, beside: boolean): Promise<boolean>, cancel(): void, dismiss(): void, closed(): void }} actions `begin` says whether it began
  */
 export function createNewRun(parent, state, { begin, cancel, dismiss, closed }) {
   const cost = h("p", { class: "cost" });
@@ -25,11 +25,20 @@ export function createNewRun(parent, state, { begin, cancel, dismiss, closed }) 
   const start = h("button", { type: "submit", class: "primary" }, "Begin");
   const keep = h("button", { type: "button", onclick: () => dialog.close() }, "Keep this run");
   const then = h("span", { class: "then" });
+  const instead = h("input", { type: "radio", name: "place", checked: true, onchange: showCost });
+  const beside = h("input", { type: "radio", name: "place", onchange: showCost });
+  const place = h(
+    "div",
+    { class: "run-place", role: "radiogroup", "aria-label": "The run at hand" },
+    h("label", {}, instead, " instead of the run at hand"),
+    h("label", {}, beside, " beside it: both go on"),
+  );
   const form = h(
     "form",
     { novalidate: true, onsubmit: (/** @type {SubmitEvent} */ event) => void submit(event) },
     h("div", { class: "run-choices" }, h("div", { class: "start-room" }, h("h3", {}, "Start from"), starts), room),
     h("div", { class: "trial-room" }, trial.element),
+    place,
     h("div", { class: "run-ends" }, start, keep, then),
   );
   const dialog = h("dialog", { class: "new-run sheet", "aria-labelledby": "new-run-title" }, h("h2", { id: "new-run-title" }, "New run"), cost, form);
@@ -42,6 +51,11 @@ export function createNewRun(parent, state, { begin, cancel, dismiss, closed }) 
   /** @type {Setting[]} */
   let built = [];
 
+  /** What the run at hand would lose. */
+  function showCost() {
+    setText(cost, beside.checked ? "" : lossInWords(state));
+  }
+
   /** @param {SubmitEvent} event */
   async function submit(event) {
     event.preventDefault();
@@ -49,7 +63,7 @@ export function createNewRun(parent, state, { begin, cancel, dismiss, closed }) 
     if (!settings) return;
     busy = true;
     dialog.setAttribute("aria-busy", "true");
-    const began = await begin(settings);
+    const began = await begin(settings, beside.checked);
     busy = false;
     dialog.removeAttribute("aria-busy");
     if (began) return dialog.close();
@@ -77,7 +91,8 @@ export function createNewRun(parent, state, { begin, cancel, dismiss, closed }) 
         fields = createRunForm(built);
         room.replaceChildren(fields.element);
       }
-      setText(cost, lossInWords(state));
+      instead.checked = true;
+      showCost();
       const seed = state.run?.seed ?? 1;
       starts.replaceChildren(
         row(AT_HAND, "The run at hand", "Its environment, network and settings, as they are now.", null, () => valuesAtHand(state)),

@@ -68,7 +68,7 @@ const DECIDES = new Set(["play", "step", "redo"]);
 /** @param {State} state */
 const undecided = ({ comparison }) => `Update ${count(comparison?.header.update)} has two outcomes, and none is chosen yet. Keep one of them first, as it was or the new one.`;
 
-/** @typedef {"play" | "pause" | "step" | "restart" | "set" | "redo" | "keep"} Action */
+/** @typedef {"play" | "pause" | "step" | "restart" | "set" | "redo" | "keep" | "end"} Action */
 
 /**
  * Why `action` is not possible now; null where it is.
@@ -82,6 +82,7 @@ export function whyNot(state, action) {
   const noControl = whyNoControl(state);
   if (noControl && !(state.recorded && REPLAYED.has(action))) return noControl;
   if (now === null) return "There is no run.";
+  if (action === "end") return null;
   if (action === "restart") return state.trial && !state.trial.refused ? TRIED : null;
   if (OVER.has(now)) return `${ENDS[now]} Restart begins a new one.`;
   if (now === "starting" && action !== "set") return "The trainer is starting.";

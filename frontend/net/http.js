@@ -47,20 +47,18 @@ export class Refusal extends Error {
 }
 
 /**
- * Begins a run in place of the one at hand.
+ * Begins a run: `instead` of one, or `beside` the others.
  *
- * @param {Record<string, unknown>} settings
- * @param {boolean} paused
- * @param {number | null} lease generation of this page's
- * @returns {Promise<void>}
+ * @param {{ settings: Record<string, unknown>, paused: boolean, lease: number | null, instead?: string | null, beside?: boolean }} wanted
+ * @returns {Promise<string>} its identifier
  * @throws {Refusal} it cannot begin; in the server's words
  */
-export async function postRun(settings, paused, lease) {
+export async function postRun(wanted) {
   const headers = { "Content-Type": "application/json", "X-PPO-Scope-Session": session() ?? "" };
-  const response = await fetch("api/runs", { method: "POST", headers, body: JSON.stringify({ settings, paused, lease }) }).catch(() => null);
+  const response = await fetch("api/runs", { method: "POST", headers, body: JSON.stringify(wanted) }).catch(() => null);
   if (!response) throw new Error("The server cannot be reached.");
-  if (response.ok) return;
-  throw new Refusal(await response.json().catch(() => null), response.status);
+  if (!response.ok) throw new Refusal(await response.json().catch(() => null), response.status);
+  return (await response.json()).id;
 }
 
 /**

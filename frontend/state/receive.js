@@ -94,7 +94,11 @@ export function createReceiver(store) {
       state.lease = message.lease ?? { holder: false, generation: 0 };
       touch("connection");
       if (state.held || (anew && hold.wants(message.run))) hold.hold(message.run);
-      else adopt(message.run);
+      else if (anew || !state.run || state.run.id === message.run?.id) adopt(message.run); // who comes back to another run is told it next
+    },
+    runs(message) {
+      state.runs = message.runs;
+      touch("connection");
     },
     role(message) {
       state.role = message.role;

@@ -55,6 +55,7 @@ export function createStore() {
 
   /** @type {Store["state"]} */
   const state = {
+    runs: [],
     connection: { state: "connecting", retryAt: null },
     role: null,
     lease: { holder: false, generation: 0 },

@@ -101,7 +101,7 @@ def test_the_run_after_its_trial_is_the_same_as_without_one():
         for _ in range(3):
             assert house.send("step", size="update")[1] is None
             house.state(state="paused")
-        rows = run.history.slice().rows
+        rows = run.record.series(None, None, 1000, 1000)[0].rows
         if sys.platform == "linux":
             assert Path(f"/proc/{run.pid}/oom_score_adj").read_text() == Path("/proc/self/oom_score_adj").read_text()
     kept = [i for i, name in enumerate(SERIES_COLUMNS) if name not in TIMES]

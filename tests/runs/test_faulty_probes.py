@@ -26,7 +26,7 @@ def faulty():
 
 
 def newest(house):
-    return house.run.latest["snapshot"][0]
+    return house.run.record.latest["snapshot"][0]
 
 
 def test_what_fails_is_named_and_the_rest_is_measured(faulty):

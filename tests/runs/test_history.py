@@ -118,3 +118,12 @@ def test_a_table_keeps_the_newest(size):
         assert kept[-1] == first + size - 1
         assert np.array_equal(np.diff(kept), np.ones(len(kept) - 1))
         assert kept[0] == table.dropped
+
+
+def test_a_sketch_is_of_values_that_are_there_the_newest_among_them(history):
+    name = COLUMNS[0]
+    values = history.slice().rows[:, 0]
+    assert history.sketch(name, 5000) == values.tolist()
+    few = history.sketch(name, 5)
+    assert len(few) == 5 and (few[0], few[-1]) == (values[0], values[-1]) and set(few) <= set(values)
+    assert history.sketch("no such column", 5) == [] == History().sketch(name, 5)

@@ -6,10 +6,13 @@ import os
 import signal
 import time
 
+import pytest
+
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.runs import ending, inbox
+from ppo_scope.runs import supervisor as supervisor_module
 from ppo_scope.runs.process import COMMANDS, NotReading
-from ppo_scope.runs.supervisor import Supervisor
+from ppo_scope.runs.supervisor import KEPT_RUNS, CannotBegin, Supervisor
 
 
 class Notes:
@@ -30,7 +33,7 @@ class Notes:
     def reply(self, run, command, code, message):
         self.replies.append((command, code))
 
-    def current(self, run):
+    def begun(self, run, instead):
         self.runs.append(run.id)
 
 
@@ -67,8 +70,8 @@ def test_a_run_from_start_to_stop():
         run.send({"type": "step", "size": "update", "id": "a"})
         await until(lambda: notes.replies == [("a", None)])
         assert run.describe()["update"] == 1
-        assert len(run.history.slice().rows) == 1
-        assert run.history.moments.end_of(1) is not None
+        assert len(run.record.series(None, None, 100, 100)[0].rows) == 1
+        assert run.record.end_of(1) is not None
         start = time.monotonic()
         await run.stop()
         assert time.monotonic() - start < 2.5, "after 3 s it would be killed"
@@ -162,16 +165,52 @@ def test_out_of_memory_is_told_from_a_kill(monkeypatch):
     supervised(scenario)
 
 
-def test_starting_another_run_ends_the_one_before():
+def test_a_run_takes_the_place_of_another_one():
     async def scenario(supervisor, run, notes):
         await until(lambda: run.state == "paused")
-        second, third = await asyncio.gather(
-            supervisor.start(Settings(seed=2), paused=True), supervisor.start(Settings(seed=3), paused=True)
-        )
-        assert supervisor.current is third
+        second = await supervisor.start(Settings(seed=2), paused=True, instead=run)
+        third = await supervisor.start(Settings(seed=3), paused=True, instead=second)
+        assert supervisor.newest is third
         assert [each.state in {"stopped"} for each in (run, second)] == [True, True]
         assert supervisor.runs() == [third, second, run]
         assert notes.runs == [run.id, second.id, third.id]
+
+    supervised(scenario)
+
+
+def test_runs_live_side_by_side_and_end_alone(monkeypatch):
+    monkeypatch.setattr(supervisor_module, "LIVE_RUNS", 2)
+
+    async def scenario(supervisor, run, notes):
+        await until(lambda: run.state == "paused")
+        second = await supervisor.start(Settings(seed=2), paused=True)
+        await until(lambda: second.state == "paused")
+        assert run.state == "paused"
+        for one in (run, second):
+            one.send({"type": "step", "size": "update", "id": one.id})
+        await until(lambda: notes.replies == [(run.id, None), (second.id, None)] or len(notes.replies) == 2)
+        assert [one.describe()["update"] for one in (run, second)] == [1, 1]
+        with pytest.raises(CannotBegin, match="End one, or begin the new one instead of it"):
+            await supervisor.start(Settings(seed=3), paused=True)
+        os.kill(run.pid, signal.SIGKILL)
+        await until(lambda: run.state == "killed")
+        assert second.state == "paused"
+        third = await supervisor.start(Settings(seed=3), paused=True)
+        await second.stop()
+        await until(lambda: (second.state, third.state) == ("stopped", "paused"))
+        assert supervisor.runs() == [third, second, run]
+
+    supervised(scenario)
+
+
+def test_of_many_that_have_ended_the_oldest_are_forgotten_but_none_that_lives():
+    async def scenario(supervisor, run, notes):
+        await until(lambda: run.state == "paused")
+        replaced = await supervisor.start(Settings(), paused=True)
+        for _ in range(KEPT_RUNS):
+            replaced = await supervisor.start(Settings(), paused=True, instead=replaced)
+        assert len(supervisor.runs()) == KEPT_RUNS
+        assert supervisor.get(run.id) is run and run.state == "paused"
 
     supervised(scenario)
 

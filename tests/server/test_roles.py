@@ -143,6 +143,8 @@ FIELDS = {
     "cancel": {"lease": 1},
     "set": {"lease": 1, "name": "clip_range", "value": 0.1},
     "restart": {"lease": 1, "settings": {}},
+    "end": {"lease": 1},
+    "open": {},
 }
 
 
@@ -168,7 +170,7 @@ def test_every_message_as_who_watches(scripted, page, watching):
     requests = set(MESSAGES) - {"resume", "heartbeat"}
     assert requests == set(FIELDS)
     for type in sorted(requests):
-        fields = {**FIELDS[type]}
+        fields = {**FIELDS[type], **({"run": before["id"]} if type == "open" else {})}
         if "lease" in fields:
             fields["lease"] = page.lease["generation"]  # a stolen generation is of no use
         viewer.say(type=type, id=type, **fields)

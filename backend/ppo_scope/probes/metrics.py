@@ -195,6 +195,9 @@ METRICS: tuple[Metric, ...] = (
 
 SERIES_COLUMNS: tuple[str, ...] = tuple(metric.name for metric in METRICS)
 """The columns of a series row, in order."""
+EPISODE_COLUMNS = ("update", "step", "episodic_return", "episodic_length")
+"""The columns of the episodes, one row each; `step` counts all environments together."""
+
 MINIBATCH_COLUMNS: tuple[str, ...] = tuple(metric.name for metric in METRICS if metric.per_minibatch)
 """The columns that exist for each minibatch."""
 

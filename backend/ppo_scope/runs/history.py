@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ppo_scope.probes.metrics import EPISODE_COLUMNS
 from ppo_scope.runs.moments import Moments
 
 Rows = NDArray[np.float64]
@@ -22,7 +23,6 @@ MAX_EPISODES = 1_000_000
 MAX_GAP = 10_000
 """Updates without a row that are kept as rows of NaN between two with one; beyond that the table begins anew."""
 MAX_CHANGES = 10_000
-EPISODE_COLUMNS = ("update", "step", "episodic_return", "episodic_length")
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,14 @@ class History:
         if too_many < len(updates):
             last = min(last, max(first, int(updates[too_many]) - 1))
         return self.slice(first, last), last + 1 if first <= last < end else None
+
+    def sketch(self, column: str, points: int) -> list[float | None]:
+        """At most so many values of a column, evenly spread over the updates that are kept, the newest among them."""
+        if self._rows is None or column not in self.columns or not len(self._rows):
+            return []
+        values = self._rows.rows[:, self.columns.index(column)]
+        at = np.linspace(0, len(values) - 1, min(points, len(values))).round().astype(int)
+        return [float(value) if np.isfinite(value) else None for value in values[at]]
 
     def slice(self, start: int | None = None, end: int | None = None, limit: int = MAX_ROWS) -> Slice:
         """The rows of the updates `start` to `end`, both included, as far as they are kept; at most `limit` rows."""

@@ -22,7 +22,7 @@ from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.health import Health
 from ppo_scope.probes.measurement import Measurement
-from ppo_scope.probes.metrics import MINIBATCH_COLUMNS, SERIES_COLUMNS
+from ppo_scope.probes.metrics import EPISODE_COLUMNS, MINIBATCH_COLUMNS, SERIES_COLUMNS
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.places import BY_SAMPLE
 from ppo_scope.probes.probes import measure, series_row
@@ -38,7 +38,6 @@ REPORTED = frozenset({PhaseKind.ROLLOUT, PhaseKind.UPDATE})
 """Phases of which something must be noted, whenever they come."""
 COMPARED = frozenset({"ratio", "minibatches"})
 """The probes of two outcomes side by side."""
-EPISODE_COLUMNS = ("update", "step", "episodic_return", "episodic_length")
 
 Send = Callable[[bytes], None]
 

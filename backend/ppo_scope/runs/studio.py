@@ -36,8 +36,15 @@ Show = Callable[[dict[str, Any], bytes], None]
 class Sitter(Protocol):
     """A run that is drawn."""
 
-    id: str
-    settings: dict[str, Any]
+    @property
+    def id(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those in use."""
+        ...
 
     @property
     def state(self) -> str:

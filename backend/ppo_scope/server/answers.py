@@ -13,7 +13,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ppo_scope.probes import frame
-from ppo_scope.runs.history import EPISODE_COLUMNS, Slice
+from ppo_scope.probes.metrics import EPISODE_COLUMNS
+from ppo_scope.runs.history import Slice
 from ppo_scope.server.codes import ErrorCode
 
 FRAME = "application/octet-stream"

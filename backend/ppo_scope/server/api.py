@@ -14,7 +14,7 @@ import ppo_scope
 from ppo_scope.ppo import presets, registry, settings
 from ppo_scope.probes import checks, metrics
 from ppo_scope.runs import moments
-from ppo_scope.runs.run import Run
+from ppo_scope.runs.live import LiveRun
 from ppo_scope.runs.supervisor import CannotBegin
 from ppo_scope.server.answers import FRAME, Pieces, json_answer, refusal, series_frame, series_json, to_json
 from ppo_scope.server.codes import ErrorCode
@@ -87,12 +87,14 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
             parsed = settings.Settings.parse(wanted.settings)
         except ValueError as error:
             raise refusal(422, ErrorCode.INVALID, str(error)) from None
-        if hub.lease.led and wanted.lease != hub.lease.generation:
+        instead = None if wanted.beside else _run(hub, wanted.instead) if wanted.instead else hub.supervisor.newest
+        lease = hub.room(instead).lease if instead else None
+        if lease and lease.led and wanted.lease != lease.generation:
             raise refusal(403, ErrorCode.FORBIDDEN, NOT_LEADING)
         if hub.supervisor.busy:
             raise refusal(409, ErrorCode.CONFLICT, BEING_REPLACED)
         try:
-            run = await hub.supervisor.start(parsed, paused=wanted.paused)
+            run = await hub.supervisor.start(parsed, paused=wanted.paused, instead=instead)
         except CannotBegin as error:
             raise refusal(422, ErrorCode.INVALID, str(error), error.detail) from None
         except (OSError, RuntimeError) as error:  # no descriptors, no memory; no threads
@@ -115,16 +117,16 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
 
         async def make() -> Response:
             if format == "frame":
-                part, _ = run.history.page(start, end, MAX_ROWS, MAX_EPISODES)
+                part, _ = run.record.series(start, end, MAX_ROWS, MAX_EPISODES)
                 return Pieces(await encoded(series_frame, run.id, part), media_type=FRAME)
-            part, following = run.history.page(start, end, JSON_ROWS, JSON_EPISODES)
-            return json_answer(await encoded(series_json, part, following, run.history.findings))
+            part, following = run.record.series(start, end, JSON_ROWS, JSON_EPISODES)
+            return json_answer(await encoded(series_json, part, following, run.record.findings))
 
         return await large.answer(request, make)
 
     @app.get("/api/runs/{run_id}/frames/{update}")
     async def snapshot(request: Request, run_id: str, update: int) -> Response:
-        kept = _run(hub, run_id).history.moments
+        kept = _run(hub, run_id).record
 
         async def make() -> Response:
             return _kept(kept.end_of(update), f"The snapshot of update {update}")
@@ -133,20 +135,20 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
 
     @app.get("/api/runs/{run_id}/moments")
     async def kept_moments(request: Request, run_id: str) -> Response:
-        kept = _run(hub, run_id).history.moments
+        kept = _run(hub, run_id).record
 
         async def make() -> Response:
-            body = await encoded(_moments_json, kept.entries(), kept.held, kept.room)
+            body = await encoded(_moments_json, kept.moments(), kept.held, kept.room)
             return json_answer(body)
 
         return await large.answer(request, make)
 
     @app.get("/api/runs/{run_id}/moments/{sequence}")
     async def moment(request: Request, run_id: str, sequence: int) -> Response:
-        kept = _run(hub, run_id).history.moments
+        kept = _run(hub, run_id).record
 
         async def make() -> Response:
-            return _kept(kept.at(sequence), "This moment")
+            return _kept(kept.moment(sequence), "This moment")
 
         return await large.answer(request, make)
 
@@ -183,7 +185,7 @@ def _kept(message: bytes | None, what: str) -> Response:
     return Pieces(message, media_type=FRAME)
 
 
-def _run(hub: Hub, run_id: str) -> Run:
+def _run(hub: Hub, run_id: str) -> LiveRun:
     run = hub.supervisor.get(run_id)
     if run is None:
         raise refusal(404, ErrorCode.NOT_FOUND, "There is no such run on this server.")

@@ -7,12 +7,15 @@ import contextlib
 import json
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ppo_scope.server.codes import CloseCode
 from ppo_scope.server.roles import Role
+
+if TYPE_CHECKING:
+    from ppo_scope.server.room import Room
 
 QUEUE = 64
 """Messages that may wait for a page that does not read; one more closes the connection."""
@@ -34,7 +37,7 @@ class Client:
         self.admit = admit
         self.role = Role.VIEWER
         self.tab: str | None = None
-        self.run: str | None = None
+        self.room: Room | None = None  # where its stream comes from, once it has started
         self.probes: frozenset[str] = frozenset()
         self.environment: int | None = None
         self._websocket = websocket

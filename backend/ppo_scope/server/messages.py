@@ -62,6 +62,13 @@ class TakeControl(Request):
     type: Literal["take_control"]
 
 
+class Open(Request):
+    """Look at another run from now on."""
+
+    type: Literal["open"]
+    run: Identifier
+
+
 class Led(Request):
     """A command of the page that leads; `lease` is the generation of its lease."""
 
@@ -136,24 +143,35 @@ class Cancel(Led):
     type: Literal["cancel"]
 
 
+class End(Led):
+    """End the run: its process goes, what is known of it stays."""
+
+    type: Literal["end"]
+
+
 class Restart(Led):
-    """A new run with the settings of this one, changed by `settings`."""
+    """A new run in place of this one, with the settings of this one, changed by `settings`."""
 
     type: Literal["restart"]
     settings: Annotated[dict[Identifier, JsonValue], Field(max_length=128)]
 
 
-AnyMessage = Resume | Heartbeat | Watch | TakeControl | Play | Pause | Step | Set | Redo | Keep | Cancel | Restart
+AnyMessage = (
+    Resume | Heartbeat | Watch | TakeControl | Play | Pause | Step | Set | Redo | Keep | Cancel | Restart | Open | End
+)
 TYPES: tuple[type[Message], ...] = get_args(AnyMessage)
 _adapter: TypeAdapter[AnyMessage] = TypeAdapter(Annotated[AnyMessage, Field(discriminator="type")])
 
 
 class NewRun(Message):
-    """Body of `POST api/runs`."""
+    """Body of `POST api/runs`: a run `beside` the others, or else `instead` of one, the newest where none is named."""
 
     settings: Annotated[dict[Identifier, JsonValue], Field(max_length=128)] = {}
     paused: bool = False
+    beside: bool = False
+    instead: Identifier | None = None
     lease: int | None = None
+    """The generation of the lease of the run that is to go."""
 
 
 class Session(Message):

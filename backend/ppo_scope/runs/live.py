@@ -1,4 +1,4 @@
-"""One run: its process, its state, its history.
+"""A run that lives: a record, and the process that adds to it.
 
 Everything here runs on the event loop; `Inbox` brings what the process's reading thread takes from the pipe.
 """
@@ -12,17 +12,16 @@ import logging
 import secrets
 import signal
 import time
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.probes import frame as frames
 from ppo_scope.runs import ending
-from ppo_scope.runs.history import History
 from ppo_scope.runs.inbox import Inbox
 from ppo_scope.runs.process import NotReading, TrainingProcess
 from ppo_scope.runs.pulse import STALL_AFTER, Pulse
+from ppo_scope.runs.record import LATEST, RunRecord, Said
 from ppo_scope.runs.studio import Studio
 
 logger = logging.getLogger(__name__)
@@ -33,36 +32,28 @@ PATIENCE = (3.0, 1.0, 2.0)
 ENDED = frozenset({"finished", "stopped", "failed", "killed", "out_of_memory"})
 """States that a run does not leave."""
 
-HEADER = frozenset({"protocol", "kind", "run", "sequence", "scalars", "arrays", "event"})
-POSITION = ("update", "phase", "epoch", "epochs", "minibatch", "minibatches")
-LATEST = ("snapshot", "series", "picture", "progress", "comparison")
-"""Kinds of frames that pages get by themselves; those of the kind `passing` are kept for who asks for them."""
-
-CHANGES_TOLD = 200
-"""Changes of settings that a run's description holds, the newest ones: a slider may be moved all day."""
-
 
 class Listener(Protocol):
     """What a supervisor tells about its runs; called on the event loop."""
 
-    def frame(self, run: Run, header: dict[str, Any], message: bytes) -> None:
+    def frame(self, run: LiveRun, header: dict[str, Any], message: bytes) -> None:
         """A frame for the pages."""
 
-    def state(self, run: Run) -> None:
-        """The run's state, position or cause changed: see `Run.status`."""
+    def state(self, run: LiveRun) -> None:
+        """The run's state, position or cause changed: see `LiveRun.status`."""
 
-    def change(self, run: Run, change: dict[str, Any]) -> None:
+    def change(self, run: LiveRun, change: dict[str, Any]) -> None:
         """A setting took effect."""
 
-    def reply(self, run: Run, command: str, code: str | None, message: str) -> None:
+    def reply(self, run: LiveRun, command: str, code: str | None, message: str) -> None:
         """The process answered a command: `code` is None for yes."""
 
-    def current(self, run: Run) -> None:
-        """A new run became the current one."""
+    def begun(self, run: LiveRun, instead: LiveRun | None) -> None:
+        """A new run is there; where it takes the place of another one, of which."""
 
 
-class Run:
-    """One run: what the server knows of it, and its process while that lives."""
+class LiveRun:
+    """A record and its process."""
 
     def __init__(
         self,
@@ -74,27 +65,10 @@ class Run:
         stall_after: float = STALL_AFTER,
         trial: bool = False,
     ) -> None:
-        self.id = secrets.token_hex(4)
-        self.created = datetime.now(UTC).isoformat(timespec="seconds")
-        self.history = History()
-        self.settings: dict[str, Any] = json.loads(settings.model_dump_json())
-        self.pending: dict[str, Any] = {}
-        self.facts: dict[str, Any] = {
-            "device": settings.device,
-            "reward_threshold": None,
-            "observation": None,
-            "action": None,
-            "wrappers": None,
-        }
-        self.latest: dict[str, tuple[dict[str, Any], bytes]] = {}
+        self.record = RunRecord(secrets.token_hex(4), json.loads(settings.model_dump_json()))
+        self.record.facts["device"] = settings.device
         self.wants_pause = paused
-        self._position: dict[str, Any] = dict.fromkeys(POSITION, 0) | {"phase": "ready"}
-        self._reported = "starting"
-        self._stop: int | None = None  # the snapshot that belongs to the state
-        self._playing = self._pausing = False
-        self._pace: float | None = None
-        self._cause: dict[str, str] | None = None
-        self._met: dict[str, Any] | None = None
+        self._cause: dict[str, str] | None = None  # of the end
         self._stalled: ending.Cause | None = None
         self._ended: str | None = None
         self._asked = False
@@ -107,17 +81,30 @@ class Run:
         self._studio = Studio(self, partial(self._show, "picture"))
         self._memory_kills = ending.out_of_memory_kills()
         inbox = Inbox(asyncio.get_running_loop(), self._receive, self._exited)
-        self._process = TrainingProcess(self.id, worker, (self.id, self.settings, paused, trial), receiver=inbox)
+        arguments = (self.id, self.settings, paused, trial)
+        self._process = TrainingProcess(self.id, worker, arguments, receiver=inbox)
+
+    @property
+    def id(self) -> str:
+        """The record's."""
+        return self.record.id
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those in use."""
+        return self.record.settings
 
     @property
     def state(self) -> str:
         """One of the protocol's states."""
-        return self._ended or ("stalled" if self._stalled else self._reported)
+        return self._ended or ("stalled" if self._stalled else self.record.said.state)
 
     @property
     def cause(self) -> dict[str, str] | None:
         """Why it is in that state, where there is something to explain."""
-        return self._stalled.describe() if self._stalled and not self._ended else self._cause
+        if self._ended:
+            return self._cause
+        return self._stalled.describe() if self._stalled else self.record.said.cause
 
     @property
     def ended(self) -> bool:
@@ -136,35 +123,15 @@ class Run:
 
     def describe(self) -> dict[str, Any]:
         """The run object of the protocol."""
-        return {
-            "id": self.id,
-            "environment": self.settings["env"],
-            "seed": self.settings["seed"],
-            "state": self.state,
-            "update": self._position["update"],
-            "settings": self.settings,
-            "changes": list(self.history.changes)[-CHANGES_TOLD:],
-            "changes_dropped": max(0, self.history.changes_made - CHANGES_TOLD),
-            "pending": self.pending,
-            "cause": self.cause,
-            "created": self.created,
-            **self.facts,
-        }
+        return self.record.describe(self.state, self.cause)
+
+    def brief(self) -> dict[str, Any]:
+        """What a list of runs says of it."""
+        return self.record.brief(self.state)
 
     def status(self) -> dict[str, Any]:
         """The `state` message of the protocol, without its type."""
-        return {
-            "run": self.id,
-            "state": self.state,
-            **self._position,
-            "sequence": self._stop,
-            "playing": self._playing,
-            "pausing": self._pausing,
-            "pace": self._pace,
-            "pending": self.pending,
-            "cause": self.cause,
-            "met": self._met,
-        }
+        return self.record.status(self.state, self.cause)
 
     def send(self, command: dict[str, Any]) -> None:
         """Hand a command to the process; never blocks. A command with an `id` is answered by `Listener.reply`.
@@ -236,7 +203,7 @@ class Run:
         if self.ended:
             return
         waiting = time.monotonic() - min(self._unanswered.values(), default=time.monotonic())
-        complaint = self._pulse.complaint(self._reported, waiting)
+        complaint = self._pulse.complaint(self.record.said.state, waiting)
         if complaint is not None and not self._stalled:
             self._stalled = complaint
             self._listener.state(self)
@@ -260,48 +227,36 @@ class Run:
                         "Run %s sent a frame that is not in the protocol; such frames are dropped.", self.id
                     )
                     self._complained = True
-        if self._stalled and self._pulse.complaint(self._reported, waiting=0.0) is None:
+        if self._stalled and self._pulse.complaint(self.record.said.state, waiting=0.0) is None:
             self._recover()
 
     def _read(self, message: bytes) -> None:
         header = frames.header(message)
-        self._position.update({name: header[name] for name in POSITION})
+        self.record.locate(header)
         kind = header["kind"]
-        if kind != "event":
-            self._pulse.told(header.get("activity"), header["update"])
         if kind == "event":
             self._event(header)
-        elif kind == "passing":
-            self.history.moments.keep(header, message)
-        elif kind == "weights":
+            return
+        self._pulse.told(header.get("activity"), header["update"])
+        if kind == "weights":
             self._studio.weights(header, message)
         elif kind == "look":
             self._studio.look(header, message)
+        elif kind == "passing":
+            self.record.add(kind, header, message)
         elif kind in LATEST:
             self._show(kind, header, message)
         else:
             raise ValueError(f"unknown kind of frame {kind!r}")
 
     def _show(self, kind: str, header: dict[str, Any], message: bytes) -> None:
-        self._keep(kind, header, message)
+        self.record.add(kind, header, message)
         self._listener.frame(self, header, message)
-
-    def _keep(self, kind: str, header: dict[str, Any], message: bytes) -> None:
-        self.latest[kind] = (header, message)
-        if kind == "series" and header.get("amends"):
-            _, arrays = frames.decode(message)
-            self.history.amend(header["first"], arrays["rows"])
-        elif kind == "series":
-            _, arrays = frames.decode(message)
-            self.history.append_series(header["columns"], header["first"], arrays["rows"], arrays["episodes"])
-        elif kind == "snapshot":
-            self.history.findings = header.get("history", [])
-            self.history.moments.keep(header, message)
 
     def _event(self, header: dict[str, Any]) -> None:
         match header["event"]:
             case "started":
-                self.facts.update({k: v for k, v in header.items() if k not in HEADER and k not in POSITION})
+                self.record.started(header)
                 self._listener.state(self)
             case "proved":
                 self._proved = True
@@ -309,9 +264,9 @@ class Run:
             case "state":
                 self._take_state(header)
             case "change":
-                self._take_change(header)
+                self._listener.change(self, self.record.changed(header))
             case "abandoned":
-                self.history.moments.forget(header["abandoned"])
+                self.record.forget(header["abandoned"])
                 self._studio.forget(header["abandoned"])
             case "reply":
                 self._unanswered.pop(header["id"], None)
@@ -322,39 +277,29 @@ class Run:
                 raise ValueError(f"unknown event {other!r}")
 
     def _take_state(self, header: dict[str, Any]) -> None:
-        self._reported = header["state"]
-        self._studio.trains(self._reported == "running")
-        if self._reported in {"running", "paused"}:
-            self.wants_pause = self._reported == "paused"
-        self._stop = header.get("snapshot") or None
-        self._playing, self._pausing = header.get("playing", False), header.get("pausing", False)
-        self._pace = header.get("pace")
-        self.pending = header.get("pending") or {}
-        self._cause, self._met = header.get("cause"), header.get("met")
-        if self._reported in ENDED:
+        said = Said.of(header)
+        self.record.told(said, header.get("pending") or {})
+        self._studio.trains(said.state == "running")
+        if said.state in {"running", "paused"}:
+            self.wants_pause = said.state == "paused"
+        if said.state in ENDED:
             self._tried.set()
         self._listener.state(self)
-
-    def _take_change(self, header: dict[str, Any]) -> None:
-        change = {"update": header["first_update"], **{name: header[name] for name in ("name", "old", "new")}}
-        self.history.change(change)
-        self.settings = {**self.settings, change["name"]: change["new"]}
-        self.pending = {name: value for name, value in self.pending.items() if name != change["name"]}
-        self._listener.change(self, change)
 
     def _exited(self, exitcode: int) -> None:
         self._studio.retire()
         if self._ended is None:
             result = ending.classify(
                 exitcode,
-                reported=self._reported,
+                reported=self.record.said.state,
                 asked=self._asked,
                 out_of_memory=ending.out_of_memory_kills() > self._memory_kills,
                 output=self._process.output,
             )
             self._ended = result.state
-            if not (result.state == "failed" and self._cause):
-                self._cause = result.cause.describe() if result.cause else None
+            told = self.record.said.cause
+            by_itself = result.state == "failed" and told
+            self._cause = told if by_itself else result.cause.describe() if result.cause else None
             self._listener.state(self)
         for command in list(self._unanswered):
             self._listener.reply(self, command, "not_running", "The run ended before it could answer.")
