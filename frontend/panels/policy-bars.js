@@ -1,10 +1,11 @@
 // The distributions of the panel Policy as bars: which states, and where each bar lies.
 
-import { compact, fixed } from "../state/format.js";
+import { compact, fixed, number } from "../state/format.js";
 import { roundUp } from "./ranges.js";
 import { cellOf, matrix } from "./snapshot.js";
 
 /** @import { Choose } from "./fit.js" */
+/** @import { Range } from "./ranges.js" */
 /** @import { Selection, Snapshot } from "../types.js" */
 
 /**
@@ -15,6 +16,7 @@ import { cellOf, matrix } from "./snapshot.js";
  * @property {boolean} isBox
  * @property {number} bars per state
  * @property {string} maximum of the entropy, as a formula
+ * @property {(number | null)[][]} bounds lows and highs of a Box, one for each bar: where actions are cut off
  *
  * @typedef {object} Slot a state and what the policy would do there
  * @property {number} environment
@@ -27,14 +29,17 @@ import { cellOf, matrix } from "./snapshot.js";
 
 const NARROWEST = 5; // CSS pixels that a bar and the gap beside it need, where there is more than one state
 const OUTLINED = 4; // below that bars are drawn as one shape with one outline
+const FLAT = 4; // times: an axis that much longer than what is on it would press it flat
 export const WIDTH = 0.8; // of a state's bars, of the room that it has
 
-/** @param {Snapshot} snapshot @returns {Description} */
-export function describe(snapshot) {
-  const { kind = "discrete", columns = [], groups = [], actions = null } = snapshot.header.notes?.policy ?? {};
+/** @param {Snapshot} snapshot */
+export const describe = (snapshot) => description(snapshot.header.notes?.policy);
+
+/** @param {any} note @returns {Description} */
+export function description({ kind = "discrete", columns = [], groups = [], actions = null, bounds = [[], []] } = {}) {
   const isBox = kind === "box";
   const maximum = kind === "multi_binary" ? `${columns.length}·log 2` : kind === "multi_discrete" ? "Σ log n" : `log ${columns.length}`;
-  return { columns, actions, groups, isBox, bars: isBox ? columns.length / 2 : columns.length, maximum };
+  return { columns, actions, groups, isBox, bars: isBox ? columns.length / 2 : columns.length, maximum, bounds };
 }
 
 /**
@@ -108,7 +113,8 @@ const nothing = () => ({ x: [], y: [], customdata: [] });
 
 /**
  * One bar per action and state, from 0 to its probability; of a Box one per dimension, from mean − σ to mean + σ, with
- * the mean as a line. Where bars would be thinner than their outlines, those of a state are one shape.
+ * the mean as a line, and lines where actions are cut off. Where bars would be thinner than their outlines, those of
+ * a state are one shape.
  *
  * @param {Slot[]} places
  * @param {Description} about
@@ -118,6 +124,7 @@ export function bars(places, about, width) {
   const now = nothing();
   const before = nothing();
   const taken = nothing();
+  const bounds = nothing();
   const whole = places.length + (places.length > 1 && places.at(-1)?.isSelected ? 0.25 : 0);
   const room = WIDTH / Math.max(1, about.bars);
   const gap = (room * width) / Math.max(1, whole) < OUTLINED ? 0 : 0.1;
@@ -140,8 +147,9 @@ export function bars(places, about, width) {
       shape(before, ofBefore);
     }
     if (about.isBox) spans.forEach(({ left, right }, bar) => line(taken, left, right, slot.now[bar]));
+    for (const edge of about.bounds) spans.forEach(({ left, right }, bar) => edge[bar] != null && line(bounds, left, right, edge[bar]));
   });
-  return { now, before, taken, ticks, width: whole };
+  return { now, before, taken, bounds, ticks, width: whole };
 }
 
 /** @typedef {{ left: number, right: number, bottom: number, top: number, text: string }} Bar */
@@ -208,6 +216,26 @@ export function shifts(snapshot, about) {
     rectangle(polygons, { left: index + 0.15, right: index + 0.85, bottom: 0, top: value, text });
   });
   return { ...polygons, width: Math.max(1, shift.length) };
+}
+
+/** "range [−1, 1]", where all parts of an action have the same. @param {Description} about */
+export function rangeInWords({ bounds: [lows, highs] }) {
+  const [low, high] = [lows[0], highs[0]];
+  if (low == null || high == null || lows.some((other) => other !== low) || highs.some((other) => other !== high)) return "";
+  return `, range [${number(low)}, ${number(high)}]`;
+}
+
+/**
+ * Values that the axis has to show: what the policy does, and the bounds where they are not so far away that they would
+ * press it flat.
+ *
+ * @param {Description} about @param {Range} values
+ * @returns {Range}
+ */
+export function withBounds({ bounds }, [low, high]) {
+  const edges = bounds.flat().filter((edge) => edge !== null);
+  const [lowest, highest] = [Math.min(low, ...edges), Math.max(high, ...edges)];
+  return highest - lowest <= FLAT * (high - low) ? [lowest, highest] : [low, high];
 }
 
 const APART = 6; // CSS pixels between two names

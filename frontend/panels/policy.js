@@ -6,7 +6,7 @@ import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "./chart.js";
 import { fade } from "./colours.js";
 import { outline } from "./curves.js";
-import { WIDTH as BARS, barNames, bars, describe, nameOf, roomFor, shifts, slotAt, slots } from "./policy-bars.js";
+import { WIDTH as BARS, barNames, bars, describe, nameOf, rangeInWords, roomFor, shifts, slotAt, slots, withBounds } from "./policy-bars.js";
 import { captionOf } from "./measured.js";
 import { SteadyRange, extent } from "./ranges.js";
 import { revealSample } from "./sample-reveal.js";
@@ -74,17 +74,17 @@ function mount(body, context) {
       const moved = shifts(snapshot, about);
       const entropy = entropies(snapshot);
       const patience = runsFreely(state) ? undefined : 1;
-      const [lowest, highest] = extent(states.now.y, states.before.y, [0]);
+      const [lowest, highest] = withBounds(about, extent(states.now.y, states.before.y, [0]));
       const span = about.isBox || highest < SMALL ? ranges.values.fit(lowest, highest, patience) : [0, 1];
       const reach = Math.max(...extent(moved.y).map(Math.abs), 1e-6);
       const { top, bottom } = (areas ??= divide(chart.element.clientHeight / context.theme().scale));
       const what = about.isBox ? "mean ± σ" : alone ? "probabilities" : "probability";
       const where = !alone ? ` of each ${about.isBox ? "part of the action" : "action"}` : alone.isSelected ? ", selected state" : `, state ${alone.environment}·${alone.step}`;
-      setText(quantity, `${what}${where}:`);
+      setText(quantity, `${what}${where}${about.isBox ? rangeInWords(about) : ""}:`);
       setText(caption, captionOf(state, snapshot, "policy", inWords(snapshot, entropy)));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, states: places.length });
       // Every update has other states: at full speed nobody can read which, and the axis would be laid out anew each time.
-      return chart.draw([states.now, states.before, states.taken, entropy.now, entropy.before, entropy.limit, moved], {
+      return chart.draw([states.now, states.before, states.taken, entropy.now, entropy.before, entropy.limit, moved, states.bounds], {
         xaxis: { range: [0, states.width], ...(alone ? { names: about.columns, choose: within(about) } : stateNames(states.ticks, context.running)) },
         yaxis: { domain: top, range: span },
         xaxis2: { range: entropy.range },
@@ -174,6 +174,7 @@ function traces(theme) {
     { ...steps, line: { shape: "hvh", color: theme.ink, width: 1.25, dash: "dot" }, hoverinfo: "skip" },
     { ...steps, line: { color: theme.entropy, width: 2, dash: "dash" }, hoverinfo: "skip" },
     { mode: "lines", fill: "toself", fillcolor: fade(theme.policy, 0.5), line: { color: theme.policy, width: 1 }, xaxis: "x3", yaxis: "y3", ...hover },
+    { mode: "lines", line: { color: theme.inkSoft, width: 1.5, dash: "dash" }, hoverinfo: "skip" },
   ];
 }
 

@@ -1,7 +1,7 @@
 // One sample, read from a snapshot: every number that the panel Sample shows. What was not measured is null.
 
 import { bounded, LARGEST_LOGRATIO, regionsWith } from "../state/what-if.js";
-import { nameOf, numbersAt } from "./policy-bars.js";
+import { description, nameOf, numbersAt } from "./policy-bars.js";
 import { matrix, setting } from "./snapshot.js";
 
 /** @import { Selection, Snapshot } from "../types.js" */
@@ -105,12 +105,6 @@ export function withClipRange(facts, clipRange) {
   const { ratio, used, region, objective } = facts;
   const one = { ratio: [ratio ?? NaN], advantages: [used ?? NaN], regions: [region], objective };
   return { ...facts, clipRange, region: regionsWith(one, clipRange)[0] };
-}
-
-/** @param {any} note @returns {Description} */
-function description({ kind = "discrete", columns = [], groups = [], actions = null } = {}) {
-  const isBox = kind === "box";
-  return { columns, actions, groups, isBox, bars: isBox ? columns.length / 2 : columns.length, maximum: "" };
 }
 
 /**

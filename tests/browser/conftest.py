@@ -4,7 +4,7 @@ import pytest
 
 from tests.browser.dashboard import Dashboard
 from tests.browser.stage import Stage
-from tests.live import LiveServer
+from tests.live import ROOT, LiveServer
 
 SEED = ("--seed", "7")
 
@@ -24,6 +24,21 @@ def shared_server(tmp_path_factory, leaving):
     for one in servers.values():
         one.interrupt()
     leaving.extend(servers.values())
+
+
+@pytest.fixture
+def serve_here(leaving):
+    """Makes servers of this test alone, with a paused run, that find the environments of the tests."""
+    started = []
+
+    def start(*arguments):
+        started.append(LiveServer("--paused", *SEED, *arguments, folder=ROOT))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.interrupt()
+    leaving.extend(started)
 
 
 @pytest.fixture

@@ -1,35 +1,17 @@
 """Environments as people bring them, in real runs: slow ones, ones that give no numbers, ones that cannot begin."""
 
-import pytest
-
 from tests.browser.dashboard import Dashboard, until
-from tests.live import ROOT, LiveServer
 
 HERE = "tests.environments"
 SMALL = ("--num-envs", "2", "--rollout-steps", "64", "--minibatches", "1")
-
-
-@pytest.fixture
-def serve(leaving):
-    """Servers that find the environments of the tests."""
-    started = []
-
-    def start(*arguments):
-        started.append(LiveServer("--paused", "--seed", "7", *SMALL, *arguments, folder=ROOT))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.interrupt()
-    leaving.extend(started)
 
 
 def sentence(page):
     return page.locator(".sentence").inner_text()
 
 
-def test_a_slow_rollout_is_followed_paused_and_taken_up_again(serve, page):
-    dashboard = Dashboard(page, serve("--env", f"{HERE}.slow:Slow-v0").url)
+def test_a_slow_rollout_is_followed_paused_and_taken_up_again(serve_here, page):
+    dashboard = Dashboard(page, serve_here(*SMALL, "--env", f"{HERE}.slow:Slow-v0").url)
     dashboard.press("Play")
     until(lambda: sentence(page), lambda text: "Collecting: step" in text and "of 64" in text)
     dashboard.press("Pause")
@@ -40,8 +22,8 @@ def test_a_slow_rollout_is_followed_paused_and_taken_up_again(serve, page):
     dashboard.press("Pause").at(state="paused")
 
 
-def test_a_number_that_the_environment_does_not_give_is_named_before_the_first_update(serve, page):
-    dashboard = Dashboard(page, serve("--env", f"{HERE}.not_finite:Nan-v0").url)
+def test_a_number_that_the_environment_does_not_give_is_named_before_the_first_update(serve_here, page):
+    dashboard = Dashboard(page, serve_here(*SMALL, "--env", f"{HERE}.not_finite:Nan-v0").url)
     dashboard.press("Play")
     until(lambda: sentence(page), lambda text: "observation is not finite: environment 0, step 11" in text)
     health = dashboard.panel("Health")
@@ -58,8 +40,8 @@ def begin(dashboard):
     dashboard.press("Begin this run").press("End this run")
 
 
-def test_a_run_that_cannot_begin_leaves_the_one_at_hand_and_says_why(serve, page):
-    live = serve()
+def test_a_run_that_cannot_begin_leaves_the_one_at_hand_and_says_why(serve_here, page):
+    live = serve_here(*SMALL)
     before = live.run()["id"]
     query = f"?env={HERE}.unstartable:ResetRaises-v0&seed=7"
     dashboard = Dashboard(page, f"{live.base}{query}#token={live.token}")
@@ -74,8 +56,8 @@ def test_a_run_that_cannot_begin_leaves_the_one_at_hand_and_says_why(serve, page
     dashboard.step(update="2")
 
 
-def test_a_run_on_trial_can_be_given_up(serve, page):
-    live = serve()
+def test_a_run_on_trial_can_be_given_up(serve_here, page):
+    live = serve_here(*SMALL)
     before = live.run()["id"]
     query = f"?env={HERE}.unstartable:ResetHangs-v0&seed=7"
     dashboard = Dashboard(page, f"{live.base}{query}#token={live.token}")

@@ -4,7 +4,6 @@ import pytest
 
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.labels import OVERLAPS
-from tests.live import ROOT, LiveServer
 
 DEEP = ("--hidden-sizes", "64,64,64,64,64,64")
 RAW = ("--no-normalize-rewards", "--normalize-advantages", "off")
@@ -24,21 +23,6 @@ RUNS = {
 }
 
 
-@pytest.fixture
-def start(leaving):
-    """Servers that find the environments of the tests."""
-    started = []
-
-    def serve(*arguments):
-        started.append(LiveServer("--paused", "--seed", "7", *arguments, folder=ROOT))
-        return started[-1]
-
-    yield serve
-    for one in started:
-        one.interrupt()
-    leaving.extend(started)
-
-
 def walk(page):
     """Bring every panel into sight, as one does who reads the page to its end."""
     for panel in page.locator("section.panel").all():
@@ -50,9 +34,9 @@ def walk(page):
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_no_label_lies_on_another_and_none_is_cut(start, new_page, name):
+def test_no_label_lies_on_another_and_none_is_cut(serve_here, new_page, name):
     size, theme, env, *more = RUNS[name]
-    server = start("--env", f"tests.environments.sized:{env}-v0", *more)
+    server = serve_here("--env", f"tests.environments.sized:{env}-v0", *more)
     page = new_page(**size)
     dashboard = Dashboard(page, f"{server.base}?theme={theme}#token={server.token}")
     dashboard.step(update="1").step(update="2")

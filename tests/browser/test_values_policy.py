@@ -1,5 +1,6 @@
 """Values and Policy: what they draw and say is what the trainer computed, and their samples can be pointed out."""
 
+import json
 import re
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
-from tests.browser.dashboard import until
+from tests.browser.dashboard import Dashboard, until
 from tests.browser.test_first_light import computed
 from tests.browser.test_sample import click, shown, words
 
@@ -105,3 +106,25 @@ def test_a_state_of_the_policy_can_be_clicked(look_at, page):
     chart.click(position={"x": left + width * 5.5 / 8, "y": top + height / 2})
     environment, step = places[5]
     shown(paused, environment=environment, step=step)
+
+
+RANGE = ("--env", "tests.environments.sick:ppo_scope_tests/Range-v0", "--num-envs", "2", "--rollout-steps", "64")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "stretched"),
+    [(-3, 3, True), (0, 1000, False)],  # the policy begins with mean 0 and deviation 1
+)
+def test_where_actions_are_cut_off_is_drawn(serve_here, page, low, high, stretched):
+    dashboard = Dashboard(page, serve_here(*RANGE, "--env-kwargs", json.dumps({"low": low, "high": high})).url)
+    dashboard.step(update="1", phase="update")
+    panel = dashboard.panel("Policy")
+    panel.scroll_into_view_if_needed()
+    chart = panel.locator(".chart")
+    until(lambda: chart.get_attribute("data-update"), lambda update: update == "1")
+    assert f"range [{low}, {high:,}]".replace("-", "−") in panel.inner_text()
+    bounds = until(lambda: chart.evaluate("e => e.data"))[7]
+    assert {y for y in bounds["y"] if y is not None and not np.isnan(y)} == {low, high}
+    bottom, top = chart.evaluate("e => e.layout.yaxis.range")
+    assert (bottom <= low and high <= top) == stretched
+    assert top < 100  # what the policy does can be seen

@@ -67,12 +67,15 @@ def parameters(distribution: Distribution, outputs: Tensor) -> Floats:
 def description(distribution: Distribution, env: str) -> dict[str, Any]:
     """What the columns of `parameters` are: their kind, their names, and how many belong together.
 
-    `actions` says what each choice, or each dimension of a Box, does, where the environment is known; else None.
+    `actions` says what each choice, or each dimension of a Box, does, where the environment is known; else None. Of a
+    Box, `bounds` are where what is sent to the environment is cut off: lows and highs of all dimensions, or None.
     """
     if isinstance(distribution, DiagonalGaussian):
         size = distribution.outputs // 2
         names = [indexed(symbol, i, size) for symbol in ("μ", "σ") for i in range(size)]
-        return {"kind": "box", "columns": names, "groups": [size, size], "actions": action_names(env, size)}
+        bounds = [_finite(edge) for edge in (distribution.low, distribution.high)]
+        actions = action_names(env, size)
+        return {"kind": "box", "columns": names, "groups": [size, size], "actions": actions, "bounds": bounds}
     if isinstance(distribution, Bernoulli):
         size = distribution.outputs
         names = [f"{indexed('a', i, size)} on" for i in range(size)]
@@ -89,6 +92,10 @@ def description(distribution: Distribution, env: str) -> dict[str, Any]:
     names = [f"a = {k + start}" for k in range(distribution.outputs)]
     groups = [distribution.outputs]
     return {"kind": "discrete", "columns": names, "groups": groups, "actions": action_names(env, groups[0])}
+
+
+def _finite(edge: Floats) -> list[float | None]:
+    return [float(value) if math.isfinite(value) else None for value in edge.reshape(-1)]
 
 
 def _spread(moment: Moment) -> NDArray[np.int64]:
