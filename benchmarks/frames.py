@@ -11,10 +11,10 @@ from ppo_scope.ppo.phases import Phase, PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.threads import use_one_thread
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes import frame
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
-from ppo_scope.runs.reporter import Attention, Reporter
+from ppo_scope.wire import frame
+from ppo_scope.worker.reporter import Attention, Reporter
 
 EVERY_PROBE = frozenset(PROBES)
 SAMPLES = (512, 4_096, 65_536)

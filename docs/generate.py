@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ppo_scope.diagnosis import checks
 from ppo_scope.ppo import presets, settings
-from ppo_scope.probes import checks, metrics
+from ppo_scope.wire import metrics
 
 HERE = Path(__file__).parent
 NOTE = "Made from the code by `python docs/generate.py`; do not edit.\n"

@@ -211,7 +211,7 @@ def _given(options: argparse.Namespace) -> dict[str, Any]:
 
 def _record(options: argparse.Namespace, settings: Settings) -> int:
     from ppo_scope.ppo.threads import use_one_thread
-    from ppo_scope.runs.recording import Recorder
+    from ppo_scope.worker.recording import Recorder
 
     use_one_thread()
     with _users_mistakes():
@@ -225,7 +225,7 @@ def _record(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _open(options: argparse.Namespace, settings: Settings) -> int:
-    from ppo_scope.runs.recorded import check
+    from ppo_scope.records.recorded import check
     from ppo_scope.server.serve import serve
 
     with _users_mistakes():
@@ -252,7 +252,7 @@ def _presets(options: argparse.Namespace, _: Settings) -> int:
 
 
 def _serve(options: argparse.Namespace, settings: Settings) -> int:
-    from ppo_scope.runs.spawning import warm_up
+    from ppo_scope.processes.spawning import warm_up
 
     warm_up()  # torch is imported there while the server is imported here
 

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from ppo_scope.probes import frame
+from ppo_scope.wire import frame
 from tests.browser.dashboard import until
 
 ENDS = {

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from ppo_scope.probes import frame
+from ppo_scope.wire import frame
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.stage import RECORDING, recorded
 from tests.browser.test_view import search

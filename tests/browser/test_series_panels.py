@@ -13,9 +13,9 @@ from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.metrics import MINIBATCH_COLUMNS
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
+from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.test_saving import saved
 from tests.browser.test_surrogate_kl import walk

@@ -6,11 +6,11 @@ from ppo_scope.pictures.looks import Looks
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes import frame
 from ppo_scope.probes.cost import EXPENSIVE, ONLY_AT_REST, SHARE, TIMED, Budget
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
-from ppo_scope.runs.reporter import Attention, Reporter
+from ppo_scope.wire import frame
+from ppo_scope.worker.reporter import Attention, Reporter
 
 WATCHED = frozenset({"gradients", "direction", "ratio", "transitions"})
 
@@ -131,7 +131,7 @@ def test_at_full_speed_most_snapshots_go_without(trainer, monkeypatch):
     reporter._budget = Budget(clock)
     for name in EXPENSIVE:
         monkeypatch.setitem(PROBES, name, lambda moment, of=PROBES[name]: slow(clock, of(moment)))
-    monkeypatch.setattr("ppo_scope.runs.reporter.SECONDS", {"snapshot": 0.0, "series": 9.0, "progress": 9.0})
+    monkeypatch.setattr("ppo_scope.worker.reporter.SECONDS", {"snapshot": 0.0, "series": 9.0, "progress": 9.0})
     reporter.watch(WATCHED)
     for phase in trainer.phases():
         reporter.passed(Moment(trainer, phase), Attention.GLANCE)

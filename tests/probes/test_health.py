@@ -11,14 +11,14 @@ from gymnasium.envs.registration import register
 
 import tests.environments.sick  # noqa: F401 - registers environments
 from benchmarks.health import SICK, observe
+from ppo_scope.diagnosis.checks import CHECKS, NOT_FINITE
+from ppo_scope.diagnosis.health import FORGIVEN, MAX_HISTORY, Health
+from ppo_scope.diagnosis.judging import Found
 from ppo_scope.ppo import presets
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import LIVE, Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.checks import CHECKS, NOT_FINITE
-from ppo_scope.probes.health import FORGIVEN, MAX_HISTORY, Health
-from ppo_scope.probes.judging import Found
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import row_values
 

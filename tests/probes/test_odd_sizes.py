@@ -9,13 +9,13 @@ import pytest
 import torch
 from gymnasium.envs.registration import register
 
+from ppo_scope.diagnosis.health import Health
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.health import Health
-from ppo_scope.probes.metrics import SERIES_COLUMNS
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure, series_row
+from ppo_scope.wire.metrics import SERIES_COLUMNS
 
 ACTIONS = {
     "one": gym.spaces.Discrete(1),

@@ -11,8 +11,8 @@ from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import places, probes
-from ppo_scope.probes.metrics import METRICS, MINIBATCH_COLUMNS, SERIES_COLUMNS
 from ppo_scope.probes.moment import UNKNOWN_REGION, Moment
+from ppo_scope.wire.metrics import METRICS, MINIBATCH_COLUMNS, SERIES_COLUMNS
 
 ALL = frozenset(probes.PROBES)
 EPSILON = 0.05  # small, so that every region occurs

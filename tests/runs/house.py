@@ -5,7 +5,7 @@ import threading
 import time
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.runs.process import DEFAULT_WORKER
+from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.runs.supervisor import Supervisor
 
 PATIENCE = 60.0  # seconds for what comes soon unless the machine is busy

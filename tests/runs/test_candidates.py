@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ppo_scope.probes.metrics import SERIES_COLUMNS
 from ppo_scope.runs.supervisor import CannotBegin
+from ppo_scope.wire.metrics import SERIES_COLUMNS
 from tests.runs.driver import Driver, rows_of, step
 from tests.runs.house import SLACK, SMALL, House
 from tests.server.scope_page import Page, ServerProcess, alive, wait_for
@@ -125,7 +125,7 @@ def test_a_candidate_is_the_first_to_go_where_memory_runs_out(house, tmp_path):
 def trying(tmp_path):
     """A server whose run trains while a candidate hangs: (server, the run's process, the candidate's)."""
     note = tmp_path / "pid"
-    with ServerProcess("ppo_scope.runs.worker:main", paused=False) as server:
+    with ServerProcess("ppo_scope.worker.worker:main", paused=False) as server:
         wait_for(lambda: server.run()["state"] == "running", 60)
         before = server.worker_pid()
         settings = {"env": f"{UNSTARTABLE}:ResetHangs-v0", "env_kwargs": {"note": str(note)}}

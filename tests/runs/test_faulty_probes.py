@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ppo_scope.probes import health
-from ppo_scope.probes.metrics import SERIES_COLUMNS
+from ppo_scope.diagnosis import health
 from ppo_scope.probes.probes import PROBES
-from ppo_scope.runs import goals, reporter, worker
+from ppo_scope.wire.metrics import SERIES_COLUMNS
+from ppo_scope.worker import goals, reporter, worker
 from tests.runs.driver import EVERYTHING, Driver, rows_of, step
 from tests.runs.faulty_probes import FAULTY
 from tests.runs.house import House

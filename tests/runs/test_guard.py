@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ppo_scope.runs import process
+from ppo_scope.processes import process
 from tests.runs.house import House
 from tests.server.scope_page import SLACK, ServerProcess, alive, wait_for
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ppo_scope.runs.history import MAX_CHANGES, MAX_GAP, History, Table
+from ppo_scope.records.history import MAX_CHANGES, MAX_GAP, History, Table
 
 COLUMNS = ["loss", "entropy"]
 

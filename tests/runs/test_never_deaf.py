@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ppo_scope.runs.ear import Ear
+from ppo_scope.worker.ear import Ear
 from tests.runs.house import PATIENCE, SLACK, House
 
 SLOW = "tests.environments.slow:Slow-v0"

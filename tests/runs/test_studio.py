@@ -13,11 +13,11 @@ from ppo_scope.pictures import failures
 from ppo_scope.pictures.limits import Patience
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes import frame
+from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.runs import studio as studios
-from ppo_scope.runs.process import DEFAULT_WORKER
 from ppo_scope.runs.studio import ENDED, Studio
 from ppo_scope.runs.supervisor import Supervisor
+from ppo_scope.wire import frame
 from tests.runs.house import SLACK
 from tests.runs.test_supervisor import Notes, until
 

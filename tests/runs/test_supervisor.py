@@ -9,9 +9,9 @@ import time
 import pytest
 
 from ppo_scope.ppo.settings import Settings
+from ppo_scope.processes.process import COMMANDS, NotReading
 from ppo_scope.runs import ending, inbox
 from ppo_scope.runs import supervisor as supervisor_module
-from ppo_scope.runs.process import COMMANDS, NotReading
 from ppo_scope.runs.supervisor import KEPT_RUNS, CannotBegin, Supervisor
 
 

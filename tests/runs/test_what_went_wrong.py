@@ -6,10 +6,10 @@ from ppo_scope.ppo import memory
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes import frame
-from ppo_scope.runs import causes
-from ppo_scope.runs.moments import listed
-from ppo_scope.runs.record import CHANGES_TOLD
+from ppo_scope.records.moments import listed
+from ppo_scope.records.record import CHANGES_TOLD
+from ppo_scope.wire import frame
+from ppo_scope.worker import causes
 from tests.runs.driver import Driver, step
 from tests.runs.house import House
 

@@ -15,11 +15,11 @@ from ppo_scope.pictures.weights import SECONDS as SECONDS_BETWEEN_WEIGHTS
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes import frame
-from ppo_scope.probes.metrics import SERIES_COLUMNS
-from ppo_scope.runs import worker
-from ppo_scope.runs.reporter import SECONDS, Reporter
-from ppo_scope.runs.worker import Worker, main
+from ppo_scope.wire import frame
+from ppo_scope.wire.metrics import SERIES_COLUMNS
+from ppo_scope.worker import worker
+from ppo_scope.worker.reporter import SECONDS, Reporter
+from ppo_scope.worker.worker import Worker, main
 from tests.runs.driver import ACTED, EVERYTHING, SETTINGS, Driver, rows_of, step
 
 

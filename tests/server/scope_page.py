@@ -17,8 +17,8 @@ from pathlib import Path
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from ppo_scope.probes import frame
-from ppo_scope.probes.frame import PROTOCOL
+from ppo_scope.wire import frame
+from ppo_scope.wire.frame import PROTOCOL
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0  # seconds for what comes at once unless the machine is busy

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from ppo_scope.probes import frame
+from ppo_scope.wire import frame
 
 COLUMNS = ["loss", "applied"]
 EPISODES = ["update", "step", "episodic_return", "episodic_length"]

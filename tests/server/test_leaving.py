@@ -13,12 +13,12 @@ from ppo_scope.server import socket
 from ppo_scope.server.capacity import Capacity
 from ppo_scope.server.client import Client
 from ppo_scope.server.hub import Hub
-from ppo_scope.server.messages import Resume
 from ppo_scope.server.quiet import QUIET, Sparing
 from ppo_scope.server.roles import Role
 from ppo_scope.server.room import Room
 from ppo_scope.server.security import Secrets
 from ppo_scope.server.watching import Pace
+from ppo_scope.wire.messages import Resume
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.server import messages
 from ppo_scope.server.app import Setup, create_app
 from ppo_scope.server.roles import MESSAGES, ROUTES, STATIC, Access
 from ppo_scope.server.security import Secrets
+from ppo_scope.wire import messages
 from tests.server.scope_page import Page
 
 

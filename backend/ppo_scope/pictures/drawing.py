@@ -24,7 +24,7 @@ from ppo_scope.pictures.images import MIME
 from ppo_scope.pictures.limits import PICTURES_PER_SECOND, SHARE, Patience
 from ppo_scope.pictures.states import Artist
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.probes import frame
+from ppo_scope.wire import frame
 
 POSITION = ("update", "phase", "epoch", "epochs", "minibatch", "minibatches")
 START = dict.fromkeys(POSITION, 0) | {"phase": "ready"}

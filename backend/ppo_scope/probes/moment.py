@@ -16,7 +16,7 @@ from ppo_scope.ppo import losses
 from ppo_scope.ppo.phases import Batch, Minibatch, Phase, PhaseKind, Update
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.metrics import MINIBATCH_COLUMNS
+from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 
 Floats = NDArray[np.float32]
 UNKNOWN_REGION = 255

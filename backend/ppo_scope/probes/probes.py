@@ -17,17 +17,16 @@ from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import Batch, Minibatch, PhaseKind
 from ppo_scope.probes import promises
-from ppo_scope.probes.checks import FIRST_RATIO_LIMIT
 from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.direction import direction
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.gradients import gradients
 from ppo_scope.probes.measurement import BINS, Measurement
-from ppo_scope.probes.metrics import SERIES_COLUMNS
 from ppo_scope.probes.moment import UNKNOWN_REGION, Moment, clipped
 from ppo_scope.probes.places import by_environment, chosen_environments
 from ppo_scope.probes.policy import policy
 from ppo_scope.probes.transitions import transitions
+from ppo_scope.wire.metrics import FIRST_RATIO_LIMIT, SERIES_COLUMNS
 
 RATIO_LIMITS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Half-ranges of the ratio histogram in log r; what lies beyond the last is counted as outside."""

@@ -16,13 +16,13 @@ from functools import partial
 from typing import Any, Protocol
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.probes import frame as frames
+from ppo_scope.processes.process import NotReading, TrainingProcess
+from ppo_scope.records.record import LATEST, RunRecord, Said
 from ppo_scope.runs import ending
 from ppo_scope.runs.inbox import Inbox
-from ppo_scope.runs.process import NotReading, TrainingProcess
 from ppo_scope.runs.pulse import STALL_AFTER, Pulse
-from ppo_scope.runs.record import LATEST, RunRecord, Said
 from ppo_scope.runs.studio import Studio
+from ppo_scope.wire import frame as frames
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ import os
 from typing import Any
 
 from ppo_scope.ppo.settings import Settings
+from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.runs.ending import Cause
 from ppo_scope.runs.live import Listener, LiveRun
-from ppo_scope.runs.process import DEFAULT_WORKER
 from ppo_scope.runs.pulse import STALL_AFTER
 
 logger = logging.getLogger(__name__)

@@ -11,18 +11,19 @@ from fastapi import FastAPI, Query, Request
 from starlette.responses import Response
 
 import ppo_scope
+from ppo_scope.diagnosis import checks
 from ppo_scope.ppo import presets, registry, settings
-from ppo_scope.probes import checks, metrics
-from ppo_scope.runs import moments
+from ppo_scope.records import moments
 from ppo_scope.runs.live import LiveRun
 from ppo_scope.runs.supervisor import CannotBegin
 from ppo_scope.server.answers import FRAME, Pieces, json_answer, refusal, series_frame, series_json, to_json
-from ppo_scope.server.codes import ErrorCode
 from ppo_scope.server.commands import BEING_REPLACED, NO_PROCESS
 from ppo_scope.server.crowd import LARGE, LARGE_LINE, Counter
 from ppo_scope.server.hub import Hub
-from ppo_scope.server.messages import MAX_BYTES, Malformed, NewRun, Session, parse_body
 from ppo_scope.server.security import Secrets
+from ppo_scope.wire import metrics
+from ppo_scope.wire.codes import ErrorCode
+from ppo_scope.wire.messages import MAX_BYTES, Malformed, NewRun, Session, parse_body
 
 MAX_ROWS, MAX_EPISODES = 50_000, 200_000
 """Rows and episodes in one answer as a frame; a page fetches on from where it ends."""

@@ -17,16 +17,16 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse, Response
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.runs.process import DEFAULT_WORKER
+from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.runs.pulse import STALL_AFTER
 from ppo_scope.server import api, socket, static
 from ppo_scope.server.capacity import Capacity
-from ppo_scope.server.codes import ErrorCode
 from ppo_scope.server.commands import Commands
 from ppo_scope.server.crowd import Turnstile
 from ppo_scope.server.hub import Hub
 from ppo_scope.server.roles import STATIC
 from ppo_scope.server.security import LOOPBACK, SameOrigin, Secrets, SecurityHeaders, headers
+from ppo_scope.wire.codes import ErrorCode
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ppo_scope.server.codes import CloseCode
 from ppo_scope.server.roles import Role
+from ppo_scope.wire.codes import CloseCode
 
 if TYPE_CHECKING:
     from ppo_scope.server.room import Room

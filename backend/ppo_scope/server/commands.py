@@ -7,16 +7,16 @@ from collections.abc import Coroutine
 from typing import Any
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.probes.frame import PROTOCOL
+from ppo_scope.processes.process import NotReading
 from ppo_scope.runs.live import LiveRun
-from ppo_scope.runs.process import NotReading
 from ppo_scope.runs.supervisor import CannotBegin, restarted
-from ppo_scope.server import messages
 from ppo_scope.server.client import Client
-from ppo_scope.server.codes import CloseCode, ErrorCode
 from ppo_scope.server.hub import Hub, error
-from ppo_scope.server.messages import AnyMessage
 from ppo_scope.server.roles import MESSAGES, Role
+from ppo_scope.wire import messages
+from ppo_scope.wire.codes import CloseCode, ErrorCode
+from ppo_scope.wire.frame import PROTOCOL
+from ppo_scope.wire.messages import AnyMessage
 
 NOT_A_CONTROLLER = "You are watching. To control, open the link printed in the terminal."
 NOT_LEADING = "Another tab leads this run. Take control first."

@@ -8,15 +8,15 @@ import secrets
 from collections import OrderedDict
 from typing import Any
 
-from ppo_scope.probes.frame import PROTOCOL
 from ppo_scope.runs.live import LiveRun
 from ppo_scope.runs.supervisor import Supervisor
 from ppo_scope.server.capacity import Capacity
 from ppo_scope.server.client import Client
-from ppo_scope.server.codes import CloseCode
-from ppo_scope.server.messages import Resume
 from ppo_scope.server.room import Room
 from ppo_scope.server.watching import Pace
+from ppo_scope.wire.codes import CloseCode
+from ppo_scope.wire.frame import PROTOCOL
+from ppo_scope.wire.messages import Resume
 
 HEARTBEAT = 5.0
 """Seconds between two signs of life towards the pages."""

@@ -6,8 +6,8 @@ import asyncio
 import json
 from typing import Any
 
+from ppo_scope.records.record import LATEST
 from ppo_scope.runs.live import LiveRun
-from ppo_scope.runs.record import LATEST
 from ppo_scope.server.client import Client
 from ppo_scope.server.lease import Lease
 from ppo_scope.server.watching import WATCHABLE, Pace

@@ -17,15 +17,15 @@ import uvicorn
 from fastapi import FastAPI
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.runs.process import DEFAULT_WORKER
-from ppo_scope.runs.recorded import name_of
+from ppo_scope.processes.process import DEFAULT_WORKER
+from ppo_scope.records.recorded import name_of
 from ppo_scope.server.app import Setup, create_app, leave
 from ppo_scope.server.capacity import ACCEPTED_AT_ONCE, Capacity, make_capacity
-from ppo_scope.server.messages import MAX_BYTES
 from ppo_scope.server.quiet import be_quiet
 from ppo_scope.server.security import LOOPBACK, Secrets, check_embedders
 from ppo_scope.server.static import frontend
 from ppo_scope.server.transport import Connections, HttpTransport, WebSocketTransport
+from ppo_scope.wire.messages import MAX_BYTES
 
 DEFAULT_PORT = 8000
 PORTS_TRIED = 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ppo_scope.probes.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent, times
+from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent, times
 
 STILL = 1e-6
 """k3 of an update below which a policy stands still; a run that learns has a hundred times as much and more."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 if sys.platform == "linux":
     CONTEXT = multiprocessing.get_context("forkserver")
-    CONTEXT.set_forkserver_preload(["ppo_scope.runs.preload"])
+    CONTEXT.set_forkserver_preload(["ppo_scope.worker.preload"])
 else:
     CONTEXT = multiprocessing.get_context("spawn")
 SAFE_PATH = "PYTHONSAFEPATH"

@@ -7,12 +7,12 @@ from copy import copy
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ppo_scope.diagnosis.checks import CHECKS, NOT_FINITE, NOT_FINITE_GIVEN
+from ppo_scope.diagnosis.indicators import indicators
+from ppo_scope.diagnosis.judging import SEVERITIES, Check, Found, Row, Unknown, Verdict, last
+from ppo_scope.diagnosis.progress import Progress
 from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
-from ppo_scope.probes.checks import CHECKS, NOT_FINITE, NOT_FINITE_GIVEN
-from ppo_scope.probes.indicators import indicators
-from ppo_scope.probes.judging import SEVERITIES, Check, Found, Row, Unknown, Verdict, last
 from ppo_scope.probes.moment import Moment
-from ppo_scope.probes.progress import Progress
 
 LOOK_BACK = 20
 """Updates that are remembered."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ppo_scope.probes.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent
+from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent
 
 LARGE_TARGETS = 1000.0
 SMALL_REWARDS = 1e-3

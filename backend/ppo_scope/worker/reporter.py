@@ -11,22 +11,22 @@ from typing import Any
 
 import numpy as np
 
+from ppo_scope.diagnosis.health import Health
 from ppo_scope.pictures.looks import Looks
 from ppo_scope.pictures.weights import Weights
 from ppo_scope.ppo.outcome import Outcome
 from ppo_scope.ppo.phases import Phase, PhaseKind
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes import frame
 from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.faults import described
-from ppo_scope.probes.health import Health
 from ppo_scope.probes.measurement import Measurement
-from ppo_scope.probes.metrics import EPISODE_COLUMNS, MINIBATCH_COLUMNS, SERIES_COLUMNS
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.places import BY_SAMPLE
 from ppo_scope.probes.probes import measure, series_row
-from ppo_scope.runs.activity import COLLECTING, COUNTED, MEASURING, Activity
+from ppo_scope.wire import frame
+from ppo_scope.wire.activity import COLLECTING, COUNTED, MEASURING, Activity
+from ppo_scope.wire.metrics import EPISODE_COLUMNS, MINIBATCH_COLUMNS, SERIES_COLUMNS
 
 SECONDS = {"snapshot": 1 / 24, "series": 1 / 20, "progress": 1 / 10}
 """Least time between two frames of a kind while training runs; a stop is always shown."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ppo_scope.probes import frame as frames
-from ppo_scope.runs.history import History, Slice
-from ppo_scope.runs.moments import Entry
+from ppo_scope.records.history import History, Slice
+from ppo_scope.records.moments import Entry
+from ppo_scope.wire import frame as frames
 
 HEADER = frozenset({"protocol", "kind", "run", "sequence", "scalars", "arrays", "event"})
 POSITION = ("update", "phase", "epoch", "epochs", "minibatch", "minibatches")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ppo_scope.probes.judging import Row, last
+from ppo_scope.diagnosis.judging import Row, last
 
 EPISODES = 10
 """So many have ended before their mean counts as what the run began with."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ppo_scope.probes.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent
+from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent
 
 NEGLIGIBLE = 0.05
 """RMS(V_targ − V) of RMS(V_targ): below, there is nothing left to explain."""

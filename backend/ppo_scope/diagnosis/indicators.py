@@ -10,11 +10,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ppo_scope.diagnosis.judging import Row
 from ppo_scope.ppo.adam import EPS
 from ppo_scope.ppo.distributions import DiagonalGaussian
 from ppo_scope.ppo.phases import Batch, PhaseKind
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.probes.judging import Row
 from ppo_scope.probes.moment import Moment
 
 Floats = NDArray[np.float32]

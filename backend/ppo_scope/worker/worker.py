@@ -25,13 +25,13 @@ from ppo_scope.ppo.threads import use_one_thread
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.ppo.trial import prove
 from ppo_scope.probes.moment import Moment
-from ppo_scope.runs import causes
-from ppo_scope.runs.activity import COLLECTING, REDO, STARTING, TRAINING, TRIAL, TRIAL_STAGES
-from ppo_scope.runs.ear import Command, Ear, ServerGone
-from ppo_scope.runs.expendable import expendable
-from ppo_scope.runs.goals import Goal, goal_of
-from ppo_scope.runs.process import MAX_FRAME
-from ppo_scope.runs.reporter import Attention, Reporter, Send
+from ppo_scope.processes.expendable import expendable
+from ppo_scope.processes.process import MAX_FRAME
+from ppo_scope.wire.activity import COLLECTING, REDO, STARTING, TRAINING, TRIAL, TRIAL_STAGES
+from ppo_scope.worker import causes
+from ppo_scope.worker.ear import Command, Ear, ServerGone
+from ppo_scope.worker.goals import Goal, goal_of
+from ppo_scope.worker.reporter import Attention, Reporter, Send
 
 SIGN_OF_LIFE_SECONDS = 1.0
 CATCH_UP_SECONDS = 0.25

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppo_scope.probes.metrics import EPISODE_COLUMNS
-from ppo_scope.runs.moments import Moments
+from ppo_scope.records.moments import Moments
+from ppo_scope.wire.metrics import EPISODE_COLUMNS
 
 Rows = NDArray[np.float64]
 

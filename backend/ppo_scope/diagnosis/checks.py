@@ -9,13 +9,11 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from ppo_scope.probes.checks_critic import CRITIC, SATURATION
-from ppo_scope.probes.checks_environment import CAUSES
-from ppo_scope.probes.checks_steps import SPIKE, STEPS
-from ppo_scope.probes.judging import Check, Row, last
-
-FIRST_RATIO_LIMIT = 1e-4
-"""|r − 1| at the first minibatch that is nothing to speak of, however small |log π| is."""
+from ppo_scope.diagnosis.checks_critic import CRITIC, SATURATION
+from ppo_scope.diagnosis.checks_environment import CAUSES
+from ppo_scope.diagnosis.checks_steps import SPIKE, STEPS
+from ppo_scope.diagnosis.judging import Check, Row, last
+from ppo_scope.wire.metrics import FIRST_RATIO_LIMIT
 
 
 def _ratio_not_one(rows: list[Row]) -> str | None:

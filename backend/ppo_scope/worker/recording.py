@@ -14,10 +14,10 @@ from ppo_scope.pictures.acting import ActingPolicy
 from ppo_scope.pictures.drawing import POSITION, described
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.probes import frame
 from ppo_scope.probes.probes import PROBES
-from ppo_scope.runs.recorded import LENGTH_BYTES
-from ppo_scope.runs.worker import Worker
+from ppo_scope.records.recorded import LENGTH_BYTES
+from ppo_scope.wire import frame
+from ppo_scope.worker.worker import Worker
 
 KINDS = frozenset({"snapshot", "series", "comparison"})
 STEPS_ACTED = 25

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from ppo_scope.probes import frame
+from ppo_scope.wire import frame
 
 LENGTH_BYTES = 8
 """Of the length before each frame, little-endian."""

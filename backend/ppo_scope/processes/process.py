@@ -19,9 +19,9 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
-from ppo_scope.runs.expendable import be_expendable
-from ppo_scope.runs.guard import guard
-from ppo_scope.runs.spawning import CONTEXT, SAFE_PATH, as_ours, restore_safe_path
+from ppo_scope.processes.expendable import be_expendable
+from ppo_scope.processes.guard import guard
+from ppo_scope.processes.spawning import CONTEXT, SAFE_PATH, as_ours, restore_safe_path
 
 OUTPUT_TAIL = 64 * 1024
 """Bytes kept of what the process prints."""
@@ -33,7 +33,7 @@ POLL = 0.2
 """Seconds between two looks at whether the process still lives: an environment's children may hold its pipes open."""
 MAX_FRAME = 256 * 1024 * 1024
 
-DEFAULT_WORKER = "ppo_scope.runs.worker:main"
+DEFAULT_WORKER = "ppo_scope.worker.worker:main"
 
 
 class NotReading(Exception):
@@ -54,7 +54,7 @@ class TrainingProcess:
     """One process in a session of its own, and the pipes to it.
 
     `worker` names a function `module:function` that is called with a pipe for frames, a pipe of commands, and
-    `arguments`, as `ppo_scope.runs.worker.main` is. It is imported in the process only, after its output has been
+    `arguments`, as `ppo_scope.worker.worker.main` is. It is imported in the process only, after its output has been
     redirected, so that a failing import leaves its words in `output`. An `expendable` process is the first to be ended
     where memory runs out, for as long as it lives.
     """

@@ -16,6 +16,9 @@ COVERED = "over the whole rollout; at a minibatch, over its samples"
 LAST = "over the last 100 episodes"
 SUM = "of the update"
 
+FIRST_RATIO_LIMIT = 1e-4
+"""|r − 1| at the first minibatch that is nothing to speak of, however small |log π| is."""
+
 
 @dataclass(frozen=True)
 class Metric:
