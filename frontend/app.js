@@ -1,54 +1,54 @@
 // The page: everything is made here, once, and connected.
 
-import { createAnnouncer } from "./controls/announce.js";
-import { createApply } from "./controls/apply.js";
-import { createBar } from "./controls/bar.js";
-import { createBeginning } from "./controls/beginning.js";
-import { createComparison } from "./controls/comparison.js";
-import { createFormula } from "./controls/formula.js";
-import { createGrid } from "./controls/grid.js";
-import { createHelp } from "./controls/help.js";
-import { connectIdeas } from "./controls/ideas.js";
-import { createNarrator } from "./controls/narrator.js";
-import { createNewRun } from "./controls/new-run.js";
-import { createNotices } from "./controls/notices.js";
-import { createOpener } from "./controls/opener.js";
-import { createOrders } from "./controls/orders.js";
-import { whyNoControl, whyNot } from "./controls/permission.js";
-import { picturePage } from "./controls/picture.js";
-import { createPipeline } from "./controls/pipeline.js";
-import { createRuns } from "./controls/runs.js";
-import { createShare } from "./controls/share.js";
-import { listenToKeys } from "./controls/shortcuts.js";
-import { createSkipLinks } from "./controls/skip.js";
-import { createSliders } from "./controls/sliders.js";
-import { createStage } from "./controls/stage.js";
-import { createTimeline } from "./controls/timeline.js";
+import { createAnnouncer } from "./ui/announce.js";
+import { createApply } from "./settings/apply.js";
+import { createBar } from "./run/bar.js";
+import { createBeginning } from "./run/beginning.js";
+import { createComparison } from "./compare/comparison.js";
+import { createFormula } from "./explain/formula.js";
+import { createGrid } from "./grid/grid.js";
+import { createHelp } from "./explain/help.js";
+import { connectIdeas } from "./ui/ideas.js";
+import { createNarrator } from "./explain/narrator.js";
+import { createNewRun } from "./run/new-run.js";
+import { createNotices } from "./run/notices.js";
+import { createOpener } from "./run/opener.js";
+import { createOrders } from "./run/orders.js";
+import { whyNoControl, whyNot } from "./ui/permission.js";
+import { picturePage } from "./ui/picture.js";
+import { createPipeline } from "./explain/pipeline.js";
+import { createRuns } from "./run/runs.js";
+import { createShare } from "./run/share.js";
+import { listenToKeys } from "./run/shortcuts.js";
+import { createSkipLinks } from "./ui/skip.js";
+import { createSliders } from "./settings/sliders.js";
+import { createStage } from "./grid/stage.js";
+import { createTimeline } from "./run/timeline.js";
 import { createCommands } from "./net/commands.js";
 import { decode } from "./net/frame.js";
 import { getJson, getMoment, getMoments, postRun } from "./net/http.js";
-import { askedFor, isOwnFile, keepFile } from "./net/recording.js";
+import { askedFor, isOwnFile, keepFile } from "./source/recording.js";
 import { nameOfTab, openSession, session } from "./net/session.js";
 import { PROTOCOL, Socket } from "./net/socket.js";
 import { createWatch } from "./net/watch.js";
 import { panels } from "./panels/index.js";
-import { chartsSettled, loadCharts } from "./panels/plotly.js";
+import { chartsSettled, loadCharts } from "./draw/plotly.js";
 import { createExamples } from "./learn/examples.js";
 import { createGuide, fitness } from "./learn/guide.js";
-import { replay } from "./learn/replay.js";
+import { replay } from "./source/replay.js";
 import { isAt, walk } from "./learn/scene.js";
 import { isForgotten, underWay } from "./state/activity.js";
 import { createAddress } from "./state/address.js";
 import * as link from "./state/link.js";
 import { runsOn, tellMotion } from "./state/motion.js";
-import { createReceiver } from "./state/receive.js";
-import { createScheduler } from "./state/scheduler.js";
+import { createReceiver } from "./source/receive.js";
+import { createScheduler } from "./page/scheduler.js";
 import { createStore } from "./state/store.js";
 import { applyTheme, onSystemTheme, themeAfter, themeName } from "./state/theme.js";
 import { createTimeTravel, inThePast } from "./state/time-travel.js";
 import { saveView } from "./state/view.js";
 
-/** @import { PacingChoices } from "./controls/pacing.js" */
+/** @import { PacingChoices } from "./run/pacing.js" */
 /** @import { Topic } from "./types.js" */
 
 const store = createStore();

@@ -557,3 +557,12 @@ declare global {
     Plots: { resize(root: HTMLElement): Promise<unknown> };
   };
 }
+
+export interface Kept {
+  /** the first update whose end is kept; null where none is */
+  oldest: number | null;
+  /** bytes of all snapshots */
+  bytes: number;
+  /** in bytes; the oldest snapshots make room */
+  room: number;
+}

@@ -1,9 +1,9 @@
 // Recorded examples that come with the page: what a chapter shows where the run at hand has no such moment.
 
-import { loadRecording } from "../net/recording.js";
-import { createPlayer, stateOf } from "./replay.js";
+import { loadRecording } from "../source/recording.js";
+import { createPlayer, stateOf } from "../source/replay.js";
 
-/** @import { Recording } from "../net/recording.js" */
+/** @import { Recording } from "../source/recording.js" */
 /** @import { Store } from "../state/store.js" */
 /** @import { Frame, Moment, Snapshot } from "../types.js" */
 

@@ -1,8 +1,8 @@
 // The guide: eight chapters beside the panels. A chapter shows a moment of the run at hand that has its point, or else a
 // recorded example. It trains nothing and changes nothing unless its reader asks, and puts back what it has changed.
 
-import { h, setHidden, setText } from "../controls/dom.js";
-import { whyNoControl } from "../controls/permission.js";
+import { h, setHidden, setText } from "../ui/dom.js";
+import { whyNoControl } from "../ui/permission.js";
 import { settingText } from "../state/format.js";
 import { CHAPTERS, OF_THE_PAIR } from "./chapters.js";
 import { pairOf, rowsOf } from "./pairs.js";

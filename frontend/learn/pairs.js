@@ -1,10 +1,10 @@
 // Two samples of the batch on show, side by side: one that the clip holds, and one that it pulls back.
 
-import { factsOf } from "../panels/sample-facts.js";
-import { calculation, n } from "../panels/sample-words.js";
+import { factsOf } from "../panels/sample/facts.js";
+import { calculation, n } from "../panels/sample/words.js";
 import { number } from "../state/format.js";
 
-/** @import { Facts } from "../panels/sample-facts.js" */
+/** @import { Facts } from "../panels/sample/facts.js" */
 /** @import { Selection, Snapshot } from "../types.js" */
 
 const [HELD, PULLED_BACK] = [2, 3];

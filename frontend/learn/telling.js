@@ -1,6 +1,6 @@
 // How the guide writes: sentences with live numbers, and its two tables.
 
-import { h, prose } from "../controls/dom.js";
+import { h, prose } from "../ui/dom.js";
 import { parts } from "./numbers.js";
 import { rowsOf } from "./pairs.js";
 

@@ -93,7 +93,7 @@ export async function getMoments(run) {
  * How much of a run one can go back to.
  *
  * @param {string} run
- * @returns {Promise<import("../state/kept.js").Kept>}
+ * @returns {Promise<import("../types.js").Kept>}
  * @throws {Error} the server cannot be reached or refuses
  */
 export async function getKept(run) {

@@ -1,16 +1,16 @@
 // Advantages: how much better each action turned out than the critic expected, raw and as the loss uses it.
 
-import { h, setText } from "../controls/dom.js";
+import { h, setText } from "../ui/dom.js";
 import { fixed, number, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
-import { Chart, axisTitle } from "./chart.js";
-import { fade } from "./colours.js";
-import { outline, reach, thin, thinning } from "./curves.js";
+import { Chart, axisTitle } from "../draw/chart.js";
+import { fade } from "../draw/colours.js";
+import { outline, reach, thin, thinning } from "../draw/curves.js";
 import { canAsk, countOf, sentOf } from "./environments.js";
-import { SteadyRange, extent } from "./ranges.js";
-import { revealSample } from "./sample-reveal.js";
-import { cellOf, credit, holds, matrix, scalar, scopeInWords } from "./snapshot.js";
-import { ofSamples } from "./tables.js";
+import { SteadyRange, extent } from "../draw/ranges.js";
+import { revealSample } from "./sample/reveal.js";
+import { cellOf, credit, holds, matrix, scalar, scopeInWords } from "../state/snapshot.js";
+import { ofSamples } from "../draw/tables.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, State, Theme } from "../types.js" */
 

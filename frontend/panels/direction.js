@@ -1,18 +1,18 @@
 // Step direction: the paper's figure 2. What the surrogate and the KL are along the straight line from the weights that
 // collected the rollout to the present ones, and beyond.
 
-import { h, setText } from "../controls/dom.js";
+import { h, setText } from "../ui/dom.js";
 import { compact, count, number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
-import { Chart, axisTitle } from "./chart.js";
-import { fade } from "./colours.js";
-import { Measured, captionOf, momentInWords } from "./measured.js";
-import { SteadyRange, extent } from "./ranges.js";
-import { readout } from "./readout.js";
-import { hasClip, matrix, scalar } from "./snapshot.js";
+import { Chart, axisTitle } from "../draw/chart.js";
+import { fade } from "../draw/colours.js";
+import { Measured, captionOf, momentInWords } from "../draw/measured.js";
+import { SteadyRange, extent } from "../draw/ranges.js";
+import { readout } from "../draw/readout.js";
+import { hasClip, matrix, scalar } from "../state/snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
-/** @import { Table } from "./tables.js" */
+/** @import { Table } from "../draw/tables.js" */
 
 const MARGIN = { l: 54, r: 50, t: 22, b: 36 };
 

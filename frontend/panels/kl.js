@@ -1,20 +1,20 @@
 // KL and clipping: how far the policy has moved, by three measures, and what the clip does about it.
 
-import { h } from "../controls/dom.js";
+import { h } from "../ui/dom.js";
 import { compact, number, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { scopeOf } from "../state/scope.js";
-import { Chart, axisTitle } from "./chart.js";
-import { fade } from "./colours.js";
-import { leftOut, stairs, thin } from "./curves.js";
-import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves } from "./halves.js";
-import { SteadyRange, extent } from "./ranges.js";
-import { readout } from "./readout.js";
-import { hasClip, meansInWords, scalar, setting } from "./snapshot.js";
-import { viewedLook, viewedMark } from "./viewed.js";
+import { Chart, axisTitle } from "../draw/chart.js";
+import { fade } from "../draw/colours.js";
+import { leftOut, stairs, thin } from "../draw/curves.js";
+import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves } from "../draw/halves.js";
+import { SteadyRange, extent } from "../draw/ranges.js";
+import { readout } from "../draw/readout.js";
+import { hasClip, meansInWords, scalar, setting } from "../state/snapshot.js";
+import { viewedLook, viewedMark } from "../draw/viewed.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
-/** @import { Curve, Curves } from "./halves.js" */
+/** @import { Curve, Curves } from "../draw/halves.js" */
 
 const STOPS_AT = 1.5; // times target_kl, as the trainer does
 const POINTS = 128; // of a curve over updates, in buckets

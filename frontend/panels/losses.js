@@ -1,21 +1,21 @@
 // Loss components: what the loss is made of, over updates and inside the current one.
 
-import { h, setHidden } from "../controls/dom.js";
+import { h, setHidden } from "../ui/dom.js";
 import { fixed, number, term } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
 import { scopeOf } from "../state/scope.js";
-import { Chart, axisTitle } from "./chart.js";
-import { fade } from "./colours.js";
-import { leftOut, signedLog, stairs, thin } from "./curves.js";
-import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves } from "./halves.js";
-import { arrow, previewInWords, previewTag } from "./preview-tag.js";
-import { SteadyRange, extent } from "./ranges.js";
-import { readout } from "./readout.js";
-import { meansInWords, scalar } from "./snapshot.js";
-import { viewedLook, viewedMark } from "./viewed.js";
+import { Chart, axisTitle } from "../draw/chart.js";
+import { fade } from "../draw/colours.js";
+import { leftOut, signedLog, stairs, thin } from "../draw/curves.js";
+import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves } from "../draw/halves.js";
+import { arrow, previewInWords, previewTag } from "../draw/preview-tag.js";
+import { SteadyRange, extent } from "../draw/ranges.js";
+import { readout } from "../draw/readout.js";
+import { meansInWords, scalar } from "../state/snapshot.js";
+import { viewedLook, viewedMark } from "../draw/viewed.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
-/** @import { Choose } from "./fit.js" */
+/** @import { Choose } from "../draw/fit.js" */
 /** @import { Previewed } from "../state/previewed.js" */
 
 /** @typedef {{ to: (value: number) => number, choose?: Choose }} Scale */

@@ -3,19 +3,19 @@
 import { NONE, count, fixed, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { previewOf } from "../state/previewed.js";
-import { Chart, axisTitle } from "./chart.js";
-import { fade } from "./colours.js";
-import { outline, reach } from "./curves.js";
-import { captionOf } from "./measured.js";
-import { arrow, previewInWords, previewTag } from "./preview-tag.js";
-import { SteadyRange } from "./ranges.js";
-import { centred } from "./ratio-bins.js";
-import { readout } from "./readout.js";
-import { STACKED } from "./regions.js";
-import { hasClip, holds, scalar, scopeInWords, setting } from "./snapshot.js";
+import { Chart, axisTitle } from "../draw/chart.js";
+import { fade } from "../draw/colours.js";
+import { outline, reach } from "../draw/curves.js";
+import { captionOf } from "../draw/measured.js";
+import { arrow, previewInWords, previewTag } from "../draw/preview-tag.js";
+import { SteadyRange } from "../draw/ranges.js";
+import { centred } from "../ppo/ratio-bins.js";
+import { readout } from "../draw/readout.js";
+import { STACKED } from "../ppo/regions.js";
+import { hasClip, holds, scalar, scopeInWords, setting } from "../state/snapshot.js";
 
-/** @import { Table } from "./tables.js" */
-/** @import { Outcome } from "../state/what-if.js" */
+/** @import { Table } from "../draw/tables.js" */
+/** @import { Outcome } from "../ppo/what-if.js" */
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
 
 /**

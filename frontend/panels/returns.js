@@ -1,18 +1,18 @@
 // Episodic return: what the agent achieves. Every episode is a dot; the curve is the trainer's mean of the last 100.
 
-import { h, setText } from "../controls/dom.js";
+import { h, setText } from "../ui/dom.js";
 import { count, number, settingText } from "../state/format.js";
-import { Canvas, inPixels } from "./canvas.js";
-import { Chart, axisTitle } from "./chart.js";
-import { fade } from "./colours.js";
-import { leftOut, thin, unmarked } from "./curves.js";
-import { DotCloud } from "./dots.js";
-import { SteadyRange, extent } from "./ranges.js";
-import { ofColumns } from "./tables.js";
-import { viewedLook, viewedMark } from "./viewed.js";
+import { Canvas, inPixels } from "../draw/canvas.js";
+import { Chart, axisTitle } from "../draw/chart.js";
+import { fade } from "../draw/colours.js";
+import { leftOut, thin, unmarked } from "../draw/curves.js";
+import { DotCloud } from "../draw/dots.js";
+import { SteadyRange, extent } from "../draw/ranges.js";
+import { ofColumns } from "../draw/tables.js";
+import { viewedLook, viewedMark } from "../draw/viewed.js";
 
 /** @import { Change, Panel, PanelContext, PanelView, State, Theme } from "../types.js" */
-/** @import { Range } from "./ranges.js" */
+/** @import { Range } from "../draw/ranges.js" */
 
 const MARGIN = { l: 58, r: 12, t: 8, b: 36 };
 const COLUMNS = ["update", "step", "episodic_return", "episodic_length"]; // of an episode

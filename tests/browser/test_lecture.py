@@ -157,7 +157,7 @@ class Lecture(Dashboard):
 
 
 FIRST_OF = """async (region) => {
-    const { arrange } = await import("./panels/mask-layout.js");
+    const { arrange } = await import("./panels/mask/layout.js");
     const canvas = document.querySelector(".panel[aria-label='Clip mask'] canvas");
     const runs = await (await fetch("api/runs")).json();
     const { moments } = await (await fetch(`api/runs/${runs[0].id}/moments`)).json();

@@ -18,7 +18,7 @@ OBJECTIVES = ("clip", "unclipped", "actor_critic", "reinforce")
 CLIP_RANGES = (0.0, 0.1, 0.2, 0.3, 0.37, 0.5, 0.99, 1.0)
 
 WHAT_IF = """async ({ batch, values }) => {
-    const { whatIf } = await import(new URL("state/what-if.js", document.baseURI).href);
+    const { whatIf } = await import(new URL("ppo/what-if.js", document.baseURI).href);
     const floats = (list) => Float32Array.from(list, (x) => x ?? NaN);
     const outcome = whatIf({ ...batch, ratio: floats(batch.ratio), advantages: floats(batch.advantages) }, values);
     return { ...outcome, codes: [...outcome.codes] };
@@ -27,7 +27,7 @@ WHAT_IF = """async ({ batch, values }) => {
 
 OF_SNAPSHOT = """async ({ header, arrays, values }) => {
     const load = (path) => import(new URL(path, document.baseURI).href);
-    const [{ batchOf, valuesInUse }, { whatIf }] = [await load("state/previewed.js"), await load("state/what-if.js")];
+    const [{ batchOf, valuesInUse }, { whatIf }] = [await load("state/previewed.js"), await load("ppo/what-if.js")];
     for (const name of ["ratio", "advantage_used"]) arrays[name] = Float32Array.from(arrays[name], (x) => x ?? NaN);
     const [batch, used] = [batchOf({ header, arrays }), valuesInUse({ header, arrays })];
     const plain = (outcome) => ({ ...outcome, codes: [...outcome.codes] });
