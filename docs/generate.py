@@ -1,6 +1,10 @@
-"""Writes the pages of docs/ that are made from the code's tables: `python docs/generate.py`."""
+"""Writes the pages of docs/ that are made from the code's tables, and the page's constants and types.
+
+`python docs/generate.py`
+"""
 
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +109,13 @@ def _row(columns: tuple[str, ...]) -> str:
     return "| " + " | ".join(column.replace("|", r"\|") for column in columns) + " |"
 
 
-PAGES = {"health.md": health_page, "metrics.md": metrics_page, "presets.md": presets_page, "settings.md": settings_page}
+PAGES = {
+    "health.md": health_page,
+    "metrics.md": metrics_page,
+    "presets.md": presets_page,
+    "settings.md": settings_page,
+    **runpy.run_path(str(HERE / "wire.py"))["FILES"],
+}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

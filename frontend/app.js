@@ -29,7 +29,7 @@ import { decode } from "./net/frame.js";
 import { getJson, getMoment, getMoments, postRun } from "./net/http.js";
 import { askedFor, isOwnFile, keepFile } from "./source/recording.js";
 import { nameOfTab, openSession, session } from "./net/session.js";
-import { PROTOCOL, Socket } from "./net/socket.js";
+import { Socket } from "./net/socket.js";
 import { createWatch } from "./net/watch.js";
 import { panels } from "./panels/index.js";
 import { chartsSettled, loadCharts } from "./draw/plotly.js";
@@ -47,6 +47,7 @@ import { createStore } from "./state/store.js";
 import { applyTheme, onSystemTheme, themeAfter, themeName } from "./state/theme.js";
 import { createTimeTravel, inThePast } from "./state/time-travel.js";
 import { saveView } from "./state/view.js";
+import { PROTOCOL } from "./wire.js";
 
 /** @import { PacingChoices } from "./run/pacing.js" */
 /** @import { Topic } from "./types.js" */

@@ -1,116 +1,23 @@
 /**
- * The words that the page's modules share. What travels on the wire is defined in docs/protocol.md.
+ * The words that the page's modules share. What travels on the wire is in wire-types.d.ts, which is made from the code.
  *
  * Use in a module:  /** @import { State, Panel } from "../types.js" *\/
  */
 
+import type { Cause, Change, Doing, Header, Met, Phase, PictureHeader, Run, RunBrief, RunState, SettingValue, SnapshotHeader, StateTold, Step } from "./wire-types.js";
+
 // ---------------------------------------------------------------------------------------------- wire
 
+export type * from "./wire-types.js";
+
 export type TypedArray = Uint8Array | Uint32Array | Int32Array | Float32Array | Float64Array;
-export type Dtype = "uint8" | "uint32" | "int32" | "float32" | "float64";
 
-export type Phase = "ready" | "rollout" | "advantages" | "loss" | "gradient" | "step" | "epoch" | "update";
-
-export interface ArraySpec {
-  dtype: Dtype;
-  shape: number[];
-  offset: number;
-}
-
-export interface Header {
-  protocol: number;
-  kind: "snapshot" | "passing" | "series" | "picture" | "progress" | "comparison" | "run";
-  run: string;
-  sequence: number;
-  update: number;
-  phase: Phase;
-  epoch: number;
-  epochs: number;
-  minibatch: number;
-  minibatches: number;
-  scalars: { [name: string]: number | null | undefined };
-  arrays: { [name: string]: ArraySpec | undefined };
-  /** Of a frame of kind progress: what takes its time now; null: nothing. */
-  activity?: Doing | null;
-}
-
-/** Something that takes its time, and how far it is. */
-export interface Doing {
-  /** Told of are a rollout, the update at hand made twice, and a new run that has to prove itself while the one at hand goes on. */
-  name: "collecting" | "redo" | "trial" | "starting" | "training" | "measuring";
-  done: number;
-  of: number;
-  /** How long the unit at hand has taken so far: of a rollout, the vector step. */
-  seconds: number;
-}
-
-export type SettingValue = number | string | boolean | number[] | null;
 export type SettingValues = { [name: string]: SettingValue | undefined };
 
-export interface SnapshotHeader extends Header {
-  kind: "snapshot" | "passing";
-  /** What histograms and scalars cover. */
-  scope: "minibatch" | "rollout";
-  /** The live settings that this update was made with. */
-  settings: SettingValues;
-  /** Whether `target_kl` has ended the epochs of this update. */
-  stopped_by_kl: boolean;
-  /** Whether the environments of this rollout can be drawn, step by step. */
-  pictured?: boolean;
-  unpictured?: string | null;
-  /** Environment steps collected so far in the run. */
-  steps: number;
-  /** Names of the columns of the array `minibatches`. */
-  minibatch_columns?: string[];
-  /** What a probe has to say in words: names of layers, of actions, of parts of an observation. */
-  notes?: { [name: string]: any };
-  /** Names of the probes that this moment was measured by; unknown of older recordings. */
-  measured?: string[];
-  /** What went wrong with a probe, in a sentence: it is switched off for the rest of the run. */
-  failed?: { [probe: string]: string | undefined };
-  /** What is wrong with the run, in plain words. */
-  findings?: Finding[];
-  /** What has been wrong so far, the earliest first. */
-  history?: Spell[];
-  /** The checks that can say nothing, and why; `applies`: yet. */
-  unknown?: { [check: string]: { why: string; applies: boolean } | undefined };
-  /** What the checks of the run's health look at. */
-  health?: { [name: string]: number | undefined };
-  /** What the probes that are timed cost: seconds of the last look. */
-  costs?: { [probe: string]: number | undefined };
-  /** What part of the time their last few looks took. */
-  shares?: { [probe: string]: number | undefined };
-}
-
-/** Something that is wrong with the run, and what to do about it. */
-export interface Finding {
-  /** What kind of finding it is; one of those in docs/health.md. */
-  name: string;
-  title: string;
-  severity: "error" | "warning" | "note";
-  /** What happened, with its numbers. */
-  summary: string;
-  cause: string;
-  remedy: string;
-  /** The setting that the remedy speaks of. */
-  setting: string | null;
-  /** The update at which it was first seen, without a break since. */
-  since: number;
-  /** The last update that it was seen in, where only what it left behind goes on. */
-  until?: number | null;
-  /** The name of the finding that this one follows from. */
-  explained_by?: string | null;
-}
-
-/** When something was wrong with the run. */
-export interface Spell {
-  name: string;
-  title: string;
-  /** The gravest that it was. */
-  severity: Finding["severity"];
-  since: number;
-  /** The last update of it; null: it goes on. */
-  until: number | null;
+export interface Frame<H extends Header = Header> {
+  header: H;
+  /** Views on the message's own bytes; the shape is `header.arrays[name].shape`. */
+  arrays: { [name: string]: TypedArray | undefined };
 }
 
 /** Something that is looked for: a row of `GET api/health-checks`. */
@@ -121,67 +28,6 @@ export interface Check {
   metrics: string[];
   /** What is true where nothing is found. */
   otherwise: string;
-}
-
-export interface SeriesHeader extends Header {
-  kind: "series";
-  columns: string[];
-  /** The update of the first row. */
-  first: number;
-  /** The update has been made anew: its row takes the place of the one before. */
-  amends?: boolean;
-  episode_columns?: string[];
-}
-
-export interface PictureHeader extends Header {
-  kind: "picture";
-  mime: string;
-  /** Why there is no picture, in words: this environment cannot be rendered. */
-  reason?: string;
-}
-
-export interface Frame<H extends Header = Header> {
-  header: H;
-  /** Views on the message's own bytes; the shape is `header.arrays[name].shape`. */
-  arrays: { [name: string]: TypedArray | undefined };
-}
-
-export interface Change {
-  /** The first update made with the new value. */
-  update: number;
-  name: string;
-  old: SettingValue;
-  new: SettingValue;
-}
-
-export interface Cause {
-  summary: string;
-  detail?: string | null;
-  remedy?: string | null;
-}
-
-export type RunState =
-  | "starting" | "running" | "paused" | "finished" | "stopped"
-  | "failed" | "killed" | "out_of_memory" | "stalled";
-
-export interface Run {
-  id: string;
-  environment: string;
-  seed: number;
-  device: string;
-  state: RunState;
-  update: number;
-  settings: SettingValues;
-  changes: Change[];
-  /** Changes older than those: only the newest are listed. */
-  changes_dropped?: number;
-  cause: Cause | null;
-  /** All that is at work between the bare environment and the training, from the inside out; null while starting. */
-  wrappers?: string[] | null;
-  reward_threshold: number | null;
-  observation: unknown;
-  action: unknown;
-  created: unknown;
 }
 
 /** A row of `GET api/settings`. */
@@ -268,35 +114,9 @@ export interface Connection {
   reason?: string;
 }
 
-/** What the last `state` message said. */
-export interface Status {
-  state: RunState;
-  update: number;
-  phase: Phase;
-  epoch: number;
-  minibatch: number;
-  /** The snapshot that belongs to this state; null where there is none. */
-  sequence: number | null;
-  /** Whether it goes on until it is told to stop, and not to the end of a step. */
-  playing?: boolean;
-  /** Pause was heard; it waits for the rollout to be whole. */
-  pausing?: boolean;
-  /** Phases a second, in slow motion; null at full speed and at rest. */
-  pace?: number | null;
-  /** Settings that wait for the next update. */
-  pending: SettingValues;
-  cause: Cause | null;
-  /** What the last step was to go on until, where it has come. */
-  met?: Met | null;
-}
-
-/** A condition that came true. */
-export interface Met {
-  quantity: Quantity;
-  above: number;
-  value: number;
-  update: number;
-}
+/** What the last `state` message said; of a recording, what it comes to. */
+export type Status = Pick<StateTold, "state" | "update" | "phase" | "epoch" | "minibatch" | "sequence" | "pending" | "cause"> &
+  Partial<Pick<StateTold, "playing" | "pausing" | "pace" | "met">>;
 
 /** What takes its time now, and since when this page knows of it, on performance.now()'s clock. */
 export interface Activity extends Doing {
@@ -334,7 +154,7 @@ export interface Moment {
   minibatch: number;
 }
 
-export type Quantity = "episodic_return_mean" | "kl_k3" | "clip_fraction" | "not_finite";
+export type Quantity = Met["quantity"];
 
 /** What a step may go on until. */
 export interface Until {
@@ -362,19 +182,7 @@ export interface ViewChoices {
   own?: { layout: "grid" | "stage"; stage: string[]; hidden: string[]; maximised: string | null } | null;
 }
 
-export type StepSize = "phase" | "minibatch" | "epoch" | "update" | "updates" | "until";
-
-/** A row of the list of runs. */
-export interface RunBrief {
-  id: string;
-  environment: string;
-  seed: number;
-  state: RunState;
-  update: number;
-  created: string;
-  /** Of the mean return, evenly spread over the updates. */
-  returns: (number | null)[];
-}
+export type StepSize = Step["size"];
 
 export interface State {
   /** Of the whole server, the newest first. */

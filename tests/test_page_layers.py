@@ -17,6 +17,7 @@ LAYERS = (
     ("source", "page"),
     ("state",),
     ("net", "ppo"),
+    ("wire.js",),
 )
 """A room imports from those below it, and from itself; rooms side by side know nothing of each other."""
 DEPTH = {room: depth for depth, rooms in enumerate(LAYERS) for room in rooms}

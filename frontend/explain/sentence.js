@@ -8,6 +8,7 @@ import { atFullSpeed } from "../state/motion.js";
 import { MEAN, scopeOf } from "../state/scope.js";
 import { instead, whyInWords } from "../state/whole.js";
 import { PAUSES } from "../ui/permission.js";
+import { KL_MARGIN } from "../ppo/constants.js";
 
 /** @import { Phase, SnapshotHeader, Snapshot, State } from "../types.js" */
 
@@ -42,7 +43,7 @@ const SENTENCES = {
     }`,
   epoch: ({ header, set }) =>
     header.stopped_by_kl
-      ? `Epoch ${header.epoch} ended early, at minibatch ${header.minibatch}: its KL exceeded 1.5 × the target of ${set("target_kl")}. The update is over.`
+      ? `Epoch ${header.epoch} ended early, at minibatch ${header.minibatch}: its KL exceeded ${KL_MARGIN} × the target of ${set("target_kl")}. The update is over.`
       : `Epoch ${header.epoch} of ${header.epochs} is over: every sample was used ${times(header.epoch)}. Each epoch shuffles them anew.`,
   update: ({ environments, steps, value }) =>
     `The ${samples(environments, steps)} are thrown away: PPO is on-policy. KL ${number(value("kl_k3"))}, clip fraction ${percent(value("clip_fraction"))}, held ${percent(value("held_fraction"))}: each the ${MEAN}.`,

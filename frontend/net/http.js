@@ -2,6 +2,7 @@
 
 import { decode } from "./frame.js";
 import { session } from "./session.js";
+import { SESSION_HEADER } from "../wire.js";
 
 /** @import { Check, Frame, Moment, SeriesHeader, Snapshot } from "../types.js" */
 
@@ -54,7 +55,7 @@ export class Refusal extends Error {
  * @throws {Refusal} it cannot begin; in the server's words
  */
 export async function postRun(wanted) {
-  const headers = { "Content-Type": "application/json", "X-PPO-Scope-Session": session() ?? "" };
+  const headers = { "Content-Type": "application/json", [SESSION_HEADER]: session() ?? "" };
   const response = await fetch("api/runs", { method: "POST", headers, body: JSON.stringify(wanted) }).catch(() => null);
   if (!response) throw new Error("The server cannot be reached.");
   if (!response.ok) throw new Refusal(await response.json().catch(() => null), response.status);

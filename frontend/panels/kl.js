@@ -12,11 +12,11 @@ import { SteadyRange, extent } from "../draw/ranges.js";
 import { readout } from "../draw/readout.js";
 import { hasClip, meansInWords, scalar, setting } from "../state/snapshot.js";
 import { viewedLook, viewedMark } from "../draw/viewed.js";
+import { KL_MARGIN } from "../ppo/constants.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
 /** @import { Curve, Curves } from "../draw/halves.js" */
 
-const STOPS_AT = 1.5; // times target_kl, as the trainer does
 const POINTS = 128; // of a curve over updates, in buckets
 
 const KLS = /** @type {const} */ ([
@@ -51,7 +51,7 @@ function mount(body, context) {
   body.append(footer);
   const write = readout(footer, [
     ...KLS.map(({ name, swatch, title }) => ({ label: name, swatch, room: 8, title })),
-    { label: "stops at", swatch: "swatch-kl-target", room: 6, title: "1.5 × target KL: the epochs end once k3 of a minibatch exceeds it" },
+    { label: "stops at", swatch: "swatch-kl-target", room: 6, title: `${KL_MARGIN} × target KL: the epochs end once k3 of a minibatch exceeds it` },
     { label: "clip fraction", swatch: "swatch-clip-fraction", title: FRACTIONS[2].title },
     { label: "= held", swatch: "swatch-held", title: FRACTIONS[0].title },
     { label: "+ pulled back", swatch: "swatch-pulledBack", title: FRACTIONS[1].title },
@@ -141,7 +141,7 @@ const level = (y, range) => (y === null ? { x: [], y: [] } : { x: [...range], y:
 /** Where the epochs are stopped. @param {Snapshot | null} snapshot */
 function limit(snapshot) {
   const target = snapshot && setting(snapshot, "target_kl");
-  return target === null ? null : STOPS_AT * target;
+  return target === null ? null : KL_MARGIN * target;
 }
 
 /** @param {Theme} theme */

@@ -1,12 +1,12 @@
 // The bins of a histogram of r: made alike where two lie side by side, and one bar where every r is 1.
 
+import { FIRST_RATIO_LIMIT } from "./constants.js";
+
 /**
  * @typedef {object} Bins equal in log r
  * @property {number} limit they cover log r from −limit to limit
  * @property {number[][]} bins counts, a list per region
  */
-
-const IS_ONE = 1e-4; // of r: what single precision makes of π/π; the trainer says more where actions have many components
 
 /** @param {number} n @param {() => number} make */
 const list = (n, make) => Array.from({ length: n }, make);
@@ -50,7 +50,7 @@ export function alike(histograms) {
  * @returns {T}
  */
 export function centred(histogram, extremes, tolerance) {
-  const limit = tolerance ?? IS_ONE;
+  const limit = tolerance ?? FIRST_RATIO_LIMIT; // the trainer says more where actions have many components
   if (extremes.some((r) => r !== null && Math.abs(r - 1) > limit)) return histogram;
   const size = histogram.bins[0].length;
   const middle = size / 2;

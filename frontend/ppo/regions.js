@@ -1,5 +1,7 @@
 // The regions of a sample: one table for every panel that colours by them.
 
+import { REGION } from "../wire.js";
+
 /** @import { Theme } from "../types.js" */
 
 /**
@@ -12,12 +14,12 @@
 
 /** @type {readonly Region[]} */
 export const REGIONS = [
-  { code: 0, key: "notTrained", word: "not trained", meaning: "no transition: the environment was being reset" },
-  { code: 1, key: "inside", word: "inside", meaning: "its policy gradient flows" },
-  { code: 2, key: "held", word: "held", meaning: "the clip has set its policy gradient to zero" },
-  { code: 3, key: "pulledBack", word: "pulled back", meaning: "outside of 1 ± ε, but its gradient flows at full size" },
-  { code: 4, key: "unheld", word: "not held", meaning: "a clip would hold it, but this objective has none: its gradient flows" },
-  { code: 255, key: "unknown", word: "unused", meaning: "outside of 1 ± ε, but the update ended before its advantage was used" },
+  { code: REGION.NOT_TRAINED, key: "notTrained", word: "not trained", meaning: "no transition: the environment was being reset" },
+  { code: REGION.INSIDE, key: "inside", word: "inside", meaning: "its policy gradient flows" },
+  { code: REGION.HELD, key: "held", word: "held", meaning: "the clip has set its policy gradient to zero" },
+  { code: REGION.PULLED_BACK, key: "pulledBack", word: "pulled back", meaning: "outside of 1 ± ε, but its gradient flows at full size" },
+  { code: REGION.UNHELD, key: "unheld", word: "not held", meaning: "a clip would hold it, but this objective has none: its gradient flows" },
+  { code: REGION.UNKNOWN, key: "unknown", word: "unused", meaning: "outside of 1 ± ε, but the update ended before its advantage was used" },
 ];
 
 const byCode = new Map(REGIONS.map((region) => [region.code, region]));

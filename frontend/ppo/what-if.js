@@ -1,6 +1,9 @@
 // What would a batch look like with another ε, c₁ or c₂? From the ratios and advantages at hand, by the very comparisons
 // of backend/ppo_scope/ppo/losses.py: the trainer computes in single precision, so 1 ± ε is rounded to it as well.
 
+import { LARGEST_LOGRATIO, SMALLEST_CLIP_RANGE } from "./constants.js";
+import { REGION } from "../wire.js";
+
 /** @import { Preview } from "../types.js" */
 
 /**
@@ -30,8 +33,7 @@
  * @property {number | null} loss
  */
 
-const [NOT_TRAINED, INSIDE, HELD, PULLED_BACK, UNHELD, UNKNOWN] = [0, 1, 2, 3, 4, 255];
-export const LARGEST_LOGRATIO = 80; // where the trainer's log r ends, so that r stays finite
+const { NOT_TRAINED, INSIDE, HELD, PULLED_BACK, UNHELD, UNKNOWN } = REGION;
 const LARGEST_RATIO = Math.fround(Math.exp(LARGEST_LOGRATIO));
 
 /** As far as the trainer lets r go. @param {number} r */
@@ -39,8 +41,6 @@ export const bounded = (r) => Math.min(r, LARGEST_RATIO);
 
 /** The same for many; the very array where nothing is beyond. @template {ArrayLike<number>} T @param {T} ratios @returns {T | number[]} */
 export const allBounded = (ratios) => (Array.prototype.some.call(ratios, (r) => r > LARGEST_RATIO) ? Array.from(ratios, bounded) : ratios);
-
-const SMALLEST_CLIP_RANGE = 1e-5; // of the trainer: below it rounding would decide who is held
 
 /** @param {number} clipRange @returns {[number, number]} 1 − ε and 1 + ε, in single precision */
 export function edges(clipRange) {

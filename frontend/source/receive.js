@@ -2,12 +2,12 @@
 
 import { getJson } from "../net/http.js";
 import { forgetSession } from "../net/session.js";
-import { PROTOCOL } from "../net/socket.js";
 import { activityAfter, trialAfter } from "../state/activity.js";
 import { createGapFiller } from "../state/gaps.js";
 import { createHold } from "../state/held.js";
 import { createPictureDecoder } from "../state/pictures.js";
 import { isInterrupted } from "../state/whole.js";
+import { PROTOCOL } from "../wire.js";
 
 /** @import { Frame, Header, Run, SeriesHeader, Snapshot, Status } from "../types.js" */
 /** @import { Store } from "../state/store.js" */

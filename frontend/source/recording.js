@@ -1,7 +1,7 @@
 // A recorded run (`ppo-scope record`): its file, read whole, in place of a server.
 
 import { decode } from "../net/frame.js";
-import { PROTOCOL } from "../net/socket.js";
+import { LENGTH_BYTES, OLDEST_RECORDED, PROTOCOL } from "../wire.js";
 
 /** @import { Frame, Moment, Run, SeriesHeader, Snapshot } from "../types.js" */
 
@@ -9,8 +9,6 @@ const NAME = /^~?[a-z0-9-]{1,64}$/;
 /** Begins the name of a file that was opened in this browser. */
 const OWN = "~";
 const KEPT = "ppo-scope.recording";
-const LENGTH_BYTES = 8;
-const OLDEST = 2; // of the protocols in which a recording can be read
 const GZIP = [0x1f, 0x8b];
 
 /** @returns {string | null} the recording that the address asks for */
@@ -116,8 +114,8 @@ export function read(buffer) {
   const frames = framesOf(buffer);
   const first = /** @type {any} */ (frames[0]?.header);
   if (first?.kind !== "run" || typeof first.run?.id !== "string" || !first.run.settings || !Array.isArray(first.run.changes)) throw new Error("it does not begin with a run");
-  if (!(first.protocol >= OLDEST && first.protocol <= PROTOCOL)) {
-    throw new Error(`it is of protocol ${first.protocol}, and this page reads ${OLDEST} to ${PROTOCOL}. Record the run anew`);
+  if (!(first.protocol >= OLDEST_RECORDED && first.protocol <= PROTOCOL)) {
+    throw new Error(`it is of protocol ${first.protocol}, and this page reads ${OLDEST_RECORDED} to ${PROTOCOL}. Record the run anew`);
   }
   if (!frames.some(({ header }) => header.kind === "snapshot")) throw new Error("there is no moment in it that could be shown");
   const of = (/** @type {string[]} */ ...kinds) => frames.filter(({ header }) => kinds.includes(header.kind));

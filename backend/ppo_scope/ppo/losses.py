@@ -35,6 +35,8 @@ class Region(IntEnum):
     """Beyond the range against its advantage: the gradient flows at full size."""
     UNHELD = 4
     """Beyond the range as its advantage asks, under an objective that has no clip to hold it: the gradient flows."""
+    UNKNOWN = 255
+    """Beyond the range, but the update ended before its advantage was used. The loss never says so."""
 
 
 def mean_weights(trained: Tensor) -> Tensor:

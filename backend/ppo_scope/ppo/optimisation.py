@@ -18,7 +18,7 @@ from ppo_scope.ppo.losses import Scalar
 from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.outcome import OptimisationPosition
 from ppo_scope.ppo.phases import Batch, Minibatch, Phase, PhaseKind, Update
-from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.settings import KL_MARGIN, Settings
 
 
 @dataclass
@@ -285,12 +285,12 @@ def taken() -> Tensor:
 
 
 def exceeds_target_kl(minibatch: Minibatch, weights: Tensor, settings: Settings) -> bool:
-    """Whether k3 over the minibatch is above 1.5 × target_kl."""
+    """Whether k3 over the minibatch is above `KL_MARGIN` × target_kl."""
     if settings.target_kl is None:
         return False
     logratio = minibatch.logratio.clamp(max=losses.LARGEST_LOGRATIO)
     k3 = (logratio.expm1() - logratio) @ weights
-    return bool(k3 > 1.5 * settings.target_kl)
+    return bool(k3 > KL_MARGIN * settings.target_kl)
 
 
 def _advantages_used(shuffled: Batch, settings: Settings) -> Tensor:

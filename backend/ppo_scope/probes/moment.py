@@ -19,7 +19,7 @@ from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 
 Floats = NDArray[np.float32]
-UNKNOWN_REGION = 255
+UNKNOWN_REGION = losses.Region.UNKNOWN
 """Outside of 1 ± ε, but the update ended before the sample's advantage was used."""
 
 MINIBATCH_PHASES = frozenset({PhaseKind.LOSS, PhaseKind.GRADIENT, PhaseKind.STEP})

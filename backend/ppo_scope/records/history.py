@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ppo_scope.records.moments import Moments
 from ppo_scope.wire.metrics import EPISODE_COLUMNS
+from ppo_scope.wire.told import Change
 
 Rows = NDArray[np.float64]
 
@@ -81,7 +82,7 @@ class History:
 
     def __init__(self, max_rows: int = MAX_ROWS) -> None:
         self.columns: tuple[str, ...] = ()
-        self.changes: deque[dict[str, Any]] = deque(maxlen=MAX_CHANGES)
+        self.changes: deque[Change] = deque(maxlen=MAX_CHANGES)
         self.changes_made = 0
         self.findings: list[dict[str, Any]] = []
         """What has been wrong with the run so far, as the newest snapshot tells it."""
@@ -101,7 +102,7 @@ class History:
         """The newest update whose row is kept; one less than `first` where there is none."""
         return self.first + (len(self._rows) if self._rows else 0) - 1
 
-    def change(self, change: dict[str, Any]) -> None:
+    def change(self, change: Change) -> None:
         """A setting took effect."""
         self.changes.append(change)
         self.changes_made += 1

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ppo_scope.wire.headers import MOMENT_COLUMNS
+
 UPDATE_BYTES = 64 * 1024 * 1024
 """Room for snapshots taken at the end of an update, newest first."""
 INNER_BYTES = 48 * 1024 * 1024
@@ -16,8 +18,6 @@ RETIRED_SHARE = 16
 
 REPLACED = 32
 """Older pictures of a moment whose numbers are remembered: it may be measured again and again."""
-
-COLUMNS = ("sequence", "update", "phase", "epoch", "minibatch")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ Row = tuple[int, int, str, int, int]
 
 
 def listed(entries: Iterable[Entry]) -> list[Row]:
-    """Rows of `COLUMNS`, in the order of the run. Takes its time where there are many."""
+    """Rows of `MOMENT_COLUMNS`, in the order of the run. Takes its time where there are many."""
     ordered = sorted(entries, key=lambda entry: entry[0].order)
     return [(sequence, p.update, p.phase, p.epoch, p.minibatch) for p, sequence in ordered]
 
@@ -80,7 +80,7 @@ class Moments:
 
     def keep(self, header: dict[str, Any], message: bytes) -> None:
         """Keep the snapshot with that header."""
-        place = Place(*(header[name] for name in COLUMNS[1:]))
+        place = Place(*(header[name] for name in MOMENT_COLUMNS[1:]))
         shelf = self._ends if place.phase == "update" else self._inner
         shelf.put(place, header["sequence"], message)
 
@@ -102,7 +102,7 @@ class Moments:
         return [(place, kept.sequence) for place, kept in both]
 
     def list(self) -> list[Row]:
-        """Rows of `COLUMNS`, in the order of the run."""
+        """Rows of `MOMENT_COLUMNS`, in the order of the run."""
         return listed(self.entries())
 
     def forget(self, update: int) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 from ppo_scope.records.history import History, Slice
 from ppo_scope.records.moments import Entry
 from ppo_scope.wire import frame as frames
+from ppo_scope.wire.codes import LATEST, Kind
+from ppo_scope.wire.headers import POSITION, START
+from ppo_scope.wire.told import Cause, Change, Met, Run, RunBrief, StateTold
 
 HEADER = frozenset({"protocol", "kind", "run", "sequence", "scalars", "arrays", "event"})
-POSITION = ("update", "phase", "epoch", "epochs", "minibatch", "minibatches")
-LATEST = ("snapshot", "series", "picture", "progress", "comparison")
-"""Kinds of frames that pages get by themselves; those of the kind `passing` are kept for who asks for them."""
 CHANGES_TOLD = 200
 """Changes of settings that a run's description holds, the newest ones: a slider may be moved all day."""
 SKETCHED = 32
@@ -35,8 +35,8 @@ class Said:
     playing: bool = False
     pausing: bool = False
     pace: float | None = None
-    cause: dict[str, str] | None = None
-    met: dict[str, Any] | None = None
+    cause: Cause | None = None
+    met: Met | None = None
 
     @classmethod
     def of(cls, header: dict[str, Any]) -> Said:
@@ -64,7 +64,7 @@ class RunRecord:
     latest: dict[str, tuple[dict[str, Any], bytes]] = field(default_factory=dict)
     """The newest frame of each kind of `LATEST`, with its header."""
     said: Said = field(default_factory=Said)
-    position: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(POSITION, 0) | {"phase": "ready"})
+    position: dict[str, Any] = field(default_factory=START.copy)
     _history: History = field(default_factory=History)
 
     # Grow
@@ -85,15 +85,15 @@ class RunRecord:
         """
         if kind in LATEST:
             self.latest[kind] = (header, message)
-        if kind == "series":
+        if kind == Kind.SERIES:
             _, arrays = frames.decode(message)
             if header.get("amends"):
                 self._history.amend(header["first"], arrays["rows"])
             else:
                 self._history.append_series(header["columns"], header["first"], arrays["rows"], arrays["episodes"])
-        elif kind == "snapshot":
+        elif kind == Kind.SNAPSHOT:
             self._history.findings = header.get("history", [])
-        if kind in {"snapshot", "passing"}:
+        if kind in {Kind.SNAPSHOT, Kind.PASSING}:
             self._history.moments.keep(header, message)
 
     def started(self, header: dict[str, Any]) -> None:
@@ -104,9 +104,14 @@ class RunRecord:
         """The run has said its state, and which changes wait."""
         self.said, self.pending = said, pending
 
-    def changed(self, header: dict[str, Any]) -> dict[str, Any]:
+    def changed(self, header: dict[str, Any]) -> Change:
         """A setting took effect; the change as it is told and kept."""
-        change = {"update": header["first_update"], **{name: header[name] for name in ("name", "old", "new")}}
+        change: Change = {
+            "update": header["first_update"],
+            "name": header["name"],
+            "old": header["old"],
+            "new": header["new"],
+        }
         self._history.change(change)
         self.settings = {**self.settings, change["name"]: change["new"]}
         self.pending = {name: value for name, value in self.pending.items() if name != change["name"]}
@@ -163,9 +168,9 @@ class RunRecord:
         """The snapshot of an update's end, if it is still kept."""
         return self._history.moments.end_of(update)
 
-    def describe(self, state: str, cause: dict[str, str] | None) -> dict[str, Any]:
+    def describe(self, state: str, cause: Cause | None) -> Run:
         """The run object of the protocol."""
-        history = self._history
+        history, facts = self._history, self.facts
         return {
             "id": self.id,
             "environment": self.settings["env"],
@@ -178,23 +183,38 @@ class RunRecord:
             "pending": self.pending,
             "cause": cause,
             "created": self.created,
-            **self.facts,
+            "device": facts["device"],
+            "reward_threshold": facts["reward_threshold"],
+            "observation": facts["observation"],
+            "action": facts["action"],
+            "wrappers": facts["wrappers"],
         }
 
-    def brief(self, state: str) -> dict[str, Any]:
+    def brief(self, state: str) -> RunBrief:
         """What a list of runs says of one: small, told again and again."""
-        named = ("id", "environment", "seed", "state", "update", "created")
-        whole = self.describe(state, None)
-        returns = self._history.sketch("episodic_return_mean", SKETCHED)
-        return {**{name: whole[name] for name in named}, "returns": returns}
-
-    def status(self, state: str, cause: dict[str, str] | None) -> dict[str, Any]:
-        """The `state` message of the protocol, without its type."""
-        said = self.said
         return {
+            "id": self.id,
+            "environment": self.settings["env"],
+            "seed": self.settings["seed"],
+            "state": state,
+            "update": self.position["update"],
+            "created": self.created,
+            "returns": self._history.sketch("episodic_return_mean", SKETCHED),
+        }
+
+    def status(self, state: str, cause: Cause | None) -> StateTold:
+        """The message `state` of the protocol."""
+        said, position = self.said, self.position
+        return {
+            "type": "state",
             "run": self.id,
             "state": state,
-            **self.position,
+            "update": position["update"],
+            "phase": position["phase"],
+            "epoch": position["epoch"],
+            "epochs": position["epochs"],
+            "minibatch": position["minibatch"],
+            "minibatches": position["minibatches"],
             "sequence": said.stop,
             "playing": said.playing,
             "pausing": said.pausing,

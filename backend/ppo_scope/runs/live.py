@@ -17,20 +17,19 @@ from typing import Any, Protocol
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import NotReading, TrainingProcess
-from ppo_scope.records.record import LATEST, RunRecord, Said
+from ppo_scope.records.record import RunRecord, Said
 from ppo_scope.runs import ending
 from ppo_scope.runs.inbox import Inbox
 from ppo_scope.runs.pulse import STALL_AFTER, Pulse
 from ppo_scope.runs.studio import Studio
 from ppo_scope.wire import frame as frames
+from ppo_scope.wire.codes import ENDED, LATEST, Kind
+from ppo_scope.wire.told import Cause, Change, Run, RunBrief, StateTold
 
 logger = logging.getLogger(__name__)
 
 PATIENCE = (3.0, 1.0, 2.0)
 """Seconds that a process has to end after being asked, after SIGTERM, and after SIGKILL."""
-
-ENDED = frozenset({"finished", "stopped", "failed", "killed", "out_of_memory"})
-"""States that a run does not leave."""
 
 
 class Listener(Protocol):
@@ -42,7 +41,7 @@ class Listener(Protocol):
     def state(self, run: LiveRun) -> None:
         """The run's state, position or cause changed: see `LiveRun.status`."""
 
-    def change(self, run: LiveRun, change: dict[str, Any]) -> None:
+    def change(self, run: LiveRun, change: Change) -> None:
         """A setting took effect."""
 
     def reply(self, run: LiveRun, command: str, code: str | None, message: str) -> None:
@@ -68,7 +67,7 @@ class LiveRun:
         self.record = RunRecord(secrets.token_hex(4), json.loads(settings.model_dump_json()))
         self.record.facts["device"] = settings.device
         self.wants_pause = paused
-        self._cause: dict[str, str] | None = None  # of the end
+        self._cause: Cause | None = None  # of the end
         self._stalled: ending.Cause | None = None
         self._ended: str | None = None
         self._asked = False
@@ -78,7 +77,7 @@ class LiveRun:
         self._listener = listener
         self._pulse = Pulse(stall_after)
         self._unanswered: dict[str, float] = {}
-        self._studio = Studio(self, partial(self._show, "picture"))
+        self._studio = Studio(self, partial(self._show, Kind.PICTURE))
         self._memory_kills = ending.out_of_memory_kills()
         inbox = Inbox(asyncio.get_running_loop(), self._receive, self._exited)
         arguments = (self.id, self.settings, paused, trial)
@@ -100,7 +99,7 @@ class LiveRun:
         return self._ended or ("stalled" if self._stalled else self.record.said.state)
 
     @property
-    def cause(self) -> dict[str, str] | None:
+    def cause(self) -> Cause | None:
         """Why it is in that state, where there is something to explain."""
         if self._ended:
             return self._cause
@@ -121,16 +120,16 @@ class LiveRun:
         """The number of the process, which leads a group of its own."""
         return self._process.pid
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Run:
         """The run object of the protocol."""
         return self.record.describe(self.state, self.cause)
 
-    def brief(self) -> dict[str, Any]:
+    def brief(self) -> RunBrief:
         """What a list of runs says of it."""
         return self.record.brief(self.state)
 
-    def status(self) -> dict[str, Any]:
-        """The `state` message of the protocol, without its type."""
+    def status(self) -> StateTold:
+        """The message `state` of the protocol."""
         return self.record.status(self.state, self.cause)
 
     def send(self, command: dict[str, Any]) -> None:
@@ -164,7 +163,7 @@ class LiveRun:
         if self._proved and not self.ended:
             return None
         if self.cause is not None:
-            return ending.Cause(**self.cause)
+            return ending.Cause(self.cause["summary"], self.cause.get("detail") or "", self.cause.get("remedy") or "")
         return ending.not_proved(within, self._pulse.at, self._process.output)
 
     def begin(self) -> None:
@@ -234,15 +233,15 @@ class LiveRun:
         header = frames.header(message)
         self.record.locate(header)
         kind = header["kind"]
-        if kind == "event":
+        if kind == Kind.EVENT:
             self._event(header)
             return
         self._pulse.told(header.get("activity"), header["update"])
-        if kind == "weights":
+        if kind == Kind.WEIGHTS:
             self._studio.weights(header, message)
-        elif kind == "look":
+        elif kind == Kind.LOOK:
             self._studio.look(header, message)
-        elif kind == "passing":
+        elif kind == Kind.PASSING:
             self.record.add(kind, header, message)
         elif kind in LATEST:
             self._show(kind, header, message)

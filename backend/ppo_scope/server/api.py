@@ -23,6 +23,7 @@ from ppo_scope.server.hub import Hub
 from ppo_scope.server.security import Secrets
 from ppo_scope.wire import metrics
 from ppo_scope.wire.codes import ErrorCode
+from ppo_scope.wire.headers import MOMENT_COLUMNS
 from ppo_scope.wire.messages import MAX_BYTES, Malformed, NewRun, Session, parse_body
 
 MAX_ROWS, MAX_EPISODES = 50_000, 200_000
@@ -177,7 +178,7 @@ def _add_table(app: FastAPI, path: str, table: Callable[[], list[dict[str, Any]]
 
 def _moments_json(entries: list[moments.Entry], held: int, room: int) -> bytes:
     rows = moments.listed(entries)
-    return to_json({"columns": moments.COLUMNS, "moments": rows, "bytes": held, "room": room})
+    return to_json({"columns": MOMENT_COLUMNS, "moments": rows, "bytes": held, "room": room})
 
 
 def _kept(message: bytes | None, what: str) -> Response:

@@ -7,12 +7,13 @@ import contextlib
 import json
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ppo_scope.server.roles import Role
 from ppo_scope.wire.codes import CloseCode
+from ppo_scope.wire.told import Told
 
 if TYPE_CHECKING:
     from ppo_scope.server.room import Room
@@ -46,7 +47,7 @@ class Client:
         self._closing: tuple[CloseCode, str] | None = None
         self._wake = asyncio.Event()
 
-    def post(self, message: dict[str, Any]) -> None:
+    def post(self, message: Told) -> None:
         """Queue a message that must arrive."""
         self.post_text(json.dumps(message, allow_nan=False))
 

@@ -14,12 +14,12 @@ from ppo_scope.server.client import Client
 from ppo_scope.server.hub import Hub, error
 from ppo_scope.server.roles import MESSAGES, Role
 from ppo_scope.wire import messages
-from ppo_scope.wire.codes import CloseCode, ErrorCode
+from ppo_scope.wire.codes import CloseCode, ErrorCode, Refused
 from ppo_scope.wire.frame import PROTOCOL
 from ppo_scope.wire.messages import AnyMessage
 
 NOT_A_CONTROLLER = "You are watching. To control, open the link printed in the terminal."
-NOT_LEADING = "Another tab leads this run. Take control first."
+LED_ELSEWHERE = "Another tab leads this run. Take control first."
 NO_RUN = "The run has ended. Restart it to train again."
 NO_SUCH_RUN = "There is no such run any more: the oldest that have ended make room for new ones."
 GONE = "The run has ended already."
@@ -78,7 +78,7 @@ class Commands:
     def _carry_out(self, client: Client, message: messages.Request) -> None:
         fields = message.model_dump(exclude={"id", "lease"})
         if isinstance(message, messages.Led) and not _leads(client, message.lease):
-            raise Refused(ErrorCode.FORBIDDEN, NOT_LEADING)
+            raise Refused(ErrorCode.FORBIDDEN, LED_ELSEWHERE)
         match message:
             case messages.TakeControl():
                 if client.room is not None:
@@ -148,11 +148,3 @@ class Commands:
 
 def _leads(client: Client, generation: int) -> bool:
     return client.room is not None and client.room.lease.allows(client, generation)
-
-
-class Refused(Exception):
-    """A command that is not carried out."""
-
-    def __init__(self, code: ErrorCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code

@@ -12,11 +12,13 @@ from ppo_scope.runs.live import LiveRun
 from ppo_scope.runs.supervisor import Supervisor
 from ppo_scope.server.capacity import Capacity
 from ppo_scope.server.client import Client
+from ppo_scope.server.roles import Role
 from ppo_scope.server.room import Room
 from ppo_scope.server.watching import Pace
 from ppo_scope.wire.codes import CloseCode
 from ppo_scope.wire.frame import PROTOCOL
 from ppo_scope.wire.messages import Resume
+from ppo_scope.wire.told import Ack, Change, ErrorTold, RunsTold
 
 HEARTBEAT = 5.0
 """Seconds between two signs of life towards the pages."""
@@ -26,9 +28,12 @@ TABS, REPLIES = 64, 256
 """Tabs, and replies for each of them, that are remembered so that no command is applied twice."""
 
 
-def error(id: str | None, code: str, message: str, detail: str = "") -> dict[str, Any]:
+def error(id: str | None, code: str, message: str, detail: str = "") -> ErrorTold:
     """An `error` message; `detail` is for who wants to know more, such as the end of a traceback."""
     return {"type": "error", "id": id, "code": code, "message": message, "detail": detail or None}
+
+
+Reply = Ack | ErrorTold
 
 
 class Hub:
@@ -40,7 +45,7 @@ class Hub:
         self._capacity = capacity
         self._clients: dict[Client, None] = {}  # in order of arrival; not all have resumed
         self._tabs: dict[str, Client] = {}
-        self._replies: OrderedDict[str, OrderedDict[str, dict[str, Any] | None]] = OrderedDict()
+        self._replies: OrderedDict[str, OrderedDict[str, Reply | None]] = OrderedDict()
         self._forwarded: dict[str, tuple[Client, str]] = {}
         self._rooms: dict[str, Room] = {}
         self._followed: dict[str, str] = {}  # a run that was replaced → the one in its place
@@ -97,7 +102,7 @@ class Hub:
         A page that connects anew before its old connection is known to be dead takes that one's place.
         """
         client.tab = message.client
-        client.post({"type": "role", "role": client.role.value})
+        client.post({"type": "role", "role": "controller" if client.role is Role.CONTROLLER else "viewer"})
         if message.sequence is None:  # a page that was loaded anew counts its identifiers anew
             self._replies.pop(self._tab(client), None)
         if (before := self._tabs.get(self._tab(client))) is not None:
@@ -151,7 +156,7 @@ class Hub:
         self, client: Client, command: str, code: str | None = None, message: str = "", detail: str = ""
     ) -> None:
         """Answer a command: `code` is None for yes. It reaches the page even where it has reconnected meanwhile."""
-        reply = {"type": "ack", "id": command} if code is None else error(command, code, message, detail)
+        reply: Reply = {"type": "ack", "id": command} if code is None else error(command, code, message, detail)
         replies = self._remembered(client)
         if command in replies:
             replies[command] = reply
@@ -171,7 +176,7 @@ class Hub:
     def _tab(self, client: Client) -> str:
         return f"{client.role.value} {client.tab}"  # a viewer cannot speak for a controller
 
-    def _remembered(self, client: Client) -> OrderedDict[str, dict[str, Any] | None]:
+    def _remembered(self, client: Client) -> OrderedDict[str, Reply | None]:
         tab = self._tab(client)
         replies = self._replies.setdefault(tab, OrderedDict())
         self._replies.move_to_end(tab)
@@ -192,10 +197,10 @@ class Hub:
     def state(self, run: LiveRun) -> None:
         """The run's state changed."""
         if run.id in self._rooms:
-            self._rooms[run.id].broadcast({"type": "state", **run.status()})
+            self._rooms[run.id].broadcast(run.status())
             self._listing.soon()
 
-    def change(self, run: LiveRun, change: dict[str, Any]) -> None:
+    def change(self, run: LiveRun, change: Change) -> None:
         """A setting took effect."""
         if run.id in self._rooms:
             self._rooms[run.id].broadcast({"type": "change", "run": run.id, **change})
@@ -229,5 +234,5 @@ class Hub:
             self._post_runs(client)
 
     def _post_runs(self, client: Client) -> None:
-        runs = [run.brief() for run in self.supervisor.runs()]
-        client.show("runs", json.dumps({"type": "runs", "runs": runs}, allow_nan=False))
+        told: RunsTold = {"type": "runs", "runs": [run.brief() for run in self.supervisor.runs()]}
+        client.show("runs", json.dumps(told, allow_nan=False))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
 
-from ppo_scope.records.record import LATEST
 from ppo_scope.runs.live import LiveRun
 from ppo_scope.server.client import Client
 from ppo_scope.server.lease import Lease
 from ppo_scope.server.watching import WATCHABLE, Pace
+from ppo_scope.wire.codes import LATEST
+from ppo_scope.wire.told import Told
 
 RETURN_WITHIN = 3.0
 """Seconds that a page whose connection broke has to come back before another one gets its lease."""
@@ -43,7 +43,7 @@ class Room:
         else:
             self._post_lease(page)
         run = self.run
-        page.post({"type": "state", **run.status()})
+        page.post(run.status())
         for kind in LATEST:
             if kind not in run.record.latest:
                 continue
@@ -89,7 +89,7 @@ class Room:
         for page in self._pages:
             page.show(kind, message)
 
-    def broadcast(self, message: dict[str, Any]) -> None:
+    def broadcast(self, message: Told) -> None:
         """A message for every page here."""
         text = json.dumps(message, allow_nan=False)  # once for all, in time and in memory
         for page in self._pages:

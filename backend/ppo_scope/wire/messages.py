@@ -21,15 +21,22 @@ class Message(BaseModel):
 
 
 class Resume(Message):
-    """The first message: starts the stream."""
+    """The first message, within 10 seconds: starts the stream.
+
+    Where another connection of this `client` is still open, that one is closed with 1008.
+    """
 
     type: Literal["resume"]
     protocol: int
     client: Identifier
+    """A random id of this tab: the same after a reload, another one in a copy of the tab."""
     server_epoch: Identifier | None
     run: Identifier | None
+    """The run to look at; null for the newest."""
     sequence: int | None
+    """The last frame seen of it, or null: the page counts its identifiers anew."""
     session: Annotated[str, Field(max_length=128)] | None = None
+    """The secret of `POST api/session`."""
 
 
 class Heartbeat(Message):
@@ -46,27 +53,31 @@ class Request(Message):
 
 
 class Watch(Request):
-    """What this page's visible panels need, and the environment that it wants to see where not all can be shown.
+    """What this page looks at, of the run in whose room it is. Only the last word counts.
 
-    All pages get the same frames: of the environments that of the page that leads counts.
+    All pages of a room get the same frames. What they want together is looked at five times a second at most.
     """
 
     type: Literal["watch"]
     probes: Annotated[list[Probe], Field(max_length=32)]
+    """The union of what its visible panels need."""
     environment: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    """The one from which on it wants samples, where a rollout has more than 4,096; null: environments drawn by the
+    seed. That of the page that leads counts."""
 
 
 class TakeControl(Request):
-    """This page wants to lead."""
+    """This page wants to lead the run that it looks at."""
 
     type: Literal["take_control"]
 
 
 class Open(Request):
-    """Look at another run from now on."""
+    """Look at another run from now on: the page goes to its room, and takes no lease along."""
 
     type: Literal["open"]
     run: Identifier
+    """One of the list `runs`, also one that has ended."""
 
 
 class Led(Request):
@@ -76,10 +87,11 @@ class Led(Request):
 
 
 class Play(Led):
-    """Train on: at full speed, or in slow motion at `pace` phases a second."""
+    """Train on."""
 
     type: Literal["play"]
     pace: Annotated[float | None, Field(ge=0.1, le=30)] = None
+    """Phases a second in slow motion; null: full speed."""
 
 
 class Pause(Led):
@@ -93,6 +105,7 @@ class Until(Message):
 
     quantity: Literal["episodic_return_mean", "kl_k3", "clip_fraction", "not_finite"]
     above: float | None = None
+    """The limit: of the return it is enough by itself, the others have to exceed it; `not_finite` has none."""
 
     @model_validator(mode="after")
     def _limited(self) -> Until:
@@ -107,6 +120,7 @@ class Step(Led):
     type: Literal["step"]
     size: Literal["phase", "minibatch", "epoch", "update", "updates", "until"]
     until: Until | None = None
+    """Of the size `until`, and of no other."""
 
     @model_validator(mode="after")
     def _complete(self) -> Step:
@@ -116,7 +130,7 @@ class Step(Led):
 
 
 class Set(Led):
-    """Change a live setting from the next update on. The training process judges the value."""
+    """Change a live setting from the next update on."""
 
     type: Literal["set"]
     name: Identifier
@@ -124,36 +138,39 @@ class Set(Led):
 
 
 class Redo(Led):
-    """Make the update at hand anew with other live settings, to compare; without any, with those that wait."""
+    """Make the update that has just ended anew with other live settings, to compare."""
 
     type: Literal["redo"]
     settings: Annotated[dict[Identifier, JsonValue], Field(max_length=64)] = {}
+    """Empty: those that wait."""
 
 
 class Keep(Led):
-    """Which of the two outcomes to go on from."""
+    """Which of the two outcomes to go on from. Until then `play`, `step` and `redo` are refused."""
 
     type: Literal["keep"]
     which: Literal["old", "new"]
+    """With `old`, what was tried waits no longer, unless it was changed again meanwhile."""
 
 
 class Cancel(Led):
-    """Give up the run that is being started, or else the second outcome of an update that is being computed."""
+    """Give up a new run that has not proved yet that it trains, or else the second outcome that `redo` is computing."""
 
     type: Literal["cancel"]
 
 
 class End(Led):
-    """End the run: its process goes, what is known of it stays."""
+    """End the run: its process goes, what is known of it stays, and so do its pages."""
 
     type: Literal["end"]
 
 
 class Restart(Led):
-    """A new run in place of this one, with the settings of this one, changed by `settings`."""
+    """A new run instead of this one, with its settings, the seed among them."""
 
     type: Literal["restart"]
     settings: Annotated[dict[Identifier, JsonValue], Field(max_length=128)]
+    """Name → value, changed against those of this run; may be empty."""
 
 
 AnyMessage = (
@@ -164,14 +181,17 @@ _adapter: TypeAdapter[AnyMessage] = TypeAdapter(Annotated[AnyMessage, Field(disc
 
 
 class NewRun(Message):
-    """Body of `POST api/runs`: a run `beside` the others, or else `instead` of one, the newest where none is named."""
+    """Body of `POST api/runs`: a run `beside` the others, or else `instead` of one."""
 
     settings: Annotated[dict[Identifier, JsonValue], Field(max_length=128)] = {}
+    """Changed against the defaults."""
     paused: bool = False
     beside: bool = False
+    """No other run ends for it. There are as many at once as the machine has cores, and two at least."""
     instead: Identifier | None = None
+    """The run that is to end once the new one has shown that it trains; the newest, where none is named."""
     lease: int | None = None
-    """The generation of the lease of the run that is to go."""
+    """The generation of the lease of the run that is to end; may be null only where nobody leads it (else 403)."""
 
 
 class Session(Message):

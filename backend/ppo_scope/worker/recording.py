@@ -11,12 +11,13 @@ from typing import Any
 
 from ppo_scope.pictures import graphics
 from ppo_scope.pictures.acting import ActingPolicy
-from ppo_scope.pictures.drawing import POSITION, described
+from ppo_scope.pictures.drawing import described
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.probes.probes import PROBES
 from ppo_scope.records.recorded import LENGTH_BYTES
 from ppo_scope.wire import frame
+from ppo_scope.wire.headers import POSITION
 from ppo_scope.worker.worker import Worker
 
 KINDS = frozenset({"snapshot", "series", "comparison"})

@@ -28,6 +28,7 @@ from ppo_scope.probes.moment import Moment
 from ppo_scope.processes.expendable import expendable
 from ppo_scope.processes.process import MAX_FRAME
 from ppo_scope.wire.activity import COLLECTING, REDO, STARTING, TRAINING, TRIAL, TRIAL_STAGES
+from ppo_scope.wire.codes import ErrorCode, Refused
 from ppo_scope.worker import causes
 from ppo_scope.worker.ear import Command, Ear, ServerGone
 from ppo_scope.worker.goals import Goal, goal_of
@@ -42,14 +43,6 @@ NOT_WITHIN_A_REDO = frozenset({"play", "step", "redo", "keep"})
 
 Receive = Callable[[float], "Command | None"]
 """The next command, waited for at most so many seconds."""
-
-
-class Refused(Exception):
-    """A command that cannot be obeyed; `code` is what the page is told."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class Stopped(Exception):
@@ -177,7 +170,7 @@ class Worker:
                 elif command["type"] in {"begin", "stop"}:
                     return bool(command["type"] == "begin")
                 else:
-                    self.report.reply(command, "not_running", "The run has not begun yet.")
+                    self.report.reply(command, ErrorCode.NOT_RUNNING, "The run has not begun yet.")
 
     def train(self, settings: Settings) -> None:
         """Run to the end.
@@ -358,9 +351,9 @@ class Worker:
         try:
             handler = self._handlers.get(command["type"])
             if handler is None:
-                raise Refused("invalid", f"A run cannot be told to {command['type']}.")
+                raise Refused(ErrorCode.INVALID, f"A run cannot be told to {command['type']}.")
             if self._within == REDO and command["type"] in NOT_WITHIN_A_REDO:
-                raise Refused("conflict", "An update is being made anew: wait for it, or cancel it.")
+                raise Refused(ErrorCode.CONFLICT, "An update is being made anew: wait for it, or cancel it.")
             handler(command)
         except Refused as error:
             self.report.reply(command, error.code, str(error))
@@ -368,7 +361,7 @@ class Worker:
             raise
         except Exception as error:  # a command that cannot be obeyed is no reason to end a training
             self.report.reply(
-                command, "failed", f"The run could not do it: {type(error).__name__}: {_in_a_line(error)}"
+                command, ErrorCode.FAILED, f"The run could not do it: {type(error).__name__}: {_in_a_line(error)}"
             )
         else:
             self.report.reply(command)
@@ -392,9 +385,9 @@ class Worker:
     def _step(self, command: Command) -> None:
         self._refuse_when_finished()
         if self._pausing:
-            raise Refused("conflict", "The run pauses as soon as this rollout is whole: step then.")
+            raise Refused(ErrorCode.CONFLICT, "The run pauses as soon as this rollout is whole: step then.")
         if self._running:
-            raise Refused("conflict", "The run is playing: pause it before you step.")
+            raise Refused(ErrorCode.CONFLICT, "The run is playing: pause it before you step.")
         self._refuse_when_undecided()
         self._met = None
         self._goals.append(goal_of(command))
@@ -406,14 +399,14 @@ class Worker:
         try:
             self.trainer.change(command["name"], command["value"])
         except ValueError as error:
-            raise Refused("invalid", str(error)) from None
+            raise Refused(ErrorCode.INVALID, str(error)) from None
         self._say_state()
 
     def _look(self, command: Command) -> None:
         try:
             noted = self._looks.find(command["update"], command["environment"], command["step"])
         except NotNoted as error:
-            raise Refused("not_found", str(error)) from None
+            raise Refused(ErrorCode.NOT_FOUND, str(error)) from None
         self.report.look(noted, command)
 
     def _weights(self, command: Command) -> None:
@@ -421,7 +414,7 @@ class Worker:
 
     def _redo(self, command: Command) -> None:
         if not self._standing:
-            raise Refused("conflict", "The run is going on: pause it before you apply something to an update.")
+            raise Refused(ErrorCode.CONFLICT, "The run is going on: pause it before you apply something to an update.")
         self._refuse_when_undecided()
         values = command["settings"] or self.trainer.pending
         self._cancelled = False
@@ -430,16 +423,18 @@ class Worker:
             with self._inside(REDO, settings.epochs * settings.minibatches):
                 outcome = self.trainer.redo(values, self._within_a_redo)
         except LookupError:
-            raise Refused("conflict", "Step to the end of an update first: both outcomes must be whole.") from None
+            raise Refused(
+                ErrorCode.CONFLICT, "Step to the end of an update first: both outcomes must be whole."
+            ) from None
         except ValueError as error:
-            raise Refused("invalid", str(error)) from None
+            raise Refused(ErrorCode.INVALID, str(error)) from None
         except NotFiniteError as error:
-            raise Refused("invalid", f"With these settings the update is not finite: {error}.") from None
+            raise Refused(ErrorCode.INVALID, f"With these settings the update is not finite: {error}.") from None
         except Cancelled:
-            raise Refused("conflict", "Cancelled: the update is as it was.") from None
+            raise Refused(ErrorCode.CONFLICT, "Cancelled: the update is as it was.") from None
         except (RuntimeError, MemoryError) as error:  # torch's word for memory that there is not
             raise Refused(
-                "failed", f"The update could not be made anew, and is as it was: {_in_a_line(error)}"
+                ErrorCode.FAILED, f"The update could not be made anew, and is as it was: {_in_a_line(error)}"
             ) from None
         self._outcome = outcome
         self.report.compare(outcome)
@@ -458,7 +453,7 @@ class Worker:
 
     def _keep(self, command: Command) -> None:
         if self._outcome is None:
-            raise Refused("conflict", "There are no two outcomes to choose from.")
+            raise Refused(ErrorCode.CONFLICT, "There are no two outcomes to choose from.")
         outcome, self._outcome = self._outcome, None
         self.report.decided()
         if command["which"] == "new":
@@ -479,14 +474,14 @@ class Worker:
         """Neither of two outcomes is chosen by the way."""
         if self._outcome is not None:
             raise Refused(
-                "conflict",
+                ErrorCode.CONFLICT,
                 f"Update {self._outcome.update.index} has two outcomes, and none is chosen yet. "
                 "Keep one of them first, as it was or the new one.",
             )
 
     def _cancel(self, _: Command) -> None:
         if self._within != REDO:
-            raise Refused("conflict", "There is nothing to cancel.")
+            raise Refused(ErrorCode.CONFLICT, "There is nothing to cancel.")
         self._cancelled = True
 
     def _watch(self, command: Command) -> None:
@@ -499,4 +494,4 @@ class Worker:
 
     def _refuse_when_finished(self) -> None:
         if self.trainer.finished:
-            raise Refused("not_running", "The run has reached total_steps. Restart it, or begin a new one.")
+            raise Refused(ErrorCode.NOT_RUNNING, "The run has reached total_steps. Restart it, or begin a new one.")

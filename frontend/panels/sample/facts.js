@@ -1,6 +1,7 @@
 // One sample, read from a snapshot: every number that the panel Sample shows. What was not measured is null.
 
-import { bounded, LARGEST_LOGRATIO, regionsWith } from "../../ppo/what-if.js";
+import { LARGEST_LOGRATIO } from "../../ppo/constants.js";
+import { bounded, regionsWith } from "../../ppo/what-if.js";
 import { description, nameOf, numbersAt } from "../policy/bars.js";
 import { matrix, setting } from "../../state/snapshot.js";
 

@@ -1,7 +1,8 @@
 // What the loss makes of one sample, step by step, with its numbers put in.
 
 import { fixed, number } from "../../state/format.js";
-import { clamped, LARGEST_LOGRATIO, lossTerm } from "../../ppo/what-if.js";
+import { LARGEST_LOGRATIO } from "../../ppo/constants.js";
+import { clamped, lossTerm } from "../../ppo/what-if.js";
 import { regionOf } from "../../ppo/regions.js";
 
 /** @import { Facts } from "./facts.js" */

@@ -1,0 +1,297 @@
+"""What is made from `ppo_scope.wire`: the page's constants and types, and the tables of docs/protocol.md.
+
+`python docs/generate.py` writes them, with the other pages that are made from the code.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Callable, Iterable
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, JsonValue
+
+from ppo_scope.ppo import losses, settings
+from ppo_scope.records import recorded
+from ppo_scope.server import hub, security
+from ppo_scope.wire import codes, frame, headers, messages, metrics, told
+from ppo_scope.wire.fields import fields, summary, words_of
+
+HERE = Path(__file__).parent
+NOTE = "Made from the code by `python docs/generate.py`; do not edit."
+
+# The page's constants
+
+
+def wire_script() -> str:
+    """`frontend/wire.js`: numbers and codes of the protocol."""
+    lines = [f"// {NOTE}", "// Numbers and codes of what travels between server and page: docs/protocol.md.", ""]
+    lines += [
+        _constant("PROTOCOL", frame.PROTOCOL, "Of the server that this page belongs to."),
+        _constant("OLDEST_RECORDED", recorded.OLDEST_PROTOCOL, "Protocol of the oldest recordings that can be shown."),
+        _constant("LENGTH_BYTES", recorded.LENGTH_BYTES, "Of the length before each frame of a recording."),
+        _constant("HEARTBEAT", hub.HEARTBEAT, "Seconds between two signs of life of the server."),
+        _constant("SESSION_HEADER", security.SESSION_HEADER, "Carries the secret of unsafe requests."),
+        _constant("EPISODE_COLUMNS", metrics.EPISODE_COLUMNS, "Of the episodes, one row each."),
+        _constant("MOMENT_COLUMNS", headers.MOMENT_COLUMNS, "Of the list of moments that one can go back to."),
+        _constant("ENDED", [state for state in codes.RunState if state in codes.ENDED], "What no run leaves."),
+        _table("KIND", codes.Kind),
+        _table("ERROR", codes.ErrorCode),
+        _table("CLOSE", codes.CloseCode),
+        _table("REGION", losses.Region),
+    ]
+    return "\n".join(lines)
+
+
+def trainer_script() -> str:
+    """`frontend/ppo/constants.js`: the trainer's numbers that the page computes with, too."""
+    lines = [f"// {NOTE}", "// Numbers of the trainer that the page computes with, too.", ""]
+    lines += [
+        _constant("SMALLEST_CLIP_RANGE", losses.SMALLEST_CLIP_RANGE, "Below it rounding would decide who is held."),
+        _constant("LARGEST_LOGRATIO", losses.LARGEST_LOGRATIO, "Where log r ends, so that r stays finite."),
+        _constant("KL_MARGIN", settings.KL_MARGIN, "How many times target_kl a minibatch's k3 may be."),
+        _constant("FIRST_RATIO_LIMIT", metrics.FIRST_RATIO_LIMIT, "What rounding makes of π/π, at most: |r − 1|."),
+    ]
+    return "\n".join(lines)
+
+
+def _constant(name: str, value: Any, about: str) -> str:
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() else value
+    text = json.dumps(list(value) if isinstance(value, (tuple, list)) else value, ensure_ascii=False)
+    return f"/** {about} */\nexport const {name} = {_frozen(text, value)};\n"
+
+
+def _frozen(text: str, value: Any) -> str:
+    return f"/** @type {{const}} */ ({text})" if isinstance(value, (tuple, list)) else text
+
+
+def _table(name: str, of: type[Enum]) -> str:
+    about = " ".join((of.__doc__ or "").split("\n")[0].split())
+    rows = "".join(f"  {one.name}: {json.dumps(one.value)},\n" for one in of)
+    return f"/** {about} */\nexport const {name} = /** @type {{const}} */ ({{\n{rows}}});\n"
+
+
+# The page's types
+
+NAMED = {headers.SettingValue: "SettingValue", headers.Dtype: "Dtype", headers.Phase: "Phase"}
+WORDS = (codes.RunState, codes.ErrorCode)
+BODIES = (messages.NewRun, messages.Session)
+PARTS: tuple[type[Any], ...] = (
+    headers.ArraySpec,
+    headers.Doing,
+    headers.Header,
+    headers.Finding,
+    headers.Spell,
+    headers.Silent,
+    headers.SnapshotHeader,
+    headers.SeriesHeader,
+    headers.PictureHeader,
+    headers.ComparisonHeader,
+    told.Cause,
+    told.Change,
+    told.Met,
+    told.Run,
+    told.RunBrief,
+    told.LeaseHeld,
+)
+
+
+def types_page() -> str:
+    """`frontend/wire-types.d.ts`: headers of frames, and the messages of both directions."""
+    lines = [f"// {NOTE}", "// What travels between server and page: docs/protocol.md.", ""]
+    lines += [f"export type {name} = {_in_full(hint)};" for hint, name in NAMED.items()]
+    lines += [f"export type {of.__name__} = {_words(of)};" for of in WORDS]
+    lines.append("")
+    lines += [_interface(part) for part in PARTS]
+    lines += [_interface(message) for message in get_args(told.Told)]
+    lines += [_either("Told", "What the server says.", get_args(told.Told))]
+    lines += [_interface(message) for message in (messages.Until, *messages.TYPES, *BODIES)]
+    lines += [_either("Said", "What a page says.", messages.TYPES)]
+    return "\n".join(lines)
+
+
+def _interface(of: type[Any]) -> str:
+    own = fields(of)
+    base = next((one for one in getattr(of, "__orig_bases__", ()) if one in PARTS), None)
+    if base is not None:
+        own = {name: field for name, field in own.items() if name not in fields(base)}
+    extends = f" extends {base.__name__}" if base is not None else ""
+    lines = [f"/** {summary(of)} */", f"export interface {of.__name__}{extends} {{"]
+    for name, (hint, required, about) in own.items():
+        lines += [f"  /** {about} */"] if about else []
+        lines.append(f"  {name}{'' if required else '?'}: {_typescript(hint)};")
+    return "\n".join([*lines, "}", ""])
+
+
+def _either(name: str, about: str, of: Iterable[type[Any]]) -> str:
+    return f"/** {about} */\nexport type {name} = {' | '.join(one.__name__ for one in of)};\n"
+
+
+def _words(of: type[Enum]) -> str:
+    return " | ".join(json.dumps(one.value) for one in of)
+
+
+SIMPLE = {
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+    Any: "any",
+    JsonValue: "unknown",
+}
+
+
+def _typescript(hint: Any) -> str:
+    return NAMED.get(hint) or _in_full(hint)
+
+
+def _in_full(hint: Any) -> str:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if (words := words_of(hint)) is not None:
+        return words.__name__
+    if origin is Annotated:
+        return _typescript(arguments[0])
+    if origin is Literal:
+        return " | ".join(json.dumps(one) for one in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(dict.fromkeys(_typescript(one) for one in arguments))
+    if origin is list:
+        inner = _typescript(arguments[0])
+        return f"({inner})[]" if " | " in inner else f"{inner}[]"
+    if origin is dict:
+        return f"{{ [name: string]: {_typescript(arguments[1])} | undefined }}"
+    if hint in SIMPLE:
+        return SIMPLE[hint]
+    return str(hint.__name__)
+
+
+# The tables of docs/protocol.md
+
+BEGINS, ENDS = "<!-- {name}: made from the code -->", "<!-- end -->"
+
+
+def protocol_page() -> str:
+    """`docs/protocol.md`, its tables renewed."""
+    text = (HERE / "protocol.md").read_text(encoding="utf-8")
+    for name, table in TABLES.items():
+        begins = BEGINS.format(name=name)
+        if text.count(begins) != 1:
+            raise ValueError(f"docs/protocol.md must have one {begins}")
+        start = text.index(begins) + len(begins)
+        end = text.index(ENDS, start)
+        text = text[:start] + "\n" + "\n".join(table()) + "\n" + text[end:]
+    return text
+
+
+def _kinds() -> list[str]:
+    return _rows(("kind", "what it is"), ((f"`{kind}`", kind.meaning) for kind in codes.Kind))
+
+
+def _errors() -> list[str]:
+    return _rows(("code", "what it means"), ((f"`{code}`", code.meaning) for code in codes.ErrorCode))
+
+
+def _closes() -> list[str]:
+    return _rows(("code", "what it means"), ((str(code.value), code.meaning) for code in codes.CloseCode))
+
+
+def _states() -> list[str]:
+    ends = ((state, " It stays so." if state in codes.ENDED else "") for state in codes.RunState)
+    return _rows(("state", "what it means"), ((f"`{state}`", f"{state.meaning}.{end}") for state, end in ends))
+
+
+def _told() -> list[str]:
+    return _rows(("`type`", "when, and its other fields"), map(_message, get_args(told.Told)))
+
+
+def _said() -> list[str]:
+    return _rows(("`type`", "what it asks for, and its other fields"), map(_message, messages.TYPES))
+
+
+def _run() -> list[str]:
+    return _list(told.Run)
+
+
+def _brief() -> list[str]:
+    return _list(told.RunBrief)
+
+
+def _new_run() -> list[str]:
+    return _list(messages.NewRun)
+
+
+SHARED = frozenset({"type", "id", "lease"})
+"""Fields that the text around the table speaks of."""
+
+
+def _message(of: type[Any]) -> tuple[str, str]:
+    found = fields(of)
+    (name,) = get_args(found["type"].hint)
+    hidden = SHARED if issubclass(of, BaseModel) else {"type"}
+    others = [_field(field, *described) for field, described in found.items() if field not in hidden]
+    about = summary(of)
+    return f"`{name}`", f"{about} {_listed(others)}".strip()
+
+
+def _list(of: type[Any]) -> list[str]:
+    return [f"- {_field(name, *field)}" for name, field in fields(of).items()]
+
+
+def _field(name: str, hint: Any, required: bool, about: str) -> str:
+    literal = next((one for one in (hint, *get_args(hint)) if get_origin(one) is Literal), None)
+    told_in_full = literal is not None and literal != headers.Phase
+    words = _choice(get_args(literal)) if told_in_full else ""
+    described = ". ".join(part.rstrip(".") for part in (words, about if words else _lowered(about)) if part)
+    return f"`{name}`: {described}" if described else f"`{name}`"
+
+
+def _choice(words: tuple[str, ...]) -> str:
+    named = [f"`{one}`" for one in words]
+    return " or ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
+
+
+def _lowered(sentence: str) -> str:
+    """As it goes on after a colon."""
+    return sentence[:1].lower() + sentence[1:]
+
+
+def _listed(fields: list[str]) -> str:
+    """Those with nothing to say first, in one breath."""
+    silent = [field for field in fields if ": " not in field]
+    return "; ".join(([", ".join(silent)] if silent else []) + [field for field in fields if field not in silent])
+
+
+def _rows(head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> list[str]:
+    return [_row(head), "|---|---|", *map(_row, rows)]
+
+
+def _row(columns: tuple[str, str]) -> str:
+    return "| " + " | ".join(column.replace("|", r"\|") for column in columns) + " |"
+
+
+TABLES: dict[str, Callable[[], list[str]]] = {
+    "kinds": _kinds,
+    "errors": _errors,
+    "closes": _closes,
+    "states": _states,
+    "told": _told,
+    "said": _said,
+    "run": _run,
+    "brief": _brief,
+    "new-run": _new_run,
+}
+"""Name of a place in docs/protocol.md → the lines that belong there."""
+
+FILES: dict[str, Callable[[], str]] = {
+    "protocol.md": protocol_page,
+    "../frontend/wire.js": wire_script,
+    "../frontend/wire-types.d.ts": types_page,
+    "../frontend/ppo/constants.js": trainer_script,
+}
+"""Path from here → what the file holds."""
