@@ -7,6 +7,7 @@ from collections.abc import Callable
 from statistics import median
 
 from benchmarks.shared import STEPS, show
+from ppo_scope.pictures.looks import Looks
 from ppo_scope.ppo.phases import Phase, PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.threads import use_one_thread
@@ -55,8 +56,8 @@ def snapshot(trainer: Trainer, phase: Phase) -> bytes:
     """The very frame that a page would get."""
     sent: list[bytes] = []
     reporter = Reporter(sent.append, "benchmark")
-    reporter.begin(trainer)
-    reporter.watch(EVERY_PROBE, standing=False)
+    reporter.begin(trainer, Looks(trainer))
+    reporter.looking.watch(EVERY_PROBE)
     reporter.passed(Moment(trainer, phase), Attention.SHOWN)
     reporter.end()
     return next(message for message in sent if frame.header(message)["kind"] == "snapshot")

@@ -103,7 +103,7 @@ def test_every_stop_is_measured_and_passing_by_is_not(trainer):
     sent = []
     reporter = Reporter(lambda message: sent.append(frame.decode(message)), "a run")
     reporter.begin(trainer, Looks(trainer))
-    reporter.watch(frozenset(PROBES))
+    reporter.looking.watch(frozenset(PROBES))
     attention = Attention.SHOWN
     for phase in trainer.phases():
         reporter.passed(Moment(trainer, phase), attention)
@@ -128,11 +128,11 @@ def test_at_full_speed_most_snapshots_go_without(trainer, monkeypatch):
     reporter = Reporter(lambda message: sent.append(frame.decode(message)), "a run")
     reporter.begin(trainer, Looks(trainer))
     clock = Clock()
-    reporter._budget = Budget(clock)
+    reporter.looking.budget = Budget(clock)
     for name in EXPENSIVE:
         monkeypatch.setitem(PROBES, name, lambda moment, of=PROBES[name]: slow(clock, of(moment)))
-    monkeypatch.setattr("ppo_scope.worker.reporter.SECONDS", {"snapshot": 0.0, "series": 9.0, "progress": 9.0})
-    reporter.watch(WATCHED)
+    monkeypatch.setattr("ppo_scope.worker.due.SECONDS", {"snapshot": 0.0, "series": 9.0, "progress": 9.0})
+    reporter.looking.watch(WATCHED)
     for phase in trainer.phases():
         reporter.passed(Moment(trainer, phase), Attention.GLANCE)
         clock.now += 1.0 if phase.kind is PhaseKind.UPDATE else 0.0

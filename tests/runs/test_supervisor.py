@@ -10,7 +10,7 @@ import pytest
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import COMMANDS, NotReading
-from ppo_scope.runs import ending, inbox
+from ppo_scope.runs import ending, inbox, missed
 from ppo_scope.runs import supervisor as supervisor_module
 from ppo_scope.runs.supervisor import KEPT_RUNS, CannotBegin, Supervisor
 
@@ -19,7 +19,7 @@ class Notes:
     """A listener that takes notes."""
 
     def __init__(self):
-        self.states, self.replies, self.frames, self.runs = [], [], [], []
+        self.states, self.replies, self.frames, self.runs, self.changes = [], [], [], [], []
 
     def frame(self, run, header, message):
         self.frames.append(header)
@@ -28,7 +28,7 @@ class Notes:
         self.states.append(run.state)
 
     def change(self, run, change):
-        pass
+        self.changes.append(change)
 
     def reply(self, run, command, code, message):
         self.replies.append((command, code))
@@ -213,6 +213,31 @@ def test_of_many_that_have_ended_the_oldest_are_forgotten_but_none_that_lives():
         assert supervisor.get(run.id) is run and run.state == "paused"
 
     supervised(scenario)
+
+
+def test_what_is_lost_on_the_way_is_asked_for_and_comes(monkeypatch):
+    """Every other row and change is lost."""
+    monkeypatch.setattr(missed, "EVERY", 0.01)
+
+    async def scenario(supervisor, run, notes):
+        await until(lambda: run.state == "paused")
+        for number in range(6):
+            run.send({"type": "step", "size": "update", "id": f"step {number}"})
+            run.send({"type": "set", "name": "clip_range", "value": number / 10, "id": f"set {number}"})
+        run.send({"type": "set", "name": "entropy_coef", "value": 0.5, "id": "last"})
+        await until(lambda: len(notes.replies) == 13)
+        await until(lambda: run.describe()["settings"]["entropy_coef"] == 0.5)
+        await until(lambda: len(run.describe()["changes"]) == 7)
+        assert run.describe()["settings"]["clip_range"] == 0.5
+        assert [change["new"] for change in run.describe()["changes"]] == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.5]
+        await until(lambda: len(run.record.series(None, None, 100, 100)[0].rows) == 6)
+        part, following = run.record.series(None, None, 100, 100)
+        assert part.rows[:, 0].tolist() == [1 / update for update in range(1, 7)] and following is None
+        assert part.episodes[:, 0].tolist() == [1, 2, 3, 4, 5, 6]
+        told = [change["new"] for change in notes.changes if change["name"] == "clip_range"]
+        assert told[-1] == 0.5, "who is told late is told right"
+
+    supervised(scenario, "loses")
 
 
 def test_the_output_of_a_process_is_not_the_servers(capfd):

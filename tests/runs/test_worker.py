@@ -18,7 +18,8 @@ from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.wire import frame
 from ppo_scope.wire.metrics import SERIES_COLUMNS
 from ppo_scope.worker import worker
-from ppo_scope.worker.reporter import SECONDS, Reporter
+from ppo_scope.worker.due import SECONDS
+from ppo_scope.worker.reporter import Reporter
 from ppo_scope.worker.worker import Worker, main
 from tests.runs.driver import ACTED, EVERYTHING, SETTINGS, Driver, rows_of, step
 
@@ -365,6 +366,19 @@ def test_the_phases_of_a_step_are_kept_in_passing():
     assert sorted(passed) == sorted([("advantages", 0, 0), *inner, *epochs])
     assert all("region" in arrays for _, arrays in driver.of("passing"))
     assert not Driver([step("updates")]).of("passing")
+
+
+def test_what_the_server_has_not_got_is_said_again():
+    change = {"type": "set", "name": "clip_range", "value": 0.3}
+    again = {"type": "again", "first": 2, "changes": 0}
+    driver = Driver([step(), change, step(), step(), again, {**again, "first": 9, "changes": 1}])
+    once = [(header["first"], arrays["rows"].tolist()) for header, arrays in driver.of("series")]
+    first, rows = once.pop()
+    assert (first, rows) == (2, once[1][1] + once[2][1]) and [first for first, _ in once] == [1, 2, 3]
+    episodes = driver.of("series")[-1][1]["episodes"]
+    assert set(episodes[:, 0]) <= {2, 3} and len(episodes)
+    assert [event["new"] for event in driver.events("change")] == [0.3, 0.3]
+    assert [event["state"] for event in driver.events("state")][-3:] == ["paused", "paused", "stopped"]
 
 
 def test_a_frame_that_is_too_large_is_dropped_and_not_taken_for_the_end_of_the_server(monkeypatch, capfd):

@@ -178,6 +178,31 @@ def babbles(*arguments):
     script.live()
 
 
+def loses(*arguments):
+    """Every other row, and every other change of a setting, is lost on the way; they are sent when they are missed."""
+    script = Script(*arguments)
+    send, obey, kept = script.send, script.obey, []
+
+    def lossy(kind, arrays=None, **header):
+        wanted = kind == "series" or header.get("event") == "change"
+        if wanted:
+            kept.append((kind, arrays, header))
+        if wanted and len(kept) % 2:
+            script.sequence += 1
+        else:
+            send(kind, arrays, **header)
+
+    def again(command):
+        if command["type"] == "again":
+            for kind, arrays, header in kept:
+                send(kind, arrays, **header)
+        return obey(command)
+
+    script.send, script.obey = lossy, again
+    script.begin()
+    script.live()
+
+
 def measures(*arguments):
     """Takes its time whenever it is told what is watched."""
     script = Script(*arguments)

@@ -76,6 +76,19 @@ class Table:
         self._block[self._length : length] = rows
         self._length = length
 
+    def widen(self, columns: int) -> None:
+        """Add so many columns, of NaN."""
+        self._block = np.concatenate([self._block, np.full((len(self._block), columns), np.nan)], axis=1)
+
+    def sort(self) -> None:
+        """By the first column; rows that are alike there keep their order."""
+        self.rows[:] = self.rows[np.argsort(self.rows[:, 0], kind="stable")]
+
+
+def lost(rows: Rows) -> NDArray[np.bool_]:
+    """[R]: which rows hold nothing at all."""
+    return np.asarray(np.isnan(rows).all(axis=1))
+
 
 class History:
     """The history of one run. Bounds: `MAX_ROWS`, `MAX_EPISODES`, `MAX_CHANGES`, and those of `moments`."""
@@ -102,34 +115,69 @@ class History:
         """The newest update whose row is kept; one less than `first` where there is none."""
         return self.first + (len(self._rows) if self._rows else 0) - 1
 
-    def change(self, change: Change) -> None:
-        """A setting took effect."""
-        self.changes.append(change)
+    def change(self, change: Change) -> bool:
+        """A setting took effect; it has its place by its update, however late it is told. False: it is known."""
+        at = len(self.changes)
+        while at and self.changes[at - 1]["update"] >= change["update"]:
+            at -= 1
+            if self.changes[at] == change:
+                return False
+        while at < len(self.changes) and self.changes[at]["update"] == change["update"]:
+            at += 1
+        if len(self.changes) == MAX_CHANGES:
+            self.changes.popleft()
+            at -= 1
+        self.changes.insert(max(0, at), change)
         self.changes_made += 1
+        return True
 
     def append_series(self, columns: list[str], first: int, rows: Rows, episodes: Rows) -> None:
         """Add the rows of the updates from `first` on, and episodes.
 
-        Rows that were lost before them do not keep them out: the updates between have rows of NaN, and after a gap
-        that is too large for that, the table begins anew. Updates that have a row already keep it.
+        Rows that were lost before them do not keep them out: the updates between have rows of NaN, which are filled
+        where they come later, and after a gap that is too large for that, the table begins anew. Updates that have a
+        row already keep it. Values have their place by the names of their columns; new ones are added to the others.
 
         Raises:
-            ValueError: the columns are not those of the rows before, or the rows do not fit them.
+            ValueError: the rows do not fit their columns.
         """
         if rows.ndim != 2 or rows.shape[1] != len(columns):
             raise ValueError(f"rows of shape {rows.shape} do not fit {len(columns)} columns")
-        if self._rows is not None and tuple(columns) != self.columns:
-            raise ValueError(f"the columns of the series changed at update {first}")
         if self._rows is None or first - self.last > MAX_GAP:
             self.columns, self._start = tuple(columns), first
             self._rows = Table(len(columns), self._max_rows)
+        elif tuple(columns) != self.columns:
+            rows = self._by_name(columns, rows)
         known = self.last + 1 - first
         if known < 0:
-            self._rows.append(np.full((-known, len(columns)), np.nan))
+            self._rows.append(np.full((-known, len(self.columns)), np.nan))
         elif known > 0:
+            self._fill(first, rows[:known], episodes)
             rows, episodes = rows[known:], episodes[episodes[:, 0] > self.last]
         self._rows.append(rows)
         self._episodes.append(episodes)
+
+    def _by_name(self, columns: list[str], rows: Rows) -> Rows:
+        """The same rows with the columns of the table, which is made wider for those that it has not."""
+        assert self._rows is not None
+        new = tuple(name for name in columns if name not in self.columns)
+        self.columns += new
+        self._rows.widen(len(new))
+        placed = np.full((len(rows), len(self.columns)), np.nan)
+        placed[:, [self.columns.index(name) for name in columns]] = rows
+        return placed
+
+    def _fill(self, first: int, rows: Rows, episodes: Rows) -> None:
+        """Put rows and episodes where they were lost."""
+        assert self._rows is not None
+        start = max(first, self.first)
+        here = self._rows.rows[start - self.first : max(0, first + len(rows) - self.first)]
+        missing = lost(here)
+        if missing.any():
+            here[missing] = rows[start - first :][missing]
+            updates = start + np.flatnonzero(missing)
+            self._episodes.append(episodes[np.isin(episodes[:, 0], updates)])
+            self._episodes.sort()
 
     def amend(self, update: int, rows: Rows) -> None:
         """An update has been made anew: its row is another one, and what was kept of it is gone.
@@ -143,7 +191,10 @@ class History:
         self.moments.forget(update)
 
     def page(self, start: int | None, end: int | None, rows: int, episodes: int) -> tuple[Slice, int | None]:
-        """As `slice`, with at most so many episodes, unless one update has more; and the update to go on from."""
+        """As `slice`, with at most so many episodes, unless one update has more; and the update to go on from.
+
+        No row in it is one that was lost: it begins behind such rows, and ends before the next.
+        """
         first = max(self.first, self.first if start is None else start)
         end = self.last if end is None else min(self.last, end)
         last = min(end, first + rows - 1)
@@ -151,7 +202,15 @@ class History:
         too_many = int(np.searchsorted(updates, first)) + episodes
         if too_many < len(updates):
             last = min(last, max(first, int(updates[too_many]) - 1))
-        return self.slice(first, last), last + 1 if first <= last < end else None
+        following = last + 1 if first <= last < end else None
+        if self._rows is not None and first <= last:
+            missing = lost(self._rows.rows[first - self.first : last + 1 - self.first])
+            if missing.any():
+                there = int(np.argmin(missing)) if not missing.all() else len(missing)
+                more = int(np.argmax(missing[there:])) if missing[there:].any() else len(missing) - there
+                first, last = first + there, first + there + more - 1
+                following = last + 1 if last < end else None
+        return self.slice(first, last), following
 
     def sketch(self, column: str, points: int) -> list[float | None]:
         """At most so many values of a column, evenly spread over the updates that are kept, the newest among them."""

@@ -104,18 +104,25 @@ class RunRecord:
         """The run has said its state, and which changes wait."""
         self.said, self.pending = said, pending
 
-    def changed(self, header: dict[str, Any]) -> Change:
-        """A setting took effect; the change as it is told and kept."""
+    def changed(self, header: dict[str, Any]) -> list[Change]:
+        """A setting took effect; what is to be told of it: nothing where that is known already.
+
+        Where it comes late, the newest change of the same setting is told again after it: that is the one that counts.
+        """
         change: Change = {
             "update": header["first_update"],
             "name": header["name"],
             "old": header["old"],
             "new": header["new"],
         }
-        self._history.change(change)
-        self.settings = {**self.settings, change["name"]: change["new"]}
+        if not self._history.change(change):
+            return []
+        newest = next(one for one in reversed(self._history.changes) if one["name"] == change["name"])
+        self.settings = {**self.settings, newest["name"]: newest["new"]}
+        if newest is not change:
+            return [change, newest]
         self.pending = {name: value for name, value in self.pending.items() if name != change["name"]}
-        return change
+        return [change]
 
     def forget(self, update: int) -> None:
         """An update was given up: its moments were of something that is no more."""
@@ -141,6 +148,11 @@ class RunRecord:
     def last(self) -> int:
         """The newest update with a row in the series; 0 where there is none."""
         return max(0, self._history.last)
+
+    @property
+    def changes_made(self) -> int:
+        """Of settings, since the run began."""
+        return self._history.changes_made
 
     def series(self, start: int | None, end: int | None, rows: int, episodes: int) -> tuple[Slice, int | None]:
         """Rows of the updates `start` to `end`, as far as they are kept, and where to go on: `History.page`."""

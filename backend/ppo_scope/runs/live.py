@@ -20,6 +20,7 @@ from ppo_scope.processes.process import NotReading, TrainingProcess
 from ppo_scope.records.record import RunRecord, Said
 from ppo_scope.runs import ending
 from ppo_scope.runs.inbox import Inbox
+from ppo_scope.runs.missed import Missed
 from ppo_scope.runs.pulse import STALL_AFTER, Pulse
 from ppo_scope.runs.studio import Studio
 from ppo_scope.wire import frame as frames
@@ -72,6 +73,7 @@ class LiveRun:
         self._ended: str | None = None
         self._asked = False
         self._complained = False
+        self._missed = Missed()
         self._done = asyncio.Event()
         self._tried, self._proved = asyncio.Event(), False  # a run on trial
         self._listener = listener
@@ -201,6 +203,7 @@ class LiveRun:
         self._studio.check()
         if self.ended:
             return
+        self._ask_again()
         waiting = time.monotonic() - min(self._unanswered.values(), default=time.monotonic())
         complaint = self._pulse.complaint(self.record.said.state, waiting)
         if complaint is not None and not self._stalled:
@@ -220,17 +223,24 @@ class LiveRun:
             try:
                 self._read(message)
             except (ValueError, KeyError, TypeError):
-                # Training is worth more than a frame: drop it, say so once, go on.
+                # Training is worth more than a frame: leave it out, say so once, ask for what it said, and go on.
+                self._missed.noticed(self.record.last)
                 if not self._complained:
                     logger.exception(
-                        "Run %s sent a frame that is not in the protocol; such frames are dropped.", self.id
+                        "Run %s sent a frame that is not in the protocol; such frames are left out.", self.id
                     )
                     self._complained = True
+        self._ask_again()
         if self._stalled and self._pulse.complaint(self.record.said.state, waiting=0.0) is None:
             self._recover()
 
+    def _ask_again(self) -> None:
+        if (question := self._missed.question(self.record.changes_made)) is not None:
+            self._process.tell("again", question)
+
     def _read(self, message: bytes) -> None:
         header = frames.header(message)
+        self._missed.came(header["sequence"], self.record.last)
         self.record.locate(header)
         kind = header["kind"]
         if kind == Kind.EVENT:
@@ -263,7 +273,8 @@ class LiveRun:
             case "state":
                 self._take_state(header)
             case "change":
-                self._listener.change(self, self.record.changed(header))
+                for change in self.record.changed(header):
+                    self._listener.change(self, change)
             case "abandoned":
                 self.record.forget(header["abandoned"])
                 self._studio.forget(header["abandoned"])

@@ -8,6 +8,7 @@ from ppo_scope.ppo.environments import EnvironmentFault
 from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
 from ppo_scope.ppo.memory import DoesNotFit
 from ppo_scope.ppo.spaces import UnusableEnvironment
+from ppo_scope.wire.told import Cause
 
 SPEAKING = (UnusableEnvironment, EnvironmentFault, NotFiniteError, DoesNotFit)
 """Errors whose text is a sentence for people."""
@@ -15,7 +16,12 @@ DETAIL = 4000
 SUMMARY = 300
 
 
-def failed(error: BaseException) -> dict[str, str]:
+def in_a_line(error: BaseException) -> str:
+    """Its text, shortened."""
+    return " ".join(str(error).split())[:SUMMARY] or "it gave no reason"
+
+
+def failed(error: BaseException) -> Cause:
     """Of an error that ended the run. The process ends with it, so nothing is said of its weights."""
     text = str(error).splitlines()[0] if str(error) else ""
     name = type(error).__name__
@@ -23,7 +29,7 @@ def failed(error: BaseException) -> dict[str, str]:
     return {"summary": summary[:SUMMARY], "detail": _detail(error), "remedy": _after(error)}
 
 
-def not_finite(error: NotFiniteError, updates: int) -> dict[str, str]:
+def not_finite(error: NotFiniteError, updates: int) -> Cause:
     """Of a number that halted the run; `updates`: how many it has finished."""
     kept = "The weights are those at the start of this update. " if updates else ""
     if isinstance(error, NotFiniteGivenError):
