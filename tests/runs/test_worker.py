@@ -15,6 +15,7 @@ from ppo_scope.pictures.weights import SECONDS as SECONDS_BETWEEN_WEIGHTS
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.probes.probes import PROBES
 from ppo_scope.wire import frame
 from ppo_scope.wire.metrics import SERIES_COLUMNS
 from ppo_scope.worker import worker
@@ -366,6 +367,21 @@ def test_the_phases_of_a_step_are_kept_in_passing():
     assert sorted(passed) == sorted([("advantages", 0, 0), *inner, *epochs])
     assert all("region" in arrays for _, arrays in driver.of("passing"))
     assert not Driver([step("updates")]).of("passing")
+
+
+def test_a_run_that_nobody_looks_at_is_not_measured(monkeypatch):
+    looked = []
+    for name, probe in PROBES.items():
+        monkeypatch.setitem(PROBES, name, lambda moment, name=name, probe=probe: looked.append(name) or probe(moment))
+    nobody = {"type": "watch", "probes": []}
+    everyone_leaves = [{"type": "watch", "probes": ["ratio"]}, step(), nobody]
+    commands = [step("phase"), step("minibatch"), step(), *everyone_leaves, step("minibatch"), {"type": "play"}]
+    driver = Driver(commands, total_steps=8 * 4 * 32)
+    assert set(looked) == {"ratio"}, "while somebody did"
+    assert looked.count("ratio") < 200 and driver.worker.trainer.updates > 2
+    measured = [(header["update"], header["measured"]) for header, _ in driver.of("snapshot")]
+    assert dict(measured)[2] == ["ratio"] and measured[-1][0] > 2
+    assert {update: found for update, found in measured if found}.keys() <= {1, 2}
 
 
 def test_what_the_server_has_not_got_is_said_again():

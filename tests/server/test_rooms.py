@@ -1,10 +1,12 @@
 """Several runs on one server: each has a room, whose pages see and command it alone."""
 
 import json
+import os
+import signal
 
 import pytest
 
-from tests.server.scope_page import Page, ServerProcess, wait_for
+from tests.server.scope_page import Page, ServerProcess, leaders, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +145,63 @@ def test_a_run_is_replaced_only_by_who_leads_it_and_one_beside_it_needs_no_lease
         assert status == 201 and runs(house)[first]["state"] == "stopped"
         assert one.wait("run", since=since)["run"]["id"] == run["id"]
         assert post(house, {**body, "instead": "nowhere"})[0] == 404
+
+
+def test_a_run_whose_room_is_left_is_watched_no_more(house, two):
+    first, second = two
+    with leading(house, second) as page:
+        assert page.ask("watch", led=False, probes=["ratio"])["type"] == "ack"
+        page.until(lambda: page.headers("snapshot")[-1].get("watched") == ["ratio"])
+        since = len(page.messages)
+        assert page.ask("open", led=False, run=first)["type"] == "ack"
+        assert page.wait("lease", since=since)["holder"] is True
+        page.until(lambda: [h for h in page.headers("snapshot") if h["run"] == first and h["watched"] == ["ratio"]])
+        with leading(house, second) as other:
+            other.until(lambda: other.headers("snapshot")[-1]["watched"] == [])
+
+
+def test_who_leads_one_run_is_a_viewer_in_another_as_long_as_that_is_led(house, two):
+    first, second = two
+    with leading(house, first) as one, leading(house, second) as other:
+        assert one.ask("open", led=False, run=second)["type"] == "ack"
+        assert one.lease["holder"] is False and one.ask("step", size="update")["code"] == "forbidden"
+        assert other.ask("open", led=False, run=first)["type"] == "ack"
+        for page, run in ((other, first), (one, second)):  # nobody else led there, and then nobody here
+            page.until(lambda page=page: page.lease["holder"])
+            before = runs(house)[run]["update"]
+            assert page.ask("step", size="update")["type"] == "ack"
+            assert runs(house)[run]["update"] == before + 1
+
+
+def test_the_end_of_one_run_is_told_to_its_pages_and_to_no_other(house, two):
+    first, second = two
+    with leading(house, first) as one, leading(house, second) as other, Page(house, run=second) as viewer:
+        viewer.wait("state", run=second)
+        assert other.ask("step", size="update")["type"] == "ack"
+        since = len(one.messages)
+        assert other.ask("end")["type"] == "ack"
+        for page in (other, viewer):
+            page.wait("state", run=second, state="stopped")
+        assert other.ask("step", size="update")["code"] == "not_running"
+        assert len(house.get(f"/api/runs/{second}/series")["rows"]) == 1, "what is known of it stays"
+        assert one.ask("step", size="update")["type"] == "ack"
+        assert {m["run"] for m in one.messages[since:] if m["type"] == "state"} == {first}
+
+
+def test_a_run_that_crashes_leaves_the_others(house):
+    first = next(run["id"] for run in house.get("/api/runs") if run["state"] == "paused")
+    before = set(leaders(house.process.pid))
+    second = begin(house, seed=4)
+    (process,) = set(leaders(house.process.pid)) - before
+    with leading(house, first) as one, leading(house, second) as other:
+        os.kill(process, signal.SIGKILL)
+        other.wait("state", run=second, state="killed")
+        assert other.ask("step", size="update")["code"] == "not_running"
+        before = runs(house)[first]["update"]
+        assert one.ask("step", size="update")["type"] == "ack"
+        assert runs(house)[first]["update"] == before + 1
+        listed = one.until(lambda: [m for m in one.messages if m["type"] == "runs" and "killed" in str(m)])
+        assert {run["id"]: run["state"] for run in listed[-1]["runs"]}[second] == "killed"
 
 
 def test_there_is_room_for_as_many_runs_as_the_machine_has_cores(house, two):
