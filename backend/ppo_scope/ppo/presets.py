@@ -96,7 +96,8 @@ PRESETS: tuple[Preset, ...] = (
         "lunar-lander",
         "LunarLander",
         "Land between two flags, softly.",
-        "our own, from rl-baselines3-zoo's γ 0.999 and λ 0.98: shorter rollouts, α 0.001 annealed, c₂ 0.005, normalised rewards",
+        "our own, from rl-baselines3-zoo's γ 0.999 and λ 0.98: shorter rollouts, α 0.001 annealed, c₂ 0.005, "
+        "normalised rewards",
         {
             "env": "LunarLander-v3",
             "num_envs": 16,
