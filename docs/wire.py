@@ -36,11 +36,8 @@ def wire_script() -> str:
         _constant("LENGTH_BYTES", recorded.LENGTH_BYTES, "Of the length before each frame of a recording."),
         _constant("HEARTBEAT", hub.HEARTBEAT, "Seconds between two signs of life of the server."),
         _constant("SESSION_HEADER", security.SESSION_HEADER, "Carries the secret of unsafe requests."),
-        _constant("EPISODE_COLUMNS", metrics.EPISODE_COLUMNS, "Of the episodes, one row each."),
         _constant("MOMENT_COLUMNS", headers.MOMENT_COLUMNS, "Of the list of moments that one can go back to."),
         _constant("ENDED", [state for state in codes.RunState if state in codes.ENDED], "What no run leaves."),
-        _table("KIND", codes.Kind),
-        _table("ERROR", codes.ErrorCode),
         _table("CLOSE", codes.CloseCode),
         _table("REGION", losses.Region),
     ]
@@ -78,7 +75,12 @@ def _table(name: str, of: type[Enum]) -> str:
 
 # The page's types
 
-NAMED = {headers.SettingValue: "SettingValue", headers.Dtype: "Dtype", headers.Phase: "Phase"}
+NAMED = {
+    headers.SettingValue: "SettingValue",
+    headers.Dtype: "Dtype",
+    headers.Phase: "Phase",
+    headers.Quantity: "Quantity",
+}
 WORDS = (codes.RunState, codes.ErrorCode)
 BODIES = (messages.NewRun, messages.Session)
 PARTS: tuple[type[Any], ...] = (

@@ -4,7 +4,7 @@
  * Use in a module:  /** @import { State, Panel } from "../types.js" *\/
  */
 
-import type { Cause, Change, Doing, Header, Met, Phase, PictureHeader, Run, RunBrief, RunState, SettingValue, SnapshotHeader, StateTold, Step } from "./wire-types.js";
+import type { Cause, Change, Doing, Header, Phase, PictureHeader, Quantity, Run, RunBrief, RunState, SettingValue, SnapshotHeader, StateTold, Step } from "./wire-types.js";
 
 // ---------------------------------------------------------------------------------------------- wire
 
@@ -153,8 +153,6 @@ export interface Moment {
   epoch: number;
   minibatch: number;
 }
-
-export type Quantity = Met["quantity"];
 
 /** What a step may go on until. */
 export interface Until {

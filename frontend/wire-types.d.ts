@@ -4,6 +4,7 @@
 export type SettingValue = number | string | boolean | number[] | { [name: string]: any | undefined } | null;
 export type Dtype = "uint8" | "uint32" | "int32" | "float32" | "float64";
 export type Phase = "ready" | "rollout" | "advantages" | "loss" | "gradient" | "step" | "epoch" | "update";
+export type Quantity = "episodic_return_mean" | "kl_k3" | "clip_fraction" | "not_finite";
 export type RunState = "starting" | "running" | "paused" | "finished" | "stopped" | "failed" | "killed" | "out_of_memory" | "stalled";
 export type ErrorCode = "malformed" | "invalid" | "forbidden" | "conflict" | "throttled" | "failed" | "not_running" | "not_found";
 
@@ -159,7 +160,7 @@ export interface Change {
 
 /** A condition that came true: what a step of size `until` was to go on until. */
 export interface Met {
-  quantity: "episodic_return_mean" | "kl_k3" | "clip_fraction" | "not_finite";
+  quantity: Quantity;
   above: number;
   value: number;
   update: number;
@@ -313,7 +314,7 @@ export type Told = Hello | RoleTold | StateTold | ChangeTold | RunTold | RunsTol
 
 /** What a step may go on until: the first update in which the quantity passes the limit. */
 export interface Until {
-  quantity: "episodic_return_mean" | "kl_k3" | "clip_fraction" | "not_finite";
+  quantity: Quantity;
   /** The limit: of the return it is enough by itself, the others have to exceed it; `not_finite` has none. */
   above?: number | null;
 }

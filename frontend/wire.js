@@ -16,40 +16,11 @@ export const HEARTBEAT = 5;
 /** Carries the secret of unsafe requests. */
 export const SESSION_HEADER = "x-ppo-scope-session";
 
-/** Of the episodes, one row each. */
-export const EPISODE_COLUMNS = /** @type {const} */ (["update", "step", "episodic_return", "episodic_length"]);
-
 /** Of the list of moments that one can go back to. */
 export const MOMENT_COLUMNS = /** @type {const} */ (["sequence", "update", "phase", "epoch", "minibatch"]);
 
 /** What no run leaves. */
 export const ENDED = /** @type {const} */ (["finished", "stopped", "failed", "killed", "out_of_memory"]);
-
-/** Kinds of frames. */
-export const KIND = /** @type {const} */ ({
-  SNAPSHOT: "snapshot",
-  SERIES: "series",
-  PICTURE: "picture",
-  PROGRESS: "progress",
-  COMPARISON: "comparison",
-  PASSING: "passing",
-  WEIGHTS: "weights",
-  LOOK: "look",
-  EVENT: "event",
-  RUN: "run",
-});
-
-/** Why a message or request was refused. */
-export const ERROR = /** @type {const} */ ({
-  MALFORMED: "malformed",
-  INVALID: "invalid",
-  FORBIDDEN: "forbidden",
-  CONFLICT: "conflict",
-  THROTTLED: "throttled",
-  FAILED: "failed",
-  NOT_RUNNING: "not_running",
-  NOT_FOUND: "not_found",
-});
 
 /** Why the server closed a websocket. The websocket library sends `TOO_LARGE` by itself. */
 export const CLOSE = /** @type {const} */ ({

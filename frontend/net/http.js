@@ -2,7 +2,7 @@
 
 import { decode } from "./frame.js";
 import { session } from "./session.js";
-import { SESSION_HEADER } from "../wire.js";
+import { MOMENT_COLUMNS, SESSION_HEADER } from "../wire.js";
 
 /** @import { Check, Frame, Moment, SeriesHeader, Snapshot } from "../types.js" */
 
@@ -87,7 +87,7 @@ export async function getSeries(run, from, to) {
  */
 export async function getMoments(run) {
   const { moments } = await getJson(`api/runs/${encodeURIComponent(run)}/moments`);
-  return moments.map((/** @type {any[]} */ [sequence, update, phase, epoch, minibatch]) => ({ sequence, update, phase, epoch, minibatch }));
+  return moments.map((/** @type {any[]} */ row) => Object.fromEntries(MOMENT_COLUMNS.map((name, at) => [name, row[at]])));
 }
 
 /**
@@ -99,7 +99,8 @@ export async function getMoments(run) {
  */
 export async function getKept(run) {
   const { moments, bytes, room } = await getJson(`api/runs/${encodeURIComponent(run)}/moments`);
-  const oldest = moments.find((/** @type {any[]} */ [, , phase]) => phase === "update")?.[1] ?? null;
+  const [update, phase] = [MOMENT_COLUMNS.indexOf("update"), MOMENT_COLUMNS.indexOf("phase")];
+  const oldest = moments.find((/** @type {any[]} */ row) => row[phase] === "update")?.[update] ?? null;
   return { oldest, bytes, room };
 }
 

@@ -10,7 +10,7 @@ from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes import places, probes
+from ppo_scope.probes import measurement, places, probes
 from ppo_scope.probes.moment import UNKNOWN_REGION, Moment
 from ppo_scope.wire.metrics import METRICS, MINIBATCH_COLUMNS, SERIES_COLUMNS
 
@@ -139,7 +139,7 @@ def test_the_ratio_histogram_counts_every_transition_once(walk):
     for row, code in enumerate((Region.INSIDE, Region.HELD, Region.PULLED_BACK)):
         assert counts[row].sum() + outside[row].sum() == (codes == code).sum() > 0
     limit = found.scalars["ratio_limit"]
-    edges = np.linspace(-limit, limit, probes.BINS + 1)
+    edges = np.linspace(-limit, limit, measurement.BINS + 1)
     expected, _ = np.histogram(moment.logratio[kept].astype(np.float64), edges)
     # A value on an edge may fall to either side in single precision.
     assert np.abs(counts.sum(0).astype(int) - expected).sum() <= 4
@@ -321,7 +321,7 @@ def test_advantage_histograms_equal_numpys(walk):
             ("advantage", phase.update.batch.advantages.numpy()),
             ("advantage_used", moment.advantages_used),
         ):
-            edges = np.linspace(found.scalars[f"{name}_low"], found.scalars[f"{name}_high"], probes.BINS + 1)
+            edges = np.linspace(found.scalars[f"{name}_low"], found.scalars[f"{name}_high"], measurement.BINS + 1)
             expected, _ = np.histogram(values[covered].astype(np.float64), edges)
             assert np.abs(found.arrays[f"{name}_counts"].astype(int) - expected).sum() <= 4
             assert found.arrays[f"{name}_counts"].sum() == covered.sum()

@@ -5,12 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 BINS = 64
 """Of every histogram."""
 
 Array = NDArray[Any]
+
+
+def bin_of(values: Array, low: float, high: float) -> NDArray[np.int64]:
+    """Which of `BINS` equal bins over [low, high] each value is in; one beyond is in the first or last."""
+    return np.clip(((values - low) * (BINS / (high - low))).astype(np.int64), 0, BINS - 1)
+
+
+def counted(bins: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """[BINS]: how many are in each."""
+    return np.bincount(bins, minlength=BINS).astype(np.uint32)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ppo_scope.ppo.distributions import Bernoulli, Categorical, DiagonalGaussian, Distribution, MultiCategorical
 from ppo_scope.ppo.phases import Batch
-from ppo_scope.probes.measurement import BINS, Measurement
+from ppo_scope.probes.measurement import Measurement, bin_of, counted
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.names import action_names, indexed
 from ppo_scope.probes.places import chosen_environments
@@ -125,5 +125,4 @@ def _entropies(
         low, high = math.floor(low) - 0.5, math.ceil(high) + 0.5
     if low == high:  # of one action only, there is nothing to be uncertain of
         high = low + 1.0
-    bins = [np.clip((e - low) * (BINS / (high - low)), 0, BINS - 1).astype(np.int64) for e in both]
-    return np.stack([np.bincount(b, minlength=BINS) for b in bins]).astype(np.uint32), low, high
+    return np.stack([counted(bin_of(e, low, high)) for e in both]), low, high

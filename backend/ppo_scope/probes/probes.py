@@ -21,7 +21,7 @@ from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.direction import direction
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.gradients import gradients
-from ppo_scope.probes.measurement import BINS, Measurement
+from ppo_scope.probes.measurement import Measurement, bin_of, counted
 from ppo_scope.probes.moment import UNKNOWN_REGION, Moment, clipped
 from ppo_scope.probes.places import by_environment, chosen_environments
 from ppo_scope.probes.policy import policy
@@ -178,9 +178,9 @@ def _ratio(moment: Moment) -> Measurement:
     clip_range = moment.update.settings.clip_range
     limit = _ratio_limit(logratio, clip_range)
     below, above = logratio < -limit, logratio > limit
-    bins = np.clip(((logratio + limit) * (BINS / (2 * limit))).astype(np.int64), 0, BINS - 1)
+    bins = bin_of(logratio, -limit, limit)
     shown = (Region.INSIDE, Region.HELD, Region.PULLED_BACK, Region.UNHELD, UNKNOWN_REGION)
-    counts = [np.bincount(bins[(codes == code) & ~below & ~above], minlength=BINS) for code in shown]
+    counts = [counted(bins[(codes == code) & ~below & ~above]) for code in shown]
     outside = [[int((below & (codes == code)).sum()), int((above & (codes == code)).sum())] for code in shown]
     arrays = {"ratio_counts": np.array(counts, np.uint32), "ratio_outside": np.array(outside, np.uint32)}
     beyond = clipped(moment.ratio[covered], clip_range)
@@ -205,8 +205,7 @@ def _post_step(moment: Moment) -> Measurement:
     log_probs, _ = moment.trainer.distribution.evaluate(outputs, batch.actions)
     after = (log_probs - batch.log_probs).cpu().numpy()[covered]
     below, above = after < -limit, after > limit
-    bins = np.clip(((after + limit) * (BINS / (2 * limit))).astype(np.int64), 0, BINS - 1)
-    counts = np.bincount(bins[~below & ~above], minlength=BINS).astype(np.uint32)
+    counts = counted(bin_of(after, -limit, limit)[~below & ~above])
     outside = np.array([below.sum(), above.sum()], np.uint32)
     ratio = losses.ratio_in_numpy(after)
     extremes = {"ratio_post_min": float(ratio.min()), "ratio_post_max": float(ratio.max())} if len(ratio) else {}
@@ -295,8 +294,7 @@ ALWAYS: Mapping[str, Callable[[Moment], dict[str, float]]] = {
 def _symmetric_histogram(values: Array) -> tuple[NDArray[np.uint32], float, float]:
     """Counts in 64 equal bins over a round range, symmetric around 0, that holds all values."""
     limit = round_up(float(np.abs(values).max(initial=0.0)))
-    bins = np.clip(((values + limit) * (BINS / (2 * limit))).astype(np.int64), 0, BINS - 1)
-    return np.bincount(bins, minlength=BINS).astype(np.uint32), -limit, limit
+    return counted(bin_of(values, -limit, limit)), -limit, limit
 
 
 def round_up(value: float) -> float:

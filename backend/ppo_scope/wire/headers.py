@@ -15,6 +15,8 @@ Numbers = dict[str, float | None]
 Dtype = Literal["uint8", "uint32", "int32", "float32", "float64"]
 """What a browser can read in place as a typed array."""
 Phase = Literal["ready", "rollout", "advantages", "loss", "gradient", "step", "epoch", "update"]
+Quantity = Literal["episodic_return_mean", "kl_k3", "clip_fraction", "not_finite"]
+"""What a step may go on until: of the series, and that something is not finite."""
 Severity = Literal["error", "warning", "note"]
 
 POSITION = ("update", "phase", "epoch", "epochs", "minibatch", "minibatches")

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 import pydantic_core
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
+from ppo_scope.wire.headers import Quantity
+
 MAX_BYTES = 16 * 1024
 """The longest message or request body."""
 
@@ -103,7 +105,7 @@ class Pause(Led):
 class Until(Message):
     """What a step may go on until: the first update in which the quantity passes the limit."""
 
-    quantity: Literal["episodic_return_mean", "kl_k3", "clip_fraction", "not_finite"]
+    quantity: Quantity
     above: float | None = None
     """The limit: of the return it is enough by itself, the others have to exceed it; `not_finite` has none."""
 

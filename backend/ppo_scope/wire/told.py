@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NotRequired
 from typing_extensions import TypedDict
 
 from ppo_scope.wire.codes import ErrorCode, RunState
-from ppo_scope.wire.headers import Phase, SettingValue
+from ppo_scope.wire.headers import Phase, Quantity, SettingValue
 
 State = Annotated[str, RunState]
 """One of them."""
@@ -39,7 +39,7 @@ class Change(TypedDict):
 class Met(TypedDict):
     """A condition that came true: what a step of size `until` was to go on until."""
 
-    quantity: Literal["episodic_return_mean", "kl_k3", "clip_fraction", "not_finite"]
+    quantity: Quantity
     above: float
     value: float
     update: int

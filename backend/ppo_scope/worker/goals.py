@@ -12,8 +12,6 @@ from ppo_scope.probes.probes import row_values
 
 SEVERAL = 10
 """Updates of the step size `updates`."""
-CONDITIONS = ("episodic_return_mean", "kl_k3", "clip_fraction", "not_finite")
-"""What one may go on until: quantities of the series, and that something is not finite."""
 AT_LEAST = frozenset({"episodic_return_mean"})
 """Of these the limit itself is enough, as in "return ≥ 500": CartPole has no more to give. Others have to exceed it."""
 
