@@ -5,6 +5,7 @@
 
 import json
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +112,18 @@ def _row(columns: tuple[str, ...]) -> str:
     return "| " + " | ".join(column.replace("|", r"\|") for column in columns) + " |"
 
 
+def _files_of(script: str) -> dict[str, Callable[[], str]]:
+    files: dict[str, Callable[[], str]] = runpy.run_path(str(HERE / script))["FILES"]
+    return files
+
+
 PAGES = {
     "health.md": health_page,
     "metrics.md": metrics_page,
     "presets.md": presets_page,
     "settings.md": settings_page,
-    **runpy.run_path(str(HERE / "wire.py"))["FILES"],
+    **_files_of("protocol.py"),
+    **_files_of("wire.py"),
 }
 
 if __name__ == "__main__":

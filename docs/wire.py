@@ -1,7 +1,4 @@
-"""What is made from `ppo_scope.wire`: the page's constants and types, and the tables of docs/protocol.md.
-
-`python docs/generate.py` writes them, with the other pages that are made from the code.
-"""
+"""The page's constants and types, made from `ppo_scope.wire` by `python docs/generate.py`."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 
 from ppo_scope.ppo import losses, settings
 from ppo_scope.records import recorded
@@ -173,125 +170,7 @@ def _in_full(hint: Any) -> str:
     return str(hint.__name__)
 
 
-# The tables of docs/protocol.md
-
-BEGINS, ENDS = "<!-- {name}: made from the code -->", "<!-- end -->"
-
-
-def protocol_page() -> str:
-    """`docs/protocol.md`, its tables renewed."""
-    text = (HERE / "protocol.md").read_text(encoding="utf-8")
-    for name, table in TABLES.items():
-        begins = BEGINS.format(name=name)
-        if text.count(begins) != 1:
-            raise ValueError(f"docs/protocol.md must have one {begins}")
-        start = text.index(begins) + len(begins)
-        end = text.index(ENDS, start)
-        text = text[:start] + "\n" + "\n".join(table()) + "\n" + text[end:]
-    return text
-
-
-def _kinds() -> list[str]:
-    return _rows(("kind", "what it is"), ((f"`{kind}`", kind.meaning) for kind in codes.Kind))
-
-
-def _errors() -> list[str]:
-    return _rows(("code", "what it means"), ((f"`{code}`", code.meaning) for code in codes.ErrorCode))
-
-
-def _closes() -> list[str]:
-    return _rows(("code", "what it means"), ((str(code.value), code.meaning) for code in codes.CloseCode))
-
-
-def _states() -> list[str]:
-    ends = ((state, " It stays so." if state in codes.ENDED else "") for state in codes.RunState)
-    return _rows(("state", "what it means"), ((f"`{state}`", f"{state.meaning}.{end}") for state, end in ends))
-
-
-def _told() -> list[str]:
-    return _rows(("`type`", "when, and its other fields"), map(_message, get_args(told.Told)))
-
-
-def _said() -> list[str]:
-    return _rows(("`type`", "what it asks for, and its other fields"), map(_message, messages.TYPES))
-
-
-def _run() -> list[str]:
-    return _list(told.Run)
-
-
-def _brief() -> list[str]:
-    return _list(told.RunBrief)
-
-
-def _new_run() -> list[str]:
-    return _list(messages.NewRun)
-
-
-SHARED = frozenset({"type", "id", "lease"})
-"""Fields that the text around the table speaks of."""
-
-
-def _message(of: type[Any]) -> tuple[str, str]:
-    found = fields(of)
-    (name,) = get_args(found["type"].hint)
-    hidden = SHARED if issubclass(of, BaseModel) else {"type"}
-    others = [_field(field, *described) for field, described in found.items() if field not in hidden]
-    about = summary(of)
-    return f"`{name}`", f"{about} {_listed(others)}".strip()
-
-
-def _list(of: type[Any]) -> list[str]:
-    return [f"- {_field(name, *field)}" for name, field in fields(of).items()]
-
-
-def _field(name: str, hint: Any, required: bool, about: str) -> str:
-    literal = next((one for one in (hint, *get_args(hint)) if get_origin(one) is Literal), None)
-    told_in_full = literal is not None and literal != headers.Phase
-    words = _choice(get_args(literal)) if told_in_full else ""
-    described = ". ".join(part.rstrip(".") for part in (words, about if words else _lowered(about)) if part)
-    return f"`{name}`: {described}" if described else f"`{name}`"
-
-
-def _choice(words: tuple[str, ...]) -> str:
-    named = [f"`{one}`" for one in words]
-    return " or ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
-
-
-def _lowered(sentence: str) -> str:
-    """As it goes on after a colon."""
-    return sentence[:1].lower() + sentence[1:]
-
-
-def _listed(fields: list[str]) -> str:
-    """Those with nothing to say first, in one breath."""
-    silent = [field for field in fields if ": " not in field]
-    return "; ".join(([", ".join(silent)] if silent else []) + [field for field in fields if field not in silent])
-
-
-def _rows(head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> list[str]:
-    return [_row(head), "|---|---|", *map(_row, rows)]
-
-
-def _row(columns: tuple[str, str]) -> str:
-    return "| " + " | ".join(column.replace("|", r"\|") for column in columns) + " |"
-
-
-TABLES: dict[str, Callable[[], list[str]]] = {
-    "kinds": _kinds,
-    "errors": _errors,
-    "closes": _closes,
-    "states": _states,
-    "told": _told,
-    "said": _said,
-    "run": _run,
-    "brief": _brief,
-    "new-run": _new_run,
-}
-"""Name of a place in docs/protocol.md → the lines that belong there."""
-
 FILES: dict[str, Callable[[], str]] = {
-    "protocol.md": protocol_page,
     "../frontend/wire.js": wire_script,
     "../frontend/wire-types.d.ts": types_page,
     "../frontend/ppo/constants.js": trainer_script,

@@ -28,17 +28,25 @@ export interface Doing {
 
 /** Of every frame. */
 export interface Header {
+  /** That of the server. */
   protocol: number;
   kind: "snapshot" | "passing" | "series" | "picture" | "progress" | "comparison" | "run";
+  /** Its identifier. */
   run: string;
+  /** Counts up by one with every frame of this run; pictures, which another process draws, have numbers of their own from 0. */
   sequence: number;
+  /** That the data belong to, counted from 1; 0 before the first rollout. */
   update: number;
+  /** Nothing is done yet at `ready`. */
   phase: Phase;
+  /** Position inside the update, counted from 1; 0 before the first. So of the next three. */
   epoch: number;
   epochs: number;
   minibatch: number;
   minibatches: number;
+  /** Name → number, or null where the quantity is not defined. */
   scalars: { [name: string]: number | null | undefined };
+  /** Name → `{"dtype": "float32", "shape": [8, 128], "offset": 0}`. */
   arrays: { [name: string]: ArraySpec | undefined };
   /** Of a frame of kind progress: what takes its time now; null: nothing. */
   activity?: Doing | null;

@@ -90,6 +90,14 @@ def lost(rows: Rows) -> NDArray[np.bool_]:
     return np.asarray(np.isnan(rows).all(axis=1))
 
 
+def unbroken(missing: NDArray[np.bool_]) -> tuple[int, int]:
+    """Where the first rows that are not missing begin, and where they end; the end of all where there are none."""
+    there = np.flatnonzero(~missing)
+    begins = int(there[0]) if len(there) else len(missing)
+    behind = np.flatnonzero(missing[begins:])
+    return begins, begins + int(behind[0]) if len(behind) else len(missing)
+
+
 class History:
     """The history of one run. Bounds: `MAX_ROWS`, `MAX_EPISODES`, `MAX_CHANGES`, and those of `moments`."""
 
@@ -202,15 +210,11 @@ class History:
         too_many = int(np.searchsorted(updates, first)) + episodes
         if too_many < len(updates):
             last = min(last, max(first, int(updates[too_many]) - 1))
-        following = last + 1 if first <= last < end else None
-        if self._rows is not None and first <= last:
-            missing = lost(self._rows.rows[first - self.first : last + 1 - self.first])
-            if missing.any():
-                there = int(np.argmin(missing)) if not missing.all() else len(missing)
-                more = int(np.argmax(missing[there:])) if missing[there:].any() else len(missing) - there
-                first, last = first + there, first + there + more - 1
-                following = last + 1 if last < end else None
-        return self.slice(first, last), following
+        if self._rows is None or first > last:
+            return self.slice(first, last), None
+        begins, ends = unbroken(lost(self._rows.rows[first - self.first : last + 1 - self.first]))
+        first, last = first + begins, first + ends - 1
+        return self.slice(first, last), last + 1 if last < end else None
 
     def sketch(self, column: str, points: int) -> list[float | None]:
         """At most so many values of a column, evenly spread over the updates that are kept, the newest among them."""

@@ -51,17 +51,26 @@ class Header(TypedDict):
     """Of every frame."""
 
     protocol: int
+    """That of the server."""
     kind: Literal["snapshot", "passing", "series", "picture", "progress", "comparison", "run"]
     run: str
+    """Its identifier."""
     sequence: int
+    """Counts up by one with every frame of this run; pictures, which another process draws, have numbers of their own
+    from 0."""
     update: int
+    """That the data belong to, counted from 1; 0 before the first rollout."""
     phase: Phase
+    """Nothing is done yet at `ready`."""
     epoch: int
+    """Position inside the update, counted from 1; 0 before the first. So of the next three."""
     epochs: int
     minibatch: int
     minibatches: int
     scalars: Numbers
+    """Name → number, or null where the quantity is not defined."""
     arrays: dict[str, ArraySpec]
+    """Name → `{"dtype": "float32", "shape": [8, 128], "offset": 0}`."""
     activity: NotRequired[Doing | None]
     """Of a frame of kind progress: what takes its time now; null: nothing."""
 
