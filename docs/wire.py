@@ -54,14 +54,15 @@ def trainer_script() -> str:
 
 
 def _constant(name: str, value: Any, about: str) -> str:
+    return f"/** {about} */\nexport const {name} = {_literal(value)};\n"
+
+
+def _literal(value: Any) -> str:
     if isinstance(value, float):
-        value = int(value) if value.is_integer() else value
-    text = json.dumps(list(value) if isinstance(value, (tuple, list)) else value, ensure_ascii=False)
-    return f"/** {about} */\nexport const {name} = {_frozen(text, value)};\n"
-
-
-def _frozen(text: str, value: Any) -> str:
-    return f"/** @type {{const}} */ ({text})" if isinstance(value, (tuple, list)) else text
+        return f"{value:g}".replace("e-0", "e-")
+    if isinstance(value, (tuple, list)):
+        return f"/** @type {{const}} */ ({json.dumps(list(value))})"
+    return json.dumps(value)
 
 
 def _table(name: str, of: type[Enum]) -> str:

@@ -2,7 +2,7 @@
 // Numbers of the trainer that the page computes with, too.
 
 /** Below it rounding would decide who is held. */
-export const SMALLEST_CLIP_RANGE = 1e-05;
+export const SMALLEST_CLIP_RANGE = 1e-5;
 
 /** Where log r ends, so that r stays finite. */
 export const LARGEST_LOGRATIO = 80;
