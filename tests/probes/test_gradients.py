@@ -6,8 +6,8 @@ import torch
 
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.probes.gradients import PAIRS, layers_of
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
+from tests.moments import moment_at
 from tests.ppo.test_images import PICTURE
 from tests.ppo.test_spaces import ACTIONS, sampled
 
@@ -32,7 +32,7 @@ def moment_of(trainer, kind, epoch=2, minibatch=2):
     """Late enough that ratios have left 1."""
     for phase in trainer.phases():
         if phase.kind is kind and (phase.epoch, phase.minibatch) == (epoch, minibatch):
-            return Moment(trainer, phase)
+            return moment_at(trainer, phase)
     raise AssertionError
 
 
@@ -133,7 +133,7 @@ def watched_run(trainer, watched):
     memory = theta.data_ptr()
     for phase in trainer.phases():
         before = theta.detach().clone()
-        measure(Moment(trainer, phase), watched)
+        measure(moment_at(trainer, phase), watched)
         assert torch.equal(theta, before) and theta.data_ptr() == memory
         assert theta.grad is None and theta.requires_grad
         if phase.kind is PhaseKind.UPDATE:

@@ -15,8 +15,7 @@ from ppo_scope.diagnosis.health import Health
 from ppo_scope.pictures.looks import Looks
 from ppo_scope.pictures.weights import Weights
 from ppo_scope.ppo.outcome import Outcome
-from ppo_scope.ppo.phases import Phase, PhaseKind
-from ppo_scope.ppo.rollout import Episode
+from ppo_scope.ppo.phases import Phase as TrainersPhase
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.faults import described
@@ -24,6 +23,9 @@ from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.places import BY_SAMPLE
 from ppo_scope.probes.probes import measure, series_row
+from ppo_scope.probes.record import Episode, Phase, PhaseKind
+from ppo_scope.probes.subject import Subject
+from ppo_scope.probes.trainers import TrainerSubject
 from ppo_scope.wire import frame
 from ppo_scope.wire.activity import COLLECTING, COUNTED, MEASURING, Activity
 from ppo_scope.wire.metrics import EPISODE_COLUMNS, MINIBATCH_COLUMNS, SERIES_COLUMNS
@@ -63,9 +65,10 @@ class Reporter:
         self._send_bytes = send
         self._run = run
         self._trainer: Trainer | None = None
+        self._subject: Subject | None = None
         self._looks: Looks | None = None
         self._weights: Weights | None = None
-        self._phase = Phase(PhaseKind.READY, None)
+        self._phase: Phase = TrainersPhase(PhaseKind.READY, None)
         self._sending = threading.Lock()
         self._sequence = 0
         self._sent = time.monotonic()
@@ -90,6 +93,7 @@ class Reporter:
     def begin(self, trainer: Trainer, looks: Looks) -> None:
         """Report on this trainer from now on, and on which of its rollouts can be drawn."""
         self._trainer, self._looks, self._weights = trainer, looks, Weights(trainer)
+        self._subject = TrainerSubject(trainer)
         environments = trainer.environments
         self._event(
             "started",
@@ -148,7 +152,7 @@ class Reporter:
     def show(self, moment: Moment | None = None) -> None:
         """Send the run exactly as it is, whatever was sent when."""
         self.flush()
-        self._snapshot(moment or Moment(self._begun, self._phase), self.watched)
+        self._snapshot(moment or self._moment_at(self._phase), self.watched)
         self.hand_on_weights(changed=True)
 
     def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
@@ -228,9 +232,9 @@ class Reporter:
     def compare(self, outcome: Outcome) -> None:
         """Show the update at hand as it is ("old") and as it would be ("new"), side by side."""
         trainer = self._begun
-        found = {"old": self._measured(Moment(trainer, self._phase), COMPARED)}
+        found = {"old": self._measured(self._moment_at(self._phase), COMPARED)}
         with trainer.visit(outcome):
-            found["new"] = self._measured(Moment(trainer, outcome.phase), COMPARED)
+            found["new"] = self._measured(self._moment_at(outcome.phase), COMPARED)
         scalars = {f"{which}_{name}": value for which, of in found.items() for name, value in of.scalars.items()}
         arrays = {f"{which}_{name}": array for which, of in found.items() for name, array in of.arrays.items()}
         settings = {"old": trainer.settings.live(), "new": outcome.update.settings.live()}
@@ -249,7 +253,7 @@ class Reporter:
         """The update at hand has been made anew, and this is what it is now."""
         self.flush()
         self._phase = outcome.phase
-        moment = Moment(self._begun, outcome.phase)
+        moment = self._moment_at(outcome.phase)
         self._announce_changes()
         row = self._row(moment, 0.0)
         self._take_in(moment, row, amend=True)
@@ -294,6 +298,11 @@ class Reporter:
         """Answer a command that asked for an answer by having an id."""
         if command.get("id") is not None:
             self._event("reply", id=command["id"], code=code, message=message)
+
+    def _moment_at(self, phase: Phase) -> Moment:
+        if self._subject is None:
+            raise RuntimeError("nothing to report on before `begin`")
+        return Moment(self._subject, phase)
 
     @property
     def _begun(self) -> Trainer:
@@ -363,6 +372,7 @@ class Reporter:
             notes=found.notes,
             measured=found.measured,
             failed=self._budget.failed,
+            lacks=found.lacks,
             costs=self._budget.costs,
             shares=self._budget.shares,
             **self._judged_health(),

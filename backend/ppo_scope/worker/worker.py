@@ -25,6 +25,7 @@ from ppo_scope.ppo.threads import use_one_thread
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.ppo.trial import prove
 from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.trainers import TrainerSubject
 from ppo_scope.processes.expendable import expendable
 from ppo_scope.processes.process import MAX_FRAME
 from ppo_scope.wire.activity import COLLECTING, REDO, STARTING, TRAINING, TRIAL, TRIAL_STAGES
@@ -188,6 +189,7 @@ class Worker:
         """
         self._activity.begin(STARTING)
         self.trainer = Trainer(settings, self._between_steps)
+        self._subject = TrainerSubject(self.trainer)
         self._looks = Looks(self.trainer)
         self.report.begin(self.trainer, self._looks)
         with contextlib.suppress(Stopped):
@@ -221,7 +223,7 @@ class Worker:
             phase = self._next(phases)
             if phase is None:
                 return
-            moment = Moment(self.trainer, phase)
+            moment = Moment(self._subject, phase)
             if self._pausing:
                 self.report.passed(moment, Attention.GLANCE)
                 self._stand_still("paused")
