@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from ppo_scope.ppo import by_hand, losses
+from ppo_scope.ppo.dense import Dense
 from ppo_scope.ppo.distributions import Distribution
+from ppo_scope.ppo.engine import Rule, in_numpy, packed
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.record import Batch, Floats, Minibatch, Update
@@ -60,96 +62,31 @@ class TrainerSubject:
 
     def _judge_between(self, update: Update, samples: Tensor, factors: Sequence[float]) -> Tensor:
         """θ itself stays untouched."""
-        network = self._trainer.network
         assert update.batch is not None and update.theta_before is not None
-        before, after = update.theta_before, network.theta.detach()
-        observations = update.batch.observations[samples]
-        points = [torch.lerp(before, after, factor) for factor in factors]  # exact at 0 and at 1
-        if network.in_numpy is None:
-            with torch.no_grad():
-                return torch.cat([network.at(theta, observations)[0] for theta in points])
-        dense, seen = network.in_numpy, observations.numpy()
-        return torch.from_numpy(np.concatenate([dense.at(theta.numpy()).outputs(seen) for theta in points]))
+        before, after = update.theta_before, self._trainer.network.theta.detach()
+        observations, engine = update.batch.observations[samples], self._trainer.optimisation.engine
+        # lerp is exact at 0 and at 1.
+        return torch.cat([engine.outputs(torch.lerp(before, after, factor), observations) for factor in factors])
+
+    def _differentiate(self, update: Update, minibatch: Minibatch) -> Sequence[Floats]:
+        assert update.batch is not None
+        weights = losses.mean_weights(minibatch.trained)
+        samples = packed(update.batch, minibatch.samples, minibatch.advantages, weights)
+        return self._trainer.optimisation.engine.gradients(samples, Rule.of(update.settings))
+
+    def _differentiate_each(self, update: Update, used: Floats) -> Sequence[Floats]:
+        batch, dense = update.batch, self._dense()
+        assert batch is not None
+        advantages = torch.from_numpy(np.nan_to_num(used))
+        whole = packed(batch, torch.arange(len(used), device=batch.values.device), advantages, torch.ones(len(used)))
+        return by_hand.norms(dense, self.distribution, in_numpy(whole), Rule.of(update.settings))
 
     def _hidden(self, observations: Floats) -> Hidden:
-        dense = self._trainer.network.dense()
-        assert dense is not None
+        dense = self._dense()
         _, _, policy, value = dense.forward(observations)
         return policy[1:], value[1:] if dense.value_trunk is not None else []
 
-    def _differentiate(self, update: Update, minibatch: Minibatch) -> Sequence[Floats]:
-        return (self._by_torch if self._trainer.network.in_numpy is None else self._by_hand)(update, minibatch)
-
-    def _by_hand(self, update: Update, minibatch: Minibatch) -> list[Floats]:
-        """By the code that trains."""
-        dense, batch, settings, samples = (
-            self._trainer.network.in_numpy,
-            update.batch,
-            update.settings,
-            minibatch.samples,
-        )
-        assert dense is not None and batch is not None
-        known = by_hand.Samples(
-            observations=batch.observations[samples].numpy(),
-            actions=batch.actions[samples].numpy(),
-            log_probs=batch.log_probs[samples].numpy(),
-            values=batch.values[samples].numpy(),
-            advantages=minibatch.advantages.numpy(),
-            targets=batch.targets[samples].numpy(),
-            weights=losses.mean_weights(minibatch.trained).numpy(),
-        )
-        # c₁ = 1 and c₂ = −1: the slopes are those of L_VF and S themselves.
-        rule = by_hand.Rule(settings.objective, settings.clip_range, 1.0, -1.0, settings.value_clip_range)
-        terms = by_hand.forward(dense, self.distribution, known, rule)
-        nothing = np.zeros_like(terms.d_values)
-        hidden = terms.policy_hidden, terms.value_hidden
-        return [
-            dense.backward(*hidden, terms.pullback(d_log_probs, d_entropies), d_values)
-            for d_log_probs, d_values, d_entropies in (
-                (terms.d_log_probs, nothing, nothing),
-                (nothing, terms.d_values, nothing),
-                (nothing, nothing, terms.d_entropies),
-            )
-        ]
-
-    def _by_torch(self, update: Update, minibatch: Minibatch) -> list[Floats]:
-        """The same by autograd: images, and other devices than the CPU."""
-        network, batch, settings, samples = self._trainer.network, update.batch, update.settings, minibatch.samples
-        assert batch is not None
-        weights = losses.mean_weights(minibatch.trained)
-        outputs, values = network(batch.observations[samples])
-        log_probs, entropies = self.distribution.evaluate(outputs, batch.actions[samples])
-        ratio = losses.ratio_of(log_probs - batch.log_probs[samples])
-        policy = losses.policy_loss(settings.objective, log_probs, ratio, minibatch.advantages, settings.clip_range)
-        value = losses.value_loss(values, batch.targets[samples], batch.values[samples], settings.value_clip_range)
-        terms = policy @ weights, value @ weights, entropies @ weights
-        return [torch.autograd.grad(term, network.theta, retain_graph=True)[0].cpu().numpy() for term in terms]
-
-    def _differentiate_each(self, update: Update, used: Floats) -> Sequence[Floats]:
-        dense, batch, settings = self._trainer.network.dense(), update.batch, update.settings
-        assert dense is not None and batch is not None
-        samples = by_hand.Samples(
-            observations=batch.observations.cpu().numpy(),
-            actions=batch.actions.cpu().numpy(),
-            log_probs=batch.log_probs.cpu().numpy(),
-            values=batch.values.cpu().numpy(),
-            advantages=np.nan_to_num(used),
-            targets=batch.targets.cpu().numpy(),
-            weights=np.ones(len(used), np.float32),
-        )
-        rule = by_hand.Rule(
-            objective=settings.objective,
-            clip_range=settings.clip_range,
-            value_coef=settings.value_coef,
-            entropy_coef=settings.entropy_coef,
-            value_clip_range=settings.value_clip_range,
-        )
-        terms = by_hand.forward(dense, self.distribution, samples, rule)
-        none = np.zeros_like(terms.d_values)
-        hidden = terms.policy_hidden, terms.value_hidden
-        return (
-            dense.norms(*hidden, terms.pullback(terms.d_log_probs, none), none),
-            dense.norms(*hidden, terms.pullback(none, none), terms.d_values),
-            dense.norms(*hidden, terms.pullback(none, terms.d_entropies), none),
-            dense.norms(*hidden, terms.pullback(terms.d_log_probs, terms.d_entropies), terms.d_values),
-        )
+    def _dense(self) -> Dense:
+        dense = self._trainer.network.dense()
+        assert dense is not None
+        return dense
