@@ -111,6 +111,8 @@ export interface SnapshotHeader extends Header {
   measured?: string[];
   /** What went wrong with a probe, in a sentence: it is switched off for the rest of the run. */
   failed?: { [name: string]: string | undefined };
+  /** Probe → a sentence, of those that need what this run's training loop cannot do or does not tell. */
+  lacks?: { [name: string]: string | undefined };
   /** What is wrong with the run, in plain words. */
   findings?: Finding[];
   /** What has been wrong so far, the earliest first. */

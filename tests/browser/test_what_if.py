@@ -10,9 +10,10 @@ from ppo_scope.ppo import losses
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.moment import UNKNOWN_REGION, Moment
+from ppo_scope.probes.moment import UNKNOWN_REGION
 from ppo_scope.probes.probes import measure
 from tests.live import LiveServer
+from tests.moments import moment_at
 
 OBJECTIVES = ("clip", "unclipped", "actor_critic", "reinforce")
 CLIP_RANGES = (0.0, 0.1, 0.2, 0.3, 0.37, 0.5, 0.99, 1.0)
@@ -212,7 +213,7 @@ def moments_of(settings):
     for phase in trainer.phases():
         at_minibatch = phase.kind is PhaseKind.LOSS and (phase.epoch, phase.minibatch) in {(1, 2), (2, 1)}
         if phase.update.index == 2 and (at_minibatch or phase.kind is PhaseKind.UPDATE):
-            found = measure(Moment(trainer, phase), frozenset({"samples", "ratio"}))
+            found = measure(moment_at(trainer, phase), frozenset({"samples", "ratio"}))
             live = {name: getattr(phase.update.settings, name) for name in phase.update.settings.live()}
             scalars = {name: None if math.isnan(value) else value for name, value in found.scalars.items()}
             yield {"settings": live, "phase": phase.kind.value, "scalars": scalars}, found.arrays

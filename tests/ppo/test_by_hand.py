@@ -5,6 +5,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from ppo_scope.ppo.engines import TorchEngine
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
@@ -22,15 +23,30 @@ def make():
     return _make
 
 
+def by_torch(trainer):
+    """Go on by the other engine."""
+    trainer.optimisation.engine = TorchEngine(trainer.network, trainer.distribution)
+
+
 def late_minibatch(trainer):
-    """(its settings, its batch as shuffled, its place, the rest) of a loss that is taken where ratios have left 1."""
-    optimisation, calls = trainer.optimisation, []
-    original = optimisation.loss
-    optimisation.loss = lambda *given: calls.append(given) or original(*given)
+    """((samples, rule, part) of a loss, the loss), taken where ratios have left 1."""
+    engine, calls = trainer.optimisation.engine, []
+    original = engine.losses
+
+    def noted(samples, rule):
+        find = original(samples, rule)
+        return lambda part: calls.append((samples, rule, part)) or find(part)
+
+    engine.losses = noted
     for phase in trainer.phases():
         if phase.kind is PhaseKind.LOSS and (phase.epoch, phase.minibatch) == (4, 1):
+            engine.losses = original
             return calls[-1], phase.update.minibatches[-1]
     raise AssertionError
+
+
+def loss_of(trainer, samples, rule, part):
+    return trainer.optimisation.engine.losses(samples, rule)(part)
 
 
 @pytest.mark.parametrize("shared_network", [False, True])
@@ -42,8 +58,8 @@ def test_by_hand_and_by_torch_agree(make, action, objective, value_clip_range, s
     given, ours = late_minibatch(trainer)
     assert ours.logratio.abs().max() > 0.05, "the ratios must have moved for this to mean anything"
     gradient = ours.differentiate()
-    trainer.network.in_numpy = None
-    theirs = trainer.optimisation.loss(*given)
+    by_torch(trainer)
+    theirs = loss_of(trainer, *given)
     for name in ("policy_loss", "value_loss", "entropy", "loss"):
         assert getattr(ours, name).item() == pytest.approx(getattr(theirs, name).item(), rel=1e-5, abs=1e-6), name
     assert torch.allclose(ours.logratio, theirs.logratio, atol=2e-6)
@@ -60,7 +76,7 @@ def test_a_run_by_torch_is_the_same_run(normalize_observations):
         settings = {"num_envs": 4, "rollout_steps": 32, "normalize_observations": normalize_observations}
         trainer = Trainer(Settings.parse(settings), asynchronous=asynchronous)
         if asynchronous:
-            trainer.network.in_numpy = None
+            by_torch(trainer)
         for phase in trainer.phases():
             if phase.kind is PhaseKind.UPDATE and phase.update.index == 2:
                 trainer.change("clip_range", 0.1)
@@ -76,9 +92,9 @@ def test_a_run_by_torch_is_the_same_run(normalize_observations):
 def test_extreme_ratios_stay_finite(make):
     trainer = make("discrete")
     given, _ = late_minibatch(trainer)
-    batch = given[1]
-    batch.log_probs[:] = torch.from_numpy(np.random.default_rng(0).choice([-1e4, 0, 1e4], len(batch.log_probs)))
-    minibatch = trainer.optimisation.loss(*given)
+    log_probs = given[0].log_probs
+    log_probs[:] = torch.from_numpy(np.random.default_rng(0).choice([-1e4, 0, 1e4], len(log_probs)))
+    minibatch = loss_of(trainer, *given)
     assert torch.isfinite(minibatch.loss)
     assert torch.isfinite(minibatch.differentiate()).all()
     trainer.close()

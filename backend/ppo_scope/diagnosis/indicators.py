@@ -13,11 +13,8 @@ from numpy.typing import NDArray
 from ppo_scope.diagnosis.judging import Row
 from ppo_scope.ppo.adam import EPS
 from ppo_scope.ppo.distributions import DiagonalGaussian
-from ppo_scope.ppo.phases import Batch, PhaseKind
-from ppo_scope.ppo.settings import Settings
 from ppo_scope.probes.moment import Moment
-
-Floats = NDArray[np.float32]
+from ppo_scope.probes.record import Batch, Facts, Floats, PhaseKind
 
 SATURATED = 0.99
 """|tanh| from which a unit counts as saturated: its slope is below 0.02."""
@@ -32,7 +29,7 @@ FITTED = 16
 def indicators(moment: Moment) -> Row:
     """By name; what is not defined for this run is left out. Nothing before an update has ended."""
     batch = moment.batch
-    if moment.phase.kind is not PhaseKind.UPDATE or batch is None or moment.after is None or not moment.trained.any():
+    if moment.phase.kind is not PhaseKind.UPDATE or batch is None or not moment.trained.any():
         return {}
     chosen = np.flatnonzero(moment.trained)
     chosen = chosen[np.linspace(0, len(chosen) - 1, min(JUDGED, len(chosen))).astype(np.int64)]
@@ -40,14 +37,14 @@ def indicators(moment: Moment) -> Row:
         **_settings(moment.update.settings),
         **_episodes(moment),
         **_critic(moment, batch, chosen),
-        **_exploration(moment, batch),
+        **_exploration(moment),
         **_actions(moment, chosen),
         **_observations(moment, batch, chosen),
         **_steps(moment),
     }
 
 
-def _settings(settings: Settings) -> Row:
+def _settings(settings: Facts) -> Row:
     """Those that a cause may lie in, as this update was made with them."""
     return {
         "clip_range": settings.clip_range if settings.objective == "clip" else math.inf,
@@ -64,8 +61,8 @@ def _settings(settings: Settings) -> Row:
 
 def _episodes(moment: Moment) -> Row:
     """Of the latest episodes, those that their mean is taken of."""
-    returns = np.array([episode.episodic_return for episode in moment.trainer.episodes])
-    threshold = moment.trainer.environments.reward_threshold
+    returns = np.array([episode.episodic_return for episode in moment.subject.episodes])
+    threshold = moment.subject.reward_threshold
     found: Row = {"episodes": float(len(returns)), "reward_threshold": math.nan if threshold is None else threshold}
     if len(returns):
         found |= {
@@ -79,7 +76,8 @@ def _episodes(moment: Moment) -> Row:
 
 def _critic(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Row:
     """How far V is from V_targ, against how large V_targ is; and where much is left to explain, how much could be."""
-    assert moment.after is not None
+    if moment.after is None:
+        return {}
     targets = batch.targets.cpu().numpy()[moment.trained].astype(np.float64)
     errors = targets - moment.after[3][moment.trained]
     size, error, variance = _rms(targets), _rms(errors), float(targets.var())
@@ -109,23 +107,24 @@ def _fit(observations: Floats, targets: Floats) -> float:
     return 1.0 - float(np.mean(np.square(later - features[half:] @ weights))) / variance if variance > 0 else math.nan
 
 
-def _exploration(moment: Moment, batch: Batch) -> Row:
+def _exploration(moment: Moment) -> Row:
     """Entropy against its maximum, or the deviations of a normal policy, also against the range of actions."""
-    assert moment.after is not None
-    distribution = moment.trainer.distribution
+    if moment.after is None:
+        return {}
+    distribution = moment.distribution
     if distribution.max_entropy:
         return {"entropy_share": float(moment.after[2][moment.trained].mean()) / distribution.max_entropy}
-    if not distribution.free:
+    if not isinstance(distribution, DiagonalGaussian):
         return {}
-    outputs, _ = moment.judged(batch)
+    assert moment.batch is not None
+    outputs, _ = moment.judged(moment.batch)
     deviations = outputs[0, -distribution.free :].cpu().numpy().astype(np.float64)
     deviations = np.exp(deviations)
     found = {"smallest_deviation": float(deviations.min()), "largest_deviation": float(deviations.max())}
-    if isinstance(distribution, DiagonalGaussian):
-        widths = _widths(distribution)
-        bounded = np.isfinite(widths)
-        if bounded.any():
-            found["deviation_of_range"] = float((deviations[bounded] / widths[bounded]).max())
+    widths = _widths(distribution)
+    bounded = np.isfinite(widths)
+    if bounded.any():
+        found["deviation_of_range"] = float((deviations[bounded] / widths[bounded]).max())
     return found
 
 
@@ -138,7 +137,7 @@ def _widths(distribution: DiagonalGaussian) -> NDArray[np.float64]:
 
 def _actions(moment: Moment, chosen: NDArray[np.int64]) -> Row:
     """How many components of actions a bound cuts off, and which part of its range the policy reaches."""
-    distribution = moment.trainer.distribution
+    distribution = moment.subject.distribution
     if not isinstance(distribution, DiagonalGaussian):
         return {}
     widths = _widths(distribution)
@@ -160,15 +159,17 @@ def _actions(moment: Moment, chosen: NDArray[np.int64]) -> Row:
 
 def _observations(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Row:
     """Scale of what the networks see, and how much of each layer of them is saturated by it; not for images."""
-    dense = moment.trainer.network.dense()
-    if dense is None:
+    if batch.observations.ndim != 2:
         return {}
     seen = batch.observations[chosen].cpu().numpy()
     sizes = np.sqrt(np.mean(np.square(seen, dtype=np.float64), axis=0))
-    _, _, policy, value = dense.forward(seen)
     found = {"observation_size": float(sizes.max()), "observation_spread": float(seen.std(0, dtype=np.float64).max())}
+    hidden = moment.subject.abilities.hidden
+    if hidden is None:
+        return found
+    policy, value = hidden(seen)
     relu = moment.update.settings.activation == "relu"
-    for name, layers in (("policy", policy[1:]), ("critic", value[1:] if dense.value_trunk is not None else [])):
+    for name, layers in (("policy", policy), ("critic", value)):
         shares = [_saturated(layer, relu=relu) for layer in layers]
         if shares:
             worst = int(np.argmax(shares))
@@ -184,15 +185,17 @@ def _saturated(layer: Floats, *, relu: bool) -> float:
 
 def _steps(moment: Moment) -> Row:
     """How much of its length a step of Adam keeps beside ε, in the policy's weights, and whose gradient is longer."""
-    trainer = moment.trainer
-    if trainer.network.theta.numel() > LARGEST_THETA:
+    abilities, shared = moment.subject.abilities, moment.update.settings.shared_network
+    if abilities.theta is None or abilities.typical_gradient is None or abilities.parts is None:
         return {}
-    typical, parts = trainer.optimisation.typical_gradient().astype(np.float64), trainer.network.parts()
+    if abilities.theta().numel() > LARGEST_THETA:
+        return {}
+    typical, parts = abilities.typical_gradient().astype(np.float64), abilities.parts()
     # Of a shared network only the head is the policy's own.
-    own = "policy_head" if trainer.settings.shared_network else "policy"
+    own = "policy_head" if shared else "policy"
     policy = np.concatenate([typical[part] for name, part in parts.items() if name.startswith(own)])
     found = {"policy_step_share": float(np.mean(policy / (policy + EPS)))}
-    if not trainer.settings.shared_network and policy.any():
+    if not shared and policy.any():
         critic = np.concatenate([typical[part] for name, part in parts.items() if name.startswith("value")])
         found["critic_gradient_ratio"] = _norm(critic) / _norm(policy)
     return found

@@ -34,9 +34,13 @@ class Measurement:
     measured: list[str] = field(default_factory=list)
     """The probes that found something, or had nothing to find."""
 
+    lacks: dict[str, str] = field(default_factory=dict)
+    """Probe → a sentence, of those that need what the subject cannot do or does not tell."""
+
     def take(self, other: Measurement) -> None:
         """Add what another one has found at the same moment."""
         self.scalars |= other.scalars
         self.arrays |= other.arrays
         self.notes |= other.notes
+        self.lacks |= other.lacks
         self.measured += [name for name in other.measured if name not in self.measured]

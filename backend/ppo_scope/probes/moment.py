@@ -1,10 +1,11 @@
-"""One phase of the trainer, seen through arrays: what several probes need is derived here, once.
+"""One phase of a training loop, seen through arrays: what several probes need is derived here, once.
 
-Nothing here changes the trainer, draws from its generators or leaves a gradient behind.
+Nothing here changes the loop, draws from its generators or leaves a gradient behind.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,12 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from ppo_scope.ppo import losses
-from ppo_scope.ppo.phases import Batch, Minibatch, Phase, PhaseKind, Update
-from ppo_scope.ppo.settings import Settings
-from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.probes.record import Batch, Facts, Floats, Minibatch, Phase, PhaseKind, Update
+from ppo_scope.probes.subject import Distribution, Subject, needed
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 
-Floats = NDArray[np.float32]
 UNKNOWN_REGION = losses.Region.UNKNOWN
 """Outside of 1 ± ε, but the update ended before the sample's advantage was used."""
 
@@ -29,8 +28,8 @@ RATIO_MIN, RATIO_MAX = (MINIBATCH_COLUMNS.index(name) for name in ("ratio_min", 
 class Moment:
     """A phase and what can be derived from it. S samples, M steps, N environments."""
 
-    def __init__(self, trainer: Trainer, phase: Phase) -> None:
-        self.trainer = trainer
+    def __init__(self, subject: Subject, phase: Phase) -> None:
+        self.subject = subject
         self.phase = phase
         self.environment: int | None = None
         """The environment that somebody wants to see, where not all can be shown sample by sample."""
@@ -73,22 +72,42 @@ class Moment:
 
     @cached_property
     def after(self) -> tuple[Floats, Floats, Floats, Floats] | None:
-        """(log r, exact KL, entropy, V) [S] of the whole rollout under the weights as they are, at the update's end."""
-        batch = self.batch
+        """(log r, exact KL, entropy, V) [S] of the whole rollout under the weights as they are, at the update's end.
+
+        None at other phases, and of a subject that cannot judge: what its minibatches saw last then stands for it.
+        """
+        batch, distribution = self.batch, self.subject.distribution
         if self.phase.kind is not PhaseKind.UPDATE or batch is None:
+            return None
+        if self.subject.abilities.judge is None or distribution is None:
             return None
         outputs, values = self.judged(batch)
         with torch.no_grad():
-            log_probs, entropies = self.trainer.distribution.evaluate(outputs, batch.actions)
-            kl = self.trainer.distribution.kl(batch.outputs, outputs)
+            log_probs, entropies = distribution.evaluate(outputs, batch.actions)
+            kl = (
+                torch.full_like(values, torch.nan) if batch.outputs is None else distribution.kl(batch.outputs, outputs)
+            )
         logratio = log_probs - batch.log_probs
         return _numpy(logratio), _numpy(kl), _numpy(entropies), _numpy(values)
 
     def judged(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """(policy outputs [S, O], V [S]) of the whole rollout under the weights as they are; computed once."""
+        """(policy outputs [S, O], V [S]) of the whole rollout under the weights as they are; computed once.
+
+        Raises:
+            Lacking: the subject cannot judge.
+        """
         if self._judged is None:
-            self._judged = self.trainer.judge(batch.observations.cpu().numpy())
+            self._judged = needed(self.subject.abilities.judge, "judge")(batch)
         return self._judged
+
+    @property
+    def distribution(self) -> Distribution:
+        """What the policy's outputs mean.
+
+        Raises:
+            Lacking: the subject does not tell.
+        """
+        return needed(self.subject.distribution, "distribution")
 
     @cached_property
     def logratio(self) -> Floats:
@@ -135,7 +154,7 @@ class Moment:
         return codes
 
     @property
-    def _recent(self) -> list[Minibatch]:
+    def _recent(self) -> Sequence[Minibatch]:
         """The minibatches that saw each sample last: this epoch's, after those of the epoch before."""
         return self.update.minibatches[-2 * self.update.settings.minibatches :]
 
@@ -144,7 +163,7 @@ class Moment:
         """[J, C] of `MINIBATCH_COLUMNS`, one row per minibatch of this update so far."""
         if not self.update.minibatches or self.batch is None:
             return np.empty((0, len(MINIBATCH_COLUMNS)))
-        return _minibatch_rows(self.update, self.batch, self.trainer)
+        return _minibatch_rows(self.update, self.batch, self.subject.distribution)
 
     def aggregated(self) -> dict[str, float]:
         """Metrics of the minibatches that the phase covers: the one at hand, the epoch's, or the update's."""
@@ -173,7 +192,7 @@ def clipped(ratio: Floats, clip_range: float) -> NDArray[np.bool_]:
     return _numpy(above | below)
 
 
-def regions(ratio: Floats, advantages: Floats, trained: NDArray[np.bool_], settings: Settings) -> NDArray[np.uint8]:
+def regions(ratio: Floats, advantages: Floats, trained: NDArray[np.bool_], settings: Facts) -> NDArray[np.uint8]:
     """`losses.regions` of NumPy arrays."""
     tensors = torch.from_numpy(ratio), torch.from_numpy(advantages), torch.from_numpy(trained)
     return _numpy(losses.regions(*tensors, settings.clip_range, settings.objective))
@@ -183,7 +202,7 @@ def _numpy(tensor: torch.Tensor) -> NDArray[Any]:
     return tensor.detach().cpu().numpy()
 
 
-def _minibatch_rows(update: Update, batch: Batch, trainer: Trainer) -> NDArray[np.float64]:
+def _minibatch_rows(update: Update, batch: Batch, distribution: Distribution | None) -> NDArray[np.float64]:
     """All minibatches at once: J rows of B samples each. In NumPy, which is quicker than torch at these sizes."""
     minibatches, settings = update.minibatches, update.settings
     logratio = np.stack([_numpy(m.logratio) for m in minibatches])
@@ -211,7 +230,7 @@ def _minibatch_rows(update: Update, batch: Batch, trainer: Trainer) -> NDArray[n
         "entropy_term": -settings.entropy_coef * terms["entropy"],
         "kl_k1": mean(-logratio),
         "kl_k3": mean(np.expm1(logratio) - logratio),
-        "kl_exact": mean(_exact_kl(minibatches, batch, trainer)),
+        "kl_exact": mean(_exact_kl(minibatches, batch, distribution)),
         "clip_fraction": mean(clipped(ratio, settings.clip_range)),
         "held_fraction": mean(codes == losses.Region.HELD),
         "pulled_back_fraction": mean(codes == losses.Region.PULLED_BACK),
@@ -232,7 +251,9 @@ def _quotient(over: NDArray[np.float64], under: NDArray[np.float64]) -> NDArray[
     return np.divide(over, under, out=np.full_like(over, np.nan), where=under > 0)
 
 
-def _minibatch_scalars(minibatches: list[Minibatch], populated: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
+def _minibatch_scalars(
+    minibatches: Sequence[Minibatch], populated: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float64]]:
     """The terms of the loss and the norm of its gradient, [J] each; NaN where a minibatch has no gradient."""
     names = ("loss", "policy_loss", "value_loss", "entropy", "gradient_norm")
     missing = torch.tensor(torch.nan, device=minibatches[0].loss.device)
@@ -243,10 +264,14 @@ def _minibatch_scalars(minibatches: list[Minibatch], populated: NDArray[np.bool_
     return dict(zip(names, columns.T, strict=True))
 
 
-def _exact_kl(minibatches: list[Minibatch], batch: Batch, trainer: Trainer) -> Floats:
+def _exact_kl(minibatches: Sequence[Minibatch], batch: Batch, distribution: Distribution | None) -> Floats:
+    """[J, B]; NaN where the policies' outputs are not known."""
+    shape = len(minibatches), len(minibatches[0].samples)
+    now = [m.outputs for m in minibatches if m.outputs is not None]
+    if distribution is None or batch.outputs is None or len(now) < len(minibatches):
+        return np.full(shape, np.nan, np.float32)
     samples = torch.cat([m.samples for m in minibatches])
-    kl = trainer.distribution.kl(batch.outputs.index_select(0, samples), torch.cat([m.outputs for m in minibatches]))
-    return _numpy(kl).reshape(len(minibatches), -1)
+    return _numpy(distribution.kl(batch.outputs.index_select(0, samples), torch.cat(now))).reshape(shape)
 
 
 def _quantiles(values: Floats, kept: NDArray[np.bool_], shares: tuple[float, ...]) -> list[NDArray[np.float64]]:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
-from ppo_scope.ppo.phases import Batch, Minibatch, PhaseKind
 from ppo_scope.probes import promises
 from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.direction import direction
@@ -25,6 +24,8 @@ from ppo_scope.probes.measurement import Measurement, bin_of, counted
 from ppo_scope.probes.moment import UNKNOWN_REGION, Moment, clipped
 from ppo_scope.probes.places import by_environment, chosen_environments
 from ppo_scope.probes.policy import policy
+from ppo_scope.probes.record import Batch, Minibatch, PhaseKind
+from ppo_scope.probes.subject import Lacking
 from ppo_scope.probes.transitions import transitions
 from ppo_scope.wire.metrics import FIRST_RATIO_LIMIT, SERIES_COLUMNS
 
@@ -41,7 +42,7 @@ def measure(moment: Moment, watched: frozenset[str], budget: Budget | None = Non
     """The scalars that are always on and everything that the watched probes add. Unknown names are ignored.
 
     Nobody's training ends by being looked at: a probe that raises, or gives what it does not promise, is noted in
-    `budget.failed` and not asked again.
+    `budget.failed` and not asked again. One whose subject cannot do what it needs is noted in `lacks`.
     """
     budget = budget or Budget()
     found = Measurement()
@@ -57,6 +58,8 @@ def measure(moment: Moment, watched: frozenset[str], budget: Budget | None = Non
             with budget.spending(name):
                 probed = PROBES[name](moment)
             promises.check(name, probed, moment)
+        except Lacking as lacking:
+            found.lacks[name] = str(lacking)
         except Exception as error:
             budget.failed[name] = described(error)
         else:
@@ -78,10 +81,10 @@ def series_row(moment: Moment, seconds_probes: float) -> list[float]:
 
 def rollout_scalars(moment: Moment) -> dict[str, float]:
     """What concerns the rollout and the update as a whole, as far as the update has come."""
-    trainer, update = moment.trainer, moment.update
-    episodes = trainer.episodes
+    subject, update = moment.subject, moment.update
+    episodes = subject.episodes
     values: dict[str, float] = {
-        "steps": trainer.steps,
+        "steps": subject.steps,
         "learning_rate": update.learning_rate,
         "seconds_optimise": update.seconds_optimise,
         **{f"seconds_{name}": seconds for name, seconds in update.seconds().items()},
@@ -134,7 +137,6 @@ def _final_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
     assert moment.after is not None
     trained = moment.trained
     logratio, kl, entropies, v = (array[trained] for array in moment.after)
-    theta, before = moment.trainer.network.theta, moment.update.theta_before
     return {
         "final_ratio_min": float(losses.ratio_in_numpy(logratio.min())),
         "final_ratio_max": float(losses.ratio_in_numpy(logratio.max())),
@@ -142,8 +144,16 @@ def _final_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
         "final_entropy": float(entropies.mean(dtype=np.float64)),
         **_final_losses(moment, batch),
         "explained_variance": _explained(batch.targets.cpu().numpy()[trained], v),
-        "theta_change": float((theta.detach() - before).norm() / before.norm()),
+        **_theta_change(moment),
     }
+
+
+def _theta_change(moment: Moment) -> dict[str, float]:
+    """‖θ − θ_old‖/‖θ_old‖, where the subject hands out its weights."""
+    theta, before = moment.subject.abilities.theta, moment.update.theta_before
+    if theta is None or before is None:
+        return {}
+    return {"theta_change": float((theta() - before).norm() / before.norm())}
 
 
 def _final_losses(moment: Moment, batch: Batch) -> dict[str, float]:
@@ -202,7 +212,7 @@ def _post_step(moment: Moment) -> Measurement:
     covered = moment.in_minibatch & moment.trained
     limit = _ratio_limit(moment.logratio[covered], moment.update.settings.clip_range)
     outputs, _ = moment.judged(batch)
-    log_probs, _ = moment.trainer.distribution.evaluate(outputs, batch.actions)
+    log_probs, _ = moment.distribution.evaluate(outputs, batch.actions)
     after = (log_probs - batch.log_probs).cpu().numpy()[covered]
     below, above = after < -limit, after > limit
     counts = counted(bin_of(after, -limit, limit)[~below & ~above])

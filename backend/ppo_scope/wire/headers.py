@@ -138,6 +138,8 @@ class SnapshotHeader(Header):
     """Names of the probes that this moment was measured by."""
     failed: NotRequired[dict[str, str]]
     """What went wrong with a probe, in a sentence: it is switched off for the rest of the run."""
+    lacks: NotRequired[dict[str, str]]
+    """Probe → a sentence, of those that need what this run's training loop cannot do or does not tell."""
     findings: NotRequired[list[Finding]]
     """What is wrong with the run, in plain words."""
     history: NotRequired[list[Spell]]

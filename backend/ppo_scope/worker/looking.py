@@ -16,6 +16,9 @@ from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.places import BY_SAMPLE
 from ppo_scope.probes.probes import measure
+from ppo_scope.probes.record import Phase
+from ppo_scope.probes.subject import Subject
+from ppo_scope.probes.trainers import TrainerSubject
 from ppo_scope.wire.activity import MEASURING, Activity
 from ppo_scope.wire.codes import Kind
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
@@ -36,6 +39,7 @@ class Looking:
         """Of the newest snapshot."""
         self._outlet, self._activity = outlet, activity
         self._trainer: Trainer | None = None
+        self._subject: Subject | None = None
         self._looks: Looks | None = None
         self._environment: int | None = None
         self._moment: Moment | None = None  # of the newest snapshot
@@ -45,7 +49,7 @@ class Looking:
 
     def begin(self, trainer: Trainer, looks: Looks) -> None:
         """Look at this trainer from now on, and say which of its rollouts can be drawn."""
-        self._trainer, self._looks = trainer, looks
+        self._trainer, self._subject, self._looks = trainer, TrainerSubject(trainer), looks
 
     def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
         """Measure these from now on, and show this environment sample by sample; see `catch_up` for a run at rest."""
@@ -53,6 +57,12 @@ class Looking:
         if environment != self._environment:
             self._environment = environment
             self._wanted -= BY_SAMPLE
+
+    def moment_at(self, phase: Phase) -> Moment:
+        """A phase of the run, as the probes see it."""
+        if self._subject is None:
+            raise RuntimeError("nothing to look at before `begin`")
+        return Moment(self._subject, phase)
 
     # Snapshots
 
@@ -90,9 +100,9 @@ class Looking:
     def compare(self, outcome: Outcome) -> None:
         """Show the update at hand as it is ("old") and as it would be ("new"), side by side."""
         trainer = self._begun
-        found = {"old": self._measured(Moment(trainer, self._outlet.phase), COMPARED)}
+        found = {"old": self._measured(self.moment_at(self._outlet.phase), COMPARED)}
         with trainer.visit(outcome):
-            found["new"] = self._measured(Moment(trainer, outcome.phase), COMPARED)
+            found["new"] = self._measured(self.moment_at(outcome.phase), COMPARED)
         scalars = {f"{which}_{name}": value for which, of in found.items() for name, value in of.scalars.items()}
         arrays = {f"{which}_{name}": array for which, of in found.items() for name, array in of.arrays.items()}
         settings = {"old": trainer.settings.live(), "new": outcome.update.settings.live()}
@@ -156,6 +166,7 @@ class Looking:
             notes=found.notes,
             measured=found.measured,
             failed=self.budget.failed,
+            lacks=found.lacks,
             costs=self.budget.costs,
             shares=self.budget.shares,
             **self._judged_health(),

@@ -68,7 +68,7 @@ class Loop:
             phase = self._next(phases)
             if phase is None:
                 return
-            moment = Moment(self._trainer, phase)
+            moment = self._report.looking.moment_at(phase)
             if going.pausing:
                 self._report.passed(moment, Attention.GLANCE)
                 going.stand_still(RunState.PAUSED)

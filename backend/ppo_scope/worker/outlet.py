@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ppo_scope.ppo.phases import Phase, PhaseKind
+from ppo_scope.ppo.phases import Phase as TrainersPhase
+from ppo_scope.probes.record import Phase, PhaseKind
 from ppo_scope.wire import frame
 from ppo_scope.wire.codes import Kind
 
@@ -18,7 +19,7 @@ class Outlet:
     """Any thread may send: frames are numbered and sent one after the other."""
 
     def __init__(self, send: Send, run: str) -> None:
-        self.phase = Phase(PhaseKind.READY, None)
+        self.phase: Phase = TrainersPhase(PhaseKind.READY, None)
         """That the run is at."""
         self._send_bytes, self._run = send, run
         self._sending = threading.Lock()

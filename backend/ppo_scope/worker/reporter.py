@@ -128,7 +128,7 @@ class Reporter:
         """Send the run exactly as it is, whatever was sent when."""
         self.flush()
         self._due.sent("snapshot")
-        self.looking.show(moment or Moment(self._begun, self._outlet.phase))
+        self.looking.show(moment or self.looking.moment_at(self._outlet.phase))
         self.hand_on_weights(changed=True)
 
     def flush(self) -> None:
@@ -207,7 +207,7 @@ class Reporter:
         """The update at hand has been made anew, and this is what it is now."""
         self.flush()
         self._outlet.phase = outcome.phase
-        moment = Moment(self._begun, outcome.phase)
+        moment = self.looking.moment_at(outcome.phase)
         self._announce_changes()
         self.looking.take_in(moment, self._rows.amend(moment, self._begun.steps), amend=True)
         self.show(moment)

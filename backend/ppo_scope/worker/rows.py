@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppo_scope.ppo.rollout import Episode
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import series_row
+from ppo_scope.probes.record import Episode
 from ppo_scope.wire.codes import Kind
 from ppo_scope.wire.metrics import EPISODE_COLUMNS, SERIES_COLUMNS
 from ppo_scope.worker.outlet import Outlet

@@ -114,7 +114,7 @@ const table = (rows) => h("dl", { class: "pairs" }, ...rows.map(([name, value, s
 
 /** @param {Snapshot} snapshot @param {Facts} facts */
 function stateParts({ header }, { observation, unsent, space, inFull }) {
-  if (!inFull) return [note(header.failed?.transitions ?? `The state, both policies and the gradient were not measured at this moment${header.measured ? UNSEEN : "."}`)];
+  if (!inFull) return [note(header.failed?.transitions ?? header.lacks?.transitions ?? `The state, both policies and the gradient were not measured at this moment${header.measured ? UNSEEN : "."}`)];
   if (!observation.length) return part("State s", note(`${header.pictured ? "What the policy sees is shown above, the frames of a stack row by row. An" : "An"} image: ${space}`));
   const more = unsent ? note(`and ${unsent} more`) : null;
   return part("State s", table(observation.map(({ name, value }) => [name, number(value)])), more);
