@@ -203,7 +203,7 @@ export interface Run {
   action: string | null;
   /** All that is at work between the bare environment and the training, from the inside out; null while starting. */
   wrappers?: string[] | null;
-  /** Of recordings: that of the policy's distribution, where it has one. */
+  /** Of the policy's distribution, where it has one; not there while starting. */
   max_entropy?: number | null;
 }
 

@@ -5,6 +5,7 @@ import typing
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from ppo_scope.records.record import RunRecord
 from ppo_scope.wire import headers, messages, told
 from ppo_scope.wire.codes import LATEST, CloseCode, ErrorCode, Kind, RunState
 from ppo_scope.wire.fields import fields, words_of
@@ -56,6 +57,17 @@ def test_the_header_of_every_frame_is_as_its_class_says(driver, kind):
     sent = [header for header, _ in driver.of(kind)]
     assert sent or kind is Kind.PROGRESS
     assert [problems(HEADERS[kind], header) for header in sent] == [[]] * len(sent)
+
+
+def test_a_run_is_told_of_as_its_class_says_with_all_that_is_known_once_it_has_begun(driver):
+    record = RunRecord("run", driver.worker.trainer.settings.model_dump(mode="json"))
+    assert problems(told.Run, record.describe("starting", None)) == ["device: string_type"], "the server adds it"
+    (started,) = driver.events("started")
+    record.started(started)
+    run = record.describe("paused", None)
+    assert problems(told.Run, run) == [] and run["max_entropy"] > 0 and run["wrappers"]
+    assert problems(told.RunBrief, record.brief("paused")) == []
+    assert problems(told.StateTold, record.status("paused", None)) == []
 
 
 def test_every_message_is_as_its_class_says():

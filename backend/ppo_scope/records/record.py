@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from ppo_scope.records.history import History, Slice
 from ppo_scope.records.moments import Entry
@@ -183,7 +183,7 @@ class RunRecord:
     def describe(self, state: str, cause: Cause | None) -> Run:
         """The run object of the protocol."""
         history, facts = self._history, self.facts
-        return {
+        run: Run = {
             "id": self.id,
             "environment": self.settings["env"],
             "seed": self.settings["seed"],
@@ -201,6 +201,7 @@ class RunRecord:
             "action": facts["action"],
             "wrappers": facts["wrappers"],
         }
+        return cast(Run, {**run, **facts})  # and what else was said of it when it had begun
 
     def brief(self, state: str) -> RunBrief:
         """What a list of runs says of one: small, told again and again."""

@@ -74,7 +74,7 @@ class Run(TypedDict):
     wrappers: NotRequired[list[str] | None]
     """All that is at work between the bare environment and the training, from the inside out; null while starting."""
     max_entropy: NotRequired[float | None]
-    """Of recordings: that of the policy's distribution, where it has one."""
+    """Of the policy's distribution, where it has one; not there while starting."""
 
 
 class RunBrief(TypedDict):
