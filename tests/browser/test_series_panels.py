@@ -17,9 +17,9 @@ from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 from tests.browser.dashboard import Dashboard, until
+from tests.browser.faults import Faults
 from tests.browser.test_saving import saved
 from tests.browser.test_surrogate_kl import walk
-from tests.conftest import Faults
 from tests.live import LiveServer
 
 SEED, RATE = "7", 0.003  # so fast that ratios leave 1 ± ε
