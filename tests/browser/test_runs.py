@@ -54,6 +54,7 @@ def test_runs_are_listed_opened_and_ended_alone(server, page):
     page.get_by_role("button", name="End it").click()
     dashboard.at(state="stopped")
     until(lambda: opened(opener, page), lambda t: "paused" in t[0] and "stopped" in t[1])
+    opener.focus()
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Runs"
     opener.press("Enter")
