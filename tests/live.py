@@ -16,11 +16,12 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
-
-from playwright.sync_api import Browser, sync_playwright
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.nursery import Forked, Nursery
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = (sys.executable, "-m", "ppo_scope")
@@ -199,6 +200,8 @@ def chromium(*flags: str) -> Iterator[Browser]:
     Raises:
         NoChromiumError: there is none.
     """
+    from playwright.sync_api import sync_playwright  # here: most tests look at no page
+
     with sync_playwright() as playwright:
         path = find_chromium() or playwright.chromium.executable_path
         if not Path(path).exists():
