@@ -11,7 +11,7 @@ import pytest
 from ppo_scope.ppo.losses import Region
 from ppo_scope.wire import frame
 from tests.browser.dashboard import Dashboard, until
-from tests.conftest import Faults
+from tests.browser.faults import Faults
 from tests.live import ROOT, LiveServer
 
 SEED = "7"

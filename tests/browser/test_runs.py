@@ -21,8 +21,15 @@ def items(page):
     return page.locator("#runs-sheet .run-item")
 
 
+def opened(opener, page):
+    """What the list says, opened again where it has closed with the button that was pressed in it."""
+    if opener.get_attribute("aria-expanded") == "false":
+        opener.click()
+    return [items(page).nth(n).inner_text() for n in range(2)]
+
+
 def test_runs_are_listed_opened_and_ended_alone(server, page):
-    live = server("--paused", "--seed", "7", "--num-envs", "2", "--rollout-steps", "32")
+    live = server("--paused", "--seed", "7", "--num-envs", "2", "--rollout-steps", "32", anew=True)
     dashboard = Dashboard(page, live.url).step(update="1")
     assert beside(page, seed=3, clip_range=0.1)
     opener = page.get_by_role("button", name="Runs", exact=True)
@@ -46,8 +53,8 @@ def test_runs_are_listed_opened_and_ended_alone(server, page):
     page.get_by_role("button", name="End this run").click()
     page.get_by_role("button", name="End it").click()
     dashboard.at(state="stopped")
-    opener.click()
-    until(lambda: [items(page).nth(n).inner_text() for n in range(2)], lambda t: "paused" in t[0] and "stopped" in t[1])
+    until(lambda: opened(opener, page), lambda t: "paused" in t[0] and "stopped" in t[1])
+    opener.focus()
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Runs"
     opener.press("Enter")

@@ -16,9 +16,9 @@ from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.probes import PROBES, measure
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 from tests.browser.dashboard import Dashboard, until
+from tests.browser.faults import Faults
 from tests.browser.test_saving import saved
 from tests.browser.test_surrogate_kl import walk
-from tests.conftest import Faults
 from tests.live import LiveServer
 from tests.moments import moment_at
 

@@ -16,7 +16,7 @@ from tests.server.scope_page import Page, ServerProcess, alive, wait_for
 UNSTARTABLE = "tests.environments.unstartable"
 TIMES = {name for name in SERIES_COLUMNS if name.startswith("seconds")}
 LIMIT = 90.0
-SHORT = 20.0
+SHORT = 8.0
 """For what hangs."""
 
 
@@ -63,7 +63,7 @@ def test_the_place_of_an_environments_mistake_is_in_the_detail(house):
 def test_an_environment_that_hangs_is_given_up_in_time(house, monkeypatch):
     monkeypatch.setattr(house.supervisor, "_trial_seconds", SHORT)
     run, start = house.run, time.monotonic()
-    with pytest.raises(CannotBegin, match=r"within 20 seconds.*making and resetting its environments"):
+    with pytest.raises(CannotBegin, match=r"within 8 seconds.*making and resetting its environments"):
         house.start(env=f"{UNSTARTABLE}:ResetHangs-v0")
     assert time.monotonic() - start < SHORT + SLACK
     assert house.goes_on(run)
