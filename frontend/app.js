@@ -269,12 +269,12 @@ const newRunSheet = createNewRun(document.body, state, {
   dismiss: beginning.dismiss,
   closed: () => beginning.toPage(),
 });
-const bar = createBar(part("bar"), state, actions);
 const runs = createRuns(state, {
   open: (run) => done(commands.send("open", { run })),
   end: () => done(order("end")),
   describe: () => getJson("api/runs"),
 });
+const bar = createBar(part("bar"), state, actions, runs.root);
 const notices = createNotices(part("notices"), state, {
   takeControl,
   restart: actions.restart,
@@ -383,7 +383,7 @@ scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: [...WHERE, "connection", "past"], draw: sliders.draw });
 const grid = createGrid(part("panels"), panels, { store, scheduler, theme: () => theme, watch: watch.want, showEnvironment: watch.from, focusSetting: sliders.focus, goTo: (update) => go(travel().goTo(update)), announce: announcer.say });
 const stage = createStage(state, grid.toggleStage);
-bar.tools.prepend(runs.root, grid.menu, stage.button);
+bar.tools.prepend(grid.menu, stage.button);
 scheduler.add({ needs: ["view", "run"], draw: stage.draw });
 connectIdeas(document.body);
 setInterval(countSeconds, 1000);

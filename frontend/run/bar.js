@@ -69,8 +69,9 @@ const CONNECTIONS = {
  * @param {HTMLElement} root
  * @param {State} state
  * @param {BarActions} actions
+ * @param {HTMLElement} runs which run this is, and the way to the others
  */
-export function createBar(root, state, actions) {
+export function createBar(root, state, actions, runs) {
   const pacing = createPacing(state.view, actions.choosePacing);
 
   /** @type {Record<"play" | "pause" | "step" | "restart", { button: HTMLButtonElement, title: string }>} */
@@ -91,9 +92,6 @@ export function createBar(root, state, actions) {
     action: actions.restart,
   });
 
-  const environment = h("strong", { class: "run-environment" });
-  const facts = h("span", { class: "run-facts" });
-  const about = h("p", { class: "run" }, environment, facts);
   const state_ = h("span", { class: "run-state" });
   const update = h("span", { class: "run-update" });
   const link = h("span", { class: "connection" });
@@ -126,7 +124,7 @@ export function createBar(root, state, actions) {
       h("span", { class: "restarter" }, buttons.restart.button, confirm.element),
       another.button,
     ),
-    about,
+    runs,
     badge,
     h("p", { class: "now" }, state_, update),
     h("p", { class: "link" }, link),
@@ -171,10 +169,7 @@ export function createBar(root, state, actions) {
     const { run, snapshot, connection } = state;
     const now = runState(state);
     const connected = connection.state === "open";
-    setText(environment, run?.environment ?? "no run");
     document.title = run ? `${run.environment} · PPO Scope` : "PPO Scope";
-    setText(facts, run ? `seed ${run.seed} · ${device(run.device)}` : "");
-    setAttribute(about, "title", [environment, facts].map((part) => part.textContent).join(", "));
     const word = now === "running" && state.status?.pausing ? "pausing" : now && STATES[now];
     setText(state_, word ? (connected ? word : `was ${word}`) : "");
     setAttribute(state_, "data-state", connected && now ? now : "unknown");
@@ -219,9 +214,6 @@ function badgeText([first, ...others]) {
   if (others.length) return `${others.length + 1} findings`;
   return first && first.title.length > BADGE ? "1 finding" : first?.title ?? "";
 }
-
-/** @param {string} name */
-const device = (name) => (name === "cpu" ? "CPU" : name.toUpperCase());
 
 /**
  * @param {keyof typeof ICONS} name

@@ -9,7 +9,7 @@ import { createPopup } from "../ui/popup.js";
 
 /** @import { RunBrief, SettingValue, State } from "../types.js" */
 
-const LIST = "M2 3h3v2H2zm5 0h7v2H7zM2 7h3v2H2zm5 0h7v2H7zM2 11h3v2H2zm5 0h7v2H7z";
+const DOWN = "M3 5.5h10L8 11z";
 const WIDTH = 72;
 const HEIGHT = 18;
 const NAMED = 4; // settings that are named where runs differ; of more, how many
@@ -22,8 +22,10 @@ const OWN_LINE = new Set(["env", "seed"]); // said of every run, whether it is a
  * @param {{ open(run: string): void, end(): void, describe(): Promise<Described[]> }} page
  */
 export function createRuns(state, { open, end, describe }) {
+  const environment = h("strong", { class: "run-environment" });
+  const facts = h("span", { class: "run-facts" });
   const number = h("span", { class: "runs-count" });
-  const opener = h("button", { type: "button", class: "quiet runs-opener", "aria-label": "Runs", "aria-controls": "runs-sheet" }, icon(LIST), number);
+  const opener = h("button", { type: "button", class: "quiet run", "aria-controls": "runs-sheet" }, h("span", { class: "visually-hidden" }, "Runs: "), environment, facts, number, icon(DOWN));
   const list = h("ul", { "aria-label": "Runs of this server" });
   const ender = h("button", { type: "button", onclick: () => confirm.toggle() }, "End this run");
   const confirm = createConfirm(ender, {
@@ -33,7 +35,7 @@ export function createRuns(state, { open, end, describe }) {
     action: end,
   });
   const sheet = h("div", { class: "panels-sheet runs-sheet", id: "runs-sheet", role: "group", "aria-label": "Runs" }, list, h("div", { class: "runs-end" }, ender, confirm.element));
-  const { root, close } = createPopup("panels-menu", opener, sheet, fill);
+  const { root, close } = createPopup("runs", opener, sheet, fill);
 
   /** Of each run, once it was asked for. @type {Map<string, Described>} */
   let described = new Map();
@@ -73,19 +75,26 @@ export function createRuns(state, { open, end, describe }) {
 
   /** @param {State} state */
   function draw(state) {
-    const { runs } = state;
-    setText(number, runs.length > 1 ? String(runs.length) : "");
-    setAttribute(opener, "title", runs.length === 1 ? "The runs of this server: one so far" : `The ${runs.length} runs of this server`);
+    const { run, runs } = state;
+    const others = runs.filter(({ id }) => id !== run?.id).length;
+    setText(environment, run?.environment ?? "no run");
+    setText(facts, run ? `seed ${run.seed} · ${device(run.device)}` : "");
+    setText(number, others ? `+${others}` : "");
+    const list = others ? ` The list of this server's ${runs.length} runs` : " The runs of this server: one so far";
+    setAttribute(opener, "title", [environment.textContent, facts.textContent].filter(Boolean).join(", ") + `.${list}`);
+    opener.disabled = document.body.hasAttribute("data-bare"); // who embeds a page has chosen its run
     const now = runState(state);
     const reason = whyNoControl(state) ?? (now === null || OVER.has(now) ? "The run has ended." : null);
     ender.disabled = reason !== null;
     setAttribute(ender, "title", reason ?? "Its process goes; what it has shown stays");
-    setHidden(root, state.recorded);
     if (!sheet.hidden) drawList();
   }
 
   return { root, draw };
 }
+
+/** @param {string} name */
+const device = (name) => (name === "cpu" ? "CPU" : name.toUpperCase());
 
 const OVER = new Set(["stopped", "failed", "killed", "out_of_memory"]);
 
