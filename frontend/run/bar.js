@@ -2,7 +2,7 @@
 
 import { createConfirm } from "../ui/confirm.js";
 import { h, icon, setAttribute, setHidden, setText } from "../ui/dom.js";
-import { endedBadly, HELD, losesTraining, lossInWords, PAUSES, whyNoControl, whyNot } from "../ui/permission.js";
+import { endedBadly, HELD, losesTraining, lossInWords, PAUSES, whyNoControl } from "../state/permission.js";
 import { createPacing } from "./pacing.js";
 import { runState } from "../state/ended.js";
 import { causes, findingsOf } from "../state/findings.js";
@@ -11,7 +11,7 @@ import { themeAfter } from "../state/theme.js";
 
 /** @import { Finding, State, Theme } from "../types.js" */
 /** @import { PacingChoices } from "./pacing.js" */
-/** @import { Action } from "../ui/permission.js" */
+/** @import { Action } from "../state/permission.js" */
 
 const ICONS = {
   play: "M4 2.5v11l9-5.5z",
@@ -63,6 +63,7 @@ const CONNECTIONS = {
  * @property {() => void} picture
  * @property {() => void} share
  * @property {(choices: Partial<PacingChoices>) => void} choosePacing
+ * @property {(action: Action) => { possible: boolean, words: string | null }} permits of all runs on show; what one of them cannot do is said
  */
 
 /**
@@ -139,9 +140,9 @@ export function createBar(root, state, actions, runs) {
   function draw(state) {
     drawRun(state);
     for (const [action, { button, title }] of Object.entries(buttons)) {
-      const reason = whyNot(state, /** @type {Action} */ (action));
-      setDisabled(button, reason !== null);
-      setAttribute(button, "title", reason ?? title);
+      const { possible, words } = actions.permits(/** @type {Action} */ (action));
+      setDisabled(button, !possible);
+      setAttribute(button, "title", possible && words ? `${title}. ${words}` : (words ?? title));
     }
     const pausing = state.status?.state === "running" && state.status.pausing === true;
     setText(/** @type {Element} */ (buttons.pause.button.lastElementChild), pausing ? "Pausing" : "Pause");
