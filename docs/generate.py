@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ppo_scope.diagnosis import checks
-from ppo_scope.ppo import presets, settings
+from ppo_scope.ppo import extras, presets, settings
 from ppo_scope.wire import metrics
 
 HERE = Path(__file__).parent
@@ -61,7 +61,9 @@ def presets_page() -> str:
     """Every preset: what it is for, its settings, and where they come from."""
     lines = ["# Presets\n", NOTE]
     for preset in presets.PRESETS:
-        lines += [f"## `{preset.name}`: {preset.title}\n", f"{preset.about} Source: {preset.source}.\n"]
+        extra = next(iter(extras.needed(preset.settings)), None)  # which brings the others
+        needs = f" Needs the extra `{extra.name}`." if extra else ""
+        lines += [f"## `{preset.name}`: {preset.title}\n", f"{preset.about}{needs} Source: {preset.source}.\n"]
         lines += [f"    {_option(name, value)}" for name, value in preset.settings.items()] + [""]
     return "\n".join(lines)
 

@@ -102,7 +102,8 @@ function mount(body, context) {
 
   /** @param {Spell} spell */
   function passedRow(spell) {
-    const there = h("button", { type: "button", class: "quiet to-setting", onclick: () => context.goTo(spell.since) }, whenInWords(spell));
+    const when = whenInWords(spell);
+    const there = spell.since > 0 ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.goTo(spell.since) }, when) : when;
     return h("li", { "data-severity": spell.severity }, `${SIGNS[spell.severity]} ${spell.title} (${spell.severity}), `, there);
   }
 
@@ -110,7 +111,8 @@ function mount(body, context) {
   function row({ name, severity, title, summary, cause, remedy, setting, since, until = null, explained_by }, findings, open) {
     const above = findings.find((other) => other.name === explained_by)?.title;
     const focus = setting ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.focusSetting(setting) }, `Go to ${context.symbol(setting)}`) : null;
-    const there = h("button", { type: "button", class: "quiet to-setting", onclick: () => context.goTo(since) }, `Go to update ${since}`);
+    // In the first rollout there is no moment yet to go to.
+    const there = since > 0 ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.goTo(since) }, `Go to update ${since}`) : null;
     return h(
       "li",
       { "data-severity": severity, "data-follows": explained_by ?? null },

@@ -51,6 +51,6 @@ export const historyOf = ({ newest }) => newest?.header.history ?? [];
 
 /** @param {Pick<Spell, "since" | "until">} spell */
 export function whenInWords({ since, until }) {
-  if (until === null) return `since update ${since}`;
+  if (until === null) return since > 0 ? `since update ${since}` : "since the first rollout";
   return until === since ? `at update ${since}` : `updates ${since} to ${until}`;
 }

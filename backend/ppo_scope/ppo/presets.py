@@ -95,8 +95,9 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "lunar-lander",
         "LunarLander",
-        "Land between two flags, softly. Needs Box2D.",
-        "our own, from rl-baselines3-zoo's γ 0.999 and λ 0.98: shorter rollouts, α 0.001 annealed, c₂ 0.005",
+        "Land between two flags, softly.",
+        "our own, from rl-baselines3-zoo's γ 0.999 and λ 0.98: shorter rollouts, α 0.001 annealed, c₂ 0.005, "
+        "normalised rewards",
         {
             "env": "LunarLander-v3",
             "num_envs": 16,
@@ -108,13 +109,13 @@ PRESETS: tuple[Preset, ...] = (
             "learning_rate": 1e-3,
             "anneal_learning_rate": True,
             "total_steps": 1_000_000,
-            "normalize_rewards": False,
+            "normalize_rewards": True,
         },
     ),
     Preset(
         "half-cheetah",
         "HalfCheetah",
-        "Run: six continuous actions, and what the continuous details are for. Needs MuJoCo.",
+        "Run: six continuous actions, and what the continuous details are for.",
         f"{CLEANRL}, ppo_continuous_action.py",
         {
             "env": "HalfCheetah-v5",
@@ -134,7 +135,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "breakout",
         "Breakout, from pixels",
-        "An Atari game through the Nature CNN: slow without a GPU. Needs ale-py and OpenCV.",
+        "An Atari game through the Nature CNN: slow without a GPU.",
         f"{CLEANRL}, ppo_atari.py; without its ends of episodes at lost lives and its clipped rewards",
         {
             "env": "ale_py:ALE/Breakout-v5",
