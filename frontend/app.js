@@ -134,6 +134,21 @@ const actions = {
 const panelNames = panels.map(({ name }) => name);
 const links = createLinks(page, panelNames, askedFor, (way) => bar.setWholePage(way));
 
+/** What panels ask for, on the side of the run at hand or of the one that is compared. */
+const ofPanels = {
+  /** @param {string[]} probes @param {string[]} paired */
+  watch(probes, paired) {
+    live.watch.want(probes);
+    second.source()?.watch.want(paired);
+  },
+  /** @param {number | null} environment @param {boolean} ofOther */
+  showEnvironment: (environment, ofOther) => (ofOther ? second.source() : live)?.watch.from(environment),
+  /** @param {string} name @param {boolean} ofOther */
+  focusSetting: (name, ofOther) => (ofOther ? announcer.note("The sliders are of the run at hand. Go to the other run by the list under the name in the bar, and change it there.") : sliders.focus(name)),
+  /** @param {number} update @param {boolean} ofOther */
+  goTo: (update, ofOther) => (ofOther ? say(second.source()?.travel.goTo(update) ?? Promise.resolve()) : together.goTo(update)),
+};
+
 /** @param {number | null} chapter */
 function chooseChapter(chapter) {
   state.view.chapter = chapter;
@@ -241,7 +256,7 @@ scheduler.add({ needs: ["run", "status", "connection", "other"], draw: runs.draw
 const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: [...WHERE, "connection", "past"], draw: sliders.draw });
-const grid = createGrid(part("panels"), panels, { page, scheduler, theme: look.theme, watch: (probes, paired) => [live, second.source()].forEach((source, at) => source?.watch.want(at ? paired : probes)), showEnvironment: live.watch.from, focusSetting: sliders.focus, goTo: together.goTo, announce: announcer.say });
+const grid = createGrid(part("panels"), panels, { page, scheduler, theme: look.theme, ...ofPanels, announce: announcer.say });
 const stage = createStage(state, grid.toggleStage);
 bar.tools.prepend(grid.menu, stage.button);
 scheduler.add({ needs: ["view", "run"], draw: stage.draw });

@@ -2,19 +2,19 @@
 // one or two of them have all the room.
 
 import { following, fullOrder, moved, neighbour, shownOrder } from "../state/arrangement.js";
-import { number } from "../state/format.js";
-import { runsFreely } from "../state/motion.js";
 import { chosen, digitOf, fitting, numbered, onStage } from "../state/staging.js";
 import { saveView } from "../state/view.js";
 import { h, icon, prose } from "../ui/dom.js";
 import { createGrip, makeMovable } from "../ui/mover.js";
 import { createPanelsMenu } from "./panels-menu.js";
 import { createSides } from "./sides.js";
+import { createSurroundings } from "./surroundings.js";
 import { saver } from "../ui/saver.js";
 
 /** @import { Need, Panel, State, Theme } from "../types.js" */
 /** @import { Page } from "../state/page.js" */
 /** @import { createScheduler } from "../page/scheduler.js" */
+/** @import { Ways } from "./surroundings.js" */
 
 /** What shows a sample that was pointed out, and the panel that it is shown beside. */
 const [SAMPLE, BESIDE] = ["Sample", "Clip mask"];
@@ -35,12 +35,12 @@ const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12
  * @property {Page} page
  * @property {ReturnType<typeof createScheduler>} scheduler
  * @property {() => Theme} theme
- * @property {(name: string) => void} focusSetting
- * @property {(update: number) => void} goTo
+ * @property {Ways["focusSetting"]} focusSetting
+ * @property {Ways["goTo"]} goTo
+ * @property {Ways["showEnvironment"]} showEnvironment
  * @property {(text: string) => void} announce
  * @property {(probes: string[], paired: string[]) => void} watch the union of the probes that visible panels need, and of those that
  *   show a second run as well
- * @property {(environment: number | null) => void} showEnvironment where not all are shown sample by sample
  */
 
 /**
@@ -77,6 +77,7 @@ export function createGrid(root, panels, { page, scheduler, theme, watch, showEn
 
   // All at once, those out of sight as well: a panel that is reached by scrolling must not change the page around it.
   scheduler.add({ needs: ["other"], draw: compare });
+  const around = createSurroundings(page, { theme, focusSetting, goTo, showEnvironment, reveal: (by) => reveal(SAMPLE, BESIDE, by) });
   const boxes = panels.map(box);
   root.append(...boxes.map(({ section }) => section), hiddenList);
   arrange();
@@ -109,7 +110,7 @@ export function createGrid(root, panels, { page, scheduler, theme, watch, showEn
       text,
     );
     const sides = createSides(panel, section, { body, cover, text, note }, {
-      around: (other) => surroundings(panel.name, other),
+      around: (other) => around(panel.name, other),
       observe,
       forget,
       save: (body, table, state) => saver(panel, body, table, { state, theme, failed: announce }),
@@ -144,33 +145,6 @@ export function createGrid(root, panels, { page, scheduler, theme, watch, showEn
       resized.delete(element);
       sizes.unobserve(element);
     }
-  }
-
-  /** What a side of a panel has of the page. @param {string} name of the panel @param {State | null} other of the run that is compared; null: the run at hand */
-  function surroundings(name, other) {
-    const whose = other ?? state;
-    return {
-      theme,
-      number,
-      showEnvironment: other ? () => {} : showEnvironment, // which ones are sent of the other run is its seed's choice
-      focusSetting: other ? () => {} : focusSetting,
-      goTo: other ? () => {} : goTo,
-      select(/** @type {State["selection"]} */ sample) {
-        whose.selection = sample;
-        if (sample && !other) reveal(SAMPLE, BESIDE, name); // Sample is of the run at hand
-        touch(other ? "other" : "selection");
-      },
-      symbol: (/** @type {string} */ name) => {
-        const setting = state.settings.find((row) => row.name === name);
-        return setting?.symbol || setting?.label || name.replaceAll("_", " ");
-      },
-      get running() {
-        return runsFreely(whose);
-      },
-      get reducedMotion() {
-        return matchMedia("(prefers-reduced-motion: reduce)").matches;
-      },
-    };
   }
 
   /** @param {string} name @param {string} target whose place it takes */

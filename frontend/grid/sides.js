@@ -8,10 +8,9 @@ import { createLife } from "./panel-life.js";
 
 /** @import { Panel, PanelContext, State } from "../types.js" */
 
-/**
- * @typedef {{ body: HTMLElement, cover: HTMLElement, text: HTMLElement, note: HTMLElement }} Parts of one side
- * @typedef {Omit<PanelContext, "range" | "redraw">} Surroundings
- */
+/** @import { Surroundings } from "./surroundings.js" */
+
+/** @typedef {{ body: HTMLElement, cover: HTMLElement, text: HTMLElement, note: HTMLElement }} Parts of one side */
 
 /**
  * @param {Panel} panel
