@@ -176,24 +176,42 @@ export interface ViewChoices {
   pace: number | null;
   /** Of the guide, counted from 0; null: it is closed. */
   chapter: number | null;
+  /** What stands side by side where two runs are compared: the same update, or the same number of environment steps. */
+  align: "update" | "steps";
   /** What a chapter of the guide has changed of the above as long as it is open, as its reader had it. */
   own?: { layout: "grid" | "stage"; stage: string[]; hidden: string[]; maximised: string | null } | null;
 }
 
 export type StepSize = Step["size"];
 
-export interface State {
+/** What belongs to a page, whichever runs it shows. */
+export interface PageState {
   /** Of the whole server, the newest first. */
   runs: RunBrief[];
+  settings: Setting[];
+  metrics: Metric[];
+  /** A new run that is tried out, or was refused; null: neither. */
+  trial: Trial | null;
+  view: ViewChoices;
+  /** What the address asks of the run; null once that is settled. */
+  wanted: { env?: string; seed?: number; settings: { [name: string]: SettingValue } } | null;
+}
+
+/** How a page stands to the server that a run comes from. */
+export interface LinkState {
   connection: Connection;
   role: "controller" | "viewer" | null;
   lease: { holder: boolean; generation: number };
+  /** Not null where what is on show ended with an earlier start of the server. */
+  held: Held | null;
+}
+
+/** What is one run's own. */
+export interface OwnState {
   run: Run | null;
   status: Status | null;
   /** This page asked for a step that is not done yet: the run is running, but will be at rest in a moment. */
   stepping: boolean;
-  settings: Setting[];
-  metrics: Metric[];
   /** What is on show: the newest one, or a moment of the past. */
   snapshot: Snapshot | null;
   /** The newest one that has arrived. */
@@ -216,17 +234,44 @@ export interface State {
   picture: Picture | null;
   progress: Header | null;
   activity: Activity | null;
-  /** A new run that is tried out, or was refused; null: neither. */
-  trial: Trial | null;
-  /** Not null where what is on show ended with an earlier start of the server. */
-  held: Held | null;
-  view: ViewChoices;
-  /** What the address asks of the run; null once that is settled. */
-  wanted: { env?: string; seed?: number; settings: { [name: string]: SettingValue } } | null;
   /** Values of ε, c₁ and c₂ that were chosen and are not in use: what would the batch on show look like with them? */
   preview: Preview | null;
   /** The sample that somebody has pointed out. */
   selection: Selection | null;
+  /** The run that it is compared with, and this one is that one's; null: none. */
+  other: State | null;
+}
+
+/** A run as a page shows it, with the page around it. */
+export interface State extends OwnState, LinkState, PageState {}
+
+/**
+ * Where the moments of a run come from, and the ways through them. What cannot be done is refused with an Error that says
+ * why in a sentence; `whyNot` says it beforehand.
+ */
+export interface Source {
+  /** The run's state, which the source keeps up to date. */
+  readonly store: import("./state/store.js").Store;
+  /** Any moment that is kept. */
+  readonly travel: import("./state/time-travel.js").TimeTravel;
+  /** What panels want to be measured: of a live run it is from now on. */
+  readonly watch: Pick<import("./net/watch.js").Watch, "want" | "also" | "from">;
+  /** Why this cannot be done now; null where it can. */
+  whyNot(action: import("./state/permission.js").Action): string | null;
+  /** Goes on by itself, in the present. */
+  play(): Promise<void>;
+  pause(): Promise<void>;
+  /** Goes on by the size that the view has chosen. */
+  step(): Promise<void>;
+  back(): Promise<void>;
+  /** Of two outcomes of an update. */
+  keep(which: "old" | "new"): Promise<void>;
+  /** The view has another pace: a run that plays takes it at once. */
+  pace(): Promise<void>;
+  /** Anything else that is asked of the run, by its name in docs/protocol.md. */
+  order(action: import("./state/permission.js").Action, fields?: object): Promise<void>;
+  /** Its moments end here. */
+  close(): void;
 }
 
 /** All three, those that were not moved as the update on show was made with them. */
@@ -250,10 +295,11 @@ export interface Selection {
  * past: `past`, `scrubbing`. motion: whether the run goes by too fast to be looked at closely, as state/motion.js tells.
  * theme: the resolved colours.
  * progress: `progress`, `activity`. connection: `connection`, `role`, `lease`, `held`, `trial`. view: `view`.
+ * other: `other`, or something of the run that it is.
  */
 export type Topic =
   | "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "progress" | "connection" | "view"
-  | "preview" | "selection";
+  | "preview" | "selection" | "other";
 
 // -------------------------------------------------------------------------------------------- panels
 
@@ -281,6 +327,8 @@ export interface Theme {
   pulledBack: string;
   /** The line colour of the hatching of samples that are not trained. */
   notTrained: string;
+  /** The line of a run that the one at hand is compared with. */
+  other: string;
   /** A font-family list. */
   font: string;
 }
@@ -294,6 +342,8 @@ export interface PanelContext {
   /** The run goes on by itself: what is drawn now will be replaced in a moment. */
   readonly running: boolean;
   readonly reducedMotion: boolean;
+  /** A steady range by its name: where a second run is drawn beside this one, both have it in common. */
+  range(name: string): SharedRange;
   /** Asks for another draw with the newest state, although nothing it needs has changed. */
   redraw(): void;
   /** Points a sample out to everybody: the panel Sample shows it. null: none. */
@@ -306,8 +356,16 @@ export interface PanelContext {
   goTo(update: number): void;
 }
 
+/** A range that stays where it is until the data leave it: draw/ranges.js. */
+export interface SharedRange {
+  /** The range to show [low, high] in; after `patience` draws one that has become too large is given up. */
+  fit(low: number, high: number, patience?: number): readonly [number, number];
+  /** Something else is shown from now on. */
+  reset(): void;
+}
+
 export type Idea = "policy" | "value" | "entropy" | "clip" | "loss" | "advantage" | "ratio";
-export type Need = "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "preview" | "selection";
+export type Need = "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "preview" | "selection" | "view" | "other";
 
 /** What a drawing leaves out: in a word or two beside the title, and in a sentence. */
 export interface Note {
@@ -343,6 +401,8 @@ export interface Panel {
   /** What it can do without, of its probes and of what is measured anyway. */
   extras?: string[];
   size?: "wide" | "normal";
+  /** What it does with a second run: it is drawn twice, side by side, or one is laid over the other. Else it is of the run at hand only. */
+  compares?: "pair" | "overlay";
   /** Its charts need Plotly, which loads later than the rest. */
   plotted?: boolean;
   mount(body: HTMLElement, context: PanelContext): PanelView;

@@ -10,6 +10,7 @@
  * @property {readonly [number, number]} y
  * @property {{ x: number, y: number, width: number, height: number }} box of the plot, in the canvas's pixels
  * @property {string} colour
+ * @property {string} across column that is drawn across
  */
 
 const SIZE = 3; // CSS pixels
@@ -22,6 +23,7 @@ export class DotCloud {
   #revision = -1;
   #last = { x: NaN, y: NaN }; // of the episodes drawn
   /** @type {EpisodesView | null} */ #episodes = null;
+  #across = "step";
   #layers = new Uint8Array(0);
 
   /** @param {Canvas} canvas */
@@ -37,12 +39,12 @@ export class DotCloud {
   /** All episodes, for a chart. */
   points() {
     const column = (/** @type {string} */ name) => [...(this.#episodes?.column(name) ?? [])];
-    return { x: column("step"), y: column("episodic_return") };
+    return { x: column(this.#across), y: column("episodic_return") };
   }
 
   /** @param {EpisodesView} episodes @param {Frame} frame */
   draw(episodes, frame) {
-    const x = episodes.column("step");
+    const x = episodes.column(frame.across);
     const y = episodes.column("episodic_return");
     const key = JSON.stringify(frame);
     if (key === this.#key && episodes.revision === this.#revision) return;
@@ -51,6 +53,7 @@ export class DotCloud {
     this.#key = key;
     this.#revision = episodes.revision;
     this.#episodes = episodes;
+    this.#across = frame.across;
     this.#last = { x: x[x.length - 1], y: y[y.length - 1] };
   }
 

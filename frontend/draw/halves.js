@@ -41,6 +41,13 @@ export function currentMark(current, [low, high]) {
   return { x: [left, left, right, right], y: [low, high, high, low] };
 }
 
+/**
+ * How many minibatches the axis inside of an update has room for: of two runs side by side, for those of either.
+ *
+ * @param {State} state
+ */
+export const plannedOf = ({ snapshot, other }) => Math.max(...[snapshot, other?.snapshot ?? null].map((one) => (one ? insideUpdate(one, []).planned : 0)), 1);
+
 /** A tick at the first minibatch of each epoch. @param {Snapshot | null} snapshot */
 export function epochTicks(snapshot) {
   const { epochs: all = 4, minibatches: each = 4 } = snapshot?.header ?? {};

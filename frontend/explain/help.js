@@ -46,6 +46,11 @@ export function createHelp(parent, panels, opener) {
       {},
       "The server keeps moments of the run to go back to: the end of updates, and every phase of those that were stepped through. Its memory for them is bounded, and the oldest make room; the timeline says how far back they reach.",
     ),
+    h(
+      "p",
+      {},
+      "The run's name in the bar opens the list of the server's runs. From there another one, or a recording, is put beside the run at hand: returns are laid over each other, the other panels stand in pairs on the same axes, and Play, Pause, Step and the timeline move both.",
+    ),
     h("h3", {}, "Keyboard"),
     h("dl", { class: "keys" }, ...SHORTCUTS.flatMap(([keys, text]) => [h("dt", {}, ...keys.map((key) => h("kbd", {}, key))), h("dd", {}, text)])),
     h(

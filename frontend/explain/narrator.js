@@ -1,7 +1,7 @@
 // What happens to the run, in a sentence for those who cannot see it.
 
 import { metNow } from "../state/met.js";
-import { PAUSES } from "../ui/permission.js";
+import { PAUSES } from "../state/permission.js";
 
 /** @import { Run, State } from "../types.js" */
 

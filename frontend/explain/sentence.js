@@ -7,7 +7,7 @@ import { metNow } from "../state/met.js";
 import { atFullSpeed } from "../state/motion.js";
 import { MEAN, scopeOf } from "../state/scope.js";
 import { instead, whyInWords } from "../state/whole.js";
-import { PAUSES } from "../ui/permission.js";
+import { PAUSES } from "../state/permission.js";
 import { KL_MARGIN } from "../ppo/constants.js";
 
 /** @import { Phase, SnapshotHeader, Snapshot, State } from "../types.js" */

@@ -2,19 +2,19 @@
 // one or two of them have all the room.
 
 import { following, fullOrder, moved, neighbour, shownOrder } from "../state/arrangement.js";
-import { number } from "../state/format.js";
-import { runsFreely } from "../state/motion.js";
 import { chosen, digitOf, fitting, numbered, onStage } from "../state/staging.js";
 import { saveView } from "../state/view.js";
 import { h, icon, prose } from "../ui/dom.js";
 import { createGrip, makeMovable } from "../ui/mover.js";
-import { createLife } from "./panel-life.js";
 import { createPanelsMenu } from "./panels-menu.js";
+import { createSides } from "./sides.js";
+import { createSurroundings } from "./surroundings.js";
 import { saver } from "../ui/saver.js";
 
-/** @import { Panel, PanelContext, Theme } from "../types.js" */
-/** @import { Store } from "../state/store.js" */
+/** @import { Need, Panel, State, Theme } from "../types.js" */
+/** @import { Page } from "../state/page.js" */
 /** @import { createScheduler } from "../page/scheduler.js" */
+/** @import { Ways } from "./surroundings.js" */
 
 /** What shows a sample that was pointed out, and the panel that it is shown beside. */
 const [SAMPLE, BESIDE] = ["Sample", "Clip mask"];
@@ -29,16 +29,18 @@ const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12
  * @property {HTMLElement} section
  * @property {HTMLButtonElement} maximise
  * @property {() => boolean} visible
+ * @property {ReturnType<typeof createSides>} sides
  *
  * @typedef {object} Surroundings
- * @property {Store} store
+ * @property {Page} page
  * @property {ReturnType<typeof createScheduler>} scheduler
  * @property {() => Theme} theme
- * @property {(name: string) => void} focusSetting
- * @property {(update: number) => void} goTo
+ * @property {Ways["focusSetting"]} focusSetting
+ * @property {Ways["goTo"]} goTo
+ * @property {Ways["showEnvironment"]} showEnvironment
  * @property {(text: string) => void} announce
- * @property {(probes: string[]) => void} watch the union of the probes that visible panels need
- * @property {(environment: number | null) => void} showEnvironment where not all are shown sample by sample
+ * @property {(probes: string[], paired: string[]) => void} watch the union of the probes that visible panels need, and of those that
+ *   show a second run as well
  */
 
 /**
@@ -46,8 +48,8 @@ const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12
  * @param {readonly Panel[]} panels
  * @param {Surroundings} surroundings
  */
-export function createGrid(root, panels, { store, scheduler, theme, watch, showEnvironment, focusSetting, goTo, announce }) {
-  const { state, touch } = store;
+export function createGrid(root, panels, { page, scheduler, theme, watch, showEnvironment, focusSetting, goTo, announce }) {
+  const { state, touch } = page;
   const { view } = state;
   const names = panels.map(({ name }) => name);
   const hiddenList = h("div", { class: "hidden-panels" });
@@ -73,6 +75,9 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, showE
   const above = new ResizeObserver(() => root.style.setProperty("--above", `${Math.round(root.offsetTop)}px`));
   for (const element of root.parentElement?.children ?? []) if (element !== root) above.observe(element);
 
+  // All at once, those out of sight as well: a panel that is reached by scrolling must not change the page around it.
+  scheduler.add({ needs: ["other"], draw: compare });
+  const around = createSurroundings(page, { theme, focusSetting, goTo, showEnvironment, reveal: (by) => reveal(SAMPLE, BESIDE, by) });
   const boxes = panels.map(box);
   root.append(...boxes.map(({ section }) => section), hiddenList);
   arrange();
@@ -85,7 +90,6 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, showE
     const cover = h("div", { class: "cover" });
     const text = h("p", { class: "visually-hidden", id: `${id}-summary` });
     const note = h("p", { class: "note" });
-    const life = createLife(panel, body, cover, text, note, (redraw) => context_(panel.name, redraw));
     const maximise = h("button", { type: "button", class: "quiet square", onclick: () => toggleMaximised(panel.name) });
     const header = h(
       "header",
@@ -94,7 +98,7 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, showE
       note,
       h("p", { class: "hint", title: panel.hint }, ...prose(panel.hint)),
       createGrip(panel.name, (by) => moveBy(panel.name, by)),
-      saver(panel, body, () => life.table(state), { state, theme, failed: announce }),
+      saver(panel, body, () => sides.table(state), { state, theme, failed: announce }),
       h("button", { type: "button", class: "quiet square hide", "aria-label": `Hide ${panel.name}`, title: "Hide", onclick: () => hide(panel.name) }, icon(HIDE)),
       maximise,
     );
@@ -105,48 +109,42 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, showE
       h("div", { class: "frame" }, body, cover),
       text,
     );
+    const sides = createSides(panel, section, { body, cover, text, note }, {
+      around: (other) => around(panel.name, other),
+      observe,
+      forget,
+      save: (body, table, state) => saver(panel, body, table, { state, theme, failed: announce }),
+    });
     const visible = () => onScreen.has(section);
     makeMovable(section, header, panel.name, (dropped) => names.includes(dropped) && move(dropped, panel.name));
     // Charts are drawn in another way once the run comes to rest; and what a run that is over has not measured never comes.
-    const needs = panel.plotted || panel.probes.length ? [...life.needs, /** @type {const} */ ("motion")] : life.needs;
-    const again = scheduler.add({ needs, visible, draw: life.draw });
-    life.onRedraw(again);
-    // Also of the parts: words below a drawing may need another line, and the drawing gives it to them.
-    for (const element of [body, ...body.children]) {
-      resized.set(element, () => {
-        life.resize();
-        again();
-      });
-      sizes.observe(element);
-    }
-    return { panel, section, maximise, visible };
+    /** @type {Need[]} */
+    const needs = [...sides.needs, "other", ...(panel.plotted || panel.probes.length ? /** @type {const} */ (["motion"]) : [])];
+    sides.onRedraw(scheduler.add({ needs, visible, draw: sides.draw }));
+    return { panel, section, maximise, visible, sides };
   }
 
-  /** @param {string} name of the panel @param {() => void} redraw @returns {PanelContext} */
-  function context_(name, redraw) {
-    return {
-      theme,
-      number,
-      redraw,
-      showEnvironment,
-      focusSetting,
-      goTo,
-      select(sample) {
-        state.selection = sample;
-        if (sample) reveal(SAMPLE, BESIDE, name);
-        touch("selection");
-      },
-      symbol: (name) => {
-        const setting = state.settings.find((row) => row.name === name);
-        return setting?.symbol || setting?.label || name.replaceAll("_", " ");
-      },
-      get running() {
-        return runsFreely(state);
-      },
-      get reducedMotion() {
-        return matchMedia("(prefers-reduced-motion: reduce)").matches;
-      },
-    };
+  /** @param {State} now */
+  function compare(now) {
+    root.toggleAttribute("data-beside", now.other !== null);
+    for (const { sides } of boxes) sides.compare(now);
+  }
+
+  /** @param {HTMLElement} body @param {() => void} resize then it is drawn again */
+  function observe(body, resize) {
+    // Also of the parts: words below a drawing may need another line, and the drawing gives it to them.
+    for (const element of [body, ...body.children]) {
+      resized.set(element, resize);
+      sizes.observe(element);
+    }
+  }
+
+  /** @param {HTMLElement} body */
+  function forget(body) {
+    for (const element of [body, ...body.children]) {
+      resized.delete(element);
+      sizes.unobserve(element);
+    }
   }
 
   /** @param {string} name @param {string} target whose place it takes */
@@ -270,12 +268,15 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, showE
   }
 
   function tellWatch() {
-    const probes = boxes.filter(({ visible }) => visible()).flatMap(({ panel }) => panel.probes);
-    watch([...new Set(probes)].sort());
+    const seen = boxes.filter(({ visible }) => visible()).map(({ panel }) => panel);
+    const probes = (/** @type {Panel[]} */ some) => [...new Set(some.flatMap(({ probes }) => probes))].sort();
+    watch(probes(seen), probes(seen.filter(({ compares }) => compares === "pair")));
   }
 
   return {
     arrange,
+    /** Says anew what is to be measured: somebody else is to hear it. */
+    tellWatch,
     menu: createPanelsMenu({
       list() {
         const staged = onStage(names, view);

@@ -8,6 +8,8 @@ import { h, setAttribute, setHidden, setText } from "../ui/dom.js";
 
 /** @import { Note, Panel, PanelContext, PanelView, State } from "../types.js" */
 
+/** Where two runs are compared. @type {Note} */
+const OF_ONE = { short: "run at hand", long: "This panel shows the run at hand only." };
 const SUMMARY_PACE = 2000; // milliseconds between two summaries of a run that goes on
 
 /**
@@ -70,7 +72,8 @@ export function createLife(panel, body, cover, text, note, makeContext) {
       setHidden(cover, !covered);
       body.inert = covered;
       const named = before && { short: nameOf(before), long: whyInWords(before, now) };
-      showNotes(covered ? [] : [...(named ? [named] : []), ...failedExtras(panel, state), ...(view.note?.(state) ?? [])]);
+      const alone = now.other && !panel.compares ? [OF_ONE] : [];
+      showNotes(covered ? [] : [...alone, ...(named ? [named] : []), ...failedExtras(panel, state), ...(view.note?.(state) ?? [])]);
       if (covered) {
         const words = missing ?? `Waits for ${ready}.`;
         if (cover.textContent !== words) cover.replaceChildren(h("p", { class: missing ? "missing" : "waiting" }, words));
@@ -105,6 +108,7 @@ export function createLife(panel, body, cover, text, note, makeContext) {
       } catch (error) {
         fail(error);
       }
+      redraw();
     },
   };
 }

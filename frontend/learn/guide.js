@@ -2,7 +2,7 @@
 // recorded example. It trains nothing and changes nothing unless its reader asks, and puts back what it has changed.
 
 import { h, setHidden, setText } from "../ui/dom.js";
-import { whyNoControl } from "../ui/permission.js";
+import { whyNoControl } from "../state/permission.js";
 import { settingText } from "../state/format.js";
 import { CHAPTERS, OF_THE_PAIR } from "./chapters.js";
 import { pairOf, rowsOf } from "./pairs.js";
@@ -18,7 +18,7 @@ import { inline, nameOf, pairTable, trialTable, writeOnce } from "./telling.js";
 /** @typedef {() => boolean} Holds whether what was asked for is still wished for */
 
 /**
- * @typedef {object} Page what the guide can do to it
+ * @typedef {object} GuidePage what the guide can do to the page
  * @property {(chapter: number | null) => void} choose remembers the chapter; null: the guide is closed
  * @property {(panels: string[], watch: Chapter["watch"]) => void} light shows what a chapter speaks of
  * @property {() => void} unlight shows the panels as they were before
@@ -43,7 +43,7 @@ const PHONE = matchMedia("(max-width: 720px)");
  * @param {HTMLElement} root
  * @param {State} state of what is on show
  * @param {State} atHand the state with the run at hand
- * @param {Page} page
+ * @param {GuidePage} page
  */
 export function createGuide(root, state, atHand, page) {
   const place = h("p", { class: "place" });

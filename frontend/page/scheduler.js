@@ -5,7 +5,7 @@ import { runsFreely } from "../state/motion.js";
 import { report } from "./painted.js";
 
 /** @import { State, Topic } from "../types.js" */
-/** @import { Store } from "../state/store.js" */
+/** @import { Page } from "../state/page.js" */
 
 const ROUND = 1000 / 24; // the shortest time between the starts of two rounds while the run is running
 const BUDGET = 20; // of drawing in one frame while running
@@ -37,11 +37,11 @@ function settled(drawing) {
 }
 
 /**
- * @param {Store} store
+ * @param {Page} page
  * @param {() => boolean} complete whether everything that is visible can be drawn; until then nothing is reported
  */
-export function createScheduler(store, complete = () => true) {
-  const { state } = store;
+export function createScheduler(page, complete = () => true) {
+  const { state } = page;
   /** @type {Entry[]} */
   const entries = [];
   /** @type {Entry[]} */
@@ -54,7 +54,7 @@ export function createScheduler(store, complete = () => true) {
   /** @type {Parameters<typeof report>[0] | null} */
   let said = null;
 
-  const running = () => runsFreely(state);
+  const running = () => runsFreely(state) || (state.other !== null && runsFreely(state.other));
 
   /** @param {Entry} entry @param {number} now */
   const due = (entry, now) =>
@@ -72,13 +72,13 @@ export function createScheduler(store, complete = () => true) {
     await drawSome(now);
     requested = false;
     if (!queue.length && unreported && complete()) finish();
-    if (queue.length || store.waiting() || entries.some((entry) => entry.stale && (entry.visible?.() ?? true))) wake();
+    if (queue.length || page.waiting() || entries.some((entry) => entry.stale && (entry.visible?.() ?? true))) wake();
   }
 
   /** @param {number} now */
   function begin(now) {
     tell();
-    store.commit();
+    page.commit();
     queue = entries.filter((entry) => due(entry, now));
     if (!queue.length) return;
     // From the time that it was due, not from now: frames come in steps of 17 ms, and the pace is kept on average.
@@ -118,7 +118,7 @@ export function createScheduler(store, complete = () => true) {
     drawn = null;
   }
 
-  store.subscribe((topics) => {
+  page.subscribe((topics) => {
     for (const entry of entries) {
       if (topics.some((topic) => entry.needs.includes(topic))) entry.stale = true;
     }

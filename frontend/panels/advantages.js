@@ -7,7 +7,7 @@ import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
 import { outline, reach, thin, thinning } from "../draw/curves.js";
 import { canAsk, countOf, sentOf } from "./environments.js";
-import { SteadyRange, extent } from "../draw/ranges.js";
+import { extent } from "../draw/ranges.js";
 import { revealSample } from "./sample/reveal.js";
 import { cellOf, credit, holds, matrix, scalar, scopeInWords } from "../state/snapshot.js";
 import { ofSamples } from "../draw/tables.js";
@@ -45,10 +45,10 @@ function mount(body, context) {
   /** @type {ReturnType<typeof divide> | null} */
   let areas = null;
   const ranges = {
-    values: new SteadyRange(),
-    rewards: new SteadyRange(),
-    raw: new SteadyRange(),
-    used: new SteadyRange(),
+    values: context.range("values"),
+    rewards: context.range("rewards"),
+    raw: context.range("raw"),
+    used: context.range("used"),
   };
 
   /** All environments where this page can ask for them, else those that were sent. @param {State} state */

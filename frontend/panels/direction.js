@@ -7,7 +7,7 @@ import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
 import { Measured, captionOf, momentInWords } from "../draw/measured.js";
-import { SteadyRange, extent } from "../draw/ranges.js";
+import { extent } from "../draw/ranges.js";
 import { readout } from "../draw/readout.js";
 import { hasClip, matrix, scalar } from "../state/snapshot.js";
 
@@ -33,6 +33,7 @@ export const direction = {
   ideas: ["policy", "clip", "ratio"],
   probes: ["direction"],
   plotted: true,
+  compares: "pair",
   mount,
 };
 
@@ -48,8 +49,8 @@ function mount(body, context) {
   const caption = h("p", { class: "caption measured" });
   body.append(caption);
   const measured = new Measured("direction_losses", "the first step of the optimizer");
-  const lossRange = new SteadyRange();
-  const klRange = new SteadyRange();
+  const lossRange = context.range("loss");
+  const klRange = context.range("kl");
 
   return {
     needs: ["snapshot", "theme"],

@@ -40,6 +40,7 @@ export const health = {
   ideas: ["loss", "ratio"],
   probes: [],
   extras: ["health"],
+  compares: "pair",
   mount,
 };
 

@@ -7,8 +7,8 @@ import { scopeOf } from "../state/scope.js";
 import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
 import { leftOut, stairs, thin } from "../draw/curves.js";
-import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves } from "../draw/halves.js";
-import { SteadyRange, extent } from "../draw/ranges.js";
+import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves, plannedOf } from "../draw/halves.js";
+import { extent } from "../draw/ranges.js";
 import { readout } from "../draw/readout.js";
 import { hasClip, meansInWords, scalar, setting } from "../state/snapshot.js";
 import { viewedLook, viewedMark } from "../draw/viewed.js";
@@ -41,6 +41,7 @@ export const kl = {
   probes: ["minibatches"],
   extras: ["minibatches", "series"],
   plotted: true,
+  compares: "pair",
   mount,
 };
 
@@ -59,8 +60,8 @@ function mount(body, context) {
     { label: "shown", room: 17, title: "What the numbers before this are of; each minibatch was measured before its step" },
     { label: "KL after the last step", room: 8, title: "Mean of KL(π_old‖π_θ) over the whole rollout under the final weights" },
   ]);
-  const acrossRange = new SteadyRange();
-  const ranges = { kl: new SteadyRange(), share: new SteadyRange() };
+  const acrossRange = context.range("across");
+  const ranges = { kl: context.range("kl"), share: context.range("share") };
   /** @type {string | null} */
   let run = null;
 
@@ -81,7 +82,7 @@ function mount(body, context) {
       const share = ranges.share.fit(...extent([0], ...all.map(({ clip_fraction }) => clip_fraction.y)), patience);
       const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
       write(snapshot ? numbers(snapshot) : []);
-      const within = [0.5, inside.planned + 0.5];
+      const within = [0.5, plannedOf(state) + 0.5];
       return chart.draw(
         [
           ...all.flatMap((curves) => [...KLS.map(({ column }) => curves[column]), ...stacked(curves)].map(drawn)),

@@ -2,7 +2,7 @@
 
 import { createConfirm } from "../ui/confirm.js";
 import { h, icon, setAttribute, setHidden, setText } from "../ui/dom.js";
-import { endedBadly, HELD, losesTraining, lossInWords, PAUSES, whyNoControl, whyNot } from "../ui/permission.js";
+import { endedBadly, HELD, losesTraining, lossInWords, PAUSES, whyNoControl } from "../state/permission.js";
 import { createPacing } from "./pacing.js";
 import { runState } from "../state/ended.js";
 import { causes, findingsOf } from "../state/findings.js";
@@ -11,7 +11,7 @@ import { themeAfter } from "../state/theme.js";
 
 /** @import { Finding, State, Theme } from "../types.js" */
 /** @import { PacingChoices } from "./pacing.js" */
-/** @import { Action } from "../ui/permission.js" */
+/** @import { Action } from "../state/permission.js" */
 
 const ICONS = {
   play: "M4 2.5v11l9-5.5z",
@@ -63,14 +63,16 @@ const CONNECTIONS = {
  * @property {() => void} picture
  * @property {() => void} share
  * @property {(choices: Partial<PacingChoices>) => void} choosePacing
+ * @property {(action: Action) => { possible: boolean, words: string | null }} permits of all runs on show; what one of them cannot do is said
  */
 
 /**
  * @param {HTMLElement} root
  * @param {State} state
  * @param {BarActions} actions
+ * @param {HTMLElement} runs which run this is, and the way to the others
  */
-export function createBar(root, state, actions) {
+export function createBar(root, state, actions, runs) {
   const pacing = createPacing(state.view, actions.choosePacing);
 
   /** @type {Record<"play" | "pause" | "step" | "restart", { button: HTMLButtonElement, title: string }>} */
@@ -91,9 +93,6 @@ export function createBar(root, state, actions) {
     action: actions.restart,
   });
 
-  const environment = h("strong", { class: "run-environment" });
-  const facts = h("span", { class: "run-facts" });
-  const about = h("p", { class: "run" }, environment, facts);
   const state_ = h("span", { class: "run-state" });
   const update = h("span", { class: "run-update" });
   const link = h("span", { class: "connection" });
@@ -126,7 +125,7 @@ export function createBar(root, state, actions) {
       h("span", { class: "restarter" }, buttons.restart.button, confirm.element),
       another.button,
     ),
-    about,
+    runs,
     badge,
     h("p", { class: "now" }, state_, update),
     h("p", { class: "link" }, link),
@@ -141,9 +140,9 @@ export function createBar(root, state, actions) {
   function draw(state) {
     drawRun(state);
     for (const [action, { button, title }] of Object.entries(buttons)) {
-      const reason = whyNot(state, /** @type {Action} */ (action));
-      setDisabled(button, reason !== null);
-      setAttribute(button, "title", reason ?? title);
+      const { possible, words } = actions.permits(/** @type {Action} */ (action));
+      setDisabled(button, !possible);
+      setAttribute(button, "title", possible && words ? `${title}. ${words}` : (words ?? title));
     }
     const pausing = state.status?.state === "running" && state.status.pausing === true;
     setText(/** @type {Element} */ (buttons.pause.button.lastElementChild), pausing ? "Pausing" : "Pause");
@@ -171,10 +170,7 @@ export function createBar(root, state, actions) {
     const { run, snapshot, connection } = state;
     const now = runState(state);
     const connected = connection.state === "open";
-    setText(environment, run?.environment ?? "no run");
     document.title = run ? `${run.environment} · PPO Scope` : "PPO Scope";
-    setText(facts, run ? `seed ${run.seed} · ${device(run.device)}` : "");
-    setAttribute(about, "title", [environment, facts].map((part) => part.textContent).join(", "));
     const word = now === "running" && state.status?.pausing ? "pausing" : now && STATES[now];
     setText(state_, word ? (connected ? word : `was ${word}`) : "");
     setAttribute(state_, "data-state", connected && now ? now : "unknown");
@@ -219,9 +215,6 @@ function badgeText([first, ...others]) {
   if (others.length) return `${others.length + 1} findings`;
   return first && first.title.length > BADGE ? "1 finding" : first?.title ?? "";
 }
-
-/** @param {string} name */
-const device = (name) => (name === "cpu" ? "CPU" : name.toUpperCase());
 
 /**
  * @param {keyof typeof ICONS} name

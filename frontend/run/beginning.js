@@ -1,18 +1,18 @@
 // Beginning a run in place of the one at hand: it is tried out first, which takes its time and can be cancelled.
 
-import { whyNot } from "../ui/permission.js";
+import { whyNot } from "../state/permission.js";
 
 /** @import { State, Topic, Trial } from "../types.js" */
-/** @import { createCommands } from "../net/commands.js" */
+/** @import { Commands } from "../net/commands.js" */
 
 const JUST = 5000; // milliseconds
 
 /**
  * @param {{ state: State, touch(...topics: Topic[]): void }} store
- * @param {ReturnType<typeof createCommands>} commands
+ * @param {Pick<Commands, "send">} server
  * @param {(text: string) => void} warn
  */
-export function createBeginning({ state, touch }, commands, warn) {
+export function createBeginning({ state, touch }, server, warn) {
   /** @param {Trial | null} trial */
   function show(trial) {
     state.trial = trial;
@@ -54,10 +54,10 @@ export function createBeginning({ state, touch }, commands, warn) {
 
     /** @param {Record<string, unknown>} settings what differs from the run at hand */
     restart(settings) {
-      return this.try(() => commands.send("restart", { lease: state.lease.generation, settings }));
+      return this.try(() => server.send("restart", { lease: state.lease.generation, settings }));
     },
 
-    cancel: () => void commands.send("cancel", { lease: state.lease.generation }).catch((error) => warn(error.message)),
+    cancel: () => void server.send("cancel", { lease: state.lease.generation }).catch((error) => warn(error.message)),
 
     dismiss: () => show(null),
 

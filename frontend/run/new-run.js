@@ -3,7 +3,7 @@
 import { isOver } from "../state/ended.js";
 import { placed } from "../state/setting-text.js";
 import { h, setText } from "../ui/dom.js";
-import { lossInWords } from "../ui/permission.js";
+import { lossInWords } from "../state/permission.js";
 import { createRunForm } from "./run-form.js";
 import { createTrial } from "./trial.js";
 

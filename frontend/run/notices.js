@@ -5,7 +5,7 @@ import { count, settingText } from "../state/format.js";
 import { differs } from "../state/link.js";
 import { createConfirm } from "../ui/confirm.js";
 import { h, setHidden, setText } from "../ui/dom.js";
-import { ANOTHER_LEADS, endedBadly, losesTraining, lossInWords, RECORDED, WATCHING, whyNot } from "../ui/permission.js";
+import { ANOTHER_LEADS, endedBadly, losesTraining, lossInWords, RECORDED, WATCHING, whyNot } from "../state/permission.js";
 import { createTrial } from "./trial.js";
 
 /** @import { State } from "../types.js" */

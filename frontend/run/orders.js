@@ -1,29 +1,25 @@
-// What the page has the run do: each order is given only where it is possible, and what goes wrong is said.
+// What the page has the run at hand do: what goes wrong is said.
 
-import { whyNot } from "../ui/permission.js";
-
-/** @import { State } from "../types.js" */
-/** @import { Action } from "../ui/permission.js" */
-/** @import { createCommands } from "../net/commands.js" */
+/** @import { Source } from "../types.js" */
+/** @import { Action } from "../state/permission.js" */
 
 const GLANCE = 50; // milliseconds between two looks at whether the run is at rest
 
 /**
- * @param {State} state
- * @param {ReturnType<typeof createCommands>} commands
+ * @param {() => Source} atHand
  * @param {(text: string) => void} warn
  */
-export function createOrders(state, commands, warn) {
+export function createOrders(atHand, warn) {
+  const status = () => atHand().store.state.status;
+
   /**
    * @param {Action} action
    * @param {object} fields
    * @returns {Promise<void>} rejects where the order was not carried out, after this was said
    */
   async function order(action, fields = {}) {
-    const reason = whyNot(state, action);
     try {
-      if (reason) throw new Error(reason);
-      await commands.send(action, { lease: state.lease.generation, ...fields });
+      await atHand().order(action, fields);
     } catch (error) {
       warn(error instanceof Error ? error.message : String(error));
       throw error;
@@ -33,7 +29,7 @@ export function createOrders(state, commands, warn) {
   /** @returns {Promise<void>} resolves once the run is at rest */
   function rest() {
     return new Promise((resolve) => {
-      const look = () => (state.status?.state === "running" ? setTimeout(look, GLANCE) : resolve());
+      const look = () => (status()?.state === "running" ? setTimeout(look, GLANCE) : resolve());
       setTimeout(look, GLANCE);
     });
   }
@@ -45,7 +41,7 @@ export function createOrders(state, commands, warn) {
 
   /** An update under way is finished first: both outcomes must be whole. */
   async function redo() {
-    if (state.status?.phase !== "update") {
+    if (status()?.phase !== "update") {
       await order("step", { size: "update" });
       await rest();
     }
@@ -59,6 +55,5 @@ export function createOrders(state, commands, warn) {
     redo,
     /** For whoever has nothing to add to what was said. @param {Promise<unknown>} order */
     done: (order) => void order.catch(() => {}),
-    takeControl: () => void commands.send("take_control").catch((error) => warn(error.message)),
   };
 }

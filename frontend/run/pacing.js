@@ -1,7 +1,7 @@
 // How fast the run goes, and how far one step: what Play and Step do.
 
 import { h } from "../ui/dom.js";
-import { whyNoControl } from "../ui/permission.js";
+import { whyNoControl } from "../state/permission.js";
 
 /** @import { Quantity, State, StepSize, Until, ViewChoices } from "../types.js" */
 

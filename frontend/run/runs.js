@@ -1,29 +1,36 @@
 // The menu "Runs": all of the server's runs, how each goes, what is another than with the run at hand, and the way there.
 
+import { inWords } from "../state/beside.js";
 import { runState } from "../state/ended.js";
-import { count, settingText } from "../state/format.js";
+import { count } from "../state/format.js";
 import { createConfirm } from "../ui/confirm.js";
-import { h, icon, setAttribute, setHidden, setText } from "../ui/dom.js";
-import { whyNoControl } from "../ui/permission.js";
+import { h, icon, setAttribute, setText } from "../ui/dom.js";
+import { whyNoControl } from "../state/permission.js";
 import { createPopup } from "../ui/popup.js";
 
-/** @import { RunBrief, SettingValue, State } from "../types.js" */
+/** @import { RunBrief, SettingValues, State } from "../types.js" */
 
-const LIST = "M2 3h3v2H2zm5 0h7v2H7zM2 7h3v2H2zm5 0h7v2H7zM2 11h3v2H2zm5 0h7v2H7z";
+const DOWN = "M3 5.5h10L8 11z";
 const WIDTH = 72;
 const HEIGHT = 18;
-const NAMED = 4; // settings that are named where runs differ; of more, how many
-const OWN_LINE = new Set(["env", "seed"]); // said of every run, whether it is another one or not
 
-/** @typedef {{ id: string, settings: { [name: string]: SettingValue } }} Described */
+/** @typedef {Omit<RunBrief, "returns"> & { settings: SettingValues, returns?: RunBrief["returns"] }} Described */
 
 /**
  * @param {State} state
- * @param {{ open(run: string): void, end(): void, describe(): Promise<Described[]> }} page
+ * @param {object} page
+ * @param {(run: string) => void} page.open
+ * @param {() => void} page.end
+ * @param {(run: string) => void} page.compare shows it beside the run at hand
+ * @param {() => void} page.compareRecorded the same with the run that was recorded for this page
+ * @param {(file: File) => void} page.compareFile
+ * @param {() => Promise<Described[]>} page.describe
  */
-export function createRuns(state, { open, end, describe }) {
+export function createRuns(state, { open, end, compare, compareRecorded, compareFile, describe }) {
+  const environment = h("strong", { class: "run-environment" });
+  const facts = h("span", { class: "run-facts" });
   const number = h("span", { class: "runs-count" });
-  const opener = h("button", { type: "button", class: "quiet runs-opener", "aria-label": "Runs", "aria-controls": "runs-sheet" }, icon(LIST), number);
+  const opener = h("button", { type: "button", class: "quiet run", "aria-controls": "runs-sheet" }, h("span", { class: "visually-hidden" }, "Runs: "), environment, facts, number, icon(DOWN));
   const list = h("ul", { "aria-label": "Runs of this server" });
   const ender = h("button", { type: "button", onclick: () => confirm.toggle() }, "End this run");
   const confirm = createConfirm(ender, {
@@ -32,8 +39,21 @@ export function createRuns(state, { open, end, describe }) {
     no: "Let it go on",
     action: end,
   });
-  const sheet = h("div", { class: "panels-sheet runs-sheet", id: "runs-sheet", role: "group", "aria-label": "Runs" }, list, h("div", { class: "runs-end" }, ender, confirm.element));
-  const { root, close } = createPopup("panels-menu", opener, sheet, fill);
+  const file = h("input", { type: "file", accept: ".rec", hidden: true, "aria-label": "A recording to compare with", onchange: () => (close(), file.files?.[0] && compareFile(file.files[0]), (file.value = "")) });
+  const sheet = h(
+    "div",
+    { class: "panels-sheet runs-sheet", id: "runs-sheet", role: "group", "aria-label": "Runs" },
+    list,
+    h(
+      "div",
+      { class: "runs-recorded" },
+      h("button", { type: "button", class: "quiet", title: "A run of CartPole that comes with the page", onclick: () => (close(), compareRecorded()) }, "Compare with the recorded run"),
+      h("button", { type: "button", class: "quiet", title: "A file that ppo-scope record has made", onclick: () => file.click() }, "with a file…"),
+      file,
+    ),
+    h("div", { class: "runs-end" }, ender, confirm.element),
+  );
+  const { root, close } = createPopup("runs", opener, sheet, fill);
 
   /** Of each run, once it was asked for. @type {Map<string, Described>} */
   let described = new Map();
@@ -48,68 +68,62 @@ export function createRuns(state, { open, end, describe }) {
 
   function drawList() {
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.run : undefined;
-    list.replaceChildren(...state.runs.map(item));
+    list.replaceChildren(...(state.runs.length ? state.runs : [...described.values()]).map(item));
     if (focused) /** @type {HTMLElement | null} */ (list.querySelector(`[data-run="${CSS.escape(focused)}"]`))?.focus();
   }
 
-  /** @param {RunBrief} run */
+  /** @param {RunBrief | Described} run */
   function item(run) {
     const here = run.id === state.run?.id;
-    const differs = here ? "" : inWords(described.get(state.run?.id ?? "")?.settings, described.get(run.id)?.settings);
+    const beside = run.id === state.other?.run?.id;
+    const differs = here ? "" : inWords(state.run?.settings, described.get(run.id)?.settings);
+    // A recording in the server's place has nothing to go to another run with: it is compared with.
+    const go = () => (here ? undefined : state.recorded ? compare(run.id) : open(run.id));
     return h(
       "li",
       {},
       h(
         "button",
-        { type: "button", class: "run-item", "data-run": run.id, "aria-current": here ? "true" : undefined, onclick: () => (close(), here || open(run.id)) },
+        { type: "button", class: "run-item", "data-run": run.id, "aria-current": here ? "true" : undefined, onclick: () => (close(), go()) },
         h("strong", {}, run.environment),
         h("span", { class: "run-item-state", "data-state": run.state }, run.state.replaceAll("_", " ")),
-        sparkline(run.returns),
-        h("span", { class: "run-item-facts" }, `seed ${run.seed} · update ${count(run.update)}${here ? " · on show" : ""}`),
+        sparkline(run.returns ?? []),
+        h("span", { class: "run-item-facts" }, `seed ${run.seed} · update ${count(run.update)}${here ? " · on show" : beside ? " · beside it" : ""}`),
         differs && h("span", { class: "run-item-differs" }, differs),
       ),
+      !here && h("button", { type: "button", class: "run-compare", "aria-label": `Compare with ${run.environment}, seed ${run.seed}`, title: beside ? "It is beside the run on show" : "Shows it beside the run on show", disabled: beside, onclick: () => (close(), compare(run.id)) }, "Compare"),
     );
   }
 
   /** @param {State} state */
   function draw(state) {
-    const { runs } = state;
-    setText(number, runs.length > 1 ? String(runs.length) : "");
-    setAttribute(opener, "title", runs.length === 1 ? "The runs of this server: one so far" : `The ${runs.length} runs of this server`);
+    const { run, runs } = state;
+    const others = runs.filter(({ id }) => id !== run?.id).length;
+    setText(environment, run?.environment ?? "no run");
+    setText(facts, run ? `seed ${run.seed} · ${device(run.device)}` : "");
+    setText(number, others ? `+${others}` : "");
+    const list = others ? ` The list of this server's ${runs.length} runs` : " The runs of this server: one so far";
+    setAttribute(opener, "title", [environment.textContent, facts.textContent].filter(Boolean).join(", ") + `.${list}`);
+    opener.disabled = document.body.hasAttribute("data-bare"); // who embeds a page has chosen its run
     const now = runState(state);
     const reason = whyNoControl(state) ?? (now === null || OVER.has(now) ? "The run has ended." : null);
     ender.disabled = reason !== null;
     setAttribute(ender, "title", reason ?? "Its process goes; what it has shown stays");
-    setHidden(root, state.recorded);
     if (!sheet.hidden) drawList();
   }
 
-  return { root, draw };
+  return {
+    root,
+    draw,
+    /** Where the other runs are. */
+    focus: () => opener.focus(),
+  };
 }
+
+/** @param {string} name */
+const device = (name) => (name === "cpu" ? "CPU" : name.toUpperCase());
 
 const OVER = new Set(["stopped", "failed", "killed", "out_of_memory"]);
-
-/**
- * What another run does otherwise, in words.
- *
- * @param {{ [name: string]: SettingValue } | undefined} here
- * @param {{ [name: string]: SettingValue } | undefined} there
- */
-export function inWords(here, there) {
-  if (!here || !there) return "";
-  const names = differing(here, there).filter((name) => !OWN_LINE.has(name));
-  const shown = names.slice(0, NAMED).map((name) => `${name.replaceAll("_", " ")} ${settingText(there[name])}`);
-  const more = names.length - shown.length;
-  return [...shown, more > 0 && `${more} more`].filter(Boolean).join(", ");
-}
-
-/**
- * The settings that have not the same value, in their order.
- *
- * @param {{ [name: string]: SettingValue }} one
- * @param {{ [name: string]: SettingValue }} other
- */
-export const differing = (one, other) => Object.keys({ ...one, ...other }).filter((name) => JSON.stringify(one[name]) !== JSON.stringify(other[name]));
 
 /** The return over the updates. @param {(number | null)[]} returns */
 function sparkline(returns) {

@@ -2,7 +2,7 @@
 
 import { isOver } from "../state/ended.js";
 import { h, setHidden, setText } from "../ui/dom.js";
-import { whyNoControl } from "../ui/permission.js";
+import { whyNoControl } from "../state/permission.js";
 
 /** @import { State, Trial } from "../types.js" */
 

@@ -2,7 +2,7 @@
 
 import { inWords, underWay } from "../state/activity.js";
 import { h, setHidden, setText } from "../ui/dom.js";
-import { whyNoControl, whyNot } from "../ui/permission.js";
+import { whyNoControl, whyNot } from "../state/permission.js";
 
 /** @import { State } from "../types.js" */
 

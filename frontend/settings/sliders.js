@@ -6,7 +6,7 @@ import { PREVIEWED, valuesInUse } from "../state/previewed.js";
 import { same } from "../state/setting-text.js";
 import { instead } from "../state/whole.js";
 import { h } from "../ui/dom.js";
-import { whyNot } from "../ui/permission.js";
+import { whyNot } from "../state/permission.js";
 import { createSetting } from "./setting.js";
 
 /** @import { Preview, Setting, SettingValue, State } from "../types.js" */

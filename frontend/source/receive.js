@@ -22,10 +22,9 @@ const OF_A_RUN = new Set(["run", "state", "change"]);
  * @returns {{ message(message: any): void, frame(frame: Frame): void, showNew(): void, epoch(): string | null, sequence(): number | null }}
  */
 export function createReceiver(store) {
-  // What the server says is said of the run at hand, also while the guide shows another one.
-  const { atHand: state, touch } = store;
-  const fillGaps = createGapFiller({ ...store, state }, series);
-  const hold = createHold({ ...store, state });
+  const { state, touch } = store;
+  const fillGaps = createGapFiller(store, series);
+  const hold = createHold(store);
   const decodePicture = createPictureDecoder((picture) => store.stage({ picture }));
   /** @type {string | null} */
   let epoch = null;

@@ -8,7 +8,6 @@ import { PAIRS, cosineTable } from "./cosines.js";
 import { layersOf, namesOf, stretches } from "../../ppo/layers.js";
 import { Measured, captionOf, momentInWords } from "../../draw/measured.js";
 import { powersIn } from "../../draw/axis.js";
-import { SteadyRange } from "../../draw/ranges.js";
 import { readout } from "../../draw/readout.js";
 import { matrix, setting } from "../../state/snapshot.js";
 
@@ -49,6 +48,7 @@ export const gradients = {
   probes: ["gradients", "minibatches"],
   extras: ["minibatches"],
   plotted: true,
+  compares: "pair",
   mount,
 };
 
@@ -72,7 +72,7 @@ function mount(body, context) {
   const caption = h("p", { class: "caption measured" });
   body.append(caption);
   const measured = new Measured("gradient_norms", "the first minibatch");
-  const upRange = new SteadyRange();
+  const upRange = context.range("up");
   const isWeighted = () => weighting.value === "weighted";
 
   return {

@@ -29,6 +29,7 @@ export const mask = {
   hint: "Does a sample's gradient flow? Click one",
   ideas: ["clip", "ratio"],
   probes: ["samples"],
+  compares: "pair",
   mount,
 };
 
@@ -65,6 +66,8 @@ function mount(body, context) {
   /** @type {number | null} */
   let environments = null;
   let all = NaN; // samples of the rollout
+  /** The samples of another run, beside these. @type {{ rows: number, columns: number } | null} */
+  let beside = null;
   /** @type {Layout | null} */
   let layout = null;
   /** @type {Cell | null} */
@@ -82,7 +85,7 @@ function mount(body, context) {
     if (!sized || scale !== context.theme().scale) canvas.fit((scale = context.theme().scale));
     sized = canvas.width > 0 && canvas.height > 0;
     if (!sized) return;
-    layout = arrange(canvas, region.rows, region.columns, environments ?? region.rows);
+    layout = arrange(canvas, region.rows, region.columns, environments ?? region.rows, beside);
     const painted = paintMask(canvas, layout, snapshot, context.theme(), cursor, selected, preview?.then.codes);
     const absent = hasClip(snapshot) ? "unheld" : "held";
     const keys = ["inside", "held", "unheld", "pulledBack", "notTrained", "terminated", "truncated"];
@@ -173,6 +176,7 @@ function mount(body, context) {
       environments = typeof total === "number" ? total : null;
       all = samplesOfRollout(state);
       snapshot = state.snapshot;
+      beside = state.other?.snapshot ? matrix(state.other.snapshot, "region") : null;
       const previewed = previewOf(state);
       preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here
       selected = snapshot && state.selection ? cellOf(snapshot, state.selection) : null;

@@ -8,7 +8,7 @@ import { fade } from "../../draw/colours.js";
 import { outline } from "../../draw/curves.js";
 import { WIDTH as BARS, barNames, bars, describe, nameOf, rangeInWords, roomFor, shifts, slotAt, slots, withBounds } from "./bars.js";
 import { captionOf } from "../../draw/measured.js";
-import { SteadyRange, extent } from "../../draw/ranges.js";
+import { extent } from "../../draw/ranges.js";
 import { revealSample } from "../sample/reveal.js";
 import { holds, scalar, scopeInWords } from "../../state/snapshot.js";
 
@@ -29,6 +29,7 @@ export const policy = {
   probes: ["policy", "transitions"],
   extras: ["transitions"],
   plotted: true,
+  compares: "pair",
   mount,
 };
 
@@ -39,7 +40,7 @@ function mount(body, context) {
   const chart = new Chart(body, { name: policy.name, traces, layout }, context);
   const caption = h("p", { class: "caption measured" });
   body.append(caption);
-  const ranges = { values: new SteadyRange(), shift: new SteadyRange() };
+  const ranges = { values: context.range("values"), shift: context.range("shift") };
   /** @type {ReturnType<typeof divide> | null} */
   let areas = null;
   /** @type {Slot[]} */
@@ -72,7 +73,7 @@ function mount(body, context) {
       const states = bars(places, about, wide());
       const [alone] = places.length === 1 && !context.running ? places : [];
       const moved = shifts(snapshot, about);
-      const entropy = entropies(snapshot);
+      const entropy = entropies(snapshot, state.other?.snapshot ?? null);
       const patience = runsFreely(state) ? undefined : 1;
       const [lowest, highest] = withBounds(about, extent(states.now.y, states.before.y, [0]));
       const span = about.isBox || highest < SMALL ? ranges.values.fit(lowest, highest, patience) : [0, 1];
@@ -136,28 +137,33 @@ function divide(height) {
   return { top: [Math.min(0.9, each * 0.9 + gap), 1], bottom: [0, each * 0.9] };
 }
 
-/** @param {Snapshot} snapshot */
-function entropies(snapshot) {
+/** Each stands in two histograms, before and now. @param {number[]} counts */
+const samplesIn = (counts) => counts.slice(0, counts.length / 2).reduce((sum, n) => sum + n, 0) || 1;
+
+/** @param {Snapshot} snapshot @param {Snapshot | null} other beside it, on the same axes */
+function entropies(snapshot, other = null) {
   const counts = [...(snapshot.arrays.entropy_counts ?? [])];
   const low = scalar(snapshot, "entropy_low") ?? 0;
   const high = scalar(snapshot, "entropy_high") ?? 1;
+  const both = other?.arrays.entropy_counts ? [snapshot, other] : [snapshot];
+  const [from, to] = [Math.min(...both.map((one) => scalar(one, "entropy_low") ?? 0)), Math.max(...both.map((one) => scalar(one, "entropy_high") ?? 1))];
   const size = counts.length / 2;
   const [before, now] = [counts.slice(0, size), counts.slice(size)];
-  const top = Math.max(...counts, 1);
-  const total = before.reduce((sum, n) => sum + n, 0) || 1;
+  const total = samplesIn(counts);
+  const top = total * Math.max(...both.map((one) => Math.max(...(one.arrays.entropy_counts ?? []), 1) / samplesIn([...(one.arrays.entropy_counts ?? [])])));
   /** @param {number[]} row */
   const steps = (row) => {
     const { x, y } = outline(row, low, high);
     return { x, y: y.map((n) => n / top), customdata: y.map((n) => n / total) };
   };
   const isDensity = snapshot.header.notes?.policy?.kind === "box"; // the entropy of a density has no maximum
-  const room = 0.04 * (high - low);
+  const room = 0.04 * (to - from);
   return {
     before: steps(before),
     now: steps(now),
     limit: isDensity ? { x: [], y: [] } : { x: [high, high], y: [0, 1.05] },
     maximum: isDensity ? null : high,
-    range: [low - room, high + room].map((edge) => Number(edge.toPrecision(4))), // rounding must not lay the axis out anew
+    range: [from - room, to + room].map((edge) => Number(edge.toPrecision(4))), // rounding must not lay the axis out anew
   };
 }
 

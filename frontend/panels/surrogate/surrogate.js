@@ -9,7 +9,7 @@ import { Canvas, inPixels } from "../../draw/canvas.js";
 import { Chart, axisTitle } from "../../draw/chart.js";
 import { fade } from "../../draw/colours.js";
 import { arrow, previewInWords, previewTag } from "../../draw/preview-tag.js";
-import { SteadyRange, extent } from "../../draw/ranges.js";
+import { extent } from "../../draw/ranges.js";
 import { readout } from "../../draw/readout.js";
 import { revealSample } from "../sample/reveal.js";
 import { credit, hasClip, holds, scopeInWords, setting } from "../../state/snapshot.js";
@@ -37,6 +37,7 @@ export const surrogate = {
   ideas: ["policy", "clip", "ratio"],
   probes: ["samples"],
   plotted: true,
+  compares: "pair",
   mount,
 };
 
@@ -67,8 +68,8 @@ function mount(body, context) {
 
   /** @type {State | null} */
   let state = null;
-  const reach = new SteadyRange(); // of r on either side of 1
-  const upRanges = { good: new SteadyRange(), bad: new SteadyRange() };
+  const reach = context.range("reach"); // of r on either side of 1
+  const upRanges = { good: context.range("good"), bad: context.range("bad") };
   let sized = false;
 
   /** @param {string} symbol of what weighs a sample: Â or G */

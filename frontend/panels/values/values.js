@@ -5,7 +5,7 @@ import { fixed, number } from "../../state/format.js";
 import { runsFreely } from "../../state/motion.js";
 import { Canvas, inPixels } from "../../draw/canvas.js";
 import { Chart, axisTitle } from "../../draw/chart.js";
-import { SteadyRange, extent } from "../../draw/ranges.js";
+import { extent } from "../../draw/ranges.js";
 import { revealSample } from "../sample/reveal.js";
 import { holds, scalar } from "../../state/snapshot.js";
 import { ValueCloud, samplesOf } from "./cloud.js";
@@ -25,6 +25,7 @@ export const values = {
   ideas: ["value", "advantage"],
   probes: ["values", "samples"],
   plotted: true,
+  compares: "pair",
   mount,
 };
 
@@ -43,7 +44,7 @@ function mount(body, context) {
 
   /** @type {State | null} */
   let state = null;
-  const range = new SteadyRange();
+  const range = context.range("value");
   let sized = false;
 
   function dots() {

@@ -1,8 +1,8 @@
 // What this page may do now, and if not, why not, in words for a button's title.
 
-import { OVER, runState } from "../state/ended.js";
-import { count } from "../state/format.js";
-import { runsOn } from "../state/motion.js";
+import { OVER, runState } from "./ended.js";
+import { count } from "./format.js";
+import { runsOn } from "./motion.js";
 
 /** @import { State } from "../types.js" */
 
