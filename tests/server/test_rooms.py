@@ -53,6 +53,11 @@ def leading(server, run):
     return page
 
 
+def watched(page):
+    """What was watched when the newest snapshot that is here was made; None where none is."""
+    return next((header["watched"] for header in reversed(page.headers("snapshot"))), None)
+
+
 def test_each_page_sees_and_commands_the_run_of_its_room_alone(house, two):
     first, second = two
     with leading(house, first) as one, leading(house, second) as other:
@@ -71,10 +76,10 @@ def test_what_a_page_watches_concerns_its_run_alone(house, two):
     first, second = two
     with leading(house, first) as one, leading(house, second) as other:
         assert other.ask("watch", led=False, probes=["samples"])["type"] == "ack"
-        other.until(lambda: other.headers("snapshot")[-1].get("watched") == ["samples"])
+        other.until(lambda: watched(other) == ["samples"])
         assert one.ask("step", size="update")["type"] == "ack"
-        one.until(lambda: one.headers("snapshot")[-1]["update"] > 0)
-        assert one.headers("snapshot")[-1]["watched"] == []
+        one.until(lambda: [h for h in one.headers("snapshot") if h["update"] > 0])
+        assert watched(one) == []
 
 
 def test_a_page_goes_from_room_to_room_and_takes_no_lease_along(house, two):
@@ -151,13 +156,13 @@ def test_a_run_whose_room_is_left_is_watched_no_more(house, two):
     first, second = two
     with leading(house, second) as page:
         assert page.ask("watch", led=False, probes=["ratio"])["type"] == "ack"
-        page.until(lambda: page.headers("snapshot")[-1].get("watched") == ["ratio"])
+        page.until(lambda: watched(page) == ["ratio"])
         since = len(page.messages)
         assert page.ask("open", led=False, run=first)["type"] == "ack"
         assert page.wait("lease", since=since)["holder"] is True
         page.until(lambda: [h for h in page.headers("snapshot") if h["run"] == first and h["watched"] == ["ratio"]])
         with leading(house, second) as other:
-            other.until(lambda: other.headers("snapshot")[-1]["watched"] == [])
+            other.until(lambda: watched(other) == [])
 
 
 def test_who_leads_one_run_is_a_viewer_in_another_as_long_as_that_is_led(house, two):
