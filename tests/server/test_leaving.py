@@ -81,7 +81,7 @@ class Silent:
     def status(self):
         return {}
 
-    def watch(self, probes, environment=None):
+    def watch(self, probes, environment):
         pass
 
 
