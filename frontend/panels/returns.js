@@ -99,7 +99,7 @@ function mount(body, context) {
       const up = upRange.fit(Math.min(low, 0), Math.max(high, 0));
       const curves = [state, state.other].map((one) => (one ? thin(of(one.series), one.series.column("episodic_return_mean")) : { x: [], y: [] }));
       const viewed = unit === "steps" ? "steps" : "update";
-      const drawn = chart.draw([curves[0], viewedMark(state, across, up, viewed), curves[1]], {
+      const drawn = chart.draw([...curves, viewedMark(state, across, up, viewed)], {
         xaxis: { range: across, title: axisTitle(title) },
         yaxis: { range: up },
         ...marks(runs, unit, across, context),
@@ -202,8 +202,8 @@ function traces(theme) {
   const mean = { mode: "lines", hovertemplate: "mean of the last 100: %{y:.4~g}<extra></extra>" };
   return [
     { ...mean, line: { color: theme.ink, width: 2 } },
-    viewedLook(theme),
     { ...mean, line: { color: theme.other, width: 2.5, dash: "dash" }, hovertemplate: "of the other run: %{y:.4~g}<extra></extra>" },
+    viewedLook(theme),
   ];
 }
 
