@@ -5,10 +5,12 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from ppo_scope.ppo.engines import TorchEngine
+from ppo_scope.ppo import losses
+from ppo_scope.ppo.engines import NumpyEngine, TorchEngine, engine_of
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
+from tests.ppo.test_images import PICTURE
 from tests.ppo.test_spaces import ACTIONS, sampled
 
 OBJECTIVES = ("reinforce", "actor_critic", "unclipped", "clip")
@@ -111,3 +113,33 @@ def test_a_gradient_is_taken_once(make):
 def test_the_spaces_of_these_tests_are_all_that_are_promised():
     promised = {spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box}
     assert {type(space) for space in ACTIONS.values()} == promised
+
+
+def test_the_engine_is_chosen_by_where_the_network_is_and_what_it_sees(make):
+    trainer = make("discrete")
+    assert isinstance(engine_of(trainer.network, trainer.distribution), NumpyEngine)
+    pixels = Trainer(Settings.parse(PICTURE))
+    assert isinstance(pixels.optimisation.engine, TorchEngine)
+    pixels.close()
+    trainer.network.device = torch.device("meta")
+    assert isinstance(engine_of(trainer.network, trainer.distribution), TorchEngine)
+    trainer.close()
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_mask_of_arrays_is_the_mask_of_tensors(objective):
+    generator = np.random.default_rng(0)
+    edges = np.array([0.8, 1.2, np.nextafter(np.float32(0.8), 0), np.nextafter(np.float32(1.2), 2)], np.float32)
+    ratio = np.concatenate([edges, generator.uniform(0.5, 1.5, 200).astype(np.float32)])
+    advantages = generator.standard_normal(len(ratio)).astype(np.float32)
+    trained = generator.random(len(ratio)) > 0.1
+    given = ratio, advantages, trained
+    codes = losses.regions(*given, 0.2, objective)
+    assert codes.dtype == np.uint8
+    assert np.array_equal(codes, losses.regions(*map(torch.from_numpy, given), 0.2, objective).numpy())
+
+
+def test_the_loss_is_composed_as_its_gradient_is_weighed():
+    terms = 0.3, 5.0, 0.7
+    weighed = sum(w * term for w, term in zip(losses.term_weights(0.5, 0.01), terms, strict=True))
+    assert losses.total(*terms, 0.5, 0.01) == pytest.approx(weighed) == pytest.approx(0.3 + 2.5 - 0.007)

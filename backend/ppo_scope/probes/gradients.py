@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ppo_scope.ppo import losses
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import Floats
@@ -22,7 +23,7 @@ def gradients(moment: Moment) -> Measurement:
     abilities, settings = moment.subject.abilities, update.settings
     parts_of, differentiate = needed(abilities.parts, "parts"), needed(abilities.differentiate, "differentiate")
     raw = differentiate(update, update.minibatches[-1])
-    signs = (1.0, settings.value_coef, -settings.entropy_coef)
+    signs = losses.term_weights(settings.value_coef, settings.entropy_coef)
     weighted = [np.float32(sign) * gradient for sign, gradient in zip(signs, raw, strict=True)]
     total = weighted[0] + weighted[1] + weighted[2]
     layers = layers_of(parts_of())

@@ -136,10 +136,11 @@ def _final_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
     """Under the weights after the last step of the update."""
     assert moment.after is not None
     trained = moment.trained
-    logratio, kl, entropies, v = (array[trained] for array in moment.after)
+    _, kl, entropies, v = (array[trained] for array in moment.after)
+    ratio = moment.ratio[trained]
     return {
-        "final_ratio_min": float(losses.ratio_in_numpy(logratio.min())),
-        "final_ratio_max": float(losses.ratio_in_numpy(logratio.max())),
+        "final_ratio_min": float(ratio.min()),
+        "final_ratio_max": float(ratio.max()),
         "final_kl_exact": float(kl.mean(dtype=np.float64)),
         "final_entropy": float(entropies.mean(dtype=np.float64)),
         **_final_losses(moment, batch),
@@ -161,7 +162,7 @@ def _final_losses(moment: Moment, batch: Batch) -> dict[str, float]:
     assert moment.after is not None
     settings = moment.update.settings
     logratio, _, _, v = (torch.from_numpy(array) for array in moment.after)
-    log_probs, ratio = batch.log_probs.cpu() + logratio, losses.ratio_of(logratio)
+    log_probs, ratio = batch.log_probs.cpu() + logratio, torch.from_numpy(moment.ratio)
     used = torch.from_numpy(moment.advantages_used)
     policy = losses.policy_loss(settings.objective, log_probs, ratio, used, settings.clip_range)
     value = losses.value_loss(v, batch.targets.cpu(), batch.values.cpu(), settings.value_clip_range)
@@ -199,8 +200,9 @@ def _ratio(moment: Moment) -> Measurement:
 
 
 def _ratio_limit(logratio: Array, clip_range: float) -> float:
-    lower_edge = -math.log1p(-clip_range) if clip_range < 1 else 0.0
-    widest = max(float(np.abs(logratio).max(initial=0.0)), math.log1p(clip_range), lower_edge)
+    low, high = losses.edges(clip_range)
+    lower_edge = -math.log(low) if low > 0 else 0.0
+    widest = max(float(np.abs(logratio).max(initial=0.0)), math.log(high), lower_edge)
     return next((limit for limit in RATIO_LIMITS if widest <= limit), RATIO_LIMITS[-1])
 
 
@@ -211,13 +213,10 @@ def _post_step(moment: Moment) -> Measurement:
         return Measurement()
     covered = moment.in_minibatch & moment.trained
     limit = _ratio_limit(moment.logratio[covered], moment.update.settings.clip_range)
-    outputs, _ = moment.judged(batch)
-    log_probs, _ = moment.distribution.evaluate(outputs, batch.actions)
-    after = (log_probs - batch.log_probs).cpu().numpy()[covered]
+    after, ratio = moment.logratio_now[covered], moment.ratio_now[covered]
     below, above = after < -limit, after > limit
     counts = counted(bin_of(after, -limit, limit)[~below & ~above])
     outside = np.array([below.sum(), above.sum()], np.uint32)
-    ratio = losses.ratio_in_numpy(after)
     extremes = {"ratio_post_min": float(ratio.min()), "ratio_post_max": float(ratio.max())} if len(ratio) else {}
     return Measurement(extremes, {"ratio_post_counts": counts, "ratio_post_outside": outside})
 

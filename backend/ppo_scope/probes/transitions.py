@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ppo_scope.ppo import losses
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.names import observation_names
@@ -36,8 +35,7 @@ def transitions(moment: Moment) -> Measurement:
     chosen = chosen_environments(moment)
     outputs, _ = moment.judged(batch)
     distribution, before = moment.distribution, needed(batch.outputs, "outputs")
-    log_probs, _ = distribution.evaluate(outputs, batch.actions)
-    ratio = losses.ratio_of(log_probs - batch.log_probs).cpu().numpy()
+    (log_probs, _), ratio = moment.now, moment.ratio_now
     used = np.where(moment.trained, moment.advantages_used, np.float32(np.nan))
     arrays = {
         "action": batch.actions.cpu().numpy().astype(np.float32).reshape(count, -1)[:, :MOST_NUMBERS],
