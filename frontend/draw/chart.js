@@ -144,6 +144,7 @@ export class Chart {
 
   /** Where the drawing between two axes lies, in CSS pixels from the chart's corner. @param {string} across @param {string} up */
   plot(across, up) {
+    if (!this.#started) return { x: 0, y: 0, width: 0, height: 0 }; // it has had no room yet
     const { [across]: x, [up]: y } = /** @type {any} */ (this.element)._fullLayout;
     return { x: x._offset, y: y._offset, width: x._length, height: y._length };
   }
