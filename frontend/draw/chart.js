@@ -76,7 +76,8 @@ export class Chart {
    */
   draw(data, frame) {
     const theme = this.context.theme();
-    const key = JSON.stringify(frame, (name, value) => (name === "range" ? undefined : value));
+    // Plotly leaves a line standing that has lost its last point, unless all is drawn anew.
+    const key = JSON.stringify([frame, data.map(({ x }) => !x?.length)], (name, value) => (name === "range" ? undefined : value));
     const ranges = rangesOf(frame);
     const rangesKey = JSON.stringify(ranges);
     const sketched = this.context.running && !this.#visited;

@@ -56,7 +56,7 @@ export function createHelp(parent, panels, opener) {
     h(
       "p",
       {},
-      "→, ←, Space and the numbers work wherever you have clicked, but in a text that you are typing; Enter ends the typing. Come to by Tab, a slider keeps its arrows and a button its Space.",
+      "They work wherever you have clicked, but in a text that you are typing; Enter ends the typing. Come to by Tab, a slider keeps its arrows, a button its Space, and a list its letters.",
     ),
     h("h3", {}, "Panels by number"),
     h("ol", { class: "numbered" }, ...panels.map((name, place) => h("li", {}, h("kbd", {}, digitOf(place)), ` ${name}`))),
@@ -67,5 +67,11 @@ export function createHelp(parent, panels, opener) {
   );
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   parent.append(dialog);
-  return { toggle: () => (dialog.open ? dialog.close() : dialog.showModal()), isOpen: () => dialog.open };
+  /** From its beginning, although the focus is at its end. */
+  function open() {
+    dialog.showModal();
+    dialog.scrollTop = 0;
+  }
+
+  return { toggle: () => (dialog.open ? dialog.close() : open()), isOpen: () => dialog.open };
 }

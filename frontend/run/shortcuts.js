@@ -17,7 +17,7 @@
  */
 
 const TEXT = "input:not([type=range], [type=checkbox], [type=radio], [type=file]), textarea, [contenteditable]";
-const USES_LETTERS = `${TEXT}, select`;
+const USES_LETTERS = "select";
 const USES_SPACE = "button, summary, a[href], input[type=checkbox], input[type=radio], input[type=file]";
 const USES_ARROWS = "input[type=range], input[type=radio], [role=slider], [role=grid], [data-arrows]";
 const DIGIT = /^(?:Digit|Numpad)(\d)$/;
@@ -68,7 +68,7 @@ function choose({ key, code, repeat, shiftKey }, target, keys, own) {
   if (key === "ArrowLeft") return own && target.matches(USES_ARROWS) ? null : keys.back;
   const digit = DIGIT.exec(code)?.[1];
   if (digit !== undefined) return () => keys.number(Number(digit), shiftKey);
-  if (target.matches(USES_LETTERS)) return null;
+  if (own && target.matches(USES_LETTERS)) return null;
   if (key === "?") return keys.help;
   if (key === "t") return keys.theme;
   if (key === "s") return keys.stage;

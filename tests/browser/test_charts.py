@@ -135,16 +135,16 @@ def frames(server, page):
                 }
                 const seen = [];
                 const zoomTo = ([from, to]) => ({ "yaxis.range[0]": from, "yaxis.range[1]": to }); // as a drag does
-                for (const { range, zoom, reset } of steps) {
+                for (const { range, zoom, reset, empty } of steps) {
                     asked.length = 0;
                     if (zoom) await Plotly.relayout(chart.element, zoomTo(zoom));
                     else if (reset) chart.reset();
-                    else await chart.draw([{ x: [0, 1], y: [0, 1] }], { xaxis: { range: [0, 1] }, yaxis: { range } });
-                    const path = chart.element.querySelector(".lines path").getAttribute("d");
+                    else await chart.draw([empty ? { x: [], y: [] } : { x: [0, 1], y: [0, 1] }], { xaxis: { range: [0, 1] }, yaxis: { range } });
+                    const path = chart.element.querySelector(".lines path")?.getAttribute("d") ?? "M0,0";
                     const rise = chart.element._fullLayout.yaxis._length;
                     const numbers = path.match(/-?[\\d.]+/g).map(Number);
-                    const [from, to] = [numbers[1], numbers[3]].map((y) => 1 - y / rise);
-                    seen.push({ shown: [...chart.shown("yaxis")], from, to, asked: [...asked] });
+                    const [from, to] = [numbers[1], numbers[3] ?? NaN].map((y) => 1 - y / rise);
+                    seen.push({ path, shown: [...chart.shown("yaxis")], from, to, asked: [...asked] });
                 }
                 box.remove();
                 return seen;
@@ -163,6 +163,12 @@ def test_new_ranges_are_taken_without_a_new_frame(frames):
     for one, (low, high) in zip(seen, ranges, strict=True):
         places = [(y - low) / (high - low) for y in (0, 1)]
         assert [one["from"], one["to"]] == pytest.approx(places, abs=0.01), "the line lies where the axis says"
+
+
+def test_a_line_that_has_lost_its_points_is_gone(frames):
+    seen = frames(*({"range": [0, 2], "empty": empty} for empty in (False, True, True, False)))
+    assert [one["path"] == "M0,0" for one in seen] == [False, True, True, False]
+    assert [one["asked"] for one in seen] == [["react"], ["react"], ["animate"], ["react"]]
 
 
 def test_a_zoom_stays_until_it_is_reset(frames):

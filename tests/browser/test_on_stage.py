@@ -148,6 +148,16 @@ def test_the_presenters_keys_work_wherever_somebody_has_clicked(stage, page):
     until(lambda: order(page), lambda now: now == ["Clip mask"])
     page.keyboard.press("Space")
     asked(played, "play", 1)
+    theme = page.evaluate("document.documentElement.dataset.theme")
+    size.click()
+    page.keyboard.press("Escape")  # the list closes, the focus stays
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    until(lambda: page.evaluate("document.documentElement.dataset.theme"), lambda now: now != theme)
+    assert size.input_value() == "update", "nor by a letter"
+    page.keyboard.press("?")
+    until(lambda: page.locator("dialog.help").is_visible())
+    assert page.locator("dialog.help").evaluate("sheet => sheet.scrollTop") == 0
 
 
 def test_whoever_comes_by_tab_keeps_the_keys_of_what_has_the_focus(stage, page):
