@@ -13,8 +13,19 @@ import { saver } from "../ui/saver.js";
 
 /** @typedef {[name: string, words: string, text: (value: number | null | undefined) => string]} Row */
 
-/** The rows, by what their numbers are of: a clip fraction is another one before the steps and after the last. @type {[scope: string, rows: Row[]][]} */
+/** The rows, by what their numbers are of, where each has led first: a clip fraction is another one before the steps and after the last. @type {[scope: string, rows: Row[]][]} */
 const GROUPS = [
+  [
+    AFTER,
+    [
+      ["final_kl_exact", "KL, exact", (value) => number(value)],
+      ["ratio_clip_fraction", "clip fraction", percent],
+      ["final_ratio_min", "smallest r", (value) => fixed(value, 3)],
+      ["final_ratio_max", "largest r", (value) => fixed(value, 3)],
+      ["explained_variance", "explained variance", (value) => fixed(value, 3)],
+      ["theta_change", "‖Δθ‖/‖θ‖", (value) => number(value)],
+    ],
+  ],
   [
     MEAN,
     [
@@ -25,17 +36,6 @@ const GROUPS = [
       ["kl_k3", "KL (k3)", (value) => number(value)],
       ["clip_fraction", "clip fraction", percent],
       ["held_fraction", "held", percent],
-    ],
-  ],
-  [
-    AFTER,
-    [
-      ["final_kl_exact", "KL, exact", (value) => number(value)],
-      ["ratio_clip_fraction", "clip fraction", percent],
-      ["final_ratio_min", "smallest r", (value) => fixed(value, 3)],
-      ["final_ratio_max", "largest r", (value) => fixed(value, 3)],
-      ["explained_variance", "explained variance", (value) => fixed(value, 3)],
-      ["theta_change", "‖Δθ‖/‖θ‖", (value) => number(value)],
     ],
   ],
 ];
@@ -65,7 +65,7 @@ export function createComparison(root, { keep, theme, symbol, state, failed }) {
         "div",
         { class: "choice-of-two" },
         h("button", { type: "button", title: "The update stays as it was, and the change is put back", onclick: () => keep("old") }, "Keep it as it was"),
-        h("button", { type: "button", class: "primary", title: "The run goes on from the new outcome, with the change", onclick: () => keep("new") }, "Keep the new outcome"),
+        h("button", { type: "button", class: "keep-new", title: "The run goes on from the new outcome, with the change", onclick: () => keep("new") }, "Keep the new outcome"),
       ),
     ),
     h(

@@ -176,7 +176,7 @@ export function createReceiver(store) {
   /** @param {Frame} frame */
   function comparison(frame) {
     state.comparison = /** @type {any} */ (frame.header).open ? frame : null;
-    touch("run");
+    touch("run", "preview"); // which gives way to the outcome itself
   }
 
   /** @param {Header} header */

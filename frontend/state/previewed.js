@@ -22,10 +22,12 @@ export const PREVIEWED = /** @type {const} */ (["clip_range", "value_coef", "ent
 const found = new WeakMap();
 
 /**
- * @param {Pick<State, "snapshot" | "preview" | "run">} state
- * @returns {Previewed | null} null where there is none: nothing was moved, or no sample has been collected
+ * @param {Pick<State, "snapshot" | "preview" | "run" | "comparison">} state
+ * @returns {Previewed | null} null where there is none: nothing was moved, no sample has been collected, or the update
+ *   was made twice and the outcome itself is on show
  */
-export function previewOf({ snapshot, preview, run }) {
+export function previewOf({ snapshot, preview, run, comparison }) {
+  if (comparison) return null;
   const used = snapshot && valuesInUse(snapshot);
   if (!snapshot || !preview || !used || PREVIEWED.every((name) => preview[name] === used[name])) return null;
   const batch = batchOf(snapshot);

@@ -139,7 +139,10 @@ def frames(server, page):
                     asked.length = 0;
                     if (zoom) await Plotly.relayout(chart.element, zoomTo(zoom));
                     else if (reset) chart.reset();
-                    else await chart.draw([empty ? { x: [], y: [] } : { x: [0, 1], y: [0, 1] }], { xaxis: { range: [0, 1] }, yaxis: { range } });
+                    else {
+                        const points = empty ? [] : [0, 1];
+                        await chart.draw([{ x: points, y: points }], { xaxis: { range: [0, 1] }, yaxis: { range } });
+                    }
                     const path = chart.element.querySelector(".lines path")?.getAttribute("d") ?? "M0,0";
                     const rise = chart.element._fullLayout.yaxis._length;
                     const numbers = path.match(/-?[\\d.]+/g).map(Number);

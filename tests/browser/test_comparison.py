@@ -22,6 +22,12 @@ OLD, NEW = "as it was", "with the change"
 PERCENT = {"clip_fraction", "held_fraction", "ratio_clip_fraction"}
 MEAN, AFTER = "mean of the update", "whole rollout, after the last step"
 ROWS = {
+    "final_kl_exact": (AFTER, "KL, exact"),
+    "ratio_clip_fraction": (AFTER, "clip fraction"),
+    "final_ratio_min": (AFTER, "smallest r"),
+    "final_ratio_max": (AFTER, "largest r"),
+    "explained_variance": (AFTER, "explained variance"),
+    "theta_change": (AFTER, "‖Δθ‖/‖θ‖"),
     "loss": (MEAN, "L"),
     "policy_loss": (MEAN, "LPG"),
     "value_term": (MEAN, "c₁·LVF"),
@@ -29,12 +35,6 @@ ROWS = {
     "kl_k3": (MEAN, "KL (k3)"),
     "clip_fraction": (MEAN, "clip fraction"),
     "held_fraction": (MEAN, "held"),
-    "final_kl_exact": (AFTER, "KL, exact"),
-    "ratio_clip_fraction": (AFTER, "clip fraction"),
-    "final_ratio_min": (AFTER, "smallest r"),
-    "final_ratio_max": (AFTER, "largest r"),
-    "explained_variance": (AFTER, "explained variance"),
-    "theta_change": (AFTER, "‖Δθ‖/‖θ‖"),
 }
 
 

@@ -153,7 +153,10 @@ function mount(body, context) {
     const cell = layout?.at(offsetX * canvas.density, offsetY * canvas.density) ?? null;
     if (cell?.row !== cursor?.row || cell?.column !== cursor?.column) pick(cell);
   });
-  element.addEventListener("click", ({ offsetX, offsetY }) => choose(layout?.at(offsetX * canvas.density, offsetY * canvas.density) ?? null));
+  element.addEventListener("click", ({ offsetX, offsetY }) => {
+    choose(layout?.at(offsetX * canvas.density, offsetY * canvas.density) ?? null);
+    tip.hidden = true; // Sample says it now, and the cells around it are to be seen
+  });
   element.addEventListener("pointerleave", () => pick(null));
   element.addEventListener("blur", () => pick(null));
   element.addEventListener("keydown", (event) => {
