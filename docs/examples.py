@@ -21,7 +21,7 @@ from ppo_scope.worker.recording import Recorder
 FOLDER = Path(__file__).parents[1] / "frontend" / "recordings"
 TRIALS = ({"value_coef": 5.0}, {"objective": "reinforce"}, {"entropy_coef": 0.1}, {"epochs": 20})
 """What the chapters make the update a second time with."""
-SEEDS, TENS = range(1, 6), range(1, 6)
+SEEDS, TENS = range(1, 9), range(1, 5)
 
 
 def main() -> None:
@@ -88,6 +88,12 @@ def shows_its_point(recorder: Recorder) -> bool:
             c2["new_final_entropy"] > 1.02 * c2["old_final_entropy"],
             epochs["new_kl_k3"] > 1.5 * epochs["old_kl_k3"],
             epochs["new_clip_fraction"] > 1.5 * epochs["old_clip_fraction"],
+            all(
+                epochs[f"new_{name}"] > 1.5 * epochs[f"old_{name}"]
+                for name in ("final_kl_exact", "ratio_clip_fraction")
+            ),
+            epochs["new_final_ratio_max"] > epochs["old_final_ratio_max"],
+            epochs["new_final_ratio_min"] < epochs["old_final_ratio_min"],
             c1["new_final_kl_exact"] < c1["old_final_kl_exact"],
         )
     )

@@ -212,11 +212,15 @@ const apply = createApply(part("apply"), actions.apply, beginning.cancel);
 const guide = createGuide(part("guide"), state, page.atHand.state, {
   ...createStagehand({ atHand: () => atHand, examples, orders }),
   choose: chooseChapter,
-  light: (panels, watch) => {
-    grid.light(panels);
+  light: ({ panels, watch, staged = 2 }) => {
+    grid.light(panels, staged);
     if (watch === "pipeline") scrollTo({ top: 0 });
   },
-  unlight: () => grid.unlight(),
+  unlight() {
+    grid.unlight();
+    touch("status"); // the bar shows the step size
+  },
+  say: announcer.note,
   select(sample) {
     state.selection = sample;
     touch("selection");

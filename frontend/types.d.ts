@@ -179,7 +179,7 @@ export interface ViewChoices {
   /** What stands side by side where two runs are compared: the same update, or the same number of environment steps. */
   align: "update" | "steps";
   /** What a chapter of the guide has changed of the above as long as it is open, as its reader had it. */
-  own?: { layout: "grid" | "stage"; stage: string[]; hidden: string[]; maximised: string | null } | null;
+  own?: { layout: "grid" | "stage"; stage: string[]; hidden: string[]; maximised: string | null; stepSize: StepSize } | null;
 }
 
 export type StepSize = Step["size"];

@@ -49,6 +49,9 @@ const inUse = ({ snapshot, run }, name) => snapshot?.header.settings[name] ?? ru
 /** @param {keyof Previewed["then"]["terms"]} name @returns {WouldBe} */
 const termWouldBe = (name) => ({ then }) => (then.terms[name] === null ? null : termText(then.terms[name]));
 
+/** L_PG beside an L that is not known would not add up: then the label alone compares it. @type {WouldBe} */
+const policyLossWouldBe = (previewed) => (previewed.then.terms.loss === null ? null : termWouldBe("policy_loss")(previewed));
+
 /** @param {keyof Preview} name @returns {WouldBe} */
 const settingWouldBe = (name) => ({ used, values }) => (used[name] === values[name] ? null : settingText(values[name]));
 
@@ -118,7 +121,7 @@ export function createFormula(root, visit) {
     h(
       "div",
       { class: "equation", role: "group", "aria-label": words },
-      term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss"), { wouldBe: termWouldBe("policy_loss") }),
+      term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss"), { wouldBe: policyLossWouldBe }),
       sign("="),
       operator("mean", "t"),
       ...factors,
@@ -161,7 +164,7 @@ export function createFormula(root, visit) {
       { class: "equation", role: "group", "aria-label": "The loss: L = L_PG + c₁·L_VF − c₂·S" },
       term("loss", "total loss, minimised", m("mi", {}, "L"), lossTerm("loss"), { wouldBe: termWouldBe("loss") }),
       sign("="),
-      term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss"), { wouldBe: termWouldBe("policy_loss") }),
+      term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss"), { wouldBe: policyLossWouldBe }),
       sign("+"),
       term("value", "value coefficient", sub("c", "1"), setting("value_coef"), { width: 4, setting: "value_coef", wouldBe: settingWouldBe("value_coef") }),
       sign("·"),

@@ -13,7 +13,7 @@ const SHORTCUTS = [
   [["1", "…", "9"], "On Stage: this panel alone, by its place in the list below"],
   [["0"], "The tenth panel; pressed again, those after it, one by one"],
   [["Shift", "1", "…", "0"], "This panel beside the one on Stage; pressed again, without it"],
-  [["g"], "The guide: eight short chapters on the run at hand"],
+  [["g"], "The guide: eight short chapters, on your run or on recorded examples"],
   [["t"], "The next theme: light, dark, projector"],
   [["Esc"], "Leave Stage, a maximised panel, or this sheet"],
   [["?"], "This sheet"],

@@ -31,7 +31,7 @@ const SENTENCES = {
   advantages: ({ set }) =>
     set("objective") === "reinforce"
       ? `For every transition, backwards in time: G = R + γ·G′ up to the episode's end or the rollout's edge, with γ = ${set("discount")}. The critic is trained, towards V_targ = Â + V_old, but not asked.`
-      : `Backwards in time: δ = R + γ·V(s′) − V(s), Â = δ + γλ·Â′, with γ = ${set("discount")} and λ = ${set("gae_lambda")}; V_targ = Â + V_old.${set("normalize_rewards") === "on" ? " R is as scaled." : ""}`,
+      : `Backwards in time: δ = R + γ·V(s′) − V(s), Â = δ + γλ·Â′, with γ = ${set("discount")} and λ = ${set("gae_lambda")}; V_targ = Â + V_old.${set("normalize_rewards") === "on" ? " R is the reward after scaling." : ""}`,
   loss: ({ header, value, set }) =>
     `L = L_PG + c₁·L_VF − c₂·S = ${term(value("policy_loss"))} + ${set("value_coef")} · ${term(value("value_loss"))} − ${set("entropy_coef")} · ${term(value("entropy"))} = ${term(value("loss"))}. ${heldBack(value("held_fraction"), set("objective"), scopeOf(header, "means"))}`,
   gradient: ({ value, set }) => `‖∇L‖ = ${fixed(value("gradient_norm"), 3)}${clipped(value("gradient_clip_factor"), set("max_grad_norm"))}.`,

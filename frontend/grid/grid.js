@@ -223,10 +223,10 @@ export function createGrid(root, panels, { page, scheduler, theme, watch, showEn
     choose();
   }
 
-  /** @param {readonly string[] | null} wanted one or two panels; null: back to the grid */
-  function stage(wanted) {
+  /** @param {readonly string[] | null} wanted one or two panels, or as many as a chapter shows; null: back to the grid @param {number} [most] */
+  function stage(wanted, most) {
     view.layout = wanted === null ? "grid" : "stage";
-    if (wanted !== null) view.stage = fitting(names, wanted);
+    if (wanted !== null) view.stage = fitting(names, wanted, most);
     choose();
     announce(wanted === null ? "All panels are shown." : `On Stage: ${view.stage.join(" and ")}.`);
   }
@@ -316,15 +316,16 @@ export function createGrid(root, panels, { page, scheduler, theme, watch, showEn
       boxes.find(({ panel }) => panel.name === names[0])?.section.scrollIntoView({ block: "nearest" });
     },
     /**
-     * Shows these panels as a chapter speaks of them, until `unlight`: the first two on Stage, unless its reader has left it.
+     * Shows these panels as a chapter speaks of them, until `unlight`: the first ones on Stage, unless its reader has left it.
      *
      * @param {readonly string[]} names
+     * @param {number} staged how many of them
      */
-    light(names) {
+    light(names, staged) {
       const stages = !PHONE.matches && (!view.own || view.layout === "stage");
-      view.own ??= { layout: view.layout, stage: [...view.stage], hidden: [...view.hidden], maximised: view.maximised };
+      view.own ??= { layout: view.layout, stage: [...view.stage], hidden: [...view.hidden], maximised: view.maximised, stepSize: view.stepSize };
       for (const { panel, section } of boxes) section.toggleAttribute("data-lit", names.includes(panel.name));
-      if (stages) return stage(names);
+      if (stages) return stage(names.slice(0, staged), staged);
       this.show(names);
       boxes.find(({ panel }) => panel.name === names[0])?.section.scrollIntoView({ block: "start" });
     },

@@ -4,11 +4,11 @@
 import { h, setHidden, setText } from "../ui/dom.js";
 import { whyNoControl } from "../state/permission.js";
 import { settingText } from "../state/format.js";
-import { CHAPTERS, OF_THE_PAIR } from "./chapters.js";
+import { CHAPTERS, CLOSING, OF_THE_FLOWS, OF_THE_PAIR, OF_THE_RULE } from "./chapters.js";
 import { pairOf, rowsOf } from "./pairs.js";
 import { asFound, toPutBack } from "./put-back.js";
-import { isAt, placeInWords } from "./scene.js";
-import { inline, nameOf, pairTable, trialTable, writeOnce } from "./telling.js";
+import { isAt, ofTheRunAtHand, placeInWords } from "./scene.js";
+import { flowTable, inline, nameOf, pairTable, ruleTable, trialTable, writeOnce } from "./telling.js";
 
 /** @import { Frame, Selection, Snapshot, State } from "../types.js" */
 /** @import { Chapter, Entry } from "./chapters.js" */
@@ -20,13 +20,14 @@ import { inline, nameOf, pairTable, trialTable, writeOnce } from "./telling.js";
 /**
  * @typedef {object} GuidePage what the guide can do to the page
  * @property {(chapter: number | null) => void} choose remembers the chapter; null: the guide is closed
- * @property {(panels: string[], watch: Chapter["watch"]) => void} light shows what a chapter speaks of
+ * @property {(chapter: Chapter) => void} light shows what a chapter speaks of
  * @property {() => void} unlight shows the panels as they were before
+ * @property {(words: string) => void} say to who has left the guide
  * @property {(chapter: Chapter, holds: Holds) => Promise<boolean>} showOwn a moment of the run at hand that has the point; false: there is none
  * @property {(chapter: Chapter, example: Example, holds: Holds) => Promise<void>} showExample
  * @property {() => void} leave shows the run at hand again, as it is
  * @property {(chapter: Chapter, holds: Holds) => Promise<void>} walk steps the run at hand to the chapter's moment
- * @property {(settings: Record<string, any>) => Promise<void>} redo makes the last update of the run at hand a second time
+ * @property {(settings: Record<string, any>) => Promise<void>} redo makes the last update of the run at hand a second time, finished first where it is under way
  * @property {(name: string) => void} compare shows that of the example
  * @property {() => Promise<void>} keepOld
  * @property {(settings: Record<string, any>) => Promise<void>} apply
@@ -37,6 +38,7 @@ import { inline, nameOf, pairTable, trialTable, writeOnce } from "./telling.js";
 const SETTLES = 400; // milliseconds after which a value that was moved counts as chosen
 const DRAWN = 200; // milliseconds in which what is on show has been drawn
 const [TRIES, MEASURED] = [20, 250]; // looks at a run that was stepped there, and milliseconds between two
+const AGAIN = "This is the example again: of your run, no moment that is kept shows this chapter's point.";
 const PHONE = matchMedia("(max-width: 720px)");
 
 /**
@@ -50,25 +52,25 @@ export function createGuide(root, state, atHand, page) {
   const title = h("h2", { id: "guide-title", tabindex: -1 });
   const shown = h("p", {});
   const walk = h("button", { type: "button", class: "quiet", title: "Pauses the run and trains two updates at most, until it comes to this moment", onclick: () => void goThere() }, "Step my run there");
+  const toExample = h("button", { type: "button", class: "quiet", title: "Your run stays where it is", onclick: () => enter(current(), true) }, "Show the example");
   const text = h("div", { class: "text" });
   const pair = h("div", { class: "pair" });
   const task = h("p", {});
   const offer = h("button", { type: "button", onclick: () => void take() });
+  const after = h("small", { class: "after" }, "Both outcomes are then shown large; “Keep it as it was” ends it.");
   const reaction = h("div", { class: "reaction", role: "status" });
   const note = h("p", { class: "note", role: "status" });
+  /** What is read scrolls; what is done, and the way on, stay in sight. */
+  const reading = h("div", { class: "reading", tabindex: 0, role: "region", "aria-labelledby": "guide-title" }, title, h("div", { class: "shown" }, shown, walk, toExample), note, text, pair, reaction);
   const back = h("button", { type: "button", onclick: () => choose(current() - 1) }, "Previous");
-  const next = h("button", { type: "button", class: "primary", onclick: () => choose(current() + 1 < CHAPTERS.length ? current() + 1 : null) });
+  const next = h("button", { type: "button", class: "primary", onclick: () => goOn() });
   const list = h("ol", { class: "chapters", "aria-label": "Chapters" }, ...CHAPTERS.map(({ title }, index) => h("li", {}, h("button", { type: "button", title, "aria-label": `Chapter ${index + 1}: ${title}`, onclick: () => choose(index) }, String(index + 1)))));
   root.setAttribute("aria-labelledby", "guide-title");
   root.append(
     h("header", {}, place, h("button", { type: "button", class: "quiet square", "aria-label": "Close the guide", title: "Close the guide (g)", onclick: () => choose(null) }, "×")),
     list,
-    title,
-    h("div", { class: "shown" }, shown, walk),
-    text,
-    pair,
-    h("div", { class: "task" }, h("h3", {}, "Do this"), task, offer, reaction),
-    note,
+    reading,
+    h("div", { class: "task" }, h("h3", {}, "Do this"), task, offer, after),
     h("footer", {}, back, next),
   );
 
@@ -83,6 +85,8 @@ export function createGuide(root, state, atHand, page) {
   /** An update made twice because the chapter was asked to; shown below the task also when it has been decided. @type {Frame | null} */
   let outcome = null;
   let trying = false;
+  /** Whether the guide has stepped the run at hand, or made its update twice. */
+  let touched = false;
   /** The sample that the reader had chosen before. @type {Selection | null} */
   let chosen = null;
   let turns = 0; // counts up: of two chapters only the later one is still wished for
@@ -97,6 +101,12 @@ export function createGuide(root, state, atHand, page) {
   const isReady = () => atHand.run !== null && atHand.status !== null;
   /** @param {number | null} index */
   const choose = (index) => page.choose(index);
+
+  function goOn() {
+    const last = current() + 1 === CHAPTERS.length;
+    choose(last ? null : current() + 1);
+    if (last) page.say(CLOSING);
+  }
 
   /** What was asked for first is over before the next begins, and is not begun where it is not wished for any more. @param {(holds: Holds) => Promise<void>} what */
   function inTurn(what) {
@@ -115,39 +125,50 @@ export function createGuide(root, state, atHand, page) {
     return turn;
   }
 
-  /** @param {number} index */
-  function enter(index) {
-    if (entered === null) chosen = state.selection;
-    const before = entered === null ? Promise.resolve("") : putBack();
-    entered = index;
+  /** What the chapter has shown so far is of another moment. */
+  function forgetOutcome() {
     entry = outcome = whose = null;
     trying = false;
     setText(reaction, "");
+  }
+
+  /** @param {number} index @param {boolean} [example] whether its example is asked for, whatever the run at hand has to show */
+  function enter(index, example = false) {
+    if (entered === null) [chosen, touched] = [state.selection, false];
+    const returns = whose === "own" && !example;
+    const before = entered === null ? Promise.resolve("") : putBack();
+    entered = index;
+    forgetOutcome();
+    reading.scrollTop = 0;
     setText(title, CHAPTERS[index].title);
     title.focus({ preventScroll: true });
-    page.light(CHAPTERS[index].panels, CHAPTERS[index].watch);
+    page.light(CHAPTERS[index]);
     void inTurn(async (holds) => {
       const words = await before;
       page.forget();
       const { task, watch } = CHAPTERS[index];
       found = asFound(atHand, task.trial?.name ?? (watch === "settings" ? "clip_range" : ""));
-      await show(CHAPTERS[index].example, holds);
-      if (holds() && words) setText(note, words);
+      await show(CHAPTERS[index].example, holds, !example);
+      if (holds()) setText(note, [words, returns && whose === "example" ? AGAIN : ""].filter(Boolean).join(" "));
     });
   }
 
-  /** @param {Example} example shown where the run at hand has no such moment @param {Holds} holds */
-  async function show(example, holds) {
-    const own = !PHONE.matches && example === chapter().example && (await page.showOwn(chapter(), holds));
+  /** @param {Example} example shown where the run at hand has no such moment @param {Holds} holds @param {boolean} [looks] whether such a moment is looked for */
+  async function show(example, holds, looks = true) {
+    const own = looks && !PHONE.matches && (await page.showOwn(chapter(), holds));
     if (!holds()) return;
     if (!own) await page.showExample(chapter(), example, holds);
-    if (!holds()) return;
-    whose = own ? "own" : "example";
+    if (holds()) await present(own ? "own" : "example", holds);
+  }
+
+  /** What is on show is what the chapter speaks of. @param {"own" | "example"} one whose moment it is @param {Holds} holds */
+  async function present(one, holds) {
+    whose = one;
     const two = chapter().pair && state.snapshot ? pairOf(state.snapshot) : null;
     page.select(two ? two.held.place : null);
     remember();
     await new Promise((resolve) => setTimeout(resolve, DRAWN)); // what is on show may take other room than what was
-    if (holds()) page.light(chapter().panels, chapter().watch);
+    if (holds()) page.light(chapter());
   }
 
   /** What is on show once the moment is there is what the reader begins with. */
@@ -159,7 +180,8 @@ export function createGuide(root, state, atHand, page) {
   /** Steps the run at hand to the chapter's moment, and shows that. */
   const goThere = () =>
     inTurn(async (holds) => {
-      whose = null;
+      forgetOutcome();
+      touched = true;
       page.leave();
       try {
         await page.walk(chapter(), holds);
@@ -168,13 +190,11 @@ export function createGuide(root, state, atHand, page) {
         throw error;
       }
       if (!holds()) return;
-      entry = null;
       const own = await patiently(() => page.showOwn(chapter(), holds), holds);
       if (!holds()) return;
-      if (!own) await page.showExample(chapter(), chapter().example, holds);
-      whose = own ? "own" : "example";
-      if (!own) throw new Error("Your run has come to this moment, and it does not show the point yet: train for some updates, then try again.");
-      remember();
+      if (own) return present("own", holds);
+      await show(chapter().example, holds, false);
+      throw new Error("Your run has come to this moment, and it does not show the point yet: train for some updates, then try again. This is the example again.");
     });
 
   /** Does what the task offers. */
@@ -186,7 +206,7 @@ export function createGuide(root, state, atHand, page) {
       outcome = null;
       if (whose === "example") page.compare(trial.name);
       else {
-        trying = true;
+        trying = touched = true;
         await page.redo({ [trial.name]: trial.value(/** @type {any} */ (used(trial.name))) });
       }
     });
@@ -255,9 +275,10 @@ export function createGuide(root, state, atHand, page) {
     const first = reaction.textContent === "";
     finished.add(index);
     const told = { ...state, comparison: outcome };
+    const begun = entry.snapshot;
     const words = [task.done, ...(task.trial ? [task.trial.about, ...task.trial.rows.map(([, name]) => `{new.${name}}`)] : [])];
-    writeOnce(reaction, words, told, () => [h("p", {}, h("b", {}, "Done. "), ...inline(task.done, told)), ...(task.trial ? [trialTable(task.trial, told), h("p", {}, ...inline(task.trial.about, told))] : [])]);
-    if (first) reaction.scrollIntoView({ block: "nearest" });
+    writeOnce(reaction, words, told, () => [h("p", {}, h("b", {}, "Done. "), ...inline(task.done, told)), ...(task.trial ? [trialTable(task.trial, told), h("p", {}, ...inline(task.trial.about, told))] : []), ...(task.flows ? [flowTable([begun, state.snapshot]), h("p", {}, OF_THE_FLOWS)] : [])]);
+    if (first) reading.scrollTo({ top: reaction.offsetTop - reading.offsetTop });
   }
 
   /** @param {number} index */
@@ -270,6 +291,7 @@ export function createGuide(root, state, atHand, page) {
       button.toggleAttribute("data-done", finished.has(at));
     });
     setText(shown, whatIsShown());
+    setHidden(toExample, whose !== "own");
     setHidden(walk, whose !== "example" || PHONE.matches || whyNoControl(atHand) !== null || atHand.comparison !== null || atHand.recorded);
     const paragraphs = one.text.flatMap((each) => (typeof each === "string" ? each : each.when(state) ? each.text : []));
     writeOnce(text, paragraphs, state, () => paragraphs.map((paragraph) => h("p", {}, ...inline(paragraph, state))));
@@ -280,16 +302,19 @@ export function createGuide(root, state, atHand, page) {
     setText(next, index + 1 < CHAPTERS.length ? "Next" : "Finish");
     const { trial, other } = one.task;
     setHidden(offer, whose === null || !(trial || other));
-    if (trial && !offer.hidden) setText(offer, `Make it twice: ${nameOf(trial.name)} ${settingText(used(trial.name))} and ${settingText(trial.value(/** @type {any} */ (used(trial.name))))}`);
+    setHidden(after, whose === null || !trial);
+    if (trial && !offer.hidden) setText(offer, `${isMidway() ? "Finish your update, and make it twice" : "Make it twice"}: ${nameOf(trial.name)} ${settingText(used(trial.name))} and ${settingText(trial.value(/** @type {any} */ (used(trial.name))))}`);
     if (other) setText(offer, other.label);
   }
+
+  /** Whether the run at hand, which is on show, is inside an update. */
+  const isMidway = () => whose === "own" && atHand.status?.phase !== "update";
 
   function whatIsShown() {
     if (whose === null || !state.snapshot || !state.run) return "";
     const where = placeInWords(state.snapshot.header);
     if (whose === "own") return `On show: your run, ${where}.`;
-    const { state: now, update } = atHand.status ?? { state: "", update: 0 };
-    return `On show: an example recorded for this page, ${state.run.environment}, ${where}. Your run is not touched (${now}, update ${update}).`;
+    return `On show: an example recorded for this page, ${state.run.environment}, ${where}. ${ofTheRunAtHand(atHand, touched)}`;
   }
 
   /** @param {Chapter} one */
@@ -298,7 +323,8 @@ export function createGuide(root, state, atHand, page) {
     setHidden(pair, found === null);
     if (!found) return;
     const numbers = [found.held, found.pulledBack].flatMap(({ facts }) => rowsOf(facts).map(([, text]) => text));
-    writeOnce(pair, [...numbers, ...OF_THE_PAIR], state, () => [pairTable(found, page.select), ...OF_THE_PAIR.map((paragraph) => h("p", {}, ...inline(paragraph, state)))]);
+    const told = (/** @type {string[]} */ texts) => texts.map((paragraph) => h("p", {}, ...inline(paragraph, state)));
+    writeOnce(pair, [...numbers, ...OF_THE_PAIR, ...OF_THE_RULE], state, () => [pairTable(found, page.select), ...told(OF_THE_PAIR), ruleTable(), ...told(OF_THE_RULE)]);
   }
 
   /** For who has no room for the bar and the sliders. @param {string} wanted */
@@ -318,14 +344,14 @@ async function patiently(look, holds) {
 
 /**
  * Whether a moment of a run has the point of a chapter, and can be tried what the chapter offers: only the last update can
- * be made twice, by who leads, and not while two outcomes wait already.
+ * be made twice, once it is finished, by who leads, and not while two outcomes wait already.
  *
  * @param {Chapter} chapter
  * @param {State} atHand
  */
 export function fitness(chapter, atHand) {
   const { run, status, comparison } = atHand;
-  const able = whyNoControl(atHand) === null && status?.state === "paused" && status.phase === "update" && !status.cause && comparison === null;
+  const able = whyNoControl(atHand) === null && status?.state === "paused" && !status.cause && comparison === null;
   return {
     /** @param {import("../types.js").Moment} moment @param {number} last */
     wanted: (moment, last) => isAt(moment, chapter.scene, { epochs: last }) && (!chapter.task.trial || (able && moment.update === status.update)),

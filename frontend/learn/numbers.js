@@ -24,6 +24,7 @@ const WRITTEN = {
   entropy_term: term,
   entropy_high: term,
   held_fraction: percent,
+  ratio_clip_fraction: percent,
   clip_fraction: percent,
   pulled_back_fraction: percent,
   effective_sample_size: percent,
@@ -58,7 +59,7 @@ const SOURCES = {
 
 /** Words and numbers of the moment itself. @type {Record<string, (told: Told) => string>} */
 const OF_THE_MOMENT = {
-  update: ({ snapshot }) => count(snapshot?.header.update),
+  update: ({ snapshot, comparison }) => count((comparison ?? snapshot)?.header.update),
   credit: ({ snapshot }) => (snapshot ? credit(snapshot) : "Â"),
 };
 
@@ -70,12 +71,12 @@ function outcomes({ comparison }, name) {
 
 const SAME = 0.02; // of its size: what changes by less has stayed
 
-/** What became of a number, in words. @param {string} name @param {Value} old @param {Value} then */
+/** How a number differs between both outcomes, in words: neither came after the other. @param {string} name @param {Value} old @param {Value} then */
 function went(name, old, then) {
   if (typeof old !== "number" || typeof then !== "number") return "–";
   const [from, to] = [written(name, old), written(name, then)];
-  if (from === to || Math.abs(then - old) <= SAME * Math.abs(old)) return `stayed near ${to}`;
-  return `${then > old ? "rose" : "fell"} from ${from} to ${to}`;
+  if (from === to || Math.abs(then - old) <= SAME * Math.abs(old)) return `stays near ${to}`;
+  return `is ${then > old ? "larger" : "smaller"}, ${to} instead of ${from}`;
 }
 
 /** The batch on show as it is, or with the values that were moved. @param {Told} told @param {"now" | "then"} which @returns {Record<string, Value>} */

@@ -1,5 +1,7 @@
 // Scenes: the moment that a chapter speaks of, and how a run is stepped to one where its reader asks for it.
 
+import { count } from "../state/format.js";
+
 /** @import { Phase, State, Status, StepSize } from "../types.js" */
 
 /**
@@ -90,6 +92,19 @@ const WORDS = {
 
 /** @param {Place} place */
 export const placeInWords = ({ update, phase }) => `update ${update}, ${WORDS[phase]}`;
+
+/**
+ * What has become of the run at hand while an example is on show. At full speed its snapshots are the newest word.
+ *
+ * @param {Pick<State, "status" | "newest">} atHand
+ * @param {boolean} touched whether the guide has stepped it because it was asked to
+ */
+export function ofTheRunAtHand({ status, newest }, touched) {
+  const update = count(Math.max(status?.update ?? 0, newest?.header.update ?? 0));
+  const first = touched ? "" : "Your run is not touched";
+  if (status?.state === "running") return touched ? `Your run trains on: update ${update}.` : `${first}. It trains on meanwhile: update ${update}.`;
+  return touched ? `Your run waits at update ${update} (${status?.state ?? ""}).` : `${first} (${status?.state ?? ""}, update ${update}).`;
+}
 
 /**
  * How far to step: to the end of the update where the scene lies behind, then towards it.

@@ -1,10 +1,13 @@
 // How the guide writes: sentences with live numbers, and its two tables.
 
+import { fixed, number } from "../state/format.js";
 import { h, prose } from "../ui/dom.js";
 import { parts } from "./numbers.js";
+import { RULE } from "./chapters.js";
+import { flowOf } from "./flow.js";
 import { rowsOf } from "./pairs.js";
 
-/** @import { Selection } from "../types.js" */
+/** @import { Selection, Snapshot } from "../types.js" */
 /** @import { Trial } from "./chapters.js" */
 /** @import { Told } from "./numbers.js" */
 /** @import { Found } from "./pairs.js" */
@@ -49,4 +52,25 @@ export function pairTable({ held, pulledBack }, select) {
     h("tr", {}, h("th", { scope: "row" }, ...prose(name)), h("td", { class: kind }, text), h("td", { class: other[row][2] }, other[row][1])),
   );
   return h("table", {}, h("thead", {}, h("tr", {}, h("td", {}), column(held, "held"), column(pulledBack, "pulled back"))), h("tbody", {}, ...rows));
+}
+
+/** What becomes of the policy gradient, by the sign of Â and the side of r. */
+export function ruleTable() {
+  const head = ["r < 1 − ε", "between", "r > 1 + ε"].map((text) => h("th", { scope: "col" }, text));
+  const body = RULE.map(([sign, ...cells]) => h("tr", {}, h("th", { scope: "row" }, sign), ...cells.map((text) => h("td", {}, text))));
+  return h("table", { class: "rule", "aria-label": "The policy gradient" }, h("thead", {}, h("tr", {}, h("td", {}), ...head)), h("tbody", {}, ...body));
+}
+
+/** Where the loss flows in two moments, side by side. @param {(Snapshot | null)[]} moments */
+export function flowTable(moments) {
+  const flows = moments.map(flowOf);
+  const head = flows.map((flow) => h("th", { scope: "col" }, flow?.shared ? "one trunk: in the trunk" : "two networks: in the actor's layers"));
+  /** @type {[string, (flow: NonNullable<ReturnType<typeof flowOf>>) => string][]} */
+  const rows = [
+    ["‖∇L_PG‖", ({ policy }) => number(policy)],
+    ["‖∇(c₁·L_VF)‖", ({ value }) => number(value)],
+    ["cosine between them", ({ cosine }) => (Number.isNaN(cosine) ? "n/a" : fixed(cosine, 2))],
+  ];
+  const body = rows.map(([name, text]) => h("tr", {}, h("th", { scope: "row" }, ...prose(name)), ...flows.map((flow) => h("td", {}, flow ? text(flow) : "–"))));
+  return h("table", { class: "flows" }, h("thead", {}, h("tr", {}, h("td", {}), ...head)), h("tbody", {}, ...body));
 }

@@ -27,7 +27,7 @@ const MEASURES = {
   cut_off_fraction: ["cut off", (value) => percent(value, 0)],
   episodes: ["looked at", (value) => `the latest ${value === 1 ? "one" : number(value)}`],
   explained_variance: ["explained variance", (value) => fixed(value, 2)],
-  gradient_clip_factor: ["clip factor", (value) => fixed(value, 3)],
+  gradient_clip_factor: ["factor of the norm limit", (value) => fixed(value, 3)],
   first_ratio_error: ["|r − 1| at first", (value) => number(value, 2)],
   saturation: ["most saturated layer", (value) => percent(value, 0)],
 };

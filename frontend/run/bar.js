@@ -103,7 +103,7 @@ export function createBar(root, state, actions, runs) {
     { class: "tools" },
     h("button", { type: "button", class: "quiet square", "aria-label": "Save a picture of the page", title: "Save a picture of the whole page", onclick: actions.picture }, icon(ICONS.picture)),
     h("button", { type: "button", class: "quiet square", "aria-label": "Share", title: "Share this view as a link", onclick: actions.share }, icon(ICONS.share)),
-    h("button", { type: "button", class: "guide-opener", title: "Eight short chapters on the run at hand (g)", onclick: actions.guide }, "Guide"),
+    h("button", { type: "button", class: "guide-opener", title: "Eight short chapters, on your run or on recorded examples (g)", onclick: actions.guide }, "Guide"),
     theme,
     h("button", { type: "button", class: "quiet square", "aria-label": "Help", title: "Help and shortcuts (?)", onclick: actions.help }, "?"),
   );

@@ -39,13 +39,13 @@ export function createOrders(atHand, warn) {
     for (const [name, value] of Object.entries(settings)) await order("set", { name, value });
   }
 
-  /** An update under way is finished first: both outcomes must be whole. */
-  async function redo() {
+  /** An update under way is finished first: both outcomes must be whole. @param {Record<string, unknown>} [settings] that differ, beside those that wait */
+  async function redo(settings = {}) {
     if (status()?.phase !== "update") {
       await order("step", { size: "update" });
       await rest();
     }
-    await order("redo", { settings: {} });
+    await order("redo", { settings });
   }
 
   return {

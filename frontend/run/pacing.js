@@ -88,6 +88,9 @@ export function createPacing(view, choose) {
     /** @param {State} state */
     draw(state) {
       speed.disabled = whyNoControl(state) !== null;
+      if (size.value === state.view.stepSize) return;
+      size.value = state.view.stepSize; // put back when the guide is closed
+      show();
     },
   };
 }

@@ -3,6 +3,7 @@
 /** @import { ViewChoices } from "../types.js" */
 
 const MOST = 2;
+const MOST_OF_A_CHAPTER = 3; // of the guide: the third one under the first
 const DIGITS = 10; // the tenth panel is 0
 /** Where nobody has chosen yet. */
 const USUAL = ["Ratio histogram", "Clip mask"];
@@ -11,14 +12,14 @@ const USUAL = ["Ratio histogram", "Clip mask"];
  * The panels on Stage; none where the page is a grid.
  *
  * @param {readonly string[]} names of all there are
- * @param {Pick<ViewChoices, "layout" | "stage">} view
+ * @param {Pick<ViewChoices, "layout" | "stage" | "own">} view
  * @returns {string[]}
  */
-export const onStage = (names, { layout, stage }) => (layout === "stage" ? fitting(names, stage) : []);
+export const onStage = (names, { layout, stage, own }) => (layout === "stage" ? fitting(names, stage, own ? MOST_OF_A_CHAPTER : MOST) : []);
 
-/** Those that there are, at most two; the usual ones where none is left. @param {readonly string[]} names @param {readonly string[]} wanted */
-export function fitting(names, wanted) {
-  const found = [...new Set(wanted)].filter((name) => names.includes(name)).slice(0, MOST);
+/** Those that there are, at most two; the usual ones where none is left. @param {readonly string[]} names @param {readonly string[]} wanted @param {number} [most] */
+export function fitting(names, wanted, most = MOST) {
+  const found = [...new Set(wanted)].filter((name) => names.includes(name)).slice(0, most);
   return found.length ? found : USUAL.filter((name) => names.includes(name));
 }
 

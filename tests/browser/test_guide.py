@@ -42,6 +42,8 @@ TRIALS = {
     7: ("entropy_coef", "Make it twice: c₂ 0.01 and 0.1"),
     8: ("epochs", "Make it twice: epochs 4 and 20"),
 }
+BESIDE = {2: "Advantages", 4: "Surrogate"}
+"""What is on Stage under the mask, besides Sample."""
 QUIET = {"resume", "heartbeat", "watch"}
 """What a page says that asks nothing of the run."""
 RECORDINGS = Path(ROOT) / "frontend" / "recordings"
@@ -104,9 +106,11 @@ def numbers(chapter, header, arrays):
             used["max_grad_norm"],
         ],
         2: lambda: [
+            fixed(s["explained_variance_before"], 3),
             "Â",
             *(number(s[n]) for n in ("advantage_mean", "advantage_std")),
-            fixed(s["explained_variance_before"], 3),
+            "Â",
+            "Â",
         ],
         3: lambda: [
             term(s["policy_loss"]),
@@ -169,6 +173,17 @@ class Guided(Dashboard):
     def close(self):
         self.guide.get_by_role("button", name="Close the guide").click()
         until(lambda: not self.guide.is_visible())
+        return self
+
+    def one_update(self):
+        """One update more of the run at hand."""
+        self.open().close().page.get_by_label("Step size").select_option("update")
+        return self.step(update=str(self.live.run()["update"] + 1), phase="update")
+
+    def to_its_loss(self):
+        """The next update of the run at hand, at the loss of its first minibatch."""
+        for phase in ("rollout", "advantages", "loss"):
+            self.step("phase", phase=phase)
         return self
 
     def shown(self):
@@ -297,6 +312,11 @@ def shorten_the_leash(guided):
     bounds = [(np.float32(1 - e), np.float32(1 + e)) for e in (0.04, 0.2)]
     held = [(((a > 0) & (r > high)) | ((a < 0) & (r < low)))[trained].mean() for low, high in bounds]
     assert guided.numbers(".reaction")[1:] == [percent(share) for share in held]
+    # L of these samples is not known, so L_PG is not previewed beside it: the sum adds up, and the label compares.
+    formula = guided.page.locator("#formula")
+    assert formula.locator(".term[data-idea=policy] .live[data-preview]").count() == 0
+    assert "LPG −" in formula.locator(".whose").inner_text()
+    assert " → " in formula.locator(".whose").inner_text()
 
 
 def see_a_shared_trunk(guided):
@@ -304,6 +324,12 @@ def see_a_shared_trunk(guided):
     header, arrays = moment_of(frames_of("shared-trunk"), 6)
     until(lambda: guided.numbers() == flow(header, arrays))
     assert len(guided.numbers()) == 3
+    rows = guided.guide.locator(".flows tbody tr").evaluate_all(
+        "rows => rows.map((row) => [...row.children].slice(1).map((cell) => cell.textContent))"
+    )
+    columns = [flow(*moment_of(frames_of(name), 6)) for name in ("two-networks", "shared-trunk")]
+    assert [row[0] for row in rows] == [*columns[0], "n/a"]
+    assert [row[1] for row in rows] == columns[1]
 
 
 def make_it_twice(chapter):
@@ -333,9 +359,8 @@ def test_a_chapter_on_a_fresh_run_shows_its_point_and_trains_nothing(fresh, exam
     assert "Your run is not touched (paused, update 0)" in fresh.shown()
     assert fresh.lit() == LIT[chapter]
     until(lambda: fresh.numbers() == numbers(chapter, *moment_of(example, chapter)))
-    first = "Clip mask" if chapter in (2, 4) else None
-    if first:
-        until(lambda: fresh.sees("Clip mask", "Sample"))
+    if chapter in BESIDE:
+        until(lambda: fresh.sees("Clip mask", "Sample", BESIDE[chapter]))
     if chapter == 1:
         until(lambda: fresh.page.evaluate("scrollY") == 0)  # the pipeline is what it asks to be watched
     assert fresh.reaction() == ""
@@ -353,13 +378,74 @@ def test_who_presses_next_to_the_end_is_back_where_they_were(fresh):
         fresh.press("Next").at_chapter(chapter)
     fresh.press("Finish")
     until(lambda: not fresh.guide.is_visible())
+    fresh.page.get_by_text("That was the guide. Now try it on your run").wait_for()
     fresh.at(state="paused", update="0", phase="ready", live="true")
     fresh.untouched(0)
     assert fresh.said == [] and fresh.lit() == set()
     assert fresh.slider("Clip range ε").get_attribute("aria-valuetext") == "0.2"
 
 
+def test_the_step_size_that_a_chapter_asks_for_is_put_back(fresh):
+    fresh.open().close()
+    size = fresh.page.get_by_label("Step size")
+    before = size.input_value()
+    fresh.choose(1)
+    size.select_option("phase")
+    fresh.close()
+    assert before != "phase"
+    until(size.input_value, lambda value: value == before)
+
+
+def test_task_and_way_on_are_in_sight_and_what_it_shows_comes_into_sight(chromium, live):
+    with opened(chromium, width=1280, height=720) as open_page:
+        low = Guided(open_page(), live)
+        inside = """element => {
+            const { top, bottom } = element.getBoundingClientRect();
+            const room = (element.closest(".reading") ?? document.querySelector("#guide")).getBoundingClientRect();
+            return top >= room.top && Math.min(bottom, top + 40) <= room.bottom && room.bottom <= innerHeight;
+        }"""
+        for chapter in CHAPTERS:
+            low.choose(chapter)
+            for part in (".task", "footer .primary"):
+                assert low.guide.locator(part).evaluate(inside), (chapter, part)
+        low.press(TRIALS[8][1]).done()
+        until(lambda: low.guide.locator(".reaction").evaluate(inside))
+        assert low.guide.locator("footer .primary").evaluate(inside)
+
+
 # --- what its reader can answer
+
+
+def test_chapter_2_does_not_speak_of_a_gradient_before_there_is_one(fresh):
+    fresh.choose(2)
+    fresh.panel("Clip mask").locator("canvas").first.click()
+    sample = fresh.panel("Sample").locator(".sample")
+    until(sample.inner_text, lambda text: "Its gradient is not known before its advantage is." in text)
+    assert "its policy gradient flows" not in sample.inner_text()
+
+
+def test_chapter_4_has_one_rule_for_all_cases(fresh):
+    fresh.choose(4)
+    cells = "table => [...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent))"
+    assert fresh.guide.locator(".rule").evaluate(cells) == [
+        ["", "r < 1 − ε", "between", "r > 1 + ε"],
+        ["Â > 0", "pulled back: flows", "flows", "held: 0"],
+        ["Â < 0", "held: 0", "flows", "pulled back: flows"],
+    ]
+
+
+def test_chapter_8_does_the_harm_that_it_speaks_of(fresh, example):
+    """Farther from π_old by every measure of the last step; what looks better is named."""
+    fresh.choose(8).press(TRIALS[8][1]).done()
+    s = comparison_of(example, "epochs")["scalars"]
+    for name, text in (("kl_exact", number), ("ratio_max", lambda value: fixed(value, 2))):
+        old, new = (s[f"{which}_final_{name}"] for which in ("old", "new"))
+        assert old < new
+        assert {text(old), text(new)} <= set(fresh.numbers(".reaction"))
+    assert s["new_ratio_clip_fraction"] > s["old_ratio_clip_fraction"]
+    assert s["new_final_ratio_min"] < s["old_final_ratio_min"]
+    better = fixed(s["new_explained_variance"], 3)
+    assert f"The explained variance stays near {better}; where it is larger, that is no point" in fresh.reaction()
 
 
 def test_chapter_4_says_why_a_gradient_flows_on_two_samples_of_this_batch(fresh, example):
@@ -401,11 +487,11 @@ def test_chapter_3_says_what_c1_changes_by_the_numbers_of_this_update(fresh, exa
     s = comparison_of(example, "value_coef")["scalars"]
     said = fresh.reaction()
     clip = [fixed(s[f"{which}_gradient_clip_factor"], 3) for which in ("old", "new")]
-    assert f"so the clip factor fell from {clip[0]} to {clip[1]}" in said
+    assert f"so the factor of the norm limit is smaller, {clip[1]} instead of {clip[0]}" in said
     assert "it scales the policy's gradient too" in said
     for name, text in (("kl_k3", number), ("held_fraction", percent)):
         old, new = (text(s[f"{which}_{name}"]) for which in ("old", "new"))
-        assert f" fell from {old} to {new}" in said
+        assert f" is smaller, {new} instead of {old}" in said
     assert "c₁·LVF reaches no weight of the actor" in fresh.guide.locator(".text").inner_text()
 
 
@@ -415,8 +501,8 @@ def test_what_became_of_a_number_is_said_as_it_is(modules):
         const comparison = { header: { scalars }, arrays: {} };
         return m.parts("KL {went.kl_k3}, held {went.held_fraction}", { comparison }).map(({ text }) => text).join("");
     """
-    assert modules("learn/numbers.js", told, 0.03) == "KL rose from 0.01 to 0.03, held stayed near 10.0 %"
-    assert modules("learn/numbers.js", told, 0.001) == "KL fell from 0.01 to 0.001, held stayed near 10.0 %"
+    assert modules("learn/numbers.js", told, 0.03) == "KL is larger, 0.03 instead of 0.01, held stays near 10.0 %"
+    assert modules("learn/numbers.js", told, 0.001) == "KL is smaller, 0.001 instead of 0.01, held stays near 10.0 %"
 
 
 # --- on a run that trains
@@ -484,6 +570,36 @@ def test_a_run_is_stepped_to_a_chapter_when_that_is_asked(trained):
     trained.close().at(phase="gradient", live="true").step(phase="update")
 
 
+def test_a_run_that_was_stepped_there_makes_its_own_update_twice(trained):
+    """Never mixed with the example, to which one press leads back."""
+    trained.one_update().to_its_loss().choose(3)
+    until(trained.shown, lambda text: text.startswith("On show: your run"))
+    own = trained.live.run()["update"]
+    trained.said.clear()
+    trained.press("Finish your update, and make it twice: c₁ 0.5 and 5").done()
+    assert f"Update {own}, made twice" in trained.reaction()
+    assert trained.page.locator("#comparison h2").inner_text() == f"Update {own}, made twice"
+    assert trained.said == ["step", "redo"]
+    trained.press("Show the example")
+    until(trained.shown, lambda text: "an example recorded for this page" in text)
+    until(lambda: trained.said == ["step", "redo", "keep"])
+    assert trained.reaction() == ""
+    assert f"Your run waits at update {own}" in trained.shown()
+    trained.press(TRIALS[3][1]).done()
+    made = comparison_of(frames_of("two-networks"), "value_coef")["update"]
+    assert f"Update {made}, made twice" in trained.reaction()
+    trained.close()
+
+
+def test_going_on_says_when_it_is_the_example_again(trained):
+    trained.one_update().to_its_loss().choose(3)
+    until(trained.shown, lambda text: text.startswith("On show: your run"))
+    trained.choose(8)  # its update is not over, so it cannot be made twice
+    until(trained.shown, lambda text: "an example recorded for this page" in text)
+    until(trained.guide.locator(".note").inner_text, lambda text: text.startswith("This is the example again"))
+    trained.close().step(phase="update")
+
+
 def test_opening_it_neither_pauses_a_run_nor_steps_it(trained):
     trained.said.clear()
     trained.press("Play").at(state="running")
@@ -491,6 +607,9 @@ def test_opening_it_neither_pauses_a_run_nor_steps_it(trained):
     before = trained.live.run()["update"]
     until(lambda: trained.live.run()["update"] > before + 2)
     assert trained.said == ["play"]
+    until(trained.shown, lambda text: "Your run is not touched. It trains on meanwhile: update " in text)
+    told = trained.shown()
+    until(trained.shown, lambda text: text != told)  # the number lives
     trained.close().at(state="running").press("Pause").at(state="paused")
 
 

@@ -1,4 +1,4 @@
-// Gradients: where the loss flows, term by term and layer by layer, and what the norm clip leaves of it.
+// Gradients: where the loss flows, term by term and layer by layer, and what the norm limit leaves of it.
 
 import { h, setText } from "../../ui/dom.js";
 import { NONE, compact, number } from "../../state/format.js";
@@ -66,7 +66,7 @@ function mount(body, context) {
   const footer = h("div", { class: "footer" });
   body.append(footer);
   const writeClip = readout(footer, [
-    { label: "norm clip", room: 18, title: "Norm of the minibatch's gradient before → after its clip, and what it is multiplied by: min(1, limit/norm)" },
+    { label: "norm limit", room: 18, title: "Norm of the minibatch's gradient before → after the norm limit, and what it is multiplied by: min(1, limit/norm)" },
   ]);
   footer.append(h("div", { class: "choice" }, weighting));
   const caption = h("p", { class: "caption measured" });
@@ -164,7 +164,7 @@ function whichInWords(snapshot) {
 }
 
 /**
- * What the trainer says of this minibatch's norm clip.
+ * What the norm limit made of this minibatch's gradient, by the trainer's own word.
  *
  * @param {Snapshot} snapshot
  * @returns {{ before: number, factor: number, after: number } | null} null: it has not taken this gradient

@@ -172,9 +172,11 @@ function sumParts(snapshot, facts, preview) {
 }
 
 /** @param {Facts} facts @param {string} [instead] */
-function inRegion({ region: code }, instead = "") {
+function inRegion({ region: code, used }, instead = "") {
   const region = regionOf(code);
-  return h("p", { class: "sample-region" }, h("span", { class: `swatch region-${region.key}`, "aria-hidden": "true" }), h("strong", {}, region.word), `${instead}: ${region.meaning}`);
+  // Before its advantage has been used nobody knows of a gradient: what is known is where r lies.
+  const meaning = used === null && region.key === "inside" ? "|r − 1| ≤ ε" : region.meaning;
+  return h("p", { class: "sample-region" }, h("span", { class: `swatch region-${region.key}`, "aria-hidden": "true" }), h("strong", {}, region.word), `${instead}: ${meaning}`);
 }
 
 /** The same sample with the values that were moved. @param {Facts} facts @param {Previewed} preview */

@@ -152,7 +152,7 @@ function verdict(share) {
   if (share < -0.05) return "negative, worse than a constant";
   if (share < 0.05) return "near 0, as good as a constant";
   if (share < 0.9) return "1 would be perfect, 0 a constant";
-  return "close to 1, nearly perfect";
+  return "close to 1: little of the targets' variance is left";
 }
 
 /** @param {Snapshot} snapshot @param {ValueCloud} cloud */
