@@ -38,7 +38,7 @@ class Dashboard:
 
     def data(self):
         """What the page says that it has painted."""
-        return self.page.evaluate("({...document.body.dataset})")
+        return self.page.evaluate("({...document.body?.dataset})")  # none yet in a page that has just been opened
 
     def at(self, **data):
         """Wait until the page says that it has painted this."""

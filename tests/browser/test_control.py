@@ -27,6 +27,7 @@ def test_a_copied_tab_is_another_page_that_may_control_and_does_not_lead(dashboa
     page.evaluate("sessionStorage.setItem('a tab', 'is copied with this')")
     with page.context.expect_page() as opening:
         page.evaluate("window.open(location.href)")
+    opening.value.wait_for_load_state()
     copy = Dashboard.of(opening.value)
     copy.at(state="paused")
     assert copy.page.evaluate("sessionStorage.getItem('a tab')") == "is copied with this"
