@@ -71,12 +71,14 @@ function mount(body, context) {
     draw(state) {
       const { snapshot } = state;
       const findings = findingsOf(state);
-      const key = JSON.stringify(findings);
+      // Of an update that has not got beyond its rollout there is no moment to go to.
+      const kept = findings.map(({ since }) => since > 0 && since <= (state.newest?.header.update ?? 0));
+      const key = JSON.stringify([findings, kept]);
       const waiting = waitingOf(state);
       setText(verdict, verdictOf(findings, waiting));
       verdict.dataset.worst = causes(findings)[0]?.severity ?? (waiting ? "unknown" : "fine");
       body.dataset.findings = findings.map(({ name }) => name).join(" ");
-      if (key !== shown) list.replaceChildren(...findings.map((finding, index) => row(finding, findings, opened.get(finding.name) ?? index === 0)));
+      if (key !== shown) list.replaceChildren(...findings.map((finding, index) => row(finding, findings, opened.get(finding.name) ?? index === 0, kept[index])));
       shown = key;
       const values = snapshot?.header.health ?? {};
       const found = new Set(findings.map(({ name }) => name));
@@ -107,12 +109,11 @@ function mount(body, context) {
     return h("li", { "data-severity": spell.severity }, `${SIGNS[spell.severity]} ${spell.title} (${spell.severity}), `, there);
   }
 
-  /** @param {Finding} finding @param {Finding[]} findings all of them @param {boolean} open */
-  function row({ name, severity, title, summary, cause, remedy, setting, since, until = null, explained_by }, findings, open) {
+  /** @param {Finding} finding @param {Finding[]} findings all of them @param {boolean} open @param {boolean} kept whether there is a moment to go to */
+  function row({ name, severity, title, summary, cause, remedy, setting, since, until = null, explained_by }, findings, open, kept) {
     const above = findings.find((other) => other.name === explained_by)?.title;
     const focus = setting ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.focusSetting(setting) }, `Go to ${context.symbol(setting)}`) : null;
-    // In the first rollout there is no moment yet to go to.
-    const there = since > 0 ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.goTo(since) }, `Go to update ${since}`) : null;
+    const there = kept ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.goTo(since) }, `Go to update ${since}`) : null;
     return h(
       "li",
       { "data-severity": severity, "data-follows": explained_by ?? null },
