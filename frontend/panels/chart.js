@@ -120,6 +120,7 @@ export class Chart {
    * @param {string} up
    */
   under({ clientX, clientY }, across, up) {
+    if (!this.#started) return null;
     const { left, top } = this.element.getBoundingClientRect();
     const { [across]: x, [up]: y } = /** @type {any} */ (this.element)._fullLayout;
     const [right, down] = [(clientX - left - x._offset) / x._length, (clientY - top - y._offset) / y._length];
@@ -145,6 +146,7 @@ export class Chart {
 
   /** Where the drawing between two axes lies, in CSS pixels from the chart's corner. @param {string} across @param {string} up */
   plot(across, up) {
+    if (!this.#started) return { x: 0, y: 0, width: 0, height: 0 }; // it has had no room yet
     const { [across]: x, [up]: y } = /** @type {any} */ (this.element)._fullLayout;
     return { x: x._offset, y: y._offset, width: x._length, height: y._length };
   }
