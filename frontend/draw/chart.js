@@ -120,6 +120,7 @@ export class Chart {
    * @param {string} up
    */
   under({ clientX, clientY }, across, up) {
+    if (!this.#started) return null;
     const { left, top } = this.element.getBoundingClientRect();
     const { [across]: x, [up]: y } = /** @type {any} */ (this.element)._fullLayout;
     const [right, down] = [(clientX - left - x._offset) / x._length, (clientY - top - y._offset) / y._length];

@@ -73,7 +73,9 @@ def test_what_a_step_was_to_go_on_until_is_said_once_it_has_come(stage):
 def test_what_waits_moves_nothing_below_it(stage, theme):
     played = stage(query=f"?theme={theme}")
     places = "[...document.querySelectorAll('#settings > .setting')].map(e => e.getBoundingClientRect().top)"
-    before = played.page.evaluate(places)
+    seen = [None]
+    until(lambda: seen.append(played.page.evaluate(places)) or seen, lambda seen: seen[-1] and seen[-1] == seen[-2])
+    before = seen[-1]
     offer = played.page.get_by_role("button", name="Apply to this update", exact=True)
     assert not offer.is_visible()
     for pending in ({"clip_range": 0.3}, {"clip_range": 0.3, "value_coef": 1.0, "entropy_coef": 0.02}):

@@ -174,6 +174,25 @@ def test_a_line_that_has_lost_its_points_is_gone(frames):
     assert [one["asked"] for one in seen] == [["react"], ["react"], ["animate"], ["react"]]
 
 
+def test_a_chart_without_room_has_no_place_for_anything(frames, page):
+    frames({"range": [0, 2]})
+    found = page.evaluate(
+        """async () => {
+            const { Chart } = await import("./panels/chart.js");
+            const box = document.createElement("div");
+            box.style.cssText = "width: 0; height: 0";
+            document.body.append(box);
+            const theme = { scale: 1, font: "sans-serif" };
+            const context = { running: false, theme: () => theme, redraw() {} };
+            const chart = new Chart(box, { name: "A chart", traces: () => [], layout: () => ({}) }, context);
+            await chart.draw([], {});
+            const { width, height } = chart.plot("xaxis", "yaxis");
+            return [width, height, chart.under({ clientX: 1, clientY: 1 }, "xaxis", "yaxis")];
+        }"""
+    )
+    assert found == [0, 0, None]
+
+
 def test_a_zoom_stays_until_it_is_reset(frames):
     seen = frames(
         {"range": [0, 2]},
