@@ -178,7 +178,7 @@ def test_a_chart_without_room_has_no_place_for_anything(frames, page):
     frames({"range": [0, 2]})
     found = page.evaluate(
         """async () => {
-            const { Chart } = await import("./panels/chart.js");
+            const { Chart } = await import("./draw/chart.js");
             const box = document.createElement("div");
             box.style.cssText = "width: 0; height: 0";
             document.body.append(box);
