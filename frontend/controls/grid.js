@@ -4,7 +4,7 @@
 import { following, fullOrder, moved, neighbour, shownOrder } from "../state/arrangement.js";
 import { number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
-import { chosen, digitOf, fitting, numbered, onStage } from "../state/staging.js";
+import { chosen, digitOf, fitting, numbered, onStage, withRoom } from "../state/staging.js";
 import { saveView } from "../state/view.js";
 import { h, icon, prose } from "./dom.js";
 import { createGrip, makeMovable } from "./mover.js";
@@ -324,7 +324,8 @@ export function createGrid(root, panels, { store, scheduler, theme, watch, showE
       const stages = !PHONE.matches && (!view.own || view.layout === "stage");
       view.own ??= { layout: view.layout, stage: [...view.stage], hidden: [...view.hidden], maximised: view.maximised, stepSize: view.stepSize };
       for (const { panel, section } of boxes) section.toggleAttribute("data-lit", names.includes(panel.name));
-      if (stages) return stage(names.slice(0, staged), staged);
+      const most = withRoom(staged, innerHeight, theme().scale);
+      if (stages) return stage(names.slice(0, most), most);
       this.show(names);
       boxes.find(({ panel }) => panel.name === names[0])?.section.scrollIntoView({ block: "start" });
     },

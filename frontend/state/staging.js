@@ -4,6 +4,7 @@
 
 const MOST = 2;
 const MOST_OF_A_CHAPTER = 3; // of the guide: the third one under the first
+const LOW = 650; // CSS pixels of type that is not enlarged: in a lower window half a panel shows nothing
 const DIGITS = 10; // the tenth panel is 0
 /** Where nobody has chosen yet. */
 const USUAL = ["Ratio histogram", "Clip mask"];
@@ -54,3 +55,6 @@ export function chosen(on, name, beside) {
   if (!on.includes(name)) return [on[0], name];
   return on.length > 1 ? on.filter((other) => other !== name) : [...on];
 }
+
+/** How many of a chapter's panels have room on Stage. @param {number} wanted @param {number} height of the window, in CSS pixels @param {number} scale of its type */
+export const withRoom = (wanted, height, scale) => (height / scale < LOW ? Math.min(wanted, MOST) : wanted);

@@ -136,9 +136,11 @@ def test_both_outcomes_are_what_python_finds_and_the_old_one_can_be_kept(server,
     dashboard = Dashboard(page, server("--paused", "--seed", SEED, "--learning-rate", "0.005").url)
     dashboard.step(update="1").step(update="2").type("Clip range", 0.5)
     until(lambda: note(dashboard, "clip_range"))
+    until(lambda: dashboard.ratio()["preview"], lambda preview: preview == "0.5")
     dashboard.press("Apply to this update")
     page.locator("#comparison table").wait_for()
     assert page.evaluate("document.activeElement.textContent") == "Update 2, made twice"
+    until(lambda: dashboard.ratio()["preview"], lambda preview: preview == "")  # the outcome itself is on show
     assert_shown(page, tmp_path, made_twice(2, {"clip_range": 0.5}, learning_rate=0.005))
     label = page.locator("#comparison figure").get_attribute("aria-label")
     assert "r as it was, ε = 0.2:" in label and "r with the change, ε = 0.5:" in label

@@ -105,6 +105,12 @@ def test_every_panel_has_a_key(modules):
     assert modules("state/staging.js", "m.fitting(['a', 'Clip mask'], ['gone'])") == ["Clip mask"]
 
 
+def test_a_chapter_shows_a_third_panel_only_where_it_has_room(modules):
+    windows = [(900, 1), (1080, 1.4), (720, 1), (720, 1.4), (600, 1)]
+    found = modules("state/staging.js", "given.map(([height, scale]) => m.withRoom(3, height, scale))", windows)
+    assert found == [3, 3, 3, 2, 2]
+
+
 def asked(stage, kind, times):
     """Wait until the page has asked for this so many times."""
     return until(lambda: len(stage.said(kind)), lambda count: count == times)
