@@ -357,7 +357,7 @@ def test_a_chapter_on_a_fresh_run_shows_its_point_and_trains_nothing(fresh, exam
     fresh.choose(chapter)
     assert "an example recorded for this page" in fresh.shown()
     assert "Your run is not touched (paused, update 0)" in fresh.shown()
-    assert fresh.lit() == LIT[chapter]
+    until(fresh.lit, lambda lit: lit == LIT[chapter])
     until(lambda: fresh.numbers() == numbers(chapter, *moment_of(example, chapter)))
     if chapter in BESIDE:
         until(lambda: fresh.sees("Clip mask", "Sample", BESIDE[chapter]))
@@ -366,7 +366,7 @@ def test_a_chapter_on_a_fresh_run_shows_its_point_and_trains_nothing(fresh, exam
     assert fresh.reaction() == ""
     TASKS.get(chapter, make_it_twice(chapter))(fresh)
     done = fresh.guide.get_by_role("button", name=f"Chapter {chapter}:")
-    assert done.get_attribute("data-done") is not None
+    until(lambda: done.get_attribute("data-done"), lambda mark: mark is not None)
     run = fresh.untouched(0)
     assert (run["settings"]["clip_range"], run["settings"]["value_coef"]) == (0.2, 0.5)
     assert fresh.said == []
