@@ -191,7 +191,7 @@ def test_a_maximised_panel_reaches_to_the_end_of_the_window(stage, page):
             dashboard.panel("Clip mask").bounding_box,
             lambda box, height=height: 0 < height - box["y"] - box["height"] < 24,
         )
-    assert page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 1
+    until(lambda: page.evaluate("document.documentElement.scrollHeight - innerHeight"), lambda over: over <= 1)
 
 
 def test_share_says_when_nobody_else_can_open_the_address(modules):

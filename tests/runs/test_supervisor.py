@@ -176,6 +176,28 @@ def test_starting_another_run_ends_the_one_before():
     supervised(scenario)
 
 
+def test_a_command_that_follows_at_once_finds_that_the_run_has_begun():
+    """Whoever is told of a run may command it in the same instant: the word to begin goes first."""
+
+    class Hasty(Notes):
+        def current(self, run):
+            super().current(run)
+            run.send({"type": "step", "size": "update", "id": f"step {len(self.runs)}"})
+
+    async def body():
+        heard = Hasty()
+        supervisor = Supervisor(heard)
+        try:
+            for seed in range(4):
+                run = await supervisor.start(Settings(num_envs=2, rollout_steps=32, seed=seed), paused=True)
+                await until(lambda run=run: run.describe()["update"] == 1)
+        finally:
+            await supervisor.close()
+        assert [reply for reply in heard.replies if "step" in reply[0]] == [(f"step {n}", None) for n in (1, 2, 3, 4)]
+
+    asyncio.run(body())
+
+
 def test_the_output_of_a_process_is_not_the_servers(capfd):
     async def scenario(supervisor, run, notes):
         await until(lambda: run.state == "failed")

@@ -201,8 +201,8 @@ class Run:
         return ending.not_proved(within, self._pulse.at, self._process.output)
 
     def begin(self) -> None:
-        """Have a run that was on trial begin."""
-        self._process.tell("begin", b'{"type":"begin"}')
+        """Have a run that was on trial begin. A command and not the newest word: it goes before those that follow."""
+        self._process.send(b'{"type":"begin"}')
 
     async def depiction(self, update: int, environment: int, step: int) -> bytes | str:
         """The picture of an environment at a step of a rollout, as JPEG; or why there is none."""
