@@ -1,5 +1,7 @@
 # make run     set everything up and open the dashboard on CartPole-v1
 # make test    set everything up and run every test
+# make format  bring the code into shape: ruff for Python, prettier for the page's scripts
+# make lowest  test with the lowest versions that pyproject.toml allows; downloads them
 # make bench   print the tables of speed, latency and frame size
 # make clean   remove what the others set up
 #
@@ -8,18 +10,28 @@
 VENV := .venv
 BIN := $(VENV)/bin
 TYPESCRIPT := 7.0.2
-TSC := .tools/node_modules/.bin/tsc
+PRETTIER_VERSION := 3.10.1
+PRETTIER := .tools/node_modules/.bin/prettier
+NODE_TOOLS := .tools/typescript-$(TYPESCRIPT)-prettier-$(PRETTIER_VERSION).done
 NPM := $(shell command -v node >/dev/null 2>&1 && command -v npm 2>/dev/null)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test bench clean chromium
+.PHONY: run test format lowest bench clean chromium
 .DELETE_ON_ERROR:
 
 run: $(VENV)/run.done
 	@$(BIN)/ppo-scope serve
 
-test: $(VENV)/test.done $(if $(NPM),$(TSC)) chromium
+test: $(VENV)/test.done $(if $(NPM),$(NODE_TOOLS)) chromium
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+format: $(VENV)/test.done $(NODE_TOOLS)
+	@$(BIN)/ruff check --quiet --fix backend tests benchmarks
+	@$(BIN)/ruff format --quiet backend tests benchmarks
+	@$(PRETTIER) --write --log-level warn 'frontend/**/*.js'
+
+lowest: $(VENV)/test.done
+	@PPO_SCOPE_LOWEST=1 $(BIN)/python -m pytest tests/test_lowest_versions.py
 
 bench: $(VENV)/test.done chromium
 	@$(BIN)/python -m benchmarks.frames
@@ -57,9 +69,10 @@ $(VENV)/test.done: $(VENV)/run.done
 	@$(INSTALL) --editable '.[test]'
 	@touch $@
 
-$(TSC):
-	@echo "Installing the type checker of the page."
-	@$(NPM) install --silent --no-save --no-fund --no-audit --prefix .tools typescript@$(TYPESCRIPT)
+$(NODE_TOOLS):
+	@echo "Installing the type checker and the formatter of the page's scripts."
+	@$(NPM) install --silent --no-save --no-fund --no-audit --prefix .tools typescript@$(TYPESCRIPT) prettier@$(PRETTIER_VERSION)
+	@touch $@
 
 chromium: $(VENV)/test.done
 	@$(BIN)/python -c 'import sys; from tests.live import find_chromium; sys.exit(find_chromium() is None)' \

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from websockets.sync.client import connect
 
-from ppo_scope.probes import frame
-from ppo_scope.probes.frame import PROTOCOL
-from ppo_scope.probes.metrics import SERIES_COLUMNS
+from ppo_scope.wire import frame
+from ppo_scope.wire.frame import PROTOCOL
+from ppo_scope.wire.metrics import SERIES_COLUMNS
 from tests.live import LiveServer
 
 REST_SECONDS = 600

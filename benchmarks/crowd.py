@@ -12,7 +12,7 @@ from benchmarks.shared import show
 from tests.server.crowds import PROBES, Crowd
 from tests.server.scope_page import Page, ServerProcess, wait_for
 
-REAL = "ppo_scope.runs.worker:main"
+REAL = "ppo_scope.worker.worker:main"
 LONG = "long"  # a scripted run of 50,000 updates: nobody waits for a real one
 CROWDS = (
     ("200 who watch everything", "viewers", 200, REAL),

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from statistics import median
 
 from benchmarks.shared import STEPS, show
+from ppo_scope.pictures.looks import Looks
 from ppo_scope.ppo.phases import Phase, PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.threads import use_one_thread
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes import frame
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
-from ppo_scope.runs.reporter import Attention, Reporter
+from ppo_scope.wire import frame
+from ppo_scope.worker.reporter import Attention, Reporter
+from tests.moments import moment_at
 
 EVERY_PROBE = frozenset(PROBES)
 SAMPLES = (512, 4_096, 65_536)
@@ -41,7 +42,7 @@ def row(samples: int) -> tuple[str, str, str, str]:
         for made in ("sequence", "arrays", "protocol"):
             header.pop(made)
         encoding = timed(lambda: frame.encode(header, arrays))
-        measuring = timed(lambda: measure(Moment(trainer, phase), EVERY_PROBE))
+        measuring = timed(lambda: measure(moment_at(trainer, phase), EVERY_PROBE))
         return f"{samples:,}", f"{len(message):,}", f"{measuring:.2f}", f"{encoding:.3f}"
     finally:
         trainer.close()
@@ -55,9 +56,9 @@ def snapshot(trainer: Trainer, phase: Phase) -> bytes:
     """The very frame that a page would get."""
     sent: list[bytes] = []
     reporter = Reporter(sent.append, "benchmark")
-    reporter.begin(trainer)
-    reporter.watch(EVERY_PROBE, standing=False)
-    reporter.passed(Moment(trainer, phase), Attention.SHOWN)
+    reporter.begin(trainer, Looks(trainer))
+    reporter.looking.watch(EVERY_PROBE)
+    reporter.passed(moment_at(trainer, phase), Attention.SHOWN)
     reporter.end()
     return next(message for message in sent if frame.header(message)["kind"] == "snapshot")
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import tests.environments.sick  # noqa: F401 - registers environments
 from benchmarks.shared import show
+from ppo_scope.diagnosis.health import Health
+from ppo_scope.diagnosis.judging import SEVERITIES
 from ppo_scope.ppo import presets
 from ppo_scope.ppo.failures import UnusableEnvironment
 from ppo_scope.ppo.finite import NotFiniteError
@@ -24,10 +26,8 @@ from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.threads import use_one_thread
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.health import Health
-from ppo_scope.probes.judging import SEVERITIES
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import row_values
+from tests.moments import moment_at
 
 TABLE = Path(__file__).resolve().parents[1] / "docs" / "health-measured.md"
 
@@ -226,7 +226,7 @@ def observe(settings: dict[str, Any], updates: int) -> Observed:
         for phase in trainer.phases():
             if phase.kind is not PhaseKind.UPDATE or phase.update is None:
                 continue
-            moment = Moment(trainer, phase)
+            moment = moment_at(trainer, phase)
             values = row_values(moment)
             health.take_in(moment, values)
             seen.updates = phase.update.index

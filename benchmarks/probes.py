@@ -15,8 +15,8 @@ from statistics import median, quantiles
 from benchmarks.client import Client
 from benchmarks.shared import SETTINGS, show
 from ppo_scope.probes.cost import EXPENSIVE, ONLY_AT_REST
-from ppo_scope.probes.metrics import SERIES_COLUMNS
 from ppo_scope.probes.probes import PROBES
+from ppo_scope.wire.metrics import SERIES_COLUMNS
 from tests.live import LiveServer
 
 ALL = "all together"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from playwright.sync_api import Browser, Page
 from rich.console import Console
 from rich.table import Table
 
 from tests.live import LiveServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 ENVS, STEPS, EPOCHS, MINIBATCHES, HIDDEN = 4, 128, 4, 4, (64, 64)
 """CleanRL's settings for CartPole-v1."""

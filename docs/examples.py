@@ -15,8 +15,8 @@ import numpy as np
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.threads import use_one_thread
-from ppo_scope.probes import frame
-from ppo_scope.runs.recording import Recorder
+from ppo_scope.wire import frame
+from ppo_scope.worker.recording import Recorder
 
 FOLDER = Path(__file__).parents[1] / "frontend" / "recordings"
 TRIALS = ({"value_coef": 5.0}, {"objective": "reinforce"}, {"entropy_coef": 0.1}, {"epochs": 20})

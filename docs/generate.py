@@ -1,11 +1,17 @@
-"""Writes the pages of docs/ that are made from the code's tables: `python docs/generate.py`."""
+"""Writes the pages of docs/ that are made from the code's tables, and the page's constants and types.
+
+`python docs/generate.py`
+"""
 
 import json
+import runpy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ppo_scope.diagnosis import checks
 from ppo_scope.ppo import extras, presets, settings
-from ppo_scope.probes import checks, metrics
+from ppo_scope.wire import metrics
 
 HERE = Path(__file__).parent
 NOTE = "Made from the code by `python docs/generate.py`; do not edit.\n"
@@ -106,7 +112,19 @@ def _row(columns: tuple[str, ...]) -> str:
     return "| " + " | ".join(column.replace("|", r"\|") for column in columns) + " |"
 
 
-PAGES = {"health.md": health_page, "metrics.md": metrics_page, "presets.md": presets_page, "settings.md": settings_page}
+def _files_of(script: str) -> dict[str, Callable[[], str]]:
+    files: dict[str, Callable[[], str]] = runpy.run_path(str(HERE / script))["FILES"]
+    return files
+
+
+PAGES = {
+    "health.md": health_page,
+    "metrics.md": metrics_page,
+    "presets.md": presets_page,
+    "settings.md": settings_page,
+    **_files_of("protocol.py"),
+    **_files_of("wire.py"),
+}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

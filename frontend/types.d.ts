@@ -1,116 +1,23 @@
 /**
- * The words that the page's modules share. What travels on the wire is defined in docs/protocol.md.
+ * The words that the page's modules share. What travels on the wire is in wire-types.d.ts, which is made from the code.
  *
  * Use in a module:  /** @import { State, Panel } from "../types.js" *\/
  */
 
+import type { Cause, Change, Doing, Header, Phase, PictureHeader, Quantity, Run, RunBrief, RunState, SettingValue, SnapshotHeader, StateTold, Step } from "./wire-types.js";
+
 // ---------------------------------------------------------------------------------------------- wire
 
+export type * from "./wire-types.js";
+
 export type TypedArray = Uint8Array | Uint32Array | Int32Array | Float32Array | Float64Array;
-export type Dtype = "uint8" | "uint32" | "int32" | "float32" | "float64";
 
-export type Phase = "ready" | "rollout" | "advantages" | "loss" | "gradient" | "step" | "epoch" | "update";
-
-export interface ArraySpec {
-  dtype: Dtype;
-  shape: number[];
-  offset: number;
-}
-
-export interface Header {
-  protocol: number;
-  kind: "snapshot" | "passing" | "series" | "picture" | "progress" | "comparison" | "run";
-  run: string;
-  sequence: number;
-  update: number;
-  phase: Phase;
-  epoch: number;
-  epochs: number;
-  minibatch: number;
-  minibatches: number;
-  scalars: { [name: string]: number | null | undefined };
-  arrays: { [name: string]: ArraySpec | undefined };
-  /** Of a frame of kind progress: what takes its time now; null: nothing. */
-  activity?: Doing | null;
-}
-
-/** Something that takes its time, and how far it is. */
-export interface Doing {
-  /** Told of are a rollout, the update at hand made twice, and a new run that has to prove itself while the one at hand goes on. */
-  name: "collecting" | "redo" | "trial" | "starting" | "training" | "measuring";
-  done: number;
-  of: number;
-  /** How long the unit at hand has taken so far: of a rollout, the vector step. */
-  seconds: number;
-}
-
-export type SettingValue = number | string | boolean | number[] | null;
 export type SettingValues = { [name: string]: SettingValue | undefined };
 
-export interface SnapshotHeader extends Header {
-  kind: "snapshot" | "passing";
-  /** What histograms and scalars cover. */
-  scope: "minibatch" | "rollout";
-  /** The live settings that this update was made with. */
-  settings: SettingValues;
-  /** Whether `target_kl` has ended the epochs of this update. */
-  stopped_by_kl: boolean;
-  /** Whether the environments of this rollout can be drawn, step by step. */
-  pictured?: boolean;
-  unpictured?: string | null;
-  /** Environment steps collected so far in the run. */
-  steps: number;
-  /** Names of the columns of the array `minibatches`. */
-  minibatch_columns?: string[];
-  /** What a probe has to say in words: names of layers, of actions, of parts of an observation. */
-  notes?: { [name: string]: any };
-  /** Names of the probes that this moment was measured by; unknown of older recordings. */
-  measured?: string[];
-  /** What went wrong with a probe, in a sentence: it is switched off for the rest of the run. */
-  failed?: { [probe: string]: string | undefined };
-  /** What is wrong with the run, in plain words. */
-  findings?: Finding[];
-  /** What has been wrong so far, the earliest first. */
-  history?: Spell[];
-  /** The checks that can say nothing, and why; `applies`: yet. */
-  unknown?: { [check: string]: { why: string; applies: boolean } | undefined };
-  /** What the checks of the run's health look at. */
-  health?: { [name: string]: number | undefined };
-  /** What the probes that are timed cost: seconds of the last look. */
-  costs?: { [probe: string]: number | undefined };
-  /** What part of the time their last few looks took. */
-  shares?: { [probe: string]: number | undefined };
-}
-
-/** Something that is wrong with the run, and what to do about it. */
-export interface Finding {
-  /** What kind of finding it is; one of those in docs/health.md. */
-  name: string;
-  title: string;
-  severity: "error" | "warning" | "note";
-  /** What happened, with its numbers. */
-  summary: string;
-  cause: string;
-  remedy: string;
-  /** The setting that the remedy speaks of. */
-  setting: string | null;
-  /** The update at which it was first seen, without a break since. */
-  since: number;
-  /** The last update that it was seen in, where only what it left behind goes on. */
-  until?: number | null;
-  /** The name of the finding that this one follows from. */
-  explained_by?: string | null;
-}
-
-/** When something was wrong with the run. */
-export interface Spell {
-  name: string;
-  title: string;
-  /** The gravest that it was. */
-  severity: Finding["severity"];
-  since: number;
-  /** The last update of it; null: it goes on. */
-  until: number | null;
+export interface Frame<H extends Header = Header> {
+  header: H;
+  /** Views on the message's own bytes; the shape is `header.arrays[name].shape`. */
+  arrays: { [name: string]: TypedArray | undefined };
 }
 
 /** Something that is looked for: a row of `GET api/health-checks`. */
@@ -121,67 +28,6 @@ export interface Check {
   metrics: string[];
   /** What is true where nothing is found. */
   otherwise: string;
-}
-
-export interface SeriesHeader extends Header {
-  kind: "series";
-  columns: string[];
-  /** The update of the first row. */
-  first: number;
-  /** The update has been made anew: its row takes the place of the one before. */
-  amends?: boolean;
-  episode_columns?: string[];
-}
-
-export interface PictureHeader extends Header {
-  kind: "picture";
-  mime: string;
-  /** Why there is no picture, in words: this environment cannot be rendered. */
-  reason?: string;
-}
-
-export interface Frame<H extends Header = Header> {
-  header: H;
-  /** Views on the message's own bytes; the shape is `header.arrays[name].shape`. */
-  arrays: { [name: string]: TypedArray | undefined };
-}
-
-export interface Change {
-  /** The first update made with the new value. */
-  update: number;
-  name: string;
-  old: SettingValue;
-  new: SettingValue;
-}
-
-export interface Cause {
-  summary: string;
-  detail?: string | null;
-  remedy?: string | null;
-}
-
-export type RunState =
-  | "starting" | "running" | "paused" | "finished" | "stopped"
-  | "failed" | "killed" | "out_of_memory" | "stalled";
-
-export interface Run {
-  id: string;
-  environment: string;
-  seed: number;
-  device: string;
-  state: RunState;
-  update: number;
-  settings: SettingValues;
-  changes: Change[];
-  /** Changes older than those: only the newest are listed. */
-  changes_dropped?: number;
-  cause: Cause | null;
-  /** All that is at work between the bare environment and the training, from the inside out; null while starting. */
-  wrappers?: string[] | null;
-  reward_threshold: number | null;
-  observation: unknown;
-  action: unknown;
-  created: unknown;
 }
 
 /** A row of `GET api/settings`. */
@@ -268,35 +114,9 @@ export interface Connection {
   reason?: string;
 }
 
-/** What the last `state` message said. */
-export interface Status {
-  state: RunState;
-  update: number;
-  phase: Phase;
-  epoch: number;
-  minibatch: number;
-  /** The snapshot that belongs to this state; null where there is none. */
-  sequence: number | null;
-  /** Whether it goes on until it is told to stop, and not to the end of a step. */
-  playing?: boolean;
-  /** Pause was heard; it waits for the rollout to be whole. */
-  pausing?: boolean;
-  /** Phases a second, in slow motion; null at full speed and at rest. */
-  pace?: number | null;
-  /** Settings that wait for the next update. */
-  pending: SettingValues;
-  cause: Cause | null;
-  /** What the last step was to go on until, where it has come. */
-  met?: Met | null;
-}
-
-/** A condition that came true. */
-export interface Met {
-  quantity: Quantity;
-  above: number;
-  value: number;
-  update: number;
-}
+/** What the last `state` message said; of a recording, what it comes to. */
+export type Status = Pick<StateTold, "state" | "update" | "phase" | "epoch" | "minibatch" | "sequence" | "pending" | "cause"> &
+  Partial<Pick<StateTold, "playing" | "pausing" | "pace" | "met">>;
 
 /** What takes its time now, and since when this page knows of it, on performance.now()'s clock. */
 export interface Activity extends Doing {
@@ -334,8 +154,6 @@ export interface Moment {
   minibatch: number;
 }
 
-export type Quantity = "episodic_return_mean" | "kl_k3" | "clip_fraction" | "not_finite";
-
 /** What a step may go on until. */
 export interface Until {
   quantity: Quantity;
@@ -358,22 +176,42 @@ export interface ViewChoices {
   pace: number | null;
   /** Of the guide, counted from 0; null: it is closed. */
   chapter: number | null;
+  /** What stands side by side where two runs are compared: the same update, or the same number of environment steps. */
+  align: "update" | "steps";
   /** What a chapter of the guide has changed of the above as long as it is open, as its reader had it. */
   own?: { layout: "grid" | "stage"; stage: string[]; hidden: string[]; maximised: string | null; stepSize: StepSize } | null;
 }
 
-export type StepSize = "phase" | "minibatch" | "epoch" | "update" | "updates" | "until";
+export type StepSize = Step["size"];
 
-export interface State {
+/** What belongs to a page, whichever runs it shows. */
+export interface PageState {
+  /** Of the whole server, the newest first. */
+  runs: RunBrief[];
+  settings: Setting[];
+  metrics: Metric[];
+  /** A new run that is tried out, or was refused; null: neither. */
+  trial: Trial | null;
+  view: ViewChoices;
+  /** What the address asks of the run; null once that is settled. */
+  wanted: { env?: string; seed?: number; settings: { [name: string]: SettingValue } } | null;
+}
+
+/** How a page stands to the server that a run comes from. */
+export interface LinkState {
   connection: Connection;
   role: "controller" | "viewer" | null;
   lease: { holder: boolean; generation: number };
+  /** Not null where what is on show ended with an earlier start of the server. */
+  held: Held | null;
+}
+
+/** What is one run's own. */
+export interface OwnState {
   run: Run | null;
   status: Status | null;
   /** This page asked for a step that is not done yet: the run is running, but will be at rest in a moment. */
   stepping: boolean;
-  settings: Setting[];
-  metrics: Metric[];
   /** What is on show: the newest one, or a moment of the past. */
   snapshot: Snapshot | null;
   /** The newest one that has arrived. */
@@ -396,17 +234,44 @@ export interface State {
   picture: Picture | null;
   progress: Header | null;
   activity: Activity | null;
-  /** A new run that is tried out, or was refused; null: neither. */
-  trial: Trial | null;
-  /** Not null where what is on show ended with an earlier start of the server. */
-  held: Held | null;
-  view: ViewChoices;
-  /** What the address asks of the run; null once that is settled. */
-  wanted: { env?: string; seed?: number; settings: { [name: string]: SettingValue } } | null;
   /** Values of ε, c₁ and c₂ that were chosen and are not in use: what would the batch on show look like with them? */
   preview: Preview | null;
   /** The sample that somebody has pointed out. */
   selection: Selection | null;
+  /** The run that it is compared with, and this one is that one's; null: none. */
+  other: State | null;
+}
+
+/** A run as a page shows it, with the page around it. */
+export interface State extends OwnState, LinkState, PageState {}
+
+/**
+ * Where the moments of a run come from, and the ways through them. What cannot be done is refused with an Error that says
+ * why in a sentence; `whyNot` says it beforehand.
+ */
+export interface Source {
+  /** The run's state, which the source keeps up to date. */
+  readonly store: import("./state/store.js").Store;
+  /** Any moment that is kept. */
+  readonly travel: import("./state/time-travel.js").TimeTravel;
+  /** What panels want to be measured: of a live run it is from now on. */
+  readonly watch: Pick<import("./net/watch.js").Watch, "want" | "also" | "from">;
+  /** Why this cannot be done now; null where it can. */
+  whyNot(action: import("./state/permission.js").Action): string | null;
+  /** Goes on by itself, in the present. */
+  play(): Promise<void>;
+  pause(): Promise<void>;
+  /** Goes on by the size that the view has chosen. */
+  step(): Promise<void>;
+  back(): Promise<void>;
+  /** Of two outcomes of an update. */
+  keep(which: "old" | "new"): Promise<void>;
+  /** The view has another pace: a run that plays takes it at once. */
+  pace(): Promise<void>;
+  /** Anything else that is asked of the run, by its name in docs/protocol.md. */
+  order(action: import("./state/permission.js").Action, fields?: object): Promise<void>;
+  /** Its moments end here. */
+  close(): void;
 }
 
 /** All three, those that were not moved as the update on show was made with them. */
@@ -430,10 +295,11 @@ export interface Selection {
  * past: `past`, `scrubbing`. motion: whether the run goes by too fast to be looked at closely, as state/motion.js tells.
  * theme: the resolved colours.
  * progress: `progress`, `activity`. connection: `connection`, `role`, `lease`, `held`, `trial`. view: `view`.
+ * other: `other`, or something of the run that it is.
  */
 export type Topic =
   | "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "progress" | "connection" | "view"
-  | "preview" | "selection";
+  | "preview" | "selection" | "other";
 
 // -------------------------------------------------------------------------------------------- panels
 
@@ -461,6 +327,8 @@ export interface Theme {
   pulledBack: string;
   /** The line colour of the hatching of samples that are not trained. */
   notTrained: string;
+  /** The line of a run that the one at hand is compared with. */
+  other: string;
   /** A font-family list. */
   font: string;
 }
@@ -474,6 +342,8 @@ export interface PanelContext {
   /** The run goes on by itself: what is drawn now will be replaced in a moment. */
   readonly running: boolean;
   readonly reducedMotion: boolean;
+  /** A steady range by its name: where a second run is drawn beside this one, both have it in common. */
+  range(name: string): SharedRange;
   /** Asks for another draw with the newest state, although nothing it needs has changed. */
   redraw(): void;
   /** Points a sample out to everybody: the panel Sample shows it. null: none. */
@@ -486,8 +356,16 @@ export interface PanelContext {
   goTo(update: number): void;
 }
 
+/** A range that stays where it is until the data leave it: draw/ranges.js. */
+export interface SharedRange {
+  /** The range to show [low, high] in; after `patience` draws one that has become too large is given up. */
+  fit(low: number, high: number, patience?: number): readonly [number, number];
+  /** Something else is shown from now on. */
+  reset(): void;
+}
+
 export type Idea = "policy" | "value" | "entropy" | "clip" | "loss" | "advantage" | "ratio";
-export type Need = "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "preview" | "selection";
+export type Need = "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "preview" | "selection" | "view" | "other";
 
 /** What a drawing leaves out: in a word or two beside the title, and in a sentence. */
 export interface Note {
@@ -523,6 +401,8 @@ export interface Panel {
   /** What it can do without, of its probes and of what is measured anyway. */
   extras?: string[];
   size?: "wide" | "normal";
+  /** What it does with a second run: it is drawn twice, side by side, or one is laid over the other. Else it is of the run at hand only. */
+  compares?: "pair" | "overlay";
   /** Its charts need Plotly, which loads later than the rest. */
   plotted?: boolean;
   mount(body: HTMLElement, context: PanelContext): PanelView;
@@ -542,4 +422,13 @@ declare global {
     Icons: { [name: string]: object };
     Plots: { resize(root: HTMLElement): Promise<unknown> };
   };
+}
+
+export interface Kept {
+  /** the first update whose end is kept; null where none is */
+  oldest: number | null;
+  /** bytes of all snapshots */
+  bytes: number;
+  /** in bytes; the oldest snapshots make room */
+  room: number;
 }

@@ -16,9 +16,12 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from playwright.sync_api import Browser, sync_playwright
+from tests.nursery import Forked, Nursery
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = (sys.executable, "-m", "ppo_scope")
@@ -51,10 +54,20 @@ class NoChromiumError(Exception):
 
 
 class LiveServer:
-    """`ppo-scope serve`, or `open`, in a process of its own, on a free port unless one is among the arguments."""
+    """`ppo-scope serve`, or `open`, in a process of its own, on a free port unless one is among the arguments.
+
+    Among tests it comes from their nursery, if there is one; with `command`, or `anew`, from nowhere but the command.
+    """
+
+    nursery: ClassVar[Nursery | None] = None
 
     def __init__(
-        self, *arguments: str, command: Sequence[str] = COMMAND, folder: Path | None = None, verb: str = "serve"
+        self,
+        *arguments: str,
+        command: Sequence[str] = COMMAND,
+        folder: Path | None = None,
+        verb: str = "serve",
+        anew: bool = False,
     ) -> None:
         """Start it and wait until it answers.
 
@@ -62,18 +75,27 @@ class LiveServer:
             AssertionError: it ended or did not answer in time; with what it printed.
         """
         port = () if "--port" in arguments else ("--port", "0")
+        whole = [verb, "--no-browser", *port, *arguments]
+        place = str(folder or tempfile.gettempdir())
         self._lines: list[str] = []
         self._interrupted = False
-        self._process = subprocess.Popen(
-            [*command, verb, "--no-browser", *port, *arguments],
-            cwd=folder or tempfile.gettempdir(),
-            env=environment() if command is COMMAND else None,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        output, printed = os.pipe()
+        self._output = os.fdopen(output)
+        try:
+            if self.nursery and command is COMMAND and not anew and self.nursery.suits(environment()):
+                self._process: subprocess.Popen[bytes] | Forked = self.nursery.begin(whole, place, printed)
+            else:
+                self._process = subprocess.Popen(
+                    [*command, *whole],
+                    cwd=place,
+                    env=environment() if command is COMMAND else None,
+                    stdin=subprocess.DEVNULL,
+                    stdout=printed,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        finally:
+            os.close(printed)
         self.pid = self._process.pid
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -137,8 +159,7 @@ class LiveServer:
         self._process.wait(END_SECONDS)
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as output:
+        with self._output as output:
             for line in output:
                 self._lines.append(line)
 
@@ -147,9 +168,9 @@ class LiveServer:
         while time.monotonic() < deadline:
             if found := re.search(r"http://\S+/[#?]\S+", self.output):
                 return found[0]
-            if self._process.poll() is not None:
+            if (code := self._process.poll()) is not None:
                 self._reader.join(1)
-                raise AssertionError(f"the server ended with {self._process.returncode}:\n{self.output}")
+                raise AssertionError(f"the server ended with {code}:\n{self.output}")
             time.sleep(0.02)
         raise AssertionError(f"the server printed no link within {START_SECONDS} s:\n{self.output}")
 
@@ -179,6 +200,8 @@ def chromium(*flags: str) -> Iterator[Browser]:
     Raises:
         NoChromiumError: there is none.
     """
+    from playwright.sync_api import sync_playwright  # here: most tests look at no page
+
     with sync_playwright() as playwright:
         path = find_chromium() or playwright.chromium.executable_path
         if not Path(path).exists():

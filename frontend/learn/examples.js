@@ -1,31 +1,36 @@
 // Recorded examples that come with the page: what a chapter shows where the run at hand has no such moment.
 
-import { loadRecording } from "../net/recording.js";
-import { createPlayer, stateOf } from "./replay.js";
+import { loadRecording } from "../source/file.js";
+import { createRecording } from "../source/recording.js";
 
-/** @import { Recording } from "../net/recording.js" */
-/** @import { Store } from "../state/store.js" */
-/** @import { Frame, Moment, Snapshot } from "../types.js" */
+/** @import { Recording } from "../source/file.js" */
+/** @import { Page } from "../state/page.js" */
+/** @import { Frame, Moment, Run, Snapshot, Source } from "../types.js" */
 
 /** @typedef {"two-networks" | "shared-trunk"} Example its file's name */
 
-/** @param {Store} store */
-export function createExamples(store) {
-  const { state, touch } = store;
+/** @param {Page} page */
+export function createExamples(page) {
   /** @type {Map<Example, Recording>} */
   const loaded = new Map();
-  /** @type {{ name: Example, recording: Recording, player: ReturnType<typeof createPlayer> } | null} */
+  /** @type {{ name: Example, recording: Recording, source: Source } | null} */
   let shown = null;
 
   function leave() {
-    shown?.player.pause();
-    if (shown) store.dismiss();
+    shown?.source.close();
+    if (shown) page.dismiss();
     shown = null;
   }
 
+  /** @param {Source} source @param {Frame | null} comparison */
+  function put({ store }, comparison) {
+    store.state.comparison = comparison;
+    store.touch("run");
+  }
+
   return {
-    /** The ways through the example on show; null where none is. */
-    player: () => shown?.player ?? null,
+    /** Where the moments on show come from, if it is an example. */
+    source: () => shown?.source ?? null,
 
     /**
      * Shows a moment of an example in place of the run at hand, which is not touched.
@@ -33,7 +38,7 @@ export function createExamples(store) {
      * @param {Example} name
      * @param {(moment: Moment, last: number) => boolean} wanted
      * @param {() => boolean} holds whether it is still wished for
-     * @param {(snapshot: Snapshot) => boolean} [shows]
+     * @param {(snapshot: Snapshot, run: Run) => boolean} shows
      * @throws {Error} the example cannot be read, or has no such moment
      */
     async show(name, wanted, holds, shows) {
@@ -42,13 +47,12 @@ export function createExamples(store) {
       if (!holds()) return;
       if (shown?.name !== name) {
         leave();
-        shown = { name, recording, player: createPlayer(recording, store) };
-        store.host(stateOf(recording));
+        shown = { name, recording, source: createRecording(page.newGuest(), recording) };
+        page.host(shown.source.store);
       }
-      state.comparison = null;
-      touch("run");
-      const { travel } = shown.player;
-      const moment = await travel.locate(wanted, shows);
+      put(shown.source, null);
+      const { travel } = shown.source;
+      const moment = await travel.locate(wanted, (snapshot) => shows(snapshot, recording.run));
       if (!moment) throw new Error("The example has no such moment.");
       if (holds()) await travel.show(moment);
     },
@@ -56,15 +60,8 @@ export function createExamples(store) {
     /** The example's update made a second time, as it was recorded with another value of a setting. @param {string} name */
     compare(name) {
       const found = shown?.recording.comparisons.find((frame) => differs(frame, name));
-      if (!found) throw new Error("This was not recorded.");
-      state.comparison = found;
-      touch("run");
-    },
-
-    /** Puts the comparison of the example away. */
-    decide() {
-      state.comparison = null;
-      touch("run");
+      if (!shown || !found) throw new Error("This was not recorded.");
+      put(shown.source, found);
     },
 
     leave,

@@ -1,8 +1,8 @@
 // Where the gradients of L_PG and of c₁·L_VF meet, in numbers: the trunk that policy and value share, or else the
 // actor's own layers, which the value loss does not reach.
 
-import { layersOf } from "../panels/layers.js";
-import { matrix, setting } from "../panels/snapshot.js";
+import { layersOf } from "../ppo/layers.js";
+import { matrix, setting } from "../state/snapshot.js";
 
 /** @import { Snapshot } from "../types.js" */
 

@@ -1,8 +1,8 @@
 // The guide: eight chapters beside the panels. A chapter shows a moment of the run at hand that has its point, or else a
 // recorded example. It trains nothing and changes nothing unless its reader asks, and puts back what it has changed.
 
-import { h, setHidden, setText } from "../controls/dom.js";
-import { whyNoControl } from "../controls/permission.js";
+import { h, setHidden, setText } from "../ui/dom.js";
+import { whyNoControl } from "../state/permission.js";
 import { settingText } from "../state/format.js";
 import { CHAPTERS, CLOSING, OF_THE_FLOWS, OF_THE_PAIR, OF_THE_RULE } from "./chapters.js";
 import { pairOf, rowsOf } from "./pairs.js";
@@ -18,7 +18,7 @@ import { flowTable, inline, nameOf, pairTable, ruleTable, trialTable, writeOnce 
 /** @typedef {() => boolean} Holds whether what was asked for is still wished for */
 
 /**
- * @typedef {object} Page what the guide can do to it
+ * @typedef {object} GuidePage what the guide can do to the page
  * @property {(chapter: number | null) => void} choose remembers the chapter; null: the guide is closed
  * @property {(chapter: Chapter) => void} light shows what a chapter speaks of
  * @property {() => void} unlight shows the panels as they were before
@@ -45,7 +45,7 @@ const PHONE = matchMedia("(max-width: 720px)");
  * @param {HTMLElement} root
  * @param {State} state of what is on show
  * @param {State} atHand the state with the run at hand
- * @param {Page} page
+ * @param {GuidePage} page
  */
 export function createGuide(root, state, atHand, page) {
   const place = h("p", { class: "place" });

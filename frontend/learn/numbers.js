@@ -1,6 +1,6 @@
 // Live numbers in the guide's texts: what stands in braces, at the moment on show.
 
-import { credit } from "../panels/snapshot.js";
+import { credit } from "../state/snapshot.js";
 import { count, fixed, number, percent, settingText, term } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
 import { flowOf } from "./flow.js";

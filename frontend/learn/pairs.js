@@ -1,13 +1,13 @@
 // Two samples of the batch on show, side by side: one that the clip holds, and one that it pulls back.
 
-import { factsOf } from "../panels/sample-facts.js";
-import { calculation, n } from "../panels/sample-words.js";
+import { factsOf } from "../panels/sample/facts.js";
+import { calculation, n } from "../panels/sample/words.js";
 import { number } from "../state/format.js";
+import { REGION } from "../wire.js";
 
-/** @import { Facts } from "../panels/sample-facts.js" */
+/** @import { Facts } from "../panels/sample/facts.js" */
 /** @import { Selection, Snapshot } from "../types.js" */
 
-const [HELD, PULLED_BACK] = [2, 3];
 const TYPICAL = 1.35; // the ratio that is looked for: clearly beyond 1 + ε
 
 /** @typedef {{ place: Selection, facts: Facts }} Found */
@@ -20,8 +20,8 @@ const TYPICAL = 1.35; // the ratio that is looked for: clearly beyond 1 + ε
  * @returns {{ held: Found, pulledBack: Found } | null} null where there are not both
  */
 export function pairOf(snapshot) {
-  const held = search(snapshot, HELD, (used) => used > 0);
-  const pulledBack = search(snapshot, PULLED_BACK, (used) => used < 0);
+  const held = search(snapshot, REGION.HELD, (used) => used > 0);
+  const pulledBack = search(snapshot, REGION.PULLED_BACK, (used) => used < 0);
   return held && pulledBack && { held, pulledBack };
 }
 

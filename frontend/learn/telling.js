@@ -1,7 +1,7 @@
 // How the guide writes: sentences with live numbers, and its two tables.
 
-import { h, prose } from "../controls/dom.js";
 import { fixed, number } from "../state/format.js";
+import { h, prose } from "../ui/dom.js";
 import { parts } from "./numbers.js";
 import { RULE } from "./chapters.js";
 import { flowOf } from "./flow.js";

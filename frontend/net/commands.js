@@ -1,5 +1,7 @@
 // Commands to the trainer, each answered by an ack or an error with its id.
 
+/** @import { Ack, ErrorTold, Said } from "../wire-types.js" */
+
 const PATIENCE = 20_000;
 /** What takes its time, and says meanwhile how far it is: a new run has to prove itself, an update is made anew. */
 const PATIENT = { restart: 120_000, redo: 600_000 };
@@ -20,14 +22,14 @@ export class CommandError extends Error {
 
 /**
  * @typedef {object} Commands
- * @property {(type: string, fields?: object) => Promise<void>} send rejects with a CommandError
- * @property {(message: {type: string, id: string | null, code?: string, message?: string, detail?: string | null}) => boolean} settle
+ * @property {(type: Said["type"], fields?: object) => Promise<void>} send rejects with a CommandError
+ * @property {(message: Ack | ErrorTold) => boolean} settle
  *   takes an ack or an error; false where no command waits for it
  * @property {() => void} abandon the connection is gone: nothing will be answered
  */
 
 /**
- * @param {(message: object) => boolean} transmit
+ * @param {(message: Said) => boolean} transmit
  * @returns {Commands}
  */
 export function createCommands(transmit) {
@@ -49,7 +51,7 @@ export function createCommands(transmit) {
     send(type, fields = {}) {
       const id = `${type}-${page}-${++count}`;
       return new Promise((resolve, reject) => {
-        if (!transmit({ type, id, ...fields })) {
+        if (!transmit(/** @type {any} */ ({ type, id, ...fields }))) {
           reject(new CommandError("lost", "Not connected to the server. Nothing was sent; try again once the page is connected."));
           return;
         }
@@ -64,7 +66,7 @@ export function createCommands(transmit) {
       const entry = message.id === null ? undefined : take(message.id);
       if (!entry) return false;
       if (message.type === "ack") entry.resolve();
-      else entry.reject(new CommandError(message.code ?? "invalid", message.message ?? "The server refused the command.", message.detail ?? null));
+      else entry.reject(new CommandError(message.code, message.message, message.detail));
       return true;
     },
 

@@ -2,6 +2,7 @@
 
 import { decode } from "./frame.js";
 import { session } from "./session.js";
+import { MOMENT_COLUMNS, SESSION_HEADER } from "../wire.js";
 
 /** @import { Check, Frame, Moment, SeriesHeader, Snapshot } from "../types.js" */
 
@@ -47,20 +48,18 @@ export class Refusal extends Error {
 }
 
 /**
- * Begins a run in place of the one at hand.
+ * Begins a run: `instead` of one, or `beside` the others.
  *
- * @param {Record<string, unknown>} settings
- * @param {boolean} paused
- * @param {number | null} lease generation of this page's
- * @returns {Promise<void>}
+ * @param {{ settings: Record<string, unknown>, paused: boolean, lease: number | null, instead?: string | null, beside?: boolean }} wanted
+ * @returns {Promise<string>} its identifier
  * @throws {Refusal} it cannot begin; in the server's words
  */
-export async function postRun(settings, paused, lease) {
-  const headers = { "Content-Type": "application/json", "X-PPO-Scope-Session": session() ?? "" };
-  const response = await fetch("api/runs", { method: "POST", headers, body: JSON.stringify({ settings, paused, lease }) }).catch(() => null);
+export async function postRun(wanted) {
+  const headers = { "Content-Type": "application/json", [SESSION_HEADER]: session() ?? "" };
+  const response = await fetch("api/runs", { method: "POST", headers, body: JSON.stringify(wanted) }).catch(() => null);
   if (!response) throw new Error("The server cannot be reached.");
-  if (response.ok) return;
-  throw new Refusal(await response.json().catch(() => null), response.status);
+  if (!response.ok) throw new Refusal(await response.json().catch(() => null), response.status);
+  return (await response.json()).id;
 }
 
 /**
@@ -88,19 +87,20 @@ export async function getSeries(run, from, to) {
  */
 export async function getMoments(run) {
   const { moments } = await getJson(`api/runs/${encodeURIComponent(run)}/moments`);
-  return moments.map((/** @type {any[]} */ [sequence, update, phase, epoch, minibatch]) => ({ sequence, update, phase, epoch, minibatch }));
+  return moments.map((/** @type {any[]} */ row) => Object.fromEntries(MOMENT_COLUMNS.map((name, at) => [name, row[at]])));
 }
 
 /**
  * How much of a run one can go back to.
  *
  * @param {string} run
- * @returns {Promise<import("../state/kept.js").Kept>}
+ * @returns {Promise<import("../types.js").Kept>}
  * @throws {Error} the server cannot be reached or refuses
  */
 export async function getKept(run) {
   const { moments, bytes, room } = await getJson(`api/runs/${encodeURIComponent(run)}/moments`);
-  const oldest = moments.find((/** @type {any[]} */ [, , phase]) => phase === "update")?.[1] ?? null;
+  const [update, phase] = [MOMENT_COLUMNS.indexOf("update"), MOMENT_COLUMNS.indexOf("phase")];
+  const oldest = moments.find((/** @type {any[]} */ row) => row[phase] === "update")?.[update] ?? null;
   return { oldest, bytes, room };
 }
 

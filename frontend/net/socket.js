@@ -1,9 +1,10 @@
 // One websocket that comes back by itself.
 
-export const PROTOCOL = 3;
+import { CLOSE, HEARTBEAT } from "../wire.js";
 
-const SILENCE = 15_000; // the server sends a heartbeat every 5 s; three missing ones mean that it is gone
-const TRY_AGAIN_LATER = 1013;
+/** @import { Said, Told } from "../wire-types.js" */
+
+const SILENCE = 3 * HEARTBEAT * 1000; // three missing ones mean that the server is gone
 const SHORTEST = 500;
 const LONGEST = 15_000;
 
@@ -21,8 +22,8 @@ export function backoff(attempt, random) {
 
 /**
  * @typedef {object} Handlers
- * @property {() => object} greeting the first message of every connection
- * @property {(message: any) => void} onMessage
+ * @property {() => Said} greeting the first message of every connection
+ * @property {(message: Told) => void} onMessage
  * @property {(frame: ArrayBuffer) => void} onFrame
  * @property {() => void} onOpen
  * @property {(retryAt: number, reason: string) => void} onLost the time of the next attempt, on performance.now()'s clock, and the server's reason
@@ -66,7 +67,7 @@ export class Socket {
       if (typeof event.data !== "string") this.#handlers.onFrame(event.data);
       else this.#receive(JSON.parse(event.data));
     };
-    socket.onclose = (event) => socket === this.#socket && this.#lost(event.code === TRY_AGAIN_LATER ? event.reason : "");
+    socket.onclose = (event) => socket === this.#socket && this.#lost(event.code === CLOSE.TRY_AGAIN_LATER ? event.reason : "");
   }
 
   /** Ends for good: this page and the server do not speak the same protocol. */
@@ -77,7 +78,7 @@ export class Socket {
   }
 
   /**
-   * @param {object} message
+   * @param {Said} message
    * @returns {boolean} false where there is no connection to send it on
    */
   send(message) {
@@ -86,7 +87,7 @@ export class Socket {
     return true;
   }
 
-  /** @param {any} message */
+  /** @param {Told} message */
   #receive(message) {
     if (message.type === "role") this.#attempt = 0; // let in; who is turned away at the door waits longer each time
     if (message.type === "heartbeat") this.send({ type: "heartbeat" });

@@ -3,9 +3,11 @@
 const SETTLES = 120; // scrolling past a panel should not switch its probes on and off
 const AWAY = 5000; // a tab in the background looks at nothing
 
+/** @typedef {{ want(probes: string[]): void, also(probes: string[]): void, from(environment: number | null): void, resend(): void }} Watch */
+
 /**
  * @param {(probes: string[], environment: number | null) => void} send
- * @returns {{ want(probes: string[]): void, also(probes: string[]): void, from(environment: number | null): void, resend(): void }}
+ * @returns {Watch}
  */
 export function createWatch(send) {
   /** @type {string[]} */

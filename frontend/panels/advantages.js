@@ -1,16 +1,16 @@
 // Advantages: how much better each action turned out than the critic expected, raw and as the loss uses it.
 
-import { h, setText } from "../controls/dom.js";
+import { h, setText } from "../ui/dom.js";
 import { fixed, number, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
-import { Chart, axisTitle } from "./chart.js";
-import { fade } from "./colours.js";
-import { outline, reach, thin, thinning } from "./curves.js";
+import { Chart, axisTitle } from "../draw/chart.js";
+import { fade } from "../draw/colours.js";
+import { outline, reach, thin, thinning } from "../draw/curves.js";
 import { canAsk, countOf, sentOf } from "./environments.js";
-import { SteadyRange, extent } from "./ranges.js";
-import { revealSample } from "./sample-reveal.js";
-import { cellOf, credit, holds, matrix, scalar, scopeInWords } from "./snapshot.js";
-import { ofSamples } from "./tables.js";
+import { extent } from "../draw/ranges.js";
+import { revealSample } from "./sample/reveal.js";
+import { cellOf, credit, holds, matrix, scalar, scopeInWords } from "../state/snapshot.js";
+import { ofSamples } from "../draw/tables.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, State, Theme } from "../types.js" */
 
@@ -45,10 +45,10 @@ function mount(body, context) {
   /** @type {ReturnType<typeof divide> | null} */
   let areas = null;
   const ranges = {
-    values: new SteadyRange(),
-    rewards: new SteadyRange(),
-    raw: new SteadyRange(),
-    used: new SteadyRange(),
+    values: context.range("values"),
+    rewards: context.range("rewards"),
+    raw: context.range("raw"),
+    used: context.range("used"),
   };
 
   /** All environments where this page can ask for them, else those that were sent. @param {State} state */

@@ -1,18 +1,18 @@
 // Step direction: the paper's figure 2. What the surrogate and the KL are along the straight line from the weights that
 // collected the rollout to the present ones, and beyond.
 
-import { h, setText } from "../controls/dom.js";
+import { h, setText } from "../ui/dom.js";
 import { compact, count, number } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
-import { Chart, axisTitle } from "./chart.js";
-import { fade } from "./colours.js";
-import { Measured, captionOf, momentInWords } from "./measured.js";
-import { SteadyRange, extent } from "./ranges.js";
-import { readout } from "./readout.js";
-import { hasClip, matrix, scalar } from "./snapshot.js";
+import { Chart, axisTitle } from "../draw/chart.js";
+import { fade } from "../draw/colours.js";
+import { Measured, captionOf, momentInWords } from "../draw/measured.js";
+import { extent } from "../draw/ranges.js";
+import { readout } from "../draw/readout.js";
+import { hasClip, matrix, scalar } from "../state/snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
-/** @import { Table } from "./tables.js" */
+/** @import { Table } from "../draw/tables.js" */
 
 const MARGIN = { l: 54, r: 50, t: 22, b: 36 };
 
@@ -33,6 +33,7 @@ export const direction = {
   ideas: ["policy", "clip", "ratio"],
   probes: ["direction"],
   plotted: true,
+  compares: "pair",
   mount,
 };
 
@@ -48,8 +49,8 @@ function mount(body, context) {
   const caption = h("p", { class: "caption measured" });
   body.append(caption);
   const measured = new Measured("direction_losses", "the first step of the optimizer");
-  const lossRange = new SteadyRange();
-  const klRange = new SteadyRange();
+  const lossRange = context.range("loss");
+  const klRange = context.range("kl");
 
   return {
     needs: ["snapshot", "theme"],

@@ -1,7 +1,7 @@
 // Environment: the current policy acting in its own copy of the environment.
 
-import { h, setHidden, setText } from "../controls/dom.js";
-import { Canvas } from "./canvas.js";
+import { h, setHidden, setText } from "../ui/dom.js";
+import { Canvas } from "../draw/canvas.js";
 
 /** @import { Panel, PanelContext, PanelView, Picture, State } from "../types.js" */
 
@@ -12,6 +12,7 @@ export const environment = {
   hint: "The current policy, acting in its own copy of the environment (not the training data)",
   ideas: ["policy"],
   probes: ["picture"],
+  compares: "pair",
   mount,
 };
 

@@ -1,6 +1,6 @@
 // Which environments are shown sample by sample, where a rollout has too many samples for all of them.
 
-import { h, setHidden } from "../controls/dom.js";
+import { h, setHidden } from "../ui/dom.js";
 
 /** @import { PanelContext, State } from "../types.js" */
 

@@ -1,12 +1,12 @@
 // Health: what is wrong with the run, in plain words; what was looked for where nothing is; and what was wrong earlier.
 
-import { h, prose, setText } from "../controls/dom.js";
+import { h, prose, setText } from "../ui/dom.js";
 import { getHealthChecks } from "../net/http.js";
 import { causes, findingsOf, historyOf, whenInWords } from "../state/findings.js";
 import { fixed, number, percent } from "../state/format.js";
 
 /** @import { Check, Finding, Panel, PanelContext, PanelView, Spell, State } from "../types.js" */
-/** @import { Table } from "./tables.js" */
+/** @import { Table } from "../draw/tables.js" */
 
 /** Not by colour alone: each severity has a sign and a word. */
 const SIGNS = { error: "✕", warning: "!", note: "i" };
@@ -40,6 +40,7 @@ export const health = {
   ideas: ["loss", "ratio"],
   probes: [],
   extras: ["health"],
+  compares: "pair",
   mount,
 };
 

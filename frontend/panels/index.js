@@ -3,17 +3,17 @@
 import { advantages } from "./advantages.js";
 import { direction } from "./direction.js";
 import { environment } from "./environment.js";
-import { gradients } from "./gradients.js";
+import { gradients } from "./gradients/gradients.js";
 import { health } from "./health.js";
 import { kl } from "./kl.js";
 import { losses } from "./losses.js";
-import { mask } from "./mask.js";
-import { policy } from "./policy.js";
+import { mask } from "./mask/mask.js";
+import { policy } from "./policy/policy.js";
 import { ratio } from "./ratio.js";
 import { returns } from "./returns.js";
-import { sample } from "./sample.js";
-import { surrogate } from "./surrogate.js";
-import { values } from "./values.js";
+import { sample } from "./sample/sample.js";
+import { surrogate } from "./surrogate/surrogate.js";
+import { values } from "./values/values.js";
 
 /** @import { Panel } from "../types.js" */
 

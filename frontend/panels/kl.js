@@ -1,22 +1,22 @@
 // KL and clipping: how far the policy has moved, by three measures, and what the clip does about it.
 
-import { h } from "../controls/dom.js";
+import { h } from "../ui/dom.js";
 import { compact, number, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { scopeOf } from "../state/scope.js";
-import { Chart, axisTitle } from "./chart.js";
-import { fade } from "./colours.js";
-import { leftOut, stairs, thin } from "./curves.js";
-import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves } from "./halves.js";
-import { SteadyRange, extent } from "./ranges.js";
-import { readout } from "./readout.js";
-import { hasClip, meansInWords, scalar, setting } from "./snapshot.js";
-import { viewedLook, viewedMark } from "./viewed.js";
+import { Chart, axisTitle } from "../draw/chart.js";
+import { fade } from "../draw/colours.js";
+import { leftOut, stairs, thin } from "../draw/curves.js";
+import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves, plannedOf } from "../draw/halves.js";
+import { extent } from "../draw/ranges.js";
+import { readout } from "../draw/readout.js";
+import { hasClip, meansInWords, scalar, setting } from "../state/snapshot.js";
+import { viewedLook, viewedMark } from "../draw/viewed.js";
+import { KL_MARGIN } from "../ppo/constants.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
-/** @import { Curve, Curves } from "./halves.js" */
+/** @import { Curve, Curves } from "../draw/halves.js" */
 
-const STOPS_AT = 1.5; // times target_kl, as the trainer does
 const POINTS = 128; // of a curve over updates, in buckets
 
 const KLS = /** @type {const} */ ([
@@ -41,6 +41,7 @@ export const kl = {
   probes: ["minibatches"],
   extras: ["minibatches", "series"],
   plotted: true,
+  compares: "pair",
   mount,
 };
 
@@ -51,7 +52,7 @@ function mount(body, context) {
   body.append(footer);
   const write = readout(footer, [
     ...KLS.map(({ name, swatch, title }) => ({ label: name, swatch, room: 8, title })),
-    { label: "stops at", swatch: "swatch-kl-target", room: 6, title: "1.5 × target KL: the epochs end once k3 of a minibatch exceeds it" },
+    { label: "stops at", swatch: "swatch-kl-target", room: 6, title: `${KL_MARGIN} × target KL: the epochs end once k3 of a minibatch exceeds it` },
     { label: "clip fraction", swatch: "swatch-clip-fraction", title: FRACTIONS[2].title },
     { label: "= held", swatch: "swatch-held", title: FRACTIONS[0].title },
     { label: "+ pulled back", swatch: "swatch-pulledBack", title: FRACTIONS[1].title },
@@ -59,8 +60,8 @@ function mount(body, context) {
     { label: "shown", room: 17, title: "What the numbers before this are of; each minibatch was measured before its step" },
     { label: "KL after the last step", room: 8, title: "Mean of KL(π_old‖π_θ) over the whole rollout under the final weights" },
   ]);
-  const acrossRange = new SteadyRange();
-  const ranges = { kl: new SteadyRange(), share: new SteadyRange() };
+  const acrossRange = context.range("across");
+  const ranges = { kl: context.range("kl"), share: context.range("share") };
   /** @type {string | null} */
   let run = null;
 
@@ -81,7 +82,7 @@ function mount(body, context) {
       const share = ranges.share.fit(...extent([0], ...all.map(({ clip_fraction }) => clip_fraction.y)), patience);
       const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
       write(snapshot ? numbers(snapshot) : []);
-      const within = [0.5, inside.planned + 0.5];
+      const within = [0.5, plannedOf(state) + 0.5];
       return chart.draw(
         [
           ...all.flatMap((curves) => [...KLS.map(({ column }) => curves[column]), ...stacked(curves)].map(drawn)),
@@ -141,7 +142,7 @@ const level = (y, range) => (y === null ? { x: [], y: [] } : { x: [...range], y:
 /** Where the epochs are stopped. @param {Snapshot | null} snapshot */
 function limit(snapshot) {
   const target = snapshot && setting(snapshot, "target_kl");
-  return target === null ? null : STOPS_AT * target;
+  return target === null ? null : KL_MARGIN * target;
 }
 
 /** @param {Theme} theme */

@@ -1,21 +1,21 @@
 // Loss components: what the loss is made of, over updates and inside the current one.
 
-import { h, setHidden } from "../controls/dom.js";
+import { h, setHidden } from "../ui/dom.js";
 import { fixed, number, term } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
 import { scopeOf } from "../state/scope.js";
-import { Chart, axisTitle } from "./chart.js";
-import { fade } from "./colours.js";
-import { leftOut, signedLog, stairs, thin } from "./curves.js";
-import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves } from "./halves.js";
-import { arrow, previewInWords, previewTag } from "./preview-tag.js";
-import { SteadyRange, extent } from "./ranges.js";
-import { readout } from "./readout.js";
-import { meansInWords, scalar } from "./snapshot.js";
-import { viewedLook, viewedMark } from "./viewed.js";
+import { Chart, axisTitle } from "../draw/chart.js";
+import { fade } from "../draw/colours.js";
+import { leftOut, signedLog, stairs, thin } from "../draw/curves.js";
+import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves, plannedOf } from "../draw/halves.js";
+import { arrow, previewInWords, previewTag } from "../draw/preview-tag.js";
+import { extent } from "../draw/ranges.js";
+import { readout } from "../draw/readout.js";
+import { meansInWords, scalar } from "../state/snapshot.js";
+import { viewedLook, viewedMark } from "../draw/viewed.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
-/** @import { Choose } from "./fit.js" */
+/** @import { Choose } from "../draw/fit.js" */
 /** @import { Previewed } from "../state/previewed.js" */
 
 /** @typedef {{ to: (value: number) => number, choose?: Choose }} Scale */
@@ -45,6 +45,7 @@ export const losses = {
   probes: ["minibatches", "samples"],
   extras: ["minibatches", "samples", "series"], // without the samples there is no preview
   plotted: true,
+  compares: "pair",
   mount,
 };
 
@@ -61,14 +62,13 @@ function mount(body, context) {
   const choice = h("div", { class: "choice" }, select);
   footer.append(choice);
   const label = previewTag(body);
-  const acrossRange = new SteadyRange();
-  const upRange = new SteadyRange();
+  const acrossRange = context.range("across");
+  const upRanges = { "± log": context.range("± log"), linear: context.range("linear") };
   /** @type {string | null} */
   let run = null;
 
   function rescale() {
     chart.reset(); // a zoom was one into the other scale
-    upRange.reset();
     context.redraw();
   }
 
@@ -77,9 +77,10 @@ function mount(body, context) {
     ready: ({ series, snapshot }) => (series.length || hasMinibatches(snapshot) ? true : "the first loss"),
     draw(state) {
       const { series, snapshot } = state;
-      if (state.run?.id !== run) [acrossRange, upRange].forEach((range) => range.reset());
+      if (state.run?.id !== run) [acrossRange, ...Object.values(upRanges)].forEach((range) => range.reset());
       run = state.run?.id ?? null;
-      const { to, choose } = SCALES[select.value];
+      const scale = /** @type {keyof typeof upRanges} */ (select.value);
+      const { to, choose } = SCALES[scale];
       const past = overUpdates(series);
       const inside = insideUpdate(snapshot, COLUMNS);
       const preview = previewOf(state);
@@ -87,7 +88,7 @@ function mount(body, context) {
       const then = TERMS.map(({ column }) => preview?.then.terms[column] ?? NaN);
       const curves = [...past, ...COLUMNS.map((column) => inside.curves[column])];
       const [low, high] = extent([0], then, ...curves.map(({ y }) => y));
-      const up = upRange.fit(to(low), to(high));
+      const up = upRanges[scale].fit(to(low), to(high));
       const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
       const whose = snapshot && scopeOf(snapshot.header, preview ? "samples" : "means");
       write([...TERMS.map(({ column }) => (preview ? change(preview, column) : term(snapshot && scalar(snapshot, column)))), whose]);
@@ -102,7 +103,7 @@ function mount(body, context) {
         ],
         {
           xaxis: { range: across },
-          xaxis2: { range: [0.5, inside.planned + 0.5], ...epochTicks(snapshot) },
+          xaxis2: { range: [0.5, plannedOf(state) + 0.5], ...epochTicks(snapshot) },
           yaxis: { range: up, kind: choose ? "± log" : "number", choose },
         },
       );

@@ -3,19 +3,18 @@
 import { NONE, count, fixed, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { previewOf } from "../state/previewed.js";
-import { Chart, axisTitle } from "./chart.js";
-import { fade } from "./colours.js";
-import { outline, reach } from "./curves.js";
-import { captionOf } from "./measured.js";
-import { arrow, previewInWords, previewTag } from "./preview-tag.js";
-import { SteadyRange } from "./ranges.js";
-import { centred } from "./ratio-bins.js";
-import { readout } from "./readout.js";
-import { STACKED } from "./regions.js";
-import { hasClip, holds, scalar, scopeInWords, setting } from "./snapshot.js";
+import { Chart, axisTitle } from "../draw/chart.js";
+import { fade } from "../draw/colours.js";
+import { outline, reach } from "../draw/curves.js";
+import { captionOf } from "../draw/measured.js";
+import { arrow, previewInWords, previewTag } from "../draw/preview-tag.js";
+import { alike, centred } from "../ppo/ratio-bins.js";
+import { readout } from "../draw/readout.js";
+import { STACKED } from "../ppo/regions.js";
+import { hasClip, holds, scalar, scopeInWords, setting } from "../state/snapshot.js";
 
-/** @import { Table } from "./tables.js" */
-/** @import { Outcome } from "../state/what-if.js" */
+/** @import { Table } from "../draw/tables.js" */
+/** @import { Outcome } from "../ppo/what-if.js" */
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
 
 /**
@@ -38,6 +37,7 @@ export const ratio = {
   probes: ["ratio", "post_step", "samples"],
   extras: ["post_step", "samples"], // without the samples there is no preview
   plotted: true,
+  compares: "pair",
   mount,
 };
 
@@ -55,7 +55,7 @@ function mount(body, context) {
     { label: "shown", room: 20, title: "Which samples are drawn" },
     { label: "after", swatch: "swatch-after-step", room: 8, title: "Smallest and largest r of the same minibatch under the weights that its step has led to" },
   ]);
-  const acrossRange = new SteadyRange();
+  const acrossRange = context.range("across");
 
   return {
     needs: ["snapshot", "theme", "preview"],
@@ -63,14 +63,13 @@ function mount(body, context) {
     draw(state) {
       const { snapshot } = state;
       if (!snapshot) return;
-      const measured = read(snapshot);
-      const histogram = centred(measured, measured.extremes, scalar(snapshot, "first_ratio_limit"));
+      const histogram = asDrawn(snapshot, state.other?.snapshot ?? null);
       const stacked = stack(histogram);
       const share = (/** @type {number} */ n) => percent(histogram.total ? n / histogram.total : null);
       const [inside, held, pulledBack, unheld] = histogram.totals;
       const [low, high] = histogram.extremes;
       const span = low === null ? NONE : `${fixed(low, 2)} to ${fixed(high, 2)}`;
-      const after = afterStep(snapshot, measured.limit);
+      const after = afterStep(snapshot, scalar(snapshot, "ratio_limit") ?? 1);
       const ofTheClip = hasClip(snapshot) ? [share(held), null] : [null, share(unheld)];
       const previewed = previewOf(state);
       const preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here
@@ -124,6 +123,21 @@ function read(snapshot) {
       scalar(snapshot, "final_ratio_max") ?? scalar(snapshot, "ratio_max"),
     ],
   };
+}
+
+/**
+ * How a snapshot is drawn: where every r is 1, as one bar; beside another run, in the bins that both have.
+ *
+ * @param {Snapshot} snapshot
+ * @param {Snapshot | null} other
+ * @returns {Histogram}
+ */
+function asDrawn(snapshot, other) {
+  const both = other?.arrays.ratio_counts ? [snapshot, other] : [snapshot];
+  const measured = alike(both.map(read));
+  const spikes = measured.map((one, index) => centred(one, one.extremes, scalar(both[index], "first_ratio_limit")));
+  const allAreOne = spikes.every(({ limit }, index) => limit !== measured[index].limit);
+  return allAreOne ? spikes[0] : measured[0];
 }
 
 /**

@@ -1,21 +1,27 @@
 // Episodic return: what the agent achieves. Every episode is a dot; the curve is the trainer's mean of the last 100.
 
-import { h, setText } from "../controls/dom.js";
+import { h, setHidden, setText } from "../ui/dom.js";
+import { inWords as differsInWords, nameOf, shortNameOf } from "../state/beside.js";
 import { count, number, settingText } from "../state/format.js";
-import { Canvas, inPixels } from "./canvas.js";
-import { Chart, axisTitle } from "./chart.js";
-import { fade } from "./colours.js";
-import { leftOut, thin, unmarked } from "./curves.js";
-import { DotCloud } from "./dots.js";
-import { SteadyRange, extent } from "./ranges.js";
-import { ofColumns } from "./tables.js";
-import { viewedLook, viewedMark } from "./viewed.js";
+import { Canvas, inPixels } from "../draw/canvas.js";
+import { Chart, axisTitle } from "../draw/chart.js";
+import { fade } from "../draw/colours.js";
+import { leftOut, thin, unmarked } from "../draw/curves.js";
+import { DotCloud } from "../draw/dots.js";
+import { extent } from "../draw/ranges.js";
+import { ofColumns } from "../draw/tables.js";
+import { viewedLook, viewedMark } from "../draw/viewed.js";
 
-/** @import { Change, Panel, PanelContext, PanelView, State, Theme } from "../types.js" */
-/** @import { Range } from "./ranges.js" */
+/** @import { Change, Panel, PanelContext, PanelView, SeriesView, State, Theme, ViewChoices } from "../types.js" */
+/** @import { Range } from "../draw/ranges.js" */
+/** @import { Table } from "../draw/tables.js" */
+
+/** @typedef {{ title: string, ofEpisodes: string, of(series: SeriesView): ArrayLike<number> }} Unit */
 
 const MARGIN = { l: 58, r: 12, t: 8, b: 36 };
 const COLUMNS = ["update", "step", "episodic_return", "episodic_length"]; // of an episode
+const NO_EPISODES = { length: 0, revision: 0, column: () => new Float64Array(0) };
+const NAMED = 1; // settings of the other run that the key has room for
 const LABEL_DISTANCE = 0.22; // of the axis: marks closer than that to the one before go without a label
 
 /** @type {Panel} */
@@ -27,108 +33,150 @@ export const returns = {
   probes: [],
   extras: ["series"],
   plotted: true,
+  compares: "overlay",
   mount,
 };
 
+/** The axis across: of one run its environment steps; of two what they are aligned by. @type {Record<ViewChoices["align"], Unit>} */
+const UNITS = {
+  steps: { title: "environment steps", ofEpisodes: "step", of: (series) => series.column("steps") },
+  update: { title: "update", ofEpisodes: "update", of: (series) => Array.from({ length: series.length }, (_, row) => series.first + row) },
+};
+
+/** @param {Pick<State, "other" | "view">} state */
+const unitOf = ({ other, view }) => (other ? view.align : "steps");
+
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
+  const [here, there] = [h("span", {}), h("span", {})];
+  const key = h("p", { class: "panel-key of-runs", hidden: true }, h("span", {}, h("i", { class: "line-here" }), here), h("span", {}, h("i", { class: "line-there" }), there));
   const box = h("div", { class: "layers" });
-  body.append(box);
-  const canvas = new Canvas(box, "episodes");
-  const cloud = new DotCloud(canvas);
-  const saved = (/** @type {Theme} */ theme) => [{ ...cloud.points(), ...dotLook(theme) }];
+  body.append(key, box);
+  // The other run's dots lie under those of the run at hand.
+  const clouds = ["other-episodes", "episodes"].map((name) => new DotCloud(new Canvas(box, name)));
+  const [otherCloud, cloud] = clouds;
+  const saved = (/** @type {Theme} */ theme) => [
+    { ...otherCloud.points(), ...dotLook(theme.other), visible: state?.other != null },
+    { ...cloud.points(), ...dotLook(theme.policy) },
+  ];
   const chart = new Chart(box, { name: returns.name, traces, layout, saved, zoomed: () => dots() }, context);
   const caption = h("p", { class: "caption" });
   body.append(caption);
 
   /** @type {State | null} */
   let state = null;
-  /** @type {string | null} */
-  let run = null;
-  const acrossRange = new SteadyRange();
-  const upRange = new SteadyRange();
+  /** What the axes are of: other runs, or another unit, need others. */
+  let shown = "";
+  const acrossRanges = { steps: context.range("steps"), update: context.range("updates") };
+  const upRange = context.range("up");
 
   function dots() {
     if (!state) return;
-    cloud.draw(state.episodes, {
-      x: chart.shown("xaxis"),
-      y: chart.shown("yaxis"),
-      box: inPixels(chart.plot("xaxis", "yaxis"), canvas),
-      colour: context.theme().policy,
-    });
-    canvas.element.dataset.episodes = String(cloud.drawn);
+    const frame = { x: chart.shown("xaxis"), y: chart.shown("yaxis"), across: UNITS[unitOf(state)].ofEpisodes };
+    const theme = context.theme();
+    const runs = [{ cloud: otherCloud, episodes: state.other?.episodes ?? NO_EPISODES, colour: theme.other }, { cloud, episodes: state.episodes, colour: theme.policy }];
+    for (const { cloud, episodes, colour } of runs) {
+      cloud.draw(episodes, { ...frame, box: inPixels(chart.plot("xaxis", "yaxis"), cloud.canvas), colour });
+      cloud.canvas.element.dataset.episodes = String(cloud.drawn);
+    }
   }
 
   return {
-    needs: ["series", "run", "past", "theme"],
+    needs: ["series", "run", "past", "theme", "view", "other"],
     ready: ({ series, episodes }) => (series.length || episodes.length ? true : "the first update to finish"),
     draw(next) {
       state = next;
-      if (state.run?.id !== run) [acrossRange, upRange].forEach((range) => range.reset());
-      run = state.run?.id ?? null;
-      const { series, episodes } = state;
-      const steps = series.column("steps");
-      const threshold = state.run?.reward_threshold ?? null;
-      const [low, high] = extent(episodes.column("episodic_return"), threshold === null ? [] : [threshold]);
-      const last = Math.max(extent(steps)[1], extent(episodes.column("step"))[1], 1);
-      const across = acrossRange.fit(0, last);
+      const unit = unitOf(state);
+      const { of, ofEpisodes, title } = UNITS[unit];
+      const runs = [state, ...(state.other ? [state.other] : [])];
+      const now = [unit, ...runs.map(({ run }) => run?.id)].join(" ");
+      if (now !== shown) [...Object.values(acrossRanges), upRange].forEach((range) => range.reset());
+      shown = now;
+      const thresholds = runs.flatMap(({ run }) => run?.reward_threshold ?? []);
+      const [low, high] = extent(...runs.map(({ episodes }) => episodes.column("episodic_return")), thresholds);
+      const last = Math.max(...runs.map(({ series, episodes }) => Math.max(extent(of(series))[1], extent(episodes.column(ofEpisodes))[1])), 1);
+      const across = acrossRanges[unit].fit(0, last);
       const up = upRange.fit(Math.min(low, 0), Math.max(high, 0));
-      const drawn = chart.draw([thin(steps, series.column("episodic_return_mean")), viewedMark(state, across, up, "steps")], {
-        xaxis: { range: across },
+      const curves = [state, state.other].map((one) => (one ? thin(of(one.series), one.series.column("episodic_return_mean")) : { x: [], y: [] }));
+      const viewed = unit === "steps" ? "steps" : "update";
+      const drawn = chart.draw([...curves, viewedMark(state, across, up, viewed)], {
+        xaxis: { range: across, title: axisTitle(title) },
         yaxis: { range: up },
-        ...marks(state, across, context),
+        ...marks(runs, unit, across, context),
       });
-      if (!canvas.width) canvas.fit(context.theme().scale);
+      for (const { canvas } of clouds) if (!canvas.width) canvas.fit(context.theme().scale);
       dots();
-      setText(caption, thenInWords(state) || inWords(state));
+      showKey(state);
+      setText(caption, state.other ? meansInWords(state, state.other) : thenInWords(state) || inWords(state));
       return drawn;
     },
     resize() {
       chart.resize();
-      canvas.fit(context.theme().scale);
-      cloud.forget();
+      for (const cloud of clouds) {
+        cloud.canvas.fit(context.theme().scale);
+        cloud.forget();
+      }
     },
     note: (now) => [...leftOut(now), ...unmarked(now)],
-    table: ({ episodes }) => ofColumns(Object.fromEntries(COLUMNS.map((name) => [name, episodes.column(name)]))),
-    summary: (now) => [inWords(now), thenInWords(now)].filter(Boolean).join(". "),
+    table: (now) => tableOf(now),
+    summary: (now) => (now.other ? bothInWords(now, now.other) : [inWords(now), thenInWords(now)].filter(Boolean).join(". ")),
   };
+
+  /** Which line is whose, and what the other run does otherwise. @param {State} state */
+  function showKey(state) {
+    const { other } = state;
+    setHidden(key, other === null);
+    if (!other) return;
+    const differs = differsInWords(state.run?.settings, other.run?.settings, NAMED);
+    setText(here, shortNameOf(state, other));
+    setText(there, `${shortNameOf(other, state)}${differs ? ` (${differs})` : ""}`);
+  }
 }
 
 /**
- * The reward threshold, and where settings changed.
+ * The reward threshold, and where settings changed, of one run or of both.
  *
- * @param {State} state
+ * @param {State[]} runs
+ * @param {ViewChoices["align"]} unit
  * @param {Range} across
  * @param {PanelContext} context
  */
-function marks({ run, series, changes }, across, context) {
+function marks(runs, unit, across, context) {
   const theme = context.theme();
-  const threshold = run?.reward_threshold ?? null;
-  const shapes = [];
-  const annotations = [];
-  const text = { showarrow: false, font: { size: 12, color: theme.inkSoft }, bgcolor: fade(theme.panel, 0.7), borderpad: 1 };
-  if (threshold !== null) {
+  const colours = [theme.inkSoft, theme.other];
+  const text = { showarrow: false, bgcolor: fade(theme.panel, 0.7), borderpad: 1 };
+  /** @type {{ shapes: object[], annotations: object[] }} */
+  const found = { shapes: [], annotations: [] };
+  const thresholds = new Set(runs.flatMap(({ run }) => run?.reward_threshold ?? []));
+  for (const threshold of thresholds) {
     const line = { color: theme.inkSoft, width: 1.5, dash: "dash" };
-    shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: threshold, y1: threshold, line, layer: "between" });
+    found.shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: threshold, y1: threshold, line, layer: "between" });
     const label = `reward threshold ${number(threshold, 4)}`;
-    annotations.push({ ...text, xref: "paper", x: 1, xanchor: "right", y: threshold, yanchor: "top", text: label });
+    found.annotations.push({ ...text, font: { size: 12, color: theme.inkSoft }, xref: "paper", x: 1, xanchor: "right", y: threshold, yanchor: "top", text: label });
   }
+  runs.forEach(({ series, changes }, index) => {
+    const font = { size: 12, color: colours[index] };
+    let labelled = -Infinity;
+    for (const [update, same] of byUpdate(changes)) {
+      const x = beginOf(update, series, unit);
+      if (!Number.isFinite(x)) continue;
+      found.shapes.push({ type: "line", yref: "paper", y0: 0, y1: 1, x0: x, x1: x, line: { color: colours[index], width: 1, dash: "dot" }, layer: "between" });
+      const width = across[1] - across[0];
+      if (x - labelled < LABEL_DISTANCE * width) continue;
+      labelled = x;
+      const late = x > across[0] + 0.7 * width;
+      const label = same.map((change) => changeText(change, context)).join("<br>");
+      found.annotations.push({ ...text, font, x, xanchor: late ? "right" : "left", yref: "paper", y: 0.86 - 0.24 * index, yanchor: "top", text: label });
+    }
+  });
+  return found;
+}
+
+/** Where an update begins, on the axis across: at the end of the one before. @param {number} update @param {SeriesView} series @param {ViewChoices["align"]} unit */
+function beginOf(update, series, unit) {
+  if (unit === "update") return Math.max(0, update - 1);
   const steps = series.column("steps");
-  let labelled = -Infinity;
-  for (const [update, same] of byUpdate(changes)) {
-    // A new value holds from the end of the update before.
-    const x = update <= series.first ? 0 : steps[Math.min(update - 1 - series.first, steps.length - 1)];
-    if (!Number.isFinite(x)) continue;
-    const line = { color: theme.inkSoft, width: 1, dash: "dot" };
-    shapes.push({ type: "line", yref: "paper", y0: 0, y1: 1, x0: x, x1: x, line, layer: "between" });
-    const width = across[1] - across[0];
-    if (x - labelled < LABEL_DISTANCE * width) continue;
-    labelled = x;
-    const late = x > across[0] + 0.7 * width;
-    const label = same.map((change) => changeText(change, context)).join("<br>");
-    annotations.push({ ...text, x, xanchor: late ? "right" : "left", yref: "paper", y: 0.86, yanchor: "top", text: label });
-  }
-  return { shapes, annotations };
+  return update <= series.first ? 0 : steps[Math.min(update - 1 - series.first, steps.length - 1)];
 }
 
 /** Changes by the update that they hold from; of several of one setting only the first old and the last new value. @param {Change[]} changes */
@@ -151,30 +199,56 @@ const changeText = (change, context) =>
 
 /** @param {Theme} theme */
 function traces(theme) {
+  const mean = { mode: "lines", hovertemplate: "mean of the last 100: %{y:.4~g}<extra></extra>" };
   return [
-    { mode: "lines", line: { color: theme.ink, width: 2 }, hovertemplate: "mean of the last 100: %{y:.4~g}<extra></extra>" },
+    { ...mean, line: { color: theme.ink, width: 2 } },
+    { ...mean, line: { color: theme.other, width: 2.5, dash: "dash" }, hovertemplate: "of the other run: %{y:.4~g}<extra></extra>" },
     viewedLook(theme),
   ];
 }
 
-/** How dots look in a saved picture, where Plotly draws them. @param {Theme} theme */
-const dotLook = (theme) => ({ mode: "markers", marker: { color: theme.policy, size: 3, opacity: 0.5 } });
+/** How dots look in a saved picture, where Plotly draws them. @param {string} color */
+const dotLook = (color) => ({ mode: "markers", marker: { color, size: 3, opacity: 0.5 } });
 
 /** @param {Theme} _theme */
 function layout(_theme) {
   return {
     margin: MARGIN,
-    xaxis: { title: axisTitle("environment steps"), nticks: 5, kind: "count", hoverformat: "," },
+    xaxis: { nticks: 5, kind: "count", hoverformat: "," },
     yaxis: { title: axisTitle("return"), nticks: 6 },
   };
 }
 
 /** @param {State} state */
-function inWords({ series, episodes }) {
-  const means = series.column("episodic_return_mean");
+function inWords(state) {
+  const { episodes } = state;
   const all = `${count(episodes.length)} ${episodes.length === 1 ? "episode" : "episodes"}`;
-  return `${all}, mean of the last 100: ${number(means.findLast((mean) => !Number.isNaN(mean)))}`;
+  return `${all}, mean of the last 100: ${number(meanOf({ ...state, past: null }))}`;
 }
+
+/** @param {State} state @param {State} other */
+const bothInWords = (state, other) => [state, other].map((one) => `${nameOf(one)}: ${thenInWords(one) || inWords(one)}`).join(". ");
+
+/** The same in a line: at the update on show, in the present the newest one. @param {State} state @param {State} other */
+const meansInWords = (state, other) => `mean of the last 100: ${[state, other].map((one) => `${number(meanOf(one))} (${shortNameOf(one, one === state ? other : state)})`).join(", ")}`;
+
+/** @param {State} state */
+function meanOf({ series, past, snapshot }) {
+  const means = series.column("episodic_return_mean");
+  return past && snapshot ? means[snapshot.header.update - series.first] : means.findLast((mean) => !Number.isNaN(mean));
+}
+
+/** Every episode; of two runs, which one it is of. @param {State} state @returns {Table} */
+function tableOf(state) {
+  const [heads, ...rows] = episodesOf(state);
+  const { other } = state;
+  if (!other) return [heads, ...rows];
+  const named = (/** @type {State} */ one, /** @type {Table} */ all) => all.map((row) => [nameOf(one), ...row]);
+  return [["run", ...heads], ...named(state, rows), ...named(other, episodesOf(other).slice(1))];
+}
+
+/** @param {State} state @returns {Table} */
+const episodesOf = ({ episodes }) => ofColumns(Object.fromEntries(COLUMNS.map((name) => [name, episodes.column(name)])));
 
 /** What it was at the update on show; nothing in the present. @param {State} state */
 function thenInWords({ series, past, snapshot }) {

@@ -1,6 +1,6 @@
 // The address bar follows what is on show, so that a bookmark or a reload finds it again.
 
-/** @import { Store } from "./store.js" */
+/** @import { Page } from "./page.js" */
 /** @import { Topic } from "../types.js" */
 
 // Browsers refuse an address that changes all the time: the strictest after a hundred changes in half a minute.
@@ -11,10 +11,10 @@ const KEY = "ppo-scope.address";
 const FOLLOWED = ["view", "run", "theme"];
 
 /**
- * @param {Store} store
+ * @param {Page} page
  * @param {() => URLSearchParams} query of what is on show
  */
-export function createAddress(store, query) {
+export function createAddress(page, query) {
   let following = false;
   let held = false; // while something is dragged the address waits
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -33,7 +33,7 @@ export function createAddress(store, query) {
       true,
     );
   }
-  store.subscribe((topics) => {
+  page.subscribe((topics) => {
     if (topics.some((topic) => FOLLOWED.includes(topic))) follow();
   });
 

@@ -1,9 +1,11 @@
 // Runs that are over: nothing goes on in them, and nobody can be asked for anything more. A stalled one may come back.
 
+import { ENDED } from "../wire.js";
+
 /** @import { RunState, State } from "../types.js" */
 
 /** @type {Set<string>} */
-export const OVER = new Set(["finished", "stopped", "failed", "killed", "out_of_memory"]);
+export const OVER = new Set(ENDED);
 
 /** @param {State} state @returns {RunState | null} */
 export const runState = (state) => state.status?.state ?? state.run?.state ?? null;

@@ -2,17 +2,10 @@
 
 import { number } from "./format.js";
 
-/** @import { State } from "../types.js" */
+/** @import { Kept, State } from "../types.js" */
 
 const PACE = 3000; // milliseconds between two questions: the answer lists every moment
 const MEGABYTE = 2 ** 20;
-
-/**
- * @typedef {object} Kept
- * @property {number | null} oldest the first update whose end is kept; null where none is
- * @property {number} bytes of all snapshots
- * @property {number} room in bytes; the oldest snapshots make room
- */
 
 /**
  * @param {(run: string) => Promise<Kept>} fetch

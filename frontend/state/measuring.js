@@ -1,4 +1,4 @@
-// Why a panel cannot show the moment on show: its probe failed, or nobody had it measured.
+// Why a panel cannot show the moment on show: its probe failed, the run cannot do what it needs, or nobody had it measured.
 
 import { isOver } from "./ended.js";
 
@@ -17,9 +17,9 @@ const BEFORE = { gradients: ["rollout", "advantages", "loss"], direction: ["roll
 /** @param {Pick<Panel, "probes" | "extras">} panel */
 const needs = ({ probes, extras = [] }) => probes.filter((name) => !extras.includes(name));
 
-/** What went wrong with a probe that a panel needs, in a sentence; null where nothing has. @param {Pick<Panel, "probes" | "extras">} panel @param {State} state */
+/** What went wrong with a probe that a panel needs, or what it lacks, in a sentence; null where nothing. @param {Pick<Panel, "probes" | "extras">} panel @param {State} state */
 export function whyFailed(panel, { snapshot, newest }) {
-  const failed = { ...newest?.header.failed, ...snapshot?.header.failed };
+  const failed = { ...snapshot?.header.lacks, ...newest?.header.failed, ...snapshot?.header.failed };
   return needs(panel).map((name) => failed[name]).find(Boolean) ?? null;
 }
 
@@ -52,9 +52,9 @@ function inWords(absent, { kind }, state) {
   return `Not measured at the last moment of this run, because ${why}. The run is over, and nothing more of it is measured.`;
 }
 
-/** Probes that a panel can do without and that failed. @param {Pick<Panel, "extras">} panel @param {State} state @returns {Note[]} */
+/** Probes that a panel can do without and that failed, or lack something. @param {Pick<Panel, "extras">} panel @param {State} state @returns {Note[]} */
 export const failedExtras = ({ extras = [] }, { snapshot }) =>
   extras.flatMap((name) => {
-    const long = snapshot?.header.failed?.[name];
+    const long = snapshot?.header.failed?.[name] ?? snapshot?.header.lacks?.[name];
     return long ? [{ short: `without ${name.replaceAll("_", " ")}`, long }] : [];
   });

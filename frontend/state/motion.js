@@ -1,7 +1,7 @@
 import { isOver } from "./ended.js";
 
 /** @import { State } from "../types.js" */
-/** @import { Store } from "./store.js" */
+/** @import { Page } from "./page.js" */
 
 const READABLE = 2; // phases a second, up to which slow motion is drawn as carefully as a run at rest
 
@@ -28,7 +28,7 @@ export const inSlowMotion = ({ status }) => typeof status?.pace === "number" && 
 /**
  * Touches the topic `motion` whenever the answer changes, or the run is over: charts are drawn in another way then.
  *
- * @param {Store} store
+ * @param {Page} store
  */
 export function tellMotion({ state, subscribe, touch }) {
   let [freely, over] = [runsFreely(state), isOver(state)];

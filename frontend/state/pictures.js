@@ -35,6 +35,6 @@ export function createPictureDecoder(handOn) {
 async function decoded(frame) {
   const header = /** @type {Picture["header"]} */ (frame.header);
   const image = /** @type {any} */ (frame.arrays.image);
-  const bitmap = image ? await createImageBitmap(new Blob([image], { type: header.mime })).catch(() => null) : null;
+  const bitmap = image ? await createImageBitmap(new Blob([image], { type: header.mime ?? "" })).catch(() => null) : null;
   return { header, bitmap };
 }

@@ -1,9 +1,9 @@
 // The preview: the batch on show with the values of ε, c₁ and c₂ that were chosen and are not in use.
 
-import { allBounded, whatIf } from "./what-if.js";
+import { allBounded, whatIf } from "../ppo/what-if.js";
 
 /** @import { Preview, Snapshot, State } from "../types.js" */
-/** @import { Batch, Outcome } from "./what-if.js" */
+/** @import { Batch, Outcome } from "../ppo/what-if.js" */
 
 /** The settings that can be previewed. */
 export const PREVIEWED = /** @type {const} */ (["clip_range", "value_coef", "entropy_coef"]);

@@ -2,7 +2,7 @@
 
 import { count, number } from "./format.js";
 
-/** @import { Setting } from "../types.js" */
+/** @import { Setting, SettingValue } from "../types.js" */
 
 const OFF = new Set(["", "off", "none"]);
 
@@ -83,4 +83,15 @@ function sentence(text) {
   const [, words] = /^(?:[.\w]*| '[^']*'): (.*)$/s.exec(text) ?? ["", text.trim()];
   const begins = words === text.trim() ? words : words.charAt(0).toUpperCase() + words.slice(1);
   return `${begins}${/[.!?]$/.test(begins) ? "" : "."}`;
+}
+
+/**
+ * Whether two values of a setting are the same, whatever arithmetic has left in their last digits.
+ *
+ * @param {SettingValue | undefined} a
+ * @param {SettingValue | undefined} b
+ */
+export function same(a, b) {
+  if (typeof a === "number" && typeof b === "number") return Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a), Math.abs(b));
+  return (a ?? null) === (b ?? null);
 }

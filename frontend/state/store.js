@@ -1,50 +1,85 @@
-// The page's state: one declared object. Whoever changes it says which topics changed; whoever draws listens.
+// A run's state, and the page's. Each run that a page looks at has a store of its own; what belongs to the page and not to
+// a run (the view, the tables of settings and metrics) stands once, and every run's state shows it. Whoever changes
+// something says which topics changed; whoever draws listens.
 
 import { Episodes, Series } from "./series.js";
 import { loadView } from "./view.js";
 
-/** @import { Picture, Snapshot, State, Topic } from "../types.js" */
+/** @import { LinkState, OwnState, PageState, Picture, Snapshot, State, Topic } from "../types.js" */
+
+/** @typedef {{ series: Series, episodes: Episodes }} Columns */
 
 /**
- * @typedef {object} Store
- * @property {State & { series: Series, episodes: Episodes }} state
+ * @typedef {object} Store of one run
+ * @property {State & Columns} state
  * @property {(...topics: Topic[]) => void} touch these topics changed
  * @property {(listener: (topics: Topic[]) => void) => void} subscribe
  * @property {(newest: Staged) => void} stage
  * @property {() => void} commit makes what is staged the state, and touches it
  * @property {() => boolean} waiting whether something is staged
- * @property {State & { series: Series, episodes: Episodes }} atHand the state with the run at hand in it, whatever is on show
- * @property {(guest: Partial<State>) => void} host shows another run in place of the one at hand, which goes on unseen
- * @property {() => void} dismiss shows the run at hand again, as it is by then
  *
  * @typedef {{ snapshot?: Snapshot, whole?: Snapshot, picture?: Picture }} Staged
  */
 
-/** What of the state is a run's, and not the page's. */
-const OF_A_RUN = /** @type {const} */ ([
-  "run",
-  "status",
-  "stepping",
-  "snapshot",
-  "newest",
-  "whole",
-  "interrupted",
-  "past",
-  "scrubbing",
-  "recorded",
-  "comparison",
-  "series",
-  "episodes",
-  "changes",
-  "picture",
-  "progress",
-  "activity",
-  "preview",
-  "selection",
-]);
+/** @returns {PageState} */
+export const pageState = () => ({ runs: [], settings: [], metrics: [], trial: null, view: loadView(), wanted: null });
 
-/** @returns {Store} */
-export function createStore() {
+/** How a page stands to a server, before it has said anything. @returns {LinkState} */
+export const linkState = () => ({ connection: { state: "connecting", retryAt: null }, role: null, lease: { holder: false, generation: 0 }, held: null });
+
+/** @returns {OwnState & Columns} of a run of which nothing is known yet */
+export const nothingKnown = () => ({
+  run: null,
+  status: null,
+  stepping: false,
+  snapshot: null,
+  newest: null,
+  whole: null,
+  interrupted: false,
+  past: null,
+  scrubbing: false,
+  recorded: false,
+  comparison: null,
+  series: new Series(),
+  episodes: new Episodes(),
+  changes: [],
+  picture: null,
+  progress: null,
+  activity: null,
+  preview: null,
+  selection: null,
+  other: null,
+});
+
+/**
+ * An object with fields of its own that shows all the others of what is below it, to be read and to be written. (Not a
+ * prototype: a copy by `{...state}` has to have everything.)
+ *
+ * @template {object} Own
+ * @template {object} Below
+ * @param {Own} own
+ * @param {() => Below} below what has the others; always of the same fields
+ * @returns {Own & Below}
+ */
+export function over(own, below) {
+  for (const name of Object.keys(below())) {
+    if (name in own) continue;
+    Object.defineProperty(own, name, {
+      enumerable: true,
+      get: () => /** @type {any} */ (below())[name],
+      set: (value) => void (/** @type {any} */ (below())[name] = value),
+    });
+  }
+  return /** @type {Own & Below} */ (own);
+}
+
+/**
+ * The store of a run.
+ *
+ * @param {PageState & LinkState} surroundings what its state shows besides: the page, and how it stands to a server
+ * @returns {Store}
+ */
+export function createStore(surroundings) {
   /** @type {Set<(topics: Topic[]) => void>} */
   const listeners = new Set();
 
@@ -53,66 +88,14 @@ export function createStore() {
   /** @type {Staged} */
   let staged = {};
 
-  /** @type {Store["state"]} */
-  const state = {
-    connection: { state: "connecting", retryAt: null },
-    role: null,
-    lease: { holder: false, generation: 0 },
-    run: null,
-    status: null,
-    stepping: false,
-    settings: [],
-    metrics: [],
-    snapshot: null,
-    newest: null,
-    whole: null,
-    interrupted: false,
-    past: null,
-    scrubbing: false,
-    recorded: false,
-    comparison: null,
-    series: new Series(),
-    episodes: new Episodes(),
-    changes: [],
-    picture: null,
-    progress: null,
-    activity: null,
-    trial: null,
-    held: null,
-    view: loadView(),
-    wanted: null,
-    preview: null,
-    selection: null,
-  };
+  const state = over(nothingKnown(), () => surroundings);
 
   /** @param {Topic[]} topics */
   const touch = (...topics) => listeners.forEach((listener) => listener(topics));
 
-  /** What is the run at hand's, while another is on show. @type {Record<string, any> | null} */
-  let away = null;
-
-  const atHand = /** @type {Store["atHand"]} */ ({});
-  for (const name of /** @type {(keyof State)[]} */ (Object.keys(state))) {
-    const home = () => /** @type {any} */ (away !== null && OF_A_RUN.some((own) => own === name) ? away : state);
-    Object.defineProperty(atHand, name, { enumerable: true, get: () => home()[name], set: (value) => void (home()[name] = value) });
-  }
-
-  const changed = () => touch("run", "status", "snapshot", "past", "series", "picture", "progress", "preview", "selection", "connection");
-
   return {
     state,
     touch,
-    atHand,
-    host(guest) {
-      away ??= Object.fromEntries(OF_A_RUN.map((name) => [name, state[name]]));
-      Object.assign(state, guest);
-      changed();
-    },
-    dismiss() {
-      if (away) Object.assign(state, away);
-      away = null;
-      changed();
-    },
     subscribe: (listener) => void listeners.add(listener),
     waiting: () => staged.snapshot !== undefined || staged.picture !== undefined,
     stage(newest) {
@@ -124,15 +107,15 @@ export function createStore() {
     commit() {
       const { snapshot, whole, picture } = staged;
       staged = {};
-      if (whole && whole.header.run === atHand.run?.id) atHand.whole = whole;
-      if (snapshot && snapshot.header.run === atHand.run?.id) {
-        atHand.newest = snapshot;
-        if (!atHand.past) atHand.snapshot = snapshot;
+      if (whole && whole.header.run === state.run?.id) state.whole = whole;
+      if (snapshot && snapshot.header.run === state.run?.id) {
+        state.newest = snapshot;
+        if (!state.past) state.snapshot = snapshot;
         touch("snapshot");
       }
-      if (picture && picture.header.run === atHand.run?.id) {
-        atHand.picture?.bitmap?.close();
-        atHand.picture = picture;
+      if (picture && picture.header.run === state.run?.id) {
+        state.picture?.bitmap?.close();
+        state.picture = picture;
         touch("picture");
       }
     },

@@ -24,6 +24,7 @@ const COLOURS = /** @type {const} */ ({
   held: "--held",
   pulledBack: "--pulled-back",
   notTrained: "--not-trained",
+  other: "--other",
 });
 
 /** One after the other, as the button and the key go through them. */

@@ -23,8 +23,10 @@ const SEVERAL = 10; // updates that the size "updates" passes
 /** @param {State} state whether what is on show is not the newest */
 export const inThePast = (state) => state.past !== null;
 
+/** @typedef {ReturnType<typeof createTimeTravel>} TimeTravel */
+
 /**
- * @param {Store} store
+ * @param {Pick<Store, "state" | "touch">} store
  * @param {{ list(run: string): Promise<Moment[]>, fetch(run: string, sequence: number): Promise<Snapshot> }} kept
  */
 export function createTimeTravel({ state, touch }, kept) {

@@ -1,12 +1,87 @@
-"""What the tests of a module share, since to start a run and to open its page takes longer than most tests."""
+"""What the tests of the page share, since to start a run and to open its page takes longer than most tests: a browser,
+pages that tolerate no fault, and servers.
+"""
+
+import contextlib
 
 import pytest
 
 from tests.browser.dashboard import Dashboard
+from tests.browser.faults import Faults
 from tests.browser.stage import Stage
-from tests.live import ROOT, LiveServer
+from tests.live import ROOT, LiveServer, NoChromiumError
+from tests.live import chromium as open_chromium
 
 SEED = ("--seed", "7")
+DESKTOP = {"viewport": {"width": 1440, "height": 900}}
+
+
+@pytest.fixture(scope="package")
+def chromium():
+    """A headless Chromium for all tests of the page. Not for the session: while Playwright lives, this thread has a
+    running event loop, and tests elsewhere want to run one of their own.
+    """
+    with contextlib.ExitStack() as stack:
+        missing = ""
+        try:
+            browser = stack.enter_context(open_chromium("--process-per-site"))  # see `window`
+        except NoChromiumError as error:
+            missing = str(error)
+        if missing:  # said out here, so that pytest shows the line and no traceback
+            pytest.fail(missing, pytrace=False)
+        yield browser
+
+
+@pytest.fixture
+def faults():
+    """The faults of this test's pages; none may be left at its end but those it expects."""
+    seen = Faults()
+    yield seen
+    assert not seen.unexpected()
+
+
+@pytest.fixture
+def new_page(chromium, faults):
+    """Opens pages, each with cookies and storage of its own: `new_page(viewport=…)`; faults fail the test."""
+    contexts = []
+
+    def open_page(**options):
+        context = chromium.new_context(**{**DESKTOP, **options})
+        contexts.append(context)
+        context.on("page", faults.watch)
+        return context.new_page()
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="package")
+def window(chromium):
+    """A browser window that stays open. Its tab keeps a process alive that has compiled the page's scripts already: a
+    page in a process of its own takes twice the processor time until it is up.
+    """
+    context = chromium.new_context(**DESKTOP)
+    tab = context.new_page()
+    tab.route("**", lambda route: route.fulfill(body=""))
+    tab.goto("http://127.0.0.1/")
+    storage = context.new_cdp_session(tab)
+    yield context, lambda: storage.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+    context.close()
+
+
+@pytest.fixture
+def page(window, faults):
+    """One page that finds nothing stored; any console error or request that leaves the machine fails the test."""
+    context, forget = window
+    before = list(context.pages)
+    context.on("page", faults.watch)
+    yield context.new_page()
+    context.remove_listener("page", faults.watch)
+    for page in context.pages:
+        if page not in before:
+            page.close()
+    forget()
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +139,11 @@ def look_at(shared_server, page):
 
 
 @pytest.fixture(scope="module")
-def modules(chromium, tmp_path_factory):
+def modules(window, files):
     """Evaluates in a page of a real server: `modules("state/format.js", "m.count(1e6)")`, where `m` is the module."""
-    server = LiveServer("--paused", folder=tmp_path_factory.mktemp("modules"))
-    context = chromium.new_context()
+    context, _ = window
     page = context.new_page()
-    page.goto(server.base)
+    page.goto(files)
 
     def evaluate(module, expression, argument=None):
         return page.evaluate(
@@ -77,15 +151,14 @@ def modules(chromium, tmp_path_factory):
         )
 
     yield evaluate
-    context.close()
-    server.stop()
+    page.close()
 
 
 def body(expression):
     return expression if "return " in expression else f"return {expression};"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def files(tmp_path_factory, leaving):
     """Where a real server has the page's files, its settings and its presets."""
     server = LiveServer("--paused", folder=tmp_path_factory.mktemp("files"))

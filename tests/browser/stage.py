@@ -12,7 +12,7 @@ import json
 import struct
 from pathlib import Path
 
-from ppo_scope.probes import frame
+from ppo_scope.wire import frame
 from tests.browser.dashboard import Dashboard, until
 
 RECORDING = Path(__file__).parents[2] / "frontend" / "recordings" / "cartpole.rec"

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-AXIS = "panels/axis.js"
+AXIS = "draw/axis.js"
 EVERY_SIZE = [
     (-1.5e7, 0, "number"),
     (-2.7e6, -2.6e6, "number"),
@@ -78,14 +78,14 @@ def test_nothing_is_said_of_a_range_that_is_none(modules):
         assert ticks(modules, low, high, "number", 300) == {"tickvals": [], "ticktext": []}
 
 
-# --- panels/fit.js
+# --- draw/fit.js
 
 MEASURE = "(text) => 7 * text.length"
 
 
 def fitted(modules, layout, width=300, height=200):
     margin = "margin: { l: 38, r: 10, t: 8, b: 36 }"
-    return modules("panels/fit.js", f"m.fit({{ {margin}, {layout} }}, {width}, {height}, {MEASURE})")
+    return modules("draw/fit.js", f"m.fit({{ {margin}, {layout} }}, {width}, {height}, {MEASURE})")
 
 
 def test_the_margin_holds_the_widest_label_and_the_title(modules):
@@ -130,12 +130,12 @@ def test_of_names_that_an_axis_brings_those_that_come_first_are_kept(modules):
     assert found["ticks"]["xaxis"]["ticktext"] == ["0·0", "selected"]
 
 
-# --- panels/layers.js, panels/policy-bars.js
+# --- ppo/layers.js, panels/policy/bars.js
 
 
 def names(modules, layers, room):
     made = "given.map((name) => ({ name, short: name.replace(/^(policy|value) /, ''), group: name.split(' ')[0] }))"
-    return modules("panels/layers.js", f"m.namesOf({made}, {room}, {MEASURE})", layers)
+    return modules("ppo/layers.js", f"m.namesOf({made}, {room}, {MEASURE})", layers)
 
 
 def test_names_of_layers_are_whole_or_say_the_network_once(modules):
@@ -153,7 +153,7 @@ def test_names_of_layers_are_whole_or_say_the_network_once(modules):
 def bar_names(modules, columns, groups, length):
     about = {"columns": columns, "groups": groups}
     chosen = f"m.barNames(given, given.columns.length)([0, 1], {{ length: {length}, measure: {MEASURE} }})"
-    return modules("panels/policy-bars.js", chosen, about)["ticktext"]
+    return modules("panels/policy/bars.js", chosen, about)["ticktext"]
 
 
 def test_names_of_actions_are_all_or_every_so_many_or_those_of_their_groups(modules):
@@ -169,7 +169,7 @@ def test_names_of_actions_are_all_or_every_so_many_or_those_of_their_groups(modu
 
 def test_bars_have_room_for_fewer_states_the_more_there_are_and_the_selected_one_stays(modules):
     of = "[2, 17, 40, 200].map((bars) => m.roomFor({ bars }, 290))"
-    assert modules("panels/policy-bars.js", of) == [23, 2, 1, 1]
+    assert modules("panels/policy/bars.js", of) == [23, 2, 1, 1]
 
 
 def test_groups_of_environments_are_full_and_leave_none_out(modules):

@@ -71,8 +71,8 @@ def test_what_is_sketched_is_what_plotly_draws(running):
     drawn_by(running, others="plotly")
     found = ratio.evaluate(
         """async (chart) => {
-            const { sketch } = await import(new URL("panels/sketch.js", document.baseURI).href);
-            const { Canvas } = await import(new URL("panels/canvas.js", document.baseURI).href);
+            const { sketch } = await import(new URL("draw/sketch.js", document.baseURI).href);
+            const { Canvas } = await import(new URL("draw/canvas.js", document.baseURI).href);
             const canvas = new Canvas(chart, "sketch");
             canvas.fit();
             const subpaths = [];
@@ -108,7 +108,7 @@ def corners(path):
     return points
 
 
-# --- panels/chart.js: which of Plotly's ways a draw takes
+# --- draw/chart.js: which of Plotly's ways a draw takes
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def frames(server, page):
     def draw(*steps):
         return page.evaluate(
             """async (steps) => {
-                const { Chart } = await import("./panels/chart.js");
+                const { Chart } = await import("./draw/chart.js");
                 const box = document.createElement("div");
                 box.style.cssText = "position: fixed; inset: 0 auto auto 0; width: 400px; height: 300px; display: grid";
                 document.body.append(box);
@@ -178,7 +178,7 @@ def test_a_chart_without_room_has_no_place_for_anything(frames, page):
     frames({"range": [0, 2]})
     found = page.evaluate(
         """async () => {
-            const { Chart } = await import("./panels/chart.js");
+            const { Chart } = await import("./draw/chart.js");
             const box = document.createElement("div");
             box.style.cssText = "width: 0; height: 0";
             document.body.append(box);
@@ -232,7 +232,7 @@ def test_what_has_not_changed_is_not_drawn_anew(server, page):
     assert page.evaluate("asked") == drawn
 
 
-# --- panels/sketch.js, with axes of 100 × 100 pixels at (10, 20)
+# --- draw/sketch.js, with axes of 100 × 100 pixels at (10, 20)
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +248,7 @@ def sketched(chromium, tmp_path_factory):
         up = {"_offset": 20, "_length": 100, "range": [0, 1], "type": "linear", **axes.get("y", {})}
         return page.evaluate(
             """async ([traces, axes]) => {
-                const { sketch } = await import("./panels/sketch.js");
+                const { sketch } = await import("./draw/sketch.js");
                 const pen = new OffscreenCanvas(200, 200).getContext("2d");
                 const canvas = { ratio: 1, clear() {}, hatching: () => "black", pen };
                 const paths = [];

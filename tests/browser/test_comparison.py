@@ -11,11 +11,11 @@ from PIL import Image
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.test_first_light import SEED
 from tests.browser.test_stepping import note
+from tests.moments import moment_at
 
 WORDS = ("inside", "held", "pulled back", "not held", "unused")
 OLD, NEW = "as it was", "with the change"
@@ -42,10 +42,10 @@ def made_twice(update, changes, **settings):
     """What Python measures of both outcomes of an update."""
     trainer = Trainer(Settings.parse({"seed": int(SEED), **settings}))
     phase = next(p for p in trainer.phases() if p.update.index == update and p.kind is PhaseKind.UPDATE)
-    old = measure(Moment(trainer, phase), frozenset({"ratio"}))
+    old = measure(moment_at(trainer, phase), frozenset({"ratio"}))
     outcome = trainer.redo(changes)
     with trainer.visit(outcome):
-        new = measure(Moment(trainer, outcome.phase), frozenset({"ratio"}))
+        new = measure(moment_at(trainer, outcome.phase), frozenset({"ratio"}))
     trainer.close()
     return {OLD: old, NEW: new}
 

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from ppo_scope.probes import frame
+from ppo_scope.wire import frame
 from tests.browser.dashboard import until
 
 ENDS = {
@@ -127,7 +127,7 @@ def test_a_ratio_beyond_all_bounds_is_bounded_as_in_training(modules, ratio):
 
 def test_a_sample_with_a_huge_ratio_is_written_in_numbers(modules):
     found = modules(
-        "panels/sample-words.js",
+        "panels/sample/words.js",
         "const lines = m.calculation({ ...given, ratio: Math.fround(Math.exp(80)) });"
         " return lines.map(({ sum, value }) => [sum, m.n(value)]);",
         {

@@ -11,10 +11,10 @@ from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
 from tests.browser.dashboard import PATIENCE, Dashboard, until
 from tests.live import LiveServer
+from tests.moments import moment_at
 from tests.server.scope_page import leaders
 
 PANELS = ("Environment", "Episodic return", "Ratio histogram", "Clip mask", "Advantages", "Loss components")
@@ -30,7 +30,7 @@ def computed(update, kind=PhaseKind.UPDATE, minibatch=None, **changes):
         # Stepped through in order, a minibatch's number counts over the whole update.
         number = (phase.epoch - 1) * 4 + phase.minibatch
         if phase.update.index == update and phase.kind is kind and minibatch in (None, number):
-            found = measure(Moment(trainer, phase), frozenset(PROBES))
+            found = measure(moment_at(trainer, phase), frozenset(PROBES))
             trainer.close()
             return found
     raise AssertionError("no such moment")
@@ -196,7 +196,7 @@ def test_server_gone_and_back_is_survived(server, page, faults, tmp_path):
 
 
 def test_a_killed_training_process_is_named_and_can_be_restarted(server, page):
-    live = server("--seed", SEED)
+    live = server("--seed", SEED, anew=True)  # its processes come from itself, and are told apart by that
     dashboard = Dashboard(page, live.url)
     dashboard.at(state="running")
     worker = min(leaders(live.pid))  # the others draw

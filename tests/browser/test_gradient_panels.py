@@ -8,9 +8,9 @@ import pytest
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
 from tests.browser.dashboard import Dashboard, until
+from tests.moments import moment_at
 
 SEED = "7"
 TERMS = 4
@@ -25,7 +25,7 @@ def computed(update, kind, epoch, minibatch, **settings):
     try:
         for phase in trainer.phases():
             if (phase.update.index, phase.kind, phase.epoch, phase.minibatch) == (update, kind, epoch, minibatch):
-                return measure(Moment(trainer, phase), PROBES)
+                return measure(moment_at(trainer, phase), PROBES)
     finally:
         trainer.close()
     raise AssertionError("no such moment")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ppo_scope.ppo.losses import Region
-from ppo_scope.probes import frame
+from ppo_scope.wire import frame
 from tests.browser.dashboard import Dashboard, until
-from tests.conftest import Faults
+from tests.browser.faults import Faults
 from tests.live import ROOT, LiveServer
 
 SEED = "7"

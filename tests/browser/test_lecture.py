@@ -14,10 +14,10 @@ from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
 from tests.browser.dashboard import PATIENCE, Dashboard, until
 from tests.browser.test_view import order
+from tests.moments import moment_at
 
 SCRIPT = re.sub(r"\s+", " ", (Path(__file__).parents[2] / "docs" / "lecture.md").read_text(encoding="utf-8"))
 LEARNING_RATE, LIMIT, LONGER = 0.0025, 0.01, 0.5
@@ -51,14 +51,14 @@ def told_by(seed):
     for phase in trainer.phases():
         index, at = phase.update.index, (phase.kind, phase.epoch, phase.minibatch)
         if index == 1:
-            found[at] = measure(Moment(trainer, phase), frozenset({"samples"}))
+            found[at] = measure(moment_at(trainer, phase), frozenset({"samples"}))
         elif phase.kind is PhaseKind.UPDATE:
-            halted = measure(Moment(trainer, phase), frozenset()).scalars
+            halted = measure(moment_at(trainer, phase), frozenset()).scalars
         if halted is not None and (halted["kl_k3"] > LIMIT or index > 50):
             break
     outcome = trainer.redo({"clip_range": LONGER})
     with trainer.visit(outcome):
-        longer = measure(Moment(trainer, outcome.phase), frozenset()).scalars
+        longer = measure(moment_at(trainer, outcome.phase), frozenset()).scalars
     trainer.close()
     end = found[PhaseKind.UPDATE, 4, 4]
     regions = end.arrays["region"]
@@ -157,7 +157,7 @@ class Lecture(Dashboard):
 
 
 FIRST_OF = """async (region) => {
-    const { arrange } = await import("./panels/mask-layout.js");
+    const { arrange } = await import("./panels/mask/layout.js");
     const canvas = document.querySelector(".panel[aria-label='Clip mask'] canvas");
     const runs = await (await fetch("api/runs")).json();
     const { moments } = await (await fetch(`api/runs/${runs[0].id}/moments`)).json();

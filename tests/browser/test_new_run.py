@@ -71,9 +71,7 @@ def test_an_environment_of_ones_own_with_its_network_by_keyboard_alone(dashboard
     page.get_by_role("button", name="New run").focus()
     page.keyboard.press("Enter")
     sheet = page.get_by_role("dialog", name="New run")
-    until(
-        lambda: sheet.get_by_role("radio", name="The run at hand").evaluate("radio => radio === document.activeElement")
-    )
+    until(lambda: sheet.locator("[name=start]").first.evaluate("radio => radio === document.activeElement"))
     for text in ("my_env:Mine-v0", '{"max_episode_steps": 9}', None, "31", "3", "24, 12"):
         page.keyboard.press("Tab")
         if text is not None:

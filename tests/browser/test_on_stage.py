@@ -196,7 +196,7 @@ def test_a_maximised_panel_reaches_to_the_end_of_the_window(stage, page):
 
 def test_share_says_when_nobody_else_can_open_the_address(modules):
     said = modules(
-        "controls/share.js",
+        "run/share.js",
         "given.map(([hostname, own]) => m.limitsOf({ hostname, port: '8000' }, own))",
         [
             ["127.0.0.1", False],

@@ -34,7 +34,7 @@ def painted(modules):
     }
     settings = {which: {"objective": "clip", "clip_range": at} for which, at in (("old", 0.2), ("new", 0.5))}
     header = {"settings": settings, "scalars": {"old_ratio_limit": LIMIT, "new_ratio_limit": LIMIT}}
-    seen = modules("controls/outcomes.js", PAINT, {"frame": {"header": header, "arrays": arrays}, "colours": COLOURS})
+    seen = modules("compare/outcomes.js", PAINT, {"frame": {"header": header, "arrays": arrays}, "colours": COLOURS})
     return [[one for one in seen if (one["x"] >= 400) == new] for new in (False, True)]
 
 

@@ -56,13 +56,13 @@ def test_numbers_are_written_for_people(modules, call, text):
     assert modules("state/format.js", f"m.{call}") == text
 
 
-# --- controls/dom.js
+# --- ui/dom.js
 
 
 def test_what_has_not_changed_is_not_written_and_a_text_is_written_over(modules):
     """Every node that is put in and every attribute that is set anew has the browser ask its styles again."""
     kinds = modules(
-        "controls/dom.js",
+        "ui/dom.js",
         """
         const element = m.h("p", {}, "one");
         const seen = new MutationObserver(() => {});
@@ -85,10 +85,10 @@ def test_what_has_not_changed_is_not_written_and_a_text_is_written_over(modules)
 def test_a_text_takes_the_place_of_whatever_was_there(modules):
     for before in ("", "<b>bold</b>", "one<b>bold</b>"):
         written = "const e = m.h('p'); e.innerHTML = given; m.setText(e, 'plain'); return e.innerHTML;"
-        assert modules("controls/dom.js", written, before) == "plain"
+        assert modules("ui/dom.js", written, before) == "plain"
 
 
-# --- controls/scale.js
+# --- ui/scale.js
 
 LOG = "{ slider: [1e-5, 1e-2], scale: 'log', minimum: 0, maximum: 1, step: null }"
 LINEAR = "{ slider: null, scale: 'linear', minimum: 0, maximum: 1, step: 0.01 }"
@@ -96,7 +96,7 @@ LINEAR = "{ slider: null, scale: 'linear', minimum: 0, maximum: 1, step: 0.01 }"
 
 def test_a_logarithmic_slider_reaches_both_ends_and_comes_back_to_where_it_was(modules):
     found = modules(
-        "controls/scale.js",
+        "ui/scale.js",
         f"const s = m.scaleOf({LOG});"
         " return { low: s.value(s.minimum), high: s.value(s.maximum), below: s.position(1e-9),"
         " above: s.position(5), top: s.maximum,"
@@ -109,7 +109,7 @@ def test_a_logarithmic_slider_reaches_both_ends_and_comes_back_to_where_it_was(m
 
 def test_a_linear_slider_gives_numbers_that_somebody_would_choose(modules):
     found = modules(
-        "controls/scale.js",
+        "ui/scale.js",
         f"const s = m.scaleOf({LINEAR}); return [s.value(0.1 + 0.2), s.position(-1), s.position(7), s.position(0.25)];",
     )
     assert found == [0.3, 0, 1, 0.25]
@@ -160,12 +160,12 @@ def test_episodes_of_a_fetched_gap_come_between_those_around_it(modules):
     assert found == [[1, 2, 3, 4, 4], [10, 20, 30, 40, 41], 5]
 
 
-# --- panels/ranges.js
+# --- draw/ranges.js
 
 
 def test_a_steady_range_stays_until_the_data_leave_it_and_then_has_room_ahead(modules):
     found = modules(
-        "panels/ranges.js",
+        "draw/ranges.js",
         "const r = new m.SteadyRange(); const first = r.fit(0, 9); const same = r.fit(0, 7) === first;"
         " const next = r.fit(0, 11); return [first, same, next, r.fit(NaN, NaN) === next];",
     )
@@ -176,7 +176,7 @@ def test_a_steady_range_stays_until_the_data_leave_it_and_then_has_room_ahead(mo
 
 def test_a_range_that_became_too_large_is_given_up_after_its_patience(modules):
     found = modules(
-        "panels/ranges.js",
+        "draw/ranges.js",
         "const r = new m.SteadyRange(); r.fit(0, 100); const held = r.fit(0, 1, 3)[1]; r.fit(0, 1, 3);"
         " const more = [r.fit(0, 1, 3), r.fit(0, 1, 3), r.fit(0, 1, 3)].at(-1)[1]; return [held, more];",
     )
@@ -185,7 +185,7 @@ def test_a_range_that_became_too_large_is_given_up_after_its_patience(modules):
 
 def test_ranges_of_nothing_and_of_one_value_can_be_drawn(modules):
     found = modules(
-        "panels/ranges.js",
+        "draw/ranges.js",
         "const of = (...a) => new m.SteadyRange().fit(...a);"
         " return [of(NaN, 1), of(5, 5), of(0, 0), m.extent([], [NaN]).map(String), m.extent([3, NaN, -2], [7])];",
     )
@@ -198,17 +198,15 @@ def test_ranges_of_nothing_and_of_one_value_can_be_drawn(modules):
 
 
 def test_round_numbers(modules):
-    assert modules("panels/ranges.js", "[0.003, 1, 1.1, 40, 99].map(m.roundUp)") == pytest.approx(
-        [0.005, 1, 2, 50, 100]
-    )
+    assert modules("draw/ranges.js", "[0.003, 1, 1.1, 40, 99].map(m.roundUp)") == pytest.approx([0.005, 1, 2, 50, 100])
 
 
-# --- panels/curves.js
+# --- draw/curves.js
 
 
 def test_a_thinned_curve_keeps_its_peaks(modules):
     found = modules(
-        "panels/curves.js",
+        "draw/curves.js",
         "const x = Array.from({ length: 4000 }, (_, i) => i); const y = x.map(() => 0); y[1234] = 9; y[2345] = -7;"
         " const t = m.thin(x, y, 100); return [t.x.length, Math.max(...t.y), Math.min(...t.y), t.x[t.y.indexOf(9)],"
         " t.x.every((v, i) => !i || v > t.x[i - 1])];",
@@ -220,7 +218,7 @@ def test_a_thinned_curve_keeps_its_peaks(modules):
 
 def test_a_short_curve_is_left_as_it_is_and_gaps_stay_gaps(modules):
     found = modules(
-        "panels/curves.js",
+        "draw/curves.js",
         "const t = m.thin([1, 2, 3], [5, NaN, 6]); const all = m.thin([1, 2], [NaN, NaN]);"
         " return [t.x, t.y.map(String), all.y.map(String), m.thin([], []), m.stairs({ x: [], y: [] })];",
     )
@@ -230,7 +228,7 @@ def test_a_short_curve_is_left_as_it_is_and_gaps_stay_gaps(modules):
 
 def test_the_outline_of_a_histogram_and_how_far_it_reaches(modules):
     found = modules(
-        "panels/curves.js", "[m.outline([1, 3], -1, 1), m.reach([0, 0, 5, 0], 2), m.reach([0, 0], 1), m.reach([], 1)]"
+        "draw/curves.js", "[m.outline([1, 3], -1, 1), m.reach([0, 0, 5, 0], 2), m.reach([0, 0], 1), m.reach([], 1)]"
     )
     assert found[0] == {"x": [-1.5, -0.5, 0.5, 1.5], "y": [0, 1, 3, 0]}
     assert found[1:] == [1, 0, 0]
@@ -238,7 +236,7 @@ def test_the_outline_of_a_histogram_and_how_far_it_reaches(modules):
 
 def test_the_signed_logarithm_is_odd_and_its_ticks_are_round_and_apart(modules):
     found = modules(
-        "panels/curves.js",
+        "draw/curves.js",
         "const { to, from, ticks } = m.signedLog; const range = [to(-0.5), to(900)];"
         " const t = ticks(range, { length: 120 });"
         " return [to(0), to(3) + to(-3), from(to(-7)), t.ticktext,"
@@ -259,18 +257,18 @@ def test_the_signed_logarithm_is_odd_and_its_ticks_are_round_and_apart(modules):
 )
 def test_the_signed_logarithm_has_ticks_for_numbers_of_every_size(modules, low, high, texts):
     found = modules(
-        "panels/curves.js",
+        "draw/curves.js",
         f"const s = m.signedLog; return s.ticks([s.to({low}), s.to({high})], {{ length: 80 }}).ticktext;",
     )
     assert set(texts) <= set(found)
 
 
-# --- panels/mask-layout.js
+# --- panels/mask/layout.js
 
 
 def layout(modules, width, height, rows, columns, total, look):
     arranged = f"const l = m.arrange({{ width: {width}, height: {height}, ratio: 1 }}, {rows}, {columns}, {total});"
-    return modules("panels/mask-layout.js", f"{arranged} return {look};")
+    return modules("panels/mask/layout.js", f"{arranged} return {look};")
 
 
 @pytest.mark.parametrize("size", [(360, 240, 8, 128), (240, 200, 2, 2048), (900, 500, 1, 16), (300, 180, 64, 128)])
@@ -373,13 +371,13 @@ def test_pictures_that_came_too_fast_are_left_out_and_a_broken_one_harms_no_othe
     assert modules("state/pictures.js", DECODED, turns) == [[1, 3], [3, 3], [4, None], [5, None], [6, 3]]
 
 
-# --- controls/figure.js, state/provenance.js
+# --- ui/figure.js, state/provenance.js
 
 
 def test_words_and_entries_go_on_in_further_lines(modules):
     wrapped = "m.wrapped('one two three four', 8, (text) => text.length)"
-    assert modules("controls/figure.js", wrapped) == ["one two", "three", "four"]
-    flowed = modules("controls/figure.js", "m.flowed([4, 4, 9, 2], 10, 1)")
+    assert modules("ui/figure.js", wrapped) == ["one two", "three", "four"]
+    flowed = modules("ui/figure.js", "m.flowed([4, 4, 9, 2], 10, 1)")
     assert flowed == [{"x": 0, "line": 0}, {"x": 5, "line": 0}, {"x": 0, "line": 1}, {"x": 0, "line": 2}]
 
 

@@ -3,7 +3,7 @@
 import itertools
 import json
 
-from ppo_scope.probes import frame
+from ppo_scope.wire import frame
 from tests.browser.dashboard import Dashboard, until
 
 

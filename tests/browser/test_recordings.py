@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from ppo_scope.probes import frame
+from ppo_scope.wire import frame
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.stage import RECORDING, recorded
 from tests.browser.test_view import search
@@ -68,14 +68,14 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_is_wrong_with_a_recording_is_said_in_a_sentence(modules, name):
     file, why = BROKEN[name]
-    said = modules("net/recording.js", GIVEN, base64.b64encode(file).decode())
+    said = modules("source/file.js", GIVEN, base64.b64encode(file).decode())
     assert said.startswith(f"The recording “x” cannot be shown: {why}"), said
     assert said.endswith(".")
 
 
 def test_the_recording_that_comes_with_the_page_can_be_read(modules):
     moments = sum(header["kind"] in {"snapshot", "passing"} for header, _ in recorded()[1])
-    assert modules("net/recording.js", GIVEN, base64.b64encode(GOOD).decode()) == f"recorded {moments}"
+    assert modules("source/file.js", GIVEN, base64.b64encode(GOOD).decode()) == f"recorded {moments}"
 
 
 def test_the_run_at_hand_is_shown_in_place_of_a_broken_recording(stage):

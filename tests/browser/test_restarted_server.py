@@ -84,8 +84,23 @@ def test_another_run_of_the_same_server_is_announced(stage):
     played.lose()
     played.sees("The connection to the server is lost")
     played.greet("one", run=copy.deepcopy(NEW))
+    played.say("run", run=played.run)
     played.state("paused", phase="ready")
     played.sees("A new run took the place of the one on show")
+
+
+def test_a_page_that_comes_back_to_its_run_says_nothing(stage):
+    """The greeting names the newest run of the server, which need not be this page's."""
+    played = stage()
+    first = played.run
+    played.lose()
+    played.sees("The connection to the server is lost")
+    played.greet("one", run=copy.deepcopy(NEW))
+    played.run = first
+    played.say("run", run=first)
+    played.state("paused")
+    until(lambda: "The connection to the server is lost" not in played.text())
+    assert "A new run" not in played.text()
 
 
 def test_a_page_that_is_turned_away_says_why(stage):

@@ -40,7 +40,7 @@ def cell(dashboard, environment, step):
     canvas.scroll_into_view_if_needed()
     return canvas, canvas.evaluate(
         """async (canvas, [row, column]) => {
-            const { arrange } = await import("./panels/mask-layout.js");
+            const { arrange } = await import("./panels/mask/layout.js");
             const { width, height } = canvas.getBoundingClientRect();
             const box = arrange({ width, height, ratio: 1 }, 8, 128, 8).place({ row, column });
             return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
@@ -262,7 +262,7 @@ FLOWS = """
 def test_it_says_in_words_why_a_gradient_flows_or_does_not(modules):
     """Two samples of r = 1.35: one was to become less likely and has become likelier, the other has gone far enough."""
     (flows, taken), (held, constant) = modules(
-        "panels/sample-words.js", FLOWS, [[1.35, -0.8, int(Region.PULLED_BACK)], [1.35, 0.8, int(Region.HELD)]]
+        "panels/sample/words.js", FLOWS, [[1.35, -0.8, int(Region.PULLED_BACK)], [1.35, 0.8, int(Region.HELD)]]
     )
     assert flows.startswith("Â < 0: the action is to become less likely. Yet it has become likelier")
     assert "holds nothing back" in flows and "flows at full size and pulls the policy back" in flows
@@ -338,7 +338,7 @@ def test_at_the_edge_the_verdict_says_what_the_region_says(look_at, page):
     look_at(update=1)
     roles, values, verdict = page.evaluate(
         """async () => {
-            const { calculation, verdict } = await import("./panels/sample-words.js");
+            const { calculation, verdict } = await import("./panels/sample/words.js");
             const r = Math.fround(1.2);
             const known = { objective: "clip", clipRange: 0.2, region: 1, logProbNew: -1, logProbOld: -1 };
             const facts = { ...known, ratio: r, logratio: Math.log(r), used: 1 };

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ppo_scope.ppo.losses import Region
-from ppo_scope.probes.metrics import METRICS
+from ppo_scope.wire.metrics import METRICS
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.test_first_light import SEED, computed
 

@@ -55,9 +55,9 @@ def test_histograms_side_by_side_have_the_same_bins(modules):
     random = np.random.default_rng(3)
     narrow, wide = random.uniform(-0.5, 0.5, 1000), random.uniform(-2, 2, 1000)
     given = [histogram(narrow, 0.5), histogram(wide, 2.0)]
-    found = modules("panels/ratio-bins.js", "m.alike(given)", given)
+    found = modules("ppo/ratio-bins.js", "m.alike(given)", given)
     assert found == [histogram(narrow, 2.0), given[1]]
-    assert modules("panels/ratio-bins.js", "m.alike(given)", [given[1], given[1]]) == [given[1], given[1]]
+    assert modules("ppo/ratio-bins.js", "m.alike(given)", [given[1], given[1]]) == [given[1], given[1]]
 
 
 def test_ratios_that_are_all_one_are_one_bar_with_its_middle_at_one(modules):
@@ -67,7 +67,7 @@ def test_ratios_that_are_all_one_are_one_bar_with_its_middle_at_one(modules):
     call = "m.centred(given.histogram, given.extremes, null)"
 
     def centred(bins, *extremes):
-        return modules("panels/ratio-bins.js", call, {"histogram": bins, "extremes": extremes})
+        return modules("ppo/ratio-bins.js", call, {"histogram": bins, "extremes": extremes})
 
     for extremes in ((1 - 3e-8, 1 + 5e-8), (None, None)):
         found = centred(given, *extremes)
@@ -142,7 +142,7 @@ def test_sample_says_where_the_mask_previews_another_region_than_that_of_the_wei
 
     def previewed(clip_range):
         return modules(
-            "panels/sample.js",
+            "panels/sample/sample.js",
             call,
             {"facts": facts, "used": used, "values": {**used, "clip_range": clip_range}, "clip": True},
         )

@@ -13,14 +13,14 @@ from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.metrics import MINIBATCH_COLUMNS
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
+from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 from tests.browser.dashboard import Dashboard, until
+from tests.browser.faults import Faults
 from tests.browser.test_saving import saved
 from tests.browser.test_surrogate_kl import walk
-from tests.conftest import Faults
 from tests.live import LiveServer
+from tests.moments import moment_at
 
 SEED, RATE = "7", 0.003  # so fast that ratios leave 1 ± ε
 UPDATES = 2
@@ -43,11 +43,11 @@ class Told:
         trainer = Trainer(Settings.parse({"seed": int(SEED), "learning_rate": RATE}))
         for phase in trainer.phases():
             if phase.kind is PhaseKind.UPDATE:
-                self.ends.append(measure(Moment(trainer, phase), frozenset(PROBES)))
+                self.ends.append(measure(moment_at(trainer, phase), frozenset(PROBES)))
                 self.episodes += [(phase.update.index, *astuple(one)) for one in phase.update.rollout.episodes]
             at = len(phase.update.minibatches) if phase.kind is PhaseKind.STEP else None
             if (phase.update.index, at) == (UPDATES + 1, MINIBATCHES):
-                self.inside = measure(Moment(trainer, phase), frozenset(PROBES))
+                self.inside = measure(moment_at(trainer, phase), frozenset(PROBES))
                 break
         trainer.close()
 

@@ -9,7 +9,7 @@ import torch
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
-from ppo_scope.probes.metrics import MINIBATCH_COLUMNS
+from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.test_first_light import SEED, computed
 

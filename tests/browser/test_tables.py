@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from ppo_scope.diagnosis.health import CHECKS
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
-from ppo_scope.probes.health import CHECKS
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.test_first_light import SEED, computed
 from tests.live import LiveServer

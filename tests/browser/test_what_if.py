@@ -10,15 +10,16 @@ from ppo_scope.ppo import losses
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.moment import UNKNOWN_REGION, Moment
+from ppo_scope.probes.moment import UNKNOWN_REGION
 from ppo_scope.probes.probes import measure
 from tests.live import LiveServer
+from tests.moments import moment_at
 
 OBJECTIVES = ("clip", "unclipped", "actor_critic", "reinforce")
 CLIP_RANGES = (0.0, 0.1, 0.2, 0.3, 0.37, 0.5, 0.99, 1.0)
 
 WHAT_IF = """async ({ batch, values }) => {
-    const { whatIf } = await import(new URL("state/what-if.js", document.baseURI).href);
+    const { whatIf } = await import(new URL("ppo/what-if.js", document.baseURI).href);
     const floats = (list) => Float32Array.from(list, (x) => x ?? NaN);
     const outcome = whatIf({ ...batch, ratio: floats(batch.ratio), advantages: floats(batch.advantages) }, values);
     return { ...outcome, codes: [...outcome.codes] };
@@ -27,7 +28,7 @@ WHAT_IF = """async ({ batch, values }) => {
 
 OF_SNAPSHOT = """async ({ header, arrays, values }) => {
     const load = (path) => import(new URL(path, document.baseURI).href);
-    const [{ batchOf, valuesInUse }, { whatIf }] = [await load("state/previewed.js"), await load("state/what-if.js")];
+    const [{ batchOf, valuesInUse }, { whatIf }] = [await load("state/previewed.js"), await load("ppo/what-if.js")];
     for (const name of ["ratio", "advantage_used"]) arrays[name] = Float32Array.from(arrays[name], (x) => x ?? NaN);
     const [batch, used] = [batchOf({ header, arrays }), valuesInUse({ header, arrays })];
     const plain = (outcome) => ({ ...outcome, codes: [...outcome.codes] });
@@ -212,7 +213,7 @@ def moments_of(settings):
     for phase in trainer.phases():
         at_minibatch = phase.kind is PhaseKind.LOSS and (phase.epoch, phase.minibatch) in {(1, 2), (2, 1)}
         if phase.update.index == 2 and (at_minibatch or phase.kind is PhaseKind.UPDATE):
-            found = measure(Moment(trainer, phase), frozenset({"samples", "ratio"}))
+            found = measure(moment_at(trainer, phase), frozenset({"samples", "ratio"}))
             live = {name: getattr(phase.update.settings, name) for name in phase.update.settings.live()}
             scalars = {name: None if math.isnan(value) else value for name, value in found.scalars.items()}
             yield {"settings": live, "phase": phase.kind.value, "scalars": scalars}, found.arrays

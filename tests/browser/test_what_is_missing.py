@@ -2,6 +2,7 @@
 
 import pytest
 
+from ppo_scope.probes.subject import Lacking
 from tests.browser.dashboard import until
 from tests.browser.stage import snapshot
 
@@ -68,6 +69,20 @@ def test_a_probe_that_failed_is_named_where_it_is_needed(stage):
     note = played.dashboard.panel("Loss components").locator(".note")
     until(lambda: note.get_attribute("title"), lambda text: extra in (text or ""))
     assert "without samples" in note.inner_text()
+
+
+def test_what_a_training_loop_cannot_do_is_said_where_it_is_needed(stage):
+    played = stage(measured=ALL)
+    until(lambda: played.dashboard.mask().get("update") == "3")
+    lacks = {name: str(Lacking(what)) for name, what in {"gradients": "differentiate", "samples": "outputs"}.items()}
+    played.snapshot(4, measured=[name for name in ALL if name not in lacks], lacks=lacks)
+    until(lambda: words(played, "Gradients"), lambda text: lacks["gradients"] in text)
+    assert "Waits for" not in words(played, "Gradients")
+    until(lambda: words(played, "Clip mask"), lambda text: lacks["samples"] in text)
+    note = played.dashboard.panel("Loss components").locator(".note")
+    until(lambda: note.get_attribute("title"), lambda text: lacks["samples"] in (text or ""))
+    played.snapshot(5, measured=ALL)
+    until(lambda: words(played, "Gradients"), lambda text: lacks["gradients"] not in text)
 
 
 def past(played, update, measured, **fields):

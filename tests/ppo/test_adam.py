@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from ppo_scope.ppo.adam import EPS, Adam
+from ppo_scope.ppo import adam as adam_module
+from ppo_scope.ppo.adam import EPS, KERNEL, Adam
 
 SIZE = 1000
 RATES = (0.01, 0.003, 0.0)
@@ -59,3 +60,31 @@ def test_from_where_it_has_been_it_goes_the_same_way():
         adam.return_to(state)
     assert torch.equal(*ends)
     assert not torch.equal(ends[0], place)
+
+
+def test_torch_still_has_its_private_kernel():
+    """If this fails, a torch has dropped `torch._fused_adam_`: training goes on by public functions, but slower."""
+    assert hasattr(torch, KERNEL)
+
+
+@pytest.mark.parametrize("as_tensor", [False, True])
+@pytest.mark.parametrize("guarded", [False, True])
+def test_without_the_kernel_it_is_the_same_but_for_rounding(monkeypatch, as_tensor, guarded):
+    ends = []
+    for kernel in (KERNEL, "_no_such_kernel_"):
+        monkeypatch.setattr(adam_module, "KERNEL", kernel)
+        ours = theta()
+        adam = Adam(ours)
+        not_finite = torch.zeros(()) if guarded else None
+        for index, gradient in enumerate(gradients(30)):
+            if guarded and index % 7 == 5:
+                gradient = torch.full_like(gradient, torch.nan)
+                not_finite.fill_(1.0)
+            elif guarded:
+                not_finite.fill_(0.0)
+            rate = RATES[index // 10]
+            adam.step(gradient, torch.tensor(rate, dtype=torch.float64) if as_tensor else rate, not_finite)
+        ends.append([ours.detach(), *adam.state().values()])
+    for kernels, publics in zip(*ends, strict=True):
+        assert torch.isfinite(publics).all()
+        assert torch.allclose(kernels, publics, rtol=1e-4, atol=1e-6)

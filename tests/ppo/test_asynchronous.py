@@ -9,7 +9,7 @@ from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from tests.ppo.test_by_hand import OBJECTIVES
+from tests.ppo.test_by_hand import OBJECTIVES, by_torch
 
 SMALL = {"num_envs": 3, "rollout_steps": 16, "minibatches": 2, "epochs": 3, "learning_rate": 0.003}
 LIVE = {"clip_range": 0.1, "value_coef": 0.3, "entropy_coef": 0.02, "learning_rate": 0.002}
@@ -23,7 +23,7 @@ def make(request):
     def _make(asynchronous=True, **settings):
         made.append(Trainer(Settings.parse({**SMALL, **settings}), asynchronous=asynchronous))
         if request.param:
-            made[-1].network.in_numpy = None
+            by_torch(made[-1])
         return made[-1]
 
     yield _make

@@ -5,9 +5,12 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from ppo_scope.ppo import losses
+from ppo_scope.ppo.engines import NumpyEngine, TorchEngine, engine_of
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
+from tests.ppo.test_images import PICTURE
 from tests.ppo.test_spaces import ACTIONS, sampled
 
 OBJECTIVES = ("reinforce", "actor_critic", "unclipped", "clip")
@@ -22,15 +25,30 @@ def make():
     return _make
 
 
+def by_torch(trainer):
+    """Go on by the other engine."""
+    trainer.optimisation.engine = TorchEngine(trainer.network, trainer.distribution)
+
+
 def late_minibatch(trainer):
-    """(its settings, its batch as shuffled, its place, the rest) of a loss that is taken where ratios have left 1."""
-    optimisation, calls = trainer.optimisation, []
-    original = optimisation.loss
-    optimisation.loss = lambda *given: calls.append(given) or original(*given)
+    """((samples, rule, part) of a loss, the loss), taken where ratios have left 1."""
+    engine, calls = trainer.optimisation.engine, []
+    original = engine.losses
+
+    def noted(samples, rule):
+        find = original(samples, rule)
+        return lambda part: calls.append((samples, rule, part)) or find(part)
+
+    engine.losses = noted
     for phase in trainer.phases():
         if phase.kind is PhaseKind.LOSS and (phase.epoch, phase.minibatch) == (4, 1):
+            engine.losses = original
             return calls[-1], phase.update.minibatches[-1]
     raise AssertionError
+
+
+def loss_of(trainer, samples, rule, part):
+    return trainer.optimisation.engine.losses(samples, rule)(part)
 
 
 @pytest.mark.parametrize("shared_network", [False, True])
@@ -42,8 +60,8 @@ def test_by_hand_and_by_torch_agree(make, action, objective, value_clip_range, s
     given, ours = late_minibatch(trainer)
     assert ours.logratio.abs().max() > 0.05, "the ratios must have moved for this to mean anything"
     gradient = ours.differentiate()
-    trainer.network.in_numpy = None
-    theirs = trainer.optimisation.loss(*given)
+    by_torch(trainer)
+    theirs = loss_of(trainer, *given)
     for name in ("policy_loss", "value_loss", "entropy", "loss"):
         assert getattr(ours, name).item() == pytest.approx(getattr(theirs, name).item(), rel=1e-5, abs=1e-6), name
     assert torch.allclose(ours.logratio, theirs.logratio, atol=2e-6)
@@ -60,7 +78,7 @@ def test_a_run_by_torch_is_the_same_run(normalize_observations):
         settings = {"num_envs": 4, "rollout_steps": 32, "normalize_observations": normalize_observations}
         trainer = Trainer(Settings.parse(settings), asynchronous=asynchronous)
         if asynchronous:
-            trainer.network.in_numpy = None
+            by_torch(trainer)
         for phase in trainer.phases():
             if phase.kind is PhaseKind.UPDATE and phase.update.index == 2:
                 trainer.change("clip_range", 0.1)
@@ -76,9 +94,9 @@ def test_a_run_by_torch_is_the_same_run(normalize_observations):
 def test_extreme_ratios_stay_finite(make):
     trainer = make("discrete")
     given, _ = late_minibatch(trainer)
-    batch = given[1]
-    batch.log_probs[:] = torch.from_numpy(np.random.default_rng(0).choice([-1e4, 0, 1e4], len(batch.log_probs)))
-    minibatch = trainer.optimisation.loss(*given)
+    log_probs = given[0].log_probs
+    log_probs[:] = torch.from_numpy(np.random.default_rng(0).choice([-1e4, 0, 1e4], len(log_probs)))
+    minibatch = loss_of(trainer, *given)
     assert torch.isfinite(minibatch.loss)
     assert torch.isfinite(minibatch.differentiate()).all()
     trainer.close()
@@ -95,3 +113,33 @@ def test_a_gradient_is_taken_once(make):
 def test_the_spaces_of_these_tests_are_all_that_are_promised():
     promised = {spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box}
     assert {type(space) for space in ACTIONS.values()} == promised
+
+
+def test_the_engine_is_chosen_by_where_the_network_is_and_what_it_sees(make):
+    trainer = make("discrete")
+    assert isinstance(engine_of(trainer.network, trainer.distribution), NumpyEngine)
+    pixels = Trainer(Settings.parse(PICTURE))
+    assert isinstance(pixels.optimisation.engine, TorchEngine)
+    pixels.close()
+    trainer.network.device = torch.device("meta")
+    assert isinstance(engine_of(trainer.network, trainer.distribution), TorchEngine)
+    trainer.close()
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_mask_of_arrays_is_the_mask_of_tensors(objective):
+    generator = np.random.default_rng(0)
+    edges = np.array([0.8, 1.2, np.nextafter(np.float32(0.8), 0), np.nextafter(np.float32(1.2), 2)], np.float32)
+    ratio = np.concatenate([edges, generator.uniform(0.5, 1.5, 200).astype(np.float32)])
+    advantages = generator.standard_normal(len(ratio)).astype(np.float32)
+    trained = generator.random(len(ratio)) > 0.1
+    given = ratio, advantages, trained
+    codes = losses.regions(*given, 0.2, objective)
+    assert codes.dtype == np.uint8
+    assert np.array_equal(codes, losses.regions(*map(torch.from_numpy, given), 0.2, objective).numpy())
+
+
+def test_the_loss_is_composed_as_its_gradient_is_weighed():
+    terms = 0.3, 5.0, 0.7
+    weighed = sum(w * term for w, term in zip(losses.term_weights(0.5, 0.01), terms, strict=True))
+    assert losses.total(*terms, 0.5, 0.01) == pytest.approx(weighed) == pytest.approx(0.3 + 2.5 - 0.007)

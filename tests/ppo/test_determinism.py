@@ -5,8 +5,8 @@ import pytest
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure, series_row
+from tests.moments import moment_at
 from tests.ppo.test_by_hand import OBJECTIVES
 from tests.ppo.test_spaces import ACTIONS, sampled
 
@@ -30,9 +30,9 @@ def test_every_space_and_objective_repeats_and_is_not_changed_by_looking(action,
         return Trainer(Settings.parse({**SMALL, "env": sampled("dict", action), "objective": objective, "seed": seed}))
 
     def look(phase):
-        measure(Moment(watched, phase), frozenset(PROBES))
+        measure(moment_at(watched, phase), frozenset(PROBES))
         if phase.kind is PhaseKind.UPDATE:
-            series_row(Moment(watched, phase), 0.0)
+            series_row(moment_at(watched, phase), 0.0)
 
     watched = make()
     first = finished(make(), 3)

@@ -1,5 +1,6 @@
 """Numbers at the edge of single precision: what rounding, infinities and huge values must not do."""
 
+import inspect
 import math
 from dataclasses import replace
 
@@ -18,9 +19,16 @@ from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import describe
 from ppo_scope.ppo.trainer import Trainer
 
+
+def discrete(dtype, **of):
+    """Of this type, where Gymnasium asks for one (from 1.4 on)."""
+    typed = {"dtype": dtype} if "dtype" in inspect.signature(gym.spaces.Discrete).parameters else {}
+    return gym.spaces.Discrete(3, **of, **typed)
+
+
 ACTIONS = {
-    "int32": gym.spaces.Discrete(3, start=5, dtype=np.int32),
-    "uint8": gym.spaces.Discrete(3, dtype=np.uint8),
+    "int32": discrete(np.int32, start=5),
+    "uint8": discrete(np.uint8),
     "multi int32": gym.spaces.MultiDiscrete([2, 3], dtype=np.int32, start=[1, 4]),
     "multi uint8": gym.spaces.MultiDiscrete([[2], [3]], dtype=np.uint8),
     "float16": gym.spaces.Box(-0.1, 0.1, (2,), np.float16),

@@ -8,8 +8,8 @@ from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.phases import Phase, PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import row_values
+from tests.moments import moment_at
 
 SMALL = {"num_envs": 4, "rollout_steps": 32}
 SETTINGS = [
@@ -77,7 +77,7 @@ def test_looking_at_an_outcome_and_dropping_it_changes_nothing(settings):
     trainer, phases = run_to(3, settings)
     outcome = trainer.redo({"clip_range": 0.9, "learning_rate": 0.05})
     with trainer.visit(outcome):
-        row_values(Moment(trainer, outcome.phase))
+        row_values(moment_at(trainer, outcome.phase))
     go_on(phases, 2)
     go_on(expected, 2)
     assert trainer.weights_sha256() == undisturbed.weights_sha256()
@@ -88,8 +88,8 @@ def test_both_outcomes_are_measured_by_the_same_code():
     expected, _ = run_to(3, SMALL, learning_rate=0.01)
     outcome = trainer.redo({"learning_rate": 0.01})
     with trainer.visit(outcome):
-        seen = row_values(Moment(trainer, outcome.phase))
-    again = row_values(Moment(expected, Phase(PhaseKind.UPDATE, expected._last, 4, 4)))
+        seen = row_values(moment_at(trainer, outcome.phase))
+    again = row_values(moment_at(expected, Phase(PhaseKind.UPDATE, expected._last, 4, 4)))
     timed = [name for name in seen if name.startswith("seconds")]
     assert len(timed) < len(seen)
     for name in seen.keys() - set(timed):

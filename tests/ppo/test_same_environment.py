@@ -130,3 +130,11 @@ def test_a_threshold_that_cannot_be_reached_or_told_is_none(registered, told):
         del gym.registry["ppo_scope_tests/Threshold-v0"]
     assert made.reward_threshold == told
     assert told is None or type(made.reward_threshold) is float, "JSON knows no numbers of NumPy's"
+
+
+def test_a_space_tells_whether_it_has_a_generator_by_a_private_name():
+    """Gymnasium has no public way to ask. Without this one, spaces are seeded even where an environment has done so."""
+    space = gym.spaces.Discrete(2)
+    assert space._np_random is None
+    space.sample()
+    assert space._np_random is not None

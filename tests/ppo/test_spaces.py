@@ -12,8 +12,8 @@ from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import describe
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure, series_row
+from tests.moments import moment_at
 
 ACTIONS = {
     "discrete": spaces.Discrete(3, start=2),
@@ -85,7 +85,7 @@ def run(trainer, updates=3):
             minibatch = phase.update.minibatches[0]
             assert minibatch.logratio[minibatch.trained].abs().max() < 1e-5
         if phase.kind is PhaseKind.UPDATE and phase.update.index == updates:
-            moment = Moment(trainer, phase)
+            moment = moment_at(trainer, phase)
             found = measure(moment, frozenset(PROBES))
             trainer.close()
             return found, series_row(moment, 0.0)

@@ -15,7 +15,7 @@ from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.moment import Moment
+from tests.moments import moment_at
 
 SMALL = {"num_envs": 4, "rollout_steps": 32}
 
@@ -356,7 +356,7 @@ def test_without_any_clip_range_rounding_holds_nobody_at_the_first_minibatch(mak
     trainer = make(clip_range=0, learning_rate=0.001, num_envs=8, rollout_steps=128)
     for phase in trainer.phases():
         if phase.kind is PhaseKind.LOSS:
-            moment = Moment(trainer, phase)
+            moment = moment_at(trainer, phase)
             codes = Counter(moment.regions[moment.in_minibatch].tolist())
             if (phase.epoch, phase.minibatch) == (1, 1):
                 assert set(codes) <= {Region.NOT_TRAINED, Region.INSIDE}, (phase.update.index, codes)

@@ -6,11 +6,11 @@ from ppo_scope.pictures.looks import Looks
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes import frame
 from ppo_scope.probes.cost import EXPENSIVE, ONLY_AT_REST, SHARE, TIMED, Budget
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
-from ppo_scope.runs.reporter import Attention, Reporter
+from ppo_scope.wire import frame
+from ppo_scope.worker.reporter import Attention, Reporter
+from tests.moments import moment_at
 
 WATCHED = frozenset({"gradients", "direction", "ratio", "transitions"})
 
@@ -91,7 +91,7 @@ def test_cheap_probes_are_not_timed(clock):
 def test_only_what_was_looked_at_has_a_cost(trainer):
     budget, moment = Budget(), None
     for phase in trainer.phases():
-        moment = Moment(trainer, phase)
+        moment = moment_at(trainer, phase)
         if phase.kind is PhaseKind.STEP:
             break
     found = measure(moment, frozenset({"gradients", "ratio"}), budget)
@@ -103,10 +103,10 @@ def test_every_stop_is_measured_and_passing_by_is_not(trainer):
     sent = []
     reporter = Reporter(lambda message: sent.append(frame.decode(message)), "a run")
     reporter.begin(trainer, Looks(trainer))
-    reporter.watch(frozenset(PROBES))
+    reporter.looking.watch(frozenset(PROBES))
     attention = Attention.SHOWN
     for phase in trainer.phases():
-        reporter.passed(Moment(trainer, phase), attention)
+        reporter.passed(moment_at(trainer, phase), attention)
         if phase.kind is PhaseKind.STEP:
             if attention is Attention.PASSING:
                 break
@@ -128,13 +128,13 @@ def test_at_full_speed_most_snapshots_go_without(trainer, monkeypatch):
     reporter = Reporter(lambda message: sent.append(frame.decode(message)), "a run")
     reporter.begin(trainer, Looks(trainer))
     clock = Clock()
-    reporter._budget = Budget(clock)
+    reporter.looking.budget = Budget(clock)
     for name in EXPENSIVE:
         monkeypatch.setitem(PROBES, name, lambda moment, of=PROBES[name]: slow(clock, of(moment)))
-    monkeypatch.setattr("ppo_scope.runs.reporter.SECONDS", {"snapshot": 0.0, "series": 9.0, "progress": 9.0})
-    reporter.watch(WATCHED)
+    monkeypatch.setattr("ppo_scope.worker.due.SECONDS", {"snapshot": 0.0, "series": 9.0, "progress": 9.0})
+    reporter.looking.watch(WATCHED)
     for phase in trainer.phases():
-        reporter.passed(Moment(trainer, phase), Attention.GLANCE)
+        reporter.passed(moment_at(trainer, phase), Attention.GLANCE)
         clock.now += 1.0 if phase.kind is PhaseKind.UPDATE else 0.0
         if phase.kind is PhaseKind.UPDATE and phase.update.index == 21:
             break

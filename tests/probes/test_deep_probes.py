@@ -11,8 +11,8 @@ from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.cost import EXPENSIVE, ONLY_AT_REST, Budget
 from ppo_scope.probes.gradients import layers_of
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
+from tests.moments import moment_at
 
 SMALL = {"num_envs": 4, "rollout_steps": 32, "learning_rate": 0.003}
 SETTINGS = [SMALL, {**SMALL, "shared_network": True}, {**SMALL, "env": "Pendulum-v1"}]
@@ -23,7 +23,7 @@ def moments(settings, kind, count=1):
     trainer = Trainer(Settings.parse(settings))
     for phase in trainer.phases():
         if phase.update.index == 2 and phase.kind is kind:
-            yield Moment(trainer, phase)
+            yield moment_at(trainer, phase)
             count -= 1
         if not count or phase.update.index > 2:
             return
@@ -179,7 +179,7 @@ def test_looking_leaves_nothing_behind(settings):
     def weights(watched):
         trainer = Trainer(Settings.parse(settings))
         for phase in trainer.phases():
-            measure(Moment(trainer, phase), watched)
+            measure(moment_at(trainer, phase), watched)
             assert trainer.network.theta.grad is None
             if phase.kind is PhaseKind.UPDATE and phase.update.index == 2:
                 return trainer.weights_sha256()

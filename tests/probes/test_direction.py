@@ -8,6 +8,7 @@ from ppo_scope.ppo import losses
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.probes import direction
 from ppo_scope.probes.probes import measure
+from tests.ppo.test_by_hand import by_torch
 from tests.probes.test_gradients import CASES, moment_of, settings_of
 
 LINE = frozenset({"direction"})
@@ -74,7 +75,7 @@ def test_by_numpy_and_by_torch_it_is_the_same_line(make):
     trainer = make(settings_of("box"))
     moment = moment_of(trainer, PhaseKind.STEP)
     dense = measure(moment, LINE).arrays["direction_losses"]
-    trainer.network.in_numpy = None
+    by_torch(trainer)
     assert measure(moment, LINE).arrays["direction_losses"] == pytest.approx(dense, rel=1e-3, abs=1e-5)
 
 

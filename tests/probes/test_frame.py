@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from ppo_scope.probes import frame
-from ppo_scope.probes.frame import PROTOCOL
+from ppo_scope.wire import frame
+from ppo_scope.wire.frame import PROTOCOL
 
 
 def test_arrays_and_header_come_back():

@@ -6,8 +6,9 @@ import torch
 
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.probes.gradients import PAIRS, layers_of
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
+from tests.moments import moment_at
+from tests.ppo.test_by_hand import by_torch
 from tests.ppo.test_images import PICTURE
 from tests.ppo.test_spaces import ACTIONS, sampled
 
@@ -32,7 +33,7 @@ def moment_of(trainer, kind, epoch=2, minibatch=2):
     """Late enough that ratios have left 1."""
     for phase in trainer.phases():
         if phase.kind is kind and (phase.epoch, phase.minibatch) == (epoch, minibatch):
-            return Moment(trainer, phase)
+            return moment_at(trainer, phase)
     raise AssertionError
 
 
@@ -86,11 +87,11 @@ def test_an_angle_is_where_both_terms_flow_and_nowhere_else(make, case):
 def test_by_hand_and_by_torch_find_the_same(make, action, objective):
     trainer = make(settings_of(action, objective=objective, value_clip_range=0.1, shared_network=True))
     moment = moment_of(trainer, PhaseKind.GRADIENT)
-    by_hand = measure(moment, WATCHED).arrays
-    trainer.network.in_numpy = None
-    by_torch = measure(moment, WATCHED).arrays
-    assert by_hand["gradient_norms"] == pytest.approx(by_torch["gradient_norms"], rel=1e-4, abs=1e-6)
-    assert by_hand["gradient_cosines"] == pytest.approx(by_torch["gradient_cosines"], abs=2e-3, nan_ok=True)
+    ours = measure(moment, WATCHED).arrays
+    by_torch(trainer)
+    theirs = measure(moment, WATCHED).arrays
+    assert ours["gradient_norms"] == pytest.approx(theirs["gradient_norms"], rel=1e-4, abs=1e-6)
+    assert ours["gradient_cosines"] == pytest.approx(theirs["gradient_cosines"], abs=2e-3, nan_ok=True)
 
 
 def test_a_cosine_by_hand(make):
@@ -133,7 +134,7 @@ def watched_run(trainer, watched):
     memory = theta.data_ptr()
     for phase in trainer.phases():
         before = theta.detach().clone()
-        measure(Moment(trainer, phase), watched)
+        measure(moment_at(trainer, phase), watched)
         assert torch.equal(theta, before) and theta.data_ptr() == memory
         assert theta.grad is None and theta.requires_grad
         if phase.kind is PhaseKind.UPDATE:

@@ -11,16 +11,16 @@ from gymnasium.envs.registration import register
 
 import tests.environments.sick  # noqa: F401 - registers environments
 from benchmarks.health import SICK, observe
+from ppo_scope.diagnosis.checks import CHECKS, NOT_FINITE
+from ppo_scope.diagnosis.health import FORGIVEN, MAX_HISTORY, Health
+from ppo_scope.diagnosis.judging import Found
 from ppo_scope.ppo import presets
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import LIVE, Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.checks import CHECKS, NOT_FINITE
-from ppo_scope.probes.health import FORGIVEN, MAX_HISTORY, Health
-from ppo_scope.probes.judging import Found
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import row_values
+from tests.moments import moment_at
 
 SMALL = {"num_envs": 4, "rollout_steps": 64}
 SICK_RUNS = [pytest.param(sick, id=sick.name) for sick in {sick.name.split(",")[0]: sick for sick in SICK}.values()]
@@ -33,7 +33,7 @@ def run(updates, *, tamper=None, changes=(), **settings):
         if phase.kind is PhaseKind.ADVANTAGES and tamper:
             tamper(trainer, phase.update.index)
         if phase.kind is PhaseKind.UPDATE:
-            moment = Moment(trainer, phase)
+            moment = moment_at(trainer, phase)
             health.take_in(moment, row_values(moment))
             seen.append({finding["name"] for finding in health.findings()})
             for at, name, value in changes:
@@ -288,12 +288,12 @@ def test_history_is_bounded():
 def test_an_update_that_is_made_anew_leaves_no_trace_of_what_it_was():
     trainer, health = Trainer(Settings.parse({**SMALL, "learning_rate": 0.1})), Health()
     phase = next(phase for phase in trainer.phases() if phase.kind is PhaseKind.UPDATE)
-    moment = Moment(trainer, phase)
+    moment = moment_at(trainer, phase)
     health.take_in(moment, row_values(moment))
     assert [row["name"] for row in health.history()] == ["kl_spike"]
     outcome = trainer.redo({"learning_rate": 1e-5})
     trainer.adopt(outcome)
-    moment = Moment(trainer, outcome.phase)
+    moment = moment_at(trainer, outcome.phase)
     health.amend(moment, row_values(moment))
     assert health.findings() == [] and health.history() == []
 

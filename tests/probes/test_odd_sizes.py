@@ -9,13 +9,13 @@ import pytest
 import torch
 from gymnasium.envs.registration import register
 
+from ppo_scope.diagnosis.health import Health
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.health import Health
-from ppo_scope.probes.metrics import SERIES_COLUMNS
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure, series_row
+from ppo_scope.wire.metrics import SERIES_COLUMNS
+from tests.moments import moment_at
 
 ACTIONS = {
     "one": gym.spaces.Discrete(1),
@@ -74,7 +74,7 @@ def walk(settings, updates=2, kinds=frozenset(PhaseKind), each=lambda phase: pha
     try:
         for phase in trainer.phases():
             if phase.kind in kinds:
-                moment = Moment(trainer, each(phase))
+                moment = moment_at(trainer, each(phase))
                 found = measure(moment, frozenset(PROBES))
                 sound(found, moment)
                 seen.append(found)

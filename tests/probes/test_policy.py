@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ppo_scope.ppo.phases import PhaseKind
-from ppo_scope.probes.probes import BINS, measure
+from ppo_scope.probes.measurement import BINS
+from ppo_scope.probes.probes import measure
 from tests.ppo.test_spaces import ACTIONS, sampled
 from tests.probes.test_transitions import BOTH, moment_of
 

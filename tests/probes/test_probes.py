@@ -10,9 +10,10 @@ from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes import places, probes
-from ppo_scope.probes.metrics import METRICS, MINIBATCH_COLUMNS, SERIES_COLUMNS
-from ppo_scope.probes.moment import UNKNOWN_REGION, Moment
+from ppo_scope.probes import measurement, places, probes
+from ppo_scope.probes.moment import UNKNOWN_REGION
+from ppo_scope.wire.metrics import METRICS, MINIBATCH_COLUMNS, SERIES_COLUMNS
+from tests.moments import moment_at
 
 ALL = frozenset(probes.PROBES)
 EPSILON = 0.05  # small, so that every region occurs
@@ -79,7 +80,7 @@ def slow_minibatch(update, batch, minibatch, network):
 
 def test_minibatch_metrics_equal_a_slow_loop(walk):
     trainer, phase = walk(PhaseKind.STEP, 3, 2)
-    moment = Moment(trainer, phase)
+    moment = moment_at(trainer, phase)
     rows = moment.minibatch_rows
     assert rows.shape == (2 * 4 + 2, len(MINIBATCH_COLUMNS))
     for row, minibatch in zip(rows, phase.update.minibatches, strict=True):
@@ -98,7 +99,7 @@ def test_minibatch_metrics_equal_a_slow_loop(walk):
 
 def test_an_update_aggregates_all_its_minibatches(walk):
     trainer, phase = walk(PhaseKind.UPDATE)
-    moment = Moment(trainer, phase)
+    moment = moment_at(trainer, phase)
     rows = moment.minibatch_rows
     assert len(rows) == 16
     shown = dict(zip(SERIES_COLUMNS, probes.series_row(moment, 0.25), strict=True))
@@ -117,7 +118,7 @@ def test_the_end_of_an_update_is_measured_under_the_final_weights(walk):
     log_probs = torch.log_softmax(outputs, -1).gather(-1, batch.actions[:, None])[:, 0]
     ratio = (log_probs - batch.log_probs).exp().detach().numpy()
     kept = batch.trained.numpy()
-    shown = dict(zip(SERIES_COLUMNS, probes.series_row(Moment(trainer, phase), 0.0), strict=True))
+    shown = dict(zip(SERIES_COLUMNS, probes.series_row(moment_at(trainer, phase), 0.0), strict=True))
     assert shown["final_ratio_max"] == pytest.approx(ratio[kept].max(), rel=1e-5)
     assert shown["final_ratio_min"] == pytest.approx(ratio[kept].min(), rel=1e-5)
     targets, v = batch.targets.numpy()[kept], values.detach().numpy()[kept]
@@ -130,7 +131,7 @@ def test_the_end_of_an_update_is_measured_under_the_final_weights(walk):
 
 def test_the_ratio_histogram_counts_every_transition_once(walk):
     trainer, phase = walk(PhaseKind.UPDATE)
-    moment = Moment(trainer, phase)
+    moment = moment_at(trainer, phase)
     found = probes.measure(moment, ALL)
     counts, outside = found.arrays["ratio_counts"], found.arrays["ratio_outside"]
     kept = moment.trained
@@ -139,7 +140,7 @@ def test_the_ratio_histogram_counts_every_transition_once(walk):
     for row, code in enumerate((Region.INSIDE, Region.HELD, Region.PULLED_BACK)):
         assert counts[row].sum() + outside[row].sum() == (codes == code).sum() > 0
     limit = found.scalars["ratio_limit"]
-    edges = np.linspace(-limit, limit, probes.BINS + 1)
+    edges = np.linspace(-limit, limit, measurement.BINS + 1)
     expected, _ = np.histogram(moment.logratio[kept].astype(np.float64), edges)
     # A value on an edge may fall to either side in single precision.
     assert np.abs(counts.sum(0).astype(int) - expected).sum() <= 4
@@ -147,7 +148,7 @@ def test_the_ratio_histogram_counts_every_transition_once(walk):
 
 def test_what_lies_beyond_the_widest_histogram_is_counted_outside(walk):
     trainer, phase = walk(PhaseKind.UPDATE)
-    moment = Moment(trainer, phase)
+    moment = moment_at(trainer, phase)
     first, last = np.flatnonzero(moment.trained)[[0, -1]]
     moment.logratio[first], moment.logratio[last] = -30.0, 30.0
     found = probes.PROBES["ratio"](moment)
@@ -158,13 +159,13 @@ def test_what_lies_beyond_the_widest_histogram_is_counted_outside(walk):
 def test_before_the_first_step_the_ratio_is_a_spike_at_one(walk):
     for kind in (PhaseKind.ROLLOUT, PhaseKind.ADVANTAGES, PhaseKind.LOSS):
         trainer, phase = walk(kind)
-        counts = probes.measure(Moment(trainer, phase), ALL).arrays["ratio_counts"]
+        counts = probes.measure(moment_at(trainer, phase), ALL).arrays["ratio_counts"]
         assert counts[0, 31:33].sum() == counts.sum() > 0
 
 
 def test_a_minibatch_covers_its_own_samples_only(walk):
     trainer, phase = walk(PhaseKind.LOSS, 2, 3)
-    moment = Moment(trainer, phase)
+    moment = moment_at(trainer, phase)
     found = probes.measure(moment, ALL)
     minibatch = phase.update.minibatches[-1]
     member = np.zeros(moment.trained.shape, bool)
@@ -178,7 +179,7 @@ def test_a_minibatch_covers_its_own_samples_only(walk):
 
 def test_samples_are_laid_out_by_environment(walk):
     trainer, phase = walk(PhaseKind.UPDATE)
-    arrays = probes.measure(Moment(trainer, phase), ALL).arrays
+    arrays = probes.measure(moment_at(trainer, phase), ALL).arrays
     rollout = phase.update.rollout
     assert arrays["reward"].shape == (4, 64)
     assert np.array_equal(arrays["reward"], rollout.rewards.T)
@@ -194,7 +195,7 @@ def test_samples_are_laid_out_by_environment(walk):
 def test_residuals_are_what_the_advantages_were_accumulated_from(walk):
     """Sample by sample, by the networks themselves; the row after an end is none and has none."""
     trainer, phase = walk(PhaseKind.ADVANTAGES)
-    found = probes.measure(Moment(trainer, phase), ALL).arrays
+    found = probes.measure(moment_at(trainer, phase), ALL).arrays
     rollout, gamma = phase.update.rollout, phase.update.settings.discount
     with torch.no_grad():
         v = trainer.network(torch.from_numpy(rollout.observations).reshape(-1, 4))[1].view(65, 4).double().numpy()
@@ -217,7 +218,7 @@ def test_residuals_are_of_the_rewards_that_the_advantages_take(walk):
     """Scaled ones, and under an objective whose loss knows no Â too: V_targ is made of them."""
     settings = {"normalize_rewards": True, "objective": "reinforce", "gae_lambda": 0.0}
     trainer, phase = walk(PhaseKind.UPDATE, **settings)
-    found = probes.measure(Moment(trainer, phase), ALL).arrays
+    found = probes.measure(moment_at(trainer, phase), ALL).arrays
     kept = found["region"] != Region.NOT_TRAINED
     assert found["delta"][kept] == pytest.approx((found["value_target"] - found["value"])[kept], abs=1e-5)
     assert not np.allclose(found["delta"][kept], found["advantage"][kept])
@@ -225,11 +226,11 @@ def test_residuals_are_of_the_rewards_that_the_advantages_take(walk):
 
 def test_flipped_signs_are_counted(walk):
     trainer, phase = walk(PhaseKind.UPDATE)
-    arrays = probes.measure(Moment(trainer, phase), ALL).arrays
+    arrays = probes.measure(moment_at(trainer, phase), ALL).arrays
     raw, used = arrays["advantage"], arrays["advantage_used"]
     kept = np.isfinite(raw)
     expected = ((raw[kept] > 0) != (used[kept] > 0)).mean()
-    shown = probes.rollout_scalars(Moment(trainer, phase))["flipped_fraction"]
+    shown = probes.rollout_scalars(moment_at(trainer, phase))["flipped_fraction"]
     assert 0 < shown == pytest.approx(expected)
 
 
@@ -238,7 +239,7 @@ def test_flipped_signs_are_counted(walk):
 )
 def test_samples_are_capped_whole_environments_first(walk, num_envs, rollout_steps, shape):
     trainer, phase = walk(PhaseKind.ROLLOUT, num_envs=num_envs, rollout_steps=rollout_steps)
-    moment = Moment(trainer, phase)
+    moment = moment_at(trainer, phase)
     arrays = probes.measure(moment, ALL).arrays
     chosen = arrays["environments"]
     assert arrays["region"].shape == shape
@@ -251,7 +252,7 @@ def test_samples_are_capped_whole_environments_first(walk, num_envs, rollout_ste
 def test_an_update_that_target_kl_stopped_early_shows_only_what_was_used(walk):
     trainer, phase = walk(PhaseKind.UPDATE, target_kl=1e-6)
     assert len(phase.update.minibatches) < 4
-    moment = Moment(trainer, phase)
+    moment = moment_at(trainer, phase)
     used = moment.advantages_used
     assert np.isnan(used).any() and not np.isnan(used).all()
     found = probes.measure(moment, ALL)
@@ -279,8 +280,8 @@ def test_measuring_changes_nothing(walk, kind):
 
     before = state(trainer)
     for name in sorted(ALL):
-        probes.measure(Moment(trainer, phase), frozenset({name}))
-    probes.series_row(Moment(trainer, phase), 0.0)
+        probes.measure(moment_at(trainer, phase), frozenset({name}))
+    probes.series_row(moment_at(trainer, phase), 0.0)
     assert state(trainer) == before == state(twin)
     assert trainer.network.theta.grad is None
     for t in (trainer, twin):
@@ -296,13 +297,13 @@ def test_round_up(value, rounded):
 def test_the_first_ratio_is_checked_at_the_first_minibatch(walk):
     trainer, phase = walk(PhaseKind.STEP, 4, 4)
     phase.update.minibatches[0].logratio[phase.update.minibatches[0].trained.nonzero()[0]] = 0.25
-    shown = probes.rollout_scalars(Moment(trainer, phase))["first_ratio_error"]
+    shown = probes.rollout_scalars(moment_at(trainer, phase))["first_ratio_error"]
     assert shown == pytest.approx(math.expm1(0.25), rel=1e-5)
 
 
 def test_scalars_of_a_minibatch_are_those_of_its_samples(walk):
     trainer, phase = walk(PhaseKind.LOSS, 2, 3)
-    shown = probes.rollout_scalars(Moment(trainer, phase))
+    shown = probes.rollout_scalars(moment_at(trainer, phase))
     minibatch = phase.update.minibatches[-1]
     raw = phase.update.batch.advantages[minibatch.samples][minibatch.trained]
     used = minibatch.advantages[minibatch.trained]
@@ -314,14 +315,14 @@ def test_scalars_of_a_minibatch_are_those_of_its_samples(walk):
 def test_advantage_histograms_equal_numpys(walk):
     for kind in (PhaseKind.UPDATE, PhaseKind.LOSS):
         trainer, phase = walk(kind, 2 if kind is PhaseKind.LOSS else None)
-        moment = Moment(trainer, phase)
+        moment = moment_at(trainer, phase)
         found = probes.measure(moment, ALL)
         covered = moment.trained & moment.in_minibatch
         for name, values in (
             ("advantage", phase.update.batch.advantages.numpy()),
             ("advantage_used", moment.advantages_used),
         ):
-            edges = np.linspace(found.scalars[f"{name}_low"], found.scalars[f"{name}_high"], probes.BINS + 1)
+            edges = np.linspace(found.scalars[f"{name}_low"], found.scalars[f"{name}_high"], measurement.BINS + 1)
             expected, _ = np.histogram(values[covered].astype(np.float64), edges)
             assert np.abs(found.arrays[f"{name}_counts"].astype(int) - expected).sum() <= 4
             assert found.arrays[f"{name}_counts"].sum() == covered.sum()
@@ -329,7 +330,7 @@ def test_advantage_histograms_equal_numpys(walk):
 
 def test_the_final_kl_and_entropy_are_means_over_transitions(walk):
     trainer, phase = walk(PhaseKind.UPDATE)
-    batch, shown = phase.update.batch, probes.rollout_scalars(Moment(trainer, phase))
+    batch, shown = phase.update.batch, probes.rollout_scalars(moment_at(trainer, phase))
     new = torch.log_softmax(trainer.network(batch.observations)[0], -1)[batch.trained]
     old = torch.log_softmax(batch.outputs, -1)[batch.trained]
     assert shown["final_kl_exact"] == pytest.approx((old.exp() * (old - new)).sum(-1).mean().item(), rel=1e-3)
@@ -338,7 +339,7 @@ def test_the_final_kl_and_entropy_are_means_over_transitions(walk):
 
 def test_the_final_losses_are_of_the_whole_rollout_under_the_final_weights(walk):
     trainer, phase = walk(PhaseKind.UPDATE)
-    moment = Moment(trainer, phase)
+    moment = moment_at(trainer, phase)
     batch, used, shown = phase.update.batch, torch.from_numpy(moment.advantages_used), probes.rollout_scalars(moment)
     outputs, values = trainer.network(batch.observations)
     log_probs = torch.log_softmax(outputs, -1).gather(1, batch.actions.long()[:, None])[:, 0]
@@ -353,37 +354,37 @@ def test_the_final_losses_are_of_the_whole_rollout_under_the_final_weights(walk)
 
 def test_explained_variance_of_constant_targets_is_not_defined(walk):
     trainer, phase = walk(PhaseKind.UPDATE, discount=0.0)
-    shown = probes.rollout_scalars(Moment(trainer, phase))
+    shown = probes.rollout_scalars(moment_at(trainer, phase))
     assert math.isnan(shown["explained_variance"])
     assert math.isnan(shown["explained_variance_before"])
 
 
 def test_an_epoch_covers_its_own_minibatches(walk):
     trainer, phase = walk(PhaseKind.EPOCH, 2)
-    moment = Moment(trainer, phase)
+    moment = moment_at(trainer, phase)
     row = MINIBATCH_COLUMNS.index("loss")
     assert moment.aggregated()["loss"] == pytest.approx(moment.minibatch_rows[4:8, row].mean())
 
 
 def test_without_a_norm_limit_nothing_is_scaled(walk):
     trainer, phase = walk(PhaseKind.UPDATE, max_grad_norm=None)
-    assert Moment(trainer, phase).aggregated()["gradient_clip_factor"] == 1.0
+    assert moment_at(trainer, phase).aggregated()["gradient_clip_factor"] == 1.0
 
 
 def test_the_band_of_a_wide_clip_range_fits_into_the_histogram(walk):
     trainer, phase = walk(PhaseKind.UPDATE, clip_range=0.45)
-    assert probes.measure(Moment(trainer, phase), ALL).scalars["ratio_limit"] >= -math.log(0.55)
+    assert probes.measure(moment_at(trainer, phase), ALL).scalars["ratio_limit"] >= -math.log(0.55)
 
 
 def test_a_rollout_without_a_transition_is_no_error(walk):
     trainer, phase = walk(PhaseKind.UPDATE, num_envs=1, rollout_steps=1, minibatches=1, clip_range=0.2)
     for phase in trainer.phases():
         if phase.kind is PhaseKind.UPDATE:
-            row = probes.series_row(Moment(trainer, phase), 0.0)
+            row = probes.series_row(moment_at(trainer, phase), 0.0)
             if not phase.update.rollout.trained.any():
                 break
     assert math.isnan(row[SERIES_COLUMNS.index("loss")])
-    found = probes.measure(Moment(trainer, phase), ALL)
+    found = probes.measure(moment_at(trainer, phase), ALL)
     assert found.arrays["ratio_counts"].sum() == 0
 
 
@@ -393,7 +394,7 @@ def test_a_minibatch_of_no_sample_counts_in_no_mean(walk):
         empty = [not bool(m.trained.any()) for m in phase.update.minibatches]
         if phase.kind is PhaseKind.UPDATE and any(empty):
             break
-    moment = Moment(trainer, phase)
+    moment = moment_at(trainer, phase)
     assert np.isnan(moment.minibatch_rows[empty]).all(0)[MINIBATCH_COLUMNS.index("loss")]
     kept = [m.loss.item() for m, e in zip(phase.update.minibatches, empty, strict=True) if not e]
     assert moment.aggregated()["loss"] == pytest.approx(np.mean(kept))
@@ -403,19 +404,19 @@ def test_a_minibatch_of_no_sample_counts_in_no_mean(walk):
 def test_normalised_rewards_are_told_as_the_advantages_took_them(walk):
     """At a termination nothing follows: δ is the reward minus V, with the reward as it was scaled."""
     trainer, phase = walk(PhaseKind.ADVANTAGES, normalize_rewards=True)
-    found = probes.measure(Moment(trainer, phase), frozenset({"values", "samples"})).arrays
+    found = probes.measure(moment_at(trainer, phase), frozenset({"values", "samples"})).arrays
     terminal = found["episode_end"] == 1
     assert terminal.sum() > 5
     assert found["delta"][terminal] == pytest.approx((found["reward_used"] - found["value"])[terminal], abs=1e-5)
     assert not np.allclose(found["reward_used"][terminal], found["reward"][terminal])
     trainer, phase = walk(PhaseKind.ADVANTAGES)
-    assert "reward_used" not in probes.measure(Moment(trainer, phase), frozenset({"values"})).arrays
+    assert "reward_used" not in probes.measure(moment_at(trainer, phase), frozenset({"values"})).arrays
 
 
 @pytest.mark.parametrize(("wanted", "shown"), [(0, [0, 1, 2, 3]), (3, [2, 3, 4, 5]), (99, [2, 3, 4, 5])])
 def test_the_environments_that_somebody_wants_to_see_are_the_ones_that_are_sent(walk, wanted, shown):
     trainer, phase = walk(PhaseKind.ROLLOUT, num_envs=6, rollout_steps=1024)
-    moment = Moment(trainer, phase)
+    moment = moment_at(trainer, phase)
     moment.environment = wanted
     arrays = probes.measure(moment, ALL).arrays
     assert arrays["environments"].tolist() == shown

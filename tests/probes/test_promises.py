@@ -8,9 +8,9 @@ from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import promises
 from ppo_scope.probes.cost import Budget
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
 from tests.live import ROOT
+from tests.moments import moment_at
 
 ROW = re.compile(r"^\| (?:`(\w+)`)? ?\| (.+?) \|")
 ARRAYS = re.compile(r"((?:`\w+`(?:, )?)+) (uint8|uint32|int32|float32|float64) \[([^\]]+)\]")
@@ -51,7 +51,7 @@ def test_every_probe_keeps_its_promise_at_every_phase(settings):
     trainer = Trainer(Settings.parse({"num_envs": 2, "rollout_steps": 32, "epochs": 1, **settings}))
     budget, kept = Budget(), []
     for phase in trainer.phases():
-        found = measure(Moment(trainer, phase), frozenset(PROBES), budget)
+        found = measure(moment_at(trainer, phase), frozenset(PROBES), budget)
         kept = found.measured
         if phase.kind == "update":
             break

@@ -11,9 +11,9 @@ from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.names import observation_names
 from ppo_scope.probes.probes import measure
+from tests.moments import moment_at
 from tests.ppo.test_spaces import ACTIONS, OBSERVATIONS, sampled
 
 BOTH = frozenset({"policy", "transitions", "samples", "values"})
@@ -30,7 +30,7 @@ def moment_of(env, kind, **settings):
     trainer = Trainer(Settings.parse({**SETTINGS, "env": env, **settings}))
     for phase in trainer.phases():
         if phase.update.index == 2 and phase.kind is kind and phase.epoch in (0, 2, 4):
-            return Moment(trainer, phase)
+            return moment_at(trainer, phase)
     raise AssertionError
 
 

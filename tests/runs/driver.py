@@ -5,9 +5,9 @@ from collections import deque
 import numpy as np
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.probes import frame
 from ppo_scope.probes.probes import PROBES
-from ppo_scope.runs.worker import Worker
+from ppo_scope.wire import frame
+from ppo_scope.worker.worker import Worker
 
 SETTINGS = {"num_envs": 4, "rollout_steps": 32}
 EVERYTHING = {"type": "watch", "probes": [*PROBES, "picture"]}

@@ -6,7 +6,7 @@ import numpy as np
 
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.probes import PROBES
-from ppo_scope.runs import worker
+from ppo_scope.worker import worker
 
 
 def raises(moment):

@@ -5,7 +5,7 @@ import threading
 import time
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.runs.process import DEFAULT_WORKER
+from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.runs.supervisor import Supervisor
 
 PATIENCE = 60.0  # seconds for what comes soon unless the machine is busy
@@ -33,7 +33,7 @@ class Notes:
     def reply(self, run, command, code, message):
         self._house.replies.append((command, time.monotonic(), code, message))
 
-    def current(self, run):
+    def begun(self, run, instead):
         self._house.states.clear()
         self._house.frames.clear()
 
@@ -60,11 +60,15 @@ class House:
     def begin(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
-    def start(self, *, paused=False, **settings):
-        return self.do(self.supervisor.start(Settings.parse({**SMALL, **settings}), paused=paused))
+    def start(self, **settings):
+        return self.do(self._start(**settings))
 
-    def later(self, *, paused=False, **settings):
-        return self.begin(self.supervisor.start(Settings.parse({**SMALL, **settings}), paused=paused))
+    def later(self, **settings):
+        return self.begin(self._start(**settings))
+
+    def _start(self, *, paused=False, beside=False, **settings):
+        instead = None if beside else self.supervisor.newest
+        return self.supervisor.start(Settings.parse({**SMALL, **settings}), paused=paused, instead=instead)
 
     def send(self, type, **fields):
         """Send a command; gives its reply: (seconds that it took, code, message)."""
@@ -81,7 +85,7 @@ class House:
 
     @property
     def run(self):
-        return self.supervisor and self.supervisor.current
+        return self.supervisor and self.supervisor.newest
 
     def until(self, condition, within=PATIENCE):
         end = time.monotonic() + within

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ppo_scope.probes import health
-from ppo_scope.probes.metrics import SERIES_COLUMNS
+from ppo_scope.diagnosis import health
 from ppo_scope.probes.probes import PROBES
-from ppo_scope.runs import goals, reporter, worker
+from ppo_scope.wire.metrics import SERIES_COLUMNS
+from ppo_scope.worker import goals, loop, rows
 from tests.runs.driver import EVERYTHING, Driver, rows_of, step
 from tests.runs.faulty_probes import FAULTY
 from tests.runs.house import House
@@ -26,7 +26,7 @@ def faulty():
 
 
 def newest(house):
-    return house.run.latest["snapshot"][0]
+    return house.run.record.latest["snapshot"][0]
 
 
 def test_what_fails_is_named_and_the_rest_is_measured(faulty):
@@ -82,7 +82,7 @@ def broken(*_, **__):
 
 def test_scalars_series_health_and_goals_that_fail_end_no_run(monkeypatch):
     expected = Driver([step(), step()]).weights
-    monkeypatch.setattr(reporter, "series_row", broken)
+    monkeypatch.setattr(rows, "series_row", broken)
     monkeypatch.setattr(health, "indicators", broken)
     monkeypatch.setattr("ppo_scope.probes.moment.Moment.aggregated", broken)
     monkeypatch.setitem(PROBES, "ratio", broken)
@@ -90,10 +90,10 @@ def test_scalars_series_health_and_goals_that_fail_end_no_run(monkeypatch):
     assert driver.weights == expected
     last, _ = driver.of("snapshot")[-1]
     assert {"series", "health", "ratio"} <= last["failed"].keys()
-    rows = rows_of(driver)
+    found = rows_of(driver)
     steps = SERIES_COLUMNS.index("steps")
-    assert np.isfinite(rows[:, steps]).all()
-    assert np.isnan(np.delete(rows, steps, axis=1)).all()
+    assert np.isfinite(found[:, steps]).all()
+    assert np.isnan(np.delete(found, steps, axis=1)).all()
 
 
 def test_a_goal_that_cannot_be_measured_halts_the_run(monkeypatch):
@@ -109,7 +109,7 @@ def test_a_run_that_stands_measures_only_what_is_missing(monkeypatch):
     def noted(name, probe):
         return lambda moment: looked.append(name) or probe(moment)
 
-    monkeypatch.setattr(worker, "CATCH_UP_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CATCH_UP_SECONDS", 0.0)
     for name in ("ratio", "samples", "values"):
         monkeypatch.setitem(PROBES, name, noted(name, PROBES[name]))
     toggles = [watch("ratio"), watch(), watch("ratio"), watch("ratio", "samples"), watch()] * 20

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ppo_scope.runs import process
+from ppo_scope.processes import process
 from tests.runs.house import House
 from tests.server.scope_page import SLACK, ServerProcess, alive, wait_for
 
@@ -47,7 +47,7 @@ def test_a_normal_end_leaves_nothing_behind():
 def test_a_killed_process_takes_its_guard_and_children_along():
     with House(f"{WORKERS}:leaves_a_child") as house:
         house.start(paused=True)
-        house.until(lambda: house.run.facts.get("child"))
+        house.until(lambda: house.run.record.facts.get("child"))
         leader = house.run.pid
         os.kill(leader, 9)
         house.state(state="killed")
@@ -62,7 +62,7 @@ def test_nothing_in_the_working_folder_takes_a_modules_place(tmp_path, monkeypat
     monkeypatch.syspath_prepend("")  # as for `python -m` and `python -c`
     with House(f"{WORKERS}:tells_its_surroundings") as house:
         house.start(paused=True)
-        facts = house.until(lambda: "path" in house.run.facts and house.run.facts)
+        facts = house.until(lambda: "path" in house.run.record.facts and house.run.record.facts)
     assert Path(facts["random"]).parent == Path(facts["socket"]).parent == Path(os.__file__).parent
     assert Path(facts["here"]).parent == tmp_path and facts["path"][-1] == str(tmp_path)
     assert facts["safe_path"] is None, "what environments start is as it would be without us"

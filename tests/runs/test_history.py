@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ppo_scope.runs.history import MAX_CHANGES, MAX_GAP, History, Table
+from ppo_scope.records.history import MAX_CHANGES, MAX_GAP, History, Table
 
 COLUMNS = ["loss", "entropy"]
 
@@ -65,8 +65,6 @@ def test_a_slice_is_a_copy(history):
 
 
 def test_rows_that_do_not_fit_are_refused_and_those_after_them_are_not(history):
-    with pytest.raises(ValueError, match="columns"):
-        history.append_series(["loss"], 1001, rows(1001, 1)[:, :1], episodes())
     with pytest.raises(ValueError, match="do not fit"):
         history.append_series(COLUMNS, 1001, rows(1001, 1)[:, :1], episodes(1001))
     assert history.last == 1000
@@ -76,6 +74,40 @@ def test_rows_that_do_not_fit_are_refused_and_those_after_them_are_not(history):
     assert np.isnan(part.rows[1]).all(), "the update whose row was lost"
     assert np.array_equal(part.rows[[0, 2, 3]], np.concatenate([rows(1000, 1), rows(1002, 2)]))
     assert part.episodes[:, 0].tolist() == [1000, 1003]
+
+
+def test_rows_that_come_late_have_the_place_that_was_left_for_them(history):
+    history.append_series(COLUMNS, 1004, rows(1004, 2), episodes(1004))
+    assert np.isnan(history.slice(1001, 1003).rows).all()
+    part, following = history.page(1000, None, 100, 100)
+    assert (part.first, len(part.rows), following) == (1000, 1, 1001), "it ends before what was lost"
+    part, following = history.page(following, None, 100, 100)
+    assert (part.first, len(part.rows), following) == (1004, 2, None), "and goes on behind it"
+    part, following = history.page(1001, 1003, 100, 100)
+    assert (len(part.rows), following) == (0, None)
+    part, following = history.page(1001, None, 2, 100)
+    assert (len(part.rows), following) == (0, 1003)
+    history.append_series(COLUMNS, 999, -rows(999, 5), episodes(999, 1002, 1003))
+    found = history.page(998, None, 100, 100)[0]
+    assert np.array_equal(found.rows, np.concatenate([rows(998, 3), -rows(1001, 3), rows(1004, 2)]))
+    assert history.slice(999).episodes[:, 0].tolist() == [1000, 1002, 1003, 1004]
+
+
+def test_rows_with_other_columns_have_their_values_by_name(history):
+    history.append_series(["entropy", "more"], 1001, rows(1001, 1), episodes())
+    assert history.columns == ("loss", "entropy", "more")
+    found = history.slice(1000).rows
+    assert np.array_equal(found, [[1000, -1000, np.nan], [np.nan, 1001, -1001]], equal_nan=True)
+    history.append_series(COLUMNS, 1002, rows(1002, 1), episodes())
+    assert np.array_equal(history.slice(1002).rows, [[1002, -1002, np.nan]], equal_nan=True)
+
+
+def test_a_change_that_comes_late_has_its_place_and_one_that_is_known_is_none():
+    history = History()
+    changes = [{"update": update, "new": new} for update, new in ((1, 1), (2, 2), (2, 3), (4, 4))]
+    assert [history.change(changes[at]) for at in (0, 1, 3, 2, 1, 3)] == [True, True, True, True, False, False]
+    assert history.change({"update": 3, "new": 0})
+    assert [change["update"] for change in history.changes] == [1, 2, 2, 3, 4] and history.changes_made == 5
 
 
 def test_rows_that_are_there_already_are_kept(history):
@@ -118,3 +150,12 @@ def test_a_table_keeps_the_newest(size):
         assert kept[-1] == first + size - 1
         assert np.array_equal(np.diff(kept), np.ones(len(kept) - 1))
         assert kept[0] == table.dropped
+
+
+def test_a_sketch_is_of_values_that_are_there_the_newest_among_them(history):
+    name = COLUMNS[0]
+    values = history.slice().rows[:, 0]
+    assert history.sketch(name, 5000) == values.tolist()
+    few = history.sketch(name, 5)
+    assert len(few) == 5 and (few[0], few[-1]) == (values[0], values[-1]) and set(few) <= set(values)
+    assert history.sketch("no such column", 5) == [] == History().sketch(name, 5)

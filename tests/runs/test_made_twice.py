@@ -3,7 +3,7 @@
 import pytest
 
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.metrics import SERIES_COLUMNS
+from ppo_scope.wire.metrics import SERIES_COLUMNS
 from tests.runs.driver import EVERYTHING, Driver, rows_of, step
 
 

@@ -1,6 +1,6 @@
 """What is kept to go back to: in the order of the run, within its room, the newest picture of each moment."""
 
-from ppo_scope.runs.moments import RETIRED_SHARE, Moments
+from ppo_scope.records.moments import RETIRED_SHARE, Moments
 
 SEQUENCE = iter(range(1, 10_000))
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ppo_scope.runs.ear import Ear
+from ppo_scope.worker.ear import Ear
 from tests.runs.house import PATIENCE, SLACK, House
 
 SLOW = "tests.environments.slow:Slow-v0"
@@ -79,10 +79,10 @@ def test_a_pause_comes_when_the_rollout_is_whole():
 def test_who_begins_to_watch_within_a_slow_rollout_does_not_wait_for_its_end():
     with House() as house:
         run = house.start(env=SLOW, num_envs=1, rollout_steps=64, env_kwargs={"seconds": 0.08})
-        house.until(lambda: run.latest.get("snapshot", ({"update": 0},))[0]["update"] == 1)
+        house.until(lambda: run.record.latest.get("snapshot", ({"update": 0},))[0]["update"] == 1)
         house.call(run.watch, frozenset({"ratio"}))
-        house.until(lambda: run.latest["snapshot"][0]["measured"] == ["ratio"])
-        snapshot = run.latest["snapshot"][0]
+        house.until(lambda: run.record.latest["snapshot"][0]["measured"] == ["ratio"])
+        snapshot = run.record.latest["snapshot"][0]
         assert (snapshot["update"], snapshot["phase"]) == (1, "update"), "the next one is not there yet"
 
 

@@ -5,8 +5,8 @@ import gzip
 import pytest
 
 from ppo_scope.cli import main
-from ppo_scope.probes import frame
-from ppo_scope.runs.recorded import check, name_of
+from ppo_scope.records.recorded import check, name_of
+from ppo_scope.wire import frame
 
 SMALL = ["--num-envs", "2", "--rollout-steps", "16", "--epochs", "1", "--minibatches", "2", "--seed", "3"]
 

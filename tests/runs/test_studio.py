@@ -13,11 +13,11 @@ from ppo_scope.pictures import failures
 from ppo_scope.pictures.limits import Patience
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes import frame
+from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.runs import studio as studios
-from ppo_scope.runs.process import DEFAULT_WORKER
 from ppo_scope.runs.studio import ENDED, Studio
 from ppo_scope.runs.supervisor import Supervisor
+from ppo_scope.wire import frame
 from tests.runs.house import SLACK
 from tests.runs.test_supervisor import Notes, until
 
@@ -235,7 +235,7 @@ def test_training_never_notices(env, monkeypatch):
         looking = asyncio.create_task(supervisor.watch(0.05))
         try:
             run.watch(frozenset({"picture"}))
-            await until(lambda: "reason" in run.latest.get("picture", ({},))[0], WITHIN)
+            await until(lambda: "reason" in run.record.latest.get("picture", ({},))[0], WITHIN)
             update = run.describe()["update"]
             await until(lambda: run.describe()["update"] > update + 20, WITHIN)
             assert run.state == "running" and "stalled" not in notes.states
@@ -260,7 +260,7 @@ def test_a_finished_run_hands_out_its_notes_and_its_pictures_go_on():
             assert isinstance(image, bytes) and image[:3] == b"\xff\xd8\xff"
             assert "no such sample" in await run.depiction(1, 1, 99)
             run.watch(frozenset({"picture"}))
-            await until(lambda: run.latest.get("picture", ({"sequence": 0},))[0]["sequence"] > 3, WITHIN)
+            await until(lambda: run.record.latest.get("picture", ({"sequence": 0},))[0]["sequence"] > 3, WITHIN)
             await run.stop()
             assert await run.depiction(1, 1, 5) == image, "what was drawn is kept"
             assert await run.depiction(1, 1, 6) == ENDED

@@ -6,17 +6,20 @@ import os
 import signal
 import time
 
+import pytest
+
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.runs import ending, inbox
-from ppo_scope.runs.process import COMMANDS, NotReading
-from ppo_scope.runs.supervisor import Supervisor
+from ppo_scope.processes.process import COMMANDS, NotReading
+from ppo_scope.runs import ending, inbox, missed
+from ppo_scope.runs import supervisor as supervisor_module
+from ppo_scope.runs.supervisor import KEPT_RUNS, CannotBegin, Supervisor
 
 
 class Notes:
     """A listener that takes notes."""
 
     def __init__(self):
-        self.states, self.replies, self.frames, self.runs = [], [], [], []
+        self.states, self.replies, self.frames, self.runs, self.changes = [], [], [], [], []
 
     def frame(self, run, header, message):
         self.frames.append(header)
@@ -25,12 +28,12 @@ class Notes:
         self.states.append(run.state)
 
     def change(self, run, change):
-        pass
+        self.changes.append(change)
 
     def reply(self, run, command, code, message):
         self.replies.append((command, code))
 
-    def current(self, run):
+    def begun(self, run, instead):
         self.runs.append(run.id)
 
 
@@ -67,8 +70,8 @@ def test_a_run_from_start_to_stop():
         run.send({"type": "step", "size": "update", "id": "a"})
         await until(lambda: notes.replies == [("a", None)])
         assert run.describe()["update"] == 1
-        assert len(run.history.slice().rows) == 1
-        assert run.history.moments.end_of(1) is not None
+        assert len(run.record.series(None, None, 100, 100)[0].rows) == 1
+        assert run.record.end_of(1) is not None
         start = time.monotonic()
         await run.stop()
         assert time.monotonic() - start < 2.5, "after 3 s it would be killed"
@@ -162,13 +165,12 @@ def test_out_of_memory_is_told_from_a_kill(monkeypatch):
     supervised(scenario)
 
 
-def test_starting_another_run_ends_the_one_before():
+def test_a_run_takes_the_place_of_another_one():
     async def scenario(supervisor, run, notes):
         await until(lambda: run.state == "paused")
-        second, third = await asyncio.gather(
-            supervisor.start(Settings(seed=2), paused=True), supervisor.start(Settings(seed=3), paused=True)
-        )
-        assert supervisor.current is third
+        second = await supervisor.start(Settings(seed=2), paused=True, instead=run)
+        third = await supervisor.start(Settings(seed=3), paused=True, instead=second)
+        assert supervisor.newest is third
         assert [each.state in {"stopped"} for each in (run, second)] == [True, True]
         assert supervisor.runs() == [third, second, run]
         assert notes.runs == [run.id, second.id, third.id]
@@ -176,20 +178,83 @@ def test_starting_another_run_ends_the_one_before():
     supervised(scenario)
 
 
+def test_runs_live_side_by_side_and_end_alone(monkeypatch):
+    monkeypatch.setattr(supervisor_module, "LIVE_RUNS", 2)
+
+    async def scenario(supervisor, run, notes):
+        await until(lambda: run.state == "paused")
+        second = await supervisor.start(Settings(seed=2), paused=True)
+        await until(lambda: second.state == "paused")
+        assert run.state == "paused"
+        for one in (run, second):
+            one.send({"type": "step", "size": "update", "id": one.id})
+        await until(lambda: notes.replies == [(run.id, None), (second.id, None)] or len(notes.replies) == 2)
+        assert [one.describe()["update"] for one in (run, second)] == [1, 1]
+        with pytest.raises(CannotBegin, match="End one, or begin the new one instead of it"):
+            await supervisor.start(Settings(seed=3), paused=True)
+        os.kill(run.pid, signal.SIGKILL)
+        await until(lambda: run.state == "killed")
+        assert second.state == "paused"
+        third = await supervisor.start(Settings(seed=3), paused=True)
+        await second.stop()
+        await until(lambda: (second.state, third.state) == ("stopped", "paused"))
+        assert supervisor.runs() == [third, second, run]
+
+    supervised(scenario)
+
+
+def test_of_many_that_have_ended_the_oldest_are_forgotten_but_none_that_lives():
+    async def scenario(supervisor, run, notes):
+        await until(lambda: run.state == "paused")
+        replaced = await supervisor.start(Settings(), paused=True)
+        for _ in range(KEPT_RUNS):
+            replaced = await supervisor.start(Settings(), paused=True, instead=replaced)
+        assert len(supervisor.runs()) == KEPT_RUNS
+        assert supervisor.get(run.id) is run and run.state == "paused"
+
+    supervised(scenario)
+
+
+def test_what_is_lost_on_the_way_is_asked_for_and_comes(monkeypatch):
+    """Every other row and change is lost."""
+    monkeypatch.setattr(missed, "EVERY", 0.01)
+
+    async def scenario(supervisor, run, notes):
+        await until(lambda: run.state == "paused")
+        for number in range(6):
+            run.send({"type": "step", "size": "update", "id": f"step {number}"})
+            run.send({"type": "set", "name": "clip_range", "value": number / 10, "id": f"set {number}"})
+        run.send({"type": "set", "name": "entropy_coef", "value": 0.5, "id": "last"})
+        await until(lambda: len(notes.replies) == 13)
+        await until(lambda: run.describe()["settings"]["entropy_coef"] == 0.5)
+        await until(lambda: len(run.describe()["changes"]) == 7)
+        assert run.describe()["settings"]["clip_range"] == 0.5
+        assert [change["new"] for change in run.describe()["changes"]] == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.5]
+        await until(lambda: len(run.record.series(None, None, 100, 100)[0].rows) == 6)
+        part, following = run.record.series(None, None, 100, 100)
+        assert part.rows[:, 0].tolist() == [1 / update for update in range(1, 7)] and following is None
+        assert part.episodes[:, 0].tolist() == [1, 2, 3, 4, 5, 6]
+        told = [change["new"] for change in notes.changes if change["name"] == "clip_range"]
+        assert told[-1] == 0.5, "who is told late is told right"
+
+    supervised(scenario, "loses")
+
+
 def test_a_command_that_follows_at_once_finds_that_the_run_has_begun():
     """Whoever is told of a run may command it in the same instant: the word to begin goes first."""
 
     class Hasty(Notes):
-        def current(self, run):
-            super().current(run)
+        def begun(self, run, instead):
+            super().begun(run, instead)
             run.send({"type": "step", "size": "update", "id": f"step {len(self.runs)}"})
 
     async def body():
         heard = Hasty()
-        supervisor = Supervisor(heard)
+        supervisor, run = Supervisor(heard), None
         try:
             for seed in range(4):
-                run = await supervisor.start(Settings(num_envs=2, rollout_steps=32, seed=seed), paused=True)
+                settings = Settings(num_envs=2, rollout_steps=32, seed=seed)
+                run = await supervisor.start(settings, paused=True, instead=run)
                 await until(lambda run=run: run.describe()["update"] == 1)
         finally:
             await supervisor.close()

@@ -6,9 +6,10 @@ from ppo_scope.ppo import memory
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes import frame
-from ppo_scope.runs import causes
-from ppo_scope.runs.run import CHANGES_TOLD
+from ppo_scope.records.moments import listed
+from ppo_scope.records.record import CHANGES_TOLD
+from ppo_scope.wire import frame
+from ppo_scope.worker import causes
 from tests.runs.driver import Driver, step
 from tests.runs.house import House
 
@@ -50,10 +51,10 @@ def test_the_server_serves_no_moment_of_an_update_that_was_given_up():
         assert house.send("step", **UNTIL_IT_EXPLODES)[1] is None
         house.until(lambda: run.cause)
         number = run.describe()["update"]
-        assert [row[2] for row in run.history.moments.list() if row[1] == number] == ["loss"]
+        assert [row[2] for row in listed(run.record.moments()) if row[1] == number] == ["loss"]
         assert house.send("step", size="phase")[1] is None
         house.state(state="paused", phase="rollout")
-        assert [row[2] for row in run.history.moments.list() if row[1] == number] == ["rollout"]
+        assert [row[2] for row in listed(run.record.moments()) if row[1] == number] == ["rollout"]
 
 
 def test_changes_that_are_told_are_bounded():
@@ -72,12 +73,12 @@ def test_one_frame_of_the_series_that_is_lost_does_not_end_it():
         house.state(state="paused")
         for _ in range(2):
             house.send("step", size="update")
-        header, message = run.latest["series"]
+        header, message = run.record.latest["series"]
         spoilt = {**header, "columns": ["another"], "first": 3, "update": 3}
         house.call(run._receive, [frame.encode({**spoilt, "scalars": {}}, frame.decode(message)[1])])
         for _ in range(2):
             house.send("step", size="update")
-        assert run.history.last == 4
+        assert run.record.last == 4
 
 
 @pytest.mark.parametrize("updates", [0, 3])

@@ -15,11 +15,13 @@ from ppo_scope.pictures.weights import SECONDS as SECONDS_BETWEEN_WEIGHTS
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes import frame
-from ppo_scope.probes.metrics import SERIES_COLUMNS
-from ppo_scope.runs import worker
-from ppo_scope.runs.reporter import SECONDS, Reporter
-from ppo_scope.runs.worker import Worker, main
+from ppo_scope.probes.probes import PROBES
+from ppo_scope.wire import frame
+from ppo_scope.wire.metrics import SERIES_COLUMNS
+from ppo_scope.worker import worker
+from ppo_scope.worker.due import SECONDS
+from ppo_scope.worker.reporter import Reporter
+from ppo_scope.worker.worker import Worker, main
 from tests.runs.driver import ACTED, EVERYTHING, SETTINGS, Driver, rows_of, step
 
 
@@ -365,6 +367,34 @@ def test_the_phases_of_a_step_are_kept_in_passing():
     assert sorted(passed) == sorted([("advantages", 0, 0), *inner, *epochs])
     assert all("region" in arrays for _, arrays in driver.of("passing"))
     assert not Driver([step("updates")]).of("passing")
+
+
+def test_a_run_that_nobody_looks_at_is_not_measured(monkeypatch):
+    looked = []
+    for name, probe in PROBES.items():
+        monkeypatch.setitem(PROBES, name, lambda moment, name=name, probe=probe: looked.append(name) or probe(moment))
+    nobody = {"type": "watch", "probes": []}
+    everyone_leaves = [{"type": "watch", "probes": ["ratio"]}, step(), nobody]
+    commands = [step("phase"), step("minibatch"), step(), *everyone_leaves, step("minibatch"), {"type": "play"}]
+    driver = Driver(commands, total_steps=8 * 4 * 32)
+    assert set(looked) == {"ratio"}, "while somebody did"
+    assert looked.count("ratio") < 200 and driver.worker.trainer.updates > 2
+    measured = [(header["update"], header["measured"]) for header, _ in driver.of("snapshot")]
+    assert dict(measured)[2] == ["ratio"] and measured[-1][0] > 2
+    assert {update: found for update, found in measured if found}.keys() <= {1, 2}
+
+
+def test_what_the_server_has_not_got_is_said_again():
+    change = {"type": "set", "name": "clip_range", "value": 0.3}
+    again = {"type": "again", "first": 2, "changes": 0}
+    driver = Driver([step(), change, step(), step(), again, {**again, "first": 9, "changes": 1}])
+    once = [(header["first"], arrays["rows"].tolist()) for header, arrays in driver.of("series")]
+    first, rows = once.pop()
+    assert (first, rows) == (2, once[1][1] + once[2][1]) and [first for first, _ in once] == [1, 2, 3]
+    episodes = driver.of("series")[-1][1]["episodes"]
+    assert set(episodes[:, 0]) <= {2, 3} and len(episodes)
+    assert [event["new"] for event in driver.events("change")] == [0.3, 0.3]
+    assert [event["state"] for event in driver.events("state")][-3:] == ["paused", "paused", "stopped"]
 
 
 def test_a_frame_that_is_too_large_is_dropped_and_not_taken_for_the_end_of_the_server(monkeypatch, capfd):

@@ -17,8 +17,8 @@ from pathlib import Path
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from ppo_scope.probes import frame
-from ppo_scope.probes.frame import PROTOCOL
+from ppo_scope.wire import frame
+from ppo_scope.wire.frame import PROTOCOL
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0  # seconds for what comes at once unless the machine is busy
@@ -29,7 +29,10 @@ if {descriptors}:
     resource.setrlimit(resource.RLIMIT_NOFILE, ({descriptors}, {descriptors}))
 sys.path[:0] = [{root!r}, {backend!r}]
 from ppo_scope.ppo.settings import Settings
+from ppo_scope.processes.spawning import CONTEXT
 from ppo_scope.server.serve import serve
+if {scripted} and CONTEXT.get_start_method() == "forkserver":
+    CONTEXT.set_forkserver_preload([])
 if __name__ == "__main__":
     sys.exit(serve(Settings(), port={port}, paused={paused}, open_browser=False, worker={worker!r}))
 """
@@ -42,7 +45,9 @@ class ServerProcess:
         if ":" not in worker:
             worker = f"tests.server.scripted_workers:{worker}"
         paths = {"root": str(ROOT), "backend": str(ROOT / "backend")}
-        code = LAUNCH.format(**paths, port=port, paused=paused, worker=worker, descriptors=descriptors)
+        scripted = worker.startswith("tests.")  # it needs no torch, whose import takes longer than most of these tests
+        about = {"port": port, "paused": paused, "worker": worker, "descriptors": descriptors, "scripted": scripted}
+        code = LAUNCH.format(**paths, **about)
         self.process = subprocess.Popen(
             [sys.executable, "-c", code],
             stdout=subprocess.PIPE,

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from ppo_scope.probes import frame
+from ppo_scope.wire import frame
 
 COLUMNS = ["loss", "applied"]
 EPISODES = ["update", "step", "episodic_return", "episodic_length"]
@@ -174,6 +174,31 @@ def babbles(*arguments):
     script.frames.send_bytes(b"\xff\xff\xff\xff not a frame")
     script.frames.send_bytes(frame.encode({"kind": "snapshot"}, {}))
     script.event("unheard of")
+    script.begin()
+    script.live()
+
+
+def loses(*arguments):
+    """Every other row, and every other change of a setting, is lost on the way; they are sent when they are missed."""
+    script = Script(*arguments)
+    send, obey, kept = script.send, script.obey, []
+
+    def lossy(kind, arrays=None, **header):
+        wanted = kind == "series" or header.get("event") == "change"
+        if wanted:
+            kept.append((kind, arrays, header))
+        if wanted and len(kept) % 2:
+            script.sequence += 1
+        else:
+            send(kind, arrays, **header)
+
+    def again(command):
+        if command["type"] == "again":
+            for kind, arrays, header in kept:
+                send(kind, arrays, **header)
+        return obey(command)
+
+    script.send, script.obey = lossy, again
     script.begin()
     script.live()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ppo_scope.probes import frame
+from ppo_scope.wire import frame
 from tests.server.crowds import RESUME, Crowd
 from tests.server.crowds import page as crowded
 from tests.server.scope_page import SLACK, Page, wait_for

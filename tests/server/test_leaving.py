@@ -2,26 +2,28 @@
 
 import asyncio
 import logging
+from types import SimpleNamespace
 
 import pytest
 from fastapi import FastAPI
 from starlette.requests import HTTPConnection
 
-from ppo_scope.server import hub as hub_module
+from ppo_scope.server import room as room_module
 from ppo_scope.server import socket
+from ppo_scope.server.capacity import Capacity
 from ppo_scope.server.client import Client
 from ppo_scope.server.hub import Hub
-from ppo_scope.server.messages import Resume
 from ppo_scope.server.quiet import QUIET, Sparing
 from ppo_scope.server.roles import Role
 from ppo_scope.server.room import Room
 from ppo_scope.server.security import Secrets
 from ppo_scope.server.watching import Pace
+from ppo_scope.wire.messages import Resume
 
 
 @pytest.fixture
 def hub():
-    return Hub(worker="none:none", stall_after=10, room=Room())
+    return Hub(worker="none:none", stall_after=10, capacity=Capacity())
 
 
 class Wire:
@@ -71,30 +73,41 @@ def test_a_page_leaves_whatever_ends_its_connection(hub, caplog, messages):
     assert len(faults) == (0 if messages == FAULTS["closing"] else 1)
 
 
-def arrive(hub, tab):
+class Silent:
+    """A run that says nothing."""
+
+    record = SimpleNamespace(latest={})
+
+    def status(self):
+        return {}
+
+    def watch(self, probes, environment):
+        pass
+
+
+def enter(room, tab):
     client = Client(Wire(), lambda _: Role.CONTROLLER)
-    client.role = Role.CONTROLLER
-    hub.join(client)
-    fields = {"client": tab, "server_epoch": None, "run": None, "sequence": 1}
-    hub.resume(client, Resume(type="resume", protocol=3, **fields))
+    client.role, client.tab = Role.CONTROLLER, tab
+    room.enter(client)
     return client
 
 
-def test_a_lease_is_kept_anew_each_time_that_its_page_leaves(hub, monkeypatch):
-    monkeypatch.setattr(hub_module, "RETURN_WITHIN", 1.0)
+def test_a_lease_is_kept_anew_each_time_that_its_page_leaves(monkeypatch):
+    monkeypatch.setattr(room_module, "RETURN_WITHIN", 1.0)
 
     async def scenario():
-        first, other = arrive(hub, "first"), arrive(hub, "other")
-        hub.leave(first, returning=True)
+        room = Room(Silent())
+        first, other = enter(room, "first"), enter(room, "other")
+        room.leave(first, returning=True)
         await asyncio.sleep(0.1)
-        again = arrive(hub, "first")
-        assert hub.lease.holder is again
+        again = enter(room, "first")
+        assert room.lease.holder is again
         await asyncio.sleep(0.6)
-        hub.leave(again, returning=True)
+        room.leave(again, returning=True)
         await asyncio.sleep(0.6)  # the first absence would be over by now, the second is not
-        assert hub.lease.holder is None
+        assert room.lease.holder is None
         await asyncio.sleep(0.8)
-        assert hub.lease.holder is other
+        assert room.lease.holder is other
 
     asyncio.run(scenario())
 
@@ -151,7 +164,7 @@ def test_every_probe_can_be_watched_and_nothing_else():
 
 @pytest.mark.parametrize(("descriptors", "pages"), [(20_000, 640), (1024, 440), (256, 20)])
 def test_the_room_leaves_descriptors_for_what_is_not_a_connection(descriptors, pages):
-    room = Room.within(descriptors)
-    assert room.pages == pages
-    assert room.pages + room.controllers <= room.connections
-    assert descriptors - room.connections >= 200
+    capacity = Capacity.within(descriptors)
+    assert capacity.pages == pages
+    assert capacity.pages + capacity.controllers <= capacity.connections
+    assert descriptors - capacity.connections >= 200

@@ -6,14 +6,14 @@ import time
 
 import pytest
 
-from ppo_scope.probes import frame
 from ppo_scope.runs.depictions import SILENT
+from ppo_scope.wire import frame
 from tests.server.scope_page import SLACK, Page, ServerProcess, wait_for
 
 
 @pytest.fixture(scope="module")
 def real():
-    with ServerProcess("ppo_scope.runs.worker:main") as server:
+    with ServerProcess("ppo_scope.worker.worker:main") as server:
         wait_for(lambda: server.run()["state"] == "paused", timeout=60)
         yield server
 

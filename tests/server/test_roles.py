@@ -9,10 +9,10 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.server import messages
 from ppo_scope.server.app import Setup, create_app
 from ppo_scope.server.roles import MESSAGES, ROUTES, STATIC, Access
 from ppo_scope.server.security import Secrets
+from ppo_scope.wire import messages
 from tests.server.scope_page import Page
 
 
@@ -143,6 +143,8 @@ FIELDS = {
     "cancel": {"lease": 1},
     "set": {"lease": 1, "name": "clip_range", "value": 0.1},
     "restart": {"lease": 1, "settings": {}},
+    "end": {"lease": 1},
+    "open": {},
 }
 
 
@@ -168,7 +170,7 @@ def test_every_message_as_who_watches(scripted, page, watching):
     requests = set(MESSAGES) - {"resume", "heartbeat"}
     assert requests == set(FIELDS)
     for type in sorted(requests):
-        fields = {**FIELDS[type]}
+        fields = {**FIELDS[type], **({"run": before["id"]} if type == "open" else {})}
         if "lease" in fields:
             fields["lease"] = page.lease["generation"]  # a stolen generation is of no use
         viewer.say(type=type, id=type, **fields)

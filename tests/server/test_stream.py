@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from ppo_scope.probes import frame
+from ppo_scope.wire import frame
 from tests.server.scope_page import Page, wait_for
 
 

@@ -60,7 +60,7 @@ class ActingPolicy:
         self._spaces = describe(self._environment.observation_space, self._environment.action_space)
         self._distribution = self._spaces.distribution
         self._network = ActorCritic(self._spaces, settings, settings.seed, torch.device("cpu"))
-        self._inference = inference_of(self._network, self._spaces.is_image)
+        self._inference = inference_of(self._network)
         self._generator = np.random.default_rng(settings.seed)
         self._observation: Any = None
         self._step, self._return, self._done = 0, 0.0, False

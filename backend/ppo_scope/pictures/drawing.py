@@ -24,10 +24,9 @@ from ppo_scope.pictures.images import MIME
 from ppo_scope.pictures.limits import PICTURES_PER_SECOND, SHARE, Patience
 from ppo_scope.pictures.states import Artist
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.probes import frame
+from ppo_scope.wire import frame
+from ppo_scope.wire.headers import POSITION, START
 
-POSITION = ("update", "phase", "epoch", "epochs", "minibatch", "minibatches")
-START = dict.fromkeys(POSITION, 0) | {"phase": "ready"}
 DUMP_AT = 0.9
 """Of the time that drawing may take: then it is noted where it is, for the server to tell."""
 STANDARD_ERROR = 2

@@ -175,15 +175,6 @@ class Environments:
             raise EnvironmentFault(f"{name} of environment {where[0]}: {too_large(numbers[where])}")
 
 
-class _SideBySide(SyncVectorEnv):
-    """Leaves the environments' infos alone: nothing of them is used, and gathering them fails where an entry is a
-    number in one environment and a text in another.
-    """
-
-    def _add_info(self, vector_infos: dict[str, Any], env_info: dict[str, Any], env_num: int) -> dict[str, Any]:
-        return vector_infos
-
-
 def _vector(settings: Settings, spec: EnvSpec) -> tuple[VectorEnv[Any, Any, Any], tuple[str, ...]]:
     """(the vector environment, the names of what is at work in it)."""
     if _has_native(settings, spec):
@@ -197,7 +188,7 @@ def _vector(settings: Settings, spec: EnvSpec) -> tuple[VectorEnv[Any, Any, Any]
         return _vector_alone(settings, spec)
     made = [partial(_with_seeded_spaces, settings, spec, n) for n in range(settings.num_envs)]
     try:
-        vector = _SideBySide(made)
+        vector = SyncVectorEnv(made)
     except PASSED_ON:
         raise
     except RuntimeError as error:  # Gymnasium's: they are not all alike

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ppo_scope.ppo.networks import ActorCritic, as_dense
+from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.normalization import CLIP
 
 Floats = NDArray[np.float32]
@@ -40,9 +40,9 @@ class Inference(Protocol):
         ...
 
 
-def inference_of(network: ActorCritic, is_image: bool) -> Inference:
+def inference_of(network: ActorCritic) -> Inference:
     """The quicker way: NumPy for dense layers, wherever they are trained, and torch for images."""
-    return TorchInference(network) if is_image else NumpyInference(network)
+    return TorchInference(network) if network.dense() is None else NumpyInference(network)
 
 
 class NumpyInference:
@@ -55,7 +55,9 @@ class NumpyInference:
     def refresh(self) -> None:
         """See `Inference`."""
         network = self._network
-        self._dense = network.in_numpy or as_dense(network)
+        dense = network.dense()
+        assert dense is not None, "images are for torch"
+        self._dense = dense
         self._statistics = network.observation_mean, network.observation_deviation
 
     def normalized(self, observations: Observations) -> Observations:

@@ -1,6 +1,6 @@
 """PPO's loss: L = L_PG + c₁·L_VF − c₂·S, from per-sample terms.
 
-Everything here is a pure function of tensors. Samples carry weights w [B] that sum to 1 over the transitions of the
+Everything here is a pure function. Samples carry weights w [B] that sum to 1 over the transitions of the
 minibatch and are 0 on rows that are none (autoreset): every mean is a dot product with them.
 
 Source: Schulman et al. 2017, equations 6, 7 and 9; L_VF without the ½ that some implementations put in.
@@ -9,7 +9,7 @@ Source: Schulman et al. 2017, equations 6, 7 and 9; L_VF without the ½ that som
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Floats = NDArray[np.float32]
+
+Either = TypeVar("Either", Tensor, NDArray[Any])
+"""A few of these functions serve torch and NumPy alike: the mask is painted from arrays."""
 
 Scalar = float | Tensor
 """A coefficient: on a GPU a tensor of no dimension, so that nothing waits for the host."""
@@ -35,6 +38,8 @@ class Region(IntEnum):
     """Beyond the range against its advantage: the gradient flows at full size."""
     UNHELD = 4
     """Beyond the range as its advantage asks, under an objective that has no clip to hold it: the gradient flows."""
+    UNKNOWN = 255
+    """Beyond the range, but the update ended before its advantage was used. The loss never says so."""
 
 
 def mean_weights(trained: Tensor) -> Tensor:
@@ -111,6 +116,16 @@ def value_loss(values: Tensor, targets: Tensor, old_values: Tensor, clip_range: 
     return torch.maximum(unclipped, (clipped - targets).square())
 
 
+def total(policy_loss: Any, value_loss: Any, entropy: Any, value_coef: Scalar, entropy_coef: Scalar) -> Any:
+    """L = L_PG + c₁·L_VF − c₂·S, of numbers or tensors."""
+    return policy_loss + value_coef * value_loss - entropy_coef * entropy
+
+
+def term_weights(value_coef: float, entropy_coef: float) -> tuple[float, float, float]:
+    """(1, c₁, −c₂): what L_PG, L_VF and S, and their gradients, are weighed with in `total`."""
+    return 1.0, value_coef, -entropy_coef
+
+
 def edges(clip_range: Scalar) -> tuple[Any, Any]:
     """1 − ε and 1 + ε, numbers or tensors as ε is."""
     if isinstance(clip_range, Tensor):
@@ -120,13 +135,13 @@ def edges(clip_range: Scalar) -> tuple[Any, Any]:
     return 1.0 - clip_range, 1.0 + clip_range
 
 
-def beyond(ratio: Tensor, clip_range: float) -> tuple[Tensor, Tensor]:
+def beyond(ratio: Either, clip_range: float) -> tuple[Either, Either]:
     """Where r > 1 + ε and where r < 1 − ε (bool, any shape): together |r − 1| > ε."""
     low, high = edges(clip_range)
     return ratio > high, ratio < low
 
 
-def regions(ratio: Tensor, advantages: Tensor, trained: Tensor, clip_range: float, objective: str = "clip") -> Tensor:
+def regions(ratio: Either, advantages: Either, trained: Either, clip_range: float, objective: str = "clip") -> Either:
     """Region of every sample (uint8, any shape), from the advantages *as used in the loss*.
 
     A sample whose advantage is exactly 0 pushes nowhere, wherever its ratio is: it counts as inside.
@@ -137,5 +152,10 @@ def regions(ratio: Tensor, advantages: Tensor, trained: Tensor, clip_range: floa
     pulled_back = (bad & above) | (good & below)
     code = Region.HELD if objective == "clip" else Region.UNHELD
     # A sum of masks gives the codes without any branching.
-    codes = Region.INSIDE + (code - Region.INSIDE) * asked_for.byte() + 2 * pulled_back.byte()
-    return codes * trained.byte()
+    inside = int(Region.INSIDE)
+    codes: Either = (inside + (code - inside) * _bytes(asked_for) + 2 * _bytes(pulled_back)) * _bytes(trained)
+    return codes
+
+
+def _bytes(mask: Any) -> Any:
+    return mask.byte() if isinstance(mask, Tensor) else mask.astype(np.uint8)

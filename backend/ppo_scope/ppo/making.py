@@ -27,15 +27,15 @@ from gymnasium.wrappers import (
 )
 
 from ppo_scope.ppo.failures import PASSED_ON, EnvironmentRaised, UnusableEnvironment, first_sentence, origin
-from ppo_scope.ppo.promises import Promises
+from ppo_scope.ppo.promises import Promises, WithoutInfo
 from ppo_scope.ppo.registry import find, install
 from ppo_scope.ppo.settings import Settings
 
 Environment = gym.Env[Any, Any]
 Wrap = Callable[[Environment], Environment]
 
-WITHOUT_EFFECT = (Promises, OrderEnforcing, PassiveEnvChecker)
-"""Wrappers that only object: whatever passes through them is as it was, so nobody needs to know of them."""
+WITHOUT_EFFECT = (Promises, WithoutInfo, OrderEnforcing, PassiveEnvChecker)
+"""Wrappers that only object: what is trained on passes through them as it was, so nobody needs to know of them."""
 
 
 def make_one(settings: Settings, render_mode: str | None) -> Environment:
@@ -70,7 +70,7 @@ def make(settings: Settings, spec: EnvSpec, who: str, render_mode: str | None = 
         raise EnvironmentRaised(settings.env, "__init__", error, given) from error
     for _, wrap in preprocessing(settings):
         environment = wrap(environment)
-    return environment
+    return WithoutInfo(environment)
 
 
 def wrappers_of(environment: Environment, settings: Settings) -> tuple[str, ...]:

@@ -75,7 +75,7 @@ class ActorCritic:
             parameter.requires_grad_(False)
         self.theta = flat.requires_grad_()
         self._is_image = spaces.is_image
-        self.in_numpy = None if spaces.is_image or device.type != "cpu" else as_dense(self)
+        self._dense = None if spaces.is_image or device.type != "cpu" else as_dense(self)
 
     def __call__(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """(policy outputs [B, O], values [B]) of normalised observations [B, …], differentiable with respect to θ."""
@@ -87,8 +87,11 @@ class ActorCritic:
         return found
 
     def dense(self) -> dense.Dense | None:
-        """The networks for NumPy under the weights as they are, wherever they are trained; None for images."""
-        return self.in_numpy or (None if self._is_image else as_dense(self))
+        """The networks for NumPy under the weights as they are, wherever they are trained; None for images.
+
+        On the CPU it is always the same one, and follows θ by itself.
+        """
+        return self._dense or (None if self._is_image else as_dense(self))
 
     def normalize_by(self, statistics: RunningStatistics) -> None:
         """Normalise observations by these statistics from now on."""

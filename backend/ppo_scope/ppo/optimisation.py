@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppo_scope.ppo import by_hand, finite, losses
+from ppo_scope.ppo import finite, losses
 from ppo_scope.ppo.adam import Adam
-from ppo_scope.ppo.distributions import Distribution
+from ppo_scope.ppo.engine import Engine, Loss, Rule, packed
 from ppo_scope.ppo.losses import Scalar
 from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.outcome import OptimisationPosition
 from ppo_scope.ppo.phases import Batch, Minibatch, Phase, PhaseKind, Update
-from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.settings import KL_MARGIN, Settings
 
 
 @dataclass
@@ -44,18 +44,19 @@ class Coefficients:
 
     def take(self, settings: Settings, learning_rate: float) -> None:
         """Become what the settings say."""
-        values = {
-            "learning_rate": learning_rate,
-            "clip_range": settings.clip_range,
-            "value_coef": settings.value_coef,
-            "entropy_coef": settings.entropy_coef,
-        }
-        for name, value in values.items():
-            scalar = getattr(self, name)
-            if isinstance(scalar, Tensor):
-                scalar.fill_(value)
-            else:
-                setattr(self, name, value)
+        self.learning_rate = _taken_over(self.learning_rate, learning_rate)
+        self.clip_range = _taken_over(self.clip_range, settings.clip_range)
+        self.value_coef = _taken_over(self.value_coef, settings.value_coef)
+        self.entropy_coef = _taken_over(self.entropy_coef, settings.entropy_coef)
+
+    def rule(self, settings: Settings) -> Rule:
+        """How the loss is formed."""
+        return Rule(settings.objective, self.clip_range, self.value_coef, self.entropy_coef, settings.value_clip_range)
+
+
+def _taken_over(scalar: Scalar, value: float) -> Scalar:
+    """The value: in the tensor that is there, or as a number."""
+    return scalar.fill_(value) if isinstance(scalar, Tensor) else value
 
 
 class Optimisation:
@@ -69,13 +70,13 @@ class Optimisation:
     def __init__(
         self,
         network: ActorCritic,
-        distribution: Distribution,
+        engine: Engine,
         generator: np.random.Generator,
         *,
         asynchronous: bool,
     ) -> None:
         self._network = network
-        self._distribution = distribution
+        self.engine = engine
         self._shuffling = generator
         self._device = network.device
         self.coefficients = Coefficients.on(network.device, as_tensors=asynchronous)
@@ -132,18 +133,17 @@ class Optimisation:
         trained_rows = update.rollout.trained.reshape(-1)[permutation].reshape(settings.minibatches, -1)
         populated: list[bool] = np.any(trained_rows, axis=1).tolist()
         order = self._uploaded(permutation)
-        shuffled = Batch(*(getattr(batch, name)[order] for name in Batch.__dataclass_fields__))
-        samples = order.view(settings.minibatches, -1)
-        trained = shuffled.trained.view_as(samples)
-        advantages = _advantages_used(shuffled, settings).view_as(samples)
+        trained = batch.trained[order].view(settings.minibatches, -1)
         weights = losses.mean_weights(trained)
+        advantages = _advantages_used(batch, order, trained, settings)
+        find = self.engine.losses(packed(batch, order, advantages, weights.view(-1)), self.coefficients.rule(settings))
         update.seconds_shuffle += time.perf_counter() - start
 
         for index in range(settings.minibatches):
             start = time.perf_counter()
             part = slice(index * settings.minibatch_size, (index + 1) * settings.minibatch_size)
-            used = samples[index], trained[index], advantages[index]
-            minibatch = self.loss(settings, shuffled, part, used, weights[index], epoch, index + 1)
+            about = order[part], trained[index], advantages[part]
+            minibatch = _minibatch(find(part), epoch, index + 1, *about)
             update.minibatches.append(minibatch)
             update.seconds_forward += time.perf_counter() - start
             yield Phase(PhaseKind.LOSS, update, epoch, index + 1)
@@ -168,99 +168,6 @@ class Optimisation:
             update.seconds_step += time.perf_counter() - start
             yield Phase(PhaseKind.STEP, update, epoch, index + 1)
 
-    def loss(
-        self,
-        settings: Settings,
-        batch: Batch,
-        part: slice,
-        used: tuple[Tensor, Tensor, Tensor],
-        weights: Tensor,
-        epoch: int,
-        index: int,
-    ) -> Minibatch:
-        """L = L_PG + c₁·L_VF − c₂·S on one part of a batch, yet to be differentiated."""
-        samples, trained, mb_advantages = used
-        c = self.coefficients
-        if self._network.in_numpy is not None:
-            return self._loss_by_hand(settings, batch, part, used, weights, epoch, index)
-        outputs, values = self._network(batch.observations[part])
-        log_probs, entropies = self._distribution.evaluate(outputs, batch.actions[part])
-        logratio = log_probs - batch.log_probs[part]
-        ratio = losses.ratio_of(logratio)
-        policy_losses = losses.policy_loss(settings.objective, log_probs, ratio, mb_advantages, c.clip_range)
-        value_losses = losses.value_loss(values, batch.targets[part], batch.values[part], settings.value_clip_range)
-        policy_loss, value_loss, entropy = policy_losses @ weights, value_losses @ weights, entropies @ weights
-        loss = policy_loss + c.value_coef * value_loss - c.entropy_coef * entropy
-        return Minibatch(
-            epoch=epoch,
-            index=index,
-            samples=samples,
-            trained=trained,
-            advantages=mb_advantages,
-            logratio=logratio.detach(),
-            outputs=outputs.detach(),
-            values=values.detach(),
-            policy_loss=policy_loss.detach(),
-            value_loss=value_loss.detach(),
-            entropy=entropy.detach(),
-            loss=loss.detach(),
-            differentiate=lambda: self._network.gradient(loss),
-        )
-
-    def _loss_by_hand(
-        self,
-        settings: Settings,
-        batch: Batch,
-        part: slice,
-        used: tuple[Tensor, Tensor, Tensor],
-        weights: Tensor,
-        epoch: int,
-        index: int,
-    ) -> Minibatch:
-        """The same without torch."""
-        samples, trained, mb_advantages = used
-        dense, c = self._network.in_numpy, self.coefficients
-        assert dense is not None
-        known = by_hand.Samples(
-            observations=batch.observations[part].numpy(),
-            actions=batch.actions[part].numpy(),
-            log_probs=batch.log_probs[part].numpy(),
-            values=batch.values[part].numpy(),
-            advantages=mb_advantages.numpy(),
-            targets=batch.targets[part].numpy(),
-            weights=weights.numpy(),
-        )
-        rule = by_hand.Rule(
-            objective=settings.objective,
-            clip_range=float(c.clip_range),
-            value_coef=float(c.value_coef),
-            entropy_coef=float(c.entropy_coef),
-            value_clip_range=settings.value_clip_range,
-        )
-        with np.errstate(over="ignore", invalid="ignore"):  # noticed, and named, by `finite.check_gradient`
-            terms = by_hand.forward(dense, self._distribution, known, rule)
-
-        def differentiate() -> Tensor:
-            with np.errstate(over="ignore", invalid="ignore"):
-                return torch.from_numpy(by_hand.backward(dense, terms))
-
-        policy_loss, value_loss, entropy, loss = torch.from_numpy(terms.scalars).unbind()
-        return Minibatch(
-            epoch=epoch,
-            index=index,
-            samples=samples,
-            trained=trained,
-            advantages=mb_advantages,
-            logratio=torch.from_numpy(terms.logratio),
-            outputs=torch.from_numpy(terms.outputs),
-            values=torch.from_numpy(terms.values),
-            policy_loss=policy_loss,
-            value_loss=value_loss,
-            entropy=entropy,
-            loss=loss,
-            differentiate=differentiate,
-        )
-
     def _uploaded(self, permutation: NDArray[np.int64]) -> Tensor:
         order = torch.from_numpy(permutation)
         if self._device.type == "cuda":
@@ -275,6 +182,25 @@ class Optimisation:
         self._adam.step(gradient, self.coefficients.learning_rate, self._not_finite)
 
 
+def _minibatch(loss: Loss, epoch: int, index: int, samples: Tensor, trained: Tensor, advantages: Tensor) -> Minibatch:
+    """The record of a minibatch, which alone holds what its gradient is to be made from."""
+    return Minibatch(
+        epoch=epoch,
+        index=index,
+        samples=samples,
+        trained=trained,
+        advantages=advantages,
+        logratio=loss.logratio,
+        outputs=loss.outputs,
+        values=loss.values,
+        policy_loss=loss.policy_loss,
+        value_loss=loss.value_loss,
+        entropy=loss.entropy,
+        loss=loss.loss,
+        differentiate=loss.differentiate,
+    )
+
+
 def taken() -> Tensor:
     """In place of a gradient that has been taken, so that what it was made from need not be kept.
 
@@ -285,22 +211,21 @@ def taken() -> Tensor:
 
 
 def exceeds_target_kl(minibatch: Minibatch, weights: Tensor, settings: Settings) -> bool:
-    """Whether k3 over the minibatch is above 1.5 × target_kl."""
+    """Whether k3 over the minibatch is above `KL_MARGIN` × target_kl."""
     if settings.target_kl is None:
         return False
     logratio = minibatch.logratio.clamp(max=losses.LARGEST_LOGRATIO)
     k3 = (logratio.expm1() - logratio) @ weights
-    return bool(k3 > 1.5 * settings.target_kl)
+    return bool(k3 > KL_MARGIN * settings.target_kl)
 
 
-def _advantages_used(shuffled: Batch, settings: Settings) -> Tensor:
-    """Advantages as the loss takes them, in shuffled order [S]."""
-    advantages, trained = shuffled.advantages, shuffled.trained
+def _advantages_used(batch: Batch, order: Tensor, trained: Tensor, settings: Settings) -> Tensor:
+    """Advantages as the loss takes them, in this order [S]; `trained` [minibatches, B] is in it."""
+    advantages = batch.advantages[order]
     if settings.normalize_advantages == "off":
         return advantages
     # Rounding is that of the values which the advantages are differences of.
-    scale = shuffled.values.abs().amax()
+    scale = batch.values.abs().amax()
     if settings.normalize_advantages == "minibatch":
-        rows = (settings.minibatches, -1)
-        return losses.normalize(advantages.view(rows), trained.view(rows), scale).view(-1)
-    return losses.normalize(advantages, trained, scale)
+        return losses.normalize(advantages.view_as(trained), trained, scale).view(-1)
+    return losses.normalize(advantages, trained.view(-1), scale)

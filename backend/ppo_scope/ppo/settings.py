@@ -27,6 +27,8 @@ RESERVED = frozenset(
 )
 """Arguments of `gymnasium.make` and `make_vec` that are not the environment's own."""
 LONGEST_KWARGS = 4096
+KL_MARGIN = 1.5
+"""How many times `target_kl` a minibatch's k3 may be before the epochs end."""
 
 
 def knob(
@@ -118,7 +120,7 @@ class Settings(BaseModel):
     )
     target_kl: float | None = knob(
         None, label="Target KL", group="optimizer", live=True, gt=0.0, le=100.0, step=0.001, slider=(0.001, 0.2),
-        scale="log", about="Ends the epochs once a minibatch's KL estimate k3 exceeds 1.5 × this. Off: never.",
+        scale="log", about=f"Ends the epochs once a minibatch's KL estimate k3 exceeds {KL_MARGIN} × this. Off: never.",
     )
 
     # The run

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ppo_scope.ppo import finite, memory
 from ppo_scope.ppo.devices import device_of
+from ppo_scope.ppo.engines import engine_of
 from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.estimates import batch_of
 from ppo_scope.ppo.failures import UnusableEnvironment
@@ -77,8 +78,9 @@ class Trainer:
         memory.check(settings, spaces, self.device.type == "cpu")
         self.distribution = spaces.distribution
         self.network = ActorCritic(spaces, settings, int(streams[2].generate_state(1)[0]), self.device)
+        engine = engine_of(self.network, spaces.distribution)
         waits = self.device.type == "cpu" if asynchronous is None else not asynchronous
-        self.optimisation = Optimisation(self.network, spaces.distribution, shuffling, asynchronous=not waits)
+        self.optimisation = Optimisation(self.network, engine, shuffling, asynchronous=not waits)
         self._inference = self.inference()
         self._collector = Collector(self.environments, between_steps)
         # Two, in turn: what is shown of an update stays whole while the next rollout is collected, even where it fails.
@@ -117,10 +119,11 @@ class Trainer:
             known = name in type(self.settings).model_fields
             raise ValueError(f"{name}: {'changes only with a new run' if known else 'there is no such setting'}")
         wanted = self.settings.changed(**{**self._pending, name: value})
-        if getattr(wanted, name) == getattr(self.settings, name):
+        new, old = wanted.live()[name], self.settings.live()[name]
+        if new == old:
             self._pending.pop(name, None)
         else:
-            self._pending[name] = getattr(wanted, name)
+            self._pending[name] = new
 
     def weights_sha256(self) -> str:
         """A fingerprint of θ: equal if and only if all weights are equal bit for bit."""
@@ -134,7 +137,7 @@ class Trainer:
 
     def inference(self) -> Inference:
         """The present policy, to act by."""
-        return inference_of(self.network, self.spaces.is_image)
+        return inference_of(self.network)
 
     @property
     def under_way(self) -> bool:
@@ -300,8 +303,9 @@ class Trainer:
 
     def _apply_changes(self) -> Settings:
         pending, self._pending = self._pending, {}  # first: another thread may ask for a change meanwhile
+        old = self.settings.live()
         for name, new in pending.items():
-            self.changes.append(Change(self.updates + 1, name, getattr(self.settings, name), new))
+            self.changes.append(Change(self.updates + 1, name, old[name], new))
         self.settings = self.settings.changed(**pending)
         return self.settings
 

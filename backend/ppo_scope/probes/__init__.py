@@ -1,1 +1,1 @@
-"""What is measured: a phase of the trainer goes in, named arrays and scalars come out."""
+"""What is measured: a phase of a training loop goes in, named arrays and scalars come out."""

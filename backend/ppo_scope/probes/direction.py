@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ppo_scope.ppo import losses
-from ppo_scope.ppo.networks import ActorCritic
-from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.record import PhaseKind
+from ppo_scope.probes.subject import needed
 
 FACTORS = np.linspace(-0.5, 2.0, 21, dtype=np.float32)
 """0 is θ_old, 1 is θ."""
@@ -25,23 +24,26 @@ AFTER_A_STEP = frozenset({PhaseKind.STEP, PhaseKind.EPOCH, PhaseKind.UPDATE})
 @torch.no_grad()
 def direction(moment: Moment) -> Measurement:
     """L_PG clipped and not, and the exact KL(π_old‖π), each a mean over the samples."""
-    batch, update, distribution = moment.batch, moment.update, moment.trainer.distribution
+    batch, update = moment.batch, moment.update
     if moment.phase.kind not in AFTER_A_STEP or batch is None:
         return Measurement()
     chosen = _chosen(moment)
     if not len(chosen):
         return Measurement()
-    network, count = moment.trainer.network, len(FACTORS)
-    samples = torch.from_numpy(chosen).to(network.device)
-    outputs = _outputs(network, update.theta_before, batch.observations[samples])
+    needed(update.theta_before, "theta")
+    judge_between = needed(moment.subject.abilities.judge_between, "judge_between")
+    before, distribution = needed(batch.outputs, "outputs"), moment.distribution
+    device, count = batch.log_probs.device, len(FACTORS)
+    samples = torch.from_numpy(chosen).to(device)
+    outputs = judge_between(update, samples, FACTORS.tolist())
     # All points at once: the operations on the outputs are small, and it is their number that costs time.
     actions, old_outputs, old_log_probs, used = (
         part.repeat(count, *[1] * (part.dim() - 1))
         for part in (
             batch.actions[samples],
-            batch.outputs[samples],
+            before[samples],
             batch.log_probs[samples],
-            torch.from_numpy(moment.advantages_used[chosen]).to(network.device),
+            torch.from_numpy(moment.advantages_used[chosen]).to(device),
         )
     )
     log_probs, _ = distribution.evaluate(outputs, actions)
@@ -61,16 +63,6 @@ def direction(moment: Moment) -> Measurement:
 
 def _chosen(moment: Moment) -> NDArray[np.int64]:
     known = np.flatnonzero(moment.trained & ~np.isnan(moment.advantages_used))
-    most = MOST_IMAGES if moment.trainer.spaces.is_image else MOST
+    most = MOST_IMAGES if moment.subject.is_image else MOST
     chosen: NDArray[np.int64] = known[np.linspace(0, len(known) - 1, min(most, len(known))).astype(np.int64)]
     return chosen
-
-
-def _outputs(network: ActorCritic, before: Tensor, observations: Tensor) -> Tensor:
-    """[21 × B, O], what the policy puts out at each point of the line; θ itself stays untouched."""
-    after = network.theta.detach()
-    points = [torch.lerp(before, after, factor) for factor in FACTORS.tolist()]  # exact at 0 and at 1
-    if network.in_numpy is None:
-        return torch.cat([network.at(theta, observations)[0] for theta in points])
-    dense, seen = network.in_numpy, observations.numpy()
-    return torch.from_numpy(np.concatenate([dense.at(theta.numpy()).outputs(seen) for theta in points]))

@@ -5,12 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 BINS = 64
 """Of every histogram."""
 
 Array = NDArray[Any]
+
+
+def bin_of(values: Array, low: float, high: float) -> NDArray[np.int64]:
+    """Which of `BINS` equal bins over [low, high] each value is in; one beyond is in the first or last."""
+    return np.clip(((values - low) * (BINS / (high - low))).astype(np.int64), 0, BINS - 1)
+
+
+def counted(bins: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """[BINS]: how many are in each."""
+    return np.bincount(bins, minlength=BINS).astype(np.uint32)
 
 
 @dataclass
@@ -23,9 +34,13 @@ class Measurement:
     measured: list[str] = field(default_factory=list)
     """The probes that found something, or had nothing to find."""
 
+    lacks: dict[str, str] = field(default_factory=dict)
+    """Probe → a sentence, of those that need what the subject cannot do or does not tell."""
+
     def take(self, other: Measurement) -> None:
         """Add what another one has found at the same moment."""
         self.scalars |= other.scalars
         self.arrays |= other.arrays
         self.notes |= other.notes
+        self.lacks |= other.lacks
         self.measured += [name for name in other.measured if name not in self.measured]

@@ -1,10 +1,11 @@
-"""One phase of the trainer, seen through arrays: what several probes need is derived here, once.
+"""One phase of a training loop, seen through arrays: what several probes need is derived here, once.
 
-Nothing here changes the trainer, draws from its generators or leaves a gradient behind.
+Nothing here changes the loop, draws from its generators or leaves a gradient behind.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,13 +14,11 @@ import torch
 from numpy.typing import NDArray
 
 from ppo_scope.ppo import losses
-from ppo_scope.ppo.phases import Batch, Minibatch, Phase, PhaseKind, Update
-from ppo_scope.ppo.settings import Settings
-from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.metrics import MINIBATCH_COLUMNS
+from ppo_scope.probes.record import Batch, Floats, Minibatch, Phase, PhaseKind, Update
+from ppo_scope.probes.subject import Distribution, Subject, needed
+from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 
-Floats = NDArray[np.float32]
-UNKNOWN_REGION = 255
+UNKNOWN_REGION = losses.Region.UNKNOWN
 """Outside of 1 ± ε, but the update ended before the sample's advantage was used."""
 
 MINIBATCH_PHASES = frozenset({PhaseKind.LOSS, PhaseKind.GRADIENT, PhaseKind.STEP})
@@ -29,8 +28,8 @@ RATIO_MIN, RATIO_MAX = (MINIBATCH_COLUMNS.index(name) for name in ("ratio_min", 
 class Moment:
     """A phase and what can be derived from it. S samples, M steps, N environments."""
 
-    def __init__(self, trainer: Trainer, phase: Phase) -> None:
-        self.trainer = trainer
+    def __init__(self, subject: Subject, phase: Phase) -> None:
+        self.subject = subject
         self.phase = phase
         self.environment: int | None = None
         """The environment that somebody wants to see, where not all can be shown sample by sample."""
@@ -73,22 +72,66 @@ class Moment:
 
     @cached_property
     def after(self) -> tuple[Floats, Floats, Floats, Floats] | None:
-        """(log r, exact KL, entropy, V) [S] of the whole rollout under the weights as they are, at the update's end."""
+        """(log r, exact KL, entropy, V) [S] of the whole rollout under the weights as they are, at the update's end.
+
+        None at other phases, and of a subject that cannot judge: what its minibatches saw last then stands for it.
+        """
         batch = self.batch
         if self.phase.kind is not PhaseKind.UPDATE or batch is None:
             return None
+        if self.subject.abilities.judge is None or self.subject.distribution is None:
+            return None
         outputs, values = self.judged(batch)
+        kl = torch.full_like(values, torch.nan)
+        if batch.outputs is not None:
+            with torch.no_grad():
+                kl = self.distribution.kl(batch.outputs, outputs)
+        return self.logratio_now, _numpy(kl), _numpy(self.now[1]), _numpy(values)
+
+    @cached_property
+    def now(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """(log π(a|s), entropy) [S] of the whole rollout under the weights as they are.
+
+        Raises:
+            LookupError: no advantages are estimated yet.
+            Lacking: the subject cannot judge, or does not tell what its outputs mean.
+        """
+        if self.batch is None:
+            raise LookupError("there are no samples yet")
+        outputs, _ = self.judged(self.batch)
         with torch.no_grad():
-            log_probs, entropies = self.trainer.distribution.evaluate(outputs, batch.actions)
-            kl = self.trainer.distribution.kl(batch.outputs, outputs)
-        logratio = log_probs - batch.log_probs
-        return _numpy(logratio), _numpy(kl), _numpy(entropies), _numpy(values)
+            return self.distribution.evaluate(outputs, self.batch.actions)
+
+    @cached_property
+    def logratio_now(self) -> Floats:
+        """[S] log r under the weights as they are; raises as `now`."""
+        log_probs, _ = self.now
+        assert self.batch is not None
+        return _numpy(log_probs - self.batch.log_probs)
+
+    @cached_property
+    def ratio_now(self) -> Floats:
+        """[S] r under the weights as they are, as the loss takes it; raises as `now`."""
+        return losses.ratio_in_numpy(self.logratio_now)
 
     def judged(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """(policy outputs [S, O], V [S]) of the whole rollout under the weights as they are; computed once."""
+        """(policy outputs [S, O], V [S]) of the whole rollout under the weights as they are; computed once.
+
+        Raises:
+            Lacking: the subject cannot judge.
+        """
         if self._judged is None:
-            self._judged = self.trainer.judge(batch.observations.cpu().numpy())
+            self._judged = needed(self.subject.abilities.judge, "judge")(batch)
         return self._judged
+
+    @property
+    def distribution(self) -> Distribution:
+        """What the policy's outputs mean.
+
+        Raises:
+            Lacking: the subject does not tell.
+        """
+        return needed(self.subject.distribution, "distribution")
 
     @cached_property
     def logratio(self) -> Floats:
@@ -103,7 +146,19 @@ class Moment:
     @cached_property
     def ratio(self) -> Floats:
         """[S] r, as the loss takes it."""
-        return losses.ratio_in_numpy(self.logratio)
+        if self.after is not None:
+            return self.ratio_now
+        latest, recent = np.ones(self.trained.shape, np.float32), self._recent
+        first = len(self.update.minibatches) - len(recent)
+        for minibatch, ratio in zip(recent, self._minibatch_ratios[first:], strict=True):
+            latest[_numpy(minibatch.samples)] = ratio
+        return latest
+
+    @cached_property
+    def _minibatch_ratios(self) -> Floats:
+        """[J, B] r of each minibatch of this update so far."""
+        logratios = [_numpy(minibatch.logratio) for minibatch in self.update.minibatches]
+        return losses.ratio_in_numpy(np.stack(logratios)) if logratios else np.empty((0, 0), np.float32)
 
     def values(self, batch: Batch) -> Floats:
         """[S] V, as last computed in this update: V_old for samples that no minibatch has seen yet."""
@@ -130,12 +185,12 @@ class Moment:
     def regions_of(self, ratio: Floats, used: Floats) -> NDArray[np.uint8]:
         """[S] region codes of these ratios and of Â as used [S], NaN where not known."""
         settings = self.update.settings
-        codes = regions(ratio, used, self.trained, settings)
+        codes = losses.regions(ratio, used, self.trained, settings.clip_range, settings.objective)
         codes[clipped(ratio, settings.clip_range) & np.isnan(used) & self.trained] = UNKNOWN_REGION
         return codes
 
     @property
-    def _recent(self) -> list[Minibatch]:
+    def _recent(self) -> Sequence[Minibatch]:
         """The minibatches that saw each sample last: this epoch's, after those of the epoch before."""
         return self.update.minibatches[-2 * self.update.settings.minibatches :]
 
@@ -144,7 +199,7 @@ class Moment:
         """[J, C] of `MINIBATCH_COLUMNS`, one row per minibatch of this update so far."""
         if not self.update.minibatches or self.batch is None:
             return np.empty((0, len(MINIBATCH_COLUMNS)))
-        return _minibatch_rows(self.update, self.batch, self.trainer)
+        return _minibatch_rows(self.update, self._minibatch_ratios, self.batch, self.subject.distribution)
 
     def aggregated(self) -> dict[str, float]:
         """Metrics of the minibatches that the phase covers: the one at hand, the epoch's, or the update's."""
@@ -169,21 +224,18 @@ class Moment:
 
 def clipped(ratio: Floats, clip_range: float) -> NDArray[np.bool_]:
     """Where |r − 1| > ε, by the very comparisons of `losses.regions`."""
-    above, below = losses.beyond(torch.from_numpy(ratio), clip_range)
-    return _numpy(above | below)
-
-
-def regions(ratio: Floats, advantages: Floats, trained: NDArray[np.bool_], settings: Settings) -> NDArray[np.uint8]:
-    """`losses.regions` of NumPy arrays."""
-    tensors = torch.from_numpy(ratio), torch.from_numpy(advantages), torch.from_numpy(trained)
-    return _numpy(losses.regions(*tensors, settings.clip_range, settings.objective))
+    above, below = losses.beyond(ratio, clip_range)
+    outside: NDArray[np.bool_] = above | below
+    return outside
 
 
 def _numpy(tensor: torch.Tensor) -> NDArray[Any]:
     return tensor.detach().cpu().numpy()
 
 
-def _minibatch_rows(update: Update, batch: Batch, trainer: Trainer) -> NDArray[np.float64]:
+def _minibatch_rows(
+    update: Update, ratio: Floats, batch: Batch, distribution: Distribution | None
+) -> NDArray[np.float64]:
     """All minibatches at once: J rows of B samples each. In NumPy, which is quicker than torch at these sizes."""
     minibatches, settings = update.minibatches, update.settings
     logratio = np.stack([_numpy(m.logratio) for m in minibatches])
@@ -191,9 +243,10 @@ def _minibatch_rows(update: Update, batch: Batch, trainer: Trainer) -> NDArray[n
     advantages = np.stack([_numpy(m.advantages) for m in minibatches])
     # As the loss takes it, and in double precision, which holds the squares of the largest too.
     logratio = np.minimum(logratio, np.float32(losses.LARGEST_LOGRATIO))
-    ratio, counts = losses.ratio_in_numpy(logratio), trained.sum(1)
+    counts = trained.sum(1)
     divisors = np.where(counts > 0, counts, np.nan)  # of no sample there is no mean
-    codes = regions(ratio, advantages, trained, settings)
+    codes = losses.regions(ratio, advantages, trained, settings.clip_range, settings.objective)
+    _, value_weight, entropy_weight = losses.term_weights(settings.value_coef, settings.entropy_coef)
 
     def mean(values: NDArray[Any]) -> NDArray[np.float64]:
         found: NDArray[np.float64] = np.where(trained, values, 0).sum(1, dtype=np.float64) / divisors
@@ -207,11 +260,11 @@ def _minibatch_rows(update: Update, batch: Batch, trainer: Trainer) -> NDArray[n
         "policy_loss": terms["policy_loss"],
         "value_loss": terms["value_loss"],
         "entropy": terms["entropy"],
-        "value_term": settings.value_coef * terms["value_loss"],
-        "entropy_term": -settings.entropy_coef * terms["entropy"],
+        "value_term": value_weight * terms["value_loss"],
+        "entropy_term": entropy_weight * terms["entropy"],
         "kl_k1": mean(-logratio),
         "kl_k3": mean(np.expm1(logratio) - logratio),
-        "kl_exact": mean(_exact_kl(minibatches, batch, trainer)),
+        "kl_exact": mean(_exact_kl(minibatches, batch, distribution)),
         "clip_fraction": mean(clipped(ratio, settings.clip_range)),
         "held_fraction": mean(codes == losses.Region.HELD),
         "pulled_back_fraction": mean(codes == losses.Region.PULLED_BACK),
@@ -232,21 +285,27 @@ def _quotient(over: NDArray[np.float64], under: NDArray[np.float64]) -> NDArray[
     return np.divide(over, under, out=np.full_like(over, np.nan), where=under > 0)
 
 
-def _minibatch_scalars(minibatches: list[Minibatch], populated: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
+def _minibatch_scalars(
+    minibatches: Sequence[Minibatch], populated: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float64]]:
     """The terms of the loss and the norm of its gradient, [J] each; NaN where a minibatch has no gradient."""
     names = ("loss", "policy_loss", "value_loss", "entropy", "gradient_norm")
+    values = [v for m in minibatches for v in (m.loss, m.policy_loss, m.value_loss, m.entropy, m.gradient_norm)]
     missing = torch.tensor(torch.nan, device=minibatches[0].loss.device)
-    values = [getattr(m, name) for m in minibatches for name in names]
     stacked = torch.stack([missing if value is None else value.detach() for value in values])
     columns = _numpy(stacked).astype(np.float64).reshape(-1, len(names))
     columns[~populated] = np.nan  # of no sample there is no mean
     return dict(zip(names, columns.T, strict=True))
 
 
-def _exact_kl(minibatches: list[Minibatch], batch: Batch, trainer: Trainer) -> Floats:
+def _exact_kl(minibatches: Sequence[Minibatch], batch: Batch, distribution: Distribution | None) -> Floats:
+    """[J, B]; NaN where the policies' outputs are not known."""
+    shape = len(minibatches), len(minibatches[0].samples)
+    now = [m.outputs for m in minibatches if m.outputs is not None]
+    if distribution is None or batch.outputs is None or len(now) < len(minibatches):
+        return np.full(shape, np.nan, np.float32)
     samples = torch.cat([m.samples for m in minibatches])
-    kl = trainer.distribution.kl(batch.outputs.index_select(0, samples), torch.cat([m.outputs for m in minibatches]))
-    return _numpy(kl).reshape(len(minibatches), -1)
+    return _numpy(distribution.kl(batch.outputs.index_select(0, samples), torch.cat(now))).reshape(shape)
 
 
 def _quantiles(values: Floats, kept: NDArray[np.bool_], shares: tuple[float, ...]) -> list[NDArray[np.float64]]:

@@ -10,17 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppo_scope.ppo.distributions import Bernoulli, Categorical, DiagonalGaussian, Distribution, MultiCategorical
-from ppo_scope.ppo.phases import Batch
-from ppo_scope.probes.measurement import BINS, Measurement
+from ppo_scope.ppo.distributions import Bernoulli, Categorical, DiagonalGaussian, MultiCategorical
+from ppo_scope.probes.measurement import Measurement, bin_of, counted
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.names import action_names, indexed
 from ppo_scope.probes.places import chosen_environments
+from ppo_scope.probes.record import Batch, Floats
+from ppo_scope.probes.subject import Distribution, Lacking, needed
 
 STATES = 8
 """Transitions whose distribution is shown in full."""
-
-Floats = NDArray[np.float32]
 
 
 def policy(moment: Moment) -> Measurement:
@@ -29,12 +28,12 @@ def policy(moment: Moment) -> Measurement:
     covered = moment.in_minibatch & moment.trained
     if batch is None or not covered.any():
         return Measurement()
-    distribution = moment.trainer.distribution
+    distribution, old = moment.distribution, needed(batch.outputs, "outputs")
     outputs, _ = moment.judged(batch)
     samples = _spread(moment)
     places = np.stack([samples % moment.update.settings.num_envs, samples // moment.update.settings.num_envs], axis=1)
-    before, now = parameters(distribution, batch.outputs), parameters(distribution, outputs)
-    counts, low, high = _entropies(distribution, batch, outputs, torch.from_numpy(covered).to(outputs.device))
+    before, now = parameters(distribution, old), parameters(distribution, outputs)
+    counts, low, high = _entropies(distribution, batch, (old, outputs), torch.from_numpy(covered).to(outputs.device))
     return Measurement(
         scalars={"entropy_low": low, "entropy_high": high},
         arrays={
@@ -44,13 +43,17 @@ def policy(moment: Moment) -> Measurement:
             "policy_shift": (now[covered] - before[covered]).mean(0, dtype=np.float64).astype(np.float32),
             "entropy_counts": counts,
         },
-        notes={"policy": description(distribution, moment.trainer.settings.env)},
+        notes={"policy": description(distribution, moment.subject.env)},
     )
 
 
 @torch.no_grad()
 def parameters(distribution: Distribution, outputs: Tensor) -> Floats:
-    """[S, W] from policy outputs [S, O]: probabilities, or the means and after them the standard deviations."""
+    """[S, W] from policy outputs [S, O]: probabilities, or the means and after them the standard deviations.
+
+    Raises:
+        Lacking: the distribution is none of ours.
+    """
     if isinstance(distribution, DiagonalGaussian):
         mean, log_std = outputs.chunk(2, dim=-1)
         found = torch.cat([mean, log_std.exp()], dim=-1)
@@ -58,8 +61,10 @@ def parameters(distribution: Distribution, outputs: Tensor) -> Floats:
         found = torch.sigmoid(outputs)
     elif isinstance(distribution, MultiCategorical):
         found = torch.cat([part.softmax(-1) for part in torch.split(outputs, distribution.counts, dim=-1)], dim=-1)
-    else:
+    elif isinstance(distribution, Categorical):
         found = outputs.softmax(-1)
+    else:
+        raise Lacking("distribution")
     array: Floats = found.cpu().numpy()
     return array
 
@@ -69,6 +74,9 @@ def description(distribution: Distribution, env: str) -> dict[str, Any]:
 
     `actions` says what each choice, or each dimension of a Box, does, where the environment is known; else None. Of a
     Box, `bounds` are where what is sent to the environment is cut off: lows and highs of all dimensions, or None.
+
+    Raises:
+        Lacking: the distribution is none of ours.
     """
     if isinstance(distribution, DiagonalGaussian):
         size = distribution.outputs // 2
@@ -88,8 +96,9 @@ def description(distribution: Distribution, env: str) -> dict[str, Any]:
             for k in range(n)
         ]
         return {"kind": "multi_discrete", "columns": names, "groups": counts, "actions": None}
-    start = distribution.start if isinstance(distribution, Categorical) else 0
-    names = [f"a = {k + start}" for k in range(distribution.outputs)]
+    if not isinstance(distribution, Categorical):
+        raise Lacking("distribution")
+    names = [f"a = {k + distribution.start}" for k in range(distribution.outputs)]
     groups = [distribution.outputs]
     return {"kind": "discrete", "columns": names, "groups": groups, "actions": action_names(env, groups[0])}
 
@@ -112,12 +121,10 @@ def _spread(moment: Moment) -> NDArray[np.int64]:
 
 @torch.no_grad()
 def _entropies(
-    distribution: Distribution, batch: Batch, outputs: Tensor, covered: Tensor
+    distribution: Distribution, batch: Batch, outputs: tuple[Tensor, Tensor], covered: Tensor
 ) -> tuple[NDArray[np.uint32], float, float]:
     """([2, BINS] counts before and now, and the range of the bins)."""
-    both = [
-        distribution.evaluate(o[covered], batch.actions[covered])[1].cpu().numpy() for o in (batch.outputs, outputs)
-    ]
+    both = [distribution.evaluate(o[covered], batch.actions[covered])[1].cpu().numpy() for o in outputs]
     low, high = float(min(e.min() for e in both)), float(max(e.max() for e in both))
     if distribution.max_entropy is not None:
         low, high = min(0.0, low), max(distribution.max_entropy, high)
@@ -125,5 +132,4 @@ def _entropies(
         low, high = math.floor(low) - 0.5, math.ceil(high) + 0.5
     if low == high:  # of one action only, there is nothing to be uncertain of
         high = low + 1.0
-    bins = [np.clip((e - low) * (BINS / (high - low)), 0, BINS - 1).astype(np.int64) for e in both]
-    return np.stack([np.bincount(b, minlength=BINS) for b in bins]).astype(np.uint32), low, high
+    return np.stack([counted(bin_of(e, low, high)) for e in both]), low, high

@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
-from ppo_scope.ppo.phases import Batch, Minibatch, PhaseKind
 from ppo_scope.probes import promises
-from ppo_scope.probes.checks import FIRST_RATIO_LIMIT
 from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.direction import direction
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.gradients import gradients
-from ppo_scope.probes.measurement import BINS, Measurement
-from ppo_scope.probes.metrics import SERIES_COLUMNS
+from ppo_scope.probes.measurement import Measurement, bin_of, counted
 from ppo_scope.probes.moment import UNKNOWN_REGION, Moment, clipped
 from ppo_scope.probes.places import by_environment, chosen_environments
 from ppo_scope.probes.policy import policy
+from ppo_scope.probes.record import Batch, Minibatch, PhaseKind
+from ppo_scope.probes.subject import Lacking
 from ppo_scope.probes.transitions import transitions
+from ppo_scope.wire.metrics import FIRST_RATIO_LIMIT, SERIES_COLUMNS
 
 RATIO_LIMITS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Half-ranges of the ratio histogram in log r; what lies beyond the last is counted as outside."""
@@ -42,7 +42,7 @@ def measure(moment: Moment, watched: frozenset[str], budget: Budget | None = Non
     """The scalars that are always on and everything that the watched probes add. Unknown names are ignored.
 
     Nobody's training ends by being looked at: a probe that raises, or gives what it does not promise, is noted in
-    `budget.failed` and not asked again.
+    `budget.failed` and not asked again. One whose subject cannot do what it needs is noted in `lacks`.
     """
     budget = budget or Budget()
     found = Measurement()
@@ -58,6 +58,8 @@ def measure(moment: Moment, watched: frozenset[str], budget: Budget | None = Non
             with budget.spending(name):
                 probed = PROBES[name](moment)
             promises.check(name, probed, moment)
+        except Lacking as lacking:
+            found.lacks[name] = str(lacking)
         except Exception as error:
             budget.failed[name] = described(error)
         else:
@@ -79,10 +81,10 @@ def series_row(moment: Moment, seconds_probes: float) -> list[float]:
 
 def rollout_scalars(moment: Moment) -> dict[str, float]:
     """What concerns the rollout and the update as a whole, as far as the update has come."""
-    trainer, update = moment.trainer, moment.update
-    episodes = trainer.episodes
+    subject, update = moment.subject, moment.update
+    episodes = subject.episodes
     values: dict[str, float] = {
-        "steps": trainer.steps,
+        "steps": subject.steps,
         "learning_rate": update.learning_rate,
         "seconds_optimise": update.seconds_optimise,
         **{f"seconds_{name}": seconds for name, seconds in update.seconds().items()},
@@ -134,17 +136,25 @@ def _final_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
     """Under the weights after the last step of the update."""
     assert moment.after is not None
     trained = moment.trained
-    logratio, kl, entropies, v = (array[trained] for array in moment.after)
-    theta, before = moment.trainer.network.theta, moment.update.theta_before
+    _, kl, entropies, v = (array[trained] for array in moment.after)
+    ratio = moment.ratio[trained]
     return {
-        "final_ratio_min": float(losses.ratio_in_numpy(logratio.min())),
-        "final_ratio_max": float(losses.ratio_in_numpy(logratio.max())),
+        "final_ratio_min": float(ratio.min()),
+        "final_ratio_max": float(ratio.max()),
         "final_kl_exact": float(kl.mean(dtype=np.float64)),
         "final_entropy": float(entropies.mean(dtype=np.float64)),
         **_final_losses(moment, batch),
         "explained_variance": _explained(batch.targets.cpu().numpy()[trained], v),
-        "theta_change": float((theta.detach() - before).norm() / before.norm()),
+        **_theta_change(moment),
     }
+
+
+def _theta_change(moment: Moment) -> dict[str, float]:
+    """‖θ − θ_old‖/‖θ_old‖, where the subject hands out its weights."""
+    theta, before = moment.subject.abilities.theta, moment.update.theta_before
+    if theta is None or before is None:
+        return {}
+    return {"theta_change": float((theta() - before).norm() / before.norm())}
 
 
 def _final_losses(moment: Moment, batch: Batch) -> dict[str, float]:
@@ -152,7 +162,7 @@ def _final_losses(moment: Moment, batch: Batch) -> dict[str, float]:
     assert moment.after is not None
     settings = moment.update.settings
     logratio, _, _, v = (torch.from_numpy(array) for array in moment.after)
-    log_probs, ratio = batch.log_probs.cpu() + logratio, losses.ratio_of(logratio)
+    log_probs, ratio = batch.log_probs.cpu() + logratio, torch.from_numpy(moment.ratio)
     used = torch.from_numpy(moment.advantages_used)
     policy = losses.policy_loss(settings.objective, log_probs, ratio, used, settings.clip_range)
     value = losses.value_loss(v, batch.targets.cpu(), batch.values.cpu(), settings.value_clip_range)
@@ -179,9 +189,9 @@ def _ratio(moment: Moment) -> Measurement:
     clip_range = moment.update.settings.clip_range
     limit = _ratio_limit(logratio, clip_range)
     below, above = logratio < -limit, logratio > limit
-    bins = np.clip(((logratio + limit) * (BINS / (2 * limit))).astype(np.int64), 0, BINS - 1)
+    bins = bin_of(logratio, -limit, limit)
     shown = (Region.INSIDE, Region.HELD, Region.PULLED_BACK, Region.UNHELD, UNKNOWN_REGION)
-    counts = [np.bincount(bins[(codes == code) & ~below & ~above], minlength=BINS) for code in shown]
+    counts = [counted(bins[(codes == code) & ~below & ~above]) for code in shown]
     outside = [[int((below & (codes == code)).sum()), int((above & (codes == code)).sum())] for code in shown]
     arrays = {"ratio_counts": np.array(counts, np.uint32), "ratio_outside": np.array(outside, np.uint32)}
     beyond = clipped(moment.ratio[covered], clip_range)
@@ -190,8 +200,9 @@ def _ratio(moment: Moment) -> Measurement:
 
 
 def _ratio_limit(logratio: Array, clip_range: float) -> float:
-    lower_edge = -math.log1p(-clip_range) if clip_range < 1 else 0.0
-    widest = max(float(np.abs(logratio).max(initial=0.0)), math.log1p(clip_range), lower_edge)
+    low, high = losses.edges(clip_range)
+    lower_edge = -math.log(low) if low > 0 else 0.0
+    widest = max(float(np.abs(logratio).max(initial=0.0)), math.log(high), lower_edge)
     return next((limit for limit in RATIO_LIMITS if widest <= limit), RATIO_LIMITS[-1])
 
 
@@ -202,14 +213,10 @@ def _post_step(moment: Moment) -> Measurement:
         return Measurement()
     covered = moment.in_minibatch & moment.trained
     limit = _ratio_limit(moment.logratio[covered], moment.update.settings.clip_range)
-    outputs, _ = moment.judged(batch)
-    log_probs, _ = moment.trainer.distribution.evaluate(outputs, batch.actions)
-    after = (log_probs - batch.log_probs).cpu().numpy()[covered]
+    after, ratio = moment.logratio_now[covered], moment.ratio_now[covered]
     below, above = after < -limit, after > limit
-    bins = np.clip(((after + limit) * (BINS / (2 * limit))).astype(np.int64), 0, BINS - 1)
-    counts = np.bincount(bins[~below & ~above], minlength=BINS).astype(np.uint32)
+    counts = counted(bin_of(after, -limit, limit)[~below & ~above])
     outside = np.array([below.sum(), above.sum()], np.uint32)
-    ratio = losses.ratio_in_numpy(after)
     extremes = {"ratio_post_min": float(ratio.min()), "ratio_post_max": float(ratio.max())} if len(ratio) else {}
     return Measurement(extremes, {"ratio_post_counts": counts, "ratio_post_outside": outside})
 
@@ -296,8 +303,7 @@ ALWAYS: Mapping[str, Callable[[Moment], dict[str, float]]] = {
 def _symmetric_histogram(values: Array) -> tuple[NDArray[np.uint32], float, float]:
     """Counts in 64 equal bins over a round range, symmetric around 0, that holds all values."""
     limit = round_up(float(np.abs(values).max(initial=0.0)))
-    bins = np.clip(((values + limit) * (BINS / (2 * limit))).astype(np.int64), 0, BINS - 1)
-    return np.bincount(bins, minlength=BINS).astype(np.uint32), -limit, limit
+    return counted(bin_of(values, -limit, limit)), -limit, limit
 
 
 def round_up(value: float) -> float:

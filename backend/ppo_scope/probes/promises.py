@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppo_scope.probes.frame import DTYPES
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.places import SAMPLE_CAP, chosen_environments
+from ppo_scope.wire.frame import DTYPES
 
 Promise = tuple[str, tuple[int | str, ...]]
 """dtype, and a number or a letter for each dimension: E environments × T steps on show; what other letters stand for

@@ -6,23 +6,20 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ppo_scope.ppo import by_hand, losses
-from ppo_scope.ppo.phases import Batch
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.names import observation_names
 from ppo_scope.probes.places import by_environment, chosen_environments
 from ppo_scope.probes.policy import description, parameters
+from ppo_scope.probes.record import Floats
+from ppo_scope.probes.subject import needed
 
 MOST_NUMBERS = 64
 """Of an observation; the rest is not sent."""
 
 GRADIENTS = ("gradient_policy", "gradient_value", "gradient_entropy", "gradient_total")
 """Of L_PG, c₁·L_VF, −c₂·S and L, for a single sample."""
-
-Floats = NDArray[np.float32]
 
 
 def transitions(moment: Moment) -> Measurement:
@@ -31,14 +28,14 @@ def transitions(moment: Moment) -> Measurement:
     All of it under the weights as they are, so that it fits together: at the phase step these have moved since the
     ratios of the probe `samples` were computed.
     """
-    batch, trainer = moment.batch, moment.trainer
+    batch, subject = moment.batch, moment.subject
     if batch is None:
         return Measurement()
     count = len(moment.trained)
     chosen = chosen_environments(moment)
     outputs, _ = moment.judged(batch)
-    log_probs, _ = trainer.distribution.evaluate(outputs, batch.actions)
-    ratio = losses.ratio_of(log_probs - batch.log_probs).cpu().numpy()
+    distribution, before = moment.distribution, needed(batch.outputs, "outputs")
+    (log_probs, _), ratio = moment.now, moment.ratio_now
     used = np.where(moment.trained, moment.advantages_used, np.float32(np.nan))
     arrays = {
         "action": batch.actions.cpu().numpy().astype(np.float32).reshape(count, -1)[:, :MOST_NUMBERS],
@@ -47,13 +44,13 @@ def transitions(moment: Moment) -> Measurement:
         "ratio_new": np.where(moment.trained, ratio, np.float32(np.nan)),
         "region_new": moment.regions_of(ratio, used),
     }
-    policies = parameters(trainer.distribution, batch.outputs), parameters(trainer.distribution, outputs)
+    policies = parameters(distribution, before), parameters(distribution, outputs)
     if policies[0].shape[1] <= MOST_NUMBERS:
         arrays["policy_old"], arrays["policy_new"] = policies
-    if not trainer.spaces.is_image:
-        seen = moment.update.rollout.observations[:-1].reshape(count, -1)
+    if not subject.is_image:
+        seen = moment.update.rollout.observations[: moment.update.settings.rollout_steps].reshape(count, -1)
         arrays["observation"] = seen[:, :MOST_NUMBERS].astype(np.float32)
-    norms = _gradient_norms(moment, batch)
+    norms = _gradient_norms(moment)
     if norms is not None:
         arrays.update(zip(GRADIENTS, norms, strict=True))
     return Measurement(
@@ -63,50 +60,25 @@ def transitions(moment: Moment) -> Measurement:
 
 
 def _words(moment: Moment) -> dict[str, Any]:
-    trainer = moment.trainer
-    env, space = trainer.settings.env, trainer.environments.vector.single_observation_space
-    is_image = trainer.spaces.is_image
+    subject = moment.subject
+    space = None if subject.is_image else subject.observation_space
     return {
-        "policy": description(trainer.distribution, env),
-        "observation": [] if is_image else observation_names(space, env, MOST_NUMBERS),
-        "observation_size": math.prod(trainer.spaces.observation_shape),
-        "space": trainer.spaces.observation,
+        "policy": description(moment.distribution, subject.env),
+        "observation": [] if space is None else observation_names(space, subject.env, MOST_NUMBERS),
+        "observation_size": math.prod(moment.update.rollout.observations.shape[2:]),
+        "space": subject.observation,
     }
 
 
-def _gradient_norms(moment: Moment, batch: Batch) -> tuple[Floats, ...] | None:
+def _gradient_norms(moment: Moment) -> tuple[Floats, ...] | None:
     """[S] each, in the order of `GRADIENTS`, under the weights as they are.
 
-    NaN where Â as used is not known yet, or the row is no transition; None for networks on images.
+    NaN where Â as used is not known yet, or the row is no transition; None where the subject cannot, as on images.
     """
-    dense, settings, used = moment.trainer.network.dense(), moment.update.settings, moment.advantages_used
-    if dense is None:
+    differentiate_each, used = moment.subject.abilities.differentiate_each, moment.advantages_used
+    if differentiate_each is None:
         return None
-    samples = by_hand.Samples(
-        observations=batch.observations.cpu().numpy(),
-        actions=batch.actions.cpu().numpy(),
-        log_probs=batch.log_probs.cpu().numpy(),
-        values=batch.values.cpu().numpy(),
-        advantages=np.nan_to_num(used),
-        targets=batch.targets.cpu().numpy(),
-        weights=np.ones(len(used), np.float32),
-    )
-    rule = by_hand.Rule(
-        objective=settings.objective,
-        clip_range=settings.clip_range,
-        value_coef=settings.value_coef,
-        entropy_coef=settings.entropy_coef,
-        value_clip_range=settings.value_clip_range,
-    )
-    terms = by_hand.forward(dense, moment.trainer.distribution, samples, rule)
-    none = np.zeros_like(terms.d_values)
-    hidden = terms.policy_hidden, terms.value_hidden
-    policy = dense.norms(*hidden, terms.pullback(terms.d_log_probs, none), none)
-    value = dense.norms(*hidden, terms.pullback(none, none), terms.d_values)
-    entropy = dense.norms(*hidden, terms.pullback(none, terms.d_entropies), none)
-    total = dense.norms(*hidden, terms.pullback(terms.d_log_probs, terms.d_entropies), terms.d_values)
-    unknown = np.isnan(used) | ~moment.trained
-    norms = policy, value, entropy, total
+    norms = tuple(differentiate_each(moment.update, used))
     for each in norms:
-        each[unknown] = np.nan
+        each[np.isnan(used) | ~moment.trained] = np.nan
     return norms

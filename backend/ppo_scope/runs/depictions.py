@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from ppo_scope.runs.process import NotReading
+from ppo_scope.processes.process import NotReading
 
 KEPT = 512
 """Pictures, of some kilobytes each."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+
+from ppo_scope.wire import told
 
 CGROUP_FILES = ("memory.events", "memory.oom_control")
 """Where the kernel counts its out-of-memory kills: control groups version 2 and version 1."""
@@ -18,9 +20,9 @@ class Cause:
     detail: str
     remedy: str
 
-    def describe(self) -> dict[str, str]:
+    def describe(self) -> told.Cause:
         """As in the protocol."""
-        return asdict(self)
+        return {"summary": self.summary, "detail": self.detail, "remedy": self.remedy}
 
 
 @dataclass(frozen=True)

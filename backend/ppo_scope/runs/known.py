@@ -9,7 +9,7 @@ from ppo_scope.ppo import extras
 from ppo_scope.ppo.failures import PASSED_ON, UnusableEnvironment
 from ppo_scope.ppo.registry import find
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.runs.spawning import CONTEXT, as_ours
+from ppo_scope.processes.spawning import CONTEXT, as_ours
 
 PATIENCE = 30.0
 """Seconds that the import of somebody's module may take; after them the run itself will tell."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ppo_scope.runs.activity import SOMEBODY_ELSES, STARTING, TRIAL, TRIAL_STAGES
 from ppo_scope.runs.ending import Cause
+from ppo_scope.wire.activity import SOMEBODY_ELSES, STARTING, TRIAL, TRIAL_STAGES
 
 STALL_AFTER = 10.0
 """Seconds without a sign of life, or within one step of an environment, after which a run counts as stalled."""

@@ -17,10 +17,10 @@ from typing import Any, Protocol
 
 from ppo_scope.pictures import failures, graphics
 from ppo_scope.pictures.limits import Patience
-from ppo_scope.probes import frame
+from ppo_scope.processes.process import NotReading, TrainingProcess
 from ppo_scope.runs.depictions import Depictions, Place
 from ppo_scope.runs.inbox import Inbox
-from ppo_scope.runs.process import NotReading, TrainingProcess
+from ppo_scope.wire import frame
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +36,15 @@ Show = Callable[[dict[str, Any], bytes], None]
 class Sitter(Protocol):
     """A run that is drawn."""
 
-    id: str
-    settings: dict[str, Any]
+    @property
+    def id(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those in use."""
+        ...
 
     @property
     def state(self) -> str:

@@ -1,29 +1,38 @@
-"""The runs of one server: one after the other, started, looked after, stopped, restarted."""
+"""The runs of one server: started, one at a time; looked after, side by side; stopped."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from typing import Any
 
 from ppo_scope.ppo.settings import Settings
+from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.runs.ending import Cause
-from ppo_scope.runs.process import DEFAULT_WORKER
+from ppo_scope.runs.live import Listener, LiveRun
 from ppo_scope.runs.pulse import STALL_AFTER
-from ppo_scope.runs.run import Listener, Run
 
 logger = logging.getLogger(__name__)
 
+LIVE_RUNS = max(2, os.cpu_count() or 1)
+"""Runs that may have a process at the same time: each keeps a core busy."""
 KEPT_RUNS = 8
-"""Runs that stay listed, the current one included."""
+"""Runs that stay listed; those that have a process stay whatever their number."""
 TRIAL_SECONDS = 120.0
 """Time that a new run has to show that it trains, before the current one is given up for it."""
 CANCELLED = Cause("Cancelled: no new run was begun, and the one that was goes on.", "", "")
+MANY = Cause(
+    f"{LIVE_RUNS} runs are there at once already, as many as this machine has cores for. "
+    "End one, or begin the new one instead of it.",
+    "",
+    "",
+)
 LEAVING = Cause("The server is being ended: no new run is begun.", "", "")
 
 
 class CannotBegin(ValueError):
-    """A run that did not show that it trains; one readable line. The current run was left alone and goes on."""
+    """A run that did not show that it trains; one readable line. The others were left alone and go on."""
 
     def __init__(self, cause: Cause) -> None:
         super().__init__(" ".join(cause.summary.split()))
@@ -32,7 +41,7 @@ class CannotBegin(ValueError):
 
 
 class Supervisor:
-    """The runs of one server: at most one is current, the older ones stay listed with their histories."""
+    """The runs of one server. Those that have ended stay listed with their histories."""
 
     def __init__(
         self,
@@ -46,41 +55,52 @@ class Supervisor:
         self._worker = worker
         self._stall_after = stall_after
         self._trial_seconds = trial_seconds
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, LiveRun] = {}
         self._starting = asyncio.Lock()
-        self._candidate: Run | None = None  # a run on trial
+        self._candidate: LiveRun | None = None  # a run on trial
         self._refused: asyncio.Future[Cause] | None = None  # while it is: why it shall not begin, whatever it shows
         self._leaving = False
-        self.current: Run | None = None
 
     @property
     def busy(self) -> bool:
-        """A run is being replaced right now."""
+        """A run is being started right now."""
         return self._starting.locked()
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[LiveRun]:
         """All that are kept, the newest first."""
         return list(reversed(self._runs.values()))
 
-    def get(self, run: str) -> Run | None:
+    def get(self, run: str) -> LiveRun | None:
         """A run by its identifier."""
         return self._runs.get(run)
 
-    async def start(self, settings: Settings, *, paused: bool) -> Run:
-        """Begin a run. Where one lives, it goes on until the new one has shown that it trains; then it is stopped.
+    @property
+    def newest(self) -> LiveRun | None:
+        """The run that was begun last."""
+        return next(reversed(self._runs.values()), None)
+
+    async def start(self, settings: Settings, *, paused: bool, instead: LiveRun | None = None) -> LiveRun:
+        """Begin a run, beside the others or instead of one of them.
+
+        Where it takes the place of a run, or others have a process, it must first show that it trains; only then the
+        one that it replaces is stopped.
 
         Raises:
-            CannotBegin: the new run did not show it, or was given up. The current run is untouched.
+            CannotBegin: it did not show it, was given up, or there are as many as there may be. The others go on.
         """
         async with self._starting:
             if self._leaving:
                 raise CannotBegin(LEAVING)
-            if self.current is None or self.current.gone:  # there is nothing to be lost
-                return self._introduce(self._made(settings, paused, trial=False))
+            live = self._live()
+            if (instead is None or instead.gone) and len(live) >= LIVE_RUNS:
+                raise CannotBegin(MANY)
+            if not live:  # there is nothing to be lost
+                return self._introduce(self._made(settings, paused, trial=False), instead)
             candidate = self._candidate = self._made(settings, paused, trial=True)
             try:
                 await self._try(candidate)
-                await self.current.stop()
+                if instead is not None:
+                    await instead.stop()
                 if self._leaving:
                     raise CannotBegin(LEAVING)
                 candidate.begin()
@@ -89,8 +109,7 @@ class Supervisor:
                 raise
             finally:
                 self._candidate = None
-            self.current.history.moments.shrink()
-            return self._introduce(candidate)
+            return self._introduce(candidate, instead)
 
     def abandon_start(self) -> bool:
         """Give up a run that is on trial: its `start` raises `CannotBegin`. False where there is none."""
@@ -98,12 +117,12 @@ class Supervisor:
 
     def _give_up(self, refusal: Cause) -> bool:
         if self._candidate is None or self._refused is None or self._refused.done():
-            return False  # none is tried, or it has shown what it can and the current run is being stopped for it
+            return False  # none is tried, or it has shown what it can and another one is being stopped for it
         self._refused.set_result(refusal)
         self._candidate.kill()
         return True
 
-    async def _try(self, candidate: Run) -> None:
+    async def _try(self, candidate: LiveRun) -> None:
         """Wait until a run on trial has shown that it trains.
 
         Raises:
@@ -120,8 +139,8 @@ class Supervisor:
         if cause is not None:
             raise CannotBegin(cause)
 
-    def _made(self, settings: Settings, paused: bool, *, trial: bool) -> Run:
-        return Run(
+    def _made(self, settings: Settings, paused: bool, *, trial: bool) -> LiveRun:
+        return LiveRun(
             settings,
             paused=paused,
             listener=self._listener,
@@ -130,44 +149,49 @@ class Supervisor:
             trial=trial,
         )
 
-    def _introduce(self, run: Run) -> Run:
-        """This run is the current one from now on."""
+    def _live(self) -> list[LiveRun]:
+        """Those that have a process."""
+        return [run for run in self._runs.values() if not run.gone]
+
+    def _introduce(self, run: LiveRun, instead: LiveRun | None) -> LiveRun:
+        if instead is not None:
+            instead.record.retire()
         self._runs[run.id] = run
-        for old in list(self._runs)[:-KEPT_RUNS]:
-            del self._runs[old]
-        self.current = run
-        self._listener.current(run)
+        ended = [one.id for one in self._runs.values() if one.gone and one is not instead]
+        for id in ended[: max(0, len(self._runs) - KEPT_RUNS)]:
+            del self._runs[id]
+        self._listener.begun(run, instead)
         return run
 
-    def restarted(self, values: dict[str, Any]) -> Settings:
-        """The settings of the current run as they are now, those that still wait included, changed by `values`.
-
-        Raises:
-            ValueError: a name is unknown or a value does not fit; one readable line.
-        """
-        before = {**self.current.settings, **self.current.pending} if self.current else {}
-        return Settings.parse({**before, **values})
-
     async def watch(self, interval: float = 0.5) -> None:
-        """Look after the current run for ever."""
+        """Look after the runs for ever."""
         while True:
             await asyncio.sleep(interval)
-            if self.current is not None:
+            for run in self._live():
                 try:
-                    self.current.look()
+                    run.look()
                 except Exception:  # whoever looks after runs has to be there the next time, too
-                    logger.exception("Run %s could not be looked after.", self.current.id)
+                    logger.exception("Run %s could not be looked after.", run.id)
 
     async def close(self) -> None:
-        """Stop the current run, and at once the one that is on trial. No other one begins."""
+        """Stop all runs, and at once the one that is on trial. No other one begins."""
         self._leaving = True
         self._give_up(LEAVING)
         async with self._starting:
-            if self.current is not None:
-                await self.current.stop()
+            await asyncio.gather(*(run.stop() for run in self._live()))
 
     def kill(self) -> None:
-        """End the processes of the current run and of the one on trial at once."""
-        for run in (self.current, self._candidate):
+        """End the processes of all runs, and of the one on trial, at once."""
+        for run in (*self._live(), self._candidate):
             if run is not None:
                 run.kill()
+
+
+def restarted(run: LiveRun | None, values: dict[str, Any]) -> Settings:
+    """The settings of a run as they are now, those that still wait included, changed by `values`.
+
+    Raises:
+        ValueError: a name is unknown or a value does not fit; one readable line.
+    """
+    before = {**run.settings, **run.record.pending} if run else {}
+    return Settings.parse({**before, **values})

@@ -12,9 +12,10 @@ from fastapi import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ppo_scope.probes import frame
-from ppo_scope.runs.history import EPISODE_COLUMNS, Slice
-from ppo_scope.server.codes import ErrorCode
+from ppo_scope.records.history import Slice
+from ppo_scope.wire import frame
+from ppo_scope.wire.codes import ErrorCode
+from ppo_scope.wire.metrics import EPISODE_COLUMNS
 
 FRAME = "application/octet-stream"
 PIECE = 64 * 1024

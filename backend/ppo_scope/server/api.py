@@ -11,18 +11,20 @@ from fastapi import FastAPI, Query, Request
 from starlette.responses import Response
 
 import ppo_scope
+from ppo_scope.diagnosis import checks
 from ppo_scope.ppo import presets, registry, settings
-from ppo_scope.probes import checks, metrics
-from ppo_scope.runs import moments
-from ppo_scope.runs.run import Run
+from ppo_scope.records import moments
+from ppo_scope.runs.live import LiveRun
 from ppo_scope.runs.supervisor import CannotBegin
 from ppo_scope.server.answers import FRAME, Pieces, json_answer, refusal, series_frame, series_json, to_json
-from ppo_scope.server.codes import ErrorCode
 from ppo_scope.server.commands import BEING_REPLACED, NO_PROCESS
 from ppo_scope.server.crowd import LARGE, LARGE_LINE, Counter
 from ppo_scope.server.hub import Hub
-from ppo_scope.server.messages import MAX_BYTES, Malformed, NewRun, Session, parse_body
 from ppo_scope.server.security import Secrets
+from ppo_scope.wire import metrics
+from ppo_scope.wire.codes import ErrorCode
+from ppo_scope.wire.headers import MOMENT_COLUMNS
+from ppo_scope.wire.messages import MAX_BYTES, Malformed, NewRun, Session, parse_body
 
 MAX_ROWS, MAX_EPISODES = 50_000, 200_000
 """Rows and episodes in one answer as a frame; a page fetches on from where it ends."""
@@ -87,12 +89,14 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
             parsed = settings.Settings.parse(wanted.settings)
         except ValueError as error:
             raise refusal(422, ErrorCode.INVALID, str(error)) from None
-        if hub.lease.led and wanted.lease != hub.lease.generation:
+        instead = None if wanted.beside else _run(hub, wanted.instead) if wanted.instead else hub.supervisor.newest
+        lease = hub.room(instead).lease if instead else None
+        if lease and lease.led and wanted.lease != lease.generation:
             raise refusal(403, ErrorCode.FORBIDDEN, NOT_LEADING)
         if hub.supervisor.busy:
             raise refusal(409, ErrorCode.CONFLICT, BEING_REPLACED)
         try:
-            run = await hub.supervisor.start(parsed, paused=wanted.paused)
+            run = await hub.supervisor.start(parsed, paused=wanted.paused, instead=instead)
         except CannotBegin as error:
             raise refusal(422, ErrorCode.INVALID, str(error), error.detail) from None
         except (OSError, RuntimeError) as error:  # no descriptors, no memory; no threads
@@ -115,16 +119,16 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
 
         async def make() -> Response:
             if format == "frame":
-                part, _ = run.history.page(start, end, MAX_ROWS, MAX_EPISODES)
+                part, _ = run.record.series(start, end, MAX_ROWS, MAX_EPISODES)
                 return Pieces(await encoded(series_frame, run.id, part), media_type=FRAME)
-            part, following = run.history.page(start, end, JSON_ROWS, JSON_EPISODES)
-            return json_answer(await encoded(series_json, part, following, run.history.findings))
+            part, following = run.record.series(start, end, JSON_ROWS, JSON_EPISODES)
+            return json_answer(await encoded(series_json, part, following, run.record.findings))
 
         return await large.answer(request, make)
 
     @app.get("/api/runs/{run_id}/frames/{update}")
     async def snapshot(request: Request, run_id: str, update: int) -> Response:
-        kept = _run(hub, run_id).history.moments
+        kept = _run(hub, run_id).record
 
         async def make() -> Response:
             return _kept(kept.end_of(update), f"The snapshot of update {update}")
@@ -133,20 +137,20 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
 
     @app.get("/api/runs/{run_id}/moments")
     async def kept_moments(request: Request, run_id: str) -> Response:
-        kept = _run(hub, run_id).history.moments
+        kept = _run(hub, run_id).record
 
         async def make() -> Response:
-            body = await encoded(_moments_json, kept.entries(), kept.held, kept.room)
+            body = await encoded(_moments_json, kept.moments(), kept.held, kept.room)
             return json_answer(body)
 
         return await large.answer(request, make)
 
     @app.get("/api/runs/{run_id}/moments/{sequence}")
     async def moment(request: Request, run_id: str, sequence: int) -> Response:
-        kept = _run(hub, run_id).history.moments
+        kept = _run(hub, run_id).record
 
         async def make() -> Response:
-            return _kept(kept.at(sequence), "This moment")
+            return _kept(kept.moment(sequence), "This moment")
 
         return await large.answer(request, make)
 
@@ -174,7 +178,7 @@ def _add_table(app: FastAPI, path: str, table: Callable[[], list[dict[str, Any]]
 
 def _moments_json(entries: list[moments.Entry], held: int, room: int) -> bytes:
     rows = moments.listed(entries)
-    return to_json({"columns": moments.COLUMNS, "moments": rows, "bytes": held, "room": room})
+    return to_json({"columns": MOMENT_COLUMNS, "moments": rows, "bytes": held, "room": room})
 
 
 def _kept(message: bytes | None, what: str) -> Response:
@@ -183,7 +187,7 @@ def _kept(message: bytes | None, what: str) -> Response:
     return Pieces(message, media_type=FRAME)
 
 
-def _run(hub: Hub, run_id: str) -> Run:
+def _run(hub: Hub, run_id: str) -> LiveRun:
     run = hub.supervisor.get(run_id)
     if run is None:
         raise refusal(404, ErrorCode.NOT_FOUND, "There is no such run on this server.")

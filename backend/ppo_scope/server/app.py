@@ -17,16 +17,16 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse, Response
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.runs.process import DEFAULT_WORKER
+from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.runs.pulse import STALL_AFTER
 from ppo_scope.server import api, socket, static
-from ppo_scope.server.codes import ErrorCode
+from ppo_scope.server.capacity import Capacity
 from ppo_scope.server.commands import Commands
 from ppo_scope.server.crowd import Turnstile
 from ppo_scope.server.hub import Hub
 from ppo_scope.server.roles import STATIC
-from ppo_scope.server.room import Room
 from ppo_scope.server.security import LOOPBACK, SameOrigin, Secrets, SecurityHeaders, headers
+from ppo_scope.wire.codes import ErrorCode
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Setup:
     hosts: tuple[str, ...] = ()
     worker: str = DEFAULT_WORKER
     stall_after: float = STALL_AFTER
-    room: Room = field(default_factory=Room)
+    capacity: Capacity = field(default_factory=Capacity)
     recording: Path | None = None
     """Shown in place of a run: none is begun."""
     embedders: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Setup:
 
 def create_app(setup: Setup) -> FastAPI:
     """The application. It starts the first run when it starts, and `app.state.hub` is its hub."""
-    hub = Hub(worker=setup.worker, stall_after=setup.stall_after, room=setup.room)
+    hub = Hub(worker=setup.worker, stall_after=setup.stall_after, capacity=setup.capacity)
     app = FastAPI(
         lifespan=lambda app: _lifespan(hub, setup),
         dependencies=[Depends(setup.secrets.guard)],

@@ -7,12 +7,16 @@ import contextlib
 import json
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ppo_scope.server.codes import CloseCode
 from ppo_scope.server.roles import Role
+from ppo_scope.wire.codes import CloseCode
+from ppo_scope.wire.told import Told
+
+if TYPE_CHECKING:
+    from ppo_scope.server.room import Room
 
 QUEUE = 64
 """Messages that may wait for a page that does not read; one more closes the connection."""
@@ -34,7 +38,7 @@ class Client:
         self.admit = admit
         self.role = Role.VIEWER
         self.tab: str | None = None
-        self.run: str | None = None
+        self.room: Room | None = None  # where its stream comes from, once it has started
         self.probes: frozenset[str] = frozenset()
         self.environment: int | None = None
         self._websocket = websocket
@@ -43,7 +47,7 @@ class Client:
         self._closing: tuple[CloseCode, str] | None = None
         self._wake = asyncio.Event()
 
-    def post(self, message: dict[str, Any]) -> None:
+    def post(self, message: Told) -> None:
         """Queue a message that must arrive."""
         self.post_text(json.dumps(message, allow_nan=False))
 

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.probes.frame import PROTOCOL
-from ppo_scope.runs.process import NotReading
-from ppo_scope.runs.supervisor import CannotBegin
-from ppo_scope.server import messages
+from ppo_scope.processes.process import NotReading
+from ppo_scope.runs.live import LiveRun
+from ppo_scope.runs.supervisor import CannotBegin, restarted
 from ppo_scope.server.client import Client
-from ppo_scope.server.codes import CloseCode, ErrorCode
 from ppo_scope.server.hub import Hub, error
-from ppo_scope.server.messages import AnyMessage
 from ppo_scope.server.roles import MESSAGES, Role
+from ppo_scope.wire import messages
+from ppo_scope.wire.codes import CloseCode, ErrorCode, Refused
+from ppo_scope.wire.frame import PROTOCOL
+from ppo_scope.wire.messages import AnyMessage
 
 NOT_A_CONTROLLER = "You are watching. To control, open the link printed in the terminal."
-NOT_LEADING = "Another tab leads this run. Take control first."
+LED_ELSEWHERE = "Another tab leads this run. Take control first."
 NO_RUN = "The run has ended. Restart it to train again."
+NO_SUCH_RUN = "There is no such run any more: the oldest that have ended make room for new ones."
+GONE = "The run has ended already."
 NOT_READING = "The training process takes no commands at the moment. Wait for it, or restart."
-BEING_REPLACED = "The run is being replaced already."
+BEING_REPLACED = "A run is being begun already. Wait until it has shown that it trains, or cancel it."
 NO_PROCESS = (
     "The system refuses a new process ({why}). The run that is goes on; close what is not needed and try again."
 )
@@ -60,7 +64,8 @@ class Commands:
             client.post(error(message.id, ErrorCode.CONFLICT, "The first message is resume."))
         elif isinstance(message, messages.Watch):  # says how things are: as often as it likes
             client.probes, client.environment = frozenset(message.probes), message.environment
-            self._hub.update_watch()
+            if client.room is not None:
+                client.room.update_watch()
             client.post({"type": "ack", "id": message.id})
         elif not MESSAGES[message.type].admits(client.role):  # nothing of it is remembered: there may be many of them
             client.post(error(message.id, ErrorCode.FORBIDDEN, NOT_A_CONTROLLER))
@@ -72,12 +77,17 @@ class Commands:
 
     def _carry_out(self, client: Client, message: messages.Request) -> None:
         fields = message.model_dump(exclude={"id", "lease"})
-        if isinstance(message, messages.Led) and not self._hub.lease.allows(client, message.lease):
-            raise Refused(ErrorCode.FORBIDDEN, NOT_LEADING)
+        if isinstance(message, messages.Led) and not _leads(client, message.lease):
+            raise Refused(ErrorCode.FORBIDDEN, LED_ELSEWHERE)
         match message:
             case messages.TakeControl():
-                self._hub.take_lease(client)
+                if client.room is not None:
+                    client.room.take_lease(client)
                 self._hub.answer(client, message.id)
+            case messages.Open():
+                self._open(client, message)
+            case messages.End():
+                self._end(client, message)
             case messages.Restart():
                 self._restart(client, message)
             case messages.Cancel() if self._hub.supervisor.abandon_start():
@@ -86,8 +96,7 @@ class Commands:
                 self._forward(client, message.id, fields)
 
     def _forward(self, client: Client, id: str, fields: dict[str, Any]) -> None:
-        run = self._hub.supervisor.current
-        if run is None or run.ended:
+        if client.room is None or client.room.run.ended:
             raise Refused(ErrorCode.NOT_RUNNING, NO_RUN)
         try:
             self._hub.forward(client, id, fields)
@@ -98,18 +107,37 @@ class Commands:
         supervisor = self._hub.supervisor
         if supervisor.busy:
             raise Refused(ErrorCode.CONFLICT, BEING_REPLACED)
+        run = client.room.run if client.room else None
         try:
-            settings = supervisor.restarted(message.settings)
+            settings = restarted(run, message.settings)
         except ValueError as problem:
             raise Refused(ErrorCode.INVALID, str(problem)) from None
-        paused = supervisor.current is not None and supervisor.current.wants_pause
-        task = asyncio.create_task(self._replace(client, message.id, settings, paused))
+        self._begin(self._replace(client, message.id, settings, run))
+
+    def _open(self, client: Client, message: messages.Open) -> None:
+        run = self._hub.supervisor.get(message.run)
+        if run is None:
+            raise Refused(ErrorCode.NOT_FOUND, NO_SUCH_RUN)
+        self._hub.open(client, run)
+        self._hub.answer(client, message.id)
+
+    def _end(self, client: Client, message: messages.End) -> None:
+        if client.room is None or client.room.run.gone:
+            raise Refused(ErrorCode.NOT_RUNNING, GONE)
+        self._begin(self._stop(client, message.id, client.room.run))
+
+    async def _stop(self, client: Client, id: str, run: LiveRun) -> None:
+        await run.stop()
+        self._hub.answer(client, id)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _replace(self, client: Client, id: str, settings: Settings, paused: bool) -> None:
+    async def _replace(self, client: Client, id: str, settings: Settings, run: LiveRun | None) -> None:
         try:
-            await self._hub.supervisor.start(settings, paused=paused)
+            await self._hub.supervisor.start(settings, paused=run is not None and run.wants_pause, instead=run)
         except CannotBegin as problem:
             self._hub.answer(client, id, ErrorCode.INVALID, str(problem), problem.detail)
         except (OSError, RuntimeError) as problem:  # no descriptors, no memory; no threads
@@ -118,9 +146,5 @@ class Commands:
             self._hub.answer(client, id)
 
 
-class Refused(Exception):
-    """A command that is not carried out."""
-
-    def __init__(self, code: ErrorCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+def _leads(client: Client, generation: int) -> bool:
+    return client.room is not None and client.room.lease.allows(client, generation)

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ppo_scope.server.answers import refusal
-from ppo_scope.server.codes import ErrorCode
+from ppo_scope.wire.codes import ErrorCode
 
 LINE = 512
 """Requests of the crowd that may wait for their turn."""

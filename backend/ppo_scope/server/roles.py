@@ -51,6 +51,7 @@ MESSAGES: dict[str, Access] = {
     "resume": Access.VIEWER,
     "heartbeat": Access.VIEWER,
     "watch": Access.VIEWER,
+    "open": Access.VIEWER,
     "play": Access.CONTROLLER,
     "pause": Access.CONTROLLER,
     "step": Access.CONTROLLER,
@@ -59,6 +60,7 @@ MESSAGES: dict[str, Access] = {
     "keep": Access.CONTROLLER,
     "cancel": Access.CONTROLLER,
     "restart": Access.CONTROLLER,
+    "end": Access.CONTROLLER,
     "take_control": Access.CONTROLLER,
 }
 """Type of a message → who may send it."""

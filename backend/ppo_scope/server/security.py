@@ -14,8 +14,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ppo_scope.server.codes import ErrorCode
 from ppo_scope.server.roles import ROUTES, Role
+from ppo_scope.wire.codes import ErrorCode
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """Names under which a browser reaches the server; any port, so that a tunnel may have its own."""

@@ -17,15 +17,15 @@ import uvicorn
 from fastapi import FastAPI
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.runs.process import DEFAULT_WORKER
-from ppo_scope.runs.recorded import name_of
+from ppo_scope.processes.process import DEFAULT_WORKER
+from ppo_scope.records.recorded import name_of
 from ppo_scope.server.app import Setup, create_app, leave
-from ppo_scope.server.messages import MAX_BYTES
+from ppo_scope.server.capacity import ACCEPTED_AT_ONCE, Capacity, make_capacity
 from ppo_scope.server.quiet import be_quiet
-from ppo_scope.server.room import ACCEPTED_AT_ONCE, Room, make_room
 from ppo_scope.server.security import LOOPBACK, Secrets, check_embedders
 from ppo_scope.server.static import frontend
 from ppo_scope.server.transport import Connections, HttpTransport, WebSocketTransport
+from ppo_scope.wire.messages import MAX_BYTES
 
 DEFAULT_PORT = 8000
 PORTS_TRIED = 100
@@ -86,7 +86,7 @@ def serve(
         print(f"ppo-scope: {problem}", file=sys.stderr)
         return 2
     port, name = listener.getsockname()[1], _bracketed(host)
-    secrets, room = Secrets(port), make_room()
+    secrets, capacity = Secrets(port), make_capacity()
     app = create_app(
         Setup(
             settings=settings,
@@ -95,17 +95,17 @@ def serve(
             paused=paused,
             hosts=() if name in LOOPBACK else (name,),
             worker=worker,
-            room=room,
+            capacity=capacity,
             recording=recording,
             embedders=tuple(embedders),
         )
     )
     place = f"http://{name}:{port}/"
     if recording is None:
-        server = Server(app, f"{place}#token={secrets.token}", CONTROLS, open_browser, room)
+        server = Server(app, f"{place}#token={secrets.token}", CONTROLS, open_browser, capacity)
         print(_about(settings, paused), flush=True)
     else:
-        server = Server(app, f"{place}?recording={name_of(recording)}", SHOWS, open_browser, room)
+        server = Server(app, f"{place}?recording={name_of(recording)}", SHOWS, open_browser, capacity)
         print(f"\nPPO Scope shows the recording {recording}. Nothing is trained.", flush=True)
     try:
         server.run(sockets=[listener])
@@ -174,7 +174,7 @@ def _bracketed(host: str) -> str:
 class Server(uvicorn.Server):
     """Uvicorn, with a farewell: the pages are told and the run is ended before connections are cut."""
 
-    def __init__(self, app: FastAPI, link: str, about: str, open_browser: bool, room: Room) -> None:
+    def __init__(self, app: FastAPI, link: str, about: str, open_browser: bool, capacity: Capacity) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -193,7 +193,7 @@ class Server(uvicorn.Server):
                 log_level="warning",
             )
         )
-        self.server_state = Connections(room)
+        self.server_state = Connections(capacity)
         be_quiet()
         self._app, self._link, self._about, self._open_browser = app, link, about, open_browser
 

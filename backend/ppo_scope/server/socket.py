@@ -10,14 +10,14 @@ from fastapi import FastAPI, WebSocket
 from starlette.types import Message
 
 from ppo_scope.server.client import Client
-from ppo_scope.server.codes import CloseCode, ErrorCode
 from ppo_scope.server.commands import FULL, Commands
 from ppo_scope.server.hub import Hub, error
-from ppo_scope.server.messages import Malformed, parse
 from ppo_scope.server.roles import Role
 from ppo_scope.server.security import Secrets
 from ppo_scope.server.throttle import RATE, Meter, Strikes
 from ppo_scope.server.transport import WebSocketTransport
+from ppo_scope.wire.codes import CloseCode, ErrorCode
+from ppo_scope.wire.messages import Malformed, parse
 
 logger = logging.getLogger(__name__)
 

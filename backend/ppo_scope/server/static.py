@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from ppo_scope.runs.recorded import name_of
+from ppo_scope.records.recorded import name_of
 from ppo_scope.server.answers import Pieces
 
 REVALIDATE = "no-cache"

@@ -13,7 +13,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.http11 import Request
 
-from ppo_scope.server.room import Room
+from ppo_scope.server.capacity import Capacity
 from ppo_scope.server.throttle import Bucket
 
 LET_GO = 3.0
@@ -35,16 +35,16 @@ CROWD_FRAMES, CROWD_AT_ONCE = 1500.0, 4000.0
 class Connections(ServerState):
     """Who is connected: bounded in number, and whoever has been idle for longest makes room."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, capacity: Capacity) -> None:
         super().__init__()
-        self.room = room
+        self.capacity = capacity
         self.passing: dict[HttpTransport, None] = {}
         """Connections that are no websockets, the oldest first."""
         self.crowd = Bucket(CROWD_FRAMES, CROWD_AT_ONCE)
 
     def make_room(self) -> None:
         """Let one go if there are too many: one without a request, or else the oldest that is no page."""
-        if len(self.connections) <= self.room.connections or not self.passing:
+        if len(self.connections) <= self.capacity.connections or not self.passing:
             return
         spared = (one for one in self.passing if one.idle or one.scope["method"] == "GET")  # a new run takes its time
         victim = next((one for one in self.passing if one.idle), next(spared, None))

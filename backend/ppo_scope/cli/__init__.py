@@ -1,0 +1,38 @@
+"""The command line: one file for each command, and every setting as an option."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+from ppo_scope import __version__
+from ppo_scope.cli import open, presets, record, serve, train
+from ppo_scope.cli.misuse import INTERRUPTED, USAGE_ERROR, Misuse, complain, users_mistakes
+from ppo_scope.cli.options import given
+from ppo_scope.ppo.settings import Settings
+
+COMMANDS = {"serve": serve, "train": train, "record": record, "open": open, "presets": presets}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code. A user's mistake is one line and code 2, an interruption none and code 130."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace, Settings], int] = options.run
+    try:
+        with users_mistakes():
+            settings = Settings.parse(given(options))
+        return command(options, settings)
+    except Misuse as error:
+        complain(str(error), error.detail)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ppo-scope", description="Train with PPO and see every number of it.")
+    parser.add_argument("--version", action="version", version=f"ppo-scope {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar=" | ".join(COMMANDS))
+    for command in COMMANDS.values():
+        command.add(commands)
+    return parser

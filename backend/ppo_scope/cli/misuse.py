@@ -1,0 +1,40 @@
+"""A user's mistake: one line, and an exit code of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+
+class Misuse(Exception):
+    """Something asked for that cannot be; one line for the person who asked, and a traceback of the environment's code
+    where that has failed.
+    """
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+@contextlib.contextmanager
+def users_mistakes() -> Iterator[None]:
+    """What is refused in here was asked for, and is no fault of the program.
+
+    Raises:
+        Misuse: in place of a ValueError.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise Misuse(str(error), getattr(error, "detail", "")) from None
+
+
+def complain(message: str, detail: str) -> None:
+    """The line, and below it the end of the traceback if there is one."""
+    print(f"ppo-scope: {message}", file=sys.stderr)
+    if detail:
+        print(detail.rstrip(), file=sys.stderr)

@@ -1,0 +1,39 @@
+"""`ppo-scope serve`: train with a dashboard in the browser."""
+
+from __future__ import annotations
+
+import argparse
+
+from ppo_scope.cli.misuse import Misuse
+from ppo_scope.cli.options import Commands, add_place, add_settings
+from ppo_scope.ppo.settings import Settings
+
+
+def add(commands: Commands) -> None:
+    """Say what the command takes."""
+    serve = commands.add_parser("serve", help="train with a dashboard in the browser")
+    serve.set_defaults(run=run)
+    add_place(serve)
+    serve.add_argument("--paused", action="store_true", help="wait for Play or Step before the first rollout")
+    add_settings(serve)
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """Serve until it is ended; the exit code."""
+    from ppo_scope.processes.spawning import warm_up
+
+    warm_up()  # torch is imported there while the server is imported here
+
+    from ppo_scope.runs.known import why_unknown
+    from ppo_scope.server.serve import serve
+
+    if refusal := why_unknown(settings):
+        raise Misuse(refusal)
+    return serve(
+        settings,
+        host=options.host,
+        port=options.port,
+        open_browser=not options.no_browser,
+        paused=options.paused,
+        embedders=options.frame_ancestors,
+    )

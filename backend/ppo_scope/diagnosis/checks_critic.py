@@ -1,0 +1,105 @@
+"""What can be wrong inside the networks: a critic that predicts nothing, and layers that let nothing through."""
+
+from __future__ import annotations
+
+import math
+
+from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent
+
+NEGLIGIBLE = 0.05
+"""RMS(V_targ − V) of RMS(V_targ): below, there is nothing left to explain."""
+SATURATED = 0.9
+DEAD = 0.1
+"""Explained variance up to which a saturated critic counts as one that does not learn."""
+
+
+def _useless_critic(rows: list[Row]) -> Verdict:
+    errors, explained = latest(rows, "critic_error_share", 10), latest(rows, "explained_variance", 10)
+    if not errors or not explained:
+        return after(10)
+    if not last(rows, "returns_differ") and last(rows, "value_coef") != 0:
+        return Unknown("episodes do not differ yet: there is nothing to predict")
+    if _mean(errors) < NEGLIGIBLE:
+        return None
+    mean, fits = _mean(explained), [row.get("critic_fit", math.nan) for row in rows[-10:]]
+    fits = [fit for fit in fits if not math.isnan(fit)]
+    beaten = mean < 0.02 and len(fits) >= 5 and _mean(fits) > max(mean, 0.0) + 0.2
+    amiss = max(latest(rows, "critic_fitness", 10), default=0.0) < -0.5 and min(errors) > 0.5
+    if beaten:
+        verdict = "worse than a constant" if round(100 * mean, 1) < 0 else "next to nothing"
+        summary = (
+            f"In the last 10 updates the critic has explained {100 * mean:.1f} % of the variance on average, "
+            f"{verdict}; a parabola fitted to the observations explains {100 * _mean(fits):.0f} %."
+        )
+    elif amiss:
+        summary = (
+            f"For 10 updates V was off V_targ by {percent(min(errors))} of its size or more: worse than a constant."
+        )
+    else:
+        return None
+    return _because(rows, summary.replace("-", "−"))
+
+
+def _because(rows: list[Row], summary: str) -> Found:
+    coefficient, saturation = last(rows, "value_coef"), last(rows, "critic_saturation")
+    if coefficient < 0.01:
+        cause = f"c₁ is {coefficient:g}: the critic's loss hardly counts, so it stays as it began."
+        return Found(summary, cause, "Raise c₁, to 0.5.", "value_coef")
+    if saturation > 0.5:
+        layer = last(rows, "critic_saturated_layer")
+        cause = (
+            f"{percent(saturation)} of the activations in the critic's hidden layer {layer:.0f} are saturated: no "
+            f"gradient gets through them. V_targ is about {last(rows, 'target_size'):,.3g} in size, and weights that "
+            "have to reach that far drive the layer before them to its ends."
+        )
+        return Found(summary, cause, "Normalise rewards (a new run).")
+    return Found(summary)
+
+
+def _saturated(rows: list[Row]) -> Verdict:
+    found, explained = [], latest(rows, "explained_variance", 10)
+    # A critic that explains something gets by with what is left of its layers: in many sound runs it begins like that.
+    learns = {"policy": False, "critic": not explained or _mean(explained) > DEAD}
+    for whose in ("policy", "critic"):
+        shares = latest(rows, f"{whose}_saturation", 3)
+        if shares and min(shares) > SATURATED and not learns[whose]:
+            layer = last(rows, f"{whose}_saturated_layer")
+            found.append(f"{percent(shares[-1])} of the activations in the {whose}'s hidden layer {layer:.0f}")
+    if found:
+        return Found(f"{' and '.join(found)} are saturated: no gradient gets through them.")
+    return None if latest(rows, "saturation", 3) else after(3)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+SATURATION = Check(
+    "saturated_activations",
+    "Saturated activations",
+    "warning",
+    "more than 90 % of one hidden layer's activations saturated (tanh: |y| > 0.99; ReLU: 0 for every sample) for 3 "
+    "updates; in the critic, where it has explained less than 0.1 of the variance in the mean of 10, too",
+    "The inputs or the weights are too large for the activation, whose slope is next to nothing there. A step that "
+    "was too long does that, inputs far above 1, or in the critic values of V_targ far above 1.",
+    "Normalise the observations, for the critic the rewards, or lower the learning rate, and restart.",
+    "learning_rate",
+    ("saturation",),
+    _saturated,
+    "Saturation keeps neither network from learning",
+    ("entropy_collapse", "still_policy", "uniform_policy", "useless_critic"),
+)
+CRITIC = Check(
+    "useless_critic",
+    "Useless critic",
+    "warning",
+    "explained variance below 0.02 in the mean of 10 updates and at least 20 points below what a parabola in the "
+    "observations explains, or V off V_targ by more than a constant would be; and V off V_targ by 5 % or more",
+    "The critic predicts the return no better than a constant would, so the advantages are as noisy as the "
+    "returns themselves.",
+    "Normalise rewards if they are far from 1 (a new run), or give the critic time: early in a run this passes.",
+    None,
+    ("explained_variance", "critic_error_share"),
+    _useless_critic,
+    "The critic predicts what it can",
+)

@@ -1,0 +1,199 @@
+"""What can be wrong with what the environment gives and takes: rewards, observations, the range of actions."""
+
+from __future__ import annotations
+
+import math
+
+from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent
+
+LARGE_TARGETS = 1000.0
+SMALL_REWARDS = 1e-3
+LARGE_OBSERVATIONS = 100.0
+SMALL_OBSERVATIONS = 0.003
+WIDE_RANGE = 20.0
+"""A range of actions beside which a policy that begins with σ = 1 is a point."""
+NOT_NORMAL = Unknown("only for actions that are drawn from normal distributions", applies=False)
+NO_RANGE = Unknown("only where actions have a range", applies=False)
+
+
+def _no_signal(rows: list[Row]) -> Verdict:
+    episodes = last(rows, "episodes")
+    if not episodes >= 1:
+        return Unknown("no episode has ended yet")
+    if last(rows, "returns_differ"):
+        return None
+    if episodes < 20:
+        return Unknown("takes 20 episodes to tell")
+    returned = f"{last(rows, 'episodic_return_mean'):,.6g}".replace("-", "−")
+    return Found(f"Every episode so far has returned the same, {returned}: there is nothing to learn from yet.")
+
+
+def _wild_rewards(rows: list[Row]) -> Verdict:
+    sizes = latest(rows, "target_size", 5)
+    if not sizes:
+        return after(5)
+    if last(rows, "normalizes_rewards"):
+        return None
+    if min(sizes) > LARGE_TARGETS:
+        return Found(f"V_targ is about {sizes[-1]:,.0f} in size; the critic's weights begin at values of about 1.")
+    largest = max(abs(last(rows, "reward_low")), abs(last(rows, "reward_high")))
+    if 0 < largest < SMALL_REWARDS:
+        return Found(
+            f"The largest reward of the rollout is {largest:.2g}, V_targ about {sizes[-1]:.2g} in size.",
+            "The critic's gradient shrinks with the rewards. Beside Adam's ε of 1e-5 its steps become short, and V "
+            "stays at what it began with, which is far larger than all that is paid.",
+            "Normalise rewards (a new run), or multiply them in the environment.",
+        )
+    return None
+
+
+def _wild_observations(rows: list[Row]) -> Verdict:
+    sizes, spreads = latest(rows, "observation_size", 3), latest(rows, "observation_spread", 3)
+    if not sizes:
+        return after(3)
+    if min(sizes) > LARGE_OBSERVATIONS:
+        return Found(f"The networks see numbers of about {sizes[-1]:,.0f}, which vary by {spreads[-1]:,.3g}.")
+    if 0 < max(spreads) < SMALL_OBSERVATIONS:
+        return Found(
+            f"What the networks see varies by {spreads[-1]:.2g} at most: to them all states look alike.",
+            "The first layer begins with weights of about 1. Differences far below 1 hardly reach its results, and "
+            "have to be learned to be seen at all.",
+            "Normalise observations (a new run), or scale them in the environment.",
+        )
+    return None
+
+
+def _action_reach(rows: list[Row]) -> Verdict:
+    reached = latest(rows, "action_reach", 5)
+    if not reached:
+        return NO_RANGE if last(rows, "steps") > 0 and math.isnan(last(rows, "action_reach")) else after(5)
+    low, high = last(rows, "action_low"), last(rows, "action_high")
+    if high - low < WIDE_RANGE or max(reached) >= 0.1:
+        return None
+    bounds = f"[{low:g}, {high:g}]".replace("-", "−")
+    return Found(
+        f"What the policy tries reaches {percent(reached[-1])} of the action range {bounds}; "
+        f"{percent(last(rows, 'cut_off_fraction'))} of the actions are cut off at a bound."
+    )
+
+
+def _wide_deviation(rows: list[Row]) -> Verdict:
+    deviations, shares = latest(rows, "largest_deviation", 10), latest(rows, "deviation_of_range", 10)
+    if not deviations:
+        known = not math.isnan(last(rows, "largest_deviation"))
+        return after(10) if known or not rows else NOT_NORMAL
+    now = deviations[-1]
+    if shares and min(shares) > 1.2:
+        summary = f"The policy's largest σ is {now:.3g}, {shares[-1]:.2g} times the width of its action range."
+    elif not shares and min(deviations) > 20:
+        summary = f"The policy's largest σ is {now:.3g}; it began at 1."
+    else:
+        return None
+    if now < 1.5:
+        return Found(
+            summary,
+            "σ begins at 1, and the range is narrower than that: nearly all actions are cut off at one bound or the "
+            "other.",
+            "Rescale the action space to [−1, 1] (gymnasium.wrappers.RescaleAction) and restart.",
+        )
+    return Found(summary)
+
+
+def _actions_cut_off(rows: list[Row]) -> Verdict:
+    shares = latest(rows, "cut_off_fraction", 10)
+    if not shares:
+        return NO_RANGE if last(rows, "steps") > 0 and math.isnan(last(rows, "cut_off_fraction")) else after(10)
+    if min(shares) <= 0.5:
+        return None
+    severity = "warning" if min(shares) > 0.9 else None
+    return Found(f"{percent(shares[-1])} of the actions that are drawn lie outside of the range.", severity=severity)
+
+
+CAUSES: tuple[Check, ...] = (
+    Check(
+        "no_signal",
+        "No reward signal yet",
+        "note",
+        "20 episodes or more have ended, and all of the run returned the same",
+        "Nothing that was tried has made a difference: what pays has not been found yet, or the environment pays the "
+        "same whatever is done. All advantages come from the critic's own errors.",
+        "Where reward is rare: more environments, a higher c₂, patience, or a reward for the way there. Where it "
+        "should not be: look at what the environment pays.",
+        "entropy_coef",
+        ("episodes",),
+        _no_signal,
+        "Episodes return different amounts",
+        ("entropy_collapse", "starved_policy", "still_policy", "uniform_policy", "useless_critic"),
+    ),
+    Check(
+        "wild_observations",
+        "Observations of a wild scale",
+        "warning",
+        "what the networks see is above 100 in size, or varies by less than 0.003, for 3 updates",
+        "Layers begin with weights for inputs of about 1. Far larger ones push every unit into its flat part, whose "
+        "slope is next to nothing, and differences beside a large constant are lost.",
+        "Normalise observations (a new run), or scale them in the environment.",
+        None,
+        ("observation_size", "observation_spread"),
+        _wild_observations,
+        "Observations are of a good scale",
+        ("saturated_activations", "entropy_collapse", "still_policy", "uniform_policy", "useless_critic"),
+    ),
+    Check(
+        "wild_rewards",
+        "Rewards of a wild scale",
+        "warning",
+        "V_targ above 1,000 in size for 5 updates, or no reward of 0.001 or more, and rewards are not normalised",
+        "The critic takes very long to reach numbers of that size, and its gradient is as large as they are: through "
+        "the norm limit, which is one for both networks, it takes the policy's gradient with it towards 0.",
+        "Normalise rewards (a new run). At once: switch the gradient norm limit off, and the policy learns, although "
+        "the critic does not.",
+        "max_grad_norm",
+        ("target_size",),
+        _wild_rewards,
+        "Rewards are of a good scale",
+        ("saturated_activations", "starved_policy", "still_policy", "uniform_policy", "useless_critic"),
+    ),
+    Check(
+        "action_reach",
+        "Only a fraction of the action range",
+        "warning",
+        "all actions of the rollout within 10 % of a range that is wider than 20, for 5 updates",
+        "The policy begins around 0 with σ = 1, whatever the range. In a range that is far wider it sees a small part, "
+        "and to get elsewhere its means have to grow a hundredfold.",
+        "Rescale the action space to [−1, 1] (gymnasium.wrappers.RescaleAction) and restart.",
+        None,
+        ("action_reach",),
+        _action_reach,
+        "The policy reaches its action range",
+        ("actions_cut_off", "useless_critic"),
+    ),
+    Check(
+        "wide_deviation",
+        "σ beyond the action range",
+        "warning",
+        "a σ above 1.2 times the width of its action range for 10 updates; above 20 where there is no range",
+        "Beyond the range all actions are one and the same, so nothing pays for a smaller σ, and the entropy bonus "
+        "pays for a larger one without end.",
+        "Set c₂ to 0: the entropy of a normal distribution has no maximum, and exploring needs no bonus here.",
+        "entropy_coef",
+        ("largest_deviation", "deviation_of_range"),
+        _wide_deviation,
+        "σ fits the action range",
+        ("actions_cut_off", "useless_critic"),
+    ),
+    Check(
+        "actions_cut_off",
+        "Actions cut off at a bound",
+        "note",
+        "more than half of the actions outside of their range for 10 updates; more than 90 %: a warning",
+        "What is drawn beyond a bound acts like the bound itself: the policy tries less than it seems to, and does not "
+        "notice where it could go.",
+        "Where the return is good, the bound is what pays. Else rescale the action space to [−1, 1], or lower c₂.",
+        "entropy_coef",
+        ("cut_off_fraction",),
+        _actions_cut_off,
+        "Actions are mostly within their range",
+    ),
+)
+"""Causes of what else is found, so they come first."""

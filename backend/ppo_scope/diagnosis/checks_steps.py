@@ -1,0 +1,202 @@
+"""What can be wrong with how the policy moves: too far, not at all, held back, undecided for ever."""
+
+from __future__ import annotations
+
+import math
+
+from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent, times
+
+STILL = 1e-6
+"""k3 of an update below which a policy stands still; a run that learns has a hundred times as much and more."""
+EPS = "Adam's ε of 1e-5"
+SCALING = "Normalise rewards (a new run). At once: switch the gradient norm limit off."
+
+
+def _kl_spike(rows: list[Row]) -> Verdict:
+    spikes = [row for row in rows[-10:] if row.get("kl_k3", 0.0) > 0.1]
+    if not spikes:
+        return None
+    newest = spikes[-1]
+    update = int(newest.get("update", 0))
+    often = f" It was one of {len(spikes)} within 10 updates." if len(spikes) > 1 else ""
+    return Found(
+        f"KL(π_old‖π_θ) was {newest['kl_k3']:.3g} in the mean over the minibatches of update {update}.{often}",
+        latest=update,
+    )
+
+
+def _still(rows: list[Row]) -> Verdict:
+    kl = latest(rows, "kl_k3", 10)
+    if not kl:
+        return after(10)
+    if _mean(kl) > STILL:
+        return None
+    if collapsed(rows):
+        return Unknown("the policy is all but deterministic")
+    summary = f"KL(π_old‖π_θ) was {_mean(kl):.2g} in the mean of 10 updates: the policy has stayed what it was."
+    rate, limited = last(rows, "learning_rate"), last(rows, "gradient_clip_factor") < 0.1
+    if rate < 3e-5:
+        if last(rows, "anneals"):
+            return None  # as it was asked to
+        cause = f"The learning rate α is {rate:.2g}: steps are too short to see."
+        return Found(summary, cause, "Raise α, to 0.001 or 0.0003.", "learning_rate")
+    if last(rows, "clip_range") < 0.005:
+        cause = f"ε is {last(rows, 'clip_range'):g}: after the smallest move the clip holds every sample."
+        return Found(summary, cause, "Raise ε, to 0.2.", "clip_range")
+    if limited:
+        return Found(summary, *_held_back(rows))
+    if not last(rows, "normalizes_advantages"):
+        cause = (
+            f"Advantages of about {last(rows, 'advantage_std'):.2g} are not normalised, so the policy's gradient is "
+            f"as small: beside {EPS} its steps keep {percent(last(rows, 'policy_step_share'))} of their length."
+        )
+        return Found(summary, cause, "Normalise advantages, or rewards (a new run).", "normalize_advantages")
+    return Found(summary)
+
+
+def _starved(rows: list[Row]) -> Verdict:
+    shares, factors = latest(rows, "policy_step_share", 10), latest(rows, "gradient_clip_factor", 10)
+    if not shares or not factors:
+        return after(10)
+    if max(shares) > 0.5 or max(factors) > 0.1 or _mean(latest(rows, "kl_k3", 10)) <= STILL:
+        return None  # one that stands still is told of above
+    cause, remedy, setting = _held_back(rows)
+    summary = f"For 10 updates steps of the policy's weights kept {percent(max(shares))} of their length or less."
+    return Found(summary, cause, remedy, setting)
+
+
+def _held_back(rows: list[Row]) -> tuple[str, str, str]:
+    """(cause, remedy, its setting) where the norm limit makes the policy's gradient smaller than Adam's ε."""
+    factor, kept = last(rows, "gradient_clip_factor"), last(rows, "policy_step_share")
+    ratio, limit = last(rows, "critic_gradient_ratio"), last(rows, "max_grad_norm")
+    effect = f"beside {EPS} the policy's steps keep {percent(kept)} of their length"
+    if ratio < 10:
+        cause = f"The gradient norm limit of {limit:g} scales gradients down to {percent(factor)}: {effect}."
+        return cause, "Raise the gradient norm limit, to 0.5, or switch it off.", "max_grad_norm"
+    whose = f"The critic's gradient is {times(ratio)} times as long as the policy's"
+    if math.isnan(ratio):
+        whose = "The critic's gradient is far longer than the policy's"
+    cause = (
+        f"{whose}, because V_targ is about {last(rows, 'target_size'):,.3g} in size. The norm limit is one for both "
+        f"networks and scales both down to {percent(factor)}: {effect}. A larger c₁ makes it worse."
+    )
+    return cause, SCALING, "max_grad_norm"
+
+
+def _uniform(rows: list[Row]) -> Verdict:
+    shares = latest(rows, "entropy_share", 20)
+    if not shares:
+        return after(20)
+    if min(shares) <= 0.99:
+        return None
+    summary = f"For 20 updates the policy's entropy was {100 * min(shares):.1f} % of its maximum or more."
+    coefficient = last(rows, "entropy_coef")
+    if coefficient < 0.1:
+        return Found(summary)
+    cause = (
+        f"c₂ is {coefficient:g}: the bonus for staying undecided, c₂·S = {abs(last(rows, 'entropy_term')):.2g}, is "
+        f"more than all that normalised advantages, which are about 1, can pay for deciding."
+    )
+    return Found(summary, cause, "Lower the entropy coefficient c₂, to 0.01.", "entropy_coef")
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else math.inf
+
+
+def collapsed(rows: list[Row]) -> bool:
+    """Whether the policy is all but deterministic, and has been for 5 updates."""
+    return any(
+        values and max(values) < 0.05
+        for values in (latest(rows, "entropy_share", 5), latest(rows, "smallest_deviation", 5))
+    )
+
+
+def _entropy_collapse(rows: list[Row]) -> Verdict:
+    shares, deviations = latest(rows, "entropy_share", 5), latest(rows, "smallest_deviation", 5)
+    if not shares and not deviations:
+        return after(5)
+    if not collapsed(rows):
+        return None
+    if last(rows, "at_best"):
+        return Unknown("the policy has decided, and the return is at its best: how success looks", applies=False)
+    if shares:
+        what = f"entropy is {percent(shares[-1])} of its maximum"
+    else:
+        what = f"smallest standard deviation is {deviations[-1]:.3g}"
+    kept = last(rows, "gain") >= 0.5
+    return Found(f"The policy's {what}: it hardly tries anything any more.", severity="note" if kept else None)
+
+
+SPIKE = Check(
+    "kl_spike",
+    "KL spike",
+    "warning",
+    "k3 above 0.1 in one of the last 10 updates; and for as long as what followed from it goes on",
+    "The step was too long: the new policy has little to do with the one that collected the data, and the "
+    "advantages say nothing about it.",
+    "Lower the learning rate or the number of epochs, or set a target KL, which stops the epochs in time.",
+    "learning_rate",
+    ("kl_k3",),
+    _kl_spike,
+    "No KL spike in the last 10 updates",
+    ("saturated_activations", "entropy_collapse", "starved_policy", "still_policy", "useless_critic"),
+    lasts=True,
+)
+STEPS: tuple[Check, ...] = (
+    Check(
+        "entropy_collapse",
+        "Entropy collapse",
+        "warning",
+        "entropy below 5 % of its maximum, or a standard deviation below 0.05, for 5 updates; a note where the return "
+        "keeps half or more of its best rise, nothing while it is at its best",
+        "The policy has become all but deterministic. If the return is as high as you want it, this is how success "
+        "looks; if it is not, the policy stopped exploring before it had found what pays.",
+        "If the return is low: raise the entropy coefficient c₂, or lower the learning rate, and restart.",
+        "entropy_coef",
+        ("entropy_share", "smallest_deviation"),
+        _entropy_collapse,
+        "The policy still explores",
+        ("useless_critic",),
+    ),
+    Check(
+        "starved_policy",
+        "The norm limit starves the policy",
+        "warning",
+        "mean clip factor below 0.1, and the policy's steps at most half as long as without Adam's ε, for 10 updates",
+        "The norm limit scales the gradients of both networks down by the same factor, and the policy's falls below "
+        "Adam's ε of 1e-5.",
+        SCALING,
+        "max_grad_norm",
+        ("policy_step_share", "gradient_clip_factor"),
+        _starved,
+        "The norm limit leaves the policy its steps",
+        ("uniform_policy",),
+    ),
+    Check(
+        "still_policy",
+        "The policy does not move",
+        "warning",
+        "k3 below 1e-6 in the mean of 10 updates, while the policy is not deterministic",
+        "Its gradient is next to nothing: every action looks as good as every other.",
+        "Look at the rewards that the environment pays, and at Advantages: are they more than noise?",
+        None,
+        ("kl_k3",),
+        _still,
+        "The policy moves",
+        ("uniform_policy", "useless_critic"),
+    ),
+    Check(
+        "uniform_policy",
+        "The policy stays uniform",
+        "warning",
+        "entropy above 99 % of its maximum for 20 updates",
+        "The policy acts at random and has not begun to prefer anything: its steps are too short, or what it sees and "
+        "what it is paid tell it nothing.",
+        "Raise α if it is small, and look at the rewards: do they depend on what is done?",
+        "learning_rate",
+        ("entropy_share",),
+        _uniform,
+        "The policy has preferences",
+    ),
+)

@@ -1,0 +1,222 @@
+"""What is wrong with a run: the checks held against its latest updates, and what was found earlier."""
+
+from __future__ import annotations
+
+from collections import deque
+from copy import copy
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ppo_scope.diagnosis.checks import CHECKS, NOT_FINITE, NOT_FINITE_GIVEN
+from ppo_scope.diagnosis.indicators import indicators
+from ppo_scope.diagnosis.judging import SEVERITIES, Check, Found, Row, Unknown, Verdict, last
+from ppo_scope.diagnosis.progress import Progress
+from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
+from ppo_scope.probes.moment import Moment
+
+LOOK_BACK = 20
+"""Updates that are remembered."""
+FORGIVEN = 10
+"""A finding that comes back within so many updates has never gone."""
+MAX_HISTORY = 100
+"""Findings of a run that are remembered; the oldest go first."""
+
+BY_NAME = {check.name: check for check in (NOT_FINITE, *CHECKS)}
+
+
+@dataclass
+class Finding:
+    """Something that is wrong now."""
+
+    name: str
+    title: str
+    severity: str
+    summary: str
+    cause: str
+    remedy: str
+    setting: str | None
+    since: int
+    until: int | None = None
+    """The last update that it was seen in, where only what it left behind goes on."""
+    explained_by: str | None = None
+    """The name of the finding that this one follows from."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """The updates in which something was wrong."""
+
+    name: str
+    severity: str
+    """The gravest."""
+    since: int
+    latest: int
+    """The last update that it was seen in."""
+    told: int
+    """The last update after which it was told of."""
+    until: int | None = None
+    """`latest`, once it is told of no more."""
+    summary: str = ""
+    """What was said of it last."""
+
+
+class Health:
+    """Remembers the latest updates, and what was wrong with the run since when and until when."""
+
+    def __init__(self) -> None:
+        self._rows: deque[Row] = deque(maxlen=LOOK_BACK)
+        self._progress = Progress()
+        self._spans: list[Span] = []
+        self._verdicts: dict[str, Verdict] = {check.name: check.look([]) for check in CHECKS}
+        self._not_finite: Finding | None = None
+        self._before: tuple[list[Row], Progress, list[Span]] = ([], Progress(), [])
+
+    def take_in(self, moment: Moment, row: Row) -> None:
+        """An update has ended, with these scalars."""
+        self.take_row(moment.update.index, {**row, **indicators(moment)})
+
+    def take_row(self, update: int, row: Row) -> None:
+        """The same, with all that the checks look at."""
+        self._before = list(self._rows), copy(self._progress), list(self._spans)
+        row = {**row, "update": update}
+        self._rows.append({**row, **self._progress.take_in(row)})
+        self._not_finite = None
+        rows = list(self._rows)
+        self._verdicts = {check.name: check.look(rows) for check in CHECKS}
+        for check in CHECKS:
+            verdict = self._verdicts[check.name]
+            if isinstance(verdict, Found):
+                since = verdict.latest or update
+                severity = self._severity(check, verdict)
+                self._note(Span(check.name, severity, since, since, update, summary=verdict.summary))
+        self._spans = [
+            replace(span, until=span.latest) if span.until is None and span.told < update else span
+            for span in self._spans
+        ]
+
+    def amend(self, moment: Moment, row: Row) -> None:
+        """The latest update has been made anew."""
+        rows, self._progress, self._spans = self._before
+        self._rows = deque(rows, LOOK_BACK)
+        self.take_in(moment, row)
+
+    def halted(self, error: NotFiniteError, update: int) -> None:
+        """The run halted because something is not finite; whose fault it is, the error tells."""
+        check = NOT_FINITE_GIVEN if isinstance(error, NotFiniteGivenError) else NOT_FINITE
+        summary = f"Not finite: {error}."
+        texts = (check.name, check.title, check.severity, summary, check.cause, check.remedy, check.setting)
+        self._not_finite = Finding(*texts, update)
+        self._note(Span(check.name, check.severity, update, update, update, summary=summary))
+
+    def findings(self) -> list[dict[str, Any]]:
+        """What is wrong now: the gravest first, and what follows from something right after it."""
+        found = self._found()
+        for name, finding in found.items():
+            # The earliest in the table that explains it: causes come before what follows from them.
+            reasons = (other for other in found.values() if name in BY_NAME[other.name].explains)
+            finding.explained_by = next((other.name for other in reasons if _reaches(other, finding)), None)
+        groups = [
+            [finding, *(other for other in found.values() if _leader(other, found) is finding)]
+            for finding in found.values()
+            if finding.explained_by is None
+        ]
+        groups.sort(key=lambda group: min(SEVERITIES.index(finding.severity) for finding in group))
+        halted = [[self._not_finite]] if self._not_finite else []
+        return [asdict(finding) for group in (*halted, *groups) for finding in group]
+
+    def _found(self) -> dict[str, Finding]:
+        """By name, in the order of the table: what is wrong now, and the events that it goes back to."""
+        present = {
+            check.name: self._finding(check, verdict)
+            for check in CHECKS
+            if isinstance(verdict := self._verdicts[check.name], Found)
+        }
+        grave = [finding for finding in present.values() if finding.severity != "note"]
+        over = {
+            check.name: _what_was(check, span)
+            for check in CHECKS
+            if check.lasts and check.name not in present
+            for span in self._spans
+            if any(_left_behind(finding, check, span) for finding in grave)
+        }
+        together = present | over
+        return {check.name: together[check.name] for check in CHECKS if check.name in together}
+
+    def history(self) -> list[dict[str, Any]]:
+        """What has been wrong so far, the earliest first: name, title, severity, since and until which update."""
+        fields = ("name", "severity", "since", "until")
+        return [{"title": BY_NAME[span.name].title, **{f: getattr(span, f) for f in fields}} for span in self._spans]
+
+    def unknown(self) -> dict[str, dict[str, Any]]:
+        """The checks that can say nothing: why, and whether that may change."""
+        return {name: asdict(verdict) for name, verdict in self._verdicts.items() if isinstance(verdict, Unknown)}
+
+    def values(self) -> dict[str, float]:
+        """What the checks look at, as it is now."""
+        rows = list(self._rows)
+        return {name: last(rows, name) for check in CHECKS for name in check.metrics}
+
+    def _finding(self, check: Check, verdict: Found) -> Finding:
+        remedy, setting = check.remedy, check.setting
+        if verdict.remedy is not None:
+            remedy, setting = verdict.remedy, verdict.setting
+        span = self._open(check.name)
+        since = span.since if span is not None else 0
+        severity = self._severity(check, verdict)
+        cause = (verdict.cause or check.cause) + self._began_after(check, since, severity)
+        return Finding(check.name, check.title, severity, verdict.summary, cause, remedy, setting, since)
+
+    def _severity(self, check: Check, verdict: Found) -> str:
+        """What keeps a run from learning well is a note while its return is at its best, or as high as it should be."""
+        severity = verdict.severity or check.severity
+        return "note" if severity == "warning" and last(list(self._rows), "at_best") else severity
+
+    def _began_after(self, check: Check, since: int, severity: str) -> str:
+        """A cause that has passed meanwhile, in words; not one that is among the findings still."""
+        for span in reversed(self._spans):
+            told = BY_NAME[span.name].lasts and severity != "note"
+            if not told and _explains(span, check.name, since):
+                return f" It began after another finding: {BY_NAME[span.name].title}, at update {span.since}."
+        return ""
+
+    def _open(self, name: str) -> Span | None:
+        return next((span for span in reversed(self._spans) if span.name == name and span.until is None), None)
+
+    def _note(self, now: Span) -> None:
+        """Told of now: go on with its span, or begin one."""
+        for index, span in enumerate(self._spans):
+            if span.name == now.name and span.told >= now.told - FORGIVEN:
+                gravest = min(now.severity, span.severity, key=SEVERITIES.index)
+                self._spans[index] = replace(now, severity=gravest, since=span.since)
+                return
+        self._spans = [*self._spans, now][-MAX_HISTORY:]
+
+
+def _explains(span: Span, name: str, since: int) -> bool:
+    """Whether what was wrong then, and is over, is a cause of what began in that update."""
+    over = span.until is not None and span.since <= since <= span.until + LOOK_BACK
+    return over and name in BY_NAME[span.name].explains
+
+
+def _reaches(cause: Finding, finding: Finding) -> bool:
+    """Whether a cause goes on, or the finding began soon enough after it."""
+    return cause.until is None or cause.since <= finding.since <= cause.until + LOOK_BACK
+
+
+def _left_behind(finding: Finding, check: Check, span: Span) -> bool:
+    return span.name == check.name and _explains(span, finding.name, finding.since)
+
+
+def _what_was(check: Check, span: Span) -> Finding:
+    """An event that is over, told of because of what it has left behind."""
+    summary = f"{span.summary} It has passed; what follows from it has not."
+    texts = (check.name, check.title, span.severity, summary, check.cause, check.remedy, check.setting)
+    return Finding(*texts, span.since, span.until)
+
+
+def _leader(finding: Finding, found: dict[str, Finding]) -> Finding | None:
+    """The finding at the head of what explains this one; None for one that nothing explains."""
+    leader = None
+    while finding.explained_by is not None:
+        leader = finding = found[finding.explained_by]
+    return leader

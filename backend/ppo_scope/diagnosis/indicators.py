@@ -1,0 +1,209 @@
+"""What only the checks of a run's health need of a finished update: numbers that no chart shows.
+
+All of it is taken at every update, so all of it is cheap: a few hundred samples where the whole rollout is not needed.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppo_scope.diagnosis.judging import Row
+from ppo_scope.ppo.adam import EPS
+from ppo_scope.ppo.distributions import DiagonalGaussian
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.record import Batch, Facts, Floats, PhaseKind
+
+SATURATED = 0.99
+"""|tanh| from which a unit counts as saturated: its slope is below 0.02."""
+JUDGED = 128
+"""Samples of the rollout at which saturation, observations and actions are looked at."""
+LARGEST_THETA = 200_000
+"""Weights up to which the sizes of their gradients are looked at."""
+FITTED = 16
+"""Parts of an observation that a parabola is fitted to."""
+
+
+def indicators(moment: Moment) -> Row:
+    """By name; what is not defined for this run is left out. Nothing before an update has ended."""
+    batch = moment.batch
+    if moment.phase.kind is not PhaseKind.UPDATE or batch is None or not moment.trained.any():
+        return {}
+    chosen = np.flatnonzero(moment.trained)
+    chosen = chosen[np.linspace(0, len(chosen) - 1, min(JUDGED, len(chosen))).astype(np.int64)]
+    return {
+        **_settings(moment.update.settings),
+        **_episodes(moment),
+        **_critic(moment, batch, chosen),
+        **_exploration(moment),
+        **_actions(moment, chosen),
+        **_observations(moment, batch, chosen),
+        **_steps(moment),
+    }
+
+
+def _settings(settings: Facts) -> Row:
+    """Those that a cause may lie in, as this update was made with them."""
+    return {
+        "clip_range": settings.clip_range if settings.objective == "clip" else math.inf,
+        "value_coef": settings.value_coef,
+        "entropy_coef": settings.entropy_coef,
+        "max_grad_norm": settings.max_grad_norm or math.inf,
+        "target_kl": settings.target_kl or math.inf,
+        "anneals": float(settings.anneal_learning_rate),
+        "normalizes_rewards": float(settings.normalize_rewards),
+        "normalizes_observations": float(settings.normalize_observations),
+        "normalizes_advantages": float(settings.normalize_advantages != "off"),
+    }
+
+
+def _episodes(moment: Moment) -> Row:
+    """Of the latest episodes, those that their mean is taken of."""
+    returns = np.array([episode.episodic_return for episode in moment.subject.episodes])
+    threshold = moment.subject.reward_threshold
+    found: Row = {"episodes": float(len(returns)), "reward_threshold": math.nan if threshold is None else threshold}
+    if len(returns):
+        found |= {
+            "return_low": float(returns.min()),
+            "return_high": float(returns.max()),
+            "return_deviation": float(returns.std()),
+        }
+    rewards = moment.update.rollout.rewards[moment.update.rollout.trained]
+    return found | {"reward_low": float(rewards.min()), "reward_high": float(rewards.max())}
+
+
+def _critic(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Row:
+    """How far V is from V_targ, against how large V_targ is; and where much is left to explain, how much could be."""
+    if moment.after is None:
+        return {}
+    targets = batch.targets.cpu().numpy()[moment.trained].astype(np.float64)
+    errors = targets - moment.after[3][moment.trained]
+    size, error, variance = _rms(targets), _rms(errors), float(targets.var())
+    found = {"target_size": size}
+    if size > 0:
+        found["critic_error_share"] = error / size
+    if variance > (1e-6 * size) ** 2:
+        found["critic_fitness"] = 1.0 - error**2 / variance
+        if float(errors.var()) > 0.9 * variance and batch.observations.ndim == 2:
+            found["critic_fit"] = _fit(batch.observations[chosen].cpu().numpy(), batch.targets[chosen].cpu().numpy())
+    return found
+
+
+def _fit(observations: Floats, targets: Floats) -> float:
+    """How much of the variance of V_targ in the later half of samples a parabola fitted to the earlier half explains.
+
+    What is as simple as that a critic should find too. Of many parts of an observation it sees those that vary most.
+    """
+    x = observations.astype(np.float64)
+    x = x[:, np.argsort(-x.var(0))[:FITTED]]
+    x = (x - x.mean(0)) / (x.std(0) + 1e-8)
+    features = np.concatenate([np.ones((len(x), 1)), x, np.square(x)], axis=1)
+    half = len(x) // 2
+    weights = np.linalg.lstsq(features[:half], targets[:half].astype(np.float64), rcond=1e-6)[0]
+    later = targets[half:].astype(np.float64)
+    variance = float(later.var())
+    return 1.0 - float(np.mean(np.square(later - features[half:] @ weights))) / variance if variance > 0 else math.nan
+
+
+def _exploration(moment: Moment) -> Row:
+    """Entropy against its maximum, or the deviations of a normal policy, also against the range of actions."""
+    if moment.after is None:
+        return {}
+    distribution = moment.distribution
+    if distribution.max_entropy:
+        return {"entropy_share": float(moment.after[2][moment.trained].mean()) / distribution.max_entropy}
+    if not isinstance(distribution, DiagonalGaussian):
+        return {}
+    assert moment.batch is not None
+    outputs, _ = moment.judged(moment.batch)
+    deviations = outputs[0, -distribution.free :].cpu().numpy().astype(np.float64)
+    deviations = np.exp(deviations)
+    found = {"smallest_deviation": float(deviations.min()), "largest_deviation": float(deviations.max())}
+    widths = _widths(distribution)
+    bounded = np.isfinite(widths)
+    if bounded.any():
+        found["deviation_of_range"] = float((deviations[bounded] / widths[bounded]).max())
+    return found
+
+
+def _widths(distribution: DiagonalGaussian) -> NDArray[np.float64]:
+    """[A], how wide the range of each dimension is."""
+    with np.errstate(over="ignore"):
+        widths: NDArray[np.float64] = distribution.high.astype(np.float64) - distribution.low.astype(np.float64)
+    return widths.reshape(-1)
+
+
+def _actions(moment: Moment, chosen: NDArray[np.int64]) -> Row:
+    """How many components of actions a bound cuts off, and which part of its range the policy reaches."""
+    distribution = moment.subject.distribution
+    if not isinstance(distribution, DiagonalGaussian):
+        return {}
+    widths = _widths(distribution)
+    bounded = np.isfinite(widths) & (widths > 0)
+    if not bounded.any():
+        return {}
+    drawn = moment.update.rollout.actions.reshape(-1, len(widths))[chosen][:, bounded]
+    low, high = distribution.low.reshape(-1)[bounded], distribution.high.reshape(-1)[bounded]
+    sent = np.clip(drawn, low, high)
+    reached = (sent.max(0) - sent.min(0)) / widths[bounded]
+    worst = int(reached.argmin())
+    return {
+        "cut_off_fraction": float((sent != drawn).mean()),
+        "action_reach": float(reached[worst]),
+        "action_low": float(low[worst]),
+        "action_high": float(high[worst]),
+    }
+
+
+def _observations(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Row:
+    """Scale of what the networks see, and how much of each layer of them is saturated by it; not for images."""
+    if batch.observations.ndim != 2:
+        return {}
+    seen = batch.observations[chosen].cpu().numpy()
+    sizes = np.sqrt(np.mean(np.square(seen, dtype=np.float64), axis=0))
+    found = {"observation_size": float(sizes.max()), "observation_spread": float(seen.std(0, dtype=np.float64).max())}
+    hidden = moment.subject.abilities.hidden
+    if hidden is None:
+        return found
+    policy, value = hidden(seen)
+    relu = moment.update.settings.activation == "relu"
+    for name, layers in (("policy", policy), ("critic", value)):
+        shares = [_saturated(layer, relu=relu) for layer in layers]
+        if shares:
+            worst = int(np.argmax(shares))
+            found |= {f"{name}_saturation": shares[worst], f"{name}_saturated_layer": worst + 1.0}
+    found["saturation"] = max(found[name] for name in ("policy_saturation", "critic_saturation") if name in found)
+    return found
+
+
+def _saturated(layer: Floats, *, relu: bool) -> float:
+    """Share of a hidden layer's results [B, W] that let no gradient through: of ReLU, units that never do."""
+    return float(np.mean(~(layer > 0).any(0)) if relu else np.mean(np.abs(layer) > SATURATED))
+
+
+def _steps(moment: Moment) -> Row:
+    """How much of its length a step of Adam keeps beside ε, in the policy's weights, and whose gradient is longer."""
+    abilities, shared = moment.subject.abilities, moment.update.settings.shared_network
+    if abilities.theta is None or abilities.typical_gradient is None or abilities.parts is None:
+        return {}
+    if abilities.theta().numel() > LARGEST_THETA:
+        return {}
+    typical, parts = abilities.typical_gradient().astype(np.float64), abilities.parts()
+    # Of a shared network only the head is the policy's own.
+    own = "policy_head" if shared else "policy"
+    policy = np.concatenate([typical[part] for name, part in parts.items() if name.startswith(own)])
+    found = {"policy_step_share": float(np.mean(policy / (policy + EPS)))}
+    if not shared and policy.any():
+        critic = np.concatenate([typical[part] for name, part in parts.items() if name.startswith("value")])
+        found["critic_gradient_ratio"] = _norm(critic) / _norm(policy)
+    return found
+
+
+def _norm(values: NDArray[np.float64]) -> float:
+    return math.sqrt(float(values @ values))
+
+
+def _rms(values: NDArray[np.float64]) -> float:
+    return math.sqrt(float(values @ values) / len(values))

@@ -1,0 +1,186 @@
+"""The loss engine: what it is given, what it gives, and what every one can do. `engines.py` has the two there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ppo_scope.ppo.losses import Scalar
+
+Floats = NDArray[np.float32]
+Array = TypeVar("Array", Tensor, NDArray[Any])
+
+
+class Sampled(Protocol):
+    """Samples of a rollout, as a batch holds them: see `phases.Batch`."""
+
+    @property
+    def observations(self) -> Tensor:
+        """[S, …]"""
+        ...
+
+    @property
+    def actions(self) -> Tensor:
+        """[S, *action_shape]"""
+        ...
+
+    @property
+    def log_probs(self) -> Tensor:
+        """[S]"""
+        ...
+
+    @property
+    def values(self) -> Tensor:
+        """[S]"""
+        ...
+
+    @property
+    def targets(self) -> Tensor:
+        """[S]"""
+        ...
+
+
+@dataclass(frozen=True)
+class Samples(Generic[Array]):
+    """What the loss of B samples needs to know. Arrays are [B] unless said otherwise."""
+
+    observations: Array
+    """[B, …], normalised"""
+    actions: Array
+    """[B, *action_shape]"""
+    log_probs: Array
+    """log π_old(a|s)"""
+    values: Array
+    """V_old(s)"""
+    targets: Array
+    """V_targ"""
+    advantages: Array
+    """as used in the loss"""
+    weights: Array
+    """of each sample: over those whose loss is asked for they sum to 1 over the transitions, and are 0 elsewhere"""
+
+    def part(self, part: slice) -> Samples[Array]:
+        """Some of them, where they lie."""
+        return Samples(
+            self.observations[part],
+            self.actions[part],
+            self.log_probs[part],
+            self.values[part],
+            self.targets[part],
+            self.advantages[part],
+            self.weights[part],
+        )
+
+
+def packed(batch: Sampled, order: Tensor, advantages: Tensor, weights: Tensor) -> Samples[Tensor]:
+    """The samples `order` [B] of a batch, with what the loss makes of their advantages [B] and their weights [B]."""
+    return Samples(
+        batch.observations[order],
+        batch.actions[order],
+        batch.log_probs[order],
+        batch.values[order],
+        batch.targets[order],
+        advantages,
+        weights,
+    )
+
+
+def in_numpy(samples: Samples[Tensor]) -> Samples[NDArray[Any]]:
+    """The same for NumPy; on the CPU nothing is copied."""
+    return Samples(
+        samples.observations.cpu().numpy(),
+        samples.actions.cpu().numpy(),
+        samples.log_probs.cpu().numpy(),
+        samples.values.cpu().numpy(),
+        samples.targets.cpu().numpy(),
+        samples.advantages.cpu().numpy(),
+        samples.weights.cpu().numpy(),
+    )
+
+
+class Made(Protocol):
+    """What an update is made with, as far as its loss depends on it."""
+
+    @property
+    def objective(self) -> str:
+        """One of the table of settings."""
+        ...
+
+    @property
+    def clip_range(self) -> float:
+        """ε"""
+        ...
+
+    @property
+    def value_coef(self) -> float:
+        """c₁"""
+        ...
+
+    @property
+    def entropy_coef(self) -> float:
+        """c₂"""
+        ...
+
+    @property
+    def value_clip_range(self) -> float | None:
+        """How far V may move in L_VF."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How the terms of the loss are formed and weighed."""
+
+    objective: str
+    clip_range: Scalar
+    value_coef: Scalar
+    entropy_coef: Scalar
+    value_clip_range: float | None
+
+    @classmethod
+    def of(cls, made: Made) -> Rule:
+        """That of an update."""
+        return cls(made.objective, made.clip_range, made.value_coef, made.entropy_coef, made.value_clip_range)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss of B samples and what it is made of, detached."""
+
+    outputs: Tensor
+    """[B, O]"""
+    values: Tensor
+    """[B]"""
+    logratio: Tensor
+    """[B]"""
+    policy_loss: Tensor
+    """[], L_PG"""
+    value_loss: Tensor
+    """[], L_VF"""
+    entropy: Tensor
+    """[], S"""
+    loss: Tensor
+    """[], L"""
+    differentiate: Callable[[], Tensor]
+    """dL/dθ [P]"""
+
+
+class Engine(Protocol):
+    """Finds the loss and its gradient under the weights as they are. All engines give the same but for rounding."""
+
+    def losses(self, samples: Samples[Tensor], rule: Rule) -> Callable[[slice], Loss]:
+        """What gives the loss of any part of these samples, as often as it is asked."""
+        ...
+
+    def gradients(self, samples: Samples[Tensor], rule: Rule) -> tuple[Floats, Floats, Floats]:
+        """dL_PG/dθ, dL_VF/dθ and dS/dθ [P]."""
+        ...
+
+    def outputs(self, theta: Tensor, observations: Tensor) -> Tensor:
+        """Policy outputs [B, O] of observations [B, …] under other weights θ [P]; no gradient."""
+        ...

@@ -1,0 +1,366 @@
+"""What a probe reads of an update: the record that grows with it, whoever keeps it.
+
+Our own trainer's records (`ppo/phases.py`, `ppo/rollout.py`) are of these shapes; another loop brings its own. S = M·N
+samples, flattened time first: sample t·N + n is row n at step t. Rows are environments and their steps, or sequences
+and their tokens. B samples make a minibatch; O is how many numbers the policy puts out, P how many weights there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ppo_scope.ppo.phases import PhaseKind as PhaseKind
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+class Facts(Protocol):
+    """What an update is made with. Our table of settings has all of it."""
+
+    @property
+    def objective(self) -> str:
+        """clip, unclipped, reinforce or actor_critic."""
+        ...
+
+    @property
+    def clip_range(self) -> float:
+        """ε"""
+        ...
+
+    @property
+    def value_coef(self) -> float:
+        """c₁"""
+        ...
+
+    @property
+    def entropy_coef(self) -> float:
+        """c₂"""
+        ...
+
+    @property
+    def value_clip_range(self) -> float | None:
+        """How far V may move from V_old in L_VF."""
+        ...
+
+    @property
+    def max_grad_norm(self) -> float | None:
+        """Where ‖∇L‖ is cut off."""
+        ...
+
+    @property
+    def target_kl(self) -> float | None:
+        """The KL that ends an update early."""
+        ...
+
+    @property
+    def num_envs(self) -> int:
+        """N, rows of the layout."""
+        ...
+
+    @property
+    def rollout_steps(self) -> int:
+        """M, steps of each row."""
+        ...
+
+    @property
+    def epochs(self) -> int:
+        """Passes over a rollout, where nothing ends them early."""
+        ...
+
+    @property
+    def minibatches(self) -> int:
+        """Of an epoch."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Which rows are shown, where there are too many, follows from it."""
+        ...
+
+    @property
+    def shared_network(self) -> bool:
+        """Whether the critic sits on the policy's layers."""
+        ...
+
+    @property
+    def activation(self) -> str:
+        """tanh or relu."""
+        ...
+
+    @property
+    def anneal_learning_rate(self) -> bool:
+        """Whether α falls to 0 by the end of the run."""
+        ...
+
+    @property
+    def normalize_advantages(self) -> str:
+        """off, or over what."""
+        ...
+
+    @property
+    def normalize_rewards(self) -> bool:
+        """Whether rewards are scaled before Â is estimated."""
+        ...
+
+    @property
+    def normalize_observations(self) -> bool:
+        """Whether the networks see observations normalised."""
+        ...
+
+    def live(self) -> dict[str, Any]:
+        """What can change while the run goes on, by name: a snapshot tells it."""
+        ...
+
+
+class Episode(Protocol):
+    """An episode that ended."""
+
+    @property
+    def step(self) -> int:
+        """The step of the run at which it did."""
+        ...
+
+    @property
+    def episodic_return(self) -> float:
+        """Its rewards, summed up."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """In steps."""
+        ...
+
+
+class Rollout(Protocol):
+    """M steps of N rows, time first."""
+
+    @property
+    def observations(self) -> NDArray[Any]:
+        """[M + 1, N, …], or [M, N, …] of a loop that does not keep the last ones."""
+        ...
+
+    @property
+    def actions(self) -> NDArray[Any]:
+        """[M, N, *action_shape], as the policy drew them."""
+        ...
+
+    @property
+    def rewards(self) -> Floats:
+        """[M, N], as the environment gave them."""
+        ...
+
+    @property
+    def terminated(self) -> Bools:
+        """[M, N]"""
+        ...
+
+    @property
+    def truncated(self) -> Bools:
+        """[M, N]"""
+        ...
+
+    @property
+    def trained(self) -> Bools:
+        """[M, N]; False on rows that are no transitions: autoreset, padding."""
+        ...
+
+    @property
+    def episodes(self) -> Sequence[Episode]:
+        """Those that ended in it, in order of time."""
+        ...
+
+
+class Batch(Protocol):
+    """A rollout as samples."""
+
+    @property
+    def observations(self) -> Tensor:
+        """[S, …], as the networks see them."""
+        ...
+
+    @property
+    def actions(self) -> Tensor:
+        """[S, *action_shape]"""
+        ...
+
+    @property
+    def outputs(self) -> Tensor | None:
+        """[S, O], of the policy that collected; None where they were not kept."""
+        ...
+
+    @property
+    def log_probs(self) -> Tensor:
+        """[S], log π_old(a|s)"""
+        ...
+
+    @property
+    def values(self) -> Tensor:
+        """[S], V_old(s)"""
+        ...
+
+    @property
+    def advantages(self) -> Tensor:
+        """[S], Â, raw"""
+        ...
+
+    @property
+    def targets(self) -> Tensor:
+        """[S], V_targ"""
+        ...
+
+
+class Minibatch(Protocol):
+    """One minibatch of an update, before its step."""
+
+    @property
+    def epoch(self) -> int:
+        """From 1 on."""
+        ...
+
+    @property
+    def samples(self) -> Tensor:
+        """[B], which samples of the batch."""
+        ...
+
+    @property
+    def trained(self) -> Tensor:
+        """[B] bool"""
+        ...
+
+    @property
+    def advantages(self) -> Tensor:
+        """[B], as used in the loss."""
+        ...
+
+    @property
+    def logratio(self) -> Tensor:
+        """[B], log r"""
+        ...
+
+    @property
+    def outputs(self) -> Tensor | None:
+        """[B, O], of the policy as it was then; None where they were not kept."""
+        ...
+
+    @property
+    def values(self) -> Tensor:
+        """[B], V"""
+        ...
+
+    @property
+    def policy_loss(self) -> Tensor:
+        """[], L_PG"""
+        ...
+
+    @property
+    def value_loss(self) -> Tensor:
+        """[], L_VF"""
+        ...
+
+    @property
+    def entropy(self) -> Tensor:
+        """[], S"""
+        ...
+
+    @property
+    def loss(self) -> Tensor:
+        """[], L"""
+        ...
+
+    @property
+    def gradient_norm(self) -> Tensor | None:
+        """[], before it is cut off; None before the gradient is known."""
+        ...
+
+
+class Update(Protocol):
+    """Everything about one update, as far as it has come."""
+
+    @property
+    def index(self) -> int:
+        """From 1 on."""
+        ...
+
+    @property
+    def settings(self) -> Facts:
+        """What it is made with."""
+        ...
+
+    @property
+    def learning_rate(self) -> float:
+        """α"""
+        ...
+
+    @property
+    def rollout(self) -> Rollout:
+        """What it learns from."""
+        ...
+
+    @property
+    def theta_before(self) -> Tensor | None:
+        """[P], the weights that collected; None where they were not kept."""
+        ...
+
+    @property
+    def batch(self) -> Batch | None:
+        """None before its advantages are estimated."""
+        ...
+
+    @property
+    def rewards(self) -> Floats | None:
+        """[M, N] as the advantages took them."""
+        ...
+
+    @property
+    def deltas(self) -> Floats | None:
+        """[M, N] δ"""
+        ...
+
+    @property
+    def minibatches(self) -> Sequence[Minibatch]:
+        """So far, in the order of training."""
+        ...
+
+    @property
+    def stopped_by_kl(self) -> bool:
+        """Whether target_kl has ended its epochs."""
+        ...
+
+    @property
+    def seconds_optimise(self) -> float:
+        """Of all epochs so far."""
+        ...
+
+    def seconds(self) -> Mapping[str, float]:
+        """What each part has taken so far, as far as that is known."""
+        ...
+
+
+class Phase(Protocol):
+    """A moment between two operations of the algorithm."""
+
+    @property
+    def kind(self) -> PhaseKind:
+        """What has just been done."""
+        ...
+
+    @property
+    def update(self) -> Update | None:
+        """None before the first."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """From 1 on; 0 outside of them."""
+        ...
+
+    @property
+    def minibatch(self) -> int:
+        """From 1 on; 0 outside of them."""
+        ...

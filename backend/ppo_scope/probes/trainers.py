@@ -1,0 +1,92 @@
+"""Our own trainer as a subject: it can do everything that can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Tensor
+
+from ppo_scope.ppo import by_hand, losses
+from ppo_scope.ppo.dense import Dense
+from ppo_scope.ppo.distributions import Distribution
+from ppo_scope.ppo.engine import Rule, in_numpy, packed
+from ppo_scope.ppo.rollout import Episode
+from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.probes.record import Batch, Floats, Minibatch, Update
+from ppo_scope.probes.subject import Abilities, Hidden
+
+
+class TrainerSubject:
+    """See `subject.Subject`."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+        spaces = trainer.spaces
+        self.env: str = trainer.settings.env
+        self.observation_space: gym.Space[Any] = trainer.environments.vector.single_observation_space
+        self.observation = spaces.observation
+        self.is_image = spaces.is_image
+        self.distribution: Distribution = trainer.distribution
+        self.reward_threshold = trainer.environments.reward_threshold
+        self.abilities = Abilities(
+            judge=self._judge,
+            judge_between=self._judge_between,
+            theta=trainer.network.theta.detach,
+            parts=trainer.network.parts,
+            differentiate=self._differentiate,
+            differentiate_each=None if spaces.is_image else self._differentiate_each,
+            hidden=None if spaces.is_image else self._hidden,
+            typical_gradient=trainer.optimisation.typical_gradient,
+            draw=lambda: trainer.environments.vector,
+            redo=trainer.redo,
+            change=trainer.change,
+            wait=trainer.phases,
+        )
+
+    @property
+    def steps(self) -> int:
+        """See `Subject`."""
+        return self._trainer.steps
+
+    @property
+    def episodes(self) -> Sequence[Episode]:
+        """See `Subject`."""
+        return self._trainer.episodes
+
+    def _judge(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        return self._trainer.judge(batch.observations.cpu().numpy())
+
+    def _judge_between(self, update: Update, samples: Tensor, factors: Sequence[float]) -> Tensor:
+        """θ itself stays untouched."""
+        assert update.batch is not None and update.theta_before is not None
+        before, after = update.theta_before, self._trainer.network.theta.detach()
+        observations, engine = update.batch.observations[samples], self._trainer.optimisation.engine
+        # lerp is exact at 0 and at 1.
+        return torch.cat([engine.outputs(torch.lerp(before, after, factor), observations) for factor in factors])
+
+    def _differentiate(self, update: Update, minibatch: Minibatch) -> Sequence[Floats]:
+        assert update.batch is not None
+        weights = losses.mean_weights(minibatch.trained)
+        samples = packed(update.batch, minibatch.samples, minibatch.advantages, weights)
+        return self._trainer.optimisation.engine.gradients(samples, Rule.of(update.settings))
+
+    def _differentiate_each(self, update: Update, used: Floats) -> Sequence[Floats]:
+        batch, dense = update.batch, self._dense()
+        assert batch is not None
+        advantages = torch.from_numpy(np.nan_to_num(used))
+        whole = packed(batch, torch.arange(len(used), device=batch.values.device), advantages, torch.ones(len(used)))
+        return by_hand.norms(dense, self.distribution, in_numpy(whole), Rule.of(update.settings))
+
+    def _hidden(self, observations: Floats) -> Hidden:
+        dense = self._dense()
+        _, _, policy, value = dense.forward(observations)
+        return policy[1:], value[1:] if dense.value_trunk is not None else []
+
+    def _dense(self) -> Dense:
+        dense = self._trainer.network.dense()
+        assert dense is not None
+        return dense

@@ -1,0 +1,159 @@
+"""The moments of a run that one can go back to: snapshots, by where in the run they were taken."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ppo_scope.wire.headers import MOMENT_COLUMNS
+
+UPDATE_BYTES = 64 * 1024 * 1024
+"""Room for snapshots taken at the end of an update, newest first."""
+INNER_BYTES = 48 * 1024 * 1024
+"""Room for those taken inside of an update, while it was stepped through."""
+RETIRED_SHARE = 16
+"""What is left of that room to a run that has been replaced by another one: one part of so many."""
+
+REPLACED = 32
+"""Older pictures of a moment whose numbers are remembered: it may be measured again and again."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a run a moment is."""
+
+    update: int
+    phase: str
+    epoch: int
+    minibatch: int
+
+    @property
+    def order(self) -> tuple[int, int, int, int, int]:
+        """Sorts as the run goes."""
+        stage = {"ready": 0, "rollout": 1, "advantages": 2, "update": 4}.get(self.phase, 3)
+        within = {"loss": 0, "gradient": 1, "step": 2}
+        after_all = int(self.phase == "epoch")
+        return self.update, stage, self.epoch, after_all, 4 * self.minibatch + within.get(self.phase, 3)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A snapshot, its number, and the numbers of the pictures of the same moment that it replaced."""
+
+    sequence: int
+    message: bytes
+    replaced: tuple[int, ...] = ()
+
+
+Entry = tuple[Place, int]
+Row = tuple[int, int, str, int, int]
+
+
+def listed(entries: Iterable[Entry]) -> list[Row]:
+    """Rows of `MOMENT_COLUMNS`, in the order of the run. Takes its time where there are many."""
+    ordered = sorted(entries, key=lambda entry: entry[0].order)
+    return [(sequence, p.update, p.phase, p.epoch, p.minibatch) for p, sequence in ordered]
+
+
+class Moments:
+    """Bounded in memory: the oldest make room.
+
+    A moment that is shown anew replaces the older picture of it, also for who asks for the older one by its number:
+    it may have been measured again since the list was read.
+    """
+
+    def __init__(self, update_bytes: int = UPDATE_BYTES, inner_bytes: int = INNER_BYTES) -> None:
+        self._ends = _Shelf(update_bytes)
+        self._inner = _Shelf(inner_bytes)
+
+    @property
+    def held(self) -> int:
+        """What is held."""
+        return self._ends.size + self._inner.size
+
+    @property
+    def room(self) -> int:
+        """What may be held."""
+        return self._ends.room + self._inner.room
+
+    def keep(self, header: dict[str, Any], message: bytes) -> None:
+        """Keep the snapshot with that header."""
+        place = Place(*(header[name] for name in MOMENT_COLUMNS[1:]))
+        shelf = self._ends if place.phase == "update" else self._inner
+        shelf.put(place, header["sequence"], message)
+
+    def end_of(self, update: int) -> bytes | None:
+        """The snapshot of an update's end, if it is still kept."""
+        found = next(iter(self._ends.of_update(update)), None)
+        return self._ends.items[found].message if found else None
+
+    def at(self, sequence: int) -> bytes | None:
+        """The snapshot with that number, or the one that replaced it, if it is still kept."""
+        for shelf in (self._ends, self._inner):
+            if (place := shelf.numbers.get(sequence)) is not None:
+                return shelf.items[place].message
+        return None
+
+    def entries(self) -> list[Entry]:
+        """Everything that is kept, in no order; see `listed`."""
+        both = (*self._ends.items.items(), *self._inner.items.items())
+        return [(place, kept.sequence) for place, kept in both]
+
+    def list(self) -> list[Row]:
+        """Rows of `MOMENT_COLUMNS`, in the order of the run."""
+        return listed(self.entries())
+
+    def forget(self, update: int) -> None:
+        """Drop all of an update: it has been made anew."""
+        for shelf in (self._ends, self._inner):
+            shelf.drop(shelf.of_update(update))
+
+    def shrink(self) -> None:
+        """Keep few from now on."""
+        for shelf in (self._ends, self._inner):
+            shelf.room //= RETIRED_SHARE
+            shelf.trim()
+
+
+class _Shelf:
+    """What is kept within some room."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.items: OrderedDict[Place, Kept] = OrderedDict()
+        self.numbers: dict[int, Place] = {}
+        self.size = 0
+        self._updates: dict[int, dict[Place, None]] = {}
+
+    def of_update(self, update: int) -> list[Place]:
+        """What is kept of it."""
+        return list(self._updates.get(update, ()))
+
+    def put(self, place: Place, sequence: int, message: bytes) -> None:
+        older = self.items.get(place)
+        self.drop([place])
+        kept = Kept(sequence, message, (*older.replaced, older.sequence)[-REPLACED:] if older else ())
+        self.items[place] = kept
+        self.numbers.update(dict.fromkeys((sequence, *kept.replaced), place))
+        self._updates.setdefault(place.update, {})[place] = None
+        self.size += len(message)
+        self.trim()
+
+    def drop(self, places: list[Place]) -> None:
+        for place in places:
+            if place not in self.items:
+                continue
+            kept = self.items.pop(place)
+            self.size -= len(kept.message)
+            for number in (kept.sequence, *kept.replaced):
+                self.numbers.pop(number, None)
+            others = self._updates[place.update]
+            del others[place]
+            if not others:
+                del self._updates[place.update]
+
+    def trim(self) -> None:
+        while self.size > self.room:
+            self.drop([next(iter(self.items))])

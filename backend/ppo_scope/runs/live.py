@@ -1,0 +1,318 @@
+"""A run that lives: a record, and the process that adds to it.
+
+Everything here runs on the event loop; `Inbox` brings what the process's reading thread takes from the pipe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+import signal
+import time
+from functools import partial
+from typing import Any, Protocol
+
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.processes.process import NotReading, TrainingProcess
+from ppo_scope.records.record import RunRecord, Said
+from ppo_scope.runs import ending
+from ppo_scope.runs.inbox import Inbox
+from ppo_scope.runs.missed import Missed
+from ppo_scope.runs.pulse import STALL_AFTER, Pulse
+from ppo_scope.runs.studio import Studio
+from ppo_scope.wire import frame as frames
+from ppo_scope.wire.codes import ENDED, LATEST, Kind
+from ppo_scope.wire.told import Cause, Change, Run, RunBrief, StateTold
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = (3.0, 1.0, 2.0)
+"""Seconds that a process has to end after being asked, after SIGTERM, and after SIGKILL."""
+
+
+class Listener(Protocol):
+    """What a supervisor tells about its runs; called on the event loop."""
+
+    def frame(self, run: LiveRun, header: dict[str, Any], message: bytes) -> None:
+        """A frame for the pages."""
+
+    def state(self, run: LiveRun) -> None:
+        """The run's state, position or cause changed: see `LiveRun.status`."""
+
+    def change(self, run: LiveRun, change: Change) -> None:
+        """A setting took effect."""
+
+    def reply(self, run: LiveRun, command: str, code: str | None, message: str) -> None:
+        """The process answered a command: `code` is None for yes."""
+
+    def begun(self, run: LiveRun, instead: LiveRun | None) -> None:
+        """A new run is there; where it takes the place of another one, of which."""
+
+
+class LiveRun:
+    """A record and its process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        paused: bool,
+        listener: Listener,
+        worker: str,
+        stall_after: float = STALL_AFTER,
+        trial: bool = False,
+    ) -> None:
+        self.record = RunRecord(secrets.token_hex(4), json.loads(settings.model_dump_json()))
+        self.record.facts["device"] = settings.device
+        self.wants_pause = paused
+        self._cause: Cause | None = None  # of the end
+        self._stalled: ending.Cause | None = None
+        self._ended: str | None = None
+        self._asked = False
+        self._complained = False
+        self._missed = Missed()
+        self._done = asyncio.Event()
+        self._tried, self._proved = asyncio.Event(), False  # a run on trial
+        self._listener = listener
+        self._pulse = Pulse(stall_after)
+        self._unanswered: dict[str, float] = {}
+        self._studio = Studio(self, partial(self._show, Kind.PICTURE))
+        self._memory_kills = ending.out_of_memory_kills()
+        inbox = Inbox(asyncio.get_running_loop(), self._receive, self._exited)
+        arguments = (self.id, self.settings, paused, trial)
+        self._process = TrainingProcess(self.id, worker, arguments, receiver=inbox)
+
+    @property
+    def id(self) -> str:
+        """The record's."""
+        return self.record.id
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those in use."""
+        return self.record.settings
+
+    @property
+    def state(self) -> str:
+        """One of the protocol's states."""
+        return self._ended or ("stalled" if self._stalled else self.record.said.state)
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why it is in that state, where there is something to explain."""
+        if self._ended:
+            return self._cause
+        return self._stalled.describe() if self._stalled else self.record.said.cause
+
+    @property
+    def ended(self) -> bool:
+        """The process is gone, or has nothing left to do."""
+        return self.state in ENDED
+
+    @property
+    def gone(self) -> bool:
+        """The process has ended."""
+        return self._ended is not None
+
+    @property
+    def pid(self) -> int:
+        """The number of the process, which leads a group of its own."""
+        return self._process.pid
+
+    def describe(self) -> Run:
+        """The run object of the protocol."""
+        return self.record.describe(self.state, self.cause)
+
+    def brief(self) -> RunBrief:
+        """What a list of runs says of it."""
+        return self.record.brief(self.state)
+
+    def status(self) -> StateTold:
+        """The message `state` of the protocol."""
+        return self.record.status(self.state, self.cause)
+
+    def send(self, command: dict[str, Any]) -> None:
+        """Hand a command to the process; never blocks. A command with an `id` is answered by `Listener.reply`.
+
+        Raises:
+            NotReading: too many commands wait for it already.
+        """
+        self._process.send(json.dumps(command, allow_nan=False).encode())
+        if "id" in command:
+            self._unanswered[command["id"]] = time.monotonic()
+
+    def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
+        """Have these measured from now on, and this environment shown where not all can be. Only the last word counts.
+
+        It never fails and takes no place of a command.
+        """
+        self._studio.watch("picture" in probes)
+        self._process.tell(
+            "watch", json.dumps({"type": "watch", "probes": sorted(probes), "environment": environment}).encode()
+        )
+
+    def want_weights(self, wanted: bool) -> None:
+        """Have the trainer send its weights, as often as is good, or not any more."""
+        self._process.tell("weights", json.dumps({"type": "weights", "wanted": wanted}).encode())
+
+    async def proved(self, within: float) -> ending.Cause | None:
+        """Wait until a run on trial has shown that it trains: None, or why it has not."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._tried.wait(), within)
+        if self._proved and not self.ended:
+            return None
+        if self.cause is not None:
+            return ending.Cause(self.cause["summary"], self.cause.get("detail") or "", self.cause.get("remedy") or "")
+        return ending.not_proved(within, self._pulse.at, self._process.output)
+
+    def begin(self) -> None:
+        """Have a run that was on trial begin. A command and not the newest word: it goes before those that follow."""
+        self._process.send(b'{"type":"begin"}')
+
+    async def depiction(self, update: int, environment: int, step: int) -> bytes | str:
+        """The picture of an environment at a step of a rollout, as JPEG; or why there is none."""
+        return await self._studio.ask(update, environment, step)
+
+    async def stop(self) -> None:
+        """End the process and all that it started: asked, then told, then killed, within the sum of `PATIENCE`."""
+        self._asked = True
+        self._studio.retire()
+        with contextlib.suppress(NotReading):
+            self._process.send(b'{"type":"stop","id":"stop"}')
+        asked, told, killed = PATIENCE
+        if self._stalled:
+            asked = 0.1  # it will not hear
+        for patience, number in zip((asked, told, killed), (signal.SIGTERM, signal.SIGKILL, None), strict=True):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._done.wait(), patience)
+                return
+            if number is not None:
+                self._process.kill(number)
+
+    def kill(self) -> None:
+        """End the process at once, without waiting for it. Safe in a signal handler's situation."""
+        self._asked = True
+        self._studio.close()
+        self._process.kill(signal.SIGKILL)
+
+    def look(self) -> None:
+        """Notice a process that lives and gives no sign of it; called every now and then."""
+        self._studio.check()
+        if self.ended:
+            return
+        self._ask_again()
+        waiting = time.monotonic() - min(self._unanswered.values(), default=time.monotonic())
+        complaint = self._pulse.complaint(self.record.said.state, waiting)
+        if complaint is not None and not self._stalled:
+            self._stalled = complaint
+            self._listener.state(self)
+        elif complaint is None:
+            self._recover()
+
+    def _recover(self) -> None:
+        if self._stalled:
+            self._stalled = None
+            self._listener.state(self)
+
+    def _receive(self, messages: list[bytes]) -> None:
+        self._pulse.heard()
+        for message in messages:
+            try:
+                self._read(message)
+            except (ValueError, KeyError, TypeError):
+                # Training is worth more than a frame: leave it out, say so once, ask for what it said, and go on.
+                self._missed.noticed(self.record.last)
+                if not self._complained:
+                    logger.exception(
+                        "Run %s sent a frame that is not in the protocol; such frames are left out.", self.id
+                    )
+                    self._complained = True
+        self._ask_again()
+        if self._stalled and self._pulse.complaint(self.record.said.state, waiting=0.0) is None:
+            self._recover()
+
+    def _ask_again(self) -> None:
+        if (question := self._missed.question(self.record.changes_made)) is not None:
+            self._process.tell("again", question)
+
+    def _read(self, message: bytes) -> None:
+        header = frames.header(message)
+        self._missed.came(header["sequence"], self.record.last)
+        self.record.locate(header)
+        kind = header["kind"]
+        if kind == Kind.EVENT:
+            self._event(header)
+            return
+        self._pulse.told(header.get("activity"), header["update"])
+        if kind == Kind.WEIGHTS:
+            self._studio.weights(header, message)
+        elif kind == Kind.LOOK:
+            self._studio.look(header, message)
+        elif kind == Kind.PASSING:
+            self.record.add(kind, header, message)
+        elif kind in LATEST:
+            self._show(kind, header, message)
+        else:
+            raise ValueError(f"unknown kind of frame {kind!r}")
+
+    def _show(self, kind: str, header: dict[str, Any], message: bytes) -> None:
+        self.record.add(kind, header, message)
+        self._listener.frame(self, header, message)
+
+    def _event(self, header: dict[str, Any]) -> None:
+        match header["event"]:
+            case "started":
+                self.record.started(header)
+                self._listener.state(self)
+            case "proved":
+                self._proved = True
+                self._tried.set()
+            case "state":
+                self._take_state(header)
+            case "change":
+                for change in self.record.changed(header):
+                    self._listener.change(self, change)
+            case "abandoned":
+                self.record.forget(header["abandoned"])
+                self._studio.forget(header["abandoned"])
+            case "reply":
+                self._unanswered.pop(header["id"], None)
+                if self._studio.replied(header["id"], header.get("code"), header.get("message") or ""):
+                    return
+                self._listener.reply(self, header["id"], header.get("code"), header.get("message") or "")
+            case other:
+                raise ValueError(f"unknown event {other!r}")
+
+    def _take_state(self, header: dict[str, Any]) -> None:
+        said = Said.of(header)
+        self.record.told(said, header.get("pending") or {})
+        self._studio.trains(said.state == "running")
+        if said.state in {"running", "paused"}:
+            self.wants_pause = said.state == "paused"
+        if said.state in ENDED:
+            self._tried.set()
+        self._listener.state(self)
+
+    def _exited(self, exitcode: int) -> None:
+        self._studio.retire()
+        if self._ended is None:
+            result = ending.classify(
+                exitcode,
+                reported=self.record.said.state,
+                asked=self._asked,
+                out_of_memory=ending.out_of_memory_kills() > self._memory_kills,
+                output=self._process.output,
+            )
+            self._ended = result.state
+            told = self.record.said.cause
+            by_itself = result.state == "failed" and told
+            self._cause = told if by_itself else result.cause.describe() if result.cause else None
+            self._listener.state(self)
+        for command in list(self._unanswered):
+            self._listener.reply(self, command, "not_running", "The run ended before it could answer.")
+        self._unanswered.clear()
+        self._tried.set()
+        self._done.set()

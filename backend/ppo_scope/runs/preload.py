@@ -1,9 +1,0 @@
-"""What is imported once, in the process that the others are forked from."""
-
-import gc
-
-from ppo_scope.pictures import studio  # noqa: F401
-from ppo_scope.runs import worker  # noqa: F401
-
-gc.collect()
-gc.freeze()  # what was imported is never garbage: not looked at, its memory stays shared

@@ -1,0 +1,1 @@
+"""What passes between processes, server and pages: frames, messages, codes. One definition."""

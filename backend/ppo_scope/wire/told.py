@@ -1,0 +1,205 @@
+"""What the server says to pages: a class for every message, with what its fields mean.
+
+What pages say is in `messages.py`. The page's types and the tables of docs/protocol.md are made from both.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from ppo_scope.wire.codes import ErrorCode, RunState
+from ppo_scope.wire.headers import Phase, Quantity, SettingValue
+
+State = Annotated[str, RunState]
+"""One of them."""
+Code = Annotated[str, ErrorCode]
+"""One of them."""
+
+
+class Cause(TypedDict):
+    """Why something is as it is: what happened, the evidence, and what to do."""
+
+    summary: str
+    detail: NotRequired[str | None]
+    remedy: NotRequired[str | None]
+
+
+class Change(TypedDict):
+    """A setting took effect."""
+
+    update: int
+    """The first update made with the new value."""
+    name: str
+    old: SettingValue
+    new: SettingValue
+
+
+class Met(TypedDict):
+    """A condition that came true: what a step of size `until` was to go on until."""
+
+    quantity: Quantity
+    above: float
+    value: float
+    update: int
+
+
+class Run(TypedDict):
+    """A run, as in `GET api/runs/{id}`."""
+
+    id: str
+    environment: str
+    seed: int
+    state: State
+    update: int
+    settings: dict[str, SettingValue]
+    """All, as they are now."""
+    changes: list[Change]
+    """The newest 200."""
+    changes_dropped: NotRequired[int]
+    """How many came before them."""
+    pending: NotRequired[dict[str, SettingValue]]
+    """Settings that wait for the next update."""
+    cause: Cause | None
+    created: str
+    """When, in the format of ISO 8601."""
+    device: str
+    reward_threshold: float | None
+    """Of the environment; null where it has none, and while starting."""
+    observation: str | None
+    """The space, in words; null while starting."""
+    action: str | None
+    """The space, in words; null while starting."""
+    wrappers: NotRequired[list[str] | None]
+    """All that is at work between the bare environment and the training, from the inside out; null while starting."""
+    max_entropy: NotRequired[float | None]
+    """Of the policy's distribution, where it has one; not there while starting."""
+
+
+class RunBrief(TypedDict):
+    """A run, as the list `runs` has it."""
+
+    id: str
+    environment: str
+    seed: int
+    state: State
+    update: int
+    created: str
+    returns: list[float | None]
+    """The curve of the mean return: at most 32 values, evenly spread over the updates, the newest among them."""
+
+
+class LeaseHeld(TypedDict):
+    """Of the greeting."""
+
+    holder: bool
+    generation: int
+
+
+class Hello(TypedDict):
+    """The greeting, before the page has said anything."""
+
+    type: Literal["hello"]
+    protocol: int
+    server_epoch: str
+    """New after each start of the server."""
+    run: Run | None
+    """The newest one."""
+    lease: LeaseHeld
+    """`holder` is always false here: a message `lease` follows `resume`."""
+
+
+class RoleTold(TypedDict):
+    """The first answer to `resume`."""
+
+    type: Literal["role"]
+    role: Literal["controller", "viewer"]
+
+
+class StateTold(TypedDict):
+    """The state of the run that the page looks at, whenever something of it changes."""
+
+    type: Literal["state"]
+    run: str
+    state: State
+    update: int
+    phase: Phase
+    epoch: int
+    epochs: int
+    minibatch: int
+    minibatches: int
+    sequence: int | None
+    """Of the snapshot that belongs to this state; null where there is none."""
+    playing: bool
+    """It goes on until it is told to stop, and not to the end of a step."""
+    pausing: bool
+    """Pause was heard; the run stands still as soon as its rollout is whole."""
+    pace: float | None
+    """Phases a second in slow motion; null at full speed and at rest."""
+    pending: dict[str, SettingValue]
+    """Settings that wait for the next update."""
+    cause: Cause | None
+    met: Met | None
+    """Of a step of size `until` that has come to its condition, until the run goes on."""
+
+
+class ChangeTold(Change):
+    """A setting of the run that the page looks at took effect."""
+
+    type: Literal["change"]
+    run: str
+
+
+class RunTold(TypedDict):
+    """The page looks at this run from now on: it opened it, came back to it, or it took the place of the one before."""
+
+    type: Literal["run"]
+    run: Run
+
+
+class RunsTold(TypedDict):
+    """All runs of the server, the newest first: after `resume`, and soon after the state of one of them changes."""
+
+    type: Literal["runs"]
+    runs: list[RunBrief]
+
+
+class LeaseTold(TypedDict):
+    """Who leads the run that the page looks at."""
+
+    type: Literal["lease"]
+    holder: bool
+    """This page does."""
+    generation: int
+    """Counts up whenever another tab does; commands carry it."""
+
+
+class Ack(TypedDict):
+    """The message with this identifier was carried out."""
+
+    type: Literal["ack"]
+    id: str
+
+
+class ErrorTold(TypedDict):
+    """The message with this identifier was refused."""
+
+    type: Literal["error"]
+    id: str | None
+    """Null where the message had none."""
+    code: Code
+    message: str
+    """A sentence for people."""
+    detail: str | None
+    """What stands behind it, such as a traceback's tail."""
+
+
+class HeartbeatTold(TypedDict):
+    """A sign of life, every 5 seconds."""
+
+    type: Literal["heartbeat"]
+
+
+Told = Hello | RoleTold | StateTold | ChangeTold | RunTold | RunsTold | LeaseTold | Ack | ErrorTold | HeartbeatTold
+"""Any of them."""

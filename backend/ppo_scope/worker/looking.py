@@ -1,0 +1,173 @@
+"""What is measured of a moment, and sent as a snapshot: what somebody looks at, as far as it can be afforded."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from ppo_scope.diagnosis.health import Health
+from ppo_scope.pictures.looks import Looks
+from ppo_scope.ppo.outcome import Outcome
+from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.probes.cost import Budget
+from ppo_scope.probes.faults import described
+from ppo_scope.probes.measurement import Measurement
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.places import BY_SAMPLE
+from ppo_scope.probes.probes import measure
+from ppo_scope.probes.record import Phase
+from ppo_scope.probes.subject import Subject
+from ppo_scope.probes.trainers import TrainerSubject
+from ppo_scope.wire.activity import MEASURING, Activity
+from ppo_scope.wire.codes import Kind
+from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
+from ppo_scope.worker.outlet import Outlet
+
+COMPARED = frozenset({"ratio", "minibatches"})
+"""The probes of two outcomes side by side."""
+
+
+class Looking:
+    """At one run: what is watched, what the newest snapshot showed, and how the run is."""
+
+    def __init__(self, outlet: Outlet, activity: Activity) -> None:
+        self.watched: frozenset[str] = frozenset()
+        self.health = Health()
+        self.budget = Budget()
+        self.sequence = 0
+        """Of the newest snapshot."""
+        self._outlet, self._activity = outlet, activity
+        self._trainer: Trainer | None = None
+        self._subject: Subject | None = None
+        self._looks: Looks | None = None
+        self._environment: int | None = None
+        self._moment: Moment | None = None  # of the newest snapshot
+        self._found = Measurement()
+        self._wanted: frozenset[str] = frozenset()  # what was looked for in it
+        self._shown = 0.0  # when
+
+    def begin(self, trainer: Trainer, looks: Looks) -> None:
+        """Look at this trainer from now on, and say which of its rollouts can be drawn."""
+        self._trainer, self._subject, self._looks = trainer, TrainerSubject(trainer), looks
+
+    def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
+        """Measure these from now on, and show this environment sample by sample; see `catch_up` for a run at rest."""
+        self.watched = probes
+        if environment != self._environment:
+            self._environment = environment
+            self._wanted -= BY_SAMPLE
+
+    def moment_at(self, phase: Phase) -> Moment:
+        """A phase of the run, as the probes see it."""
+        if self._subject is None:
+            raise RuntimeError("nothing to look at before `begin`")
+        return Moment(self._subject, phase)
+
+    # Snapshots
+
+    def show(self, moment: Moment, *, affordable: bool = False) -> None:
+        """Send a moment with everything that is watched, or with what can be afforded of it."""
+        probes = self.budget.affordable(self.watched) if affordable else self.watched
+        self._moment, self._wanted, self._shown = moment, probes, time.monotonic()
+        self._found = self._measured(moment, probes)
+        self.sequence = self._send(Kind.SNAPSHOT, moment, self._found)
+
+    def keep(self, moment: Moment) -> None:
+        """Send a moment on the way of a step, to be gone back to, with what is quick to measure."""
+        self._send(Kind.PASSING, moment, self._measured(moment, self.budget.quick(self.watched)))
+
+    @property
+    def owes_a_look(self) -> bool:
+        """Whether something is watched that was not looked for when the run's present moment was measured."""
+        at_hand = self._moment is not None and self._moment.phase is self._outlet.phase
+        return at_hand and bool(self.watched - self._wanted)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the newest snapshot was measured."""
+        return time.monotonic() - self._shown
+
+    def catch_up(self, *, affordable: bool = False) -> None:
+        """Measure what is watched, or can be afforded of it, and has not been at this moment; send both together."""
+        missing = (self.budget.affordable(self.watched) if affordable else self.watched) - self._wanted
+        if self._moment is None or not missing:
+            return
+        self._found.take(self._measured(self._moment, missing))
+        self._wanted |= missing
+        self.sequence = self._send(Kind.SNAPSHOT, self._moment, self._found)
+
+    def compare(self, outcome: Outcome) -> None:
+        """Show the update at hand as it is ("old") and as it would be ("new"), side by side."""
+        trainer = self._begun
+        found = {"old": self._measured(self.moment_at(self._outlet.phase), COMPARED)}
+        with trainer.visit(outcome):
+            found["new"] = self._measured(self.moment_at(outcome.phase), COMPARED)
+        scalars = {f"{which}_{name}": value for which, of in found.items() for name, value in of.scalars.items()}
+        arrays = {f"{which}_{name}": array for which, of in found.items() for name, array in of.arrays.items()}
+        settings = {"old": trainer.settings.live(), "new": outcome.update.settings.live()}
+        self._outlet.send(Kind.COMPARISON, arrays, scalars=scalars, open=True, settings=settings)
+
+    # How the run is
+
+    def take_in(self, moment: Moment, row: dict[str, float], *, amend: bool = False) -> None:
+        """Have the run's health judged with one more update, or with another row for the newest."""
+        take = self.health.amend if amend else self.health.take_in
+        try:
+            take(moment, row)
+        except Exception as error:
+            self.not_measured("health", error)
+
+    def not_measured(self, what: str, error: Exception) -> None:
+        """Something that is no probe could not be measured: say so in every snapshot from now on."""
+        self.budget.failed.setdefault(what, described(error))
+
+    def _judged_health(self) -> dict[str, Any]:
+        """The fields of a snapshot that tell how the run is."""
+        health = self.health
+        try:
+            return {
+                "findings": health.findings(),
+                "history": health.history(),
+                "unknown": health.unknown(),
+                "health": {name: value for name, value in health.values().items() if math.isfinite(value)},
+            }
+        except Exception as error:
+            self.not_measured("health", error)
+            return {"findings": [], "history": [], "unknown": {}, "health": {}}
+
+    # Inside
+
+    @property
+    def _begun(self) -> Trainer:
+        if self._trainer is None:
+            raise RuntimeError("nothing to look at before `begin`")
+        return self._trainer
+
+    def _measured(self, moment: Moment, probes: frozenset[str]) -> Measurement:
+        moment.environment = self._environment
+        with self._activity.within(MEASURING):
+            return measure(moment, probes, self.budget)
+
+    def _send(self, kind: str, moment: Moment, found: Measurement) -> int:
+        update = moment.phase.update
+        settings = update.settings if update else self._begun.settings
+        return self._outlet.send(
+            kind,
+            found.arrays,
+            scope=moment.scope,
+            steps=self._begun.steps,
+            settings=settings.live(),
+            stopped_by_kl=update is not None and update.stopped_by_kl,
+            pictured=self._looks is not None and self._looks.holds(self._outlet.position["update"]),
+            unpictured=self._looks.off if self._looks is not None else None,
+            minibatch_columns=MINIBATCH_COLUMNS,
+            scalars=found.scalars,
+            notes=found.notes,
+            measured=found.measured,
+            failed=self.budget.failed,
+            lacks=found.lacks,
+            costs=self.budget.costs,
+            shares=self.budget.shares,
+            **self._judged_health(),
+        )

@@ -1,0 +1,58 @@
+"""The way out of the training process: numbered frames, each of which says where the run is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ppo_scope.ppo.phases import Phase as TrainersPhase
+from ppo_scope.probes.record import Phase, PhaseKind
+from ppo_scope.wire import frame
+from ppo_scope.wire.codes import Kind
+
+Send = Callable[[bytes], None]
+
+
+class Outlet:
+    """Any thread may send: frames are numbered and sent one after the other."""
+
+    def __init__(self, send: Send, run: str) -> None:
+        self.phase: Phase = TrainersPhase(PhaseKind.READY, None)
+        """That the run is at."""
+        self._send_bytes, self._run = send, run
+        self._sending = threading.Lock()
+        self._sequence = 0
+        self._sent = time.monotonic()
+
+    def send(self, kind: str, arrays: dict[str, Any] | None = None, **header: Any) -> int:
+        """Send a frame; its number. What the header says counts more than where the run is."""
+        with self._sending:
+            self._sequence += 1
+            whole = {"kind": kind, "run": self._run, "sequence": self._sequence, **self.position, **header}
+            self._send_bytes(frame.encode(whole, arrays))
+            self._sent = time.monotonic()
+            return self._sequence
+
+    def event(self, event: str, **fields: Any) -> None:
+        """Say that something happened."""
+        self.send(Kind.EVENT, event=event, **fields)
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the last frame."""
+        return time.monotonic() - self._sent
+
+    @property
+    def position(self) -> dict[str, Any]:
+        """Where the run is, as every header says it."""
+        update = self.phase.update
+        return {
+            "update": update.index if update else 0,
+            "phase": self.phase.kind.value,
+            "epoch": self.phase.epoch,
+            "epochs": update.settings.epochs if update else 0,
+            "minibatch": self.phase.minibatch,
+            "minibatches": update.settings.minibatches if update else 0,
+        }

@@ -1,0 +1,261 @@
+"""What leaves the training process, and when: nothing oftener than useful, a stop always and at once."""
+
+from __future__ import annotations
+
+import time
+from enum import Enum, auto
+from typing import Any
+
+import numpy as np
+
+from ppo_scope.pictures.looks import Looks
+from ppo_scope.pictures.weights import Weights
+from ppo_scope.ppo.finite import NotFiniteError
+from ppo_scope.ppo.outcome import Outcome
+from ppo_scope.ppo.phases import PhaseKind
+from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.probes.moment import Moment
+from ppo_scope.wire.activity import COLLECTING, COUNTED, Activity
+from ppo_scope.wire.codes import Kind
+from ppo_scope.wire.told import Cause
+from ppo_scope.worker.due import Due
+from ppo_scope.worker.looking import Looking
+from ppo_scope.worker.outlet import Outlet, Send
+from ppo_scope.worker.rows import Rows
+
+LOOK_SECONDS = 0.01
+"""Time between two looks at what is due."""
+OLD_SECONDS = 1.0
+"""Age of the newest snapshot from which it is added to within a rollout, if somebody wants to see more of it."""
+CHANGES_AGAIN = 200
+"""Changes of settings that are said anew, the newest ones."""
+REPORTED = frozenset({PhaseKind.ROLLOUT, PhaseKind.UPDATE})
+"""Phases of which something must be noted, whenever they come."""
+
+
+class Attention(Enum):
+    """How closely a phase is looked at."""
+
+    GLANCE = auto()
+    """The run goes on at full speed: it is shown if that is due."""
+    PASSING = auto()
+    """On the way of a step: measured and kept, so that one can go back to it."""
+    SHOWN = auto()
+    """The run halts here, or goes by slowly."""
+
+
+class Reporter:
+    """Decides what is sent when. `send` is the one way out of the process.
+
+    What only sends may be called by any thread.
+    """
+
+    def __init__(self, send: Send, run: str) -> None:
+        self.activity = Activity()
+        self._outlet = Outlet(send, run)
+        self.looking = Looking(self._outlet, self.activity)
+        self._rows = Rows(self._outlet, self.looking.not_measured)
+        self._due = Due()
+        self._trainer: Trainer | None = None
+        self._weights: Weights | None = None
+        self._given_up: int | None = None  # an update whose number is used again
+        self._changes_sent = 0
+        self._seconds = 0.0  # that measuring has cost since the newest row
+        self._next_look = 0.0
+
+    # The course of a run
+
+    def begin(self, trainer: Trainer, looks: Looks) -> None:
+        """Report on this trainer from now on, and on which of its rollouts can be drawn."""
+        self._trainer, self._weights = trainer, Weights(trainer)
+        self.looking.begin(trainer, looks)
+        environments = trainer.environments
+        self._outlet.event(
+            "started",
+            device=str(trainer.device),
+            observation=environments.spaces.observation,
+            action=environments.spaces.action,
+            reward_threshold=environments.reward_threshold,
+            max_entropy=trainer.distribution.max_entropy,
+            wrappers=list(environments.wrappers),
+        )
+
+    def proved(self) -> None:
+        """It has been shown that the run trains."""
+        self._outlet.event("proved")
+
+    def gave_up(self, update: int, error: NotFiniteError) -> None:
+        """This update was abandoned, because of that; the next one will have its number."""
+        self._given_up = update
+        self.looking.health.halted(error, update)
+
+    def begins(self, update: int) -> None:
+        """The rollout of this update begins."""
+        if update == self._given_up:
+            self._outlet.event("abandoned", abandoned=update)
+            self._given_up = None
+
+    def end(self) -> None:
+        """Send what is owed."""
+        self.flush()
+
+    def passed(self, moment: Moment, attention: Attention) -> None:
+        """The trainer has done one more phase."""
+        self._outlet.phase = phase = moment.phase
+        start = time.perf_counter()
+        if attention is Attention.GLANCE and phase.kind not in REPORTED and start < self._next_look:
+            return  # most phases are over in less time than it takes to ask what is due
+        self._next_look = start + LOOK_SECONDS
+        if phase.kind is PhaseKind.ROLLOUT:
+            self._announce_changes()
+        if phase.kind is PhaseKind.UPDATE:
+            row = self._rows.add(moment, self._seconds, self._begun.steps)
+            self.looking.take_in(moment, row)
+            self._seconds = 0.0
+        if attention is Attention.SHOWN:
+            self.show(moment)
+        elif attention is Attention.PASSING:
+            self.looking.keep(moment)
+        elif phase.kind is PhaseKind.UPDATE and self._due.now("snapshot"):
+            self.looking.show(moment, affordable=True)
+        self.progress()
+        if self._due.now("series"):
+            self.flush()
+        self.hand_on_weights(changed=True)
+        self._seconds += time.perf_counter() - start
+
+    def show(self, moment: Moment | None = None) -> None:
+        """Send the run exactly as it is, whatever was sent when."""
+        self.flush()
+        self._due.sent("snapshot")
+        self.looking.show(moment or self.looking.moment_at(self._outlet.phase))
+        self.hand_on_weights(changed=True)
+
+    def flush(self) -> None:
+        """Send the rows of the series that have not been sent."""
+        self._rows.flush()
+
+    # Signs of life
+
+    def progress(self, *, now: bool = False) -> None:
+        """Say where the trainer is, which is also the process's sign of life."""
+        if now or self._due.now("progress"):
+            self._send_progress(self.activity.describe() if self.activity.name in COUNTED else None)
+
+    def collecting(self) -> None:
+        """The trainer is within a rollout: it has done no phase, but it lives."""
+        if self._due.now("progress"):
+            if self.looking.owes_a_look and self.looking.age > OLD_SECONDS:
+                self.looking.catch_up(affordable=True)
+            self._send_progress(self.activity.describe())
+            self.hand_on_weights()
+
+    def sign_of_life(self, after: float) -> None:
+        """Say what is at work, where nothing has been sent for so many seconds; called by the thread that listens."""
+        activity = self.activity.describe()
+        if activity is not None and self._outlet.silent >= after:
+            self._send_progress(activity)
+
+    def _send_progress(self, activity: dict[str, Any] | None) -> None:
+        within: dict[str, Any] = {}
+        if activity is not None and activity["name"] == COLLECTING and self._trainer is not None:
+            within = {
+                "phase": PhaseKind.ROLLOUT.value,
+                "update": self._trainer.updates + 1,
+                "epoch": 0,
+                "minibatch": 0,
+            }
+        self._outlet.send(Kind.PROGRESS, **within, activity=activity)
+
+    # Pictures
+
+    def want_weights(self, wanted: bool) -> None:
+        """Whether somebody acts with the weights of this trainer."""
+        if self._weights is not None:
+            self._weights.want(wanted)
+            self.hand_on_weights()
+
+    def seconds_until_weights(self, longest: float) -> float:
+        """How long it is until weights that were held back may be sent, `longest` at most."""
+        return self._weights.seconds_until_due(longest) if self._weights is not None else longest
+
+    def hand_on_weights(self, *, changed: bool = False) -> None:
+        """Send the weights where somebody acts with them and that is due."""
+        if self._weights is None:
+            return
+        if changed:
+            self._weights.changed()
+        if (arrays := self._weights.due()) is not None:
+            self._outlet.send(Kind.WEIGHTS, arrays)
+
+    def look(self, noted: bytes, place: dict[str, Any]) -> None:
+        """Hand out the note of a sample's state, for a picture of it."""
+        where = {name: place[name] for name in ("update", "environment", "step")}
+        self._outlet.send(Kind.LOOK, {"state": np.frombuffer(noted, np.uint8)}, where=where)
+
+    # An update that is made anew
+
+    def compare(self, outcome: Outcome) -> None:
+        """Show the update at hand as it is and as it would be, side by side."""
+        self.looking.compare(outcome)
+
+    def decided(self) -> None:
+        """There is nothing to compare any more."""
+        self._outlet.send(Kind.COMPARISON, open=False)
+
+    def amended(self, outcome: Outcome) -> None:
+        """The update at hand has been made anew, and this is what it is now."""
+        self.flush()
+        self._outlet.phase = outcome.phase
+        moment = self.looking.moment_at(outcome.phase)
+        self._announce_changes()
+        self.looking.take_in(moment, self._rows.amend(moment, self._begun.steps), amend=True)
+        self.show(moment)
+
+    # What is said of the run
+
+    def state(
+        self,
+        state: str,
+        cause: Cause | None = None,
+        *,
+        playing: bool = False,
+        pausing: bool = False,
+        pace: float | None = None,
+        met: dict[str, Any] | None = None,
+    ) -> None:
+        """Say what the run does now; `cause` where it stopped by itself, `pace` (phases a second) in slow motion, `met`
+        where it had come to what it was to go on until.
+
+        A run that is `playing` goes on until it is told to stop; one that runs otherwise, until a step is done. One
+        that is `pausing` stands still as soon as its rollout is whole.
+        """
+        pending = self._trainer.pending if self._trainer is not None else {}
+        about = {"snapshot": self.looking.sequence, "pending": pending, "cause": cause, "met": met}
+        self._outlet.event("state", state=state, playing=playing, pausing=pausing, pace=pace, **about)
+
+    def reply(self, command: dict[str, Any], code: str | None = None, message: str | None = None) -> None:
+        """Answer a command that asked for an answer by having an id."""
+        if command.get("id") is not None:
+            self._outlet.event("reply", id=command["id"], code=code, message=message)
+
+    def again(self, first: int, changes: int) -> None:
+        """Say anew what the server has not got: rows of the updates from `first` on, and changes of settings, of which
+        it knows so many.
+        """
+        self._rows.again(first)
+        if changes != self._changes_sent:
+            self._changes_sent = max(0, self._changes_sent - CHANGES_AGAIN)
+            self._announce_changes()
+
+    def _announce_changes(self) -> None:
+        changes = self._begun.changes
+        for change in changes[self._changes_sent :]:
+            self._outlet.event("change", name=change.name, old=change.old, new=change.new, first_update=change.update)
+        self._changes_sent = len(changes)
+
+    @property
+    def _begun(self) -> Trainer:
+        if self._trainer is None:
+            raise RuntimeError("nothing to report on before `begin`")
+        return self._trainer

@@ -1,0 +1,95 @@
+"""The series: a row of scalars for each finished update, and the episodes that ended in it. None is left out."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.probes import series_row
+from ppo_scope.probes.record import Episode
+from ppo_scope.wire.codes import Kind
+from ppo_scope.wire.metrics import EPISODE_COLUMNS, SERIES_COLUMNS
+from ppo_scope.worker.outlet import Outlet
+
+KEPT = 4096
+"""Rows that are kept after they were sent, for a server that has not got them."""
+
+Table = NDArray[np.float64]
+
+
+class Rows:
+    """Collected, and sent together."""
+
+    def __init__(self, outlet: Outlet, complain: Callable[[str, Exception], None]) -> None:
+        """`complain`: what could not be measured, and why."""
+        self._outlet, self._complain = outlet, complain
+        self._last = 0  # update whose row is the newest
+        self._rows: list[list[float]] = []
+        self._episodes: list[tuple[int, Episode]] = []
+        self._sent: deque[tuple[int, Table, Table]] = deque()  # (first update, rows, episodes), without a gap
+
+    def add(self, moment: Moment, seconds: float, steps: int) -> dict[str, float]:
+        """Note the row of the update that has just finished, and its episodes; what the row says.
+
+        `seconds`: what measuring has cost since the row before; `steps`: of the environments so far.
+        """
+        row = self._measured(moment, seconds, steps)
+        self._rows.append(row)
+        self._last = moment.update.index
+        self._episodes += [(moment.update.index, episode) for episode in moment.update.rollout.episodes]
+        return _named(row)
+
+    def flush(self) -> None:
+        """Send what has not been sent."""
+        if not self._rows:
+            return
+        ended = [(update, e.step, e.episodic_return, e.length) for update, e in self._episodes]
+        rows, episodes = np.array(self._rows, np.float64), np.array(ended, np.float64).reshape(-1, len(EPISODE_COLUMNS))
+        self._send(self._last - len(self._rows) + 1, rows, episodes)
+        self._rows, self._episodes = [], []
+
+    def again(self, first: int) -> None:
+        """Send anew what was sent of the updates from `first` on, as far as it is kept."""
+        owed = [sent for sent in self._sent if sent[0] + len(sent[1]) > first]
+        if owed:  # in one frame: of several that come at once a page gets the last
+            starts, rows, episodes = zip(*owed, strict=True)
+            arrays = {"rows": np.concatenate(rows), "episodes": np.concatenate(episodes)}
+            self._outlet.send(Kind.SERIES, arrays, **_header(starts[0]))
+
+    def _send(self, first: int, rows: Table, episodes: Table) -> None:
+        self._outlet.send(Kind.SERIES, {"rows": rows, "episodes": episodes}, **_header(first))
+        self._sent.append((first, rows, episodes))
+        while self._sent[-1][0] - self._sent[0][0] > KEPT:
+            self._sent.popleft()
+
+    def amend(self, moment: Moment, steps: int) -> dict[str, float]:
+        """Send another row for an update that was made anew; what it says."""
+        row = self._measured(moment, 0.0, steps)
+        rows = np.array([row], np.float64)
+        for first, sent, _ in self._sent:
+            if first <= moment.update.index < first + len(sent):
+                sent[moment.update.index - first] = row
+        self._outlet.send(Kind.SERIES, {"rows": rows}, first=moment.update.index, columns=SERIES_COLUMNS, amends=True)
+        return _named(row)
+
+    def _measured(self, moment: Moment, seconds: float, steps: int) -> list[float]:
+        """Of what cannot be measured, the number of steps is left."""
+        try:
+            return series_row(moment, seconds)
+        except Exception as error:
+            self._complain("series", error)
+            return [float(steps) if name == "steps" else math.nan for name in SERIES_COLUMNS]
+
+
+def _named(row: list[float]) -> dict[str, float]:
+    return dict(zip(SERIES_COLUMNS, row, strict=True))
+
+
+def _header(first: int) -> dict[str, Any]:
+    return {"first": first, "columns": SERIES_COLUMNS, "episode_columns": EPISODE_COLUMNS}

@@ -1,0 +1,237 @@
+// The formula: L = L_PG + c₁·L_VF − c₂·S and the objective in use, each symbol with its live number beneath.
+
+import { count, fixed, NONE, number, settingText, term as termText } from "../state/format.js";
+import { moved, previewOf } from "../state/previewed.js";
+import { scopeOf } from "../state/scope.js";
+import { instead, nameOf } from "../state/whole.js";
+import { arrow } from "../draw/preview-tag.js";
+import { h, m, setAttribute, setHidden, setProse, setText } from "../ui/dom.js";
+import { rove } from "../ui/roving.js";
+
+/** @import { Previewed } from "../state/previewed.js" */
+/** @import { Idea, Preview, State } from "../types.js" */
+
+/** @typedef {(state: State) => string} Live a live number, as text */
+/** @typedef {(previewed: Previewed) => string | null} WouldBe the number of a preview; null where it has none */
+/** @typedef {{ element: HTMLElement, output: HTMLElement, live: Live, wouldBe: WouldBe | undefined }} Cell */
+
+/**
+ * An index, lowered by hand: where no mathematical font is installed, browsers leave that of <msub> on the line.
+ *
+ * @param {string} base
+ * @param {string} index
+ */
+const sub = (base, index) =>
+  m(
+    "mrow",
+    {},
+    m("mi", {}, base),
+    m("mpadded", { voffset: "-0.3em", depth: "+0.3em" }, m("mstyle", { scriptlevel: "+1" }, m(index.length === 1 ? "mi" : "mtext", {}, index))),
+  );
+const ratio = () => sub("r", "t");
+const advantage = () => sub("Â", "t");
+
+/** @param {string} name @returns {Live} */
+const lossTerm = (name) => ({ snapshot }) => termText(snapshot?.header.scalars[name]);
+
+/** @param {string} name @param {number} decimals @returns {Live} */
+const scalar = (name, decimals) => ({ snapshot }) => fixed(snapshot?.header.scalars[name], decimals);
+
+/** @param {string} name @returns {Live} */
+const setting = (name) => (state) => {
+  const value = inUse(state, name);
+  return value === undefined ? NONE : settingText(value);
+};
+
+/** The value that the update on show was made with. @param {State} state @param {string} name */
+const inUse = ({ snapshot, run }, name) => snapshot?.header.settings[name] ?? run?.settings[name];
+
+/** @param {keyof Previewed["then"]["terms"]} name @returns {WouldBe} */
+const termWouldBe = (name) => ({ then }) => (then.terms[name] === null ? null : termText(then.terms[name]));
+
+/** L_PG beside an L that is not known would not add up: then the label alone compares it. @type {WouldBe} */
+const policyLossWouldBe = (previewed) => (previewed.then.terms.loss === null ? null : termWouldBe("policy_loss")(previewed));
+
+/** @param {keyof Preview} name @returns {WouldBe} */
+const settingWouldBe = (name) => ({ used, values }) => (used[name] === values[name] ? null : settingText(values[name]));
+
+/** @param {1 | -1} sign @returns {WouldBe} */
+const edgeWouldBe = (sign) => ({ clip, values }) => (clip ? number(1 + sign * values.clip_range, 4) : null);
+
+/** @param {1 | -1} sign @returns {Live} */
+const clipEdge = (sign) => (state) => {
+  const range = inUse(state, "clip_range");
+  return typeof range === "number" ? number(1 + sign * range, 4) : NONE;
+};
+
+/** @param {string} low @param {string} high @param {number} decimals @returns {Live} */
+const span = (low, high, decimals) => ({ snapshot }) => {
+  const { [low]: from, [high]: to } = snapshot?.header.scalars ?? {};
+  return from === null || from === undefined ? NONE : `${fixed(from, decimals)}…${fixed(to, decimals)}`;
+};
+
+const FIRST_RATIO_LIMIT = 1e-4; // of a recording that does not know it
+
+/** @type {Live} */
+const badge = ({ snapshot }) => {
+  const { first_ratio_error: error, first_ratio_limit: limit } = snapshot?.header.scalars ?? {};
+  if (error === null || error === undefined) return "r ≡ 1 at the first minibatch?";
+  return error <= (limit ?? FIRST_RATIO_LIMIT) ? "✓ r ≡ 1 at the first minibatch" : `✗ r ≠ 1 at the first minibatch: off by ${number(error)}`;
+};
+
+/** @param {HTMLElement} root @param {(idea: Idea, name: string | null) => void} visit */
+export function createFormula(root, visit) {
+  /** @type {Cell[]} */
+  const cells = [];
+
+  /**
+   * A symbol with its number.
+   *
+   * @param {Idea} idea
+   * @param {string} name in words
+   * @param {Node} symbol
+   * @param {Live} live
+   * @param {{ width?: number, setting?: string, wouldBe?: WouldBe }} options width: characters kept free for the number
+   */
+  function term(idea, name, symbol, live, { width = 7, setting = undefined, wouldBe = undefined } = {}) {
+    const output = h("span", { class: "live" }, NONE);
+    output.style.minWidth = `${width}ch`;
+    const element = h(
+      "button",
+      { type: "button", class: "term", "data-idea": idea, title: name, onclick: () => visit(idea, setting ?? null) },
+      math(symbol),
+      // A button's name does not take MathML in, so the symbol is also there as text.
+      h("span", { class: "visually-hidden" }, `${symbol.textContent}, ${name}: `),
+      output,
+    );
+    cells.push({ element, output, live, wouldBe });
+    return element;
+  }
+
+  const clipRange = { setting: "clip_range", width: 4 };
+  const check = h("p", { class: "badge", title: "Before the first step π_θ is π_old, so every ratio must be 1: the best single test of a PPO implementation" });
+  const r = () => term("ratio", "probability ratio π_θ / π_old, smallest … largest", ratio(), span("ratio_min", "ratio_max", 2), { width: 9 });
+  const advantages = () => term("advantage", "advantage; σ is its standard deviation before normalisation", advantage(), deviation, { width: 7 });
+  const logProbability = () => [operator("log"), operator("π", "θ"), sign("(a|s)·")];
+
+  const label = h("p", { class: "whose", hidden: true });
+
+  /** @param {string} words @param {...Node} factors of the mean */
+  const objective = (words, ...factors) =>
+    h(
+      "div",
+      { class: "equation", role: "group", "aria-label": words },
+      term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss"), { wouldBe: policyLossWouldBe }),
+      sign("="),
+      operator("mean", "t"),
+      ...factors,
+    );
+
+  /** What the setting `objective` chooses from. @type {Record<string, HTMLElement>} */
+  const objectives = {
+    clip: objective(
+      "The clipped objective: L_PG = mean of max(−r·Â, −clip(r, 1−ε, 1+ε)·Â)",
+      operator("max"),
+      sign("("),
+      sign("−"),
+      r(),
+      advantages(),
+      sign(", −"),
+      operator("clip"),
+      sign("("),
+      term("ratio", "probability ratio π_θ / π_old, mean over the samples", ratio(), scalar("ratio_mean", 3), { width: 5 }),
+      sign(","),
+      term("clip", "lower edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "−"), m("mi", {}, "ε")), clipEdge(-1), { ...clipRange, wouldBe: edgeWouldBe(-1) }),
+      sign(","),
+      term("clip", "upper edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "+"), m("mi", {}, "ε")), clipEdge(1), { ...clipRange, wouldBe: edgeWouldBe(1) }),
+      sign(")"),
+      term("advantage", "advantage", advantage(), () => "", { width: 1 }),
+      sign(")"),
+    ),
+    unclipped: objective("The objective without a clip: L_PG = mean of −r·Â", sign("−"), r(), advantages()),
+    actor_critic: objective("The objective of actor-critic: L_PG = mean of −log π(a|s)·Â", sign("−"), ...logProbability(), advantages()),
+    reinforce: objective(
+      "The objective of REINFORCE: L_PG = mean of −log π(a|s)·G",
+      sign("−"),
+      ...logProbability(),
+      term("advantage", "discounted return to go; σ is its standard deviation before normalisation", sub("G", "t"), deviation, { width: 7 }),
+    ),
+  };
+
+  root.append(
+    h(
+      "div",
+      { class: "equation", role: "group", "aria-label": "The loss: L = L_PG + c₁·L_VF − c₂·S" },
+      term("loss", "total loss, minimised", m("mi", {}, "L"), lossTerm("loss"), { wouldBe: termWouldBe("loss") }),
+      sign("="),
+      term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss"), { wouldBe: policyLossWouldBe }),
+      sign("+"),
+      term("value", "value coefficient", sub("c", "1"), setting("value_coef"), { width: 4, setting: "value_coef", wouldBe: settingWouldBe("value_coef") }),
+      sign("·"),
+      term("value", "value loss: mean of (V − V_targ)²", sub("L", "VF"), lossTerm("value_loss"), { wouldBe: termWouldBe("value_loss") }),
+      sign("−"),
+      term("entropy", "entropy coefficient", sub("c", "2"), setting("entropy_coef"), { width: 5, setting: "entropy_coef", wouldBe: settingWouldBe("entropy_coef") }),
+      sign("·"),
+      term("entropy", "mean entropy of the policy", m("mi", {}, "S"), lossTerm("entropy"), { wouldBe: termWouldBe("entropy") }),
+    ),
+    ...Object.values(objectives),
+    check,
+    label,
+  );
+  rove(root, ".term"); // the first equation, where the stop begins, is never hidden
+
+  /** @param {State} now */
+  function draw(now) {
+    const before = instead(now);
+    const state = before ?? now;
+    root.toggleAttribute("data-earlier", before !== null);
+    const chosen = inUse(state, "objective") ?? "clip";
+    for (const [name, element] of Object.entries(objectives)) setHidden(element, name !== chosen);
+    const preview = previewOf(state);
+    for (const { element, output, live, wouldBe } of cells) {
+      if (element.parentElement?.hidden) continue;
+      const previewed = preview ? (wouldBe?.(preview) ?? null) : null;
+      setText(output, previewed ?? live(state));
+      output.toggleAttribute("data-preview", previewed !== null);
+    }
+    setProse(label, (before ? `${nameOf(before)}; ` : "") + (preview ? previewLabel(preview, state) : whose(state, "means")));
+    setHidden(label, label.textContent === "");
+    label.toggleAttribute("data-preview", preview !== null);
+    const text = badge(state);
+    setText(check, text);
+    setAttribute(check, "data-verdict", text[0] === "✓" ? "good" : text[0] === "✗" ? "bad" : "open");
+  }
+
+  return { draw };
+}
+
+/** What the numbers are of. @param {State} state @param {import("../state/scope.js").Kind} kind */
+function whose({ snapshot }, kind) {
+  const header = snapshot?.header;
+  return header && header.scalars.loss !== null && header.scalars.loss !== undefined ? scopeOf(header, kind) : "";
+}
+
+/** With what a preview is compared: the same samples under the same weights. @param {Previewed} previewed @param {State} state */
+function previewLabel(previewed, state) {
+  const { now, then } = previewed;
+  const terms = /** @type {const} */ ([["loss", "L"], ["policy_loss", "L_PG"]]).filter(([name]) => now.terms[name] !== null);
+  const compared = terms.map(([name, symbol]) => `${symbol} ${arrow(termText(now.terms[name]), termText(then.terms[name]))}`);
+  const covered = previewed.partial ? `L_PG of ${count(then.samples)} shown samples` : "";
+  return `preview ${[moved(previewed).join(", "), whose(state, "samples"), covered].filter(Boolean).join("; ")}${compared.length ? `: ${compared.join(", ")}` : ""}`;
+}
+
+/** @type {Live} */
+const deviation = ({ snapshot }) => {
+  const value = snapshot?.header.scalars.advantage_std;
+  return value === null || value === undefined ? NONE : `σ ${number(value)}`;
+};
+
+/** All of one height and depth, so that everything stands on one line. @param {Node} content */
+const math = (content) => m("math", {}, m("mpadded", { height: "1.15em", depth: "0.5em" }, content));
+
+/** @param {string} text */
+const sign = (text) => h("span", { class: "sign", "aria-hidden": "true" }, math(m("mo", {}, text)));
+
+/** @param {string} name @param {string} [index] */
+const operator = (name, index) =>
+  h("span", { class: "sign operator", "aria-hidden": "true" }, math(index ? sub(name, index) : m("mi", {}, name)));

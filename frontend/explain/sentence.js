@@ -1,0 +1,146 @@
+// One line, with its real numbers, about what the trainer did at the phase that is shown.
+
+import { inWords, underWay } from "../state/activity.js";
+import { OVER, runState } from "../state/ended.js";
+import { count, fixed, number, percent, settingText, term } from "../state/format.js";
+import { metNow } from "../state/met.js";
+import { atFullSpeed } from "../state/motion.js";
+import { MEAN, scopeOf } from "../state/scope.js";
+import { instead, whyInWords } from "../state/whole.js";
+import { PAUSES } from "../state/permission.js";
+import { KL_MARGIN } from "../ppo/constants.js";
+
+/** @import { Phase, SnapshotHeader, Snapshot, State } from "../types.js" */
+
+/**
+ * @typedef {object} Told
+ * @property {SnapshotHeader} header
+ * @property {number | null} environments
+ * @property {number | null} steps
+ * @property {number} resets autoreset rows among the samples; 0 where they are not known
+ * @property {(name: string) => string} set a setting, as text
+ * @property {(name: string) => number | null | undefined} value a scalar
+ */
+
+/** @type {Record<Phase, (told: Told) => string>} */
+const SENTENCES = {
+  ready: ({ environments, steps }) =>
+    `Nothing has happened yet. Play trains on, Step goes piece by piece. First come ${batch(environments, steps)} under π_old.`,
+  rollout: ({ environments, steps, resets }) =>
+    `${capital(batch(environments, steps))} collected under π_old.${resets ? ` ${count(resets)} of them only reset an environment: not trained on.` : ""}`,
+  advantages: ({ set }) =>
+    set("objective") === "reinforce"
+      ? `For every transition, backwards in time: G = R + γ·G′ up to the episode's end or the rollout's edge, with γ = ${set("discount")}. The critic is trained, towards V_targ = Â + V_old, but not asked.`
+      : `Backwards in time: δ = R + γ·V(s′) − V(s), Â = δ + γλ·Â′, with γ = ${set("discount")} and λ = ${set("gae_lambda")}; V_targ = Â + V_old.${set("normalize_rewards") === "on" ? " R is the reward after scaling." : ""}`,
+  loss: ({ header, value, set }) =>
+    `L = L_PG + c₁·L_VF − c₂·S = ${term(value("policy_loss"))} + ${set("value_coef")} · ${term(value("value_loss"))} − ${set("entropy_coef")} · ${term(value("entropy"))} = ${term(value("loss"))}. ${heldBack(value("held_fraction"), set("objective"), scopeOf(header, "means"))}`,
+  gradient: ({ value, set }) => `‖∇L‖ = ${fixed(value("gradient_norm"), 3)}${clipped(value("gradient_clip_factor"), set("max_grad_norm"))}.`,
+  step: ({ header, set, value }) =>
+    `Adam moves the weights θ with α = ${learningRate(value("learning_rate"), set("learning_rate"))}. ${
+      header.epoch === 1 && header.minibatch === 1
+        ? "From now on π_θ is no longer π_old: the ratio r leaves 1."
+        : `π_θ has moved away from π_old ${times(stepsTaken(header))} in this update.`
+    }`,
+  epoch: ({ header, set }) =>
+    header.stopped_by_kl
+      ? `Epoch ${header.epoch} ended early, at minibatch ${header.minibatch}: its KL exceeded ${KL_MARGIN} × the target of ${set("target_kl")}. The update is over.`
+      : `Epoch ${header.epoch} of ${header.epochs} is over: every sample was used ${times(header.epoch)}. Each epoch shuffles them anew.`,
+  update: ({ environments, steps, value }) =>
+    `The ${samples(environments, steps)} are thrown away: PPO is on-policy. KL ${number(value("kl_k3"))}, clip fraction ${percent(value("clip_fraction"))}, held ${percent(value("held_fraction"))}: each the ${MEAN}.`,
+};
+
+/** @param {State} state */
+export function sentence(state) {
+  const { run, snapshot, status } = state;
+  if (!run) return "No run yet.";
+  if (status?.state === "starting" && !snapshot) return "The trainer is starting: environments, networks, optimizer.";
+  const doing = underWay(state);
+  if (doing) return `${inWords(doing)}${status?.pausing ? ` ${PAUSES}` : ""}`;
+  if (status?.state === "running" && status.pausing) return PAUSES;
+  const first = firstUpdate(state);
+  if (first) return first;
+  const halted = state.past ? null : causeOf(state);
+  if (halted) return halted;
+  const met = metNow(state);
+  if (met) return capital(met);
+  if (!snapshot) return OVER.has(runState(state) ?? "") ? "The run is over, and nothing of it has arrived." : "Waiting for the trainer's first word.";
+  const header = snapshot.header;
+  const told = {
+    header,
+    environments: asNumber(run.settings.num_envs),
+    steps: asNumber(run.settings.rollout_steps),
+    resets: resets(snapshot, run.settings.num_envs),
+    set: (/** @type {string} */ name) => settingText(header.settings[name] ?? run.settings[name]),
+    value: (/** @type {string} */ name) => header.scalars[name],
+  };
+  if (atFullSpeed(state) && header.phase === "update") return everyUpdate(told);
+  const before = instead(state);
+  return before ? whyInWords(before, state) : SENTENCES[header.phase](told);
+}
+
+/** What is known of a run that trains, and has finished no update yet. @param {State} state */
+function firstUpdate({ status, snapshot, progress, past }) {
+  if (status?.state !== "running" || past || snapshot?.header.phase !== "ready" || !progress) return null;
+  const { epoch, epochs, minibatch, minibatches } = progress;
+  return `The first update is being made${epoch ? `: epoch ${epoch} of ${epochs}, minibatch ${minibatch} of ${minibatches}` : ""}. Its numbers come when it is done.`;
+}
+
+/** Why the run has halted by itself; a run that is over has a banner that says it. @param {State} state */
+const causeOf = ({ status }) => (status?.state === "paused" && status.cause ? status.cause.summary : null);
+
+/** At full speed phases fly by, so the line tells what every update does instead. @param {Told} told */
+function everyUpdate({ header, environments, steps, set }) {
+  return `Every update: ${batch(environments, steps)}, used in ${set("epochs")} epochs of ${set("minibatches")} minibatches, then thrown away. ${count(header.steps)} steps so far.`;
+}
+
+/** @param {unknown} value */
+const asNumber = (value) => (typeof value === "number" ? value : null);
+
+/** @param {string} text */
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
+/**
+ * @param {number | null} environments
+ * @param {number | null} steps
+ */
+function batch(environments, steps) {
+  if (environments === null || steps === null) return "the samples";
+  return `${count(environments)} environments × ${count(steps)} steps = ${samples(environments, steps)}`;
+}
+
+/** @param {number | null} environments @param {number | null} steps */
+const samples = (environments, steps) => (environments === null || steps === null ? "samples" : `${count(environments * steps)} samples`);
+
+/**
+ * @param {Snapshot} snapshot
+ * @param {unknown} environments
+ */
+function resets({ header, arrays }, environments) {
+  const regions = arrays.region;
+  // With very many samples only some environments are sent one by one, and a count would not be exact.
+  const all = regions && header.arrays.region?.shape[0] === environments;
+  return all ? regions.filter((code) => code === 0).length : 0;
+}
+
+/** @param {SnapshotHeader} header */
+const stepsTaken = ({ epoch, minibatch, minibatches }) => (epoch - 1) * minibatches + minibatch;
+
+/** Annealed, it is another one than the setting says. @param {number | null | undefined} used @param {string} set */
+const learningRate = (used, set) => (typeof used === "number" ? settingText(used) : set);
+
+/** @param {number} n */
+const times = (n) => (n === 1 ? "once" : n === 2 ? "twice" : `${n} times`);
+
+/** @param {number | null | undefined} fraction @param {string} objective @param {string} scope */
+const heldBack = (fraction, objective, scope) =>
+  objective !== "clip" ? "There is no clip: nothing is held." : typeof fraction === "number" ? `The clip holds ${percent(fraction)} of the samples ${scope}.` : "";
+
+/**
+ * @param {number | null | undefined} factor
+ * @param {string} limit
+ */
+function clipped(factor, limit) {
+  if (limit === "off" || factor === null || factor === undefined) return ", not limited";
+  if (factor >= 1) return `, below the limit of ${limit}: the gradient stays as it is`;
+  return `, longer than the limit of ${limit}: scaled down to it by ${fixed(factor, 3)}`;
+}

@@ -1,0 +1,348 @@
+// The grid of panels: a region each, with its title, what it shows, and the ways to hide and to maximise it. On Stage,
+// one or two of them have all the room.
+
+import { following, fullOrder, moved, neighbour, shownOrder } from "../state/arrangement.js";
+import { chosen, digitOf, fitting, numbered, onStage, withRoom } from "../state/staging.js";
+import { saveView } from "../state/view.js";
+import { h, icon, prose } from "../ui/dom.js";
+import { createGrip, makeMovable } from "../ui/mover.js";
+import { createPanelsMenu } from "./panels-menu.js";
+import { createSides } from "./sides.js";
+import { createSurroundings } from "./surroundings.js";
+import { saver } from "../ui/saver.js";
+
+/** @import { Need, Panel, State, Theme } from "../types.js" */
+/** @import { Page } from "../state/page.js" */
+/** @import { createScheduler } from "../page/scheduler.js" */
+/** @import { Ways } from "./surroundings.js" */
+
+/** What shows a sample that was pointed out, and the panel that it is shown beside. */
+const [SAMPLE, BESIDE] = ["Sample", "Clip mask"];
+const PHONE = matchMedia("(max-width: 720px)"); // there is no Stage
+const HIDE = "M3 7.2h10v1.6H3z";
+const RESTORE = "M5.4 2H7v5H2V5.4h3.4zM9 2h1.6v3.4H14V7H9zM2 9h5v5H5.4v-3.4H2zM9 9h5v1.6h-3.4V14H9z";
+const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12.4 9H14v5H9v-1.6h3.4z";
+
+/**
+ * @typedef {object} Box
+ * @property {Panel} panel
+ * @property {HTMLElement} section
+ * @property {HTMLButtonElement} maximise
+ * @property {() => boolean} visible
+ * @property {ReturnType<typeof createSides>} sides
+ *
+ * @typedef {object} Surroundings
+ * @property {Page} page
+ * @property {ReturnType<typeof createScheduler>} scheduler
+ * @property {() => Theme} theme
+ * @property {Ways["focusSetting"]} focusSetting
+ * @property {Ways["goTo"]} goTo
+ * @property {Ways["showEnvironment"]} showEnvironment
+ * @property {(text: string) => void} announce
+ * @property {(probes: string[], paired: string[]) => void} watch the union of the probes that visible panels need, and of those that
+ *   show a second run as well
+ */
+
+/**
+ * @param {HTMLElement} root
+ * @param {readonly Panel[]} panels
+ * @param {Surroundings} surroundings
+ */
+export function createGrid(root, panels, { page, scheduler, theme, watch, showEnvironment, focusSetting, goTo, announce }) {
+  const { state, touch } = page;
+  const { view } = state;
+  const names = panels.map(({ name }) => name);
+  const hiddenList = h("div", { class: "hidden-panels" });
+  /** @type {Set<Element>} */
+  const onScreen = new Set();
+  /** @type {Map<Element, () => void>} */
+  const resized = new Map();
+
+  const intersections = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (isIntersecting) onScreen.add(target);
+        else onScreen.delete(target);
+      }
+      scheduler.wake();
+      tellWatch();
+    },
+    { rootMargin: "80px" },
+  );
+  const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => resized.get(target)?.()));
+
+  // What is maximised reaches from where the panels begin to the end of the window, whatever is above them.
+  const above = new ResizeObserver(() => root.style.setProperty("--above", `${Math.round(root.offsetTop)}px`));
+  for (const element of root.parentElement?.children ?? []) if (element !== root) above.observe(element);
+
+  // All at once, those out of sight as well: a panel that is reached by scrolling must not change the page around it.
+  scheduler.add({ needs: ["other"], draw: compare });
+  const around = createSurroundings(page, { theme, focusSetting, goTo, showEnvironment, reveal: (by) => reveal(SAMPLE, BESIDE, by) });
+  const boxes = panels.map(box);
+  root.append(...boxes.map(({ section }) => section), hiddenList);
+  arrange();
+  boxes.forEach(({ section }) => intersections.observe(section));
+
+  /** @param {Panel} panel @returns {Box} */
+  function box(panel) {
+    const id = `panel-${panel.name.toLowerCase().replaceAll(" ", "-")}`;
+    const body = h("div", { class: "body" });
+    const cover = h("div", { class: "cover" });
+    const text = h("p", { class: "visually-hidden", id: `${id}-summary` });
+    const note = h("p", { class: "note" });
+    const maximise = h("button", { type: "button", class: "quiet square", onclick: () => toggleMaximised(panel.name) });
+    const header = h(
+      "header",
+      {},
+      h("h2", { "data-digit": digitOf(panels.indexOf(panel)) }, panel.title),
+      note,
+      h("p", { class: "hint", title: panel.hint }, ...prose(panel.hint)),
+      createGrip(panel.name, (by) => moveBy(panel.name, by)),
+      saver(panel, body, () => sides.table(state), { state, theme, failed: announce }),
+      h("button", { type: "button", class: "quiet square hide", "aria-label": `Hide ${panel.name}`, title: "Hide", onclick: () => hide(panel.name) }, icon(HIDE)),
+      maximise,
+    );
+    const section = h(
+      "section",
+      { class: "panel", id, role: "region", "aria-label": panel.name, "aria-describedby": text.id, "data-idea": panel.ideas.join(" "), "data-size": panel.size ?? "normal" },
+      header,
+      h("div", { class: "frame" }, body, cover),
+      text,
+    );
+    const sides = createSides(panel, section, { body, cover, text, note }, {
+      around: (other) => around(panel.name, other),
+      observe,
+      forget,
+      save: (body, table, state) => saver(panel, body, table, { state, theme, failed: announce }),
+    });
+    const visible = () => onScreen.has(section);
+    makeMovable(section, header, panel.name, (dropped) => names.includes(dropped) && move(dropped, panel.name));
+    // Charts are drawn in another way once the run comes to rest; and what a run that is over has not measured never comes.
+    /** @type {Need[]} */
+    const needs = [...sides.needs, "other", ...(panel.plotted || panel.probes.length ? /** @type {const} */ (["motion"]) : [])];
+    sides.onRedraw(scheduler.add({ needs, visible, draw: sides.draw }));
+    return { panel, section, maximise, visible, sides };
+  }
+
+  /** @param {State} now */
+  function compare(now) {
+    root.toggleAttribute("data-beside", now.other !== null);
+    for (const { sides } of boxes) sides.compare(now);
+  }
+
+  /** @param {HTMLElement} body @param {() => void} resize then it is drawn again */
+  function observe(body, resize) {
+    // Also of the parts: words below a drawing may need another line, and the drawing gives it to them.
+    for (const element of [body, ...body.children]) {
+      resized.set(element, resize);
+      sizes.observe(element);
+    }
+  }
+
+  /** @param {HTMLElement} body */
+  function forget(body) {
+    for (const element of [body, ...body.children]) {
+      resized.delete(element);
+      sizes.unobserve(element);
+    }
+  }
+
+  /** @param {string} name @param {string} target whose place it takes */
+  function move(name, target) {
+    if (view.layout === "stage") return stage([...onStage(names, view)].reverse());
+    view.order = moved(names, view, name, target);
+    choose();
+    const order = shownOrder(names, view);
+    announce(`${name} is panel ${order.indexOf(name) + 1} of ${order.length}.`);
+  }
+
+  /** @param {string} name @param {number} by */
+  function moveBy(name, by) {
+    const target = neighbour(names, view, name, by);
+    if (target) move(name, target);
+    else announce(`${name} is the ${by < 0 ? "first" : "last"} panel.`);
+  }
+
+  function reset() {
+    Object.assign(view, { order: [], hidden: [], maximised: null, layout: "grid" });
+    choose();
+    announce("All panels are shown, in their usual order.");
+  }
+
+  /**
+   * Shows a panel that cannot be seen, beside another; one that can stays where it is.
+   *
+   * @param {string} name
+   * @param {string} beside
+   * @param {string} by where it was asked for: on Stage, that is what stays
+   */
+  function reveal(name, beside, by) {
+    const staged = onStage(names, view);
+    if (staged.length) {
+      if (!staged.includes(name)) stage([by, name]);
+      return;
+    }
+    const covered = view.maximised !== null && view.maximised !== name;
+    if (!names.includes(name) || (!view.hidden.includes(name) && !covered)) return;
+    if (view.hidden.includes(name)) view.order = following(names, view, name, beside);
+    view.hidden = view.hidden.filter((other) => other !== name);
+    view.maximised = null;
+    choose();
+    announce(`${name} is shown, with what was chosen.`);
+  }
+
+  /** @param {string} name @param {boolean} hidden */
+  function setHidden(name, hidden) {
+    const staged = onStage(names, view);
+    if (staged.length) return stage(hidden && staged.length === 1 ? null : chosen(staged, name, true));
+    view.hidden = hidden ? [...new Set([...view.hidden, name])] : view.hidden.filter((other) => other !== name);
+    if (hidden && view.maximised === name) view.maximised = null;
+    choose();
+    announce(`${name} is ${hidden ? "hidden" : "shown"}.`);
+  }
+
+  /** By the button in its header, which vanishes with it: the focus goes to the panel that comes into its place. @param {string} name */
+  function hide(name) {
+    const next = neighbour(names, view, name, 1) ?? neighbour(names, view, name, -1);
+    setHidden(name, true);
+    const found = boxes.find(({ panel }) => panel.name === next)?.maximise ?? hiddenList.querySelector("button");
+    found?.focus({ preventScroll: true });
+  }
+
+  /** @param {string} name */
+  function show(name) {
+    setHidden(name, false);
+    boxes.find(({ panel }) => panel.name === name)?.maximise.focus();
+  }
+
+  /** @param {string} name */
+  function toggleMaximised(name) {
+    const staged = onStage(names, view);
+    if (staged.length) return stage(staged.length === 1 ? null : [name]);
+    view.maximised = view.maximised === name ? null : name;
+    choose();
+  }
+
+  /** @param {readonly string[] | null} wanted one or two panels, or as many as a chapter shows; null: back to the grid @param {number} [most] */
+  function stage(wanted, most) {
+    view.layout = wanted === null ? "grid" : "stage";
+    if (wanted !== null) view.stage = fitting(names, wanted, most);
+    choose();
+    announce(wanted === null ? "All panels are shown." : `On Stage: ${view.stage.join(" and ")}.`);
+  }
+
+  function choose() {
+    saveView(view);
+    arrange();
+    touch("view");
+  }
+
+  function arrange() {
+    const staged = onStage(names, view);
+    const alone = staged.length === 1 ? staged[0] : null;
+    const maximised = staged.length ? alone : view.maximised !== null && names.includes(view.maximised) ? view.maximised : null;
+    root.toggleAttribute("data-maximised", maximised !== null && !staged.length);
+    root.toggleAttribute("data-stage", staged.length > 0);
+    for (const { panel, section, maximise } of boxes) {
+      const isMaximised = panel.name === maximised;
+      section.hidden = staged.length ? !staged.includes(panel.name) : view.hidden.includes(panel.name) || (maximised !== null && !isMaximised);
+      section.style.order = String(Math.max(staged.indexOf(panel.name), 0));
+      section.toggleAttribute("data-maximised", isMaximised);
+      maximise.setAttribute("aria-label", isMaximised ? `Back to all panels` : `Maximise ${panel.name}`);
+      maximise.setAttribute("aria-pressed", String(isMaximised));
+      maximise.replaceChildren(icon(isMaximised ? RESTORE : MAXIMISE));
+      maximise.title = isMaximised ? "Back to all panels (Esc)" : "Maximise";
+    }
+    fullOrder(names, view).forEach((name, place) => {
+      const section = boxes.find(({ panel }) => panel.name === name)?.section;
+      // Only what stands elsewhere is moved: whatever has the focus would lose it.
+      if (section && root.children[place] !== section) root.insertBefore(section, root.children[place] ?? null);
+    });
+    root.dataset.count = String(boxes.filter(({ section }) => !section.hidden).length);
+    const hidden = view.hidden.filter((name) => names.includes(name));
+    hiddenList.hidden = hidden.length === 0 || maximised !== null || staged.length > 0;
+    hiddenList.replaceChildren(
+      h("span", {}, "Hidden"),
+      ...hidden.map((name) => h("button", { type: "button", title: `Show ${name} again`, onclick: () => show(name) }, `Show ${name}`)),
+    );
+  }
+
+  function tellWatch() {
+    const seen = boxes.filter(({ visible }) => visible()).map(({ panel }) => panel);
+    const probes = (/** @type {Panel[]} */ some) => [...new Set(some.flatMap(({ probes }) => probes))].sort();
+    watch(probes(seen), probes(seen.filter(({ compares }) => compares === "pair")));
+  }
+
+  return {
+    arrange,
+    /** Says anew what is to be measured: somebody else is to hear it. */
+    tellWatch,
+    menu: createPanelsMenu({
+      list() {
+        const staged = onStage(names, view);
+        if (staged.length) return names.map((name, place) => ({ name, shown: staged.includes(name), key: digitOf(place) }));
+        return fullOrder(names, view).map((name) => ({ name, shown: !view.hidden.includes(name), key: null }));
+      },
+      setHidden,
+      reset,
+    }),
+    stage,
+    /** On Stage what was there last, or what is maximised; from there back to the grid. */
+    toggleStage: () => stage(view.layout === "stage" ? null : view.maximised ? [view.maximised] : view.stage),
+    /** By a number key. @param {number} digit @param {boolean} beside the one that is there */
+    number(digit, beside) {
+      const staged = onStage(names, view);
+      const name = numbered(names, digit, staged);
+      if (name !== undefined) stage(chosen(staged, name, beside));
+    },
+    /** Leaves Stage, or the maximised panel. @returns {boolean} whether there was one */
+    restore() {
+      if (view.layout === "stage") {
+        stage(null);
+        return true;
+      }
+      if (view.maximised === null) return false;
+      view.maximised = null;
+      choose();
+      return true;
+    },
+    /** Shows these panels where they were hidden, marks them, and brings the first into view. @param {readonly string[]} names */
+    show(names) {
+      for (const { panel, section } of boxes) section.toggleAttribute("data-lit", names.includes(panel.name));
+      if (view.layout === "stage") return stage(names);
+      view.hidden = view.hidden.filter((name) => !names.includes(name));
+      view.maximised = null;
+      choose();
+      boxes.find(({ panel }) => panel.name === names[0])?.section.scrollIntoView({ block: "nearest" });
+    },
+    /**
+     * Shows these panels as a chapter speaks of them, until `unlight`: the first ones on Stage, unless its reader has left it.
+     *
+     * @param {readonly string[]} names
+     * @param {number} staged how many of them
+     */
+    light(names, staged) {
+      const stages = !PHONE.matches && (!view.own || view.layout === "stage");
+      view.own ??= { layout: view.layout, stage: [...view.stage], hidden: [...view.hidden], maximised: view.maximised, stepSize: view.stepSize };
+      for (const { panel, section } of boxes) section.toggleAttribute("data-lit", names.includes(panel.name));
+      const most = withRoom(staged, innerHeight, theme().scale);
+      if (stages) return stage(names.slice(0, most), most);
+      this.show(names);
+      boxes.find(({ panel }) => panel.name === names[0])?.section.scrollIntoView({ block: "start" });
+    },
+    /** As its reader had it. */
+    unlight() {
+      Object.assign(view, view.own, { own: null });
+      for (const { section } of boxes) section.toggleAttribute("data-lit", false);
+      choose();
+    },
+    /** Brings the first panel of an idea into view. @param {string} idea */
+    reveal(idea) {
+      const staged = onStage(names, view);
+      const [first] = boxes.filter(({ panel }) => panel.ideas.some((own) => own === idea));
+      if (staged.length && first && !boxes.some(({ panel, section }) => !section.hidden && panel.ideas.some((own) => own === idea))) return stage([first.panel.name]);
+      const found = boxes.find(({ panel, section }) => !section.hidden && panel.ideas.some((own) => own === idea));
+      found?.section.scrollIntoView({ block: "nearest" });
+    },
+  };
+}

@@ -1,0 +1,57 @@
+// What a panel has of the page around it.
+
+import { number } from "../state/format.js";
+import { runsFreely } from "../state/motion.js";
+
+/** @import { PanelContext, State } from "../types.js" */
+/** @import { Page } from "../state/page.js" */
+
+/** @typedef {Omit<PanelContext, "range" | "redraw">} Surroundings what is not of one side alone */
+
+/**
+ * What a panel asks for, and whether it asks on its side of the run that is compared.
+ *
+ * @typedef {object} Ways
+ * @property {PanelContext["theme"]} theme
+ * @property {(name: string, ofOther: boolean) => void} focusSetting
+ * @property {(update: number, ofOther: boolean) => void} goTo
+ * @property {(environment: number | null, ofOther: boolean) => void} showEnvironment where not all are shown sample by sample
+ */
+
+/**
+ * @param {Page} page
+ * @param {Ways & { reveal(by: string): void }} ways `reveal` shows the sample that was chosen, beside the panel where that was done
+ */
+export function createSurroundings({ state, touch }, { theme, focusSetting, goTo, showEnvironment, reveal }) {
+  /**
+   * @param {string} name of the panel
+   * @param {State | null} other the run that is compared, where it is that one's side
+   * @returns {Surroundings}
+   */
+  return (name, other) => {
+    const whose = other ?? state;
+    const ofOther = other !== null;
+    return {
+      theme,
+      number,
+      showEnvironment: (environment) => showEnvironment(environment, ofOther),
+      focusSetting: (setting) => focusSetting(setting, ofOther),
+      goTo: (update) => goTo(update, ofOther),
+      select(sample) {
+        whose.selection = sample;
+        if (sample && !other) reveal(name); // Sample is of the run at hand
+        touch(other ? "other" : "selection");
+      },
+      symbol(name) {
+        const setting = state.settings.find((row) => row.name === name);
+        return setting?.symbol || setting?.label || name.replaceAll("_", " ");
+      },
+      get running() {
+        return runsFreely(whose);
+      },
+      get reducedMotion() {
+        return matchMedia("(prefers-reduced-motion: reduce)").matches;
+      },
+    };
+  };
+}

@@ -1,0 +1,142 @@
+// When things are drawn. One requestAnimationFrame loop draws what is both changed and visible, within a budget
+// per frame, so that the page stays responsive however fast the run is.
+
+import { runsFreely } from "../state/motion.js";
+import { report } from "./painted.js";
+
+/** @import { State, Topic } from "../types.js" */
+/** @import { Page } from "../state/page.js" */
+
+const ROUND = 1000 / 24; // the shortest time between the starts of two rounds while the run is running
+const BUDGET = 20; // of drawing in one frame while running
+const BUDGET_AT_REST = 80; // when stepping, being prompt matters more than being smooth
+const PATIENCE = 500;
+/** @type {Topic[]} */
+const REPORTED = ["run", "status", "snapshot"];
+const LATEST = 100; // milliseconds after which it is said what was drawn, if no other round begins
+
+/**
+ * @typedef {object} Drawable
+ * @property {Topic[]} needs
+ * @property {(state: State) => void | Promise<unknown>} draw charts do their work in microtasks: they say when it is done
+ * @property {() => boolean} [visible] default: always
+ * @property {number} [calm] at most one draw in so many milliseconds while running: numbers that change faster
+ *   cannot be read
+ *
+ * @typedef {{ stale: boolean, drawn: number } & Drawable} Entry
+ */
+
+/**
+ * Wait for a drawing that is still under way; one that never ends or fails must not hold up the others.
+ * @param {void | Promise<unknown>} drawing
+ */
+function settled(drawing) {
+  if (!drawing) return;
+  const enough = new Promise((resolve) => setTimeout(resolve, PATIENCE));
+  return Promise.race([drawing, enough]).catch((error) => console.error("a drawing failed:", error));
+}
+
+/**
+ * @param {Page} page
+ * @param {() => boolean} complete whether everything that is visible can be drawn; until then nothing is reported
+ */
+export function createScheduler(page, complete = () => true) {
+  const { state } = page;
+  /** @type {Entry[]} */
+  const entries = [];
+  /** @type {Entry[]} */
+  let queue = [];
+  let nextRound = -Infinity; // the earliest time for it while the run is running
+  let requested = false;
+  let unreported = true;
+  /** What has been drawn and not been said. @type {Parameters<typeof report>[0] | null} */
+  let drawn = null;
+  /** @type {Parameters<typeof report>[0] | null} */
+  let said = null;
+
+  const running = () => runsFreely(state) || (state.other !== null && runsFreely(state.other));
+
+  /** @param {Entry} entry @param {number} now */
+  const due = (entry, now) =>
+    entry.stale && (entry.visible?.() ?? true) && !(running() && now - entry.drawn < (entry.calm ?? 0));
+
+  function wake() {
+    if (requested) return;
+    requested = true;
+    requestAnimationFrame((now) => void frame(now));
+  }
+
+  /** @param {number} now */
+  async function frame(now) {
+    if (!queue.length && (!running() || now >= nextRound - 2)) begin(now);
+    await drawSome(now);
+    requested = false;
+    if (!queue.length && unreported && complete()) finish();
+    if (queue.length || page.waiting() || entries.some((entry) => entry.stale && (entry.visible?.() ?? true))) wake();
+  }
+
+  /** @param {number} now */
+  function begin(now) {
+    tell();
+    page.commit();
+    queue = entries.filter((entry) => due(entry, now));
+    if (!queue.length) return;
+    // From the time that it was due, not from now: frames come in steps of 17 ms, and the pace is kept on average.
+    nextRound = Math.max(nextRound + ROUND, now);
+    unreported = true;
+  }
+
+  /** @param {number} now */
+  async function drawSome(now) {
+    const budget = running() ? BUDGET : BUDGET_AT_REST;
+    const start = performance.now();
+    while (queue.length && performance.now() - start < budget) {
+      const entry = /** @type {Entry} */ (queue.shift());
+      entry.stale = false;
+      entry.drawn = now;
+      await settled(entry.draw(state));
+    }
+  }
+
+  /**
+   * The round is drawn; the browser shows it when it has produced this frame, so it is said in a later one: at full speed
+   * in that of the next round, which saves the browser every second frame.
+   */
+  function finish() {
+    unreported = false;
+    drawn = { snapshot: state.snapshot, status: state.status, past: state.past !== null };
+    // A picture of the environment, or a panel that came into sight, changes nothing that is said.
+    if (said?.snapshot === drawn.snapshot && said.status === drawn.status && said.past === drawn.past) return;
+    if (running()) setTimeout(tell, LATEST);
+    else requestAnimationFrame(tell);
+  }
+
+  function tell() {
+    if (!drawn) return;
+    report(drawn);
+    said = drawn;
+    drawn = null;
+  }
+
+  page.subscribe((topics) => {
+    for (const entry of entries) {
+      if (topics.some((topic) => entry.needs.includes(topic))) entry.stale = true;
+    }
+    if (topics.some((topic) => REPORTED.includes(topic))) unreported = true;
+    wake();
+  });
+
+  return {
+    /** @param {Drawable} drawable @returns {() => void} makes it be drawn again */
+    add(drawable) {
+      const entry = { stale: true, drawn: -Infinity, ...drawable };
+      entries.push(entry);
+      wake();
+      return () => {
+        entry.stale = true;
+        wake();
+      };
+    },
+    wake,
+  };
+}

@@ -1,0 +1,284 @@
+// Sample: one transition in full. What was seen and done, what the policy makes of it now, and what the loss makes of that.
+
+import { h, prose, setText } from "../../ui/dom.js";
+import { fixed, number } from "../../state/format.js";
+import { runsFreely } from "../../state/motion.js";
+import { moved, previewOf } from "../../state/previewed.js";
+import { regionOf } from "../../ppo/regions.js";
+import { factsOf, withClipRange } from "./facts.js";
+import { createPicture } from "./picture.js";
+import { createSeek } from "./seek.js";
+import { calculation, n, verdict } from "./words.js";
+import { cellOf, credit, holds } from "../../state/snapshot.js";
+
+/** @import { Panel, PanelContext, PanelView, Run, Snapshot, State } from "../../types.js" */
+/** @import { Facts } from "./facts.js" */
+/** @import { Line } from "./words.js" */
+/** @import { Previewed } from "../../state/previewed.js" */
+/** @import { Table } from "../../draw/tables.js" */
+
+/** @type {Panel} */
+export const sample = {
+  name: "Sample",
+  title: "Sample",
+  hint: "One transition in full: what the loss makes of it, number by number",
+  ideas: ["ratio", "clip", "advantage", "policy"],
+  probes: ["samples", "advantages", "values", "transitions"],
+  extras: ["advantages", "values", "transitions"],
+  size: "wide",
+  mount,
+};
+
+const CHOOSE = "Click a cell of the clip mask, a sample in Surrogate or Values or a state in Policy, or find one here.";
+const GONE = "Its picture is gone with the server that this run ran on.";
+const UNSEEN = ": no page showed this panel then, or the run went at full speed, where they are not.";
+const UNPICTURED = "No picture was recorded: that is done while the run is stepped or in slow motion.";
+const ENDS = ["", "the episode terminates here", "the episode is truncated here"];
+const ROLES = { picked: "picked by max", same: "the same as the other", left: "", "": "" };
+
+/** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
+function mount(body, context) {
+  const seek = createSeek(context);
+  const picture = createPicture();
+  const place = h("p", { class: "sample-place", "aria-live": "polite" });
+  const state_ = h("div", { class: "sample-state" });
+  const policy = h("div", { class: "sample-policy" });
+  const values = h("div", { class: "sample-values" });
+  const sums = h("div", { class: "sample-sums" });
+  const all = h(
+    "div",
+    { class: "sample", tabindex: 0, role: "group", "aria-label": "Sample. The arrow keys go to the next step and environment.", "data-arrows": "" },
+    h("div", { class: "sample-bar" }, seek.element, place),
+    h("div", { class: "sample-columns" }, h("div", { class: "sample-seen" }, picture.element, state_), h("div", { class: "sample-done" }, policy, values), sums),
+  );
+  body.append(all);
+  all.addEventListener("keydown", (event) => event.target === all && seek.key(event));
+
+  return {
+    needs: ["snapshot", "selection", "theme", "motion", "preview"],
+    ready(state) {
+      if (runsFreely(state) && !state.scrubbing) return "the run to be paused: at full speed samples fly by";
+      return holds(state, "region");
+    },
+    draw(state) {
+      const { snapshot, selection } = state;
+      if (!snapshot) return;
+      seek.draw(snapshot, selection);
+      const cell = selection && cellOf(snapshot, selection);
+      const facts = cell && factsOf(snapshot, selection, cell);
+      all.toggleAttribute("data-empty", !facts);
+      mark(all, facts);
+      if (!facts) {
+        setText(place, selection ? `Environment ${selection.environment}, step ${selection.step} is not among the samples that are sent.` : CHOOSE);
+        picture.explain("");
+        for (const part of [state_, policy, values, sums]) part.replaceChildren();
+        return;
+      }
+      setText(place, placeInWords(snapshot, facts));
+      const pictured = state.run && !state.recorded && !state.held && snapshot.header.pictured;
+      if (pictured) picture.draw({ run: /** @type {Run} */ (state.run).id, update: snapshot.header.update, ...facts });
+      else picture.explain(state.recorded ? "" : state.held ? GONE : (snapshot.header.unpictured ?? UNPICTURED));
+      state_.replaceChildren(...stateParts(snapshot, facts));
+      policy.replaceChildren(...policyParts(facts));
+      values.replaceChildren(...valueParts(snapshot, facts));
+      sums.replaceChildren(...sumParts(snapshot, facts, previewOf(state)));
+    },
+    resize() {},
+    table: (state) => tableOf(state),
+    summary: (state) => summary(state),
+  };
+}
+
+/** For whoever reads what is drawn. @param {HTMLElement} element @param {Facts | null} facts */
+function mark({ dataset }, facts) {
+  const names = /** @type {const} */ (["environment", "step", "ratio", "logratio", "raw", "used", "region", "gradientPolicy", "gradientValue", "gradientEntropy", "gradientTotal", "logProbOld", "logProbNew", "valueOld", "valueTarget", "valueNow", "inFull"]);
+  for (const name of names) {
+    if (facts) dataset[name] = String(facts[name]);
+    else delete dataset[name];
+  }
+}
+
+/** @param {Snapshot} snapshot @param {Facts} facts */
+function placeInWords(snapshot, { environment, step, end, inMinibatch }) {
+  const parts = [`Environment ${environment}, step ${step}, update ${snapshot.header.update}`];
+  if (ENDS[end]) parts.push(ENDS[end]);
+  if (snapshot.header.scope === "minibatch") parts.push(inMinibatch ? "in this minibatch" : "not in this minibatch");
+  return parts.join("; ");
+}
+
+/** @param {string} title @param {...(Node | string | null)} rest */
+const part = (title, ...rest) => [h("h3", {}, ...prose(title)), ...rest.filter((child) => child !== null)];
+
+/** @param {[string, string, string?][]} rows name, value and class */
+const table = (rows) => h("dl", { class: "pairs" }, ...rows.map(([name, value, style]) => h("div", { class: style }, h("dt", {}, ...prose(name)), h("dd", {}, value))));
+
+/** @param {Snapshot} snapshot @param {Facts} facts */
+function stateParts({ header }, { observation, unsent, space, inFull }) {
+  if (!inFull) return [note(header.failed?.transitions ?? header.lacks?.transitions ?? `The state, both policies and the gradient were not measured at this moment${header.measured ? UNSEEN : "."}`)];
+  if (!observation.length) return part("State s", note(`${header.pictured ? "What the policy sees is shown above, the frames of a stack row by row. An" : "An"} image: ${space}`));
+  const more = unsent ? note(`and ${unsent} more`) : null;
+  return part("State s", table(observation.map(({ name, value }) => [name, number(value)])), more);
+}
+
+/** @param {string} text */
+const note = (text) => h("p", { class: "sample-note" }, ...prose(text));
+
+/** @param {Facts} facts */
+function policyParts({ policy, action, isBox, inFull }) {
+  if (!inFull) return [];
+  const inTable = policy.some(({ taken }) => taken); // which then says what was done
+  const found = policy.length ? h("div", { class: "choices", role: "table", "aria-label": "The policy before the update and now" }, head(), ...policy.map((choice) => row(choice, isBox))) : null;
+  return part("Action and policy", inTable ? null : h("p", { class: "sample-action" }, action ?? ""), found);
+}
+
+/** @param {Snapshot} snapshot @param {Facts} facts */
+function valueParts(snapshot, { reward, rewardUsed, valueOld, valueTarget, valueNow, raw, used }) {
+  const symbol = credit(snapshot);
+  /** @type {[string, string, string?][]} */
+  const rows = [
+    ["reward R", number(reward)],
+    ...(rewardUsed === null ? [] : [/** @type {[string, string]} */ (["R as scaled", number(rewardUsed)])]),
+    ["V_old", number(valueOld), "value"],
+    ["V_targ", number(valueTarget), "value"],
+    ["V now", number(valueNow), "value"],
+    [`${symbol} raw`, number(raw), "advantage"],
+    [`${symbol} as used`, used === null ? "not yet" : number(used), "advantage"],
+  ];
+  return part("Values and advantage", table(rows));
+}
+
+const head = () => h("div", { role: "row", class: "head" }, ...["", "π_old", "π now"].map((text) => h("span", { role: "columnheader" }, ...prose(text))));
+
+/** @param {Facts["policy"][number]} choice @param {boolean} isBox */
+function row({ name, short, before, now, taken }, isBox) {
+  // A probability is a length, too; a mean or a deviation is not.
+  const bar = isBox ? null : h("i", { class: "p-bar", "aria-hidden": "true", style: `--before: ${100 * before}%; --now: ${100 * now}%` });
+  const label = h("span", { role: "rowheader", title: name }, taken ? "▸ " : "", short, taken ? h("span", { class: "visually-hidden" }, " (taken)") : null, bar);
+  return h("div", { role: "row", class: taken ? "taken" : "" }, label, h("span", { role: "cell" }, fixed(before, 3)), h("span", { role: "cell" }, fixed(now, 3)));
+}
+
+/** @param {Snapshot} snapshot @param {Facts} facts @param {Previewed | null} preview */
+function sumParts(snapshot, facts, preview) {
+  const trained = regionOf(facts.region).key !== "notTrained";
+  return [
+    ...part("What the loss makes of it"),
+    trained ? h("div", { class: "sums", role: "table", "aria-label": "The calculation" }, ...calculation(facts).map(sum)) : null,
+    trained ? inRegion(facts) : null,
+    trained ? gradients(facts) : null,
+    h("p", { class: "sample-verdict" }, ...prose(verdict(facts))),
+    trained ? before(snapshot, facts) : null,
+    trained && preview ? previewed(facts, preview) : null,
+  ].filter((child) => child !== null);
+}
+
+/** @param {Facts} facts @param {string} [instead] */
+function inRegion({ region: code, used }, instead = "") {
+  const region = regionOf(code);
+  // Before its advantage has been used nobody knows of a gradient: what is known is where r lies.
+  const meaning = used === null && region.key === "inside" ? "|r − 1| ≤ ε" : region.meaning;
+  return h("p", { class: "sample-region" }, h("span", { class: `swatch region-${region.key}`, "aria-hidden": "true" }), h("strong", {}, region.word), `${instead}: ${meaning}`);
+}
+
+/** The same sample with the values that were moved. @param {Facts} facts @param {Previewed} preview */
+export function previewed(facts, preview) {
+  const { used, values, clip } = preview;
+  const { lossRatio, lossRegion } = facts;
+  const then = clip ? withClipRange(facts, values.clip_range) : facts;
+  const terms = clip && facts.used !== null ? calculation(then).filter(({ role }) => role).map((line) => ({ ...line, sum: "" })) : [];
+  const stays = then.region === facts.region;
+  // The clip mask previews the ratios of the last loss; after a step these are others.
+  const inMask = clip && !Number.isNaN(lossRatio) ? withClipRange({ ...facts, ratio: lossRatio, region: lossRegion }, values.clip_range).region : then.region;
+  const scaled = [
+    ["‖∇(c₁·L_VF)‖", facts.gradientValue, values.value_coef / used.value_coef],
+    ["‖∇(c₂·S)‖", facts.gradientEntropy, values.entropy_coef / used.entropy_coef],
+  ].filter(([, norm, by]) => norm !== null && by !== 1 && Number.isFinite(by));
+  return h(
+    "div",
+    { class: "sample-preview", "data-region": then.region, "data-mask-region": inMask },
+    h("h3", {}, ...prose(`Preview: with ${moved(preview).join(", ")}`)),
+    terms.length ? h("div", { class: "sums", role: "table", "aria-label": "The calculation with the values that were moved" }, ...terms.map(sum)) : null,
+    clip ? inRegion(then, stays ? ", as it is" : ` instead of ${regionOf(facts.region).word}`) : note("Its region and its policy gradient stay: only ε decides about them."),
+    clip && !stays ? h("p", {}, ...prose(verdict(then))) : null,
+    inMask === then.region ? null : note(`In the last loss, as the Clip mask shows it, r was ${fixed(lossRatio, 3)}: with ${moved(preview, ["clip_range"]).join("")} it would be ${regionOf(inMask).word}.`),
+    ...scaled.map(([term, norm, by]) => note(`${term} would be ${number(Number(norm) * Number(by))} instead of ${number(Number(norm))}.`)),
+  );
+}
+
+/** Here stand the weights as they are, in the clip mask and in the histogram r as the last loss had it: a note where that differs. @param {Snapshot} snapshot @param {Facts} facts */
+function before({ header }, { inFull, inMinibatch, ratio, region, lossRatio, lossRegion }) {
+  const same = region === lossRegion && Math.abs((ratio ?? NaN) - lossRatio) < 0.0005;
+  if (!inFull || same || Number.isNaN(lossRatio)) return null;
+  const loss = `r was ${fixed(lossRatio, 3)}: ${regionOf(lossRegion).word}.`;
+  return note(header.phase === "step" && inMinibatch ? `After this step. In the loss before it, ${loss}` : `Under the weights as they are. When it was last in a loss, as the Clip mask shows it, ${loss}`);
+}
+
+/** @param {Line} line */
+function sum({ term, sum: put, value, role = "" }) {
+  return h(
+    "div",
+    { role: "row", class: `sum ${role}` },
+    h("span", { role: "cell", class: "role", title: ROLES[role] }, role === "picked" ? "▸" : "", ROLES[role] ? h("span", { class: "visually-hidden" }, ROLES[role]) : null),
+    h("span", { role: "rowheader" }, ...prose(term)),
+    h("span", { role: "cell", class: "put" }, put ? `= ${put}` : ""),
+    h("span", { role: "cell" }, `= ${n(value)}`),
+  );
+}
+
+/** @param {Facts} facts */
+function gradients({ gradientPolicy, gradientValue, gradientEntropy, gradientTotal, used, inFull }) {
+  if (!inFull) return null;
+  if (gradientPolicy === null) return note(used === null ? "Its gradient is not known before its advantage is." : "Gradients of single samples are not computed for networks on images.");
+  /** @param {string} term @param {number | null} norm @param {string} style */
+  const row = (term, norm, style) => (norm === null ? null : h("div", { class: style }, h("dt", {}, ...prose(term)), h("dd", {}, number(norm) + (norm === 0 ? " exactly" : ""))));
+  const rows = [row("‖∇L_PG‖", gradientPolicy, "policy"), row("‖∇(c₁·L_VF)‖", gradientValue, "value"), row("‖∇(c₂·S)‖", gradientEntropy, "entropy"), row("‖∇L‖", gradientTotal, "")];
+  return h(
+    "dl",
+    { class: "pairs gradient-pairs", title: "Norms of the gradients of this one sample's terms, by all weights; a minibatch takes the mean of its samples' gradients" },
+    ...rows.filter((each) => each !== null),
+  );
+}
+
+/** Every number of the panel under its name. @param {State} state @returns {Table} */
+function tableOf({ snapshot, selection }) {
+  const cell = snapshot && selection && cellOf(snapshot, selection);
+  const facts = cell && factsOf(snapshot, selection, cell);
+  if (!facts) return [["name", "value"]];
+  const terms = calculation(facts).map(({ term, value }) => [term === "r" ? "ratio_new" : term, value]);
+  return [
+    ["name", "value"],
+    ["update", snapshot.header.update],
+    ["environment", facts.environment],
+    ["step", facts.step],
+    ...facts.observation.map(({ name, value }) => [`observation: ${name}`, value]),
+    ["action", facts.action],
+    ...facts.policy.flatMap(({ name, before, now }) => [[`policy_old: ${name}`, before], [`policy_new: ${name}`, now]]),
+    ["log_prob_old", facts.logProbOld],
+    ["log_prob_new", facts.logProbNew],
+    ...terms,
+    ["region_new", regionOf(facts.region).word],
+    ["gradient_policy", facts.gradientPolicy],
+    ["gradient_value", facts.gradientValue],
+    ["gradient_entropy", facts.gradientEntropy],
+    ["gradient_total", facts.gradientTotal],
+    ["reward", facts.reward],
+    ["reward_used", facts.rewardUsed],
+    ["value", facts.valueOld],
+    ["value_target", facts.valueTarget],
+    ["value_now", facts.valueNow],
+    ["advantage", facts.raw],
+    ["advantage_used", facts.used],
+  ];
+}
+
+/** @param {State} state */
+function summary(state) {
+  const { snapshot, selection } = state;
+  const cell = snapshot && selection && cellOf(snapshot, selection);
+  if (!snapshot || !selection || !cell) return `No sample is selected. ${CHOOSE}`;
+  const facts = factsOf(snapshot, selection, cell);
+  const { ratio, used, region } = facts;
+  if (regionOf(region).key === "notTrained") return `${placeInWords(snapshot, facts)}. ${verdict(facts)}`;
+  const preview = previewOf(state);
+  const then = preview?.clip ? ` Preview: with ${moved(preview, ["clip_range"]).join("")}, ${regionOf(withClipRange(facts, preview.values.clip_range).region).word}.` : "";
+  return `${placeInWords(snapshot, facts)}: r = ${fixed(ratio, 3)}, ${credit(snapshot)} as used = ${fixed(used, 3)}, ${regionOf(region).word}. ${verdict(facts)}${then}`;
+}

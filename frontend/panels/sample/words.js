@@ -1,0 +1,89 @@
+// What the loss makes of one sample, step by step, with its numbers put in.
+
+import { fixed, number } from "../../state/format.js";
+import { LARGEST_LOGRATIO } from "../../ppo/constants.js";
+import { clamped, lossTerm } from "../../ppo/what-if.js";
+import { regionOf } from "../../ppo/regions.js";
+
+/** @import { Facts } from "./facts.js" */
+
+/**
+ * @typedef {object} Line of the calculation
+ * @property {string} term what is computed, as a formula
+ * @property {string} sum the same with the numbers put in
+ * @property {number | null} value the result
+ * @property {"picked" | "same" | "left" | ""} [role] of the two terms of the max: what it picks
+ */
+
+const DIGITS = 3;
+
+/** @param {number | null} value */
+export const n = (value) => fixed(value, DIGITS);
+
+/** As a factor or a subtrahend: negative numbers in brackets. @param {number | null} value */
+const factor = (value) => (value !== null && value < 0 ? `(${n(value)})` : n(value));
+
+/** @param {Facts} facts @returns {Line[]} */
+export function calculation(facts) {
+  const { logratio, logProbNew, logProbOld, ratio } = facts;
+  const beyond = logratio !== null && logratio > LARGEST_LOGRATIO;
+  const lines = [
+    {
+      term: "log r = log π/π_old",
+      sum: logProbNew === null ? "" : `${n(logProbNew)} − ${factor(logProbOld)}`,
+      value: logratio,
+    },
+    { term: "r", sum: beyond ? `exp(min(${n(logratio)}, ${LARGEST_LOGRATIO}))` : `exp(${n(logratio)})`, value: ratio },
+  ];
+  return [...lines, ...objectiveLines(facts)];
+}
+
+/** @param {Facts} facts @returns {Line[]} */
+function objectiveLines(facts) {
+  const { objective, ratio, used, clipRange, logProbNew, region } = facts;
+  const credit = objective === "reinforce" ? "G" : "Â";
+  if (used === null) return [];
+  if (objective === "reinforce" || objective === "actor_critic") {
+    const known = logProbNew !== null;
+    return [{ term: `−log π · ${credit}`, sum: known ? `−${factor(logProbNew)} · ${factor(used)}` : "", value: known ? -logProbNew * used : null, role: "picked" }];
+  }
+  const unclipped = { term: "−r · Â", sum: `−${n(ratio)} · ${factor(used)}`, value: ratio === null ? null : lossTerm(ratio, used) };
+  if (objective !== "clip" || ratio === null || clipRange === null) return [{ ...unclipped, role: "picked" }];
+  const held = clamped(ratio, clipRange);
+  const clipped = { term: `−clip(r, ${number(1 - clipRange)}, ${number(1 + clipRange)}) · Â`, sum: `−${n(held)} · ${factor(used)}`, value: lossTerm(held, used) };
+  return [
+    { ...unclipped, role: PICKED[regionOf(region).key]?.[0] ?? "same" },
+    { ...clipped, role: PICKED[regionOf(region).key]?.[1] ?? "same" },
+  ];
+}
+
+/** What the max picks of its two terms, by the trainer's own word: the region. @type {{ [region: string]: [Line["role"], Line["role"]] }} */
+const PICKED = { held: ["left", "picked"], pulledBack: ["picked", "left"] };
+
+/** Which of the two terms the loss takes, and what follows for the gradient. @param {Facts} facts */
+export function verdict(facts) {
+  const { used, objective, ratio, region } = facts;
+  if (regionOf(region).key === "notTrained") return "No transition: the environment was being reset, so this row is left out of the loss.";
+  if (used === null) return "Its advantage as used is not known yet: no minibatch has held it in this update. Until then the loss does not know this sample.";
+  if (objective === "reinforce" || objective === "actor_critic") {
+    return `${pushes(facts)} There is no ratio in this objective, and nothing is clipped: the gradient flows wherever r has gone.`;
+  }
+  if (objective === "unclipped") return `${pushes(facts)} There is no clip, so no max: the gradient flows at full size, however far r has gone.`;
+  if (ratio === null) return "";
+  const { key } = regionOf(region);
+  if (key === "held") {
+    return `${pushes(facts)} It is, by more than ε: r = ${n(ratio)}. max picks the clipped term, which is a constant: the policy gradient of this sample is exactly 0. It has been moved enough. The critic's and the entropy's gradient still flow.`;
+  }
+  if (key === "pulledBack") {
+    return `${pushes(facts)} Yet it has become ${ratio > 1 ? "likelier" : "less likely"}, by more than ε: r = ${n(ratio)}. max picks −r·Â, the worse term, and the clip holds nothing back: its gradient flows at full size and pulls the policy back.`;
+  }
+  if (used === 0) return `Both terms are 0. ${pushes(facts)}`;
+  return `The two terms are the same, for r is within the range: clip leaves it as it is. ${pushes(facts)} Its gradient flows.`;
+}
+
+/** @param {Facts} facts */
+function pushes({ used, objective }) {
+  const credit = objective === "reinforce" ? "G" : "Â";
+  if (!used) return `${credit} is 0: it pushes nowhere.`;
+  return used > 0 ? `${credit} > 0: the action is to become likelier.` : `${credit} < 0: the action is to become less likely.`;
+}

@@ -1,0 +1,311 @@
+// Surrogate: the paper's figure 1, what one sample adds to the objective as its ratio moves, with the real samples on it.
+
+import { h, setAttribute, setHidden, setText } from "../../ui/dom.js";
+import { count, fixed, number } from "../../state/format.js";
+import { runsFreely } from "../../state/motion.js";
+import { batchOf, previewOf } from "../../state/previewed.js";
+import { partly } from "../../state/scope.js";
+import { Canvas, inPixels } from "../../draw/canvas.js";
+import { Chart, axisTitle } from "../../draw/chart.js";
+import { fade } from "../../draw/colours.js";
+import { arrow, previewInWords, previewTag } from "../../draw/preview-tag.js";
+import { extent } from "../../draw/ranges.js";
+import { readout } from "../../draw/readout.js";
+import { revealSample } from "../sample/reveal.js";
+import { credit, hasClip, holds, scopeInWords, setting } from "../../state/snapshot.js";
+import { SIDES, SurrogateCloud, objectiveOf, samplesOf } from "./cloud.js";
+
+/** @import { Panel, PanelContext, PanelView, Snapshot, State, Theme } from "../../types.js" */
+/** @import { Counts, Sample, Side } from "./cloud.js" */
+/** @import { Table } from "../../draw/tables.js" */
+
+const MARGIN = { l: 46, r: 8, t: 8, b: 36 };
+const DOMAINS = { good: [0, 0.43], bad: [0.57, 1] };
+const WIDEST = 4; // of r: what lies beyond is counted
+const POINTS = 65; // of a curve
+const NEAR = 10; // CSS pixels around the pointer in which a sample is found
+const SIGN = /** @type {const} */ ({ good: 1, bad: -1 });
+
+/** @typedef {"one" | "own"} Weight every sample for |Â| = 1, or by its own Â */
+/** @typedef {{ objective: string, clipRange: number, wouldBe: number | null, unit: Record<Side, number>, across: readonly [number, number] }} Curves */
+
+/** @type {Panel} */
+export const surrogate = {
+  name: "Surrogate",
+  title: "Surrogate",
+  hint: "Objective against r; flat: no gradient. Click a sample to see it in full",
+  ideas: ["policy", "clip", "ratio"],
+  probes: ["samples"],
+  plotted: true,
+  compares: "pair",
+  mount,
+};
+
+/** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
+function mount(body, context) {
+  const sides = h("div", { class: "sides" });
+  const box = h("div", { class: "layers" });
+  const tip = h("p", { class: "tip", hidden: true });
+  body.append(sides, box);
+  const says = { good: createSide(sides, "good"), bad: createSide(sides, "bad") };
+  const saved = (/** @type {Theme} */ theme) => cloud.asTraces(height, theme);
+  const chart = new Chart(box, { name: surrogate.name, traces, layout, saved, zoomed: () => dots() }, context);
+  const canvas = new Canvas(box, "surrogate-cloud"); // over the curves, which would hide what lies on them
+  const cloud = new SurrogateCloud(canvas);
+  box.append(tip);
+  const footer = h("div", { class: "footer" });
+  body.append(footer);
+  const write = readout(footer, [
+    { label: "inside", swatch: "swatch-inside", room: 4, title: "Between 1 − ε and 1 + ε: the gradient flows" },
+    { label: "pulled back", swatch: "swatch-pulledBack", room: 4, title: "Outside of 1 ± ε, but the slope is not zero: the gradient brings them back" },
+    { label: "beyond the axes", room: 3, title: "Samples that are not in sight" },
+  ]);
+  const heights = { one: h("option", { value: "one" }), own: h("option", { value: "own" }) };
+  const select = h("select", { "aria-label": "Height of a sample", onchange: () => reweigh() }, heights.one, heights.own);
+  const choice = h("div", { class: "choice" }, select);
+  footer.append(choice);
+  const label = previewTag(body, ["clip_range"]);
+
+  /** @type {State | null} */
+  let state = null;
+  const reach = context.range("reach"); // of r on either side of 1
+  const upRanges = { good: context.range("good"), bad: context.range("bad") };
+  let sized = false;
+
+  /** @param {string} symbol of what weighs a sample: Â or G */
+  function nameHeights(symbol) {
+    setText(heights.one, `per |${symbol}|`);
+    setText(heights.own, `own ${symbol}`);
+    setAttribute(select, "title", `Every sample as if |${symbol}| were 1, so that all lie on one curve, or each at the height that its own ${symbol} gives it`);
+  }
+
+  const weight = () => /** @type {Weight} */ (select.value);
+  const height = (/** @type {Sample} */ { y, advantage }) => (weight() === "own" ? y * Math.abs(advantage) : y);
+
+  function reweigh() {
+    SIDES.forEach((side) => upRanges[side].reset());
+    context.redraw();
+  }
+
+  function dots() {
+    if (!state?.snapshot) return;
+    if (!sized) canvas.fit(context.theme().scale);
+    sized = canvas.width > 0;
+    cloud.draw({ good: frame("good", "xaxis", "yaxis"), bad: frame("bad", "xaxis2", "yaxis2") }, height, context.theme());
+    const { dataset } = canvas.element;
+    for (const side of SIDES) {
+      for (const [key, n] of Object.entries(cloud.counts(side))) dataset[`${side}${key[0].toUpperCase()}${key.slice(1)}`] = String(n);
+    }
+    Object.assign(dataset, { samples: cloud.samples.length, drawn: cloud.drawn, beyond: cloud.beyond, selected: cloud.marked ? `${cloud.marked.environment},${cloud.marked.step}` : "", update: state.snapshot.header.update });
+  }
+
+  /** @param {Side} side @param {string} x @param {string} y */
+  function frame(side, x, y) {
+    return { x: chart.shown(x), y: chart.shown(y), box: inPixels(chart.plot(x, y), canvas) };
+  }
+
+  /** What is said of each side stands above its drawing. */
+  function alignSides() {
+    const [good, bad] = [chart.plot("xaxis", "yaxis"), chart.plot("xaxis2", "yaxis2")];
+    const columns = `${Math.round(good.x)}px ${Math.round(bad.x - good.x)}px 1fr`;
+    if (sides.style.gridTemplateColumns !== columns) sides.style.gridTemplateColumns = columns;
+  }
+
+  /** @param {PointerEvent | MouseEvent} event */
+  function under({ clientX, clientY }) {
+    const { left, top } = canvas.element.getBoundingClientRect();
+    return cloud.nearest((clientX - left) * canvas.density, (clientY - top) * canvas.density, NEAR * canvas.ratio);
+  }
+
+  box.addEventListener("pointermove", (event) => {
+    const sample = context.running ? null : under(event);
+    tip.hidden = sample === null;
+    if (!sample || !state?.snapshot) return;
+    setText(tip, inWords(sample, state.snapshot));
+    const { left, top, width } = box.getBoundingClientRect();
+    const x = Math.min(Math.max(0, event.clientX - left + 12), width - tip.offsetWidth);
+    const y = event.clientY - top > tip.offsetHeight + 16 ? event.clientY - top - tip.offsetHeight - 10 : event.clientY - top + 16;
+    tip.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
+  });
+  box.addEventListener("pointerleave", () => (tip.hidden = true));
+  box.addEventListener("click", (event) => {
+    const sample = under(event);
+    if (!sample) return;
+    context.select({ environment: sample.environment, step: sample.step });
+    revealSample(context);
+  });
+
+  return {
+    needs: ["snapshot", "selection", "theme", "preview"],
+    ready: (next) => holds(next, "advantage_used"),
+    draw(next) {
+      state = next;
+      const { snapshot, selection } = next;
+      const batch = snapshot && batchOf(snapshot);
+      const clipRange = snapshot && setting(snapshot, "clip_range");
+      if (!snapshot || !batch || clipRange === null) return;
+      nameHeights(credit(snapshot));
+      cloud.read(snapshot, batch, clipRange, selection);
+      const previewed = previewOf(next);
+      const preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here
+      const wouldBe = preview?.values.clip_range ?? null;
+      const patience = runsFreely(next) ? undefined : 1;
+      const half = reach.fit(0, Math.max(1.6 * clipRange, 1.6 * (wouldBe ?? 0), farthest(cloud.samples)), patience)[1];
+      const across = /** @type {const} */ ([Math.max(0, 1 - half), Math.min(WIDEST, 1 + half)]);
+      const unit = { good: unitOf(cloud.samples, "good", weight()), bad: unitOf(cloud.samples, "bad", weight()) };
+      const curves = { objective: batch.objective, clipRange, wouldBe, unit, across };
+      const ups = SIDES.map((side) => {
+        const line = across.map((r) => SIGN[side] * r);
+        if (weight() === "one") return line.sort((one, other) => one - other);
+        return upRanges[side].fit(...extent(cloud.samples.filter((sample) => sample.side === side).map(height), line), patience);
+      });
+      label(preview);
+      setHidden(choice, preview !== null); // twice the numbers need its room
+      const now = { good: cloud.counts("good"), bad: cloud.counts("bad") };
+      const then = preview ? { good: cloud.counts("good", preview.then.codes), bad: cloud.counts("bad", preview.then.codes) } : now;
+      for (const side of SIDES) says[side](snapshot, now[side], then[side]);
+      const both = (/** @type {"inside" | "pulledBack"} */ key) => arrow(count(now.good[key] + now.bad[key]), count(then.good[key] + then.bad[key]));
+      write([both("inside"), both("pulledBack"), cloud.beyond ? count(cloud.beyond) : null]);
+      const drawn = chart.draw(SIDES.flatMap((side) => drawings(side, curves)), {
+        xaxis: { range: across },
+        xaxis2: { range: across },
+        yaxis: { range: ups[0], title: axisTitle(upTitle(batch.objective, weight(), credit(snapshot))) },
+        yaxis2: { range: ups[1] },
+        ...marks(snapshot, curves, context.theme()),
+      });
+      dots();
+      alignSides();
+      return drawn;
+    },
+    resize() {
+      chart.resize();
+      sized = false;
+    },
+    note: partly,
+    table: ({ snapshot }) => tableOf(snapshot),
+    summary: (next) => (next.snapshot ? summary(next.snapshot, cloud) + previewInWords(previewOf(next)) : ""),
+  };
+}
+
+/** How far r reaches from 1. @param {Sample[]} samples */
+const farthest = (samples) => samples.reduce((far, { r }) => Math.max(far, Math.abs(r - 1)), 0);
+
+/** What a side's curve is drawn for: |Â| = 1, or the mean |Â| of its samples. @param {Sample[]} samples @param {Side} side @param {Weight} weight */
+function unitOf(samples, side, weight) {
+  const own = samples.filter((sample) => sample.side === side);
+  if (weight === "one" || !own.length) return 1;
+  return own.reduce((sum, { advantage }) => sum + Math.abs(advantage), 0) / own.length;
+}
+
+/** The curves of a side, as `traces` lists them. @param {Side} side @param {Curves} curves */
+function drawings(side, { objective, clipRange, wouldBe, unit, across }) {
+  const [from, to] = across;
+  const corners = [clipRange, wouldBe ?? clipRange].flatMap((range) => [1 - range, 1 + range]).filter((r) => r > from && r < to);
+  const even = Array.from({ length: POINTS }, (_, at) => from + (at / (POINTS - 1)) * (to - from));
+  const x = [...even, ...corners].filter((r) => r > 0).sort((a, b) => a - b);
+  const curve = (/** @type {string} */ name, /** @type {number} */ range) => ({ x, y: x.map((r) => unit[side] * objectiveOf(name, r, SIGN[side], range)) });
+  const previewed = wouldBe !== null && objective === "clip";
+  return [curve("unclipped", clipRange), curve(objective, clipRange), previewed ? curve(objective, wouldBe) : { x: [], y: [] }];
+}
+
+/** @param {Theme} theme */
+function traces(theme) {
+  const lines = [
+    { line: { color: theme.inkSoft, width: 1, dash: "dot" }, hovertemplate: "without a clip %{y:.3~f}<extra></extra>" },
+    { line: { color: theme.policy, width: 2 }, hovertemplate: "objective %{y:.3~f}<extra></extra>" },
+    { line: { color: theme.clip, width: 2, dash: "dash" }, hovertemplate: "preview %{y:.3~f}<extra></extra>" },
+  ];
+  return SIDES.flatMap((side) => lines.map((line) => ({ mode: "lines", ...(side === "good" ? {} : { xaxis: "x2", yaxis: "y2" }), ...line })));
+}
+
+/** @param {Theme} _theme */
+function layout(_theme) {
+  const x = { title: axisTitle("ratio r"), nticks: 5, unifiedhovertitle: { text: "r = %{x:.3f}" } };
+  return {
+    margin: MARGIN,
+    xaxis: { ...x, domain: DOMAINS.good },
+    xaxis2: { ...x, domain: DOMAINS.bad, anchor: "y2" },
+    yaxis: { nticks: 5 },
+    yaxis2: { nticks: 5, anchor: "x2" },
+  };
+}
+
+/** @param {string} objective @param {Weight} weight @param {string} symbol */
+function upTitle(objective, weight, symbol) {
+  const what = weight === "own" ? "objective" : `objective / |${symbol}|`;
+  return objective === "clip" || objective === "unclipped" ? what : `${what} + const.`;
+}
+
+/**
+ * The edges 1 ± ε, where the curve is flat, and what the two sides are.
+ *
+ * @param {Snapshot} snapshot
+ * @param {Curves} curves
+ * @param {Theme} theme
+ */
+function marks(snapshot, { clipRange, wouldBe, across: [from, to] }, theme) {
+  const axes = { good: ["x", "y domain"], bad: ["x2", "y2 domain"] };
+  const shapes = SIDES.flatMap((side) => {
+    const [xref, yref] = axes[side];
+    const upright = { xref, yref, y0: 0, y1: 1, layer: "below" };
+    const line = (/** @type {number} */ x, /** @type {object} */ look) => ({ ...upright, type: "line", x0: x, x1: x, line: { color: theme.clip, width: 1, ...look } });
+    const flat = side === "good" ? [Math.min(to, 1 + clipRange), to] : [from, Math.max(from, 1 - clipRange)];
+    return [
+      { ...upright, type: "rect", x0: flat[0], x1: flat[1], fillcolor: fade(theme.held, 0.1), line: { width: 0 }, visible: hasClip(snapshot) },
+      ...[1 - clipRange, 1 + clipRange].map((x) => line(x, {})),
+      ...(wouldBe === null ? [] : [1 - wouldBe, 1 + wouldBe].map((x) => line(x, { width: 1.5, dash: "dash" }))),
+    ];
+  });
+  return { shapes, annotations: [] };
+}
+
+/**
+ * What a side of the figure is, and how many of its samples the clip holds.
+ *
+ * @param {HTMLElement} parent
+ * @param {Side} side
+ * @returns {(snapshot: Snapshot, now: Counts, then: Counts) => void} then: with the previewed ε
+ */
+function createSide(parent, side) {
+  const title = h("p", { title: `Samples that went ${side === "good" ? "better" : "worse"} than expected: their actions are to become ${side === "good" ? "likelier" : "less likely"}` });
+  const element = h("div", { "data-side": side }, title);
+  parent.append(element);
+  const write = readout(element, [
+    { label: "held", swatch: "swatch-held", title: "On the flat part: the gradient of these samples is exactly zero" },
+    { label: "not held", swatch: "swatch-unheld", title: "A clip would hold them; this objective has none" },
+  ]);
+  return (snapshot, now, then) => {
+    setText(title, `${credit(snapshot)} ${side === "good" ? ">" : "<"} 0: ${count(now.all)}`);
+    const text = arrow(count(now.held + now.unheld), count(then.held + then.unheld));
+    write(hasClip(snapshot) ? [text, null] : [null, text]);
+  };
+}
+
+/** @param {Sample} sample @param {Snapshot} snapshot */
+function inWords({ environment, step, r, advantage, region }, snapshot) {
+  const symbol = credit(snapshot);
+  return `Environment ${environment}, step ${step}: r = ${fixed(r, 3)}, ${symbol} = ${number(advantage)}, r·${symbol} = ${number(r * advantage)}; ${region.word}: ${region.meaning}`;
+}
+
+/** The samples on show, each at the height that its own Â gives it. @param {Snapshot | null} snapshot @returns {Table} */
+function tableOf(snapshot) {
+  const batch = snapshot && batchOf(snapshot);
+  const clipRange = snapshot && setting(snapshot, "clip_range");
+  const samples = snapshot && batch && clipRange !== null ? samplesOf(snapshot, batch, clipRange) : [];
+  return [
+    ["update", "environment", "step", "ratio", "advantage_used", "region", "objective"],
+    ...samples.map(({ environment, step, r, advantage, region, y }) => [snapshot?.header.update ?? null, environment, step, r, advantage, region.word, y * Math.abs(advantage)]),
+  ];
+}
+
+/** @param {Snapshot} snapshot @param {SurrogateCloud} cloud */
+function summary(snapshot, cloud) {
+  if (!cloud.samples.length) return `The objective as a function of r. No sample has been used in a loss yet (${scopeInWords(snapshot)}).`;
+  const symbol = credit(snapshot);
+  const parts = SIDES.map((side) => {
+    const { all, held, unheld, pulledBack } = cloud.counts(side);
+    const flat = hasClip(snapshot) ? `${count(held)} on the flat part (held)` : `${count(unheld)} that a clip would hold`;
+    return `${symbol} ${side === "good" ? ">" : "<"} 0: ${count(all)} samples, ${flat}, ${count(pulledBack)} pulled back`;
+  });
+  return `${parts.join("; ")} (${scopeInWords(snapshot)}).`;
+}

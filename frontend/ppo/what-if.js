@@ -1,0 +1,128 @@
+// What would a batch look like with another ε, c₁ or c₂? From the ratios and advantages at hand, by the very comparisons
+// of backend/ppo_scope/ppo/losses.py: the trainer computes in single precision, so 1 ± ε is rounded to it as well.
+
+import { LARGEST_LOGRATIO, SMALLEST_CLIP_RANGE } from "./constants.js";
+import { REGION } from "../wire.js";
+
+/** @import { Preview } from "../types.js" */
+
+/**
+ * @typedef {object} Batch samples in any order; the arrays have one length
+ * @property {string} objective as in the table of settings
+ * @property {ArrayLike<number>} ratio r, single precision
+ * @property {ArrayLike<number>} advantages Â as used in the loss; NaN where it has not been used yet
+ * @property {ArrayLike<number>} regions as they are: only what is not trained (0) is taken from them
+ * @property {ArrayLike<number> | null} members 1 where the sample belongs to the batch; null: all do
+ * @property {number | null} policyLoss L_PG as it is: under objectives without a clip ε does not change it
+ * @property {number | null} valueLoss L_VF
+ * @property {number | null} entropy S
+ *
+ * @typedef {object} Outcome
+ * @property {Uint8Array} codes region of every sample, of those outside of the batch too
+ * @property {{ [code: number]: number }} counts of the samples of the batch, by their region's code
+ * @property {number} samples of the batch that are trained
+ * @property {{ clip: number, held: number, pulledBack: number }} fractions of them; NaN of no sample
+ * @property {Terms} terms
+ *
+ * @typedef {object} Terms by the names of the metrics; null where not known
+ * @property {number | null} policy_loss
+ * @property {number | null} value_loss
+ * @property {number | null} entropy
+ * @property {number | null} value_term
+ * @property {number | null} entropy_term
+ * @property {number | null} loss
+ */
+
+const { NOT_TRAINED, INSIDE, HELD, PULLED_BACK, UNHELD, UNKNOWN } = REGION;
+const LARGEST_RATIO = Math.fround(Math.exp(LARGEST_LOGRATIO));
+
+/** As far as the trainer lets r go. @param {number} r */
+export const bounded = (r) => Math.min(r, LARGEST_RATIO);
+
+/** The same for many; the very array where nothing is beyond. @template {ArrayLike<number>} T @param {T} ratios @returns {T | number[]} */
+export const allBounded = (ratios) => (Array.prototype.some.call(ratios, (r) => r > LARGEST_RATIO) ? Array.from(ratios, bounded) : ratios);
+
+/** @param {number} clipRange @returns {[number, number]} 1 − ε and 1 + ε, in single precision */
+export function edges(clipRange) {
+  const range = Math.max(clipRange, SMALLEST_CLIP_RANGE);
+  return [Math.fround(1 - range), Math.fround(1 + range)];
+}
+
+/** @param {number} r @param {number} clipRange @returns {number} clip(r, 1 − ε, 1 + ε) */
+export function clamped(r, clipRange) {
+  const [low, high] = edges(clipRange);
+  return Math.min(Math.max(r, low), high);
+}
+
+/** One term of the loss of one sample. @param {number} r clamped or not @param {number} advantage */
+export const lossTerm = (r, advantage) => Math.fround(-advantage * r);
+
+/** @param {number} r @param {number} advantage @param {number} clipRange of the objective `clip`, for one sample */
+export const clippedPolicyLoss = (r, advantage, clipRange) => Math.max(lossTerm(r, advantage), lossTerm(clamped(r, clipRange), advantage));
+
+/**
+ * Region of every sample; that of one outside of 1 ± ε whose advantage has not been used is not known.
+ *
+ * @param {Pick<Batch, "ratio" | "advantages" | "regions" | "objective">} batch
+ * @param {number} clipRange
+ */
+export function regionsWith({ ratio, advantages, regions, objective }, clipRange) {
+  const [low, high] = edges(clipRange);
+  const asAsked = objective === "clip" ? HELD : UNHELD;
+  const codes = new Uint8Array(ratio.length);
+  for (let at = 0; at < codes.length; at++) {
+    const above = ratio[at] > high;
+    const below = ratio[at] < low;
+    const advantage = advantages[at];
+    if (regions[at] === NOT_TRAINED) codes[at] = NOT_TRAINED;
+    else if ((!above && !below) || advantage === 0) codes[at] = INSIDE;
+    else if (Number.isNaN(advantage)) codes[at] = UNKNOWN;
+    else codes[at] = advantage > 0 === above ? asAsked : PULLED_BACK;
+  }
+  return codes;
+}
+
+/**
+ * @param {Batch} batch
+ * @param {Preview} values
+ * @returns {Outcome}
+ */
+export function whatIf(batch, values) {
+  const codes = regionsWith(batch, values.clip_range);
+  const { ratio, members } = batch;
+  const [low, high] = edges(values.clip_range);
+  /** @type {Outcome["counts"]} */
+  const counts = { [NOT_TRAINED]: 0, [INSIDE]: 0, [HELD]: 0, [PULLED_BACK]: 0, [UNHELD]: 0, [UNKNOWN]: 0 };
+  let clipped = 0;
+  for (let at = 0; at < codes.length; at++) {
+    if (members && !members[at]) continue;
+    counts[codes[at]] += 1;
+    if (codes[at] !== NOT_TRAINED && (ratio[at] > high || ratio[at] < low)) clipped += 1;
+  }
+  const samples = Object.values(counts).reduce((sum, n) => sum + n, 0) - counts[NOT_TRAINED];
+  const fractions = { clip: clipped / samples, held: counts[HELD] / samples, pulledBack: counts[PULLED_BACK] / samples };
+  return { codes, counts, samples, fractions, terms: termsWith(batch, values) };
+}
+
+/** @param {Batch} batch @param {Preview} values @returns {Terms} */
+function termsWith(batch, { clip_range, value_coef, entropy_coef }) {
+  const policy_loss = batch.objective === "clip" ? meanPolicyLoss(batch, clip_range) : batch.policyLoss;
+  const value_term = batch.valueLoss === null ? null : value_coef * batch.valueLoss;
+  const entropy_term = batch.entropy === null ? null : -entropy_coef * batch.entropy;
+  const known = policy_loss !== null && value_term !== null && entropy_term !== null;
+  const { valueLoss: value_loss, entropy } = batch;
+  return { policy_loss, value_loss, entropy, value_term, entropy_term, loss: known ? policy_loss + value_term + entropy_term : null };
+}
+
+/** Over the samples of the batch whose advantage has been used; null of none. @param {Batch} batch @param {number} clipRange */
+function meanPolicyLoss({ ratio, advantages, regions, members }, clipRange) {
+  let sum = 0;
+  let n = 0;
+  for (let at = 0; at < ratio.length; at++) {
+    const counts = regions[at] !== NOT_TRAINED && !Number.isNaN(advantages[at]) && !(members && !members[at]);
+    if (!counts) continue;
+    sum += clippedPolicyLoss(bounded(ratio[at]), advantages[at], clipRange);
+    n += 1;
+  }
+  return n ? sum / n : null;
+}

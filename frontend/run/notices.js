@@ -1,0 +1,151 @@
+// Notices: who leads, whether the server is there, and how a run ended when it ended badly.
+
+import { runState } from "../state/ended.js";
+import { count, settingText } from "../state/format.js";
+import { differs } from "../state/link.js";
+import { createConfirm } from "../ui/confirm.js";
+import { h, setHidden, setText } from "../ui/dom.js";
+import { ANOTHER_LEADS, endedBadly, losesTraining, lossInWords, RECORDED, WATCHING, whyNot } from "../state/permission.js";
+import { createTrial } from "./trial.js";
+
+/** @import { State } from "../types.js" */
+
+/** Where the server gave no cause, what is certain. @type {Record<string, string>} */
+const WITHOUT_CAUSE = {
+  failed: "The run failed.",
+  killed: "The training process was killed.",
+  out_of_memory: "The training process ran out of memory.",
+  stalled: "The training process does not answer.",
+  stopped: "The run was stopped.",
+};
+
+/**
+ * @typedef {object} NoticeActions
+ * @property {() => void} takeControl
+ * @property {() => void} restart
+ * @property {(wanted: NonNullable<State["wanted"]>) => void} begin
+ * @property {(wanted: NonNullable<State["wanted"]>) => void} adopt
+ * @property {() => void} keep
+ * @property {() => void} showNew the run of a server that was started anew
+ * @property {() => void} cancel a run that is tried out
+ * @property {() => void} dismiss what was said of one that was refused
+ */
+
+/**
+ * @param {HTMLElement} root
+ * @param {State} state
+ * @param {NoticeActions} actions
+ */
+export function createNotices(root, state, { takeControl, restart, begin, adopt, keep, showNew, cancel, dismiss }) {
+  const lost = h("p", { class: "notice floating", role: "status" });
+  const outdated = h(
+    "p",
+    { class: "notice floating", role: "status" },
+    "The server is of another version than this page. ",
+    h("button", { type: "button", onclick: () => location.reload() }, "Reload the page"),
+  );
+  const watching = h("p", { class: "notice" }, WATCHING);
+  const led = h("p", { class: "notice floating" }, `${ANOTHER_LEADS} `, h("button", { type: "button", onclick: takeControl }, "Take control"));
+  const summary = h("h2", {});
+  const remedy = h("p", {});
+  const trace = h("pre", { tabindex: 0, "aria-label": "Details" });
+  const detail = h("details", {}, h("summary", {}, "Details"), trace);
+  const again = h("button", { type: "button", class: "primary", onclick: restart }, "Restart");
+  const banner = h("div", { class: "banner", role: "alert" }, h("div", {}, summary, remedy, detail), again);
+  const asks = h("span", {});
+  const beginButton = h("button", { type: "button", onclick: () => (losesTraining(state) ? confirm.toggle() : answer(begin)) }, "Begin this run");
+  const confirm = createConfirm(beginButton, { question: () => lossInWords(state), yes: "End this run", no: "Keep it", action: () => answer(begin) });
+  const adoptButton = h("button", { type: "button", onclick: () => answer(adopt) }, "Set in the run at hand");
+  const keepButton = h("button", { type: "button", onclick: () => answer(null) }, "Keep the run at hand");
+  const offer = h("div", { class: "notice offer", role: "status" }, asks, h("span", {}, h("span", { class: "beginner" }, beginButton, confirm.element), adoptButton, keepButton));
+  const anew = h("span", {});
+  const showButton = h("button", { type: "button", class: "primary", onclick: showNew }, "Show the new run");
+  const held = h("p", { class: "notice floating", role: "status" }, anew, showButton);
+  const trial = createTrial({ cancel, dismiss });
+  trial.element.classList.add("notice", "floating");
+  root.append(lost, outdated, held, watching, led, offer, banner, trial.element);
+  for (const element of [lost, outdated, held, watching, led, offer, banner]) element.hidden = true;
+  /** @type {State["wanted"]} */
+  let wanted = null;
+
+  /** @param {((wanted: NonNullable<State["wanted"]>) => void) | null} action */
+  function answer(action) {
+    if (wanted) action?.(wanted);
+    keep();
+  }
+
+  /** @param {State} state */
+  function draw(state) {
+    const { state: connection } = state.connection;
+    setHidden(lost, connection !== "lost");
+    if (!lost.hidden) setText(lost, lostText(state));
+    setHidden(outdated, connection !== "outdated");
+    setHidden(held, state.held === null || connection !== "open");
+    if (!held.hidden) setText(anew, heldText(state));
+    setHidden(showButton, !state.held?.run);
+    // Whoever has first to be shown the new run learns then what may be done to it.
+    const leads = connection === "open" && state.held === null;
+    setHidden(watching, !leads || state.role !== "viewer");
+    if (!watching.hidden) setText(watching, state.recorded ? RECORDED : WATCHING);
+    setHidden(led, !leads || state.role !== "controller" || state.lease.holder);
+    drawOffer(state);
+    drawBanner(state);
+    trial.draw(state, state.trial?.place === "page" ? state.trial : null);
+  }
+
+  /** What a link asks of the run. @param {State} state */
+  function drawOffer(state) {
+    wanted = state.wanted && differs(state.wanted, state);
+    setHidden(offer, wanted === null || state.recorded || state.held !== null);
+    if (offer.hidden) confirm.close();
+    if (!wanted) return;
+    const values = Object.entries(wanted.settings).map(([name, value]) => `${name.replaceAll("_", " ")} ${settingText(value)}`);
+    const parts = [wanted.env, wanted.seed === undefined ? null : `seed ${wanted.seed}`, ...values].filter(Boolean);
+    setText(asks, `The link shows another run than this one: ${parts.join(", ")}.`);
+    const live = (/** @type {string} */ name) => state.settings.find((setting) => setting.name === name)?.live === true;
+    setHidden(adoptButton, wanted.env !== undefined || wanted.seed !== undefined || !Object.keys(wanted.settings).every(live));
+    allow(beginButton, whyNot(state, "restart"), lossInWords(state) || "Begins the run of the link");
+    if (beginButton.disabled) confirm.close();
+    allow(adoptButton, whyNot(state, "set"), "From the next update on; what was learned stays");
+  }
+
+  /** @param {State} state */
+  function drawBanner(state) {
+    const now = runState(state);
+    setHidden(banner, !endedBadly(state));
+    if (banner.hidden || now === null) return;
+    banner.dataset.state = now;
+    const cause = state.status?.cause ?? state.run?.cause;
+    setText(summary, cause?.summary ?? WITHOUT_CAUSE[now]);
+    setText(remedy, cause?.remedy ?? "Restart begins a new run with the same settings and seed.");
+    setText(trace, cause?.detail ?? "");
+    setHidden(detail, !cause?.detail);
+    setHidden(again, losesTraining(state)); // the bar's asks first
+    const reason = whyNot(state, "restart");
+    again.disabled = reason !== null;
+    again.title = reason ?? "Begin a new run with these settings and the same seed";
+  }
+
+  return { draw, waitsForServer: () => !lost.hidden };
+}
+
+/** @param {State} state */
+function heldText({ held, newest, run }) {
+  const shown = `The server was started anew. The run on show ended with the old one, at update ${count(newest?.header.update ?? run?.update)}`;
+  return held?.run ? `${shown}; a new run is at update ${count(held.run.update)}.` : `${shown}. There is no new run yet.`;
+}
+
+/** @param {HTMLButtonElement} button @param {string | null} reason @param {string} title */
+function allow(button, reason, title) {
+  button.disabled = reason !== null;
+  button.title = reason ?? title;
+}
+
+/** @param {State} state */
+function lostText({ connection, snapshot }) {
+  const picture = snapshot ? ` What you see is the last that arrived, update ${count(snapshot.header.update)}.` : "";
+  const wait = Math.ceil(((connection.retryAt ?? 0) - performance.now()) / 1000);
+  const next = wait > 0 ? `Trying again in ${wait} s.` : "Trying again…";
+  if (connection.reason) return `${connection.reason}${picture} ${next}`;
+  return `The connection to the server is lost.${picture} If the server still runs, so does the training. ${next}`;
+}

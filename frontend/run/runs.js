@@ -1,0 +1,143 @@
+// The menu "Runs": all of the server's runs, how each goes, what is another than with the run at hand, and the way there.
+
+import { inWords } from "../state/beside.js";
+import { runState } from "../state/ended.js";
+import { count } from "../state/format.js";
+import { createConfirm } from "../ui/confirm.js";
+import { h, icon, setAttribute, setText } from "../ui/dom.js";
+import { whyNoControl } from "../state/permission.js";
+import { createPopup } from "../ui/popup.js";
+
+/** @import { RunBrief, SettingValues, State } from "../types.js" */
+
+const DOWN = "M3 5.5h10L8 11z";
+const WIDTH = 72;
+const HEIGHT = 18;
+
+/** @typedef {Omit<RunBrief, "returns"> & { settings: SettingValues, returns?: RunBrief["returns"] }} Described */
+
+/**
+ * @param {State} state
+ * @param {object} page
+ * @param {(run: string) => void} page.open
+ * @param {() => void} page.end
+ * @param {(run: string) => void} page.compare shows it beside the run at hand
+ * @param {() => void} page.compareRecorded the same with the run that was recorded for this page
+ * @param {(file: File) => void} page.compareFile
+ * @param {() => Promise<Described[]>} page.describe
+ */
+export function createRuns(state, { open, end, compare, compareRecorded, compareFile, describe }) {
+  const environment = h("strong", { class: "run-environment" });
+  const facts = h("span", { class: "run-facts" });
+  const number = h("span", { class: "runs-count" });
+  const opener = h("button", { type: "button", class: "quiet run", "aria-controls": "runs-sheet" }, h("span", { class: "visually-hidden" }, "Runs: "), environment, facts, number, icon(DOWN));
+  const list = h("ul", { "aria-label": "Runs of this server" });
+  const ender = h("button", { type: "button", onclick: () => confirm.toggle() }, "End this run");
+  const confirm = createConfirm(ender, {
+    question: () => "End the run at hand? Its process goes; what it has shown stays in this list.",
+    yes: "End it",
+    no: "Let it go on",
+    action: end,
+  });
+  const file = h("input", { type: "file", accept: ".rec", hidden: true, "aria-label": "A recording to compare with", onchange: () => (close(), file.files?.[0] && compareFile(file.files[0]), (file.value = "")) });
+  const sheet = h(
+    "div",
+    { class: "panels-sheet runs-sheet", id: "runs-sheet", role: "group", "aria-label": "Runs" },
+    list,
+    h(
+      "div",
+      { class: "runs-recorded" },
+      h("button", { type: "button", class: "quiet", title: "A run of CartPole that comes with the page", onclick: () => (close(), compareRecorded()) }, "Compare with the recorded run"),
+      h("button", { type: "button", class: "quiet", title: "A file that ppo-scope record has made", onclick: () => file.click() }, "with a file…"),
+      file,
+    ),
+    h("div", { class: "runs-end" }, ender, confirm.element),
+  );
+  const { root, close } = createPopup("runs", opener, sheet, fill);
+
+  /** Of each run, once it was asked for. @type {Map<string, Described>} */
+  let described = new Map();
+
+  function fill() {
+    drawList();
+    describe().then((runs) => {
+      described = new Map(runs.map((run) => [run.id, run]));
+      drawList();
+    }, () => {}); // then the list stays without what differs
+  }
+
+  function drawList() {
+    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.run : undefined;
+    list.replaceChildren(...(state.runs.length ? state.runs : [...described.values()]).map(item));
+    if (focused) /** @type {HTMLElement | null} */ (list.querySelector(`[data-run="${CSS.escape(focused)}"]`))?.focus();
+  }
+
+  /** @param {RunBrief | Described} run */
+  function item(run) {
+    const here = run.id === state.run?.id;
+    const beside = run.id === state.other?.run?.id;
+    const differs = here ? "" : inWords(state.run?.settings, described.get(run.id)?.settings);
+    // A recording in the server's place has nothing to go to another run with: it is compared with.
+    const go = () => (here ? undefined : state.recorded ? compare(run.id) : open(run.id));
+    return h(
+      "li",
+      {},
+      h(
+        "button",
+        { type: "button", class: "run-item", "data-run": run.id, "aria-current": here ? "true" : undefined, onclick: () => (close(), go()) },
+        h("strong", {}, run.environment),
+        h("span", { class: "run-item-state", "data-state": run.state }, run.state.replaceAll("_", " ")),
+        sparkline(run.returns ?? []),
+        h("span", { class: "run-item-facts" }, `seed ${run.seed} · update ${count(run.update)}${here ? " · on show" : beside ? " · beside it" : ""}`),
+        differs && h("span", { class: "run-item-differs" }, differs),
+      ),
+      !here && h("button", { type: "button", class: "run-compare", "aria-label": `Compare with ${run.environment}, seed ${run.seed}`, title: beside ? "It is beside the run on show" : "Shows it beside the run on show", disabled: beside, onclick: () => (close(), compare(run.id)) }, "Compare"),
+    );
+  }
+
+  /** @param {State} state */
+  function draw(state) {
+    const { run, runs } = state;
+    const others = runs.filter(({ id }) => id !== run?.id).length;
+    setText(environment, run?.environment ?? "no run");
+    setText(facts, run ? `seed ${run.seed} · ${device(run.device)}` : "");
+    setText(number, others ? `+${others}` : "");
+    const list = others ? ` The list of this server's ${runs.length} runs` : " The runs of this server: one so far";
+    setAttribute(opener, "title", [environment.textContent, facts.textContent].filter(Boolean).join(", ") + `.${list}`);
+    opener.disabled = document.body.hasAttribute("data-bare"); // who embeds a page has chosen its run
+    const now = runState(state);
+    const reason = whyNoControl(state) ?? (now === null || OVER.has(now) ? "The run has ended." : null);
+    ender.disabled = reason !== null;
+    setAttribute(ender, "title", reason ?? "Its process goes; what it has shown stays");
+    if (!sheet.hidden) drawList();
+  }
+
+  return {
+    root,
+    draw,
+    /** Where the other runs are. */
+    focus: () => opener.focus(),
+  };
+}
+
+/** @param {string} name */
+const device = (name) => (name === "cpu" ? "CPU" : name.toUpperCase());
+
+const OVER = new Set(["stopped", "failed", "killed", "out_of_memory"]);
+
+/** The return over the updates. @param {(number | null)[]} returns */
+function sparkline(returns) {
+  const known = returns.flatMap((value, at) => (value === null ? [] : [/** @type {[number, number]} */ ([at, value])]));
+  const [low, high] = [Math.min(...known.map(([, value]) => value)), Math.max(...known.map(([, value]) => value))];
+  const points = known.map(([at, value]) => {
+    const across = returns.length > 1 ? (at / (returns.length - 1)) * WIDTH : WIDTH;
+    const down = high > low ? HEIGHT - 1 - ((value - low) / (high - low)) * (HEIGHT - 2) : HEIGHT / 2;
+    return `${across.toFixed(1)},${down.toFixed(1)}`;
+  });
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  for (const [name, value] of Object.entries({ viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "run-item-returns", "aria-hidden": "true" })) svg.setAttribute(name, value);
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
+  line.setAttribute("points", points.join(" "));
+  svg.append(line);
+  return svg;
+}

@@ -1,0 +1,85 @@
+// Play, pause, step and back of all that is on show: of one run, or of two that are compared. Each run's own lease decides;
+// where one cannot, the other goes alone, and the button says why.
+
+import { isAhead, nameOf, partnerOf } from "../state/beside.js";
+import { runsOn } from "../state/motion.js";
+import { inThePast } from "../state/time-travel.js";
+
+/** @import { Source, State } from "../types.js" */
+/** @import { Action } from "../state/permission.js" */
+
+/**
+ * @param {State} state of what is on show
+ * @param {() => Source[]} sources the first is the one that is compared with the others
+ * @param {(words: string) => void} warn
+ */
+export function createTogether(state, sources, warn) {
+  /** @param {Source} source @param {string} words */
+  const named = ({ store }, words) => (sources().length > 1 ? `${nameOf(store.state)}: ${words}` : words);
+
+  /** Whoever can, does; where nobody can, it is said why. @param {Action} action @param {Source[]} asked */
+  function able(action, asked) {
+    const some = asked.filter((source) => source.whyNot(action) === null || (action === "step" && inThePast(source.store.state)));
+    return some.length ? some : asked.slice(0, 1);
+  }
+
+  /** @param {Source[]} asked @param {(source: Source) => Promise<void>} act */
+  function each(asked, act) {
+    for (const source of asked) act(source).catch((error) => warn(named(source, error instanceof Error ? error.message : String(error))));
+  }
+
+  /** Those that make the next step: aligned by environment steps, whoever has made fewer of them. */
+  function next() {
+    const all = sources();
+    if (all.length < 2 || state.view.align !== "steps") return all;
+    const states = all.map(({ store }) => store.state);
+    return all.filter(({ store }) => !isAhead(store.state, states));
+  }
+
+  const together = {
+    play: () => each(able("play", sources()), (source) => source.play()),
+    pause: () => each(able("pause", sources()), (source) => source.pause()),
+    step: () => each(able("step", next()), (source) => source.step()),
+    back: () => each(sources(), (source) => source.back()),
+    live: () => sources().forEach(({ travel }) => travel.live()),
+    /** The end of an update, and of the other run what stands beside it. @param {number} update */
+    goTo(update) {
+      const [first, ...others] = sources();
+      each([first], ({ travel }) => travel.goTo(update));
+      each(others, ({ store, travel }) => travel.goTo(partnerOf(update, first.store.state, store.state, state.view.align)));
+    },
+    pace: () => each(sources(), (source) => source.pace()),
+    playOrPause() {
+      if (sources().some(plays)) together.pause();
+      else together.play();
+    },
+    /** What of the next step only one of two runs makes, and why; null where there is nothing to say. */
+    limits() {
+      const all = sources();
+      if (all.length < 2) return null;
+      const stays = all.flatMap((source) => {
+        const reason = source.whyNot("step");
+        return reason === null || inThePast(source.store.state) || plays(source) ? [] : [named(source, reason)];
+      });
+      const ahead = stays.length ? [] : all.filter((source) => !next().includes(source));
+      return [...stays, ...ahead.map((source) => named(source, "has more environment steps, and waits for the other one."))].join(" ") || null;
+    },
+    /**
+     * Whether it can be done by any, and what is to be said of those that cannot.
+     *
+     * @param {Action} action
+     * @returns {{ possible: boolean, words: string | null }}
+     */
+    permits(action) {
+      const asked = action === "restart" ? sources().slice(0, 1) : sources(); // only the run at hand begins again
+      const reasons = asked.map((source) => ({ source, reason: source.whyNot(action) }));
+      const refused = reasons.filter(({ reason }) => reason !== null);
+      const words = refused.map(({ source, reason }) => named(source, reason ?? "")).join(" ");
+      return { possible: refused.length < reasons.length, words: words || null };
+    },
+  };
+  return together;
+}
+
+/** @param {Source} source */
+const plays = ({ store }) => runsOn(store.state) && !store.state.status?.pausing;

@@ -1,0 +1,197 @@
+// One live setting: a slider with an editable number, a choice, or a switch.
+
+import { NONE, settingText } from "../state/format.js";
+import { same } from "../state/setting-text.js";
+import { h, icon, setAttribute, setText } from "../ui/dom.js";
+import { IDEA_OF_SETTING } from "../ui/ideas.js";
+import { scaleOf } from "../ui/scale.js";
+
+/** @import { Setting, SettingValue } from "../types.js" */
+
+const RESET = "M8 2.2a5.8 5.8 0 1 0 5.6 7.3l-1.7-.5A4 4 0 1 1 8 4v2.2l4-3.1L8 0z";
+
+/**
+ * @typedef {object} Shown
+ * @property {SettingValue} value
+ * @property {string} note what is to be known of a value that is not in use; empty where it is
+ * @property {string | null} locked why it cannot be moved
+ *
+ * @typedef {{ element: HTMLElement, focus(): void, show(shown: Shown): void }} Control
+ */
+
+/** @param {Setting} setting */
+const fullName = (setting) => (setting.symbol ? `${setting.label} ${setting.symbol}` : setting.label);
+
+/**
+ * @param {Setting} setting
+ * @param {Send} send
+ * @returns {Control}
+ */
+export function createSetting(setting, send) {
+  const body =
+    setting.type === "choice" ? choice(setting, send) : setting.type === "bool" ? toggle(setting, send) : slider(setting, send);
+
+  const id = `setting-${setting.name}`;
+  const initial = h("button", { type: "button", class: "default", onclick: () => send(setting.default, true) });
+  initial.append(icon(RESET), `default ${settingText(setting.default)}`);
+  const applies = h("span", { class: "applies" });
+  const element = h(
+    "div",
+    { class: "setting", id, "data-idea": IDEA_OF_SETTING[setting.name] ?? "", "data-setting": setting.name, title: setting.help },
+    ...body.parts,
+    h("div", { class: "foot" }, initial, applies),
+  );
+  initial.setAttribute("aria-label", `Reset ${setting.label} to default ${settingText(setting.default)}`);
+
+  return {
+    element,
+    focus: () => body.input.focus(),
+    show({ value, note, locked }) {
+      body.show(value, locked !== null);
+      const isDefault = same(value, setting.default);
+      initial.disabled = locked !== null || isDefault;
+      element.toggleAttribute("data-moved", !isDefault);
+      element.toggleAttribute("data-pending", note !== "");
+      setAttribute(element, "title", locked ?? setting.help);
+      setText(applies, note);
+    },
+  };
+}
+
+/**
+ * @typedef {object} Body
+ * @property {HTMLElement[]} parts
+ * @property {HTMLElement} input
+ * @property {(value: SettingValue, locked: boolean) => void} show
+ *
+ * @typedef {(value: SettingValue, final: boolean) => void} Send final: false while a slider is still dragged
+ */
+
+/** @param {Setting} setting @param {Send} send @returns {Body} */
+function slider(setting, send) {
+  const scale = scaleOf(setting);
+  const name = fullName(setting);
+  const integer = setting.type === "int";
+  const range = h("input", {
+    type: "range",
+    "aria-label": name,
+    min: scale.minimum,
+    max: scale.maximum,
+    step: scale.step,
+    "aria-description": setting.help,
+    oninput: () => send(scale.value(range.valueAsNumber), false),
+    onchange: () => send(scale.value(range.valueAsNumber), true),
+  });
+  const number = h("input", {
+    type: "text",
+    inputmode: integer ? "numeric" : "decimal",
+    class: "number",
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-label": `${setting.label}, as a number`,
+    oninput: () => (typing = true),
+    onblur: () => (number.validity.valid ? (typing = false) : restore()),
+    onchange: () => commit(),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => {
+      if (event.key === "Escape") restore();
+    },
+  });
+  const off = setting.optional ? h("input", { type: "checkbox", role: "switch", "aria-label": `${setting.label}: on` }) : null;
+  /** The value to come back to when the setting is switched on again. @type {number} */
+  let last = typeof setting.default === "number" ? setting.default : scale.value((scale.minimum + scale.maximum) / 2);
+  /** @type {SettingValue} */
+  let current = null;
+  let typing = false;
+  off?.addEventListener("change", () => send(off.checked ? last : null, true));
+
+  function commit() {
+    const value = Number(number.value.replace("−", "-").replace(",", "."));
+    const allowed =
+      number.value.trim() !== "" &&
+      Number.isFinite(value) &&
+      (!integer || Number.isInteger(value)) &&
+      value >= (setting.minimum ?? -Infinity) &&
+      value <= (setting.maximum ?? Infinity);
+    number.setCustomValidity(allowed ? "" : `${setting.label} is ${integer ? "a whole number" : "a number"} from ${setting.minimum ?? "−∞"} to ${setting.maximum ?? "∞"}.`);
+    if (!allowed) {
+      number.reportValidity();
+      return;
+    }
+    typing = false;
+    number.value = editable(value);
+    send(value, true);
+  }
+
+  function restore() {
+    typing = false;
+    number.setCustomValidity("");
+    number.value = editable(current);
+  }
+
+  return {
+    parts: [
+      h("div", { class: "head" }, title(setting), off, number),
+      range,
+    ],
+    input: range,
+    show(value, locked) {
+      current = value;
+      const isOn = typeof value === "number";
+      if (isOn) last = value;
+      range.disabled = number.disabled = locked || !isOn;
+      if (off) {
+        off.checked = isOn;
+        off.disabled = locked;
+      }
+      const position = String(scale.position(last));
+      if (range.value !== position) range.value = position;
+      const fill = String((range.valueAsNumber - scale.minimum) / (scale.maximum - scale.minimum));
+      if (range.style.getPropertyValue("--fill") !== fill) range.style.setProperty("--fill", fill);
+      setAttribute(range, "aria-valuetext", isOn ? settingText(value) : "off");
+      // Somebody who is typing keeps what they typed.
+      if (!typing && number.value !== editable(current)) restore();
+    },
+  };
+}
+
+/** @param {Setting} setting @param {Send} send @returns {Body} */
+function choice(setting, send) {
+  const select = h(
+    "select",
+    { "aria-label": fullName(setting), onchange: () => send(select.value, true) },
+    ...(setting.choices ?? []).map((value) => h("option", { value }, settingText(value))),
+  );
+  return {
+    parts: [h("div", { class: "head" }, title(setting), select)],
+    input: select,
+    show(value, locked) {
+      select.disabled = locked;
+      select.value = String(value);
+    },
+  };
+}
+
+/** @param {Setting} setting @param {Send} send @returns {Body} */
+function toggle(setting, send) {
+  const box = h("input", {
+    type: "checkbox",
+    role: "switch",
+    "aria-label": fullName(setting),
+    onchange: () => send(box.checked, true),
+  });
+  return {
+    parts: [h("div", { class: "head" }, title(setting), box)],
+    input: box,
+    show(value, locked) {
+      box.disabled = locked;
+      box.checked = value === true;
+    },
+  };
+}
+
+/** @param {Setting} setting */
+const title = (setting) =>
+  h("span", { class: "name", "aria-hidden": "true" }, setting.label, setting.symbol ? h("i", { class: "symbol" }, setting.symbol) : null);
+
+/** @param {SettingValue} value */
+const editable = (value) => (typeof value === "number" ? String(value) : value === null ? "off" : NONE);

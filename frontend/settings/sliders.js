@@ -1,0 +1,187 @@
+// The settings that may change while the run goes on, built from the server's table.
+
+import { isOver } from "../state/ended.js";
+import { count, settingText } from "../state/format.js";
+import { PREVIEWED, valuesInUse } from "../state/previewed.js";
+import { same } from "../state/setting-text.js";
+import { instead } from "../state/whole.js";
+import { h } from "../ui/dom.js";
+import { whyNot } from "../state/permission.js";
+import { createSetting } from "./setting.js";
+
+/** @import { Preview, Setting, SettingValue, State } from "../types.js" */
+/** @import { Control } from "./setting.js" */
+
+const FIRST = ["clip_range", "value_coef", "entropy_coef", "learning_rate"];
+const PAST = "The past is on show. Go back to Live to change the run; ε, c₁ and c₂ can be tried here, as a preview.";
+const PACE = 100; // milliseconds between two values sent while a slider is dragged
+
+/**
+ * @param {HTMLElement} root
+ * @param {(name: string, value: SettingValue) => Promise<void>} set
+ * @param {() => void} redraw
+ * @param {(values: Preview | null) => void} preview told what the batch on show is to be previewed with, when that changes
+ */
+export function createSliders(root, set, redraw, preview) {
+  /** @type {Map<string, Control>} */
+  const controls = new Map();
+  /** What this page asked for and the trainer does not use yet. @type {Map<string, SettingValue>} */
+  const wanted = new Map();
+  /** What is tried on a moment of the past, and never sent. @type {Map<string, SettingValue>} */
+  const tried = new Map();
+  let past = false;
+  const fixedList = h("dl", { class: "fixed" });
+  /** @type {Setting[]} */
+  let built = [];
+
+  /** @param {Setting[]} settings */
+  function build(settings) {
+    built = settings;
+    const live = settings.filter((setting) => setting.live);
+    for (const setting of live) controls.set(setting.name, createSetting(setting, mover(setting.name)));
+    const element = (/** @type {Setting} */ setting) => /** @type {Control} */ (controls.get(setting.name)).element;
+    root.replaceChildren(
+      h("h2", { class: "visually-hidden" }, "Settings"),
+      ...live.filter(({ name }) => FIRST.includes(name)).sort(byPlace).map(element),
+      h("details", { class: "more" }, h("summary", {}, "More settings"), ...live.filter(({ name }) => !FIRST.includes(name)).map(element)),
+      h("details", { class: "more" }, h("summary", {}, "Fixed for this run"), fixedList),
+    );
+  }
+
+  /** @param {string} name */
+  function mover(name) {
+    const send = paced((value) => {
+      set(name, value).catch(() => {
+        wanted.delete(name); // refused: back to what the trainer uses
+        redraw();
+      });
+    });
+    return (/** @type {SettingValue} */ value, /** @type {boolean} */ final) => {
+      (past ? tried : wanted).set(name, value);
+      if (past) return redraw();
+      redraw();
+      send(value, final);
+    };
+  }
+
+  /** @param {State} state */
+  function draw(state) {
+    if (state.settings !== built) build(state.settings);
+    past = state.past !== null;
+    if (!past) tried.clear();
+    const moved = past ? drawPast(state) : drawPresent(state);
+    showPreview(instead(state) ?? state, moved);
+    drawFixed(state);
+  }
+
+  /** @param {State} state @returns {Map<string, SettingValue>} what is not in use yet */
+  function drawPresent(state) {
+    const locked = whyNot(state, "set");
+    if (locked !== null) wanted.clear(); // whoever leads now decides
+    const next = (state.newest?.header.update ?? state.run?.update ?? 0) + 1;
+    /** @type {Map<string, SettingValue>} */
+    const moved = new Map();
+    for (const [name, control] of controls) {
+      const used = inUse(state, name);
+      if (wanted.has(name) && same(wanted.get(name), used)) wanted.delete(name);
+      const waits = isOver(state) ? undefined : state.status?.pending?.[name]; // of a run that is over there is no next update
+      const pending = wanted.has(name) ? wanted.get(name) : waits;
+      const differs = pending !== undefined && !same(pending, used);
+      if (differs) moved.set(name, pending ?? null);
+      control.show({ value: (differs ? pending : used) ?? null, note: differs ? `applies from update ${next}` : "", locked });
+    }
+    return moved;
+  }
+
+  /** All as the moment on show was made with: what is moved there previews that moment, for everybody. @param {State} state @returns {Map<string, SettingValue>} what is tried */
+  function drawPast(state) {
+    for (const [name, control] of controls) {
+      const used = inUse(state, name);
+      if (same(tried.get(name), used)) tried.delete(name);
+      const value = tried.get(name) ?? used ?? null;
+      const previews = PREVIEWED.some((other) => other === name);
+      control.show({ value, note: tried.has(name) ? "preview only" : "", locked: previews ? null : PAST });
+    }
+    return tried;
+  }
+
+  /** @param {State} state @param {Map<string, SettingValue>} moved what is not in use yet */
+  function showPreview({ snapshot, preview: shown }, moved) {
+    const used = snapshot && valuesInUse(snapshot);
+    const chosen = PREVIEWED.filter((name) => typeof moved.get(name) === "number");
+    const values = used && chosen.length ? { ...used, ...Object.fromEntries(chosen.map((name) => [name, moved.get(name)])) } : null;
+    if (PREVIEWED.some((name) => values?.[name] !== shown?.[name])) preview(/** @type {Preview | null} */ (values));
+  }
+
+  /** @param {State} state */
+  function drawFixed({ run, settings }) {
+    const rows = settings.filter(({ live, name }) => !live && run && name in run.settings);
+    const wrappers = run?.wrappers;
+    const text = [...rows.map(({ name, label }) => `${label}\u0000${valueText(run?.settings[name])}`), ...(wrappers ?? [String(wrappers)])].join("\u0001");
+    if (fixedList.dataset.shown === text) return;
+    fixedList.dataset.shown = text;
+    fixedList.replaceChildren(
+      ...rows.flatMap(({ name, label, help }) => [h("dt", { title: help }, label), h("dd", {}, valueText(run?.settings[name]))]),
+      ...(wrappers === undefined ? [] : listed(wrappers)),
+    );
+  }
+
+  return {
+    draw,
+    /** @param {string} name */
+    focus: (name) => controls.get(name)?.focus(),
+    /** A new run begins with its own settings. */
+    forget() {
+      wanted.clear();
+      tried.clear();
+      redraw();
+    },
+  };
+}
+
+/**
+ * The value that the run uses now: sliders are about what comes. Of a recording, and of the past, nothing comes, so there
+ * it is the one of the moment on show.
+ *
+ * @param {State} state
+ * @param {string} name
+ */
+function inUse({ newest, snapshot, run, recorded, past }, name) {
+  const used = (recorded || past ? snapshot : newest)?.header.settings?.[name];
+  return used !== undefined ? used : run?.settings[name];
+}
+
+/** What is at work on the environment. @param {string[] | null} wrappers from the inside out; null: they are not known yet */
+function listed(wrappers) {
+  const about = "All that stands between the bare environment and the training, from the inside out";
+  const list = wrappers?.length ? h("ol", {}, ...wrappers.map((name) => h("li", {}, name))) : wrappers ? "nothing" : "known once the run has started";
+  return [h("dt", { class: "wide", title: about }, "At work on the environment"), h("dd", { class: "wide wrappers" }, list)];
+}
+
+/** @param {SettingValue | undefined} value */
+const valueText = (value) => (value === null || value === undefined ? "none" : typeof value === "number" ? count(value) : settingText(value));
+
+/** @param {Setting} a @param {Setting} b */
+const byPlace = (a, b) => FIRST.indexOf(a.name) - FIRST.indexOf(b.name);
+
+/**
+ * Sends at most every `PACE` milliseconds while a slider is dragged, and always the value it was left at.
+ *
+ * @param {(value: SettingValue) => void} send
+ * @returns {(value: SettingValue, final: boolean) => void}
+ */
+function paced(send) {
+  let sentAt = -Infinity;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let later;
+  return (value, final) => {
+    clearTimeout(later);
+    const now = () => {
+      sentAt = performance.now();
+      send(value);
+    };
+    const wait = final ? 0 : sentAt + PACE - performance.now();
+    if (wait <= 0) now();
+    else later = setTimeout(now, wait);
+  };
+}

@@ -1,0 +1,80 @@
+// Which runs a page shows: the one at hand; for a while another in its place, such as an example of the guide; and beside
+// it one that it is compared with. Whoever draws sees one state, of whichever run is on show.
+
+import { createStore, linkState, over, pageState } from "./store.js";
+
+/** @import { State, Topic } from "../types.js" */
+/** @import { Columns, Store } from "./store.js" */
+
+/**
+ * @typedef {object} Page
+ * @property {State & Columns} state of what is on show, whichever run that is
+ * @property {Store} atHand the run at hand, whatever is on show
+ * @property {(...topics: Topic[]) => void} touch
+ * @property {(listener: (topics: Topic[]) => void) => void} subscribe to all that is on show
+ * @property {() => void} commit makes what is staged the state, of every run
+ * @property {() => boolean} waiting
+ * @property {() => Store} newStore a further run's, with a connection of its own
+ * @property {() => Store} newGuest one that stands to the server as the run at hand does
+ * @property {(guest: Store) => void} host shows another run in place of the one at hand, which goes on unseen
+ * @property {() => void} dismiss shows the run at hand again, as it is by then
+ * @property {(other: Store | null) => void} compare shows a second run beside the one at hand; null: it alone
+ */
+
+/** What of a run that is compared makes a panel that shows both be drawn anew. @type {Set<Topic>} */
+const OF_THE_OTHER = new Set(["run", "status", "snapshot", "series", "past", "connection"]);
+/** @type {Topic[]} */
+const ALL = ["run", "status", "snapshot", "past", "series", "picture", "progress", "preview", "selection", "connection", "other"];
+
+/** @returns {Page} */
+export function createPage() {
+  /** @type {Set<(topics: Topic[]) => void>} */
+  const listeners = new Set();
+  const page = pageState();
+  const linked = () => over(linkState(), () => page);
+  const link = linked();
+
+  /** @param {Topic[]} topics */
+  const touch = (...topics) => listeners.forEach((listener) => listener(topics));
+
+  /** @param {Store} store */
+  function heard(store) {
+    store.subscribe((topics) => {
+      if (store !== beside) touch(...topics);
+      else touch(...(topics.some((topic) => OF_THE_OTHER.has(topic)) ? /** @type {Topic[]} */ (["other"]) : []));
+    });
+    return store;
+  }
+
+  /** @type {Store | null} */
+  let guest = null;
+  /** @type {Store | null} */
+  let beside = null;
+  const atHand = heard(createStore(link));
+
+  return {
+    state: over(/** @type {State & Columns} */ ({}), () => (guest ?? atHand).state),
+    atHand,
+    touch,
+    subscribe: (listener) => void listeners.add(listener),
+    commit: () => [atHand, guest, beside].forEach((store) => store?.commit()),
+    waiting: () => [atHand, guest, beside].some((store) => store?.waiting()),
+    newStore: () => heard(createStore(linked())),
+    newGuest: () => heard(createStore(link)),
+    host(store) {
+      guest = store;
+      touch(...ALL);
+    },
+    dismiss() {
+      guest = null;
+      touch(...ALL);
+    },
+    compare(other) {
+      if (beside) beside.state.other = null;
+      beside = other;
+      atHand.state.other = other?.state ?? null;
+      if (other) other.state.other = atHand.state;
+      touch(...ALL, "view");
+    },
+  };
+}

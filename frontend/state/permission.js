@@ -1,0 +1,97 @@
+// What this page may do now, and if not, why not, in words for a button's title.
+
+import { OVER, runState } from "./ended.js";
+import { count } from "./format.js";
+import { runsOn } from "./motion.js";
+
+/** @import { State } from "../types.js" */
+
+export const WATCHING = "You are watching. To control, open the link printed in the terminal.";
+export const RECORDED = "This run was recorded: Step, Back and Play go through it, and nothing is trained.";
+export const ANOTHER_LEADS = "Another tab controls this run.";
+
+export const HELD = "The server was started anew, and this run ended with the old one. Show the new run first.";
+const TRIED = "A new run is being tried out.";
+
+/** Why nothing more is possible with a run that is over. @type {Record<string, string>} */
+const ENDS = {
+  finished: "The run has finished: it has made all its steps.",
+  stopped: "The run was stopped.",
+  failed: "The run failed, and its training process is gone.",
+  killed: "The training process was killed.",
+  out_of_memory: "The training process ran out of memory.",
+};
+
+const STALLED = "The training process has not come back for a while. Wait for it, or restart: that ends it.";
+
+/** What goes through a recording as well. */
+const REPLAYED = new Set(["play", "pause", "step"]);
+
+export const PAUSES = "Pauses when this rollout is whole.";
+
+const BADLY = new Set(["failed", "killed", "out_of_memory", "stalled", "stopped"]);
+
+/** Whether the run ended, or hangs, in a way that needs a word of explanation. @param {State} state */
+export const endedBadly = (state) => state.held === null && BADLY.has(runState(state) ?? "");
+
+/** How many updates of the run at hand a new one would end, and take from the page. @param {State} state */
+const updatesAtHand = (state) => (runState(state) === null || (endedBadly(state) && runState(state) !== "stalled") ? 0 : (state.status?.update ?? state.run?.update ?? 0));
+
+/** Whether a new run would throw away what the one at hand has learned. @param {State} state */
+export const losesTraining = (state) => updatesAtHand(state) > 0;
+
+/** What a new run costs, for whoever is about to begin one; empty where nothing is lost. @param {State} state */
+export function lossInWords(state) {
+  const updates = updatesAtHand(state);
+  if (!updates) return "";
+  const what = updates === 1 ? "its one update and what it has learned are" : `its ${count(updates)} updates and what they have taught it are`;
+  return `The run at hand ends as soon as the new one has proved that it trains; ${what} gone then.`;
+}
+
+/**
+ * Why this page cannot control anything; null where it can.
+ *
+ * @param {State} state
+ */
+export function whyNoControl(state) {
+  if (state.recorded) return RECORDED;
+  if (state.held) return HELD;
+  if (state.connection.state !== "open") return "Not connected to the server.";
+  if (state.role !== "controller") return WATCHING;
+  if (!state.lease.holder) return `${ANOTHER_LEADS} Take control first.`;
+  return null;
+}
+
+/** What would choose between two outcomes by the way. @type {Set<string>} */
+const DECIDES = new Set(["play", "step", "redo"]);
+
+/** @param {State} state */
+const undecided = ({ comparison }) => `Update ${count(comparison?.header.update)} has two outcomes, and none is chosen yet. Keep one of them first, as it was or the new one.`;
+
+/** @typedef {"play" | "pause" | "step" | "restart" | "set" | "redo" | "keep" | "end"} Action */
+
+/**
+ * Why `action` is not possible now; null where it is.
+ *
+ * @param {State} state
+ * @param {Action} action
+ * @returns {string | null}
+ */
+export function whyNot(state, action) {
+  const now = runState(state);
+  const noControl = whyNoControl(state);
+  if (noControl && !(state.recorded && REPLAYED.has(action))) return noControl;
+  if (now === null) return "There is no run.";
+  if (action === "end") return null;
+  if (action === "restart") return state.trial && !state.trial.refused ? TRIED : null;
+  if (OVER.has(now)) return `${ENDS[now]} Restart begins a new one.`;
+  if (now === "starting" && action !== "set") return "The trainer is starting.";
+  if (now === "stalled" && action !== "set" && action !== "pause") return STALLED;
+  if (state.activity?.name === "redo") return "The update at hand is being made a second time. Wait, or cancel it.";
+  if (state.comparison && DECIDES.has(action)) return undecided(state);
+  if (runsOn(state) && action === "play" && !state.status?.pausing) return "The run is running.";
+  if (action === "pause" && state.status?.pausing) return PAUSES;
+  if (runsOn(state) && action === "step") return "The run is running. Pause it first.";
+  if (now === "paused" && action === "pause") return "The run is paused.";
+  return null;
+}

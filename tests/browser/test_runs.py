@@ -1,0 +1,103 @@
+"""Several runs in one page: the list, going from one to another, and ending one."""
+
+import json
+
+from tests.browser.dashboard import Dashboard, until
+from tests.server.scope_page import leaders
+
+
+def beside(page, **settings):
+    """Begin a run beside the one on show, as a script of the page's owner would; its identifier."""
+    body = json.dumps({"settings": {"num_envs": 2, "rollout_steps": 32, **settings}, "paused": True, "beside": True})
+    return page.evaluate(
+        """body => fetch("api/runs", {method: "POST", body, headers: {
+            "Content-Type": "application/json", "X-PPO-Scope-Session": localStorage.getItem("ppo-scope.session")
+        }}).then(r => r.json()).then(run => run.id)""",
+        body,
+    )
+
+
+def opener_of(page):
+    """The run's name in the bar, which opens the list of runs."""
+    return page.get_by_role("button", name="Runs:")
+
+
+def items(page):
+    return page.locator("#runs-sheet .run-item")
+
+
+def opened(opener, page):
+    """What the list says, opened again where it has closed with the button that was pressed in it."""
+    if opener.get_attribute("aria-expanded") == "false":
+        opener.click()
+    return [items(page).nth(n).inner_text() for n in range(2)]
+
+
+def test_runs_are_listed_opened_and_ended_alone(server, page):
+    live = server("--paused", "--seed", "7", "--num-envs", "2", "--rollout-steps", "32", anew=True)
+    dashboard = Dashboard(page, live.url).step(update="1")
+    assert beside(page, seed=3, clip_range=0.1)
+    opener = opener_of(page)
+    until(opener.inner_text, lambda text: "+1" in text)
+    assert "CartPole-v1" in opener.inner_text() and "seed 7" in opener.inner_text()
+    assert page.evaluate("document.body.dataset.update") == "1", "what is on show is what was"
+    opener.click()
+    until(lambda: items(page).first.inner_text(), lambda text: "clip range 0.1" in text)
+    first, second = items(page).first, items(page).last
+    assert "seed 3 · update 0" in first.inner_text() and "seed 7 · update 1 · on show" in second.inner_text()
+    assert second.get_attribute("aria-current") == "true"
+    first.click()
+    dashboard.at(update="0", state="paused")
+    assert "seed 3" in page.locator(".run-facts").inner_text()
+    dashboard.step(update="1").step(update="2")
+    opener.click()
+    second.click()
+    dashboard.at(update="1", state="paused")
+    assert "seed 7" in page.locator(".run-facts").inner_text()
+    dashboard.step(update="2")
+    opener.click()
+    page.get_by_role("button", name="End this run").click()
+    page.get_by_role("button", name="End it").click()
+    dashboard.at(state="stopped")
+    until(lambda: opened(opener, page), lambda t: "paused" in t[0] and "stopped" in t[1])
+    opener.focus()
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.innerText").startswith("Runs:")
+    opener.press("Enter")
+    page.keyboard.press("Enter")
+    dashboard.at(update="2", state="paused")
+    assert "seed 3" in page.locator(".run-facts").inner_text()
+    assert leaders(live.pid), "the other one lives on"
+
+
+def test_a_new_run_beside_the_one_at_hand_is_what_the_page_shows_and_both_go_on(server, page):
+    live = server("--seed", "7", "--num-envs", "2", "--rollout-steps", "32")
+    dashboard = Dashboard(page, live.url).at(state="running", update="[1-9][0-9]*")
+    first = live.run()["id"]
+    dashboard.press("New run")
+    dialog = page.get_by_role("dialog", name="New run")
+    assert "gone then" in dialog.inner_text()
+    dialog.get_by_label("beside it: both go on").check()
+    assert "gone then" not in dialog.inner_text()
+    dialog.get_by_label("Seed").fill("9")
+    dialog.get_by_role("button", name="Begin").click()
+    until(page.locator(".run-facts").inner_text, lambda text: "seed 9" in text)
+    dashboard.at(state="running", update="[1-9][0-9]*")
+
+    def updates():
+        return {run["id"]: run["update"] for run in page.evaluate("fetch('api/runs').then(r => r.json())")}
+
+    before = updates()
+    assert len(before) == 2 and first in before
+    until(updates, lambda now: all(now[id] > before[id] for id in before))
+
+
+def test_a_page_that_is_loaded_anew_or_connects_again_is_with_its_run(server, page):
+    live = server("--paused", "--seed", "7", "--num-envs", "2", "--rollout-steps", "32")
+    dashboard = Dashboard(page, live.url).step(update="1")
+    beside(page, seed=3)
+    until(opener_of(page).inner_text, lambda text: "+1" in text)
+    page.context.set_offline(True)
+    page.context.set_offline(False)
+    dashboard.step(update="2")
+    assert "seed 7" in page.locator(".run-facts").inner_text()

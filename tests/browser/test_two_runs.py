@@ -1,0 +1,225 @@
+"""Two runs in one page: laid over each other or side by side, on the same axes, and stepped together."""
+
+import json
+
+from tests.browser.dashboard import Dashboard, until
+from tests.browser.test_accessibility import violations
+from tests.browser.test_runs import beside, items, opener_of
+
+AXES = """name => [...document.querySelectorAll(`section[aria-label="${name}"] .chart`)].map(({ layout }) => {
+    const axes = Object.entries(layout ?? {}).filter(([key]) => /^[xy]axis/.test(key));
+    return Object.fromEntries(axes.map(([key, { range }]) => [key, range]));
+})"""
+SIDES = "Loss components", "KL and clipping", "Ratio histogram", "Values", "Policy"
+SHOWN = ",".join(name.lower().replace(" ", "-") for name in ("Episodic return", "Clip mask", *SIDES))
+SMALL = ("--paused", "--seed", "7", "--num-envs", "2", "--rollout-steps", "32", "--epochs", "2", "--minibatches", "2")
+
+
+def strip(page):
+    """The line that says which two runs there are."""
+    return page.get_by_role("region", name="Two runs")
+
+
+def places(page):
+    return [text.split("\n")[-1] for text in strip(page).locator(".place").all_inner_texts()]
+
+
+def stepped(page, *wanted):
+    """Step, and wait until both runs are where they are to be."""
+    page.get_by_role("button", name="Step", exact=True).click()
+    until(lambda: places(page), lambda seen: seen == [f"update {update}" for update in wanted])
+
+
+def compare(page, seed=3):
+    opener_of(page).click()
+    page.get_by_role("button", name=f"Compare with CartPole-v1, seed {seed}").click()
+    until(strip(page).is_visible)
+
+
+def open_two(server, page, *, query="", **settings):
+    live = server(*SMALL)
+    dashboard = Dashboard(page, live.url.replace("#", f"?panels={SHOWN}{query}#")).step(update="1")
+    assert beside(page, seed=3, epochs=2, minibatches=2, **settings)
+    until(opener_of(page).inner_text, lambda text: "+1" in text)
+    compare(page)
+    return live, dashboard
+
+
+def test_the_other_run_is_laid_over_and_stands_beside_on_the_same_axes_and_one_step_is_of_both(server, page):
+    page.set_viewport_size({"width": 1440, "height": 3200})
+    _, dashboard = open_two(server, page, clip_range=0.05)
+    until(lambda: places(page), lambda seen: seen == ["update 1", "update 0"])
+    stepped(page, 2, 1)
+    stepped(page, 3, 2)
+
+    differ = strip(page).locator("summary")
+    assert differ.inner_text() == "Differ: Clip range ε"
+    differ.press("Enter")
+    rows = [row.split("\t") for row in strip(page).locator("tbody tr").all_inner_texts()]
+    assert ["Clip range ε", "0.2", "0.05"] in rows and ["Seed", "7", "3"] in rows and len(rows) == 2
+    page.keyboard.press("Escape")
+    assert not strip(page).locator("table").is_visible()
+
+    returns = dashboard.panel("Episodic return")
+    assert returns.locator(".of-runs span > span").all_inner_texts() == ["seed 7", "seed 3 (clip range 0.05)"]
+    drawn = "canvas => Number(canvas.dataset.episodes)"
+    both = until(lambda: [one.evaluate(drawn) for one in returns.locator(".episodes, .other-episodes").all()], all)
+    assert len(both) == 2
+    lines = "chart => chart.data.slice(0, 2).map(({ y }) => y.length)"
+    assert returns.locator(".chart").evaluate(lines) == [3, 2], "the mean of the run at hand, and the other one's"
+
+    for name in SIDES:
+        one, other = until(lambda name=name: page.evaluate(AXES, name), lambda axes: len(axes) == 2 and all(axes))
+        if name == "Policy":  # which states are drawn, and how many have room, is each run's own
+            one, other = ({key: axes[key] for key in ("yaxis", "xaxis2", "yaxis3")} for axes in (one, other))
+        assert one == other, name
+    ranges = [chart.get_attribute("data-clip-range") for chart in page.locator("#panel-ratio-histogram .chart").all()]
+    assert ranges == ["0.2", "0.05"], "each has its own band"
+    masks = page.locator("#panel-clip-mask canvas").all()
+    assert [mask.get_attribute("data-update") for mask in masks] == ["3", "2"]
+
+    assert violations(page) == []
+    dashboard.key("g")
+    until(lambda: not strip(page).is_visible())  # the guide shows one run
+    dashboard.key("g")
+    until(lambda: strip(page).is_visible() and page.locator("#panel-values .chart").count() == 2)
+
+    strip(page).get_by_role("button", name="End comparing").click()
+    until(lambda: not strip(page).is_visible())
+    assert page.evaluate("document.activeElement.innerText").startswith("Runs:")
+    until(lambda: page.locator("#panel-values .chart").count() == 1)
+    dashboard.step(update="4")
+    assert page.evaluate("fetch('api/runs').then(r => r.json())")[0]["update"] == 2, "the other one stays where it was"
+
+
+def test_two_runs_are_aligned_by_environment_steps_and_looked_back_at_together(server, page):
+    _, dashboard = open_two(server, page, num_envs=4, query=",sample")
+    until(lambda: places(page), lambda seen: seen == ["update 1", "update 0"])
+    page.get_by_label("Aligned by").select_option("steps")
+    why = strip(page).get_by_role("status")
+    until(why.inner_text, lambda text: "seed 7: has more environment steps" in text)
+    stepped(page, 1, 1)
+    until(why.inner_text, lambda text: "seed 3: has more environment steps" in text)
+    stepped(page, 2, 1)
+    until(why.inner_text, lambda text: text == "")  # 64 steps an update, and 128: both are as far
+    stepped(page, 3, 2)
+    axis = page.locator("#panel-episodic-return .chart")
+    until(lambda: axis.evaluate("chart => chart.layout?.xaxis.title.text"), lambda text: text == "environment steps")
+    page.get_by_role("slider", name="Timeline").fill("2")
+    until(lambda: places(page), lambda seen: seen == ["update 2, of the past", "update 1, of the past"])
+    dashboard.press("Back to live")
+    until(lambda: places(page), lambda seen: seen == ["update 3", "update 2"])
+
+
+def test_each_run_of_two_is_led_by_itself_and_ends_by_itself(server, page, chromium):
+    live, dashboard = open_two(server, page)
+    stepped(page, 2, 1)
+    other = chromium.new_context()
+    try:
+        elsewhere = Dashboard(other.new_page(), live.url)
+        elsewhere.page.locator(".run").click()
+        items(elsewhere.page).first.click()
+        elsewhere.at(update="1")
+        elsewhere.press("Take control")
+        step = page.get_by_role("button", name="Step", exact=True)
+        until(lambda: step.get_attribute("title"), lambda title: "seed 3: Another tab controls this run." in title)
+        stepped(page, 3, 1)
+        assert "Another tab controls" in strip(page).get_by_role("status").inner_text()
+    finally:
+        other.close()
+    until(lambda: "Another tab" not in strip(page).get_by_role("status").inner_text())
+    stepped(page, 4, 2)
+    opener_of(page).click()
+    items(page).first.click()
+    until(lambda: not strip(page).is_visible())
+    dashboard.at(update="2", state="paused")
+    assert "Both runs are the same one now" in page.locator(".toasts").inner_text()
+
+
+def test_a_recording_stands_beside_a_run_and_a_run_beside_a_recording(look_at, page):
+    dashboard = look_at(update=2, query="?panels=episodic-return,ratio-histogram,sample")
+    opener_of(page).click()
+    page.get_by_role("button", name="Compare with the recorded run").click()
+    until(lambda: strip(page).locator(".run-state").all_inner_texts(), lambda seen: seen[-1:] == ["recorded"])
+    charts = page.locator("#panel-ratio-histogram .chart")
+    until(
+        lambda: [chart.get_attribute("data-update") for chart in charts.all()],
+        lambda seen: len(seen) == 2 and all(seen),
+    )
+    step = page.get_by_role("button", name="Step", exact=True)
+    assert not step.is_disabled()
+    run = json.loads(page.evaluate("fetch('api/runs').then(r => r.text())"))[0]["id"]
+    page.goto(page.url.split("?")[0] + "?recording=cartpole")
+    dashboard.at(update="0")
+    opener_of(page).click()
+    until(lambda: items(page).count() == 1)
+    assert items(page).first.get_attribute("data-run") == run
+    items(page).first.click()
+    until(lambda: places(page), lambda seen: seen[-1:] == ["update 2"])
+
+
+GIVEN = """
+const series = (steps) => ({ first: 1, length: steps.length, column: () => Float64Array.from(steps) });
+const [one, other] = [series([64, 128, 192]), series([100, 200])].map((series) => ({ series }));
+"""
+
+
+def test_what_stands_beside_an_update(modules):
+    both = "['update', 'steps'].map((align) => m.partnerOf(update, one, other, align))"
+    told = f"{GIVEN} return [0, 1, 2, 3].map((update) => {both})"
+    assert modules("state/beside.js", told) == [[0, 0], [1, 1], [2, 1], [3, 2]]
+
+
+RANGES = """
+let moved = 0;
+const shared = m.createSharedRanges(() => moved++);
+const [one, other] = [{}, {}];
+const seen = [];
+const [mine, theirs] = [shared.of(one, "up"), shared.of(other, "up")];
+seen.push([...mine.fit(0, 1, 1)], moved, [...theirs.fit(-5, 0.5, 1)], moved, [...mine.fit(0, 1, 1)], moved);
+shared.leave(other);
+return [...seen, [...mine.fit(0, 1, 1)]];
+"""
+
+
+def test_ranges_of_two_drawings_hold_what_either_needs(modules):
+    alone, before, both, after, again, settled, left = modules("draw/shared-ranges.js", RANGES)
+    assert alone == left == [0, 1] and both == again
+    assert both[0] <= -5 and both[1] >= 1
+    assert (before, after, settled) == (0, 1, 1), "the first side is drawn once more, and no more often"
+
+
+MEMBERS = """
+const { createStore, pageState, linkState, over } = await import("./state/store.js");
+const { createRecording } = await import("./source/recording.js");
+const { loadRecording } = await import("./source/file.js");
+const store = () => createStore(over(linkState(), pageState));
+const recording = createRecording(store(), await loadRecording("cartpole"));
+const live = m.createLive(store(), { client: "x", heard() {}, failed() {} });
+const names = Object.keys(recording);
+const refused = (order) => order.catch(({ message }) => message);
+const missing = names.filter((name) => typeof live[name] !== typeof recording[name]);
+return [missing, await refused(live.step()), await refused(recording.order("set"))];
+"""
+
+
+def test_a_live_run_and_a_recording_answer_one_interface_and_say_why_not(modules):
+    missing, live, recorded = modules("source/live.js", MEMBERS)
+    assert missing == []
+    assert live == "Not connected to the server." and recorded.startswith("This run was recorded")
+
+
+CELLS = """
+const canvas = { width: 800, height: 400, ratio: 1 };
+const [one, other] = [{ rows: 4, columns: 64 }, { rows: 8, columns: 32 }];
+const size = (own, beside) => {
+  const { cellWidth, cellHeight } = m.arrange(canvas, own.rows, own.columns, own.rows, beside);
+  return [cellWidth, cellHeight];
+};
+return [size(one, other), size(other, one), size(other, null)];
+"""
+
+
+def test_cells_of_two_masks_side_by_side_have_one_size(modules):
+    one, other, alone = modules("panels/mask/layout.js", CELLS)
+    assert one == other != alone

@@ -1,0 +1,91 @@
+"""The lowest versions that pyproject.toml allows are enough: installed in a place of their own, and tested there.
+
+It downloads them, so it runs where it is asked for: `make lowest`.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import venv
+from importlib.metadata import distribution, requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.live import ROOT
+
+ASKED_FOR = "PPO_SCOPE_LOWEST"
+CORE = ("tests/ppo", "tests/probes", "tests/server/test_protocol.py", "tests/server/test_door.py", "tests/test_docs.py")
+BESIDE = "--ignore=tests/ppo/test_parity.py"
+"""Needs Stable-Baselines3, which says for itself what it goes with."""
+HELPERS = ("httpx", "hypothesis", "pytest", "pytest-timeout")
+"""Of what the tests need, what these tests do."""
+LENT = "torch"
+"""A large download: it is lent by this environment, which has the lowest version of it."""
+
+
+def lowest(requirement):
+    """`name[extra]==version`, of the lowest version that is allowed."""
+    (floor,) = [spec.version for spec in requirement.specifier if spec.operator == ">="]
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return f"{requirement.name}{extras}=={floor}"
+
+
+def floors():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = [Requirement(text) for text in project["dependencies"]]
+    testing = [Requirement(text) for text in project["optional-dependencies"]["test"]]
+    return [*needed, *(one for one in testing if one.name in HELPERS)]
+
+
+def with_what_it_needs(name, seen=()):
+    """The names of a distribution and of all that it needs here."""
+    if name in seen:
+        return set(seen)
+    seen = {*seen, name}
+    for text in requires(name) or []:
+        requirement = Requirement(text)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            seen = with_what_it_needs(re.sub(r"[-_.]+", "-", requirement.name).lower(), seen)
+    return seen
+
+
+def lend(name, theirs):
+    """Link what a distribution consists of, and what it needs and is not there, into another environment."""
+    for one in sorted(with_what_it_needs(name)):
+        found = distribution(one)
+        for top in {file.parts[0] for file in found.files or [] if file.parts[0] not in {"..", "__pycache__"}}:
+            link = theirs / top
+            if not link.exists():
+                link.symlink_to(Path(str(found.locate_file(top))))
+
+
+def test_lowest_torch_is_the_one_that_is_tested():
+    (requirement,) = [one for one in floors() if one.name == LENT]
+    assert lowest(requirement).removeprefix("torch==") == ".".join(
+        distribution(LENT).version.split("+")[0].split(".")[:2]
+    )
+
+
+@pytest.mark.skipif(not os.environ.get(ASKED_FOR), reason=f"downloads: `make lowest`, or {ASKED_FOR}=1")
+@pytest.mark.timeout(3600)
+def test_the_core_works_with_the_lowest_versions(tmp_path):
+    folder = tmp_path / "venv"
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    versions = [lowest(one) for one in floors() if one.name != LENT]
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *versions)
+    lend(LENT, next(folder.glob("lib/python*/site-packages")))
+    run(python, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", BESIDE, *CORE)
+
+
+def run(*command):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "backend")}
+    environment.pop(ASKED_FOR, None)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.fail(f"{' '.join(map(str, command))}\n{(done.stdout + done.stderr)[-8000:]}", pytrace=False)
+    sys.stdout.write(done.stdout[-2000:])

@@ -1,0 +1,74 @@
+"""What the product uses of its dependencies that they promise to nobody. Each is named here, and its end is noticed.
+
+Where one has ended: its entry says what to do without it.
+"""
+
+import ast
+import importlib.util
+import re
+from importlib.resources import files
+
+import pytest
+
+from tests.live import ROOT
+
+OF_PYTHON = {
+    "torch._fused_adam_": "torch.optim.Adam with fused=True takes the same step, more slowly",
+    "uvicorn._types": "its types of ASGI messages can be written down in backend/ppo_scope/server/transport.py",
+}
+DOCUMENTED = {"os._exit"}
+OF_PLOTLY = {
+    "_fullLayout": "where its plots lie can be read from the rectangles that it draws, at the cost of a layout",
+    "_offset": "the same",
+    "_length": "the same",
+    "_transitionData": "without it, drawing waits for one more turn of Plotly's own loop",
+    "_animationRaf": "the same",
+}
+PRIVATE = re.compile(r"_[a-zA-Z]\w*")
+
+
+def defined_in(tree):
+    """Private names that a module of ours gives to something."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.attr if isinstance(node, ast.Attribute) else node.id
+
+
+def used_in(tree):
+    """What a module takes from elsewhere by a private name: (name, in full)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and PRIVATE.fullmatch(node.attr):
+            yield node.attr, ast.unparse(node)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for part in node.module.split("."):
+                if PRIVATE.fullmatch(part):
+                    yield part, node.module
+
+
+def test_all_of_python_are_named():
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "backend").rglob("*.py")]
+    ours = {name for tree in trees for name in defined_in(tree)}
+    foreign = {full for tree in trees for name, full in used_in(tree) if name not in ours}
+    assert foreign - DOCUMENTED == set(OF_PYTHON)
+
+
+@pytest.mark.parametrize("name", OF_PYTHON)
+def test_python_still_has(name):
+    package, _, rest = name.partition(".")
+    found = importlib.import_module(package)
+    assert hasattr(found, rest) or importlib.util.find_spec(name), f"{name} has ended: {OF_PYTHON[name]}"
+
+
+def test_all_of_plotly_are_named():
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "frontend").rglob("*.js")]
+    # `#private` is ours; a lone underscore takes the place of what is not used.
+    foreign = {name for text in texts for name in re.findall(r"(?:\.|\{ |, )(_[a-zA-Z]\w*)\b", text)}
+    assert foreign == set(OF_PLOTLY)
+
+
+@pytest.mark.parametrize("name", OF_PLOTLY)
+def test_plotly_still_has(name):
+    script = files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")
+    assert re.search(rf"\.{name}\b", script), f"{name} has ended: {OF_PLOTLY[name]}"
