@@ -74,7 +74,11 @@ const examples = createExamples(page);
 const source = () => examples.source() ?? atHand;
 /** The run that is compared with the one at hand; not while an example is on show. */
 const second = createSecond(page, { client, failed: announcer.warn, ended: announcer.note, begun });
-const together = createTogether(state, () => [source(), second.source()].filter((one) => one !== null).slice(0, examples.source() ? 1 : 2), announcer.warn);
+const together = createTogether(
+  state,
+  () => [source(), second.source()].filter((one) => one !== null).slice(0, examples.source() ? 1 : 2),
+  announcer.warn,
+);
 const beginning = createBeginning(page, live, announcer.warn);
 const orders = createOrders(() => atHand, announcer.warn);
 const news = createNews(page.atHand.state, { note: announcer.note, isOwn: beginning.isOwn, another: () => sliders.forget(), narrator });
@@ -115,7 +119,8 @@ const actions = {
   health: () => grid.show(["Health"]),
   /** Shows one or two panels large, on Stage; null leaves it. @param {string[] | null} names */
   stage: (names) => grid.stage(names),
-  picture: () => void picturePage().catch((error) => announcer.warn(`The picture could not be made: ${error instanceof Error ? error.message : error}`)),
+  picture: () =>
+    void picturePage().catch((error) => announcer.warn(`The picture could not be made: ${error instanceof Error ? error.message : error}`)),
   share: () => share.open(),
   guide: () => guide.choose(state.view.chapter === null ? 0 : null),
   apply: () => done(orders.redo()),
@@ -144,7 +149,10 @@ const ofPanels = {
   /** @param {number | null} environment @param {boolean} ofOther */
   showEnvironment: (environment, ofOther) => (ofOther ? second.source() : live)?.watch.from(environment),
   /** @param {string} name @param {boolean} ofOther */
-  focusSetting: (name, ofOther) => (ofOther ? announcer.note("The sliders are of the run at hand. Go to the other run by the list under the name in the bar, and change it there.") : sliders.focus(name)),
+  focusSetting: (name, ofOther) =>
+    ofOther
+      ? announcer.note("The sliders are of the run at hand. Go to the other run by the list under the name in the bar, and change it there.")
+      : sliders.focus(name),
   /** @param {number} update @param {boolean} ofOther */
   goTo: (update, ofOther) => (ofOther ? say(second.source()?.travel.goTo(update) ?? Promise.resolve()) : together.goTo(update)),
 };
@@ -180,7 +188,11 @@ const runs = createRuns(state, {
   compareFile: (file) => say(second.file(file)),
   describe: () => getJson("api/runs"),
 });
-const beside = createBeside(part("beside"), state, { end: () => (second.end(), runs.focus()), aligned: () => touch("view"), limits: together.limits });
+const beside = createBeside(part("beside"), state, {
+  end: () => (second.end(), runs.focus()),
+  aligned: () => touch("view"),
+  limits: together.limits,
+});
 const bar = createBar(part("bar"), state, actions, runs.root);
 const look = createLook(state.view, (theme) => {
   bar.showTheme(theme.name);
@@ -190,7 +202,8 @@ bar.showTheme(look.theme().name);
 const notices = createNotices(part("notices"), state, {
   takeControl: () => say(live.send("take_control")),
   restart: actions.restart,
-  begin: ({ env, seed, settings }) => void beginning.restart({ ...settings, ...(env === undefined ? {} : { env }), ...(seed === undefined ? {} : { seed }) }),
+  begin: ({ env, seed, settings }) =>
+    void beginning.restart({ ...settings, ...(env === undefined ? {} : { env }), ...(seed === undefined ? {} : { seed }) }),
   adopt: ({ settings }) => done(orders.apply(settings)),
   showNew,
   cancel: beginning.cancel,
@@ -294,7 +307,9 @@ void firstPicture(page)
   .then(() => touch("snapshot", "series", "theme"));
 
 if (!(await openSession())) {
-  announcer.warn("The link that you opened does not give control: it belongs to an earlier start of the server. You are watching; open the link printed in the terminal.");
+  announcer.warn(
+    "The link that you opened does not give control: it belongs to an earlier start of the server. You are watching; open the link printed in the terminal.",
+  );
 }
 const recorded = askedFor();
 if (recorded === null) live.connect();

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from tests.live import ROOT, LiveServer
 
 TSC = ROOT / ".tools" / "node_modules" / ".bin" / "tsc"
+PRETTIER = TSC.with_name("prettier")
 SOURCES = ("backend", "tests", "benchmarks")
 
 
@@ -77,6 +78,12 @@ def test_the_server_starts_without_torch():
 def test_types_of_the_page():
     assert TSC.exists(), "the type checker is not there yet: `make test` installs it"
     check(TSC, "-p", "frontend/jsconfig.json")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="the page's scripts are checked where Node is found")
+def test_scripts_of_the_page_are_formatted():
+    assert PRETTIER.exists(), "the formatter is not there yet: `make test` installs it"
+    check(PRETTIER, "--check", "--log-level", "warn", "frontend/**/*.js")
 
 
 def test_the_page_reaches_for_nothing_outside():

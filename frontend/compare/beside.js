@@ -23,10 +23,20 @@ const ALIGN = { update: "by update", steps: "by environment steps" };
  */
 export function createBeside(root, state, { end, aligned, limits }) {
   const [here, there] = ["here", "there"].map(side);
-  const align = h("select", { "aria-label": "Aligned by", onchange: choose }, ...Object.entries(ALIGN).map(([value, text]) => h("option", { value }, text)));
+  const align = h(
+    "select",
+    { "aria-label": "Aligned by", onchange: choose },
+    ...Object.entries(ALIGN).map(([value, text]) => h("option", { value }, text)),
+  );
   const rows = h("tbody", {});
   const heads = [h("th", { scope: "col" }), h("th", { scope: "col" })];
-  const table = h("table", { id: "differences" }, h("caption", { class: "visually-hidden" }, "Settings that differ"), h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "setting"), ...heads)), rows);
+  const table = h(
+    "table",
+    { id: "differences" },
+    h("caption", { class: "visually-hidden" }, "Settings that differ"),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "setting"), ...heads)),
+    rows,
+  );
   const differs = h("summary", {});
   const details = h("details", { class: "differences" }, differs, table);
   const why = h("p", { class: "why", role: "status" });
@@ -35,7 +45,14 @@ export function createBeside(root, state, { end, aligned, limits }) {
     here.element,
     there.element,
     details,
-    h("label", { class: "align", title: "Which moments of the two stand side by side, and what Step goes on by: aligned by environment steps, the run that has fewer of them" }, align),
+    h(
+      "label",
+      {
+        class: "align",
+        title: "Which moments of the two stand side by side, and what Step goes on by: aligned by environment steps, the run that has fewer of them",
+      },
+      align,
+    ),
     h("button", { type: "button", class: "quiet", onclick: end }, "End comparing"),
     why,
   );
@@ -117,4 +134,9 @@ export function inShort(names) {
 
 /** @param {string} label @param {any} one @param {any} other @param {boolean} changed while it ran */
 const row = (label, one, other, changed) =>
-  h("tr", {}, h("th", { scope: "row" }, ...prose(label), changed ? h("small", {}, " changed while it ran") : null), ...[one, other].map((value) => h("td", {}, value === undefined ? "–" : settingText(value))));
+  h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, ...prose(label), changed ? h("small", {}, " changed while it ran") : null),
+    ...[one, other].map((value) => h("td", {}, value === undefined ? "–" : settingText(value))),
+  );

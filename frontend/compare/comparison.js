@@ -52,7 +52,11 @@ export function createComparison(root, { keep, theme, symbol, state, failed }) {
   const bodies = GROUPS.map(() => h("tbody", {}));
   const figure = h("figure", { role: "img" });
   const canvas = new Canvas(figure, "ratios");
-  const save = saver(/** @type {Panel} */ ({ name: "Comparison", title: "Update made twice" }), figure, () => shown && tableOf(shown), { state, theme, failed });
+  const save = saver(/** @type {Panel} */ ({ name: "Comparison", title: "Update made twice" }), figure, () => shown && tableOf(shown), {
+    state,
+    theme,
+    failed,
+  });
   root.setAttribute("aria-labelledby", title.id);
   root.append(
     h(
@@ -64,8 +68,16 @@ export function createComparison(root, { keep, theme, symbol, state, failed }) {
       h(
         "div",
         { class: "choice-of-two" },
-        h("button", { type: "button", title: "The update stays as it was, and the change is put back", onclick: () => keep("old") }, "Keep it as it was"),
-        h("button", { type: "button", class: "keep-new", title: "The run goes on from the new outcome, with the change", onclick: () => keep("new") }, "Keep the new outcome"),
+        h(
+          "button",
+          { type: "button", title: "The update stays as it was, and the change is put back", onclick: () => keep("old") },
+          "Keep it as it was",
+        ),
+        h(
+          "button",
+          { type: "button", class: "keep-new", title: "The run goes on from the new outcome, with the change", onclick: () => keep("new") },
+          "Keep the new outcome",
+        ),
       ),
     ),
     h(
@@ -102,7 +114,9 @@ export function createComparison(root, { keep, theme, symbol, state, failed }) {
     const [old, next] = outcomes.map(({ settings }) => settings);
     const names = Object.keys(next).filter((name) => String(next[name]) !== String(old[name]));
     setText(title, `Update ${header.update}, made twice`);
-    changed.replaceChildren(...prose(names.map((name) => `${symbol(name)} ${settingText(old[name])} → ${settingText(next[name])}`).join(", ") || "with the same settings"));
+    changed.replaceChildren(
+      ...prose(names.map((name) => `${symbol(name)} ${settingText(old[name])} → ${settingText(next[name])}`).join(", ") || "with the same settings"),
+    );
     GROUPS.forEach(([scope, rows], group) =>
       bodies[group].replaceChildren(
         h("tr", { class: "scope" }, h("th", { scope: "rowgroup", colspan: 3 }, scope)),
@@ -119,7 +133,8 @@ export function createComparison(root, { keep, theme, symbol, state, failed }) {
 }
 
 /** @param {string} words @param {string} old @param {string} next */
-const row = (words, old, next) => h("tr", { "data-same": old === next }, h("th", { scope: "row" }, ...prose(words)), h("td", {}, old), h("td", {}, next));
+const row = (words, old, next) =>
+  h("tr", { "data-same": old === next }, h("th", { scope: "row" }, ...prose(words)), h("td", {}, old), h("td", {}, next));
 
 /**
  * Settings, numbers and bins of both, a line each, for other programs.
@@ -131,7 +146,13 @@ function tableOf(comparison) {
   const { scalars } = comparison.header;
   const lines = outcomesOf(comparison).flatMap((outcome) => {
     const made = TITLES[outcome.which];
-    const settings = Object.entries(outcome.settings).map(([name, value]) => [made, `setting ${name}`, null, null, typeof value === "number" ? value : settingText(value)]);
+    const settings = Object.entries(outcome.settings).map(([name, value]) => [
+      made,
+      `setting ${name}`,
+      null,
+      null,
+      typeof value === "number" ? value : settingText(value),
+    ]);
     const numbers = ROWS.map(([name]) => [made, name, null, null, scalars[`${outcome.which}_${name}`] ?? null]);
     return [...settings, ...numbers, ...binsOf(outcome).map((bin) => [made, ...bin])];
   });

@@ -71,7 +71,14 @@ const title = ({ which, clipRange }) => `r ${TITLES[which]}, ${clipRange === nul
 
 /** Both for those who cannot see them. @param {Outcome[]} outcomes */
 export const inWords = (outcomes) =>
-  outcomes.map((outcome) => `${title(outcome)}: ${shares(outcome).map(({ text }) => text).join(", ")}, of ${count(outcome.total)} samples, ${AFTER}.`).join(" ");
+  outcomes
+    .map(
+      (outcome) =>
+        `${title(outcome)}: ${shares(outcome)
+          .map(({ text }) => text)
+          .join(", ")}, of ${count(outcome.total)} samples, ${AFTER}.`,
+    )
+    .join(" ");
 
 const LINE = 17;
 const AXIS = { left: 38, bottom: 36 };
@@ -162,10 +169,16 @@ function fill(canvas, theme, key, x, y, width, height) {
 }
 
 /** @param {Axes} axes @param {Box} box */
-const across = ({ range: [from, to] }, { left, right }) => (/** @type {number} */ logratio) => left + ((logratio - from) / (to - from)) * (right - left);
+const across =
+  ({ range: [from, to] }, { left, right }) =>
+  (/** @type {number} */ logratio) =>
+    left + ((logratio - from) / (to - from)) * (right - left);
 
 /** Square roots, as in the panel Ratio histogram: few samples beside many stay visible. @param {Axes} axes @param {Box} box */
-const upwards = ({ highest }, { top, bottom }) => (/** @type {number} */ share) => bottom - Math.sqrt(share / highest) * (bottom - top);
+const upwards =
+  ({ highest }, { top, bottom }) =>
+  (/** @type {number} */ share) =>
+    bottom - Math.sqrt(share / highest) * (bottom - top);
 
 const TICKS = [1, 0.5, 2, 0.2, 5, 0.8, 1.25, 0.1, 10, 0.05, 20, 0.01, 100, 0.001, 1000]; // the most useful first
 const SHARES = [0.01, 0.05, 0.2, 0.5, 1];

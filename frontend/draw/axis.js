@@ -44,7 +44,12 @@ export function ticksIn([low, high], { length, each, between = 0, before = Infin
     const sizes = texts.map(each);
     const room = Math.max(0, ...sizes) + between;
     const fits = values.map((value, at) => (value - low) * pixels >= sizes[at] / 2 - before && (high - value) * pixels >= sizes[at] / 2 - after);
-    return { crowded: values.length > 1 && step * pixels < room, room, tickvals: values.filter((_, at) => fits[at]), ticktext: texts.filter((_, at) => fits[at]) };
+    return {
+      crowded: values.length > 1 && step * pixels < room,
+      room,
+      tickvals: values.filter((_, at) => fits[at]),
+      ticktext: texts.filter((_, at) => fits[at]),
+    };
   };
   let step = roundUp(width / Math.max(1, most));
   if (kind === "count") step = Math.max(1, step);
@@ -86,7 +91,11 @@ const rounded = (value) => Number(value.toPrecision(DIGITS)) || 0; // no −0 ei
  * @returns {string[]}
  */
 export function tickTexts(values, step, kind = "number") {
-  if (kind === "share") return tickTexts(values.map((value) => rounded(100 * value)), 100 * step).map((text) => `${text}%`);
+  if (kind === "share")
+    return tickTexts(
+      values.map((value) => rounded(100 * value)),
+      100 * step,
+    ).map((text) => `${text}%`);
   const largest = Math.max(...values.map(Math.abs), step);
   const plain = values.map((value) => (value === 0 ? "0" : grouped(value, decimals(step))));
   if (kind === "count" && largest < COUNTED) return plain;
@@ -102,7 +111,11 @@ const longest = (texts) => Math.max(...texts.map(({ length }) => length));
 
 /** How many decimals a multiple of the step needs. @param {number} step */
 function decimals(step) {
-  return Array.from({ length: 15 }, (_, places) => places).find((places) => Math.abs(step * 10 ** places - Math.round(step * 10 ** places)) < 1e-6 * step * 10 ** places) ?? 15;
+  return (
+    Array.from({ length: 15 }, (_, places) => places).find(
+      (places) => Math.abs(step * 10 ** places - Math.round(step * 10 ** places)) < 1e-6 * step * 10 ** places,
+    ) ?? 15
+  );
 }
 
 /**

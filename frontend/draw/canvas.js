@@ -82,4 +82,9 @@ export class Canvas {
 }
 
 /** A box of CSS pixels in those of a canvas that covers the same place. @param {{ x: number, y: number, width: number, height: number }} box @param {Pick<Canvas, "density">} canvas */
-export const inPixels = ({ x, y, width, height }, { density }) => ({ x: x * density, y: y * density, width: width * density, height: height * density });
+export const inPixels = ({ x, y, width, height }, { density }) => ({
+  x: x * density,
+  y: y * density,
+  width: width * density,
+  height: height * density,
+});

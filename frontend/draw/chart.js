@@ -81,8 +81,7 @@ export class Chart {
     const ranges = rangesOf(frame);
     const rangesKey = JSON.stringify(ranges);
     const sketched = this.context.running && !this.#visited;
-    const sameFrame =
-      this.#started && this.#sized && theme === this.#theme && key === this.#key && sketched === this.#sketched;
+    const sameFrame = this.#started && this.#sized && theme === this.#theme && key === this.#key && sketched === this.#sketched;
     const rescaled = sameFrame && !this.#zoomed && rangesKey !== this.#ranges;
     this.#data = data;
     this.#frame = frame;
@@ -160,7 +159,9 @@ export class Chart {
   /** What follows from the ranges, by Plotly's names. @param {Theme} theme @returns {Attributes} */
   #labels(theme) {
     const layout = this.#layout(theme);
-    const axes = Object.entries(layout).flatMap(([name, axis]) => (AXIS.test(name) ? FITTED.flatMap((key) => (axis[key] ? [[`${name}.${key}`, axis[key]]] : [])) : []));
+    const axes = Object.entries(layout).flatMap(([name, axis]) =>
+      AXIS.test(name) ? FITTED.flatMap((key) => (axis[key] ? [[`${name}.${key}`, axis[key]]] : [])) : [],
+    );
     return { ...Object.fromEntries(axes), "margin.l": layout.margin.l, "margin.r": layout.margin.r };
   }
 
@@ -207,7 +208,10 @@ export class Chart {
 
   /** @param {Theme} theme */
   #traces(theme) {
-    return magnified(this.spec.traces(theme), theme.scale).map((/** @type {Attributes} */ trace, /** @type {number} */ index) => ({ ...trace, ...this.#data[index] }));
+    return magnified(this.spec.traces(theme), theme.scale).map((/** @type {Attributes} */ trace, /** @type {number} */ index) => ({
+      ...trace,
+      ...this.#data[index],
+    }));
   }
 
   /** @param {Theme} theme */
@@ -239,10 +243,7 @@ export class Chart {
       showTips: false,
       modeBarButtons: [
         ["zoom2d", "pan2d", button("Reset zoom", home, () => this.reset())],
-        [
-          button("Save as PNG", camera, () => this.#ask("png")),
-          button("Save as SVG", disk, () => this.#ask("svg")),
-        ],
+        [button("Save as PNG", camera, () => this.#ask("png")), button("Save as SVG", disk, () => this.#ask("svg"))],
       ],
     };
   }
@@ -282,7 +283,15 @@ function withResolvers() {
 }
 
 /** Which numbers are sizes, by the name of what they belong to. @type {Record<string, string[]>} */
-const SIZES = { font: ["size"], tickfont: ["size"], textfont: ["size"], line: ["width"], margin: ["l", "r", "t", "b"], title: ["standoff"], marker: ["size"] };
+const SIZES = {
+  font: ["size"],
+  tickfont: ["size"],
+  textfont: ["size"],
+  line: ["width"],
+  margin: ["l", "r", "t", "b"],
+  title: ["standoff"],
+  marker: ["size"],
+};
 
 /**
  * Attributes with larger type, wider margins and thicker lines.
@@ -296,7 +305,12 @@ function magnified(part, scale, name = "") {
   if (scale === 1 || part === null || typeof part !== "object" || ArrayBuffer.isView(part)) return part;
   if (Array.isArray(part)) return typeof part[0] === "object" ? part.map((item) => magnified(item, scale)) : part;
   const sizes = SIZES[name] ?? [];
-  return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, sizes.includes(key) && typeof value === "number" ? scale * value : magnified(value, scale, key)]));
+  return Object.fromEntries(
+    Object.entries(part).map(([key, value]) => [
+      key,
+      sizes.includes(key) && typeof value === "number" ? scale * value : magnified(value, scale, key),
+    ]),
+  );
 }
 
 /** What all charts have in common. @param {Theme} theme */

@@ -33,7 +33,10 @@ export function thinning(length, unit, buckets = BUCKETS) {
  */
 export function leftOut({ series }, buckets = BUCKETS) {
   const { forgone } = series;
-  const gone = { short: "in part", long: `${count(forgone)} ${forgone === 1 ? "update is" : "updates are"} missing: the server does not keep them any more.` };
+  const gone = {
+    short: "in part",
+    long: `${count(forgone)} ${forgone === 1 ? "update is" : "updates are"} missing: the server does not keep them any more.`,
+  };
   return [...thinning(series.length, "updates", buckets), ...(forgone ? [gone] : [])];
 }
 

@@ -34,7 +34,9 @@ const AXIS = /^([xy])axis\d*$/;
  * @returns {Fitted}
  */
 export function fit(layout, width, height, measure) {
-  const axes = Object.entries(layout).flatMap(([name, axis]) => (AXIS.test(name) && isLabelled(axis) ? [{ name, axis, domain: domainOf(axis) }] : []));
+  const axes = Object.entries(layout).flatMap(([name, axis]) =>
+    AXIS.test(name) && isLabelled(axis) ? [{ name, axis, domain: domainOf(axis) }] : [],
+  );
   const upright = axes.filter(({ name }) => name.startsWith("y"));
   const level = axes.filter(({ name }) => name.startsWith("x"));
   const { margin } = layout;
@@ -42,21 +44,47 @@ export function fit(layout, width, height, measure) {
   /** @type {Fitted["ticks"]} */
   const ticks = {};
   for (const { name, axis, domain } of upright) {
-    const gap = gapAround(domain, upright.filter(({ axis: other }) => placeOf(layout, other) === placeOf(layout, axis)).map((other) => other.domain), high);
+    const gap = gapAround(
+      domain,
+      upright.filter(({ axis: other }) => placeOf(layout, other) === placeOf(layout, axis)).map((other) => other.domain),
+      high,
+    );
     // Of what lies between two drawings above each other the upper one's lowest label, mostly its 0, has its part first.
     const room = { length: (domain[1] - domain[0]) * high, each: () => LINE, before: gap.before, after: Math.max(0, gap.after - LINE / 2) };
-    ticks[name] = axis.choose?.(axis.range, { length: room.length, measure: () => LINE }) ?? given(axis, room.length, () => LINE, 0) ?? ticksIn(axis.range, room, axis.nticks, axis.kind);
+    ticks[name] =
+      axis.choose?.(axis.range, { length: room.length, measure: () => LINE }) ??
+      given(axis, room.length, () => LINE, 0) ??
+      ticksIn(axis.range, room, axis.nticks, axis.kind);
   }
-  const needed = (/** @type {{ name: string, axis: any }} */ { name, axis }) => widest(ticks[name].ticktext, measure) + BESIDE + (axis.title?.text ? TITLE : 0);
+  const needed = (/** @type {{ name: string, axis: any }} */ { name, axis }) =>
+    widest(ticks[name].ticktext, measure) + BESIDE + (axis.title?.text ? TITLE : 0);
   const beside = (/** @type {"left" | "right"} */ side) => Math.max(0, ...upright.filter(({ axis }) => placeOf(layout, axis) === side).map(needed));
   const fitted = { ...margin, l: Math.max(margin.l, rounded(beside("left"))), r: Math.max(margin.r, rounded(beside("right"))) };
   const wide = Math.max(1, width - fitted.l - fitted.r);
-  const domains = apart(layout, upright.filter(({ axis }) => typeof placeOf(layout, axis) === "number"), (one) => needed(one) / wide);
+  const domains = apart(
+    layout,
+    upright.filter(({ axis }) => typeof placeOf(layout, axis) === "number"),
+    (one) => needed(one) / wide,
+  );
   for (const { name, axis } of level) {
     const domain = domains[name] ?? domainOf(axis);
-    const gap = gapAround(domain, level.filter(({ axis: other }) => bottomOf(layout, other) === bottomOf(layout, axis)).map((other) => domains[other.name] ?? other.domain), wide, BETWEEN);
-    const room = { length: (domain[1] - domain[0]) * wide, each: measure, between: BETWEEN, before: Math.min(gap.before, CORNER), after: Math.min(gap.after, fitted.r) };
-    ticks[name] = axis.choose?.(axis.range, { length: room.length, measure }) ?? given(axis, room.length, measure, BETWEEN) ?? ticksIn(axis.range, room, axis.nticks, axis.kind);
+    const gap = gapAround(
+      domain,
+      level.filter(({ axis: other }) => bottomOf(layout, other) === bottomOf(layout, axis)).map((other) => domains[other.name] ?? other.domain),
+      wide,
+      BETWEEN,
+    );
+    const room = {
+      length: (domain[1] - domain[0]) * wide,
+      each: measure,
+      between: BETWEEN,
+      before: Math.min(gap.before, CORNER),
+      after: Math.min(gap.after, fitted.r),
+    };
+    ticks[name] =
+      axis.choose?.(axis.range, { length: room.length, measure }) ??
+      given(axis, room.length, measure, BETWEEN) ??
+      ticksIn(axis.range, room, axis.nticks, axis.kind);
   }
   return { ticks, margin: fitted, domains };
 }

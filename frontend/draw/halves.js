@@ -46,7 +46,8 @@ export function currentMark(current, [low, high]) {
  *
  * @param {State} state
  */
-export const plannedOf = ({ snapshot, other }) => Math.max(...[snapshot, other?.snapshot ?? null].map((one) => (one ? insideUpdate(one, []).planned : 0)), 1);
+export const plannedOf = ({ snapshot, other }) =>
+  Math.max(...[snapshot, other?.snapshot ?? null].map((one) => (one ? insideUpdate(one, []).planned : 0)), 1);
 
 /** A tick at the first minibatch of each epoch. @param {Snapshot | null} snapshot */
 export function epochTicks(snapshot) {

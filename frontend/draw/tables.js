@@ -30,7 +30,14 @@ export function ofSamples({ snapshot }, names) {
   const first = found[0]?.values;
   for (let row = 0; row < (first?.rows ?? 0); row++) {
     for (let step = 0; step < first.columns; step++) {
-      rows.push([snapshot?.header.update ?? null, snapshot?.arrays.environments?.[row] ?? row, step, ...found.map(({ name, values }) => (name === "region" ? regionOf(values.values[row * values.columns + step]).word : values.values[row * values.columns + step]))]);
+      rows.push([
+        snapshot?.header.update ?? null,
+        snapshot?.arrays.environments?.[row] ?? row,
+        step,
+        ...found.map(({ name, values }) =>
+          name === "region" ? regionOf(values.values[row * values.columns + step]).word : values.values[row * values.columns + step],
+        ),
+      ]);
     }
   }
   return rows;

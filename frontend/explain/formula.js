@@ -32,10 +32,16 @@ const ratio = () => sub("r", "t");
 const advantage = () => sub("Â", "t");
 
 /** @param {string} name @returns {Live} */
-const lossTerm = (name) => ({ snapshot }) => termText(snapshot?.header.scalars[name]);
+const lossTerm =
+  (name) =>
+  ({ snapshot }) =>
+    termText(snapshot?.header.scalars[name]);
 
 /** @param {string} name @param {number} decimals @returns {Live} */
-const scalar = (name, decimals) => ({ snapshot }) => fixed(snapshot?.header.scalars[name], decimals);
+const scalar =
+  (name, decimals) =>
+  ({ snapshot }) =>
+    fixed(snapshot?.header.scalars[name], decimals);
 
 /** @param {string} name @returns {Live} */
 const setting = (name) => (state) => {
@@ -47,16 +53,25 @@ const setting = (name) => (state) => {
 const inUse = ({ snapshot, run }, name) => snapshot?.header.settings[name] ?? run?.settings[name];
 
 /** @param {keyof Previewed["then"]["terms"]} name @returns {WouldBe} */
-const termWouldBe = (name) => ({ then }) => (then.terms[name] === null ? null : termText(then.terms[name]));
+const termWouldBe =
+  (name) =>
+  ({ then }) =>
+    then.terms[name] === null ? null : termText(then.terms[name]);
 
 /** L_PG beside an L that is not known would not add up: then the label alone compares it. @type {WouldBe} */
 const policyLossWouldBe = (previewed) => (previewed.then.terms.loss === null ? null : termWouldBe("policy_loss")(previewed));
 
 /** @param {keyof Preview} name @returns {WouldBe} */
-const settingWouldBe = (name) => ({ used, values }) => (used[name] === values[name] ? null : settingText(values[name]));
+const settingWouldBe =
+  (name) =>
+  ({ used, values }) =>
+    used[name] === values[name] ? null : settingText(values[name]);
 
 /** @param {1 | -1} sign @returns {WouldBe} */
-const edgeWouldBe = (sign) => ({ clip, values }) => (clip ? number(1 + sign * values.clip_range, 4) : null);
+const edgeWouldBe =
+  (sign) =>
+  ({ clip, values }) =>
+    clip ? number(1 + sign * values.clip_range, 4) : null;
 
 /** @param {1 | -1} sign @returns {Live} */
 const clipEdge = (sign) => (state) => {
@@ -65,10 +80,12 @@ const clipEdge = (sign) => (state) => {
 };
 
 /** @param {string} low @param {string} high @param {number} decimals @returns {Live} */
-const span = (low, high, decimals) => ({ snapshot }) => {
-  const { [low]: from, [high]: to } = snapshot?.header.scalars ?? {};
-  return from === null || from === undefined ? NONE : `${fixed(from, decimals)}…${fixed(to, decimals)}`;
-};
+const span =
+  (low, high, decimals) =>
+  ({ snapshot }) => {
+    const { [low]: from, [high]: to } = snapshot?.header.scalars ?? {};
+    return from === null || from === undefined ? NONE : `${fixed(from, decimals)}…${fixed(to, decimals)}`;
+  };
 
 const FIRST_RATIO_LIMIT = 1e-4; // of a recording that does not know it
 
@@ -109,7 +126,10 @@ export function createFormula(root, visit) {
   }
 
   const clipRange = { setting: "clip_range", width: 4 };
-  const check = h("p", { class: "badge", title: "Before the first step π_θ is π_old, so every ratio must be 1: the best single test of a PPO implementation" });
+  const check = h("p", {
+    class: "badge",
+    title: "Before the first step π_θ is π_old, so every ratio must be 1: the best single test of a PPO implementation",
+  });
   const r = () => term("ratio", "probability ratio π_θ / π_old, smallest … largest", ratio(), span("ratio_min", "ratio_max", 2), { width: 9 });
   const advantages = () => term("advantage", "advantage; σ is its standard deviation before normalisation", advantage(), deviation, { width: 7 });
   const logProbability = () => [operator("log"), operator("π", "θ"), sign("(a|s)·")];
@@ -141,9 +161,15 @@ export function createFormula(root, visit) {
       sign("("),
       term("ratio", "probability ratio π_θ / π_old, mean over the samples", ratio(), scalar("ratio_mean", 3), { width: 5 }),
       sign(","),
-      term("clip", "lower edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "−"), m("mi", {}, "ε")), clipEdge(-1), { ...clipRange, wouldBe: edgeWouldBe(-1) }),
+      term("clip", "lower edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "−"), m("mi", {}, "ε")), clipEdge(-1), {
+        ...clipRange,
+        wouldBe: edgeWouldBe(-1),
+      }),
       sign(","),
-      term("clip", "upper edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "+"), m("mi", {}, "ε")), clipEdge(1), { ...clipRange, wouldBe: edgeWouldBe(1) }),
+      term("clip", "upper edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "+"), m("mi", {}, "ε")), clipEdge(1), {
+        ...clipRange,
+        wouldBe: edgeWouldBe(1),
+      }),
       sign(")"),
       term("advantage", "advantage", advantage(), () => "", { width: 1 }),
       sign(")"),
@@ -166,11 +192,19 @@ export function createFormula(root, visit) {
       sign("="),
       term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss"), { wouldBe: policyLossWouldBe }),
       sign("+"),
-      term("value", "value coefficient", sub("c", "1"), setting("value_coef"), { width: 4, setting: "value_coef", wouldBe: settingWouldBe("value_coef") }),
+      term("value", "value coefficient", sub("c", "1"), setting("value_coef"), {
+        width: 4,
+        setting: "value_coef",
+        wouldBe: settingWouldBe("value_coef"),
+      }),
       sign("·"),
       term("value", "value loss: mean of (V − V_targ)²", sub("L", "VF"), lossTerm("value_loss"), { wouldBe: termWouldBe("value_loss") }),
       sign("−"),
-      term("entropy", "entropy coefficient", sub("c", "2"), setting("entropy_coef"), { width: 5, setting: "entropy_coef", wouldBe: settingWouldBe("entropy_coef") }),
+      term("entropy", "entropy coefficient", sub("c", "2"), setting("entropy_coef"), {
+        width: 5,
+        setting: "entropy_coef",
+        wouldBe: settingWouldBe("entropy_coef"),
+      }),
       sign("·"),
       term("entropy", "mean entropy of the policy", m("mi", {}, "S"), lossTerm("entropy"), { wouldBe: termWouldBe("entropy") }),
     ),
@@ -214,7 +248,10 @@ function whose({ snapshot }, kind) {
 /** With what a preview is compared: the same samples under the same weights. @param {Previewed} previewed @param {State} state */
 function previewLabel(previewed, state) {
   const { now, then } = previewed;
-  const terms = /** @type {const} */ ([["loss", "L"], ["policy_loss", "L_PG"]]).filter(([name]) => now.terms[name] !== null);
+  const terms = /** @type {const} */ ([
+    ["loss", "L"],
+    ["policy_loss", "L_PG"],
+  ]).filter(([name]) => now.terms[name] !== null);
   const compared = terms.map(([name, symbol]) => `${symbol} ${arrow(termText(now.terms[name]), termText(then.terms[name]))}`);
   const covered = previewed.partial ? `L_PG of ${count(then.samples)} shown samples` : "";
   return `preview ${[moved(previewed).join(", "), whose(state, "samples"), covered].filter(Boolean).join("; ")}${compared.length ? `: ${compared.join(", ")}` : ""}`;
@@ -233,5 +270,4 @@ const math = (content) => m("math", {}, m("mpadded", { height: "1.15em", depth: 
 const sign = (text) => h("span", { class: "sign", "aria-hidden": "true" }, math(m("mo", {}, text)));
 
 /** @param {string} name @param {string} [index] */
-const operator = (name, index) =>
-  h("span", { class: "sign operator", "aria-hidden": "true" }, math(index ? sub(name, index) : m("mi", {}, name)));
+const operator = (name, index) => h("span", { class: "sign operator", "aria-hidden": "true" }, math(index ? sub(name, index) : m("mi", {}, name)));

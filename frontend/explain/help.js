@@ -61,8 +61,21 @@ export function createHelp(parent, panels, opener) {
     h("h3", {}, "Panels by number"),
     h("ol", { class: "numbered" }, ...panels.map((name, place) => h("li", {}, h("kbd", {}, digitOf(place)), ` ${name}`))),
     h("h3", {}, "Colours"),
-    h("dl", { class: "colours" }, ...COLOURS.flatMap(([name, title, text]) => [h("dt", {}, h("i", { class: `swatch ${name}` }), title), h("dd", {}, ...prose(text))])),
-    h("p", {}, "Nothing to train on? ", h("a", { href: "?recording=cartpole" }, "Look at a recorded run"), ", step by step, with the guide; or open one that ", h("code", {}, "ppo-scope record --out FILE"), " has made: drop the file onto the page. ", opener),
+    h(
+      "dl",
+      { class: "colours" },
+      ...COLOURS.flatMap(([name, title, text]) => [h("dt", {}, h("i", { class: `swatch ${name}` }), title), h("dd", {}, ...prose(text))]),
+    ),
+    h(
+      "p",
+      {},
+      "Nothing to train on? ",
+      h("a", { href: "?recording=cartpole" }, "Look at a recorded run"),
+      ", step by step, with the guide; or open one that ",
+      h("code", {}, "ppo-scope record --out FILE"),
+      " has made: drop the file onto the page. ",
+      opener,
+    ),
     close,
   );
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());

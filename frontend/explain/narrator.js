@@ -29,7 +29,12 @@ export function createNarrator(state, say) {
       if (!status || (state.stepping && !status.pausing)) return;
       const { state: name, update, phase, epoch, minibatch } = status;
       const place = epoch ? `, epoch ${epoch}, minibatch ${minibatch}, ${phase}` : `, ${phase}`;
-      const text = name === "running" ? (status.pausing ? PAUSES : "Running.") : `${name.replaceAll("_", " ")} at update ${update}${place}. ${metNow(state) ?? ""}`.trim();
+      const text =
+        name === "running"
+          ? status.pausing
+            ? PAUSES
+            : "Running."
+          : `${name.replaceAll("_", " ")} at update ${update}${place}. ${metNow(state) ?? ""}`.trim();
       if (text !== said) say((said = text));
     },
   };

@@ -133,7 +133,11 @@ const times = (n) => (n === 1 ? "once" : n === 2 ? "twice" : `${n} times`);
 
 /** @param {number | null | undefined} fraction @param {string} objective @param {string} scope */
 const heldBack = (fraction, objective, scope) =>
-  objective !== "clip" ? "There is no clip: nothing is held." : typeof fraction === "number" ? `The clip holds ${percent(fraction)} of the samples ${scope}.` : "";
+  objective !== "clip"
+    ? "There is no clip: nothing is held."
+    : typeof fraction === "number"
+      ? `The clip holds ${percent(fraction)} of the samples ${scope}.`
+      : "";
 
 /**
  * @param {number | null | undefined} factor

@@ -99,22 +99,39 @@ export function createGrid(root, panels, { page, scheduler, theme, watch, showEn
       h("p", { class: "hint", title: panel.hint }, ...prose(panel.hint)),
       createGrip(panel.name, (by) => moveBy(panel.name, by)),
       saver(panel, body, () => sides.table(state), { state, theme, failed: announce }),
-      h("button", { type: "button", class: "quiet square hide", "aria-label": `Hide ${panel.name}`, title: "Hide", onclick: () => hide(panel.name) }, icon(HIDE)),
+      h(
+        "button",
+        { type: "button", class: "quiet square hide", "aria-label": `Hide ${panel.name}`, title: "Hide", onclick: () => hide(panel.name) },
+        icon(HIDE),
+      ),
       maximise,
     );
     const section = h(
       "section",
-      { class: "panel", id, role: "region", "aria-label": panel.name, "aria-describedby": text.id, "data-idea": panel.ideas.join(" "), "data-size": panel.size ?? "normal" },
+      {
+        class: "panel",
+        id,
+        role: "region",
+        "aria-label": panel.name,
+        "aria-describedby": text.id,
+        "data-idea": panel.ideas.join(" "),
+        "data-size": panel.size ?? "normal",
+      },
       header,
       h("div", { class: "frame" }, body, cover),
       text,
     );
-    const sides = createSides(panel, section, { body, cover, text, note }, {
-      around: (other) => around(panel.name, other),
-      observe,
-      forget,
-      save: (body, table, state) => saver(panel, body, table, { state, theme, failed: announce }),
-    });
+    const sides = createSides(
+      panel,
+      section,
+      { body, cover, text, note },
+      {
+        around: (other) => around(panel.name, other),
+        observe,
+        forget,
+        save: (body, table, state) => saver(panel, body, table, { state, theme, failed: announce }),
+      },
+    );
     const visible = () => onScreen.has(section);
     makeMovable(section, header, panel.name, (dropped) => names.includes(dropped) && move(dropped, panel.name));
     // Charts are drawn in another way once the run comes to rest; and what a run that is over has not measured never comes.
@@ -340,7 +357,8 @@ export function createGrid(root, panels, { page, scheduler, theme, watch, showEn
     reveal(idea) {
       const staged = onStage(names, view);
       const [first] = boxes.filter(({ panel }) => panel.ideas.some((own) => own === idea));
-      if (staged.length && first && !boxes.some(({ panel, section }) => !section.hidden && panel.ideas.some((own) => own === idea))) return stage([first.panel.name]);
+      if (staged.length && first && !boxes.some(({ panel, section }) => !section.hidden && panel.ideas.some((own) => own === idea)))
+        return stage([first.panel.name]);
       const found = boxes.find(({ panel, section }) => !section.hidden && panel.ideas.some((own) => own === idea));
       found?.section.scrollIntoView({ block: "nearest" });
     },

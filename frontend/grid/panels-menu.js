@@ -15,7 +15,11 @@ const GRID = "M2 2h5v5H2zm7 0h5v5H9zM2 9h5v5H2zm7 0h5v5H9z";
 
 /** @param {Arranger} arranger */
 export function createPanelsMenu({ list, setHidden, reset }) {
-  const opener = h("button", { type: "button", class: "quiet square", "aria-label": "Panels", title: "Which panels are shown", "aria-controls": "panels-menu" }, icon(GRID));
+  const opener = h(
+    "button",
+    { type: "button", class: "quiet square", "aria-label": "Panels", title: "Which panels are shown", "aria-controls": "panels-menu" },
+    icon(GRID),
+  );
   const items = h("ul", {});
   const sheet = h(
     "div",
@@ -27,7 +31,9 @@ export function createPanelsMenu({ list, setHidden, reset }) {
   const { root } = createPopup("panels-menu", opener, sheet, fill);
 
   function fill() {
-    items.replaceChildren(...list().map(({ name, shown, key }) => h("li", {}, h("label", {}, box(name, shown), ` ${name}`, key !== null && h("kbd", {}, key)))));
+    items.replaceChildren(
+      ...list().map(({ name, shown, key }) => h("li", {}, h("label", {}, box(name, shown), ` ${name}`, key !== null && h("kbd", {}, key)))),
+    );
   }
 
   /** On Stage, a panel that comes takes the place of another. */

@@ -27,7 +27,9 @@ export function createSides(panel, section, here, { around, observe, forget, sav
   let again = () => {};
   const ranges = createSharedRanges(() => void (moved = true));
   const names = [h("p", { class: "side-name", hidden: true }), h("p", { class: "side-name", hidden: true })];
-  const whose = names.map((name, index) => name.appendChild(h("span", {}, h("i", { class: index ? "line-there" : "line-here", "aria-hidden": "true" }), " ", h("b", {}))));
+  const whose = names.map((name, index) =>
+    name.appendChild(h("span", {}, h("i", { class: index ? "line-there" : "line-here", "aria-hidden": "true" }), " ", h("b", {}))),
+  );
   const first = live(here, null);
   here.body.parentElement?.before(...names);
   /** @type {{ state: State, life: ReturnType<typeof createLife>, parts: Parts, frame: HTMLElement } | null} */
@@ -35,7 +37,11 @@ export function createSides(panel, section, here, { around, observe, forget, sav
 
   /** @param {Parts} parts @param {State | null} state */
   function live(parts, state) {
-    const own = (/** @type {() => void} */ redraw) => Object.defineProperties({ redraw, range: (/** @type {string} */ name) => ranges.of(parts, name) }, Object.getOwnPropertyDescriptors(around(state)));
+    const own = (/** @type {() => void} */ redraw) =>
+      Object.defineProperties(
+        { redraw, range: (/** @type {string} */ name) => ranges.of(parts, name) },
+        Object.getOwnPropertyDescriptors(around(state)),
+      );
     const life = createLife(panel, parts.body, parts.cover, parts.text, parts.note, (redraw) => /** @type {PanelContext} */ (own(redraw)));
     life.onRedraw(() => again());
     observe(parts.body, life.resize);
@@ -44,13 +50,21 @@ export function createSides(panel, section, here, { around, observe, forget, sav
 
   /** @param {State} state of the other run */
   function begin(state) {
-    const parts = { body: h("div", { class: "body" }), cover: h("div", { class: "cover" }), text: h("p", { class: "visually-hidden" }), note: h("p", { class: "note" }) };
+    const parts = {
+      body: h("div", { class: "body" }),
+      cover: h("div", { class: "cover" }),
+      text: h("p", { class: "visually-hidden" }),
+      note: h("p", { class: "note" }),
+    };
     const frame = h("div", { class: "frame there", role: "group" }, parts.body, parts.cover, parts.text);
     section.append(frame);
     section.toggleAttribute("data-paired", true);
     names.forEach((name) => (name.hidden = false));
     const life = live(parts, state);
-    names[1].append(parts.note, save(parts.body, () => life.table(state), state));
+    names[1].append(
+      parts.note,
+      save(parts.body, () => life.table(state), state),
+    );
     return { state, life, parts, frame };
   }
 

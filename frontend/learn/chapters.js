@@ -101,7 +101,8 @@ export const CHAPTERS = [
     task: {
       text: "Click on any cell of the Clip mask: the panel Sample beside it shows that one transition with its V, V_targ and Â.",
       done: "This is all that PPO knows of that moment: what was seen, what was done, how it was paid. Everything else was computed from it.",
-      isDone: ({ selection }, entry) => selection !== null && (selection.environment !== entry.selection?.environment || selection.step !== entry.selection.step),
+      isDone: ({ selection }, entry) =>
+        selection !== null && (selection.environment !== entry.selection?.environment || selection.step !== entry.selection.step),
     },
   },
   {
@@ -150,7 +151,8 @@ export const CHAPTERS = [
       text: "Drag ε down to 0.05 or less and look at the Clip mask; Sample says what would become of the sample that is chosen.",
       done: "With ε = {chosen.clip_range} the clip would have held {preview.held_fraction} of these samples instead of {now.held_fraction}. It is only a preview: nothing was trained, and no setting of a run has changed.",
       needsControls: true,
-      isDone: ({ snapshot, preview }, entry) => snapshot !== null && preview !== null && isShortLeash(snapshot, preview) !== isShortLeash(entry.snapshot, null),
+      isDone: ({ snapshot, preview }, entry) =>
+        snapshot !== null && preview !== null && isShortLeash(snapshot, preview) !== isShortLeash(entry.snapshot, null),
     },
   },
   {
@@ -234,14 +236,16 @@ export const CHAPTERS = [
           ["S, after the last step", "final_entropy"],
           ["L", "loss"],
         ],
-        about: "After the last step S {went.final_entropy}. That is one update. The larger c₂, the slower S falls from update to update, or it even rises again.",
+        about:
+          "After the last step S {went.final_entropy}. That is one update. The larger c₂, the slower S falls from update to update, or it even rises again.",
       },
     },
   },
   {
     title: "Why is the data thrown away?",
     scene: { phase: "update" },
-    shows: (snapshot) => isClip(snapshot) && setting(snapshot, "epochs") <= 10 && has(snapshot, "direction_at") && Number(snapshot.header.scalars.final_kl_exact) > 1e-3,
+    shows: (snapshot) =>
+      isClip(snapshot) && setting(snapshot, "epochs") <= 10 && has(snapshot, "direction_at") && Number(snapshot.header.scalars.final_kl_exact) > 1e-3,
     example: "two-networks",
     panels: ["KL and clipping", "Ratio histogram", "Step direction"],
     text: [
@@ -290,7 +294,9 @@ export const OF_THE_RULE = [
 ];
 
 /** Said to who has come to the end. */
-export const CLOSING = "That was the guide. Now try it on your run: drag ε, look at the preview, and have an update made twice with “Apply to this update”.";
+export const CLOSING =
+  "That was the guide. Now try it on your run: drag ε, look at the preview, and have an update made twice with “Apply to this update”.";
 
 /** Said below the gradients of two networks and of one trunk. */
-export const OF_THE_FLOWS = "To train such a run yourself, close the guide and begin one with “New run” (+ in the bar): its network has the setting “shared network”.";
+export const OF_THE_FLOWS =
+  "To train such a run yourself, close the guide and begin one with “New run” (+ in the bar): its network has the setting “shared network”.";

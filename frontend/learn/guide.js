@@ -51,8 +51,21 @@ export function createGuide(root, state, atHand, page) {
   const place = h("p", { class: "place" });
   const title = h("h2", { id: "guide-title", tabindex: -1 });
   const shown = h("p", {});
-  const walk = h("button", { type: "button", class: "quiet", title: "Pauses the run and trains two updates at most, until it comes to this moment", onclick: () => void goThere() }, "Step my run there");
-  const toExample = h("button", { type: "button", class: "quiet", title: "Your run stays where it is", onclick: () => enter(current(), true) }, "Show the example");
+  const walk = h(
+    "button",
+    {
+      type: "button",
+      class: "quiet",
+      title: "Pauses the run and trains two updates at most, until it comes to this moment",
+      onclick: () => void goThere(),
+    },
+    "Step my run there",
+  );
+  const toExample = h(
+    "button",
+    { type: "button", class: "quiet", title: "Your run stays where it is", onclick: () => enter(current(), true) },
+    "Show the example",
+  );
   const text = h("div", { class: "text" });
   const pair = h("div", { class: "pair" });
   const task = h("p", {});
@@ -61,13 +74,41 @@ export function createGuide(root, state, atHand, page) {
   const reaction = h("div", { class: "reaction", role: "status" });
   const note = h("p", { class: "note", role: "status" });
   /** What is read scrolls; what is done, and the way on, stay in sight. */
-  const reading = h("div", { class: "reading", tabindex: 0, role: "region", "aria-labelledby": "guide-title" }, title, h("div", { class: "shown" }, shown, walk, toExample), note, text, pair, reaction);
+  const reading = h(
+    "div",
+    { class: "reading", tabindex: 0, role: "region", "aria-labelledby": "guide-title" },
+    title,
+    h("div", { class: "shown" }, shown, walk, toExample),
+    note,
+    text,
+    pair,
+    reaction,
+  );
   const back = h("button", { type: "button", onclick: () => choose(current() - 1) }, "Previous");
   const next = h("button", { type: "button", class: "primary", onclick: () => goOn() });
-  const list = h("ol", { class: "chapters", "aria-label": "Chapters" }, ...CHAPTERS.map(({ title }, index) => h("li", {}, h("button", { type: "button", title, "aria-label": `Chapter ${index + 1}: ${title}`, onclick: () => choose(index) }, String(index + 1)))));
+  const list = h(
+    "ol",
+    { class: "chapters", "aria-label": "Chapters" },
+    ...CHAPTERS.map(({ title }, index) =>
+      h(
+        "li",
+        {},
+        h("button", { type: "button", title, "aria-label": `Chapter ${index + 1}: ${title}`, onclick: () => choose(index) }, String(index + 1)),
+      ),
+    ),
+  );
   root.setAttribute("aria-labelledby", "guide-title");
   root.append(
-    h("header", {}, place, h("button", { type: "button", class: "quiet square", "aria-label": "Close the guide", title: "Close the guide (g)", onclick: () => choose(null) }, "×")),
+    h(
+      "header",
+      {},
+      place,
+      h(
+        "button",
+        { type: "button", class: "quiet square", "aria-label": "Close the guide", title: "Close the guide (g)", onclick: () => choose(null) },
+        "×",
+      ),
+    ),
     list,
     reading,
     h("div", { class: "task" }, h("h3", {}, "Do this"), task, offer, after),
@@ -194,7 +235,9 @@ export function createGuide(root, state, atHand, page) {
       if (!holds()) return;
       if (own) return present("own", holds);
       await show(chapter().example, holds, false);
-      throw new Error("Your run has come to this moment, and it does not show the point yet: train for some updates, then try again. This is the example again.");
+      throw new Error(
+        "Your run has come to this moment, and it does not show the point yet: train for some updates, then try again. This is the example again.",
+      );
     });
 
   /** Does what the task offers. */
@@ -225,7 +268,9 @@ export function createGuide(root, state, atHand, page) {
     if (mine) await page.keepOld();
     if (!settings) return "";
     await page.apply(settings);
-    return `Put back: ${Object.entries(settings).map(([name, value]) => `${nameOf(name)} ${settingText(value)}`).join(", ")}.`;
+    return `Put back: ${Object.entries(settings)
+      .map(([name, value]) => `${nameOf(name)} ${settingText(value)}`)
+      .join(", ")}.`;
   }
 
   function leave() {
@@ -277,7 +322,11 @@ export function createGuide(root, state, atHand, page) {
     const told = { ...state, comparison: outcome };
     const begun = entry.snapshot;
     const words = [task.done, ...(task.trial ? [task.trial.about, ...task.trial.rows.map(([, name]) => `{new.${name}}`)] : [])];
-    writeOnce(reaction, words, told, () => [h("p", {}, h("b", {}, "Done. "), ...inline(task.done, told)), ...(task.trial ? [trialTable(task.trial, told), h("p", {}, ...inline(task.trial.about, told))] : []), ...(task.flows ? [flowTable([begun, state.snapshot]), h("p", {}, OF_THE_FLOWS)] : [])]);
+    writeOnce(reaction, words, told, () => [
+      h("p", {}, h("b", {}, "Done. "), ...inline(task.done, told)),
+      ...(task.trial ? [trialTable(task.trial, told), h("p", {}, ...inline(task.trial.about, told))] : []),
+      ...(task.flows ? [flowTable([begun, state.snapshot]), h("p", {}, OF_THE_FLOWS)] : []),
+    ]);
     if (first) reading.scrollTo({ top: reaction.offsetTop - reading.offsetTop });
   }
 
@@ -303,7 +352,11 @@ export function createGuide(root, state, atHand, page) {
     const { trial, other } = one.task;
     setHidden(offer, whose === null || !(trial || other));
     setHidden(after, whose === null || !trial);
-    if (trial && !offer.hidden) setText(offer, `${isMidway() ? "Finish your update, and make it twice" : "Make it twice"}: ${nameOf(trial.name)} ${settingText(used(trial.name))} and ${settingText(trial.value(/** @type {any} */ (used(trial.name))))}`);
+    if (trial && !offer.hidden)
+      setText(
+        offer,
+        `${isMidway() ? "Finish your update, and make it twice" : "Make it twice"}: ${nameOf(trial.name)} ${settingText(used(trial.name))} and ${settingText(trial.value(/** @type {any} */ (used(trial.name))))}`,
+      );
     if (other) setText(offer, other.label);
   }
 
@@ -324,7 +377,12 @@ export function createGuide(root, state, atHand, page) {
     if (!found) return;
     const numbers = [found.held, found.pulledBack].flatMap(({ facts }) => rowsOf(facts).map(([, text]) => text));
     const told = (/** @type {string[]} */ texts) => texts.map((paragraph) => h("p", {}, ...inline(paragraph, state)));
-    writeOnce(pair, [...numbers, ...OF_THE_PAIR, ...OF_THE_RULE], state, () => [pairTable(found, page.select), ...told(OF_THE_PAIR), ruleTable(), ...told(OF_THE_RULE)]);
+    writeOnce(pair, [...numbers, ...OF_THE_PAIR, ...OF_THE_RULE], state, () => [
+      pairTable(found, page.select),
+      ...told(OF_THE_PAIR),
+      ruleTable(),
+      ...told(OF_THE_RULE),
+    ]);
   }
 
   /** For who has no room for the bar and the sliders. @param {string} wanted */

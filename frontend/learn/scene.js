@@ -33,11 +33,12 @@ const LOOK = 20;
  */
 export async function walk(scene, state, holds, means) {
   if (state.status?.state === "running") await means.pause();
-  for (let passed = 0; holds(); ) {
+  for (let passed = 0; holds();) {
     // The status is the newest word; the snapshot that belongs to it may not be drawn yet.
     const from = state.status;
     if (!from || isAt(from, scene, state.run?.settings)) return;
-    if (passed === TRIES) throw new Error("Two updates did not come to this moment: their epochs ended early. Switch the target KL off, then try again.");
+    if (passed === TRIES)
+      throw new Error("Two updates did not come to this moment: their epochs ended early. Switch the target KL off, then try again.");
     await means.step(sizeTowards(scene, from));
     const to = await comeFrom(from, state);
     if (!to) throw new Error("The run did not go on, so it is not at this moment.");
@@ -76,7 +77,8 @@ export function isAt({ phase, epoch, minibatch, update }, scene, { epochs, minib
 }
 
 /** @param {Place} one @param {Place} other */
-export const isSame = (one, other) => one.update === other.update && one.phase === other.phase && one.epoch === other.epoch && one.minibatch === other.minibatch;
+export const isSame = (one, other) =>
+  one.update === other.update && one.phase === other.phase && one.epoch === other.epoch && one.minibatch === other.minibatch;
 
 /** @type {Record<Phase, string>} */
 const WORDS = {

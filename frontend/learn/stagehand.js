@@ -29,7 +29,12 @@ export function createStagehand({ atHand, examples, orders: { order, rest, apply
       return true;
     },
     showExample: ({ scene, shows }, example, holds) =>
-      examples.show(example, (moment, last) => isAt(moment, scene, { epochs: last }), holds, (snapshot, run) => shows(snapshot, run)),
+      examples.show(
+        example,
+        (moment, last) => isAt(moment, scene, { epochs: last }),
+        holds,
+        (snapshot, run) => shows(snapshot, run),
+      ),
     leave() {
       examples.leave();
       atHand().travel.live();

@@ -55,9 +55,14 @@ export function createCommands(transmit) {
           reject(new CommandError("lost", "Not connected to the server. Nothing was sent; try again once the page is connected."));
           return;
         }
-        const timer = setTimeout(() => {
-          take(id)?.reject(new CommandError("unanswered", "The server did not answer. The trainer may be busy; look at its state before you try again."));
-        }, /** @type {Record<string, number>} */ (PATIENT)[type] ?? PATIENCE);
+        const timer = setTimeout(
+          () => {
+            take(id)?.reject(
+              new CommandError("unanswered", "The server did not answer. The trainer may be busy; look at its state before you try again."),
+            );
+          },
+          /** @type {Record<string, number>} */ (PATIENT)[type] ?? PATIENCE,
+        );
         waiting.set(id, { resolve, reject, timer });
       });
     },
@@ -72,7 +77,9 @@ export function createCommands(transmit) {
 
     abandon() {
       for (const id of [...waiting.keys()]) {
-        take(id)?.reject(new CommandError("lost", "The connection was lost before the server answered. The command may or may not have been applied."));
+        take(id)?.reject(
+          new CommandError("lost", "The connection was lost before the server answered. The command may or may not have been applied."),
+        );
       }
     },
   };

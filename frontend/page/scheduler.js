@@ -57,8 +57,7 @@ export function createScheduler(page, complete = () => true) {
   const running = () => runsFreely(state) || (state.other !== null && runsFreely(state.other));
 
   /** @param {Entry} entry @param {number} now */
-  const due = (entry, now) =>
-    entry.stale && (entry.visible?.() ?? true) && !(running() && now - entry.drawn < (entry.calm ?? 0));
+  const due = (entry, now) => entry.stale && (entry.visible?.() ?? true) && !(running() && now - entry.drawn < (entry.calm ?? 0));
 
   function wake() {
     if (requested) return;

@@ -222,7 +222,15 @@ function traces(theme) {
     { ...time, ...hover("R"), yaxis: "y4", line: { color: inkSoft, width: 1.25 } },
     { ...time, yaxis: "y5", line: { color: end, width: 1 }, hoverinfo: "skip" },
     { ...time, yaxis: "y5", line: { color: end, width: 1, dash: "dash" }, hoverinfo: "skip" },
-    { ...time, mode: "lines+markers", yaxis: "y5", line: { color: theme.ink, width: 2 }, marker: { symbol: ["triangle-down", "triangle-up"], size: 9, color: theme.ink }, cliponaxis: false, hoverinfo: "skip" },
+    {
+      ...time,
+      mode: "lines+markers",
+      yaxis: "y5",
+      line: { color: theme.ink, width: 2 },
+      marker: { symbol: ["triangle-down", "triangle-up"], size: 9, color: theme.ink },
+      cliponaxis: false,
+      hoverinfo: "skip",
+    },
   ];
 }
 
@@ -238,7 +246,14 @@ function layout(theme) {
     yaxis: quiet,
     xaxis2: { ...histogram, domain: [0.53, 1], anchor: "y2" },
     yaxis2: { anchor: "x2", ...quiet },
-    xaxis3: { anchor: "y4", title: axisTitle("step t of the rollout"), nticks: 6, kind: "count", showgrid: false, unifiedhovertitle: { text: "step %{x}" } },
+    xaxis3: {
+      anchor: "y4",
+      title: axisTitle("step t of the rollout"),
+      nticks: 6,
+      kind: "count",
+      showgrid: false,
+      unifiedhovertitle: { text: "step %{x}" },
+    },
     yaxis3: { anchor: "x3", nticks: 3, ...zero },
     yaxis4: { anchor: "x3", nticks: 3, ...zero },
     // Over both: ends of episodes and the selected sample.

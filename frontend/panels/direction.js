@@ -98,7 +98,13 @@ function tableOf(snapshot) {
   const line = snapshot && read(snapshot);
   return [
     ["update", "direction_at", "policy_loss", "policy_loss_unclipped", "kl_exact"],
-    ...(line?.at ?? []).map((x, index) => [snapshot?.header.update ?? null, x, line?.clipped[index] ?? null, line?.unclipped[index] ?? null, line?.kl[index] ?? null]),
+    ...(line?.at ?? []).map((x, index) => [
+      snapshot?.header.update ?? null,
+      x,
+      line?.clipped[index] ?? null,
+      line?.unclipped[index] ?? null,
+      line?.kl[index] ?? null,
+    ]),
   ];
 }
 
@@ -130,8 +136,30 @@ function marks(theme) {
     annotations: [
       ...ends.map(({ x, text }) => ({ showarrow: false, x, y: 1, yref: "paper", yanchor: "bottom", text, font: { size: 13, color: theme.ink } })),
       // The names of both axes, upright, where there is room.
-      { showarrow: false, x: 0, xref: "paper", xanchor: "right", y: 1, yref: "paper", yanchor: "bottom", yshift: 4, text: "L<sub>PG</sub>", font: { size: 12, color: theme.policy } },
-      { showarrow: false, x: 1, xref: "paper", xanchor: "left", y: 1, yref: "paper", yanchor: "bottom", yshift: 4, text: "KL", font: { size: 12, color: theme.ink } },
+      {
+        showarrow: false,
+        x: 0,
+        xref: "paper",
+        xanchor: "right",
+        y: 1,
+        yref: "paper",
+        yanchor: "bottom",
+        yshift: 4,
+        text: "L<sub>PG</sub>",
+        font: { size: 12, color: theme.policy },
+      },
+      {
+        showarrow: false,
+        x: 1,
+        xref: "paper",
+        xanchor: "left",
+        y: 1,
+        yref: "paper",
+        yanchor: "bottom",
+        yshift: 4,
+        text: "KL",
+        font: { size: 12, color: theme.ink },
+      },
     ],
   };
 }

@@ -11,7 +11,8 @@ export const countOf = ({ run }) => Number(run?.settings.num_envs ?? NaN);
 export const sentOf = ({ snapshot }) => [...(snapshot?.arrays.environments ?? [])];
 
 /** Whether this page can ask for others. @param {Pick<State, "run" | "snapshot" | "past" | "recorded" | "lease">} state */
-export const canAsk = (state) => state.lease.holder && !state.past && !state.recorded && sentOf(state).length > 0 && sentOf(state).length < countOf(state);
+export const canAsk = (state) =>
+  state.lease.holder && !state.past && !state.recorded && sentOf(state).length > 0 && sentOf(state).length < countOf(state);
 
 /**
  * The groups that can be asked for: so many at a time, the last one full as well.

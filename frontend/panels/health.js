@@ -78,7 +78,8 @@ function mount(body, context) {
       setText(verdict, verdictOf(findings, waiting));
       verdict.dataset.worst = causes(findings)[0]?.severity ?? (waiting ? "unknown" : "fine");
       body.dataset.findings = findings.map(({ name }) => name).join(" ");
-      if (key !== shown) list.replaceChildren(...findings.map((finding, index) => row(finding, findings, opened.get(finding.name) ?? index === 0, kept[index])));
+      if (key !== shown)
+        list.replaceChildren(...findings.map((finding, index) => row(finding, findings, opened.get(finding.name) ?? index === 0, kept[index])));
       shown = key;
       const values = snapshot?.header.health ?? {};
       const found = new Set(findings.map(({ name }) => name));
@@ -112,8 +113,12 @@ function mount(body, context) {
   /** @param {Finding} finding @param {Finding[]} findings all of them @param {boolean} open @param {boolean} kept whether there is a moment to go to */
   function row({ name, severity, title, summary, cause, remedy, setting, since, until = null, explained_by }, findings, open, kept) {
     const above = findings.find((other) => other.name === explained_by)?.title;
-    const focus = setting ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.focusSetting(setting) }, `Go to ${context.symbol(setting)}`) : null;
-    const there = kept ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.goTo(since) }, `Go to update ${since}`) : null;
+    const focus = setting
+      ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.focusSetting(setting) }, `Go to ${context.symbol(setting)}`)
+      : null;
+    const there = kept
+      ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.goTo(since) }, `Go to update ${since}`)
+      : null;
     return h(
       "li",
       { "data-severity": severity, "data-follows": explained_by ?? null },
@@ -121,7 +126,18 @@ function mount(body, context) {
       h(
         "details",
         { open },
-        h("summary", { onclick: (/** @type {Event} */ { currentTarget }) => opened.set(name, !(/** @type {HTMLElement} */ (currentTarget).closest("details[open]"))) }, h("h3", {}, title), " ", h("span", { class: "since" }, `${severity}, ${whenInWords({ since, until })}${above ? `; follows from “${above}”` : ""}.`), " ", ...prose(summary)),
+        h(
+          "summary",
+          {
+            onclick: (/** @type {Event} */ { currentTarget }) =>
+              opened.set(name, !(/** @type {HTMLElement} */ (currentTarget).closest("details[open]"))),
+          },
+          h("h3", {}, title),
+          " ",
+          h("span", { class: "since" }, `${severity}, ${whenInWords({ since, until })}${above ? `; follows from “${above}”` : ""}.`),
+          " ",
+          ...prose(summary),
+        ),
         cause ? h("p", {}, h("b", {}, "Why: "), ...prose(cause), " ", there) : null,
         remedy ? h("p", {}, h("b", {}, "Do: "), ...prose(remedy), focus) : null,
       ),
@@ -145,20 +161,38 @@ const NOT_MEASURED = { why: "not measured", applies: true };
  * @param {{ [name: string]: number | undefined }} values
  * @param {{ why: string, applies: boolean } | undefined} unknown
  */
-function line({ title, threshold, metrics, otherwise }, values, unknown = metrics.some((name) => Number.isFinite(values[name])) ? undefined : NOT_MEASURED) {
+function line(
+  { title, threshold, metrics, otherwise },
+  values,
+  unknown = metrics.some((name) => Number.isFinite(values[name])) ? undefined : NOT_MEASURED,
+) {
   const numbers = measuredInWords({ metrics }, values);
   const about = { title: `${title}: said when ${threshold}`, "data-known": unknown ? (unknown.applies ? "not-yet" : "never") : "yes" };
   if (unknown) {
     const words = unknown.applies ? "not known yet" : "does not apply";
-    return h("li", about, h("span", { "aria-hidden": "true" }, unknown.applies ? "… " : "– "), title, h("span", { class: "value" }, `: ${words} (${unknown.why})`));
+    return h(
+      "li",
+      about,
+      h("span", { "aria-hidden": "true" }, unknown.applies ? "… " : "– "),
+      title,
+      h("span", { class: "value" }, `: ${words} (${unknown.why})`),
+    );
   }
-  return h("li", about, h("span", { "aria-hidden": "true" }, "✓ "), otherwise, h("span", { class: "value" }, ...prose(numbers ? `: ${numbers}` : "")));
+  return h(
+    "li",
+    about,
+    h("span", { "aria-hidden": "true" }, "✓ "),
+    otherwise,
+    h("span", { class: "value" }, ...prose(numbers ? `: ${numbers}` : "")),
+  );
 }
 
 /** What is over, but for what is told of above because of what it has left behind. @param {State} state */
 function passedOf(state) {
   const told = findingsOf(state);
-  return historyOf(state).filter(({ name, since, until }) => until !== null && !told.some((finding) => finding.name === name && finding.since === since && finding.until));
+  return historyOf(state).filter(
+    ({ name, since, until }) => until !== null && !told.some((finding) => finding.name === name && finding.since === since && finding.until),
+  );
 }
 
 /** How many checks cannot tell yet. @param {State} state */
@@ -171,9 +205,47 @@ function tableOf(state, checks) {
   const found = new Set(findings.map(({ name }) => name));
   return [
     ["update", "severity", "name", "title", "since update", "until update", "follows from", "summary", "cause", "remedy", "setting"],
-    ...findings.map(({ severity, name, title, since, until = null, explained_by: above = null, summary, cause, remedy, setting }) => [update, severity, name, title, since, until, above, summary, cause, remedy, setting]),
-    ...passedOf(state).map(({ severity, name, title, since, until }) => [update, `was ${severity}`, name, title, since, until, null, null, null, null, null]),
-    ...checks.filter(({ name }) => !found.has(name)).map((check) => [update, unknown[check.name] ? "unknown" : "not found", check.name, check.title, null, null, null, unknown[check.name]?.why ?? measuredInWords(check, health), null, null, null]),
+    ...findings.map(({ severity, name, title, since, until = null, explained_by: above = null, summary, cause, remedy, setting }) => [
+      update,
+      severity,
+      name,
+      title,
+      since,
+      until,
+      above,
+      summary,
+      cause,
+      remedy,
+      setting,
+    ]),
+    ...passedOf(state).map(({ severity, name, title, since, until }) => [
+      update,
+      `was ${severity}`,
+      name,
+      title,
+      since,
+      until,
+      null,
+      null,
+      null,
+      null,
+      null,
+    ]),
+    ...checks
+      .filter(({ name }) => !found.has(name))
+      .map((check) => [
+        update,
+        unknown[check.name] ? "unknown" : "not found",
+        check.name,
+        check.title,
+        null,
+        null,
+        null,
+        unknown[check.name]?.why ?? measuredInWords(check, health),
+        null,
+        null,
+        null,
+      ]),
   ];
 }
 
@@ -184,7 +256,9 @@ function verdictOf(findings, waiting) {
   if (errors) return "Something is wrong: do not trust what this run does now.";
   if (warnings) return warnings === 1 ? "One thing keeps this run from learning well." : `${warnings} things keep this run from learning well.`;
   if (notes) return "Nothing wrong; something worth knowing.";
-  return waiting ? `Nothing wrong was found so far; ${waiting === 1 ? "one check" : `${waiting} checks`} cannot tell yet.` : "Nothing wrong was found.";
+  return waiting
+    ? `Nothing wrong was found so far; ${waiting === 1 ? "one check" : `${waiting} checks`} cannot tell yet.`
+    : "Nothing wrong was found.";
 }
 
 /** @param {State} state */

@@ -21,14 +21,24 @@ const POINTS = 128; // of a curve over updates, in buckets
 
 const KLS = /** @type {const} */ ([
   { column: "kl_exact", name: "KL", swatch: "swatch-kl-exact", title: "Mean of KL(π_old‖π_θ) from the distributions themselves" },
-  { column: "kl_k3", name: "k3", swatch: "swatch-kl-k3", title: "Mean of (r − 1) − log r: an estimate that is never negative; target_kl is compared with it" },
+  {
+    column: "kl_k3",
+    name: "k3",
+    swatch: "swatch-kl-k3",
+    title: "Mean of (r − 1) − log r: an estimate that is never negative; target_kl is compared with it",
+  },
   { column: "kl_k1", name: "k1", swatch: "swatch-kl-k1", title: "Mean of −log r: an estimate that may be negative" },
 ]);
 /** Held and pulled back lie on each other; the clip fraction is the line above both. */
 const FRACTIONS = /** @type {const} */ ([
   { column: "held_fraction", name: "held", swatch: "swatch-held", title: "Share of samples whose policy gradient the clip has set to zero" },
   { column: "pulled_back_fraction", name: "pulled back", swatch: "swatch-pulledBack", title: "Share outside of 1 ± ε whose gradient flows" },
-  { column: "clip_fraction", name: "clip fraction", swatch: "swatch-clip-fraction", title: "Share with |r − 1| > ε, held or not: what libraries log" },
+  {
+    column: "clip_fraction",
+    name: "clip fraction",
+    swatch: "swatch-clip-fraction",
+    title: "Share with |r − 1| > ε, held or not: what libraries log",
+  },
 ]);
 const COLUMNS = [...KLS, ...FRACTIONS].map(({ column }) => column);
 
@@ -164,9 +174,19 @@ function traces(theme) {
     ["x2", "x4"],
   ].flatMap(([top, bottom]) => [
     ...klLines.map((line, index) => ({ line, xaxis: top, yaxis: "y", hovertemplate: `${KLS[index].name} %{customdata:.3~g}<extra></extra>` })),
-    ...shares.map((look, index) => ({ ...look, xaxis: bottom, yaxis: "y2", hovertemplate: `${FRACTIONS[index].name} %{customdata:.1%}<extra></extra>` })),
+    ...shares.map((look, index) => ({
+      ...look,
+      xaxis: bottom,
+      yaxis: "y2",
+      hovertemplate: `${FRACTIONS[index].name} %{customdata:.1%}<extra></extra>`,
+    })),
   ]);
-  const limits = ["x", "x2"].map((xaxis) => ({ xaxis, yaxis: "y", line: { color: theme.danger, width: 1.5, dash: "dash" }, hovertemplate: "the epochs stop at k3 > %{y:.3~g}<extra></extra>" }));
+  const limits = ["x", "x2"].map((xaxis) => ({
+    xaxis,
+    yaxis: "y",
+    line: { color: theme.danger, width: 1.5, dash: "dash" },
+    hovertemplate: "the epochs stop at k3 > %{y:.3~g}<extra></extra>",
+  }));
   const here = { fill: "toself", line: { width: 0 }, fillcolor: fade(theme.ink, 0.12), hoverinfo: "skip" };
   const marks = [
     { ...here, xaxis: "x2", yaxis: "y" },

@@ -51,13 +51,31 @@ export const losses = {
 
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
-  const select = h("select", { "aria-label": "Scale of the losses", title: "± log: logarithmic on both sides of 0, so that small and large terms can be read", onchange: () => rescale() }, ...Object.keys(SCALES).map((name) => h("option", {}, name)));
+  const select = h(
+    "select",
+    {
+      "aria-label": "Scale of the losses",
+      title: "± log: logarithmic on both sides of 0, so that small and large terms can be read",
+      onchange: () => rescale(),
+    },
+    ...Object.keys(SCALES).map((name) => h("option", {}, name)),
+  );
   const chart = new Chart(body, { name: losses.name, traces, layout }, context);
   const footer = h("div", { class: "footer" });
   body.append(footer);
   const write = readout(footer, [
-    ...TERMS.map(({ symbol, swatch }) => ({ label: symbol, swatch, room: 7, title: "In the minibatch, or the mean over the minibatches, that is shown" })),
-    { label: "shown", wide: true, room: 17, title: "What these numbers are of; a preview and what it is compared with are of the same samples, under the same weights" },
+    ...TERMS.map(({ symbol, swatch }) => ({
+      label: symbol,
+      swatch,
+      room: 7,
+      title: "In the minibatch, or the mean over the minibatches, that is shown",
+    })),
+    {
+      label: "shown",
+      wide: true,
+      room: 17,
+      title: "What these numbers are of; a preview and what it is compared with are of the same samples, under the same weights",
+    },
   ]);
   const choice = h("div", { class: "choice" }, select);
   footer.append(choice);

@@ -46,14 +46,24 @@ function mount(body, context) {
   const chart = new Chart(body, { name: ratio.name, traces, layout }, context);
   const label = previewTag(body, ["clip_range"]);
   const write = readout(body, [
-    { label: "inside", swatch: "swatch-inside", room: 6.5, title: "Share of the samples drawn with |r − 1| ≤ ε, or with an advantage of 0, which pushes nowhere" },
+    {
+      label: "inside",
+      swatch: "swatch-inside",
+      room: 6.5,
+      title: "Share of the samples drawn with |r − 1| ≤ ε, or with an advantage of 0, which pushes nowhere",
+    },
     { label: "held", swatch: "swatch-held", room: 5, title: "Share whose policy gradient the clip has set to zero" },
     { label: "not held", swatch: "swatch-unheld", title: "Share that a clip would hold; this objective has none" },
     { label: "pulled back", swatch: "swatch-pulledBack", room: 5, title: "Share outside of 1 ± ε whose gradient flows" },
     { label: "clip fraction", title: "Share with |r − 1| > ε, whatever becomes of its gradient" },
     { label: "r", room: 12, title: "Smallest and largest r; clipping does not bound it" },
     { label: "shown", room: 20, title: "Which samples are drawn" },
-    { label: "after", swatch: "swatch-after-step", room: 8, title: "Smallest and largest r of the same minibatch under the weights that its step has led to" },
+    {
+      label: "after",
+      swatch: "swatch-after-step",
+      room: 8,
+      title: "Smallest and largest r of the same minibatch under the weights that its step has led to",
+    },
   ]);
   const acrossRange = context.range("across");
 
@@ -76,7 +86,11 @@ function mount(body, context) {
       const now = [share(inside), ...ofTheClip, share(pulledBack), percent(scalar(snapshot, "ratio_clip_fraction"))];
       label(preview);
       // Twice the numbers would need another line: the rest of all samples, and what a preview does not change, make room for it.
-      write(preview ? [null, ...arrows(preview.now, preview.then, ofTheClip).slice(1), null, scopeInWords(snapshot), null] : [...now, span, scopeInWords(snapshot), after.span && captionOf(state, snapshot, "post_step", after.span)]);
+      write(
+        preview
+          ? [null, ...arrows(preview.now, preview.then, ofTheClip).slice(1), null, scopeInWords(snapshot), null]
+          : [...now, span, scopeInWords(snapshot), after.span && captionOf(state, snapshot, "post_step", after.span)],
+      );
       const { dataset } = chart.element;
       dataset.clipRange = String(histogram.clipRange);
       dataset.update = String(snapshot.header.update);
@@ -153,7 +167,14 @@ function afterStep(snapshot, limit) {
   if (!total) return { steps: { x: [], y: [], customdata: [] }, span: null, reach: 0 };
   const [low, high] = ["ratio_post_min", "ratio_post_max"].map((name) => fixed(scalar(snapshot, name), 2));
   return {
-    steps: inRatios(outline(counts.map((n) => n / total), -limit, limit), counts),
+    steps: inRatios(
+      outline(
+        counts.map((n) => n / total),
+        -limit,
+        limit,
+      ),
+      counts,
+    ),
     span: `${low}–${high}`,
     reach: below + above ? limit : reach(counts, limit),
   };
@@ -322,7 +343,12 @@ function traces(theme) {
 function layout(_theme) {
   return {
     margin: { l: 52, r: 14, t: 10, b: 42 },
-    xaxis: { title: axisTitle("ratio r = π<sub>θ</sub>/π<sub>old</sub>, log scale"), type: "log", tickangle: 0, unifiedhovertitle: { text: "r ≈ %{x:.3f}" } },
+    xaxis: {
+      title: axisTitle("ratio r = π<sub>θ</sub>/π<sub>old</sub>, log scale"),
+      type: "log",
+      tickangle: 0,
+      unifiedhovertitle: { text: "r ≈ %{x:.3f}" },
+    },
     yaxis: { title: axisTitle("share, √ scale"), range: [0, 1], tickvals: SHARES.map(Math.sqrt), ticktext: SHARES.map((share) => `${100 * share}%`) },
   };
 }

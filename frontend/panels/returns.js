@@ -49,7 +49,12 @@ const unitOf = ({ other, view }) => (other ? view.align : "steps");
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
   const [here, there] = [h("span", {}), h("span", {})];
-  const key = h("p", { class: "panel-key of-runs", hidden: true }, h("span", {}, h("i", { class: "line-here" }), here), h("span", {}, h("i", { class: "line-there" }), there));
+  const key = h(
+    "p",
+    { class: "panel-key of-runs", hidden: true },
+    h("span", {}, h("i", { class: "line-here" }), here),
+    h("span", {}, h("i", { class: "line-there" }), there),
+  );
   const box = h("div", { class: "layers" });
   body.append(key, box);
   // The other run's dots lie under those of the run at hand.
@@ -74,7 +79,10 @@ function mount(body, context) {
     if (!state) return;
     const frame = { x: chart.shown("xaxis"), y: chart.shown("yaxis"), across: UNITS[unitOf(state)].ofEpisodes };
     const theme = context.theme();
-    const runs = [{ cloud: otherCloud, episodes: state.other?.episodes ?? NO_EPISODES, colour: theme.other }, { cloud, episodes: state.episodes, colour: theme.policy }];
+    const runs = [
+      { cloud: otherCloud, episodes: state.other?.episodes ?? NO_EPISODES, colour: theme.other },
+      { cloud, episodes: state.episodes, colour: theme.policy },
+    ];
     for (const { cloud, episodes, colour } of runs) {
       cloud.draw(episodes, { ...frame, box: inPixels(chart.plot("xaxis", "yaxis"), cloud.canvas), colour });
       cloud.canvas.element.dataset.episodes = String(cloud.drawn);
@@ -152,7 +160,16 @@ function marks(runs, unit, across, context) {
     const line = { color: theme.inkSoft, width: 1.5, dash: "dash" };
     found.shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: threshold, y1: threshold, line, layer: "between" });
     const label = `reward threshold ${number(threshold, 4)}`;
-    found.annotations.push({ ...text, font: { size: 12, color: theme.inkSoft }, xref: "paper", x: 1, xanchor: "right", y: threshold, yanchor: "top", text: label });
+    found.annotations.push({
+      ...text,
+      font: { size: 12, color: theme.inkSoft },
+      xref: "paper",
+      x: 1,
+      xanchor: "right",
+      y: threshold,
+      yanchor: "top",
+      text: label,
+    });
   }
   runs.forEach(({ series, changes }, index) => {
     const font = { size: 12, color: colours[index] };
@@ -160,13 +177,31 @@ function marks(runs, unit, across, context) {
     for (const [update, same] of byUpdate(changes)) {
       const x = beginOf(update, series, unit);
       if (!Number.isFinite(x)) continue;
-      found.shapes.push({ type: "line", yref: "paper", y0: 0, y1: 1, x0: x, x1: x, line: { color: colours[index], width: 1, dash: "dot" }, layer: "between" });
+      found.shapes.push({
+        type: "line",
+        yref: "paper",
+        y0: 0,
+        y1: 1,
+        x0: x,
+        x1: x,
+        line: { color: colours[index], width: 1, dash: "dot" },
+        layer: "between",
+      });
       const width = across[1] - across[0];
       if (x - labelled < LABEL_DISTANCE * width) continue;
       labelled = x;
       const late = x > across[0] + 0.7 * width;
       const label = same.map((change) => changeText(change, context)).join("<br>");
-      found.annotations.push({ ...text, font, x, xanchor: late ? "right" : "left", yref: "paper", y: 0.86 - 0.24 * index, yanchor: "top", text: label });
+      found.annotations.push({
+        ...text,
+        font,
+        x,
+        xanchor: late ? "right" : "left",
+        yref: "paper",
+        y: 0.86 - 0.24 * index,
+        yanchor: "top",
+        text: label,
+      });
     }
   });
   return found;
@@ -194,8 +229,7 @@ function byUpdate(changes) {
 }
 
 /** @param {Change} change @param {PanelContext} context */
-const changeText = (change, context) =>
-  `${context.symbol(change.name)} ${settingText(change.old)} → ${settingText(change.new)}`;
+const changeText = (change, context) => `${context.symbol(change.name)} ${settingText(change.old)} → ${settingText(change.new)}`;
 
 /** @param {Theme} theme */
 function traces(theme) {
@@ -230,7 +264,8 @@ function inWords(state) {
 const bothInWords = (state, other) => [state, other].map((one) => `${nameOf(one)}: ${thenInWords(one) || inWords(one)}`).join(". ");
 
 /** The same in a line: at the update on show, in the present the newest one. @param {State} state @param {State} other */
-const meansInWords = (state, other) => `mean of the last 100: ${[state, other].map((one) => `${number(meanOf(one))} (${shortNameOf(one, one === state ? other : state)})`).join(", ")}`;
+const meansInWords = (state, other) =>
+  `mean of the last 100: ${[state, other].map((one) => `${number(meanOf(one))} (${shortNameOf(one, one === state ? other : state)})`).join(", ")}`;
 
 /** @param {State} state */
 function meanOf({ series, past, snapshot }) {

@@ -24,7 +24,7 @@ export function layersOf(snapshot) {
 const groupOf = (name) => GROUPS.find((group) => name.startsWith(group)) ?? "policy"; // log σ is the policy's
 
 /** Trunk, head, what depends on no layer. @param {string} name */
-const rank = (name) => (name.endsWith("head") ? 1000 : (Number(name.match(/\d+$/)?.[0]) || 2000));
+const rank = (name) => (name.endsWith("head") ? 1000 : Number(name.match(/\d+$/)?.[0]) || 2000);
 
 /**
  * Neighbours of one group, as stretches of places.

@@ -20,8 +20,10 @@ const ICONS = {
   back: "M13 2.5v11L6 8zM2.5 2.5H5v11H2.5z",
   restart: "M8 2.2a5.8 5.8 0 1 0 5.6 7.3l-1.7-.5A4 4 0 1 1 8 4v2.2l4-3.1L8 0z",
   newRun: "M7 2h2v5h5v2H9v5H7V9H2V7h5z",
-  light: "M8 4.6A3.4 3.4 0 1 1 8 11.4 3.4 3.4 0 0 1 8 4.6zM7.3 0h1.4v2.8H7.3zm0 13.2h1.4V16H7.3zM0 7.3h2.8v1.4H0zm13.2 0H16v1.4h-2.8zM2 3l1-1 2 2-1 1zm9 9 1-1 2 2-1 1zM2 13l2-2 1 1-2 2zm9-9 2-2 1 1-2 2z",
-  picture: "M5.6 2h4.8l1.2 2H15v10H1V4h3.4zM2.6 5.6v6.8h10.8V5.6zM8 6.2a2.8 2.8 0 1 1 0 5.6 2.8 2.8 0 0 1 0-5.6zm0 1.5a1.3 1.3 0 1 0 0 2.6 1.3 1.3 0 0 0 0-2.6z",
+  light:
+    "M8 4.6A3.4 3.4 0 1 1 8 11.4 3.4 3.4 0 0 1 8 4.6zM7.3 0h1.4v2.8H7.3zm0 13.2h1.4V16H7.3zM0 7.3h2.8v1.4H0zm13.2 0H16v1.4h-2.8zM2 3l1-1 2 2-1 1zm9 9 1-1 2 2-1 1zM2 13l2-2 1 1-2 2zm9-9 2-2 1 1-2 2z",
+  picture:
+    "M5.6 2h4.8l1.2 2H15v10H1V4h3.4zM2.6 5.6v6.8h10.8V5.6zM8 6.2a2.8 2.8 0 1 1 0 5.6 2.8 2.8 0 0 1 0-5.6zm0 1.5a1.3 1.3 0 1 0 0 2.6 1.3 1.3 0 0 0 0-2.6z",
   share: "M11 1.5 15 5l-4 3.5V6.4C7.6 6.4 5.4 7.4 4 10c.2-4 2.6-6.4 7-6.6zM2 7h1.6v6h8.8v-2.4H14v4H2z",
   projector: "M1 3h14v8.5H9.6l1.6 3H9.5l-1.5-3-1.5 3H4.8l1.6-3H1zM2.6 4.6v5.3h10.8V4.6z",
   dark: "M6.2 1.2A7 7 0 1 0 14.8 9.8 5.6 5.6 0 0 1 6.2 1.2z",
@@ -80,7 +82,9 @@ export function createBar(root, state, actions, runs) {
     play: button("play", "Play", "Train on, at the speed chosen beside (Space)", actions.play),
     pause: button("pause", "Pause", "Stop after the phase at hand, or once the rollout at hand is whole (Space)", actions.pause),
     step: button("step", "Step", "Go one step further (→)", actions.step),
-    restart: button("restart", "Restart", "Begin a new run with these settings and the same seed", () => (losesTraining(state) ? confirm.toggle() : actions.restart())),
+    restart: button("restart", "Restart", "Begin a new run with these settings and the same seed", () =>
+      losesTraining(state) ? confirm.toggle() : actions.restart(),
+    ),
   };
 
   const back = button("back", "Back", "Look at the step before, of those that are kept (←)", actions.back);
@@ -101,9 +105,27 @@ export function createBar(root, state, actions, runs) {
   const tools = h(
     "div",
     { class: "tools" },
-    h("button", { type: "button", class: "quiet square", "aria-label": "Save a picture of the page", title: "Save a picture of the whole page", onclick: actions.picture }, icon(ICONS.picture)),
-    h("button", { type: "button", class: "quiet square", "aria-label": "Share", title: "Share this view as a link", onclick: actions.share }, icon(ICONS.share)),
-    h("button", { type: "button", class: "guide-opener", title: "Eight short chapters, on your run or on recorded examples (g)", onclick: actions.guide }, "Guide"),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "quiet square",
+        "aria-label": "Save a picture of the page",
+        title: "Save a picture of the whole page",
+        onclick: actions.picture,
+      },
+      icon(ICONS.picture),
+    ),
+    h(
+      "button",
+      { type: "button", class: "quiet square", "aria-label": "Share", title: "Share this view as a link", onclick: actions.share },
+      icon(ICONS.share),
+    ),
+    h(
+      "button",
+      { type: "button", class: "guide-opener", title: "Eight short chapters, on your run or on recorded examples (g)", onclick: actions.guide },
+      "Guide",
+    ),
     theme,
     h("button", { type: "button", class: "quiet square", "aria-label": "Help", title: "Help and shortcuts (?)", onclick: actions.help }, "?"),
   );
@@ -213,7 +235,7 @@ export function createBar(root, state, actions, runs) {
 /** Never cut off: a long title stands in the panel. @param {Finding[]} findings */
 function badgeText([first, ...others]) {
   if (others.length) return `${others.length + 1} findings`;
-  return first && first.title.length > BADGE ? "1 finding" : first?.title ?? "";
+  return first && first.title.length > BADGE ? "1 finding" : (first?.title ?? "");
 }
 
 /**

@@ -68,13 +68,26 @@ export function createNewRun(parent, state, { begin, cancel, dismiss, closed }) 
     dialog.removeAttribute("aria-busy");
     if (began) return dialog.close();
     const refused = state.trial?.refused?.message;
-    if (refused && dialog.open) fields?.fail(placed(refused, built.map(({ name }) => name)));
+    if (refused && dialog.open)
+      fields?.fail(
+        placed(
+          refused,
+          built.map(({ name }) => name),
+        ),
+      );
   }
 
   /** @param {string} name @param {string} title @param {string} about @param {string | null} missing @param {() => Record<string, unknown>} values */
   const row = (name, title, about, missing, values) => {
     const radio = h("input", { type: "radio", name: "start", value: name, onchange: () => fields?.show(values()) });
-    return h("label", { class: "run-start" }, radio, h("b", {}, title), h("span", {}, about), missing ? h("span", { class: "start-missing" }, `It ${missing}.`) : null);
+    return h(
+      "label",
+      { class: "run-start" },
+      radio,
+      h("b", {}, title),
+      h("span", {}, about),
+      missing ? h("span", { class: "start-missing" }, `It ${missing}.`) : null,
+    );
   };
 
   return {
@@ -82,7 +95,12 @@ export function createNewRun(parent, state, { begin, cancel, dismiss, closed }) 
     /** @param {State} state */
     draw(state) {
       trial.draw(state, dialog.open && state.trial?.place === "sheet" ? state.trial : null);
-      setText(then, isOver(state) || state.status?.state !== "running" ? "It begins paused, as the run at hand is." : "It trains at once, as the run at hand does.");
+      setText(
+        then,
+        isOver(state) || state.status?.state !== "running"
+          ? "It begins paused, as the run at hand is."
+          : "It trains at once, as the run at hand does.",
+      );
     },
     /** @param {Preset[]} presets @param {KnownEnvironment[]} environments */
     open(presets, environments) {

@@ -57,7 +57,12 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
   const confirm = createConfirm(beginButton, { question: () => lossInWords(state), yes: "End this run", no: "Keep it", action: () => answer(begin) });
   const adoptButton = h("button", { type: "button", onclick: () => answer(adopt) }, "Set in the run at hand");
   const keepButton = h("button", { type: "button", onclick: () => answer(null) }, "Keep the run at hand");
-  const offer = h("div", { class: "notice offer", role: "status" }, asks, h("span", {}, h("span", { class: "beginner" }, beginButton, confirm.element), adoptButton, keepButton));
+  const offer = h(
+    "div",
+    { class: "notice offer", role: "status" },
+    asks,
+    h("span", {}, h("span", { class: "beginner" }, beginButton, confirm.element), adoptButton, keepButton),
+  );
   const anew = h("span", {});
   const showButton = h("button", { type: "button", class: "primary", onclick: showNew }, "Show the new run");
   const held = h("p", { class: "notice floating", role: "status" }, anew, showButton);

@@ -40,19 +40,37 @@ const PACES = [
  * @param {(choices: Partial<PacingChoices>) => void} choose
  */
 export function createPacing(view, choose) {
-  const speed = select("Speed", "How fast Play goes: phases a second are slow motion", PACES.map(([value, text]) => [String(value), text]), () => {
-    choose({ pace: speed.value === "null" ? null : Number(speed.value) });
-  });
+  const speed = select(
+    "Speed",
+    "How fast Play goes: phases a second are slow motion",
+    PACES.map(([value, text]) => [String(value), text]),
+    () => {
+      choose({ pace: speed.value === "null" ? null : Number(speed.value) });
+    },
+  );
   const size = select("Step size", "How far one step goes", SIZES, () => {
     choose({ stepSize: /** @type {StepSize} */ (size.value) });
     show();
   });
-  const quantity = select("Until", "What the step goes on until", QUANTITIES.map(([value, text]) => [value, text]), () => {
-    const standard = QUANTITIES.find(([value]) => value === quantity.value)?.[2] ?? null;
-    limit.value = standard === null ? "" : String(standard);
-    chooseUntil();
+  const quantity = select(
+    "Until",
+    "What the step goes on until",
+    QUANTITIES.map(([value, text]) => [value, text]),
+    () => {
+      const standard = QUANTITIES.find(([value]) => value === quantity.value)?.[2] ?? null;
+      limit.value = standard === null ? "" : String(standard);
+      chooseUntil();
+    },
+  );
+  const limit = h("input", {
+    class: "number",
+    type: "text",
+    inputmode: "decimal",
+    autocomplete: "off",
+    "aria-label": "Limit",
+    title: "The limit of the quantity beside",
+    onchange: chooseUntil,
   });
-  const limit = h("input", { class: "number", type: "text", inputmode: "decimal", autocomplete: "off", "aria-label": "Limit", title: "The limit of the quantity beside", onchange: chooseUntil });
   const until = h("span", { class: "until" }, quantity, limit);
 
   function chooseUntil() {
@@ -101,4 +119,5 @@ export function createPacing(view, choose) {
  * @param {[string, string][]} options
  * @param {() => void} onchange
  */
-const select = (name, title, options, onchange) => h("select", { "aria-label": name, title, onchange }, ...options.map(([value, text]) => h("option", { value }, text)));
+const select = (name, title, options, onchange) =>
+  h("select", { "aria-label": name, title, onchange }, ...options.map(([value, text]) => h("option", { value }, text)));

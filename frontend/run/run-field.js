@@ -26,8 +26,19 @@ export function createField(setting, { list, changed, extra }) {
   const id = `new-${setting.name}`;
   const note = h("p", { class: "field-note", id: `${id}-note` });
   const input = control(setting, { id, list, "aria-describedby": `${id}-note`, title: setting.help });
-  const name = h("label", { for: id, title: setting.help }, setting.symbol ? `${setting.label} ` : setting.label, setting.symbol ? h("i", { class: "symbol" }, setting.symbol) : null);
-  const element = h("div", { class: "field", "data-type": setting.type, "data-name": setting.name }, name, input, h("div", { class: "field-foot" }, note, extra));
+  const name = h(
+    "label",
+    { for: id, title: setting.help },
+    setting.symbol ? `${setting.label} ` : setting.label,
+    setting.symbol ? h("i", { class: "symbol" }, setting.symbol) : null,
+  );
+  const element = h(
+    "div",
+    { class: "field", "data-type": setting.type, "data-name": setting.name },
+    name,
+    input,
+    h("div", { class: "field-foot" }, note, extra),
+  );
   input.addEventListener("change", () => {
     const result = given();
     fail("problem" in result ? result.problem : null);

@@ -27,10 +27,18 @@ export function createRunForm(settings) {
   const ids = h("datalist", { id: IDS });
   const near = h("p", { class: "nearest", hidden: true });
   /** @type {Map<string, Field>} */
-  const fields = new Map(settings.map((setting) => [setting.name, createField(setting, setting.name === "env" ? { list: IDS, changed: judgeId, extra: near } : { changed: recount })]));
+  const fields = new Map(
+    settings.map((setting) => [
+      setting.name,
+      createField(setting, setting.name === "env" ? { list: IDS, changed: judgeId, extra: near } : { changed: recount }),
+    ]),
+  );
   const all = [...fields.values()];
-  const rest = (/** @type {string} */ group) => all.filter(({ setting: { name, group: own } }) => own === group && ![...ENVIRONMENT, ...NETWORK].includes(name));
-  const unlisted = all.filter(({ setting: { group, name } }) => ![...ENVIRONMENT, ...NETWORK].includes(name) && !FOLDED.some(([own]) => own === group));
+  const rest = (/** @type {string} */ group) =>
+    all.filter(({ setting: { name, group: own } }) => own === group && ![...ENVIRONMENT, ...NETWORK].includes(name));
+  const unlisted = all.filter(
+    ({ setting: { group, name } }) => ![...ENVIRONMENT, ...NETWORK].includes(name) && !FOLDED.some(([own]) => own === group),
+  );
   const folds = FOLDED.map(([group, title], i) => fold(title, [...rest(group), ...(i === 0 ? unlisted : [])]));
   /** @param {string} title @param {Field[]} shown */
   const part = (title, shown) => h("fieldset", {}, h("legend", {}, title), h("div", { class: "fields" }, ...shown.map((field) => field.element)));

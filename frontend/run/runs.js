@@ -30,7 +30,15 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
   const environment = h("strong", { class: "run-environment" });
   const facts = h("span", { class: "run-facts" });
   const number = h("span", { class: "runs-count" });
-  const opener = h("button", { type: "button", class: "quiet run", "aria-controls": "runs-sheet" }, h("span", { class: "visually-hidden" }, "Runs: "), environment, facts, number, icon(DOWN));
+  const opener = h(
+    "button",
+    { type: "button", class: "quiet run", "aria-controls": "runs-sheet" },
+    h("span", { class: "visually-hidden" }, "Runs: "),
+    environment,
+    facts,
+    number,
+    icon(DOWN),
+  );
   const list = h("ul", { "aria-label": "Runs of this server" });
   const ender = h("button", { type: "button", onclick: () => confirm.toggle() }, "End this run");
   const confirm = createConfirm(ender, {
@@ -39,7 +47,13 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     no: "Let it go on",
     action: end,
   });
-  const file = h("input", { type: "file", accept: ".rec", hidden: true, "aria-label": "A recording to compare with", onchange: () => (close(), file.files?.[0] && compareFile(file.files[0]), (file.value = "")) });
+  const file = h("input", {
+    type: "file",
+    accept: ".rec",
+    hidden: true,
+    "aria-label": "A recording to compare with",
+    onchange: () => (close(), file.files?.[0] && compareFile(file.files[0]), (file.value = "")),
+  });
   const sheet = h(
     "div",
     { class: "panels-sheet runs-sheet", id: "runs-sheet", role: "group", "aria-label": "Runs" },
@@ -47,7 +61,11 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     h(
       "div",
       { class: "runs-recorded" },
-      h("button", { type: "button", class: "quiet", title: "A run of CartPole that comes with the page", onclick: () => (close(), compareRecorded()) }, "Compare with the recorded run"),
+      h(
+        "button",
+        { type: "button", class: "quiet", title: "A run of CartPole that comes with the page", onclick: () => (close(), compareRecorded()) },
+        "Compare with the recorded run",
+      ),
       h("button", { type: "button", class: "quiet", title: "A file that ppo-scope record has made", onclick: () => file.click() }, "with a file…"),
       file,
     ),
@@ -60,10 +78,13 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
 
   function fill() {
     drawList();
-    describe().then((runs) => {
-      described = new Map(runs.map((run) => [run.id, run]));
-      drawList();
-    }, () => {}); // then the list stays without what differs
+    describe().then(
+      (runs) => {
+        described = new Map(runs.map((run) => [run.id, run]));
+        drawList();
+      },
+      () => {},
+    ); // then the list stays without what differs
   }
 
   function drawList() {
@@ -91,7 +112,19 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
         h("span", { class: "run-item-facts" }, `seed ${run.seed} · update ${count(run.update)}${here ? " · on show" : beside ? " · beside it" : ""}`),
         differs && h("span", { class: "run-item-differs" }, differs),
       ),
-      !here && h("button", { type: "button", class: "run-compare", "aria-label": `Compare with ${run.environment}, seed ${run.seed}`, title: beside ? "It is beside the run on show" : "Shows it beside the run on show", disabled: beside, onclick: () => (close(), compare(run.id)) }, "Compare"),
+      !here &&
+        h(
+          "button",
+          {
+            type: "button",
+            class: "run-compare",
+            "aria-label": `Compare with ${run.environment}, seed ${run.seed}`,
+            title: beside ? "It is beside the run on show" : "Shows it beside the run on show",
+            disabled: beside,
+            onclick: () => (close(), compare(run.id)),
+          },
+          "Compare",
+        ),
     );
   }
 
@@ -135,7 +168,8 @@ function sparkline(returns) {
     return `${across.toFixed(1)},${down.toFixed(1)}`;
   });
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  for (const [name, value] of Object.entries({ viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "run-item-returns", "aria-hidden": "true" })) svg.setAttribute(name, value);
+  for (const [name, value] of Object.entries({ viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "run-item-returns", "aria-hidden": "true" }))
+    svg.setAttribute(name, value);
   const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
   line.setAttribute("points", points.join(" "));
   svg.append(line);

@@ -17,10 +17,19 @@ export function createShare(parent, address, isOwnFile) {
     "dialog",
     { class: "share sheet", "aria-labelledby": "share-title" },
     h("h2", { id: "share-title" }, "Share this view"),
-    h("p", {}, "Panels, theme, settings, seed, environment and the guide's chapter. Who opens it is asked before anything happens to a run; it gives nobody control."),
+    h(
+      "p",
+      {},
+      "Panels, theme, settings, seed, environment and the guide's chapter. Who opens it is asked before anything happens to a run; it gives nobody control.",
+    ),
     h("div", { class: "row" }, link, h("button", { type: "button", class: "primary", onclick: () => void copy() }, "Copy the link")),
     limits,
-    h("label", {}, bare, " Hide the controls, for a page that embeds this one (the server has to be started with --frame-ancestors and that page's origin)"),
+    h(
+      "label",
+      {},
+      bare,
+      " Hide the controls, for a page that embeds this one (the server has to be started with --frame-ancestors and that page's origin)",
+    ),
     h("div", { class: "row" }, said, close),
   );
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());

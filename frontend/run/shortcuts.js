@@ -41,10 +41,14 @@ function watchFocus() {
   let pointing = false;
   let own = true;
   const over = () => void setTimeout(() => (pointing = false)); // what the click has done may have moved the focus, too
-  addEventListener("pointerdown", ({ target }) => {
-    pointing = true;
-    if (target === document.activeElement) own = false; // what has the focus already does not come by it again
-  }, true);
+  addEventListener(
+    "pointerdown",
+    ({ target }) => {
+      pointing = true;
+      if (target === document.activeElement) own = false; // what has the focus already does not come by it again
+    },
+    true,
+  );
   for (const event of ["click", "dragend", "pointercancel"]) addEventListener(event, over, true);
   addEventListener("keydown", () => (pointing = false), true);
   addEventListener("focusin", () => (own = !pointing), true);

@@ -78,12 +78,18 @@ export function createTimeline(root, page) {
     if (!grabbed && !state.scrubbing && cursor.valueAsNumber !== shown) cursor.value = String(shown);
     setAttribute(cursor, "aria-valuetext", snapshot ? inWords(snapshot.header) : "nothing yet");
     const kept = keptOf(state);
-    oldest = kept?.oldest === 1 ? 0 : kept?.oldest ?? null; // before the first update there is the start
+    oldest = kept?.oldest === 1 ? 0 : (kept?.oldest ?? null); // before the first update there is the start
     setText(place, snapshot && past ? inWords(snapshot.header) : "");
     setHidden(reach, past !== null || oldest === null);
     setText(reach, kept ? capital(reachInWords(kept)) : "");
     spells = historyOf(state);
-    const about = [state.held ? GONE : DRAG, ...spells.slice(-4).map(spellInWords), kept && keptInWords(kept), ...[...leftOut(state), ...unmarked(state)].map(({ long }) => long), ...state.changes.slice(-4).map(changeInWords)].filter(Boolean);
+    const about = [
+      state.held ? GONE : DRAG,
+      ...spells.slice(-4).map(spellInWords),
+      kept && keptInWords(kept),
+      ...[...leftOut(state), ...unmarked(state)].map(({ long }) => long),
+      ...state.changes.slice(-4).map(changeInWords),
+    ].filter(Boolean);
     setAttribute(cursor, "title", about.join("\n"));
     setAttribute(reach, "title", kept ? keptInWords(kept) : "");
     live.disabled = past === null;
@@ -145,4 +151,5 @@ function inWords({ update, phase, epoch, minibatch }) {
 }
 
 /** @param {Change} change */
-const changeInWords = ({ update, name, old, new: value }) => `from update ${update}: ${name.replaceAll("_", " ")} ${settingText(old)} → ${settingText(value)}`;
+const changeInWords = ({ update, name, old, new: value }) =>
+  `from update ${update}: ${name.replaceAll("_", " ")} ${settingText(old)} → ${settingText(value)}`;

@@ -18,7 +18,14 @@ export function createTrial({ cancel, dismiss }) {
   const trace = h("pre", { tabindex: 0, "aria-label": "Details" });
   const detail = h("details", {}, h("summary", {}, "Details"), trace);
   const close = h("button", { type: "button", onclick: dismiss }, "Dismiss");
-  const element = h("div", { class: "trial", role: "status", hidden: true }, h("div", {}, text, h("div", { role: "alert" }, why, after), detail), seconds, stop, close);
+  const element = h(
+    "div",
+    { class: "trial", role: "status", hidden: true },
+    h("div", {}, text, h("div", { role: "alert" }, why, after), detail),
+    seconds,
+    stop,
+    close,
+  );
 
   /** @param {State} state @param {Trial | null} trial null: there is nothing to say */
   function draw(state, trial) {

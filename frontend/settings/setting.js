@@ -28,8 +28,7 @@ const fullName = (setting) => (setting.symbol ? `${setting.label} ${setting.symb
  * @returns {Control}
  */
 export function createSetting(setting, send) {
-  const body =
-    setting.type === "choice" ? choice(setting, send) : setting.type === "bool" ? toggle(setting, send) : slider(setting, send);
+  const body = setting.type === "choice" ? choice(setting, send) : setting.type === "bool" ? toggle(setting, send) : slider(setting, send);
 
   const id = `setting-${setting.name}`;
   const initial = h("button", { type: "button", class: "default", onclick: () => send(setting.default, true) });
@@ -112,7 +111,9 @@ function slider(setting, send) {
       (!integer || Number.isInteger(value)) &&
       value >= (setting.minimum ?? -Infinity) &&
       value <= (setting.maximum ?? Infinity);
-    number.setCustomValidity(allowed ? "" : `${setting.label} is ${integer ? "a whole number" : "a number"} from ${setting.minimum ?? "−∞"} to ${setting.maximum ?? "∞"}.`);
+    number.setCustomValidity(
+      allowed ? "" : `${setting.label} is ${integer ? "a whole number" : "a number"} from ${setting.minimum ?? "−∞"} to ${setting.maximum ?? "∞"}.`,
+    );
     if (!allowed) {
       number.reportValidity();
       return;
@@ -129,10 +130,7 @@ function slider(setting, send) {
   }
 
   return {
-    parts: [
-      h("div", { class: "head" }, title(setting), off, number),
-      range,
-    ],
+    parts: [h("div", { class: "head" }, title(setting), off, number), range],
     input: range,
     show(value, locked) {
       current = value;

@@ -42,7 +42,10 @@ export function createSliders(root, set, redraw, preview) {
     const element = (/** @type {Setting} */ setting) => /** @type {Control} */ (controls.get(setting.name)).element;
     root.replaceChildren(
       h("h2", { class: "visually-hidden" }, "Settings"),
-      ...live.filter(({ name }) => FIRST.includes(name)).sort(byPlace).map(element),
+      ...live
+        .filter(({ name }) => FIRST.includes(name))
+        .sort(byPlace)
+        .map(element),
       h("details", { class: "more" }, h("summary", {}, "More settings"), ...live.filter(({ name }) => !FIRST.includes(name)).map(element)),
       h("details", { class: "more" }, h("summary", {}, "Fixed for this run"), fixedList),
     );
@@ -117,7 +120,9 @@ export function createSliders(root, set, redraw, preview) {
   function drawFixed({ run, settings }) {
     const rows = settings.filter(({ live, name }) => !live && run && name in run.settings);
     const wrappers = run?.wrappers;
-    const text = [...rows.map(({ name, label }) => `${label}\u0000${valueText(run?.settings[name])}`), ...(wrappers ?? [String(wrappers)])].join("\u0001");
+    const text = [...rows.map(({ name, label }) => `${label}\u0000${valueText(run?.settings[name])}`), ...(wrappers ?? [String(wrappers)])].join(
+      "\u0001",
+    );
     if (fixedList.dataset.shown === text) return;
     fixedList.dataset.shown = text;
     fixedList.replaceChildren(

@@ -48,7 +48,10 @@ const keptAt = (name) => `${KEPT}/${name}`;
 /** @param {string} name @returns {Promise<Response>} @throws {Error} it is not kept */
 async function keptFile(name) {
   const found = await caches.match(keptAt(name)).catch(() => undefined);
-  if (!found) throw new Error(`The recording “${name.slice(OWN.length)}” is a file that was opened in another browser, or before another one. Open it anew: drop it onto this page.`);
+  if (!found)
+    throw new Error(
+      `The recording “${name.slice(OWN.length)}” is a file that was opened in another browser, or before another one. Open it anew: drop it onto this page.`,
+    );
   return found;
 }
 
@@ -76,7 +79,12 @@ export async function keepFile(file) {
   await openFile(file);
   const bytes = new Uint8Array(await file.arrayBuffer());
   const stem = file.name.replace(/\.[^.]*$/, "").toLowerCase();
-  const name = OWN + (stem.replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 60) || "recording");
+  const name =
+    OWN +
+    (stem
+      .replace(/[^a-z0-9]+/g, "-")
+      .replace(/^-|-$/g, "")
+      .slice(0, 60) || "recording");
   try {
     await caches.delete(KEPT);
     await (await caches.open(KEPT)).put(keptAt(name), new Response(bytes));
@@ -104,7 +112,7 @@ function framesOf(buffer) {
   const view = new DataView(buffer);
   /** @type {Frame[]} */
   const frames = [];
-  for (let at = 0; at < buffer.byteLength; ) {
+  for (let at = 0; at < buffer.byteLength;) {
     const rest = buffer.byteLength - at - LENGTH_BYTES;
     const length = rest < 0 ? Infinity : Number(view.getBigUint64(at, true));
     if (length > rest) throw new Error("it is cut off in the middle of a frame");
@@ -122,7 +130,8 @@ function framesOf(buffer) {
 export function read(buffer) {
   const frames = framesOf(buffer);
   const first = /** @type {any} */ (frames[0]?.header);
-  if (first?.kind !== "run" || typeof first.run?.id !== "string" || !first.run.settings || !Array.isArray(first.run.changes)) throw new Error("it does not begin with a run");
+  if (first?.kind !== "run" || typeof first.run?.id !== "string" || !first.run.settings || !Array.isArray(first.run.changes))
+    throw new Error("it does not begin with a run");
   if (!(first.protocol >= OLDEST_RECORDED && first.protocol <= PROTOCOL)) {
     throw new Error(`it is of protocol ${first.protocol}, and this page reads ${OLDEST_RECORDED} to ${PROTOCOL}. Record the run anew`);
   }

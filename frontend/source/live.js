@@ -118,7 +118,8 @@ export function createLive(store, { client, heard, failed }) {
     back: () => travel.back(state.view.stepSize),
     keep: (which) => order("keep", { which }),
     async pace() {
-      if (state.status?.playing && whyNoControl(state) === null) await commands.send("play", { lease: state.lease.generation, pace: state.view.pace });
+      if (state.status?.playing && whyNoControl(state) === null)
+        await commands.send("play", { lease: state.lease.generation, pace: state.view.pace });
     },
   };
 }

@@ -25,8 +25,30 @@ export function stateOf({ run, snapshots, series: rows }) {
     if (arrays.episodes && header.episode_columns) episodes.write(header.episode_columns, /** @type {Float64Array} */ (arrays.episodes), fresh);
   }
   const last = snapshots[snapshots.length - 1];
-  const nothing = { stepping: false, interrupted: false, past: null, scrubbing: false, comparison: null, picture: null, progress: null, activity: null, preview: null, selection: null };
-  return { ...nothing, recorded: true, run, status: atRest(run.update), snapshot: last, newest: last, whole: null, changes: [...run.changes], series, episodes };
+  const nothing = {
+    stepping: false,
+    interrupted: false,
+    past: null,
+    scrubbing: false,
+    comparison: null,
+    picture: null,
+    progress: null,
+    activity: null,
+    preview: null,
+    selection: null,
+  };
+  return {
+    ...nothing,
+    recorded: true,
+    run,
+    status: atRest(run.update),
+    snapshot: last,
+    newest: last,
+    whole: null,
+    changes: [...run.changes],
+    series,
+    episodes,
+  };
 }
 
 /** @param {number} update @returns {Status} */

@@ -54,7 +54,8 @@ export const stepInWords = ({ done, of }) => `step ${count(Math.min(done + 1, of
  * @returns {string} in a sentence, or two
  */
 export function inWords(activity, now = performance.now()) {
-  if (activity.name === "redo") return `Making update ${activity.update} a second time: ${Math.floor((100 * activity.done) / (activity.of || 1))}\u00a0% of it is done.`;
+  if (activity.name === "redo")
+    return `Making update ${activity.update} a second time: ${Math.floor((100 * activity.done) / (activity.of || 1))}\u00a0% of it is done.`;
   const seconds = taken(activity, now);
   const slow = seconds > SLOW ? ` This step has taken ${Math.floor(seconds)} s so far.` : "";
   return `Collecting: ${stepInWords(activity)}.${slow}`;
@@ -69,7 +70,9 @@ const FORGOTTEN = 5000; // milliseconds without a word, after which a new run th
  * @returns {Trial} this page's own where it has one
  */
 export const trialAfter = (before, { seconds }, now) =>
-  before?.heard === Infinity && !before.refused ? before : { since: before && !before.refused ? before.since : now - 1000 * seconds, heard: now, refused: null, place: "page" };
+  before?.heard === Infinity && !before.refused
+    ? before
+    : { since: before && !before.refused ? before.since : now - 1000 * seconds, heard: now, refused: null, place: "page" };
 
 /** Whether nothing has been heard for long of what another page asked for. @param {Trial | null} trial @param {number} now */
 export const isForgotten = (trial, now = performance.now()) => trial !== null && !trial.refused && now - trial.heard > FORGOTTEN;

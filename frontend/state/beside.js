@@ -45,7 +45,8 @@ export function partnerOf(update, { series: one }, { series: other }, align) {
  * @param {SettingValues} one
  * @param {SettingValues} other
  */
-export const differing = (one, other) => Object.keys({ ...one, ...other }).filter((name) => JSON.stringify(one[name]) !== JSON.stringify(other[name]));
+export const differing = (one, other) =>
+  Object.keys({ ...one, ...other }).filter((name) => JSON.stringify(one[name]) !== JSON.stringify(other[name]));
 
 /**
  * What two runs do otherwise, a line each: their settings as they are now, and how they came to be so.
@@ -80,7 +81,8 @@ export function inWords(here, there, most = 4) {
 }
 
 /** The same, as long as it has to be to tell them apart. @param {Pick<State, "run">} state @param {Pick<State, "run">} other */
-export const shortNameOf = ({ run }, other) => (run && run.environment === other.run?.environment && run.seed !== other.run.seed ? `seed ${run.seed}` : nameOf({ run }));
+export const shortNameOf = ({ run }, other) =>
+  run && run.environment === other.run?.environment && run.seed !== other.run.seed ? `seed ${run.seed}` : nameOf({ run });
 
 /** @param {Pick<State, "run">} state */
 export const nameOf = ({ run }) => (run ? `${run.environment} · seed ${run.seed}` : "no run");

@@ -12,13 +12,22 @@ const OFFERED = 3;
  */
 export function judge(id, known) {
   const name = id.trim();
-  if (name === "") return { problem: "The id of an environment is needed, like CartPole-v1, or MODULE:ID where a module of your own registers it.", near: [], note: "" };
+  if (name === "")
+    return {
+      problem: "The id of an environment is needed, like CartPole-v1, or MODULE:ID where a module of your own registers it.",
+      near: [],
+      note: "",
+    };
   const row = known.find((one) => one.id === name);
   if (row?.missing) return { problem: `${name} ${row.missing}.`, near: [], note: "" };
   if (row || known.length === 0) return { problem: null, near: [], note: "" };
   const [module, colon] = name.split(/(:)/);
-  if (colon) return { problem: null, near: [], note: `Registered by the module ${module}, which may lie in the folder that the server was started in.` };
-  const near = nearest(name, known.map((one) => one.id));
+  if (colon)
+    return { problem: null, near: [], note: `Registered by the module ${module}, which may lie in the folder that the server was started in.` };
+  const near = nearest(
+    name,
+    known.map((one) => one.id),
+  );
   return { problem: `There is no environment ${name}.${near.length ? " Nearest are:" : ""}`, near, note: "" };
 }
 
@@ -38,7 +47,12 @@ export function nearest(name, names) {
 }
 
 /** Without module, version, case and signs. @param {string} id */
-const plain = (id) => id.replace(/^.*[:/]/, "").replace(/-v\d+$/, "").replace(/[^\p{L}\d]/gu, "").toLowerCase();
+const plain = (id) =>
+  id
+    .replace(/^.*[:/]/, "")
+    .replace(/-v\d+$/, "")
+    .replace(/[^\p{L}\d]/gu, "")
+    .toLowerCase();
 
 /** @param {string} id */
 const version = (id) => Number(/-v(\d+)$/.exec(id)?.[1] ?? 0);

@@ -17,7 +17,8 @@ export function createHold({ state, touch }) {
     hold(run) {
       if (state.run && !OVER.has(runState(state) ?? "")) {
         Object.assign(state.run, { state: "stopped", cause: null });
-        if (state.status) state.status = { ...state.status, state: "stopped", sequence: null, playing: false, pausing: false, pace: null, pending: {}, cause: null };
+        if (state.status)
+          state.status = { ...state.status, state: "stopped", sequence: null, playing: false, pausing: false, pace: null, pending: {}, cause: null };
       }
       Object.assign(state, { held: { run, status: null }, stepping: false, progress: null, activity: null, trial: null });
       told();

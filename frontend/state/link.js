@@ -117,7 +117,8 @@ function valueOf({ type, minimum, maximum, optional, choices }, text) {
   if (type === "bool") return text === "on" ? true : text === "off" ? false : undefined;
   if (type === "choice") return choices?.includes(text) ? text : undefined;
   const value = /^[-+.\d]/.test(text) ? Number(text) : NaN;
-  const fits = Number.isFinite(value) && (type === "float" || Number.isInteger(value)) && value >= (minimum ?? -Infinity) && value <= (maximum ?? Infinity);
+  const fits =
+    Number.isFinite(value) && (type === "float" || Number.isInteger(value)) && value >= (minimum ?? -Infinity) && value <= (maximum ?? Infinity);
   return fits ? value : undefined;
 }
 

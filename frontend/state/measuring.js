@@ -20,7 +20,11 @@ const needs = ({ probes, extras = [] }) => probes.filter((name) => !extras.inclu
 /** What went wrong with a probe that a panel needs, or what it lacks, in a sentence; null where nothing. @param {Pick<Panel, "probes" | "extras">} panel @param {State} state */
 export function whyFailed(panel, { snapshot, newest }) {
   const failed = { ...snapshot?.header.lacks, ...newest?.header.failed, ...snapshot?.header.failed };
-  return needs(panel).map((name) => failed[name]).find(Boolean) ?? null;
+  return (
+    needs(panel)
+      .map((name) => failed[name])
+      .find(Boolean) ?? null
+  );
 }
 
 /**

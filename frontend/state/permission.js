@@ -35,7 +35,8 @@ const BADLY = new Set(["failed", "killed", "out_of_memory", "stalled", "stopped"
 export const endedBadly = (state) => state.held === null && BADLY.has(runState(state) ?? "");
 
 /** How many updates of the run at hand a new one would end, and take from the page. @param {State} state */
-const updatesAtHand = (state) => (runState(state) === null || (endedBadly(state) && runState(state) !== "stalled") ? 0 : (state.status?.update ?? state.run?.update ?? 0));
+const updatesAtHand = (state) =>
+  runState(state) === null || (endedBadly(state) && runState(state) !== "stalled") ? 0 : (state.status?.update ?? state.run?.update ?? 0);
 
 /** Whether a new run would throw away what the one at hand has learned. @param {State} state */
 export const losesTraining = (state) => updatesAtHand(state) > 0;
@@ -66,7 +67,8 @@ export function whyNoControl(state) {
 const DECIDES = new Set(["play", "step", "redo"]);
 
 /** @param {State} state */
-const undecided = ({ comparison }) => `Update ${count(comparison?.header.update)} has two outcomes, and none is chosen yet. Keep one of them first, as it was or the new one.`;
+const undecided = ({ comparison }) =>
+  `Update ${count(comparison?.header.update)} has two outcomes, and none is chosen yet. Keep one of them first, as it was or the new one.`;
 
 /** @typedef {"play" | "pause" | "step" | "restart" | "set" | "redo" | "keep" | "end"} Action */
 

@@ -13,7 +13,12 @@ import { settingText } from "./format.js";
  */
 export function momentOf({ run, snapshot }) {
   const { update = 0, epoch = 0, minibatch = 0, phase } = snapshot?.header ?? {};
-  const inside = phase === "loss" || phase === "gradient" || phase === "step" ? [`minibatch ${minibatch} of epoch ${epoch}`, phase] : phase === "epoch" ? [`epoch ${epoch}`] : [];
+  const inside =
+    phase === "loss" || phase === "gradient" || phase === "step"
+      ? [`minibatch ${minibatch} of epoch ${epoch}`, phase]
+      : phase === "epoch"
+        ? [`epoch ${epoch}`]
+        : [];
   return [run?.environment ?? "no run", `seed ${run?.seed ?? "–"}`, `update ${update}`, ...inside].join(", ");
 }
 
@@ -39,7 +44,10 @@ export function fileName(what, { run, snapshot }) {
   const { update, epoch, minibatch, phase } = snapshot?.header ?? {};
   const within = phase && phase !== "update" ? [phase, ...(epoch ? [`epoch-${epoch}`] : []), ...(minibatch ? [`minibatch-${minibatch}`] : [])] : [];
   const parts = [what.toLowerCase(), run?.environment, run && `seed-${run.seed}`, update !== undefined && `update-${update}`, ...within];
-  return parts.filter(Boolean).map((part) => String(part).replace(/[^\p{L}\p{N}.-]+/gu, "-")).join("_");
+  return parts
+    .filter(Boolean)
+    .map((part) => String(part).replace(/[^\p{L}\p{N}.-]+/gu, "-"))
+    .join("_");
 }
 
 /**
@@ -57,7 +65,8 @@ export function settingAt({ changes }, name, now, update) {
 }
 
 /** @param {SettingValue | undefined} value */
-const cell = (value) => (value === undefined || value === null ? null : typeof value === "number" ? value : typeof value === "string" ? value : JSON.stringify(value));
+const cell = (value) =>
+  value === undefined || value === null ? null : typeof value === "number" ? value : typeof value === "string" ? value : JSON.stringify(value);
 
 /**
  * A table that says by itself what run and update it is of, and with which settings that was made: in every line `env`,
@@ -73,7 +82,8 @@ export function withRun([headings, ...rows], state) {
   const at = headings.indexOf("update");
   const shown = state.snapshot?.header.update ?? 0;
   const settings = settingsOf(state).map(({ row, value }) => ({ name: row.name, now: run.settings[row.name], value }));
-  if (headings.join() === "name,value") return [headings, ["env", run.environment], ["seed", run.seed], ...rows, ...settings.map(({ name, value }) => [`settings.${name}`, cell(value)])];
+  if (headings.join() === "name,value")
+    return [headings, ["env", run.environment], ["seed", run.seed], ...rows, ...settings.map(({ name, value }) => [`settings.${name}`, cell(value)])];
   /** @type {Map<number, (string | number | null)[]>} */
   const made = new Map();
   const of = (/** @type {number} */ update) => {
@@ -108,10 +118,24 @@ export function wholeRun(state) {
  * @returns {string}
  */
 export function wholeRunAsLines({ series, episodes, run, changes }) {
-  const head = { kind: "run", env: run?.environment ?? null, seed: run?.seed ?? null, device: run?.device ?? null, settings: run?.settings ?? {}, changes };
+  const head = {
+    kind: "run",
+    env: run?.environment ?? null,
+    seed: run?.seed ?? null,
+    device: run?.device ?? null,
+    settings: run?.settings ?? {},
+    changes,
+  };
   const columns = series.columns.map((name) => /** @type {const} */ ([name, series.column(name)]));
-  const updates = Array.from({ length: series.length }, (_, at) => ({ kind: "update", update: series.first + at, ...Object.fromEntries(columns.map(([name, column]) => [name, column[at]])) }));
+  const updates = Array.from({ length: series.length }, (_, at) => ({
+    kind: "update",
+    update: series.first + at,
+    ...Object.fromEntries(columns.map(([name, column]) => [name, column[at]])),
+  }));
   const ofEpisodes = ["update", "step", "episodic_return", "episodic_length"].map((name) => /** @type {const} */ ([name, episodes.column(name)]));
-  const ended = Array.from({ length: episodes.length }, (_, at) => ({ kind: "episode", ...Object.fromEntries(ofEpisodes.map(([name, column]) => [name, column[at]])) }));
+  const ended = Array.from({ length: episodes.length }, (_, at) => ({
+    kind: "episode",
+    ...Object.fromEntries(ofEpisodes.map(([name, column]) => [name, column[at]])),
+  }));
   return [head, ...updates, ...ended].map((line) => JSON.stringify(line)).join("\n") + "\n"; // NaN becomes null
 }

@@ -49,7 +49,8 @@ export function scopeOf({ phase, scope }, kind) {
  * @param {Pick<SnapshotHeader, "phase" | "scope" | "epoch" | "minibatch">} header
  * @param {Kind} kind
  */
-export const scopeAlone = (header, kind) => (header.scope === "minibatch" && kind !== "cells" ? `minibatch ${header.minibatch} of epoch ${header.epoch}` : scopeOf(header, kind));
+export const scopeAlone = (header, kind) =>
+  header.scope === "minibatch" && kind !== "cells" ? `minibatch ${header.minibatch} of epoch ${header.epoch}` : scopeOf(header, kind);
 
 /** The samples of a rollout of the run at hand, autoreset rows included; NaN where it is not known. @param {Pick<State, "run">} state */
 export const samplesOfRollout = ({ run }) => Number(run?.settings.num_envs ?? NaN) * Number(run?.settings.rollout_steps ?? NaN);

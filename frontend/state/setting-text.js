@@ -59,7 +59,10 @@ function object(typed) {
 
 /** @param {string} typed */
 function sizes(typed) {
-  const parts = typed.split(/[,\s]+/).filter(Boolean).map(Number);
+  const parts = typed
+    .split(/[,\s]+/)
+    .filter(Boolean)
+    .map(Number);
   const fits = parts.length <= 16 && parts.every((size) => Number.isInteger(size) && size >= 1 && size <= 65536);
   return fits ? { value: parts } : { problem: "Up to 16 whole numbers from 1 to 65,536, like 64, 64." };
 }

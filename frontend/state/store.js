@@ -25,7 +25,12 @@ import { loadView } from "./view.js";
 export const pageState = () => ({ runs: [], settings: [], metrics: [], trial: null, view: loadView(), wanted: null });
 
 /** How a page stands to a server, before it has said anything. @returns {LinkState} */
-export const linkState = () => ({ connection: { state: "connecting", retryAt: null }, role: null, lease: { holder: false, generation: 0 }, held: null });
+export const linkState = () => ({
+  connection: { state: "connecting", retryAt: null },
+  role: null,
+  lease: { holder: false, generation: 0 },
+  held: null,
+});
 
 /** @returns {OwnState & Columns} of a run of which nothing is known yet */
 export const nothingKnown = () => ({
@@ -67,7 +72,7 @@ export function over(own, below) {
     Object.defineProperty(own, name, {
       enumerable: true,
       get: () => /** @type {any} */ (below())[name],
-      set: (value) => void (/** @type {any} */ (below())[name] = value),
+      set: (value) => void (/** @type {any} */ ((below())[name] = value)),
     });
   }
   return /** @type {Own & Below} */ (own);

@@ -112,7 +112,10 @@ export function createTimeTravel({ state, touch }, kept) {
       const before = moments.slice(0, at).filter((moment) => STOPS[size](moment) || moment.phase === "ready");
       const enough = state.snapshot && size === "updates" ? state.snapshot.header.update - SEVERAL : Infinity;
       const target = before.findLast(({ update }) => update <= enough) ?? before[0];
-      if (!target) throw new Error(`Nothing before this is kept${size === "phase" ? "" : " for a step of this size: choose a smaller one"}. Phases are kept while the run is stepped or in slow motion.`);
+      if (!target)
+        throw new Error(
+          `Nothing before this is kept${size === "phase" ? "" : " for a step of this size: choose a smaller one"}. Phases are kept while the run is stepped or in slow motion.`,
+        );
       await show(target);
     },
 
@@ -166,7 +169,10 @@ export function createTimeTravel({ state, touch }, kept) {
           const to = dragged;
           dragged = null;
           const ends = (await recent()).filter((moment) => STOPS.update(moment) || moment.phase === "ready");
-          const target = to > (state.snapshot?.header.update ?? 0) ? (ends.find(({ update }) => update >= to) ?? ends.at(-1)) : (ends.findLast(({ update }) => update <= to) ?? ends[0]);
+          const target =
+            to > (state.snapshot?.header.update ?? 0)
+              ? (ends.find(({ update }) => update >= to) ?? ends.at(-1))
+              : (ends.findLast(({ update }) => update <= to) ?? ends[0]);
           if (target) await show(target);
           if (dragged !== null) await new Promise(requestAnimationFrame); // what nobody could see is not fetched
         }

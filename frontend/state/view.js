@@ -5,7 +5,19 @@
 const KEY = "ppo-scope.view";
 
 /** @returns {ViewChoices} */
-const standard = () => ({ theme: "system", hidden: [], order: [], maximised: null, layout: "grid", stage: [], stepSize: "update", until: { quantity: "kl_k3", above: 0.02 }, pace: null, chapter: null, align: "update" });
+const standard = () => ({
+  theme: "system",
+  hidden: [],
+  order: [],
+  maximised: null,
+  layout: "grid",
+  stage: [],
+  stepSize: "update",
+  until: { quantity: "kl_k3", above: 0.02 },
+  pace: null,
+  chapter: null,
+  align: "update",
+});
 
 /** @returns {ViewChoices} */
 export function loadView() {

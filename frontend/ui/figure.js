@@ -66,13 +66,18 @@ export function compose({ markup, width, height }, { title, lines, legend: entri
   const words = lines.flatMap((text) => wrapped(text, inner, measure));
   const swatch = SWATCH * theme.scale;
   const legend = entries.flatMap((entry) => inLines(entry, inner, measure));
-  const widths = legend.map(({ swatch: sample, parts }) => (sample ? swatch : 0) + parts.reduce((sum, { text, lowered }) => sum + (lowered ? 0.8 : 1) * measure(text), 0));
+  const widths = legend.map(
+    ({ swatch: sample, parts }) => (sample ? swatch : 0) + parts.reduce((sum, { text, lowered }) => sum + (lowered ? 0.8 : 1) * measure(text), 0),
+  );
   const places = flowed(widths, inner, APART * theme.scale);
   const top = EDGE + line * 1.25 + words.length * line;
   const bottom = top + height;
   const rows = places.length ? places[places.length - 1].line + 1 : 0;
   const whole = bottom + rows * line + EDGE;
-  const head = [text(EDGE, EDGE + size * 1.1, title, `font-size="${size * 1.25}" font-weight="600" fill="${theme.ink}"`), ...words.map((one, at) => text(EDGE, EDGE + line * (1.25 + at) + size, one, `fill="${theme.inkSoft}"`))];
+  const head = [
+    text(EDGE, EDGE + size * 1.1, title, `font-size="${size * 1.25}" font-weight="600" fill="${theme.ink}"`),
+    ...words.map((one, at) => text(EDGE, EDGE + line * (1.25 + at) + size, one, `fill="${theme.inkSoft}"`)),
+  ];
   const key = legend.map(({ swatch: sample, parts }, at) => {
     const [x, y] = [EDGE + places[at].x, bottom + (places[at].line + 0.5) * line];
     return (sample ? swatchAt(sample, x, y, theme, at) : "") + wordsAt(parts, x + (sample ? swatch : 0), y + size * 0.35, theme);
@@ -95,7 +100,12 @@ function inLines(item, width, measure) {
 }
 
 /** @param {string} plain */
-const escaped = (plain) => plain.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;").replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "");
+const escaped = (plain) =>
+  plain
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll('"', "&quot;")
+    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "");
 
 /** @param {number} x @param {number} y @param {string} words @param {string} look */
 const text = (x, y, words, look) => `<text x="${x}" y="${y}" ${look}>${escaped(words)}</text>`;
@@ -150,5 +160,9 @@ export async function asPng({ markup, width, height }) {
 export function ofCanvas(canvas) {
   const { width, height } = canvas.getBoundingClientRect();
   if (!canvas.width || !canvas.height || !width || !height) return null;
-  return { width, height, markup: `<svg xmlns="${SVG}" width="${width}" height="${height}"><image href="${canvas.toDataURL()}" width="${width}" height="${height}"/></svg>` };
+  return {
+    width,
+    height,
+    markup: `<svg xmlns="${SVG}" width="${width}" height="${height}"><image href="${canvas.toDataURL()}" width="${width}" height="${height}"/></svg>`,
+  };
 }

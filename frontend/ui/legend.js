@@ -18,7 +18,9 @@ const ITEMS = ".readout > div, .panel-key > span, .sides p, .choice > span, .cap
 
 /** @param {Element} body of a panel @returns {Item[]} in the order of the page, those that are hidden left out */
 export function legendOf(body) {
-  const shown = [...body.querySelectorAll(ITEMS)].filter((element) => /** @type {HTMLElement} */ (element).offsetParent !== null && element.textContent?.trim());
+  const shown = [...body.querySelectorAll(ITEMS)].filter(
+    (element) => /** @type {HTMLElement} */ (element).offsetParent !== null && element.textContent?.trim(),
+  );
   return shown.map((element) => {
     const swatch = element.querySelector(".swatch, .panel-key i");
     return { swatch: swatch && swatchOf(swatch), parts: partsOf(element) };
@@ -37,7 +39,14 @@ function swatchOf(element) {
   const colour = colours?.at(-1) ?? (hollow ? style.borderTopColor : style.backgroundColor);
   if (parseFloat(style.borderTopLeftRadius) >= width / 3) return { kind: "dot", colour, hollow };
   const between = colours && colours.at(-1) !== colours[0] ? colours[0] : undefined;
-  return { kind: "area", colour, hatching: between, slope: parseFloat(style.backgroundImage.match(/(-?\d+)deg/)?.[1] ?? "0"), hollow, dash: style.borderTopStyle };
+  return {
+    kind: "area",
+    colour,
+    hatching: between,
+    slope: parseFloat(style.backgroundImage.match(/(-?\d+)deg/)?.[1] ?? "0"),
+    hollow,
+    dash: style.borderTopStyle,
+  };
 }
 
 /** Its words, with what is lowered in them. @param {Node} node @param {boolean} lowered @returns {Part[]} */

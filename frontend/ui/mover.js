@@ -13,7 +13,17 @@ const KEYS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
  * @param {(by: number) => void} move one place on, or back
  */
 export function createGrip(name, move) {
-  const grip = h("button", { type: "button", class: "quiet square grip", "data-arrows": true, title: "Move: drag the panel by its header, or use the arrow keys here", "aria-label": `Move ${name} with the arrow keys` }, icon(GRIP));
+  const grip = h(
+    "button",
+    {
+      type: "button",
+      class: "quiet square grip",
+      "data-arrows": true,
+      title: "Move: drag the panel by its header, or use the arrow keys here",
+      "aria-label": `Move ${name} with the arrow keys`,
+    },
+    icon(GRIP),
+  );
   grip.addEventListener("keydown", (event) => {
     const by = KEYS[event.key];
     if (by === undefined || event.altKey || event.ctrlKey || event.metaKey) return;

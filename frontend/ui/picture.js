@@ -84,7 +84,8 @@ function keepValues(copy) {
       element.setAttribute("value", original.value);
       element.toggleAttribute("checked", original.checked);
     }
-    if (original instanceof HTMLSelectElement) [...element.children].forEach((option, at) => option.toggleAttribute("selected", at === original.selectedIndex));
+    if (original instanceof HTMLSelectElement)
+      [...element.children].forEach((option, at) => option.toggleAttribute("selected", at === original.selectedIndex));
   });
 }
 

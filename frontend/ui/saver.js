@@ -23,7 +23,9 @@ export function saver(panel, body, table, { state, theme, failed }) {
   const menu = h("menu", {});
   const opener = h("button", { type: "button", class: "quiet square", title: "Save", "aria-label": `Save ${panel.name}` }, icon(DISK));
   const { root, close } = createPopup("saver", opener, menu, () => {
-    menu.replaceChildren(...choices().map(([text, act]) => h("li", {}, h("button", { type: "button", class: "quiet", onclick: () => (close(), act()) }, text))));
+    menu.replaceChildren(
+      ...choices().map(([text, act]) => h("li", {}, h("button", { type: "button", class: "quiet", onclick: () => (close(), act()) }, text))),
+    );
   });
   body.addEventListener("save", (event) => void savePicture(/** @type {CustomEvent} */ (event).detail));
 
@@ -54,7 +56,11 @@ export function saver(panel, body, table, { state, theme, failed }) {
     const found = [];
     if (chart || canvas) found.push([`${what} as PNG`, () => void savePicture("png")], [`${what} as SVG`, () => void savePicture("svg")]);
     if (numbers) found.push(["Numbers as CSV", () => give(new Blob([csv(withRun(numbers, state))], { type: "text/csv" }), "csv")]);
-    if (!found.length) found.push(["Text as TXT", () => give(new Blob([`${momentOf(state)}\n${settingsInWords(state)}\n\n${body.innerText}`], { type: "text/plain" }), "txt")]);
+    if (!found.length)
+      found.push([
+        "Text as TXT",
+        () => give(new Blob([`${momentOf(state)}\n${settingsInWords(state)}\n\n${body.innerText}`], { type: "text/plain" }), "txt"),
+      ]);
     if (panel.extras?.includes("series")) {
       found.push(["Whole run as CSV", () => give(new Blob([csv(wholeRun(state))], { type: "text/csv" }), "csv", "run")]);
       found.push(["Whole run as JSONL", () => give(new Blob([wholeRunAsLines(state)], { type: "application/jsonl" }), "jsonl", "run")]);

@@ -29,7 +29,12 @@ export function cosineTable(parent, left, right) {
   const rows = h("tbody", {});
   const columns = h("colgroup", {}, h("col", { style: `width: ${left / REM}rem` }));
   parent.append(
-    h("table", { class: "cosines", style: `padding-right: ${right / REM}rem`, "aria-label": "Cosines between the gradients of the terms", title: MEANING }, columns, rows),
+    h(
+      "table",
+      { class: "cosines", style: `padding-right: ${right / REM}rem`, "aria-label": "Cosines between the gradients of the terms", title: MEANING },
+      columns,
+      rows,
+    ),
   );
   let made = "";
   /** @type {HTMLElement[][]} */
@@ -42,7 +47,12 @@ export function cosineTable(parent, left, right) {
     made = key;
     cells = PAIRS.map(() => layers.map(() => h("td", {})));
     const names = h("tr", { class: "visually-hidden" }, h("td", {}), ...layers.map(({ name }) => h("th", { scope: "col" }, name)));
-    rows.replaceChildren(names, ...PAIRS.map((pair, row) => h("tr", {}, h("th", { scope: "row" }, "cos(", ...pair.flatMap((term, index) => [index ? ", " : "", ...prose(term)]), ")"), ...cells[row])));
+    rows.replaceChildren(
+      names,
+      ...PAIRS.map((pair, row) =>
+        h("tr", {}, h("th", { scope: "row" }, "cos(", ...pair.flatMap((term, index) => [index ? ", " : "", ...prose(term)]), ")"), ...cells[row]),
+      ),
+    );
   }
 
   return (snapshot, layers, width) => {

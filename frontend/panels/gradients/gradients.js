@@ -56,17 +56,28 @@ export const gradients = {
 function mount(body, context) {
   const weighting = h(
     "select",
-    { "aria-label": "Weighting of the gradients", title: "Each term times its coefficient, as it is summed up in L, or by itself", onchange: () => context.redraw() },
+    {
+      "aria-label": "Weighting of the gradients",
+      title: "Each term times its coefficient, as it is summed up in L, or by itself",
+      onchange: () => context.redraw(),
+    },
     h("option", { value: "weighted" }, "weighted"),
     h("option", { value: "raw" }, "raw"),
   );
-  const legend = readout(body, TERMS.map(({ raw, swatch }) => ({ label: raw, swatch, room: 4, title: "Norm over all layers" })));
+  const legend = readout(
+    body,
+    TERMS.map(({ raw, swatch }) => ({ label: raw, swatch, room: 4, title: "Norm over all layers" })),
+  );
   const chart = new Chart(body, { name: gradients.name, traces, layout }, context);
   const writeCosines = cosineTable(body, LEFT, RIGHT);
   const footer = h("div", { class: "footer" });
   body.append(footer);
   const writeClip = readout(footer, [
-    { label: "norm limit", room: 18, title: "Norm of the minibatch's gradient before → after the norm limit, and what it is multiplied by: min(1, limit/norm)" },
+    {
+      label: "norm limit",
+      room: 18,
+      title: "Norm of the minibatch's gradient before → after the norm limit, and what it is multiplied by: min(1, limit/norm)",
+    },
   ]);
   footer.append(h("div", { class: "choice" }, weighting));
   const caption = h("p", { class: "caption measured" });
@@ -88,7 +99,13 @@ function mount(body, context) {
       const { scale } = context.theme();
       writeCosines(snapshot, flow.layers, chart.width / scale - LEFT - RIGHT);
       setText(caption, captionOf(state, snapshot, "gradients", whichInWords(snapshot)));
-      Object.assign(chart.element.dataset, { update: snapshot.header.update, phase: snapshot.header.phase, weighting: weighting.value, before: clip?.before ?? "", after: clip?.after ?? "" });
+      Object.assign(chart.element.dataset, {
+        update: snapshot.header.update,
+        phase: snapshot.header.phase,
+        weighting: weighting.value,
+        before: clip?.before ?? "",
+        after: clip?.after ?? "",
+      });
       const up = upRange.fit(0, Math.max(...flow.norms.flat().map(toScale), 1), runsFreely(state) ? undefined : 1);
       const places = flow.layers.map((_, place) => place);
       return chart.draw(
@@ -108,7 +125,10 @@ function mount(body, context) {
       body.toggleAttribute("data-low", body.clientHeight < LOW * context.theme().scale);
       chart.resize();
     },
-    note: () => (body.hasAttribute("data-low") ? [{ short: "no angles", long: "The angles between the gradients have no room here: maximise the panel, or save the numbers, for them." }] : []),
+    note: () =>
+      body.hasAttribute("data-low")
+        ? [{ short: "no angles", long: "The angles between the gradients have no room here: maximise the panel, or save the numbers, for them." }]
+        : [],
     table: (state) => tableOf(measured.of(state)),
     summary: (state) => {
       const snapshot = measured.of(state);
@@ -225,10 +245,12 @@ function unreached({ layers, reaches }, theme) {
 }
 
 /** Names of layers under their bars: panels/layers.js. @param {Layer[]} layers @returns {Choose} */
-const layerNames = (layers) => (_, { length, measure }) => {
-  const names = namesOf(layers, length / layers.length, (text) => measure(text) * NAME);
-  return { tickvals: names.map((_, place) => place), ticktext: names };
-};
+const layerNames =
+  (layers) =>
+  (_, { length, measure }) => {
+    const names = namesOf(layers, length / layers.length, (text) => measure(text) * NAME);
+    return { tickvals: names.map((_, place) => place), ticktext: names };
+  };
 
 /** Lines between the networks. @param {Layer[]} layers @param {Theme} theme */
 function borders(layers, theme) {
@@ -244,7 +266,9 @@ function traces(theme) {
     fill: "toself",
     line: { width: 1, color: theme[colour], shape: "linear" },
     hoverinfo: "skip",
-    ...(hatching ? { fillpattern: { shape: hatching, fgcolor: theme.panel, bgcolor: theme[colour], size: 5, solidity: 0.3 } } : { fillcolor: theme[colour] }),
+    ...(hatching
+      ? { fillpattern: { shape: hatching, fgcolor: theme.panel, bgcolor: theme[colour], size: 5, solidity: 0.3 } }
+      : { fillcolor: theme[colour] }),
   }));
   // Points to hover over: an area has none of its own.
   const points = TERMS.map(({ raw }) => ({

@@ -208,7 +208,10 @@ function paintSelected(canvas, layout, selected, theme) {
   const middle = x + width / 2;
   paintCursor(canvas, layout, selected, theme);
   pen.fillStyle = theme.ink;
-  for (const [tip, base] of [[y - 2 * ratio, y - 8 * ratio], [y + height + 2 * ratio, y + height + 8 * ratio]]) {
+  for (const [tip, base] of [
+    [y - 2 * ratio, y - 8 * ratio],
+    [y + height + 2 * ratio, y + height + 8 * ratio],
+  ]) {
     pen.beginPath();
     pen.moveTo(middle, tip);
     pen.lineTo(middle - 4 * ratio, base);

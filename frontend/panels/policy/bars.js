@@ -247,17 +247,19 @@ const APART = 6; // CSS pixels between two names
  * @param {number} count of bars
  * @returns {Choose}
  */
-export const barNames = (about, count) => (_, { length, measure }) => {
-  const names = about.columns.slice(0, count).map((name) => name.replace(/^a = /, ""));
-  const room = length / Math.max(1, count);
-  const needed = (Math.max(0, ...names.map(measure)) + APART) / room; // bars
-  const groups = about.groups.length > 1 && about.groups.some((size) => size > 1) ? groupNames(about, names) : [];
-  const fits = groups.every(({ text, size }) => measure(text) + APART <= size * room);
-  if (needed > 1 && groups.length && fits) return { tickvals: groups.map(({ at }) => at), ticktext: groups.map(({ text }) => text) };
-  const every = needed <= 1 ? 1 : roundUp(needed);
-  const shown = names.flatMap((text, index) => (index % every === 0 ? [{ at: index + 0.5, text }] : []));
-  return { tickvals: shown.map(({ at }) => at), ticktext: shown.map(({ text }) => text) };
-};
+export const barNames =
+  (about, count) =>
+  (_, { length, measure }) => {
+    const names = about.columns.slice(0, count).map((name) => name.replace(/^a = /, ""));
+    const room = length / Math.max(1, count);
+    const needed = (Math.max(0, ...names.map(measure)) + APART) / room; // bars
+    const groups = about.groups.length > 1 && about.groups.some((size) => size > 1) ? groupNames(about, names) : [];
+    const fits = groups.every(({ text, size }) => measure(text) + APART <= size * room);
+    if (needed > 1 && groups.length && fits) return { tickvals: groups.map(({ at }) => at), ticktext: groups.map(({ text }) => text) };
+    const every = needed <= 1 ? 1 : roundUp(needed);
+    const shown = names.flatMap((text, index) => (index % every === 0 ? [{ at: index + 0.5, text }] : []));
+    return { tickvals: shown.map(({ at }) => at), ticktext: shown.map(({ text }) => text) };
+  };
 
 /** "a₀", or "μ" of many, in the middle of the bars that belong together. @param {Description} about @param {string[]} names */
 function groupNames({ groups }, names) {

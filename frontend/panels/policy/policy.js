@@ -36,7 +36,15 @@ export const policy = {
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
   const quantity = h("span", {});
-  body.append(h("p", { class: "panel-key" }, quantity, h("span", {}, h("i", { class: "bar-before" }), "before"), h("span", {}, h("i", { class: "bar-now" }), "now")));
+  body.append(
+    h(
+      "p",
+      { class: "panel-key" },
+      quantity,
+      h("span", {}, h("i", { class: "bar-before" }), "before"),
+      h("span", {}, h("i", { class: "bar-now" }), "now"),
+    ),
+  );
   const chart = new Chart(body, { name: policy.name, traces, layout }, context);
   const caption = h("p", { class: "caption measured" });
   body.append(caption);
@@ -64,7 +72,8 @@ function mount(body, context) {
 
   return {
     needs: ["snapshot", "selection", "theme"],
-    ready: (state) => (holds(state, "reward") !== "the first rollout" && isBefore(state) ? "the advantages to be estimated" : holds(state, "policy_now")),
+    ready: (state) =>
+      holds(state, "reward") !== "the first rollout" && isBefore(state) ? "the advantages to be estimated" : holds(state, "policy_now"),
     draw(state) {
       const { snapshot } = state;
       if (!snapshot) return;
@@ -80,7 +89,11 @@ function mount(body, context) {
       const reach = Math.max(...extent(moved.y).map(Math.abs), 1e-6);
       const { top, bottom } = (areas ??= divide(chart.element.clientHeight / context.theme().scale));
       const what = about.isBox ? "mean ± σ" : alone ? "probabilities" : "probability";
-      const where = !alone ? ` of each ${about.isBox ? "part of the action" : "action"}` : alone.isSelected ? ", selected state" : `, state ${alone.environment}·${alone.step}`;
+      const where = !alone
+        ? ` of each ${about.isBox ? "part of the action" : "action"}`
+        : alone.isSelected
+          ? ", selected state"
+          : `, state ${alone.environment}·${alone.step}`;
       setText(quantity, `${what}${where}${about.isBox ? rangeInWords(about) : ""}:`);
       setText(caption, captionOf(state, snapshot, "policy", inWords(snapshot, entropy)));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, states: places.length });
@@ -109,7 +122,10 @@ function mount(body, context) {
 function leftOut(snapshot, room) {
   const measured = (snapshot?.arrays.policy_places?.length ?? 0) / 2;
   if (measured <= room) return [];
-  const [one, all] = [`${room} of ${measured} states`, `The bars of ${room} of the ${measured} measured states have room here: maximise the panel, or save the numbers, for all of them.`];
+  const [one, all] = [
+    `${room} of ${measured} states`,
+    `The bars of ${room} of the ${measured} measured states have room here: maximise the panel, or save the numbers, for all of them.`,
+  ];
   return [{ short: one, long: all }];
 }
 
@@ -120,11 +136,13 @@ function stateNames(ticks, running) {
 }
 
 /** The names of the bars of a state that is alone. @param {Description} about @returns {Choose} */
-const within = (about) => (range, { length, measure }) => {
-  const inner = (1 - BARS) / 2;
-  const { tickvals, ticktext } = barNames(about, about.bars)(range, { length: BARS * length, measure });
-  return { tickvals: tickvals.map((at) => inner + (BARS * at) / about.bars), ticktext };
-};
+const within =
+  (about) =>
+  (range, { length, measure }) => {
+    const inner = (1 - BARS) / 2;
+    const { tickvals, ticktext } = barNames(about, about.bars)(range, { length: BARS * length, measure });
+    return { tickvals: tickvals.map((at) => inner + (BARS * at) / about.bars), ticktext };
+  };
 
 /** @param {State} state whether there is a rollout, but nothing has judged it yet */
 const isBefore = ({ snapshot }) => snapshot?.header.phase === "rollout";
@@ -146,11 +164,15 @@ function entropies(snapshot, other = null) {
   const low = scalar(snapshot, "entropy_low") ?? 0;
   const high = scalar(snapshot, "entropy_high") ?? 1;
   const both = other?.arrays.entropy_counts ? [snapshot, other] : [snapshot];
-  const [from, to] = [Math.min(...both.map((one) => scalar(one, "entropy_low") ?? 0)), Math.max(...both.map((one) => scalar(one, "entropy_high") ?? 1))];
+  const [from, to] = [
+    Math.min(...both.map((one) => scalar(one, "entropy_low") ?? 0)),
+    Math.max(...both.map((one) => scalar(one, "entropy_high") ?? 1)),
+  ];
   const size = counts.length / 2;
   const [before, now] = [counts.slice(0, size), counts.slice(size)];
   const total = samplesIn(counts);
-  const top = total * Math.max(...both.map((one) => Math.max(...(one.arrays.entropy_counts ?? []), 1) / samplesIn([...(one.arrays.entropy_counts ?? [])])));
+  const top =
+    total * Math.max(...both.map((one) => Math.max(...(one.arrays.entropy_counts ?? []), 1) / samplesIn([...(one.arrays.entropy_counts ?? [])])));
   /** @param {number[]} row */
   const steps = (row) => {
     const { x, y } = outline(row, low, high);
@@ -179,7 +201,15 @@ function traces(theme) {
     { ...steps, ...share, fill: "tozeroy", line: { shape: "hvh", color: theme.entropy, width: 1 }, fillcolor: fade(theme.entropy, 0.45) },
     { ...steps, line: { shape: "hvh", color: theme.ink, width: 1.25, dash: "dot" }, hoverinfo: "skip" },
     { ...steps, line: { color: theme.entropy, width: 2, dash: "dash" }, hoverinfo: "skip" },
-    { mode: "lines", fill: "toself", fillcolor: fade(theme.policy, 0.5), line: { color: theme.policy, width: 1 }, xaxis: "x3", yaxis: "y3", ...hover },
+    {
+      mode: "lines",
+      fill: "toself",
+      fillcolor: fade(theme.policy, 0.5),
+      line: { color: theme.policy, width: 1 },
+      xaxis: "x3",
+      yaxis: "y3",
+      ...hover,
+    },
     { mode: "lines", line: { color: theme.inkSoft, width: 1.5, dash: "dash" }, hoverinfo: "skip" },
   ];
 }
@@ -235,7 +265,8 @@ function tableOf(snapshot, selection) {
   const counts = [...(snapshot.arrays.entropy_counts ?? [])];
   const [low, high] = [scalar(snapshot, "entropy_low") ?? NaN, scalar(snapshot, "entropy_high") ?? NaN];
   const bins = counts.length / 2;
-  for (let bin = 0; bin < bins; bin++) rows.push([update, "entropy", null, null, low + ((bin + 0.5) * (high - low)) / bins, counts[bin], counts[bins + bin], null]);
+  for (let bin = 0; bin < bins; bin++)
+    rows.push([update, "entropy", null, null, low + ((bin + 0.5) * (high - low)) / bins, counts[bin], counts[bins + bin], null]);
   snapshot.arrays.policy_shift?.forEach((shift, index) => rows.push([update, "policy_shift", null, null, nameOf(about, index), null, null, shift]));
   return rows;
 }

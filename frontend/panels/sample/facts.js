@@ -71,7 +71,8 @@ export function factsOf(snapshot, { environment, step }, cell) {
     inMinibatch: at("in_minibatch") !== 0,
     end: at("episode_end") ?? 0,
     ratio,
-    logratio: logProbOld !== null && logProbNew !== null ? logProbNew - logProbOld : ratio === null ? null : Math.min(Math.log(ratio), LARGEST_LOGRATIO),
+    logratio:
+      logProbOld !== null && logProbNew !== null ? logProbNew - logProbOld : ratio === null ? null : Math.min(Math.log(ratio), LARGEST_LOGRATIO),
     logProbOld,
     logProbNew,
     raw: at("advantage"),
@@ -148,7 +149,10 @@ function takenColumns(kind, groups, action) {
 function actionInWords(kind, about, taken, action) {
   if (kind === "box") {
     const symbol = action.length > 1 ? `(${about.actions?.join(", ") ?? "a"}) = ` : about.actions ? `${about.actions[0]} = ` : "a = ";
-    return symbol + `${action.length > 1 ? "(" : ""}${Array.from(action, (value) => value.toFixed(3).replace("-", "−")).join(", ")}${action.length > 1 ? ")" : ""}`;
+    return (
+      symbol +
+      `${action.length > 1 ? "(" : ""}${Array.from(action, (value) => value.toFixed(3).replace("-", "−")).join(", ")}${action.length > 1 ? ")" : ""}`
+    );
   }
   const names = [...taken].map((index) => nameOf(about, index));
   return names.length ? names.join("; ") : "all off";

@@ -49,7 +49,13 @@ function mount(body, context) {
     "div",
     { class: "sample", tabindex: 0, role: "group", "aria-label": "Sample. The arrow keys go to the next step and environment.", "data-arrows": "" },
     h("div", { class: "sample-bar" }, seek.element, place),
-    h("div", { class: "sample-columns" }, h("div", { class: "sample-seen" }, picture.element, state_), h("div", { class: "sample-done" }, policy, values), sums),
+    h(
+      "div",
+      { class: "sample-columns" },
+      h("div", { class: "sample-seen" }, picture.element, state_),
+      h("div", { class: "sample-done" }, policy, values),
+      sums,
+    ),
   );
   body.append(all);
   all.addEventListener("keydown", (event) => event.target === all && seek.key(event));
@@ -91,7 +97,25 @@ function mount(body, context) {
 
 /** For whoever reads what is drawn. @param {HTMLElement} element @param {Facts | null} facts */
 function mark({ dataset }, facts) {
-  const names = /** @type {const} */ (["environment", "step", "ratio", "logratio", "raw", "used", "region", "gradientPolicy", "gradientValue", "gradientEntropy", "gradientTotal", "logProbOld", "logProbNew", "valueOld", "valueTarget", "valueNow", "inFull"]);
+  const names = /** @type {const} */ ([
+    "environment",
+    "step",
+    "ratio",
+    "logratio",
+    "raw",
+    "used",
+    "region",
+    "gradientPolicy",
+    "gradientValue",
+    "gradientEntropy",
+    "gradientTotal",
+    "logProbOld",
+    "logProbNew",
+    "valueOld",
+    "valueTarget",
+    "valueNow",
+    "inFull",
+  ]);
   for (const name of names) {
     if (facts) dataset[name] = String(facts[name]);
     else delete dataset[name];
@@ -110,12 +134,24 @@ function placeInWords(snapshot, { environment, step, end, inMinibatch }) {
 const part = (title, ...rest) => [h("h3", {}, ...prose(title)), ...rest.filter((child) => child !== null)];
 
 /** @param {[string, string, string?][]} rows name, value and class */
-const table = (rows) => h("dl", { class: "pairs" }, ...rows.map(([name, value, style]) => h("div", { class: style }, h("dt", {}, ...prose(name)), h("dd", {}, value))));
+const table = (rows) =>
+  h("dl", { class: "pairs" }, ...rows.map(([name, value, style]) => h("div", { class: style }, h("dt", {}, ...prose(name)), h("dd", {}, value))));
 
 /** @param {Snapshot} snapshot @param {Facts} facts */
 function stateParts({ header }, { observation, unsent, space, inFull }) {
-  if (!inFull) return [note(header.failed?.transitions ?? header.lacks?.transitions ?? `The state, both policies and the gradient were not measured at this moment${header.measured ? UNSEEN : "."}`)];
-  if (!observation.length) return part("State s", note(`${header.pictured ? "What the policy sees is shown above, the frames of a stack row by row. An" : "An"} image: ${space}`));
+  if (!inFull)
+    return [
+      note(
+        header.failed?.transitions ??
+          header.lacks?.transitions ??
+          `The state, both policies and the gradient were not measured at this moment${header.measured ? UNSEEN : "."}`,
+      ),
+    ];
+  if (!observation.length)
+    return part(
+      "State s",
+      note(`${header.pictured ? "What the policy sees is shown above, the frames of a stack row by row. An" : "An"} image: ${space}`),
+    );
   const more = unsent ? note(`and ${unsent} more`) : null;
   return part("State s", table(observation.map(({ name, value }) => [name, number(value)])), more);
 }
@@ -127,7 +163,14 @@ const note = (text) => h("p", { class: "sample-note" }, ...prose(text));
 function policyParts({ policy, action, isBox, inFull }) {
   if (!inFull) return [];
   const inTable = policy.some(({ taken }) => taken); // which then says what was done
-  const found = policy.length ? h("div", { class: "choices", role: "table", "aria-label": "The policy before the update and now" }, head(), ...policy.map((choice) => row(choice, isBox))) : null;
+  const found = policy.length
+    ? h(
+        "div",
+        { class: "choices", role: "table", "aria-label": "The policy before the update and now" },
+        head(),
+        ...policy.map((choice) => row(choice, isBox)),
+      )
+    : null;
   return part("Action and policy", inTable ? null : h("p", { class: "sample-action" }, action ?? ""), found);
 }
 
@@ -147,14 +190,28 @@ function valueParts(snapshot, { reward, rewardUsed, valueOld, valueTarget, value
   return part("Values and advantage", table(rows));
 }
 
-const head = () => h("div", { role: "row", class: "head" }, ...["", "π_old", "π now"].map((text) => h("span", { role: "columnheader" }, ...prose(text))));
+const head = () =>
+  h("div", { role: "row", class: "head" }, ...["", "π_old", "π now"].map((text) => h("span", { role: "columnheader" }, ...prose(text))));
 
 /** @param {Facts["policy"][number]} choice @param {boolean} isBox */
 function row({ name, short, before, now, taken }, isBox) {
   // A probability is a length, too; a mean or a deviation is not.
   const bar = isBox ? null : h("i", { class: "p-bar", "aria-hidden": "true", style: `--before: ${100 * before}%; --now: ${100 * now}%` });
-  const label = h("span", { role: "rowheader", title: name }, taken ? "▸ " : "", short, taken ? h("span", { class: "visually-hidden" }, " (taken)") : null, bar);
-  return h("div", { role: "row", class: taken ? "taken" : "" }, label, h("span", { role: "cell" }, fixed(before, 3)), h("span", { role: "cell" }, fixed(now, 3)));
+  const label = h(
+    "span",
+    { role: "rowheader", title: name },
+    taken ? "▸ " : "",
+    short,
+    taken ? h("span", { class: "visually-hidden" }, " (taken)") : null,
+    bar,
+  );
+  return h(
+    "div",
+    { role: "row", class: taken ? "taken" : "" },
+    label,
+    h("span", { role: "cell" }, fixed(before, 3)),
+    h("span", { role: "cell" }, fixed(now, 3)),
+  );
 }
 
 /** @param {Snapshot} snapshot @param {Facts} facts @param {Previewed | null} preview */
@@ -176,7 +233,13 @@ function inRegion({ region: code, used }, instead = "") {
   const region = regionOf(code);
   // Before its advantage has been used nobody knows of a gradient: what is known is where r lies.
   const meaning = used === null && region.key === "inside" ? "|r − 1| ≤ ε" : region.meaning;
-  return h("p", { class: "sample-region" }, h("span", { class: `swatch region-${region.key}`, "aria-hidden": "true" }), h("strong", {}, region.word), `${instead}: ${meaning}`);
+  return h(
+    "p",
+    { class: "sample-region" },
+    h("span", { class: `swatch region-${region.key}`, "aria-hidden": "true" }),
+    h("strong", {}, region.word),
+    `${instead}: ${meaning}`,
+  );
 }
 
 /** The same sample with the values that were moved. @param {Facts} facts @param {Previewed} preview */
@@ -184,10 +247,16 @@ export function previewed(facts, preview) {
   const { used, values, clip } = preview;
   const { lossRatio, lossRegion } = facts;
   const then = clip ? withClipRange(facts, values.clip_range) : facts;
-  const terms = clip && facts.used !== null ? calculation(then).filter(({ role }) => role).map((line) => ({ ...line, sum: "" })) : [];
+  const terms =
+    clip && facts.used !== null
+      ? calculation(then)
+          .filter(({ role }) => role)
+          .map((line) => ({ ...line, sum: "" }))
+      : [];
   const stays = then.region === facts.region;
   // The clip mask previews the ratios of the last loss; after a step these are others.
-  const inMask = clip && !Number.isNaN(lossRatio) ? withClipRange({ ...facts, ratio: lossRatio, region: lossRegion }, values.clip_range).region : then.region;
+  const inMask =
+    clip && !Number.isNaN(lossRatio) ? withClipRange({ ...facts, ratio: lossRatio, region: lossRegion }, values.clip_range).region : then.region;
   const scaled = [
     ["‖∇(c₁·L_VF)‖", facts.gradientValue, values.value_coef / used.value_coef],
     ["‖∇(c₂·S)‖", facts.gradientEntropy, values.entropy_coef / used.entropy_coef],
@@ -196,10 +265,18 @@ export function previewed(facts, preview) {
     "div",
     { class: "sample-preview", "data-region": then.region, "data-mask-region": inMask },
     h("h3", {}, ...prose(`Preview: with ${moved(preview).join(", ")}`)),
-    terms.length ? h("div", { class: "sums", role: "table", "aria-label": "The calculation with the values that were moved" }, ...terms.map(sum)) : null,
-    clip ? inRegion(then, stays ? ", as it is" : ` instead of ${regionOf(facts.region).word}`) : note("Its region and its policy gradient stay: only ε decides about them."),
+    terms.length
+      ? h("div", { class: "sums", role: "table", "aria-label": "The calculation with the values that were moved" }, ...terms.map(sum))
+      : null,
+    clip
+      ? inRegion(then, stays ? ", as it is" : ` instead of ${regionOf(facts.region).word}`)
+      : note("Its region and its policy gradient stay: only ε decides about them."),
     clip && !stays ? h("p", {}, ...prose(verdict(then))) : null,
-    inMask === then.region ? null : note(`In the last loss, as the Clip mask shows it, r was ${fixed(lossRatio, 3)}: with ${moved(preview, ["clip_range"]).join("")} it would be ${regionOf(inMask).word}.`),
+    inMask === then.region
+      ? null
+      : note(
+          `In the last loss, as the Clip mask shows it, r was ${fixed(lossRatio, 3)}: with ${moved(preview, ["clip_range"]).join("")} it would be ${regionOf(inMask).word}.`,
+        ),
     ...scaled.map(([term, norm, by]) => note(`${term} would be ${number(Number(norm) * Number(by))} instead of ${number(Number(norm))}.`)),
   );
 }
@@ -209,7 +286,11 @@ function before({ header }, { inFull, inMinibatch, ratio, region, lossRatio, los
   const same = region === lossRegion && Math.abs((ratio ?? NaN) - lossRatio) < 0.0005;
   if (!inFull || same || Number.isNaN(lossRatio)) return null;
   const loss = `r was ${fixed(lossRatio, 3)}: ${regionOf(lossRegion).word}.`;
-  return note(header.phase === "step" && inMinibatch ? `After this step. In the loss before it, ${loss}` : `Under the weights as they are. When it was last in a loss, as the Clip mask shows it, ${loss}`);
+  return note(
+    header.phase === "step" && inMinibatch
+      ? `After this step. In the loss before it, ${loss}`
+      : `Under the weights as they are. When it was last in a loss, as the Clip mask shows it, ${loss}`,
+  );
 }
 
 /** @param {Line} line */
@@ -217,7 +298,12 @@ function sum({ term, sum: put, value, role = "" }) {
   return h(
     "div",
     { role: "row", class: `sum ${role}` },
-    h("span", { role: "cell", class: "role", title: ROLES[role] }, role === "picked" ? "▸" : "", ROLES[role] ? h("span", { class: "visually-hidden" }, ROLES[role]) : null),
+    h(
+      "span",
+      { role: "cell", class: "role", title: ROLES[role] },
+      role === "picked" ? "▸" : "",
+      ROLES[role] ? h("span", { class: "visually-hidden" }, ROLES[role]) : null,
+    ),
     h("span", { role: "rowheader" }, ...prose(term)),
     h("span", { role: "cell", class: "put" }, put ? `= ${put}` : ""),
     h("span", { role: "cell" }, `= ${n(value)}`),
@@ -227,13 +313,25 @@ function sum({ term, sum: put, value, role = "" }) {
 /** @param {Facts} facts */
 function gradients({ gradientPolicy, gradientValue, gradientEntropy, gradientTotal, used, inFull }) {
   if (!inFull) return null;
-  if (gradientPolicy === null) return note(used === null ? "Its gradient is not known before its advantage is." : "Gradients of single samples are not computed for networks on images.");
+  if (gradientPolicy === null)
+    return note(
+      used === null ? "Its gradient is not known before its advantage is." : "Gradients of single samples are not computed for networks on images.",
+    );
   /** @param {string} term @param {number | null} norm @param {string} style */
-  const row = (term, norm, style) => (norm === null ? null : h("div", { class: style }, h("dt", {}, ...prose(term)), h("dd", {}, number(norm) + (norm === 0 ? " exactly" : ""))));
-  const rows = [row("‖∇L_PG‖", gradientPolicy, "policy"), row("‖∇(c₁·L_VF)‖", gradientValue, "value"), row("‖∇(c₂·S)‖", gradientEntropy, "entropy"), row("‖∇L‖", gradientTotal, "")];
+  const row = (term, norm, style) =>
+    norm === null ? null : h("div", { class: style }, h("dt", {}, ...prose(term)), h("dd", {}, number(norm) + (norm === 0 ? " exactly" : "")));
+  const rows = [
+    row("‖∇L_PG‖", gradientPolicy, "policy"),
+    row("‖∇(c₁·L_VF)‖", gradientValue, "value"),
+    row("‖∇(c₂·S)‖", gradientEntropy, "entropy"),
+    row("‖∇L‖", gradientTotal, ""),
+  ];
   return h(
     "dl",
-    { class: "pairs gradient-pairs", title: "Norms of the gradients of this one sample's terms, by all weights; a minibatch takes the mean of its samples' gradients" },
+    {
+      class: "pairs gradient-pairs",
+      title: "Norms of the gradients of this one sample's terms, by all weights; a minibatch takes the mean of its samples' gradients",
+    },
     ...rows.filter((each) => each !== null),
   );
 }
@@ -251,7 +349,10 @@ function tableOf({ snapshot, selection }) {
     ["step", facts.step],
     ...facts.observation.map(({ name, value }) => [`observation: ${name}`, value]),
     ["action", facts.action],
-    ...facts.policy.flatMap(({ name, before, now }) => [[`policy_old: ${name}`, before], [`policy_new: ${name}`, now]]),
+    ...facts.policy.flatMap(({ name, before, now }) => [
+      [`policy_old: ${name}`, before],
+      [`policy_new: ${name}`, now],
+    ]),
     ["log_prob_old", facts.logProbOld],
     ["log_prob_new", facts.logProbNew],
     ...terms,
@@ -279,6 +380,8 @@ function summary(state) {
   const { ratio, used, region } = facts;
   if (regionOf(region).key === "notTrained") return `${placeInWords(snapshot, facts)}. ${verdict(facts)}`;
   const preview = previewOf(state);
-  const then = preview?.clip ? ` Preview: with ${moved(preview, ["clip_range"]).join("")}, ${regionOf(withClipRange(facts, preview.values.clip_range).region).word}.` : "";
+  const then = preview?.clip
+    ? ` Preview: with ${moved(preview, ["clip_range"]).join("")}, ${regionOf(withClipRange(facts, preview.values.clip_range).region).word}.`
+    : "";
   return `${placeInWords(snapshot, facts)}: r = ${fixed(ratio, 3)}, ${credit(snapshot)} as used = ${fixed(used, 3)}, ${regionOf(region).word}. ${verdict(facts)}${then}`;
 }

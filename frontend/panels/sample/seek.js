@@ -35,7 +35,8 @@ export function createSeek(context) {
   let selection = null;
 
   /** @param {string} key */
-  const button = (key, text = "", name = "") => h("button", { type: "button", class: "quiet square", "aria-label": name, title: name, onclick: () => move(...MOVES[key]) }, text);
+  const button = (key, text = "", name = "") =>
+    h("button", { type: "button", class: "quiet square", "aria-label": name, title: name, onclick: () => move(...MOVES[key]) }, text);
   const buttons = [
     button("ArrowLeft", "←", "Previous step"),
     button("ArrowRight", "→", "Next step"),

@@ -45,12 +45,23 @@ function objectiveLines(facts) {
   if (used === null) return [];
   if (objective === "reinforce" || objective === "actor_critic") {
     const known = logProbNew !== null;
-    return [{ term: `−log π · ${credit}`, sum: known ? `−${factor(logProbNew)} · ${factor(used)}` : "", value: known ? -logProbNew * used : null, role: "picked" }];
+    return [
+      {
+        term: `−log π · ${credit}`,
+        sum: known ? `−${factor(logProbNew)} · ${factor(used)}` : "",
+        value: known ? -logProbNew * used : null,
+        role: "picked",
+      },
+    ];
   }
   const unclipped = { term: "−r · Â", sum: `−${n(ratio)} · ${factor(used)}`, value: ratio === null ? null : lossTerm(ratio, used) };
   if (objective !== "clip" || ratio === null || clipRange === null) return [{ ...unclipped, role: "picked" }];
   const held = clamped(ratio, clipRange);
-  const clipped = { term: `−clip(r, ${number(1 - clipRange)}, ${number(1 + clipRange)}) · Â`, sum: `−${n(held)} · ${factor(used)}`, value: lossTerm(held, used) };
+  const clipped = {
+    term: `−clip(r, ${number(1 - clipRange)}, ${number(1 + clipRange)}) · Â`,
+    sum: `−${n(held)} · ${factor(used)}`,
+    value: lossTerm(held, used),
+  };
   return [
     { ...unclipped, role: PICKED[regionOf(region).key]?.[0] ?? "same" },
     { ...clipped, role: PICKED[regionOf(region).key]?.[1] ?? "same" },
@@ -64,7 +75,8 @@ const PICKED = { held: ["left", "picked"], pulledBack: ["picked", "left"] };
 export function verdict(facts) {
   const { used, objective, ratio, region } = facts;
   if (regionOf(region).key === "notTrained") return "No transition: the environment was being reset, so this row is left out of the loss.";
-  if (used === null) return "Its advantage as used is not known yet: no minibatch has held it in this update. Until then the loss does not know this sample.";
+  if (used === null)
+    return "Its advantage as used is not known yet: no minibatch has held it in this update. Until then the loss does not know this sample.";
   if (objective === "reinforce" || objective === "actor_critic") {
     return `${pushes(facts)} There is no ratio in this objective, and nothing is clipped: the gradient flows wherever r has gone.`;
   }

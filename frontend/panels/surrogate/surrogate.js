@@ -57,7 +57,12 @@ function mount(body, context) {
   body.append(footer);
   const write = readout(footer, [
     { label: "inside", swatch: "swatch-inside", room: 4, title: "Between 1 − ε and 1 + ε: the gradient flows" },
-    { label: "pulled back", swatch: "swatch-pulledBack", room: 4, title: "Outside of 1 ± ε, but the slope is not zero: the gradient brings them back" },
+    {
+      label: "pulled back",
+      swatch: "swatch-pulledBack",
+      room: 4,
+      title: "Outside of 1 ± ε, but the slope is not zero: the gradient brings them back",
+    },
     { label: "beyond the axes", room: 3, title: "Samples that are not in sight" },
   ]);
   const heights = { one: h("option", { value: "one" }), own: h("option", { value: "own" }) };
@@ -76,7 +81,11 @@ function mount(body, context) {
   function nameHeights(symbol) {
     setText(heights.one, `per |${symbol}|`);
     setText(heights.own, `own ${symbol}`);
-    setAttribute(select, "title", `Every sample as if |${symbol}| were 1, so that all lie on one curve, or each at the height that its own ${symbol} gives it`);
+    setAttribute(
+      select,
+      "title",
+      `Every sample as if |${symbol}| were 1, so that all lie on one curve, or each at the height that its own ${symbol} gives it`,
+    );
   }
 
   const weight = () => /** @type {Weight} */ (select.value);
@@ -96,7 +105,13 @@ function mount(body, context) {
     for (const side of SIDES) {
       for (const [key, n] of Object.entries(cloud.counts(side))) dataset[`${side}${key[0].toUpperCase()}${key.slice(1)}`] = String(n);
     }
-    Object.assign(dataset, { samples: cloud.samples.length, drawn: cloud.drawn, beyond: cloud.beyond, selected: cloud.marked ? `${cloud.marked.environment},${cloud.marked.step}` : "", update: state.snapshot.header.update });
+    Object.assign(dataset, {
+      samples: cloud.samples.length,
+      drawn: cloud.drawn,
+      beyond: cloud.beyond,
+      selected: cloud.marked ? `${cloud.marked.environment},${cloud.marked.step}` : "",
+      update: state.snapshot.header.update,
+    });
   }
 
   /** @param {Side} side @param {string} x @param {string} y */
@@ -166,13 +181,16 @@ function mount(body, context) {
       for (const side of SIDES) says[side](snapshot, now[side], then[side]);
       const both = (/** @type {"inside" | "pulledBack"} */ key) => arrow(count(now.good[key] + now.bad[key]), count(then.good[key] + then.bad[key]));
       write([both("inside"), both("pulledBack"), cloud.beyond ? count(cloud.beyond) : null]);
-      const drawn = chart.draw(SIDES.flatMap((side) => drawings(side, curves)), {
-        xaxis: { range: across },
-        xaxis2: { range: across },
-        yaxis: { range: ups[0], title: axisTitle(upTitle(batch.objective, weight(), credit(snapshot))) },
-        yaxis2: { range: ups[1] },
-        ...marks(snapshot, curves, context.theme()),
-      });
+      const drawn = chart.draw(
+        SIDES.flatMap((side) => drawings(side, curves)),
+        {
+          xaxis: { range: across },
+          xaxis2: { range: across },
+          yaxis: { range: ups[0], title: axisTitle(upTitle(batch.objective, weight(), credit(snapshot))) },
+          yaxis2: { range: ups[1] },
+          ...marks(snapshot, curves, context.theme()),
+        },
+      );
       dots();
       alignSides();
       return drawn;
@@ -203,7 +221,10 @@ function drawings(side, { objective, clipRange, wouldBe, unit, across }) {
   const corners = [clipRange, wouldBe ?? clipRange].flatMap((range) => [1 - range, 1 + range]).filter((r) => r > from && r < to);
   const even = Array.from({ length: POINTS }, (_, at) => from + (at / (POINTS - 1)) * (to - from));
   const x = [...even, ...corners].filter((r) => r > 0).sort((a, b) => a - b);
-  const curve = (/** @type {string} */ name, /** @type {number} */ range) => ({ x, y: x.map((r) => unit[side] * objectiveOf(name, r, SIGN[side], range)) });
+  const curve = (/** @type {string} */ name, /** @type {number} */ range) => ({
+    x,
+    y: x.map((r) => unit[side] * objectiveOf(name, r, SIGN[side], range)),
+  });
   const previewed = wouldBe !== null && objective === "clip";
   return [curve("unclipped", clipRange), curve(objective, clipRange), previewed ? curve(objective, wouldBe) : { x: [], y: [] }];
 }
@@ -248,7 +269,13 @@ function marks(snapshot, { clipRange, wouldBe, across: [from, to] }, theme) {
   const shapes = SIDES.flatMap((side) => {
     const [xref, yref] = axes[side];
     const upright = { xref, yref, y0: 0, y1: 1, layer: "below" };
-    const line = (/** @type {number} */ x, /** @type {object} */ look) => ({ ...upright, type: "line", x0: x, x1: x, line: { color: theme.clip, width: 1, ...look } });
+    const line = (/** @type {number} */ x, /** @type {object} */ look) => ({
+      ...upright,
+      type: "line",
+      x0: x,
+      x1: x,
+      line: { color: theme.clip, width: 1, ...look },
+    });
     const flat = side === "good" ? [Math.min(to, 1 + clipRange), to] : [from, Math.max(from, 1 - clipRange)];
     return [
       { ...upright, type: "rect", x0: flat[0], x1: flat[1], fillcolor: fade(theme.held, 0.1), line: { width: 0 }, visible: hasClip(snapshot) },
@@ -267,7 +294,9 @@ function marks(snapshot, { clipRange, wouldBe, across: [from, to] }, theme) {
  * @returns {(snapshot: Snapshot, now: Counts, then: Counts) => void} then: with the previewed ε
  */
 function createSide(parent, side) {
-  const title = h("p", { title: `Samples that went ${side === "good" ? "better" : "worse"} than expected: their actions are to become ${side === "good" ? "likelier" : "less likely"}` });
+  const title = h("p", {
+    title: `Samples that went ${side === "good" ? "better" : "worse"} than expected: their actions are to become ${side === "good" ? "likelier" : "less likely"}`,
+  });
   const element = h("div", { "data-side": side }, title);
   parent.append(element);
   const write = readout(element, [
@@ -294,7 +323,15 @@ function tableOf(snapshot) {
   const samples = snapshot && batch && clipRange !== null ? samplesOf(snapshot, batch, clipRange) : [];
   return [
     ["update", "environment", "step", "ratio", "advantage_used", "region", "objective"],
-    ...samples.map(({ environment, step, r, advantage, region, y }) => [snapshot?.header.update ?? null, environment, step, r, advantage, region.word, y * Math.abs(advantage)]),
+    ...samples.map(({ environment, step, r, advantage, region, y }) => [
+      snapshot?.header.update ?? null,
+      environment,
+      step,
+      r,
+      advantage,
+      region.word,
+      y * Math.abs(advantage),
+    ]),
   ];
 }
 

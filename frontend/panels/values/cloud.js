@@ -114,7 +114,10 @@ export class ValueCloud {
   /** @param {Sample} sample @param {number} radius @param {Theme} theme */
   #mark(sample, radius, theme) {
     const { pen, ratio } = this.canvas;
-    for (const [name, size] of /** @type {const} */ ([["before", 2], ["now", 3]])) {
+    for (const [name, size] of /** @type {const} */ ([
+      ["before", 2],
+      ["now", 3],
+    ])) {
       const [x, y] = this.#place(sample, name);
       pen.beginPath();
       pen.arc(x, y, radius * size, 0, 2 * Math.PI);
@@ -129,10 +132,7 @@ export class ValueCloud {
   /** In device pixels. @param {Sample} sample @param {"before" | "now"} name @returns {[number, number]} */
   #place(sample, name) {
     const { x, y, box } = /** @type {Frame} */ (this.#frame);
-    return [
-      box.x + ((sample.target - x[0]) / (x[1] - x[0])) * box.width,
-      box.y + ((y[1] - sample[name]) / (y[1] - y[0])) * box.height,
-    ];
+    return [box.x + ((sample.target - x[0]) / (x[1] - x[0])) * box.width, box.y + ((y[1] - sample[name]) / (y[1] - y[0])) * box.height];
   }
 
   /**

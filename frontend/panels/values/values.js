@@ -31,7 +31,12 @@ export const values = {
 
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
-  const key = h("p", { class: "panel-key" }, h("span", {}, h("i", { class: "dot-before" }), "V before the update"), h("span", {}, h("i", { class: "dot-now" }), "V now"));
+  const key = h(
+    "p",
+    { class: "panel-key" },
+    h("span", {}, h("i", { class: "dot-before" }), "V before the update"),
+    h("span", {}, h("i", { class: "dot-now" }), "V now"),
+  );
   const box = h("div", { class: "layers" });
   const tip = h("p", { class: "tip", hidden: true });
   const explained = h("p", { class: "caption explained" });
@@ -88,7 +93,8 @@ function mount(body, context) {
 
   return {
     needs: ["snapshot", "selection", "theme"],
-    ready: (next) => (holds(next, "reward") === true && !next.snapshot?.arrays.value_target ? "the advantages to be estimated" : holds(next, "value_target")),
+    ready: (next) =>
+      holds(next, "reward") === true && !next.snapshot?.arrays.value_target ? "the advantages to be estimated" : holds(next, "value_target"),
     draw(next) {
       state = next;
       const { snapshot, selection } = next;
@@ -131,7 +137,15 @@ function layout(_theme) {
 /** @param {Snapshot | null} snapshot @returns {Table} */
 const tableOf = (snapshot) => [
   ["update", "environment", "step", "value_target", "value", "value_now", "in_minibatch"],
-  ...(snapshot ? samplesOf(snapshot) : []).map(({ environment, step, target, before, now, inMinibatch }) => [snapshot?.header.update ?? null, environment, step, target, before, now, Number(inMinibatch)]),
+  ...(snapshot ? samplesOf(snapshot) : []).map(({ environment, step, target, before, now, inMinibatch }) => [
+    snapshot?.header.update ?? null,
+    environment,
+    step,
+    target,
+    before,
+    now,
+    Number(inMinibatch),
+  ]),
 ];
 
 /** @param {Sample} sample */
