@@ -67,12 +67,13 @@ export const nothingKnown = () => ({
  * @returns {Own & Below}
  */
 export function over(own, below) {
+  const others = /** @type {() => Record<string, any>} */ (below);
   for (const name of Object.keys(below())) {
     if (name in own) continue;
     Object.defineProperty(own, name, {
       enumerable: true,
-      get: () => /** @type {any} */ (below())[name],
-      set: (value) => void (/** @type {any} */ ((below())[name] = value)),
+      get: () => others()[name],
+      set: (value) => void (others()[name] = value),
     });
   }
   return /** @type {Own & Below} */ (own);
