@@ -129,7 +129,7 @@ def test_a_reload_keeps_everything(paused, page):
     paused.at(update="2", state="paused")
     page.wait_for_timeout(500)
     assert (paused.mask(), paused.ratio()) == before[:2]
-    assert paused.panel("Episodic return").locator("canvas").first.get_attribute("data-episodes") not in (None, "0")
+    assert paused.panel("Episodic return").locator("canvas.episodes").get_attribute("data-episodes") not in (None, "0")
 
 
 def test_play_and_pause_by_keyboard(paused, page):
