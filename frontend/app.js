@@ -27,7 +27,7 @@ import { createStage } from "./grid/stage.js";
 import { createTimeline } from "./run/timeline.js";
 import { createTogether } from "./run/together.js";
 import { getJson, postRun } from "./net/http.js";
-import { nameOfTab, openSession } from "./net/session.js";
+import { nameOfTab, openSession, runOfTab } from "./net/session.js";
 import { panels } from "./panels/index.js";
 import { chartsSettled, loadCharts } from "./draw/plotly.js";
 import { createExamples } from "./learn/examples.js";
@@ -66,7 +66,12 @@ const say = (order) => void order.catch((error) => announcer.warn(error instance
 // --- where the moments come from
 
 const client = nameOfTab();
-const live = createLive(page.atHand, { client, heard: (message, before) => news.heard(message, before), failed: announcer.warn });
+const live = createLive(page.atHand, {
+  client,
+  run: runOfTab(() => (page.atHand.state.recorded ? null : (page.atHand.state.run?.id ?? null))),
+  heard: (message, before) => news.heard(message, before),
+  failed: announcer.warn,
+});
 /** Of the run at hand: the server, or a recording in its place. @type {Source} */
 let atHand = live;
 const examples = createExamples(page);
@@ -137,7 +142,7 @@ const actions = {
 };
 
 const panelNames = panels.map(({ name }) => name);
-const links = createLinks(page, panelNames, askedFor, (way) => bar.setWholePage(way));
+const links = createLinks(page, panelNames, askedFor, second.name, (way) => bar.setWholePage(way));
 
 /** What panels ask for, on the side of the run at hand or of the one that is compared. */
 const ofPanels = {
@@ -331,3 +336,4 @@ if (recorded !== null) {
     live.connect();
   }
 }
+say(second.resume());

@@ -4,6 +4,7 @@
 
 const KEY = "ppo-scope.session";
 const TAB = "ppo-scope.tab";
+const RUN = "ppo-scope.run";
 
 /** In place of the browser's storage where that is forbidden. @type {string | null} */
 let own = null;
@@ -88,24 +89,41 @@ export async function openSession() {
  * @returns {string}
  */
 export function nameOfTab() {
-  const name = taken() ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
+  /** @type {string} */
+  const name = leftBehind(TAB, () => name) ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
+  return name;
+}
+
+/** The run that this tab was with when it was loaded anew. @param {() => string | null} now @returns {string | null} */
+export const runOfTab = (now) => leftBehind(RUN, now);
+
+/**
+ * What the page before this one has left in its tab.
+ *
+ * @param {string} key
+ * @param {() => string | null} now what this page leaves
+ * @returns {string | null}
+ */
+function leftBehind(key, now) {
+  const left = taken(key);
   addEventListener("pagehide", () => {
     try {
-      sessionStorage.setItem(TAB, name);
+      const value = now();
+      if (value !== null) sessionStorage.setItem(key, value);
     } catch {
       // Then a reload is another page.
     }
   });
-  addEventListener("pageshow", ({ persisted }) => persisted && taken());
-  return name;
+  addEventListener("pageshow", ({ persisted }) => persisted && taken(key));
+  return left;
 }
 
-/** The name that a page has left in this tab, which it does not keep. @returns {string | null} */
-function taken() {
+/** @param {string} key @returns {string | null} */
+function taken(key) {
   try {
-    const name = sessionStorage.getItem(TAB);
-    sessionStorage.removeItem(TAB);
-    return name;
+    const value = sessionStorage.getItem(key);
+    sessionStorage.removeItem(key);
+    return value;
   } catch {
     return null;
   }

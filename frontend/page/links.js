@@ -12,18 +12,19 @@ const OF_A_RUN = ["recording", "env", "seed", "set"];
  * @param {Page} page
  * @param {readonly string[]} panels names of all there are
  * @param {() => string | null} recording the one that is asked for
+ * @param {() => string | null} beside the run that is compared, by name
  * @param {(wholePage: string | null) => void} showWay the way out of an embedded page; null where this is the whole one
  */
-export function createLinks(page, panels, recording, showWay) {
+export function createLinks(page, panels, recording, beside, showWay) {
   const { state, atHand, touch } = page;
   const isBare = () => document.body.hasAttribute("data-bare");
 
   /** The address of this view for somebody else. @param {boolean} bare */
-  const addressOf = (bare) => link.write(atHand.state, panels, { bare, recording: atHand.state.recorded ? recording() : null });
+  const addressOf = (bare) => link.write(atHand.state, panels, { bare, recording: atHand.state.recorded ? recording() : null, beside: beside() });
 
   /** The view, and the run at hand, or the one that a link has asked for as long as that is not settled. */
   const address = createAddress(page, () => {
-    const query = link.writeView(state.view, panels);
+    const query = link.writeView(state.view, panels, beside());
     if (isBare()) query.set("controls", "hidden");
     showWay(isBare() ? `?${addressOf(false)}` : null);
     const asked = new URLSearchParams(location.search);

@@ -33,13 +33,14 @@ const SHORT = ["phase", "minibatch", "epoch", "update"];
  * @param {Store} store
  * @param {object} page
  * @param {string} page.client by which the server knows this connection again
+ * @param {string | null} [page.run] that is asked for first; null: whichever is the newest
  * @param {(message: any, before: Before) => void} page.heard told what the server has said, once the state is so
  * @param {(words: string) => void} page.failed
  * @returns {Live}
  */
-export function createLive(store, { client, heard, failed }) {
+export function createLive(store, { client, run = null, heard, failed }) {
   const { state, touch } = store;
-  const receiver = createReceiver(store);
+  const receiver = createReceiver(store, run);
   const travel = createTimeTravel(store, { list: getMoments, fetch: getMoment });
   const socket = new Socket({
     greeting: () => ({
@@ -47,7 +48,7 @@ export function createLive(store, { client, heard, failed }) {
       protocol: PROTOCOL,
       client,
       server_epoch: receiver.epoch(),
-      run: state.run?.id ?? null,
+      run: state.run?.id ?? run,
       sequence: receiver.sequence(),
       session: session(),
     }),

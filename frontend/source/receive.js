@@ -19,9 +19,10 @@ const OF_A_RUN = new Set(["run", "state", "change"]);
 
 /**
  * @param {Store} store
+ * @param {string | null} first the run that is asked for before any is known
  * @returns {{ message(message: any): void, frame(frame: Frame): void, showNew(): void, epoch(): string | null, sequence(): number | null }}
  */
-export function createReceiver(store) {
+export function createReceiver(store, first) {
   const { state, touch } = store;
   const fillGaps = createGapFiller(store, series);
   const hold = createHold(store);
@@ -88,12 +89,13 @@ export function createReceiver(store) {
         return;
       }
       const anew = epoch !== null && message.server_epoch !== epoch;
+      const known = state.run?.id ?? first;
       epoch = message.server_epoch;
       state.connection = { state: "open", retryAt: null };
       state.lease = message.lease ?? { holder: false, generation: 0 };
       touch("connection");
       if (state.held || (anew && hold.wants(message.run))) hold.hold(message.run);
-      else if (anew || !state.run || state.run.id === message.run?.id) adopt(message.run); // who comes back to another run is told it next
+      else if (anew || known === null || known === message.run?.id) adopt(message.run); // who asks for another run is told it next
     },
     runs(message) {
       state.runs = message.runs;

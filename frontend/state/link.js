@@ -95,6 +95,7 @@ export function read(query, panels, table) {
       return value !== undefined;
     },
     recording: () => true, // read before, by whoever loads it
+    beside: () => true, // as well
   };
   for (const [name, text] of query) {
     if (!Object.hasOwn(readers, name) || !readers[name](text)) refuse(`${name}=${text}`);
@@ -134,9 +135,10 @@ function textOf({ type }, value) {
  *
  * @param {ViewChoices} choices
  * @param {readonly string[]} panels
+ * @param {string | null} beside the run that is compared, as `createSecond` names it
  * @returns {URLSearchParams}
  */
-export function writeView(choices, panels) {
+export function writeView(choices, panels, beside) {
   const view = chosenBy(choices);
   const query = new URLSearchParams();
   if (view.theme !== "system") query.set("theme", view.theme);
@@ -146,6 +148,7 @@ export function writeView(choices, panels) {
   const staged = onStage(panels, view);
   if (staged.length) query.set("stage", staged.map(slug).join(","));
   if (view.chapter !== null) query.set("chapter", String(view.chapter + 1));
+  if (beside !== null) query.set("beside", beside);
   return query;
 }
 
@@ -170,12 +173,12 @@ export function writeRun(run, table) {
  *
  * @param {State} state
  * @param {readonly string[]} panels
- * @param {{ bare: boolean, recording: string | null }} how
+ * @param {{ bare: boolean, recording: string | null, beside: string | null }} how
  * @returns {URLSearchParams}
  */
-export function write({ view, run, settings }, panels, { bare, recording }) {
+export function write({ view, run, settings }, panels, { bare, recording, beside }) {
   // Whoever opens it has another system, whose theme may be another one.
-  const query = writeView({ ...view, theme: themeName(view.theme) }, panels);
+  const query = writeView({ ...view, theme: themeName(view.theme) }, panels, beside);
   if (bare) query.set("controls", "hidden");
   if (recording !== null) query.set("recording", recording);
   else if (run) writeRun(run, settings).forEach((value, name) => query.append(name, value));

@@ -101,3 +101,6 @@ def test_a_page_that_is_loaded_anew_or_connects_again_is_with_its_run(server, pa
     page.context.set_offline(False)
     dashboard.step(update="2")
     assert "seed 7" in page.locator(".run-facts").inner_text()
+    page.reload()
+    dashboard.step(update="3")
+    assert "seed 7" in page.locator(".run-facts").inner_text(), "and not with the newest"

@@ -1,6 +1,7 @@
 """Two runs in one page: laid over each other or side by side, on the same axes, and stepped together."""
 
 import json
+import re
 
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.test_accessibility import violations
@@ -134,6 +135,26 @@ def test_each_run_of_two_is_led_by_itself_and_ends_by_itself(server, page, chrom
     until(lambda: not strip(page).is_visible())
     dashboard.at(update="2", state="paused")
     assert "Both runs are the same one now" in page.locator(".toasts").inner_text()
+
+
+def test_a_page_that_is_loaded_anew_compares_the_same_two(server, page):
+    open_two(server, page)
+    stepped(page, 2, 1)
+    until(lambda: page.url, lambda url: "beside=run:" in url)
+    compared = page.url
+    page.reload()
+    until(lambda: places(page), lambda seen: seen == ["update 2", "update 1"])
+    stepped(page, 3, 2)  # both runs are still led from here
+    strip(page).get_by_role("button", name="End comparing").click()
+    until(lambda: page.url, lambda url: "beside" not in url)
+    page.reload()
+    until(opener_of(page).inner_text, lambda text: "+1" in text)
+    assert not strip(page).is_visible()
+    page.goto(re.sub("run:[0-9a-f]+", "run:0", compared))
+    until(page.locator(".toasts").inner_text, lambda text: "is not there any more" in text)
+    until(lambda: page.url, lambda url: "beside" not in url)
+    page.goto(re.sub("run:[0-9a-f]+", "recording:cartpole", compared))
+    until(lambda: places(page), lambda seen: seen[:1] == ["update 3"] and len(seen) == 2)
 
 
 def test_a_recording_stands_beside_a_run_and_a_run_beside_a_recording(look_at, page):

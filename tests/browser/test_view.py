@@ -226,7 +226,7 @@ WRITE_AND_READ = """async () => {
         entropy_coef: 0.05, target_kl: 0.01, normalize_advantages: 'batch', shared_network: true, max_grad_norm: null,
     });
     const run = { environment: 'MyPackage.module:Env-v0', seed: 12, settings };
-    const written = link.write({ view, run, settings: table }, panels, { bare: true, recording: null });
+    const written = link.write({ view, run, settings: table }, panels, { bare: true, recording: null, beside: null });
     return JSON.stringify(link.read(new URLSearchParams(written.toString()), panels, table));
 }"""
 
