@@ -10,7 +10,6 @@ from ppo_scope.ppo import losses
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.probes.moment import UNKNOWN_REGION
 from ppo_scope.probes.probes import measure
 from tests.live import LiveServer
 from tests.moments import moment_at
@@ -94,7 +93,7 @@ class Batch:
         """As the probe `samples` gives them."""
         codes = losses.regions(*self.tensors(), clip_range, self.objective).numpy()
         above, below = (side.numpy() for side in losses.beyond(torch.from_numpy(self.ratio), clip_range))
-        codes[(above | below) & np.isnan(self.advantages) & self.trained] = UNKNOWN_REGION
+        codes[(above | below) & np.isnan(self.advantages) & self.trained] = losses.Region.UNKNOWN
         return codes
 
     def as_json(self):
@@ -255,7 +254,7 @@ def test_of_real_snapshots_the_page_finds_what_the_trainer_says_and_would_say(lo
         trained = region != 0
         codes = losses.regions(ratio, used, trained, 0.07, objective)
         above, below = losses.beyond(ratio, 0.07)
-        codes[(above | below) & used.isnan() & trained] = UNKNOWN_REGION
+        codes[(above | below) & used.isnan() & trained] = losses.Region.UNKNOWN
         assert then["codes"] == codes.tolist()
         expected = scalars[policy]
         if objective == "clip":

@@ -11,7 +11,6 @@ from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes import measurement, places, probes
-from ppo_scope.probes.moment import UNKNOWN_REGION
 from ppo_scope.wire.metrics import METRICS, MINIBATCH_COLUMNS, SERIES_COLUMNS
 from tests.moments import moment_at
 
@@ -258,7 +257,7 @@ def test_an_update_that_target_kl_stopped_early_shows_only_what_was_used(walk):
     found = probes.measure(moment, ALL)
     counts = found.arrays["ratio_counts"].sum(1) + found.arrays["ratio_outside"].sum(1)
     assert counts.sum() == moment.trained.sum(), "what was not used is counted too"
-    assert counts[4] == (moment.regions == UNKNOWN_REGION).sum() > 0
+    assert counts[4] == (moment.regions == Region.UNKNOWN).sum() > 0
     shown = dict(zip(SERIES_COLUMNS, probes.series_row(moment, 0.0), strict=True))
     assert math.isfinite(shown["gradient_norm"])
     assert math.isnan(moment.minibatch_rows[-1, MINIBATCH_COLUMNS.index("gradient_norm")])

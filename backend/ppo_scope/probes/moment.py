@@ -18,9 +18,6 @@ from ppo_scope.probes.record import Batch, Floats, Minibatch, Phase, PhaseKind, 
 from ppo_scope.probes.subject import Distribution, Subject, needed
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 
-UNKNOWN_REGION = losses.Region.UNKNOWN
-"""Outside of 1 ± ε, but the update ended before the sample's advantage was used."""
-
 MINIBATCH_PHASES = frozenset({PhaseKind.LOSS, PhaseKind.GRADIENT, PhaseKind.STEP})
 RATIO_MIN, RATIO_MAX = (MINIBATCH_COLUMNS.index(name) for name in ("ratio_min", "ratio_max"))
 
@@ -179,14 +176,14 @@ class Moment:
 
     @cached_property
     def regions(self) -> NDArray[np.uint8]:
-        """[S] region codes (`losses.Region`, or `UNKNOWN_REGION`)."""
+        """[S] region codes (`losses.Region`)."""
         return self.regions_of(self.ratio, self.advantages_used)
 
     def regions_of(self, ratio: Floats, used: Floats) -> NDArray[np.uint8]:
         """[S] region codes of these ratios and of Â as used [S], NaN where not known."""
         settings = self.update.settings
         codes = losses.regions(ratio, used, self.trained, settings.clip_range, settings.objective)
-        codes[clipped(ratio, settings.clip_range) & np.isnan(used) & self.trained] = UNKNOWN_REGION
+        codes[clipped(ratio, settings.clip_range) & np.isnan(used) & self.trained] = losses.Region.UNKNOWN
         return codes
 
     @property

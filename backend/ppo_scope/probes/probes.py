@@ -21,7 +21,7 @@ from ppo_scope.probes.direction import direction
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.gradients import gradients
 from ppo_scope.probes.measurement import Measurement, bin_of, counted
-from ppo_scope.probes.moment import UNKNOWN_REGION, Moment, clipped
+from ppo_scope.probes.moment import Moment, clipped
 from ppo_scope.probes.places import by_environment, chosen_environments
 from ppo_scope.probes.policy import policy
 from ppo_scope.probes.record import Batch, Minibatch, PhaseKind
@@ -190,7 +190,7 @@ def _ratio(moment: Moment) -> Measurement:
     limit = _ratio_limit(logratio, clip_range)
     below, above = logratio < -limit, logratio > limit
     bins = bin_of(logratio, -limit, limit)
-    shown = (Region.INSIDE, Region.HELD, Region.PULLED_BACK, Region.UNHELD, UNKNOWN_REGION)
+    shown = (Region.INSIDE, Region.HELD, Region.PULLED_BACK, Region.UNHELD, Region.UNKNOWN)
     counts = [counted(bins[(codes == code) & ~below & ~above]) for code in shown]
     outside = [[int((below & (codes == code)).sum()), int((above & (codes == code)).sum())] for code in shown]
     arrays = {"ratio_counts": np.array(counts, np.uint32), "ratio_outside": np.array(outside, np.uint32)}
