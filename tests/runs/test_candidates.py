@@ -9,9 +9,9 @@ import pytest
 
 from ppo_scope.runs.supervisor import CannotBegin
 from ppo_scope.wire.metrics import SERIES_COLUMNS
-from tests.runs.driver import Driver, rows_of, step
 from tests.runs.house import SLACK, SMALL, House
 from tests.server.scope_page import Page, ServerProcess, alive, wait_for
+from tests.worker.driver import Driver, rows_of, step
 
 UNSTARTABLE = "tests.environments.unstartable"
 TIMES = {name for name in SERIES_COLUMNS if name.startswith("seconds")}

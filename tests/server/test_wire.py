@@ -9,8 +9,8 @@ from ppo_scope.records.record import RunRecord
 from ppo_scope.wire import headers, messages, told
 from ppo_scope.wire.codes import LATEST, CloseCode, ErrorCode, Kind, RunState
 from ppo_scope.wire.fields import fields, words_of
-from tests.runs.driver import EVERYTHING, Driver, step
 from tests.server.scope_page import Page, ServerProcess, wait_for
+from tests.worker.driver import EVERYTHING, Driver, step
 
 STRICT = {"extra": "forbid"}
 """Of the keys: whatever is sent has to be told of."""

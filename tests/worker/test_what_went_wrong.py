@@ -10,8 +10,8 @@ from ppo_scope.records.moments import listed
 from ppo_scope.records.record import CHANGES_TOLD
 from ppo_scope.wire import frame
 from ppo_scope.worker import causes
-from tests.runs.driver import Driver, step
 from tests.runs.house import House
+from tests.worker.driver import Driver, step
 
 NAN = "tests.environments.not_finite:Nan-v0"
 

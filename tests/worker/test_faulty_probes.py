@@ -7,9 +7,9 @@ from ppo_scope.diagnosis import health
 from ppo_scope.probes.probes import PROBES
 from ppo_scope.wire.metrics import SERIES_COLUMNS
 from ppo_scope.worker import goals, loop, rows
-from tests.runs.driver import EVERYTHING, Driver, rows_of, step
-from tests.runs.faulty_probes import FAULTY
 from tests.runs.house import House
+from tests.worker.driver import EVERYTHING, Driver, rows_of, step
+from tests.worker.faulty_probes import FAULTY
 
 
 def watch(*probes):
@@ -18,7 +18,7 @@ def watch(*probes):
 
 @pytest.fixture(scope="module")
 def faulty():
-    with House("tests.runs.faulty_probes:main") as house:
+    with House("tests.worker.faulty_probes:main") as house:
         house.start(paused=True)
         house.call(house.run.watch, frozenset({*FAULTY, "values"}))
         house.state(state="paused")

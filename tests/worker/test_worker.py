@@ -22,7 +22,7 @@ from ppo_scope.worker import worker
 from ppo_scope.worker.due import SECONDS
 from ppo_scope.worker.reporter import Reporter
 from ppo_scope.worker.worker import Worker, main
-from tests.runs.driver import ACTED, EVERYTHING, SETTINGS, Driver, rows_of, step
+from tests.worker.driver import ACTED, EVERYTHING, SETTINGS, Driver, rows_of, step
 
 
 def headless(updates, **settings):

@@ -2,7 +2,7 @@
 
 import time
 
-from tests.runs.driver import Driver
+from tests.worker.driver import Driver
 
 
 def test_slow_motion_shows_every_phase_at_its_pace():

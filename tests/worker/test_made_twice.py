@@ -4,7 +4,7 @@ import pytest
 
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.wire.metrics import SERIES_COLUMNS
-from tests.runs.driver import EVERYTHING, Driver, rows_of, step
+from tests.worker.driver import EVERYTHING, Driver, rows_of, step
 
 
 def redo(**settings):
