@@ -13,7 +13,7 @@ export const chartsSettled = () => state !== "loading";
 /** @returns {Promise<void>} resolves in any case; `chartsWaitFor` tells how it went */
 export function loadCharts() {
   const script = document.createElement("script");
-  script.src = new URL("../vendor/plotly.min.js", import.meta.url).href;
+  script.src = "vendor/plotly.min.js"; // as index.html names it, which has it fetched early
   return new Promise((resolve) => {
     /** @param {"ready" | "failed"} outcome */
     const end = (outcome) => () => {

@@ -1,15 +1,17 @@
 """The door: the token and its cookie, hosts, headers, files."""
 
+import asyncio
 import gzip
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.server.security import Secrets
-from ppo_scope.server.static import frontend
+from ppo_scope.server.static import Frontend, frontend
 from tests.server.scope_page import Page
 
 
@@ -97,11 +99,45 @@ def test_the_page_and_its_modules_are_served_and_revalidated(scripted):
     for path in ("", *modules):
         status, headers, body = scripted.request("GET", f"/{path}")
         assert status == 200
-        assert body == (folder / (path or "index.html")).read_bytes()
+        assert path == "" or body == (folder / path).read_bytes()
         assert headers["Cache-Control"] == "no-cache"
         assert scripted.request("GET", f"/{path}", If_None_Match=headers["ETag"])[0] == 304
         if path.endswith(".js"):
             assert headers["Content-Type"].startswith("text/javascript")
+
+
+def test_the_page_names_its_scripts_and_styles_by_their_edition_which_browsers_keep(scripted):
+    folder = frontend()
+    named = re.findall(r'(?:src|href)="([^"]+)"', (folder / "index.html").read_text())
+    page = scripted.request("GET", "/")[2].decode()
+    found = re.findall(r'(?:src|href)="([^"]+)"', page)
+    (edition,) = {path.split("/")[0] for path in found if path.startswith("edition-")}
+    assert [path.removeprefix(f"{edition}/") for path in found] == named
+    assert {path for path in found if not path.startswith(edition)} == {"styles/icon.svg", "vendor/plotly.min.js"}
+    for path in ("app.js", "state/store.js", "styles/base.css"):
+        status, headers, body = scripted.request("GET", f"/{edition}/{path}")
+        assert (status, body) == (200, (folder / path).read_bytes())
+        assert "immutable" in headers["Cache-Control"]
+        status, headers, body = scripted.request("GET", f"/edition-0123456789abcdef/{path}")
+        assert (status, headers["Cache-Control"]) == (200, "no-cache"), "of an earlier server: asked for again"
+    status, headers, _ = scripted.request("GET", f"/{edition}/nothing.js")
+    assert status == 404 and "immutable" not in (headers["Cache-Control"] or "")
+
+
+def test_a_file_that_is_written_to_makes_another_edition(tmp_path):
+    (tmp_path / "index.html").write_text('<script src="app.js"></script>')
+    (tmp_path / "app.js").write_text("1")
+    served = Frontend(tmp_path)
+
+    def asked(path, **headers):
+        lines = [(name.encode(), value.encode()) for name, value in headers.items()]
+        return asyncio.run(served.get_response(path, {"type": "http", "method": "GET", "headers": lines, "path": ""}))
+
+    first = asked(".")
+    assert asked(".", **{"if-none-match": first.headers["etag"]}).status_code == 304
+    (tmp_path / "app.js").write_text("22")
+    second = asked(".", **{"if-none-match": first.headers["etag"]})
+    assert second.status_code == 200 and second.body != first.body
 
 
 def test_plotly_comes_from_the_python_package(scripted):

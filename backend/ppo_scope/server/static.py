@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import hashlib
 import importlib.util
 import mimetypes
+import re
 from functools import cache
+from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI, Request
+from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -19,7 +23,14 @@ from ppo_scope.records.recorded import name_of
 from ppo_scope.server.answers import Pieces
 
 REVALIDATE = "no-cache"
-"""Keep it, and ask each time whether it has changed: names carry no version."""
+"""Keep it, and ask each time whether it has changed: the name carries no version."""
+
+UNCHANGED = "public, max-age=31536000, immutable"
+"""Keep it, and do not ask: what changes has another name."""
+
+EDITION = "edition-"
+OWN_FILES = re.compile(rb' (src|href)="(?!vendor/)(?=[\w/-]+\.(?:js|css)")')
+"""Where a script or a style of ours is named in the page."""
 
 for suffix in (".js", ".mjs"):  # some systems register another type, which browsers refuse for modules
     mimetypes.add_type("text/javascript", suffix)
@@ -39,11 +50,18 @@ def frontend() -> Path:
 
 
 class Frontend(StaticFiles):
-    """The page's files, which browsers revalidate, and a recording among them."""
+    """The page's files, and a recording among them.
+
+    The page names its scripts and styles by their edition, `edition-<digest>/app.js`: nearly two hundred files that a
+    browser then asks for once, and not each time whether they have changed. What they import is relative to them.
+    """
 
     def __init__(self, folder: Path, recording: Path | None = None) -> None:
         super().__init__(directory=folder, html=True)
+        self._folder = folder
         self._recording = recording
+        self._seen: object = None
+        self._edition = ""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """A file, or 304 where the browser has it.
@@ -55,9 +73,35 @@ class Frontend(StaticFiles):
             return FileResponse(
                 self._recording, media_type="application/octet-stream", headers={"cache-control": "no-store"}
             )
+        if path in (".", "index.html") and scope["method"] in ("GET", "HEAD"):
+            return await asyncio.to_thread(self._page, Headers(scope=scope))
+        edition, _, rest = path.partition("/")
+        if edition.startswith(EDITION):
+            path = rest
         response = await super().get_response(path, scope)
-        response.headers["cache-control"] = REVALIDATE
+        current = edition == EDITION + self._edition and response.status_code == HTTPStatus.OK
+        response.headers["cache-control"] = UNCHANGED if current else REVALIDATE
         return response
+
+    def _page(self, headers: Headers) -> Response:
+        self._look()
+        etag = f'"{self._edition}"'
+        told = {"etag": etag, "cache-control": REVALIDATE}
+        if etag in headers.get("if-none-match", ""):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=told)
+        page = (self._folder / "index.html").read_bytes()
+        edition = f"{EDITION}{self._edition}/".encode()
+        return Response(OWN_FILES.sub(rb' \1="' + edition, page), media_type="text/html", headers=told)
+
+    def _look(self) -> None:
+        """Which edition it is: the page's files are read again where one of them has been written to."""
+        files = sorted(path for path in self._folder.rglob("*") if path.suffix in {".html", ".js", ".css"})
+        seen = [(path, path.stat().st_mtime_ns, path.stat().st_size) for path in files]
+        if seen != self._seen:
+            whole = hashlib.sha256()
+            for path in files:
+                whole.update(f"{path.relative_to(self._folder)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+            self._seen, self._edition = seen, whole.hexdigest()[:16]
 
 
 def add_routes(app: FastAPI) -> None:
