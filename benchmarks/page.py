@@ -1,4 +1,4 @@
-"""How smoothly the page shows a run: headless Chromium, software rendering, a window as tall as all fourteen panels.
+"""How smoothly the page shows a run: headless Chromium, software rendering, a window as tall as all panels.
 
 Refreshes and main-thread tasks are those of a run at full speed. The heap is read after a garbage collection. Scrubbing
 drags the timeline's cursor over every update there is.
@@ -18,9 +18,10 @@ from typing import Any
 from playwright.sync_api import Browser, Page
 
 from benchmarks.shared import SETTINGS, SETTLE, show
+from tests.browser.dashboard import PANELS
 from tests.live import LiveServer, chromium
 
-WIDTH, PANELS = 1440, 14
+WIDTH = 1440
 SHORT = (
     *("--env", "CartPole-v1", "--num-envs", "2", "--rollout-steps", "16", "--epochs", "1", "--minibatches", "1"),
     *("--hidden-sizes", "16"),
@@ -87,7 +88,7 @@ def main() -> None:
         rows += loading(browser)
         rows += full_speed(browser, options.seconds)
         rows += long_run(browser, options.updates)
-    show("The page, all fourteen panels in sight", ("", "measured", "aim"), rows, "Headless Chromium, no GPU.")
+    show("The page, all panels in sight", ("", "measured", "aim"), rows, "Headless Chromium, no GPU.")
 
 
 @contextmanager

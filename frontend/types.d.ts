@@ -52,7 +52,6 @@ export interface Setting {
   choices: string[] | null;
 }
 
-/** A row of `GET api/metrics`. */
 /** Settings under a name. */
 export interface Preset {
   name: string;
@@ -409,7 +408,7 @@ export interface Panel {
 }
 
 declare global {
-  /** vendor/plotly.min.js, loaded by panels/plotly.js. Only what the panels use is described. */
+  /** vendor/plotly.min.js, loaded by draw/plotly.js. Only what the panels use is described. */
   const Plotly: {
     newPlot(root: HTMLElement, data: object[], layout?: object, config?: object): Promise<unknown>;
     animate(root: HTMLElement, frame: object, options?: object): Promise<unknown>;

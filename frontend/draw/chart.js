@@ -27,7 +27,7 @@ const AT_ONCE = { frame: { duration: 0, redraw: false }, transition: { duration:
 
 const AXIS = /^[xy]axis\d*$/;
 const FITTED = ["tickvals", "ticktext", "domain"]; // of an axis: what follows from its range
-const OURS = ["kind", "choose", "first", "names"]; // of an axis: what panels/fit.js reads, and Plotly does not know
+const OURS = ["kind", "choose", "first", "names"]; // of an axis: what draw/fit.js reads, and Plotly does not know
 
 export class Chart {
   /** @type {Theme | null} */ #theme = null;
@@ -70,7 +70,7 @@ export class Chart {
   /**
    * @param {Attributes[]} data per trace, what changes: x, y, text, customdata
    * @param {Attributes} frame what changes of the layout, which should be seldom: per axis ("xaxis", "yaxis2", …)
-   *   range, and tickvals and ticktext where the axis is not to choose its own (panels/fit.js); shapes; annotations
+   *   range, and tickvals and ticktext where the axis is not to choose its own (draw/fit.js); shapes; annotations
    * @returns {void | Promise<void>} resolves once it is drawn, still in the same frame: Plotly does most of its work
    *   in microtasks, which a measurement of this call alone would miss
    */

@@ -49,6 +49,7 @@ const isBefore = (probe, { phase, epoch, minibatch }) => BEFORE[probe]?.includes
 
 /** @param {string[]} absent @param {SnapshotHeader} header @param {State} state */
 function inWords(absent, { kind }, state) {
+  if (state.recorded) return "This recording does not hold it.";
   if (kind === "passing") return "Not measured at this moment: it was passed on the way of a larger step, and only what is quick is measured then.";
   const rationed = absent.map((name) => RATIONED[name]).find(Boolean);
   const why = `no page showed this panel then${rationed ? `, or ${rationed}` : ""}`;

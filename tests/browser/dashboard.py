@@ -3,6 +3,12 @@
 import re
 import time
 
+from tests.live import ROOT
+
+LISTED = re.search(r"panels = \[([^\]]+)\]", (ROOT / "frontend" / "panels" / "index.js").read_text(encoding="utf-8"))
+PANELS = len(LISTED[1].strip(" ,\n").split(","))
+"""How many there are."""
+
 PATIENCE = 60_000  # milliseconds; a test machine may be busy
 
 

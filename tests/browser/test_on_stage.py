@@ -1,9 +1,8 @@
 """Stage: pipeline and formula in a slim row, one or two panels with all the room, and the presenter's keys."""
 
-from tests.browser.dashboard import until
+from tests.browser.dashboard import PANELS, until
 from tests.browser.test_view import order, search
 
-PANELS = 14
 SHOWN = """() => {
     const box = (element) => {
         const { left, top, right, bottom } = element.getBoundingClientRect();

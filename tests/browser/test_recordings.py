@@ -151,3 +151,11 @@ def test_what_stands_behind_the_token_goes_to_where_it_belongs(modules):
         "net/session.js", "given.map(([hash, search]) => m.splitLink(hash, search))", list(map(list, SPLIT))
     )
     assert [(one["token"], one["search"]) for one in found] == list(SPLIT.values())
+
+
+def test_what_a_recording_does_not_hold_is_told_from_what_nobody_looked_at(modules):
+    """A probe may be younger than the recording."""
+    given = "const snapshot = { header: { measured: ['ratio'], update: 3, phase: 'update', kind: 'snapshot' } };"
+    asked = "m.whyNotMeasured({ probes: ['values'] }, { snapshot, past: {}, recorded: given })"
+    assert modules("state/measuring.js", f"{given} return {asked};", True) == "This recording does not hold it."
+    assert "no page showed this panel then" in modules("state/measuring.js", f"{given} return {asked};", False)

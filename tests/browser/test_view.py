@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.browser.dashboard import PATIENCE, Dashboard, until
+from tests.browser.dashboard import PANELS, PATIENCE, Dashboard, until
 from tests.browser.test_first_light import SEED
 
 
@@ -291,7 +291,7 @@ def test_a_moved_panel_is_announced_and_stays_in_sight(look_at, page):
     for _ in range(3):
         page.keyboard.press("ArrowUp")
     said = page.locator("[role=status].visually-hidden").first
-    until(said.text_content, lambda text: text.endswith("Health is panel 11 of 14."))
+    until(said.text_content, lambda text: text.endswith(f"Health is panel {PANELS - 3} of {PANELS}."))
     assert page.evaluate("document.activeElement.closest('.panel').ariaLabel") == "Health"
     until(grip.bounding_box, lambda box: 0 <= box["y"] <= 900)
 
@@ -304,4 +304,4 @@ def test_a_maximised_panel_comes_back_with_escape(look_at, page):
     paused.at(state="paused")
     assert order(page) == ["Clip mask"], "the choice stays"
     paused.key("Escape")
-    assert len(order(page)) == 14
+    assert len(order(page)) == PANELS

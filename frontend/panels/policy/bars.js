@@ -1,10 +1,12 @@
 // The distributions of the panel Policy as bars: which states, and where each bar lies.
 
 import { compact, fixed, number } from "../../state/format.js";
+import { nothing, rectangle } from "../../draw/polygons.js";
 import { roundUp } from "../../draw/ranges.js";
 import { cellOf, matrix } from "../../state/snapshot.js";
 
 /** @import { Choose } from "../../draw/fit.js" */
+/** @import { Bar, Polygons } from "../../draw/polygons.js" */
 /** @import { Range } from "../../draw/ranges.js" */
 /** @import { Selection, Snapshot } from "../../types.js" */
 
@@ -106,11 +108,6 @@ const startOf = ({ isSelected }, index) => index + (isSelected && index > 0 ? 0.
 /** The state whose bars are at a place of the axis. @param {Slot[]} places @param {number} x */
 export const slotAt = (places, x) => places.find((slot, index) => x >= startOf(slot, index) && x < startOf(slot, index) + 1) ?? null;
 
-/** @typedef {{ x: number[], y: number[], customdata: string[] }} Polygons closed, with gaps between them */
-
-/** @returns {Polygons} */
-const nothing = () => ({ x: [], y: [], customdata: [] });
-
 /**
  * One bar per action and state, from 0 to its probability; of a Box one per dimension, from mean − σ to mean + σ, with
  * the mean as a line, and lines where actions are cut off. Where bars would be thinner than their outlines, those of
@@ -152,20 +149,11 @@ export function bars(places, about, width) {
   return { now, before, taken, bounds, ticks, width: whole };
 }
 
-/** @typedef {{ left: number, right: number, bottom: number, top: number, text: string }} Bar */
-
 /** From where to where a bar goes. @param {ArrayLike<number>} values @param {number} bar @param {Description} about */
 function reachOf(values, bar, about) {
   if (!about.isBox) return { bottom: 0, top: values[bar] };
   const deviation = values[bar + about.bars];
   return { bottom: values[bar] - deviation, top: values[bar] + deviation };
-}
-
-/** @param {Polygons} polygons @param {Bar} bar */
-function rectangle({ x, y, customdata }, { left, right, bottom, top, text }) {
-  x.push(left, left, right, right, left, NaN);
-  y.push(bottom, top, top, bottom, bottom, NaN);
-  customdata.push(text, text, text, text, text, "");
 }
 
 /** Bars beside each other as one: along their tops, and back along their bottoms. @param {Polygons} polygons @param {Bar[]} row */
