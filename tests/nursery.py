@@ -144,6 +144,9 @@ def main() -> None:
 def _keep(tell: int) -> bool:
     """Fork once more, out of the nursery's sight; the one in between tells the pid, waits, and tells the exit code.
 
+    Where nobody is left to be told, as after tests that were killed, the server is killed, too; what it has started
+    ends with it.
+
     True in the process that is to be the server.
     """
     if os.fork():
@@ -154,6 +157,11 @@ def _keep(tell: int) -> bool:
         return True
     os.setsid()
     os.write(tell, b"%d\n" % server)
+    watched = select.poll()
+    watched.register(tell, 0)  # an error there: nobody is left to tell
+    watched.register(os.pidfd_open(server), select.POLLIN)
+    if any(place == tell for place, _ in watched.poll()):
+        os.kill(server, signal.SIGKILL)
     _, status = os.waitpid(server, 0)
     with contextlib.suppress(OSError):
         os.write(tell, b"%d\n" % os.waitstatus_to_exitcode(status))

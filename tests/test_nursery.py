@@ -1,12 +1,14 @@
 """A server that a test gets from the nursery is the same as one that begins anew, and ends as that does."""
 
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.live import LiveServer
+from tests.live import ROOT, LiveServer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every server begins anew")
 
@@ -48,3 +50,26 @@ def test_it_ends_on_an_interrupt_and_says_its_code(tmp_path, anew):
 def test_a_command_line_that_is_refused_is_told_with_its_code(tmp_path):
     with pytest.raises(AssertionError, match=r"ended with 2:\n(.|\n)*--clip-range"):
         LiveServer("--clip-range", "nothing", folder=tmp_path)
+
+
+TESTS = """
+import time
+from tests.live import ROOT, LiveServer, environment
+from tests.nursery import Nursery
+
+LiveServer.nursery = Nursery(environment())
+print(LiveServer("--paused", "--num-envs", "2").pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_it_does_not_outlive_tests_that_are_killed():
+    tests = subprocess.Popen([sys.executable, "-c", TESTS], cwd=ROOT, stdout=subprocess.PIPE)
+    server = int(tests.stdout.readline())
+    os.kill(server, 0)
+    tests.kill()
+    tests.wait()
+    end = time.monotonic() + 30
+    while Path(f"/proc/{server}").exists():
+        assert time.monotonic() < end, "it lives on"
+        time.sleep(0.05)
