@@ -18,7 +18,10 @@ from packaging.requirements import Requirement
 from tests.live import ROOT
 
 ASKED_FOR = "PPO_SCOPE_LOWEST"
-CORE = ("tests/ppo", "tests/probes", "tests/server/test_protocol.py", "tests/server/test_door.py", "tests/test_docs.py")
+CORE = (
+    *("tests/ppo", "tests/probes", "tests/diagnosis", "tests/wire", "tests/records"),
+    *("tests/server/test_protocol.py", "tests/server/test_door.py", "tests/test_docs.py"),
+)
 BESIDE = "--ignore=tests/ppo/test_parity.py"
 """Needs Stable-Baselines3, which says for itself what it goes with."""
 HELPERS = ("httpx", "hypothesis", "pytest", "pytest-timeout")
