@@ -16,6 +16,8 @@ from tests.live import LiveServer, chromium  # noqa: E402
 SETTLED = 2.5
 """Seconds until everything that is in sight has been measured and drawn."""
 COLOURS = 192
+TRAINED = 24
+"""Updates: the return rises, and nothing is solved yet."""
 
 
 def step(page: Page, size: str, times: int = 1) -> None:
@@ -38,12 +40,12 @@ def theme(page: Page, name: str) -> None:
 
 def dashboard(page: Page) -> None:
     """The first thing one sees, after some training."""
-    step(page, "until")
+    step(page, "update", TRAINED)
 
 
 def all_panels(page: Page) -> None:
     """Every panel, with a sample selected."""
-    step(page, "until")
+    step(page, "update", TRAINED)
     page.locator(".mask-cells").click(position={"x": 200, "y": 60})
     # As tall as everything is where a window has its usual height: panels are measured by that of the window.
     page.add_style_tag(content=".panel { height: 340px !important; }")
@@ -55,7 +57,7 @@ def all_panels(page: Page) -> None:
 def comparison(page: Page) -> None:
     """Two outcomes of one update, for a projector."""
     theme(page, "projector")
-    step(page, "until")
+    step(page, "update", TRAINED)
     box = page.get_by_label("Clip range, as a number", exact=True)
     box.fill("0.5")
     box.press("Enter")
