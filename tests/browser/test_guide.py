@@ -341,7 +341,7 @@ def make_it_twice(chapter):
         for which in ("old", "new"):
             assert percent(told["scalars"][f"{which}_held_fraction"]) in said or chapter in (5, 7)
         card = guided.page.locator("#comparison")
-        assert card.is_visible()
+        until(card.is_visible)
         card.get_by_role("button", name="Keep it as it was").click()
         until(lambda: not card.is_visible())
         assert guided.reaction().startswith("Done."), "what it showed stays"
