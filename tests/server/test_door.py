@@ -122,6 +122,8 @@ def test_the_page_names_its_scripts_and_styles_by_their_edition_which_browsers_k
         assert (status, headers["Cache-Control"]) == (200, "no-cache"), "of an earlier server: asked for again"
     status, headers, _ = scripted.request("GET", f"/{edition}/nothing.js")
     assert status == 404 and "immutable" not in (headers["Cache-Control"] or "")
+    for path in (edition, f"{edition}/", f"{edition}/index.html"):
+        assert scripted.request("GET", f"/{path}")[0] == 404, "a page there would not find its server"
 
 
 def test_a_file_that_is_written_to_makes_another_edition(tmp_path):

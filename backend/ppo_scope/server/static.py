@@ -69,6 +69,7 @@ class Frontend(StaticFiles):
         Raises:
             HTTPException: 404 or 405.
         """
+        path = Path(path).as_posix()  # it comes with this system's separators
         if self._recording is not None and path == f"recordings/{name_of(self._recording)}.rec":
             return FileResponse(
                 self._recording, media_type="application/octet-stream", headers={"cache-control": "no-store"}
@@ -76,7 +77,7 @@ class Frontend(StaticFiles):
         if path in (".", "index.html") and scope["method"] in ("GET", "HEAD"):
             return await asyncio.to_thread(self._page, Headers(scope=scope))
         edition, _, rest = path.partition("/")
-        if edition.startswith(EDITION):
+        if edition.startswith(EDITION) and rest.endswith((".js", ".css")):
             path = rest
         response = await super().get_response(path, scope)
         current = edition == EDITION + self._edition and response.status_code == HTTPStatus.OK
