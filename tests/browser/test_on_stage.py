@@ -169,6 +169,7 @@ def test_whoever_comes_by_tab_keeps_the_keys_of_what_has_the_focus(stage, page):
     played = stage()
     played.state("paused")
     number = page.get_by_label("Clip range, as a number", exact=True)
+    until(number.is_enabled)  # only then it takes the focus
     number.focus()
     page.keyboard.press("Tab")
     slider = page.get_by_role("slider", name="Clip range ε")
