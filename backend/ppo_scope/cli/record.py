@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ppo_scope.cli.misuse import Misuse, users_mistakes
 from ppo_scope.cli.options import Commands, add_settings
+from ppo_scope.ppo.allocation import keep_memory
 from ppo_scope.ppo.settings import Settings
 
 
@@ -25,6 +26,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     from ppo_scope.worker.recording import Recorder
 
     use_one_thread()
+    keep_memory()
     with users_mistakes():
         recorder = Recorder(settings, ["update", *["updates"] * options.tens, "update"])
     try:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ppo_scope.cli.misuse import INTERRUPTED, USAGE_ERROR, Misuse, complain, users_mistakes
 from ppo_scope.cli.options import Commands, add_settings
+from ppo_scope.ppo.allocation import keep_memory
 from ppo_scope.ppo.settings import Settings
 
 SECONDS = ("environment", "inference", "advantages", "shuffle", "forward", "backward", "step")
@@ -34,6 +35,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if settings.total_steps is None:
         raise Misuse("total_steps: train needs to know when to stop, e.g. --total-steps 100000")
     use_one_thread()
+    keep_memory()
     with users_mistakes():
         trainer = Trainer(settings)
     code, start, shares = 0, time.perf_counter(), dict.fromkeys(SECONDS, 0.0)

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ppo_scope.pictures.looks import Looks
+from ppo_scope.ppo.allocation import keep_memory
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.threads import use_one_thread
 from ppo_scope.ppo.trainer import Trainer
@@ -44,6 +45,7 @@ def main(
     worker = Worker(sender(frames), ear.receive, run, paused)
     ear.listen(lambda: worker.beat(ear.overdue))
     use_one_thread()
+    keep_memory()
     try:
         try:
             wanted = Settings.parse(settings)
