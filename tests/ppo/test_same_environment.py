@@ -5,9 +5,10 @@ import math
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.envs.classic_control import CartPoleEnv
+from gymnasium.envs.classic_control import CartPoleEnv, cartpole
 from gymnasium.vector import SyncVectorEnv
 
+from ppo_scope.ppo.cartpole import CartPoleVectorEnv
 from ppo_scope.ppo.environments import SAME_AS_PLAIN, Environments
 from ppo_scope.ppo.making import make_one
 from ppo_scope.ppo.settings import Settings
@@ -29,7 +30,7 @@ def test_the_native_vector_environment_is_the_plain_one_step_by_step(env, kwargs
     count, generator = 16, np.random.default_rng(0)
     many = environments(env=env, env_kwargs=kwargs, num_envs=count)
     whole = many.vector.unwrapped
-    assert type(whole).__name__ == "CartPoleVectorEnv"
+    assert isinstance(whole, cartpole.CartPoleVectorEnv)
     plain = [gym.make(env, disable_env_checker=True, **kwargs) for _ in range(count)]
     assert many.vector.single_observation_space == plain[0].observation_space
     assert many.vector.single_action_space == plain[0].action_space
@@ -55,6 +56,30 @@ def test_the_native_vector_environment_is_the_plain_one_step_by_step(env, kwargs
         begins = step.terminated | step.truncated
     many.close()
     assert ends["terminated"] > 0 and (ends["truncated"] > 0) == ("max_episode_steps" in kwargs)
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"sutton_barto_reward": True, "max_episode_steps": 13}], ids=str)
+@pytest.mark.parametrize("count", [1, 5, 64])
+def test_the_quicker_step_of_cartpole_gives_gymnasiums_bits(count, kwargs):
+    made = cartpole.CartPoleVectorEnv(num_envs=count, **kwargs), CartPoleVectorEnv(num_envs=count, **kwargs)
+    generator, ended = np.random.default_rng(0), 0
+    for one in made:
+        one.reset(seed=3)
+    for _ in range(300):
+        actions = generator.integers(2, size=count)
+        theirs, ours = (one.step(actions)[:4] for one in made)
+        for expected, found in zip(theirs, ours, strict=True):
+            assert (found.dtype, found.strides) == (expected.dtype, expected.strides)
+            assert found.tobytes() == expected.tobytes()
+        ended += theirs[2].sum()
+        assert made[0].state.tobytes() == made[1].state.tobytes()
+    assert ended > 0
+
+
+def test_cartpole_is_stepped_in_the_quicker_way():
+    found = environments(env="CartPole-v1")
+    assert type(found.vector.unwrapped) is CartPoleVectorEnv
+    found.close()
 
 
 def test_only_environments_that_were_compared_are_on_the_list():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 import time
@@ -18,6 +19,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.vector.utils import iterate
 from numpy.typing import NDArray
 
+from ppo_scope.ppo.cartpole import CartPoleVectorEnv
 from ppo_scope.ppo.distributions import Actions
 from ppo_scope.ppo.failures import PASSED_ON, EnvironmentRaised, UnusableEnvironment
 from ppo_scope.ppo.failures import EnvironmentFault as EnvironmentFault
@@ -34,11 +36,14 @@ Bools = NDArray[np.bool_]
 
 CARTPOLE = "gymnasium.envs.classic_control.cartpole"
 SAME_AS_PLAIN = {
-    (f"{CARTPOLE}:CartPoleEnv", f"{CARTPOLE}:CartPoleVectorEnv"): {"sutton_barto_reward", "max_episode_steps"}
+    (f"{CARTPOLE}:CartPoleEnv", f"{CARTPOLE}:CartPoleVectorEnv"): (
+        CartPoleVectorEnv,
+        {"sutton_barto_reward", "max_episode_steps"},
+    )
 }
-"""(plain entry point, vector entry point) of the vector environments that are the plain one many times, and the
-arguments under which they are: a test compares them step by step. Others are something else, as Atari's is, which skips
-frames and clips rewards."""
+"""(plain entry point, vector entry point) of the vector environments that are the plain one many times: what takes
+their place, equal and quicker, and the arguments under which they are. Tests compare them step by step. Others are
+something else, as Atari's is, which skips frames and clips rewards."""
 
 
 @dataclass
@@ -92,7 +97,9 @@ class Environments:
         )
         self.num_envs = settings.num_envs
         self._whole = not isinstance(self.vector, SyncVectorEnv)
-        self._complaint = complaints_about(self.vector.single_observation_space)
+        space = self.vector.single_observation_space
+        self._complaint = complaints_about(space)
+        self._expected = (self.num_envs, *space.shape) if isinstance(space, gym.spaces.Box) else None
         try:
             given = self.vector.reset(seed=settings.seed)[0]
         except PASSED_ON:
@@ -155,15 +162,14 @@ class Environments:
             self._check_size("reward", rewards)
 
     def _check_observations(self, given: Any) -> None:
-        space = self.vector.single_observation_space
-        if not isinstance(space, gym.spaces.Box):
+        if self._expected is None:
             for n, one in enumerate(iterate(self.vector.observation_space, given)):
                 if (wrong := self._complaint(one)) is not None:
                     raise EnvironmentFault(f"observation of environment {n}{wrong[0]}: {wrong[1]}")
             return
-        expected = (self.num_envs, *space.shape)
-        if getattr(given, "shape", None) != expected or given.dtype.kind not in "fiub":
-            raise EnvironmentFault(f"observations: expected shape {expected} of {space.dtype}, got {kind(given)}")
+        if getattr(given, "shape", None) != self._expected or given.dtype.kind not in "fiub":
+            dtype = self.vector.single_observation_space.dtype
+            raise EnvironmentFault(f"observations: expected shape {self._expected} of {dtype}, got {kind(given)}")
         if given.dtype.kind == "f" and given.dtype.itemsize > 4:
             self._check_size("observation", given)
 
@@ -177,9 +183,10 @@ class Environments:
 
 def _vector(settings: Settings, spec: EnvSpec) -> tuple[VectorEnv[Any, Any, Any], tuple[str, ...]]:
     """(the vector environment, the names of what is at work in it)."""
-    if _has_native(settings, spec):
+    if (quicker := _native(settings, spec)) is not None:
         kwargs: dict[str, Any] = settings.env_kwargs
         mode = "vector_entry_point"
+        spec = dataclasses.replace(spec, vector_entry_point=quicker)
         native = gym.make_vec(spec, num_envs=settings.num_envs, vectorization_mode=mode, **kwargs)
         limit = kwargs.get("max_episode_steps", spec.max_episode_steps)
         names = (f"{type(native).__name__} (Gymnasium's own vector environment)", f"TimeLimit ({limit:,} steps)")
@@ -196,12 +203,14 @@ def _vector(settings: Settings, spec: EnvSpec) -> tuple[VectorEnv[Any, Any, Any]
     return vector, wrappers_of(vector.envs[0], settings)
 
 
-def _has_native(settings: Settings, spec: EnvSpec) -> bool:
-    allowed = SAME_AS_PLAIN.get((str(spec.entry_point), str(spec.vector_entry_point)))
-    if allowed is None or preprocessing(settings) or spec.additional_wrappers or spec.kwargs:
-        return False
+def _native(settings: Settings, spec: EnvSpec) -> type[CartPoleVectorEnv] | None:
+    """The vector environment that serves in place of copies of the plain one, if there is one."""
+    known = SAME_AS_PLAIN.get((str(spec.entry_point), str(spec.vector_entry_point)))
+    if known is None or preprocessing(settings) or spec.additional_wrappers or spec.kwargs:
+        return None
+    quicker, allowed = known
     limit = settings.env_kwargs.get("max_episode_steps", spec.max_episode_steps)
-    return settings.env_kwargs.keys() <= allowed and type(limit) is int and limit > 0
+    return quicker if settings.env_kwargs.keys() <= allowed and type(limit) is int and limit > 0 else None
 
 
 def _vector_alone(settings: Settings, spec: EnvSpec) -> tuple[VectorEnv[Any, Any, Any], tuple[str, ...]]:
