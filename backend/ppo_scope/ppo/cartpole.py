@@ -20,8 +20,9 @@ Doubles = NDArray[np.float64]
 class CartPoleVectorEnv(cartpole.CartPoleVectorEnv):
     """N poles on N carts; the state is [4, N] in double precision: x, its speed, the angle, its speed."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, sutton_barto_reward: bool = False, **kwargs: Any) -> None:
+        super().__init__(sutton_barto_reward=sutton_barto_reward, **kwargs)
+        self._pays_the_fall = sutton_barto_reward
         self._forces = np.array([-self.force_mag, self.force_mag])
         self._limits = np.array([[self.x_threshold], [self.theta_threshold_radians]])
         self._speeds = np.empty((4, self.num_envs))
@@ -57,7 +58,7 @@ class CartPoleVectorEnv(cartpole.CartPoleVectorEnv):
         terminated: Bools = outside[0] | outside[1]
         self.steps += 1
         truncated: Bools = self.steps >= self.max_episode_steps
-        reward = -terminated.astype(np.float32) if self._sutton_barto_reward else np.ones(self.num_envs, np.float32)
+        reward = -terminated.astype(np.float32) if self._pays_the_fall else np.ones(self.num_envs, np.float32)
         begin = self.prev_done
         if count := np.count_nonzero(begin):
             state[:, begin] = self.np_random.uniform(low=self.low, high=self.high, size=(4, count))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import random
 import time
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import torch
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.vector.utils import iterate
@@ -23,9 +22,10 @@ from ppo_scope.ppo.cartpole import CartPoleVectorEnv
 from ppo_scope.ppo.distributions import Actions
 from ppo_scope.ppo.failures import PASSED_ON, EnvironmentRaised, UnusableEnvironment
 from ppo_scope.ppo.failures import EnvironmentFault as EnvironmentFault
-from ppo_scope.ppo.making import make, make_one, preprocessing, wrappers_of
+from ppo_scope.ppo.making import make_one, preprocessing, wrappers_of
 from ppo_scope.ppo.promises import LARGEST, complaints_about, kind, too_large
 from ppo_scope.ppo.registry import find
+from ppo_scope.ppo.seeding import seed_everybody, seeded_copy
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import Observations, describe
 
@@ -44,6 +44,17 @@ SAME_AS_PLAIN = {
 """(plain entry point, vector entry point) of the vector environments that are the plain one many times: what takes
 their place, equal and quicker, and the arguments under which they are. Tests compare them step by step. Others are
 something else, as Atari's is, which skips frames and clips rewards."""
+
+
+class OfCopies(VectorEnv[Any, Any, Any]):
+    """A vector environment made of single copies."""
+
+    envs: Sequence[gym.Env[Any, Any]]
+    """Those that are at hand, environment 0 first."""
+
+
+Spread = Callable[[Settings, EnvSpec], OfCopies]
+"""What makes the copies in other places than one after the other in this process, with the same numbers."""
 
 
 @dataclass
@@ -70,20 +81,22 @@ class Environments:
     of the next episode with reward 0. Such a row is no transition; whoever stores rows must mask it (`rollout.py`). In
     SAME_STEP mode, which only vector environments of somebody's own have, every row is one.
 
+    `spread` says where copies of a single environment are stepped; left out, one after the other in this process.
+
     Raises:
         UnusableEnvironment: no such environment, a missing extra, or spaces that are not supported.
         EnvironmentFault: what it gives does not fit its space, or its own code fails.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        _seed_everybody(settings.seed)
+    def __init__(self, settings: Settings, spread: Spread | None = None) -> None:
+        seed_everybody(settings.seed)
         spec = find(settings.env)
         self._env = settings.env
         self.reward_threshold = _finite(spec.reward_threshold)
         self.wrappers: tuple[str, ...]
         """Names of all that is at work between the bare environment and the training, from the inside out."""
         self.vector: VectorEnv[Any, Any, Any]
-        self.vector, self.wrappers = _vector(settings, spec)
+        self.vector, self.wrappers = _vector(settings, spec, spread)
         mode = self.vector.metadata.get("autoreset_mode")
         if mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP):
             raise UnusableEnvironment(
@@ -96,7 +109,8 @@ class Environments:
             normalized=settings.normalize_observations,
         )
         self.num_envs = settings.num_envs
-        self._whole = not isinstance(self.vector, SyncVectorEnv)
+        # Where there are single copies, each is looked at by its own `Promises`.
+        self._whole = not hasattr(self.vector, "envs")
         space = self.vector.single_observation_space
         self._complaint = complaints_about(space)
         self._expected = (self.num_envs, *space.shape) if isinstance(space, gym.spaces.Box) else None
@@ -181,7 +195,9 @@ class Environments:
             raise EnvironmentFault(f"{name} of environment {where[0]}: {too_large(numbers[where])}")
 
 
-def _vector(settings: Settings, spec: EnvSpec) -> tuple[VectorEnv[Any, Any, Any], tuple[str, ...]]:
+def _vector(
+    settings: Settings, spec: EnvSpec, spread: Spread | None
+) -> tuple[VectorEnv[Any, Any, Any], tuple[str, ...]]:
     """(the vector environment, the names of what is at work in it)."""
     if (quicker := _native(settings, spec)) is not None:
         kwargs: dict[str, Any] = settings.env_kwargs
@@ -193,7 +209,10 @@ def _vector(settings: Settings, spec: EnvSpec) -> tuple[VectorEnv[Any, Any, Any]
         return native, names
     if spec.entry_point is None and spec.vector_entry_point is not None:
         return _vector_alone(settings, spec)
-    made = [partial(_with_seeded_spaces, settings, spec, n) for n in range(settings.num_envs)]
+    if spread is not None and settings.num_envs > 1:
+        several = spread(settings, spec)
+        return several, wrappers_of(several.envs[0], settings)
+    made = [partial(seeded_copy, settings, spec, n) for n in range(settings.num_envs)]
     try:
         vector = SyncVectorEnv(made)
     except PASSED_ON:
@@ -236,33 +255,3 @@ def _finite(threshold: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if math.isfinite(number) else None
-
-
-def _seed_everybody(seed: int) -> None:
-    """The generators that are shared by the whole process: ours are others, but environments may draw from them."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-
-
-def _with_seeded_spaces(settings: Settings, spec: EnvSpec, number: int) -> gym.Env[Any, Any]:
-    """One of the copies. Environments may sample from their spaces, whose generators nobody else seeds; where an
-    environment has done so itself, they stay as they are.
-    """
-    environment = make(settings, spec, f"environment {number}")
-    bare = environment.unwrapped
-    parts = [part for space in (bare.action_space, bare.observation_space) for part in _simple(space)]
-    seeds = np.random.SeedSequence([settings.seed, number]).generate_state(len(parts))
-    for part, seed in zip(parts, seeds, strict=True):
-        if getattr(part, "_np_random", None) is None:
-            part.seed(int(seed))
-    return environment
-
-
-def _simple(space: gym.Space[Any]) -> list[gym.Space[Any]]:
-    """The spaces that it is made of."""
-    if isinstance(space, gym.spaces.Dict):
-        return [part for inner in space.spaces.values() for part in _simple(inner)]
-    if isinstance(space, gym.spaces.Tuple):
-        return [part for inner in space.spaces for part in _simple(inner)]
-    return [space]

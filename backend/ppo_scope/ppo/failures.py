@@ -7,6 +7,7 @@ import importlib
 import sysconfig
 import traceback
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 
@@ -43,6 +44,16 @@ class EnvironmentRaised(EnvironmentFault):
         super().__init__(f"env {env} failed in {stage}{where}: {_said(error, line)}{hint}")
         told = "".join(traceback.format_list(frames) + list(traceback.format_exception_only(error)))
         self.detail = f"Traceback (most recent call last):\n{told}"[-LONGEST_DETAIL:]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Told once, it is handed on to another process in the same words: what was raised may not be."""
+        return _told_already, (str(self), vars(self))
+
+
+def _told_already(words: str, known: dict[str, Any]) -> EnvironmentRaised:
+    error = EnvironmentRaised.__new__(EnvironmentRaised, words)
+    vars(error).update(known)
+    return error
 
 
 PASSED_ON = (KeyboardInterrupt, GeneratorExit, EnvironmentFault, UnusableEnvironment)

@@ -22,7 +22,7 @@ from torch import Tensor
 from ppo_scope.ppo import finite, memory
 from ppo_scope.ppo.devices import device_of
 from ppo_scope.ppo.engines import engine_of
-from ppo_scope.ppo.environments import Environments
+from ppo_scope.ppo.environments import Environments, Spread
 from ppo_scope.ppo.estimates import batch_of
 from ppo_scope.ppo.failures import UnusableEnvironment
 from ppo_scope.ppo.inference import Inference, inference_of
@@ -53,7 +53,8 @@ class Trainer:
 
     `between_steps` is called after every step of a rollout, the one phase whose length the environment decides: for
     signs of life, not for anything that takes time. It may raise, which abandons the update (see `phases`).
-    `asynchronous` is explained at `Optimisation`; by default all devices but the CPU are.
+    `asynchronous` is explained at `Optimisation`; by default all devices but the CPU are. `spread` is explained at
+    `Environments`.
 
     Raises:
         UnusableEnvironment: the environment cannot be trained on.
@@ -66,11 +67,12 @@ class Trainer:
         between_steps: Callable[[], None] = lambda: None,
         *,
         asynchronous: bool | None = None,
+        spread: Spread | None = None,
     ) -> None:
         self.settings = settings
         streams = np.random.SeedSequence(settings.seed).spawn(3)
         self._acting, shuffling = (np.random.default_rng(stream) for stream in streams[:2])
-        self.environments = Environments(settings)
+        self.environments = Environments(settings, spread)
         self.spaces = spaces = self.environments.spaces
         if spaces.is_image and settings.normalize_observations:
             raise UnusableEnvironment("normalize_observations: not for images, which are shares of 255 already")

@@ -1,0 +1,45 @@
+"""What is seeded beside the generators of our own: those that environments may draw from."""
+
+from __future__ import annotations
+
+import random
+import sys
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+
+from ppo_scope.ppo.making import make
+from ppo_scope.ppo.settings import Settings
+
+
+def seed_everybody(seed: int) -> None:
+    """The generators that are shared by the whole process: ours are others, but environments may draw from them."""
+    random.seed(seed)
+    np.random.seed(seed)
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.manual_seed(seed)
+
+
+def seeded_copy(settings: Settings, spec: EnvSpec, number: int) -> gym.Env[Any, Any]:
+    """One of the copies. Environments may sample from their spaces, whose generators nobody else seeds; where an
+    environment has done so itself, they stay as they are.
+    """
+    environment = make(settings, spec, f"environment {number}")
+    bare = environment.unwrapped
+    parts = [part for space in (bare.action_space, bare.observation_space) for part in _simple(space)]
+    seeds = np.random.SeedSequence([settings.seed, number]).generate_state(len(parts))
+    for part, seed in zip(parts, seeds, strict=True):
+        if getattr(part, "_np_random", None) is None:
+            part.seed(int(seed))
+    return environment
+
+
+def _simple(space: gym.Space[Any]) -> list[gym.Space[Any]]:
+    """The spaces that it is made of."""
+    if isinstance(space, gym.spaces.Dict):
+        return [part for inner in space.spaces.values() for part in _simple(inner)]
+    if isinstance(space, gym.spaces.Tuple):
+        return [part for inner in space.spaces for part in _simple(inner)]
+    return [space]
