@@ -25,7 +25,7 @@ STATES = 8
 def policy(moment: Moment) -> Measurement:
     """Distributions of some states before → now, the mean shift of each probability, and entropies."""
     batch = moment.batch
-    covered = moment.in_minibatch & moment.trained
+    covered = moment.covered
     if batch is None or not covered.any():
         return Measurement()
     distribution, old = moment.distribution, needed(batch.outputs, "outputs")
@@ -40,7 +40,7 @@ def policy(moment: Moment) -> Measurement:
             "policy_places": places.astype(np.int32),
             "policy_before": before[samples],
             "policy_now": now[samples],
-            "policy_shift": (now[covered] - before[covered]).mean(0, dtype=np.float64).astype(np.float32),
+            "policy_shift": moment.covering(now - before).mean(0, dtype=np.float64).astype(np.float32),
             "entropy_counts": counts,
         },
         notes={"policy": description(distribution, moment.subject.env)},

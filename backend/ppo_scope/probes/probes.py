@@ -20,7 +20,7 @@ from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.direction import direction
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.gradients import gradients
-from ppo_scope.probes.measurement import Measurement, bin_of, counted, spread, variance_of
+from ppo_scope.probes.measurement import Measurement, bin_of, counted, counted_by, spread, variance_of
 from ppo_scope.probes.minibatches import Minibatches
 from ppo_scope.probes.moment import Moment, clipped
 from ppo_scope.probes.places import by_environment, chosen_environments
@@ -35,6 +35,8 @@ RATIO_LIMITS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 FIRST_RATIO_SPACINGS = 32
 """Relative spacings of single precision by which two ways to sum up log π may differ."""
+SHOWN = (Region.INSIDE, Region.HELD, Region.PULLED_BACK, Region.UNHELD, Region.UNKNOWN)
+"""The regions that samples of a rollout can be in, in the order of the histogram's rows."""
 EPSILON = float(np.finfo(np.float32).eps)
 
 Array = NDArray[Any]
@@ -194,25 +196,19 @@ def _explained(moment: Moment, values: Array) -> float:
 
 def _ratio(moment: Moment) -> Measurement:
     """The histogram of log r by region, exact over what the phase covers."""
-    covered = moment.in_minibatch & moment.trained
-    logratio, codes = moment.logratio[covered], moment.regions[covered]
+    logratio, codes = moment.covering(moment.logratio), moment.covering(moment.regions)
     clip_range = moment.update.settings.clip_range
     limit = _ratio_limit(logratio, clip_range)
-    below, above = logratio < -limit, logratio > limit
-    bins = bin_of(logratio, -limit, limit)
-    shown = (Region.INSIDE, Region.HELD, Region.PULLED_BACK, Region.UNHELD, Region.UNKNOWN)
-    counts = [counted(bins[(codes == code) & ~below & ~above]) for code in shown]
-    outside = [[int((below & (codes == code)).sum()), int((above & (codes == code)).sum())] for code in shown]
-    arrays = {"ratio_counts": np.array(counts, np.uint32), "ratio_outside": np.array(outside, np.uint32)}
-    beyond = clipped(moment.ratio[covered], clip_range)
-    share = {"ratio_clip_fraction": float(beyond.mean())} if len(beyond) else {}
-    return Measurement({"ratio_limit": limit, **share}, arrays)
+    counts, outside = counted_by(codes, SHOWN, logratio, -limit, limit)
+    ratio = moment.covering(moment.ratio)
+    share = {"ratio_clip_fraction": np.count_nonzero(clipped(ratio, clip_range)) / len(ratio)} if len(ratio) else {}
+    return Measurement({"ratio_limit": limit, **share}, {"ratio_counts": counts, "ratio_outside": outside})
 
 
 def _ratio_limit(logratio: Array, clip_range: float) -> float:
     low, high = losses.edges(clip_range)
     lower_edge = -math.log(low) if low > 0 else 0.0
-    widest = max(float(np.abs(logratio).max(initial=0.0)), math.log(high), lower_edge)
+    widest = max(float(logratio.max(initial=0.0)), -float(logratio.min(initial=0.0)), math.log(high), lower_edge)
     return next((limit for limit in RATIO_LIMITS if widest <= limit), RATIO_LIMITS[-1])
 
 
@@ -221,14 +217,11 @@ def _post_step(moment: Moment) -> Measurement:
     batch = moment.batch
     if moment.phase.kind is not PhaseKind.STEP or batch is None:
         return Measurement()
-    covered = moment.in_minibatch & moment.trained
-    limit = _ratio_limit(moment.logratio[covered], moment.update.settings.clip_range)
-    after, ratio = moment.logratio_now[covered], moment.ratio_now[covered]
-    below, above = after < -limit, after > limit
-    counts = counted(bin_of(after, -limit, limit)[~below & ~above])
-    outside = np.array([below.sum(), above.sum()], np.uint32)
+    limit = _ratio_limit(moment.covering(moment.logratio), moment.update.settings.clip_range)
+    after, ratio = moment.covering(moment.logratio_now), moment.covering(moment.ratio_now)
+    counts, outside = counted_by(np.zeros(after.shape, np.uint8), (0,), after, -limit, limit)
     extremes = {"ratio_post_min": float(ratio.min()), "ratio_post_max": float(ratio.max())} if len(ratio) else {}
-    return Measurement(extremes, {"ratio_post_counts": counts, "ratio_post_outside": outside})
+    return Measurement(extremes, {"ratio_post_counts": counts[0], "ratio_post_outside": outside[0]})
 
 
 def _samples(moment: Moment) -> Measurement:
@@ -254,14 +247,14 @@ def _advantages(moment: Moment) -> Measurement:
     if batch is None:
         return Measurement()
     raw = np.where(moment.trained, batch.advantages.cpu().numpy(), np.float32(np.nan))
-    covered = moment.in_minibatch & moment.trained
-    counts, low, high = _symmetric_histogram(raw[covered])
+    counts, low, high = _symmetric_histogram(moment.covering(raw))
     chosen = chosen_environments(moment)
     scalars = {"advantage_low": low, "advantage_high": high}
     arrays = {"advantage_counts": counts, "advantage": by_environment(raw, moment, chosen)}
-    used = moment.advantages_used[covered]
-    if not np.isnan(used).all():
-        counts, low, high = _symmetric_histogram(used[~np.isnan(used)])
+    used = moment.covering(moment.advantages_used)
+    known = ~np.isnan(used)
+    if known.any():
+        counts, low, high = _symmetric_histogram(used if known.all() else used[known])
         scalars |= {"advantage_used_low": low, "advantage_used_high": high}
         arrays["advantage_used_counts"] = counts
     return Measurement(scalars, arrays)
@@ -312,7 +305,7 @@ ALWAYS: Mapping[str, Callable[[Moment], dict[str, float]]] = {
 
 def _symmetric_histogram(values: Array) -> tuple[NDArray[np.uint32], float, float]:
     """Counts in 64 equal bins over a round range, symmetric around 0, that holds all values."""
-    limit = round_up(float(np.abs(values).max(initial=0.0)))
+    limit = round_up(max(float(values.max(initial=0.0)), -float(values.min(initial=0.0))))
     return counted(bin_of(values, -limit, limit)), -limit, limit
 
 
