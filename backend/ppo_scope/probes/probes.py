@@ -226,17 +226,18 @@ def _post_step(moment: Moment) -> Measurement:
 
 def _samples(moment: Moment) -> Measurement:
     """Per sample: ratio, region, membership in the minibatch, episode end, Â as used."""
-    rollout = moment.update.rollout
-    ends = np.where(rollout.terminated, np.uint8(1), np.where(rollout.truncated, np.uint8(2), np.uint8(0)))
-    used = np.where(moment.trained, moment.advantages_used, np.float32(np.nan))
-    chosen = chosen_environments(moment)
+    rollout, chosen = moment.update.rollout, chosen_environments(moment)
+    terminated, truncated, trained, used = (
+        by_environment(array.reshape(-1), moment, chosen)
+        for array in (rollout.terminated, rollout.truncated, moment.trained, moment.advantages_used)
+    )
     arrays = {
         "environments": chosen,
         "ratio": by_environment(moment.ratio, moment, chosen),
         "region": by_environment(moment.regions, moment, chosen),
-        "in_minibatch": by_environment(moment.in_minibatch.astype(np.uint8), moment, chosen),
-        "episode_end": by_environment(ends.reshape(-1), moment, chosen),
-        "advantage_used": by_environment(used, moment, chosen),
+        "in_minibatch": by_environment(moment.in_minibatch, moment, chosen).astype(np.uint8),
+        "episode_end": np.where(terminated, np.uint8(1), np.where(truncated, np.uint8(2), np.uint8(0))),
+        "advantage_used": np.where(trained, used, np.float32(np.nan)),
     }
     return Measurement(arrays=arrays)
 
@@ -246,11 +247,11 @@ def _advantages(moment: Moment) -> Measurement:
     batch = moment.batch
     if batch is None:
         return Measurement()
-    raw = np.where(moment.trained, batch.advantages.cpu().numpy(), np.float32(np.nan))
+    raw, chosen = batch.advantages.cpu().numpy(), chosen_environments(moment)
     counts, low, high = _symmetric_histogram(moment.covering(raw))
-    chosen = chosen_environments(moment)
+    trained, shown = (by_environment(array, moment, chosen) for array in (moment.trained, raw))
     scalars = {"advantage_low": low, "advantage_high": high}
-    arrays = {"advantage_counts": counts, "advantage": by_environment(raw, moment, chosen)}
+    arrays = {"advantage_counts": counts, "advantage": np.where(trained, shown, np.float32(np.nan))}
     used = moment.covering(moment.advantages_used)
     known = ~np.isnan(used)
     if known.any():
@@ -268,8 +269,8 @@ def _values(moment: Moment) -> Measurement:
     if batch is not None and deltas is not None:
         if moment.update.settings.normalize_rewards and moment.update.rewards is not None:
             arrays["reward_used"] = by_environment(moment.update.rewards.reshape(-1), moment, chosen)
-        delta = np.where(moment.trained, deltas.reshape(-1), np.float32(np.nan))
-        arrays["delta"] = by_environment(delta, moment, chosen)
+        trained, delta = (by_environment(array, moment, chosen) for array in (moment.trained, deltas.reshape(-1)))
+        arrays["delta"] = np.where(trained, delta, np.float32(np.nan))
         for name, tensor in (("value", batch.values), ("value_target", batch.targets)):
             arrays[name] = by_environment(tensor.cpu().numpy(), moment, chosen)
         arrays["value_now"] = by_environment(moment.values(batch), moment, chosen)
