@@ -46,23 +46,23 @@ def test_what_has_cost_nothing_yet_is_affordable_and_single_samples_never_are(cl
     assert Budget(clock).affordable(WATCHED) == {"gradients", "direction", "ratio"}
 
 
-def test_a_probe_waits_until_its_look_is_five_percent_of_the_time(clock):
+def test_a_probe_waits_until_its_look_is_two_percent_of_the_time(clock):
     budget = Budget(clock)
     look(budget, clock, "gradients", 0.010)
-    clock.now += 0.189
+    clock.now += 0.489
     assert budget.affordable(WATCHED) == {"direction", "ratio"}
     clock.now += 0.002
     assert budget.affordable(WATCHED) == {"direction", "gradients", "ratio"}
     look(budget, clock, "gradients", 0.010)
     assert budget.costs == {"gradients": pytest.approx(0.010)}
-    assert budget.shares == {"gradients": pytest.approx(0.010 / 0.201)}
+    assert budget.shares == {"gradients": pytest.approx(0.010 / 0.501)}
     assert budget.shares["gradients"] <= SHARE
 
 
 def test_a_look_that_was_dearer_makes_the_next_one_wait_longer(clock):
     budget = Budget(clock)
     spent, start = 0.0, clock.now
-    for index in range(200):
+    for index in range(1000):
         clock.now += 0.004  # the run goes on
         if "direction" in budget.affordable(WATCHED):
             seconds = 0.010 if index % 3 else 0.030
@@ -123,7 +123,7 @@ def test_every_stop_is_measured_and_passing_by_is_not(trainer):
 
 
 def test_at_full_speed_most_snapshots_go_without(trainer, monkeypatch):
-    """With looks that seem to cost a second each there is one, and then none for nineteen."""
+    """With looks that seem to cost a second each there is one, and then none for forty-nine."""
     sent = []
     reporter = Reporter(lambda message: sent.append(frame.decode(message)), "a run")
     reporter.begin(trainer, Looks(trainer))
@@ -136,12 +136,12 @@ def test_at_full_speed_most_snapshots_go_without(trainer, monkeypatch):
     for phase in trainer.phases():
         reporter.passed(moment_at(trainer, phase), Attention.GLANCE)
         clock.now += 1.0 if phase.kind is PhaseKind.UPDATE else 0.0
-        if phase.kind is PhaseKind.UPDATE and phase.update.index == 21:
+        if phase.kind is PhaseKind.UPDATE and phase.update.index == 51:
             break
     reporter.end()
     snapshots = [(header["update"], arrays) for header, arrays in sent if header["kind"] == "snapshot"]
-    assert [update for update, _ in snapshots] == list(range(1, 22))
-    for name, again in (("direction_losses", 19), ("gradient_norms", 20)):  # one after the other
+    assert [update for update, _ in snapshots] == list(range(1, 52))
+    for name, again in (("direction_losses", 49), ("gradient_norms", 50)):  # one after the other
         assert [update for update, arrays in snapshots if name in arrays] == [1, again], name
     assert not ONLY_AT_REST & {name for _, arrays in snapshots for name in arrays}
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ppo_scope.diagnosis.judging import Row
 from ppo_scope.ppo.adam import EPS
 from ppo_scope.ppo.distributions import DiagonalGaussian
+from ppo_scope.probes.measurement import variance_of
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import Batch, Facts, Floats, PhaseKind
 
@@ -78,15 +79,15 @@ def _critic(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Row:
     """How far V is from V_targ, against how large V_targ is; and where much is left to explain, how much could be."""
     if moment.after is None:
         return {}
-    targets = batch.targets.cpu().numpy()[moment.trained].astype(np.float64)
-    errors = targets - moment.after[3][moment.trained]
-    size, error, variance = _rms(targets), _rms(errors), float(targets.var())
+    targets = moment.targets
+    errors = targets - moment.transitions(moment.after[3])
+    size, error, variance = _rms(targets), _rms(errors), moment.target_variance[0]
     found = {"target_size": size}
     if size > 0:
         found["critic_error_share"] = error / size
     if variance > (1e-6 * size) ** 2:
         found["critic_fitness"] = 1.0 - error**2 / variance
-        if float(errors.var()) > 0.9 * variance and batch.observations.ndim == 2:
+        if variance_of(errors) > 0.9 * variance and batch.observations.ndim == 2:
             found["critic_fit"] = _fit(batch.observations[chosen].cpu().numpy(), batch.targets[chosen].cpu().numpy())
     return found
 
@@ -180,7 +181,8 @@ def _observations(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Ro
 
 def _saturated(layer: Floats, *, relu: bool) -> float:
     """Share of a hidden layer's results [B, W] that let no gradient through: of ReLU, units that never do."""
-    return float(np.mean(~(layer > 0).any(0)) if relu else np.mean(np.abs(layer) > SATURATED))
+    shut = ~(layer > 0).any(0) if relu else np.abs(layer) > SATURATED
+    return np.count_nonzero(shut) / shut.size
 
 
 def _steps(moment: Moment) -> Row:

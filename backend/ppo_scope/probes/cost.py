@@ -15,7 +15,7 @@ full speed `policy` takes some 2 % of the time, with 4 environments as with 64, 
 `post_step` measures nothing there."""
 ONLY_AT_REST = frozenset({"transitions"})
 """Probes of single samples, which nobody can point at while they fly by."""
-SHARE = 0.05
+SHARE = 0.02
 """Of the time, for each expensive probe at full speed."""
 SLOW_SECONDS = 1.0
 """A look that took longer makes any probe an expensive one, and so rationed, until it is quicker."""

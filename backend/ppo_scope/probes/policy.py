@@ -25,7 +25,7 @@ STATES = 8
 def policy(moment: Moment) -> Measurement:
     """Distributions of some states before → now, the mean shift of each probability, and entropies."""
     batch = moment.batch
-    covered = moment.in_minibatch & moment.trained
+    covered = moment.covered
     if batch is None or not covered.any():
         return Measurement()
     distribution, old = moment.distribution, needed(batch.outputs, "outputs")
@@ -33,14 +33,14 @@ def policy(moment: Moment) -> Measurement:
     samples = _spread(moment)
     places = np.stack([samples % moment.update.settings.num_envs, samples // moment.update.settings.num_envs], axis=1)
     before, now = parameters(distribution, old), parameters(distribution, outputs)
-    counts, low, high = _entropies(distribution, batch, (old, outputs), torch.from_numpy(covered).to(outputs.device))
+    counts, low, high = _entropies(distribution, batch, (old, outputs), covered)
     return Measurement(
         scalars={"entropy_low": low, "entropy_high": high},
         arrays={
             "policy_places": places.astype(np.int32),
             "policy_before": before[samples],
             "policy_now": now[samples],
-            "policy_shift": (now[covered] - before[covered]).mean(0, dtype=np.float64).astype(np.float32),
+            "policy_shift": moment.covering(now - before).mean(0, dtype=np.float64).astype(np.float32),
             "entropy_counts": counts,
         },
         notes={"policy": description(distribution, moment.subject.env)},
@@ -121,10 +121,12 @@ def _spread(moment: Moment) -> NDArray[np.int64]:
 
 @torch.no_grad()
 def _entropies(
-    distribution: Distribution, batch: Batch, outputs: tuple[Tensor, Tensor], covered: Tensor
+    distribution: Distribution, batch: Batch, outputs: tuple[Tensor, Tensor], covered: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint32], float, float]:
     """([2, BINS] counts before and now, and the range of the bins)."""
-    both = [distribution.evaluate(o[covered], batch.actions[covered])[1].cpu().numpy() for o in outputs]
+    here = torch.from_numpy(np.flatnonzero(covered)).to(batch.actions.device)
+    actions = batch.actions.index_select(0, here)
+    both = [distribution.evaluate(o.index_select(0, here), actions)[1].cpu().numpy() for o in outputs]
     low, high = float(min(e.min() for e in both)), float(max(e.max() for e in both))
     if distribution.max_entropy is not None:
         low, high = min(0.0, low), max(distribution.max_entropy, high)

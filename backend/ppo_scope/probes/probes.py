@@ -20,11 +20,12 @@ from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.direction import direction
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.gradients import gradients
-from ppo_scope.probes.measurement import Measurement, bin_of, counted
+from ppo_scope.probes.measurement import Measurement, bin_of, counted, counted_by, spread, variance_of
+from ppo_scope.probes.minibatches import Minibatches
 from ppo_scope.probes.moment import Moment, clipped
 from ppo_scope.probes.places import by_environment, chosen_environments
 from ppo_scope.probes.policy import policy
-from ppo_scope.probes.record import Batch, Minibatch, PhaseKind
+from ppo_scope.probes.record import Batch, PhaseKind
 from ppo_scope.probes.subject import Lacking
 from ppo_scope.probes.transitions import transitions
 from ppo_scope.wire.metrics import FIRST_RATIO_LIMIT, SERIES_COLUMNS
@@ -34,6 +35,9 @@ RATIO_LIMITS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 FIRST_RATIO_SPACINGS = 32
 """Relative spacings of single precision by which two ways to sum up log π may differ."""
+SHOWN = (Region.INSIDE, Region.HELD, Region.PULLED_BACK, Region.UNHELD, Region.UNKNOWN)
+"""The regions that samples of a rollout can be in, in the order of the histogram's rows."""
+EPSILON = float(np.finfo(np.float32).eps)
 
 Array = NDArray[Any]
 
@@ -48,9 +52,9 @@ def measure(moment: Moment, watched: frozenset[str], budget: Budget | None = Non
     found = Measurement()
     if moment.phase.update is None:
         return found
-    for name, scalars in ALWAYS.items():
+    for name in ALWAYS:
         try:
-            found.scalars.update(scalars(moment))
+            found.scalars.update(once(moment, name))
         except Exception as error:
             budget.failed.setdefault(name, described(error))
     for name in sorted((watched & PROBES.keys()) - budget.failed.keys()):
@@ -70,7 +74,14 @@ def measure(moment: Moment, watched: frozenset[str], budget: Budget | None = Non
 
 def row_values(moment: Moment) -> dict[str, float]:
     """All scalars of an update, by name."""
-    return {**moment.aggregated(), **rollout_scalars(moment)}
+    return {name: value for always in ALWAYS for name, value in once(moment, always).items()}
+
+
+def once(moment: Moment, always: str) -> dict[str, float]:
+    """Some of the scalars that are always on, found the first time that they are asked for."""
+    if always not in moment.scalars:
+        moment.scalars[always] = ALWAYS[always](moment)
+    return moment.scalars[always]
 
 
 def series_row(moment: Moment, seconds_probes: float) -> list[float]:
@@ -90,61 +101,62 @@ def rollout_scalars(moment: Moment) -> dict[str, float]:
         **{f"seconds_{name}": seconds for name, seconds in update.seconds().items()},
     }
     if episodes:
-        values["episodic_return_mean"] = sum(episode.episodic_return for episode in episodes) / len(episodes)
-        values["episodic_length_mean"] = sum(episode.length for episode in episodes) / len(episodes)
+        values["episodic_return_mean"] = sum([episode.episodic_return for episode in episodes]) / len(episodes)
+        values["episodic_length_mean"] = sum([episode.length for episode in episodes]) / len(episodes)
     if moment.batch is not None and moment.trained.any():
         values.update(_advantage_scalars(moment, moment.batch))
-    if moment.after is not None and moment.batch is not None and moment.trained.any():
-        values.update(_final_scalars(moment, moment.batch))
+        if moment.after is not None:
+            values.update(_final_scalars(moment, moment.batch))
     return values
 
 
 def _advantage_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
     """Of the samples that the phase covers; explained variance and the first ratio are the whole rollout's."""
-    trained, update = moment.trained, moment.update
-    targets, old = batch.targets.cpu().numpy()[trained], batch.values.cpu().numpy()[trained]
-    values = {"explained_variance_before": _explained(targets, old)}
-    covered = moment.in_minibatch & trained
-    raw, used = batch.advantages.cpu().numpy()[covered], moment.advantages_used[covered]
+    values = {"explained_variance_before": _explained(moment, moment.transitions(batch.values.cpu().numpy()))}
+    raw, used = moment.covering(batch.advantages.cpu().numpy()), moment.covering(moment.advantages_used)
     if len(raw):
-        values["advantage_mean"] = float(raw.mean(dtype=np.float64))
-        values["advantage_std"] = float(raw.std(dtype=np.float64, ddof=1)) if len(raw) > 1 else 0.0
+        mean = np.add.reduce(raw, dtype=np.float64) / len(raw)
+        values["advantage_mean"] = float(mean)
+        values["advantage_std"] = math.sqrt(spread(raw, mean) / (len(raw) - 1)) if len(raw) > 1 else 0.0
     seen = ~np.isnan(used)
-    if seen.any():
-        values["flipped_fraction"] = float((np.sign(used[seen]) * np.sign(raw[seen]) < 0).mean())
-    if update.minibatches:
-        values["first_ratio_error"], values["first_ratio_limit"] = _first_ratio(update.minibatches[0], batch)
+    if not seen.all():
+        raw, used = raw[seen], used[seen]
+    if len(used):
+        flipped = np.count_nonzero(np.sign(used) * np.sign(raw) < 0)
+        values["flipped_fraction"] = flipped / len(used)
+    if moment.seen is not None:
+        values["first_ratio_error"], values["first_ratio_limit"] = _first_ratio(moment.seen, batch)
     return values
 
 
-def _first_ratio(first: Minibatch, batch: Batch) -> tuple[float, float]:
+def _first_ratio(seen: Minibatches, batch: Batch) -> tuple[float, float]:
     """(the largest |r − 1| at the first minibatch, what rounding may make of it).
 
     log π is a sum over the components of an action, and single precision resolves it by its size and by theirs, which
     may cancel: of hundreds of components, r cannot be told from 1 to 10⁻⁴.
     """
-    trained = first.trained.cpu().numpy()
-    logratio = first.logratio.cpu().numpy()[trained]
+    trained, logratio = seen.trained[0], seen.logratio[0]
+    log_probs = batch.log_probs.cpu().numpy()[seen.samples[0]]
+    if not trained.all():
+        logratio, log_probs = logratio[trained], log_probs[trained]
     error = np.abs(np.expm1(np.minimum(logratio, losses.LARGEST_LOGRATIO))).max(initial=0.0)
-    log_probs = batch.log_probs[first.samples].cpu().numpy()[trained]
     components = math.prod(batch.actions.shape[1:])
     largest = max(float(np.abs(log_probs).max(initial=0.0)), float(components))
-    return float(error), max(FIRST_RATIO_LIMIT, FIRST_RATIO_SPACINGS * float(np.finfo(np.float32).eps) * largest)
+    return float(error), max(FIRST_RATIO_LIMIT, FIRST_RATIO_SPACINGS * EPSILON * largest)
 
 
 def _final_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
     """Under the weights after the last step of the update."""
     assert moment.after is not None
-    trained = moment.trained
-    _, kl, entropies, v = (array[trained] for array in moment.after)
-    ratio = moment.ratio[trained]
+    _, kl, entropies, v = (moment.transitions(array) for array in moment.after)
+    ratio = moment.transitions(moment.ratio)
     return {
-        "final_ratio_min": float(ratio.min()),
-        "final_ratio_max": float(ratio.max()),
-        "final_kl_exact": float(kl.mean(dtype=np.float64)),
-        "final_entropy": float(entropies.mean(dtype=np.float64)),
+        "final_ratio_min": float(np.min(ratio)),
+        "final_ratio_max": float(np.max(ratio)),
+        "final_kl_exact": float(np.add.reduce(kl, dtype=np.float64) / len(kl)),
+        "final_entropy": float(np.add.reduce(entropies, dtype=np.float64) / len(entropies)),
         **_final_losses(moment, batch),
-        "explained_variance": _explained(batch.targets.cpu().numpy()[trained], v),
+        "explained_variance": _explained(moment, v),
         **_theta_change(moment),
     }
 
@@ -166,43 +178,37 @@ def _final_losses(moment: Moment, batch: Batch) -> dict[str, float]:
     used = torch.from_numpy(moment.advantages_used)
     policy = losses.policy_loss(settings.objective, log_probs, ratio, used, settings.clip_range)
     value = losses.value_loss(v, batch.targets.cpu(), batch.values.cpu(), settings.value_clip_range)
-    trained = torch.from_numpy(moment.trained)
-    judged = policy[trained & ~used.isnan()]
+    known = ~np.isnan(moment.advantages_used)
+    if not (moment.whole and known.all()):
+        policy, value = policy[torch.from_numpy(moment.trained & known)], value[torch.from_numpy(moment.trained)]
     return {
-        "final_policy_loss": float(judged.double().mean()) if len(judged) else math.nan,
-        "final_value_loss": float(value[trained].double().mean()),
+        "final_policy_loss": float(policy.double().mean()) if len(policy) else math.nan,
+        "final_value_loss": float(value.double().mean()),
     }
 
 
-def _explained(targets: Array, values: Array) -> float:
-    """1 − Var(V_targ − V)/Var(V_targ); NaN where the targets differ by rounding only."""
-    targets, values = targets.astype(np.float64), values.astype(np.float64)
-    variance = float(targets.var())
-    rounding = (1e-6 * float(np.abs(targets).max())) ** 2
-    return 1.0 - float((targets - values).var()) / variance if variance > rounding else math.nan
+def _explained(moment: Moment, values: Array) -> float:
+    """1 − Var(V_targ − V)/Var(V_targ) of the transitions; NaN where the targets differ by rounding only."""
+    variance, rounding = moment.target_variance
+    left = moment.targets - values
+    return 1.0 - variance_of(left) / variance if variance > rounding else math.nan
 
 
 def _ratio(moment: Moment) -> Measurement:
     """The histogram of log r by region, exact over what the phase covers."""
-    covered = moment.in_minibatch & moment.trained
-    logratio, codes = moment.logratio[covered], moment.regions[covered]
+    logratio, codes = moment.covering(moment.logratio), moment.covering(moment.regions)
     clip_range = moment.update.settings.clip_range
     limit = _ratio_limit(logratio, clip_range)
-    below, above = logratio < -limit, logratio > limit
-    bins = bin_of(logratio, -limit, limit)
-    shown = (Region.INSIDE, Region.HELD, Region.PULLED_BACK, Region.UNHELD, Region.UNKNOWN)
-    counts = [counted(bins[(codes == code) & ~below & ~above]) for code in shown]
-    outside = [[int((below & (codes == code)).sum()), int((above & (codes == code)).sum())] for code in shown]
-    arrays = {"ratio_counts": np.array(counts, np.uint32), "ratio_outside": np.array(outside, np.uint32)}
-    beyond = clipped(moment.ratio[covered], clip_range)
-    share = {"ratio_clip_fraction": float(beyond.mean())} if len(beyond) else {}
-    return Measurement({"ratio_limit": limit, **share}, arrays)
+    counts, outside = counted_by(codes, SHOWN, logratio, -limit, limit)
+    ratio = moment.covering(moment.ratio)
+    share = {"ratio_clip_fraction": np.count_nonzero(clipped(ratio, clip_range)) / len(ratio)} if len(ratio) else {}
+    return Measurement({"ratio_limit": limit, **share}, {"ratio_counts": counts, "ratio_outside": outside})
 
 
 def _ratio_limit(logratio: Array, clip_range: float) -> float:
     low, high = losses.edges(clip_range)
     lower_edge = -math.log(low) if low > 0 else 0.0
-    widest = max(float(np.abs(logratio).max(initial=0.0)), math.log(high), lower_edge)
+    widest = max(float(logratio.max(initial=0.0)), -float(logratio.min(initial=0.0)), math.log(high), lower_edge)
     return next((limit for limit in RATIO_LIMITS if widest <= limit), RATIO_LIMITS[-1])
 
 
@@ -211,29 +217,27 @@ def _post_step(moment: Moment) -> Measurement:
     batch = moment.batch
     if moment.phase.kind is not PhaseKind.STEP or batch is None:
         return Measurement()
-    covered = moment.in_minibatch & moment.trained
-    limit = _ratio_limit(moment.logratio[covered], moment.update.settings.clip_range)
-    after, ratio = moment.logratio_now[covered], moment.ratio_now[covered]
-    below, above = after < -limit, after > limit
-    counts = counted(bin_of(after, -limit, limit)[~below & ~above])
-    outside = np.array([below.sum(), above.sum()], np.uint32)
+    limit = _ratio_limit(moment.covering(moment.logratio), moment.update.settings.clip_range)
+    after, ratio = moment.covering(moment.logratio_now), moment.covering(moment.ratio_now)
+    counts, outside = counted_by(np.zeros(after.shape, np.uint8), (0,), after, -limit, limit)
     extremes = {"ratio_post_min": float(ratio.min()), "ratio_post_max": float(ratio.max())} if len(ratio) else {}
-    return Measurement(extremes, {"ratio_post_counts": counts, "ratio_post_outside": outside})
+    return Measurement(extremes, {"ratio_post_counts": counts[0], "ratio_post_outside": outside[0]})
 
 
 def _samples(moment: Moment) -> Measurement:
     """Per sample: ratio, region, membership in the minibatch, episode end, Â as used."""
-    rollout = moment.update.rollout
-    ends = np.where(rollout.terminated, np.uint8(1), np.where(rollout.truncated, np.uint8(2), np.uint8(0)))
-    used = np.where(moment.trained, moment.advantages_used, np.float32(np.nan))
-    chosen = chosen_environments(moment)
+    rollout, chosen = moment.update.rollout, chosen_environments(moment)
+    terminated, truncated, trained, used = (
+        by_environment(array.reshape(-1), moment, chosen)
+        for array in (rollout.terminated, rollout.truncated, moment.trained, moment.advantages_used)
+    )
     arrays = {
         "environments": chosen,
         "ratio": by_environment(moment.ratio, moment, chosen),
         "region": by_environment(moment.regions, moment, chosen),
-        "in_minibatch": by_environment(moment.in_minibatch.astype(np.uint8), moment, chosen),
-        "episode_end": by_environment(ends.reshape(-1), moment, chosen),
-        "advantage_used": by_environment(used, moment, chosen),
+        "in_minibatch": by_environment(moment.in_minibatch, moment, chosen).astype(np.uint8),
+        "episode_end": np.where(terminated, np.uint8(1), np.where(truncated, np.uint8(2), np.uint8(0))),
+        "advantage_used": np.where(trained, used, np.float32(np.nan)),
     }
     return Measurement(arrays=arrays)
 
@@ -243,15 +247,15 @@ def _advantages(moment: Moment) -> Measurement:
     batch = moment.batch
     if batch is None:
         return Measurement()
-    raw = np.where(moment.trained, batch.advantages.cpu().numpy(), np.float32(np.nan))
-    covered = moment.in_minibatch & moment.trained
-    counts, low, high = _symmetric_histogram(raw[covered])
-    chosen = chosen_environments(moment)
+    raw, chosen = batch.advantages.cpu().numpy(), chosen_environments(moment)
+    counts, low, high = _symmetric_histogram(moment.covering(raw))
+    trained, shown = (by_environment(array, moment, chosen) for array in (moment.trained, raw))
     scalars = {"advantage_low": low, "advantage_high": high}
-    arrays = {"advantage_counts": counts, "advantage": by_environment(raw, moment, chosen)}
-    used = moment.advantages_used[covered]
-    if not np.isnan(used).all():
-        counts, low, high = _symmetric_histogram(used[~np.isnan(used)])
+    arrays = {"advantage_counts": counts, "advantage": np.where(trained, shown, np.float32(np.nan))}
+    used = moment.covering(moment.advantages_used)
+    known = ~np.isnan(used)
+    if known.any():
+        counts, low, high = _symmetric_histogram(used if known.all() else used[known])
         scalars |= {"advantage_used_low": low, "advantage_used_high": high}
         arrays["advantage_used_counts"] = counts
     return Measurement(scalars, arrays)
@@ -265,8 +269,8 @@ def _values(moment: Moment) -> Measurement:
     if batch is not None and deltas is not None:
         if moment.update.settings.normalize_rewards and moment.update.rewards is not None:
             arrays["reward_used"] = by_environment(moment.update.rewards.reshape(-1), moment, chosen)
-        delta = np.where(moment.trained, deltas.reshape(-1), np.float32(np.nan))
-        arrays["delta"] = by_environment(delta, moment, chosen)
+        trained, delta = (by_environment(array, moment, chosen) for array in (moment.trained, deltas.reshape(-1)))
+        arrays["delta"] = np.where(trained, delta, np.float32(np.nan))
         for name, tensor in (("value", batch.values), ("value_target", batch.targets)):
             arrays[name] = by_environment(tensor.cpu().numpy(), moment, chosen)
         arrays["value_now"] = by_environment(moment.values(batch), moment, chosen)
@@ -302,7 +306,7 @@ ALWAYS: Mapping[str, Callable[[Moment], dict[str, float]]] = {
 
 def _symmetric_histogram(values: Array) -> tuple[NDArray[np.uint32], float, float]:
     """Counts in 64 equal bins over a round range, symmetric around 0, that holds all values."""
-    limit = round_up(float(np.abs(values).max(initial=0.0)))
+    limit = round_up(max(float(values.max(initial=0.0)), -float(values.min(initial=0.0))))
     return counted(bin_of(values, -limit, limit)), -limit, limit
 
 
