@@ -26,14 +26,17 @@ class Outlet:
         self._sequence = 0
         self._sent = time.monotonic()
 
-    def send(self, kind: str, arrays: dict[str, Any] | None = None, **header: Any) -> int:
-        """Send a frame; its number. What the header says counts more than where the run is."""
+    def send(self, kind: str, arrays: dict[str, Any] | None = None, *, late: int | None = None, **header: Any) -> int:
+        """Send a frame; its number, which is that of an earlier one where it is `late`. What the header says counts
+        more than where the run is.
+        """
         with self._sending:
-            self._sequence += 1
-            whole = {"kind": kind, "run": self._run, "sequence": self._sequence, **self.position, **header}
+            self._sequence += late is None
+            number = self._sequence if late is None else late
+            whole = {"kind": kind, "run": self._run, "sequence": number, **self.position, **header}
             self._send_bytes(frame.encode(whole, arrays))
             self._sent = time.monotonic()
-            return self._sequence
+            return number
 
     def event(self, event: str, **fields: Any) -> None:
         """Say that something happened."""
@@ -47,12 +50,17 @@ class Outlet:
     @property
     def position(self) -> dict[str, Any]:
         """Where the run is, as every header says it."""
-        update = self.phase.update
-        return {
-            "update": update.index if update else 0,
-            "phase": self.phase.kind.value,
-            "epoch": self.phase.epoch,
-            "epochs": update.settings.epochs if update else 0,
-            "minibatch": self.phase.minibatch,
-            "minibatches": update.settings.minibatches if update else 0,
-        }
+        return position_of(self.phase)
+
+
+def position_of(phase: Phase) -> dict[str, Any]:
+    """Where a phase is, as headers say it."""
+    update = phase.update
+    return {
+        "update": update.index if update else 0,
+        "phase": phase.kind.value,
+        "epoch": phase.epoch,
+        "epochs": update.settings.epochs if update else 0,
+        "minibatch": phase.minibatch,
+        "minibatches": update.settings.minibatches if update else 0,
+    }
