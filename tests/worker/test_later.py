@@ -51,12 +51,21 @@ def measured(driver):
     return found
 
 
+def announced(driver):
+    """(number, place) of each phase that was passed, in the order of the run."""
+    return [(number, tuple(where)) for header, _ in driver.of(Kind.PASSED) for number, *where in header["passed"]]
+
+
 def passed(driver):
-    return [place(header) for header, _ in driver.of(Kind.PASSED)]
+    return [where for _, where in announced(driver)]
 
 
-def numbers(driver, kind=Kind.PASSED):
-    return [header["sequence"] for header, _ in driver.of(kind)]
+def numbers(driver):
+    return [number for number, _ in announced(driver)]
+
+
+def measured_numbers(driver):
+    return [header["sequence"] for header, _ in driver.of(Kind.PASSING)]
 
 
 CASES = {
@@ -87,18 +96,18 @@ def test_measured_late_is_measured_at_once_to_the_byte(monkeypatch, settings):
     measure_at_once(monkeypatch)
     soon = Driver(commands, **settings)
     assert late.weights == soon.weights
-    assert numbers(late, Kind.PASSING) == numbers(late)[::-1], "none before the end, and the latest first"
-    assert numbers(soon, Kind.PASSING) == numbers(soon) and passed(soon) == passed(late)
+    assert measured_numbers(late) == numbers(late)[::-1], "none before the end, and the latest first"
+    assert measured_numbers(soon) == numbers(soon) and passed(soon) == passed(late)
     assert measured(late) == measured(soon)
 
 
 def test_a_run_that_rests_measures_what_it_has_passed(monkeypatch):
     monkeypatch.setattr(loop, "REST_SECONDS", 0.0)
     driver = Resting([EVERYTHING, step(), step("minibatch")])
-    kinds = [header["kind"] for header, _ in driver.frames if header["kind"] in (Kind.PASSED, Kind.PASSING)]
-    of_the_first = sum(update == 1 for update, *_ in passed(driver))
-    assert kinds[:of_the_first] == [Kind.PASSED] * of_the_first, "not on the way"
-    assert kinds[of_the_first : 2 * of_the_first] == [Kind.PASSING] * of_the_first, "once it stands still"
+    kinds = [(header["kind"], header["update"]) for header, _ in driver.frames]
+    stop, late = kinds.index((Kind.SNAPSHOT, 1)), [at for at, kind in enumerate(kinds) if kind == (Kind.PASSING, 1)]
+    assert stop < late[0], "once it stands still"
+    assert late[-1] < kinds.index((Kind.SNAPSHOT, 2)), "and before it is told to go on"
     assert measured(driver).keys() == set(passed(driver))
     newest, _ = driver.of(Kind.PASSING)[0]
     assert set(newest["measured"]) == PROBES.keys() - {"gradients", "direction"}
@@ -118,10 +127,10 @@ def test_who_goes_back_is_not_made_to_wait():
     """Asked for at rest, and within a rollout; the number 1 is that of nothing that was passed."""
     within, nothing = {"passed": 4, "at_once": True}, {"type": "measure", "sequence": 1}
     driver = GoingBack([EVERYTHING, step(), {"passed": 3}, step(), nothing, step("phase"), within])
-    found = numbers(driver, Kind.PASSING)
+    found = measured_numbers(driver)
     assert found[:2] == numbers(driver)[3:5] and sorted(found) == numbers(driver), "each once"
-    order = [(header["kind"], header["update"]) for header, _ in driver.frames]
-    assert (Kind.PASSED, 2) not in order[: order.index((Kind.PASSING, 1))], "before the next step"
+    kinds = [(header["kind"], header["update"]) for header, _ in driver.frames]
+    assert kinds.index((Kind.PASSING, 1)) < kinds.index((Kind.SNAPSHOT, 2)), "before the next step"
 
 
 @pytest.mark.parametrize(("limit", "value"), [("MOST", 3), ("ROOM", 20_000), ("ROOM", 0)])
@@ -130,7 +139,7 @@ def test_what_there_is_no_room_for_is_measured_on_the_way(monkeypatch, limit, va
     monkeypatch.setattr(later, limit, value)
     driver = Driver([EVERYTHING, step(), step()])
     assert measured(driver) == measured(whole) and driver.weights == whole.weights
-    on_the_way = numbers(driver, Kind.PASSING)[: len(numbers(driver)) // 2]
+    on_the_way = measured_numbers(driver)[: len(numbers(driver)) // 2]
     assert on_the_way == numbers(driver)[: len(on_the_way)], "the oldest first"
     assert driver.worker.report.looking.later.bytes == 0, "nothing is held in the end"
 
@@ -142,9 +151,8 @@ def test_of_an_update_that_was_given_up_nothing_is_measured_any_more():
     updates = Driver([not_finite], **explosive).worker.trainer.updates
     driver = Driver([*[step()] * updates, step(), step("phase")], **explosive)
     (event,) = driver.events("abandoned")
-    given_up = [n for n in numbers(driver) if n < event["sequence"]]
-    of_it = {h["sequence"] for h, _ in driver.of(Kind.PASSED) if h["update"] == event["abandoned"]} & set(given_up)
-    assert of_it and not of_it & set(numbers(driver, Kind.PASSING))
+    of_it = {n for n, where in announced(driver) if where[0] == event["abandoned"] and n < event["sequence"]}
+    assert of_it and not of_it & set(measured_numbers(driver))
 
 
 def test_of_an_update_that_was_made_anew_neither():

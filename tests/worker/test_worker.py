@@ -157,9 +157,10 @@ def test_the_end_of_the_run_is_a_state_and_not_the_end_of_looking():
 
 def test_every_frame_has_the_next_number():
     driver = Driver([EVERYTHING, step(), step()])
-    numbers = [h["sequence"] for h, _ in driver.frames if h["kind"] != "passing"]
-    assert numbers == list(range(1, len(numbers) + 1))
-    passed = [h["sequence"] for h, _ in driver.of("passed")]
+    passed = [row[0] for h, _ in driver.of("passed") for row in h["passed"]]
+    others = [h["sequence"] for h, _ in driver.frames if h["kind"] not in ("passed", "passing")]
+    assert sorted(passed + others) == list(range(1, len(passed) + len(others) + 1))
+    assert others == sorted(others) and passed == sorted(passed)
     assert {h["sequence"] for h, _ in driver.of("passing")} <= set(passed), "what is late has the number of its time"
 
 
@@ -364,7 +365,7 @@ def test_a_run_that_explodes_by_itself_halts_too():
 
 def test_the_phases_of_a_step_are_kept_in_passing():
     driver = Driver([{"type": "watch", "probes": ["samples"]}, step("phase"), step()])
-    passed = [(h["phase"], h["epoch"], h["minibatch"]) for h, _ in driver.of("passed")]
+    passed = [tuple(place) for h, _ in driver.of("passed") for _, _, *place in h["passed"]]
     inner = [(phase, k, m) for k in range(1, 5) for m in range(1, 5) for phase in ("loss", "gradient", "step")]
     epochs = [("epoch", k, 4) for k in range(1, 5)]
     assert sorted(passed) == sorted([("advantages", 0, 0), *inner, *epochs])

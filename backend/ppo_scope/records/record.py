@@ -13,7 +13,7 @@ from ppo_scope.records.history import History, Slice
 from ppo_scope.records.moments import Entry
 from ppo_scope.wire import frame as frames
 from ppo_scope.wire.codes import LATEST, Kind
-from ppo_scope.wire.headers import POSITION, START
+from ppo_scope.wire.headers import MOMENT_COLUMNS, POSITION, START
 from ppo_scope.wire.told import Cause, Change, Met, Run, RunBrief, StateTold
 
 HEADER = frozenset({"protocol", "kind", "run", "sequence", "scalars", "arrays", "event"})
@@ -91,12 +91,15 @@ class RunRecord:
                 self._history.amend(header["first"], arrays["rows"])
             else:
                 self._history.append_series(header["columns"], header["first"], arrays["rows"], arrays["episodes"])
-        elif kind == Kind.SNAPSHOT:
+        if kind == Kind.SNAPSHOT:
             self._history.findings = header.get("history", [])
         if kind == Kind.PASSING:
             self._history.moments.fill(header, message)
-        elif kind in {Kind.SNAPSHOT, Kind.PASSED}:
-            self._history.moments.keep(header, message if kind == Kind.SNAPSHOT else None)
+        elif kind == Kind.PASSED:
+            for row in header["passed"]:
+                self._history.moments.keep(dict(zip(MOMENT_COLUMNS, row, strict=True)), None)
+        elif kind == Kind.SNAPSHOT:
+            self._history.moments.keep(header, message)
 
     def started(self, header: dict[str, Any]) -> None:
         """The facts of the run are known."""

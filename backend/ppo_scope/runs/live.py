@@ -264,6 +264,8 @@ class LiveRun:
             self.record.add(kind, header, message)
             self._measuring.came(header["sequence"])
             return
+        for row in header.get("passed", ()):  # each has its number
+            self._missed.came(row[0], self.record.last)
         self._missed.came(header["sequence"], self.record.last)
         self.record.locate(header)
         if kind == Kind.EVENT:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
 
 from ppo_scope.ppo.optimisation import taken
-from ppo_scope.ppo.phases import Minibatch, Phase, PhaseKind, Update
+from ppo_scope.ppo.phases import Batch, Minibatch, Phase, PhaseKind, Update
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.moment import Moment
@@ -50,6 +51,10 @@ class _Shared:
     """Whose size is known."""
     of_minibatches: int = 0
     """Bytes."""
+    of_rollout: int = 0
+    """Bytes, with its batch."""
+    batch: Batch | None = None
+    """What `of_rollout` covers."""
     bytes: int = 0
 
 
@@ -155,10 +160,11 @@ class Later:
 
 def _as_it_is(phase: Phase, update: Update) -> Phase:
     """The phase, with a copy of the record of its update that does not grow."""
-    minibatches = list(update.minibatches)
+    record = copy(update)
+    record.minibatches = list(update.minibatches)
     if phase.kind is PhaseKind.LOSS:  # its gradient is still to come; what it is made from need not be kept
-        minibatches[-1] = replace(minibatches[-1], differentiate=taken)
-    return replace(phase, update=replace(update, minibatches=minibatches))
+        record.minibatches[-1] = replace(record.minibatches[-1], differentiate=taken)
+    return Phase(phase.kind, record, phase.epoch, phase.minibatch)
 
 
 def _grown(shared: _Shared) -> int:
@@ -167,7 +173,10 @@ def _grown(shared: _Shared) -> int:
     new: list[Minibatch] = update.minibatches[shared.minibatches :]
     shared.of_minibatches += sum(map(_size, new))
     shared.minibatches += len(new)
-    shared.bytes = shared.of_minibatches + sum(map(_size, (update.rollout, update.judged, update.batch)))
+    if shared.batch is None:
+        shared.batch = update.batch
+        shared.of_rollout = sum(map(_size, (update.rollout, update.judged, update.batch)))
+    shared.bytes = shared.of_minibatches + shared.of_rollout
     return shared.bytes - known
 
 

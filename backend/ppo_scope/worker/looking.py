@@ -85,7 +85,7 @@ class Looking:
         """Announce a phase on the way of a step, to be gone back to. It is measured later, by what is quick."""
         assert isinstance(phase, TrainersPhase)
         told = Told(self.budget.quick(self.watched), self._environment, self._known_of_the_run())
-        self.later.note(self._outlet.send(Kind.PASSED), phase, told)
+        self.later.note(self._outlet.passed(), phase, told)
 
     @property
     def owes_a_look(self) -> bool:
