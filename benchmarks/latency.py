@@ -1,4 +1,4 @@
-"""From a click on Step to the picture of the finished update, in Chromium with every panel in view."""
+"""From a click on Step to the picture of the finished update, and from one on Back, with every panel in view."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.live import LiveServer, chromium
 WARM_UP = 5
 TRAINING = ("seconds_environment", "seconds_inference", "seconds_advantages", "seconds_optimise")
 MEASURING = ("seconds_probes",)
-STEP = """button => new Promise(done => {
+CLICK = """([button, said]) => new Promise(done => {
     const click = () => {
-        const start = performance.now(), before = document.body.dataset.update;
+        const start = performance.now(), before = document.body.getAttribute(said);
         new MutationObserver((_, observer) => {
-            if (document.body.dataset.update === before) return;
+            if (document.body.getAttribute(said) === before) return;
             observer.disconnect();
             done(performance.now() - start);
-        }).observe(document.body, { attributeFilter: ["data-update"] });
+        }).observe(document.body, { attributeFilter: [said] });
         button.click();
     };
     const whenReady = () => button.disabled ? setTimeout(whenReady, 5) : click();
@@ -32,11 +32,13 @@ STEP = """button => new Promise(done => {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--updates", type=int, default=200)
+    parser.add_argument("--back", type=int, default=40, help="phases; an update has 53 to go back through")
     options = parser.parse_args()
     server = LiveServer("--paused", *SETTINGS)
     try:
         with chromium() as browser, open_page(browser, server) as page:
-            whole = clicks(page, WARM_UP + options.updates)
+            whole = clicks(page, "Step", "update", "data-update", WARM_UP + options.updates)
+            back = clicks(page, "Back", "phase", "data-sequence", WARM_UP + options.back)[WARM_UP:]
         trained, measured = (spent(server, *names)[1:] for names in (TRAINING, MEASURING))
         # The first update was made before the page had come to rest.
         assert len(trained) == len(whole), "a click on Step made more or less than one update"
@@ -47,26 +49,27 @@ def main() -> None:
     rows = (
         ("click on Step → painted", whole),
         ("of it the trainer's own", trained),
-        ("measuring every phase on the way, to go back to", measured),
+        ("measuring on the way", measured),
         ("everything else", rest),
+        ("click on Back, one phase → painted", back),
     )
     show(
-        "Latency of a step by update",
+        "Latency of a step by update, and back through its phases",
         ("milliseconds", "median", "99th percentile", "longest"),
         [
             (name, f"{median(v):.1f}", f"{quantiles(v, n=100, method='inclusive')[98]:.1f}", f"{max(v):.1f}")
             for name, v in rows
         ],
-        f"{options.updates} clicks. Everything else is the command's way there, the last snapshot, the way back and "
-        "drawing: an upper bound of end of update → painted.",
+        f"{options.updates} clicks on Step, {options.back} on Back right after the last one. Everything else is the "
+        "command's way there, the last snapshot, the way back and drawing: an upper bound of end of update → painted.",
     )
 
 
-def clicks(page: Page, updates: int) -> list[float]:
-    """Milliseconds from each click until the page says that the new update is drawn."""
-    page.get_by_label("Step size").select_option("update")
-    button = page.get_by_role("button", name="Step", exact=True).element_handle()
-    return [float(page.evaluate(STEP, button)) for _ in range(updates)]
+def clicks(page: Page, name: str, size: str, said: str, times: int) -> list[float]:
+    """Milliseconds from each click until the page says by that attribute that something else is drawn."""
+    page.get_by_label("Step size").select_option(size)
+    button = page.get_by_role("button", name=name, exact=True).element_handle()
+    return [float(page.evaluate(CLICK, [button, said])) for _ in range(times)]
 
 
 def spent(server: LiveServer, *names: str) -> list[float]:

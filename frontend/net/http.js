@@ -108,10 +108,11 @@ export async function getKept(run) {
  * @param {string} run
  * @param {number} sequence
  * @returns {Promise<Snapshot>}
- * @throws {Error} it is not kept any more, or the server cannot be reached
+ * @throws {Error} it is not kept any more, is not measured yet and cannot be now, or the server cannot be reached
  */
 export async function getMoment(run, sequence) {
   const response = await fetch(`api/runs/${encodeURIComponent(run)}/moments/${sequence}`);
+  if (response.status === 409) throw new Refusal(await response.json().catch(() => null), response.status);
   if (!response.ok) throw new Error("This moment is not kept any more.");
   return /** @type {Snapshot} */ (decode(await response.arrayBuffer()));
 }

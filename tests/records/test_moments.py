@@ -21,7 +21,7 @@ def test_the_oldest_make_room():
     for update in range(1, 21):
         keep(moments, update)
     assert ends(moments) == list(range(11, 21))
-    assert moments.end_of(10) is None and moments.end_of(11) is not None
+    assert moments.number_of_end(10) is None and moments.number_of_end(11) is not None
     keep(moments, 20, size=500)  # shown again, and larger
     assert ends(moments) == list(range(15, 21))
     assert moments.held == 1000

@@ -157,7 +157,11 @@ def test_the_end_of_the_run_is_a_state_and_not_the_end_of_looking():
 
 def test_every_frame_has_the_next_number():
     driver = Driver([EVERYTHING, step(), step()])
-    assert [h["sequence"] for h, _ in driver.frames] == list(range(1, len(driver.frames) + 1))
+    passed = [row[0] for h, _ in driver.of("passed") for row in h["passed"]]
+    others = [h["sequence"] for h, _ in driver.frames if h["kind"] not in ("passed", "passing")]
+    assert sorted(passed + others) == list(range(1, len(passed) + len(others) + 1))
+    assert others == sorted(others) and passed == sorted(passed)
+    assert {h["sequence"] for h, _ in driver.of("passing")} <= set(passed), "what is late has the number of its time"
 
 
 def test_weights_are_handed_out_while_somebody_acts_with_them_and_seldom():
@@ -361,12 +365,12 @@ def test_a_run_that_explodes_by_itself_halts_too():
 
 def test_the_phases_of_a_step_are_kept_in_passing():
     driver = Driver([{"type": "watch", "probes": ["samples"]}, step("phase"), step()])
-    passed = [(h["phase"], h["epoch"], h["minibatch"]) for h, _ in driver.of("passing")]
+    passed = [tuple(place) for h, _ in driver.of("passed") for _, _, *place in h["passed"]]
     inner = [(phase, k, m) for k in range(1, 5) for m in range(1, 5) for phase in ("loss", "gradient", "step")]
     epochs = [("epoch", k, 4) for k in range(1, 5)]
     assert sorted(passed) == sorted([("advantages", 0, 0), *inner, *epochs])
     assert all("region" in arrays for _, arrays in driver.of("passing"))
-    assert not Driver([step("updates")]).of("passing")
+    assert not Driver([step("updates")]).of("passed")
 
 
 def test_a_run_that_nobody_looks_at_is_not_measured(monkeypatch):

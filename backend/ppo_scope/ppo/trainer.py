@@ -190,6 +190,13 @@ class Trainer:
         finally:
             self._return_to(after)
 
+    def leave(self, rollout: Rollout) -> None:
+        """Whoever looks on keeps this rollout: those that follow are collected elsewhere."""
+        steps, num_envs = rollout.rewards.shape
+        self._rollouts = [
+            Rollout.empty(steps, num_envs, self.spaces) if one is rollout else one for one in self._rollouts
+        ]
+
     @contextlib.contextmanager
     def visit(self, outcome: Outcome) -> Iterator[None]:
         """The weights as that outcome left them, for as long as somebody looks."""

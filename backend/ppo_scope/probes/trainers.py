@@ -14,6 +14,9 @@ from ppo_scope.ppo import by_hand, losses
 from ppo_scope.ppo.dense import Dense
 from ppo_scope.ppo.distributions import Distribution
 from ppo_scope.ppo.engine import Rule, in_numpy, packed
+from ppo_scope.ppo.engines import engine_of
+from ppo_scope.ppo.inference import inference_of
+from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.record import Batch, Floats, Minibatch, Update
@@ -21,10 +24,13 @@ from ppo_scope.probes.subject import Abilities, Hidden
 
 
 class TrainerSubject:
-    """See `subject.Subject`."""
+    """See `subject.Subject`. `network`: another one of the same shape, which is asked in place of the trainer's."""
 
-    def __init__(self, trainer: Trainer) -> None:
+    def __init__(self, trainer: Trainer, network: ActorCritic | None = None) -> None:
         self._trainer = trainer
+        self._network = trainer.network if network is None else network
+        self._engine = trainer.optimisation.engine if network is None else engine_of(network, trainer.distribution)
+        self._inference = inference_of(self._network)
         spaces = trainer.spaces
         self.env: str = trainer.settings.env
         self.observation_space: gym.Space[Any] = trainer.environments.vector.single_observation_space
@@ -35,8 +41,8 @@ class TrainerSubject:
         self.abilities = Abilities(
             judge=self._judge,
             judge_between=self._judge_between,
-            theta=trainer.network.theta.detach,
-            parts=trainer.network.parts,
+            theta=self._network.theta.detach,
+            parts=self._network.parts,
             differentiate=self._differentiate,
             differentiate_each=None if spaces.is_image else self._differentiate_each,
             hidden=None if spaces.is_image else self._hidden,
@@ -58,13 +64,16 @@ class TrainerSubject:
         return self._trainer.episodes
 
     def _judge(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        return self._trainer.judge(batch.observations.cpu().numpy())
+        self._inference.refresh()
+        outputs, values = self._inference.judge(batch.observations.cpu().numpy())
+        device = self._network.device
+        return torch.from_numpy(outputs).to(device), torch.from_numpy(values).to(device)
 
     def _judge_between(self, update: Update, samples: Tensor, factors: Sequence[float]) -> Tensor:
         """θ itself stays untouched."""
         assert update.batch is not None and update.theta_before is not None
-        before, after = update.theta_before, self._trainer.network.theta.detach()
-        observations, engine = update.batch.observations[samples], self._trainer.optimisation.engine
+        before, after = update.theta_before, self._network.theta.detach()
+        observations, engine = update.batch.observations[samples], self._engine
         # lerp is exact at 0 and at 1.
         return torch.cat([engine.outputs(torch.lerp(before, after, factor), observations) for factor in factors])
 
@@ -72,7 +81,7 @@ class TrainerSubject:
         assert update.batch is not None
         weights = losses.mean_weights(minibatch.trained)
         samples = packed(update.batch, minibatch.samples, minibatch.advantages, weights)
-        return self._trainer.optimisation.engine.gradients(samples, Rule.of(update.settings))
+        return self._engine.gradients(samples, Rule.of(update.settings))
 
     def _differentiate_each(self, update: Update, used: Floats) -> Sequence[Floats]:
         batch, dense = update.batch, self._dense()
@@ -87,6 +96,30 @@ class TrainerSubject:
         return policy[1:], value[1:] if dense.value_trunk is not None else []
 
     def _dense(self) -> Dense:
-        dense = self._trainer.network.dense()
+        dense = self._network.dense()
         assert dense is not None
         return dense
+
+
+class PastSubject(TrainerSubject):
+    """A trainer as it was: networks of its own take the weights of then, so that nothing of the trainer is touched."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        super().__init__(trainer, ActorCritic(trainer.spaces, trainer.settings, 0, trainer.device))
+        self._steps, self._episodes = 0, tuple[Episode, ...]()
+
+    @property
+    def steps(self) -> int:
+        """See `Subject`."""
+        return self._steps
+
+    @property
+    def episodes(self) -> Sequence[Episode]:
+        """See `Subject`."""
+        return self._episodes
+
+    @torch.no_grad()
+    def become(self, theta: Tensor, steps: int, episodes: tuple[Episode, ...]) -> None:
+        """What the trainer was with these weights [P], after so many steps and with these latest episodes."""
+        self._network.theta.copy_(theta)
+        self._steps, self._episodes = steps, episodes

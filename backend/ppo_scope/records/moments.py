@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ppo_scope.wire.headers import MOMENT_COLUMNS
@@ -43,7 +43,8 @@ class Kept:
     """A snapshot, its number, and the numbers of the pictures of the same moment that it replaced."""
 
     sequence: int
-    message: bytes
+    message: bytes | None
+    """None: it is still to be measured, under that number."""
     replaced: tuple[int, ...] = ()
 
 
@@ -78,19 +79,34 @@ class Moments:
         """What may be held."""
         return self._ends.room + self._inner.room
 
-    def keep(self, header: dict[str, Any], message: bytes) -> None:
-        """Keep the snapshot with that header."""
+    def keep(self, header: dict[str, Any], message: bytes | None) -> None:
+        """Keep the snapshot with that header; None: a place for one that is still to be measured."""
         place = Place(*(header[name] for name in MOMENT_COLUMNS[1:]))
-        shelf = self._ends if place.phase == "update" else self._inner
-        shelf.put(place, header["sequence"], message)
+        self._shelf(place).put(place, header["sequence"], message)
 
-    def end_of(self, update: int) -> bytes | None:
-        """The snapshot of an update's end, if it is still kept."""
+    def fill(self, header: dict[str, Any], message: bytes) -> None:
+        """Keep a snapshot that was measured later, where its place is still kept for it."""
+        place = Place(*(header[name] for name in MOMENT_COLUMNS[1:]))
+        self._shelf(place).fill(place, header["sequence"], message)
+
+    def owed(self, sequence: int) -> bool:
+        """Whether the snapshot with that number is still to be measured."""
+        return any(shelf.owed(sequence) for shelf in (self._ends, self._inner))
+
+    def forgo(self) -> int:
+        """Nothing more is measured: drop the places that are still kept for it, and tell how many they were."""
+        return self._ends.forgo() + self._inner.forgo()
+
+    def _shelf(self, place: Place) -> _Shelf:
+        return self._ends if place.phase == "update" else self._inner
+
+    def number_of_end(self, update: int) -> int | None:
+        """The number of the snapshot of an update's end, if it is still kept."""
         found = next(iter(self._ends.of_update(update)), None)
-        return self._ends.items[found].message if found else None
+        return self._ends.items[found].sequence if found else None
 
     def at(self, sequence: int) -> bytes | None:
-        """The snapshot with that number, or the one that replaced it, if it is still kept."""
+        """The snapshot with that number, or the one that replaced it, if it is still kept and has been measured."""
         for shelf in (self._ends, self._inner):
             if (place := shelf.numbers.get(sequence)) is not None:
                 return shelf.items[place].message
@@ -131,22 +147,39 @@ class _Shelf:
         """What is kept of it."""
         return list(self._updates.get(update, ()))
 
-    def put(self, place: Place, sequence: int, message: bytes) -> None:
+    def put(self, place: Place, sequence: int, message: bytes | None) -> None:
         older = self.items.get(place)
         self.drop([place])
         kept = Kept(sequence, message, (*older.replaced, older.sequence)[-REPLACED:] if older else ())
         self.items[place] = kept
         self.numbers.update(dict.fromkeys((sequence, *kept.replaced), place))
         self._updates.setdefault(place.update, {})[place] = None
-        self.size += len(message)
+        self.size += len(message or b"")
         self.trim()
+
+    def owed(self, sequence: int) -> bool:
+        place = self.numbers.get(sequence)
+        return place is not None and self.items[place].message is None
+
+    def fill(self, place: Place, sequence: int, message: bytes) -> None:
+        """It stays where it is: what is measured last may be the oldest."""
+        kept = self.items.get(place)
+        if kept is not None and kept.sequence == sequence and kept.message is None:
+            self.items[place] = replace(kept, message=message)
+            self.size += len(message)
+            self.trim()
+
+    def forgo(self) -> int:
+        owed = [place for place, kept in self.items.items() if kept.message is None]
+        self.drop(owed)
+        return len(owed)
 
     def drop(self, places: list[Place]) -> None:
         for place in places:
             if place not in self.items:
                 continue
             kept = self.items.pop(place)
-            self.size -= len(kept.message)
+            self.size -= len(kept.message or b"")
             for number in (kept.sequence, *kept.replaced):
                 self.numbers.pop(number, None)
             others = self._updates[place.update]

@@ -13,7 +13,7 @@ from ppo_scope.records.history import History, Slice
 from ppo_scope.records.moments import Entry
 from ppo_scope.wire import frame as frames
 from ppo_scope.wire.codes import LATEST, Kind
-from ppo_scope.wire.headers import POSITION, START
+from ppo_scope.wire.headers import MOMENT_COLUMNS, POSITION, START
 from ppo_scope.wire.told import Cause, Change, Met, Run, RunBrief, StateTold
 
 HEADER = frozenset({"protocol", "kind", "run", "sequence", "scalars", "arrays", "event"})
@@ -91,9 +91,14 @@ class RunRecord:
                 self._history.amend(header["first"], arrays["rows"])
             else:
                 self._history.append_series(header["columns"], header["first"], arrays["rows"], arrays["episodes"])
-        elif kind == Kind.SNAPSHOT:
+        if kind == Kind.SNAPSHOT:
             self._history.findings = header.get("history", [])
-        if kind in {Kind.SNAPSHOT, Kind.PASSING}:
+        if kind == Kind.PASSING:
+            self._history.moments.fill(header, message)
+        elif kind == Kind.PASSED:
+            for row in header["passed"]:
+                self._history.moments.keep(dict(zip(MOMENT_COLUMNS, row, strict=True)), None)
+        elif kind == Kind.SNAPSHOT:
             self._history.moments.keep(header, message)
 
     def started(self, header: dict[str, Any]) -> None:
@@ -127,6 +132,10 @@ class RunRecord:
     def forget(self, update: int) -> None:
         """An update was given up: its moments were of something that is no more."""
         self._history.moments.forget(update)
+
+    def forgo(self) -> int:
+        """Nothing more is measured: how many of the moments that were passed are lost with it."""
+        return self._history.moments.forgo()
 
     def retire(self) -> None:
         """Another run takes the page: keep few moments from now on."""
@@ -173,12 +182,16 @@ class RunRecord:
         return self._history.moments.room
 
     def moment(self, sequence: int) -> bytes | None:
-        """The snapshot with that number, or the one that replaced it, if it is still kept."""
+        """The snapshot with that number, or the one that replaced it, if it is still kept and has been measured."""
         return self._history.moments.at(sequence)
 
-    def end_of(self, update: int) -> bytes | None:
-        """The snapshot of an update's end, if it is still kept."""
-        return self._history.moments.end_of(update)
+    def number_of_end(self, update: int) -> int | None:
+        """The number of the snapshot of an update's end, if it is still kept."""
+        return self._history.moments.number_of_end(update)
+
+    def owed(self, sequence: int) -> bool:
+        """Whether the snapshot with that number is still to be measured."""
+        return self._history.moments.owed(sequence)
 
     def describe(self, state: str, cause: Cause | None) -> Run:
         """The run object of the protocol."""

@@ -20,6 +20,7 @@ from ppo_scope.processes.process import NotReading, TrainingProcess
 from ppo_scope.records.record import RunRecord, Said
 from ppo_scope.runs import ending
 from ppo_scope.runs.inbox import Inbox
+from ppo_scope.runs.measuring import Measuring
 from ppo_scope.runs.missed import Missed
 from ppo_scope.runs.pulse import STALL_AFTER, Pulse
 from ppo_scope.runs.studio import Studio
@@ -31,6 +32,12 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = (3.0, 1.0, 2.0)
 """Seconds that a process has to end after being asked, after SIGTERM, and after SIGKILL."""
+
+NOT_YET = (
+    "This moment was passed on the way of a step and is still to be measured, which the training process cannot do "
+    "just now. Ask again in a moment."
+)
+LOST = "{} phases that steps had passed were still to be measured: one cannot go back to them any more."
 
 
 class Listener(Protocol):
@@ -80,6 +87,7 @@ class LiveRun:
         self._pulse = Pulse(stall_after)
         self._unanswered: dict[str, float] = {}
         self._studio = Studio(self, partial(self._show, Kind.PICTURE))
+        self._measuring = Measuring(self.send)
         self._memory_kills = ending.out_of_memory_kills()
         inbox = Inbox(asyncio.get_running_loop(), self._receive, self._exited)
         arguments = (self.id, self.settings, paused, trial)
@@ -176,6 +184,17 @@ class LiveRun:
         """The picture of an environment at a step of a rollout, as JPEG; or why there is none."""
         return await self._studio.ask(update, environment, step)
 
+    async def moment(self, sequence: int | None) -> bytes | str | None:
+        """The snapshot with that number, measured now where it has not been; why not yet; None: it is not kept.
+
+        Where it was replaced by another picture of the same moment, that one.
+        """
+        if sequence is None:
+            return None
+        if self.record.owed(sequence) and not await self._measuring.ask(sequence):
+            return NOT_YET
+        return self.record.moment(sequence)
+
     async def stop(self) -> None:
         """End the process and all that it started: asked, then told, then killed, within the sum of `PATIENCE`."""
         self._asked = True
@@ -240,9 +259,15 @@ class LiveRun:
 
     def _read(self, message: bytes) -> None:
         header = frames.header(message)
+        kind = header["kind"]
+        if kind == Kind.PASSING:  # of where the run was, under the number that it had then
+            self.record.add(kind, header, message)
+            self._measuring.came(header["sequence"])
+            return
+        for row in header.get("passed", ()):  # each has its number
+            self._missed.came(row[0], self.record.last)
         self._missed.came(header["sequence"], self.record.last)
         self.record.locate(header)
-        kind = header["kind"]
         if kind == Kind.EVENT:
             self._event(header)
             return
@@ -251,7 +276,7 @@ class LiveRun:
             self._studio.weights(header, message)
         elif kind == Kind.LOOK:
             self._studio.look(header, message)
-        elif kind == Kind.PASSING:
+        elif kind == Kind.PASSED:
             self.record.add(kind, header, message)
         elif kind in LATEST:
             self._show(kind, header, message)
@@ -298,6 +323,8 @@ class LiveRun:
 
     def _exited(self, exitcode: int) -> None:
         self._studio.retire()
+        lost = self.record.forgo()
+        self._measuring.end()
         if self._ended is None:
             result = ending.classify(
                 exitcode,
@@ -310,6 +337,8 @@ class LiveRun:
             told = self.record.said.cause
             by_itself = result.state == "failed" and told
             self._cause = told if by_itself else result.cause.describe() if result.cause else None
+            if lost and self._cause is not None:
+                self._cause = {**self._cause, "detail": f"{LOST.format(lost)}\n{self._cause['detail'] or ''}".strip()}
             self._listener.state(self)
         for command in list(self._unanswered):
             self._listener.reply(self, command, "not_running", "The run ended before it could answer.")

@@ -128,10 +128,10 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
 
     @app.get("/api/runs/{run_id}/frames/{update}")
     async def snapshot(request: Request, run_id: str, update: int) -> Response:
-        kept = _run(hub, run_id).record
+        run = _run(hub, run_id)
 
         async def make() -> Response:
-            return _kept(kept.end_of(update), f"The snapshot of update {update}")
+            return _kept(await run.moment(run.record.number_of_end(update)), f"The snapshot of update {update}")
 
         return await large.answer(request, make)
 
@@ -147,10 +147,10 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
 
     @app.get("/api/runs/{run_id}/moments/{sequence}")
     async def moment(request: Request, run_id: str, sequence: int) -> Response:
-        kept = _run(hub, run_id).record
+        run = _run(hub, run_id)
 
         async def make() -> Response:
-            return _kept(kept.moment(sequence), "This moment")
+            return _kept(await run.moment(sequence), "This moment")
 
         return await large.answer(request, make)
 
@@ -181,7 +181,9 @@ def _moments_json(entries: list[moments.Entry], held: int, room: int) -> bytes:
     return to_json({"columns": MOMENT_COLUMNS, "moments": rows, "bytes": held, "room": room})
 
 
-def _kept(message: bytes | None, what: str) -> Response:
+def _kept(message: bytes | str | None, what: str) -> Response:
+    if isinstance(message, str):
+        raise refusal(409, ErrorCode.CONFLICT, message)
     if message is None:
         raise refusal(404, ErrorCode.NOT_FOUND, f"{what} is not kept any more, or not yet.")
     return Pieces(message, media_type=FRAME)

@@ -12,7 +12,7 @@ from ppo_scope.worker.going import Going
 from ppo_scope.worker.reporter import Reporter
 
 HEARD_BY_THE_LISTENER = frozenset(
-    {"play", "pause", "step", "set", "keep", "cancel", "stop", "look", "weights", "again"}
+    {"play", "pause", "step", "set", "keep", "cancel", "stop", "look", "weights", "again", "measure"}
 )
 """Commands that only note or read something within a rollout, which any thread can do."""
 
@@ -51,7 +51,7 @@ class Between:
                 self._report.progress(now=True)
 
     def hear(self) -> None:
-        """Obey what has come.
+        """Obey what has come, and measure what somebody has gone back to.
 
         Raises:
             Stopped: the run was told to end.
@@ -61,6 +61,7 @@ class Between:
                 self._obey(command)
         if self._going.stopping:
             raise Stopped
+        self._report.looking.later.measure_wanted()
 
     def help(self, overdue: Overdue) -> None:
         """Obey what has waited for too long; called by the thread that listens."""

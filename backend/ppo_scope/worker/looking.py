@@ -8,7 +8,9 @@ from typing import Any
 
 from ppo_scope.diagnosis.health import Health
 from ppo_scope.pictures.looks import Looks
+from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.outcome import Outcome
+from ppo_scope.ppo.phases import Phase as TrainersPhase
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.faults import described
@@ -22,7 +24,8 @@ from ppo_scope.probes.trainers import TrainerSubject
 from ppo_scope.wire.activity import MEASURING, Activity
 from ppo_scope.wire.codes import Kind
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
-from ppo_scope.worker.outlet import Outlet
+from ppo_scope.worker.later import Later, Told
+from ppo_scope.worker.outlet import Outlet, position_of
 
 COMPARED = frozenset({"ratio", "minibatches"})
 """The probes of two outcomes side by side."""
@@ -30,6 +33,9 @@ COMPARED = frozenset({"ratio", "minibatches"})
 
 class Looking:
     """At one run: what is watched, what the newest snapshot showed, and how the run is."""
+
+    later: Later
+    """What was passed and has not been measured; from `begin` on."""
 
     def __init__(self, outlet: Outlet, activity: Activity) -> None:
         self.watched: frozenset[str] = frozenset()
@@ -46,10 +52,12 @@ class Looking:
         self._found = Measurement()
         self._wanted: frozenset[str] = frozenset()  # what was looked for in it
         self._shown = 0.0  # when
+        self._judgement: dict[str, Any] | None = None  # of the run's health, until something of it changes
 
     def begin(self, trainer: Trainer, looks: Looks) -> None:
         """Look at this trainer from now on, and say which of its rollouts can be drawn."""
         self._trainer, self._subject, self._looks = trainer, TrainerSubject(trainer), looks
+        self.later = Later(trainer, self._send_late)
 
     def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
         """Measure these from now on, and show this environment sample by sample; see `catch_up` for a run at rest."""
@@ -70,12 +78,14 @@ class Looking:
         """Send a moment with everything that is watched, or with what can be afforded of it."""
         probes = self.budget.affordable(self.watched) if affordable else self.watched
         self._moment, self._wanted, self._shown = moment, probes, time.monotonic()
-        self._found = self._measured(moment, probes)
+        self._found = self._measured(moment, probes, self._environment)
         self.sequence = self._send(Kind.SNAPSHOT, moment, self._found)
 
-    def keep(self, moment: Moment) -> None:
-        """Send a moment on the way of a step, to be gone back to, with what is quick to measure."""
-        self._send(Kind.PASSING, moment, self._measured(moment, self.budget.quick(self.watched)))
+    def keep(self, phase: Phase) -> None:
+        """Announce a phase on the way of a step, to be gone back to. It is measured later, by what is quick."""
+        assert isinstance(phase, TrainersPhase)
+        told = Told(self.budget.quick(self.watched), self._environment, self._known_of_the_run())
+        self.later.note(self._outlet.passed(), phase, told)
 
     @property
     def owes_a_look(self) -> bool:
@@ -93,16 +103,16 @@ class Looking:
         missing = (self.budget.affordable(self.watched) if affordable else self.watched) - self._wanted
         if self._moment is None or not missing:
             return
-        self._found.take(self._measured(self._moment, missing))
+        self._found.take(self._measured(self._moment, missing, self._environment))
         self._wanted |= missing
         self.sequence = self._send(Kind.SNAPSHOT, self._moment, self._found)
 
     def compare(self, outcome: Outcome) -> None:
         """Show the update at hand as it is ("old") and as it would be ("new"), side by side."""
         trainer = self._begun
-        found = {"old": self._measured(self.moment_at(self._outlet.phase), COMPARED)}
+        found = {"old": self._measured(self.moment_at(self._outlet.phase), COMPARED, self._environment)}
         with trainer.visit(outcome):
-            found["new"] = self._measured(self.moment_at(outcome.phase), COMPARED)
+            found["new"] = self._measured(self.moment_at(outcome.phase), COMPARED, self._environment)
         scalars = {f"{which}_{name}": value for which, of in found.items() for name, value in of.scalars.items()}
         arrays = {f"{which}_{name}": array for which, of in found.items() for name, array in of.arrays.items()}
         settings = {"old": trainer.settings.live(), "new": outcome.update.settings.live()}
@@ -113,17 +123,28 @@ class Looking:
     def take_in(self, moment: Moment, row: dict[str, float], *, amend: bool = False) -> None:
         """Have the run's health judged with one more update, or with another row for the newest."""
         take = self.health.amend if amend else self.health.take_in
+        self._judgement = None
         try:
             take(moment, row)
         except Exception as error:
             self.not_measured("health", error)
+
+    def halted(self, error: NotFiniteError, update: int) -> None:
+        """The run halted in this update because something is not finite."""
+        self.health.halted(error, update)
+        self._judgement = None
 
     def not_measured(self, what: str, error: Exception) -> None:
         """Something that is no probe could not be measured: say so in every snapshot from now on."""
         self.budget.failed.setdefault(what, described(error))
 
     def _judged_health(self) -> dict[str, Any]:
-        """The fields of a snapshot that tell how the run is."""
+        """The fields of a snapshot that tell how the run is: the same all through an update."""
+        if self._judgement is None:
+            self._judgement = self._judge_health()
+        return self._judgement
+
+    def _judge_health(self) -> dict[str, Any]:
         health = self.health
         try:
             return {
@@ -144,30 +165,42 @@ class Looking:
             raise RuntimeError("nothing to look at before `begin`")
         return self._trainer
 
-    def _measured(self, moment: Moment, probes: frozenset[str]) -> Measurement:
-        moment.environment = self._environment
+    def _measured(self, moment: Moment, probes: frozenset[str], environment: int | None) -> Measurement:
+        moment.environment = environment
         with self._activity.within(MEASURING):
             return measure(moment, probes, self.budget)
 
     def _send(self, kind: str, moment: Moment, found: Measurement) -> int:
+        return self._outlet.send(kind, found.arrays, **self._header(moment, found, self._known_of_the_run()))
+
+    def _send_late(self, sequence: int, moment: Moment, told: Told) -> None:
+        found = self._measured(moment, told.probes, told.environment)
+        header = {**position_of(moment.phase), **self._header(moment, found, told.header)}
+        self._outlet.send(Kind.PASSING, found.arrays, late=sequence, **header)
+
+    def _known_of_the_run(self) -> dict[str, Any]:
+        """What a snapshot tells that is not in its moment."""
+        return {
+            "steps": self._begun.steps,
+            "pictured": self._looks is not None and self._looks.holds(self._outlet.position["update"]),
+            "unpictured": self._looks.off if self._looks is not None else None,
+            **self._judged_health(),
+        }
+
+    def _header(self, moment: Moment, found: Measurement, known: dict[str, Any]) -> dict[str, Any]:
         update = moment.phase.update
         settings = update.settings if update else self._begun.settings
-        return self._outlet.send(
-            kind,
-            found.arrays,
-            scope=moment.scope,
-            steps=self._begun.steps,
-            settings=settings.live(),
-            stopped_by_kl=update is not None and update.stopped_by_kl,
-            pictured=self._looks is not None and self._looks.holds(self._outlet.position["update"]),
-            unpictured=self._looks.off if self._looks is not None else None,
-            minibatch_columns=MINIBATCH_COLUMNS,
-            scalars=found.scalars,
-            notes=found.notes,
-            measured=found.measured,
-            failed=self.budget.failed,
-            lacks=found.lacks,
-            costs=self.budget.costs,
-            shares=self.budget.shares,
-            **self._judged_health(),
-        )
+        return {
+            "scope": moment.scope,
+            "settings": settings.live(),
+            "stopped_by_kl": update is not None and update.stopped_by_kl,
+            "minibatch_columns": MINIBATCH_COLUMNS,
+            "scalars": found.scalars,
+            "notes": found.notes,
+            "measured": found.measured,
+            "failed": self.budget.failed,
+            "lacks": found.lacks,
+            "costs": self.budget.costs,
+            "shares": self.budget.shares,
+            **known,
+        }

@@ -22,6 +22,8 @@ from ppo_scope.worker.reporter import Attention, Reporter
 SIGN_OF_LIFE_SECONDS = 1.0
 CATCH_UP_SECONDS = 0.25
 """Least time between two looks at what has come to be watched since the run stands still."""
+REST_SECONDS = 0.3
+"""After which a run that stands still measures what it has passed; until then its last phase is sent and drawn."""
 
 
 class Loop:
@@ -41,6 +43,7 @@ class Loop:
         self._going, self._between = going, between
         self._receive, self._obey = receive, obey
         self._next_catch_up = 0.0
+        self._next_passed = 0.0  # not before that time is what was passed measured
 
     def run(self) -> None:
         """To the end, and beyond it as long as somebody may look.
@@ -66,6 +69,7 @@ class Loop:
         going = self._going
         while self._may_go_on():
             phase = self._next(phases)
+            self._next_passed = time.monotonic() + REST_SECONDS
             if phase is None:
                 return
             moment = self._report.looking.moment_at(phase)
@@ -76,6 +80,7 @@ class Loop:
             goal = going.goals[0] if going.goals else None
             reached = goal is not None and self._reached(goal, moment)
             self._report.passed(moment, going.attention(goal, reached=reached))
+            self._report.looking.later.measure_wanted()
             if reached:
                 going.met = going.goals.popleft().met
                 going.say(finished=self._trainer.finished)
@@ -106,10 +111,16 @@ class Loop:
         """Take commands; wait while there is nothing to do. False once the run is to end."""
         going = self._going
         while (command := self._receive(0.0)) is not None:
-            self._obey(command)
+            self._do(command)
         while not going.stopping and (going.standing or going.seconds_early > 0):
             self._wait(SIGN_OF_LIFE_SECONDS if going.standing else going.seconds_early)
         return not going.stopping
+
+    def _do(self, command: Command) -> None:
+        self._obey(command)
+        if not self._going.stopping:
+            self._report.looking.later.measure_wanted()
+        self._next_passed = time.monotonic() + REST_SECONDS
 
     def _wait(self, longest: float = SIGN_OF_LIFE_SECONDS) -> None:
         report = self._report
@@ -117,12 +128,24 @@ class Loop:
         command = self._receive(0.0)
         if command is None:
             self._catch_up()
-            command = self._receive(self._until_catch_up(report.seconds_until_weights(longest)))
+            command = self._receive(self._until_something(report.seconds_until_weights(longest)))
         if command is not None:
-            self._obey(command)
-            return
-        report.hand_on_weights()
-        report.progress(now=True)
+            self._do(command)
+        elif not self._measured_what_was_passed():
+            report.hand_on_weights()
+            report.progress(now=True)
+
+    def _measured_what_was_passed(self) -> bool:
+        """Measure one phase, the latest first, if the run rests. As long as that takes, as long it waits for the next:
+        the core may be wanted for drawing.
+        """
+        later, start = self._report.looking.later, time.monotonic()
+        if not self._going.standing or not len(later) or start < self._next_passed:
+            return False
+        later.measure_newest()
+        now = time.monotonic()
+        self._next_passed = now + (now - start)
+        return True
 
     def _catch_up(self) -> None:
         """Measure what somebody has come to look at, if the run stands still, and not too often."""
@@ -130,10 +153,14 @@ class Loop:
             self._next_catch_up = time.monotonic() + CATCH_UP_SECONDS
             self._report.looking.catch_up()
 
-    def _until_catch_up(self, longest: float) -> float:
-        if not self._owes_a_look:
-            return longest
-        return min(longest, max(0.001, self._next_catch_up - time.monotonic()))
+    def _until_something(self, longest: float) -> float:
+        """Seconds until there is something to measure."""
+        now = time.monotonic()
+        if self._owes_a_look:
+            longest = min(longest, self._next_catch_up - now)
+        if self._going.standing and len(self._report.looking.later):
+            longest = min(longest, self._next_passed - now)
+        return max(0.001, longest)
 
     @property
     def _owes_a_look(self) -> bool:

@@ -37,6 +37,7 @@ class Orders:
             "keep": self._keep,
             "cancel": self._cancel,
             "watch": self._watch,
+            "measure": self._measure,
             "stop": self._stop,
             "again": self._again,
         }
@@ -125,6 +126,9 @@ class Orders:
 
     def _watch(self, command: Command) -> None:
         self._report.looking.watch(frozenset(command["probes"]), command.get("environment"))
+
+    def _measure(self, command: Command) -> None:
+        self._report.looking.later.want(command["sequence"])
 
     def _stop(self, _: Command) -> None:
         self._going.stopping = True

@@ -11,6 +11,7 @@ from ppo_scope.ppo.phases import Phase as TrainersPhase
 from ppo_scope.probes.record import Phase, PhaseKind
 from ppo_scope.wire import frame
 from ppo_scope.wire.codes import Kind
+from ppo_scope.wire.headers import MOMENT_COLUMNS
 
 Send = Callable[[bytes], None]
 
@@ -24,16 +25,35 @@ class Outlet:
         self._send_bytes, self._run = send, run
         self._sending = threading.Lock()
         self._sequence = 0
+        self._passed: list[tuple[Any, ...]] = []  # rows of MOMENT_COLUMNS that are not told yet
         self._sent = time.monotonic()
 
-    def send(self, kind: str, arrays: dict[str, Any] | None = None, **header: Any) -> int:
-        """Send a frame; its number. What the header says counts more than where the run is."""
+    def send(self, kind: str, arrays: dict[str, Any] | None = None, *, late: int | None = None, **header: Any) -> int:
+        """Send a frame; its number, which is that of an earlier one where it is `late`. What the header says counts
+        more than where the run is.
+        """
         with self._sending:
-            self._sequence += 1
-            whole = {"kind": kind, "run": self._run, "sequence": self._sequence, **self.position, **header}
+            self._tell_what_was_passed()
+            self._sequence += late is None
+            number = self._sequence if late is None else late
+            whole = {"kind": kind, "run": self._run, "sequence": number, **self.position, **header}
             self._send_bytes(frame.encode(whole, arrays))
             self._sent = time.monotonic()
+            return number
+
+    def passed(self) -> int:
+        """Announce a phase that is measured later; its number. It is told before the next frame, with others."""
+        with self._sending:
+            self._sequence += 1
+            here = self.position
+            self._passed.append((self._sequence, *(here[name] for name in MOMENT_COLUMNS[1:])))
             return self._sequence
+
+    def _tell_what_was_passed(self) -> None:
+        if self._passed:
+            passed, self._passed = self._passed, []
+            header = {"kind": Kind.PASSED, "run": self._run, "sequence": passed[-1][0], **self.position}
+            self._send_bytes(frame.encode({**header, "passed": passed}))
 
     def event(self, event: str, **fields: Any) -> None:
         """Say that something happened."""
@@ -47,12 +67,17 @@ class Outlet:
     @property
     def position(self) -> dict[str, Any]:
         """Where the run is, as every header says it."""
-        update = self.phase.update
-        return {
-            "update": update.index if update else 0,
-            "phase": self.phase.kind.value,
-            "epoch": self.phase.epoch,
-            "epochs": update.settings.epochs if update else 0,
-            "minibatch": self.phase.minibatch,
-            "minibatches": update.settings.minibatches if update else 0,
-        }
+        return position_of(self.phase)
+
+
+def position_of(phase: Phase) -> dict[str, Any]:
+    """Where a phase is, as headers say it."""
+    update = phase.update
+    return {
+        "update": update.index if update else 0,
+        "phase": phase.kind.value,
+        "epoch": phase.epoch,
+        "epochs": update.settings.epochs if update else 0,
+        "minibatch": phase.minibatch,
+        "minibatches": update.settings.minibatches if update else 0,
+    }

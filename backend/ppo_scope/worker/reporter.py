@@ -27,6 +27,8 @@ LOOK_SECONDS = 0.01
 """Time between two looks at what is due."""
 OLD_SECONDS = 1.0
 """Age of the newest snapshot from which it is added to within a rollout, if somebody wants to see more of it."""
+END_SECONDS = 1.0
+"""For measuring what was passed, before the process ends; then it would be killed."""
 CHANGES_AGAIN = 200
 """Changes of settings that are said anew, the newest ones."""
 REPORTED = frozenset({PhaseKind.ROLLOUT, PhaseKind.UPDATE})
@@ -39,7 +41,7 @@ class Attention(Enum):
     GLANCE = auto()
     """The run goes on at full speed: it is shown if that is due."""
     PASSING = auto()
-    """On the way of a step: measured and kept, so that one can go back to it."""
+    """On the way of a step: kept, so that one can go back to it, and measured later."""
     SHOWN = auto()
     """The run halts here, or goes by slowly."""
 
@@ -87,17 +89,23 @@ class Reporter:
     def gave_up(self, update: int, error: NotFiniteError) -> None:
         """This update was abandoned, because of that; the next one will have its number."""
         self._given_up = update
-        self.looking.health.halted(error, update)
+        self.looking.halted(error, update)
 
     def begins(self, update: int) -> None:
         """The rollout of this update begins."""
         if update == self._given_up:
             self._outlet.event("abandoned", abandoned=update)
+            self.looking.later.forget(update)
             self._given_up = None
 
     def end(self) -> None:
-        """Send what is owed."""
+        """Send what is owed: rows, and what was passed and not measured, the latest first, as far as there is time."""
         self.flush()
+        if self._trainer is None:
+            return
+        later, until = self.looking.later, time.monotonic() + END_SECONDS
+        while len(later) and time.monotonic() < until:
+            later.measure_newest()
 
     def passed(self, moment: Moment, attention: Attention) -> None:
         """The trainer has done one more phase."""
@@ -115,7 +123,7 @@ class Reporter:
         if attention is Attention.SHOWN:
             self.show(moment)
         elif attention is Attention.PASSING:
-            self.looking.keep(moment)
+            self.looking.keep(self._outlet.phase)
         elif phase.kind is PhaseKind.UPDATE and self._due.now("snapshot"):
             self.looking.show(moment, affordable=True)
         self.progress()
@@ -209,6 +217,7 @@ class Reporter:
         self._outlet.phase = outcome.phase
         moment = self.looking.moment_at(outcome.phase)
         self._announce_changes()
+        self.looking.later.forget(outcome.update.index)
         self.looking.take_in(moment, self._rows.amend(moment, self._begun.steps), amend=True)
         self.show(moment)
 

@@ -56,6 +56,7 @@ def main(
         except (Exception, SystemExit) as error:
             worker.report.flush()
             worker.report.state(RunState.FAILED, cause=causes.failed(error))
+            worker.report.end()
             raise SystemExit(1) from error
     except ServerGone:
         return

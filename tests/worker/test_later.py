@@ -1,0 +1,161 @@
+"""What a step has passed is measured later, to the very bytes that measuring at once gives."""
+
+import pytest
+
+from ppo_scope.probes.probes import PROBES
+from ppo_scope.wire.codes import Kind
+from ppo_scope.worker import later, loop, reporter
+from ppo_scope.worker.later import Later
+from tests.moments import moment_at
+from tests.worker.driver import EVERYTHING, Driver, step
+
+TIMES = ("costs", "shares", "sequence")
+SECONDS = "seconds_"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """A busy machine takes its time."""
+    monkeypatch.setattr(reporter, "END_SECONDS", 60.0)
+
+
+class Resting(Driver):
+    """Has the run rest between two commands until all is measured."""
+
+    def receive(self, timeout):
+        if timeout > 0 and len(self.worker.report.looking.later):
+            return None
+        return super().receive(timeout)
+
+
+def measure_at_once(monkeypatch):
+    """As the trainer itself is at that phase, by its own networks."""
+
+    def note(self, sequence, phase, told):
+        self.measure(sequence, moment_at(self.trainer, phase), told)
+
+    monkeypatch.setattr(Later, "note", note)
+
+
+def place(header):
+    return header["update"], header["phase"], header["epoch"], header["minibatch"]
+
+
+def measured(driver):
+    """By place: what was measured of each phase that was passed, without its number and what a clock tells."""
+    found = {}
+    for header, arrays in driver.of(Kind.PASSING):
+        told = {name: value for name, value in header.items() if name not in TIMES}
+        told["scalars"] = {n: v for n, v in header["scalars"].items() if not n.startswith(SECONDS)}
+        found[place(header)] = told, {name: array.tobytes() for name, array in arrays.items()}
+    return found
+
+
+def announced(driver):
+    """(number, place) of each phase that was passed, in the order of the run."""
+    return [(number, tuple(where)) for header, _ in driver.of(Kind.PASSED) for number, *where in header["passed"]]
+
+
+def passed(driver):
+    return [where for _, where in announced(driver)]
+
+
+def numbers(driver):
+    return [number for number, _ in announced(driver)]
+
+
+def measured_numbers(driver):
+    return [header["sequence"] for header, _ in driver.of(Kind.PASSING)]
+
+
+CASES = {
+    "discrete": {},
+    "a box, with all that is normalised": {
+        "env": "Pendulum-v1",
+        "normalize_observations": True,
+        "normalize_rewards": True,
+    },
+    "one network, ended by target_kl": {"shared_network": True, "target_kl": 1e-9, "activation": "relu"},
+    "by torch": {
+        "env": "tests.environments.pixels:Pixels-v0",
+        "num_envs": 2,
+        "rollout_steps": 8,
+        "minibatches": 2,
+        "epochs": 2,
+    },
+}
+
+
+@pytest.mark.parametrize("settings", CASES.values(), ids=CASES)
+def test_measured_late_is_measured_at_once_to_the_byte(monkeypatch, settings):
+    """The updates that follow, with other settings, have collected other rollouts by then."""
+    change = {"type": "set", "name": "clip_range", "value": 0.3}
+    watch_less = {"type": "watch", "probes": ["ratio"]}
+    commands = [EVERYTHING, step("minibatch"), step(), step(), change, step(), watch_less, step("epoch"), step("epoch")]
+    late = Driver(commands, **settings)
+    measure_at_once(monkeypatch)
+    soon = Driver(commands, **settings)
+    assert late.weights == soon.weights
+    assert measured_numbers(late) == numbers(late)[::-1], "none before the end, and the latest first"
+    assert measured_numbers(soon) == numbers(soon) and passed(soon) == passed(late)
+    assert measured(late) == measured(soon)
+
+
+def test_a_run_that_rests_measures_what_it_has_passed(monkeypatch):
+    monkeypatch.setattr(loop, "REST_SECONDS", 0.0)
+    driver = Resting([EVERYTHING, step(), step("minibatch")])
+    kinds = [(header["kind"], header["update"]) for header, _ in driver.frames]
+    stop, late = kinds.index((Kind.SNAPSHOT, 1)), [at for at, kind in enumerate(kinds) if kind == (Kind.PASSING, 1)]
+    assert stop < late[0], "once it stands still"
+    assert late[-1] < kinds.index((Kind.SNAPSHOT, 2)), "and before it is told to go on"
+    assert measured(driver).keys() == set(passed(driver))
+    newest, _ = driver.of(Kind.PASSING)[0]
+    assert set(newest["measured"]) == PROBES.keys() - {"gradients", "direction"}
+
+
+class GoingBack(Driver):
+    """A command may name a phase that was passed by its place in their order."""
+
+    def receive(self, timeout):
+        command = super().receive(timeout)
+        if command and "passed" in command:
+            return {"type": "measure", "sequence": numbers(self)[command["passed"]]}
+        return command
+
+
+def test_who_goes_back_is_not_made_to_wait():
+    """Asked for at rest, and within a rollout; the number 1 is that of nothing that was passed."""
+    within, nothing = {"passed": 4, "at_once": True}, {"type": "measure", "sequence": 1}
+    driver = GoingBack([EVERYTHING, step(), {"passed": 3}, step(), nothing, step("phase"), within])
+    found = measured_numbers(driver)
+    assert found[:2] == numbers(driver)[3:5] and sorted(found) == numbers(driver), "each once"
+    kinds = [(header["kind"], header["update"]) for header, _ in driver.frames]
+    assert kinds.index((Kind.PASSING, 1)) < kinds.index((Kind.SNAPSHOT, 2)), "before the next step"
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MOST", 3), ("ROOM", 20_000), ("ROOM", 0)])
+def test_what_there_is_no_room_for_is_measured_on_the_way(monkeypatch, limit, value):
+    whole = Driver([EVERYTHING, step(), step()])
+    monkeypatch.setattr(later, limit, value)
+    driver = Driver([EVERYTHING, step(), step()])
+    assert measured(driver) == measured(whole) and driver.weights == whole.weights
+    on_the_way = measured_numbers(driver)[: len(numbers(driver)) // 2]
+    assert on_the_way == numbers(driver)[: len(on_the_way)], "the oldest first"
+    assert driver.worker.report.looking.later.bytes == 0, "nothing is held in the end"
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_of_an_update_that_was_given_up_nothing_is_measured_any_more():
+    explosive = {"env": "Pendulum-v1", "learning_rate": 1.0, "entropy_coef": 100.0}
+    not_finite = step("until", until={"quantity": "not_finite", "above": None})
+    updates = Driver([not_finite], **explosive).worker.trainer.updates
+    driver = Driver([*[step()] * updates, step(), step("phase")], **explosive)
+    (event,) = driver.events("abandoned")
+    of_it = {n for n, where in announced(driver) if where[0] == event["abandoned"] and n < event["sequence"]}
+    assert of_it and not of_it & set(measured_numbers(driver))
+
+
+def test_of_an_update_that_was_made_anew_neither():
+    redo = {"type": "redo", "settings": {"clip_range": 0.3}}
+    old, new = (Driver([EVERYTHING, step(), redo, {"type": "keep", "which": which}]) for which in ("old", "new"))
+    assert measured(old).keys() == set(passed(old)) and passed(new) and not measured(new)
