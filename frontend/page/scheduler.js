@@ -7,7 +7,8 @@ import { report } from "./painted.js";
 /** @import { State, Topic } from "../types.js" */
 /** @import { Page } from "../state/page.js" */
 
-const ROUND = 1000 / 24; // the shortest time between the starts of two rounds while the run is running
+const ROUND = 1000 / 25; // milliseconds between the starts of two rounds while the run is running
+const EARLY = 3; // milliseconds that a round may begin before its time, rather than a frame later
 const BUDGET = 20; // of drawing in one frame while running
 const BUDGET_AT_REST = 80; // when stepping, being prompt matters more than being smooth
 const PATIENCE = 500;
@@ -48,6 +49,8 @@ export function createScheduler(page, complete = () => true) {
   let queue = [];
   let nextRound = -Infinity; // the earliest time for it while the run is running
   let requested = false;
+  /** Until a frame is asked for. @type {ReturnType<typeof setTimeout> | undefined} */
+  let waiting;
   let unreported = true;
   /** What has been drawn and not been said. @type {Parameters<typeof report>[0] | null} */
   let drawn = null;
@@ -59,15 +62,27 @@ export function createScheduler(page, complete = () => true) {
   /** @param {Entry} entry @param {number} now */
   const due = (entry, now) => entry.stale && (entry.visible?.() ?? true) && !(running() && now - entry.drawn < (entry.calm ?? 0));
 
+  /** Milliseconds to the next round of a run that goes on. */
+  const early = () => nextRound - EARLY - performance.now();
+
+  /** Asks for a frame when the next round is due: one in which nothing is drawn costs the browser something, too. */
   function wake() {
-    if (requested) return;
+    const wait = running() && !queue.length ? early() : 0;
+    if (requested && (!waiting || wait > 0)) return;
     requested = true;
+    clearTimeout(waiting);
+    waiting = wait > 0 ? setTimeout(request, wait) : undefined;
+    if (!waiting) request();
+  }
+
+  function request() {
+    waiting = undefined;
     requestAnimationFrame((now) => void frame(now));
   }
 
   /** @param {number} now */
   async function frame(now) {
-    if (!queue.length && (!running() || now >= nextRound - 2)) begin(now);
+    if (!queue.length && (!running() || early() <= 0)) begin(now);
     await drawSome(now);
     requested = false;
     if (!queue.length && unreported && complete()) finish();

@@ -371,6 +371,53 @@ def test_pictures_that_came_too_fast_are_left_out_and_a_broken_one_harms_no_othe
     assert modules("state/pictures.js", DECODED, turns) == [[1, 3], [3, 3], [4, None], [5, None], [6, 3]]
 
 
+# --- settings/setting.js
+
+CHOSEN = """
+    const choices = ["clip", "reinforce"];
+    const setting = { name: "objective", label: "Objective", type: "choice", choices, default: "clip" };
+    const control = m.createSetting(setting, () => {});
+    const select = control.element.querySelector("select");
+    const own = Object.getOwnPropertyDescriptor(HTMLSelectElement.prototype, "value");
+    let written = 0;
+    Object.defineProperty(select, "value", {
+        get: () => own.get.call(select),
+        set: (value) => (written++, own.set.call(select, value)),
+    });
+    for (const value of given) control.show({ value, note: "", locked: null });
+    return [select.value, written];
+"""
+
+
+def test_a_choice_is_written_only_where_it_has_changed(modules):
+    given = ["clip", "clip", "reinforce", "reinforce"]
+    assert modules("settings/setting.js", CHOSEN, given) == ["reinforce", 1]
+
+
+# --- page/scheduler.js
+
+ROUNDS = """
+    const status = { state: "running" };
+    const state = { status, stepping: false, past: null, scrubbing: false, other: null, snapshot: null };
+    let listener, frames = 0, rounds = 0;
+    const page = {
+        state,
+        subscribe: (its) => void (listener = its),
+        commit: () => listener(["snapshot"]),
+        waiting: () => (frames++, true), // there is always something new
+    };
+    await new Promise((done) => m.createScheduler(page).add({
+        needs: ["snapshot"],
+        draw: () => void (++rounds === given && done()),
+    }));
+    return frames;
+"""
+
+
+def test_a_run_that_goes_on_takes_one_frame_of_the_browser_for_each_round(modules):
+    assert modules("page/scheduler.js", ROUNDS, 20) <= 22
+
+
 # --- ui/figure.js, state/provenance.js
 
 
