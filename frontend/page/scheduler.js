@@ -59,41 +59,49 @@ export function createScheduler(page, complete = () => true) {
 
   const running = () => runsFreely(state) || (state.other !== null && runsFreely(state.other));
 
-  /** @param {Entry} entry @param {number} now */
-  const due = (entry, now) => entry.stale && (entry.visible?.() ?? true) && !(running() && now - entry.drawn < (entry.calm ?? 0));
+  /** @param {Entry} entry */
+  const wanted = (entry) => entry.stale && (entry.visible?.() ?? true);
 
-  /** Milliseconds to the next round of a run that goes on. */
-  const early = () => nextRound - EARLY - performance.now();
+  /** When it may be drawn. @param {Entry} entry */
+  const calmUntil = ({ drawn, calm }) => (running() && calm ? drawn + calm : -Infinity);
 
-  /** Asks for a frame when the next round is due: one in which nothing is drawn costs the browser something, too. */
+  /** When there is something to draw, on performance.now()'s clock: as soon as may be, or never. */
+  function next() {
+    if (queue.length) return -Infinity;
+    const first = page.waiting() ? -Infinity : Math.min(...entries.filter(wanted).map(calmUntil), Infinity);
+    return running() ? Math.max(nextRound, first) : first;
+  }
+
+  /** Asks for a frame when something is to be drawn: one in which nothing is costs the browser something, too. */
   function wake() {
-    const wait = running() && !queue.length ? early() : 0;
-    if (requested && (!waiting || wait > 0)) return;
-    requested = true;
+    if (requested) return;
     clearTimeout(waiting);
-    waiting = wait > 0 ? setTimeout(request, wait) : undefined;
-    if (!waiting) request();
+    const wait = next() - EARLY - performance.now();
+    if (wait === Infinity) return;
+    if (wait > 0)
+      waiting = setTimeout(request, Math.ceil(wait)); // of a fraction it would drop what is behind the point
+    else request();
   }
 
   function request() {
-    waiting = undefined;
-    requestAnimationFrame((now) => void frame(now));
+    requested = true;
+    requestAnimationFrame(() => void frame());
   }
 
-  /** @param {number} now */
-  async function frame(now) {
-    if (!queue.length && (!running() || early() <= 0)) begin(now);
+  async function frame() {
+    const now = performance.now(); // the browser's own word for it may be of a time before this frame was asked for
+    if (!queue.length && next() - EARLY <= now) begin(now);
     await drawSome(now);
     requested = false;
     if (!queue.length && unreported && complete()) finish();
-    if (queue.length || page.waiting() || entries.some((entry) => entry.stale && (entry.visible?.() ?? true))) wake();
+    wake();
   }
 
   /** @param {number} now */
   function begin(now) {
     tell();
     page.commit();
-    queue = entries.filter((entry) => due(entry, now));
+    queue = entries.filter((entry) => wanted(entry) && calmUntil(entry) - EARLY <= now);
     if (!queue.length) return;
     // From the time that it was due, not from now: frames come in steps of 17 ms, and the pace is kept on average.
     nextRound = Math.max(nextRound + ROUND, now);
