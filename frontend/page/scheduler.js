@@ -9,6 +9,7 @@ import { report } from "./painted.js";
 
 const ROUND = 1000 / 25; // milliseconds between the starts of two rounds while the run is running
 const EARLY = 3; // milliseconds that a round may begin before its time, rather than a frame later
+const ALONE = ROUND; // for which a picture of the environment waits for something else to be drawn with
 const BUDGET = 20; // of drawing in one frame while running
 const BUDGET_AT_REST = 80; // when stepping, being prompt matters more than being smooth
 const PATIENCE = 500;
@@ -65,10 +66,17 @@ export function createScheduler(page, complete = () => true) {
   /** When it may be drawn. @param {Entry} entry */
   const calmUntil = ({ drawn, calm }) => (running() && calm ? drawn + calm : -Infinity);
 
+  /** When what is staged may be drawn. */
+  function whenStaged() {
+    const staged = page.waiting();
+    if (staged === "picture" && running()) return nextRound + ALONE;
+    return staged ? -Infinity : Infinity;
+  }
+
   /** When there is something to draw, on performance.now()'s clock: as soon as may be, or never. */
   function next() {
     if (queue.length) return -Infinity;
-    const first = page.waiting() ? -Infinity : Math.min(...entries.filter(wanted).map(calmUntil), Infinity);
+    const first = Math.min(whenStaged(), ...entries.filter(wanted).map(calmUntil));
     return running() ? Math.max(nextRound, first) : first;
   }
 

@@ -398,7 +398,7 @@ def test_a_choice_is_written_only_where_it_has_changed(modules):
 
 FRAMES = """async ({ fresh, calm, draws }) => {
     const { createScheduler } = await import("./page/scheduler.js");
-    let listener, frames = 0, drawn = 0;
+    let listener, frames = 0, drawn = 0, began = performance.now();
     const own = window.requestAnimationFrame;
     window.requestAnimationFrame = (callback) => (frames++, own.call(window, callback));
     const status = { state: "running" };
@@ -406,26 +406,33 @@ FRAMES = """async ({ fresh, calm, draws }) => {
         state: { status, stepping: false, past: null, scrubbing: false, other: null, snapshot: null },
         subscribe: (its) => void (listener = its),
         commit: () => fresh && listener(["snapshot"]),
-        waiting: () => fresh,
+        waiting: () => fresh, // a snapshot, or a picture
     };
     await new Promise((done) => createScheduler(page).add({
         needs: ["snapshot"],
         calm,
-        draw: () => void (++drawn === draws ? done() : setTimeout(() => listener(["snapshot"]))),
+        draw: () => void (++drawn === draws ? done() : fresh || setTimeout(() => listener(["snapshot"]))),
     }));
-    return frames;
+    return [frames, performance.now() - began];
 }"""
 
 
 @pytest.mark.parametrize(
-    "given", [{"fresh": True, "calm": 0, "draws": 20}, {"fresh": False, "calm": 200, "draws": 5}], ids=("fresh", "calm")
+    "given",
+    [
+        {"fresh": "snapshot", "calm": 0, "draws": 20, "least": 19 * 30},
+        {"fresh": "picture", "calm": 0, "draws": 10, "least": 9 * 70},  # of its own: it waits for others
+        {"fresh": None, "calm": 200, "draws": 5, "least": 4 * 190},
+    ],
+    ids=("snapshot", "picture", "calm"),
 )
 def test_a_run_that_goes_on_takes_one_frame_of_the_browser_for_each_round(window, files, given):
     page = window[0].new_page()
     page.goto(f"{files}wire.js")
-    frames = page.evaluate(FRAMES, given)
+    frames, milliseconds = page.evaluate(FRAMES, given)
     page.close()
     assert given["draws"] <= frames <= given["draws"] + 2
+    assert milliseconds >= given["least"]
 
 
 # --- ui/figure.js, state/provenance.js
