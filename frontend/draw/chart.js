@@ -76,11 +76,12 @@ export class Chart {
    */
   draw(data, frame) {
     const theme = this.context.theme();
-    // Plotly leaves a line standing that has lost its last point, unless all is drawn anew.
-    const key = JSON.stringify([frame, data.map(({ x }) => !x?.length)], (name, value) => (name === "range" ? undefined : value));
+    const sketched = this.context.running && !this.#visited;
+    // Plotly leaves a line standing that has lost its last point, unless all is drawn anew; a sketch is always anew.
+    const lost = sketched ? [] : data.map(({ x }) => !x?.length);
+    const key = JSON.stringify([frame, lost], (name, value) => (name === "range" ? undefined : value));
     const ranges = rangesOf(frame);
     const rangesKey = JSON.stringify(ranges);
-    const sketched = this.context.running && !this.#visited;
     const sameFrame = this.#started && this.#sized && theme === this.#theme && key === this.#key && sketched === this.#sketched;
     const rescaled = sameFrame && !this.#zoomed && rangesKey !== this.#ranges;
     this.#data = data;

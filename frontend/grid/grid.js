@@ -8,6 +8,7 @@ import { h, icon, prose } from "../ui/dom.js";
 import { createGrip, makeMovable } from "../ui/mover.js";
 import { createPanelsMenu } from "./panels-menu.js";
 import { createSides } from "./sides.js";
+import { createSteadyWords } from "./steady-words.js";
 import { createSurroundings } from "./surroundings.js";
 import { saver } from "../ui/saver.js";
 
@@ -69,7 +70,14 @@ export function createGrid(root, panels, { page, scheduler, theme, watch, showEn
     },
     { rootMargin: "80px" },
   );
-  const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => resized.get(target)?.()));
+  const words = createSteadyWords(state);
+  scheduler.add({ needs: ["motion"], draw: words.draw });
+  const sizes = new ResizeObserver((entries) => {
+    for (const entry of entries) {
+      words.resized(entry);
+      resized.get(entry.target)?.();
+    }
+  });
 
   // What is maximised reaches from where the panels begin to the end of the window, whatever is above them.
   const above = new ResizeObserver(() => root.style.setProperty("--above", `${Math.round(root.offsetTop)}px`));

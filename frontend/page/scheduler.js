@@ -7,7 +7,9 @@ import { report } from "./painted.js";
 /** @import { State, Topic } from "../types.js" */
 /** @import { Page } from "../state/page.js" */
 
-const ROUND = 1000 / 24; // the shortest time between the starts of two rounds while the run is running
+const ROUND = 1000 / 25; // milliseconds between the starts of two rounds while the run is running
+const EARLY = 3; // milliseconds that a round may begin before its time, rather than a frame later
+const ALONE = ROUND; // for which a picture of the environment waits for something else to be drawn with
 const BUDGET = 20; // of drawing in one frame while running
 const BUDGET_AT_REST = 80; // when stepping, being prompt matters more than being smooth
 const PATIENCE = 500;
@@ -48,6 +50,8 @@ export function createScheduler(page, complete = () => true) {
   let queue = [];
   let nextRound = -Infinity; // the earliest time for it while the run is running
   let requested = false;
+  /** Until a frame is asked for. @type {ReturnType<typeof setTimeout> | undefined} */
+  let waiting;
   let unreported = true;
   /** What has been drawn and not been said. @type {Parameters<typeof report>[0] | null} */
   let drawn = null;
@@ -56,29 +60,56 @@ export function createScheduler(page, complete = () => true) {
 
   const running = () => runsFreely(state) || (state.other !== null && runsFreely(state.other));
 
-  /** @param {Entry} entry @param {number} now */
-  const due = (entry, now) => entry.stale && (entry.visible?.() ?? true) && !(running() && now - entry.drawn < (entry.calm ?? 0));
+  /** @param {Entry} entry */
+  const wanted = (entry) => entry.stale && (entry.visible?.() ?? true);
 
-  function wake() {
-    if (requested) return;
-    requested = true;
-    requestAnimationFrame((now) => void frame(now));
+  /** When it may be drawn. @param {Entry} entry */
+  const calmUntil = ({ drawn, calm }) => (running() && calm ? drawn + calm : -Infinity);
+
+  /** When what is staged may be drawn. */
+  function whenStaged() {
+    const staged = page.waiting();
+    if (staged === "picture" && running()) return nextRound + ALONE;
+    return staged ? -Infinity : Infinity;
   }
 
-  /** @param {number} now */
-  async function frame(now) {
-    if (!queue.length && (!running() || now >= nextRound - 2)) begin(now);
+  /** When there is something to draw, on performance.now()'s clock: as soon as may be, or never. */
+  function next() {
+    if (queue.length) return -Infinity;
+    const first = Math.min(whenStaged(), ...entries.filter(wanted).map(calmUntil));
+    return running() ? Math.max(nextRound, first) : first;
+  }
+
+  /** Asks for a frame when something is to be drawn: one in which nothing is costs the browser something, too. */
+  function wake() {
+    if (requested) return;
+    clearTimeout(waiting);
+    const wait = next() - EARLY - performance.now();
+    if (wait === Infinity) return;
+    if (wait > 0)
+      waiting = setTimeout(request, Math.ceil(wait)); // of a fraction it would drop what is behind the point
+    else request();
+  }
+
+  function request() {
+    requested = true;
+    requestAnimationFrame(() => void frame());
+  }
+
+  async function frame() {
+    const now = performance.now(); // the browser's own word for it may be of a time before this frame was asked for
+    if (!queue.length && next() - EARLY <= now) begin(now);
     await drawSome(now);
     requested = false;
     if (!queue.length && unreported && complete()) finish();
-    if (queue.length || page.waiting() || entries.some((entry) => entry.stale && (entry.visible?.() ?? true))) wake();
+    wake();
   }
 
   /** @param {number} now */
   function begin(now) {
     tell();
     page.commit();
-    queue = entries.filter((entry) => due(entry, now));
+    queue = entries.filter((entry) => wanted(entry) && calmUntil(entry) - EARLY <= now);
     if (!queue.length) return;
     // From the time that it was due, not from now: frames come in steps of 17 ms, and the pace is kept on average.
     nextRound = Math.max(nextRound + ROUND, now);

@@ -164,7 +164,7 @@ function choice(setting, send) {
     input: select,
     show(value, locked) {
       select.disabled = locked;
-      select.value = String(value);
+      if (select.value !== String(value)) select.value = String(value); // the browser takes every assignment for a change
     },
   };
 }

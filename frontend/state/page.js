@@ -4,7 +4,7 @@
 import { createStore, linkState, over, pageState } from "./store.js";
 
 /** @import { State, Topic } from "../types.js" */
-/** @import { Columns, Store } from "./store.js" */
+/** @import { Columns, Store, Waiting } from "./store.js" */
 
 /**
  * @typedef {object} Page
@@ -13,7 +13,7 @@ import { createStore, linkState, over, pageState } from "./store.js";
  * @property {(...topics: Topic[]) => void} touch
  * @property {(listener: (topics: Topic[]) => void) => void} subscribe to all that is on show
  * @property {() => void} commit makes what is staged the state, of every run
- * @property {() => boolean} waiting
+ * @property {() => Waiting} waiting
  * @property {() => Store} newStore a further run's, with a connection of its own
  * @property {() => Store} newGuest one that stands to the server as the run at hand does
  * @property {(guest: Store) => void} host shows another run in place of the one at hand, which goes on unseen
@@ -58,7 +58,10 @@ export function createPage() {
     touch,
     subscribe: (listener) => void listeners.add(listener),
     commit: () => [atHand, guest, beside].forEach((store) => store?.commit()),
-    waiting: () => [atHand, guest, beside].some((store) => store?.waiting()),
+    waiting() {
+      const all = [atHand, guest, beside].map((store) => store?.waiting());
+      return all.includes("snapshot") ? "snapshot" : all.includes("picture") ? "picture" : null;
+    },
     newStore: () => heard(createStore(linked())),
     newGuest: () => heard(createStore(link)),
     host(store) {

@@ -16,8 +16,9 @@ import { loadView } from "./view.js";
  * @property {(listener: (topics: Topic[]) => void) => void} subscribe
  * @property {(newest: Staged) => void} stage
  * @property {() => void} commit makes what is staged the state, and touches it
- * @property {() => boolean} waiting whether something is staged
+ * @property {() => Waiting} waiting what is staged
  *
+ * @typedef {"snapshot" | "picture" | null} Waiting a snapshot, whatever else; a picture alone; nothing
  * @typedef {{ snapshot?: Snapshot, whole?: Snapshot, picture?: Picture }} Staged
  */
 
@@ -103,7 +104,7 @@ export function createStore(surroundings) {
     state,
     touch,
     subscribe: (listener) => void listeners.add(listener),
-    waiting: () => staged.snapshot !== undefined || staged.picture !== undefined,
+    waiting: () => (staged.snapshot ? "snapshot" : staged.picture ? "picture" : null),
     stage(newest) {
       if (newest.picture) staged.picture?.bitmap?.close();
       staged = { ...staged, ...newest };

@@ -35,6 +35,16 @@ def test_what_is_over_in_a_moment_does_not_flicker_at_full_speed(stage):
     until(played.sentence, lambda text: "Collecting: step 20 of 128" in text)
 
 
+def test_the_lit_station_changes_at_once_at_full_speed(stage):
+    """A transition that begins anew before it has ended has the browser paint sixty times a second."""
+    played = running(stage)
+    station = played.page.locator(".station").first
+    lasts = "station => getComputedStyle(station).transitionDuration"
+    until(lambda: station.evaluate(lasts), lambda lasting: set(lasting.split(", ")) == {"0s"})
+    played.state("paused")
+    until(lambda: station.evaluate(lasts), lambda lasting: set(lasting.split(", ")) == {"0.12s"})
+
+
 def test_a_long_first_update_tells_how_far_it_is(stage):
     played = running(stage, update=0)
     played.doing("collecting", 411, 2048)

@@ -371,6 +371,70 @@ def test_pictures_that_came_too_fast_are_left_out_and_a_broken_one_harms_no_othe
     assert modules("state/pictures.js", DECODED, turns) == [[1, 3], [3, 3], [4, None], [5, None], [6, 3]]
 
 
+# --- settings/setting.js
+
+CHOSEN = """
+    const choices = ["clip", "reinforce"];
+    const setting = { name: "objective", label: "Objective", type: "choice", choices, default: "clip" };
+    const control = m.createSetting(setting, () => {});
+    const select = control.element.querySelector("select");
+    const own = Object.getOwnPropertyDescriptor(HTMLSelectElement.prototype, "value");
+    let written = 0;
+    Object.defineProperty(select, "value", {
+        get: () => own.get.call(select),
+        set: (value) => (written++, own.set.call(select, value)),
+    });
+    for (const value of given) control.show({ value, note: "", locked: null });
+    return [select.value, written];
+"""
+
+
+def test_a_choice_is_written_only_where_it_has_changed(modules):
+    given = ["clip", "clip", "reinforce", "reinforce"]
+    assert modules("settings/setting.js", CHOSEN, given) == ["reinforce", 1]
+
+
+# --- page/scheduler.js, where nothing else asks for frames
+
+FRAMES = """async ({ fresh, calm, draws }) => {
+    const { createScheduler } = await import("./page/scheduler.js");
+    let listener, frames = 0, drawn = 0, began = performance.now();
+    const own = window.requestAnimationFrame;
+    window.requestAnimationFrame = (callback) => (frames++, own.call(window, callback));
+    const status = { state: "running" };
+    const page = {
+        state: { status, stepping: false, past: null, scrubbing: false, other: null, snapshot: null },
+        subscribe: (its) => void (listener = its),
+        commit: () => fresh && listener(["snapshot"]),
+        waiting: () => fresh, // a snapshot, or a picture
+    };
+    await new Promise((done) => createScheduler(page).add({
+        needs: ["snapshot"],
+        calm,
+        draw: () => void (++drawn === draws ? done() : fresh || setTimeout(() => listener(["snapshot"]))),
+    }));
+    return [frames, performance.now() - began];
+}"""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"fresh": "snapshot", "calm": 0, "draws": 20, "least": 19 * 30},
+        {"fresh": "picture", "calm": 0, "draws": 10, "least": 9 * 70},  # of its own: it waits for others
+        {"fresh": None, "calm": 200, "draws": 5, "least": 4 * 190},
+    ],
+    ids=("snapshot", "picture", "calm"),
+)
+def test_a_run_that_goes_on_takes_one_frame_of_the_browser_for_each_round(window, files, given):
+    page = window[0].new_page()
+    page.goto(f"{files}wire.js")
+    frames, milliseconds = page.evaluate(FRAMES, given)
+    page.close()
+    assert given["draws"] <= frames <= given["draws"] + 2
+    assert milliseconds >= given["least"]
+
+
 # --- ui/figure.js, state/provenance.js
 
 

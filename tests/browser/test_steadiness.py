@@ -91,6 +91,19 @@ def test_a_chart_gives_way_to_the_words_below_it(look_at, page):
     assert after["plot"] < before["plot"] and after["end"] <= after["top"]
 
 
+def test_words_keep_their_lines_as_long_as_the_run_goes_on(server, page):
+    dashboard = Dashboard(page, server("--seed", "7").url)
+    caption = dashboard.panel("Episodic return").locator(".caption")
+    high = "caption => caption.getBoundingClientRect().height"
+    one_line = until(lambda: caption.evaluate(high))
+    caption.evaluate("caption => { caption.style.width = '9em'; }")
+    until(lambda: caption.evaluate("caption => caption.style.minHeight"), lambda kept: float(kept[:-2] or 0) > one_line)
+    caption.evaluate("caption => { caption.style.width = ''; }")
+    assert caption.evaluate(high) > one_line
+    dashboard.press("Pause")
+    until(lambda: caption.evaluate(high), lambda height: height == one_line)
+
+
 HEIGHTS = """() => {
     window.heights = {};
     const seen = new ResizeObserver((entries) => entries.forEach(({ target, contentRect }) => {
