@@ -261,8 +261,12 @@ class DiagonalGaussian:
         entropies = (log_std + np.float32(0.5 * math.log(2 * math.pi * math.e))).sum(-1)
 
         def pullback(d_log_probs: Floats, d_entropies: Floats) -> Floats:
-            d_log_std = d_log_probs[:, None] * (np.square(x) - 1) + d_entropies[:, None]
-            return np.concatenate([d_log_probs[:, None] * (x * precision), d_log_std], axis=-1)
+            slopes = np.empty_like(outputs)
+            d_mean, d_log_std = self._parts(slopes)
+            np.multiply(d_log_probs[:, None], x * precision, out=d_mean)
+            np.multiply(d_log_probs[:, None], np.square(x) - 1, out=d_log_std)
+            d_log_std += d_entropies[:, None]
+            return slopes
 
         return log_probs, entropies, pullback
 
