@@ -26,12 +26,11 @@ class Adam:
     """
 
     def __init__(self, theta: Tensor) -> None:
-        self._theta = theta
+        self._theta = theta.detach()  # the same memory; it knows of no gradient, so a step need not switch that off
         self._mean = torch.zeros_like(theta, requires_grad=False)
         self._square = torch.zeros_like(theta, requires_grad=False)
         self._steps = torch.zeros((), device=theta.device)
 
-    @torch.no_grad()
     def step(self, gradient: Tensor, learning_rate: Scalar, not_finite: Tensor | None) -> None:
         """θ ← θ − α·m̂/(√v̂ + ε), in place; where `not_finite` is not 0, all stays as it is."""
         self._steps.add_(1)

@@ -32,9 +32,10 @@ def accumulated(deltas: Floats, terminated: Bools, truncated: Bools, discount: f
     decays = np.float32(discount * gae_lambda) * ~(terminated | truncated)
     advantages = np.empty_like(deltas)
     following = np.zeros_like(deltas[0])
-    for t in reversed(range(len(deltas))):
-        following = deltas[t] + decays[t] * following
-        advantages[t] = following
+    for delta, decay, advantage in zip(deltas[::-1], decays[::-1], advantages[::-1], strict=True):
+        np.multiply(decay, following, out=advantage)
+        advantage += delta
+        following = advantage
     return advantages
 
 

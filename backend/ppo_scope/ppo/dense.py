@@ -6,6 +6,7 @@ to float tolerance (a test compares them).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+ONE = np.float32(1)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ def _tanh(x: Floats) -> None:
 
 def _tanh_derivative(y: Floats) -> Floats:
     slope = np.square(y)
-    return np.subtract(1, slope, out=slope)
+    return np.subtract(ONE, slope, out=slope)
 
 
 def _relu(x: Floats) -> None:
@@ -42,6 +44,12 @@ def _relu_derivative(y: Floats) -> Floats:
 
 
 ACTIVATIONS = {"tanh": Activation(_tanh, _tanh_derivative), "relu": Activation(_relu, _relu_derivative)}
+
+
+@functools.lru_cache(4)
+def _ones(count: int) -> Floats:
+    """[count], not to be written to."""
+    return np.ones(count, np.float32)
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ class Linear:
     def backward(self, x: Floats, slope: Floats, gradient: Floats) -> None:
         """Write this layer's part of dL/dθ, given its input [B, inputs] and dL/dy [B, outputs]."""
         np.matmul(slope.T, x, out=gradient[self.weight_part].reshape(self.weight.shape))
-        np.matmul(np.ones(len(slope), np.float32), slope, out=gradient[self.bias_part])  # a sum, but quicker
+        np.matmul(_ones(len(slope)), slope, out=gradient[self.bias_part])  # a sum, but quicker
 
 
 @dataclass(frozen=True)
@@ -116,8 +124,10 @@ class Dense:
         outputs = self.policy_head.forward(hidden)
         if self.policy_free is None:
             return outputs
-        free = np.broadcast_to(self.policy_free, (len(outputs), len(self.policy_free)))
-        return np.concatenate([outputs, free], axis=-1)
+        given = outputs.shape[1]
+        whole = np.empty((len(outputs), given + len(self.policy_free)), np.float32)
+        whole[:, :given], whole[:, given:] = outputs, self.policy_free
+        return whole
 
     def forward(self, observations: Floats) -> tuple[Floats, Floats, list[Floats], list[Floats]]:
         """(policy outputs [B, O], V [B], hidden layers of the policy, and of the critic) of observations [B, D]."""
@@ -164,7 +174,8 @@ class Dense:
         self, trunk: list[Linear], hidden: list[Floats], slope: Floats
     ) -> Iterator[tuple[Linear, Floats, Floats]]:
         for index in reversed(range(len(trunk))):
-            slope = slope * self.activation.derivative(hidden[index + 1])
+            derivative = self.activation.derivative(hidden[index + 1])
+            slope = np.multiply(slope, derivative, out=derivative)
             yield trunk[index], hidden[index], slope
             if index:
                 slope = slope @ trunk[index].weight

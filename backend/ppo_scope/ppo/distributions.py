@@ -230,14 +230,19 @@ class DiagonalGaussian:
 
     def act(self, outputs: Floats, noise: Floats) -> Actions:
         """Mean + σ·noise."""
-        mean, log_std = np.split(outputs, 2, axis=-1)
-        return mean + np.exp(log_std) * noise
+        mean, log_std = self._parts(outputs)
+        actions: Actions = np.exp(log_std)
+        actions *= noise
+        actions += mean
+        return actions
 
     def to_environment(self, actions: Actions) -> Actions:
         """In the shape of the space and within its bounds."""
         # Clipped after the cast, which may round beyond a bound.
         shaped = actions.reshape(len(actions), *self.low.shape).astype(self.low.dtype, copy=False)
-        return np.clip(shaped, self.low, self.high)
+        # As np.clip, which takes twice as long for it.
+        within: Actions = np.minimum(np.maximum(shaped, self.low), self.high)
+        return within
 
     def evaluate(self, outputs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Sums over the dimensions; the entropy of a density may be negative."""
@@ -249,17 +254,26 @@ class DiagonalGaussian:
 
     def differentiable(self, outputs: Floats, actions: Actions) -> tuple[Floats, Floats, Pullback]:
         """With x = (a − μ)/σ: d log π/dμ = x/σ, d log π/d log σ = x² − 1, dH/d log σ = 1."""
-        mean, log_std = np.split(outputs, 2, axis=-1)
+        mean, log_std = self._parts(outputs)
         precision = np.exp(-log_std)
         x = (actions - mean) * precision
         log_probs = (-0.5 * np.square(x) - log_std - np.float32(0.5 * math.log(2 * math.pi))).sum(-1)
         entropies = (log_std + np.float32(0.5 * math.log(2 * math.pi * math.e))).sum(-1)
 
         def pullback(d_log_probs: Floats, d_entropies: Floats) -> Floats:
-            d_log_std = d_log_probs[:, None] * (np.square(x) - 1) + d_entropies[:, None]
-            return np.concatenate([d_log_probs[:, None] * (x * precision), d_log_std], axis=-1)
+            slopes = np.empty_like(outputs)
+            d_mean, d_log_std = self._parts(slopes)
+            np.multiply(d_log_probs[:, None], x * precision, out=d_mean)
+            np.multiply(d_log_probs[:, None], np.square(x) - 1, out=d_log_std)
+            d_log_std += d_entropies[:, None]
+            return slopes
 
         return log_probs, entropies, pullback
+
+    def _parts(self, outputs: Floats) -> tuple[Floats, Floats]:
+        """(means, log σ) [B, size] each."""
+        size = self.free
+        return outputs[:, :size], outputs[:, size:]
 
     def kl(self, old: Tensor, new: Tensor) -> Tensor:
         """log(σ_new/σ_old) + (σ_old² + (μ_old − μ_new)²)/(2σ_new²) − ½, summed over the dimensions."""

@@ -58,11 +58,13 @@ class RewardScale:
 
     def __call__(self, rewards: Floats, ends: Bools, trained: Bools, discount: float) -> Floats:
         """Take in a rollout and scale it: [M, N] of rewards, episode ends, and which rows are transitions."""
-        returns = np.empty(rewards.shape)
-        for t, reward in enumerate(rewards):
-            self._returns = self._returns * discount + reward
-            returns[t] = self._returns
-            self._returns = np.where(ends[t], 0.0, self._returns)
+        returns = rewards.astype(np.float64)
+        before = self._returns
+        any_ends: list[bool] = np.any(ends, axis=1).tolist()
+        for row, end, some in zip(returns, ends, any_ends, strict=True):
+            row += before * discount
+            before = np.where(end, 0.0, row) if some else row
+        self._returns = before.copy()
         self.statistics.update(returns[trained])
         scaled: Floats = np.clip(rewards / self.statistics.deviation, -CLIP, CLIP).astype(np.float32)
         return scaled

@@ -178,7 +178,7 @@ class Optimisation:
         if self._not_finite is not None:
             torch.maximum(self._not_finite, (~torch.isfinite(norm)).float(), out=self._not_finite)
         if limit is not None:
-            gradient.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
+            gradient.mul_((limit / (norm + 1e-6)).clamp_(max=1.0))
         self._adam.step(gradient, self.coefficients.learning_rate, self._not_finite)
 
 

@@ -312,6 +312,8 @@ class Trainer:
 
     def _apply_changes(self) -> Settings:
         pending, self._pending = self._pending, {}  # first: another thread may ask for a change meanwhile
+        if not pending:
+            return self.settings
         old = self.settings.live()
         for name, new in pending.items():
             self.changes.append(Change(self.updates + 1, name, old[name], new))

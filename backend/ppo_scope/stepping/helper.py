@@ -23,7 +23,7 @@ from ppo_scope.ppo.seeding import seed_everybody, seeded_copy
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.stepping.group import Group, Memory
 
-SPIN = 0.0003
+SPIN = 0.0001
 """Seconds to look again and again before falling asleep: to be woken takes the system tens of microseconds."""
 PARENT_POLL = 0.5
 
