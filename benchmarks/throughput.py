@@ -21,7 +21,7 @@ from tests.live import COMMAND, ROOT, LiveServer, chromium, environment
 
 TRAIN, BARE, STREAMED, WATCHED, SB3_ONE, SB3_DEFAULT = (
     "ppo-scope train",
-    "streamed, no probe",
+    "streamed, nothing watched",
     "streamed, all numbers",
     "watched in Chromium",
     "SB3, 1 thread",

@@ -9,6 +9,7 @@ from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.cost import EXPENSIVE, ONLY_AT_REST, SHARE, TIMED, Budget
 from ppo_scope.probes.probes import PROBES, measure
 from ppo_scope.wire import frame
+from ppo_scope.worker.due import SECONDS
 from ppo_scope.worker.reporter import Attention, Reporter
 from tests.moments import moment_at
 
@@ -131,7 +132,7 @@ def test_at_full_speed_most_snapshots_go_without(trainer, monkeypatch):
     reporter.looking.budget = Budget(clock)
     for name in EXPENSIVE:
         monkeypatch.setitem(PROBES, name, lambda moment, of=PROBES[name]: slow(clock, of(moment)))
-    monkeypatch.setattr("ppo_scope.worker.due.SECONDS", {"snapshot": 0.0, "series": 9.0, "progress": 9.0})
+    monkeypatch.setattr("ppo_scope.worker.due.SECONDS", {**SECONDS, "snapshot": 0.0})
     reporter.looking.watch(WATCHED)
     for phase in trainer.phases():
         reporter.passed(moment_at(trainer, phase), Attention.GLANCE)

@@ -137,7 +137,8 @@ class Moment:
         """[S] log r under the weights as they are; raises as `now`."""
         log_probs, _ = self.now
         assert self.batch is not None
-        return _numpy(log_probs - self.batch.log_probs)
+        logratio: Floats = _numpy(log_probs) - _numpy(self.batch.log_probs)
+        return logratio
 
     @cached_property
     def ratio_now(self) -> Floats:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ppo_scope.ppo import losses
+from ppo_scope.ppo import by_hand, losses
 from ppo_scope.ppo.losses import Region
 from ppo_scope.probes import promises
 from ppo_scope.probes.cost import Budget
@@ -25,7 +25,7 @@ from ppo_scope.probes.minibatches import Minibatches
 from ppo_scope.probes.moment import Moment, clipped
 from ppo_scope.probes.places import by_environment, chosen_environments
 from ppo_scope.probes.policy import policy
-from ppo_scope.probes.record import Batch, PhaseKind
+from ppo_scope.probes.record import Batch, Floats, PhaseKind
 from ppo_scope.probes.subject import Lacking
 from ppo_scope.probes.transitions import transitions
 from ppo_scope.wire.metrics import FIRST_RATIO_LIMIT, SERIES_COLUMNS
@@ -170,21 +170,27 @@ def _theta_change(moment: Moment) -> dict[str, float]:
 
 
 def _final_losses(moment: Moment, batch: Batch) -> dict[str, float]:
-    """L_PG and L_VF of the whole rollout under the final weights; L_PG of the samples whose Â has been used."""
+    """L_PG and L_VF of the whole rollout under the final weights; L_PG of the samples whose Â has been used.
+
+    By the loss in NumPy, as most minibatches are: each operation of torch that comes once an update costs ten of its.
+    """
     assert moment.after is not None
-    settings = moment.update.settings
-    logratio, _, _, v = (torch.from_numpy(array) for array in moment.after)
-    log_probs, ratio = batch.log_probs.cpu() + logratio, torch.from_numpy(moment.ratio)
-    used = torch.from_numpy(moment.advantages_used)
-    policy = losses.policy_loss(settings.objective, log_probs, ratio, used, settings.clip_range)
-    value = losses.value_loss(v, batch.targets.cpu(), batch.values.cpu(), settings.value_clip_range)
-    known = ~np.isnan(moment.advantages_used)
-    if not (moment.whole and known.all()):
-        policy, value = policy[torch.from_numpy(moment.trained & known)], value[torch.from_numpy(moment.trained)]
+    settings, (logratio, _, _, v) = moment.update.settings, moment.after
+    old_log_probs, old, targets = (tensor.cpu().numpy() for tensor in (batch.log_probs, batch.values, batch.targets))
+    log_probs, used = old_log_probs + logratio, moment.advantages_used
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite shows as such
+        policy, _ = by_hand.policy_loss(settings.objective, log_probs, logratio, used, settings.clip_range)
+        value, _ = by_hand.value_loss(v, targets, old, settings.value_clip_range)
+    judged = policy[moment.trained & ~np.isnan(used)]
     return {
-        "final_policy_loss": float(policy.double().mean()) if len(policy) else math.nan,
-        "final_value_loss": float(value.double().mean()),
+        "final_policy_loss": _mean(judged) if len(judged) else math.nan,
+        "final_value_loss": _mean(moment.transitions(value)),
     }
+
+
+def _mean(values: Floats) -> float:
+    """In double precision, in torch's order."""
+    return float(torch.from_numpy(values).double().mean())
 
 
 def _explained(moment: Moment, values: Array) -> float:

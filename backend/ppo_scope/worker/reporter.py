@@ -124,7 +124,7 @@ class Reporter:
             self.show(moment)
         elif attention is Attention.PASSING:
             self.looking.keep(self._outlet.phase)
-        elif phase.kind is PhaseKind.UPDATE and self._due.now("snapshot"):
+        elif phase.kind is PhaseKind.UPDATE and self._due.now("snapshot" if self.looking.watched else "unwatched"):
             self.looking.show(moment, affordable=True)
         self.progress()
         if self._due.now("series"):
@@ -136,6 +136,7 @@ class Reporter:
         """Send the run exactly as it is, whatever was sent when."""
         self.flush()
         self._due.sent("snapshot")
+        self._due.sent("unwatched")
         self.looking.show(moment or self.looking.moment_at(self._outlet.phase))
         self.hand_on_weights(changed=True)
 
