@@ -17,7 +17,9 @@ export function previewTag(body, names) {
 
   /** The panel is put around its body later, and what is drawn anew after a failure has another label. */
   function attach() {
-    const heading = body.closest(".panel")?.querySelector("h2");
+    const panel = body.closest(".panel");
+    const heading = panel?.querySelector("h2");
+    panel?.toggleAttribute("data-previews", true);
     heading?.querySelector(".preview-tag")?.remove();
     heading?.append(tag);
   }

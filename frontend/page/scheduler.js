@@ -9,7 +9,7 @@ import { report } from "./painted.js";
 
 const ROUND = 1000 / 25; // milliseconds between the starts of two rounds while the run is running
 const EARLY = 3; // milliseconds that a round may begin before its time, rather than a frame later
-const ALONE = ROUND; // for which a picture of the environment waits for something else to be drawn with
+const ALONE = 2 * ROUND; // between two rounds of which one draws a picture of the environment alone: it waits for the panels
 const BUDGET = 20; // of drawing in one frame while running
 const BUDGET_AT_REST = 80; // when stepping, being prompt matters more than being smooth
 const PATIENCE = 500;
@@ -49,6 +49,7 @@ export function createScheduler(page, complete = () => true) {
   /** @type {Entry[]} */
   let queue = [];
   let nextRound = -Infinity; // the earliest time for it while the run is running
+  let begun = -Infinity; // when the last one was
   let requested = false;
   /** Until a frame is asked for. @type {ReturnType<typeof setTimeout> | undefined} */
   let waiting;
@@ -69,7 +70,7 @@ export function createScheduler(page, complete = () => true) {
   /** When what is staged may be drawn. */
   function whenStaged() {
     const staged = page.waiting();
-    if (staged === "picture" && running()) return nextRound + ALONE;
+    if (staged === "picture" && running()) return begun + ALONE;
     return staged ? -Infinity : Infinity;
   }
 
@@ -113,6 +114,7 @@ export function createScheduler(page, complete = () => true) {
     if (!queue.length) return;
     // From the time that it was due, not from now: frames come in steps of 17 ms, and the pace is kept on average.
     nextRound = Math.max(nextRound + ROUND, now);
+    begun = now;
     unreported = true;
   }
 

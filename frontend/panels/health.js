@@ -1,6 +1,6 @@
 // Health: what is wrong with the run, in plain words; what was looked for where nothing is; and what was wrong earlier.
 
-import { h, prose, setText } from "../ui/dom.js";
+import { h, prose, setAttribute, setProse, setText } from "../ui/dom.js";
 import { getHealthChecks } from "../net/http.js";
 import { causes, findingsOf, historyOf, whenInWords } from "../state/findings.js";
 import { fixed, number, percent } from "../state/format.js";
@@ -51,8 +51,11 @@ function mount(body, context) {
   const checked = h("ul", { class: "checked", "aria-label": "What was looked for" });
   const earlier = h("section", { class: "earlier" }, h("h3", {}, "Earlier"), h("ul", { "aria-label": "What was wrong earlier" }));
   body.append(verdict, list, earlier, checked);
+  body.toggleAttribute("data-scrolls", true);
   /** @type {Check[]} */
   let checks = [];
+  /** By the check's name. @type {Map<string, ReturnType<typeof createLine>>} */
+  const lines = new Map();
   let shown = "";
   let told = "";
   /** Which causes and remedies somebody has opened or closed; else only the gravest is open. @type {Map<string, boolean>} */
@@ -84,15 +87,25 @@ function mount(body, context) {
       const values = snapshot?.header.health ?? {};
       const found = new Set(findings.map(({ name }) => name));
       const unknown = snapshot?.header.unknown ?? {};
-      const lines = checks.filter(({ name, metrics }) => metrics.length && !found.has(name)).map((check) => line(check, values, unknown[check.name]));
+      const sought = checks.filter(({ name, metrics }) => metrics.length && !found.has(name));
+      const rows = sought.map((check) => lineOf(check.name)(line(check, values, unknown[check.name])));
       // What cannot come to be said of this run stands last: it is in nobody's way there, and stays there.
-      checked.replaceChildren(...[false, true].flatMap((never) => lines.filter(({ dataset }) => (dataset.known === "never") === never)));
+      const order = [false, true].flatMap((never) => rows.filter(({ dataset }) => (dataset.known === "never") === never));
+      if (order.length !== checked.childElementCount || order.some((row, place) => row !== checked.children[place]))
+        checked.replaceChildren(...order);
       drawEarlier(state);
     },
     resize() {},
     table: (state) => tableOf(state, checks),
     summary: (state) => inWords(state),
   };
+
+  /** Made once, and written over. @param {string} name of a check */
+  function lineOf(name) {
+    const write = lines.get(name) ?? createLine();
+    lines.set(name, write);
+    return write;
+  }
 
   /** The newest first. Rows stay where they are while nothing is new: somebody may be about to press one. @param {State} state */
   function drawEarlier(state) {
@@ -154,37 +167,40 @@ function measuredInWords({ metrics }, values) {
 /** What a recording that is older than the check knows of it. */
 const NOT_MEASURED = { why: "not measured", applies: true };
 
+/** @typedef {{ title: string, known: "yes" | "not-yet" | "never", sign: string, words: string, value: string }} Line */
+
 /**
  * What was looked for, and not found; or not looked for, which is no good news.
  *
  * @param {Check} check
  * @param {{ [name: string]: number | undefined }} values
  * @param {{ why: string, applies: boolean } | undefined} unknown
+ * @returns {Line}
  */
 function line(
   { title, threshold, metrics, otherwise },
   values,
   unknown = metrics.some((name) => Number.isFinite(values[name])) ? undefined : NOT_MEASURED,
 ) {
+  const about = `${title}: said when ${threshold}`;
+  if (unknown?.applies) return { title: about, known: "not-yet", sign: "… ", words: title, value: `: not known yet (${unknown.why})` };
+  if (unknown) return { title: about, known: "never", sign: "– ", words: title, value: `: does not apply (${unknown.why})` };
   const numbers = measuredInWords({ metrics }, values);
-  const about = { title: `${title}: said when ${threshold}`, "data-known": unknown ? (unknown.applies ? "not-yet" : "never") : "yes" };
-  if (unknown) {
-    const words = unknown.applies ? "not known yet" : "does not apply";
-    return h(
-      "li",
-      about,
-      h("span", { "aria-hidden": "true" }, unknown.applies ? "… " : "– "),
-      title,
-      h("span", { class: "value" }, `: ${words} (${unknown.why})`),
-    );
-  }
-  return h(
-    "li",
-    about,
-    h("span", { "aria-hidden": "true" }, "✓ "),
-    otherwise,
-    h("span", { class: "value" }, ...prose(numbers ? `: ${numbers}` : "")),
-  );
+  return { title: about, known: "yes", sign: "✓ ", words: otherwise, value: numbers ? `: ${numbers}` : "" };
+}
+
+/** @returns {(line: Line) => HTMLElement} writes it */
+function createLine() {
+  const [sign, words, value] = [h("span", { "aria-hidden": "true" }), h("span", {}), h("span", { class: "value" })];
+  const element = h("li", {}, sign, words, value);
+  return (line) => {
+    setAttribute(element, "title", line.title);
+    setAttribute(element, "data-known", line.known);
+    setText(sign, line.sign);
+    setText(words, line.words);
+    setProse(value, line.value);
+    return element;
+  };
 }
 
 /** What is over, but for what is told of above because of what it has left behind. @param {State} state */

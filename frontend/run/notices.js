@@ -96,6 +96,10 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     drawOffer(state);
     drawBanner(state);
     trial.draw(state, state.trial?.place === "page" ? state.trial : null);
+    document.body.toggleAttribute(
+      "data-noticed",
+      [watching, offer].some(({ hidden }) => !hidden),
+    ); // the others lie over the page
   }
 
   /** What a link asks of the run. @param {State} state */

@@ -48,7 +48,7 @@ export function icon(path) {
 
 /**
  * Writes only where something changed: a page that repaints unchanged text has work for nothing. A text that is there
- * is written over: a new node would have every `:has()` above it asked anew.
+ * is written over: a new node would have every `:has()` above it asked anew. (Of what is above a panel's body there is none.)
  *
  * @param {Element} element
  * @param {string} text

@@ -104,6 +104,37 @@ def test_words_keep_their_lines_as_long_as_the_run_goes_on(server, page):
     until(lambda: caption.evaluate(high), lambda height: height == one_line)
 
 
+ASKED_ANEW = """() => {
+    const rules = (list) => [...list].flatMap((rule) => [...(rule.cssRules ? rules(rule.cssRules) : []), rule]);
+    const selectors = [...document.styleSheets].flatMap((sheet) => rules(sheet.cssRules))
+        .flatMap(({ selectorText }) => selectorText?.split(", ") ?? [])
+        .filter((selector) => /:has[(](?! *[+~])/.test(selector)); // not: of what stands beside
+    const asked = (selector) => selector.slice(0, selector.indexOf(":has(")).replace(/:(not|is|where)[(]$/, "");
+    const holds = (selector) => [...document.querySelectorAll(selector)].some((one) => one.querySelector(".chart"));
+    return [selectors.length, selectors.filter((selector) => holds(asked(selector)))];
+}"""
+
+
+def test_no_rule_asks_what_a_chart_holds(look_at, page):
+    """For each node that a drawing puts in, the browser would ask all styles of whatever holds it anew."""
+    look_at(update=1)
+    asking, of_charts = page.evaluate(ASKED_ANEW)
+    assert asking > 5 and of_charts == []
+
+
+def test_what_was_looked_for_is_written_over(look_at, page):
+    paused = look_at(update=1)
+    panel = paused.panel("Health")
+    panel.scroll_into_view_if_needed()
+    rows = panel.locator(".checked li")
+    until(rows.count)
+    rows.evaluate_all("rows => rows.forEach((row, place) => { row.place = place; })")
+    before = rows.all_inner_texts()
+    paused.step(update="2")
+    until(rows.all_inner_texts, lambda texts: texts != before)
+    assert rows.evaluate_all("rows => rows.some(({ place }) => place !== undefined)")
+
+
 HEIGHTS = """() => {
     window.heights = {};
     const seen = new ResizeObserver((entries) => entries.forEach(({ target, contentRect }) => {

@@ -44,7 +44,7 @@ export const surrogate = {
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
   const sides = h("div", { class: "sides" });
-  const box = h("div", { class: "layers" });
+  const box = h("div", { class: "layers of-samples" });
   const tip = h("p", { class: "tip", hidden: true });
   body.append(sides, box);
   const says = { good: createSide(sides, "good"), bad: createSide(sides, "bad") };

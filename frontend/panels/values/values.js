@@ -37,7 +37,7 @@ function mount(body, context) {
     h("span", {}, h("i", { class: "dot-before" }), "V before the update"),
     h("span", {}, h("i", { class: "dot-now" }), "V now"),
   );
-  const box = h("div", { class: "layers" });
+  const box = h("div", { class: "layers of-samples" });
   const tip = h("p", { class: "tip", hidden: true });
   const explained = h("p", { class: "caption explained" });
   body.append(key, box, explained);
