@@ -109,25 +109,37 @@ def test_copies_that_are_not_alike_are_refused():
         made(2, env=f"{elsewhere.__name__}:Apart-v0", num_envs=2)
 
 
-def running(tmp_path, how):
-    """(a training that steps in two processes, the id of the other one)."""
-    sign = tmp_path / "sign"
-    kwargs = json.dumps({"how": how, "sign": str(sign)})
-    script = (
-        "import functools, sys; from ppo_scope.stepping import spread; spread.cores = lambda: 2;"
-        "from ppo_scope import cli; sys.exit(cli.main())"
-    )
-    options = ["train", "--env", ELSEWHERE, "--env-kwargs", kwargs, "--total-steps", "100000000", "--num-envs", "2"]
-    command = [COMMAND[0], "-c", script, *options, "--vectorization", "async"]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
-    wait_for(lambda: sign.exists() and sign.read_text(), 60)
-    return process, int(sign.read_text())
+@pytest.fixture
+def running(tmp_path):
+    """Starts a training that steps in two processes: (it, the id of the other one)."""
+    started = []
+
+    def start(how):
+        sign = tmp_path / "sign"
+        kwargs = json.dumps({"how": how, "sign": str(sign)})
+        script = (
+            "import sys; from ppo_scope.stepping import spread; spread.cores = lambda: 2;"
+            "from ppo_scope import cli; sys.exit(cli.main())"
+        )
+        options = ["train", "--env", ELSEWHERE, "--env-kwargs", kwargs, "--total-steps", "100000000", "--num-envs", "2"]
+        command = [COMMAND[0], "-c", script, *options, "--vectorization", "async"]
+        started.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True))
+        wait_for(lambda: sign.exists() and sign.read_text(), 60)
+        return started[0], int(sign.read_text())
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
 
 
-@pytest.mark.parametrize("how", ["", "hangs"], ids=["at work", "stuck"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_no_process_outlives_the_one_that_trains(tmp_path, how, number):
-    process, other = running(tmp_path, how)
+@pytest.mark.parametrize(
+    ("number", "how"),
+    [(signal.SIGKILL, ""), (signal.SIGKILL, "hangs"), (signal.SIGINT, ""), (signal.SIGINT, "hangs")],
+    ids=lambda given: getattr(given, "name", given or "at work"),
+)
+def test_no_process_outlives_the_one_that_trains(running, number, how):
+    process, other = running(how)
     (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
     process.wait(60)
     wait_for(lambda: not alive(other), 30)

@@ -23,7 +23,7 @@ from ppo_scope.ppo.seeding import seed_everybody, seeded_copy
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.stepping.group import Group, Memory
 
-SPIN = 0.0001
+SPIN, SHORTEST = 0.0001, 0.00001
 """Seconds to look again and again before falling asleep: to be woken takes the system tens of microseconds."""
 PARENT_POLL = 0.5
 
@@ -42,16 +42,27 @@ class Turns:
     """One byte: not 0 where an exception waits in the pipe."""
 
 
-def take(turn: Semaphore, alive: Callable[[], bool]) -> bool:
-    """Wait for a turn: awake at first, then asleep; False once the other side is not alive any more."""
-    end = time.perf_counter() + SPIN
-    while time.perf_counter() < end:
-        if turn.acquire(block=False):
-            return True
-    while not turn.acquire(timeout=PARENT_POLL):
-        if not alive():
-            return turn.acquire(block=False)
-    return True
+class Waiting:
+    """How one side waits for its turns: awake as long as that has paid of late, then asleep.
+
+    Where the other side has no core of its own, staying awake keeps it from working.
+    """
+
+    def __init__(self, turn: Semaphore) -> None:
+        self._turn, self._awake = turn, SPIN
+
+    def take(self, alive: Callable[[], bool]) -> bool:
+        """Wait for a turn; False once the other side is not `alive` any more."""
+        turn, start = self._turn, time.perf_counter()
+        while time.perf_counter() < start + self._awake:
+            if turn.acquire(block=False):
+                return True
+        while not turn.acquire(timeout=PARENT_POLL):
+            if not alive():
+                return turn.acquire(block=False)
+        would_have_paid = time.perf_counter() < start + 2 * SPIN
+        self._awake = SPIN if would_have_paid else max(self._awake / 2, SHORTEST)
+        return True
 
 
 def main(
@@ -82,7 +93,8 @@ def main(
         return group
 
     actions, group = memory.actions, None
-    while take(turns.begin, lambda: os.getppid() == parent) and turns.order.value != CLOSE:
+    waiting = Waiting(turns.begin)
+    while waiting.take(lambda: os.getppid() == parent) and turns.order.value != CLOSE:
         try:
             group = obey(turns.order.value, group)
         except BaseException as error:

@@ -26,7 +26,7 @@ from ppo_scope.ppo.failures import EnvironmentFault
 from ppo_scope.ppo.seeding import seeded_copy
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.stepping.group import Group, Memory
-from ppo_scope.stepping.helper import CLOSE, RESET, STEP, Turns, check_alike, main, take
+from ppo_scope.stepping.helper import CLOSE, RESET, STEP, Turns, Waiting, check_alike, main
 
 CONTEXT = multiprocessing.get_context("spawn")
 """Not forked: environments may have brought in libraries that do not survive it."""
@@ -132,6 +132,7 @@ class _Helper:
         self._turns = Turns(
             CONTEXT.Semaphore(0), CONTEXT.Semaphore(0), CONTEXT.RawValue("c", b" "), CONTEXT.RawValue("c", b" ")
         )
+        self._waiting = Waiting(self._turns.done)
         self._failures, failures = CONTEXT.Pipe(duplex=False)
         self._busy = False
         self._process = CONTEXT.Process(
@@ -152,7 +153,7 @@ class _Helper:
 
     def finish(self) -> BaseException | None:
         """Wait until it has; what went wrong."""
-        if not take(self._turns.done, self._process.is_alive):
+        if not self._waiting.take(self._process.is_alive):
             return EnvironmentFault(
                 f"env {self._env}: the process that steps environments {self._first} to {self._last} has ended: "
                 f"{_cause(self._process.exitcode)}"
