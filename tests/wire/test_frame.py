@@ -50,6 +50,11 @@ def test_what_a_browser_cannot_read_is_refused():
         frame.encode({"settings": {"x": float("nan")}})
 
 
+def test_an_array_in_another_byte_order_than_a_browser_reads_is_refused():
+    with pytest.raises(ValueError, match="'a' has dtype >f4"):
+        frame.encode({"kind": "snapshot"}, {"a": np.zeros(3, np.dtype(">f4"))})
+
+
 @pytest.mark.parametrize("message", [b"", b"\x05", b"\xff\xff\xff\xff{}", b"\x02\x00\x00\x00[]", b"\x02\x00\x00\x00{x"])
 def test_what_is_no_frame_is_refused(message):
     with pytest.raises(ValueError, match=r"not a frame|Expecting"):

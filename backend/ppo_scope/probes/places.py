@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,15 @@ def chosen_environments(moment: Moment) -> NDArray[np.int32]:
     if moment.environment is not None:
         first = min(moment.environment, settings.num_envs - room)
         return np.arange(first, first + room, dtype=np.int32)
-    generator = np.random.default_rng(settings.seed)
-    return np.sort(generator.choice(settings.num_envs, room, replace=False)).astype(np.int32)
+    return _drawn(settings.num_envs, room, settings.seed)
+
+
+@lru_cache(maxsize=1)
+def _drawn(num_envs: int, room: int, seed: int) -> NDArray[np.int32]:
+    """Asked for by every probe of every snapshot, and always the same; nobody may write into it."""
+    drawn = np.sort(np.random.default_rng(seed).choice(num_envs, room, replace=False)).astype(np.int32)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def by_environment(flat: Array, moment: Moment, chosen: NDArray[np.int32]) -> Array:

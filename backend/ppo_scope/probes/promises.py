@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.places import SAMPLE_CAP, chosen_environments
-from ppo_scope.wire.frame import DTYPES
+from ppo_scope.wire.frame import NAMES
 
 Promise = tuple[str, tuple[int | str, ...]]
 """dtype, and a number or a letter for each dimension: E environments × T steps on show; what other letters stand for
@@ -94,16 +94,17 @@ def check(name: str, found: object, moment: Moment) -> None:
     for scalar, value in found.scalars.items():
         if not isinstance(value, int | float):
             raise Broken(f"the scalar {scalar!r} is {type(value).__name__}, no number")
-    try:
-        json.dumps(found.notes, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise Broken(f"its notes cannot be sent: {error}") from None
+    if found.notes:
+        try:
+            json.dumps(found.notes, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise Broken(f"its notes cannot be sent: {error}") from None
     promised = PROMISED.get(name)
     settings = moment.update.settings
     letters = {"E": len(chosen_environments(moment)), "T": min(settings.rollout_steps, SAMPLE_CAP)}
     arrays: Mapping[str, object] = found.arrays
     for key, array in arrays.items():
-        if not isinstance(array, np.ndarray) or array.dtype.name not in DTYPES:
+        if not isinstance(array, np.ndarray) or array.dtype not in NAMES:
             raise Broken(f"{key!r} is {getattr(array, 'dtype', type(array).__name__)}, which no frame holds")
         if promised is not None:
             _check_array(key, array, promised, letters)
@@ -113,7 +114,7 @@ def _check_array(key: str, array: NDArray[Any], promised: Mapping[str, Promise],
     if key not in promised:
         raise Broken(f"the array {key!r} is not one of its own")
     dtype, dimensions = promised[key]
-    fits = array.dtype.name == dtype and len(array.shape) == len(dimensions)
+    fits = NAMES[array.dtype] == dtype and len(array.shape) == len(dimensions)
     if fits:
         for size, dimension in zip(array.shape, dimensions, strict=True):
             expected = dimension if isinstance(dimension, int) else letters.setdefault(dimension, size)

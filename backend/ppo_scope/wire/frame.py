@@ -16,6 +16,8 @@ PROTOCOL = 3
 ALIGNMENT = 8
 DTYPES = frozenset({"uint8", "uint32", "int32", "float32", "float64"})
 """What a browser can read in place as a typed array."""
+NAMES = {np.dtype(name): name for name in DTYPES}
+"""Quicker than `dtype.name`, which puts the name together anew."""
 
 Array = NDArray[Any]
 
@@ -34,9 +36,9 @@ def encode(header: dict[str, Any], arrays: dict[str, Array] | None = None) -> by
     chunks: list[bytes] = []
     offset = 0
     for name, array in (arrays or {}).items():
-        if array.dtype.name not in DTYPES:
-            raise ValueError(f"array {name!r} has dtype {array.dtype.name}; a frame holds {sorted(DTYPES)}")
-        described[name] = {"dtype": array.dtype.name, "shape": list(array.shape), "offset": offset}
+        if array.dtype not in NAMES:
+            raise ValueError(f"array {name!r} has dtype {array.dtype}; a frame holds {sorted(DTYPES)}")
+        described[name] = {"dtype": NAMES[array.dtype], "shape": list(array.shape), "offset": offset}
         chunks.append(array.tobytes())
         padding = -array.nbytes % ALIGNMENT
         chunks.append(bytes(padding))
