@@ -30,7 +30,7 @@ export const inThePast = (state) => state.past !== null;
  * @param {{ list(run: string): Promise<Moment[]>, fetch(run: string, sequence: number): Promise<Snapshot> }} kept
  */
 export function createTimeTravel({ state, touch }, kept) {
-  /** @type {Map<number, Snapshot>} */
+  /** Fetched, or on their way. @type {Map<number, Promise<Snapshot>>} */
   let cache = new Map();
   let cachedRun = "";
   let wanted = 0; // counts up: a slow answer must not overtake a newer wish
@@ -41,14 +41,15 @@ export function createTimeTravel({ state, touch }, kept) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let resting;
 
-  /** @param {string} run @param {number} sequence */
-  async function fetched(run, sequence) {
+  /** @param {string} run @param {number} sequence @returns {Promise<Snapshot>} */
+  function fetched(run, sequence) {
     if (run !== cachedRun) cache = new Map();
     cachedRun = run;
-    const found = cache.get(sequence) ?? (await kept.fetch(run, sequence));
+    const found = cache.get(sequence) ?? kept.fetch(run, sequence);
     cache.delete(sequence);
     cache.set(sequence, found);
     if (cache.size > CACHED) cache.delete(cache.keys().next().value ?? 0);
+    found.catch(() => cache.delete(sequence)); // it may be there the next time
     return found;
   }
 
@@ -95,9 +96,9 @@ export function createTimeTravel({ state, touch }, kept) {
     }, SETTLES);
   }
 
-  /** All that is kept, and where what is on show is among it. */
-  async function around() {
-    const moments = await list();
+  /** All that is kept, and where what is on show is among it. @param {() => Promise<Moment[]>} [ask] */
+  async function around(ask = list) {
+    const moments = await ask();
     const shown = state.snapshot?.header;
     const at = shown ? moments.findIndex((moment) => isSame(moment, shown)) : -1;
     return { moments, at: at < 0 ? moments.length : at };
@@ -108,7 +109,7 @@ export function createTimeTravel({ state, touch }, kept) {
 
     /** @param {StepSize} size @throws {Error} nothing before this is kept; or the server cannot be reached */
     async back(size) {
-      const { moments, at } = await around();
+      const { moments, at } = await around(inThePast(state) ? recent : list); // nothing new comes before the past
       const before = moments.slice(0, at).filter((moment) => STOPS[size](moment) || moment.phase === "ready");
       const enough = state.snapshot && size === "updates" ? state.snapshot.header.update - SEVERAL : Infinity;
       const target = before.findLast(({ update }) => update <= enough) ?? before[0];
@@ -117,6 +118,8 @@ export function createTimeTravel({ state, touch }, kept) {
           `Nothing before this is kept${size === "phase" ? "" : " for a step of this size: choose a smaller one"}. Phases are kept while the run is stepped or in slow motion.`,
         );
       await show(target);
+      const next = before[before.indexOf(target) - 1]; // who goes back goes on going back
+      if (next && state.past?.sequence === target.sequence) fetched(state.run?.id ?? "", next.sequence).catch(() => {});
     },
 
     /** Towards the present, in the past only. @param {StepSize} size */

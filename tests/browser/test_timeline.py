@@ -112,3 +112,18 @@ def test_a_grabbed_cursor_never_jumps_while_the_run_goes_on(server, page):
     until(lambda: int(cursor.get_attribute("max")), lambda last: last > running)
     assert dashboard.update() == shown
     assert int(cursor.input_value()) == shown
+
+
+def test_every_phase_of_a_step_can_be_gone_back_to_at_once_and_the_next_one_is_there_already(server, page):
+    """The run has measured none of them when it comes to rest; one is asked for while another one is looked at."""
+    live = server("--paused", "--seed", SEED, "--epochs", "2")
+    dashboard = Dashboard(page, live.url).step(update="1")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/moments/" in request.url else None)
+    page.get_by_label("Step size").select_option("phase")
+    place = ("update", "phase", "epoch", "minibatch")
+    listed = [row[1:] for row in kept(live)["moments"]]
+    for moment in listed[-2:-12:-1]:
+        dashboard.press("Back").at(**dict(zip(place, map(str, moment), strict=True)), live="false")
+    until(lambda: len(asked), lambda times: times == 11)  # one more than are shown
+    assert len(set(asked)) == 11, "each once"

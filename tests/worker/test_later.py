@@ -2,6 +2,7 @@
 
 import pytest
 
+from ppo_scope.probes import cost
 from ppo_scope.probes.probes import PROBES
 from ppo_scope.wire.codes import Kind
 from ppo_scope.worker import later, loop, reporter
@@ -15,8 +16,9 @@ SECONDS = "seconds_"
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
-    """A busy machine takes its time."""
-    monkeypatch.setattr(reporter, "END_SECONDS", 60.0)
+    """A busy machine takes its time, and no look at a probe for a slow one."""
+    monkeypatch.setattr(reporter, "END_SECONDS", 3600.0)
+    monkeypatch.setattr(cost, "SLOW_SECONDS", 3600.0)
 
 
 class Resting(Driver):
@@ -31,8 +33,8 @@ class Resting(Driver):
 def measure_at_once(monkeypatch):
     """As the trainer itself is at that phase, by its own networks."""
 
-    def note(self, sequence, phase, told):
-        self.measure(sequence, moment_at(self.trainer, phase), told)
+    def note(self, phase, told):
+        self.measure(self.announce(), moment_at(self.trainer, phase), told)
 
     monkeypatch.setattr(Later, "note", note)
 
@@ -159,3 +161,14 @@ def test_of_an_update_that_was_made_anew_neither():
     redo = {"type": "redo", "settings": {"clip_range": 0.3}}
     old, new = (Driver([EVERYTHING, step(), redo, {"type": "keep", "which": which}]) for which in ("old", "new"))
     assert measured(old).keys() == set(passed(old)) and passed(new) and not measured(new)
+
+
+def test_where_there_is_no_room_for_a_copy_the_training_goes_on(monkeypatch):
+    def clone(*_):
+        raise MemoryError("no room")
+
+    whole = Driver([EVERYTHING, step()])
+    monkeypatch.setattr(Later, "_theta", clone)
+    driver = Driver([EVERYTHING, step()])
+    assert driver.weights == whole.weights and not passed(driver)
+    assert "no room" in driver.of(Kind.SNAPSHOT)[-1][0]["failed"]["passed"]

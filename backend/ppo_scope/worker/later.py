@@ -79,6 +79,8 @@ class Later:
     """The notes of one run, by the numbers under which they were announced."""
 
     trainer: Trainer
+    announce: Callable[[], int]
+    """Say that there is a phase to be gone back to; the number that it has from then on."""
     measure: Measure
     bytes: int = 0
     """That the notes hold."""
@@ -91,13 +93,19 @@ class Later:
         """How many phases have not been measured."""
         return len(self._notes)
 
-    def note(self, sequence: int, phase: Phase, told: Told) -> None:
-        """Keep the phase that the trainer is at, which was announced under this number."""
+    def note(self, phase: Phase, told: Told) -> None:
+        """Keep the phase that the trainer is at, and announce it.
+
+        Raises:
+            RuntimeError, MemoryError: there is no room for another copy of θ; it is not announced.
+        """
         if phase.update is None:
             return
         shared = self._shared_by(phase.update)
         theta, copied = self._theta(shared, phase)
-        self._notes[sequence] = _Note(_as_it_is(phase, phase.update), theta, copied, self.trainer.steps, told, shared)
+        self._notes[self.announce()] = _Note(
+            _as_it_is(phase, phase.update), theta, copied, self.trainer.steps, told, shared
+        )
         shared.notes += 1
         self.bytes += copied + _grown(shared)
         while self.bytes > ROOM or len(self._notes) > MOST:

@@ -57,7 +57,7 @@ class Looking:
     def begin(self, trainer: Trainer, looks: Looks) -> None:
         """Look at this trainer from now on, and say which of its rollouts can be drawn."""
         self._trainer, self._subject, self._looks = trainer, TrainerSubject(trainer), looks
-        self.later = Later(trainer, self._send_late)
+        self.later = Later(trainer, self._outlet.passed, self._send_late)
 
     def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
         """Measure these from now on, and show this environment sample by sample; see `catch_up` for a run at rest."""
@@ -85,7 +85,10 @@ class Looking:
         """Announce a phase on the way of a step, to be gone back to. It is measured later, by what is quick."""
         assert isinstance(phase, TrainersPhase)
         told = Told(self.budget.quick(self.watched), self._environment, self._known_of_the_run())
-        self.later.note(self._outlet.passed(), phase, told)
+        try:
+            self.later.note(phase, told)
+        except (RuntimeError, MemoryError) as error:  # torch's word for memory that there is not
+            self.not_measured("passed", error)
 
     @property
     def owes_a_look(self) -> bool:
