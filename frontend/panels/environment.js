@@ -5,6 +5,8 @@ import { Canvas } from "../draw/canvas.js";
 
 /** @import { Panel, PanelContext, PanelView, Picture, State } from "../types.js" */
 
+const CALM = 250; // milliseconds between two captions
+
 /** @type {Panel} */
 export const environment = {
   name: "Environment",
@@ -28,6 +30,9 @@ function mount(body, context) {
   /** @type {Picture | null} */
   let painted = null;
   let sized = false;
+  let said = { at: -Infinity, about: "", words: "" };
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let later;
 
   /** @param {Picture} picture */
   function paint(picture) {
@@ -40,6 +45,19 @@ function mount(body, context) {
     canvas.element.dataset.sequence = String(picture.header.sequence);
   }
 
+  /** Numbers that change with each picture cannot be read, and would have the panel laid out with each. @param {Picture} picture @param {number | null} viewed */
+  function say(picture, viewed) {
+    const about = [picture.header.reason, picture.bitmap === null, viewed].join();
+    const wait = about === said.about ? said.at + CALM - performance.now() : 0;
+    clearTimeout(later);
+    if (wait > 0) {
+      later = setTimeout(context.redraw, wait + CALM); // no further picture may come
+      return;
+    }
+    said = { at: performance.now(), about, words: inWords(picture, viewed, context) };
+    setText(caption, picture.header.reason ? "" : said.words);
+  }
+
   return {
     needs: ["picture", "snapshot"],
     ready: ({ picture }) => (picture ? true : "the first picture of the environment"),
@@ -48,16 +66,15 @@ function mount(body, context) {
       const { header } = state.picture;
       setHidden(reason, !header.reason);
       setText(reason, header.reason ?? "");
-      setText(caption, header.reason ? "" : inWords(state.picture, viewedUpdate(state), context));
       paint(state.picture);
+      say(state.picture, viewedUpdate(state));
     },
     resize() {
       sized = false;
     },
     summary(state) {
       if (!state.picture) return "No picture yet.";
-      const words = inWords(state.picture, viewedUpdate(state), context);
-      return state.picture.bitmap ? `The current policy is acting: ${words}.` : words;
+      return state.picture.bitmap ? `The current policy is acting: ${said.words}.` : said.words;
     },
   };
 }

@@ -31,6 +31,26 @@ def test_the_picture_moves(look_at):
     assert len(looks) > 3
 
 
+CAPTIONS = """panel => new Promise((done) => {
+    const [canvas, caption] = [panel.querySelector("canvas"), panel.querySelector(".caption")];
+    const summary = document.getElementById(panel.getAttribute("aria-describedby"));
+    const start = performance.now();
+    let pictures = 0, words = 0, read = 0;
+    new MutationObserver(() => words++).observe(caption, { characterData: true, childList: true, subtree: true });
+    new MutationObserver(() => read++).observe(summary, { characterData: true, childList: true, subtree: true });
+    new MutationObserver(() => ++pictures === 20 && done([words, read, performance.now() - start]))
+        .observe(canvas, { attributeFilter: ["data-sequence"] });
+})"""
+
+
+def test_the_caption_of_the_pictures_can_be_read(look_at):
+    dashboard = look_at()
+    dashboard.picture()
+    words, read, milliseconds = dashboard.panel("Environment").evaluate(CAPTIONS)
+    most = milliseconds / 250 + 2
+    assert 0 < words <= most and 0 < read <= most
+
+
 def test_an_environment_that_cannot_be_drawn_says_why(server, page, tmp_path):
     (tmp_path / "blind.py").write_text(BLIND)
     dashboard = Dashboard(page, server("--paused", "--env", "blind:Blind-v0").url)
