@@ -36,11 +36,8 @@ function settled(drawing) {
   return Promise.race([drawing, enough]).catch((error) => console.error("a drawing failed:", error));
 }
 
-/**
- * @param {Page} page
- * @param {() => boolean} complete whether everything that is visible can be drawn; until then nothing is reported
- */
-export function createScheduler(page, complete = () => true) {
+/** @param {Page} page */
+export function createScheduler(page) {
   const { state } = page;
   /** @type {Entry[]} */
   const entries = [];
@@ -70,7 +67,7 @@ export function createScheduler(page, complete = () => true) {
     if (!queue.length && (!running() || now >= nextRound - 2)) begin(now);
     await drawSome(now);
     requested = false;
-    if (!queue.length && unreported && complete()) finish();
+    if (!queue.length && unreported) finish();
     if (queue.length || page.waiting() || entries.some((entry) => entry.stale && (entry.visible?.() ?? true))) wake();
   }
 
