@@ -30,14 +30,13 @@ import { getJson, postRun } from "./net/http.js";
 import { openSession } from "./net/session.js";
 import { nameOfTab, runOfTab } from "./net/tab.js";
 import { panels } from "./panels/index.js";
-import { chartsSettled, loadCharts } from "./draw/plotly.js";
 import { createExamples } from "./learn/examples.js";
 import { createGuide } from "./learn/guide.js";
 import { createStagehand } from "./learn/stagehand.js";
 import { createLinks } from "./page/links.js";
 import { createLook } from "./page/look.js";
 import { createScheduler } from "./page/scheduler.js";
-import { firstPicture, loadTables } from "./page/start.js";
+import { loadTables } from "./page/start.js";
 import { askedFor, isOwnFile, keepFile, loadRecording } from "./source/file.js";
 import { createLive } from "./source/live.js";
 import { AS_A_FILE, createRecording } from "./source/recording.js";
@@ -53,7 +52,7 @@ import { saveView } from "./state/view.js";
 
 const page = createPage();
 const { state, touch } = page;
-const scheduler = createScheduler(page, chartsSettled);
+const scheduler = createScheduler(page);
 const announcer = createAnnouncer();
 const narrator = createNarrator(page.atHand.state, announcer.say);
 
@@ -307,10 +306,6 @@ listenToKeys({
 });
 
 // --- start
-
-void firstPicture(page)
-  .then(loadCharts)
-  .then(() => touch("snapshot", "series", "theme"));
 
 if (!(await openSession())) {
   announcer.warn(

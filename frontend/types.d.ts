@@ -402,8 +402,6 @@ export interface Panel {
   size?: "wide" | "normal";
   /** What it does with a second run: it is drawn twice, side by side, or one is laid over the other. Else it is of the run at hand only. */
   compares?: "pair" | "overlay";
-  /** Its charts need Plotly, which loads later than the rest. */
-  plotted?: boolean;
   mount(body: HTMLElement, context: PanelContext): PanelView;
 }
 

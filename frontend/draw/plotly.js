@@ -1,27 +1,21 @@
-// Plotly takes a second of a slow machine to start, and only charts need it: everything else is drawn before.
+// Plotly takes a second of a slow machine to start. Nothing that is drawn needs it: it is loaded when somebody looks
+// closely at a chart or saves one.
 
-/** @type {"loading" | "ready" | "failed"} */
-let state = "loading";
+/** @type {Promise<void> | null} */
+let loading = null;
 
-/** What charts wait for, in words; null where they can be drawn. */
-export const chartsWaitFor = () =>
-  ({ loading: "the charts to load", ready: null, failed: "the charts, which could not be loaded: reload the page" })[state];
-
-/** Whether nothing more is to come: what can be drawn is. */
-export const chartsSettled = () => state !== "loading";
-
-/** @returns {Promise<void>} resolves in any case; `chartsWaitFor` tells how it went */
-export function loadCharts() {
-  const script = document.createElement("script");
-  script.src = "vendor/plotly.min.js"; // as index.html names it, which has it fetched early
-  return new Promise((resolve) => {
-    /** @param {"ready" | "failed"} outcome */
-    const end = (outcome) => () => {
-      state = outcome;
-      resolve();
+/** @returns {Promise<void>} rejects where it cannot be had; the next call tries again */
+export function loadPlotly() {
+  loading ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = "vendor/plotly.min.js";
+    script.onload = () => resolve();
+    script.onerror = () => {
+      loading = null;
+      script.remove();
+      reject(new Error("Plotly could not be loaded: reload the page."));
     };
-    script.onload = end("ready");
-    script.onerror = end("failed");
     document.head.append(script);
   });
+  return loading;
 }

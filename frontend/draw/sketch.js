@@ -1,26 +1,20 @@
-// Curves and areas on a canvas, from the attributes that Plotly takes and with its look: what a chart shows while the
-// run goes on. It costs a fraction of what Plotly does for it.
+// Curves and areas on a canvas, from the attributes that Plotly takes and with its look. It costs a fraction of what
+// Plotly does for it.
+
+import { axisName, downwards, rightwards } from "./places.js";
 
 /** @import { Canvas } from "./canvas.js" */
 /** @import { Attributes } from "./chart.js" */
+/** @import { Axes, Scale } from "./places.js" */
 
-/**
- * @typedef {object} Axis as Plotly has laid it out, in CSS pixels
- * @property {number} _offset
- * @property {number} _length
- * @property {[number, number]} range
- * @property {string} type
- *
- * @typedef {(value: number) => number} Scale from a value to CSS pixels from the corner of the plot
- * @typedef {[number, number][]} Run points without a gap
- */
+/** @typedef {[number, number][]} Run points without a gap, in CSS pixels from the corner of the plot */
 
 const DASHES = { solid: 0, dot: 1, dash: 3, longdash: 5 }; // Plotly's, in widths of the line
 
 /**
  * @param {Canvas} canvas as large as the chart; is cleared
  * @param {Attributes[]} traces with their data
- * @param {{ [name: string]: Axis }} axes "xaxis", "yaxis2", …
+ * @param {Axes} axes
  */
 export function sketch(canvas, traces, axes) {
   const { pen, ratio } = canvas;
@@ -28,33 +22,22 @@ export function sketch(canvas, traces, axes) {
   /** @type {Run[]} */
   let below = [];
   for (const trace of traces) {
-    const across = axes[(trace.xaxis ?? "x").replace("x", "xaxis")];
-    const up = axes[(trace.yaxis ?? "y").replace("y", "yaxis")];
+    const across = axes[axisName(trace.xaxis ?? "x")];
+    const up = axes[axisName(trace.yaxis ?? "y")];
     const down = downwards(up);
-    const runs = points(trace, scale(across), down);
+    const runs = points(trace, rightwards(across), down);
     pen.save();
     pen.scale(ratio, ratio);
-    pen.translate(across._offset, up._offset);
+    pen.translate(across.offset, up.offset);
     pen.beginPath();
-    pen.rect(0, 0, across._length, up._length);
+    pen.rect(0, 0, across.length, up.length);
     pen.clip();
     if (trace.fill) area(canvas, trace, outlines[trace.fill](runs, down(0), below));
     if (trace.line.width) line(pen, trace.line, runs);
     pen.restore();
+    if (trace.marker) triangles(canvas, trace, runs, across.offset, up.offset);
     below = runs;
   }
-}
-
-/** @param {Axis} axis @returns {Scale} */
-function scale({ range: [from, to], _length, type }) {
-  const unit = _length / (to - from);
-  return type === "log" ? (value) => (Math.log10(value) - from) * unit : (value) => (value - from) * unit;
-}
-
-/** The same for an axis that points up. @param {Axis} axis @returns {Scale} */
-function downwards(axis) {
-  const up = scale(axis);
-  return (value) => axis._length - up(value);
 }
 
 /** @param {Attributes} trace @param {Scale} across @param {Scale} down */
@@ -120,4 +103,23 @@ function line(pen, { color, width, dash = "solid" }, runs) {
 function follow(pen, runs) {
   pen.beginPath();
   for (const run of runs) run.forEach(([x, y], index) => (index ? pen.lineTo(x, y) : pen.moveTo(x, y)));
+}
+
+/** Marks at points, which may reach out of their plot. @param {Canvas} canvas @param {Attributes} trace @param {Run[]} runs @param {number} left @param {number} top */
+function triangles({ pen, ratio }, { marker: { symbol, size, color } }, runs, left, top) {
+  pen.save();
+  pen.scale(ratio, ratio);
+  pen.translate(left, top);
+  pen.fillStyle = color;
+  const [half, low, high] = [size / Math.sqrt(3), size / 4, size / 2]; // Plotly's
+  runs.flat().forEach(([x, y], index) => {
+    const down = symbol[index % symbol.length] === "triangle-down" ? -1 : 1;
+    pen.beginPath();
+    pen.moveTo(x - half, y + down * low);
+    pen.lineTo(x + half, y + down * low);
+    pen.lineTo(x, y - down * high);
+    pen.closePath();
+    pen.fill();
+  });
+  pen.restore();
 }

@@ -142,9 +142,9 @@ export function createGrid(root, panels, { page, scheduler, theme, watch, showEn
     );
     const visible = () => onScreen.has(section);
     makeMovable(section, header, panel.name, (dropped) => names.includes(dropped) && move(dropped, panel.name));
-    // Charts are drawn in another way once the run comes to rest; and what a run that is over has not measured never comes.
+    // Once the run comes to rest, all of it is put into words; and what a run that is over has not measured never comes.
     /** @type {Need[]} */
-    const needs = [...sides.needs, "other", ...(panel.plotted || panel.probes.length ? /** @type {const} */ (["motion"]) : [])];
+    const needs = [...sides.needs, "other", "motion"];
     sides.onRedraw(scheduler.add({ needs, visible, draw: sides.draw }));
     return { panel, section, maximise, visible, sides };
   }

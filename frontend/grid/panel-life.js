@@ -1,6 +1,5 @@
 // A panel's life: it is mounted, drawn when it is ready, put into words, and kept from harming anything else.
 
-import { chartsWaitFor } from "../draw/plotly.js";
 import { failedExtras, whyFailed, whyNotMeasured } from "../state/measuring.js";
 import { runsFreely } from "../state/motion.js";
 import { instead, nameOf, whyInWords } from "../state/whole.js";
@@ -66,7 +65,7 @@ export function createLife(panel, body, cover, text, note, makeContext) {
       const state = before ?? now;
       body.toggleAttribute("data-earlier", before !== null);
       const failure = whyFailed(panel, state);
-      const ready = failure ?? ((panel.plotted && chartsWaitFor()) || view.ready(state));
+      const ready = failure ?? view.ready(state);
       const missing = failure ?? (ready === true ? null : whyNotMeasured(panel, state));
       const covered = ready !== true;
       setHidden(cover, !covered);

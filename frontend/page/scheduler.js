@@ -38,11 +38,8 @@ function settled(drawing) {
   return Promise.race([drawing, enough]).catch((error) => console.error("a drawing failed:", error));
 }
 
-/**
- * @param {Page} page
- * @param {() => boolean} complete whether everything that is visible can be drawn; until then nothing is reported
- */
-export function createScheduler(page, complete = () => true) {
+/** @param {Page} page */
+export function createScheduler(page) {
   const { state } = page;
   /** @type {Entry[]} */
   const entries = [];
@@ -102,7 +99,7 @@ export function createScheduler(page, complete = () => true) {
     if (!queue.length && next() - EARLY <= now) begin(now);
     await drawSome(now);
     requested = false;
-    if (!queue.length && unreported && complete()) finish();
+    if (!queue.length && unreported) finish();
     wake();
   }
 

@@ -25,7 +25,6 @@ export const advantages = {
   hint: "Better or worse than expected? Click a step",
   ideas: ["advantage", "value"],
   probes: ["advantages", "values", "samples"],
-  plotted: true,
   mount,
 };
 

@@ -32,7 +32,6 @@ export const direction = {
   hint: "From θ_old straight to θ, and on beyond",
   ideas: ["policy", "clip", "ratio"],
   probes: ["direction"],
-  plotted: true,
   compares: "pair",
   mount,
 };

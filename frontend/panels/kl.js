@@ -50,7 +50,6 @@ export const kl = {
   ideas: ["policy", "clip", "ratio"],
   probes: ["minibatches"],
   extras: ["minibatches", "series"],
-  plotted: true,
   compares: "pair",
   mount,
 };

@@ -44,7 +44,6 @@ export const losses = {
   ideas: ["loss", "policy", "value", "entropy"],
   probes: ["minibatches", "samples"],
   extras: ["minibatches", "samples", "series"], // without the samples there is no preview
-  plotted: true,
   compares: "pair",
   mount,
 };

@@ -36,7 +36,6 @@ export const ratio = {
   ideas: ["ratio", "clip"],
   probes: ["ratio", "post_step", "samples"],
   extras: ["post_step", "samples"], // without the samples there is no preview
-  plotted: true,
   compares: "pair",
   mount,
 };

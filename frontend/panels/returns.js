@@ -32,7 +32,6 @@ export const returns = {
   ideas: ["policy"],
   probes: [],
   extras: ["series"],
-  plotted: true,
   compares: "overlay",
   mount,
 };

@@ -22,3 +22,18 @@ export const measureIn = (font, size) => (text) => {
   }
   return width;
 };
+
+/** @type {Map<string, { ascent: number, descent: number }>} */
+const heights = new Map();
+
+/** How far a line of text reaches above and below its base line, in whole CSS pixels, as browsers lay it out. @param {string} font @param {number} size */
+export function linesIn(font, size) {
+  const key = `${size}px ${font}`;
+  let found = heights.get(key);
+  if (!found) {
+    pen.font = key;
+    const { fontBoundingBoxAscent: ascent, fontBoundingBoxDescent: descent } = pen.measureText("");
+    heights.set(key, (found = { ascent: Math.round(ascent), descent: Math.round(descent) }));
+  }
+  return found;
+}

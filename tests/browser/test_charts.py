@@ -1,4 +1,4 @@
-"""Charts are sketched on a canvas while a run goes on, and Plotly's at rest and under the pointer: with one look."""
+"""Charts are drawn on a canvas and in SVG; Plotly comes when somebody looks closely, and nothing moves."""
 
 import re
 
@@ -9,24 +9,29 @@ from tests.live import LiveServer
 
 CHARTS = ("Episodic return", "Ratio histogram", "Advantages", "Loss components")
 
-DRAWN_BY = "Object.fromEntries([...document.querySelectorAll('.chart')].map(c => [c.ariaLabel, c.dataset.drawnBy]))"
 INK = """canvas => {
     if (!canvas.width) return -1;
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return data.filter((value, at) => at % 4 === 3 && value > 0).length;
 }"""
-PLOTTED = """chart => chart.data.map(({ x }) => x?.length ?? 0).reduce((a, b) => a + b, 0)"""
-
-
-def drawn_by(page, **expected):
-    wanted = {name: expected.get(name.split()[0], expected["others"]) for name in CHARTS}
-    until(lambda: page.evaluate(DRAWN_BY), lambda seen: wanted.items() <= seen.items())
+CLOSER = "[...document.querySelectorAll('.chart[data-closer]')].map(c => c.ariaLabel)"
+LABELS = """(chart, layer) => {
+    const box = chart.getBoundingClientRect();
+    return [...chart.querySelectorAll(layer)]
+        .filter((text) => text.textContent && !text.closest(".hoverlayer"))
+        .map((text) => {
+            const { left, top, width, height } = text.getBoundingClientRect();
+            return [text.textContent.replaceAll("\\u200b", ""), left - box.left, top - box.top, width, height];
+        })
+        .sort(([a, x, y], [b, u, v]) => a.localeCompare(b) || x - u || y - v);
+}"""
 
 
 @pytest.fixture
 def running(server, page):
     page.goto(server("--seed", "7").url)
-    drawn_by(page, others="canvas")
+    for name in CHARTS:
+        until(lambda name=name: chart(page, name).locator("canvas.sketch").evaluate(INK), lambda ink: ink > 20)
     return page
 
 
@@ -34,24 +39,25 @@ def chart(page, name):
     return page.get_by_role("region", name=name, exact=True).locator(".chart")
 
 
-def test_a_run_that_goes_on_is_sketched_and_one_at_rest_is_plotted(running):
-    sketches = [chart(running, name).locator("canvas.sketch") for name in CHARTS]
-    for sketch in sketches:
-        until(lambda sketch=sketch: sketch.evaluate(INK), lambda ink: ink > 20)
-    assert [chart(running, name).evaluate(PLOTTED) for name in CHARTS] == [0] * len(CHARTS)
+def come_closer(page, name):
+    """Point at a chart until Plotly lies over it."""
+    found = chart(page, name)
+    found.scroll_into_view_if_needed()
+    found.hover()
+    until(lambda: page.evaluate(CLOSER), lambda names: names == [name])
+    return found
+
+
+def test_charts_are_drawn_without_plotly_while_a_run_goes_on_and_at_rest(running):
     running.get_by_role("button", name="Pause", exact=True).click()
-    drawn_by(running, others="plotly")
-    assert [sketch.evaluate(INK) for sketch in sketches] == [0] * len(CHARTS)
-    assert all(chart(running, name).evaluate(PLOTTED) > 0 for name in CHARTS)
-    running.get_by_role("button", name="Play", exact=True).click()
-    drawn_by(running, others="canvas")
+    running.locator("body[data-state=paused]").wait_for()
+    for name in CHARTS:
+        assert chart(running, name).locator("canvas.sketch").evaluate(INK) > 20
+    assert running.evaluate("typeof Plotly") == "undefined"
 
 
-def test_the_chart_under_the_pointer_is_plotted_while_the_others_are_sketched(running):
-    ratio = chart(running, "Ratio histogram")
-    ratio.hover()
-    drawn_by(running, Ratio="plotly", others="canvas")
-    assert ratio.evaluate(PLOTTED) > 0
+def test_plotly_comes_under_the_pointer_and_tells_the_numbers(running):
+    ratio = come_closer(running, "Ratio histogram")
     box = ratio.bounding_box()
 
     def point():
@@ -61,14 +67,34 @@ def test_the_chart_under_the_pointer_is_plotted_while_the_others_are_sketched(ru
 
     until(point, lambda text: "r ≈" in text)
     running.get_by_role("heading", level=1).hover()
-    drawn_by(running, others="canvas")
+    until(lambda: running.evaluate(CLOSER), lambda names: names == [])
 
 
-def test_what_is_sketched_is_what_plotly_draws(running):
-    """The same data, drawn both ways in the page that runs, cover the same places."""
-    ratio = chart(running, "Ratio histogram")
-    running.get_by_role("button", name="Pause", exact=True).click()
-    drawn_by(running, others="plotly")
+def test_plotly_comes_to_the_focus(look_at, page):
+    ratio = chart(look_at(update=1).page, "Ratio histogram")
+    page.keyboard.press("Shift")  # what follows is focus from the keyboard
+    ratio.focus()
+    until(lambda: page.evaluate(CLOSER), lambda names: names == ["Ratio histogram"])
+    page.keyboard.press("Tab")
+    until(lambda: page.evaluate("document.activeElement.closest('.modebar') !== null"))
+
+
+@pytest.mark.parametrize("theme", ["light", "projector"])
+def test_labels_stand_where_plotly_puts_them(look_at, page, theme):
+    look_at(update=2, query=f"?theme={theme}")
+    for name in ("Ratio histogram", "Loss components", "KL and clipping", "Surrogate", "Values", "Policy"):
+        found = come_closer(page, name)
+        ours = found.evaluate(LABELS, "svg.around:first-child text")
+        its = found.evaluate(LABELS, ".closer text:not(.annotation-text)")
+        assert [text for text, *_ in ours] == [text for text, *_ in its]
+        for (text, *place), (_, *plotted) in zip(ours, its, strict=True):
+            assert place == pytest.approx(plotted, abs=1), (name, text)
+
+
+def test_what_is_sketched_is_what_plotly_draws(look_at, page):
+    """The same data, drawn both ways in the page, cover the same places."""
+    look_at(update=1)
+    ratio = come_closer(page, "Ratio histogram")
     found = ratio.evaluate(
         """async (chart) => {
             const { sketch } = await import(new URL("draw/sketch.js", document.baseURI).href);
@@ -79,7 +105,7 @@ def test_what_is_sketched_is_what_plotly_draws(running):
             const { moveTo, lineTo } = canvas.pen;
             canvas.pen.moveTo = (x, y) => void subpaths.push([[x, y]]);
             canvas.pen.lineTo = (x, y) => void subpaths.at(-1).push([x, y]);
-            sketch(canvas, chart.data.slice(0, 1), chart._fullLayout);
+            sketch(canvas, chart.data.slice(0, 1), chart.axes);
             canvas.element.remove();
             const path = chart.querySelector(".scatterlayer .trace .fills path").getAttribute("d");
             return [subpaths[0], path];
@@ -108,14 +134,13 @@ def corners(path):
     return points
 
 
-# --- draw/chart.js: which of Plotly's ways a draw takes
+# --- draw/chart.js
 
 
 @pytest.fixture
 def frames(server, page):
-    """Draws one chart with one range after another; after each: what is shown, and what Plotly was asked for."""
+    """Draws one chart with one range after another; after each: what is shown, and where its line lies."""
     page.goto(server("--paused").base)
-    until(lambda: page.evaluate("typeof Plotly"), lambda kind: kind == "object")
 
     def draw(*steps):
         return page.evaluate(
@@ -124,30 +149,22 @@ def frames(server, page):
                 const box = document.createElement("div");
                 box.style.cssText = "position: fixed; inset: 0 auto auto 0; width: 400px; height: 300px; display: grid";
                 document.body.append(box);
-                const theme = { scale: 1, font: "sans-serif" };
-                const context = { running: false, theme: () => theme, redraw() {} };
-                const spec = { name: "A chart", traces: () => [{ mode: "lines" }], layout: () => ({}) };
+                const theme = { scale: 1, font: "sans-serif", inkSoft: "gray", grid: "silver", line: "gray" };
+                const context = { theme: () => theme, redraw() {} };
+                const traces = () => [{ mode: "lines", line: { width: 1, color: "black" } }];
+                const spec = { name: "A chart", traces, layout: () => ({ xaxis: {}, yaxis: {} }) };
                 const chart = new Chart(box, spec, context);
-                const asked = [];
-                for (const way of ["react", "relayout", "animate"]) {
-                    const its = Plotly[way];
-                    Plotly[way] = (...rest) => (rest[0] === chart.element && asked.push(way), its(...rest));
-                }
                 const seen = [];
-                const zoomTo = ([from, to]) => ({ "yaxis.range[0]": from, "yaxis.range[1]": to }); // as a drag does
-                for (const { range, zoom, reset, empty } of steps) {
-                    asked.length = 0;
-                    if (zoom) await Plotly.relayout(chart.element, zoomTo(zoom));
-                    else if (reset) chart.reset();
-                    else {
-                        const points = empty ? [] : [0, 1];
-                        await chart.draw([{ x: points, y: points }], { xaxis: { range: [0, 1] }, yaxis: { range } });
-                    }
-                    const path = chart.element.querySelector(".lines path")?.getAttribute("d") ?? "M0,0";
-                    const rise = chart.element._fullLayout.yaxis._length;
-                    const numbers = path.match(/-?[\\d.]+/g).map(Number);
-                    const [from, to] = [numbers[1], numbers[3] ?? NaN].map((y) => 1 - y / rise);
-                    seen.push({ path, shown: [...chart.shown("yaxis")], from, to, asked: [...asked] });
+                let path = [];
+                chart.canvas.pen.moveTo = chart.canvas.pen.lineTo = (x, y) => void path.push(y);
+                for (const { range, empty } of steps) {
+                    path = [];
+                    const frame = chart.below.firstChild;
+                    const points = empty ? [] : [0, 1];
+                    chart.draw([{ x: points, y: points }], { xaxis: { range: [0, 1] }, yaxis: { range } });
+                    const rise = chart.element.axes.yaxis.length;
+                    const framed = chart.below.firstChild !== frame;
+                    seen.push({ shown: [...chart.shown("yaxis")], places: path.map((y) => 1 - y / rise), framed });
                 }
                 box.remove();
                 return seen;
@@ -158,24 +175,23 @@ def frames(server, page):
     return draw
 
 
-def test_new_ranges_are_taken_without_a_new_frame(frames):
-    ranges = [[0, 2], [0, 2], [0, 4], [0, 5], [-1, 1]]
+def test_what_stands_around_the_data_is_drawn_anew_for_new_ranges_only(frames):
+    ranges = [[0, 2], [0, 2], [0, 4], [0, 4], [-1, 1]]
     seen = frames(*({"range": one} for one in ranges))
     assert [one["shown"] for one in seen] == ranges
-    assert [one["asked"] for one in seen] == [["react"], ["animate"], *[["relayout", "animate"]] * 3]
+    assert [one["framed"] for one in seen] == [True, False, True, False, True]
     for one, (low, high) in zip(seen, ranges, strict=True):
         places = [(y - low) / (high - low) for y in (0, 1)]
-        assert [one["from"], one["to"]] == pytest.approx(places, abs=0.01), "the line lies where the axis says"
+        assert one["places"] == pytest.approx(places, abs=0.01), "the line lies where the axis says"
 
 
 def test_a_line_that_has_lost_its_points_is_gone(frames):
-    seen = frames(*({"range": [0, 2], "empty": empty} for empty in (False, True, True, False)))
-    assert [one["path"] == "M0,0" for one in seen] == [False, True, True, False]
-    assert [one["asked"] for one in seen] == [["react"], ["react"], ["animate"], ["react"]]
+    seen = frames(*({"range": [0, 2], "empty": empty} for empty in (False, True, False)))
+    assert [len(one["places"]) for one in seen] == [2, 0, 2]
 
 
-def test_a_chart_without_room_has_no_place_for_anything(frames, page):
-    frames({"range": [0, 2]})
+def test_a_chart_without_room_has_no_place_for_anything(server, page):
+    page.goto(server("--paused").base)
     found = page.evaluate(
         """async () => {
             const { Chart } = await import("./draw/chart.js");
@@ -193,28 +209,15 @@ def test_a_chart_without_room_has_no_place_for_anything(frames, page):
     assert found == [0, 0, None]
 
 
-def test_a_zoom_stays_until_it_is_reset(frames):
-    seen = frames(
-        {"range": [0, 2]},
-        {"range": [0, 3]},
-        {"zoom": [0.5, 1.5]},
-        {"range": [0, 9]},
-        {"reset": True},
-        {"range": [0, 4]},
-    )
-    assert [one["shown"] for one in seen] == [[0, 2], [0, 3], [0.5, 1.5], [0.5, 1.5], [0, 9], [0, 4]]
-
-
-def test_what_has_not_changed_is_not_drawn_anew(server, page):
-    page.goto(server("--paused", "--seed", "7").url)
-    page.get_by_role("button", name="Step", exact=True).click()
-    drawn_by(page, others="plotly")
+def test_what_has_not_changed_is_not_drawn_anew(look_at, page):
+    look_at(update=1)
     page.evaluate(
         """() => {
             window.asked = 0;
-            for (const way of ["react", "relayout", "animate"]) {
-                const its = Plotly[way];
-                Plotly[way] = (...rest) => (window.asked++, its(...rest));
+            for (const canvas of document.querySelectorAll("canvas.sketch")) {
+                const pen = canvas.getContext("2d");
+                const clear = pen.clearRect;
+                pen.clearRect = (...rest) => (window.asked++, clear.apply(pen, rest));
             }
         }"""
     )
@@ -244,8 +247,8 @@ def sketched(chromium, tmp_path_factory):
     page.goto(server.base)
 
     def draw(traces, **axes):
-        across = {"_offset": 10, "_length": 100, "range": [0, 10], "type": "linear", **axes.get("x", {})}
-        up = {"_offset": 20, "_length": 100, "range": [0, 1], "type": "linear", **axes.get("y", {})}
+        across = {"offset": 10, "length": 100, "range": [0, 10], "type": "linear", **axes.get("x", {})}
+        up = {"offset": 20, "length": 100, "range": [0, 1], "type": "linear", **axes.get("y", {})}
         return page.evaluate(
             """async ([traces, axes]) => {
                 const { sketch } = await import("./draw/sketch.js");

@@ -55,8 +55,8 @@ def test_all_six_panels_are_there_and_draw(paused):
     paused.step(update="1")
     for name in PANELS:
         panel = paused.panel(name)
-        assert panel.locator("canvas, svg.main-svg").first.is_visible(), f"{name} draws nothing"
-        panel.locator("canvas, svg.main-svg").first.scroll_into_view_if_needed()
+        assert panel.locator("canvas").first.is_visible(), f"{name} draws nothing"
+        panel.locator("canvas").first.scroll_into_view_if_needed()
     paused.picture()
     assert paused.mask()["update"] == "1"
 

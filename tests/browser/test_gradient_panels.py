@@ -60,7 +60,6 @@ def chart(dashboard, panel, **data):
     """Its traces, once it says that it has drawn this."""
     element = dashboard.panel(panel).locator(".chart")
     until(lambda: element.evaluate("e => ({...e.dataset})"), lambda seen: data.items() <= seen.items())
-    until(lambda: element.evaluate("e => e.dataset.drawnBy"), lambda by: by == "plotly")
     return element.evaluate("e => e.data.map(({x, y, customdata}) => ({x, y, customdata}))")
 
 

@@ -92,7 +92,7 @@ def test_a_moved_clip_range_shows_what_python_would_have_found(paused):
         assert (f"held {held[1]} → {held[0]}" if held[0] != held[1] else f"held {held[0]}") in text
         # The band's edges, dashed, and in sight.
         assert data(paused, "Ratio histogram")[6]["x"][::3] == pytest.approx([1 - clip_range, 1 + clip_range])
-        low, high = paused.panel("Ratio histogram").locator(".chart").evaluate("e => e._fullLayout.xaxis.range")
+        low, high = paused.panel("Ratio histogram").locator(".chart").evaluate("e => e.axes.xaxis.range")
         assert 10**low < 1 - clip_range < 1 + clip_range < 10**high
         covered = (found.arrays["region"] != 0) & (found.arrays["in_minibatch"] == 1)
         assert_sides_equal(readout(paused, "Surrogate"), found, codes, covered)

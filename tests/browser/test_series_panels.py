@@ -32,7 +32,7 @@ BEND = 0.01  # of the scale ± log
 CHART = """e => e.data.map(({ x, y, customdata, text }) => ({
     x: [...x], y: [...y], own: [...(customdata ?? [])], text: [...(text ?? [])],
 }))"""
-RANGES = "e => ['xaxis', 'xaxis2', 'yaxis'].map((axis) => [...e._fullLayout[axis].range])"
+RANGES = "e => ['xaxis', 'xaxis2', 'yaxis'].map((axis) => [...e.axes[axis].range])"
 
 
 class Told:
@@ -83,7 +83,7 @@ def found(request, dashboard, told):
 
 def chart(dashboard, name):
     element = dashboard.panel(name).locator(".chart")
-    until(lambda: element.get_attribute("data-drawn-by"), lambda by: by == "plotly")
+    until(lambda: element.evaluate("e => e.data !== undefined"))
     return element.evaluate(CHART)
 
 
@@ -159,9 +159,9 @@ def test_a_click_on_a_step_selects_its_sample(dashboard, found):
     panel.get_by_label("Environment").select_option("3")
     where = panel.locator(".chart").evaluate(
         """chart => {
-            const { xaxis3: x, yaxis4: y } = chart._fullLayout;
+            const { xaxis3: x, yaxis4: y } = chart.axes;
             const across = (40 - x.range[0]) / (x.range[1] - x.range[0]);
-            return { x: x._offset + across * x._length, y: y._offset + y._length / 2 };
+            return { x: x.offset + across * x.length, y: y.offset + y.length / 2 };
         }"""
     )
     panel.locator(".chart").click(position=where)
@@ -247,14 +247,14 @@ def test_every_episode_is_a_dot_at_its_place(dashboard, found, told):
     until(lambda: canvas.get_attribute("data-episodes"), lambda n: n == str(len(told.episodes)))
     axes, inked = dashboard.panel("Episodic return").evaluate(
         """panel => {
-            const { xaxis: x, yaxis: y } = panel.querySelector(".chart")._fullLayout;
+            const { xaxis: x, yaxis: y } = panel.querySelector(".chart").axes;
             const canvas = panel.querySelector("canvas.episodes");
             const { data, width } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
             const inked = [];
             for (let at = 0; at < data.length / 4; at++) {
                 if (data[4 * at + 3]) inked.push([at % width, Math.floor(at / width)]);
             }
-            return [[x, y].map(({ _offset, _length, range }) => [_offset, _length, ...range]), inked];
+            return [[x, y].map(({ offset, length, range }) => [offset, length, ...range]), inked];
         }"""
     )
     (left, wide, x0, x1), (top, high, y0, y1) = axes
@@ -305,15 +305,14 @@ def test_a_zoom_at_rest_stays_until_it_is_reset(dashboard, found):
     element = dashboard.panel("Loss components").locator(".chart")
     element.scroll_into_view_if_needed()
     whole = element.evaluate(RANGES)
-    x, y = element.evaluate(
-        "e => [e._fullLayout.xaxis, e._fullLayout.yaxis].map(({ _offset, _length }) => [_offset, _length])"
-    )
+    x, y = element.evaluate("e => [e.axes.xaxis, e.axes.yaxis].map(({ offset, length }) => [offset, length])")
     box, mouse = element.bounding_box(), dashboard.page.mouse
 
     def point(across, down):
         return box["x"] + x[0] + across * x[1], box["y"] + y[0] + down * y[1]
 
     mouse.move(*point(0.25, 0.25))
+    until(lambda: element.get_attribute("data-closer") == "")
     mouse.down()
     mouse.move(*point(0.5, 0.5), steps=3)
     mouse.move(*point(0.75, 0.75), steps=3)

@@ -30,7 +30,7 @@ def walk(page):
         chart = panel.locator(".chart").first
         if chart.count():
             until(lambda panel=panel: panel.locator(".cover").is_hidden())
-            until(lambda chart=chart: chart.get_attribute("data-drawn-by") == "plotly")
+            until(lambda chart=chart: chart.evaluate("e => e.data !== undefined"))
 
 
 @pytest.mark.parametrize("name", RUNS)

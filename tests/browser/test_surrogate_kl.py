@@ -107,11 +107,11 @@ def test_each_sample_lies_at_its_place(look_at, page):
             const chart = panel.querySelector(".chart");
             const canvas = panel.querySelector("canvas.surrogate-cloud");
             const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-            const { xaxis2: x, yaxis2: y } = chart._fullLayout;
+            const { xaxis2: x, yaxis2: y } = chart.axes;
             const alpha = (left, top) => pixels.data[4 * (Math.round(top) * canvas.width + Math.round(left)) + 3];
             return ratios.map((r) => {
-                const left = x._offset + x._length * (r - x.range[0]) / (x.range[1] - x.range[0]);
-                const top = y._offset + y._length * (y.range[1] + 0.8) / (y.range[1] - y.range[0]);
+                const left = x.offset + x.length * (r - x.range[0]) / (x.range[1] - x.range[0]);
+                const top = y.offset + y.length * (y.range[1] + 0.8) / (y.range[1] - y.range[0]);
                 return alpha(left, top);
             });
         }""",
@@ -145,14 +145,14 @@ def spot_of(dashboard, sample):
     """Where a sample lies on the page, by the axes of the chart under it."""
     return dashboard.panel("Surrogate").evaluate(
         """(panel, [side, r]) => {
-            const { _fullLayout: axes } = panel.querySelector(".chart");
+            const { axes } = panel.querySelector(".chart");
             const [x, y] = side > 0 ? [axes.xaxis, axes.yaxis] : [axes.xaxis2, axes.yaxis2];
             const clipped = Math.min(Math.max(r, 0.8), 1.2);
             const height = Math.min(side * r, side * clipped); // the objective for |Â| = 1
             const { left, top } = panel.querySelector("canvas.surrogate-cloud").getBoundingClientRect();
             return [
-                left + x._offset + (x._length * (r - x.range[0])) / (x.range[1] - x.range[0]),
-                top + y._offset + (y._length * (y.range[1] - height)) / (y.range[1] - y.range[0]),
+                left + x.offset + (x.length * (r - x.range[0])) / (x.range[1] - x.range[0]),
+                top + y.offset + (y.length * (y.range[1] - height)) / (y.range[1] - y.range[0]),
             ];
         }""",
         sample,

@@ -30,7 +30,7 @@ def test_values_are_those_of_the_trainer_and_a_dot_can_be_clicked(look_at, page)
     points = np.argwhere(trained)
     x, y = arrays["value_target"][trained], arrays["value_now"][trained]
     frame = panel.locator(".chart").evaluate(
-        "({ _fullLayout: { xaxis, yaxis } }) => [xaxis, yaxis].map(a => [a._offset, a._length, ...a.range])"
+        "({ axes: { xaxis, yaxis } }) => [xaxis, yaxis].map(a => [a.offset, a.length, ...a.range])"
     )
     (left, width, x0, x1), (top, height, y0, y1) = frame
     across = left + (x - x0) / (x1 - x0) * width
@@ -101,7 +101,7 @@ def test_a_state_of_the_policy_can_be_clicked(look_at, page):
     chart.scroll_into_view_if_needed()
     until(lambda: chart.get_attribute("data-states"), lambda states: states == "8")
     left, width, top, height = chart.evaluate(
-        "({ _fullLayout: { xaxis, yaxis } }) => [xaxis._offset, xaxis._length, yaxis._offset, yaxis._length]"
+        "({ axes: { xaxis, yaxis } }) => [xaxis.offset, xaxis.length, yaxis.offset, yaxis.length]"
     )
     chart.click(position={"x": left + width * 5.5 / 8, "y": top + height / 2})
     environment, step = places[5]

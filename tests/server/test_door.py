@@ -113,7 +113,7 @@ def test_the_page_names_its_scripts_and_styles_by_their_edition_which_browsers_k
     found = re.findall(r'(?:src|href)="([^"]+)"', page)
     (edition,) = {path.split("/")[0] for path in found if path.startswith("edition-")}
     assert [path.removeprefix(f"{edition}/") for path in found] == named
-    assert {path for path in found if not path.startswith(edition)} == {"styles/icon.svg", "vendor/plotly.min.js"}
+    assert {path for path in found if not path.startswith(edition)} == {"styles/icon.svg"}
     for path in ("app.js", "state/store.js", "styles/base.css"):
         status, headers, body = scripted.request("GET", f"/{edition}/{path}")
         assert (status, body) == (200, (folder / path).read_bytes())

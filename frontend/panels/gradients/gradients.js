@@ -47,7 +47,6 @@ export const gradients = {
   ideas: ["loss", "policy", "value", "entropy"],
   probes: ["gradients", "minibatches"],
   extras: ["minibatches"],
-  plotted: true,
   compares: "pair",
   mount,
 };

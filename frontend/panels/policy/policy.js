@@ -28,7 +28,6 @@ export const policy = {
   ideas: ["policy", "entropy"],
   probes: ["policy", "transitions"],
   extras: ["transitions"],
-  plotted: true,
   compares: "pair",
   mount,
 };

@@ -36,7 +36,6 @@ export const surrogate = {
   hint: "Objective against r; flat: no gradient. Click a sample to see it in full",
   ideas: ["policy", "clip", "ratio"],
   probes: ["samples"],
-  plotted: true,
   compares: "pair",
   mount,
 };

@@ -24,7 +24,6 @@ export const values = {
   hint: "V against V_targ, each dot a sample: on the diagonal the critic is right",
   ideas: ["value", "advantage"],
   probes: ["values", "samples"],
-  plotted: true,
   compares: "pair",
   mount,
 };
