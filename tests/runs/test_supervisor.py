@@ -71,7 +71,7 @@ def test_a_run_from_start_to_stop():
         await until(lambda: notes.replies == [("a", None)])
         assert run.describe()["update"] == 1
         assert len(run.record.series(None, None, 100, 100)[0].rows) == 1
-        assert run.record.end_of(1) is not None
+        assert run.record.number_of_end(1) is not None
         start = time.monotonic()
         await run.stop()
         assert time.monotonic() - start < 2.5, "after 3 s it would be killed"

@@ -5,6 +5,7 @@ import pytest
 
 from ppo_scope.diagnosis import health
 from ppo_scope.probes.probes import PROBES
+from ppo_scope.probes.record import PhaseKind
 from ppo_scope.wire.metrics import SERIES_COLUMNS
 from ppo_scope.worker import goals, loop, rows
 from tests.runs.house import House
@@ -107,7 +108,12 @@ def test_a_run_that_stands_measures_only_what_is_missing(monkeypatch):
     looked = []
 
     def noted(name, probe):
-        return lambda moment: looked.append(name) or probe(moment)
+        def measure(moment):
+            if moment.phase.kind is PhaseKind.UPDATE:  # not a phase that the step has passed, measured while it rests
+                looked.append(name)
+            return probe(moment)
+
+        return measure
 
     monkeypatch.setattr(loop, "CATCH_UP_SECONDS", 0.0)
     for name in ("ratio", "samples", "values"):
