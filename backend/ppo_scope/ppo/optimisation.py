@@ -175,11 +175,19 @@ class Optimisation:
         return order.to(self._device)
 
     def _step(self, gradient: Tensor, norm: Tensor, limit: float | None) -> None:
-        if self._not_finite is not None:
+        if self._not_finite is None:
+            if limit is not None and (scale := _scale(norm.item(), limit)) < 1:
+                gradient.mul_(scale)
+        else:
             torch.maximum(self._not_finite, (~torch.isfinite(norm)).float(), out=self._not_finite)
-        if limit is not None:
-            gradient.mul_((limit / (norm + 1e-6)).clamp_(max=1.0))
+            if limit is not None:
+                gradient.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
         self._adam.step(gradient, self.coefficients.learning_rate, self._not_finite)
+
+
+def _scale(norm: float, limit: float) -> float:
+    """limit/(norm + 1e-6) as torch calculates it of a tensor in single precision, which takes three calls of it."""
+    return float(np.float32(limit) * (np.float32(1) / (np.float32(norm) + np.float32(1e-6))))
 
 
 def _minibatch(loss: Loss, epoch: int, index: int, samples: Tensor, trained: Tensor, advantages: Tensor) -> Minibatch:
