@@ -69,7 +69,7 @@ def _episodes(moment: Moment) -> Row:
         found |= {
             "return_low": float(returns.min()),
             "return_high": float(returns.max()),
-            "return_deviation": float(returns.std()),
+            "return_deviation": math.sqrt(variance_of(returns)),
         }
     rewards = moment.update.rollout.rewards[moment.update.rollout.trained]
     return found | {"reward_low": float(rewards.min()), "reward_high": float(rewards.max())}
@@ -163,8 +163,10 @@ def _observations(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Ro
     if batch.observations.ndim != 2:
         return {}
     seen = batch.observations[chosen].cpu().numpy()
-    sizes = np.sqrt(np.mean(np.square(seen, dtype=np.float64), axis=0))
-    found = {"observation_size": float(sizes.max()), "observation_spread": float(seen.std(0, dtype=np.float64).max())}
+    squares = np.add.reduce(np.square(seen, dtype=np.float64)) / len(seen)
+    away = np.subtract(seen, np.add.reduce(seen, dtype=np.float64) / len(seen), dtype=np.float64)
+    variances = np.add.reduce(np.square(away, out=away)) / len(seen)
+    found = {"observation_size": math.sqrt(squares.max()), "observation_spread": math.sqrt(variances.max())}
     hidden = moment.subject.abilities.hidden
     if hidden is None:
         return found
@@ -173,8 +175,8 @@ def _observations(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Ro
     for name, layers in (("policy", policy), ("critic", value)):
         shares = [_saturated(layer, relu=relu) for layer in layers]
         if shares:
-            worst = int(np.argmax(shares))
-            found |= {f"{name}_saturation": shares[worst], f"{name}_saturated_layer": worst + 1.0}
+            worst = max(shares)
+            found |= {f"{name}_saturation": worst, f"{name}_saturated_layer": shares.index(worst) + 1.0}
     found["saturation"] = max(found[name] for name in ("policy_saturation", "critic_saturation") if name in found)
     return found
 
@@ -196,7 +198,7 @@ def _steps(moment: Moment) -> Row:
     # Of a shared network only the head is the policy's own.
     own = "policy_head" if shared else "policy"
     policy = np.concatenate([typical[part] for name, part in parts.items() if name.startswith(own)])
-    found = {"policy_step_share": float(np.mean(policy / (policy + EPS)))}
+    found = {"policy_step_share": float(np.add.reduce(policy / (policy + EPS))) / len(policy)}
     if not shared and policy.any():
         critic = np.concatenate([typical[part] for name, part in parts.items() if name.startswith("value")])
         found["critic_gradient_ratio"] = _norm(critic) / _norm(policy)
