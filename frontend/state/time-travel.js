@@ -96,9 +96,9 @@ export function createTimeTravel({ state, touch }, kept) {
     }, SETTLES);
   }
 
-  /** All that is kept, and where what is on show is among it. @param {() => Promise<Moment[]>} [ask] */
-  async function around(ask = list) {
-    const moments = await ask();
+  /** All that is kept, and where what is on show is among it. */
+  async function around() {
+    const moments = await list();
     const shown = state.snapshot?.header;
     const at = shown ? moments.findIndex((moment) => isSame(moment, shown)) : -1;
     return { moments, at: at < 0 ? moments.length : at };
@@ -109,7 +109,7 @@ export function createTimeTravel({ state, touch }, kept) {
 
     /** @param {StepSize} size @throws {Error} nothing before this is kept; or the server cannot be reached */
     async back(size) {
-      const { moments, at } = await around(inThePast(state) ? recent : list); // nothing new comes before the past
+      const { moments, at } = await around();
       const before = moments.slice(0, at).filter((moment) => STOPS[size](moment) || moment.phase === "ready");
       const enough = state.snapshot && size === "updates" ? state.snapshot.header.update - SEVERAL : Infinity;
       const target = before.findLast(({ update }) => update <= enough) ?? before[0];

@@ -81,8 +81,9 @@ class Looking:
         self._found = self._measured(moment, probes, self._environment)
         self.sequence = self._send(Kind.SNAPSHOT, moment, self._found)
 
-    def keep(self, phase: Phase) -> None:
+    def keep(self, moment: Moment) -> None:
         """Announce a phase on the way of a step, to be gone back to. It is measured later, by what is quick."""
+        phase = moment.phase
         assert isinstance(phase, TrainersPhase)
         told = Told(self.budget.quick(self.watched), self._environment, self._known_of_the_run())
         try:

@@ -123,7 +123,7 @@ class Reporter:
         if attention is Attention.SHOWN:
             self.show(moment)
         elif attention is Attention.PASSING:
-            self.looking.keep(self._outlet.phase)
+            self.looking.keep(moment)
         elif phase.kind is PhaseKind.UPDATE and self._due.now("snapshot" if self.looking.watched else "unwatched"):
             self.looking.show(moment, affordable=True)
         self.progress()
