@@ -8,9 +8,10 @@ import { report } from "./painted.js";
 /** @import { Page } from "../state/page.js" */
 
 const ROUND = 1000 / 25; // milliseconds between the starts of two rounds while the run is running
+const SCRUBBED = 1000 / 50; // the same while the past goes by under somebody's hand
 const EARLY = 3; // milliseconds that a round may begin before its time, rather than a frame later
 const ALONE = 2 * ROUND; // between two rounds of which one draws a picture of the environment alone: it waits for the panels
-const BUDGET = 20; // of drawing in one frame while running
+const BUDGET = 30; // of drawing in one frame while running: what the browser adds stays below 50 with it
 const BUDGET_AT_REST = 80; // when stepping, being prompt matters more than being smooth
 const PATIENCE = 500;
 /** @type {Topic[]} */
@@ -110,7 +111,7 @@ export function createScheduler(page) {
     queue = entries.filter((entry) => wanted(entry) && calmUntil(entry) - EARLY <= now);
     if (!queue.length) return;
     // From the time that it was due, not from now: frames come in steps of 17 ms, and the pace is kept on average.
-    nextRound = Math.max(nextRound + ROUND, now);
+    nextRound = Math.max(nextRound + (state.scrubbing ? SCRUBBED : ROUND), now);
     begun = now;
     unreported = true;
   }

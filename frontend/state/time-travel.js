@@ -37,7 +37,8 @@ export function createTimeTravel({ state, touch }, kept) {
   /** Where the cursor has been dragged to, and is not yet on the way. @type {number | null} */
   let dragged = null;
   let onTheWay = false;
-  let listed = { run: "", at: -Infinity, moments: /** @type {Moment[]} */ ([]) };
+  /** What the cursor stops at, as it was listed last. */
+  let listed = { run: "", at: -Infinity, ends: /** @type {Moment[]} */ ([]) };
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let resting;
 
@@ -53,11 +54,12 @@ export function createTimeTravel({ state, touch }, kept) {
     return found;
   }
 
-  /** Shows a moment. @param {Moment} moment */
-  async function show({ sequence }) {
+  /** Shows a moment. @param {Moment} moment @param {Promise<unknown> | null} [after] once it is here, not before that */
+  async function show({ sequence }, after = null) {
     const run = state.run?.id ?? "";
     const wish = ++wanted;
     const snapshot = await fetched(run, sequence);
+    await after;
     if (wish !== wanted || state.run?.id !== run) return;
     state.past = { sequence };
     state.snapshot = snapshot;
@@ -78,12 +80,15 @@ export function createTimeTravel({ state, touch }, kept) {
     if (state.held) throw new Error("The moments of this run are gone with the server that it ran on.");
     const run = state.run?.id ?? "";
     const moments = run ? await kept.list(run) : [];
-    listed = { run, at: performance.now(), moments };
+    listed = { run, at: performance.now(), ends: moments.filter((moment) => STOPS.update(moment) || moment.phase === "ready") };
     return moments;
   }
 
-  /** The same, or how it was a moment ago. */
-  const recent = async () => (listed.run === state.run?.id && performance.now() - listed.at < FRESH ? listed.moments : list());
+  /** All ends of updates that are kept, or were a moment ago. */
+  async function recentEnds() {
+    if (listed.run !== state.run?.id || performance.now() - listed.at >= FRESH) await list();
+    return listed.ends;
+  }
 
   /** What is on show goes by while the cursor moves, and is drawn like a run at full speed. */
   function scrub() {
@@ -167,17 +172,19 @@ export function createTimeTravel({ state, touch }, kept) {
       dragged = update;
       if (onTheWay) return;
       onTheWay = true;
+      /** The frame in which what was shown last is drawn; the next one is fetched meanwhile. @type {Promise<unknown> | null} */
+      let drawn = null;
       try {
         while (dragged !== null) {
           const to = dragged;
           dragged = null;
-          const ends = (await recent()).filter((moment) => STOPS.update(moment) || moment.phase === "ready");
+          const ends = await recentEnds();
           const target =
             to > (state.snapshot?.header.update ?? 0)
               ? (ends.find(({ update }) => update >= to) ?? ends.at(-1))
               : (ends.findLast(({ update }) => update <= to) ?? ends[0]);
-          if (target) await show(target);
-          if (dragged !== null) await new Promise(requestAnimationFrame); // what nobody could see is not fetched
+          if (target) await show(target, drawn);
+          drawn = new Promise(requestAnimationFrame);
         }
       } finally {
         onTheWay = false;

@@ -394,6 +394,38 @@ def test_a_choice_is_written_only_where_it_has_changed(modules):
     assert modules("settings/setting.js", CHOSEN, given) == ["reinforce", 1]
 
 
+# --- state/time-travel.js
+
+SCRUBBED = """
+    const done = [], frames = [], arrive = {};
+    window.requestAnimationFrame = (callback) => frames.push(callback);
+    const some = () => new Promise((resolve) => setTimeout(resolve)); // time for what waits for nothing else
+    const state = { run: { id: "one" }, snapshot: null, newest: null, past: null, held: null, scrubbing: false };
+    const travel = m.createTimeTravel({ state, touch: () => done.push(`show ${state.snapshot.header.update}`) }, {
+        list: async () => [1, 2, 3].map((update) => ({ sequence: update, update, phase: "update" })),
+        fetch: (_, update) => (done.push(`fetch ${update}`), new Promise((resolve) => {
+            arrive[update] = () => resolve({ header: { update } });
+        })),
+    });
+    travel.goTo(1);
+    await some();
+    travel.goTo(2);
+    travel.goTo(3); // the one before is passed over
+    arrive[1]();
+    await some();
+    arrive[3]();
+    await some();
+    done.push("frame");
+    frames.forEach((callback) => callback());
+    await some();
+    return done.slice(0, 5);
+"""
+
+
+def test_while_a_moment_is_drawn_the_next_one_is_fetched(modules):
+    assert modules("state/time-travel.js", SCRUBBED) == ["fetch 1", "show 1", "fetch 3", "frame", "show 3"]
+
+
 # --- page/scheduler.js, where nothing else asks for frames
 
 FRAMES = """async ({ fresh, calm, draws }) => {
