@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -54,11 +54,11 @@ PORTS = range(20_000 + os.getpid() % 100 * 100, 20_000 + os.getpid() % 100 * 100
 """Of this process, if nobody else takes them; below those that a system gives out by itself."""
 
 
-def free_port() -> int:
-    """The first that is free: the one of a server that has gone, as a rule, of which a browser has the scripts already,
-    compiled. A page of a server on a new port takes twice the processor time until it is up.
+def free_port(but: Iterable[int] = ()) -> int:
+    """The first that is free, but for those: the one of a server that has gone, as a rule, of which a browser has the
+    scripts already, compiled. A page of a server on a new port takes twice the processor time until it is up.
     """
-    for port in PORTS:
+    for port in (port for port in PORTS if port not in but):
         with socket.socket() as place, contextlib.suppress(OSError):
             place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             place.bind(("127.0.0.1", port))
@@ -77,6 +77,8 @@ class LiveServer:
     """
 
     nursery: ClassVar[Nursery | None] = None
+    ports: ClassVar[dict[int, LiveServer]] = {}
+    """Who had each last. One that listens no more, but has not ended, may still answer a browser that knows it."""
 
     def __init__(
         self,
@@ -91,8 +93,11 @@ class LiveServer:
         Raises:
             AssertionError: it ended or did not answer in time; with what it printed.
         """
-        port = () if "--port" in arguments else ("--port", str(free_port()))
-        whole = [verb, "--no-browser", *port, *arguments]
+        port = None
+        whole = [verb, "--no-browser", *arguments]
+        if "--port" not in arguments:
+            port = free_port(but=[taken for taken, server in self.ports.items() if server.lives])
+            whole += ["--port", str(port)]
         place = str(folder or tempfile.gettempdir())
         self._lines: list[str] = []
         self._interrupted = False
@@ -114,6 +119,8 @@ class LiveServer:
         finally:
             os.close(printed)
         self.pid = self._process.pid
+        if port:
+            self.ports[port] = self
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
@@ -123,6 +130,11 @@ class LiveServer:
         except BaseException:
             self.kill()
             raise
+
+    @property
+    def lives(self) -> bool:
+        """Whether its process has not ended."""
+        return self._process.poll() is None
 
     @property
     def output(self) -> str:

@@ -17,6 +17,7 @@ const AT_ONCE = { frame: { duration: 0, redraw: false }, transition: { duration:
 
 export class Closer {
   #started = false;
+  /** @type {Attributes | null} */ #config = null;
   busy = false; // somebody drags, who would lose what was begun
 
   /** @param {HTMLElement} parent @param {Doings} doings */
@@ -35,7 +36,8 @@ export class Closer {
   async show(traces, layout) {
     const { annotations, shapes, ...rest } = layout; // these are drawn, and nothing can be done with them
     const dragmode = this.#laidOut?.dragmode ?? layout.dragmode;
-    await Plotly.react(this.element, traces, { ...rest, dragmode }, this.#config());
+    this.#config ??= this.#configured(); // once: with another one Plotly begins anew, and a button loses the focus
+    await Plotly.react(this.element, traces, { ...rest, dragmode }, this.#config);
     if (!this.#started) this.#start();
   }
 
@@ -73,7 +75,7 @@ export class Closer {
     );
   }
 
-  #config() {
+  #configured() {
     /** @param {string} title @param {object} icon @param {() => void} click */
     const button = (title, icon, click) => ({ name: title, title, icon, click });
     const { camera, disk, home } = Plotly.Icons;
