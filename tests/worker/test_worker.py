@@ -277,21 +277,18 @@ def test_what_is_not_finite_pauses_the_run_and_names_the_field():
 
 
 def test_an_environment_that_breaks_fails_the_run_with_nothing_lost():
-    frames, commands = [], [EVERYTHING, {"type": "play"}]
+    frames = []
 
-    class Pipe:
+    class Out:
         def send_bytes(self, message):
             frames.append(frame.decode(message))
 
-        def poll(self, timeout):
-            return bool(commands)
-
-        def recv_bytes(self):
-            return json.dumps(commands.pop(0)).encode()
-
+    commands, server = multiprocessing.Pipe(duplex=False)
+    for command in (EVERYTHING, {"type": "play"}):
+        server.send_bytes(json.dumps(command).encode())
     settings = {**SETTINGS, "env": "ppo_scope_tests/Broken-v0", "num_envs": 1, "rollout_steps": 4, "minibatches": 1}
-    with pytest.raises(SystemExit):
-        main(Pipe(), Pipe(), "run", settings, True)
+    with server, pytest.raises(SystemExit):  # behind which nobody listens any more
+        main(Out(), commands, "run", settings, True)
     last = frames[-1][0]
     assert (last["event"], last["state"]) == ("state", "failed")
     assert "the axle broke" in last["cause"]["summary"]
