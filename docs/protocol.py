@@ -46,7 +46,10 @@ ROUTES = {
     ("GET", "/api/runs/{run_id}"): "a run",
     ("GET", "/api/runs/{run_id}/series"): "`?from=&to=&format=json` or `frame`: rows of the series, and episodes",
     ("GET", "/api/runs/{run_id}/frames/{update}"): "the snapshot at the end of an update",
-    ("GET", "/api/runs/{run_id}/moments"): "everything that one can go back to: {columns}",
+    (
+        "GET",
+        "/api/runs/{run_id}/moments",
+    ): "everything that one can go back to: {columns}; how many are `unmeasured`, the `bytes` of the others, and the `room`",
     (
         "GET",
         "/api/runs/{run_id}/moments/{sequence}",

@@ -424,6 +424,8 @@ declare global {
 export interface Kept {
   /** the first update whose end is kept; null where none is */
   oldest: number | null;
+  /** moments that a step has passed, whose bytes are still to come */
+  unmeasured: number;
   /** bytes of all snapshots */
   bytes: number;
   /** in bytes; the oldest snapshots make room */

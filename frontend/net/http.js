@@ -98,10 +98,10 @@ export async function getMoments(run) {
  * @throws {Error} the server cannot be reached or refuses
  */
 export async function getKept(run) {
-  const { moments, bytes, room } = await getJson(`api/runs/${encodeURIComponent(run)}/moments`);
+  const { moments, unmeasured, bytes, room } = await getJson(`api/runs/${encodeURIComponent(run)}/moments`);
   const [update, phase] = [MOMENT_COLUMNS.indexOf("update"), MOMENT_COLUMNS.indexOf("phase")];
   const oldest = moments.find((/** @type {any[]} */ row) => row[phase] === "update")?.[update] ?? null;
-  return { oldest, bytes, room };
+  return { oldest, unmeasured, bytes, room };
 }
 
 /**

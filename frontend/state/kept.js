@@ -25,6 +25,7 @@ export function createKept(fetch, redraw) {
     const found = await fetch(run).catch(() => null); // asked again with the next snapshot
     if (!askedFor.startsWith(`${run} `)) return;
     known = found;
+    if (found?.unmeasured) askedFor = `${run} `; // what is being measured counts, too: asked again in a while
     redraw();
   }
 

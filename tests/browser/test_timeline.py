@@ -63,7 +63,7 @@ def test_changed_settings_are_marked_where_they_apply_and_the_reach_is_said(serv
 
     reach = page.get_by_role("button", name="Back to the start")
     until(reach.is_visible)
-    answer = kept(live)
+    answer = until(lambda: kept(live), lambda answer: answer["unmeasured"] == 0)
     megabytes = f"{answer['bytes'] / 2**20:.3g} of {answer['room'] / 2**20:g} MB kept"
     until(lambda: reach.get_attribute("title"), lambda title: megabytes in title)
     assert megabytes in cursor.get_attribute("title")

@@ -41,5 +41,5 @@ class Apart(Mine):
             self.observation_space = gym.spaces.Box(-1, 1, (3,))
 
 
-gym.register("Elsewhere-v0", Elsewhere)
+gym.register("FarAway-v0", Elsewhere)
 gym.register("Apart-v0", Apart)

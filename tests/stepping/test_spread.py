@@ -16,7 +16,7 @@ from tests.environments import elsewhere
 from tests.live import COMMAND, ROOT
 from tests.server.scope_page import alive, wait_for
 
-ELSEWHERE = f"{elsewhere.__name__}:Elsewhere-v0"
+ELSEWHERE = f"{elsewhere.__name__}:FarAway-v0"
 
 
 def made(processes, **settings):

@@ -172,3 +172,9 @@ def test_where_there_is_no_room_for_a_copy_the_training_goes_on(monkeypatch):
     driver = Driver([EVERYTHING, step()])
     assert driver.weights == whole.weights and not passed(driver)
     assert "no room" in driver.of(Kind.SNAPSHOT)[-1][0]["failed"]["passed"]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_at_its_end_a_run_measures_what_it_has_passed_if_somebody_will_look_at_it(kept):
+    driver = Driver([EVERYTHING, step(), {"type": "stop", "kept": kept}])
+    assert bool(driver.of(Kind.PASSING.value)) is kept

@@ -75,6 +75,11 @@ class Moments:
         return self._ends.size + self._inner.size
 
     @property
+    def unmeasured(self) -> int:
+        """Places that are kept for what is still to be measured."""
+        return self._ends.unmeasured + self._inner.unmeasured
+
+    @property
     def room(self) -> int:
         """What may be held."""
         return self._ends.room + self._inner.room
@@ -156,6 +161,10 @@ class _Shelf:
         self._updates.setdefault(place.update, {})[place] = None
         self.size += len(message or b"")
         self.trim()
+
+    @property
+    def unmeasured(self) -> int:
+        return sum(kept.message is None for kept in self.items.values())
 
     def owed(self, sequence: int) -> bool:
         place = self.numbers.get(sequence)

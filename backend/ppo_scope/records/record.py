@@ -177,6 +177,11 @@ class RunRecord:
         return self._history.moments.held
 
     @property
+    def unmeasured(self) -> int:
+        """Moments whose bytes are still to come."""
+        return self._history.moments.unmeasured
+
+    @property
     def room(self) -> int:
         """Bytes of moments that may be kept."""
         return self._history.moments.room

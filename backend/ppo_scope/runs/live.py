@@ -195,12 +195,15 @@ class LiveRun:
             return NOT_YET
         return self.record.moment(sequence)
 
-    async def stop(self) -> None:
-        """End the process and all that it started: asked, then told, then killed, within the sum of `PATIENCE`."""
+    async def stop(self, *, kept: bool = True) -> None:
+        """End the process and all that it started: asked, then told, then killed, within the sum of `PATIENCE`.
+
+        `kept`: its record is looked at further, so what has not been measured yet is, as far as there is time.
+        """
         self._asked = True
         self._studio.retire()
         with contextlib.suppress(NotReading):
-            self._process.send(b'{"type":"stop","id":"stop"}')
+            self._process.send(json.dumps({"type": "stop", "id": "stop", "kept": kept}).encode())
         asked, told, killed = PATIENCE
         if self._stalled:
             asked = 0.1  # it will not hear

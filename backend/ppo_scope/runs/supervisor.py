@@ -178,7 +178,7 @@ class Supervisor:
         self._leaving = True
         self._give_up(LEAVING)
         async with self._starting:
-            await asyncio.gather(*(run.stop() for run in self._live()))
+            await asyncio.gather(*(run.stop(kept=False) for run in self._live()))
 
     def kill(self) -> None:
         """End the processes of all runs, and of the one on trial, at once."""

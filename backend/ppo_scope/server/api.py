@@ -140,7 +140,7 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
         kept = _run(hub, run_id).record
 
         async def make() -> Response:
-            body = await encoded(_moments_json, kept.moments(), kept.held, kept.room)
+            body = await encoded(_moments_json, kept.moments(), kept.unmeasured, kept.held, kept.room)
             return json_answer(body)
 
         return await large.answer(request, make)
@@ -176,9 +176,9 @@ def _add_table(app: FastAPI, path: str, table: Callable[[], list[dict[str, Any]]
         return json_answer(made())
 
 
-def _moments_json(entries: list[moments.Entry], held: int, room: int) -> bytes:
+def _moments_json(entries: list[moments.Entry], unmeasured: int, held: int, room: int) -> bytes:
     rows = moments.listed(entries)
-    return to_json({"columns": MOMENT_COLUMNS, "moments": rows, "bytes": held, "room": room})
+    return to_json({"columns": MOMENT_COLUMNS, "moments": rows, "unmeasured": unmeasured, "bytes": held, "room": room})
 
 
 def _kept(message: bytes | str | None, what: str) -> Response:

@@ -130,7 +130,8 @@ class Orders:
     def _measure(self, command: Command) -> None:
         self._report.looking.later.want(command["sequence"])
 
-    def _stop(self, _: Command) -> None:
+    def _stop(self, command: Command) -> None:
+        self._report.kept = command.get("kept", True)
         self._going.stopping = True
         self._report.flush()
         self._report.state(RunState.STOPPED)

@@ -60,6 +60,8 @@ class Reporter:
         self._due = Due()
         self._trainer: Trainer | None = None
         self._weights: Weights | None = None
+        self.kept = True
+        """Whether somebody looks at the run when it has ended."""
         self._given_up: int | None = None  # an update whose number is used again
         self._changes_sent = 0
         self._seconds = 0.0  # that measuring has cost since the newest row
@@ -101,7 +103,7 @@ class Reporter:
     def end(self) -> None:
         """Send what is owed: rows, and what was passed and not measured, the latest first, as far as there is time."""
         self.flush()
-        if self._trainer is None:
+        if self._trainer is None or not self.kept:
             return
         later, until = self.looking.later, time.monotonic() + END_SECONDS
         while len(later) and time.monotonic() < until:
