@@ -49,7 +49,7 @@ ROUTES = {
     (
         "GET",
         "/api/runs/{run_id}/moments",
-    ): "everything that one can go back to: {columns}; how many are `unmeasured`, the `bytes` of the others, and the `room`",
+    ): "everything that one can go back to: {columns}; how many are `unmeasured`, the `bytes` of the rest, the `room`",
     (
         "GET",
         "/api/runs/{run_id}/moments/{sequence}",
