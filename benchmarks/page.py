@@ -104,7 +104,8 @@ def opened(browser: Browser, *arguments: str) -> Iterator[Run]:
         page.evaluate("""() => {
             for (const panel of document.querySelectorAll('.panel')) panel.style.height = `${panel.offsetHeight}px`;
         }""")
-        page.set_viewport_size({"width": WIDTH, "height": int(page.evaluate("document.body.scrollHeight"))})
+        for _ in range(2):  # what stands above them is laid out otherwise in a tall window
+            page.set_viewport_size({"width": WIDTH, "height": int(page.evaluate("document.body.scrollHeight"))})
         page.get_by_role("button", name="Play").and_(page.locator(":enabled")).wait_for()
         run.press("Step")
         run.at(state="paused", update="1")
