@@ -152,7 +152,8 @@ export class Series {
    * @param {number} to
    */
   forgo(from, to) {
-    this.#rows.fill(FORGONE, Math.max(0, from - this.first), Math.max(0, to - this.first + 1));
+    const end = Math.min(to - this.first + 1, this.#rows.length);
+    for (let at = Math.max(0, from - this.first); at < end; at++) if (this.#rows[at] === MISSING) this.#rows[at] = FORGONE; // others came meanwhile
     this.forgone = this.#rows.subarray(0, this.length).filter((row) => row === FORGONE).length;
   }
 
