@@ -29,7 +29,7 @@ UNCHANGED = "public, max-age=31536000, immutable"
 """Keep it, and do not ask: what changes has another name."""
 
 EDITION = "edition-"
-OWN_FILES = re.compile(rb' (src|href)="(?!vendor/)(?=[\w/-]+\.(?:js|css)")')
+OWN_FILES = re.compile(rb' (src|href)="(?=[\w/-]+\.(?:js|css)")')
 """Where a script or a style of ours is named in the page."""
 
 for suffix in (".js", ".mjs"):  # some systems register another type, which browsers refuse for modules
