@@ -100,6 +100,10 @@ class Optimisation:
         self._adam.return_to(position.adam)
         self._shuffling.bit_generator.state = position.shuffling
 
+    def moving(self) -> dict[str, Tensor]:
+        """θ and what Adam remembers, themselves: whoever wants to keep them copies them."""
+        return {"theta": self._network.theta.detach(), **self._adam.parts()}
+
     def typical_gradient(self) -> NDArray[np.float32]:
         """[P], for each weight the size of its gradients of late, after the norm limit: Adam's √v̂."""
         found: NDArray[np.float32] = self._adam.typical_gradient().cpu().numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from enum import Enum, auto
 from typing import Any
@@ -15,10 +16,12 @@ from ppo_scope.ppo.outcome import Outcome
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.moment import Moment
-from ppo_scope.wire.activity import COLLECTING, COUNTED, Activity
+from ppo_scope.wire.activity import COLLECTING, COUNTED, MEASURING, Activity
 from ppo_scope.wire.codes import Kind
 from ppo_scope.wire.told import Cause
-from ppo_scope.worker.due import Due
+from ppo_scope.worker.clerk import Clerk, Handed
+from ppo_scope.worker.desk import Answer, Wish
+from ppo_scope.worker.due import Due, Pace
 from ppo_scope.worker.looking import Looking
 from ppo_scope.worker.outlet import Outlet, Send
 from ppo_scope.worker.rows import Rows
@@ -52,7 +55,10 @@ class Reporter:
     What only sends may be called by any thread.
     """
 
-    def __init__(self, send: Send, run: str) -> None:
+    def __init__(self, send: Send, run: str, clerk: Clerk | None = None) -> None:
+        self._clerk = clerk
+        self._clerking = threading.RLock()  # the thread that listens may flush while the other one collects
+        self._pace = Pace()
         self.activity = Activity()
         self._outlet = Outlet(send, run)
         self.looking = Looking(self._outlet, self.activity)
@@ -91,6 +97,7 @@ class Reporter:
     def gave_up(self, update: int, error: NotFiniteError) -> None:
         """This update was abandoned, because of that; the next one will have its number."""
         self._given_up = update
+        self._measure_alone()
         self.looking.halted(error, update)
 
     def begins(self, update: int) -> None:
@@ -103,6 +110,8 @@ class Reporter:
     def end(self) -> None:
         """Send what is owed: rows, and what was passed and not measured, the latest first, as far as there is time."""
         self.flush()
+        if self._clerk is not None:
+            self._clerk.close()
         if self._trainer is None or not self.kept:
             return
         later, until = self.looking.later, time.monotonic() + END_SECONDS
@@ -119,18 +128,15 @@ class Reporter:
         if phase.kind is PhaseKind.ROLLOUT:
             self._announce_changes()
         if phase.kind is PhaseKind.UPDATE:
-            row = self._rows.add(moment, self._seconds, self._begun.steps)
-            self.looking.take_in(moment, row)
-            self._seconds = 0.0
+            self._take_in(moment, glance=attention is Attention.GLANCE)
         if attention is Attention.SHOWN:
             self.show(moment)
         elif attention is Attention.PASSING:
             self.looking.keep(moment)
-        elif phase.kind is PhaseKind.UPDATE and self._due.now("snapshot" if self.looking.watched else "unwatched"):
-            self.looking.show(moment, affordable=True)
         self.progress()
         if self._due.now("series"):
-            self.flush()
+            self._take_answers()
+            self._rows.flush()
         self.hand_on_weights(changed=True)
         self._seconds += time.perf_counter() - start
 
@@ -143,8 +149,56 @@ class Reporter:
         self.hand_on_weights(changed=True)
 
     def flush(self) -> None:
-        """Send the rows of the series that have not been sent."""
+        """Send the rows of the series that have not been sent; those that the clerk measures are waited for."""
+        self._pace.rest()
+        self._measure_alone()
         self._rows.flush()
+
+    # Updates, measured here or by the clerk
+
+    def _take_in(self, moment: Moment, *, glance: bool) -> None:
+        """An update has ended: its row, how the run is with it, and a snapshot, where the run only passes by."""
+        kind = "snapshot" if self.looking.watched else "unwatched"
+        beside = glance and self._pace.quick() and not moment.scalars  # a goal has looked at it here already
+        waits = beside and self._clerk is not None and self._clerk.looks
+        shown = glance and not waits and self._due.now(kind)
+        if not (beside and self._handed_over(moment, self.looking.wish() if shown else None)):
+            self._measure_alone()
+            row = self._rows.add(moment, self._seconds, self._begun.steps)
+            self.looking.take_in(moment, row)
+            if shown:
+                self.looking.show(moment, affordable=True)
+        self._seconds = 0.0
+
+    def _handed_over(self, moment: Moment, wish: Wish | None) -> bool:
+        clerk = self._clerk
+        if clerk is None:
+            return False
+        with self._clerking:
+            self._take_answers(1 if clerk.full else 0)
+            return clerk.hand_over(self._begun, moment, self._seconds, wish, self.looking.health)
+
+    def _take_answers(self, count: int = 0) -> None:
+        """What the clerk has measured meanwhile; at least so many, which are waited for."""
+        if self._clerk is not None and self._clerk.at_work:
+            with self._clerking:
+                self._take(self._clerk.answers(count))
+
+    def _measure_alone(self) -> None:
+        """Wait for what the clerk is at, and measure what follows here."""
+        if self._clerk is not None and self._clerk.at_work:
+            with self._clerking, self.activity.within(MEASURING):
+                self._take(self._clerk.all_answers())
+                self.looking.resume(self._clerk.dismiss())
+
+    def _take(self, answered: list[tuple[Handed, Answer]]) -> None:
+        for handed, answer in answered:
+            update = handed.moment.update
+            self._rows.note(update.index, answer.row, handed.ended)
+            for what, why in answer.complaints:
+                self.looking.budget.failed.setdefault(what, why)
+            if answer.looked is not None and handed.task.wish is not None:
+                self.looking.looked(handed.moment, handed.task.wish, handed.task.steps, answer.looked)
 
     # Signs of life
 
@@ -158,6 +212,7 @@ class Reporter:
         if self._due.now("progress"):
             if self.looking.owes_a_look and self.looking.age > OLD_SECONDS:
                 self.looking.catch_up(affordable=True)
+            self._take_answers()
             self._send_progress(self.activity.describe())
             self.hand_on_weights()
 

@@ -21,6 +21,7 @@ from ppo_scope.wire.activity import STARTING
 from ppo_scope.wire.codes import RunState
 from ppo_scope.worker import causes, trial
 from ppo_scope.worker.between import Between, Overdue, Receive, Stopped
+from ppo_scope.worker.clerk import Clerk, hired
 from ppo_scope.worker.ear import Command, Ear, ServerGone
 from ppo_scope.worker.going import Going
 from ppo_scope.worker.loop import SIGN_OF_LIFE_SECONDS, Loop
@@ -41,8 +42,9 @@ def main(
 
     A failure is reported as the run's cause before the process ends with code 1.
     """
+    clerk = hired()  # first: what has one thread and has imported nothing of the user's can be forked
     ear = Ear(commands)
-    worker = Worker(sender(frames), ear.receive, run, paused)
+    worker = Worker(sender(frames), ear.receive, run, paused, clerk)
     ear.listen(lambda: worker.beat(ear.overdue))
     use_one_thread()
     keep_memory()
@@ -87,8 +89,8 @@ class Worker:
     trainer: Trainer
     """From `train` on."""
 
-    def __init__(self, send: Send, receive: Receive, run: str, paused: bool) -> None:
-        self.report = Reporter(send, run)
+    def __init__(self, send: Send, receive: Receive, run: str, paused: bool, clerk: Clerk | None = None) -> None:
+        self.report = Reporter(send, run, clerk)
         self._receive = receive
         self._going = Going(self.report, running=not paused)
         self._between = Between(self.report, self._going, receive, self._obey)
