@@ -34,10 +34,12 @@ from ppo_scope.processes.expendable import be_expendable
 from ppo_scope.processes.guard import IGNORED, hold_only
 from ppo_scope.processes.process import enlarge
 from ppo_scope.worker.desk import Answer, Desk, Task, Wish, take_row
-from ppo_scope.worker.notes import Layout, Plain, Slot, episodes_of, of_episodes
+from ppo_scope.worker.notes import Layout, Plain, Slot, episodes_of, lay, lift, of_episodes
 
 ROOM = 64 * 1024 * 1024
 """Bytes of shared memory, of which what is never written takes nothing."""
+LOOK = 16 * 1024 * 1024
+"""Of these, for the arrays of a snapshot."""
 SLOTS, FEWEST = 8, 2
 """Notes that may wait; where there is no room for `FEWEST`, the trainer measures."""
 PATIENCE = 30.0
@@ -66,7 +68,8 @@ class Clerk:
     def __init__(self, pid: int, room: memoryview, tasks: Connection[bytes, Any], answers: Connection[Any, bytes]):
         self.pid: int | None = pid
         """None once it is gone."""
-        self._room, self._tasks, self._answers = room, tasks, answers
+        self._room, self._looks = room[:-LOOK], room[-LOOK:]
+        self._tasks, self._answers = tasks, answers
         self._poll = select.poll()
         self._poll.register(answers.fileno(), select.POLLIN)
         self._layout: Layout | None = None
@@ -74,6 +77,7 @@ class Clerk:
         self._slots: list[Slot] = []
         self._next = 0
         self._handed: deque[Handed] = deque()
+        self._untold = self._expected = 0  # updates since it was asked, and messages that it owes
         self._settings: Settings | None = None  # that it knows
         # How the run was, as last told; and what has been answered since: (update, row, indicators).
         self._health: bytes | None = None
@@ -85,7 +89,7 @@ class Clerk:
         return self._health is not None
 
     @property
-    def looks(self) -> bool:
+    def looking(self) -> bool:
         """Whether a snapshot is being measured."""
         return any(handed.task.wish is not None for handed in self._handed)
 
@@ -111,6 +115,9 @@ class Clerk:
         before = list(trainer.episodes)[: len(trainer.episodes) - len(update.rollout.episodes)]
         task = Task(trainer.steps, seconds, phase.epoch, phase.minibatch, wish)
         handed = Handed(moment, self._next, told, task, update.settings, before, update.rollout.episodes)
+        self._handed.append(handed)
+        self._next = (self._next + 1) % len(self._slots)
+        self._untold += 1
         try:
             if self._health is None:
                 self._health = pickle.dumps(health)
@@ -119,26 +126,39 @@ class Clerk:
                 self._settings = update.settings
                 self._say("settings", update.settings)
             self._say("measure", handed.slot, told, task)
+            if wish is not None or self._untold >= len(self._slots) // 2:
+                self.ask()
         except OSError:
             self._bury()
-        self._handed.append(handed)
-        self._next = (self._next + 1) % len(self._slots)
         return True
+
+    def ask(self) -> None:
+        """Have what it has measured told; it gathers some, since each word costs the trainer time."""
+        if self._untold and self.pid is not None:
+            self._untold = 0
+            self._expected += 1
+            try:
+                self._say("tell")
+            except OSError:
+                self._bury()
 
     def answers(self, count: int = 0) -> list[tuple[Handed, Answer]]:
         """What has come, in order; at least `count`, which are waited for."""
         found: list[tuple[Handed, Answer]] = []
-        while self._handed and self.pid is not None:
+        if count:
+            self.ask()
+        while self._expected and self.pid is not None:
             if not self._poll.poll(1000 * PATIENCE if len(found) < count else 0):
                 if len(found) < count:
                     self._bury()
                 break
             try:
-                answer: Answer = pickle.loads(self._answers.recv_bytes())
+                told: list[Answer] = lift(self._answers.recv_bytes(), self._looks)
             except (OSError, EOFError, pickle.UnpicklingError):
                 self._bury()
                 break
-            found.append(self._answered(answer))
+            self._expected -= 1
+            found += map(self._answered, told)
         if self.pid is None:
             found += self._measured_here()
         return found
@@ -159,8 +179,10 @@ class Clerk:
             self._bury()
 
     def _begin(self, trainer: Trainer, update: Any, state: dict[str, Any]) -> bool:
+        if update.minibatches[0].gradient_norm is None:
+            return False  # target_kl has ended it before the first step: it is not like the others
         layout = Layout.of(update, state)
-        count = min(SLOTS, ROOM // max(1, layout.size))
+        count = min(SLOTS, len(self._room) // layout.size)
         if count < FEWEST or trainer.device.type != "cpu":
             self.close()  # nothing of this run will ever fit
             return False
@@ -252,6 +274,7 @@ def _work(room: memoryview, tasks: Connection[Any, bytes], answers: Connection[b
     settings: Any = None
     slots: list[Slot] = []
     facts: Any = None
+    measured: list[Answer] = []
     with contextlib.suppress(EOFError, OSError):
         while True:
             what, *more = pickle.loads(tasks.recv_bytes())
@@ -266,12 +289,14 @@ def _work(room: memoryview, tasks: Connection[Any, bytes], answers: Connection[b
                     desk.resume(health, ended)
             elif what == "settings":
                 (settings,) = more
-            else:
+            elif what == "measure":
                 slot, told, task = more
                 assert desk is not None
                 update, state = slots[slot].read(told, settings)
-                answer = desk.measure(update, state, task)
-                answers.send_bytes(pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
+                measured.append(desk.measure(update, state, task))
+            else:
+                answers.send_bytes(lay(measured, room[-LOOK:]))
+                measured = []
 
 
 def slots_of(layout: Layout, count: int, room: memoryview) -> list[Slot]:

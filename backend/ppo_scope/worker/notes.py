@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,9 +68,9 @@ class Layout:
 
     @classmethod
     def of(cls, update: Update, state: dict[str, Tensor]) -> Layout:
-        """Drawn up for updates like this one, with as many minibatches or fewer."""
+        """Drawn up for updates like this one, also where target_kl ends them early."""
         assert update.batch is not None
-        minibatch, count = update.minibatches[0], len(update.minibatches)
+        minibatch, count = update.minibatches[0], update.settings.epochs * update.settings.minibatches
         size = 0
 
         def place(name: str, found: Any, times: int | None = None) -> Place:
@@ -176,6 +177,36 @@ class Slot:
                 for number in range(len(self._terms))
             ]
         return self._minibatches
+
+
+def lay(thing: Any, room: memoryview) -> bytes:
+    """Pickle something, its arrays into `room`, as far as they fit."""
+    lengths: list[int] = []
+    at = 0
+
+    def put(buffer: pickle.PickleBuffer) -> bool:
+        nonlocal at
+        raw = buffer.raw()
+        end = at + raw.nbytes
+        if end > len(room):
+            return True  # into the pickle, then
+        room[at:end] = raw
+        lengths.append(raw.nbytes)
+        at = end + -end % ALIGNMENT
+        return False
+
+    pickled = pickle.dumps(thing, pickle.HIGHEST_PROTOCOL, buffer_callback=put)
+    return pickle.dumps((lengths, pickled), pickle.HIGHEST_PROTOCOL)
+
+
+def lift(message: bytes, room: memoryview) -> Any:
+    """What `lay` was given; its arrays lie in `room` still."""
+    lengths, pickled = pickle.loads(message)
+    views, at = [], 0
+    for length in lengths:
+        views.append(room[at : at + length])
+        at += length + -length % ALIGNMENT
+    return pickle.loads(pickled, buffers=views)
 
 
 def of_episodes(ended: Sequence[Episode]) -> list[tuple[int, float, int]]:

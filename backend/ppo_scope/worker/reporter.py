@@ -135,7 +135,7 @@ class Reporter:
             self.looking.keep(moment)
         self.progress()
         if self._due.now("series"):
-            self._take_answers()
+            self._take_answers(ask=True)
             self._rows.flush()
         self.hand_on_weights(changed=True)
         self._seconds += time.perf_counter() - start
@@ -160,7 +160,7 @@ class Reporter:
         """An update has ended: its row, how the run is with it, and a snapshot, where the run only passes by."""
         kind = "snapshot" if self.looking.watched else "unwatched"
         beside = glance and self._pace.quick() and not moment.scalars  # a goal has looked at it here already
-        waits = beside and self._clerk is not None and self._clerk.looks
+        waits = beside and self._clerk is not None and self._clerk.looking
         shown = glance and not waits and self._due.now(kind)
         if not (beside and self._handed_over(moment, self.looking.wish() if shown else None)):
             self._measure_alone()
@@ -178,11 +178,13 @@ class Reporter:
             self._take_answers(1 if clerk.full else 0)
             return clerk.hand_over(self._begun, moment, self._seconds, wish, self.looking.health)
 
-    def _take_answers(self, count: int = 0) -> None:
-        """What the clerk has measured meanwhile; at least so many, which are waited for."""
+    def _take_answers(self, count: int = 0, *, ask: bool = False) -> None:
+        """What the clerk has told meanwhile; at least so many, which are waited for. `ask` it for more."""
         if self._clerk is not None and self._clerk.at_work:
             with self._clerking:
                 self._take(self._clerk.answers(count))
+                if ask:
+                    self._clerk.ask()
 
     def _measure_alone(self) -> None:
         """Wait for what the clerk is at, and measure what follows here."""
@@ -212,7 +214,7 @@ class Reporter:
         if self._due.now("progress"):
             if self.looking.owes_a_look and self.looking.age > OLD_SECONDS:
                 self.looking.catch_up(affordable=True)
-            self._take_answers()
+            self._take_answers(ask=True)
             self._send_progress(self.activity.describe())
             self.hand_on_weights()
 
