@@ -56,9 +56,11 @@ class Between:
         Raises:
             Stopped: the run was told to end.
         """
-        with self._obeying:
-            while (command := self._receive(0.0)) is not None:
-                self._obey(command)
+        if (command := self._receive(0.0)) is not None:  # the lock costs more than to find that there is none
+            with self._obeying:
+                while command is not None:
+                    self._obey(command)
+                    command = self._receive(0.0)
         if self._going.stopping:
             raise Stopped
         self._report.looking.later.measure_wanted()

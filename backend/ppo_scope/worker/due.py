@@ -29,7 +29,7 @@ class Due:
         self._next[kind] = max(self._next[kind], time.monotonic())
 
 
-QUICK, QUICK_SECONDS = 8, 0.1
+QUICK, QUICK_SECONDS = 4, 0.1
 """Updates in a row that took no longer than that, from which on it pays to have them measured beside."""
 
 

@@ -69,9 +69,11 @@ class Loop:
         going = self._going
         while self._may_go_on():
             phase = self._next(phases)
-            self._next_passed = time.monotonic() + REST_SECONDS
             if phase is None:
                 return
+            if going.at_full_speed and self._report.passes_by(phase):
+                continue
+            self._next_passed = time.monotonic() + REST_SECONDS
             moment = self._report.looking.moment_at(phase)
             if going.pausing:
                 self._report.passed(moment, Attention.GLANCE)

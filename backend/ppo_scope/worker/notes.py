@@ -113,6 +113,8 @@ class Slot:
         )
         self._each = {place.name: torch.from_numpy(place.within(room)) for place in layout.each}
         self._terms = torch.from_numpy(layout.terms.within(room))
+        # The same, side by side; where target_kl ends an update early, the first of them.
+        self._flat = {name: whole.flatten(0, 1) for name, whole in self._each.items()}
         self._none = torch.tensor(torch.nan)
         self._minibatches: list[Minibatch] = []
 
@@ -133,7 +135,7 @@ class Slot:
                 parts = [getattr(minibatch, name) for minibatch in minibatches]
                 if parts[0].shape != whole.shape[1:]:
                     return None
-                torch.cat(parts, out=whole[:count].flatten(0, 1))
+                torch.cat(parts, out=self._flat[name][: count * whole.shape[1]])
         except (AttributeError, ValueError, RuntimeError):  # something is none now, or has another shape
             return None
         terms = [getattr(minibatch, name) for minibatch in minibatches for name in layout.term_names]

@@ -16,6 +16,7 @@ from ppo_scope.ppo.outcome import Outcome
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.record import Phase
 from ppo_scope.wire.activity import COLLECTING, COUNTED, MEASURING, Activity
 from ppo_scope.wire.codes import Kind
 from ppo_scope.wire.told import Cause
@@ -118,12 +119,19 @@ class Reporter:
         while len(later) and time.monotonic() < until:
             later.measure_newest()
 
+    def passes_by(self, phase: Phase) -> bool:
+        """At full speed: whether nothing need be done about this phase, which most are over before one could ask."""
+        if phase.kind in REPORTED or time.perf_counter() >= self._next_look:
+            return False
+        self._outlet.phase = phase
+        return True
+
     def passed(self, moment: Moment, attention: Attention) -> None:
         """The trainer has done one more phase."""
+        if attention is Attention.GLANCE and self.passes_by(moment.phase):
+            return
         self._outlet.phase = phase = moment.phase
         start = time.perf_counter()
-        if attention is Attention.GLANCE and phase.kind not in REPORTED and start < self._next_look:
-            return  # most phases are over in less time than it takes to ask what is due
         self._next_look = start + LOOK_SECONDS
         if phase.kind is PhaseKind.ROLLOUT:
             self._announce_changes()
