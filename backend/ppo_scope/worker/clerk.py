@@ -68,6 +68,8 @@ class Clerk:
     def __init__(self, pid: int, room: memoryview, tasks: Connection[bytes, Any], answers: Connection[Any, bytes]):
         self.pid: int | None = pid
         """None once it is gone."""
+        self.measured = 0
+        """Updates."""
         self._room, self._looks = room[:-LOOK], room[-LOOK:]
         self._tasks, self._answers = tasks, answers
         self._poll = select.poll()
@@ -158,6 +160,7 @@ class Clerk:
                 self._bury()
                 break
             self._expected -= 1
+            self.measured += len(told)
             found += map(self._answered, told)
         if self.pid is None:
             found += self._measured_here()
