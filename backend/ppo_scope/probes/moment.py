@@ -97,9 +97,14 @@ class Moment:
         """[S] whether the sample is one of the transitions that the phase covers."""
         return self.in_minibatch & self.trained
 
+    @cached_property
+    def _covered_places(self) -> NDArray[np.int64]:
+        """Where `covered` is true: to take by places is quicker than to look at every sample again."""
+        return np.flatnonzero(self.covered)
+
     def covering(self, found: NDArray[Any]) -> NDArray[Any]:
         """Of [S], the transitions that the phase covers; not a copy where those are all."""
-        return found if self.whole and self.scope == "rollout" else found[self.covered]
+        return found if self.whole and self.scope == "rollout" else found.take(self._covered_places, axis=0)
 
     @cached_property
     def after(self) -> tuple[Floats, Floats, Floats, Floats] | None:

@@ -40,7 +40,7 @@ def policy(moment: Moment) -> Measurement:
             "policy_places": places.astype(np.int32),
             "policy_before": before[samples],
             "policy_now": now[samples],
-            "policy_shift": moment.covering(now - before).mean(0, dtype=np.float64).astype(np.float32),
+            "policy_shift": _mean(moment.covering(now - before)),
             "entropy_counts": counts,
         },
         notes={"policy": description(distribution, moment.subject.env)},
@@ -67,6 +67,12 @@ def parameters(distribution: Distribution, outputs: Tensor) -> Floats:
         raise Lacking("distribution")
     array: Floats = found.cpu().numpy()
     return array
+
+
+def _mean(rows: Floats) -> Floats:
+    """[W] of [S, W], in double precision; all converted at once, for the bits of NumPy's own mean in half its time."""
+    found: Floats = (np.add.reduce(rows.astype(np.float64), axis=0) / len(rows)).astype(np.float32)
+    return found
 
 
 def description(distribution: Distribution, env: str) -> dict[str, Any]:
