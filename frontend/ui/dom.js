@@ -76,6 +76,8 @@ export function setAttribute(element, name, value) {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
+const INDEX = /_([A-Za-zθ]+)/;
+
 /**
  * Prose with indices: "π_old" becomes π with a lowered "old".
  *
@@ -83,8 +85,11 @@ export function setAttribute(element, name, value) {
  * @returns {(Node | string)[]}
  */
 export function prose(text) {
-  return text.split(/_([A-Za-zθ]+)/).map((part, i) => (i % 2 ? h("sub", {}, part) : part));
+  return text.split(INDEX).map((part, i) => (i % 2 ? h("sub", {}, part) : part));
 }
+
+/** What setProse has written. @type {WeakMap<HTMLElement, string>} */
+const written = new WeakMap();
 
 /**
  * As setText, for prose with indices.
@@ -93,9 +98,17 @@ export function prose(text) {
  * @param {string} text
  */
 export function setProse(element, text) {
-  if (element.dataset.text === text) return;
-  element.dataset.text = text;
-  element.replaceChildren(...prose(text));
+  if (written.get(element) === text) return;
+  const parts = text.split(INDEX);
+  if (written.has(element) && element.childNodes.length === parts.length) parts.forEach((part, i) => rewrite(element.childNodes[i], part));
+  else element.replaceChildren(...prose(text));
+  written.set(element, text);
+}
+
+/** @param {Node} node a text, or an index @param {string} text */
+function rewrite(node, text) {
+  const holder = node instanceof Text ? node : node.firstChild;
+  if (holder instanceof Text && holder.data !== text) holder.data = text;
 }
 
 /**
