@@ -54,15 +54,21 @@ export function icon(path) {
  * @param {string} text
  */
 export function setText(element, text) {
-  if (element.textContent === text) return;
-  const { firstChild: only, childNodes } = element;
-  if (only instanceof Text && childNodes.length === 1) only.data = text;
-  else element.textContent = text;
+  const only = element.firstChild;
+  if (only instanceof Text && !only.nextSibling) {
+    if (only.data !== text) only.data = text;
+  } else if (element.textContent !== text) element.textContent = text;
 }
 
 /** As setText, for what is hidden. @param {HTMLElement} element @param {boolean} hidden */
 export function setHidden(element, hidden) {
   if (element.hidden !== hidden) element.hidden = hidden;
+}
+
+/** As setText, for what keeps its room where it cannot be seen. @param {HTMLElement} element @param {boolean} visible */
+export function setVisible({ style }, visible) {
+  const visibility = visible ? "" : "hidden";
+  if (style.visibility !== visibility) style.visibility = visibility;
 }
 
 /**
