@@ -1,6 +1,6 @@
 // Episodic return: what the agent achieves. Every episode is a dot; the curve is the trainer's mean of the last 100.
 
-import { h, setHidden, setText } from "../ui/dom.js";
+import { h, setHidden, setText, setVisible } from "../ui/dom.js";
 import { inWords as differsInWords, nameOf, shortNameOf } from "../state/beside.js";
 import { count, number, settingText } from "../state/format.js";
 import { Canvas, inPixels } from "../draw/canvas.js";
@@ -112,6 +112,7 @@ function mount(body, context) {
         ...marks(runs, unit, across, context),
       });
       for (const { canvas } of clouds) if (!canvas.width) canvas.fit(context.theme().scale);
+      setVisible(otherCloud.canvas.element, state.other !== null); // a canvas is a layer of the browser's, empty or not
       dots();
       showKey(state);
       setText(caption, state.other ? meansInWords(state, state.other) : thenInWords(state) || inWords(state));

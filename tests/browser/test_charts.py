@@ -386,3 +386,23 @@ def test_areas_reach_to_zero_or_to_the_trace_below(sketched):
 def test_a_logarithmic_axis(sketched):
     trace = {"x": [1, 10, 100], "y": [1, 1, 1], "line": LINE}
     assert sketched([trace], x={"range": [0, 2], "type": "log"}) == [[[0, 0], [50, 0], [100, 0]]]
+
+
+TIMERS = """() => {
+    const [set, clear] = [window.setTimeout, window.clearTimeout];
+    const waiting = new Set();
+    window.waits = { begun: 0, ended: 0 };
+    window.setTimeout = (task, time, ...rest) => {
+        const timer = set(task, time, ...rest);
+        if (time === 500) { window.waits.begun++; waiting.add(timer); }
+        return timer;
+    };
+    window.clearTimeout = timer => { if (waiting.delete(timer)) window.waits.ended++; clear(timer); };
+}"""
+
+
+def test_nothing_waits_for_a_drawing_that_is_done(look_at, page):
+    page.add_init_script(f"({TIMERS})()")
+    look_at(update=2)
+    seen = until(lambda: page.evaluate("window.waits"), lambda waits: waits["begun"] == waits["ended"] > 0)
+    assert seen["ended"] >= 14

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-SECONDS = {"snapshot": 1 / 24, "unwatched": 1 / 10, "series": 1 / 20, "progress": 1 / 10}
+SECONDS = {"snapshot": 1 / 25, "unwatched": 1 / 10, "series": 1 / 20, "progress": 1 / 10}
 """Least time between two frames of a kind while training runs; a stop is always shown. `unwatched`: a snapshot that
 nobody watches a probe of, which tells in words how the run is."""
 

@@ -87,6 +87,7 @@ export class SurrogateCloud {
   /** @type {Sample | null} */ marked = null; // the selected one, where it is in sight
   /** @type {Sample | null} */ #selected = null;
   /** @type {{ sample: Sample, x: number, y: number }[]} */ #places = [];
+  /** @type {Map<string, ImageBitmap>} */ #stamps = new Map(); // of every mark that was needed
 
   /** @param {Canvas} canvas */
   constructor(canvas) {
@@ -183,14 +184,11 @@ export class SurrogateCloud {
   /** One mark, stamped at every place: a path with a thousand crosses costs many times as much. @param {keyof typeof SHAPES} key @param {Theme} theme */
   #marks(key, theme) {
     const { pen, ratio } = this.canvas;
-    const half = Math.ceil((SIZE + 1.5) * ratio);
-    const stamp = new OffscreenCanvas(2 * half, 2 * half);
-    const inked = /** @type {OffscreenCanvasRenderingContext2D} */ (stamp.getContext("2d"));
-    SHAPES[key](inked, half, half, SIZE * ratio);
-    inked.lineWidth = 1.25 * ratio;
-    inked.strokeStyle = inked.fillStyle = fade(colourOf(theme, key), 0.9);
-    if (key === "held") inked.stroke();
-    else inked.fill();
+    const colour = fade(colourOf(theme, key), 0.9);
+    const name = [key, colour, ratio].join();
+    const stamp = this.#stamps.get(name) ?? inked(key, colour, ratio);
+    this.#stamps.set(name, stamp);
+    const half = stamp.width / 2;
     this.#spots(key, 1, (x, y) => pen.drawImage(stamp, x - half, y - half));
   }
 
@@ -222,6 +220,19 @@ export class SurrogateCloud {
       }),
     );
   }
+}
+
+/** @param {keyof typeof SHAPES} key @param {string} colour @param {number} ratio device pixels per unit */
+function inked(key, colour, ratio) {
+  const half = Math.ceil((SIZE + 1.5) * ratio);
+  const stamp = new OffscreenCanvas(2 * half, 2 * half);
+  const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (stamp.getContext("2d"));
+  SHAPES[key](pen, half, half, SIZE * ratio);
+  pen.lineWidth = 1.25 * ratio;
+  pen.strokeStyle = pen.fillStyle = colour;
+  if (key === "held") pen.stroke();
+  else pen.fill();
+  return stamp.transferToImageBitmap();
 }
 
 /** Regions differ by more than their colour. @type {Record<"held" | "pulledBack" | "unheld", (pen: OffscreenCanvasRenderingContext2D, x: number, y: number, size: number) => void>} */
