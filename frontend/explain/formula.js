@@ -30,6 +30,7 @@ const sub = (base, index) =>
   );
 const ratio = () => sub("r", "t");
 const advantage = () => sub("Â", "t");
+const divergence = () => m("mrow", {}, m("mi", {}, "KL"), m("mo", {}, "("), sub("π", "old"), m("mo", {}, "‖"), sub("π", "θ"), m("mo", {}, ")"));
 
 /** @param {string} name @returns {Live} */
 const lossTerm =
@@ -42,6 +43,12 @@ const scalar =
   (name, decimals) =>
   ({ snapshot }) =>
     fixed(snapshot?.header.scalars[name], decimals);
+
+/** @param {string} name @returns {Live} of a number that may be very small */
+const small =
+  (name) =>
+  ({ snapshot }) =>
+    number(snapshot?.header.scalars[name]);
 
 /** @param {string} name @returns {Live} */
 const setting = (name) => (state) => {
@@ -173,6 +180,22 @@ export function createFormula(root, visit) {
       sign(")"),
       term("advantage", "advantage", advantage(), () => "", { width: 1 }),
       sign(")"),
+    ),
+    kl_penalty: objective(
+      "The objective with a KL penalty: L_PG = mean of −r·Â, plus β times the mean of KL(π_old‖π_θ)",
+      sign("("),
+      sign("−"),
+      r(),
+      advantages(),
+      sign(") +"),
+      term("clip", "weight of the penalty on the KL between the policies", m("mi", {}, "β"), setting("kl_coef"), {
+        width: 6,
+        setting: "kl_coef",
+        wouldBe: settingWouldBe("kl_coef"),
+      }),
+      sign("·"),
+      operator("mean", "t"),
+      term("ratio", "exact KL of π_old and π_θ, from all probabilities in each state", divergence(), small("kl_exact"), { width: 8 }),
     ),
     unclipped: objective("The objective without a clip: L_PG = mean of −r·Â", sign("−"), r(), advantages()),
     actor_critic: objective("The objective of actor-critic: L_PG = mean of −log π(a|s)·Â", sign("−"), ...logProbability(), advantages()),

@@ -18,7 +18,7 @@
  */
 export function comingValue({ run, status, newest }, name) {
   const pending = status?.pending?.[name];
-  return pending !== undefined ? pending : (newest?.header.settings?.[name] ?? run?.settings[name]);
+  return pending !== undefined ? pending : (newest?.header.chosen?.[name] ?? newest?.header.settings?.[name] ?? run?.settings[name]);
 }
 
 /**
