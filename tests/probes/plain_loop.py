@@ -101,6 +101,7 @@ class PlainLoop:
             rollout, batch, deltas = self._collect()
             update = Record(index=index, settings=MADE_WITH, learning_rate=0.05, rollout=rollout, theta_before=None)
             update.batch, update.deltas, update.rewards, update.minibatches = batch, deltas, rollout.rewards, []
+            update.set_to = MADE_WITH
             update.stopped_by_kl, update.seconds_optimise, update.seconds = False, 0.0, dict
             yield Record(kind=PhaseKind.ADVANTAGES, update=update, epoch=0, minibatch=0)
             for epoch in range(1, MADE_WITH.epochs + 1):
