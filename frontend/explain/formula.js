@@ -3,6 +3,7 @@
 import { count, fixed, NONE, number, settingText, term as termText } from "../state/format.js";
 import { moved, previewOf } from "../state/previewed.js";
 import { scopeOf } from "../state/scope.js";
+import { usedText } from "../state/used.js";
 import { instead, nameOf } from "../state/whole.js";
 import { arrow } from "../draw/preview-tag.js";
 import { h, m, setAttribute, setHidden, setProse, setText } from "../ui/dom.js";
@@ -30,7 +31,9 @@ const sub = (base, index) =>
   );
 const ratio = () => sub("r", "t");
 const advantage = () => sub("Â", "t");
-const divergence = () => m("mrow", {}, m("mi", {}, "KL"), m("mo", {}, "("), sub("π", "old"), m("mo", {}, "‖"), sub("π", "θ"), m("mo", {}, ")"));
+/** A bracket of the height of a letter, whatever stands in it. @param {string} text */
+const flat = (text) => m("mo", { stretchy: "false" }, text);
+const divergence = () => m("mrow", {}, m("mi", {}, "KL"), flat("("), sub("π", "old"), flat("‖"), sub("π", "θ"), flat(")"));
 
 /** @param {string} name @returns {Live} */
 const lossTerm =
@@ -53,7 +56,7 @@ const small =
 /** @param {string} name @returns {Live} */
 const setting = (name) => (state) => {
   const value = inUse(state, name);
-  return value === undefined ? NONE : settingText(value);
+  return value === undefined ? NONE : usedText(state.snapshot?.header, name, value);
 };
 
 /** The value that the update on show was made with. @param {State} state @param {string} name */

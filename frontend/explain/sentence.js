@@ -3,6 +3,7 @@
 import { inWords, underWay } from "../state/activity.js";
 import { OVER, runState } from "../state/ended.js";
 import { count, fixed, number, percent, settingText, term } from "../state/format.js";
+import { usedText } from "../state/used.js";
 import { metNow } from "../state/met.js";
 import { atFullSpeed } from "../state/motion.js";
 import { MEAN, scopeOf } from "../state/scope.js";
@@ -77,7 +78,7 @@ export function sentence(state) {
     environments: asNumber(run.settings.num_envs),
     steps: asNumber(run.settings.rollout_steps),
     resets: resets(snapshot, run.settings.num_envs),
-    set: (/** @type {string} */ name) => settingText(header.settings[name] ?? run.settings[name]),
+    set: (/** @type {string} */ name) => usedText(header, name, run.settings[name]),
     value: (/** @type {string} */ name) => header.scalars[name],
   };
   if (atFullSpeed(state) && header.phase === "update") return everyUpdate(told);
@@ -147,8 +148,8 @@ function adapted(value, desired) {
 
 /** What keeps π_θ near π_old in this loss. @param {Told} told */
 function leash({ header, value, set }) {
-  if (set("objective") === "kl_penalty")
-    return `In L_PG, β·KL = ${set("kl_coef")} · ${number(value("kl_exact"))} = ${number(value("penalty"))} is the price of having moved. Nothing is clipped.`;
+  if (header.settings.objective === "kl_penalty")
+    return `L_PG has β·KL = ${set("kl_coef")} · ${number(value("kl_exact"))} = ${number(value("penalty"))} in it, the price of having moved; nothing is clipped.`;
   if (set("objective") !== "clip") return "There is no clip: nothing is held.";
   const fraction = value("held_fraction");
   return typeof fraction === "number" ? `The clip holds ${percent(fraction)} of the samples ${scopeOf(header, "means")}.` : "";
@@ -158,15 +159,13 @@ function leash({ header, value, set }) {
 function pricedNext({ header, value, set }) {
   const kl = value("final_kl_exact");
   const { kl_coef_target: target, kl_coef: beta } = header.settings;
-  const moved = `After the last step π_θ is KL ${number(kl)} from π_old.`;
-  if (typeof kl !== "number" || typeof target !== "number") return `${moved} β stays ${set("kl_coef")}: it has no target.`;
+  const moved = `KL after the last step is ${number(kl)}`;
+  if (typeof kl !== "number" || typeof target !== "number") return `${moved}; β stays ${set("kl_coef")}.`;
   const [low, high] = bandOf(target).map((edge) => number(edge));
   const fate = fateOf(kl, target);
-  if (fate === "kept") return `${moved} That is within ${low} to ${high}: β stays ${set("kl_coef")}.`;
+  if (fate === "kept") return `${moved}, within ${low} to ${high}: β stays ${set("kl_coef")}.`;
   const next = settingText(nextBeta(Number(beta), kl, target));
-  return fate === "doubled"
-    ? `${moved} That is above ${high}, too far: β is doubled to ${next}.`
-    : `${moved} That is below ${low}, a step too timid: β is halved to ${next}.`;
+  return fate === "doubled" ? `${moved}, above ${high}: β is doubled to ${next}.` : `${moved}, below ${low}: β is halved to ${next}.`;
 }
 
 /**

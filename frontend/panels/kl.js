@@ -85,7 +85,7 @@ function mount(body, context) {
     { label: "α", swatch: "swatch-alpha", wide: true, title: OF_ALPHA },
   ]);
   const acrossRange = context.range("across");
-  const ranges = { kl: context.range("kl"), share: context.range("share"), follower: context.range("follower") };
+  const ranges = { kl: context.range("kl"), share: context.range("share"), upper: context.range("upper"), lower: context.range("lower") };
   /** @type {string | null} */
   let run = null;
 
@@ -94,6 +94,7 @@ function mount(body, context) {
     ready: ({ series, snapshot }) => (series.length || hasMinibatches(snapshot) ? true : "the first loss"),
     draw(state) {
       const { series, snapshot } = state;
+      const theme = context.theme();
       if (state.run?.id !== run) [acrossRange, ...Object.values(ranges)].forEach((range) => range.reset());
       run = state.run?.id ?? null;
       const past = overUpdates(series);
@@ -101,15 +102,16 @@ function mount(body, context) {
       const target = limit(snapshot);
       const [beta, alpha] = [snapshot && betaOf(snapshot), snapshot && rateOf(snapshot)];
       const driver = beta ? follow(series, DRIVER) : NOTHING;
-      const moving = [beta, alpha].map((one) => (one ? follow(series, one.column) : NOTHING));
       const all = [past, inside.curves];
       const kls = all.flatMap((curves) => KLS.map(({ column }) => curves[column].y));
       const patience = runsFreely(state) ? undefined : 1;
       const up = ranges.kl.fit(...extent([0, target ?? 0, beta?.band[1] ?? 0, alpha?.band[1] ?? 0], driver.y, ...kls), patience);
       const share = ranges.share.fit(...extent([0], ...all.map(({ clip_fraction }) => clip_fraction.y)), patience);
       const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
-      const powers = moving.map(({ y }) => y.map(powerOf));
-      const knob = ranges.follower.fit(...extent(...powers.map((list) => list.flatMap((power) => [power - 0.15, power + 0.15]))), patience);
+      // Beside the KL; where both follow it, α stands below.
+      const upper = followed(series, beta ?? alpha);
+      const lower = followed(series, beta && alpha);
+      const [right, below] = [ranges.upper.fit(...around(upper), patience), ranges.lower.fit(...around(lower), patience)];
       write(snapshot ? [...numbers(snapshot), beta?.told ?? null, alpha?.told ?? null] : []);
       const within = [0.5, plannedOf(state) + 0.5];
       return chart.draw(
@@ -124,7 +126,9 @@ function mount(body, context) {
           band(beta, across),
           band(alpha, within),
           drawn(driver),
-          ...moving.map(({ x, y }, at) => drawn({ x, y: powers[at], own: y })),
+          drawn(beta ? upper : NOTHING),
+          drawn(beta ? NOTHING : upper),
+          drawn(lower),
         ],
         {
           xaxis: { range: across, showticklabels: false },
@@ -133,7 +137,8 @@ function mount(body, context) {
           xaxis4: { range: within, ...epochTicks(snapshot) },
           yaxis: { range: up },
           yaxis2: { range: share },
-          yaxis3: { range: knob, visible: beta !== null || alpha !== null, choose: logTicks },
+          yaxis3: { range: right, visible: upper.x.length > 0, choose: logTicks, tickfont: { color: beta ? theme.clip : theme.loss } },
+          yaxis4: { range: below, visible: lower.x.length > 0, choose: logTicks, tickfont: { color: theme.loss } },
         },
       );
     },
@@ -179,6 +184,18 @@ const follow = (series, column) =>
     series.column(column),
     POINTS,
   );
+
+/** What follows the KL, by its power of ten and with its own value to be read. @param {SeriesView} series @param {Follower | null} follower @returns {Curve & { own: number[] }} */
+function followed(series, follower) {
+  const { x, y } = follower ? follow(series, follower.column) : NOTHING;
+  return { x, y: y.map(powerOf), own: y };
+}
+
+/** The range of a curve of powers, with some room. @param {Curve} curve @returns {[number, number]} */
+function around({ y }) {
+  const [low, high] = extent(y);
+  return [low - 0.15, high + 0.15];
+}
 
 /** Of the KL, where what follows it stays. @param {Follower | null} follower @param {readonly number[]} range */
 function band(follower, [from, to]) {
@@ -242,15 +259,17 @@ function traces(theme) {
     { ...viewedLook(theme), xaxis: "x3", yaxis: "y2" },
   ];
   const bands = ["x", "x2"].map((xaxis) => ({ ...here, xaxis, yaxis: "y", fillcolor: fade(theme.inside, 0.16) }));
+  const ofAlpha = { line: { color: theme.loss, width: 3 }, hovertemplate: "α %{customdata:.3~g}<extra></extra>" };
   const followers = [
     {
-      line: { color: theme.policy, width: 1.5, dash: "dashdot" },
+      line: { color: theme.policy, width: 1.5, dash: "dash" },
       xaxis: "x",
       yaxis: "y",
       hovertemplate: "KL after the last step %{customdata:.3~g}<extra></extra>",
     },
     { line: { color: theme.clip, width: 2 }, xaxis: "x", yaxis: "y3", hovertemplate: "β %{customdata:.3~g}<extra></extra>" },
-    { line: { color: theme.loss, width: 2, dash: "dash" }, xaxis: "x", yaxis: "y3", hovertemplate: "α %{customdata:.3~g}<extra></extra>" },
+    { ...ofAlpha, xaxis: "x", yaxis: "y3" },
+    { ...ofAlpha, xaxis: "x3", yaxis: "y4" },
   ];
   return [...columns, ...limits, ...marks, ...bands, ...followers].map((trace) => ({
     mode: "lines",
@@ -273,6 +292,7 @@ function layout(theme) {
     yaxis: { ...zero, domain: [0.54, 1], title: axisTitle("KL") },
     yaxis2: { ...zero, domain: [0, 0.46], kind: "share", title: axisTitle("share") },
     yaxis3: { overlaying: "y", side: "right", anchor: "x", showgrid: false, visible: false },
+    yaxis4: { overlaying: "y2", side: "right", anchor: "x3", showgrid: false, visible: false },
   };
 }
 

@@ -1,9 +1,10 @@
 // The settings that may change while the run goes on, built from the server's table.
 
 import { isOver } from "../state/ended.js";
-import { count, settingText } from "../state/format.js";
+import { count, number, settingText } from "../state/format.js";
 import { PREVIEWED, valuesInUse } from "../state/previewed.js";
 import { same } from "../state/setting-text.js";
+import { setTo } from "../state/used.js";
 import { instead } from "../state/whole.js";
 import { h, setHidden } from "../ui/dom.js";
 import { whyNot } from "../state/permission.js";
@@ -177,7 +178,7 @@ export function createSliders(root, set, redraw, preview) {
  */
 function inUse({ newest, snapshot, run, recorded, past }, name) {
   const header = (recorded || past ? snapshot : newest)?.header;
-  const used = past ? header?.settings?.[name] : (header?.chosen?.[name] ?? header?.settings?.[name]);
+  const used = past ? header?.settings?.[name] : setTo(header, name);
   return used !== undefined ? used : run?.settings[name];
 }
 
@@ -185,7 +186,7 @@ function inUse({ newest, snapshot, run, recorded, past }, name) {
 function inForce({ newest, snapshot, recorded }, name, set) {
   const header = (recorded ? snapshot : newest)?.header;
   const now = name === "learning_rate" ? header?.scalars?.learning_rate : header?.settings?.[name];
-  return typeof now === "number" && typeof set === "number" && now > 0 && !same(now, set) ? `in force: ${settingText(now)}` : "";
+  return typeof now === "number" && typeof set === "number" && now > 0 && !same(now, set) ? `in force: ${number(now)}` : "";
 }
 
 /** What is at work on the environment. @param {string[] | null} wrappers from the inside out; null: they are not known yet */

@@ -39,5 +39,5 @@ export function rateOf(snapshot) {
   const rate = scalar(snapshot, "learning_rate");
   const times = (/** @type {string} */ what) => scalar(snapshot, `learning_rate_${what}`) ?? 0;
   const why = whyRate({ raised: times("raised"), lowered: times("lowered"), pinned: times("pinned") });
-  return { column: "learning_rate", band: rateBandOf(desired), told: rate === null ? "" : `${settingText(rate)}, ${why}` };
+  return { column: "learning_rate", band: rateBandOf(desired), told: rate === null ? "" : `${number(rate)}, ${why}` };
 }
