@@ -1,12 +1,9 @@
 // How β and α follow the KL: the rules of backend/ppo_scope/ppo/leashes.py.
 
-const BETA_MARGIN = 1.5;
-const BETA_FACTOR = 2;
-const BETA_BOUNDS = /** @type {const} */ ([1e-4, 1e4]);
-const RATE_MARGIN = 2;
+import { KL_COEF_BOUNDS, KL_COEF_FACTOR, KL_COEF_MARGIN, RATE_MARGIN } from "./constants.js";
 
 /** @param {number} target of β @returns {[number, number]} the KLs of an update between which β stays */
-export const bandOf = (target) => [target / BETA_MARGIN, BETA_MARGIN * target];
+export const bandOf = (target) => [target / KL_COEF_MARGIN, KL_COEF_MARGIN * target];
 
 /** @param {number} desired of α @returns {[number, number]} the KLs of a minibatch between which α stays */
 export const rateBandOf = (desired) => [desired / RATE_MARGIN, RATE_MARGIN * desired];
@@ -25,10 +22,10 @@ export function fateOf(kl, target) {
 
 /** β of the next update; beyond its bounds it goes no further. @param {number} beta @param {number} kl @param {number} target */
 export function nextBeta(beta, kl, target) {
-  const [low, high] = BETA_BOUNDS;
+  const [low, high] = KL_COEF_BOUNDS;
   const fate = fateOf(kl, target);
-  if (fate === "doubled") return Math.min(Math.max(beta, low / BETA_FACTOR) * BETA_FACTOR, Math.max(high, beta));
-  return fate === "halved" ? Math.max(beta / BETA_FACTOR, Math.min(low, beta)) : beta;
+  if (fate === "doubled") return Math.min(Math.max(beta, low / KL_COEF_FACTOR) * KL_COEF_FACTOR, Math.max(high, beta));
+  return fate === "halved" ? Math.max(beta / KL_COEF_FACTOR, Math.min(low, beta)) : beta;
 }
 
 /**
