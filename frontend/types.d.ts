@@ -278,6 +278,8 @@ export interface Preview {
   clip_range: number;
   value_coef: number;
   entropy_coef: number;
+  /** β of the objective `kl_penalty`; null under the others, which have none. */
+  kl_coef: number | null;
 }
 
 /** An environment by its number, and a step of the rollout. */

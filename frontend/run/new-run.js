@@ -128,5 +128,5 @@ export function createNewRun(parent, state, { begin, cancel, dismiss, closed }) 
 
 /** What the run at hand was begun with, and what was changed since. @param {State} state @returns {Record<string, unknown>} */
 function valuesAtHand({ run, newest, status }) {
-  return { ...run?.settings, ...newest?.header.settings, ...status?.pending };
+  return { ...run?.settings, ...newest?.header.settings, ...newest?.header.chosen, ...status?.pending };
 }

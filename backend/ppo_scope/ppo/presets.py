@@ -164,6 +164,22 @@ PRESETS: tuple[Preset, ...] = (
         {"objective": "unclipped", "num_envs": 4, "epochs": 20},
     ),
     Preset(
+        "leash-clip",
+        "Lesson: one leash, the clip",
+        "The settings of “no leash”, with PPO's clip: 20 epochs on the same data, and the ratio stops paying beyond 1 ± ε. "
+        "Put the two other leashes beside it, with the same seed.",
+        "our own; see no-leash",
+        {"objective": "clip", "num_envs": 4, "epochs": 20},
+    ),
+    Preset(
+        "leash-penalty",
+        "Lesson: another leash, the penalty",
+        "The settings of “no leash”, with the paper's second leash: a price β on the KL, doubled and halved so that the "
+        "KL of an update comes near its target.",
+        "our own, and Schulman et al. 2017, section 4",
+        {"objective": "kl_penalty", "num_envs": 4, "epochs": 20},
+    ),
+    Preset(
         "too-tight",
         "Lesson: too tight",
         "ε = 0.02: the clip holds what has hardly moved, and learning takes twice as long.",

@@ -244,11 +244,11 @@ function inRegion({ region: code, used }, instead = "") {
 
 /** The same sample with the values that were moved. @param {Facts} facts @param {Previewed} preview */
 export function previewed(facts, preview) {
-  const { used, values, clip } = preview;
+  const { used, values, clip, penalty } = preview;
   const { lossRatio, lossRegion } = facts;
-  const then = clip ? withClipRange(facts, values.clip_range) : facts;
+  const then = { ...(clip ? withClipRange(facts, values.clip_range) : facts), klCoef: values.kl_coef };
   const terms =
-    clip && facts.used !== null
+    (clip || penalty) && facts.used !== null
       ? calculation(then)
           .filter(({ role }) => role)
           .map((line) => ({ ...line, sum: "" }))
@@ -270,7 +270,11 @@ export function previewed(facts, preview) {
       : null,
     clip
       ? inRegion(then, stays ? ", as it is" : ` instead of ${regionOf(facts.region).word}`)
-      : note("Its region and its policy gradient stay: only ε decides about them."),
+      : note(
+          penalty
+            ? "r and Â stay, and so does the part of its gradient that they make: β only scales the price."
+            : "Its region and its policy gradient stay: only ε decides about them.",
+        ),
     clip && !stays ? h("p", {}, ...prose(verdict(then))) : null,
     inMask === then.region
       ? null
@@ -294,7 +298,7 @@ function before({ header }, { inFull, inMinibatch, ratio, region, lossRatio, los
 }
 
 /** @param {Line} line */
-function sum({ term, sum: put, value, role = "" }) {
+function sum({ term, sum: put, value, text, role = "" }) {
   return h(
     "div",
     { role: "row", class: `sum ${role}` },
@@ -306,7 +310,7 @@ function sum({ term, sum: put, value, role = "" }) {
     ),
     h("span", { role: "rowheader" }, ...prose(term)),
     h("span", { role: "cell", class: "put" }, put ? `= ${put}` : ""),
-    h("span", { role: "cell" }, `= ${n(value)}`),
+    h("span", { role: "cell" }, `= ${text ?? n(value)}`),
   );
 }
 
