@@ -4,7 +4,7 @@
  * Use in a module:  /** @import { State, Panel } from "../types.js" *\/
  */
 
-import type { Cause, Change, Doing, Header, Phase, PictureHeader, Quantity, Run, RunBrief, RunState, SettingValue, SnapshotHeader, StateTold, Step } from "./wire-types.js";
+import type { Cause, Change, Doing, Evaluation, Header, Phase, PictureHeader, Quantity, Run, RunBrief, RunState, SettingValue, SnapshotHeader, StateTold, Step } from "./wire-types.js";
 
 // ---------------------------------------------------------------------------------------------- wire
 
@@ -230,6 +230,8 @@ export interface OwnState {
   series: SeriesView;
   episodes: EpisodesView;
   changes: Change[];
+  /** In the order of their updates. */
+  evaluations: Evaluation[];
   picture: Picture | null;
   progress: Header | null;
   activity: Activity | null;
@@ -289,7 +291,7 @@ export interface Selection {
 /**
  * What a view can depend on.
  * preview: `preview`. selection: `selection`.
- * snapshot: `snapshot`. series: `series`, `episodes`. picture: `picture`.
+ * snapshot: `snapshot`. series: `series`, `episodes`, `evaluations`. picture: `picture`.
  * run: `run`, `changes`, `settings`, `metrics`, `comparison`. status: `status`, `stepping`.
  * past: `past`, `scrubbing`. motion: whether the run goes by too fast to be looked at closely, as state/motion.js tells.
  * theme: the resolved colours.
@@ -328,6 +330,7 @@ export interface Theme {
   notTrained: string;
   /** The line of a run that the one at hand is compared with. */
   other: string;
+  evaluation: string;
   /** A font-family list. */
   font: string;
 }

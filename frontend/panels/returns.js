@@ -1,6 +1,7 @@
 // Episodic return: what the agent achieves. Every episode is a dot; the curve is the trainer's mean of the last 100.
 
 import { h, setHidden, setText } from "../ui/dom.js";
+import { evaluatedInWords, sparse } from "../state/evaluations.js";
 import { inWords as differsInWords, nameOf, shortNameOf } from "../state/beside.js";
 import { count, number, settingText } from "../state/format.js";
 import { Canvas, inPixels } from "../draw/canvas.js";
@@ -8,6 +9,7 @@ import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
 import { leftOut, thin, unmarked } from "../draw/curves.js";
 import { DotCloud } from "../draw/dots.js";
+import { evaluatedLooks, evaluatedMarks } from "../draw/evaluated.js";
 import { extent } from "../draw/ranges.js";
 import { ofColumns } from "../draw/tables.js";
 import { viewedLook, viewedMark } from "../draw/viewed.js";
@@ -20,6 +22,9 @@ import { viewedLook, viewedMark } from "../draw/viewed.js";
 
 const MARGIN = { l: 58, r: 12, t: 8, b: 36 };
 const COLUMNS = ["update", "step", "episodic_return", "episodic_length"]; // of an episode
+const WHY_ANOTHER =
+  "It is not the training return: in training the policy draws its actions, and the mean is over episodes that older policies played. " +
+  "An evaluation takes the likeliest action each time, plays whole episodes from the same starts, and teaches nothing.";
 const NO_EPISODES = { length: 0, revision: 0, column: () => new Float64Array(0) };
 const NAMED = 1; // settings of the other run that the key has room for
 const LABEL_DISTANCE = 0.22; // of the axis: marks closer than that to the one before go without a label
@@ -54,8 +59,15 @@ function mount(body, context) {
     h("span", {}, h("i", { class: "line-here" }), here),
     h("span", {}, h("i", { class: "line-there" }), there),
   );
+  const of = h("span", {});
+  const keyOfEvaluations = h(
+    "p",
+    { class: "panel-key of-evaluations", hidden: true },
+    h("span", {}, h("i", { class: "line-training" }), "training: mean of the last 100 episodes"),
+    h("span", { title: WHY_ANOTHER }, h("i", { class: "line-evaluated" }), of),
+  );
   const box = h("div", { class: "layers" });
-  body.append(key, box);
+  body.append(key, keyOfEvaluations, box);
   // The other run's dots lie under those of the run at hand.
   const clouds = ["other-episodes", "episodes"].map((name) => new DotCloud(new Canvas(box, name)));
   const [otherCloud, cloud] = clouds;
@@ -65,7 +77,8 @@ function mount(body, context) {
   ];
   const chart = new Chart(box, { name: returns.name, traces, layout, saved, zoomed: () => dots() }, context);
   const caption = h("p", { class: "caption" });
-  body.append(caption);
+  const evaluated = h("p", { class: "caption of-evaluations", hidden: true, title: WHY_ANOTHER });
+  body.append(caption, evaluated);
 
   /** @type {State | null} */
   let state = null;
@@ -100,13 +113,15 @@ function mount(body, context) {
       if (now !== shown) [...Object.values(acrossRanges), upRange].forEach((range) => range.reset());
       shown = now;
       const thresholds = runs.flatMap(({ run }) => run?.reward_threshold ?? []);
-      const [low, high] = extent(...runs.map(({ episodes }) => episodes.column("episodic_return")), thresholds);
+      const ends = runs.flatMap(({ evaluations }) => evaluations.flatMap(({ lowest, highest }) => [lowest ?? NaN, highest ?? NaN]));
+      const [low, high] = extent(...runs.map(({ episodes }) => episodes.column("episodic_return")), thresholds, ends);
       const last = Math.max(...runs.map(({ series, episodes }) => Math.max(extent(of(series))[1], extent(episodes.column(ofEpisodes))[1])), 1);
       const across = acrossRanges[unit].fit(0, last);
       const up = upRange.fit(Math.min(low, 0), Math.max(high, 0));
       const curves = [state, state.other].map((one) => (one ? thin(of(one.series), one.series.column("episodic_return_mean")) : { x: [], y: [] }));
       const viewed = unit === "steps" ? "steps" : "update";
-      const drawn = chart.draw([...curves, viewedMark(state, across, up, viewed)], {
+      const evaluations = [state, state.other].flatMap((one) => evaluatedMarks(one ? sparse(one.evaluations) : [], unit));
+      const drawn = chart.draw([...curves, ...evaluations, viewedMark(state, across, up, viewed)], {
         xaxis: { range: across, title: axisTitle(title) },
         yaxis: { range: up },
         ...marks(runs, unit, across, context),
@@ -114,6 +129,7 @@ function mount(body, context) {
       for (const { canvas } of clouds) if (!canvas.width) canvas.fit(context.theme().scale);
       dots();
       showKey(state);
+      showEvaluations(state);
       setText(caption, state.other ? meansInWords(state, state.other) : thenInWords(state) || inWords(state));
       return drawn;
     },
@@ -126,8 +142,19 @@ function mount(body, context) {
     },
     note: (now) => [...leftOut(now), ...unmarked(now)],
     table: (now) => tableOf(now),
-    summary: (now) => (now.other ? bothInWords(now, now.other) : [inWords(now), thenInWords(now)].filter(Boolean).join(". ")),
+    summary: (now) =>
+      now.other ? bothInWords(now, now.other) : [inWords(now), thenInWords(now), evaluatedInWords(now.evaluations)].filter(Boolean).join(". "),
   };
+
+  /** What the marks are, and what the newest ones say. @param {State} state */
+  function showEvaluations({ run, evaluations, other }) {
+    const wanted = run?.settings.eval_every != null && !other;
+    setHidden(keyOfEvaluations, !wanted);
+    setHidden(evaluated, !wanted);
+    if (!wanted) return;
+    setText(of, `deterministic policy, its own environments: mean and range of ${count(Number(run.settings.eval_episodes))} episodes`);
+    setText(evaluated, evaluatedInWords(evaluations) || `Not evaluated yet: every ${count(Number(run.settings.eval_every))} updates.`);
+  }
 
   /** Which line is whose, and what the other run does otherwise. @param {State} state */
   function showKey(state) {
@@ -236,6 +263,7 @@ function traces(theme) {
   return [
     { ...mean, line: { color: theme.ink, width: 2 } },
     { ...mean, line: { color: theme.other, width: 2.5, dash: "dash" }, hovertemplate: "of the other run: %{y:.4~g}<extra></extra>" },
+    ...[theme.evaluation, theme.other].flatMap((colour) => evaluatedLooks(colour, fade(colour, 0.5))),
     viewedLook(theme),
   ];
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
@@ -20,6 +22,26 @@ def seed_everybody(seed: int) -> None:
     np.random.seed(seed)
     if (torch := sys.modules.get("torch")) is not None:
         torch.manual_seed(seed)
+
+
+def stream(seed: int, name: str) -> np.random.SeedSequence:
+    """What a part of a run draws from that must not draw from what trains: of the run's seed, and named."""
+    return np.random.SeedSequence([seed, *name.encode()])
+
+
+@contextlib.contextmanager
+def shared_generators_kept() -> Iterator[None]:
+    """Whatever is drawn from the generators that the whole process shares, they are afterwards as they were."""
+    torch = sys.modules.get("torch")
+    plain, arrays = random.getstate(), np.random.get_state()
+    tensors = torch.get_rng_state() if torch is not None else None
+    try:
+        yield
+    finally:
+        random.setstate(plain)
+        np.random.set_state(arrays)
+        if torch is not None:
+            torch.set_rng_state(tensors)
 
 
 def seeded_copy(settings: Settings, spec: EnvSpec, number: int) -> gym.Env[Any, Any]:
