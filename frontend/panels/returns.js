@@ -24,7 +24,8 @@ const MARGIN = { l: 58, r: 12, t: 8, b: 36 };
 const COLUMNS = ["update", "step", "episodic_return", "episodic_length"]; // of an episode
 const WHY_ANOTHER =
   "It is not the training return: in training the policy draws its actions, and the mean is over episodes that older policies played. " +
-  "An evaluation takes the likeliest action each time, plays whole episodes from the same starts, and teaches nothing.";
+  "An evaluation takes the likeliest action each time, plays whole episodes from the same starts, and teaches nothing. " +
+  "Triangles are its means, bars reach from the lowest return to the highest, and the weights of the large one are kept.";
 const NO_EPISODES = { length: 0, revision: 0, column: () => new Float64Array(0) };
 const NAMED = 1; // settings of the other run that the key has room for
 const LABEL_DISTANCE = 0.22; // of the axis: marks closer than that to the one before go without a label
@@ -59,12 +60,11 @@ function mount(body, context) {
     h("span", {}, h("i", { class: "line-here" }), here),
     h("span", {}, h("i", { class: "line-there" }), there),
   );
-  const of = h("span", {});
   const keyOfEvaluations = h(
     "p",
     { class: "panel-key of-evaluations", hidden: true },
-    h("span", {}, h("i", { class: "line-training" }), "training: mean of the last 100 episodes"),
-    h("span", { title: WHY_ANOTHER }, h("i", { class: "line-evaluated" }), of),
+    h("span", {}, h("i", { class: "line-training" }), "training, mean of 100 episodes"),
+    h("span", { title: WHY_ANOTHER }, h("i", { class: "line-evaluated" }), "deterministic policy, its own environments"),
   );
   const box = h("div", { class: "layers" });
   body.append(key, keyOfEvaluations, box);
@@ -152,8 +152,7 @@ function mount(body, context) {
     setHidden(keyOfEvaluations, !wanted);
     setHidden(evaluated, !wanted);
     if (!wanted) return;
-    setText(of, `deterministic policy, its own environments: mean and range of ${count(Number(run.settings.eval_episodes))} episodes`);
-    setText(evaluated, evaluatedInWords(evaluations) || `Not evaluated yet: every ${count(Number(run.settings.eval_every))} updates.`);
+    setText(evaluated, evaluatedInWords(evaluations) || `Not evaluated yet: every ${count(Number(run.settings.eval_every))} updates`);
   }
 
   /** Which line is whose, and what the other run does otherwise. @param {State} state */

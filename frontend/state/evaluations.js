@@ -32,8 +32,8 @@ export function evaluatedInWords(evaluations) {
   const last = evaluations.at(-1);
   if (!last) return "";
   const best = bestOf(evaluations);
-  const kept = best ? `; best: ${number(best.mean)} at update ${count(best.update)}` : "";
-  return `Evaluated at update ${count(last.update)}: ${inWords(last)}${kept}`;
+  const kept = best === last ? ", the best so far" : best ? `, best ${number(best.mean)} at update ${count(best.update)}` : "";
+  return `Evaluated: ${inWords(last)}${kept}`;
 }
 
 /** @param {Evaluation} evaluation */

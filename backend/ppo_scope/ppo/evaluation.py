@@ -18,7 +18,7 @@ from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.failures import EnvironmentFault, UnusableEnvironment
 from ppo_scope.ppo.inference import Inference
 from ppo_scope.ppo.phases import Update
-from ppo_scope.ppo.seeding import shared_generators_kept, stream
+from ppo_scope.ppo.seeding import generators_of_spaces_kept, shared_generators_kept, stream
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 
@@ -92,7 +92,8 @@ class Evaluator:
         update, fault = trainer.last, ""
         returns, lengths, unfinished = np.empty(0), np.empty(0, np.int64), 0
         try:
-            returns, lengths, unfinished = episodes_of(trainer.inference(), trainer.settings, self._between_steps)
+            with generators_of_spaces_kept(getattr(trainer.environments.vector, "envs", ())):
+                returns, lengths, unfinished = episodes_of(trainer.inference(), trainer.settings, self._between_steps)
             if not np.isfinite(returns).all():
                 returns, fault = np.empty(0), "a return is not finite"
         except (EnvironmentFault, UnusableEnvironment) as error:

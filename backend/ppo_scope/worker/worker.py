@@ -108,11 +108,18 @@ class Worker:
         self.report.activity.begin(STARTING)
         self.trainer = Trainer(settings, self._between_steps)
         self._looks = Looks(self.trainer)
-        evaluating = Evaluating(self.trainer, self.report, self._going, self._between)
-        self._orders = Orders(self.trainer, self._looks, self.report, self._going, self._between, evaluating)
+        self.evaluating = Evaluating(self.trainer, self.report, self._going, self._between)
+        self._orders = Orders(self.trainer, self._looks, self.report, self._going, self._between, self.evaluating)
         self.report.begin(self.trainer, self._looks)
         loop = Loop(
-            self.trainer, self._looks, self.report, self._going, self._between, evaluating, self._receive, self._obey
+            self.trainer,
+            self._looks,
+            self.report,
+            self._going,
+            self._between,
+            self.evaluating,
+            self._receive,
+            self._obey,
         )
         with contextlib.suppress(Stopped):
             loop.run()
