@@ -29,6 +29,8 @@ EVALUATIONS = 25
 STEPS = {"acrobot": 200_000, "pendulum": 300_000}
 """Of a preset that has no end."""
 STEPS_OF_A_LESSON = 100_000
+LONGEST = {"breakout": (200_000, 4)}
+"""(steps, evaluations) of a preset whose end is hours away."""
 
 
 def steps_of(preset: presets.Preset) -> int:
@@ -41,8 +43,9 @@ def record(preset: presets.Preset) -> None:
     """Train, and write what is noted after each evaluation."""
     total = steps_of(preset)
     settings = Settings.parse({**preset.settings, "seed": SEED, "total_steps": total})
-    updates = -(-total // settings.batch_size)
-    settings = settings.changed(eval_every=max(1, updates // EVALUATIONS))
+    longest, evaluations = LONGEST.get(preset.name, (total, EVALUATIONS))
+    updates = -(-longest // settings.batch_size)
+    settings = settings.changed(eval_every=max(1, updates // evaluations))
     trainer = Trainer(settings)
     evaluator = Evaluator(trainer)
     every = max(1, updates // POINTS)
@@ -72,6 +75,8 @@ def record(preset: presets.Preset) -> None:
                 }
             )
             print(preset.name, trainer.steps, *training[-1:], *evaluation[-1:], flush=True)
+            if trainer.steps >= longest:
+                break
     trainer.close()
 
 

@@ -59,6 +59,8 @@ export interface Preset {
   about: string;
   source: string;
   settings: Record<string, unknown>;
+  /** What comes of it with seed 1. */
+  expect: string;
   /** The extra that has to be installed first, in words. */
   missing: string | null;
 }
