@@ -1,7 +1,7 @@
 // Episodic return: what the agent achieves. Every episode is a dot; the curve is the trainer's mean of the last 100.
 
 import { h, setHidden, setText } from "../ui/dom.js";
-import { evaluatedInWords, sparse } from "../state/evaluations.js";
+import { WHY_ANOTHER, evaluatedInWords, isEvaluated, sparse } from "../state/evaluations.js";
 import { inWords as differsInWords, nameOf, shortNameOf } from "../state/beside.js";
 import { count, number, settingText } from "../state/format.js";
 import { Canvas, inPixels } from "../draw/canvas.js";
@@ -22,10 +22,6 @@ import { viewedLook, viewedMark } from "../draw/viewed.js";
 
 const MARGIN = { l: 58, r: 12, t: 8, b: 36 };
 const COLUMNS = ["update", "step", "episodic_return", "episodic_length"]; // of an episode
-const WHY_ANOTHER =
-  "It is not the training return: in training the policy draws its actions, and the mean is over episodes that older policies played. " +
-  "An evaluation takes the likeliest action each time, plays whole episodes from the same starts, and teaches nothing. " +
-  "Triangles are its means, bars reach from the lowest return to the highest, and the weights of the large one are kept.";
 const NO_EPISODES = { length: 0, revision: 0, column: () => new Float64Array(0) };
 const NAMED = 1; // settings of the other run that the key has room for
 const LABEL_DISTANCE = 0.22; // of the axis: marks closer than that to the one before go without a label
@@ -77,8 +73,7 @@ function mount(body, context) {
   ];
   const chart = new Chart(box, { name: returns.name, traces, layout, saved, zoomed: () => dots() }, context);
   const caption = h("p", { class: "caption" });
-  const evaluated = h("p", { class: "caption of-evaluations", hidden: true, title: WHY_ANOTHER });
-  body.append(caption, evaluated);
+  body.append(caption);
 
   /** @type {State | null} */
   let state = null;
@@ -129,8 +124,9 @@ function mount(body, context) {
       for (const { canvas } of clouds) if (!canvas.width) canvas.fit(context.theme().scale);
       dots();
       showKey(state);
-      showEvaluations(state);
-      setText(caption, state.other ? meansInWords(state, state.other) : thenInWords(state) || inWords(state));
+      setHidden(keyOfEvaluations, !isEvaluated(state) || state.other !== null);
+      const words = thenInWords(state) || inWords(state);
+      setText(caption, state.other ? meansInWords(state, state.other) : isEvaluated(state) ? `${words}. ${evaluatedInWords(state)}` : words);
       return drawn;
     },
     resize() {
@@ -143,17 +139,10 @@ function mount(body, context) {
     note: (now) => [...leftOut(now), ...unmarked(now)],
     table: (now) => tableOf(now),
     summary: (now) =>
-      now.other ? bothInWords(now, now.other) : [inWords(now), thenInWords(now), evaluatedInWords(now.evaluations)].filter(Boolean).join(". "),
+      now.other
+        ? bothInWords(now, now.other)
+        : [inWords(now), thenInWords(now), isEvaluated(now) ? evaluatedInWords(now) : ""].filter(Boolean).join(". "),
   };
-
-  /** What the marks are, and what the newest ones say. @param {State} state */
-  function showEvaluations({ run, evaluations, other }) {
-    const wanted = run?.settings.eval_every != null && !other;
-    setHidden(keyOfEvaluations, !wanted);
-    setHidden(evaluated, !wanted);
-    if (!wanted) return;
-    setText(evaluated, evaluatedInWords(evaluations) || `Not evaluated yet: every ${count(Number(run.settings.eval_every))} updates`);
-  }
 
   /** Which line is whose, and what the other run does otherwise. @param {State} state */
   function showKey(state) {

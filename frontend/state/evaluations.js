@@ -2,9 +2,14 @@
 
 import { count, number } from "./format.js";
 
-/** @import { Evaluation } from "../types.js" */
+/** @import { Evaluation, State } from "../types.js" */
 
 const SHOWN = 128;
+
+export const WHY_ANOTHER =
+  "It is not the training return: in training the policy draws its actions, and the mean is over episodes that older policies played. " +
+  "An evaluation takes the likeliest action each time, plays whole episodes from the same starts, and teaches nothing. " +
+  "Triangles are its means, bars reach from the lowest return to the highest, and the weights of the large one are kept.";
 
 /**
  * The newest of an update counts: it may have been made anew.
@@ -27,10 +32,13 @@ export function sparse(evaluations) {
   return evaluations.filter((one, index) => index % every === 0 || one === best || index === evaluations.length - 1);
 }
 
-/** The newest one and the best. @param {Evaluation[]} evaluations @returns {string} nothing where there are none */
-export function evaluatedInWords(evaluations) {
+/** @param {Pick<State, "run">} state */
+export const isEvaluated = ({ run }) => run?.settings.eval_every != null;
+
+/** The newest one and the best. @param {Pick<State, "run" | "evaluations">} state of a run that is evaluated */
+export function evaluatedInWords({ run, evaluations }) {
   const last = evaluations.at(-1);
-  if (!last) return "";
+  if (!last) return `Not evaluated yet: every ${count(Number(run?.settings.eval_every))} updates`;
   const best = bestOf(evaluations);
   const kept = best === last ? ", the best so far" : best ? `, best ${number(best.mean)} at update ${count(best.update)}` : "";
   return `Evaluated: ${inWords(last)}${kept}`;
