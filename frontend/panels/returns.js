@@ -169,6 +169,8 @@ function marks(runs, unit, across, context) {
   const text = { showarrow: false, bgcolor: fade(theme.panel, 0.7), borderpad: 1 };
   /** @type {{ shapes: object[], annotations: object[] }} */
   const found = { shapes: [], annotations: [] };
+  // The newest evaluations, and the best ones, are at the right, where the threshold is.
+  const place = runs.some(({ evaluations }) => evaluations.length) ? { x: 0, xanchor: "left" } : { x: 1, xanchor: "right" };
   const thresholds = new Set(runs.flatMap(({ run }) => run?.reward_threshold ?? []));
   for (const threshold of thresholds) {
     const line = { color: theme.inkSoft, width: 1.5, dash: "dash" };
@@ -178,8 +180,7 @@ function marks(runs, unit, across, context) {
       ...text,
       font: { size: 12, color: theme.inkSoft },
       xref: "paper",
-      x: 1,
-      xanchor: "right",
+      ...place,
       y: threshold,
       yanchor: "top",
       text: label,
