@@ -29,8 +29,8 @@ EVALUATIONS = 25
 STEPS = {"acrobot": 200_000, "pendulum": 300_000}
 """Of a preset that has no end."""
 STEPS_OF_A_LESSON = 100_000
-LONGEST = {"breakout": (200_000, 4)}
-"""(steps, evaluations) of a preset whose end is hours away."""
+LONGEST = {"breakout": (100_000, 5, 3)}
+"""(steps, evaluations, episodes of each) of a preset whose end is hours away."""
 
 
 def steps_of(preset: presets.Preset) -> int:
@@ -43,9 +43,9 @@ def record(preset: presets.Preset) -> None:
     """Train, and write what is noted after each evaluation."""
     total = steps_of(preset)
     settings = Settings.parse({**preset.settings, "seed": SEED, "total_steps": total})
-    longest, evaluations = LONGEST.get(preset.name, (total, EVALUATIONS))
+    longest, evaluations, episodes = LONGEST.get(preset.name, (total, EVALUATIONS, settings.eval_episodes))
     updates = -(-longest // settings.batch_size)
-    settings = settings.changed(eval_every=max(1, updates // evaluations))
+    settings = settings.changed(eval_every=max(1, updates // evaluations), eval_episodes=episodes)
     trainer = Trainer(settings)
     evaluator = Evaluator(trainer)
     every = max(1, updates // POINTS)
