@@ -140,6 +140,7 @@ PRESETS: tuple[Preset, ...] = (
             "normalize_observations": True,
             "normalize_rewards": True,
         },
+        "A mean return of 460 after 153,000 steps, of 1,000 after 250,000 and of 1,500 after 840,000.",
     ),
     Preset(
         "breakout",
