@@ -19,7 +19,7 @@ from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import Phase
 from ppo_scope.wire.activity import COLLECTING, COUNTED, MEASURING, Activity
 from ppo_scope.wire.codes import Kind
-from ppo_scope.wire.told import Cause
+from ppo_scope.wire.told import Cause, Evaluation
 from ppo_scope.worker.clerk import Clerk, Handed
 from ppo_scope.worker.desk import Answer, Wish
 from ppo_scope.worker.due import Due, Pace
@@ -209,6 +209,12 @@ class Reporter:
                 self.looking.budget.failed.setdefault(what, why)
             if answer.looked is not None and handed.task.wish is not None:
                 self.looking.looked(handed.moment, handed.task.wish, handed.task.steps, answer.looked)
+
+    # Evaluations
+
+    def evaluated(self, evaluations: list[Evaluation]) -> None:
+        """Say what these evaluations have come to."""
+        self._outlet.event("evaluated", evaluations=evaluations)
 
     # Signs of life
 
