@@ -44,6 +44,11 @@ class Sampled(Protocol):
         """[S]"""
         ...
 
+    @property
+    def action_masks(self) -> Tensor | None:
+        """[S, O] bool, where the environment says which actions are allowed."""
+        ...
+
 
 @dataclass(frozen=True)
 class Samples(Generic[Array]):
@@ -63,6 +68,8 @@ class Samples(Generic[Array]):
     """as used in the loss"""
     weights: Array
     """of each sample: over those whose loss is asked for they sum to 1 over the transitions, and are 0 elsewhere"""
+    action_masks: Array | None = None
+    """[B, O] bool, where not all actions are allowed"""
 
     def part(self, part: slice) -> Samples[Array]:
         """Some of them, where they lie."""
@@ -74,6 +81,7 @@ class Samples(Generic[Array]):
             self.targets[part],
             self.advantages[part],
             self.weights[part],
+            None if self.action_masks is None else self.action_masks[part],
         )
 
 
@@ -87,6 +95,7 @@ def packed(batch: Sampled, order: Tensor, advantages: Tensor, weights: Tensor) -
         batch.targets[order],
         advantages,
         weights,
+        None if batch.action_masks is None else batch.action_masks[order],
     )
 
 
@@ -100,6 +109,7 @@ def in_numpy(samples: Samples[Tensor]) -> Samples[NDArray[Any]]:
         samples.targets.cpu().numpy(),
         samples.advantages.cpu().numpy(),
         samples.weights.cpu().numpy(),
+        None if samples.action_masks is None else samples.action_masks.cpu().numpy(),
     )
 
 
@@ -181,6 +191,9 @@ class Engine(Protocol):
         """dL_PG/dθ, dL_VF/dθ and dS/dθ [P]."""
         ...
 
-    def outputs(self, theta: Tensor, observations: Tensor) -> Tensor:
-        """Policy outputs [B, O] of observations [B, …] under other weights θ [P]; no gradient."""
+    def outputs(self, theta: Tensor, observations: Tensor, action_masks: Tensor | None = None) -> Tensor:
+        """Policy outputs [B, O] of observations [B, …] under other weights θ [P]; no gradient.
+
+        With `action_masks` [B, O], those of a policy that keeps to them.
+        """
         ...

@@ -47,6 +47,8 @@ def transitions(moment: Moment) -> Measurement:
     policies = parameters(distribution, before), parameters(distribution, outputs)
     if policies[0].shape[1] <= MOST_NUMBERS:
         arrays["policy_old"], arrays["policy_new"] = policies
+        if moment.action_masks is not None:
+            arrays["allowed"] = moment.action_masks.astype(np.uint8)
     if not subject.is_image:
         seen = moment.update.rollout.observations[: moment.update.settings.rollout_steps].reshape(count, -1)
         arrays["observation"] = seen[:, :MOST_NUMBERS].astype(np.float32)
