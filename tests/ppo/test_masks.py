@@ -183,11 +183,14 @@ def test_what_is_forbidden_has_no_probability_no_gradient_and_no_part_in_anythin
 
 FAULTS = [
     ({"fault": "nothing"}, "environment 0, after step 2 of its episode: it forbids everything"),
-    ({"fault": "shape"}, r"after step 2 of its episode: expected 4 truth values, got shape \(3,\) of int8"),
+    (
+        {"fault": "shape"},
+        r"after step 2 of its episode: expected 4 truth values, got shape \(3,\) of int8; --no-use",
+    ),
     ({"fault": "shape", "action": "multi_discrete"}, "expected 9 truth values, of choices of 2, 3, 4, got shape"),
     ({"fault": "number"}, "after step 2 of its episode: expected truth values, got 2"),
     ({"fault": "missing"}, "after step 2 of its episode: it is missing from info, where earlier states had one"),
-    ({"fault": "late"}, "a mask comes with a step, and reset gave none"),
+    ({"fault": "late"}, "environment 0: a step gives one, and reset gave none"),
     ({"action": "box"}, r"at the start of its episode: there is one, and the actions are Box.*--no-use-action-mask"),
     ({"fault": "nothing", "by": "method"}, "environment 0, after step 2 of its episode: it forbids everything"),
 ]
@@ -197,7 +200,7 @@ FAULTS = [
 def test_a_mask_that_cannot_be_used_is_refused_with_environment_and_step(kwargs, words):
     with pytest.raises(EnvironmentFault, match=words) as refused:
         updates(make(**kwargs), 1)
-    assert str(refused.value).startswith("action mask of environment 0, ")
+    assert str(refused.value).startswith("action mask of environment 0")
     assert "\n" not in str(refused.value)
 
 

@@ -29,7 +29,8 @@ so that 0 times it is 0 and not NaN."""
 KEY, METHOD = "action_mask", "action_masks"
 """Of `info`, and the method of an environment or of a wrapper around it. Where both are there the method is asked: it
 speaks of the state as it is, whatever has passed through wrappers."""
-NOT_HERE = "masks are for Discrete and MultiDiscrete actions; --no-use-action-mask trains without it"
+WITHOUT = "; --no-use-action-mask trains without it"
+NOT_HERE = f"masks are for Discrete and MultiDiscrete actions{WITHOUT}"
 
 
 def forbid(outputs: Either, masks: Either | None) -> Either:
@@ -155,7 +156,7 @@ class OnlyTheMask(gym.Wrapper[Any, Any, Any, Any]):
         masked = self._method is not None or KEY in info
         if self._masked is not None and masked != self._masked:
             words = ("it is missing from info", "had one") if self._masked else ("there is one", "had none")
-            raise self._broken(f"{words[0]}, and earlier episodes {words[1]}")
+            raise self._broken(f"{words[0]}, and earlier episodes {words[1]}{WITHOUT}")
         self._masked = masked
         return observation, self._only(info, ended=False) if masked else {}
 
@@ -166,7 +167,7 @@ class OnlyTheMask(gym.Wrapper[Any, Any, Any, Any]):
             self._step += 1
             return observation, reward, terminated, truncated, self._only(info, ended=terminated or truncated)
         if self._used and KEY in info:
-            raise self._broken("a mask comes with a step, and reset gave none")
+            raise EnvironmentFault(f"action mask of {self._who}: a step gives one, and reset gave none{WITHOUT}")
         return observation, reward, terminated, truncated, {}
 
     def _only(self, info: dict[str, Any], *, ended: bool) -> dict[str, Any]:
@@ -176,11 +177,11 @@ class OnlyTheMask(gym.Wrapper[Any, Any, Any, Any]):
         if ended:
             return {KEY: np.ones(sum(self._choices), np.bool_)}
         if self._method is None and KEY not in info:
-            raise self._broken("it is missing from info, where earlier states had one")
+            raise self._broken(f"it is missing from info, where earlier states had one{WITHOUT}")
         try:
             mask = read(info[KEY] if self._method is None else asked(self._env, self._method), self._choices)
         except Unreadable as error:
-            raise self._broken(str(error)) from None
+            raise self._broken(f"{error}{WITHOUT}") from None
         if without_any(mask[None], self._choices)[0]:
             raise self._broken("it forbids everything, and the episode has not ended: nothing can be done there")
         return {KEY: mask}
@@ -220,7 +221,7 @@ class Gathered:
             self._steps += 1
             return self._all(info, ended)
         if self._used and KEY in info:
-            raise EnvironmentFault("action mask: it comes with a step, and reset gave none")
+            raise EnvironmentFault(f"action mask: a step gives one, and reset gave none{WITHOUT}")
         return None
 
     def _all(self, info: dict[str, Any], ended: Bools | None) -> Bools:
@@ -229,7 +230,9 @@ class Gathered:
         told = info.get(f"_{KEY}", np.ones(count, np.bool_)) if self._method is None else np.ones(count, np.bool_)
         if not self._whole:
             if given is None or not told.all():
-                raise EnvironmentFault(f"action mask of environment {told.argmin()}: it has none, and others have one")
+                raise EnvironmentFault(
+                    f"action mask of environment {told.argmin()}: it has none, and others have one{WITHOUT}"
+                )
             masks: Bools = given
             return masks
         if self._choices is None:
@@ -240,11 +243,11 @@ class Gathered:
         for n in np.flatnonzero(~free).tolist():
             where = f"action mask of environment {n} at step {self._steps}"
             if given is None or not told[n] or len(given) != count:
-                raise EnvironmentFault(f"{where}: it is missing, where earlier states had one")
+                raise EnvironmentFault(f"{where}: it is missing, where earlier states had one{WITHOUT}")
             try:
                 masks[n] = read(given[n], self._choices)
             except Unreadable as error:
-                raise EnvironmentFault(f"{where}: {error}") from None
+                raise EnvironmentFault(f"{where}: {error}{WITHOUT}") from None
             if without_any(masks[n][None], self._choices)[0]:
                 raise EnvironmentFault(f"{where}: it forbids everything: nothing can be done there")
         return masks

@@ -157,8 +157,8 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "taxi",
         "Taxi with its mask",
-        "Fetch a passenger and bring him where he wants to go. An action mask forbids driving into walls and stopping "
-        "where nobody gets in or out: hatched in Policy and Sample.",
+        "For action masks: fetch a passenger and bring him where he wants to go. Driving into walls and stopping where "
+        "nobody gets in or out is forbidden, and hatched in Policy and Sample.",
         "our own: 16 environments, and a learning rate of 0.0025 that is annealed",
         {
             "env": "Taxi-v4",

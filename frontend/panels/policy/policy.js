@@ -90,12 +90,14 @@ function mount(body, context) {
       const reach = Math.max(...extent(moved.y).map(Math.abs), 1e-6);
       const { top, bottom } = (areas ??= divide(chart.element.clientHeight / context.theme().scale));
       const what = about.isBox ? "mean ± σ" : alone ? "probabilities" : "probability";
+      const masked = places.some(({ allowed }) => allowed);
       const where = !alone
-        ? ` of each ${about.isBox ? "part of the action" : "action"}`
+        ? masked
+          ? "" // the room is for what is hatched
+          : ` of each ${about.isBox ? "part of the action" : "action"}`
         : alone.isSelected
           ? ", selected state"
           : `, state ${alone.environment}·${alone.step}`;
-      const masked = places.some(({ allowed }) => allowed);
       forbidden.toggleAttribute("hidden", !masked);
       const height = (chart.element.clientHeight / context.theme().scale - MARGIN.t - MARGIN.b) * (top[1] - top[0]);
       const hatched = hatching(masked ? places : [], about, [span[0], span[1]], { width: wide(), height });
@@ -289,7 +291,7 @@ function inWords(snapshot, { maximum }) {
   const { maximum: formula } = describe(snapshot);
   const allowed = scalar(snapshot, "entropy_allowed"); // with a mask each state has a maximum of its own
   const most = maximum === null ? null : (allowed ?? maximum);
-  const what = allowed === null ? formula : `what the mask allows on average, ${number(allowed)}`;
+  const what = allowed === null ? formula : `the ${number(allowed)} allowed`;
   const share = mean !== null && most ? `: ${percent(mean / most, 0)} of ${what}` : "";
   return mean === null ? scopeInWords(snapshot) : `entropy ${fixed(mean, 3)}${share}`;
 }
