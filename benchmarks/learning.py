@@ -9,7 +9,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from math import sqrt
+from math import nan, sqrt
 from statistics import mean, stdev
 from typing import Any
 
@@ -37,14 +37,33 @@ GOALS = {
 }
 
 
+LEASHES = {
+    "clip, ε = 0.2": [],
+    "kl_penalty, β adapted to 0.01": ["--objective", "kl_penalty"],
+    "kl_penalty, β = 1": ["--objective", "kl_penalty", "--kl-coef-target", "off"],
+    "none (unclipped)": ["--objective", "unclipped"],
+    "clip, α adapted to a KL of 0.01": ["--desired-kl", "0.01"],
+    "none (unclipped), α adapted to a KL of 0.01": ["--objective", "unclipped", "--desired-kl", "0.01"],
+}
+"""What holds the policy near the old one → options of CartPole with the defaults."""
+STRAINED = ["--num-envs", "4", "--epochs", "20"]
+"""The lesson without a leash: small rollouts, passed over many times."""
+LEASHED = 50_000
+"""Steps of each."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--presets", nargs="+", choices=GOALS, default=list(GOALS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--steps", type=int, help="instead of each preset's own number")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs side by side")
+    parser.add_argument("--leashes", action="store_true", help="what holds the policy, compared on CartPole, instead")
     parser.add_argument("options", nargs="*", help="further options of `ppo-scope train`, after --")
     given = parser.parse_args()
+    if given.leashes:
+        compare_leashes(given.seeds, given.steps or LEASHED, given.jobs)
+        return
     cases = [(preset, seed) for preset in given.presets for seed in given.seeds]
     with ThreadPoolExecutor(given.jobs) as pool:
         done = list(pool.map(lambda case: run(*case, given.steps, given.options), cases))
@@ -60,17 +79,46 @@ def main() -> None:
     )
 
 
+def compare_leashes(seeds: list[int], steps: int, jobs: int) -> None:
+    """A table: each leash with the defaults, and where it is strained."""
+    cases = [(name, strained, seed) for name in LEASHES for strained in (False, True) for seed in seeds]
+
+    def made(case: tuple[str, bool, int]) -> float:
+        name, strained, seed = case
+        summary = summary_of(name, seed, steps, [*LEASHES[name], *(STRAINED if strained else [])])
+        return summary["episodic_return_mean"] if isinstance(summary, dict) else nan
+
+    with ThreadPoolExecutor(jobs) as pool:
+        found = dict(zip(cases, pool.map(made, cases), strict=True))
+    rows = [
+        (name, *(returned([found[name, strained, seed] for seed in seeds]) for strained in (False, True)))
+        for name in LEASHES
+    ]
+    note = f"CartPole-v1, {steps:,} steps; ± is the standard error over seeds {', '.join(map(str, seeds))}"
+    show("Leashes", ("leash", "8 × 128, 4 epochs", "4 × 128, 20 epochs"), rows, note)
+
+
+def returned(returns: list[float]) -> str:
+    """Mean ± standard error, and each."""
+    error = stdev(returns) / sqrt(len(returns)) if len(returns) > 1 else 0.0
+    return f"{mean(returns):.1f} ± {error:.1f} ({', '.join(f'{value:.0f}' for value in returns)})"
+
+
 def run(preset: str, seed: int, steps: int | None, options: list[str]) -> dict[str, Any] | str:
+    """The summary of a run of a preset, or in one line why there is none."""
+    return summary_of(preset, seed, steps or GOALS[preset].steps, ["--preset", preset, *options])
+
+
+def summary_of(name: str, seed: int, steps: int, options: list[str]) -> dict[str, Any] | str:
     """The summary of a run, or in one line why there is none."""
-    total = ["--total-steps", str(steps or GOALS[preset].steps)]
-    command = [*COMMAND, "train", "--preset", preset, *total, "--seed", str(seed), "--json", *options]
+    command = [*COMMAND, "train", *options, "--total-steps", str(steps), "--seed", str(seed), "--json"]
     start = time.perf_counter()
     ended = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
     if ended.returncode:
         return ended.stderr.strip().splitlines()[-1]
     summary: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     reached = summary["episodic_return_mean"]
-    print(f"{preset} seed {seed}: {reached:.1f} in {time.perf_counter() - start:.0f} s", flush=True)
+    print(f"{name} seed {seed}: {reached:.1f} in {time.perf_counter() - start:.0f} s", flush=True)
     return summary
 
 

@@ -93,8 +93,10 @@ export interface Silent {
 export interface SnapshotHeader extends Header {
   /** What histograms and scalars cover. */
   scope: "minibatch" | "rollout";
-  /** The live settings that this update was made with. */
+  /** The live settings that this update was made with: ε, c₂ and β as in force, annealed and adapted. */
   settings: { [name: string]: SettingValue | undefined };
+  /** Of those three, the ones that were set to something else than what was in force: name → as set. */
+  chosen?: { [name: string]: SettingValue | undefined };
   /** Whether `target_kl` has ended the epochs of this update. */
   stopped_by_kl: boolean;
   /** Whether the environments of this rollout can be drawn, step by step. */

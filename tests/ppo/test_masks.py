@@ -70,9 +70,10 @@ def test_without_the_mask_anything_may_be_done():
         updates(trainer, 3)
 
 
+@pytest.mark.parametrize("objective", ["clip", "kl_penalty"])
 @pytest.mark.parametrize("action", ["discrete", "multi_discrete"])
-def test_by_hand_and_by_torch_agree(action):
-    trainer = make(action=action)
+def test_by_hand_and_by_torch_agree(action, objective):
+    trainer = make(action=action, settings={"objective": objective})
     masked_batch, ours = late_minibatch(trainer)
     assert ours.logratio.abs().max() > 0.05, "the ratios must have moved for this to mean anything"
     gradient = ours.differentiate()
@@ -159,6 +160,9 @@ def test_what_is_forbidden_has_no_probability_no_gradient_and_no_part_in_anythin
     assert (logits.grad.numpy()[~allowed] == 0).all()
     assert np.allclose(logits.grad.numpy(), slopes, atol=1e-4)
     assert np.allclose(log_prob.detach().numpy(), log_probs, atol=1e-4 * max(1, np.abs(after).max()))
+    old = masks.forbid(before, allowed)
+    _, pulled = ours.divergence_in_numpy(old, outputs)
+    assert (pulled[~allowed] == 0).all()
     kl = ours.kl(masks.forbid(torch.from_numpy(before), torch.from_numpy(allowed)), of_torch).detach().numpy()
     assert np.isfinite(kl).all()
 

@@ -56,10 +56,23 @@ def _settings(settings: Facts) -> Row:
         "max_grad_norm": settings.max_grad_norm or math.inf,
         "target_kl": settings.target_kl or math.inf,
         "anneals": float(settings.anneal_learning_rate),
+        "anneals_clip_range": float(settings.anneal_clip_range),
         "normalizes_rewards": float(settings.normalize_rewards),
         "normalizes_observations": float(settings.normalize_observations),
         "normalizes_advantages": float(settings.normalize_advantages != "off"),
+        **_leashes(settings),
     }
+
+
+def _leashes(settings: Facts) -> Row:
+    """What follows the KL, and to where; left out where nothing does."""
+    found: Row = {}
+    if settings.objective == "kl_penalty":
+        found |= {"kl_coef": settings.kl_coef, "kl_coef_target": settings.kl_coef_target or math.nan}
+    if settings.desired_kl is not None:
+        bounds = {"learning_rate_min": settings.learning_rate_min, "learning_rate_max": settings.learning_rate_max}
+        found |= {"desired_kl": settings.desired_kl, **bounds}
+    return found
 
 
 def _episodes(moment: Moment) -> Row:

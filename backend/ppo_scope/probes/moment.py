@@ -194,6 +194,20 @@ class Moment:
             return self.ratio_now
         return self._latest(np.ones(self.trained.shape, np.float32), "ratio")
 
+    @cached_property
+    def exact_kl(self) -> Floats:
+        """[S] KL(π_old(·|s)‖π(·|s)), as last computed in this update: 0 for samples that no minibatch has seen yet.
+
+        NaN where the policies' outputs are not known.
+        """
+        if self.after is not None:
+            return self.after[1]
+        found = np.zeros(self.trained.shape, np.float32)
+        if self.seen is not None and self.batch is not None:
+            kl = self.seen.exact_kl(self.batch, self.subject.distribution)
+            self.seen.spread(kl, found, 2 * self.update.settings.minibatches)
+        return found
+
     def values(self, batch: Batch) -> Floats:
         """[S] V, as last computed in this update: V_old for samples that no minibatch has seen yet."""
         if self.after is not None:

@@ -33,6 +33,7 @@ PROMISED: Mapping[str, Mapping[str, Promise]] = {
         "in_minibatch": ("uint8", E_T),
         "episode_end": ("uint8", E_T),
         "advantage_used": ("float32", E_T),
+        "exact_kl": ("float32", E_T),
     },
     "advantages": {
         "advantage_counts": ("uint32", (64,)),

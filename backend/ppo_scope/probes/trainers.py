@@ -83,15 +83,17 @@ class TrainerSubject:
     def _differentiate(self, update: Update, minibatch: Minibatch) -> Sequence[Floats]:
         assert update.batch is not None
         weights = losses.mean_weights(minibatch.trained)
-        samples = packed(update.batch, minibatch.samples, minibatch.advantages, weights)
-        return self._engine.gradients(samples, Rule.of(update.settings))
+        rule = Rule.of(update.settings)
+        samples = packed(update.batch, minibatch.samples, minibatch.advantages, weights, with_kl=rule.penalises)
+        return self._engine.gradients(samples, rule)
 
     def _differentiate_each(self, update: Update, used: Floats) -> Sequence[Floats]:
         batch, dense = update.batch, self._dense()
         assert batch is not None
         advantages = torch.from_numpy(np.nan_to_num(used))
-        whole = packed(batch, torch.arange(len(used), device=batch.values.device), advantages, torch.ones(len(used)))
-        return by_hand.norms(dense, self.distribution, in_numpy(whole), Rule.of(update.settings))
+        rule, every = Rule.of(update.settings), torch.arange(len(used), device=batch.values.device)
+        whole = packed(batch, every, advantages, torch.ones(len(used)), with_kl=rule.penalises)
+        return by_hand.norms(dense, self.distribution, in_numpy(whole), rule)
 
     def _hidden(self, observations: Floats) -> Hidden:
         dense = self._dense()

@@ -119,7 +119,7 @@ class Looking:
             found["new"] = self._measured(self.moment_at(outcome.phase), COMPARED, self._environment)
         scalars = {f"{which}_{name}": value for which, of in found.items() for name, value in of.scalars.items()}
         arrays = {f"{which}_{name}": array for which, of in found.items() for name, array in of.arrays.items()}
-        settings = {"old": trainer.settings.live(), "new": outcome.update.settings.live()}
+        settings = {"old": trainer.settings.live(), "new": outcome.update.set_to.live()}
         self._outlet.send(Kind.COMPARISON, arrays, scalars=scalars, open=True, settings=settings)
 
     # How the run is
@@ -197,6 +197,7 @@ class Looking:
         return {
             "scope": moment.scope,
             "settings": settings.live(),
+            "chosen": _otherwise(update.set_to.live(), settings.live()) if update else {},
             "stopped_by_kl": update is not None and update.stopped_by_kl,
             "minibatch_columns": MINIBATCH_COLUMNS,
             "scalars": found.scalars,
@@ -208,3 +209,8 @@ class Looking:
             "shares": self.budget.shares,
             **known,
         }
+
+
+def _otherwise(chosen: dict[str, Any], used: dict[str, Any]) -> dict[str, Any]:
+    """What was set to something else than what was used."""
+    return {name: value for name, value in chosen.items() if value != used[name]}
