@@ -38,9 +38,9 @@ def test_what_is_forbidden_is_hatched_and_said(look_at, taxi):
     places = int(chart.get_attribute("data-states"))
     data = chart.evaluate("element => element.data.map(({ x, y }) => ({ x: [...x], y: [...y] }))")
     # Hatched are the very bars that the mask forbids, from bottom to top; those have no height.
-    x = np.array([at for at in data[8]["x"] if at is not None])
+    x = np.array(data[8]["x"], float).reshape(-1, 3)  # from, to, and a gap
     room = 0.8 / len(NAMES)
-    bars = {(int(at), int((at % 1 - 0.1) / room)) for at in (x[::2] + x[1::2]) / 2}
+    bars = {(int(at), int((at % 1 - 0.1) / room)) for at in x[:, :2].mean(1)}
     shown_rows = [round(place * 7 / max(1, places - 1)) for place in range(places)]
     forbidden = np.argwhere(arrays["policy_allowed"][shown_rows] == 0)
     assert bars == {tuple(bar) for bar in forbidden.tolist()}
