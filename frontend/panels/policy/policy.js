@@ -291,7 +291,7 @@ function inWords(snapshot, { maximum }) {
   const { maximum: formula } = describe(snapshot);
   const allowed = scalar(snapshot, "entropy_allowed"); // with a mask each state has a maximum of its own
   const most = maximum === null ? null : (allowed ?? maximum);
-  const what = allowed === null ? formula : `the ${number(allowed)} allowed`;
+  const what = allowed === null ? formula : `the ${fixed(allowed, 2)} allowed`;
   const share = mean !== null && most ? `: ${percent(mean / most, 0)} of ${what}` : "";
   return mean === null ? scopeInWords(snapshot) : `entropy ${fixed(mean, 3)}${share}`;
 }
