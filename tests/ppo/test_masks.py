@@ -17,6 +17,7 @@ from ppo_scope.ppo.trial import prove
 from tests.environments import masked
 from tests.ppo.test_by_hand import by_torch, late_minibatch, loss_of
 from tests.ppo.test_parity import C1, C2, EPSILON, as_stable_baselines
+from tests.ppo.test_properties import QUICK
 
 MASKED, SEVERAL = (f"{masked.__name__}:{name}-v0" for name in ("Masked", "Several"))
 COUNTS = [2, 3, 4]
@@ -142,6 +143,7 @@ def policies(draw):
     return before, after, allowed, actions
 
 
+@QUICK
 @given(policies())
 def test_what_is_forbidden_has_no_probability_no_gradient_and_no_part_in_anything(drawn):
     """As if the choices that are forbidden were not there at all; by hand and by torch."""
