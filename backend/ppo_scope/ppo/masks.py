@@ -163,12 +163,12 @@ class OnlyTheMask(gym.Wrapper[Any, Any, Any, Any]):
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """As the environment's, with the mask of the state that it leads to."""
         observation, reward, terminated, truncated, info = self.env.step(action)
-        if self._masked:
-            self._step += 1
-            return observation, reward, terminated, truncated, self._only(info, ended=terminated or truncated)
-        if self._used and KEY in info:
-            raise EnvironmentFault(f"action mask of {self._who}: a step gives one, and reset gave none{WITHOUT}")
-        return observation, reward, terminated, truncated, {}
+        if not self._masked:
+            if KEY in info and self._used:
+                raise EnvironmentFault(f"action mask of {self._who}: a step gives one, and reset gave none{WITHOUT}")
+            return observation, reward, terminated, truncated, {}
+        self._step += 1
+        return observation, reward, terminated, truncated, self._only(info, ended=terminated or truncated)
 
     def _only(self, info: dict[str, Any], *, ended: bool) -> dict[str, Any]:
         if self._choices is None:
