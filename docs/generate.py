@@ -23,6 +23,12 @@ has passed is remembered, since when until when. A check that knows nothing yet 
 
 Causes may depend on what is seen: the texts below are those where nothing more is known.
 """
+EXPECTED = """\
+What each is for, and what to expect before Play is pressed. The curves are of one run each, with seed 1; other seeds
+come to similar ends, at other times. The line is the return in training, as the panel *Episodic return* has it; the
+triangles are evaluations, as `--eval-every` makes them: the same policy without chance, which is another number.
+`python -m docs.curves` draws them from `docs/curves/*.json`, which `python -m docs.recordings` has trained for.
+"""
 FILES = """\
 Tables saved from the page use these names; what is of single samples, states or layers has the names of the arrays
 in docs/protocol.md. Every line begins with `env`, `seed` and `update` and ends with the settings that the update
@@ -63,14 +69,43 @@ def settings_page() -> str:
 
 
 def presets_page() -> str:
-    """Every preset: what it is for, its settings, and where they come from."""
-    lines = ["# Presets\n", NOTE]
+    """Every preset: what it is for, what to expect of it, its settings, and where they come from."""
+    noted = CURVES["recordings"]()
+    lines = [
+        "# Presets\n",
+        NOTE,
+        EXPECTED,
+        "| preset | what it is for | what to expect, with seed 1 |",
+        "|---|---|---|",
+    ]
+    for preset in presets.PRESETS:
+        link = f"[`{preset.name}`](#{preset.name}-{_anchor(preset.title)})"
+        lines.append(_row((link, preset.about, preset.expect)))
     for preset in presets.PRESETS:
         extra = next(iter(extras.needed(preset.settings)), None)  # which brings the others
         needs = f" Needs the extra `{extra.name}`." if extra else ""
-        lines += [f"## `{preset.name}`: {preset.title}\n", f"{preset.about}{needs} Source: {preset.source}.\n"]
-        lines += [f"    {_option(name, value)}" for name, value in preset.settings.items()] + [""]
-    return "\n".join(lines)
+        lines += [f"\n## `{preset.name}`: {preset.title}\n", f"{preset.about}{needs}\n"]
+        lines += [f"    ppo-scope serve --preset {preset.name}\n"]
+        if preset.name in noted:
+            recording = noted[preset.name]
+            lines += [f"![The return over the steps](curves/{preset.name}.svg)\n", _told(recording) + "\n"]
+        lines += [f"Source: {preset.source}.\n"]
+        lines += [f"    {_option(name, value)}" for name, value in preset.settings.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _told(recording: dict[str, Any]) -> str:
+    """A recording in words: what came of it, how far it goes, and how long it took."""
+    steps, total = recording["steps"], recording["total"]
+    part = "" if steps >= total else f" The run was recorded to {steps:,} of its {total:,} steps."
+    seconds = recording["seconds"]
+    time = f"{seconds:,} seconds" if seconds < 120 else f"{round(seconds / 60):,} minutes"
+    return f"{CURVES['in_words'](recording)}{part} Training it took {time} of one processor core."
+
+
+def _anchor(title: str) -> str:
+    """As the heading's address has it: small letters, hyphens for spaces, nothing else."""
+    return "".join(c for c in title.lower().replace(" ", "-") if c.isalnum() or c == "-")
 
 
 def health_page() -> str:
@@ -117,6 +152,8 @@ def _files_of(script: str) -> dict[str, Callable[[], str]]:
     return files
 
 
+CURVES = runpy.run_path(str(HERE / "curves.py"))
+"""What draws the curves of the presets, and says them in words."""
 PAGES = {
     "health.md": health_page,
     "metrics.md": metrics_page,

@@ -94,6 +94,7 @@ PARTS: tuple[type[Any], ...] = (
     headers.ComparisonHeader,
     told.Cause,
     told.Change,
+    told.Evaluation,
     told.Met,
     told.Run,
     told.RunBrief,

@@ -195,6 +195,16 @@ class Settings(BaseModel):
         True, label="Normalise rewards", group="run",
         about="Divide rewards by the deviation of the discounted return before advantages are estimated.",
     )
+    eval_every: int | None = knob(
+        None, label="Evaluate every", group="evaluation", unit="updates", ge=1, le=10**9,
+        about="After so many updates the policy acts without chance, in environments of its own that teach it nothing. "
+        "Off: never.",
+    )
+    eval_episodes: int = knob(
+        10, label="Episodes each", group="evaluation", unit="episodes", ge=1, le=100,
+        about="How many episodes an evaluation is: the same ones each time, side by side.",
+    )
+
     shared_network: bool = knob(
         False, label="Shared network", group="network", about="One trunk with two heads instead of two networks."
     )

@@ -156,6 +156,11 @@ class Trainer:
         return self._start is not None
 
     @property
+    def last(self) -> Update | None:
+        """The update that ended last; None before the first, and once the next one was abandoned."""
+        return self._last
+
+    @property
     def rollout_step(self) -> int:
         """How many of its M vector steps the latest rollout has made: 0 … M."""
         return self._collector.step

@@ -38,7 +38,7 @@ class ArraySpec(TypedDict):
 class Doing(TypedDict):
     """Something that takes its time, and how far it is."""
 
-    name: Literal["collecting", "redo", "trial", "starting", "training", "measuring"]
+    name: Literal["collecting", "redo", "trial", "starting", "training", "evaluating", "measuring"]
     done: int
     of: int
     seconds: float

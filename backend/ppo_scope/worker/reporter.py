@@ -17,7 +17,7 @@ from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.moment import Moment
 from ppo_scope.wire.activity import COLLECTING, COUNTED, Activity
 from ppo_scope.wire.codes import Kind
-from ppo_scope.wire.told import Cause
+from ppo_scope.wire.told import Cause, Evaluation
 from ppo_scope.worker.due import Due
 from ppo_scope.worker.looking import Looking
 from ppo_scope.worker.outlet import Outlet, Send
@@ -145,6 +145,10 @@ class Reporter:
     def flush(self) -> None:
         """Send the rows of the series that have not been sent."""
         self._rows.flush()
+
+    def evaluated(self, evaluations: list[Evaluation]) -> None:
+        """Say what these evaluations have come to."""
+        self._outlet.event("evaluated", evaluations=evaluations)
 
     # Signs of life
 

@@ -22,6 +22,7 @@ from ppo_scope.wire.codes import RunState
 from ppo_scope.worker import causes, trial
 from ppo_scope.worker.between import Between, Overdue, Receive, Stopped
 from ppo_scope.worker.ear import Command, Ear, ServerGone
+from ppo_scope.worker.evaluating import Evaluating
 from ppo_scope.worker.going import Going
 from ppo_scope.worker.loop import SIGN_OF_LIFE_SECONDS, Loop
 from ppo_scope.worker.orders import Orders
@@ -107,9 +108,19 @@ class Worker:
         self.report.activity.begin(STARTING)
         self.trainer = Trainer(settings, self._between_steps)
         self._looks = Looks(self.trainer)
-        self._orders = Orders(self.trainer, self._looks, self.report, self._going, self._between)
+        self.evaluating = Evaluating(self.trainer, self.report, self._going, self._between)
+        self._orders = Orders(self.trainer, self._looks, self.report, self._going, self._between, self.evaluating)
         self.report.begin(self.trainer, self._looks)
-        loop = Loop(self.trainer, self._looks, self.report, self._going, self._between, self._receive, self._obey)
+        loop = Loop(
+            self.trainer,
+            self._looks,
+            self.report,
+            self._going,
+            self._between,
+            self.evaluating,
+            self._receive,
+            self._obey,
+        )
         with contextlib.suppress(Stopped):
             loop.run()
         self.report.end()
