@@ -36,6 +36,7 @@ GOALS = {
     "acrobot": Goal(500_000, -86.0, "CleanRL −86 ± 1, RL zoo −73"),
     "mountain-car": Goal(1_000_000, -115.0, "RL zoo −110"),
     "pendulum": Goal(200_000, -200.0, ""),
+    "taxi": Goal(150_000, 7.0, ""),
     "lunar-lander": Goal(1_000_000, 200.0, "RL zoo 242 (v2)"),
     "half-cheetah": Goal(1_000_000, 1443.0, "CleanRL 1443 ± 46 (v4)"),
 }

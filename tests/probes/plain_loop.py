@@ -71,7 +71,7 @@ class PlainLoop:
         self.steps += M * N
         flat = {"observations": seen[:M], "actions": actions, "outputs": outputs, "log_probs": log_probs}
         flat |= {"values": values[:M], "advantages": advantages[:M], "targets": advantages[:M] + values[:M]}
-        batch = Record(**{name: tensor.flatten(0, 1) for name, tensor in flat.items()})
+        batch = Record(**{name: tensor.flatten(0, 1) for name, tensor in flat.items()}, action_masks=None)
         yes = np.ones((M, N), np.bool_)
         rollout = Record(observations=seen.numpy(), actions=actions.numpy(), rewards=rewards.numpy(), trained=yes)
         rollout.terminated, rollout.truncated, rollout.episodes = ends.numpy(), ~yes, []

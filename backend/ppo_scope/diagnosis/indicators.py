@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ppo_scope.diagnosis.judging import Row
 from ppo_scope.ppo.adam import EPS
-from ppo_scope.ppo.distributions import DiagonalGaussian
+from ppo_scope.ppo.distributions import DiagonalGaussian, choices_in
+from ppo_scope.ppo.masks import forbidden_taken
 from ppo_scope.probes.measurement import variance_of
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import Batch, Facts, Floats, PhaseKind
@@ -40,6 +41,7 @@ def indicators(moment: Moment) -> Row:
         **_critic(moment, batch, chosen),
         **_exploration(moment),
         **_actions(moment, chosen),
+        **_forbidden(moment),
         **_observations(moment, batch, chosen),
         **_steps(moment),
     }
@@ -125,9 +127,11 @@ def _exploration(moment: Moment) -> Row:
     """Entropy against its maximum, or the deviations of a normal policy, also against the range of actions."""
     if moment.after is None:
         return {}
-    distribution = moment.distribution
-    if distribution.max_entropy:
-        return {"entropy_share": float(moment.after[2][moment.trained].mean()) / distribution.max_entropy}
+    distribution, largest = moment.distribution, moment.distribution.max_entropy
+    if moment.largest_entropies is not None:  # where one thing alone can be done nothing is undecided
+        largest = float(moment.transitions(moment.largest_entropies).mean())
+    if largest:
+        return {"entropy_share": float(moment.after[2][moment.trained].mean()) / largest}
     if not isinstance(distribution, DiagonalGaussian):
         return {}
     assert moment.batch is not None
@@ -140,6 +144,17 @@ def _exploration(moment: Moment) -> Row:
     if bounded.any():
         found["deviation_of_range"] = float((deviations[bounded] / widths[bounded]).max())
     return found
+
+
+def _forbidden(moment: Moment) -> Row:
+    """Which share of the actions the environment had forbidden, and which was the first."""
+    choices = choices_in(moment.subject.distribution)
+    if moment.action_masks is None or moment.batch is None or choices is None:
+        return {}
+    taken = forbidden_taken(moment.action_masks, moment.batch.actions.cpu().numpy(), choices) & moment.trained
+    step, environment = divmod(int(taken.argmax()), moment.update.settings.num_envs)
+    found = {"forbidden_fraction": np.count_nonzero(taken) / np.count_nonzero(moment.trained)}
+    return {**found, "forbidden_environment": float(environment), "forbidden_step": float(step)}
 
 
 def _widths(distribution: DiagonalGaussian) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from ppo_scope.ppo.dense import Dense
 from ppo_scope.ppo.distributions import Distribution, Pullback
 from ppo_scope.ppo.engine import Floats, Rule, Samples
 from ppo_scope.ppo.losses import LARGEST_LOGRATIO, UNCLIPPED, Scalar, edges, ratio_in_numpy, total
+from ppo_scope.ppo.masks import forbid
 
 
 @dataclass
@@ -47,6 +48,8 @@ def forward(dense: Dense, distribution: Distribution, samples: Samples[NDArray[A
     w: Floats = samples.weights
     value_coef, entropy_coef = float(rule.value_coef), float(rule.entropy_coef)
     outputs, values, policy_hidden, value_hidden = dense.forward(samples.observations)
+    # What is forbidden has probability 0, with which each of its slopes is multiplied.
+    outputs = forbid(outputs, samples.action_masks)
     log_probs, entropies, pullback = distribution.differentiable(outputs, samples.actions)
     logratio = log_probs - samples.log_probs
     policy_losses, slopes = policy_loss(rule.objective, log_probs, logratio, samples.advantages, rule.clip_range)

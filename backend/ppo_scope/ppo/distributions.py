@@ -332,6 +332,13 @@ class DiagonalGaussian:
         return (new_log_std - log_std + 0.5 * (spread - 1)).sum(-1)
 
 
+def choices_in(distribution: object) -> list[int] | None:
+    """How many actions each choice has, of which masks may forbid some; None where actions are no such choices."""
+    if isinstance(distribution, MultiCategorical):
+        return distribution.counts
+    return [distribution.outputs] if isinstance(distribution, Categorical) else None
+
+
 def _gumbel(generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     # −log of an exponential variable. Drawn in single precision, which generator.gumbel cannot do. It may come out as
     # 0: the smallest number that is not takes its place, so that all others stay as they are.

@@ -49,6 +49,11 @@ class Sampled(Protocol):
         """[S]"""
         ...
 
+    @property
+    def action_masks(self) -> Tensor | None:
+        """[S, O] bool, where the environment says which actions are allowed."""
+        ...
+
 
 @dataclass(frozen=True)
 class Samples(Generic[Array]):
@@ -70,6 +75,8 @@ class Samples(Generic[Array]):
     """of each sample: over those whose loss is asked for they sum to 1 over the transitions, and are 0 elsewhere"""
     outputs: Array | None = None
     """[B, O], of π_old; None where nobody asks for KL(π_old‖π)"""
+    action_masks: Array | None = None
+    """[B, O] bool, where not all actions are allowed"""
 
     def part(self, part: slice) -> Samples[Array]:
         """Some of them, where they lie."""
@@ -82,6 +89,7 @@ class Samples(Generic[Array]):
             self.advantages[part],
             self.weights[part],
             None if self.outputs is None else self.outputs[part],
+            None if self.action_masks is None else self.action_masks[part],
         )
 
 
@@ -101,6 +109,7 @@ def packed(
         advantages,
         weights,
         batch.outputs[order] if with_kl and batch.outputs is not None else None,
+        None if batch.action_masks is None else batch.action_masks[order],
     )
 
 
@@ -115,6 +124,7 @@ def in_numpy(samples: Samples[Tensor]) -> Samples[NDArray[Any]]:
         samples.advantages.cpu().numpy(),
         samples.weights.cpu().numpy(),
         None if samples.outputs is None else samples.outputs.cpu().numpy(),
+        None if samples.action_masks is None else samples.action_masks.cpu().numpy(),
     )
 
 
@@ -216,6 +226,9 @@ class Engine(Protocol):
         """dL_PG/dθ, dL_VF/dθ and dS/dθ [P]."""
         ...
 
-    def outputs(self, theta: Tensor, observations: Tensor) -> Tensor:
-        """Policy outputs [B, O] of observations [B, …] under other weights θ [P]; no gradient."""
+    def outputs(self, theta: Tensor, observations: Tensor, action_masks: Tensor | None = None) -> Tensor:
+        """Policy outputs [B, O] of observations [B, …] under other weights θ [P]; no gradient.
+
+        With `action_masks` [B, O], those of a policy that keeps to them.
+        """
         ...

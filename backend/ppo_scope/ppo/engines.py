@@ -17,6 +17,7 @@ from ppo_scope.ppo import by_hand, losses
 from ppo_scope.ppo.dense import Dense
 from ppo_scope.ppo.distributions import Distribution
 from ppo_scope.ppo.engine import Engine, Floats, Loss, Rule, Samples, in_numpy
+from ppo_scope.ppo.masks import forbid
 from ppo_scope.ppo.networks import ActorCritic
 
 
@@ -62,15 +63,16 @@ class TorchEngine:
         return policy.cpu().numpy(), value.cpu().numpy(), entropy.cpu().numpy()
 
     @torch.no_grad()
-    def outputs(self, theta: Tensor, observations: Tensor) -> Tensor:
+    def outputs(self, theta: Tensor, observations: Tensor, action_masks: Tensor | None = None) -> Tensor:
         """See `Engine`."""
-        return self._network.at(theta, observations)[0]
+        return forbid(self._network.at(theta, observations)[0], action_masks)
 
     def _terms(
         self, s: Samples[Tensor], rule: Rule
     ) -> tuple[Tensor, Tensor, Tensor, Tensor | None, tuple[Tensor, Tensor, Tensor]]:
         """(log r [B], policy outputs [B, O], V [B], mean KL or None, (L_PG, L_VF, S))."""
         outputs, values = self._network(s.observations)
+        outputs = forbid(outputs, s.action_masks)
         log_probs, entropies = self._distribution.evaluate(outputs, s.actions)
         logratio = log_probs - s.log_probs
         ratio = losses.ratio_of(logratio)
@@ -130,6 +132,7 @@ class NumpyEngine:
             by_hand.backward(self._dense, replace(terms, d_log_probs=none, d_values=none, d_penalty=None)),
         )
 
-    def outputs(self, theta: Tensor, observations: Tensor) -> Tensor:
+    def outputs(self, theta: Tensor, observations: Tensor, action_masks: Tensor | None = None) -> Tensor:
         """See `Engine`."""
-        return torch.from_numpy(self._dense.at(theta.numpy()).outputs(observations.numpy()))
+        outputs = torch.from_numpy(self._dense.at(theta.numpy()).outputs(observations.numpy()))
+        return forbid(outputs, action_masks)

@@ -23,6 +23,7 @@ from ppo_scope.ppo.distributions import Actions
 from ppo_scope.ppo.failures import PASSED_ON, EnvironmentRaised, UnusableEnvironment
 from ppo_scope.ppo.failures import EnvironmentFault as EnvironmentFault
 from ppo_scope.ppo.making import make_one, preprocessing, wrappers_of
+from ppo_scope.ppo.masks import Gathered
 from ppo_scope.ppo.promises import LARGEST, complaints_about, kind, too_large
 from ppo_scope.ppo.registry import find
 from ppo_scope.ppo.seeding import seed_everybody, seeded_copy
@@ -115,12 +116,15 @@ class Environments:
         self._complaint = complaints_about(space)
         self._expected = (self.num_envs, *space.shape) if isinstance(space, gym.spaces.Box) else None
         try:
-            given = self.vector.reset(seed=settings.seed)[0]
+            given, info = self.vector.reset(seed=settings.seed)
         except PASSED_ON:
             raise
         except BaseException as error:
             raise EnvironmentRaised(self._env, "reset", error) from error
         self.observations = self._prepared(given)
+        self._gathered = Gathered(self.vector, settings.env, used=settings.use_action_mask, whole=self._whole)
+        self.masks: Bools | None = self._gathered.at_reset(info)
+        """[N, O], which actions the present states allow; None where the environment does not say."""
         self.seconds = 0.0
 
     def step(self, actions: Actions) -> Step:
@@ -139,6 +143,8 @@ class Environments:
         if self._whole:
             self._check_rewards(rewards)
         self.observations = self._prepared(given)
+        ended = terminated | truncated if self._gathered.there and not self.same_step else None
+        self.masks = self._gathered.at_step(info, ended)
         self.seconds += time.perf_counter() - start
         finals = self._finals(terminated, truncated, info) if self.same_step else {}
         return Step(self.observations, rewards, terminated, truncated, finals)

@@ -53,6 +53,8 @@ class Judged:
     """[M + 1, N], of the states in the rows"""
     next_values: Floats
     """[M, N], of the state that each step led to"""
+    action_masks: Tensor | None = None
+    """[S, O] bool, which actions were allowed; None where the environment does not say. `outputs` are so already."""
 
 
 @dataclass
@@ -75,6 +77,9 @@ class Batch:
     """[S], raw: Â, or under the objective reinforce the return to go G, which takes its place in the loss"""
     targets: Tensor
     """[S], V_targ = Â + V_old, by the generalised advantage estimate under every objective"""
+    action_masks: Tensor | None = None
+    """[S, O] bool, which actions were allowed; None where the environment does not say. Outputs, those of minibatches
+    too, are `masks.FORBIDDEN` where one is not."""
 
 
 @dataclass

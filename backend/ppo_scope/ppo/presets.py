@@ -165,6 +165,35 @@ PRESETS: tuple[Preset, ...] = (
         },
     ),
     Preset(
+        "taxi",
+        "Taxi with its mask",
+        "For action masks: fetch a passenger and bring him where he wants to go. Driving into walls and stopping where "
+        "nobody gets in or out is forbidden, and hatched in Policy and Sample.",
+        "our own: 16 environments, and a learning rate of 0.0025 that is annealed",
+        {
+            "env": "Taxi-v4",
+            "num_envs": 16,
+            "learning_rate": 2.5e-3,
+            "anneal_learning_rate": True,
+            "total_steps": 150_000,
+        },
+    ),
+    Preset(
+        "without-the-mask",
+        "Lesson: without the mask",
+        "The same taxi has to find out for itself where nobody waits and nobody wants to get out: each try costs 10 "
+        "points. It learns not to try, and drives about until the 200 steps of its episode are over: −200.",
+        "our own: the preset taxi with use_action_mask off",
+        {
+            "env": "Taxi-v4",
+            "use_action_mask": False,
+            "num_envs": 16,
+            "learning_rate": 2.5e-3,
+            "anneal_learning_rate": True,
+            "total_steps": 150_000,
+        },
+    ),
+    Preset(
         "no-leash",
         "Lesson: no leash",
         "For what the clip prevents: the ratio without it, and 20 epochs on the same data. KL and r run away, and the "

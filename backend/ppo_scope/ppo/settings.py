@@ -167,6 +167,10 @@ class Settings(BaseModel):
         "", label="Left out", group="run",
         about="Parts of observations that are a Dict which the policy does not get, e.g. mission,other.",
     )
+    use_action_mask: bool = knob(
+        True, label="Action mask", group="run",
+        about="Where the environment says which actions a state allows, the others get probability 0. Off: not asked.",
+    )
     seed: int = knob(
         1, label="Seed", group="run", ge=0, le=2**31 - 1, about="The same seed repeats the run bit for bit."
     )

@@ -26,6 +26,7 @@ from ppo_scope.ppo.environments import Environments, Spread
 from ppo_scope.ppo.estimates import batch_of
 from ppo_scope.ppo.failures import UnusableEnvironment
 from ppo_scope.ppo.inference import Inference, inference_of
+from ppo_scope.ppo.masks import forbid
 from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.normalization import RewardScale, RunningStatistics
 from ppo_scope.ppo.optimisation import Optimisation
@@ -77,7 +78,8 @@ class Trainer:
         if spaces.is_image and settings.normalize_observations:
             raise UnusableEnvironment("normalize_observations: not for images, which are shares of 255 already")
         self.device = device_of(settings, spaces.is_image)
-        memory.check(settings, spaces, self.device.type == "cpu")
+        masked = self.environments.masks is not None
+        memory.check(settings, spaces, self.device.type == "cpu", masked=masked)
         self.distribution = spaces.distribution
         self.network = ActorCritic(spaces, settings, int(streams[2].generate_state(1)[0]), self.device)
         engine = engine_of(self.network, spaces.distribution)
@@ -86,7 +88,9 @@ class Trainer:
         self._inference = self.inference()
         self._collector = Collector(self.environments, between_steps)
         # Two, in turn: what is shown of an update stays whole while the next rollout is collected, even where it fails.
-        self._rollouts = [Rollout.empty(settings.rollout_steps, settings.num_envs, spaces) for _ in range(2)]
+        self._rollouts = [
+            Rollout.empty(settings.rollout_steps, settings.num_envs, spaces, masked=masked) for _ in range(2)
+        ]
         self._observation_statistics = RunningStatistics(spaces.observation_shape)
         self._reward_scale = RewardScale(settings.num_envs) if settings.normalize_rewards else None
         self._adapted = leashes.Adapted.of(settings)
@@ -201,7 +205,8 @@ class Trainer:
         """Whoever looks on keeps this rollout: those that follow are collected elsewhere."""
         steps, num_envs = rollout.rewards.shape
         self._rollouts = [
-            Rollout.empty(steps, num_envs, self.spaces) if one is rollout else one for one in self._rollouts
+            Rollout.empty(steps, num_envs, self.spaces, masked=one.action_masks is not None) if one is rollout else one
+            for one in self._rollouts
         ]
 
     @contextlib.contextmanager
@@ -358,10 +363,13 @@ class Trainer:
         )
         actions = torch.from_numpy(rollout.actions.reshape(count, *rollout.actions.shape[2:])).to(self.device)
         outputs, values = self.judge(seen)
-        log_probs, _ = self.distribution.evaluate(outputs[:count], actions)
+        masks = None if rollout.action_masks is None else rollout.action_masks.reshape(count, -1)
+        action_masks = None if masks is None else torch.from_numpy(masks).to(self.device)
+        policy = forbid(outputs[:count], action_masks)
+        log_probs, _ = self.distribution.evaluate(policy, actions)
         all_values = values.cpu().numpy().reshape(steps + 1, num_envs)
         next_values = self._next_values(all_values, rollout)
-        return Judged(seen[:count], actions, outputs[:count], log_probs, all_values, next_values)
+        return Judged(seen[:count], actions, policy, log_probs, all_values, next_values, action_masks)
 
     def _next_values(self, values: Floats, rollout: Rollout) -> Floats:
         """[M, N] V of the state that each step led to, from V [M + 1, N] of the states in the rows."""

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from ppo_scope.ppo import losses
+from ppo_scope.ppo.distributions import choices_in
+from ppo_scope.ppo.masks import largest_entropies
 from ppo_scope.probes import minibatches
 from ppo_scope.probes.measurement import variance_of
 from ppo_scope.probes.minibatches import Minibatches
@@ -159,6 +161,20 @@ class Moment:
         if self._judged is None:
             self._judged = needed(self.subject.abilities.judge, "judge")(batch)
         return self._judged
+
+    @cached_property
+    def action_masks(self) -> NDArray[np.bool_] | None:
+        """[S, O] which actions were allowed; None where nobody says, or the distribution is none of choices."""
+        masks = None if self.batch is None else self.batch.action_masks
+        return None if masks is None or choices_in(self.subject.distribution) is None else _numpy(masks)
+
+    @cached_property
+    def largest_entropies(self) -> Floats | None:
+        """[S] of a policy that is wholly undecided between what is allowed; None where nothing is forbidden."""
+        choices = choices_in(self.subject.distribution)
+        if self.action_masks is None or choices is None:
+            return None
+        return largest_entropies(self.action_masks, choices)
 
     @property
     def distribution(self) -> Distribution:

@@ -244,6 +244,11 @@ class Batch(Protocol):
         """[S], V_targ"""
         ...
 
+    @property
+    def action_masks(self) -> Tensor | None:
+        """[S, O] bool, which actions were allowed; None where nobody says. All outputs follow it."""
+        ...
+
 
 class Minibatch(Protocol):
     """One minibatch of an update, before its step."""

@@ -18,6 +18,7 @@ from ppo_scope.ppo.distributions import Distribution
 from ppo_scope.ppo.engine import Engine, Rule, in_numpy, packed
 from ppo_scope.ppo.engines import engine_of
 from ppo_scope.ppo.inference import inference_of
+from ppo_scope.ppo.masks import forbid
 from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.settings import Settings
@@ -82,15 +83,17 @@ class _OwnNetworks:
         self._inference.refresh()
         outputs, values = self._inference.judge(batch.observations.cpu().numpy())
         device = self._network.device
-        return torch.from_numpy(outputs).to(device), torch.from_numpy(values).to(device)
+        judged = torch.from_numpy(outputs).to(device), torch.from_numpy(values).to(device)
+        return forbid(judged[0], batch.action_masks), judged[1]
 
     def _judge_between(self, update: Update, samples: Tensor, factors: Sequence[float]) -> Tensor:
         """θ itself stays untouched."""
         assert update.batch is not None and update.theta_before is not None
         before, after = update.theta_before, self._network.theta.detach()
         observations, engine = update.batch.observations[samples], self._engine
+        masks = None if update.batch.action_masks is None else update.batch.action_masks[samples]
         # lerp is exact at 0 and at 1.
-        return torch.cat([engine.outputs(torch.lerp(before, after, factor), observations) for factor in factors])
+        return torch.cat([engine.outputs(torch.lerp(before, after, factor), observations, masks) for factor in factors])
 
     def _differentiate(self, update: Update, minibatch: Minibatch) -> Sequence[Floats]:
         assert update.batch is not None

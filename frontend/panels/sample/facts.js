@@ -11,7 +11,7 @@ import { matrix, setting } from "../../state/snapshot.js";
 
 /**
  * @typedef {{ name: string, value: number }} Named
- * @typedef {{ name: string, short: string, before: number, now: number, taken: boolean }} Choice a column of the distribution
+ * @typedef {{ name: string, short: string, before: number, now: number, taken: boolean, forbidden: boolean }} Choice a column of the distribution
  *
  * @typedef {object} Facts
  * @property {number} environment
@@ -133,6 +133,7 @@ function choices(snapshot, about, cell) {
   const action = numbersAt(snapshot, "action", cell);
   const before = numbersAt(snapshot, "policy_old", cell);
   const now = numbersAt(snapshot, "policy_new", cell);
+  const allowed = numbersAt(snapshot, "allowed", cell);
   if (!action) return { policy: [], action: null };
   const kind = snapshot.header.notes?.transitions?.policy?.kind;
   const taken = new Set(takenColumns(kind, about.groups, action));
@@ -142,6 +143,7 @@ function choices(snapshot, about, cell) {
     before: before?.[index] ?? NaN,
     now: now?.[index] ?? NaN,
     taken: taken.has(index),
+    forbidden: allowed?.[index] === 0,
   }));
   return { policy: before && now ? policy : [], action: actionInWords(kind, about, taken, action) };
 }

@@ -171,7 +171,8 @@ function policyParts({ policy, action, isBox, inFull }) {
         ...policy.map((choice) => row(choice, isBox)),
       )
     : null;
-  return part("Action and policy", inTable ? null : h("p", { class: "sample-action" }, action ?? ""), found);
+  const ruled = policy.some(({ forbidden }) => forbidden) ? note("Hatched: forbidden here by the action mask.") : null;
+  return part("Action and policy", inTable ? null : h("p", { class: "sample-action" }, action ?? ""), found, ruled);
 }
 
 /** @param {Snapshot} snapshot @param {Facts} facts */
@@ -194,20 +195,23 @@ const head = () =>
   h("div", { role: "row", class: "head" }, ...["", "π_old", "π now"].map((text) => h("span", { role: "columnheader" }, ...prose(text))));
 
 /** @param {Facts["policy"][number]} choice @param {boolean} isBox */
-function row({ name, short, before, now, taken }, isBox) {
+function row({ name, short, before, now, taken, forbidden }, isBox) {
   // A probability is a length, too; a mean or a deviation is not.
-  const bar = isBox ? null : h("i", { class: "p-bar", "aria-hidden": "true", style: `--before: ${100 * before}%; --now: ${100 * now}%` });
+  const bar = isBox
+    ? null
+    : h("i", { class: forbidden ? "p-bar forbidden" : "p-bar", "aria-hidden": "true", style: `--before: ${100 * before}%; --now: ${100 * now}%` });
   const label = h(
     "span",
-    { role: "rowheader", title: name },
+    { role: "rowheader", title: forbidden ? `${name}: forbidden by the action mask` : name },
     taken ? "▸ " : "",
     short,
     taken ? h("span", { class: "visually-hidden" }, " (taken)") : null,
+    forbidden ? h("span", { class: "visually-hidden" }, " (forbidden)") : null,
     bar,
   );
   return h(
     "div",
-    { role: "row", class: taken ? "taken" : "" },
+    { role: "row", class: [taken && "taken", forbidden && "ruled-out"].filter(Boolean).join(" ") },
     label,
     h("span", { role: "cell" }, fixed(before, 3)),
     h("span", { role: "cell" }, fixed(now, 3)),
