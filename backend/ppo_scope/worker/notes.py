@@ -147,6 +147,8 @@ class Slot:
             [getattr(record, name) for name in names] for record, names in zip(records, layout.plain, strict=False)
         ]
         each = [[getattr(minibatch, name) for minibatch in minibatches] for name in layout.plain[-1]]
+        if any(isinstance(values[0], Tensor | np.ndarray) for values in (*each, *map(_first_array, plain))):
+            return None  # what was none has become an array
         return count, missing, plain, each, of_episodes(update.rollout.episodes)
 
     def read(self, told: Plain, settings: Settings) -> tuple[Update, dict[str, Tensor]]:
@@ -231,6 +233,10 @@ TENSORS = frozenset({"theta_before"})
 
 def _as_in_update(name: str, array: NDArray[Any]) -> Any:
     return torch.from_numpy(array) if name in TENSORS else array
+
+
+def _first_array(values: list[Any]) -> list[Any]:
+    return [value for value in values if isinstance(value, Tensor | np.ndarray)] or [None]
 
 
 def _copied(found: Any, array: NDArray[Any]) -> None:
