@@ -176,7 +176,8 @@ PRESETS: tuple[Preset, ...] = (
         "Lesson: another leash, the penalty",
         "The settings of “no leash”, with the paper's second leash: a price β on the KL, doubled and halved so that the "
         "KL of an update comes near its target.",
-        "our own, and Schulman et al. 2017, section 4",
+        "our own, and Schulman et al. 2017, section 4; with each of 6 seeds: after 51,000 steps a mean return of 455 to "
+        "486",
         {"objective": "kl_penalty", "num_envs": 4, "epochs": 20},
     ),
     Preset(
