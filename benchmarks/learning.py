@@ -9,12 +9,17 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import sqrt
 from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.shared import show
+from ppo_scope.ppo.phases import PhaseKind
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.probes.probes import row_values
 from tests.live import COMMAND, ROOT, environment
+from tests.moments import moment_at
 
 
 @dataclass(frozen=True)
@@ -36,18 +41,18 @@ GOALS = {
 }
 
 
-LEASHES = {
-    "clip, ε = 0.2": [],
-    "kl_penalty, β adapted to 0.01": ["--objective", "kl_penalty"],
-    "kl_penalty, β = 1": ["--objective", "kl_penalty", "--kl-coef-target", "off"],
-    "none (unclipped)": ["--objective", "unclipped"],
-    "clip, α adapted to a KL of 0.01": ["--desired-kl", "0.01"],
-    "none (unclipped), α adapted to a KL of 0.01": ["--objective", "unclipped", "--desired-kl", "0.01"],
+LEASHES: dict[str, dict[str, Any]] = {
+    "clip, ε = 0.2": {},
+    "kl_penalty, β adapted to 0.01": {"objective": "kl_penalty"},
+    "kl_penalty, β = 1": {"objective": "kl_penalty", "kl_coef_target": None},
+    "none (unclipped)": {"objective": "unclipped"},
+    "clip, α adapted to a KL of 0.01": {"desired_kl": 0.01},
+    "none (unclipped), α adapted to a KL of 0.01": {"objective": "unclipped", "desired_kl": 0.01},
 }
-"""What holds the policy near the old one → options of CartPole with the defaults."""
-STRAINED = ["--num-envs", "4", "--epochs", "20"]
-"""The lesson without a leash: small rollouts, passed over many times."""
-LEASHED = 50_000
+"""What holds the policy near the old one → settings, of CartPole with the defaults."""
+STRAINED = {"num_envs": 4, "epochs": 20}
+"""As in the lesson without a leash: small rollouts, passed over many times."""
+LEASHED = 25_000
 """Steps of each."""
 
 
@@ -58,10 +63,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="instead of each preset's own number")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs side by side")
     parser.add_argument("--leashes", action="store_true", help="what holds the policy, compared on CartPole, instead")
+    parser.add_argument("--strained", action="store_true", help="these with 4 environments and 20 epochs")
     parser.add_argument("options", nargs="*", help="further options of `ppo-scope train`, after --")
     given = parser.parse_args()
     if given.leashes:
-        compare_leashes(given.seeds, given.steps or LEASHED, given.jobs)
+        compare_leashes(given.seeds, given.steps or LEASHED, given.strained)
         return
     cases = [(preset, seed) for preset in given.presets for seed in given.seeds]
     with ThreadPoolExecutor(given.jobs) as pool:
@@ -78,23 +84,29 @@ def main() -> None:
     )
 
 
-def compare_leashes(seeds: list[int], steps: int, jobs: int) -> None:
-    """A table: each leash with the defaults, and where it is strained."""
-    cases = [(name, strained, seed) for name in LEASHES for strained in (False, True) for seed in seeds]
+def compare_leashes(seeds: list[int], steps: int, strained: bool) -> None:
+    """A table: each leash, and how far it lets the policy go in an update."""
+    rows = []
+    for name, settings in LEASHES.items():
+        found = [trained({**settings, **(STRAINED if strained else {}), "seed": seed}, steps) for seed in seeds]
+        returns, kls = zip(*found, strict=True)
+        rows.append((name, returned(list(returns)), f"{mean(kls):.3g}", f"{max(kls):.3g}"))
+        print(*rows[-1], flush=True)
+    note = (
+        f"CartPole-v1, {steps:,} steps, {'4 × 128, 20 epochs' if strained else '8 × 128, 4 epochs'}; ± is the standard "
+    )
+    note += f"error over seeds {', '.join(map(str, seeds))}; KL in the mean over all updates of a run"
+    show("Leashes", ("leash", "return", "KL after an update", "of the worst seed"), rows, note)
 
-    def made(case: tuple[str, bool, int]) -> float:
-        name, strained, seed = case
-        summary = summary_of(name, seed, steps, [*LEASHES[name], *(STRAINED if strained else [])])
-        return summary["episodic_return_mean"] if isinstance(summary, dict) else nan
 
-    with ThreadPoolExecutor(jobs) as pool:
-        found = dict(zip(cases, pool.map(made, cases), strict=True))
-    rows = [
-        (name, *(returned([found[name, strained, seed] for seed in seeds]) for strained in (False, True)))
-        for name in LEASHES
-    ]
-    note = f"CartPole-v1, {steps:,} steps; ± is the standard error over seeds {', '.join(map(str, seeds))}"
-    show("Leashes", ("leash", "8 × 128, 4 epochs", "4 × 128, 20 epochs"), rows, note)
+def trained(settings: dict[str, Any], steps: int) -> tuple[float, float]:
+    """(mean return of the last 100 episodes, exact KL(π_old‖π) after an update in the mean over all) of a run."""
+    trainer, kls = Trainer(Settings.parse({**settings, "total_steps": steps})), []
+    for phase in trainer.phases():
+        if phase.kind is PhaseKind.UPDATE:
+            kls.append(row_values(moment_at(trainer, phase))["final_kl_exact"])
+    trainer.close()
+    return mean(episode.episodic_return for episode in trainer.episodes), mean(kls)
 
 
 def returned(returns: list[float]) -> str:

@@ -46,6 +46,28 @@ def metrics_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+MOVING = """
+## What moves by itself
+
+**Schedules.** `anneal_learning_rate`, `anneal_clip_range` and `anneal_entropy_coef` multiply α, ε and c₂ by the share
+of `total_steps` that is still to come when an update begins.
+
+**β.** Under the objective `kl_penalty`, L_PG = −mean(r·Â) + β·mean KL(π_old‖π), with the exact KL between both
+distributions at the states of the minibatch. After an update d is the mean KL over its rollout, under the weights
+after the last step. With a target, β is halved where d < target/1.5 and doubled where d > 1.5·target: section 4 of
+Schulman et al. 2017. The paper has no bounds; here β stays between 0.0001 and 10,000. `kl_coef` is where it begins,
+and begins anew when it is set during the run.
+
+**α.** `desired_kl` is what rsl_rl calls by this name, its default with `schedule="adaptive"`. The same: the exact
+mean KL(π_old‖π) of each minibatch, before its step; α divided by 1.5 where it is above 2·desired_kl, multiplied by
+1.5 where it is above 0 and below desired_kl/2; bounds of 1e-5 and 1e-2, which are settings here. Different: before
+the first step of an update α stays, since π is still π_old and what rounding leaves of the KL says nothing; rows that
+are no transitions do not count; `target_kl` works beside it, and the minibatch that ends an update has moved α
+before. Since each update begins with a KL of 0, α rises at its first minibatches and falls at its last, as it does in
+rsl_rl. `learning_rate` is where it begins, and begins anew when it is set during the run.
+"""
+
+
 def settings_page() -> str:
     """Every setting: symbol, default, bounds, when a change takes effect, and what it does."""
     lines = [
@@ -59,7 +81,7 @@ def settings_page() -> str:
         lines.append(
             _row((f"`{row['name']}`", row["symbol"], _value(row["default"]), _range(row), effect, row["help"]))
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + MOVING
 
 
 def presets_page() -> str:
