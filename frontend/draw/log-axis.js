@@ -9,7 +9,7 @@ const APART = 18; // CSS pixels between two labels
 /** @param {number} value greater than 0; otherwise there is a gap */
 export const powerOf = (value) => (value > 0 ? Math.log10(value) : NaN);
 
-/** Round values inside a range of powers: 1, 2, 5, 10, …, or only powers of ten where there is no room. @param {Range} range @param {{ length: number }} space */
+/** Round values inside a range of powers: 1, 2, 5, 10, …, or only powers of ten where there is less room. @param {Range} range @param {{ length: number }} space */
 export function logTicks([low, high], { length }) {
   const most = Math.max(2, length / APART);
   for (const digits of [[1, 2, 5], [1]]) {

@@ -291,8 +291,8 @@ function layout(theme) {
     xaxis4: { ...right, anchor: "y2", title: axisTitle("its epochs") },
     yaxis: { ...zero, domain: [0.54, 1], title: axisTitle("KL") },
     yaxis2: { ...zero, domain: [0, 0.46], kind: "share", title: axisTitle("share") },
-    yaxis3: { overlaying: "y", side: "right", anchor: "x", showgrid: false, visible: false },
-    yaxis4: { overlaying: "y2", side: "right", anchor: "x3", showgrid: false, visible: false },
+    yaxis3: { overlaying: "y", domain: [0.54, 1], side: "right", anchor: "x", showgrid: false, visible: false },
+    yaxis4: { overlaying: "y2", domain: [0, 0.46], side: "right", anchor: "x3", showgrid: false, visible: false },
   };
 }
 

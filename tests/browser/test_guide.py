@@ -451,7 +451,7 @@ def test_chapter_8_does_the_harm_that_it_speaks_of(fresh, example):
 
 def test_chapter_4_says_why_a_gradient_flows_on_two_samples_of_this_batch(fresh, example):
     fresh.choose(4)
-    header, _ = moment_of(example, 4)
+    header, arrays = moment_of(example, 4)
     rows = fresh.guide.locator(".pair tbody tr").evaluate_all(
         "rows => rows.map((row) => [...row.children].map((cell) => cell.textContent))"
     )
@@ -478,6 +478,13 @@ def test_chapter_4_says_why_a_gradient_flows_on_two_samples_of_this_batch(fresh,
     # The held one is in Sample, which says the same of it; the other is a press away.
     sample = fresh.panel("Sample").locator(".sample")
     until(lambda: sample.get_attribute("data-region"), lambda code: code == str(int(Region.HELD)))
+    # And the paper's other leash: what its price would be of, in that state and on average.
+    place = tuple(int(sample.get_attribute(f"data-{name}")) for name in ("environment", "step"))
+    before, now = (arrays[name][place].astype(float) for name in ("policy_old", "policy_new"))
+    assert table["KL in its state"][0] == number((before * np.log(before / now)).sum())
+    assert number(s["kl_exact"]) in fresh.numbers(".pair")
+    leashes = fresh.guide.get_by_role("table", name="Both leashes")
+    assert leashes.locator("th[scope=col]").all_inner_texts() == ["clip", "KL penalty"]
     fresh.guide.get_by_role("button", name="pulled back").click()
     until(lambda: sample.get_attribute("data-region"), lambda code: code == str(int(Region.PULLED_BACK)))
     assert fixed(float(sample.get_attribute("data-ratio")), 3) == table["r"][1]
