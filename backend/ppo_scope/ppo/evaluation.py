@@ -17,6 +17,7 @@ from ppo_scope.ppo.distributions import Actions, Distribution, Floats
 from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.failures import EnvironmentFault, UnusableEnvironment
 from ppo_scope.ppo.inference import Inference
+from ppo_scope.ppo.masks import forbid
 from ppo_scope.ppo.phases import Update
 from ppo_scope.ppo.seeding import generators_of_spaces_kept, shared_generators_kept, stream
 from ppo_scope.ppo.settings import Settings
@@ -145,7 +146,7 @@ def _first_episodes(
     going = np.ones(environments.num_envs, np.bool_)
     observations = environments.observations
     for _ in range(MOST_STEPS):
-        outputs = policy.outputs(policy.normalized(observations))
+        outputs = forbid(policy.outputs(policy.normalized(observations)), environments.masks)
         step = environments.step(distribution.to_environment(mode(distribution, outputs)))
         returns[going] += step.rewards[going]
         lengths += going
