@@ -29,7 +29,7 @@ EVALUATIONS = 25
 STEPS = {"acrobot": 200_000, "pendulum": 300_000}
 """Of a preset that has no end."""
 STEPS_OF_A_LESSON = 100_000
-LONGEST = {"breakout": (100_000, 5, 3)}
+LONGEST = {"breakout": (300_000, 10, 3)}
 """(steps, evaluations, episodes of each) of a preset whose end is hours away."""
 
 

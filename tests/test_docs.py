@@ -31,7 +31,10 @@ def test_the_tests_that_the_page_on_reliability_names_exist():
 RECORDED = CURVES["recordings"]()
 
 
-@pytest.mark.parametrize("preset", presets.PRESETS, ids=lambda preset: preset.name)
+CURVED = [preset for preset in presets.PRESETS if not preset.expect.startswith("Not recorded:")]
+
+
+@pytest.mark.parametrize("preset", CURVED, ids=lambda preset: preset.name)
 def test_every_preset_has_a_curve_of_what_it_is_and_says_what_to_expect(preset):
     assert preset.name in RECORDED, f"run: python -m docs.recordings {preset.name}, then python -m docs.curves"
     recording = RECORDED[preset.name]
@@ -45,7 +48,7 @@ def test_every_preset_has_a_curve_of_what_it_is_and_says_what_to_expect(preset):
 
 def test_there_are_no_curves_of_presets_that_are_gone():
     files = {path.stem for path in (DOCS / "curves").iterdir()}
-    assert files == {preset.name for preset in presets.PRESETS}
+    assert files == {preset.name for preset in CURVED}
 
 
 def test_a_curve_is_drawn_where_its_numbers_are():

@@ -86,7 +86,7 @@ export function createNewRun(parent, state, { begin, cancel, dismiss, closed }) 
       radio,
       h("b", {}, title),
       h("span", {}, about),
-      expect ? h("span", { class: "start-expect" }, `To expect: ${expect.charAt(0).toLowerCase()}${expect.slice(1)}`) : null,
+      expect ? h("span", { class: "start-expect" }, expect.startsWith("A ") ? `To expect: a ${expect.slice(2)}` : expect) : null,
       missing ? h("span", { class: "start-missing" }, `It ${missing}.`) : null,
     );
   };
