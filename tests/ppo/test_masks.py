@@ -9,6 +9,7 @@ from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 
 from ppo_scope.ppo import masks
 from ppo_scope.ppo.distributions import Categorical, MultiCategorical
+from ppo_scope.ppo.evaluation import Evaluator
 from ppo_scope.ppo.failures import EnvironmentFault, EnvironmentRaised
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
@@ -240,3 +241,13 @@ def test_a_run_with_a_mask_is_proved_and_made_anew():
     with trainer.visit(outcome):
         assert trainer.weights_sha256() == weights, "the same again"
     trainer.close()
+
+
+def test_an_evaluation_keeps_to_the_mask_too():
+    """The environment objects to anything else, which would be told as a fault."""
+    trainer = make(settings={"eval_every": 1, "eval_episodes": 5})
+    evaluator = Evaluator(trainer)
+    next(by_updates(trainer))
+    found = evaluator.evaluate()
+    trainer.close()
+    assert (found.fault, len(found.returns), found.lengths) == ("", 5, (masked.LENGTH,) * 5)

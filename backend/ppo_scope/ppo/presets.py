@@ -178,12 +178,13 @@ PRESETS: tuple[Preset, ...] = (
             "anneal_learning_rate": True,
             "total_steps": 150_000,
         },
+        "A mean return of −124 after 20,000 steps, of 3 after 40,000, and of 7 to 8 from 60,000 on.",
     ),
     Preset(
         "without-the-mask",
         "Lesson: without the mask",
-        "The same taxi has to find out for itself where nobody waits and nobody wants to get out: each try costs 10 "
-        "points. It learns not to try, and drives about until the 200 steps of its episode are over: −200.",
+        "For what a mask is worth: the same taxi has to find out for itself where nobody gets in or out, and each try "
+        "costs 10 points. It learns not to try, and drives about until the 200 steps of its episode are over.",
         "our own: the preset taxi with use_action_mask off",
         {
             "env": "Taxi-v4",
@@ -193,6 +194,7 @@ PRESETS: tuple[Preset, ...] = (
             "anneal_learning_rate": True,
             "total_steps": 150_000,
         },
+        "A mean return of −405 after 20,000 steps, of −203 after 40,000, and of −200 from then on.",
     ),
     Preset(
         "no-leash",
