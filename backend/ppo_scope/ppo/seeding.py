@@ -22,6 +22,25 @@ def seed_everybody(seed: int) -> None:
         torch.manual_seed(seed)
 
 
+def shared_generators() -> dict[str, Any]:
+    """The state of those that the whole process shares, as plain values."""
+    torch = sys.modules.get("torch")
+    return {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(legacy=False),
+        "torch": None if torch is None else torch.get_rng_state().numpy(),
+    }
+
+
+def return_shared_generators(state: dict[str, Any]) -> None:
+    """Let them go on from there."""
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))  # as JSON a tuple is a list
+    np.random.set_state(state["numpy"])
+    if (torch := sys.modules.get("torch")) is not None and state["torch"] is not None:
+        torch.set_rng_state(torch.from_numpy(np.array(state["torch"])))
+
+
 def seeded_copy(settings: Settings, spec: EnvSpec, number: int) -> gym.Env[Any, Any]:
     """One of the copies. Environments may sample from their spaces, whose generators nobody else seeds; where an
     environment has done so itself, they stay as they are.
