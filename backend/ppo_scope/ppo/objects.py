@@ -21,6 +21,8 @@ Tree = Any
 LARGEST_PART = 2000
 """Values in one attribute: beyond that it is taken for a table that never changes, and left out."""
 PLAIN = frozenset({type(None), bool, int, float, str})
+NUMBERS = "biuf"
+"""Kinds of arrays."""
 LEFT = {"is": "left"}
 NOTHING = object()
 """There is no such part."""
@@ -67,7 +69,7 @@ class _Taking:
             raise _TooLarge
         if type(value) in PLAIN:
             return value
-        if isinstance(value, np.generic) and not value.dtype.hasobject:
+        if isinstance(value, np.generic) and value.dtype.kind in NUMBERS:
             return {"is": "scalar", "of": np.array(value)}
         if id(value) in self._numbers:
             known = self._numbers[id(value)]
@@ -98,7 +100,7 @@ class _Taking:
     def _content(self, value: Any) -> dict[str, Tree] | None:
         """Of something that others may refer to as well; None where it cannot be expressed."""
         if isinstance(value, np.ndarray):
-            return None if value.dtype.hasobject else {"is": "array", "of": value.copy()}
+            return {"is": "array", "of": value.copy()} if value.dtype.kind in NUMBERS else None
         if type(value) in (list, tuple):
             return {"is": type(value).__name__, "of": [self.tree(part) for part in value]}
         if type(value) is deque:

@@ -249,7 +249,7 @@ class Trainer:
         }
 
     def go_on_from(self, state: Tree, *, anew: bool) -> None:
-        """Become the trainer whose state this is; it has the same settings. `anew`: its environments begin new episodes.
+        """Become the trainer whose state this is, of the same settings. `anew`: its environments begin new episodes.
 
         Raises:
             NotKept: its environments are others. They are of no use any more.
