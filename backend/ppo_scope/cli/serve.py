@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from ppo_scope.cli.misuse import Misuse
-from ppo_scope.cli.options import Commands, add_place, add_settings
+from ppo_scope.cli.library import add_library, library_of
+from ppo_scope.cli.misuse import Misuse, users_mistakes
+from ppo_scope.cli.options import Commands, add_place, add_settings, given
 from ppo_scope.ppo.settings import Settings
 
 
@@ -14,6 +15,8 @@ def add(commands: Commands) -> None:
     serve = commands.add_parser("serve", help="train with a dashboard in the browser")
     serve.set_defaults(run=run)
     add_place(serve)
+    add_library(serve, off=True)
+    serve.add_argument("--resume", metavar="RUN", help="go on with a run that was kept: its identifier, or last")
     serve.add_argument("--paused", action="store_true", help="wait for Play or Step before the first rollout")
     add_settings(serve)
 
@@ -25,8 +28,16 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     warm_up()  # torch is imported there while the server is imported here
 
     from ppo_scope.runs.known import why_unknown
+    from ppo_scope.runs.reopening import reopened as reopen
     from ppo_scope.server.serve import serve
 
+    library, reopened = library_of(options), None
+    if options.resume:
+        if library is None:
+            raise Misuse("--resume: with --runs-dir off there are no runs to go on with")
+        with users_mistakes():
+            reopened = reopen(library.find(options.resume), given(options))
+        settings = reopened.settings
     if refusal := why_unknown(settings):
         raise Misuse(refusal)
     return serve(
@@ -36,4 +47,6 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         open_browser=not options.no_browser,
         paused=options.paused,
         embedders=options.frame_ancestors,
+        library=library,
+        reopened=reopened,
     )

@@ -12,7 +12,7 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -234,6 +234,7 @@ class Trainer:
         return {
             "settings": self.settings.model_dump(mode="json"),
             "pending": self.pending,
+            "changes": [asdict(change) for change in self.changes],
             "updates": self.updates,
             "steps": self.steps,
             "episodes": np.array([astuple(episode) for episode in self.episodes], np.float64).reshape(-1, 3),
@@ -263,6 +264,7 @@ class Trainer:
             self.network.normalize_by(self._observation_statistics)
         if self._reward_scale is not None:
             self._reward_scale.return_to(state["reward_scale"])
+        self.changes = [Change(**change) for change in state["changes"]]
         self.updates, self.steps, self._pending = state["updates"], state["steps"], dict(state["pending"])
         self.episodes.extend(Episode(int(step), paid, int(length)) for step, paid, length in state["episodes"].tolist())
         if anew:

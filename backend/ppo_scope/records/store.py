@@ -199,7 +199,7 @@ class Store:
         for number, columns in known.items():
             mine = np.flatnonzero(numbers == number)
             blob = b"".join(found[n][2] for n in mine)
-            places = [names.index(name) for name in columns]
+            places = np.array([names.index(name) for name in columns], np.int64)
             rows[np.ix_(mine, places)] = np.frombuffer(blob).reshape(len(mine), len(columns))
         return names, updates, rows
 
@@ -229,7 +229,7 @@ class Store:
         return [KeptState(update, size, bool(marked)) for update, size, marked in found]
 
     def state(self, update: int | None = None) -> tuple[int, bytes] | None:
-        """(update, state) of the newest state, or of the newest one that is not behind `update`; None: there is none."""
+        """(update, state) of the newest state, of those that are not behind `update`; None: there is none."""
         end = update if update is not None else 2**62
         where = 'WHERE "update" <= ? ORDER BY "update" DESC LIMIT 1'
         found = self._connection.execute(f'SELECT "update", state FROM states {where}', (end,)).fetchone()

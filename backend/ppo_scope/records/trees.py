@@ -1,7 +1,7 @@
-"""A tree of plain values and arrays as bytes: what a kept state of a run looks like on disk.
+"""A tree of plain values and arrays as bytes, and those bytes as they lie on a disk.
 
 The arrays are those of a safetensors file, of which nothing but numbers is ever read; the tree stands in its metadata
-as JSON, in which an array is the name it has in the file. A checksum goes before it.
+as JSON, in which an array is the name that it has in the file. On a disk that is compressed, behind a checksum.
 """
 
 from __future__ import annotations
@@ -20,50 +20,61 @@ Tree = Any
 """None, bool, int, float, str, an array, or a list or dict (by str) of such."""
 
 VERSION = 1
-MARK = b"PPO Scope state "
+MARK = b"PPO Scope state\n"
 CHECKSUM = hashlib.sha256
 LEVEL = 1
 """Of compression: weights are noise, and what can be made smaller is with little effort."""
 ARRAY = "array\0"
 """Before the name of an array, where it stands in the tree; no other text begins like that."""
+NO_ARRAYS = {"": np.zeros(0)}
 
 
 class Damaged(ValueError):
-    """What should be a state is none that can be read; the message says why."""
+    """What should be a state is none that can be read; the message says why, as the end of a sentence."""
 
 
 def encode(tree: Tree) -> bytes:
     """Pack a tree.
 
     Raises:
-        TypeError: something in it is no tree.
+        TypeError: something in it belongs into no tree.
     """
     arrays: dict[str, NDArray[Any]] = {}
     text = json.dumps(_with_names(tree, arrays), separators=(",", ":"))
-    packed = zlib.compress(save(arrays or {"": np.zeros(0)}, metadata={"version": str(VERSION), "tree": text}), LEVEL)
-    return MARK + CHECKSUM(packed).digest() + packed
+    return save(arrays or NO_ARRAYS, metadata={"version": str(VERSION), "tree": text})
 
 
-def decode(packed: bytes) -> Tree:
+def decode(plain: bytes) -> Tree:
     """The tree.
 
     Raises:
-        Damaged: these are no bytes of `encode`, or not all of them, or those of a later version.
+        Damaged: these are no bytes of `encode`, or those of a later version.
+    """
+    try:
+        about = json.loads(plain[8 : 8 + int.from_bytes(plain[:8], "little")])["__metadata__"]
+        if (version := int(about["version"])) <= VERSION:
+            return _with_arrays(json.loads(about["tree"]), load(plain))
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise Damaged(f"it is no state of a run ({error})") from None
+    raise Damaged(f"it was kept by a later version of PPO Scope (format {version}, this one reads {VERSION})")
+
+
+def sealed(plain: bytes) -> bytes:
+    """As it lies on a disk."""
+    packed = zlib.compress(plain, LEVEL)
+    return MARK + CHECKSUM(packed).digest() + packed
+
+
+def opened(kept: bytes) -> bytes:
+    """What was sealed.
+
+    Raises:
+        Damaged: it is not what was written.
     """
     start = len(MARK) + CHECKSUM().digest_size
-    if not packed.startswith(MARK) or CHECKSUM(packed[start:]).digest() != packed[len(MARK) : start]:
+    if not kept.startswith(MARK) or CHECKSUM(kept[start:]).digest() != kept[len(MARK) : start]:
         raise Damaged("its checksum does not fit: it is damaged or cut off")
-    try:
-        plain = zlib.decompress(packed[start:])
-        length = int.from_bytes(plain[:8], "little")
-        about = json.loads(plain[8 : 8 + length])["__metadata__"]
-        if int(about["version"]) > VERSION:
-            raise Damaged("it was kept by a later version of PPO Scope")
-        return _with_arrays(json.loads(about["tree"]), load(plain))
-    except (zlib.error, SafetensorError, KeyError, ValueError, RecursionError) as error:
-        if isinstance(error, Damaged):
-            raise
-        raise Damaged(f"it cannot be read: {error}") from None
+    return zlib.decompress(kept[start:])
 
 
 def _with_names(tree: Tree, arrays: dict[str, NDArray[Any]]) -> Any:

@@ -125,6 +125,7 @@ class Loop:
     def _wait(self, longest: float = SIGN_OF_LIFE_SECONDS) -> None:
         report = self._report
         report.activity.begin(None)
+        report.keep_state()
         command = self._receive(0.0)
         if command is None:
             self._catch_up()
