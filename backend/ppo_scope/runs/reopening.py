@@ -23,8 +23,8 @@ class Reopened:
 
     settings: Settings
     record: RunRecord
-    state: bytes
-    """Of `records.trees`."""
+    state: bytes | None
+    """Of `records.trees`; None: it ended before one was kept, and begins anew."""
     folder: Path
 
 
@@ -32,7 +32,7 @@ def reopened(kept: KeptRun, values: dict[str, Any]) -> Reopened:
     """Read what is there; `values`: settings that are others from now on.
 
     Raises:
-        CannotRead: nothing is kept that it could go on from, or it is damaged; one readable line.
+        CannotRead: it is in use or damaged; one readable line.
         ValueError: a value does not fit, or the setting cannot change any more.
     """
     if kept.state == RUNS:
@@ -45,7 +45,8 @@ def reopened(kept: KeptRun, values: dict[str, Any]) -> Reopened:
     with contextlib.closing(Store(kept.folder)) as store:
         found = store.state()
         if found is None:
-            raise CannotRead(f"Run {kept.id} cannot go on: it ended before a state of it was kept.")
+            settings = Settings.parse({**kept.about["settings"], **values})
+            return Reopened(settings, _record(kept, store, 1, settings), None, kept.folder)
         update, sealed = found
         try:
             state = trees.decode(trees.opened(sealed))

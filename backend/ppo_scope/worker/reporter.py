@@ -112,9 +112,7 @@ class Reporter:
             self.keeping.before_update()
 
     def end(self) -> None:
-        """Send what is owed: rows, the last state, and what was passed and not measured, the latest first, as far as there
-        is time.
-        """
+        """Send what is owed: rows, the last state, and what was passed, the latest first, as far as there is time."""
         self.flush()
         self.keep_state()
         if self._trainer is None or not self.kept:
