@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ppo_scope.records import trees
-from ppo_scope.records.library import RUNS, Library
+from ppo_scope.records.library import RUNS, KeptRun, Library
 from ppo_scope.records.store import Store
 from tests.browser.dashboard import until
 from tests.live import COMMAND, LiveServer, environment
@@ -96,6 +96,38 @@ def test_the_command_line_lists_resumes_and_deletes(tmp_path: Path) -> None:
     assert "say --yes" in command("delete", run, *where).stderr
     assert command("delete", run, "--yes", *where).returncode == 0
     assert not list(tmp_path.iterdir())
+
+
+def rows_of(run: KeptRun) -> np.ndarray[Any, Any]:
+    with contextlib.closing(Store(run.folder)) as store:
+        columns, _, rows = store.series()
+        return rows[:, [not name.startswith(CLOCKS) for name in columns]]
+
+
+def test_a_fork_is_its_parent_until_it_branches_off_and_knows_it(tmp_path: Path) -> None:
+    where, library = ("--runs-dir", str(tmp_path)), Library(tmp_path)
+
+    def run(*options: str) -> KeptRun:
+        server = LiveServer(*where, *options)
+        until(lambda: server.run()["state"] == "finished")
+        server.stop()
+        return library.find("last")
+
+    until_20, until_40 = (("--total-steps", str(updates * 512 - 100)) for updates in (20, 40))
+    parent, whole = run(*SETTINGS[:-2], *until_20), run(*SETTINGS[:-2], *until_40)
+    at = parent.last + 1
+    assert parent.resumes_at == at
+    fork = ("--fork", f"{parent.id}@{at + 5}", *until_40)  # its newest state is that with which it ended
+    same, clipped, reseeded = run(*fork), run(*fork, "--clip-range", "0.01"), run(*fork, "--seed", "9")
+    assert np.array_equal(rows_of(same), rows_of(whole), equal_nan=True)
+    for other in (clipped, reseeded):
+        assert np.array_equal(rows_of(other)[: at - 1], rows_of(whole)[: at - 1], equal_nan=True)
+        assert not np.array_equal(rows_of(other)[at - 1 :], rows_of(whole)[at - 1 :], equal_nan=True)
+        assert other.about["parent"] == {"run": parent.id, "update": at}
+    assert reseeded.about["settings"]["seed"] == 9
+    assert f"{parent.id}@{at}" in command("runs", *where).stdout
+    refused = command("serve", *where, "--fork", "last@soon", "--no-browser")
+    assert refused.returncode == 2 and "no update" in refused.stderr
 
 
 def test_where_nothing_can_be_written_the_run_goes_on_and_it_is_said(tmp_path: Path) -> None:

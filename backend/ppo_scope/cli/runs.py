@@ -8,6 +8,9 @@ from ppo_scope.cli.library import add_library, library_of
 from ppo_scope.cli.options import Commands
 from ppo_scope.ppo.settings import Settings
 
+WIDTH = 160
+"""Characters of a line where nobody looks at a terminal."""
+
 
 def add(commands: Commands) -> None:
     """Say what the command takes."""
@@ -34,11 +37,15 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     for name in ("update", "goes on at", "MB"):
         table.add_column(name, justify="right")
     table.add_column("begun")
+    table.add_column("forked from")
     for one in kept:
         about = one.about.get("settings", {})
         cells = [one.id, about.get("env", "–"), about.get("seed", "–"), one.problem or one.state, one.last]
         cells += [one.resumes_at or "–", f"{one.size / 1e6:.1f}", str(one.about.get("created", "–"))[:16]]
+        parent = one.about.get("parent")
+        cells.append(f"{parent['run']}@{parent['update']}" if parent else "")
         table.add_row(*(escape(str(cell)) for cell in cells))
-    Console().print(table)
+    console = Console()
+    console.print(table, width=None if console.is_terminal else WIDTH)
     print(f"\nKept in {library.folder}. `ppo-scope serve --resume RUN` goes on with one.")
     return 0

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from ppo_scope.cli.library import add_library, library_of
 from ppo_scope.cli.misuse import Misuse, users_mistakes
 from ppo_scope.cli.options import Commands, add_place, add_settings, given
 from ppo_scope.ppo.settings import Settings
+
+if TYPE_CHECKING:
+    from ppo_scope.records.library import Library
+    from ppo_scope.runs.reopening import Reopened
 
 
 def add(commands: Commands) -> None:
@@ -17,6 +22,11 @@ def add(commands: Commands) -> None:
     add_place(serve)
     add_library(serve, off=True)
     serve.add_argument("--resume", metavar="RUN", help="go on with a run that was kept: its identifier, or last")
+    serve.add_argument(
+        "--fork",
+        metavar="RUN[@UPDATE]",
+        help="begin a run that branches off from one that was kept, with other settings",
+    )
     serve.add_argument("--paused", action="store_true", help="wait for Play or Step before the first rollout")
     add_settings(serve)
 
@@ -28,16 +38,11 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     warm_up()  # torch is imported there while the server is imported here
 
     from ppo_scope.runs.known import why_unknown
-    from ppo_scope.runs.reopening import reopened as reopen
     from ppo_scope.server.serve import serve
 
-    library, reopened = library_of(options), None
-    if options.resume:
-        if library is None:
-            raise Misuse("--resume: with --runs-dir off there are no runs to go on with")
-        with users_mistakes():
-            reopened = reopen(library.find(options.resume), given(options))
-        settings = reopened.settings
+    library = library_of(options)
+    reopened = _reopened(options, library) if options.resume or options.fork else None
+    settings = reopened.settings if reopened is not None else settings
     if refusal := why_unknown(settings):
         raise Misuse(refusal)
     return serve(
@@ -50,3 +55,19 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         library=library,
         reopened=reopened,
     )
+
+
+def _reopened(options: argparse.Namespace, library: Library | None) -> Reopened:
+    from ppo_scope.runs.reopening import forked, reopened
+
+    if library is None:
+        raise Misuse("With --runs-dir off there are no runs to go on with or to fork.")
+    if options.resume and options.fork:
+        raise Misuse("--resume and --fork: one of them, please")
+    with users_mistakes():
+        if options.resume:
+            return reopened(library.find(options.resume), given(options))
+        name, _, update = options.fork.partition("@")
+        if update and not update.isdecimal():
+            raise Misuse(f"--fork: {update!r} is no update; say RUN@UPDATE, such as last@120")
+        return forked(library.find(name), int(update) if update else None, given(options), library)

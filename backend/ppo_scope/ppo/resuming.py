@@ -25,13 +25,16 @@ STEPS_BEFORE, STEPS_AFTER = 30, 90
 def resumed(state: Tree, **wanted: Any) -> tuple[Trainer, str | None]:
     """(a trainer that goes on from a state, why its environments begin new episodes if they do).
 
-    `wanted`: what `Trainer` takes beside its settings.
+    It draws by the seed among its settings, which need not be that of the trainer whose state it is. `wanted`: what
+    `Trainer` takes beside its settings.
 
     Raises:
         UnusableEnvironment, EnvironmentFault, DoesNotFit: as `Trainer`.
         ValueError: the settings in it are none.
     """
     settings = Settings.parse(state["settings"])
+    if settings.seed != state["seed"]:
+        return _anew(settings, state, wanted, reseeded=True), "it goes on with another seed"
     if state["environments"] is None:
         return _anew(settings, state, wanted), "its copies were stepped in other processes"
     try:
@@ -43,9 +46,9 @@ def resumed(state: Tree, **wanted: Any) -> tuple[Trainer, str | None]:
         return _anew(settings, state, wanted), str(error)
 
 
-def _anew(settings: Settings, state: Tree, wanted: dict[str, Any]) -> Trainer:
+def _anew(settings: Settings, state: Tree, wanted: dict[str, Any], *, reseeded: bool = False) -> Trainer:
     trainer = Trainer(settings, **wanted)
-    trainer.go_on_from(state, anew=True)
+    trainer.go_on_from(state, anew=True, reseeded=reseeded)
     return trainer
 
 

@@ -233,6 +233,7 @@ class Trainer:
         optimisation = self.optimisation.position()
         return {
             "settings": self.settings.model_dump(mode="json"),
+            "seed": self.settings.seed,
             "pending": self.pending,
             "changes": [asdict(change) for change in self.changes],
             "updates": self.updates,
@@ -249,16 +250,19 @@ class Trainer:
             "shared_generators": shared_generators(),
         }
 
-    def go_on_from(self, state: Tree, *, anew: bool) -> None:
+    def go_on_from(self, state: Tree, *, anew: bool, reseeded: bool = False) -> None:
         """Become the trainer whose state this is, of the same settings. `anew`: its environments begin new episodes.
+        `reseeded`: what is drawn from now on is of this trainer's own seed.
 
         Raises:
             NotKept: its environments are others. They are of no use any more.
         """
         moments = {name: torch.from_numpy(np.array(moment)) for name, moment in state["adam"].items()}
         theta = torch.from_numpy(np.array(state["theta"]))
-        self.optimisation.return_to(OptimisationPosition(theta, moments, state["shuffling"]))
-        self._acting.bit_generator.state = state["acting"]
+        shuffling = self.optimisation.position().shuffling if reseeded else state["shuffling"]
+        self.optimisation.return_to(OptimisationPosition(theta, moments, shuffling))
+        if not reseeded:
+            self._acting.bit_generator.state = state["acting"]
         self._observation_statistics.return_to(state["observation_statistics"])
         if self.settings.normalize_observations and self._observation_statistics.count:
             self.network.normalize_by(self._observation_statistics)

@@ -157,6 +157,11 @@ class RunRecord:
         return self._history.findings
 
     @property
+    def changes(self) -> list[Change]:
+        """Of settings, the earliest first, as far as they are kept."""
+        return list(self._history.changes)
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Of the series; empty before its first row."""
         return self._history.columns

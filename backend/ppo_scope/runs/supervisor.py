@@ -11,7 +11,9 @@ from typing import Any
 from ppo_scope import __version__
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import DEFAULT_WORKER
+from ppo_scope.records.history import MAX_EPISODES, MAX_ROWS
 from ppo_scope.records.library import Library
+from ppo_scope.records.record import RunRecord
 from ppo_scope.runs.ending import Cause
 from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.live import Listener, LiveRun
@@ -88,13 +90,13 @@ class Supervisor:
         return next(reversed(self._runs.values()), None)
 
     def resume(self, reopened: Reopened, *, paused: bool) -> LiveRun:
-        """Go on with a run that was kept; the server's first one.
+        """Go on with a run that was kept, or a fork of it; the server's first one.
 
         Raises:
             InUse: another server has it.
             OSError, sqlite3.Error: its folder cannot be written.
         """
-        journal = Journal(reopened.folder, {}, create=False)
+        journal = self._journal_of(reopened)
         run = LiveRun(
             reopened.settings,
             paused=paused,
@@ -177,13 +179,23 @@ class Supervisor:
             trial=trial,
         )
 
+    def _journal_of(self, reopened: Reopened) -> Journal:
+        record, parent = reopened.record, reopened.parent
+        if parent is None:
+            return Journal(reopened.folder, {}, create=False)
+        journal = Journal(reopened.folder, {**_about(record), "parent": parent}, create=True)
+        part, _ = record.series(None, None, MAX_ROWS, MAX_EPISODES)
+        journal.series(list(part.columns), part.first, part.rows, part.episodes)
+        for change in record.changes:
+            journal.change(change)
+        return journal
+
     def _kept(self, run: LiveRun) -> LiveRun:
         """The run, written down from now on; where the disk refuses, it goes on without, and that is said."""
         if self._library is None:
             return run
-        about = {"settings": run.settings, "created": run.record.created, "version": __version__}
         try:
-            run.keep_in(Journal(self._library.place(run.id), about, create=True))
+            run.keep_in(Journal(self._library.place(run.id), _about(run.record), create=True))
         except (OSError, sqlite3.Error) as error:
             logger.warning("Runs cannot be kept in %s (%s). This one is not.", self._library.folder, error)
         return run
@@ -225,6 +237,10 @@ class Supervisor:
         for run in (*self._live(), self._candidate):
             if run is not None:
                 run.kill()
+
+
+def _about(record: RunRecord) -> dict[str, Any]:
+    return {"settings": record.settings, "created": record.created, "version": __version__}
 
 
 def restarted(run: LiveRun | None, values: dict[str, Any]) -> Settings:

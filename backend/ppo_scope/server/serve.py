@@ -124,7 +124,9 @@ def serve(
 
 def _about(settings: Settings, paused: bool, reopened: Reopened | None) -> str:
     if reopened is not None:
-        at = reopened.record.last + 1
+        at, parent = reopened.record.last + 1, reopened.parent
+        if parent is not None:
+            return f"\nPPO Scope begins run {reopened.record.id}, a fork of {parent['run']} before update {at}."
         return f"\nPPO Scope goes on with run {reopened.record.id} on {settings.env} at update {at}."
     return f"\nPPO Scope trains on {settings.env} (seed {settings.seed}{', paused' if paused else ''})."
 
