@@ -46,6 +46,6 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         cells.append(f"{parent['run']}@{parent['update']}" if parent else "")
         table.add_row(*(escape(str(cell)) for cell in cells))
     console = Console()
-    console.print(table, width=None if console.is_terminal else WIDTH)
+    (console if console.is_terminal else Console(width=WIDTH)).print(table)
     print(f"\nKept in {library.folder}. `ppo-scope serve --resume RUN` goes on with one.")
     return 0
