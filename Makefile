@@ -14,7 +14,8 @@ PRETTIER_VERSION := 3.10.1
 PRETTIER := .tools/node_modules/.bin/prettier
 NODE_TOOLS := .tools/typescript-$(TYPESCRIPT)-prettier-$(PRETTIER_VERSION).done
 NPM := $(shell command -v node >/dev/null 2>&1 && command -v npm 2>/dev/null)
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# What is never imported is never compiled: torch alone has two thousand files.
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: run test format lowest bench clean chromium
 .DELETE_ON_ERROR:
@@ -64,10 +65,10 @@ $(VENV)/run.done: pyproject.toml constraints.txt | $(BIN)/python
 	@$(INSTALL) --editable .
 	@touch $@
 
-$(VENV)/test.done: $(VENV)/run.done
-	@echo "Installing what the tests need."
+$(VENV)/test.done: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing PPO Scope and what its tests need into $(VENV)."
 	@$(INSTALL) --editable '.[test]'
-	@touch $@
+	@touch $(VENV)/run.done $@
 
 $(NODE_TOOLS):
 	@echo "Installing the type checker and the formatter of the page's scripts."

@@ -176,11 +176,11 @@ def full_speed(browser: Browser, seconds: float) -> list[tuple[str, str, str]]:
         run.press("Pause")
     slow = quantiles(tasks, n=100, method="inclusive")[98]
     return [
-        ("refreshes a second", f"{count / passed:.1f}", "20"),
+        ("refreshes a second", f"{count / passed:.1f}", "24"),
         ("updates a second meanwhile", f"{updates / passed:.1f}", ""),
-        ("processor time of Chromium a refresh, ms", f"{1000 * cpu / max(count, 1):.1f}", ""),
-        ("main-thread tasks, 99th percentile, ms", f"{slow:.1f}", f"{SLOW_TASK:.0f}"),
-        (f"tasks over {SLOW_TASK:.0f} ms", f"{sum(t > SLOW_TASK for t in tasks)} of {len(tasks):,}", ""),
+        ("processor time of Chromium a refresh, ms", f"{1000 * cpu / max(count, 1):.1f}", "30"),
+        ("main-thread tasks, 99th percentile, ms", f"{slow:.1f}", ""),
+        (f"tasks over {SLOW_TASK:.0f} ms", f"{sum(t > SLOW_TASK for t in tasks)} of {len(tasks):,}", "none"),
         ("longest task, ms", f"{max(tasks):.1f}", ""),
     ]
 
@@ -201,7 +201,7 @@ def long_run(browser: Browser, updates: int) -> list[tuple[str, str, str]]:
     (first_at, first), (last_at, final) = heaps[0], heaps[-1]
     return [
         (f"heap at update {first_at:,} and {last_at:,}, MB", f"{first:.1f} and {final:.1f}", "flat"),
-        (f"pictures a second, scrubbing {last:,} updates", f"{pictures:.1f}", "20"),
+        (f"pictures a second, scrubbing {last:,} updates", f"{pictures:.1f}", "30"),
     ]
 
 

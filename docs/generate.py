@@ -23,6 +23,12 @@ has passed is remembered, since when until when. A check that knows nothing yet 
 
 Causes may depend on what is seen: the texts below are those where nothing more is known.
 """
+EXPECTED = """\
+What each is for, and what to expect before Play is pressed. The curves are of one run each, with seed 1; other seeds
+come to similar ends, at other times. The line is the return in training, as the panel *Episodic return* has it; the
+triangles are evaluations, as `--eval-every` makes them: the same policy without chance, which is another number.
+`python -m docs.curves` draws them from `docs/curves/*.json`, which `python -m docs.recordings` has trained for.
+"""
 FILES = """\
 Tables saved from the page use these names; what is of single samples, states or layers has the names of the arrays
 in docs/protocol.md. Every line begins with `env`, `seed` and `update` and ends with the settings that the update
@@ -46,6 +52,28 @@ def metrics_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+MOVING = """
+## What moves by itself
+
+**Schedules.** `anneal_learning_rate`, `anneal_clip_range` and `anneal_entropy_coef` multiply α, ε and c₂ by the share
+of `total_steps` that is still to come when an update begins.
+
+**β.** Under the objective `kl_penalty`, L_PG = −mean(r·Â) + β·mean KL(π_old‖π), with the exact KL between both
+distributions at the states of the minibatch. After an update d is the mean KL over its rollout, under the weights
+after the last step. With a target, β is halved where d < target/1.5 and doubled where d > 1.5·target: section 4 of
+Schulman et al. 2017. The paper has no bounds; here β stays between 0.0001 and 10,000. `kl_coef` is where it begins,
+and begins anew when it is set during the run.
+
+**α.** `desired_kl` is what rsl_rl calls by this name, its default with `schedule="adaptive"`. The same: the exact
+mean KL(π_old‖π) of each minibatch, before its step; α divided by 1.5 where it is above 2·desired_kl, multiplied by
+1.5 where it is above 0 and below desired_kl/2; bounds of 1e-5 and 1e-2, which are settings here. Different: before
+the first step of an update α stays, since π is still π_old and what rounding leaves of the KL says nothing; rows that
+are no transitions do not count; `target_kl` works beside it, and the minibatch that ends an update has moved α
+before. Since each update begins with a KL of 0, α rises at its first minibatches and falls at its last, as it does in
+rsl_rl. `learning_rate` is where it begins, and begins anew when it is set during the run.
+"""
+
+
 def settings_page() -> str:
     """Every setting: symbol, default, bounds, when a change takes effect, and what it does."""
     lines = [
@@ -59,18 +87,47 @@ def settings_page() -> str:
         lines.append(
             _row((f"`{row['name']}`", row["symbol"], _value(row["default"]), _range(row), effect, row["help"]))
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + MOVING
 
 
 def presets_page() -> str:
-    """Every preset: what it is for, its settings, and where they come from."""
-    lines = ["# Presets\n", NOTE]
+    """Every preset: what it is for, what to expect of it, its settings, and where they come from."""
+    noted = CURVES["recordings"]()
+    lines = [
+        "# Presets\n",
+        NOTE,
+        EXPECTED,
+        "| preset | what it is for | what to expect, with seed 1 |",
+        "|---|---|---|",
+    ]
+    for preset in presets.PRESETS:
+        link = f"[`{preset.name}`](#{preset.name}-{_anchor(preset.title)})"
+        lines.append(_row((link, preset.about, preset.expect)))
     for preset in presets.PRESETS:
         extra = next(iter(extras.needed(preset.settings)), None)  # which brings the others
         needs = f" Needs the extra `{extra.name}`." if extra else ""
-        lines += [f"## `{preset.name}`: {preset.title}\n", f"{preset.about}{needs} Source: {preset.source}.\n"]
-        lines += [f"    {_option(name, value)}" for name, value in preset.settings.items()] + [""]
-    return "\n".join(lines)
+        lines += [f"\n## `{preset.name}`: {preset.title}\n", f"{preset.about}{needs}\n"]
+        lines += [f"    ppo-scope serve --preset {preset.name}\n"]
+        if preset.name in noted:
+            recording = noted[preset.name]
+            lines += [f"![The return over the steps](curves/{preset.name}.svg)\n", _told(recording) + "\n"]
+        lines += [f"Source: {preset.source}.\n"]
+        lines += [f"    {_option(name, value)}" for name, value in preset.settings.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _told(recording: dict[str, Any]) -> str:
+    """A recording in words: what came of it, how far it goes, and how long it took."""
+    steps, total = recording["steps"], recording["total"]
+    part = "" if steps >= total else f" The run was recorded to {steps:,} of its {total:,} steps."
+    seconds = recording["seconds"]
+    time = f"{seconds:,} seconds" if seconds < 120 else f"{round(seconds / 60):,} minutes"
+    return f"{CURVES['in_words'](recording)}{part} Training it took {time} of one processor core."
+
+
+def _anchor(title: str) -> str:
+    """As the heading's address has it: small letters, hyphens for spaces, nothing else."""
+    return "".join(c for c in title.lower().replace(" ", "-") if c.isalnum() or c == "-")
 
 
 def health_page() -> str:
@@ -117,6 +174,8 @@ def _files_of(script: str) -> dict[str, Callable[[], str]]:
     return files
 
 
+CURVES = runpy.run_path(str(HERE / "curves.py"))
+"""What draws the curves of the presets, and says them in words."""
 PAGES = {
     "health.md": health_page,
     "metrics.md": metrics_page,

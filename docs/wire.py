@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import JsonValue
 
-from ppo_scope.ppo import losses, settings
+from ppo_scope.ppo import leashes, losses, settings
 from ppo_scope.records import recorded
 from ppo_scope.server import hub, security
 from ppo_scope.wire import codes, frame, headers, messages, metrics, told
@@ -48,6 +48,12 @@ def trainer_script() -> str:
         _constant("SMALLEST_CLIP_RANGE", losses.SMALLEST_CLIP_RANGE, "Below it rounding would decide who is held."),
         _constant("LARGEST_LOGRATIO", losses.LARGEST_LOGRATIO, "Where log r ends, so that r stays finite."),
         _constant("KL_MARGIN", settings.KL_MARGIN, "How many times target_kl a minibatch's k3 may be."),
+        _constant(
+            "KL_COEF_MARGIN", leashes.KL_COEF_MARGIN, "How many times its target the KL may be before β is moved."
+        ),
+        _constant("KL_COEF_FACTOR", leashes.KL_COEF_FACTOR, "By how much β is moved."),
+        _constant("KL_COEF_BOUNDS", settings.KL_COEF_BOUNDS, "Between which the KL moves β."),
+        _constant("RATE_MARGIN", leashes.RATE_MARGIN, "How many times desired_kl the KL may be before α is moved."),
         _constant("FIRST_RATIO_LIMIT", metrics.FIRST_RATIO_LIMIT, "What rounding makes of π/π, at most: |r − 1|."),
     ]
     return "\n".join(lines)
@@ -61,7 +67,7 @@ def _literal(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}".replace("e-0", "e-")
     if isinstance(value, (tuple, list)):
-        return f"/** @type {{const}} */ ({json.dumps(list(value))})"
+        return f"/** @type {{const}} */ ([{', '.join(map(_literal, value))}])"
     return json.dumps(value)
 
 
@@ -94,6 +100,7 @@ PARTS: tuple[type[Any], ...] = (
     headers.ComparisonHeader,
     told.Cause,
     told.Change,
+    told.Evaluation,
     told.Met,
     told.Run,
     told.RunBrief,

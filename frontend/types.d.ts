@@ -4,7 +4,7 @@
  * Use in a module:  /** @import { State, Panel } from "../types.js" *\/
  */
 
-import type { Cause, Change, Doing, Header, Phase, PictureHeader, Quantity, Run, RunBrief, RunState, SettingValue, SnapshotHeader, StateTold, Step } from "./wire-types.js";
+import type { Cause, Change, Doing, Evaluation, Header, Phase, PictureHeader, Quantity, Run, RunBrief, RunState, SettingValue, SnapshotHeader, StateTold, Step } from "./wire-types.js";
 
 // ---------------------------------------------------------------------------------------------- wire
 
@@ -59,6 +59,8 @@ export interface Preset {
   about: string;
   source: string;
   settings: Record<string, unknown>;
+  /** What comes of it with seed 1. */
+  expect: string;
   /** The extra that has to be installed first, in words. */
   missing: string | null;
 }
@@ -230,6 +232,8 @@ export interface OwnState {
   series: SeriesView;
   episodes: EpisodesView;
   changes: Change[];
+  /** In the order of their updates. */
+  evaluations: Evaluation[];
   picture: Picture | null;
   progress: Header | null;
   activity: Activity | null;
@@ -278,6 +282,8 @@ export interface Preview {
   clip_range: number;
   value_coef: number;
   entropy_coef: number;
+  /** β of the objective `kl_penalty`; null under the others, which have none. */
+  kl_coef: number | null;
 }
 
 /** An environment by its number, and a step of the rollout. */
@@ -289,7 +295,7 @@ export interface Selection {
 /**
  * What a view can depend on.
  * preview: `preview`. selection: `selection`.
- * snapshot: `snapshot`. series: `series`, `episodes`. picture: `picture`.
+ * snapshot: `snapshot`. series: `series`, `episodes`, `evaluations`. picture: `picture`.
  * run: `run`, `changes`, `settings`, `metrics`, `comparison`. status: `status`, `stepping`.
  * past: `past`, `scrubbing`. motion: whether the run goes by too fast to be looked at closely, as state/motion.js tells.
  * theme: the resolved colours.
@@ -328,6 +334,7 @@ export interface Theme {
   notTrained: string;
   /** The line of a run that the one at hand is compared with. */
   other: string;
+  evaluation: string;
   /** A font-family list. */
   font: string;
 }

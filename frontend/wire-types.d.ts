@@ -17,7 +17,7 @@ export interface ArraySpec {
 
 /** Something that takes its time, and how far it is. */
 export interface Doing {
-  name: "collecting" | "redo" | "trial" | "starting" | "training" | "measuring";
+  name: "collecting" | "redo" | "trial" | "starting" | "training" | "evaluating" | "measuring";
   done: number;
   of: number;
   /** How long the unit at hand has taken so far: of a rollout, the vector step. */
@@ -93,8 +93,10 @@ export interface Silent {
 export interface SnapshotHeader extends Header {
   /** What histograms and scalars cover. */
   scope: "minibatch" | "rollout";
-  /** The live settings that this update was made with. */
+  /** The live settings that this update was made with: ε, c₂ and β as in force, annealed and adapted. */
   settings: { [name: string]: SettingValue | undefined };
+  /** Of those three, the ones that were set to something else than what was in force: name → as set. */
+  chosen?: { [name: string]: SettingValue | undefined };
   /** Whether `target_kl` has ended the epochs of this update. */
   stopped_by_kl: boolean;
   /** Whether the environments of this rollout can be drawn, step by step. */
@@ -168,6 +170,24 @@ export interface Change {
   new: SettingValue;
 }
 
+/** What the policy that an update left has achieved without chance, in environments of its own. */
+export interface Evaluation {
+  update: number;
+  /** Of the training, up to there. */
+  steps: number;
+  /** Of the episodes' returns; so of the next two. Null where the environment failed. */
+  mean: number | null;
+  lowest: number | null;
+  highest: number | null;
+  episodes: number;
+  /** How many of them were cut because they did not end; their return is the sum so far. */
+  unfinished: number;
+  /** Why there are none, in one line. */
+  fault: string | null;
+  /** Higher than all before it: its weights are kept. */
+  best: boolean;
+}
+
 /** A condition that came true: what a step of size `until` was to go on until. */
 export interface Met {
   quantity: Quantity;
@@ -189,6 +209,8 @@ export interface Run {
   changes: Change[];
   /** How many came before them. */
   changes_dropped?: number;
+  /** The newest 1,000. */
+  evaluations?: Evaluation[];
   /** Settings that wait for the next update. */
   pending?: { [name: string]: SettingValue | undefined };
   cause: Cause | null;
@@ -275,6 +297,13 @@ export interface ChangeTold extends Change {
   run: string;
 }
 
+/** Policies of the run that the page looks at were evaluated; anew, where an update has been made anew. */
+export interface EvaluationsTold {
+  type: "evaluations";
+  run: string;
+  evaluations: Evaluation[];
+}
+
 /** The page looks at this run from now on: it opened it, came back to it, or it took the place of the one before. */
 export interface RunTold {
   type: "run";
@@ -320,7 +349,7 @@ export interface HeartbeatTold {
 }
 
 /** What the server says. */
-export type Told = Hello | RoleTold | StateTold | ChangeTold | RunTold | RunsTold | LeaseTold | Ack | ErrorTold | HeartbeatTold;
+export type Told = Hello | RoleTold | StateTold | ChangeTold | EvaluationsTold | RunTold | RunsTold | LeaseTold | Ack | ErrorTold | HeartbeatTold;
 
 /** What a step may go on until: the first update in which the quantity passes the limit. */
 export interface Until {

@@ -1,5 +1,6 @@
 """What tests of the whole share: servers."""
 
+import os
 import sys
 
 import pytest
@@ -7,6 +8,21 @@ import pytest
 from ppo_scope.ppo.threads import use_one_thread
 from tests.live import LiveServer, environment
 from tests.nursery import Nursery
+
+LONGEST = "test_ground.py"
+IN_SMALL_FILES = ("ppo", "probes", "wire")
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Half as many again as there are processors: many tests wait, for ends, for pauses, for what must not happen."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + cores // 2
+
+
+def pytest_collection_modifyitems(items):
+    """The longest file first and small ones last, so that no worker is left alone at the end."""
+    items.sort(key=lambda item: (item.path.name != LONGEST, item.path.parent.name in IN_SMALL_FILES))
+
 
 use_one_thread()  # as every training process does: two that share cores otherwise wait for each other
 

@@ -4,6 +4,7 @@
 
 import { offerDrawing } from "../ui/drawn.js";
 import { measureIn } from "../ui/text.js";
+import { Begun } from "./begun.js";
 import { Canvas } from "./canvas.js";
 import { axisLook, look, magnified } from "./chart-look.js";
 import { Closer, pictureOf } from "./closer.js";
@@ -44,9 +45,11 @@ export class Chart {
   /** @type {{ [axis: string]: [number, number] } | null} */ #zoom = null; // a reader has chosen: it stays until it is reset
   #sized = false;
   #size = { width: 0, height: 0 }; // CSS pixels; 0: it has had no room yet
-  #visited = false; // the pointer or the focus is in it
+  #visited = false; // the pointer or the focus is in it, or a finger was
+  #tapped = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #lingering;
   /** @type {Closer | null} */ #closer = null;
+  /** @type {Begun | null} */ #begun = null; // by a hand that was quicker than Plotly
   #laid = 0; // how often what stands around the data was
   #followed = -1; // the one that Plotly lies over; -1: it lags behind, or is not there
 
@@ -69,8 +72,12 @@ export class Chart {
     this.canvas = new Canvas(this.element, "sketch");
     this.above = layer();
     for (const event of ["pointerenter", "pointerleave", "focusin", "focusout"]) {
-      this.element.addEventListener(event, () => this.#visit(this.element.matches(":hover, :focus-visible, :has(:focus-visible)")));
+      this.element.addEventListener(event, () => this.#look());
     }
+    this.element.addEventListener("mousedown", (event) => this.#press(event));
+    this.element.addEventListener("click", (event) => {
+      if (/** @type {PointerEvent} */ (event).pointerType === "touch") this.#tap();
+    });
     offerDrawing(this.element, () => this.#drawing());
   }
 
@@ -183,13 +190,40 @@ export class Chart {
     Object.assign(this.element, { data: traces, layout: this.#laidOut, axes: this.#axes });
   }
 
+  #look() {
+    this.#visit(this.#tapped || this.element.matches(":hover, :focus-visible, :has(:focus-visible)"));
+  }
+
   /** @param {boolean} visited */
   #visit(visited) {
     if (visited === this.#visited) return;
     this.#visited = visited;
     clearTimeout(this.#lingering);
     if (visited) this.#lingering = setTimeout(() => void this.#comeCloser(), LINGERS);
-    else this.#fallBehind();
+    else if (!this.#begun) this.#fallBehind();
+  }
+
+  /** A finger does not hover: it has been here until it touches something else. */
+  #tap() {
+    if (this.#tapped) return;
+    this.#tapped = true;
+    const leave = (/** @type {Event} */ event) => {
+      if (this.element.contains(/** @type {Node} */ (event.target))) return;
+      removeEventListener("pointerdown", leave, { capture: true });
+      this.#tapped = false;
+      this.#visit(false); // some browsers take it for pointed at until the finger is up again
+    };
+    addEventListener("pointerdown", leave, { capture: true });
+    this.#visit(true);
+  }
+
+  /** @param {MouseEvent} event what lies over the chart takes it, unless that is not there yet, or lags behind */
+  #press(event) {
+    if ("closer" in this.element.dataset || event.button !== 0) return;
+    event.preventDefault(); // nothing is dragged and no text is chosen on the way
+    this.#begun = new Begun(event, this.element);
+    clearTimeout(this.#lingering);
+    void this.#comeCloser();
   }
 
   async #comeCloser() {
@@ -201,8 +235,9 @@ export class Chart {
     try {
       await loadPlotly();
       this.element.removeAttribute("title");
-      if (this.#visited && this.#sized) await this.#follow();
+      if ((this.#visited || this.#begun) && this.#sized) await this.#follow();
     } catch (error) {
+      this.#begun = null;
       this.element.title = `No numbers under the pointer and no zoom: ${error instanceof Error ? error.message : error}`;
     }
   }
@@ -219,7 +254,12 @@ export class Chart {
     if (this.#followed === this.#laid) return closer.animate(this.#data);
     this.#followed = this.#laid;
     await closer.show(this.#traces(/** @type {Theme} */ (this.#theme)), this.#layout(/** @type {Theme} */ (this.#theme)));
-    if (this.#followed >= 0) this.element.dataset.closer = "";
+    if (this.#followed < 0) return;
+    this.element.dataset.closer = "";
+    const begun = this.#begun;
+    this.#begun = null;
+    if (begun) closer.takeOver(begun);
+    if (begun && !this.#visited) this.#fallBehind(); // it is over, or goes on beyond the chart
   }
 
   /** @param {Theme} theme */

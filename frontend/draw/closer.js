@@ -4,6 +4,7 @@
 import { AXIS } from "./places.js";
 import { loadPlotly } from "./plotly.js";
 
+/** @import { Begun } from "./begun.js" */
 /** @import { Attributes } from "./chart.js" */
 
 /**
@@ -14,6 +15,8 @@ import { loadPlotly } from "./plotly.js";
  */
 
 const AT_ONCE = { frame: { duration: 0, redraw: false }, transition: { duration: 0 }, mode: "immediate" };
+
+const ENDS = ["pointerup", "pointercancel"]; // of a drag: a finger's may become a scroll
 
 export class Closer {
   #started = false;
@@ -26,10 +29,23 @@ export class Closer {
     this.element = document.createElement("div");
     this.element.className = "closer";
     parent.append(this.element);
-    this.element.addEventListener("pointerdown", () => {
-      this.busy = true;
-      addEventListener("pointerup", () => (this.busy = false), { once: true });
-    });
+    this.element.addEventListener("pointerdown", () => this.#hold());
+  }
+
+  /** Until the hand lets go. */
+  #hold() {
+    this.busy = true;
+    const end = () => {
+      this.busy = false;
+      for (const type of ENDS) removeEventListener(type, end);
+    };
+    for (const type of ENDS) addEventListener(type, end);
+  }
+
+  /** What was begun before Plotly was there. @param {Begun} begun */
+  takeOver(begun) {
+    if (!begun.over) this.#hold();
+    begun.repeat();
   }
 
   /** Once Plotly is loaded. @param {Attributes[]} traces with their data @param {Attributes} layout with its size */

@@ -7,7 +7,7 @@ import { axisName, downwards, rightwards } from "./places.js";
 /** @import { Attributes } from "./chart.js" */
 /** @import { Axes, Scale } from "./places.js" */
 
-/** @typedef {[number, number][]} Run points without a gap, in CSS pixels from the corner of the plot */
+/** @typedef {number[]} Run points without a gap, x, y, x, y, …, in CSS pixels from the corner of the plot */
 
 const DASHES = { solid: 0, dot: 1, dash: 3, longdash: 5 }; // Plotly's, in widths of the line
 
@@ -22,6 +22,10 @@ export function sketch(canvas, traces, axes) {
   /** @type {Run[]} */
   let below = [];
   for (const trace of traces) {
+    if (!trace.x.length) {
+      below = [];
+      continue;
+    }
     const across = axes[axisName(trace.xaxis ?? "x")];
     const up = axes[axisName(trace.yaxis ?? "y")];
     const down = downwards(up);
@@ -42,20 +46,24 @@ export function sketch(canvas, traces, axes) {
 
 /** @param {Attributes} trace @param {Scale} across @param {Scale} down */
 function points({ x, y, line: { shape } }, across, down) {
+  const stairs = shape === "hvh";
   /** @type {Run[]} */
   const runs = [];
   /** @type {Run | null} */
   let run = null;
+  let [before, above] = [NaN, NaN];
   for (let index = 0; index < x.length; index++) {
-    const [left, top] = [across(x[index]), down(y[index])];
+    const left = across(x[index]);
+    const top = down(y[index]);
     if (Number.isNaN(left) || Number.isNaN(top)) {
       run = null;
       continue;
     }
     if (!run) runs.push((run = []));
-    const last = run.at(-1);
-    if (last && shape === "hvh") run.push([(last[0] + left) / 2, last[1]], [(last[0] + left) / 2, top]);
-    run.push([left, top]);
+    else if (stairs) run.push((before + left) / 2, above, (before + left) / 2, top);
+    run.push(left, top);
+    before = left;
+    above = top;
   }
   return runs;
 }
@@ -67,9 +75,12 @@ function points({ x, y, line: { shape } }, across, down) {
  */
 const outlines = {
   toself: (runs) => runs,
-  tozeroy: (runs, zero) => runs.map((run) => [...run, [run[run.length - 1][0], zero], [run[0][0], zero]]),
-  tonexty: (runs, _, below) => runs.map((run, index) => [...run, ...(below[index] ?? []).toReversed()]),
+  tozeroy: (runs, zero) => runs.map((run) => [...run, run[run.length - 2], zero, run[0], zero]),
+  tonexty: (runs, _, below) => runs.map((run, index) => [...run, ...backwards(below[index] ?? [])]),
 };
+
+/** @param {Run} run */
+const backwards = (run) => Array.from(run, (_, at) => run[run.length - (at % 2 ? at : at + 2)]);
 
 /** @param {Canvas} canvas @param {Attributes} trace @param {Run[]} outline */
 function area(canvas, { fillcolor, fillpattern }, outline) {
@@ -102,7 +113,10 @@ function line(pen, { color, width, dash = "solid" }, runs) {
 /** @param {CanvasRenderingContext2D} pen @param {Run[]} runs */
 function follow(pen, runs) {
   pen.beginPath();
-  for (const run of runs) run.forEach(([x, y], index) => (index ? pen.lineTo(x, y) : pen.moveTo(x, y)));
+  for (const run of runs) {
+    pen.moveTo(run[0], run[1]);
+    for (let at = 2; at < run.length; at += 2) pen.lineTo(run[at], run[at + 1]);
+  }
 }
 
 /** Marks at points, which may reach out of their plot. @param {Canvas} canvas @param {Attributes} trace @param {Run[]} runs @param {number} left @param {number} top */
@@ -112,14 +126,16 @@ function triangles({ pen, ratio }, { marker: { symbol, size, color } }, runs, le
   pen.translate(left, top);
   pen.fillStyle = color;
   const [half, low, high] = [size / Math.sqrt(3), size / 4, size / 2]; // Plotly's
-  runs.flat().forEach(([x, y], index) => {
-    const down = symbol[index % symbol.length] === "triangle-down" ? -1 : 1;
+  const all = runs.flat();
+  for (let at = 0; at < all.length; at += 2) {
+    const [x, y] = [all[at], all[at + 1]];
+    const down = symbol[(at / 2) % symbol.length] === "triangle-down" ? -1 : 1;
     pen.beginPath();
     pen.moveTo(x - half, y + down * low);
     pen.lineTo(x + half, y + down * low);
     pen.lineTo(x, y - down * high);
     pen.closePath();
     pen.fill();
-  });
+  }
   pen.restore();
 }

@@ -3,6 +3,7 @@
 import { count, fixed, NONE, number, settingText, term as termText } from "../state/format.js";
 import { moved, previewOf } from "../state/previewed.js";
 import { scopeOf } from "../state/scope.js";
+import { usedText } from "../state/used.js";
 import { instead, nameOf } from "../state/whole.js";
 import { arrow } from "../draw/preview-tag.js";
 import { h, m, setAttribute, setHidden, setProse, setText } from "../ui/dom.js";
@@ -30,6 +31,9 @@ const sub = (base, index) =>
   );
 const ratio = () => sub("r", "t");
 const advantage = () => sub("Â", "t");
+/** A bracket of the height of a letter, whatever stands in it. @param {string} text */
+const flat = (text) => m("mo", { stretchy: "false" }, text);
+const divergence = () => m("mrow", {}, m("mi", {}, "KL"), flat("("), sub("π", "old"), flat("‖"), sub("π", "θ"), flat(")"));
 
 /** @param {string} name @returns {Live} */
 const lossTerm =
@@ -43,10 +47,16 @@ const scalar =
   ({ snapshot }) =>
     fixed(snapshot?.header.scalars[name], decimals);
 
+/** @param {string} name @returns {Live} of a number that may be very small */
+const small =
+  (name) =>
+  ({ snapshot }) =>
+    number(snapshot?.header.scalars[name]);
+
 /** @param {string} name @returns {Live} */
 const setting = (name) => (state) => {
   const value = inUse(state, name);
-  return value === undefined ? NONE : settingText(value);
+  return value === undefined ? NONE : usedText(state.snapshot?.header, name, value);
 };
 
 /** The value that the update on show was made with. @param {State} state @param {string} name */
@@ -173,6 +183,22 @@ export function createFormula(root, visit) {
       sign(")"),
       term("advantage", "advantage", advantage(), () => "", { width: 1 }),
       sign(")"),
+    ),
+    kl_penalty: objective(
+      "The objective with a KL penalty: L_PG = mean of −r·Â, plus β times the mean of KL(π_old‖π_θ)",
+      sign("("),
+      sign("−"),
+      r(),
+      advantages(),
+      sign(") +"),
+      term("clip", "weight of the penalty on the KL between the policies", m("mi", {}, "β"), setting("kl_coef"), {
+        width: 6,
+        setting: "kl_coef",
+        wouldBe: settingWouldBe("kl_coef"),
+      }),
+      sign("·"),
+      operator("mean", "t"),
+      term("ratio", "exact KL of π_old and π_θ, from all probabilities in each state", divergence(), small("kl_exact"), { width: 8 }),
     ),
     unclipped: objective("The objective without a clip: L_PG = mean of −r·Â", sign("−"), r(), advantages()),
     actor_critic: objective("The objective of actor-critic: L_PG = mean of −log π(a|s)·Â", sign("−"), ...logProbability(), advantages()),

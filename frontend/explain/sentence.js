@@ -3,12 +3,14 @@
 import { inWords, underWay } from "../state/activity.js";
 import { OVER, runState } from "../state/ended.js";
 import { count, fixed, number, percent, settingText, term } from "../state/format.js";
+import { usedText } from "../state/used.js";
 import { metNow } from "../state/met.js";
 import { atFullSpeed } from "../state/motion.js";
 import { MEAN, scopeOf } from "../state/scope.js";
 import { instead, whyInWords } from "../state/whole.js";
 import { PAUSES } from "../state/permission.js";
 import { KL_MARGIN } from "../ppo/constants.js";
+import { bandOf, fateOf, nextBeta, whyRate } from "../ppo/adaptation.js";
 
 /** @import { Phase, SnapshotHeader, Snapshot, State } from "../types.js" */
 
@@ -32,11 +34,13 @@ const SENTENCES = {
     set("objective") === "reinforce"
       ? `For every transition, backwards in time: G = R + γ·G′ up to the episode's end or the rollout's edge, with γ = ${set("discount")}. The critic is trained, towards V_targ = Â + V_old, but not asked.`
       : `Backwards in time: δ = R + γ·V(s′) − V(s), Â = δ + γλ·Â′, with γ = ${set("discount")} and λ = ${set("gae_lambda")}; V_targ = Â + V_old.${set("normalize_rewards") === "on" ? " R is the reward after scaling." : ""}`,
-  loss: ({ header, value, set }) =>
-    `L = L_PG + c₁·L_VF − c₂·S = ${term(value("policy_loss"))} + ${set("value_coef")} · ${term(value("value_loss"))} − ${set("entropy_coef")} · ${term(value("entropy"))} = ${term(value("loss"))}. ${heldBack(value("held_fraction"), set("objective"), scopeOf(header, "means"))}`,
+  loss: (told) => {
+    const { value, set } = told;
+    return `L = L_PG + c₁·L_VF − c₂·S = ${term(value("policy_loss"))} + ${set("value_coef")} · ${term(value("value_loss"))} − ${set("entropy_coef")} · ${term(value("entropy"))} = ${term(value("loss"))}. ${leash(told)}`;
+  },
   gradient: ({ value, set }) => `‖∇L‖ = ${fixed(value("gradient_norm"), 3)}${clipped(value("gradient_clip_factor"), set("max_grad_norm"))}.`,
   step: ({ header, set, value }) =>
-    `Adam moves the weights θ with α = ${learningRate(value("learning_rate"), set("learning_rate"))}. ${
+    `Adam moves the weights θ with α = ${learningRate(value("learning_rate"), set("learning_rate"))}${adapted(value, set("desired_kl"))}. ${
       header.epoch === 1 && header.minibatch === 1
         ? "From now on π_θ is no longer π_old: the ratio r leaves 1."
         : `π_θ has moved away from π_old ${times(stepsTaken(header))} in this update.`
@@ -45,8 +49,12 @@ const SENTENCES = {
     header.stopped_by_kl
       ? `Epoch ${header.epoch} ended early, at minibatch ${header.minibatch}: its KL exceeded ${KL_MARGIN} × the target of ${set("target_kl")}. The update is over.`
       : `Epoch ${header.epoch} of ${header.epochs} is over: every sample was used ${times(header.epoch)}. Each epoch shuffles them anew.`,
-  update: ({ environments, steps, value }) =>
-    `The ${samples(environments, steps)} are thrown away: PPO is on-policy. KL ${number(value("kl_k3"))}, clip fraction ${percent(value("clip_fraction"))}, held ${percent(value("held_fraction"))}: each the ${MEAN}.`,
+  update: (told) => {
+    const { header, environments, steps, value } = told;
+    const gone = `The ${samples(environments, steps)} are thrown away: PPO is on-policy.`;
+    if (header.settings.objective === "kl_penalty") return `${gone} ${pricedNext(told)}`;
+    return `${gone} KL ${number(value("kl_k3"))}, clip fraction ${percent(value("clip_fraction"))}, held ${percent(value("held_fraction"))}: each the ${MEAN}.`;
+  },
 };
 
 /** @param {State} state */
@@ -70,7 +78,7 @@ export function sentence(state) {
     environments: asNumber(run.settings.num_envs),
     steps: asNumber(run.settings.rollout_steps),
     resets: resets(snapshot, run.settings.num_envs),
-    set: (/** @type {string} */ name) => settingText(header.settings[name] ?? run.settings[name]),
+    set: (/** @type {string} */ name) => usedText(header, name, run.settings[name]),
     value: (/** @type {string} */ name) => header.scalars[name],
   };
   if (atFullSpeed(state) && header.phase === "update") return everyUpdate(told);
@@ -131,13 +139,34 @@ const learningRate = (used, set) => (typeof used === "number" ? settingText(used
 /** @param {number} n */
 const times = (n) => (n === 1 ? "once" : n === 2 ? "twice" : `${n} times`);
 
-/** @param {number | null | undefined} fraction @param {string} objective @param {string} scope */
-const heldBack = (fraction, objective, scope) =>
-  objective !== "clip"
-    ? "There is no clip: nothing is held."
-    : typeof fraction === "number"
-      ? `The clip holds ${percent(fraction)} of the samples ${scope}.`
-      : "";
+/** Under `desired_kl`: the KL that has decided about α, and what it is to be. @param {Told["value"]} value @param {string} desired */
+function adapted(value, desired) {
+  if (desired === "off") return "";
+  const [raised, lowered, pinned] = ["raised", "lowered", "pinned"].map((what) => value(`learning_rate_${what}`) ?? 0);
+  return `, which follows the KL, ${number(value("kl_exact"))} where ${desired} is desired: in this update ${whyRate({ raised, lowered, pinned })}`;
+}
+
+/** What keeps π_θ near π_old in this loss. @param {Told} told */
+function leash({ header, value, set }) {
+  if (header.settings.objective === "kl_penalty")
+    return `L_PG has β·KL = ${set("kl_coef")} · ${number(value("kl_exact"))} = ${number(value("penalty"))} in it, the price of having moved; nothing is clipped.`;
+  if (set("objective") !== "clip") return "There is no clip: nothing is held.";
+  const fraction = value("held_fraction");
+  return typeof fraction === "number" ? `The clip holds ${percent(fraction)} of the samples ${scopeOf(header, "means")}.` : "";
+}
+
+/** What the KL of the whole update makes of β. @param {Told} told */
+function pricedNext({ header, value, set }) {
+  const kl = value("final_kl_exact");
+  const { kl_coef_target: target, kl_coef: beta } = header.settings;
+  const moved = `KL after the last step is ${number(kl)}`;
+  if (typeof kl !== "number" || typeof target !== "number") return `${moved}; β stays ${set("kl_coef")}.`;
+  const [low, high] = bandOf(target).map((edge) => number(edge));
+  const fate = fateOf(kl, target);
+  if (fate === "kept") return `${moved}, within ${low} to ${high}: β stays ${set("kl_coef")}.`;
+  const next = settingText(nextBeta(Number(beta), kl, target));
+  return fate === "doubled" ? `${moved}, above ${high}: β is doubled to ${next}.` : `${moved}, below ${low}: β is halved to ${next}.`;
+}
 
 /**
  * @param {number | null | undefined} factor

@@ -293,6 +293,20 @@ export const OF_THE_RULE = [
   "Libraries log how many lie outside of 1 ± ε, the clip fraction: {clip_fraction} in this epoch. It is not the share without a gradient: {held_fraction} were held, and {pulled_back_fraction} pulled back with their full gradient. And a held sample has lost its policy gradient only.",
 ];
 
+/** The paper's two leashes, side by side. @type {[what: string, clip: string, penalty: string][]} */
+export const LEASHES = [
+  ["looks at", "r of one sample", "all of π in its state"],
+  ["the held sample", "gradient 0", "−r·Â flows on, β·KL pulls back"],
+  ["objective against r", "flat beyond 1 ± ε", "a slope everywhere"],
+  ["what is chosen", "ε", "β, or the KL that it is to lead to"],
+];
+
+/** What stands over and under them. @type {string[]} */
+export const OF_THE_LEASHES = [
+  "The paper has a second leash, the objective “kl penalty”: L_PG is the mean of −r·Â, plus β times the mean of KL(π_old‖π_θ). It holds no sample: it puts a price on having moved. In this epoch the mean KL was {kl_exact}; with β = 1 that would have been the price.",
+  "How large β must be differs from problem to problem, so it is adapted: doubled after an update whose KL came out above 1.5 times a target, halved below a 1.5th of it. In the paper's own comparison the clip scored 0.82, this penalty 0.74, and no leash at all −0.39 (table 1). To see the three with one seed, begin the lessons “one leash, the clip”, “another leash, the penalty” and “no leash” with New run.",
+];
+
 /** Said to who has come to the end. */
 export const CLOSING =
   "That was the guide. Now try it on your run: drag ε, look at the preview, and have an update made twice with “Apply to this update”.";

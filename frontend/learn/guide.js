@@ -4,11 +4,11 @@
 import { h, setHidden, setText } from "../ui/dom.js";
 import { whyNoControl } from "../state/permission.js";
 import { settingText } from "../state/format.js";
-import { CHAPTERS, CLOSING, OF_THE_FLOWS, OF_THE_PAIR, OF_THE_RULE } from "./chapters.js";
+import { CHAPTERS, CLOSING, OF_THE_FLOWS, OF_THE_LEASHES, OF_THE_PAIR, OF_THE_RULE } from "./chapters.js";
 import { pairOf, rowsOf } from "./pairs.js";
 import { asFound, toPutBack } from "./put-back.js";
 import { isAt, ofTheRunAtHand, placeInWords } from "./scene.js";
-import { flowTable, inline, nameOf, pairTable, ruleTable, trialTable, writeOnce } from "./telling.js";
+import { flowTable, inline, leashTable, nameOf, pairTable, ruleTable, trialTable, writeOnce } from "./telling.js";
 
 /** @import { Frame, Selection, Snapshot, State } from "../types.js" */
 /** @import { Chapter, Entry } from "./chapters.js" */
@@ -377,11 +377,15 @@ export function createGuide(root, state, atHand, page) {
     if (!found) return;
     const numbers = [found.held, found.pulledBack].flatMap(({ facts }) => rowsOf(facts).map(([, text]) => text));
     const told = (/** @type {string[]} */ texts) => texts.map((paragraph) => h("p", {}, ...inline(paragraph, state)));
-    writeOnce(pair, [...numbers, ...OF_THE_PAIR, ...OF_THE_RULE], state, () => [
+    const [second, adapted] = OF_THE_LEASHES;
+    writeOnce(pair, [...numbers, ...OF_THE_PAIR, ...OF_THE_RULE, ...OF_THE_LEASHES], state, () => [
       pairTable(found, page.select),
       ...told(OF_THE_PAIR),
       ruleTable(),
       ...told(OF_THE_RULE),
+      ...told([second]),
+      leashTable(),
+      ...told([adapted]),
     ]);
   }
 

@@ -57,6 +57,7 @@ export function rowsOf(facts) {
     ["Â", n(facts.used), ""],
     ["r", n(facts.ratio), ""],
     ...terms.map(({ term, value, role }) => /** @type {[string, string, string]} */ ([term, n(value), role ?? ""])),
+    ...(facts.kl === null ? [] : [/** @type {[string, string, string]} */ (["KL in its state", number(facts.kl), ""])]),
     ["‖∇L_PG‖", gradient(facts.gradientPolicy), "policy"],
     ["‖∇(c₁·L_VF)‖", gradient(facts.gradientValue), "value"],
     ["‖∇(c₂·S)‖", gradient(facts.gradientEntropy), "entropy"],

@@ -1,5 +1,7 @@
 // What a chapter has changed of the run at hand is put back when it is left.
 
+import { setTo } from "../state/used.js";
+
 /** @import { SettingValue, State } from "../types.js" */
 
 /**
@@ -18,7 +20,7 @@
  */
 export function comingValue({ run, status, newest }, name) {
   const pending = status?.pending?.[name];
-  return pending !== undefined ? pending : (newest?.header.settings?.[name] ?? run?.settings[name]);
+  return pending !== undefined ? pending : (setTo(newest?.header, name) ?? run?.settings[name]);
 }
 
 /**

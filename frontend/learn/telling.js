@@ -3,7 +3,7 @@
 import { fixed, number } from "../state/format.js";
 import { h, prose } from "../ui/dom.js";
 import { parts } from "./numbers.js";
-import { RULE } from "./chapters.js";
+import { LEASHES, RULE } from "./chapters.js";
 import { flowOf } from "./flow.js";
 import { rowsOf } from "./pairs.js";
 
@@ -13,7 +13,7 @@ import { rowsOf } from "./pairs.js";
 /** @import { Found } from "./pairs.js" */
 
 /** @type {Record<string, string>} */
-const SYMBOLS = { clip_range: "ε", value_coef: "c₁", entropy_coef: "c₂" };
+const SYMBOLS = { clip_range: "ε", kl_coef: "β", value_coef: "c₁", entropy_coef: "c₂" };
 
 /** @param {string} setting */
 export const nameOf = (setting) => SYMBOLS[setting] ?? setting.replaceAll("_", " ");
@@ -78,6 +78,15 @@ export function ruleTable() {
     h("thead", {}, h("tr", {}, h("td", {}), ...head)),
     h("tbody", {}, ...body),
   );
+}
+
+/** The clip and the penalty, side by side. */
+export function leashTable() {
+  const head = ["clip", "KL penalty"].map((text) => h("th", { scope: "col" }, text));
+  const body = LEASHES.map(([what, ...cells]) =>
+    h("tr", {}, h("th", { scope: "row" }, ...prose(what)), ...cells.map((text) => h("td", {}, ...prose(text)))),
+  );
+  return h("table", { class: "leashes", "aria-label": "Both leashes" }, h("thead", {}, h("tr", {}, h("td", {}), ...head)), h("tbody", {}, ...body));
 }
 
 /** Where the loss flows in two moments, side by side. @param {(Snapshot | null)[]} moments */

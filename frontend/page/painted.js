@@ -6,7 +6,7 @@
 /** @param {{ snapshot: Snapshot | null, status: Status | null, past: boolean }} shown */
 export function report({ snapshot, status, past }) {
   const data = document.body.dataset;
-  data.live = String(!past);
+  if (data.live !== String(!past)) data.live = String(!past);
   if (snapshot) {
     const { update, phase, epoch, minibatch, sequence } = snapshot.header;
     for (const [key, value] of Object.entries({ update, phase, epoch, minibatch, sequence })) {

@@ -7,10 +7,10 @@ import { report } from "./painted.js";
 /** @import { State, Topic } from "../types.js" */
 /** @import { Page } from "../state/page.js" */
 
-const ROUND = 1000 / 25; // milliseconds between the starts of two rounds while the run is running
+const ROUND = 1000 / 30; // milliseconds between the starts of two rounds while the run is running: 25 snapshots a second come, not evenly
 const SCRUBBED = 1000 / 50; // the same while the past goes by under somebody's hand
 const EARLY = 3; // milliseconds that a round may begin before its time, rather than a frame later
-const ALONE = 2 * ROUND; // between two rounds of which one draws a picture of the environment alone: it waits for the panels
+const ALONE = 80; // between two rounds of which one draws a picture of the environment alone: it waits for the panels
 const BUDGET = 30; // of drawing in one frame while running: what the browser adds stays below 50 with it
 const BUDGET_AT_REST = 80; // when stepping, being prompt matters more than being smooth
 const PATIENCE = 500;
@@ -35,8 +35,12 @@ const LATEST = 100; // milliseconds after which it is said what was drawn, if no
  */
 function settled(drawing) {
   if (!drawing) return;
-  const enough = new Promise((resolve) => setTimeout(resolve, PATIENCE));
-  return Promise.race([drawing, enough]).catch((error) => console.error("a drawing failed:", error));
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const enough = new Promise((resolve) => (timer = setTimeout(resolve, PATIENCE)));
+  return Promise.race([drawing, enough])
+    .catch((error) => console.error("a drawing failed:", error))
+    .finally(() => clearTimeout(timer)); // or each would have the browser wake up for nothing later
 }
 
 /** @param {Page} page */

@@ -9,7 +9,7 @@ import { fade } from "../draw/colours.js";
 import { Measured, captionOf, momentInWords } from "../draw/measured.js";
 import { extent } from "../draw/ranges.js";
 import { readout } from "../draw/readout.js";
-import { hasClip, matrix, scalar } from "../state/snapshot.js";
+import { hasClip, isPenalised, matrix, scalar } from "../state/snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
 /** @import { Table } from "../draw/tables.js" */
@@ -42,8 +42,10 @@ function mount(body, context) {
   const write = readout(body, [
     { label: "L_PG clipped", swatch: "swatch-line-clipped", room: 7, title: "At θ; what PPO minimises" },
     { label: "not clipped", swatch: "swatch-line-unclipped", room: 7, title: "At θ; it promises ever more, however far the policy goes" },
+    { label: "L_PG with β·KL", swatch: "swatch-line-clipped", room: 7, title: "At θ; the objective with its KL penalty" },
+    { label: "without", swatch: "swatch-line-unclipped", room: 7, title: "At θ; −r·Â alone promises ever more, however far the policy goes" },
     { label: "KL (right axis)", swatch: "swatch-line-kl", room: 7, title: "Exact KL(π_old‖π) at θ, on an axis of its own" },
-    { label: "lowest at", room: 4, title: "Where on the line L_PG clipped is lowest: 1 is the step that was made" },
+    { label: "lowest at", room: 4, title: "Where on the line L_PG is lowest: 1 is the step that was made" },
   ]);
   const caption = h("p", { class: "caption measured" });
   body.append(caption);
@@ -61,8 +63,11 @@ function mount(body, context) {
       const patience = runsFreely(state) ? undefined : 1;
       const loss = lossRange.fit(...worthSeeing(line), patience);
       const kl = klRange.fit(0, Math.max(...line.kl), patience);
-      write([line.clipped[line.new], line.unclipped[line.new], line.kl[line.new], lowest(line)].map(compact));
-      const about = hasClip(snapshot) ? `${count(scalar(snapshot, "direction_samples"))} samples` : "the objective in use has no clip";
+      const penalised = isPenalised(snapshot);
+      const [leashed, free, ...rest] = [line.clipped[line.new], line.unclipped[line.new], line.kl[line.new], lowest(line)].map(compact);
+      write(penalised ? [null, null, leashed, free, ...rest] : [leashed, free, null, null, ...rest]);
+      const own = penalised || hasClip(snapshot);
+      const about = own ? `${count(scalar(snapshot, "direction_samples"))} samples` : "the objective in use has no clip";
       setText(caption, captionOf(state, snapshot, "direction", about));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, phase: snapshot.header.phase });
       return chart.draw(
@@ -190,9 +195,10 @@ function layout(theme) {
 function inWords(snapshot) {
   const line = read(snapshot);
   const there = line.new;
+  const [own, free] = isPenalised(snapshot) ? ["with β·KL", "without"] : ["clipped", "not clipped"];
   return (
     `Along the line from the old weights (0) to the new ones (1), ${momentInWords(snapshot)}: at 0 L_PG ${number(line.clipped[line.at.indexOf(0)])} and KL 0; ` +
-    `at 1 L_PG clipped ${number(line.clipped[there])}, not clipped ${number(line.unclipped[there])}, KL ${number(line.kl[there])}. ` +
-    `L_PG clipped is lowest at ${number(lowest(line))}.`
+    `at 1 L_PG ${own} ${number(line.clipped[there])}, ${free} ${number(line.unclipped[there])}, KL ${number(line.kl[there])}. ` +
+    `L_PG ${own} is lowest at ${number(lowest(line))}.`
   );
 }

@@ -25,6 +25,7 @@ const MEASURES = {
   observation_spread: ["which vary by", (value) => number(value)],
   action_reach: ["it reaches", (value) => percent(value, 0)],
   cut_off_fraction: ["cut off", (value) => percent(value, 0)],
+  forbidden_fraction: ["forbidden", (value) => percent(value, 0)],
   episodes: ["looked at", (value) => `the latest ${value === 1 ? "one" : number(value)}`],
   explained_variance: ["explained variance", (value) => fixed(value, 2)],
   gradient_clip_factor: ["factor of the norm limit", (value) => fixed(value, 3)],

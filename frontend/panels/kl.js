@@ -8,14 +8,17 @@ import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
 import { leftOut, stairs, thin } from "../draw/curves.js";
 import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves, plannedOf } from "../draw/halves.js";
+import { logTicks, powerOf } from "../draw/log-axis.js";
 import { extent } from "../draw/ranges.js";
 import { readout } from "../draw/readout.js";
+import { betaOf, rateOf } from "../state/followers.js";
 import { hasClip, meansInWords, scalar, setting } from "../state/snapshot.js";
 import { viewedLook, viewedMark } from "../draw/viewed.js";
 import { KL_MARGIN } from "../ppo/constants.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
 /** @import { Curve, Curves } from "../draw/halves.js" */
+/** @import { Follower } from "../state/followers.js" */
 
 const POINTS = 128; // of a curve over updates, in buckets
 
@@ -41,6 +44,11 @@ const FRACTIONS = /** @type {const} */ ([
   },
 ]);
 const COLUMNS = [...KLS, ...FRACTIONS].map(({ column }) => column);
+/** Of the whole rollout, after the last step: what β follows. */
+const DRIVER = "final_kl_exact";
+const OF_BETA = "β, on the right axis: doubled after an update whose KL, after its last step, lies above the band of the target, halved below it";
+const OF_ALPHA =
+  "α of the last step, on the right axis: before each step it is raised where the minibatch's KL lies below the band of the desired KL, lowered above it";
 
 /** @type {Panel} */
 export const kl = {
@@ -67,10 +75,17 @@ function mount(body, context) {
     { label: "+ pulled back", swatch: "swatch-pulledBack", title: FRACTIONS[1].title },
     { label: "+ not held", title: "Share that a clip would hold; this objective has none" },
     { label: "shown", room: 17, title: "What the numbers before this are of; each minibatch was measured before its step" },
-    { label: "KL after the last step", room: 8, title: "Mean of KL(π_old‖π_θ) over the whole rollout under the final weights" },
+    {
+      label: "KL after the last step",
+      swatch: "swatch-kl-final",
+      room: 8,
+      title: "Mean of KL(π_old‖π_θ) over the whole rollout under the final weights",
+    },
+    { label: "β", swatch: "swatch-beta", wide: true, title: OF_BETA },
+    { label: "α", swatch: "swatch-alpha", wide: true, title: OF_ALPHA },
   ]);
   const acrossRange = context.range("across");
-  const ranges = { kl: context.range("kl"), share: context.range("share") };
+  const ranges = { kl: context.range("kl"), share: context.range("share"), upper: context.range("upper"), lower: context.range("lower") };
   /** @type {string | null} */
   let run = null;
 
@@ -79,18 +94,25 @@ function mount(body, context) {
     ready: ({ series, snapshot }) => (series.length || hasMinibatches(snapshot) ? true : "the first loss"),
     draw(state) {
       const { series, snapshot } = state;
-      if (state.run?.id !== run) [acrossRange, ranges.kl, ranges.share].forEach((range) => range.reset());
+      const theme = context.theme();
+      if (state.run?.id !== run) [acrossRange, ...Object.values(ranges)].forEach((range) => range.reset());
       run = state.run?.id ?? null;
       const past = overUpdates(series);
       const inside = insideUpdate(snapshot, COLUMNS);
       const target = limit(snapshot);
+      const [beta, alpha] = [snapshot && betaOf(snapshot), snapshot && rateOf(snapshot)];
+      const driver = beta ? follow(series, DRIVER) : NOTHING;
       const all = [past, inside.curves];
       const kls = all.flatMap((curves) => KLS.map(({ column }) => curves[column].y));
       const patience = runsFreely(state) ? undefined : 1;
-      const up = ranges.kl.fit(...extent([0, target ?? 0], ...kls), patience);
+      const up = ranges.kl.fit(...extent([0, target ?? 0, beta?.band[1] ?? 0, alpha?.band[1] ?? 0], driver.y, ...kls), patience);
       const share = ranges.share.fit(...extent([0], ...all.map(({ clip_fraction }) => clip_fraction.y)), patience);
       const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
-      write(snapshot ? numbers(snapshot) : []);
+      // Beside the KL; where both follow it, α stands below.
+      const upper = followed(series, beta ?? alpha);
+      const lower = followed(series, beta && alpha);
+      const [right, below] = [ranges.upper.fit(...around(upper), patience), ranges.lower.fit(...around(lower), patience)];
+      write(snapshot ? [...numbers(snapshot), beta?.told ?? null, alpha?.told ?? null] : []);
       const within = [0.5, plannedOf(state) + 0.5];
       return chart.draw(
         [
@@ -101,6 +123,12 @@ function mount(body, context) {
           currentMark(inside.current, share),
           viewedMark(state, across, up),
           { ...viewedMark(state, across, share), text: [] },
+          band(beta, across),
+          band(alpha, within),
+          drawn(driver),
+          drawn(beta ? upper : NOTHING),
+          drawn(beta ? NOTHING : upper),
+          drawn(lower),
         ],
         {
           xaxis: { range: across, showticklabels: false },
@@ -109,12 +137,14 @@ function mount(body, context) {
           xaxis4: { range: within, ...epochTicks(snapshot) },
           yaxis: { range: up },
           yaxis2: { range: share },
+          yaxis3: { range: right, visible: upper.x.length > 0, choose: logTicks, tickfont: { color: beta ? theme.clip : theme.loss } },
+          yaxis4: { range: below, visible: lower.x.length > 0, choose: logTicks, tickfont: { color: theme.loss } },
         },
       );
     },
     resize: () => chart.resize(),
     note: (state) => leftOut(state, POINTS),
-    table: (state) => ofHalves(state, COLUMNS),
+    table: (state) => ofHalves(state, [...COLUMNS, ...ofFollowers(state.snapshot)]),
     summary: ({ snapshot }) => (snapshot ? inWords(snapshot) : ""),
   };
 }
@@ -143,6 +173,41 @@ function stacked({ held_fraction: held, pulled_back_fraction: back, clip_fractio
 function drawn(curve) {
   const { x, y } = stairs(curve);
   return { x, y, customdata: curve.own ? stairs({ x: curve.x, y: curve.own }).y : y };
+}
+
+const NOTHING = { x: [], y: [] };
+
+/** A column of the series over updates. @param {SeriesView} series @param {string} column @returns {Curve} */
+const follow = (series, column) =>
+  thin(
+    Array.from({ length: series.length }, (_, index) => series.first + index),
+    series.column(column),
+    POINTS,
+  );
+
+/** What follows the KL, by its power of ten and with its own value to be read. @param {SeriesView} series @param {Follower | null} follower @returns {Curve & { own: number[] }} */
+function followed(series, follower) {
+  const { x, y } = follower ? follow(series, follower.column) : NOTHING;
+  return { x, y: y.map(powerOf), own: y };
+}
+
+/** The range of a curve of powers, with some room. @param {Curve} curve @returns {[number, number]} */
+function around({ y }) {
+  const [low, high] = extent(y);
+  return [low - 0.15, high + 0.15];
+}
+
+/** Of the KL, where what follows it stays. @param {Follower | null} follower @param {readonly number[]} range */
+function band(follower, [from, to]) {
+  if (!follower) return NOTHING;
+  const [low, high] = follower.band;
+  return { x: [from, from, to, to], y: [low, high, high, low] };
+}
+
+/** What a saved table has beyond the KLs: what follows them, and by what. @param {Snapshot | null} snapshot */
+function ofFollowers(snapshot) {
+  const rate = snapshot && rateOf(snapshot) ? ["learning_rate", "learning_rate_raised", "learning_rate_lowered", "learning_rate_pinned"] : [];
+  return [...(snapshot && betaOf(snapshot) ? [DRIVER, "kl_coef"] : []), ...rate];
 }
 
 /** A level line; none where there is none. @param {number | null} y @param {readonly number[]} range */
@@ -193,7 +258,24 @@ function traces(theme) {
     { ...viewedLook(theme), xaxis: "x", yaxis: "y" },
     { ...viewedLook(theme), xaxis: "x3", yaxis: "y2" },
   ];
-  return [...columns, ...limits, ...marks].map((trace) => ({ mode: "lines", ...trace, line: { shape: "hvh", ...trace.line } }));
+  const bands = ["x", "x2"].map((xaxis) => ({ ...here, xaxis, yaxis: "y", fillcolor: fade(theme.inside, 0.16) }));
+  const ofAlpha = { line: { color: theme.loss, width: 3 }, hovertemplate: "α %{customdata:.3~g}<extra></extra>" };
+  const followers = [
+    {
+      line: { color: theme.policy, width: 1.5, dash: "dash" },
+      xaxis: "x",
+      yaxis: "y",
+      hovertemplate: "KL after the last step %{customdata:.3~g}<extra></extra>",
+    },
+    { line: { color: theme.clip, width: 2 }, xaxis: "x", yaxis: "y3", hovertemplate: "β %{customdata:.3~g}<extra></extra>" },
+    { ...ofAlpha, xaxis: "x", yaxis: "y3" },
+    { ...ofAlpha, xaxis: "x3", yaxis: "y4" },
+  ];
+  return [...columns, ...limits, ...marks, ...bands, ...followers].map((trace) => ({
+    mode: "lines",
+    ...trace,
+    line: { shape: "hvh", ...trace.line },
+  }));
 }
 
 /** @param {Theme} theme */
@@ -209,6 +291,8 @@ function layout(theme) {
     xaxis4: { ...right, anchor: "y2", title: axisTitle("its epochs") },
     yaxis: { ...zero, domain: [0.54, 1], title: axisTitle("KL") },
     yaxis2: { ...zero, domain: [0, 0.46], kind: "share", title: axisTitle("share") },
+    yaxis3: { overlaying: "y", side: "right", anchor: "x", showgrid: false, visible: false },
+    yaxis4: { overlaying: "y2", side: "right", anchor: "x3", showgrid: false, visible: false },
   };
 }
 
@@ -240,5 +324,6 @@ function inWords(snapshot) {
   const stop = limit(snapshot);
   const target = stop === null ? "" : ` The epochs stop where k3 exceeds ${number(stop)}.`;
   const final = after(snapshot) === null ? "" : ` Under the final weights, over the whole rollout: KL ${after(snapshot)}.`;
-  return `KL of π_old and π_θ (${meansInWords(snapshot)}): ${kls.join(", ")}.${final}${target} Of the samples: ${shares.join(", ")}.`;
+  const told = [betaOf(snapshot), rateOf(snapshot)].map((one) => (one ? ` ${one.column === "kl_coef" ? "β" : "α"}: ${one.told}.` : "")).join("");
+  return `KL of π_old and π_θ (${meansInWords(snapshot)}): ${kls.join(", ")}.${final}${target}${told} Of the samples: ${shares.join(", ")}.`;
 }

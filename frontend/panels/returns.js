@@ -1,6 +1,7 @@
 // Episodic return: what the agent achieves. Every episode is a dot; the curve is the trainer's mean of the last 100.
 
-import { h, setHidden, setText } from "../ui/dom.js";
+import { h, setHidden, setText, setVisible } from "../ui/dom.js";
+import { WHY_ANOTHER, evaluatedInWords, isEvaluated, sparse } from "../state/evaluations.js";
 import { inWords as differsInWords, nameOf, shortNameOf } from "../state/beside.js";
 import { count, number, settingText } from "../state/format.js";
 import { Canvas, inPixels } from "../draw/canvas.js";
@@ -8,6 +9,7 @@ import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
 import { leftOut, thin, unmarked } from "../draw/curves.js";
 import { DotCloud } from "../draw/dots.js";
+import { evaluatedLooks, evaluatedMarks } from "../draw/evaluated.js";
 import { extent } from "../draw/ranges.js";
 import { ofColumns } from "../draw/tables.js";
 import { viewedLook, viewedMark } from "../draw/viewed.js";
@@ -54,8 +56,14 @@ function mount(body, context) {
     h("span", {}, h("i", { class: "line-here" }), here),
     h("span", {}, h("i", { class: "line-there" }), there),
   );
+  const keyOfEvaluations = h(
+    "p",
+    { class: "panel-key of-evaluations", hidden: true },
+    h("span", {}, h("i", { class: "line-training" }), "training, mean of 100 episodes"),
+    h("span", { title: WHY_ANOTHER }, h("i", { class: "line-evaluated" }), "deterministic policy, its own environments"),
+  );
   const box = h("div", { class: "layers" });
-  body.append(key, box);
+  body.append(key, keyOfEvaluations, box);
   // The other run's dots lie under those of the run at hand.
   const clouds = ["other-episodes", "episodes"].map((name) => new DotCloud(new Canvas(box, name)));
   const [otherCloud, cloud] = clouds;
@@ -100,21 +108,26 @@ function mount(body, context) {
       if (now !== shown) [...Object.values(acrossRanges), upRange].forEach((range) => range.reset());
       shown = now;
       const thresholds = runs.flatMap(({ run }) => run?.reward_threshold ?? []);
-      const [low, high] = extent(...runs.map(({ episodes }) => episodes.column("episodic_return")), thresholds);
+      const ends = runs.flatMap(({ evaluations }) => evaluations.flatMap(({ lowest, highest }) => [lowest ?? NaN, highest ?? NaN]));
+      const [low, high] = extent(...runs.map(({ episodes }) => episodes.column("episodic_return")), thresholds, ends);
       const last = Math.max(...runs.map(({ series, episodes }) => Math.max(extent(of(series))[1], extent(episodes.column(ofEpisodes))[1])), 1);
       const across = acrossRanges[unit].fit(0, last);
       const up = upRange.fit(Math.min(low, 0), Math.max(high, 0));
       const curves = [state, state.other].map((one) => (one ? thin(of(one.series), one.series.column("episodic_return_mean")) : { x: [], y: [] }));
       const viewed = unit === "steps" ? "steps" : "update";
-      const drawn = chart.draw([...curves, viewedMark(state, across, up, viewed)], {
+      const evaluations = [state, state.other].flatMap((one) => evaluatedMarks(one ? sparse(one.evaluations) : [], unit));
+      const drawn = chart.draw([...curves, ...evaluations, viewedMark(state, across, up, viewed)], {
         xaxis: { range: across, title: axisTitle(title) },
         yaxis: { range: up },
         ...marks(runs, unit, across, context),
       });
       for (const { canvas } of clouds) if (!canvas.width) canvas.fit(context.theme().scale);
+      setVisible(otherCloud.canvas.element, state.other !== null); // a canvas is a layer of the browser's, empty or not
       dots();
       showKey(state);
-      setText(caption, state.other ? meansInWords(state, state.other) : thenInWords(state) || inWords(state));
+      setHidden(keyOfEvaluations, !isEvaluated(state) || state.other !== null);
+      const words = thenInWords(state) || inWords(state);
+      setText(caption, state.other ? meansInWords(state, state.other) : isEvaluated(state) ? `${words}. ${evaluatedInWords(state)}` : words);
       return drawn;
     },
     resize() {
@@ -126,7 +139,10 @@ function mount(body, context) {
     },
     note: (now) => [...leftOut(now), ...unmarked(now)],
     table: (now) => tableOf(now),
-    summary: (now) => (now.other ? bothInWords(now, now.other) : [inWords(now), thenInWords(now)].filter(Boolean).join(". ")),
+    summary: (now) =>
+      now.other
+        ? bothInWords(now, now.other)
+        : [inWords(now), thenInWords(now), isEvaluated(now) ? evaluatedInWords(now) : ""].filter(Boolean).join(". "),
   };
 
   /** Which line is whose, and what the other run does otherwise. @param {State} state */
@@ -154,6 +170,8 @@ function marks(runs, unit, across, context) {
   const text = { showarrow: false, bgcolor: fade(theme.panel, 0.7), borderpad: 1 };
   /** @type {{ shapes: object[], annotations: object[] }} */
   const found = { shapes: [], annotations: [] };
+  // The newest evaluations, and the best ones, are at the right, where the threshold is.
+  const place = runs.some(({ evaluations }) => evaluations.length) ? { x: 0, xanchor: "left" } : { x: 1, xanchor: "right" };
   const thresholds = new Set(runs.flatMap(({ run }) => run?.reward_threshold ?? []));
   for (const threshold of thresholds) {
     const line = { color: theme.inkSoft, width: 1.5, dash: "dash" };
@@ -163,8 +181,7 @@ function marks(runs, unit, across, context) {
       ...text,
       font: { size: 12, color: theme.inkSoft },
       xref: "paper",
-      x: 1,
-      xanchor: "right",
+      ...place,
       y: threshold,
       yanchor: "top",
       text: label,
@@ -236,6 +253,7 @@ function traces(theme) {
   return [
     { ...mean, line: { color: theme.ink, width: 2 } },
     { ...mean, line: { color: theme.other, width: 2.5, dash: "dash" }, hovertemplate: "of the other run: %{y:.4~g}<extra></extra>" },
+    ...[theme.evaluation, theme.other].flatMap((colour) => evaluatedLooks(colour, fade(colour, 0.5))),
     viewedLook(theme),
   ];
 }

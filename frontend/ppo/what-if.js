@@ -1,5 +1,5 @@
-// What would a batch look like with another ε, c₁ or c₂? From the ratios and advantages at hand, by the very comparisons
-// of backend/ppo_scope/ppo/losses.py: the trainer computes in single precision, so 1 ± ε is rounded to it as well.
+// What would a batch look like with another ε, β, c₁ or c₂? From the ratios, advantages and KLs at hand, by the very
+// comparisons of backend/ppo_scope/ppo/losses.py: the trainer computes in single precision, so 1 ± ε is rounded to it as well.
 
 import { LARGEST_LOGRATIO, SMALLEST_CLIP_RANGE } from "./constants.js";
 import { REGION } from "../wire.js";
@@ -13,6 +13,7 @@ import { REGION } from "../wire.js";
  * @property {ArrayLike<number>} advantages Â as used in the loss; NaN where it has not been used yet
  * @property {ArrayLike<number>} regions as they are: only what is not trained (0) is taken from them
  * @property {ArrayLike<number> | null} members 1 where the sample belongs to the batch; null: all do
+ * @property {ArrayLike<number> | null} [kl] exact KL(π_old‖π) in the state of every sample; only the objective `kl_penalty` has it
  * @property {number | null} policyLoss L_PG as it is: under objectives without a clip ε does not change it
  * @property {number | null} valueLoss L_VF
  * @property {number | null} entropy S
@@ -83,6 +84,18 @@ export function regionsWith({ ratio, advantages, regions, objective }, clipRange
 }
 
 /**
+ * What the objective `kl_penalty` subtracts from the objective of one sample: it does not depend on the sample's r, but on
+ * the whole distribution in its state.
+ *
+ * @param {number} kl of that state
+ * @param {number} coefficient β
+ */
+export const penaltyTerm = (kl, coefficient) => Math.fround(coefficient * kl);
+
+/** @param {ArrayLike<number>} of */
+const isKnown = (of) => Array.prototype.some.call(of, (value) => !Number.isNaN(value));
+
+/**
  * @param {Batch} batch
  * @param {Preview} values
  * @returns {Outcome}
@@ -105,8 +118,9 @@ export function whatIf(batch, values) {
 }
 
 /** @param {Batch} batch @param {Preview} values @returns {Terms} */
-function termsWith(batch, { clip_range, value_coef, entropy_coef }) {
-  const policy_loss = batch.objective === "clip" ? meanPolicyLoss(batch, clip_range) : batch.policyLoss;
+function termsWith(batch, values) {
+  const { value_coef, entropy_coef } = values;
+  const policy_loss = policyLossWith(batch, values);
   const value_term = batch.valueLoss === null ? null : value_coef * batch.valueLoss;
   const entropy_term = batch.entropy === null ? null : -entropy_coef * batch.entropy;
   const known = policy_loss !== null && value_term !== null && entropy_term !== null;
@@ -114,14 +128,23 @@ function termsWith(batch, { clip_range, value_coef, entropy_coef }) {
   return { policy_loss, value_loss, entropy, value_term, entropy_term, loss: known ? policy_loss + value_term + entropy_term : null };
 }
 
-/** Over the samples of the batch whose advantage has been used; null of none. @param {Batch} batch @param {number} clipRange */
-function meanPolicyLoss({ ratio, advantages, regions, members }, clipRange) {
+/** @param {Batch} batch @param {Preview} values */
+function policyLossWith(batch, { clip_range, kl_coef }) {
+  const { objective, ratio, advantages, kl } = batch;
+  if (objective === "clip") return meanOver(batch, (at) => clippedPolicyLoss(bounded(ratio[at]), advantages[at], clip_range));
+  if (objective === "kl_penalty" && kl && isKnown(kl) && kl_coef !== null)
+    return meanOver(batch, (at) => lossTerm(bounded(ratio[at]), advantages[at]) + penaltyTerm(kl[at], kl_coef));
+  return batch.policyLoss;
+}
+
+/** Over the samples of the batch whose advantage has been used; null of none. @param {Batch} batch @param {(at: number) => number} term */
+function meanOver({ ratio, advantages, regions, members }, term) {
   let sum = 0;
   let n = 0;
   for (let at = 0; at < ratio.length; at++) {
     const counts = regions[at] !== NOT_TRAINED && !Number.isNaN(advantages[at]) && !(members && !members[at]);
     if (!counts) continue;
-    sum += clippedPolicyLoss(bounded(ratio[at]), advantages[at], clipRange);
+    sum += term(at);
     n += 1;
   }
   return n ? sum / n : null;

@@ -192,7 +192,8 @@ export function createBar(root, state, actions, runs) {
     const { run, snapshot, connection } = state;
     const now = runState(state);
     const connected = connection.state === "open";
-    document.title = run ? `${run.environment} · PPO Scope` : "PPO Scope";
+    const title = run ? `${run.environment} · PPO Scope` : "PPO Scope";
+    if (document.title !== title) document.title = title;
     const word = now === "running" && state.status?.pausing ? "pausing" : now && STATES[now];
     setText(state_, word ? (connected ? word : `was ${word}`) : "");
     setAttribute(state_, "data-state", connected && now ? now : "unknown");

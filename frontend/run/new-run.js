@@ -77,8 +77,8 @@ export function createNewRun(parent, state, { begin, cancel, dismiss, closed }) 
       );
   }
 
-  /** @param {string} name @param {string} title @param {string} about @param {string | null} missing @param {() => Record<string, unknown>} values */
-  const row = (name, title, about, missing, values) => {
+  /** @param {string} name @param {string} title @param {string} about @param {string} expect @param {string | null} missing @param {() => Record<string, unknown>} values */
+  const row = (name, title, about, expect, missing, values) => {
     const radio = h("input", { type: "radio", name: "start", value: name, onchange: () => fields?.show(values()) });
     return h(
       "label",
@@ -86,6 +86,7 @@ export function createNewRun(parent, state, { begin, cancel, dismiss, closed }) 
       radio,
       h("b", {}, title),
       h("span", {}, about),
+      expect ? h("span", { class: "start-expect" }, `To expect: ${expect.charAt(0).toLowerCase()}${expect.slice(1)}`) : null,
       missing ? h("span", { class: "start-missing" }, `It ${missing}.`) : null,
     );
   };
@@ -113,8 +114,10 @@ export function createNewRun(parent, state, { begin, cancel, dismiss, closed }) 
       showCost();
       const seed = state.run?.seed ?? 1;
       starts.replaceChildren(
-        row(AT_HAND, "The run at hand", "Its environment, network and settings, as they are now.", null, () => valuesAtHand(state)),
-        ...presets.map(({ name, title, about, missing, settings }) => row(name, title, about, missing, () => ({ seed, ...settings }))),
+        row(AT_HAND, "The run at hand", "Its environment, network and settings, as they are now.", "", null, () => valuesAtHand(state)),
+        ...presets.map(({ name, title, about, expect, missing, settings }) =>
+          row(name, title, about, expect, missing, () => ({ seed, ...settings })),
+        ),
       );
       fields.offer(environments);
       fields.show(valuesAtHand(state));
@@ -128,5 +131,5 @@ export function createNewRun(parent, state, { begin, cancel, dismiss, closed }) 
 
 /** What the run at hand was begun with, and what was changed since. @param {State} state @returns {Record<string, unknown>} */
 function valuesAtHand({ run, newest, status }) {
-  return { ...run?.settings, ...newest?.header.settings, ...status?.pending };
+  return { ...run?.settings, ...newest?.header.settings, ...newest?.header.chosen, ...status?.pending };
 }

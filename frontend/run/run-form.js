@@ -16,6 +16,7 @@ const FOLDED = [
   ["loss", "Loss"],
   ["advantages", "Advantages"],
   ["optimizer", "Optimiser"],
+  ["evaluation", "Evaluation"],
   ["images", "Images"],
 ];
 const IDS = "known-environments";

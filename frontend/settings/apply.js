@@ -3,6 +3,7 @@
 import { inWords, underWay } from "../state/activity.js";
 import { h, setHidden, setText } from "../ui/dom.js";
 import { whyNoControl, whyNot } from "../state/permission.js";
+import { previewable } from "./reach.js";
 
 /** @import { State } from "../types.js" */
 
@@ -59,7 +60,7 @@ const label = ({ status }) => (status?.phase === "update" ? "Apply to this updat
 /** What waits. @param {State} state */
 function inShort({ status, past, snapshot }) {
   if (past && !snapshot?.arrays.ratio) return "The past is on show, of a moment whose samples were not measured: there is nothing to preview.";
-  if (past) return "The past is on show: ε, c₁ and c₂ only preview it, and change nothing in the run.";
+  if (past) return `The past is on show: ${previewable(snapshot?.header.settings.objective)} only preview it, and change nothing in the run.`;
   const waiting = Object.keys(status?.pending ?? {}).length;
   if (!waiting) return NOTHING;
   return waiting === 1 ? "One change waits for the next update." : `${waiting} changes wait for the next update.`;

@@ -14,6 +14,7 @@ const RESET = "M8 2.2a5.8 5.8 0 1 0 5.6 7.3l-1.7-.5A4 4 0 1 1 8 4v2.2l4-3.1L8 0z
  * @typedef {object} Shown
  * @property {SettingValue} value
  * @property {string} note what is to be known of a value that is not in use; empty where it is
+ * @property {string} [inForce] what a schedule or the KL has made of it, as a note
  * @property {string | null} locked why it cannot be moved
  *
  * @typedef {{ element: HTMLElement, focus(): void, show(shown: Shown): void }} Control
@@ -45,14 +46,14 @@ export function createSetting(setting, send) {
   return {
     element,
     focus: () => body.input.focus(),
-    show({ value, note, locked }) {
+    show({ value, note, inForce = "", locked }) {
       body.show(value, locked !== null);
       const isDefault = same(value, setting.default);
       initial.disabled = locked !== null || isDefault;
       element.toggleAttribute("data-moved", !isDefault);
       element.toggleAttribute("data-pending", note !== "");
       setAttribute(element, "title", locked ?? setting.help);
-      setText(applies, note);
+      setText(applies, note || inForce);
     },
   };
 }

@@ -1,19 +1,20 @@
 // The settings that may change while the run goes on, built from the server's table.
 
 import { isOver } from "../state/ended.js";
-import { count, settingText } from "../state/format.js";
+import { count, number, settingText } from "../state/format.js";
 import { PREVIEWED, valuesInUse } from "../state/previewed.js";
 import { same } from "../state/setting-text.js";
+import { setTo } from "../state/used.js";
 import { instead } from "../state/whole.js";
-import { h } from "../ui/dom.js";
+import { h, setHidden } from "../ui/dom.js";
 import { whyNot } from "../state/permission.js";
+import { outOfPlace, previewable, whyIdle } from "./reach.js";
 import { createSetting } from "./setting.js";
 
 /** @import { Preview, Setting, SettingValue, State } from "../types.js" */
 /** @import { Control } from "./setting.js" */
 
-const FIRST = ["clip_range", "value_coef", "entropy_coef", "learning_rate"];
-const PAST = "The past is on show. Go back to Live to change the run; ε, c₁ and c₂ can be tried here, as a preview.";
+const FIRST = ["clip_range", "kl_coef", "value_coef", "entropy_coef", "learning_rate"];
 const PACE = 100; // milliseconds between two values sent while a slider is dragged
 
 /**
@@ -81,29 +82,52 @@ export function createSliders(root, set, redraw, preview) {
   function drawPresent(state) {
     const locked = whyNot(state, "set");
     if (locked !== null) wanted.clear(); // whoever leads now decides
+    const chosen = (/** @type {string} */ name) => comingOf(state, name);
+    const away = outOfPlace(chosen);
     const next = (state.newest?.header.update ?? state.run?.update ?? 0) + 1;
     /** @type {Map<string, SettingValue>} */
     const moved = new Map();
     for (const [name, control] of controls) {
       const used = inUse(state, name);
       if (wanted.has(name) && same(wanted.get(name), used)) wanted.delete(name);
-      const waits = isOver(state) ? undefined : state.status?.pending?.[name]; // of a run that is over there is no next update
-      const pending = wanted.has(name) ? wanted.get(name) : waits;
+      const pending = waiting(state, name);
       const differs = pending !== undefined && !same(pending, used);
       if (differs) moved.set(name, pending ?? null);
-      control.show({ value: (differs ? pending : used) ?? null, note: differs ? `applies from update ${next}` : "", locked });
+      setHidden(control.element, name === away);
+      control.show({
+        value: (differs ? pending : used) ?? null,
+        note: differs ? `applies from update ${next}` : "",
+        inForce: inForce(state, name, used),
+        locked: locked ?? whyIdle(name, chosen),
+      });
     }
     return moved;
   }
 
+  /** What is asked for and not in use yet. @param {State} state @param {string} name */
+  function waiting(state, name) {
+    const waits = isOver(state) ? undefined : state.status?.pending?.[name]; // of a run that is over there is no next update
+    return wanted.has(name) ? wanted.get(name) : waits;
+  }
+
+  /** What the next update is to be made with. @param {State} state @param {string} name */
+  function comingOf(state, name) {
+    const pending = waiting(state, name);
+    return pending === undefined ? inUse(state, name) : pending;
+  }
+
   /** All as the moment on show was made with: what is moved there previews that moment, for everybody. @param {State} state @returns {Map<string, SettingValue>} what is tried */
   function drawPast(state) {
+    const chosen = (/** @type {string} */ name) => inUse(state, name);
+    const away = outOfPlace(chosen);
+    const noMore = `The past is on show. Go back to Live to change the run; ${previewable(chosen("objective"))} can be tried here, as a preview.`;
     for (const [name, control] of controls) {
       const used = inUse(state, name);
       if (same(tried.get(name), used)) tried.delete(name);
       const value = tried.get(name) ?? used ?? null;
       const previews = PREVIEWED.some((other) => other === name);
-      control.show({ value, note: tried.has(name) ? "preview only" : "", locked: previews ? null : PAST });
+      setHidden(control.element, name === away);
+      control.show({ value, note: tried.has(name) ? "preview only" : "", locked: previews ? whyIdle(name, chosen) : noMore });
     }
     return tried;
   }
@@ -111,7 +135,8 @@ export function createSliders(root, set, redraw, preview) {
   /** @param {State} state @param {Map<string, SettingValue>} moved what is not in use yet */
   function showPreview({ snapshot, preview: shown }, moved) {
     const used = snapshot && valuesInUse(snapshot);
-    const chosen = PREVIEWED.filter((name) => typeof moved.get(name) === "number");
+    // β of a batch that was made without a penalty could not be compared with anything.
+    const chosen = PREVIEWED.filter((name) => typeof moved.get(name) === "number" && used?.[name] !== null);
     const values = used && chosen.length ? { ...used, ...Object.fromEntries(chosen.map((name) => [name, moved.get(name)])) } : null;
     if (PREVIEWED.some((name) => values?.[name] !== shown?.[name])) preview(/** @type {Preview | null} */ (values));
   }
@@ -152,8 +177,16 @@ export function createSliders(root, set, redraw, preview) {
  * @param {string} name
  */
 function inUse({ newest, snapshot, run, recorded, past }, name) {
-  const used = (recorded || past ? snapshot : newest)?.header.settings?.[name];
+  const header = (recorded || past ? snapshot : newest)?.header;
+  const used = past ? header?.settings?.[name] : setTo(header, name);
   return used !== undefined ? used : run?.settings[name];
+}
+
+/** What a schedule or the KL has made of a setting; nothing where it is as it was set. @param {State} state @param {string} name @param {SettingValue | undefined} set */
+function inForce({ newest, snapshot, recorded }, name, set) {
+  const header = (recorded ? snapshot : newest)?.header;
+  const now = name === "learning_rate" ? header?.scalars?.learning_rate : header?.settings?.[name];
+  return typeof now === "number" && typeof set === "number" && now > 0 && !same(now, set) ? `in force: ${number(now)}` : "";
 }
 
 /** What is at work on the environment. @param {string[] | null} wrappers from the inside out; null: they are not known yet */

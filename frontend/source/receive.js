@@ -3,6 +3,7 @@
 import { getJson } from "../net/http.js";
 import { forgetSession } from "../net/session.js";
 import { activityAfter, trialAfter } from "../state/activity.js";
+import { withMore } from "../state/evaluations.js";
 import { createGapFiller } from "../state/gaps.js";
 import { createHold } from "../state/held.js";
 import { createPictureDecoder } from "../state/pictures.js";
@@ -15,7 +16,7 @@ import { PROTOCOL } from "../wire.js";
 const SETTLES = 300;
 const LISTED = 200; // changes of settings; the oldest make room, as they do on the server
 /** What is said of a run, and not of this page. */
-const OF_A_RUN = new Set(["run", "state", "change"]);
+const OF_A_RUN = new Set(["run", "state", "change", "evaluations"]);
 
 /**
  * @param {Store} store
@@ -40,6 +41,7 @@ export function createReceiver(store, first) {
     const known = run !== null && run.id === state.run?.id;
     state.run = run;
     state.changes = run ? [...run.changes] : [];
+    state.evaluations = run?.evaluations ?? [];
     if (!known) {
       sequence = null;
       state.stepping = false;
@@ -137,6 +139,11 @@ export function createReceiver(store, first) {
       }
       state.run.settings[name] = value;
       touch("run");
+    },
+    evaluations(message) {
+      if (!state.run || message.run !== state.run.id) return;
+      state.evaluations = withMore(state.evaluations, message.evaluations);
+      touch("series");
     },
     lease(message) {
       state.lease = { holder: message.holder, generation: message.generation };

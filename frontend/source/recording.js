@@ -46,6 +46,7 @@ export function stateOf({ run, snapshots, series: rows }) {
     newest: last,
     whole: null,
     changes: [...run.changes],
+    evaluations: run.evaluations ?? [],
     series,
     episodes,
   };

@@ -34,6 +34,7 @@ export function underWay(state, now = performance.now()) {
   const { activity, status, progress, newest } = state;
   if (!activity || state.held || OVER.has(status?.state ?? "")) return null;
   if (activity.name === "redo") return activity;
+  if (activity.name === "evaluating") return state.past || now - activity.since < LONG ? null : activity;
   if (activity.name !== "collecting") return null;
   const goesOn = status?.state === "running" || status?.state === "stalled";
   const isOver = !goesOn || (newest?.header.sequence ?? -1) > (progress?.sequence ?? -1);
@@ -56,6 +57,8 @@ export const stepInWords = ({ done, of }) => `step ${count(Math.min(done + 1, of
 export function inWords(activity, now = performance.now()) {
   if (activity.name === "redo")
     return `Making update ${activity.update} a second time: ${Math.floor((100 * activity.done) / (activity.of || 1))}\u00a0% of it is done.`;
+  if (activity.name === "evaluating")
+    return `Evaluating the policy of update ${activity.update}: ${count(activity.done)} of ${count(activity.of)} episodes have ended. Training waits.`;
   const seconds = taken(activity, now);
   const slow = seconds > SLOW ? ` This step has taken ${Math.floor(seconds)} s so far.` : "";
   return `Collecting: ${stepInWords(activity)}.${slow}`;

@@ -1,4 +1,4 @@
-// The preview: the batch on show with the values of ε, c₁ and c₂ that were chosen and are not in use.
+// The preview: the batch on show with the values of ε, β, c₁ and c₂ that were chosen and are not in use.
 
 import { allBounded, whatIf } from "../ppo/what-if.js";
 
@@ -6,7 +6,7 @@ import { allBounded, whatIf } from "../ppo/what-if.js";
 /** @import { Batch, Outcome } from "../ppo/what-if.js" */
 
 /** The settings that can be previewed. */
-export const PREVIEWED = /** @type {const} */ (["clip_range", "value_coef", "entropy_coef"]);
+export const PREVIEWED = /** @type {const} */ (["clip_range", "value_coef", "entropy_coef", "kl_coef"]);
 
 /**
  * @typedef {object} Previewed
@@ -15,6 +15,7 @@ export const PREVIEWED = /** @type {const} */ (["clip_range", "value_coef", "ent
  * @property {Outcome} now the batch as it is, computed in the same way as the preview
  * @property {Outcome} then
  * @property {boolean} clip whether ε differs
+ * @property {boolean} penalty whether β differs
  * @property {boolean} partial not all samples of the batch are at hand
  */
 
@@ -42,6 +43,7 @@ export function previewOf({ snapshot, preview, run, comparison }) {
     now: whatIf(batch, used),
     then: whatIf(batch, preview),
     clip: preview.clip_range !== used.clip_range,
+    penalty: preview.kl_coef !== used.kl_coef,
     partial: batch.ratio.length < all,
   };
   found.set(snapshot, { key, found: previewed });
@@ -50,9 +52,10 @@ export function previewOf({ snapshot, preview, run, comparison }) {
 
 /** @param {Snapshot} snapshot @returns {Preview | null} */
 export function valuesInUse({ header }) {
-  const [clip_range, value_coef, entropy_coef] = PREVIEWED.map((name) => header.settings[name]);
+  const [clip_range, value_coef, entropy_coef, beta] = PREVIEWED.map((name) => header.settings[name]);
   if (typeof clip_range !== "number" || typeof value_coef !== "number" || typeof entropy_coef !== "number") return null;
-  return { clip_range, value_coef, entropy_coef };
+  const kl_coef = header.settings.objective === "kl_penalty" && typeof beta === "number" ? beta : null;
+  return { clip_range, value_coef, entropy_coef, kl_coef };
 }
 
 /** Which scalars say L_PG, L_VF and S of the very samples that a snapshot shows; at an epoch's end none do. */
@@ -70,7 +73,7 @@ const LOSSES = {
  * @returns {Batch | null} without the probe `samples`, null
  */
 export function batchOf({ header, arrays }) {
-  const { ratio, region, advantage_used, in_minibatch } = arrays;
+  const { ratio, region, advantage_used, in_minibatch, exact_kl } = arrays;
   if (!ratio || !region || !advantage_used) return null;
   const { scalars, settings, phase } = header;
   const [policy, value, entropy] = phase === "update" || phase === "epoch" ? LOSSES[phase] : LOSSES.minibatch;
@@ -80,6 +83,7 @@ export function batchOf({ header, arrays }) {
     advantages: advantage_used,
     regions: region,
     members: in_minibatch ?? null,
+    kl: exact_kl ?? null,
     policyLoss: scalars[policy] ?? null,
     valueLoss: scalars[value] ?? null,
     entropy: scalars[entropy] ?? null,
@@ -93,8 +97,8 @@ export function batchOf({ header, arrays }) {
  * @param {readonly (keyof Preview)[]} names those that matter
  */
 export function moved({ used, values }, names = PREVIEWED) {
-  const symbols = { clip_range: "ε", value_coef: "c₁", entropy_coef: "c₂" };
-  return names.filter((name) => values[name] !== used[name]).map((name) => `${symbols[name]} = ${short(values[name])}`);
+  const symbols = { clip_range: "ε", kl_coef: "β", value_coef: "c₁", entropy_coef: "c₂" };
+  return names.filter((name) => values[name] !== used[name]).map((name) => `${symbols[name]} = ${short(Number(values[name]))}`);
 }
 
 /** At least two decimals, so that its width stays while a slider moves by hundredths. @param {number} value */

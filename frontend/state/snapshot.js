@@ -27,6 +27,9 @@ export function setting(snapshot, name) {
 /** @param {Snapshot} snapshot whether the update on show was made with an objective that holds samples */
 export const hasClip = (snapshot) => (snapshot.header.settings.objective ?? "clip") === "clip";
 
+/** @param {Snapshot} snapshot whether the update on show was made with the KL penalty in place of the clip */
+export const isPenalised = (snapshot) => snapshot.header.settings.objective === "kl_penalty";
+
 /** What weighs the samples of a snapshot in the policy loss. @param {Snapshot} snapshot */
 export const credit = (snapshot) => (snapshot.header.settings.objective === "reinforce" ? "G" : "Â");
 

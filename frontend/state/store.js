@@ -49,6 +49,7 @@ export const nothingKnown = () => ({
   series: new Series(),
   episodes: new Episodes(),
   changes: [],
+  evaluations: [],
   picture: null,
   progress: null,
   activity: null,

@@ -25,6 +25,7 @@ const COLOURS = /** @type {const} */ ({
   pulledBack: "--pulled-back",
   notTrained: "--not-trained",
   other: "--other",
+  evaluation: "--evaluation",
 });
 
 /** One after the other, as the button and the key go through them. */

@@ -54,15 +54,21 @@ export function icon(path) {
  * @param {string} text
  */
 export function setText(element, text) {
-  if (element.textContent === text) return;
-  const { firstChild: only, childNodes } = element;
-  if (only instanceof Text && childNodes.length === 1) only.data = text;
-  else element.textContent = text;
+  const only = element.firstChild;
+  if (only instanceof Text && !only.nextSibling) {
+    if (only.data !== text) only.data = text;
+  } else if (element.textContent !== text) element.textContent = text;
 }
 
 /** As setText, for what is hidden. @param {HTMLElement} element @param {boolean} hidden */
 export function setHidden(element, hidden) {
   if (element.hidden !== hidden) element.hidden = hidden;
+}
+
+/** As setText, for what keeps its room where it cannot be seen. @param {HTMLElement} element @param {boolean} visible */
+export function setVisible({ style }, visible) {
+  const visibility = visible ? "" : "hidden";
+  if (style.visibility !== visibility) style.visibility = visibility;
 }
 
 /**
@@ -76,6 +82,8 @@ export function setAttribute(element, name, value) {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
+const INDEX = /_([A-Za-zθ]+)/;
+
 /**
  * Prose with indices: "π_old" becomes π with a lowered "old".
  *
@@ -83,8 +91,11 @@ export function setAttribute(element, name, value) {
  * @returns {(Node | string)[]}
  */
 export function prose(text) {
-  return text.split(/_([A-Za-zθ]+)/).map((part, i) => (i % 2 ? h("sub", {}, part) : part));
+  return text.split(INDEX).map((part, i) => (i % 2 ? h("sub", {}, part) : part));
 }
+
+/** What setProse has written. @type {WeakMap<HTMLElement, string>} */
+const written = new WeakMap();
 
 /**
  * As setText, for prose with indices.
@@ -93,9 +104,17 @@ export function prose(text) {
  * @param {string} text
  */
 export function setProse(element, text) {
-  if (element.dataset.text === text) return;
-  element.dataset.text = text;
-  element.replaceChildren(...prose(text));
+  if (written.get(element) === text) return;
+  const parts = text.split(INDEX);
+  if (written.has(element) && element.childNodes.length === parts.length) parts.forEach((part, i) => rewrite(element.childNodes[i], part));
+  else element.replaceChildren(...prose(text));
+  written.set(element, text);
+}
+
+/** @param {Node} node a text, or an index @param {string} text */
+function rewrite(node, text) {
+  const holder = node instanceof Text ? node : node.firstChild;
+  if (holder instanceof Text && holder.data !== text) holder.data = text;
 }
 
 /**

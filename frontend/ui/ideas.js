@@ -5,11 +5,18 @@
 /** @type {Record<string, Idea | undefined>} */
 export const IDEA_OF_SETTING = {
   clip_range: "clip",
+  anneal_clip_range: "clip",
+  kl_coef: "clip",
+  kl_coef_target: "clip",
   value_coef: "value",
   value_clip_range: "value",
   entropy_coef: "entropy",
+  anneal_entropy_coef: "entropy",
   learning_rate: "loss",
   anneal_learning_rate: "loss",
+  desired_kl: "loss",
+  learning_rate_min: "loss",
+  learning_rate_max: "loss",
   max_grad_norm: "loss",
   target_kl: "ratio",
   discount: "advantage",

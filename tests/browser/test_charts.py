@@ -70,6 +70,98 @@ def test_plotly_comes_under_the_pointer_and_tells_the_numbers(running):
     until(lambda: running.evaluate(CLOSER), lambda names: names == [])
 
 
+RANGES = "chart => [...chart.axes.xaxis.range, ...chart.axes.yaxis.range]"
+
+
+def place(found, across, down):
+    """Where a part of the plot's width and height is, in the window."""
+    x, y = found.evaluate("e => [e.axes.xaxis, e.axes.yaxis].map(({ offset, length }) => [offset, length])")
+    box = found.bounding_box()
+    return box["x"] + x[0] + across * x[1], box["y"] + y[0] + down * y[1]
+
+
+def parts(whole, zoomed):
+    """Where the zoomed axis begins and ends on the whole one, for x and for y."""
+    (left, right, low, high), (a, b, c, d) = whole, zoomed
+    return [
+        (a - left) / (right - left),
+        (b - left) / (right - left),
+        (c - low) / (high - low),
+        (d - low) / (high - low),
+    ]
+
+
+def test_a_drag_that_begins_before_plotly_has_come_is_not_lost(look_at, page):
+    held = []
+    page.route("**/plotly.min.js", lambda route: held.append(route))
+    ratio = chart(look_at(update=1).page, "Ratio histogram")
+    ratio.scroll_into_view_if_needed()
+    page.get_by_role("heading", level=1).hover()
+    mouse, whole = page.mouse, ratio.evaluate(RANGES)
+
+    # It is over, and ends outside of the chart, before Plotly has come.
+    mouse.move(*place(ratio, 0.25, 0.25))
+    mouse.down()
+    mouse.move(*place(ratio, 0.6, 0.6), steps=3)
+    mouse.move(*place(ratio, 0.75, 0.75))
+    mouse.up()
+    page.get_by_role("heading", level=1).hover()
+    until(lambda: held)
+    assert ratio.evaluate(RANGES) == whole
+    held.pop().continue_()
+    zoomed = until(lambda: ratio.evaluate(RANGES), lambda ranges: ranges != whole)
+    assert parts(whole, zoomed) == pytest.approx([0.25, 0.75, 0.25, 0.75], abs=0.02)
+    until(lambda: page.evaluate(CLOSER), lambda names: names == [])
+
+    def reset():  # a busy browser may take the two clicks for two
+        mouse.dblclick(*place(ratio, 0.5, 0.5))
+        return ratio.evaluate(RANGES)
+
+    until(reset, lambda ranges: ranges == whole)
+    page.get_by_role("heading", level=1).hover()
+    until(lambda: page.evaluate(CLOSER), lambda names: names == [])
+
+    # It goes on when Plotly has come, and that takes it from where it began.
+    mouse.move(*place(ratio, 0.2, 0.1))
+    mouse.down()
+    mouse.move(*place(ratio, 0.3, 0.5))
+    until(lambda: ratio.locator(".zoombox").count())
+    assert ratio.evaluate(RANGES) == whole
+    mouse.move(*place(ratio, 0.6, 0.9), steps=3)
+    mouse.up()
+    zoomed = until(lambda: ratio.evaluate(RANGES), lambda ranges: ranges != whole)
+    assert parts(whole, zoomed) == pytest.approx([0.2, 0.6, 0.1, 0.9], abs=0.02)
+
+
+def test_a_finger_brings_plotly_and_then_zooms(shared_server, new_page):
+    page = new_page(has_touch=True)
+    live = shared_server(update=1)
+    dashboard = Dashboard(page, f"{live.base}#token={live.token}")
+    if live.run()["update"] == 0:
+        dashboard.step(update="1")
+    ratio = chart(page, "Ratio histogram")
+    ratio.scroll_into_view_if_needed()
+    whole = until(lambda: ratio.evaluate(RANGES), lambda ranges: ranges != [0, 1, 0, 1])
+    page.touchscreen.tap(*place(ratio, 0.5, 0.5))
+    until(lambda: page.evaluate(CLOSER), lambda names: names == ["Ratio histogram"])
+    until(lambda: "r ≈" in ratio.locator(".hoverlayer").text_content(), bool)
+
+    fingers = page.context.new_cdp_session(page)
+
+    def touch(kind, *points):
+        points = [{"x": x, "y": y} for x, y in points]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", place(ratio, 0.25, 0.25))
+    for part in (0.4, 0.6, 0.75):
+        touch("touchMove", place(ratio, part, part))
+    touch("touchEnd")
+    zoomed = until(lambda: ratio.evaluate(RANGES), lambda ranges: ranges != whole)
+    assert parts(whole, zoomed) == pytest.approx([0.25, 0.75, 0.25, 0.75], abs=0.02)
+    page.touchscreen.tap(10, 10)
+    until(lambda: page.evaluate(CLOSER), lambda names: names == [])
+
+
 def test_plotly_comes_to_the_focus(look_at, page):
     ratio = chart(look_at(update=1).page, "Ratio histogram")
     page.keyboard.press("Shift")  # what follows is focus from the keyboard
@@ -294,3 +386,23 @@ def test_areas_reach_to_zero_or_to_the_trace_below(sketched):
 def test_a_logarithmic_axis(sketched):
     trace = {"x": [1, 10, 100], "y": [1, 1, 1], "line": LINE}
     assert sketched([trace], x={"range": [0, 2], "type": "log"}) == [[[0, 0], [50, 0], [100, 0]]]
+
+
+TIMERS = """() => {
+    const [set, clear] = [window.setTimeout, window.clearTimeout];
+    const waiting = new Set();
+    window.waits = { begun: 0, ended: 0 };
+    window.setTimeout = (task, time, ...rest) => {
+        const timer = set(task, time, ...rest);
+        if (time === 500) { window.waits.begun++; waiting.add(timer); }
+        return timer;
+    };
+    window.clearTimeout = timer => { if (waiting.delete(timer)) window.waits.ended++; clear(timer); };
+}"""
+
+
+def test_nothing_waits_for_a_drawing_that_is_done(look_at, page):
+    page.add_init_script(f"({TIMERS})()")
+    look_at(update=2)
+    seen = until(lambda: page.evaluate("window.waits"), lambda waits: waits["begun"] == waits["ended"] > 0)
+    assert seen["ended"] >= 14

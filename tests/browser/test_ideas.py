@@ -7,6 +7,7 @@ from tests.browser.test_first_light import SEED
 
 LIT = """[...document.querySelectorAll(".lit")].map((e) => e.matches(".panel") ? e.ariaLabel
     : e.matches(".setting") ? e.dataset.setting : `symbol ${e.dataset.idea}`)"""
+LEASHES = {"clip_range", "anneal_clip_range", "kl_coef", "kl_coef_target"}
 BY_CLIP = {"Ratio histogram", "Clip mask", "Surrogate", "KL and clipping"}
 
 
@@ -27,14 +28,14 @@ def test_a_symbol_lights_its_slider_and_panels_and_the_other_way_round(paused, p
     for reach in (epsilon.hover, epsilon.focus):
         reach()
         found = lit(page, lambda found: "clip_range" in found)
-        assert found == {"clip_range", "symbol clip", *panels}
+        assert found == {*LEASHES, "symbol clip", *panels}
         page.mouse.move(2, 2)
         page.evaluate("document.activeElement.blur()")
         lit(page, lambda found: not found)
     slider = paused.slider("Clip range ε")
     for reach in (slider.hover, slider.focus):
         reach()
-        assert lit(page, lambda found: "symbol clip" in found) == {"clip_range", "symbol clip", *panels}
+        assert lit(page, lambda found: "symbol clip" in found) == {*LEASHES, "symbol clip", *panels}
         page.mouse.move(2, 2)
         page.evaluate("document.activeElement.blur()")
         lit(page, lambda found: not found)

@@ -179,14 +179,16 @@ def test_a_free_run_is_to_be_paused_first(paused):
     until(lambda: cover("c => c.hidden ? null : c.textContent"), lambda says: says is None)
 
 
-@pytest.mark.parametrize("objective", ["unclipped", "reinforce", "actor_critic"])
+@pytest.mark.parametrize("objective", ["unclipped", "reinforce", "actor_critic", "kl_penalty"])
 def test_objectives_without_a_clip_have_no_max(server, page, objective):
     dashboard = Dashboard(page, server("--paused", "--seed", SEED, "--objective", objective).url)
     dashboard.step(update="1")
     click(dashboard, 1, 20)
     text = words(dashboard, "Sample")
     assert "clip(" not in text
-    assert ("no clip, so no max" if objective == "unclipped" else "nothing is clipped") in text
+    has_ratio = objective in ("unclipped", "kl_penalty")
+    assert ("no clip, so no max" if has_ratio else "nothing is clipped") in text
+    assert ("β · KL" in text) == (objective == "kl_penalty")
     assert ("G raw" in text) == (objective == "reinforce")
 
 

@@ -36,7 +36,8 @@ def kept(live):
 
 
 def test_changed_settings_are_marked_where_they_apply_and_the_reach_is_said(server, page):
-    live = server("--paused", "--seed", SEED)
+    few_phases = ("--num-envs", "4", "--rollout-steps", "32", "--minibatches", "2", "--epochs", "1")
+    live = server("--paused", "--seed", SEED, *few_phases)
     dashboard = Dashboard(page, live.url)
     changed = {
         2: ("clip_range", "Clip range", 0.3),

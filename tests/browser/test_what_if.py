@@ -1,4 +1,4 @@
-"""What-if: what the page computes for another ε, c₁ and c₂ is what the trainer would have computed."""
+"""What-if: what the page computes for another ε, β, c₁ and c₂ is what the trainer would have computed."""
 
 import math
 
@@ -14,7 +14,7 @@ from ppo_scope.probes.probes import measure
 from tests.live import LiveServer
 from tests.moments import moment_at
 
-OBJECTIVES = ("clip", "unclipped", "actor_critic", "reinforce")
+OBJECTIVES = ("clip", "unclipped", "actor_critic", "reinforce", "kl_penalty")
 CLIP_RANGES = (0.0, 0.1, 0.2, 0.3, 0.37, 0.5, 0.99, 1.0)
 
 WHAT_IF = """async ({ batch, values }) => {
@@ -28,7 +28,8 @@ WHAT_IF = """async ({ batch, values }) => {
 OF_SNAPSHOT = """async ({ header, arrays, values }) => {
     const load = (path) => import(new URL(path, document.baseURI).href);
     const [{ batchOf, valuesInUse }, { whatIf }] = [await load("state/previewed.js"), await load("ppo/what-if.js")];
-    for (const name of ["ratio", "advantage_used"]) arrays[name] = Float32Array.from(arrays[name], (x) => x ?? NaN);
+    for (const name of ["ratio", "advantage_used", "exact_kl"])
+        if (arrays[name]) arrays[name] = Float32Array.from(arrays[name], (x) => x ?? NaN);
     const [batch, used] = [batchOf({ header, arrays }), valuesInUse({ header, arrays })];
     const plain = (outcome) => ({ ...outcome, codes: [...outcome.codes] });
     return { now: plain(whatIf(batch, used)), then: plain(whatIf(batch, { ...used, ...values })) };
@@ -233,8 +234,12 @@ def test_of_real_snapshots_the_page_finds_what_the_trainer_says_and_would_say(lo
         seen += 1
         ratio, region, used, member = (torch.from_numpy(np.ascontiguousarray(arrays[name])).ravel() for name in names)
         scalars, objective = header["scalars"], header["settings"]["objective"]
-        values = {"clip_range": 0.07, "value_coef": 0.9, "entropy_coef": 0.03}
-        given = {name: as_json(arrays[name]) for name in names}
+        values = {"clip_range": 0.07, "value_coef": 0.9, "entropy_coef": 0.03, "kl_coef": 7.0}
+        if objective == "kl_penalty":
+            arrays_sent = (*names, "exact_kl")
+        else:
+            arrays_sent, values["kl_coef"] = names, None
+        given = {name: as_json(arrays[name]) for name in arrays_sent}
         found = loaded.evaluate(OF_SNAPSHOT, {"header": header, "arrays": given, "values": values})
         now, then = found["now"], found["then"]
         assert now["codes"] == region.tolist()
@@ -261,7 +266,13 @@ def test_of_real_snapshots_the_page_finds_what_the_trainer_says_and_would_say(lo
             judged = trained & (member == 1) & ~used.isnan()
             terms = losses.policy_loss("clip", torch.zeros(()), ratio[judged], used[judged], 0.07)
             expected = terms.double().mean().item()
-        assert then["terms"]["policy_loss"] == pytest.approx(expected, rel=1e-9, abs=1e-12)
+        if objective == "kl_penalty":
+            judged = trained & (member == 1) & ~used.isnan()
+            kl = torch.from_numpy(np.ascontiguousarray(arrays["exact_kl"])).ravel()[judged].double()
+            expected = (-(ratio[judged] * used[judged]).double().mean() + 7.0 * kl.mean()).item()
+            assert kl.mean() > 0
+        close = {"rel": 1e-6} if objective == "kl_penalty" else {"rel": 1e-9, "abs": 1e-12}
+        assert then["terms"]["policy_loss"] == pytest.approx(expected, **close)
         total = expected + 0.9 * scalars[value] - 0.03 * scalars[entropy]
-        assert then["terms"]["loss"] == pytest.approx(total, rel=1e-9)
+        assert then["terms"]["loss"] == pytest.approx(total, **close)
     assert seen >= 2

@@ -44,6 +44,21 @@ def run(updates, *, tamper=None, changes=(), **settings):
     raise AssertionError
 
 
+def test_an_action_that_its_mask_forbids_is_found():
+    """Which our own policy never takes: the mask of one transition is turned around after it was acted by."""
+
+    def turn(trainer, update):
+        if update == 2:
+            step = int(np.flatnonzero(trainer._rollouts[1].trained[:, 3])[0])
+            taken = int(trainer._rollouts[1].actions[step, 3])
+            trainer._rollouts[1].action_masks[step, 3] = np.arange(4) != taken
+
+    seen, health = run(2, tamper=turn, env="tests.environments.masked:Masked-v0")
+    assert ["forbidden_action" in found for found in seen] == [False, True]
+    assert "the first in environment 3 at step " in named(health, "forbidden_action")["summary"]
+    assert run(1)[1].unknown()["forbidden_action"]["why"] == "only where the environment says which actions are allowed"
+
+
 def named(health, name):
     return next(finding for finding in health.findings() if finding["name"] == name)
 

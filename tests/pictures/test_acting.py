@@ -53,6 +53,14 @@ def test_observations_are_normalised_as_the_trainer_does():
     assert policy._inference.normalized(np.full((1, 3), 5, np.float32)).tolist() == [[2, 2, 2]]
 
 
+def test_it_keeps_to_the_action_mask():
+    """The environment objects to what it has forbidden."""
+    policy = acting("tests.environments.masked:Masked-v0", env_kwargs={"action": "multi_discrete"})
+    for _ in range(60):
+        policy.advance(1)
+    policy.close()
+
+
 def test_weights_of_other_networks_are_refused():
     policy = acting("CartPole-v1")
     with pytest.raises(CannotRender, match="others than those that are trained on"):

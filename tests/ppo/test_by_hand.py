@@ -13,7 +13,7 @@ from ppo_scope.ppo.trainer import Trainer
 from tests.ppo.test_images import PICTURE
 from tests.ppo.test_spaces import ACTIONS, sampled
 
-OBJECTIVES = ("reinforce", "actor_critic", "unclipped", "clip")
+OBJECTIVES = ("reinforce", "actor_critic", "unclipped", "clip", "kl_penalty")
 
 
 @pytest.fixture

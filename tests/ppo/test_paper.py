@@ -28,6 +28,19 @@ def probability_and_entropy(kind, outputs, action):
     return density, entropy
 
 
+def kl_of(kind, old, new):
+    """KL(π_old(·|s)‖π(·|s))"""
+    if kind == "discrete":
+        p, q = ([math.exp(z) for z in outputs] for outputs in (old, new))
+        p, q = ([weight / sum(weights) for weight in weights] for weights in (p, q))
+        return sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+    half, total = len(old) // 2, 0.0
+    for mean, other, log_std, other_log_std in zip(old[:half], new[:half], old[half:], new[half:], strict=True):
+        spread = math.exp(log_std) ** 2 + (mean - other) ** 2
+        total += other_log_std - log_std + spread / (2 * math.exp(other_log_std) ** 2) - 0.5
+    return total
+
+
 def weights_of(rollout, values, next_values, settings):
     """Â (equations 11 and 12 as the explicit sum), or G for reinforce: [M, N]."""
     gamma, decay = settings.discount, settings.discount * settings.gae_lambda
@@ -86,6 +99,7 @@ def test_a_minibatch_is_what_the_paper_says(kind, objective):
         policy_loss += {
             "clip": max(-r * a, -min(max(r, 0.8), 1.2) * a),
             "unclipped": -r * a,
+            "kl_penalty": -r * a + settings.kl_coef * kl_of(kind, batch.outputs[i].tolist(), outputs[i].tolist()),
             "actor_critic": -math.log(new) * a,
             "reinforce": -math.log(new) * a,
         }[objective] / len(rows)

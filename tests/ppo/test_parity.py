@@ -12,10 +12,10 @@ from tests.ppo.test_spaces import sampled
 EPSILON, C1, C2 = 0.2, 0.5, 0.01
 
 
-def as_stable_baselines(trainer):
+def as_stable_baselines(trainer, kind=ActorCriticPolicy):
     """(their policy with our weights, its parameters in the order of ours)."""
     environment = trainer.environments.vector
-    policy = ActorCriticPolicy(
+    policy = kind(
         environment.single_observation_space,
         environment.single_action_space,
         lr_schedule=lambda _: 0.0,

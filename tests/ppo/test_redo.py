@@ -17,6 +17,8 @@ SETTINGS = [
     {**SMALL, "shared_network": True, "target_kl": 1e-4},
     {**SMALL, "env": "Pendulum-v1", "normalize_observations": True, "normalize_rewards": True},
     {**SMALL, "anneal_learning_rate": True, "total_steps": 2000},
+    {**SMALL, "objective": "kl_penalty", "kl_coef_target": 0.003, "desired_kl": 0.004, "learning_rate_max": 1.0},
+    {**SMALL, "anneal_clip_range": True, "anneal_entropy_coef": True, "total_steps": 2000},
 ]
 
 
@@ -54,7 +56,14 @@ def test_with_the_same_settings_it_is_the_same_bits(settings):
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
-@pytest.mark.parametrize("changes", [{"clip_range": 0.02, "learning_rate": 0.01}, {"discount": 0.9, "epochs": 2}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"clip_range": 0.02, "learning_rate": 0.01},
+        {"discount": 0.9, "epochs": 2},
+        {"objective": "kl_penalty", "kl_coef": 7.0},
+    ],
+)
 def test_with_other_settings_it_is_what_a_run_with_them_gives(settings, changes):
     """From there on as well: Adam, the orders to come and the running statistics are those of that run."""
     expected, expected_phases = run_to(3, settings, **changes)

@@ -36,7 +36,9 @@ def go_on(trainer: Trainer, updates: int) -> Trainer:
         ("Acrobot-v1", {"target_kl": 0.01}),
         ("MountainCarContinuous-v0", {"shared_network": True}),
         ("Pendulum-v1", {"normalize_observations": True}),
-        ("Taxi-v4", {}),
+        ("CartPole-v1", {"objective": "kl_penalty", "kl_coef_target": 1e-4}),  # β follows the KL, and so does α:
+        ("CartPole-v1", {"desired_kl": 1e-4}),
+        ("Taxi-v4", {}),  # with its masks
         ("FrozenLake-v1", {"normalize_rewards": False}),
         ("Blackjack-v1", {}),
         ("CliffWalking-v1", {}),

@@ -17,8 +17,8 @@ N, M, ACTIONS, DISCOUNT, LAMBDA = 3, 16, 4, 0.9, 0.8
 LIVE = {"clip_range": 0.1, "value_coef": 0.5, "entropy_coef": 0.01}
 LAYOUT = {"num_envs": N, "rollout_steps": M, "epochs": 2, "minibatches": 3, "seed": 1}
 USED = {"objective": "clip", "max_grad_norm": 0.5, "activation": "tanh", "normalize_advantages": "minibatch"}
-NONE = dict.fromkeys(("value_clip_range", "target_kl"))
-OFF = ("shared_network", "anneal_learning_rate", "normalize_rewards", "normalize_observations")
+NONE = dict.fromkeys(("value_clip_range", "target_kl", "desired_kl"))
+OFF = ("shared_network", "anneal_learning_rate", "anneal_clip_range", "normalize_rewards", "normalize_observations")
 MADE_WITH = Record(**LIVE, **LAYOUT, **USED, **NONE, **dict.fromkeys(OFF, False), live=lambda: LIVE)
 
 
@@ -71,7 +71,7 @@ class PlainLoop:
         self.steps += M * N
         flat = {"observations": seen[:M], "actions": actions, "outputs": outputs, "log_probs": log_probs}
         flat |= {"values": values[:M], "advantages": advantages[:M], "targets": advantages[:M] + values[:M]}
-        batch = Record(**{name: tensor.flatten(0, 1) for name, tensor in flat.items()})
+        batch = Record(**{name: tensor.flatten(0, 1) for name, tensor in flat.items()}, action_masks=None)
         yes = np.ones((M, N), np.bool_)
         rollout = Record(observations=seen.numpy(), actions=actions.numpy(), rewards=rewards.numpy(), trained=yes)
         rollout.terminated, rollout.truncated, rollout.episodes = ends.numpy(), ~yes, []
@@ -101,6 +101,7 @@ class PlainLoop:
             rollout, batch, deltas = self._collect()
             update = Record(index=index, settings=MADE_WITH, learning_rate=0.05, rollout=rollout, theta_before=None)
             update.batch, update.deltas, update.rewards, update.minibatches = batch, deltas, rollout.rewards, []
+            update.set_to = MADE_WITH
             update.stopped_by_kl, update.seconds_optimise, update.seconds = False, 0.0, dict
             yield Record(kind=PhaseKind.ADVANTAGES, update=update, epoch=0, minibatch=0)
             for epoch in range(1, MADE_WITH.epochs + 1):

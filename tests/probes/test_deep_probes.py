@@ -138,7 +138,13 @@ def test_the_policy_before_and_now(settings, kind):
 
 
 @pytest.mark.parametrize(
-    "settings", [*SETTINGS, {**SMALL, "objective": "unclipped"}, {**SMALL, "value_clip_range": 0.1}]
+    "settings",
+    [
+        *SETTINGS,
+        {**SMALL, "objective": "unclipped"},
+        {**SMALL, "value_clip_range": 0.1},
+        {**SMALL, "objective": "kl_penalty", "kl_coef": 3.0},
+    ],
 )
 def test_each_samples_gradient_is_what_autograd_gives_for_it_alone(settings):
     *_, moment = moments({**settings, "clip_range": 0.02, "learning_rate": 0.01}, PhaseKind.UPDATE)
@@ -153,6 +159,8 @@ def test_each_samples_gradient_is_what_autograd_gives_for_it_alone(settings):
         ratio = losses.ratio_of(log_probs - batch.log_probs[one])
         used = torch.from_numpy(moment.advantages_used[one])
         objective = losses.policy_loss(live.objective, log_probs, ratio, used, live.clip_range).sum()
+        if live.objective == "kl_penalty":
+            objective = objective + live.kl_coef * moment.trainer.distribution.kl(batch.outputs[one], outputs).sum()
         value = losses.value_loss(values, batch.targets[one], batch.values[one], live.value_clip_range).sum()
         terms = {"policy": objective, "value": live.value_coef * value, "entropy": -live.entropy_coef * entropies.sum()}
         for name, term in {**terms, "total": sum(terms.values())}.items():

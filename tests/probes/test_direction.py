@@ -15,7 +15,7 @@ LINE = frozenset({"direction"})
 
 
 def at(arrays, factor):
-    """(L_PG clipped, not clipped, KL) there."""
+    """(L_PG clipped or at a price, not clipped, KL) there."""
     return arrays["direction_losses"][:, arrays["direction_at"].tolist().index(factor)]
 
 
@@ -29,8 +29,11 @@ def judged(moment, theta):
         ratio = (log_probs - batch.log_probs[known]).exp().double()
         used = torch.from_numpy(moment.advantages_used)[known].double()
         epsilon = moment.update.settings.clip_range
-        clipped = torch.maximum(-ratio * used, -ratio.clamp(1 - epsilon, 1 + epsilon) * used)
         kl = trainer.distribution.kl(batch.outputs[known], outputs).double()
+        if moment.update.settings.objective == "kl_penalty":
+            clipped = -ratio * used + moment.update.settings.kl_coef * kl
+        else:
+            clipped = torch.maximum(-ratio * used, -ratio.clamp(1 - epsilon, 1 + epsilon) * used)
         return [float(part.mean()) for part in (clipped, -ratio * used, kl)]
 
 
@@ -66,6 +69,10 @@ def test_at_1_it_is_what_the_final_weights_give(make, case):
     ratio, used = (torch.from_numpy(array[trained]) for array in (np.exp(moment.logratio), moment.advantages_used))
     assert kl == pytest.approx(measure(moment, frozenset()).scalars["final_kl_exact"], rel=1e-3, abs=1e-6)
     assert unclipped == pytest.approx(float((-ratio * used).mean()), rel=1e-3, abs=2e-5)
+    if settings.objective == "kl_penalty":
+        final = measure(moment, frozenset()).scalars["final_policy_loss"]
+        assert clipped == pytest.approx(unclipped + settings.kl_coef * kl, abs=1e-6) == pytest.approx(final, abs=2e-5)
+        return
     assert clipped == pytest.approx(
         float(losses.clipped_policy_loss(ratio, used, settings.clip_range).mean()), rel=1e-3, abs=2e-5
     )

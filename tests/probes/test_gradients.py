@@ -24,6 +24,7 @@ def settings_of(action, **more):
 CASES = {
     **{f"{action}-two": lambda action=action: settings_of(action) for action in ACTIONS},
     **{f"{action}-shared": lambda action=action: settings_of(action, shared_network=True) for action in ACTIONS},
+    **{f"{action}-penalty": lambda action=action: settings_of(action, objective="kl_penalty") for action in ACTIONS},
     "images-two": lambda: IMAGES,
     "images-shared": lambda: {**IMAGES, "shared_network": True},
 }
@@ -83,7 +84,7 @@ def test_an_angle_is_where_both_terms_flow_and_nowhere_else(make, case):
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-@pytest.mark.parametrize("objective", ["clip", "unclipped", "reinforce", "actor_critic"])
+@pytest.mark.parametrize("objective", ["clip", "kl_penalty", "unclipped", "reinforce", "actor_critic"])
 def test_by_hand_and_by_torch_find_the_same(make, action, objective):
     trainer = make(settings_of(action, objective=objective, value_clip_range=0.1, shared_network=True))
     moment = moment_of(trainer, PhaseKind.GRADIENT)

@@ -48,3 +48,25 @@ def test_the_states_on_show_stay_the_same_all_through_an_update():
         for kind in (PhaseKind.ADVANTAGES, PhaseKind.STEP, PhaseKind.UPDATE)
     ]
     assert places[0] == places[1] == places[2]
+
+
+@pytest.mark.parametrize("kind", [PhaseKind.STEP, PhaseKind.UPDATE])
+@pytest.mark.parametrize("action", ["discrete", "multi_discrete"])
+def test_what_a_mask_forbids_is_said_and_has_no_probability_and_the_maximum_follows(action, kind):
+    moment = moment_of("tests.environments.masked:Masked-v0", kind, env_kwargs={"action": action})
+    found = measure(moment, BOTH)
+    arrays = found.arrays
+    assert found.measured == sorted(BOTH)
+    told = moment.update.rollout.action_masks.swapaxes(0, 1)
+    assert np.array_equal(arrays["allowed"], told)
+    for name in ("policy_old", "policy_new"):
+        assert (arrays[name][~told] == 0).all()
+        assert np.isfinite(arrays[name]).all()
+    for place, allowed in zip(arrays["policy_places"], arrays["policy_allowed"], strict=True):
+        assert np.array_equal(allowed, told[tuple(place)])
+    covered = (arrays["in_minibatch"] == 1) & (arrays["region"] != 0)
+    counts = [4] if action == "discrete" else [2, 3, 4]
+    parts = np.split(told[covered], np.cumsum(counts)[:-1], axis=-1)
+    largest = sum(np.log(part.sum(-1)) for part in parts)
+    assert found.scalars["entropy_high"] == pytest.approx(largest.max(), rel=1e-5)
+    assert found.scalars["entropy_allowed"] == pytest.approx(largest.mean(), rel=1e-5)

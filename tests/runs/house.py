@@ -30,6 +30,9 @@ class Notes:
     def change(self, run, change):
         pass
 
+    def evaluated(self, run, evaluations):
+        pass
+
     def reply(self, run, command, code, message):
         self._house.replies.append((command, time.monotonic(), code, message))
 

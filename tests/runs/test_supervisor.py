@@ -30,6 +30,9 @@ class Notes:
     def change(self, run, change):
         self.changes.append(change)
 
+    def evaluated(self, run, evaluations):
+        pass
+
     def reply(self, run, command, code, message):
         self.replies.append((command, code))
 

@@ -23,6 +23,7 @@ class Script:
         self.sequence, self.update, self.state = 0, 0, "paused" if paused else "running"
         self.applied = 0
         self.watched = []
+        self.evaluates = False
         if trial:
             self.event("proved")
             while json.loads(self.commands.recv_bytes())["type"] != "begin":
@@ -85,6 +86,8 @@ class Script:
             case "step":
                 self.applied += 1
                 self.train()
+                if self.evaluates:
+                    self.event("evaluated", evaluations=[evaluated(self.update)])
                 self.say_state("paused")
             case "set":
                 fields = {
@@ -124,6 +127,20 @@ class Script:
 def obedient(*arguments):
     """Does what it is told."""
     script = Script(*arguments)
+    script.begin()
+    script.live()
+
+
+def evaluated(update):
+    """What an evaluation after this update would be."""
+    returns = {"mean": 10.0 * update, "lowest": 9.0 * update, "highest": 11.0 * update}
+    return {"update": update, "steps": update, **returns, "episodes": 3, "unfinished": 0, "fault": None, "best": True}
+
+
+def evaluates(*arguments):
+    """The same, and tells of an evaluation after each step."""
+    script = Script(*arguments)
+    script.evaluates = True
     script.begin()
     script.live()
 

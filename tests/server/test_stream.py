@@ -4,7 +4,10 @@ import json
 import time
 
 import numpy as np
+from websockets.frames import Frame, Opcode
+from websockets.sync.client import connect
 
+from ppo_scope.server.transport import UNPRESSED
 from ppo_scope.wire import frame
 from tests.server.scope_page import Page, wait_for
 
@@ -233,3 +236,12 @@ def test_a_lease_is_free_when_nobody_holds_it(scripted):
     with Page(scripted, cookie=cookie) as second:
         assert second.wait("lease", holder=True, timeout=1)
     wait_for(lambda: scripted.run()["state"] == "paused")
+
+
+def test_messages_go_as_compressed_which_they_are_not(scripted):
+    with connect(f"ws://{scripted.host}/ws", origin=scripted.origin, max_size=None) as browser:  # offers it, as they do
+        assert [extension.name for extension in browser.protocol.extensions] == ["permessage-deflate"]
+        assert json.loads(browser.recv(30))["type"] == "hello"
+    _, extension = UNPRESSED.process_request_params([], [])
+    numbers = bytes(100_000)
+    assert len(extension.encode(Frame(Opcode.BINARY, numbers)).data) > len(numbers)

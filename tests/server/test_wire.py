@@ -72,12 +72,14 @@ def test_a_run_is_told_of_as_its_class_says_with_all_that_is_known_once_it_has_b
 
 def test_every_message_is_as_its_class_says():
     of = {typing.get_args(typing.get_type_hints(one)["type"])[0]: one for one in typing.get_args(told.Told)}
-    with ServerProcess() as server:
+    with ServerProcess("evaluates") as server:
         wait_for(lambda: server.run()["state"] == "paused")
         with Page(server, cookie=server.cookie()) as page:
             page.wait("lease", holder=True)
             assert page.ask("step", size="update")["type"] == "ack"
             assert page.ask("set", name="clip_range", value=0.3)["type"] == "ack"
+            page.wait("evaluations")
+            assert problems(told.Run, server.run()) == [] and len(server.run()["evaluations"]) == 1
             assert page.ask("open", led=False, run="nowhere")["type"] == "error"
             assert page.ask("restart", settings={"seed": 2})["type"] == "ack"
             page.wait("run")

@@ -27,12 +27,17 @@ def made(processes, **settings):
 
 def walk(environments, steps):
     """All that they give, closed at the end; the actions are the same each time."""
-    space = environments.vector.action_space
+    space, single = environments.vector.action_space, environments.vector.single_action_space
     space.seed(5)
+    single.seed(5)
     found = [(environments.observations.copy(),)]
     for _ in range(steps):
-        step = environments.step(space.sample())
-        found.append((step.observations.copy(), step.rewards, step.terminated, step.truncated))
+        masks = environments.masks
+        step = environments.step(
+            space.sample() if masks is None else np.array([single.sample(mask.astype(np.int8)) for mask in masks])
+        )
+        given = [] if environments.masks is None else [environments.masks]
+        found.append((step.observations.copy(), step.rewards, step.terminated, step.truncated, *given))
     environments.close()
     return found
 
@@ -43,6 +48,7 @@ def walk(environments, steps):
         {"env": "Acrobot-v1", "num_envs": 5, "env_kwargs": {"max_episode_steps": 7}},  # truncated
         {"env": "Pendulum-v1", "num_envs": 2, "env_kwargs": {"max_episode_steps": 11}},  # a Box of actions
         {"env": "Blackjack-v1", "num_envs": 5},  # a tuple is seen; terminated
+        {"env": "tests.environments.masked:Masked-v0", "num_envs": 4},  # not all actions are allowed
         {"env": "tests.environments.codes:Grid-v0", "num_envs": 3, "leave_out": "mission"},  # a dictionary
         {"env": "tests.environments.codes:Grid-v0", "num_envs": 2, "leave_out": "mission", "frame_stack": 1, "seed": 8},
     ],
@@ -54,7 +60,7 @@ def test_several_processes_give_the_numbers_of_one(settings):
         for one, other in zip(expected, found, strict=True):
             assert (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
     if settings["env"] != "tests.environments.codes:Grid-v0":
-        assert any(np.any(ends) for _, _, *ends in alone[1:]), "episodes have ended and begun anew"
+        assert any(np.any(ends) for _, _, *ends in (row[:4] for row in alone[1:])), "episodes have ended and begun anew"
 
 
 def test_what_was_given_stays_as_it_was():

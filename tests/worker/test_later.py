@@ -72,6 +72,7 @@ def measured_numbers(driver):
 
 CASES = {
     "discrete": {},
+    "not all actions are allowed": {"env": "tests.environments.masked:Masked-v0"},
     "a box, with all that is normalised": {
         "env": "Pendulum-v1",
         "normalize_observations": True,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from pathlib import Path
 from typing import Any
 
+from ppo_scope.cli.evaluations import Evaluations
 from ppo_scope.cli.misuse import INTERRUPTED, USAGE_ERROR, Misuse, complain, users_mistakes
 from ppo_scope.cli.options import Commands, add_settings
 from ppo_scope.ppo.allocation import keep_memory
@@ -28,12 +30,19 @@ def add(commands: Commands) -> None:
         help="async steps the environments in as many processes as there are cores, with the same numbers: quicker "
         "where they take most of the time (default: sync)",
     )
+    train.add_argument(
+        "--best",
+        type=Path,
+        metavar="FILE",
+        help="keep the weights of the best evaluation there, as NumPy's .npz, named by parameter; needs --eval-every",
+    )
     add_settings(train, has_end=True)
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Train to the end; the exit code."""
     # Imported here so that `serve` and `--help` do not wait for torch.
+    from ppo_scope.ppo.evaluation import Evaluator
     from ppo_scope.ppo.failures import EnvironmentFault
     from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
     from ppo_scope.ppo.threads import use_one_thread
@@ -42,13 +51,16 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
     if settings.total_steps is None:
         raise Misuse("total_steps: train needs to know when to stop, e.g. --total-steps 100000")
+    if options.best is not None:
+        _check_place(options.best, settings)
     use_one_thread()
     keep_memory()
     with users_mistakes():
         trainer = Trainer(settings, spread=spread if options.vectorization == "async" else None)
     code, start, shares = 0, time.perf_counter(), dict.fromkeys(SECONDS, 0.0)
+    evaluations = Evaluations(Evaluator(trainer), options.best)
     try:
-        _follow(trainer, shares)
+        _follow(trainer, evaluations, shares)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except (EnvironmentFault, NotFiniteError) as error:
@@ -57,11 +69,19 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         code = USAGE_ERROR if isinstance(error, EnvironmentFault | NotFiniteGivenError) else 1
     seconds = time.perf_counter() - start
     trainer.close()
-    _summarise(trainer, seconds, shares, options.json)
+    _summarise(trainer, evaluations, seconds, shares, options.json)
     return code
 
 
-def _follow(trainer: Any, shares: dict[str, float]) -> None:
+def _check_place(path: Path, settings: Settings) -> None:
+    """Before anything is trained. Raises: Misuse."""
+    if settings.eval_every is None:
+        raise Misuse("--best: the best weights are found by evaluating, e.g. --eval-every 10")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise Misuse(f"--best: {path} is no file in a folder that is there")
+
+
+def _follow(trainer: Any, evaluations: Evaluations, shares: dict[str, float]) -> None:
     """Train to the end; adds what each part of an update has taken to `shares`."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -81,8 +101,11 @@ def _follow(trainer: Any, shares: dict[str, float]) -> None:
             if phase.kind is PhaseKind.UPDATE:
                 for name, seconds in phase.update.seconds().items():
                     shares[name] += seconds
+                evaluations.catch_up()
                 mean = _return_mean(trainer)
                 label = "" if mean is None else f"return {mean:.1f}"
+                if (last := evaluations.last) is not None and last.returns:
+                    label += f", evaluated {last.mean:.1f}"
                 progress.update(task, completed=min(trainer.steps, trainer.settings.total_steps), description=label)
 
 
@@ -91,8 +114,8 @@ def _return_mean(trainer: Any) -> float | None:
     return sum(returns) / len(returns) if returns else None
 
 
-def _summarise(trainer: Any, seconds: float, shares: dict[str, float], as_json: bool) -> None:
-    rate, mean = trainer.steps / seconds, _return_mean(trainer)
+def _summarise(trainer: Any, evaluations: Evaluations, seconds: float, shares: dict[str, float], as_json: bool) -> None:
+    rate, mean = trainer.steps / (seconds - evaluations.seconds), _return_mean(trainer)
     if as_json:
         summary = {
             "steps_per_second": rate,
@@ -100,7 +123,8 @@ def _summarise(trainer: Any, seconds: float, shares: dict[str, float], as_json: 
             "episodic_return_mean": mean,
             "weights_sha256": trainer.weights_sha256(),
             "settings": trainer.settings.model_dump(),
-            "seconds": {"total": seconds, **shares},
+            "seconds": {"total": seconds, **shares, **evaluations.share()},
+            **evaluations.as_json(),
         }
         print(json.dumps(summary))
         return
@@ -108,3 +132,5 @@ def _summarise(trainer: Any, seconds: float, shares: dict[str, float], as_json: 
         "no episode ended" if mean is None else f"mean return of the last {len(trainer.episodes)} episodes {mean:.1f}"
     )
     print(f"{trainer.steps:,} steps in {trainer.updates:,} updates, {rate:,.0f} steps/s; {shown}")
+    for line in evaluations.in_words():
+        print(line)

@@ -13,6 +13,7 @@ SMALL_OBSERVATIONS = 0.003
 WIDE_RANGE = 20.0
 """A range of actions beside which a policy that begins with σ = 1 is a point."""
 NOT_NORMAL = Unknown("only for actions that are drawn from normal distributions", applies=False)
+NO_MASK = Unknown("only where the environment says which actions are allowed", applies=False)
 NO_RANGE = Unknown("only where actions have a range", applies=False)
 
 
@@ -109,6 +110,33 @@ def _actions_cut_off(rows: list[Row]) -> Verdict:
     return Found(f"{percent(shares[-1])} of the actions that are drawn lie outside of the range.", severity=severity)
 
 
+def _forbidden_action(rows: list[Row]) -> Verdict:
+    share = last(rows, "forbidden_fraction")
+    if math.isnan(share):
+        return NO_MASK if last(rows, "steps") > 0 else None
+    if not share:
+        return None
+    return Found(
+        f"{percent(share)} of the actions of the rollout are ones that the environment had forbidden; the first in "
+        f"environment {last(rows, 'forbidden_environment'):.0f} at step {last(rows, 'forbidden_step'):.0f}."
+    )
+
+
+FORBIDDEN = Check(
+    "forbidden_action",
+    "A forbidden action was taken",
+    "error",
+    "any action of the rollout that its action mask does not allow",
+    "The policy that acts does not keep to the mask that its loss is computed with: the two are different policies, "
+    "and log π of such an action means nothing.",
+    "Do not trust this run. A loop of your own has to give the policy the mask of the very state, when it acts, in "
+    "the loss, and when it is tried out. If it is a run of ours, please report it.",
+    None,
+    ("forbidden_fraction",),
+    _forbidden_action,
+    "Only what is allowed is done",
+    ("ratio_not_one",),
+)
 CAUSES: tuple[Check, ...] = (
     Check(
         "no_signal",

@@ -19,10 +19,11 @@ def _kl_spike(rows: list[Row]) -> Verdict:
     newest = spikes[-1]
     update = int(newest.get("update", 0))
     often = f" It was one of {len(spikes)} within 10 updates." if len(spikes) > 1 else ""
-    return Found(
-        f"KL(π_old‖π_θ) was {newest['kl_k3']:.3g} in the mean over the minibatches of update {update}.{often}",
-        latest=update,
-    )
+    summary = f"KL(π_old‖π_θ) was {newest['kl_k3']:.3g} in the mean over the minibatches of update {update}.{often}"
+    if not math.isnan(last(rows, "kl_coef")) and math.isnan(last(rows, "kl_coef_target")):
+        remedy = "Lower the learning rate or the number of epochs, or raise β, or give it a target."
+        return Found(summary, remedy=remedy, setting="learning_rate", latest=update)
+    return Found(summary, latest=update)
 
 
 def _still(rows: list[Row]) -> Verdict:
@@ -41,8 +42,13 @@ def _still(rows: list[Row]) -> Verdict:
         cause = f"The learning rate α is {rate:.2g}: steps are too short to see."
         return Found(summary, cause, "Raise α, to 0.001 or 0.0003.", "learning_rate")
     if last(rows, "clip_range") < 0.005:
+        if last(rows, "anneals_clip_range"):
+            return None  # so is this
         cause = f"ε is {last(rows, 'clip_range'):g}: after the smallest move the clip holds every sample."
         return Found(summary, cause, "Raise ε, to 0.2.", "clip_range")
+    if last(rows, "kl_coef") > 100:
+        cause = f"β is {last(rows, 'kl_coef'):g}: any move of the policy costs more than it can earn."
+        return Found(summary, cause, "Lower β, to 1.", "kl_coef")
     if limited:
         return Found(summary, *_held_back(rows))
     if not last(rows, "normalizes_advantages"):

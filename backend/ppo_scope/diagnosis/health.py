@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from copy import copy
 from dataclasses import asdict, dataclass, replace
@@ -12,6 +13,7 @@ from ppo_scope.diagnosis.indicators import indicators
 from ppo_scope.diagnosis.judging import SEVERITIES, Check, Found, Row, Unknown, Verdict, last
 from ppo_scope.diagnosis.progress import Progress
 from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
+from ppo_scope.probes.faults import described
 from ppo_scope.probes.moment import Moment
 
 LOOK_BACK = 20
@@ -155,6 +157,19 @@ class Health:
         """What the checks look at, as it is now."""
         rows = list(self._rows)
         return {name: last(rows, name) for check in CHECKS for name in check.metrics}
+
+    def told(self, failed: dict[str, str]) -> dict[str, Any]:
+        """All of this, as a snapshot tells it; what cannot be told is noted in `failed`."""
+        try:
+            return {
+                "findings": self.findings(),
+                "history": self.history(),
+                "unknown": self.unknown(),
+                "health": {name: value for name, value in self.values().items() if math.isfinite(value)},
+            }
+        except Exception as error:
+            failed.setdefault("health", described(error))
+            return {"findings": [], "history": [], "unknown": {}, "health": {}}
 
     def _finding(self, check: Check, verdict: Found) -> Finding:
         remedy, setting = check.remedy, check.setting

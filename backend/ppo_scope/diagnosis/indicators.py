@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ppo_scope.diagnosis.judging import Row
 from ppo_scope.ppo.adam import EPS
-from ppo_scope.ppo.distributions import DiagonalGaussian
+from ppo_scope.ppo.distributions import DiagonalGaussian, choices_in
+from ppo_scope.ppo.masks import forbidden_taken
 from ppo_scope.probes.measurement import variance_of
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import Batch, Facts, Floats, PhaseKind
@@ -40,6 +41,7 @@ def indicators(moment: Moment) -> Row:
         **_critic(moment, batch, chosen),
         **_exploration(moment),
         **_actions(moment, chosen),
+        **_forbidden(moment),
         **_observations(moment, batch, chosen),
         **_steps(moment),
     }
@@ -54,10 +56,23 @@ def _settings(settings: Facts) -> Row:
         "max_grad_norm": settings.max_grad_norm or math.inf,
         "target_kl": settings.target_kl or math.inf,
         "anneals": float(settings.anneal_learning_rate),
+        "anneals_clip_range": float(settings.anneal_clip_range),
         "normalizes_rewards": float(settings.normalize_rewards),
         "normalizes_observations": float(settings.normalize_observations),
         "normalizes_advantages": float(settings.normalize_advantages != "off"),
+        **_leashes(settings),
     }
+
+
+def _leashes(settings: Facts) -> Row:
+    """What follows the KL, and to where; left out where nothing does."""
+    found: Row = {}
+    if settings.objective == "kl_penalty":
+        found |= {"kl_coef": settings.kl_coef, "kl_coef_target": settings.kl_coef_target or math.nan}
+    if settings.desired_kl is not None:
+        bounds = {"learning_rate_min": settings.learning_rate_min, "learning_rate_max": settings.learning_rate_max}
+        found |= {"desired_kl": settings.desired_kl, **bounds}
+    return found
 
 
 def _episodes(moment: Moment) -> Row:
@@ -112,9 +127,11 @@ def _exploration(moment: Moment) -> Row:
     """Entropy against its maximum, or the deviations of a normal policy, also against the range of actions."""
     if moment.after is None:
         return {}
-    distribution = moment.distribution
-    if distribution.max_entropy:
-        return {"entropy_share": float(moment.after[2][moment.trained].mean()) / distribution.max_entropy}
+    distribution, largest = moment.distribution, moment.distribution.max_entropy
+    if moment.largest_entropies is not None:  # where one thing alone can be done nothing is undecided
+        largest = float(moment.transitions(moment.largest_entropies).mean())
+    if largest:
+        return {"entropy_share": float(moment.after[2][moment.trained].mean()) / largest}
     if not isinstance(distribution, DiagonalGaussian):
         return {}
     assert moment.batch is not None
@@ -127,6 +144,17 @@ def _exploration(moment: Moment) -> Row:
     if bounded.any():
         found["deviation_of_range"] = float((deviations[bounded] / widths[bounded]).max())
     return found
+
+
+def _forbidden(moment: Moment) -> Row:
+    """Which share of the actions the environment had forbidden, and which was the first."""
+    choices = choices_in(moment.subject.distribution)
+    if moment.action_masks is None or moment.batch is None or choices is None:
+        return {}
+    taken = forbidden_taken(moment.action_masks, moment.batch.actions.cpu().numpy(), choices) & moment.trained
+    step, environment = divmod(int(taken.argmax()), moment.update.settings.num_envs)
+    found = {"forbidden_fraction": np.count_nonzero(taken) / np.count_nonzero(moment.trained)}
+    return {**found, "forbidden_environment": float(environment), "forbidden_step": float(step)}
 
 
 def _widths(distribution: DiagonalGaussian) -> NDArray[np.float64]:

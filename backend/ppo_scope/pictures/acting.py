@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ppo_scope.pictures.images import CannotRender, encode
 from ppo_scope.ppo.environments import make_one
 from ppo_scope.ppo.inference import inference_of
+from ppo_scope.ppo.masks import KEY, forbid
 from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import describe
@@ -63,6 +64,7 @@ class ActingPolicy:
         self._inference = inference_of(self._network)
         self._generator = np.random.default_rng(settings.seed)
         self._observation: Any = None
+        self._mask: NDArray[np.bool_] | None = None
         self._step, self._return, self._done = 0, 0.0, False
         self._reset(settings.seed)
         fps = self._environment.metadata.get("render_fps")
@@ -114,15 +116,18 @@ class ActingPolicy:
             return
         observation = self._inference.normalized(self._spaces.prepare_one(self._observation))
         noise = self._distribution.noise(self._generator, (1,))
-        drawn = self._distribution.act(self._inference.outputs(observation), noise)
+        outputs = forbid(self._inference.outputs(observation), self._mask)
+        drawn = self._distribution.act(outputs, noise)
         action = self._distribution.to_environment(drawn)[0]
-        self._observation, reward, terminated, truncated, _ = self._environment.step(action)
+        self._observation, reward, terminated, truncated, info = self._environment.step(action)
+        self._mask = info.get(KEY)
         self._step += 1
         self._return += float(reward)
         self._done = bool(terminated or truncated)
 
     def _reset(self, seed: int | None) -> None:
-        self._observation, _ = self._environment.reset(seed=seed)
+        self._observation, info = self._environment.reset(seed=seed)
+        self._mask = info.get(KEY)
         self._step, self._return, self._done = 0, 0.0, False
 
 

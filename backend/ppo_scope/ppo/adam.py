@@ -45,14 +45,15 @@ class Adam:
 
     def state(self) -> dict[str, Tensor]:
         """A copy of all that a step moves beside θ."""
-        return {name: tensor.clone() for name, tensor in self._parts().items()}
+        return {name: tensor.clone() for name, tensor in self.parts().items()}
 
     def return_to(self, state: dict[str, Tensor]) -> None:
         """Become what it was then."""
-        for name, tensor in self._parts().items():
+        for name, tensor in self.parts().items():
             tensor.copy_(state[name])
 
-    def _parts(self) -> dict[str, Tensor]:
+    def parts(self) -> dict[str, Tensor]:
+        """All that a step moves beside θ, itself: whoever wants to keep it copies it."""
         return {"mean": self._mean, "square": self._square, "steps": self._steps}
 
 

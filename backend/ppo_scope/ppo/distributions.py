@@ -7,7 +7,7 @@ randomness of acting, so a run depends on one generator, whatever is watched mea
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -61,6 +61,14 @@ class Distribution(Protocol):
         """Exact KL(π_old ‖ π_new) [...] of outputs [..., O]."""
         ...
 
+    def divergence(self, old: Tensor, new: Tensor) -> Tensor:
+        """The same, to be differentiated: its rounded terms may sum up to less than nothing."""
+        ...
+
+    def divergence_in_numpy(self, old: Floats, new: Floats) -> tuple[Floats, Floats]:
+        """That [B] in NumPy, and its derivative by the new outputs [B, O]."""
+        ...
+
 
 class Categorical:
     """One of n actions; the outputs are logits."""
@@ -97,8 +105,16 @@ class Categorical:
         return _categorical_in_numpy(outputs, actions)
 
     def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """See `divergence`."""
+        return _no_less_than_nothing(self.divergence(old, new))
+
+    def divergence(self, old: Tensor, new: Tensor) -> Tensor:
         """Σ_a π_old(a)·(log π_old(a) − log π_new(a))."""
-        return _categorical_kl(old, new)
+        return _categorical_divergence(old, new)
+
+    def divergence_in_numpy(self, old: Floats, new: Floats) -> tuple[Floats, Floats]:
+        """See `_categorical_divergence_in_numpy`."""
+        return _categorical_divergence_in_numpy(old, new)
 
 
 class MultiCategorical:
@@ -154,9 +170,21 @@ class MultiCategorical:
         return np.sum(log_probs, axis=0), np.sum(entropies, axis=0), pullback
 
     def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """Sum over the choices, none of which is negative."""
+        return _total([_no_less_than_nothing(_categorical_divergence(o, n)) for o, n in self._pairs(old, new)])
+
+    def divergence(self, old: Tensor, new: Tensor) -> Tensor:
         """Sum over the choices."""
-        pairs = zip(torch.split(old, self.counts, dim=-1), torch.split(new, self.counts, dim=-1), strict=True)
-        return _total([_categorical_kl(o, n) for o, n in pairs])
+        return _total([_categorical_divergence(o, n) for o, n in self._pairs(old, new)])
+
+    def divergence_in_numpy(self, old: Floats, new: Floats) -> tuple[Floats, Floats]:
+        """Sum over the choices; the slopes of each are its own."""
+        pairs = zip(np.split(old, self._edges, axis=-1), np.split(new, self._edges, axis=-1), strict=True)
+        kls, slopes = zip(*[_categorical_divergence_in_numpy(o, n) for o, n in pairs], strict=True)
+        return np.sum(kls, axis=0), np.concatenate(slopes, axis=-1)
+
+    def _pairs(self, old: Tensor, new: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        return zip(torch.split(old, self.counts, dim=-1), torch.split(new, self.counts, dim=-1), strict=True)
 
 
 class Bernoulli:
@@ -203,8 +231,18 @@ class Bernoulli:
         return (taken * outputs - surprise).sum(-1), (surprise - outputs * on).sum(-1), pullback
 
     def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """See `divergence`."""
+        return _no_less_than_nothing(self.divergence(old, new))
+
+    def divergence(self, old: Tensor, new: Tensor) -> Tensor:
         """Σ p·(z_old − z_new) − softplus(z_old) + softplus(z_new)."""
-        return _no_less_than_nothing((torch.sigmoid(old) * (old - new) - softplus(old) + softplus(new)).sum(-1))
+        return (torch.sigmoid(old) * (old - new) - softplus(old) + softplus(new)).sum(-1)
+
+    def divergence_in_numpy(self, old: Floats, new: Floats) -> tuple[Floats, Floats]:
+        """d KL/dz_new = p_new − p_old."""
+        was_on, on = 0.5 * (1 + np.tanh(0.5 * old)), 0.5 * (1 + np.tanh(0.5 * new))
+        surprises = np.logaddexp(np.float32(0), new) - np.logaddexp(np.float32(0), old)
+        return (was_on * (old - new) + surprises).sum(-1), on - was_on
 
 
 class DiagonalGaussian:
@@ -276,10 +314,29 @@ class DiagonalGaussian:
         return outputs[:, :size], outputs[:, size:]
 
     def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """See `divergence`."""
+        return _no_less_than_nothing(self.divergence(old, new))
+
+    def divergence_in_numpy(self, old: Floats, new: Floats) -> tuple[Floats, Floats]:
+        """d KL/dμ_new = (μ_new − μ_old)/σ_new², d KL/d log σ_new = 1 − (σ_old² + (μ_new − μ_old)²)/σ_new²."""
+        (mean, log_std), (new_mean, new_log_std) = self._parts(old), self._parts(new)
+        precision = np.exp(-2 * new_log_std)
+        spread = np.exp(2 * (log_std - new_log_std)) + np.square(mean - new_mean) * precision
+        slopes = np.concatenate([(new_mean - mean) * precision, 1 - spread], axis=-1)
+        return (new_log_std - log_std + np.float32(0.5) * (spread - 1)).sum(-1), slopes
+
+    def divergence(self, old: Tensor, new: Tensor) -> Tensor:
         """log(σ_new/σ_old) + (σ_old² + (μ_old − μ_new)²)/(2σ_new²) − ½, summed over the dimensions."""
         (mean, log_std), (new_mean, new_log_std) = old.chunk(2, dim=-1), new.chunk(2, dim=-1)
         spread = (2 * (log_std - new_log_std)).exp() + (mean - new_mean).square() * (-2 * new_log_std).exp()
-        return _no_less_than_nothing((new_log_std - log_std + 0.5 * (spread - 1)).sum(-1))
+        return (new_log_std - log_std + 0.5 * (spread - 1)).sum(-1)
+
+
+def choices_in(distribution: object) -> list[int] | None:
+    """How many actions each choice has, of which masks may forbid some; None where actions are no such choices."""
+    if isinstance(distribution, MultiCategorical):
+        return distribution.counts
+    return [distribution.outputs] if isinstance(distribution, Categorical) else None
 
 
 def _gumbel(generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
@@ -313,9 +370,23 @@ def _categorical_in_numpy(logits: Floats, actions: Actions) -> tuple[Floats, Flo
     return log_p[rows, actions], entropy, pullback
 
 
-def _categorical_kl(old: Tensor, new: Tensor) -> Tensor:
+def _categorical_divergence(old: Tensor, new: Tensor) -> Tensor:
     log_old, log_new = torch.log_softmax(old, dim=-1), torch.log_softmax(new, dim=-1)
-    return _no_less_than_nothing((log_old.exp() * (log_old - log_new)).sum(-1))
+    return (log_old.exp() * (log_old - log_new)).sum(-1)
+
+
+def _categorical_divergence_in_numpy(old: Floats, new: Floats) -> tuple[Floats, Floats]:
+    """d KL/dz_new = p_new − p_old."""
+    (p_old, log_old), (p_new, log_new) = _softmax(old), _softmax(new)
+    return np.einsum("ij,ij->i", p_old, log_old - log_new), p_new - p_old
+
+
+def _softmax(logits: Floats) -> tuple[Floats, Floats]:
+    """(p, log p) [B, n]"""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    p = np.exp(shifted)
+    total = p.sum(axis=-1, keepdims=True)
+    return p / total, shifted - np.log(total)
 
 
 def _no_less_than_nothing(kl: Tensor) -> Tensor:

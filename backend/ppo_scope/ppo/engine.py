@@ -30,6 +30,11 @@ class Sampled(Protocol):
         ...
 
     @property
+    def outputs(self) -> Tensor | None:
+        """[S, O], of π_old"""
+        ...
+
+    @property
     def log_probs(self) -> Tensor:
         """[S]"""
         ...
@@ -42,6 +47,11 @@ class Sampled(Protocol):
     @property
     def targets(self) -> Tensor:
         """[S]"""
+        ...
+
+    @property
+    def action_masks(self) -> Tensor | None:
+        """[S, O] bool, where the environment says which actions are allowed."""
         ...
 
 
@@ -63,6 +73,10 @@ class Samples(Generic[Array]):
     """as used in the loss"""
     weights: Array
     """of each sample: over those whose loss is asked for they sum to 1 over the transitions, and are 0 elsewhere"""
+    outputs: Array | None = None
+    """[B, O], of π_old; None where nobody asks for KL(π_old‖π)"""
+    action_masks: Array | None = None
+    """[B, O] bool, where not all actions are allowed"""
 
     def part(self, part: slice) -> Samples[Array]:
         """Some of them, where they lie."""
@@ -74,11 +88,18 @@ class Samples(Generic[Array]):
             self.targets[part],
             self.advantages[part],
             self.weights[part],
+            None if self.outputs is None else self.outputs[part],
+            None if self.action_masks is None else self.action_masks[part],
         )
 
 
-def packed(batch: Sampled, order: Tensor, advantages: Tensor, weights: Tensor) -> Samples[Tensor]:
-    """The samples `order` [B] of a batch, with what the loss makes of their advantages [B] and their weights [B]."""
+def packed(
+    batch: Sampled, order: Tensor, advantages: Tensor, weights: Tensor, *, with_kl: bool = False
+) -> Samples[Tensor]:
+    """The samples `order` [B] of a batch, with what the loss makes of their advantages [B] and their weights [B].
+
+    `with_kl`: with what KL(π_old‖π) is found from.
+    """
     return Samples(
         batch.observations[order],
         batch.actions[order],
@@ -87,6 +108,8 @@ def packed(batch: Sampled, order: Tensor, advantages: Tensor, weights: Tensor) -
         batch.targets[order],
         advantages,
         weights,
+        batch.outputs[order] if with_kl and batch.outputs is not None else None,
+        None if batch.action_masks is None else batch.action_masks[order],
     )
 
 
@@ -100,6 +123,8 @@ def in_numpy(samples: Samples[Tensor]) -> Samples[NDArray[Any]]:
         samples.targets.cpu().numpy(),
         samples.advantages.cpu().numpy(),
         samples.weights.cpu().numpy(),
+        None if samples.outputs is None else samples.outputs.cpu().numpy(),
+        None if samples.action_masks is None else samples.action_masks.cpu().numpy(),
     )
 
 
@@ -131,6 +156,11 @@ class Made(Protocol):
         """How far V may move in L_VF."""
         ...
 
+    @property
+    def kl_coef(self) -> float:
+        """β"""
+        ...
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -141,11 +171,24 @@ class Rule:
     value_coef: Scalar
     entropy_coef: Scalar
     value_clip_range: float | None
+    kl_coef: Scalar = 0.0
 
     @classmethod
     def of(cls, made: Made) -> Rule:
         """That of an update."""
-        return cls(made.objective, made.clip_range, made.value_coef, made.entropy_coef, made.value_clip_range)
+        return cls(
+            made.objective,
+            made.clip_range,
+            made.value_coef,
+            made.entropy_coef,
+            made.value_clip_range,
+            made.kl_coef,
+        )
+
+    @property
+    def penalises(self) -> bool:
+        """Whether KL(π_old‖π) is a part of the loss."""
+        return self.objective == "kl_penalty"
 
 
 @dataclass(frozen=True)
@@ -166,6 +209,8 @@ class Loss:
     """[], S"""
     loss: Tensor
     """[], L"""
+    kl: Tensor | None
+    """[], mean KL(π_old‖π); None where π_old's outputs are not known"""
     differentiate: Callable[[], Tensor]
     """dL/dθ [P]"""
 
@@ -181,6 +226,9 @@ class Engine(Protocol):
         """dL_PG/dθ, dL_VF/dθ and dS/dθ [P]."""
         ...
 
-    def outputs(self, theta: Tensor, observations: Tensor) -> Tensor:
-        """Policy outputs [B, O] of observations [B, …] under other weights θ [P]; no gradient."""
+    def outputs(self, theta: Tensor, observations: Tensor, action_masks: Tensor | None = None) -> Tensor:
+        """Policy outputs [B, O] of observations [B, …] under other weights θ [P]; no gradient.
+
+        With `action_masks` [B, O], those of a policy that keeps to them.
+        """
         ...

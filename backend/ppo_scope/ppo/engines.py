@@ -17,6 +17,7 @@ from ppo_scope.ppo import by_hand, losses
 from ppo_scope.ppo.dense import Dense
 from ppo_scope.ppo.distributions import Distribution
 from ppo_scope.ppo.engine import Engine, Floats, Loss, Rule, Samples, in_numpy
+from ppo_scope.ppo.masks import forbid
 from ppo_scope.ppo.networks import ActorCritic
 
 
@@ -37,7 +38,7 @@ class TorchEngine:
         """See `Engine`."""
 
         def of(part: slice) -> Loss:
-            logratio, outputs, values, terms = self._terms(samples.part(part), rule)
+            logratio, outputs, values, kl, terms = self._terms(samples.part(part), rule)
             loss = losses.total(*terms, rule.value_coef, rule.entropy_coef)
             policy_loss, value_loss, entropy = (term.detach() for term in terms)
             return Loss(
@@ -48,6 +49,7 @@ class TorchEngine:
                 value_loss=value_loss,
                 entropy=entropy,
                 loss=loss.detach(),
+                kl=None if kl is None else kl.detach(),
                 differentiate=lambda: self._network.gradient(loss),
             )
 
@@ -61,19 +63,27 @@ class TorchEngine:
         return policy.cpu().numpy(), value.cpu().numpy(), entropy.cpu().numpy()
 
     @torch.no_grad()
-    def outputs(self, theta: Tensor, observations: Tensor) -> Tensor:
+    def outputs(self, theta: Tensor, observations: Tensor, action_masks: Tensor | None = None) -> Tensor:
         """See `Engine`."""
-        return self._network.at(theta, observations)[0]
+        return forbid(self._network.at(theta, observations)[0], action_masks)
 
-    def _terms(self, s: Samples[Tensor], rule: Rule) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
-        """(log r [B], policy outputs [B, O], V [B], (L_PG, L_VF, S))."""
+    def _terms(
+        self, s: Samples[Tensor], rule: Rule
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None, tuple[Tensor, Tensor, Tensor]]:
+        """(log r [B], policy outputs [B, O], V [B], mean KL or None, (L_PG, L_VF, S))."""
         outputs, values = self._network(s.observations)
+        outputs = forbid(outputs, s.action_masks)
         log_probs, entropies = self._distribution.evaluate(outputs, s.actions)
         logratio = log_probs - s.log_probs
         ratio = losses.ratio_of(logratio)
         policy = losses.policy_loss(rule.objective, log_probs, ratio, s.advantages, rule.clip_range)
         value = losses.value_loss(values, s.targets, s.values, rule.value_clip_range)
-        return logratio, outputs, values, (policy @ s.weights, value @ s.weights, entropies @ s.weights)
+        policy_loss, kl = policy @ s.weights, None
+        if s.outputs is not None:
+            kl = self._distribution.divergence(s.outputs, outputs) @ s.weights
+            if rule.penalises:
+                policy_loss = policy_loss + rule.kl_coef * kl
+        return logratio, outputs, values, kl, (policy_loss, value @ s.weights, entropies @ s.weights)
 
 
 class NumpyEngine:
@@ -104,6 +114,7 @@ class NumpyEngine:
                 value_loss=value_loss,
                 entropy=entropy,
                 loss=loss,
+                kl=None if terms.kl is None else torch.tensor(terms.kl),
                 differentiate=differentiate,
             )
 
@@ -117,10 +128,11 @@ class NumpyEngine:
         none = np.zeros_like(terms.d_values)
         return (
             by_hand.backward(self._dense, replace(terms, d_values=none, d_entropies=none)),
-            by_hand.backward(self._dense, replace(terms, d_log_probs=none, d_entropies=none)),
-            by_hand.backward(self._dense, replace(terms, d_log_probs=none, d_values=none)),
+            by_hand.backward(self._dense, replace(terms, d_log_probs=none, d_entropies=none, d_penalty=None)),
+            by_hand.backward(self._dense, replace(terms, d_log_probs=none, d_values=none, d_penalty=None)),
         )
 
-    def outputs(self, theta: Tensor, observations: Tensor) -> Tensor:
+    def outputs(self, theta: Tensor, observations: Tensor, action_masks: Tensor | None = None) -> Tensor:
         """See `Engine`."""
-        return torch.from_numpy(self._dense.at(theta.numpy()).outputs(observations.numpy()))
+        outputs = torch.from_numpy(self._dense.at(theta.numpy()).outputs(observations.numpy()))
+        return forbid(outputs, action_masks)

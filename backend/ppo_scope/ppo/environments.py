@@ -24,6 +24,7 @@ from ppo_scope.ppo.distributions import Actions
 from ppo_scope.ppo.failures import PASSED_ON, EnvironmentRaised, UnusableEnvironment
 from ppo_scope.ppo.failures import EnvironmentFault as EnvironmentFault
 from ppo_scope.ppo.making import make_one, preprocessing, wrappers_of
+from ppo_scope.ppo.masks import Gathered
 from ppo_scope.ppo.objects import Tree
 from ppo_scope.ppo.promises import LARGEST, complaints_about, kind, too_large
 from ppo_scope.ppo.registry import find
@@ -117,17 +118,21 @@ class Environments:
         self._complaint = complaints_about(space)
         self._expected = (self.num_envs, *space.shape) if isinstance(space, gym.spaces.Box) else None
         self.seconds = 0.0
+        self._gathered = Gathered(self.vector, settings.env, used=settings.use_action_mask, whole=self._whole)
+        self.masks: Bools | None
+        """[N, O], which actions the present states allow; None where the environment does not say."""
         self.observations: Observations
         self._reset(settings.seed)
 
     def _reset(self, seed: int) -> None:
         try:
-            given = self.vector.reset(seed=seed)[0]
+            given, info = self.vector.reset(seed=seed)
         except PASSED_ON:
             raise
         except BaseException as error:
             raise EnvironmentRaised(self._env, "reset", error) from error
         self.observations = self._prepared(given)
+        self.masks = self._gathered.at_reset(info)
 
     def step(self, actions: Actions) -> Step:
         """Act once everywhere.
@@ -145,6 +150,8 @@ class Environments:
         if self._whole:
             self._check_rewards(rewards)
         self.observations = self._prepared(given)
+        ended = terminated | truncated if self._gathered.there and not self.same_step else None
+        self.masks = self._gathered.at_step(info, ended)
         self.seconds += time.perf_counter() - start
         finals = self._finals(terminated, truncated, info) if self.same_step else {}
         return Step(self.observations, rewards, terminated, truncated, finals)
@@ -156,7 +163,8 @@ class Environments:
         """
         if isinstance(self.vector, OfCopies):
             return None
-        return {"vector": objects.taken(self.vector), "observations": self.observations.copy()}
+        masks = None if self.masks is None else self.masks.copy()
+        return {"vector": objects.taken(self.vector), "observations": self.observations.copy(), "masks": masks}
 
     def return_to(self, state: Tree) -> None:
         """Be where those were whose state it is.
@@ -166,6 +174,7 @@ class Environments:
         """
         objects.put(self.vector, state["vector"])
         self.observations = state["observations"].copy()
+        self.masks = None if state["masks"] is None else state["masks"].copy()
 
     def begin_anew(self, seed: int) -> None:
         """Let all copies begin new episodes, drawn from that seed."""

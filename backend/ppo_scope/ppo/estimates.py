@@ -40,5 +40,6 @@ def batch_of(judged: Judged, rollout: Rollout, rewards: Floats, settings: Settin
         values=torch.from_numpy(values.reshape(-1)).to(device),
         advantages=torch.from_numpy(estimated.reshape(-1)).to(device),
         targets=torch.from_numpy(targets.reshape(-1)).to(device),
+        action_masks=judged.action_masks,
     )
     return batch, deltas

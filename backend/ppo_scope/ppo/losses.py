@@ -3,7 +3,7 @@
 Everything here is a pure function. Samples carry weights w [B] that sum to 1 over the transitions of the
 minibatch and are 0 on rows that are none (autoreset): every mean is a dot product with them.
 
-Source: Schulman et al. 2017, equations 6, 7 and 9; L_VF without the ½ that some implementations put in.
+Source: Schulman et al. 2017, equations 6, 7, 8 and 9; L_VF without the ½ that some implementations put in.
 """
 
 from __future__ import annotations
@@ -89,14 +89,19 @@ def ratio_in_numpy(logratio: Floats) -> Floats:
     return ratio
 
 
+UNCLIPPED = frozenset({"unclipped", "kl_penalty"})
+"""Objectives whose surrogate is −r·Â as it is."""
+
+
 def policy_loss(objective: str, log_probs: Tensor, ratio: Tensor, advantages: Tensor, clip_range: Scalar) -> Tensor:
     """L_PG per sample [B] under an objective of the table of settings.
 
-    `advantages` are Â, or under reinforce the returns to go G in their place; `log_probs` are log π_θ(a|s).
+    `advantages` are Â, or under reinforce the returns to go G in their place; `log_probs` are log π_θ(a|s). Under
+    kl_penalty β·KL comes to it, which the engines add: it is not a matter of what was done in a state.
     """
     if objective == "clip":
         return clipped_policy_loss(ratio, advantages, clip_range)
-    if objective == "unclipped":
+    if objective in UNCLIPPED:
         return -advantages * ratio
     return -advantages * log_probs  # reinforce, actor_critic: they differ in what weighs the log-probabilities
 

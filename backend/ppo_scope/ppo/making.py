@@ -27,14 +27,15 @@ from gymnasium.wrappers import (
 )
 
 from ppo_scope.ppo.failures import PASSED_ON, EnvironmentRaised, UnusableEnvironment, first_sentence, origin
-from ppo_scope.ppo.promises import Promises, WithoutInfo
+from ppo_scope.ppo.masks import OnlyTheMask
+from ppo_scope.ppo.promises import Promises
 from ppo_scope.ppo.registry import find, install
 from ppo_scope.ppo.settings import Settings
 
 Environment = gym.Env[Any, Any]
 Wrap = Callable[[Environment], Environment]
 
-WITHOUT_EFFECT = (Promises, WithoutInfo, OrderEnforcing, PassiveEnvChecker)
+WITHOUT_EFFECT = (Promises, OnlyTheMask, OrderEnforcing, PassiveEnvChecker)
 """Wrappers that only object: what is trained on passes through them as it was, so nobody needs to know of them."""
 
 
@@ -70,7 +71,7 @@ def make(settings: Settings, spec: EnvSpec, who: str, render_mode: str | None = 
         raise EnvironmentRaised(settings.env, "__init__", error, given) from error
     for _, wrap in preprocessing(settings):
         environment = wrap(environment)
-    return WithoutInfo(environment)
+    return OnlyTheMask(environment, settings.env, who, used=settings.use_action_mask)
 
 
 def wrappers_of(environment: Environment, settings: Settings) -> tuple[str, ...]:

@@ -29,14 +29,14 @@ class DoesNotFit(ValueError):
     """A run that needs more memory than there is; one line that says what takes it."""
 
 
-def check(settings: Settings, spaces: Spaces, on_cpu: bool) -> None:
+def check(settings: Settings, spaces: Spaces, on_cpu: bool, *, masked: bool = False) -> None:
     """Refuse what cannot fit.
 
     Raises:
         DoesNotFit: weights and rollouts alone need more memory than is left.
     """
     weights = parameters(settings, spaces) * FLOAT * (COPIES if on_cpu else 1)
-    rollouts, left = rollout_bytes(settings, spaces), available()
+    rollouts, left = rollout_bytes(settings, spaces, masked=masked), available()
     if left is None or weights + rollouts <= left:
         return
     what, cure = (
@@ -59,12 +59,13 @@ def parameters(settings: Settings, spaces: Spaces) -> int:
     return trunk * (1 if settings.shared_network else 2) + heads
 
 
-def rollout_bytes(settings: Settings, spaces: Spaces) -> int:
-    """What the rollouts take."""
+def rollout_bytes(settings: Settings, spaces: Spaces, *, masked: bool = False) -> int:
+    """What the rollouts take; `masked`: with a truth value for each action."""
     samples = settings.rollout_steps * settings.num_envs
     observation = math.prod(spaces.observation_shape) * np.dtype(spaces.dtype).itemsize
     action = math.prod(spaces.distribution.action_shape) * np.dtype(spaces.distribution.action_dtype).itemsize
-    return ROLLOUTS * samples * (observation + action + FLOAT)
+    mask = spaces.distribution.outputs if masked else 0
+    return ROLLOUTS * samples * (observation + action + mask + FLOAT)
 
 
 def available() -> int | None:

@@ -103,6 +103,16 @@ class ActorCritic:
         (gradient,) = torch.autograd.grad(loss, self.theta)
         return gradient
 
+    def weights(self) -> dict[str, NDArray[np.floating]]:
+        """A copy of every parameter by its name, and of the statistics that observations are normalised by."""
+        theta = self.theta.detach().cpu().numpy()
+        parts = self.parts().items()
+        found = {name: theta[part].reshape(tuple(self._shapes[name])).copy() for name, part in parts}
+        if self.observation_mean is not None and self.observation_deviation is not None:
+            found["observation_mean"] = self.observation_mean.copy()
+            found["observation_deviation"] = self.observation_deviation.copy()
+        return found
+
     def parts(self) -> dict[str, slice]:
         """Which part of θ (and of its gradient) belongs to which parameter."""
         start, found = 0, {}

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppo_scope.ppo import finite, losses
+from ppo_scope.ppo import finite, leashes, losses
 from ppo_scope.ppo.adam import Adam
 from ppo_scope.ppo.engine import Engine, Loss, Rule, packed
 from ppo_scope.ppo.losses import Scalar
@@ -33,14 +33,15 @@ class Coefficients:
     clip_range: Scalar
     value_coef: Scalar
     entropy_coef: Scalar
+    kl_coef: Scalar
 
     @classmethod
     def on(cls, device: torch.device, *, as_tensors: bool) -> Coefficients:
         """Zeros to begin with."""
         if not as_tensors:
-            return cls(0.0, 0.0, 0.0, 0.0)
+            return cls(0.0, 0.0, 0.0, 0.0, 0.0)
         dtype = torch.float32 if device.type == "mps" else torch.float64  # MPS knows no double precision
-        return cls(*(torch.zeros((), dtype=dtype, device=device) for _ in range(4)))
+        return cls(*(torch.zeros((), dtype=dtype, device=device) for _ in range(5)))
 
     def take(self, settings: Settings, learning_rate: float) -> None:
         """Become what the settings say."""
@@ -48,10 +49,22 @@ class Coefficients:
         self.clip_range = _taken_over(self.clip_range, settings.clip_range)
         self.value_coef = _taken_over(self.value_coef, settings.value_coef)
         self.entropy_coef = _taken_over(self.entropy_coef, settings.entropy_coef)
+        self.kl_coef = _taken_over(self.kl_coef, settings.kl_coef)
+
+    def step_by(self, learning_rate: float) -> None:
+        """Take over another α alone."""
+        self.learning_rate = _taken_over(self.learning_rate, learning_rate)
 
     def rule(self, settings: Settings) -> Rule:
         """How the loss is formed."""
-        return Rule(settings.objective, self.clip_range, self.value_coef, self.entropy_coef, settings.value_clip_range)
+        return Rule(
+            settings.objective,
+            self.clip_range,
+            self.value_coef,
+            self.entropy_coef,
+            settings.value_clip_range,
+            self.kl_coef,
+        )
 
 
 def _taken_over(scalar: Scalar, value: float) -> Scalar:
@@ -62,7 +75,8 @@ def _taken_over(scalar: Scalar, value: float) -> Scalar:
 class Optimisation:
     """One optimizer over all of θ.
 
-    With `asynchronous`, nothing in an epoch waits for the device (but a `target_kl`, which must be known to act on):
+    With `asynchronous`, nothing in an epoch waits for the device (but a `target_kl` or `desired_kl`, whose KL must be
+    known to act on):
     a step whose gradient is not finite undoes itself and all that follow, and is reported at the update's end. Without,
     it is noticed before the step. Both give the same bits.
     """
@@ -100,6 +114,10 @@ class Optimisation:
         self._adam.return_to(position.adam)
         self._shuffling.bit_generator.state = position.shuffling
 
+    def moving(self) -> dict[str, Tensor]:
+        """θ and what Adam remembers, themselves: whoever wants to keep them copies them."""
+        return {"theta": self._network.theta.detach(), **self._adam.parts()}
+
     def typical_gradient(self) -> NDArray[np.float32]:
         """[P], for each weight the size of its gradients of late, after the norm limit: Adam's √v̂."""
         found: NDArray[np.float32] = self._adam.typical_gradient().cpu().numpy()
@@ -136,7 +154,9 @@ class Optimisation:
         trained = batch.trained[order].view(settings.minibatches, -1)
         weights = losses.mean_weights(trained)
         advantages = _advantages_used(batch, order, trained, settings)
-        find = self.engine.losses(packed(batch, order, advantages, weights.view(-1)), self.coefficients.rule(settings))
+        rule = self.coefficients.rule(settings)
+        with_kl = rule.penalises or settings.desired_kl is not None
+        find = self.engine.losses(packed(batch, order, advantages, weights.view(-1), with_kl=with_kl), rule)
         update.seconds_shuffle += time.perf_counter() - start
 
         for index in range(settings.minibatches):
@@ -144,6 +164,8 @@ class Optimisation:
             part = slice(index * settings.minibatch_size, (index + 1) * settings.minibatch_size)
             about = order[part], trained[index], advantages[part]
             minibatch = _minibatch(find(part), epoch, index + 1, *about)
+            if settings.desired_kl is not None and populated[index]:
+                self._adapt_rate(update, minibatch)
             update.minibatches.append(minibatch)
             update.seconds_forward += time.perf_counter() - start
             yield Phase(PhaseKind.LOSS, update, epoch, index + 1)
@@ -167,6 +189,17 @@ class Optimisation:
             self._step(gradient, minibatch.gradient_norm, settings.max_grad_norm)
             update.seconds_step += time.perf_counter() - start
             yield Phase(PhaseKind.STEP, update, epoch, index + 1)
+
+    def _adapt_rate(self, update: Update, minibatch: Minibatch) -> None:
+        """Move α as the minibatch's KL asks, before its step; not before the first step, when π is π_old."""
+        if minibatch.kl is None or all(earlier.gradient_norm is None for earlier in update.minibatches):
+            return
+        rate, asked = leashes.next_learning_rate(update.learning_rate, minibatch.kl.item(), update.settings)
+        update.learning_rate_raised += rate > update.learning_rate
+        update.learning_rate_lowered += rate < update.learning_rate
+        update.learning_rate_pinned += asked != 0 and rate == update.learning_rate
+        update.learning_rate = rate
+        self.coefficients.step_by(rate)
 
     def _uploaded(self, permutation: NDArray[np.int64]) -> Tensor:
         order = torch.from_numpy(permutation)
@@ -205,6 +238,7 @@ def _minibatch(loss: Loss, epoch: int, index: int, samples: Tensor, trained: Ten
         value_loss=loss.value_loss,
         entropy=loss.entropy,
         loss=loss.loss,
+        kl=loss.kl,
         differentiate=loss.differentiate,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ppo_scope.ppo.leashes import Adapted
 from ppo_scope.ppo.normalization import RewardScale
 from ppo_scope.ppo.phases import Phase, PhaseKind, Update
 
@@ -29,6 +30,7 @@ class Position:
 
     optimisation: OptimisationPosition
     reward_scale: RewardScale | None
+    adapted: Adapted
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ class Judged:
     """[M + 1, N], of the states in the rows"""
     next_values: Floats
     """[M, N], of the state that each step led to"""
+    action_masks: Tensor | None = None
+    """[S, O] bool, which actions were allowed; None where the environment does not say. `outputs` are so already."""
 
 
 @dataclass
@@ -75,6 +77,9 @@ class Batch:
     """[S], raw: Â, or under the objective reinforce the return to go G, which takes its place in the loss"""
     targets: Tensor
     """[S], V_targ = Â + V_old, by the generalised advantage estimate under every objective"""
+    action_masks: Tensor | None = None
+    """[S, O] bool, which actions were allowed; None where the environment does not say. Outputs, those of minibatches
+    too, are `masks.FORBIDDEN` where one is not."""
 
 
 @dataclass
@@ -103,6 +108,8 @@ class Minibatch:
     """[], S"""
     loss: Tensor
     """[], L"""
+    kl: Tensor | None
+    """[], mean KL(π_old‖π); None where neither the objective nor `desired_kl` asks for it."""
     differentiate: Callable[[], Tensor]
     """dL/dθ [P]; can be asked for until the gradient phase, which takes it."""
     gradient_norm: Tensor | None = None
@@ -115,7 +122,9 @@ class Update:
 
     index: int
     settings: Settings
+    """With ε, c₂ and β as in force: annealed and adapted."""
     learning_rate: float
+    """α as in force; with `desired_kl` that of the last step so far."""
     rollout: Rollout
     theta_before: Tensor
     judged: Judged | None = None
@@ -129,12 +138,25 @@ class Update:
     attempt: int = 1
     """Of this index: an update that is abandoned is begun again, on another rollout, under the same index."""
     stopped_by_kl: bool = False
+    chosen: Settings | None = None
+    """As they were set; None: those in force."""
+    learning_rate_raised: int = 0
+    """Before how many steps `desired_kl` has raised α."""
+    learning_rate_lowered: int = 0
+    """So lowered."""
+    learning_rate_pinned: int = 0
+    """Before how many it would have, but α stood at its bound."""
     seconds_advantages: float = 0.0
     seconds_shuffle: float = 0.0
     """Of bringing the batch into a new order, epoch by epoch."""
     seconds_forward: float = 0.0
     seconds_backward: float = 0.0
     seconds_step: float = 0.0
+
+    @property
+    def set_to(self) -> Settings:
+        """The settings as they were set, neither annealed nor adapted."""
+        return self.chosen or self.settings
 
     def seconds(self) -> dict[str, float]:
         """What each part has taken so far."""

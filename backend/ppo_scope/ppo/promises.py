@@ -92,22 +92,6 @@ class Promises(gym.Wrapper[Any, Any, Any, Any]):
         return EnvironmentFault(f"{field} of {self._who}{part}: {words}")
 
 
-class WithoutInfo(gym.Wrapper[Any, Any, Any, Any]):
-    """Goes around all else and leaves out what an environment says beside its observations: nothing of it is used.
-
-    Gathering it over environments side by side fails where an entry is a number in one of them and a text in another.
-    """
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """As the environment's, with no info."""
-        return self.env.reset(seed=seed, options=options)[0], {}
-
-    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """As the environment's, with no info."""
-        observation, reward, terminated, truncated, _ = self.env.step(action)
-        return observation, reward, terminated, truncated, {}
-
-
 def kind(of: Any) -> str:
     """In a few words what something is: shape and type where there are any."""
     shape, dtype = getattr(of, "shape", None), getattr(of, "dtype", None)

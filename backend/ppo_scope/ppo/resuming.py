@@ -5,15 +5,16 @@ Whether it can is found out by keeping one, and comparing what comes after.
 
 from __future__ import annotations
 
-import copy
+import contextlib
 from typing import Any
 
 import numpy as np
-from gymnasium.vector.utils import batch_space
 
+from ppo_scope.ppo.distributions import Actions
 from ppo_scope.ppo.environments import Environments, Step
+from ppo_scope.ppo.masks import forbid
 from ppo_scope.ppo.objects import NotKept, Tree
-from ppo_scope.ppo.seeding import return_shared_generators, shared_generators
+from ppo_scope.ppo.seeding import shared_generators_kept
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 
@@ -61,27 +62,28 @@ def try_out(settings: Settings) -> None:
         NotKept: it does not.
         UnusableEnvironment, EnvironmentFault: it cannot be made, or its own code fails.
     """
-    shared = shared_generators()
     few = settings.model_copy(update={"num_envs": min(COPIES, settings.num_envs)})
-    one = Environments(few)
-    another = Environments(few.model_copy(update={"seed": settings.seed + 1}))
-    try:
-        actions = copy.deepcopy(batch_space(one.vector.single_action_space, few.num_envs))
-        actions.seed(settings.seed)
-        drawn = [actions.sample() for _ in range(STEPS_BEFORE + STEPS_AFTER)]
-        for action in drawn[:STEPS_BEFORE]:
-            one.step(action)
+    with shared_generators_kept(), contextlib.ExitStack() as left:
+        one, another = (Environments(few.model_copy(update={"seed": settings.seed + n})) for n in (0, 1))
+        left.callback(one.close)
+        left.callback(another.close)
+        draws = np.random.default_rng(settings.seed)
+        for _ in range(STEPS_BEFORE):
+            one.step(_actions(one, draws))
         another.return_to(one.state())
-        generators = shared_generators()
-        expected = [one.step(action) for action in drawn[STEPS_BEFORE:]]
-        return_shared_generators(generators)
-        for number, (action, step) in enumerate(zip(drawn[STEPS_BEFORE:], expected, strict=True)):
+        with shared_generators_kept():
+            drawn = [(action := _actions(one, draws), one.step(action)) for _ in range(STEPS_AFTER)]
+        for number, (action, step) in enumerate(drawn):
             if not _equal(step, another.step(action)):
                 raise NotKept(f"a copy that was given its state went another way after {number + 1} steps")
-    finally:
-        one.close()
-        another.close()
-        return_shared_generators(shared)
+
+
+def _actions(environments: Environments, draws: np.random.Generator) -> Actions:
+    """Drawn by a policy that knows nothing, of what is allowed."""
+    distribution = environments.spaces.distribution
+    outputs = np.zeros((environments.num_envs, distribution.outputs), np.float32)
+    noise = distribution.noise(draws, (1, environments.num_envs))[0]
+    return distribution.to_environment(distribution.act(forbid(outputs, environments.masks), noise))
 
 
 def _equal(one: Step, other: Step) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ppo_scope.ppo.distributions import Actions
 from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.inference import Inference
+from ppo_scope.ppo.masks import forbid
 from ppo_scope.ppo.spaces import Observations, Spaces
 
 Floats = NDArray[np.float32]
@@ -44,6 +45,8 @@ class Rollout:
     """[M, N]"""
     trained: Bools
     """[M, N]; False on autoreset rows, which are no transitions."""
+    action_masks: Bools | None = None
+    """[M, N, O], which actions were allowed; None where the environment does not say."""
     final_observations: dict[tuple[int, int], Observations] = field(default_factory=dict)
     """(t, n) → [1, …], the last state of an episode where row t + 1 does not hold it (SAME_STEP mode)."""
     episodes: list[Episode] = field(default_factory=list)
@@ -52,8 +55,8 @@ class Rollout:
     seconds_inference: float = 0.0
 
     @classmethod
-    def empty(cls, steps: int, num_envs: int, spaces: Spaces) -> Rollout:
-        """Room for `steps` steps."""
+    def empty(cls, steps: int, num_envs: int, spaces: Spaces, *, masked: bool = False) -> Rollout:
+        """Room for `steps` steps; `masked`: of environments that say which actions are allowed."""
         shape = (steps, num_envs)
         distribution = spaces.distribution
         return cls(
@@ -63,6 +66,7 @@ class Rollout:
             terminated=np.zeros(shape, np.bool_),
             truncated=np.zeros(shape, np.bool_),
             trained=np.ones(shape, np.bool_),
+            action_masks=np.ones((*shape, distribution.outputs), np.bool_) if masked else None,
         )
 
     @property
@@ -114,7 +118,11 @@ class Collector:
         rollout.observations[0] = observations
         rollout.final_observations = {}
         for t in range(len(rollout.actions)):
-            actions = distribution.act(networks.outputs(networks.normalized(observations)), noise[t])
+            outputs = networks.outputs(networks.normalized(observations))
+            if environments.masks is not None and rollout.action_masks is not None:
+                rollout.action_masks[t] = environments.masks
+                outputs = forbid(outputs, environments.masks)
+            actions = distribution.act(outputs, noise[t])
             rollout.actions[t] = actions
             step = environments.step(distribution.to_environment(actions))
             observations = step.observations

@@ -29,6 +29,8 @@ RESERVED = frozenset(
 LONGEST_KWARGS = 4096
 KL_MARGIN = 1.5
 """How many times `target_kl` a minibatch's k3 may be before the epochs end."""
+KL_COEF_BOUNDS = (1e-4, 1e4)
+"""Between which β is adapted: the paper names none, but beyond them it says nothing any more."""
 
 
 def knob(
@@ -64,13 +66,27 @@ class Settings(BaseModel):
     # A table reads best in rows.
     # fmt: off
     # The objective
-    objective: Literal["reinforce", "actor_critic", "unclipped", "clip"] = knob(
+    objective: Literal["reinforce", "actor_critic", "unclipped", "clip", "kl_penalty"] = knob(
         "clip", label="Objective", group="loss", live=True,
-        about="The policy's part of the loss. clip is PPO; the others are what it grew from, without a leash.",
+        about="The policy's part of the loss. clip is PPO, kl_penalty its leash made of a price; the others have none.",
     )
     clip_range: float = knob(
         0.2, symbol="ε", label="Clip range", group="loss", live=True, ge=0.0, le=1.0, step=0.01,
         about="How far the probability ratio may move from 1 before a sample stops pushing the policy further.",
+    )
+    anneal_clip_range: bool = knob(
+        False, label="Anneal clip range", group="loss", live=True,
+        about="Lower ε linearly to 0 over total_steps (which must then be set).",
+    )
+    kl_coef: float = knob(
+        1.0, symbol="β", label="KL coefficient", group="loss", live=True, ge=0.0, le=KL_COEF_BOUNDS[1], step=0.01,
+        slider=(0.01, 100.0), scale="log",
+        about="Price of KL(π_old‖π) under the objective kl_penalty: at the start, and throughout without a target.",
+    )
+    kl_coef_target: float | None = knob(
+        0.01, symbol="d", label="KL target of β", group="loss", live=True, gt=0.0, le=100.0, step=0.001,
+        slider=(0.001, 0.2), scale="log",
+        about="β is doubled after an update whose KL is above 1.5 × this, and halved below a 1.5th of it. Off: fixed.",
     )
     value_coef: float = knob(
         0.5, symbol="c₁", label="Value coefficient", group="loss", live=True, ge=0.0, le=100.0, step=0.01,
@@ -79,6 +95,10 @@ class Settings(BaseModel):
     entropy_coef: float = knob(
         0.01, symbol="c₂", label="Entropy coefficient", group="loss", live=True, ge=0.0, le=100.0, step=0.001,
         slider=(0.0, 0.1), about="Weight of the entropy bonus S, which rewards a policy for staying undecided.",
+    )
+    anneal_entropy_coef: bool = knob(
+        False, label="Anneal entropy coefficient", group="loss", live=True,
+        about="Lower c₂ linearly to 0 over total_steps (which must then be set).",
     )
     value_clip_range: float | None = knob(
         None, label="Value clip range", group="loss", live=True, gt=0.0, le=1000.0, step=0.01, slider=(0.01, 10.0),
@@ -105,6 +125,20 @@ class Settings(BaseModel):
     anneal_learning_rate: bool = knob(
         False, label="Anneal learning rate", group="optimizer", live=True,
         about="Lower α linearly to 0 over total_steps (which must then be set).",
+    )
+    desired_kl: float | None = knob(
+        None, label="Desired KL", group="optimizer", live=True, gt=0.0, le=100.0, step=0.001, slider=(0.001, 0.2),
+        scale="log",
+        about="Before a step, α is divided by 1.5 where the minibatch's KL is above 2 × this, multiplied below half. "
+        "Off: never.",
+    )
+    learning_rate_min: float = knob(
+        1e-5, label="Smallest learning rate", group="optimizer", live=True, gt=0.0, le=1.0, step=1e-6,
+        slider=(1e-6, 1e-1), scale="log", about="desired_kl lowers α no further.",
+    )
+    learning_rate_max: float = knob(
+        1e-2, label="Largest learning rate", group="optimizer", live=True, gt=0.0, le=1.0, step=1e-6,
+        slider=(1e-6, 1e-1), scale="log", about="desired_kl raises α no further.",
     )
     epochs: int = knob(
         4, symbol="K", label="Epochs", group="optimizer", live=True, ge=1, le=1000, step=1, slider=(1, 30),
@@ -133,6 +167,10 @@ class Settings(BaseModel):
         "", label="Left out", group="run",
         about="Parts of observations that are a Dict which the policy does not get, e.g. mission,other.",
     )
+    use_action_mask: bool = knob(
+        True, label="Action mask", group="run",
+        about="Where the environment says which actions a state allows, the others get probability 0. Off: not asked.",
+    )
     seed: int = knob(
         1, label="Seed", group="run", ge=0, le=2**31 - 1, about="The same seed repeats the run bit for bit."
     )
@@ -157,6 +195,16 @@ class Settings(BaseModel):
         True, label="Normalise rewards", group="run",
         about="Divide rewards by the deviation of the discounted return before advantages are estimated.",
     )
+    eval_every: int | None = knob(
+        None, label="Evaluate every", group="evaluation", unit="updates", ge=1, le=10**9,
+        about="After so many updates the policy acts without chance, in environments of its own that teach it nothing. "
+        "Off: never.",
+    )
+    eval_episodes: int = knob(
+        10, label="Episodes each", group="evaluation", unit="episodes", ge=1, le=100,
+        about="How many episodes an evaluation is: the same ones each time, side by side.",
+    )
+
     shared_network: bool = knob(
         False, label="Shared network", group="network", about="One trunk with two heads instead of two networks."
     )
@@ -204,8 +252,15 @@ class Settings(BaseModel):
                 f"minibatches: {self.minibatches} does not divide the batch of num_envs × rollout_steps = "
                 f"{self.num_envs} × {self.rollout_steps} = {self.batch_size}"
             )
-        if self.anneal_learning_rate and self.total_steps is None:
-            raise ValueError("anneal_learning_rate: needs total_steps, the end towards which α falls")
+        for name, symbol in (("anneal_learning_rate", "α"), ("anneal_clip_range", "ε"), ("anneal_entropy_coef", "c₂")):
+            if getattr(self, name) and self.total_steps is None:
+                raise ValueError(f"{name}: needs total_steps, the end towards which {symbol} falls")
+        if self.anneal_learning_rate and self.desired_kl is not None:
+            raise ValueError("desired_kl: sets α itself; switch anneal_learning_rate off")
+        if self.learning_rate_min > self.learning_rate_max:
+            raise ValueError(
+                f"learning_rate_min: {self.learning_rate_min:g} is above learning_rate_max = {self.learning_rate_max:g}"
+            )
         return self
 
     @property

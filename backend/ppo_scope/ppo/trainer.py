@@ -19,13 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppo_scope.ppo import finite, memory
+from ppo_scope.ppo import finite, leashes, losses, memory
 from ppo_scope.ppo.devices import device_of
 from ppo_scope.ppo.engines import engine_of
 from ppo_scope.ppo.environments import Environments, Spread
 from ppo_scope.ppo.estimates import batch_of
 from ppo_scope.ppo.failures import UnusableEnvironment
 from ppo_scope.ppo.inference import Inference, inference_of
+from ppo_scope.ppo.masks import forbid
 from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.normalization import RewardScale, RunningStatistics
 from ppo_scope.ppo.objects import Tree
@@ -79,7 +80,8 @@ class Trainer:
         if spaces.is_image and settings.normalize_observations:
             raise UnusableEnvironment("normalize_observations: not for images, which are shares of 255 already")
         self.device = device_of(settings, spaces.is_image)
-        memory.check(settings, spaces, self.device.type == "cpu")
+        masked = self.environments.masks is not None
+        memory.check(settings, spaces, self.device.type == "cpu", masked=masked)
         self.distribution = spaces.distribution
         self.network = ActorCritic(spaces, settings, int(streams[2].generate_state(1)[0]), self.device)
         engine = engine_of(self.network, spaces.distribution)
@@ -88,9 +90,12 @@ class Trainer:
         self._inference = self.inference()
         self._collector = Collector(self.environments, between_steps)
         # Two, in turn: what is shown of an update stays whole while the next rollout is collected, even where it fails.
-        self._rollouts = [Rollout.empty(settings.rollout_steps, settings.num_envs, spaces) for _ in range(2)]
+        self._rollouts = [
+            Rollout.empty(settings.rollout_steps, settings.num_envs, spaces, masked=masked) for _ in range(2)
+        ]
         self._observation_statistics = RunningStatistics(spaces.observation_shape)
         self._reward_scale = RewardScale(settings.num_envs) if settings.normalize_rewards else None
+        self._adapted = leashes.Adapted.of(settings)
         self._before: Position | None = None
         self._pending: dict[str, Any] = {}
         self.changes: list[Change] = []
@@ -123,11 +128,15 @@ class Trainer:
             known = name in type(self.settings).model_fields
             raise ValueError(f"{name}: {'changes only with a new run' if known else 'there is no such setting'}")
         wanted = self.settings.changed(**{**self._pending, name: value})
-        new, old = wanted.live()[name], self.settings.live()[name]
+        new, old = wanted.live()[name], self.standing()[name]
         if new == old:
             self._pending.pop(name, None)
         else:
             self._pending[name] = new
+
+    def standing(self) -> dict[str, Any]:
+        """Name → value of the live settings; β and α where the KL has brought them, if it moves them."""
+        return {**self.settings.live(), **leashes.moved(self.settings, self._adapted)}
 
     def weights_sha256(self) -> str:
         """A fingerprint of θ: equal if and only if all weights are equal bit for bit."""
@@ -149,6 +158,11 @@ class Trainer:
         return self._start is not None
 
     @property
+    def last(self) -> Update | None:
+        """The update that ended last; None before the first, and once the next one was abandoned."""
+        return self._last
+
+    @property
     def rollout_step(self) -> int:
         """How many of its M vector steps the latest rollout has made: 0 … M."""
         return self._collector.step
@@ -167,18 +181,14 @@ class Trainer:
         before, judged = self._before, self._last.judged if self._last is not None else None
         if self._last is None or judged is None or before is None or self.under_way:
             raise LookupError("only an update that has just ended can be made anew")
-        rollout, settings = self._last.rollout, self._last.settings.changed(**values)
-        update = Update(
-            self._last.index,
-            settings,
-            _learning_rate(settings, self.steps - rollout.transitions),
-            rollout,
-            self._last.theta_before,
-            judged,
-        )
+        rollout, settings = self._last.rollout, self._last.set_to.changed(**values)
         after = self._position()
         try:
             self._return_to(before)
+            self._adapted = self._adapted.set_by_hand(settings, set(values))
+            steps = self.steps - rollout.transitions
+            update = self._begun(self._last.index, settings, steps, rollout, self._last.theta_before)
+            update.judged = judged
             self.optimisation.begin(update)
             update.rewards = _scaled_rewards(update, self._reward_scale)
             update.batch, update.deltas = batch_of(judged, rollout, update.rewards, settings)
@@ -186,6 +196,7 @@ class Trainer:
             for phase in self._epochs(update, update.batch):
                 on_phase(phase)
             self.optimisation.end(update)
+            self._adapt(update, update.batch)
             outcome = Outcome(update, self._position())
             on_phase(outcome.phase)
             return outcome
@@ -196,7 +207,8 @@ class Trainer:
         """Whoever looks on keeps this rollout: those that follow are collected elsewhere."""
         steps, num_envs = rollout.rewards.shape
         self._rollouts = [
-            Rollout.empty(steps, num_envs, self.spaces) if one is rollout else one for one in self._rollouts
+            Rollout.empty(steps, num_envs, self.spaces, masked=one.action_masks is not None) if one is rollout else one
+            for one in self._rollouts
         ]
 
     @contextlib.contextmanager
@@ -212,10 +224,10 @@ class Trainer:
     def adopt(self, outcome: Outcome) -> list[Change]:
         """Go on from this outcome instead, with its settings; which of them have changed."""
         self._return_to(outcome.position)
-        old, new = self.settings.live(), outcome.update.settings.live()
+        old, new = self.settings.live(), outcome.update.set_to.live()
         changes = [Change(outcome.update.index, name, old[name], new[name]) for name in new if new[name] != old[name]]
         self.changes += changes
-        self.settings = outcome.update.settings
+        self.settings = outcome.update.set_to
         self._pending = {name: value for name, value in self._pending.items() if value != new[name]}
         self._last = outcome.update
         return changes
@@ -242,6 +254,7 @@ class Trainer:
             "theta": optimisation.theta.cpu().numpy(),
             "adam": {name: moment.cpu().numpy() for name, moment in optimisation.adam.items()},
             "shuffling": optimisation.shuffling,
+            "adapted": asdict(self._adapted),
             "acting": dict(self._acting.bit_generator.state),
             "observation_statistics": self._observation_statistics.state(),
             "reward_scale": self._reward_scale.state() if self._reward_scale is not None else None,
@@ -268,6 +281,7 @@ class Trainer:
             self.network.normalize_by(self._observation_statistics)
         if self._reward_scale is not None:
             self._reward_scale.return_to(state["reward_scale"])
+        self._adapted = leashes.Adapted(**state["adapted"])
         self.changes = [Change(**change) for change in state["changes"]]
         self.updates, self.steps, self._pending = state["updates"], state["steps"], dict(state["pending"])
         self.episodes.extend(Episode(int(step), paid, int(length)) for step, paid, length in state["episodes"].tolist())
@@ -279,11 +293,12 @@ class Trainer:
         return_shared_generators(state["shared_generators"])
 
     def _position(self) -> Position:
-        return Position(self.optimisation.position(), copy.deepcopy(self._reward_scale))
+        return Position(self.optimisation.position(), copy.deepcopy(self._reward_scale), self._adapted)
 
     def _return_to(self, position: Position) -> None:
         self.optimisation.return_to(position.optimisation)
         self._reward_scale = copy.deepcopy(position.reward_scale)
+        self._adapted = position.adapted
 
     def close(self) -> None:
         """Release the environments."""
@@ -318,9 +333,9 @@ class Trainer:
         settings = self._apply_changes()
         rollout = self._rollouts[self.updates % 2]
         theta = self.network.theta.detach().clone()
-        rate = _learning_rate(settings, self.steps)
         self._attempt += 1
-        update = Update(self.updates + 1, settings, rate, rollout, theta, attempt=self._attempt)
+        update = self._begun(self.updates + 1, settings, self.steps, rollout, theta)
+        update.attempt = self._attempt
         self.optimisation.begin(update)
         self._before = self._position()
         self._start = _Start(
@@ -345,6 +360,7 @@ class Trainer:
             end = replace(phase, kind=PhaseKind.UPDATE)
             yield phase
         self.optimisation.end(update)
+        self._adapt(update, update.batch)
         self._take_in_observations(update.rollout, settings)
         self.updates += 1
         self._last = update
@@ -352,6 +368,24 @@ class Trainer:
         # Not under way any more before it is yielded: whoever looks now finds the run finished if it is.
         self._start = None
         yield end
+
+    def _begun(self, index: int, settings: Settings, steps: int, rollout: Rollout, theta: Tensor) -> Update:
+        """The record of an update that begins after so many steps of the run."""
+        rate = leashes.learning_rate(settings, self._adapted, steps)
+        in_force = leashes.in_force(settings, self._adapted, steps)
+        return Update(index, in_force, rate, rollout, theta, chosen=settings)
+
+    def _adapt(self, update: Update, batch: Batch) -> None:
+        """Take over where the KL has brought α, and move β by the KL that the update has come to."""
+        settings = update.settings
+        if settings.desired_kl is not None:
+            self._adapted = replace(self._adapted, learning_rate=update.learning_rate)
+        if update.judged is not None and settings.kl_coef_target is not None and leashes.adapts_kl_coef(settings):
+            with torch.no_grad():
+                outputs, _ = self.judge(update.judged.observations)
+                kl = self.distribution.kl(batch.outputs, outputs) @ losses.mean_weights(batch.trained)
+            moved = leashes.next_kl_coef(settings.kl_coef, kl.item(), settings.kl_coef_target)
+            self._adapted = replace(self._adapted, kl_coef=moved)
 
     def _epochs(self, update: Update, batch: Batch) -> Iterator[Phase]:
         """All passes over the batch; fewer where target_kl ends them."""
@@ -374,10 +408,11 @@ class Trainer:
         pending, self._pending = self._pending, {}  # first: another thread may ask for a change meanwhile
         if not pending:
             return self.settings
-        old = self.settings.live()
+        old = self.standing()
         for name, new in pending.items():
             self.changes.append(Change(self.updates + 1, name, old[name], new))
         self.settings = self.settings.changed(**pending)
+        self._adapted = self._adapted.set_by_hand(self.settings, set(pending))
         return self.settings
 
     @torch.no_grad()
@@ -390,10 +425,13 @@ class Trainer:
         )
         actions = torch.from_numpy(rollout.actions.reshape(count, *rollout.actions.shape[2:])).to(self.device)
         outputs, values = self.judge(seen)
-        log_probs, _ = self.distribution.evaluate(outputs[:count], actions)
+        masks = None if rollout.action_masks is None else rollout.action_masks.reshape(count, -1)
+        action_masks = None if masks is None else torch.from_numpy(masks).to(self.device)
+        policy = forbid(outputs[:count], action_masks)
+        log_probs, _ = self.distribution.evaluate(policy, actions)
         all_values = values.cpu().numpy().reshape(steps + 1, num_envs)
         next_values = self._next_values(all_values, rollout)
-        return Judged(seen[:count], actions, outputs[:count], log_probs, all_values, next_values)
+        return Judged(seen[:count], actions, policy, log_probs, all_values, next_values, action_masks)
 
     def _next_values(self, values: Floats, rollout: Rollout) -> Floats:
         """[M, N] V of the state that each step led to, from V [M + 1, N] of the states in the rows."""
@@ -422,10 +460,3 @@ def _scaled_rewards(update: Update, scale: RewardScale | None) -> Floats:
     if scale is None:
         return rollout.rewards
     return scale(rollout.rewards, rollout.terminated | rollout.truncated, rollout.trained, update.settings.discount)
-
-
-def _learning_rate(settings: Settings, steps: int) -> float:
-    """What α is after so many steps of the run."""
-    if not settings.anneal_learning_rate or settings.total_steps is None:
-        return settings.learning_rate
-    return settings.learning_rate * max(0.0, 1.0 - steps / settings.total_steps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -35,7 +36,9 @@ def prove(
     trainer = Trainer(settings)
     try:
         on_stage()
-        rollouts = [_touched(Rollout.empty(settings.rollout_steps, settings.num_envs, trainer.spaces)) for _ in (1, 2)]
+        room = partial(Rollout.empty, settings.rollout_steps, settings.num_envs, trainer.spaces)
+        masked = trainer.environments.masks is not None
+        rollouts = [_touched(room(masked=masked)) for _ in (1, 2)]
         on_stage()
         rollout = rollouts[0]
         _collect_one_step(trainer, rollout)
@@ -69,8 +72,10 @@ def _collect_one_step(trainer: Trainer, rollout: Rollout) -> None:
 def _repeat_first_step(rollout: Rollout) -> None:
     """The rest of a rollout as if every step had been like the first one."""
     rollout.observations[1:] = rollout.observations[1]
-    for array in (rollout.actions, rollout.rewards, rollout.terminated, rollout.truncated):
-        array[1:] = array[0]
+    rows = (rollout.actions, rollout.rewards, rollout.terminated, rollout.truncated, rollout.action_masks)
+    for array in rows:
+        if array is not None:
+            array[1:] = array[0]
     rollout.final_observations = {}
     rollout.truncated[...] = False  # whose last states are not known
 

@@ -51,11 +51,15 @@ class Budget:
         start = self._clock()
         yield
         end = self._clock()
-        if name not in TIMED and name not in self._looks and end - start <= SLOW_SECONDS:
+        self.spent(name, end, end - start)
+
+    def spent(self, name: str, end: float, seconds: float) -> None:
+        """One probe was measured, in so many seconds until `end`."""
+        if name not in TIMED and name not in self._looks and seconds <= SLOW_SECONDS:
             return
-        self.costs[name] = end - start
+        self.costs[name] = seconds
         looks = self._looks.setdefault(name, deque(maxlen=1 + AVERAGED))
-        looks.append((end, end - start))
+        looks.append((end, seconds))
         passed = end - looks[0][0]
         if passed > 0:
             self.shares[name] = sum(seconds for _, seconds in list(looks)[1:]) / passed

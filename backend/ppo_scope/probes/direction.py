@@ -23,7 +23,10 @@ AFTER_A_STEP = frozenset({PhaseKind.STEP, PhaseKind.EPOCH, PhaseKind.UPDATE})
 
 @torch.no_grad()
 def direction(moment: Moment) -> Measurement:
-    """L_PG clipped and not, and the exact KL(π_old‖π), each a mean over the samples."""
+    """L_PG on a leash and not, and the exact KL(π_old‖π), each a mean over the samples.
+
+    The leash is the clip; under kl_penalty it is the price of the KL.
+    """
     batch, update = moment.batch, moment.update
     if moment.phase.kind not in AFTER_A_STEP or batch is None:
         return Measurement()
@@ -48,12 +51,14 @@ def direction(moment: Moment) -> Measurement:
     )
     log_probs, _ = distribution.evaluate(outputs, actions)
     ratio = losses.ratio_of(log_probs - old_log_probs)
-    clip_range = update.settings.clip_range
-    curves = (
-        losses.policy_loss("clip", log_probs, ratio, used, clip_range),
-        losses.policy_loss("unclipped", log_probs, ratio, used, clip_range),
-        distribution.kl(old_outputs, outputs),
-    )
+    settings = update.settings
+    kl = distribution.kl(old_outputs, outputs)
+    unclipped = losses.policy_loss("unclipped", log_probs, ratio, used, settings.clip_range)
+    if settings.objective == "kl_penalty":
+        leashed = unclipped + settings.kl_coef * kl
+    else:
+        leashed = losses.policy_loss("clip", log_probs, ratio, used, settings.clip_range)
+    curves = (leashed, unclipped, kl)
     means = torch.stack([curve.view(count, -1).mean(1, dtype=torch.float64).float() for curve in curves])
     return Measurement(
         scalars={"direction_samples": float(len(chosen))},

@@ -107,7 +107,7 @@ def rows(seen: Minibatches, settings: Facts, batch: Batch, distribution: Distrib
         found: NDArray[np.float64] = np.add.reduce(of_the_transitions, axis=1, dtype=np.float64) / divisors
         return found
 
-    terms = seen.scalars()
+    terms, kl_exact = seen.scalars(), mean(seen.exact_kl(batch, distribution))
     if not whole:
         for column in terms.values():
             column[counts == 0] = np.nan
@@ -120,9 +120,12 @@ def rows(seen: Minibatches, settings: Facts, batch: Batch, distribution: Distrib
         "entropy": terms["entropy"],
         "value_term": value_weight * terms["value_loss"],
         "entropy_term": entropy_weight * terms["entropy"],
+        "penalty": settings.kl_coef * kl_exact
+        if settings.objective == "kl_penalty"
+        else np.full_like(kl_exact, np.nan),
         "kl_k1": mean(-logratio),
         "kl_k3": mean(np.expm1(logratio) - logratio),
-        "kl_exact": mean(seen.exact_kl(batch, distribution)),
+        "kl_exact": kl_exact,
         "clip_fraction": share((above | below) & trained),
         "held_fraction": share(codes == losses.Region.HELD),
         "pulled_back_fraction": share(codes == losses.Region.PULLED_BACK),

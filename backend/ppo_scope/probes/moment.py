@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from ppo_scope.ppo import losses
+from ppo_scope.ppo.distributions import choices_in
+from ppo_scope.ppo.masks import largest_entropies
 from ppo_scope.probes import minibatches
 from ppo_scope.probes.measurement import variance_of
 from ppo_scope.probes.minibatches import Minibatches
@@ -97,9 +99,14 @@ class Moment:
         """[S] whether the sample is one of the transitions that the phase covers."""
         return self.in_minibatch & self.trained
 
+    @cached_property
+    def _covered_places(self) -> NDArray[np.int64]:
+        """Where `covered` is true: to take by places is quicker than to look at every sample again."""
+        return np.flatnonzero(self.covered)
+
     def covering(self, found: NDArray[Any]) -> NDArray[Any]:
         """Of [S], the transitions that the phase covers; not a copy where those are all."""
-        return found if self.whole and self.scope == "rollout" else found[self.covered]
+        return found if self.whole and self.scope == "rollout" else found.take(self._covered_places, axis=0)
 
     @cached_property
     def after(self) -> tuple[Floats, Floats, Floats, Floats] | None:
@@ -155,6 +162,20 @@ class Moment:
             self._judged = needed(self.subject.abilities.judge, "judge")(batch)
         return self._judged
 
+    @cached_property
+    def action_masks(self) -> NDArray[np.bool_] | None:
+        """[S, O] which actions were allowed; None where nobody says, or the distribution is none of choices."""
+        masks = None if self.batch is None else self.batch.action_masks
+        return None if masks is None or choices_in(self.subject.distribution) is None else _numpy(masks)
+
+    @cached_property
+    def largest_entropies(self) -> Floats | None:
+        """[S] of a policy that is wholly undecided between what is allowed; None where nothing is forbidden."""
+        choices = choices_in(self.subject.distribution)
+        if self.action_masks is None or choices is None:
+            return None
+        return largest_entropies(self.action_masks, choices)
+
     @property
     def distribution(self) -> Distribution:
         """What the policy's outputs mean.
@@ -177,6 +198,20 @@ class Moment:
         if self.after is not None:
             return self.ratio_now
         return self._latest(np.ones(self.trained.shape, np.float32), "ratio")
+
+    @cached_property
+    def exact_kl(self) -> Floats:
+        """[S] KL(π_old(·|s)‖π(·|s)), as last computed in this update: 0 for samples that no minibatch has seen yet.
+
+        NaN where the policies' outputs are not known.
+        """
+        if self.after is not None:
+            return self.after[1]
+        found = np.zeros(self.trained.shape, np.float32)
+        if self.seen is not None and self.batch is not None:
+            kl = self.seen.exact_kl(self.batch, self.subject.distribution)
+            self.seen.spread(kl, found, 2 * self.update.settings.minibatches)
+        return found
 
     def values(self, batch: Batch) -> Floats:
         """[S] V, as last computed in this update: V_old for samples that no minibatch has seen yet."""

@@ -33,6 +33,7 @@ KNOWN = {
     ),
     "Pendulum": Known(("cos θ", "sin θ", "angular velocity"), ("torque",)),
     "LunarLander": Known(_LANDER, _ENGINES),
+    "Taxi": Known((), ("south", "north", "east", "west", "pick up", "drop off")),
     "LunarLanderContinuous": Known(_LANDER, ("main engine", "side engines")),
 }
 """By the name of the environment, without its version."""

@@ -25,7 +25,7 @@ from ppo_scope.probes.minibatches import Minibatches
 from ppo_scope.probes.moment import Moment, clipped
 from ppo_scope.probes.places import by_environment, chosen_environments
 from ppo_scope.probes.policy import policy
-from ppo_scope.probes.record import Batch, Floats, PhaseKind
+from ppo_scope.probes.record import Batch, Floats, PhaseKind, Update
 from ppo_scope.probes.subject import Lacking
 from ppo_scope.probes.transitions import transitions
 from ppo_scope.wire.metrics import FIRST_RATIO_LIMIT, SERIES_COLUMNS
@@ -97,6 +97,7 @@ def rollout_scalars(moment: Moment) -> dict[str, float]:
     values: dict[str, float] = {
         "steps": subject.steps,
         "learning_rate": update.learning_rate,
+        **_coefficients(update),
         "seconds_optimise": update.seconds_optimise,
         **{f"seconds_{name}": seconds for name, seconds in update.seconds().items()},
     }
@@ -108,6 +109,21 @@ def rollout_scalars(moment: Moment) -> dict[str, float]:
         if moment.after is not None:
             values.update(_final_scalars(moment, moment.batch))
     return values
+
+
+def _coefficients(update: Update) -> dict[str, float]:
+    """ε, c₂ and β as in force, and how α was moved; what a run does not have is left out."""
+    settings = update.settings
+    found = {"clip_range": settings.clip_range, "entropy_coef": settings.entropy_coef}
+    if settings.objective == "kl_penalty":
+        found["kl_coef"] = settings.kl_coef
+    if settings.desired_kl is not None:
+        found |= {
+            "learning_rate_raised": float(update.learning_rate_raised),
+            "learning_rate_lowered": float(update.learning_rate_lowered),
+            "learning_rate_pinned": float(update.learning_rate_pinned),
+        }
+    return found
 
 
 def _advantage_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
@@ -175,11 +191,13 @@ def _final_losses(moment: Moment, batch: Batch) -> dict[str, float]:
     By the loss in NumPy, as most minibatches are: each operation of torch that comes once an update costs ten of its.
     """
     assert moment.after is not None
-    settings, (logratio, _, _, v) = moment.update.settings, moment.after
+    settings, (logratio, kl, _, v) = moment.update.settings, moment.after
     old_log_probs, old, targets = (tensor.cpu().numpy() for tensor in (batch.log_probs, batch.values, batch.targets))
     log_probs, used = old_log_probs + logratio, moment.advantages_used
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite shows as such
         policy, _ = by_hand.policy_loss(settings.objective, log_probs, logratio, used, settings.clip_range)
+        if settings.objective == "kl_penalty":
+            policy = policy + np.float32(settings.kl_coef) * kl
         value, _ = by_hand.value_loss(v, targets, old, settings.value_clip_range)
     judged = policy[moment.trained & ~np.isnan(used)]
     return {
@@ -231,7 +249,7 @@ def _post_step(moment: Moment) -> Measurement:
 
 
 def _samples(moment: Moment) -> Measurement:
-    """Per sample: ratio, region, membership in the minibatch, episode end, Â as used."""
+    """Per sample: ratio, region, membership in the minibatch, episode end, Â as used; KL, where it has a price."""
     rollout, chosen = moment.update.rollout, chosen_environments(moment)
     terminated, truncated, trained, used = (
         by_environment(array.reshape(-1), moment, chosen)
@@ -245,6 +263,8 @@ def _samples(moment: Moment) -> Measurement:
         "episode_end": np.where(terminated, np.uint8(1), np.where(truncated, np.uint8(2), np.uint8(0))),
         "advantage_used": np.where(trained, used, np.float32(np.nan)),
     }
+    if moment.update.settings.objective == "kl_penalty":
+        arrays["exact_kl"] = by_environment(moment.exact_kl, moment, chosen)
     return Measurement(arrays=arrays)
 
 

@@ -33,6 +33,7 @@ PROMISED: Mapping[str, Mapping[str, Promise]] = {
         "in_minibatch": ("uint8", E_T),
         "episode_end": ("uint8", E_T),
         "advantage_used": ("float32", E_T),
+        "exact_kl": ("float32", E_T),
     },
     "advantages": {
         "advantage_counts": ("uint32", (64,)),
@@ -61,12 +62,14 @@ PROMISED: Mapping[str, Mapping[str, Promise]] = {
         "policy_now": ("float32", ("K", "W")),
         "policy_shift": ("float32", ("W",)),
         "entropy_counts": ("uint32", (2, 64)),
+        "policy_allowed": ("uint8", ("K", "W")),
     },
     "transitions": {
         "observation": ("float32", ("E", "T", "D")),
         "action": ("float32", ("E", "T", "A")),
         "policy_old": ("float32", E_T_W),
         "policy_new": ("float32", E_T_W),
+        "allowed": ("uint8", E_T_W),
         "log_prob_old": ("float32", E_T),
         "log_prob_new": ("float32", E_T),
         "ratio_new": ("float32", E_T),

@@ -25,7 +25,7 @@ class Facts(Protocol):
 
     @property
     def objective(self) -> str:
-        """clip, unclipped, reinforce or actor_critic."""
+        """clip, kl_penalty, unclipped, reinforce or actor_critic."""
         ...
 
     @property
@@ -46,6 +46,31 @@ class Facts(Protocol):
     @property
     def value_clip_range(self) -> float | None:
         """How far V may move from V_old in L_VF."""
+        ...
+
+    @property
+    def kl_coef(self) -> float:
+        """β, under the objective kl_penalty."""
+        ...
+
+    @property
+    def kl_coef_target(self) -> float | None:
+        """The KL that β is adapted to; None: it is fixed."""
+        ...
+
+    @property
+    def desired_kl(self) -> float | None:
+        """The KL that α is adapted to; None: it is not."""
+        ...
+
+    @property
+    def learning_rate_min(self) -> float:
+        """To which it may fall then."""
+        ...
+
+    @property
+    def learning_rate_max(self) -> float:
+        """To which it may rise then."""
         ...
 
     @property
@@ -96,6 +121,11 @@ class Facts(Protocol):
     @property
     def anneal_learning_rate(self) -> bool:
         """Whether α falls to 0 by the end of the run."""
+        ...
+
+    @property
+    def anneal_clip_range(self) -> bool:
+        """Whether ε does."""
         ...
 
     @property
@@ -214,6 +244,11 @@ class Batch(Protocol):
         """[S], V_targ"""
         ...
 
+    @property
+    def action_masks(self) -> Tensor | None:
+        """[S, O] bool, which actions were allowed; None where nobody says. All outputs follow it."""
+        ...
+
 
 class Minibatch(Protocol):
     """One minibatch of an update, before its step."""
@@ -289,12 +324,32 @@ class Update(Protocol):
 
     @property
     def settings(self) -> Facts:
-        """What it is made with."""
+        """What it is made with: coefficients as they are in force."""
+        ...
+
+    @property
+    def set_to(self) -> Facts:
+        """The same with coefficients as they were set, where something moves them."""
         ...
 
     @property
     def learning_rate(self) -> float:
         """α"""
+        ...
+
+    @property
+    def learning_rate_raised(self) -> int:
+        """Before how many steps `desired_kl` has raised it."""
+        ...
+
+    @property
+    def learning_rate_lowered(self) -> int:
+        """So lowered."""
+        ...
+
+    @property
+    def learning_rate_pinned(self) -> int:
+        """Before how many it would have, but for a bound."""
         ...
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 from ppo_scope.probes.measurement import Measurement
@@ -47,8 +48,12 @@ def transitions(moment: Moment) -> Measurement:
     policies = parameters(distribution, before), parameters(distribution, outputs)
     if policies[0].shape[1] <= MOST_NUMBERS:
         arrays["policy_old"], arrays["policy_new"] = policies
+        if moment.action_masks is not None:
+            arrays["allowed"] = moment.action_masks.astype(np.uint8)
     if not subject.is_image:
         seen = moment.update.rollout.observations[: moment.update.settings.rollout_steps].reshape(count, -1)
+        if (one := _choice(subject.observation_space)) is not None:
+            seen = seen.argmax(1)[:, None] + one.start
         arrays["observation"] = seen[:, :MOST_NUMBERS].astype(np.float32)
     norms = _gradient_norms(moment)
     if norms is not None:
@@ -59,13 +64,20 @@ def transitions(moment: Moment) -> Measurement:
     )
 
 
+def _choice(space: gym.Space[Any] | None) -> gym.spaces.Discrete[Any] | None:
+    """A space of numbered states: what is said of one is its number, not the hundreds of zeros that networks see."""
+    return space if isinstance(space, gym.spaces.Discrete) else None
+
+
 def _words(moment: Moment) -> dict[str, Any]:
     subject = moment.subject
     space = None if subject.is_image else subject.observation_space
+    numbered = _choice(space) is not None
+    names = ["s"] if numbered else [] if space is None else observation_names(space, subject.env, MOST_NUMBERS)
     return {
         "policy": description(moment.distribution, subject.env),
-        "observation": [] if space is None else observation_names(space, subject.env, MOST_NUMBERS),
-        "observation_size": math.prod(moment.update.rollout.observations.shape[2:]),
+        "observation": names,
+        "observation_size": 1 if numbered else math.prod(moment.update.rollout.observations.shape[2:]),
         "space": subject.observation,
     }
 

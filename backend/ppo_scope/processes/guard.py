@@ -37,7 +37,7 @@ def guard(lifeline: int) -> None:
 def _watch(lifeline: int, guarded: int) -> None:
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    _hold_only(lifeline)
+    hold_only(lifeline)
     with contextlib.suppress(OSError):
         while os.read(lifeline, 1):
             pass
@@ -47,12 +47,12 @@ def _watch(lifeline: int, guarded: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _hold_only(descriptor: int) -> None:
-    """Close everything else: a pipe that the guard held would seem to have a process at its end."""
+def hold_only(*descriptors: int) -> None:
+    """Close everything else: a pipe that this process held would seem to have a process at its end."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
     for number in [int(entry.name) for entry in Path("/dev/fd").iterdir()]:
-        if number > 2 and number != descriptor:
+        if number > 2 and number not in descriptors:
             with contextlib.suppress(OSError):
                 os.close(number)

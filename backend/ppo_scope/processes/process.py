@@ -66,7 +66,7 @@ class TrainingProcess:
         commands, self._commands = CONTEXT.Pipe(duplex=False)
         self._output, output = CONTEXT.Pipe(duplex=False)
         lifeline, self._lifeline = CONTEXT.Pipe(duplex=False)
-        _enlarge(self._frames)
+        enlarge(self._frames)
         self._receiver = receiver
         self._outbox = Outbox()
         self._tail: deque[bytes] = deque()
@@ -234,7 +234,8 @@ def _kill_group(group: int, number: signal.Signals) -> bool:
     return False
 
 
-def _enlarge(pipe: Connection[Any, Any]) -> None:
+def enlarge(pipe: Connection[Any, Any]) -> None:
+    """Give a pipe all the room that the system grants it."""
     if sys.platform == "linux":
         import fcntl
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ppo_scope.records.moments import Moments
 from ppo_scope.wire.metrics import EPISODE_COLUMNS
-from ppo_scope.wire.told import Change
+from ppo_scope.wire.told import Change, Evaluation
 
 Rows = NDArray[np.float64]
 
@@ -24,6 +24,7 @@ MAX_EPISODES = 1_000_000
 MAX_GAP = 10_000
 """Updates without a row that are kept as rows of NaN between two with one; beyond that the table begins anew."""
 MAX_CHANGES = 10_000
+MAX_EVALUATIONS = 1000
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,14 @@ def unbroken(missing: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 class History:
-    """The history of one run. Bounds: `MAX_ROWS`, `MAX_EPISODES`, `MAX_CHANGES`, and those of `moments`."""
+    """The history of one run. Bounds: `MAX_…` of this file, and those of `moments`."""
 
     def __init__(self, max_rows: int = MAX_ROWS) -> None:
         self.columns: tuple[str, ...] = ()
         self.changes: deque[Change] = deque(maxlen=MAX_CHANGES)
         self.changes_made = 0
+        self.evaluations: dict[int, Evaluation] = {}
+        """By their updates, in order."""
         self.findings: list[dict[str, Any]] = []
         """What has been wrong with the run so far, as the newest snapshot tells it."""
         self._max_rows = max_rows
@@ -138,6 +141,16 @@ class History:
         self.changes.insert(max(0, at), change)
         self.changes_made += 1
         return True
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        """It has its place by its update, however late it is told; of one update the newest counts."""
+        known = self.evaluations
+        in_order = evaluation["update"] >= max(known, default=0)
+        known[evaluation["update"]] = evaluation
+        if not in_order:
+            self.evaluations = known = dict(sorted(known.items()))
+        if len(known) > MAX_EVALUATIONS:
+            del known[next(iter(known))]
 
     def append_series(self, columns: list[str], first: int, rows: Rows, episodes: Rows) -> None:
         """Add the rows of the updates from `first` on, and episodes.

@@ -14,7 +14,7 @@ from ppo_scope.records.moments import Entry
 from ppo_scope.wire import frame as frames
 from ppo_scope.wire.codes import LATEST, Kind
 from ppo_scope.wire.headers import MOMENT_COLUMNS, POSITION, START
-from ppo_scope.wire.told import Cause, Change, Met, Run, RunBrief, StateTold
+from ppo_scope.wire.told import Cause, Change, Evaluation, Met, Run, RunBrief, StateTold
 
 HEADER = frozenset({"protocol", "kind", "run", "sequence", "scalars", "arrays", "event"})
 CHANGES_TOLD = 200
@@ -137,6 +137,11 @@ class RunRecord:
         self.pending = {name: value for name, value in self.pending.items() if name != change["name"]}
         return [change]
 
+    def evaluated(self, evaluations: list[Evaluation]) -> None:
+        """The policy was evaluated, once or several times."""
+        for evaluation in evaluations:
+            self._history.evaluated(evaluation)
+
     def forget(self, update: int) -> None:
         """An update was given up: its moments were of something that is no more."""
         self._history.moments.forget(update)
@@ -223,6 +228,7 @@ class RunRecord:
             "settings": self.settings,
             "changes": list(history.changes)[-CHANGES_TOLD:],
             "changes_dropped": max(0, history.changes_made - CHANGES_TOLD),
+            "evaluations": list(history.evaluations.values()),
             "pending": self.pending,
             "cause": cause,
             "created": self.created,

@@ -27,7 +27,7 @@ from ppo_scope.runs.pulse import STALL_AFTER, Pulse
 from ppo_scope.runs.studio import Studio
 from ppo_scope.wire import frame as frames
 from ppo_scope.wire.codes import ENDED, LATEST, Kind
-from ppo_scope.wire.told import Cause, Change, Run, RunBrief, StateTold
+from ppo_scope.wire.told import Cause, Change, Evaluation, Run, RunBrief, StateTold
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,9 @@ class Listener(Protocol):
 
     def change(self, run: LiveRun, change: Change) -> None:
         """A setting took effect."""
+
+    def evaluated(self, run: LiveRun, evaluations: list[Evaluation]) -> None:
+        """Its policy was evaluated, once or several times."""
 
     def reply(self, run: LiveRun, command: str, code: str | None, message: str) -> None:
         """The process answered a command: `code` is None for yes."""
@@ -338,6 +341,9 @@ class LiveRun:
                 self._note("resumed", {"before": header["before"], "anew": header["anew"]})
                 if self._journal is not None and header["anew"] is not None:
                     self._journal.forget_from(header["before"])
+            case "evaluated":
+                self.record.evaluated(header["evaluations"])
+                self._listener.evaluated(self, header["evaluations"])
             case "abandoned":
                 self.record.forget(header["abandoned"])
                 self._studio.forget(header["abandoned"])

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from ppo_scope.runs.ending import Cause
-from ppo_scope.wire.activity import SOMEBODY_ELSES, STARTING, TRIAL, TRIAL_STAGES
+from ppo_scope.wire.activity import EVALUATING, SOMEBODY_ELSES, STARTING, TRIAL, TRIAL_STAGES
 
 STALL_AFTER = 10.0
 """Seconds without a sign of life, or within one step of an environment, after which a run counts as stalled."""
@@ -74,6 +74,8 @@ def describe(activity: dict[str, Any]) -> str:
         return TRIAL_STAGES[min(activity["done"], len(TRIAL_STAGES) - 1)]
     if activity["name"] == STARTING:
         return "making and resetting the environments"
+    if activity["name"] == EVALUATING:
+        return f"a step of the evaluation after update {activity['update']}"
     return f"step {activity['done'] + 1} of {activity['of']} of the rollout of update {activity['update']}"
 
 

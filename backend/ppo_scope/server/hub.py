@@ -19,7 +19,7 @@ from ppo_scope.server.watching import Pace
 from ppo_scope.wire.codes import CloseCode
 from ppo_scope.wire.frame import PROTOCOL
 from ppo_scope.wire.messages import Resume
-from ppo_scope.wire.told import Ack, Change, ErrorTold, RunsTold
+from ppo_scope.wire.told import Ack, Change, ErrorTold, Evaluation, RunsTold
 
 HEARTBEAT = 5.0
 """Seconds between two signs of life towards the pages."""
@@ -205,6 +205,11 @@ class Hub:
         """A setting took effect."""
         if run.id in self._rooms:
             self._rooms[run.id].broadcast({"type": "change", "run": run.id, **change})
+
+    def evaluated(self, run: LiveRun, evaluations: list[Evaluation]) -> None:
+        """Policies of the run were evaluated."""
+        if run.id in self._rooms:
+            self._rooms[run.id].broadcast({"type": "evaluations", "run": run.id, "evaluations": evaluations})
 
     def reply(self, run: LiveRun, command: str, code: str | None, message: str) -> None:
         """The training process answered a command."""

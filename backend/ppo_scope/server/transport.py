@@ -11,7 +11,9 @@ from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.http11 import Request
+from websockets.server import ServerProtocol
 
 from ppo_scope.server.capacity import Capacity
 from ppo_scope.server.throttle import Bucket
@@ -30,6 +32,11 @@ GREETING = 4
 """Frames of a new websocket that wait for nobody else: it may be the page that leads, and has to say so first."""
 CROWD_FRAMES, CROWD_AT_ONCE = 1500.0, 4000.0
 """The same of all websockets together that may not control."""
+UNPRESSED = ServerPerMessageDeflateFactory(
+    server_max_window_bits=9, client_max_window_bits=9, compress_settings={"level": 0, "memLevel": 1}
+)
+"""Compression in name only: numbers as ours hardly shrink. But Chromium hands a plain message to the page in pieces of
+1,000 bytes, each of which costs four of its threads something, and one that could be compressed in pieces of 4,096."""
 
 
 class Connections(ServerState):
@@ -123,6 +130,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
 
     def __init__(self, *, server_state: Connections, **options: Any) -> None:
         super().__init__(server_state=server_state, **options)
+        self.conn = ServerProtocol(extensions=[UNPRESSED], max_size=self.config.ws_max_size, logger=self.conn.logger)
         self._crowd = server_state.crowd
         self._trusted = False
         self._said = 0

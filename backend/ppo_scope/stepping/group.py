@@ -16,6 +16,8 @@ from gymnasium.vector.utils import (
 )
 from numpy.typing import NDArray
 
+from ppo_scope.ppo.masks import KEY, choices_of
+
 
 @dataclass
 class Memory:
@@ -30,6 +32,8 @@ class Memory:
     """Observations, as Gymnasium shares them."""
     acted: Any
     answered: Any
+    allowed: Any
+    """Which actions the states allow, and of which environments that is known."""
 
     @classmethod
     def of(
@@ -45,6 +49,7 @@ class Memory:
             create_shared_memory(observation_space, num_envs, context),  # type: ignore[arg-type]
             context.RawArray("b", size),
             context.RawArray("b", num_envs * 10),
+            context.RawArray("b", num_envs * (1 + sum(choices_of(action_space) or ()))),
         )
 
     @property
@@ -69,6 +74,12 @@ class Memory:
         count = self.num_envs
         return np.frombuffer(self.answered, np.bool_, 2 * count, 8 * count).reshape(2, count)
 
+    @property
+    def masks(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """[N, O], which actions the states allow, and [N], of which environments that is known."""
+        allowed = np.frombuffer(self.allowed, np.bool_).reshape(self.num_envs, -1)
+        return allowed[:, 1:], allowed[:, 0]
+
 
 class Group:
     """Environments `first` … of all that share the memory.
@@ -81,6 +92,7 @@ class Group:
         self._memory = memory
         place = slice(first, first + len(environments))
         self._rewards, (self._terminated, self._truncated) = memory.rewards[place], memory.ends[:, place]
+        self._masks, self._masked = (part[place] for part in memory.masks)
         self._begins = np.zeros(len(environments), np.bool_)
         plain = isinstance(memory.observation_space, gym.spaces.Box)
         self._rows: Any = memory.observations[place] if plain else None
@@ -88,7 +100,9 @@ class Group:
     def reset(self, seed: int) -> None:
         """Begin anew everywhere, environment n with seed + n; whatever an environment raises passes through."""
         for number, environment in enumerate(self._environments):
-            self._keep(number, environment.reset(seed=seed + self._first + number)[0])
+            observation, info = environment.reset(seed=seed + self._first + number)
+            self._masked[number] = KEY in info
+            self._keep(number, observation, info)
         self._rewards[...], self._terminated[...], self._truncated[...] = 0.0, False, False
         self._begins[...] = False
 
@@ -97,14 +111,16 @@ class Group:
         rewards, terminated, truncated = self._rewards, self._terminated, self._truncated
         for number, (environment, action) in enumerate(zip(self._environments, actions, strict=True)):
             if self._begins[number]:
-                observation = environment.reset()[0]
+                observation, info = environment.reset()
                 rewards[number], terminated[number], truncated[number] = 0.0, False, False
             else:
-                observation, rewards[number], terminated[number], truncated[number], _ = environment.step(action)
-            self._keep(number, observation)
+                observation, rewards[number], terminated[number], truncated[number], info = environment.step(action)
+            self._keep(number, observation, info)
         np.logical_or(terminated, truncated, out=self._begins)
 
-    def _keep(self, number: int, observation: Any) -> None:
+    def _keep(self, number: int, observation: Any, info: dict[str, Any]) -> None:
+        if info:  # nothing but a mask is left of it
+            self._masks[number] = info[KEY]
         if self._rows is not None:
             self._rows[number] = observation
         else:

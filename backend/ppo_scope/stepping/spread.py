@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ppo_scope.ppo.environments import OfCopies
 from ppo_scope.ppo.failures import EnvironmentFault
+from ppo_scope.ppo.masks import KEY
 from ppo_scope.ppo.seeding import seeded_copy
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.stepping.group import Group, Memory
@@ -77,24 +78,30 @@ class SpreadVectorEnv(OfCopies):
             self._group = Group(list(self.envs), 0, memory)
             self._seen, self._actions = memory.observations, memory.actions
             self._rewards, self._ends = memory.rewards, memory.ends
+            self._masks, self._masked = memory.masks
             first = self._sizes[0]
             for size in self._sizes[1:]:
                 self._helpers.append(_Helper(self._settings, first, size, memory))
                 first += size
         with self._others_at(RESET):
             self._group.reset(self._settings.seed)
-        return copy.deepcopy(self._seen), {}
+        self._any_masked = bool(self._masked.any())
+        return copy.deepcopy(self._seen), self._info()
 
     def step(
         self, actions: NDArray[Any]
     ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """Act once everywhere: (observations [N, …], rewards, terminated and truncated [N] each, no info)."""
+        """Act once everywhere: (observations [N, …], rewards, terminated and truncated [N] each, info)."""
         assert self._group is not None, "reset comes first"
         self._actions[...] = actions
         with self._others_at(STEP):
             self._group.step(actions[: self._sizes[0]])
         terminated, truncated = self._ends.copy()
-        return copy.deepcopy(self._seen), self._rewards.copy(), terminated, truncated, {}
+        return copy.deepcopy(self._seen), self._rewards.copy(), terminated, truncated, self._info()
+
+    def _info(self) -> dict[str, Any]:
+        """The action masks, where there are any, as Gymnasium's vector environments hand them out."""
+        return {KEY: self._masks.copy(), f"_{KEY}": self._masked.copy()} if self._any_masked else {}
 
     def close(self, **_: Any) -> None:
         """Release all environments and end the processes."""

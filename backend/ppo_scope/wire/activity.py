@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-STARTING, TRIAL, COLLECTING, TRAINING, MEASURING, REDO = (
+STARTING, TRIAL, COLLECTING, TRAINING, EVALUATING, MEASURING, REDO = (
     "starting",
     "trial",
     "collecting",
     "training",
+    "evaluating",
     "measuring",
     "redo",
 )
-COUNTED = frozenset({COLLECTING, REDO, TRIAL})
+COUNTED = frozenset({COLLECTING, EVALUATING, REDO, TRIAL})
 """Activities whose units are worth telling whenever something is told."""
-SOMEBODY_ELSES = frozenset({STARTING, TRIAL, COLLECTING})
+SOMEBODY_ELSES = frozenset({STARTING, TRIAL, COLLECTING, EVALUATING})
 """Activities that wait for code which is not ours, an environment's: it may hang."""
 TRIAL_STAGES = (
     "making and resetting its environments",

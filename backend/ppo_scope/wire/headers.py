@@ -38,7 +38,7 @@ class ArraySpec(TypedDict):
 class Doing(TypedDict):
     """Something that takes its time, and how far it is."""
 
-    name: Literal["collecting", "redo", "trial", "starting", "training", "measuring"]
+    name: Literal["collecting", "redo", "trial", "starting", "training", "evaluating", "measuring"]
     done: int
     of: int
     seconds: float
@@ -121,7 +121,9 @@ class SnapshotHeader(Header):
     scope: Literal["minibatch", "rollout"]
     """What histograms and scalars cover."""
     settings: dict[str, SettingValue]
-    """The live settings that this update was made with."""
+    """The live settings that this update was made with: ε, c₂ and β as in force, annealed and adapted."""
+    chosen: NotRequired[dict[str, SettingValue]]
+    """Of those three, the ones that were set to something else than what was in force: name → as set."""
     stopped_by_kl: bool
     """Whether `target_kl` has ended the epochs of this update."""
     pictured: NotRequired[bool]

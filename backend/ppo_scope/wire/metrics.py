@@ -50,7 +50,7 @@ METRICS: tuple[Metric, ...] = (
         "policy_loss",
         "L_PG",
         "Policy loss",
-        "mean of max(−r·Â, −clip(r, 1−ε, 1+ε)·Â); of −r·Â, −log π·Â or −log π·G under another objective",
+        "mean of max(−r·Â, −clip(r, 1−ε, 1+ε)·Â); of −r·Â + β·KL, −r·Â, −log π·Â or −log π·G under another objective",
         "small, around zero; it need not fall, since every update has new data",
     ),
     _minibatch(
@@ -69,6 +69,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     _minibatch("value_term", "c₁·L_VF", "Value term", "the value loss as it enters the loss"),
     _minibatch("entropy_term", "−c₂·S", "Entropy term", "the entropy bonus as it enters the loss"),
+    _minibatch("penalty", "β·KL", "KL penalty", "β times the exact KL, a part of L_PG; under kl_penalty only"),
     _minibatch("kl_k1", "k₁", "KL, k1", "mean of −log r: estimates KL(π_old‖π_θ), may be negative"),
     _minibatch(
         "kl_k3",
@@ -170,7 +171,26 @@ METRICS: tuple[Metric, ...] = (
         "how far the update moved the weights, relative to them",
         SUM,
     ),
-    Metric("learning_rate", "α", "Learning rate", "as used, after annealing", SUM),
+    Metric(
+        "learning_rate", "α", "Learning rate", "as used, after annealing; with desired_kl that of the last step", SUM
+    ),
+    Metric(
+        "learning_rate_raised", "", "Learning rate raised", "steps before which desired_kl has multiplied α by 1.5", SUM
+    ),
+    Metric(
+        "learning_rate_lowered", "", "Learning rate lowered", "steps before which desired_kl has divided α by 1.5", SUM
+    ),
+    Metric(
+        "learning_rate_pinned",
+        "",
+        "Learning rate pinned",
+        "steps before which desired_kl would have moved α, but it stood at its bound",
+        SUM,
+        "0: elsewhere the KL is not what was desired",
+    ),
+    Metric("clip_range", "ε", "Clip range", "as used, after annealing", SUM),
+    Metric("entropy_coef", "c₂", "Entropy coefficient", "as used, after annealing", SUM),
+    Metric("kl_coef", "β", "KL coefficient", "as used, after adapting; under kl_penalty only", SUM),
     Metric("episodic_return_mean", "", "Episodic return", "mean return of whole episodes", LAST),
     Metric("episodic_length_mean", "", "Episodic length", "mean length of whole episodes", LAST),
     Metric("seconds_environment", "", "Environment", "seconds in the environments", SUM),

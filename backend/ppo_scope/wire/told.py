@@ -36,6 +36,25 @@ class Change(TypedDict):
     new: SettingValue
 
 
+class Evaluation(TypedDict):
+    """What the policy that an update left has achieved without chance, in environments of its own."""
+
+    update: int
+    steps: int
+    """Of the training, up to there."""
+    mean: float | None
+    """Of the episodes' returns; so of the next two. Null where the environment failed."""
+    lowest: float | None
+    highest: float | None
+    episodes: int
+    unfinished: int
+    """How many of them were cut because they did not end; their return is the sum so far."""
+    fault: str | None
+    """Why there are none, in one line."""
+    best: bool
+    """Higher than all before it: its weights are kept."""
+
+
 class Met(TypedDict):
     """A condition that came true: what a step of size `until` was to go on until."""
 
@@ -59,6 +78,8 @@ class Run(TypedDict):
     """The newest 200."""
     changes_dropped: NotRequired[int]
     """How many came before them."""
+    evaluations: NotRequired[list[Evaluation]]
+    """The newest 1,000."""
     pending: NotRequired[dict[str, SettingValue]]
     """Settings that wait for the next update."""
     cause: Cause | None
@@ -151,6 +172,14 @@ class ChangeTold(Change):
     run: str
 
 
+class EvaluationsTold(TypedDict):
+    """Policies of the run that the page looks at were evaluated; anew, where an update has been made anew."""
+
+    type: Literal["evaluations"]
+    run: str
+    evaluations: list[Evaluation]
+
+
 class RunTold(TypedDict):
     """The page looks at this run from now on: it opened it, came back to it, or it took the place of the one before."""
 
@@ -201,5 +230,17 @@ class HeartbeatTold(TypedDict):
     type: Literal["heartbeat"]
 
 
-Told = Hello | RoleTold | StateTold | ChangeTold | RunTold | RunsTold | LeaseTold | Ack | ErrorTold | HeartbeatTold
+Told = (
+    Hello
+    | RoleTold
+    | StateTold
+    | ChangeTold
+    | EvaluationsTold
+    | RunTold
+    | RunsTold
+    | LeaseTold
+    | Ack
+    | ErrorTold
+    | HeartbeatTold
+)
 """Any of them."""

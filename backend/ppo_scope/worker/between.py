@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-from ppo_scope.wire.activity import REDO
+from ppo_scope.wire.activity import EVALUATING, REDO
 from ppo_scope.worker.ear import Command
 from ppo_scope.worker.going import Going
 from ppo_scope.worker.reporter import Reporter
@@ -27,7 +27,7 @@ class Stopped(Exception):
 
 
 class Between:
-    """A rollout, or an update that is made anew."""
+    """A rollout, an evaluation, or an update that is made anew."""
 
     def __init__(self, report: Reporter, going: Going, receive: Receive, obey: Callable[[Command], None]) -> None:
         self.within: str | None = None
@@ -47,7 +47,7 @@ class Between:
             with self._obeying:
                 self.within = None
             self._report.activity.begin(None)
-            if activity == REDO:  # whoever was told that it is under way may decide now
+            if activity in {REDO, EVALUATING}:  # whoever was told that it is under way hears that it is over
                 self._report.progress(now=True)
 
     def hear(self) -> None:
@@ -56,9 +56,11 @@ class Between:
         Raises:
             Stopped: the run was told to end.
         """
-        with self._obeying:
-            while (command := self._receive(0.0)) is not None:
-                self._obey(command)
+        if (command := self._receive(0.0)) is not None:  # the lock costs more than to find that there is none
+            with self._obeying:
+                while command is not None:
+                    self._obey(command)
+                    command = self._receive(0.0)
         if self._going.stopping:
             raise Stopped
         self._report.looking.later.measure_wanted()

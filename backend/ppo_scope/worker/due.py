@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-SECONDS = {"snapshot": 1 / 24, "unwatched": 1 / 10, "series": 1 / 20, "progress": 1 / 10}
+SECONDS = {"snapshot": 1 / 25, "unwatched": 1 / 10, "series": 1 / 20, "progress": 1 / 10}
 """Least time between two frames of a kind while training runs; a stop is always shown. `unwatched`: a snapshot that
 nobody watches a probe of, which tells in words how the run is."""
 
@@ -27,3 +27,25 @@ class Due:
     def sent(self, kind: str) -> None:
         """One was sent, due or not: no time that has passed before is made up for."""
         self._next[kind] = max(self._next[kind], time.monotonic())
+
+
+QUICK, QUICK_SECONDS = 4, 0.1
+"""Updates in a row that took no longer than that, from which on it pays to have them measured beside."""
+
+
+class Pace:
+    """Whether the run goes by at full speed, in updates so short that measuring them would hold it up."""
+
+    def __init__(self) -> None:
+        self._ended, self._in_a_row = 0.0, 0
+
+    def quick(self) -> bool:
+        """An update has ended: whether it and those before it were quick."""
+        now = time.monotonic()
+        self._in_a_row = self._in_a_row + 1 if now - self._ended <= QUICK_SECONDS else 0
+        self._ended = now
+        return self._in_a_row >= QUICK
+
+    def rest(self) -> None:
+        """It does not go by."""
+        self._in_a_row = 0

@@ -33,6 +33,11 @@ class Going:
         return not self.running and not self.goals
 
     @property
+    def at_full_speed(self) -> bool:
+        """It goes on until told otherwise, and nobody waits for one of its phases."""
+        return self.running and not self.pausing and self.pace is None and not self.goals
+
+    @property
     def looked_at_closely(self) -> bool:
         """Each phase is shown or kept."""
         return self.pace is not None or bool(self.goals and self.goals[0].phase_by_phase)

@@ -20,7 +20,7 @@ from ppo_scope.ppo.phases import Batch, Minibatch, Phase, PhaseKind, Update
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.moment import Moment
-from ppo_scope.probes.trainers import PastSubject
+from ppo_scope.probes.trainers import Facts, PastSubject
 
 ROOM = 64 * 1024 * 1024
 """Bytes that notes may hold; beyond them the oldest are measured at once, on the way."""
@@ -151,7 +151,7 @@ class Later:
     def _measure(self, sequence: int) -> None:
         note = self._take(sequence)
         if self._subject is None:
-            self._subject = PastSubject(self.trainer)
+            self._subject = PastSubject(Facts.of(self.trainer))
         self._subject.become(note.theta, note.steps, note.shared.episodes)
         self.measure(sequence, Moment(self._subject, note.phase), note.told)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import Any
 
@@ -24,6 +23,7 @@ from ppo_scope.probes.trainers import TrainerSubject
 from ppo_scope.wire.activity import MEASURING, Activity
 from ppo_scope.wire.codes import Kind
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
+from ppo_scope.worker.desk import Looked, Wish
 from ppo_scope.worker.later import Later, Told
 from ppo_scope.worker.outlet import Outlet, position_of
 
@@ -119,8 +119,30 @@ class Looking:
             found["new"] = self._measured(self.moment_at(outcome.phase), COMPARED, self._environment)
         scalars = {f"{which}_{name}": value for which, of in found.items() for name, value in of.scalars.items()}
         arrays = {f"{which}_{name}": array for which, of in found.items() for name, array in of.arrays.items()}
-        settings = {"old": trainer.settings.live(), "new": outcome.update.settings.live()}
+        settings = {"old": trainer.settings.live(), "new": outcome.update.set_to.live()}
         self._outlet.send(Kind.COMPARISON, arrays, scalars=scalars, open=True, settings=settings)
+
+    # Updates that the clerk measures
+
+    def wish(self) -> Wish:
+        """What a snapshot would be taken of now."""
+        return Wish(self.budget.affordable(self.watched), frozenset(self.budget.failed), self._environment)
+
+    def looked(self, moment: Moment, wish: Wish, steps: int, looked: Looked) -> None:
+        """Send a snapshot that was measured elsewhere, when so many steps had been made."""
+        for spent in looked.spent:
+            self.budget.spent(*spent)
+        for name, why in looked.failed.items():
+            self.budget.failed.setdefault(name, why)
+        self._moment, self._wanted, self._shown = moment, wish.probes, time.monotonic()
+        self._found, self._judgement = looked.found, looked.judged
+        known = {**self._known_of_the_run(moment.update.index), "steps": steps}
+        header = {**position_of(moment.phase), **self._header(moment, looked.found, known)}
+        self.sequence = self._outlet.send(Kind.SNAPSHOT, looked.found.arrays, **header)
+
+    def resume(self, health: Health) -> None:
+        """Judge how the run is oneself again."""
+        self.health, self._judgement = health, None
 
     # How the run is
 
@@ -145,21 +167,8 @@ class Looking:
     def _judged_health(self) -> dict[str, Any]:
         """The fields of a snapshot that tell how the run is: the same all through an update."""
         if self._judgement is None:
-            self._judgement = self._judge_health()
+            self._judgement = self.health.told(self.budget.failed)
         return self._judgement
-
-    def _judge_health(self) -> dict[str, Any]:
-        health = self.health
-        try:
-            return {
-                "findings": health.findings(),
-                "history": health.history(),
-                "unknown": health.unknown(),
-                "health": {name: value for name, value in health.values().items() if math.isfinite(value)},
-            }
-        except Exception as error:
-            self.not_measured("health", error)
-            return {"findings": [], "history": [], "unknown": {}, "health": {}}
 
     # Inside
 
@@ -182,11 +191,12 @@ class Looking:
         header = {**position_of(moment.phase), **self._header(moment, found, told.header)}
         self._outlet.send(Kind.PASSING, found.arrays, late=sequence, **header)
 
-    def _known_of_the_run(self) -> dict[str, Any]:
-        """What a snapshot tells that is not in its moment."""
+    def _known_of_the_run(self, update: int | None = None) -> dict[str, Any]:
+        """What a snapshot tells that is not in its moment; of this update, or of the one at hand."""
+        update = self._outlet.position["update"] if update is None else update
         return {
             "steps": self._begun.steps,
-            "pictured": self._looks is not None and self._looks.holds(self._outlet.position["update"]),
+            "pictured": self._looks is not None and self._looks.holds(update),
             "unpictured": self._looks.off if self._looks is not None else None,
             **self._judged_health(),
         }
@@ -197,6 +207,7 @@ class Looking:
         return {
             "scope": moment.scope,
             "settings": settings.live(),
+            "chosen": _otherwise(update.set_to.live(), settings.live()) if update else {},
             "stopped_by_kl": update is not None and update.stopped_by_kl,
             "minibatch_columns": MINIBATCH_COLUMNS,
             "scalars": found.scalars,
@@ -208,3 +219,8 @@ class Looking:
             "shares": self.budget.shares,
             **known,
         }
+
+
+def _otherwise(chosen: dict[str, Any], used: dict[str, Any]) -> dict[str, Any]:
+    """What was set to something else than what was used."""
+    return {name: value for name, value in chosen.items() if value != used[name]}

@@ -15,6 +15,7 @@ from ppo_scope.wire.codes import RunState
 from ppo_scope.worker import causes
 from ppo_scope.worker.between import Between, Receive
 from ppo_scope.worker.ear import Command
+from ppo_scope.worker.evaluating import Evaluating
 from ppo_scope.worker.goals import Goal
 from ppo_scope.worker.going import Going
 from ppo_scope.worker.reporter import Attention, Reporter
@@ -36,11 +37,13 @@ class Loop:
         report: Reporter,
         going: Going,
         between: Between,
+        evaluating: Evaluating,
         receive: Receive,
         obey: Callable[[Command], None],
     ) -> None:
         self._trainer, self._looks, self._report = trainer, looks, report
         self._going, self._between = going, between
+        self._evaluating = evaluating
         self._receive, self._obey = receive, obey
         self._next_catch_up = 0.0
         self._next_passed = 0.0  # not before that time is what was passed measured
@@ -60,6 +63,7 @@ class Loop:
             except NotFiniteError as error:
                 self._report.gave_up(trainer.updates + 1, error)
                 going.stand_still(RunState.PAUSED, causes.not_finite(error, trainer.updates))
+        self._evaluating.tell()
         if not going.stopping:
             going.stand_still(RunState.FINISHED)
         while not going.stopping:
@@ -69,9 +73,11 @@ class Loop:
         going = self._going
         while self._may_go_on():
             phase = self._next(phases)
-            self._next_passed = time.monotonic() + REST_SECONDS
             if phase is None:
                 return
+            if going.at_full_speed and self._report.passes_by(phase):
+                continue
+            self._next_passed = time.monotonic() + REST_SECONDS
             moment = self._report.looking.moment_at(phase)
             if going.pausing:
                 self._report.passed(moment, Attention.GLANCE)
@@ -86,6 +92,7 @@ class Loop:
                 going.say(finished=self._trainer.finished)
             else:
                 going.keep_pace()
+            self._evaluating.catch_up()
 
     def _next(self, phases: Iterator[Phase]) -> Phase | None:
         trainer = self._trainer
@@ -119,6 +126,7 @@ class Loop:
     def _do(self, command: Command) -> None:
         self._obey(command)
         if not self._going.stopping:
+            self._evaluating.catch_up()  # of an update that was made anew
             self._report.looking.later.measure_wanted()
         self._next_passed = time.monotonic() + REST_SECONDS
 
@@ -126,6 +134,7 @@ class Loop:
         report = self._report
         report.activity.begin(None)
         report.keep_state()
+        self._evaluating.tell()
         command = self._receive(0.0)
         if command is None:
             self._catch_up()

@@ -6,23 +6,29 @@ from collections.abc import Callable
 
 from ppo_scope.pictures.looks import Looks, NotNoted
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.wire.activity import COLLECTING, REDO
+from ppo_scope.wire.activity import COLLECTING, EVALUATING, REDO
 from ppo_scope.wire.codes import ErrorCode, Refused, RunState
 from ppo_scope.worker.between import Between, Stopped
 from ppo_scope.worker.causes import in_a_line
 from ppo_scope.worker.ear import Command, ServerGone
+from ppo_scope.worker.evaluating import Evaluating
 from ppo_scope.worker.goals import goal_of
 from ppo_scope.worker.going import Going
 from ppo_scope.worker.outcomes import Cancelled, Outcomes
 from ppo_scope.worker.reporter import Reporter
 
 NOT_WITHIN_A_REDO = frozenset({"play", "step", "redo", "keep"})
+NOT_WITHIN_AN_EVALUATION = frozenset({"redo", "keep"})
+"""They change the weights."""
 
 
 class Orders:
     """Carries commands out, and answers them. What takes its time is only noted: `Going`."""
 
-    def __init__(self, trainer: Trainer, looks: Looks, report: Reporter, going: Going, between: Between) -> None:
+    def __init__(
+        self, trainer: Trainer, looks: Looks, report: Reporter, going: Going, between: Between, evaluating: Evaluating
+    ) -> None:
+        self._evaluating = evaluating
         self._trainer, self._looks = trainer, looks
         self._report, self._going, self._between = report, going, between
         self._outcomes = Outcomes(trainer, report, between)
@@ -56,6 +62,8 @@ class Orders:
                 raise Refused(ErrorCode.INVALID, f"A run cannot be told to {command['type']}.")
             if self._between.within == REDO and command["type"] in NOT_WITHIN_A_REDO:
                 raise Refused(ErrorCode.CONFLICT, "An update is being made anew: wait for it, or cancel it.")
+            if self._between.within == EVALUATING and command["type"] in NOT_WITHIN_AN_EVALUATION:
+                raise Refused(ErrorCode.CONFLICT, "The policy is being evaluated: wait for it.")
             handler(command)
         except Refused as error:
             self._report.reply(command, error.code, str(error))
@@ -74,7 +82,7 @@ class Orders:
         self._say_state()
 
     def _pause(self, _: Command) -> None:
-        if self._between.within == COLLECTING:
+        if self._between.within in {COLLECTING, EVALUATING} and not self._going.standing:
             self._going.pausing = True
             self._say_state()
         elif not self._going.standing:
@@ -142,6 +150,7 @@ class Orders:
 
     def _again(self, command: Command) -> None:
         self._report.again(command["first"], command["changes"])
+        self._evaluating.again(command["first"])
         self._say_state()
 
     def _say_state(self) -> None:

@@ -96,7 +96,7 @@ class Outcomes:
     def _put_back(self, outcome: Outcome) -> None:
         """What was tried and is not wanted waits no longer; what was changed again meanwhile does."""
         trainer = self._trainer
-        used, tried, pending = trainer.settings.live(), outcome.update.settings.live(), trainer.pending
+        used, tried, pending = trainer.standing(), outcome.update.set_to.live(), trainer.pending
         for name, value in pending.items():
             if value == tried[name]:
                 trainer.change(name, used[name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from enum import Enum, auto
 from typing import Any
@@ -15,10 +16,13 @@ from ppo_scope.ppo.outcome import Outcome
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.moment import Moment
-from ppo_scope.wire.activity import COLLECTING, COUNTED, Activity
+from ppo_scope.probes.record import Phase
+from ppo_scope.wire.activity import COLLECTING, COUNTED, MEASURING, Activity
 from ppo_scope.wire.codes import Kind
-from ppo_scope.wire.told import Cause
-from ppo_scope.worker.due import Due
+from ppo_scope.wire.told import Cause, Evaluation
+from ppo_scope.worker.clerk import Clerk, Handed
+from ppo_scope.worker.desk import Answer, Wish
+from ppo_scope.worker.due import Due, Pace
 from ppo_scope.worker.keeping import Keeping
 from ppo_scope.worker.looking import Looking
 from ppo_scope.worker.outlet import Outlet, Send
@@ -53,7 +57,10 @@ class Reporter:
     What only sends may be called by any thread.
     """
 
-    def __init__(self, send: Send, run: str) -> None:
+    def __init__(self, send: Send, run: str, clerk: Clerk | None = None) -> None:
+        self._clerk = clerk
+        self._clerking = threading.RLock()  # the thread that listens may flush while the other one collects
+        self._pace = Pace()
         self.activity = Activity()
         self._outlet = Outlet(send, run)
         self.looking = Looking(self._outlet, self.activity)
@@ -100,6 +107,7 @@ class Reporter:
     def gave_up(self, update: int, error: NotFiniteError) -> None:
         """This update was abandoned, because of that; the next one will have its number."""
         self._given_up = update
+        self._measure_alone()
         self.looking.halted(error, update)
 
     def begins(self, update: int) -> None:
@@ -115,34 +123,40 @@ class Reporter:
         """Send what is owed: rows, the last state, and what was passed, the latest first, as far as there is time."""
         self.flush()
         self.keep_state()
+        if self._clerk is not None:
+            self._clerk.close()
         if self._trainer is None or not self.kept:
             return
         later, until = self.looking.later, time.monotonic() + END_SECONDS
         while len(later) and time.monotonic() < until:
             later.measure_newest()
 
+    def passes_by(self, phase: Phase) -> bool:
+        """At full speed: whether nothing need be done about this phase, which most are over before one could ask."""
+        if phase.kind in REPORTED or time.perf_counter() >= self._next_look:
+            return False
+        self._outlet.phase = phase
+        return True
+
     def passed(self, moment: Moment, attention: Attention) -> None:
         """The trainer has done one more phase."""
+        if attention is Attention.GLANCE and self.passes_by(moment.phase):
+            return
         self._outlet.phase = phase = moment.phase
         start = time.perf_counter()
-        if attention is Attention.GLANCE and phase.kind not in REPORTED and start < self._next_look:
-            return  # most phases are over in less time than it takes to ask what is due
         self._next_look = start + LOOK_SECONDS
         if phase.kind is PhaseKind.ROLLOUT:
             self._announce_changes()
         if phase.kind is PhaseKind.UPDATE:
-            row = self._rows.add(moment, self._seconds, self._begun.steps)
-            self.looking.take_in(moment, row)
-            self._seconds = 0.0
+            self._take_in(moment, glance=attention is Attention.GLANCE)
         if attention is Attention.SHOWN:
             self.show(moment)
         elif attention is Attention.PASSING:
             self.looking.keep(moment)
-        elif phase.kind is PhaseKind.UPDATE and self._due.now("snapshot" if self.looking.watched else "unwatched"):
-            self.looking.show(moment, affordable=True)
         self.progress()
         if self._due.now("series"):
-            self.flush()
+            self._take_answers(ask=True)
+            self._rows.flush()
         self.hand_on_weights(changed=True)
         self._seconds += time.perf_counter() - start
 
@@ -155,8 +169,64 @@ class Reporter:
         self.hand_on_weights(changed=True)
 
     def flush(self) -> None:
-        """Send the rows of the series that have not been sent."""
+        """Send the rows of the series that have not been sent; those that the clerk measures are waited for."""
+        self._pace.rest()
+        self._measure_alone()
         self._rows.flush()
+
+    # Updates, measured here or by the clerk
+
+    def _take_in(self, moment: Moment, *, glance: bool) -> None:
+        """An update has ended: its row, how the run is with it, and a snapshot, where the run only passes by."""
+        kind = "snapshot" if self.looking.watched else "unwatched"
+        beside = glance and self._pace.quick() and not moment.scalars  # a goal has looked at it here already
+        waits = beside and self._clerk is not None and self._clerk.looking
+        shown = glance and not waits and self._due.now(kind)
+        if not (beside and self._handed_over(moment, self.looking.wish() if shown else None)):
+            self._measure_alone()
+            row = self._rows.add(moment, self._seconds, self._begun.steps)
+            self.looking.take_in(moment, row)
+            if shown:
+                self.looking.show(moment, affordable=True)
+        self._seconds = 0.0
+
+    def _handed_over(self, moment: Moment, wish: Wish | None) -> bool:
+        clerk = self._clerk
+        if clerk is None:
+            return False
+        with self._clerking:
+            self._take_answers(1 if clerk.full else 0)
+            return clerk.hand_over(self._begun, moment, self._seconds, wish, self.looking.health)
+
+    def _take_answers(self, count: int = 0, *, ask: bool = False) -> None:
+        """What the clerk has told meanwhile; at least so many, which are waited for. `ask` it for more."""
+        if self._clerk is not None and self._clerk.at_work:
+            with self._clerking:
+                self._take(self._clerk.answers(count))
+                if ask:
+                    self._clerk.ask()
+
+    def _measure_alone(self) -> None:
+        """Wait for what the clerk is at, and measure what follows here."""
+        if self._clerk is not None and self._clerk.at_work:
+            with self._clerking, self.activity.within(MEASURING):
+                self._take(self._clerk.all_answers())
+                self.looking.resume(self._clerk.dismiss())
+
+    def _take(self, answered: list[tuple[Handed, Answer]]) -> None:
+        for handed, answer in answered:
+            update = handed.moment.update
+            self._rows.note(update.index, answer.row, handed.ended)
+            for what, why in answer.complaints:
+                self.looking.budget.failed.setdefault(what, why)
+            if answer.looked is not None and handed.task.wish is not None:
+                self.looking.looked(handed.moment, handed.task.wish, handed.task.steps, answer.looked)
+
+    # Evaluations
+
+    def evaluated(self, evaluations: list[Evaluation]) -> None:
+        """Say what these evaluations have come to."""
+        self._outlet.event("evaluated", evaluations=evaluations)
 
     # Signs of life
 
@@ -170,6 +240,7 @@ class Reporter:
         if self._due.now("progress"):
             if self.looking.owes_a_look and self.looking.age > OLD_SECONDS:
                 self.looking.catch_up(affordable=True)
+            self._take_answers(ask=True)
             self._send_progress(self.activity.describe())
             self.hand_on_weights()
 

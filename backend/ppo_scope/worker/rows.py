@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,11 +39,15 @@ class Rows:
 
         `seconds`: what measuring has cost since the row before; `steps`: of the environments so far.
         """
-        row = self._measured(moment, seconds, steps)
+        row = row_of(moment, seconds, steps, self._complain)
+        self.note(moment.update.index, row, moment.update.rollout.episodes)
+        return named(row)
+
+    def note(self, update: int, row: list[float], episodes: Sequence[Episode]) -> None:
+        """The same, where the row has been measured."""
         self._rows.append(row)
-        self._last = moment.update.index
-        self._episodes += [(moment.update.index, episode) for episode in moment.update.rollout.episodes]
-        return _named(row)
+        self._last = update
+        self._episodes += [(update, episode) for episode in episodes]
 
     def flush(self) -> None:
         """Send what has not been sent."""
@@ -70,24 +74,26 @@ class Rows:
 
     def amend(self, moment: Moment, steps: int) -> dict[str, float]:
         """Send another row for an update that was made anew; what it says."""
-        row = self._measured(moment, 0.0, steps)
+        row = row_of(moment, 0.0, steps, self._complain)
         rows = np.array([row], np.float64)
         for first, sent, _ in self._sent:
             if first <= moment.update.index < first + len(sent):
                 sent[moment.update.index - first] = row
         self._outlet.send(Kind.SERIES, {"rows": rows}, first=moment.update.index, columns=SERIES_COLUMNS, amends=True)
-        return _named(row)
-
-    def _measured(self, moment: Moment, seconds: float, steps: int) -> list[float]:
-        """Of what cannot be measured, the number of steps is left."""
-        try:
-            return series_row(moment, seconds)
-        except Exception as error:
-            self._complain("series", error)
-            return [float(steps) if name == "steps" else math.nan for name in SERIES_COLUMNS]
+        return named(row)
 
 
-def _named(row: list[float]) -> dict[str, float]:
+def row_of(moment: Moment, seconds: float, steps: int, complain: Callable[[str, Exception], None]) -> list[float]:
+    """Of an update that has ended; of what cannot be measured, the number of steps is left."""
+    try:
+        return series_row(moment, seconds)
+    except Exception as error:
+        complain("series", error)
+        return [float(steps) if name == "steps" else math.nan for name in SERIES_COLUMNS]
+
+
+def named(row: list[float]) -> dict[str, float]:
+    """By the columns of the series."""
     return dict(zip(SERIES_COLUMNS, row, strict=True))
 
 

@@ -23,7 +23,9 @@ from ppo_scope.wire.activity import STARTING
 from ppo_scope.wire.codes import RunState
 from ppo_scope.worker import causes, trial
 from ppo_scope.worker.between import Between, Overdue, Receive, Stopped
+from ppo_scope.worker.clerk import Clerk, hired
 from ppo_scope.worker.ear import Command, Ear, ServerGone
+from ppo_scope.worker.evaluating import Evaluating
 from ppo_scope.worker.going import Going
 from ppo_scope.worker.loop import SIGN_OF_LIFE_SECONDS, Loop
 from ppo_scope.worker.orders import Orders
@@ -46,8 +48,9 @@ def main(
 
     A failure is reported as the run's cause before the process ends with code 1.
     """
+    clerk = hired()  # first: what has one thread and has imported nothing of the user's can be forked
     ear = Ear(commands)
-    worker = Worker(sender(frames), ear.receive, run, paused)
+    worker = Worker(sender(frames), ear.receive, run, paused, clerk)
     ear.listen(lambda: worker.beat(ear.overdue))
     use_one_thread()
     keep_memory()
@@ -92,8 +95,8 @@ class Worker:
     trainer: Trainer
     """From `train` on."""
 
-    def __init__(self, send: Send, receive: Receive, run: str, paused: bool) -> None:
-        self.report = Reporter(send, run)
+    def __init__(self, send: Send, receive: Receive, run: str, paused: bool, clerk: Clerk | None = None) -> None:
+        self.report = Reporter(send, run, clerk)
         self._receive = receive
         self._going = Going(self.report, running=not paused)
         self._between = Between(self.report, self._going, receive, self._obey)
@@ -116,11 +119,21 @@ class Worker:
         else:
             self.trainer, anew = resumed(trees.decode(state), between_steps=self._between_steps)
         self._looks = Looks(self.trainer)
-        self._orders = Orders(self.trainer, self._looks, self.report, self._going, self._between)
+        self.evaluating = Evaluating(self.trainer, self.report, self._going, self._between)
+        self._orders = Orders(self.trainer, self._looks, self.report, self._going, self._between, self.evaluating)
         self.report.begin(self.trainer, self._looks)
         if state is not None:
             self.report.resumed(anew)
-        loop = Loop(self.trainer, self._looks, self.report, self._going, self._between, self._receive, self._obey)
+        loop = Loop(
+            self.trainer,
+            self._looks,
+            self.report,
+            self._going,
+            self._between,
+            self.evaluating,
+            self._receive,
+            self._obey,
+        )
         with contextlib.suppress(Stopped):
             loop.run()
         self.report.end()

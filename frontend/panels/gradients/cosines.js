@@ -66,7 +66,7 @@ export function cosineTable(parent, left, right) {
         const absent = Number.isNaN(cosine);
         setText(cell, brief ? signOf(cosine) : absent ? "n/a" : fixed(cosine, 2));
         const words = absent ? why(snapshot, column, pair, name) : brief ? `${fixed(cosine, 2)} in ${name}` : "";
-        cell.title = words;
+        setAttribute(cell, "title", words);
         if (brief) setAttribute(cell, "aria-label", words);
         else cell.removeAttribute("aria-label");
         cell.classList.toggle("nothing", Number.isNaN(cosine));

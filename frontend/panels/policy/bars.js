@@ -25,11 +25,13 @@ import { cellOf, matrix } from "../../state/snapshot.js";
  * @property {number} step
  * @property {ArrayLike<number>} before
  * @property {ArrayLike<number>} now
+ * @property {ArrayLike<number> | null} allowed 0 where an action mask forbids the action; null where there is none
  * @property {boolean} isSelected
  * @property {number[] | null} taken the columns that belong to the action that was taken; known of the selected sample
  */
 
 const NARROWEST = 5; // CSS pixels that a bar and the gap beside it need, where there is more than one state
+const HATCHED = 6; // CSS pixels from line to line of what is forbidden
 const OUTLINED = 4; // below that bars are drawn as one shape with one outline
 const FLAT = 4; // times: an axis that much longer than what is on it would press it flat
 export const WIDTH = 0.8; // of a state's bars, of the room that it has
@@ -54,6 +56,7 @@ export function description({ kind = "discrete", columns = [], groups = [], acti
 export function slots(snapshot, selection, room = Infinity) {
   const before = matrix(snapshot, "policy_before");
   const now = matrix(snapshot, "policy_now");
+  const allowed = matrix(snapshot, "policy_allowed");
   const places = snapshot.arrays.policy_places ?? [];
   /** @type {Slot[]} */
   const found = [];
@@ -68,6 +71,7 @@ export function slots(snapshot, selection, room = Infinity) {
       step: places[2 * row + 1],
       before: before.values.subarray(from, to),
       now: now.values.subarray(from, to),
+      allowed: allowed?.values.subarray(from, to) ?? null,
       isSelected: false,
       taken: null,
     });
@@ -84,7 +88,7 @@ function selectedSlot(snapshot, selection) {
   const before = cell && numbersAt(snapshot, "policy_old", cell);
   const now = cell && numbersAt(snapshot, "policy_new", cell);
   if (!before || !now || snapshot.arrays.region?.[cell.row * (snapshot.header.arrays.region?.shape[1] ?? 0) + cell.column] === 0) return null;
-  return { ...selection, before, now, isSelected: true, taken: null };
+  return { ...selection, before, now, allowed: numbersAt(snapshot, "allowed", cell), isSelected: true, taken: null };
 }
 
 /**
@@ -105,6 +109,9 @@ export function numbersAt(snapshot, name, { row, column }) {
 /** Where a state's bars begin: the selected one stands a little apart. @param {Slot} slot @param {number} index */
 const startOf = ({ isSelected }, index) => index + (isSelected && index > 0 ? 0.25 : 0);
 
+/** Of all states, in states. @param {Slot[]} places */
+const widthOf = (places) => places.length + (places.length > 1 && places.at(-1)?.isSelected ? 0.25 : 0);
+
 /** The state whose bars are at a place of the axis. @param {Slot[]} places @param {number} x */
 export const slotAt = (places, x) => places.find((slot, index) => x >= startOf(slot, index) && x < startOf(slot, index) + 1) ?? null;
 
@@ -122,7 +129,7 @@ export function bars(places, about, width) {
   const before = nothing();
   const taken = nothing();
   const bounds = nothing();
-  const whole = places.length + (places.length > 1 && places.at(-1)?.isSelected ? 0.25 : 0);
+  const whole = widthOf(places);
   const room = WIDTH / Math.max(1, about.bars);
   const gap = (room * width) / Math.max(1, whole) < OUTLINED ? 0 : 0.1;
   /** @type {{ at: number, text: string }[]} */
@@ -147,6 +154,33 @@ export function bars(places, about, width) {
     for (const edge of about.bounds) spans.forEach(({ left, right }, bar) => edge[bar] != null && line(bounds, left, right, edge[bar]));
   });
   return { now, before, taken, bounds, ticks, width: whole };
+}
+
+/**
+ * Slanted lines all the way up where no bar may stand, because an action mask forbids the action.
+ *
+ * @param {Slot[]} places
+ * @param {Description} about
+ * @param {Range} span of the axis
+ * @param {{ width: number, height: number }} size of the drawing, in CSS pixels
+ */
+export function hatching(places, about, [low, high], { width, height }) {
+  const lines = nothing();
+  const room = WIDTH / Math.max(1, about.bars);
+  const [across, up] = [widthOf(places) / Math.max(1, width), (high - low) / Math.max(1, height)]; // of a pixel
+  const wide = room / across;
+  places.forEach(({ allowed }, index) => {
+    for (let bar = 0; allowed && bar < about.bars; bar++) {
+      if (allowed[bar]) continue;
+      const left = startOf(places[index], index) + (1 - WIDTH) / 2 + bar * room;
+      for (let at = HATCHED - wide; at < height; at += HATCHED) {
+        const [from, to] = [Math.max(0, at), Math.min(height, at + wide)];
+        lines.x.push(left + (from - at) * across, left + (to - at) * across, NaN);
+        lines.y.push(low + from * up, low + to * up, NaN);
+      }
+    }
+  });
+  return lines;
 }
 
 /** From where to where a bar goes. @param {ArrayLike<number>} values @param {number} bar @param {Description} about */

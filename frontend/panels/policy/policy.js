@@ -6,7 +6,7 @@ import { runsFreely } from "../../state/motion.js";
 import { Chart, axisTitle } from "../../draw/chart.js";
 import { fade } from "../../draw/colours.js";
 import { outline } from "../../draw/curves.js";
-import { WIDTH as BARS, barNames, bars, describe, nameOf, rangeInWords, roomFor, shifts, slotAt, slots, withBounds } from "./bars.js";
+import { WIDTH as BARS, barNames, bars, describe, hatching, nameOf, rangeInWords, roomFor, shifts, slotAt, slots, withBounds } from "./bars.js";
 import { captionOf } from "../../draw/measured.js";
 import { extent } from "../../draw/ranges.js";
 import { revealSample } from "../sample/reveal.js";
@@ -35,6 +35,7 @@ export const policy = {
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
   const quantity = h("span", {});
+  const forbidden = h("span", { hidden: "", title: "By the action mask of the environment" }, h("i", { class: "forbidden" }), "forbidden");
   body.append(
     h(
       "p",
@@ -42,6 +43,7 @@ function mount(body, context) {
       quantity,
       h("span", {}, h("i", { class: "bar-before" }), "before"),
       h("span", {}, h("i", { class: "bar-now" }), "now"),
+      forbidden,
     ),
   );
   const chart = new Chart(body, { name: policy.name, traces, layout }, context);
@@ -88,16 +90,22 @@ function mount(body, context) {
       const reach = Math.max(...extent(moved.y).map(Math.abs), 1e-6);
       const { top, bottom } = (areas ??= divide(chart.element.clientHeight / context.theme().scale));
       const what = about.isBox ? "mean ± σ" : alone ? "probabilities" : "probability";
+      const masked = places.some(({ allowed }) => allowed);
       const where = !alone
-        ? ` of each ${about.isBox ? "part of the action" : "action"}`
+        ? masked
+          ? "" // the room is for what is hatched
+          : ` of each ${about.isBox ? "part of the action" : "action"}`
         : alone.isSelected
           ? ", selected state"
           : `, state ${alone.environment}·${alone.step}`;
+      forbidden.toggleAttribute("hidden", !masked);
+      const height = (chart.element.clientHeight / context.theme().scale - MARGIN.t - MARGIN.b) * (top[1] - top[0]);
+      const hatched = hatching(masked ? places : [], about, [span[0], span[1]], { width: wide(), height });
       setText(quantity, `${what}${where}${about.isBox ? rangeInWords(about) : ""}:`);
       setText(caption, captionOf(state, snapshot, "policy", inWords(snapshot, entropy)));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, states: places.length });
       // Every update has other states: at full speed nobody can read which, and the axis would be laid out anew each time.
-      return chart.draw([states.now, states.before, states.taken, entropy.now, entropy.before, entropy.limit, moved, states.bounds], {
+      return chart.draw([states.now, states.before, states.taken, entropy.now, entropy.before, entropy.limit, moved, states.bounds, hatched], {
         xaxis: { range: [0, states.width], ...(alone ? { names: about.columns, choose: within(about) } : stateNames(states.ticks, context.running)) },
         yaxis: { domain: top, range: span },
         xaxis2: { range: entropy.range },
@@ -210,6 +218,7 @@ function traces(theme) {
       ...hover,
     },
     { mode: "lines", line: { color: theme.inkSoft, width: 1.5, dash: "dash" }, hoverinfo: "skip" },
+    { mode: "lines", line: { color: fade(theme.inkSoft, 0.7), width: 1 }, hoverinfo: "skip" },
   ];
 }
 
@@ -258,8 +267,11 @@ function tableOf(snapshot, selection) {
   if (!snapshot) return rows;
   const about = describe(snapshot);
   const { update } = snapshot.header;
-  for (const { environment, step, before, now } of slots(snapshot, selection)) {
-    about.columns.forEach((_, index) => rows.push([update, "policy", environment, step, nameOf(about, index), before[index], now[index], null]));
+  for (const { environment, step, before, now, allowed } of slots(snapshot, selection)) {
+    about.columns.forEach((_, index) => {
+      const name = `${nameOf(about, index)}${forbids(allowed, index) ? " (forbidden)" : ""}`;
+      rows.push([update, "policy", environment, step, name, before[index], now[index], null]);
+    });
   }
   const counts = [...(snapshot.arrays.entropy_counts ?? [])];
   const [low, high] = [scalar(snapshot, "entropy_low") ?? NaN, scalar(snapshot, "entropy_high") ?? NaN];
@@ -270,11 +282,17 @@ function tableOf(snapshot, selection) {
   return rows;
 }
 
+/** @param {ArrayLike<number> | null} allowed @param {number} index of a column */
+const forbids = (allowed, index) => allowed?.[index] === 0;
+
 /** @param {Snapshot} snapshot @param {ReturnType<typeof entropies>} entropy */
 function inWords(snapshot, { maximum }) {
   const mean = scalar(snapshot, "final_entropy") ?? scalar(snapshot, "entropy");
   const { maximum: formula } = describe(snapshot);
-  const share = mean !== null && maximum ? `: ${percent(mean / maximum, 0)} of ${formula}` : "";
+  const allowed = scalar(snapshot, "entropy_allowed"); // with a mask each state has a maximum of its own
+  const most = maximum === null ? null : (allowed ?? maximum);
+  const what = allowed === null ? formula : `the ${fixed(allowed, 2)} allowed`;
+  const share = mean !== null && most ? `: ${percent(mean / most, 0)} of ${what}` : "";
   return mean === null ? scopeInWords(snapshot) : `entropy ${fixed(mean, 3)}${share}`;
 }
 
@@ -283,6 +301,10 @@ function summary(snapshot, places) {
   const [first] = places;
   if (!first) return "";
   const { columns } = describe(snapshot);
-  const parts = columns.slice(0, 8).map((name, index) => `${name}: ${fixed(first.before[index], 2)} before, ${fixed(first.now[index], 2)} now`);
+  const parts = columns
+    .slice(0, 8)
+    .map((name, index) =>
+      forbids(first.allowed, index) ? `${name}: forbidden` : `${name}: ${fixed(first.before[index], 2)} before, ${fixed(first.now[index], 2)} now`,
+    );
   return `The policy in ${places.length} states. In environment ${first.environment} at step ${first.step}: ${parts.join("; ")}. ${inWords(snapshot, entropies(snapshot))}.`;
 }

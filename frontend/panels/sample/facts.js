@@ -1,6 +1,7 @@
 // One sample, read from a snapshot: every number that the panel Sample shows. What was not measured is null.
 
 import { LARGEST_LOGRATIO } from "../../ppo/constants.js";
+import { divergence } from "../../ppo/divergence.js";
 import { bounded, regionsWith } from "../../ppo/what-if.js";
 import { description, nameOf, numbersAt } from "../policy/bars.js";
 import { matrix, setting } from "../../state/snapshot.js";
@@ -10,7 +11,7 @@ import { matrix, setting } from "../../state/snapshot.js";
 
 /**
  * @typedef {{ name: string, value: number }} Named
- * @typedef {{ name: string, short: string, before: number, now: number, taken: boolean }} Choice a column of the distribution
+ * @typedef {{ name: string, short: string, before: number, now: number, taken: boolean, forbidden: boolean }} Choice a column of the distribution
  *
  * @typedef {object} Facts
  * @property {number} environment
@@ -29,6 +30,8 @@ import { matrix, setting } from "../../state/snapshot.js";
  * @property {number | null} used
  * @property {number | null} clipRange
  * @property {string} objective
+ * @property {number | null} kl exact KL(π_old‖π) in this sample's state, under the same weights as the ratio
+ * @property {number | null} klCoef β
  * @property {number | null} reward
  * @property {number | null} rewardUsed what the advantages took for it, where rewards are normalised
  * @property {number | null} valueOld
@@ -79,6 +82,8 @@ export function factsOf(snapshot, { environment, step }, cell) {
     used: at("advantage_used"),
     clipRange: setting(snapshot, "clip_range"),
     objective: String(snapshot.header.settings.objective ?? "clip"),
+    kl: klOf(snapshot, cell) ?? (inFull ? null : at("exact_kl")),
+    klCoef: setting(snapshot, "kl_coef"),
     reward: at("reward"),
     rewardUsed: at("reward_used"),
     valueOld: at("value"),
@@ -109,6 +114,13 @@ export function withClipRange(facts, clipRange) {
   return { ...facts, clipRange, region: regionsWith(one, clipRange)[0] };
 }
 
+/** From both distributions in full; null where they were not measured. @param {Snapshot} snapshot @param {{ row: number, column: number }} cell */
+function klOf(snapshot, cell) {
+  const before = numbersAt(snapshot, "policy_old", cell);
+  const now = numbersAt(snapshot, "policy_new", cell);
+  return before && now && divergence(snapshot.header.notes?.transitions?.policy?.kind ?? "discrete", before, now);
+}
+
 /**
  * The distribution before and now, and which of its columns belong to the action.
  *
@@ -121,6 +133,7 @@ function choices(snapshot, about, cell) {
   const action = numbersAt(snapshot, "action", cell);
   const before = numbersAt(snapshot, "policy_old", cell);
   const now = numbersAt(snapshot, "policy_new", cell);
+  const allowed = numbersAt(snapshot, "allowed", cell);
   if (!action) return { policy: [], action: null };
   const kind = snapshot.header.notes?.transitions?.policy?.kind;
   const taken = new Set(takenColumns(kind, about.groups, action));
@@ -130,6 +143,7 @@ function choices(snapshot, about, cell) {
     before: before?.[index] ?? NaN,
     now: now?.[index] ?? NaN,
     taken: taken.has(index),
+    forbidden: allowed?.[index] === 0,
   }));
   return { policy: before && now ? policy : [], action: actionInWords(kind, about, taken, action) };
 }

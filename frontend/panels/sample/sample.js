@@ -171,7 +171,8 @@ function policyParts({ policy, action, isBox, inFull }) {
         ...policy.map((choice) => row(choice, isBox)),
       )
     : null;
-  return part("Action and policy", inTable ? null : h("p", { class: "sample-action" }, action ?? ""), found);
+  const ruled = policy.some(({ forbidden }) => forbidden) ? note("Hatched: forbidden here by the action mask.") : null;
+  return part("Action and policy", inTable ? null : h("p", { class: "sample-action" }, action ?? ""), found, ruled);
 }
 
 /** @param {Snapshot} snapshot @param {Facts} facts */
@@ -194,20 +195,23 @@ const head = () =>
   h("div", { role: "row", class: "head" }, ...["", "π_old", "π now"].map((text) => h("span", { role: "columnheader" }, ...prose(text))));
 
 /** @param {Facts["policy"][number]} choice @param {boolean} isBox */
-function row({ name, short, before, now, taken }, isBox) {
+function row({ name, short, before, now, taken, forbidden }, isBox) {
   // A probability is a length, too; a mean or a deviation is not.
-  const bar = isBox ? null : h("i", { class: "p-bar", "aria-hidden": "true", style: `--before: ${100 * before}%; --now: ${100 * now}%` });
+  const bar = isBox
+    ? null
+    : h("i", { class: forbidden ? "p-bar forbidden" : "p-bar", "aria-hidden": "true", style: `--before: ${100 * before}%; --now: ${100 * now}%` });
   const label = h(
     "span",
-    { role: "rowheader", title: name },
+    { role: "rowheader", title: forbidden ? `${name}: forbidden by the action mask` : name },
     taken ? "▸ " : "",
     short,
     taken ? h("span", { class: "visually-hidden" }, " (taken)") : null,
+    forbidden ? h("span", { class: "visually-hidden" }, " (forbidden)") : null,
     bar,
   );
   return h(
     "div",
-    { role: "row", class: taken ? "taken" : "" },
+    { role: "row", class: [taken && "taken", forbidden && "ruled-out"].filter(Boolean).join(" ") },
     label,
     h("span", { role: "cell" }, fixed(before, 3)),
     h("span", { role: "cell" }, fixed(now, 3)),
@@ -244,11 +248,11 @@ function inRegion({ region: code, used }, instead = "") {
 
 /** The same sample with the values that were moved. @param {Facts} facts @param {Previewed} preview */
 export function previewed(facts, preview) {
-  const { used, values, clip } = preview;
+  const { used, values, clip, penalty } = preview;
   const { lossRatio, lossRegion } = facts;
-  const then = clip ? withClipRange(facts, values.clip_range) : facts;
+  const then = { ...(clip ? withClipRange(facts, values.clip_range) : facts), klCoef: values.kl_coef };
   const terms =
-    clip && facts.used !== null
+    (clip || penalty) && facts.used !== null
       ? calculation(then)
           .filter(({ role }) => role)
           .map((line) => ({ ...line, sum: "" }))
@@ -270,7 +274,11 @@ export function previewed(facts, preview) {
       : null,
     clip
       ? inRegion(then, stays ? ", as it is" : ` instead of ${regionOf(facts.region).word}`)
-      : note("Its region and its policy gradient stay: only ε decides about them."),
+      : note(
+          penalty
+            ? "r and Â stay, and so does the part of its gradient that they make: β only scales the price."
+            : "Its region and its policy gradient stay: only ε decides about them.",
+        ),
     clip && !stays ? h("p", {}, ...prose(verdict(then))) : null,
     inMask === then.region
       ? null
@@ -294,7 +302,7 @@ function before({ header }, { inFull, inMinibatch, ratio, region, lossRatio, los
 }
 
 /** @param {Line} line */
-function sum({ term, sum: put, value, role = "" }) {
+function sum({ term, sum: put, value, text, role = "" }) {
   return h(
     "div",
     { role: "row", class: `sum ${role}` },
@@ -306,7 +314,7 @@ function sum({ term, sum: put, value, role = "" }) {
     ),
     h("span", { role: "rowheader" }, ...prose(term)),
     h("span", { role: "cell", class: "put" }, put ? `= ${put}` : ""),
-    h("span", { role: "cell" }, `= ${n(value)}`),
+    h("span", { role: "cell" }, `= ${text ?? n(value)}`),
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { fixed, number } from "../../state/format.js";
 import { LARGEST_LOGRATIO } from "../../ppo/constants.js";
-import { clamped, lossTerm } from "../../ppo/what-if.js";
+import { clamped, lossTerm, penaltyTerm } from "../../ppo/what-if.js";
 import { regionOf } from "../../ppo/regions.js";
 
 /** @import { Facts } from "./facts.js" */
@@ -12,6 +12,7 @@ import { regionOf } from "../../ppo/regions.js";
  * @property {string} term what is computed, as a formula
  * @property {string} sum the same with the numbers put in
  * @property {number | null} value the result
+ * @property {string} [text] of the result, where three decimals would say nothing
  * @property {"picked" | "same" | "left" | ""} [role] of the two terms of the max: what it picks
  */
 
@@ -55,6 +56,7 @@ function objectiveLines(facts) {
     ];
   }
   const unclipped = { term: "−r · Â", sum: `−${n(ratio)} · ${factor(used)}`, value: ratio === null ? null : lossTerm(ratio, used) };
+  if (objective === "kl_penalty") return penaltyLines(unclipped, facts);
   if (objective !== "clip" || ratio === null || clipRange === null) return [{ ...unclipped, role: "picked" }];
   const held = clamped(ratio, clipRange);
   const clipped = {
@@ -65,6 +67,17 @@ function objectiveLines(facts) {
   return [
     { ...unclipped, role: PICKED[regionOf(region).key]?.[0] ?? "same" },
     { ...clipped, role: PICKED[regionOf(region).key]?.[1] ?? "same" },
+  ];
+}
+
+/** @param {Line} own the part of this sample's ratio @param {Facts} facts @returns {Line[]} */
+function penaltyLines(own, { kl, klCoef }) {
+  const penalty = kl === null || klCoef === null ? null : penaltyTerm(kl, klCoef);
+  const sum = penalty === null || own.value === null ? null : own.value + penalty;
+  return [
+    own,
+    { term: "β · KL in s", sum: penalty === null ? "" : `${number(klCoef)} · ${number(kl)}`, value: penalty, text: number(penalty) },
+    { term: "−r · Â + β · KL", sum: sum === null ? "" : `${n(own.value)} + ${number(penalty)}`, value: sum, role: "picked" },
   ];
 }
 
@@ -81,6 +94,8 @@ export function verdict(facts) {
     return `${pushes(facts)} There is no ratio in this objective, and nothing is clipped: the gradient flows wherever r has gone.`;
   }
   if (objective === "unclipped") return `${pushes(facts)} There is no clip, so no max: the gradient flows at full size, however far r has gone.`;
+  if (objective === "kl_penalty")
+    return `${pushes(facts)} There is no clip, so no max, and no part without a slope. What holds is the price β · KL: it is of all probabilities in this state, not of r alone, and the further they have moved, the harder it pulls them back.`;
   if (ratio === null) return "";
   const { key } = regionOf(region);
   if (key === "held") {

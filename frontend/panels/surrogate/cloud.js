@@ -1,8 +1,9 @@
 // The samples of the panel Surrogate: read from a snapshot, painted on their curves, and found again under the pointer.
 
-import { clippedPolicyLoss } from "../../ppo/what-if.js";
+import { clippedPolicyLoss, penaltyTerm } from "../../ppo/what-if.js";
 import { fade } from "../../draw/colours.js";
 import { colourOf, regionOf } from "../../ppo/regions.js";
+import { setting } from "../../state/snapshot.js";
 
 /** @import { Selection, Snapshot, Theme } from "../../types.js" */
 /** @import { Batch } from "../../ppo/what-if.js" */
@@ -22,7 +23,8 @@ import { colourOf, regionOf } from "../../ppo/regions.js";
  * @property {Side} side
  * @property {Region} region
  * @property {number} at its place in the arrays of the snapshot
- * @property {number} y on the curve of its side, for |Â| = 1
+ * @property {number} penalty β·KL of its state; 0 under objectives without
+ * @property {number} y its objective for |Â| = 1: on the curve of its side, or below it by the penalty
  *
  * @typedef {object} Frame
  * @property {readonly [number, number]} x range of the axis
@@ -38,6 +40,7 @@ const LAYERS = 6; // of them on one spot: a further one would not be seen any mo
 /**
  * The objective of one sample per unit of |Â|, as a function of r. The plain policy gradient has log π, which is log r
  * and something that r does not change: it is drawn so that all objectives meet at r = 1, where their slopes are the same.
+ * The KL penalty is no function of r, but of all probabilities in the sample's state: it is not in here.
  *
  * @param {string} objective
  * @param {number} r
@@ -46,8 +49,11 @@ const LAYERS = 6; // of them on one spot: a further one would not be seen any mo
  */
 export function objectiveOf(objective, r, sign, clipRange) {
   if (objective === "clip") return -clippedPolicyLoss(r, sign, clipRange);
-  return sign * (objective === "unclipped" ? r : 1 + Math.log(r));
+  return sign * (hasLog(objective) ? 1 + Math.log(r) : r);
 }
+
+/** Whether an objective has log π in place of the ratio. @param {string} objective */
+export const hasLog = (objective) => objective === "reinforce" || objective === "actor_critic";
 
 /**
  * Those whose advantage has been used and pushes somewhere.
@@ -57,15 +63,17 @@ export function objectiveOf(objective, r, sign, clipRange) {
  * @param {number} clipRange
  * @returns {Sample[]}
  */
-export function samplesOf(snapshot, { objective, ratio, advantages, regions, members }, clipRange) {
+export function samplesOf(snapshot, { objective, ratio, advantages, regions, members, kl }, clipRange) {
   const columns = snapshot.header.arrays.ratio?.shape[1] ?? 1;
   const { environments } = snapshot.arrays;
+  const beta = objective === "kl_penalty" ? setting(snapshot, "kl_coef") : null;
   /** @type {Sample[]} */
   const found = [];
   for (let at = 0; at < ratio.length; at++) {
     const advantage = advantages[at];
     if (regions[at] === 0 || members?.[at] === 0 || Number.isNaN(advantage) || advantage === 0) continue;
     const row = Math.floor(at / columns);
+    const penalty = beta !== null && kl && !Number.isNaN(kl[at]) ? penaltyTerm(kl[at], beta) : 0;
     found.push({
       environment: environments?.[row] ?? row,
       step: at - row * columns,
@@ -74,7 +82,8 @@ export function samplesOf(snapshot, { objective, ratio, advantages, regions, mem
       advantage,
       side: advantage > 0 ? "good" : "bad",
       region: regionOf(regions[at]),
-      y: objectiveOf(objective, ratio[at], advantage > 0 ? 1 : -1, clipRange),
+      penalty,
+      y: objectiveOf(objective, ratio[at], advantage > 0 ? 1 : -1, clipRange) - penalty / Math.abs(advantage),
     });
   }
   return found;
@@ -87,6 +96,7 @@ export class SurrogateCloud {
   /** @type {Sample | null} */ marked = null; // the selected one, where it is in sight
   /** @type {Sample | null} */ #selected = null;
   /** @type {{ sample: Sample, x: number, y: number }[]} */ #places = [];
+  /** @type {Map<string, ImageBitmap>} */ #stamps = new Map(); // of every mark that was needed
 
   /** @param {Canvas} canvas */
   constructor(canvas) {
@@ -183,14 +193,11 @@ export class SurrogateCloud {
   /** One mark, stamped at every place: a path with a thousand crosses costs many times as much. @param {keyof typeof SHAPES} key @param {Theme} theme */
   #marks(key, theme) {
     const { pen, ratio } = this.canvas;
-    const half = Math.ceil((SIZE + 1.5) * ratio);
-    const stamp = new OffscreenCanvas(2 * half, 2 * half);
-    const inked = /** @type {OffscreenCanvasRenderingContext2D} */ (stamp.getContext("2d"));
-    SHAPES[key](inked, half, half, SIZE * ratio);
-    inked.lineWidth = 1.25 * ratio;
-    inked.strokeStyle = inked.fillStyle = fade(colourOf(theme, key), 0.9);
-    if (key === "held") inked.stroke();
-    else inked.fill();
+    const colour = fade(colourOf(theme, key), 0.9);
+    const name = [key, colour, ratio].join();
+    const stamp = this.#stamps.get(name) ?? inked(key, colour, ratio);
+    this.#stamps.set(name, stamp);
+    const half = stamp.width / 2;
     this.#spots(key, 1, (x, y) => pen.drawImage(stamp, x - half, y - half));
   }
 
@@ -222,6 +229,19 @@ export class SurrogateCloud {
       }),
     );
   }
+}
+
+/** @param {keyof typeof SHAPES} key @param {string} colour @param {number} ratio device pixels per unit */
+function inked(key, colour, ratio) {
+  const half = Math.ceil((SIZE + 1.5) * ratio);
+  const stamp = new OffscreenCanvas(2 * half, 2 * half);
+  const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (stamp.getContext("2d"));
+  SHAPES[key](pen, half, half, SIZE * ratio);
+  pen.lineWidth = 1.25 * ratio;
+  pen.strokeStyle = pen.fillStyle = colour;
+  if (key === "held") pen.stroke();
+  else pen.fill();
+  return stamp.transferToImageBitmap();
 }
 
 /** Regions differ by more than their colour. @type {Record<"held" | "pulledBack" | "unheld", (pen: OffscreenCanvasRenderingContext2D, x: number, y: number, size: number) => void>} */

@@ -12,8 +12,8 @@ import { arrow, previewInWords, previewTag } from "../../draw/preview-tag.js";
 import { extent } from "../../draw/ranges.js";
 import { readout } from "../../draw/readout.js";
 import { revealSample } from "../sample/reveal.js";
-import { credit, hasClip, holds, scopeInWords, setting } from "../../state/snapshot.js";
-import { SIDES, SurrogateCloud, objectiveOf, samplesOf } from "./cloud.js";
+import { credit, hasClip, holds, isPenalised, scopeInWords, setting } from "../../state/snapshot.js";
+import { SIDES, SurrogateCloud, hasLog, objectiveOf, samplesOf } from "./cloud.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, State, Theme } from "../../types.js" */
 /** @import { Counts, Sample, Side } from "./cloud.js" */
@@ -27,7 +27,19 @@ const NEAR = 10; // CSS pixels around the pointer in which a sample is found
 const SIGN = /** @type {const} */ ({ good: 1, bad: -1 });
 
 /** @typedef {"one" | "own"} Weight every sample for |Â| = 1, or by its own Â */
-/** @typedef {{ objective: string, clipRange: number, wouldBe: number | null, unit: Record<Side, number>, across: readonly [number, number] }} Curves */
+/**
+ * @typedef {object} Curves
+ * @property {string} objective
+ * @property {number} clipRange
+ * @property {number | null} wouldBe a previewed ε
+ * @property {Record<Side, number>} unit what a side's curve is drawn for
+ * @property {Record<Side, number>} lower by how much the mean penalty lowers a side's curve
+ * @property {Record<Side, number> | null} wouldLower the same with a previewed β
+ * @property {readonly [number, number]} across
+ */
+
+const OF_THE_PENALTY =
+  "What the penalty takes off: each sample lies below the dotted line r·Â by β times the KL of its own state, which no r alone decides; the solid line by their mean, this number";
 
 /** @type {Panel} */
 export const surrogate = {
@@ -63,12 +75,13 @@ function mount(body, context) {
       title: "Outside of 1 ± ε, but the slope is not zero: the gradient brings them back",
     },
     { label: "beyond the axes", room: 3, title: "Samples that are not in sight" },
+    { label: "β·KL", room: 8, title: OF_THE_PENALTY },
   ]);
   const heights = { one: h("option", { value: "one" }), own: h("option", { value: "own" }) };
   const select = h("select", { "aria-label": "Height of a sample", onchange: () => reweigh() }, heights.one, heights.own);
   const choice = h("div", { class: "choice" }, select);
   footer.append(choice);
-  const label = previewTag(body, ["clip_range"]);
+  const label = previewTag(body, ["clip_range", "kl_coef"]);
 
   /** @type {State | null} */
   let state = null;
@@ -161,16 +174,22 @@ function mount(body, context) {
       nameHeights(credit(snapshot));
       cloud.read(snapshot, batch, clipRange, selection);
       const previewed = previewOf(next);
-      const preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here
-      const wouldBe = preview?.values.clip_range ?? null;
+      const preview = previewed?.clip || previewed?.penalty ? previewed : null; // c₁ and c₂ change nothing here
+      const wouldBe = preview?.clip ? preview.values.clip_range : null;
+      const scaled = preview?.penalty ? Number(preview.values.kl_coef) / Number(preview.used.kl_coef) : null; // of the penalty
       const patience = runsFreely(next) ? undefined : 1;
       const half = reach.fit(0, Math.max(1.6 * clipRange, 1.6 * (wouldBe ?? 0), farthest(cloud.samples)), patience)[1];
       const across = /** @type {const} */ ([Math.max(0, 1 - half), Math.min(WIDEST, 1 + half)]);
       const unit = { good: unitOf(cloud.samples, "good", weight()), bad: unitOf(cloud.samples, "bad", weight()) };
-      const curves = { objective: batch.objective, clipRange, wouldBe, unit, across };
+      const lower = { good: loweredBy(cloud.samples, "good", unit), bad: loweredBy(cloud.samples, "bad", unit) };
+      const wouldLower = scaled === null ? null : { good: scaled * lower.good, bad: scaled * lower.bad };
+      const curves = { objective: batch.objective, clipRange, wouldBe, unit, lower, wouldLower, across };
       const ups = SIDES.map((side) => {
         const line = across.map((r) => SIGN[side] * r);
-        if (weight() === "one") return line.sort((one, other) => one - other);
+        if (weight() === "one") {
+          const [low, high] = line.sort((one, other) => one - other);
+          return [low - Math.max(lower[side], wouldLower?.[side] ?? 0), high];
+        }
         return upRanges[side].fit(...extent(cloud.samples.filter((sample) => sample.side === side).map(height), line), patience);
       });
       label(preview);
@@ -179,7 +198,9 @@ function mount(body, context) {
       const then = preview ? { good: cloud.counts("good", preview.then.codes), bad: cloud.counts("bad", preview.then.codes) } : now;
       for (const side of SIDES) says[side](snapshot, now[side], then[side]);
       const both = (/** @type {"inside" | "pulledBack"} */ key) => arrow(count(now.good[key] + now.bad[key]), count(then.good[key] + then.bad[key]));
-      write([both("inside"), both("pulledBack"), cloud.beyond ? count(cloud.beyond) : null]);
+      const penalty = isPenalised(snapshot) ? meanPenalty(cloud.samples) : null;
+      const penalties = penalty === null ? null : arrow(number(penalty), scaled === null ? null : number(scaled * penalty));
+      write([both("inside"), both("pulledBack"), cloud.beyond ? count(cloud.beyond) : null, penalties]);
       const drawn = chart.draw(
         SIDES.flatMap((side) => drawings(side, curves)),
         {
@@ -214,24 +235,45 @@ function unitOf(samples, side, weight) {
   return own.reduce((sum, { advantage }) => sum + Math.abs(advantage), 0) / own.length;
 }
 
+/** The mean of β·KL over samples; null of none. @param {Sample[]} samples */
+const meanPenalty = (samples) => (samples.length ? samples.reduce((sum, { penalty }) => sum + penalty, 0) / samples.length : null);
+
+/**
+ * By how much a side's curve lies lower than r·Â: each sample lies below it by the penalty of its own state, and the curve
+ * by their mean, as a share of what it is drawn for.
+ *
+ * @param {Sample[]} samples
+ * @param {Side} side
+ * @param {Record<Side, number>} unit
+ */
+function loweredBy(samples, side, unit) {
+  const own = samples.filter((sample) => sample.side === side);
+  return (unit[side] * (meanPenalty(own) ?? 0)) / unitOf(samples, side, "own");
+}
+
 /** The curves of a side, as `traces` lists them. @param {Side} side @param {Curves} curves */
-function drawings(side, { objective, clipRange, wouldBe, unit, across }) {
+function drawings(side, { objective, clipRange, wouldBe, unit, lower, wouldLower, across }) {
   const [from, to] = across;
   const corners = [clipRange, wouldBe ?? clipRange].flatMap((range) => [1 - range, 1 + range]).filter((r) => r > from && r < to);
   const even = Array.from({ length: POINTS }, (_, at) => from + (at / (POINTS - 1)) * (to - from));
   const x = [...even, ...corners].filter((r) => r > 0).sort((a, b) => a - b);
-  const curve = (/** @type {string} */ name, /** @type {number} */ range) => ({
+  const curve = (/** @type {string} */ name, /** @type {number} */ range, down = 0) => ({
     x,
-    y: x.map((r) => unit[side] * objectiveOf(name, r, SIGN[side], range)),
+    y: x.map((r) => unit[side] * objectiveOf(name, r, SIGN[side], range) - down),
   });
-  const previewed = wouldBe !== null && objective === "clip";
-  return [curve("unclipped", clipRange), curve(objective, clipRange), previewed ? curve(objective, wouldBe) : { x: [], y: [] }];
+  const previewed =
+    wouldBe !== null && objective === "clip"
+      ? curve(objective, wouldBe)
+      : wouldLower
+        ? curve(objective, clipRange, wouldLower[side])
+        : { x: [], y: [] };
+  return [curve("unclipped", clipRange), curve(objective, clipRange, lower[side]), previewed];
 }
 
 /** @param {Theme} theme */
 function traces(theme) {
   const lines = [
-    { line: { color: theme.inkSoft, width: 1, dash: "dot" }, hovertemplate: "without a clip %{y:.3~f}<extra></extra>" },
+    { line: { color: theme.inkSoft, width: 1, dash: "dot" }, hovertemplate: "without a leash %{y:.3~f}<extra></extra>" },
     { line: { color: theme.policy, width: 2 }, hovertemplate: "objective %{y:.3~f}<extra></extra>" },
     { line: { color: theme.clip, width: 2, dash: "dash" }, hovertemplate: "preview %{y:.3~f}<extra></extra>" },
   ];
@@ -253,7 +295,7 @@ function layout(_theme) {
 /** @param {string} objective @param {Weight} weight @param {string} symbol */
 function upTitle(objective, weight, symbol) {
   const what = weight === "own" ? "objective" : `objective / |${symbol}|`;
-  return objective === "clip" || objective === "unclipped" ? what : `${what} + const.`;
+  return hasLog(objective) ? `${what} + const.` : what;
 }
 
 /**
@@ -310,8 +352,10 @@ function createSide(parent, side) {
 }
 
 /** @param {Sample} sample @param {Snapshot} snapshot */
-function inWords({ environment, step, r, advantage, region }, snapshot) {
+function inWords({ environment, step, r, advantage, region, penalty }, snapshot) {
   const symbol = credit(snapshot);
+  if (isPenalised(snapshot))
+    return `Environment ${environment}, step ${step}: r = ${fixed(r, 3)}, Â = ${number(advantage)}, r·Â − β·KL = ${number(r * advantage)} − ${number(penalty)}, the KL of its state; its gradient flows`;
   return `Environment ${environment}, step ${step}: r = ${fixed(r, 3)}, ${symbol} = ${number(advantage)}, r·${symbol} = ${number(r * advantage)}; ${region.word}: ${region.meaning}`;
 }
 
@@ -320,9 +364,10 @@ function tableOf(snapshot) {
   const batch = snapshot && batchOf(snapshot);
   const clipRange = snapshot && setting(snapshot, "clip_range");
   const samples = snapshot && batch && clipRange !== null ? samplesOf(snapshot, batch, clipRange) : [];
+  const penalised = snapshot !== null && isPenalised(snapshot);
   return [
-    ["update", "environment", "step", "ratio", "advantage_used", "region", "objective"],
-    ...samples.map(({ environment, step, r, advantage, region, y }) => [
+    ["update", "environment", "step", "ratio", "advantage_used", "region", "objective", ...(penalised ? ["exact_kl", "penalty"] : [])],
+    ...samples.map(({ at, environment, step, r, advantage, region, y, penalty }) => [
       snapshot?.header.update ?? null,
       environment,
       step,
@@ -330,6 +375,7 @@ function tableOf(snapshot) {
       advantage,
       region.word,
       y * Math.abs(advantage),
+      ...(penalised ? [batch?.kl?.[at] ?? null, penalty] : []),
     ]),
   ];
 }
@@ -343,5 +389,8 @@ function summary(snapshot, cloud) {
     const flat = hasClip(snapshot) ? `${count(held)} on the flat part (held)` : `${count(unheld)} that a clip would hold`;
     return `${symbol} ${side === "good" ? ">" : "<"} 0: ${count(all)} samples, ${flat}, ${count(pulledBack)} pulled back`;
   });
-  return `${parts.join("; ")} (${scopeInWords(snapshot)}).`;
+  const penalty = isPenalised(snapshot)
+    ? ` No part is flat: each sample lies below r·Â by β times the KL of its state, ${number(meanPenalty(cloud.samples))} on average.`
+    : "";
+  return `${parts.join("; ")} (${scopeInWords(snapshot)}).${penalty}`;
 }

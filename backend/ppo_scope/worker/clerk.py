@@ -1,0 +1,307 @@
+"""A process beside the one that trains: it measures the updates that go by at full speed, so that training goes on.
+
+It is forked while the training process has one thread and nothing in it yet, and sleeps until there is something to do.
+An update is handed over as a note in shared memory; answers come in the order of the updates. Where the clerk dies, the
+notes that it has left unanswered are still there, and the trainer measures them itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import pickle
+import select
+import signal
+import sys
+import threading
+from collections import deque
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from ppo_scope.diagnosis.health import Health
+from ppo_scope.ppo.allocation import keep_memory
+from ppo_scope.ppo.rollout import Episode
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.threads import use_one_thread
+from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.trainers import Facts
+from ppo_scope.processes.expendable import be_expendable
+from ppo_scope.processes.guard import IGNORED, hold_only
+from ppo_scope.processes.process import enlarge
+from ppo_scope.worker.desk import Answer, Desk, Task, Wish, take_row
+from ppo_scope.worker.notes import Layout, Plain, Slot, episodes_of, lay, lift, of_episodes
+
+ROOM = 64 * 1024 * 1024
+"""Bytes of shared memory, of which what is never written takes nothing."""
+LOOK = 16 * 1024 * 1024
+"""Of these, for the arrays of a snapshot."""
+SLOTS, FEWEST = 8, 2
+"""Notes that may wait; where there is no room for `FEWEST`, the trainer measures."""
+PATIENCE = 30.0
+"""Seconds after which a clerk that has not answered counts as dead."""
+NAME = "ppo-scope clerk"
+
+
+@dataclass(frozen=True)
+class Handed:
+    """An update that was handed over."""
+
+    moment: Moment
+    slot: int
+    told: Plain
+    task: Task
+    settings: Settings
+    before: list[Episode]
+    """The latest episodes that ended before it."""
+    ended: list[Episode]
+    """Those that ended in it."""
+
+
+class Clerk:
+    """Seen from the process that trains."""
+
+    def __init__(self, pid: int, room: memoryview, tasks: Connection[bytes, Any], answers: Connection[Any, bytes]):
+        self.pid: int | None = pid
+        """None once it is gone."""
+        self.measured = 0
+        """Updates."""
+        self._room, self._looks = room[:-LOOK], room[-LOOK:]
+        self._tasks, self._answers = tasks, answers
+        self._poll = select.poll()
+        self._poll.register(answers.fileno(), select.POLLIN)
+        self._layout: Layout | None = None
+        self._facts: Facts | None = None
+        self._slots: list[Slot] = []
+        self._next = 0
+        self._handed: deque[Handed] = deque()
+        self._untold = self._expected = 0  # updates since it was asked, and messages that it owes
+        self._settings: Settings | None = None  # that it knows
+        # How the run was, as last told; and what has been answered since: (update, row, indicators).
+        self._health: bytes | None = None
+        self._since: list[tuple[int, list[float], bytes]] = []
+
+    @property
+    def at_work(self) -> bool:
+        """Whether the run's health is kept there, from the first update that was handed over until `dismiss`."""
+        return self._health is not None
+
+    @property
+    def looking(self) -> bool:
+        """Whether a snapshot is being measured."""
+        return any(handed.task.wish is not None for handed in self._handed)
+
+    @property
+    def full(self) -> bool:
+        """Whether an answer must be waited for before something can be handed over."""
+        return len(self._handed) == len(self._slots) > 0
+
+    def hand_over(self, trainer: Trainer, moment: Moment, seconds: float, wish: Wish | None, health: Health) -> bool:
+        """Have a finished update measured; False where that cannot be done here. There must be room: see `full`.
+
+        `health` is how the run was before the first one.
+        """
+        phase, state = moment.phase, trainer.optimisation.moving()
+        update: Any = phase.update
+        if self.pid is None or (self._layout is None and not self._begin(trainer, update, state)):
+            return False
+        told = self._slots[self._next].write(update, state)
+        if told is None:
+            if not self._handed:
+                self._layout = None  # the next one is measured from, by where its own arrays would lie
+            return False
+        before = list(trainer.episodes)[: len(trainer.episodes) - len(update.rollout.episodes)]
+        task = Task(trainer.steps, seconds, phase.epoch, phase.minibatch, wish)
+        handed = Handed(moment, self._next, told, task, update.settings, before, update.rollout.episodes)
+        self._handed.append(handed)
+        self._next = (self._next + 1) % len(self._slots)
+        self._untold += 1
+        try:
+            if self._health is None:
+                self._health = pickle.dumps(health)
+                self._say("resume", self._health, of_episodes(before))
+            if self._settings is not update.settings:
+                self._settings = update.settings
+                self._say("settings", update.settings)
+            self._say("measure", handed.slot, told, task)
+            if wish is not None or self._untold >= len(self._slots) // 2:
+                self.ask()
+        except OSError:
+            self._bury()
+        return True
+
+    def ask(self) -> None:
+        """Have what it has measured told; it gathers some, since each word costs the trainer time."""
+        if self._untold and self.pid is not None:
+            self._untold = 0
+            self._expected += 1
+            try:
+                self._say("tell")
+            except OSError:
+                self._bury()
+
+    def answers(self, count: int = 0) -> list[tuple[Handed, Answer]]:
+        """What has come, in order; at least `count`, which are waited for."""
+        found: list[tuple[Handed, Answer]] = []
+        if count:
+            self.ask()
+        while self._expected and self.pid is not None:
+            if not self._poll.poll(1000 * PATIENCE if len(found) < count else 0):
+                if len(found) < count:
+                    self._bury()
+                break
+            try:
+                told: list[Answer] = lift(self._answers.recv_bytes(), self._looks)
+            except (OSError, EOFError, pickle.UnpicklingError):
+                self._bury()
+                break
+            self._expected -= 1
+            self.measured += len(told)
+            found += map(self._answered, told)
+        if self.pid is None:
+            found += self._measured_here()
+        return found
+
+    def all_answers(self) -> list[tuple[Handed, Answer]]:
+        """Those that are outstanding, waited for."""
+        return self.answers(len(self._handed))
+
+    def dismiss(self) -> Health:
+        """How the run is, now that all is answered: the trainer measures by itself from here on."""
+        health = self._health_now()
+        self._health, self._since = None, []
+        return health
+
+    def close(self) -> None:
+        """End it."""
+        if self.pid is not None:
+            self._bury()
+
+    def _begin(self, trainer: Trainer, update: Any, state: dict[str, Any]) -> bool:
+        if update.minibatches[0].gradient_norm is None:
+            return False  # target_kl has ended it before the first step: it is not like the others
+        layout = Layout.of(update, state)
+        count = min(SLOTS, len(self._room) // layout.size)
+        if count < FEWEST or trainer.device.type != "cpu":
+            self.close()  # nothing of this run will ever fit
+            return False
+        self._facts = Facts.of(trainer)
+        try:
+            self._say("begin", self._facts, layout, count)
+        except OSError:
+            self._bury()
+            return False
+        except Exception:  # something of somebody's environment cannot be sent
+            self.close()
+            return False
+        self._layout, self._slots, self._next = layout, slots_of(layout, count, self._room), 0
+        return True
+
+    def _say(self, what: str, *more: Any) -> None:
+        self._tasks.send_bytes(pickle.dumps((what, *more), pickle.HIGHEST_PROTOCOL))
+
+    def _answered(self, answer: Answer) -> tuple[Handed, Answer]:
+        handed = self._handed.popleft()
+        if answer.looked is not None:
+            self._health, self._since = answer.looked.health, []
+        else:
+            self._since.append((handed.moment.update.index, answer.row, answer.indicators))
+        return handed, answer
+
+    def _measured_here(self) -> list[tuple[Handed, Answer]]:
+        """What a clerk that died has left."""
+        if not self._handed or self._facts is None:
+            return []
+        first = self._handed[0]
+        desk = Desk(self._facts, self._health_now(), first.before)
+        found = []
+        while self._handed:
+            handed = self._handed[0]
+            update, state = self._slots[handed.slot].read(handed.told, handed.settings)
+            found.append(self._answered(desk.measure(update, state, handed.task)))
+        self._health, self._since = pickle.dumps(desk.health), []
+        return found
+
+    def _health_now(self) -> Health:
+        assert self._health is not None
+        health: Health = pickle.loads(self._health)
+        for update, row, found in self._since:
+            with contextlib.suppress(Exception):  # it has complained of that already
+                take_row(health, update, row, pickle.loads(found))
+        return health
+
+    def _bury(self) -> None:
+        pid, self.pid = self.pid, None
+        assert pid is not None
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        self._tasks.close()
+        self._answers.close()
+
+
+def hired() -> Clerk | None:
+    """One more process; None where there is nothing to gain from it, or where it could not safely be forked."""
+    if sys.platform != "linux" or threading.active_count() > 1 or len(os.sched_getaffinity(0)) < 2:
+        return None
+    room = memoryview(mmap.mmap(-1, ROOM))
+    heard, tasks = Pipe(duplex=False)
+    answers, said = Pipe(duplex=False)
+    enlarge(answers)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            hold_only(heard.fileno(), said.fileno())
+            _work(room, heard, said)
+        finally:
+            os._exit(0)
+    heard.close()
+    said.close()
+    return Clerk(pid, room, tasks, answers)
+
+
+def _work(room: memoryview, tasks: Connection[Any, bytes], answers: Connection[bytes, Any]) -> None:
+    """What the clerk does, until the other end of its pipes is gone."""
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(NAME)
+    be_expendable()
+    use_one_thread()
+    keep_memory()
+    desk: Desk | None = None
+    settings: Any = None
+    slots: list[Slot] = []
+    facts: Any = None
+    measured: list[Answer] = []
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            what, *more = pickle.loads(tasks.recv_bytes())
+            if what == "begin":
+                facts, layout, count = more
+                slots = slots_of(layout, count, room)
+            elif what == "resume":
+                health, ended = pickle.loads(more[0]), episodes_of(more[1])
+                if desk is None:
+                    desk = Desk(facts, health, ended)
+                else:
+                    desk.resume(health, ended)
+            elif what == "settings":
+                (settings,) = more
+            elif what == "measure":
+                slot, told, task = more
+                assert desk is not None
+                update, state = slots[slot].read(told, settings)
+                measured.append(desk.measure(update, state, task))
+            else:
+                answers.send_bytes(lay(measured, room[-LOOK:]))
+                measured = []
+
+
+def slots_of(layout: Layout, count: int, room: memoryview) -> list[Slot]:
+    """So many, one after the other."""
+    return [Slot(layout, room[number * layout.size : (number + 1) * layout.size]) for number in range(count)]

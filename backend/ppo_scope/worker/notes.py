@@ -1,0 +1,240 @@
+"""A finished update in memory that two processes share, so that the other one can measure it.
+
+Nothing is known here of what an update's record holds: whatever its fields are, they come out as they went in, but for
+what was only of use to make the update, or to make it anew. Where each array lies is settled once, by an update like
+those that follow: then a note costs hardly more than copying them.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ppo_scope.ppo.optimisation import taken
+from ppo_scope.ppo.phases import Batch, Minibatch, Update
+from ppo_scope.ppo.rollout import Episode, Rollout
+from ppo_scope.ppo.settings import Settings
+
+ALIGNMENT = 64
+"""Bytes: each array begins where arithmetic likes it to."""
+LEFT_OUT = frozenset({"judged", "differentiate", "settings", "rollout", "batch", "minibatches", "episodes"})
+"""What only making needs, and what goes another way."""
+
+Plain = tuple[Any, ...]
+"""What is no array, to be pickled."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an array lies."""
+
+    name: str
+    offset: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def within(self, room: memoryview) -> NDArray[Any]:
+        """The array."""
+        return np.frombuffer(room, self.dtype, math.prod(self.shape), self.offset).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the arrays of updates lie that are made like the one that it was drawn up for."""
+
+    update: tuple[Place, ...]
+    rollout: tuple[Place, ...]
+    batch: tuple[Place, ...]
+    state: tuple[Place, ...]
+    """What moves on: θ and what Adam remembers."""
+    each: tuple[Place, ...]
+    """[J, B, …], of the minibatches."""
+    terms: Place
+    """[J, names], the single numbers of the minibatches."""
+    term_names: tuple[str, ...]
+    plain: tuple[tuple[str, ...], ...]
+    """The names of what is no array: of the update, its rollout, its batch and a minibatch."""
+    size: int
+    """Bytes of it all."""
+
+    @classmethod
+    def of(cls, update: Update, state: dict[str, Tensor]) -> Layout:
+        """Drawn up for updates like this one, also where target_kl ends them early."""
+        assert update.batch is not None
+        minibatch, count = update.minibatches[0], update.settings.epochs * update.settings.minibatches
+        size = 0
+
+        def place(name: str, found: Any, times: int | None = None) -> Place:
+            nonlocal size
+            array = found.numpy() if isinstance(found, Tensor) else found
+            shape = array.shape if times is None else (times, *array.shape)
+            made = Place(name, size, array.dtype, shape)
+            size += -(-math.prod(shape) * array.dtype.itemsize // ALIGNMENT) * ALIGNMENT
+            return made
+
+        def places(record: object) -> tuple[Place, ...]:
+            return tuple(place(name, value) for name, value in vars(record).items() if _lies(name, value))
+
+        arrays = {name: value for name, value in vars(minibatch).items() if _lies(name, value)}
+        terms = tuple(name for name, value in arrays.items() if not value.ndim)
+        return cls(
+            update=places(update),
+            rollout=places(update.rollout),
+            batch=places(update.batch),
+            state=tuple(place(name, tensor) for name, tensor in state.items()),
+            each=tuple(place(name, value, count) for name, value in arrays.items() if name not in terms),
+            terms=place("", np.empty(len(terms), np.float32), count),
+            term_names=terms,
+            plain=tuple(
+                tuple(name for name, value in vars(record).items() if name not in LEFT_OUT and not _lies(name, value))
+                for record in (update, update.rollout, update.batch, minibatch)
+            ),
+            size=size,
+        )
+
+
+class Slot:
+    """Room for one note: one process writes it, the other one reads it before it is written again."""
+
+    def __init__(self, layout: Layout, room: memoryview) -> None:
+        self._layout = layout
+        self._update, self._rollout, self._batch, self._state = (
+            {place.name: place.within(room) for place in places}
+            for places in (layout.update, layout.rollout, layout.batch, layout.state)
+        )
+        self._each = {place.name: torch.from_numpy(place.within(room)) for place in layout.each}
+        self._terms = torch.from_numpy(layout.terms.within(room))
+        # The same, side by side; where target_kl ends an update early, the first of them.
+        self._flat = {name: whole.flatten(0, 1) for name, whole in self._each.items()}
+        self._none = torch.tensor(torch.nan)
+        self._minibatches: list[Minibatch] = []
+
+    def write(self, update: Update, state: dict[str, Tensor]) -> Plain | None:
+        """Copy an update's arrays; what else there is to be told of it. None where it is of another shape."""
+        minibatches, layout = update.minibatches, self._layout
+        count = len(minibatches)
+        if not 0 < count <= len(self._terms) or update.batch is None:
+            return None
+        records = update, update.rollout, update.batch
+        try:
+            for arrays, record in zip((self._update, self._rollout, self._batch), records, strict=True):
+                for name, array in arrays.items():
+                    _copied(getattr(record, name), array)
+            for name, array in self._state.items():
+                _copied(state[name], array)
+            for name, whole in self._each.items():
+                parts = [getattr(minibatch, name) for minibatch in minibatches]
+                if parts[0].shape != whole.shape[1:]:
+                    return None
+                torch.cat(parts, out=self._flat[name][: count * whole.shape[1]])
+        except (AttributeError, ValueError, RuntimeError):  # something is none now, or has another shape
+            return None
+        terms = [getattr(minibatch, name) for minibatch in minibatches for name in layout.term_names]
+        missing = [at for at, term in enumerate(terms) if term is None]
+        for at in missing:
+            terms[at] = self._none
+        torch.stack(terms, out=self._terms[:count].flatten())
+        plain = [
+            [getattr(record, name) for name in names] for record, names in zip(records, layout.plain, strict=False)
+        ]
+        each = [[getattr(minibatch, name) for minibatch in minibatches] for name in layout.plain[-1]]
+        return count, missing, plain, each, of_episodes(update.rollout.episodes)
+
+    def read(self, told: Plain, settings: Settings) -> tuple[Update, dict[str, Tensor]]:
+        """The update and the state that were written; their arrays lie in this slot."""
+        count, missing, plain, each, ended = told
+        layout = self._layout
+        values = [dict(zip(names, found, strict=True)) for names, found in zip(layout.plain, plain, strict=False)]
+        arrays: dict[str, Any] = dict(self._rollout)
+        rollout = Rollout(**arrays, **values[1], episodes=episodes_of(ended))
+        batch = Batch(**{name: torch.from_numpy(array) for name, array in self._batch.items()}, **values[2])
+        arrays = {name: _as_in_update(name, array) for name, array in self._update.items()}
+        minibatches = [copy.copy(minibatch) for minibatch in self._all()[:count]]
+        for name, column in zip(layout.plain[-1], each, strict=True):
+            for minibatch, value in zip(minibatches, column, strict=True):
+                setattr(minibatch, name, value)
+        for at in missing:
+            number, term = divmod(at, len(layout.term_names))
+            setattr(minibatches[number], layout.term_names[term], None)
+        update = Update(**arrays, **values[0], settings=settings, rollout=rollout, batch=batch, minibatches=minibatches)
+        return update, {name: torch.from_numpy(array) for name, array in self._state.items()}
+
+    def _all(self) -> list[Minibatch]:
+        """As many as there is room for; their arrays are the slot's, so they are made once."""
+        if not self._minibatches:
+            columns: dict[str, Sequence[Any]] = {name: whole.unbind(0) for name, whole in self._each.items()}
+            columns |= dict(zip(self._layout.term_names, map(Tensor.unbind, self._terms.unbind(1)), strict=True))
+            nothing: dict[str, Any] = dict.fromkeys(self._layout.plain[-1])
+            self._minibatches = [
+                Minibatch(**{name: column[number] for name, column in columns.items()}, **nothing, differentiate=taken)
+                for number in range(len(self._terms))
+            ]
+        return self._minibatches
+
+
+def lay(thing: Any, room: memoryview) -> bytes:
+    """Pickle something, its arrays into `room`, as far as they fit."""
+    lengths: list[int] = []
+    at = 0
+
+    def put(buffer: pickle.PickleBuffer) -> bool:
+        nonlocal at
+        raw = buffer.raw()
+        end = at + raw.nbytes
+        if end > len(room):
+            return True  # into the pickle, then
+        room[at:end] = raw
+        lengths.append(raw.nbytes)
+        at = end + -end % ALIGNMENT
+        return False
+
+    pickled = pickle.dumps(thing, pickle.HIGHEST_PROTOCOL, buffer_callback=put)
+    return pickle.dumps((lengths, pickled), pickle.HIGHEST_PROTOCOL)
+
+
+def lift(message: bytes, room: memoryview) -> Any:
+    """What `lay` was given; its arrays lie in `room` still."""
+    lengths, pickled = pickle.loads(message)
+    views, at = [], 0
+    for length in lengths:
+        views.append(room[at : at + length])
+        at += length + -length % ALIGNMENT
+    return pickle.loads(pickled, buffers=views)
+
+
+def of_episodes(ended: Sequence[Episode]) -> list[tuple[int, float, int]]:
+    """Episodes as tuples, which are pickled in a tenth of the time."""
+    return [(episode.step, episode.episodic_return, episode.length) for episode in ended]
+
+
+def episodes_of(ended: Sequence[tuple[int, float, int]]) -> list[Episode]:
+    """The same as episodes again."""
+    return [Episode(*values) for values in ended]
+
+
+def _lies(name: str, value: Any) -> bool:
+    return name not in LEFT_OUT and isinstance(value, Tensor | np.ndarray)
+
+
+TENSORS = frozenset({"theta_before"})
+"""Of an update's own arrays."""
+
+
+def _as_in_update(name: str, array: NDArray[Any]) -> Any:
+    return torch.from_numpy(array) if name in TENSORS else array
+
+
+def _copied(found: Any, array: NDArray[Any]) -> None:
+    """Raises: ValueError, AttributeError, where it is of another shape, or none."""
+    if found.shape != array.shape:
+        raise ValueError
+    np.copyto(array, found.numpy() if isinstance(found, Tensor) else found)

@@ -1,0 +1,31 @@
+// Which settings act at all under those that are chosen: one that does not says why.
+
+/** @import { SettingValue } from "../types.js" */
+
+/** @typedef {(name: string) => SettingValue | undefined} Chosen what the next update is made with */
+
+const BETA = "β acts only under the objective “kl penalty”.";
+const RATE = "Acts only where “desired KL” is on.";
+
+/** @type {Record<string, (chosen: Chosen) => string | null>} */
+const REASONS = {
+  kl_coef: (chosen) => (chosen("objective") === "kl_penalty" ? null : BETA),
+  kl_coef_target: (chosen) => (chosen("objective") === "kl_penalty" ? null : BETA),
+  learning_rate_min: (chosen) => (chosen("desired_kl") ? null : RATE),
+  learning_rate_max: (chosen) => (chosen("desired_kl") ? null : RATE),
+  anneal_learning_rate: (chosen) => (chosen("desired_kl") ? "α follows the KL where “desired KL” is on." : null),
+};
+
+/**
+ * Why a setting changes nothing; null where it does something.
+ *
+ * @param {string} name
+ * @param {Chosen} chosen
+ */
+export const whyIdle = (name, chosen) => REASONS[name]?.(chosen) ?? null;
+
+/** β and ε are one leash or the other: they have one place, and which of the two is not in it. @param {Chosen} chosen */
+export const outOfPlace = (chosen) => (chosen("objective") === "kl_penalty" ? "clip_range" : "kl_coef");
+
+/** What can be previewed, in a sentence. @param {SettingValue | undefined} objective of the batch on show */
+export const previewable = (objective) => `${objective === "kl_penalty" ? "β" : "ε"}, c₁ and c₂`;
