@@ -99,6 +99,8 @@ class LiveServer:
         if "--port" not in arguments:
             port = free_port(but=[taken for taken, server in self.ports.items() if server.lives])
             whole += ["--port", str(port)]
+        if verb == "serve" and "--runs-dir" not in arguments:
+            whole += ["--runs-dir", "off"]  # of tests nobody wants to keep anything
         place = str(folder or tempfile.gettempdir())
         self._lines: list[str] = []
         self._interrupted = False

@@ -6,12 +6,20 @@ import argparse
 from collections.abc import Callable, Sequence
 
 from ppo_scope import __version__
-from ppo_scope.cli import open, presets, record, serve, train
+from ppo_scope.cli import delete, open, presets, record, runs, serve, train
 from ppo_scope.cli.misuse import INTERRUPTED, USAGE_ERROR, Misuse, complain, users_mistakes
 from ppo_scope.cli.options import given
 from ppo_scope.ppo.settings import Settings
 
-COMMANDS = {"serve": serve, "train": train, "record": record, "open": open, "presets": presets}
+COMMANDS = {
+    "serve": serve,
+    "train": train,
+    "record": record,
+    "open": open,
+    "runs": runs,
+    "delete": delete,
+    "presets": presets,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from ppo_scope.cli.misuse import Misuse
-from ppo_scope.cli.options import Commands, add_place, add_settings
+from ppo_scope.cli.library import add_library, library_of
+from ppo_scope.cli.misuse import Misuse, users_mistakes
+from ppo_scope.cli.options import Commands, add_place, add_settings, given
 from ppo_scope.ppo.settings import Settings
+
+if TYPE_CHECKING:
+    from ppo_scope.records.library import Library
+    from ppo_scope.runs.reopening import Reopened
 
 
 def add(commands: Commands) -> None:
@@ -14,6 +20,13 @@ def add(commands: Commands) -> None:
     serve = commands.add_parser("serve", help="train with a dashboard in the browser")
     serve.set_defaults(run=run)
     add_place(serve)
+    add_library(serve, off=True)
+    serve.add_argument("--resume", metavar="RUN", help="go on with a run that was kept: its identifier, or last")
+    serve.add_argument(
+        "--fork",
+        metavar="RUN[@UPDATE]",
+        help="begin a run that branches off from one that was kept, with other settings",
+    )
     serve.add_argument("--paused", action="store_true", help="wait for Play or Step before the first rollout")
     add_settings(serve)
 
@@ -27,6 +40,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     from ppo_scope.runs.known import why_unknown
     from ppo_scope.server.serve import serve
 
+    library = library_of(options)
+    reopened = _reopened(options, library) if options.resume or options.fork else None
+    settings = reopened.settings if reopened is not None else settings
     if refusal := why_unknown(settings):
         raise Misuse(refusal)
     return serve(
@@ -36,4 +52,22 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         open_browser=not options.no_browser,
         paused=options.paused,
         embedders=options.frame_ancestors,
+        library=library,
+        reopened=reopened,
     )
+
+
+def _reopened(options: argparse.Namespace, library: Library | None) -> Reopened:
+    from ppo_scope.runs.reopening import forked, reopened
+
+    if library is None:
+        raise Misuse("With --runs-dir off there are no runs to go on with or to fork.")
+    if options.resume and options.fork:
+        raise Misuse("--resume and --fork: one of them, please")
+    with users_mistakes():
+        if options.resume:
+            return reopened(library.find(options.resume), given(options))
+        name, _, update = options.fork.partition("@")
+        if update and not update.isdecimal():
+            raise Misuse(f"--fork: {update!r} is no update; say RUN@UPDATE, such as last@120")
+        return forked(library.find(name), int(update) if update else None, given(options), library)

@@ -18,12 +18,14 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.vector.utils import iterate
 from numpy.typing import NDArray
 
+from ppo_scope.ppo import objects
 from ppo_scope.ppo.cartpole import CartPoleVectorEnv
 from ppo_scope.ppo.distributions import Actions
 from ppo_scope.ppo.failures import PASSED_ON, EnvironmentRaised, UnusableEnvironment
 from ppo_scope.ppo.failures import EnvironmentFault as EnvironmentFault
 from ppo_scope.ppo.making import make_one, preprocessing, wrappers_of
 from ppo_scope.ppo.masks import Gathered
+from ppo_scope.ppo.objects import Tree
 from ppo_scope.ppo.promises import LARGEST, complaints_about, kind, too_large
 from ppo_scope.ppo.registry import find
 from ppo_scope.ppo.seeding import seed_everybody, seeded_copy
@@ -115,17 +117,22 @@ class Environments:
         space = self.vector.single_observation_space
         self._complaint = complaints_about(space)
         self._expected = (self.num_envs, *space.shape) if isinstance(space, gym.spaces.Box) else None
+        self.seconds = 0.0
+        self._gathered = Gathered(self.vector, settings.env, used=settings.use_action_mask, whole=self._whole)
+        self.masks: Bools | None
+        """[N, O], which actions the present states allow; None where the environment does not say."""
+        self.observations: Observations
+        self._reset(settings.seed)
+
+    def _reset(self, seed: int) -> None:
         try:
-            given, info = self.vector.reset(seed=settings.seed)
+            given, info = self.vector.reset(seed=seed)
         except PASSED_ON:
             raise
         except BaseException as error:
             raise EnvironmentRaised(self._env, "reset", error) from error
         self.observations = self._prepared(given)
-        self._gathered = Gathered(self.vector, settings.env, used=settings.use_action_mask, whole=self._whole)
-        self.masks: Bools | None = self._gathered.at_reset(info)
-        """[N, O], which actions the present states allow; None where the environment does not say."""
-        self.seconds = 0.0
+        self.masks = self._gathered.at_reset(info)
 
     def step(self, actions: Actions) -> Step:
         """Act once everywhere.
@@ -148,6 +155,31 @@ class Environments:
         self.seconds += time.perf_counter() - start
         finals = self._finals(terminated, truncated, info) if self.same_step else {}
         return Step(self.observations, rewards, terminated, truncated, finals)
+
+    def state(self) -> Tree | None:
+        """Where they are, as plain values: as far as it can be expressed, which `resuming.try_out` finds out.
+
+        None where the copies are in other processes.
+        """
+        if isinstance(self.vector, OfCopies):
+            return None
+        masks = None if self.masks is None else self.masks.copy()
+        return {"vector": objects.taken(self.vector), "observations": self.observations.copy(), "masks": masks}
+
+    def return_to(self, state: Tree) -> None:
+        """Be where those were whose state it is.
+
+        Raises:
+            NotKept: it does not fit. These may have been changed in part, and are of no use any more.
+        """
+        objects.put(self.vector, state["vector"])
+        self.observations = state["observations"].copy()
+        self.masks = None if state["masks"] is None else state["masks"].copy()
+
+    def begin_anew(self, seed: int) -> None:
+        """Let all copies begin new episodes, drawn from that seed."""
+        seed_everybody(seed)
+        self._reset(seed)
 
     def close(self) -> None:
         """Release what the environments hold."""

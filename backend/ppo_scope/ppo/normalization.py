@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +39,14 @@ class RunningStatistics:
         self.mean = self.mean + delta * count / total
         self.count = total
 
+    def state(self) -> dict[str, Any]:
+        """All that it knows; what it takes in later does not change it."""
+        return {"count": self.count, "mean": self.mean, "variance": self.variance}
+
+    def return_to(self, state: dict[str, Any]) -> None:
+        """Become what it was then."""
+        self.count, self.mean, self.variance = state["count"], np.array(state["mean"]), np.array(state["variance"])
+
     @property
     def deviation(self) -> NDArray[np.float64]:
         """√(variance + 1e-8)"""
@@ -68,3 +78,12 @@ class RewardScale:
         self.statistics.update(returns[trained])
         scaled: Floats = np.clip(rewards / self.statistics.deviation, -CLIP, CLIP).astype(np.float32)
         return scaled
+
+    def state(self) -> dict[str, Any]:
+        """All that it knows; what it takes in later does not change it."""
+        return {"returns": self._returns, "statistics": self.statistics.state()}
+
+    def return_to(self, state: dict[str, Any]) -> None:
+        """Become what it was then."""
+        self._returns = np.array(state["returns"])
+        self.statistics.return_to(state["statistics"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +86,16 @@ class Collector:
         self._reset_due = np.zeros(environments.num_envs, np.bool_)
         self._returns = np.zeros(environments.num_envs)
         self._lengths = np.zeros(environments.num_envs, np.int64)
+
+    def state(self) -> dict[str, Any]:
+        """What spans two rollouts, as arrays [N]."""
+        return {"reset_due": self._reset_due, "returns": self._returns, "lengths": self._lengths}
+
+    def return_to(self, state: dict[str, Any]) -> None:
+        """Go on with episodes that were under way then."""
+        self._reset_due = np.array(state["reset_due"], np.bool_)
+        self._returns = np.array(state["returns"], np.float64)
+        self._lengths = np.array(state["lengths"], np.int64)
 
     def collect(self, networks: Inference, rollout: Rollout, generator: np.random.Generator, steps_before: int) -> None:
         """Act through the whole rollout, which is overwritten. `steps_before`: the run's transitions so far."""

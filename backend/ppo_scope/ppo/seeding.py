@@ -24,6 +24,25 @@ def seed_everybody(seed: int) -> None:
         torch.manual_seed(seed)
 
 
+def shared_generators() -> dict[str, Any]:
+    """The state of those that the whole process shares, as plain values."""
+    torch = sys.modules.get("torch")
+    return {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(legacy=False),
+        "torch": None if torch is None else torch.get_rng_state().numpy(),
+    }
+
+
+def return_shared_generators(state: dict[str, Any]) -> None:
+    """Let them go on from there."""
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))  # as JSON a tuple is a list
+    np.random.set_state(state["numpy"])
+    if (torch := sys.modules.get("torch")) is not None and state["torch"] is not None:
+        torch.set_rng_state(torch.from_numpy(np.array(state["torch"])))
+
+
 def stream(seed: int, name: str) -> np.random.SeedSequence:
     """What a part of a run draws from that must not draw from what trains: of the run's seed, and named."""
     return np.random.SeedSequence([seed, *name.encode()])
@@ -32,16 +51,11 @@ def stream(seed: int, name: str) -> np.random.SeedSequence:
 @contextlib.contextmanager
 def shared_generators_kept() -> Iterator[None]:
     """Whatever is drawn from the generators that the whole process shares, they are afterwards as they were."""
-    torch = sys.modules.get("torch")
-    plain, arrays = random.getstate(), np.random.get_state()
-    tensors = torch.get_rng_state() if torch is not None else None
+    state = shared_generators()
     try:
         yield
     finally:
-        random.setstate(plain)
-        np.random.set_state(arrays)
-        if torch is not None:
-            torch.set_rng_state(tensors)
+        return_shared_generators(state)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,12 @@ from ppo_scope.ppo.inference import Inference, inference_of
 from ppo_scope.ppo.masks import forbid
 from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.normalization import RewardScale, RunningStatistics
+from ppo_scope.ppo.objects import Tree
 from ppo_scope.ppo.optimisation import Optimisation
-from ppo_scope.ppo.outcome import Outcome, Position
+from ppo_scope.ppo.outcome import OptimisationPosition, Outcome, Position
 from ppo_scope.ppo.phases import Batch, Change, Judged, Phase, PhaseKind, Update
 from ppo_scope.ppo.rollout import Collector, Episode, Floats, Rollout
+from ppo_scope.ppo.seeding import return_shared_generators, shared_generators
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import Observations
 
@@ -230,6 +232,66 @@ class Trainer:
         self._last = outcome.update
         return changes
 
+    def state(self) -> Tree:
+        """All that its future depends on, between two updates, as plain values; what it does later leaves it as it is.
+
+        `environments` is None where the state of its environments cannot be taken.
+
+        Raises:
+            RuntimeError: it is within an update.
+        """
+        if self.under_way:
+            raise RuntimeError("there is a state to go on from only between two updates")
+        optimisation = self.optimisation.position()
+        return {
+            "settings": self.settings.model_dump(mode="json"),
+            "seed": self.settings.seed,
+            "pending": self.pending,
+            "changes": [asdict(change) for change in self.changes],
+            "updates": self.updates,
+            "steps": self.steps,
+            "episodes": np.array([astuple(episode) for episode in self.episodes], np.float64).reshape(-1, 3),
+            "theta": optimisation.theta.cpu().numpy(),
+            "adam": {name: moment.cpu().numpy() for name, moment in optimisation.adam.items()},
+            "shuffling": optimisation.shuffling,
+            "adapted": asdict(self._adapted),
+            "acting": dict(self._acting.bit_generator.state),
+            "observation_statistics": self._observation_statistics.state(),
+            "reward_scale": self._reward_scale.state() if self._reward_scale is not None else None,
+            "collector": self._collector.state(),
+            "environments": self.environments.state(),
+            "shared_generators": shared_generators(),
+        }
+
+    def go_on_from(self, state: Tree, *, anew: bool, reseeded: bool = False) -> None:
+        """Become the trainer whose state this is, of the same settings. `anew`: its environments begin new episodes.
+        `reseeded`: what is drawn from now on is of this trainer's own seed.
+
+        Raises:
+            NotKept: its environments are others. They are of no use any more.
+        """
+        moments = {name: torch.from_numpy(np.array(moment)) for name, moment in state["adam"].items()}
+        theta = torch.from_numpy(np.array(state["theta"]))
+        shuffling = self.optimisation.position().shuffling if reseeded else state["shuffling"]
+        self.optimisation.return_to(OptimisationPosition(theta, moments, shuffling))
+        if not reseeded:
+            self._acting.bit_generator.state = state["acting"]
+        self._observation_statistics.return_to(state["observation_statistics"])
+        if self.settings.normalize_observations and self._observation_statistics.count:
+            self.network.normalize_by(self._observation_statistics)
+        if self._reward_scale is not None:
+            self._reward_scale.return_to(state["reward_scale"])
+        self._adapted = leashes.Adapted(**state["adapted"])
+        self.changes = [Change(**change) for change in state["changes"]]
+        self.updates, self.steps, self._pending = state["updates"], state["steps"], dict(state["pending"])
+        self.episodes.extend(Episode(int(step), paid, int(length)) for step, paid, length in state["episodes"].tolist())
+        if anew:
+            self.environments.begin_anew(_seed_of(self.settings.seed, self.steps))
+            return
+        self.environments.return_to(state["environments"])
+        self._collector.return_to(state["collector"])
+        return_shared_generators(state["shared_generators"])
+
     def _position(self) -> Position:
         return Position(self.optimisation.position(), copy.deepcopy(self._reward_scale), self._adapted)
 
@@ -386,6 +448,11 @@ class Trainer:
         if settings.normalize_observations:
             self._observation_statistics.update(rollout.observations[:-1][rollout.trained])
             self.network.normalize_by(self._observation_statistics)
+
+
+def _seed_of(seed: int, steps: int) -> int:
+    """Of episodes that begin after so many steps: others than those that the run began with."""
+    return int(np.random.SeedSequence([seed, steps]).generate_state(1)[0] >> 1)
 
 
 def _scaled_rewards(update: Update, scale: RewardScale | None) -> Floats:

@@ -101,6 +101,14 @@ class RunRecord:
         elif kind == Kind.SNAPSHOT:
             self._history.moments.keep(header, message)
 
+    def take_series(self, columns: list[str], first: int, rows: Any, episodes: Any) -> None:
+        """Rows [R, C] and episodes [E, 4] of a run that was there before."""
+        self._history.append_series(columns, first, rows, episodes)
+
+    def take_change(self, change: Change) -> None:
+        """A change that took effect before."""
+        self._history.change(change)
+
     def started(self, header: dict[str, Any]) -> None:
         """The facts of the run are known."""
         self.facts.update({k: v for k, v in header.items() if k not in HEADER and k not in POSITION})
@@ -152,6 +160,11 @@ class RunRecord:
     def findings(self) -> list[dict[str, Any]]:
         """What has been wrong with the run so far."""
         return self._history.findings
+
+    @property
+    def changes(self) -> list[Change]:
+        """Of settings, the earliest first, as far as they are kept."""
+        return list(self._history.changes)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from ppo_scope.processes.process import NotReading, TrainingProcess
 from ppo_scope.records.record import RunRecord, Said
 from ppo_scope.runs import ending
 from ppo_scope.runs.inbox import Inbox
+from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.measuring import Measuring
 from ppo_scope.runs.missed import Missed
 from ppo_scope.runs.pulse import STALL_AFTER, Pulse
@@ -74,9 +75,13 @@ class LiveRun:
         worker: str,
         stall_after: float = STALL_AFTER,
         trial: bool = False,
+        record: RunRecord | None = None,
+        state: bytes | None = None,
     ) -> None:
-        self.record = RunRecord(secrets.token_hex(4), json.loads(settings.model_dump_json()))
+        """`record` and `state`: of a run that was there before, to go on with."""
+        self.record = record or RunRecord(secrets.token_hex(4), json.loads(settings.model_dump_json()))
         self.record.facts["device"] = settings.device
+        self._journal: Journal | None = None
         self.wants_pause = paused
         self._cause: Cause | None = None  # of the end
         self._stalled: ending.Cause | None = None
@@ -93,7 +98,7 @@ class LiveRun:
         self._measuring = Measuring(self.send)
         self._memory_kills = ending.out_of_memory_kills()
         inbox = Inbox(asyncio.get_running_loop(), self._receive, self._exited)
-        arguments = (self.id, self.settings, paused, trial)
+        arguments = (self.id, self.settings, paused, trial, *([state] if state is not None else []))
         self._process = TrainingProcess(self.id, worker, arguments, receiver=inbox)
 
     @property
@@ -154,6 +159,16 @@ class LiveRun:
         self._process.send(json.dumps(command, allow_nan=False).encode())
         if "id" in command:
             self._unanswered[command["id"]] = time.monotonic()
+
+    def keep_in(self, journal: Journal) -> None:
+        """Write down what the run says from now on."""
+        self._journal = journal
+        self._process.tell("states", b'{"type":"states","wanted":true}')
+
+    async def written(self) -> None:
+        """Wait until all that an ended run has said is on the disk, or the disk refuses."""
+        if self._journal is not None:
+            await asyncio.to_thread(self._journal.wait)
 
     def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
         """Have these measured from now on, and this environment shown where not all can be. Only the last word counts.
@@ -284,6 +299,9 @@ class LiveRun:
             self._studio.look(header, message)
         elif kind == Kind.PASSED:
             self.record.add(kind, header, message)
+        elif kind == Kind.STATE:
+            if self._journal is not None:
+                self._journal.state(header["before"], frames.decode(message)[1]["state"].tobytes())
         elif kind in LATEST:
             self._show(kind, header, message)
         else:
@@ -291,12 +309,23 @@ class LiveRun:
 
     def _show(self, kind: str, header: dict[str, Any], message: bytes) -> None:
         self.record.add(kind, header, message)
+        if kind == Kind.SERIES and self._journal is not None:
+            self._write_down(self._journal, header, message)
         self._listener.frame(self, header, message)
+
+    def _write_down(self, journal: Journal, header: dict[str, Any], message: bytes) -> None:
+        _, arrays = frames.decode(message)
+        if header.get("amends"):
+            journal.amend(header["columns"], header["first"], arrays["rows"][0])
+        else:
+            journal.series(header["columns"], header["first"], arrays["rows"], arrays["episodes"])
 
     def _event(self, header: dict[str, Any]) -> None:
         match header["event"]:
             case "started":
                 self.record.started(header)
+                if self._journal is not None:
+                    self._journal.about(facts=self.record.facts)
                 self._listener.state(self)
             case "proved":
                 self._proved = True
@@ -306,6 +335,12 @@ class LiveRun:
             case "change":
                 for change in self.record.changed(header):
                     self._listener.change(self, change)
+                    if self._journal is not None:
+                        self._journal.change(change)
+            case "resumed":
+                self._note("resumed", {"before": header["before"], "anew": header["anew"]})
+                if self._journal is not None and header["anew"] is not None:
+                    self._journal.forget_from(header["before"])
             case "evaluated":
                 self.record.evaluated(header["evaluations"])
                 self._listener.evaluated(self, header["evaluations"])
@@ -322,6 +357,8 @@ class LiveRun:
 
     def _take_state(self, header: dict[str, Any]) -> None:
         said = Said.of(header)
+        if said.state != self.record.said.state:
+            self._note("state", {"state": said.state, "cause": said.cause})
         self.record.told(said, header.get("pending") or {})
         self._studio.trains(said.state == "running")
         if said.state in {"running", "paused"}:
@@ -329,6 +366,10 @@ class LiveRun:
         if said.state in ENDED:
             self._tried.set()
         self._listener.state(self)
+
+    def _note(self, what: str, said: dict[str, Any]) -> None:
+        if self._journal is not None:
+            self._journal.event(self.record.position["update"], what, said)
 
     def _exited(self, exitcode: int) -> None:
         self._studio.retire()
@@ -348,7 +389,10 @@ class LiveRun:
             self._cause = told if by_itself else result.cause.describe() if result.cause else None
             if lost and self._cause is not None:
                 self._cause = {**self._cause, "detail": f"{LOST.format(lost)}\n{self._cause['detail'] or ''}".strip()}
+            self._note("state", {"state": self._ended, "cause": self._cause})
             self._listener.state(self)
+        if self._journal is not None:
+            self._journal.close()
         for command in list(self._unanswered):
             self._listener.reply(self, command, "not_running", "The run ended before it could answer.")
         self._unanswered.clear()

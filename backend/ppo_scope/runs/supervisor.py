@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sqlite3
 from typing import Any
 
+from ppo_scope import __version__
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import DEFAULT_WORKER
+from ppo_scope.records.history import MAX_EPISODES, MAX_ROWS
+from ppo_scope.records.library import Library
+from ppo_scope.records.record import RunRecord
 from ppo_scope.runs.ending import Cause
+from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.live import Listener, LiveRun
 from ppo_scope.runs.pulse import STALL_AFTER
+from ppo_scope.runs.reopening import Reopened
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +57,10 @@ class Supervisor:
         worker: str = DEFAULT_WORKER,
         stall_after: float = STALL_AFTER,
         trial_seconds: float = TRIAL_SECONDS,
+        library: Library | None = None,
     ) -> None:
+        """`library`: where runs are kept; None: nowhere."""
+        self._library = library
         self._listener = listener
         self._worker = worker
         self._stall_after = stall_after
@@ -79,6 +89,26 @@ class Supervisor:
         """The run that was begun last."""
         return next(reversed(self._runs.values()), None)
 
+    def resume(self, reopened: Reopened, *, paused: bool) -> LiveRun:
+        """Go on with a run that was kept, or a fork of it; the server's first one.
+
+        Raises:
+            InUse: another server has it.
+            OSError, sqlite3.Error: its folder cannot be written.
+        """
+        journal = self._journal_of(reopened)
+        run = LiveRun(
+            reopened.settings,
+            paused=paused,
+            listener=self._listener,
+            worker=self._worker,
+            stall_after=self._stall_after,
+            record=reopened.record,
+            state=reopened.state,
+        )
+        run.keep_in(journal)
+        return self._introduce(run, None)
+
     async def start(self, settings: Settings, *, paused: bool, instead: LiveRun | None = None) -> LiveRun:
         """Begin a run, beside the others or instead of one of them.
 
@@ -95,7 +125,7 @@ class Supervisor:
             if (instead is None or instead.gone) and len(live) >= LIVE_RUNS:
                 raise CannotBegin(MANY)
             if not live:  # there is nothing to be lost
-                return self._introduce(self._made(settings, paused, trial=False), instead)
+                return self._introduce(self._kept(self._made(settings, paused, trial=False)), instead)
             candidate = self._candidate = self._made(settings, paused, trial=True)
             try:
                 await self._try(candidate)
@@ -109,7 +139,7 @@ class Supervisor:
                 raise
             finally:
                 self._candidate = None
-            return self._introduce(candidate, instead)
+            return self._introduce(self._kept(candidate), instead)
 
     def abandon_start(self) -> bool:
         """Give up a run that is on trial: its `start` raises `CannotBegin`. False where there is none."""
@@ -149,6 +179,27 @@ class Supervisor:
             trial=trial,
         )
 
+    def _journal_of(self, reopened: Reopened) -> Journal:
+        record, parent = reopened.record, reopened.parent
+        if parent is None:
+            return Journal(reopened.folder, {}, create=False)
+        journal = Journal(reopened.folder, {**_about(record), "parent": parent}, create=True)
+        part, _ = record.series(None, None, MAX_ROWS, MAX_EPISODES)
+        journal.series(list(part.columns), part.first, part.rows, part.episodes)
+        for change in record.changes:
+            journal.change(change)
+        return journal
+
+    def _kept(self, run: LiveRun) -> LiveRun:
+        """The run, written down from now on; where the disk refuses, it goes on without, and that is said."""
+        if self._library is None:
+            return run
+        try:
+            run.keep_in(Journal(self._library.place(run.id), _about(run.record), create=True))
+        except (OSError, sqlite3.Error) as error:
+            logger.warning("Runs cannot be kept in %s (%s). This one is not.", self._library.folder, error)
+        return run
+
     def _live(self) -> list[LiveRun]:
         """Those that have a process."""
         return [run for run in self._runs.values() if not run.gone]
@@ -179,12 +230,17 @@ class Supervisor:
         self._give_up(LEAVING)
         async with self._starting:
             await asyncio.gather(*(run.stop(kept=False) for run in self._live()))
+            await asyncio.gather(*(run.written() for run in self._runs.values()))
 
     def kill(self) -> None:
         """End the processes of all runs, and of the one on trial, at once."""
         for run in (*self._live(), self._candidate):
             if run is not None:
                 run.kill()
+
+
+def _about(record: RunRecord) -> dict[str, Any]:
+    return {"settings": record.settings, "created": record.created, "version": __version__}
 
 
 def restarted(run: LiveRun | None, values: dict[str, Any]) -> Settings:

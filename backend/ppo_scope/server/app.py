@@ -18,7 +18,9 @@ from starlette.responses import JSONResponse, Response
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import DEFAULT_WORKER
+from ppo_scope.records.library import Library
 from ppo_scope.runs.pulse import STALL_AFTER
+from ppo_scope.runs.reopening import Reopened
 from ppo_scope.server import api, socket, static
 from ppo_scope.server.capacity import Capacity
 from ppo_scope.server.commands import Commands
@@ -43,13 +45,17 @@ class Setup:
     capacity: Capacity = field(default_factory=Capacity)
     recording: Path | None = None
     """Shown in place of a run: none is begun."""
+    library: Library | None = None
+    """Where runs are kept; None: nowhere."""
+    reopened: Reopened | None = None
+    """A run to go on with, in place of a new one."""
     embedders: tuple[str, ...] = ()
     """Origins whose pages may show the dashboard in a frame."""
 
 
 def create_app(setup: Setup) -> FastAPI:
     """The application. It starts the first run when it starts, and `app.state.hub` is its hub."""
-    hub = Hub(worker=setup.worker, stall_after=setup.stall_after, capacity=setup.capacity)
+    hub = Hub(worker=setup.worker, stall_after=setup.stall_after, capacity=setup.capacity, library=setup.library)
     app = FastAPI(
         lifespan=lambda app: _lifespan(hub, setup),
         dependencies=[Depends(setup.secrets.guard)],
@@ -79,7 +85,9 @@ async def leave(app: FastAPI) -> None:
 
 @contextlib.asynccontextmanager
 async def _lifespan(hub: Hub, setup: Setup) -> AsyncIterator[None]:
-    if setup.recording is None:
+    if setup.reopened is not None:
+        hub.supervisor.resume(setup.reopened, paused=setup.paused)
+    elif setup.recording is None:
         await hub.supervisor.start(setup.settings, paused=setup.paused)
     tasks = [asyncio.create_task(hub.beat()), asyncio.create_task(hub.supervisor.watch())]
     try:

@@ -8,6 +8,7 @@ import secrets
 from collections import OrderedDict
 from typing import Any
 
+from ppo_scope.records.library import Library
 from ppo_scope.runs.live import LiveRun
 from ppo_scope.runs.supervisor import Supervisor
 from ppo_scope.server.capacity import Capacity
@@ -39,9 +40,9 @@ Reply = Ack | ErrorTold
 class Hub:
     """Everything here happens on the event loop, without waiting: no page sees a gap or anything twice."""
 
-    def __init__(self, *, worker: str, stall_after: float, capacity: Capacity) -> None:
+    def __init__(self, *, worker: str, stall_after: float, capacity: Capacity, library: Library | None = None) -> None:
         self.server_epoch = secrets.token_hex(4)
-        self.supervisor = Supervisor(self, worker=worker, stall_after=stall_after)
+        self.supervisor = Supervisor(self, worker=worker, stall_after=stall_after, library=library)
         self._capacity = capacity
         self._clients: dict[Client, None] = {}  # in order of arrival; not all have resumed
         self._tabs: dict[str, Client] = {}

@@ -18,7 +18,9 @@ from fastapi import FastAPI
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import DEFAULT_WORKER
+from ppo_scope.records.library import Library
 from ppo_scope.records.recorded import name_of
+from ppo_scope.runs.reopening import Reopened
 from ppo_scope.server.app import Setup, create_app, leave
 from ppo_scope.server.capacity import ACCEPTED_AT_ONCE, Capacity, make_capacity
 from ppo_scope.server.quiet import be_quiet
@@ -65,6 +67,8 @@ def serve(
     worker: str = DEFAULT_WORKER,
     recording: Path | None = None,
     embedders: Sequence[str] = (),
+    library: Library | None = None,
+    reopened: Reopened | None = None,
 ) -> int:
     """Serve the dashboard until it is ended; the exit code.
 
@@ -77,6 +81,8 @@ def serve(
         worker: what trains, as `module:function`.
         recording: shown in place of a run; none is begun.
         embedders: origins whose pages may show the dashboard in a frame.
+        library: where runs are kept; None: nowhere.
+        reopened: a run to go on with, in place of a new one.
     """
     try:
         check_embedders(embedders)
@@ -98,12 +104,14 @@ def serve(
             capacity=capacity,
             recording=recording,
             embedders=tuple(embedders),
+            library=library,
+            reopened=reopened,
         )
     )
     place = f"http://{name}:{port}/"
     if recording is None:
         server = Server(app, f"{place}#token={secrets.token}", CONTROLS, open_browser, capacity)
-        print(_about(settings, paused), flush=True)
+        print(_about(settings, paused, reopened), flush=True)
     else:
         server = Server(app, f"{place}?recording={name_of(recording)}", SHOWS, open_browser, capacity)
         print(f"\nPPO Scope shows the recording {recording}. Nothing is trained.", flush=True)
@@ -114,7 +122,12 @@ def serve(
     return 0 if server.started else 1
 
 
-def _about(settings: Settings, paused: bool) -> str:
+def _about(settings: Settings, paused: bool, reopened: Reopened | None) -> str:
+    if reopened is not None:
+        at, parent = reopened.record.last + 1, reopened.parent
+        if parent is not None:
+            return f"\nPPO Scope begins run {reopened.record.id}, a fork of {parent['run']} before update {at}."
+        return f"\nPPO Scope goes on with run {reopened.record.id} on {settings.env} at update {at}."
     return f"\nPPO Scope trains on {settings.env} (seed {settings.seed}{', paused' if paused else ''})."
 
 

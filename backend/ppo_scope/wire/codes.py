@@ -90,6 +90,7 @@ class Kind(Word):
     PASSED = "passed", "trainer to server: phases on the way of a step, which are measured later, each under its number"
     PASSING = "passing", "trainer to server: the snapshot of such a phase, kept for who goes back to it"
     WEIGHTS = "weights", "trainer to server: for the process that draws"
+    STATE = "state", "trainer to server: all that the run's future depends on, before an update, to be kept on disk"
     LOOK = "look", "trainer to server: the noted state of a sample"
     EVENT = "event", "trainer to server: what happened, without arrays"
     RUN = "run", "first in a recording: the run that the others are of"

@@ -133,6 +133,7 @@ class Loop:
     def _wait(self, longest: float = SIGN_OF_LIFE_SECONDS) -> None:
         report = self._report
         report.activity.begin(None)
+        report.keep_state()
         self._evaluating.tell()
         command = self._receive(0.0)
         if command is None:

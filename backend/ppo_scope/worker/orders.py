@@ -39,6 +39,7 @@ class Orders:
             "set": self._set,
             "look": self._look,
             "weights": self._weights,
+            "states": self._states,
             "redo": self._redo,
             "keep": self._keep,
             "cancel": self._cancel,
@@ -117,6 +118,9 @@ class Orders:
 
     def _weights(self, command: Command) -> None:
         self._report.want_weights(command["wanted"])
+
+    def _states(self, command: Command) -> None:
+        self._report.keep_state(wanted=command["wanted"])
 
     def _redo(self, command: Command) -> None:
         if not self._going.standing:

@@ -23,6 +23,7 @@ from ppo_scope.wire.told import Cause, Evaluation
 from ppo_scope.worker.clerk import Clerk, Handed
 from ppo_scope.worker.desk import Answer, Wish
 from ppo_scope.worker.due import Due, Pace
+from ppo_scope.worker.keeping import Keeping
 from ppo_scope.worker.looking import Looking
 from ppo_scope.worker.outlet import Outlet, Send
 from ppo_scope.worker.rows import Rows
@@ -65,6 +66,8 @@ class Reporter:
         self.looking = Looking(self._outlet, self.activity)
         self._rows = Rows(self._outlet, self.looking.not_measured)
         self._due = Due()
+        self.keeping: Keeping | None = None
+        """Once it has begun."""
         self._trainer: Trainer | None = None
         self._weights: Weights | None = None
         self.kept = True
@@ -79,6 +82,8 @@ class Reporter:
     def begin(self, trainer: Trainer, looks: Looks) -> None:
         """Report on this trainer from now on, and on which of its rollouts can be drawn."""
         self._trainer, self._weights = trainer, Weights(trainer)
+        self.keeping = Keeping(trainer, self._outlet)
+        self._changes_sent = len(trainer.changes)  # of a run that goes on from a state: those before it are known
         self.looking.begin(trainer, looks)
         environments = trainer.environments
         self._outlet.event(
@@ -90,6 +95,10 @@ class Reporter:
             max_entropy=trainer.distribution.max_entropy,
             wrappers=list(environments.wrappers),
         )
+
+    def resumed(self, anew: str | None) -> None:
+        """It goes on where another process was; why its environments begin new episodes, if they do."""
+        self._outlet.event("resumed", before=self._begun.updates + 1, anew=anew)
 
     def proved(self) -> None:
         """It has been shown that the run trains."""
@@ -107,10 +116,13 @@ class Reporter:
             self._outlet.event("abandoned", abandoned=update)
             self.looking.later.forget(update)
             self._given_up = None
+        if self.keeping is not None:
+            self.keeping.before_update()
 
     def end(self) -> None:
-        """Send what is owed: rows, and what was passed and not measured, the latest first, as far as there is time."""
+        """Send what is owed: rows, the last state, and what was passed, the latest first, as far as there is time."""
         self.flush()
+        self.keep_state()
         if self._clerk is not None:
             self._clerk.close()
         if self._trainer is None or not self.kept:
@@ -248,6 +260,12 @@ class Reporter:
                 "minibatch": 0,
             }
         self._outlet.send(Kind.PROGRESS, **within, activity=activity)
+
+    def keep_state(self, *, wanted: bool | None = None) -> None:
+        """Send the state that the run could go on from, where it stands between two updates and somebody keeps them."""
+        if self.keeping is not None:
+            self.keeping.wanted = self.keeping.wanted if wanted is None else wanted
+            self.keeping.keep()
 
     # Pictures
 

@@ -13,10 +13,12 @@ from typing import Any
 
 from ppo_scope.pictures.looks import Looks
 from ppo_scope.ppo.allocation import keep_memory
+from ppo_scope.ppo.resuming import resumed
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.threads import use_one_thread
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.processes.process import MAX_FRAME
+from ppo_scope.records import trees
 from ppo_scope.wire.activity import STARTING
 from ppo_scope.wire.codes import RunState
 from ppo_scope.worker import causes, trial
@@ -38,8 +40,11 @@ def main(
     settings: dict[str, Any],
     paused: bool,
     trial: bool = False,
+    state: bytes | None = None,
 ) -> None:
     """Train until told to stop or until the server is gone; after a trial, if this is to be one: see `Worker.prove`.
+
+    `state`: of `records.trees`, that the run goes on from.
 
     A failure is reported as the run's cause before the process ends with code 1.
     """
@@ -53,7 +58,7 @@ def main(
         try:
             wanted = Settings.parse(settings)
             if not trial or worker.prove(wanted):
-                worker.train(wanted)
+                worker.train(wanted, state)
         except ServerGone:
             raise
         except (Exception, SystemExit) as error:
@@ -100,19 +105,25 @@ class Worker:
         """Show that these settings train, and wait for the word to begin: see `trial.prove`."""
         return trial.prove(settings, self.report, self._receive, SIGN_OF_LIFE_SECONDS)
 
-    def train(self, settings: Settings) -> None:
-        """Run to the end.
+    def train(self, settings: Settings, state: bytes | None = None) -> None:
+        """Run to the end; from a state of `records.trees`, if one is given, in place of the beginning.
 
         Raises:
             ServerGone: nobody is left to train for.
             UnusableEnvironment: the environment cannot be trained on.
         """
         self.report.activity.begin(STARTING)
-        self.trainer = Trainer(settings, self._between_steps)
+        anew: str | None = None
+        if state is None:
+            self.trainer = Trainer(settings, self._between_steps)
+        else:
+            self.trainer, anew = resumed(trees.decode(state), between_steps=self._between_steps)
         self._looks = Looks(self.trainer)
         self.evaluating = Evaluating(self.trainer, self.report, self._going, self._between)
         self._orders = Orders(self.trainer, self._looks, self.report, self._going, self._between, self.evaluating)
         self.report.begin(self.trainer, self._looks)
+        if state is not None:
+            self.report.resumed(anew)
         loop = Loop(
             self.trainer,
             self._looks,

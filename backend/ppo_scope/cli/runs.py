@@ -1,0 +1,51 @@
+"""`ppo-scope runs`: list what is kept."""
+
+from __future__ import annotations
+
+import argparse
+
+from ppo_scope.cli.library import add_library, library_of
+from ppo_scope.cli.options import Commands
+from ppo_scope.ppo.settings import Settings
+
+WIDTH = 160
+"""Characters of a line where nobody looks at a terminal."""
+
+
+def add(commands: Commands) -> None:
+    """Say what the command takes."""
+    listed = commands.add_parser("runs", help="list the runs that are kept")
+    listed.set_defaults(run=run)
+    add_library(listed)
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """Print the list; the exit code."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    library = library_of(options)
+    assert library is not None
+    kept = library.runs()
+    if not kept:
+        print(f"No runs are kept in {library.folder}.")
+        return 0
+    table = Table(box=None, pad_edge=False)
+    for name, justify in (("run", "left"), ("environment", "left"), ("seed", "right"), ("state", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for name in ("update", "goes on at", "MB"):
+        table.add_column(name, justify="right")
+    table.add_column("begun")
+    table.add_column("forked from")
+    for one in kept:
+        about = one.about.get("settings", {})
+        cells = [one.id, about.get("env", "–"), about.get("seed", "–"), one.problem or one.state, one.last]
+        cells += [one.resumes_at or "–", f"{one.size / 1e6:.1f}", str(one.about.get("created", "–"))[:16]]
+        parent = one.about.get("parent")
+        cells.append(f"{parent['run']}@{parent['update']}" if parent else "")
+        table.add_row(*(escape(str(cell)) for cell in cells))
+    console = Console()
+    (console if console.is_terminal else Console(width=WIDTH)).print(table)
+    print(f"\nKept in {library.folder}. `ppo-scope serve --resume RUN` goes on with one.")
+    return 0

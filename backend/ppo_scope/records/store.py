@@ -1,0 +1,236 @@
+"""A run on disk: one SQLite file with its settings, series, episodes, changes, events and kept states.
+
+Readable without a process, and by others while it is written (WAL). A commit is on the disk when it returns: what was
+committed outlives the process and the power. Nothing in it is ever executed: JSON, numbers, and states of `trees.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppo_scope.wire.told import Change
+
+VERSION = 1
+"""Of the tables; older ones are read, later ones refused."""
+FILE = "run.sqlite"
+SECONDS = 10.0
+"""That a writer waits for another one."""
+TABLES = """
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE columns (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE series ("update" INTEGER PRIMARY KEY, columns INTEGER NOT NULL, numbers BLOB NOT NULL) STRICT;
+CREATE TABLE episodes ("update" INTEGER, step REAL, episodic_return REAL, length REAL) STRICT;
+CREATE INDEX episodes_by_update ON episodes ("update");
+CREATE TABLE changes ("update" INTEGER NOT NULL, name TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL) STRICT;
+CREATE TABLE events (at TEXT NOT NULL, "update" INTEGER NOT NULL, what TEXT NOT NULL, said TEXT NOT NULL) STRICT;
+CREATE TABLE states (
+    "update" INTEGER PRIMARY KEY, size INTEGER NOT NULL, marked INTEGER NOT NULL DEFAULT 0, state BLOB NOT NULL
+) STRICT;
+"""
+
+Rows = NDArray[np.float64]
+
+
+class CannotRead(ValueError):
+    """There is no run that could be read; the message says why, in one line."""
+
+
+@dataclass(frozen=True)
+class KeptState:
+    """A state that the run can go on from, before the rollout of its update."""
+
+    update: int
+    size: int
+    """Bytes."""
+    marked: bool
+    """Never thinned out."""
+
+
+class Store:
+    """Of one run. Used by one thread at a time; each `with` of `writing` is one commit.
+
+    Raises:
+        CannotRead: there is no run, or one that this version cannot read.
+        OSError, sqlite3.Error: the disk is full, the folder cannot be written, and so on.
+    """
+
+    def __init__(self, folder: Path, *, create: bool = False) -> None:
+        self.folder = folder
+        path = folder / FILE
+        if create:
+            folder.mkdir(parents=True, exist_ok=False)
+        elif not path.is_file():
+            raise CannotRead(f"{folder} holds no run: there is no {FILE} in it")
+        self._connection = sqlite3.connect(path, timeout=SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            if create:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+                self._connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            self._connection.execute("PRAGMA synchronous=FULL")
+        except sqlite3.DatabaseError as error:
+            self.close()
+            if create:
+                raise
+            raise CannotRead(f"{folder} cannot be read: {error}") from None
+        if not 1 <= version <= VERSION:
+            self.close()
+            later = "it was written by a later version of PPO Scope" if version > VERSION else "it is no run"
+            raise CannotRead(f"{folder} cannot be opened: {later}")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """All that is written within is committed together, or not at all."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    # Written
+
+    def say(self, **about: Any) -> None:
+        """Note facts of the run, each as JSON, in place of what was said before."""
+        pairs = [(name, json.dumps(value)) for name, value in about.items()]
+        self._connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", pairs)
+
+    def append(self, columns: Iterable[str], first: int, rows: Rows, episodes: Rows) -> None:
+        """Rows [R, C] of the updates from `first` on, and the episodes [E, 4] that ended in them.
+
+        An update that is there already is replaced with its episodes: the run has gone on from before it.
+        """
+        number = self._columns(tuple(columns))
+        numbers = np.ascontiguousarray(rows, np.float64)
+        last = first + len(rows) - 1
+        self._connection.execute('DELETE FROM episodes WHERE "update" BETWEEN ? AND ?', (first, last))
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO series VALUES (?, ?, ?)",
+            ((first + n, number, row.tobytes()) for n, row in enumerate(numbers)),
+        )
+        self._connection.executemany(
+            "INSERT INTO episodes VALUES (?, ?, ?, ?)", ((int(e[0]), *map(float, e[1:])) for e in episodes)
+        )
+
+    def amend(self, columns: Iterable[str], update: int, row: Rows) -> None:
+        """Another row [C] for an update that was made anew; its episodes are the same."""
+        values = (update, self._columns(tuple(columns)), np.ascontiguousarray(row, np.float64).tobytes())
+        self._connection.execute("INSERT OR REPLACE INTO series VALUES (?, ?, ?)", values)
+
+    def change(self, change: Change) -> None:
+        """A setting took effect."""
+        values = (change["update"], change["name"], json.dumps(change["old"]), json.dumps(change["new"]))
+        self._connection.execute("INSERT INTO changes VALUES (?, ?, ?, ?)", values)
+
+    def event(self, at: str, update: int, what: str, said: dict[str, Any]) -> None:
+        """Something that happened to the run: when, at which update, what, and what is known of it."""
+        self._connection.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (at, update, what, json.dumps(said)))
+
+    def keep(self, update: int, packed: bytes, *, marked: bool = False) -> None:
+        """A state before the rollout of an update."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?)", (update, len(packed), marked, packed)
+        )
+
+    def thin(self, room: int) -> int:
+        """Drop every second state that is not marked, the newest never, until all fit into `room` bytes; how many went.
+
+        Those that were kept early have been thinned most often: the older, the farther apart.
+        """
+        dropped = 0
+        while sum(state.size for state in self.states()) > room:
+            between = [state.update for state in self.states() if not state.marked][:-1][1::2]
+            if not between:
+                break
+            dropped += len(between)
+            self._connection.executemany('DELETE FROM states WHERE "update" = ?', ((update,) for update in between))
+        return dropped
+
+    def forget_from(self, update: int) -> None:
+        """What is known of that update and of those behind it is of a future that did not come."""
+        for table in ("series", "episodes", "changes"):
+            self._connection.execute(f'DELETE FROM {table} WHERE "update" >= ?', (update,))
+        self._connection.execute('DELETE FROM states WHERE "update" > ?', (update,))
+
+    def _columns(self, names: tuple[str, ...]) -> int:
+        text = json.dumps(names)
+        self._connection.execute("INSERT OR IGNORE INTO columns (names) VALUES (?)", (text,))
+        (number,) = self._connection.execute("SELECT id FROM columns WHERE names = ?", (text,)).fetchone()
+        return int(number)
+
+    # Read
+
+    def about(self) -> dict[str, Any]:
+        """Facts by name."""
+        return {name: json.loads(value) for name, value in self._connection.execute("SELECT name, value FROM about")}
+
+    def last(self) -> int:
+        """The newest update with a row; 0 where there is none."""
+        (last,) = self._connection.execute('SELECT max("update") FROM series').fetchone()
+        return int(last or 0)
+
+    def series(self, first: int = 1, last: int | None = None) -> tuple[tuple[str, ...], NDArray[np.int64], Rows]:
+        """(columns, updates [R], rows [R, C]) of the updates from `first` to `last`, both included.
+
+        Where columns have come later, they are NaN before.
+        """
+        known = {n: json.loads(names) for n, names in self._connection.execute("SELECT id, names FROM columns")}
+        names: tuple[str, ...] = tuple(dict.fromkeys(name for columns in known.values() for name in columns))
+        where = 'FROM series WHERE "update" >= ? AND "update" <= ? ORDER BY "update"'
+        end = last if last is not None else 2**62
+        found = self._connection.execute(f'SELECT "update", columns, numbers {where}', (first, end)).fetchall()
+        updates = np.array([update for update, _, _ in found], np.int64)
+        numbers = np.array([number for _, number, _ in found], np.int64)
+        rows = np.full((len(found), len(names)), np.nan)
+        for number, columns in known.items():
+            mine = np.flatnonzero(numbers == number)
+            blob = b"".join(found[n][2] for n in mine)
+            places = np.array([names.index(name) for name in columns], np.int64)
+            rows[np.ix_(mine, places)] = np.frombuffer(blob).reshape(len(mine), len(columns))
+        return names, updates, rows
+
+    def episodes(self, first: int = 1, last: int | None = None) -> Rows:
+        """[E, 4]: update, step of the run, return and length of each episode that ended in those updates."""
+        where = 'WHERE "update" >= ? AND "update" <= ? ORDER BY "update", rowid'
+        end = last if last is not None else 2**62
+        found = self._connection.execute(f"SELECT * FROM episodes {where}", (first, end)).fetchall()
+        return np.array(found, np.float64).reshape(-1, 4)
+
+    def changes(self) -> list[Change]:
+        """All of them, the earliest first."""
+        found = self._connection.execute('SELECT * FROM changes ORDER BY "update", rowid').fetchall()
+        return [
+            {"update": update, "name": name, "old": json.loads(old), "new": json.loads(new)}
+            for update, name, old, new in found
+        ]
+
+    def events(self) -> list[tuple[str, int, str, dict[str, Any]]]:
+        """(when, at which update, what, what is known of it), the earliest first."""
+        found = self._connection.execute('SELECT at, "update", what, said FROM events ORDER BY rowid')
+        return [(at, update, what, json.loads(said)) for at, update, what, said in found]
+
+    def states(self) -> list[KeptState]:
+        """What is kept, the earliest first."""
+        found = self._connection.execute('SELECT "update", size, marked FROM states ORDER BY "update"')
+        return [KeptState(update, size, bool(marked)) for update, size, marked in found]
+
+    def state(self, update: int | None = None) -> tuple[int, bytes] | None:
+        """(update, state) of the newest state, of those that are not behind `update`; None: there is none."""
+        end = update if update is not None else 2**62
+        where = 'WHERE "update" <= ? ORDER BY "update" DESC LIMIT 1'
+        found = self._connection.execute(f'SELECT "update", state FROM states {where}', (end,)).fetchone()
+        return (int(found[0]), bytes(found[1])) if found else None

@@ -1,0 +1,119 @@
+"""A run that was kept, made ready to go on, or to have another one branch off: its record as far as a state of it, and
+that state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ppo_scope.ppo.settings import LIVE, Settings
+from ppo_scope.records import trees
+from ppo_scope.records.library import RUNS, KeptRun, Library
+from ppo_scope.records.record import RunRecord
+from ppo_scope.records.store import CannotRead, Store
+
+ALSO = frozenset({"total_steps"})
+"""Settings beside the live ones that may be others when a run goes on: its end is nothing that has happened."""
+OF_A_FORK = ALSO | {"seed"}
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """What a run goes on with."""
+
+    settings: Settings
+    record: RunRecord
+    state: bytes | None
+    """Of `records.trees`; None: it ended before one was kept, and begins anew."""
+    folder: Path
+    """Where it is kept."""
+    parent: dict[str, Any] | None = None
+    """Of a fork: the `run` that it comes from, and the `update` before which it branches off."""
+
+
+def reopened(kept: KeptRun, values: dict[str, Any]) -> Reopened:
+    """Go on with a run; `values`: settings that are others from now on.
+
+    Raises:
+        CannotRead: it is in use or damaged; one readable line.
+        ValueError: a value does not fit, or the setting cannot change any more.
+    """
+    if kept.state == RUNS:
+        raise CannotRead(f"Run {kept.id} is in use: another PPO Scope has it.")
+    with _opened(kept) as store:
+        if (found := _found(kept, store, None)) is None:
+            settings = Settings.parse({**kept.about["settings"], **_allowed(values, ALSO)})
+            return Reopened(settings, _record(kept.id, store, 1, settings), None, kept.folder)
+        update, state = found
+        settings, state = _with(state, values, ALSO)
+        created = str(kept.about.get("created"))
+        return Reopened(settings, _record(kept.id, store, update, settings, created), trees.encode(state), kept.folder)
+
+
+def forked(kept: KeptRun, at: int | None, values: dict[str, Any], library: Library) -> Reopened:
+    """Let another run branch off before update `at`, or from the newest state; `values`: its settings that differ.
+
+    Raises:
+        CannotRead, ValueError: as `reopened`; and no state of that update, or of one before it, is kept.
+    """
+    with _opened(kept) as store:
+        if (found := _found(kept, store, at)) is None:
+            raise CannotRead(f"Run {kept.id} cannot be forked there: no state that early is kept.")
+        update, state = found
+        settings, state = _with(state, values, OF_A_FORK)
+        record = _record(secrets.token_hex(4), store, update, settings)
+        parent = {"run": kept.id, "update": update}
+        return Reopened(settings, record, trees.encode(state), library.place(record.id), parent)
+
+
+@contextlib.contextmanager
+def _opened(kept: KeptRun) -> Iterator[Store]:
+    if kept.problem:
+        raise CannotRead(f"Run {kept.id} cannot be read: {kept.problem}")
+    with contextlib.closing(Store(kept.folder)) as store:
+        yield store
+
+
+def _found(kept: KeptRun, store: Store, at: int | None) -> tuple[int, trees.Tree] | None:
+    """(update, state) of the newest one, of those that are not behind update `at`."""
+    found = store.state(at)
+    if found is None:
+        return None
+    try:
+        return found[0], trees.decode(trees.opened(found[1]))
+    except trees.Damaged as error:
+        raise CannotRead(f"Run {kept.id} cannot go on from update {found[0]}: {error}.") from None
+
+
+def _with(state: trees.Tree, values: dict[str, Any], also: frozenset[str]) -> tuple[Settings, trees.Tree]:
+    """(its settings, the state) with other settings: live ones wait for the next update, as a slider's do."""
+    values = _allowed(values, also)
+    settings = Settings.parse(state["settings"]).changed(**{n: v for n, v in values.items() if n in also})
+    pending = {**state["pending"], **{n: v for n, v in values.items() if n in LIVE}}
+    settings.changed(**pending)
+    return settings, {**state, "settings": settings.model_dump(mode="json"), "pending": pending}
+
+
+def _allowed(values: dict[str, Any], also: frozenset[str]) -> dict[str, Any]:
+    for name in values:
+        if name not in LIVE | also:
+            raise ValueError(f"{name}: changes only with a new run")
+    return values
+
+
+def _record(id: str, store: Store, update: int, settings: Settings, created: str | None = None) -> RunRecord:
+    """What had happened before that update."""
+    record = RunRecord(id, settings.model_dump(mode="json"))
+    record.created = created or record.created
+    columns, updates, rows = store.series(last=update - 1)
+    if len(updates):
+        record.take_series(list(columns), int(updates[0]), rows, store.episodes(last=update - 1))
+    for change in store.changes():
+        if change["update"] < update:
+            record.take_change(change)
+    return record

@@ -1,0 +1,131 @@
+"""A run on disk: what goes in comes out, and what is damaged, of a later version or foreign is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from hypothesis.extra import numpy as some_arrays
+
+from ppo_scope.records import trees
+from ppo_scope.records.library import RUNS, InUse, Library, held
+from ppo_scope.records.store import FILE, VERSION, CannotRead, Store
+
+COLUMNS = ("steps", "loss")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    with contextlib.closing(Store(tmp_path / "run", create=True)) as made:
+        yield made
+
+
+def test_a_series_comes_back_with_columns_that_came_later_and_rows_that_were_replaced(store: Store) -> None:
+    with store.writing():
+        store.append(COLUMNS, 1, np.array([[10.0, 1.0], [20.0, np.nan]]), np.array([[1.0, 7.0, 3.0, 4.0]]))
+    with store.writing():
+        store.append((*COLUMNS, "kl"), 2, np.array([[21.0, 2.0, 0.5], [31.0, 3.0, 0.6]]), np.array([[3, 30, 5, 6.0]]))
+        store.amend(COLUMNS, 1, np.array([11.0, 1.5]))
+    columns, updates, rows = store.series()
+    assert columns == (*COLUMNS, "kl")
+    np.testing.assert_array_equal(updates, [1, 2, 3])
+    np.testing.assert_array_equal(rows, [[11.0, 1.5, np.nan], [21.0, 2.0, 0.5], [31.0, 3.0, 0.6]])
+    np.testing.assert_array_equal(store.series(2, 2)[2], rows[1:2])
+    np.testing.assert_array_equal(store.episodes(), [[1, 7, 3, 4], [3, 30, 5, 6]])
+    assert store.last() == 3
+
+
+def test_what_is_not_committed_is_not_there(store: Store, tmp_path: Path) -> None:
+    with contextlib.suppress(ZeroDivisionError), store.writing():
+        store.append(COLUMNS, 1, np.zeros((1, 2)), np.zeros((0, 4)))
+        _ = 1 / 0
+    with contextlib.closing(Store(tmp_path / "run")) as reader:
+        assert reader.last() == 0
+
+
+def test_the_older_the_farther_apart_are_states_and_a_marked_one_never_goes(store: Store) -> None:
+    for update in range(1, 65):
+        with store.writing():
+            store.keep(update, bytes(100), marked=update == 6)
+            store.thin(1600)
+    kept = [state.update for state in store.states()]
+    assert sum(state.size for state in store.states()) <= 1600
+    assert 6 in kept and kept[0] == 1 and kept[-1] == 64
+    gaps = np.diff([update for update in kept if update != 6])
+    assert gaps[0] > gaps[-1] and all(np.diff(gaps) <= 0)
+    assert store.state(63) == (kept[kept.index(64) - 1], bytes(100))
+
+
+def test_a_later_version_and_what_is_no_run_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    Store(tmp_path / "run", create=True).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "run" / FILE)) as file:
+        file.execute(f"PRAGMA user_version={VERSION + 1}")
+    with pytest.raises(CannotRead, match="later version"):
+        Store(tmp_path / "run")
+    (tmp_path / "run" / FILE).write_bytes(pickle.dumps("no database, however long " * 100))
+    with pytest.raises(CannotRead, match="cannot be read"):
+        Store(tmp_path / "run")
+    with pytest.raises(CannotRead, match="holds no run"):
+        Store(tmp_path)
+
+
+def test_the_library_knows_what_has_become_of_a_run(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    for name in ("aa11", "ab22"):
+        with contextlib.closing(Store(library.place(name), create=True)) as store, store.writing():
+            store.say(settings={"env": name}, created=name)
+    assert [run.state for run in library.runs()] == ["interrupted", "interrupted"]
+    with held(library.place("aa11")):
+        assert library.find("aa").state == RUNS
+        with pytest.raises(InUse):
+            library.delete(library.find("aa11"))
+    with pytest.raises(CannotRead, match="several"):
+        library.find("a")
+    with pytest.raises(CannotRead, match="no run 'x'"):
+        library.find("x")
+    assert library.find("last").id == "ab22"
+    library.delete(library.find("ab22"))
+    assert [run.id for run in library.runs()] == ["aa11"]
+
+
+values = some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text()
+numbers = some_arrays.arrays(
+    some.sampled_from(["float32", "float64", "int64", "uint8", "bool"]),
+    some_arrays.array_shapes(min_dims=0, max_side=3),
+)
+
+
+@given(
+    some.recursive(values | numbers, lambda part: some.lists(part, max_size=3) | some.dictionaries(some.text(), part))
+)
+def test_a_tree_comes_back_as_it_was(tree: Any) -> None:
+    def same(one: Any, other: Any) -> bool:
+        if isinstance(one, np.ndarray):
+            return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+        if isinstance(one, dict):
+            return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
+        if isinstance(one, list):
+            return len(one) == len(other) and all(map(same, one, other))
+        return type(one) is type(other) and one == other
+
+    assert same(tree, trees.decode(trees.opened(trees.sealed(trees.encode(tree)))))
+
+
+def test_a_state_that_is_damaged_cut_off_foreign_or_later_is_refused() -> None:
+    plain = trees.encode({"theta": np.arange(100.0)})
+    kept = trees.sealed(plain)
+    for damaged in (kept[:-1], kept[:60] + b"\0" + kept[61:], b"", pickle.dumps([1])):
+        with pytest.raises(trees.Damaged, match="checksum"):
+            trees.opened(damaged)
+    for foreign in (pickle.dumps([1]), b"", plain[:40], plain[:-8]):
+        with pytest.raises(trees.Damaged, match="no state"):
+            trees.decode(foreign)
+    with pytest.raises(trees.Damaged, match="later version"):
+        trees.decode(plain.replace(b'"version":"1"', b'"version":"9"'))

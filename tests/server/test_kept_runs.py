@@ -1,0 +1,153 @@
+"""Runs that are kept: whatever ends a server or a trainer, nothing committed is lost and the run goes on to the same
+bits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ppo_scope.records import trees
+from ppo_scope.records.library import RUNS, KeptRun, Library
+from ppo_scope.records.store import Store
+from tests.browser.dashboard import until
+from tests.live import COMMAND, LiveServer, environment
+from tests.server.scope_page import leaders
+
+UPDATES = 150
+SETTINGS = ("--seed", "5", "--num-envs", "4", "--rollout-steps", "128", "--total-steps", str(UPDATES * 512 - 100))
+CLOCKS = ("seconds_", "steps_per_second")
+"""Columns that tell of time begin like that."""
+
+
+def read(folder: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], str]:
+    """(rows but for times, episodes, the weights' fingerprint) of the only run that is kept there."""
+    (run,) = Library(folder).runs()
+    with contextlib.closing(Store(run.folder)) as store:
+        columns, updates, rows = store.series()
+        found = store.state()
+        assert found is not None and found[0] == updates[-1] + 1
+        theta = trees.decode(trees.opened(found[1]))["theta"]
+        assert list(updates) == list(range(1, len(updates) + 1))
+        counted = [not name.startswith(CLOCKS) for name in columns]
+        return rows[:, counted], store.episodes(), hashlib.sha256(theta.tobytes()).hexdigest()
+
+
+def test_a_run_that_was_killed_again_and_again_is_that_which_never_was(tmp_path: Path) -> None:
+    server = LiveServer("--runs-dir", str(tmp_path / "whole"), *SETTINGS)
+    until(lambda: server.run()["state"] == "finished")
+    server.stop()
+    draws, torn = random.Random(1), tmp_path / "torn"
+    end(LiveServer("--runs-dir", str(torn), *SETTINGS, anew=True), Library(torn), draws, trainer_first=False)
+    for trainer_first in (True, False):
+        (before,) = Library(torn).runs()
+        assert before.state in ("interrupted", "killed")
+        again = LiveServer("--runs-dir", str(torn), "--resume", "last", anew=True)
+        assert Library(torn).runs()[0].last >= before.last
+        end(again, Library(torn), draws, trainer_first=trainer_first)
+    server = LiveServer("--runs-dir", str(torn), "--resume", "last")
+    until(lambda: server.run()["state"] == "finished")
+    server.stop()
+    expected, found = read(tmp_path / "whole"), read(torn)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+    assert found[2] == expected[2]
+
+
+def end(server: LiveServer, runs: Library, draws: random.Random, *, trainer_first: bool) -> None:
+    """Kill it in the middle of something, after a few updates."""
+    at = server.run()["update"]
+    until(lambda: server.run()["update"] > at + 3)
+    time.sleep(draws.uniform(0.0, 0.5))
+    if trainer_first:
+        os.kill(min(leaders(server.pid)), signal.SIGKILL)
+        until(lambda: server.run()["state"] == "killed")
+    server.kill()
+    until(lambda: all(run.state != RUNS for run in runs.runs()))
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], env=environment(), capture_output=True, text=True, timeout=120)
+
+
+def test_the_command_line_lists_resumes_and_deletes(tmp_path: Path) -> None:
+    where = ("--runs-dir", str(tmp_path))
+    assert "No runs are kept" in command("runs", *where).stdout
+    server = LiveServer(*where, "--paused", "--seed", "7")
+    until(lambda: Library(tmp_path).runs()[0].resumes_at == 1)
+    run = server.run()["id"]
+    assert "running" in command("runs", *where).stdout
+    refused = command("serve", *where, "--resume", run[:4], "--no-browser")
+    assert refused.returncode == 2 and "is in use" in refused.stderr
+    assert "in use" in command("delete", run, "--yes", *where).stderr
+    server.stop()
+    assert "stopped" in command("runs", *where).stdout
+    refused = command("serve", *where, "--resume", run, "--seed", "8", "--no-browser")
+    assert refused.returncode == 2 and "seed: changes only with a new run" in refused.stderr
+    assert "say --yes" in command("delete", run, *where).stderr
+    assert command("delete", run, "--yes", *where).returncode == 0
+    assert not list(tmp_path.iterdir())
+
+
+def rows_of(run: KeptRun) -> np.ndarray[Any, Any]:
+    with contextlib.closing(Store(run.folder)) as store:
+        columns, _, rows = store.series()
+        return rows[:, [not name.startswith(CLOCKS) for name in columns]]
+
+
+def test_a_fork_is_its_parent_until_it_branches_off_and_knows_it(tmp_path: Path) -> None:
+    where, library = ("--runs-dir", str(tmp_path)), Library(tmp_path)
+
+    def run(*options: str) -> KeptRun:
+        server = LiveServer(*where, *options)
+        until(lambda: server.run()["state"] == "finished")
+        server.stop()
+        return library.find("last")
+
+    until_20, until_40 = (("--total-steps", str(updates * 512 - 100)) for updates in (20, 40))
+    parent, whole = run(*SETTINGS[:-2], *until_20), run(*SETTINGS[:-2], *until_40)
+    at = parent.last + 1
+    assert parent.resumes_at == at
+    fork = ("--fork", f"{parent.id}@{at + 5}", *until_40)  # its newest state is that with which it ended
+    same, clipped, reseeded = run(*fork), run(*fork, "--clip-range", "0.01"), run(*fork, "--seed", "9")
+    assert np.array_equal(rows_of(same), rows_of(whole), equal_nan=True)
+    for other in (clipped, reseeded):
+        assert np.array_equal(rows_of(other)[: at - 1], rows_of(whole)[: at - 1], equal_nan=True)
+        assert not np.array_equal(rows_of(other)[at - 1 :], rows_of(whole)[at - 1 :], equal_nan=True)
+        assert other.about["parent"] == {"run": parent.id, "update": at}
+    assert reseeded.about["settings"]["seed"] == 9
+    assert f"{parent.id}@{at}" in command("runs", *where).stdout
+    refused = command("serve", *where, "--fork", "last@soon", "--no-browser")
+    assert refused.returncode == 2 and "no update" in refused.stderr
+
+
+def test_where_nothing_can_be_written_the_run_goes_on_and_it_is_said(tmp_path: Path) -> None:
+    place = tmp_path / "a file"
+    place.write_text("no folder")
+    server = LiveServer("--runs-dir", str(place), *SETTINGS)
+    until(lambda: server.run()["update"] > 2)
+    assert "cannot be kept" in server.output
+    server.stop()
+
+
+def test_a_damaged_state_is_refused_in_a_line(tmp_path: Path) -> None:
+    server = LiveServer("--runs-dir", str(tmp_path), "--paused")
+    until(lambda: Library(tmp_path).runs()[0].resumes_at == 1)
+    server.stop()
+    (run,) = Library(tmp_path).runs()
+    with contextlib.closing(Store(run.folder)) as store, store.writing():
+        found = store.state()
+        assert found is not None
+        store.keep(1, found[1][:-10])
+    refused = command("serve", "--runs-dir", str(tmp_path), "--resume", "last", "--no-browser")
+    assert refused.returncode == 2
+    assert "checksum" in refused.stderr and "Traceback" not in refused.stderr
