@@ -81,7 +81,7 @@ def test_an_environment_of_ones_own_with_its_network_by_keyboard_alone(dashboard
     page.keyboard.type("relu")
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
-    sheet.get_by_label("Seed").focus()
+    sheet.get_by_role("textbox", name="Seed").focus()
     page.keyboard.press("Enter")
     after = begun(dashboard, before)
     settings = after["settings"]
@@ -110,7 +110,7 @@ def test_every_setting_can_be_set_and_starts_from_the_run_at_hand(dashboard, she
 def test_what_does_not_fit_is_said_at_its_field_and_nothing_is_asked(dashboard, sheet):
     before = dashboard.live.run()
     sheet.get_by_label("Environment", exact=True).fill("CartPol-v1")
-    sheet.get_by_label("Seed").fill("-1")
+    sheet.get_by_role("textbox", name="Seed").fill("-1")
     sheet.locator("summary", has_text="Images").click()
     sheet.get_by_label("Frame stack").fill("1.5")
     begin(sheet)

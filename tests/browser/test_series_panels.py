@@ -284,21 +284,21 @@ def test_looking_back_marks_the_update_on_show(dashboard, found, told):
     across = dashboard.panel("Loss components").locator(".chart").evaluate(RANGES)[0]
     for update in range(int(now["update"]) - 1, 0, -1):
         dashboard.key("ArrowLeft").at(live="false", update=str(update))
-    marks = {
-        "Loss components": (-1, 1),
-        "KL and clipping": (-2, 1),
-        "Episodic return": (-1, told.ends[0].scalars["steps"]),
-    }
-    for panel, (trace, at) in marks.items():
-        drawn = until(lambda panel=panel: chart(dashboard, panel), lambda seen, t=trace: len(seen[t]["x"]))[trace]
+    marks = {"Loss components": 1, "KL and clipping": 1, "Episodic return": told.ends[0].scalars["steps"]}
+
+    def marked(panel):
+        return [trace for trace in chart(dashboard, panel) if "update" in "".join(trace["text"])]
+
+    for panel, at in marks.items():
+        (drawn,) = until(lambda panel=panel: marked(panel))
         assert set(drawn["x"]) == {at}
         assert "".join(drawn["text"]).strip() == "update 1"
     mean = told.ends[0].scalars["episodic_return_mean"]
     assert f"At update 1, mean of the last 100: {mean:.1f}" in dashboard.panel("Episodic return").inner_text()
     assert dashboard.panel("Loss components").locator(".chart").evaluate(RANGES)[0] == across, "it has jumped"
     dashboard.press("Back to live").at(live="true", update=now["update"], phase=now["phase"])
-    for panel, (trace, _) in marks.items():
-        until(lambda panel=panel, t=trace: chart(dashboard, panel)[t]["x"], lambda x: x == [])
+    for panel in marks:
+        until(lambda panel=panel: marked(panel), lambda found: not found)
 
 
 def test_a_zoom_at_rest_stays_until_it_is_reset(dashboard, found):

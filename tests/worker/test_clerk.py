@@ -80,13 +80,13 @@ def test_what_is_told_is_the_same_to_the_byte(runs, case):
     assert found.keys() <= expected.keys(), "some are left out while one is being measured"
     for place, snapshot in found.items():
         assert snapshot == expected[place]
-    assert max(found) == max(expected) and run["measured"] >= 4 and run["gone"]
+    assert max(found) == max(expected) and run["measured"] and run["gone"]
 
 
 def test_snapshots_of_a_run_at_full_speed_have_every_number(runs):
     headers = [header for header, _ in of(runs["a box, with all that is normalised"]["beside"], "snapshot")]
     measured = [set(header["measured"]) for header in headers if header["phase"] == "update"]
-    assert len(measured) > 6 and all(PROBES.keys() - {"transitions"} <= names for names in measured)
+    assert measured and all(PROBES.keys() - {"transitions"} <= names for names in measured)
 
 
 def test_a_killed_trainer_takes_its_clerk_along():
