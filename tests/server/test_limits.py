@@ -72,6 +72,22 @@ def test_a_slow_page_skips_to_the_newest_of_each_kind_and_loses_no_message():
     asyncio.run(scenario())
 
 
+def test_a_snapshot_of_an_update_that_has_begun_leaves_the_last_whole_one():
+    async def scenario():
+        client = Client(socket := Socket(), viewing)
+        for number in range(3):
+            client.show("snapshot", b"begun %d" % number, begun=True)
+            client.show("snapshot", b"whole %d" % number)
+        for number in (3, 4):
+            client.show("snapshot", b"begun %d" % number, begun=True)
+        writing = asyncio.create_task(client.write())
+        await settle()
+        assert socket.sent == [b"whole 2", b"begun 4"]
+        writing.cancel()
+
+    asyncio.run(scenario())
+
+
 def test_an_overflowing_queue_closes_with_1013_and_frees_what_waited():
     async def scenario():
         socket = Socket(reads=False)

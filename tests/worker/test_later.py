@@ -5,7 +5,7 @@ import pytest
 from ppo_scope.probes import cost
 from ppo_scope.probes.probes import PROBES
 from ppo_scope.wire.codes import Kind
-from ppo_scope.worker import later, loop, reporter
+from ppo_scope.worker import due, later, loop, reporter
 from ppo_scope.worker.later import Later
 from tests.moments import moment_at
 from tests.worker.driver import EVERYTHING, Driver, step
@@ -179,3 +179,48 @@ def test_where_there_is_no_room_for_a_copy_the_training_goes_on(monkeypatch):
 def test_at_its_end_a_run_measures_what_it_has_passed_if_somebody_will_look_at_it(kept):
     driver = Driver([EVERYTHING, step(), {"type": "stop", "kept": kept}])
     assert bool(driver.of(Kind.PASSING.value)) is kept
+
+
+class PausedWithinARollout(Driver):
+    """Of the fourth update, at full speed."""
+
+    paused = False
+
+    def receive(self, timeout):
+        if timeout == 0.0 and not self.paused and self.worker.trainer.updates == 3 and self.worker.trainer.under_way:
+            self.paused = True
+            return {"type": "pause"}
+        return super().receive(timeout)
+
+
+def ends(driver):
+    """By update: the last snapshot of its end, without its number and what a clock tells."""
+    return {
+        header["update"]: (
+            {name: value for name, value in header.items() if name not in (*TIMES, "scalars")},
+            {n: v for n, v in header["scalars"].items() if not n.startswith(SECONDS)},
+            {name: array.tobytes() for name, array in arrays.items()},
+        )
+        for header, arrays in driver.of(Kind.SNAPSHOT)
+        if header["phase"] == "update"
+    }
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"env": "Pendulum-v1", "normalize_observations": True, "shared_network": True}, {"env": "Taxi-v4"}]
+)
+def test_who_pauses_behind_a_rollout_sees_the_end_of_the_update_before_it_whole(monkeypatch, settings):
+    monkeypatch.setitem(due.SECONDS, "snapshot", 0.0)
+    monkeypatch.setattr(cost, "SHARE", 1.0)
+    expected = ends(PausedWithinARollout([EVERYTHING, {"type": "play"}], **settings))[3]
+    monkeypatch.setitem(due.SECONDS, "snapshot", float("inf"))
+    driver = PausedWithinARollout([EVERYTHING, {"type": "play"}], **settings)
+    assert 2 not in ends(driver), "it went by unseen, as the third has"
+    header, scalars, arrays = ends(driver)[3]
+    assert set(header["measured"]) == set(expected[0]["measured"]) | {"transitions"}, "for which there is time now"
+    wider = ("arrays", "measured", "notes")
+    assert all(header[name] == value for name, value in expected[0].items() if name not in wider)
+    assert all(scalars[name] == value for name, value in expected[1].items())
+    assert all(arrays[name] == value for name, value in expected[2].items())
+    last = driver.of(Kind.SNAPSHOT)[-1][0]
+    assert (last["update"], last["phase"]) == (4, "rollout")

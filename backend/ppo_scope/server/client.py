@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 QUEUE = 64
 """Messages that may wait for a page that does not read; one more closes the connection."""
+BEGUN = " of an update that has begun"
 SEND_LIMIT = 10.0
 """Seconds that one send may take."""
 
@@ -29,7 +30,8 @@ class Client:
 
     Messages wait in a queue and are never dropped: a page that lets it overflow is closed, and resynchronises when it
     comes back. Frames wait in one slot per kind, where a newer one replaces an older one: a slow page skips to the
-    newest.
+    newest. Only a snapshot of an update that has just begun leaves the one before it: there is little to see in it, and
+    a page goes on showing the last whole update beside it.
 
     `admit` gives the role of this connection for the secret in its first message; until then it is a viewer.
     """
@@ -62,11 +64,13 @@ class Client:
         self._queue.append(message)
         self._wake.set()
 
-    def show(self, kind: str, message: str | bytes) -> None:
-        """Put something into its slot, in place of an older one that is not sent yet."""
+    def show(self, kind: str, message: str | bytes, *, begun: bool = False) -> None:
+        """Put something into its slot, in place of an older one that is not sent yet. `begun`: it leaves that."""
         if self._closing is None:
-            self._latest.pop(kind, None)
-            self._latest[kind] = message
+            self._latest.pop(kind + BEGUN, None)
+            if not begun:
+                self._latest.pop(kind, None)
+            self._latest[kind + BEGUN if begun else kind] = message
             self._wake.set()
 
     def forget(self) -> None:

@@ -190,7 +190,7 @@ class Hub:
     def frame(self, run: LiveRun, header: dict[str, Any], message: bytes) -> None:
         """A frame for every page that looks at the run. Of a run on trial, how far it is, for all pages."""
         if run.id in self._rooms:
-            self._rooms[run.id].show(header["kind"], message)
+            self._rooms[run.id].show(header, message)
         elif header["kind"] == "progress" and (header.get("activity") or {}).get("name") == "trial":
             for client in self._streaming():
                 client.show("trial", message)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 from ppo_scope.runs.live import LiveRun
 from ppo_scope.server.client import Client
 from ppo_scope.server.lease import Lease
 from ppo_scope.server.watching import WATCHABLE, Pace
-from ppo_scope.wire.codes import LATEST
+from ppo_scope.wire.codes import LATEST, Kind
 from ppo_scope.wire.told import Told
 
+BEGUN_PHASES = frozenset({"rollout", "advantages"})
+"""Where an update has begun, and no minibatch of it is there yet."""
 RETURN_WITHIN = 3.0
 """Seconds that a page whose connection broke has to come back before another one gets its lease."""
 RELOADED_WITHIN = 10.0
@@ -84,10 +87,11 @@ class Room:
             self.run.watch(*wanted)
             self._watched = wanted
 
-    def show(self, kind: str, message: bytes) -> None:
+    def show(self, header: dict[str, Any], message: bytes) -> None:
         """A frame for every page here."""
+        begun = header["kind"] == Kind.SNAPSHOT and header["phase"] in BEGUN_PHASES
         for page in self._pages:
-            page.show(kind, message)
+            page.show(header["kind"], message, begun=begun)
 
     def broadcast(self, message: Told) -> None:
         """A message for every page here."""

@@ -127,6 +127,15 @@ class Later:
         if self._notes:
             self._measure(next(reversed(self._notes)))
 
+    def past(self, phase: Phase, theta: Tensor, steps: int, episodes: tuple[Episode, ...]) -> Moment:
+        """A phase that went by unnoted, with the weights and with what was known of the run as they were there; until
+        the next moment is asked for.
+        """
+        if self._subject is None:
+            self._subject = PastSubject(Facts.of(self.trainer))
+        self._subject.become(theta, steps, episodes)
+        return Moment(self._subject, phase)
+
     def forget(self, update: int) -> None:
         """It was given up or made anew: what was noted of it is of something that is no more."""
         for sequence in [number for number, note in self._notes.items() if note.shared.update.index == update]:
@@ -150,10 +159,7 @@ class Later:
 
     def _measure(self, sequence: int) -> None:
         note = self._take(sequence)
-        if self._subject is None:
-            self._subject = PastSubject(Facts.of(self.trainer))
-        self._subject.become(note.theta, note.steps, note.shared.episodes)
-        self.measure(sequence, Moment(self._subject, note.phase), note.told)
+        self.measure(sequence, self.past(note.phase, note.theta, note.steps, note.shared.episodes), note.told)
 
     def _take(self, sequence: int) -> _Note:
         note = self._notes.pop(sequence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from ppo_scope.diagnosis.health import Health
@@ -10,6 +11,8 @@ from ppo_scope.pictures.looks import Looks
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.outcome import Outcome
 from ppo_scope.ppo.phases import Phase as TrainersPhase
+from ppo_scope.ppo.phases import PhaseKind
+from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.faults import described
@@ -29,6 +32,16 @@ from ppo_scope.worker.outlet import Outlet, position_of
 
 COMPARED = frozenset({"ratio", "minibatches"})
 """The probes of two outcomes side by side."""
+
+
+@dataclass(frozen=True)
+class _End:
+    """Of an update, and what was known of the run there."""
+
+    phase: TrainersPhase
+    update: int
+    steps: int
+    episodes: tuple[Episode, ...]
 
 
 class Looking:
@@ -52,6 +65,8 @@ class Looking:
         self._found = Measurement()
         self._wanted: frozenset[str] = frozenset()  # what was looked for in it
         self._shown = 0.0  # when
+        self._end: _End | None = None  # of the newest update that has one
+        self._whole = 0  # the newest update whose end was shown, or can be gone back to
         self._judgement: dict[str, Any] | None = None  # of the run's health, until something of it changes
 
     def begin(self, trainer: Trainer, looks: Looks) -> None:
@@ -80,11 +95,35 @@ class Looking:
         self._moment, self._wanted, self._shown = moment, probes, time.monotonic()
         self._found = self._measured(moment, probes, self._environment)
         self.sequence = self._send(Kind.SNAPSHOT, moment, self._found)
+        self._note_whole(moment.phase)
+
+    def _note_whole(self, phase: Phase) -> None:
+        if phase.kind is PhaseKind.UPDATE and phase.update is not None:
+            self._whole = phase.update.index
+
+    def ended(self, phase: Phase) -> None:
+        """An update has ended, and may go by unseen."""
+        assert isinstance(phase, TrainersPhase) and phase.update is not None
+        self._end = _End(phase, phase.update.index, self._begun.steps, tuple(self._begun.episodes))
+
+    def show_the_last_whole(self) -> None:
+        """The run halts right behind a rollout, of which there is little to see: show the end of the update before it,
+        if it went by unseen.
+        """
+        end, update = self._end, self._outlet.phase.update
+        if end is None or update is None or end.update != update.index - 1 or end.update == self._whole:
+            return
+        # The weights are those that collected the rollout.
+        moment = self.later.past(end.phase, self._begun.network.theta.detach(), end.steps, end.episodes)
+        found = self._measured(moment, self.watched, self._environment)
+        header = self._header(moment, found, {**self._known_of_the_run(end.update), "steps": end.steps})
+        self._outlet.send(Kind.SNAPSHOT, found.arrays, **{**position_of(end.phase), **header})
 
     def keep(self, moment: Moment) -> None:
         """Announce a phase on the way of a step, to be gone back to. It is measured later, by what is quick."""
         phase = moment.phase
         assert isinstance(phase, TrainersPhase)
+        self._note_whole(phase)
         told = Told(self.budget.quick(self.watched), self._environment, self._known_of_the_run())
         try:
             self.later.note(phase, told)
@@ -139,6 +178,7 @@ class Looking:
         known = {**self._known_of_the_run(moment.update.index), "steps": steps}
         header = {**position_of(moment.phase), **self._header(moment, looked.found, known)}
         self.sequence = self._outlet.send(Kind.SNAPSHOT, looked.found.arrays, **header)
+        self._note_whole(moment.phase)
 
     def resume(self, health: Health) -> None:
         """Judge how the run is oneself again."""

@@ -149,6 +149,7 @@ class Reporter:
             self._announce_changes()
         if phase.kind is PhaseKind.UPDATE:
             self._take_in(moment, glance=attention is Attention.GLANCE)
+            self.looking.ended(phase)
         if attention is Attention.SHOWN:
             self.show(moment)
         elif attention is Attention.PASSING:
@@ -165,6 +166,8 @@ class Reporter:
         self.flush()
         self._due.sent("snapshot")
         self._due.sent("unwatched")
+        if self._outlet.phase.kind is PhaseKind.ROLLOUT:
+            self.looking.show_the_last_whole()
         self.looking.show(moment or self.looking.moment_at(self._outlet.phase))
         self.hand_on_weights(changed=True)
 
