@@ -1,6 +1,5 @@
 """What tests of the whole share: servers."""
 
-import os
 import sys
 
 import pytest
@@ -11,12 +10,6 @@ from tests.nursery import Nursery
 
 LONGEST = "test_ground.py"
 IN_SMALL_FILES = ("ppo", "probes", "wire")
-
-
-def pytest_xdist_auto_num_workers(config):
-    """Half as many again as there are processors: many tests wait, for ends, for pauses, for what must not happen."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores + cores // 2
 
 
 def pytest_collection_modifyitems(items):
