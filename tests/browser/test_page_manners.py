@@ -57,6 +57,7 @@ def test_without_the_charting_library_charts_are_drawn(server, page, faults):
     page.route("**/plotly.min.js", lambda route: route.abort())
     dashboard = Dashboard(page, server("--paused").url).step(update="1", phase="update")
     chart = dashboard.panel("Ratio histogram").locator(".chart")
-    until(chart.inner_text, lambda words: "log scale" in words)  # what has come to be watched is measured a moment later
+    # What has come to be watched is measured a moment later.
+    until(chart.inner_text, lambda words: "log scale" in words)
     chart.hover()
     until(lambda: chart.get_attribute("title"), lambda words: words and "could not be loaded" in words)
