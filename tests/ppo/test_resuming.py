@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from ppo_scope.ppo import objects
+from ppo_scope.ppo import objects, resuming
 from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.objects import NotKept
 from ppo_scope.ppo.phases import PhaseKind
@@ -157,6 +157,16 @@ def test_trying_out_draws_from_no_generator_that_others_share() -> None:
     drawn = np.random.random()
     np.random.seed(3)
     assert np.random.random() == drawn
+
+
+def test_a_slow_environment_is_tried_out_by_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    step = Environments.step
+    monkeypatch.setattr(resuming, "SECONDS_BEFORE", 0.0)
+    monkeypatch.setattr(resuming, "SECONDS_AFTER", 0.0)
+    monkeypatch.setattr(Environments, "step", lambda self, actions: made.append(1) or step(self, actions))
+    try_out(Settings(env="Acrobot-v1"))
+    assert len(made) == 3, "one before, and one of each after"
 
 
 def test_a_state_is_taken_between_updates_only() -> None:

@@ -6,6 +6,8 @@ Whether it can is found out by keeping one, and comparing what comes after.
 from __future__ import annotations
 
 import contextlib
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,8 @@ from ppo_scope.ppo.trainer import Trainer
 COPIES = 2
 STEPS_BEFORE, STEPS_AFTER = 30, 90
 """That an environment makes before its state becomes another's, and that both make after it."""
+SECONDS_BEFORE, SECONDS_AFTER = 2.0, 5.0
+"""For these, where steps take long; one is made at least."""
 
 
 def resumed(state: Tree, **wanted: Any) -> tuple[Trainer, str | None]:
@@ -68,14 +72,23 @@ def try_out(settings: Settings) -> None:
         left.callback(one.close)
         left.callback(another.close)
         draws = np.random.default_rng(settings.seed)
-        for _ in range(STEPS_BEFORE):
+        for _ in _within(STEPS_BEFORE, SECONDS_BEFORE):
             one.step(_actions(one, draws))
         another.return_to(one.state())
         with shared_generators_kept():
-            drawn = [(action := _actions(one, draws), one.step(action)) for _ in range(STEPS_AFTER)]
+            drawn = [(action := _actions(one, draws), one.step(action)) for _ in _within(STEPS_AFTER, SECONDS_AFTER)]
         for number, (action, step) in enumerate(drawn):
             if not _equal(step, another.step(action)):
                 raise NotKept(f"a copy that was given its state went another way after {number + 1} steps")
+
+
+def _within(count: int, seconds: float) -> Iterator[int]:
+    """Counts up to so many, as far as there is time."""
+    until = time.monotonic() + seconds
+    for number in range(count):
+        yield number
+        if time.monotonic() > until:
+            return
 
 
 def _actions(environments: Environments, draws: np.random.Generator) -> Actions:

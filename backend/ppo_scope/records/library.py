@@ -94,15 +94,15 @@ def default_folder() -> Path:
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """The run in this folder is ours, until the end.
+def held(folder: Path, patience: float = 0.0) -> Iterator[None]:
+    """The run in this folder is ours, until the end; `patience`: seconds, for who only looks holds it for a moment too.
 
     Raises:
         InUse: another server has it.
     """
     lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except Timeout:
         raise InUse(f"The run in {folder} is in use: another PPO Scope has it.") from None
     try:

@@ -30,6 +30,8 @@ STATES_ROOM = 256 * 1024 * 1024
 """Bytes of states that a run keeps; beyond them every second one goes."""
 WAITING = 64 * 1024 * 1024
 """Bytes of states that may wait for the disk; beyond them they are given up."""
+PATIENCE = 1.0
+"""Seconds until a folder that somebody has counts as in use."""
 END_SECONDS = 5.0
 """For what still has to be written, when the run ends."""
 
@@ -52,9 +54,9 @@ class Journal:
         self._left = contextlib.ExitStack()
         if create:
             self._store = Store(folder, create=True)
-            self._left.enter_context(held(folder))
+            self._left.enter_context(held(folder, PATIENCE))
         else:
-            self._left.enter_context(held(folder))
+            self._left.enter_context(held(folder, PATIENCE))
             self._store = Store(folder)
         self._left.callback(self._store.close)
         with self._store.writing():

@@ -47,6 +47,8 @@ def reopened(kept: KeptRun, values: dict[str, Any]) -> Reopened:
         raise CannotRead(f"Run {kept.id} is in use: another PPO Scope has it.")
     with _opened(kept) as store:
         if (found := _found(kept, store, None)) is None:
+            if "settings" not in kept.about:
+                raise CannotRead(f"Run {kept.id} cannot go on: it ended before anything of it was written.")
             settings = Settings.parse({**kept.about["settings"], **_allowed(values, ALSO)})
             return Reopened(settings, _record(kept.id, store, 1, settings), None, kept.folder)
         update, state = found

@@ -12,7 +12,7 @@ from ppo_scope import __version__
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.records.history import MAX_EPISODES, MAX_ROWS
-from ppo_scope.records.library import Library
+from ppo_scope.records.library import InUse, Library
 from ppo_scope.records.record import RunRecord
 from ppo_scope.runs.ending import Cause
 from ppo_scope.runs.journal import Journal
@@ -196,7 +196,7 @@ class Supervisor:
             return run
         try:
             run.keep_in(Journal(self._library.place(run.id), _about(run.record), create=True))
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, InUse) as error:
             logger.warning("Runs cannot be kept in %s (%s). This one is not.", self._library.folder, error)
         return run
 

@@ -36,10 +36,12 @@ class Keeping:
         if time.monotonic() >= self._next:
             self.keep()
 
-    def keep(self) -> None:
-        """Keep the state now, if the trainer is between two updates and it is not kept already. Never raises."""
+    def keep(self, *, again: bool = False) -> None:
+        """Keep the state now, if the trainer is between two updates and it is not kept already; `again`: also then, for
+        it may have become another one. Never raises.
+        """
         update = self._trainer.updates + 1
-        if not self.wanted or self._trainer.under_way or self._kept == update:
+        if not self.wanted or self._trainer.under_way or (self._kept == update and not again):
             return
         start = time.monotonic()
         try:

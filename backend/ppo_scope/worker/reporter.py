@@ -122,7 +122,7 @@ class Reporter:
     def end(self) -> None:
         """Send what is owed: rows, the last state, and what was passed, the latest first, as far as there is time."""
         self.flush()
-        self.keep_state()
+        self.keep_state(again=True)  # changes may wait that did not when it came to rest
         if self._clerk is not None:
             self._clerk.close()
         if self._trainer is None or not self.kept:
@@ -264,11 +264,11 @@ class Reporter:
             }
         self._outlet.send(Kind.PROGRESS, **within, activity=activity)
 
-    def keep_state(self, *, wanted: bool | None = None) -> None:
+    def keep_state(self, *, wanted: bool | None = None, again: bool = False) -> None:
         """Send the state that the run could go on from, where it stands between two updates and somebody keeps them."""
         if self.keeping is not None:
             self.keeping.wanted = self.keeping.wanted if wanted is None else wanted
-            self.keeping.keep()
+            self.keeping.keep(again=again)
 
     # Pictures
 
@@ -314,6 +314,7 @@ class Reporter:
         self._announce_changes()
         self.looking.later.forget(outcome.update.index)
         self.looking.take_in(moment, self._rows.amend(moment, self._begun.steps), amend=True)
+        self.keep_state(again=True)
         self.show(moment)
 
     # What is said of the run

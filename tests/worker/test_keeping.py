@@ -1,0 +1,31 @@
+"""The state that is kept last is the one that the run would go on from."""
+
+import numpy as np
+
+from ppo_scope.records import trees
+from ppo_scope.wire.codes import Kind
+from tests.worker.driver import Driver, step
+
+WANTED = {"type": "states", "wanted": True}
+
+
+def kept(driver):
+    """(before which update, state), the last of each."""
+    return {header["before"]: trees.decode(arrays["state"].tobytes()) for header, arrays in driver.of(Kind.STATE)}
+
+
+def test_an_update_made_anew_is_kept_as_it_has_become():
+    anew = {"type": "redo", "settings": {"clip_range": 0.01}}
+    driver = Driver([WANTED, step(), anew, {"type": "keep", "which": "new"}])
+    state = kept(driver)[2]
+    assert state["settings"]["clip_range"] == 0.01
+    np.testing.assert_array_equal(state["theta"], driver.worker.trainer.network.theta.detach().numpy())
+
+
+def test_a_change_that_waits_is_kept():
+    driver = Driver([WANTED, step(), {"type": "set", "name": "clip_range", "value": 0.3}])
+    assert kept(driver)[2]["pending"] == {"clip_range": 0.3}
+
+
+def test_nothing_is_sent_where_nobody_keeps_it():
+    assert not kept(Driver([step(), step()]))
