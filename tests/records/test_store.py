@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 from hypothesis.extra import numpy as some_arrays
 
 from ppo_scope.records import trees
 from ppo_scope.records.library import RUNS, InUse, Library, held
-from ppo_scope.records.store import FILE, VERSION, CannotRead, Store
+from ppo_scope.records.store import FILE, CannotRead, Store
+from ppo_scope.records.tables import VERSION
 
 COLUMNS = ("steps", "loss")
 
@@ -53,7 +54,7 @@ def test_what_is_not_committed_is_not_there(store: Store, tmp_path: Path) -> Non
 def test_the_older_the_farther_apart_are_states_and_a_marked_one_never_goes(store: Store) -> None:
     for update in range(1, 65):
         with store.writing():
-            store.keep(update, bytes(100), marked=update == 6)
+            store.keep(update, bytes(100), "fork" if update == 6 else "")
             store.thin(1600)
     kept = [state.update for state in store.states()]
     assert sum(state.size for state in store.states()) <= 1600
@@ -102,6 +103,8 @@ numbers = some_arrays.arrays(
 )
 
 
+@example("array\0none")
+@example(["text\0none", "text\0text\0"])
 @given(
     some.recursive(values | numbers, lambda part: some.lists(part, max_size=3) | some.dictionaries(some.text(), part))
 )

@@ -18,6 +18,15 @@ from ppo_scope.wire.codes import ENDED
 
 LOCK = "run.lock"
 """Held by the server that writes the run; the system lets go of it whatever becomes of the server."""
+ABOUT: dict[str, type] = {
+    "settings": dict,
+    "created": str,
+    "version": str,
+    "facts": dict,
+    "parent": dict,
+    "dropped": dict,
+}
+"""What a run says of itself, where it does."""
 RUNS, INTERRUPTED, UNREADABLE = "running", "interrupted", "unreadable"
 
 
@@ -43,6 +52,10 @@ class KeptRun:
     """Bytes on the disk."""
     problem: str = ""
     """Why it cannot be read."""
+    states: int = 0
+    """That are kept."""
+    dropped: int = 0
+    """States that are not, for there was no room for them: thinned out, or the disk did not take them."""
 
 
 class Library:
@@ -125,11 +138,30 @@ def _look(folder: Path) -> KeptRun:
     size = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
     try:
         with contextlib.closing(Store(folder)) as store:
-            events = [said["state"] for _, _, what, said in store.events() if what == "state"]
-            ended = events[-1] if events and events[-1] in ENDED else None
+            about = _trusted(store.about())
+            said = [said.get("state") for _, _, what, said in store.events() if what == "state"]
+            ended = said[-1] if said and said[-1] in ENDED else None
             state = RUNS if _in_use(folder) else ended or INTERRUPTED
-            kept = store.states()
+            kept, dropped = store.states(), sum(about.get("dropped", {}).values())
             resumes_at = kept[-1].update if kept else None
-            return KeptRun(folder.name, folder, state, store.about(), store.last(), resumes_at, size)
-    except (CannotRead, sqlite3.Error, ValueError, KeyError) as error:
+            last = store.last()
+            return KeptRun(folder.name, folder, state, about, last, resumes_at, size, "", len(kept), dropped)
+    except (CannotRead, sqlite3.Error, ValueError, TypeError, AttributeError, RecursionError) as error:
         return KeptRun(folder.name, folder, UNREADABLE, {}, 0, None, size, str(error))
+
+
+def _trusted(about: dict[str, Any]) -> dict[str, Any]:
+    """Facts that are what they should be: a file may be anybody's.
+
+    Raises:
+        ValueError: they are not.
+    """
+    for name, kind in ABOUT.items():
+        if not isinstance(about.get(name, kind()), kind):
+            raise ValueError(f"its {name} is none")
+    parent = about.get("parent")
+    if parent is not None and not (isinstance(parent.get("run"), str) and isinstance(parent.get("update"), int)):
+        raise ValueError("its parent is none")
+    if not all(isinstance(count, int) for count in about.get("dropped", {}).values()):
+        raise ValueError("its dropped is none")
+    return about

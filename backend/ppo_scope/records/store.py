@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,31 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ppo_scope.records import tables
 from ppo_scope.wire.told import Change
 
-VERSION = 2
-"""Of the tables; older ones get those that have come since, later ones are refused."""
 FILE = "run.sqlite"
-SECONDS = 10.0
-"""That a writer waits for another one."""
-OF_VERSION_1 = """
-CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE columns (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE series ("update" INTEGER PRIMARY KEY, columns INTEGER NOT NULL, numbers BLOB NOT NULL) STRICT;
-CREATE TABLE episodes ("update" INTEGER, step REAL, episodic_return REAL, length REAL) STRICT;
-CREATE INDEX episodes_by_update ON episodes ("update");
-CREATE TABLE changes ("update" INTEGER NOT NULL, name TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL) STRICT;
-CREATE TABLE events (at TEXT NOT NULL, "update" INTEGER NOT NULL, what TEXT NOT NULL, said TEXT NOT NULL) STRICT;
-CREATE TABLE states (
-    "update" INTEGER PRIMARY KEY, size INTEGER NOT NULL, marked INTEGER NOT NULL DEFAULT 0, state BLOB NOT NULL
-) STRICT;
-"""
-OF_VERSION_2 = """
-CREATE TABLE IF NOT EXISTS rollouts ("update" INTEGER PRIMARY KEY, size INTEGER NOT NULL, rollout BLOB NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS judged ("update" INTEGER PRIMARY KEY, said TEXT NOT NULL) STRICT;
-"""
-ADDED = (OF_VERSION_1, OF_VERSION_2)
-"""The tables that came with each version."""
+MARKS = ("", "pause", "change", "checkpoint", "fork", "end")
+"""Why a state is marked, by the number that stands in the table: the later, the more it weighs."""
+PAUSE, CHANGE, CHECKPOINT, FORK, END = MARKS[1:]
+THINNED = ("", PAUSE, CHANGE)
+"""Marks whose states go at last where there is no room for them, in this order; the others' never."""
 OF_UPDATES = ("series", "episodes", "changes", "rollouts", "judged")
 """Tables of what has happened in an update."""
 
@@ -60,9 +45,11 @@ class KeptState:
     size: int
     """Bytes, with the rollout."""
     marked: bool
-    """Never thinned out."""
+    """Not thinned out as long as others are there to go."""
     replayable: bool
     """Whether the rollout that followed is kept too, so that the update can be made again."""
+    mark: str = ""
+    """One of `MARKS`: why it is marked."""
 
 
 class Store:
@@ -75,30 +62,17 @@ class Store:
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
         self.folder = folder
-        path = folder / FILE
         if create:
             folder.mkdir(parents=True, exist_ok=False)
-        elif not path.is_file():
+        elif not (folder / FILE).is_file():
             raise CannotRead(f"{folder} holds no run: there is no {FILE} in it")
-        self._connection = sqlite3.connect(path, timeout=SECONDS, isolation_level=None, check_same_thread=False)
         try:
+            self._connection = tables.opened(folder / FILE, create=create)
+        except (sqlite3.DatabaseError, tables.Unknown) as error:
             if create:
-                self._connection.execute("PRAGMA journal_mode=WAL")
-            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-            if create or 1 <= version < VERSION:
-                added = "".join(ADDED[version:])
-                self._connection.executescript(f"BEGIN IMMEDIATE; {added} PRAGMA user_version={VERSION}; COMMIT;")
-                version = VERSION
-            self._connection.execute("PRAGMA synchronous=FULL")
-        except sqlite3.DatabaseError as error:
-            self.close()
-            if create:
+                shutil.rmtree(folder, ignore_errors=True)  # half a run is none
                 raise
             raise CannotRead(f"{folder} cannot be read: {error}") from None
-        if not 1 <= version <= VERSION:
-            self.close()
-            later = "it was written by a later version of PPO Scope" if version > VERSION else "it is no run"
-            raise CannotRead(f"{folder} cannot be opened: {later}")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -110,10 +84,11 @@ class Store:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # a full disk may have ended it already
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
     # Written
 
@@ -153,10 +128,20 @@ class Store:
         """Something that happened to the run: when, at which update, what, and what is known of it."""
         self._connection.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (at, update, what, json.dumps(said)))
 
-    def keep(self, update: int, packed: bytes, *, marked: bool = False) -> None:
-        """A state before the rollout of an update."""
+    def keep(self, update: int, packed: bytes, mark: str = "") -> None:
+        """A state before the rollout of an update; one that was there has its mark still."""
         self._connection.execute(
-            "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?)", (update, len(packed), marked, packed)
+            'INSERT INTO states VALUES (?, ?, ?, ?) ON CONFLICT ("update") DO UPDATE SET '
+            "size = excluded.size, marked = max(marked, excluded.marked), state = excluded.state",
+            (update, len(packed), MARKS.index(mark), packed),
+        )
+
+    def mark(self, update: int, mark: str) -> None:
+        """The newest state that is not behind that update is worth more than others from now on."""
+        self._connection.execute(
+            'UPDATE states SET marked = max(marked, ?) WHERE "update" = '
+            '(SELECT max("update") FROM states WHERE "update" <= ?)',
+            (MARKS.index(mark), update),
         )
 
     def keep_rollout(self, update: int, packed: bytes) -> None:
@@ -171,27 +156,32 @@ class Store:
         self._connection.execute("INSERT OR REPLACE INTO judged VALUES (?, ?)", (update, json.dumps(told)))
 
     def thin(self, room: int) -> int:
-        """Drop every second state that is not marked, the newest never, until all fit into `room` bytes; how many went.
+        """Drop every second state, the newest never, until all fit into `room` bytes; how many went.
 
-        Those that were kept early have been thinned most often: the older, the farther apart.
+        Those that were kept early have been thinned most often: 1, 2, 4, 8 … apart, the older, the farther. Marked ones
+        stay as long as that helps; then those of pauses go in the same way, then those of changes, the others never.
         """
         dropped = 0
-        while sum(state.size for state in self.states()) > room:
-            between = [state.update for state in self.states() if not state.marked][:-1][1::2]
-            if not between:
-                break
-            dropped += len(between)
-            for table in ("states", "rollouts"):
-                self._connection.executemany(
-                    f'DELETE FROM {table} WHERE "update" = ?', [(update,) for update in between]
-                )
+        for mark in THINNED:
+            while (states := self.states()) and sum(state.size for state in states) > room:
+                between = [(state.update,) for state in states[:-1] if state.mark == mark][1::2]
+                if not between:
+                    break
+                dropped += len(between)
+                for table in ("states", "rollouts"):
+                    self._connection.executemany(f'DELETE FROM {table} WHERE "update" = ?', between)
         return dropped
+
+    def forget_states_after(self, update: int) -> None:
+        """They are damaged, or of a future that did not come."""
+        for table in ("states", "rollouts"):
+            self._connection.execute(f'DELETE FROM {table} WHERE "update" > ?', (update,))
 
     def forget_from(self, update: int) -> None:
         """What is known of that update and of those behind it is of a future that did not come."""
         for table in OF_UPDATES:
             self._connection.execute(f'DELETE FROM {table} WHERE "update" >= ?', (update,))
-        self._connection.execute('DELETE FROM states WHERE "update" > ?', (update,))
+        self.forget_states_after(update)
 
     def _columns(self, names: tuple[str, ...]) -> int:
         text = json.dumps(names)
@@ -256,7 +246,10 @@ class Store:
             'SELECT s."update", s.size + coalesce(r.size, 0), marked, r.size IS NOT NULL '
             'FROM states s LEFT JOIN rollouts r ON r."update" = s."update" ORDER BY s."update"'
         )
-        return [KeptState(update, size, bool(marked), bool(whole)) for update, size, marked, whole in found]
+        return [
+            KeptState(update, size, mark > 0, bool(whole), MARKS[mark] if 0 <= mark < len(MARKS) else MARKS[-1])
+            for update, size, mark, whole in found
+        ]
 
     def state(self, update: int | None = None) -> tuple[int, bytes] | None:
         """(update, state) of the newest state, of those that are not behind `update`; None: there is none."""

@@ -26,8 +26,8 @@ EVERY = 0.5
 """Seconds between two commits."""
 AGAIN = 5.0
 """Seconds until a disk that refused is asked again."""
-STATES_ROOM = 256 * 1024 * 1024
-"""Bytes of states that a run keeps; beyond them every second one goes."""
+STATES_ROOM = 500 * 1000**2
+"""Bytes of states and their rollouts that a run keeps where nothing else is said; beyond them every second one goes."""
 WAITING = 64 * 1024 * 1024
 """Bytes of states that may wait for the disk; beyond them they are given up."""
 PATIENCE = 1.0
@@ -61,6 +61,8 @@ class Journal:
         self._left.callback(self._store.close)
         with self._store.writing():
             self._store.say(**about)
+        dropped = self._store.about().get("dropped", {})
+        self._dropped = {"thinned": 0, "given_up": 0, **dropped}  # states, since the run began
         self._waiting: list[tuple[Write, int]] = []  # what to do, and how many bytes of a state are in it
         self._states = 0  # bytes
         self._changed = threading.Condition()
@@ -88,17 +90,27 @@ class Journal:
 
     def event(self, update: int, what: str, said: dict[str, Any]) -> None:
         """Something happened."""
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        at = _now()
         self._put(lambda store: store.event(at, update, what, said))
 
-    def state(self, update: int, plain: bytes) -> None:
+    def state(self, update: int, plain: bytes, mark: str = "") -> None:
         """The state before an update; given up where the disk is too slow."""
-        if self._states + len(plain) <= WAITING:
-            self._put(lambda store: store.keep(update, trees.sealed(plain)), len(plain))
+        if self._takes(plain):
+            self._put(lambda store: store.keep(update, trees.sealed(plain), mark), len(plain))
+        else:
+            self._dropped["given_up"] += 1
+
+    def mark(self, update: int, mark: str) -> None:
+        """The state before that update, or the one before it that is kept, is worth more than others."""
+        self._put(lambda store: store.mark(update, mark))
+
+    def resumed(self, before: int) -> None:
+        """The run has gone on from the state before that update: what is kept of later ones was damaged."""
+        self._put(lambda store: store.forget_states_after(before))
 
     def rollout(self, update: int, plain: bytes) -> None:
         """What was collected in an update whose state was handed in; given up like that."""
-        if self._states + len(plain) <= WAITING:
+        if self._takes(plain):
             self._put(lambda store: store.keep_rollout(update, trees.sealed(plain)), len(plain))
 
     def judged(self, update: int, told: dict[str, Any]) -> None:
@@ -118,6 +130,10 @@ class Journal:
     def wait(self) -> None:
         """Until that is done, or takes too long."""
         self._thread.join(END_SECONDS)
+
+    def _takes(self, plain: bytes) -> bool:
+        """Whether so much more may wait; a large one alone always."""
+        return not self._states or self._states + len(plain) <= WAITING
 
     def _put(self, write: Write, size: int = 0) -> None:
         with self._changed:
@@ -148,7 +164,7 @@ class Journal:
             with self._store.writing():
                 for write, _ in waiting:
                     write(self._store)
-                self._store.thin(self._room)
+                self._thin()
         except (OSError, sqlite3.Error) as error:
             if self.problem is None:
                 logger.warning("Run %s cannot be written to the disk (%s). It goes on.", self._store.folder.name, error)
@@ -156,3 +172,16 @@ class Journal:
             return False
         self.problem = None
         return True
+
+    def _thin(self) -> None:
+        """Make room, and say so: the first time as something that happened, and ever after in numbers."""
+        if thinned := self._store.thin(self._room):
+            if not self._dropped["thinned"]:
+                self._store.event(_now(), self._store.last(), "thinned", {"room": self._room})
+            self._dropped["thinned"] += thinned
+        if any(self._dropped.values()):
+            self._store.say(dropped=self._dropped)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
