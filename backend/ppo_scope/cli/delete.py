@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from ppo_scope.cli.library import add_library, library_of
-from ppo_scope.cli.misuse import Misuse, users_mistakes
+from ppo_scope.cli.misuse import Misuse, printable, users_mistakes
 from ppo_scope.cli.options import Commands
 from ppo_scope.ppo.settings import Settings
 
@@ -30,6 +30,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         found = library.find(options.kept)
     about = found.about.get("settings", {})
     what = f"run {found.id} ({about.get('env', 'unreadable')}, {found.last:,} updates, {found.size / 1e6:.1f} MB)"
+    what = printable(what)
     if not options.yes:
         if not sys.stdin.isatty():
             raise Misuse(f"delete: {what} would be gone for good; say --yes where nobody can be asked")

@@ -16,10 +16,34 @@ def add_library(parser: argparse.ArgumentParser, *, off: bool = False) -> None:
     parser.add_argument("--runs-dir", metavar="DIR", help=note)
 
 
+def add_terms(parser: argparse.ArgumentParser) -> None:
+    """How much of a run is kept."""
+    parser.add_argument(
+        "--keep-mb",
+        type=_above_zero,
+        metavar="N",
+        help="megabytes of states that a run keeps: beyond them every second one is dropped (default: 500)",
+    )
+    parser.add_argument(
+        "--checkpoint-every",
+        type=_above_zero,
+        metavar="N",
+        help="keep the state after every N updates for good, beside those of about each second that are thinned out",
+    )
+
+
+def _above_zero(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
 def library_of(options: argparse.Namespace) -> Library | None:
     """The one that was asked for."""
-    from ppo_scope.records.library import Library, default_folder
+    from ppo_scope.records.library import Library, Terms, default_folder
 
     if options.runs_dir == "off":
         return None
-    return Library(Path(options.runs_dir).expanduser() if options.runs_dir else default_folder())
+    room, every = getattr(options, "keep_mb", None), getattr(options, "checkpoint_every", None)
+    terms = Terms(room * 1000**2 if room else Terms.room, every or 0)
+    return Library(Path(options.runs_dir).expanduser() if options.runs_dir else default_folder(), terms)

@@ -33,8 +33,14 @@ def users_mistakes() -> Iterator[None]:
         raise Misuse(str(error), getattr(error, "detail", "")) from None
 
 
+def printable(text: str) -> str:
+    """With nothing in it that a terminal obeys: names may come from files that are somebody else's."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
 def complain(message: str, detail: str) -> None:
     """The line, and below it the end of the traceback if there is one."""
-    print(f"ppo-scope: {message}", file=sys.stderr)
+    lines = [printable(line) for line in message.splitlines()]
+    print("ppo-scope: " + "\n".join(lines), file=sys.stderr)
     if detail:
         print(detail.rstrip(), file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ppo_scope.cli.library import add_library, library_of
+from ppo_scope.cli.misuse import printable
 from ppo_scope.cli.options import Commands
 from ppo_scope.ppo.settings import Settings
 
@@ -34,18 +35,21 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     table = Table(box=None, pad_edge=False)
     for name, justify in (("run", "left"), ("environment", "left"), ("seed", "right"), ("state", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for name in ("update", "goes on at", "MB"):
+    for name in ("update", "goes on at", "states", "MB"):
         table.add_column(name, justify="right")
     table.add_column("begun")
     table.add_column("forked from")
     for one in kept:
         about = one.about.get("settings", {})
         cells = [one.id, about.get("env", "–"), about.get("seed", "–"), one.problem or one.state, one.last]
-        cells += [one.resumes_at or "–", f"{one.size / 1e6:.1f}", str(one.about.get("created", "–"))[:16]]
+        states = f"{one.states} of {one.states + one.dropped}" if one.dropped else one.states
+        cells += [one.resumes_at or "–", states, f"{one.size / 1e6:.1f}", str(one.about.get("created", "–"))[:16]]
         parent = one.about.get("parent")
         cells.append(f"{parent['run']}@{parent['update']}" if parent else "")
-        table.add_row(*(escape(str(cell)) for cell in cells))
+        table.add_row(*(escape(printable(str(cell))) for cell in cells))
     console = Console()
     (console if console.is_terminal else Console(width=WIDTH)).print(table)
+    if any(one.dropped for one in kept):
+        print("\nOf states, every second one was dropped where there was no room for them (`--keep-mb` of `serve`).")
     print(f"\nKept in {library.folder}. `ppo-scope serve --resume RUN` goes on with one.")
     return 0

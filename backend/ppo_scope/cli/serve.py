@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ppo_scope.cli.library import add_library, library_of
+from ppo_scope.cli.library import add_library, add_terms, library_of
 from ppo_scope.cli.misuse import Misuse, users_mistakes
 from ppo_scope.cli.options import Commands, add_place, add_settings, given
 from ppo_scope.ppo.settings import Settings
@@ -21,6 +21,7 @@ def add(commands: Commands) -> None:
     serve.set_defaults(run=run)
     add_place(serve)
     add_library(serve, off=True)
+    add_terms(serve)
     serve.add_argument("--resume", metavar="RUN", help="go on with a run that was kept: its identifier, or last")
     serve.add_argument(
         "--fork",

@@ -18,14 +18,7 @@ from ppo_scope.wire.codes import ENDED
 
 LOCK = "run.lock"
 """Held by the server that writes the run; the system lets go of it whatever becomes of the server."""
-ABOUT: dict[str, type] = {
-    "settings": dict,
-    "created": str,
-    "version": str,
-    "facts": dict,
-    "parent": dict,
-    "dropped": dict,
-}
+DICTS, TEXTS = ("settings", "facts", "parent", "dropped"), ("created", "version")
 """What a run says of itself, where it does."""
 RUNS, INTERRUPTED, UNREADABLE = "running", "interrupted", "unreadable"
 
@@ -58,11 +51,23 @@ class KeptRun:
     """States that are not, for there was no room for them: thinned out, or the disk did not take them."""
 
 
+@dataclass(frozen=True)
+class Terms:
+    """On which runs are kept."""
+
+    room: int = 500 * 1000**2
+    """Bytes of states and their rollouts that a run keeps; beyond them every second one goes."""
+    every: int = 0
+    """Updates from one state that is never dropped to the next; 0: none but those that are worth it otherwise."""
+
+
 class Library:
     """The runs in one folder, each in a folder of its own by its identifier."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, terms: Terms | None = None) -> None:
         self.folder = folder
+        self.terms = terms or Terms()
+        """For those that are written from now on."""
 
     def place(self, run: str) -> Path:
         """Where a run lies, or will."""
@@ -71,7 +76,7 @@ class Library:
     def runs(self) -> list[KeptRun]:
         """All of them, the newest first."""
         found = [_look(place) for place in self.folder.glob("*") if (place / FILE).is_file()]
-        return sorted(found, key=lambda run: str(run.about.get("created", "")), reverse=True)
+        return sorted(found, key=_age, reverse=True)
 
     def find(self, name: str) -> KeptRun:
         """The run of that identifier, or the one that begins like that; `last` is the newest.
@@ -99,6 +104,11 @@ class Library:
         with held(run.folder):
             (run.folder / FILE).unlink()  # from here on it is no run any more, whatever comes between
         shutil.rmtree(run.folder)
+
+
+def _age(run: KeptRun) -> tuple[str, int]:
+    """When it was begun, to the second; and what was written last, of two of one second."""
+    return str(run.about.get("created", "")), (run.folder / FILE).stat().st_mtime_ns
 
 
 def default_folder() -> Path:
@@ -156,9 +166,10 @@ def _trusted(about: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: they are not.
     """
-    for name, kind in ABOUT.items():
-        if not isinstance(about.get(name, kind()), kind):
-            raise ValueError(f"its {name} is none")
+    for kind, names in ((dict, DICTS), (str, TEXTS)):
+        for name in names:
+            if not isinstance(about.get(name, kind()), kind):
+                raise ValueError(f"its {name} is none")
     parent = about.get("parent")
     if parent is not None and not (isinstance(parent.get("run"), str) and isinstance(parent.get("update"), int)):
         raise ValueError("its parent is none")

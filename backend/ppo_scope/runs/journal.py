@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from ppo_scope.records import trees
-from ppo_scope.records.library import held
-from ppo_scope.records.store import Rows, Store
+from ppo_scope.records.library import Terms, held
+from ppo_scope.records.store import CHANGE, CHECKPOINT, END, PAUSE, Rows, Store
+from ppo_scope.wire.codes import ENDED
 from ppo_scope.wire.told import Change
 
 logger = logging.getLogger(__name__)
@@ -26,14 +27,15 @@ EVERY = 0.5
 """Seconds between two commits."""
 AGAIN = 5.0
 """Seconds until a disk that refused is asked again."""
-STATES_ROOM = 500 * 1000**2
-"""Bytes of states and their rollouts that a run keeps where nothing else is said; beyond them every second one goes."""
 WAITING = 64 * 1024 * 1024
 """Bytes of states that may wait for the disk; beyond them they are given up."""
 PATIENCE = 1.0
 """Seconds until a folder that somebody has counts as in use."""
 END_SECONDS = 5.0
 """For what still has to be written, when the run ends."""
+
+NEWEST = 2**62
+"""An update that is behind all others."""
 
 Write = Callable[[Store], None]
 
@@ -47,10 +49,11 @@ class Journal:
         CannotRead: there is something in it that is no run.
     """
 
-    def __init__(self, folder: Path, about: dict[str, Any], *, create: bool, states_room: int = STATES_ROOM) -> None:
+    def __init__(self, folder: Path, about: dict[str, Any], *, create: bool, terms: Terms | None = None) -> None:
         self.problem: str | None = None
         """What the disk has said last, while it refuses."""
-        self._room = states_room
+        self.terms = terms or Terms()
+        self._paused = False
         self._left = contextlib.ExitStack()
         if create:
             self._store = Store(folder, create=True)
@@ -85,28 +88,32 @@ class Journal:
         self._put(lambda store: store.amend(columns, update, row))
 
     def change(self, change: Change) -> None:
-        """A setting took effect."""
+        """A setting took effect: the state before that is worth more than others."""
         self._put(lambda store: store.change(change))
+        self._put(lambda store: store.mark(change["update"], CHANGE))
 
     def event(self, update: int, what: str, said: dict[str, Any]) -> None:
-        """Something happened."""
+        """Something happened. Where the run was paused or ended, its state is worth more than others; where it has gone
+        on from one, those of later updates are damaged, or of a future that did not come.
+        """
         at = _now()
         self._put(lambda store: store.event(at, update, what, said))
+        if what == "resumed":
+            self._put(lambda store: store.forget_states_after(said["before"]))
+        if what == "state":
+            self._paused = said["state"] == "paused"
+            if self._paused:
+                self._put(lambda store: store.mark(update, PAUSE))
+            if said["state"] in ENDED:
+                self._put(lambda store: store.mark(NEWEST, END))
 
-    def state(self, update: int, plain: bytes, mark: str = "") -> None:
+    def state(self, update: int, plain: bytes) -> None:
         """The state before an update; given up where the disk is too slow."""
+        mark = CHECKPOINT if is_checkpoint(update, self.terms.every) else PAUSE if self._paused else ""
         if self._takes(plain):
             self._put(lambda store: store.keep(update, trees.sealed(plain), mark), len(plain))
         else:
-            self._dropped["given_up"] += 1
-
-    def mark(self, update: int, mark: str) -> None:
-        """The state before that update, or the one before it that is kept, is worth more than others."""
-        self._put(lambda store: store.mark(update, mark))
-
-    def resumed(self, before: int) -> None:
-        """The run has gone on from the state before that update: what is kept of later ones was damaged."""
-        self._put(lambda store: store.forget_states_after(before))
+            self._put(lambda store: self._give_up(1))
 
     def rollout(self, update: int, plain: bytes) -> None:
         """What was collected in an update whose state was handed in; given up like that."""
@@ -160,6 +167,7 @@ class Journal:
                         return
 
     def _written(self, waiting: list[tuple[Write, int]]) -> bool:
+        before = dict(self._dropped)
         try:
             with self._store.writing():
                 for write, _ in waiting:
@@ -168,19 +176,28 @@ class Journal:
         except (OSError, sqlite3.Error) as error:
             if self.problem is None:
                 logger.warning("Run %s cannot be written to the disk (%s). It goes on.", self._store.folder.name, error)
-            self.problem = str(error)
+            self.problem, self._dropped = str(error), before
+            self._give_up(sum(size > 0 for _, size in waiting))
             return False
         self.problem = None
         return True
 
     def _thin(self) -> None:
         """Make room, and say so: the first time as something that happened, and ever after in numbers."""
-        if thinned := self._store.thin(self._room):
+        if thinned := self._store.thin(self.terms.room):
             if not self._dropped["thinned"]:
-                self._store.event(_now(), self._store.last(), "thinned", {"room": self._room})
+                self._store.event(_now(), self._store.last(), "thinned", {"room": self.terms.room})
             self._dropped["thinned"] += thinned
         if any(self._dropped.values()):
             self._store.say(dropped=self._dropped)
+
+    def _give_up(self, states: int) -> None:
+        self._dropped["given_up"] += states
+
+
+def is_checkpoint(update: int, every: int) -> bool:
+    """Whether the state before that update is one of those that are kept at an interval."""
+    return every > 0 and update > 1 and (update - 1) % every == 0
 
 
 def _now() -> str:

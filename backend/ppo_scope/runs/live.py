@@ -163,7 +163,8 @@ class LiveRun:
     def keep_in(self, journal: Journal) -> None:
         """Write down what the run says from now on."""
         self._journal = journal
-        self._process.tell("states", b'{"type":"states","wanted":true}')
+        wanted = {"type": "states", "wanted": True, "every": journal.terms.every}
+        self._process.tell("states", json.dumps(wanted).encode())
 
     async def written(self) -> None:
         """Wait until all that an ended run has said is on the disk, or the disk refuses."""

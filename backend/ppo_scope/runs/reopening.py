@@ -5,9 +5,12 @@ that state.
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,9 @@ from ppo_scope.ppo.settings import LIVE, Settings
 from ppo_scope.records import trees
 from ppo_scope.records.library import RUNS, KeptRun, Library
 from ppo_scope.records.record import RunRecord
-from ppo_scope.records.store import CannotRead, Store
+from ppo_scope.records.store import FORK, CannotRead, Store
+
+logger = logging.getLogger(__name__)
 
 ALSO = frozenset({"total_steps"})
 """Settings beside the live ones that may be others when a run goes on: its end is nothing that has happened."""
@@ -68,6 +73,8 @@ def forked(kept: KeptRun, at: int | None, values: dict[str, Any], library: Libra
             raise CannotRead(f"Run {kept.id} cannot be forked there: no state that early is kept.")
         update, state = found
         settings, state = _with(state, values, OF_A_FORK)
+        with contextlib.suppress(sqlite3.Error), store.writing():  # where it cannot be written, nothing will be dropped
+            store.mark(update, FORK)
         record = _record(secrets.token_hex(4), store, update, settings)
         parent = {"run": kept.id, "update": update}
         return Reopened(settings, record, trees.encode(state), library.place(record.id), parent)
@@ -83,13 +90,33 @@ def _opened(kept: KeptRun) -> Iterator[Store]:
 
 def _found(kept: KeptRun, store: Store, at: int | None) -> tuple[int, trees.Tree] | None:
     """(update, state) of the newest one, of those that are not behind update `at`."""
-    found = store.state(at)
-    if found is None:
-        return None
-    try:
-        return found[0], trees.decode(trees.opened(found[1]))
-    except trees.Damaged as error:
-        raise CannotRead(f"Run {kept.id} cannot go on from update {found[0]}: {error}.") from None
+    damaged: list[tuple[int, trees.Damaged]] = []
+    while (found := store.state(at)) is not None:
+        try:
+            state = trees.decode(trees.opened(found[1]))
+        except trees.Damaged as error:
+            damaged.append((found[0], error))
+            at = found[0] - 1
+            continue
+        if damaged:
+            _tell_of(damaged, found[0], kept, store)
+        return found[0], state
+    if damaged:
+        update, why = damaged[0]
+        raise CannotRead(f"Run {kept.id} cannot go on from update {update}: {why}. No other state of it is kept.")
+    return None
+
+
+def _tell_of(damaged: list[tuple[int, trees.Damaged]], instead: int, kept: KeptRun, store: Store) -> None:
+    """That it goes on from before where it could have, in the terminal and among the run's events."""
+    for update, error in damaged:
+        logger.warning(
+            "Run %s: the state before update %d is damaged (%s). The one before update %d is taken instead.",
+            *(kept.id, update, error, instead),
+        )
+    said = {"states": [update for update, _ in damaged], "instead": instead}
+    with contextlib.suppress(sqlite3.Error), store.writing():
+        store.event(datetime.now(UTC).isoformat(timespec="milliseconds"), store.last(), "damaged", said)
 
 
 def _with(state: trees.Tree, values: dict[str, Any], also: frozenset[str]) -> tuple[Settings, trees.Tree]:

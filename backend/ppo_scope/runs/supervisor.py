@@ -61,6 +61,7 @@ class Supervisor:
     ) -> None:
         """`library`: where runs are kept; None: nowhere."""
         self._library = library
+        self._terms = library.terms if library is not None else None
         self._listener = listener
         self._worker = worker
         self._stall_after = stall_after
@@ -182,8 +183,8 @@ class Supervisor:
     def _journal_of(self, reopened: Reopened) -> Journal:
         record, parent = reopened.record, reopened.parent
         if parent is None:
-            return Journal(reopened.folder, {}, create=False)
-        journal = Journal(reopened.folder, {**_about(record), "parent": parent}, create=True)
+            return Journal(reopened.folder, {}, create=False, terms=self._terms)
+        journal = Journal(reopened.folder, {**_about(record), "parent": parent}, create=True, terms=self._terms)
         part, _ = record.series(None, None, MAX_ROWS, MAX_EPISODES)
         journal.series(list(part.columns), part.first, part.rows, part.episodes)
         for change in record.changes:
@@ -195,7 +196,7 @@ class Supervisor:
         if self._library is None:
             return run
         try:
-            run.keep_in(Journal(self._library.place(run.id), _about(run.record), create=True))
+            run.keep_in(Journal(self._library.place(run.id), _about(run.record), create=True, terms=self._terms))
         except (OSError, sqlite3.Error, InUse) as error:
             logger.warning("Runs cannot be kept in %s (%s). This one is not.", self._library.folder, error)
         return run

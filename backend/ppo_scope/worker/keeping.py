@@ -27,13 +27,15 @@ class Keeping:
     def __init__(self, trainer: Trainer, outlet: Outlet) -> None:
         self.wanted = False
         """Whether somebody keeps them."""
+        self.every = 0
+        """Updates after which one is kept whatever it costs; 0: never."""
         self._trainer, self._outlet = trainer, outlet
         self._kept: int | None = None  # the update before which the newest state was
         self._next = 0.0
 
     def before_update(self) -> None:
         """An update is about to begin: keep the state where it is time for that."""
-        if time.monotonic() >= self._next:
+        if time.monotonic() >= self._next or (self.every and self._trainer.updates % self.every == 0):
             self.keep()
 
     def keep(self, *, again: bool = False) -> None:

@@ -120,7 +120,7 @@ class Orders:
         self._report.want_weights(command["wanted"])
 
     def _states(self, command: Command) -> None:
-        self._report.keep_state(wanted=command["wanted"])
+        self._report.keep_state(wanted=command["wanted"], every=command.get("every", 0))
 
     def _redo(self, command: Command) -> None:
         if not self._going.standing:

@@ -264,10 +264,13 @@ class Reporter:
             }
         self._outlet.send(Kind.PROGRESS, **within, activity=activity)
 
-    def keep_state(self, *, wanted: bool | None = None, again: bool = False) -> None:
-        """Send the state that the run could go on from, where it stands between two updates and somebody keeps them."""
+    def keep_state(self, *, wanted: bool | None = None, every: int = 0, again: bool = False) -> None:
+        """Send the state that the run could go on from, where it stands between two updates and somebody keeps them;
+        `wanted`: whether that is so from now on, and `every` how many updates whatever it costs.
+        """
         if self.keeping is not None:
-            self.keeping.wanted = self.keeping.wanted if wanted is None else wanted
+            if wanted is not None:
+                self.keeping.wanted, self.keeping.every = wanted, every
             self.keeping.keep(again=again)
 
     # Pictures
