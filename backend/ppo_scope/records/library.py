@@ -108,7 +108,9 @@ class Library:
 
 def _age(run: KeptRun) -> tuple[str, int]:
     """When it was begun, to the second; and what was written last, of two of one second."""
-    return str(run.about.get("created", "")), (run.folder / FILE).stat().st_mtime_ns
+    with contextlib.suppress(OSError):  # somebody deletes it right now
+        return str(run.about.get("created", "")), (run.folder / FILE).stat().st_mtime_ns
+    return "", 0
 
 
 def default_folder() -> Path:
@@ -145,8 +147,9 @@ def _in_use(folder: Path) -> bool:
 
 
 def _look(folder: Path) -> KeptRun:
-    size = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
+    size = 0
     try:
+        size = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
         with contextlib.closing(Store(folder)) as store:
             about = _trusted(store.about())
             said = [said.get("state") for _, _, what, said in store.events() if what == "state"]
@@ -156,7 +159,7 @@ def _look(folder: Path) -> KeptRun:
             resumes_at = kept[-1].update if kept else None
             last = store.last()
             return KeptRun(folder.name, folder, state, about, last, resumes_at, size, "", len(kept), dropped)
-    except (CannotRead, sqlite3.Error, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (CannotRead, OSError, sqlite3.Error, ValueError, TypeError, AttributeError, RecursionError) as error:
         return KeptRun(folder.name, folder, UNREADABLE, {}, 0, None, size, str(error))
 
 
