@@ -9,13 +9,14 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from ppo_scope.ppo import objects, resuming
+from ppo_scope.ppo import objects, resuming, tapes
 from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.objects import NotKept
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.resuming import resumed, try_out
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.records import trees
 
 SMALL: dict[str, Any] = {"num_envs": 3, "rollout_steps": 40, "minibatches": 4, "epochs": 2}
 
@@ -86,6 +87,21 @@ class Foreign(gym.Env[Any, Any]):
         return np.array([self.world[0]], np.float32)
 
 
+class Aging(Foreign):
+    """What it cannot express outlives its episodes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.age = Opaque().position
+
+    def step(self, action: Any) -> Any:
+        self.age[0] = (self.age[0] + 1) % 256
+        return super().step(action)
+
+    def _seen(self) -> Any:
+        return np.array([self.world[0] ^ self.age[0]], np.float32)
+
+
 class Deck:
     """A part of an environment's own making."""
 
@@ -121,7 +137,7 @@ class Dealer(gym.Env[Any, Any]):
 
 @pytest.fixture(autouse=True)
 def registered() -> Any:
-    names = {"Foreign-v0": Foreign, "Dealer-v0": Dealer}
+    names = {"Foreign-v0": Foreign, "Aging-v0": Aging, "Dealer-v0": Dealer}
     for name, kind in names.items():
         gym.register(name, kind)
     yield
@@ -140,9 +156,38 @@ def test_objects_of_an_environments_own_are_kept() -> None:
     assert all(one.deck.owner is one for one in copies)
 
 
+@pytest.mark.parametrize("updates", [0, 1, 3])
+def test_what_cannot_be_expressed_is_reached_again_by_what_was_done(updates: int) -> None:
+    whole = go_on(Trainer(Settings(env="Foreign-v0", **SMALL)), updates)
+    for later in (updates + 2, updates + 4):  # also of one that has gone on itself
+        state = trees.decode(trees.encode(whole.state()))
+        other, why = resumed(state)
+        assert why is None
+        assert go_on(other, later).weights_sha256() == go_on(whole, later).weights_sha256()
+        whole = other
+
+
+def test_an_episode_that_was_too_long_to_be_noted_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tapes, "LONGEST", 65)
+    state = go_on(Trainer(Settings(env="Foreign-v0", **SMALL)), 2).state()
+    assert tapes.LOST in state["environments"]["tape"]
+    other, why = resumed(state)
+    assert why is not None and "too many steps" in why
+    go_on(other, 3)
+
+
+@pytest.mark.parametrize(("env", "package"), [("LunarLander-v3", "Box2D"), ("HalfCheetah-v5", "mujoco")])
+def test_engines_of_physics_go_on_to_the_same_bits(env: str, package: str) -> None:
+    pytest.importorskip(package)
+    whole = go_on(Trainer(Settings(env=env, **SMALL)), 3)
+    other, why = resumed(whole.state())
+    assert why is None
+    assert go_on(other, 6).weights_sha256() == go_on(whole, 6).weights_sha256()
+
+
 def test_where_the_state_cannot_be_kept_new_episodes_begin_and_it_is_said() -> None:
-    whole = go_on(Trainer(Settings(env="Foreign-v0", **SMALL)), 3)
-    first = Trainer(Settings(env="Foreign-v0", **SMALL)).environments.observations
+    whole = go_on(Trainer(Settings(env="Aging-v0", **SMALL)), 3)
+    first = Trainer(Settings(env="Aging-v0", **SMALL)).environments.observations
     other, why = resumed(whole.state())
     assert why is not None and "went another way" in why
     assert other.weights_sha256() == whole.weights_sha256()

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -25,12 +25,13 @@ from ppo_scope.ppo.failures import PASSED_ON, EnvironmentRaised, UnusableEnviron
 from ppo_scope.ppo.failures import EnvironmentFault as EnvironmentFault
 from ppo_scope.ppo.making import make_one, preprocessing, wrappers_of
 from ppo_scope.ppo.masks import Gathered
-from ppo_scope.ppo.objects import Tree
+from ppo_scope.ppo.objects import NotKept, Tree
 from ppo_scope.ppo.promises import LARGEST, complaints_about, kind, too_large
 from ppo_scope.ppo.registry import find
 from ppo_scope.ppo.seeding import seed_everybody, seeded_copy
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import Observations, describe
+from ppo_scope.ppo.tapes import Tape
 
 __all__ = ["EnvironmentFault", "Environments", "Step", "find", "make_one"]
 
@@ -118,6 +119,9 @@ class Environments:
         self._complaint = complaints_about(space)
         self._expected = (self.num_envs, *space.shape) if isinstance(space, gym.spaces.Box) else None
         self.seconds = 0.0
+        self.repeats = False
+        """Whether, where they become others, they make again what those did in their episodes."""
+        self._tape: Tape | None = None
         self._gathered = Gathered(self.vector, settings.env, used=settings.use_action_mask, whole=self._whole)
         self.masks: Bools | None
         """[N, O], which actions the present states allow; None where the environment does not say."""
@@ -133,6 +137,8 @@ class Environments:
             raise EnvironmentRaised(self._env, "reset", error) from error
         self.observations = self._prepared(given)
         self.masks = self._gathered.at_reset(info)
+        single = isinstance(self.vector, SyncVectorEnv) and not self.same_step
+        self._tape = Tape(cast(SyncVectorEnv, self.vector), seed) if single else None
 
     def step(self, actions: Actions) -> Step:
         """Act once everywhere.
@@ -147,6 +153,8 @@ class Environments:
             raise
         except BaseException as error:
             raise EnvironmentRaised(self._env, "step", error) from error
+        if self._tape is not None:
+            self._tape.stepped(actions, terminated | truncated)
         if self._whole:
             self._check_rewards(rewards)
         self.observations = self._prepared(given)
@@ -164,15 +172,25 @@ class Environments:
         if isinstance(self.vector, OfCopies):
             return None
         masks = None if self.masks is None else self.masks.copy()
-        return {"vector": objects.taken(self.vector), "observations": self.observations.copy(), "masks": masks}
+        tape = self._tape.state() if self._tape is not None else None
+        vector, observations = objects.taken(self.vector), self.observations.copy()
+        return {"vector": vector, "observations": observations, "masks": masks, "tape": tape}
 
     def return_to(self, state: Tree) -> None:
         """Be where those were whose state it is.
 
         Raises:
-            NotKept: it does not fit. These may have been changed in part, and are of no use any more.
+            NotKept: it does not fit.
+            EnvironmentRaised: it does not, and their own code fails.
+                These may have been changed in part, and are of no use any more.
         """
+        if self.repeats:
+            if self._tape is None or state.get("tape") is None:
+                raise NotKept("what was done in its episodes is not kept")
+            self._tape.repeat(state["tape"])
         objects.put(self.vector, state["vector"])
+        if self._tape is not None:
+            self._tape.go_on_from(state.get("tape"))
         self.observations = state["observations"].copy()
         self.masks = None if state["masks"] is None else state["masks"].copy()
 

@@ -54,6 +54,15 @@ def put(whole: object, tree: Tree) -> None:
     _Putting().value(tree, whole)
 
 
+def made(tree: Tree) -> Any:
+    """What was taken, where nothing is in its place.
+
+    Raises:
+        NotKept: it was no number, text, list, dictionary, array or generator.
+    """
+    return _Putting().value(tree, NOTHING)
+
+
 class _Taking:
     """One walk through an object. What is met again is named by the number of its first place."""
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ppo_scope.ppo.distributions import Actions
-from ppo_scope.ppo.environments import Environments, Step
+from ppo_scope.ppo.environments import EnvironmentFault, Environments, Step
 from ppo_scope.ppo.masks import forbid
 from ppo_scope.ppo.objects import NotKept, Tree
 from ppo_scope.ppo.seeding import shared_generators_kept
@@ -43,8 +43,9 @@ def resumed(state: Tree, **wanted: Any) -> tuple[Trainer, str | None]:
     if state["environments"] is None:
         return _anew(settings, state, wanted), "its copies were stepped in other processes"
     try:
-        try_out(settings)
+        repeats = try_out(settings)
         trainer = Trainer(settings, **wanted)
+        trainer.environments.repeats = repeats
         trainer.go_on_from(state, anew=False)
         return trainer, None
     except NotKept as error:
@@ -57,8 +58,9 @@ def _anew(settings: Settings, state: Tree, wanted: dict[str, Any], *, reseeded: 
     return trainer
 
 
-def try_out(settings: Settings) -> None:
-    """Find out whether an environment goes on in the same way where another one was given its state.
+def try_out(settings: Settings) -> bool:
+    """Find out whether an environment goes on in the same way where another one was given its state; if only where that
+    one makes again what was done in its episode, True.
 
     Both are made for it and thrown away; the generators that the whole process shares are as they were.
 
@@ -66,6 +68,18 @@ def try_out(settings: Settings) -> None:
         NotKept: it does not.
         UnusableEnvironment, EnvironmentFault: it cannot be made, or its own code fails.
     """
+    try:
+        _try(settings, repeats=False)
+        return False
+    except NotKept as error:
+        try:
+            _try(settings, repeats=True)
+            return True
+        except (NotKept, EnvironmentFault):
+            raise error from None
+
+
+def _try(settings: Settings, *, repeats: bool) -> None:
     few = settings.model_copy(update={"num_envs": min(COPIES, settings.num_envs)})
     with shared_generators_kept(), contextlib.ExitStack() as left:
         one, another = (Environments(few.model_copy(update={"seed": settings.seed + n})) for n in (0, 1))
@@ -74,6 +88,11 @@ def try_out(settings: Settings) -> None:
         draws = np.random.default_rng(settings.seed)
         for _ in _within(STEPS_BEFORE, SECONDS_BEFORE):
             one.step(_actions(one, draws))
+        if repeats:  # what it carries from one episode into the next is not among what is made again
+            one.begin_anew(settings.seed + COPIES)
+            for _ in _within(STEPS_BEFORE, SECONDS_BEFORE):
+                one.step(_actions(one, draws))
+        another.repeats = repeats
         another.return_to(one.state())
         with shared_generators_kept():
             drawn = [(action := _actions(one, draws), one.step(action)) for _ in _within(STEPS_AFTER, SECONDS_AFTER)]

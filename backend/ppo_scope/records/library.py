@@ -156,8 +156,7 @@ def _look(folder: Path) -> KeptRun:
             ended = said[-1] if said and said[-1] in ENDED else None
             state = RUNS if _in_use(folder) else ended or INTERRUPTED
             kept, dropped = store.states(), sum(about.get("dropped", {}).values())
-            resumes_at = kept[-1].update if kept else None
-            last = store.last()
+            resumes_at, last = store.resumes_at(), store.last()
             return KeptRun(folder.name, folder, state, about, last, resumes_at, size, "", len(kept), dropped)
     except (CannotRead, OSError, sqlite3.Error, ValueError, TypeError, AttributeError, RecursionError) as error:
         return KeptRun(folder.name, folder, UNREADABLE, {}, 0, None, size, str(error))

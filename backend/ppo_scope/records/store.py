@@ -27,6 +27,8 @@ MARKS = ("", "pause", "change", "checkpoint", "fork", "end")
 PAUSE, CHANGE, CHECKPOINT, FORK, END = MARKS[1:]
 THINNED = ("", PAUSE, CHANGE)
 """Marks whose states go at last where there is no room for them, in this order; the others' never."""
+NEWEST = 2**62
+"""An update that is behind all others."""
 OF_UPDATES = ("series", "episodes", "changes", "rollouts", "judged")
 """Tables of what has happened in an update."""
 
@@ -208,7 +210,7 @@ class Store:
         known = {n: json.loads(names) for n, names in self._connection.execute("SELECT id, names FROM columns")}
         names: tuple[str, ...] = tuple(dict.fromkeys(name for columns in known.values() for name in columns))
         where = 'FROM series WHERE "update" >= ? AND "update" <= ? ORDER BY "update"'
-        end = last if last is not None else 2**62
+        end = last if last is not None else NEWEST
         found = self._connection.execute(f'SELECT "update", columns, numbers {where}', (first, end)).fetchall()
         updates = np.array([update for update, _, _ in found], np.int64)
         numbers = np.array([number for _, number, _ in found], np.int64)
@@ -223,7 +225,7 @@ class Store:
     def episodes(self, first: int = 1, last: int | None = None) -> Rows:
         """[E, 4]: update, step of the run, return and length of each episode that ended in those updates."""
         where = 'WHERE "update" >= ? AND "update" <= ? ORDER BY "update", rowid'
-        end = last if last is not None else 2**62
+        end = last if last is not None else NEWEST
         found = self._connection.execute(f"SELECT * FROM episodes {where}", (first, end)).fetchall()
         return np.array(found, np.float64).reshape(-1, 4)
 
@@ -251,9 +253,17 @@ class Store:
             for update, size, mark, whole in found
         ]
 
+    def resumes_at(self) -> int | None:
+        """The update before which the newest state is that the run can go on from: one that came to the disk before the
+        rows of the updates behind it would leave a gap.
+        """
+        where = 'WHERE "update" <= ?'
+        (update,) = self._connection.execute(f'SELECT max("update") FROM states {where}', (self.last() + 1,)).fetchone()
+        return None if update is None else int(update)
+
     def state(self, update: int | None = None) -> tuple[int, bytes] | None:
         """(update, state) of the newest state, of those that are not behind `update`; None: there is none."""
-        end = update if update is not None else 2**62
+        end = update if update is not None else NEWEST
         where = 'WHERE "update" <= ? ORDER BY "update" DESC LIMIT 1'
         found = self._connection.execute(f'SELECT "update", state FROM states {where}', (end,)).fetchone()
         return (int(found[0]), bytes(found[1])) if found else None

@@ -17,7 +17,7 @@ from typing import Any
 
 from ppo_scope.records import trees
 from ppo_scope.records.library import Terms, held
-from ppo_scope.records.store import CHANGE, CHECKPOINT, END, PAUSE, Rows, Store
+from ppo_scope.records.store import CHANGE, CHECKPOINT, END, NEWEST, PAUSE, Rows, Store
 from ppo_scope.wire.codes import ENDED
 from ppo_scope.wire.told import Change
 
@@ -33,9 +33,6 @@ PATIENCE = 1.0
 """Seconds until a folder that somebody has counts as in use."""
 END_SECONDS = 5.0
 """For what still has to be written, when the run ends."""
-
-NEWEST = 2**62
-"""An update that is behind all others."""
 
 Write = Callable[[Store], None]
 

@@ -18,7 +18,7 @@ from ppo_scope.ppo.settings import LIVE, Settings
 from ppo_scope.records import trees
 from ppo_scope.records.library import RUNS, KeptRun, Library
 from ppo_scope.records.record import RunRecord
-from ppo_scope.records.store import FORK, CannotRead, Store
+from ppo_scope.records.store import FORK, NEWEST, CannotRead, Store
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +91,7 @@ def _opened(kept: KeptRun) -> Iterator[Store]:
 def _found(kept: KeptRun, store: Store, at: int | None) -> tuple[int, trees.Tree] | None:
     """(update, state) of the newest one, of those that are not behind update `at`."""
     damaged: list[tuple[int, trees.Damaged]] = []
+    at = min(store.resumes_at() or 0, NEWEST if at is None else at)
     while (found := store.state(at)) is not None:
         try:
             state = trees.decode(trees.opened(found[1]))
