@@ -64,6 +64,16 @@ def test_the_older_the_farther_apart_are_states_and_a_marked_one_never_goes(stor
     assert store.state(63) == (kept[kept.index(64) - 1], bytes(100))
 
 
+def test_a_run_goes_on_from_a_state_whose_rows_are_all_there(store: Store) -> None:
+    assert store.resumes_at() is None
+    with store.writing():
+        store.keep(1, b"")
+        store.append(COLUMNS, 1, np.zeros((3, 2)), np.zeros((0, 4)))
+        store.keep(4, b"")
+        store.keep(6, b"")  # the rows of 4 and 5 were still on their way
+    assert store.resumes_at() == 4
+
+
 def test_a_later_version_and_what_is_no_run_are_refused_in_a_sentence(tmp_path: Path) -> None:
     Store(tmp_path / "run", create=True).close()
     with contextlib.closing(sqlite3.connect(tmp_path / "run" / FILE)) as file:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -151,3 +152,42 @@ def test_a_damaged_state_is_refused_in_a_line(tmp_path: Path) -> None:
     refused = command("serve", "--runs-dir", str(tmp_path), "--resume", "last", "--no-browser")
     assert refused.returncode == 2
     assert "checksum" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_damaged_and_foreign_states_are_passed_over_for_the_one_before_them(tmp_path: Path) -> None:
+    def until_its_end(updates: int, *options: str) -> str:
+        server = LiveServer("--runs-dir", str(tmp_path), *options, "--total-steps", str(updates * 512 - 100))
+        until(lambda: server.run()["state"] == "finished")
+        server.stop()
+        return server.output
+
+    until_its_end(20, *SETTINGS[:-2], "--checkpoint-every", "5")
+    (run,) = Library(tmp_path).runs()
+    with contextlib.closing(Store(run.folder)) as store, store.writing():
+        end = run.last + 1
+        marked = {state.update: state.mark for state in store.states() if state.marked}
+        assert marked == {6: "checkpoint", 11: "checkpoint", 16: "checkpoint", 21: "checkpoint", end: "end"}
+        for state in store.states():
+            if state.update > 11:
+                store.keep(state.update, trees.sealed(pickle.dumps(print)) if state.update == 16 else b"cut off")
+    said = until_its_end(30, "--resume", "last")
+    assert "The one before update 11 is taken instead" in " ".join(said.split())
+    read(tmp_path)  # nothing is missing
+    with contextlib.closing(Store(run.folder)) as store:
+        (told,) = [said for _, _, what, said in store.events() if what == "damaged"]
+        assert {16, 21, end} <= set(told["states"]) and told["instead"] == 11
+        assert all(trees.opened(store.state(state.update)[1]) for state in store.states())  # type: ignore[index]
+
+
+def test_markup_and_control_characters_in_names_are_no_markup_in_a_terminal(tmp_path: Path) -> None:
+    evil = "[red]x[/red]\x1b[2J<b>"
+    with contextlib.closing(Store(tmp_path / "[bold]run", create=True)) as store, store.writing():
+        store.say(
+            settings={"env": evil, "seed": "\x1b]0;title\x07"}, created="\x1b[31m", parent={"run": evil, "update": 1}
+        )
+    for said in (
+        command("runs", "--runs-dir", str(tmp_path)).stdout,
+        command("delete", "[bold]run", "--runs-dir", str(tmp_path)).stderr,
+    ):
+        assert "[bold]run" in said and "[red]x[/red]" in said
+        assert "\x1b" not in said and "\x07" not in said

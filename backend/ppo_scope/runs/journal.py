@@ -50,7 +50,7 @@ class Journal:
         self.problem: str | None = None
         """What the disk has said last, while it refuses."""
         self.terms = terms or Terms()
-        self._paused = False
+        self._mark = ""  # of states that come from now on
         self._left = contextlib.ExitStack()
         if create:
             self._store = Store(folder, create=True)
@@ -98,15 +98,13 @@ class Journal:
         if what == "resumed":
             self._put(lambda store: store.forget_states_after(said["before"]))
         if what == "state":
-            self._paused = said["state"] == "paused"
-            if self._paused:
+            self._mark = PAUSE if said["state"] == "paused" else END if said["state"] in ENDED else ""
+            if self._mark == PAUSE:  # within an update, perhaps
                 self._put(lambda store: store.mark(update, PAUSE))
-            if said["state"] in ENDED:
-                self._put(lambda store: store.mark(NEWEST, END))
 
     def state(self, update: int, plain: bytes) -> None:
         """The state before an update; given up where the disk is too slow."""
-        mark = CHECKPOINT if is_checkpoint(update, self.terms.every) else PAUSE if self._paused else ""
+        mark = CHECKPOINT if is_checkpoint(update, self.terms.every) else self._mark
         if self._takes(plain):
             self._put(lambda store: store.keep(update, trees.sealed(plain), mark), len(plain))
         else:
@@ -127,6 +125,7 @@ class Journal:
 
     def close(self) -> None:
         """Nothing more comes: write what is left, and let go of the folder."""
+        self._put(lambda store: store.mark(NEWEST, END))
         with self._changed:
             self._closing = True
             self._changed.notify()
