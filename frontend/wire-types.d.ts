@@ -214,6 +214,8 @@ export interface Run {
   /** Settings that wait for the next update. */
   pending?: { [name: string]: SettingValue | undefined };
   cause: Cause | null;
+  /** What the disk says, while it does not take what is to be kept; the run goes on. */
+  unwritten: string | null;
   /** When, in the format of ISO 8601. */
   created: string;
   device: string;
@@ -287,6 +289,8 @@ export interface StateTold {
   /** Settings that wait for the next update. */
   pending: { [name: string]: SettingValue | undefined };
   cause: Cause | null;
+  /** What the disk says, while it does not take what is to be kept; the run goes on. */
+  unwritten: string | null;
   /** Of a step of size `until` that has come to its condition, until the run goes on. */
   met: Met | null;
 }

@@ -10,6 +10,7 @@ import { createTrial } from "./trial.js";
 
 /** @import { State } from "../types.js" */
 
+const UNWRITTEN = "Training goes on. Make room: what can wait in memory is written then, states to go back to are left out.";
 /** Where the server gave no cause, what is certain. @type {Record<string, string>} */
 const WITHOUT_CAUSE = {
   failed: "The run failed.",
@@ -45,6 +46,7 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     h("button", { type: "button", onclick: () => location.reload() }, "Reload the page"),
   );
   const watching = h("p", { class: "notice" }, WATCHING);
+  const unwritten = h("p", { class: "notice", role: "status" });
   const led = h("p", { class: "notice floating" }, `${ANOTHER_LEADS} `, h("button", { type: "button", onclick: takeControl }, "Take control"));
   const summary = h("h2", {});
   const remedy = h("p", {});
@@ -68,8 +70,8 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
   const held = h("p", { class: "notice floating", role: "status" }, anew, showButton);
   const trial = createTrial({ cancel, dismiss });
   trial.element.classList.add("notice", "floating");
-  root.append(lost, outdated, held, watching, led, offer, banner, trial.element);
-  for (const element of [lost, outdated, held, watching, led, offer, banner]) element.hidden = true;
+  root.append(lost, outdated, held, watching, unwritten, led, offer, banner, trial.element);
+  for (const element of [lost, outdated, held, watching, unwritten, led, offer, banner]) element.hidden = true;
   /** @type {State["wanted"]} */
   let wanted = null;
 
@@ -92,13 +94,15 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     const leads = connection === "open" && state.held === null;
     setHidden(watching, !leads || state.role !== "viewer");
     if (!watching.hidden) setText(watching, state.recorded ? RECORDED : WATCHING);
+    setHidden(unwritten, !state.run?.unwritten);
+    if (!unwritten.hidden) setText(unwritten, `The disk does not take this run (${state.run?.unwritten}). ${UNWRITTEN}`);
     setHidden(led, !leads || state.role !== "controller" || state.lease.holder);
     drawOffer(state);
     drawBanner(state);
     trial.draw(state, state.trial?.place === "page" ? state.trial : null);
     document.body.toggleAttribute(
       "data-noticed",
-      [watching, offer].some(({ hidden }) => !hidden),
+      [watching, unwritten, offer].some(({ hidden }) => !hidden),
     ); // the others lie over the page
   }
 

@@ -120,6 +120,7 @@ export function createReceiver(store, first) {
       state.run.state = status.state;
       state.run.update = status.update;
       state.run.cause = status.cause;
+      state.run.unwritten = status.unwritten ?? null;
       if (status.state !== "running") {
         state.stepping = false;
         expectRows(status);

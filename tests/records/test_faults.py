@@ -117,8 +117,8 @@ def test_a_full_disk_costs_states_but_no_row_and_is_asked_again(
             kept = store.state()
             assert kept is not None and trees.opened(kept[1]) == noise, "what was there before is whole"
         with made_larger(tmp_path):
-            until(lambda: journal.problem is None)
             journal.state(200, noise)
+            until(lambda: journal.problem is None)
             journal.close()
             journal.wait()
             (run,) = Library(tmp_path).runs()

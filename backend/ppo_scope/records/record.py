@@ -60,6 +60,8 @@ class RunRecord:
     settings: dict[str, Any]
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     pending: dict[str, Any] = field(default_factory=dict)
+    unwritten: str | None = None
+    """What the disk says, while it does not take what is to be kept."""
     facts: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(FACTS))
     latest: dict[str, tuple[dict[str, Any], bytes]] = field(default_factory=dict)
     """The newest frame of each kind of `LATEST`, with its header."""
@@ -231,6 +233,7 @@ class RunRecord:
             "evaluations": list(history.evaluations.values()),
             "pending": self.pending,
             "cause": cause,
+            "unwritten": self.unwritten,
             "created": self.created,
             "device": facts["device"],
             "reward_threshold": facts["reward_threshold"],
@@ -271,5 +274,6 @@ class RunRecord:
             "pace": said.pace,
             "pending": self.pending,
             "cause": cause,
+            "unwritten": self.unwritten,
             "met": said.met,
         }

@@ -67,6 +67,7 @@ class Journal:
         self._states = 0  # bytes
         self._changed = threading.Condition()
         self._closing = False
+        self._owes_state = False  # one was refused, and none has been written since
         self._thread = threading.Thread(target=self._work, name=f"journal of {folder.name}", daemon=True)
         self._thread.start()
 
@@ -173,9 +174,14 @@ class Journal:
             if self.problem is None:
                 logger.warning("Run %s cannot be written to the disk (%s). It goes on.", self._store.folder.name, error)
             self.problem, self._dropped = str(error), before
-            self._give_up(sum(size > 0 for _, size in waiting))
+            refused = sum(size > 0 for _, size in waiting)
+            self._give_up(refused)
+            self._owes_state |= refused > 0
             return False
-        self.problem = None
+        if any(size for _, size in waiting):
+            self._owes_state = False
+        if not self._owes_state:  # else rows fit, and what is larger may not
+            self.problem = None
         return True
 
     def _thin(self) -> None:

@@ -242,6 +242,10 @@ class LiveRun:
     def look(self) -> None:
         """Notice a process that lives and gives no sign of it; called every now and then."""
         self._studio.check()
+        problem = self._journal.problem if self._journal is not None else None
+        if problem != self.record.unwritten:
+            self.record.unwritten = problem
+            self._listener.state(self)
         if self.ended:
             return
         self._ask_again()

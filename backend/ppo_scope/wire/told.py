@@ -83,6 +83,8 @@ class Run(TypedDict):
     pending: NotRequired[dict[str, SettingValue]]
     """Settings that wait for the next update."""
     cause: Cause | None
+    unwritten: str | None
+    """What the disk says, while it does not take what is to be kept; the run goes on."""
     created: str
     """When, in the format of ISO 8601."""
     device: str
@@ -161,6 +163,8 @@ class StateTold(TypedDict):
     pending: dict[str, SettingValue]
     """Settings that wait for the next update."""
     cause: Cause | None
+    unwritten: str | None
+    """What the disk says, while it does not take what is to be kept; the run goes on."""
     met: Met | None
     """Of a step of size `until` that has come to its condition, until the run goes on."""
 

@@ -1,0 +1,29 @@
+"""A disk that is full while a run is kept on it: the page says so, and says no more of it when there is room again."""
+
+import resource
+
+from ppo_scope.records.library import Library
+from tests.browser.dashboard import Dashboard, until
+from tests.live import LiveServer
+from tests.records.disks import SMALL, made_larger, small_disk
+
+
+def test_a_full_disk_is_said_on_the_page_and_training_goes_on(page, tmp_path):
+    with small_disk(tmp_path):
+        (tmp_path / "ballast").write_bytes(bytes(SMALL // 2))
+        server = LiveServer("--runs-dir", str(tmp_path), "--hidden-sizes", "128,128", "--num-envs", "4", anew=True)
+        try:
+            Dashboard(page, server.url)
+            notice = page.locator(".notice", has_text="does not take this run")
+            notice.wait_for()
+            assert "full" in notice.text_content() or "I/O" in notice.text_content()
+            at = server.run()["update"]
+            until(lambda: server.run()["update"] > at + 20)
+            resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            with made_larger(tmp_path):
+                notice.wait_for(state="hidden")
+                until(lambda: Library(tmp_path).runs()[0].last > at + 20)
+                page.close()
+                server.stop()
+        finally:
+            server.kill()
