@@ -12,7 +12,7 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from ppo_scope.ppo.objects import Tree
 from ppo_scope.ppo.optimisation import Optimisation
 from ppo_scope.ppo.outcome import OptimisationPosition, Outcome, Position
 from ppo_scope.ppo.phases import Batch, Change, Judged, Phase, PhaseKind, Update
-from ppo_scope.ppo.rollout import Collector, Episode, Floats, Rollout
+from ppo_scope.ppo.rollout import Collector, Episode, Floats, Rollout, episodes_in, table_of
 from ppo_scope.ppo.seeding import return_shared_generators, shared_generators
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import Observations
@@ -250,7 +250,7 @@ class Trainer:
             "changes": [asdict(change) for change in self.changes],
             "updates": self.updates,
             "steps": self.steps,
-            "episodes": np.array([astuple(episode) for episode in self.episodes], np.float64).reshape(-1, 3),
+            "episodes": table_of(self.episodes),
             "theta": optimisation.theta.cpu().numpy(),
             "adam": {name: moment.cpu().numpy() for name, moment in optimisation.adam.items()},
             "shuffling": optimisation.shuffling,
@@ -270,6 +270,18 @@ class Trainer:
         Raises:
             NotKept: its environments are others. They are of no use any more.
         """
+        self.stand_at(state, reseeded=reseeded)
+        if anew:
+            self.environments.begin_anew(_seed_of(self.settings.seed, self.steps))
+            return
+        self.environments.return_to(state["environments"])
+        self._collector.return_to(state["collector"])
+        return_shared_generators(state["shared_generators"])
+
+    def stand_at(self, state: Tree, *, reseeded: bool = False) -> None:
+        """The same, but for its environments, which stay where they are; also where live settings were others."""
+        self.settings = Settings.parse(state["settings"])
+        self._start, self._last, self._attempt = None, None, 0
         moments = {name: torch.from_numpy(np.array(moment)) for name, moment in state["adam"].items()}
         theta = torch.from_numpy(np.array(state["theta"]))
         shuffling = self.optimisation.position().shuffling if reseeded else state["shuffling"]
@@ -277,20 +289,14 @@ class Trainer:
         if not reseeded:
             self._acting.bit_generator.state = state["acting"]
         self._observation_statistics.return_to(state["observation_statistics"])
-        if self.settings.normalize_observations and self._observation_statistics.count:
+        if self.settings.normalize_observations:
             self.network.normalize_by(self._observation_statistics)
         if self._reward_scale is not None:
             self._reward_scale.return_to(state["reward_scale"])
         self._adapted = leashes.Adapted(**state["adapted"])
         self.changes = [Change(**change) for change in state["changes"]]
         self.updates, self.steps, self._pending = state["updates"], state["steps"], dict(state["pending"])
-        self.episodes.extend(Episode(int(step), paid, int(length)) for step, paid, length in state["episodes"].tolist())
-        if anew:
-            self.environments.begin_anew(_seed_of(self.settings.seed, self.steps))
-            return
-        self.environments.return_to(state["environments"])
-        self._collector.return_to(state["collector"])
-        return_shared_generators(state["shared_generators"])
+        self.episodes = deque(episodes_in(state["episodes"]), EPISODES_AVERAGED)
 
     def _position(self) -> Position:
         return Position(self.optimisation.position(), copy.deepcopy(self._reward_scale), self._adapted)
@@ -329,9 +335,31 @@ class Trainer:
                     self._abandon(self._start)
                 raise
 
+    def replay(self, rollout: Rollout, settings: dict[str, Any], attempt: int = 1) -> Iterator[Phase]:
+        """The next update, phase by phase, on a rollout that was collected by these very weights before.
+
+        `settings`: the live ones that it was made with; `attempt`: which one of its index it was.
+
+        Raises:
+            ValueError: the settings do not fit.
+            NotFiniteError: before the weights would be touched by what is not finite.
+        """
+        live = self.settings.live()
+        self._pending = {name: value for name, value in settings.items() if live.get(name) != value}
+        self._attempt = attempt - 1
+        update = self._open(rollout)
+        self._inference.refresh()
+        yield from self._train_on(update)
+
     def _update(self) -> Iterator[Phase]:
+        update = self._open(self._rollouts[self.updates % 2])
+        self._inference.refresh()
+        self._collector.collect(self._inference, update.rollout, self._acting, self.steps)
+        yield from self._train_on(update)
+
+    def _open(self, rollout: Rollout) -> Update:
+        """Begin the next update."""
         settings = self._apply_changes()
-        rollout = self._rollouts[self.updates % 2]
         theta = self.network.theta.detach().clone()
         self._attempt += 1
         update = self._begun(self.updates + 1, settings, self.steps, rollout, theta)
@@ -341,8 +369,11 @@ class Trainer:
         self._start = _Start(
             self._before, copy.deepcopy(self._observation_statistics), self.steps, self.episodes.copy()
         )
-        self._inference.refresh()
-        self._collector.collect(self._inference, update.rollout, self._acting, self.steps)
+        return update
+
+    def _train_on(self, update: Update) -> Iterator[Phase]:
+        """All that follows once its rollout is there."""
+        settings = update.set_to
         finite.check_rollout(update.rollout)
         self.steps += update.rollout.transitions
         self.episodes.extend(update.rollout.episodes)

@@ -90,7 +90,7 @@ class Moments:
         self._shelf(place).put(place, header["sequence"], message)
 
     def fill(self, header: dict[str, Any], message: bytes) -> None:
-        """Keep a snapshot that was measured later, where its place is still kept for it."""
+        """Keep a snapshot that was measured later, where a place is still kept for it."""
         place = Place(*(header[name] for name in MOMENT_COLUMNS[1:]))
         self._shelf(place).fill(place, header["sequence"], message)
 
@@ -172,11 +172,17 @@ class _Shelf:
 
     def fill(self, place: Place, sequence: int, message: bytes) -> None:
         """It stays where it is: what is measured last may be the oldest."""
-        kept = self.items.get(place)
-        if kept is not None and kept.sequence == sequence and kept.message is None:
-            self.items[place] = replace(kept, message=message)
-            self.size += len(message)
-            self.trim()
+        announced = self.numbers.get(sequence)
+        kept = self.items.get(announced) if announced is not None else None
+        if announced is None or kept is None or kept.sequence != sequence or kept.message is not None:
+            return
+        if place != announced:  # an update that is made again may end earlier than was known
+            self.drop([announced])
+            self.put(place, sequence, message)
+            return
+        self.items[place] = replace(kept, message=message)
+        self.size += len(message)
+        self.trim()
 
     def forgo(self) -> int:
         owed = [place for place, kept in self.items.items() if kept.message is None]

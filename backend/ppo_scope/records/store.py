@@ -250,6 +250,12 @@ class Store:
         found = self._connection.execute('SELECT at, "update", what, said FROM events ORDER BY rowid')
         return [(at, update, what, json.loads(said)) for at, update, what, said in found]
 
+    def newest_event(self, what: str) -> dict[str, Any] | None:
+        """What is known of the latest one of its kind."""
+        where = "WHERE what = ? ORDER BY rowid DESC LIMIT 1"
+        found = self._connection.execute(f"SELECT said FROM events {where}", (what,)).fetchone()
+        return json.loads(found[0]) if found else None
+
     def states(self) -> list[KeptState]:
         """What is kept, the earliest first."""
         found = self._connection.execute(
