@@ -60,7 +60,7 @@ class Library:
 
     def runs(self) -> list[KeptRun]:
         """All of them, the newest first."""
-        found = [_look(place) for place in self.folder.glob("*") if (place / FILE).is_file()]
+        found = [look_at(place) for place in self.folder.glob("*") if (place / FILE).is_file()]
         return sorted(found, key=lambda run: str(run.about.get("created", "")), reverse=True)
 
     def find(self, name: str) -> KeptRun:
@@ -124,7 +124,8 @@ def _in_use(folder: Path) -> bool:
         return False
 
 
-def _look(folder: Path) -> KeptRun:
+def look_at(folder: Path) -> KeptRun:
+    """The run in a folder, wherever that is."""
     size = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
     try:
         with contextlib.closing(Store(folder)) as store:

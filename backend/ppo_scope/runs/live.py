@@ -312,7 +312,8 @@ class LiveRun:
         for row in header.get("passed", ()):  # each has its number
             self._missed.came(row[0], self.record.last)
         self._missed.came(header["sequence"], self.record.last)
-        self.record.locate(header)
+        if self.shown is None or kind != Kind.WEIGHTS:  # whoever acts may do so as the run was
+            self.record.locate(header)
         if kind == Kind.EVENT:
             self._event(header)
             return

@@ -136,5 +136,6 @@ def to_show(kept: KeptRun) -> tuple[Settings, RunRecord]:
         record = _record(kept.id, store, store.last() + 1, Settings.parse(values), str(kept.about.get("created")))
         record.settings = {**record.settings, **{one["name"]: one["new"] for one in record.changes}}
         record.facts.update(kept.about.get("facts") or {})
+        record.can_be_made_again()
         record.position.update(update=store.last(), phase="update")
         return Settings.parse(record.settings), record

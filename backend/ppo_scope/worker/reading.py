@@ -11,6 +11,7 @@ import math
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from ppo_scope.pictures.weights import Weights
 from ppo_scope.ppo.allocation import keep_memory
 from ppo_scope.ppo.failures import EnvironmentFault, UnusableEnvironment
 from ppo_scope.ppo.phases import PhaseKind, Update
@@ -20,10 +21,11 @@ from ppo_scope.ppo.threads import use_one_thread
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, series_row
+from ppo_scope.probes.record import Phase
 from ppo_scope.records import trees
 from ppo_scope.records.store import Store
 from ppo_scope.wire.activity import STARTING, Activity
-from ppo_scope.wire.codes import ErrorCode, RunState
+from ppo_scope.wire.codes import ErrorCode, Kind, RunState
 from ppo_scope.wire.headers import MadeAgain
 from ppo_scope.wire.metrics import SERIES_COLUMNS
 from ppo_scope.wire.told import Cause
@@ -33,7 +35,7 @@ from ppo_scope.worker.ear import Command, Ear, ServerGone
 from ppo_scope.worker.facts import facts_of
 from ppo_scope.worker.looking import Looking
 from ppo_scope.worker.loop import SIGN_OF_LIFE_SECONDS
-from ppo_scope.worker.outlet import Outlet, Send
+from ppo_scope.worker.outlet import Outlet, Send, position_of
 from ppo_scope.worker.worker import sender
 
 NOT_TRAINED = "This run is shown from the disk. Go on with it, or let another one branch off, to train."
@@ -64,6 +66,8 @@ class Reader:
         self._outlet = Outlet(send, run)
         self._looking = Looking(self._outlet, self._activity)
         self._trainer: Trainer | None = None
+        self._weights: Weights | None = None
+        self._made: Phase = self._outlet.phase  # the end of the update that the trainer stands at
         self._updates: dict[int, int] = {}  # by the number under which the end of each was announced
         self._stopping = False
 
@@ -77,9 +81,11 @@ class Reader:
         """
         self._outlet.event("state", state=RunState.KEPT, snapshot=None, pending={}, cause=_cause(self._begin()))
         while not self._stopping:
-            command = receive(SIGN_OF_LIFE_SECONDS)
+            weights = self._weights
+            command = receive(weights.seconds_until_due(SIGN_OF_LIFE_SECONDS) if weights else SIGN_OF_LIFE_SECONDS)
             if command is not None:
                 self.obey(command)
+            self._hand_on_weights()
 
     def _begin(self) -> str | None:
         """Stand at the newest update that is kept; why there is nothing to look into."""
@@ -93,6 +99,7 @@ class Reader:
         except (UnusableEnvironment, EnvironmentFault) as error:
             return NOT_MADE.format(in_a_line(error))
         self._activity.begin(None)
+        self._weights = Weights(self._trainer)
         self._looking.begin(self._trainer, None)
         self._watch(frozenset(), None)
         self._outlet.event("started", **facts_of(self._trainer))
@@ -114,7 +121,10 @@ class Reader:
                 self._watch(frozenset(command["probes"]), command.get("environment"))
             case "stop":
                 self._stopping = True
-            case "weights" | "states" | "again":
+            case "weights":
+                if self._weights is not None:
+                    self._weights.want(command["wanted"])
+            case "states" | "again":
                 pass
             case _:
                 self._answer(command, ErrorCode.NOT_RUNNING, NOT_TRAINED)
@@ -157,6 +167,9 @@ class Reader:
                 _tell_times(phase.update, {})
                 looking.keep(looking.moment_at(phase), whole=True)
                 continue
+            self._made = phase
+            if self._weights is not None:
+                self._weights.changed()
             _tell_times(phase.update, row)
             moment = looking.moment_at(phase)
             looking.as_told(self._store.judgement(index), made_again=_compared(row, moment))
@@ -165,6 +178,11 @@ class Reader:
             else:
                 self._outlet.phase = newest  # the run stays where it is
                 looking.measure(number, moment)
+
+    def _hand_on_weights(self) -> None:
+        """To whoever acts: the policy that the update left which was looked at last."""
+        if self._weights is not None and (arrays := self._weights.due()) is not None:
+            self._outlet.send(Kind.WEIGHTS, arrays, **position_of(self._made))
 
     def _row(self, index: int) -> dict[str, float]:
         columns, _, rows = self._store.series(index, index)
