@@ -31,7 +31,7 @@ def written(folder, driver):
                 case Kind.STATE:
                     store.keep(header["before"], trees.sealed(arrays["state"].tobytes()))
                 case Kind.ROLLOUT:
-                    store.keep_rollout(header["before"], trees.sealed(arrays["state"].tobytes()))
+                    store.keep_rollout(header["before"], trees.sealed(arrays["state"].tobytes()), alone=header["alone"])
                 case Kind.SERIES if not header.get("amends"):
                     store.append(header["columns"], header["first"], arrays["rows"], arrays["episodes"])
                 case Kind.SERIES:
@@ -112,3 +112,42 @@ def test_every_phase_is_what_the_run_itself_had_shown(tmp_path, settings):
         assert found[0]["judged_after"] == end[0]
     for inner in [one for one in live if one[1] != "update" and one[0] in {end[0] for end in ends} and one[0] > 1]:
         same(live[inner], shown.at(*inner))
+
+
+def test_an_update_that_was_made_anew_is_shown_as_it_has_become(tmp_path):
+    """β of kl_penalty is set by hand to what it was set to at first: it begins anew from there, which its value alone
+    does not tell.
+    """
+    adaptive = {"objective": "kl_penalty", "kl_coef": 1.0, "kl_coef_target": 1e-3}
+    anew = {"type": "redo", "settings": {"kl_coef": 1.0, "entropy_coef": 0.5}}
+    driver = Driver([WANTED, EVERYTHING, step(), step(), step(), anew, {"type": "keep", "which": "new"}], **adaptive)
+    written(tmp_path / "run", driver)
+    shown = Shown(tmp_path / "run")
+    live = next((h, a) for h, a in reversed(driver.frames) if h["kind"] == Kind.SNAPSHOT)
+    found = next((h, a) for h, a in shown.frames if h["kind"] == Kind.SNAPSHOT)
+    assert live[0]["settings"]["kl_coef"] == 1.0 and live[0]["settings"]["entropy_coef"] == 0.5
+    same(live, found)
+    assert found[0]["made_again"]["same"]
+
+
+def test_a_run_of_which_nothing_can_be_made_again_says_so(tmp_path):
+    driver = Driver([step()])
+    written(tmp_path / "run", driver)
+    shown = Shown(tmp_path / "run")
+    (state,) = [header for header, _ in shown.frames if header.get("event") == "state"]
+    assert state["state"] == "kept" and "series are all that there is" in state["cause"]["summary"]
+
+
+def test_a_run_whose_environment_cannot_be_made_says_so(tmp_path):
+    driver = Driver([WANTED, step()])
+    written(tmp_path / "run", driver)
+    with contextlib.closing(Store(tmp_path / "run")) as store, store.writing():
+        update, packed = store.state(1)
+        state = trees.decode(trees.opened(packed))
+        state["settings"]["env"] = "nowhere:Gone-v0"
+        store.keep(update, trees.sealed(trees.encode(state)))
+    shown = Shown(tmp_path / "run")
+    (state,) = [header for header, _ in shown.frames if header.get("event") == "state"]
+    assert "cannot be made here" in state["cause"]["summary"]
+    shown.told({"type": "step", "id": "1"})
+    assert shown.frames[-1][0]["code"] == "not_running"

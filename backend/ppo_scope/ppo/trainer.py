@@ -11,7 +11,7 @@ import copy
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -106,6 +106,7 @@ class Trainer:
         self._start: _Start | None = None
         """Where the update under way began; None between two updates."""
         self._last: Update | None = None
+        self._whole: tuple[_Start, Update] | None = None  # the update that ended last, and where it began
 
     @property
     def pending(self) -> dict[str, Any]:
@@ -188,7 +189,7 @@ class Trainer:
             self._adapted = self._adapted.set_by_hand(settings, set(values))
             steps = self.steps - rollout.transitions
             update = self._begun(self._last.index, settings, steps, rollout, self._last.theta_before)
-            update.judged = judged
+            update.judged, update.by_hand = judged, frozenset(values)
             self.optimisation.begin(update)
             update.rewards = _scaled_rewards(update, self._reward_scale)
             update.batch, update.deltas = batch_of(judged, rollout, update.rewards, settings)
@@ -230,6 +231,8 @@ class Trainer:
         self.settings = outcome.update.set_to
         self._pending = {name: value for name, value in self._pending.items() if value != new[name]}
         self._last = outcome.update
+        if self._whole is not None:
+            self._whole = self._whole[0], outcome.update
         return changes
 
     def state(self) -> Tree:
@@ -242,25 +245,47 @@ class Trainer:
         """
         if self.under_way:
             raise RuntimeError("there is a state to go on from only between two updates")
-        optimisation = self.optimisation.position()
         return {
-            "settings": self.settings.model_dump(mode="json"),
-            "seed": self.settings.seed,
+            **self._standing(_Start(self._position(), self._observation_statistics, self.steps, self.episodes)),
             "pending": self.pending,
             "changes": [asdict(change) for change in self.changes],
             "updates": self.updates,
-            "steps": self.steps,
-            "episodes": table_of(self.episodes),
-            "theta": optimisation.theta.cpu().numpy(),
-            "adam": {name: moment.cpu().numpy() for name, moment in optimisation.adam.items()},
-            "shuffling": optimisation.shuffling,
-            "adapted": asdict(self._adapted),
-            "acting": dict(self._acting.bit_generator.state),
-            "observation_statistics": self._observation_statistics.state(),
-            "reward_scale": self._reward_scale.state() if self._reward_scale is not None else None,
             "collector": self._collector.state(),
             "environments": self.environments.state(),
             "shared_generators": shared_generators(),
+        }
+
+    def state_before(self) -> tuple[Tree, Update] | None:
+        """(the state before the update that ended last, that update), to make it again; None: there was none.
+
+        Environments and what was drawn to act have moved on: nobody goes on from it, see `replay`.
+        """
+        if self._whole is None:
+            return None
+        start, update = self._whole
+        changes = [asdict(change) for change in self.changes if change.update < update.index]
+        gone = {
+            "pending": {},
+            "changes": changes,
+            "updates": update.index - 1,
+        }
+        return {**self._standing(start), **gone}, update
+
+    def _standing(self, start: _Start) -> Tree:
+        optimisation = start.position.optimisation
+        scale = start.position.reward_scale
+        return {
+            "settings": self.settings.model_dump(mode="json"),
+            "seed": self.settings.seed,
+            "steps": start.steps,
+            "episodes": table_of(start.episodes),
+            "theta": optimisation.theta.cpu().numpy(),
+            "adam": {name: moment.cpu().numpy() for name, moment in optimisation.adam.items()},
+            "shuffling": optimisation.shuffling,
+            "adapted": asdict(start.position.adapted),
+            "acting": dict(self._acting.bit_generator.state),
+            "observation_statistics": start.observation_statistics.state(),
+            "reward_scale": scale.state() if scale is not None else None,
         }
 
     def go_on_from(self, state: Tree, *, anew: bool, reseeded: bool = False) -> None:
@@ -281,7 +306,7 @@ class Trainer:
     def stand_at(self, state: Tree, *, reseeded: bool = False) -> None:
         """The same, but for its environments, which stay where they are; also where live settings were others."""
         self.settings = Settings.parse(state["settings"])
-        self._start, self._last, self._attempt = None, None, 0
+        self._start, self._last, self._whole, self._attempt = None, None, None, 0
         moments = {name: torch.from_numpy(np.array(moment)) for name, moment in state["adam"].items()}
         theta = torch.from_numpy(np.array(state["theta"]))
         shuffling = self.optimisation.position().shuffling if reseeded else state["shuffling"]
@@ -335,17 +360,20 @@ class Trainer:
                     self._abandon(self._start)
                 raise
 
-    def replay(self, rollout: Rollout, settings: dict[str, Any], attempt: int = 1) -> Iterator[Phase]:
+    def replay(
+        self, rollout: Rollout, settings: dict[str, Any], by_hand: Iterable[str] = (), attempt: int = 1
+    ) -> Iterator[Phase]:
         """The next update, phase by phase, on a rollout that was collected by these very weights before.
 
-        `settings`: the live ones that it was made with; `attempt`: which one of its index it was.
+        `settings`: the live ones that it was made with, of which those `by_hand` were changed as it began; `attempt`:
+        which one of its index it was.
 
         Raises:
             ValueError: the settings do not fit.
             NotFiniteError: before the weights would be touched by what is not finite.
         """
-        live = self.settings.live()
-        self._pending = {name: value for name, value in settings.items() if live.get(name) != value}
+        live, by_hand = self.settings.live(), set(by_hand)
+        self._pending = {name: value for name, value in settings.items() if name in by_hand or live.get(name) != value}
         self._attempt = attempt - 1
         update = self._open(rollout)
         self._inference.refresh()
@@ -359,11 +387,12 @@ class Trainer:
 
     def _open(self, rollout: Rollout) -> Update:
         """Begin the next update."""
+        changed = frozenset(self._pending)
         settings = self._apply_changes()
         theta = self.network.theta.detach().clone()
         self._attempt += 1
         update = self._begun(self.updates + 1, settings, self.steps, rollout, theta)
-        update.attempt = self._attempt
+        update.attempt, update.by_hand = self._attempt, changed
         self.optimisation.begin(update)
         self._before = self._position()
         self._start = _Start(
@@ -395,6 +424,7 @@ class Trainer:
         self._take_in_observations(update.rollout, settings)
         self.updates += 1
         self._last = update
+        self._whole = (self._start, update) if self._start is not None else None
         self._attempt = 0
         # Not under way any more before it is yielded: whoever looks now finds the run finished if it is.
         self._start = None

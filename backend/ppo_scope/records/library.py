@@ -132,8 +132,7 @@ def look_at(folder: Path) -> KeptRun:
             said = store.newest_event("state") or {}
             ended = said["state"] if said.get("state") in ENDED else None
             state = RUNS if _in_use(folder) else ended or INTERRUPTED
-            kept = store.states()
-            resumes_at = kept[-1].update if kept else None
+            resumes_at = max((state.update for state in store.states() if state.resumable), default=None)
             cause = said.get("cause")
             return KeptRun(folder.name, folder, state, store.about(), store.last(), resumes_at, size, cause)
     except (CannotRead, sqlite3.Error, ValueError, KeyError) as error:

@@ -343,8 +343,11 @@ class LiveRun:
         """A state, or the rollout that followed it."""
         if self._journal is None or self._judgements is None:
             return
-        keep = self._journal.state if header["kind"] == Kind.STATE else self._journal.rollout
-        keep(header["before"], frames.decode(message)[1]["state"].tobytes())
+        plain = frames.decode(message)[1]["state"].tobytes()
+        if header["kind"] == Kind.STATE:
+            self._journal.state(header["before"], plain)
+        else:
+            self._journal.rollout(header["before"], plain, alone=header["alone"])
         self._judgements.settle()
 
     def _write_down(self, journal: Journal, header: dict[str, Any], message: bytes) -> None:

@@ -61,20 +61,29 @@ class Keeping:
     def collected(self, update: Update) -> None:
         """The rollout of an update is there: keep it with the state before it, if that is kept."""
         if self.wanted and self._kept == update.index:
-            self._collected = update.index
             self._keep_rollout(update)
+
+    def keep_last(self) -> None:
+        """The run rests behind an update, or ends: keep what that one is made again from. Never raises."""
+        found = self._trainer.state_before() if self.wanted else None
+        if found is None or self._collected == found[1].index:
+            return
+        state, update = found
+        self._keep_rollout(update, state)
 
     def amended(self, update: Update) -> None:
         """An update has been made anew with other settings: it would be made again with these."""
-        if self.wanted and self._collected == update.index:
-            self._keep_rollout(update)
+        if self._collected == update.index:
+            self._collected = None  # see `keep_last`
 
-    def _keep_rollout(self, update: Update) -> None:
+    def _keep_rollout(self, update: Update, state: trees.Tree = None) -> None:
         start = time.monotonic()
-        tree = {"rollout": update.rollout.tree(), "settings": update.set_to.live(), "attempt": update.attempt}
-        self._send(Kind.ROLLOUT, update.index, trees.encode(tree), start)
+        self._collected = update.index
+        made = {"settings": update.set_to.live(), "by_hand": sorted(update.by_hand), "attempt": update.attempt}
+        plain = trees.encode({"state": state, "rollout": update.rollout.tree(), "made": made})
+        self._send(Kind.ROLLOUT, update.index, plain, start, alone=state is not None)
 
-    def _send(self, kind: Kind, before: int, plain: bytes, start: float) -> None:
-        self._outlet.send(kind, {"state": np.frombuffer(plain, np.uint8)}, before=before)
+    def _send(self, kind: Kind, before: int, plain: bytes, start: float, **more: bool) -> None:
+        self._outlet.send(kind, {"state": np.frombuffer(plain, np.uint8)}, before=before, **more)
         now = time.monotonic()
         self._next = max(self._next, now + max(EVERY, (now - start) / SHARE, len(plain) / RATE))

@@ -95,7 +95,7 @@ class Reader:
         newest = kept[-1].update
         self._activity.begin(STARTING)
         try:
-            self._trainer = Trainer(Settings.parse(self._state(newest)["settings"]))
+            self._trainer = Trainer(Settings.parse(self._kept(newest)["state"]["settings"]))
         except (UnusableEnvironment, EnvironmentFault) as error:
             return NOT_MADE.format(in_a_line(error))
         self._activity.begin(None)
@@ -153,14 +153,12 @@ class Reader:
         """All phases of an update; the last is measured, under that number, the others when somebody comes to them."""
         assert self._trainer is not None
         trainer, looking = self._trainer, self._looking
-        trainer.stand_at(self._state(index))
-        packed = self._store.rollout(index)
-        assert packed is not None
-        kept = trees.decode(trees.opened(packed))
+        kept = self._kept(index)
+        trainer.stand_at(kept["state"])
         looking.later.forget(index)
         looking.as_told(self._store.judgement(index - 1))
         newest, row = self._outlet.phase, self._row(index)
-        for phase in trainer.replay(Rollout.of(kept["rollout"]), kept["settings"], kept["attempt"]):
+        for phase in trainer.replay(Rollout.of(kept["rollout"]), **kept["made"]):
             assert phase.update is not None
             self._outlet.phase = phase
             if phase.kind is not PhaseKind.UPDATE:
@@ -188,10 +186,16 @@ class Reader:
         columns, _, rows = self._store.series(index, index)
         return dict(zip(columns, rows[0].tolist(), strict=True)) if len(rows) else {}
 
-    def _state(self, index: int) -> trees.Tree:
-        found = self._store.state(index)
-        assert found is not None
-        return trees.decode(trees.opened(found[1]))
+    def _kept(self, index: int) -> trees.Tree:
+        """What an update is made again from: the state before it, its rollout, and how it was made."""
+        packed = self._store.rollout(index)
+        assert packed is not None
+        kept = trees.decode(trees.opened(packed))
+        if kept["state"] is None:
+            found = self._store.state(index)
+            assert found is not None and found[0] == index
+            kept["state"] = trees.decode(trees.opened(found[1]))
+        return kept
 
 
 def _cause(summary: str | None) -> Cause | None:

@@ -263,6 +263,7 @@ class Reporter:
         if self.keeping is not None:
             self.keeping.wanted = self.keeping.wanted if wanted is None else wanted
             self.keeping.keep(again=again)
+            self.keeping.keep_last()
 
     def _keep_rollout(self, phase: Phase) -> None:
         if self.keeping is not None and isinstance(phase, TrainersPhase) and phase.update is not None:
