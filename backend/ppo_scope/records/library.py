@@ -15,6 +15,7 @@ from platformdirs import user_data_path
 
 from ppo_scope.records.store import FILE, CannotRead, Store
 from ppo_scope.wire.codes import ENDED
+from ppo_scope.wire.told import Cause
 
 LOCK = "run.lock"
 """Held by the server that writes the run; the system lets go of it whatever becomes of the server."""
@@ -43,6 +44,8 @@ class KeptRun:
     """The update that it would go on with; None where no state is kept."""
     size: int
     """Bytes on the disk."""
+    cause: Cause | None = None
+    """Why it ended like that, where there is something to explain."""
     problem: str = ""
     """Why it cannot be read."""
     states: int = 0
@@ -75,7 +78,7 @@ class Library:
 
     def runs(self) -> list[KeptRun]:
         """All of them, the newest first."""
-        found = [_look(place) for place in self.folder.glob("*") if (place / FILE).is_file()]
+        found = [look_at(place) for place in self.folder.glob("*") if (place / FILE).is_file()]
         return sorted(found, key=_age, reverse=True)
 
     def find(self, name: str) -> KeptRun:
@@ -146,20 +149,21 @@ def _in_use(folder: Path) -> bool:
         return False
 
 
-def _look(folder: Path) -> KeptRun:
+def look_at(folder: Path) -> KeptRun:
+    """The run in a folder, wherever that is."""
     size = 0
     try:
         size = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
         with contextlib.closing(Store(folder)) as store:
             about = _trusted(store.about())
-            said = [said.get("state") for _, _, what, said in store.events() if what == "state"]
-            ended = said[-1] if said and said[-1] in ENDED else None
+            said = store.newest_event("state") or {}
+            ended = said["state"] if said.get("state") in ENDED else None
             state = RUNS if _in_use(folder) else ended or INTERRUPTED
-            kept, dropped = store.states(), sum(about.get("dropped", {}).values())
-            resumes_at, last = store.resumes_at(), store.last()
-            return KeptRun(folder.name, folder, state, about, last, resumes_at, size, "", len(kept), dropped)
+            kept, dropped = sum(state.resumable for state in store.states()), sum(about.get("dropped", {}).values())
+            resumes_at, last, cause = store.resumes_at(), store.last(), said.get("cause")
+            return KeptRun(folder.name, folder, state, about, last, resumes_at, size, cause, "", kept, dropped)
     except (CannotRead, OSError, sqlite3.Error, ValueError, TypeError, AttributeError, RecursionError) as error:
-        return KeptRun(folder.name, folder, UNREADABLE, {}, 0, None, size, str(error))
+        return KeptRun(folder.name, folder, UNREADABLE, {}, 0, None, size, problem=str(error))
 
 
 def _trusted(about: dict[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class CannotRead(ValueError):
 
 @dataclass(frozen=True)
 class KeptState:
-    """A state that the run can go on from, before the rollout of its update."""
+    """What is kept of an update: the state before its rollout, this rollout, or both."""
 
     update: int
     size: int
@@ -50,6 +50,8 @@ class KeptState:
     """Not thinned out as long as others are there to go."""
     replayable: bool
     """Whether the rollout that followed is kept too, so that the update can be made again."""
+    resumable: bool
+    """Whether the run can go on from here."""
     mark: str = ""
     """One of `MARKS`: why it is marked."""
 
@@ -146,11 +148,15 @@ class Store:
             (MARKS.index(mark), update),
         )
 
-    def keep_rollout(self, update: int, packed: bytes) -> None:
-        """What was collected in an update whose state is kept; else there is nothing that it could follow."""
+    def keep_rollout(self, update: int, packed: bytes, *, alone: bool = False) -> None:
+        """What was collected in an update whose state is kept; else there is nothing that it could follow.
+
+        `alone`: what the update is made again from is in it, too.
+        """
         self._connection.execute(
-            'INSERT OR REPLACE INTO rollouts SELECT ?, ?, ? WHERE EXISTS (SELECT 1 FROM states WHERE "update" = ?)',
-            (update, len(packed), packed, update),
+            "INSERT OR REPLACE INTO rollouts "
+            'SELECT ?, ?, ?, ? WHERE ? OR EXISTS (SELECT 1 FROM states WHERE "update" = ?)',
+            (update, len(packed), alone, packed, alone, update),
         )
 
     def judge(self, update: int, told: dict[str, Any]) -> None:
@@ -166,7 +172,10 @@ class Store:
         dropped = 0
         for mark in THINNED:
             while (states := self.states()) and sum(state.size for state in states) > room:
-                between = [(state.update,) for state in states[:-1] if state.mark == mark][1::2]
+                newest = max((state.update for state in states if state.resumable), default=0)
+                between = [(state.update,) for state in states[:-1] if state.mark == mark and state.update != newest][
+                    1::2
+                ]
                 if not between:
                     break
                 dropped += len(between)
@@ -242,15 +251,22 @@ class Store:
         found = self._connection.execute('SELECT at, "update", what, said FROM events ORDER BY rowid')
         return [(at, update, what, json.loads(said)) for at, update, what, said in found]
 
+    def newest_event(self, what: str) -> dict[str, Any] | None:
+        """What is known of the latest one of its kind."""
+        where = "WHERE what = ? ORDER BY rowid DESC LIMIT 1"
+        found = self._connection.execute(f"SELECT said FROM events {where}", (what,)).fetchone()
+        return json.loads(found[0]) if found else None
+
     def states(self) -> list[KeptState]:
         """What is kept, the earliest first."""
         found = self._connection.execute(
-            'SELECT s."update", s.size + coalesce(r.size, 0), marked, r.size IS NOT NULL '
-            'FROM states s LEFT JOIN rollouts r ON r."update" = s."update" ORDER BY s."update"'
+            "SELECT at, coalesce(s.size, 0) + coalesce(r.size, 0), coalesce(marked, 0), r.size IS NOT NULL, "
+            's.size IS NOT NULL FROM (SELECT "update" AS at FROM states UNION SELECT "update" FROM rollouts) '
+            'LEFT JOIN states s ON s."update" = at LEFT JOIN rollouts r ON r."update" = at ORDER BY at'
         )
         return [
-            KeptState(update, size, mark > 0, bool(whole), MARKS[mark] if 0 <= mark < len(MARKS) else MARKS[-1])
-            for update, size, mark, whole in found
+            KeptState(update, size, mark > 0, bool(a), bool(b), MARKS[mark] if 0 <= mark < len(MARKS) else MARKS[-1])
+            for update, size, mark, a, b in found
         ]
 
     def resumes_at(self) -> int | None:
