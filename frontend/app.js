@@ -26,7 +26,7 @@ import { createSliders } from "./settings/sliders.js";
 import { createStage } from "./grid/stage.js";
 import { createTimeline } from "./run/timeline.js";
 import { createTogether } from "./run/together.js";
-import { getJson, postRun } from "./net/http.js";
+import { deleteKept, getJson, getShelf, postRun } from "./net/http.js";
 import { openSession } from "./net/session.js";
 import { nameOfTab, runOfTab } from "./net/tab.js";
 import { panels } from "./panels/index.js";
@@ -60,8 +60,9 @@ const narrator = createNarrator(page.atHand.state, announcer.say);
 const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 /** For whoever has nothing to add to what was said. @param {Promise<unknown>} order */
 const done = (order) => void order.catch(() => {});
+const failed = (/** @type {unknown} */ error) => announcer.warn(error instanceof Error ? error.message : String(error));
 /** For whoever says what goes wrong. @param {Promise<unknown>} order */
-const say = (order) => void order.catch((error) => announcer.warn(error instanceof Error ? error.message : String(error)));
+const say = (order) => void order.catch(failed);
 
 // --- where the moments come from
 
@@ -109,6 +110,12 @@ async function beginRun(settings, beside) {
   const at = { paused: state.status?.state !== "running", lease: state.lease.generation };
   const run = await postRun({ settings, ...at, ...(beside ? { beside } : { instead: state.run?.id ?? null }) });
   if (beside) await openRun(run);
+}
+
+/** Goes on with a run that is kept, or with a fork of one, beside the others; then the page goes there. @param {Partial<import("./types.js").NewRun>} wanted */
+async function takeUp(wanted) {
+  const run = await postRun({ beside: true, ...wanted });
+  if (run !== page.atHand.state.run?.id) await openRun(run);
 }
 
 /** @param {string} run */
@@ -192,6 +199,12 @@ const runs = createRuns(state, {
   compareRecorded: () => say(second.recording("cartpole")),
   compareFile: (file) => say(second.file(file)),
   describe: () => getJson("api/runs"),
+  kept: {
+    list: getShelf,
+    open: ({ id }) => say(postRun({ open: id }).then(openRun)),
+    goOn: ({ id }) => void beginning.try(() => takeUp({ resume: id })),
+    remove: ({ id }) => deleteKept(id).then(() => announcer.note(`Run ${id} is deleted.`), failed),
+  },
 });
 const beside = createBeside(part("beside"), state, {
   end: () => (second.end(), runs.focus()),

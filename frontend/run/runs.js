@@ -5,16 +5,18 @@ import { runState } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { createConfirm } from "../ui/confirm.js";
 import { h, icon, setAttribute, setText } from "../ui/dom.js";
+import { forkedFrom, lineageInWords } from "../state/lineage.js";
 import { whyNoControl } from "../state/permission.js";
 import { createPopup } from "../ui/popup.js";
+import { sparkline } from "./curve.js";
+import { createShelf } from "./shelf.js";
 
-/** @import { RunBrief, SettingValues, State } from "../types.js" */
+/** @import { Parent, RunBrief, SettingValues, State } from "../types.js" */
+/** @import { Shelves } from "./shelf.js" */
 
 const DOWN = "M3 5.5h10L8 11z";
-const WIDTH = 72;
-const HEIGHT = 18;
 
-/** @typedef {Omit<RunBrief, "returns"> & { settings: SettingValues, returns?: RunBrief["returns"] }} Described */
+/** @typedef {Omit<RunBrief, "returns"> & { settings: SettingValues, returns?: RunBrief["returns"], parent?: Parent | null }} Described */
 
 /**
  * @param {State} state
@@ -25,8 +27,9 @@ const HEIGHT = 18;
  * @param {() => void} page.compareRecorded the same with the run that was recorded for this page
  * @param {(file: File) => void} page.compareFile
  * @param {() => Promise<Described[]>} page.describe
+ * @param {Omit<Shelves, "whyNot">} page.kept
  */
-export function createRuns(state, { open, end, compare, compareRecorded, compareFile, describe }) {
+export function createRuns(state, { open, end, compare, compareRecorded, compareFile, describe, kept }) {
   const environment = h("strong", { class: "run-environment" });
   const facts = h("span", { class: "run-facts" });
   const number = h("span", { class: "runs-count" });
@@ -54,10 +57,12 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     "aria-label": "A recording to compare with",
     onchange: () => (close(), file.files?.[0] && compareFile(file.files[0]), (file.value = "")),
   });
+  const shelf = createShelf({ ...kept, whyNot: () => whyNoControl(state) }, () => close());
   const sheet = h(
     "div",
     { class: "panels-sheet runs-sheet", id: "runs-sheet", role: "group", "aria-label": "Runs" },
     list,
+    shelf.element,
     h(
       "div",
       { class: "runs-recorded" },
@@ -78,6 +83,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
 
   function fill() {
     drawList();
+    void shelf.fill();
     describe().then(
       (runs) => {
         described = new Map(runs.map((run) => [run.id, run]));
@@ -97,6 +103,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
   function item(run) {
     const here = run.id === state.run?.id;
     const beside = run.id === state.other?.run?.id;
+    const lineage = here ? lineageInWords(state.run) : forkedFrom(described.get(run.id)?.parent);
     const differs = here ? "" : inWords(state.run?.settings, described.get(run.id)?.settings);
     // A recording in the server's place has nothing to go to another run with: it is compared with.
     const go = () => (here ? undefined : state.recorded ? compare(run.id) : open(run.id));
@@ -111,6 +118,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
         sparkline(run.returns ?? []),
         h("span", { class: "run-item-facts" }, `seed ${run.seed} · update ${count(run.update)}${here ? " · on show" : beside ? " · beside it" : ""}`),
         differs && h("span", { class: "run-item-differs" }, differs),
+        lineage && h("span", { class: "run-item-differs" }, lineage),
       ),
       !here &&
         h(
@@ -157,21 +165,3 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
 const device = (name) => (name === "cpu" ? "CPU" : name.toUpperCase());
 
 const OVER = new Set(["stopped", "failed", "killed", "out_of_memory"]);
-
-/** The return over the updates. @param {(number | null)[]} returns */
-function sparkline(returns) {
-  const known = returns.flatMap((value, at) => (value === null ? [] : [/** @type {[number, number]} */ ([at, value])]));
-  const [low, high] = [Math.min(...known.map(([, value]) => value)), Math.max(...known.map(([, value]) => value))];
-  const points = known.map(([at, value]) => {
-    const across = returns.length > 1 ? (at / (returns.length - 1)) * WIDTH : WIDTH;
-    const down = high > low ? HEIGHT - 1 - ((value - low) / (high - low)) * (HEIGHT - 2) : HEIGHT / 2;
-    return `${across.toFixed(1)},${down.toFixed(1)}`;
-  });
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  for (const [name, value] of Object.entries({ viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "run-item-returns", "aria-hidden": "true" }))
-    svg.setAttribute(name, value);
-  const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-  line.setAttribute("points", points.join(" "));
-  svg.append(line);
-  return svg;
-}

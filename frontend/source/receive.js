@@ -3,6 +3,7 @@
 import { getJson } from "../net/http.js";
 import { forgetSession } from "../net/session.js";
 import { activityAfter, trialAfter } from "../state/activity.js";
+import { OVER } from "../state/ended.js";
 import { withMore } from "../state/evaluations.js";
 import { createGapFiller } from "../state/gaps.js";
 import { createHold } from "../state/held.js";
@@ -38,7 +39,9 @@ export function createReceiver(store, first) {
 
   /** @param {Run | null} run */
   function adopt(run) {
-    const known = run !== null && run.id === state.run?.id;
+    // What had ended does not begin again, unless it goes on from what was kept: then nothing of it is what is here.
+    const goesOn = state.run !== null && OVER.has(state.run.state) && run !== null && !OVER.has(run.state);
+    const known = run !== null && run.id === state.run?.id && !goesOn;
     state.run = run;
     state.changes = run ? [...run.changes] : [];
     state.evaluations = run?.evaluations ?? [];
@@ -76,9 +79,9 @@ export function createReceiver(store, first) {
    * @param {string} id
    */
   async function learn(id) {
-    const { device, observation, action, reward_threshold, wrappers } = await getJson(`api/runs/${encodeURIComponent(id)}`);
+    const { device, observation, action, reward_threshold, wrappers, resumed } = await getJson(`api/runs/${encodeURIComponent(id)}`);
     if (state.run?.id !== id) return;
-    Object.assign(state.run, { device, observation, action, reward_threshold, wrappers });
+    Object.assign(state.run, { device, observation, action, reward_threshold, wrappers, resumed });
     touch("run");
   }
 

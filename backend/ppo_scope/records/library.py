@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
 from ppo_scope.records.store import FILE, CannotRead, Store
-from ppo_scope.wire.codes import ENDED
+from ppo_scope.wire.codes import ENDED, RunState
 
 LOCK = "run.lock"
 """Held by the server that writes the run; the system lets go of it whatever becomes of the server."""
@@ -59,6 +59,12 @@ class Library:
         """All of them, the newest first."""
         found = [_look(place) for place in self.folder.glob("*") if (place / FILE).is_file()]
         return sorted(found, key=lambda run: str(run.about.get("created", "")), reverse=True)
+
+    def run(self, id: str) -> KeptRun | None:
+        """The run of exactly that identifier; None: there is none."""
+        place = self.place(id)
+        inside = id not in ("", ".", "..") and place.name == id
+        return _look(place) if inside and (place / FILE).is_file() else None
 
     def find(self, name: str) -> KeptRun:
         """The run of that identifier, or the one that begins like that; `last` is the newest.
@@ -121,12 +127,18 @@ def _in_use(folder: Path) -> bool:
         return False
 
 
+def _ended(states: list[str]) -> str | None:
+    """How a run ended, of the states that it was in; one that had finished before its process was stopped has finished."""
+    if not states or states[-1] not in ENDED:
+        return None
+    return RunState.FINISHED if states[-2:] == [RunState.FINISHED, RunState.STOPPED] else states[-1]
+
+
 def _look(folder: Path) -> KeptRun:
     size = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
     try:
         with contextlib.closing(Store(folder)) as store:
-            events = [said["state"] for _, _, what, said in store.events() if what == "state"]
-            ended = events[-1] if events and events[-1] in ENDED else None
+            ended = _ended([said["state"] for _, _, what, said in store.events() if what == "state"])
             state = RUNS if _in_use(folder) else ended or INTERRUPTED
             kept = store.states()
             resumes_at = kept[-1].update if kept else None

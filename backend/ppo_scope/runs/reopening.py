@@ -16,6 +16,7 @@ from ppo_scope.records import trees
 from ppo_scope.records.library import RUNS, KeptRun, Library
 from ppo_scope.records.record import RunRecord
 from ppo_scope.records.store import CannotRead, Store
+from ppo_scope.wire.told import Parent
 
 ALSO = frozenset({"total_steps"})
 """Settings beside the live ones that may be others when a run goes on: its end is nothing that has happened."""
@@ -32,7 +33,7 @@ class Reopened:
     """Of `records.trees`; None: it ended before one was kept, and begins anew."""
     folder: Path
     """Where it is kept."""
-    parent: dict[str, Any] | None = None
+    parent: Parent | None = None
     """Of a fork: the `run` that it comes from, and the `update` before which it branches off."""
 
 
@@ -50,11 +51,10 @@ def reopened(kept: KeptRun, values: dict[str, Any]) -> Reopened:
             if "settings" not in kept.about:
                 raise CannotRead(f"Run {kept.id} cannot go on: it ended before anything of it was written.")
             settings = Settings.parse({**kept.about["settings"], **_allowed(values, ALSO)})
-            return Reopened(settings, _record(kept.id, store, 1, settings), None, kept.folder)
+            return Reopened(settings, _gone_on(kept, store, 1, settings), None, kept.folder)
         update, state = found
         settings, state = _with(state, values, ALSO)
-        created = str(kept.about.get("created"))
-        return Reopened(settings, _record(kept.id, store, update, settings, created), trees.encode(state), kept.folder)
+        return Reopened(settings, _gone_on(kept, store, update, settings), trees.encode(state), kept.folder)
 
 
 def forked(kept: KeptRun, at: int | None, values: dict[str, Any], library: Library) -> Reopened:
@@ -69,7 +69,8 @@ def forked(kept: KeptRun, at: int | None, values: dict[str, Any], library: Libra
         update, state = found
         settings, state = _with(state, values, OF_A_FORK)
         record = _record(secrets.token_hex(4), store, update, settings)
-        parent = {"run": kept.id, "update": update}
+        parent: Parent = {"run": kept.id, "update": update}
+        record.parent = parent
         return Reopened(settings, record, trees.encode(state), library.place(record.id), parent)
 
 
@@ -108,10 +109,20 @@ def _allowed(values: dict[str, Any], also: frozenset[str]) -> dict[str, Any]:
     return values
 
 
-def _record(id: str, store: Store, update: int, settings: Settings, created: str | None = None) -> RunRecord:
+def _gone_on(kept: KeptRun, store: Store, update: int, settings: Settings) -> RunRecord:
+    """What had happened to the run before that update: when it began, where it comes from, when it went on."""
+    record = _record(kept.id, store, update, settings)
+    record.created = str(kept.about.get("created") or record.created)
+    record.parent = kept.about.get("parent")
+    for _, _, what, said in store.events():
+        if what == "resumed" and said["before"] <= update:
+            record.went_on(said["before"], said["anew"])
+    return record
+
+
+def _record(id: str, store: Store, update: int, settings: Settings) -> RunRecord:
     """What had happened before that update."""
     record = RunRecord(id, settings.model_dump(mode="json"))
-    record.created = created or record.created
     columns, updates, rows = store.series(last=update - 1)
     if len(updates):
         record.take_series(list(columns), int(updates[0]), rows, store.episodes(last=update - 1))

@@ -1,0 +1,51 @@
+// Where a run comes from: which one it branched off from, and where it went on from what was kept of it.
+
+import { count } from "./format.js";
+
+/** @import { KeptRunTold, Parent, Resumption, Run } from "../types.js" */
+
+/** @param {Parent | null | undefined} parent */
+export const forkedFrom = (parent) => (parent ? `fork of ${parent.run} before update ${count(parent.update)}` : "");
+
+/**
+ * The same in sentences, with where it went on; empty for a run that has only begun.
+ *
+ * @param {Pick<Run, "parent" | "resumed"> | null} run
+ */
+export function lineageInWords(run) {
+  const fork = forkedFrom(run?.parent);
+  const own = (run?.resumed ?? []).filter(({ before }) => before !== run?.parent?.update);
+  const where = own.map(({ before }) => count(before));
+  const last = where.pop();
+  const places = where.length ? `${where.join(", ")} and ${last}` : last;
+  return [fork && `A ${fork}.`, last && `It went on before update${where.length ? "s" : ""} ${places} from what was kept.`].filter(Boolean).join(" ");
+}
+
+/** Where a run's episodes began anew the last time that it went on; null: they did not. @param {Pick<Run, "resumed"> | null} run @returns {Resumption | null} */
+export function begunAnew(run) {
+  const last = run?.resumed?.at(-1);
+  return last?.anew ? last : null;
+}
+
+/**
+ * The runs in their order, forks below the one that they branched off from and one step further in.
+ *
+ * @template {Pick<KeptRunTold, "id" | "parent">} R
+ * @param {R[]} runs
+ * @returns {{ run: R, depth: number }[]}
+ */
+export function asTree(runs) {
+  const known = new Set(runs.map(({ id }) => id));
+  /** @type {Map<string | null, R[]>} */
+  const below = new Map();
+  for (const run of runs) {
+    const above = run.parent && run.parent.run !== run.id && known.has(run.parent.run) ? run.parent.run : null;
+    below.set(above, [...(below.get(above) ?? []), run]);
+  }
+  /** @type {(above: string | null, depth: number) => { run: R, depth: number }[]} */
+  const from = (above, depth) => (below.get(above) ?? []).flatMap((run) => [{ run, depth }, ...from(run.id, depth + 1)]);
+  return from(null, 0);
+}
+
+/** The newest of the kept states that are not behind an update; null: there is none. @param {number[]} states @param {number} update */
+export const stateBefore = (states, update) => states.filter((kept) => kept <= update).at(-1) ?? null;
