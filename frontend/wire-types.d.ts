@@ -217,7 +217,7 @@ export interface KeptRunTold {
   /** Empty where the run cannot be read; so are other texts. */
   environment: string;
   seed: number | null;
-  /** running: a server has it; interrupted: nobody ended it, and no server has it any more; unreadable; or how it ended, as a state of runs. */
+  /** running: a server has it; interrupted: nobody ended it, and no server has it any more; unreadable; or how it ended, as a state of runs. Of a run of this server, its state. */
   state: string;
   /** This server has it among its own runs. */
   here: boolean;

@@ -5,7 +5,7 @@ import { runState } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { createConfirm } from "../ui/confirm.js";
 import { h, icon, setAttribute, setText } from "../ui/dom.js";
-import { forkedFrom, lineageInWords } from "../state/lineage.js";
+import { forkedFrom, hereAt, lineageInWords } from "../state/lineage.js";
 import { whyNoControl } from "../state/permission.js";
 import { createPopup } from "../ui/popup.js";
 import { sparkline } from "./curve.js";
@@ -27,9 +27,10 @@ const DOWN = "M3 5.5h10L8 11z";
  * @param {() => void} page.compareRecorded the same with the run that was recorded for this page
  * @param {(file: File) => void} page.compareFile
  * @param {() => Promise<Described[]>} page.describe
+ * @param {() => void} page.fork branches off where the run on show is looked at
  * @param {Omit<Shelves, "whyNot">} page.kept
  */
-export function createRuns(state, { open, end, compare, compareRecorded, compareFile, describe, kept }) {
+export function createRuns(state, { open, end, compare, compareRecorded, compareFile, describe, fork, kept }) {
   const environment = h("strong", { class: "run-environment" });
   const facts = h("span", { class: "run-facts" });
   const number = h("span", { class: "runs-count" });
@@ -44,6 +45,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
   );
   const list = h("ul", { "aria-label": "Runs of this server" });
   const ender = h("button", { type: "button", onclick: () => confirm.toggle() }, "End this run");
+  const forker = h("button", { type: "button", onclick: () => (close(), fork()) }, "Fork from here…");
   const confirm = createConfirm(ender, {
     question: () => "End the run at hand? Its process goes; what it has shown stays in this list.",
     yes: "End it",
@@ -61,6 +63,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
   const sheet = h(
     "div",
     { class: "panels-sheet runs-sheet", id: "runs-sheet", role: "group", "aria-label": "Runs" },
+    h("h3", { class: "runs-head" }, "On this server"),
     list,
     shelf.element,
     h(
@@ -74,20 +77,25 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
       h("button", { type: "button", class: "quiet", title: "A file that ppo-scope record has made", onclick: () => file.click() }, "with a file…"),
       file,
     ),
-    h("div", { class: "runs-end" }, ender, confirm.element),
+    h("div", { class: "runs-end" }, forker, ender, confirm.element),
   );
-  const { root, close } = createPopup("runs", opener, sheet, fill);
+  const { root, close, fit } = createPopup("runs", opener, sheet, fill);
 
   /** Of each run, once it was asked for. @type {Map<string, Described>} */
   let described = new Map();
 
+  /** Which runs this server had, and their states, when the kept ones were asked for. */
+  let seen = "";
+
   function fill() {
+    seen = "";
     drawList();
-    void shelf.fill();
+    void shelf.fill().then(() => (draw(state), fit()));
     describe().then(
       (runs) => {
         described = new Map(runs.map((run) => [run.id, run]));
         drawList();
+        fit();
       },
       () => {},
     ); // then the list stays without what differs
@@ -141,16 +149,25 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     const { run, runs } = state;
     const others = runs.filter(({ id }) => id !== run?.id).length;
     setText(environment, run?.environment ?? "no run");
-    setText(facts, run ? `seed ${run.seed} · ${device(run.device)}` : "");
+    const fork = run?.parent ? `fork of ${run.parent.run}` : "";
+    setText(facts, run ? [`seed ${run.seed}`, device(run.device), fork].filter(Boolean).join(" · ") : "");
     setText(number, others ? `+${others}` : "");
     const list = others ? ` The list of this server's ${runs.length} runs` : " The runs of this server: one so far";
-    setAttribute(opener, "title", [environment.textContent, facts.textContent].filter(Boolean).join(", ") + `.${list}`);
+    const lineage = lineageInWords(run);
+    setAttribute(opener, "title", [environment.textContent, facts.textContent].filter(Boolean).join(", ") + `.${lineage && ` ${lineage}`}${list}`);
     opener.disabled = document.body.hasAttribute("data-bare"); // who embeds a page has chosen its run
     const now = runState(state);
     const reason = whyNoControl(state) ?? (now === null || OVER.has(now) ? "The run has ended." : null);
     ender.disabled = reason !== null;
     setAttribute(ender, "title", reason ?? "Its process goes; what it has shown stays");
-    if (!sheet.hidden) drawList();
+    const noFork = whyNoControl(state) ?? (shelf.keeps() ? null : "This server keeps no runs.");
+    forker.disabled = noFork !== null || !run;
+    setAttribute(forker, "title", noFork ?? `Begins a run that is this one up to the moment on show, before update ${count(hereAt(state))}`);
+    if (sheet.hidden) return;
+    drawList();
+    const listed = runs.map(({ id, state }) => `${id} ${state}`).join();
+    if (listed !== seen) void shelf.fill().then(fit);
+    seen = listed;
   }
 
   return {

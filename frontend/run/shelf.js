@@ -1,5 +1,6 @@
 // The runs that are kept on disk, in the menu "Runs": how each ended, which branched off from which, and the ways on.
 
+import { OVER } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { asTree, forkedFrom } from "../state/lineage.js";
 import { createConfirm } from "../ui/confirm.js";
@@ -11,12 +12,15 @@ import { sparkline } from "./curve.js";
 /** What a list says of how a run is, where it is not the state itself. @type {Record<string, string>} */
 const STATES = { running: "in use elsewhere", out_of_memory: "out of memory" };
 
+const ELSEWHERE = "Another PPO Scope has it.";
+
 /**
  * @typedef {object} Shelves
  * @property {() => Promise<Shelf>} list
  * @property {() => string | null} whyNot why nothing can be begun or deleted from this page; null: it can
  * @property {(run: KeptRunTold) => void} open shows it without training
  * @property {(run: KeptRunTold) => void} goOn
+ * @property {(run: KeptRunTold) => void} fork
  * @property {(run: KeptRunTold) => Promise<void>} remove for good
  */
 
@@ -24,7 +28,7 @@ const STATES = { running: "in use elsewhere", out_of_memory: "out of memory" };
  * @param {Shelves} shelves
  * @param {() => void} close the menu, before something is done
  */
-export function createShelf({ list, whyNot, open, goOn, remove }, close) {
+export function createShelf({ list, whyNot, open, goOn, fork, remove }, close) {
   const heading = h("h3", {}, "Kept");
   const where = h("p", { class: "kept-folder" });
   const items = h("ul", { "aria-label": "Runs that are kept" });
@@ -41,7 +45,8 @@ export function createShelf({ list, whyNot, open, goOn, remove }, close) {
   /** @param {Shelf} found */
   function show(found) {
     shelf = found;
-    const others = found.runs.filter(({ here }) => !here);
+    // Those of this server stand in its own list until they are over: then they can be gone on with, like any other.
+    const others = found.runs.filter(({ here, state }) => !here || OVER.has(state));
     setHidden(element, found.folder === null);
     setText(where, found.folder ?? "");
     where.title = `Runs are kept in ${found.folder}`;
@@ -55,8 +60,8 @@ export function createShelf({ list, whyNot, open, goOn, remove }, close) {
   /** @param {{ run: KeptRunTold, depth: number }} entry */
   function item({ run, depth }) {
     const name = run.environment ? `${run.environment}, seed ${run.seed}` : run.id;
-    const refused = whyNot() ?? (run.problem || (run.state === "running" ? "Another PPO Scope has it." : null));
-    const away = whyNot() ?? (run.state === "running" ? "Another PPO Scope has it." : null);
+    const refused = whyNot() ?? (run.problem || (run.state === "running" ? ELSEWHERE : null));
+    const away = whyNot() ?? (run.state === "running" ? ELSEWHERE : null);
     const goes = run.resumes_at === null ? "Nothing of it was kept to go on from" : `Trains on from before update ${count(run.resumes_at)}`;
     const remover = h(
       "button",
@@ -86,7 +91,7 @@ export function createShelf({ list, whyNot, open, goOn, remove }, close) {
           type: "button",
           class: "run-item",
           "data-kept": `open ${run.id}`,
-          title: refused ?? "Shows it, without training",
+          title: refused ?? `Shows it, without training (${size(run)} on the disk)`,
           disabled: refused !== null,
           onclick: () => (close(), open(run)),
         },
@@ -94,7 +99,7 @@ export function createShelf({ list, whyNot, open, goOn, remove }, close) {
         h("span", { class: "run-item-state", "data-state": run.state }, STATES[run.state] ?? run.state),
         sparkline(run.returns),
         h("span", { class: "run-item-facts" }, run.problem || facts(run)),
-        run.parent && h("span", { class: "run-item-differs" }, forkedFrom(run.parent)),
+        h("span", { class: "run-item-differs" }, [run.environment && run.id, forkedFrom(run.parent)].filter(Boolean).join(", ")),
       ),
       h(
         "div",
@@ -111,17 +116,34 @@ export function createShelf({ list, whyNot, open, goOn, remove }, close) {
           },
           "Go on",
         ),
+        h(
+          "button",
+          {
+            type: "button",
+            "data-kept": `fork ${run.id}`,
+            "aria-label": `Fork ${name}, run ${run.id}`,
+            title: refused ?? "Begins a run that branches off from it, with other settings",
+            disabled: refused !== null,
+            onclick: () => (close(), fork(run)),
+          },
+          "Fork…",
+        ),
         remover,
         confirm.element,
       ),
     );
   }
 
-  return { element, fill };
+  return {
+    element,
+    fill,
+    /** Whether runs are kept at all, as far as it has been asked. */
+    keeps: () => shelf !== null && shelf.folder !== null,
+  };
 }
 
 /** @param {KeptRunTold} run */
-const facts = (run) => [`seed ${run.seed}`, `update ${count(run.update)}`, begun(run), size(run), run.id].filter(Boolean).join(" · ");
+const facts = (run) => [`seed ${run.seed}`, `update ${count(run.update)}`, begun(run)].filter(Boolean).join(" · ");
 
 /** @param {KeptRunTold} run */
 const size = (run) => `${(run.size / 1e6).toFixed(1)} MB`;

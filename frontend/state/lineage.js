@@ -2,7 +2,7 @@
 
 import { count } from "./format.js";
 
-/** @import { KeptRunTold, Parent, Resumption, Run } from "../types.js" */
+/** @import { KeptRunTold, KeptRunWhole, Parent, Resumption, Run, SettingValues, State } from "../types.js" */
 
 /** @param {Parent | null | undefined} parent */
 export const forkedFrom = (parent) => (parent ? `fork of ${parent.run} before update ${count(parent.update)}` : "");
@@ -49,3 +49,27 @@ export function asTree(runs) {
 
 /** The newest of the kept states that are not behind an update; null: there is none. @param {number[]} states @param {number} update */
 export const stateBefore = (states, update) => states.filter((kept) => kept <= update).at(-1) ?? null;
+
+/**
+ * The settings of a run as they were when an update began.
+ *
+ * @param {Pick<KeptRunWhole, "settings" | "changes">} run
+ * @param {number} update
+ * @returns {SettingValues}
+ */
+export function valuesAt({ settings, changes }, update) {
+  const moved = changes.filter((change) => change.update <= update).map((change) => [change.name, change.new]);
+  return { ...settings, ...Object.fromEntries(moved) };
+}
+
+/**
+ * Before which update a run would branch off, to be what it is at the moment on show: behind the update where its end is on
+ * show, else before it.
+ *
+ * @param {Pick<State, "snapshot" | "status" | "run">} state
+ */
+export function hereAt({ snapshot, status, run }) {
+  const header = snapshot?.header;
+  if (!header) return Math.max(1, status?.update ?? run?.update ?? 1);
+  return Math.max(1, header.phase === "update" ? header.update + 1 : header.update);
+}

@@ -1,9 +1,13 @@
 """Runs that are kept, on the page: what there is, going on, branching off, and away with them."""
 
+import contextlib
+
 import pytest
 
 from ppo_scope.records.library import Library
+from ppo_scope.records.store import Store
 from tests.browser.dashboard import Dashboard, until
+from tests.browser.test_accessibility import violations
 from tests.live import LiveServer
 
 SETTINGS = ("--num-envs", "2", "--rollout-steps", "32")
@@ -41,4 +45,62 @@ def test_a_kept_run_is_listed_and_goes_on(kept, page, leaving):
     assert run["id"] == old.id and run["resumed"] == [{"before": old.resumes_at, "anew": None}]
     assert "seed 7" in page.locator(".run-facts").inner_text()
     assert until(lambda: shelf(page).get_by_role("listitem").count() == 0)
+    server.interrupt()
+
+
+def test_a_run_is_forked_at_the_moment_on_show_and_deleted(page, leaving, tmp_path):
+    server = LiveServer("--runs-dir", str(tmp_path), "--paused", "--seed", "7", *SETTINGS)
+    leaving.append(server)
+    library = Library(tmp_path)
+    dashboard = Dashboard(page, server.url)
+    for number in range(1, 4):
+        dashboard.step(update=str(number), phase="update")
+    dashboard.type("Entropy coefficient", 0.02)
+    dashboard.step(update="4", phase="update")
+    parent = server.run()["id"]
+    until(lambda: library.runs()[0].resumes_at == 5)
+    with contextlib.closing(Store(library.place(parent))) as store:
+        states = [state.update for state in store.states()]
+    dashboard.key("ArrowLeft").at(update="3", phase="update")
+    at = max(state for state in states if state <= 4)
+
+    shelf(page)
+    fork = page.get_by_role("button", name="Fork from here")
+    until(fork.is_enabled)
+    fork.click()
+    sheet = page.get_by_role("dialog", name="Fork of CartPole-v1, seed 7")
+    until(sheet.is_visible)
+    place = sheet.get_by_label("Branch off before update")
+    assert place.input_value() == str(at) and f"up to update {at - 1}" in sheet.inner_text()
+    assert sheet.get_by_label("Entropy coefficient c₂").input_value() == ("0.01" if at < 4 else "0.02")
+    assert sheet.get_by_label("Environment", exact=True).count() == 0
+    sheet.get_by_label("Clip range ε").fill("0.4")
+    sheet.get_by_label("Total steps").fill("1")
+    assert not violations(page)
+    sheet.get_by_label("Total steps").fill("")
+    page.keyboard.press("Enter")
+    fork = until(server.run, lambda run: run["id"] != parent and run["state"] == "paused")
+    assert fork["parent"] == {"run": parent, "update": at} and fork["seed"] == 7
+    until(page.locator(".run-facts").inner_text, lambda text: f"fork of {parent}" in text)
+    dashboard.step(update=str(at)).step(update=str(at + 1))
+    assert {change["name"]: change["new"] for change in server.run()["changes"]}["clip_range"] == 0.4
+
+    shelf(page)
+    assert (
+        f"A fork of {parent} before update {at}." in page.get_by_role("list", name="Runs of this server").inner_text()
+    )
+    page.get_by_role("button", name="End this run").click()
+    page.get_by_role("button", name="End it").click()
+    dashboard.at(state="stopped")
+    shelf(page)
+    remove = page.get_by_role("button", name=f"Delete CartPole-v1, seed 7, run {fork['id']}")
+    until(remove.count)
+    remove.click()
+    page.get_by_role("button", name="Keep it").click()
+    assert library.run(fork["id"]) is not None
+    remove.click()
+    page.get_by_role("button", name="Delete it").click()
+    until(lambda: library.run(fork["id"]) is None)
+    assert until(lambda: remove.count() == 0)
+    assert library.run(parent) is not None
     server.interrupt()

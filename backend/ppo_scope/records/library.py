@@ -128,10 +128,11 @@ def _in_use(folder: Path) -> bool:
 
 
 def _ended(states: list[str]) -> str | None:
-    """How a run ended, of the states that it was in; one that had finished before its process was stopped has finished."""
+    """How a run ended, by the states it was in: one whose process was stopped once it had finished has finished."""
     if not states or states[-1] not in ENDED:
         return None
-    return RunState.FINISHED if states[-2:] == [RunState.FINISHED, RunState.STOPPED] else states[-1]
+    before = [state for state in states if state != RunState.STOPPED]
+    return RunState.FINISHED if before[-1:] == [RunState.FINISHED] else states[-1]
 
 
 def _look(folder: Path) -> KeptRun:

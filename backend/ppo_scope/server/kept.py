@@ -35,7 +35,7 @@ RETURN = "episodic_return_mean"
 NOWHERE = "This server keeps no runs: it was started with --runs-dir off."
 NO_SUCH_RUN = "There is no run {id} in {folder}; it may have been deleted meanwhile."
 GOES_ON = "Run {id} is one of this server's that go on. It needs no other beginning: go to it by the list of runs."
-HAS_PROCESS = "Run {id} still has its process on this server. End it first, then it can be deleted."
+GOES_ON_STILL = "Run {id} goes on on this server. End it first, then it can be deleted."
 IN_USE = "Run {id} is in use: another PPO Scope has it. It can be deleted or gone on with once that one has ended it."
 
 
@@ -63,15 +63,16 @@ class Shelves:
         async with self._looking:
             return await asyncio.to_thread(self._whole, kept, here)
 
-    def _here(self) -> frozenset[str]:
-        return frozenset(run.id for run in self._supervisor.runs())
+    def _here(self) -> dict[str, str]:
+        """States of this server's own runs."""
+        return {run.id: run.state for run in self._supervisor.runs()}
 
-    def _shelf(self, library: Library | None, here: frozenset[str]) -> Shelf:
+    def _shelf(self, library: Library | None, here: dict[str, str]) -> Shelf:
         runs = library.runs() if library is not None else []
         told = [self._entry(run, here) for run in runs[:LISTED]]
         return {"folder": str(library.folder) if library else None, "runs": told, "more": max(0, len(runs) - LISTED)}
 
-    def _whole(self, kept: KeptRun, here: frozenset[str]) -> KeptRunWhole:
+    def _whole(self, kept: KeptRun, here: dict[str, str]) -> KeptRunWhole:
         if kept.problem:
             raise refusal(409, ErrorCode.CONFLICT, f"Run {kept.id} cannot be read: {kept.problem}")
         with contextlib.closing(Store(kept.folder)) as store:
@@ -79,13 +80,13 @@ class Shelves:
             settings = kept.about.get("settings", {})
             return {**self._entry(kept, here), "settings": settings, "changes": store.changes(), "states": states}
 
-    def _entry(self, kept: KeptRun, here: frozenset[str]) -> KeptRunTold:
+    def _entry(self, kept: KeptRun, here: dict[str, str]) -> KeptRunTold:
         settings = kept.about.get("settings", {})
         return {
             "id": kept.id,
             "environment": str(settings.get("env", "")),
             "seed": settings.get("seed"),
-            "state": kept.state,
+            "state": here.get(kept.id, kept.state),
             "here": kept.id in here,
             "created": str(kept.about.get("created", "")),
             "update": kept.last,
@@ -150,7 +151,7 @@ async def wanted_run(supervisor: Supervisor, wanted: NewRun) -> Settings | Reope
         here = supervisor.get(wanted.open)
         return here or supervisor.open(await find(supervisor.library, wanted.open))
     if wanted.resume is not None:
-        await _let_go(supervisor, wanted.resume)
+        await _let_go(supervisor, wanted.resume, GOES_ON)
         kept = await find(supervisor.library, wanted.resume)
         if kept.state == RUNS:
             raise refusal(409, ErrorCode.CONFLICT, IN_USE.format(id=kept.id))
@@ -162,8 +163,8 @@ async def wanted_run(supervisor: Supervisor, wanted: NewRun) -> Settings | Reope
     return Settings.parse(wanted.settings)
 
 
-async def _let_go(supervisor: Supervisor, id: str) -> None:
-    """Where a run of this server has ended, end the process that it may have left, so that another can go on with it.
+async def _let_go(supervisor: Supervisor, id: str, goes_on: str) -> None:
+    """Where a run of this server has ended, end the process that it may have left and let go of its folder.
 
     Raises:
         HTTPException: it has not ended.
@@ -172,7 +173,7 @@ async def _let_go(supervisor: Supervisor, id: str) -> None:
     if run is None:
         return
     if not run.ended:
-        raise refusal(409, ErrorCode.CONFLICT, GOES_ON.format(id=id))
+        raise refusal(409, ErrorCode.CONFLICT, goes_on.format(id=id))
     if not run.gone:
         await run.stop()
     await run.written()
@@ -200,11 +201,7 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
     @app.delete("/api/kept/{kept_id}")
     async def delete(kept_id: str) -> Response:
         kept = await find(hub.supervisor.library, kept_id)
-        run = hub.supervisor.get(kept_id)
-        if run is not None and not run.gone:
-            raise refusal(409, ErrorCode.CONFLICT, HAS_PROCESS.format(id=kept_id))
-        if run is not None:
-            await run.written()
+        await _let_go(hub.supervisor, kept_id, GOES_ON_STILL)
         await asyncio.to_thread(_delete, hub.supervisor.library, kept)
         hub.forget(kept_id)
         return json_answer(to_json({"deleted": kept_id}))

@@ -90,7 +90,7 @@ class KeptRunTold(TypedDict):
     seed: int | None
     state: str
     """running: a server has it; interrupted: nobody ended it, and no server has it any more; unreadable; or how it
-    ended, as a state of runs."""
+    ended, as a state of runs. Of a run of this server, its state."""
     here: bool
     """This server has it among its own runs."""
     created: str
