@@ -2,6 +2,7 @@
 
 import { runState } from "../state/ended.js";
 import { count, settingText } from "../state/format.js";
+import { anewInWords, begunAnew } from "../state/lineage.js";
 import { differs } from "../state/link.js";
 import { createConfirm } from "../ui/confirm.js";
 import { h, setHidden, setText } from "../ui/dom.js";
@@ -66,12 +67,21 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
   const anew = h("span", {});
   const showButton = h("button", { type: "button", class: "primary", onclick: showNew }, "Show the new run");
   const held = h("p", { class: "notice floating", role: "status" }, anew, showButton);
+  const episodes = h("span", {});
+  const begun = h("p", { class: "notice floating", role: "status" }, episodes, h("button", { type: "button", onclick: readBegun }, "Dismiss"));
+  /** The runs of whose new episodes somebody has read. @type {Set<string>} */
+  const read = new Set();
   const trial = createTrial({ cancel, dismiss });
   trial.element.classList.add("notice", "floating");
-  root.append(lost, outdated, held, watching, led, offer, banner, trial.element);
-  for (const element of [lost, outdated, held, watching, led, offer, banner]) element.hidden = true;
+  root.append(lost, outdated, held, watching, led, offer, banner, begun, trial.element);
+  for (const element of [lost, outdated, held, watching, led, offer, banner, begun]) element.hidden = true;
   /** @type {State["wanted"]} */
   let wanted = null;
+
+  function readBegun() {
+    read.add(nameOfBegun(state));
+    setHidden(begun, true);
+  }
 
   /** @param {((wanted: NonNullable<State["wanted"]>) => void) | null} action */
   function answer(action) {
@@ -96,6 +106,10 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     drawOffer(state);
     drawBanner(state);
     trial.draw(state, state.trial?.place === "page" ? state.trial : null);
+    const fresh = begunAnew(state.run);
+    const above = [lost, outdated, held, led, trial.element].some((other) => !other.hidden); // where it would lie, too
+    setHidden(begun, fresh === null || above || read.has(nameOfBegun(state)));
+    if (!begun.hidden) setText(episodes, `${anewInWords(fresh)} `);
     document.body.toggleAttribute(
       "data-noticed",
       [watching, offer].some(({ hidden }) => !hidden),
@@ -137,6 +151,9 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
 
   return { draw, waitsForServer: () => !lost.hidden };
 }
+
+/** @param {State} state */
+const nameOfBegun = ({ run }) => `${run?.id} ${begunAnew(run)?.before}`;
 
 /** @param {State} state */
 function heldText({ held, newest, run }) {

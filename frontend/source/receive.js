@@ -69,7 +69,7 @@ export function createReceiver(store, first) {
    * @param {Status} status
    */
   function expectRows({ update, phase }) {
-    state.series.extend(phase === "update" ? update : update - 1);
+    state.series.extend(phase === "update" || phase === "ready" ? update : update - 1);
     setTimeout(fillGaps, SETTLES);
   }
 

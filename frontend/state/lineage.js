@@ -18,7 +18,8 @@ export function lineageInWords(run) {
   const where = own.map(({ before }) => count(before));
   const last = where.pop();
   const places = where.length ? `${where.join(", ")} and ${last}` : last;
-  return [fork && `A ${fork}.`, last && `It went on before update${where.length ? "s" : ""} ${places} from what was kept.`].filter(Boolean).join(" ");
+  const went = last && `It went on before update${where.length ? "s" : ""} ${places} from what was kept.`;
+  return [fork && `A ${fork}.`, went, anewInWords(begunAnew(run))].filter(Boolean).join(" ");
 }
 
 /** Where a run's episodes began anew the last time that it went on; null: they did not. @param {Pick<Run, "resumed"> | null} run @returns {Resumption | null} */
@@ -26,6 +27,10 @@ export function begunAnew(run) {
   const last = run?.resumed?.at(-1);
   return last?.anew ? last : null;
 }
+
+/** @param {Resumption | null} resumption */
+export const anewInWords = (resumption) =>
+  resumption ? `New episodes began with update ${count(resumption.before)}: ${resumption.anew}. What was learned is as it was.` : "";
 
 /**
  * The runs in their order, forks below the one that they branched off from and one step further in.
@@ -63,13 +68,13 @@ export function valuesAt({ settings, changes }, update) {
 }
 
 /**
- * Before which update a run would branch off, to be what it is at the moment on show: behind the update where its end is on
- * show, else before it.
+ * Before which update a run would branch off, to be what it is at the moment on show: behind the update whose end is on
+ * show, or of which a run that went on has not got further; else before it.
  *
  * @param {Pick<State, "snapshot" | "status" | "run">} state
  */
 export function hereAt({ snapshot, status, run }) {
   const header = snapshot?.header;
   if (!header) return Math.max(1, status?.update ?? run?.update ?? 1);
-  return Math.max(1, header.phase === "update" ? header.update + 1 : header.update);
+  return Math.max(1, header.phase === "update" || header.phase === "ready" ? header.update + 1 : header.update);
 }

@@ -123,6 +123,7 @@ def _gone_on(kept: KeptRun, store: Store, update: int, settings: Settings) -> Ru
 def _record(id: str, store: Store, update: int, settings: Settings) -> RunRecord:
     """What had happened before that update."""
     record = RunRecord(id, settings.model_dump(mode="json"))
+    record.position["update"] = update - 1
     columns, updates, rows = store.series(last=update - 1)
     if len(updates):
         record.take_series(list(columns), int(updates[0]), rows, store.episodes(last=update - 1))
