@@ -124,7 +124,11 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
         h("strong", {}, run.environment),
         h("span", { class: "run-item-state", "data-state": run.state }, run.state.replaceAll("_", " ")),
         sparkline(run.returns ?? []),
-        h("span", { class: "run-item-facts" }, `seed ${run.seed} · update ${count(run.update)}${here ? " · on show" : beside ? " · beside it" : ""} · ${run.id}`),
+        h(
+          "span",
+          { class: "run-item-facts" },
+          `seed ${run.seed} · update ${count(run.update)}${here ? " · on show" : beside ? " · beside it" : ""} · ${run.id}`,
+        ),
         differs && h("span", { class: "run-item-differs" }, differs),
         lineage && h("span", { class: "run-item-lineage" }, lineage),
       ),

@@ -75,14 +75,19 @@ def test_a_run_is_forked_at_the_moment_on_show_and_deleted(page, leaving, tmp_pa
     assert sheet.get_by_label("Entropy coefficient c₂").input_value() == ("0.01" if at < 4 else "0.02")
     assert sheet.get_by_label("Environment", exact=True).count() == 0
     sheet.get_by_label("Clip range ε").fill("0.4")
-    sheet.get_by_label("Total steps").fill("1")
+    sheet.get_by_label("Seed").fill("8")
     assert not violations(page)
-    sheet.get_by_label("Total steps").fill("")
     page.keyboard.press("Enter")
     fork = until(server.run, lambda run: run["id"] != parent and run["state"] == "paused")
-    assert fork["parent"] == {"run": parent, "update": at} and fork["seed"] == 7
+    assert fork["parent"] == {"run": parent, "update": at} and fork["seed"] == 8
     until(page.locator(".run-facts").inner_text, lambda text: f"fork of {parent}" in text)
-    dashboard.step(update=str(at)).step(update=str(at + 1))
+    notice = page.get_by_role("status").filter(
+        has_text=f"New episodes began with update {at}: it goes on with another seed"
+    )
+    until(notice.is_visible)
+    notice.get_by_role("button", name="Dismiss").click()
+    assert not notice.is_visible()
+    dashboard.at(update=str(at - 1), phase="ready").step(update=str(at)).step(update=str(at + 1))
     assert {change["name"]: change["new"] for change in server.run()["changes"]}["clip_range"] == 0.4
 
     shelf(page)
@@ -93,7 +98,7 @@ def test_a_run_is_forked_at_the_moment_on_show_and_deleted(page, leaving, tmp_pa
     page.get_by_role("button", name="End it").click()
     dashboard.at(state="stopped")
     shelf(page)
-    remove = page.get_by_role("button", name=f"Delete CartPole-v1, seed 7, run {fork['id']}")
+    remove = page.get_by_role("button", name=f"Delete CartPole-v1, seed 8, run {fork['id']}")
     until(remove.count)
     remove.click()
     page.get_by_role("button", name="Keep it").click()
