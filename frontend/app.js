@@ -238,6 +238,8 @@ const notices = createNotices(part("notices"), state, {
   showNew,
   cancel: beginning.cancel,
   dismiss: beginning.dismiss,
+  goOn: (id) => void beginning.try(() => takeUp({ beside: true, resume: id })),
+  resumesAt: (id) => getShelf().then(({ runs }) => runs.find((kept) => kept.id === id)?.resumes_at ?? null),
   keep() {
     state.wanted = null;
     touch("run");

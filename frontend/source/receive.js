@@ -37,10 +37,10 @@ export function createReceiver(store, first) {
   /** @type {Map<string, Frame>} */
   let early = new Map();
 
-  /** @param {Run | null} run */
-  function adopt(run) {
-    // What had ended does not begin again, unless it goes on from what was kept: then nothing of it is what is here.
-    const goesOn = state.run !== null && OVER.has(state.run.state) && run !== null && !OVER.has(run.state);
+  /** @param {Run | null} run @param {boolean} [elsewhere] whether another server has it now */
+  function adopt(run, elsewhere = false) {
+    // What had ended does not begin again, unless it goes on from what was kept: then what is here may be of no future of it.
+    const goesOn = elsewhere || (state.run !== null && OVER.has(state.run.state) && run !== null && !OVER.has(run.state));
     const known = run !== null && run.id === state.run?.id && !goesOn;
     state.run = run;
     state.changes = run ? [...run.changes] : [];
@@ -100,7 +100,7 @@ export function createReceiver(store, first) {
       state.lease = message.lease ?? { holder: false, generation: 0 };
       touch("connection");
       if (state.held || (anew && hold.wants(message.run))) hold.hold(message.run);
-      else if (anew || known === null || known === message.run?.id) adopt(message.run); // who asks for another run is told it next
+      else if (anew || known === null || known === message.run?.id) adopt(message.run, anew); // who asks for another run is told it next
     },
     runs(message) {
       state.runs = message.runs;

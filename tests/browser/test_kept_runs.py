@@ -1,6 +1,9 @@
 """Runs that are kept, on the page: what there is, going on, branching off, and away with them."""
 
 import contextlib
+import json
+import os
+import signal
 
 import pytest
 
@@ -9,6 +12,7 @@ from ppo_scope.records.store import Store
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.test_accessibility import violations
 from tests.live import LiveServer
+from tests.server.scope_page import leaders
 
 SETTINGS = ("--num-envs", "2", "--rollout-steps", "32")
 UPDATES = 12
@@ -33,18 +37,29 @@ def shelf(page):
 
 def test_a_kept_run_is_listed_and_goes_on(kept, page, leaving):
     (old,) = kept.runs()
-    server = LiveServer("--runs-dir", str(kept.folder), "--paused", "--seed", "3", *SETTINGS)
+    server = LiveServer("--runs-dir", str(kept.folder), "--paused", "--seed", "3", *SETTINGS, anew=True)
     leaving.append(server)
     dashboard = Dashboard(page, server.url)
     entry = shelf(page).get_by_role("listitem")
     text = until(lambda: entry.inner_text() if entry.count() == 1 else "")
     assert "CartPole-v1" in text and "stopped" in text and f"seed 7 · update {old.last}" in text and old.id in text
+    before = leaders(server.pid)
     page.get_by_role("button", name=f"Go on with CartPole-v1, seed 7, run {old.id}").click()
     dashboard.at(state="running", update="[1-9][0-9]*")
     run = until(server.run, lambda run: run["update"] > old.last)
     assert run["id"] == old.id and run["resumed"] == [{"before": old.resumes_at, "anew": None}]
     assert "seed 7" in page.locator(".run-facts").inner_text()
     assert until(lambda: shelf(page).get_by_role("listitem").count() == 0)
+    process = min(one for one in leaders(server.pid) if one not in before)
+    os.kill(process, signal.SIGKILL)
+    dashboard.at(state="killed")
+    onward = page.get_by_role("alert").get_by_role("button", name="Go on", exact=True)
+    until(onward.is_visible)
+    onward.click()
+    dashboard.at(state="running")
+    assert until(server.run, lambda run: run["state"] == "running")["resumed"][1]["anew"] is None
+    rows = until(lambda: json.loads(server.get(f"api/runs/{old.id}/series"))["rows"])
+    assert len(rows) > old.last, "what it had made before is on the page's curve, too"
     server.interrupt()
 
 
