@@ -113,6 +113,10 @@ def _new_run() -> list[str]:
     return _list(messages.NewRun)
 
 
+def _kept() -> list[str]:
+    return _list(told.KeptRunWhole)
+
+
 SHARED = frozenset({"type", "id", "lease"})
 """Fields that the text around the table speaks of."""
 
@@ -173,6 +177,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "run": _run,
     "brief": _brief,
     "new-run": _new_run,
+    "kept": _kept,
 }
 """Name of a place in docs/protocol.md → the lines that belong there."""
 
