@@ -120,6 +120,9 @@ async function takeUp(wanted) {
   if (run !== page.atHand.state.run?.id && wanted.beside) await openRun(run);
 }
 
+/** From the newest state that was kept of it. @param {string} run */
+const goOn = (run) => void beginning.try(() => takeUp({ beside: true, resume: run }), "page", true);
+
 /** @param {string} run */
 function openRun(run) {
   news.goesTo(run);
@@ -195,7 +198,7 @@ const newRunSheet = createNewRun(document.body, state, {
   closed: () => beginning.toPage(),
 });
 const branch = createBranch(document.body, state, {
-  begin: (wanted) => beginning.try(() => takeUp(wanted), "sheet"),
+  begin: (wanted) => beginning.try(() => takeUp(wanted), "sheet", wanted.beside === true),
   whole: getKeptRun,
   cancel: beginning.cancel,
   dismiss: beginning.dismiss,
@@ -212,8 +215,7 @@ const runs = createRuns(state, {
   kept: {
     list: getShelf,
     open: ({ id }) => say(postRun({ open: id }).then(openRun)),
-    goOn: ({ id, state: ended }) =>
-      ended === "finished" ? say(branch.open({ run: id, resume: true })) : void beginning.try(() => takeUp({ beside: true, resume: id })),
+    goOn: ({ id, state: ended }) => (ended === "finished" ? say(branch.open({ run: id, resume: true })) : goOn(id)),
     fork: ({ id }) => say(branch.open({ run: id })),
     remove: ({ id }) => deleteKept(id).then(() => announcer.note(`Run ${id} is deleted.`), failed),
   },
@@ -238,7 +240,7 @@ const notices = createNotices(part("notices"), state, {
   showNew,
   cancel: beginning.cancel,
   dismiss: beginning.dismiss,
-  goOn: (id) => void beginning.try(() => takeUp({ beside: true, resume: id })),
+  goOn,
   resumesAt: (id) => getShelf().then(({ runs }) => runs.find((kept) => kept.id === id)?.resumes_at ?? null),
   keep() {
     state.wanted = null;

@@ -3,7 +3,7 @@
 import { isOver } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { stateBefore, valuesAt } from "../state/lineage.js";
-import { lossInWords } from "../state/permission.js";
+import { lossInWords, whyNoControl } from "../state/permission.js";
 import { placed } from "../state/setting-text.js";
 import { h, setHidden, setText } from "../ui/dom.js";
 import { sameValue } from "./run-field.js";
@@ -165,6 +165,8 @@ export function createBranch(parent, state, { begin, whole, cancel, dismiss, clo
       setText(start, wanted.resume ? "Go on" : "Fork");
       setHidden(where, wanted.resume === true);
       beside.checked = true;
+      instead.disabled = whyNoControl(state) !== null;
+      instead.title = whyNoControl(state) ?? "";
       showForm({});
       showPlace(wanted.update ?? null);
       showCost();

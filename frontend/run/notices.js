@@ -6,7 +6,7 @@ import { anewInWords, begunAnew } from "../state/lineage.js";
 import { differs } from "../state/link.js";
 import { createConfirm } from "../ui/confirm.js";
 import { h, setHidden, setText } from "../ui/dom.js";
-import { ANOTHER_LEADS, endedBadly, losesTraining, lossInWords, RECORDED, WATCHING, whyNot } from "../state/permission.js";
+import { ANOTHER_LEADS, endedBadly, losesTraining, lossInWords, RECORDED, WATCHING, whyNot, whyNotBeside } from "../state/permission.js";
 import { createTrial } from "./trial.js";
 
 /** @import { RunState, State } from "../types.js" */
@@ -165,7 +165,7 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
   function drawOnward(state, now) {
     const run = state.run?.id ?? "";
     const at = kept?.run === run ? kept.resumesAt : null;
-    const reason = whyNot(state, "restart");
+    const reason = whyNotBeside(state);
     setHidden(onward, now === "stalled" || at === null);
     onward.disabled = reason !== null;
     onward.title = reason ?? `Trains on from before update ${count(at)}, the newest state that was kept`;

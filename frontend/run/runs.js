@@ -6,7 +6,7 @@ import { count } from "../state/format.js";
 import { createConfirm } from "../ui/confirm.js";
 import { h, icon, setAttribute, setText } from "../ui/dom.js";
 import { forkedFrom, hereAt, lineageInWords } from "../state/lineage.js";
-import { whyNoControl } from "../state/permission.js";
+import { whyNoControl, whyNothingBeside } from "../state/permission.js";
 import { createPopup } from "../ui/popup.js";
 import { sparkline } from "./curve.js";
 import { createShelf } from "./shelf.js";
@@ -59,7 +59,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     "aria-label": "A recording to compare with",
     onchange: () => (close(), file.files?.[0] && compareFile(file.files[0]), (file.value = "")),
   });
-  const shelf = createShelf({ ...kept, whyNot: () => whyNoControl(state) }, () => close());
+  const shelf = createShelf({ ...kept, whyNot: () => whyNothingBeside(state) }, () => close());
   const sheet = h(
     "div",
     { class: "panels-sheet runs-sheet", id: "runs-sheet", role: "group", "aria-label": "Runs" },
@@ -164,12 +164,12 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     const reason = whyNoControl(state) ?? (now === null || OVER.has(now) ? "The run has ended." : null);
     ender.disabled = reason !== null;
     setAttribute(ender, "title", reason ?? "Its process goes; what it has shown stays");
-    const noFork = whyNoControl(state) ?? (shelf.keeps() ? null : "This server keeps no runs.");
+    const noFork = whyNothingBeside(state) ?? (shelf.keeps() ? null : "This server keeps no runs.");
     forker.disabled = noFork !== null || !run;
     setAttribute(forker, "title", noFork ?? `Begins a run that is this one up to the moment on show, before update ${count(hereAt(state))}`);
     if (sheet.hidden) return;
     drawList();
-    const listed = runs.map(({ id, state }) => `${id} ${state}`).join();
+    const listed = [...runs.map(({ id, state }) => `${id} ${state}`), noFork].join();
     if (listed !== seen) void shelf.fill().then(fit);
     seen = listed;
   }

@@ -54,6 +54,7 @@ export function createShelf({ list, whyNot, open, goOn, fork, remove }, close) {
     setText(none, others.length ? more : "No others yet: a run is kept while it goes on, and stands here once the server has been ended.");
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.kept : undefined;
     items.replaceChildren(...asTree(others).map(item));
+    items.tabIndex = items.querySelector("li > button:enabled, .kept-ways > button:enabled") ? -1 : 0; // else nobody without a mouse could scroll it
     if (focused) /** @type {HTMLElement | null} */ (items.querySelector(`[data-kept="${CSS.escape(focused)}"]`))?.focus();
   }
 

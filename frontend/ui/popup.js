@@ -50,7 +50,8 @@ export function createPopup(style, opener, sheet, fill) {
   function fit() {
     if (sheet.hidden) return;
     sheet.style.marginLeft = "";
-    const over = sheet.getBoundingClientRect().right + EDGE - document.documentElement.clientWidth;
+    const { left, right } = sheet.getBoundingClientRect();
+    const over = Math.min(right + EDGE - document.documentElement.clientWidth, left - EDGE);
     if (over > 0) sheet.style.marginLeft = `${-over}px`;
   }
 

@@ -168,7 +168,7 @@ class Supervisor:
                 candidate.keep_in(journal)
             return self._introduce(candidate, instead)
 
-    def open(self, kept: KeptRun) -> LiveRun:
+    async def open(self, kept: KeptRun) -> LiveRun:
         """Show a run that is kept, and train nothing.
 
         Raises:

@@ -149,7 +149,7 @@ async def wanted_run(supervisor: Supervisor, wanted: NewRun) -> Settings | Reope
     """
     if wanted.open is not None:
         here = supervisor.get(wanted.open)
-        return here or supervisor.open(await find(supervisor.library, wanted.open))
+        return here or await supervisor.open(await find(supervisor.library, wanted.open))
     if wanted.resume is not None:
         await _let_go(supervisor, wanted.resume, GOES_ON)
         kept = await find(supervisor.library, wanted.resume)
