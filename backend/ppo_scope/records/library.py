@@ -15,6 +15,7 @@ from platformdirs import user_data_path
 
 from ppo_scope.records.store import FILE, CannotRead, Store
 from ppo_scope.wire.codes import ENDED, RunState
+from ppo_scope.wire.told import Cause
 
 LOCK = "run.lock"
 """Held by the server that writes the run; the system lets go of it whatever becomes of the server."""
@@ -41,6 +42,8 @@ class KeptRun:
     """The update that it would go on with; None where no state is kept."""
     size: int
     """Bytes on the disk."""
+    cause: Cause | None = None
+    """Why it ended like that, where there is something to explain."""
     problem: str = ""
     """Why it cannot be read."""
 
@@ -57,14 +60,14 @@ class Library:
 
     def runs(self) -> list[KeptRun]:
         """All of them, the newest first."""
-        found = [_look(place) for place in self.folder.glob("*") if (place / FILE).is_file()]
+        found = [look_at(place) for place in self.folder.glob("*") if (place / FILE).is_file()]
         return sorted(found, key=lambda run: str(run.about.get("created", "")), reverse=True)
 
     def run(self, id: str) -> KeptRun | None:
         """The run of exactly that identifier; None: there is none."""
         place = self.place(id)
         inside = id not in ("", ".", "..") and place.name == id
-        return _look(place) if inside and (place / FILE).is_file() else None
+        return look_at(place) if inside and (place / FILE).is_file() else None
 
     def find(self, name: str) -> KeptRun:
         """The run of that identifier, or the one that begins like that; `last` is the newest.
@@ -127,22 +130,25 @@ def _in_use(folder: Path) -> bool:
         return False
 
 
-def _ended(states: list[str]) -> str | None:
-    """How a run ended, by the states it was in: one whose process was stopped once it had finished has finished."""
-    if not states or states[-1] not in ENDED:
-        return None
-    before = [state for state in states if state != RunState.STOPPED]
-    return RunState.FINISHED if before[-1:] == [RunState.FINISHED] else states[-1]
+def _ended(store: Store, state: str | None) -> str | None:
+    """How a run ended that was in this state last: one whose process was stopped once it had finished has finished."""
+    if state == RunState.STOPPED:
+        before = [said["state"] for _, _, what, said in store.events() if what == "state"]
+        done = [one for one in before if one != RunState.STOPPED]
+        return RunState.FINISHED if done[-1:] == [RunState.FINISHED] else state
+    return state if state in ENDED else None
 
 
-def _look(folder: Path) -> KeptRun:
+def look_at(folder: Path) -> KeptRun:
+    """The run in a folder, wherever that is."""
     size = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
     try:
         with contextlib.closing(Store(folder)) as store:
-            ended = _ended([said["state"] for _, _, what, said in store.events() if what == "state"])
+            said = store.newest_event("state") or {}
+            ended = _ended(store, said.get("state"))
             state = RUNS if _in_use(folder) else ended or INTERRUPTED
-            kept = store.states()
-            resumes_at = kept[-1].update if kept else None
-            return KeptRun(folder.name, folder, state, store.about(), store.last(), resumes_at, size)
+            resumes_at = max((state.update for state in store.states() if state.resumable), default=None)
+            cause = said.get("cause")
+            return KeptRun(folder.name, folder, state, store.about(), store.last(), resumes_at, size, cause)
     except (CannotRead, sqlite3.Error, ValueError, KeyError) as error:
-        return KeptRun(folder.name, folder, UNREADABLE, {}, 0, None, size, str(error))
+        return KeptRun(folder.name, folder, UNREADABLE, {}, 0, None, size, problem=str(error))

@@ -20,12 +20,14 @@ from ppo_scope.runs.ending import Cause
 from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.live import Listener, LiveRun
 from ppo_scope.runs.pulse import STALL_AFTER
-from ppo_scope.runs.reopening import Reopened
+from ppo_scope.runs.reopening import Reopened, to_show
 
 logger = logging.getLogger(__name__)
 
 LIVE_RUNS = max(2, os.cpu_count() or 1)
 """Runs that may have a process at the same time: each keeps a core busy."""
+SHOWN_RUNS = 4
+"""Runs that may be shown from the disk at the same time: each has a process that rests, and its memory."""
 KEPT_RUNS = 8
 """Runs that stay listed; those that have a process stay whatever their number."""
 TRIAL_SECONDS = 120.0
@@ -37,7 +39,6 @@ MANY = Cause(
     "",
     "",
 )
-CANNOT_SHOW = Cause("A kept run cannot be shown here without training yet. Go on with it, or fork it.", "", "")
 LEAVING = Cause("The server is being ended: no new run is begun.", "", "")
 
 
@@ -89,8 +90,30 @@ class Supervisor:
 
     @property
     def newest(self) -> LiveRun | None:
-        """The run that was begun last."""
-        return next(reversed(self._runs.values()), None)
+        """The run that was begun last; only where there is none, one that is shown from the disk."""
+        runs = self.runs()
+        return next((run for run in runs if run.shown is None), runs[0] if runs else None)
+
+    async def open(self, kept: KeptRun) -> LiveRun:
+        """Show a run from the disk, without training; where it goes on in this server, that one.
+
+        Raises:
+            CannotRead: it is damaged; one readable line.
+            OSError, RuntimeError: no process can be begun for it.
+        """
+        async with self._starting:
+            known = self._runs.get(kept.id)
+            if known is not None and not known.gone:
+                return known
+            settings, record = await asyncio.to_thread(to_show, kept)
+            shown = [run for run in self._live() if run.shown is not None]
+            for oldest in shown[: max(0, len(shown) + 1 - SHOWN_RUNS)]:
+                await oldest.stop(kept=False)
+            run = LiveRun(
+                settings, paused=True, listener=self._listener, worker=self._worker, record=record, shown=kept
+            )
+            self._runs.pop(kept.id, None)
+            return self._introduce(run, known)
 
     @property
     def library(self) -> Library | None:
@@ -142,7 +165,7 @@ class Supervisor:
         async with self._starting:
             if self._leaving:
                 raise CannotBegin(LEAVING)
-            live = self._live()
+            live = [run for run in self._live() if run.shown is None]
             if (instead is None or instead.gone) and len(live) >= LIVE_RUNS:
                 raise CannotBegin(MANY)
             candidate = self._candidate = make(bool(live))
@@ -151,11 +174,11 @@ class Supervisor:
                 if live:  # else there is nothing to be lost
                     await self._try(candidate)
                 journal = journal_of(candidate)
+                if instead is not None and not instead.gone:
+                    await instead.stop()
+                if self._leaving:
+                    raise CannotBegin(LEAVING)
                 if live:
-                    if instead is not None:
-                        await instead.stop()
-                    if self._leaving:
-                        raise CannotBegin(LEAVING)
                     candidate.begin()
             except BaseException:
                 candidate.kill()
@@ -167,14 +190,6 @@ class Supervisor:
             if journal is not None:
                 candidate.keep_in(journal)
             return self._introduce(candidate, instead)
-
-    async def open(self, kept: KeptRun) -> LiveRun:
-        """Show a run that is kept, and train nothing.
-
-        Raises:
-            CannotBegin: it cannot be shown.
-        """
-        raise CannotBegin(CANNOT_SHOW)
 
     def forget(self, run: str) -> None:
         """List a run that has ended no more."""

@@ -22,7 +22,7 @@ from ppo_scope.server.answers import json_answer, refusal, to_json
 from ppo_scope.server.crowd import LARGE, LARGE_LINE, Counter
 from ppo_scope.server.hub import Hub
 from ppo_scope.server.security import Secrets
-from ppo_scope.wire.codes import ErrorCode
+from ppo_scope.wire.codes import ErrorCode, RunState
 from ppo_scope.wire.messages import NewRun
 from ppo_scope.wire.told import KeptRunTold, KeptRunWhole, Shelf
 
@@ -76,17 +76,20 @@ class Shelves:
         if kept.problem:
             raise refusal(409, ErrorCode.CONFLICT, f"Run {kept.id} cannot be read: {kept.problem}")
         with contextlib.closing(Store(kept.folder)) as store:
-            states = [state.update for state in store.states()]
+            states = [state.update for state in store.states() if state.resumable]
             settings = kept.about.get("settings", {})
             return {**self._entry(kept, here), "settings": settings, "changes": store.changes(), "states": states}
 
     def _entry(self, kept: KeptRun, here: dict[str, str]) -> KeptRunTold:
         settings = kept.about.get("settings", {})
+        state = here.get(kept.id, kept.state)
+        if state == RunState.KEPT:  # only looked at here
+            state = kept.state
         return {
             "id": kept.id,
             "environment": str(settings.get("env", "")),
             "seed": settings.get("seed"),
-            "state": here.get(kept.id, kept.state),
+            "state": state,
             "here": kept.id in here,
             "created": str(kept.about.get("created", "")),
             "update": kept.last,
@@ -149,7 +152,9 @@ async def wanted_run(supervisor: Supervisor, wanted: NewRun) -> Settings | Reope
     """
     if wanted.open is not None:
         here = supervisor.get(wanted.open)
-        return here or await supervisor.open(await find(supervisor.library, wanted.open))
+        if here is not None and here.gone:
+            await here.written()
+        return await supervisor.open(await find(supervisor.library, wanted.open))
     if wanted.resume is not None:
         await _let_go(supervisor, wanted.resume, GOES_ON)
         kept = await find(supervisor.library, wanted.resume)
