@@ -42,7 +42,10 @@ ROUTES = {
     ("GET", "/api/environments"): "ids that can be asked for, each with the extra that is missing",
     ("GET", "/api/health-checks"): "what is looked for in every run",
     ("GET", "/api/runs"): "all runs, the newest first",
-    ("POST", "/api/runs"): "a new run",
+    ("POST", "/api/runs"): "a new run, or one that is kept: to go on with, to branch off from, to look at",
+    ("GET", "/api/kept"): "the runs that are kept on disk",
+    ("GET", "/api/kept/{kept_id}"): "one of them, with its settings, their changes and its states",
+    ("DELETE", "/api/kept/{kept_id}"): "remove it, for good",
     ("GET", "/api/runs/{run_id}"): "a run",
     ("GET", "/api/runs/{run_id}/series"): "`?from=&to=&format=json` or `frame`: rows of the series, and episodes",
     ("GET", "/api/runs/{run_id}/frames/{update}"): "the snapshot at the end of an update",
@@ -110,6 +113,10 @@ def _new_run() -> list[str]:
     return _list(messages.NewRun)
 
 
+def _kept() -> list[str]:
+    return _list(told.KeptRunWhole)
+
+
 SHARED = frozenset({"type", "id", "lease"})
 """Fields that the text around the table speaks of."""
 
@@ -170,6 +177,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "run": _run,
     "brief": _brief,
     "new-run": _new_run,
+    "kept": _kept,
 }
 """Name of a place in docs/protocol.md → the lines that belong there."""
 

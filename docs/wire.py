@@ -105,6 +105,11 @@ PARTS: tuple[type[Any], ...] = (
     told.Parent,
     told.Kept,
     told.Met,
+    told.Parent,
+    told.Resumption,
+    told.KeptRunTold,
+    told.KeptRunWhole,
+    told.Shelf,
     told.Run,
     told.RunBrief,
     told.LeaseHeld,
@@ -120,7 +125,7 @@ def types_page() -> str:
     lines += [_interface(part) for part in PARTS]
     lines += [_interface(message) for message in get_args(told.Told)]
     lines += [_either("Told", "What the server says.", get_args(told.Told))]
-    lines += [_interface(message) for message in (messages.Until, *messages.TYPES, *BODIES)]
+    lines += [_interface(message) for message in (messages.Until, messages.Fork, *messages.TYPES, *BODIES)]
     lines += [_either("Said", "What a page says.", messages.TYPES)]
     return "\n".join(lines)
 

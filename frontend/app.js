@@ -5,6 +5,7 @@ import { createApply } from "./settings/apply.js";
 import { createBar } from "./run/bar.js";
 import { createBeginning } from "./run/beginning.js";
 import { createBeside } from "./compare/beside.js";
+import { createBranch } from "./run/branch.js";
 import { createComparison } from "./compare/comparison.js";
 import { createFormula } from "./explain/formula.js";
 import { createGrid } from "./grid/grid.js";
@@ -26,7 +27,7 @@ import { createSliders } from "./settings/sliders.js";
 import { createStage } from "./grid/stage.js";
 import { createTimeline } from "./run/timeline.js";
 import { createTogether } from "./run/together.js";
-import { getJson, postRun } from "./net/http.js";
+import { deleteKept, getJson, getKeptRun, getShelf, postRun } from "./net/http.js";
 import { openSession } from "./net/session.js";
 import { nameOfTab, runOfTab } from "./net/tab.js";
 import { panels } from "./panels/index.js";
@@ -43,12 +44,13 @@ import { AS_A_FILE, createRecording } from "./source/recording.js";
 import { createSecond } from "./source/second.js";
 import { isForgotten, underWay } from "./state/activity.js";
 import { nameOf } from "./state/beside.js";
+import { hereAt } from "./state/lineage.js";
 import { tellMotion } from "./state/motion.js";
 import { createPage } from "./state/page.js";
 import { saveView } from "./state/view.js";
 
 /** @import { PacingChoices } from "./run/pacing.js" */
-/** @import { Source, Topic } from "./types.js" */
+/** @import { NewRun, Source, Topic } from "./types.js" */
 
 const page = createPage();
 const { state, touch } = page;
@@ -60,8 +62,9 @@ const narrator = createNarrator(page.atHand.state, announcer.say);
 const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 /** For whoever has nothing to add to what was said. @param {Promise<unknown>} order */
 const done = (order) => void order.catch(() => {});
+const failed = (/** @type {unknown} */ error) => announcer.warn(error instanceof Error ? error.message : String(error));
 /** For whoever says what goes wrong. @param {Promise<unknown>} order */
-const say = (order) => void order.catch((error) => announcer.warn(error instanceof Error ? error.message : String(error)));
+const say = (order) => void order.catch(failed);
 
 // --- where the moments come from
 
@@ -110,6 +113,15 @@ async function beginRun(settings, beside) {
   const run = await postRun({ settings, ...at, ...(beside ? { beside } : { instead: state.run?.id ?? null }) });
   if (beside) await openRun(run);
 }
+
+/** Goes on with a run that is kept, or with a fork of one; then the page goes there. @param {Partial<NewRun>} wanted */
+async function takeUp(wanted) {
+  const run = await postRun(wanted);
+  if (run !== page.atHand.state.run?.id && wanted.beside) await openRun(run);
+}
+
+/** From the newest state that was kept of it. @param {string} run */
+const goOn = (run) => void beginning.try(() => takeUp({ beside: true, resume: run }), "page", true);
 
 /** @param {string} run */
 function openRun(run) {
@@ -185,6 +197,13 @@ const newRunSheet = createNewRun(document.body, state, {
   dismiss: beginning.dismiss,
   closed: () => beginning.toPage(),
 });
+const branch = createBranch(document.body, state, {
+  begin: (wanted) => beginning.try(() => takeUp(wanted), "sheet", wanted.beside === true),
+  whole: getKeptRun,
+  cancel: beginning.cancel,
+  dismiss: beginning.dismiss,
+  closed: () => beginning.toPage(),
+});
 const runs = createRuns(state, {
   open: (run) => say(openRun(run)),
   end: () => done(orders.order("end")),
@@ -192,6 +211,14 @@ const runs = createRuns(state, {
   compareRecorded: () => say(second.recording("cartpole")),
   compareFile: (file) => say(second.file(file)),
   describe: () => getJson("api/runs"),
+  fork: () => say(branch.open({ run: state.run?.id ?? "", update: hereAt(state) })),
+  kept: {
+    list: getShelf,
+    open: ({ id }) => say(postRun({ open: id }).then(openRun)),
+    goOn: ({ id, state: ended }) => (ended === "finished" ? say(branch.open({ run: id, resume: true })) : goOn(id)),
+    fork: ({ id }) => say(branch.open({ run: id })),
+    remove: ({ id }) => deleteKept(id).then(() => announcer.note(`Run ${id} is deleted.`), failed),
+  },
 });
 const beside = createBeside(part("beside"), state, {
   end: () => (second.end(), runs.focus()),
@@ -213,6 +240,8 @@ const notices = createNotices(part("notices"), state, {
   showNew,
   cancel: beginning.cancel,
   dismiss: beginning.dismiss,
+  goOn,
+  resumesAt: (id) => getShelf().then(({ runs }) => runs.find((kept) => kept.id === id)?.resumes_at ?? null),
   keep() {
     state.wanted = null;
     touch("run");
@@ -269,6 +298,7 @@ const WHERE = ["run", "status", "snapshot"];
 scheduler.add({ needs: [...WHERE, "connection", "other"], draw: bar.draw });
 scheduler.add({ needs: [...WHERE, "connection"], draw: notices.draw });
 scheduler.add({ needs: ["connection", "run", "status"], draw: newRunSheet.draw });
+scheduler.add({ needs: ["connection", "run", "status"], draw: branch.draw });
 scheduler.add({ needs: ["run", "theme"], draw: comparison.draw });
 scheduler.add({ needs: [...WHERE, "connection", "other", "view"], draw: beside.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "view", "preview", "selection"], draw: guide.draw, calm: 250 });
@@ -302,7 +332,7 @@ listenToKeys({
   stage: grid.toggleStage,
   number: grid.number,
   escape: () => void grid.restore(),
-  blocked: () => links.isBare() || help.isOpen() || newRunSheet.isOpen() || share.isOpen(),
+  blocked: () => links.isBare() || help.isOpen() || newRunSheet.isOpen() || branch.isOpen() || share.isOpen(),
 });
 
 // --- start

@@ -203,7 +203,7 @@ export interface Evaluation {
 /** Where a run branched off from another one. */
 export interface Parent {
   run: string;
-  /** Before which it did. */
+  /** Before which it did: the first that is its own. */
   update: number;
 }
 
@@ -225,6 +225,64 @@ export interface Met {
   above: number;
   value: number;
   update: number;
+}
+
+/** Where a run branched off from another one. */
+export interface Parent {
+  run: string;
+  /** Before which it did: the first that is its own. */
+  update: number;
+}
+
+/** A run went on from a state that was kept. */
+export interface Resumption {
+  /** The first update that it made then. */
+  before: number;
+  /** Why its environments began new episodes there; null where they went on to the same bits. */
+  anew: string | null;
+}
+
+/** A run in the folder of runs, as `GET api/kept` has it. */
+export interface KeptRunTold {
+  id: string;
+  /** Empty where the run cannot be read; so are other texts. */
+  environment: string;
+  seed: number | null;
+  /** running: a server has it; interrupted: nobody ended it, and no server has it any more; unreadable; or how it ended, as a state of runs. Of a run of this server, its state. */
+  state: string;
+  /** This server has it among its own runs. */
+  here: boolean;
+  created: string;
+  /** The newest with a row; 0 where there is none. */
+  update: number;
+  /** The update that it would go on with; null where no state is kept. */
+  resumes_at: number | null;
+  /** Bytes on the disk. */
+  size: number;
+  parent: Parent | null;
+  /** Why it cannot be read; empty where it can. */
+  problem: string;
+  /** The curve of the mean return: at most 32 values, evenly spread over the updates, the newest among them. */
+  returns: (number | null)[];
+}
+
+/** The same, as `GET api/kept/{kept_id}` has it. */
+export interface KeptRunWhole extends KeptRunTold {
+  /** With which it was begun. */
+  settings: { [name: string]: SettingValue | undefined };
+  changes: Change[];
+  /** Updates before which a state is kept, to go on or to branch off from, the earliest first. */
+  states: number[];
+}
+
+/** The runs that are kept: the answer of `GET api/kept`. */
+export interface Shelf {
+  /** Where; null where this server keeps none. */
+  folder: string | null;
+  /** The newest first, at most 200. */
+  runs: KeptRunTold[];
+  /** How many older ones are there beyond those. */
+  more: number;
 }
 
 /** A run, as in `GET api/runs/{id}`. */
@@ -262,6 +320,10 @@ export interface Run {
   wrappers?: string[] | null;
   /** Of the policy's distribution, where it has one; not there while starting. */
   max_entropy?: number | null;
+  /** Of a fork; else null. */
+  parent?: Parent | null;
+  /** When it went on from a state that was kept, the earliest first. */
+  resumed?: Resumption[];
 }
 
 /** A run, as the list `runs` has it. */
@@ -395,6 +457,13 @@ export interface Until {
   above?: number | null;
 }
 
+/** Where a run branches off from one that is kept. */
+export interface Fork {
+  run: string;
+  /** Before this one, or before the nearest earlier one of which a state is kept; null: the newest. */
+  update?: number | null;
+}
+
 /** The first message, within 10 seconds: starts the stream. Where another connection of this `client` is still open, that one is closed with 1008. */
 export interface Resume {
   type: "resume";
@@ -515,10 +584,16 @@ export interface End {
   lease: number;
 }
 
-/** Body of `POST api/runs`: a run `beside` the others, or else `instead` of one. */
+/** Body of `POST api/runs`: a run `beside` the others, or else `instead` of one. At most one of `resume`, `fork` and `open` says that it is no new one. */
 export interface NewRun {
-  /** Changed against the defaults. */
+  /** Changed against the defaults; of a run that goes on or branches off, against its own. */
   settings?: { [name: string]: unknown | undefined };
+  /** Go on with this run, which is kept; live settings and `total_steps` may be others. */
+  resume?: string | null;
+  /** Branch off from a kept run; live settings, `seed` and `total_steps` may be others. */
+  fork?: Fork | null;
+  /** Show this run, which is kept, and train nothing; it has no settings of its own and ends no other. */
+  open?: string | null;
   paused?: boolean;
   /** No other run ends for it. There are as many at once as the machine has cores, and two at least. */
   beside?: boolean;

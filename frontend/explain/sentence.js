@@ -26,8 +26,8 @@ import { bandOf, fateOf, nextBeta, whyRate } from "../ppo/adaptation.js";
 
 /** @type {Record<Phase, (told: Told) => string>} */
 const SENTENCES = {
-  ready: ({ environments, steps }) =>
-    `Nothing has happened yet. Play trains on, Step goes piece by piece. First come ${batch(environments, steps)} under π_old.`,
+  ready: ({ environments, steps, header }) =>
+    `${header.update ? `What was kept is as it was before update ${count(header.update + 1)}.` : "Nothing has happened yet."} Play trains on, Step goes piece by piece. First come ${batch(environments, steps)} under π_old.`,
   rollout: ({ environments, steps, resets }) =>
     `${capital(batch(environments, steps))} collected under π_old.${resets ? ` ${count(resets)} of them only reset an environment: not trained on.` : ""}`,
   advantages: ({ set }) =>

@@ -4,7 +4,7 @@ import { decode } from "./frame.js";
 import { session } from "./session.js";
 import { MOMENT_COLUMNS, SESSION_HEADER } from "../wire.js";
 
-/** @import { Check, Frame, Moment, SeriesHeader, Snapshot } from "../types.js" */
+/** @import { Check, Frame, KeptRunWhole, Moment, NewRun, SeriesHeader, Shelf, Snapshot } from "../types.js" */
 
 /**
  * @param {string} path
@@ -48,18 +48,37 @@ export class Refusal extends Error {
 }
 
 /**
- * Begins a run: `instead` of one, or `beside` the others.
+ * Begins a run: `instead` of one, or `beside` the others; a new one, or one that is kept.
  *
- * @param {{ settings: Record<string, unknown>, paused: boolean, lease: number | null, instead?: string | null, beside?: boolean }} wanted
+ * @param {Partial<NewRun>} wanted
  * @returns {Promise<string>} its identifier
  * @throws {Refusal} it cannot begin; in the server's words
  */
-export async function postRun(wanted) {
+export const postRun = async (wanted) => (await change("POST", "api/runs", wanted)).id;
+
+/** The runs that are kept on disk. @returns {Promise<Shelf>} @throws {Error} the server cannot be reached or refuses */
+export const getShelf = () => getJson("api/kept");
+
+/** One of them. @param {string} run @returns {Promise<KeptRunWhole>} @throws {Refusal} it is gone, or cannot be read */
+export const getKeptRun = (run) => change("GET", `api/kept/${encodeURIComponent(run)}`);
+
+/** Removes it from the disk. @param {string} run @throws {Refusal} it is in use, gone, or the disk refuses */
+export const deleteKept = (run) => change("DELETE", `api/kept/${encodeURIComponent(run)}`);
+
+/**
+ * What only a controller may ask for, and what is refused in words.
+ *
+ * @param {string} method
+ * @param {string} path
+ * @param {object} [body]
+ * @returns {Promise<any>}
+ */
+async function change(method, path, body) {
   const headers = { "Content-Type": "application/json", [SESSION_HEADER]: session() ?? "" };
-  const response = await fetch("api/runs", { method: "POST", headers, body: JSON.stringify(wanted) }).catch(() => null);
+  const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) }).catch(() => null);
   if (!response) throw new Error("The server cannot be reached.");
   if (!response.ok) throw new Refusal(await response.json().catch(() => null), response.status);
-  return (await response.json()).id;
+  return response.json();
 }
 
 /**

@@ -1,6 +1,6 @@
 // Beginning a run in place of the one at hand: it is tried out first, which takes its time and can be cancelled.
 
-import { whyNot } from "../state/permission.js";
+import { whyNot, whyNotBeside } from "../state/permission.js";
 
 /** @import { State, Topic, Trial } from "../types.js" */
 /** @import { Commands } from "../net/commands.js" */
@@ -28,10 +28,11 @@ export function createBeginning({ state, touch }, server, warn) {
     /**
      * @param {() => Promise<unknown>} start rejects with the reason where the run cannot begin
      * @param {"page" | "sheet"} place where it is shown
+     * @param {boolean} beside the run at hand is not touched by it
      * @returns {Promise<boolean>} whether it began; what went wrong has been said
      */
-    async try(start, place = "page") {
-      const reason = whyNot(state, "restart");
+    async try(start, place = "page", beside = false) {
+      const reason = beside ? whyNotBeside(state) : whyNot(state, "restart");
       if (reason) {
         warn(reason);
         return false;

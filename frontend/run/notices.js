@@ -2,13 +2,14 @@
 
 import { runState } from "../state/ended.js";
 import { count, settingText } from "../state/format.js";
+import { anewInWords, begunAnew } from "../state/lineage.js";
 import { differs } from "../state/link.js";
 import { createConfirm } from "../ui/confirm.js";
 import { h, setHidden, setText } from "../ui/dom.js";
-import { ANOTHER_LEADS, endedBadly, losesTraining, lossInWords, RECORDED, WATCHING, whyNot } from "../state/permission.js";
+import { ANOTHER_LEADS, endedBadly, losesTraining, lossInWords, RECORDED, WATCHING, whyNot, whyNotBeside } from "../state/permission.js";
 import { createTrial } from "./trial.js";
 
-/** @import { State } from "../types.js" */
+/** @import { RunState, State } from "../types.js" */
 
 const UNWRITTEN = "Training goes on. Make room: what can wait in memory is written then, states to go back to are left out.";
 /** Where the server gave no cause, what is certain. @type {Record<string, string>} */
@@ -30,6 +31,8 @@ const WITHOUT_CAUSE = {
  * @property {() => void} showNew the run of a server that was started anew
  * @property {() => void} cancel a run that is tried out
  * @property {() => void} dismiss what was said of one that was refused
+ * @property {(run: string) => void} goOn with one that has ended, from what was kept of it
+ * @property {(run: string) => Promise<number | null>} resumesAt before which update it would; null: nothing is kept
  */
 
 /**
@@ -37,7 +40,7 @@ const WITHOUT_CAUSE = {
  * @param {State} state
  * @param {NoticeActions} actions
  */
-export function createNotices(root, state, { takeControl, restart, begin, adopt, keep, showNew, cancel, dismiss }) {
+export function createNotices(root, state, { takeControl, restart, begin, adopt, keep, showNew, cancel, dismiss, goOn, resumesAt }) {
   const lost = h("p", { class: "notice floating", role: "status" });
   const outdated = h(
     "p",
@@ -53,7 +56,15 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
   const trace = h("pre", { tabindex: 0, "aria-label": "Details" });
   const detail = h("details", {}, h("summary", {}, "Details"), trace);
   const again = h("button", { type: "button", class: "primary", onclick: restart }, "Restart");
-  const banner = h("div", { class: "banner", role: "alert" }, h("div", {}, summary, remedy, detail), again);
+  const onward = h("button", { type: "button", class: "primary", onclick: () => state.run && goOn(state.run.id) }, "Go on");
+  const banner = h(
+    "div",
+    { class: "banner", role: "alert" },
+    h("div", {}, summary, remedy, detail),
+    h("div", { class: "banner-ways" }, onward, again),
+  );
+  /** Of the run that ended, once it was asked for. @type {{ run: string, resumesAt: number | null } | null} */
+  let kept = null;
   const asks = h("span", {});
   const beginButton = h("button", { type: "button", onclick: () => (losesTraining(state) ? confirm.toggle() : answer(begin)) }, "Begin this run");
   const confirm = createConfirm(beginButton, { question: () => lossInWords(state), yes: "End this run", no: "Keep it", action: () => answer(begin) });
@@ -68,12 +79,21 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
   const anew = h("span", {});
   const showButton = h("button", { type: "button", class: "primary", onclick: showNew }, "Show the new run");
   const held = h("p", { class: "notice floating", role: "status" }, anew, showButton);
+  const episodes = h("span", {});
+  const begun = h("p", { class: "notice floating", role: "status" }, episodes, h("button", { type: "button", onclick: readBegun }, "Dismiss"));
+  /** The runs of whose new episodes somebody has read. @type {Set<string>} */
+  const read = new Set();
   const trial = createTrial({ cancel, dismiss });
   trial.element.classList.add("notice", "floating");
-  root.append(lost, outdated, held, watching, unwritten, led, offer, banner, trial.element);
-  for (const element of [lost, outdated, held, watching, unwritten, led, offer, banner]) element.hidden = true;
+  root.append(lost, outdated, held, watching, unwritten, led, offer, banner, begun, trial.element);
+  for (const element of [lost, outdated, held, watching, unwritten, led, offer, banner, begun]) element.hidden = true;
   /** @type {State["wanted"]} */
   let wanted = null;
+
+  function readBegun() {
+    read.add(nameOfBegun(state));
+    setHidden(begun, true);
+  }
 
   /** @param {((wanted: NonNullable<State["wanted"]>) => void) | null} action */
   function answer(action) {
@@ -100,6 +120,10 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     drawOffer(state);
     drawBanner(state);
     trial.draw(state, state.trial?.place === "page" ? state.trial : null);
+    const fresh = begunAnew(state.run);
+    const above = [lost, outdated, held, led, trial.element].some((other) => !other.hidden); // where it would lie, too
+    setHidden(begun, fresh === null || above || read.has(nameOfBegun(state)));
+    if (!begun.hidden) setText(episodes, `${anewInWords(fresh)} `);
     document.body.toggleAttribute(
       "data-noticed",
       [watching, unwritten, offer].some(({ hidden }) => !hidden),
@@ -126,6 +150,7 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
   function drawBanner(state) {
     const now = runState(state);
     setHidden(banner, !endedBadly(state));
+    if (banner.hidden) kept = null;
     if (banner.hidden || now === null) return;
     banner.dataset.state = now;
     const cause = state.status?.cause ?? state.run?.cause;
@@ -133,14 +158,33 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     setText(remedy, cause?.remedy ?? "Restart begins a new run with the same settings and seed.");
     setText(trace, cause?.detail ?? "");
     setHidden(detail, !cause?.detail);
+    drawOnward(state, now);
     setHidden(again, losesTraining(state)); // the bar's asks first
     const reason = whyNot(state, "restart");
     again.disabled = reason !== null;
     again.title = reason ?? "Begin a new run with these settings and the same seed";
   }
 
+  /** A run whose process is gone goes on from what was kept of it, where something was. @param {State} state @param {RunState} now */
+  function drawOnward(state, now) {
+    const run = state.run?.id ?? "";
+    const at = kept?.run === run ? kept.resumesAt : null;
+    const reason = whyNotBeside(state);
+    setHidden(onward, now === "stalled" || at === null);
+    onward.disabled = reason !== null;
+    onward.title = reason ?? `Trains on from before update ${count(at)}, the newest state that was kept`;
+    again.classList.toggle("primary", onward.hidden === true);
+    if (kept?.run === run) return;
+    kept = { run, resumesAt: null };
+    const found = (/** @type {number | null} */ at) => kept?.run === run && ((kept.resumesAt = at), draw(state));
+    resumesAt(run).then(found, () => {});
+  }
+
   return { draw, waitsForServer: () => !lost.hidden };
 }
+
+/** @param {State} state */
+const nameOfBegun = ({ run }) => `${run?.id} ${begunAnew(run)?.before}`;
 
 /** @param {State} state */
 function heldText({ held, newest, run }) {

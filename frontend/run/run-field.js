@@ -19,11 +19,12 @@ import { h, setText } from "../ui/dom.js";
 
 /**
  * @param {Setting} setting
- * @param {{ list?: string, changed(): void, extra?: HTMLElement }} options `list` id of a datalist; `extra` goes beside the line
+ * @param {{ list?: string, changed(): void, extra?: HTMLElement, prefix: string, of: string }} options `list` id of a datalist; `extra` goes
+ *   beside the line; `prefix` of ids; `of` what the default is
  * @returns {Field}
  */
-export function createField(setting, { list, changed, extra }) {
-  const id = `new-${setting.name}`;
+export function createField(setting, { list, changed, extra, prefix, of }) {
+  const id = `${prefix}-${setting.name}`;
   const note = h("p", { class: "field-note", id: `${id}-note` });
   const input = control(setting, { id, list, "aria-describedby": `${id}-note`, title: setting.help });
   const name = h(
@@ -61,7 +62,7 @@ export function createField(setting, { list, changed, extra }) {
   function fail(problem) {
     if (problem) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
-    const shown = isDefault() ? "" : `default ${settingText(setting.default) || "none"}`;
+    const shown = isDefault() ? "" : `${of} ${settingText(setting.default) || "none"}`;
     setText(note, problem ?? shown);
     note.toggleAttribute("data-problem", problem !== null);
   }

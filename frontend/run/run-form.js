@@ -1,4 +1,4 @@
-// The form of a new run: every setting of the server's table, those that make another run of it first, the rest folded.
+// The form of a run that is to begin: settings of the server's table, those that make another run of it first, the rest folded.
 
 import { judge } from "../state/environment-id.js";
 import { count } from "../state/format.js";
@@ -21,8 +21,14 @@ const FOLDED = [
 ];
 const IDS = "known-environments";
 
-/** @param {Setting[]} settings */
-export function createRunForm(settings) {
+/**
+ * @param {Setting[]} settings
+ * @param {object} [look]
+ * @param {string} [look.prefix] of the fields' ids
+ * @param {"default" | "was"} [look.of] what their defaults are: those of the table, or what stood there before
+ * @param {string[]} [look.unfolded] groups that are open
+ */
+export function createRunForm(settings, { prefix = "new", of = "default", unfolded = [] } = {}) {
   /** @type {KnownEnvironment[]} */
   let known = [];
   const ids = h("datalist", { id: IDS });
@@ -31,16 +37,18 @@ export function createRunForm(settings) {
   const fields = new Map(
     settings.map((setting) => [
       setting.name,
-      createField(setting, setting.name === "env" ? { list: IDS, changed: judgeId, extra: near } : { changed: recount }),
+      createField(setting, { prefix, of, ...(setting.name === "env" ? { list: IDS, changed: judgeId, extra: near } : { changed: recount }) }),
     ]),
   );
   const all = [...fields.values()];
-  const rest = (/** @type {string} */ group) =>
-    all.filter(({ setting: { name, group: own } }) => own === group && ![...ENVIRONMENT, ...NETWORK].includes(name));
-  const unlisted = all.filter(
-    ({ setting: { group, name } }) => ![...ENVIRONMENT, ...NETWORK].includes(name) && !FOLDED.some(([own]) => own === group),
-  );
-  const folds = FOLDED.map(([group, title], i) => fold(title, [...rest(group), ...(i === 0 ? unlisted : [])]));
+  const chosen = fields.has("env"); // else the environment and its network are what they are
+  const [first, second] = chosen ? [named(ENVIRONMENT), named(NETWORK)] : [[], []];
+  const others = all.filter((field) => ![...first, ...second].includes(field));
+  const rest = (/** @type {string} */ group) => others.filter(({ setting }) => setting.group === group);
+  const unlisted = others.filter(({ setting: { group } }) => !FOLDED.some(([own]) => own === group));
+  const folds = FOLDED.map(([group, title], i) =>
+    fold(group === "run" && !chosen ? "Run" : title, [...rest(group), ...(i === 0 ? unlisted : [])], unfolded.includes(group)),
+  ).filter(({ inside }) => inside.length);
   /** @param {string} title @param {Field[]} shown */
   const part = (title, shown) => h("fieldset", {}, h("legend", {}, title), h("div", { class: "fields" }, ...shown.map((field) => field.element)));
 
@@ -48,8 +56,8 @@ export function createRunForm(settings) {
     "div",
     { class: "run-form" },
     ids,
-    part("Environment", named(ENVIRONMENT)),
-    part("Network", named(NETWORK)),
+    chosen && part("Environment", first),
+    chosen && part("Network", second),
     ...folds.map(({ details }) => details),
   );
 
@@ -58,10 +66,15 @@ export function createRunForm(settings) {
     return names.flatMap((name) => fields.get(name) ?? []);
   }
 
-  /** @param {string} title @param {Field[]} inside */
-  function fold(title, inside) {
+  /** @param {string} title @param {Field[]} inside @param {boolean} open */
+  function fold(title, inside, open) {
     const changes = h("span", { class: "fold-changes" });
-    const details = h("details", {}, h("summary", {}, title, " ", changes), h("div", { class: "fields" }, ...inside.map((field) => field.element)));
+    const details = h(
+      "details",
+      { open },
+      h("summary", {}, title, " ", changes),
+      h("div", { class: "fields" }, ...inside.map((field) => field.element)),
+    );
     return { details, changes, inside };
   }
 
@@ -69,13 +82,15 @@ export function createRunForm(settings) {
   function recount() {
     for (const { changes, inside } of folds) {
       const others = inside.filter((field) => !field.isDefault()).length;
-      setText(changes, others ? `${count(others)} not at ${others === 1 ? "its" : "their"} default` : "");
+      const changed = of === "was" ? "changed" : `not at ${others === 1 ? "its" : "their"} default`;
+      setText(changes, others ? `${count(others)} ${changed}` : "");
     }
   }
 
   /** @returns {string | null} what is wrong with the id, which is said beside it */
   function judgeId() {
-    const field = /** @type {Field} */ (fields.get("env"));
+    const field = fields.get("env");
+    if (!field) return (recount(), null);
     const { problem, near: names, note } = judge(field.input.value, known);
     field.fail(problem);
     setHidden(near, names.length === 0 && note === "");

@@ -5,16 +5,18 @@ import { runState } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { createConfirm } from "../ui/confirm.js";
 import { h, icon, setAttribute, setText } from "../ui/dom.js";
-import { whyNoControl } from "../state/permission.js";
+import { forkedFrom, hereAt, lineageInWords } from "../state/lineage.js";
+import { whyNoControl, whyNothingBeside } from "../state/permission.js";
 import { createPopup } from "../ui/popup.js";
+import { sparkline } from "./curve.js";
+import { createShelf } from "./shelf.js";
 
-/** @import { RunBrief, SettingValues, State } from "../types.js" */
+/** @import { Parent, RunBrief, SettingValues, State } from "../types.js" */
+/** @import { Shelves } from "./shelf.js" */
 
 const DOWN = "M3 5.5h10L8 11z";
-const WIDTH = 72;
-const HEIGHT = 18;
 
-/** @typedef {Omit<RunBrief, "returns"> & { settings: SettingValues, returns?: RunBrief["returns"] }} Described */
+/** @typedef {Omit<RunBrief, "returns"> & { settings: SettingValues, returns?: RunBrief["returns"], parent?: Parent | null }} Described */
 
 /**
  * @param {State} state
@@ -25,8 +27,10 @@ const HEIGHT = 18;
  * @param {() => void} page.compareRecorded the same with the run that was recorded for this page
  * @param {(file: File) => void} page.compareFile
  * @param {() => Promise<Described[]>} page.describe
+ * @param {() => void} page.fork branches off where the run on show is looked at
+ * @param {Omit<Shelves, "whyNot">} page.kept
  */
-export function createRuns(state, { open, end, compare, compareRecorded, compareFile, describe }) {
+export function createRuns(state, { open, end, compare, compareRecorded, compareFile, describe, fork, kept }) {
   const environment = h("strong", { class: "run-environment" });
   const facts = h("span", { class: "run-facts" });
   const number = h("span", { class: "runs-count" });
@@ -41,6 +45,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
   );
   const list = h("ul", { "aria-label": "Runs of this server" });
   const ender = h("button", { type: "button", onclick: () => confirm.toggle() }, "End this run");
+  const forker = h("button", { type: "button", onclick: () => (close(), fork()) }, "Fork from here…");
   const confirm = createConfirm(ender, {
     question: () => "End the run at hand? Its process goes; what it has shown stays in this list.",
     yes: "End it",
@@ -54,10 +59,13 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     "aria-label": "A recording to compare with",
     onchange: () => (close(), file.files?.[0] && compareFile(file.files[0]), (file.value = "")),
   });
+  const shelf = createShelf({ ...kept, whyNot: () => whyNothingBeside(state) }, () => close());
   const sheet = h(
     "div",
     { class: "panels-sheet runs-sheet", id: "runs-sheet", role: "group", "aria-label": "Runs" },
+    h("h3", { class: "runs-head" }, "On this server"),
     list,
+    shelf.element,
     h(
       "div",
       { class: "runs-recorded" },
@@ -69,19 +77,25 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
       h("button", { type: "button", class: "quiet", title: "A file that ppo-scope record has made", onclick: () => file.click() }, "with a file…"),
       file,
     ),
-    h("div", { class: "runs-end" }, ender, confirm.element),
+    h("div", { class: "runs-end" }, forker, ender, confirm.element),
   );
-  const { root, close } = createPopup("runs", opener, sheet, fill);
+  const { root, close, fit } = createPopup("runs", opener, sheet, fill);
 
   /** Of each run, once it was asked for. @type {Map<string, Described>} */
   let described = new Map();
 
+  /** Which runs this server had, and their states, when the kept ones were asked for. */
+  let seen = "";
+
   function fill() {
+    seen = "";
     drawList();
+    void shelf.fill().then(() => (draw(state), fit()));
     describe().then(
       (runs) => {
         described = new Map(runs.map((run) => [run.id, run]));
         drawList();
+        fit();
       },
       () => {},
     ); // then the list stays without what differs
@@ -97,6 +111,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
   function item(run) {
     const here = run.id === state.run?.id;
     const beside = run.id === state.other?.run?.id;
+    const lineage = here ? lineageInWords(state.run) : forkedFrom(described.get(run.id)?.parent);
     const differs = here ? "" : inWords(state.run?.settings, described.get(run.id)?.settings);
     // A recording in the server's place has nothing to go to another run with: it is compared with.
     const go = () => (here ? undefined : state.recorded ? compare(run.id) : open(run.id));
@@ -109,8 +124,13 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
         h("strong", {}, run.environment),
         h("span", { class: "run-item-state", "data-state": run.state }, run.state.replaceAll("_", " ")),
         sparkline(run.returns ?? []),
-        h("span", { class: "run-item-facts" }, `seed ${run.seed} · update ${count(run.update)}${here ? " · on show" : beside ? " · beside it" : ""}`),
+        h(
+          "span",
+          { class: "run-item-facts" },
+          `seed ${run.seed} · update ${count(run.update)}${here ? " · on show" : beside ? " · beside it" : ""} · ${run.id}`,
+        ),
         differs && h("span", { class: "run-item-differs" }, differs),
+        lineage && h("span", { class: "run-item-lineage" }, lineage),
       ),
       !here &&
         h(
@@ -133,16 +153,25 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     const { run, runs } = state;
     const others = runs.filter(({ id }) => id !== run?.id).length;
     setText(environment, run?.environment ?? "no run");
-    setText(facts, run ? `seed ${run.seed} · ${device(run.device)}` : "");
+    const fork = run?.parent ? `fork of ${run.parent.run}` : "";
+    setText(facts, run ? [`seed ${run.seed}`, device(run.device), fork].filter(Boolean).join(" · ") : "");
     setText(number, others ? `+${others}` : "");
     const list = others ? ` The list of this server's ${runs.length} runs` : " The runs of this server: one so far";
-    setAttribute(opener, "title", [environment.textContent, facts.textContent].filter(Boolean).join(", ") + `.${list}`);
+    const lineage = lineageInWords(run);
+    setAttribute(opener, "title", [environment.textContent, facts.textContent].filter(Boolean).join(", ") + `.${lineage && ` ${lineage}`}${list}`);
     opener.disabled = document.body.hasAttribute("data-bare"); // who embeds a page has chosen its run
     const now = runState(state);
     const reason = whyNoControl(state) ?? (now === null || OVER.has(now) ? "The run has ended." : null);
     ender.disabled = reason !== null;
     setAttribute(ender, "title", reason ?? "Its process goes; what it has shown stays");
-    if (!sheet.hidden) drawList();
+    const noFork = whyNothingBeside(state) ?? (shelf.keeps() ? null : "This server keeps no runs.");
+    forker.disabled = noFork !== null || !run;
+    setAttribute(forker, "title", noFork ?? `Begins a run that is this one up to the moment on show, before update ${count(hereAt(state))}`);
+    if (sheet.hidden) return;
+    drawList();
+    const listed = [...runs.map(({ id, state }) => `${id} ${state}`), noFork].join();
+    if (listed !== seen) void shelf.fill().then(fit);
+    seen = listed;
   }
 
   return {
@@ -157,21 +186,3 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
 const device = (name) => (name === "cpu" ? "CPU" : name.toUpperCase());
 
 const OVER = new Set(["stopped", "failed", "killed", "out_of_memory"]);
-
-/** The return over the updates. @param {(number | null)[]} returns */
-function sparkline(returns) {
-  const known = returns.flatMap((value, at) => (value === null ? [] : [/** @type {[number, number]} */ ([at, value])]));
-  const [low, high] = [Math.min(...known.map(([, value]) => value)), Math.max(...known.map(([, value]) => value))];
-  const points = known.map(([at, value]) => {
-    const across = returns.length > 1 ? (at / (returns.length - 1)) * WIDTH : WIDTH;
-    const down = high > low ? HEIGHT - 1 - ((value - low) / (high - low)) * (HEIGHT - 2) : HEIGHT / 2;
-    return `${across.toFixed(1)},${down.toFixed(1)}`;
-  });
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  for (const [name, value] of Object.entries({ viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "run-item-returns", "aria-hidden": "true" }))
-    svg.setAttribute(name, value);
-  const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-  line.setAttribute("points", points.join(" "));
-  svg.append(line);
-  return svg;
-}

@@ -3,6 +3,7 @@
 import { getJson } from "../net/http.js";
 import { forgetSession } from "../net/session.js";
 import { activityAfter, trialAfter } from "../state/activity.js";
+import { OVER } from "../state/ended.js";
 import { withMore } from "../state/evaluations.js";
 import { createGapFiller } from "../state/gaps.js";
 import { createHold } from "../state/held.js";
@@ -36,9 +37,11 @@ export function createReceiver(store, first) {
   /** @type {Map<string, Frame>} */
   let early = new Map();
 
-  /** @param {Run | null} run */
-  function adopt(run) {
-    const known = run !== null && run.id === state.run?.id;
+  /** @param {Run | null} run @param {boolean} [elsewhere] whether another server has it now */
+  function adopt(run, elsewhere = false) {
+    // What had ended does not begin again, unless it goes on from what was kept: then what is here may be of no future of it.
+    const goesOn = elsewhere || (state.run !== null && OVER.has(state.run.state) && run !== null && !OVER.has(run.state));
+    const known = run !== null && run.id === state.run?.id && !goesOn;
     state.run = run;
     state.changes = run ? [...run.changes] : [];
     state.evaluations = run?.evaluations ?? [];
@@ -66,7 +69,7 @@ export function createReceiver(store, first) {
    * @param {Status} status
    */
   function expectRows({ update, phase }) {
-    state.series.extend(phase === "update" ? update : update - 1);
+    state.series.extend(phase === "update" || phase === "ready" ? update : update - 1);
     setTimeout(fillGaps, SETTLES);
   }
 
@@ -76,9 +79,9 @@ export function createReceiver(store, first) {
    * @param {string} id
    */
   async function learn(id) {
-    const { device, observation, action, reward_threshold, wrappers } = await getJson(`api/runs/${encodeURIComponent(id)}`);
+    const { device, observation, action, reward_threshold, wrappers, resumed } = await getJson(`api/runs/${encodeURIComponent(id)}`);
     if (state.run?.id !== id) return;
-    Object.assign(state.run, { device, observation, action, reward_threshold, wrappers });
+    Object.assign(state.run, { device, observation, action, reward_threshold, wrappers, resumed });
     touch("run");
   }
 
@@ -97,7 +100,7 @@ export function createReceiver(store, first) {
       state.lease = message.lease ?? { holder: false, generation: 0 };
       touch("connection");
       if (state.held || (anew && hold.wants(message.run))) hold.hold(message.run);
-      else if (anew || known === null || known === message.run?.id) adopt(message.run); // who asks for another run is told it next
+      else if (anew || known === null || known === message.run?.id) adopt(message.run, anew); // who asks for another run is told it next
     },
     runs(message) {
       state.runs = message.runs;

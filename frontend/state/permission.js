@@ -51,15 +51,26 @@ export function lossInWords(state) {
 }
 
 /**
+ * Why this page cannot begin anything beside the run at hand, whoever leads that; null where it can.
+ *
+ * @param {State} state
+ */
+export function whyNothingBeside(state) {
+  if (state.recorded) return RECORDED;
+  if (state.held) return HELD;
+  if (state.connection.state !== "open") return "Not connected to the server.";
+  if (state.role !== "controller") return WATCHING;
+  return null;
+}
+
+/**
  * Why this page cannot control anything; null where it can.
  *
  * @param {State} state
  */
 export function whyNoControl(state) {
-  if (state.recorded) return RECORDED;
-  if (state.held) return HELD;
-  if (state.connection.state !== "open") return "Not connected to the server.";
-  if (state.role !== "controller") return WATCHING;
+  const reason = whyNothingBeside(state);
+  if (reason) return reason;
   if (!state.lease.holder) return `${ANOTHER_LEADS} Take control first.`;
   return null;
 }
@@ -70,6 +81,12 @@ const DECIDES = new Set(["play", "step", "redo"]);
 /** @param {State} state */
 const undecided = ({ comparison }) =>
   `Update ${count(comparison?.header.update)} has two outcomes, and none is chosen yet. Keep one of them first, as it was or the new one.`;
+
+/** @param {State} state */
+const whyNotTried = ({ trial }) => (trial && !trial.refused ? TRIED : null);
+
+/** Why this page cannot begin a run beside the one at hand now; null where it can. @param {State} state */
+export const whyNotBeside = (state) => whyNothingBeside(state) ?? whyNotTried(state);
 
 /** @typedef {"play" | "pause" | "step" | "restart" | "set" | "redo" | "keep" | "end"} Action */
 
@@ -86,7 +103,7 @@ export function whyNot(state, action) {
   if (noControl && !(state.recorded && REPLAYED.has(action))) return noControl;
   if (now === null) return "There is no run.";
   if (action === "end") return null;
-  if (action === "restart") return state.trial && !state.trial.refused ? TRIED : null;
+  if (action === "restart") return whyNotTried(state);
   if (OVER.has(now)) return `${ENDS[now]} Restart begins a new one.`;
   if (now === "starting" && action !== "set") return "The trainer is starting.";
   if (now === "stalled" && action !== "set" && action !== "pause") return STALLED;

@@ -2,6 +2,8 @@
 
 import { h } from "./dom.js";
 
+const EDGE = 8; // pixels between a sheet and the window's edge, at least
+
 /**
  * @param {string} style class of the whole
  * @param {HTMLButtonElement} opener
@@ -19,6 +21,7 @@ export function createPopup(style, opener, sheet, fill) {
     sheet.hidden = !shown;
     opener.setAttribute("aria-expanded", String(shown));
     if (!shown) return;
+    fit();
     sheet.scrollIntoView({ block: "nearest" });
     /** @type {HTMLElement | null} */ (sheet.querySelector("input, button"))?.focus();
   }
@@ -43,5 +46,14 @@ export function createPopup(style, opener, sheet, fill) {
     opener.focus();
   }
 
-  return { root, close };
+  /** What is in the sheet may have made it wider than the window has room for beside the button: then it moves to the left. */
+  function fit() {
+    if (sheet.hidden) return;
+    sheet.style.marginLeft = "";
+    const { left, right } = sheet.getBoundingClientRect();
+    const over = Math.min(right + EDGE - document.documentElement.clientWidth, left - EDGE);
+    if (over > 0) sheet.style.marginLeft = `${-over}px`;
+  }
+
+  return { root, close, fit };
 }

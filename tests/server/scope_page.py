@@ -28,25 +28,37 @@ import resource, sys
 if {descriptors}:
     resource.setrlimit(resource.RLIMIT_NOFILE, ({descriptors}, {descriptors}))
 sys.path[:0] = [{root!r}, {backend!r}]
+from pathlib import Path
 from ppo_scope.ppo.settings import Settings
+from ppo_scope.records.library import Library
 from ppo_scope.processes.spawning import CONTEXT
 from ppo_scope.server.serve import serve
 if {scripted} and CONTEXT.get_start_method() == "forkserver":
     CONTEXT.set_forkserver_preload([])
 if __name__ == "__main__":
-    sys.exit(serve(Settings(), port={port}, paused={paused}, open_browser=False, worker={worker!r}))
+    library = Library(Path({kept!r})) if {kept!r} else None
+    settings = Settings(num_envs=2, rollout_steps=32) if library else Settings()
+    sys.exit(serve(settings, port={port}, paused={paused}, open_browser=False, worker={worker!r}, library=library))
 """
 
 
 class ServerProcess:
     """`serve` in a process of its own, with a worker of the test's choice."""
 
-    def __init__(self, worker="obedient", *, paused=True, port=0, descriptors=None):
+    def __init__(self, worker="obedient", *, paused=True, port=0, descriptors=None, kept=""):
+        """`kept`: the folder that runs are kept in; empty: they are not."""
         if ":" not in worker:
             worker = f"tests.server.scripted_workers:{worker}"
         paths = {"root": str(ROOT), "backend": str(ROOT / "backend")}
         scripted = worker.startswith("tests.")  # it needs no torch, whose import takes longer than most of these tests
-        about = {"port": port, "paused": paused, "worker": worker, "descriptors": descriptors, "scripted": scripted}
+        about = {
+            "port": port,
+            "paused": paused,
+            "worker": worker,
+            "descriptors": descriptors,
+            "scripted": scripted,
+            "kept": str(kept),
+        }
         code = LAUNCH.format(**paths, **about)
         self.process = subprocess.Popen(
             [sys.executable, "-c", code],

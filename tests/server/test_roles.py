@@ -44,6 +44,7 @@ def test_every_message_is_classified_and_nothing_else():
 def path_of(template, run):
     return (
         template.replace("{run_id}", run)
+        .replace("{kept_id}", run)
         .replace("{update}", "0")
         .replace("{sequence}", "1")
         .replace("{environment}", "0")
@@ -75,7 +76,7 @@ def test_http_as_nobody_viewer_and_controller(scripted, method, path, access):
     run, body = scripted.run()["id"], BODIES.get(path) if method == "POST" else None
     target = path_of(path, run)
     strangers = [{"Host": "evil.example"}]
-    if method == "POST":
+    if method in ("POST", "DELETE"):
         strangers += [
             {},
             {"Origin": "null"},
@@ -85,7 +86,7 @@ def test_http_as_nobody_viewer_and_controller(scripted, method, path, access):
     for stranger in strangers:
         assert scripted.request(method, target, body, **stranger)[0] in {400, 403}
 
-    own = {"Origin": scripted.origin} if method == "POST" else {}
+    own = {"Origin": scripted.origin} if method in ("POST", "DELETE") else {}
     for credentials in (*half_controllers(scripted), {}):
         status, _, answer = scripted.request(method, target, body, **own, **credentials)
         if access is Access.CONTROLLER:

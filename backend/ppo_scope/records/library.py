@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
 from ppo_scope.records.store import FILE, CannotRead, Store
-from ppo_scope.wire.codes import ENDED
+from ppo_scope.wire.codes import ENDED, RunState
 from ppo_scope.wire.told import Cause
 
 LOCK = "run.lock"
@@ -80,6 +80,12 @@ class Library:
         """All of them, the newest first."""
         found = [look_at(place) for place in self.folder.glob("*") if (place / FILE).is_file()]
         return sorted(found, key=_age, reverse=True)
+
+    def run(self, id: str) -> KeptRun | None:
+        """The run of exactly that identifier; None: there is none."""
+        place = self.place(id)
+        inside = id not in ("", ".", "..") and place.name == id
+        return look_at(place) if inside and (place / FILE).is_file() else None
 
     def find(self, name: str) -> KeptRun:
         """The run of that identifier, or the one that begins like that; `last` is the newest.
@@ -149,6 +155,15 @@ def _in_use(folder: Path) -> bool:
         return False
 
 
+def _ended(store: Store, state: str | None) -> str | None:
+    """How a run ended that was in this state last: one whose process was stopped once it had finished has finished."""
+    if state == RunState.STOPPED:
+        before = [said["state"] for _, _, what, said in store.events() if what == "state"]
+        done = [one for one in before if one != RunState.STOPPED]
+        return RunState.FINISHED if done[-1:] == [RunState.FINISHED] else state
+    return state if state in ENDED else None
+
+
 def look_at(folder: Path) -> KeptRun:
     """The run in a folder, wherever that is."""
     size = 0
@@ -157,7 +172,7 @@ def look_at(folder: Path) -> KeptRun:
         with contextlib.closing(Store(folder)) as store:
             about = _trusted(store.about())
             said = store.newest_event("state") or {}
-            ended = said["state"] if said.get("state") in ENDED else None
+            ended = _ended(store, said.get("state"))
             state = RUNS if _in_use(folder) else ended or INTERRUPTED
             kept, dropped = sum(state.resumable for state in store.states()), sum(about.get("dropped", {}).values())
             resumes_at, last, cause = store.resumes_at(), store.last(), said.get("cause")

@@ -14,7 +14,7 @@ from ppo_scope.records.moments import Entry, Moments
 from ppo_scope.wire import frame as frames
 from ppo_scope.wire.codes import LATEST, Kind
 from ppo_scope.wire.headers import MOMENT_COLUMNS, POSITION, START
-from ppo_scope.wire.told import Cause, Change, Evaluation, Met, Run, RunBrief, StateTold
+from ppo_scope.wire.told import Cause, Change, Evaluation, Met, Parent, Resumption, Run, RunBrief, StateTold
 
 HEADER = frozenset({"protocol", "kind", "run", "sequence", "scalars", "arrays", "event"})
 CHANGES_TOLD = 200
@@ -63,6 +63,10 @@ class RunRecord:
     unwritten: str | None = None
     """What the disk says, while it does not take what is to be kept."""
     facts: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(FACTS))
+    parent: Parent | None = None
+    """Of a fork."""
+    resumed: list[Resumption] = field(default_factory=list)
+    """When it went on from a kept state."""
     latest: dict[str, tuple[dict[str, Any], bytes]] = field(default_factory=dict)
     """The newest frame of each kind of `LATEST`, with its header."""
     said: Said = field(default_factory=Said)
@@ -122,6 +126,12 @@ class RunRecord:
     def told(self, said: Said, pending: dict[str, Any]) -> None:
         """The run has said its state, and which changes wait."""
         self.said, self.pending = said, pending
+
+    def went_on(self, before: int, anew: str | None) -> Resumption:
+        """It has gone on from a kept state before this update; `anew`: why its environments began new episodes."""
+        resumption: Resumption = {"before": before, "anew": anew}
+        self.resumed.append(resumption)
+        return resumption
 
     def changed(self, header: dict[str, Any]) -> list[Change]:
         """A setting took effect; what is to be told of it: nothing where that is known already.
@@ -244,6 +254,8 @@ class RunRecord:
             "observation": facts["observation"],
             "action": facts["action"],
             "wrappers": facts["wrappers"],
+            "parent": self.parent,
+            "resumed": list(self.resumed),
         }
         return cast(Run, {**run, **facts})  # and what else was said of it when it had begun
 

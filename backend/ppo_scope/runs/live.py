@@ -380,7 +380,7 @@ class LiveRun:
                     if self._journal is not None:
                         self._journal.change(change)
             case "resumed":
-                self._note("resumed", {"before": header["before"], "anew": header["anew"]})
+                self._note("resumed", {**self.record.went_on(header["before"], header["anew"])})
                 if self._journal is not None and header["anew"] is not None:
                     self._journal.forget_from(header["before"])
             case "evaluated":

@@ -19,7 +19,7 @@ from ppo_scope.records import trees
 from ppo_scope.records.library import RUNS, KeptRun, Library
 from ppo_scope.records.record import RunRecord
 from ppo_scope.records.store import FORK, NEWEST, CannotRead, Store
-from ppo_scope.wire.told import Evaluation
+from ppo_scope.wire.told import Evaluation, Parent
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Reopened:
     """Of `records.trees`; None: it ended before one was kept, and begins anew."""
     folder: Path
     """Where it is kept."""
-    parent: dict[str, Any] | None = None
+    parent: Parent | None = None
     """Of a fork: the `run` that it comes from, and the `update` before which it branches off."""
 
 
@@ -56,11 +56,10 @@ def reopened(kept: KeptRun, values: dict[str, Any]) -> Reopened:
             if "settings" not in kept.about:
                 raise CannotRead(f"Run {kept.id} cannot go on: it ended before anything of it was written.")
             settings = Settings.parse({**kept.about["settings"], **_allowed(values, ALSO)})
-            return Reopened(settings, _record(kept.id, store, 1, settings), None, kept.folder)
+            return Reopened(settings, _gone_on(kept, store, 1, settings), None, kept.folder)
         update, state = found
         settings, state = _with(state, values, ALSO)
-        created = str(kept.about.get("created"))
-        return Reopened(settings, _record(kept.id, store, update, settings, created), trees.encode(state), kept.folder)
+        return Reopened(settings, _gone_on(kept, store, update, settings), trees.encode(state), kept.folder)
 
 
 def forked(kept: KeptRun, at: int | None, values: dict[str, Any], library: Library) -> Reopened:
@@ -77,7 +76,8 @@ def forked(kept: KeptRun, at: int | None, values: dict[str, Any], library: Libra
         with contextlib.suppress(sqlite3.Error), store.writing():  # where it cannot be written, nothing will be dropped
             store.mark(update, FORK)
         record = _record(secrets.token_hex(4), store, update, settings)
-        parent = {"run": kept.id, "update": update}
+        parent: Parent = {"run": kept.id, "update": update}
+        record.parent = parent
         return Reopened(settings, record, trees.encode(state), library.place(record.id), parent)
 
 
@@ -137,10 +137,21 @@ def _allowed(values: dict[str, Any], also: frozenset[str]) -> dict[str, Any]:
     return values
 
 
-def _record(id: str, store: Store, update: int, settings: Settings, created: str | None = None) -> RunRecord:
+def _gone_on(kept: KeptRun, store: Store, update: int, settings: Settings) -> RunRecord:
+    """What had happened to the run before that update: when it began, where it comes from, when it went on."""
+    record = _record(kept.id, store, update, settings)
+    record.created = str(kept.about.get("created") or record.created)
+    record.parent = kept.about.get("parent")
+    for _, _, what, said in store.events():
+        if what == "resumed" and said["before"] <= update:
+            record.went_on(said["before"], said["anew"])
+    return record
+
+
+def _record(id: str, store: Store, update: int, settings: Settings) -> RunRecord:
     """What had happened before that update."""
     record = RunRecord(id, settings.model_dump(mode="json"))
-    record.created = created or record.created
+    record.position["update"] = update - 1
     columns, updates, rows = store.series(last=update - 1)
     if len(updates):
         record.take_series(list(columns), int(updates[0]), rows, store.episodes(last=update - 1))
@@ -161,7 +172,7 @@ def to_show(kept: KeptRun) -> tuple[Settings, RunRecord]:
     with _opened(kept) as store:
         if (values := kept.about.get("settings")) is None:
             raise CannotRead(f"Run {kept.id} cannot be shown: it ended before anything of it was written.")
-        record = _record(kept.id, store, store.last() + 1, Settings.parse(values), str(kept.about.get("created")))
+        record = _gone_on(kept, store, store.last() + 1, Settings.parse(values))
         record.settings = {**record.settings, **{one["name"]: one["new"] for one in record.changes}}
         record.facts.update(kept.about.get("facts") or {})
         record.can_be_made_again()

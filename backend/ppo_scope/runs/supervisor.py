@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from ppo_scope import __version__
@@ -14,6 +15,7 @@ from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.records.history import MAX_EPISODES, MAX_ROWS
 from ppo_scope.records.library import InUse, KeptRun, Library
 from ppo_scope.records.record import RunRecord
+from ppo_scope.records.store import CannotRead
 from ppo_scope.runs.ending import Cause
 from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.live import Listener, LiveRun
@@ -114,6 +116,11 @@ class Supervisor:
             self._runs.pop(kept.id, None)
             return self._introduce(run, known)
 
+    @property
+    def library(self) -> Library | None:
+        """Where runs are kept; None: nowhere."""
+        return self._library
+
     def resume(self, reopened: Reopened, *, paused: bool) -> LiveRun:
         """Go on with a run that was kept, or a fork of it; the server's first one.
 
@@ -122,15 +129,7 @@ class Supervisor:
             OSError, sqlite3.Error: its folder cannot be written.
         """
         journal = self._journal_of(reopened)
-        run = LiveRun(
-            reopened.settings,
-            paused=paused,
-            listener=self._listener,
-            worker=self._worker,
-            stall_after=self._stall_after,
-            record=reopened.record,
-            state=reopened.state,
-        )
+        run = self._remade(reopened, paused, trial=False)
         run.keep_in(journal)
         return self._introduce(run, None)
 
@@ -143,28 +142,60 @@ class Supervisor:
         Raises:
             CannotBegin: it did not show it, was given up, or there are as many as there may be. The others go on.
         """
+        return await self._begin(lambda trial: self._made(settings, paused, trial=trial), self._new_journal, instead)
+
+    async def go_on(self, reopened: Reopened, *, paused: bool, instead: LiveRun | None = None) -> LiveRun:
+        """Go on with a run that was kept, or a fork of it, while the server goes on: as `start` begins a new one.
+
+        Raises:
+            CannotBegin: as `start`; or its folder cannot be written, or another server has it.
+        """
+
+        def journal(run: LiveRun) -> Journal:
+            try:
+                return self._journal_of(reopened)
+            except (OSError, sqlite3.Error, InUse, CannotRead) as error:
+                raise CannotBegin(Cause(f"Run {run.id} cannot be written to the disk: {error}", "", "")) from None
+
+        return await self._begin(lambda trial: self._remade(reopened, paused, trial=trial), journal, instead)
+
+    async def _begin(
+        self, make: Callable[[bool], LiveRun], journal_of: Callable[[LiveRun], Journal | None], instead: LiveRun | None
+    ) -> LiveRun:
+        """`make`: the run, on trial or not; `journal_of`: what it is written down in; None: it is not kept."""
         async with self._starting:
             if self._leaving:
                 raise CannotBegin(LEAVING)
             live = [run for run in self._live() if run.shown is None]
             if (instead is None or instead.gone) and len(live) >= LIVE_RUNS:
                 raise CannotBegin(MANY)
-            if not live:  # there is nothing to be lost
-                return self._introduce(self._kept(self._made(settings, paused, trial=False)), instead)
-            candidate = self._candidate = self._made(settings, paused, trial=True)
+            candidate = self._candidate = make(bool(live))
+            journal: Journal | None = None
             try:
-                await self._try(candidate)
-                if instead is not None:
+                if live:  # else there is nothing to be lost
+                    await self._try(candidate)
+                journal = journal_of(candidate)
+                if instead is not None and not instead.gone:
                     await instead.stop()
                 if self._leaving:
                     raise CannotBegin(LEAVING)
-                candidate.begin()
+                if live:
+                    candidate.begin()
             except BaseException:
                 candidate.kill()
+                if journal is not None:
+                    journal.close()
                 raise
             finally:
                 self._candidate = None
-            return self._introduce(self._kept(candidate), instead)
+            if journal is not None:
+                candidate.keep_in(journal)
+            return self._introduce(candidate, instead)
+
+    def forget(self, run: str) -> None:
+        """List a run that has ended no more."""
+        if run in self._runs and self._runs[run].gone:
+            del self._runs[run]
 
     def abandon_start(self) -> bool:
         """Give up a run that is on trial: its `start` raises `CannotBegin`. False where there is none."""
@@ -204,6 +235,18 @@ class Supervisor:
             trial=trial,
         )
 
+    def _remade(self, reopened: Reopened, paused: bool, *, trial: bool) -> LiveRun:
+        return LiveRun(
+            reopened.settings,
+            paused=paused,
+            listener=self._listener,
+            worker=self._worker,
+            stall_after=self._stall_after,
+            trial=trial,
+            record=reopened.record,
+            state=reopened.state,
+        )
+
     def _journal_of(self, reopened: Reopened) -> Journal:
         record, parent = reopened.record, reopened.parent
         if parent is None:
@@ -215,15 +258,15 @@ class Supervisor:
             journal.change(change)
         return journal
 
-    def _kept(self, run: LiveRun) -> LiveRun:
-        """The run, written down from now on; where the disk refuses, it goes on without, and that is said."""
+    def _new_journal(self, run: LiveRun) -> Journal | None:
+        """Of a new run; where the disk refuses, it goes on without, and that is said."""
         if self._library is None:
-            return run
+            return None
         try:
-            run.keep_in(Journal(self._library.place(run.id), _about(run.record), create=True, terms=self._terms))
+            return Journal(self._library.place(run.id), _about(run.record), create=True, terms=self._terms)
         except (OSError, sqlite3.Error, InUse) as error:
             logger.warning("Runs cannot be kept in %s (%s). This one is not.", self._library.folder, error)
-        return run
+            return None
 
     def _live(self) -> list[LiveRun]:
         """Those that have a process."""
@@ -232,6 +275,7 @@ class Supervisor:
     def _introduce(self, run: LiveRun, instead: LiveRun | None) -> LiveRun:
         if instead is not None:
             instead.record.retire()
+        self._runs.pop(run.id, None)  # as it was here before it ended
         self._runs[run.id] = run
         ended = [one.id for one in self._runs.values() if one.gone and one is not instead]
         for id in ended[: max(0, len(self._runs) - KEPT_RUNS)]:

@@ -15,11 +15,13 @@ from ppo_scope.diagnosis import checks
 from ppo_scope.ppo import presets, registry, settings
 from ppo_scope.records import moments
 from ppo_scope.runs.live import LiveRun
+from ppo_scope.runs.reopening import Reopened
 from ppo_scope.runs.supervisor import CannotBegin
 from ppo_scope.server.answers import FRAME, Pieces, json_answer, refusal, series_frame, series_json, to_json
 from ppo_scope.server.commands import BEING_REPLACED, NO_PROCESS
 from ppo_scope.server.crowd import LARGE, LARGE_LINE, Counter
 from ppo_scope.server.hub import Hub
+from ppo_scope.server.kept import wanted_run
 from ppo_scope.server.security import Secrets
 from ppo_scope.wire import metrics
 from ppo_scope.wire.codes import ErrorCode
@@ -85,20 +87,20 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
     @app.post("/api/runs")
     async def new_run(request: Request) -> Response:
         wanted = _parsed(NewRun, await _body(request))
-        try:
-            parsed = settings.Settings.parse(wanted.settings)
-        except ValueError as error:
-            raise refusal(422, ErrorCode.INVALID, str(error)) from None
-        instead = None if wanted.beside else _run(hub, wanted.instead) if wanted.instead else hub.supervisor.newest
+        alone = wanted.beside or wanted.open is not None  # it ends no other run
+        instead = None if alone else _run(hub, wanted.instead) if wanted.instead else hub.supervisor.newest
         lease = hub.room(instead).lease if instead else None
         if lease and lease.led and wanted.lease != lease.generation:
             raise refusal(403, ErrorCode.FORBIDDEN, NOT_LEADING)
-        if hub.supervisor.busy:
+        if hub.supervisor.busy and wanted.open is None:
             raise refusal(409, ErrorCode.CONFLICT, BEING_REPLACED)
         try:
-            run = await hub.supervisor.start(parsed, paused=wanted.paused, instead=instead)
+            found = await wanted_run(hub.supervisor, wanted)
+            run = await _begun(hub, found, wanted, instead)
         except CannotBegin as error:
             raise refusal(422, ErrorCode.INVALID, str(error), error.detail) from None
+        except ValueError as error:
+            raise refusal(422, ErrorCode.INVALID, str(error)) from None
         except (OSError, RuntimeError) as error:  # no descriptors, no memory; no threads
             raise refusal(503, ErrorCode.FAILED, NO_PROCESS.format(why=error)) from None
         return json_answer(to_json(run.describe()), 201)
@@ -165,6 +167,18 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
             return Response(found, media_type="image/jpeg")
 
         return await drawn.answer(request, make)
+
+
+async def _begun(
+    hub: Hub, found: settings.Settings | Reopened | LiveRun, wanted: NewRun, instead: LiveRun | None
+) -> LiveRun:
+    match found:
+        case LiveRun():
+            return found
+        case Reopened():
+            return await hub.supervisor.go_on(found, paused=wanted.paused, instead=instead)
+        case _:
+            return await hub.supervisor.start(found, paused=wanted.paused, instead=instead)
 
 
 def _add_table(app: FastAPI, path: str, table: Callable[[], list[dict[str, Any]]]) -> None:

@@ -72,6 +72,11 @@ class Hub:
         client.post({"type": "run", "run": run.describe()})
         self.room(run).enter(client)
 
+    def forget(self, run: str) -> None:
+        """A run that has ended is no longer kept: it is listed no more; a page that looks at it may stay."""
+        self.supervisor.forget(run)
+        self._listing.soon()
+
     # Pages
 
     def has_place(self, *, known: bool) -> bool:
@@ -219,11 +224,17 @@ class Hub:
 
     def begun(self, run: LiveRun, instead: LiveRun | None) -> None:
         """A new run is there; the pages of the one that it replaces stay, and look at the new one."""
-        if instead is not None and instead.id in self._rooms:
+        before = self._rooms.pop(run.id, None)  # who looks at how it had ended; it goes on now
+        self._followed.pop(run.id, None)
+        if instead is not None and instead.id != run.id and instead.id in self._rooms:
             room = self._rooms[run.id] = self._rooms.pop(instead.id)
             room.take(run)
-            if instead.id != run.id:  # the same one may be shown from the disk now
-                self._followed[instead.id] = run.id
+            self._followed[instead.id] = run.id
+            for page in before.pages if before is not None else ():
+                self.open(page, run)
+        elif before is not None:
+            self._rooms[run.id] = before
+            before.take(run)
         else:
             self.room(run)
         for id in [id for id, room in self._rooms.items() if self.supervisor.get(id) is None and not room.pages]:

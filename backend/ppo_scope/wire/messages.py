@@ -182,11 +182,28 @@ TYPES: tuple[type[Message], ...] = get_args(AnyMessage)
 _adapter: TypeAdapter[AnyMessage] = TypeAdapter(Annotated[AnyMessage, Field(discriminator="type")])
 
 
+class Fork(Message):
+    """Where a run branches off from one that is kept."""
+
+    run: Identifier
+    update: Annotated[int, Field(ge=1, le=2**53)] | None = None
+    """Before this one, or before the nearest earlier one of which a state is kept; null: the newest."""
+
+
 class NewRun(Message):
-    """Body of `POST api/runs`: a run `beside` the others, or else `instead` of one."""
+    """Body of `POST api/runs`: a run `beside` the others, or else `instead` of one.
+
+    At most one of `resume`, `fork` and `open` says that it is no new one.
+    """
 
     settings: Annotated[dict[Identifier, JsonValue], Field(max_length=128)] = {}
-    """Changed against the defaults."""
+    """Changed against the defaults; of a run that goes on or branches off, against its own."""
+    resume: Identifier | None = None
+    """Go on with this run, which is kept; live settings and `total_steps` may be others."""
+    fork: Fork | None = None
+    """Branch off from a kept run; live settings, `seed` and `total_steps` may be others."""
+    open: Identifier | None = None
+    """Show this run, which is kept, and train nothing; it has no settings of its own and ends no other."""
     paused: bool = False
     beside: bool = False
     """No other run ends for it. There are as many at once as the machine has cores, and two at least."""
@@ -194,6 +211,14 @@ class NewRun(Message):
     """The run that is to end once the new one has shown that it trains; the newest, where none is named."""
     lease: int | None = None
     """The generation of the lease of the run that is to end; may be null only where nobody leads it (else 403)."""
+
+    @model_validator(mode="after")
+    def _one(self) -> NewRun:
+        if sum(which is not None for which in (self.resume, self.fork, self.open)) > 1:
+            raise ValueError("a run goes on, branches off or is opened: one of `resume`, `fork` and `open`")
+        if self.open is not None and self.settings:
+            raise ValueError("a run that is opened is shown as it was: it takes no `settings`")
+        return self
 
 
 class Session(Message):

@@ -69,7 +69,63 @@ class Parent(TypedDict):
 
     run: str
     update: int
-    """Before which it did."""
+    """Before which it did: the first that is its own."""
+
+
+class Resumption(TypedDict):
+    """A run went on from a state that was kept."""
+
+    before: int
+    """The first update that it made then."""
+    anew: str | None
+    """Why its environments began new episodes there; null where they went on to the same bits."""
+
+
+class KeptRunTold(TypedDict):
+    """A run in the folder of runs, as `GET api/kept` has it."""
+
+    id: str
+    environment: str
+    """Empty where the run cannot be read; so are other texts."""
+    seed: int | None
+    state: str
+    """running: a server has it; interrupted: nobody ended it, and no server has it any more; unreadable; or how it
+    ended, as a state of runs. Of a run of this server, its state."""
+    here: bool
+    """This server has it among its own runs."""
+    created: str
+    update: int
+    """The newest with a row; 0 where there is none."""
+    resumes_at: int | None
+    """The update that it would go on with; null where no state is kept."""
+    size: int
+    """Bytes on the disk."""
+    parent: Parent | None
+    problem: str
+    """Why it cannot be read; empty where it can."""
+    returns: list[float | None]
+    """The curve of the mean return: at most 32 values, evenly spread over the updates, the newest among them."""
+
+
+class KeptRunWhole(KeptRunTold):
+    """The same, as `GET api/kept/{kept_id}` has it."""
+
+    settings: dict[str, SettingValue]
+    """With which it was begun."""
+    changes: list[Change]
+    states: list[int]
+    """Updates before which a state is kept, to go on or to branch off from, the earliest first."""
+
+
+class Shelf(TypedDict):
+    """The runs that are kept: the answer of `GET api/kept`."""
+
+    folder: str | None
+    """Where; null where this server keeps none."""
+    runs: list[KeptRunTold]
+    """The newest first, at most 200."""
+    more: int
+    """How many older ones are there beyond those."""
 
 
 class Kept(TypedDict):
@@ -121,6 +177,10 @@ class Run(TypedDict):
     """All that is at work between the bare environment and the training, from the inside out; null while starting."""
     max_entropy: NotRequired[float | None]
     """Of the policy's distribution, where it has one; not there while starting."""
+    parent: NotRequired[Parent | None]
+    """Of a fork; else null."""
+    resumed: NotRequired[list[Resumption]]
+    """When it went on from a state that was kept, the earliest first."""
 
 
 class RunBrief(TypedDict):

@@ -22,6 +22,8 @@ class Outlet:
     def __init__(self, send: Send, run: str) -> None:
         self.phase: Phase = TrainersPhase(PhaseKind.READY, None)
         """That the run is at."""
+        self.made = 0
+        """Updates that a run had behind it where it went on from a kept state."""
         self._send_bytes, self._run = send, run
         self._sending = threading.Lock()
         self._sequence = 0
@@ -69,7 +71,8 @@ class Outlet:
     @property
     def position(self) -> dict[str, Any]:
         """Where the run is, as every header says it."""
-        return position_of(self.phase)
+        position = position_of(self.phase)
+        return position if self.phase.update is not None else {**position, "update": self.made}
 
 
 def position_of(phase: Phase) -> dict[str, Any]:

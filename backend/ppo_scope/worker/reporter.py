@@ -85,6 +85,7 @@ class Reporter:
         """Report on this trainer from now on, and on which of its rollouts can be drawn."""
         self._trainer, self._weights = trainer, Weights(trainer)
         self.keeping = Keeping(trainer, self._outlet)
+        self._outlet.made = trainer.updates
         self._changes_sent = len(trainer.changes)  # of a run that goes on from a state: those before it are known
         self.looking.begin(trainer, looks)
         self._outlet.event("started", **facts_of(trainer))

@@ -1,0 +1,158 @@
+// The runs that are kept on disk, in the menu "Runs": how each ended, which branched off from which, and the ways on.
+
+import { OVER } from "../state/ended.js";
+import { count } from "../state/format.js";
+import { asTree, forkedFrom } from "../state/lineage.js";
+import { createConfirm } from "../ui/confirm.js";
+import { h, setHidden, setText } from "../ui/dom.js";
+import { sparkline } from "./curve.js";
+
+/** @import { KeptRunTold, Shelf } from "../types.js" */
+
+/** What a list says of how a run is, where it is not the state itself. @type {Record<string, string>} */
+const STATES = { running: "in use elsewhere", out_of_memory: "out of memory" };
+
+const ELSEWHERE = "Another PPO Scope has it.";
+
+/**
+ * @typedef {object} Shelves
+ * @property {() => Promise<Shelf>} list
+ * @property {() => string | null} whyNot why nothing can be begun or deleted from this page; null: it can
+ * @property {(run: KeptRunTold) => void} open shows it without training
+ * @property {(run: KeptRunTold) => void} goOn
+ * @property {(run: KeptRunTold) => void} fork
+ * @property {(run: KeptRunTold) => Promise<void>} remove for good
+ */
+
+/**
+ * @param {Shelves} shelves
+ * @param {() => void} close the menu, before something is done
+ */
+export function createShelf({ list, whyNot, open, goOn, fork, remove }, close) {
+  const heading = h("h3", {}, "Kept");
+  const where = h("p", { class: "kept-folder" });
+  const items = h("ul", { "aria-label": "Runs that are kept" });
+  const none = h("p", {});
+  const element = h("section", { class: "shelf", hidden: true }, h("div", { class: "kept-head" }, heading, where), items, none);
+  /** What was heard last. @type {Shelf | null} */
+  let shelf = null;
+
+  function fill() {
+    if (shelf) show(shelf);
+    return list().then(show, () => {}); // then what was there stays
+  }
+
+  /** @param {Shelf} found */
+  function show(found) {
+    shelf = found;
+    // Those of this server stand in its own list until they are over: then they can be gone on with, like any other.
+    const others = found.runs.filter(({ here, state }) => !here || OVER.has(state));
+    setHidden(element, found.folder === null);
+    setText(where, found.folder ?? "");
+    where.title = `Runs are kept in ${found.folder}`;
+    const more = found.more ? `${count(found.more)} older ones are there beside these: ppo-scope runs lists them.` : "";
+    setText(none, others.length ? more : "No others yet: a run is kept while it goes on, and stands here once the server has been ended.");
+    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.kept : undefined;
+    items.replaceChildren(...asTree(others).map(item));
+    items.tabIndex = items.querySelector("li > button:enabled, .kept-ways > button:enabled") ? -1 : 0; // else nobody without a mouse could scroll it
+    if (focused) /** @type {HTMLElement | null} */ (items.querySelector(`[data-kept="${CSS.escape(focused)}"]`))?.focus();
+  }
+
+  /** @param {{ run: KeptRunTold, depth: number }} entry */
+  function item({ run, depth }) {
+    const name = run.environment ? `${run.environment}, seed ${run.seed}` : run.id;
+    const refused = whyNot() ?? (run.problem || (run.state === "running" ? ELSEWHERE : null));
+    const away = whyNot() ?? (run.state === "running" ? ELSEWHERE : null);
+    const goes = run.resumes_at === null ? "Nothing of it was kept to go on from" : `Trains on from before update ${count(run.resumes_at)}`;
+    const remover = h(
+      "button",
+      {
+        type: "button",
+        class: "quiet",
+        "data-kept": `delete ${run.id}`,
+        "aria-label": `Delete ${name}, run ${run.id}`,
+        title: away ?? "Removes it from the disk, for good",
+        disabled: away !== null,
+        onclick: () => confirm.toggle(),
+      },
+      "Delete",
+    );
+    const confirm = createConfirm(remover, {
+      question: () => `Delete run ${run.id} (${name}, ${count(run.update)} updates, ${size(run)}) from the disk? It is gone for good.`,
+      yes: "Delete it",
+      no: "Keep it",
+      action: () => void remove(run).then(fill, fill),
+    });
+    return h(
+      "li",
+      { "data-depth": String(Math.min(depth, 4)) },
+      h(
+        "button",
+        {
+          type: "button",
+          class: "run-item",
+          "data-kept": `open ${run.id}`,
+          title: refused ?? `Shows it, without training (${size(run)} on the disk)`,
+          disabled: refused !== null,
+          onclick: () => (close(), open(run)),
+        },
+        h("strong", {}, run.environment || run.id),
+        h("span", { class: "run-item-state", "data-state": run.state }, STATES[run.state] ?? run.state),
+        sparkline(run.returns),
+        h("span", { class: "run-item-facts" }, run.problem || facts(run)),
+        h("span", { class: "run-item-differs" }, [run.environment && run.id, forkedFrom(run.parent)].filter(Boolean).join(", ")),
+      ),
+      h(
+        "div",
+        { class: "kept-ways" },
+        h(
+          "button",
+          {
+            type: "button",
+            "data-kept": `go on ${run.id}`,
+            "aria-label": `Go on with ${name}, run ${run.id}`,
+            title: refused ?? goes,
+            disabled: refused !== null,
+            onclick: () => (close(), goOn(run)),
+          },
+          "Go on",
+        ),
+        h(
+          "button",
+          {
+            type: "button",
+            "data-kept": `fork ${run.id}`,
+            "aria-label": `Fork ${name}, run ${run.id}`,
+            title: refused ?? "Begins a run that branches off from it, with other settings",
+            disabled: refused !== null,
+            onclick: () => (close(), fork(run)),
+          },
+          "Fork…",
+        ),
+        remover,
+        confirm.element,
+      ),
+    );
+  }
+
+  return {
+    element,
+    fill,
+    /** Whether runs are kept at all, as far as it has been asked. */
+    keeps: () => shelf !== null && shelf.folder !== null,
+  };
+}
+
+/** @param {KeptRunTold} run */
+const facts = (run) => [`seed ${run.seed}`, `update ${count(run.update)}`, begun(run)].filter(Boolean).join(" · ");
+
+/** @param {KeptRunTold} run */
+const size = (run) => `${(run.size / 1e6).toFixed(1)} MB`;
+
+/** When, by the clock of who looks. @param {KeptRunTold} run */
+function begun({ created }) {
+  const when = new Date(created);
+  return isNaN(when.getTime())
+    ? ""
+    : when.toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }).replace(",", "");
+}

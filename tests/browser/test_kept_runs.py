@@ -1,0 +1,126 @@
+"""Runs that are kept, on the page: what there is, going on, branching off, and away with them."""
+
+import contextlib
+import json
+import os
+import signal
+
+import pytest
+
+from ppo_scope.records.library import Library
+from ppo_scope.records.store import Store
+from tests.browser.dashboard import Dashboard, until
+from tests.browser.test_accessibility import violations
+from tests.live import LiveServer
+from tests.server.scope_page import leaders
+
+SETTINGS = ("--num-envs", "2", "--rollout-steps", "32")
+UPDATES = 12
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A folder with a run that was ended after some updates."""
+    server = LiveServer("--runs-dir", str(tmp_path), "--seed", "7", *SETTINGS)
+    until(lambda: server.run()["update"] > UPDATES)
+    until(lambda: Library(tmp_path).runs()[0].resumes_at)
+    server.stop()
+    return Library(tmp_path)
+
+
+def shelf(page):
+    opener = page.get_by_role("button", name="Runs:")
+    if opener.get_attribute("aria-expanded") == "false":
+        opener.click()
+    return page.get_by_role("list", name="Runs that are kept")
+
+
+def test_a_kept_run_is_listed_and_goes_on(kept, page, leaving):
+    (old,) = kept.runs()
+    server = LiveServer("--runs-dir", str(kept.folder), "--paused", "--seed", "3", *SETTINGS, anew=True)
+    leaving.append(server)
+    dashboard = Dashboard(page, server.url)
+    entry = shelf(page).get_by_role("listitem")
+    text = until(lambda: entry.inner_text() if entry.count() == 1 else "")
+    assert "CartPole-v1" in text and "stopped" in text and f"seed 7 · update {old.last}" in text and old.id in text
+    before = leaders(server.pid)
+    page.get_by_role("button", name=f"Go on with CartPole-v1, seed 7, run {old.id}").click()
+    dashboard.at(state="running", update="[1-9][0-9]*")
+    run = until(server.run, lambda run: run["update"] > old.last)
+    assert run["id"] == old.id and run["resumed"] == [{"before": old.resumes_at, "anew": None}]
+    assert "seed 7" in page.locator(".run-facts").inner_text()
+    assert until(lambda: shelf(page).get_by_role("listitem").count() == 0)
+    process = min(one for one in leaders(server.pid) if one not in before)
+    os.kill(process, signal.SIGKILL)
+    dashboard.at(state="killed")
+    onward = page.get_by_role("alert").get_by_role("button", name="Go on", exact=True)
+    until(onward.is_visible)
+    onward.click()
+    dashboard.at(state="running")
+    assert until(server.run, lambda run: run["state"] == "running")["resumed"][1]["anew"] is None
+    rows = until(lambda: json.loads(server.get(f"api/runs/{old.id}/series"))["rows"])
+    assert len(rows) > old.last, "what it had made before is on the page's curve, too"
+    server.interrupt()
+
+
+def test_a_run_is_forked_at_the_moment_on_show_and_deleted(page, leaving, tmp_path):
+    server = LiveServer("--runs-dir", str(tmp_path), "--paused", "--seed", "7", *SETTINGS)
+    leaving.append(server)
+    library = Library(tmp_path)
+    dashboard = Dashboard(page, server.url)
+    for number in range(1, 4):
+        dashboard.step(update=str(number), phase="update")
+    dashboard.type("Entropy coefficient", 0.02)
+    dashboard.step(update="4", phase="update")
+    parent = server.run()["id"]
+    until(lambda: library.runs()[0].resumes_at == 5)
+    with contextlib.closing(Store(library.place(parent))) as store:
+        states = [state.update for state in store.states()]
+    dashboard.key("ArrowLeft").at(update="3", phase="update")
+    at = max(state for state in states if state <= 4)
+
+    shelf(page)
+    fork = page.get_by_role("button", name="Fork from here")
+    until(fork.is_enabled)
+    fork.click()
+    sheet = page.get_by_role("dialog", name="Fork of CartPole-v1, seed 7")
+    until(sheet.is_visible)
+    place = sheet.get_by_label("Branch off before update")
+    assert place.input_value() == str(at) and f"up to update {at - 1}" in sheet.inner_text()
+    assert sheet.get_by_label("Entropy coefficient c₂").input_value() == ("0.01" if at < 4 else "0.02")
+    assert sheet.get_by_label("Environment", exact=True).count() == 0
+    sheet.get_by_label("Clip range ε").fill("0.4")
+    sheet.get_by_label("Seed").fill("8")
+    assert not violations(page)
+    page.keyboard.press("Enter")
+    fork = until(server.run, lambda run: run["id"] != parent and run["state"] == "paused")
+    assert fork["parent"] == {"run": parent, "update": at} and fork["seed"] == 8
+    until(page.locator(".run-facts").inner_text, lambda text: f"fork of {parent}" in text)
+    notice = page.get_by_role("status").filter(
+        has_text=f"New episodes began with update {at}: it goes on with another seed"
+    )
+    until(notice.is_visible)
+    notice.get_by_role("button", name="Dismiss").click()
+    assert not notice.is_visible()
+    dashboard.at(update=str(at - 1), phase="ready").step(update=str(at)).step(update=str(at + 1))
+    assert {change["name"]: change["new"] for change in server.run()["changes"]}["clip_range"] == 0.4
+
+    shelf(page)
+    assert (
+        f"A fork of {parent} before update {at}." in page.get_by_role("list", name="Runs of this server").inner_text()
+    )
+    page.get_by_role("button", name="End this run").click()
+    page.get_by_role("button", name="End it").click()
+    dashboard.at(state="stopped")
+    shelf(page)
+    remove = page.get_by_role("button", name=f"Delete CartPole-v1, seed 8, run {fork['id']}")
+    until(remove.count)
+    remove.click()
+    page.get_by_role("button", name="Keep it").click()
+    assert library.run(fork["id"]) is not None
+    remove.click()
+    page.get_by_role("button", name="Delete it").click()
+    until(lambda: library.run(fork["id"]) is None)
+    assert until(lambda: remove.count() == 0)
+    assert library.run(parent) is not None
+    server.interrupt()
