@@ -138,6 +138,32 @@ def _sb3(kept: LoadedRun, path: Path, at: int | None) -> Written:
     return Written(written.files, [_weights_of(written.update), *written.notes])
 
 
+def _rec(kept: LoadedRun, path: Path, at: int | None) -> Written:
+    recording, note = _recorded(kept)
+    path.write_bytes(recording)
+    return Written([path], [note, f"Look at it with: ppo-scope open {path.name}, or drop it onto the page."])
+
+
+def _html(kept: LoadedRun, path: Path, at: int | None) -> Written:
+    from ppo_scope.server.standalone import standalone
+
+    recording, note = _recorded(kept)
+    settings = kept.settings
+    path.write_text(standalone(recording, f"{settings['env']}, seed {settings['seed']}"), encoding="utf-8")
+    return Written([path], [note, "A browser opens it without a server; it loads nothing from anywhere."])
+
+
+def _recorded(kept: LoadedRun) -> tuple[bytes, str]:
+    """(a recording, what it holds); the run's updates are made again for it."""
+    from ppo_scope.ppo.allocation import keep_memory
+    from ppo_scope.ppo.threads import use_one_thread
+    from ppo_scope.worker.replaying import recorded
+
+    use_one_thread()
+    keep_memory()
+    return recorded(kept)
+
+
 def _weights_of(update: int) -> str:
     after = f"after update {update - 1}" if update > 1 else "that it began with"
     return f"The weights are those {after}."
@@ -147,9 +173,19 @@ EXPORTS: dict[str, Export] = {
     "csv": _csv,
     "parquet": _parquet,
     "npz": _npz,
+    "html": _html,
+    "rec": _rec,
     "tensorboard": _tensorboard,
     "safetensors": _safetensors,
     "sb3": _sb3,
 }
-ENDINGS = {"csv": ".csv", "parquet": ".parquet", "npz": ".npz", "safetensors": ".safetensors", "sb3": ".zip"}
+ENDINGS = {
+    "csv": ".csv",
+    "parquet": ".parquet",
+    "npz": ".npz",
+    "html": ".html",
+    "rec": ".rec",
+    "safetensors": ".safetensors",
+    "sb3": ".zip",
+}
 AT_A_STATE = frozenset({"safetensors", "sb3"})
