@@ -5,9 +5,10 @@ __version__ = "0.1.0"
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ppo_scope.notebook import show as show
     from ppo_scope.records.loading import load as load
 
-_FROM = {"load": "ppo_scope.records.loading"}
+_FROM = {"load": "ppo_scope.records.loading", "show": "ppo_scope.notebook"}
 """What is offered to scripts, and where it comes from: imported when it is asked for, for it takes torch along."""
 
 
