@@ -32,6 +32,9 @@ def run_on_disk(folder: Path, updates: int, **settings: Any) -> Path:
             arrays = frame.decode(message)[1]
             if header["kind"] == Kind.SERIES:
                 store.append(header["columns"], header["first"], arrays["rows"], arrays["episodes"])
+            elif header["kind"] == Kind.ROLLOUT:
+                packed = trees.sealed(arrays["state"].tobytes())
+                store.keep_rollout(header["before"], packed, alone=header["alone"])
             elif header["kind"] == Kind.STATE:
                 store.keep(header["before"], trees.sealed(arrays["state"].tobytes()))
 

@@ -87,6 +87,7 @@ def test_a_run_under_way_and_one_that_is_kept_are_shown_and_led(page, jupyter, f
     page.unroute(f"{jupyter}lab")
     inner = frame_in(page, jupyter, shown)
     until(lambda: painted(inner).get("update") == "3")
+    page.goto("about:blank")
     shown.close()
     assert not shown.server.lives
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
 
 import ppo_scope
 from ppo_scope.cli import main
 from ppo_scope.records.recorded import check
+from ppo_scope.records.store import FILE, CannotRead
 from ppo_scope.worker.replaying import recorded
 from tests.kept import run_on_disk
 from tests.records.test_recording import frames_of
@@ -50,39 +52,30 @@ def test_its_moments_are_those_of_the_run(folder: Path, tmp_path: Path) -> None:
     assert all({"region", "value_target", "gradient_norms"} <= arrays.keys() for _, arrays in seen[-1:])
 
 
+def test_its_samples_are_those_that_it_was_trained_on(folder: Path, tmp_path: Path) -> None:
+    run = ppo_scope.load(folder)
+    assert run.collected == tuple(range(1, UPDATES + 1))
+    samples = run.samples(2)
+    assert samples["observations"].shape == (33, 4, 4) and samples["rewards"].shape == (32, 4)
+    state = run.state_before(3)[1]
+    np.testing.assert_array_equal(samples["observations"][-1], state["environments"]["observations"])
+    assert main(["export", str(folder), "--to", str(tmp_path / "run.npz")]) == 0
+    with np.load(tmp_path / "run.npz") as arrays:
+        np.testing.assert_array_equal(arrays["samples.2.actions"], samples["actions"])
+        assert arrays["samples"].tolist() == list(run.collected)
+    with pytest.raises(CannotRead, match="is not kept"):
+        run.samples(UPDATES + 1)
+
+
 def test_few_moments_are_spread_over_the_run(folder: Path) -> None:
     _, note = recorded(ppo_scope.load(folder), moments=3)
-    assert "and 3 of its updates in every panel, 1 and 5 with" in note and "new episodes" not in note
-
-
-class Foreign(gym.Env[Any, Any]):
-    """Where it is stands in a class of its own, of which nobody knows what it holds."""
-
-    observation_space, action_space = gym.spaces.Box(-1.0, 1.0, (1,)), gym.spaces.Discrete(2)
-
-    class _World:
-        __slots__ = ("place",)
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-        super().reset(seed=seed)
-        self.world = self._World()
-        self.world.place = self.np_random.uniform(-1.0, 1.0)
-        return np.array([self.world.place], np.float32), {}
-
-    def step(self, action: int) -> Any:
-        self.world.place += 0.01 if action else -0.01
-        return np.array([self.world.place], np.float32), 1.0, abs(self.world.place) > 0.9, False, {}
-
-
-def test_what_is_not_of_the_run_is_said_to_be(tmp_path: Path) -> None:
-    gym.register("Elsewhere-v0", Foreign)
-    folder = run_on_disk(tmp_path, 2, env="Elsewhere-v0")
-    _, note = recorded(ppo_scope.load(folder))
-    del gym.registry["Elsewhere-v0"]
-    assert "Its environment could not be put back" in note
+    assert "and 3 of its updates in every panel, 1 and 5 with" in note and "rounds otherwise" not in note
 
 
 def test_a_run_without_a_state_cannot_be_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = run_on_disk(tmp_path, 0)
+    folder = run_on_disk(tmp_path, 1)
+    with contextlib.closing(sqlite3.connect(folder / FILE)) as database:
+        database.execute("DELETE FROM rollouts")
+        database.commit()
     assert main(["export", str(folder), "--to", str(tmp_path / "run.html")]) == 2
-    assert "no state before a whole update of it is kept" in capsys.readouterr().err
+    assert "cannot be shown. None of its updates is kept" in capsys.readouterr().err

@@ -47,6 +47,8 @@ class LoadedRun:
     """What happened to the run, the earliest first."""
     kept: tuple[int, ...] = field(repr=False)
     """Updates before which a state is kept."""
+    collected: tuple[int, ...] = field(repr=False)
+    """Updates whose rollout is kept."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -126,6 +128,25 @@ class LoadedRun:
         except trees.Damaged as error:
             raise CannotRead(f"The state of run {self.id} before update {found[0]} cannot be read: {error}.") from None
 
+    def samples(self, update: int) -> dict[str, NDArray[Any]]:
+        """What was collected in an update of `collected`: M steps of N environments.
+
+        `observations` [M + 1, N, …], the last row those after the last step, `actions`, `rewards`, `terminated`,
+        `truncated` and what else a rollout has [M, N, …]; `trained` is False in the rows that only reset.
+
+        Raises:
+            CannotRead: it is not kept, or damaged; one readable line.
+        """
+        with contextlib.closing(Store(self.folder)) as store:
+            found = store.rollout(update)
+        if found is None:
+            raise CannotRead(f"What was collected in update {update} of run {self.id} is not kept.")
+        try:
+            rollout = trees.decode(trees.opened(found))["rollout"]
+        except trees.Damaged as error:
+            raise CannotRead(f"The rollout of update {update} of run {self.id} cannot be read: {error}.") from None
+        return {name: part for name, part in rollout.items() if isinstance(part, np.ndarray)}
+
     def weights(self, update: int | None = None) -> dict[str, NDArray[Any]]:
         """Every parameter by its name, as `state_before` finds them, and what observations are normalised by.
 
@@ -156,7 +177,7 @@ def load(run: str | Path, folder: str | Path | None = None) -> LoadedRun:
         raise CannotRead(f"Run {found.id} cannot be read: {found.problem}")
     with contextlib.closing(Store(found.folder)) as store:
         columns, updates, rows = store.series()
-        kept = tuple(state.update for state in store.states())
+        states = store.states()
         return LoadedRun(
             found.id,
             found.folder,
@@ -168,7 +189,8 @@ def load(run: str | Path, folder: str | Path | None = None) -> LoadedRun:
             store.episodes(),
             store.changes(),
             store.events(),
-            kept,
+            tuple(state.update for state in states if state.resumable),
+            tuple(state.update for state in states if state.replayable),
         )
 
 

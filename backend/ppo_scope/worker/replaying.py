@@ -1,43 +1,32 @@
-"""A recording of a run that is kept: its whole series, and moments of it that are measured again from its states."""
+"""A recording of a run that is kept: its whole series, and moments of it, measured again from what is kept of them.
+
+What is kept is shown as it is to a page, by the same reader; here all is asked for that goes into the file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.probes.probes import PROBES
-from ppo_scope.records import trees
 from ppo_scope.records.loading import LoadedRun
+from ppo_scope.records.store import Store
 from ppo_scope.wire import frame
 from ppo_scope.wire.codes import Kind
 from ppo_scope.wire.metrics import EPISODE_COLUMNS
+from ppo_scope.worker.reading import Reader
 from ppo_scope.worker.recording import FACTS, packed, picture_of
-from ppo_scope.worker.worker import Worker
 
 MOMENTS = 20
-"""Updates of which the end is shown, or as many as there are states."""
-PHASES = 24
-"""Of an update that is walked through; from then on by epochs, for one phase looks like the other."""
-CLOCKS = "seconds_"
-"""Columns that tell of time begin like that: no two updates have the same."""
-
-
-@dataclass
-class _Seen:
-    """One update, made again from the state before it."""
-
-    update: int
-    frames: list[bytes] = field(default_factory=list)
-    row: dict[str, float] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
-    weights: bytes | None = None
-    anew: str | None = None
-    """Why its environments began new episodes, if they did."""
+"""Updates of which the end is shown, or as many as are kept."""
+PHASES = 40
+"""Of an update that is shown from within; where there are more, as many spread over it."""
+END = "update"
+"""The phase at which an update is over."""
 
 
 class NothingToShow(ValueError):
@@ -47,75 +36,85 @@ class NothingToShow(ValueError):
 def recorded(run: LoadedRun, moments: int = MOMENTS) -> tuple[bytes, str]:
     """(a recording, what it holds in sentences).
 
-    Updates are made again from the states before them, spread over the run; the first and the last of them phase by
-    phase. Where that gives the same rows as those that were kept, these are the run's own moments. Where its
-    environment's state could not be kept, they are of new episodes; either is said.
+    Updates are spread over those that are kept; of the first and the last of them their phases are there, too.
 
     Raises:
-        NothingToShow: no state before a whole update is kept.
-        CannotRead: a state is damaged.
-        UnusableEnvironment, EnvironmentFault: the environment cannot be made, or its own code fails.
+        NothingToShow: no update is kept with all that is needed, or the environment cannot be made.
     """
-    chosen = _chosen([update for update in run.kept if update in set(run.updates.tolist())], moments)
-    if not chosen:
-        raise NothingToShow(f"Run {run.id} cannot be shown: no state before a whole update of it is kept.")
-    seen = [_made_again(run, update, whole=update in (chosen[0], chosen[-1])) for update in chosen]
-    own = [one for one in seen if _is_own(run, one)]
-    shown = own or seen
-    note = _in_words(run, shown, own=bool(own))
+    shown = _Asked(run, moments)
+    if shown.why is not None:
+        raise NothingToShow(f"Run {run.id} cannot be shown. {shown.why}")
     frames = [*_series(run), *_numbered(shown, run.id)]
-    if (picture := picture_of(Settings.parse(run.settings), shown[-1].weights, run.id)) is not None:
+    if (picture := picture_of(Settings.parse(run.settings), shown.weights, run.id)) is not None:
         frames.append(picture)
-    return packed(_description(run, shown[-1]), frames, note), note
+    return packed(_description(run, shown), frames, note := _in_words(run, shown)), note
 
 
-def _chosen(updates: list[int], count: int) -> list[int]:
-    """So many of them at most, spread evenly, the first and the last among them."""
-    if len(updates) <= count:
-        return updates
-    return [updates[at] for at in np.linspace(0, len(updates) - 1, count).round().astype(int)]
+class _Asked:
+    """Plays the server for a reader: asks for moments, keeps what would reach a page."""
 
+    def __init__(self, run: LoadedRun, moments: int) -> None:
+        self.facts: dict[str, Any] = {}
+        self.frames: dict[int, bytes] = {}
+        """By the numbers under which they were announced."""
+        self.weights: bytes | None = None
+        self.why: str | None = None
+        """Why there is nothing to look into."""
+        self.updates: list[int] = []
+        """That are shown."""
+        self.differing: set[int] = set()
+        """Those that did not come to the numbers of their rows."""
+        self._announced: dict[int, tuple[int, str]] = {}  # by number: update and phase
+        self._newest = 0
+        self._coming = self._orders(moments)
+        with contextlib.closing(Store(run.folder)) as store:
+            Reader(self._take, run.id, store, PROBES.keys()).show(lambda timeout: next(self._coming))
 
-def _made_again(run: LoadedRun, update: int, *, whole: bool) -> _Seen:
-    before, state = run.state_before(update)
-    seen = _Seen(before)
-    phase = PhaseKind.READY.value
-
-    def take(message: bytes) -> None:
-        nonlocal phase
+    def _take(self, message: bytes) -> None:
         header = frame.header(message)
-        if header["kind"] == Kind.SNAPSHOT:
-            phase = header["phase"]
-            if header["update"] == update:
-                seen.frames.append(message)
-        elif header["kind"] == Kind.SERIES and header["first"] == update:
-            header, arrays = frame.decode(message)
-            seen.row = dict(zip(header["columns"], arrays["rows"][-1].tolist(), strict=True))
+        if header["kind"] == Kind.PASSED:
+            self._announced |= {row[0]: (row[1], row[2]) for row in header["passed"]}
+        elif header["kind"] in (Kind.SNAPSHOT, Kind.PASSING):
+            self._keep(header, message)
         elif header["kind"] == Kind.WEIGHTS:
-            seen.weights = message
-        elif header["kind"] == Kind.EVENT and header["event"] == "resumed":
-            seen.anew = header["anew"]
+            self.weights = message
         elif header["kind"] == Kind.EVENT and header["event"] == "started":
-            seen.facts = {name: header[name] for name in FACTS}
+            self.facts = {name: header[name] for name in FACTS}
+        elif header["kind"] == Kind.EVENT and header["event"] == "state" and header["cause"] is not None:
+            self.why = header["cause"]["summary"]
 
-    def orders() -> Iterator[dict[str, Any]]:
-        yield {"type": "weights", "wanted": True}
-        yield {"type": "watch", "probes": sorted(PROBES)}
-        while phase != PhaseKind.UPDATE:
-            yield {"type": "step", "size": "update" if not whole else "phase" if len(seen.frames) < PHASES else "epoch"}
+    def _keep(self, header: dict[str, Any], message: bytes) -> None:
+        self.frames[header["sequence"]] = message
+        if header["phase"] == END:
+            self._newest = max(self._newest, header["update"])
+            self.updates = sorted({*self.updates, header["update"]})
+            if header.get("made_again", {}).get("same") is False:
+                self.differing.add(header["update"])
+
+    def _orders(self, moments: int) -> Iterator[dict[str, Any]]:
+        if self.why is None:
+            yield {"type": "weights", "wanted": True}  # of the newest update, which has been made again and measured
+            ends = {update: number for number, (update, phase) in self._announced.items() if phase == END}
+            chosen = _spread([*sorted(ends), self._newest], moments)
+            yield from self._within(self._newest)
+            for update in chosen[:-1]:
+                yield {"type": "measure", "sequence": ends[update]}
+                if update == chosen[0]:
+                    yield from self._within(update)
         yield {"type": "stop"}
 
-    coming = orders()
-    worker = Worker(take, lambda timeout: None if timeout == 0.0 else next(coming), run.id, paused=True)
-    worker.train(Settings.parse(state["settings"]), trees.encode(state))
-    return seen
+    def _within(self, update: int) -> Iterator[dict[str, Any]]:
+        """The phases of the update that has just been made again."""
+        numbers = [number for number, (of, phase) in self._announced.items() if of == update and phase != END]
+        for number in _spread(numbers, PHASES):
+            yield {"type": "measure", "sequence": number}
 
 
-def _is_own(run: LoadedRun, seen: _Seen) -> bool:
-    """Whether the update came out as it is kept, but for times."""
-    kept = dict(zip(run.columns, run.rows[np.searchsorted(run.updates, seen.update)].tolist(), strict=True))
-    names = [name for name in kept if name in seen.row and not name.startswith(CLOCKS)]
-    return bool(names) and all(np.array_equal(kept[name], seen.row[name], equal_nan=True) for name in names)
+def _spread(some: Sequence[int], count: int) -> list[int]:
+    """So many of them at most, spread evenly, the first and the last among them."""
+    if len(some) <= count:
+        return list(some)
+    return [some[at] for at in np.linspace(0, len(some) - 1, count).round().astype(int)]
 
 
 def _series(run: LoadedRun) -> Iterator[bytes]:
@@ -129,16 +128,17 @@ def _series(run: LoadedRun) -> Iterator[bytes]:
         yield frame.encode({**header, **names}, {"rows": run.rows[stretch], "episodes": episodes})
 
 
-def _numbered(seen: list[_Seen], run: str) -> Iterator[bytes]:
-    """Their frames, numbered through: each came from a process that began to count anew."""
-    messages = (message for one in seen for message in one.frames)
-    for number, message in enumerate(messages, 1):
+def _numbered(shown: _Asked, run: str) -> Iterator[bytes]:
+    """The moments in the order of the run, numbered through."""
+    found = [(frame.header(message), message) for message in shown.frames.values()]
+    found.sort(key=lambda one: (one[0]["update"], one[0]["phase"] == END, one[0]["sequence"]))
+    for number, (_, message) in enumerate(found, 1):
         header, arrays = frame.decode(message)
         header.pop("arrays")
-        yield frame.encode({**header, "run": run, "sequence": number}, arrays)
+        yield frame.encode({**header, "kind": Kind.SNAPSHOT, "run": run, "sequence": number}, arrays)
 
 
-def _description(run: LoadedRun, last: _Seen) -> dict[str, Any]:
+def _description(run: LoadedRun, shown: _Asked) -> dict[str, Any]:
     """The run object of the protocol."""
     settings = run.settings
     return {
@@ -146,26 +146,21 @@ def _description(run: LoadedRun, last: _Seen) -> dict[str, Any]:
         "environment": settings["env"],
         "seed": settings["seed"],
         "state": "paused",
-        "update": last.update,
+        "update": shown.updates[-1],
         "settings": settings,
         "changes": run.changes,
         "pending": {},
         "cause": None,
         "created": str(run.about.get("created", "")),
-        **last.facts,
+        **shown.facts,
     }
 
 
-def _in_words(run: LoadedRun, shown: list[_Seen], *, own: bool) -> str:
-    updates = [one.update for one in shown]
+def _in_words(run: LoadedRun, shown: _Asked) -> str:
+    updates = shown.updates
     count = f"{len(updates)} of its updates" if len(updates) > 1 else f"its update {updates[0]:,}"
     walked = f", {updates[0]:,} and {updates[-1]:,} with the phases on their way" if len(updates) > 1 else ""
     held = f"This is run {run.id}, kept and taken along: the whole series, and {count} in every panel{walked}."
-    if not own and any(one.anew for one in shown):
-        held += (
-            " Its environment could not be put back to where it was: these moments are of new episodes that the kept "
-            "weights played, not of those that the run was trained on."
-        )
-    elif not own:
+    if shown.differing:
         held += " They were measured again on a machine that rounds otherwise: they are not its rows to the last digit."
     return f"{held} Step, Back and Play go through them, and nothing is trained."

@@ -34,11 +34,14 @@ def write_npz(run: LoadedRun, path: Path) -> list[Path]:
         "episodes": run.episode_rows,
         "episodes.columns": np.array(list(run.episode_table())),
         "states": np.array(run.kept, np.int64),
+        "samples": np.array(run.collected, np.int64),
     }
     for update in run.kept:
         name = f"state.{update}"
         rest = _taken_apart(run.state_before(update)[1], name, arrays)
         arrays[name] = np.array(json.dumps(rest))
+    for update in run.collected:
+        arrays |= {f"samples.{update}.{name}": array for name, array in run.samples(update).items()}
     with path.open("wb") as opened:
         np.savez_compressed(opened, **arrays)  # type: ignore[arg-type]
     return [path]
