@@ -10,6 +10,7 @@ import html
 import json
 import os
 import re
+import runpy
 import secrets
 import signal
 import subprocess
@@ -153,9 +154,8 @@ def _read_on(output: object) -> None:
         return
 
 
-def _main() -> int:
+def _main() -> None:
     """The command line, until whoever has started this process is gone: then its end of the pipe is, too."""
-    from ppo_scope.cli import main
 
     def wait() -> None:
         while os.read(0, 1024):
@@ -163,8 +163,8 @@ def _main() -> int:
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=wait, daemon=True).start()
-    return main(sys.argv[1:])
+    runpy.run_module("ppo_scope", run_name="__main__")
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    _main()

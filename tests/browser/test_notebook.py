@@ -44,22 +44,31 @@ def jupyter(tmp_path):
             stdin=subprocess.DEVNULL,
         )
 
-    def answers():
+    def listens():
         assert process.poll() is None, (tmp_path / "jupyter.log").read_text()
         try:
             return urllib.request.urlopen(f"http://127.0.0.1:{port}{BASE}api", timeout=5).status == 200
         except OSError:
             return False
 
-    until(answers)
+    until(listens)
     yield f"http://127.0.0.1:{port}{BASE}"
     process.terminate()
     process.wait(30)
 
 
-def frame_in(page, place, shown):
+KERNEL = """
+import json, sys, ppo_scope
+shown = ppo_scope.show(sys.argv[1])
+assert ppo_scope.show(sys.argv[1]).link == shown.link, "one server for each run"
+print(json.dumps([shown.link, shown._repr_html_()]), flush=True)
+sys.stdin.read()
+"""
+
+
+def frame_in(page, place, output):
     """The dashboard in a page of Jupyter's that shows this output."""
-    content = PAGE % (json.dumps({"baseUrl": BASE}), shown._repr_html_())
+    content = PAGE % (json.dumps({"baseUrl": BASE}), output)
     page.route(f"{place}lab", lambda route: route.fulfill(body=content, content_type="text/html"))
     page.goto(f"{place}lab")
     return until(lambda: next((one for one in page.frames if "/proxy/" in one.url), None))
@@ -73,7 +82,7 @@ def test_a_run_under_way_and_one_that_is_kept_are_shown_and_led(page, jupyter, f
     faults.expect("Blocked autofocusing")
     live = LiveServer("--paused", "--seed", "7")
     leaving.append(live)
-    inner = frame_in(page, jupyter, ppo_scope.show(live.url))
+    inner = frame_in(page, jupyter, ppo_scope.show(live.url)._repr_html_())
     until(lambda: painted(inner).get("state") == "paused")
     inner.get_by_role("button", name="Step", exact=True).click()
     until(lambda: painted(inner).get("update") == "1")
@@ -82,31 +91,24 @@ def test_a_run_under_way_and_one_that_is_kept_are_shown_and_led(page, jupyter, f
     live.interrupt()
 
     run = run_on_disk(tmp_path, 3)
-    shown = ppo_scope.show(run)
-    assert ppo_scope.show(run.name, tmp_path).link == shown.link, "one server for each run"
+    kernel = subprocess.Popen(
+        [sys.executable, "-c", KERNEL, str(run)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    link, output = json.loads(kernel.stdout.readline())
     page.unroute(f"{jupyter}lab")
-    inner = frame_in(page, jupyter, shown)
+    inner = frame_in(page, jupyter, output)
     until(lambda: painted(inner).get("update") == "3")
     page.goto("about:blank")
-    shown.close()
-    assert not shown.server.lives
+    kernel.kill()
+    kernel.communicate()
+    until(lambda: not answers(link))  # its server ends with it
 
 
-def test_its_server_ends_with_the_kernel(tmp_path):
-    run = run_on_disk(tmp_path, 1)
-    code = f"import os, ppo_scope; shown = ppo_scope.show({str(run)!r}); print(shown.link, flush=True); os._exit(1)"
-    kernel = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    link = kernel.stdout.split("#")[0]
-
-    def gone():
-        try:
-            urllib.request.urlopen(f"{link}api/health", timeout=5)
-        except OSError:
-            return True
+def answers(link):
+    try:
+        return urllib.request.urlopen(f"{link.split('#')[0]}api/health", timeout=5).status == 200
+    except OSError:
         return False
-
-    assert link.startswith("http://127.0.0.1:"), kernel
-    until(gone)
 
 
 def test_what_cannot_be_shown_is_said(tmp_path):
