@@ -15,7 +15,7 @@ export async function ask(path, how) {
   if (!alone()) return fetch(path, how);
   const found = document.querySelector(`script[data-path="${CSS.escape(path)}"]`);
   if (!found || how?.method) throw new Error(`${path} is not in this file, and there is no server.`);
-  return new Response(Uint8Array.from(atob(found.textContent ?? ""), (character) => character.charCodeAt(0)));
+  return fetch(`data:application/octet-stream;base64,${found.textContent}`); // which asks nobody, and is quicker than atob
 }
 
 /** A script of the page that was packed with gzip, as an address to load it from. @param {string} path @returns {Promise<string>} */

@@ -47,6 +47,8 @@ def test_its_moments_are_those_of_the_run(folder: Path, tmp_path: Path) -> None:
     assert list(ends) == list(range(1, UPDATES + 1))
     for update, scalars in ends.items():
         assert scalars["loss"] == run.rows[update - 1, run.columns.index("loss")]
+    (picture,) = [header for header, _ in frames if header["kind"] == "picture"]
+    assert picture["update"] == UPDATES, "it is the newest policy that acts"
     walked = {header["update"] for header, _ in seen if header["phase"] == "gradient"}
     assert walked == {1, UPDATES}
     assert all({"region", "value_target", "gradient_norms"} <= arrays.keys() for _, arrays in seen[-1:])

@@ -58,6 +58,7 @@ class _Asked:
         self.frames: dict[int, bytes] = {}
         """By the numbers under which they were announced."""
         self.weights: bytes | None = None
+        """Those that are sent first: of the newest update."""
         self.why: str | None = None
         """Why there is nothing to look into."""
         self.updates: list[int] = []
@@ -77,7 +78,7 @@ class _Asked:
         elif header["kind"] in (Kind.SNAPSHOT, Kind.PASSING):
             self._keep(header, message)
         elif header["kind"] == Kind.WEIGHTS:
-            self.weights = message
+            self.weights = self.weights or message
         elif header["kind"] == Kind.EVENT and header["event"] == "started":
             self.facts = {name: header[name] for name in FACTS}
         elif header["kind"] == Kind.EVENT and header["event"] == "state" and header["cause"] is not None:
