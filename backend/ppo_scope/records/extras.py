@@ -12,6 +12,7 @@ INSTALLED_BY = {
     "stable_baselines3": "sb3",
     "sb3_contrib": "sb3",
     "jupyter_server": "jupyter",
+    "imageio_ffmpeg": "mp4",
 }
 """Package → the extra of ours that installs it."""
 

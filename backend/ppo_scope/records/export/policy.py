@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.networks import ActorCritic
@@ -32,6 +34,14 @@ class Policy:
     """Of the observations; without any, nothing is normalised."""
     returns: RunningStatistics | None
     """Of discounted returns, where rewards are normalised."""
+
+    def acting_weights(self) -> dict[str, NDArray[Any]]:
+        """θ [P], and what observations are normalised by where they are: as whoever acts takes them."""
+        found: dict[str, NDArray[Any]] = {"theta": self.network.theta.detach().numpy()}
+        if self.network.observation_mean is not None and self.network.observation_deviation is not None:
+            found["observation_mean"] = self.network.observation_mean
+            found["observation_deviation"] = self.network.observation_deviation
+        return found
 
     @property
     def normalizes(self) -> bool:
