@@ -29,6 +29,7 @@ import { createTimeline } from "./run/timeline.js";
 import { createTogether } from "./run/together.js";
 import { deleteKept, getJson, getKeptRun, getShelf, postRun } from "./net/http.js";
 import { openSession } from "./net/session.js";
+import { alone } from "./net/inlined.js";
 import { nameOfTab, runOfTab } from "./net/tab.js";
 import { panels } from "./panels/index.js";
 import { createExamples } from "./learn/examples.js";
@@ -357,9 +358,10 @@ if (recorded !== null) {
     atHand = createRecording(page.atHand, recording);
     await atHand.travel.goTo(0);
   } catch (error) {
-    announcer.warn(`${error instanceof Error ? error.message : error} The run at hand is shown instead.`);
+    const why = error instanceof Error ? error.message : String(error);
+    announcer.warn(alone() ? why : `${why} The run at hand is shown instead.`);
     atHand = live;
-    live.connect();
+    if (!alone()) live.connect();
   }
 }
 say(second.resume());

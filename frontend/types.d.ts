@@ -223,6 +223,8 @@ export interface OwnState {
   interrupted: boolean;
   /** What is on show was recorded: nothing is trained, and there is no server to ask. */
   recorded: boolean;
+  /** What the recording on show says of itself. */
+  note: string | null;
   /** Not null while a moment of the past is on show. */
   past: { sequence: number } | null;
   /** The cursor of the timeline is being moved, and what it stands for is on its way. */

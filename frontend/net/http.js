@@ -1,6 +1,7 @@
 // The few things that the page asks for by HTTP. All URLs are relative, so that a path prefix works.
 
 import { decode } from "./frame.js";
+import { ask } from "./inlined.js";
 import { session } from "./session.js";
 import { MOMENT_COLUMNS, SESSION_HEADER } from "../wire.js";
 
@@ -12,7 +13,7 @@ import { MOMENT_COLUMNS, SESSION_HEADER } from "../wire.js";
  * @throws {Error} the server cannot be reached or refuses
  */
 export async function getJson(path) {
-  const response = await fetch(path);
+  const response = await ask(path);
   if (!response.ok) throw new Error(`${path}: the server answered ${response.status}`);
   return response.json();
 }
@@ -28,7 +29,7 @@ export const getHealthChecks = () => getJson("api/health-checks");
  * @throws {Error} there is none, or none now; in words for people
  */
 export async function getPicture(path) {
-  const response = await fetch(path).catch(() => null);
+  const response = await ask(path).catch(() => null);
   if (!response) throw new Error("The server cannot be reached.");
   if (response.ok) return response.blob();
   const answer = await response.json().catch(() => null);
@@ -75,7 +76,7 @@ export const deleteKept = (run) => change("DELETE", `api/kept/${encodeURICompone
  */
 async function change(method, path, body) {
   const headers = { "Content-Type": "application/json", [SESSION_HEADER]: session() ?? "" };
-  const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) }).catch(() => null);
+  const response = await ask(path, { method, headers, body: body && JSON.stringify(body) }).catch(() => null);
   if (!response) throw new Error("The server cannot be reached.");
   if (!response.ok) throw new Refusal(await response.json().catch(() => null), response.status);
   return response.json();
@@ -92,7 +93,7 @@ async function change(method, path, body) {
  */
 export async function getSeries(run, from, to) {
   const path = `api/runs/${encodeURIComponent(run)}/series?from=${from}&to=${to}&format=frame`;
-  const response = await fetch(path);
+  const response = await ask(path);
   if (!response.ok) throw new Error(`${path}: the server answered ${response.status}`);
   return /** @type {Frame<SeriesHeader>} */ (decode(await response.arrayBuffer()));
 }
@@ -130,7 +131,7 @@ export async function getKept(run) {
  * @throws {Error} it is not kept any more, is not measured yet and cannot be now, or the server cannot be reached
  */
 export async function getMoment(run, sequence) {
-  const response = await fetch(`api/runs/${encodeURIComponent(run)}/moments/${sequence}`);
+  const response = await ask(`api/runs/${encodeURIComponent(run)}/moments/${sequence}`);
   if (response.status === 409) throw new Refusal(await response.json().catch(() => null), response.status);
   if (!response.ok) throw new Error("This moment is not kept any more.");
   return /** @type {Snapshot} */ (decode(await response.arrayBuffer()));

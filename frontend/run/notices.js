@@ -113,7 +113,7 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     // Whoever has first to be shown the new run learns then what may be done to it.
     const leads = connection === "open" && state.held === null;
     setHidden(watching, !leads || state.role !== "viewer");
-    if (!watching.hidden) setText(watching, state.recorded ? RECORDED : WATCHING);
+    if (!watching.hidden) setText(watching, state.recorded ? (state.note ?? RECORDED) : WATCHING);
     setHidden(unwritten, !state.run?.unwritten);
     if (!unwritten.hidden) setText(unwritten, `The disk does not take this run (${state.run?.unwritten}). ${UNWRITTEN}`);
     setHidden(led, !leads || state.role !== "controller" || state.lease.holder);

@@ -66,10 +66,11 @@ const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 /**
  * Who cannot open the address.
  *
- * @param {Pick<Location, "hostname" | "port">} where
+ * @param {{ hostname: string, port: string, protocol?: string }} where
  * @param {boolean} isOwnFile
  */
-export function limitsOf({ hostname, port }, isOwnFile) {
+export function limitsOf({ hostname, port, protocol }, isOwnFile) {
+  if (protocol === "file:") return "This page is a file, and the run is in it: give others the file itself.";
   const here = LOOPBACK.test(hostname)
     ? `Nobody else can open this address: ${hostname} is always the computer that one sits at. Others reach this server through a tunnel to it (ssh -L ${port || 80}:127.0.0.1:${port || 80} …), or get a recording (ppo-scope record --out FILE), which every PPO Scope opens.`
     : "";

@@ -1,6 +1,7 @@
 // The file of a recorded run (`ppo-scope record`), read whole.
 
 import { decode } from "../net/frame.js";
+import { alone, ask } from "../net/inlined.js";
 import { LENGTH_BYTES, OLDEST_RECORDED, PROTOCOL } from "../wire.js";
 
 /** @import { Frame, Moment, Run, SeriesHeader, Snapshot } from "../types.js" */
@@ -11,8 +12,12 @@ const OWN = "~";
 const KEPT = "ppo-scope.recording";
 const GZIP = [0x1f, 0x8b];
 
-/** @returns {string | null} the recording that the address asks for */
+/** What a page that is one file holds. */
+const HELD = "run";
+
+/** @returns {string | null} the recording that the address asks for, or that this page holds */
 export function askedFor() {
+  if (alone()) return HELD;
   const name = new URLSearchParams(location.search).get("recording");
   return name !== null && NAME.test(name) ? name : null;
 }
@@ -20,6 +25,7 @@ export function askedFor() {
 /**
  * @typedef {object} Recording
  * @property {Run} run
+ * @property {string | null} note what is to be said of it
  * @property {Snapshot[]} snapshots
  * @property {Frame<SeriesHeader>[]} series
  * @property {Frame | null} picture
@@ -32,7 +38,8 @@ export function askedFor() {
  * @throws {Error} there is no such recording, or it cannot be read; in a sentence
  */
 export async function loadRecording(name) {
-  const response = name.startsWith(OWN) ? await keptFile(name) : await fetch(`recordings/${name}.rec`).catch(() => null);
+  const response = name.startsWith(OWN) ? await keptFile(name) : await ask(`recordings/${name}.rec`).catch(() => null);
+  if (!response && alone()) throw new Error("This page is one file that holds one run. There is no server to ask for another.");
   if (!response) throw new Error("The server cannot be reached.");
   if (!response.ok) throw new Error(`There is no recording “${name}” on this server.`);
   try {
@@ -138,7 +145,8 @@ export function read(buffer) {
   if (!frames.some(({ header }) => header.kind === "snapshot")) throw new Error("there is no moment in it that could be shown");
   const of = (/** @type {string[]} */ ...kinds) => frames.filter(({ header }) => kinds.includes(header.kind));
   return {
-    run: /** @type {any} */ (frames[0].header).run,
+    run: first.run,
+    note: typeof first.note === "string" ? first.note : null,
     snapshots: /** @type {Snapshot[]} */ (of("snapshot", "passing")),
     series: /** @type {Frame<SeriesHeader>[]} */ (of("series")),
     picture: of("picture").at(-1) ?? null,

@@ -17,7 +17,7 @@ export const AS_A_FILE = { role: "viewer", connection: { state: "open", retryAt:
 const NO_PROBES = { want() {}, also() {}, from() {} }; // what was measured is in the file
 
 /** A recorded run as the state holds it, at rest at its end. @param {Recording} recording @returns {Partial<State>} */
-export function stateOf({ run, snapshots, series: rows }) {
+export function stateOf({ run, note, snapshots, series: rows }) {
   const [series, episodes] = [new Series(), new Episodes()];
   series.extend(run.update);
   for (const { header, arrays } of rows) {
@@ -40,6 +40,7 @@ export function stateOf({ run, snapshots, series: rows }) {
   return {
     ...nothing,
     recorded: true,
+    note,
     run,
     status: atRest(run.update),
     snapshot: last,

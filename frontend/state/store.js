@@ -45,6 +45,7 @@ export const nothingKnown = () => ({
   past: null,
   scrubbing: false,
   recorded: false,
+  note: null,
   comparison: null,
   series: new Series(),
   episodes: new Episodes(),

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ppo_scope.pictures.images import CannotRender, encode
+from ppo_scope.pictures.images import CannotRender, Pixels, encode, pixels_of
 from ppo_scope.ppo.environments import make_one
 from ppo_scope.ppo.inference import inference_of
 from ppo_scope.ppo.masks import KEY, forbid
@@ -56,6 +56,13 @@ class ActingPolicy:
         CannotRender: the environment has no picture; the message says why.
     """
 
+    step: int
+    """Of the episode; so of the next two."""
+    sum: float
+    """Of the rewards so far."""
+    done: bool
+    """Whether it has ended."""
+
     def __init__(self, settings: Settings) -> None:
         self._environment = drawable(settings)
         self._spaces = describe(self._environment.observation_space, self._environment.action_space)
@@ -65,8 +72,7 @@ class ActingPolicy:
         self._generator = np.random.default_rng(settings.seed)
         self._observation: Any = None
         self._mask: NDArray[np.bool_] | None = None
-        self._step, self._return, self._done = 0, 0.0, False
-        self._reset(settings.seed)
+        self.begin(settings.seed)
         fps = self._environment.metadata.get("render_fps")
         self.fps: float = float(fps) if isinstance(fps, int | float) and fps > 0 else FPS
 
@@ -93,7 +99,7 @@ class ActingPolicy:
         """
         end = time.monotonic() + ACTING_SECONDS
         for _ in range(steps):
-            self._act()
+            self.act()
             if time.monotonic() > end:
                 break
         return self.look()
@@ -104,15 +110,24 @@ class ActingPolicy:
         Raises:
             CannotRender: `render()` gave no picture.
         """
-        return Picture(encode(self._environment.render()), self._step, self._return)
+        return Picture(encode(self._environment.render()), self.step, self.sum)
+
+    def pixels(self) -> Pixels:
+        """The same as bytes [H, W, 3].
+
+        Raises:
+            CannotRender: `render()` gave no picture.
+        """
+        return pixels_of(self._environment.render())
 
     def close(self) -> None:
         """Release the environment."""
         self._environment.close()
 
-    def _act(self) -> None:
-        if self._done:
-            self._reset(None)
+    def act(self) -> None:
+        """One step; or the beginning of the next episode where one has ended."""
+        if self.done:
+            self.begin(None)
             return
         observation = self._inference.normalized(self._spaces.prepare_one(self._observation))
         noise = self._distribution.noise(self._generator, (1,))
@@ -121,14 +136,15 @@ class ActingPolicy:
         action = self._distribution.to_environment(drawn)[0]
         self._observation, reward, terminated, truncated, info = self._environment.step(action)
         self._mask = info.get(KEY)
-        self._step += 1
-        self._return += float(reward)
-        self._done = bool(terminated or truncated)
+        self.step += 1
+        self.sum += float(reward)
+        self.done = bool(terminated or truncated)
 
-    def _reset(self, seed: int | None) -> None:
+    def begin(self, seed: int | None) -> None:
+        """An episode; `seed` None: the next one."""
         self._observation, info = self._environment.reset(seed=seed)
         self._mask = info.get(KEY)
-        self._step, self._return, self._done = 0, 0.0, False
+        self.step, self.sum, self.done = 0, 0.0, False
 
 
 def drawable(settings: Settings) -> gym.Env[Any, Any]:

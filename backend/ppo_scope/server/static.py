@@ -117,14 +117,15 @@ def add_routes(app: FastAPI) -> None:
             return Response(status_code=304, headers=headers)
         if compress:
             headers["content-encoding"] = "gzip"
-        body = await asyncio.to_thread(_plotly, compress)
+        body = await asyncio.to_thread(plotly_script, compress)
         return Pieces(body, media_type="text/javascript", headers=headers)
 
 
 @cache
-def _plotly(compressed: bool) -> bytes:
+def plotly_script(compressed: bool) -> bytes:
+    """plotly.js as its Python package brings it; `compressed` by gzip."""
     if compressed:
-        return gzip.compress(_plotly(False), 6, mtime=0)
+        return gzip.compress(plotly_script(False), 6, mtime=0)
     spec = importlib.util.find_spec("plotly")  # importing the package would take longer than reading the file
     assert spec is not None and spec.origin is not None
     return (Path(spec.origin).parent / "package_data" / "plotly.min.js").read_bytes()

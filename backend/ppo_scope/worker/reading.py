@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Iterable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -58,10 +59,11 @@ def main(frames: Connection[bytes, bytes], commands: Connection[bytes, bytes], r
 
 
 class Reader:
-    """Of one run."""
+    """Of one run. `probes`: that measure from the beginning."""
 
-    def __init__(self, send: Send, run: str, store: Store) -> None:
+    def __init__(self, send: Send, run: str, store: Store, probes: Iterable[str] = ()) -> None:
         self._store = store
+        self._first = frozenset(probes)
         self._activity = Activity()
         self._outlet = Outlet(send, run)
         self._looking = Looking(self._outlet, self._activity)
@@ -101,7 +103,7 @@ class Reader:
         self._activity.begin(None)
         self._weights = Weights(self._trainer)
         self._looking.begin(self._trainer, None)
-        self._watch(frozenset(), None)
+        self._watch(self._first, None)
         self._outlet.event("started", **facts_of(self._trainer))
         settings = self._trainer.settings
         for state in kept[:-1]:

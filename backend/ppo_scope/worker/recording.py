@@ -21,6 +21,8 @@ from ppo_scope.wire.headers import POSITION
 from ppo_scope.worker.worker import Worker
 
 KINDS = frozenset({"snapshot", "series", "comparison"})
+FACTS = ("device", "observation", "action", "wrappers", "reward_threshold", "max_entropy")
+"""That a trainer tells of its run when it has begun."""
 STEPS_ACTED = 25
 """Before the picture is taken, or fewer where they take long."""
 
@@ -52,7 +54,7 @@ class Recorder:
         self._weights: bytes | None = None  # the newest
         self._worker = Worker(self._keep, self._next, name, paused=True)
         self._worker.train(settings)
-        self._picture = _picture(settings, self._weights, name)
+        self._picture = picture_of(settings, self._weights, name)
 
     def write(self, path: Path) -> None:
         """Write the recording, compressed: length and frame, one after the other, the first one describing the run.
@@ -60,10 +62,7 @@ class Recorder:
         Raises:
             OSError: the file cannot be written.
         """
-        described = frame.encode({"kind": "run", "run": self._run()})
-        frames = [described, *self.frames, *([self._picture] if self._picture else [])]
-        whole = b"".join(len(message).to_bytes(LENGTH_BYTES, "little") + message for message in frames)
-        path.write_bytes(gzip.compress(whole, mtime=0))
+        path.write_bytes(packed(self._run(), [*self.frames, *([self._picture] if self._picture else [])]))
 
     def _run(self) -> dict[str, Any]:
         trainer = self._worker.trainer
@@ -90,8 +89,7 @@ class Recorder:
             self.frames.append(message)
             self._phase = header["phase"]
         elif header["kind"] == "event" and header["event"] == "started":
-            names = ("device", "observation", "action", "wrappers", "reward_threshold", "max_entropy")
-            self._facts = {name: header[name] for name in names}
+            self._facts = {name: header[name] for name in FACTS}
 
     def _next(self, timeout: float) -> dict[str, Any] | None:
         if timeout == 0.0:
@@ -111,7 +109,17 @@ class Recorder:
         yield {"type": "stop"}
 
 
-def _picture(settings: Settings, weights: bytes | None, run: str) -> bytes | None:
+def packed(run: dict[str, Any], frames: Iterable[bytes], note: str | None = None) -> bytes:
+    """A recording: length and frame, one after the other, the first one describing the run; compressed.
+
+    `note`: what a page says of it in place of what it says of every recording.
+    """
+    described = frame.encode({"kind": "run", "run": run, **({"note": note} if note else {})})
+    whole = b"".join(len(message).to_bytes(LENGTH_BYTES, "little") + message for message in [described, *frames])
+    return gzip.compress(whole, mtime=0)
+
+
+def picture_of(settings: Settings, weights: bytes | None, run: str) -> bytes | None:
     """The policy acting with its last weights; nothing where its environment cannot be drawn."""
     if weights is None:
         return None

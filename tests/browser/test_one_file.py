@@ -1,0 +1,41 @@
+"""A run in one HTML file: shown from the disk, without a server, and without asking anybody for anything."""
+
+from __future__ import annotations
+
+import re
+
+from ppo_scope.cli import main
+from tests.browser.dashboard import PANELS, Dashboard, until
+from tests.kept import run_on_disk
+
+UPDATES = 4
+
+
+def test_a_run_is_replayed_from_one_file_without_a_request(new_page, faults, tmp_path):
+    faults.expect("left the machine: file:")  # what is asked for is looked at below
+    path = tmp_path / "a run.html"
+    assert main(["export", str(run_on_disk(tmp_path, UPDATES)), "--to", str(path)]) == 0
+    page = new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.context.set_offline(True)
+    dashboard = Dashboard(page, f"{path.as_uri()}?theme=projector")
+    page.get_by_text("This is run 0ffe1610, kept and taken along").wait_for()
+    assert page.title() == "CartPole-v1 · PPO Scope"
+    assert page.locator("#panels .panel").count() == PANELS
+    assert page.evaluate("document.documentElement.dataset.theme") == "projector"
+    dashboard.press("Back to live").at(update=str(UPDATES), state="paused")
+    dashboard.panel("Ratio histogram").scroll_into_view_if_needed()
+    seen = dashboard.ratio()
+    dashboard.key("ArrowLeft")
+    until(dashboard.ratio, lambda ratio: ratio != seen)
+    dashboard.press("Play").at(update=str(UPDATES), state="paused")
+    assert dashboard.ratio() == seen
+    chart = dashboard.panel("Episodic return").locator(".chart").first
+    chart.hover()
+    until(lambda: page.evaluate("typeof Plotly !== 'undefined'"))
+    until(lambda: dashboard.panel("Episodic return").locator(".plotly, .js-plotly-plot").count())
+    dashboard.press("Share")
+    assert "give others the file itself" in page.locator(".share").inner_text()
+    dashboard.press("Close")
+    assert not [url for url in asked if not re.match(r"data:|blob:|file://.*a%20run\.html", url)]
