@@ -5,13 +5,14 @@ import { number, settingText } from "../state/format.js";
 import { historyOf, whenInWords } from "../state/findings.js";
 import { createKept, keptInWords, reachInWords } from "../state/kept.js";
 import { Canvas } from "../draw/canvas.js";
-import { leftOut, thin, unmarked } from "../draw/curves.js";
+import { leftOut, overUpdates, unmarked } from "../draw/curves.js";
 import { extent } from "../draw/ranges.js";
 import { h, setAttribute, setHidden, setText } from "../ui/dom.js";
 
 /** @import { Change, SnapshotHeader, Spell, State, Theme } from "../types.js" */
 
 const GONE = "The earlier updates of this run are gone with the server that it ran on.";
+const BUCKETS = 512; // of the curve
 const NEAR = 6; // pixels beside the beginning of a finding within which a click goes there
 const DRAG = "Drag to look at an earlier update; the run goes on meanwhile.";
 
@@ -87,7 +88,7 @@ export function createTimeline(root, page) {
       state.held ? GONE : DRAG,
       ...spells.slice(-4).map(spellInWords),
       kept && keptInWords(kept),
-      ...[...leftOut(state), ...unmarked(state)].map(({ long }) => long),
+      ...[...leftOut({ ...state, zoom: null }), ...unmarked(state)].map(({ long }) => long),
       ...state.changes.slice(-4).map(changeInWords),
     ].filter(Boolean);
     setAttribute(cursor, "title", about.join("\n"));
@@ -104,8 +105,7 @@ export function createTimeline(root, page) {
     if (!width) return;
     const theme = page.theme();
     canvas.clear();
-    const updates = Array.from({ length: series.length }, (_, index) => series.first + index);
-    const curve = thin(updates, series.column("episodic_return_mean"), 256);
+    const curve = overUpdates(series, "episodic_return_mean", null, BUCKETS);
     const [low, high] = extent(curve.y);
     pen.strokeStyle = theme.inkSoft;
     pen.lineWidth = 1.25 * ratio;
