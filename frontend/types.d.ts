@@ -4,6 +4,7 @@
  * Use in a module:  /** @import { State, Panel } from "../types.js" *\/
  */
 
+import type { PointedAt } from "./state/pointed.js";
 import type { Cause, Change, Doing, Evaluation, Header, Phase, PictureHeader, Quantity, Run, RunBrief, RunState, SettingValue, SnapshotHeader, StateTold, Step } from "./wire-types.js";
 
 // ---------------------------------------------------------------------------------------------- wire
@@ -377,6 +378,8 @@ export interface PanelContext {
   focusSetting(name: string): void;
   /** Shows the end of an update, or of the nearest one that is kept. */
   goTo(update: number): void;
+  /** Which update somebody points at, in all charts over updates. */
+  readonly pointed: PointedAt;
 }
 
 /** A range that stays where it is until the data leave it: draw/ranges.js. */

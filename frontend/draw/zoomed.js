@@ -1,6 +1,8 @@
 // What charts over updates show of a run: all of it, or the span that was chosen on the timeline.
 
-/** @import { SharedRange, State } from "../types.js" */
+import { count, number } from "../state/format.js";
+
+/** @import { SeriesView, SharedRange, State } from "../types.js" */
 /** @import { Range } from "./ranges.js" */
 
 const FEWEST = 20; // updates that an axis has room for
@@ -25,4 +27,11 @@ export function shownAnew() {
     shown = now;
     return isOther;
   };
+}
+
+/** What the series has at an update, a line each. @param {SeriesView} series @param {number} update @param {string[][]} named pairs of a name and a column */
+export function valuesAt(series, update, named) {
+  const row = update - series.first;
+  if (row < 0 || row >= series.length) return [];
+  return [`update ${count(update)}`, ...named.map(([name, column]) => `${name} ${number(series.column(column)[row])}`)];
 }

@@ -10,11 +10,12 @@ import { leftOut, overUpdates, stairs } from "../draw/curves.js";
 import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves, plannedOf } from "../draw/halves.js";
 import { logTicks, powerOf } from "../draw/log-axis.js";
 import { extent } from "../draw/ranges.js";
+import { followPointer } from "../draw/pointed.js";
 import { readout } from "../draw/readout.js";
 import { betaOf, rateOf } from "../state/followers.js";
 import { hasClip, meansInWords, scalar, setting } from "../state/snapshot.js";
 import { viewedLook, viewedMark } from "../draw/viewed.js";
-import { acrossUpdates, shownAnew } from "../draw/zoomed.js";
+import { acrossUpdates, shownAnew, valuesAt } from "../draw/zoomed.js";
 import { KL_MARGIN } from "../ppo/constants.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Span, State, Theme } from "../types.js" */
@@ -88,12 +89,29 @@ function mount(body, context) {
   const acrossRange = context.range("across");
   const ranges = { kl: context.range("kl"), share: context.range("share"), upper: context.range("upper"), lower: context.range("lower") };
   const isOther = shownAnew();
+  /** @type {SeriesView | null} */
+  let rows = null;
+  followPointer(chart, context, {
+    plots: [
+      ["xaxis", "yaxis"],
+      ["xaxis3", "yaxis2"],
+    ],
+    says: (update) =>
+      rows
+        ? valuesAt(
+            rows,
+            update,
+            [KLS[0], KLS[1], FRACTIONS[2]].map(({ column, name }) => [name, column]),
+          )
+        : [],
+  });
 
   return {
     needs: ["series", "snapshot", "theme", "zoom"],
     ready: ({ series, snapshot }) => (series.length || hasMinibatches(snapshot) ? true : "the first loss"),
     draw(state) {
       const { series, snapshot } = state;
+      rows = series;
       const theme = context.theme();
       if (isOther(state)) {
         [acrossRange, ...Object.values(ranges)].forEach((range) => range.reset());

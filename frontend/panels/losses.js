@@ -10,12 +10,13 @@ import { leftOut, overUpdates, signedLog, stairs } from "../draw/curves.js";
 import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves, plannedOf } from "../draw/halves.js";
 import { arrow, previewInWords, previewTag } from "../draw/preview-tag.js";
 import { extent } from "../draw/ranges.js";
+import { followPointer } from "../draw/pointed.js";
 import { readout } from "../draw/readout.js";
 import { meansInWords, scalar } from "../state/snapshot.js";
 import { viewedLook, viewedMark } from "../draw/viewed.js";
-import { acrossUpdates, shownAnew } from "../draw/zoomed.js";
+import { acrossUpdates, shownAnew, valuesAt } from "../draw/zoomed.js";
 
-/** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
+/** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
 /** @import { Choose } from "../draw/fit.js" */
 /** @import { Previewed } from "../state/previewed.js" */
 
@@ -83,6 +84,19 @@ function mount(body, context) {
   const acrossRange = context.range("across");
   const upRanges = { "± log": context.range("± log"), linear: context.range("linear") };
   const isOther = shownAnew();
+  /** @type {SeriesView | null} */
+  let rows = null;
+  followPointer(chart, context, {
+    plots: [["xaxis", "yaxis"]],
+    says: (update) =>
+      rows
+        ? valuesAt(
+            rows,
+            update,
+            TERMS.map(({ column, symbol }) => [symbol, column]),
+          )
+        : [],
+  });
 
   function rescale() {
     chart.reset(); // a zoom was one into the other scale
@@ -94,6 +108,7 @@ function mount(body, context) {
     ready: ({ series, snapshot }) => (series.length || hasMinibatches(snapshot) ? true : "the first loss"),
     draw(state) {
       const { series, snapshot } = state;
+      rows = series;
       if (isOther(state)) {
         [acrossRange, ...Object.values(upRanges)].forEach((range) => range.reset());
         chart.reset();

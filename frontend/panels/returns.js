@@ -5,6 +5,7 @@ import { WHY_ANOTHER, evaluatedInWords, isEvaluated, sparse } from "../state/eva
 import { inWords as differsInWords, nameOf, shortNameOf } from "../state/beside.js";
 import { count, number, settingText } from "../state/format.js";
 import { Episodes } from "../state/series.js";
+import { firstFrom } from "../state/turns.js";
 import { Canvas, inPixels } from "../draw/canvas.js";
 import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
@@ -12,7 +13,8 @@ import { leftOut, overUpdates, unmarked } from "../draw/curves.js";
 import { DotCloud } from "../draw/dots.js";
 import { evaluatedLooks, evaluatedMarks } from "../draw/evaluated.js";
 import { extent } from "../draw/ranges.js";
-import { shownAnew } from "../draw/zoomed.js";
+import { shownAnew, valuesAt } from "../draw/zoomed.js";
+import { followPointer } from "../draw/pointed.js";
 import { ofColumns } from "../draw/tables.js";
 import { viewedLook, viewedMark } from "../draw/viewed.js";
 
@@ -85,6 +87,12 @@ function mount(body, context) {
   /** @type {State | null} */
   let state = null;
   const isOther = shownAnew();
+  followPointer(chart, context, {
+    plots: [["xaxis", "yaxis"]],
+    place: (update) => (state ? UNITS[unitOf(state)].of(state.series, update) : NaN),
+    updateAt: (place) => (state ? updateAt(state, place) : NaN),
+    says: (update) => (state ? valuesAt(state.series, update, [["mean", "episodic_return_mean"]]) : []),
+  });
   /** What the axes are of: other runs, or another unit, need others. */
   let shown = "";
   const acrossRanges = { steps: context.range("steps"), update: context.range("updates") };
@@ -173,6 +181,10 @@ function curveOf({ series, zoom }, unit) {
   const { x, y } = overUpdates(series, "episodic_return_mean", zoom);
   return { x: unit === "update" ? x : x.map((update) => stepsAt(series, update)), y };
 }
+
+/** The update at a place of the axis across. @param {State} state @param {number} place */
+const updateAt = (state, place) =>
+  unitOf(state) === "update" ? Math.round(place) : state.series.first + firstFrom(state.series.column("steps"), place);
 
 /** Where the span that is shown lies on the axis across; of two runs, where it lies in either. @param {State[]} runs @param {ViewChoices["align"]} unit @returns {Range} */
 function spanOf(runs, unit) {

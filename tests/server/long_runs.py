@@ -24,7 +24,13 @@ SPIKE = 61_803
 CHANGES = {20_000: ("clip_range", 0.2, 0.3), 70_000: ("learning_rate", 0.0003, 0.0001)}
 HISTORY = [
     {"name": "kl_spike", "title": "A KL spike", "severity": "warning", "since": 61_803, "until": 61_810},
-    {"name": "critic_constant", "title": "The critic is no better than a constant", "severity": "note", "since": 5, "until": 400},
+    {
+        "name": "critic_constant",
+        "title": "The critic is no better than a constant",
+        "severity": "note",
+        "since": 5,
+        "until": 400,
+    },
 ]
 
 
@@ -71,6 +77,11 @@ class LongScript(Script):
         history = [spell for spell in HISTORY if spell["since"] <= self.update]
         steps = STEPS_AN_UPDATE * self.update
         return self.send("snapshot", arrays, **rest | {"steps": steps, "history": history, "watched": self.watched})
+
+    def say_state(self, state, cause=None):
+        self.state = state
+        playing = state == "running"
+        self.event("state", state=state, snapshot=self.sequence, pending={}, cause=cause, playing=playing)
 
     def tell(self, updates):
         """Rows, episodes, changes and some moments of so many updates."""

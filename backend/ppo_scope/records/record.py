@@ -5,6 +5,7 @@ It grows by the frames of the run and can be read at any time. In memory; nothin
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -65,6 +66,8 @@ class RunRecord:
     """The newest frame of each kind of `LATEST`, with its header."""
     said: Said = field(default_factory=Said)
     position: dict[str, Any] = field(default_factory=START.copy)
+    pauses: deque[int] = field(default_factory=lambda: deque(maxlen=CHANGES_TOLD))
+    """Updates at which it stopped playing."""
     _history: History = field(default_factory=History)
 
     # Grow
@@ -115,6 +118,8 @@ class RunRecord:
 
     def told(self, said: Said, pending: dict[str, Any]) -> None:
         """The run has said its state, and which changes wait."""
+        if self.said.playing and said.state == "paused":
+            self.pauses.append(self.position["update"])
         self.said, self.pending = said, pending
 
     def changed(self, header: dict[str, Any]) -> list[Change]:
@@ -229,6 +234,7 @@ class RunRecord:
             "changes": list(history.changes)[-CHANGES_TOLD:],
             "changes_dropped": max(0, history.changes_made - CHANGES_TOLD),
             "evaluations": list(history.evaluations.values()),
+            "pauses": list(self.pauses),
             "pending": self.pending,
             "cause": cause,
             "created": self.created,
