@@ -14,7 +14,11 @@ from tests.server.scope_page import ServerProcess
 
 PANELS = "panels=episodic-return,loss-components,kl-and-clipping"
 TRACE = """(name, chart = document.querySelector(`.chart[aria-label="${name}"]`)) =>
-    chart?.data && { x: [...chart.data[0].x], y: [...(chart.data[0].customdata ?? chart.data[0].y)], range: chart.axes.xaxis.range }"""
+    chart?.data && {
+        x: [...chart.data[0].x],
+        y: [...(chart.data[0].customdata ?? chart.data[0].y)],
+        range: chart.axes.xaxis.range,
+    }"""
 CHARTS = ("Episodic return", "Loss components", "KL and clipping")
 COLUMNS = dict(zip(CHARTS, ("episodic_return_mean", "loss", "kl_exact"), strict=True))
 
@@ -156,7 +160,7 @@ CHECK = """async ({ values, spans, edits }) => {
     const { Turns } = await import(new URL("state/turns.js", document.baseURI).href);
     const rows = Float64Array.from(values, (value) => value ?? NaN);
     const turns = new Turns();
-    const look = () => spans.map(([start, end]) => { const { low, high } = turns.within(rows, start, end); return [low, high]; });
+    const look = () => spans.map(([start, end]) => turns.within(rows, start, end)).map(({ low, high }) => [low, high]);
     const before = look();
     for (const [row, value] of edits) { rows[row] = value; turns.forget(row); }
     return [before, look()];
