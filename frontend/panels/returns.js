@@ -13,7 +13,7 @@ import { leftOut, overUpdates, unmarked } from "../draw/curves.js";
 import { DotCloud } from "../draw/dots.js";
 import { evaluatedLooks, evaluatedMarks } from "../draw/evaluated.js";
 import { extent } from "../draw/ranges.js";
-import { shownAnew, valuesAt } from "../draw/zoomed.js";
+import { endsWithRun, shownAnew, valuesAt } from "../draw/zoomed.js";
 import { followPointer } from "../draw/pointed.js";
 import { ofColumns } from "../draw/tables.js";
 import { viewedLook, viewedMark } from "../draw/viewed.js";
@@ -131,7 +131,8 @@ function mount(body, context) {
       const ends = evaluated.flatMap(({ lowest, highest }) => [lowest ?? NaN, highest ?? NaN]);
       const means = runs.map(({ series }) => series.extent("episodic_return_mean", zoom)); // of a span there may be no episode
       const [low, high] = extent(...runs.map(({ episodes }) => episodes.extent("episodic_return", zoom)), thresholds, ends, ...(zoom ? means : []));
-      const across = zoom ? spanOf(runs, unit) : acrossRanges[unit].fit(0, lastOf(runs, unit));
+      const last = lastOf(runs, unit);
+      const across = zoom ? spanOf(runs, unit) : endsWithRun(state) ? /** @type {Range} */ ([0, last]) : acrossRanges[unit].fit(0, last);
       const up = zoom ? upRange.fit(low, high) : upRange.fit(Math.min(low, 0), Math.max(high, 0));
       const curves = [state, state.other].map((one) => (one ? curveOf(one, unit) : { x: [], y: [] }));
       const viewed = unit === "steps" ? "steps" : "update";

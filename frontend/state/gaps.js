@@ -6,7 +6,7 @@ import { getSeries } from "../net/http.js";
 /** @import { Store } from "./store.js" */
 
 const PATIENCE = 2000;
-const PART = 10_000; // rows that are fetched at once: a page that takes in a hundred thousand has to stay responsive
+const PART = 25_000; // rows that are fetched at once: a page that takes in a hundred thousand has to stay responsive
 
 /**
  * @param {Store} store

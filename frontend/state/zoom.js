@@ -1,5 +1,5 @@
-// The span of updates that all charts over updates show. It belongs to the page, and goes with its address; another run
-// begins with all of its updates.
+// The span of updates that all charts over updates show. It goes with the page's address; another run begins with all of
+// its updates, and who comes back to one finds it as it was.
 
 /** @import { Page } from "./page.js" */
 /** @import { Span } from "../types.js" */
@@ -13,6 +13,8 @@ export const isSame = (one, other) => one === other || (one !== null && other !=
 /** @param {Page} page */
 export function createZoom({ state, touch, subscribe }) {
   let run = state.run?.id ?? null;
+  /** Of runs that were left, such as the one at hand while an example of the guide is on show. @type {Map<string, Span | null>} */
+  const left = new Map();
 
   /** @param {Span | null} span */
   function show(span) {
@@ -24,8 +26,12 @@ export function createZoom({ state, touch, subscribe }) {
   subscribe((topics) => {
     if (!topics.includes("run")) return;
     const now = state.run?.id ?? null;
-    if (run !== null && now !== run) show(null); // a link's span is of the first run
-    run = now ?? run;
+    if (now === null || now === run) return;
+    if (run !== null) {
+      left.set(run, state.zoom);
+      show(left.get(now) ?? null);
+    } // else it is the first one, which a link's span is of
+    run = now;
   });
 
   return { show };
