@@ -38,7 +38,8 @@ export function leftOut({ series, zoom }, buckets = BUCKETS) {
     long: `${count(forgone)} ${forgone === 1 ? "update is" : "updates are"} missing: the server does not keep them any more.`,
   };
   const { start, end } = series.rows(zoom);
-  return [...thinning(end - start, "updates", buckets), ...(forgone ? [gone] : [])];
+  const zoomed = zoom && { short: "zoomed", long: `Only updates ${count(zoom.from)} to ${count(zoom.to)} are shown; Escape shows all.` };
+  return [...(zoomed ? [zoomed] : []), ...thinning(end - start, "updates", buckets), ...(forgone ? [gone] : [])];
 }
 
 /** Changes of settings that are not marked. @param {Pick<State, "run">} state @returns {Note[]} */

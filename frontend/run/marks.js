@@ -8,6 +8,7 @@ import { named } from "../state/marks.js";
 /** @import { Mark } from "../state/marks.js" */
 
 const TYPE = 10; // of words, in CSS pixels at the usual size of type
+const NARROW = 300; // CSS pixels: words would hide a track that is not wider
 const MOST = 60; // marks that are considered for words: measuring text takes its time
 
 /**
@@ -80,7 +81,7 @@ function paintWords({ element, pen, width, ratio }, marks, across, theme) {
     const from = x + gap + wide > width ? x - gap - wide : x + gap; // at the right end: on its left
     return { from: from - gap / 2, to: from + wide + gap / 2 };
   };
-  const words = named(marks.slice(-MOST), room);
+  const words = width < NARROW * ratio ? [] : named(marks.slice(-MOST), room);
   for (const { mark, from } of words) {
     const wide = pen.measureText(mark.short).width;
     pen.fillStyle = fade(theme.panel, 0.8);

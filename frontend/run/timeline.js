@@ -5,6 +5,7 @@ import { count, number } from "../state/format.js";
 import { createKept, keptInWords, reachInWords } from "../state/kept.js";
 import { marksOf } from "../state/marks.js";
 import { Canvas } from "../draw/canvas.js";
+import { fade } from "../draw/colours.js";
 import { leftOut, overUpdates, unmarked } from "../draw/curves.js";
 import { extent } from "../draw/ranges.js";
 import { h, setAttribute, setHidden, setText } from "../ui/dom.js";
@@ -139,7 +140,7 @@ export function createTimeline(root, page) {
   }
 
   /** @param {State} state */
-  function paint({ series, snapshot }) {
+  function paint({ series, snapshot, zoom }) {
     const { pen, width, height, ratio } = canvas;
     if (!width) return;
     const theme = page.theme();
@@ -154,9 +155,18 @@ export function createTimeline(root, page) {
       pen.lineTo(across(curve.x[index]), height - 4 * ratio - ((value - low) / (high - low || 1)) * (height - 8 * ratio));
     });
     pen.stroke();
+    if (zoom) paintOutside(zoom, theme);
     paintMarks(canvas, marks, across, span[1], theme);
     pen.fillStyle = theme.accent;
     if (snapshot) pen.fillRect(Math.round(across(snapshot.header.update)) - ratio, 0, 2 * ratio, height);
+  }
+
+  /** What the charts do not show is dimmed. @param {Span} zoom @param {Theme} theme */
+  function paintOutside({ from, to }, theme) {
+    const { pen, width, height } = canvas;
+    pen.fillStyle = fade(theme.panel, 0.65);
+    pen.fillRect(0, 0, across(from), height);
+    pen.fillRect(across(to), 0, width - across(to), height);
   }
 
   return { draw };

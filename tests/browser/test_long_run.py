@@ -156,6 +156,37 @@ def test_one_cursor_lies_in_all_charts_and_marks_have_words(long_run, page):
     assert long_run.run()["pauses"] == [long_run.run()["update"]]
 
 
+MARKS = """async (state) => {
+    const { marksOf, named } = await import(new URL("state/marks.js", document.baseURI).href);
+    const marks = marksOf(state);
+    const words = named(marks, ({ update, short }) => ({ from: update, to: update + 10 * short.length }));
+    const places = marks.map(({ kind, update }) => [kind, update]);
+    return [places, marks.map(({ long }) => long), words.map(({ mark }) => mark.short)];
+}"""
+
+
+def test_marks_say_where_a_run_comes_from_and_went_on_and_the_weightiest_are_named(shared_server, page):
+    page.goto(shared_server().base)
+    why = "the environment's state cannot be kept."
+    run = {"parent": {"run": "ab12", "update": 100}, "resumed": [{"before": 300, "anew": why}], "pauses": [299, 600]}
+    spells = [{"name": "kl_spike", "title": "A KL spike", "severity": "warning", "since": 310, "until": None}]
+    changes = [{"update": 305, "name": "clip_range", "old": 0.2, "new": 0.3}]
+    state = {"run": run, "changes": changes, "newest": {"header": {"history": spells}}, "settings": []}
+    kinds, words, named = page.evaluate(MARKS, state)
+    assert kinds == [
+        ["fork", 100],
+        ["pause", 299],
+        ["resume", 300],
+        ["change", 305],
+        ["finding", 310],
+        ["pause", 600],
+    ]
+    assert words[0] == "branched off from run ab12 before update 100"
+    assert "new episodes began: the environment's state cannot be kept" in words[2]
+    # Where it went on there is no room for the words of what lies beside that.
+    assert set(named) == {"fork of ab12", "went on, new episodes", "paused"}
+
+
 CHECK = """async ({ values, spans, edits }) => {
     const { Turns } = await import(new URL("state/turns.js", document.baseURI).href);
     const rows = Float64Array.from(values, (value) => value ?? NaN);
