@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as some_arrays
 
 from ppo_scope.records import trees
 from ppo_scope.records.library import RUNS, InUse, Library, held
-from ppo_scope.records.store import FILE, VERSION, CannotRead, Store
+from ppo_scope.records.store import FILE, VERSION, CannotRead, KeptState, Store
 
 COLUMNS = ("steps", "loss")
 
@@ -137,6 +137,9 @@ def test_a_rollout_goes_with_its_state(tmp_path: Path) -> None:
             store.keep(update, bytes(100))
             store.keep_rollout(update, bytes(50))
         store.keep_rollout(9, bytes(50))
+        store.keep_rollout(7, bytes(70), alone=True)
+        assert store.states()[-2:] == [KeptState(5, 150, False, True, True), KeptState(7, 70, False, True, False)]
+        store.forget_from(7)
         store.judge(2, {"findings": []})
         assert [(one.update, one.size, one.replayable) for one in store.states()] == [
             (n, 150, True) for n in range(1, 6)

@@ -37,7 +37,9 @@ CREATE TABLE states (
 ) STRICT;
 """
 OF_VERSION_2 = """
-CREATE TABLE IF NOT EXISTS rollouts ("update" INTEGER PRIMARY KEY, size INTEGER NOT NULL, rollout BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS rollouts (
+    "update" INTEGER PRIMARY KEY, size INTEGER NOT NULL, alone INTEGER NOT NULL, rollout BLOB NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS judged ("update" INTEGER PRIMARY KEY, said TEXT NOT NULL) STRICT;
 """
 ADDED = (OF_VERSION_1, OF_VERSION_2)
@@ -54,7 +56,7 @@ class CannotRead(ValueError):
 
 @dataclass(frozen=True)
 class KeptState:
-    """A state that the run can go on from, before the rollout of its update."""
+    """What is kept of an update: the state before its rollout, this rollout, or both."""
 
     update: int
     size: int
@@ -63,6 +65,8 @@ class KeptState:
     """Never thinned out."""
     replayable: bool
     """Whether the rollout that followed is kept too, so that the update can be made again."""
+    resumable: bool
+    """Whether the run can go on from here."""
 
 
 class Store:
@@ -159,11 +163,15 @@ class Store:
             "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?)", (update, len(packed), marked, packed)
         )
 
-    def keep_rollout(self, update: int, packed: bytes) -> None:
-        """What was collected in an update whose state is kept; else there is nothing that it could follow."""
+    def keep_rollout(self, update: int, packed: bytes, *, alone: bool = False) -> None:
+        """What was collected in an update whose state is kept; else there is nothing that it could follow.
+
+        `alone`: what the update is made again from is in it, too.
+        """
         self._connection.execute(
-            'INSERT OR REPLACE INTO rollouts SELECT ?, ?, ? WHERE EXISTS (SELECT 1 FROM states WHERE "update" = ?)',
-            (update, len(packed), packed, update),
+            "INSERT OR REPLACE INTO rollouts "
+            'SELECT ?, ?, ?, ? WHERE ? OR EXISTS (SELECT 1 FROM states WHERE "update" = ?)',
+            (update, len(packed), alone, packed, alone, update),
         )
 
     def judge(self, update: int, told: dict[str, Any]) -> None:
@@ -250,13 +258,19 @@ class Store:
         found = self._connection.execute('SELECT at, "update", what, said FROM events ORDER BY rowid')
         return [(at, update, what, json.loads(said)) for at, update, what, said in found]
 
+    def newest_event(self, what: str) -> dict[str, Any] | None:
+        """What is known of the latest one of its kind."""
+        where = "WHERE what = ? ORDER BY rowid DESC LIMIT 1"
+        found = self._connection.execute(f"SELECT said FROM events {where}", (what,)).fetchone()
+        return json.loads(found[0]) if found else None
+
     def states(self) -> list[KeptState]:
         """What is kept, the earliest first."""
         found = self._connection.execute(
-            'SELECT s."update", s.size + coalesce(r.size, 0), marked, r.size IS NOT NULL '
-            'FROM states s LEFT JOIN rollouts r ON r."update" = s."update" ORDER BY s."update"'
+            'SELECT "update", coalesce(s.size, 0) + coalesce(r.size, 0), coalesce(marked, 0), r.size IS NOT NULL, '
+            's.size IS NOT NULL FROM states s FULL JOIN rollouts r USING ("update") ORDER BY "update"'
         )
-        return [KeptState(update, size, bool(marked), bool(whole)) for update, size, marked, whole in found]
+        return [KeptState(update, size, bool(a), bool(b), bool(c)) for update, size, a, b, c in found]
 
     def state(self, update: int | None = None) -> tuple[int, bytes] | None:
         """(update, state) of the newest state, of those that are not behind `update`; None: there is none."""

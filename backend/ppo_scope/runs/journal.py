@@ -96,10 +96,10 @@ class Journal:
         if self._states + len(plain) <= WAITING:
             self._put(lambda store: store.keep(update, trees.sealed(plain)), len(plain))
 
-    def rollout(self, update: int, plain: bytes) -> None:
-        """What was collected in an update whose state was handed in; given up like that."""
+    def rollout(self, update: int, plain: bytes, *, alone: bool) -> None:
+        """What was collected in an update whose state was handed in, or is in it as well; given up like that."""
         if self._states + len(plain) <= WAITING:
-            self._put(lambda store: store.keep_rollout(update, trees.sealed(plain)), len(plain))
+            self._put(lambda store: store.keep_rollout(update, trees.sealed(plain), alone=alone), len(plain))
 
     def judged(self, update: int, told: dict[str, Any]) -> None:
         """What was said of the run's health after an update."""

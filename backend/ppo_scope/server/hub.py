@@ -222,7 +222,8 @@ class Hub:
         if instead is not None and instead.id in self._rooms:
             room = self._rooms[run.id] = self._rooms.pop(instead.id)
             room.take(run)
-            self._followed[instead.id] = run.id
+            if instead.id != run.id:  # the same one may be shown from the disk now
+                self._followed[instead.id] = run.id
         else:
             self.room(run)
         for id in [id for id, room in self._rooms.items() if self.supervisor.get(id) is None and not room.pages]:

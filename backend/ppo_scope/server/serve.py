@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import DEFAULT_WORKER
-from ppo_scope.records.library import Library
+from ppo_scope.records.library import KeptRun, Library
 from ppo_scope.records.recorded import name_of
 from ppo_scope.runs.reopening import Reopened
 from ppo_scope.server.app import Setup, create_app, leave
@@ -69,6 +69,7 @@ def serve(
     embedders: Sequence[str] = (),
     library: Library | None = None,
     reopened: Reopened | None = None,
+    shown: KeptRun | None = None,
 ) -> int:
     """Serve the dashboard until it is ended; the exit code.
 
@@ -83,6 +84,7 @@ def serve(
         embedders: origins whose pages may show the dashboard in a frame.
         library: where runs are kept; None: nowhere.
         reopened: a run to go on with, in place of a new one.
+        shown: a run on the disk to be shown; none is begun.
     """
     try:
         check_embedders(embedders)
@@ -106,10 +108,14 @@ def serve(
             embedders=tuple(embedders),
             library=library,
             reopened=reopened,
+            shown=shown,
         )
     )
     place = f"http://{name}:{port}/"
-    if recording is None:
+    if shown is not None:
+        server = Server(app, f"{place}#token={secrets.token}", SHOWS, open_browser, capacity)
+        print(f"\nPPO Scope shows run {shown.id} from {shown.folder}. Nothing is trained.", flush=True)
+    elif recording is None:
         server = Server(app, f"{place}#token={secrets.token}", CONTROLS, open_browser, capacity)
         print(_about(settings, paused, reopened), flush=True)
     else:
