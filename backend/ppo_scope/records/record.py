@@ -120,9 +120,13 @@ class RunRecord:
         """The facts of the run are known."""
         self.facts.update({k: v for k, v in header.items() if k not in HEADER and k not in POSITION})
 
+    def stops(self, said: Said) -> bool:
+        """Whether a run that says so stops playing with that: one that was stepped does not."""
+        return self.said.playing and said.state == "paused"
+
     def told(self, said: Said, pending: dict[str, Any]) -> None:
         """The run has said its state, and which changes wait."""
-        if self.said.playing and said.state == "paused":
+        if self.stops(said):
             self.pauses.append(self.position["update"])
         self.said, self.pending = said, pending
 
