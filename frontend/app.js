@@ -48,7 +48,9 @@ import { nameOf } from "./state/beside.js";
 import { hereAt } from "./state/lineage.js";
 import { tellMotion } from "./state/motion.js";
 import { createPage } from "./state/page.js";
+import { createPointed } from "./state/pointed.js";
 import { saveView } from "./state/view.js";
+import { createZoom } from "./state/zoom.js";
 
 /** @import { PacingChoices } from "./run/pacing.js" */
 /** @import { NewRun, Source, Topic } from "./types.js" */
@@ -57,6 +59,8 @@ const page = createPage();
 const { state, touch } = page;
 const scheduler = createScheduler(page);
 const announcer = createAnnouncer();
+const zoom = createZoom(page);
+const pointed = createPointed();
 const narrator = createNarrator(page.atHand.state, announcer.say);
 
 /** @param {string} id */
@@ -280,6 +284,8 @@ const timeline = createTimeline(part("timeline"), {
   live: together.live,
   theme: look.theme,
   redraw: () => redrawTimeline(),
+  zoom: zoom.show,
+  pointed,
 });
 const formula = createFormula(part("formula"), (idea, setting) => (setting ? sliders.focus(setting) : grid.reveal(idea)));
 const sliders = createSliders(
@@ -306,10 +312,10 @@ scheduler.add({ needs: [...WHERE, "view", "preview", "selection"], draw: guide.d
 scheduler.add({ needs: [...WHERE, "connection", "progress", "past"], draw: apply.draw });
 scheduler.add({ needs: [...WHERE, "progress"], draw: pipeline.draw, calm: 150 });
 scheduler.add({ needs: ["run", "status", "connection", "other"], draw: runs.draw });
-const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme"], draw: timeline.draw, calm: 150 });
+const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme", "zoom"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: [...WHERE, "connection", "past"], draw: sliders.draw });
-const grid = createGrid(part("panels"), panels, { page, scheduler, theme: look.theme, ...ofPanels, announce: announcer.say });
+const grid = createGrid(part("panels"), panels, { page, scheduler, theme: look.theme, pointed, ...ofPanels, announce: announcer.say });
 const stage = createStage(state, grid.toggleStage);
 bar.tools.prepend(grid.menu, stage.button);
 scheduler.add({ needs: ["view", "run"], draw: stage.draw });
@@ -332,7 +338,7 @@ listenToKeys({
   theme: actions.toggleTheme,
   stage: grid.toggleStage,
   number: grid.number,
-  escape: () => void grid.restore(),
+  escape: () => void (grid.restore() || zoom.show(null)),
   blocked: () => links.isBare() || help.isOpen() || newRunSheet.isOpen() || branch.isOpen() || share.isOpen(),
 });
 

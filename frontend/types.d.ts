@@ -4,6 +4,7 @@
  * Use in a module:  /** @import { State, Panel } from "../types.js" *\/
  */
 
+import type { PointedAt } from "./state/pointed.js";
 import type { Cause, Change, Doing, Evaluation, Header, Phase, PictureHeader, Quantity, Run, RunBrief, RunState, SettingValue, SnapshotHeader, StateTold, Step } from "./wire-types.js";
 
 // ---------------------------------------------------------------------------------------------- wire
@@ -90,6 +91,18 @@ export interface SeriesView {
   readonly revision: number;
   /** A view of exactly `length` values, valid until the next change; empty if there is no such column. */
   column(name: string): Float64Array;
+  /** The rows of the updates of a span, as far as there are any; without one all. */
+  rows(span: Span | null): { start: number, end: number };
+  /** In which of the rows `start` to before `end` the lowest and the highest value of a column are; `start` twice where all are NaN. Quick, however many rows there are. */
+  turns(name: string, start: number, end: number): { low: number, high: number };
+  /** The lowest and the highest value in a span; [Infinity, −Infinity] where there is none. */
+  extent(name: string, span?: Span | null): [number, number];
+}
+
+/** Updates from one to another, both included: what the charts over updates show of a run. */
+export interface Span {
+  from: number;
+  to: number;
 }
 
 /** One row per finished episode, in order; columns update, step, episodic_return, episodic_length. */
@@ -97,6 +110,9 @@ export interface EpisodesView {
   readonly length: number;
   readonly revision: number;
   column(name: string): Float64Array;
+  /** The rows of episodes that ended in a span; without one all. */
+  rows(span: Span | null): { start: number, end: number };
+  extent(name: string, span?: Span | null): [number, number];
 }
 
 export interface Snapshot extends Frame<SnapshotHeader> {}
@@ -194,6 +210,8 @@ export interface PageState {
   /** A new run that is tried out, or was refused; null: neither. */
   trial: Trial | null;
   view: ViewChoices;
+  /** What the charts over updates show of a run; null: all of it. */
+  zoom: Span | null;
   /** What the address asks of the run; null once that is settled. */
   wanted: { env?: string; seed?: number; settings: { [name: string]: SettingValue } } | null;
 }
@@ -306,7 +324,7 @@ export interface Selection {
  */
 export type Topic =
   | "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "progress" | "connection" | "view"
-  | "preview" | "selection" | "other";
+  | "preview" | "selection" | "other" | "zoom";
 
 // -------------------------------------------------------------------------------------------- panels
 
@@ -362,6 +380,8 @@ export interface PanelContext {
   focusSetting(name: string): void;
   /** Shows the end of an update, or of the nearest one that is kept. */
   goTo(update: number): void;
+  /** Which update somebody points at, in all charts over updates. */
+  readonly pointed: PointedAt;
 }
 
 /** A range that stays where it is until the data leave it: draw/ranges.js. */
@@ -373,7 +393,7 @@ export interface SharedRange {
 }
 
 export type Idea = "policy" | "value" | "entropy" | "clip" | "loss" | "advantage" | "ratio";
-export type Need = "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "preview" | "selection" | "view" | "other";
+export type Need = "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "preview" | "selection" | "view" | "other" | "zoom";
 
 /** What a drawing leaves out: in a word or two beside the title, and in a sentence. */
 export interface Note {

@@ -300,6 +300,8 @@ export interface Run {
   changes_dropped?: number;
   /** The newest 1,000. */
   evaluations?: Evaluation[];
+  /** Updates at which it stopped playing: the newest 200. */
+  pauses?: number[];
   /** Settings that wait for the next update. */
   pending?: { [name: string]: SettingValue | undefined };
   /** Of a run that is shown from the disk. */

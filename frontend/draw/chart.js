@@ -139,7 +139,7 @@ export class Chart {
 
   /** Gives a reader's zoom up. */
   reset() {
-    this.#rezoom(null);
+    if (this.#zoom) this.#rezoom(null);
   }
 
   /** @param {{ [axis: string]: [number, number] } | null} ranges */

@@ -3,7 +3,7 @@
 import { count } from "../state/format.js";
 import { powersIn, ticksIn } from "./axis.js";
 
-/** @import { Note, State } from "../types.js" */
+/** @import { Note, SeriesView, Span, State } from "../types.js" */
 
 const BUCKETS = 256;
 
@@ -27,17 +27,19 @@ export function thinning(length, unit, buckets = BUCKETS) {
 /**
  * What curves over the updates leave out.
  *
- * @param {Pick<State, "series">} state
+ * @param {Pick<State, "series" | "zoom">} state
  * @param {number} buckets as for `thin`
  * @returns {Note[]}
  */
-export function leftOut({ series }, buckets = BUCKETS) {
+export function leftOut({ series, zoom }, buckets = BUCKETS) {
   const { forgone } = series;
   const gone = {
     short: "in part",
     long: `${count(forgone)} ${forgone === 1 ? "update is" : "updates are"} missing: the server does not keep them any more.`,
   };
-  return [...thinning(series.length, "updates", buckets), ...(forgone ? [gone] : [])];
+  const { start, end } = series.rows(zoom);
+  const zoomed = zoom && { short: "zoomed", long: `Only updates ${count(zoom.from)} to ${count(zoom.to)} are shown; Escape shows all.` };
+  return [...(zoomed ? [zoomed] : []), ...thinning(end - start, "updates", buckets), ...(forgone ? [gone] : [])];
 }
 
 /** Changes of settings that are not marked. @param {Pick<State, "run">} state @returns {Note[]} */
@@ -70,6 +72,36 @@ export function thin(x, y, buckets = BUCKETS) {
     if (second !== first) keep(second);
   }
   return kept;
+}
+
+/**
+ * A column over updates, thinned as `thin` does; of a span, which may have one more point on either side, so that the
+ * curve goes on to its edges. Buckets begin at multiples of their size: a curve does not shimmer as the span moves.
+ *
+ * @param {SeriesView} series
+ * @param {string} name
+ * @param {Span | null} span null: the whole run
+ * @param {number} buckets at most, and one more where the span begins inside of one
+ * @returns {{ x: number[], y: number[] }} x: updates
+ */
+export function overUpdates(series, name, span, buckets = BUCKETS) {
+  const values = series.column(name);
+  const x = values.length ? turnsOf(series, name, span, buckets) : [];
+  return { x: x.map((row) => series.first + row), y: x.map((row) => values[row]) };
+}
+
+/** The rows that a thinned curve passes through. @param {SeriesView} series @param {string} name @param {Span | null} span @param {number} buckets */
+function turnsOf(series, name, span, buckets) {
+  const { start, end } = series.rows(span && { from: span.from - 1, to: span.to + 1 });
+  const size = bucketSize(end - start, buckets);
+  /** @type {number[]} */
+  const rows = [];
+  for (let at = start - (start % size); at < end; at += size) {
+    const { low, high } = series.turns(name, at, Math.min(at + size, series.length));
+    rows.push(Math.min(low, high));
+    if (low !== high) rows.push(Math.max(low, high));
+  }
+  return rows;
 }
 
 /**

@@ -14,6 +14,7 @@ const LABEL = 0.64; // of the height: above and below it there are curves more o
 export function viewedMark({ past, snapshot }, across, [low, high], unit = "update") {
   if (!past || !snapshot) return { x: [], y: [], text: [], textposition: "middle right" };
   const { update, [unit]: x } = snapshot.header;
+  if (x < across[0] || x > across[1]) return { x: [], y: [], text: [], textposition: "middle right" };
   const late = x > (across[0] + across[1]) / 2;
   const text = ["", `\u00a0update ${update}\u00a0`, ""];
   return { x: [x, x, x], y: [low, low + LABEL * (high - low), high], text, textposition: late ? "middle left" : "middle right" };

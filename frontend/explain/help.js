@@ -49,6 +49,11 @@ export function createHelp(parent, panels, opener) {
     h(
       "p",
       {},
+      "Drag under the timeline, or move the two ends there with the arrow keys (Shift: one update at a time): all charts over updates show that span, and Escape or a double click shows all again. Point at an update in any of them, and all of them say what they have there.",
+    ),
+    h(
+      "p",
+      {},
       "The run's name in the bar opens the list of the server's runs. From there another one, or a recording, is put beside the run at hand: returns are laid over each other, the other panels stand in pairs on the same axes, and Play, Pause, Step and the timeline move both.",
     ),
     h("h3", {}, "Keyboard"),

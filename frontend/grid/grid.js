@@ -36,6 +36,7 @@ const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12
  * @property {Page} page
  * @property {ReturnType<typeof createScheduler>} scheduler
  * @property {() => Theme} theme
+ * @property {Ways["pointed"]} pointed
  * @property {Ways["focusSetting"]} focusSetting
  * @property {Ways["goTo"]} goTo
  * @property {Ways["showEnvironment"]} showEnvironment
@@ -49,7 +50,7 @@ const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12
  * @param {readonly Panel[]} panels
  * @param {Surroundings} surroundings
  */
-export function createGrid(root, panels, { page, scheduler, theme, watch, showEnvironment, focusSetting, goTo, announce }) {
+export function createGrid(root, panels, { page, scheduler, theme, pointed, watch, showEnvironment, focusSetting, goTo, announce }) {
   const { state, touch } = page;
   const { view } = state;
   const names = panels.map(({ name }) => name);
@@ -85,7 +86,7 @@ export function createGrid(root, panels, { page, scheduler, theme, watch, showEn
 
   // All at once, those out of sight as well: a panel that is reached by scrolling must not change the page around it.
   scheduler.add({ needs: ["other"], draw: compare });
-  const around = createSurroundings(page, { theme, focusSetting, goTo, showEnvironment, reveal: (by) => reveal(SAMPLE, BESIDE, by) });
+  const around = createSurroundings(page, { theme, pointed, focusSetting, goTo, showEnvironment, reveal: (by) => reveal(SAMPLE, BESIDE, by) });
   const boxes = panels.map(box);
   root.append(...boxes.map(({ section }) => section), hiddenList);
   arrange();

@@ -15,6 +15,7 @@ import { runsFreely } from "../state/motion.js";
  * @property {PanelContext["theme"]} theme
  * @property {(name: string, ofOther: boolean) => void} focusSetting
  * @property {(update: number, ofOther: boolean) => void} goTo
+ * @property {PanelContext["pointed"]} pointed
  * @property {(environment: number | null, ofOther: boolean) => void} showEnvironment where not all are shown sample by sample
  */
 
@@ -22,7 +23,7 @@ import { runsFreely } from "../state/motion.js";
  * @param {Page} page
  * @param {Ways & { reveal(by: string): void }} ways `reveal` shows the sample that was chosen, beside the panel where that was done
  */
-export function createSurroundings({ state, touch }, { theme, focusSetting, goTo, showEnvironment, reveal }) {
+export function createSurroundings({ state, touch }, { theme, pointed, focusSetting, goTo, showEnvironment, reveal }) {
   /**
    * @param {string} name of the panel
    * @param {State | null} other the run that is compared, where it is that one's side
@@ -33,6 +34,7 @@ export function createSurroundings({ state, touch }, { theme, focusSetting, goTo
     const ofOther = other !== null;
     return {
       theme,
+      pointed,
       number,
       showEnvironment: (environment) => showEnvironment(environment, ofOther),
       focusSetting: (setting) => focusSetting(setting, ofOther),

@@ -24,7 +24,7 @@ export function createLinks(page, panels, recording, beside, showWay) {
 
   /** The view, and the run at hand, or the one that a link has asked for as long as that is not settled. */
   const address = createAddress(page, () => {
-    const query = link.writeView(state.view, panels, beside());
+    const query = link.writeView(state.view, panels, beside(), state.zoom);
     if (isBare()) query.set("controls", "hidden");
     showWay(isBare() ? `?${addressOf(false)}` : null);
     const asked = new URLSearchParams(location.search);
@@ -43,9 +43,10 @@ export function createLinks(page, panels, recording, beside, showWay) {
     addressOf,
     /** Shows what the address asks for; what concerns the run is offered, and never done unasked. @returns {string[]} what does not fit, in words */
     follow() {
-      const { view, run, refused } = link.read(new URLSearchParams(location.search), panels, state.settings);
+      const { view, zoom, run, refused } = link.read(new URLSearchParams(location.search), panels, state.settings);
       const { bare, ...choices } = view;
       Object.assign(state.view, choices);
+      state.zoom = zoom;
       document.body.toggleAttribute("data-bare", bare === true);
       state.wanted = address.isOwn() ? null : run;
       return refused;

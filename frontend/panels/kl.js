@@ -6,17 +6,19 @@ import { runsFreely } from "../state/motion.js";
 import { scopeOf } from "../state/scope.js";
 import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
-import { leftOut, stairs, thin } from "../draw/curves.js";
+import { leftOut, overUpdates, stairs } from "../draw/curves.js";
 import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves, plannedOf } from "../draw/halves.js";
 import { logTicks, powerOf } from "../draw/log-axis.js";
 import { extent } from "../draw/ranges.js";
+import { followPointer } from "../draw/pointed.js";
 import { readout } from "../draw/readout.js";
 import { betaOf, rateOf } from "../state/followers.js";
 import { hasClip, meansInWords, scalar, setting } from "../state/snapshot.js";
 import { viewedLook, viewedMark } from "../draw/viewed.js";
+import { acrossUpdates, shownAnew, valuesAt } from "../draw/zoomed.js";
 import { KL_MARGIN } from "../ppo/constants.js";
 
-/** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
+/** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Span, State, Theme } from "../types.js" */
 /** @import { Curve, Curves } from "../draw/halves.js" */
 /** @import { Follower } from "../state/followers.js" */
 
@@ -86,31 +88,49 @@ function mount(body, context) {
   ]);
   const acrossRange = context.range("across");
   const ranges = { kl: context.range("kl"), share: context.range("share"), upper: context.range("upper"), lower: context.range("lower") };
-  /** @type {string | null} */
-  let run = null;
+  const isOther = shownAnew();
+  /** @type {SeriesView | null} */
+  let rows = null;
+  followPointer(chart, context, {
+    plots: [
+      ["xaxis", "yaxis"],
+      ["xaxis3", "yaxis2"],
+    ],
+    says: (update) =>
+      rows
+        ? valuesAt(
+            rows,
+            update,
+            [KLS[0], KLS[1], FRACTIONS[2]].map(({ column, name }) => [name, column]),
+          )
+        : [],
+  });
 
   return {
-    needs: ["series", "snapshot", "theme"],
+    needs: ["series", "snapshot", "theme", "zoom"],
     ready: ({ series, snapshot }) => (series.length || hasMinibatches(snapshot) ? true : "the first loss"),
     draw(state) {
       const { series, snapshot } = state;
+      rows = series;
       const theme = context.theme();
-      if (state.run?.id !== run) [acrossRange, ...Object.values(ranges)].forEach((range) => range.reset());
-      run = state.run?.id ?? null;
-      const past = overUpdates(series);
+      if (isOther(state)) {
+        [acrossRange, ...Object.values(ranges)].forEach((range) => range.reset());
+        chart.reset();
+      }
+      const past = curvesOf(series, state.zoom);
       const inside = insideUpdate(snapshot, COLUMNS);
       const target = limit(snapshot);
       const [beta, alpha] = [snapshot && betaOf(snapshot), snapshot && rateOf(snapshot)];
-      const driver = beta ? follow(series, DRIVER) : NOTHING;
+      const driver = beta ? overUpdates(series, DRIVER, state.zoom, POINTS) : NOTHING;
       const all = [past, inside.curves];
       const kls = all.flatMap((curves) => KLS.map(({ column }) => curves[column].y));
       const patience = runsFreely(state) ? undefined : 1;
       const up = ranges.kl.fit(...extent([0, target ?? 0, beta?.band[1] ?? 0, alpha?.band[1] ?? 0], driver.y, ...kls), patience);
       const share = ranges.share.fit(...extent([0], ...all.map(({ clip_fraction }) => clip_fraction.y)), patience);
-      const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
+      const across = acrossUpdates(state, acrossRange);
       // Beside the KL; where both follow it, α stands below.
-      const upper = followed(series, beta ?? alpha);
-      const lower = followed(series, beta && alpha);
+      const upper = followed(state, beta ?? alpha);
+      const lower = followed(state, beta && alpha);
       const [right, below] = [ranges.upper.fit(...around(upper), patience), ranges.lower.fit(...around(lower), patience)];
       write(snapshot ? [...numbers(snapshot), beta?.told ?? null, alpha?.told ?? null] : []);
       const within = [0.5, plannedOf(state) + 0.5];
@@ -153,15 +173,17 @@ function mount(body, context) {
  * Fractions lie on each other, so all of them are thinned to the same updates: those where the clip fraction turns.
  *
  * @param {SeriesView} series
+ * @param {Span | null} span
  * @returns {Curves}
  */
-function overUpdates(series) {
-  const rows = Array.from({ length: series.length }, (_, index) => index);
-  const kls = KLS.map(({ column }) => [column, thin(rows, series.column(column), POINTS)]);
-  const turns = thin(rows, series.column("clip_fraction"), POINTS).x;
-  const shares = FRACTIONS.map(({ column }) => [column, { x: turns, y: turns.map((row) => series.column(column)[row]) }]);
-  const shift = (/** @type {Curve} */ { x, y }) => ({ x: x.map((row) => series.first + row), y });
-  return Object.fromEntries([...kls, ...shares].map(([column, curve]) => [column, shift(/** @type {Curve} */ (curve))]));
+function curvesOf(series, span) {
+  const kls = KLS.map(({ column }) => [column, overUpdates(series, column, span, POINTS)]);
+  const turns = overUpdates(series, "clip_fraction", span, POINTS).x;
+  const shares = FRACTIONS.map(({ column }) => {
+    const values = series.column(column);
+    return [column, { x: turns, y: turns.map((update) => values[update - series.first]) }];
+  });
+  return Object.fromEntries([...kls, ...shares]);
 }
 
 /** Held, and pulled back on top of it, and the clip fraction, each with its own value to be read. @param {Curves} curves */
@@ -177,17 +199,9 @@ function drawn(curve) {
 
 const NOTHING = { x: [], y: [] };
 
-/** A column of the series over updates. @param {SeriesView} series @param {string} column @returns {Curve} */
-const follow = (series, column) =>
-  thin(
-    Array.from({ length: series.length }, (_, index) => series.first + index),
-    series.column(column),
-    POINTS,
-  );
-
-/** What follows the KL, by its power of ten and with its own value to be read. @param {SeriesView} series @param {Follower | null} follower @returns {Curve & { own: number[] }} */
-function followed(series, follower) {
-  const { x, y } = follower ? follow(series, follower.column) : NOTHING;
+/** What follows the KL, by its power of ten and with its own value to be read. @param {State} state @param {Follower | null} follower @returns {Curve & { own: number[] }} */
+function followed({ series, zoom }, follower) {
+  const { x, y } = follower ? overUpdates(series, follower.column, zoom, POINTS) : NOTHING;
   return { x, y: y.map(powerOf), own: y };
 }
 

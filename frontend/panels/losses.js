@@ -6,13 +6,15 @@ import { previewOf } from "../state/previewed.js";
 import { scopeOf } from "../state/scope.js";
 import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
-import { leftOut, signedLog, stairs, thin } from "../draw/curves.js";
+import { leftOut, overUpdates, signedLog, stairs } from "../draw/curves.js";
 import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves, plannedOf } from "../draw/halves.js";
 import { arrow, previewInWords, previewTag } from "../draw/preview-tag.js";
 import { extent } from "../draw/ranges.js";
+import { followPointer } from "../draw/pointed.js";
 import { readout } from "../draw/readout.js";
 import { meansInWords, scalar } from "../state/snapshot.js";
 import { viewedLook, viewedMark } from "../draw/viewed.js";
+import { acrossUpdates, shownAnew, valuesAt } from "../draw/zoomed.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
 /** @import { Choose } from "../draw/fit.js" */
@@ -81,8 +83,20 @@ function mount(body, context) {
   const label = previewTag(body);
   const acrossRange = context.range("across");
   const upRanges = { "± log": context.range("± log"), linear: context.range("linear") };
-  /** @type {string | null} */
-  let run = null;
+  const isOther = shownAnew();
+  /** @type {SeriesView | null} */
+  let rows = null;
+  followPointer(chart, context, {
+    plots: [["xaxis", "yaxis"]],
+    says: (update) =>
+      rows
+        ? valuesAt(
+            rows,
+            update,
+            TERMS.map(({ column, symbol }) => [symbol, column]),
+          )
+        : [],
+  });
 
   function rescale() {
     chart.reset(); // a zoom was one into the other scale
@@ -90,15 +104,18 @@ function mount(body, context) {
   }
 
   return {
-    needs: ["series", "snapshot", "theme", "preview"],
+    needs: ["series", "snapshot", "theme", "preview", "zoom"],
     ready: ({ series, snapshot }) => (series.length || hasMinibatches(snapshot) ? true : "the first loss"),
     draw(state) {
       const { series, snapshot } = state;
-      if (state.run?.id !== run) [acrossRange, ...Object.values(upRanges)].forEach((range) => range.reset());
-      run = state.run?.id ?? null;
+      rows = series;
+      if (isOther(state)) {
+        [acrossRange, ...Object.values(upRanges)].forEach((range) => range.reset());
+        chart.reset();
+      }
       const scale = /** @type {keyof typeof upRanges} */ (select.value);
       const { to, choose } = SCALES[scale];
-      const past = overUpdates(series);
+      const past = COLUMNS.map((column) => overUpdates(series, column, state.zoom, POINTS));
       const inside = insideUpdate(snapshot, COLUMNS);
       const preview = previewOf(state);
       const wouldBe = place(snapshot, inside);
@@ -106,7 +123,7 @@ function mount(body, context) {
       const curves = [...past, ...COLUMNS.map((column) => inside.curves[column])];
       const [low, high] = extent([0], then, ...curves.map(({ y }) => y));
       const up = upRanges[scale].fit(to(low), to(high));
-      const across = acrossRange.fit(0, Math.max(20, series.first + series.length));
+      const across = acrossUpdates(state, acrossRange);
       const whose = snapshot && scopeOf(snapshot.header, preview ? "samples" : "means");
       write([...TERMS.map(({ column }) => (preview ? change(preview, column) : term(snapshot && scalar(snapshot, column)))), whose]);
       label(preview);
@@ -130,12 +147,6 @@ function mount(body, context) {
     table: (state) => ofHalves(state, COLUMNS),
     summary: (state) => (state.snapshot ? inWords(state.snapshot) + previewInWords(previewOf(state)) : ""),
   };
-}
-
-/** @param {SeriesView} series */
-function overUpdates(series) {
-  const updates = Array.from({ length: series.length }, (_, index) => series.first + index);
-  return TERMS.map(({ column }) => thin(updates, series.column(column), POINTS));
 }
 
 /**

@@ -4,25 +4,29 @@ import { h, setHidden, setText, setVisible } from "../ui/dom.js";
 import { WHY_ANOTHER, evaluatedInWords, isEvaluated, sparse } from "../state/evaluations.js";
 import { inWords as differsInWords, nameOf, shortNameOf } from "../state/beside.js";
 import { count, number, settingText } from "../state/format.js";
+import { Episodes } from "../state/series.js";
+import { firstFrom } from "../state/turns.js";
 import { Canvas, inPixels } from "../draw/canvas.js";
 import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
-import { leftOut, thin, unmarked } from "../draw/curves.js";
+import { leftOut, overUpdates, unmarked } from "../draw/curves.js";
 import { DotCloud } from "../draw/dots.js";
 import { evaluatedLooks, evaluatedMarks } from "../draw/evaluated.js";
 import { extent } from "../draw/ranges.js";
+import { endsWithRun, shownAnew, valuesAt } from "../draw/zoomed.js";
+import { followPointer } from "../draw/pointed.js";
 import { ofColumns } from "../draw/tables.js";
 import { viewedLook, viewedMark } from "../draw/viewed.js";
 
-/** @import { Change, Panel, PanelContext, PanelView, SeriesView, State, Theme, ViewChoices } from "../types.js" */
+/** @import { Change, Panel, PanelContext, PanelView, SeriesView, Span, State, Theme, ViewChoices } from "../types.js" */
 /** @import { Range } from "../draw/ranges.js" */
 /** @import { Table } from "../draw/tables.js" */
 
-/** @typedef {{ title: string, ofEpisodes: string, of(series: SeriesView): ArrayLike<number> }} Unit */
+/** @typedef {{ title: string, ofEpisodes: string, of(series: SeriesView, update: number): number }} Unit `of`: where an update ends */
 
 const MARGIN = { l: 58, r: 12, t: 8, b: 36 };
 const COLUMNS = ["update", "step", "episodic_return", "episodic_length"]; // of an episode
-const NO_EPISODES = { length: 0, revision: 0, column: () => new Float64Array(0) };
+const NO_EPISODES = new Episodes();
 const NAMED = 1; // settings of the other run that the key has room for
 const LABEL_DISTANCE = 0.22; // of the axis: marks closer than that to the one before go without a label
 
@@ -40,9 +44,14 @@ export const returns = {
 
 /** The axis across: of one run its environment steps; of two what they are aligned by. @type {Record<ViewChoices["align"], Unit>} */
 const UNITS = {
-  steps: { title: "environment steps", ofEpisodes: "step", of: (series) => series.column("steps") },
-  update: { title: "update", ofEpisodes: "update", of: (series) => Array.from({ length: series.length }, (_, row) => series.first + row) },
+  steps: { title: "environment steps", ofEpisodes: "step", of: stepsAt },
+  update: { title: "update", ofEpisodes: "update", of: (_, update) => update },
 };
+
+/** How many steps had been made by the end of an update: NaN where that is not known. @param {SeriesView} series @param {number} update */
+function stepsAt(series, update) {
+  return update < series.first ? 0 : (series.column("steps")[Math.min(update - series.first, series.length - 1)] ?? NaN);
+}
 
 /** @param {Pick<State, "other" | "view">} state */
 const unitOf = ({ other, view }) => (other ? view.align : "steps");
@@ -77,6 +86,13 @@ function mount(body, context) {
 
   /** @type {State | null} */
   let state = null;
+  const isOther = shownAnew();
+  followPointer(chart, context, {
+    plots: [["xaxis", "yaxis"]],
+    place: (update) => (state ? UNITS[unitOf(state)].of(state.series, update) : NaN),
+    updateAt: (place) => (state ? updateAt(state, place) : NaN),
+    says: (update) => (state ? valuesAt(state.series, update, [["mean", "episodic_return_mean"]]) : []),
+  });
   /** What the axes are of: other runs, or another unit, need others. */
   let shown = "";
   const acrossRanges = { steps: context.range("steps"), update: context.range("updates") };
@@ -97,23 +113,28 @@ function mount(body, context) {
   }
 
   return {
-    needs: ["series", "run", "past", "theme", "view", "other"],
+    needs: ["series", "run", "past", "theme", "view", "other", "zoom"],
     ready: ({ series, episodes }) => (series.length || episodes.length ? true : "the first update to finish"),
     draw(next) {
       state = next;
       const unit = unitOf(state);
-      const { of, ofEpisodes, title } = UNITS[unit];
+      const { zoom } = state;
+      const { title } = UNITS[unit];
       const runs = [state, ...(state.other ? [state.other] : [])];
       const now = [unit, ...runs.map(({ run }) => run?.id)].join(" ");
-      if (now !== shown) [...Object.values(acrossRanges), upRange].forEach((range) => range.reset());
+      const anew = isOther(state);
+      if (now !== shown || anew) [...Object.values(acrossRanges), upRange].forEach((range) => range.reset());
+      if (anew) chart.reset();
       shown = now;
-      const thresholds = runs.flatMap(({ run }) => run?.reward_threshold ?? []);
-      const ends = runs.flatMap(({ evaluations }) => evaluations.flatMap(({ lowest, highest }) => [lowest ?? NaN, highest ?? NaN]));
-      const [low, high] = extent(...runs.map(({ episodes }) => episodes.column("episodic_return")), thresholds, ends);
-      const last = Math.max(...runs.map(({ series, episodes }) => Math.max(extent(of(series))[1], extent(episodes.column(ofEpisodes))[1])), 1);
-      const across = acrossRanges[unit].fit(0, last);
-      const up = upRange.fit(Math.min(low, 0), Math.max(high, 0));
-      const curves = [state, state.other].map((one) => (one ? thin(of(one.series), one.series.column("episodic_return_mean")) : { x: [], y: [] }));
+      const thresholds = zoom ? [] : runs.flatMap(({ run }) => run?.reward_threshold ?? []);
+      const evaluated = runs.flatMap(({ evaluations }) => evaluations.filter(({ update }) => !zoom || (update >= zoom.from && update <= zoom.to)));
+      const ends = evaluated.flatMap(({ lowest, highest }) => [lowest ?? NaN, highest ?? NaN]);
+      const means = runs.map(({ series }) => series.extent("episodic_return_mean", zoom)); // of a span there may be no episode
+      const [low, high] = extent(...runs.map(({ episodes }) => episodes.extent("episodic_return", zoom)), thresholds, ends, ...(zoom ? means : []));
+      const last = lastOf(runs, unit);
+      const across = zoom ? spanOf(runs, unit) : endsWithRun(state) ? /** @type {Range} */ ([0, last]) : acrossRanges[unit].fit(0, last);
+      const up = zoom ? upRange.fit(low, high) : upRange.fit(Math.min(low, 0), Math.max(high, 0));
+      const curves = [state, state.other].map((one) => (one ? curveOf(one, unit) : { x: [], y: [] }));
       const viewed = unit === "steps" ? "steps" : "update";
       const evaluations = [state, state.other].flatMap((one) => evaluatedMarks(one ? sparse(one.evaluations) : [], unit));
       const drawn = chart.draw([...curves, ...evaluations, viewedMark(state, across, up, viewed)], {
@@ -154,6 +175,36 @@ function mount(body, context) {
     setText(here, shortNameOf(state, other));
     setText(there, `${shortNameOf(other, state)}${differs ? ` (${differs})` : ""}`);
   }
+}
+
+/** @param {State} state @param {ViewChoices["align"]} unit */
+function curveOf({ series, zoom }, unit) {
+  const { x, y } = overUpdates(series, "episodic_return_mean", zoom);
+  return { x: unit === "update" ? x : x.map((update) => stepsAt(series, update)), y };
+}
+
+/** The update at a place of the axis across. @param {State} state @param {number} place */
+const updateAt = (state, place) =>
+  unitOf(state) === "update" ? Math.round(place) : state.series.first + firstFrom(state.series.column("steps"), place);
+
+/** Where the span that is shown lies on the axis across; of two runs, where it lies in either. @param {State[]} runs @param {ViewChoices["align"]} unit @returns {Range} */
+function spanOf(runs, unit) {
+  const zoom = /** @type {Span} */ (runs[0].zoom);
+  const begins = runs.map(({ series }) => UNITS[unit].of(series, zoom.from - 1));
+  const [low, high] = extent(
+    begins,
+    runs.map(({ series }) => UNITS[unit].of(series, zoom.to)),
+  );
+  return high > low ? [low, high] : [zoom.from - 1, zoom.to];
+}
+
+/** How far the axis across reaches at least. @param {State[]} runs @param {ViewChoices["align"]} unit */
+function lastOf(runs, unit) {
+  const ends = runs.flatMap(({ series, episodes }) => [
+    series.length ? (unit === "update" ? series.first + series.length - 1 : series.extent("steps")[1]) : 1,
+    episodes.extent(UNITS[unit].ofEpisodes)[1],
+  ]);
+  return Math.max(...ends, 1);
 }
 
 /**

@@ -1,43 +1,59 @@
 // The timeline: every update with its return, where settings changed, and a cursor that one can take to look back.
 
 import { getKept } from "../net/http.js";
-import { number, settingText } from "../state/format.js";
-import { historyOf, whenInWords } from "../state/findings.js";
+import { count, number } from "../state/format.js";
 import { createKept, keptInWords, reachInWords } from "../state/kept.js";
+import { marksOf } from "../state/marks.js";
 import { Canvas } from "../draw/canvas.js";
-import { leftOut, thin, unmarked } from "../draw/curves.js";
+import { fade } from "../draw/colours.js";
+import { leftOut, overUpdates, unmarked } from "../draw/curves.js";
 import { extent } from "../draw/ranges.js";
 import { h, setAttribute, setHidden, setText } from "../ui/dom.js";
+import { createBrush } from "./brush.js";
+import { paintMarks } from "./marks.js";
 
-/** @import { Change, SnapshotHeader, Spell, State, Theme } from "../types.js" */
+/** @import { SnapshotHeader, Span, State, Theme } from "../types.js" */
+/** @import { Mark } from "../state/marks.js" */
+/** @import { PointedAt } from "../state/pointed.js" */
 
 const GONE = "The earlier updates of this run are gone with the server that it ran on.";
-const NEAR = 6; // pixels beside the beginning of a finding within which a click goes there
+const BUCKETS = 512; // of the curve
+const NEAR = 6; // pixels beside a mark within which it is pointed at, and a click goes to the beginning of a finding
+const NAMED = 4; // marks under the pointer
 const DRAG = "Drag to look at an earlier update; the run goes on meanwhile.";
 
 /**
  * @param {HTMLElement} root
- * @param {{ goTo(update: number): void, live(): void, theme(): Theme, redraw(): void }} page
+ * @param {object} page
+ * @param {(update: number) => void} page.goTo
+ * @param {() => void} page.live
+ * @param {() => Theme} page.theme
+ * @param {() => void} page.redraw
+ * @param {(span: Span | null) => void} page.zoom what all charts over updates show
+ * @param {PointedAt} page.pointed
  */
 export function createTimeline(root, page) {
   const cursor = h("input", { type: "range", "aria-label": "Timeline", min: 0, max: 1, step: 1, value: 0 });
   const track = h("div", { class: "track" });
   const canvas = new Canvas(track, "spark");
   canvas.element.setAttribute("aria-hidden", "true");
-  track.append(cursor);
+  const line = h("i", { class: "pointed", hidden: true });
+  const tag = h("p", { class: "pointed-tag", hidden: true });
+  track.append(line, cursor, tag);
+  const brush = createBrush(page.zoom);
   const place = h("span", {});
   const reach = h("button", { type: "button", class: "reach", onclick: () => oldest !== null && page.goTo(oldest) });
-  const where = h("span", { class: "where" }, place, reach);
+  const where = h("div", { class: "where" }, h("span", {}, place, reach), brush.whole);
   const live = h("button", { type: "button", class: "live-pill", onclick: page.live }, "Live");
-  root.append(track, where, live);
+  root.append(h("div", { class: "tracks" }, track, brush.lane), where, live);
 
   const keptOf = createKept(getKept, page.redraw);
   let grabbed = false; // a cursor somebody holds never jumps, and what it stands for does not either
   let span = [0, 1];
   /** Where it was pressed, and has not been dragged from. @type {number | null} */
   let pressed = null;
-  /** @type {Spell[]} */
-  let spells = [];
+  /** @type {Mark[]} */
+  let marks = [];
   /** How far one can go back. @type {number | null} */
   let oldest = null;
 
@@ -52,9 +68,26 @@ export function createTimeline(root, page) {
     });
   }
   cursor.addEventListener("input", () => {
-    const spell = pressed === null ? undefined : nearTo(pressed);
+    const finding = pressed === null ? undefined : nearTo(pressed).findLast(({ kind }) => kind === "finding");
     pressed = null;
-    page.goTo(spell ? spell.since : cursor.valueAsNumber);
+    page.goTo(finding ? finding.update : cursor.valueAsNumber);
+  });
+  cursor.addEventListener("pointermove", ({ offsetX }) => {
+    const update = updateAt(offsetX);
+    page.pointed.point(update < 0 || update > span[1] ? null : { update: Math.round(update), by: cursor });
+  });
+  cursor.addEventListener("pointerleave", () => page.pointed.point(null));
+  page.pointed.listen((pointed) => {
+    const isIn = pointed !== null && pointed.update <= span[1];
+    setHidden(line, !isIn);
+    setHidden(tag, !isIn);
+    if (!pointed || !isIn) return;
+    const x = across(pointed.update) / canvas.ratio;
+    line.style.transform = `translateX(${x}px)`;
+    const near = pointed.by === cursor ? nearTo(x).slice(-NAMED) : [];
+    setText(tag, [`update ${count(pointed.update)}`, ...near.map(({ long }) => long)].join("\n"));
+    const late = 2 * pointed.update > span[1];
+    Object.assign(tag.style, late ? { left: "auto", right: `calc(100% - ${x - 6}px)` } : { left: `${x + 6}px`, right: "auto" });
   });
   new ResizeObserver(() => {
     canvas.fit();
@@ -64,8 +97,14 @@ export function createTimeline(root, page) {
   /** In device pixels. @param {number} update */
   const across = (update) => 8 * canvas.ratio + ((update - span[0]) / (span[1] - span[0] || 1)) * (canvas.width - 16 * canvas.ratio);
 
-  /** @param {number} x in pixels */
-  const nearTo = (x) => spells.findLast(({ since }) => Math.abs(across(since) / canvas.ratio - x) <= NEAR);
+  /** @param {number} x in CSS pixels from the track's left */
+  const updateAt = (x) => span[0] + ((x - 8) / (canvas.width / canvas.ratio - 16 || 1)) * (span[1] - span[0]);
+
+  /** The marks around a place. @param {number} x in CSS pixels */
+  const nearTo = (x) => marks.filter(({ update }) => Math.abs(across(update) / canvas.ratio - x) <= NEAR);
+
+  /** @param {string} kind */
+  const latest = (kind) => marks.filter((mark) => mark.kind === kind).slice(-4);
 
   /** @param {State} state */
   function draw(state) {
@@ -82,30 +121,31 @@ export function createTimeline(root, page) {
     setText(place, snapshot && past ? inWords(snapshot.header) : "");
     setHidden(reach, past !== null || oldest === null);
     setText(reach, kept ? capital(reachInWords(kept)) : "");
-    spells = historyOf(state);
+    marks = marksOf(state);
     const about = [
       state.held ? GONE : DRAG,
-      ...spells.slice(-4).map(spellInWords),
+      ...latest("finding").map(({ long }) => long),
       kept && keptInWords(kept),
-      ...[...leftOut(state), ...unmarked(state)].map(({ long }) => long),
-      ...state.changes.slice(-4).map(changeInWords),
+      ...[...leftOut({ ...state, zoom: null }), ...unmarked(state)].map(({ long }) => long),
+      ...latest("change").map(({ long }) => long),
+      ...["fork", "resume"].flatMap((kind) => latest(kind).map(({ update, long }) => `update ${update}: ${long}`)),
     ].filter(Boolean);
     setAttribute(cursor, "title", about.join("\n"));
     setAttribute(reach, "title", kept ? keptInWords(kept) : "");
     live.disabled = past === null;
     setText(live, past === null ? "Live" : "Back to live");
     root.toggleAttribute("data-past", past !== null);
+    brush.draw(state.zoom, { last: span[1], at: (update) => across(update) / canvas.ratio, updateAt });
     paint(state);
   }
 
   /** @param {State} state */
-  function paint({ series, changes, snapshot }) {
+  function paint({ series, snapshot, zoom }) {
     const { pen, width, height, ratio } = canvas;
     if (!width) return;
     const theme = page.theme();
     canvas.clear();
-    const updates = Array.from({ length: series.length }, (_, index) => series.first + index);
-    const curve = thin(updates, series.column("episodic_return_mean"), 256);
+    const curve = overUpdates(series, "episodic_return_mean", null, BUCKETS);
     const [low, high] = extent(curve.y);
     pen.strokeStyle = theme.inkSoft;
     pen.lineWidth = 1.25 * ratio;
@@ -115,24 +155,18 @@ export function createTimeline(root, page) {
       pen.lineTo(across(curve.x[index]), height - 4 * ratio - ((value - low) / (high - low || 1)) * (height - 8 * ratio));
     });
     pen.stroke();
-    pen.fillStyle = theme.clip;
-    for (const { update } of changes) pen.fillRect(Math.round(across(update)), 0, Math.max(1, Math.round(1.5 * ratio)), height);
-    paintSpells(theme);
+    if (zoom) paintOutside(zoom, theme);
+    paintMarks(canvas, marks, across, span[1], theme);
     pen.fillStyle = theme.accent;
     if (snapshot) pen.fillRect(Math.round(across(snapshot.header.update)) - ratio, 0, 2 * ratio, height);
-    canvas.element.dataset.changes = String(changes.length);
   }
 
-  /** A line along the bottom for as long as something was wrong, and a post where it began. @param {Theme} theme */
-  function paintSpells(theme) {
-    const { pen, height, ratio } = canvas;
-    for (const { severity, since, until } of spells) {
-      const [left, right] = [across(since), across(until ?? span[1])];
-      pen.fillStyle = severity === "note" ? theme.inkSoft : theme.danger;
-      pen.fillRect(left, height - 3 * ratio, Math.max(3 * ratio, right - left), 3 * ratio);
-      pen.fillRect(left, height - (severity === "note" ? 6 : 10) * ratio, 2 * ratio, 10 * ratio);
-    }
-    canvas.element.dataset.findings = String(spells.length);
+  /** What the charts do not show is dimmed. @param {Span} zoom @param {Theme} theme */
+  function paintOutside({ from, to }, theme) {
+    const { pen, width, height } = canvas;
+    pen.fillStyle = fade(theme.panel, 0.65);
+    pen.fillRect(0, 0, across(from), height);
+    pen.fillRect(across(to), 0, width - across(to), height);
   }
 
   return { draw };
@@ -141,15 +175,8 @@ export function createTimeline(root, page) {
 /** @param {string} text */
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** @param {Spell} spell */
-const spellInWords = (spell) => `${whenInWords(spell)}: ${spell.title} (${spell.severity})`;
-
 /** @param {SnapshotHeader} header */
 function inWords({ update, phase, epoch, minibatch }) {
   const inside = epoch && phase !== "update" ? `, epoch ${epoch}, minibatch ${minibatch}` : "";
   return phase === "update" || phase === "ready" ? `update ${number(update, 6)}` : `update ${number(update, 6)}${inside}, ${phase}`;
 }
-
-/** @param {Change} change */
-const changeInWords = ({ update, name, old, new: value }) =>
-  `from update ${update}: ${name.replaceAll("_", " ")} ${settingText(old)} → ${settingText(value)}`;

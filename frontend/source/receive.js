@@ -116,6 +116,9 @@ export function createReceiver(store, first) {
       if (!state.run || message.run !== state.run.id) return;
       const { type: _, run: id, ...status } = message;
       if (state.run.state === "starting" && status.state !== "starting") learn(id).catch(() => {}); // asked again by the next hello
+      const pauses = state.run.pauses ?? [];
+      if (state.status?.playing && status.state === "paused" && pauses.at(-1) !== status.update)
+        state.run.pauses = [...pauses, status.update].slice(-LISTED);
       const interrupted = isInterrupted(state.status, /** @type {Status} */ (status), state.interrupted);
       const otherwise = interrupted !== state.interrupted;
       state.interrupted = interrupted;

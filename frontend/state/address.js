@@ -8,7 +8,7 @@ const BURST = 20;
 const WINDOW = 10_000; // milliseconds
 const KEY = "ppo-scope.address";
 /** @type {Topic[]} */
-const FOLLOWED = ["view", "run", "theme"];
+const FOLLOWED = ["view", "run", "theme", "zoom"];
 
 /**
  * @param {Page} page

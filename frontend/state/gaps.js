@@ -6,6 +6,7 @@ import { getSeries } from "../net/http.js";
 /** @import { Store } from "./store.js" */
 
 const PATIENCE = 2000;
+const PART = 25_000; // rows that are fetched at once: a page that takes in a hundred thousand has to stay responsive
 
 /**
  * @param {Store} store
@@ -18,8 +19,9 @@ export function createGapFiller(store, receive) {
 
   async function fill() {
     if (busy || !state.run || state.recorded || state.held || state.connection.state !== "open") return;
-    const gap = state.series.missing();
-    if (!gap) return;
+    const missing = state.series.missing();
+    if (!missing) return;
+    const gap = { from: missing.from, to: Math.min(missing.to, missing.from + PART - 1) };
     busy = true;
     const run = state.run.id;
     let pause = 0;

@@ -5,8 +5,9 @@ import { shownOrder } from "./arrangement.js";
 import { onStage } from "./staging.js";
 import { THEMES, themeName } from "./theme.js";
 import { chosenBy } from "./view.js";
+import { readSpan, written } from "./zoom.js";
 
-/** @import { Run, Setting, SettingValue, State, ViewChoices } from "../types.js" */
+/** @import { Run, Setting, SettingValue, Span, State, ViewChoices } from "../types.js" */
 
 /**
  * @typedef {object} Wanted the run that a link was made of
@@ -16,6 +17,7 @@ import { chosenBy } from "./view.js";
  *
  * @typedef {object} Link
  * @property {Partial<ViewChoices> & { bare?: boolean }} view
+ * @property {Span | null} zoom
  * @property {Wanted} run
  * @property {string[]} refused in words
  */
@@ -39,7 +41,7 @@ export const slug = (name) => name.toLowerCase().replaceAll(" ", "-");
  */
 export function read(query, panels, table) {
   /** @type {Link} */
-  const link = { view: {}, run: { settings: {} }, refused: [] };
+  const link = { view: {}, zoom: null, run: { settings: {} }, refused: [] };
   const named = (/** @type {string} */ text) => panels.find((name) => slug(name) === text);
   const refuse = (/** @type {string} */ what) => void link.refused.push(what.slice(0, LONGEST));
 
@@ -72,6 +74,10 @@ export function read(query, panels, table) {
       const fits = /^\d$/.test(text) && Number(text) >= 1 && Number(text) <= CHAPTERS;
       if (fits) link.view.chapter = Number(text) - 1;
       return fits;
+    },
+    updates(text) {
+      link.zoom = readSpan(text);
+      return link.zoom !== null;
     },
     controls(text) {
       link.view.bare = text === "hidden";
@@ -136,9 +142,10 @@ function textOf({ type }, value) {
  * @param {ViewChoices} choices
  * @param {readonly string[]} panels
  * @param {string | null} beside the run that is compared, as `createSecond` names it
+ * @param {Span | null} zoom
  * @returns {URLSearchParams}
  */
-export function writeView(choices, panels, beside) {
+export function writeView(choices, panels, beside, zoom) {
   const view = chosenBy(choices);
   const query = new URLSearchParams();
   if (view.theme !== "system") query.set("theme", view.theme);
@@ -148,6 +155,7 @@ export function writeView(choices, panels, beside) {
   const staged = onStage(panels, view);
   if (staged.length) query.set("stage", staged.map(slug).join(","));
   if (view.chapter !== null) query.set("chapter", String(view.chapter + 1));
+  if (zoom) query.set("updates", written(zoom));
   if (beside !== null) query.set("beside", beside);
   return query;
 }
@@ -176,9 +184,9 @@ export function writeRun(run, table) {
  * @param {{ bare: boolean, recording: string | null, beside: string | null }} how
  * @returns {URLSearchParams}
  */
-export function write({ view, run, settings }, panels, { bare, recording, beside }) {
+export function write({ view, zoom, run, settings }, panels, { bare, recording, beside }) {
   // Whoever opens it has another system, whose theme may be another one.
-  const query = writeView({ ...view, theme: themeName(view.theme) }, panels, beside);
+  const query = writeView({ ...view, theme: themeName(view.theme) }, panels, beside, zoom);
   if (bare) query.set("controls", "hidden");
   if (recording !== null) query.set("recording", recording);
   else if (run) writeRun(run, settings).forEach((value, name) => query.append(name, value));

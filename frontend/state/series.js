@@ -1,6 +1,8 @@
 // Columns that grow: one row of scalars per update, and one row per finished episode.
 
-/** @import { EpisodesView, SeriesView } from "../types.js" */
+import { Turns, firstFrom } from "./turns.js";
+
+/** @import { EpisodesView, SeriesView, Span } from "../types.js" */
 
 const EMPTY = new Float64Array(0);
 const MISSING = 0;
@@ -10,11 +12,14 @@ const FORGONE = 2;
 class Columns {
   /** @type {Map<string, Float64Array<ArrayBuffer>>} */
   #columns = new Map();
+  /** Of the columns that were asked for. @type {Map<string, Turns>} */
+  #turns = new Map();
   #capacity = 1024;
   length = 0;
 
   clear() {
     this.#columns.clear();
+    this.#turns.clear();
     this.#capacity = 1024;
     this.length = 0;
   }
@@ -46,6 +51,27 @@ class Columns {
     const end = this.length;
     this.grow(end + count);
     for (const column of this.#columns.values()) column.copyWithin(at + count, at, end).fill(NaN, at, at + count);
+    this.changed(at);
+  }
+
+  /** Rows from this one on have other values than before. @param {number} at */
+  changed(at) {
+    for (const turns of this.#turns.values()) turns.forget(at);
+  }
+
+  /** Where the lowest and the highest value of these rows are. @param {string} name @param {number} start @param {number} end */
+  turns(name, start, end) {
+    if (!this.#columns.has(name)) return { low: start, high: start };
+    let turns = this.#turns.get(name);
+    if (!turns) this.#turns.set(name, (turns = new Turns()));
+    return turns.within(this.view(name), start, end);
+  }
+
+  /** The lowest and the highest value of these rows; as `extent` where there is none. @param {string} name @param {number} start @param {number} end @returns {[number, number]} */
+  extent(name, start, end) {
+    const values = this.view(name);
+    const { low, high } = start < end ? this.turns(name, start, end) : { low: -1, high: -1 };
+    return Number.isNaN(values[low] ?? NaN) ? [Infinity, -Infinity] : [values[low], values[high]];
   }
 
   /** @param {string} name */
@@ -91,6 +117,24 @@ export class Series {
   /** @param {string} name */
   column(name) {
     return this.#table.view(name);
+  }
+
+  /** @param {string} name @param {number} start @param {number} end */
+  turns(name, start, end) {
+    return this.#table.turns(name, start, end);
+  }
+
+  /** @param {string} name @param {Span | null} span */
+  extent(name, span = null) {
+    const { start, end } = this.rows(span);
+    return this.#table.extent(name, start, end);
+  }
+
+  /** @param {Span | null} span */
+  rows(span) {
+    if (!span) return { start: 0, end: this.length };
+    const start = Math.min(Math.max(0, span.from - this.first), this.length);
+    return { start, end: Math.max(start, Math.min(this.length, span.to - this.first + 1)) };
   }
 
   clear() {
@@ -142,6 +186,7 @@ export class Series {
       fresh.add(first + row);
     }
     if (fresh.size) this.revision++;
+    this.#table.changed(Math.max(0, first - this.first));
     return fresh;
   }
 
@@ -181,6 +226,19 @@ export class Episodes {
   /** @param {string} name */
   column(name) {
     return this.#table.view(name);
+  }
+
+  /** @param {string} name @param {Span | null} span */
+  extent(name, span = null) {
+    const { start, end } = this.rows(span);
+    return this.#table.extent(name, start, end);
+  }
+
+  /** @param {Span | null} span */
+  rows(span) {
+    if (!span) return { start: 0, end: this.length };
+    const updates = this.column("update");
+    return { start: firstFrom(updates, span.from), end: firstFrom(updates, span.to + 1) };
   }
 
   clear() {

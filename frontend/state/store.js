@@ -23,7 +23,7 @@ import { loadView } from "./view.js";
  */
 
 /** @returns {PageState} */
-export const pageState = () => ({ runs: [], settings: [], metrics: [], trial: null, view: loadView(), wanted: null });
+export const pageState = () => ({ runs: [], settings: [], metrics: [], trial: null, view: loadView(), zoom: null, wanted: null });
 
 /** How a page stands to a server, before it has said anything. @returns {LinkState} */
 export const linkState = () => ({

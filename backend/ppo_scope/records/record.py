@@ -5,6 +5,7 @@ It grows by the frames of the run and can be read at any time. In memory; nothin
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -71,6 +72,8 @@ class RunRecord:
     """The newest frame of each kind of `LATEST`, with its header."""
     said: Said = field(default_factory=Said)
     position: dict[str, Any] = field(default_factory=START.copy)
+    pauses: deque[int] = field(default_factory=lambda: deque(maxlen=CHANGES_TOLD))
+    """Updates at which it stopped playing."""
     _history: History = field(default_factory=History)
 
     # Grow
@@ -123,8 +126,14 @@ class RunRecord:
         """The facts of the run are known."""
         self.facts.update({k: v for k, v in header.items() if k not in HEADER and k not in POSITION})
 
+    def stops(self, said: Said) -> bool:
+        """Whether a run that says so stops playing with that: one that was stepped does not."""
+        return self.said.playing and said.state == "paused"
+
     def told(self, said: Said, pending: dict[str, Any]) -> None:
         """The run has said its state, and which changes wait."""
+        if self.stops(said):
+            self.pauses.append(self.position["update"])
         self.said, self.pending = said, pending
 
     def went_on(self, before: int, anew: str | None) -> Resumption:
@@ -245,6 +254,7 @@ class RunRecord:
             "changes": list(history.changes)[-CHANGES_TOLD:],
             "changes_dropped": max(0, history.changes_made - CHANGES_TOLD),
             "evaluations": list(history.evaluations.values()),
+            "pauses": list(self.pauses),
             "pending": self.pending,
             "cause": cause,
             "unwritten": self.unwritten,

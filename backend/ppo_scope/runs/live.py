@@ -403,6 +403,8 @@ class LiveRun:
         said = Said.of(header)
         if said.state != self.record.said.state:
             self._note("state", {"state": said.state, "cause": said.cause})
+        if self.record.stops(said):
+            self._note("paused", {})
         self.record.told(said, header.get("pending") or {})
         self._studio.trains(said.state == "running")
         if said.state in {"running", "paused"}:

@@ -158,7 +158,9 @@ def _record(id: str, store: Store, update: int, settings: Settings) -> RunRecord
     for change in store.changes():
         if change["update"] < update:
             record.take_change(change)
-    evaluations = (cast(Evaluation, said) for _, _, what, said in store.events() if what == "evaluated")
+    events = store.events()
+    record.pauses.extend(at for _, at, what, _ in events if what == "paused" and at < update)
+    evaluations = (cast(Evaluation, said) for _, _, what, said in events if what == "evaluated")
     record.evaluated([evaluation for evaluation in evaluations if evaluation["update"] < update])
     return record
 

@@ -157,6 +157,8 @@ class Run(TypedDict):
     """How many came before them."""
     evaluations: NotRequired[list[Evaluation]]
     """The newest 1,000."""
+    pauses: NotRequired[list[int]]
+    """Updates at which it stopped playing: the newest 200."""
     pending: NotRequired[dict[str, SettingValue]]
     """Settings that wait for the next update."""
     kept: NotRequired[Kept]
