@@ -222,7 +222,7 @@ class RunRecord:
         run: Run = {
             "id": self.id,
             "environment": self.settings["env"],
-            "seed": self.settings["seed"],
+            "seed": self.settings.get("seed"),
             "state": state,
             "update": self.position["update"],
             "settings": self.settings,
@@ -245,7 +245,7 @@ class RunRecord:
         return {
             "id": self.id,
             "environment": self.settings["env"],
-            "seed": self.settings["seed"],
+            "seed": self.settings.get("seed"),
             "state": state,
             "update": self.position["update"],
             "created": self.created,

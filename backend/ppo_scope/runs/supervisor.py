@@ -14,6 +14,7 @@ from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.records.history import MAX_EPISODES, MAX_ROWS
 from ppo_scope.records.library import InUse, Library
 from ppo_scope.records.record import RunRecord
+from ppo_scope.runs.attached import AttachedRun
 from ppo_scope.runs.ending import Cause
 from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.live import Listener, LiveRun
@@ -109,6 +110,11 @@ class Supervisor:
         run.keep_in(journal)
         return self._introduce(run, None)
 
+    def attach(self, run: AttachedRun) -> None:
+        """Take in a run that trains elsewhere."""
+        self._kept(run)
+        self._introduce(run, None)
+
     async def start(self, settings: Settings, *, paused: bool, instead: LiveRun | None = None) -> LiveRun:
         """Begin a run, beside the others or instead of one of them.
 
@@ -121,7 +127,7 @@ class Supervisor:
         async with self._starting:
             if self._leaving:
                 raise CannotBegin(LEAVING)
-            live = self._live()
+            live = [one for one in self._live() if not isinstance(one, AttachedRun)]  # those cost this machine nothing
             if (instead is None or instead.gone) and len(live) >= LIVE_RUNS:
                 raise CannotBegin(MANY)
             if not live:  # there is nothing to be lost

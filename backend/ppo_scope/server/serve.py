@@ -50,6 +50,7 @@ NOT_LOOPBACK = (
 
 
 CONTROLS = "Open this link: whoever has it controls the run. Ctrl-C ends it."
+WAITS = "\nPPO Scope waits for training loops. Their environment variable PPO_SCOPE_URL is this link:"
 SHOWS = "Open this link. Ctrl-C ends it."
 
 
@@ -69,6 +70,7 @@ def serve(
     embedders: Sequence[str] = (),
     library: Library | None = None,
     reopened: Reopened | None = None,
+    waiting: bool = False,
 ) -> int:
     """Serve the dashboard until it is ended; the exit code.
 
@@ -83,6 +85,7 @@ def serve(
         embedders: origins whose pages may show the dashboard in a frame.
         library: where runs are kept; None: nowhere.
         reopened: a run to go on with, in place of a new one.
+        waiting: no run is begun: training loops elsewhere connect by themselves.
     """
     try:
         check_embedders(embedders)
@@ -106,12 +109,13 @@ def serve(
             embedders=tuple(embedders),
             library=library,
             reopened=reopened,
+            waiting=waiting,
         )
     )
     place = f"http://{name}:{port}/"
     if recording is None:
         server = Server(app, f"{place}#token={secrets.token}", CONTROLS, open_browser, capacity)
-        print(_about(settings, paused, reopened), flush=True)
+        print(WAITS if waiting else _about(settings, paused, reopened), flush=True)
     else:
         server = Server(app, f"{place}?recording={name_of(recording)}", SHOWS, open_browser, capacity)
         print(f"\nPPO Scope shows the recording {recording}. Nothing is trained.", flush=True)
