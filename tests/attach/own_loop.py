@@ -6,13 +6,19 @@ Prints the digest of its weights. `--plain`: without the lines.
 """
 
 import hashlib
+import os
 import sys
+import time
 
 import torch
 from torch.distributions import Categorical
 
 import ppo_scope
 from tests.probes.plain_loop import MADE_WITH, M, N, PlainLoop
+
+
+SLOWLY = float(os.environ.get("SLOWLY", "0"))
+"""Seconds at each phase, for who wants to watch."""
 
 
 def main(updates, *, plain=False, **options):
@@ -24,6 +30,7 @@ def main(updates, *, plain=False, **options):
             learning_rate=0.05, max_grad_norm=0.5, policy="discrete", judge=lambda seen: judge(loop, seen), **options,
         )
     for phase in loop.phases():
+        time.sleep(SLOWLY)
         update = phase.update
         if scope is not None:
             show(scope, phase.kind.value, update)

@@ -53,6 +53,7 @@ class Line:
         self._news = threading.Condition()
         self._heard = threading.Condition()
         self._connection: ClientConnection | None = None
+        self._flowing = False  # what the server knows of the run has been told
         self._closing = False
         self._given_up = False
         self._absent_since: float | None = time.monotonic()
@@ -73,10 +74,15 @@ class Line:
     def send(self, message: bytes) -> None:
         """Hand a frame over; never waits. Dropped where nobody is there, or the line is too slow."""
         with self._news:
-            if self._connection is not None and self._size + len(message) <= ROOM:
+            if self._flowing and self._size + len(message) <= ROOM:
                 self._out.append(message)
                 self._size += len(message)
                 self._news.notify()
+
+    def flow(self) -> None:
+        """From now on what is sent goes through: the server has said what it knows, and is told the rest first."""
+        with self._news:
+            self._flowing = self._connection is not None
 
     def receive(self, timeout: float) -> Command | None:
         """The next command, waited for so long at most; of those that say what is watched, only the latest."""
@@ -151,7 +157,7 @@ class Line:
                 yield connection
             finally:
                 with self._news:
-                    self._connection, self._absent_since = None, time.monotonic()
+                    self._connection, self._absent_since, self._flowing = None, time.monotonic(), False
 
     def _write(self, connection: ClientConnection) -> None:
         beat = 0.0
@@ -179,7 +185,7 @@ class Line:
                 self._hear(json.loads(connection.recv()))
         with self._news:
             if self._connection is connection:
-                self._connection, self._absent_since = None, time.monotonic()
+                self._connection, self._absent_since, self._flowing = None, time.monotonic(), False
             self._news.notify()
         with self._heard:
             self._heard.notify()

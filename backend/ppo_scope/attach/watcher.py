@@ -245,6 +245,7 @@ class Watcher:
 
     def _again(self, command: Command) -> None:
         """The server is new to this loop, or has missed something."""
+        self._line.flow()
         self._report.introduce()
         self._report.again(command["first"], command["changes"])
         self._report.show()

@@ -27,6 +27,10 @@ STOP_SECONDS = 0.5
 """How long a page that ends such a run waits for the loop to hear it."""
 
 
+AGAIN = "again"
+"""The slot of a question, which is asked of nobody later."""
+
+
 class Wire:
     """The way to a loop elsewhere: like a process, but that it may be away and is not ours to kill."""
 
@@ -49,7 +53,7 @@ class Wire:
         """A loop is there. `carry` is called when there is something to `take`."""
         self._carry = carry
         self._commands.clear()
-        self._untold = dict.fromkeys(self._slots)
+        self._untold = dict.fromkeys(name for name in self._slots if name != AGAIN)
         carry()
 
     def carried_by(self, carry: Callable[[], None]) -> bool:
