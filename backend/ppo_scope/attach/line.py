@@ -55,7 +55,7 @@ class Line:
         self._connection: ClientConnection | None = None
         self._flowing = False  # what the server knows of the run has been told
         self._closing = False
-        self._given_up = False
+        self._given_up = self._in_vain = False
         self._absent_since: float | None = time.monotonic()
         self._thread = threading.Thread(target=self._work, name="ppo-scope line", daemon=True)
         self._thread.start()
@@ -78,6 +78,16 @@ class Line:
                 self._out.append(message)
                 self._size += len(message)
                 self._news.notify()
+
+    @property
+    def flowing(self) -> bool:
+        """What is sent goes through."""
+        return self._flowing
+
+    @property
+    def hopeful(self) -> bool:
+        """A server is there, or may be: it has not been tried in vain."""
+        return not self._given_up and (self.connected or not self._in_vain)
 
     def flow(self) -> None:
         """From now on what is sent goes through: the server has said what it knows, and is told the rest first."""
@@ -109,6 +119,7 @@ class Line:
         while not self._closing and not self._given_up:
             try:
                 with self._connected() as connection:
+                    self._in_vain = False
                     wait, told = AGAIN_SECONDS[0], False
                     self._write(connection)
             except InvalidStatus as error:
@@ -124,6 +135,7 @@ class Line:
                 why = "the connection broke"
             else:
                 continue
+            self._in_vain = True
             if not told and not self._closing:
                 self._say(ABSENT.format(place=self._address.origin, why=why))
                 told = True

@@ -156,6 +156,7 @@ class Watcher:
         self.off = True
         _say(f"{BROKEN}\n{''.join(traceback.format_exception(error))}")
         try:
+            self._settle()
             self._report.state(RunState.FAILED, causes.failed(error))
         except Exception:
             traceback.print_exc()
@@ -169,6 +170,7 @@ class Watcher:
         self.off = True
         error = getattr(sys, "last_value", None)
         try:
+            self._settle()
             self._report.flush()
             if isinstance(error, Exception):
                 self._report.state(RunState.FAILED, causes.failed(error))
@@ -182,6 +184,13 @@ class Watcher:
         self._line.close(GOODBYE_SECONDS)
 
     # Inside
+
+    def _settle(self) -> None:
+        """A run may be over before the server has said that it listens: wait for it a moment."""
+        until = time.monotonic() + GOODBYE_SECONDS
+        while self._line.hopeful and not self._line.flowing and time.monotonic() < until:
+            if (command := self._line.receive(0.1)) is not None:
+                self._obey(command)
 
     def _hold(self) -> None:
         """Wait as long as the loop stands still, or is early in slow motion."""
