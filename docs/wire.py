@@ -102,6 +102,7 @@ PARTS: tuple[type[Any], ...] = (
     told.Change,
     told.Evaluation,
     told.Met,
+    told.Attached,
     told.Run,
     told.RunBrief,
     told.LeaseHeld,

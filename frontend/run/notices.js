@@ -92,7 +92,7 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     const leads = connection === "open" && state.held === null;
     setHidden(watching, !leads || state.role !== "viewer");
     if (!watching.hidden) setText(watching, state.recorded ? RECORDED : WATCHING);
-    setHidden(led, !leads || state.role !== "controller" || state.lease.holder);
+    setHidden(led, !leads || !state.run || state.role !== "controller" || state.lease.holder);
     drawOffer(state);
     drawBanner(state);
     trial.draw(state, state.trial?.place === "page" ? state.trial : null);
@@ -126,10 +126,10 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     banner.dataset.state = now;
     const cause = state.status?.cause ?? state.run?.cause;
     setText(summary, cause?.summary ?? WITHOUT_CAUSE[now]);
-    setText(remedy, cause?.remedy ?? "Restart begins a new run with the same settings and seed.");
+    setText(remedy, cause?.remedy ?? (state.run?.attached ? "" : "Restart begins a new run with the same settings and seed."));
     setText(trace, cause?.detail ?? "");
     setHidden(detail, !cause?.detail);
-    setHidden(again, losesTraining(state)); // the bar's asks first
+    setHidden(again, losesTraining(state) || state.run?.attached !== undefined); // the bar's asks first
     const reason = whyNot(state, "restart");
     again.disabled = reason !== null;
     again.title = reason ?? "Begin a new run with these settings and the same seed";

@@ -109,7 +109,11 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
         h("strong", {}, run.environment),
         h("span", { class: "run-item-state", "data-state": run.state }, run.state.replaceAll("_", " ")),
         sparkline(run.returns ?? []),
-        h("span", { class: "run-item-facts" }, `seed ${run.seed} · update ${count(run.update)}${here ? " · on show" : beside ? " · beside it" : ""}`),
+        h(
+          "span",
+          { class: "run-item-facts" },
+          `${run.seed === null ? "" : `seed ${run.seed} · `}update ${count(run.update)}${here ? " · on show" : beside ? " · beside it" : ""}`,
+        ),
         differs && h("span", { class: "run-item-differs" }, differs),
       ),
       !here &&
@@ -118,7 +122,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
           {
             type: "button",
             class: "run-compare",
-            "aria-label": `Compare with ${run.environment}, seed ${run.seed}`,
+            "aria-label": `Compare with ${run.environment}${run.seed === null ? "" : `, seed ${run.seed}`}`,
             title: beside ? "It is beside the run on show" : "Shows it beside the run on show",
             disabled: beside,
             onclick: () => (close(), compare(run.id)),
@@ -133,7 +137,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     const { run, runs } = state;
     const others = runs.filter(({ id }) => id !== run?.id).length;
     setText(environment, run?.environment ?? "no run");
-    setText(facts, run ? `seed ${run.seed} · ${device(run.device)}` : "");
+    setText(facts, run ? `${run.seed === null ? "" : `seed ${run.seed} · `}${run.attached?.library ?? device(run.device)}` : "");
     setText(number, others ? `+${others}` : "");
     const list = others ? ` The list of this server's ${runs.length} runs` : " The runs of this server: one so far";
     setAttribute(opener, "title", [environment.textContent, facts.textContent].filter(Boolean).join(", ") + `.${list}`);

@@ -16,7 +16,6 @@ from torch.distributions import Categorical
 import ppo_scope
 from tests.probes.plain_loop import MADE_WITH, M, N, PlainLoop
 
-
 SLOWLY = float(os.environ.get("SLOWLY", "0"))
 """Seconds at each phase, for who wants to watch."""
 
@@ -26,8 +25,17 @@ def main(updates, *, plain=False, **options):
     scope = None
     if not plain:
         scope = ppo_scope.Scope(
-            env="somebody's", clip_range=MADE_WITH.clip_range, value_coef=0.5, entropy_coef=0.01, epochs=2, minibatches=3,
-            learning_rate=0.05, max_grad_norm=0.5, policy="discrete", judge=lambda seen: judge(loop, seen), **options,
+            env="somebody's",
+            clip_range=MADE_WITH.clip_range,
+            value_coef=0.5,
+            entropy_coef=0.01,
+            epochs=2,
+            minibatches=3,
+            learning_rate=0.05,
+            max_grad_norm=0.5,
+            policy="discrete",
+            judge=lambda seen: judge(loop, seen),
+            **options,
         )
     for phase in loop.phases():
         time.sleep(SLOWLY)
@@ -55,9 +63,14 @@ def show(scope, kind, update):
     if kind == "advantages":
         by_step = {name: getattr(batch, name).reshape(M, N) for name in ("log_probs", "values", "advantages")}
         scope.rollout(
-            observations=rollout.observations[:M], actions=rollout.actions, rewards=rollout.rewards,
-            returns=batch.targets.reshape(M, N), dones=rollout.terminated, outputs=batch.outputs.reshape(M, N, -1),
-            deltas=update.deltas, **by_step,
+            observations=rollout.observations[:M],
+            actions=rollout.actions,
+            rewards=rollout.rewards,
+            returns=batch.targets.reshape(M, N),
+            dones=rollout.terminated,
+            outputs=batch.outputs.reshape(M, N, -1),
+            deltas=update.deltas,
+            **by_step,
         )
     elif kind == "loss":
         one = update.minibatches[-1]

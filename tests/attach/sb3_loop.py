@@ -1,6 +1,6 @@
 """A PPO of Stable-Baselines3 as its manual writes it, watched or not; run as a program, it prints its weights' digest.
 
-    python -m tests.attach.sb3_loop STEPS [--plain]
+python -m tests.attach.sb3_loop STEPS [--plain]
 """
 
 import hashlib
@@ -13,7 +13,9 @@ import ppo_scope
 
 
 def main(steps, *, plain=False, env="CartPole-v1", **settings):
-    model = PPO("MlpPolicy", env, **{"n_steps": 128, "batch_size": 48, "n_epochs": 3, "seed": 3, "device": "cpu", **settings})
+    model = PPO(
+        "MlpPolicy", env, **{"n_steps": 128, "batch_size": 48, "n_epochs": 3, "seed": 3, "device": "cpu", **settings}
+    )
     if not plain:
         ppo_scope.watch(model)
     model.learn(steps)

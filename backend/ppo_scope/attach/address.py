@@ -39,7 +39,9 @@ class Address:
         if not valid:
             raise wrong
         scheme = "wss" if parts.scheme == "https" else "ws"
-        return cls(f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/attach", f"{parts.scheme}://{parts.netloc}", token)
+        return cls(
+            f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/attach", f"{parts.scheme}://{parts.netloc}", token
+        )
 
 
 def given() -> str | None:

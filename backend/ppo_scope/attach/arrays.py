@@ -46,9 +46,7 @@ def samples_of(found: Any, name: str, meaning: str, size: int, dtype: Any = np.f
     return array
 
 
-def rows_of(
-    found: Any, name: str, meaning: str, layout: tuple[int, int], dtype: Any = np.float32
-) -> NDArray[Any]:
+def rows_of(found: Any, name: str, meaning: str, layout: tuple[int, int], dtype: Any = np.float32) -> NDArray[Any]:
     """An array [M, N, …] of that layout.
 
     Raises:

@@ -100,7 +100,7 @@ class ForeignPolicy:
     def _gradient(self, term: Tensor) -> Floats:
         found = torch.autograd.grad(term, self._parameters, retain_graph=True, allow_unused=True)
         parts = [
-            torch.zeros_like(one) if gradient is None else gradient
+            torch.zeros_like(one) if gradient is None else gradient  # type: ignore[redundant-expr]  # of what a term does not reach
             for one, gradient in zip(self._parameters, found, strict=True)
         ]
         gradient: Floats = torch.cat([part.reshape(-1) for part in parts]).cpu().numpy()

@@ -12,11 +12,12 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from ppo_scope.attach.address import Address
 from ppo_scope.wire.codes import CloseCode
@@ -44,7 +45,7 @@ class Line:
     def __init__(
         self, address: Address, greeting: Callable[[], str], beat: Callable[[], None], say: Callable[[str], None]
     ) -> None:
-        """`greeting`: the first message; `beat`: called every second while connected; `say`: a sentence for the user."""
+        """`greeting`: the first message; `beat`: called every second while connected; `say`: a line for the user."""
         self._address, self._greeting, self._beat, self._say = address, greeting, beat, say
         self._out: deque[bytes] = deque()
         self._size = 0
@@ -125,13 +126,15 @@ class Line:
             except InvalidStatus as error:
                 status = error.response.status_code
                 if status == FORBIDDEN:
-                    return self._give_up(WRONG_TOKEN)
+                    self._give_up(WRONG_TOKEN)
+                    return
                 why = f"it answers {status}"
             except (OSError, InvalidHandshake, TimeoutError) as error:
                 why = str(error) or type(error).__name__
             except ConnectionClosed as error:
                 if error.rcvd is not None and error.rcvd.code == CloseCode.POLICY:
-                    return self._give_up(error.rcvd.reason)
+                    self._give_up(error.rcvd.reason)
+                    return
                 why = "the connection broke"
             else:
                 continue
@@ -148,11 +151,11 @@ class Line:
         self._say(REFUSED.format(place=self._address.origin, why=why))
 
     @contextlib.contextmanager
-    def _connected(self):  # type: ignore[no-untyped-def]
+    def _connected(self) -> Iterator[ClientConnection]:
         headers = {"Authorization": f"Bearer {self._address.token}"}
         with connect(
             self._address.place,
-            origin=self._address.origin,  # type: ignore[arg-type]  # its type is a name for str
+            origin=Origin(self._address.origin),
             additional_headers=headers,
             compression=None,
             open_timeout=OPEN_SECONDS,

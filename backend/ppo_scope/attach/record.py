@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.ppo import by_hand, losses
-from ppo_scope.probes.record import Bools, Floats, PhaseKind
 from ppo_scope.ppo.settings import LIVE, Settings
+from ppo_scope.probes.record import Bools, Floats, PhaseKind
 
 UNKNOWN = torch.tensor(torch.nan)
 
@@ -100,7 +100,7 @@ class Batch:
 
 @dataclass
 class Minibatch:
-    """Of an update, before its step. One that is smaller than the others is filled up with rows that are not trained."""
+    """Of an update, before its step. Where it is smaller than others, it is filled up with rows that are not trained."""
 
     epoch: int
     samples: Tensor
@@ -174,9 +174,7 @@ def minibatch_of(seen: Seen, facts: Facts, size: int) -> Minibatch:
     """The record of a minibatch, with its loss by our definitions; filled up to `size` rows."""
     logratio = seen.log_prob - seen.old_log_prob
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite shows as such
-        policy, _ = by_hand.policy_loss(
-            facts.objective, seen.log_prob, logratio, seen.advantages, facts.clip_range
-        )
+        policy, _ = by_hand.policy_loss(facts.objective, seen.log_prob, logratio, seen.advantages, facts.clip_range)
         l_pg = policy.mean(dtype=np.float64)
         l_vf = np.nan
         if seen.values is not None:

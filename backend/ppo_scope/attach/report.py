@@ -14,6 +14,7 @@ from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
 from ppo_scope.probes.record import Facts, PhaseKind
+from ppo_scope.probes.record import Phase as AnyPhase
 from ppo_scope.probes.subject import Subject
 from ppo_scope.wire.codes import Kind
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
@@ -60,7 +61,7 @@ class Report:
         )
         self._outlet.send(Kind.PICTURE, mime=None, reason=NO_PICTURES)
 
-    def moment_at(self, phase: Phase) -> Moment:
+    def moment_at(self, phase: AnyPhase) -> Moment:
         """A phase of the loop, as the probes see it."""
         return Moment(self._subject, phase)
 

@@ -27,12 +27,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppo_scope.attach.address import Address
 from ppo_scope.attach.arrays import Misshapen, rows_of, samples_of, taken
 from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.record import Batch, Facts, Phase, Rollout, Seen, Update, minibatch_of
 from ppo_scope.attach.server import server_of
-from ppo_scope.attach.watcher import Watcher, guarded
+from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.ppo.distributions import Categorical, DiagonalGaussian
 from ppo_scope.probes.record import Batch as AnyBatch
 from ppo_scope.probes.record import Episode, PhaseKind
@@ -81,7 +80,7 @@ class Scope:
             env: how the run is called.
             seed: shown beside it.
             policy: "discrete" or "gaussian": what the policy's outputs mean, where `judge` or outputs are handed over.
-            judge: outputs and values of observations under the weights as they are, without gradient and without drawing.
+            judge: (outputs, values) of observations under the weights as they are; it draws nothing.
             reward_threshold: a return that counts as solved.
             paused: wait for Play on the page before the first update.
             url: the server's link; else that of `PPO_SCOPE_URL`; else a server is started that ends with this process.
@@ -102,7 +101,7 @@ class Scope:
         self.steps = 0
         self._policy, self._judge = policy, judge
         self._seed, self._paused = seed, paused
-        self._address = server_of(url)
+        self._address = server_of(url, say)
         self.abilities = Abilities(judge=self._judged if judge is not None else None)
         self._episodes = Episodes()
         self._update: Update | None = None
@@ -123,7 +122,12 @@ class Scope:
         """From the first rollout on, whose layout it says."""
         if self._watcher is None:
             self._watcher = Watcher(
-                self, self._facts, address=self._address, library="a loop of its own", paused=self._paused, seed=self._seed
+                self,
+                self._facts,
+                address=self._address,
+                library="a loop of its own",
+                paused=self._paused,
+                seed=self._seed,
             )
         return self._watcher
 
@@ -163,7 +167,11 @@ class Scope:
             outputs: [M, N, O], of the policy that collected: logits, or means followed by log σ.
             mask: which steps are trained on; False: padding, or the step of an autoreset.
             deltas: δ.
-            learning_rate: α of this update; so `epochs`, `minibatches` (of an epoch), `clip_range`, `entropy_coef`.
+            learning_rate: α of this update; so the next four.
+            epochs: passes over the rollout.
+            minibatches: of an epoch.
+            clip_range: ε.
+            entropy_coef: c₂.
 
         Raises:
             ValueError: a shape does not fit; the sentence names the mistake.
@@ -171,15 +179,26 @@ class Scope:
         layout = np.shape(taken(rewards))
         if len(layout) != 2:
             raise Misshapen(f"rewards has the shape {layout}, and [M, N] is wanted: steps first, then environments.")
-        moved = {"learning_rate": learning_rate, "epochs": epochs, "minibatches": minibatches}
+        moved: dict[str, Any] = {"learning_rate": learning_rate, "epochs": epochs, "minibatches": minibatches}
         moved |= {"clip_range": clip_range, "entropy_coef": entropy_coef}
         told = {name: value for name, value in moved.items() if value is not None}
         self._facts = replace(
             self._facts, num_envs=layout[1], rollout_steps=layout[0], **told, told=tuple({*self._facts.told, *told})
         )
         self._collected(
-            layout, actions, rewards, log_probs, values, advantages, returns, dones, truncated, observations, outputs,
-            mask, deltas,
+            layout,
+            actions,
+            rewards,
+            log_probs,
+            values,
+            advantages,
+            returns,
+            dones,
+            truncated,
+            observations,
+            outputs,
+            mask,
+            deltas,
         )
 
     @guarded
@@ -324,7 +343,7 @@ class Scope:
         self.watcher.reached(Phase(PhaseKind.LOSS, update, *self._within))
 
     def update(self, *, stopped_by_kl: bool = False) -> bool:
-        """The update is done. False: somebody has ended the run on the page; what follows is the loop's own decision."""
+        """The update is done. False: somebody has ended the run on the page; what follows is for the loop to say."""
         self._updated(stopped_by_kl)
         return self._watcher is None or not self._watcher.stopping
 

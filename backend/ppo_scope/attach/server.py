@@ -9,23 +9,29 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 from ppo_scope.attach.address import VARIABLE, Address, given
 
 START_SECONDS = 60.0
 LINK = re.compile(r"http://\S+/#token=\S+")
+UNWATCHED = "The training goes on and is not watched."
 FAILED = "PPO Scope's server did not start within {seconds:.0f} seconds, or ended. It printed:\n{output}"
 
 
-def server_of(url: str | None) -> Address:
-    """The one of this link, of the environment's, or a new one.
+def server_of(url: str | None, say: Callable[[str], None]) -> Address | None:
+    """The one of this link, of the environment's, or a new one. None: there is none, which was said.
 
     Raises:
         ValueError: the link is none.
-        RuntimeError: no server could be started.
     """
-    link = url or given() or _own()
-    return Address.of(link)
+    if url is not None:
+        return Address.of(url)
+    try:
+        return Address.of(given() or _own())
+    except (ValueError, RuntimeError, OSError) as error:  # what surrounds a training does not end it
+        say(f"{error} {UNWATCHED}")
+        return None
 
 
 def _own() -> str:

@@ -11,7 +11,6 @@ from NumPy's generator, of which the buffer draws its order: it is asked on a co
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -28,7 +27,7 @@ from ppo_scope.attach.foreign_policy import ForeignPolicy
 from ppo_scope.attach.record import Batch, Episode, Facts, Phase, Rollout, Seen, Update, minibatch_of
 from ppo_scope.attach.scope import facts_of
 from ppo_scope.attach.server import server_of
-from ppo_scope.attach.watcher import Watcher, guarded
+from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import Floats, PhaseKind
 
 REFUSED = (
@@ -99,7 +98,7 @@ class Watched:
         self.watcher = Watcher(
             self,
             self._facts,
-            address=server_of(url),
+            address=server_of(url, say),
             library="Stable-Baselines3 PPO",
             change={name: lambda _: None for name in CHANGEABLE},
             paused=paused,
@@ -190,7 +189,9 @@ class Watched:
         following = np.concatenate([advantages[1:], np.zeros((1, layout[1]), np.float32)])
         deltas = advantages - model.gamma * model.gae_lambda * following * ~dones
         shape = model.action_space.shape if isinstance(model.action_space, gym.spaces.Box) else ()
-        actions = buffer.actions.copy().reshape(*layout, *((int(np.prod(shape)),) if shape else buffer.actions.shape[2:]))
+        actions = buffer.actions.copy().reshape(
+            *layout, *((int(np.prod(shape)),) if shape else buffer.actions.shape[2:])
+        )
         if isinstance(model.action_space, gym.spaces.Discrete):
             actions = actions.reshape(layout).astype(np.int64)
         observations = buffer.observations.copy()
@@ -343,6 +344,7 @@ class Constant:
         self._value = value
 
     def __call__(self, _: float) -> float:
+        """Whatever is left of the training."""
         return self._value
 
 

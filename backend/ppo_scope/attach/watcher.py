@@ -7,14 +7,13 @@ any more: it never ends a training.
 from __future__ import annotations
 
 import atexit
-import json
 import secrets
 import sys
 import time
 import traceback
 from collections.abc import Callable
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from functools import update_wrapper
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from ppo_scope.attach.address import Address
 from ppo_scope.attach.arrays import Misshapen
@@ -48,21 +47,32 @@ WENT_ON = "PPO Scope has been away while this loop was held: it goes on training
 P = ParamSpec("P")
 
 
-def guarded(hook: Callable[Concatenate[Any, P], None]) -> Callable[Concatenate[Any, P], None]:
+class Hooked(Protocol):
+    """Who has hooks in a loop."""
+
+    @property
+    def watcher(self) -> Watcher:
+        """That they tell."""
+
+
+Me = TypeVar("Me", bound=Hooked)
+
+
+def guarded(hook: Callable[Concatenate[Me, P], None]) -> Callable[Concatenate[Me, P], None]:
     """A hook whose errors are ours: said once, then nothing is watched any more. What a user did wrong is raised."""
 
-    @wraps(hook)
-    def safely(self: Any, *arguments: P.args, **named: P.kwargs) -> None:
-        watcher: Watcher = self.watcher
+    def safely(me: Me, /, *arguments: P.args, **named: P.kwargs) -> None:
+        watcher = me.watcher
         if watcher.off:
             return
         try:
-            hook(self, *arguments, **named)
+            hook(me, *arguments, **named)
         except Misshapen:
             raise
         except Exception as error:
             watcher.give_up(error)
 
+    update_wrapper(safely, hook)
     return safely
 
 
@@ -74,14 +84,16 @@ class Watcher:
         subject: Subject,
         facts: Facts,
         *,
-        address: Address,
+        address: Address | None,
         library: str,
         change: dict[str, Callable[[Any], None]] | None = None,
         paused: bool = False,
         seed: int | None = None,
     ) -> None:
-        """`change`: how to change the settings that the loop reads anew at every update."""
-        self.off = False
+        """`address`: None: there is no server, and nothing is watched. `change`: how to change what the loop reads anew
+        at every update.
+        """
+        self.off = address is None
         """Something of ours has failed: nothing is watched any more."""
         self._change = change or {}
         self._pending: dict[str, Any] = {}
@@ -89,8 +101,8 @@ class Watcher:
         self.run = secrets.token_hex(4)
         settings = {"env": subject.env, **facts.all(), **({} if seed is None else {"seed": seed})}
         greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(self._change))
-        self._line = Line(address, greeting.model_dump_json, self._beat, _say)
-        self._report = Report(self._line.send, self.run, subject, facts)
+        self._line = Line(address, greeting.model_dump_json, self._beat, say) if address is not None else None
+        self._report = Report(self._send, self.run, subject, facts)
         self._going = Going(self._report, running=not paused)
         self._next_look = 0.0
         self._phase = Phase(PhaseKind.READY, None)
@@ -154,13 +166,13 @@ class Watcher:
     def give_up(self, error: BaseException) -> None:
         """Something of ours has failed: say so, once, and let go."""
         self.off = True
-        _say(f"{BROKEN}\n{''.join(traceback.format_exception(error))}")
+        say(f"{BROKEN}\n{''.join(traceback.format_exception(error))}")
         try:
             self._settle()
             self._report.state(RunState.FAILED, causes.failed(error))
         except Exception:
             traceback.print_exc()
-        self._line.close(GOODBYE_SECONDS)
+        self._open.close(GOODBYE_SECONDS)
 
     def close(self, *, finished: bool = True) -> None:
         """The loop is done: send what is owed and say goodbye. A traceback on its way out is the run's cause."""
@@ -181,30 +193,32 @@ class Watcher:
                 self._report.state(RunState.FINISHED)
         except Exception:
             traceback.print_exc()
-        self._line.close(GOODBYE_SECONDS)
+        self._open.close(GOODBYE_SECONDS)
 
     # Inside
 
     def _settle(self) -> None:
         """A run may be over before the server has said that it listens: wait for it a moment."""
         until = time.monotonic() + GOODBYE_SECONDS
-        while self._line.hopeful and not self._line.flowing and time.monotonic() < until:
-            if (command := self._line.receive(0.1)) is not None:
+        while self._open.hopeful and not self._open.flowing and time.monotonic() < until:
+            if (command := self._open.receive(0.1)) is not None:
                 self._obey(command)
 
     def _hold(self) -> None:
         """Wait as long as the loop stands still, or is early in slow motion."""
         going = self._going
         while not going.stopping and (going.standing or going.seconds_early > 0):
-            command = self._line.receive(min(WAIT_SECONDS, max(going.seconds_early, 0.001)) if going.pace else WAIT_SECONDS)
+            command = self._open.receive(
+                min(WAIT_SECONDS, max(going.seconds_early, 0.001)) if going.pace else WAIT_SECONDS
+            )
             if command is not None:
                 self._obey(command)
-            elif going.standing and self._line.absent > ALONE_SECONDS:
-                _say(WENT_ON)
+            elif going.standing and self._open.absent > ALONE_SECONDS:
+                say(WENT_ON)
                 going.play(None)
 
     def _obey_all(self) -> None:
-        while (command := self._line.receive(0.0)) is not None:
+        while (command := self._open.receive(0.0)) is not None:
             self._obey(command)
 
     def _obey(self, command: Command) -> None:
@@ -254,7 +268,7 @@ class Watcher:
 
     def _again(self, command: Command) -> None:
         """The server is new to this loop, or has missed something."""
-        self._line.flow()
+        self._open.flow()
         self._report.introduce()
         self._report.again(command["first"], command["changes"])
         self._report.show()
@@ -267,9 +281,19 @@ class Watcher:
         self._report.pending = dict(self._pending)
         self._going.say(finished=False)
 
+    def _send(self, message: bytes) -> None:
+        if self._line is not None:
+            self._line.send(message)
+
+    @property
+    def _open(self) -> Line:
+        assert self._line is not None  # else `off`
+        return self._line
+
     def _beat(self) -> None:
         self._report.progress()
 
 
-def _say(sentence: str) -> None:
+def say(sentence: str) -> None:
+    """A line for who trains."""
     print(f"ppo-scope: {sentence}", file=sys.stderr, flush=True)

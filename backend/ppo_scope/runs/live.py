@@ -99,7 +99,7 @@ class LiveRun:
         state: bytes | None = None,
         begin: Callable[[Receiver], Trains] | None = None,
     ) -> None:
-        """`record` and `state`: of a run that was there before, to go on with. `begin`: what trains, if no process of ours."""
+        """`record` and `state`: of a run that was there before, to go on with. `begin`: what trains, if it is not ours."""
         self.record = record or RunRecord(secrets.token_hex(4), json.loads(settings.model_dump_json()))
         self.record.facts["device"] = settings.device
         self._journal: Journal | None = None
@@ -120,9 +120,7 @@ class LiveRun:
         self._memory_kills = ending.out_of_memory_kills()
         inbox = Inbox(asyncio.get_running_loop(), self._receive, self._exited)
         arguments = (self.id, self.settings, paused, trial, *([state] if state is not None else []))
-        self._process: Trains = (
-            begin(inbox) if begin else TrainingProcess(self.id, worker, arguments, receiver=inbox)
-        )
+        self._process: Trains = begin(inbox) if begin else TrainingProcess(self.id, worker, arguments, receiver=inbox)
 
     @property
     def id(self) -> str:

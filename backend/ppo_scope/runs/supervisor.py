@@ -124,6 +124,8 @@ class Supervisor:
         Raises:
             CannotBegin: it did not show it, was given up, or there are as many as there may be. The others go on.
         """
+        if isinstance(instead, AttachedRun):
+            instead = None  # nobody's own training ends for a new run of ours
         async with self._starting:
             if self._leaving:
                 raise CannotBegin(LEAVING)

@@ -8,6 +8,7 @@ import contextlib
 from fastapi import FastAPI, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
+from ppo_scope.ppo.settings import Settings
 from ppo_scope.runs.attached import AttachedRun
 from ppo_scope.server.hub import Hub
 from ppo_scope.server.transport import WebSocketTransport
@@ -30,7 +31,7 @@ def add_routes(app: FastAPI, hub: Hub) -> None:
         await websocket.accept()
         try:
             async with asyncio.timeout(GREET_WITHIN):
-                greeting = Greeting.parse(await websocket.receive_text())
+                greeting = Greeting.parse(await websocket.receive_text(), Settings.model_fields)
             run = _run_of(hub, greeting)
         except NotAttachable as problem:
             await websocket.close(CloseCode.POLICY, str(problem))

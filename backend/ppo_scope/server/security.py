@@ -113,7 +113,9 @@ class Secrets:
         if access is Access.TOKEN:
             admitted = _equal(connection.headers.get("authorization", ""), f"Bearer {self.token}")
         else:
-            admitted = bool(access) and access.admits(self.role(connection, connection.headers.get(SESSION_HEADER)))
+            admitted = access is not None and access.admits(
+                self.role(connection, connection.headers.get(SESSION_HEADER))
+            )
         if not admitted:
             raise HTTPException(403, {"code": ErrorCode.FORBIDDEN, "message": NOT_ALLOWED, "detail": None})
 

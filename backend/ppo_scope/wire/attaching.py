@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ppo_scope.ppo.settings import Settings
 from ppo_scope.wire.frame import PROTOCOL
 
 OLD = "This server speaks another version of the protocol. Install the same version of PPO Scope on both sides."
@@ -39,8 +39,8 @@ class Greeting(BaseModel):
         return {"library": self.library, "changeable": self.changeable}
 
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """The greeting of a message.
+    def parse(cls, text: str, names: Collection[str]) -> Self:
+        """The greeting of a message; `names`: of all settings that there are.
 
         Raises:
             NotAttachable: it is none, or one of another version.
@@ -52,7 +52,7 @@ class Greeting(BaseModel):
             raise NotAttachable(UNREADABLE.format(why=f"{problem['loc']}: {problem['msg']}"[:80])) from None
         if found.protocol != PROTOCOL:
             raise NotAttachable(OLD)
-        unknown = sorted({*found.settings, *found.changeable} - Settings.model_fields.keys())
+        unknown = sorted({*found.settings, *found.changeable} - set(names))
         if unknown or not isinstance(found.settings.get("env"), str):
             raise NotAttachable(UNREADABLE.format(why=f"settings {unknown or 'without env'}"))
         return found

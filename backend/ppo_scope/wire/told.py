@@ -64,12 +64,22 @@ class Met(TypedDict):
     update: int
 
 
+class Attached(TypedDict):
+    """Of a run whose training loop is somebody else's."""
+
+    library: str
+    """Whose it is, in words."""
+    changeable: list[str]
+    """Settings that it takes from outside while it trains; the others are as it was begun with."""
+
+
 class Run(TypedDict):
     """A run, as in `GET api/runs/{id}`."""
 
     id: str
     environment: str
-    seed: int
+    seed: int | None
+    """Null where a training loop that is not ours has not told it."""
     state: State
     update: int
     settings: dict[str, SettingValue]
@@ -94,6 +104,8 @@ class Run(TypedDict):
     """The space, in words; null while starting."""
     wrappers: NotRequired[list[str] | None]
     """All that is at work between the bare environment and the training, from the inside out; null while starting."""
+    attached: NotRequired[Attached]
+    """Only where the training loop is not ours. Its settings are those that it tells."""
     max_entropy: NotRequired[float | None]
     """Of the policy's distribution, where it has one; not there while starting."""
 
@@ -103,7 +115,8 @@ class RunBrief(TypedDict):
 
     id: str
     environment: str
-    seed: int
+    seed: int | None
+    """Null where a training loop that is not ours has not told it."""
     state: State
     update: int
     created: str
