@@ -12,10 +12,13 @@ from stable_baselines3 import PPO
 import ppo_scope
 
 
-def main(steps, *, plain=False, env="CartPole-v1", **settings):
-    model = PPO(
-        "MlpPolicy", env, **{"n_steps": 128, "batch_size": 48, "n_epochs": 3, "seed": 3, "device": "cpu", **settings}
-    )
+def made(env="CartPole-v1", **settings):
+    usual = {"n_steps": 128, "batch_size": 48, "n_epochs": 3, "seed": 3, "device": "cpu"}
+    return PPO("MlpPolicy", env, **{**usual, **settings})
+
+
+def main(steps, *, plain=False, **settings):
+    model = made(**settings)
     if not plain:
         ppo_scope.watch(model)
     model.learn(steps)

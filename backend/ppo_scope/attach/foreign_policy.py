@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ class ForeignPolicy:
 
     def __init__(self, policy: Any, action_space: gym.Space[Any]) -> None:
         self._policy = policy
+        self._copy: Any = None  # for weights that the policy does not have
         self.evaluate: Callable[[Any, Any], Any] = policy.evaluate_actions
         """Without our hooks."""
         self.distribution: Distribution | None = _distribution_of(action_space, policy)
@@ -47,11 +49,12 @@ class ForeignPolicy:
         """tanh or relu, as far as that is what it is."""
         return "relu" if self._policy.activation_fn is nn.ReLU else "tanh"
 
-    def abilities(self, _: Any = None) -> Abilities:
+    def abilities(self) -> Abilities:
         """What it can be asked."""
         known = self.distribution is not None
         return Abilities(
             judge=self.judge if known else None,
+            judge_between=self.judge_between if known else None,
             theta=self.theta,
             parts=self.parts,
             differentiate=self.differentiate if known else None,
@@ -64,6 +67,21 @@ class ForeignPolicy:
             outputs = self._outputs(self._policy.get_distribution(observations))
             values = self._policy.predict_values(observations).flatten()
         return outputs.cpu(), values.cpu()
+
+    def judge_between(self, update: Update, samples: Tensor, factors: Sequence[float]) -> Tensor:
+        """[F·B, O] at θ_old + f·(θ − θ_old), by a copy of the policy."""
+        assert update.batch is not None and update.theta_before is not None
+        if self._copy is None:
+            self._copy = copy.deepcopy(self._policy)
+            self._copy.train(False)
+        observations, now = update.batch.observations[samples].to(self._policy.device), self.theta()
+        found = []
+        with torch.no_grad():
+            for factor in factors:
+                theta = torch.lerp(update.theta_before, now, factor).to(self._policy.device)
+                nn.utils.vector_to_parameters(theta, [one for one in self._copy.parameters() if one.requires_grad])
+                found.append(self._outputs(self._copy.get_distribution(observations)).cpu())
+        return torch.cat(found)
 
     def theta(self) -> Tensor:
         """[P], a copy."""
@@ -93,7 +111,7 @@ class ForeignPolicy:
             ratio = torch.exp(log_prob - batch.log_probs[which].to(device))
             policy = losses.clipped_policy_loss(ratio, used, settings.clip_range).mean()
             targets, old = batch.targets[which].to(device), batch.values[which].to(device)
-            value = losses.value_loss(values.flatten(), targets, old, settings.value_clip_range).mean()
+            value = value_losses(values.flatten(), targets, old, settings.value_clip_range).mean()
             spread = -log_prob.mean() if entropy is None else entropy.mean()
             return [self._gradient(term) for term in (policy, value, spread)]
 
@@ -131,6 +149,12 @@ class ForeignPolicy:
         """The same, and the generators stay where they are."""
         with self._as_acting(), torch.random.fork_rng():
             yield
+
+
+def value_losses(values: Tensor, targets: Tensor, old: Tensor, clip_range: float | None) -> Tensor:
+    """[B], as Stable-Baselines3 has them: with a clip range, of V kept within it; ours takes the worse of both."""
+    kept = values if clip_range is None else old + torch.clamp(values - old, -clip_range, clip_range)
+    return (targets - kept).square()
 
 
 def _distribution_of(space: gym.Space[Any], policy: Any) -> Distribution | None:

@@ -27,7 +27,7 @@ ROOM = 32 * 1024 * 1024
 """Bytes that may wait for a slow line; beyond them frames are dropped."""
 BEAT_SECONDS = 1.0
 """Between two signs of life."""
-AGAIN_SECONDS = (0.5, 15.0)
+AGAIN_SECONDS = (0.5, 5.0)
 """Until it is tried again: at first, and at most."""
 OPEN_SECONDS = 5.0
 MOST_WAITING = 256

@@ -100,7 +100,7 @@ class Batch:
 
 @dataclass
 class Minibatch:
-    """Of an update, before its step. Where it is smaller than others, it is filled up with rows that are not trained."""
+    """Of an update, before its step. A smaller one than others is filled up with rows that are not trained."""
 
     epoch: int
     samples: Tensor
@@ -168,6 +168,8 @@ class Seen:
     old_values: Floats
     targets: Floats
     entropy: Floats | None
+    value_losses: Floats | None = None
+    """Where the loop clips V otherwise than we do."""
 
 
 def minibatch_of(seen: Seen, facts: Facts, size: int) -> Minibatch:
@@ -177,7 +179,9 @@ def minibatch_of(seen: Seen, facts: Facts, size: int) -> Minibatch:
         policy, _ = by_hand.policy_loss(facts.objective, seen.log_prob, logratio, seen.advantages, facts.clip_range)
         l_pg = policy.mean(dtype=np.float64)
         l_vf = np.nan
-        if seen.values is not None:
+        if seen.value_losses is not None:
+            l_vf = seen.value_losses.mean(dtype=np.float64)
+        elif seen.values is not None:
             value, _ = by_hand.value_loss(seen.values, seen.targets, seen.old_values, facts.value_clip_range)
             l_vf = value.mean(dtype=np.float64)
     entropy = np.nan if seen.entropy is None else seen.entropy.mean(dtype=np.float64)

@@ -222,7 +222,7 @@ class Scope:
             return rows_of(found, name, meaning, layout, dtype)
 
         def flat(found: np.ndarray[Any, Any]) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(found.reshape(-1, *found.shape[2:])))
+            return torch.from_numpy(np.ascontiguousarray(found.reshape(layout[0] * layout[1], *found.shape[2:])))
 
         reward = rows(rewards, "rewards", "what the environment gave")
         old_values = rows(values, "values", "V of the critic that collected")

@@ -11,6 +11,7 @@ from NumPy's generator, of which the buffer draws its order: it is asked on a co
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ppo_scope.attach.episodes import LATEST
-from ppo_scope.attach.foreign_policy import ForeignPolicy
+from ppo_scope.attach.foreign_policy import ForeignPolicy, value_losses
 from ppo_scope.attach.record import Batch, Episode, Facts, Phase, Rollout, Seen, Update, minibatch_of
 from ppo_scope.attach.scope import facts_of
 from ppo_scope.attach.server import server_of
@@ -85,7 +86,6 @@ class Watched:
         self._latest: list[Episode] = []
         self._within = (0, 0)
         self._order: NDArray[np.int64] | None = None
-        self._training = False
         self.policy = ForeignPolicy(model.policy, model.action_space)
         self.env = env_of(model)
         self.observation_space: gym.Space[Any] | None = model.observation_space
@@ -93,7 +93,7 @@ class Watched:
         self.is_image = bool(len(model.observation_space.shape or ()) == 3)
         self.distribution = self.policy.distribution
         self.reward_threshold = None
-        self.abilities = self.policy.abilities(lambda: self._update)
+        self.abilities = self.policy.abilities()
         self._facts = self._facts_now()
         self.watcher = Watcher(
             self,
@@ -119,51 +119,57 @@ class Watched:
     # The hooks: each does what it did, and says so
 
     def _hook(self) -> None:
-        model, policy = self._model, self._model.policy
-        collect, train = model.collect_rollouts, model.train
-        evaluate, clip = policy.evaluate_actions, nn.utils.clip_grad_norm_
+        """The model becomes one of a class of its own: what is set on the model itself would be saved with it."""
+        kind: Any = type(self._model)
+        watched = self
 
-        def collect_rollouts(env: Any, callback: Any, rollout_buffer: Any, *args: Any, **named: Any) -> bool:
-            if self.watcher.stopping:
+        def collect_rollouts(me: Any, env: Any, callback: Any, *arguments: Any, **named: Any) -> bool:
+            if me is not watched._model or watched.watcher.off:
+                return bool(kind.collect_rollouts(me, env, callback, *arguments, **named))
+            if watched.watcher.stopping:
                 return False
-            if self.watcher.off:
-                return bool(collect(env, callback, rollout_buffer, *args, **named))
-            self._raw, self._ended = [], []
-            return bool(collect(env, Listening(callback, self._stepped), rollout_buffer, *args, **named))
+            watched._raw, watched._ended = [], []
+            return bool(kind.collect_rollouts(me, env, Listening(callback, watched._stepped), *arguments, **named))
 
-        def trained() -> None:
-            if self.watcher.off:
-                train()
+        def train(me: Any) -> None:
+            if me is watched._model and not watched.watcher.off:
+                watched._collected()
+            if me is not watched._model or watched.watcher.off:
+                kind.train(me)
                 return
-            self._collected()
-            buffer = model.rollout_buffer
-            get = buffer.get
-            buffer.get = lambda size=None: self._getting(get, size)
-            policy.evaluate_actions = evaluated
-            nn.utils.clip_grad_norm_ = clipped  # as `train` finds it; others are passed through
-            after = policy.optimizer.register_step_post_hook(lambda *_: self._step_made())
-            self._training = True
-            try:
-                train()
-            finally:
-                self._training = False
-                after.remove()
-                nn.utils.clip_grad_norm_ = clip
-                del policy.evaluate_actions, buffer.get
-            self._updated()
+            with watched._listening():
+                kind.train(me)
+            watched._updated()
+
+        names = {"collect_rollouts": collect_rollouts, "train": train, "__module__": kind.__module__}
+        self._model.__class__ = type(kind.__name__, (kind,), names)
+
+    @contextlib.contextmanager
+    def _listening(self) -> Iterator[None]:
+        """What `train` calls tells what it does."""
+        policy, buffer = self._model.policy, self._model.rollout_buffer
+        get, evaluate, clip = buffer.get, policy.evaluate_actions, nn.utils.clip_grad_norm_
 
         def evaluated(observations: Any, actions: Any) -> Any:
             found = evaluate(observations, actions)
             self._judged(found)
             return found
 
-        def clipped(parameters: Any, *args: Any, **named: Any) -> Tensor:
-            norm = clip(parameters, *args, **named)
+        def clipped(parameters: Any, *arguments: Any, **named: Any) -> Tensor:
+            norm = clip(parameters, *arguments, **named)
             self._differentiated(norm)
             return norm
 
         self.policy.evaluate = evaluate
-        model.collect_rollouts, model.train = collect_rollouts, trained
+        buffer.get, policy.evaluate_actions = lambda size=None: self._getting(get, size), evaluated
+        nn.utils.clip_grad_norm_ = clipped  # where `train` finds it
+        step = policy.optimizer.register_step_post_hook(lambda *_: self._step_made())
+        try:
+            yield
+        finally:
+            step.remove()
+            nn.utils.clip_grad_norm_ = clip
+            del policy.evaluate_actions, buffer.get
 
     @guarded
     def _stepped(self, found: dict[str, Any]) -> None:
@@ -265,6 +271,9 @@ class Watched:
             old_values=data.old_values.cpu().numpy(),
             targets=data.returns.cpu().numpy(),
             entropy=-log_prob.cpu().numpy() if entropy is None else entropy.cpu().numpy(),
+            value_losses=value_losses(values, data.returns, data.old_values, update.settings.value_clip_range)
+            .cpu()
+            .numpy(),
         )
         update.minibatches.append(minibatch_of(seen, update.settings, self._size))
         update.seconds_optimise = time.perf_counter() - self._began

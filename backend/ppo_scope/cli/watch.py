@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 import threading
 
 from ppo_scope.cli.library import add_library, library_of
+from ppo_scope.cli.misuse import Misuse
 from ppo_scope.cli.options import Commands, add_place
 from ppo_scope.ppo.settings import Settings
+
+VARIABLE = "PPO_SCOPE_TOKEN"
+LONG_ENOUGH = re.compile(r"[A-Za-z0-9_-]{22,200}")
 
 
 def add(commands: Commands) -> None:
@@ -36,7 +41,20 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         embedders=options.frame_ancestors,
         library=library_of(options),
         waiting=True,
+        token=_token(),
     )
+
+
+def _token() -> str | None:
+    """The one in the environment, by which loops find a server that was started anew; None: there is none.
+
+    Raises:
+        Misuse: it could be guessed.
+    """
+    token = os.environ.get(VARIABLE)
+    if token and not LONG_ENOUGH.fullmatch(token):
+        raise Misuse(f"{VARIABLE} has to be 22 characters or more, of A-Z, a-z, 0-9, - and _: whoever has it controls.")
+    return token or None
 
 
 def _end_with_stdin() -> None:

@@ -99,7 +99,7 @@ class LiveRun:
         state: bytes | None = None,
         begin: Callable[[Receiver], Trains] | None = None,
     ) -> None:
-        """`record` and `state`: of a run that was there before, to go on with. `begin`: what trains, if it is not ours."""
+        """`record` and `state`: of a run that was there before, to go on with. `begin`: what trains elsewhere."""
         self.record = record or RunRecord(secrets.token_hex(4), json.loads(settings.model_dump_json()))
         self.record.facts["device"] = settings.device
         self._journal: Journal | None = None

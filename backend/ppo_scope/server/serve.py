@@ -71,6 +71,7 @@ def serve(
     library: Library | None = None,
     reopened: Reopened | None = None,
     waiting: bool = False,
+    token: str | None = None,
 ) -> int:
     """Serve the dashboard until it is ended; the exit code.
 
@@ -86,6 +87,7 @@ def serve(
         library: where runs are kept; None: nowhere.
         reopened: a run to go on with, in place of a new one.
         waiting: no run is begun: training loops elsewhere connect by themselves.
+        token: that the link has; None: a new one.
     """
     try:
         check_embedders(embedders)
@@ -95,7 +97,7 @@ def serve(
         print(f"ppo-scope: {problem}", file=sys.stderr)
         return 2
     port, name = listener.getsockname()[1], _bracketed(host)
-    secrets, capacity = Secrets(port), make_capacity()
+    secrets, capacity = Secrets(port, token) if token else Secrets(port), make_capacity()
     app = create_app(
         Setup(
             settings=settings,
