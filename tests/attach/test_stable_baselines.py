@@ -202,3 +202,22 @@ def test_an_error_of_ours_in_the_middle_leaves_the_bits_alone(monkeypatch, capfd
         model.learn(STEPS)
     assert sb3_loop.digest(model) == plain
     assert capfd.readouterr().err.count("watches no more; the training goes on") == 1
+
+
+def test_schedules_are_followed_and_a_callback_is_called_as_ever(monkeypatch):
+    set_nowhere(monkeypatch)
+    steps = []
+    model = sb3_loop.made(clip_range=lambda left: 0.1 + 0.1 * left, learning_rate=lambda left: 1e-3 * left)
+    watched = Watched(model, None, False)
+    seen = []
+    watched.watcher.reached = lambda phase: seen.append(phase)
+    model.learn(512, callback=lambda found, _: steps.append(found["self"].num_timesteps) or True)
+    updates = {phase.update.index: phase.update for phase in seen}
+    assert [one.settings.clip_range for one in updates.values()] == pytest.approx([0.175, 0.15, 0.125, 0.1])
+    assert [one.learning_rate for one in updates.values()] == pytest.approx([7.5e-4, 5e-4, 2.5e-4, 0.0])
+    assert steps == list(range(1, 513))
+    first = updates[1]
+    assert first.rollout.rewards.tolist() == [[1.0]] * 128, "as the environment gave them"
+    kinds = [phase.kind.value for phase in seen if phase.update is first]
+    assert kinds == ["advantages", *(["loss", "gradient", "step"] * 3 + ["epoch"]) * 3, "update"]
+    watched.watcher.close()

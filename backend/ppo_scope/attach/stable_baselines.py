@@ -81,6 +81,7 @@ class Watched:
         self._model = model
         self._update: Update | None = None
         self._index = 0
+        self._total: int | None = None  # steps that `learn` was asked for
         self._raw: list[tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]] = []  # of each step: R, done, truncated
         self._ended: list[Episode] = []
         self._latest: list[Episode] = []
@@ -129,6 +130,7 @@ class Watched:
             if watched.watcher.stopping:
                 return False
             watched._raw, watched._ended = [], []
+            watched._total = callback.locals.get("total_timesteps")
             return bool(kind.collect_rollouts(me, env, Listening(callback, watched._stepped), *arguments, **named))
 
         def train(me: Any) -> None:
@@ -308,7 +310,7 @@ class Watched:
 
     def _facts_now(self) -> Facts:
         model = self._model
-        progress = model._current_progress_remaining
+        progress = self._left()
         size = min(model.batch_size, model.n_steps * model.n_envs)
         told = {
             "clip_range": float(model.clip_range(progress)),
@@ -329,8 +331,11 @@ class Watched:
         return replace(facts, num_envs=model.n_envs, rollout_steps=model.n_steps, seed=model.seed or 0)
 
     def _alpha(self) -> float:
-        model = self._model
-        return float(model.lr_schedule(model._current_progress_remaining))
+        return float(self._model.lr_schedule(self._left()))
+
+    def _left(self) -> float:
+        """Of the training that `learn` was asked for, which schedules go by: 1 at its start, 0 at its end."""
+        return 1.0 - float(self._model.num_timesteps) / float(self._total) if self._total else 1.0
 
     def _take_changes(self) -> None:
         """What was set on the page takes effect, from this update on."""
