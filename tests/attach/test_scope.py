@@ -1,5 +1,7 @@
 """A loop of one's own, shown by `ppo_scope.Scope`: the same weights, every row, and mistakes that are named."""
 
+import socket
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,6 @@ import torch
 import ppo_scope
 from tests.attach import own_loop
 from tests.attach.elsewhere import TOKEN, Loop, nowhere, rows_of, set_nowhere, the_run, waiting_server
-from tests.live import free_port
 
 UPDATES = 12
 
@@ -39,7 +40,9 @@ def test_shown_with_every_row_and_the_same_weights(plain, monkeypatch):
 
 
 def test_a_server_that_comes_late_gets_it_all_and_its_end_is_noticed(plain):
-    port = free_port()
+    place = socket.socket()  # held until the server comes: others look for places, too
+    place.bind(("127.0.0.1", 0))
+    port = place.getsockname()[1]
     variables = {"PPO_SCOPE_TOKEN": TOKEN, "SLOWLY": "0.05"}
     link = f"http://127.0.0.1:{port}/#token={TOKEN}"
     with Loop("tests.attach.own_loop", 99, link=link, **variables) as loop, pytest.MonkeyPatch.context() as patch:
@@ -47,6 +50,7 @@ def test_a_server_that_comes_late_gets_it_all_and_its_end_is_noticed(plain):
             assert loop.process.poll() is None
         assert "Training goes on" in loop.said[0] and TOKEN not in loop.said[0]
         patch.setenv("PPO_SCOPE_TOKEN", TOKEN)
+        place.close()
         server = waiting_server("--port", str(port))
         try:
             run = the_run(server, state="running")

@@ -11,11 +11,14 @@ import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
+from ppo_scope.attach.record import Habits, value_losses
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.distributions import DiagonalGaussian
 from ppo_scope.ppo.spaces import distribution_of
 from ppo_scope.probes.record import Batch, Floats, Minibatch, Update
 from ppo_scope.probes.subject import Abilities, Distribution
+
+HABITS = Habits(clips_values_alone=True)
 
 NAMES = {
     "mlp_extractor.policy_net": "policy_trunk",
@@ -111,7 +114,7 @@ class ForeignPolicy:
             ratio = torch.exp(log_prob - batch.log_probs[which].to(device))
             policy = losses.clipped_policy_loss(ratio, used, settings.clip_range).mean()
             targets, old = batch.targets[which].to(device), batch.values[which].to(device)
-            value = value_losses(values.flatten(), targets, old, settings.value_clip_range).mean()
+            value = value_losses(values.flatten(), targets, old, settings.value_clip_range, HABITS).mean()
             spread = -log_prob.mean() if entropy is None else entropy.mean()
             return [self._gradient(term) for term in (policy, value, spread)]
 
@@ -149,12 +152,6 @@ class ForeignPolicy:
         """The same, and the generators stay where they are."""
         with self._as_acting(), torch.random.fork_rng():
             yield
-
-
-def value_losses(values: Tensor, targets: Tensor, old: Tensor, clip_range: float | None) -> Tensor:
-    """[B], as Stable-Baselines3 has them: with a clip range, of V kept within it; ours takes the worse of both."""
-    kept = values if clip_range is None else old + torch.clamp(values - old, -clip_range, clip_range)
-    return (targets - kept).square()
 
 
 def _distribution_of(space: gym.Space[Any], policy: Any) -> Distribution | None:

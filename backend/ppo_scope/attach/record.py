@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,6 @@ from torch import Tensor
 from ppo_scope.ppo import by_hand, losses
 from ppo_scope.ppo.settings import LIVE, Settings
 from ppo_scope.probes.record import Bools, Floats, PhaseKind
-
-UNKNOWN = torch.tensor(torch.nan)
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,14 @@ class Update:
     theta_before: Tensor | None = None
     rewards: Floats | None = None
     deltas: Floats | None = None
-    minibatches: list[Minibatch] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+    """Its minibatches as the loop has told them; what else is known of them is computed when it is asked for."""
+    gradient_norms: dict[int, Tensor] = field(default_factory=dict)
+    """[] by the minibatch's place, before they are cut off."""
+    size: int = 0
+    """Samples of the largest minibatch."""
+    habits: Habits = field(default_factory=lambda: Habits())
+    _minibatches: list[Minibatch] = field(default_factory=list)
     stopped_by_kl: bool = False
     seconds_optimise: float = 0.0
     learning_rate_raised: int = 0
@@ -139,6 +145,17 @@ class Update:
     def set_to(self) -> Facts:
         """As they were set; nothing moves them that we know of."""
         return self.settings
+
+    @property
+    def minibatches(self) -> list[Minibatch]:
+        """So far; those that have come since somebody asked are made at once, which takes a tenth of the time."""
+        if len(self._minibatches) < len(self.seen):
+            self._minibatches += minibatches_of(
+                self.seen[len(self._minibatches) :], self.settings, self.size, self.habits
+            )
+        for place, norm in self.gradient_norms.items():
+            self._minibatches[place].gradient_norm = norm
+        return self._minibatches
 
     def seconds(self) -> dict[str, float]:
         """Nobody has measured them."""
@@ -157,55 +174,80 @@ class Phase:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a minibatch brings, [B] each; None: the loop does not tell it."""
+    """What a minibatch brings, [B] each; None: the loop does not tell it. All minibatches of a run tell the same."""
 
     epoch: int
     samples: NDArray[np.int64]
-    log_prob: Floats
-    old_log_prob: Floats
-    advantages: Floats
-    values: Floats | None
-    old_values: Floats
-    targets: Floats
-    entropy: Floats | None
-    value_losses: Floats | None = None
-    """Where the loop clips V otherwise than we do."""
+    log_prob: Tensor
+    old_log_prob: Tensor
+    advantages: Tensor
+    """As the loss uses them; raw where it normalises them by a habit that is known."""
+    old_values: Tensor
+    targets: Tensor
+    values: Tensor | None = None
+    entropy: Tensor | None = None
 
 
-def minibatch_of(seen: Seen, facts: Facts, size: int) -> Minibatch:
-    """The record of a minibatch, with its loss by our definitions; filled up to `size` rows."""
-    logratio = seen.log_prob - seen.old_log_prob
+@dataclass(frozen=True)
+class Habits:
+    """What a library does otherwise than we do."""
+
+    normalizes: bool = False
+    """The advantages of `Seen` are raw; its loss normalises them over the minibatch."""
+    clips_values_alone: bool = False
+    """With a clip range of V, L_VF is of V kept within it; ours takes the worse of both."""
+
+
+def minibatches_of(seen: Sequence[Seen], facts: Facts, size: int, habits: Habits) -> list[Minibatch]:
+    """The records of minibatches, with their losses by our definitions; filled up to `size` rows."""
+    made: list[Minibatch] = []
+    for count, group in groupby(seen, lambda one: len(one.samples)):
+        made += _alike(list(group), count, facts, size, habits)
+    return made
+
+
+def _alike(seen: Sequence[Seen], count: int, facts: Facts, size: int, habits: Habits) -> list[Minibatch]:
+    """J minibatches of `count` samples each, all at once."""
+
+    def stacked(name: str) -> Tensor:
+        return torch.stack([getattr(one, name) for one in seen])
+
+    samples = torch.from_numpy(np.stack([one.samples for one in seen]))
+    log_prob, old, advantages = stacked("log_prob"), stacked("old_log_prob"), stacked("advantages")
+    old_values, targets = stacked("old_values"), stacked("targets")
+    if habits.normalizes and count > 1:
+        spread = advantages.std(1, keepdim=True) + 1e-8
+        advantages = (advantages - advantages.mean(1, keepdim=True)) / spread
+    logratio = log_prob - old
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite shows as such
-        policy, _ = by_hand.policy_loss(facts.objective, seen.log_prob, logratio, seen.advantages, facts.clip_range)
-        l_pg = policy.mean(dtype=np.float64)
-        l_vf = np.nan
-        if seen.value_losses is not None:
-            l_vf = seen.value_losses.mean(dtype=np.float64)
-        elif seen.values is not None:
-            value, _ = by_hand.value_loss(seen.values, seen.targets, seen.old_values, facts.value_clip_range)
-            l_vf = value.mean(dtype=np.float64)
-    entropy = np.nan if seen.entropy is None else seen.entropy.mean(dtype=np.float64)
+        policy, _ = by_hand.policy_loss(
+            facts.objective, log_prob.numpy(), logratio.numpy(), advantages.numpy(), facts.clip_range
+        )
+    unknown = torch.full((len(seen),), torch.nan, dtype=torch.float64)
+    l_pg = torch.from_numpy(policy.mean(1, dtype=np.float64))
+    l_vf, entropy, values = unknown, unknown, old_values
+    if seen[0].values is not None:
+        values = stacked("values")
+        l_vf = value_losses(values, targets, old_values, facts.value_clip_range, habits).mean(1, dtype=torch.float64)
+    if seen[0].entropy is not None:
+        entropy = stacked("entropy").mean(1, dtype=torch.float64)
     _, value_weight, entropy_weight = losses.term_weights(facts.value_coef, facts.entropy_coef)
-    # A term whose coefficient is nothing adds nothing, known or not.
-    terms = [(1.0, l_pg), (value_weight, l_vf), (entropy_weight, entropy)]
-    loss = sum(weight * term for weight, term in terms if weight)
-    count = len(seen.samples)
+    loss = l_pg.clone()
+    for weight, term in ((value_weight, l_vf), (entropy_weight, entropy)):
+        if weight:  # a term whose coefficient is nothing adds nothing, known or not
+            loss += weight * term
+    trained = torch.arange(size) < count
 
-    def filled(found: NDArray[Any]) -> Tensor:
-        if count < size:
-            found = np.concatenate([found, np.repeat(found[:1], size - count, axis=0)])
-        return torch.from_numpy(found)
+    def filled(found: Tensor) -> Tensor:
+        return torch.cat([found, found[:, :1].expand(-1, size - count)], 1) if count < size else found
 
-    values = seen.values if seen.values is not None else seen.old_values
-    return Minibatch(
-        epoch=seen.epoch,
-        samples=filled(seen.samples),
-        trained=torch.arange(size) < count,
-        advantages=filled(seen.advantages),
-        logratio=filled(logratio),
-        values=filled(values),
-        policy_loss=torch.tensor(l_pg),
-        value_loss=torch.tensor(l_vf),
-        entropy=torch.tensor(entropy),
-        loss=torch.tensor(loss),
-    )
+    columns = [filled(one) for one in (samples, advantages, logratio, values)]
+    each = zip(seen, *(one.unbind() for one in (*columns, l_pg, l_vf, entropy, loss)), strict=True)
+    return [Minibatch(one.epoch, which, trained, *rest) for one, which, *rest in each]
+
+
+def value_losses(values: Tensor, targets: Tensor, old: Tensor, clip_range: float | None, habits: Habits) -> Tensor:
+    """Per sample, in whatever shape."""
+    if clip_range is not None and habits.clips_values_alone:
+        return (targets - (old + torch.clamp(values - old, -clip_range, clip_range))).square()
+    return losses.value_loss(values, targets, old, clip_range)

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from ppo_scope.attach.arrays import Misshapen, rows_of, samples_of, taken
 from ppo_scope.attach.episodes import Episodes
-from ppo_scope.attach.record import Batch, Facts, Phase, Rollout, Seen, Update, minibatch_of
+from ppo_scope.attach.record import Batch, Facts, Phase, Rollout, Seen, Update
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.ppo.distributions import Categorical, DiagonalGaussian
@@ -305,13 +305,15 @@ class Scope:
         if self._size is not None and size > self._size:
             raise Misshapen(LARGER.format(got=size, first=self._size))
         self._size = self._size or size
-        old = update.batch.log_probs.numpy()[which]
+        places = torch.from_numpy(which)
+        old = update.batch.log_probs[places]
         if old_log_prob is not None:
-            old = samples_of(old_log_prob, "old_log_prob", "log π of the policy that collected", size)
+            meaning = "log π of the policy that collected"
+            old = torch.from_numpy(samples_of(old_log_prob, "old_log_prob", meaning, size))
         self._step_done()
         number = self._within[1] + 1
         per_epoch = -(-(last + 1) // self._size)
-        now = epoch if epoch is not None else 1 + len(update.minibatches) // per_epoch
+        now = epoch if epoch is not None else 1 + len(update.seen) // per_epoch
         if now != self._within[0]:
             if self._within[0]:
                 self.watcher.reached(Phase(PhaseKind.EPOCH, update, *self._within))
@@ -323,21 +325,26 @@ class Scope:
                 minibatches=max(number, update.settings.minibatches),
                 epochs=max(now, update.settings.epochs),
             )
-        seen = Seen(
-            epoch=now,
-            samples=which,
-            log_prob=samples_of(log_prob, "log_prob", "one for each sample", size),
-            old_log_prob=old,
-            advantages=samples_of(advantages, "advantages", "one for each sample", size),
-            values=None if values is None else samples_of(values, "values", "one for each sample", size),
-            old_values=update.batch.values.numpy()[which],
-            targets=update.batch.targets.numpy()[which],
-            entropy=None if entropy is None else samples_of(entropy, "entropy", "one for each sample", size),
+
+        def told(found: Any, name: str) -> Tensor:
+            return torch.from_numpy(samples_of(found, name, "one for each sample", size))
+
+        update.seen.append(
+            Seen(
+                epoch=now,
+                samples=which,
+                log_prob=told(log_prob, "log_prob"),
+                old_log_prob=old,
+                advantages=told(advantages, "advantages"),
+                old_values=update.batch.values[places],
+                targets=update.batch.targets[places],
+                values=None if values is None else told(values, "values"),
+                entropy=None if entropy is None else told(entropy, "entropy"),
+            )
         )
-        made = minibatch_of(seen, update.settings, self._size)
+        update.size = self._size
         if gradient_norm is not None:
-            made.gradient_norm = torch.tensor(float(taken(gradient_norm)))
-        update.minibatches.append(made)
+            update.gradient_norms[len(update.seen) - 1] = torch.tensor(float(taken(gradient_norm)))
         self._stepped = False
         update.seconds_optimise = time.perf_counter() - self._began
         self.watcher.reached(Phase(PhaseKind.LOSS, update, *self._within))

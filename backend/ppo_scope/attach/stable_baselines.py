@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ppo_scope.attach.episodes import LATEST
-from ppo_scope.attach.foreign_policy import ForeignPolicy, value_losses
-from ppo_scope.attach.record import Batch, Episode, Facts, Phase, Rollout, Seen, Update, minibatch_of
+from ppo_scope.attach.foreign_policy import HABITS, ForeignPolicy
+from ppo_scope.attach.record import Batch, Episode, Facts, Phase, Rollout, Seen, Update
 from ppo_scope.attach.scope import facts_of
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
@@ -176,11 +176,12 @@ class Watched:
     @guarded
     def _stepped(self, found: dict[str, Any]) -> None:
         """A step of the environments is made; rewards and ends as they are, before anything is added to them."""
-        rewards, dones, infos = found["rewards"], found["dones"], found["infos"]
-        cut = np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos])
-        self._raw.append((np.array(rewards, np.float32), np.array(dones, np.bool_), cut))
-        for info in infos:
-            if (episode := info.get("episode")) is not None:
+        dones, infos = found["dones"], found["infos"]
+        cut = np.zeros(len(dones), np.bool_)
+        self._raw.append((np.array(found["rewards"], np.float32), np.array(dones, np.bool_), cut))
+        for row in np.flatnonzero(dones):
+            cut[row] = infos[row].get("TimeLimit.truncated", False)
+            if (episode := infos[row].get("episode")) is not None:
                 self._ended.append(Episode(self.steps, float(episode["r"]), int(episode["l"])))
 
     @guarded
@@ -223,7 +224,8 @@ class Watched:
             self._index, self._facts, self._alpha(), rollout, batch, self.policy.theta(), buffer.rewards.copy(), deltas
         )
         self._within, self._began = (0, 0), time.perf_counter()
-        self._size = min(model.batch_size, len(batch.values))
+        self._size = self._update.size = min(model.batch_size, len(batch.values))
+        self._update.habits = replace(HABITS, normalizes=model.normalize_advantage)
         self.watcher.reached(Phase(PhaseKind.ADVANTAGES, self._update))
 
     def _getting(self, get: Callable[[Any], Iterator[Any]], size: int | None) -> Iterator[Any]:
@@ -251,33 +253,27 @@ class Watched:
     @guarded
     def _judged(self, found: tuple[Tensor, Tensor, Tensor | None]) -> None:
         """The loss of a minibatch is about to be made of these values, log-probabilities and entropies."""
-        update, model, data = self._update, self._model, self._data
+        update, data = self._update, self._data
         assert update is not None and update.batch is not None and self._order is not None
-        values, log_prob, entropy = (None if one is None else one.detach().flatten() for one in found)
-        start, count = (self._within[1] - 1) * self._size, len(data.advantages)
-        samples = self._order[start : start + count]
-        old = data.old_log_prob.cpu().numpy()
-        if not np.array_equal(update.batch.log_probs.numpy()[samples], old):
-            raise RuntimeError(OTHER_ORDER)
-        advantages = data.advantages
-        if model.normalize_advantage and count > 1:  # as `train` does it, to the bit
-            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        values, log_prob, entropy = (None if one is None else one.detach().flatten().cpu() for one in found)
         assert values is not None and log_prob is not None
-        seen = Seen(
-            epoch=self._within[0],
-            samples=samples,
-            log_prob=log_prob.cpu().numpy(),
-            old_log_prob=old,
-            advantages=advantages.cpu().numpy(),
-            values=values.cpu().numpy(),
-            old_values=data.old_values.cpu().numpy(),
-            targets=data.returns.cpu().numpy(),
-            entropy=-log_prob.cpu().numpy() if entropy is None else entropy.cpu().numpy(),
-            value_losses=value_losses(values, data.returns, data.old_values, update.settings.value_clip_range)
-            .cpu()
-            .numpy(),
+        start, old = (self._within[1] - 1) * self._size, data.old_log_prob.cpu()
+        samples = self._order[start : start + len(old)]
+        if not update.seen and not torch.equal(update.batch.log_probs[torch.from_numpy(samples)], old):
+            raise RuntimeError(OTHER_ORDER)
+        update.seen.append(
+            Seen(
+                epoch=self._within[0],
+                samples=samples,
+                log_prob=log_prob,
+                old_log_prob=old,
+                advantages=data.advantages.cpu(),
+                old_values=data.old_values.cpu(),
+                targets=data.returns.cpu(),
+                values=values,
+                entropy=-log_prob if entropy is None else entropy,
+            )
         )
-        update.minibatches.append(minibatch_of(seen, update.settings, self._size))
         update.seconds_optimise = time.perf_counter() - self._began
         self.watcher.reached(Phase(PhaseKind.LOSS, update, *self._within))
 
@@ -286,8 +282,9 @@ class Watched:
         """The gradient is there, and its norm before it is cut off."""
         update = self._update
         assert update is not None
-        if update.minibatches[-1].gradient_norm is None:
-            update.minibatches[-1].gradient_norm = norm.detach().cpu().clone()
+        last = len(update.seen) - 1
+        if last not in update.gradient_norms:
+            update.gradient_norms[last] = norm.detach().cpu().clone()
             self.watcher.reached(Phase(PhaseKind.GRADIENT, update, *self._within))
 
     @guarded
@@ -302,7 +299,7 @@ class Watched:
     def _updated(self) -> None:
         update = self._update
         assert update is not None
-        update.stopped_by_kl = bool(update.minibatches) and update.minibatches[-1].gradient_norm is None
+        update.stopped_by_kl = len(update.gradient_norms) < len(update.seen)
         update.seconds_optimise = time.perf_counter() - self._began
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))
 
