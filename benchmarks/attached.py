@@ -2,7 +2,7 @@
 
     python -m benchmarks.attached [UPDATES]
 
-`absent`: its server is not there. `server`: one is, and no page. `page`: somebody looks at the panels that a page opens with.
+`absent`: its server is not there. `server`: one is, and no page. `page`: somebody looks at most panels.
 """
 
 import os
@@ -26,9 +26,8 @@ def train(updates, link):
     from stable_baselines3 import PPO
     from stable_baselines3.common.env_util import make_vec_env
 
-    model = PPO(
-        "MlpPolicy", make_vec_env("CartPole-v1", 4), n_steps=128, batch_size=128, n_epochs=4, seed=1, device="cpu"
-    )
+    sizes = {"n_steps": 128, "batch_size": 128, "n_epochs": 4}
+    model = PPO("MlpPolicy", make_vec_env("CartPole-v1", 4), seed=1, device="cpu", **sizes)
     watched = Watched(model, link, False) if link else None
     start = time.process_time()
     model.learn(512 * updates)
@@ -59,9 +58,8 @@ def main(updates):
     looked_at.kill()
     plain = statistics.median(found["plain"])
     for name, spent in found.items():
-        print(
-            f"{name:8} {statistics.median(spent):6.2f} s  {statistics.median(spent) / plain - 1:+.1%}  {[round(x, 2) for x in spent]}"
-        )
+        median = statistics.median(spent)
+        print(f"{name:8} {median:6.2f} s {median / plain - 1:+7.1%}  {[round(each, 2) for each in spent]}")
 
 
 if __name__ == "__main__":

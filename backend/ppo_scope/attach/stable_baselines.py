@@ -86,6 +86,7 @@ class Watched:
         self._ended: list[Episode] = []
         self._latest: list[Episode] = []
         self._within = (0, 0)
+        self._drawn = np.random.RandomState(0)  # becomes a copy of the one that the buffer draws its order of
         self._order: NDArray[np.int64] | None = None
         self.policy = ForeignPolicy(model.policy, model.action_space)
         self.env = env_of(model)
@@ -239,9 +240,8 @@ class Watched:
     @guarded
     def _begin_epoch(self) -> None:
         buffer = self._model.rollout_buffer
-        drawn = np.random.RandomState()  # a copy of the generator that the buffer is about to draw its order of
-        drawn.set_state(np.random.get_state())
-        order = drawn.permutation(buffer.buffer_size * buffer.n_envs)
+        self._drawn.set_state(np.random.get_state())
+        order = self._drawn.permutation(buffer.buffer_size * buffer.n_envs)
         # Its samples are environment by environment, ours step by step.
         self._order = (order % buffer.buffer_size) * buffer.n_envs + order // buffer.buffer_size
         self._within = self._within[0] + 1, 0
