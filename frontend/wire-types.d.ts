@@ -5,7 +5,7 @@ export type SettingValue = number | string | boolean | number[] | { [name: strin
 export type Dtype = "uint8" | "uint32" | "int32" | "float32" | "float64";
 export type Phase = "ready" | "rollout" | "advantages" | "loss" | "gradient" | "step" | "epoch" | "update";
 export type Quantity = "episodic_return_mean" | "kl_k3" | "clip_fraction" | "not_finite";
-export type RunState = "starting" | "running" | "paused" | "finished" | "stopped" | "failed" | "killed" | "out_of_memory" | "stalled";
+export type RunState = "starting" | "running" | "paused" | "finished" | "stopped" | "failed" | "killed" | "out_of_memory" | "kept" | "stalled";
 export type ErrorCode = "malformed" | "invalid" | "forbidden" | "conflict" | "throttled" | "failed" | "not_running" | "not_found";
 
 /** Where an array lies in a frame. */
@@ -89,6 +89,14 @@ export interface Silent {
   applies: boolean;
 }
 
+/** What has come of an update that was made again from what is kept of it. */
+export interface MadeAgain {
+  /** Whether it came to the very numbers of its row; null where there is no row. */
+  same: boolean | null;
+  /** Column → as kept, as it is now. */
+  differing: { [name: string]: number[] | undefined };
+}
+
 /** Of a snapshot. What is optional is not in recordings of older versions. */
 export interface SnapshotHeader extends Header {
   /** What histograms and scalars cover. */
@@ -123,6 +131,10 @@ export interface SnapshotHeader extends Header {
   unknown?: { [name: string]: Silent | undefined };
   /** What the checks of the run's health look at. */
   health?: { [name: string]: number | undefined };
+  /** Of a run that is shown from the disk: after which update findings, history and health were told; null: never. */
+  judged_after?: number | null;
+  /** Of a run that is shown from the disk, at the end of an update. */
+  made_again?: MadeAgain;
   /** What the probes that are timed cost: seconds of the last look. */
   costs?: { [name: string]: number | undefined };
   /** What part of the time their last few looks took. */
@@ -188,6 +200,25 @@ export interface Evaluation {
   best: boolean;
 }
 
+/** Where a run branched off from another one. */
+export interface Parent {
+  run: string;
+  /** Before which it did. */
+  update: number;
+}
+
+/** What is known of a run on the disk that is shown without training. */
+export interface Kept {
+  /** How it ended; `interrupted` where it did not, and `running` where another server has it. */
+  state: string;
+  cause: Cause | null;
+  /** Its newest update. */
+  last: number;
+  /** The update that it would go on with; null where no state is kept. */
+  resumes_at: number | null;
+  parent: Parent | null;
+}
+
 /** A condition that came true: what a step of size `until` was to go on until. */
 export interface Met {
   quantity: Quantity;
@@ -222,6 +253,8 @@ export interface Run {
   evaluations?: Evaluation[];
   /** Settings that wait for the next update. */
   pending?: { [name: string]: SettingValue | undefined };
+  /** Of a run that is shown from the disk. */
+  kept?: Kept;
   cause: Cause | null;
   /** When, in the format of ISO 8601. */
   created: string;

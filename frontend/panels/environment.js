@@ -82,11 +82,12 @@ function mount(body, context) {
 /** The update of the past that is on show. @param {State} state */
 const viewedUpdate = ({ past, snapshot }) => (past && snapshot ? snapshot.header.update : null);
 
-/** Also that it is always the present that is acted in. @param {Picture} picture @param {number | null} viewed @param {PanelContext} context */
-function inWords({ header: { scalars, reason }, bitmap }, viewed, context) {
+/** Also whose policy acts: the present one, or of a run on the disk the one on show. @param {Picture} picture @param {number | null} viewed @param {PanelContext} context */
+function inWords({ header: { scalars, reason, update }, bitmap }, viewed, context) {
   if (reason) return reason;
   if (!bitmap) return "This picture of the environment could not be read; the next one replaces it.";
   const [step, sum] = [context.number(scalars.episode_step), context.number(scalars.episode_return)];
+  if (viewed === update) return `Policy of update ${viewed}: step ${step}, return ${sum}`;
   if (viewed !== null) return `Present policy, not that of update ${viewed}: step ${step}, return ${sum}`;
   return `episode step ${step}, return so far ${sum}`;
 }

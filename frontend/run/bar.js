@@ -41,6 +41,7 @@ const STATES = {
   killed: "killed",
   out_of_memory: "out of memory",
   stalled: "stalled",
+  kept: "from the disk",
 };
 
 const CONNECTIONS = {

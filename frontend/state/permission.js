@@ -20,6 +20,7 @@ const ENDS = {
   failed: "The run failed, and its training process is gone.",
   killed: "The training process was killed.",
   out_of_memory: "The training process ran out of memory.",
+  kept: "This run is shown from the disk, and nothing is trained: Back, Step and the timeline go through it.",
 };
 
 const STALLED = "The training process has not come back for a while. Wait for it, or restart: that ends it.";

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as some_arrays
 
 from ppo_scope.records import trees
 from ppo_scope.records.library import RUNS, InUse, Library, held
-from ppo_scope.records.store import FILE, VERSION, CannotRead, Store
+from ppo_scope.records.store import FILE, VERSION, CannotRead, KeptState, Store
 
 COLUMNS = ("steps", "loss")
 
@@ -129,3 +129,24 @@ def test_a_state_that_is_damaged_cut_off_foreign_or_later_is_refused() -> None:
             trees.decode(foreign)
     with pytest.raises(trees.Damaged, match="later version"):
         trees.decode(plain.replace(b'"version":"1"', b'"version":"9"'))
+
+
+def test_a_rollout_goes_with_its_state(tmp_path: Path) -> None:
+    with contextlib.closing(Store(tmp_path / "run", create=True)) as store, store.writing():
+        for update in range(1, 6):
+            store.keep(update, bytes(100))
+            store.keep_rollout(update, bytes(50))
+        store.keep_rollout(9, bytes(50))
+        store.keep_rollout(7, bytes(70), alone=True)
+        assert store.states()[-2:] == [KeptState(5, 150, False, True, True), KeptState(7, 70, False, True, False)]
+        store.forget_from(7)
+        store.judge(2, {"findings": []})
+        assert [(one.update, one.size, one.replayable) for one in store.states()] == [
+            (n, 150, True) for n in range(1, 6)
+        ]
+        assert store.rollout(9) is None, "there is no state that it could follow"
+        store.thin(500)
+        assert [store.rollout(n) is not None for n in range(1, 6)] == [True, False, True, False, True]
+        store.forget_from(5)
+        assert [(one.update, one.replayable) for one in store.states()] == [(1, True), (3, True), (5, False)]
+        assert store.judgement(1) is None and store.judgement(4) == (2, {"findings": []})

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from ppo_scope.ppo.phases import PhaseKind
+from ppo_scope.ppo.rollout import Rollout
+from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.records import trees
 from ppo_scope.wire.codes import Kind
 from tests.worker.driver import Driver, step
@@ -29,3 +32,16 @@ def test_a_change_that_waits_is_kept():
 
 def test_nothing_is_sent_where_nobody_keeps_it():
     assert not kept(Driver([step(), step()]))
+
+
+def test_the_update_that_it_rests_behind_is_kept_to_be_made_again():
+    """Although nobody had wanted its state before it began; nobody could go on from it, so it is no state."""
+    driver = Driver([step(), step(), WANTED])
+    assert list(kept(driver)) == [3]
+    ((header, arrays),) = driver.of(Kind.ROLLOUT)
+    assert header["before"] == 2 and header["alone"]
+    tree = trees.decode(arrays["state"].tobytes())
+    again = Trainer(driver.worker.trainer.settings)
+    again.stand_at(tree["state"])
+    *_, end = again.replay(Rollout.of(tree["rollout"]), **tree["made"])
+    assert end.kind is PhaseKind.UPDATE and again.weights_sha256() == driver.weights

@@ -94,7 +94,10 @@ class ActorCritic:
         return self._dense or (None if self._is_image else as_dense(self))
 
     def normalize_by(self, statistics: RunningStatistics) -> None:
-        """Normalise observations by these statistics from now on."""
+        """Normalise observations by these statistics from now on; not at all where they are of nothing yet."""
+        if not statistics.count:
+            self.observation_mean = self.observation_deviation = None
+            return
         self.observation_mean = statistics.mean.astype(self._observation_dtype)
         self.observation_deviation = statistics.deviation.astype(self._observation_dtype)
 

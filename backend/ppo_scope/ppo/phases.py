@@ -140,6 +140,8 @@ class Update:
     stopped_by_kl: bool = False
     chosen: Settings | None = None
     """As they were set; None: those in force."""
+    by_hand: frozenset[str] = frozenset()
+    """The settings that were changed as it began."""
     learning_rate_raised: int = 0
     """Before how many steps `desired_kl` has raised α."""
     learning_rate_lowered: int = 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,10 @@ from ppo_scope.ppo.distributions import Actions
 from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.inference import Inference
 from ppo_scope.ppo.masks import forbid
+from ppo_scope.ppo.objects import Tree
 from ppo_scope.ppo.spaces import Observations, Spaces
+
+ARRAYS = ("observations", "actions", "rewards", "terminated", "truncated", "trained", "action_masks")
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -73,6 +76,37 @@ class Rollout:
     def transitions(self) -> int:
         """How many rows are transitions."""
         return int(self.trained.sum())
+
+    def tree(self) -> Tree:
+        """All of it as plain values; the arrays are the same."""
+        finals = self.final_observations
+        return {
+            **{name: getattr(self, name) for name in ARRAYS},
+            "final_places": np.array(list(finals), np.int64).reshape(-1, 2),
+            "final_observations": np.concatenate(list(finals.values())) if finals else None,
+            "episodes": table_of(self.episodes),
+            "seconds": [self.seconds_environment, self.seconds_inference],
+        }
+
+    @classmethod
+    def of(cls, tree: Tree) -> Rollout:
+        """The rollout that was made into this tree."""
+        places, finals = tree["final_places"].tolist(), tree["final_observations"]
+        rollout = cls(**{name: tree[name] for name in ARRAYS})
+        rollout.final_observations = {(t, n): finals[k : k + 1] for k, (t, n) in enumerate(places)}
+        rollout.episodes = episodes_in(tree["episodes"])
+        rollout.seconds_environment, rollout.seconds_inference = tree["seconds"]
+        return rollout
+
+
+def table_of(episodes: Iterable[Episode]) -> NDArray[np.float64]:
+    """[E, 3]: step, return and length of each."""
+    return np.array([astuple(episode) for episode in episodes], np.float64).reshape(-1, 3)
+
+
+def episodes_in(table: NDArray[np.float64]) -> list[Episode]:
+    """Those of a table [E, 3]."""
+    return [Episode(int(step), paid, int(length)) for step, paid, length in table.tolist()]
 
 
 class Collector:

@@ -11,8 +11,8 @@ import copy
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, astuple, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from ppo_scope.ppo.objects import Tree
 from ppo_scope.ppo.optimisation import Optimisation
 from ppo_scope.ppo.outcome import OptimisationPosition, Outcome, Position
 from ppo_scope.ppo.phases import Batch, Change, Judged, Phase, PhaseKind, Update
-from ppo_scope.ppo.rollout import Collector, Episode, Floats, Rollout
+from ppo_scope.ppo.rollout import Collector, Episode, Floats, Rollout, episodes_in, table_of
 from ppo_scope.ppo.seeding import return_shared_generators, shared_generators
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import Observations
@@ -106,6 +106,7 @@ class Trainer:
         self._start: _Start | None = None
         """Where the update under way began; None between two updates."""
         self._last: Update | None = None
+        self._whole: tuple[_Start, Update] | None = None  # the update that ended last, and where it began
 
     @property
     def pending(self) -> dict[str, Any]:
@@ -188,7 +189,7 @@ class Trainer:
             self._adapted = self._adapted.set_by_hand(settings, set(values))
             steps = self.steps - rollout.transitions
             update = self._begun(self._last.index, settings, steps, rollout, self._last.theta_before)
-            update.judged = judged
+            update.judged, update.by_hand = judged, frozenset(values)
             self.optimisation.begin(update)
             update.rewards = _scaled_rewards(update, self._reward_scale)
             update.batch, update.deltas = batch_of(judged, rollout, update.rewards, settings)
@@ -230,6 +231,8 @@ class Trainer:
         self.settings = outcome.update.set_to
         self._pending = {name: value for name, value in self._pending.items() if value != new[name]}
         self._last = outcome.update
+        if self._whole is not None:
+            self._whole = self._whole[0], outcome.update
         return changes
 
     def state(self) -> Tree:
@@ -242,25 +245,47 @@ class Trainer:
         """
         if self.under_way:
             raise RuntimeError("there is a state to go on from only between two updates")
-        optimisation = self.optimisation.position()
         return {
-            "settings": self.settings.model_dump(mode="json"),
-            "seed": self.settings.seed,
+            **self._standing(_Start(self._position(), self._observation_statistics, self.steps, self.episodes)),
             "pending": self.pending,
             "changes": [asdict(change) for change in self.changes],
             "updates": self.updates,
-            "steps": self.steps,
-            "episodes": np.array([astuple(episode) for episode in self.episodes], np.float64).reshape(-1, 3),
-            "theta": optimisation.theta.cpu().numpy(),
-            "adam": {name: moment.cpu().numpy() for name, moment in optimisation.adam.items()},
-            "shuffling": optimisation.shuffling,
-            "adapted": asdict(self._adapted),
-            "acting": dict(self._acting.bit_generator.state),
-            "observation_statistics": self._observation_statistics.state(),
-            "reward_scale": self._reward_scale.state() if self._reward_scale is not None else None,
             "collector": self._collector.state(),
             "environments": self.environments.state(),
             "shared_generators": shared_generators(),
+        }
+
+    def state_before(self) -> tuple[Tree, Update] | None:
+        """(the state before the update that ended last, that update), to make it again; None: there was none.
+
+        Environments and what was drawn to act have moved on: nobody goes on from it, see `replay`.
+        """
+        if self._whole is None:
+            return None
+        start, update = self._whole
+        changes = [asdict(change) for change in self.changes if change.update < update.index]
+        gone = {
+            "pending": {},
+            "changes": changes,
+            "updates": update.index - 1,
+        }
+        return {**self._standing(start), **gone}, update
+
+    def _standing(self, start: _Start) -> Tree:
+        optimisation = start.position.optimisation
+        scale = start.position.reward_scale
+        return {
+            "settings": self.settings.model_dump(mode="json"),
+            "seed": self.settings.seed,
+            "steps": start.steps,
+            "episodes": table_of(start.episodes),
+            "theta": optimisation.theta.cpu().numpy(),
+            "adam": {name: moment.cpu().numpy() for name, moment in optimisation.adam.items()},
+            "shuffling": optimisation.shuffling,
+            "adapted": asdict(start.position.adapted),
+            "acting": dict(self._acting.bit_generator.state),
+            "observation_statistics": start.observation_statistics.state(),
+            "reward_scale": scale.state() if scale is not None else None,
         }
 
     def go_on_from(self, state: Tree, *, anew: bool, reseeded: bool = False) -> None:
@@ -270,6 +295,18 @@ class Trainer:
         Raises:
             NotKept: its environments are others. They are of no use any more.
         """
+        self.stand_at(state, reseeded=reseeded)
+        if anew:
+            self.environments.begin_anew(_seed_of(self.settings.seed, self.steps))
+            return
+        self.environments.return_to(state["environments"])
+        self._collector.return_to(state["collector"])
+        return_shared_generators(state["shared_generators"])
+
+    def stand_at(self, state: Tree, *, reseeded: bool = False) -> None:
+        """The same, but for its environments, which stay where they are; also where live settings were others."""
+        self.settings = Settings.parse(state["settings"])
+        self._start, self._last, self._whole, self._attempt = None, None, None, 0
         moments = {name: torch.from_numpy(np.array(moment)) for name, moment in state["adam"].items()}
         theta = torch.from_numpy(np.array(state["theta"]))
         shuffling = self.optimisation.position().shuffling if reseeded else state["shuffling"]
@@ -277,20 +314,14 @@ class Trainer:
         if not reseeded:
             self._acting.bit_generator.state = state["acting"]
         self._observation_statistics.return_to(state["observation_statistics"])
-        if self.settings.normalize_observations and self._observation_statistics.count:
+        if self.settings.normalize_observations:
             self.network.normalize_by(self._observation_statistics)
         if self._reward_scale is not None:
             self._reward_scale.return_to(state["reward_scale"])
         self._adapted = leashes.Adapted(**state["adapted"])
         self.changes = [Change(**change) for change in state["changes"]]
         self.updates, self.steps, self._pending = state["updates"], state["steps"], dict(state["pending"])
-        self.episodes.extend(Episode(int(step), paid, int(length)) for step, paid, length in state["episodes"].tolist())
-        if anew:
-            self.environments.begin_anew(_seed_of(self.settings.seed, self.steps))
-            return
-        self.environments.return_to(state["environments"])
-        self._collector.return_to(state["collector"])
-        return_shared_generators(state["shared_generators"])
+        self.episodes = deque(episodes_in(state["episodes"]), EPISODES_AVERAGED)
 
     def _position(self) -> Position:
         return Position(self.optimisation.position(), copy.deepcopy(self._reward_scale), self._adapted)
@@ -329,20 +360,49 @@ class Trainer:
                     self._abandon(self._start)
                 raise
 
+    def replay(
+        self, rollout: Rollout, settings: dict[str, Any], by_hand: Iterable[str] = (), attempt: int = 1
+    ) -> Iterator[Phase]:
+        """The next update, phase by phase, on a rollout that was collected by these very weights before.
+
+        `settings`: the live ones that it was made with, of which those `by_hand` were changed as it began; `attempt`:
+        which one of its index it was.
+
+        Raises:
+            ValueError: the settings do not fit.
+            NotFiniteError: before the weights would be touched by what is not finite.
+        """
+        live, by_hand = self.settings.live(), set(by_hand)
+        self._pending = {name: value for name, value in settings.items() if name in by_hand or live.get(name) != value}
+        self._attempt = attempt - 1
+        update = self._open(rollout)
+        self._inference.refresh()
+        yield from self._train_on(update)
+
     def _update(self) -> Iterator[Phase]:
+        update = self._open(self._rollouts[self.updates % 2])
+        self._inference.refresh()
+        self._collector.collect(self._inference, update.rollout, self._acting, self.steps)
+        yield from self._train_on(update)
+
+    def _open(self, rollout: Rollout) -> Update:
+        """Begin the next update."""
+        changed = frozenset(self._pending)
         settings = self._apply_changes()
-        rollout = self._rollouts[self.updates % 2]
         theta = self.network.theta.detach().clone()
         self._attempt += 1
         update = self._begun(self.updates + 1, settings, self.steps, rollout, theta)
-        update.attempt = self._attempt
+        update.attempt, update.by_hand = self._attempt, changed
         self.optimisation.begin(update)
         self._before = self._position()
         self._start = _Start(
             self._before, copy.deepcopy(self._observation_statistics), self.steps, self.episodes.copy()
         )
-        self._inference.refresh()
-        self._collector.collect(self._inference, update.rollout, self._acting, self.steps)
+        return update
+
+    def _train_on(self, update: Update) -> Iterator[Phase]:
+        """All that follows once its rollout is there."""
+        settings = update.set_to
         finite.check_rollout(update.rollout)
         self.steps += update.rollout.transitions
         self.episodes.extend(update.rollout.episodes)
@@ -364,6 +424,7 @@ class Trainer:
         self._take_in_observations(update.rollout, settings)
         self.updates += 1
         self._last = update
+        self._whole = (self._start, update) if self._start is not None else None
         self._attempt = 0
         # Not under way any more before it is yielded: whoever looks now finds the run finished if it is.
         self._start = None

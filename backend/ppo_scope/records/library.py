@@ -15,6 +15,7 @@ from platformdirs import user_data_path
 
 from ppo_scope.records.store import FILE, CannotRead, Store
 from ppo_scope.wire.codes import ENDED
+from ppo_scope.wire.told import Cause
 
 LOCK = "run.lock"
 """Held by the server that writes the run; the system lets go of it whatever becomes of the server."""
@@ -41,6 +42,8 @@ class KeptRun:
     """The update that it would go on with; None where no state is kept."""
     size: int
     """Bytes on the disk."""
+    cause: Cause | None = None
+    """Why it ended like that, where there is something to explain."""
     problem: str = ""
     """Why it cannot be read."""
 
@@ -57,7 +60,7 @@ class Library:
 
     def runs(self) -> list[KeptRun]:
         """All of them, the newest first."""
-        found = [_look(place) for place in self.folder.glob("*") if (place / FILE).is_file()]
+        found = [look_at(place) for place in self.folder.glob("*") if (place / FILE).is_file()]
         return sorted(found, key=lambda run: str(run.about.get("created", "")), reverse=True)
 
     def find(self, name: str) -> KeptRun:
@@ -121,15 +124,16 @@ def _in_use(folder: Path) -> bool:
         return False
 
 
-def _look(folder: Path) -> KeptRun:
+def look_at(folder: Path) -> KeptRun:
+    """The run in a folder, wherever that is."""
     size = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
     try:
         with contextlib.closing(Store(folder)) as store:
-            events = [said["state"] for _, _, what, said in store.events() if what == "state"]
-            ended = events[-1] if events and events[-1] in ENDED else None
+            said = store.newest_event("state") or {}
+            ended = said["state"] if said.get("state") in ENDED else None
             state = RUNS if _in_use(folder) else ended or INTERRUPTED
-            kept = store.states()
-            resumes_at = kept[-1].update if kept else None
-            return KeptRun(folder.name, folder, state, store.about(), store.last(), resumes_at, size)
+            resumes_at = max((state.update for state in store.states() if state.resumable), default=None)
+            cause = said.get("cause")
+            return KeptRun(folder.name, folder, state, store.about(), store.last(), resumes_at, size, cause)
     except (CannotRead, sqlite3.Error, ValueError, KeyError) as error:
-        return KeptRun(folder.name, folder, UNREADABLE, {}, 0, None, size, str(error))
+        return KeptRun(folder.name, folder, UNREADABLE, {}, 0, None, size, problem=str(error))

@@ -65,8 +65,14 @@ class Moments:
     it may have been measured again since the list was read.
     """
 
-    def __init__(self, update_bytes: int = UPDATE_BYTES, inner_bytes: int = INNER_BYTES) -> None:
-        self._ends = _Shelf(update_bytes)
+    def __init__(
+        self, update_bytes: int = UPDATE_BYTES, inner_bytes: int = INNER_BYTES, *, again: bool = False
+    ) -> None:
+        """`again`: an update can be made again, with all its moments, by whoever asks for its end: where its moments
+        make room its end keeps its place, and is still to be measured.
+        """
+        self._again = again
+        self._ends = _Shelf(update_bytes, keeps_places=again)
         self._inner = _Shelf(inner_bytes)
 
     @property
@@ -88,11 +94,19 @@ class Moments:
         """Keep the snapshot with that header; None: a place for one that is still to be measured."""
         place = Place(*(header[name] for name in MOMENT_COLUMNS[1:]))
         self._shelf(place).put(place, header["sequence"], message)
+        self._make_room()
 
     def fill(self, header: dict[str, Any], message: bytes) -> None:
-        """Keep a snapshot that was measured later, where its place is still kept for it."""
+        """Keep a snapshot that was measured later, where a place is still kept for it."""
         place = Place(*(header[name] for name in MOMENT_COLUMNS[1:]))
         self._shelf(place).fill(place, header["sequence"], message)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        self._ends.trim()
+        for place in self._inner.trim():
+            if self._again:
+                self._ends.owe(self._ends.of_update(place.update))
 
     def owed(self, sequence: int) -> bool:
         """Whether the snapshot with that number is still to be measured."""
@@ -135,14 +149,16 @@ class Moments:
         """Keep few from now on."""
         for shelf in (self._ends, self._inner):
             shelf.room //= RETIRED_SHARE
-            shelf.trim()
+        self._make_room()
 
 
 class _Shelf:
     """What is kept within some room."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, *, keeps_places: bool = False) -> None:
         self.room = room
+        self._keeps_places = keeps_places
+        self._measured: dict[Place, None] = {}  # of what is held, the one that came first before the others
         self.items: OrderedDict[Place, Kept] = OrderedDict()
         self.numbers: dict[int, Place] = {}
         self.size = 0
@@ -159,8 +175,12 @@ class _Shelf:
         self.items[place] = kept
         self.numbers.update(dict.fromkeys((sequence, *kept.replaced), place))
         self._updates.setdefault(place.update, {})[place] = None
-        self.size += len(message or b"")
-        self.trim()
+        if message is not None:
+            self._hold(place, message)
+
+    def _hold(self, place: Place, message: bytes) -> None:
+        self.size += len(message)
+        self._measured[place] = None
 
     @property
     def unmeasured(self) -> int:
@@ -172,11 +192,24 @@ class _Shelf:
 
     def fill(self, place: Place, sequence: int, message: bytes) -> None:
         """It stays where it is: what is measured last may be the oldest."""
-        kept = self.items.get(place)
-        if kept is not None and kept.sequence == sequence and kept.message is None:
-            self.items[place] = replace(kept, message=message)
-            self.size += len(message)
-            self.trim()
+        announced = self.numbers.get(sequence)
+        kept = self.items.get(announced) if announced is not None else None
+        if announced is None or kept is None or kept.sequence != sequence or kept.message is not None:
+            return
+        if place != announced:  # an update that is made again may end earlier than was known
+            self.drop([announced])
+            self.put(place, sequence, message)
+            return
+        self.items[place] = replace(kept, message=message)
+        self._hold(place, message)
+
+    def owe(self, places: list[Place]) -> None:
+        """They are still to be measured again."""
+        for place in places:
+            kept = self.items[place]
+            self.items[place] = replace(kept, message=None)
+            self.size -= len(kept.message or b"")
+            self._measured.pop(place, None)
 
     def forgo(self) -> int:
         owed = [place for place, kept in self.items.items() if kept.message is None]
@@ -189,6 +222,7 @@ class _Shelf:
                 continue
             kept = self.items.pop(place)
             self.size -= len(kept.message or b"")
+            self._measured.pop(place, None)
             for number in (kept.sequence, *kept.replaced):
                 self.numbers.pop(number, None)
             others = self._updates[place.update]
@@ -196,6 +230,11 @@ class _Shelf:
             if not others:
                 del self._updates[place.update]
 
-    def trim(self) -> None:
+    def trim(self) -> list[Place]:
+        """Let go of what there is no room for; which."""
+        gone = []
         while self.size > self.room:
-            self.drop([next(iter(self.items))])
+            place = next(iter(self._measured if self._keeps_places else self.items))
+            (self.owe if self._keeps_places else self.drop)([place])
+            gone.append(place)
+        return gone

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from ppo_scope.records.history import History, Slice
-from ppo_scope.records.moments import Entry
+from ppo_scope.records.moments import Entry, Moments
 from ppo_scope.wire import frame as frames
 from ppo_scope.wire.codes import LATEST, Kind
 from ppo_scope.wire.headers import MOMENT_COLUMNS, POSITION, START
@@ -100,6 +100,10 @@ class RunRecord:
                 self._history.moments.keep(dict(zip(MOMENT_COLUMNS, row, strict=True)), None)
         elif kind == Kind.SNAPSHOT:
             self._history.moments.keep(header, message)
+
+    def can_be_made_again(self) -> None:
+        """Whatever moment makes room can be measured again: of a run on the disk."""
+        self._history.moments = Moments(again=True)
 
     def take_series(self, columns: list[str], first: int, rows: Any, episodes: Any) -> None:
         """Rows [R, C] and episodes [E, 4] of a run that was there before."""

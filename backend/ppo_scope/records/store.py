@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from ppo_scope.wire.told import Change
 
-VERSION = 1
-"""Of the tables; older ones are read, later ones refused."""
+VERSION = 2
+"""Of the tables; older ones get those that have come since, later ones are refused."""
 FILE = "run.sqlite"
 SECONDS = 10.0
 """That a writer waits for another one."""
-TABLES = """
+OF_VERSION_1 = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE columns (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE series ("update" INTEGER PRIMARY KEY, columns INTEGER NOT NULL, numbers BLOB NOT NULL) STRICT;
@@ -36,6 +36,16 @@ CREATE TABLE states (
     "update" INTEGER PRIMARY KEY, size INTEGER NOT NULL, marked INTEGER NOT NULL DEFAULT 0, state BLOB NOT NULL
 ) STRICT;
 """
+OF_VERSION_2 = """
+CREATE TABLE IF NOT EXISTS rollouts (
+    "update" INTEGER PRIMARY KEY, size INTEGER NOT NULL, alone INTEGER NOT NULL, rollout BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS judged ("update" INTEGER PRIMARY KEY, said TEXT NOT NULL) STRICT;
+"""
+ADDED = (OF_VERSION_1, OF_VERSION_2)
+"""The tables that came with each version."""
+OF_UPDATES = ("series", "episodes", "changes", "rollouts", "judged")
+"""Tables of what has happened in an update."""
 
 Rows = NDArray[np.float64]
 
@@ -46,13 +56,17 @@ class CannotRead(ValueError):
 
 @dataclass(frozen=True)
 class KeptState:
-    """A state that the run can go on from, before the rollout of its update."""
+    """What is kept of an update: the state before its rollout, this rollout, or both."""
 
     update: int
     size: int
-    """Bytes."""
+    """Bytes, with the rollout."""
     marked: bool
     """Never thinned out."""
+    replayable: bool
+    """Whether the rollout that followed is kept too, so that the update can be made again."""
+    resumable: bool
+    """Whether the run can go on from here."""
 
 
 class Store:
@@ -74,8 +88,11 @@ class Store:
         try:
             if create:
                 self._connection.execute("PRAGMA journal_mode=WAL")
-                self._connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if create or 1 <= version < VERSION:
+                added = "".join(ADDED[version:])
+                self._connection.executescript(f"BEGIN IMMEDIATE; {added} PRAGMA user_version={VERSION}; COMMIT;")
+                version = VERSION
             self._connection.execute("PRAGMA synchronous=FULL")
         except sqlite3.DatabaseError as error:
             self.close()
@@ -146,6 +163,21 @@ class Store:
             "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?)", (update, len(packed), marked, packed)
         )
 
+    def keep_rollout(self, update: int, packed: bytes, *, alone: bool = False) -> None:
+        """What was collected in an update whose state is kept; else there is nothing that it could follow.
+
+        `alone`: what the update is made again from is in it, too.
+        """
+        self._connection.execute(
+            "INSERT OR REPLACE INTO rollouts "
+            'SELECT ?, ?, ?, ? WHERE ? OR EXISTS (SELECT 1 FROM states WHERE "update" = ?)',
+            (update, len(packed), alone, packed, alone, update),
+        )
+
+    def judge(self, update: int, told: dict[str, Any]) -> None:
+        """What was said of the run's health after an update."""
+        self._connection.execute("INSERT OR REPLACE INTO judged VALUES (?, ?)", (update, json.dumps(told)))
+
     def thin(self, room: int) -> int:
         """Drop every second state that is not marked, the newest never, until all fit into `room` bytes; how many went.
 
@@ -157,12 +189,15 @@ class Store:
             if not between:
                 break
             dropped += len(between)
-            self._connection.executemany('DELETE FROM states WHERE "update" = ?', ((update,) for update in between))
+            for table in ("states", "rollouts"):
+                self._connection.executemany(
+                    f'DELETE FROM {table} WHERE "update" = ?', [(update,) for update in between]
+                )
         return dropped
 
     def forget_from(self, update: int) -> None:
         """What is known of that update and of those behind it is of a future that did not come."""
-        for table in ("series", "episodes", "changes"):
+        for table in OF_UPDATES:
             self._connection.execute(f'DELETE FROM {table} WHERE "update" >= ?', (update,))
         self._connection.execute('DELETE FROM states WHERE "update" > ?', (update,))
 
@@ -223,10 +258,19 @@ class Store:
         found = self._connection.execute('SELECT at, "update", what, said FROM events ORDER BY rowid')
         return [(at, update, what, json.loads(said)) for at, update, what, said in found]
 
+    def newest_event(self, what: str) -> dict[str, Any] | None:
+        """What is known of the latest one of its kind."""
+        where = "WHERE what = ? ORDER BY rowid DESC LIMIT 1"
+        found = self._connection.execute(f"SELECT said FROM events {where}", (what,)).fetchone()
+        return json.loads(found[0]) if found else None
+
     def states(self) -> list[KeptState]:
         """What is kept, the earliest first."""
-        found = self._connection.execute('SELECT "update", size, marked FROM states ORDER BY "update"')
-        return [KeptState(update, size, bool(marked)) for update, size, marked in found]
+        found = self._connection.execute(
+            'SELECT "update", coalesce(s.size, 0) + coalesce(r.size, 0), coalesce(marked, 0), r.size IS NOT NULL, '
+            's.size IS NOT NULL FROM states s FULL JOIN rollouts r USING ("update") ORDER BY "update"'
+        )
+        return [KeptState(update, size, bool(a), bool(b), bool(c)) for update, size, a, b, c in found]
 
     def state(self, update: int | None = None) -> tuple[int, bytes] | None:
         """(update, state) of the newest state, of those that are not behind `update`; None: there is none."""
@@ -234,3 +278,14 @@ class Store:
         where = 'WHERE "update" <= ? ORDER BY "update" DESC LIMIT 1'
         found = self._connection.execute(f'SELECT "update", state FROM states {where}', (end,)).fetchone()
         return (int(found[0]), bytes(found[1])) if found else None
+
+    def rollout(self, update: int) -> bytes | None:
+        """What was collected in that update, where it is kept."""
+        found = self._connection.execute('SELECT rollout FROM rollouts WHERE "update" = ?', (update,)).fetchone()
+        return bytes(found[0]) if found else None
+
+    def judgement(self, update: int) -> tuple[int, dict[str, Any]] | None:
+        """(after which update, what was said) of the run's health, the newest that is not behind `update`."""
+        where = 'WHERE "update" <= ? ORDER BY "update" DESC LIMIT 1'
+        found = self._connection.execute(f'SELECT "update", said FROM judged {where}', (update,)).fetchone()
+        return (int(found[0]), json.loads(found[1])) if found else None

@@ -109,9 +109,8 @@ class AttachedRun(LiveRun):
     def __init__(self, id: str, settings: dict[str, Any], about: dict[str, Any], *, listener: Listener) -> None:
         """`about`: the loop's library, its version, and which settings it can change: `told.Attached`."""
         record = RunRecord(id, settings)
-        record.facts["attached"] = about
+        record.facts |= {"attached": about, "device": "elsewhere"}
         super().__init__(Settings(), paused=False, listener=listener, worker="", record=record, begin=Wire)
-        record.facts["device"] = "elsewhere"
 
     @property
     def wire(self) -> Wire:

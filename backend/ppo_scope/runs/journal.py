@@ -96,6 +96,15 @@ class Journal:
         if self._states + len(plain) <= WAITING:
             self._put(lambda store: store.keep(update, trees.sealed(plain)), len(plain))
 
+    def rollout(self, update: int, plain: bytes, *, alone: bool) -> None:
+        """What was collected in an update whose state was handed in, or is in it as well; given up like that."""
+        if self._states + len(plain) <= WAITING:
+            self._put(lambda store: store.keep_rollout(update, trees.sealed(plain), alone=alone), len(plain))
+
+    def judged(self, update: int, told: dict[str, Any]) -> None:
+        """What was said of the run's health after an update."""
+        self._put(lambda store: store.judge(update, told))
+
     def forget_from(self, update: int) -> None:
         """The run has gone on from before this update, another way than it once did."""
         self._put(lambda store: store.forget_from(update))

@@ -18,17 +18,19 @@ from typing import Any, Protocol
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import NotReading, Receiver, TrainingProcess
+from ppo_scope.records.library import KeptRun
 from ppo_scope.records.record import RunRecord, Said
 from ppo_scope.runs import ending
 from ppo_scope.runs.inbox import Inbox
 from ppo_scope.runs.journal import Journal
+from ppo_scope.runs.judgements import Judgements
 from ppo_scope.runs.measuring import Measuring
 from ppo_scope.runs.missed import Missed
 from ppo_scope.runs.pulse import STALL_AFTER, Pulse
 from ppo_scope.runs.studio import Studio
 from ppo_scope.wire import frame as frames
 from ppo_scope.wire.codes import ENDED, LATEST, Kind
-from ppo_scope.wire.told import Cause, Change, Evaluation, Run, RunBrief, StateTold
+from ppo_scope.wire.told import Cause, Change, Evaluation, Kept, Run, RunBrief, StateTold
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,10 @@ NOT_YET = (
     "just now. Ask again in a moment."
 )
 LOST = "{} phases that steps had passed were still to be measured: one cannot go back to them any more."
+
+
+READER = "ppo_scope.worker.reading:main"
+"""What shows a run without training it."""
 
 
 class Listener(Protocol):
@@ -83,6 +89,17 @@ class Trains(Protocol):
         """End it."""
 
 
+def told_of(kept: KeptRun) -> Kept:
+    """What the protocol says of a run on the disk."""
+    return {
+        "state": kept.state,
+        "cause": kept.cause,
+        "last": kept.last,
+        "resumes_at": kept.resumes_at,
+        "parent": kept.about.get("parent"),
+    }
+
+
 class LiveRun:
     """A record and its process."""
 
@@ -97,12 +114,18 @@ class LiveRun:
         trial: bool = False,
         record: RunRecord | None = None,
         state: bytes | None = None,
+        shown: KeptRun | None = None,
         begin: Callable[[Receiver], Trains] | None = None,
     ) -> None:
-        """`record` and `state`: of a run that was there before, to go on with. `begin`: what trains elsewhere."""
+        """`record` and `state`: of a run that was there before, to go on with; `shown`: or only to be looked at.
+        `begin`: what trains elsewhere.
+        """
         self.record = record or RunRecord(secrets.token_hex(4), json.loads(settings.model_dump_json()))
-        self.record.facts["device"] = settings.device
+        self.record.facts["device"] = self.record.facts["device"] or settings.device
+        self.shown = shown
+        """The run on the disk that it is, where nothing is trained."""
         self._journal: Journal | None = None
+        self._judgements: Judgements | None = None
         self.wants_pause = paused
         self._cause: Cause | None = None  # of the end
         self._stalled: ending.Cause | None = None
@@ -119,7 +142,9 @@ class LiveRun:
         self._measuring = Measuring(self.send)
         self._memory_kills = ending.out_of_memory_kills()
         inbox = Inbox(asyncio.get_running_loop(), self._receive, self._exited)
-        arguments = (self.id, self.settings, paused, trial, *([state] if state is not None else []))
+        arguments: tuple[Any, ...] = (self.id, self.settings, paused, trial, *([state] if state is not None else []))
+        if shown is not None:
+            worker, arguments = READER, (self.id, str(shown.folder))
         self._process: Trains = begin(inbox) if begin else TrainingProcess(self.id, worker, arguments, receiver=inbox)
 
     @property
@@ -161,7 +186,8 @@ class LiveRun:
 
     def describe(self) -> Run:
         """The run object of the protocol."""
-        return self.record.describe(self.state, self.cause)
+        run = self.record.describe(self.state, self.cause)
+        return {**run, "kept": told_of(self.shown)} if self.shown is not None else run
 
     def brief(self) -> RunBrief:
         """What a list of runs says of it."""
@@ -183,7 +209,7 @@ class LiveRun:
 
     def keep_in(self, journal: Journal) -> None:
         """Write down what the run says from now on."""
-        self._journal = journal
+        self._journal, self._judgements = journal, Judgements(journal.judged)
         self._process.tell("states", b'{"type":"states","wanted":true}')
 
     async def written(self) -> None:
@@ -314,7 +340,8 @@ class LiveRun:
         for row in header.get("passed", ()):  # each has its number
             self._missed.came(row[0], self.record.last)
         self._missed.came(header["sequence"], self.record.last)
-        self.record.locate(header)
+        if self.shown is None or kind != Kind.WEIGHTS:  # whoever acts may do so as the run was
+            self.record.locate(header)
         if kind == Kind.EVENT:
             self._event(header)
             return
@@ -325,9 +352,8 @@ class LiveRun:
             self._studio.look(header, message)
         elif kind == Kind.PASSED:
             self.record.add(kind, header, message)
-        elif kind == Kind.STATE:
-            if self._journal is not None:
-                self._journal.state(header["before"], frames.decode(message)[1]["state"].tobytes())
+        elif kind in {Kind.STATE, Kind.ROLLOUT}:
+            self._keep(header, message)
         elif kind in LATEST:
             self._show(kind, header, message)
         else:
@@ -337,7 +363,20 @@ class LiveRun:
         self.record.add(kind, header, message)
         if kind == Kind.SERIES and self._journal is not None:
             self._write_down(self._journal, header, message)
+        if kind == Kind.SNAPSHOT and self._judgements is not None:
+            self._judgements.take(header)
         self._listener.frame(self, header, message)
+
+    def _keep(self, header: dict[str, Any], message: bytes) -> None:
+        """A state, or the rollout that followed it."""
+        if self._journal is None or self._judgements is None:
+            return
+        plain = frames.decode(message)[1]["state"].tobytes()
+        if header["kind"] == Kind.STATE:
+            self._journal.state(header["before"], plain)
+        else:
+            self._journal.rollout(header["before"], plain, alone=header["alone"])
+        self._judgements.settle()
 
     def _write_down(self, journal: Journal, header: dict[str, Any], message: bytes) -> None:
         _, arrays = frames.decode(message)
@@ -369,6 +408,8 @@ class LiveRun:
                     self._journal.forget_from(header["before"])
             case "evaluated":
                 self.record.evaluated(header["evaluations"])
+                for evaluation in header["evaluations"]:
+                    self._note("evaluated", evaluation)
                 self._listener.evaluated(self, header["evaluations"])
             case "abandoned":
                 self.record.forget(header["abandoned"])
@@ -391,6 +432,8 @@ class LiveRun:
             self.wants_pause = said.state == "paused"
         if said.state in ENDED:
             self._tried.set()
+        if said.state != "running" and self._judgements is not None:
+            self._judgements.settle()
         self._listener.state(self)
 
     def _note(self, what: str, said: dict[str, Any]) -> None:

@@ -9,13 +9,14 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ppo_scope.ppo.settings import LIVE, Settings
 from ppo_scope.records import trees
 from ppo_scope.records.library import RUNS, KeptRun, Library
 from ppo_scope.records.record import RunRecord
 from ppo_scope.records.store import CannotRead, Store
+from ppo_scope.wire.told import Evaluation
 
 ALSO = frozenset({"total_steps"})
 """Settings beside the live ones that may be others when a run goes on: its end is nothing that has happened."""
@@ -118,4 +119,23 @@ def _record(id: str, store: Store, update: int, settings: Settings, created: str
     for change in store.changes():
         if change["update"] < update:
             record.take_change(change)
+    evaluations = (cast(Evaluation, said) for _, _, what, said in store.events() if what == "evaluated")
+    record.evaluated([evaluation for evaluation in evaluations if evaluation["update"] < update])
     return record
+
+
+def to_show(kept: KeptRun) -> tuple[Settings, RunRecord]:
+    """(settings as they were last, record) of a run that is only looked at.
+
+    Raises:
+        CannotRead: it is damaged; one readable line.
+    """
+    with _opened(kept) as store:
+        if (values := kept.about.get("settings")) is None:
+            raise CannotRead(f"Run {kept.id} cannot be shown: it ended before anything of it was written.")
+        record = _record(kept.id, store, store.last() + 1, Settings.parse(values), str(kept.about.get("created")))
+        record.settings = {**record.settings, **{one["name"]: one["new"] for one in record.changes}}
+        record.facts.update(kept.about.get("facts") or {})
+        record.can_be_made_again()
+        record.position.update(update=store.last(), phase="update")
+        return Settings.parse(record.settings), record

@@ -12,19 +12,21 @@ from ppo_scope import __version__
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.records.history import MAX_EPISODES, MAX_ROWS
-from ppo_scope.records.library import InUse, Library
+from ppo_scope.records.library import InUse, KeptRun, Library
 from ppo_scope.records.record import RunRecord
 from ppo_scope.runs.attached import AttachedRun
 from ppo_scope.runs.ending import Cause
 from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.live import Listener, LiveRun
 from ppo_scope.runs.pulse import STALL_AFTER
-from ppo_scope.runs.reopening import Reopened
+from ppo_scope.runs.reopening import Reopened, to_show
 
 logger = logging.getLogger(__name__)
 
 LIVE_RUNS = max(2, os.cpu_count() or 1)
 """Runs that may have a process at the same time: each keeps a core busy."""
+SHOWN_RUNS = 4
+"""Runs that may be shown from the disk at the same time: each has a process that rests, and its memory."""
 KEPT_RUNS = 8
 """Runs that stay listed; those that have a process stay whatever their number."""
 TRIAL_SECONDS = 120.0
@@ -87,8 +89,30 @@ class Supervisor:
 
     @property
     def newest(self) -> LiveRun | None:
-        """The run that was begun last."""
-        return next(reversed(self._runs.values()), None)
+        """The run that was begun last; only where there is none, one that is shown from the disk."""
+        runs = self.runs()
+        return next((run for run in runs if run.shown is None), runs[0] if runs else None)
+
+    async def open(self, kept: KeptRun) -> LiveRun:
+        """Show a run from the disk, without training; where it goes on in this server, that one.
+
+        Raises:
+            CannotRead: it is damaged; one readable line.
+            OSError, RuntimeError: no process can be begun for it.
+        """
+        async with self._starting:
+            known = self._runs.get(kept.id)
+            if known is not None and not known.gone:
+                return known
+            settings, record = await asyncio.to_thread(to_show, kept)
+            shown = [run for run in self._live() if run.shown is not None]
+            for oldest in shown[: max(0, len(shown) + 1 - SHOWN_RUNS)]:
+                await oldest.stop(kept=False)
+            run = LiveRun(
+                settings, paused=True, listener=self._listener, worker=self._worker, record=record, shown=kept
+            )
+            self._runs.pop(kept.id, None)
+            return self._introduce(run, known)
 
     def resume(self, reopened: Reopened, *, paused: bool) -> LiveRun:
         """Go on with a run that was kept, or a fork of it; the server's first one.
@@ -129,7 +153,8 @@ class Supervisor:
         async with self._starting:
             if self._leaving:
                 raise CannotBegin(LEAVING)
-            live = [one for one in self._live() if not isinstance(one, AttachedRun)]  # those cost this machine nothing
+            # Those that are shown from the disk or train elsewhere cost this machine little.
+            live = [run for run in self._live() if run.shown is None and not isinstance(run, AttachedRun)]
             if (instead is None or instead.gone) and len(live) >= LIVE_RUNS:
                 raise CannotBegin(MANY)
             if not live:  # there is nothing to be lost

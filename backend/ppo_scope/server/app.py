@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import DEFAULT_WORKER
-from ppo_scope.records.library import Library
+from ppo_scope.records.library import KeptRun, Library
 from ppo_scope.runs.pulse import STALL_AFTER
 from ppo_scope.runs.reopening import Reopened
 from ppo_scope.server import api, attached, socket, static
@@ -51,6 +51,8 @@ class Setup:
     """A run to go on with, in place of a new one."""
     waiting: bool = False
     """No run is begun: training loops elsewhere connect by themselves."""
+    shown: KeptRun | None = None
+    """A run on the disk that is shown; none is begun."""
     embedders: tuple[str, ...] = ()
     """Origins whose pages may show the dashboard in a frame."""
 
@@ -90,6 +92,8 @@ async def leave(app: FastAPI) -> None:
 async def _lifespan(hub: Hub, setup: Setup) -> AsyncIterator[None]:
     if setup.reopened is not None:
         hub.supervisor.resume(setup.reopened, paused=setup.paused)
+    elif setup.shown is not None:
+        await hub.supervisor.open(setup.shown)
     elif setup.recording is None and not setup.waiting:
         await hub.supervisor.start(setup.settings, paused=setup.paused)
     tasks = [asyncio.create_task(hub.beat()), asyncio.create_task(hub.supervisor.watch())]

@@ -222,7 +222,8 @@ class Hub:
         if instead is not None and instead.id in self._rooms:
             room = self._rooms[run.id] = self._rooms.pop(instead.id)
             room.take(run)
-            self._followed[instead.id] = run.id
+            if instead.id != run.id:  # the same one may be shown from the disk now
+                self._followed[instead.id] = run.id
         else:
             self.room(run)
             for page in [page for page in self._streaming() if page.room is None]:  # it has waited for a first run

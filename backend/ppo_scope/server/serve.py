@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import DEFAULT_WORKER
-from ppo_scope.records.library import Library
+from ppo_scope.records.library import KeptRun, Library
 from ppo_scope.records.recorded import name_of
 from ppo_scope.runs.reopening import Reopened
 from ppo_scope.server.app import Setup, create_app, leave
@@ -72,6 +72,7 @@ def serve(
     reopened: Reopened | None = None,
     waiting: bool = False,
     token: str | None = None,
+    shown: KeptRun | None = None,
 ) -> int:
     """Serve the dashboard until it is ended; the exit code.
 
@@ -88,6 +89,7 @@ def serve(
         reopened: a run to go on with, in place of a new one.
         waiting: no run is begun: training loops elsewhere connect by themselves.
         token: that the link has; None: a new one.
+        shown: a run on the disk to be shown; none is begun.
     """
     try:
         check_embedders(embedders)
@@ -112,10 +114,14 @@ def serve(
             library=library,
             reopened=reopened,
             waiting=waiting,
+            shown=shown,
         )
     )
     place = f"http://{name}:{port}/"
-    if recording is None:
+    if shown is not None:
+        server = Server(app, f"{place}#token={secrets.token}", SHOWS, open_browser, capacity)
+        print(f"\nPPO Scope shows run {shown.id} from {shown.folder}. Nothing is trained.", flush=True)
+    elif recording is None:
         server = Server(app, f"{place}#token={secrets.token}", CONTROLS, open_browser, capacity)
         print(WAITS if waiting else _about(settings, paused, reopened), flush=True)
     else:

@@ -72,10 +72,20 @@ class RunState(Word):
     FAILED = "failed", "it ended by an error, whose traceback's tail is the detail of its cause"
     KILLED = "killed", "something else ended its process, or its process crashed"
     OUT_OF_MEMORY = "out_of_memory", "the system ended its process for want of memory"
+    KEPT = "kept", "it is shown from the disk; nothing is trained"
     STALLED = "stalled", "its process lives and gives no sign of it, or an environment does not return"
 
 
-ENDED = frozenset({RunState.FINISHED, RunState.STOPPED, RunState.FAILED, RunState.KILLED, RunState.OUT_OF_MEMORY})
+ENDED = frozenset(
+    {
+        RunState.FINISHED,
+        RunState.STOPPED,
+        RunState.FAILED,
+        RunState.KILLED,
+        RunState.OUT_OF_MEMORY,
+        RunState.KEPT,
+    }
+)
 """States that a run does not leave."""
 
 
@@ -91,6 +101,7 @@ class Kind(Word):
     PASSING = "passing", "trainer to server: the snapshot of such a phase, kept for who goes back to it"
     WEIGHTS = "weights", "trainer to server: for the process that draws"
     STATE = "state", "trainer to server: all that the run's future depends on, before an update, to be kept on disk"
+    ROLLOUT = "rollout", "trainer to server: what was collected in an update whose state is kept, to be kept with it"
     LOOK = "look", "trainer to server: the noted state of a sample"
     EVENT = "event", "trainer to server: what happened, without arrays"
     RUN = "run", "first in a recording: the run that the others are of"

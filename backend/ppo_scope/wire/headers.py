@@ -115,6 +115,15 @@ class Silent(TypedDict):
     applies: bool
 
 
+class MadeAgain(TypedDict):
+    """What has come of an update that was made again from what is kept of it."""
+
+    same: bool | None
+    """Whether it came to the very numbers of its row; null where there is no row."""
+    differing: dict[str, list[float]]
+    """Column → as kept, as it is now."""
+
+
 class SnapshotHeader(Header):
     """Of a snapshot. What is optional is not in recordings of older versions."""
 
@@ -150,6 +159,10 @@ class SnapshotHeader(Header):
     """The checks that can say nothing, and why."""
     health: NotRequired[dict[str, float]]
     """What the checks of the run's health look at."""
+    judged_after: NotRequired[int | None]
+    """Of a run that is shown from the disk: after which update findings, history and health were told; null: never."""
+    made_again: NotRequired[MadeAgain]
+    """Of a run that is shown from the disk, at the end of an update."""
     costs: NotRequired[dict[str, float]]
     """What the probes that are timed cost: seconds of the last look."""
     shares: NotRequired[dict[str, float]]

@@ -73,6 +73,27 @@ class Attached(TypedDict):
     """Settings that it takes from outside while it trains; the others are as it was begun with."""
 
 
+class Parent(TypedDict):
+    """Where a run branched off from another one."""
+
+    run: str
+    update: int
+    """Before which it did."""
+
+
+class Kept(TypedDict):
+    """What is known of a run on the disk that is shown without training."""
+
+    state: str
+    """How it ended; `interrupted` where it did not, and `running` where another server has it."""
+    cause: Cause | None
+    last: int
+    """Its newest update."""
+    resumes_at: int | None
+    """The update that it would go on with; null where no state is kept."""
+    parent: Parent | None
+
+
 class Run(TypedDict):
     """A run, as in `GET api/runs/{id}`."""
 
@@ -92,6 +113,8 @@ class Run(TypedDict):
     """The newest 1,000."""
     pending: NotRequired[dict[str, SettingValue]]
     """Settings that wait for the next update."""
+    kept: NotRequired[Kept]
+    """Of a run that is shown from the disk."""
     cause: Cause | None
     created: str
     """When, in the format of ISO 8601."""

@@ -69,8 +69,8 @@ class Looking:
         self._whole = 0  # the newest update whose end was shown, or can be gone back to
         self._judgement: dict[str, Any] | None = None  # of the run's health, until something of it changes
 
-    def begin(self, trainer: Trainer, looks: Looks) -> None:
-        """Look at this trainer from now on, and say which of its rollouts can be drawn."""
+    def begin(self, trainer: Trainer, looks: Looks | None) -> None:
+        """Look at this trainer from now on, and say which of its rollouts can be drawn; None: none can."""
         self._trainer, self._subject, self._looks = trainer, TrainerSubject(trainer), looks
         self.later = Later(trainer, self._outlet.passed, self._send_late)
 
@@ -119,16 +119,24 @@ class Looking:
         header = self._header(moment, found, {**self._known_of_the_run(end.update), "steps": end.steps})
         self._outlet.send(Kind.SNAPSHOT, found.arrays, **{**position_of(end.phase), **header})
 
-    def keep(self, moment: Moment) -> None:
-        """Announce a phase on the way of a step, to be gone back to. It is measured later, by what is quick."""
+    def keep(self, moment: Moment, *, whole: bool = False) -> None:
+        """Announce a phase on the way of a step, to be gone back to. It is measured later, by what is quick.
+
+        `whole`: by all that is watched.
+        """
         phase = moment.phase
         assert isinstance(phase, TrainersPhase)
         self._note_whole(phase)
-        told = Told(self.budget.quick(self.watched), self._environment, self._known_of_the_run())
+        probes = self.watched if whole else self.budget.quick(self.watched)
+        told = Told(probes, self._environment, self._known_of_the_run())
         try:
             self.later.note(phase, told)
         except (RuntimeError, MemoryError) as error:  # torch's word for memory that there is not
             self.not_measured("passed", error)
+
+    def measure(self, number: int, moment: Moment) -> None:
+        """Measure what was announced under that number, now."""
+        self._send_late(number, moment, Told(self.watched, self._environment, self._known_of_the_run()))
 
     @property
     def owes_a_look(self) -> bool:
@@ -194,6 +202,14 @@ class Looking:
             take(moment, row)
         except Exception as error:
             self.not_measured("health", error)
+
+    def as_told(self, judgement: tuple[int, dict[str, Any]] | None, **more: Any) -> None:
+        """From now on, say how the run was as it was told (after which update, what) in place of judging it.
+
+        `more`: what else snapshots tell.
+        """
+        after, told = judgement or (None, Health().told({}))
+        self._judgement = {**told, "judged_after": after, **more}
 
     def halted(self, error: NotFiniteError, update: int) -> None:
         """The run halted in this update because something is not finite."""

@@ -41,11 +41,13 @@ class Outlet:
             self._sent = time.monotonic()
             return number
 
-    def passed(self) -> int:
-        """Announce a phase that is measured later; its number. It is told before the next frame, with others."""
+    def passed(self, place: dict[str, Any] | None = None) -> int:
+        """Announce a phase that is measured later, the one at hand or that at a place of `MOMENT_COLUMNS`; its number.
+        It is told before the next frame, with others.
+        """
         with self._sending:
             self._sequence += 1
-            here = self.position
+            here = place or self.position
             self._passed.append((self._sequence, *(here[name] for name in MOMENT_COLUMNS[1:])))
             return self._sequence
 

@@ -13,6 +13,7 @@ from ppo_scope.pictures.looks import Looks
 from ppo_scope.pictures.weights import Weights
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.outcome import Outcome
+from ppo_scope.ppo.phases import Phase as TrainersPhase
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.moment import Moment
@@ -23,6 +24,7 @@ from ppo_scope.wire.told import Cause, Evaluation
 from ppo_scope.worker.clerk import Clerk, Handed
 from ppo_scope.worker.desk import Answer, Wish
 from ppo_scope.worker.due import Due, Pace
+from ppo_scope.worker.facts import facts_of
 from ppo_scope.worker.keeping import Keeping
 from ppo_scope.worker.looking import Looking
 from ppo_scope.worker.outlet import Outlet, Send
@@ -85,16 +87,7 @@ class Reporter:
         self.keeping = Keeping(trainer, self._outlet)
         self._changes_sent = len(trainer.changes)  # of a run that goes on from a state: those before it are known
         self.looking.begin(trainer, looks)
-        environments = trainer.environments
-        self._outlet.event(
-            "started",
-            device=str(trainer.device),
-            observation=environments.spaces.observation,
-            action=environments.spaces.action,
-            reward_threshold=environments.reward_threshold,
-            max_entropy=trainer.distribution.max_entropy,
-            wrappers=list(environments.wrappers),
-        )
+        self._outlet.event("started", **facts_of(trainer))
 
     def resumed(self, anew: str | None) -> None:
         """It goes on where another process was; why its environments begin new episodes, if they do."""
@@ -147,6 +140,7 @@ class Reporter:
         self._next_look = start + LOOK_SECONDS
         if phase.kind is PhaseKind.ROLLOUT:
             self._announce_changes()
+            self._keep_rollout(phase)
         if phase.kind is PhaseKind.UPDATE:
             self._take_in(moment, glance=attention is Attention.GLANCE)
             self.looking.ended(phase)
@@ -269,6 +263,11 @@ class Reporter:
         if self.keeping is not None:
             self.keeping.wanted = self.keeping.wanted if wanted is None else wanted
             self.keeping.keep(again=again)
+            self.keeping.keep_last()
+
+    def _keep_rollout(self, phase: Phase) -> None:
+        if self.keeping is not None and isinstance(phase, TrainersPhase) and phase.update is not None:
+            self.keeping.collected(phase.update)
 
     # Pictures
 
@@ -314,6 +313,8 @@ class Reporter:
         self._announce_changes()
         self.looking.later.forget(outcome.update.index)
         self.looking.take_in(moment, self._rows.amend(moment, self._begun.steps), amend=True)
+        if self.keeping is not None:
+            self.keeping.amended(outcome.update)
         self.keep_state(again=True)
         self.show(moment)
 
