@@ -105,7 +105,7 @@ PARTS: tuple[type[Any], ...] = (
     told.Parent,
     told.Kept,
     told.Met,
-    told.Parent,
+    told.Attached,
     told.Resumption,
     told.KeptRunTold,
     told.KeptRunWhole,

@@ -227,11 +227,12 @@ export interface Met {
   update: number;
 }
 
-/** Where a run branched off from another one. */
-export interface Parent {
-  run: string;
-  /** Before which it did: the first that is its own. */
-  update: number;
+/** Of a run whose training loop is somebody else's. */
+export interface Attached {
+  /** Whose it is, in words. */
+  library: string;
+  /** Settings that it takes from outside while it trains; the others are as it was begun with. */
+  changeable: string[];
 }
 
 /** A run went on from a state that was kept. */
@@ -289,7 +290,8 @@ export interface Shelf {
 export interface Run {
   id: string;
   environment: string;
-  seed: number;
+  /** Null where a training loop that is not ours has not told it. */
+  seed: number | null;
   state: RunState;
   update: number;
   /** All, as they are now. */
@@ -320,6 +322,8 @@ export interface Run {
   action: string | null;
   /** All that is at work between the bare environment and the training, from the inside out; null while starting. */
   wrappers?: string[] | null;
+  /** Only where the training loop is not ours. Its settings are those that it tells. */
+  attached?: Attached;
   /** Of the policy's distribution, where it has one; not there while starting. */
   max_entropy?: number | null;
   /** Of a fork; else null. */
@@ -332,7 +336,8 @@ export interface Run {
 export interface RunBrief {
   id: string;
   environment: string;
-  seed: number;
+  /** Null where a training loop that is not ours has not told it. */
+  seed: number | null;
   state: RunState;
   update: number;
   created: string;

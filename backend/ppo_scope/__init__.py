@@ -8,7 +8,12 @@ if TYPE_CHECKING:
     from ppo_scope.notebook import show as show
     from ppo_scope.records.loading import load as load
 
-_FROM = {"load": "ppo_scope.records.loading", "show": "ppo_scope.notebook"}
+_FROM = {
+    "Scope": "ppo_scope.attach.scope",
+    "load": "ppo_scope.records.loading",
+    "show": "ppo_scope.notebook",
+    "watch": "ppo_scope.attach.stable_baselines",
+}
 """What is offered to scripts, and where it comes from: imported when it is asked for, for it takes torch along."""
 
 

@@ -15,7 +15,7 @@ export function createNarrator(state, say) {
 
   return {
     /** @param {Run | null} run */
-    begun: (run) => say(`A new run began: ${run?.environment}, seed ${run?.seed}.`),
+    begun: (run) => say(`A new run began: ${run?.environment}, seed ${run?.seed ?? "not told"}.`),
 
     /** @param {{ name: string, new: unknown, update: number }} change */
     changed(change) {

@@ -60,7 +60,8 @@ const SENTENCES = {
 /** @param {State} state */
 export function sentence(state) {
   const { run, snapshot, status } = state;
-  if (!run) return "No run yet.";
+  if (!run) return "No run yet. The first training loop that connects to this server is shown here.";
+  if (status?.state === "starting" && run.attached) return "The training loop is connected, and has not come to its first update yet.";
   if (status?.state === "starting" && !snapshot) return "The trainer is starting: environments, networks, optimizer.";
   const doing = underWay(state);
   if (doing) return `${inWords(doing)}${status?.pausing ? ` ${PAUSES}` : ""}`;

@@ -116,7 +116,7 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     if (!watching.hidden) setText(watching, state.recorded ? (state.note ?? RECORDED) : WATCHING);
     setHidden(unwritten, !state.run?.unwritten);
     if (!unwritten.hidden) setText(unwritten, `The disk does not take this run (${state.run?.unwritten}). ${UNWRITTEN}`);
-    setHidden(led, !leads || state.role !== "controller" || state.lease.holder);
+    setHidden(led, !leads || !state.run || state.role !== "controller" || state.lease.holder);
     drawOffer(state);
     drawBanner(state);
     trial.draw(state, state.trial?.place === "page" ? state.trial : null);
@@ -155,11 +155,11 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     banner.dataset.state = now;
     const cause = state.status?.cause ?? state.run?.cause;
     setText(summary, cause?.summary ?? WITHOUT_CAUSE[now]);
-    setText(remedy, cause?.remedy ?? "Restart begins a new run with the same settings and seed.");
+    setText(remedy, cause?.remedy ?? (state.run?.attached ? "" : "Restart begins a new run with the same settings and seed."));
     setText(trace, cause?.detail ?? "");
     setHidden(detail, !cause?.detail);
     drawOnward(state, now);
-    setHidden(again, losesTraining(state)); // the bar's asks first
+    setHidden(again, losesTraining(state) || state.run?.attached !== undefined); // the bar's asks first
     const reason = whyNot(state, "restart");
     again.disabled = reason !== null;
     again.title = reason ?? "Begin a new run with these settings and the same seed";

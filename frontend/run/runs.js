@@ -127,7 +127,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
         h(
           "span",
           { class: "run-item-facts" },
-          `seed ${run.seed} · update ${count(run.update)}${here ? " · on show" : beside ? " · beside it" : ""} · ${run.id}`,
+          `${run.seed === null ? "" : `seed ${run.seed} · `}update ${count(run.update)}${here ? " · on show" : beside ? " · beside it" : ""} · ${run.id}`,
         ),
         differs && h("span", { class: "run-item-differs" }, differs),
         lineage && h("span", { class: "run-item-lineage" }, lineage),
@@ -138,7 +138,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
           {
             type: "button",
             class: "run-compare",
-            "aria-label": `Compare with ${run.environment}, seed ${run.seed}`,
+            "aria-label": `Compare with ${run.environment}${run.seed === null ? "" : `, seed ${run.seed}`}`,
             title: beside ? "It is beside the run on show" : "Shows it beside the run on show",
             disabled: beside,
             onclick: () => (close(), compare(run.id)),
@@ -154,7 +154,10 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     const others = runs.filter(({ id }) => id !== run?.id).length;
     setText(environment, run?.environment ?? "no run");
     const fork = run?.parent ? `fork of ${run.parent.run}` : "";
-    setText(facts, run ? [`seed ${run.seed}`, device(run.device), fork].filter(Boolean).join(" · ") : "");
+    setText(
+      facts,
+      run ? [run.seed === null ? "" : `seed ${run.seed}`, run.attached?.library ?? device(run.device), fork].filter(Boolean).join(" · ") : "",
+    );
     setText(number, others ? `+${others}` : "");
     const list = others ? ` The list of this server's ${runs.length} runs` : " The runs of this server: one so far";
     const lineage = lineageInWords(run);

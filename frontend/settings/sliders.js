@@ -7,7 +7,7 @@ import { same } from "../state/setting-text.js";
 import { setTo } from "../state/used.js";
 import { instead } from "../state/whole.js";
 import { h, setHidden } from "../ui/dom.js";
-import { whyNot } from "../state/permission.js";
+import { whyFixed, whyNot } from "../state/permission.js";
 import { outOfPlace, previewable, whyIdle } from "./reach.js";
 import { createSetting } from "./setting.js";
 
@@ -93,12 +93,12 @@ export function createSliders(root, set, redraw, preview) {
       const pending = waiting(state, name);
       const differs = pending !== undefined && !same(pending, used);
       if (differs) moved.set(name, pending ?? null);
-      setHidden(control.element, name === away);
+      setHidden(control.element, name === away || isUntold(state, name));
       control.show({
         value: (differs ? pending : used) ?? null,
         note: differs ? `applies from update ${next}` : "",
         inForce: inForce(state, name, used),
-        locked: locked ?? whyIdle(name, chosen),
+        locked: locked ?? whyFixed(state, name) ?? whyIdle(name, chosen),
       });
     }
     return moved;
@@ -126,7 +126,7 @@ export function createSliders(root, set, redraw, preview) {
       if (same(tried.get(name), used)) tried.delete(name);
       const value = tried.get(name) ?? used ?? null;
       const previews = PREVIEWED.some((other) => other === name);
-      setHidden(control.element, name === away);
+      setHidden(control.element, name === away || isUntold(state, name));
       control.show({ value, note: tried.has(name) ? "preview only" : "", locked: previews ? whyIdle(name, chosen) : noMore });
     }
     return tried;
@@ -181,6 +181,9 @@ function inUse({ newest, snapshot, run, recorded, past }, name) {
   const used = past ? header?.settings?.[name] : setTo(header, name);
   return used !== undefined ? used : run?.settings[name];
 }
+
+/** Whether the run's loop is not ours and has not said what it has there. @param {State} state @param {string} name */
+const isUntold = ({ run }, name) => run?.attached !== undefined && !(name in run.settings);
 
 /** What a schedule or the KL has made of a setting; nothing where it is as it was set. @param {State} state @param {string} name @param {SettingValue | undefined} set */
 function inForce({ newest, snapshot, recorded }, name, set) {

@@ -85,7 +85,7 @@ export const shortNameOf = ({ run }, other) =>
   run && run.environment === other.run?.environment && run.seed !== other.run.seed ? `seed ${run.seed}` : nameOf({ run });
 
 /** @param {Pick<State, "run">} state */
-export const nameOf = ({ run }) => (run ? `${run.environment} · seed ${run.seed}` : "no run");
+export const nameOf = ({ run }) => (run ? `${run.environment}${run.seed === null ? "" : ` · seed ${run.seed}`}` : "no run");
 
 /** Where it is, in words. @param {State} state */
 export function placeOf({ snapshot, status, past }) {

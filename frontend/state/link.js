@@ -168,7 +168,7 @@ export function writeView(choices, panels, beside, zoom) {
  * @returns {URLSearchParams}
  */
 export function writeRun(run, table) {
-  const query = new URLSearchParams({ env: run.environment, seed: String(run.seed) });
+  const query = new URLSearchParams({ env: run.environment, ...(run.seed === null ? {} : { seed: String(run.seed) }) });
   for (const setting of table.filter(isShared)) {
     const value = run.settings[setting.name];
     if (value !== undefined && String(value) !== String(setting.default)) query.append("set", `${setting.name}:${textOf(setting, value)}`);

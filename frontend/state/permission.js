@@ -25,6 +25,18 @@ const ENDS = {
 
 const STALLED = "The training process has not come back for a while. Wait for it, or restart: that ends it.";
 
+/** What our own trainer alone can do. @type {Record<string, string>} */
+const NOT_ATTACHED = {
+  restart: "This run's training loop is somebody else's: it is begun anew where it was begun.",
+  redo: "This run's training loop cannot make an update a second time.",
+};
+
+/** Why a setting of a loop that is not ours stays as it is; null where it can be moved. @param {State} state @param {string} name */
+export function whyFixed({ run }, name) {
+  if (!run?.attached || run.attached.changeable.includes(name)) return null;
+  return "This run's training loop is somebody else's, and does not take this setting from outside.";
+}
+
 /** What goes through a recording as well. */
 const REPLAYED = new Set(["play", "pause", "step"]);
 
@@ -71,6 +83,7 @@ export function whyNothingBeside(state) {
 export function whyNoControl(state) {
   const reason = whyNothingBeside(state);
   if (reason) return reason;
+  if (!state.run) return "There is no run yet.";
   if (!state.lease.holder) return `${ANOTHER_LEADS} Take control first.`;
   return null;
 }
@@ -102,9 +115,10 @@ export function whyNot(state, action) {
   const noControl = whyNoControl(state);
   if (noControl && !(state.recorded && REPLAYED.has(action))) return noControl;
   if (now === null) return "There is no run.";
+  if (state.run?.attached && action in NOT_ATTACHED) return NOT_ATTACHED[action] ?? null;
   if (action === "end") return null;
   if (action === "restart") return whyNotTried(state);
-  if (OVER.has(now)) return `${ENDS[now]} Restart begins a new one.`;
+  if (OVER.has(now)) return state.run?.attached ? (ENDS[now] ?? null) : `${ENDS[now]} Restart begins a new one.`;
   if (now === "starting" && action !== "set") return "The trainer is starting.";
   if (now === "stalled" && action !== "set" && action !== "pause") return STALLED;
   if (state.activity?.name === "redo") return "The update at hand is being made a second time. Wait, or cancel it.";

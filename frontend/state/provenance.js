@@ -43,7 +43,13 @@ export function settingsInWords(state) {
 export function fileName(what, { run, snapshot }) {
   const { update, epoch, minibatch, phase } = snapshot?.header ?? {};
   const within = phase && phase !== "update" ? [phase, ...(epoch ? [`epoch-${epoch}`] : []), ...(minibatch ? [`minibatch-${minibatch}`] : [])] : [];
-  const parts = [what.toLowerCase(), run?.environment, run && `seed-${run.seed}`, update !== undefined && `update-${update}`, ...within];
+  const parts = [
+    what.toLowerCase(),
+    run?.environment,
+    typeof run?.seed === "number" && `seed-${run.seed}`,
+    update !== undefined && `update-${update}`,
+    ...within,
+  ];
   return parts
     .filter(Boolean)
     .map((part) => String(part).replace(/[^\p{L}\p{N}.-]+/gu, "-"))

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 
 from ppo_scope import __version__
-from ppo_scope.cli import delete, export, open, presets, record, runs, serve, train
+from ppo_scope.cli import delete, export, open, presets, record, runs, serve, train, watch
 from ppo_scope.cli.misuse import INTERRUPTED, USAGE_ERROR, Misuse, complain, users_mistakes
 from ppo_scope.cli.options import given
 from ppo_scope.ppo.settings import Settings
@@ -14,6 +14,7 @@ from ppo_scope.ppo.settings import Settings
 COMMANDS = {
     "serve": serve,
     "train": train,
+    "watch": watch,
     "record": record,
     "open": open,
     "runs": runs,

@@ -247,7 +247,7 @@ class RunRecord:
         run: Run = {
             "id": self.id,
             "environment": self.settings["env"],
-            "seed": self.settings["seed"],
+            "seed": self.settings.get("seed"),
             "state": state,
             "update": self.position["update"],
             "settings": self.settings,
@@ -274,7 +274,7 @@ class RunRecord:
         return {
             "id": self.id,
             "environment": self.settings["env"],
-            "seed": self.settings["seed"],
+            "seed": self.settings.get("seed"),
             "state": state,
             "update": self.position["update"],
             "created": self.created,

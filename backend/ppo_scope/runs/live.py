@@ -12,11 +12,12 @@ import logging
 import secrets
 import signal
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.processes.process import NotReading, TrainingProcess
+from ppo_scope.processes.process import NotReading, Receiver, TrainingProcess
 from ppo_scope.records.library import KeptRun
 from ppo_scope.records.record import RunRecord, Said
 from ppo_scope.runs import ending
@@ -69,6 +70,25 @@ class Listener(Protocol):
         """A new run is there; where it takes the place of another one, of which."""
 
 
+class Trains(Protocol):
+    """What adds to the record: a process of ours, as `TrainingProcess` says, or a loop elsewhere."""
+
+    pid: int
+
+    @property
+    def output(self) -> str:
+        """The tail of what it printed."""
+
+    def send(self, command: bytes) -> None:
+        """Hand a command over, or raise NotReading."""
+
+    def tell(self, slot: str, message: bytes) -> None:
+        """Hand over how something is now."""
+
+    def kill(self, number: signal.Signals) -> None:
+        """End it."""
+
+
 def told_of(kept: KeptRun) -> Kept:
     """What the protocol says of a run on the disk."""
     return {
@@ -95,8 +115,11 @@ class LiveRun:
         record: RunRecord | None = None,
         state: bytes | None = None,
         shown: KeptRun | None = None,
+        begin: Callable[[Receiver], Trains] | None = None,
     ) -> None:
-        """`record` and `state`: of a run that was there before, to go on with; `shown`: or only to be looked at."""
+        """`record` and `state`: of a run that was there before, to go on with; `shown`: or only to be looked at.
+        `begin`: what trains elsewhere.
+        """
         self.record = record or RunRecord(secrets.token_hex(4), json.loads(settings.model_dump_json()))
         self.record.facts["device"] = self.record.facts["device"] or settings.device
         self.shown = shown
@@ -122,7 +145,7 @@ class LiveRun:
         arguments: tuple[Any, ...] = (self.id, self.settings, paused, trial, *([state] if state is not None else []))
         if shown is not None:
             worker, arguments = READER, (self.id, str(shown.folder))
-        self._process = TrainingProcess(self.id, worker, arguments, receiver=inbox)
+        self._process: Trains = begin(inbox) if begin else TrainingProcess(self.id, worker, arguments, receiver=inbox)
 
     @property
     def id(self) -> str:
@@ -256,6 +279,11 @@ class LiveRun:
                 return
             if number is not None:
                 self._process.kill(number)
+
+    async def _left(self, within: float) -> None:
+        """Wait until it has ended, so long at most."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._done.wait(), within)
 
     def kill(self) -> None:
         """End the process at once, without waiting for it. Safe in a signal handler's situation."""

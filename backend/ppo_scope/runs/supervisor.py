@@ -16,6 +16,7 @@ from ppo_scope.records.history import MAX_EPISODES, MAX_ROWS
 from ppo_scope.records.library import InUse, KeptRun, Library
 from ppo_scope.records.record import RunRecord
 from ppo_scope.records.store import CannotRead
+from ppo_scope.runs.attached import AttachedRun
 from ppo_scope.runs.ending import Cause
 from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.live import Listener, LiveRun
@@ -133,6 +134,12 @@ class Supervisor:
         run.keep_in(journal)
         return self._introduce(run, None)
 
+    def attach(self, run: AttachedRun) -> None:
+        """Take in a run that trains elsewhere."""
+        if (journal := self._new_journal(run)) is not None:
+            run.keep_in(journal)
+        self._introduce(run, None)
+
     async def start(self, settings: Settings, *, paused: bool, instead: LiveRun | None = None) -> LiveRun:
         """Begin a run, beside the others or instead of one of them.
 
@@ -163,10 +170,13 @@ class Supervisor:
         self, make: Callable[[bool], LiveRun], journal_of: Callable[[LiveRun], Journal | None], instead: LiveRun | None
     ) -> LiveRun:
         """`make`: the run, on trial or not; `journal_of`: what it is written down in; None: it is not kept."""
+        if isinstance(instead, AttachedRun):
+            instead = None  # nobody's own training ends for a new run of ours
         async with self._starting:
             if self._leaving:
                 raise CannotBegin(LEAVING)
-            live = [run for run in self._live() if run.shown is None]
+            # Those that are shown from the disk or train elsewhere cost this machine little.
+            live = [run for run in self._live() if run.shown is None and not isinstance(run, AttachedRun)]
             if (instead is None or instead.gone) and len(live) >= LIVE_RUNS:
                 raise CannotBegin(MANY)
             candidate = self._candidate = make(bool(live))

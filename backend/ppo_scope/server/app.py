@@ -21,7 +21,7 @@ from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.records.library import KeptRun, Library
 from ppo_scope.runs.pulse import STALL_AFTER
 from ppo_scope.runs.reopening import Reopened
-from ppo_scope.server import api, kept, socket, static
+from ppo_scope.server import api, attached, kept, socket, static
 from ppo_scope.server.capacity import Capacity
 from ppo_scope.server.commands import Commands
 from ppo_scope.server.crowd import Turnstile
@@ -49,6 +49,8 @@ class Setup:
     """Where runs are kept; None: nowhere."""
     reopened: Reopened | None = None
     """A run to go on with, in place of a new one."""
+    waiting: bool = False
+    """No run is begun: training loops elsewhere connect by themselves."""
     shown: KeptRun | None = None
     """A run on the disk that is shown; none is begun."""
     embedders: tuple[str, ...] = ()
@@ -68,6 +70,7 @@ def create_app(setup: Setup) -> FastAPI:
     kept.add_routes(app, hub, setup.secrets)
     static.add_routes(app)
     socket.add_routes(app, hub, Commands(hub), setup.secrets)
+    attached.add_routes(app, hub)
     app.mount(STATIC, static.Frontend(setup.frontend, setup.recording), name="static")
     app.add_exception_handler(HTTPException, _explain_refusal)
     app.add_exception_handler(RequestValidationError, _explain_invalid)
@@ -92,7 +95,7 @@ async def _lifespan(hub: Hub, setup: Setup) -> AsyncIterator[None]:
         hub.supervisor.resume(setup.reopened, paused=setup.paused)
     elif setup.shown is not None:
         await hub.supervisor.open(setup.shown)
-    elif setup.recording is None:
+    elif setup.recording is None and not setup.waiting:
         await hub.supervisor.start(setup.settings, paused=setup.paused)
     tasks = [asyncio.create_task(hub.beat()), asyncio.create_task(hub.supervisor.watch())]
     try:

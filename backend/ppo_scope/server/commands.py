@@ -21,6 +21,7 @@ from ppo_scope.wire.messages import AnyMessage
 NOT_A_CONTROLLER = "You are watching. To control, open the link printed in the terminal."
 LED_ELSEWHERE = "Another tab leads this run. Take control first."
 NO_RUN = "The run has ended. Restart it to train again."
+NOT_OURS = "This run's training loop is somebody else's: begin it anew where it was begun."
 NO_SUCH_RUN = "There is no such run any more: the oldest that have ended make room for new ones."
 GONE = "The run has ended already."
 NOT_READING = "The training process takes no commands at the moment. Wait for it, or restart."
@@ -108,6 +109,8 @@ class Commands:
         if supervisor.busy:
             raise Refused(ErrorCode.CONFLICT, BEING_REPLACED)
         run = client.room.run if client.room else None
+        if run is not None and "attached" in run.record.facts:
+            raise Refused(ErrorCode.INVALID, NOT_OURS)
         try:
             settings = restarted(run, message.settings)
         except ValueError as problem:

@@ -237,6 +237,8 @@ class Hub:
             before.take(run)
         else:
             self.room(run)
+            for page in [page for page in self._streaming() if page.room is None]:  # it has waited for a first run
+                self.open(page, run)
         for id in [id for id, room in self._rooms.items() if self.supervisor.get(id) is None and not room.pages]:
             del self._rooms[id]
         self._listing.soon()

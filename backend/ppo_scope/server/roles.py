@@ -18,10 +18,12 @@ class Access(StrEnum):
     PUBLIC = "public"
     VIEWER = "viewer"
     CONTROLLER = "controller"
+    TOKEN = "token"
+    """Who sends the token itself with the request: a program, such as a training loop elsewhere."""
 
     def admits(self, role: Role) -> bool:
         """Whether this role may pass."""
-        return self is not Access.CONTROLLER or role is Role.CONTROLLER
+        return self in {Access.PUBLIC, Access.VIEWER} or (self is Access.CONTROLLER and role is Role.CONTROLLER)
 
 
 ROUTES: dict[tuple[str, str], Access] = {
@@ -45,6 +47,7 @@ ROUTES: dict[tuple[str, str], Access] = {
     ("GET", "/api/runs/{run_id}/pictures/{update}/{environment}/{step}"): Access.VIEWER,
     ("GET", "/vendor/plotly.min.js"): Access.PUBLIC,
     ("WEBSOCKET", "/ws"): Access.VIEWER,
+    ("WEBSOCKET", "/attach"): Access.TOKEN,
 }
 """(method, path) → who may. The frontend's files, mounted at `STATIC`, are public."""
 

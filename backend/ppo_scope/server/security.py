@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ppo_scope.server.roles import ROUTES, Role
+from ppo_scope.server.roles import ROUTES, Access, Role
 from ppo_scope.wire.codes import ErrorCode
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -110,7 +110,13 @@ class Secrets:
         """
         method = "WEBSOCKET" if connection.scope["type"] == "websocket" else connection.scope["method"]
         access = ROUTES.get((method, connection.scope["route"].path))
-        if access is None or not access.admits(self.role(connection, connection.headers.get(SESSION_HEADER))):
+        if access is Access.TOKEN:
+            admitted = _equal(connection.headers.get("authorization", ""), f"Bearer {self.token}")
+        else:
+            admitted = access is not None and access.admits(
+                self.role(connection, connection.headers.get(SESSION_HEADER))
+            )
+        if not admitted:
             raise HTTPException(403, {"code": ErrorCode.FORBIDDEN, "message": NOT_ALLOWED, "detail": None})
 
 

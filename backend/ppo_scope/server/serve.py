@@ -50,6 +50,7 @@ NOT_LOOPBACK = (
 
 
 CONTROLS = "Open this link: whoever has it controls the run. Ctrl-C ends it."
+WAITS = "\nPPO Scope waits for training loops. Their environment variable PPO_SCOPE_URL is this link:"
 SHOWS = "Open this link. Ctrl-C ends it."
 
 
@@ -69,6 +70,8 @@ def serve(
     embedders: Sequence[str] = (),
     library: Library | None = None,
     reopened: Reopened | None = None,
+    waiting: bool = False,
+    token: str | None = None,
     shown: KeptRun | None = None,
 ) -> int:
     """Serve the dashboard until it is ended; the exit code.
@@ -84,6 +87,8 @@ def serve(
         embedders: origins whose pages may show the dashboard in a frame.
         library: where runs are kept; None: nowhere.
         reopened: a run to go on with, in place of a new one.
+        waiting: no run is begun: training loops elsewhere connect by themselves.
+        token: that the link has; None: a new one.
         shown: a run on the disk to be shown; none is begun.
     """
     try:
@@ -94,7 +99,7 @@ def serve(
         print(f"ppo-scope: {problem}", file=sys.stderr)
         return 2
     port, name = listener.getsockname()[1], _bracketed(host)
-    secrets, capacity = Secrets(port), make_capacity()
+    secrets, capacity = Secrets(port, token) if token else Secrets(port), make_capacity()
     app = create_app(
         Setup(
             settings=settings,
@@ -108,6 +113,7 @@ def serve(
             embedders=tuple(embedders),
             library=library,
             reopened=reopened,
+            waiting=waiting,
             shown=shown,
         )
     )
@@ -117,7 +123,7 @@ def serve(
         print(f"\nPPO Scope shows run {shown.id} from {shown.folder}. Nothing is trained.", flush=True)
     elif recording is None:
         server = Server(app, f"{place}#token={secrets.token}", CONTROLS, open_browser, capacity)
-        print(_about(settings, paused, reopened), flush=True)
+        print(WAITS if waiting else _about(settings, paused, reopened), flush=True)
     else:
         server = Server(app, f"{place}?recording={name_of(recording)}", SHOWS, open_browser, capacity)
         print(f"\nPPO Scope shows the recording {recording}. Nothing is trained.", flush=True)

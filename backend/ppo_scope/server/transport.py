@@ -15,6 +15,7 @@ from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFact
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
+from ppo_scope.processes.process import MAX_FRAME
 from ppo_scope.server.capacity import Capacity
 from ppo_scope.server.throttle import Bucket
 
@@ -28,6 +29,8 @@ MOUTHFUL = 2048
 """Bytes that are read from a connection in one turn: what they hold is parsed in one go."""
 FRAMES, FRAMES_AT_ONCE = 200.0, 1000.0
 """Frames a second of one websocket, pings included, and how many at once; what is more waits in the system."""
+LOOP_FRAMES, LOOP_MOUTHFUL = 4000.0, 256 * 1024
+"""The same of a training loop elsewhere, and how many bytes of it are read in one turn."""
 GREETING = 4
 """Frames of a new websocket that wait for nobody else: it may be the page that leads, and has to say so first."""
 CROWD_FRAMES, CROWD_AT_ONCE = 1500.0, 4000.0
@@ -140,6 +143,15 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
     def trust(self) -> None:
         """This page may control: it does not wait for the crowd."""
         self._trusted = True
+        self._go_on()
+
+    def carry(self) -> None:
+        """This is a training loop: its frames are as large as they are, and come as they come."""
+        self._trusted, self._frames = True, Bucket(LOOP_FRAMES, LOOP_FRAMES)
+        for name in ("max_message_size", "max_size"):  # the newer and the older name of the same limit
+            if hasattr(self.conn, name):
+                setattr(self.conn, name, MAX_FRAME)
+        self.transport.max_size = LOOP_MOUTHFUL  # type: ignore[attr-defined]
         self._go_on()
 
     async def run_asgi(self) -> None:

@@ -64,6 +64,15 @@ class Met(TypedDict):
     update: int
 
 
+class Attached(TypedDict):
+    """Of a run whose training loop is somebody else's."""
+
+    library: str
+    """Whose it is, in words."""
+    changeable: list[str]
+    """Settings that it takes from outside while it trains; the others are as it was begun with."""
+
+
 class Parent(TypedDict):
     """Where a run branched off from another one."""
 
@@ -146,7 +155,8 @@ class Run(TypedDict):
 
     id: str
     environment: str
-    seed: int
+    seed: int | None
+    """Null where a training loop that is not ours has not told it."""
     state: State
     update: int
     settings: dict[str, SettingValue]
@@ -177,6 +187,8 @@ class Run(TypedDict):
     """The space, in words; null while starting."""
     wrappers: NotRequired[list[str] | None]
     """All that is at work between the bare environment and the training, from the inside out; null while starting."""
+    attached: NotRequired[Attached]
+    """Only where the training loop is not ours. Its settings are those that it tells."""
     max_entropy: NotRequired[float | None]
     """Of the policy's distribution, where it has one; not there while starting."""
     parent: NotRequired[Parent | None]
@@ -190,7 +202,8 @@ class RunBrief(TypedDict):
 
     id: str
     environment: str
-    seed: int
+    seed: int | None
+    """Null where a training loop that is not ours has not told it."""
     state: State
     update: int
     created: str

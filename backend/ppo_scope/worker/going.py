@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import Any
+from typing import Any, Protocol
 
 from ppo_scope.wire.codes import RunState
 from ppo_scope.wire.told import Cause
 from ppo_scope.worker.goals import Goal
-from ppo_scope.worker.reporter import Attention, Reporter
+from ppo_scope.worker.reporter import Attention
+
+
+class Tells(Protocol):
+    """Who tells of the run."""
+
+    def show(self) -> None:
+        """Send it exactly as it is."""
+
+    def state(
+        self,
+        state: str,
+        cause: Cause | None = None,
+        *,
+        playing: bool = False,
+        pausing: bool = False,
+        pace: float | None = None,
+        met: dict[str, Any] | None = None,
+    ) -> None:
+        """Say what it does now: see `Reporter.state`."""
 
 
 class Going:
     """What a run was told, as far as it has not been done yet."""
 
-    def __init__(self, report: Reporter, *, running: bool) -> None:
+    def __init__(self, report: Tells, *, running: bool) -> None:
         self.running = running
         self.pausing = False
         """It was told to pause, and does so once its rollout is whole."""

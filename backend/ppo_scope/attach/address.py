@@ -1,0 +1,49 @@
+"""Where the server is that a loop is shown by: the link that it prints, in an environment variable."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+VARIABLE = "PPO_SCOPE_URL"
+WRONG = (
+    "{what} is not the link of a PPO Scope server: it is like http://127.0.0.1:8000/#token=…, as `ppo-scope watch` "
+    "prints it."
+)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Of a server, with what opens it."""
+
+    place: str
+    """Of its websocket for loops."""
+    origin: str
+    token: str = field(repr=False)
+
+    @classmethod
+    def of(cls, link: str) -> Address:
+        """From the link that a server prints.
+
+        Raises:
+            ValueError: it is none; one readable line, without the token.
+        """
+        wrong = ValueError(WRONG.format(what=link.partition("#")[0][:80] or "an empty text"))
+        try:
+            parts = urlsplit(link.strip())
+            name, _, token = parts.fragment.partition("=")
+            valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and name == "token" and bool(token)
+        except ValueError:
+            raise wrong from None
+        if not valid:
+            raise wrong
+        scheme = "wss" if parts.scheme == "https" else "ws"
+        return cls(
+            f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/attach", f"{parts.scheme}://{parts.netloc}", token
+        )
+
+
+def given() -> str | None:
+    """The link in the environment, if there is one."""
+    return os.environ.get(VARIABLE) or None

@@ -1,0 +1,62 @@
+"""What users hand over: arrays of torch, NumPy or JAX, taken over as NumPy's, and refused where they do not fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+
+class Misshapen(ValueError):
+    """What the user handed over does not fit together; one sentence that names the mistake."""
+
+
+NONE = "{name} is missing: {meaning}."
+COLUMN = (
+    "{name} has the shape {got}, and {want} is wanted: the last axis is one too many. Between ({b}, 1) and ({b},) "
+    "arithmetic makes a table of {b} × {b} of them, without an error. Hand over {name}.squeeze(-1), and look whether "
+    "your loss does the same."
+)
+SHAPE = "{name} has the shape {got}, and {want} is wanted: {meaning}."
+FLAT = "{name} has the shape {got}, and the rollout {want}: steps come first, then environments. Reshape it."
+
+
+def taken(found: Any, dtype: Any = None) -> NDArray[Any]:
+    """An array of whatever framework as NumPy's own copy, which no later step of the loop writes over."""
+    if isinstance(found, torch.Tensor):
+        found = found.detach().cpu().numpy()
+    return np.array(found, dtype=dtype)
+
+
+def samples_of(found: Any, name: str, meaning: str, size: int, dtype: Any = np.float32) -> NDArray[Any]:
+    """An array [B] of B = `size`.
+
+    Raises:
+        Misshapen: it is of another shape, or missing.
+    """
+    if found is None:
+        raise Misshapen(NONE.format(name=name, meaning=meaning))
+    array = taken(found, dtype)
+    if array.shape == (size, 1):
+        raise Misshapen(COLUMN.format(name=name, got=array.shape, want=(size,), b=size))
+    if array.shape != (size,):
+        raise Misshapen(SHAPE.format(name=name, got=array.shape, want=(size,), meaning=meaning))
+    return array
+
+
+def rows_of(found: Any, name: str, meaning: str, layout: tuple[int, int], dtype: Any = np.float32) -> NDArray[Any]:
+    """An array [M, N, …] of that layout.
+
+    Raises:
+        Misshapen: as in `samples_of`.
+    """
+    if found is None:
+        raise Misshapen(NONE.format(name=name, meaning=meaning))
+    array = taken(found, dtype)
+    if array.shape == (*layout, 1):
+        raise Misshapen(COLUMN.format(name=name, got=array.shape, want=layout, b=layout[0] * layout[1]))
+    if array.shape != layout:
+        raise Misshapen(FLAT.format(name=name, got=array.shape, want=layout))
+    return array

@@ -1,0 +1,253 @@
+"""The record of a foreign loop's update, in the shapes that the probes read: `probes/record.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ppo_scope.ppo import by_hand, losses
+from ppo_scope.ppo.settings import LIVE, Settings
+from ppo_scope.probes.record import Bools, Floats, PhaseKind
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an update is made with; see `probes.record.Facts`. What a loop does not have keeps its default."""
+
+    clip_range: float
+    value_coef: float
+    entropy_coef: float
+    num_envs: int
+    rollout_steps: int
+    epochs: int
+    minibatches: int
+    objective: str = "clip"
+    learning_rate: float | None = None
+    discount: float | None = None
+    gae_lambda: float | None = None
+    value_clip_range: float | None = None
+    max_grad_norm: float | None = None
+    target_kl: float | None = None
+    normalize_advantages: str = "off"
+    normalize_rewards: bool = False
+    normalize_observations: bool = False
+    shared_network: bool = False
+    activation: str = "tanh"
+    seed: int = 0
+    kl_coef: float = 0.0
+    kl_coef_target: float | None = None
+    desired_kl: float | None = None
+    learning_rate_min: float = 0.0
+    learning_rate_max: float = 1.0
+    anneal_learning_rate: bool = False
+    anneal_clip_range: bool = False
+    told: tuple[str, ...] = ()
+    """Names of those that the loop has told; the others are not shown."""
+
+    def live(self) -> dict[str, Any]:
+        """What can change while a run goes on, by name, as far as the loop has told it."""
+        return {name: getattr(self, name) for name in ("objective", *self.told) if name in LIVE}
+
+    def all(self) -> dict[str, Any]:
+        """Everything that the loop has told and our table of settings has."""
+        names = ("objective", "num_envs", "rollout_steps", "epochs", "minibatches", *self.told)
+        return {name: getattr(self, name) for name in names if name in Settings.model_fields}
+
+
+@dataclass(frozen=True)
+class Episode:
+    """An episode that ended."""
+
+    step: int
+    episodic_return: float
+    length: int
+
+
+@dataclass
+class Rollout:
+    """M steps of N rows, time first."""
+
+    observations: NDArray[Any]
+    actions: NDArray[Any]
+    rewards: Floats
+    terminated: Bools
+    truncated: Bools
+    trained: Bools
+    episodes: Sequence[Episode] = ()
+
+
+@dataclass
+class Batch:
+    """A rollout as samples, time first. S = M·N."""
+
+    observations: Tensor
+    actions: Tensor
+    outputs: Tensor | None
+    log_probs: Tensor
+    values: Tensor
+    advantages: Tensor
+    targets: Tensor
+    action_masks: Tensor | None = None
+
+
+@dataclass
+class Minibatch:
+    """Of an update, before its step. A smaller one than others is filled up with rows that are not trained."""
+
+    epoch: int
+    samples: Tensor
+    trained: Tensor
+    advantages: Tensor
+    logratio: Tensor
+    values: Tensor
+    policy_loss: Tensor
+    value_loss: Tensor
+    entropy: Tensor
+    loss: Tensor
+    outputs: Tensor | None = None
+    gradient_norm: Tensor | None = None
+
+
+@dataclass
+class Update:
+    """As far as it has come."""
+
+    index: int
+    settings: Facts
+    learning_rate: float
+    rollout: Rollout
+    batch: Batch | None
+    theta_before: Tensor | None = None
+    rewards: Floats | None = None
+    deltas: Floats | None = None
+    seen: list[Seen] = field(default_factory=list)
+    """Its minibatches as the loop has told them; what else is known of them is computed when it is asked for."""
+    gradient_norms: dict[int, Tensor] = field(default_factory=dict)
+    """[] by the minibatch's place, before they are cut off."""
+    size: int = 0
+    """Samples of the largest minibatch."""
+    habits: Habits = field(default_factory=lambda: Habits())
+    _minibatches: list[Minibatch] = field(default_factory=list)
+    stopped_by_kl: bool = False
+    seconds_optimise: float = 0.0
+    learning_rate_raised: int = 0
+    learning_rate_lowered: int = 0
+    learning_rate_pinned: int = 0
+
+    @property
+    def set_to(self) -> Facts:
+        """As they were set; nothing moves them that we know of."""
+        return self.settings
+
+    @property
+    def minibatches(self) -> list[Minibatch]:
+        """So far; those that have come since somebody asked are made at once, which takes a tenth of the time."""
+        if len(self._minibatches) < len(self.seen):
+            self._minibatches += minibatches_of(
+                self.seen[len(self._minibatches) :], self.settings, self.size, self.habits
+            )
+        for place, norm in self.gradient_norms.items():
+            self._minibatches[place].gradient_norm = norm
+        return self._minibatches
+
+    def seconds(self) -> dict[str, float]:
+        """Nobody has measured them."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A moment between two operations of the loop."""
+
+    kind: PhaseKind
+    update: Update | None
+    epoch: int = 0
+    minibatch: int = 0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a minibatch brings, [B] each; None: the loop does not tell it. All minibatches of a run tell the same."""
+
+    epoch: int
+    samples: NDArray[np.int64]
+    log_prob: Tensor
+    old_log_prob: Tensor
+    advantages: Tensor
+    """As the loss uses them; raw where it normalises them by a habit that is known."""
+    old_values: Tensor
+    targets: Tensor
+    values: Tensor | None = None
+    entropy: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What a library does otherwise than we do."""
+
+    normalizes: bool = False
+    """The advantages of `Seen` are raw; its loss normalises them over the minibatch."""
+    clips_values_alone: bool = False
+    """With a clip range of V, L_VF is of V kept within it; ours takes the worse of both."""
+
+
+def minibatches_of(seen: Sequence[Seen], facts: Facts, size: int, habits: Habits) -> list[Minibatch]:
+    """The records of minibatches, with their losses by our definitions; filled up to `size` rows."""
+    made: list[Minibatch] = []
+    for count, group in groupby(seen, lambda one: len(one.samples)):
+        made += _alike(list(group), count, facts, size, habits)
+    return made
+
+
+def _alike(seen: Sequence[Seen], count: int, facts: Facts, size: int, habits: Habits) -> list[Minibatch]:
+    """J minibatches of `count` samples each, all at once."""
+
+    def stacked(name: str) -> Tensor:
+        return torch.stack([getattr(one, name) for one in seen])
+
+    samples = torch.from_numpy(np.stack([one.samples for one in seen]))
+    log_prob, old, advantages = stacked("log_prob"), stacked("old_log_prob"), stacked("advantages")
+    old_values, targets = stacked("old_values"), stacked("targets")
+    if habits.normalizes and count > 1:
+        spread = advantages.std(1, keepdim=True) + 1e-8
+        advantages = (advantages - advantages.mean(1, keepdim=True)) / spread
+    logratio = log_prob - old
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite shows as such
+        policy, _ = by_hand.policy_loss(
+            facts.objective, log_prob.numpy(), logratio.numpy(), advantages.numpy(), facts.clip_range
+        )
+    unknown = torch.full((len(seen),), torch.nan, dtype=torch.float64)
+    l_pg = torch.from_numpy(policy.mean(1, dtype=np.float64))
+    l_vf, entropy, values = unknown, unknown, old_values
+    if seen[0].values is not None:
+        values = stacked("values")
+        l_vf = value_losses(values, targets, old_values, facts.value_clip_range, habits).mean(1, dtype=torch.float64)
+    if seen[0].entropy is not None:
+        entropy = stacked("entropy").mean(1, dtype=torch.float64)
+    _, value_weight, entropy_weight = losses.term_weights(facts.value_coef, facts.entropy_coef)
+    loss = l_pg.clone()
+    for weight, term in ((value_weight, l_vf), (entropy_weight, entropy)):
+        if weight:  # a term whose coefficient is nothing adds nothing, known or not
+            loss += weight * term
+    trained = torch.arange(size) < count
+
+    def filled(found: Tensor) -> Tensor:
+        return torch.cat([found, found[:, :1].expand(-1, size - count)], 1) if count < size else found
+
+    columns = [filled(one) for one in (samples, advantages, logratio, values)]
+    each = zip(seen, *(one.unbind() for one in (*columns, l_pg, l_vf, entropy, loss)), strict=True)
+    return [Minibatch(one.epoch, which, trained, *rest) for one, which, *rest in each]
+
+
+def value_losses(values: Tensor, targets: Tensor, old: Tensor, clip_range: float | None, habits: Habits) -> Tensor:
+    """Per sample, in whatever shape."""
+    if clip_range is not None and habits.clips_values_alone:
+        return (targets - (old + torch.clamp(values - old, -clip_range, clip_range))).square()
+    return losses.value_loss(values, targets, old, clip_range)

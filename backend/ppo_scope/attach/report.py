@@ -1,0 +1,181 @@
+"""What is told of a foreign loop, and when: its rows without a gap, snapshots as often as they are of use."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from ppo_scope.attach.record import Phase
+from ppo_scope.diagnosis.health import Health
+from ppo_scope.probes.cost import Budget
+from ppo_scope.probes.faults import described
+from ppo_scope.probes.measurement import Measurement
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.probes import measure
+from ppo_scope.probes.record import Facts, PhaseKind
+from ppo_scope.probes.record import Phase as AnyPhase
+from ppo_scope.probes.subject import Subject
+from ppo_scope.wire.codes import Kind
+from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
+from ppo_scope.wire.told import Cause
+from ppo_scope.worker.due import Due
+from ppo_scope.worker.ear import Command
+from ppo_scope.worker.outlet import Outlet, Send, position_of
+from ppo_scope.worker.rows import Rows
+
+NO_PICTURES = "This run's training loop is somebody else's: its environment is not drawn."
+
+
+class Report:
+    """On one loop. What only sends may be called by any thread."""
+
+    def __init__(self, send: Send, run: str, subject: Subject, facts: Facts) -> None:
+        """`facts`: what is known before the first update."""
+        self.watched: frozenset[str] = frozenset()
+        self.pending: dict[str, Any] = {}
+        """Settings that wait for the next update."""
+        self._subject, self._facts = subject, facts
+        self._environment: int | None = None
+        self._outlet = Outlet(send, run)
+        self._outlet.phase = Phase(PhaseKind.READY, None)
+        self._budget, self._health, self._due = Budget(), Health(), Due()
+        self._rows = Rows(self._outlet, self._not_measured)
+        self._newest: Moment | None = None
+        self._sequence = 0
+        self._seconds = 0.0  # that measuring has cost since the newest row
+        self._changes: list[dict[str, Any]] = []
+
+    # The course of the loop
+
+    def introduce(self) -> None:
+        """Say the facts that were not in the greeting; to each server that comes."""
+        distribution = self._subject.distribution
+        self._outlet.event(
+            "started",
+            observation=self._subject.observation,
+            action=None,
+            reward_threshold=self._subject.reward_threshold,
+            max_entropy=distribution.max_entropy if distribution is not None else None,
+            wrappers=[],
+        )
+        self._outlet.send(Kind.PICTURE, mime=None, reason=NO_PICTURES)
+
+    def moment_at(self, phase: AnyPhase) -> Moment:
+        """A phase of the loop, as the probes see it."""
+        return Moment(self._subject, phase)
+
+    def at(self, phase: Phase) -> None:
+        """The loop has come there, and nobody looks."""
+        self._outlet.phase = phase
+
+    def ended(self, moment: Moment, *, shown: bool) -> None:
+        """An update has ended: its row, how the run is with it, and a snapshot, if it is `shown` or that is due."""
+        start = time.perf_counter()
+        row = self._rows.add(moment, self._seconds, self._subject.steps)
+        self._seconds = 0.0
+        try:
+            self._health.take_in(moment, row)
+        except Exception as error:
+            self._not_measured("health", error)
+        if shown or self._due.now("snapshot" if self.watched else "unwatched"):
+            self.show(moment, affordable=not shown)
+        if self._due.now("series"):
+            self._rows.flush()
+        self._seconds += time.perf_counter() - start
+
+    def passed(self, moment: Moment) -> None:
+        """A phase on the way of a step: kept, so that one can go back to it."""
+        number = self._outlet.passed()
+        found = self._measured(moment, self._budget.quick(self.watched))
+        header = {**position_of(moment.phase), **self._header(moment, found)}
+        self._outlet.send(Kind.PASSING, found.arrays, late=number, **header)
+
+    def show(self, moment: Moment | None = None, *, affordable: bool = False) -> None:
+        """Send the run as it is: a moment with everything that is watched, or with what can be afforded of it."""
+        if not affordable:
+            self._rows.flush()
+            self._due.sent("snapshot")
+        if moment is None and (self._newest is None or self._newest.phase is not self._outlet.phase):
+            moment = self.moment_at(self._outlet.phase)
+        self._newest = moment = moment or self._newest
+        assert moment is not None
+        probes = self._budget.affordable(self.watched) if affordable else self.watched
+        found = self._measured(moment, probes)
+        self._sequence = self._outlet.send(Kind.SNAPSHOT, found.arrays, **self._header(moment, found))
+
+    def watch(self, command: Command) -> None:
+        """What is measured from now on."""
+        self.watched, self._environment = frozenset(command["probes"]), command.get("environment")
+
+    def flush(self) -> None:
+        """Send the rows that have not been sent."""
+        self._rows.flush()
+
+    # What is said of it
+
+    def progress(self) -> None:
+        """Where the loop is, which is also its sign of life."""
+        self._outlet.send(Kind.PROGRESS, activity=None)
+
+    def state(
+        self,
+        state: str,
+        cause: Cause | None = None,
+        *,
+        playing: bool = False,
+        pausing: bool = False,
+        pace: float | None = None,
+        met: dict[str, Any] | None = None,
+    ) -> None:
+        """What the loop does now: see `worker.reporter.Reporter.state`."""
+        about = {"snapshot": self._sequence, "pending": self.pending, "cause": cause, "met": met}
+        self._outlet.event("state", state=state, playing=playing, pausing=pausing, pace=pace, **about)
+
+    def reply(self, command: Command, code: str | None = None, message: str | None = None) -> None:
+        """Answer a command that asked for an answer by having an id."""
+        if command.get("id") is not None:
+            self._outlet.event("reply", id=command["id"], code=code, message=message)
+
+    def changed(self, change: dict[str, Any]) -> None:
+        """A setting took effect: `name`, `old`, `new`, `first_update`."""
+        self._changes.append(change)
+        self._outlet.event("change", **change)
+
+    def again(self, first: int, changes: int) -> None:
+        """Say anew what the server has not got: rows from the update `first` on, and changes beyond so many."""
+        self._rows.again(first)
+        for change in self._changes[changes:]:
+            self._outlet.event("change", **change)
+
+    # Inside
+
+    def _not_measured(self, what: str, error: Exception) -> None:
+        self._budget.failed.setdefault(what, described(error))
+
+    def _measured(self, moment: Moment, probes: frozenset[str]) -> Measurement:
+        moment.environment = self._environment
+        return measure(moment, probes, self._budget)
+
+    def _header(self, moment: Moment, found: Measurement) -> dict[str, Any]:
+        update = moment.phase.update
+        settings = update.settings if update is not None else self._facts
+        return {
+            **position_of(moment.phase),
+            "scope": moment.scope,
+            "settings": settings.live(),
+            "chosen": {},
+            "stopped_by_kl": update is not None and update.stopped_by_kl,
+            "minibatch_columns": MINIBATCH_COLUMNS,
+            "scalars": {name: value for name, value in found.scalars.items() if not math.isnan(value)},
+            "notes": found.notes,
+            "measured": found.measured,
+            "failed": self._budget.failed,
+            "lacks": found.lacks,
+            "costs": self._budget.costs,
+            "shares": self._budget.shares,
+            "steps": self._subject.steps,
+            "pictured": False,
+            "unpictured": None,
+            **self._health.told(self._budget.failed),
+        }

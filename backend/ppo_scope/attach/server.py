@@ -1,0 +1,66 @@
+"""The server that shows a loop: one that is there already, or one of the loop's own, which ends with its process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from ppo_scope.attach.address import VARIABLE, Address, given
+
+START_SECONDS = 60.0
+LINK = re.compile(r"http://\S+/#token=\S+")
+UNWATCHED = "The training goes on and is not watched."
+FAILED = "PPO Scope's server did not start within {seconds:.0f} seconds, or ended. It printed:\n{output}"
+
+
+def server_of(url: str | None, say: Callable[[str], None]) -> Address | None:
+    """The one of this link, of the environment's, or a new one. None: there is none, which was said.
+
+    Raises:
+        ValueError: the link is none.
+    """
+    if url is not None:
+        return Address.of(url)
+    try:
+        return Address.of(given() or _own())
+    except (ValueError, RuntimeError, OSError) as error:  # what surrounds a training does not end it
+        say(f"{error} {UNWATCHED}")
+        return None
+
+
+def _own() -> str:
+    """The link of a server of one's own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ppo_scope", "watch", "--no-browser", "--until-stdin-ends"],
+        stdin=subprocess.PIPE,  # it ends with this process, which holds the other end
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    atexit.register(process.terminate)
+    lines: list[str] = []
+    assert process.stdout is not None
+    stream = process.stdout
+
+    def read() -> None:
+        for line in stream:
+            lines.append(line)
+
+    threading.Thread(target=read, daemon=True, name="ppo-scope server").start()
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        if found := LINK.search("".join(lines)):
+            print(f"\nPPO Scope shows this run: {found[0]}\n", file=sys.stderr, flush=True)
+            os.environ[VARIABLE] = found[0]  # another loop of this process is shown there, too
+            return found[0]
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise RuntimeError(FAILED.format(seconds=START_SECONDS, output="".join(lines)[-2000:]))

@@ -1,0 +1,299 @@
+"""Watches a foreign loop from inside its hooks: reports where it is, and holds it where it was told to wait.
+
+Everything runs in the thread that trains, but for signs of life. An error of ours is said once, and nothing is watched
+any more: it never ends a training.
+"""
+
+from __future__ import annotations
+
+import atexit
+import secrets
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from ppo_scope.attach.address import Address
+from ppo_scope.attach.arrays import Misshapen
+from ppo_scope.attach.line import Line
+from ppo_scope.attach.record import Facts, Phase
+from ppo_scope.attach.report import Report
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.probes.record import PhaseKind
+from ppo_scope.probes.subject import Subject
+from ppo_scope.wire.attaching import Greeting
+from ppo_scope.wire.codes import ErrorCode, Refused, RunState
+from ppo_scope.worker import causes
+from ppo_scope.worker.ear import Command
+from ppo_scope.worker.goals import goal_of
+from ppo_scope.worker.going import Going
+from ppo_scope.worker.reporter import Attention
+
+WAIT_SECONDS = 0.5
+"""Between two looks of a loop that is held at whether anybody is there to let it go."""
+ALONE_SECONDS = 30.0
+"""A loop that is held goes on once the server has been away for so long: nobody could let it go."""
+GOODBYE_SECONDS = 3.0
+LOOK_SECONDS = 0.01
+"""Between two looks at what is due, at full speed."""
+
+FIXED = "This loop does not take {name} from outside: it reads it once, at its start."
+CANNOT = "A loop that is somebody else's cannot be told to {what} from here."
+BROKEN = "PPO Scope has failed and watches no more; the training goes on. Please report it:"
+WENT_ON = "PPO Scope has been away while this loop was held: it goes on training."
+
+P = ParamSpec("P")
+
+
+class Hooked(Protocol):
+    """Who has hooks in a loop."""
+
+    @property
+    def watcher(self) -> Watcher:
+        """That they tell."""
+
+
+Me = TypeVar("Me", bound=Hooked)
+
+
+def guarded(hook: Callable[Concatenate[Me, P], None]) -> Callable[Concatenate[Me, P], None]:
+    """A hook whose errors are ours: said once, then nothing is watched any more. What a user did wrong is raised."""
+
+    def safely(me: Me, /, *arguments: P.args, **named: P.kwargs) -> None:
+        watcher = me.watcher
+        if watcher.off:
+            return
+        try:
+            hook(me, *arguments, **named)
+        except Misshapen:
+            raise
+        except Exception as error:
+            watcher.give_up(error)
+
+    update_wrapper(safely, hook)
+    return safely
+
+
+class Watcher:
+    """Of one loop."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        facts: Facts,
+        *,
+        address: Address | None,
+        library: str,
+        change: dict[str, Callable[[Any], None]] | None = None,
+        paused: bool = False,
+        seed: int | None = None,
+    ) -> None:
+        """`address`: None: there is no server, and nothing is watched. `change`: how to change what the loop reads anew
+        at every update.
+        """
+        self.off = address is None
+        """Something of ours has failed: nothing is watched any more."""
+        self._change = change or {}
+        self._pending: dict[str, Any] = {}
+        self._facts = facts
+        self.run = secrets.token_hex(4)
+        settings = {"env": subject.env, **facts.all(), **({} if seed is None else {"seed": seed})}
+        greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(self._change))
+        self._line = Line(address, greeting.model_dump_json, self._beat, say) if address is not None else None
+        self._report = Report(self._send, self.run, subject, facts)
+        self._going = Going(self._report, running=not paused)
+        self._next_look = 0.0
+        self._phase = Phase(PhaseKind.READY, None)
+        self._goodbye = atexit.register(self.close)
+        self._handlers: dict[str, Callable[[Command], None]] = {
+            "play": self._play,
+            "pause": self._pause,
+            "step": self._step,
+            "set": self._set,
+            "watch": self._watch,
+            "again": self._again,
+            "stop": self._stop,
+            "states": lambda _: None,
+            "weights": lambda _: None,
+            "measure": lambda _: None,
+        }
+
+    @property
+    def stopping(self) -> bool:
+        """Somebody has ended the run on the page."""
+        return self._going.stopping
+
+    def reached(self, phase: Phase) -> None:
+        """The loop has come to this phase. Returns when it may go on."""
+        going, report, self._phase = self._going, self._report, phase
+        ended = phase.kind is PhaseKind.UPDATE
+        if going.at_full_speed and not ended and time.perf_counter() < self._next_look:
+            report.at(phase)
+            return
+        self._next_look = time.perf_counter() + LOOK_SECONDS
+        self._obey_all()
+        report.at(phase)
+        moment = report.moment_at(phase)
+        goal = going.goals[0] if going.goals else None
+        reached = not going.pausing and goal is not None and goal.reached(moment)
+        attention = going.attention(goal, reached=reached)
+        if ended:
+            report.ended(moment, shown=attention is Attention.SHOWN)
+        elif attention is Attention.SHOWN:
+            report.show(moment)
+        elif attention is Attention.PASSING:
+            report.passed(moment)
+        if going.pausing:
+            going.stand_still(RunState.PAUSED)
+        elif goal is not None and reached:
+            going.met = going.goals.popleft().met
+            going.say(finished=False)
+        else:
+            going.keep_pace()
+        self._hold()
+
+    def begins(self) -> dict[str, Any]:
+        """An update begins: the settings that it is to be made with from now on, where somebody has changed any."""
+        changed, self._pending = self._pending, {}
+        return changed
+
+    def changed(self, name: str, old: Any, new: Any, update: int) -> None:
+        """A setting has another value from this update on."""
+        self._report.changed({"name": name, "old": old, "new": new, "first_update": update})
+
+    def give_up(self, error: BaseException) -> None:
+        """Something of ours has failed: say so, once, and let go."""
+        self.off = True
+        say(f"{BROKEN}\n{''.join(traceback.format_exception(error))}")
+        try:
+            self._settle()
+            self._report.state(RunState.FAILED, causes.failed(error))
+        except Exception:
+            traceback.print_exc()
+        self._open.close(GOODBYE_SECONDS)
+
+    def close(self, *, finished: bool = True) -> None:
+        """The loop is done: send what is owed and say goodbye. A traceback on its way out is the run's cause."""
+        atexit.unregister(self._goodbye)
+        if self.off:
+            return
+        self.off = True
+        error = getattr(sys, "last_value", None)
+        try:
+            self._settle()
+            self._report.flush()
+            if isinstance(error, Exception):
+                self._report.state(RunState.FAILED, causes.failed(error))
+            elif self.stopping or error is not None or not finished:
+                self._report.state(RunState.STOPPED)
+            else:
+                self._report.show()
+                self._report.state(RunState.FINISHED)
+        except Exception:
+            traceback.print_exc()
+        self._open.close(GOODBYE_SECONDS)
+
+    # Inside
+
+    def _settle(self) -> None:
+        """A run may be over before the server has said that it listens: wait for it a moment."""
+        until = time.monotonic() + GOODBYE_SECONDS
+        while self._open.hopeful and not self._open.flowing and time.monotonic() < until:
+            if (command := self._open.receive(0.1)) is not None:
+                self._obey(command)
+
+    def _hold(self) -> None:
+        """Wait as long as the loop stands still, or is early in slow motion."""
+        going = self._going
+        while not going.stopping and (going.standing or going.seconds_early > 0):
+            command = self._open.receive(
+                min(WAIT_SECONDS, max(going.seconds_early, 0.001)) if going.pace else WAIT_SECONDS
+            )
+            if command is not None:
+                self._obey(command)
+            elif going.standing and self._open.absent > ALONE_SECONDS:
+                say(WENT_ON)
+                going.play(None)
+
+    def _obey_all(self) -> None:
+        while (command := self._open.receive(0.0)) is not None:
+            self._obey(command)
+
+    def _obey(self, command: Command) -> None:
+        handler = self._handlers.get(command["type"])
+        try:
+            if handler is None:
+                raise Refused(ErrorCode.INVALID, CANNOT.format(what=command["type"]))
+            handler(command)
+        except Refused as refusal:
+            self._report.reply(command, refusal.code, str(refusal))
+        else:
+            self._report.reply(command)
+
+    def _play(self, command: Command) -> None:
+        self._going.play(command.get("pace"))
+        self._say_state()
+
+    def _pause(self, _: Command) -> None:
+        if not self._going.standing:
+            self._going.pausing = True  # at the next hook that the loop comes to
+            self._say_state()
+
+    def _step(self, command: Command) -> None:
+        going = self._going
+        if going.running:
+            raise Refused(ErrorCode.CONFLICT, "The run is playing: pause it before you step.")
+        going.met = None
+        going.goals.append(goal_of(command))
+        self._say_state()
+
+    def _set(self, command: Command) -> None:
+        name, value = command["name"], command["value"]
+        if name not in self._change:
+            raise Refused(ErrorCode.INVALID, FIXED.format(name=name))
+        try:
+            Settings.parse({name: value})
+        except ValueError as error:
+            raise Refused(ErrorCode.INVALID, str(error)) from None
+        self._pending[name] = value
+        self._say_state()
+
+    def _watch(self, command: Command) -> None:
+        before = self._report.watched
+        self._report.watch(command)
+        if self._going.standing and self._report.watched - before:
+            self._report.show()
+
+    def _again(self, command: Command) -> None:
+        """The server is new to this loop, or has missed something."""
+        self._open.flow()
+        self._report.introduce()
+        self._report.again(command["first"], command["changes"])
+        self._report.show()
+        self._say_state()
+
+    def _stop(self, _: Command) -> None:
+        self._going.stopping = True
+
+    def _say_state(self) -> None:
+        self._report.pending = dict(self._pending)
+        self._going.say(finished=False)
+
+    def _send(self, message: bytes) -> None:
+        if self._line is not None:
+            self._line.send(message)
+
+    @property
+    def _open(self) -> Line:
+        assert self._line is not None  # else `off`
+        return self._line
+
+    def _beat(self) -> None:
+        self._report.progress()
+
+
+def say(sentence: str) -> None:
+    """A line for who trains."""
+    print(f"ppo-scope: {sentence}", file=sys.stderr, flush=True)

@@ -1,0 +1,170 @@
+"""A run whose training loop is somebody else's: a record, and the connection over which that loop speaks.
+
+The loop lives in a process that is not ours. It is never ended from here: it is told to stop, and does so when it comes
+to it; where its connection breaks, the run waits for it to come back.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.processes.process import COMMANDS, NotReading, Receiver
+from ppo_scope.records.record import RunRecord
+from ppo_scope.runs.ending import Cause
+from ppo_scope.runs.live import Listener, LiveRun
+
+AWAY = Cause(
+    "The training loop is not connected.",
+    "It goes on training where it is, and connects again by itself. What it has shown so far is kept.",
+    "If its process has ended, nothing more will come.",
+)
+NO_PICTURES = "This run's training loop is somebody else's: its environment is not drawn."
+STOP_SECONDS = 0.5
+"""How long a page that ends such a run waits for the loop to hear it."""
+
+
+AGAIN = "again"
+"""The slot of a question, which is asked of nobody later."""
+
+
+class Wire:
+    """The way to a loop elsewhere: like a process, but that it may be away and is not ours to kill."""
+
+    pid = 0
+    output = ""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._carry: Callable[[], None] | None = None
+        self._commands: deque[bytes] = deque()
+        self._slots: dict[str, bytes] = {}  # how things are now: told to whoever connects
+        self._untold: dict[str, None] = {}
+
+    @property
+    def connected(self) -> bool:
+        """Somebody takes what is sent."""
+        return self._carry is not None
+
+    def connect(self, carry: Callable[[], None]) -> None:
+        """A loop is there. `carry` is called when there is something to `take`."""
+        self._carry = carry
+        self._commands.clear()
+        self._untold = dict.fromkeys(name for name in self._slots if name != AGAIN)
+        carry()
+
+    def carried_by(self, carry: Callable[[], None]) -> bool:
+        """Whether it is still that connection."""
+        return self._carry is carry
+
+    def disconnect(self) -> None:
+        """It is not there any more."""
+        self._carry = None
+
+    def take(self) -> bytes | None:
+        """The next message for the loop; None: there is none."""
+        if self._commands:
+            return self._commands.popleft()
+        for slot in self._untold:
+            del self._untold[slot]
+            return self._slots[slot]
+        return None
+
+    def send(self, command: bytes) -> None:
+        """Hand a command over.
+
+        Raises:
+            NotReading: nobody is there, or too many wait already.
+        """
+        if self._carry is None or len(self._commands) >= COMMANDS:
+            raise NotReading
+        self._commands.append(command)
+        self._carry()
+
+    def tell(self, slot: str, message: bytes) -> None:
+        """Hand over how something is now; it waits for whoever is away."""
+        self._slots[slot] = message
+        self._untold[slot] = None
+        if self._carry is not None:
+            self._carry()
+
+    def kill(self, number: signal.Signals) -> None:
+        """Let go of it. Its process is not ours: nothing of it is ended."""
+        self.end()
+
+    def end(self) -> None:
+        """Nothing follows."""
+        self.disconnect()
+        self._receiver.ended(0)
+
+
+class AttachedRun(LiveRun):
+    """A record and the loop elsewhere that adds to it."""
+
+    _process: Wire
+
+    def __init__(self, id: str, settings: dict[str, Any], about: dict[str, Any], *, listener: Listener) -> None:
+        """`about`: the loop's library, its version, and which settings it can change: `told.Attached`."""
+        record = RunRecord(id, settings)
+        record.facts |= {"attached": about, "device": "elsewhere"}
+        super().__init__(Settings(), paused=False, listener=listener, worker="", record=record, begin=Wire)
+
+    @property
+    def wire(self) -> Wire:
+        """The way to the loop."""
+        return self._process
+
+    def heard(self, message: bytes) -> None:
+        """The loop has sent a frame."""
+        self._receive([message])
+
+    def came(self, carry: Callable[[], None]) -> None:
+        """The loop has connected, perhaps again."""
+        self.wire.connect(carry)
+        self._pulse.heard()
+        self._recover()
+        # Whatever it has said while nobody heard: rows, changes, and how it is.
+        self.send({"type": "again", "first": self.record.last + 1, "changes": self.record.changes_made})
+
+    def went(self, carry: Callable[[], None], *, goodbye: bool) -> None:
+        """That connection is gone, and after a `goodbye` for good. Nothing, where another one has taken its place."""
+        if not self.wire.carried_by(carry):
+            return
+        if goodbye or self._asked:
+            self.wire.end()
+        elif not self.gone:
+            self.wire.disconnect()
+            self._away()
+
+    def look(self) -> None:
+        """See `LiveRun`."""
+        if self.wire.connected:
+            super().look()
+        elif not self.ended:
+            self._away()
+
+    def _away(self) -> None:
+        if self._stalled is not AWAY:
+            self._stalled = AWAY
+            self._listener.state(self)
+
+    def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
+        """See `LiveRun`; nothing is drawn here."""
+        super().watch(probes - {"picture"}, environment)
+
+    async def depiction(self, update: int, environment: int, step: int) -> bytes | str:
+        """Why there is no picture."""
+        return NO_PICTURES
+
+    async def stop(self, *, kept: bool = True) -> None:
+        """Tell the loop to stop, and let go of it. A server that leaves (not `kept`) lets it go on by itself."""
+        self._asked = True
+        if kept and self.wire.connected:
+            self.send({"type": "stop", "id": "stop"})
+            await self._left(STOP_SECONDS)
+        if not self.gone:
+            self.wire.end()
+            await self._left(STOP_SECONDS)

@@ -1,0 +1,58 @@
+"""How a training loop elsewhere says who it is: the first message on its websocket; frames follow."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ppo_scope.wire.frame import PROTOCOL
+
+OLD = "This server speaks another version of the protocol. Install the same version of PPO Scope on both sides."
+UNREADABLE = "What the training loop says of itself cannot be read: {why}"
+
+
+class NotAttachable(ValueError):
+    """The loop cannot be shown; one readable line."""
+
+
+class Greeting(BaseModel):
+    """Which loop it is, and what it trains with."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    type: Literal["greeting"] = "greeting"
+    protocol: int = PROTOCOL
+    run: str = Field(pattern=r"^[0-9a-f]{8}$")
+    """The run's identifier; the same when the loop comes back."""
+    settings: dict[str, Any]
+    """Those that are known, by the names of our table; `env` always."""
+    library: str = Field(max_length=100)
+    """Whose loop it is, in words."""
+    changeable: list[str]
+    """Settings that it takes from outside while it trains."""
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What pages are told of the loop."""
+        return {"library": self.library, "changeable": self.changeable}
+
+    @classmethod
+    def parse(cls, text: str, names: Collection[str]) -> Self:
+        """The greeting of a message; `names`: of all settings that there are.
+
+        Raises:
+            NotAttachable: it is none, or one of another version.
+        """
+        try:
+            found = cls.model_validate_json(text)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            raise NotAttachable(UNREADABLE.format(why=f"{problem['loc']}: {problem['msg']}"[:80])) from None
+        if found.protocol != PROTOCOL:
+            raise NotAttachable(OLD)
+        unknown = sorted({*found.settings, *found.changeable} - set(names))
+        if unknown or not isinstance(found.settings.get("env"), str):
+            raise NotAttachable(UNREADABLE.format(why=f"settings {unknown or 'without env'}"))
+        return found

@@ -1,0 +1,92 @@
+"""A server that waits for loops, and what a test asks of it."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+
+from tests.live import ROOT, LiveServer, environment
+from tests.server.scope_page import wait_for
+
+TOKEN = "a-token-that-only-these-tests-have"
+
+
+def waiting_server(*arguments):
+    """`ppo-scope watch`, with nothing kept."""
+    return LiveServer("--runs-dir", "off", *arguments, verb="watch")
+
+
+class Door:
+    """Of a live server, as the pages of `scope_page` come in."""
+
+    def __init__(self, server):
+        import http.client
+
+        self.origin = server.base.rstrip("/")
+        self.host = self.origin.removeprefix("http://")
+        connection = http.client.HTTPConnection(self.host, timeout=30)
+        headers = {"Origin": self.origin, "Content-Type": "application/json"}
+        connection.request("POST", "/api/session", json.dumps({"token": server.token}), headers)
+        answer = connection.getresponse()
+        self.session, self.cookie = json.loads(answer.read())["session"], answer.headers["Set-Cookie"].split(";")[0]
+        connection.close()
+
+
+class Loop:
+    """A program that trains, in a process of its own, shown by the server of this link."""
+
+    def __init__(self, module, *arguments, link, **variables):
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", module, *map(str, arguments)],
+            cwd=ROOT,
+            env={**environment(), "PPO_SCOPE_URL": link, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.said = []
+        self._reader = threading.Thread(target=lambda: self.said.extend(self.process.stderr), daemon=True)
+        self._reader.start()
+
+    def digest(self):
+        """Of its weights, once it has ended."""
+        printed = self.process.stdout.read()
+        assert self.process.wait(60) == 0, self.said
+        self._reader.join(5)
+        return printed.split()[-1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(5)
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+def rows_of(server, run):
+    """The series that a server has of a run, by column."""
+    told = json.loads(server.get(f"api/runs/{run}/series"))
+    return {name: [row[place] for row in told["rows"]] for place, name in enumerate(told["columns"])}, told["first"]
+
+
+def the_run(server, **wanted):
+    """The newest run, once it is as it is wanted."""
+
+    def found():
+        runs = json.loads(server.get("api/runs"))
+        return runs[0] if runs and all(runs[0][name] == value for name, value in wanted.items()) else None
+
+    return wait_for(found)
+
+
+def nowhere():
+    """A link to a place where nobody listens."""
+    return f"http://127.0.0.1:1/#token={TOKEN}"
+
+
+def set_nowhere(monkeypatch):
+    monkeypatch.setitem(os.environ, "PPO_SCOPE_URL", nowhere())

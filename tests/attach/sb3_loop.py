@@ -1,0 +1,34 @@
+"""A PPO of Stable-Baselines3 as its manual writes it, watched or not; run as a program, it prints its weights' digest.
+
+python -m tests.attach.sb3_loop STEPS [--plain]
+"""
+
+import hashlib
+import sys
+
+import torch
+from stable_baselines3 import PPO
+
+import ppo_scope
+
+
+def made(env="CartPole-v1", **settings):
+    usual = {"n_steps": 128, "batch_size": 48, "n_epochs": 3, "seed": 3, "device": "cpu"}
+    return PPO("MlpPolicy", env, **{**usual, **settings})
+
+
+def main(steps, *, plain=False, **settings):
+    model = made(**settings)
+    if not plain:
+        ppo_scope.watch(model)
+    model.learn(steps)
+    return model, digest(model)
+
+
+def digest(model):
+    return hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in model.policy.parameters())).hexdigest()
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    print(main(int(sys.argv[1]), plain="--plain" in sys.argv)[1])

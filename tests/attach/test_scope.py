@@ -1,0 +1,150 @@
+"""A loop of one's own, shown by `ppo_scope.Scope`: the same weights, every row, and mistakes that are named."""
+
+import socket
+
+import numpy as np
+import pytest
+import torch
+
+import ppo_scope
+from tests.attach import own_loop
+from tests.attach.elsewhere import TOKEN, Loop, nowhere, rows_of, set_nowhere, the_run, waiting_server
+
+UPDATES = 12
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """(the loop, the digest of its weights) without us."""
+    return own_loop.main(UPDATES, plain=True)
+
+
+def test_shown_with_every_row_and_the_same_weights(plain, monkeypatch):
+    server = waiting_server()
+    try:
+        monkeypatch.setenv("PPO_SCOPE_URL", server.url)
+        _, digest = own_loop.main(UPDATES)
+        run = the_run(server, state="finished")
+        rows, first = rows_of(server, run["id"])
+    finally:
+        server.kill()
+    assert digest == plain[1]
+    assert run["environment"] == "somebody's" and run["seed"] is None
+    assert run["settings"]["clip_range"] == 0.1 and "discount" not in run["settings"], "nothing is made up"
+    assert first == 1 and len(rows["loss"]) == UPDATES
+    # By the loop's own numbers: its loss, of the mean over its minibatches.
+    last = next(p.update for p in own_loop.PlainLoop().phases() if p.kind.value == "update")
+    assert rows["loss"][0] == pytest.approx(np.mean([float(one.loss) for one in last.minibatches]), abs=1e-6)
+    assert rows["policy_loss"][0] == pytest.approx(np.mean([float(m.policy_loss) for m in last.minibatches]), abs=1e-6)
+    assert rows["final_kl_exact"][-1] > 0, "its policy was judged under the final weights"
+
+
+def test_a_server_that_comes_late_gets_it_all_and_its_end_is_noticed(plain):
+    place = socket.socket()  # held until the server comes: others look for places, too
+    place.bind(("127.0.0.1", 0))
+    port = place.getsockname()[1]
+    variables = {"PPO_SCOPE_TOKEN": TOKEN, "SLOWLY": "0.05"}
+    link = f"http://127.0.0.1:{port}/#token={TOKEN}"
+    with Loop("tests.attach.own_loop", 99, link=link, **variables) as loop, pytest.MonkeyPatch.context() as patch:
+        while not loop.said:  # that nobody is there
+            assert loop.process.poll() is None
+        assert "Training goes on" in loop.said[0] and TOKEN not in loop.said[0]
+        patch.setenv("PPO_SCOPE_TOKEN", TOKEN)
+        place.close()
+        server = waiting_server("--port", str(port))
+        try:
+            run = the_run(server, state="running")
+            loop.process.kill()
+            lost = the_run(server, state="stalled")
+            _, first = rows_of(server, run["id"])
+        finally:
+            server.kill()
+    assert first == 1
+    assert lost["cause"]["summary"] == "The training loop is not connected."
+
+
+def test_a_loop_whose_server_is_absent_trains_as_it_would(plain, monkeypatch, capfd):
+    set_nowhere(monkeypatch)
+    assert own_loop.main(UPDATES)[1] == plain[1]
+    assert capfd.readouterr().err.count("is not reached") <= 1
+
+
+def test_a_wrong_token_is_said_once_and_never_asked_again(monkeypatch, capfd, plain):
+    server = waiting_server()
+    try:
+        monkeypatch.setenv("PPO_SCOPE_URL", f"{server.base}#token={'x' * 43}")
+        assert own_loop.main(UPDATES)[1] == plain[1]
+        assert server.run_count() == 0
+    finally:
+        server.kill()
+    said = capfd.readouterr().err
+    assert said.count("the token in the link is not the one of this server") == 1 and "xxx" not in said
+
+
+def small_scope(**facts):
+    return ppo_scope.Scope(clip_range=0.2, url=nowhere(), **facts)
+
+
+def rollout(scope, **changed):
+    given = {name: np.zeros((4, 2), np.float32) for name in ("rewards", "log_probs", "values", "advantages")}
+    scope.rollout(**{**given, "actions": np.zeros((4, 2), np.int64), **changed})
+
+
+def test_an_error_of_ours_ends_the_watching_and_not_the_training(capfd):
+    scope = small_scope()
+    rollout(scope)
+    scope.minibatch(samples=[0, 1], log_prob=object(), advantages=[1, 2])
+    said = capfd.readouterr().err
+    assert "watches no more; the training goes on" in said
+    scope.minibatch(samples="nonsense", log_prob=None, advantages=None)
+    assert scope.update() is True
+    assert "watches no more" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        (
+            {"advantages": torch.ones(3, 1)},
+            r"advantages has the shape \(3, 1\), and \(3,\) is wanted: .* table of 3 × 3",
+        ),
+        ({"log_prob": np.ones(4)}, r"log_prob has the shape \(4,\), and \(3,\) is wanted: one for each sample"),
+        ({"samples": [0, 1, 8]}, r"samples holds 8, and the rollout has samples 0 to 7"),
+        ({"values": torch.ones(3, 3)}, r"values has the shape \(3, 3\)"),
+        ({"samples": [[0, 1, 2]]}, r"samples has the shape \(1, 3\)"),
+    ],
+)
+def test_shapes_of_a_minibatch_that_do_not_fit_are_refused(changed, sentence):
+    scope = small_scope()
+    rollout(scope)
+    given = {"samples": [0, 1, 2], "log_prob": np.zeros(3), "advantages": np.ones(3), "values": np.zeros(3)}
+    with pytest.raises(ValueError, match=sentence):
+        scope.minibatch(**{**given, **changed})
+    scope.minibatch(**given)  # it goes on
+    scope.close()
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"values": np.zeros((4, 2, 1))}, r"values has the shape \(4, 2, 1\), and \(4, 2\) is wanted"),
+        ({"advantages": np.zeros(8)}, r"advantages has the shape \(8,\), and the rollout \(4, 2\): steps come first"),
+        ({"rewards": np.zeros(8)}, r"rewards has the shape \(8,\), and \[M, N\] is wanted"),
+        ({"log_probs": None}, "log_probs is missing"),
+    ],
+)
+def test_shapes_of_a_rollout_that_do_not_fit_are_refused(changed, sentence):
+    scope = small_scope()
+    with pytest.raises(ValueError, match=sentence):
+        rollout(scope, **changed)
+    scope.close()
+
+
+def test_what_is_no_link_or_no_setting_is_refused_at_once(monkeypatch, capfd):
+    with pytest.raises(ValueError, match="is not the link of a PPO Scope server"):
+        ppo_scope.Scope(clip_range=0.2, url="127.0.0.1:8000")
+    with pytest.raises(ValueError, match="cliprange is no setting"):
+        small_scope(cliprange=0.1)
+    monkeypatch.setenv("PPO_SCOPE_URL", "http://127.0.0.1:8000/")  # surroundings never end a training
+    rollout(ppo_scope.Scope(clip_range=0.2))
+    assert "The training goes on and is not watched." in capfd.readouterr().err

@@ -1,0 +1,223 @@
+"""A PPO of Stable-Baselines3, watched: its bits stay, its numbers are ours, and it is told what to do from a page."""
+
+import threading
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3 import A2C, DQN, PPO
+
+from ppo_scope.attach.record import Phase
+from ppo_scope.attach.stable_baselines import Watched, watch
+from ppo_scope.ppo import by_hand, losses
+from ppo_scope.ppo.engine import Rule, in_numpy, packed
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.probes import PROBES, measure
+from ppo_scope.probes.record import PhaseKind
+from ppo_scope.probes.trainers import TrainerSubject
+from ppo_scope.wire.frame import PROTOCOL
+from tests.attach import sb3_loop
+from tests.attach.elsewhere import Door, nowhere, rows_of, set_nowhere, the_run, waiting_server
+from tests.ppo.test_parity import as_stable_baselines
+from tests.server.scope_page import Page
+
+pytestmark = pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
+STEPS = 128 * 6
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = waiting_server()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def leader(server):
+    """A page that leads, and looks at everything that there is."""
+    door = Door(server)
+    with Page(door, cookie=door.cookie, resume=False) as page:
+        known = {"server_epoch": None, "run": None, "sequence": None, "session": door.session}
+        page.say(type="resume", protocol=PROTOCOL, client="leader", **known)
+        page.wait("role", role="controller")  # no lease: there is no run yet
+        yield page
+
+
+CASES = {
+    "discrete": {},  # whose last minibatch is smaller than the others
+    "continuous, stopped early": {"env": "Pendulum-v1", "target_kl": 0.002, "clip_range_vf": 0.2},
+    "one network": {"policy_kwargs": {"share_features_extractor": True, "net_arch": [16]}, "ent_coef": 0.01},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_weights_are_the_same_with_every_probe_on(case, server, leader, monkeypatch):
+    settings = CASES[case]
+    _, plain = sb3_loop.main(STEPS, plain=True, **settings)
+    monkeypatch.setenv("PPO_SCOPE_URL", server.url)
+    seen = len(leader.messages)
+    model = sb3_loop.made(**settings)
+    watched = Watched(model, None, True)
+    driver = Driver(leader, seen)
+    driver.start()
+    model.learn(STEPS)
+    watched.watcher.close()
+    driver.join(30)
+    run = the_run(server, state="finished")
+    assert sb3_loop.digest(model) == plain
+    rows, first = rows_of(server, run["id"])
+    assert first == 1 and len(rows["loss"]) == 6
+    assert max(rows["first_ratio_error"]) < 1e-5
+    assert np.isfinite(rows["explained_variance"]).all() and np.isfinite(rows["gradient_norm"]).any()
+    shown = [header for header in leader.headers("snapshot") if header["run"] == run["id"]]
+    measured = set().union(*(header["measured"] for header in shown))
+    assert measured >= {"ratio", "samples", "policy", "gradients", "direction", "minibatches", "values"}
+    assert not any(header["failed"] for header in shown), shown[-1]["failed"]
+    assert {"loss", "gradient", "step"} <= {header["phase"] for header in shown}
+
+
+class Driver:
+    """Somebody at the page: looks at everything, steps by phase through an update, then plays."""
+
+    def __init__(self, page, since):
+        self._page, self._since = page, since
+        self._thread = threading.Thread(target=self._work)
+        self.start, self.join = self._thread.start, self._thread.join
+
+    def _work(self):
+        page, since = self._page, self._since
+        run = page.until(lambda: next((m for m in page.messages[since:] if m["type"] == "runs"), None))["runs"][0]["id"]
+        page.ask("open", led=False, run=run)
+        page.wait("lease", since=since, holder=True)
+        page.ask("watch", led=False, probes=sorted(PROBES), environment=None)
+        page.wait("state", since=since, run=run, state="paused")
+        for _ in range(6):
+            before = len(page.messages)
+            page.ask("step", size="phase")
+            page.wait("state", since=before, run=run, state="paused")
+        page.ask("play", pace=None)
+
+
+COUNTS_AND_ANGLES = {"entropy_counts", "gradient_cosines"}
+"""What rounding may move by more: a sample at the edge of a bin, the direction of a gradient of almost nothing."""
+
+
+def test_its_numbers_and_our_engines_on_the_same_weights_and_batch(monkeypatch):
+    """At each minibatch of an update, after ratios have left 1: terms, gradients by term, policies and V."""
+    set_nowhere(monkeypatch)
+    trainer = Trainer(Settings.parse({"num_envs": 1, "rollout_steps": 128}))
+    model = PPO(
+        "MlpPolicy", "CartPole-v1", n_steps=128, n_epochs=3, learning_rate=0.01, ent_coef=0.01, seed=5, device="cpu"
+    )
+    watched = Watched(model, nowhere(), False)
+    ours = TrainerSubject(trainer)
+    compared = []
+
+    def compare(phase: Phase):
+        if phase.kind is not PhaseKind.LOSS:
+            return
+        take_weights(trainer, model.policy)
+        update, one = phase.update, phase.update.minibatches[-1]
+        samples = packed(update.batch, one.samples, one.advantages, losses.mean_weights(one.trained))
+        terms = by_hand.forward(
+            trainer.network.dense(), trainer.distribution, in_numpy(samples), Rule.of(update.settings)
+        )
+        theirs = [one.policy_loss, one.value_loss, one.entropy, one.loss]
+        assert [float(term) for term in theirs] == pytest.approx(terms.scalars.tolist(), rel=1e-6, abs=1e-6)
+        assert one.logratio.numpy() == pytest.approx(terms.logratio, abs=1e-6)
+        found = {}
+        for name, subject in (("theirs", watched), ("ours", ours)):
+            found[name] = measure(Moment(subject, phase), frozenset({"gradients", "policy", "direction"}))
+            assert {"gradients", "policy", "direction"} <= set(found[name].measured), found[name].lacks
+        for name, array in found["ours"].arrays.items():
+            if name in COUNTS_AND_ANGLES:
+                continue
+            off = np.abs(found["theirs"].arrays[name].astype(float) - array).max()
+            assert off <= 1e-6 * max(1.0, np.abs(array).max()), name
+        compared.append(float(one.logratio.abs().max()))
+
+    watched.watcher.reached = compare
+    try:
+        model.learn(256)
+    finally:
+        trainer.close()
+        watched.watcher.close()
+    assert len(compared) == 2 * 3 * 2
+    assert max(compared) > 0.05, "the ratios must have moved for this to mean anything"
+
+
+@torch.no_grad()
+def take_weights(trainer, policy):
+    """Our network becomes theirs."""
+    theirs, _ = as_stable_baselines(trainer)
+    names = [name for name, _ in theirs.named_parameters()]
+    found = dict(policy.named_parameters())
+    ours = dict(trainer.network.layers.named_parameters())
+    places = {
+        "mlp_extractor.policy_net": "policy_trunk",
+        "mlp_extractor.value_net": "value_trunk",
+        "action_net": "policy_head",
+        "value_net": "value_head",
+    }
+    for name in names:
+        theirs_place = next(place for place in places if name.startswith(place))
+        ours[places[theirs_place] + name.removeprefix(theirs_place)].copy_(found[name])
+
+
+def test_a_model_that_is_watched_is_saved_as_ever(tmp_path, monkeypatch):
+    set_nowhere(monkeypatch)
+    model, digest = sb3_loop.main(128)
+    model.save(tmp_path / "model.zip")
+    again = PPO.load(tmp_path / "model.zip", device="cpu")
+    assert sb3_loop.digest(again) == digest and type(again) is PPO and isinstance(model, PPO)
+
+
+def test_what_is_no_ppo_of_theirs_is_refused_with_a_sentence():
+    with pytest.raises(TypeError, match=r"this is A2C\. A2C makes one step with each rollout and has no ratio"):
+        watch(A2C("MlpPolicy", "CartPole-v1", device="cpu"))
+    with pytest.raises(TypeError, match=r"this is DQN\. It has a loss of its own"):
+        watch(DQN("MlpPolicy", "CartPole-v1", device="cpu"))
+    with pytest.raises(TypeError, match=r"this is a dict\. A loop of one's own is shown by ppo_scope\.Scope"):
+        watch({})
+
+
+def test_an_error_of_ours_in_the_middle_leaves_the_bits_alone(monkeypatch, capfd):
+    set_nowhere(monkeypatch)
+    _, plain = sb3_loop.main(STEPS, plain=True)
+    model = sb3_loop.made()
+    watched = Watched(model, None, False)
+    reached = watched.watcher.reached
+
+    def breaks(phase):
+        if phase.kind is PhaseKind.STEP and phase.update.index == 3:
+            raise RuntimeError("a fault of ours")
+        reached(phase)
+
+    watched.watcher.reached = breaks
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.learn(STEPS)
+    assert sb3_loop.digest(model) == plain
+    assert capfd.readouterr().err.count("watches no more; the training goes on") == 1
+
+
+def test_schedules_are_followed_and_a_callback_is_called_as_ever(monkeypatch):
+    set_nowhere(monkeypatch)
+    steps = []
+    model = sb3_loop.made(clip_range=lambda left: 0.1 + 0.1 * left, learning_rate=lambda left: 1e-3 * left)
+    watched = Watched(model, None, False)
+    seen = []
+    watched.watcher.reached = lambda phase: seen.append(phase)
+    model.learn(512, callback=lambda found, _: steps.append(found["self"].num_timesteps) or True)
+    updates = {phase.update.index: phase.update for phase in seen}
+    assert [one.settings.clip_range for one in updates.values()] == pytest.approx([0.175, 0.15, 0.125, 0.1])
+    assert [one.learning_rate for one in updates.values()] == pytest.approx([7.5e-4, 5e-4, 2.5e-4, 0.0])
+    assert steps == list(range(1, 513))
+    first = updates[1]
+    assert first.rollout.rewards.tolist() == [[1.0]] * 128, "as the environment gave them"
+    kinds = [phase.kind.value for phase in seen if phase.update is first]
+    assert kinds == ["advantages", *(["loss", "gradient", "step"] * 3 + ["epoch"]) * 3, "update"]
+    watched.watcher.close()
