@@ -309,6 +309,8 @@ export interface Run {
   /** Of a run that is shown from the disk. */
   kept?: Kept;
   cause: Cause | null;
+  /** Whether it is kept on disk. */
+  stored?: boolean;
   /** What the disk says, while it does not take what is to be kept; the run goes on. */
   unwritten: string | null;
   /** When, in the format of ISO 8601. */

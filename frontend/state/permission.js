@@ -58,8 +58,10 @@ export const losesTraining = (state) => updatesAtHand(state) > 0;
 export function lossInWords(state) {
   const updates = updatesAtHand(state);
   if (!updates) return "";
+  const ends = "The run at hand ends as soon as the new one has proved that it trains";
+  if (state.run?.stored && !state.run.unwritten) return `${ends}. What is kept of it stays on the disk: one can go on with it.`;
   const what = updates === 1 ? "its one update and what it has learned are" : `its ${count(updates)} updates and what they have taught it are`;
-  return `The run at hand ends as soon as the new one has proved that it trains; ${what} gone then.`;
+  return `${ends}; ${what} gone then.`;
 }
 
 /**

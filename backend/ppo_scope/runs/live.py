@@ -187,7 +187,10 @@ class LiveRun:
     def describe(self) -> Run:
         """The run object of the protocol."""
         run = self.record.describe(self.state, self.cause)
-        return {**run, "kept": told_of(self.shown)} if self.shown is not None else run
+        run["stored"] = self._journal is not None
+        if self.shown is not None:
+            run["kept"] = told_of(self.shown)
+        return run
 
     def brief(self) -> RunBrief:
         """What a list of runs says of it."""

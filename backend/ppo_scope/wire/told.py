@@ -174,6 +174,8 @@ class Run(TypedDict):
     kept: NotRequired[Kept]
     """Of a run that is shown from the disk."""
     cause: Cause | None
+    stored: NotRequired[bool]
+    """Whether it is kept on disk."""
     unwritten: str | None
     """What the disk says, while it does not take what is to be kept; the run goes on."""
     created: str
