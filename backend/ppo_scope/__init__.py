@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ppo_scope.records.loading import load as load
 
 _FROM = {"load": "ppo_scope.records.loading", "show": "ppo_scope.notebook"}
-"""What is offered to scripts, and where it comes from: imported when it is asked for, for it takes torch along."""
+"""What is offered to scripts, and where it comes from: imported when it is asked for, so that a command begins soon."""
 
 
 def __getattr__(name: str) -> Any:
