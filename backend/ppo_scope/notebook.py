@@ -18,7 +18,11 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from ppo_scope.records.loading import LoadedRun
 
 LINK = re.compile(r"https?://\S+")
 HEIGHT = 900
@@ -104,12 +108,12 @@ class Shown:
         )
 
 
-def show(run: str | Path = "last", folder: str | Path | None = None, *, height: int = HEIGHT) -> Shown:
+def show(run: str | Path | LoadedRun = "last", folder: str | Path | None = None, *, height: int = HEIGHT) -> Shown:
     """Show the dashboard in a notebook, of a run that is kept or of a server that runs already.
 
     Args:
-        run: its identifier, as much of it as tells it from others, `last`, or its folder; or the link that
-            `ppo-scope serve` has printed, for a run that is under way.
+        run: its identifier, as much of it as tells it from others, `last`, its folder, or what `load` has read; or the
+            link that `ppo-scope serve` has printed, for a run that is under way.
         folder: that runs are kept in; left out, the one in the user's data.
         height: of the frame, in pixels.
 
@@ -120,9 +124,12 @@ def show(run: str | Path = "last", folder: str | Path | None = None, *, height: 
     if LINK.match(str(run)):
         return Shown(str(run), "a run under way", height)
     from ppo_scope.records.library import Library, default_folder
-    from ppo_scope.records.loading import find
+    from ppo_scope.records.loading import LoadedRun, find
 
-    kept = find(run, Library(Path(folder).expanduser()) if folder is not None else Library(default_folder()))
+    kept = find(
+        run.folder if isinstance(run, LoadedRun) else run,
+        Library(Path(folder).expanduser()) if folder is not None else Library(default_folder()),
+    )
     known = _servers.get(str(kept.folder))
     if known is None or not known.lives:
         known = _servers[str(kept.folder)] = _started(kept.folder)

@@ -60,7 +60,7 @@ def jupyter(tmp_path):
 KERNEL = """
 import json, sys, ppo_scope
 shown = ppo_scope.show(sys.argv[1])
-assert ppo_scope.show(sys.argv[1]).link == shown.link, "one server for each run"
+assert ppo_scope.show(ppo_scope.load(sys.argv[1])).link == shown.link, "one server for each run"
 print(json.dumps([shown.link, shown._repr_html_()]), flush=True)
 sys.stdin.read()
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 
 from ppo_scope.cli import main
@@ -11,10 +13,32 @@ from tests.kept import run_on_disk
 UPDATES = 4
 
 
+def whole_run(dashboard):
+    """The table that the page saves."""
+    region = dashboard.panel("Episodic return")
+    region.get_by_role("button", name="Save Episodic return").click()
+    with dashboard.page.expect_download() as download:
+        region.get_by_role("button", name="Whole run as CSV").click()
+    return download.value.path().read_text(encoding="utf-8-sig")
+
+
+def numbers(table):
+    """Its cells; the same number may be written in two ways."""
+
+    def of(cell):
+        try:
+            return float(cell)
+        except ValueError:
+            return cell
+
+    return [[of(cell) for cell in row] for row in csv.reader(io.StringIO(table, newline=""))]
+
+
 def test_a_run_is_replayed_from_one_file_without_a_request(new_page, faults, tmp_path):
     faults.expect("left the machine: file:")  # what is asked for is looked at below
     path = tmp_path / "a run.html"
-    assert main(["export", str(run_on_disk(tmp_path, UPDATES)), "--to", str(path)]) == 0
+    run = str(run_on_disk(tmp_path, UPDATES))
+    assert main(["export", run, "--to", str(path)]) == 0
     page = new_page()
     asked = []
     page.on("request", lambda request: asked.append(request.url))
@@ -35,6 +59,8 @@ def test_a_run_is_replayed_from_one_file_without_a_request(new_page, faults, tmp
     chart.hover()
     until(lambda: page.evaluate("typeof Plotly !== 'undefined'"))
     until(lambda: dashboard.panel("Episodic return").locator(".plotly, .js-plotly-plot").count())
+    assert main(["export", run, "--to", str(tmp_path / "run.csv")]) == 0
+    assert numbers(whole_run(dashboard)) == numbers((tmp_path / "run.csv").read_text(encoding="utf-8"))
     dashboard.press("Share")
     assert "give others the file itself" in page.locator(".share").inner_text()
     dashboard.press("Close")

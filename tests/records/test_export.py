@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,23 @@ def test_a_dict_is_read_in_the_same_order(tmp_path: Path) -> None:
     export(run, tmp_path / "model.zip")  # compares both policies before it writes
     model = stable_baselines3.PPO.load(tmp_path / "model.zip", device="cpu")
     assert list(model.observation_space.spaces) == ["a", "b", "c"]
+
+
+def test_a_package_that_is_missing_is_named_with_the_extra_that_installs_it(
+    cartpole: tuple[Trainer, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("pandas", "pyarrow"):
+        monkeypatch.setitem(sys.modules, name, None)  # as where it is not installed
+    assert main(["export", str(cartpole[1]), "--to", str(tmp_path / "run.parquet")]) == 2
+    said = "pyarrow is needed for this and not installed: pip install 'ppo-scope[parquet]'"
+    assert capsys.readouterr().err == f"ppo-scope: {said}\n"
+    run = ppo_scope.load(cartpole[1])
+    with pytest.raises(ImportError, match=r"pip install 'ppo-scope\[pandas\]'"):
+        _ = run.series
+    assert len(run.table()["update"]) == UPDATES, "NumPy is enough for the numbers"
 
 
 def test_what_cannot_be_exported_is_refused_in_a_sentence(

@@ -12,6 +12,7 @@ import pytest
 
 import ppo_scope
 from ppo_scope.cli import main
+from ppo_scope.probes.probes import PROBES
 from ppo_scope.records.recorded import check
 from ppo_scope.records.store import FILE, CannotRead
 from ppo_scope.worker.replaying import recorded
@@ -81,3 +82,12 @@ def test_a_run_without_a_state_cannot_be_shown(tmp_path: Path, capsys: pytest.Ca
         database.commit()
     assert main(["export", str(folder), "--to", str(tmp_path / "run.html")]) == 2
     assert "cannot be shown. None of its updates is kept" in capsys.readouterr().err
+
+
+def test_of_images_all_is_measured_too(tmp_path: Path) -> None:
+    """A page that shows such a run measures only what is looked at, since that takes long."""
+    folder = run_on_disk(tmp_path, 2, env="tests.environments.pixels:Pixels-v0", rollout_steps=8)
+    assert main(["export", str(folder), "--to", str(tmp_path / "run.rec")]) == 0
+    seen = snapshots(tmp_path / "run.rec")
+    assert {header["update"] for header, _ in seen if header["phase"] == "update"} == {1, 2}
+    assert all(set(header["measured"]) == set(PROBES) for header, _ in seen if header["phase"] == "update")

@@ -5,6 +5,7 @@ It is compared with ours on observations of its space before it is written: what
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,8 @@ def _like(settings: Settings) -> dict[str, Any]:
         "clip_range": settings.clip_range,
         "ent_coef": settings.entropy_coef,
         "vf_coef": settings.value_coef,
+        "max_grad_norm": settings.max_grad_norm if settings.max_grad_norm is not None else math.inf,
+        "normalize_advantage": settings.normalize_advantages != "off",
         "seed": settings.seed % 2**32,
     }
 

@@ -62,14 +62,18 @@ def _cell(value: Any) -> Any:
     """As the page writes it: lists and objects as JSON."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
-    return value if isinstance(value, int | float | str) and not isinstance(value, bool) else json.dumps(value)
+    return value if isinstance(value, int | float | str) and not isinstance(value, bool) else _as_json(value)
 
 
 def _typed(column: list[Any]) -> list[Any]:
     """A column of one type: lists and objects as JSON, and all as numbers where some are."""
-    plain = [json.dumps(value) if isinstance(value, list | dict) else value for value in column]
+    plain = [_as_json(value) if isinstance(value, list | dict) else value for value in column]
     if any(type(value) is float for value in plain) and all(isinstance(value, int | float | None) for value in plain):
         return [float(value) if value is not None else None for value in plain]
     if len({type(value) for value in plain if value is not None}) > 1:
         return [None if value is None else str(value) for value in plain]
     return plain
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
