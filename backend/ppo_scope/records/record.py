@@ -210,6 +210,10 @@ class RunRecord:
         """Rows of the updates `start` to `end`, as far as they are kept, and where to go on: `History.page`."""
         return self._history.page(start, end, rows, episodes)
 
+    def taken(self, columns: tuple[str, ...]) -> Any:
+        """Some columns of all rows that are kept: `History.taken`."""
+        return self._history.taken(columns)
+
     def moments(self) -> list[Entry]:
         """Places and numbers of everything that one can go back to, in no order."""
         return self._history.moments.entries()
