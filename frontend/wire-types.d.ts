@@ -327,7 +327,7 @@ export interface LeftOut {
 
 /** Runs put together by their settings: the answer of `GET api/comparison`. */
 export interface Comparison {
-  /** In the order of the first run of each. */
+  /** In the order of the settings that differ. */
   groups: ComparedGroup[];
   /** Names of the settings that are not the same in all groups. */
   differing: string[];

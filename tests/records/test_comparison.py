@@ -94,10 +94,10 @@ def test_groups_differ_in_more_than_the_seed():
             run("e", 2, [1, 2], parent=parent),
         ]
     )
-    assert [[one["id"] for one in group["runs"]] for group in found["groups"]] == [["a", "c"], ["b"], ["d"], ["e"]]
+    assert [[one["id"] for one in group["runs"]] for group in found["groups"]] == [["a", "c"], ["d"], ["e"], ["b"]]
     assert found["differing"] == ["clip_range"]
-    assert [group["settings"]["clip_range"] for group in found["groups"]] == [0.2, 0.4, 0.2, 0.2]
-    assert found["groups"][2]["changes"] == [change, later] and found["groups"][3]["parent"] == parent
+    assert [group["settings"]["clip_range"] for group in found["groups"]] == [0.2, 0.2, 0.2, 0.4]
+    assert found["groups"][1]["changes"] == [change, later] and found["groups"][2]["parent"] == parent
 
 
 def test_one_seed_counts_once():

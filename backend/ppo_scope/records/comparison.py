@@ -61,7 +61,7 @@ def curve(
     steps: Numbers,
     returns: Numbers,
 ) -> Curve:
-    """Of two columns of a run's series, [R] each; `settings` may be those that it has now, or those that it began with."""
+    """Of two columns of a run's series, [R] each; `settings`: as it has them now, or as it began with them."""
     began = {**settings, **{change["name"]: change["old"] for change in reversed(changes)}}
     known = np.isfinite(steps) & np.isfinite(returns)
     return Curve(id, began, list(changes), parent, steps[known].copy(), returns[known].copy())
@@ -78,6 +78,7 @@ def compare(curves: Sequence[Curve], unread: Sequence[LeftOut] = ()) -> Comparis
         groups.append(counted)
         left_out += twice
     differing = _differing([group[0].settings for group in groups])
+    groups.sort(key=lambda group: [_order(group[0].settings.get(name)) for name in differing])
     grid = _grid([one for group in groups for one in group])
     return {
         "groups": [_told(group, differing, grid) for group in groups],
@@ -114,6 +115,12 @@ def _differing(settings: list[dict[str, Any]]) -> list[str]:
     """Names of those, but for the seed, that are not the same in all."""
     names = dict.fromkeys(name for one in settings for name in one if name != "seed")
     return [name for name in names if any(one.get(name) != settings[0].get(name) for one in settings[1:])]
+
+
+def _order(value: Any) -> tuple[bool, float, str]:
+    """Numbers by their size, before everything else."""
+    number = isinstance(value, int | float)
+    return not number, float(value) if number else 0.0, "" if number else json.dumps(value, sort_keys=True)
 
 
 def _grid(curves: list[Curve]) -> Numbers:

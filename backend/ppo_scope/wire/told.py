@@ -183,7 +183,7 @@ class Comparison(TypedDict):
     """Runs put together by their settings: the answer of `GET api/comparison`."""
 
     groups: list[ComparedGroup]
-    """In the order of the first run of each."""
+    """In the order of the settings that differ."""
     differing: list[str]
     """Names of the settings that are not the same in all groups."""
     left_out: list[LeftOut]
