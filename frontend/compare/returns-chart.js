@@ -23,11 +23,7 @@ const ROOM = 0.04; // of the height, above and below
 
 /** @param {HTMLElement} parent @param {() => Theme} theme */
 export function createReturnsChart(parent, theme) {
-  const chart = new Chart(
-    parent,
-    { name: "Return over environment steps", traces, layout: () => ({ margin: { l: 56, r: 16, t: 10, b: 42 } }) },
-    /** @type {PanelContext} */ ({ theme }),
-  );
+  const chart = new Chart(parent, { name: "Return over environment steps", traces, layout }, /** @type {PanelContext} */ ({ theme }));
 
   /** @param {ComparedGroup[]} groups */
   function draw(groups) {
@@ -40,8 +36,8 @@ export function createReturnsChart(parent, theme) {
     const across = last > first ? [0, last] : [0, Math.max(last, 1)];
     const known = Number.isFinite(low) && Number.isFinite(high);
     chart.draw([...bands, ...curves], {
-      xaxis: { range: Number.isFinite(last) ? across : [0, 1], title: axisTitle("environment steps"), nticks: 6, kind: "count", hoverformat: "," },
-      yaxis: { range: known ? [low - room, high + room] : [0, 1], title: axisTitle("return"), nticks: 6 },
+      xaxis: { range: Number.isFinite(last) ? across : [0, 1] },
+      yaxis: { range: known ? [low - room, high + room] : [0, 1] },
     });
     chart.element.dataset.groups = String(shown.length);
     chart.element.dataset.bands = String(bands.filter(({ x }) => x.length).length);
@@ -72,3 +68,9 @@ function traces(theme) {
   }));
   return [...bands, ...curves];
 }
+
+const layout = () => ({
+  margin: { l: 56, r: 16, t: 10, b: 42 },
+  xaxis: { title: axisTitle("environment steps"), nticks: 6, kind: "count", hoverformat: "," },
+  yaxis: { title: axisTitle("return"), nticks: 6 },
+});

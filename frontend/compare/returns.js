@@ -46,7 +46,7 @@ export function createReturns(parent, state, { theme, here, kept, compare, faile
   const box = h("div", { class: "compared-chart" });
   const chart = createReturnsChart(box, theme);
   const rows = h("tbody", {});
-  const heads = ["group", "seeds", "return is", "at step", "return", "95 % interval", "each run there"];
+  const heads = ["group", "seeds", "measure", "at step", "return", "95 % interval", "each run there"];
   const table = h(
     "table",
     { class: "compared-table" },
