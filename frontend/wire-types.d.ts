@@ -296,7 +296,7 @@ export interface Compared {
   final: number | null;
 }
 
-/** Runs that differ in nothing but the seed, and what they have achieved together. */
+/** Runs that differ in nothing they learn by but the seed, and what they have achieved together. */
 export interface ComparedGroup {
   environment: string;
   /** Those that are not the same in all groups. */

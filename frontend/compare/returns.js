@@ -3,7 +3,7 @@
 import { drawingOf } from "../ui/drawn.js";
 import { csv, download } from "../ui/download.js";
 import { h, setHidden, setText } from "../ui/dom.js";
-import { asPng, compose } from "../ui/figure.js";
+import { asPng, asSvg, compose } from "../ui/figure.js";
 import { legendOf } from "../ui/legend.js";
 import {
   DRAWN,
@@ -71,7 +71,7 @@ export function createReturns(parent, state, { theme, here, kept, compare, faile
     { type: "button", onclick: () => found && save(new Blob([csv(tableOf(found))], { type: "text/csv" }), "csv") },
     "Curves as CSV",
   );
-  const savePicture = h("button", { type: "button", onclick: () => void picture() }, "Chart as PNG");
+  const savePicture = h("button", { type: "button", onclick: () => void picture("png") }, "Chart as PNG");
   const dialog = h(
     "dialog",
     { class: "compared sheet", "aria-labelledby": "compared-title" },
@@ -118,7 +118,7 @@ export function createReturns(parent, state, { theme, here, kept, compare, faile
     choice.mark(known?.groups.slice(0, DRAWN) ?? []);
     const nothing = comparison
       ? warnings(comparison, state.settings).join(" ")
-      : "Choose the runs to compare. Those that differ in nothing but the seed become one curve.";
+      : "Choose the runs to compare. Those that differ in nothing they learn by but the seed become one curve.";
     setText(said, problem || (known ? "" : nothing));
     setHidden(said, said.textContent === "");
     setHidden(shown, known === null);
@@ -141,7 +141,10 @@ export function createReturns(parent, state, { theme, here, kept, compare, faile
   /** @param {Blob} blob @param {string} ending */
   const save = (blob, ending) => download(blob, `${FILE}.${ending}`);
 
-  async function picture() {
+  box.addEventListener("save", (event) => void picture(/** @type {CustomEvent} */ (event).detail)); // by the chart's own buttons
+
+  /** @param {"png" | "svg"} format */
+  async function picture(format) {
     try {
       const drawing = await drawingOf(chart.element);
       if (!drawing || !found) return;
@@ -150,7 +153,8 @@ export function createReturns(parent, state, { theme, here, kept, compare, faile
         lines: [differingInWords(found, state.settings), methodInWords(found)].filter(Boolean),
         legend: legendOf(shown),
       };
-      save(await asPng(compose(drawing, about, theme())), "png");
+      const composed = compose(drawing, about, theme());
+      save(format === "svg" ? asSvg(composed) : await asPng(composed), format);
     } catch (error) {
       failed(`The picture could not be made: ${error instanceof Error ? error.message : error}`);
     }

@@ -1,4 +1,4 @@
-// Runs in groups that differ in nothing but the seed: what the groups are called, what is said of them, and their numbers.
+// Runs in groups that differ in nothing they learn by but the seed: what the groups are called, what is said of them, and their numbers.
 
 import { count, number, settingText } from "./format.js";
 
@@ -44,7 +44,7 @@ export function differingInWords({ groups, differing }, table) {
     const found = table.find((row) => row.name === name);
     return found ? [found.label, found.symbol].filter(Boolean).join(" ") : name.replaceAll("_", " ");
   });
-  if (groups.length < 2) return groups.length ? "All of them have the same settings but for the seed." : "";
+  if (groups.length < 2) return groups.length ? "They differ in nothing that they learn by but the seed." : "";
   return `Between the groups differ: ${[...labels, own].filter(Boolean).join("; ")}.`;
 }
 

@@ -104,13 +104,16 @@ def test_runs_live_and_kept_are_compared_in_one_chart(kept, page, leaving):
     page.keyboard.press("Escape")
     until(lambda: not sheet.is_visible())
 
-    # The run of this server, as soon as it has a return: it is the fifth seed of the first group.
-    dashboard.press("Play")
-    until(lambda: answer(server, live)["groups"])
-    dashboard.press("Pause").at(state="paused")
+    # The run of this server, as soon as it has a return: the fifth seed of the first group, looked at again and again.
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "api/comparison" in request.url else None)
+    dashboard.press("Play").at(state="running")
     page.get_by_role("button", name="Runs:").click()
     page.get_by_role("button", name="Compare returns").click()
-    until(lambda: "seed 9: " in sheet.inner_text())
+    until(lambda: "seed 9: " in sheet.inner_text() and len(asked) > 1)
+    page.keyboard.press("Escape")
+    until(lambda: not sheet.is_visible())
+    dashboard.press("Pause").at(state="paused")
     (five,) = answer(server, "a0", "a1", "a2", "a3", live)["groups"]
     finals = np.array([[run["final"]] for run in five["runs"]])
     assert len(finals) == 5 and five["values"][-1] == pytest.approx(interquartile_mean(finals)[0])
@@ -118,8 +121,9 @@ def test_runs_live_and_kept_are_compared_in_one_chart(kept, page, leaving):
 
 def test_what_cannot_be_compared_is_said(kept):
     with ServerProcess(kept=kept) as server:
-        status, _, said = server.request("GET", "/api/comparison", None)
-        assert status == 400 and "1 to 40 runs" in json.loads(said)["message"]
+        many = "&".join(f"run={n}" for n in range(41))
+        status, _, said = server.request("GET", f"/api/comparison?{many}", None)
+        assert status == 400 and "At most 40 runs" in json.loads(said)["message"]
         found = server.get("/api/comparison?run=nobody&run=..&run=a0")
         assert [one["id"] for one in found["left_out"]] == ["nobody", ".."] and len(found["groups"]) == 1
         assert all("neither among this server's runs nor kept" in one["why"] for one in found["left_out"])

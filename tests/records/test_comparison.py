@@ -100,6 +100,21 @@ def test_groups_differ_in_more_than_the_seed():
     assert found["groups"][1]["changes"] == [change, later] and found["groups"][2]["parent"] == parent
 
 
+def test_what_a_run_does_not_learn_by_makes_no_other_group():
+    runs = [run("a", 1, [1, 2]), run("b", 2, [1, 2], total_steps=5000, eval_every=10)]
+    assert len(compare(runs)["groups"]) == 1
+    falling = [run("a", 1, [1, 2], anneal_learning_rate=True), run("b", 2, [1, 2], anneal_learning_rate=True)]
+    assert len(compare(falling)["groups"]) == 1
+    longer = run("b", 2, [1, 2], anneal_learning_rate=True, total_steps=5000)
+    found = compare([falling[0], longer])
+    assert len(found["groups"]) == 2 and found["differing"] == ["total_steps"], "α falls towards another end"
+    started = [{"update": 2, "name": "anneal_learning_rate", "old": False, "new": True}]
+    later = [
+        run(id, seed, [1, 2], changes=started, total_steps=end) for id, seed, end in (("a", 1, 5000), ("b", 2, 9000))
+    ]
+    assert len(compare(later)["groups"]) == 2
+
+
 def test_one_seed_counts_once():
     found = compare(
         [run("short", 1, [1, 2]), run("other", 2, [3, 4]), run("long", 1, [1, 2, 3]), run("same", 1, [1, 2])]

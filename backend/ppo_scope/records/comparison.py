@@ -1,4 +1,4 @@
-"""Runs put together by their settings: those that differ in nothing but the seed are one group, with one curve.
+"""Runs put together by their settings: those that differ in nothing they learn by but the seed are one group, one curve.
 
 The curve of a run is the column `episodic_return_mean`, the mean of its last 100 episodes, over the steps that it had
 made by then. Nothing is smoothed beyond that, and no curve goes on where one of its runs does not.
@@ -20,6 +20,11 @@ RETURN = "episodic_return_mean"
 POINTS = 200
 """Of the grid that curves of several runs have in common, besides where they begin and end; a curve of fewer updates
 has as many as those."""
+
+NOT_LEARNED_BY = frozenset({"seed", "eval_every", "eval_episodes"})
+"""Settings that make no group another one."""
+FALLING = ("anneal_learning_rate", "anneal_clip_range", "anneal_entropy_coef")
+"""Only where one of them is on does `total_steps` matter before it is reached."""
 
 NOTHING_YET = "No episode of it has ended yet."
 SAME_SEED = "Run {other} has the same settings and the same seed: one seed counts once, and that one went on longer."
@@ -46,6 +51,14 @@ class Curve:
         """None where nobody has told it."""
         seed = self.settings.get("seed")
         return seed if isinstance(seed, int) else None
+
+    @property
+    def learned_by(self) -> dict[str, Any]:
+        """The settings that make it another run than others."""
+        moved = {change["name"] for change in self.changes}
+        falls = any(self.settings.get(name) or name in moved for name in FALLING)
+        left_out = NOT_LEARNED_BY if falls else NOT_LEARNED_BY | {"total_steps"}
+        return {name: value for name, value in self.settings.items() if name not in left_out}
 
     @property
     def last(self) -> float:
@@ -77,7 +90,7 @@ def compare(curves: Sequence[Curve], unread: Sequence[LeftOut] = ()) -> Comparis
         counted, twice = _one_a_seed(group)
         groups.append(counted)
         left_out += twice
-    differing = _differing([group[0].settings for group in groups])
+    differing = _differing([group[0].learned_by for group in groups])
     groups.sort(key=lambda group: [_order(group[0].settings.get(name)) for name in differing])
     grid = _grid([one for group in groups for one in group])
     return {
@@ -89,11 +102,10 @@ def compare(curves: Sequence[Curve], unread: Sequence[LeftOut] = ()) -> Comparis
 
 
 def _grouped(curves: Sequence[Curve]) -> list[list[Curve]]:
-    """Those that differ in nothing but the seed, together; in the order of the first of each."""
+    """Those that differ in nothing they learn by but the seed, together; in the order of the first of each."""
     groups: dict[str, list[Curve]] = {}
     for one in curves:
-        same = {name: value for name, value in one.settings.items() if name != "seed"}
-        groups.setdefault(json.dumps([same, one.changes, one.parent], sort_keys=True), []).append(one)
+        groups.setdefault(json.dumps([one.learned_by, one.changes, one.parent], sort_keys=True), []).append(one)
     return list(groups.values())
 
 
@@ -112,8 +124,8 @@ def _one_a_seed(group: list[Curve]) -> tuple[list[Curve], list[LeftOut]]:
 
 
 def _differing(settings: list[dict[str, Any]]) -> list[str]:
-    """Names of those, but for the seed, that are not the same in all."""
-    names = dict.fromkeys(name for one in settings for name in one if name != "seed")
+    """Names of those that are not the same in all."""
+    names = dict.fromkeys(name for one in settings for name in one)
     return [name for name in names if any(one.get(name) != settings[0].get(name) for one in settings[1:])]
 
 

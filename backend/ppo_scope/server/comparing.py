@@ -26,7 +26,7 @@ MOST = 40
 """Runs in one chart."""
 COLUMNS = ("steps", RETURN)
 
-HOW_MANY = f"A comparison is of 1 to {MOST} runs: name each of them as `run`."
+TOO_MANY = f"At most {MOST} runs fit into one comparison: name fewer of them as `run`."
 GONE = "It is neither among this server's runs nor kept; it may have been deleted meanwhile."
 
 
@@ -38,8 +38,8 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
     @app.get("/api/comparison")
     async def comparison(request: Request, run: Annotated[list[str] | None, Query()] = None) -> Response:
         ids = list(dict.fromkeys(run or ()))
-        if not 0 < len(ids) <= MOST:
-            raise refusal(400, ErrorCode.MALFORMED, HOW_MANY)
+        if len(ids) > MOST:
+            raise refusal(400, ErrorCode.MALFORMED, TOO_MANY)
 
         async def make() -> Response:
             async with comparing:  # one at a time: long runs are large

@@ -149,7 +149,7 @@ class Compared(TypedDict):
 
 
 class ComparedGroup(TypedDict):
-    """Runs that differ in nothing but the seed, and what they have achieved together."""
+    """Runs that differ in nothing they learn by but the seed, and what they have achieved together."""
 
     environment: str
     settings: dict[str, SettingValue]
