@@ -1,4 +1,4 @@
-"""Runs put together by their settings: those that differ in nothing they learn by but the seed are one group, one curve.
+"""Runs put together by their settings: those that differ in nothing they learn by but the seed are one curve.
 
 The curve of a run is the column `episodic_return_mean`, the mean of its last 100 episodes, over the steps that it had
 made by then. Nothing is smoothed beyond that, and no curve goes on where one of its runs does not.
