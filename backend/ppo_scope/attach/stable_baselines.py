@@ -118,6 +118,11 @@ class Watched:
         """The latest, of which means are taken."""
         return self._latest
 
+    @property
+    def model(self) -> Any:
+        """The one that is watched."""
+        return self._model
+
     # The hooks: each does what it did, and says so
 
     def _hook(self) -> None:
