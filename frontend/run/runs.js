@@ -28,7 +28,7 @@ const DOWN = "M3 5.5h10L8 11z";
  * @param {(file: File) => void} page.compareFile
  * @param {() => Promise<Described[]>} page.describe
  * @param {() => void} page.fork branches off where the run on show is looked at
- * @param {Omit<Shelves, "whyNot">} page.kept
+ * @param {Omit<Shelves, "whyNot" | "atHand">} page.kept
  */
 export function createRuns(state, { open, end, compare, compareRecorded, compareFile, describe, fork, kept }) {
   const environment = h("strong", { class: "run-environment" });
@@ -59,7 +59,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     "aria-label": "A recording to compare with",
     onchange: () => (close(), file.files?.[0] && compareFile(file.files[0]), (file.value = "")),
   });
-  const shelf = createShelf({ ...kept, whyNot: () => whyNothingBeside(state) }, () => close());
+  const shelf = createShelf({ ...kept, whyNot: () => whyNothingBeside(state), atHand: () => state.run?.id ?? null }, () => close());
   const sheet = h(
     "div",
     { class: "panels-sheet runs-sheet", id: "runs-sheet", role: "group", "aria-label": "Runs" },
@@ -169,7 +169,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     setAttribute(forker, "title", noFork ?? `Begins a run that is this one up to the moment on show, before update ${count(hereAt(state))}`);
     if (sheet.hidden) return;
     drawList();
-    const listed = [...runs.map(({ id, state }) => `${id} ${state}`), noFork].join();
+    const listed = [...runs.map(({ id, state }) => `${id} ${state}`), run?.id, noFork].join();
     if (listed !== seen) void shelf.fill().then(fit);
     seen = listed;
   }
