@@ -161,7 +161,8 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     setAttribute(opener, "title", [environment.textContent, facts.textContent].filter(Boolean).join(", ") + `.${lineage && ` ${lineage}`}${list}`);
     opener.disabled = document.body.hasAttribute("data-bare"); // who embeds a page has chosen its run
     const now = runState(state);
-    const reason = whyNoControl(state) ?? (now === null || OVER.has(now) ? "The run has ended." : null);
+    const shown = now === "kept" ? "It is only shown: nothing of it goes on." : null;
+    const reason = whyNoControl(state) ?? shown ?? (now === null || OVER.has(now) ? "The run has ended." : null);
     ender.disabled = reason !== null;
     setAttribute(ender, "title", reason ?? "Its process goes; what it has shown stays");
     const noFork = whyNothingBeside(state) ?? (shelf.keeps() ? null : "This server keeps no runs.");
