@@ -28,7 +28,7 @@ const DOWN = "M3 5.5h10L8 11z";
  * @param {(file: File) => void} page.compareFile
  * @param {() => Promise<Described[]>} page.describe
  * @param {() => void} page.fork branches off where the run on show is looked at
- * @param {Omit<Shelves, "whyNot">} page.kept
+ * @param {Omit<Shelves, "whyNot" | "atHand">} page.kept
  */
 export function createRuns(state, { open, end, compare, compareRecorded, compareFile, describe, fork, kept }) {
   const environment = h("strong", { class: "run-environment" });
@@ -59,7 +59,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     "aria-label": "A recording to compare with",
     onchange: () => (close(), file.files?.[0] && compareFile(file.files[0]), (file.value = "")),
   });
-  const shelf = createShelf({ ...kept, whyNot: () => whyNothingBeside(state) }, () => close());
+  const shelf = createShelf({ ...kept, whyNot: () => whyNothingBeside(state), atHand: () => state.run?.id ?? null }, () => close());
   const sheet = h(
     "div",
     { class: "panels-sheet runs-sheet", id: "runs-sheet", role: "group", "aria-label": "Runs" },
@@ -164,7 +164,8 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     setAttribute(opener, "title", [environment.textContent, facts.textContent].filter(Boolean).join(", ") + `.${lineage && ` ${lineage}`}${list}`);
     opener.disabled = document.body.hasAttribute("data-bare"); // who embeds a page has chosen its run
     const now = runState(state);
-    const reason = whyNoControl(state) ?? (now === null || OVER.has(now) ? "The run has ended." : null);
+    const shown = now === "kept" ? "It is only shown: nothing of it goes on." : null;
+    const reason = whyNoControl(state) ?? shown ?? (now === null || OVER.has(now) ? "The run has ended." : null);
     ender.disabled = reason !== null;
     setAttribute(ender, "title", reason ?? "Its process goes; what it has shown stays");
     const noFork = whyNothingBeside(state) ?? (shelf.keeps() ? null : "This server keeps no runs.");
@@ -172,7 +173,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     setAttribute(forker, "title", noFork ?? `Begins a run that is this one up to the moment on show, before update ${count(hereAt(state))}`);
     if (sheet.hidden) return;
     drawList();
-    const listed = [...runs.map(({ id, state }) => `${id} ${state}`), noFork].join();
+    const listed = [...runs.map(({ id, state }) => `${id} ${state}`), run?.id, noFork].join();
     if (listed !== seen) void shelf.fill().then(fit);
     seen = listed;
   }
