@@ -32,7 +32,9 @@ const DOWN = "M3 5.5h10L8 11z";
  */
 export function createRuns(state, { open, end, compare, compareRecorded, compareFile, describe, fork, kept }) {
   const environment = h("strong", { class: "run-environment" });
-  const facts = h("span", { class: "run-facts" });
+  const known = h("span", {});
+  const forkOf = h("span", { class: "run-fork" });
+  const facts = h("span", { class: "run-facts" }, known, forkOf);
   const number = h("span", { class: "runs-count" });
   const opener = h(
     "button",
@@ -153,15 +155,13 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     const { run, runs } = state;
     const others = runs.filter(({ id }) => id !== run?.id).length;
     setText(environment, run?.environment ?? "no run");
-    const fork = run?.parent ? `fork of ${run.parent.run}` : "";
-    setText(
-      facts,
-      run ? [run.seed === null ? "" : `seed ${run.seed}`, run.attached?.library ?? device(run.device), fork].filter(Boolean).join(" · ") : "",
-    );
+    const where = run?.attached?.library ?? device(run?.device ?? "");
+    setText(known, run ? [run.seed === null ? "" : `seed ${run.seed}`, where].filter(Boolean).join(" · ") : "");
+    setText(forkOf, run?.parent ? ` · fork of ${run.parent.run}` : "");
     setText(number, others ? `+${others}` : "");
     const list = others ? ` The list of this server's ${runs.length} runs` : " The runs of this server: one so far";
     const lineage = lineageInWords(run);
-    setAttribute(opener, "title", [environment.textContent, facts.textContent].filter(Boolean).join(", ") + `.${lineage && ` ${lineage}`}${list}`);
+    setAttribute(opener, "title", [environment.textContent, known.textContent].filter(Boolean).join(", ") + `.${lineage && ` ${lineage}`}${list}`);
     opener.disabled = document.body.hasAttribute("data-bare"); // who embeds a page has chosen its run
     const now = runState(state);
     const shown = now === "kept" ? "It is only shown: nothing of it goes on." : null;

@@ -129,4 +129,6 @@ def test_a_run_is_forked_at_the_moment_on_show_and_deleted(page, leaving, tmp_pa
     until(lambda: library.run(fork["id"]) is None)
     assert until(lambda: remove.count() == 0)
     assert library.run(parent) is not None
+    page.keyboard.press("Escape")
+    dashboard.key("ArrowLeft").at(update=str(at), phase="update")  # what it has shown is still there to be looked at
     server.interrupt()
