@@ -27,7 +27,7 @@ EVERY = 0.5
 """Seconds between two commits."""
 AGAIN = 5.0
 """Seconds until a disk that refused is asked again."""
-WAITING = 64 * 1024 * 1024
+WAITING = 256 * 1024 * 1024
 """Bytes of states that may wait for the disk; beyond them they are given up."""
 PATIENCE = 1.0
 """Seconds until a folder that somebody has counts as in use."""
