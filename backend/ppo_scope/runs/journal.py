@@ -164,6 +164,11 @@ class Journal:
                         return
 
     def _written(self, waiting: list[tuple[Write, int]]) -> bool:
+        """All, or what is no state: that is little, and may fit where a state does not."""
+        rest: list[tuple[Write, int]] = [(write, 0) for write, size in waiting if not size]
+        return self._tried(waiting) or (len(rest) < len(waiting) and self._tried(rest))
+
+    def _tried(self, waiting: list[tuple[Write, int]]) -> bool:
         before = dict(self._dropped)
         try:
             with self._store.writing():
