@@ -40,6 +40,7 @@ bench: $(VENV)/test.done chromium
 	@$(BIN)/python -m benchmarks.latency
 	@$(BIN)/python -m benchmarks.crowd
 	@$(BIN)/python -m benchmarks.page
+	@$(BIN)/python -m benchmarks.keeping
 	@$(BIN)/python -m benchmarks.throughput
 
 clean:

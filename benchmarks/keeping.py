@@ -9,18 +9,26 @@ import contextlib
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
 from benchmarks.client import Client
 from benchmarks.shared import SETTINGS, show
 from benchmarks.throughput import steps_of
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.trainer import Trainer
+from ppo_scope.records import trees
 from ppo_scope.records.library import Library
 from ppo_scope.records.store import Store
+from ppo_scope.wire import frame
 from ppo_scope.wire.metrics import SERIES_COLUMNS
+from ppo_scope.worker.keeping import EVERY, RATE, SHARE
 from tests.live import ROOT, LiveServer
 from tests.server.scope_page import leaders
 
@@ -30,6 +38,11 @@ IMAGES = (
 )
 CASES = {"CartPole-v1 × 4": (SETTINGS, 102_400), "images 84 × 84 × 4, × 8": (IMAGES, 16 * 1024)}
 """Name → (options, steps of a run)."""
+IN_WORDS: dict[str, dict[str, Any]] = {
+    "CartPole-v1 × 4": {"hidden_sizes": (64, 64)},
+    "images 84 × 84 × 4, × 8": {"env": "benchmarks.images:Images-v0", "num_envs": 8, "frame_stack": 4},
+}
+"""The same, as settings."""
 MANY = 100_000
 """Updates of a run that is opened."""
 TICK = 1 / os.sysconf("SC_CLK_TCK")
@@ -53,10 +66,22 @@ class Cost:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--case", choices=["cartpole", "images", "opening"], nargs="*")
+    parser.add_argument("--case", choices=["price", "cartpole", "images", "opening"], nargs="*")
     parser.add_argument("--scale", type=float, default=1.0, help="times the steps of a run")
     options = parser.parse_args()
-    chosen = options.case or ["cartpole", "images", "opening"]
+    chosen = options.case or ["price", "cartpole", "images", "opening"]
+    if "price" in chosen:
+        columns = (
+            "",
+            "state, ms",
+            "rollout, ms",
+            "sealed by the server, ms",
+            "MB",
+            "on disk",
+            "every, s",
+            "share of time",
+        )
+        show("What one state and its rollout cost", columns, map(price, CASES), "Processor time, the least of five.")
     rows = []
     for key, (name, (settings, steps)) in zip(("cartpole", "images"), CASES.items(), strict=True):
         if key in chosen:
@@ -124,6 +149,46 @@ def processor(group: int) -> float:
             if int(fields[2]) == group:
                 seconds += (int(fields[11]) + int(fields[12])) * TICK
     return seconds
+
+
+def price(name: str) -> tuple[str, ...]:
+    """Of one state and its rollout after two updates, and what that comes to at full speed."""
+    trainer = Trainer(Settings.parse(IN_WORDS[name]))
+    update = None
+    for phase in trainer.phases():
+        update = phase.update
+        if trainer.updates == 2 and not trainer.under_way:
+            break
+    assert update is not None
+    rollout = {"state": None, "rollout": update.rollout.tree()}
+    parts = [trees.encode(trainer.state()), trees.encode(rollout)]
+    costs = [least(lambda: sent(trees.encode(trainer.state()))), least(lambda: sent(trees.encode(rollout)))]
+    sealed = [trees.sealed(part) for part in parts]
+    apart = max(EVERY, sum(costs) / SHARE, sum(map(len, parts)) / RATE)
+    return (
+        name,
+        *(f"{cost * 1000:.1f}" for cost in costs),
+        f"{sum(least(partial(trees.sealed, part)) for part in parts) * 1000:.1f}",
+        f"{sum(map(len, parts)) / 1e6:.2f}",
+        f"{sum(map(len, sealed)) / 1e6:.2f}",
+        f"{apart:.1f}",
+        f"{sum(costs) / apart:.2%}",
+    )
+
+
+def sent(plain: bytes) -> bytes:
+    """As it goes over the pipe."""
+    return frame.encode({"kind": "state"}, {"state": np.frombuffer(plain, np.uint8)})
+
+
+def least(action: Callable[[], object]) -> float:
+    """Processor seconds."""
+    found = []
+    for _ in range(5):
+        start = time.process_time()
+        action()
+        found.append(time.process_time() - start)
+    return min(found)
 
 
 def opening() -> list[tuple[str, str]]:

@@ -1,9 +1,10 @@
 // Health: what is wrong with the run, in plain words; what was looked for where nothing is; and what was wrong earlier.
 
-import { h, prose, setAttribute, setProse, setText } from "../ui/dom.js";
+import { h, prose, setAttribute, setHidden, setProse, setText } from "../ui/dom.js";
 import { getHealthChecks } from "../net/http.js";
 import { causes, findingsOf, historyOf, whenInWords } from "../state/findings.js";
 import { fixed, number, percent } from "../state/format.js";
+import { madeAgainInWords } from "../state/made-again.js";
 
 /** @import { Check, Finding, Panel, PanelContext, PanelView, Spell, State } from "../types.js" */
 /** @import { Table } from "../draw/tables.js" */
@@ -48,10 +49,11 @@ export const health = {
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
   const verdict = h("p", { class: "verdict" });
+  const again = h("p", { class: "made-again" });
   const list = h("ul", { class: "findings", tabindex: 0, "aria-label": "Findings" });
   const checked = h("ul", { class: "checked", "aria-label": "What was looked for" });
   const earlier = h("section", { class: "earlier" }, h("h3", {}, "Earlier"), h("ul", { "aria-label": "What was wrong earlier" }));
-  body.append(verdict, list, earlier, checked);
+  body.append(verdict, again, list, earlier, checked);
   body.toggleAttribute("data-scrolls", true);
   /** @type {Check[]} */
   let checks = [];
@@ -80,6 +82,8 @@ function mount(body, context) {
       const key = JSON.stringify([findings, kept]);
       const waiting = waitingOf(state);
       setText(verdict, verdictOf(findings, waiting));
+      setText(again, madeAgainInWords(snapshot?.header));
+      setHidden(again, !again.textContent);
       verdict.dataset.worst = causes(findings)[0]?.severity ?? (waiting ? "unknown" : "fine");
       body.dataset.findings = findings.map(({ name }) => name).join(" ");
       if (key !== shown)

@@ -77,6 +77,12 @@ export function createBranch(parent, state, { begin, whole, cancel, dismiss, clo
     setText(cost, instead.checked ? lossInWords(state) : "");
   }
 
+  function showThen() {
+    const paused = isOver(state) || state.status?.state !== "running";
+    const words = paused ? "It begins paused, as the run at hand is." : "It trains at once, as the run at hand does.";
+    setText(then, shown?.wanted.resume ? "It trains at once." : words);
+  }
+
   /** Goes to the kept state that is nearest to what was typed, and not behind it. */
   function move() {
     if (!shown) return;
@@ -149,8 +155,7 @@ export function createBranch(parent, state, { begin, whole, cancel, dismiss, clo
     /** @param {State} state */
     draw(state) {
       trial.draw(state, dialog.open && state.trial?.place === "sheet" ? state.trial : null);
-      const paused = isOver(state) || state.status?.state !== "running";
-      setText(then, shown?.wanted.resume ? "" : paused ? "It begins paused, as the run at hand is." : "It trains at once, as the run at hand does.");
+      showThen();
     },
     /**
      * @param {Wanted} wanted
@@ -170,6 +175,7 @@ export function createBranch(parent, state, { begin, whole, cancel, dismiss, clo
       showForm({});
       showPlace(wanted.update ?? null);
       showCost();
+      showThen();
       dialog.showModal();
       (wanted.resume ? /** @type {HTMLElement} */ (room.querySelector("#branch-total_steps")) : at).focus();
     },

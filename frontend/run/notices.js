@@ -1,6 +1,6 @@
 // Notices: who leads, whether the server is there, and how a run ended when it ended badly.
 
-import { runState } from "../state/ended.js";
+import { isOver, runState } from "../state/ended.js";
 import { count, settingText } from "../state/format.js";
 import { anewInWords, begunAnew } from "../state/lineage.js";
 import { differs } from "../state/link.js";
@@ -122,7 +122,7 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     trial.draw(state, state.trial?.place === "page" ? state.trial : null);
     const fresh = begunAnew(state.run);
     const above = [lost, outdated, held, led, trial.element].some((other) => !other.hidden); // where it would lie, too
-    setHidden(begun, fresh === null || above || read.has(nameOfBegun(state)));
+    setHidden(begun, fresh === null || isOver(state) || above || read.has(nameOfBegun(state)));
     if (!begun.hidden) setText(episodes, `${anewInWords(fresh)} `);
     document.body.toggleAttribute(
       "data-noticed",
@@ -155,10 +155,12 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     banner.dataset.state = now;
     const cause = state.status?.cause ?? state.run?.cause;
     setText(summary, cause?.summary ?? WITHOUT_CAUSE[now]);
-    setText(remedy, cause?.remedy ?? (state.run?.attached ? "" : "Restart begins a new run with the same settings and seed."));
     setText(trace, cause?.detail ?? "");
     setHidden(detail, !cause?.detail);
     drawOnward(state, now);
+    const onwards = onward.hidden ? "" : "Go on trains on from what was kept of it. ";
+    const anew = state.run?.attached ? "" : "Restart begins a new run with the same settings and seed.";
+    setText(remedy, onwards + (cause?.remedy ?? anew));
     setHidden(again, losesTraining(state) || state.run?.attached !== undefined); // the bar's asks first
     const reason = whyNot(state, "restart");
     again.disabled = reason !== null;

@@ -29,11 +29,13 @@ const DOWN = "M3 5.5h10L8 11z";
  * @param {() => Promise<Described[]>} page.describe
  * @param {(() => void) | null} page.returns compares what several runs have achieved; null: there is no server
  * @param {() => void} page.fork branches off where the run on show is looked at
- * @param {Omit<Shelves, "whyNot">} page.kept
+ * @param {Omit<Shelves, "whyNot" | "atHand">} page.kept
  */
 export function createRuns(state, { open, end, compare, compareRecorded, compareFile, describe, returns, fork, kept }) {
   const environment = h("strong", { class: "run-environment" });
-  const facts = h("span", { class: "run-facts" });
+  const known = h("span", {});
+  const forkOf = h("span", { class: "run-fork" });
+  const facts = h("span", { class: "run-facts" }, known, forkOf);
   const number = h("span", { class: "runs-count" });
   const opener = h(
     "button",
@@ -70,7 +72,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     "aria-label": "A recording to compare with",
     onchange: () => (close(), file.files?.[0] && compareFile(file.files[0]), (file.value = "")),
   });
-  const shelf = createShelf({ ...kept, whyNot: () => whyNothingBeside(state) }, () => close());
+  const shelf = createShelf({ ...kept, whyNot: () => whyNothingBeside(state), atHand: () => state.run?.id ?? null }, () => close());
   const sheet = h(
     "div",
     { class: "panels-sheet runs-sheet", id: "runs-sheet", role: "group", "aria-label": "Runs" },
@@ -164,18 +166,17 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     const { run, runs } = state;
     const others = runs.filter(({ id }) => id !== run?.id).length;
     setText(environment, run?.environment ?? "no run");
-    const fork = run?.parent ? `fork of ${run.parent.run}` : "";
-    setText(
-      facts,
-      run ? [run.seed === null ? "" : `seed ${run.seed}`, run.attached?.library ?? device(run.device), fork].filter(Boolean).join(" · ") : "",
-    );
+    const where = run?.attached?.library ?? device(run?.device ?? "");
+    setText(known, run ? [run.seed === null ? "" : `seed ${run.seed}`, where].filter(Boolean).join(" · ") : "");
+    setText(forkOf, run?.parent ? ` · fork of ${run.parent.run}` : "");
     setText(number, others ? `+${others}` : "");
     const list = others ? ` The list of this server's ${runs.length} runs` : " The runs of this server: one so far";
     const lineage = lineageInWords(run);
-    setAttribute(opener, "title", [environment.textContent, facts.textContent].filter(Boolean).join(", ") + `.${lineage && ` ${lineage}`}${list}`);
+    setAttribute(opener, "title", [environment.textContent, known.textContent].filter(Boolean).join(", ") + `.${lineage && ` ${lineage}`}${list}`);
     opener.disabled = document.body.hasAttribute("data-bare"); // who embeds a page has chosen its run
     const now = runState(state);
-    const reason = whyNoControl(state) ?? (now === null || OVER.has(now) ? "The run has ended." : null);
+    const shown = now === "kept" ? "It is only shown: nothing of it goes on." : null;
+    const reason = whyNoControl(state) ?? shown ?? (now === null || OVER.has(now) ? "The run has ended." : null);
     ender.disabled = reason !== null;
     setAttribute(ender, "title", reason ?? "Its process goes; what it has shown stays");
     const noFork = whyNothingBeside(state) ?? (shelf.keeps() ? null : "This server keeps no runs.");
@@ -183,7 +184,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     setAttribute(forker, "title", noFork ?? `Begins a run that is this one up to the moment on show, before update ${count(hereAt(state))}`);
     if (sheet.hidden) return;
     drawList();
-    const listed = [...runs.map(({ id, state }) => `${id} ${state}`), noFork].join();
+    const listed = [...runs.map(({ id, state }) => `${id} ${state}`), run?.id, noFork].join();
     if (listed !== seen) void shelf.fill().then(fit);
     seen = listed;
   }

@@ -20,7 +20,7 @@ export function createShare(parent, address, isOwnFile) {
     h(
       "p",
       {},
-      "Panels, theme, settings, seed, environment and the guide's chapter. Who opens it is asked before anything happens to a run; it gives nobody control.",
+      "Panels, theme, the span of the charts, settings, seed, environment and the guide's chapter. Who opens it is asked before anything happens to a run; it gives nobody control.",
     ),
     h("div", { class: "row" }, link, h("button", { type: "button", class: "primary", onclick: () => void copy() }, "Copy the link")),
     limits,

@@ -18,6 +18,7 @@ const ELSEWHERE = "Another PPO Scope has it.";
  * @typedef {object} Shelves
  * @property {() => Promise<Shelf>} list
  * @property {() => string | null} whyNot why nothing can be begun or deleted from this page; null: it can
+ * @property {() => string | null} atHand the run on show
  * @property {(run: KeptRunTold) => void} open shows it without training
  * @property {(run: KeptRunTold) => void} goOn
  * @property {(run: KeptRunTold) => void} fork
@@ -28,7 +29,7 @@ const ELSEWHERE = "Another PPO Scope has it.";
  * @param {Shelves} shelves
  * @param {() => void} close the menu, before something is done
  */
-export function createShelf({ list, whyNot, open, goOn, fork, remove }, close) {
+export function createShelf({ list, whyNot, atHand, open, goOn, fork, remove }, close) {
   const heading = h("h3", {}, "Kept");
   const where = h("p", { class: "kept-folder" });
   const items = h("ul", { "aria-label": "Runs that are kept" });
@@ -99,7 +100,7 @@ export function createShelf({ list, whyNot, open, goOn, fork, remove }, close) {
         h("strong", {}, run.environment || run.id),
         h("span", { class: "run-item-state", "data-state": run.state }, STATES[run.state] ?? run.state),
         sparkline(run.returns),
-        h("span", { class: "run-item-facts" }, run.problem || facts(run)),
+        h("span", { class: "run-item-facts" }, run.problem || facts(run) + (run.id === atHand() ? " · on show" : "")),
         h("span", { class: "run-item-differs" }, [run.environment && run.id, forkedFrom(run.parent)].filter(Boolean).join(", ")),
       ),
       h(

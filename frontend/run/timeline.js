@@ -1,6 +1,7 @@
 // The timeline: every update with its return, where settings changed, and a cursor that one can take to look back.
 
 import { getKept } from "../net/http.js";
+import { runState } from "../state/ended.js";
 import { count, number } from "../state/format.js";
 import { createKept, keptInWords, reachInWords } from "../state/kept.js";
 import { marksOf } from "../state/marks.js";
@@ -133,7 +134,8 @@ export function createTimeline(root, page) {
     setAttribute(cursor, "title", about.join("\n"));
     setAttribute(reach, "title", kept ? keptInWords(kept) : "");
     live.disabled = past === null;
-    setText(live, past === null ? "Live" : "Back to live");
+    const goesOn = !state.recorded && runState(state) !== "kept";
+    setText(live, goesOn ? (past === null ? "Live" : "Back to live") : past === null ? "Newest" : "Back to newest");
     root.toggleAttribute("data-past", past !== null);
     brush.draw(state.zoom, { last: span[1], at: (update) => across(update) / canvas.ratio, updateAt });
     paint(state);

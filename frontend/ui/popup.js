@@ -40,6 +40,11 @@ export function createPopup(style, opener, sheet, fill) {
     close();
   });
 
+  // Where what had the focus cannot have it any more, nothing has it.
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !sheet.hidden && document.activeElement === document.body) close();
+  });
+
   /** The focus goes back to where it came from. */
   function close() {
     open(false);

@@ -7,8 +7,12 @@ import pytest
 import torch
 
 import ppo_scope
+from ppo_scope.records.library import Library
+from ppo_scope.records.store import CannotRead
+from ppo_scope.runs.reopening import reopened, to_show
 from tests.attach import own_loop
 from tests.attach.elsewhere import TOKEN, Loop, nowhere, rows_of, set_nowhere, the_run, waiting_server
+from tests.server.scope_page import wait_for
 
 UPDATES = 12
 
@@ -148,3 +152,23 @@ def test_what_is_no_link_or_no_setting_is_refused_at_once(monkeypatch, capfd):
     monkeypatch.setenv("PPO_SCOPE_URL", "http://127.0.0.1:8000/")  # surroundings never end a training
     rollout(ppo_scope.Scope(clip_range=0.2))
     assert "The training goes on and is not watched." in capfd.readouterr().err
+
+
+def test_without_a_link_a_server_is_started_that_keeps_the_run_and_ends_with_the_loop(tmp_path, plain):
+    with Loop("tests.attach.own_loop", UPDATES, link="", XDG_DATA_HOME=str(tmp_path), HOME=str(tmp_path)) as loop:
+        assert loop.digest() == plain[1]
+    link = next(line for line in loop.said if "PPO Scope shows this run" in line).split()[-1]
+    place = link.partition("#")[0].removeprefix("http://").rstrip("/").split(":")
+
+    def gone():
+        with socket.socket() as knock:
+            return knock.connect_ex((place[0], int(place[1]))) != 0
+
+    wait_for(gone)
+    library = Library(next(tmp_path.rglob("run.sqlite")).parents[1])
+    kept = library.find("last")
+    assert (kept.state, kept.last) == ("finished", UPDATES)
+    settings = to_show(kept)[1].settings
+    assert settings["clip_range"] == 0.1 and not {"discount", "seed"} & settings.keys(), "nothing is made up"
+    with pytest.raises(CannotRead, match="its training loop is somebody else's"):
+        reopened(kept, {})

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3.common.envs import SimpleMultiObsEnv
 
 from ppo_scope.attach.record import Phase
 from ppo_scope.attach.stable_baselines import Watched, watch
@@ -167,6 +168,13 @@ def take_weights(trainer, policy):
         ours[places[theirs_place] + name.removeprefix(theirs_place)].copy_(found[name])
 
 
+def test_noise_that_depends_on_the_state_is_shown_without_its_policy(monkeypatch, capfd):
+    set_nowhere(monkeypatch)
+    settings = {"env": "Pendulum-v1", "use_sde": True}
+    assert sb3_loop.main(256, **settings)[1] == sb3_loop.main(256, plain=True, **settings)[1]
+    assert "watches no more" not in capfd.readouterr().err
+
+
 def test_a_model_that_is_watched_is_saved_as_ever(tmp_path, monkeypatch):
     set_nowhere(monkeypatch)
     model, digest = sb3_loop.main(128)
@@ -180,6 +188,8 @@ def test_what_is_no_ppo_of_theirs_is_refused_with_a_sentence():
         watch(A2C("MlpPolicy", "CartPole-v1", device="cpu"))
     with pytest.raises(TypeError, match=r"this is DQN\. It has a loss of its own"):
         watch(DQN("MlpPolicy", "CartPole-v1", device="cpu"))
+    with pytest.raises(TypeError, match="several observations at once"):
+        watch(PPO("MultiInputPolicy", SimpleMultiObsEnv(), n_steps=64, device="cpu"))
     with pytest.raises(TypeError, match=r"this is a dict\. A loop of one's own is shown by ppo_scope\.Scope"):
         watch({})
 

@@ -48,7 +48,7 @@ def test_a_run_is_replayed_from_one_file_without_a_request(new_page, faults, tmp
     assert page.title() == "CartPole-v1 · PPO Scope"
     assert page.locator("#panels .panel").count() == PANELS
     assert page.evaluate("document.documentElement.dataset.theme") == "projector"
-    dashboard.press("Back to live").at(update=str(UPDATES), state="paused")
+    dashboard.press("Back to newest").at(update=str(UPDATES), state="paused")
     dashboard.panel("Ratio histogram").scroll_into_view_if_needed()
     seen = dashboard.ratio()
     dashboard.key("ArrowLeft")

@@ -1,7 +1,10 @@
 """A run that is opened again, without training: every panel says at every moment what it said while the run lived."""
 
+import contextlib
 from collections import deque
 
+from ppo_scope.records.library import Library
+from ppo_scope.records.store import Store
 from tests.browser.dashboard import PANELS, Dashboard, until
 from tests.live import LiveServer
 
@@ -40,6 +43,14 @@ def walk(dashboard, *stops):
     return said
 
 
+def change_what_is_kept(folder, update, column):
+    """As if another machine had trained it, that rounds in another way."""
+    with contextlib.closing(Store(Library(folder).find("last").folder)) as store, store.writing():
+        columns, _, rows = store.series(update, update)
+        rows[0, columns.index(column)] += 1e-3
+        store.amend(columns, update, rows[0])
+
+
 def test_every_panel_says_what_it_said_while_the_run_lived(new_page, tmp_path, leaving):
     stops = [
         ("update", {"update": "2", "phase": "update"}),
@@ -57,6 +68,7 @@ def test_every_panel_says_what_it_said_while_the_run_lived(new_page, tmp_path, l
     last, lived = words(dashboard), walk(dashboard, *stops)
     dashboard.page.close()
     live.stop()
+    change_what_is_kept(tmp_path, 1, "entropy")
     opened = LiveServer("last", "--runs-dir", str(tmp_path), verb="open")
     leaving.append(opened)
     page = new_page(**TALL)
@@ -69,6 +81,8 @@ def test_every_panel_says_what_it_said_while_the_run_lived(new_page, tmp_path, l
         assert left_out <= {"panel-gradients-summary", "panel-step-direction-summary"}
         assert all(texts[name] == text for name, text in lived[place].items() if name not in left_out)
         assert texts["panel-gradients-summary"].startswith("Norm of the gradient"), "here there is time for it"
+    until(lambda: dashboard.panel("Health").inner_text(), lambda text: "update 1 came to other numbers" in text)
+    assert "other numbers than are kept of it: entropy" in dashboard.panel("Health").inner_text()
     acts = dashboard.panel("Environment")
     until(lambda: acts.inner_text(), lambda text: "Policy of update 1" in text)
     until(

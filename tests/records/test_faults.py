@@ -127,6 +127,18 @@ def test_a_full_disk_costs_states_but_no_row_and_is_asked_again(
                 assert list(store.series()[1]) == list(range(1, 200))
 
 
+def test_a_run_that_ends_on_a_disk_that_takes_no_state_has_its_rows_and_its_end(tmp_path: Path) -> None:
+    with small_disk(tmp_path):
+        journal = Journal(tmp_path / "run", {"settings": {}}, create=True)
+        journal.series(COLUMNS, 1, np.ones((1, 2)), NO_EPISODES)
+        journal.state(2, np.random.default_rng(1).bytes(2 * SMALL))
+        journal.event(1, "state", {"state": "finished", "cause": None})
+        journal.close()
+        journal.wait()
+        (run,) = Library(tmp_path).runs()
+        assert (run.state, run.last, run.resumes_at, run.dropped) == ("finished", 1, None, 1)
+
+
 def test_what_is_thinned_out_is_said_and_what_was_paused_changed_or_forked_stays(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "run", {"settings": {}}, create=True, terms=Terms(room=20_000, every=50))
     noise = np.random.default_rng(1).bytes(1000)

@@ -151,3 +151,32 @@ def test_a_run_whose_environment_cannot_be_made_says_so(tmp_path):
     assert "cannot be made here" in state["cause"]["summary"]
     shown.told({"type": "step", "id": "1"})
     assert shown.frames[-1][0]["code"] == "not_running"
+
+
+def test_what_is_damaged_is_passed_over_and_offered_no_more(tmp_path):
+    driver = Driver([WANTED, EVERYTHING, step(), step(), step()])
+    written(tmp_path / "run", driver)
+    with contextlib.closing(Store(tmp_path / "run")) as store, store.writing():
+        for update, harm in ((3, lambda packed: packed[:-1]), (1, lambda packed: b"\x80\x04N." + packed)):
+            store.keep_rollout(update, harm(store.rollout(update)))
+    shown = Shown(tmp_path / "run")
+    (snapshot,) = [header for header, _ in shown.frames if header["kind"] == Kind.SNAPSHOT]
+    assert snapshot["update"] == 2, "the newest that can be made again"
+    number = next(number for place, number in shown.numbers().items() if place[:2] == (1, "update"))
+    shown.told({"type": "measure", "sequence": number})
+    assert [header["abandoned"] for header, _ in shown.frames if header.get("event") == "abandoned"] == [3, 1]
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_an_update_that_halted_is_shown_as_far_as_it_came(tmp_path):
+    """Something was not finite in it, and that is where one wants to look."""
+    explosive = {"env": "Pendulum-v1", "learning_rate": 1.0, "entropy_coef": 100.0}
+    driver = Driver([WANTED, EVERYTHING, step("until", until={"quantity": "not_finite", "above": None})], **explosive)
+    written(tmp_path / "run", driver)
+    live = next(header for header, _ in reversed(driver.frames) if header["kind"] == Kind.SNAPSHOT)
+    with contextlib.closing(Store(tmp_path / "run")) as store, store.writing():
+        assert store.states()[-1].update == live["update"], "at full speed not each one is kept: this one is"
+    shown = Shown(tmp_path / "run")
+    (snapshot,) = [header for header, _ in shown.frames if header["kind"] == Kind.SNAPSHOT]
+    assert (snapshot["update"], snapshot["phase"]) == (live["update"], live["phase"]) == (live["update"], "loss")
+    assert [finding["name"] for finding in snapshot["findings"]] == [finding["name"] for finding in live["findings"]]

@@ -18,6 +18,8 @@ from ppo_scope.ppo.spaces import distribution_of
 from ppo_scope.probes.record import Batch, Floats, Minibatch, Update
 from ppo_scope.probes.subject import Abilities, Distribution
 
+AT_ONCE = 1024
+"""Samples that are judged together: pictures take their room."""
 HABITS = Habits(clips_values_alone=True)
 
 NAMES = {
@@ -66,10 +68,10 @@ class ForeignPolicy:
     def judge(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(outputs [S, O], V [S]) under the present weights."""
         with self._as_acting(), torch.no_grad():
-            observations = batch.observations.to(self._policy.device)
-            outputs = self._outputs(self._policy.get_distribution(observations))
-            values = self._policy.predict_values(observations).flatten()
-        return outputs.cpu(), values.cpu()
+            parts = [part.to(self._policy.device) for part in torch.split(batch.observations, AT_ONCE)]
+            outputs = [self._outputs(self._policy.get_distribution(part)) for part in parts]
+            values = [self._policy.predict_values(part).flatten() for part in parts]
+        return torch.cat(outputs).cpu(), torch.cat(values).cpu()
 
     def judge_between(self, update: Update, samples: Tensor, factors: Sequence[float]) -> Tensor:
         """[F·B, O] at θ_old + f·(θ − θ_old), by a copy of the policy."""

@@ -28,16 +28,20 @@ def server_of(url: str | None, say: Callable[[str], None]) -> Address | None:
     if url is not None:
         return Address.of(url)
     try:
-        return Address.of(given() or _own())
+        return Address.of(given() or own_server("--no-browser"))
     except (ValueError, RuntimeError, OSError) as error:  # what surrounds a training does not end it
         say(f"{error} {UNWATCHED}")
         return None
 
 
-def _own() -> str:
-    """The link of a server of one's own."""
+def own_server(*options: str) -> str:
+    """The link of a server that ends with this process; `options`: of `ppo-scope watch`.
+
+    Raises:
+        RuntimeError: it did not start; with what it printed.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", "ppo_scope", "watch", "--no-browser", "--until-stdin-ends"],
+        [sys.executable, "-m", "ppo_scope", "watch", *options, "--until-stdin-ends"],
         stdin=subprocess.PIPE,  # it ends with this process, which holds the other end
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

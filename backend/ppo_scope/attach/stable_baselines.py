@@ -36,6 +36,7 @@ REFUSED = (
     "ppo_scope.Scope: see docs/attach.md."
 )
 NO_RATIO = "A2C makes one step with each rollout and has no ratio of policies to look at. "
+SEVERAL = "They are a Dict, which is not known here yet. "
 UNSUPPORTED = "It has a loss of its own, which is not known here yet. "
 OTHER_ORDER = "the minibatches are not drawn as they were in the version of Stable-Baselines3 that this is written for"
 
@@ -65,6 +66,8 @@ def why_not(model: Any) -> str | None:
     """Why this cannot be watched; None: it can."""
     names = [f"{one.__module__.partition('.')[0]}.{one.__name__}" for one in type(model).__mro__]
     what = names[0].replace("stable_baselines3.", "its ") if names else ""
+    if "stable_baselines3.PPO" in names and isinstance(model.observation_space, gym.spaces.Dict):
+        return REFUSED.format(what="one of several observations at once", why=SEVERAL)
     if "stable_baselines3.PPO" in names:
         return None
     if "stable_baselines3.A2C" in names:
@@ -117,6 +120,11 @@ class Watched:
     def episodes(self) -> Sequence[Episode]:
         """The latest, of which means are taken."""
         return self._latest
+
+    @property
+    def model(self) -> Any:
+        """The one that is watched."""
+        return self._model
 
     # The hooks: each does what it did, and says so
 
@@ -218,7 +226,8 @@ class Watched:
             advantages=flat(advantages),
             targets=flat(buffer.returns.copy()),
         )
-        batch.outputs = self.policy.judge(batch)[0]
+        if self.distribution is not None:
+            batch.outputs = self.policy.judge(batch)[0]
         yes = np.ones(layout, np.bool_)
         rollout = Rollout(observations, actions, rewards, dones & ~cut, cut, yes, tuple(self._ended))
         self._update = Update(

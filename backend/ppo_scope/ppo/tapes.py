@@ -19,6 +19,10 @@ from ppo_scope.ppo.objects import NotKept, Tree
 LONGEST = 20_000
 """Steps of an episode that are noted; longer ones are made again by nobody."""
 
+ENOUGH = 1000
+"""Steps that are forgotten at once, at least."""
+ENDED = b"\1"
+"""Among the bytes of an array of truth values: one is true."""
 LOST = {"is": "lost"}
 """How an episode came to where it is is not known."""
 
@@ -29,23 +33,29 @@ class Tape:
     def __init__(self, vector: SyncVectorEnv, seed: int) -> None:
         """They have just been reset with that seed."""
         self._vector = vector
-        # Of each copy: what its episode began from, what was done in it, and whether another begins with the next step.
+        self._actions: list[NDArray[Any]] = []
+        # Of each copy: what its episode began from, and from where on actions are of it; beyond their end where another
+        # episode begins with the next step, whose action counts for nothing.
         self._from: list[Tree] = [{"seed": seed + n} for n in range(vector.num_envs)]
-        self._done: list[list[Any]] = [[] for _ in self._from]
-        self._begins = [False for _ in self._from]
+        self._since = [0 for _ in self._from]
 
     def stepped(self, actions: NDArray[Any], ended: NDArray[np.bool_]) -> None:
         """All have acted, and some episodes [N] have ended: in the next step these copies are reset, and do not act."""
-        for n, action in enumerate(actions.copy()):
-            if self._begins[n]:
-                self._begins[n], self._done[n] = False, []
-            elif len(self._done[n]) < LONGEST:
-                self._done[n].append(action)
-            else:
-                self._from[n] = LOST
-        if ended.any():
+        self._actions.append(actions.copy())
+        if ENDED in ended.tobytes():  # a fifth of the time that `any` takes
             for n in map(int, np.flatnonzero(ended)):
-                self._begins[n], self._from[n] = True, self._generator_of(n)
+                self._from[n], self._since[n] = self._generator_of(n), len(self._actions) + 1
+            if min(self._since) > ENOUGH:
+                self._cut(min(self._since))
+        if len(self._actions) > LONGEST:
+            self._cut(LONGEST // 2)
+
+    def _cut(self, count: int) -> None:
+        """What is noted of so many steps, forgotten; of an episode that began in them it is not known any more."""
+        count = min(count, len(self._actions))
+        del self._actions[:count]
+        self._from = [LOST if since < count else begun for begun, since in zip(self._from, self._since, strict=True)]
+        self._since = [max(0, since - count) for since in self._since]
 
     def _generator_of(self, n: int) -> Tree:
         try:
@@ -55,12 +65,12 @@ class Tape:
 
     def state(self) -> list[Tree]:
         """Of each copy; None: it begins its next episode with the next step."""
-        return [None if begins else self._of(n) for n, begins in enumerate(self._begins)]
+        return [None if since > len(self._actions) else self._of(n, since) for n, since in enumerate(self._since)]
 
-    def _of(self, n: int) -> Tree:
+    def _of(self, n: int, since: int) -> Tree:
         if self._from[n] == LOST:
             return LOST
-        actions = np.array(self._done[n])
+        actions = np.array([actions[n] for actions in self._actions[since:]])
         return {"from": self._from[n], "dtype": str(actions.dtype), "actions": _small(actions)}
 
     def repeat(self, state: list[Tree]) -> None:
@@ -83,10 +93,17 @@ class Tape:
 
     def go_on_from(self, state: list[Tree] | None) -> None:
         """They are where those were whose state it is; None: how they came there is not known."""
-        for n, tree in enumerate(state if state is not None else [LOST] * len(self._from)):
-            self._begins[n] = tree is None
+        trees = state if state is not None else [LOST for _ in self._from]
+        done = [_actions_of(tree) if tree is not None and tree != LOST else [] for tree in trees]
+        steps = max(map(len, done))
+        like = next((actions[0] for actions in done if actions), np.zeros(()))
+        noted = np.zeros((steps, len(done), *like.shape), like.dtype)
+        for n, (tree, actions) in enumerate(zip(trees, done, strict=True)):
             self._from[n] = tree["from"] if tree is not None and tree != LOST else LOST
-            self._done[n] = _actions_of(tree) if tree is not None and tree != LOST else []
+            self._since[n] = steps + 1 if tree is None else steps - len(actions)
+            if actions:
+                noted[steps - len(actions) :, n] = actions
+        self._actions = list(noted)
 
 
 def _actions_of(tree: Tree) -> list[Any]:

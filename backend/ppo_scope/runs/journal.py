@@ -27,7 +27,7 @@ EVERY = 0.5
 """Seconds between two commits."""
 AGAIN = 5.0
 """Seconds until a disk that refused is asked again."""
-WAITING = 64 * 1024 * 1024
+WAITING = 256 * 1024 * 1024
 """Bytes of states that may wait for the disk; beyond them they are given up."""
 PATIENCE = 1.0
 """Seconds until a folder that somebody has counts as in use."""
@@ -164,6 +164,11 @@ class Journal:
                         return
 
     def _written(self, waiting: list[tuple[Write, int]]) -> bool:
+        """All, or what is no state: that is little, and may fit where a state does not."""
+        rest: list[tuple[Write, int]] = [(write, 0) for write, size in waiting if not size]
+        return self._tried(waiting) or (len(rest) < len(waiting) and self._tried(rest))
+
+    def _tried(self, waiting: list[tuple[Write, int]]) -> bool:
         before = dict(self._dropped)
         try:
             with self._store.writing():

@@ -42,6 +42,12 @@ class Reopened:
     """Of a fork: the `run` that it comes from, and the `update` before which it branches off."""
 
 
+NOT_OURS = (
+    "Run {run} cannot go on from here: its training loop is somebody else's. Begin it anew where it was begun; "
+    "`ppo-scope open {run}` shows what it was."
+)
+
+
 def reopened(kept: KeptRun, values: dict[str, Any]) -> Reopened:
     """Go on with a run; `values`: settings that are others from now on.
 
@@ -51,6 +57,8 @@ def reopened(kept: KeptRun, values: dict[str, Any]) -> Reopened:
     """
     if kept.state == RUNS:
         raise CannotRead(f"Run {kept.id} is in use: another PPO Scope has it.")
+    if is_foreign(kept):
+        raise CannotRead(NOT_OURS.format(run=kept.id))
     with _opened(kept) as store:
         if (found := _found(kept, store, None)) is None:
             if "settings" not in kept.about:
@@ -121,6 +129,11 @@ def _tell_of(damaged: list[tuple[int, trees.Damaged]], instead: int, kept: KeptR
         store.event(datetime.now(UTC).isoformat(timespec="milliseconds"), store.last(), "damaged", said)
 
 
+def is_foreign(kept: KeptRun) -> bool:
+    """Whether its training loop is somebody else's."""
+    return "attached" in (kept.about.get("facts") or {})
+
+
 def _with(state: trees.Tree, values: dict[str, Any], also: frozenset[str]) -> tuple[Settings, trees.Tree]:
     """(its settings, the state) with other settings: live ones wait for the next update, as a slider's do."""
     values = _allowed(values, also)
@@ -177,6 +190,8 @@ def to_show(kept: KeptRun) -> tuple[Settings, RunRecord]:
         record = _gone_on(kept, store, store.last() + 1, Settings.parse(values))
         record.settings = {**record.settings, **{one["name"]: one["new"] for one in record.changes}}
         record.facts.update(kept.about.get("facts") or {})
+        if is_foreign(kept):  # what its loop has not told is not made up
+            record.settings = {name: value for name, value in record.settings.items() if name in values}
         record.can_be_made_again()
         record.position.update(update=store.last(), phase="update")
         return Settings.parse(record.settings), record

@@ -72,7 +72,7 @@ class Supervisor:
         self._stall_after = stall_after
         self._trial_seconds = trial_seconds
         self._runs: dict[str, LiveRun] = {}
-        self._starting = asyncio.Lock()
+        self._starting, self._opening = asyncio.Lock(), asyncio.Lock()
         self._candidate: LiveRun | None = None  # a run on trial
         self._refused: asyncio.Future[Cause] | None = None  # while it is: why it shall not begin, whatever it shows
         self._leaving = False
@@ -101,9 +101,12 @@ class Supervisor:
 
         Raises:
             CannotRead: it is damaged; one readable line.
+            CannotBegin: the server is being ended.
             OSError, RuntimeError: no process can be begun for it.
         """
-        async with self._starting:
+        async with self._opening:
+            if self._leaving:
+                raise CannotBegin(LEAVING)
             known = self._runs.get(kept.id)
             if known is not None and not known.gone:
                 return known

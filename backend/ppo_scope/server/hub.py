@@ -73,9 +73,11 @@ class Hub:
         self.room(run).enter(client)
 
     def forget(self, run: str) -> None:
-        """A run that has ended is no longer kept: it is listed no more; a page that looks at it may stay."""
-        self.supervisor.forget(run)
-        self._listing.soon()
+        """A run that has ended is no longer kept: it is listed no more, unless a page looks at it still."""
+        room = self._rooms.get(run)
+        if room is None or not room.pages:
+            self.supervisor.forget(run)
+            self._listing.soon()
 
     # Pages
 

@@ -65,6 +65,12 @@ class Keeping:
         if self.wanted and self._kept == update.index:
             self._keep_rollout(update)
 
+    def halted(self, update: Update) -> None:
+        """An update was given up, and the trainer stands before it again: keep both, to look at why."""
+        self.keep(again=True)
+        if self.wanted and self._kept == update.index:
+            self._keep_rollout(update)
+
     def keep_last(self) -> None:
         """The run rests behind an update, or ends: keep what that one is made again from. Never raises."""
         found = self._trainer.state_before() if self.wanted else None

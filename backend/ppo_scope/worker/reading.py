@@ -11,10 +11,12 @@ import math
 from collections.abc import Iterable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from ppo_scope.pictures.weights import Weights
 from ppo_scope.ppo.allocation import keep_memory
 from ppo_scope.ppo.failures import EnvironmentFault, UnusableEnvironment
+from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.phases import PhaseKind, Update
 from ppo_scope.ppo.rollout import Rollout
 from ppo_scope.ppo.settings import Settings
@@ -24,7 +26,7 @@ from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, series_row
 from ppo_scope.probes.record import Phase
 from ppo_scope.records import trees
-from ppo_scope.records.store import Store
+from ppo_scope.records.store import KeptState, Store
 from ppo_scope.wire.activity import STARTING, Activity
 from ppo_scope.wire.codes import ErrorCode, Kind, RunState
 from ppo_scope.wire.headers import MadeAgain
@@ -42,6 +44,8 @@ from ppo_scope.worker.worker import sender
 NOT_TRAINED = "This run is shown from the disk. Go on with it, or let another one branch off, to train."
 NOTHING_KEPT = "None of its updates is kept with all that is needed to look into it: its series are all that there is."
 NOT_MADE = "The environment of this run cannot be made here, so nobody can look into its updates: {}"
+NO_GOOD = (ValueError, LookupError, TypeError)
+"""What comes of bytes that are damaged, or that say nonsense of themselves."""
 TIMES = "seconds_"
 """Before the names of what a part of an update has taken:"""
 PARTS = ("advantages", "shuffle", "forward", "backward", "step")
@@ -94,12 +98,13 @@ class Reader:
         kept = [state for state in self._store.states() if state.replayable]
         if not kept:
             return NOTHING_KEPT
-        newest = kept[-1].update
         self._activity.begin(STARTING)
         try:
-            self._trainer = Trainer(Settings.parse(self._kept(newest)["state"]["settings"]))
+            self._trainer = Trainer(Settings.parse(self._newest_settings(kept)))
         except (UnusableEnvironment, EnvironmentFault) as error:
             return NOT_MADE.format(in_a_line(error))
+        except LookupError:
+            return NOTHING_KEPT
         self._activity.begin(None)
         self._weights = Weights(self._trainer)
         self._looking.begin(self._trainer, None)
@@ -109,8 +114,25 @@ class Reader:
         for state in kept[:-1]:
             place = {"phase": PhaseKind.UPDATE, "epoch": settings.epochs, "minibatch": settings.minibatches}
             self._updates[self._outlet.passed({"update": state.update, **place})] = state.update
-        self._make_again(newest)
-        return None
+        for state in reversed(kept):
+            try:
+                self._make_again(state.update)
+                return None
+            except NO_GOOD as error:
+                self._give_up(state.update, error)
+        return NOTHING_KEPT
+
+    def _newest_settings(self, kept: list[KeptState]) -> dict[str, Any]:
+        """Of the newest state that can be read.
+
+        Raises:
+            LookupError: none can.
+        """
+        for state in reversed(kept):
+            with contextlib.suppress(*NO_GOOD):
+                found: dict[str, Any] = self._kept(state.update)["state"]["settings"]
+                return found
+        raise LookupError
 
     # What it is told
 
@@ -145,39 +167,66 @@ class Reader:
     # Updates made again
 
     def _measure(self, number: int) -> None:
-        if number in self._updates:
-            self._make_again(self._updates[number], number)
-        else:
+        if number not in self._updates:
             self._looking.later.want(number)
             self._looking.later.measure_wanted()
+            return
+        newest = self._outlet.phase
+        try:
+            self._make_again(self._updates[number], number)
+        except NO_GOOD as error:
+            self._outlet.phase = newest
+            self._give_up(self._updates.pop(number), error)
 
     def _make_again(self, index: int, number: int | None = None) -> None:
-        """All phases of an update; the last is measured, under that number, the others when somebody comes to them."""
+        """All phases of an update; the last is measured, under that number, the others when somebody comes to them.
+
+        Raises:
+            ValueError, LookupError, TypeError: what is kept of it is not what was written.
+        """
+        newest, row = self._outlet.phase, self._row(index)
+        last = self._walk(index, row)
+        judged, again = self._store.judgement(index), None
+        moment = self._looking.moment_at(last)
+        if last.kind is PhaseKind.UPDATE:
+            again = _compared(row, moment)
+        else:  # it halted here, since something was not finite: what was said then was said after the one before
+            judged = self._store.judgement(index - 1)
+        self._looking.as_told(judged, **({} if again is None else {"made_again": again}))
+        self._made = last
+        if self._weights is not None:
+            self._weights.changed()
+        if number is None:
+            self._looking.show(moment)
+        else:
+            self._outlet.phase = newest  # the run stays where it is
+            self._looking.measure(number, moment)
+
+    def _walk(self, index: int, row: dict[str, float]) -> Phase:
+        """Announce the phases of an update; its end, or where it halted since something was not finite."""
         assert self._trainer is not None
         trainer, looking = self._trainer, self._looking
         kept = self._kept(index)
         trainer.stand_at(kept["state"])
         looking.later.forget(index)
         looking.as_told(self._store.judgement(index - 1))
-        newest, row = self._outlet.phase, self._row(index)
-        for phase in trainer.replay(Rollout.of(kept["rollout"]), **kept["made"]):
-            assert phase.update is not None
-            self._outlet.phase = phase
-            if phase.kind is not PhaseKind.UPDATE:
-                _tell_times(phase.update, {})
-                looking.keep(looking.moment_at(phase), whole=True)
-                continue
-            self._made = phase
-            if self._weights is not None:
-                self._weights.changed()
-            _tell_times(phase.update, row)
-            moment = looking.moment_at(phase)
-            looking.as_told(self._store.judgement(index), made_again=_compared(row, moment))
-            if number is None:
-                looking.show(moment)
-            else:
-                self._outlet.phase = newest  # the run stays where it is
-                looking.measure(number, moment)
+        last: Phase | None = None
+        with contextlib.suppress(NotFiniteError):
+            for phase in trainer.replay(Rollout.of(kept["rollout"]), **kept["made"]):
+                assert phase.update is not None
+                ended = phase.kind is PhaseKind.UPDATE
+                self._outlet.phase = last = phase
+                _tell_times(phase.update, row if ended else {})
+                if not ended:
+                    looking.keep(looking.moment_at(phase), whole=True)
+        if last is None:
+            raise LookupError("its rollout is not finite")
+        return last
+
+    def _give_up(self, index: int, error: Exception) -> None:
+        """What is kept of an update is no good: it is not offered any more."""
+        print(f"Update {index} cannot be looked into: {in_a_line(error)}", flush=True)
+        self._outlet.event("abandoned", abandoned=index)
 
     def _hand_on_weights(self) -> None:
         """To whoever acts: the policy that the update left which was looked at last."""
@@ -190,12 +239,13 @@ class Reader:
 
     def _kept(self, index: int) -> trees.Tree:
         """What an update is made again from: the state before it, its rollout, and how it was made."""
-        packed = self._store.rollout(index)
-        assert packed is not None
+        if (packed := self._store.rollout(index)) is None:
+            raise LookupError("what was collected in it is not kept")
         kept = trees.decode(trees.opened(packed))
         if kept["state"] is None:
             found = self._store.state(index)
-            assert found is not None and found[0] == index
+            if found is None or found[0] != index:
+                raise LookupError("the state before it is not kept")
             kept["state"] = trees.decode(trees.opened(found[1]))
         return kept
 

@@ -14,7 +14,7 @@ from ppo_scope.pictures.weights import Weights
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.outcome import Outcome
 from ppo_scope.ppo.phases import Phase as TrainersPhase
-from ppo_scope.ppo.phases import PhaseKind
+from ppo_scope.ppo.phases import PhaseKind, Update
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import Phase
@@ -102,6 +102,9 @@ class Reporter:
         """This update was abandoned, because of that; the next one will have its number."""
         self._given_up = update
         self._measure_alone()
+        reached = self._outlet.phase.update
+        if self.keeping is not None and isinstance(reached, Update) and reached.index == update:
+            self.keeping.halted(reached)
         self.looking.halted(error, update)
 
     def begins(self, update: int) -> None:

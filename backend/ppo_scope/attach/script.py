@@ -1,0 +1,57 @@
+"""Way 1: an unchanged script, run as it would be, whose PPO is found when it learns.
+
+`python -m ppo_scope.attach.script SCRIPT …` is what `ppo-scope watch SCRIPT …` runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+from ppo_scope.attach.stable_baselines import Watched, why_not
+from ppo_scope.attach.watcher import say
+
+NOT_FOUND = (
+    "No PPO was found in {script}. Looked for: `learn` of a PPO of Stable-Baselines3. Two other ways: "
+    "ppo_scope.watch(model) in the script, or ppo_scope.Scope in a loop of one's own; see docs/attach.md."
+)
+
+
+def main(arguments: list[str]) -> None:
+    """Run the script with its arguments, as its own main program."""
+    script, sys.argv = arguments[0], arguments
+    sys.path[0] = str(Path(script).resolve().parent)
+    found = _look_out()
+    try:
+        runpy.run_path(script, run_name="__main__")
+    finally:
+        if not found:
+            say(NOT_FOUND.format(script=script))
+
+
+def _look_out() -> list[Watched]:
+    """Watch each model that begins to learn from now on; those that do."""
+    found: list[Watched] = []
+    with contextlib.suppress(ImportError):
+        from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+        kind: Any = OnPolicyAlgorithm
+        learn = kind.learn
+
+        def watched(model: Any, *arguments: Any, **named: Any) -> Any:
+            if not any(one.model is model for one in found):
+                if (why := why_not(model)) is None:
+                    found.append(Watched(model, None, False))
+                else:
+                    say(why)
+            return learn(model, *arguments, **named)
+
+        kind.learn = watched
+    return found
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,73 @@
+"""`ppo-scope watch SCRIPT`: an unchanged script, in a process of its own, is found to learn."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+
+import pytest
+
+from tests.attach import sb3_loop
+from tests.live import ROOT, environment
+from tests.server.scope_page import wait_for
+
+pytestmark = pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
+
+
+class Watching:
+    """The command, and what it prints."""
+
+    def __init__(self, *arguments):
+        command = [sys.executable, "-W", "ignore", "-m", "ppo_scope", "watch", "--no-browser", "--runs-dir", "off"]
+        self.process = subprocess.Popen(
+            [*command, *map(str, arguments)],
+            cwd=ROOT,
+            env=environment() | {"PYTHONWARNINGS": "ignore"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines = []
+        self._reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
+        self._reader.start()
+
+    def said(self, pattern):
+        return wait_for(lambda: re.search(pattern, "".join(self.lines)), timeout=90)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+        self._reader.join(5)
+        self.process.stdout.close()
+
+
+def test_a_script_as_its_author_wrote_it_trains_to_the_same_weights_and_is_shown():
+    _, plain = sb3_loop.main(512, plain=True)
+    with Watching("tests/attach/sb3_loop.py", 512, "--plain") as watching:
+        assert watching.said(r"(?m)^[0-9a-f]{64}$")[0] == plain
+        watching.said("the script has ended with code 0. The page stays until Ctrl-C.")
+        place = watching.said(r"http://\S+?/(?=#token)")[0]
+        runs = json.load(urllib.request.urlopen(f"{place}api/runs", timeout=30))
+    assert [(run["environment"], run["state"], run["update"]) for run in runs] == [("CartPole-v1", "finished", 4)]
+    assert watching.process.returncode == 0
+
+
+def test_where_no_ppo_is_found_it_says_what_it_looked_for_and_the_other_ways(tmp_path):
+    script = tmp_path / "nothing.py"
+    script.write_text("import sys; print(sys.argv[1:]); raise SystemExit(3)\n")
+    with Watching(script, "--seed", 3) as watching:
+        watching.said("the script has ended with code 3")
+        assert "['--seed', '3']" in "".join(watching.lines)
+        watching.said(r"No PPO was found in .*nothing\.py\. Looked for: `learn` of a PPO of Stable-Baselines3")
+    assert watching.process.returncode == 3
+
+
+def test_a_script_that_is_not_there_is_one_line():
+    with Watching("nowhere.py") as watching:
+        watching.said(r"There is no script nowhere\.py")
