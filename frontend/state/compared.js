@@ -73,18 +73,18 @@ export function intervalInWords(group, { missing }) {
 const nameOfRun = ({ id, seed }) => (seed === null ? id : `seed ${seed}`);
 
 /** Each run's return at the last step of its group. @param {ComparedGroup} group */
-export const eachInWords = ({ runs }) => runs.map((run) => `${nameOfRun(run)}: ${number(run.final, 4)}`).join(" · ");
+export const eachInWords = ({ runs }) => runs.map((run) => `${nameOfRun(run)}: ${number(run.final, 4)}`.replaceAll(" ", "\u00a0")).join(" · ");
 
 /** How the numbers came about. @param {Comparison} comparison */
 export function methodInWords({ groups, missing }) {
   const measures = new Set(groups.filter(({ runs }) => runs.length > 1).map(({ measure }) => measure));
-  const iqm = "the interquartile mean (IQM: a quarter of the seeds at either end is left out)";
+  const iqm = "the interquartile mean (IQM: of n seeds ⌊n/4⌋ at either end are left out)";
   const curve =
     measures.size === 2 ? `${iqm}, of two seeds the mean` : measures.has("iqm") ? iqm : measures.has("mean") ? "the mean over the seeds" : "one run";
   const band = groups.some(({ low }) => low)
     ? ` The band is the ${PERCENT} % interval at each step by itself: a stratified bootstrap over the seeds, 2,000 resamples, by rliable.`
     : "";
-  return `Each curve is ${curve}.${band}${missing ? ` ${missing}` : ""} A run's return is the mean of its last 100 episodes; between two of its updates there is a straight line, and nothing else is smoothed.`;
+  return `Each curve is ${curve}.${band}${missing ? ` ${missing}` : ""} A run's return is the mean of its last 100 episodes; between two of its updates there is a straight line, and nothing else is smoothed. Curves pass through up to 200 steps, evenly spread.`;
 }
 
 /** What is not as one might think, a sentence each. @param {Comparison} comparison @param {readonly Setting[]} table @returns {string[]} */

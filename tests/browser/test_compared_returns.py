@@ -70,7 +70,7 @@ def test_runs_live_and_kept_are_compared_in_one_chart(kept, page, leaving):
     assert "Run b1 is left out. Run b0 has the same settings and the same seed" in said
     end = 64 * (UPDATES - 10)
     assert f"“ε 0.2” ends at {end:,} steps, where seed 2 does; the longest of its runs has come to 2,560." in said
-    assert "interquartile mean (IQM: a quarter of the seeds at either end is left out)" in said and "rliable" in said
+    assert "interquartile mean (IQM: of n seeds ⌊n/4⌋ at either end are left out)" in said and "rliable" in said
 
     rows = sheet.get_by_role("table").get_by_role("row")
     group, other = rows.nth(1).inner_text(), rows.nth(2).inner_text()
@@ -110,7 +110,7 @@ def test_runs_live_and_kept_are_compared_in_one_chart(kept, page, leaving):
     dashboard.press("Play").at(state="running")
     page.get_by_role("button", name="Runs:").click()
     page.get_by_role("button", name="Compare returns").click()
-    until(lambda: "seed 9: " in sheet.inner_text() and len(asked) > 1)
+    until(lambda: "seed\N{NO-BREAK SPACE}9:" in sheet.inner_text() and len(asked) > 1)
     page.keyboard.press("Escape")
     until(lambda: not sheet.is_visible())
     dashboard.press("Pause").at(state="paused")
