@@ -29,9 +29,9 @@ export function createChoice(changed) {
     );
   }
 
-  /** @param {string} environment @param {Offered[]} runs @param {boolean} wanted */
+  /** @param {string} environment @param {Offered[]} runs @param {(run: Offered) => boolean} wanted */
   function listOf(environment, runs, wanted) {
-    const items = h("ul", {}, ...runs.map((run) => item(run, wanted)));
+    const items = h("ul", {}, ...runs.map((run) => item(run, wanted(run))));
     const pick = (/** @type {boolean} */ on) => () => {
       let room = MOST - chosen().length;
       for (const box of boxes(items)) if (box.checked !== on && (!on || room-- > 0)) box.checked = on;
@@ -88,13 +88,14 @@ export function createChoice(changed) {
     },
     focus: () => boxes()[0]?.focus(),
     /**
-     * All that there are; those of the environment at hand are chosen.
+     * All that there are; those of the environment at hand are chosen, and of those that were offered before, the same.
      *
      * @param {RunBrief[]} server
      * @param {KeptRunTold[]} disk
      * @param {Pick<Run, "environment"> | null} atHand
      */
     offer(server, disk, atHand) {
+      const before = new Map(boxes().map(({ value, checked }) => [value, checked]));
       const known = new Set(server.map(({ id }) => id));
       /** @type {Offered[]} */
       const all = [
@@ -109,7 +110,7 @@ export function createChoice(changed) {
           .sort((a, b) => Number(b === first) - Number(a === first))
           .map((environment) => {
             const runs = all.filter((run) => run.environment === environment);
-            const wanted = environment === first && (room -= runs.length) >= 0;
+            const wanted = (/** @type {Offered} */ { id }) => (before.get(id) ?? environment === first) && room-- > 0;
             return listOf(environment, runs, wanted);
           }),
       );
