@@ -213,7 +213,7 @@ const branch = createBranch(document.body, state, {
 const returns = createReturns(document.body, state, {
   theme: () => look.theme(),
   here: () => getJson("api/runs"),
-  kept: () => getShelf().then(({ runs }) => runs),
+  kept: getShelf,
   compare: getComparison,
   failed: announcer.warn,
 });

@@ -13,7 +13,8 @@ const MOST = 40; // as many as the server puts into one comparison
 export function createChoice(changed) {
   const lists = h("div", { class: "compared-lists" });
   const number = h("p", { class: "compared-number", role: "status" });
-  const element = h("section", { class: "compared-choice", "aria-label": "Runs to compare" }, number, lists);
+  const older = h("p", { class: "compared-number" });
+  const element = h("section", { class: "compared-choice", "aria-label": "Runs to compare" }, number, lists, older);
 
   /** @returns {HTMLInputElement[]} */
   const boxes = (root = /** @type {Element} */ (lists)) => [.../** @type {NodeListOf<HTMLInputElement>} */ (root.querySelectorAll("input"))];
@@ -93,8 +94,10 @@ export function createChoice(changed) {
      * @param {RunBrief[]} server
      * @param {KeptRunTold[]} disk
      * @param {Pick<Run, "environment"> | null} atHand
+     * @param {number} more kept runs that are not among them
      */
-    offer(server, disk, atHand) {
+    offer(server, disk, atHand, more) {
+      setText(older, more ? `${count(more)} older ${more === 1 ? "run that is kept is" : "runs that are kept are"} not listed.` : "");
       const before = new Map(boxes().map(({ value, checked }) => [value, checked]));
       const known = new Set(server.map(({ id }) => id));
       /** @type {Offered[]} */

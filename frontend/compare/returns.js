@@ -22,7 +22,7 @@ import { count, number } from "../state/format.js";
 import { createChoice } from "./returns-choice.js";
 import { createReturnsChart } from "./returns-chart.js";
 
-/** @import { ComparedGroup, Comparison, KeptRunTold, RunBrief, State, Theme } from "../types.js" */
+/** @import { ComparedGroup, Comparison, RunBrief, Shelf, State, Theme } from "../types.js" */
 
 const AGAIN = 5000; // milliseconds until runs that go on are looked at again
 const SOON = 150; // milliseconds after a choice: several come at once
@@ -34,7 +34,7 @@ const FILE = "ppo-scope-returns";
  * @param {object} page
  * @param {() => Theme} page.theme
  * @param {() => Promise<RunBrief[]>} page.here the server's runs
- * @param {() => Promise<KeptRunTold[]>} page.kept
+ * @param {() => Promise<Shelf>} page.kept
  * @param {(runs: string[]) => Promise<Comparison>} page.compare
  * @param {(words: string) => void} page.failed
  */
@@ -169,7 +169,7 @@ export function createReturns(parent, state, { theme, here, kept, compare, faile
     /** @throws {Error} the server cannot be reached */
     async open() {
       const [server, disk] = await Promise.all([here(), kept()]);
-      choice.offer(server, disk, state.run);
+      choice.offer(server, disk.runs, state.run, disk.more);
       show(null);
       dialog.showModal();
       choice.focus();
