@@ -106,6 +106,7 @@ PARTS: tuple[type[Any], ...] = (
     told.Kept,
     told.Met,
     told.Attached,
+    told.Branch,
     told.Resumption,
     told.KeptRunTold,
     told.KeptRunWhole,

@@ -235,6 +235,13 @@ export interface Attached {
   changeable: string[];
 }
 
+/** Another run that branched off from this one. */
+export interface Branch {
+  run: string;
+  /** Before which it did. */
+  update: number;
+}
+
 /** A run went on from a state that was kept. */
 export interface Resumption {
   /** The first update that it made then. */
@@ -352,6 +359,8 @@ export interface Run {
   changes_dropped?: number;
   /** The newest 1,000. */
   evaluations?: Evaluation[];
+  /** Runs that branched off from this one. */
+  forks?: Branch[];
   /** Updates at which it stopped playing: the newest 200. */
   pauses?: number[];
   /** Settings that wait for the next update. */

@@ -15,7 +15,7 @@ from ppo_scope.records.moments import Entry, Moments
 from ppo_scope.wire import frame as frames
 from ppo_scope.wire.codes import LATEST, Kind
 from ppo_scope.wire.headers import MOMENT_COLUMNS, POSITION, START
-from ppo_scope.wire.told import Cause, Change, Evaluation, Met, Parent, Resumption, Run, RunBrief, StateTold
+from ppo_scope.wire.told import Branch, Cause, Change, Evaluation, Met, Parent, Resumption, Run, RunBrief, StateTold
 
 HEADER = frozenset({"protocol", "kind", "run", "sequence", "scalars", "arrays", "event"})
 CHANGES_TOLD = 200
@@ -72,6 +72,7 @@ class RunRecord:
     """The newest frame of each kind of `LATEST`, with its header."""
     said: Said = field(default_factory=Said)
     position: dict[str, Any] = field(default_factory=START.copy)
+    forks: list[Branch] = field(default_factory=list)
     pauses: deque[int] = field(default_factory=lambda: deque(maxlen=CHANGES_TOLD))
     """Updates at which it stopped playing."""
     _history: History = field(default_factory=History)
@@ -258,6 +259,7 @@ class RunRecord:
             "changes": list(history.changes)[-CHANGES_TOLD:],
             "changes_dropped": max(0, history.changes_made - CHANGES_TOLD),
             "evaluations": list(history.evaluations.values()),
+            "forks": list(self.forks),
             "pauses": list(self.pauses),
             "pending": self.pending,
             "cause": cause,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sqlite3
@@ -21,7 +22,8 @@ from ppo_scope.runs.ending import Cause
 from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.live import Listener, LiveRun
 from ppo_scope.runs.pulse import STALL_AFTER
-from ppo_scope.runs.reopening import Reopened, to_show
+from ppo_scope.runs.reopening import Reopened, note_fork, to_show
+from ppo_scope.wire.told import Branch, Parent
 
 logger = logging.getLogger(__name__)
 
@@ -269,7 +271,19 @@ class Supervisor:
         journal.series(list(part.columns), part.first, part.rows, part.episodes)
         for change in record.changes:
             journal.change(change)
+        self._tell_parent(parent, record.id)
         return journal
+
+    def _tell_parent(self, parent: Parent, run: str) -> None:
+        """That this run has branched off from it, where it is kept and where it goes on here."""
+        branch: Branch = {"run": run, "update": parent["update"]}
+        if (here := self._runs.get(parent["run"])) is not None:
+            here.record.forks.append(branch)
+        if self._library is not None:
+            with contextlib.suppress(
+                CannotRead, sqlite3.Error
+            ):  # gone, or not to be written
+                note_fork(self._library.place(parent["run"]), branch)
 
     def _new_journal(self, run: LiveRun) -> Journal | None:
         """Of a new run; where the disk refuses, it goes on without, and that is said."""

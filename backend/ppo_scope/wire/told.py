@@ -81,6 +81,14 @@ class Parent(TypedDict):
     """Before which it did: the first that is its own."""
 
 
+class Branch(TypedDict):
+    """Another run that branched off from this one."""
+
+    run: str
+    update: int
+    """Before which it did."""
+
+
 class Resumption(TypedDict):
     """A run went on from a state that was kept."""
 
@@ -221,6 +229,8 @@ class Run(TypedDict):
     """How many came before them."""
     evaluations: NotRequired[list[Evaluation]]
     """The newest 1,000."""
+    forks: NotRequired[list[Branch]]
+    """Runs that branched off from this one."""
     pauses: NotRequired[list[int]]
     """Updates at which it stopped playing: the newest 200."""
     pending: NotRequired[dict[str, SettingValue]]
