@@ -280,9 +280,7 @@ class Supervisor:
         if (here := self._runs.get(parent["run"])) is not None:
             here.record.forks.append(branch)
         if self._library is not None:
-            with contextlib.suppress(
-                CannotRead, sqlite3.Error
-            ):  # gone, or not to be written
+            with contextlib.suppress(CannotRead, sqlite3.Error):  # gone, or not to be written
                 note_fork(self._library.place(parent["run"]), branch)
 
     def _new_journal(self, run: LiveRun) -> Journal | None:
