@@ -320,7 +320,7 @@ export interface ComparedGroup {
   steps: number[];
   /** At each of those steps. */
   values: number[];
-  /** Where the 95 % interval begins, at each step by itself; null of a single run, and where rliable is missing. */
+  /** Where the 95 % interval begins, at each step by itself; null of a single run, and where SciPy is missing. */
   low: number[] | null;
   /** Where it ends. */
   high: number[] | null;

@@ -25,7 +25,7 @@ CORE = (
 BESIDE = tuple(
     f"--ignore=tests/{name}.py" for name in ("ppo/test_parity", "records/test_export", "records/test_comparison")
 )
-"""Need Stable-Baselines3 or rliable, which say for themselves what they go with."""
+"""Need Stable-Baselines3 or SciPy, which say for themselves what they go with."""
 HELPERS = ("httpx", "hypothesis", "pytest", "pytest-timeout")
 """Of what the tests need, what these tests do."""
 LENT = "torch"

@@ -65,7 +65,7 @@ export function finalOf({ steps, values, low, high }) {
 export function intervalInWords(group, { missing }) {
   const final = finalOf(group);
   if (!final || final.low === null || final.high === null)
-    return group.runs.length === 1 ? "one seed has none" : missing ? "not without rliable" : "–";
+    return group.runs.length === 1 ? "one seed has none" : missing ? "not without SciPy" : "–";
   return `${number(final.low, 4)} to ${number(final.high, 4)}`;
 }
 
@@ -82,7 +82,7 @@ export function methodInWords({ groups, missing }) {
   const curve =
     measures.size === 2 ? `${iqm}, of two seeds the mean` : measures.has("iqm") ? iqm : measures.has("mean") ? "the mean over the seeds" : "one run";
   const band = groups.some(({ low }) => low)
-    ? ` The band is the ${PERCENT} % interval at each step by itself: a stratified bootstrap over the seeds, 2,000 resamples, by rliable.`
+    ? ` The band is the ${PERCENT} % interval at each step by itself: the percentiles of a bootstrap over the seeds, 2,000 resamples, as in rliable.`
     : "";
   return `Each curve is ${curve}.${band}${missing ? ` ${missing}` : ""} A run's return is the mean of its last 100 episodes; between two of its updates there is a straight line, and nothing else is smoothed. Curves pass through up to 200 steps, evenly spread.`;
 }

@@ -1,6 +1,5 @@
-"""Runs put together by their settings: against rliable called directly, and against cases computed by hand."""
+"""Runs put together by their settings: against cases computed by hand, and against a bootstrap written out."""
 
-import importlib
 import sys
 
 import numpy as np
@@ -26,26 +25,19 @@ def test_an_interquartile_mean_leaves_a_quarter_out_at_either_end():
     assert aggregates.interquartile_mean(np.array([[8.0], [1], [2], [3], [4], [5], [6], [70]])) == [4.5]
 
 
-def test_the_numbers_are_rliables():
+def test_an_interval_is_that_of_resampled_seeds():
+    """Against a plain loop that draws seeds with replacement, all steps of a seed together."""
     generator = np.random.default_rng(3)
     scores = generator.normal(100, 30, (7, 3))
-    runs = [run(f"r{n}", n, row) for n, row in enumerate(scores)]
     before = np.random.get_state()[1].copy()
-    (group,) = compare(runs)["groups"]
+    (group,) = compare([run(f"r{n}", n, row) for n, row in enumerate(scores)])["groups"]
     assert np.array_equal(np.random.get_state()[1], before), "whoever draws from NumPy goes on as if nothing had been"
-
-    library, metrics = aggregates._rliable(), importlib.import_module("rliable.metrics")
-    direct = [metrics.aggregate_iqm(scores[:, [point]]) for point in range(3)]
-    assert np.allclose(group["values"], direct, rtol=1e-12)
-    np.random.seed(aggregates.SEED)
-
-    def of_each(drawn):
-        return np.array([metrics.aggregate_iqm(drawn[:, :, point]) for point in range(3)])
-
-    points, intervals = library.get_interval_estimates({"all": scores[:, None, :]}, of_each, reps=aggregates.RESAMPLES)
-    assert np.allclose(points["all"], group["values"], rtol=1e-12)
-    assert np.allclose(intervals["all"], [group["low"], group["high"]], rtol=1e-12)
-    assert compare(runs) == compare(runs), "the same runs have the same interval"
+    drawn = [np.sort(scores[generator.integers(0, 7, 7)], axis=0)[1:-1].mean(axis=0) for _ in range(20_000)]
+    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
+    assert np.allclose(group["low"], low, atol=5.0) and np.allclose(group["high"], high, atol=5.0)
+    assert np.all(high - low > 20.0)
+    again = compare([run(f"r{n}", n, row) for n, row in enumerate(scores)])
+    assert again["groups"][0]["low"] == group["low"], "the same runs have the same interval"
 
 
 def test_of_two_seeds_it_is_the_mean_and_of_one_there_is_no_interval():
@@ -127,14 +119,14 @@ def test_one_seed_counts_once():
     assert len(unknown["runs"]) == 2, "where no seed was told, nobody knows that it is the same"
 
 
-def test_without_rliable_there_are_means_and_a_sentence(monkeypatch):
-    for name in ("rliable", "rliable.library"):
+def test_without_scipy_there_are_means_and_a_sentence(monkeypatch):
+    for name in ("scipy", "scipy.stats"):
         monkeypatch.setitem(sys.modules, name, None)  # as where it is not installed
     found = compare([run(f"r{n}", n, [value, value]) for n, value in enumerate([3, 100, 0, 1])])
     (group,) = found["groups"]
     assert group["measure"] == "mean" and group["values"] == [26, 26] and group["low"] is None
     assert found["missing"] == (
-        "Only means are drawn, without intervals: rliable is needed for this and not installed: "
+        "Only means are drawn, without intervals: scipy is needed for this and not installed: "
         "pip install 'ppo-scope[compare]'."
     )
 

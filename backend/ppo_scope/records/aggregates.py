@@ -1,15 +1,13 @@
-"""What several seeds have achieved together: the interquartile mean and its bootstrap interval, by rliable.
+"""What several seeds have achieved together: the interquartile mean and its bootstrap interval, by rliable's definitions.
 
-Agarwal et al., Deep Reinforcement Learning at the Edge of the Statistical Precipice, NeurIPS 2021.
+Agarwal et al., Deep Reinforcement Learning at the Edge of the Statistical Precipice, NeurIPS 2021. The mathematics is
+SciPy's: rliable itself takes `trim_mean` from there, and its bootstrap from a package that models time series.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +26,6 @@ ENOUGH = 3
 CUT = 0.25
 """Of the seeds at either end, which an interquartile mean leaves out."""
 
-_drawing = threading.Lock()
-
 
 @dataclass(frozen=True)
 class Aggregate:
@@ -40,63 +36,52 @@ class Aggregate:
     values: Numbers
     """[P]"""
     interval: Numbers | None
-    """[2, P]: its lower and its upper end; None: of a single seed there is none, nor without rliable."""
+    """[2, P]: its lower and its upper end; None: of a single seed there is none, nor without SciPy."""
 
 
 def missing() -> str | None:
-    """What rliable would be needed for, where it is not installed: one sentence."""
+    """What SciPy would be needed for, where it is not installed: one sentence."""
     try:
-        _rliable()
+        needed("scipy.stats")
     except Missing as problem:
         return f"Only means are drawn, without intervals: {problem}."
     return None
 
 
 def aggregate(scores: Numbers) -> Aggregate:
-    """Of scores [seeds, P]: their interquartile mean, of few seeds or without rliable their mean, with its interval.
+    """Of scores [seeds, P]: their interquartile mean, of few seeds or without SciPy their mean, with its interval.
 
-    The interval is rliable's: percentiles of a stratified bootstrap over the seeds. All seeds are of one environment,
-    so that there is one stratum.
+    The interval has the percentiles of a bootstrap over the seeds, at each step by itself. All seeds are of one
+    environment, so that rliable's bootstrap by strata has one stratum.
     """
-    robust = len(scores) >= ENOUGH and missing() is None
+    if missing() is not None:
+        return Aggregate("mean", mean(scores), None)
+    robust = len(scores) >= ENOUGH
     measure = interquartile_mean if robust else mean
-    interval = None
-    if len(scores) > 1 and missing() is None:
-        # Its strata draw from NumPy's generator that all have in common, whatever it is given: that one is put back.
-        with _drawing:
-            before = np.random.get_state()
-            np.random.seed(SEED)
-            try:
-                interval = _rliable().get_interval_estimates(
-                    {"": scores[:, None, :]},
-                    lambda drawn: measure(drawn[:, 0, :]),
-                    reps=RESAMPLES,
-                    confidence_interval_size=CONFIDENCE,
-                )[1][""]
-            finally:
-                np.random.set_state(before)
-    return Aggregate("iqm" if robust else "mean", measure(scores), interval)
+    return Aggregate("iqm" if robust else "mean", measure(scores), _interval(scores, measure))
 
 
-def interquartile_mean(scores: Numbers) -> Numbers:
-    """[seeds, P] → [P], the mean of the middle half, as `rliable.metrics.aggregate_iqm` has it for one step."""
-    cut = int(CUT * len(scores))
-    return np.asarray(np.sort(scores, axis=0)[cut : len(scores) - cut].mean(axis=0))
+def interquartile_mean(scores: Numbers, axis: int = 0) -> Numbers:
+    """[seeds, P] → [P], the mean of the middle half of the seeds."""
+    return np.asarray(needed("scipy.stats").trim_mean(scores, CUT, axis=axis))
 
 
-def mean(scores: Numbers) -> Numbers:
+def mean(scores: Numbers, axis: int = 0) -> Numbers:
     """[seeds, P] → [P]"""
-    return np.asarray(scores.mean(axis=0))
+    return np.asarray(scores.mean(axis=axis))
 
 
-def _rliable() -> Any:
-    """Its library, with no more of arch than the bootstrap.
-
-    The rest of arch models time series; it takes seconds to import, and fails beside pandas 3.
-
-    Raises:
-        Missing: it is not installed.
-    """
-    if "arch" not in sys.modules and (found := importlib.util.find_spec("arch")) is not None:
-        sys.modules["arch"] = importlib.util.module_from_spec(found)
-    return needed("rliable.library")
+def _interval(scores: Numbers, measure: Callable[..., Numbers]) -> Numbers | None:
+    if len(scores) < 2:
+        return None
+    found = needed("scipy.stats").bootstrap(
+        (scores,),
+        measure,
+        axis=0,
+        n_resamples=RESAMPLES,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        vectorized=True,
+        random_state=np.random.default_rng(SEED),
+    )
+    return np.stack([found.confidence_interval.low, found.confidence_interval.high])

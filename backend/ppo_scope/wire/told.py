@@ -175,7 +175,7 @@ class ComparedGroup(TypedDict):
     values: list[float]
     """At each of those steps."""
     low: list[float] | None
-    """Where the 95 % interval begins, at each step by itself; null of a single run, and where rliable is missing."""
+    """Where the 95 % interval begins, at each step by itself; null of a single run, and where SciPy is missing."""
     high: list[float] | None
     """Where it ends."""
 
