@@ -1,4 +1,4 @@
-"""What several seeds have achieved together: the interquartile mean and its bootstrap interval, by rliable's definitions.
+"""What several seeds have achieved together: the interquartile mean and its bootstrap interval, as by rliable.
 
 Agarwal et al., Deep Reinforcement Learning at the Edge of the Statistical Precipice, NeurIPS 2021. The mathematics is
 SciPy's: rliable itself takes `trim_mean` from there, and its bootstrap from a package that models time series.
