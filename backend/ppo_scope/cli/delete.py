@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ppo_scope.cli.library import add_library, library_of
+from ppo_scope.cli.library import add_library, library_there
 from ppo_scope.cli.misuse import Misuse, printable, users_mistakes
 from ppo_scope.cli.options import Commands
 from ppo_scope.ppo.settings import Settings
@@ -24,8 +24,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     """Ask, and remove it; the exit code."""
     from ppo_scope.records.library import InUse
 
-    library = library_of(options)
-    assert library is not None
+    library = library_there(options)
     with users_mistakes():
         found = library.find(options.kept)
     about = found.about.get("settings", {})
@@ -39,7 +38,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             return 1
     try:
         library.delete(found)
-    except (InUse, OSError) as error:
+    except InUse as error:
         raise Misuse(str(error)) from None
+    except OSError as error:
+        raise Misuse(f"delete: {what} is still there: {error.strerror or error}") from None
     print(f"Deleted {what}.")
     return 0

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppo_scope.cli.library import add_library, library_of
+from ppo_scope.cli.library import add_library, library_there
 from ppo_scope.cli.misuse import Misuse, users_mistakes
 from ppo_scope.cli.options import Commands
 from ppo_scope.ppo.settings import Settings
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ppo_scope.records.loading import LoadedRun
 
 
+OF_TENSORBOARD = "events.out.tfevents"
+"""So begin the names of its files; a folder with others was not written here."""
 MOST_EPISODES = 20
 """Of a film."""
 
@@ -70,13 +72,12 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     _check(options, kind)
     if to.exists() and not options.replace:
         raise Misuse(f"--to {to}: is there already; say --replace to write over it")
-    library = library_of(options)
-    assert library is not None
+    library = library_there(options)
     try:
         with users_mistakes():
             kept = load(find(options.kept, library).folder)
             export = partial(_film, episodes=options.episodes) if kind in FILMS else EXPORTS[kind]
-            written = _write(export, kept, to, options.at)
+            written = _write(export, kept, to, options.at, replace=options.replace)
     except Missing as error:
         raise Misuse(str(error)) from None
     except OSError as error:
@@ -105,12 +106,17 @@ def _kind_of(path: Path) -> str:
     raise Misuse(f"--to {path}: its ending does not say what to write; choose with --format: {', '.join(EXPORTS)}")
 
 
-def _write(export: Export, kept: LoadedRun, to: Path, at: list[int]) -> Written:
+def _write(export: Export, kept: LoadedRun, to: Path, at: list[int], *, replace: bool) -> Written:
     """Write beside the place, and move it there once it is whole: what was there before stays until then."""
+    if to.is_dir() and (others := [place.name for place in to.iterdir() if not place.name.startswith(OF_TENSORBOARD)]):
+        raise Misuse(f"--to {to}: holds what is no export ({', '.join(sorted(others)[:3])}); choose another place")
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".ppo-scope-", dir=to.parent) as folder:
         written = export(kept, Path(folder) / to.name, at)
         found = sorted(Path(folder).iterdir())
+        taken = [to.parent / file.name for file in found if (to.parent / file.name).exists()]
+        if taken and not replace:
+            raise Misuse(f"--to {to}: {taken[0]} is there already; say --replace to write over it")
         for file in found:
             place = to.parent / file.name
             if file.is_dir() and place.is_dir():

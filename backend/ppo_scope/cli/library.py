@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ppo_scope.cli.misuse import Misuse
+
 if TYPE_CHECKING:
     from ppo_scope.records.library import Library
 
@@ -36,6 +38,20 @@ def _above_zero(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
+
+
+def library_there(options: argparse.Namespace) -> Library:
+    """The one that was asked for, where there has to be one.
+
+    Raises:
+        Misuse: there is none.
+    """
+    library = library_of(options)
+    if library is None:
+        raise Misuse("--runs-dir off: keeps no runs, so there is none to be found; say where they are kept")
+    if library.folder.exists() and not library.folder.is_dir():
+        raise Misuse(f"--runs-dir {library.folder}: is no folder")
+    return library
 
 
 def library_of(options: argparse.Namespace) -> Library | None:

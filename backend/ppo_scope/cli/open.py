@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppo_scope.cli.library import add_library, library_of
+from ppo_scope.cli.library import add_library, library_there
 from ppo_scope.cli.misuse import Misuse, users_mistakes
 from ppo_scope.cli.options import Commands, add_place
 from ppo_scope.ppo.settings import Settings
@@ -38,17 +38,16 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         with users_mistakes():
             check(path)
         return serve(settings, recording=path.resolve(), **place)
-    library = library_of(options)
+    library = library_there(options)
     return serve(settings, shown=_found(options.what, path, library), library=library, **place)
 
 
-def _found(name: str, folder: Path, library: Library | None) -> KeptRun:
+def _found(name: str, folder: Path, library: Library) -> KeptRun:
     from ppo_scope.records.library import look_at
 
     if folder.is_dir():
         found = look_at(folder.resolve())
     else:
-        assert library is not None
         with users_mistakes():
             found = library.find(name)
     if found.problem:

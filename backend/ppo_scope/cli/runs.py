@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ppo_scope.cli.library import add_library, library_of
+from ppo_scope.cli.library import add_library, library_there
 from ppo_scope.cli.misuse import printable
 from ppo_scope.cli.options import Commands
 from ppo_scope.ppo.settings import Settings
@@ -26,8 +26,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     from rich.markup import escape
     from rich.table import Table
 
-    library = library_of(options)
-    assert library is not None
+    library = library_there(options)
     kept = library.runs()
     if not kept:
         print(f"No runs are kept in {library.folder}.")

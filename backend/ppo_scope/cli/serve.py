@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     from ppo_scope.server.serve import serve
 
     library = library_of(options)
-    reopened = _reopened(options, library) if options.resume or options.fork else None
+    reopened = _reopened(options, library) if options.resume is not None or options.fork is not None else None
     settings = reopened.settings if reopened is not None else settings
     if refusal := why_unknown(settings):
         raise Misuse(refusal)
@@ -63,10 +63,10 @@ def _reopened(options: argparse.Namespace, library: Library | None) -> Reopened:
 
     if library is None:
         raise Misuse("With --runs-dir off there are no runs to go on with or to fork.")
-    if options.resume and options.fork:
+    if options.resume is not None and options.fork is not None:
         raise Misuse("--resume and --fork: one of them, please")
     with users_mistakes():
-        if options.resume:
+        if options.resume is not None:
             return reopened(library.find(options.resume), given(options))
         name, _, update = options.fork.partition("@")
         if update and not update.isdecimal():

@@ -68,8 +68,12 @@ class Best:
 class Evaluator:
     """Evaluates a trainer's policy where its settings ask for it, and keeps the best weights."""
 
-    def __init__(self, trainer: Trainer, between_steps: BetweenSteps = lambda ended: None) -> None:
+    def __init__(
+        self, trainer: Trainer, between_steps: BetweenSteps = lambda ended: None, *, highest: float = -np.inf
+    ) -> None:
+        """`highest`: mean return of all evaluations before, of a run that goes on."""
         self.best: Best | None = None
+        self._highest = highest
         self._trainer, self._between_steps = trainer, between_steps
         self._judged: weakref.ref[Update] | None = None  # an update that is made anew is judged anew
 
@@ -101,8 +105,9 @@ class Evaluator:
             fault = str(error)
         self._judged = weakref.ref(update)
         mean = float(returns.mean()) if len(returns) else -np.inf
-        best = mean > (self.best.mean if self.best else -np.inf)
+        best = mean > self._highest
         if best:
+            self._highest = mean
             self.best = Best(update.index, mean, trainer.network.weights())
         return Evaluation(
             update.index, trainer.steps, tuple(returns.tolist()), tuple(lengths.tolist()), unfinished, fault, best

@@ -93,6 +93,10 @@ class Library:
         Raises:
             CannotRead: there is none, or more than one; one readable line.
         """
+        if not name:
+            raise CannotRead("a run without a name: say its identifier, the beginning of it, or last")
+        if self.folder.exists() and not self.folder.is_dir():
+            raise CannotRead(f"runs are kept in a folder, and {self.folder} is none")
         runs = self.runs()
         if name == "last" and runs:
             return runs[0]

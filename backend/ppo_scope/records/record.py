@@ -193,6 +193,11 @@ class RunRecord:
         return list(self._history.changes)
 
     @property
+    def evaluations(self) -> list[Evaluation]:
+        """Of policies, the earliest first, as far as they are kept."""
+        return list(self._history.evaluations.values())
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Of the series; empty before its first row."""
         return self._history.columns

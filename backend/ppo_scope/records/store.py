@@ -194,6 +194,12 @@ class Store:
             self._connection.execute(f'DELETE FROM {table} WHERE "update" >= ?', (update,))
         self.forget_states_after(update)
 
+    def forget_events_from(self, update: int) -> None:
+        """A run goes on from before that update: evaluations and pauses there come again, or do not."""
+        evaluated = "what = 'evaluated' AND json_extract(said, '$.update') >= ?"
+        self._connection.execute(f"DELETE FROM events WHERE {evaluated}", (update,))
+        self._connection.execute("DELETE FROM events WHERE what = 'paused' AND \"update\" >= ?", (update,))
+
     def _columns(self, names: tuple[str, ...]) -> int:
         text = json.dumps(names)
         self._connection.execute("INSERT OR IGNORE INTO columns (names) VALUES (?)", (text,))

@@ -124,6 +124,10 @@ class Journal:
         """The run has gone on from before this update, another way than it once did."""
         self._put(lambda store: store.forget_from(update))
 
+    def forget_events_from(self, update: int) -> None:
+        """The run has gone on from before this update."""
+        self._put(lambda store: store.forget_events_from(update))
+
     def close(self) -> None:
         """Nothing more comes: write what is left, and let go of the folder."""
         self._put(lambda store: store.mark(NEWEST, END))

@@ -412,8 +412,10 @@ class LiveRun:
                         self._journal.change(change)
             case "resumed":
                 self._note("resumed", {**self.record.went_on(header["before"], header["anew"])})
-                if self._journal is not None and header["anew"] is not None:
-                    self._journal.forget_from(header["before"])
+                if self._journal is not None:
+                    self._journal.forget_events_from(header["before"])
+                    if header["anew"] is not None:
+                        self._journal.forget_from(header["before"])
             case "evaluated":
                 self.record.evaluated(header["evaluations"])
                 for evaluation in header["evaluations"]:

@@ -19,7 +19,7 @@ from ppo_scope.records import trees
 from ppo_scope.records.library import RUNS, KeptRun, Library
 from ppo_scope.records.record import RunRecord
 from ppo_scope.records.store import FORK, NEWEST, CannotRead, Store
-from ppo_scope.wire.told import Branch, Evaluation, Parent
+from ppo_scope.wire.told import Branch, Change, Evaluation, Parent
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ class Reopened:
     """Of `records.trees`; None: it ended before one was kept, and begins anew."""
     folder: Path
     """Where it is kept."""
+    changes: tuple[Change, ...] = ()
+    """That its going on brings with it, and that are not written yet."""
     parent: Parent | None = None
     """Of a fork: the `run` that it comes from, and the `update` before which it branches off."""
 
@@ -67,7 +69,11 @@ def reopened(kept: KeptRun, values: dict[str, Any]) -> Reopened:
             return Reopened(settings, _gone_on(kept, store, 1, settings), None, kept.folder)
         update, state = found
         settings, state = _with(state, values, ALSO)
-        return Reopened(settings, _gone_on(kept, store, update, settings), trees.encode(state), kept.folder)
+        if "total_steps" in values:
+            _refuse_the_past(settings, state)
+        changed = _ends_otherwise(kept, store, update, settings)
+        record = _gone_on(kept, store, update, settings)
+        return Reopened(settings, record, _packed(state, record), kept.folder, changes=changed)
 
 
 def forked(kept: KeptRun, at: int | None, values: dict[str, Any], library: Library) -> Reopened:
@@ -81,12 +87,34 @@ def forked(kept: KeptRun, at: int | None, values: dict[str, Any], library: Libra
             raise CannotRead(f"Run {kept.id} cannot be forked there: no state that early is kept.")
         update, state = found
         settings, state = _with(state, values, OF_A_FORK)
+        _refuse_the_past(settings, state)
         with contextlib.suppress(sqlite3.Error), store.writing():  # where it cannot be written, nothing will be dropped
             store.mark(update, FORK)
         record = _record(secrets.token_hex(4), store, update, settings)
         parent: Parent = {"run": kept.id, "update": update}
         record.parent = parent
-        return Reopened(settings, record, trees.encode(state), library.place(record.id), parent)
+        return Reopened(settings, record, _packed(state, record), library.place(record.id), parent=parent)
+
+
+def _packed(state: trees.Tree, record: RunRecord) -> bytes:
+    """For the process that goes on; how well the policy was at its best before is no part of a trainer's state."""
+    means = [evaluation["mean"] for evaluation in record.evaluations if evaluation["mean"] is not None]
+    return trees.encode({**state, "highest_evaluation": max(means, default=None)})
+
+
+def _refuse_the_past(settings: Settings, state: trees.Tree) -> None:
+    """Raises: ValueError, the run would have nothing to do."""
+    if settings.total_steps is not None and state["steps"] >= settings.total_steps:
+        steps = f"{state['steps']:,}"
+        raise ValueError(f"total_steps: {steps} steps have been made there, so it has to be more than that, or none")
+
+
+def _ends_otherwise(kept: KeptRun, store: Store, update: int, settings: Settings) -> tuple[Change, ...]:
+    """Its end is the only setting that is no live one and may be another from here on."""
+    ends = [change["new"] for change in store.changes() if change["name"] == "total_steps"]
+    old = ends[-1] if ends else kept.about.get("settings", {}).get("total_steps")
+    new = settings.total_steps
+    return () if old == new else ({"update": update, "name": "total_steps", "old": old, "new": new},)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from ppo_scope import __version__
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.records.history import MAX_EPISODES, MAX_ROWS
-from ppo_scope.records.library import InUse, KeptRun, Library
+from ppo_scope.records.library import InUse, KeptRun, Library, Terms
 from ppo_scope.records.record import RunRecord
 from ppo_scope.records.store import CannotRead
 from ppo_scope.runs.attached import AttachedRun
@@ -127,14 +127,10 @@ class Supervisor:
         """Where runs are kept; None: nowhere."""
         return self._library
 
-    def resume(self, reopened: Reopened, *, paused: bool) -> LiveRun:
-        """Go on with a run that was kept, or a fork of it; the server's first one.
-
-        Raises:
-            InUse: another server has it.
-            OSError, sqlite3.Error: its folder cannot be written.
-        """
-        journal = self._journal_of(reopened)
+    def resume(self, reopened: Reopened, journal: Journal, *, paused: bool) -> LiveRun:
+        """Go on with a run that was kept, or a fork of it, written down in its journal; the server's first one."""
+        if reopened.parent is not None:
+            self._tell_parent(reopened.parent, reopened.record.id)
         run = self._remade(reopened, paused, trial=False)
         run.keep_in(journal)
         return self._introduce(run, None)
@@ -180,10 +176,8 @@ class Supervisor:
         async with self._starting:
             if self._leaving:
                 raise CannotBegin(LEAVING)
-            # Those that are shown from the disk or train elsewhere cost this machine little.
-            live = [run for run in self._live() if run.shown is None and not isinstance(run, AttachedRun)]
-            if (instead is None or instead.gone) and len(live) >= LIVE_RUNS:
-                raise CannotBegin(MANY)
+            live = self._training()
+            self.refuse_when_full(instead)
             candidate = self._candidate = make(bool(live))
             journal: Journal | None = None
             try:
@@ -263,15 +257,9 @@ class Supervisor:
         )
 
     def _journal_of(self, reopened: Reopened) -> Journal:
-        record, parent = reopened.record, reopened.parent
-        if parent is None:
-            return Journal(reopened.folder, {}, create=False, terms=self._terms)
-        journal = Journal(reopened.folder, {**_about(record), "parent": parent}, create=True, terms=self._terms)
-        part, _ = record.series(None, None, MAX_ROWS, MAX_EPISODES)
-        journal.series(list(part.columns), part.first, part.rows, part.episodes)
-        for change in record.changes:
-            journal.change(change)
-        self._tell_parent(parent, record.id)
+        journal = journal_of(reopened, self._terms)
+        if reopened.parent is not None:
+            self._tell_parent(reopened.parent, reopened.record.id)
         return journal
 
     def _tell_parent(self, parent: Parent, run: str) -> None:
@@ -292,6 +280,15 @@ class Supervisor:
         except (OSError, sqlite3.Error, InUse) as error:
             logger.warning("Runs cannot be kept in %s (%s). This one is not.", self._library.folder, error)
             return None
+
+    def refuse_when_full(self, instead: LiveRun | None) -> None:
+        """Raises: CannotBegin, there are as many runs as there may be, and none of them makes room."""
+        if (instead is None or instead.gone or instead.shown is not None) and len(self._training()) >= LIVE_RUNS:
+            raise CannotBegin(MANY)
+
+    def _training(self) -> list[LiveRun]:
+        """Those that keep a core busy; what is shown from the disk or trains elsewhere costs this machine little."""
+        return [run for run in self._live() if run.shown is None and not isinstance(run, AttachedRun)]
 
     def _live(self) -> list[LiveRun]:
         """Those that have a process."""
@@ -331,6 +328,28 @@ class Supervisor:
         for run in (*self._live(), self._candidate):
             if run is not None:
                 run.kill()
+
+
+def journal_of(reopened: Reopened, terms: Terms | None) -> Journal:
+    """What a run that goes on, or a fork, is written down in.
+
+    Raises:
+        InUse: another server has it.
+        CannotRead, OSError, sqlite3.Error: its folder cannot be written.
+    """
+    record, parent = reopened.record, reopened.parent
+    if parent is None:
+        journal = Journal(reopened.folder, {}, create=False, terms=terms)
+        for change in reopened.changes:
+            journal.change(change)
+            record.take_change(change)
+        return journal
+    journal = Journal(reopened.folder, {**_about(record), "parent": parent}, create=True, terms=terms)
+    part, _ = record.series(None, None, MAX_ROWS, MAX_EPISODES)
+    journal.series(list(part.columns), part.first, part.rows, part.episodes)
+    for change in record.changes:
+        journal.change(change)
+    return journal
 
 
 def _about(record: RunRecord) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
         if hub.supervisor.busy and wanted.open is None:
             raise refusal(409, ErrorCode.CONFLICT, BEING_REPLACED)
         try:
-            found = await wanted_run(hub.supervisor, wanted)
+            found = await wanted_run(hub.supervisor, wanted, instead)
             run = await _begun(hub, found, wanted, instead)
         except CannotBegin as error:
             raise refusal(422, ErrorCode.INVALID, str(error), error.detail) from None

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.records.library import KeptRun, Library
+from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.pulse import STALL_AFTER
 from ppo_scope.runs.reopening import Reopened
 from ppo_scope.server import api, attached, comparing, kept, socket, static
@@ -49,6 +50,8 @@ class Setup:
     """Where runs are kept; None: nowhere."""
     reopened: Reopened | None = None
     """A run to go on with, in place of a new one."""
+    journal: Journal | None = None
+    """What that one is written down in."""
     waiting: bool = False
     """No run is begun: training loops elsewhere connect by themselves."""
     shown: KeptRun | None = None
@@ -92,8 +95,8 @@ async def leave(app: FastAPI) -> None:
 
 @contextlib.asynccontextmanager
 async def _lifespan(hub: Hub, setup: Setup) -> AsyncIterator[None]:
-    if setup.reopened is not None:
-        hub.supervisor.resume(setup.reopened, paused=setup.paused)
+    if setup.reopened is not None and setup.journal is not None:
+        hub.supervisor.resume(setup.reopened, setup.journal, paused=setup.paused)
     elif setup.shown is not None:
         await hub.supervisor.open(setup.shown)
     elif setup.recording is None and not setup.waiting:

@@ -143,7 +143,7 @@ async def find(library: Library | None, id: str) -> KeptRun:
     return found
 
 
-async def wanted_run(supervisor: Supervisor, wanted: NewRun) -> Settings | Reopened | LiveRun:
+async def wanted_run(supervisor: Supervisor, wanted: NewRun, instead: LiveRun | None) -> Settings | Reopened | LiveRun:
     """What a run begins with: settings, or what was kept of one; or the run itself, where it is only to be looked at.
 
     Raises:
@@ -156,6 +156,7 @@ async def wanted_run(supervisor: Supervisor, wanted: NewRun) -> Settings | Reope
             await here.written()
         return await supervisor.open(await find(supervisor.library, wanted.open))
     if wanted.resume is not None:
+        supervisor.refuse_when_full(instead)  # before anything of what is on show ends
         await _let_go(supervisor, wanted.resume, GOES_ON)
         kept = await find(supervisor.library, wanted.resume)
         if kept.state == RUNS:

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import webbrowser
 from collections.abc import Iterator, Sequence
@@ -18,9 +19,12 @@ from fastapi import FastAPI
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import DEFAULT_WORKER
-from ppo_scope.records.library import KeptRun, Library
+from ppo_scope.records.library import InUse, KeptRun, Library
 from ppo_scope.records.recorded import name_of
+from ppo_scope.records.store import CannotRead
+from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.reopening import Reopened
+from ppo_scope.runs.supervisor import journal_of
 from ppo_scope.server.app import Setup, create_app, leave
 from ppo_scope.server.capacity import ACCEPTED_AT_ONCE, Capacity, make_capacity
 from ppo_scope.server.quiet import be_quiet
@@ -95,6 +99,7 @@ def serve(
         check_embedders(embedders)
         folder = frontend()
         listener = listen(host, port)
+        journal = _journal_of(reopened, library)
     except (Unusable, FileNotFoundError, ValueError) as problem:
         print(f"ppo-scope: {problem}", file=sys.stderr)
         return 2
@@ -113,6 +118,7 @@ def serve(
             embedders=tuple(embedders),
             library=library,
             reopened=reopened,
+            journal=journal,
             waiting=waiting,
             shown=shown,
         )
@@ -131,7 +137,27 @@ def serve(
         server.run(sockets=[listener])
     finally:
         app.state.hub.supervisor.kill()
+        if journal is not None:
+            journal.close()
     return 0 if server.started else 1
+
+
+def _journal_of(reopened: Reopened | None, library: Library | None) -> Journal | None:
+    """What a run that goes on is written down in.
+
+    Raises:
+        Unusable: it cannot be; one readable line.
+    """
+    if reopened is None:
+        return None
+    try:
+        return journal_of(reopened, library.terms if library else None)
+    except (InUse, CannotRead) as problem:
+        raise Unusable(str(problem)) from None
+    except (OSError, sqlite3.Error) as problem:
+        raise Unusable(
+            f"{reopened.folder} cannot be written ({problem}), and a run that goes on is written there."
+        ) from None
 
 
 def _about(settings: Settings, paused: bool, reopened: Reopened | None) -> str:

@@ -29,9 +29,12 @@ KEPT = 1000
 class Evaluating:
     """Of one run."""
 
-    def __init__(self, trainer: Trainer, report: Reporter, going: Going, between: Between) -> None:
+    def __init__(
+        self, trainer: Trainer, report: Reporter, going: Going, between: Between, highest: float | None = None
+    ) -> None:
+        """`highest`: mean return of all evaluations before, of a run that goes on."""
         self._trainer, self._report, self._going, self._between = trainer, report, going, between
-        self._evaluator = Evaluator(trainer, self._after_step)
+        self._evaluator = Evaluator(trainer, self._after_step, highest=-math.inf if highest is None else highest)
         self._kept: deque[Evaluation] = deque(maxlen=KEPT)
         self._untold: list[Evaluation] = []
         self._next_told = 0.0  # not before that time

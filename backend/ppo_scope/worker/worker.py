@@ -114,12 +114,15 @@ class Worker:
         """
         self.report.activity.begin(STARTING)
         anew: str | None = None
-        if state is None:
+        tree = None if state is None else trees.decode(state)
+        if tree is None:
             self.trainer = Trainer(settings, self._between_steps)
         else:
-            self.trainer, anew = resumed(trees.decode(state), between_steps=self._between_steps)
+            self.trainer, anew = resumed(tree, between_steps=self._between_steps)
         self._looks = Looks(self.trainer)
-        self.evaluating = Evaluating(self.trainer, self.report, self._going, self._between)
+        self.evaluating = Evaluating(
+            self.trainer, self.report, self._going, self._between, (tree or {}).get("highest_evaluation")
+        )
         self._orders = Orders(self.trainer, self._looks, self.report, self._going, self._between, self.evaluating)
         self.report.begin(self.trainer, self._looks)
         if state is not None:
