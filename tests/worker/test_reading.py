@@ -148,7 +148,12 @@ def test_a_run_whose_environment_cannot_be_made_says_so(tmp_path):
         store.keep(update, trees.sealed(trees.encode(state)))
     shown = Shown(tmp_path / "run")
     (state,) = [header for header, _ in shown.frames if header.get("event") == "state"]
-    assert "cannot be made here" in state["cause"]["summary"]
+    assert "cannot be made here" in state["cause"]["summary"] and state["update"] == 1
+    ((snapshot, arrays),) = [(h, a) for h, a in shown.frames if h["kind"] == Kind.SNAPSHOT]
+    ((live, _),) = [(h, a) for h, a in driver.of(Kind.SNAPSHOT) if h["phase"] == "update"]
+    assert (snapshot["update"], snapshot["phase"]) == (1, "update") and not arrays, "what its row says, and no more"
+    assert snapshot["scalars"]["loss"] == live["scalars"]["loss"] and snapshot["settings"] == live["settings"]
+    assert "cannot be made here" in snapshot["lacks"]["ratio"]
     shown.told({"type": "step", "id": "1"})
     assert shown.frames[-1][0]["code"] == "not_running"
 

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from ppo_scope.diagnosis.health import Health
 from ppo_scope.pictures.weights import Weights
 from ppo_scope.ppo.allocation import keep_memory
 from ppo_scope.ppo.failures import EnvironmentFault, UnusableEnvironment
@@ -85,7 +86,10 @@ class Reader:
         Raises:
             ServerGone: nobody is left to show it to.
         """
-        self._outlet.event("state", state=RunState.KEPT, snapshot=None, pending={}, cause=_cause(self._begin()))
+        why = self._begin()
+        place = {} if why is None else self._show_the_row(why)
+        said = {"state": RunState.KEPT, "snapshot": None, "pending": {}, "cause": _cause(why)}
+        self._outlet.event("state", **said, **place)
         while not self._stopping:
             weights = self._weights
             command = receive(weights.seconds_until_due(SIGN_OF_LIFE_SECONDS) if weights else SIGN_OF_LIFE_SECONDS)
@@ -121,6 +125,38 @@ class Reader:
             except NO_GOOD as error:
                 self._give_up(state.update, error)
         return NOTHING_KEPT
+
+    def _show_the_row(self, why: str) -> dict[str, Any]:
+        """Nothing can be looked into: the newest row is all that a snapshot can tell; where that is in the run."""
+        last = self._store.last()
+        row, values = self._row(last), self._store.about().get("settings")
+        if not row or values is None:
+            return {}
+        changed = {change["name"]: change["new"] for change in self._store.changes()}
+        settings = Settings.parse({**values, **changed})
+        after, told = self._store.judgement(last) or (None, Health().told({}))
+        place: dict[str, Any] = {
+            "update": last,
+            "phase": PhaseKind.UPDATE,
+            "epoch": settings.epochs,
+            "epochs": settings.epochs,
+        }
+        place |= {"minibatch": settings.minibatches, "minibatches": settings.minibatches}
+        about: dict[str, Any] = {
+            "scope": "rollout",
+            "settings": settings.live(),
+            "stopped_by_kl": False,
+            "steps": row["steps"],
+        }
+        known: dict[str, Any] = {
+            "measured": [],
+            "failed": {},
+            "lacks": dict.fromkeys(PROBES, why),
+            "judged_after": after,
+            **told,
+        }
+        self._outlet.send(Kind.SNAPSHOT, {}, scalars=row, **place, **about, **known)
+        return place
 
     def _newest_settings(self, kept: list[KeptState]) -> dict[str, Any]:
         """Of the newest state that can be read.
