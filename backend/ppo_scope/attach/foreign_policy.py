@@ -73,20 +73,55 @@ class ForeignPolicy:
             values = [self._policy.predict_values(part).flatten() for part in parts]
         return torch.cat(outputs).cpu(), torch.cat(values).cpu()
 
+    def outputs_at(self, batch: Batch, theta: Tensor) -> Tensor:
+        """[S, O] of a batch's states under other weights, by a copy of the policy."""
+        policy = self._other(theta)
+        with torch.no_grad():
+            parts = [part.to(self._policy.device) for part in torch.split(batch.observations, AT_ONCE)]
+            return torch.cat([self._outputs(policy.get_distribution(part)).cpu() for part in parts])
+
     def judge_between(self, update: Update, samples: Tensor, factors: Sequence[float]) -> Tensor:
         """[F·B, O] at θ_old + f·(θ − θ_old), by a copy of the policy."""
         assert update.batch is not None and update.theta_before is not None
-        if self._copy is None:
-            self._copy = copy.deepcopy(self._policy)
-            self._copy.train(False)
         observations, now = update.batch.observations[samples].to(self._policy.device), self.theta()
         found = []
         with torch.no_grad():
             for factor in factors:
-                theta = torch.lerp(update.theta_before, now, factor).to(self._policy.device)
-                nn.utils.vector_to_parameters(theta, [one for one in self._copy.parameters() if one.requires_grad])
-                found.append(self._outputs(self._copy.get_distribution(observations)).cpu())
+                policy = self._other(torch.lerp(update.theta_before, now, factor))
+                found.append(self._outputs(policy.get_distribution(observations)).cpu())
         return torch.cat(found)
+
+    def become(self, theta: Tensor, buffers: Sequence[Tensor]) -> None:
+        """Take over these weights; for a policy that nobody trains."""
+        with torch.no_grad():
+            nn.utils.vector_to_parameters(theta, self._parameters)
+            for own, other in zip(self._policy.buffers(), buffers, strict=True):
+                own.copy_(other)
+
+    def buffers(self) -> list[Tensor]:
+        """What its layers gather beside the weights."""
+        return [one.detach().cpu() for one in self._policy.buffers()]
+
+    def _without_graph(self) -> dict[int, Any]:
+        """The distribution that the policy has in hand hangs on the loss, and what hangs on one cannot be copied."""
+        held = getattr(self._policy, "action_dist", None)
+        if held is None:
+            return {}
+        bare = copy.copy(held)
+        for name in ("distribution", "distributions"):
+            if hasattr(bare, name):
+                setattr(bare, name, None)
+        return {id(held): bare}
+
+    def _other(self, theta: Tensor) -> Any:
+        """A copy of the policy that has these weights."""
+        if self._copy is None:
+            self._copy = copy.deepcopy(self._policy, self._without_graph())
+            self._copy.train(False)
+        with torch.no_grad():
+            mine = [one for one in self._copy.parameters() if one.requires_grad]
+            nn.utils.vector_to_parameters(theta.to(self._policy.device), mine)
+        return self._copy
 
     def theta(self) -> Tensor:
         """[P], a copy."""

@@ -23,9 +23,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ppo_scope.attach.desk import Model
 from ppo_scope.attach.episodes import LATEST
 from ppo_scope.attach.foreign_policy import HABITS, ForeignPolicy
-from ppo_scope.attach.record import Batch, Episode, Facts, Phase, Rollout, Seen, Update
+from ppo_scope.attach.record import Batch, Episode, Facts, Phase, Rollout, Told, Update
+from ppo_scope.attach.report import Beside
 from ppo_scope.attach.scope import facts_of
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
@@ -85,7 +87,7 @@ class Watched:
         self._update: Update | None = None
         self._index = 0
         self._total: int | None = None  # steps that `learn` was asked for
-        self._raw: list[tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]] = []  # of each step: R, done, truncated
+        self._ends: list[tuple[int, Floats, NDArray[np.bool_]]] = []  # steps with an end in them: R, truncated
         self._ended: list[Episode] = []
         self._latest: list[Episode] = []
         self._within = (0, 0)
@@ -108,6 +110,7 @@ class Watched:
             change={name: lambda _: None for name in CHANGEABLE},
             paused=paused,
             seed=model.seed if isinstance(model.seed, int) else None,
+            beside=Beside(self._as_it_is, "stable_baselines3") if model.device.type == "cpu" else None,
         )
         self._hook()
 
@@ -126,6 +129,11 @@ class Watched:
         """The one that is watched."""
         return self._model
 
+    def _as_it_is(self) -> Model:
+        found = Model(self.env, self._model.observation_space, self.policy)
+        found.latest.extend(self._latest)
+        return found
+
     # The hooks: each does what it did, and says so
 
     def _hook(self) -> None:
@@ -138,7 +146,7 @@ class Watched:
                 return bool(kind.collect_rollouts(me, env, callback, *arguments, **named))
             if watched.watcher.stopping:
                 return False
-            watched._raw, watched._ended = [], []
+            watched._ends, watched._ended = [], []
             watched._total = callback.locals.get("total_timesteps")
             return bool(kind.collect_rollouts(me, env, Listening(callback, watched._stepped), *arguments, **named))
 
@@ -184,10 +192,14 @@ class Watched:
 
     @guarded
     def _stepped(self, found: dict[str, Any]) -> None:
-        """A step of the environments is made; rewards and ends as they are, before anything is added to them."""
+        """A step of the environments is made. Where an episode was cut, V of its last state is about to be added to the
+        reward; everything else can be read from the buffer later.
+        """
         dones, infos = found["dones"], found["infos"]
+        if not dones.any():
+            return
         cut = np.zeros(len(dones), np.bool_)
-        self._raw.append((np.array(found["rewards"], np.float32), np.array(dones, np.bool_), cut))
+        self._ends.append((found["n_steps"], np.array(found["rewards"], np.float32), cut))
         for row in np.flatnonzero(dones):
             cut[row] = infos[row].get("TimeLimit.truncated", False)
             if (episode := infos[row].get("episode")) is not None:
@@ -200,8 +212,11 @@ class Watched:
         self._index += 1
         self._take_changes()
         layout = buffer.buffer_size, buffer.n_envs
-        steps = [np.stack(each) for each in zip(*self._raw, strict=True)]
-        rewards, dones, cut = steps
+        rewards, cut = buffer.rewards.copy(), np.zeros(layout, np.bool_)
+        for step, rewards[step], cut[step] in self._ends:  # noqa: B007  # as the environment gave them
+            pass
+        starts = [buffer.episode_starts[1:], model._last_episode_starts[None]]
+        dones = np.concatenate(starts).astype(np.bool_)
         self._latest = (self._latest + self._ended)[-LATEST:]
         advantages, values = buffer.advantages.copy(), buffer.values.copy()
         following = np.concatenate([advantages[1:], np.zeros((1, layout[1]), np.float32)])
@@ -220,18 +235,18 @@ class Watched:
         batch = Batch(
             observations=flat(observations),
             actions=flat(actions),
-            outputs=None,
             log_probs=flat(buffer.log_probs.copy()),
             values=flat(values),
             advantages=flat(advantages),
             targets=flat(buffer.returns.copy()),
         )
+        theta = self.policy.theta()
         if self.distribution is not None:
-            batch.outputs = self.policy.judge(batch)[0]
+            batch.judged = lambda batch: self.policy.outputs_at(batch, theta)
         yes = np.ones(layout, np.bool_)
         rollout = Rollout(observations, actions, rewards, dones & ~cut, cut, yes, tuple(self._ended))
         self._update = Update(
-            self._index, self._facts, self._alpha(), rollout, batch, self.policy.theta(), buffer.rewards.copy(), deltas
+            self._index, self._facts, self._alpha(), rollout, batch, theta, buffer.rewards.copy(), deltas
         )
         self._within, self._began = (0, 0), time.perf_counter()
         self._size = self._update.size = min(model.batch_size, len(batch.values))
@@ -264,51 +279,47 @@ class Watched:
         """The loss of a minibatch is about to be made of these values, log-probabilities and entropies."""
         update, data = self._update, self._data
         assert update is not None and update.batch is not None and self._order is not None
-        values, log_prob, entropy = (None if one is None else one.detach().flatten().cpu() for one in found)
-        assert values is not None and log_prob is not None
-        start, old = (self._within[1] - 1) * self._size, data.old_log_prob.cpu()
-        samples = self._order[start : start + len(old)]
-        if not update.seen and not torch.equal(update.batch.log_probs[torch.from_numpy(samples)], old):
+        size = len(data.old_log_prob)
+        start = (self._within[1] - 1) * self._size
+        samples = self._order[start : start + size]
+        if not update.told and not torch.equal(
+            update.batch.log_probs[torch.from_numpy(samples)], data.old_log_prob.cpu()
+        ):
             raise RuntimeError(OTHER_ORDER)
-        update.seen.append(
-            Seen(
-                epoch=self._within[0],
-                samples=samples,
-                log_prob=log_prob,
-                old_log_prob=old,
-                advantages=data.advantages.cpu(),
-                old_values=data.old_values.cpu(),
-                targets=data.returns.cpu(),
-                values=values,
-                entropy=-log_prob if entropy is None else entropy,
-            )
-        )
-        update.seconds_optimise = time.perf_counter() - self._began
-        self.watcher.reached(Phase(PhaseKind.LOSS, update, *self._within))
+        values, log_prob, entropy = found
+        detached = values.detach(), log_prob.detach(), None if entropy is None else entropy.detach()
+        update.told.append(Told(self._within[0], samples, data, detached))
+        self._at(PhaseKind.LOSS)
+
+    def _at(self, kind: PhaseKind) -> None:
+        """The loop has come to a phase within an update."""
+        if self._update is not None and not self.watcher.passes():
+            self._update.seconds_optimise = time.perf_counter() - self._began
+            self.watcher.reached(Phase(kind, self._update, *self._within))
 
     @guarded
     def _differentiated(self, norm: Tensor) -> None:
         """The gradient is there, and its norm before it is cut off."""
         update = self._update
         assert update is not None
-        last = len(update.seen) - 1
+        last = len(update.told) - 1
         if last not in update.gradient_norms:
-            update.gradient_norms[last] = norm.detach().cpu().clone()
-            self.watcher.reached(Phase(PhaseKind.GRADIENT, update, *self._within))
+            update.gradient_norms[last] = norm.detach()
+            self._at(PhaseKind.GRADIENT)
 
     @guarded
     def _step_made(self) -> None:
-        self.watcher.reached(Phase(PhaseKind.STEP, self._update, *self._within))
+        self._at(PhaseKind.STEP)
 
     @guarded
     def _end_epoch(self) -> None:
-        self.watcher.reached(Phase(PhaseKind.EPOCH, self._update, *self._within))
+        self._at(PhaseKind.EPOCH)
 
     @guarded
     def _updated(self) -> None:
         update = self._update
         assert update is not None
-        update.stopped_by_kl = len(update.gradient_norms) < len(update.seen)
+        update.stopped_by_kl = len(update.gradient_norms) < len(update.told)
         update.seconds_optimise = time.perf_counter() - self._began
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))
 
