@@ -113,6 +113,7 @@ class Answer:
     looked: Looked | None = None
 
 
+@torch.no_grad()
 def task_of(
     update: Update,
     policy: ForeignPolicy,
@@ -169,8 +170,9 @@ def _joined(parts: list[Tensor]) -> NDArray[Any]:
     """One after the other, flat."""
     if not parts:
         return np.zeros(0, np.float32)
-    joined: NDArray[Any] = torch.cat([part.reshape(-1) for part in parts]).cpu().numpy()
-    return joined
+    joined = torch.cat(parts) if parts[0].ndim else torch.stack(parts)
+    flat: NDArray[Any] = joined.detach().reshape(-1).cpu().numpy()
+    return flat
 
 
 class Desk:

@@ -213,13 +213,13 @@ class Told(NamedTuple):
     data: Any
     """Its `RolloutBufferSamples`."""
     found: tuple[Tensor, Tensor, Tensor | None]
-    """(V, log π(a|s), entropy) of its policy."""
+    """(V, log π(a|s), entropy) of its policy, as they hang on the loss."""
 
 
 def seen_of(told: Told) -> Seen:
     """The same, in shapes of ours."""
     data = told.data
-    values, log_prob, entropy = (None if one is None else one.flatten().cpu() for one in told.found)
+    values, log_prob, entropy = (None if one is None else one.detach().flatten().cpu() for one in told.found)
     assert values is not None and log_prob is not None
     return Seen(
         epoch=told.epoch,

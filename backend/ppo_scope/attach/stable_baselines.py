@@ -6,7 +6,7 @@
 
 What `PPO.train` calls is wrapped on this model alone: its buffer's `get`, its policy's `evaluate_actions`, the limit of
 the gradient's norm, and its optimizer's step. Each does exactly what it did. Which samples a minibatch holds is known
-from NumPy's generator, of which the buffer draws its order: it is asked on a copy.
+from the order that the buffer draws of NumPy.
 """
 
 from __future__ import annotations
@@ -91,7 +91,6 @@ class Watched:
         self._ended: list[Episode] = []
         self._latest: list[Episode] = []
         self._within = (0, 0)
-        self._drawn = np.random.RandomState(0)  # becomes a copy of the one that the buffer draws its order of
         self._order: NDArray[np.int64] | None = None
         self.policy = ForeignPolicy(model.policy, model.action_space)
         self.env = env_of(model)
@@ -192,12 +191,10 @@ class Watched:
 
     @guarded
     def _stepped(self, found: dict[str, Any]) -> None:
-        """A step of the environments is made. Where an episode was cut, V of its last state is about to be added to the
-        reward; everything else can be read from the buffer later.
+        """A step of the environments has ended an episode. Where one was cut, V of its last state is about to be added
+        to the reward; everything else can be read from the buffer later.
         """
         dones, infos = found["dones"], found["infos"]
-        if not dones.any():
-            return
         cut = np.zeros(len(dones), np.bool_)
         self._ends.append((found["n_steps"], np.array(found["rewards"], np.float32), cut))
         for row in np.flatnonzero(dones):
@@ -255,19 +252,34 @@ class Watched:
 
     def _getting(self, get: Callable[[Any], Iterator[Any]], size: int | None) -> Iterator[Any]:
         """An epoch: the same minibatches, and which samples each holds."""
-        self._begin_epoch()
-        for number, data in enumerate(get(size), 1):
+        drawn: list[NDArray[np.int64]] = []
+        minibatches, permutation = get(size), np.random.permutation
+
+        def noted(*arguments: Any, **named: Any) -> Any:
+            drawn.append(permutation(*arguments, **named))
+            return drawn[-1]
+
+        np.random.permutation = noted  # where the buffer finds it, as its first minibatch is asked for
+        try:
+            data = next(minibatches, None)
+        finally:
+            np.random.permutation = permutation
+        self._begin_epoch(drawn)
+        number = 1
+        while data is not None:
             self._begin_minibatch(number, data)
             yield data
+            data, number = next(minibatches, None), number + 1
         self._end_epoch()
 
     @guarded
-    def _begin_epoch(self) -> None:
+    def _begin_epoch(self, drawn: list[NDArray[np.int64]]) -> None:
         buffer = self._model.rollout_buffer
-        self._drawn.set_state(np.random.get_state())
-        order = self._drawn.permutation(buffer.buffer_size * buffer.n_envs)
+        if len(drawn) != 1 or drawn[0].shape != (buffer.buffer_size * buffer.n_envs,):
+            raise RuntimeError(OTHER_ORDER)
         # Its samples are environment by environment, ours step by step.
-        self._order = (order % buffer.buffer_size) * buffer.n_envs + order // buffer.buffer_size
+        environment, step = np.divmod(drawn[0], buffer.buffer_size)
+        self._order = step * buffer.n_envs + environment
         self._within = self._within[0] + 1, 0
 
     @guarded
@@ -279,16 +291,14 @@ class Watched:
         """The loss of a minibatch is about to be made of these values, log-probabilities and entropies."""
         update, data = self._update, self._data
         assert update is not None and update.batch is not None and self._order is not None
-        size = len(data.old_log_prob)
+        size = data.old_log_prob.shape[0]
         start = (self._within[1] - 1) * self._size
         samples = self._order[start : start + size]
         if not update.told and not torch.equal(
             update.batch.log_probs[torch.from_numpy(samples)], data.old_log_prob.cpu()
         ):
             raise RuntimeError(OTHER_ORDER)
-        values, log_prob, entropy = found
-        detached = values.detach(), log_prob.detach(), None if entropy is None else entropy.detach()
-        update.told.append(Told(self._within[0], samples, data, detached))
+        update.told.append(Told(self._within[0], samples, data, found))
         self._at(PhaseKind.LOSS)
 
     def _at(self, kind: PhaseKind) -> None:
@@ -304,7 +314,7 @@ class Watched:
         assert update is not None
         last = len(update.told) - 1
         if last not in update.gradient_norms:
-            update.gradient_norms[last] = norm.detach()
+            update.gradient_norms[last] = norm
             self._at(PhaseKind.GRADIENT)
 
     @guarded
@@ -387,7 +397,7 @@ class Listening:
 
     def update_locals(self, found: dict[str, Any]) -> None:
         """Called after each step of the environments, and once at the end."""
-        if found["n_steps"] < found["n_rollout_steps"]:
+        if found["dones"].any() and found["n_steps"] < found["n_rollout_steps"]:
             self._hear(found)
         self._callback.update_locals(found)
 
