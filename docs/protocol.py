@@ -46,6 +46,7 @@ ROUTES = {
     ("GET", "/api/kept"): "the runs that are kept on disk",
     ("GET", "/api/kept/{kept_id}"): "one of them, with its settings, their changes and its states",
     ("DELETE", "/api/kept/{kept_id}"): "remove it, for good",
+    ("GET", "/api/comparison"): "return over steps of several runs, put together by their settings",
     ("GET", "/api/runs/{run_id}"): "a run",
     ("GET", "/api/runs/{run_id}/series"): "`?from=&to=&format=json` or `frame`: rows of the series, and episodes",
     ("GET", "/api/runs/{run_id}/frames/{update}"): "the snapshot at the end of an update",
@@ -117,6 +118,10 @@ def _kept() -> list[str]:
     return _list(told.KeptRunWhole)
 
 
+def _comparison() -> list[str]:
+    return _list(told.ComparedGroup)
+
+
 SHARED = frozenset({"type", "id", "lease"})
 """Fields that the text around the table speaks of."""
 
@@ -178,6 +183,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "brief": _brief,
     "new-run": _new_run,
     "kept": _kept,
+    "comparison": _comparison,
 }
 """Name of a place in docs/protocol.md → the lines that belong there."""
 

@@ -19,6 +19,7 @@ import { createOpener } from "./run/opener.js";
 import { createOrders } from "./run/orders.js";
 import { picturePage } from "./ui/picture.js";
 import { createPipeline } from "./explain/pipeline.js";
+import { createReturns } from "./compare/returns.js";
 import { createRuns } from "./run/runs.js";
 import { createShare } from "./run/share.js";
 import { listenToKeys } from "./run/shortcuts.js";
@@ -27,7 +28,7 @@ import { createSliders } from "./settings/sliders.js";
 import { createStage } from "./grid/stage.js";
 import { createTimeline } from "./run/timeline.js";
 import { createTogether } from "./run/together.js";
-import { deleteKept, getJson, getKeptRun, getShelf, postRun } from "./net/http.js";
+import { deleteKept, getComparison, getJson, getKeptRun, getShelf, postRun } from "./net/http.js";
 import { openSession } from "./net/session.js";
 import { alone } from "./net/inlined.js";
 import { nameOfTab, runOfTab } from "./net/tab.js";
@@ -209,6 +210,13 @@ const branch = createBranch(document.body, state, {
   dismiss: beginning.dismiss,
   closed: () => beginning.toPage(),
 });
+const returns = createReturns(document.body, state, {
+  theme: () => look.theme(),
+  here: () => getJson("api/runs"),
+  kept: getShelf,
+  compare: getComparison,
+  failed: announcer.warn,
+});
 const runs = createRuns(state, {
   open: (run) => say(openRun(run)),
   end: () => done(orders.order("end")),
@@ -216,6 +224,7 @@ const runs = createRuns(state, {
   compareRecorded: () => say(second.recording("cartpole")),
   compareFile: (file) => say(second.file(file)),
   describe: () => getJson("api/runs"),
+  returns: alone() ? null : () => say(returns.open()),
   fork: () => say(branch.open({ run: state.run?.id ?? "", update: hereAt(state) })),
   kept: {
     list: getShelf,
@@ -307,6 +316,7 @@ scheduler.add({ needs: [...WHERE, "connection"], draw: notices.draw });
 scheduler.add({ needs: ["connection", "run", "status"], draw: newRunSheet.draw });
 scheduler.add({ needs: ["connection", "run", "status"], draw: branch.draw });
 scheduler.add({ needs: ["run", "theme"], draw: comparison.draw });
+scheduler.add({ needs: ["theme"], draw: returns.draw });
 scheduler.add({ needs: [...WHERE, "connection", "other", "view"], draw: beside.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "view", "preview", "selection"], draw: guide.draw, calm: 250 });
 scheduler.add({ needs: [...WHERE, "connection", "progress", "past"], draw: apply.draw });
@@ -339,7 +349,7 @@ listenToKeys({
   stage: grid.toggleStage,
   number: grid.number,
   escape: () => void (grid.restore() || zoom.show(null)),
-  blocked: () => links.isBare() || help.isOpen() || newRunSheet.isOpen() || branch.isOpen() || share.isOpen(),
+  blocked: () => links.isBare() || help.isOpen() || newRunSheet.isOpen() || branch.isOpen() || returns.isOpen() || share.isOpen(),
 });
 
 // --- start

@@ -235,6 +235,13 @@ export interface Attached {
   changeable: string[];
 }
 
+/** Another run that branched off from this one. */
+export interface Branch {
+  run: string;
+  /** Before which it did. */
+  update: number;
+}
+
 /** A run went on from a state that was kept. */
 export interface Resumption {
   /** The first update that it made then. */
@@ -286,6 +293,56 @@ export interface Shelf {
   more: number;
 }
 
+/** A run of those that make up one curve. */
+export interface Compared {
+  id: string;
+  seed: number | null;
+  /** The last of its steps at which its return is known. */
+  last: number;
+  /** Its return at the last step of the group's curve. */
+  final: number | null;
+}
+
+/** Runs that differ in nothing they learn by but the seed, and what they have achieved together. */
+export interface ComparedGroup {
+  environment: string;
+  /** Those that are not the same in all groups. */
+  settings: { [name: string]: SettingValue | undefined };
+  /** That were made while they went on. */
+  changes: Change[];
+  /** Where they branched off from another run. */
+  parent: Parent | null;
+  /** One for each seed, in the order of the seeds. */
+  runs: Compared[];
+  /** The interquartile mean over the runs, of three and more; or their mean. */
+  measure: "iqm" | "mean";
+  /** Of the environment, as far as all of its runs have come; empty where there is none that they have in common. */
+  steps: number[];
+  /** At each of those steps. */
+  values: number[];
+  /** Where the 95 % interval begins, at each step by itself; null of a single run, and where SciPy is missing. */
+  low: number[] | null;
+  /** Where it ends. */
+  high: number[] | null;
+}
+
+/** A run that no curve is made of. */
+export interface LeftOut {
+  id: string;
+  why: string;
+}
+
+/** Runs put together by their settings: the answer of `GET api/comparison`. */
+export interface Comparison {
+  /** In the order of the settings that differ. */
+  groups: ComparedGroup[];
+  /** Names of the settings that are not the same in all groups. */
+  differing: string[];
+  left_out: LeftOut[];
+  /** What is not installed, and what is not drawn for want of it: a sentence; null where nothing is missing. */
+  missing: string | null;
+}
+
 /** A run, as in `GET api/runs/{id}`. */
 export interface Run {
   id: string;
@@ -302,6 +359,8 @@ export interface Run {
   changes_dropped?: number;
   /** The newest 1,000. */
   evaluations?: Evaluation[];
+  /** Runs that branched off from this one. */
+  forks?: Branch[];
   /** Updates at which it stopped playing: the newest 200. */
   pauses?: number[];
   /** Settings that wait for the next update. */

@@ -22,8 +22,10 @@ CORE = (
     *("tests/ppo", "tests/probes", "tests/diagnosis", "tests/wire", "tests/records"),
     *("tests/server/test_protocol.py", "tests/server/test_door.py", "tests/test_docs.py"),
 )
-BESIDE = ("--ignore=tests/ppo/test_parity.py", "--ignore=tests/records/test_export.py")
-"""Need Stable-Baselines3, which says for itself what it goes with."""
+BESIDE = tuple(
+    f"--ignore=tests/{name}.py" for name in ("ppo/test_parity", "records/test_export", "records/test_comparison")
+)
+"""Need Stable-Baselines3 or SciPy, which say for themselves what they go with."""
 HELPERS = ("httpx", "hypothesis", "pytest", "pytest-timeout")
 """Of what the tests need, what these tests do."""
 LENT = "torch"

@@ -5,7 +5,7 @@ import { ask } from "./inlined.js";
 import { session } from "./session.js";
 import { MOMENT_COLUMNS, SESSION_HEADER } from "../wire.js";
 
-/** @import { Check, Frame, KeptRunWhole, Moment, NewRun, SeriesHeader, Shelf, Snapshot } from "../types.js" */
+/** @import { Check, Comparison, Frame, KeptRunWhole, Moment, NewRun, SeriesHeader, Shelf, Snapshot } from "../types.js" */
 
 /**
  * @param {string} path
@@ -62,6 +62,9 @@ export const getShelf = () => getJson("api/kept");
 
 /** One of them. @param {string} run @returns {Promise<KeptRunWhole>} @throws {Refusal} it is gone, or cannot be read */
 export const getKeptRun = (run) => change("GET", `api/kept/${encodeURIComponent(run)}`);
+
+/** Runs put together by their settings. @param {string[]} runs @returns {Promise<Comparison>} @throws {Refusal} they are too many */
+export const getComparison = (runs) => change("GET", `api/comparison?${runs.map((run) => `run=${encodeURIComponent(run)}`).join("&")}`);
 
 /** Removes it from the disk. @param {string} run @throws {Refusal} it is in use, gone, or the disk refuses */
 export const deleteKept = (run) => change("DELETE", `api/kept/${encodeURIComponent(run)}`);

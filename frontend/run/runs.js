@@ -27,10 +27,11 @@ const DOWN = "M3 5.5h10L8 11z";
  * @param {() => void} page.compareRecorded the same with the run that was recorded for this page
  * @param {(file: File) => void} page.compareFile
  * @param {() => Promise<Described[]>} page.describe
+ * @param {(() => void) | null} page.returns compares what several runs have achieved; null: there is no server
  * @param {() => void} page.fork branches off where the run on show is looked at
  * @param {Omit<Shelves, "whyNot" | "atHand">} page.kept
  */
-export function createRuns(state, { open, end, compare, compareRecorded, compareFile, describe, fork, kept }) {
+export function createRuns(state, { open, end, compare, compareRecorded, compareFile, describe, returns, fork, kept }) {
   const environment = h("strong", { class: "run-environment" });
   const known = h("span", {});
   const forkOf = h("span", { class: "run-fork" });
@@ -48,6 +49,16 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
   const list = h("ul", { "aria-label": "Runs of this server" });
   const ender = h("button", { type: "button", onclick: () => confirm.toggle() }, "End this run");
   const forker = h("button", { type: "button", onclick: () => (close(), fork()) }, "Fork from here…");
+  const comparer = h(
+    "button",
+    {
+      type: "button",
+      title: "Return over environment steps of any of these runs, with its interval over seeds",
+      hidden: returns === null,
+      onclick: () => (close(), returns?.()),
+    },
+    "Compare returns…",
+  );
   const confirm = createConfirm(ender, {
     question: () => "End the run at hand? Its process goes; what it has shown stays in this list.",
     yes: "End it",
@@ -79,7 +90,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
       h("button", { type: "button", class: "quiet", title: "A file that ppo-scope record has made", onclick: () => file.click() }, "with a file…"),
       file,
     ),
-    h("div", { class: "runs-end" }, forker, ender, confirm.element),
+    h("div", { class: "runs-end" }, comparer, forker, ender, confirm.element),
   );
   const { root, close, fit } = createPopup("runs", opener, sheet, fill);
 

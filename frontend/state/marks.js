@@ -36,6 +36,12 @@ export function marksOf({ run, changes, newest, settings }) {
   /** @type {Mark[]} */
   const marks = [
     ...(from ? [{ kind: /** @type {const} */ ("fork"), update: from.update, short: `fork of ${from.run}`, long: forkInWords(from) }] : []),
+    ...(run?.forks ?? []).map(({ run: id, update }) => ({
+      kind: /** @type {const} */ ("fork"),
+      update,
+      short: `fork ${id}`,
+      long: `run ${id} branched off before update ${update}`,
+    })),
     ...resumed.map(({ before, anew }) => ({
       kind: /** @type {const} */ ("resume"),
       update: before,

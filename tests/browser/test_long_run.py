@@ -169,6 +169,7 @@ def test_marks_say_where_a_run_comes_from_and_went_on_and_the_weightiest_are_nam
     page.goto(shared_server().base)
     why = "the environment's state cannot be kept."
     run = {"parent": {"run": "ab12", "update": 100}, "resumed": [{"before": 300, "anew": why}], "pauses": [299, 600]}
+    run["forks"] = [{"run": "cd34", "update": 800}]
     spells = [{"name": "kl_spike", "title": "A KL spike", "severity": "warning", "since": 310, "until": None}]
     changes = [{"update": 305, "name": "clip_range", "old": 0.2, "new": 0.3}]
     state = {"run": run, "changes": changes, "newest": {"header": {"history": spells}}, "settings": []}
@@ -180,11 +181,13 @@ def test_marks_say_where_a_run_comes_from_and_went_on_and_the_weightiest_are_nam
         ["change", 305],
         ["finding", 310],
         ["pause", 600],
+        ["fork", 800],
     ]
     assert words[0] == "branched off from run ab12 before update 100"
+    assert words[-1] == "run cd34 branched off before update 800"
     assert "new episodes began: the environment's state cannot be kept" in words[2]
     # Where it went on there is no room for the words of what lies beside that.
-    assert set(named) == {"fork of ab12", "went on, new episodes", "paused"}
+    assert set(named) == {"fork of ab12", "went on, new episodes", "paused", "fork cd34"}
 
 
 CHECK = """async ({ values, spans, edits }) => {

@@ -159,3 +159,14 @@ def test_a_sketch_is_of_values_that_are_there_the_newest_among_them(history):
     few = history.sketch(name, 5)
     assert len(few) == 5 and (few[0], few[-1]) == (values[0], values[-1]) and set(few) <= set(values)
     assert history.sketch("no such column", 5) == [] == History().sketch(name, 5)
+
+
+def test_some_columns_of_all_rows_are_taken_as_a_copy():
+    history = History()
+    assert history.taken(("steps",)).shape == (0, 1)
+    history.append_series(["loss", "steps"], 1, np.array([[0.5, 64.0], [0.25, 128.0]]), np.empty((0, 4)))
+    history.append_series(["steps", "return"], 3, np.array([[192.0, 20.0]]), np.empty((0, 4)))
+    taken = history.taken(("steps", "return", "nothing"))
+    assert np.array_equal(taken, [[64, np.nan, np.nan], [128, np.nan, np.nan], [192, 20, np.nan]], equal_nan=True)
+    taken[:] = 0
+    assert history.taken(("steps",))[0, 0] == 64

@@ -20,6 +20,7 @@ import numpy as np
 from ppo_scope.records import trees
 from ppo_scope.records.library import RUNS, KeptRun, Library
 from ppo_scope.records.store import Store
+from ppo_scope.runs.reopening import to_show
 from tests.browser.dashboard import until
 from tests.live import COMMAND, LiveServer, environment
 from tests.server.scope_page import leaders
@@ -126,6 +127,8 @@ def test_a_fork_is_its_parent_until_it_branches_off_and_knows_it(tmp_path: Path)
         assert not np.array_equal(rows_of(other)[at - 1 :], rows_of(whole)[at - 1 :], equal_nan=True)
         assert other.about["parent"] == {"run": parent.id, "update": at}
     assert reseeded.about["settings"]["seed"] == 9
+    _, record = to_show(library.find(parent.id))
+    assert record.forks == [{"run": other.id, "update": at} for other in (same, clipped, reseeded)]
     assert f"{parent.id}@{at}" in command("runs", *where).stdout
     refused = command("serve", *where, "--fork", "last@soon", "--no-browser")
     assert refused.returncode == 2 and "no update" in refused.stderr

@@ -45,3 +45,18 @@ def test_the_update_that_it_rests_behind_is_kept_to_be_made_again():
     again.stand_at(tree["state"])
     *_, end = again.replay(Rollout.of(tree["rollout"]), **tree["made"])
     assert end.kind is PhaseKind.UPDATE and again.weights_sha256() == driver.weights
+
+
+def test_what_was_changed_since_does_not_reach_an_update_that_is_made_again():
+    """The next update has begun with another β, set by hand; the one before was made with what the KL had come to."""
+    adaptive = {"objective": "kl_penalty", "kl_coef_target": 1e-3}
+    changed = {"type": "set", "name": "kl_coef", "value": 2.0}
+    driver = Driver([step(), step(), step(), changed, step("phase"), WANTED], **adaptive)
+    ((header, arrays),) = driver.of(Kind.ROLLOUT)
+    assert header["before"] == 3 and driver.worker.trainer.settings.kl_coef == 2.0
+    tree = trees.decode(arrays["state"].tobytes())
+    again = Trainer(driver.worker.trainer.settings)
+    again.stand_at(tree["state"])
+    for _ in again.replay(Rollout.of(tree["rollout"]), **tree["made"]):
+        pass
+    assert again.weights_sha256() == Driver([step(), step(), step()], **adaptive).weights

@@ -264,12 +264,8 @@ class Trainer:
             return None
         start, update = self._whole
         changes = [asdict(change) for change in self.changes if change.update < update.index]
-        gone = {
-            "pending": {},
-            "changes": changes,
-            "updates": update.index - 1,
-        }
-        return {**self._standing(start), **gone}, update
+        then = {"settings": update.set_to.model_dump(mode="json"), "changes": changes, "updates": update.index - 1}
+        return {**self._standing(start), **then, "pending": {}}, update
 
     def _standing(self, start: _Start) -> Tree:
         optimisation = start.position.optimisation

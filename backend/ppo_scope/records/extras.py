@@ -13,6 +13,7 @@ INSTALLED_BY = {
     "sb3_contrib": "sb3",
     "jupyter_server": "jupyter",
     "imageio_ffmpeg": "mp4",
+    "scipy": "compare",
 }
 """Package → the extra of ours that installs it."""
 

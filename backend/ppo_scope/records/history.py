@@ -237,6 +237,15 @@ class History:
         at = np.linspace(0, len(values) - 1, min(points, len(values))).round().astype(int)
         return [float(value) if np.isfinite(value) else None for value in values[at]]
 
+    def taken(self, columns: tuple[str, ...]) -> Rows:
+        """[R, len(columns)]: a copy of these columns, as far as rows are kept; NaN where there is no such column."""
+        rows = self._rows.rows if self._rows is not None else np.empty((0, 0))
+        found = np.full((len(rows), len(columns)), np.nan)
+        for n, name in enumerate(columns):
+            if name in self.columns:
+                found[:, n] = rows[:, self.columns.index(name)]
+        return found
+
     def slice(self, start: int | None = None, end: int | None = None, limit: int = MAX_ROWS) -> Slice:
         """The rows of the updates `start` to `end`, both included, as far as they are kept; at most `limit` rows."""
         first = max(self.first, self.first if start is None else start)

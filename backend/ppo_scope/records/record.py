@@ -15,7 +15,7 @@ from ppo_scope.records.moments import Entry, Moments
 from ppo_scope.wire import frame as frames
 from ppo_scope.wire.codes import LATEST, Kind
 from ppo_scope.wire.headers import MOMENT_COLUMNS, POSITION, START
-from ppo_scope.wire.told import Cause, Change, Evaluation, Met, Parent, Resumption, Run, RunBrief, StateTold
+from ppo_scope.wire.told import Branch, Cause, Change, Evaluation, Met, Parent, Resumption, Run, RunBrief, StateTold
 
 HEADER = frozenset({"protocol", "kind", "run", "sequence", "scalars", "arrays", "event"})
 CHANGES_TOLD = 200
@@ -72,6 +72,7 @@ class RunRecord:
     """The newest frame of each kind of `LATEST`, with its header."""
     said: Said = field(default_factory=Said)
     position: dict[str, Any] = field(default_factory=START.copy)
+    forks: list[Branch] = field(default_factory=list)
     pauses: deque[int] = field(default_factory=lambda: deque(maxlen=CHANGES_TOLD))
     """Updates at which it stopped playing."""
     _history: History = field(default_factory=History)
@@ -210,6 +211,10 @@ class RunRecord:
         """Rows of the updates `start` to `end`, as far as they are kept, and where to go on: `History.page`."""
         return self._history.page(start, end, rows, episodes)
 
+    def taken(self, columns: tuple[str, ...]) -> Any:
+        """Some columns of all rows that are kept: `History.taken`."""
+        return self._history.taken(columns)
+
     def moments(self) -> list[Entry]:
         """Places and numbers of everything that one can go back to, in no order."""
         return self._history.moments.entries()
@@ -254,6 +259,7 @@ class RunRecord:
             "changes": list(history.changes)[-CHANGES_TOLD:],
             "changes_dropped": max(0, history.changes_made - CHANGES_TOLD),
             "evaluations": list(history.evaluations.values()),
+            "forks": list(self.forks),
             "pauses": list(self.pauses),
             "pending": self.pending,
             "cause": cause,

@@ -19,7 +19,7 @@ from ppo_scope.records import trees
 from ppo_scope.records.library import RUNS, KeptRun, Library
 from ppo_scope.records.record import RunRecord
 from ppo_scope.records.store import FORK, NEWEST, CannotRead, Store
-from ppo_scope.wire.told import Evaluation, Parent
+from ppo_scope.wire.told import Branch, Evaluation, Parent
 
 logger = logging.getLogger(__name__)
 
@@ -158,6 +158,8 @@ def _gone_on(kept: KeptRun, store: Store, update: int, settings: Settings) -> Ru
     for _, _, what, said in store.events():
         if what == "resumed" and said["before"] <= update:
             record.went_on(said["before"], said["anew"])
+        if what == "forked" and said["update"] <= update:
+            record.forks.append(cast(Branch, said))
     return record
 
 
@@ -176,6 +178,17 @@ def _record(id: str, store: Store, update: int, settings: Settings) -> RunRecord
     evaluations = (cast(Evaluation, said) for _, _, what, said in events if what == "evaluated")
     record.evaluated([evaluation for evaluation in evaluations if evaluation["update"] < update])
     return record
+
+
+def note_fork(parent: Path, branch: Branch) -> None:
+    """Write into the run in that folder that another one has branched off from it.
+
+    Raises:
+        CannotRead, sqlite3.Error: it has gone, or cannot be written.
+    """
+    with contextlib.closing(Store(parent)) as store, store.writing():
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        store.event(at, branch["update"], "forked", dict(branch))
 
 
 def to_show(kept: KeptRun) -> tuple[Settings, RunRecord]:

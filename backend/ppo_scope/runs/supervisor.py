@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sqlite3
@@ -21,7 +22,8 @@ from ppo_scope.runs.ending import Cause
 from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.live import Listener, LiveRun
 from ppo_scope.runs.pulse import STALL_AFTER
-from ppo_scope.runs.reopening import Reopened, to_show
+from ppo_scope.runs.reopening import Reopened, note_fork, to_show
+from ppo_scope.wire.told import Branch, Parent
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +74,7 @@ class Supervisor:
         self._stall_after = stall_after
         self._trial_seconds = trial_seconds
         self._runs: dict[str, LiveRun] = {}
-        self._starting = asyncio.Lock()
+        self._starting, self._opening = asyncio.Lock(), asyncio.Lock()
         self._candidate: LiveRun | None = None  # a run on trial
         self._refused: asyncio.Future[Cause] | None = None  # while it is: why it shall not begin, whatever it shows
         self._leaving = False
@@ -101,9 +103,12 @@ class Supervisor:
 
         Raises:
             CannotRead: it is damaged; one readable line.
+            CannotBegin: the server is being ended.
             OSError, RuntimeError: no process can be begun for it.
         """
-        async with self._starting:
+        async with self._opening:
+            if self._leaving:
+                raise CannotBegin(LEAVING)
             known = self._runs.get(kept.id)
             if known is not None and not known.gone:
                 return known
@@ -266,7 +271,17 @@ class Supervisor:
         journal.series(list(part.columns), part.first, part.rows, part.episodes)
         for change in record.changes:
             journal.change(change)
+        self._tell_parent(parent, record.id)
         return journal
+
+    def _tell_parent(self, parent: Parent, run: str) -> None:
+        """That this run has branched off from it, where it is kept and where it goes on here."""
+        branch: Branch = {"run": run, "update": parent["update"]}
+        if (here := self._runs.get(parent["run"])) is not None:
+            here.record.forks.append(branch)
+        if self._library is not None:
+            with contextlib.suppress(CannotRead, sqlite3.Error):  # gone, or not to be written
+                note_fork(self._library.place(parent["run"]), branch)
 
     def _new_journal(self, run: LiveRun) -> Journal | None:
         """Of a new run; where the disk refuses, it goes on without, and that is said."""

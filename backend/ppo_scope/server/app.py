@@ -21,7 +21,7 @@ from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.records.library import KeptRun, Library
 from ppo_scope.runs.pulse import STALL_AFTER
 from ppo_scope.runs.reopening import Reopened
-from ppo_scope.server import api, attached, kept, socket, static
+from ppo_scope.server import api, attached, comparing, kept, socket, static
 from ppo_scope.server.capacity import Capacity
 from ppo_scope.server.commands import Commands
 from ppo_scope.server.crowd import Turnstile
@@ -68,6 +68,7 @@ def create_app(setup: Setup) -> FastAPI:
     app.state.hub = hub
     api.add_routes(app, hub, setup.secrets)
     kept.add_routes(app, hub, setup.secrets)
+    comparing.add_routes(app, hub, setup.secrets)
     static.add_routes(app)
     socket.add_routes(app, hub, Commands(hub), setup.secrets)
     attached.add_routes(app, hub)

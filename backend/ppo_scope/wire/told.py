@@ -81,6 +81,14 @@ class Parent(TypedDict):
     """Before which it did: the first that is its own."""
 
 
+class Branch(TypedDict):
+    """Another run that branched off from this one."""
+
+    run: str
+    update: int
+    """Before which it did."""
+
+
 class Resumption(TypedDict):
     """A run went on from a state that was kept."""
 
@@ -137,6 +145,60 @@ class Shelf(TypedDict):
     """How many older ones are there beyond those."""
 
 
+class Compared(TypedDict):
+    """A run of those that make up one curve."""
+
+    id: str
+    seed: int | None
+    last: float
+    """The last of its steps at which its return is known."""
+    final: float | None
+    """Its return at the last step of the group's curve."""
+
+
+class ComparedGroup(TypedDict):
+    """Runs that differ in nothing they learn by but the seed, and what they have achieved together."""
+
+    environment: str
+    settings: dict[str, SettingValue]
+    """Those that are not the same in all groups."""
+    changes: list[Change]
+    """That were made while they went on."""
+    parent: Parent | None
+    """Where they branched off from another run."""
+    runs: list[Compared]
+    """One for each seed, in the order of the seeds."""
+    measure: Literal["iqm", "mean"]
+    """The interquartile mean over the runs, of three and more; or their mean."""
+    steps: list[float]
+    """Of the environment, as far as all of its runs have come; empty where there is none that they have in common."""
+    values: list[float]
+    """At each of those steps."""
+    low: list[float] | None
+    """Where the 95 % interval begins, at each step by itself; null of a single run, and where SciPy is missing."""
+    high: list[float] | None
+    """Where it ends."""
+
+
+class LeftOut(TypedDict):
+    """A run that no curve is made of."""
+
+    id: str
+    why: str
+
+
+class Comparison(TypedDict):
+    """Runs put together by their settings: the answer of `GET api/comparison`."""
+
+    groups: list[ComparedGroup]
+    """In the order of the settings that differ."""
+    differing: list[str]
+    """Names of the settings that are not the same in all groups."""
+    left_out: list[LeftOut]
+    missing: str | None
+    """What is not installed, and what is not drawn for want of it: a sentence; null where nothing is missing."""
+
+
 class Kept(TypedDict):
     """What is known of a run on the disk that is shown without training."""
 
@@ -167,6 +229,8 @@ class Run(TypedDict):
     """How many came before them."""
     evaluations: NotRequired[list[Evaluation]]
     """The newest 1,000."""
+    forks: NotRequired[list[Branch]]
+    """Runs that branched off from this one."""
     pauses: NotRequired[list[int]]
     """Updates at which it stopped playing: the newest 200."""
     pending: NotRequired[dict[str, SettingValue]]

@@ -1,0 +1,89 @@
+"""Several runs as curves in one chart: those of this server as they are now, the others as they are kept, unopened."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from typing import Annotated
+
+import numpy as np
+from fastapi import FastAPI, Query, Request
+from starlette.responses import Response
+
+from ppo_scope.records.comparison import RETURN, Curve, compare, curve
+from ppo_scope.records.library import KeptRun, Library
+from ppo_scope.records.store import CannotRead, Store
+from ppo_scope.runs.live import LiveRun
+from ppo_scope.server.answers import json_answer, refusal, to_json
+from ppo_scope.server.crowd import LARGE, LARGE_LINE, Counter
+from ppo_scope.server.hub import Hub
+from ppo_scope.server.security import Secrets
+from ppo_scope.wire.codes import ErrorCode
+from ppo_scope.wire.told import LeftOut
+
+MOST = 40
+"""Runs in one chart."""
+COLUMNS = ("steps", RETURN)
+
+TOO_MANY = f"At most {MOST} runs fit into one comparison: name fewer of them as `run`."
+GONE = "It is neither among this server's runs nor kept; it may have been deleted meanwhile."
+
+
+def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
+    """Add `api/comparison`."""
+    large = Counter(secrets.knows, places=LARGE, line=LARGE_LINE)
+    comparing = asyncio.Lock()
+
+    @app.get("/api/comparison")
+    async def comparison(request: Request, run: Annotated[list[str] | None, Query()] = None) -> Response:
+        ids = list(dict.fromkeys(run or ()))
+        if len(ids) > MOST:
+            raise refusal(400, ErrorCode.MALFORMED, TOO_MANY)
+
+        async def make() -> Response:
+            async with comparing:  # one at a time: long runs are large
+                here = {id: _of_here(found) for id in ids if (found := hub.supervisor.get(id)) is not None}
+                return json_answer(await asyncio.to_thread(_compared, ids, here, hub.supervisor.library))
+
+        return await large.answer(request, make)
+
+
+def _compared(ids: list[str], here: dict[str, Curve], library: Library | None) -> bytes:
+    curves: list[Curve] = []
+    unread: list[LeftOut] = []
+    for id in ids:
+        found = here.get(id) or _of_kept(id, library)
+        if isinstance(found, Curve):
+            curves.append(found)
+        else:
+            unread.append({"id": id, "why": found})
+    return to_json(compare(curves, unread))
+
+
+def _of_here(run: LiveRun) -> Curve:
+    steps, returns = run.record.taken(COLUMNS).T
+    return curve(run.id, run.settings, run.record.changes, run.record.parent, steps, returns)
+
+
+def _of_kept(id: str, library: Library | None) -> Curve | str:
+    """Or why there is none."""
+    kept = library.run(id) if library is not None else None
+    if kept is None:
+        return GONE
+    if kept.problem:
+        return f"It cannot be read: {kept.problem}"
+    try:
+        return _read(kept)
+    except (CannotRead, sqlite3.Error) as error:  # it has just gone
+        return f"It cannot be read: {error}"
+
+
+def _read(kept: KeptRun) -> Curve:
+    with contextlib.closing(Store(kept.folder)) as store:
+        columns, _, rows = store.series()
+        steps, returns = (
+            rows[:, columns.index(name)] if name in columns else np.full(len(rows), np.nan) for name in COLUMNS
+        )
+        settings, parent = kept.about.get("settings", {}), kept.about.get("parent")
+        return curve(kept.id, settings, store.changes(), parent, steps, returns)
