@@ -51,6 +51,7 @@ CASES = {
     "discrete": {},  # whose last minibatch is smaller than the others
     "continuous, stopped early": {"env": "Pendulum-v1", "target_kl": 0.002, "clip_range_vf": 0.2},
     "one network": {"policy_kwargs": {"share_features_extractor": True, "net_arch": [16]}, "ent_coef": 0.01},
+    "masked": {"masked": True, "ent_coef": 0.01},
 }
 
 
@@ -166,6 +167,31 @@ def take_weights(trainer, policy):
     for name in names:
         theirs_place = next(place for place in places if name.startswith(place))
         ours[places[theirs_place] + name.removeprefix(theirs_place)].copy_(found[name])
+
+
+def test_masks_are_honoured(monkeypatch):
+    """What the probes find of policy and entropy is what the loss of sb3-contrib was made of."""
+    set_nowhere(monkeypatch)
+    model = sb3_loop.made(masked=True, learning_rate=0.01)
+    watched = Watched(model, None, False)
+    compared = []
+
+    def compare(phase: Phase):
+        if phase.kind is PhaseKind.LOSS:
+            moment, seen = Moment(watched, phase), phase.update.seen[-1]
+            log_prob, entropy = (found[torch.from_numpy(seen.samples)].numpy() for found in moment.now)
+            assert seen.log_prob.numpy() == pytest.approx(log_prob, abs=1e-6)
+            assert seen.entropy.numpy() == pytest.approx(entropy, abs=1e-6)
+            assert float(entropy.max()) <= np.log(3) + 1e-6 and (moment.action_masks.sum(1) == 3).all()
+            assert watched.distribution.kl(moment.batch.outputs, moment.judged(moment.batch)[0]).isfinite().all()
+            found = measure(moment, frozenset({"gradients", "direction", "policy"}))
+            compared.append((float(np.abs(moment.logratio).max()), len(found.measured)))
+
+    watched.watcher.reached = compare
+    model.learn(256)
+    watched.watcher.close()
+    assert len(compared) == 2 * 3 * 3 and {count for _, count in compared} == {3}
+    assert max(far for far, _ in compared) > 0.05
 
 
 def test_noise_that_depends_on_the_state_is_shown_without_its_policy(monkeypatch, capfd):

@@ -38,7 +38,7 @@ class ForeignPolicy:
     def __init__(self, policy: Any, action_space: gym.Space[Any]) -> None:
         self._policy = policy
         self._copy: Any = None  # for weights that the policy does not have
-        self.evaluate: Callable[[Any, Any], Any] = policy.evaluate_actions
+        self.evaluate: Callable[..., Any] = policy.evaluate_actions
         """Without our hooks."""
         self.distribution: Distribution | None = _distribution_of(action_space, policy)
         self._parameters = [one for one in policy.parameters() if one.requires_grad]
@@ -68,27 +68,27 @@ class ForeignPolicy:
     def judge(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(outputs [S, O], V [S]) under the present weights."""
         with self._as_acting(), torch.no_grad():
-            parts = [part.to(self._policy.device) for part in torch.split(batch.observations, AT_ONCE)]
-            outputs = [self._outputs(self._policy.get_distribution(part)) for part in parts]
-            values = [self._policy.predict_values(part).flatten() for part in parts]
-        return torch.cat(outputs).cpu(), torch.cat(values).cpu()
+            outputs = self._put_out(self._policy, batch.observations, batch.action_masks)
+            parts = torch.split(batch.observations, AT_ONCE)
+            values = [self._policy.predict_values(part.to(self._policy.device)).flatten() for part in parts]
+        return outputs, torch.cat(values).cpu()
 
     def outputs_at(self, batch: Batch, theta: Tensor) -> Tensor:
         """[S, O] of a batch's states under other weights, by a copy of the policy."""
         policy = self._other(theta)
         with torch.no_grad():
-            parts = [part.to(self._policy.device) for part in torch.split(batch.observations, AT_ONCE)]
-            return torch.cat([self._outputs(policy.get_distribution(part)).cpu() for part in parts])
+            return self._put_out(policy, batch.observations, batch.action_masks)
 
     def judge_between(self, update: Update, samples: Tensor, factors: Sequence[float]) -> Tensor:
         """[F·B, O] at θ_old + f·(θ − θ_old), by a copy of the policy."""
         assert update.batch is not None and update.theta_before is not None
-        observations, now = update.batch.observations[samples].to(self._policy.device), self.theta()
+        observations, now, masks = update.batch.observations[samples], self.theta(), update.batch.action_masks
+        masks = None if masks is None else masks[samples]
         found = []
         with torch.no_grad():
             for factor in factors:
                 policy = self._other(torch.lerp(update.theta_before, now, factor))
-                found.append(self._outputs(policy.get_distribution(observations)).cpu())
+                found.append(self._put_out(policy, observations, masks))
         return torch.cat(found)
 
     def become(self, theta: Tensor, buffers: Sequence[Tensor]) -> None:
@@ -147,7 +147,8 @@ class ForeignPolicy:
         observations, actions = batch.observations[which].to(device), batch.actions[which].to(device)
         used = minibatch.advantages[minibatch.trained].to(device)
         with self._as_it_is(), torch.enable_grad():
-            values, log_prob, entropy = self.evaluate(observations, actions)
+            masks = {} if batch.action_masks is None else {"action_masks": batch.action_masks[which].to(device)}
+            values, log_prob, entropy = self.evaluate(observations, actions, **masks)
             ratio = torch.exp(log_prob - batch.log_probs[which].to(device))
             policy = losses.clipped_policy_loss(ratio, used, settings.clip_range).mean()
             targets, old = batch.targets[which].to(device), batch.values[which].to(device)
@@ -164,8 +165,17 @@ class ForeignPolicy:
         gradient: Floats = torch.cat([part.reshape(-1) for part in parts]).cpu().numpy()
         return gradient
 
+    def _put_out(self, policy: Any, observations: Tensor, masks: Tensor | None) -> Tensor:
+        """[S, O]; of what a mask forbids, a logit of next to nothing."""
+        made = []
+        for start in range(0, len(observations), AT_ONCE):
+            part = observations[start : start + AT_ONCE].to(self._policy.device)
+            allowed = () if masks is None else (masks[start : start + AT_ONCE].to(self._policy.device),)
+            made.append(self._outputs(policy.get_distribution(part, *allowed)).cpu())
+        return torch.cat(made)
+
     def _outputs(self, found: Any) -> Tensor:
-        made = found.distribution
+        made = found.distributions if hasattr(found, "distributions") else found.distribution
         if isinstance(self.distribution, DiagonalGaussian):
             return torch.cat([made.mean, made.stddev.log()], dim=-1)
         if isinstance(made, list):  # of several choices

@@ -34,14 +34,15 @@ from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import Floats, PhaseKind
 
 REFUSED = (
-    "ppo_scope.watch takes a PPO of Stable-Baselines3, and this is {what}. {why}A loop of one's own is shown by "
-    "ppo_scope.Scope: see docs/attach.md."
+    "ppo_scope.watch takes a PPO of Stable-Baselines3 or a MaskablePPO of sb3-contrib, and this is {what}. {why}A loop "
+    "of one's own is shown by ppo_scope.Scope: see docs/attach.md."
 )
 NO_RATIO = "A2C makes one step with each rollout and has no ratio of policies to look at. "
 SEVERAL = "They are a Dict, which is not known here yet. "
 UNSUPPORTED = "It has a loss of its own, which is not known here yet. "
 OTHER_ORDER = "the minibatches are not drawn as they were in the version of Stable-Baselines3 that this is written for"
 
+KNOWN = {"stable_baselines3.PPO", "sb3_contrib.MaskablePPO"}
 CHANGEABLE = ("clip_range", "value_coef", "entropy_coef", "epochs", "target_kl", "max_grad_norm")
 
 
@@ -49,7 +50,7 @@ def watch(model: Any, *, url: str | None = None, paused: bool = False) -> Any:
     """Show what this model's `learn` does from now on; the model.
 
     Args:
-        model: a `stable_baselines3.PPO`.
+        model: a `stable_baselines3.PPO`, or a `sb3_contrib.MaskablePPO`, whose masks are honoured.
         url: the server's link; else that of `PPO_SCOPE_URL`; else a server is started that ends with this process.
         paused: wait for Play on the page before the first update.
 
@@ -68,9 +69,10 @@ def why_not(model: Any) -> str | None:
     """Why this cannot be watched; None: it can."""
     names = [f"{one.__module__.partition('.')[0]}.{one.__name__}" for one in type(model).__mro__]
     what = names[0].replace("stable_baselines3.", "its ") if names else ""
-    if "stable_baselines3.PPO" in names and isinstance(model.observation_space, gym.spaces.Dict):
+    known = bool(KNOWN & set(names))
+    if known and isinstance(model.observation_space, gym.spaces.Dict):
         return REFUSED.format(what="one of several observations at once", why=SEVERAL)
-    if "stable_baselines3.PPO" in names:
+    if known:
         return None
     if "stable_baselines3.A2C" in names:
         return REFUSED.format(what="A2C", why=NO_RATIO)
@@ -105,11 +107,11 @@ class Watched:
             self,
             self._facts,
             address=server_of(url, say),
-            library="Stable-Baselines3 PPO",
+            library=f"Stable-Baselines3 {type(model).__name__}",
             change={name: lambda _: None for name in CHANGEABLE},
             paused=paused,
             seed=model.seed if isinstance(model.seed, int) else None,
-            beside=Beside(self._as_it_is, "stable_baselines3") if model.device.type == "cpu" else None,
+            beside=Beside(self._as_it_is, type(model.policy).__module__) if model.device.type == "cpu" else None,
         )
         self._hook()
 
@@ -168,8 +170,8 @@ class Watched:
         policy, buffer = self._model.policy, self._model.rollout_buffer
         get, evaluate, clip = buffer.get, policy.evaluate_actions, nn.utils.clip_grad_norm_
 
-        def evaluated(observations: Any, actions: Any) -> Any:
-            found = evaluate(observations, actions)
+        def evaluated(*arguments: Any, **named: Any) -> Any:
+            found = evaluate(*arguments, **named)
             self._judged(found)
             return found
 
@@ -236,6 +238,7 @@ class Watched:
             values=flat(values),
             advantages=flat(advantages),
             targets=flat(buffer.returns.copy()),
+            action_masks=flat(buffer.action_masks > 0) if hasattr(buffer, "action_masks") else None,
         )
         theta = self.policy.theta()
         if self.distribution is not None:
