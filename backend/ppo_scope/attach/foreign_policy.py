@@ -54,6 +54,10 @@ class ForeignPolicy:
         """tanh or relu, as far as that is what it is."""
         return "relu" if self._policy.activation_fn is nn.ReLU else "tanh"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the copy, which can be made again."""
+        return {**vars(self), "_copy": None}
+
     def abilities(self) -> Abilities:
         """What it can be asked."""
         known = self.distribution is not None
@@ -117,6 +121,7 @@ class ForeignPolicy:
         """A copy of the policy that has these weights."""
         if self._copy is None:
             self._copy = copy.deepcopy(self._policy, self._without_graph())
+            vars(self._copy).pop("evaluate_actions", None)  # our hook, where it was copied with it
             self._copy.train(False)
         with torch.no_grad():
             mine = [one for one in self._copy.parameters() if one.requires_grad]
