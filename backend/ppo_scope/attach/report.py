@@ -31,6 +31,8 @@ from ppo_scope.worker.rows import Rows
 NO_PICTURES = "This run's training loop is somebody else's: its environment is not drawn."
 
 
+WATCHED_SECONDS = 1 / 8
+"""Between two looks at full speed: to send one costs the loop some milliseconds."""
 UNWATCHED_SECONDS = 1.0
 """Between two words on how the run is, and between two lots of rows, while nobody looks at a panel."""
 
@@ -59,7 +61,7 @@ class Report:
         self._outlet.phase = Phase(PhaseKind.READY, None)
         self._budget, self._health, self._due = Budget(), Health(), Due()
         self._rows = Rows(self._outlet, self._not_measured)
-        self._next_words = 0.0
+        self._looked_at = 0.0
         self._beside = beside
         self._clerk: Clerk | None = hired(beside.library) if beside is not None else None
         self._known: Facts | None = None  # settings that the clerk knows
@@ -108,10 +110,10 @@ class Report:
         self._seconds = time.perf_counter() - start
 
     def _look_is_due(self) -> bool:
-        if self.watched:
-            return self._due.now("snapshot")
-        now = time.monotonic()
-        due, self._next_words = now >= self._next_words, max(self._next_words, now + UNWATCHED_SECONDS)
+        now, between = time.monotonic(), WATCHED_SECONDS if self.watched else UNWATCHED_SECONDS
+        due = now - self._looked_at >= between
+        if due:
+            self._looked_at = now
         return due
 
     # Updates that are measured beside the loop
@@ -192,7 +194,6 @@ class Report:
         """Send the run as it is: a moment with everything that is watched, or with what can be afforded of it."""
         if not affordable:
             self.flush()
-            self._due.sent("snapshot")
         if moment is None and (self._newest is None or self._newest.phase is not self._outlet.phase):
             moment = self.moment_at(self._outlet.phase)
         self._newest = moment = moment or self._newest
