@@ -7,13 +7,18 @@ import hashlib
 import sys
 
 import torch
+from sb3_contrib import MaskablePPO
+from sb3_contrib.common.envs import InvalidActionEnvDiscrete
 from stable_baselines3 import PPO
 
 import ppo_scope
 
 
-def made(env="CartPole-v1", **settings):
+def made(env="CartPole-v1", *, masked=False, **settings):
     usual = {"n_steps": 128, "batch_size": 48, "n_epochs": 3, "seed": 3, "device": "cpu"}
+    if masked:
+        env = InvalidActionEnvDiscrete(dim=8, n_invalid_actions=5)
+        return MaskablePPO("MlpPolicy", env, **{**usual, **settings})
     return PPO("MlpPolicy", env, **{**usual, **settings})
 
 

@@ -23,7 +23,7 @@ from ppo_scope.wire.frame import PROTOCOL
 from tests.attach import sb3_loop
 from tests.attach.elsewhere import Door, nowhere, rows_of, set_nowhere, the_run, waiting_server
 from tests.ppo.test_parity import as_stable_baselines
-from tests.server.scope_page import Page
+from tests.server.scope_page import Page, wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
 STEPS = 128 * 6
@@ -51,6 +51,7 @@ CASES = {
     "discrete": {},  # whose last minibatch is smaller than the others
     "continuous, stopped early": {"env": "Pendulum-v1", "target_kl": 0.002, "clip_range_vf": 0.2},
     "one network": {"policy_kwargs": {"share_features_extractor": True, "net_arch": [16]}, "ent_coef": 0.01},
+    "masked": {"masked": True, "ent_coef": 0.01},
 }
 
 
@@ -168,6 +169,31 @@ def take_weights(trainer, policy):
         ours[places[theirs_place] + name.removeprefix(theirs_place)].copy_(found[name])
 
 
+def test_masks_are_honoured(monkeypatch):
+    """What the probes find of policy and entropy is what the loss of sb3-contrib was made of."""
+    set_nowhere(monkeypatch)
+    model = sb3_loop.made(masked=True, learning_rate=0.01)
+    watched = Watched(model, None, False)
+    compared = []
+
+    def compare(phase: Phase):
+        if phase.kind is PhaseKind.LOSS:
+            moment, seen = Moment(watched, phase), phase.update.seen[-1]
+            log_prob, entropy = (found[torch.from_numpy(seen.samples)].numpy() for found in moment.now)
+            assert seen.log_prob.numpy() == pytest.approx(log_prob, abs=1e-6)
+            assert seen.entropy.numpy() == pytest.approx(entropy, abs=1e-6)
+            assert float(entropy.max()) <= np.log(3) + 1e-6 and (moment.action_masks.sum(1) == 3).all()
+            assert watched.distribution.kl(moment.batch.outputs, moment.judged(moment.batch)[0]).isfinite().all()
+            found = measure(moment, frozenset({"gradients", "direction", "policy"}))
+            compared.append((float(np.abs(moment.logratio).max()), len(found.measured)))
+
+    watched.watcher.reached = compare
+    model.learn(256)
+    watched.watcher.close()
+    assert len(compared) == 2 * 3 * 3 and {count for _, count in compared} == {3}
+    assert max(far for far, _ in compared) > 0.05
+
+
 def test_noise_that_depends_on_the_state_is_shown_without_its_policy(monkeypatch, capfd):
     set_nowhere(monkeypatch)
     settings = {"env": "Pendulum-v1", "use_sde": True}
@@ -206,7 +232,7 @@ def test_an_error_of_ours_in_the_middle_leaves_the_bits_alone(monkeypatch, capfd
             raise RuntimeError("a fault of ours")
         reached(phase)
 
-    watched.watcher.reached = breaks
+    watched.watcher.reached, watched.watcher.passes = breaks, lambda: False  # which steps it looks at hangs on time
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.learn(STEPS)
@@ -231,3 +257,42 @@ def test_schedules_are_followed_and_a_callback_is_called_as_ever(monkeypatch):
     kinds = [phase.kind.value for phase in seen if phase.update is first]
     assert kinds == ["advantages", *(["loss", "gradient", "step"] * 3 + ["epoch"]) * 3, "update"]
     watched.watcher.close()
+
+
+def learned(server, monkeypatch, clerk, **settings):
+    """The digest, the series, and whether the clerk was at work to the end."""
+    monkeypatch.setenv("PPO_SCOPE_URL", server.url)
+    model = sb3_loop.made(**settings)
+    watched = Watched(model, None, False)
+    report = watched.watcher._report
+    if clerk == "none":
+        report.close()
+    else:
+        wait_for(lambda: report._clerk.ready, timeout=120)
+
+    def interfere(found, _):
+        if clerk == "dies" and found["self"].num_timesteps == STEPS // 2 + 1:
+            report._clerk._process.kill()
+        return True
+
+    model.learn(STEPS, callback=interfere)
+    at_work = report._clerk is not None and report._clerk.at_work
+    watched.watcher.close()
+    rows, first = rows_of(server, the_run(server, state="finished")["id"])
+    assert first == 1 and len(rows["loss"]) == 6
+    return sb3_loop.digest(model), rows, at_work
+
+
+def test_what_is_measured_beside_the_loop_is_what_the_loop_would_find(server, monkeypatch):
+    here, series, at_work = learned(server, monkeypatch, "none", target_kl=0.02)
+    assert not at_work
+    there, others, at_work = learned(server, monkeypatch, "beside", target_kl=0.02)
+    assert at_work and there == here
+    for name, values in series.items():
+        if "second" not in name:
+            expected = [np.nan if value is None else value for value in values]
+            found = [np.nan if value is None else value for value in others[name]]
+            assert found == pytest.approx(expected, rel=1e-5, abs=1e-6, nan_ok=True), name
+    died, rows, at_work = learned(server, monkeypatch, "dies", target_kl=0.02)
+    assert died == here and not at_work
+    assert rows["loss"][:2] == others["loss"][:2] and rows["loss"][-1] == pytest.approx(series["loss"][-1])

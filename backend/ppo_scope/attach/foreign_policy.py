@@ -38,7 +38,7 @@ class ForeignPolicy:
     def __init__(self, policy: Any, action_space: gym.Space[Any]) -> None:
         self._policy = policy
         self._copy: Any = None  # for weights that the policy does not have
-        self.evaluate: Callable[[Any, Any], Any] = policy.evaluate_actions
+        self.evaluate: Callable[..., Any] = policy.evaluate_actions
         """Without our hooks."""
         self.distribution: Distribution | None = _distribution_of(action_space, policy)
         self._parameters = [one for one in policy.parameters() if one.requires_grad]
@@ -54,6 +54,10 @@ class ForeignPolicy:
         """tanh or relu, as far as that is what it is."""
         return "relu" if self._policy.activation_fn is nn.ReLU else "tanh"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the copy, which can be made again."""
+        return {**vars(self), "_copy": None}
+
     def abilities(self) -> Abilities:
         """What it can be asked."""
         known = self.distribution is not None
@@ -68,25 +72,61 @@ class ForeignPolicy:
     def judge(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(outputs [S, O], V [S]) under the present weights."""
         with self._as_acting(), torch.no_grad():
-            parts = [part.to(self._policy.device) for part in torch.split(batch.observations, AT_ONCE)]
-            outputs = [self._outputs(self._policy.get_distribution(part)) for part in parts]
-            values = [self._policy.predict_values(part).flatten() for part in parts]
-        return torch.cat(outputs).cpu(), torch.cat(values).cpu()
+            outputs = self._put_out(self._policy, batch.observations, batch.action_masks)
+            parts = torch.split(batch.observations, AT_ONCE)
+            values = [self._policy.predict_values(part.to(self._policy.device)).flatten() for part in parts]
+        return outputs, torch.cat(values).cpu()
+
+    def outputs_at(self, batch: Batch, theta: Tensor) -> Tensor:
+        """[S, O] of a batch's states under other weights, by a copy of the policy."""
+        policy = self._other(theta)
+        with torch.no_grad():
+            return self._put_out(policy, batch.observations, batch.action_masks)
 
     def judge_between(self, update: Update, samples: Tensor, factors: Sequence[float]) -> Tensor:
         """[F·B, O] at θ_old + f·(θ − θ_old), by a copy of the policy."""
         assert update.batch is not None and update.theta_before is not None
-        if self._copy is None:
-            self._copy = copy.deepcopy(self._policy)
-            self._copy.train(False)
-        observations, now = update.batch.observations[samples].to(self._policy.device), self.theta()
+        observations, now, masks = update.batch.observations[samples], self.theta(), update.batch.action_masks
+        masks = None if masks is None else masks[samples]
         found = []
         with torch.no_grad():
             for factor in factors:
-                theta = torch.lerp(update.theta_before, now, factor).to(self._policy.device)
-                nn.utils.vector_to_parameters(theta, [one for one in self._copy.parameters() if one.requires_grad])
-                found.append(self._outputs(self._copy.get_distribution(observations)).cpu())
+                policy = self._other(torch.lerp(update.theta_before, now, factor))
+                found.append(self._put_out(policy, observations, masks))
         return torch.cat(found)
+
+    def become(self, theta: Tensor, buffers: Sequence[Tensor]) -> None:
+        """Take over these weights; for a policy that nobody trains."""
+        with torch.no_grad():
+            nn.utils.vector_to_parameters(theta, self._parameters)
+            for own, other in zip(self._policy.buffers(), buffers, strict=True):
+                own.copy_(other)
+
+    def buffers(self) -> list[Tensor]:
+        """What its layers gather beside the weights."""
+        return [one.detach().cpu() for one in self._policy.buffers()]
+
+    def _without_graph(self) -> dict[int, Any]:
+        """The distribution that the policy has in hand hangs on the loss, and what hangs on one cannot be copied."""
+        held = getattr(self._policy, "action_dist", None)
+        if held is None:
+            return {}
+        bare = copy.copy(held)
+        for name in ("distribution", "distributions"):
+            if hasattr(bare, name):
+                setattr(bare, name, None)
+        return {id(held): bare}
+
+    def _other(self, theta: Tensor) -> Any:
+        """A copy of the policy that has these weights."""
+        if self._copy is None:
+            self._copy = copy.deepcopy(self._policy, self._without_graph())
+            vars(self._copy).pop("evaluate_actions", None)  # our hook, where it was copied with it
+            self._copy.train(False)
+        with torch.no_grad():
+            mine = [one for one in self._copy.parameters() if one.requires_grad]
+            nn.utils.vector_to_parameters(theta.to(self._policy.device), mine)
+        return self._copy
 
     def theta(self) -> Tensor:
         """[P], a copy."""
@@ -112,7 +152,8 @@ class ForeignPolicy:
         observations, actions = batch.observations[which].to(device), batch.actions[which].to(device)
         used = minibatch.advantages[minibatch.trained].to(device)
         with self._as_it_is(), torch.enable_grad():
-            values, log_prob, entropy = self.evaluate(observations, actions)
+            masks = {} if batch.action_masks is None else {"action_masks": batch.action_masks[which].to(device)}
+            values, log_prob, entropy = self.evaluate(observations, actions, **masks)
             ratio = torch.exp(log_prob - batch.log_probs[which].to(device))
             policy = losses.clipped_policy_loss(ratio, used, settings.clip_range).mean()
             targets, old = batch.targets[which].to(device), batch.values[which].to(device)
@@ -129,8 +170,17 @@ class ForeignPolicy:
         gradient: Floats = torch.cat([part.reshape(-1) for part in parts]).cpu().numpy()
         return gradient
 
+    def _put_out(self, policy: Any, observations: Tensor, masks: Tensor | None) -> Tensor:
+        """[S, O]; of what a mask forbids, a logit of next to nothing."""
+        made = []
+        for start in range(0, len(observations), AT_ONCE):
+            part = observations[start : start + AT_ONCE].to(self._policy.device)
+            allowed = () if masks is None else (masks[start : start + AT_ONCE].to(self._policy.device),)
+            made.append(self._outputs(policy.get_distribution(part, *allowed)).cpu())
+        return torch.cat(made)
+
     def _outputs(self, found: Any) -> Tensor:
-        made = found.distribution
+        made = found.distributions if hasattr(found, "distributions") else found.distribution
         if isinstance(self.distribution, DiagonalGaussian):
             return torch.cat([made.mean, made.stddev.log()], dim=-1)
         if isinstance(made, list):  # of several choices

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -89,12 +89,21 @@ class Batch:
 
     observations: Tensor
     actions: Tensor
-    outputs: Tensor | None
     log_probs: Tensor
     values: Tensor
     advantages: Tensor
     targets: Tensor
     action_masks: Tensor | None = None
+    judged: Callable[[Batch], Tensor] | None = None
+    """How to find its outputs, where the loop does not hand them over."""
+    told_outputs: Tensor | None = None
+
+    @property
+    def outputs(self) -> Tensor | None:
+        """[S, O] of the policy that collected; found when somebody asks."""
+        if self.told_outputs is None and self.judged is not None:
+            self.told_outputs = self.judged(self)
+        return self.told_outputs
 
 
 @dataclass
@@ -127,13 +136,14 @@ class Update:
     theta_before: Tensor | None = None
     rewards: Floats | None = None
     deltas: Floats | None = None
-    seen: list[Seen] = field(default_factory=list)
+    told: list[Seen | Told] = field(default_factory=list)
     """Its minibatches as the loop has told them; what else is known of them is computed when it is asked for."""
     gradient_norms: dict[int, Tensor] = field(default_factory=dict)
     """[] by the minibatch's place, before they are cut off."""
     size: int = 0
     """Samples of the largest minibatch."""
     habits: Habits = field(default_factory=lambda: Habits())
+    _seen: list[Seen] = field(default_factory=list)
     _minibatches: list[Minibatch] = field(default_factory=list)
     stopped_by_kl: bool = False
     seconds_optimise: float = 0.0
@@ -147,14 +157,21 @@ class Update:
         return self.settings
 
     @property
+    def seen(self) -> list[Seen]:
+        """Its minibatches so far, as tensors of ours."""
+        new = self.told[len(self._seen) :]
+        self._seen += [seen_of(one) if isinstance(one, Told) else one for one in new]
+        return self._seen
+
+    @property
     def minibatches(self) -> list[Minibatch]:
         """So far; those that have come since somebody asked are made at once, which takes a tenth of the time."""
-        if len(self._minibatches) < len(self.seen):
+        if len(self._minibatches) < len(self.told):
             self._minibatches += minibatches_of(
                 self.seen[len(self._minibatches) :], self.settings, self.size, self.habits
             )
         for place, norm in self.gradient_norms.items():
-            self._minibatches[place].gradient_norm = norm
+            self._minibatches[place].gradient_norm = norm.cpu()
         return self._minibatches
 
     def seconds(self) -> dict[str, float]:
@@ -186,6 +203,35 @@ class Seen:
     targets: Tensor
     values: Tensor | None = None
     entropy: Tensor | None = None
+
+
+class Told(NamedTuple):
+    """A minibatch of Stable-Baselines3 as it came by: to take note of it costs the loop next to nothing."""
+
+    epoch: int
+    samples: NDArray[np.int64]
+    data: Any
+    """Its `RolloutBufferSamples`."""
+    found: tuple[Tensor, Tensor, Tensor | None]
+    """(V, log π(a|s), entropy) of its policy, as they hang on the loss."""
+
+
+def seen_of(told: Told) -> Seen:
+    """The same, in shapes of ours."""
+    data = told.data
+    values, log_prob, entropy = (None if one is None else one.detach().flatten().cpu() for one in told.found)
+    assert values is not None and log_prob is not None
+    return Seen(
+        epoch=told.epoch,
+        samples=told.samples,
+        log_prob=log_prob,
+        old_log_prob=data.old_log_prob.cpu(),
+        advantages=data.advantages.cpu(),
+        old_values=data.old_values.cpu(),
+        targets=data.returns.cpu(),
+        values=values,
+        entropy=-log_prob if entropy is None else entropy,
+    )
 
 
 @dataclass(frozen=True)

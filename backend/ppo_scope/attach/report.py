@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from ppo_scope.attach.record import Phase
+from ppo_scope.attach.clerk import Clerk, hired
+from ppo_scope.attach.desk import Answer, Desk, Model, Task, task_of
+from ppo_scope.attach.record import Phase, Update
 from ppo_scope.diagnosis.health import Health
 from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.faults import described
@@ -27,10 +31,26 @@ from ppo_scope.worker.rows import Rows
 NO_PICTURES = "This run's training loop is somebody else's: its environment is not drawn."
 
 
+WATCHED_SECONDS = 1 / 8
+"""Between two looks at full speed: to send one costs the loop some milliseconds."""
+UNWATCHED_SECONDS = 1.0
+"""Between two words on how the run is, and between two lots of rows, while nobody looks at a panel."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What it takes to measure in a process beside the loop."""
+
+    model: Callable[[], Model]
+    """Policy and run as they are now, between two updates."""
+    library: str
+    """To import there."""
+
+
 class Report:
     """On one loop. What only sends may be called by any thread."""
 
-    def __init__(self, send: Send, run: str, subject: Subject, facts: Facts) -> None:
+    def __init__(self, send: Send, run: str, subject: Subject, facts: Facts, beside: Beside | None) -> None:
         """`facts`: what is known before the first update."""
         self.watched: frozenset[str] = frozenset()
         self.pending: dict[str, Any] = {}
@@ -41,6 +61,11 @@ class Report:
         self._outlet.phase = Phase(PhaseKind.READY, None)
         self._budget, self._health, self._due = Budget(), Health(), Due()
         self._rows = Rows(self._outlet, self._not_measured)
+        self._looked_at = 0.0
+        self._beside = beside
+        self._clerk: Clerk | None = hired(beside.library) if beside is not None else None
+        self._known: Facts | None = None  # settings that the clerk knows
+        self._judged: dict[str, Any] | None = None  # how the run is, as the clerk has told it last
         self._newest: Moment | None = None
         self._sequence = 0
         self._seconds = 0.0  # that measuring has cost since the newest row
@@ -72,17 +97,91 @@ class Report:
     def ended(self, moment: Moment, *, shown: bool) -> None:
         """An update has ended: its row, how the run is with it, and a snapshot, if it is `shown` or that is due."""
         start = time.perf_counter()
-        row = self._rows.add(moment, self._seconds, self._subject.steps)
-        self._seconds = 0.0
-        try:
-            self._health.take_in(moment, row)
-        except Exception as error:
-            self._not_measured("health", error)
-        if shown or self._due.now("snapshot" if self.watched else "unwatched"):
-            self.show(moment, affordable=not shown)
-        if self._due.now("series"):
+        if not self._measured_beside(moment, shown=shown):
+            row = self._rows.add(moment, self._seconds, self._subject.steps)
+            try:
+                self._health.take_in(moment, row)
+            except Exception as error:
+                self._not_measured("health", error)
+            if shown or self._look_is_due():
+                self.show(moment, affordable=not shown)
+        if (self.watched or shown or self._rows.age > UNWATCHED_SECONDS) and self._due.now("series"):
             self._rows.flush()
-        self._seconds += time.perf_counter() - start
+        self._seconds = time.perf_counter() - start
+
+    def _look_is_due(self) -> bool:
+        now, between = time.monotonic(), WATCHED_SECONDS if self.watched else UNWATCHED_SECONDS
+        due = now - self._looked_at >= between
+        if due:
+            self._looked_at = now
+        return due
+
+    # Updates that are measured beside the loop
+
+    def _measured_beside(self, moment: Moment, *, shown: bool) -> bool:
+        """Hand the update over to the clerk, and take what it has measured; where it is shown, all is waited for."""
+        clerk, update = self._clerk, moment.phase.update
+        if clerk is None or self._beside is None or not isinstance(update, Update):
+            return False
+        if not clerk.at_work and not (clerk.ready and self._begun(clerk, self._beside, update)):
+            return False
+        wish: tuple[frozenset[str], int | None] | None = None
+        if shown:
+            wish = frozenset(), None
+        elif not clerk.looking and self._look_is_due():
+            wish = self._budget.affordable(self.watched) - self._budget.failed.keys(), self._environment
+        settings = None if update.settings is self._known else update.settings
+        self._known = update.settings
+        within = moment.phase.epoch, moment.phase.minibatch
+        policy = self._policy
+        clerk.hand_over(
+            task_of(update, policy, settings, self._subject.steps, self._seconds, within, wish),
+            Phase(PhaseKind.UPDATE, update, *within),
+        )
+        self._take(all_of_them=shown)
+        if shown:
+            self.show(moment)
+        return True
+
+    def _begun(self, clerk: Clerk, beside: Beside, update: Update) -> bool:
+        """The clerk goes on from how the run was before this update."""
+        model = beside.model()
+        self._policy = model.policy
+        size = update.rollout.observations.nbytes + 2 * model.policy.theta().numel() * 4
+        for _ in update.rollout.episodes:  # it is told of them with the update
+            if model.latest:
+                model.latest.pop()
+        return clerk.begin(Desk(model, self._health, update.settings), size)
+
+    def _take(self, *, all_of_them: bool) -> None:
+        clerk = self._clerk
+        if clerk is None or not clerk.at_work:
+            return
+        for task, phase, answer in clerk.answers(all_of_them=all_of_them):
+            self._rows.note(task.index, answer.row, phase.update.rollout.episodes if phase.update else ())
+            for what, why in answer.complaints:
+                self._budget.failed.setdefault(what, why)
+            if answer.looked is not None:
+                self._looked(task, phase, answer, send=not all_of_them)
+        if clerk.ended:  # from here on the loop measures, and remembers nothing of before
+            self._clerk = self._judged = None
+
+    def _looked(self, task: Task, phase: Phase, answer: Answer, *, send: bool) -> None:
+        looked = answer.looked
+        assert looked is not None
+        for spent in looked.spent:
+            self._budget.spent(*spent)
+        for name, why in looked.failed.items():
+            self._budget.failed.setdefault(name, why)
+        self._judged = looked.judged
+        if send:
+            header = {**self._header(self.moment_at(phase), looked.found), "steps": task.steps}
+            self._sequence = self._outlet.send(Kind.SNAPSHOT, looked.found.arrays, **header)
+
+    def close(self) -> None:
+        """Nothing is measured any more."""
+        if self._clerk is not None:
+            self._clerk.close()
 
     def passed(self, moment: Moment) -> None:
         """A phase on the way of a step: kept, so that one can go back to it."""
@@ -94,8 +193,7 @@ class Report:
     def show(self, moment: Moment | None = None, *, affordable: bool = False) -> None:
         """Send the run as it is: a moment with everything that is watched, or with what can be afforded of it."""
         if not affordable:
-            self._rows.flush()
-            self._due.sent("snapshot")
+            self.flush()
         if moment is None and (self._newest is None or self._newest.phase is not self._outlet.phase):
             moment = self.moment_at(self._outlet.phase)
         self._newest = moment = moment or self._newest
@@ -109,7 +207,8 @@ class Report:
         self.watched, self._environment = frozenset(command["probes"]), command.get("environment")
 
     def flush(self) -> None:
-        """Send the rows that have not been sent."""
+        """Send the rows that have not been sent; those that are being measured are waited for."""
+        self._take(all_of_them=True)
         self._rows.flush()
 
     # What is said of it
@@ -177,5 +276,5 @@ class Report:
             "steps": self._subject.steps,
             "pictured": False,
             "unpictured": None,
-            **self._health.told(self._budget.failed),
+            **(self._judged or self._health.told(self._budget.failed)),
         }

@@ -244,14 +244,14 @@ class Scope:
         batch = Batch(
             observations=flat(seen),
             actions=flat(acted),
-            outputs=None if made is None else flat(made),
+            told_outputs=None if made is None else flat(made),
             log_probs=flat(rows(log_probs, "log_probs", "log π of the policy that collected")),
             values=flat(old_values),
             advantages=flat(raw),
             targets=flat(targets),
         )
-        if batch.outputs is None and self._judge is not None:
-            batch.outputs = self._judged(batch)[0].clone()
+        if made is None and self._judge is not None:
+            batch.told_outputs = self._judged(batch)[0].clone()
         self._index += 1
         self._update = Update(
             index=self._index,
@@ -313,7 +313,7 @@ class Scope:
         self._step_done()
         number = self._within[1] + 1
         per_epoch = -(-(last + 1) // self._size)
-        now = epoch if epoch is not None else 1 + len(update.seen) // per_epoch
+        now = epoch if epoch is not None else 1 + len(update.told) // per_epoch
         if now != self._within[0]:
             if self._within[0]:
                 self.watcher.reached(Phase(PhaseKind.EPOCH, update, *self._within))
@@ -329,7 +329,7 @@ class Scope:
         def told(found: Any, name: str) -> Tensor:
             return torch.from_numpy(samples_of(found, name, "one for each sample", size))
 
-        update.seen.append(
+        update.told.append(
             Seen(
                 epoch=now,
                 samples=which,
@@ -344,7 +344,7 @@ class Scope:
         )
         update.size = self._size
         if gradient_norm is not None:
-            update.gradient_norms[len(update.seen) - 1] = torch.tensor(float(taken(gradient_norm)))
+            update.gradient_norms[len(update.told) - 1] = torch.tensor(float(taken(gradient_norm)))
         self._stepped = False
         update.seconds_optimise = time.perf_counter() - self._began
         self.watcher.reached(Phase(PhaseKind.LOSS, update, *self._within))

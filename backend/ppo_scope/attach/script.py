@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import runpy
 import sys
 from pathlib import Path
@@ -14,8 +15,12 @@ from typing import Any
 from ppo_scope.attach.stable_baselines import Watched, why_not
 from ppo_scope.attach.watcher import say
 
+LEARNERS = (
+    ("stable_baselines3.common.on_policy_algorithm", "OnPolicyAlgorithm"),
+    ("sb3_contrib", "MaskablePPO"),  # has a `learn` of its own
+)
 NOT_FOUND = (
-    "No PPO was found in {script}. Looked for: `learn` of a PPO of Stable-Baselines3. Two other ways: "
+    "No PPO was found in {script}. Looked for: `learn` of a PPO of Stable-Baselines3 or sb3-contrib. Two other ways: "
     "ppo_scope.watch(model) in the script, or ppo_scope.Scope in a loop of one's own; see docs/attach.md."
 )
 
@@ -35,22 +40,24 @@ def main(arguments: list[str]) -> None:
 def _look_out() -> list[Watched]:
     """Watch each model that begins to learn from now on; those that do."""
     found: list[Watched] = []
-    with contextlib.suppress(ImportError):
-        from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-
-        kind: Any = OnPolicyAlgorithm
-        learn = kind.learn
-
-        def watched(model: Any, *arguments: Any, **named: Any) -> Any:
-            if not any(one.model is model for one in found):
-                if (why := why_not(model)) is None:
-                    found.append(Watched(model, None, False))
-                else:
-                    say(why)
-            return learn(model, *arguments, **named)
-
-        kind.learn = watched
+    for module, name in LEARNERS:
+        with contextlib.suppress(ImportError):
+            _look_at(getattr(importlib.import_module(module), name), found)
     return found
+
+
+def _look_at(kind: Any, found: list[Watched]) -> None:
+    learn = kind.learn
+
+    def watched(model: Any, *arguments: Any, **named: Any) -> Any:
+        if not any(one.model is model for one in found):
+            if (why := why_not(model)) is None:
+                found.append(Watched(model, None, False))
+            else:
+                say(why)
+        return learn(model, *arguments, **named)
+
+    kind.learn = watched
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 
 What `PPO.train` calls is wrapped on this model alone: its buffer's `get`, its policy's `evaluate_actions`, the limit of
 the gradient's norm, and its optimizer's step. Each does exactly what it did. Which samples a minibatch holds is known
-from NumPy's generator, of which the buffer draws its order: it is asked on a copy.
+from the order that the buffer draws of NumPy.
 """
 
 from __future__ import annotations
@@ -23,23 +23,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ppo_scope.attach.desk import Model
 from ppo_scope.attach.episodes import LATEST
 from ppo_scope.attach.foreign_policy import HABITS, ForeignPolicy
-from ppo_scope.attach.record import Batch, Episode, Facts, Phase, Rollout, Seen, Update
+from ppo_scope.attach.record import Batch, Episode, Facts, Phase, Rollout, Told, Update
+from ppo_scope.attach.report import Beside
 from ppo_scope.attach.scope import facts_of
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import Floats, PhaseKind
 
 REFUSED = (
-    "ppo_scope.watch takes a PPO of Stable-Baselines3, and this is {what}. {why}A loop of one's own is shown by "
-    "ppo_scope.Scope: see docs/attach.md."
+    "ppo_scope.watch takes a PPO of Stable-Baselines3 or a MaskablePPO of sb3-contrib, and this is {what}. {why}A loop "
+    "of one's own is shown by ppo_scope.Scope: see docs/attach.md."
 )
 NO_RATIO = "A2C makes one step with each rollout and has no ratio of policies to look at. "
 SEVERAL = "They are a Dict, which is not known here yet. "
 UNSUPPORTED = "It has a loss of its own, which is not known here yet. "
 OTHER_ORDER = "the minibatches are not drawn as they were in the version of Stable-Baselines3 that this is written for"
 
+KNOWN = {"stable_baselines3.PPO", "sb3_contrib.MaskablePPO"}
 CHANGEABLE = ("clip_range", "value_coef", "entropy_coef", "epochs", "target_kl", "max_grad_norm")
 
 
@@ -47,7 +50,7 @@ def watch(model: Any, *, url: str | None = None, paused: bool = False) -> Any:
     """Show what this model's `learn` does from now on; the model.
 
     Args:
-        model: a `stable_baselines3.PPO`.
+        model: a `stable_baselines3.PPO`, or a `sb3_contrib.MaskablePPO`, whose masks are honoured.
         url: the server's link; else that of `PPO_SCOPE_URL`; else a server is started that ends with this process.
         paused: wait for Play on the page before the first update.
 
@@ -66,9 +69,10 @@ def why_not(model: Any) -> str | None:
     """Why this cannot be watched; None: it can."""
     names = [f"{one.__module__.partition('.')[0]}.{one.__name__}" for one in type(model).__mro__]
     what = names[0].replace("stable_baselines3.", "its ") if names else ""
-    if "stable_baselines3.PPO" in names and isinstance(model.observation_space, gym.spaces.Dict):
+    known = bool(KNOWN & set(names))
+    if known and isinstance(model.observation_space, gym.spaces.Dict):
         return REFUSED.format(what="one of several observations at once", why=SEVERAL)
-    if "stable_baselines3.PPO" in names:
+    if known:
         return None
     if "stable_baselines3.A2C" in names:
         return REFUSED.format(what="A2C", why=NO_RATIO)
@@ -85,11 +89,10 @@ class Watched:
         self._update: Update | None = None
         self._index = 0
         self._total: int | None = None  # steps that `learn` was asked for
-        self._raw: list[tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]] = []  # of each step: R, done, truncated
+        self._ends: list[tuple[int, Floats, NDArray[np.bool_]]] = []  # steps with an end in them: R, truncated
         self._ended: list[Episode] = []
         self._latest: list[Episode] = []
         self._within = (0, 0)
-        self._drawn = np.random.RandomState(0)  # becomes a copy of the one that the buffer draws its order of
         self._order: NDArray[np.int64] | None = None
         self.policy = ForeignPolicy(model.policy, model.action_space)
         self.env = env_of(model)
@@ -104,10 +107,11 @@ class Watched:
             self,
             self._facts,
             address=server_of(url, say),
-            library="Stable-Baselines3 PPO",
+            library=f"Stable-Baselines3 {type(model).__name__}",
             change={name: lambda _: None for name in CHANGEABLE},
             paused=paused,
             seed=model.seed if isinstance(model.seed, int) else None,
+            beside=Beside(self._as_it_is, type(model.policy).__module__) if model.device.type == "cpu" else None,
         )
         self._hook()
 
@@ -126,6 +130,11 @@ class Watched:
         """The one that is watched."""
         return self._model
 
+    def _as_it_is(self) -> Model:
+        found = Model(self.env, self._model.observation_space, self.policy)
+        found.latest.extend(self._latest)
+        return found
+
     # The hooks: each does what it did, and says so
 
     def _hook(self) -> None:
@@ -138,7 +147,7 @@ class Watched:
                 return bool(kind.collect_rollouts(me, env, callback, *arguments, **named))
             if watched.watcher.stopping:
                 return False
-            watched._raw, watched._ended = [], []
+            watched._ends, watched._ended = [], []
             watched._total = callback.locals.get("total_timesteps")
             return bool(kind.collect_rollouts(me, env, Listening(callback, watched._stepped), *arguments, **named))
 
@@ -161,8 +170,8 @@ class Watched:
         policy, buffer = self._model.policy, self._model.rollout_buffer
         get, evaluate, clip = buffer.get, policy.evaluate_actions, nn.utils.clip_grad_norm_
 
-        def evaluated(observations: Any, actions: Any) -> Any:
-            found = evaluate(observations, actions)
+        def evaluated(*arguments: Any, **named: Any) -> Any:
+            found = evaluate(*arguments, **named)
             self._judged(found)
             return found
 
@@ -184,10 +193,12 @@ class Watched:
 
     @guarded
     def _stepped(self, found: dict[str, Any]) -> None:
-        """A step of the environments is made; rewards and ends as they are, before anything is added to them."""
+        """A step of the environments has ended an episode. Where one was cut, V of its last state is about to be added
+        to the reward; everything else can be read from the buffer later.
+        """
         dones, infos = found["dones"], found["infos"]
         cut = np.zeros(len(dones), np.bool_)
-        self._raw.append((np.array(found["rewards"], np.float32), np.array(dones, np.bool_), cut))
+        self._ends.append((found["n_steps"], np.array(found["rewards"], np.float32), cut))
         for row in np.flatnonzero(dones):
             cut[row] = infos[row].get("TimeLimit.truncated", False)
             if (episode := infos[row].get("episode")) is not None:
@@ -200,8 +211,11 @@ class Watched:
         self._index += 1
         self._take_changes()
         layout = buffer.buffer_size, buffer.n_envs
-        steps = [np.stack(each) for each in zip(*self._raw, strict=True)]
-        rewards, dones, cut = steps
+        rewards, cut = buffer.rewards.copy(), np.zeros(layout, np.bool_)
+        for step, rewards[step], cut[step] in self._ends:  # noqa: B007  # as the environment gave them
+            pass
+        starts = [buffer.episode_starts[1:], model._last_episode_starts[None]]
+        dones = np.concatenate(starts).astype(np.bool_)
         self._latest = (self._latest + self._ended)[-LATEST:]
         advantages, values = buffer.advantages.copy(), buffer.values.copy()
         following = np.concatenate([advantages[1:], np.zeros((1, layout[1]), np.float32)])
@@ -220,18 +234,19 @@ class Watched:
         batch = Batch(
             observations=flat(observations),
             actions=flat(actions),
-            outputs=None,
             log_probs=flat(buffer.log_probs.copy()),
             values=flat(values),
             advantages=flat(advantages),
             targets=flat(buffer.returns.copy()),
+            action_masks=flat(buffer.action_masks > 0) if hasattr(buffer, "action_masks") else None,
         )
+        theta = self.policy.theta()
         if self.distribution is not None:
-            batch.outputs = self.policy.judge(batch)[0]
+            batch.judged = lambda batch: self.policy.outputs_at(batch, theta)
         yes = np.ones(layout, np.bool_)
         rollout = Rollout(observations, actions, rewards, dones & ~cut, cut, yes, tuple(self._ended))
         self._update = Update(
-            self._index, self._facts, self._alpha(), rollout, batch, self.policy.theta(), buffer.rewards.copy(), deltas
+            self._index, self._facts, self._alpha(), rollout, batch, theta, buffer.rewards.copy(), deltas
         )
         self._within, self._began = (0, 0), time.perf_counter()
         self._size = self._update.size = min(model.batch_size, len(batch.values))
@@ -240,19 +255,34 @@ class Watched:
 
     def _getting(self, get: Callable[[Any], Iterator[Any]], size: int | None) -> Iterator[Any]:
         """An epoch: the same minibatches, and which samples each holds."""
-        self._begin_epoch()
-        for number, data in enumerate(get(size), 1):
+        drawn: list[NDArray[np.int64]] = []
+        minibatches, permutation = get(size), np.random.permutation
+
+        def noted(*arguments: Any, **named: Any) -> Any:
+            drawn.append(permutation(*arguments, **named))
+            return drawn[-1]
+
+        np.random.permutation = noted  # where the buffer finds it, as its first minibatch is asked for
+        try:
+            data = next(minibatches, None)
+        finally:
+            np.random.permutation = permutation
+        self._begin_epoch(drawn)
+        number = 1
+        while data is not None:
             self._begin_minibatch(number, data)
             yield data
+            data, number = next(minibatches, None), number + 1
         self._end_epoch()
 
     @guarded
-    def _begin_epoch(self) -> None:
+    def _begin_epoch(self, drawn: list[NDArray[np.int64]]) -> None:
         buffer = self._model.rollout_buffer
-        self._drawn.set_state(np.random.get_state())
-        order = self._drawn.permutation(buffer.buffer_size * buffer.n_envs)
+        if len(drawn) != 1 or drawn[0].shape != (buffer.buffer_size * buffer.n_envs,):
+            raise RuntimeError(OTHER_ORDER)
         # Its samples are environment by environment, ours step by step.
-        self._order = (order % buffer.buffer_size) * buffer.n_envs + order // buffer.buffer_size
+        environment, step = np.divmod(drawn[0], buffer.buffer_size)
+        self._order = step * buffer.n_envs + environment
         self._within = self._within[0] + 1, 0
 
     @guarded
@@ -264,51 +294,45 @@ class Watched:
         """The loss of a minibatch is about to be made of these values, log-probabilities and entropies."""
         update, data = self._update, self._data
         assert update is not None and update.batch is not None and self._order is not None
-        values, log_prob, entropy = (None if one is None else one.detach().flatten().cpu() for one in found)
-        assert values is not None and log_prob is not None
-        start, old = (self._within[1] - 1) * self._size, data.old_log_prob.cpu()
-        samples = self._order[start : start + len(old)]
-        if not update.seen and not torch.equal(update.batch.log_probs[torch.from_numpy(samples)], old):
+        size = data.old_log_prob.shape[0]
+        start = (self._within[1] - 1) * self._size
+        samples = self._order[start : start + size]
+        if not update.told and not torch.equal(
+            update.batch.log_probs[torch.from_numpy(samples)], data.old_log_prob.cpu()
+        ):
             raise RuntimeError(OTHER_ORDER)
-        update.seen.append(
-            Seen(
-                epoch=self._within[0],
-                samples=samples,
-                log_prob=log_prob,
-                old_log_prob=old,
-                advantages=data.advantages.cpu(),
-                old_values=data.old_values.cpu(),
-                targets=data.returns.cpu(),
-                values=values,
-                entropy=-log_prob if entropy is None else entropy,
-            )
-        )
-        update.seconds_optimise = time.perf_counter() - self._began
-        self.watcher.reached(Phase(PhaseKind.LOSS, update, *self._within))
+        update.told.append(Told(self._within[0], samples, data, found))
+        self._at(PhaseKind.LOSS)
+
+    def _at(self, kind: PhaseKind) -> None:
+        """The loop has come to a phase within an update."""
+        if self._update is not None and not self.watcher.passes():
+            self._update.seconds_optimise = time.perf_counter() - self._began
+            self.watcher.reached(Phase(kind, self._update, *self._within))
 
     @guarded
     def _differentiated(self, norm: Tensor) -> None:
         """The gradient is there, and its norm before it is cut off."""
         update = self._update
         assert update is not None
-        last = len(update.seen) - 1
+        last = len(update.told) - 1
         if last not in update.gradient_norms:
-            update.gradient_norms[last] = norm.detach().cpu().clone()
-            self.watcher.reached(Phase(PhaseKind.GRADIENT, update, *self._within))
+            update.gradient_norms[last] = norm
+            self._at(PhaseKind.GRADIENT)
 
     @guarded
     def _step_made(self) -> None:
-        self.watcher.reached(Phase(PhaseKind.STEP, self._update, *self._within))
+        self._at(PhaseKind.STEP)
 
     @guarded
     def _end_epoch(self) -> None:
-        self.watcher.reached(Phase(PhaseKind.EPOCH, self._update, *self._within))
+        self._at(PhaseKind.EPOCH)
 
     @guarded
     def _updated(self) -> None:
         update = self._update
         assert update is not None
-        update.stopped_by_kl = len(update.gradient_norms) < len(update.seen)
+        update.stopped_by_kl = len(update.gradient_norms) < len(update.told)
         update.seconds_optimise = time.perf_counter() - self._began
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))
 
@@ -376,7 +400,7 @@ class Listening:
 
     def update_locals(self, found: dict[str, Any]) -> None:
         """Called after each step of the environments, and once at the end."""
-        if found["n_steps"] < found["n_rollout_steps"]:
+        if found["dones"].any() and found["n_steps"] < found["n_rollout_steps"]:
             self._hear(found)
         self._callback.update_locals(found)
 

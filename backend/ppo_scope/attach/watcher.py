@@ -19,7 +19,7 @@ from ppo_scope.attach.address import Address
 from ppo_scope.attach.arrays import Misshapen
 from ppo_scope.attach.line import Line
 from ppo_scope.attach.record import Facts, Phase
-from ppo_scope.attach.report import Report
+from ppo_scope.attach.report import Beside, Report
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.probes.record import PhaseKind
 from ppo_scope.probes.subject import Subject
@@ -89,9 +89,10 @@ class Watcher:
         change: dict[str, Callable[[Any], None]] | None = None,
         paused: bool = False,
         seed: int | None = None,
+        beside: Beside | None = None,
     ) -> None:
         """`address`: None: there is no server, and nothing is watched. `change`: how to change what the loop reads anew
-        at every update.
+        at every update. `beside`: by which policy updates are measured in a process of its own.
         """
         self.off = address is None
         """Something of ours has failed: nothing is watched any more."""
@@ -102,10 +103,9 @@ class Watcher:
         settings = {"env": subject.env, **facts.all(), **({} if seed is None else {"seed": seed})}
         greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(self._change))
         self._line = Line(address, greeting.model_dump_json, self._beat, say) if address is not None else None
-        self._report = Report(self._send, self.run, subject, facts)
+        self._report = Report(self._send, self.run, subject, facts, beside if address is not None else None)
         self._going = Going(self._report, running=not paused)
         self._next_look = 0.0
-        self._phase = Phase(PhaseKind.READY, None)
         self._goodbye = atexit.register(self.close)
         self._handlers: dict[str, Callable[[Command], None]] = {
             "play": self._play,
@@ -125,16 +125,19 @@ class Watcher:
         """Somebody has ended the run on the page."""
         return self._going.stopping
 
+    def passes(self) -> bool:
+        """Whether the loop may go on past a phase within an update, which nobody would look at."""
+        return time.perf_counter() < self._next_look and self._going.at_full_speed
+
     def reached(self, phase: Phase) -> None:
         """The loop has come to this phase. Returns when it may go on."""
-        going, report, self._phase = self._going, self._report, phase
+        going, report = self._going, self._report
         ended = phase.kind is PhaseKind.UPDATE
-        if going.at_full_speed and not ended and time.perf_counter() < self._next_look:
-            report.at(phase)
+        if not ended and self.passes():
             return
         self._next_look = time.perf_counter() + LOOK_SECONDS
-        self._obey_all()
         report.at(phase)
+        self._obey_all()
         moment = report.moment_at(phase)
         goal = going.goals[0] if going.goals else None
         reached = not going.pausing and goal is not None and goal.reached(moment)
@@ -172,6 +175,7 @@ class Watcher:
             self._report.state(RunState.FAILED, causes.failed(error))
         except Exception:
             traceback.print_exc()
+        self._report.close()
         self._open.close(GOODBYE_SECONDS)
 
     def close(self, *, finished: bool = True) -> None:
@@ -193,6 +197,7 @@ class Watcher:
                 self._report.state(RunState.FINISHED)
         except Exception:
             traceback.print_exc()
+        self._report.close()
         self._open.close(GOODBYE_SECONDS)
 
     # Inside

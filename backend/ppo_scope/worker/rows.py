@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,6 +31,7 @@ class Rows:
         """`complain`: what could not be measured, and why."""
         self._outlet, self._complain = outlet, complain
         self._last = 0  # update whose row is the newest
+        self._flushed = 0.0
         self._rows: list[list[float]] = []
         self._episodes: list[tuple[int, Episode]] = []
         self._sent: deque[tuple[int, Table, Table]] = deque()  # (first update, rows, episodes), without a gap
@@ -49,10 +51,16 @@ class Rows:
         self._last = update
         self._episodes += [(update, episode) for episode in episodes]
 
+    @property
+    def age(self) -> float:
+        """Seconds since rows were sent."""
+        return time.monotonic() - self._flushed
+
     def flush(self) -> None:
         """Send what has not been sent."""
         if not self._rows:
             return
+        self._flushed = time.monotonic()
         ended = [(update, e.step, e.episodic_return, e.length) for update, e in self._episodes]
         rows, episodes = np.array(self._rows, np.float64), np.array(ended, np.float64).reshape(-1, len(EPISODE_COLUMNS))
         self._send(self._last - len(self._rows) + 1, rows, episodes)

@@ -1,0 +1,206 @@
+"""A process beside somebody's training: it measures the updates that go by at full speed, so that training goes on.
+
+The loop's process may have threads, so this one is not forked but started; until it is there, updates are measured in
+the loop. An update is handed over in shared memory; answers come in the order of the updates.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import math
+import mmap
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ppo_scope.processes.process import enlarge
+from ppo_scope.wire.metrics import SERIES_COLUMNS
+from ppo_scope.worker.notes import lay, lift
+
+if TYPE_CHECKING:
+    from ppo_scope.attach.desk import Answer, Desk, Task
+    from ppo_scope.attach.record import Phase
+
+SLOTS = 8
+"""Updates that may wait; the loop then waits for the clerk."""
+LEAST, MOST = 1024 * 1024, 256 * 1024 * 1024
+"""Bytes of a slot. What is larger is measured in the loop."""
+PATIENCE = 30.0
+"""Seconds after which a clerk that has not answered counts as dead."""
+LOOK_SECONDS = 5.0
+"""Between two looks at whether the loop is there."""
+NAME = "ppo-scope clerk"
+GONE = "the process that measures beside the loop has ended"
+
+
+class Clerk:
+    """Seen from the process that trains."""
+
+    def __init__(self, process: subprocess.Popen[bytes], tasks: Connection[Any, Any], answers: Connection[Any, Any]):
+        self._process: subprocess.Popen[bytes] | None = process
+        self._tasks, self._answers = tasks, answers
+        self._poll = select.poll()
+        self._poll.register(answers.fileno(), select.POLLIN)
+        self._ready = self._begun = False
+        self._room = memoryview(b"")
+        self._slot = self._next = 0
+        self._handed: deque[tuple[Task, Phase]] = deque()
+        self._pid = os.getpid()
+
+    @property
+    def at_work(self) -> bool:
+        """It is told of every update."""
+        return self._begun and self._process is not None
+
+    @property
+    def ended(self) -> bool:
+        """It is no more."""
+        return self._process is None
+
+    @property
+    def ready(self) -> bool:
+        """It can begin, or has begun."""
+        if not self._ready and self._process is not None and self._poll.poll(0):
+            try:
+                self._ready = bool(self._answers.recv() == "ready")
+            except (OSError, EOFError):
+                self.close()
+        return self._ready and self._process is not None and self._pid == os.getpid()
+
+    @property
+    def looking(self) -> bool:
+        """Whether a look is being measured."""
+        return any(task.wish is not None for task, _ in self._handed)
+
+    def begin(self, desk: Desk, size: int) -> bool:
+        """Hand everything over to it; `size`: bytes of an update. False: that cannot be done."""
+        self._slot = max(LEAST, -(-2 * size // mmap.PAGESIZE) * mmap.PAGESIZE)
+        try:
+            cloudpickle = importlib.import_module("cloudpickle")  # which the library brings with it
+            if self._slot > MOST:
+                raise ValueError(size)
+            packed = cloudpickle.dumps(desk)
+            room = os.memfd_create(NAME)
+            os.ftruncate(room, SLOTS * self._slot)
+            self._room = memoryview(mmap.mmap(room, SLOTS * self._slot))
+            place = f"/proc/{os.getpid()}/fd/{room}"
+            self._tasks.send((sys.path, place, self._slot, packed))
+            began = self._poll.poll(1000 * PATIENCE) and self._answers.recv() == "begun"
+            os.close(room)
+        except Exception:  # something of the user's cannot be sent
+            began = False
+        if not began:
+            self.close()
+        self._begun = bool(began)
+        return self._begun
+
+    def hand_over(self, task: Task, phase: Phase) -> None:
+        """Have a finished update measured."""
+        self._handed.append((task, phase))
+        room = self._room[self._next * self._slot : (self._next + 1) * self._slot]
+        with contextlib.suppress(OSError):  # what is not answered tells
+            self._tasks.send((self._next, lay(task, room)))
+        self._next = (self._next + 1) % SLOTS
+
+    def answers(self, *, all_of_them: bool = False) -> list[tuple[Task, Phase, Answer]]:
+        """What has come, in order; where there is no room for more, at least one, which is waited for."""
+        found: list[tuple[Task, Phase, Answer]] = []
+        while self._handed and self._process is not None:
+            wanted = all_of_them or len(self._handed) == SLOTS
+            if not self._poll.poll(1000 * PATIENCE if wanted else 0):
+                if wanted:
+                    self.close()
+                break
+            try:
+                answer = pickle.loads(self._answers.recv_bytes())
+            except (OSError, EOFError, pickle.UnpicklingError):
+                self.close()
+                break
+            found.append((*self._handed.popleft(), answer))
+        if self._process is None:
+            found += [(task, phase, unmeasured(task)) for task, phase in self._handed]
+            self._handed.clear()
+        return found
+
+    def close(self) -> None:
+        """End it."""
+        process, self._process = self._process, None
+        if process is not None and self._pid == os.getpid():
+            process.kill()
+            process.wait()
+            self._tasks.close()
+            self._answers.close()
+
+
+def unmeasured(task: Task) -> Answer:
+    """Of an update that a clerk which died has left: its place in the series."""
+    from ppo_scope.attach.desk import Answer
+
+    row = [float(task.steps) if name == "steps" else math.nan for name in SERIES_COLUMNS]
+    return Answer(row, [("series", GONE)])
+
+
+def hired(library: str) -> Clerk | None:
+    """One more process, that gets ready by itself and imports a library; None where there is nothing to gain from."""
+    if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
+        return None
+    heard, tasks = Pipe(duplex=False)
+    answers, said = Pipe(duplex=False)
+    enlarge(answers)
+    enlarge(tasks)
+    ends = heard.fileno(), said.fileno()
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "ppo_scope.attach.clerk", *map(str, ends), library],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=ends,
+        start_new_session=True,  # Ctrl-C is the loop's
+    )
+    heard.close()
+    said.close()
+    return Clerk(process, tasks, answers)
+
+
+def main(tasks: Connection[Any, Any], answers: Connection[Any, Any], library: str) -> None:
+    """What the clerk does, until the other end of its pipes is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(NAME)
+    from ppo_scope.ppo.threads import use_one_thread
+    from ppo_scope.processes.expendable import be_expendable
+
+    be_expendable()
+    use_one_thread()
+    with contextlib.suppress(ImportError):
+        importlib.import_module(library)
+    with contextlib.suppress(EOFError, OSError):
+        answers.send("ready")
+        sys.path[:], place, slot, packed = tasks.recv()
+        with Path(place).open("r+b") as file:
+            room = memoryview(mmap.mmap(file.fileno(), SLOTS * slot))
+        desk: Desk = pickle.loads(packed)
+        answers.send("begun")
+        measure: Callable[[Task], Answer] = desk.measure
+        while True:
+            while not tasks.poll(LOOK_SECONDS):
+                if os.getppid() != parent:  # an environment's process may hold the other end of the pipe still
+                    return
+            number, message = tasks.recv()
+            answer = measure(lift(message, room[number * slot : (number + 1) * slot]))
+            answers.send_bytes(pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
+
+
+if __name__ == "__main__":
+    main(Connection(int(sys.argv[1]), writable=False), Connection(int(sys.argv[2]), readable=False), sys.argv[3])
