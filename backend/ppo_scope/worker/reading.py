@@ -88,7 +88,7 @@ class Reader:
         """
         why = self._begin()
         place = {} if why is None else self._show_the_row(why)
-        said = {"state": RunState.KEPT, "snapshot": None, "pending": {}, "cause": _cause(why)}
+        said: dict[str, Any] = {"state": RunState.KEPT, "snapshot": None, "pending": {}, "cause": _cause(why)}
         self._outlet.event("state", **said, **place)
         while not self._stopping:
             weights = self._weights
