@@ -64,8 +64,7 @@ export function finalOf({ steps, values, low, high }) {
 /** "210 to 340", or why there is none. @param {ComparedGroup} group @param {Comparison} comparison */
 export function intervalInWords(group, { missing }) {
   const final = finalOf(group);
-  if (!final || final.low === null || final.high === null)
-    return group.runs.length === 1 ? "one seed has none" : missing ? "not without SciPy" : "–";
+  if (!final || final.low === null || final.high === null) return group.runs.length === 1 ? "one seed has none" : missing ? "not without SciPy" : "–";
   return `${number(final.low, 4)} to ${number(final.high, 4)}`;
 }
 
