@@ -2,8 +2,7 @@
 
 __version__ = "0.1.0"
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # nothing is imported here: a folder of the user's may hold a module of any name (search_path.py)
 if TYPE_CHECKING:
     from ppo_scope.notebook import show as show
     from ppo_scope.records.loading import load as load
@@ -17,7 +16,7 @@ _FROM = {
 """What is offered to scripts, and where it comes from: imported when it is asked for, for it takes torch along."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _FROM:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
