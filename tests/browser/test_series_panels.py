@@ -170,7 +170,12 @@ def test_a_click_on_a_step_selects_its_sample(dashboard, found):
     sample = dashboard.panel("Sample").locator(".sample")
     until(lambda: sample.evaluate("e => e.dataset.environment + ',' + e.dataset.step"), lambda at: at == "3,40")
     panel.get_by_label("Environment").select_option("0")
-    until(lambda: chart(dashboard, "Advantages")[9]["x"], lambda x: x == [])
+
+    def marked():
+        panel.scroll_into_view_if_needed()  # the sample has been scrolled to, and what is out of sight is not drawn
+        return chart(dashboard, "Advantages")[9]["x"]
+
+    until(marked, lambda x: x == [])
 
 
 # --- Ratio histogram
