@@ -158,6 +158,17 @@ def test_a_run_whose_environment_cannot_be_made_says_so(tmp_path):
     assert shown.frames[-1][0]["code"] == "not_running"
 
 
+def test_the_newest_moment_can_be_asked_for_again(tmp_path):
+    """As any other: the server lets go of what there is no room for."""
+    written(tmp_path / "run", Driver([WANTED, EVERYTHING, step(), step()]))
+    shown = Shown(tmp_path / "run")
+    newest = next((h, a) for h, a in shown.frames if h["kind"] == Kind.SNAPSHOT)
+    shown.told({"type": "measure", "sequence": newest[0]["sequence"]})
+    again = next((h, a) for h, a in shown.frames if h["kind"] == Kind.PASSING)
+    assert again[0]["sequence"] == newest[0]["sequence"]
+    same(newest, again)
+
+
 def test_what_is_damaged_is_passed_over_and_offered_no_more(tmp_path):
     driver = Driver([WANTED, EVERYTHING, step(), step(), step()])
     written(tmp_path / "run", driver)

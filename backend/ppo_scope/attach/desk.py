@@ -20,7 +20,7 @@ from ppo_scope.attach.episodes import LATEST
 from ppo_scope.attach.foreign_policy import ForeignPolicy
 from ppo_scope.attach.record import Batch, Episode, Facts, Habits, Phase, Rollout, Seen, Told, Update
 from ppo_scope.diagnosis.health import Health
-from ppo_scope.probes.cost import Budget
+from ppo_scope.probes.cost import Noted
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
@@ -210,7 +210,7 @@ class Desk:
 
     def _look(self, moment: Moment, probes: frozenset[str], environment: int | None) -> Looked:
         moment.environment = environment
-        budget = _Noted()
+        budget = Noted()
         found = measure(moment, probes, budget)
         return Looked(found, budget.noted, budget.failed, self._health.told(budget.failed))
 
@@ -254,15 +254,3 @@ def _minibatches(task: Task) -> list[Seen]:
         Seen(epoch, which, **{name: column[place] for name, column in zip(TENSORS, columns, strict=True)})
         for place, ((epoch, _), which) in enumerate(zip(task.counts, samples, strict=True))
     ]
-
-
-class _Noted(Budget):
-    """Only notes what was spent: the loop's process decides what can be afforded."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.noted: list[tuple[str, float, float]] = []
-
-    def spent(self, name: str, end: float, seconds: float) -> None:
-        """See `Budget`."""
-        self.noted.append((name, end, seconds))

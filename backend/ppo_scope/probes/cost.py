@@ -75,3 +75,15 @@ class Budget:
             return False
         ended, seconds = self._looks[name][-1]
         return self._clock() < ended + seconds * (1 / SHARE - 1)
+
+
+class Noted(Budget):
+    """Only notes what was spent: the process that asked decides what can be afforded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[tuple[str, float, float]] = []
+
+    def spent(self, name: str, end: float, seconds: float) -> None:
+        """See `Budget`."""
+        self.noted.append((name, end, seconds))

@@ -20,7 +20,7 @@ from ppo_scope.diagnosis.judging import Row
 from ppo_scope.ppo.phases import Phase, PhaseKind, Update
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import EPISODES_AVERAGED
-from ppo_scope.probes.cost import Budget
+from ppo_scope.probes.cost import Noted
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
@@ -110,21 +110,9 @@ class Desk:
 
     def _look(self, moment: Moment, wish: Wish) -> Looked:
         moment.environment = wish.environment
-        budget = _Noted()
+        budget = Noted()
         found = measure(moment, wish.probes - wish.failed, budget)
         return Looked(found, budget.noted, budget.failed, self.health.told(budget.failed), pickle.dumps(self.health))
-
-
-class _Noted(Budget):
-    """Only notes what was spent: the trainer decides what can be afforded."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.noted: list[tuple[str, float, float]] = []
-
-    def spent(self, name: str, end: float, seconds: float) -> None:
-        """See `Budget`."""
-        self.noted.append((name, end, seconds))
 
 
 def take_row(health: Health, update: int, row: list[float], found: Row) -> None:

@@ -121,6 +121,7 @@ class Reader:
         for state in reversed(kept):
             try:
                 self._make_again(state.update)
+                self._updates[self._looking.sequence] = state.update  # it may be asked for again, too
                 return None
             except NO_GOOD as error:
                 self._give_up(state.update, error)
