@@ -32,6 +32,13 @@ def chromium():
         yield browser
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item):
+    """Close the pages of a test before any of its servers is ended: a page asks its server until it is closed."""
+    if "faults" in item.funcargs:
+        item.funcargs["faults"].close_pages()
+
+
 @pytest.fixture
 def faults():
     """The faults of this test's pages; none may be left at its end but those it expects."""
@@ -102,18 +109,24 @@ def shared_server(tmp_path_factory, leaving):
 
 
 @pytest.fixture
-def serve_here(leaving):
-    """Makes servers of this test alone, with a paused run, that find the environments of the tests."""
+def ending(leaving):
+    """Servers that this test starts: they are told to end when it is over and its pages are closed."""
     started = []
-
-    def start(*arguments):
-        started.append(LiveServer("--paused", *SEED, *arguments, folder=ROOT))
-        return started[-1]
-
-    yield start
+    yield started
     for one in started:
         one.interrupt()
     leaving.extend(started)
+
+
+@pytest.fixture
+def serve_here(ending):
+    """Makes servers of this test alone, with a paused run, that find the environments of the tests."""
+
+    def start(*arguments):
+        ending.append(LiveServer("--paused", *SEED, *arguments, folder=ROOT))
+        return ending[-1]
+
+    return start
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ class Faults:
     def __init__(self):
         self._seen = []
         self._expected = []
+        self._pages = []
 
     def expect(self, *words):
         """Faults that contain one of these are what the test is about, as when it ends a server."""
@@ -19,10 +20,15 @@ class Faults:
 
     def watch(self, page):
         """Note every fault of this page."""
+        self._pages.append(page)
         page.on("console", lambda message: self._note_console(message))
         page.on("pageerror", lambda error: self._seen.append(f"uncaught: {error}"))
         page.on("request", lambda request: self._note_request(request.url))
         page.on("websocket", lambda socket: self._note_request(socket.url))
+
+    def close_pages(self):
+        for page in self._pages:
+            page.close()
 
     def unexpected(self):
         return [fault for fault in self._seen if not any(word in fault for word in self._expected)]

@@ -2,48 +2,52 @@
 
 import re
 
+import pytest
+
 from tests.attach.elsewhere import Loop, waiting_server
 from tests.browser.dashboard import Dashboard, until
 
 
-def test_a_loop_that_is_not_ours_from_its_coming_to_its_end(new_page):
-    server = waiting_server()
-    try:
-        page = new_page(viewport={"width": 1440, "height": 1000})
-        page.goto(server.url)
-        until(
-            lambda: page.get_by_text("The first training loop that connects to this server is shown here.").is_visible()
-        )
-        assert not page.get_by_text("Another tab controls this run").is_visible()
-        with Loop("tests.attach.sb3_loop", 10_000_000, link=server.url) as loop:
-            dashboard = Dashboard.of(page)
-            until(dashboard.update, lambda update: update >= 3)
-            assert "Stable-Baselines3 PPO" in page.locator("button.run").inner_text()
-            dashboard.press("Pause").at(state="paused")
-            before = dashboard.update()
-            dashboard.step("minibatch")
-            until(lambda: page.get_by_text(re.compile(r"epoch \d of 3 · minibatch \d of 3")).first.is_visible())
-            assert int(dashboard.mask()["update"]) == dashboard.update()
-            for name in ("Policy", "Gradients", "Step direction", "Health"):
-                panel = dashboard.panel(name)
-                panel.scroll_into_view_if_needed()
-                until(lambda panel=panel: panel.locator(".chart, .findings, li").count() > 0)
-                assert not panel.get_by_text("Not shown for this run").is_visible(), name
-            # ε is read at every update: it can be changed. α is not: its slider says so.
-            assert dashboard.slider("Learning rate α").is_disabled()
-            assert page.get_by_role("button", name="Restart", exact=True).is_disabled()
-            dashboard.type("Clip range", 0.07)
-            dashboard.step("update")
-            dashboard.step("update")
-            until(lambda: server.run()["changes"])
-            change = server.run()["changes"][0]
-            assert (change["name"], change["old"], change["new"]) == ("clip_range", 0.2, 0.07)
-            assert change["update"] > before and server.run()["settings"]["clip_range"] == 0.07
-            dashboard.press("Play").at(state="running")
-            page.locator("button.run").click()
-            page.get_by_role("button", name="End this run").click()
-            page.get_by_role("button", name="End it").click()
-            dashboard.at(state="stopped")
-            assert len(loop.digest()) == 64, "`learn` has returned, and the script went on to its end"
-    finally:
-        server.kill()
+@pytest.fixture
+def server():
+    """Named before `new_page` by a test, it is ended after the pages: none of them asks a server that is gone."""
+    live = waiting_server()
+    yield live
+    live.kill()
+
+
+def test_a_loop_that_is_not_ours_from_its_coming_to_its_end(server, new_page):
+    page = new_page(viewport={"width": 1440, "height": 1000})
+    page.goto(server.url)
+    until(lambda: page.get_by_text("The first training loop that connects to this server is shown here.").is_visible())
+    assert not page.get_by_text("Another tab controls this run").is_visible()
+    with Loop("tests.attach.sb3_loop", 10_000_000, link=server.url) as loop:
+        dashboard = Dashboard.of(page)
+        until(dashboard.update, lambda update: update >= 3)
+        assert "Stable-Baselines3 PPO" in page.locator("button.run").inner_text()
+        dashboard.press("Pause").at(state="paused")
+        before = dashboard.update()
+        dashboard.step("minibatch")
+        until(lambda: page.get_by_text(re.compile(r"epoch \d of 3 · minibatch \d of 3")).first.is_visible())
+        assert int(dashboard.mask()["update"]) == dashboard.update()
+        for name in ("Policy", "Gradients", "Step direction", "Health"):
+            panel = dashboard.panel(name)
+            panel.scroll_into_view_if_needed()
+            until(lambda panel=panel: panel.locator(".chart, .findings, li").count() > 0)
+            assert not panel.get_by_text("Not shown for this run").is_visible(), name
+        # ε is read at every update: it can be changed. α is not: its slider says so.
+        assert dashboard.slider("Learning rate α").is_disabled()
+        assert page.get_by_role("button", name="Restart", exact=True).is_disabled()
+        dashboard.type("Clip range", 0.07)
+        dashboard.step("update")
+        dashboard.step("update")
+        until(lambda: server.run()["changes"])
+        change = server.run()["changes"][0]
+        assert (change["name"], change["old"], change["new"]) == ("clip_range", 0.2, 0.07)
+        assert change["update"] > before and server.run()["settings"]["clip_range"] == 0.07
+        dashboard.press("Play").at(state="running")
+        page.locator("button.run").click()
+        page.get_by_role("button", name="End this run").click()
+        page.get_by_role("button", name="End it").click()
+        dashboard.at(state="stopped")
+        assert len(loop.digest()) == 64, "`learn` has returned, and the script went on to its end"

@@ -49,9 +49,9 @@ def answer(server, *runs):
     return json.loads(server.get("api/comparison?" + "&".join(f"run={run}" for run in runs)))
 
 
-def test_runs_live_and_kept_are_compared_in_one_chart(kept, page, leaving):
+def test_runs_live_and_kept_are_compared_in_one_chart(kept, page, ending):
     server = LiveServer("--runs-dir", str(kept), "--paused", "--seed", "9", "--num-envs", "2", "--rollout-steps", "32")
-    leaving.append(server)
+    ending.append(server)
     dashboard = Dashboard(page, server.url)
     live = server.run()["id"]
     page.get_by_role("button", name="Runs:").click()

@@ -27,11 +27,11 @@ def host(tmp_path):
     server.server_close()
 
 
-def test_a_page_that_may_embeds_the_dashboard_and_no_other(host, page, leaving, faults):
+def test_a_page_that_may_embeds_the_dashboard_and_no_other(host, page, ending, faults):
     faults.expect("frame-ancestors", "ERR_BLOCKED_BY_RESPONSE", "Blocked autofocusing")
     port, folder = host
     live = LiveServer("--paused", "--frame-ancestors", f"http://localhost:{port}")
-    leaving.append(live)
+    ending.append(live)
     frame = f"<iframe src='{live.base}?controls=hidden&panels=clip-mask' width=900 height=500></iframe>"
     (folder / "index.html").write_text(
         f"<!doctype html><title>a notebook</title><link rel=icon href='data:,'>{frame}", encoding="utf-8"
@@ -47,4 +47,3 @@ def test_a_page_that_may_embeds_the_dashboard_and_no_other(host, page, leaving, 
     page.wait_for_timeout(1000)
     assert not [one for one in page.frames if one.url.startswith(live.base)], "another origin may not"
     Dashboard(page, live.url)
-    live.interrupt()

@@ -31,12 +31,10 @@ def found():
 
 
 @pytest.fixture
-def live(leaving):
+def live(ending):
     options = [text for name, value in EVALUATED.items() for text in (f"--{name.replace('_', '-')}", str(value))]
-    server = LiveServer("--paused", *options)
-    yield server
-    server.interrupt()
-    leaving.append(server)
+    ending.append(LiveServer("--paused", *options))
+    return ending[-1]
 
 
 def drawn(dashboard):

@@ -35,10 +35,10 @@ def shelf(page):
     return page.get_by_role("list", name="Runs that are kept")
 
 
-def test_a_kept_run_is_listed_and_goes_on(kept, page, leaving):
+def test_a_kept_run_is_listed_and_goes_on(kept, page, ending):
     (old,) = kept.runs()
     server = LiveServer("--runs-dir", str(kept.folder), "--paused", "--seed", "3", *SETTINGS, anew=True)
-    leaving.append(server)
+    ending.append(server)
     dashboard = Dashboard(page, server.url)
     entry = shelf(page).get_by_role("listitem")
     text = until(lambda: entry.inner_text() if entry.count() == 1 else "")
@@ -66,12 +66,11 @@ def test_a_kept_run_is_listed_and_goes_on(kept, page, leaving):
     assert until(server.run, lambda run: run["state"] == "running")["resumed"][1]["anew"] is None
     until(lambda: server.run()["update"] > old.last + 5)
     assert json.loads(server.get(f"api/runs/{old.id}/series"))["first"] == 1, "what it had made before is known, too"
-    server.interrupt()
 
 
-def test_a_run_is_forked_at_the_moment_on_show_and_deleted(page, leaving, tmp_path):
+def test_a_run_is_forked_at_the_moment_on_show_and_deleted(page, ending, tmp_path):
     server = LiveServer("--runs-dir", str(tmp_path), "--paused", "--seed", "7", *SETTINGS)
-    leaving.append(server)
+    ending.append(server)
     library = Library(tmp_path)
     dashboard = Dashboard(page, server.url)
     for number in range(1, 4):
@@ -131,4 +130,3 @@ def test_a_run_is_forked_at_the_moment_on_show_and_deleted(page, leaving, tmp_pa
     assert library.run(parent) is not None
     page.keyboard.press("Escape")
     dashboard.key("ArrowLeft").at(update=str(at), phase="update")  # what it has shown is still there to be looked at
-    server.interrupt()

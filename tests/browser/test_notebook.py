@@ -78,10 +78,10 @@ def painted(frame):
     return frame.evaluate("({...document.body?.dataset})")
 
 
-def test_a_run_under_way_and_one_that_is_kept_are_shown_and_led(page, jupyter, faults, leaving, tmp_path):
+def test_a_run_under_way_and_one_that_is_kept_are_shown_and_led(page, jupyter, faults, ending, tmp_path):
     faults.expect("Blocked autofocusing")
     live = LiveServer("--paused", "--seed", "7")
-    leaving.append(live)
+    ending.append(live)
     inner = frame_in(page, jupyter, ppo_scope.show(live.url)._repr_html_())
     until(lambda: painted(inner).get("state") == "paused")
     inner.get_by_role("button", name="Step", exact=True).click()

@@ -115,17 +115,16 @@ def test_a_file_is_opened_by_dropping_it_or_by_choosing_it(stage, page, tmp_path
     dashboard.at(state="paused", update="0")
 
 
-def test_a_file_is_opened_by_a_command(tmp_path, page, leaving):
+def test_a_file_is_opened_by_a_command(tmp_path, page, ending):
     file = tmp_path / "My run.rec"
     file.write_bytes(GOOD)
     live = LiveServer(str(file), verb="open")
-    leaving.append(live)
+    ending.append(live)
     assert live.url.endswith("/?recording=my-run")
     assert live.run_count() == 0, "nothing is trained"
     page.goto(live.url)
     dashboard = Dashboard.of(page).at(state="paused", update="0")
     dashboard.key("ArrowRight").at(state="paused", update="1")
-    live.interrupt()
 
 
 def test_a_recording_behind_the_printed_link_leaves_the_token_whole(shared_server, page):

@@ -51,7 +51,7 @@ def change_what_is_kept(folder, update, column):
         store.amend(columns, update, rows[0])
 
 
-def test_every_panel_says_what_it_said_while_the_run_lived(new_page, tmp_path, leaving):
+def test_every_panel_says_what_it_said_while_the_run_lived(new_page, tmp_path, ending):
     stops = [
         ("update", {"update": "2", "phase": "update"}),
         ("epoch", {"update": "2", "phase": "epoch", "epoch": "2"}),
@@ -61,7 +61,7 @@ def test_every_panel_says_what_it_said_while_the_run_lived(new_page, tmp_path, l
         ("update", {"update": "1", "phase": "update"}),
     ]
     live = LiveServer("--paused", *FEW, "--runs-dir", str(tmp_path))
-    leaving.append(live)
+    ending.append(live)
     dashboard = Dashboard(new_page(**TALL), live.url)
     for update in ("1", "2", "3"):
         dashboard.step(update=update, phase="update")
@@ -70,7 +70,7 @@ def test_every_panel_says_what_it_said_while_the_run_lived(new_page, tmp_path, l
     live.stop()
     change_what_is_kept(tmp_path, 1, "entropy")
     opened = LiveServer("last", "--runs-dir", str(tmp_path), verb="open")
-    leaving.append(opened)
+    ending.append(opened)
     page = new_page(**TALL)
     page.goto(opened.url)
     dashboard = Dashboard.of(page).at(state="kept", update="3", phase="update")
