@@ -43,9 +43,9 @@ import { loadTables } from "./page/start.js";
 import { askedFor, isOwnFile, keepFile, loadRecording } from "./source/file.js";
 import { createLive } from "./source/live.js";
 import { AS_A_FILE, createRecording } from "./source/recording.js";
-import { createSecond } from "./source/second.js";
+import { createCompanions } from "./source/companions.js";
 import { isForgotten, underWay } from "./state/activity.js";
-import { nameOf } from "./state/beside.js";
+import { fullNameOf } from "./state/beside.js";
 import { hereAt } from "./state/lineage.js";
 import { tellMotion } from "./state/motion.js";
 import { createPage } from "./state/page.js";
@@ -54,7 +54,7 @@ import { saveView } from "./state/view.js";
 import { createZoom } from "./state/zoom.js";
 
 /** @import { PacingChoices } from "./run/pacing.js" */
-/** @import { NewRun, Source, Topic } from "./types.js" */
+/** @import { NewRun, Source, State, Topic } from "./types.js" */
 
 const page = createPage();
 const { state, touch } = page;
@@ -86,28 +86,24 @@ let atHand = live;
 const examples = createExamples(page);
 /** Of what is on show. */
 const source = () => examples.source() ?? atHand;
-/** The run that is compared with the one at hand; not while an example is on show. */
-const second = createSecond(page, { client, failed: announcer.warn, ended: announcer.note, begun });
-const together = createTogether(
-  state,
-  () => [source(), second.source()].filter((one) => one !== null).slice(0, examples.source() ? 1 : 2),
-  announcer.warn,
-);
+/** The runs that are compared with the one at hand; not while an example is on show. */
+const companions = createCompanions(page, { client, failed: announcer.warn, ended: announcer.note, begun });
+const together = createTogether(state, () => [source(), ...(examples.source() ? [] : companions.sources())], announcer.warn);
 const beginning = createBeginning(page, live, announcer.warn);
 const orders = createOrders(() => atHand, announcer.warn);
 const news = createNews(page.atHand.state, { note: announcer.note, isOwn: beginning.isOwn, another: () => sliders.forget(), narrator });
 
-/** A second run stands beside the one at hand. @param {Source} other */
+/** Another run stands beside the one at hand. @param {Source} other */
 function begun({ store }) {
   grid.tellWatch();
-  announcer.say(`${nameOf(store.state)} is beside the run at hand.`);
+  announcer.say(`${fullNameOf(store.state)} is beside the run at hand.`);
 }
 
 /** What runs on a server that was started anew. */
 function showNew() {
   sliders.forget();
   examples.leave();
-  second.end();
+  companions.end();
   together.live();
   live.showNew();
   narrator.begun(state.run);
@@ -160,24 +156,24 @@ const actions = {
 };
 
 const panelNames = panels.map(({ name }) => name);
-const links = createLinks(page, panelNames, askedFor, second.name, (way) => bar.setWholePage(way));
+const links = createLinks(page, panelNames, askedFor, companions.names, (way) => bar.setWholePage(way));
 
-/** What panels ask for, on the side of the run at hand or of the one that is compared. */
+/** What panels ask for, on the side of a run beside the one at hand, or on that one's. */
 const ofPanels = {
-  /** @param {string[]} probes @param {string[]} paired */
-  watch(probes, paired) {
+  /** @param {string[]} probes @param {string[]} beside */
+  watch(probes, beside) {
     live.watch.want(probes);
-    second.source()?.watch.want(paired);
+    for (const { watch } of companions.sources()) watch.want(beside);
   },
-  /** @param {number | null} environment @param {boolean} ofOther */
-  showEnvironment: (environment, ofOther) => (ofOther ? second.source() : live)?.watch.from(environment),
-  /** @param {string} name @param {boolean} ofOther */
-  focusSetting: (name, ofOther) =>
-    ofOther
+  /** @param {number | null} environment @param {State | null} other */
+  showEnvironment: (environment, other) => (other ? companions.of(other) : live)?.watch.from(environment),
+  /** @param {string} name @param {State | null} other */
+  focusSetting: (name, other) =>
+    other
       ? announcer.note("The sliders are of the run at hand. Go to the other run by the list under the name in the bar, and change it there.")
       : sliders.focus(name),
-  /** @param {number} update @param {boolean} ofOther */
-  goTo: (update, ofOther) => (ofOther ? say(second.source()?.travel.goTo(update) ?? Promise.resolve()) : together.goTo(update)),
+  /** @param {number} update @param {State | null} other */
+  goTo: (update, other) => (other ? say(companions.of(other)?.travel.goTo(update) ?? Promise.resolve()) : together.goTo(update)),
 };
 
 /** @param {number | null} chapter */
@@ -220,22 +216,26 @@ const returns = createReturns(document.body, state, {
 const runs = createRuns(state, {
   open: (run) => say(openRun(run)),
   end: () => done(orders.order("end")),
-  compare: (run) => say(second.run(run)),
-  compareRecorded: () => say(second.recording("cartpole")),
-  compareFile: (file) => say(second.file(file)),
+  compare: (run) => say(companions.run(run)),
+  part: (run) => state.others.filter((other) => other.run?.id === run).forEach(companions.remove),
+  compareRecorded: () => say(companions.recording("cartpole")),
+  compareFile: (file) => say(companions.file(file)),
   describe: () => getJson("api/runs"),
   returns: alone() ? null : () => say(returns.open()),
   fork: () => say(branch.open({ run: state.run?.id ?? "", update: hereAt(state) })),
   kept: {
     list: getShelf,
     open: ({ id }) => say(postRun({ open: id }).then(openRun)),
+    compare: ({ id }) => say(companions.kept(id)),
     goOn: ({ id, state: ended }) => (ended === "finished" ? say(branch.open({ run: id, resume: true })) : goOn(id)),
     fork: ({ id }) => say(branch.open({ run: id })),
     remove: ({ id }) => deleteKept(id).then(() => announcer.note(`Run ${id} is deleted.`), failed),
   },
 });
 const beside = createBeside(part("beside"), state, {
-  end: () => (second.end(), runs.focus()),
+  add: () => runs.open(),
+  remove: (other) => (companions.remove(other), runs.focus()),
+  end: () => (companions.end(), runs.focus()),
   aligned: () => touch("view"),
   limits: together.limits,
 });
@@ -311,17 +311,17 @@ const sliders = createSliders(
 tellMotion(page);
 /** What tells where the run is. @type {Topic[]} */
 const WHERE = ["run", "status", "snapshot"];
-scheduler.add({ needs: [...WHERE, "connection", "other"], draw: bar.draw });
+scheduler.add({ needs: [...WHERE, "connection", "others"], draw: bar.draw });
 scheduler.add({ needs: [...WHERE, "connection"], draw: notices.draw });
 scheduler.add({ needs: ["connection", "run", "status"], draw: newRunSheet.draw });
 scheduler.add({ needs: ["connection", "run", "status"], draw: branch.draw });
 scheduler.add({ needs: ["run", "theme"], draw: comparison.draw });
 scheduler.add({ needs: ["theme"], draw: returns.draw });
-scheduler.add({ needs: [...WHERE, "connection", "other", "view"], draw: beside.draw, calm: 150 });
+scheduler.add({ needs: [...WHERE, "connection", "others", "view"], draw: beside.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "view", "preview", "selection"], draw: guide.draw, calm: 250 });
 scheduler.add({ needs: [...WHERE, "connection", "progress", "past"], draw: apply.draw });
 scheduler.add({ needs: [...WHERE, "progress"], draw: pipeline.draw, calm: 150 });
-scheduler.add({ needs: ["run", "status", "connection", "other"], draw: runs.draw });
+scheduler.add({ needs: ["run", "status", "connection", "others"], draw: runs.draw });
 const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme", "zoom"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: [...WHERE, "connection", "past"], draw: sliders.draw });
@@ -380,4 +380,4 @@ if (recorded !== null) {
     if (!alone()) live.connect();
   }
 }
-say(second.resume());
+companions.resume(failed);

@@ -193,7 +193,7 @@ export interface ViewChoices {
   pace: number | null;
   /** Of the guide, counted from 0; null: it is closed. */
   chapter: number | null;
-  /** What stands side by side where two runs are compared: the same update, or the same number of environment steps. */
+  /** What stands side by side where runs are compared: the same update, or the same number of environment steps. */
   align: "update" | "steps";
   /** What a chapter of the guide has changed of the above as long as it is open, as its reader had it. */
   own?: { layout: "grid" | "stage"; stage: string[]; hidden: string[]; maximised: string | null; stepSize: StepSize } | null;
@@ -261,8 +261,10 @@ export interface OwnState {
   preview: Preview | null;
   /** The sample that somebody has pointed out. */
   selection: Selection | null;
-  /** The run that it is compared with, and this one is that one's; null: none. */
-  other: State | null;
+  /** The runs that it is compared with, each of which has the rest of them here. */
+  others: State[];
+  /** Among those that are compared, from which it has its letter, its line and its colour: state/looks.js; 0: it is at hand. */
+  place: number;
 }
 
 /** A run as a page shows it, with the page around it. */
@@ -320,11 +322,11 @@ export interface Selection {
  * past: `past`, `scrubbing`. motion: whether the run goes by too fast to be looked at closely, as state/motion.js tells.
  * theme: the resolved colours.
  * progress: `progress`, `activity`. connection: `connection`, `role`, `lease`, `held`, `trial`. view: `view`.
- * other: `other`, or something of the run that it is.
+ * others: `others`, or something of a run that is one of them.
  */
 export type Topic =
   | "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "progress" | "connection" | "view"
-  | "preview" | "selection" | "other" | "zoom";
+  | "preview" | "selection" | "others" | "zoom";
 
 // -------------------------------------------------------------------------------------------- panels
 
@@ -352,8 +354,10 @@ export interface Theme {
   pulledBack: string;
   /** The line colour of the hatching of samples that are not trained. */
   notTrained: string;
-  /** The line of a run that the one at hand is compared with. */
+  /** The lines of runs that the one at hand is compared with, by their places. */
   other: string;
+  third: string;
+  fourth: string;
   evaluation: string;
   /** A font-family list. */
   font: string;
@@ -368,7 +372,7 @@ export interface PanelContext {
   /** The run goes on by itself: what is drawn now will be replaced in a moment. */
   readonly running: boolean;
   readonly reducedMotion: boolean;
-  /** A steady range by its name: where a second run is drawn beside this one, both have it in common. */
+  /** A steady range by its name: where other runs are drawn beside this one, all have it in common. */
   range(name: string): SharedRange;
   /** Asks for another draw with the newest state, although nothing it needs has changed. */
   redraw(): void;
@@ -393,7 +397,7 @@ export interface SharedRange {
 }
 
 export type Idea = "policy" | "value" | "entropy" | "clip" | "loss" | "advantage" | "ratio";
-export type Need = "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "preview" | "selection" | "view" | "other" | "zoom";
+export type Need = "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "preview" | "selection" | "view" | "others" | "zoom";
 
 /** What a drawing leaves out: in a word or two beside the title, and in a sentence. */
 export interface Note {
@@ -429,8 +433,8 @@ export interface Panel {
   /** What it can do without, of its probes and of what is measured anyway. */
   extras?: string[];
   size?: "wide" | "normal";
-  /** What it does with a second run: it is drawn twice, side by side, or one is laid over the other. Else it is of the run at hand only. */
-  compares?: "pair" | "overlay";
+  /** What it does with other runs: each is drawn, side by side, or they are laid over each other. Else it is of the run at hand only. */
+  compares?: "beside" | "overlay";
   mount(body: HTMLElement, context: PanelContext): PanelView;
 }
 

@@ -1,6 +1,7 @@
 // What charts of the run and of the update on show have in common: curves over updates on the left, and inside the
 // update, minibatch by minibatch, on the right.
 
+import { sidesOf } from "../state/beside.js";
 import { matrix } from "../state/snapshot.js";
 import { updateRows } from "./tables.js";
 
@@ -42,12 +43,11 @@ export function currentMark(current, [low, high]) {
 }
 
 /**
- * How many minibatches the axis inside of an update has room for: of two runs side by side, for those of either.
+ * How many minibatches the axis inside of an update has room for: of runs side by side, for those of each.
  *
  * @param {State} state
  */
-export const plannedOf = ({ snapshot, other }) =>
-  Math.max(...[snapshot, other?.snapshot ?? null].map((one) => (one ? insideUpdate(one, []).planned : 0)), 1);
+export const plannedOf = (state) => Math.max(...sidesOf(state).map(({ snapshot }) => (snapshot ? insideUpdate(snapshot, []).planned : 0)), 1);
 
 /** A tick at the first minibatch of each epoch. @param {Snapshot | null} snapshot */
 export function epochTicks(snapshot) {

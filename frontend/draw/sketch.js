@@ -9,7 +9,8 @@ import { axisName, downwards, rightwards } from "./places.js";
 
 /** @typedef {number[]} Run points without a gap, x, y, x, y, …, in CSS pixels from the corner of the plot */
 
-const DASHES = { solid: 0, dot: 1, dash: 3, longdash: 5 }; // Plotly's, in widths of the line
+/** Plotly's, in widths of the line. @type {Record<string, number[]>} */
+const DASHES = { solid: [], dot: [1, 1], dash: [3, 3], longdash: [5, 5], dashdot: [3, 1, 1, 1] };
 
 /**
  * @param {Canvas} canvas as large as the chart; is cleared
@@ -101,9 +102,8 @@ function area(canvas, { fillcolor, fillpattern }, outline) {
 
 /** @param {CanvasRenderingContext2D} pen @param {Attributes} look @param {Run[]} runs */
 function line(pen, { color, width, dash = "solid" }, runs) {
-  const length = DASHES[/** @type {keyof typeof DASHES} */ (dash)] * Math.max(width, 3);
   follow(pen, runs);
-  pen.setLineDash(length ? [length, length] : []);
+  pen.setLineDash(DASHES[dash].map((length) => length * Math.max(width, 3)));
   pen.strokeStyle = color;
   pen.lineWidth = width;
   pen.miterLimit = 2;

@@ -8,8 +8,8 @@ import { count, number } from "../state/format.js";
 
 const FEWEST = 20; // updates that an axis has room for
 
-/** Whether an axis of updates ends where the run does: it grows no more. Two runs side by side have theirs in common. @param {State} state */
-export const endsWithRun = (state) => state.other === null && isOver(state) && state.series.length > FEWEST;
+/** Whether an axis of updates ends where the run does: it grows no more. Runs side by side have theirs in common. @param {State} state */
+export const endsWithRun = (state) => state.others.length === 0 && isOver(state) && state.series.length > FEWEST;
 
 /**
  * The range of an axis of updates: of a run that goes on one that grows in steps, of a span just that.

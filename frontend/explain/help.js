@@ -54,7 +54,7 @@ export function createHelp(parent, panels, opener) {
     h(
       "p",
       {},
-      "The run's name in the bar opens the list of the server's runs. From there another one, or a recording, is put beside the run at hand: returns are laid over each other, the other panels stand in pairs on the same axes, and Play, Pause, Step and the timeline move both.",
+      "The run's name in the bar opens the list of the server's runs. From there up to three others, live, kept or recorded, are put beside the run at hand: returns are laid over each other, the other panels stand side by side on the same axes, and Play, Pause, Step and the timeline move all of them.",
     ),
     h("h3", {}, "Keyboard"),
     h("dl", { class: "keys" }, ...SHORTCUTS.flatMap(([keys, text]) => [h("dt", {}, ...keys.map((key) => h("kbd", {}, key))), h("dd", {}, text)])),

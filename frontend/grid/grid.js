@@ -1,6 +1,7 @@
 // The grid of panels: a region each, with its title, what it shows, and the ways to hide and to maximise it. On Stage,
 // one or two of them have all the room.
 
+import { sidesOf } from "../state/beside.js";
 import { following, fullOrder, moved, neighbour, shownOrder } from "../state/arrangement.js";
 import { chosen, digitOf, fitting, numbered, onStage, withRoom } from "../state/staging.js";
 import { saveView } from "../state/view.js";
@@ -41,8 +42,8 @@ const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12
  * @property {Ways["goTo"]} goTo
  * @property {Ways["showEnvironment"]} showEnvironment
  * @property {(text: string) => void} announce
- * @property {(probes: string[], paired: string[]) => void} watch the union of the probes that visible panels need, and of those that
- *   show a second run as well
+ * @property {(probes: string[], beside: string[]) => void} watch the union of the probes that visible panels need, and of those that
+ *   show other runs as well
  */
 
 /**
@@ -85,7 +86,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
   for (const element of root.parentElement?.children ?? []) if (element !== root) above.observe(element);
 
   // All at once, those out of sight as well: a panel that is reached by scrolling must not change the page around it.
-  scheduler.add({ needs: ["other"], draw: compare });
+  scheduler.add({ needs: ["others"], draw: compare });
   const around = createSurroundings(page, { theme, pointed, focusSetting, goTo, showEnvironment, reveal: (by) => reveal(SAMPLE, BESIDE, by) });
   const boxes = panels.map(box);
   root.append(...boxes.map(({ section }) => section), hiddenList);
@@ -127,8 +128,6 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
         "data-size": panel.size ?? "normal",
       },
       header,
-      h("div", { class: "frame" }, body, cover),
-      text,
     );
     const sides = createSides(
       panel,
@@ -145,14 +144,16 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     makeMovable(section, header, panel.name, (dropped) => names.includes(dropped) && move(dropped, panel.name));
     // Once the run comes to rest, all of it is put into words; and what a run that is over has not measured never comes.
     /** @type {Need[]} */
-    const needs = [...sides.needs, "other", "motion"];
+    const needs = [...sides.needs, "others", "motion"];
     sides.onRedraw(scheduler.add({ needs, visible, draw: sides.draw }));
     return { panel, section, maximise, visible, sides };
   }
 
   /** @param {State} now */
   function compare(now) {
-    root.toggleAttribute("data-beside", now.other !== null);
+    const runs = sidesOf(now).length;
+    root.toggleAttribute("data-beside", runs > 1);
+    root.toggleAttribute("data-crowded", runs > 2);
     for (const { sides } of boxes) sides.compare(now);
   }
 
@@ -296,7 +297,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
   function tellWatch() {
     const seen = boxes.filter(({ visible }) => visible()).map(({ panel }) => panel);
     const probes = (/** @type {Panel[]} */ some) => [...new Set(some.flatMap(({ probes }) => probes))].sort();
-    watch(probes(seen), probes(seen.filter(({ compares }) => compares === "pair")));
+    watch(probes(seen), probes(seen.filter(({ compares }) => compares === "beside")));
   }
 
   return {

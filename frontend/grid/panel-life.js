@@ -7,7 +7,7 @@ import { h, setAttribute, setHidden, setText } from "../ui/dom.js";
 
 /** @import { Note, Panel, PanelContext, PanelView, State } from "../types.js" */
 
-/** Where two runs are compared. @type {Note} */
+/** Where runs are compared. @type {Note} */
 const OF_ONE = { short: "run at hand", long: "This panel shows the run at hand only." };
 const SUMMARY_PACE = 2000; // milliseconds between two summaries of a run that goes on
 
@@ -71,7 +71,7 @@ export function createLife(panel, body, cover, text, note, makeContext) {
       setHidden(cover, !covered);
       body.inert = covered;
       const named = before && { short: nameOf(before), long: whyInWords(before, now) };
-      const alone = now.other && !panel.compares ? [OF_ONE] : [];
+      const alone = now.others.length && !panel.compares ? [OF_ONE] : [];
       showNotes(covered ? [] : [...alone, ...(named ? [named] : []), ...failedExtras(panel, state), ...(view.note?.(state) ?? [])]);
       if (covered) {
         const words = missing ?? `Waits for ${ready}.`;

@@ -1,16 +1,26 @@
-// What a panel shows: of the run at hand and, where two runs are compared, of the other one beside it, on the same axes.
+// What a panel shows: of the run at hand and, where runs are compared, of each of the others beside it, on the same axes.
 
 import { createSharedRanges } from "../draw/shared-ranges.js";
-import { nameOf } from "../state/beside.js";
+import { fullNameOf } from "../state/beside.js";
 import { instead } from "../state/whole.js";
-import { h, setText } from "../ui/dom.js";
+import { h, setHidden, setText } from "../ui/dom.js";
+import { runMark } from "../ui/run-mark.js";
 import { createLife } from "./panel-life.js";
 
 /** @import { Panel, PanelContext, State } from "../types.js" */
 
 /** @import { Surroundings } from "./surroundings.js" */
 
-/** @typedef {{ body: HTMLElement, cover: HTMLElement, text: HTMLElement, note: HTMLElement }} Parts of one side */
+/**
+ * @typedef {{ body: HTMLElement, cover: HTMLElement, text: HTMLElement, note: HTMLElement }} Parts of one side
+ *
+ * @typedef {object} Side of one run
+ * @property {HTMLElement} element
+ * @property {HTMLElement} heading whose side it is, where there are several
+ * @property {HTMLElement} name
+ * @property {Parts} parts
+ * @property {ReturnType<typeof createLife>} life
+ */
 
 /**
  * @param {Panel} panel
@@ -26,17 +36,19 @@ export function createSides(panel, section, here, { around, observe, forget, sav
   let moved = false;
   let again = () => {};
   const ranges = createSharedRanges(() => void (moved = true));
-  const names = [h("p", { class: "side-name", hidden: true }), h("p", { class: "side-name", hidden: true })];
-  const whose = names.map((name, index) =>
-    name.appendChild(h("span", {}, h("i", { class: index ? "line-there" : "line-here", "aria-hidden": "true" }), " ", h("b", {}))),
-  );
-  const first = live(here, null);
-  here.body.parentElement?.before(...names);
-  /** @type {{ state: State, life: ReturnType<typeof createLife>, parts: Parts, frame: HTMLElement } | null} */
-  let second = null;
+  const room = h("div", { class: "frames" });
+  section.append(room);
+  const first = side(here, null);
+  /** In the order of their places. @type {(Side & { state: State })[]} */
+  let others = [];
 
-  /** @param {Parts} parts @param {State | null} state */
-  function live(parts, state) {
+  /** @param {Parts} parts @param {State | null} state of a run beside the one at hand @returns {Side} */
+  function side(parts, state) {
+    const name = h("span", {});
+    const heading = h("p", { class: "side-name", hidden: state === null }, runMark(state?.place ?? 0), name);
+    const frame = h("div", { class: "frame" }, parts.body, parts.cover);
+    const element = h("div", { class: "side" }, heading, frame, parts.text);
+    room.append(element); // a panel is mounted where it has its size
     const own = (/** @type {() => void} */ redraw) =>
       Object.defineProperties(
         { redraw, range: (/** @type {string} */ name) => ranges.of(parts, name) },
@@ -45,10 +57,10 @@ export function createSides(panel, section, here, { around, observe, forget, sav
     const life = createLife(panel, parts.body, parts.cover, parts.text, parts.note, (redraw) => /** @type {PanelContext} */ (own(redraw)));
     life.onRedraw(() => again());
     observe(parts.body, life.resize);
-    return life;
+    return { element, heading, name, parts, life };
   }
 
-  /** @param {State} state of the other run */
+  /** @param {State} state of another run */
   function begin(state) {
     const parts = {
       body: h("div", { class: "body" }),
@@ -56,57 +68,64 @@ export function createSides(panel, section, here, { around, observe, forget, sav
       text: h("p", { class: "visually-hidden" }),
       note: h("p", { class: "note" }),
     };
-    const frame = h("div", { class: "frame there", role: "group" }, parts.body, parts.cover, parts.text);
-    section.append(frame);
-    section.toggleAttribute("data-paired", true);
-    names.forEach((name) => (name.hidden = false));
-    const life = live(parts, state);
-    names[1].append(
+    const begun = side(parts, state);
+    begun.element.setAttribute("role", "group");
+    begun.heading.append(
       parts.note,
-      save(parts.body, () => life.table(state), state),
+      save(parts.body, () => begun.life.table(state), state),
     );
-    return { state, life, parts, frame };
+    return { ...begun, state };
   }
 
-  function end() {
-    if (!second) return;
-    forget(second.parts.body);
-    ranges.leave(second.parts);
-    second.frame.remove();
-    names[1].replaceChildren(whose[1]);
-    names.forEach((name) => (name.hidden = true));
-    section.toggleAttribute("data-paired", false);
-    second = null;
+  /** @param {Side} side */
+  function end({ element, parts }) {
+    forget(parts.body);
+    ranges.leave(parts);
+    element.remove();
   }
 
   /** Whom this panel shows besides. @param {State} now */
   function compare(now) {
-    const other = panel.compares === "pair" ? now.other : null;
-    if (second && second.state !== other) end();
-    if (other) second ??= begin(other);
+    const wanted = panel.compares === "beside" ? now.others : [];
+    if (wanted.length === others.length && others.every(({ state }, at) => state === wanted[at])) return;
+    others.filter(({ state }) => !wanted.includes(state)).forEach(end);
+    others = wanted.map((state) => others.find((one) => one.state === state) ?? begin(state));
+    others.forEach(({ element }, at) => {
+      // Only what stands elsewhere is moved: whatever has the focus would lose it.
+      if (room.children[at + 1] !== element) room.insertBefore(element, room.children[at + 1]);
+    });
+    setHidden(first.heading, others.length === 0);
+    if (others.length) section.dataset.sides = String(others.length + 1);
+    else delete section.dataset.sides;
   }
 
   /** @param {State} now */
   async function draw(now) {
     compare(now);
-    if (!second) return first.draw(now);
-    const other = second.state;
-    [now, other].forEach((state, index) => setText(/** @type {HTMLElement} */ (whose[index].lastElementChild), nameOf(state)));
-    second.frame.setAttribute("aria-label", `${panel.name}, ${nameOf(other)}`);
-    // Each knows what the other shows: bins and axes are the same.
-    const [one, two] = [now, other].map((state) => instead(state) ?? state);
-    const drawn = { ...now, other: two };
-    await first.draw(drawn);
-    moved = false;
-    await second.life.draw({ ...other, other: one });
-    if (moved) await first.draw(drawn);
+    if (!others.length) return first.life.draw(now);
+    const sides = [first, ...others];
+    const states = [now, ...others.map(({ state }) => state)];
+    sides.forEach(({ name, element }, at) => {
+      setText(name, fullNameOf(states[at]));
+      if (at) element.setAttribute("aria-label", `${panel.name}, ${fullNameOf(states[at])}`);
+    });
+    // Each knows what the others show: bins and axes are the same.
+    const shown = states.map((state) => instead(state) ?? state);
+    const drawn = states.map((state, own) => ({ ...state, others: shown.filter((_, at) => at !== own) }));
+    let behind = 0; // the sides before this one were drawn before it has moved a range
+    for (const [at, { life }] of sides.entries()) {
+      moved = false;
+      await life.draw(drawn[at]);
+      if (moved) behind = at;
+    }
+    for (const [at, { life }] of sides.slice(0, behind).entries()) await life.draw(drawn[at]);
   }
 
   return {
-    needs: first.needs,
+    needs: first.life.needs,
     draw,
     compare,
-    table: first.table,
+    table: first.life.table,
     onRedraw: (/** @type {() => void} */ redraw) => void (again = redraw),
   };
 }

@@ -9,14 +9,14 @@ import { runsFreely } from "../state/motion.js";
 /** @typedef {Omit<PanelContext, "range" | "redraw">} Surroundings what is not of one side alone */
 
 /**
- * What a panel asks for, and whether it asks on its side of the run that is compared.
+ * What a panel asks for, and on whose side: that of a run beside, or null, that of the run at hand.
  *
  * @typedef {object} Ways
  * @property {PanelContext["theme"]} theme
- * @property {(name: string, ofOther: boolean) => void} focusSetting
- * @property {(update: number, ofOther: boolean) => void} goTo
+ * @property {(name: string, other: State | null) => void} focusSetting
+ * @property {(update: number, other: State | null) => void} goTo
  * @property {PanelContext["pointed"]} pointed
- * @property {(environment: number | null, ofOther: boolean) => void} showEnvironment where not all are shown sample by sample
+ * @property {(environment: number | null, other: State | null) => void} showEnvironment where not all are shown sample by sample
  */
 
 /**
@@ -26,23 +26,22 @@ import { runsFreely } from "../state/motion.js";
 export function createSurroundings({ state, touch }, { theme, pointed, focusSetting, goTo, showEnvironment, reveal }) {
   /**
    * @param {string} name of the panel
-   * @param {State | null} other the run that is compared, where it is that one's side
+   * @param {State | null} other the run beside the one at hand whose side it is; null: the run at hand's
    * @returns {Surroundings}
    */
   return (name, other) => {
     const whose = other ?? state;
-    const ofOther = other !== null;
     return {
       theme,
       pointed,
       number,
-      showEnvironment: (environment) => showEnvironment(environment, ofOther),
-      focusSetting: (setting) => focusSetting(setting, ofOther),
-      goTo: (update) => goTo(update, ofOther),
+      showEnvironment: (environment) => showEnvironment(environment, other),
+      focusSetting: (setting) => focusSetting(setting, other),
+      goTo: (update) => goTo(update, other),
       select(sample) {
         whose.selection = sample;
         if (sample && !other) reveal(name); // Sample is of the run at hand
-        touch(other ? "other" : "selection");
+        touch(other ? "others" : "selection");
       },
       symbol(name) {
         const setting = state.settings.find((row) => row.name === name);

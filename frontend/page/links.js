@@ -12,7 +12,7 @@ const OF_A_RUN = ["recording", "env", "seed", "set"];
  * @param {Page} page
  * @param {readonly string[]} panels names of all there are
  * @param {() => string | null} recording the one that is asked for
- * @param {() => string | null} beside the run that is compared, by name
+ * @param {() => string | null} beside the runs that are compared, by name
  * @param {(wholePage: string | null) => void} showWay the way out of an embedded page; null where this is the whole one
  */
 export function createLinks(page, panels, recording, beside, showWay) {

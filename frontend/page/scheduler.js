@@ -61,7 +61,7 @@ export function createScheduler(page) {
   /** @type {Parameters<typeof report>[0] | null} */
   let said = null;
 
-  const running = () => runsFreely(state) || (state.other !== null && runsFreely(state.other));
+  const running = () => runsFreely(state) || state.others.some(runsFreely);
 
   /** @param {Entry} entry */
   const wanted = (entry) => entry.stale && (entry.visible?.() ?? true);

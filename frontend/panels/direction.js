@@ -32,7 +32,7 @@ export const direction = {
   hint: "From θ_old straight to θ, and on beyond",
   ideas: ["policy", "clip", "ratio"],
   probes: ["direction"],
-  compares: "pair",
+  compares: "beside",
   mount,
 };
 

@@ -14,7 +14,7 @@ export const environment = {
   hint: "The current policy, acting in its own copy of the environment (not the training data)",
   ideas: ["policy"],
   probes: ["picture"],
-  compares: "pair",
+  compares: "beside",
   mount,
 };
 

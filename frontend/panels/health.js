@@ -42,7 +42,7 @@ export const health = {
   ideas: ["loss", "ratio"],
   probes: [],
   extras: ["health"],
-  compares: "pair",
+  compares: "beside",
   mount,
 };
 

@@ -60,7 +60,7 @@ export const kl = {
   ideas: ["policy", "clip", "ratio"],
   probes: ["minibatches"],
   extras: ["minibatches", "series"],
-  compares: "pair",
+  compares: "beside",
   mount,
 };
 

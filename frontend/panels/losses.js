@@ -46,7 +46,7 @@ export const losses = {
   ideas: ["loss", "policy", "value", "entropy"],
   probes: ["minibatches", "samples"],
   extras: ["minibatches", "samples", "series"], // without the samples there is no preview
-  compares: "pair",
+  compares: "beside",
   mount,
 };
 

@@ -1,5 +1,6 @@
 // Ratio histogram: how far the policy has moved away from the one that collected, sample by sample.
 
+import { snapshotsBeside } from "../state/beside.js";
 import { NONE, count, fixed, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { previewOf } from "../state/previewed.js";
@@ -36,7 +37,7 @@ export const ratio = {
   ideas: ["ratio", "clip"],
   probes: ["ratio", "post_step", "samples"],
   extras: ["post_step", "samples"], // without the samples there is no preview
-  compares: "pair",
+  compares: "beside",
   mount,
 };
 
@@ -72,7 +73,7 @@ function mount(body, context) {
     draw(state) {
       const { snapshot } = state;
       if (!snapshot) return;
-      const histogram = asDrawn(snapshot, state.other?.snapshot ?? null);
+      const histogram = asDrawn(snapshot, snapshotsBeside(state));
       const stacked = stack(histogram);
       const share = (/** @type {number} */ n) => percent(histogram.total ? n / histogram.total : null);
       const [inside, held, pulledBack, unheld] = histogram.totals;
@@ -139,16 +140,16 @@ function read(snapshot) {
 }
 
 /**
- * How a snapshot is drawn: where every r is 1, as one bar; beside another run, in the bins that both have.
+ * How a snapshot is drawn: where every r is 1, as one bar; beside other runs, in the bins that all have.
  *
  * @param {Snapshot} snapshot
- * @param {Snapshot | null} other
+ * @param {Snapshot[]} others
  * @returns {Histogram}
  */
-function asDrawn(snapshot, other) {
-  const both = other?.arrays.ratio_counts ? [snapshot, other] : [snapshot];
-  const measured = alike(both.map(read));
-  const spikes = measured.map((one, index) => centred(one, one.extremes, scalar(both[index], "first_ratio_limit")));
+function asDrawn(snapshot, others) {
+  const all = [snapshot, ...others.filter(({ arrays }) => arrays.ratio_counts)];
+  const measured = alike(all.map(read));
+  const spikes = measured.map((one, index) => centred(one, one.extremes, scalar(all[index], "first_ratio_limit")));
   const allAreOne = spikes.every(({ limit }, index) => limit !== measured[index].limit);
   return allAreOne ? spikes[0] : measured[0];
 }

@@ -2,9 +2,9 @@
 
 import { h, setHidden, setText, setVisible } from "../ui/dom.js";
 import { WHY_ANOTHER, evaluatedInWords, isEvaluated, sparse } from "../state/evaluations.js";
-import { inWords as differsInWords, nameOf, shortNameOf } from "../state/beside.js";
+import { inWords as differsInWords, fullNameOf, shortNameOf, sidesOf } from "../state/beside.js";
 import { count, number, settingText } from "../state/format.js";
-import { Episodes } from "../state/series.js";
+import { LOOKS } from "../state/looks.js";
 import { firstFrom } from "../state/turns.js";
 import { Canvas, inPixels } from "../draw/canvas.js";
 import { Chart, axisTitle } from "../draw/chart.js";
@@ -17,6 +17,7 @@ import { endsWithRun, shownAnew, valuesAt } from "../draw/zoomed.js";
 import { followPointer } from "../draw/pointed.js";
 import { ofColumns } from "../draw/tables.js";
 import { viewedLook, viewedMark } from "../draw/viewed.js";
+import { arrange, runMark } from "../ui/run-mark.js";
 
 /** @import { Change, Panel, PanelContext, PanelView, SeriesView, Span, State, Theme, ViewChoices } from "../types.js" */
 /** @import { Range } from "../draw/ranges.js" */
@@ -26,8 +27,8 @@ import { viewedLook, viewedMark } from "../draw/viewed.js";
 
 const MARGIN = { l: 58, r: 12, t: 8, b: 36 };
 const COLUMNS = ["update", "step", "episodic_return", "episodic_length"]; // of an episode
-const NO_EPISODES = new Episodes();
-const NAMED = 1; // settings of the other run that the key has room for
+const NAMED = 1; // settings of another run that the key has room for
+const NO_POINTS = { x: [], y: [] };
 const LABEL_DISTANCE = 0.22; // of the axis: marks closer than that to the one before go without a label
 
 /** @type {Panel} */
@@ -42,7 +43,7 @@ export const returns = {
   mount,
 };
 
-/** The axis across: of one run its environment steps; of two what they are aligned by. @type {Record<ViewChoices["align"], Unit>} */
+/** The axis across: of one run its environment steps; of several what they are aligned by. @type {Record<ViewChoices["align"], Unit>} */
 const UNITS = {
   steps: { title: "environment steps", ofEpisodes: "step", of: stepsAt },
   update: { title: "update", ofEpisodes: "update", of: (_, update) => update },
@@ -53,18 +54,14 @@ function stepsAt(series, update) {
   return update < series.first ? 0 : (series.column("steps")[Math.min(update - series.first, series.length - 1)] ?? NaN);
 }
 
-/** @param {Pick<State, "other" | "view">} state */
-const unitOf = ({ other, view }) => (other ? view.align : "steps");
+/** @param {Pick<State, "others" | "view">} state */
+const unitOf = ({ others, view }) => (others.length ? view.align : "steps");
 
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
-  const [here, there] = [h("span", {}), h("span", {})];
-  const key = h(
-    "p",
-    { class: "panel-key of-runs", hidden: true },
-    h("span", {}, h("i", { class: "line-here" }), here),
-    h("span", {}, h("i", { class: "line-there" }), there),
-  );
+  const names = LOOKS.map(() => h("span", {}));
+  const entries = names.map((name, place) => h("span", {}, runMark(place), name));
+  const key = h("p", { class: "panel-key of-runs", hidden: true });
   const keyOfEvaluations = h(
     "p",
     { class: "panel-key of-evaluations", hidden: true },
@@ -73,13 +70,15 @@ function mount(body, context) {
   );
   const box = h("div", { class: "layers" });
   body.append(key, keyOfEvaluations, box);
-  // The other run's dots lie under those of the run at hand.
-  const clouds = ["other-episodes", "episodes"].map((name) => new DotCloud(new Canvas(box, name)));
-  const [otherCloud, cloud] = clouds;
-  const saved = (/** @type {Theme} */ theme) => [
-    { ...otherCloud.points(), ...dotLook(theme.other), visible: state?.other != null },
-    { ...cloud.points(), ...dotLook(theme.policy) },
-  ];
+  /** The dots of each run, by place: those of the run at hand lie over the others. @type {DotCloud[]} */
+  const clouds = [];
+  cloudAt(0);
+  const saved = (/** @type {Theme} */ theme) =>
+    [...LOOKS.keys()].reverse().map((place) => ({
+      ...(clouds[place]?.points() ?? NO_POINTS),
+      ...dotLook(dotsOf(place, theme)),
+      visible: state !== null && sidesOf(state).some((run) => run.place === place),
+    }));
   const chart = new Chart(box, { name: returns.name, traces, layout, saved, zoomed: () => dots() }, context);
   const caption = h("p", { class: "caption" });
   body.append(caption);
@@ -98,29 +97,40 @@ function mount(body, context) {
   const acrossRanges = { steps: context.range("steps"), update: context.range("updates") };
   const upRange = context.range("up");
 
+  /** @param {number} place */
+  function cloudAt(place) {
+    if (!clouds[place]) {
+      const canvas = new Canvas(box, place ? "other-episodes" : "episodes");
+      box.prepend(canvas.element);
+      clouds[place] = new DotCloud(canvas);
+    }
+    return clouds[place];
+  }
+
   function dots() {
     if (!state) return;
     const frame = { x: chart.shown("xaxis"), y: chart.shown("yaxis"), across: UNITS[unitOf(state)].ofEpisodes };
-    const theme = context.theme();
-    const runs = [
-      { cloud: otherCloud, episodes: state.other?.episodes ?? NO_EPISODES, colour: theme.other },
-      { cloud, episodes: state.episodes, colour: theme.policy },
-    ];
-    for (const { cloud, episodes, colour } of runs) {
-      cloud.draw(episodes, { ...frame, box: inPixels(chart.plot("xaxis", "yaxis"), cloud.canvas), colour });
-      cloud.canvas.element.dataset.episodes = String(cloud.drawn);
+    for (const { place, episodes } of sidesOf(state)) {
+      const { canvas } = cloudAt(place);
+      if (!canvas.width) canvas.fit(context.theme().scale);
+      const colour = dotsOf(place, context.theme());
+      clouds[place].draw(episodes, { ...frame, box: inPixels(chart.plot("xaxis", "yaxis"), canvas), colour });
+      canvas.element.dataset.episodes = String(clouds[place].drawn);
     }
+    // A canvas is a layer of the browser's, empty or not.
+    const places = sidesOf(state).map(({ place }) => place);
+    clouds.forEach(({ canvas }, place) => setVisible(canvas.element, places.includes(place)));
   }
 
   return {
-    needs: ["series", "run", "past", "theme", "view", "other", "zoom"],
+    needs: ["series", "run", "past", "theme", "view", "others", "zoom"],
     ready: ({ series, episodes }) => (series.length || episodes.length ? true : "the first update to finish"),
     draw(next) {
       state = next;
       const unit = unitOf(state);
       const { zoom } = state;
       const { title } = UNITS[unit];
-      const runs = [state, ...(state.other ? [state.other] : [])];
+      const runs = sidesOf(state);
       const now = [unit, ...runs.map(({ run }) => run?.id)].join(" ");
       const anew = isOther(state);
       if (now !== shown || anew) [...Object.values(acrossRanges), upRange].forEach((range) => range.reset());
@@ -134,26 +144,25 @@ function mount(body, context) {
       const last = lastOf(runs, unit);
       const across = zoom ? spanOf(runs, unit) : endsWithRun(state) ? /** @type {Range} */ ([0, last]) : acrossRanges[unit].fit(0, last);
       const up = zoom ? upRange.fit(low, high) : upRange.fit(Math.min(low, 0), Math.max(high, 0));
-      const curves = [state, state.other].map((one) => (one ? curveOf(one, unit) : { x: [], y: [] }));
+      const placed = LOOKS.map((_, place) => runs.find((run) => run.place === place) ?? null);
+      const curves = placed.map((one) => (one ? curveOf(one, unit) : NO_POINTS));
       const viewed = unit === "steps" ? "steps" : "update";
-      const evaluations = [state, state.other].flatMap((one) => evaluatedMarks(one ? sparse(one.evaluations) : [], unit));
+      const evaluations = placed.flatMap((one) => evaluatedMarks(one ? sparse(one.evaluations) : [], unit));
       const drawn = chart.draw([...curves, ...evaluations, viewedMark(state, across, up, viewed)], {
         xaxis: { range: across, title: axisTitle(title) },
         yaxis: { range: up },
         ...marks(runs, unit, across, context),
       });
-      for (const { canvas } of clouds) if (!canvas.width) canvas.fit(context.theme().scale);
-      setVisible(otherCloud.canvas.element, state.other !== null); // a canvas is a layer of the browser's, empty or not
       dots();
       showKey(state);
-      setHidden(keyOfEvaluations, !isEvaluated(state) || state.other !== null);
+      setHidden(keyOfEvaluations, !isEvaluated(state) || runs.length > 1);
       const words = thenInWords(state) || inWords(state);
-      setText(caption, state.other ? meansInWords(state, state.other) : isEvaluated(state) ? `${words}. ${evaluatedInWords(state)}` : words);
+      setText(caption, runs.length > 1 ? meansInWords(runs) : isEvaluated(state) ? `${words}. ${evaluatedInWords(state)}` : words);
       return drawn;
     },
     resize() {
       chart.resize();
-      for (const cloud of clouds) {
+      for (const cloud of clouds.filter(Boolean)) {
         cloud.canvas.fit(context.theme().scale);
         cloud.forget();
       }
@@ -161,19 +170,24 @@ function mount(body, context) {
     note: (now) => [...leftOut(now), ...unmarked(now)],
     table: (now) => tableOf(now),
     summary: (now) =>
-      now.other
-        ? bothInWords(now, now.other)
+      now.others.length
+        ? sidesInWords(sidesOf(now))
         : [inWords(now), thenInWords(now), isEvaluated(now) ? evaluatedInWords(now) : ""].filter(Boolean).join(". "),
   };
 
-  /** Which line is whose, and what the other run does otherwise. @param {State} state */
+  /** Which line is whose, and what the other runs do otherwise. @param {State} state */
   function showKey(state) {
-    const { other } = state;
-    setHidden(key, other === null);
-    if (!other) return;
-    const differs = differsInWords(state.run?.settings, other.run?.settings, NAMED);
-    setText(here, shortNameOf(state, other));
-    setText(there, `${shortNameOf(other, state)}${differs ? ` (${differs})` : ""}`);
+    setHidden(key, state.others.length === 0);
+    const runs = sidesOf(state);
+    arrange(
+      key,
+      entries,
+      runs.map(({ place }) => place),
+    );
+    for (const one of runs) {
+      const differs = one === state ? "" : differsInWords(state.run?.settings, one.run?.settings, NAMED);
+      setText(names[one.place], `${shortNameOf(one)}${differs ? ` (${differs})` : ""}`);
+    }
   }
 }
 
@@ -187,7 +201,7 @@ function curveOf({ series, zoom }, unit) {
 const updateAt = (state, place) =>
   unitOf(state) === "update" ? Math.round(place) : state.series.first + firstFrom(state.series.column("steps"), place);
 
-/** Where the span that is shown lies on the axis across; of two runs, where it lies in either. @param {State[]} runs @param {ViewChoices["align"]} unit @returns {Range} */
+/** Where the span that is shown lies on the axis across; of several runs, where it lies in any. @param {State[]} runs @param {ViewChoices["align"]} unit @returns {Range} */
 function spanOf(runs, unit) {
   const zoom = /** @type {Span} */ (runs[0].zoom);
   const begins = runs.map(({ series }) => UNITS[unit].of(series, zoom.from - 1));
@@ -208,7 +222,7 @@ function lastOf(runs, unit) {
 }
 
 /**
- * The reward threshold, and where settings changed, of one run or of both.
+ * The reward threshold, and where settings changed, of each run.
  *
  * @param {State[]} runs
  * @param {ViewChoices["align"]} unit
@@ -217,7 +231,6 @@ function lastOf(runs, unit) {
  */
 function marks(runs, unit, across, context) {
   const theme = context.theme();
-  const colours = [theme.inkSoft, theme.other];
   const text = { showarrow: false, bgcolor: fade(theme.panel, 0.7), borderpad: 1 };
   /** @type {{ shapes: object[], annotations: object[] }} */
   const found = { shapes: [], annotations: [] };
@@ -238,8 +251,9 @@ function marks(runs, unit, across, context) {
       text: label,
     });
   }
-  runs.forEach(({ series, changes }, index) => {
-    const font = { size: 12, color: colours[index] };
+  for (const { series, changes, place } of runs) {
+    const color = place ? theme[LOOKS[place].colour] : theme.inkSoft;
+    const font = { size: 12, color };
     let labelled = -Infinity;
     for (const [update, same] of byUpdate(changes)) {
       const x = beginOf(update, series, unit);
@@ -251,26 +265,27 @@ function marks(runs, unit, across, context) {
         y1: 1,
         x0: x,
         x1: x,
-        line: { color: colours[index], width: 1, dash: "dot" },
+        line: { color, width: 1, dash: "dot" },
         layer: "between",
       });
       const width = across[1] - across[0];
       if (x - labelled < LABEL_DISTANCE * width) continue;
       labelled = x;
       const late = x > across[0] + 0.7 * width;
-      const label = same.map((change) => changeText(change, context)).join("<br>");
+      const whose = runs.length > 1 ? `${LOOKS[place].letter}: ` : "";
+      const label = same.map((change) => whose + changeText(change, context)).join("<br>");
       found.annotations.push({
         ...text,
         font,
         x,
         xanchor: late ? "right" : "left",
         yref: "paper",
-        y: 0.86 - 0.24 * index,
+        y: 0.86 - 0.24 * place,
         yanchor: "top",
         text: label,
       });
     }
-  });
+  }
   return found;
 }
 
@@ -302,12 +317,18 @@ const changeText = (change, context) => `${context.symbol(change.name)} ${settin
 function traces(theme) {
   const mean = { mode: "lines", hovertemplate: "mean of the last 100: %{y:.4~g}<extra></extra>" };
   return [
-    { ...mean, line: { color: theme.ink, width: 2 } },
-    { ...mean, line: { color: theme.other, width: 2.5, dash: "dash" }, hovertemplate: "of the other run: %{y:.4~g}<extra></extra>" },
-    ...[theme.evaluation, theme.other].flatMap((colour) => evaluatedLooks(colour, fade(colour, 0.5))),
+    ...LOOKS.map(({ letter, colour, dash }, place) =>
+      place
+        ? { ...mean, line: { color: theme[colour], width: 2.5, dash }, hovertemplate: `of ${letter}: %{y:.4~g}<extra></extra>` }
+        : { ...mean, line: { color: theme.ink, width: 2 } },
+    ),
+    ...LOOKS.map(({ colour }, place) => (place ? theme[colour] : theme.evaluation)).flatMap((colour) => evaluatedLooks(colour, fade(colour, 0.5))),
     viewedLook(theme),
   ];
 }
+
+/** @param {number} place @param {Theme} theme */
+const dotsOf = (place, theme) => (place ? theme[LOOKS[place].colour] : theme.policy);
 
 /** How dots look in a saved picture, where Plotly draws them. @param {string} color */
 const dotLook = (color) => ({ mode: "markers", marker: { color, size: 3, opacity: 0.5 } });
@@ -328,12 +349,11 @@ function inWords(state) {
   return `${all}, mean of the last 100: ${number(meanOf({ ...state, past: null }))}`;
 }
 
-/** @param {State} state @param {State} other */
-const bothInWords = (state, other) => [state, other].map((one) => `${nameOf(one)}: ${thenInWords(one) || inWords(one)}`).join(". ");
+/** @param {State[]} runs */
+const sidesInWords = (runs) => runs.map((one) => `${fullNameOf(one)}: ${thenInWords(one) || inWords(one)}`).join(". ");
 
-/** The same in a line: at the update on show, in the present the newest one. @param {State} state @param {State} other */
-const meansInWords = (state, other) =>
-  `mean of the last 100: ${[state, other].map((one) => `${number(meanOf(one))} (${shortNameOf(one, one === state ? other : state)})`).join(", ")}`;
+/** The same in a line: at the update on show, in the present the newest one. @param {State[]} runs */
+const meansInWords = (runs) => `mean of the last 100: ${runs.map((one) => `${number(meanOf(one))} (${shortNameOf(one)})`).join(", ")}`;
 
 /** @param {State} state */
 function meanOf({ series, past, snapshot }) {
@@ -341,13 +361,18 @@ function meanOf({ series, past, snapshot }) {
   return past && snapshot ? means[snapshot.header.update - series.first] : means.findLast((mean) => !Number.isNaN(mean));
 }
 
-/** Every episode; of two runs, which one it is of. @param {State} state @returns {Table} */
+/** Every episode; of several runs, which one it is of. @param {State} state @returns {Table} */
 function tableOf(state) {
-  const [heads, ...rows] = episodesOf(state);
-  const { other } = state;
-  if (!other) return [heads, ...rows];
-  const named = (/** @type {State} */ one, /** @type {Table} */ all) => all.map((row) => [nameOf(one), ...row]);
-  return [["run", ...heads], ...named(state, rows), ...named(other, episodesOf(other).slice(1))];
+  const whole = episodesOf(state);
+  if (!state.others.length) return whole;
+  return [
+    ["run", ...whole[0]],
+    ...sidesOf(state).flatMap((one) =>
+      episodesOf(one)
+        .slice(1)
+        .map((row) => [fullNameOf(one), ...row]),
+    ),
+  ];
 }
 
 /** @param {State} state @returns {Table} */

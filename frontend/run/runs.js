@@ -24,6 +24,7 @@ const DOWN = "M3 5.5h10L8 11z";
  * @param {(run: string) => void} page.open
  * @param {() => void} page.end
  * @param {(run: string) => void} page.compare shows it beside the run at hand
+ * @param {(run: string) => void} page.part takes it out of the comparison
  * @param {() => void} page.compareRecorded the same with the run that was recorded for this page
  * @param {(file: File) => void} page.compareFile
  * @param {() => Promise<Described[]>} page.describe
@@ -31,7 +32,7 @@ const DOWN = "M3 5.5h10L8 11z";
  * @param {() => void} page.fork branches off where the run on show is looked at
  * @param {Omit<Shelves, "whyNot" | "atHand">} page.kept
  */
-export function createRuns(state, { open, end, compare, compareRecorded, compareFile, describe, returns, fork, kept }) {
+export function createRuns(state, { open, end, compare, part, compareRecorded, compareFile, describe, returns, fork, kept }) {
   const environment = h("strong", { class: "run-environment" });
   const known = h("span", {});
   const forkOf = h("span", { class: "run-fork" });
@@ -116,14 +117,16 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
 
   function drawList() {
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.run : undefined;
-    list.replaceChildren(...(state.runs.length ? state.runs : [...described.values()]).map(item));
+    const here = state.runs.length ? state.runs : [...described.values()];
+    list.replaceChildren(...here.filter(({ id }) => !shelf.lists(id)).map(item));
     if (focused) /** @type {HTMLElement | null} */ (list.querySelector(`[data-run="${CSS.escape(focused)}"]`))?.focus();
   }
 
   /** @param {RunBrief | Described} run */
   function item(run) {
     const here = run.id === state.run?.id;
-    const beside = run.id === state.other?.run?.id;
+    const beside = state.others.some((other) => other.run?.id === run.id);
+    const called = `${run.environment}${run.seed === null ? "" : `, seed ${run.seed}`}`;
     const lineage = here ? lineageInWords(state.run) : forkedFrom(described.get(run.id)?.parent);
     const differs = here ? "" : inWords(state.run?.settings, described.get(run.id)?.settings);
     // A recording in the server's place has nothing to go to another run with: it is compared with.
@@ -151,12 +154,11 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
           {
             type: "button",
             class: "run-compare",
-            "aria-label": `Compare with ${run.environment}${run.seed === null ? "" : `, seed ${run.seed}`}`,
-            title: beside ? "It is beside the run on show" : "Shows it beside the run on show",
-            disabled: beside,
-            onclick: () => (close(), compare(run.id)),
+            "aria-label": beside ? `Take ${called} out of the comparison` : `Compare with ${called}`,
+            title: beside ? "It is beside the run on show, and leaves its place" : "Shows it beside the run on show",
+            onclick: () => (close(), beside ? part(run.id) : compare(run.id)),
           },
-          "Compare",
+          beside ? "Take out" : "Compare",
         ),
     );
   }
@@ -194,6 +196,7 @@ export function createRuns(state, { open, end, compare, compareRecorded, compare
     draw,
     /** Where the other runs are. */
     focus: () => opener.focus(),
+    open: () => sheet.hidden && opener.click(),
   };
 }
 

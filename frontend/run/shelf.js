@@ -20,6 +20,7 @@ const ELSEWHERE = "Another PPO Scope has it.";
  * @property {() => string | null} whyNot why nothing can be begun or deleted from this page; null: it can
  * @property {() => string | null} atHand the run on show
  * @property {(run: KeptRunTold) => void} open shows it without training
+ * @property {(run: KeptRunTold) => void} compare shows it beside the run at hand
  * @property {(run: KeptRunTold) => void} goOn
  * @property {(run: KeptRunTold) => void} fork
  * @property {(run: KeptRunTold) => Promise<void>} remove for good
@@ -29,7 +30,7 @@ const ELSEWHERE = "Another PPO Scope has it.";
  * @param {Shelves} shelves
  * @param {() => void} close the menu, before something is done
  */
-export function createShelf({ list, whyNot, atHand, open, goOn, fork, remove }, close) {
+export function createShelf({ list, whyNot, atHand, open, compare, goOn, fork, remove }, close) {
   const heading = h("h3", {}, "Kept");
   const where = h("p", { class: "kept-folder" });
   const items = h("ul", { "aria-label": "Runs that are kept" });
@@ -37,6 +38,8 @@ export function createShelf({ list, whyNot, atHand, open, goOn, fork, remove }, 
   const element = h("section", { class: "shelf", hidden: true }, h("div", { class: "kept-head" }, heading, where), items, none);
   /** What was heard last. @type {Shelf | null} */
   let shelf = null;
+  /** Whether one stands here: not those of this server, until they are over and can be gone on with, like any other. @param {KeptRunTold} run */
+  const stands = ({ here, state }) => !here || OVER.has(state);
 
   function fill() {
     if (shelf) show(shelf);
@@ -46,8 +49,7 @@ export function createShelf({ list, whyNot, atHand, open, goOn, fork, remove }, 
   /** @param {Shelf} found */
   function show(found) {
     shelf = found;
-    // Those of this server stand in its own list until they are over: then they can be gone on with, like any other.
-    const others = found.runs.filter(({ here, state }) => !here || OVER.has(state));
+    const others = found.runs.filter(stands);
     setHidden(element, found.folder === null);
     setText(where, found.folder ?? "");
     where.title = `Runs are kept in ${found.folder}`;
@@ -106,6 +108,19 @@ export function createShelf({ list, whyNot, atHand, open, goOn, fork, remove }, 
       h(
         "div",
         { class: "kept-ways" },
+        run.id !== atHand() &&
+          h(
+            "button",
+            {
+              type: "button",
+              "data-kept": `compare ${run.id}`,
+              "aria-label": `Compare with ${name}, run ${run.id}`,
+              title: refused ?? "Shows it beside the run on show",
+              disabled: refused !== null,
+              onclick: () => (close(), compare(run)),
+            },
+            "Compare",
+          ),
         h(
           "button",
           {
@@ -139,6 +154,8 @@ export function createShelf({ list, whyNot, atHand, open, goOn, fork, remove }, 
   return {
     element,
     fill,
+    /** Whether it stands here, and needs no other list. @param {string} id */
+    lists: (id) => shelf?.runs.some((run) => run.id === id && stands(run)) ?? false,
     /** Whether runs are kept at all, as far as it has been asked. */
     keeps: () => shelf !== null && shelf.folder !== null,
   };

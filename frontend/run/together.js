@@ -1,7 +1,7 @@
-// Play, pause, step and back of all that is on show: of one run, or of two that are compared. Each run's own lease decides;
-// where one cannot, the other goes alone, and the button says why.
+// Play, pause, step and back of all that is on show: of one run, or of all that are compared. Each run's own lease decides;
+// where one cannot, the others go alone, and the button says why.
 
-import { isAhead, nameOf, partnerOf } from "../state/beside.js";
+import { fullNameOf, isAhead, partnerOf } from "../state/beside.js";
 import { runsOn } from "../state/motion.js";
 import { inThePast } from "../state/time-travel.js";
 
@@ -15,7 +15,7 @@ import { inThePast } from "../state/time-travel.js";
  */
 export function createTogether(state, sources, warn) {
   /** @param {Source} source @param {string} words */
-  const named = ({ store }, words) => (sources().length > 1 ? `${nameOf(store.state)}: ${words}` : words);
+  const named = ({ store }, words) => (sources().length > 1 ? `${fullNameOf(store.state)}: ${words}` : words);
 
   /** Whoever can, does; where nobody can, it is said why. @param {Action} action @param {Source[]} asked */
   function able(action, asked) {
@@ -42,7 +42,7 @@ export function createTogether(state, sources, warn) {
     step: () => each(able("step", next()), (source) => source.step()),
     back: () => each(sources(), (source) => source.back()),
     live: () => sources().forEach(({ travel }) => travel.live()),
-    /** The end of an update, and of the other run what stands beside it. @param {number} update */
+    /** The end of an update, and of the other runs what stands beside it. @param {number} update */
     goTo(update) {
       const [first, ...others] = sources();
       each([first], ({ travel }) => travel.goTo(update));
@@ -53,7 +53,7 @@ export function createTogether(state, sources, warn) {
       if (sources().some(plays)) together.pause();
       else together.play();
     },
-    /** What of the next step only one of two runs makes, and why; null where there is nothing to say. */
+    /** What of the next step not all of them make, and why; null where there is nothing to say. */
     limits() {
       const all = sources();
       if (all.length < 2) return null;
@@ -62,7 +62,7 @@ export function createTogether(state, sources, warn) {
         return reason === null || inThePast(source.store.state) || plays(source) ? [] : [named(source, reason)];
       });
       const ahead = stays.length ? [] : all.filter((source) => !next().includes(source));
-      return [...stays, ...ahead.map((source) => named(source, "has more environment steps, and waits for the other one."))].join(" ") || null;
+      return [...stays, ...ahead.map((source) => named(source, "has more environment steps, and waits for those with fewer."))].join(" ") || null;
     },
     /**
      * Whether it can be done by any, and what is to be said of those that cannot.

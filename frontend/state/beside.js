@@ -1,9 +1,19 @@
-// Two runs side by side: what they are called, what differs, and which moments of them belong together.
+// Runs side by side: what they are called, what differs, and which moments of them belong together.
 
 import { count, settingText } from "./format.js";
+import { letterOf } from "./looks.js";
 import { samplesOfRollout } from "./scope.js";
 
-/** @import { Change, SettingValue, SettingValues, State, ViewChoices } from "../types.js" */
+/** @import { SettingValue, SettingValues, State, ViewChoices } from "../types.js" */
+
+/** What the address names: a run of the server, or a recording that comes with the page. */
+export const NAMED = /^(run|recording):([\w-]{1,64})$/;
+
+/** All that are compared, the one that is asked first. @param {State} state */
+export const sidesOf = (state) => [state, ...state.others];
+
+/** What is on show of the others, as far as anything is. @param {Pick<State, "others">} state */
+export const snapshotsBeside = ({ others }) => others.flatMap(({ snapshot }) => snapshot ?? []);
 
 /** Environment steps collected at the moment on show. @param {Pick<State, "snapshot">} state */
 const stepsOf = ({ snapshot }) => snapshot?.header.steps ?? 0;
@@ -49,17 +59,18 @@ export const differing = (one, other) =>
   Object.keys({ ...one, ...other }).filter((name) => JSON.stringify(one[name]) !== JSON.stringify(other[name]));
 
 /**
- * What two runs do otherwise, a line each: their settings as they are now, and how they came to be so.
+ * What runs do otherwise, a line each: their settings as they are now, and how they came to be so.
  *
- * @param {State} one
- * @param {State} other
- * @returns {{ name: string, one: SettingValue | undefined, other: SettingValue | undefined, changed: boolean }[]}
+ * @param {Pick<State, "run" | "changes">[]} runs
+ * @returns {{ name: string, values: (SettingValue | undefined)[], changed: boolean }[]} a value for each run
  */
-export function differences(one, other) {
-  const [here, there] = [one.run?.settings ?? {}, other.run?.settings ?? {}];
-  const moved = (/** @type {Change[]} */ changes) => changes.map(({ name }) => name);
-  const touched = new Set([...moved(one.changes), ...moved(other.changes)]);
-  return differing(here, there).map((name) => ({ name, one: here[name], other: there[name], changed: touched.has(name) }));
+export function differences(runs) {
+  const all = runs.map(({ run }) => run?.settings ?? {});
+  const touched = new Set(runs.flatMap(({ changes }) => changes.map(({ name }) => name)));
+  const names = new Set(all.slice(1).flatMap((other) => differing(all[0], other)));
+  return Object.keys(Object.assign({}, ...all))
+    .filter((name) => names.has(name))
+    .map((name) => ({ name, values: all.map((settings) => settings[name]), changed: touched.has(name) }));
 }
 
 /** What is said of every run, whether it is another one or not. */
@@ -80,12 +91,21 @@ export function inWords(here, there, most = 4) {
   return [...shown, more > 0 && `${more} more`].filter(Boolean).join(", ");
 }
 
-/** The same, as long as it has to be to tell them apart. @param {Pick<State, "run">} state @param {Pick<State, "run">} other */
-export const shortNameOf = ({ run }, other) =>
-  run && run.environment === other.run?.environment && run.seed !== other.run.seed ? `seed ${run.seed}` : nameOf({ run });
-
 /** @param {Pick<State, "run">} state */
 export const nameOf = ({ run }) => (run ? `${run.environment}${run.seed === null ? "" : ` · seed ${run.seed}`}` : "no run");
+
+/** The same among those that it is compared with: where others are called so as well, with its letter. @param {State} state */
+export const fullNameOf = (state) => lettered(state, nameOf);
+
+/** The same, as long as it has to be to tell them apart. @param {State} state */
+export function shortNameOf(state) {
+  const runs = sidesOf(state).map(({ run }) => run);
+  const seeded = runs.every((run) => run && run.environment === state.run?.environment && run.seed !== null);
+  return lettered(state, seeded && state.others.length ? ({ run }) => `seed ${run?.seed}` : nameOf);
+}
+
+/** @param {State} state @param {(state: Pick<State, "run">) => string} called */
+const lettered = (state, called) => (state.others.some((other) => called(other) === called(state)) ? `${letterOf(state)} · ` : "") + called(state);
 
 /** Where it is, in words. @param {State} state */
 export function placeOf({ snapshot, status, past }) {

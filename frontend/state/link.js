@@ -2,6 +2,8 @@
 // not fit is named, and the rest applies.
 
 import { shownOrder } from "./arrangement.js";
+import { NAMED } from "./beside.js";
+import { MOST } from "./looks.js";
 import { onStage } from "./staging.js";
 import { THEMES, themeName } from "./theme.js";
 import { chosenBy } from "./view.js";
@@ -101,7 +103,12 @@ export function read(query, panels, table) {
       return value !== undefined;
     },
     recording: () => true, // read before, by whoever loads it
-    beside: () => true, // as well
+    /** As well; what has no place beside the run at hand is said. */
+    beside(text) {
+      const unfit = (/** @type {string} */ one, /** @type {number} */ at) => one !== "" && (at + 1 >= MOST || !NAMED.test(one));
+      text.split(",").forEach((one, at) => unfit(one, at) && refuse(`beside: ${one}`));
+      return true;
+    },
   };
   for (const [name, text] of query) {
     if (!Object.hasOwn(readers, name) || !readers[name](text)) refuse(`${name}=${text}`);
@@ -141,7 +148,7 @@ function textOf({ type }, value) {
  *
  * @param {ViewChoices} choices
  * @param {readonly string[]} panels
- * @param {string | null} beside the run that is compared, as `createSecond` names it
+ * @param {string | null} beside the runs that are compared, as `createCompanions` names them
  * @param {Span | null} zoom
  * @returns {URLSearchParams}
  */

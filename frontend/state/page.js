@@ -1,5 +1,5 @@
 // Which runs a page shows: the one at hand; for a while another in its place, such as an example of the guide; and beside
-// it one that it is compared with. Whoever draws sees one state, of whichever run is on show.
+// it others that it is compared with. Whoever draws sees one state, of whichever run is on show.
 
 import { createStore, linkState, over, pageState } from "./store.js";
 
@@ -18,13 +18,13 @@ import { createStore, linkState, over, pageState } from "./store.js";
  * @property {() => Store} newGuest one that stands to the server as the run at hand does
  * @property {(guest: Store) => void} host shows another run in place of the one at hand, which goes on unseen
  * @property {() => void} dismiss shows the run at hand again, as it is by then
- * @property {(other: Store | null) => void} compare shows a second run beside the one at hand; null: it alone
+ * @property {(others: Store[]) => void} compare shows these runs beside the one at hand
  */
 
-/** What of a run that is compared makes a panel that shows both be drawn anew. @type {Set<Topic>} */
-const OF_THE_OTHER = new Set(["run", "status", "snapshot", "series", "past", "connection"]);
+/** What of a run beside it makes a panel that shows all of them be drawn anew. @type {Set<Topic>} */
+const OF_ANOTHER = new Set(["run", "status", "snapshot", "series", "past", "connection"]);
 /** @type {Topic[]} */
-const ALL = ["run", "status", "snapshot", "past", "series", "picture", "progress", "preview", "selection", "connection", "other"];
+const ALL = ["run", "status", "snapshot", "past", "series", "picture", "progress", "preview", "selection", "connection", "others"];
 
 /** @returns {Page} */
 export function createPage() {
@@ -40,16 +40,16 @@ export function createPage() {
   /** @param {Store} store */
   function heard(store) {
     store.subscribe((topics) => {
-      if (store !== beside) touch(...topics);
-      else touch(...(topics.some((topic) => OF_THE_OTHER.has(topic)) ? /** @type {Topic[]} */ (["other"]) : []));
+      if (!beside.includes(store)) touch(...topics);
+      else touch(...(topics.some((topic) => OF_ANOTHER.has(topic)) ? /** @type {Topic[]} */ (["others"]) : []));
     });
     return store;
   }
 
   /** @type {Store | null} */
   let guest = null;
-  /** @type {Store | null} */
-  let beside = null;
+  /** @type {Store[]} */
+  let beside = [];
   const atHand = heard(createStore(link));
 
   return {
@@ -57,9 +57,9 @@ export function createPage() {
     atHand,
     touch,
     subscribe: (listener) => void listeners.add(listener),
-    commit: () => [atHand, guest, beside].forEach((store) => store?.commit()),
+    commit: () => [atHand, guest, ...beside].forEach((store) => store?.commit()),
     waiting() {
-      const all = [atHand, guest, beside].map((store) => store?.waiting());
+      const all = [atHand, guest, ...beside].map((store) => store?.waiting());
       return all.includes("snapshot") ? "snapshot" : all.includes("picture") ? "picture" : null;
     },
     newStore: () => heard(createStore(linked())),
@@ -72,11 +72,11 @@ export function createPage() {
       guest = null;
       touch(...ALL);
     },
-    compare(other) {
-      if (beside) beside.state.other = null;
-      beside = other;
-      atHand.state.other = other?.state ?? null;
-      if (other) other.state.other = atHand.state;
+    compare(others) {
+      const all = [atHand, ...others].map(({ state }) => state);
+      for (const { state } of beside) state.others = [];
+      for (const state of all) state.others = all.filter((other) => other !== state);
+      beside = others;
       touch(...ALL, "view");
     },
   };

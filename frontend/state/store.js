@@ -56,7 +56,8 @@ export const nothingKnown = () => ({
   activity: null,
   preview: null,
   selection: null,
-  other: null,
+  others: [],
+  place: 0,
 });
 
 /**

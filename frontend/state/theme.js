@@ -25,6 +25,8 @@ const COLOURS = /** @type {const} */ ({
   pulledBack: "--pulled-back",
   notTrained: "--not-trained",
   other: "--other",
+  third: "--third",
+  fourth: "--fourth",
   evaluation: "--evaluation",
 });
 

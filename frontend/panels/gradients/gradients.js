@@ -47,7 +47,7 @@ export const gradients = {
   ideas: ["loss", "policy", "value", "entropy"],
   probes: ["gradients", "minibatches"],
   extras: ["minibatches"],
-  compares: "pair",
+  compares: "beside",
   mount,
 };
 

@@ -32,22 +32,22 @@ const MARGIN = { left: 42, right: 6, top: 6, bottom: 34 };
  * @param {number} allRows
  * @param {number} columns
  * @param {number} total environments of the run, of which `allRows` came
- * @param {{ rows: number, columns: number } | null} beside the samples of another run that is drawn beside this one: cells are of
- *   one size in both
+ * @param {{ rows: number, columns: number }[]} beside the samples of other runs that are drawn beside this one: cells are of
+ *   one size in all
  * @returns {Layout}
  */
-export function arrange({ width, height, ratio }, allRows, columns, total, beside = null) {
+export function arrange({ width, height, ratio }, allRows, columns, total, beside = []) {
   const left = Math.round(MARGIN.left * ratio);
   const top = Math.round(MARGIN.top * ratio);
   const wide = Math.max(1, width - left - MARGIN.right * ratio);
   const high = Math.max(1, height - top - MARGIN.bottom * ratio);
   const fitting = Math.max(ROUND, Math.floor(wide / (NARROWEST * ratio) / ROUND) * ROUND);
-  const longest = Math.max(columns, beside?.columns ?? 0);
+  const longest = Math.max(columns, ...beside.map((other) => other.columns));
   const perLine = longest * NARROWEST * ratio <= wide ? longest : Math.min(longest, fitting);
   const linesPerRow = Math.ceil(columns / perLine);
   const rows = Math.min(allRows, Math.max(1, Math.floor(high / (linesPerRow * LOWEST * ratio))));
   const cellWidth = wide / perLine;
-  const lines = Math.max(rows * linesPerRow, (beside?.rows ?? 0) * Math.ceil((beside?.columns ?? 0) / perLine));
+  const lines = Math.max(rows * linesPerRow, ...beside.map((other) => other.rows * Math.ceil(other.columns / perLine)));
   const cellHeight = Math.max(1, Math.min(Math.floor(TALLEST * ratio), Math.floor(high / lines)));
 
   /** @param {Cell} cell */

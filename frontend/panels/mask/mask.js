@@ -2,6 +2,7 @@
 
 import { h, setText } from "../../ui/dom.js";
 import { offerDrawing } from "../../ui/drawn.js";
+import { snapshotsBeside } from "../../state/beside.js";
 import { count, fixed } from "../../state/format.js";
 import { previewOf } from "../../state/previewed.js";
 import { coverage, samplesOfRollout, scopeOf } from "../../state/scope.js";
@@ -29,7 +30,7 @@ export const mask = {
   hint: "Does a sample's gradient flow? Click one",
   ideas: ["clip", "ratio"],
   probes: ["samples"],
-  compares: "pair",
+  compares: "beside",
   mount,
 };
 
@@ -66,8 +67,8 @@ function mount(body, context) {
   /** @type {number | null} */
   let environments = null;
   let all = NaN; // samples of the rollout
-  /** The samples of another run, beside these. @type {{ rows: number, columns: number } | null} */
-  let beside = null;
+  /** The samples of other runs, beside these. @type {{ rows: number, columns: number }[]} */
+  let beside = [];
   /** @type {Layout | null} */
   let layout = null;
   /** @type {Cell | null} */
@@ -179,7 +180,7 @@ function mount(body, context) {
       environments = typeof total === "number" ? total : null;
       all = samplesOfRollout(state);
       snapshot = state.snapshot;
-      beside = state.other?.snapshot ? matrix(state.other.snapshot, "region") : null;
+      beside = snapshotsBeside(state).flatMap((other) => matrix(other, "region") ?? []);
       const previewed = previewOf(state);
       preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here
       selected = snapshot && state.selection ? cellOf(snapshot, state.selection) : null;

@@ -1,6 +1,7 @@
 // Policy: what it would do in some states of the rollout, before the update and now, and how sure it is.
 
 import { h, setText } from "../../ui/dom.js";
+import { snapshotsBeside } from "../../state/beside.js";
 import { fixed, number, percent } from "../../state/format.js";
 import { runsFreely } from "../../state/motion.js";
 import { Chart, axisTitle } from "../../draw/chart.js";
@@ -28,7 +29,7 @@ export const policy = {
   ideas: ["policy", "entropy"],
   probes: ["policy", "transitions"],
   extras: ["transitions"],
-  compares: "pair",
+  compares: "beside",
   mount,
 };
 
@@ -83,7 +84,7 @@ function mount(body, context) {
       const states = bars(places, about, wide());
       const [alone] = places.length === 1 && !context.running ? places : [];
       const moved = shifts(snapshot, about);
-      const entropy = entropies(snapshot, state.other?.snapshot ?? null);
+      const entropy = entropies(snapshot, snapshotsBeside(state));
       const patience = runsFreely(state) ? undefined : 1;
       const [lowest, highest] = withBounds(about, extent(states.now.y, states.before.y, [0]));
       const span = about.isBox || highest < SMALL ? ranges.values.fit(lowest, highest, patience) : [0, 1];
@@ -165,21 +166,21 @@ function divide(height) {
 /** Each stands in two histograms, before and now. @param {number[]} counts */
 const samplesIn = (counts) => counts.slice(0, counts.length / 2).reduce((sum, n) => sum + n, 0) || 1;
 
-/** @param {Snapshot} snapshot @param {Snapshot | null} other beside it, on the same axes */
-function entropies(snapshot, other = null) {
+/** @param {Snapshot} snapshot @param {Snapshot[]} others beside it, on the same axes */
+function entropies(snapshot, others = []) {
   const counts = [...(snapshot.arrays.entropy_counts ?? [])];
   const low = scalar(snapshot, "entropy_low") ?? 0;
   const high = scalar(snapshot, "entropy_high") ?? 1;
-  const both = other?.arrays.entropy_counts ? [snapshot, other] : [snapshot];
+  const all = [snapshot, ...others.filter(({ arrays }) => arrays.entropy_counts)];
   const [from, to] = [
-    Math.min(...both.map((one) => scalar(one, "entropy_low") ?? 0)),
-    Math.max(...both.map((one) => scalar(one, "entropy_high") ?? 1)),
+    Math.min(...all.map((one) => scalar(one, "entropy_low") ?? 0)),
+    Math.max(...all.map((one) => scalar(one, "entropy_high") ?? 1)),
   ];
   const size = counts.length / 2;
   const [before, now] = [counts.slice(0, size), counts.slice(size)];
   const total = samplesIn(counts);
   const top =
-    total * Math.max(...both.map((one) => Math.max(...(one.arrays.entropy_counts ?? []), 1) / samplesIn([...(one.arrays.entropy_counts ?? [])])));
+    total * Math.max(...all.map((one) => Math.max(...(one.arrays.entropy_counts ?? []), 1) / samplesIn([...(one.arrays.entropy_counts ?? [])])));
   /** @param {number[]} row */
   const steps = (row) => {
     const { x, y } = outline(row, low, high);

@@ -48,7 +48,7 @@ export const surrogate = {
   hint: "Objective against r; flat: no gradient. Click a sample to see it in full",
   ideas: ["policy", "clip", "ratio"],
   probes: ["samples"],
-  compares: "pair",
+  compares: "beside",
   mount,
 };
 

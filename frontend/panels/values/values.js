@@ -24,7 +24,7 @@ export const values = {
   hint: "V against V_targ, each dot a sample: on the diagonal the critic is right",
   ideas: ["value", "advantage"],
   probes: ["values", "samples"],
-  compares: "pair",
+  compares: "beside",
   mount,
 };
 
