@@ -44,18 +44,22 @@ export function createBeside(root, state, { add, remove, end, aligned, limits })
   root.append(
     h("h2", { class: "visually-hidden" }, "Compared runs"),
     list,
-    adder,
-    details,
     h(
-      "label",
-      {
-        class: "align",
-        title:
-          "Which moments of the runs stand side by side, and what Step goes on by: aligned by environment steps, the runs that have fewer of them",
-      },
-      align,
+      "div",
+      { class: "of-all" },
+      adder,
+      details,
+      h(
+        "label",
+        {
+          class: "align",
+          title:
+            "Which moments of the runs stand side by side, and what Step goes on by: aligned by environment steps, the runs that have fewer of them",
+        },
+        align,
+      ),
+      h("button", { type: "button", class: "quiet", onclick: end }, "End comparing"),
     ),
-    h("button", { type: "button", class: "quiet", onclick: end }, "End comparing"),
     why,
   );
   // Whoever goes on elsewhere does not look at it any more.
@@ -81,6 +85,7 @@ export function createBeside(root, state, { add, remove, end, aligned, limits })
     setHidden(root, state.others.length === 0);
     if (!state.others.length) return;
     const runs = sidesOf(state);
+    root.toggleAttribute("data-crowded", runs.length > 2);
     for (const run of runs) entries[run.place].draw(run);
     arrange(
       list,

@@ -12,6 +12,7 @@ import { fade } from "../draw/colours.js";
 import { leftOut, overUpdates, unmarked } from "../draw/curves.js";
 import { DotCloud } from "../draw/dots.js";
 import { evaluatedLooks, evaluatedMarks } from "../draw/evaluated.js";
+import { letterLooks, lettersAt } from "../draw/letters.js";
 import { extent } from "../draw/ranges.js";
 import { endsWithRun, shownAnew, valuesAt } from "../draw/zoomed.js";
 import { followPointer } from "../draw/pointed.js";
@@ -148,7 +149,7 @@ function mount(body, context) {
       const curves = placed.map((one) => (one ? curveOf(one, unit) : NO_POINTS));
       const viewed = unit === "steps" ? "steps" : "update";
       const evaluations = placed.flatMap((one) => evaluatedMarks(one ? sparse(one.evaluations) : [], unit));
-      const drawn = chart.draw([...curves, ...evaluations, viewedMark(state, across, up, viewed)], {
+      const drawn = chart.draw([...curves, ...evaluations, viewedMark(state, across, up, viewed), ...lettersAt(curves, across)], {
         xaxis: { range: across, title: axisTitle(title) },
         yaxis: { range: up },
         ...marks(runs, unit, across, context),
@@ -324,6 +325,7 @@ function traces(theme) {
     ),
     ...LOOKS.map(({ colour }, place) => (place ? theme[colour] : theme.evaluation)).flatMap((colour) => evaluatedLooks(colour, fade(colour, 0.5))),
     viewedLook(theme),
+    ...letterLooks(theme),
   ];
 }
 

@@ -9,7 +9,7 @@ import { forkedFrom, hereAt, lineageInWords } from "../state/lineage.js";
 import { whyNoControl, whyNothingBeside } from "../state/permission.js";
 import { createPopup } from "../ui/popup.js";
 import { sparkline } from "./curve.js";
-import { createShelf } from "./shelf.js";
+import { COMES, LEAVES, createShelf } from "./shelf.js";
 
 /** @import { Parent, RunBrief, SettingValues, State } from "../types.js" */
 /** @import { Shelves } from "./shelf.js" */
@@ -30,7 +30,7 @@ const DOWN = "M3 5.5h10L8 11z";
  * @param {() => Promise<Described[]>} page.describe
  * @param {(() => void) | null} page.returns compares what several runs have achieved; null: there is no server
  * @param {() => void} page.fork branches off where the run on show is looked at
- * @param {Omit<Shelves, "whyNot" | "atHand">} page.kept
+ * @param {Omit<Shelves, "whyNot" | "atHand" | "part" | "beside">} page.kept
  */
 export function createRuns(state, { open, end, compare, part, compareRecorded, compareFile, describe, returns, fork, kept }) {
   const environment = h("strong", { class: "run-environment" });
@@ -73,7 +73,9 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
     "aria-label": "A recording to compare with",
     onchange: () => (close(), file.files?.[0] && compareFile(file.files[0]), (file.value = "")),
   });
-  const shelf = createShelf({ ...kept, whyNot: () => whyNothingBeside(state), atHand: () => state.run?.id ?? null }, () => close());
+  const isBeside = (/** @type {string} */ id) => state.others.some(({ run }) => run?.id === id);
+  const whyNot = () => whyNothingBeside(state);
+  const shelf = createShelf({ ...kept, part, beside: isBeside, whyNot, atHand: () => state.run?.id ?? null }, () => close());
   const sheet = h(
     "div",
     { class: "panels-sheet runs-sheet", id: "runs-sheet", role: "group", "aria-label": "Runs" },
@@ -125,7 +127,7 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
   /** @param {RunBrief | Described} run */
   function item(run) {
     const here = run.id === state.run?.id;
-    const beside = state.others.some((other) => other.run?.id === run.id);
+    const beside = isBeside(run.id);
     const called = `${run.environment}${run.seed === null ? "" : `, seed ${run.seed}`}`;
     const lineage = here ? lineageInWords(state.run) : forkedFrom(described.get(run.id)?.parent);
     const differs = here ? "" : inWords(state.run?.settings, described.get(run.id)?.settings);
@@ -155,7 +157,7 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
             type: "button",
             class: "run-compare",
             "aria-label": beside ? `Take ${called} out of the comparison` : `Compare with ${called}`,
-            title: beside ? "It is beside the run on show, and leaves its place" : "Shows it beside the run on show",
+            title: beside ? LEAVES : COMES,
             onclick: () => (close(), beside ? part(run.id) : compare(run.id)),
           },
           beside ? "Take out" : "Compare",

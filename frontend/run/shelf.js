@@ -12,6 +12,8 @@ import { sparkline } from "./curve.js";
 /** What a list says of how a run is, where it is not the state itself. @type {Record<string, string>} */
 const STATES = { running: "in use elsewhere", out_of_memory: "out of memory" };
 
+/** What comparing does, of every list. */
+export const [COMES, LEAVES] = ["Shows it beside the run on show", "It is beside the run on show, and leaves its place"];
 const ELSEWHERE = "Another PPO Scope has it.";
 
 /**
@@ -21,6 +23,8 @@ const ELSEWHERE = "Another PPO Scope has it.";
  * @property {() => string | null} atHand the run on show
  * @property {(run: KeptRunTold) => void} open shows it without training
  * @property {(run: KeptRunTold) => void} compare shows it beside the run at hand
+ * @property {(run: string) => void} part takes it out of the comparison
+ * @property {(run: string) => boolean} beside whether it is compared
  * @property {(run: KeptRunTold) => void} goOn
  * @property {(run: KeptRunTold) => void} fork
  * @property {(run: KeptRunTold) => Promise<void>} remove for good
@@ -30,7 +34,7 @@ const ELSEWHERE = "Another PPO Scope has it.";
  * @param {Shelves} shelves
  * @param {() => void} close the menu, before something is done
  */
-export function createShelf({ list, whyNot, atHand, open, compare, goOn, fork, remove }, close) {
+export function createShelf({ list, whyNot, atHand, open, compare, part, beside, goOn, fork, remove }, close) {
   const heading = h("h3", {}, "Kept");
   const where = h("p", { class: "kept-folder" });
   const items = h("ul", { "aria-label": "Runs that are kept" });
@@ -102,7 +106,11 @@ export function createShelf({ list, whyNot, atHand, open, compare, goOn, fork, r
         h("strong", {}, run.environment || run.id),
         h("span", { class: "run-item-state", "data-state": run.state }, STATES[run.state] ?? run.state),
         sparkline(run.returns),
-        h("span", { class: "run-item-facts" }, run.problem || facts(run) + (run.id === atHand() ? " · on show" : "")),
+        h(
+          "span",
+          { class: "run-item-facts" },
+          run.problem || facts(run) + (run.id === atHand() ? " · on show" : beside(run.id) ? " · beside it" : ""),
+        ),
         h("span", { class: "run-item-differs" }, [run.environment && run.id, forkedFrom(run.parent)].filter(Boolean).join(", ")),
       ),
       h(
@@ -114,12 +122,12 @@ export function createShelf({ list, whyNot, atHand, open, compare, goOn, fork, r
             {
               type: "button",
               "data-kept": `compare ${run.id}`,
-              "aria-label": `Compare with ${name}, run ${run.id}`,
-              title: refused ?? "Shows it beside the run on show",
+              "aria-label": beside(run.id) ? `Take ${name}, run ${run.id}, out of the comparison` : `Compare with ${name}, run ${run.id}`,
+              title: refused ?? (beside(run.id) ? LEAVES : COMES),
               disabled: refused !== null,
-              onclick: () => (close(), compare(run)),
+              onclick: () => (close(), beside(run.id) ? part(run.id) : compare(run)),
             },
-            "Compare",
+            beside(run.id) ? "Take out" : "Compare",
           ),
         h(
           "button",
