@@ -134,7 +134,7 @@ def test_a_run_is_forked_at_the_moment_on_show_and_deleted(page, ending, tmp_pat
     until(lambda: library.run(fork["id"]) is None)
     assert until(lambda: remove.count() == 0)
     assert library.run(parent) is not None
-    assert fork["id"] not in page.get_by_role("list", name="Runs of this server").inner_text()
+    until(lambda: fork["id"] not in page.get_by_role("list", name="Runs of this server").inner_text())
     assert "It has been deleted" in page.get_by_role("button", name="Fork from here").get_attribute("title")
     page.keyboard.press("Escape")
     dashboard.at(state="deleted")

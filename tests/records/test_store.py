@@ -99,7 +99,9 @@ def test_the_library_knows_what_has_become_of_a_run(tmp_path: Path) -> None:
             library.delete(library.find("aa11"))
         with contextlib.closing(Store(library.place("aa11"))) as store, store.writing():
             store.event("2026-01-02T03:04:05+00:00", 1, "state", {"state": "finished"})
-        assert library.find("aa").state == "finished" and library.find("aa").in_use, "its process is there to be looked at"
+        assert library.find("aa").state == "finished" and library.find("aa").in_use, (
+            "its process is there to be looked at"
+        )
     with pytest.raises(CannotRead, match="several"):
         library.find("a")
     with pytest.raises(CannotRead, match="no run 'x'"):

@@ -96,7 +96,9 @@ def test_a_run_that_goes_on_has_its_pages_again_and_knows_where_it_did(house, fo
         end = page.wait("state", since=since, state="finished")["update"]
     wait_for(lambda: Library(folder).run(fork["id"]).last == end)
     on_disk = wait_for(lambda: (run := Library(folder).run(fork["id"])).state == "finished" and run)
-    assert on_disk.in_use and not listed(house)[fork["id"]]["in_use"], "its process is there still, and it is this server's"
+    assert on_disk.in_use and not listed(house)[fork["id"]]["in_use"], (
+        "its process is there still, and it is this server's"
+    )
     with contextlib.closing(Store(folder / fork["id"])) as store:
         assert list(store.series()[1]) == list(range(1, end + 1)) and end > 4
         said = [said["state"] for _, _, what, said in store.events() if what == "state"]

@@ -168,7 +168,10 @@ def _with(state: trees.Tree, values: dict[str, Any], also: frozenset[str]) -> tu
     settings = Settings.parse(state["settings"]).changed(**{n: v for n, v in values.items() if n in also})
     pending = {**state["pending"], **{n: v for n, v in values.items() if n in LIVE}}
     settings.changed(**pending)
-    return settings, {**state, "settings": settings.model_dump(mode="json"), "pending": pending}
+    begun = state.get("begun")
+    if begun is not None:  # what was to come behind the update that begins again
+        begun = {**begun, "pending": {name: value for name, value in begun["pending"].items() if name not in values}}
+    return settings, {**state, "settings": settings.model_dump(mode="json"), "pending": pending, "begun": begun}
 
 
 def _allowed(values: dict[str, Any], also: frozenset[str]) -> dict[str, Any]:
