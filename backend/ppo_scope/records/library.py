@@ -186,9 +186,7 @@ def look_at(folder: Path) -> KeptRun:
             said = store.newest_event("state") or {}
             ended = _ended(store, said.get("state"))
             in_use = _in_use(folder)
-            looked_at = (
-                in_use and ended == RunState.FINISHED
-            )  # of another end, a process that goes on has said nothing yet
+            looked_at = ended == RunState.FINISHED  # any other end is from before it was gone on with
             state = RUNS if in_use and not looked_at else ended or INTERRUPTED
             kept, dropped = sum(state.resumable for state in store.states()), sum(about.get("dropped", {}).values())
             resumes_at, last, cause = store.resumes_at(), store.last(), said.get("cause")

@@ -87,7 +87,7 @@ class Supervisor:
         return self._starting.locked()
 
     def runs(self) -> list[LiveRun]:
-        """All that are listed, the newest first: not those that have been deleted, which only their pages have still."""
+        """All that are listed, the newest first: not those that were deleted, which only their pages have still."""
         return [run for run in reversed(self._runs.values()) if run.state != RunState.DELETED]
 
     def get(self, run: str) -> LiveRun | None:
