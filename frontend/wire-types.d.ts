@@ -5,7 +5,7 @@ export type SettingValue = number | string | boolean | number[] | { [name: strin
 export type Dtype = "uint8" | "uint32" | "int32" | "float32" | "float64";
 export type Phase = "ready" | "rollout" | "advantages" | "loss" | "gradient" | "step" | "epoch" | "update";
 export type Quantity = "episodic_return_mean" | "kl_k3" | "clip_fraction" | "not_finite";
-export type RunState = "starting" | "running" | "paused" | "finished" | "stopped" | "failed" | "killed" | "out_of_memory" | "kept" | "stalled";
+export type RunState = "starting" | "running" | "paused" | "finished" | "stopped" | "failed" | "killed" | "out_of_memory" | "kept" | "deleted" | "stalled";
 export type ErrorCode = "malformed" | "invalid" | "forbidden" | "conflict" | "throttled" | "failed" | "not_running" | "not_found";
 
 /** Where an array lies in a frame. */
@@ -105,8 +105,8 @@ export interface SnapshotHeader extends Header {
   settings: { [name: string]: SettingValue | undefined };
   /** Of those three, the ones that were set to something else than what was in force: name → as set. */
   chosen?: { [name: string]: SettingValue | undefined };
-  /** Whether `target_kl` has ended the epochs of this update. */
-  stopped_by_kl: boolean;
+  /** Whether `target_kl` has ended the epochs of this update; null where that is not known. */
+  stopped_by_kl: boolean | null;
   /** Whether the environments of this rollout can be drawn, step by step. */
   pictured?: boolean;
   /** Why none are noted any more. */
@@ -209,7 +209,7 @@ export interface Parent {
 
 /** What is known of a run on the disk that is shown without training. */
 export interface Kept {
-  /** How it ended; `interrupted` where it did not, and `running` where another server has it. */
+  /** How it ended; `interrupted` where it did not, and `running` where it goes on in another server. */
   state: string;
   cause: Cause | null;
   /** Its newest update. */
@@ -256,10 +256,12 @@ export interface KeptRunTold {
   /** Empty where the run cannot be read; so are other texts. */
   environment: string;
   seed: number | null;
-  /** running: a server has it; interrupted: nobody ended it, and no server has it any more; unreadable; or how it ended, as a state of runs. Of a run of this server, its state. */
+  /** running: a server has it, and it has not finished; interrupted: nobody ended it, and no server has it any more; unreadable; or how it ended, as a state of runs. Of a run that goes on in this server, its state. */
   state: string;
-  /** This server has it among its own runs. */
+  /** It went on in this server; not where it is only shown. */
   here: boolean;
+  /** Another server has it: it can neither go on here nor be deleted. */
+  in_use: boolean;
   created: string;
   /** The newest with a row; 0 where there is none. */
   update: number;

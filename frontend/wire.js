@@ -20,7 +20,7 @@ export const SESSION_HEADER = "x-ppo-scope-session";
 export const MOMENT_COLUMNS = /** @type {const} */ (["sequence", "update", "phase", "epoch", "minibatch"]);
 
 /** What no run leaves. */
-export const ENDED = /** @type {const} */ (["finished", "stopped", "failed", "killed", "out_of_memory", "kept"]);
+export const ENDED = /** @type {const} */ (["finished", "stopped", "failed", "killed", "out_of_memory", "kept", "deleted"]);
 
 /** Why the server closed a websocket. The websocket library sends `TOO_LARGE` by itself. */
 export const CLOSE = /** @type {const} */ ({

@@ -15,7 +15,7 @@ export function createNarrator(state, say) {
 
   return {
     /** @param {Run | null} run */
-    begun: (run) => say(`A new run began: ${run?.environment}, seed ${run?.seed ?? "not told"}.`),
+    begun: (run) => say(`${run?.kept ? "A kept run is shown" : "A new run began"}: ${run?.environment}, seed ${run?.seed ?? "not told"}.`),
 
     /** @param {{ name: string, new: unknown, update: number }} change */
     changed(change) {

@@ -42,6 +42,7 @@ const STATES = {
   out_of_memory: "out of memory",
   stalled: "stalled",
   kept: "from the disk",
+  deleted: "deleted",
 };
 
 const CONNECTIONS = {

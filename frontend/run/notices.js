@@ -11,7 +11,7 @@ import { createTrial } from "./trial.js";
 
 /** @import { RunState, State } from "../types.js" */
 
-const UNWRITTEN = "Training goes on. Make room: what can wait in memory is written then, states to go back to are left out.";
+const UNWRITTEN = "What can wait in memory is written as soon as it does, states to go back to are left out.";
 /** Where the server gave no cause, what is certain. @type {Record<string, string>} */
 const WITHOUT_CAUSE = {
   failed: "The run failed.",
@@ -19,6 +19,7 @@ const WITHOUT_CAUSE = {
   out_of_memory: "The training process ran out of memory.",
   stalled: "The training process does not answer.",
   stopped: "The run was stopped.",
+  deleted: "The run has been deleted.",
 };
 
 /**
@@ -115,7 +116,8 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     setHidden(watching, !leads || state.role !== "viewer");
     if (!watching.hidden) setText(watching, state.recorded ? (state.note ?? RECORDED) : WATCHING);
     setHidden(unwritten, !state.run?.unwritten);
-    if (!unwritten.hidden) setText(unwritten, `The disk does not take this run (${state.run?.unwritten}). ${UNWRITTEN}`);
+    if (!unwritten.hidden)
+      setText(unwritten, `The disk does not take this run (${state.run?.unwritten}). ${isOver(state) ? "" : "Training goes on. "}${UNWRITTEN}`);
     setHidden(led, !leads || !state.run || state.role !== "controller" || state.lease.holder);
     drawOffer(state);
     drawBanner(state);
@@ -172,7 +174,7 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     const run = state.run?.id ?? "";
     const at = kept?.run === run ? kept.resumesAt : null;
     const reason = whyNotBeside(state);
-    setHidden(onward, now === "stalled" || at === null);
+    setHidden(onward, now === "stalled" || now === "deleted" || at === null);
     onward.disabled = reason !== null;
     onward.title = reason ?? `Trains on from before update ${count(at)}, the newest state that was kept`;
     again.classList.toggle("primary", onward.hidden === true);

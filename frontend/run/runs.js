@@ -183,7 +183,8 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
     const reason = whyNoControl(state) ?? shown ?? (now === null || OVER.has(now) ? "The run has ended." : null);
     ender.disabled = reason !== null;
     setAttribute(ender, "title", reason ?? "Its process goes; what it has shown stays");
-    const noFork = whyNothingBeside(state) ?? (shelf.keeps() ? null : "This server keeps no runs.");
+    const gone = now === "deleted" ? "It has been deleted: nothing of it is kept." : null;
+    const noFork = whyNothingBeside(state) ?? gone ?? (shelf.keeps() ? null : "This server keeps no runs.");
     forker.disabled = noFork !== null || !run;
     setAttribute(forker, "title", noFork ?? `Begins a run that is this one up to the moment on show, before update ${count(hereAt(state))}`);
     if (sheet.hidden) return;
@@ -205,4 +206,4 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
 /** @param {string} name */
 const device = (name) => (name === "cpu" ? "CPU" : name.toUpperCase());
 
-const OVER = new Set(["stopped", "failed", "killed", "out_of_memory"]);
+const OVER = new Set(["stopped", "failed", "killed", "out_of_memory", "deleted"]);

@@ -68,8 +68,8 @@ export function createShelf({ list, whyNot, atHand, open, compare, part, beside,
   /** @param {{ run: KeptRunTold, depth: number }} entry */
   function item({ run, depth }) {
     const name = run.environment ? `${run.environment}, seed ${run.seed}` : run.id;
-    const refused = whyNot() ?? (run.problem || (run.state === "running" ? ELSEWHERE : null));
-    const away = whyNot() ?? (run.state === "running" ? ELSEWHERE : null);
+    const away = whyNot() ?? (run.in_use ? ELSEWHERE : null);
+    const refused = whyNot() ?? (run.problem || away);
     const goes = run.resumes_at === null ? "Nothing of it was kept to go on from" : `Trains on from before update ${count(run.resumes_at)}`;
     const remover = h(
       "button",

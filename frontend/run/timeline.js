@@ -17,6 +17,8 @@ import { paintMarks } from "./marks.js";
 /** @import { Mark } from "../state/marks.js" */
 /** @import { PointedAt } from "../state/pointed.js" */
 
+/** Of such a run, nothing was live here. */
+const ON_THE_DISK = new Set(["kept", "deleted"]);
 const GONE = "The earlier updates of this run are gone with the server that it ran on.";
 const BUCKETS = 512; // of the curve
 const NEAR = 6; // pixels beside a mark within which it is pointed at, and a click goes to the beginning of a finding
@@ -134,7 +136,7 @@ export function createTimeline(root, page) {
     setAttribute(cursor, "title", about.join("\n"));
     setAttribute(reach, "title", kept ? keptInWords(kept) : "");
     live.disabled = past === null;
-    const goesOn = !state.recorded && runState(state) !== "kept";
+    const goesOn = !state.recorded && !ON_THE_DISK.has(runState(state) ?? "");
     setText(live, goesOn ? (past === null ? "Live" : "Back to live") : past === null ? "Newest" : "Back to newest");
     root.toggleAttribute("data-past", past !== null);
     brush.draw(state.zoom, { last: span[1], at: (update) => across(update) / canvas.ratio, updateAt });

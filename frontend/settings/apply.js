@@ -2,12 +2,14 @@
 
 import { inWords, underWay } from "../state/activity.js";
 import { h, setHidden, setText } from "../ui/dom.js";
+import { OVER } from "../state/ended.js";
 import { whyNoControl, whyNot } from "../state/permission.js";
 import { previewable } from "./reach.js";
 
 /** @import { State } from "../types.js" */
 
 const NOTHING = "What is moved here applies from the next update on.";
+const OVER_NOW = "The run is over: nothing more is changed in it.";
 const FROM_THE_DISK = "The run is shown from the disk. Fork it to see what another value would have made of it.";
 
 /**
@@ -63,6 +65,6 @@ function inShort({ status, past, snapshot }) {
   if (past && !snapshot?.arrays.ratio) return "The past is on show, of a moment whose samples were not measured: there is nothing to preview.";
   if (past) return `The past is on show: ${previewable(snapshot?.header.settings.objective)} only preview it, and change nothing in the run.`;
   const waiting = Object.keys(status?.pending ?? {}).length;
-  if (!waiting) return status?.state === "kept" ? FROM_THE_DISK : NOTHING;
+  if (!waiting) return status?.state === "kept" ? FROM_THE_DISK : OVER.has(status?.state ?? "") ? OVER_NOW : NOTHING;
   return waiting === 1 ? "One change waits for the next update." : `${waiting} changes wait for the next update.`;
 }

@@ -20,6 +20,7 @@ const ENDS = {
   failed: "The run failed, and its training process is gone.",
   killed: "The training process was killed.",
   out_of_memory: "The training process ran out of memory.",
+  deleted: "The run has been deleted from the disk.",
   kept: "This run is shown from the disk, and nothing is trained: Back, Step and the timeline go through it.",
 };
 
@@ -42,7 +43,7 @@ const REPLAYED = new Set(["play", "pause", "step"]);
 
 export const PAUSES = "Pauses when this rollout is whole.";
 
-const BADLY = new Set(["failed", "killed", "out_of_memory", "stalled", "stopped"]);
+const BADLY = new Set(["failed", "killed", "out_of_memory", "stalled", "stopped", "deleted"]);
 
 /** Whether the run ended, or hangs, in a way that needs a word of explanation. @param {State} state */
 export const endedBadly = (state) => state.held === null && BADLY.has(runState(state) ?? "");

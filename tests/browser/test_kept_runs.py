@@ -28,6 +28,11 @@ def kept(tmp_path):
     return Library(tmp_path)
 
 
+def said(page):
+    """What a screen reader has been told last."""
+    return page.locator("[aria-live]").all_text_contents()
+
+
 def shelf(page):
     opener = page.get_by_role("button", name="Runs:")
     if opener.get_attribute("aria-expanded") == "false":
@@ -45,6 +50,7 @@ def test_a_kept_run_is_listed_and_goes_on(kept, page, ending):
     assert "CartPole-v1" in text and "stopped" in text and f"seed 7 · update {old.last}" in text and old.id in text
     entry.get_by_role("button", name=old.id).first.click()
     dashboard.at(state="kept", update=str(old.last), phase="update")
+    until(lambda: any("A kept run is shown: CartPole-v1, seed 7." in text for text in said(page)))
     states = {run["seed"]: run["state"] for run in json.loads(server.get("api/runs"))}
     assert states == {7: "kept", 3: "paused"}, "the one that was on show is there as it was"
     until(lambda: "on show" in shelf(page).inner_text())
@@ -128,5 +134,10 @@ def test_a_run_is_forked_at_the_moment_on_show_and_deleted(page, ending, tmp_pat
     until(lambda: library.run(fork["id"]) is None)
     assert until(lambda: remove.count() == 0)
     assert library.run(parent) is not None
+    until(lambda: fork["id"] not in page.get_by_role("list", name="Runs of this server").inner_text())
+    assert "It has been deleted" in page.get_by_role("button", name="Fork from here").get_attribute("title")
     page.keyboard.press("Escape")
+    dashboard.at(state="deleted")
+    banner = page.get_by_role("alert").filter(has_text=f"Run {fork['id']} has been deleted")
+    assert until(banner.is_visible) and not banner.get_by_role("button", name="Go on", exact=True).is_visible()
     dashboard.key("ArrowLeft").at(update=str(at), phase="update")  # what it has shown is still there to be looked at

@@ -26,16 +26,12 @@ def test_what_was_raised_names_method_and_place():
         Env().render()
     text = failures.raised("Box-v0", caught.value)
     line = next(n for n, text in enumerate(Path(__file__).read_text().splitlines(), 1) if "no brush" in text)
-    assert text.startswith(
-        f"Box-v0 cannot be drawn: render() failed (test_failures.py, line {line}): RuntimeError: no brush. "
-    )
-    assert text.endswith(failures.REMEDY)
+    assert text == f"Box-v0 cannot be drawn: render() failed (test_failures.py, line {line}): RuntimeError: no brush."
 
 
 def test_a_picture_that_is_none_is_its_own_explanation():
-    assert failures.raised("Box-v0", CannotRender("render() gave nothing")).startswith(
-        "Box-v0 cannot be drawn: render() gave nothing. "
-    )
+    said = failures.raised("Box-v0", CannotRender("render() gave nothing"))
+    assert said == "Box-v0 cannot be drawn: render() gave nothing."
 
 
 DUMP = f"""noise
@@ -65,14 +61,14 @@ def test_what_hangs_is_named_from_the_traceback_that_faulthandler_printed():
 @pytest.mark.parametrize(
     ("exitcode", "output", "words"),
     [
-        (3, "", "has ended its process (exit code 3). "),
-        (3, "a\nlicence missing\n", '(exit code 3), after it had printed "licence missing". '),
-        (-signal.SIGSEGV, "", "has crashed its process (SIGSEGV). "),
+        (3, "", "has ended its process (exit code 3)."),
+        (3, "a\nlicence missing\n", '(exit code 3), after it had printed "licence missing".'),
+        (-signal.SIGSEGV, "", "has crashed its process (SIGSEGV)."),
         (
             -signal.SIGSEGV,
             'Fatal Python error: Segmentation fault\n\nCurrent thread 0x1 (most recent call first):\n  File "/a/x.py", '
             'line 7 in render\n  File "/lib/gymnasium/core.py", line 3 in render\n',
-            "(SIGSEGV, in render(), x.py, line 7). ",
+            "(SIGSEGV, in render(), x.py, line 7).",
         ),
         (-signal.SIGKILL, "", "was killed from outside"),
     ],

@@ -58,6 +58,34 @@ def test_a_trainer_goes_on_to_the_same_bits(env: str, values: dict[str, Any]) ->
     assert (other.steps, other.settings, list(other.episodes)) == (whole.steps, whole.settings, list(whole.episodes))
 
 
+@pytest.mark.parametrize("phases", [1, 2, 6, 12])
+@pytest.mark.parametrize("values", [{}, {"objective": "kl_penalty", "kl_coef_target": 1e-4, "normalize_rewards": True}])
+def test_an_update_that_had_begun_begins_again_on_the_rollout_that_was_there(
+    values: dict[str, Any], phases: int
+) -> None:
+    """Kept within the update, with a change that came with it and one that waits for the next."""
+    whole = go_on(Trainer(Settings(normalize_observations=True, **SMALL, **values)), 3)
+    whole.change("clip_range", 0.3)
+    coming = whole.phases()
+    for _ in range(phases):
+        next(coming)
+    whole.change("entropy_coef", 0.05)
+    state = trees.decode(trees.encode(whole.state()))
+    for phase in coming:
+        if phase.kind is PhaseKind.UPDATE and whole.updates == 6:
+            break
+    other, why = resumed(state)
+    assert why is None and other.updates == 3 and other.pending == {"entropy_coef": 0.05}
+    twice, _ = resumed(other.state())  # kept again before it has begun
+    for one in (other, twice):
+        first = go_on(one, 4).last
+        assert first is not None and "clip_range" in first.by_hand and first.set_to.entropy_coef == 0.01
+        go_on(one, 6)
+        assert one.weights_sha256() == whole.weights_sha256()
+        assert (one.steps, one.settings, one.changes) == (whole.steps, whole.settings, whole.changes)
+        assert list(one.episodes) == list(whole.episodes)
+
+
 class Opaque:
     """Holds what nobody can express."""
 
@@ -214,11 +242,10 @@ def test_a_slow_environment_is_tried_out_by_few_steps(monkeypatch: pytest.Monkey
     assert len(made) == 3, "one before, and one of each after"
 
 
-def test_a_state_is_taken_between_updates_only() -> None:
-    trainer = Trainer(Settings(**SMALL))
-    next(trainer.phases())
-    with pytest.raises(RuntimeError, match="between two updates"):
-        trainer.state()
+def test_no_state_is_taken_within_a_rollout() -> None:
+    trainer = Trainer(Settings(**SMALL), between_steps=lambda: trainer.state() and None)
+    with pytest.raises(RuntimeError, match="within a rollout"):
+        next(trainer.phases())
 
 
 def test_what_is_taken_refers_to_itself_as_the_object_did() -> None:

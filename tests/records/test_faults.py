@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pickle
+import shutil
 import sqlite3
 import time
 from pathlib import Path
@@ -137,6 +138,19 @@ def test_a_run_that_ends_on_a_disk_that_takes_no_state_has_its_rows_and_its_end(
         journal.wait()
         (run,) = Library(tmp_path).runs()
         assert (run.state, run.last, run.resumes_at, run.dropped) == ("finished", 1, None, 1)
+
+
+def test_a_run_whose_folder_is_taken_away_goes_on_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(journals, "EVERY", 0.01)
+    journal = Journal(tmp_path / "run", {"settings": {}}, create=True)
+    shutil.rmtree(tmp_path / "run")
+    journal.series(COLUMNS, 1, np.ones((1, 2)), NO_EPISODES)
+    until(lambda: journal.problem is not None)
+    assert "is not there any more). It goes on" in caplog.text
+    journal.close()
+    journal.wait()
 
 
 def test_what_is_thinned_out_is_said_and_what_was_paused_changed_or_forked_stays(tmp_path: Path) -> None:

@@ -94,9 +94,14 @@ def test_the_library_knows_what_has_become_of_a_run(tmp_path: Path) -> None:
             store.say(settings={"env": name}, created=name)
     assert [run.state for run in library.runs()] == ["interrupted", "interrupted"]
     with held(library.place("aa11")):
-        assert library.find("aa").state == RUNS
+        assert library.find("aa").state == RUNS and library.find("aa").in_use
         with pytest.raises(InUse):
             library.delete(library.find("aa11"))
+        with contextlib.closing(Store(library.place("aa11"))) as store, store.writing():
+            store.event("2026-01-02T03:04:05+00:00", 1, "state", {"state": "finished"})
+        assert library.find("aa").state == "finished" and library.find("aa").in_use, (
+            "its process is there to be looked at"
+        )
     with pytest.raises(CannotRead, match="several"):
         library.find("a")
     with pytest.raises(CannotRead, match="no run 'x'"):

@@ -110,6 +110,10 @@ def test_the_page_names_its_scripts_and_styles_by_their_edition_which_browsers_k
     folder = frontend()
     named = re.findall(r'(?:src|href)="([^"]+)"', (folder / "index.html").read_text())
     page = scripted.request("GET", "/")[2].decode()
+    preloads = re.findall('<link rel="modulepreload" href="edition-[^/]+/([^"]+)" />\n', page)
+    imported = {path.relative_to(folder).as_posix() for path in folder.rglob("*.js")} - {"app.js"}
+    assert len(preloads) == len(set(preloads)) and set(preloads) == imported, "whatever the page imports, each once"
+    page = re.sub('<link rel="modulepreload".*\n', "", page)
     found = re.findall(r'(?:src|href)="([^"]+)"', page)
     (edition,) = {path.split("/")[0] for path in found if path.startswith("edition-")}
     assert [path.removeprefix(f"{edition}/") for path in found] == named

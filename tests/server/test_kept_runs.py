@@ -49,11 +49,12 @@ def test_a_run_that_was_killed_again_and_again_is_that_which_never_was(tmp_path:
     until(lambda: server.run()["state"] == "finished")
     server.stop()
     draws, torn = random.Random(1), tmp_path / "torn"
-    end(LiveServer("--runs-dir", str(torn), *SETTINGS, anew=True), Library(torn), draws, trainer_first=False)
+    end(LiveServer("--runs-dir", str(torn), *SETTINGS), Library(torn), draws, trainer_first=None)
     for trainer_first in (True, False):
         (before,) = Library(torn).runs()
-        assert before.state in ("interrupted", "killed")
-        again = LiveServer("--runs-dir", str(torn), "--resume", "last", anew=True)
+        assert before.state == ("stopped" if trainer_first else "killed")
+        assert before.state == "killed" or before.resumes_at == before.last + 1, "Ctrl-C loses nothing"
+        again = LiveServer("--runs-dir", str(torn), "--resume", "last", anew=trainer_first)
         assert Library(torn).runs()[0].last >= before.last
         end(again, Library(torn), draws, trainer_first=trainer_first)
     server = LiveServer("--runs-dir", str(torn), "--resume", "last")
@@ -65,14 +66,16 @@ def test_a_run_that_was_killed_again_and_again_is_that_which_never_was(tmp_path:
     assert found[2] == expected[2]
 
 
-def end(server: LiveServer, runs: Library, draws: random.Random, *, trainer_first: bool) -> None:
-    """Kill it in the middle of something, after a few updates."""
+def end(server: LiveServer, runs: Library, draws: random.Random, *, trainer_first: bool | None) -> None:
+    """Kill it in the middle of something, after a few updates; None: as Ctrl-C does."""
     at = server.run()["update"]
     until(lambda: server.run()["update"] > at + 3)
     time.sleep(draws.uniform(0.0, 0.5))
     if trainer_first:
         os.kill(min(leaders(server.pid)), signal.SIGKILL)
         until(lambda: server.run()["state"] == "killed")
+    if trainer_first is None:
+        server.stop()
     server.kill()
     until(lambda: all(run.state != RUNS for run in runs.runs()))
 

@@ -8,6 +8,7 @@ import pytest
 from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.records.library import Library
 from ppo_scope.records.store import FILE, Store
+from tests.kept import run_on_disk
 from tests.server.scope_page import Page, ServerProcess, wait_for
 
 
@@ -94,8 +95,14 @@ def test_a_run_that_goes_on_has_its_pages_again_and_knows_where_it_did(house, fo
         assert page.ask("step", size="updates")["type"] == "ack"
         end = page.wait("state", since=since, state="finished")["update"]
     wait_for(lambda: Library(folder).run(fork["id"]).last == end)
+    on_disk = wait_for(lambda: (run := Library(folder).run(fork["id"])).state == "finished" and run)
+    assert on_disk.in_use and not listed(house)[fork["id"]]["in_use"], (
+        "its process is there still, and it is this server's"
+    )
     with contextlib.closing(Store(folder / fork["id"])) as store:
         assert list(store.series()[1]) == list(range(1, end + 1)) and end > 4
+        said = [said["state"] for _, _, what, said in store.events() if what == "state"]
+        assert said.count("stopped") == said.count("finished") == 1, "it ended once, and finished once"
     whole = house.get(f"/api/kept/{fork['id']}")
     assert whole["changes"][0]["new"] == 0.4 and whole["states"][0] == 1 and len(whole["returns"]) == end
 
@@ -123,6 +130,25 @@ def test_a_run_goes_on_instead_of_another_one_whose_pages_come_along(house, fold
             assert page.ask("step", size="update")["type"] == "ack", "who led goes on leading"
     assert [one["id"] for one in house.get("/api/runs")] == [other, first]
     assert house.get(f"/api/runs/{first}")["state"] == "stopped"
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["here", "elsewhere"])
+def test_a_run_that_is_deleted_while_it_is_shown_says_so_and_is_listed_no_more(house, folder, elsewhere):
+    run = run_on_disk(folder, 2).name
+    assert ask(house, "POST", "/api/runs", {"open": run})[0] in (200, 201)
+    with Page(house, run=run) as page:
+        page.wait("state", state="kept")
+        if elsewhere:
+            Library(folder).delete(Library(folder).run(run))
+        else:
+            assert ask(house, "DELETE", f"/api/kept/{run}")[0] == 200
+        assert "has been deleted" in page.wait("state", state="deleted")["cause"]["summary"]
+        said = [message["state"] for message in page.messages if message["type"] == "state" and message["run"] == run]
+        assert "stopped" not in said
+        assert run not in {one["id"] for one in house.get("/api/runs")} and run not in listed(house)
+        assert house.get(f"/api/runs/{run}/series")["first"] == 1, "who looks at it can look on"
+        lists = lambda: [message["runs"] for message in list(page.messages) if message["type"] == "runs"]  # noqa: E731
+        wait_for(lambda: run not in {one["id"] for one in lists()[-1]})
 
 
 def test_a_damaged_run_is_listed_with_what_is_wrong_and_can_be_deleted(house, folder):

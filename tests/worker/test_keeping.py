@@ -3,6 +3,7 @@
 import numpy as np
 
 from ppo_scope.ppo.phases import PhaseKind
+from ppo_scope.ppo.resuming import resumed
 from ppo_scope.ppo.rollout import Rollout
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.records import trees
@@ -28,6 +29,20 @@ def test_an_update_made_anew_is_kept_as_it_has_become():
 def test_a_change_that_waits_is_kept():
     driver = Driver([WANTED, step(), {"type": "set", "name": "clip_range", "value": 0.3}])
     assert kept(driver)[2]["pending"] == {"clip_range": 0.3}
+
+
+def test_a_run_that_ends_within_an_update_loses_nothing_of_it():
+    """Neither within its rollout, which becomes whole first, nor behind a minibatch."""
+    whole = Driver([step(), step(), step()]).weights
+    for orders in ([step(), step("minibatch")], [step(), {"type": "play"}, {"type": "stop", "at_once": True}]):
+        driver = Driver([WANTED, *orders])
+        assert driver.worker.trainer.under_way
+        other, why = resumed(kept(driver)[2])
+        assert why is None
+        for phase in other.phases():
+            if phase.kind is PhaseKind.UPDATE and other.updates == 3:
+                break
+        assert other.weights_sha256() == whole
 
 
 def test_nothing_is_sent_where_nobody_keeps_it():

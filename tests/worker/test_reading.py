@@ -138,8 +138,9 @@ def test_a_run_of_which_nothing_can_be_made_again_says_so(tmp_path):
     assert state["state"] == "kept" and "series are all that there is" in state["cause"]["summary"]
 
 
-def test_a_run_whose_environment_cannot_be_made_says_so(tmp_path):
-    driver = Driver([WANTED, step()])
+@pytest.mark.parametrize("target_kl", [None, 0.5])
+def test_a_run_whose_environment_cannot_be_made_says_so(tmp_path, target_kl):
+    driver = Driver([WANTED, step()], target_kl=target_kl)
     written(tmp_path / "run", driver)
     with contextlib.closing(Store(tmp_path / "run")) as store, store.writing():
         update, packed = store.state(1)
@@ -154,6 +155,7 @@ def test_a_run_whose_environment_cannot_be_made_says_so(tmp_path):
     assert (snapshot["update"], snapshot["phase"]) == (1, "update") and not arrays, "what its row says, and no more"
     assert snapshot["scalars"]["loss"] == live["scalars"]["loss"] and snapshot["settings"] == live["settings"]
     assert "cannot be made here" in snapshot["lacks"]["ratio"]
+    assert snapshot["stopped_by_kl"] is (None if target_kl else False), "whether it was is known where it could not be"
     shown.told({"type": "step", "id": "1"})
     assert shown.frames[-1][0]["code"] == "not_running"
 

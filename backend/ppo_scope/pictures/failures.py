@@ -1,4 +1,4 @@
-"""Why an environment cannot be drawn: a sentence of what happened, where, and what to do."""
+"""Why an environment cannot be drawn: a sentence of what happened and where; and another of what to do."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from ppo_scope.pictures.images import CannotRender
 
 REMEDY = "Training goes on; once that is mended, a new run shows pictures again."
+REMEDY_AT_REST = "Once that is mended, a run that is opened or begun anew shows pictures."
+"""Where nothing is trained any more."""
 CALLS = frozenset({"render", "step", "reset", "__init__"})
 OURS = Path(__file__).parents[1]
 GYMNASIUM = "gymnasium"
@@ -27,11 +29,11 @@ def raised(env: str, error: BaseException) -> str:
     """Something was raised while it was drawn."""
     message = _line(str(error))
     if isinstance(error, CannotRender) or hasattr(error, "detail"):  # a sentence of ours already
-        return f"{env} cannot be drawn: {message}. {REMEDY}"
+        return f"{env} cannot be drawn: {message}."
     call, place = culprit([(f.filename, f.lineno or 0, f.name) for f in traceback.extract_tb(error.__traceback__)])
     what = f"{type(error).__name__}: {message}" if message else type(error).__name__
     failed = f"{call} failed{f' ({place})' if place else ''}: " if call else ""
-    return f"{env} cannot be drawn: {failed}{what.rstrip('.')}. {REMEDY}"
+    return f"{env} cannot be drawn: {failed}{what.rstrip('.')}."
 
 
 def hung(env: str, seconds: float, output: str) -> str:
@@ -40,7 +42,7 @@ def hung(env: str, seconds: float, output: str) -> str:
     where = f" ({place})" if place else ""
     return (
         f"{call or 'Drawing'} has not come back for {seconds:.0f} seconds{where}: the process that draws {env} was "
-        f"ended. {REMEDY}"
+        "ended."
     )
 
 
@@ -49,12 +51,12 @@ def ended(env: str, exitcode: int, output: str) -> str:
     if exitcode >= 0:
         said = _last_line(output)
         printed = f', after it had printed "{said}"' if said else ""
-        return f"Drawing {env} has ended its process (exit code {exitcode}){printed}. {REMEDY}"
+        return f"Drawing {env} has ended its process (exit code {exitcode}){printed}."
     call, place = culprit(dumped(output))
     where = "".join(f", {part}" for part in (call and f"in {call}", place) if part)
     if exitcode == -signal.SIGKILL:
-        return f"The process that draws {env} was killed from outside, perhaps for want of memory. {REMEDY}"
-    return f"Drawing {env} has crashed its process ({_name(-exitcode)}{where}). {REMEDY}"
+        return f"The process that draws {env} was killed from outside, perhaps for want of memory."
+    return f"Drawing {env} has crashed its process ({_name(-exitcode)}{where})."
 
 
 def culprit(frames: Frames) -> tuple[str | None, str | None]:

@@ -51,6 +51,26 @@ class _Start:
     episodes: deque[Episode]
 
 
+@dataclass(frozen=True)
+class _Collected:
+    """An update whose rollout is whole: it can begin again, on the same rollout, in another process as well."""
+
+    rollout: Rollout
+    by_hand: frozenset[str]
+    """Settings that were changed as it began, and are in force."""
+    attempt: int
+    waiting: dict[str, Any]
+    """Changes that wait for the update behind it."""
+
+    def tree(self, waiting: dict[str, Any]) -> Tree:
+        about = {"by_hand": sorted(self.by_hand), "attempt": self.attempt, "pending": waiting}
+        return {**about, "rollout": copy.deepcopy(self.rollout.tree())}
+
+    @classmethod
+    def of(cls, tree: Tree) -> _Collected:
+        return cls(Rollout.of(tree["rollout"]), frozenset(tree["by_hand"]), tree["attempt"], dict(tree["pending"]))
+
+
 class Trainer:
     """PPO on one environment.
 
@@ -105,13 +125,15 @@ class Trainer:
         self._attempt = 0
         self._start: _Start | None = None
         """Where the update under way began; None between two updates."""
+        self._collected: _Collected | None = None
+        """Of the update under way, once its rollout is whole; or of the next one, which another process had begun."""
         self._last: Update | None = None
         self._whole: tuple[_Start, Update] | None = None  # the update that ended last, and where it began
 
     @property
     def pending(self) -> dict[str, Any]:
-        """Changes that wait for the next update."""
-        return dict(self._pending)
+        """Changes that wait for the next update, or for the one behind that, where its rollout is there already."""
+        return {**self._waiting, **self._pending}
 
     @property
     def finished(self) -> bool:
@@ -128,8 +150,9 @@ class Trainer:
         if name not in self.settings.live():
             known = name in type(self.settings).model_fields
             raise ValueError(f"{name}: {'changes only with a new run' if known else 'there is no such setting'}")
-        wanted = self.settings.changed(**{**self._pending, name: value})
+        wanted = self.settings.changed(**{**self.pending, name: value})
         new, old = wanted.live()[name], self.standing()[name]
+        self._waiting.pop(name, None)
         if new == old:
             self._pending.pop(name, None)
         else:
@@ -152,6 +175,15 @@ class Trainer:
     def inference(self) -> Inference:
         """The present policy, to act by."""
         return inference_of(self.network)
+
+    @property
+    def keepable(self) -> bool:
+        """Whether there is a state to go on from: always but while a rollout is collected."""
+        return not self.under_way or self._collected is not None
+
+    @property
+    def _waiting(self) -> dict[str, Any]:
+        return self._collected.waiting if self._collected is not None else {}
 
     @property
     def under_way(self) -> bool:
@@ -236,20 +268,24 @@ class Trainer:
         return changes
 
     def state(self) -> Tree:
-        """All that its future depends on, between two updates, as plain values; what it does later leaves it as it is.
+        """All that its future depends on, as plain values; what it does later leaves it as it is. Within an update: as
+        that one began, and with its rollout, so that it begins again there.
 
         `environments` is None where the state of its environments cannot be taken.
 
         Raises:
-            RuntimeError: it is within an update.
+            RuntimeError: a rollout is being collected.
         """
-        if self.under_way:
-            raise RuntimeError("there is a state to go on from only between two updates")
+        if not self.keepable:
+            raise RuntimeError("there is no state to go on from within a rollout")
+        between = _Start(self._position(), self._observation_statistics, self.steps, self.episodes)
+        waiting, pending = (self._pending, {}) if self.under_way else (self._waiting, self._pending)
         return {
-            **self._standing(_Start(self._position(), self._observation_statistics, self.steps, self.episodes)),
-            "pending": self.pending,
+            **self._standing(self._start or between),
+            "pending": dict(pending),
             "changes": [asdict(change) for change in self.changes],
             "updates": self.updates,
+            "begun": self._collected.tree(dict(waiting)) if self._collected is not None else None,
             "collector": self._collector.state(),
             "environments": self.environments.state(),
             "shared_generators": shared_generators(),
@@ -292,6 +328,8 @@ class Trainer:
             NotKept: its environments are others. They are of no use any more.
         """
         self.stand_at(state, reseeded=reseeded)
+        if not reseeded and state.get("begun") is not None:
+            self._collected = _Collected.of(state["begun"])
         if anew:
             self.environments.begin_anew(_seed_of(self.settings.seed, self.steps))
             return
@@ -302,7 +340,7 @@ class Trainer:
     def stand_at(self, state: Tree, *, reseeded: bool = False) -> None:
         """The same, but for its environments, which stay where they are; also where live settings were others."""
         self.settings = Settings.parse(state["settings"])
-        self._start, self._last, self._whole, self._attempt = None, None, None, 0
+        self._start, self._last, self._whole, self._attempt, self._collected = None, None, None, 0, None
         moments = {name: torch.from_numpy(np.array(moment)) for name, moment in state["adam"].items()}
         theta = torch.from_numpy(np.array(state["theta"]))
         shuffling = self.optimisation.position().shuffling if reseeded else state["shuffling"]
@@ -376,6 +414,14 @@ class Trainer:
         yield from self._train_on(update)
 
     def _update(self) -> Iterator[Phase]:
+        if (begun := self._collected) is not None:
+            self._collected, self._attempt = None, begun.attempt - 1
+            update = self._open(begun.rollout)
+            update.by_hand |= begun.by_hand
+            self._pending = {**begun.waiting, **self._pending}
+            self._inference.refresh()
+            yield from self._train_on(update)
+            return
         update = self._open(self._rollouts[self.updates % 2])
         self._inference.refresh()
         self._collector.collect(self._inference, update.rollout, self._acting, self.steps)
@@ -400,6 +446,7 @@ class Trainer:
         """All that follows once its rollout is there."""
         settings = update.set_to
         finite.check_rollout(update.rollout)
+        self._collected = _Collected(update.rollout, frozenset(update.by_hand), update.attempt, {})
         self.steps += update.rollout.transitions
         self.episodes.extend(update.rollout.episodes)
         yield Phase(PhaseKind.ROLLOUT, update)
@@ -423,7 +470,7 @@ class Trainer:
         self._whole = (self._start, update) if self._start is not None else None
         self._attempt = 0
         # Not under way any more before it is yielded: whoever looks now finds the run finished if it is.
-        self._start = None
+        self._start = self._collected = None
         yield end
 
     def _begun(self, index: int, settings: Settings, steps: int, rollout: Rollout, theta: Tensor) -> Update:
@@ -458,7 +505,7 @@ class Trainer:
         self._return_to(start.position)
         self._observation_statistics = start.observation_statistics
         self.steps, self.episodes = start.steps, start.episodes
-        self._start = None
+        self._start = self._collected = None
         self._last = None  # where that one began has been forgotten: it cannot be made anew any more
 
     def _apply_changes(self) -> Settings:

@@ -35,7 +35,8 @@ class KeptRun:
     id: str
     folder: Path
     state: str
-    """running: a server has it; interrupted: none has it, and it was not ended; or how it ended."""
+    """running: a server has it, and it has not finished; interrupted: none has it, and it was not ended; or how it
+    ended."""
     about: dict[str, Any]
     """`settings`, `created` and what else is known; empty where it cannot be read."""
     last: int
@@ -52,6 +53,8 @@ class KeptRun:
     """That are kept."""
     dropped: int = 0
     """States that are not, for there was no room for them: thinned out, or the disk did not take them."""
+    in_use: bool = False
+    """A server has it: also one that has ended, as long as its process is there to be looked at."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +81,14 @@ class Library:
 
     def runs(self) -> list[KeptRun]:
         """All of them, the newest first."""
-        found = [look_at(place) for place in self.folder.glob("*") if (place / FILE).is_file()]
+        found = [look_at(place) for place in self.folder.glob("*") if is_run(place)]
         return sorted(found, key=_age, reverse=True)
 
     def run(self, id: str) -> KeptRun | None:
         """The run of exactly that identifier; None: there is none."""
         place = self.place(id)
         inside = id not in ("", ".", "..") and place.name == id
-        return look_at(place) if inside and (place / FILE).is_file() else None
+        return look_at(place) if inside and is_run(place) else None
 
     def find(self, name: str) -> KeptRun:
         """The run of that identifier, or the one that begins like that; `last` is the newest.
@@ -117,6 +120,11 @@ class Library:
         with held(run.folder):
             (run.folder / FILE).unlink()  # from here on it is no run any more, whatever comes between
         shutil.rmtree(run.folder)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether there is a run in it, in whatever state."""
+    return (folder / FILE).is_file()
 
 
 def _age(run: KeptRun) -> tuple[str, int]:
@@ -177,10 +185,12 @@ def look_at(folder: Path) -> KeptRun:
             about = _trusted(store.about())
             said = store.newest_event("state") or {}
             ended = _ended(store, said.get("state"))
-            state = RUNS if _in_use(folder) else ended or INTERRUPTED
+            in_use = _in_use(folder)
+            looked_at = ended == RunState.FINISHED  # any other end is from before it was gone on with
+            state = RUNS if in_use and not looked_at else ended or INTERRUPTED
             kept, dropped = sum(state.resumable for state in store.states()), sum(about.get("dropped", {}).values())
             resumes_at, last, cause = store.resumes_at(), store.last(), said.get("cause")
-            return KeptRun(folder.name, folder, state, about, last, resumes_at, size, cause, "", kept, dropped)
+            return KeptRun(folder.name, folder, state, about, last, resumes_at, size, cause, "", kept, dropped, in_use)
     except (CannotRead, OSError, sqlite3.Error, ValueError, TypeError, AttributeError, RecursionError) as error:
         return KeptRun(folder.name, folder, UNREADABLE, {}, 0, None, size, problem=str(error))
 

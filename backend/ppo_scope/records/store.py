@@ -29,7 +29,7 @@ THINNED = ("", PAUSE, CHANGE)
 """Marks whose states go at last where there is no room for them, in this order; the others' never."""
 NEWEST = 2**62
 """An update that is behind all others."""
-OF_UPDATES = ("series", "episodes", "changes", "rollouts", "judged")
+OF_UPDATES = ("series", "episodes", "rollouts", "judged")
 """Tables of what has happened in an update."""
 
 Rows = NDArray[np.float64]
@@ -192,13 +192,19 @@ class Store:
         """What is known of that update and of those behind it is of a future that did not come."""
         for table in OF_UPDATES:
             self._connection.execute(f'DELETE FROM {table} WHERE "update" >= ?', (update,))
+        self._forget_changes_from(update)
         self.forget_states_after(update)
 
     def forget_events_from(self, update: int) -> None:
-        """A run goes on from before that update: evaluations and pauses there come again, or do not."""
+        """A run goes on from before that update: evaluations, pauses and changes there come again, or do not."""
         evaluated = "what = 'evaluated' AND json_extract(said, '$.update') >= ?"
         self._connection.execute(f"DELETE FROM events WHERE {evaluated}", (update,))
         self._connection.execute("DELETE FROM events WHERE what = 'paused' AND \"update\" >= ?", (update,))
+        self._forget_changes_from(update)
+
+    def _forget_changes_from(self, update: int) -> None:
+        """But for its end, which whoever goes on with it sets before it does."""
+        self._connection.execute("DELETE FROM changes WHERE \"update\" >= ? AND name <> 'total_steps'", (update,))
 
     def _columns(self, names: tuple[str, ...]) -> int:
         text = json.dumps(names)

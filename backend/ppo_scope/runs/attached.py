@@ -141,7 +141,7 @@ class AttachedRun(LiveRun):
 
     def look(self) -> None:
         """See `LiveRun`."""
-        if self.wire.connected:
+        if self.wire.connected or self.gone:
             super().look()
         elif not self.ended:
             self._away()
@@ -159,7 +159,7 @@ class AttachedRun(LiveRun):
         """Why there is no picture."""
         return NO_PICTURES
 
-    async def stop(self, *, kept: bool = True) -> None:
+    async def stop(self, *, kept: bool = True, why: Cause | None = None) -> None:
         """Tell the loop to stop, and let go of it. A server that leaves (not `kept`) lets it go on by itself."""
         self._asked = True
         if kept and self.wire.connected:

@@ -82,6 +82,24 @@ def _failed(exitcode: int, output: str) -> Cause:
     )
 
 
+def shown_no_more(run: str, shown: int) -> Cause:
+    """Others are shown from the disk in its place; `shown`: how many may be at once."""
+    return Cause(
+        f"Run {run} is not shown from the disk any more: others have been opened since, and {shown} are at once.",
+        "",
+        "Open it again by the list of runs. Nothing of it has changed.",
+    )
+
+
+def deleted(run: str) -> Cause:
+    """A run that is on show is not on the disk any more."""
+    return Cause(
+        f"Run {run} has been deleted: it is not on the disk any more.",
+        "",
+        "Its curves, and what was measured of it, can be looked at until you go to another run.",
+    )
+
+
 def not_proved(seconds: float, at: str, output: str) -> Cause:
     """A run on trial has not shown in time that it trains; `at`: what it was at."""
     return Cause(

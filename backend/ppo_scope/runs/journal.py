@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ppo_scope.records import trees
-from ppo_scope.records.library import Terms, held
+from ppo_scope.records.library import Terms, held, is_run
 from ppo_scope.records.store import CHANGE, CHECKPOINT, END, NEWEST, PAUSE, Rows, Store
 from ppo_scope.wire.codes import ENDED
 from ppo_scope.wire.told import Change
@@ -51,6 +51,7 @@ class Journal:
         """What the disk has said last, while it refuses."""
         self.terms = terms or Terms()
         self._mark = ""  # of states that come from now on
+        self.folder = folder
         self._left = contextlib.ExitStack()
         if create:
             self._store = Store(folder, create=True)
@@ -175,6 +176,8 @@ class Journal:
     def _tried(self, waiting: list[tuple[Write, int]]) -> bool:
         before = dict(self._dropped)
         try:
+            if not is_run(self.folder):  # SQLite would write on, into a file that nobody finds
+                raise FileNotFoundError(f"its folder {self.folder} is not there any more")
             with self._store.writing():
                 for write, _ in waiting:
                     write(self._store)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import NotReading, Receiver, TrainingProcess
-from ppo_scope.records.library import KeptRun
+from ppo_scope.records.library import KeptRun, is_run
 from ppo_scope.records.record import RunRecord, Said
 from ppo_scope.runs import ending
 from ppo_scope.runs.inbox import Inbox
@@ -29,7 +29,7 @@ from ppo_scope.runs.missed import Missed
 from ppo_scope.runs.pulse import STALL_AFTER, Pulse
 from ppo_scope.runs.studio import Studio
 from ppo_scope.wire import frame as frames
-from ppo_scope.wire.codes import ENDED, LATEST, Kind
+from ppo_scope.wire.codes import ENDED, LATEST, Kind, RunState
 from ppo_scope.wire.told import Cause, Change, Evaluation, Kept, Run, RunBrief, StateTold
 
 logger = logging.getLogger(__name__)
@@ -131,6 +131,7 @@ class LiveRun:
         self._stalled: ending.Cause | None = None
         self._ended: str | None = None
         self._asked = False
+        self._why: ending.Cause | None = None  # it was asked to end
         self._complained = False
         self._missed = Missed()
         self._done = asyncio.Event()
@@ -173,6 +174,11 @@ class LiveRun:
     def ended(self) -> bool:
         """The process is gone, or has nothing left to do."""
         return self.state in ENDED
+
+    @property
+    def goes_on(self) -> bool:
+        """It trains, or will."""
+        return self.shown is None and not self.ended
 
     @property
     def gone(self) -> bool:
@@ -264,12 +270,13 @@ class LiveRun:
             return NOT_YET
         return self.record.moment(sequence)
 
-    async def stop(self, *, kept: bool = True) -> None:
+    async def stop(self, *, kept: bool = True, why: ending.Cause | None = None) -> None:
         """End the process and all that it started: asked, then told, then killed, within the sum of `PATIENCE`.
 
-        `kept`: its record is looked at further, so what has not been measured yet is, as far as there is time.
+        `kept`: its record is looked at further, so what has not been measured yet is, as far as there is time. `why`:
+        where that is to be explained.
         """
-        self._asked = True
+        self._asked, self._why = True, why
         self._studio.retire()
         with contextlib.suppress(NotReading):
             self._process.send(json.dumps({"type": "stop", "id": "stop", "kept": kept}).encode())
@@ -294,8 +301,27 @@ class LiveRun:
         self._studio.close()
         self._process.kill(signal.SIGKILL)
 
+    def deleted(self) -> None:
+        """It is not on the disk any more: what has been shown of it is all that there is."""
+        if not self.gone:
+            self.kill()
+        self._ended, self._cause = RunState.DELETED, ending.deleted(self.id).describe()
+        self._listener.state(self)
+
+    @property
+    def _is_there(self) -> bool:
+        """Whether it lies where it is kept, if it is."""
+        place = self.shown.folder if self.shown is not None else self._journal.folder if self._journal else None
+        return place is None or is_run(place)
+
     def look(self) -> None:
-        """Notice a process that lives and gives no sign of it; called every now and then."""
+        """Notice a process that lives and gives no sign of it, and a run whose folder has gone; called every now and
+        then.
+        """
+        if self.ended and not self._is_there:
+            self.deleted()
+        if self.gone:
+            return
         self._studio.check()
         problem = self._journal.problem if self._journal is not None else None
         if problem != self.record.unwritten:
@@ -467,10 +493,12 @@ class LiveRun:
             self._ended = result.state
             told = self.record.said.cause
             by_itself = result.state == "failed" and told
-            self._cause = told if by_itself else result.cause.describe() if result.cause else None
+            cause = self._why if result.state == RunState.STOPPED else result.cause
+            self._cause = told if by_itself else cause.describe() if cause else None
             if lost and self._cause is not None:
                 self._cause = {**self._cause, "detail": f"{LOST.format(lost)}\n{self._cause['detail'] or ''}".strip()}
-            self._note("state", {"state": self._ended, "cause": self._cause})
+            if self._ended != self.record.said.state:  # else it has said so itself
+                self._note("state", {"state": self._ended, "cause": self._cause})
             self._listener.state(self)
         if self._journal is not None:
             self._journal.close()

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from ppo_scope.ppo.settings import LIVE, Settings
 from ppo_scope.records import trees
-from ppo_scope.records.library import RUNS, KeptRun, Library
+from ppo_scope.records.library import KeptRun, Library
 from ppo_scope.records.record import RunRecord
 from ppo_scope.records.store import FORK, NEWEST, CannotRead, Store
 from ppo_scope.wire.told import Branch, Change, Evaluation, Parent
@@ -57,7 +57,7 @@ def reopened(kept: KeptRun, values: dict[str, Any]) -> Reopened:
         CannotRead: it is in use or damaged; one readable line.
         ValueError: a value does not fit, or the setting cannot change any more.
     """
-    if kept.state == RUNS:
+    if kept.in_use:
         raise CannotRead(f"Run {kept.id} is in use: another PPO Scope has it.")
     if is_foreign(kept):
         raise CannotRead(NOT_OURS.format(run=kept.id))
@@ -168,7 +168,10 @@ def _with(state: trees.Tree, values: dict[str, Any], also: frozenset[str]) -> tu
     settings = Settings.parse(state["settings"]).changed(**{n: v for n, v in values.items() if n in also})
     pending = {**state["pending"], **{n: v for n, v in values.items() if n in LIVE}}
     settings.changed(**pending)
-    return settings, {**state, "settings": settings.model_dump(mode="json"), "pending": pending}
+    begun = state.get("begun")
+    if begun is not None:  # what was to come behind the update that begins again
+        begun = {**begun, "pending": {name: value for name, value in begun["pending"].items() if name not in values}}
+    return settings, {**state, "settings": settings.model_dump(mode="json"), "pending": pending, "begun": begun}
 
 
 def _allowed(values: dict[str, Any], also: frozenset[str]) -> dict[str, Any]:

@@ -51,6 +51,11 @@ class Sitter(Protocol):
         """One of the protocol's states."""
         ...
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it trains, or will."""
+        ...
+
     def send(self, command: dict[str, Any]) -> None:
         """Hand a command to its trainer."""
         ...
@@ -192,7 +197,7 @@ class Studio:
             name, arguments = f"{self._run.id} drawn", (self._run.id, given)
             self._process = TrainingProcess(name, WORKER, arguments, receiver=inbox, expendable=True)
         except (OSError, RuntimeError) as error:
-            self._end(f"No process could be started to draw in: {error}. {failures.REMEDY}", said=True)
+            self._end(self._in_full(f"No process could be started to draw in: {error}.", ""), said=True)
             return
         self._told, self._unheard, self._come_back = None, set(), False
         self._due_by = time.monotonic() + self._patience.first
@@ -232,10 +237,7 @@ class Studio:
                 self._read(frame.header(message), message)
             except (ValueError, KeyError, TypeError):
                 logger.exception("The process that draws run %s has sent what is no frame of its.", self._run.id)
-                self._fail(
-                    f"What draws {self._run.settings['env']} has sent something that is no picture. {failures.REMEDY}",
-                    "",
-                )
+                self._fail(f"What draws {self._run.settings['env']} has sent something that is no picture.", "")
 
     def _read(self, header: dict[str, Any], message: bytes) -> None:
         kind, good = header["kind"], "reason" not in header
@@ -296,10 +298,11 @@ class Studio:
         return True
 
     def _in_full(self, reason: str, about: str) -> str:
-        """The reason of the first attempt, with what to do where the back ends are to blame."""
+        """The reason and what to do; of the first attempt, where the back ends are to blame."""
+        remedy = failures.REMEDY if self._run.goes_on else failures.REMEDY_AT_REST
         if self._shown or self._depicted or not graphics.concerned(about + reason):
-            return reason
-        return f"{self._first_reason or reason} {graphics.advice(self._backends)}"
+            return f"{reason} {remedy}"
+        return f"{self._first_reason or reason} {remedy} {graphics.advice(self._backends)}"
 
     def _exited(self, number: int, exitcode: int) -> None:
         if number == self._number and self._over is None and self._process is not None:

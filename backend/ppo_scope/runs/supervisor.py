@@ -17,12 +17,14 @@ from ppo_scope.records.history import MAX_EPISODES, MAX_ROWS
 from ppo_scope.records.library import InUse, KeptRun, Library, Terms
 from ppo_scope.records.record import RunRecord
 from ppo_scope.records.store import CannotRead
+from ppo_scope.runs import ending
 from ppo_scope.runs.attached import AttachedRun
 from ppo_scope.runs.ending import Cause
 from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.live import Listener, LiveRun
 from ppo_scope.runs.pulse import STALL_AFTER
 from ppo_scope.runs.reopening import Reopened, note_fork, to_show
+from ppo_scope.wire.codes import RunState
 from ppo_scope.wire.told import Branch, Parent
 
 logger = logging.getLogger(__name__)
@@ -85,8 +87,8 @@ class Supervisor:
         return self._starting.locked()
 
     def runs(self) -> list[LiveRun]:
-        """All that are kept, the newest first."""
-        return list(reversed(self._runs.values()))
+        """All that are listed, the newest first: not those that were deleted, which only their pages have still."""
+        return [run for run in reversed(self._runs.values()) if run.state != RunState.DELETED]
 
     def get(self, run: str) -> LiveRun | None:
         """A run by its identifier."""
@@ -115,7 +117,7 @@ class Supervisor:
             settings, record = await asyncio.to_thread(to_show, kept)
             shown = [run for run in self._live() if run.shown is not None]
             for oldest in shown[: max(0, len(shown) + 1 - SHOWN_RUNS)]:
-                await oldest.stop(kept=False)
+                await oldest.stop(kept=False, why=ending.shown_no_more(oldest.id, SHOWN_RUNS))
             run = LiveRun(
                 settings, paused=True, listener=self._listener, worker=self._worker, record=record, shown=kept
             )
@@ -202,7 +204,7 @@ class Supervisor:
             return self._introduce(candidate, instead)
 
     def forget(self, run: str) -> None:
-        """List a run that has ended no more."""
+        """Know nothing more of a run that has ended."""
         if run in self._runs and self._runs[run].gone:
             del self._runs[run]
 
@@ -309,7 +311,7 @@ class Supervisor:
         """Look after the runs for ever."""
         while True:
             await asyncio.sleep(interval)
-            for run in self._live():
+            for run in self.runs():
                 try:
                     run.look()
                 except Exception:  # whoever looks after runs has to be there the next time, too

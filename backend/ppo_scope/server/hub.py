@@ -16,7 +16,7 @@ from ppo_scope.server.client import Client
 from ppo_scope.server.roles import Role
 from ppo_scope.server.room import Room
 from ppo_scope.server.watching import Pace
-from ppo_scope.wire.codes import CloseCode
+from ppo_scope.wire.codes import CloseCode, RunState
 from ppo_scope.wire.frame import PROTOCOL
 from ppo_scope.wire.messages import Resume
 from ppo_scope.wire.told import Ack, Change, ErrorTold, Evaluation, RunsTold
@@ -71,13 +71,6 @@ class Hub:
         client.forget()
         client.post({"type": "run", "run": run.describe()})
         self.room(run).enter(client)
-
-    def forget(self, run: str) -> None:
-        """A run that has ended is no longer kept: it is listed no more, unless a page looks at it still."""
-        room = self._rooms.get(run)
-        if room is None or not room.pages:
-            self.supervisor.forget(run)
-            self._listing.soon()
 
     # Pages
 
@@ -207,6 +200,8 @@ class Hub:
         if run.id in self._rooms:
             self._rooms[run.id].broadcast(run.status())
             self._listing.soon()
+        if run.state == RunState.DELETED and not (run.id in self._rooms and self._rooms[run.id].pages):
+            self.supervisor.forget(run.id)
 
     def change(self, run: LiveRun, change: Change) -> None:
         """A setting took effect."""

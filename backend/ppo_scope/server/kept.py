@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.records.library import RUNS, InUse, KeptRun, Library
+from ppo_scope.records.library import InUse, KeptRun, Library
 from ppo_scope.records.record import SKETCHED
 from ppo_scope.records.store import CannotRead, Store
 from ppo_scope.runs.live import LiveRun
@@ -22,7 +22,7 @@ from ppo_scope.server.answers import json_answer, refusal, to_json
 from ppo_scope.server.crowd import LARGE, LARGE_LINE, Counter
 from ppo_scope.server.hub import Hub
 from ppo_scope.server.security import Secrets
-from ppo_scope.wire.codes import ErrorCode, RunState
+from ppo_scope.wire.codes import ErrorCode
 from ppo_scope.wire.messages import NewRun
 from ppo_scope.wire.told import KeptRunTold, KeptRunWhole, Shelf
 
@@ -64,8 +64,8 @@ class Shelves:
             return await asyncio.to_thread(self._whole, kept, here)
 
     def _here(self) -> dict[str, str]:
-        """States of this server's own runs."""
-        return {run.id: run.state for run in self._supervisor.runs()}
+        """States of this server's own runs; those that it only shows are as they are on the disk."""
+        return {run.id: run.state for run in self._supervisor.runs() if run.shown is None}
 
     def _shelf(self, library: Library | None, here: dict[str, str]) -> Shelf:
         runs = library.runs() if library is not None else []
@@ -82,15 +82,13 @@ class Shelves:
 
     def _entry(self, kept: KeptRun, here: dict[str, str]) -> KeptRunTold:
         settings = kept.about.get("settings", {})
-        state = here.get(kept.id, kept.state)
-        if state == RunState.KEPT:  # only looked at here
-            state = kept.state
         return {
             "id": kept.id,
             "environment": str(settings.get("env", "")),
             "seed": settings.get("seed"),
-            "state": state,
+            "state": here.get(kept.id, kept.state),
             "here": kept.id in here,
+            "in_use": kept.in_use and kept.id not in here,
             "created": str(kept.about.get("created", "")),
             "update": kept.last,
             "resumes_at": kept.resumes_at,
@@ -159,7 +157,7 @@ async def wanted_run(supervisor: Supervisor, wanted: NewRun, instead: LiveRun | 
         supervisor.refuse_when_full(instead)  # before anything of what is on show ends
         await _let_go(supervisor, wanted.resume, GOES_ON)
         kept = await find(supervisor.library, wanted.resume)
-        if kept.state == RUNS:
+        if kept.in_use:
             raise refusal(409, ErrorCode.CONFLICT, IN_USE.format(id=kept.id))
         return await asyncio.to_thread(reopened, kept, dict(wanted.settings))
     if wanted.fork is not None:
@@ -207,9 +205,12 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
     @app.delete("/api/kept/{kept_id}")
     async def delete(kept_id: str) -> Response:
         kept = await find(hub.supervisor.library, kept_id)
-        await _let_go(hub.supervisor, kept_id, GOES_ON_STILL)
+        here = hub.supervisor.get(kept_id)
+        if here is not None and here.shown is None:
+            await _let_go(hub.supervisor, kept_id, GOES_ON_STILL)
         await asyncio.to_thread(_delete, hub.supervisor.library, kept)
-        hub.forget(kept_id)
+        if here is not None:
+            here.deleted()
         return json_answer(to_json({"deleted": kept_id}))
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import html
 import json
-import posixpath
 import re
 from pathlib import Path
 
 from ppo_scope.server.api import TABLES
+from ppo_scope.server.scripts import with_names
 from ppo_scope.server.static import frontend, plotly_script
 
 PREFIX = "ppo-scope/"
@@ -24,7 +24,6 @@ POLICY = (
     "font-src data:; connect-src data: blob:; worker-src blob:; base-uri 'none'; form-action 'none'"
 )
 """Nothing is loaded from anywhere: the browser holds to that."""
-IMPORTED = re.compile(r"""((?:\bfrom|\bimport)\s*\(?\s*)"(\.{1,2}/[^"]+\.js)\"""")
 STYLE = re.compile(r' *<link rel="stylesheet" href="([^"]+)" />\n')
 ICON = re.compile(r'<link rel="icon" href="([^"]+)"[^>]*>')
 ENTRY = '<script src="app.js" type="module"></script>'
@@ -35,7 +34,14 @@ def standalone(recording: bytes, title: str) -> str:
     folder = frontend()
     page = (folder / "index.html").read_text(encoding="utf-8")
     scripts = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.js"))}
-    addresses = {PREFIX + name: _address(_with_names(name, path, scripts)) for name, path in scripts.items()}
+
+    def named(other: str) -> str | None:
+        return PREFIX + other if other in scripts else None
+
+    addresses = {
+        PREFIX + name: _address(with_names(name, path.read_text(encoding="utf-8"), named))
+        for name, path in scripts.items()
+    }
     parts = {path.removeprefix("/"): json.dumps(table()).encode() for path, table in TABLES.items()}
     parts |= {"recordings/run.rec": recording, "vendor/plotly.min.js": plotly_script(True)}
     stored = "\n".join(_stored(path, content) for path, content in parts.items())
@@ -56,16 +62,6 @@ def standalone(recording: bytes, title: str) -> str:
             raise RuntimeError(f"index.html has no {old!r} any more")
         page = page.replace(old, new, 1)
     return page
-
-
-def _with_names(name: str, path: Path, scripts: dict[str, Path]) -> str:
-    """A script with those that it imports by their names in the import map."""
-
-    def named(found: re.Match[str]) -> str:
-        other = posixpath.normpath(posixpath.join(posixpath.dirname(name), found[2]))
-        return f'{found[1]}"{PREFIX}{other}"' if other in scripts else found[0]
-
-    return IMPORTED.sub(named, path.read_text(encoding="utf-8"))
 
 
 def _address(script: str) -> str:

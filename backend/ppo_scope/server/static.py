@@ -21,6 +21,7 @@ from starlette.types import Scope
 
 from ppo_scope.records.recorded import name_of
 from ppo_scope.server.answers import Pieces
+from ppo_scope.server.scripts import reached
 
 REVALIDATE = "no-cache"
 """Keep it, and ask each time whether it has changed: the name carries no version."""
@@ -29,6 +30,8 @@ UNCHANGED = "public, max-age=31536000, immutable"
 """Keep it, and do not ask: what changes has another name."""
 
 EDITION = "edition-"
+ENTRY = "app.js"
+HEAD_ENDS = b"</head>"
 OWN_FILES = re.compile(rb' (src|href)="(?=[\w/-]+\.(?:js|css)")')
 """Where a script or a style of ours is named in the page."""
 
@@ -53,7 +56,8 @@ class Frontend(StaticFiles):
     """The page's files, and a recording among them.
 
     The page names its scripts and styles by their edition, `edition-<digest>/app.js`: nearly two hundred files that a
-    browser then asks for once, and not each time whether they have changed. What they import is relative to them.
+    browser then asks for once, and not each time whether they have changed. What they import is relative to them. Those
+    that the page cannot do without it names itself, so that a browser does not find one only by reading another.
     """
 
     def __init__(self, folder: Path, recording: Path | None = None) -> None:
@@ -62,6 +66,8 @@ class Frontend(StaticFiles):
         self._recording = recording
         self._seen: object = None
         self._edition = ""
+        self._files: dict[str, bytes] = {}
+        """Of that edition: name → content."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """A file, or 304 where the browser has it.
@@ -79,6 +85,9 @@ class Frontend(StaticFiles):
         edition, _, rest = path.partition("/")
         if edition.startswith(EDITION) and rest.endswith((".js", ".css")):
             path = rest
+            if edition == EDITION + self._edition and scope["method"] == "GET" and rest in self._files:
+                kind = mimetypes.guess_type(rest)[0]
+                return Response(self._files[rest], media_type=kind, headers={"cache-control": UNCHANGED})
         response = await super().get_response(path, scope)
         current = edition == EDITION + self._edition and response.status_code == HTTPStatus.OK
         response.headers["cache-control"] = UNCHANGED if current else REVALIDATE
@@ -90,9 +99,14 @@ class Frontend(StaticFiles):
         told = {"etag": etag, "cache-control": REVALIDATE}
         if etag in headers.get("if-none-match", ""):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=told)
-        page = (self._folder / "index.html").read_bytes()
+        page = self._files["index.html"].replace(HEAD_ENDS, self._preloads() + HEAD_ENDS, 1)
         edition = f"{EDITION}{self._edition}/".encode()
         return Response(OWN_FILES.sub(rb' \1="' + edition, page), media_type="text/html", headers=told)
+
+    def _preloads(self) -> bytes:
+        scripts = {name: content.decode() for name, content in self._files.items() if name.endswith(".js")}
+        names = reached(scripts, ENTRY) if ENTRY in scripts else []
+        return "".join(f'<link rel="modulepreload" href="{name}" />\n' for name in names if name != ENTRY).encode()
 
     def _look(self) -> None:
         """Which edition it is: the page's files are read again where one of them has been written to."""
@@ -100,9 +114,10 @@ class Frontend(StaticFiles):
         seen = [(path, path.stat().st_mtime_ns, path.stat().st_size) for path in files]
         if seen != self._seen:
             whole = hashlib.sha256()
-            for path in files:
-                whole.update(f"{path.relative_to(self._folder)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
-            self._seen, self._edition = seen, whole.hexdigest()[:16]
+            contents = {path.relative_to(self._folder).as_posix(): path.read_bytes() for path in files}
+            for name, content in contents.items():
+                whole.update(f"{name}\0{len(content)}\0".encode() + content)
+            self._seen, self._edition, self._files = seen, whole.hexdigest()[:16], contents
 
 
 def add_routes(app: FastAPI) -> None:

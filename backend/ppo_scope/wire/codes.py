@@ -73,6 +73,7 @@ class RunState(Word):
     KILLED = "killed", "something else ended its process, or its process crashed"
     OUT_OF_MEMORY = "out_of_memory", "the system ended its process for want of memory"
     KEPT = "kept", "it is shown from the disk; nothing is trained"
+    DELETED = "deleted", "it was kept and has been removed from the disk; what it had shown by then is still there"
     STALLED = "stalled", "its process lives and gives no sign of it, or an environment does not return"
 
 
@@ -84,6 +85,7 @@ ENDED = frozenset(
         RunState.KILLED,
         RunState.OUT_OF_MEMORY,
         RunState.KEPT,
+        RunState.DELETED,
     }
 )
 """States that a run does not leave."""

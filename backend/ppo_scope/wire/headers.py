@@ -133,8 +133,8 @@ class SnapshotHeader(Header):
     """The live settings that this update was made with: ε, c₂ and β as in force, annealed and adapted."""
     chosen: NotRequired[dict[str, SettingValue]]
     """Of those three, the ones that were set to something else than what was in force: name → as set."""
-    stopped_by_kl: bool
-    """Whether `target_kl` has ended the epochs of this update."""
+    stopped_by_kl: bool | None
+    """Whether `target_kl` has ended the epochs of this update; null where that is not known."""
     pictured: NotRequired[bool]
     """Whether the environments of this rollout can be drawn, step by step."""
     unpictured: NotRequired[str | None]

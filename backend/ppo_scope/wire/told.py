@@ -106,10 +106,12 @@ class KeptRunTold(TypedDict):
     """Empty where the run cannot be read; so are other texts."""
     seed: int | None
     state: str
-    """running: a server has it; interrupted: nobody ended it, and no server has it any more; unreadable; or how it
-    ended, as a state of runs. Of a run of this server, its state."""
+    """running: a server has it, and it has not finished; interrupted: nobody ended it, and no server has it any more;
+    unreadable; or how it ended, as a state of runs. Of a run that goes on in this server, its state."""
     here: bool
-    """This server has it among its own runs."""
+    """It went on in this server; not where it is only shown."""
+    in_use: bool
+    """Another server has it: it can neither go on here nor be deleted."""
     created: str
     update: int
     """The newest with a row; 0 where there is none."""
@@ -203,7 +205,7 @@ class Kept(TypedDict):
     """What is known of a run on the disk that is shown without training."""
 
     state: str
-    """How it ended; `interrupted` where it did not, and `running` where another server has it."""
+    """How it ended; `interrupted` where it did not, and `running` where it goes on in another server."""
     cause: Cause | None
     last: int
     """Its newest update."""

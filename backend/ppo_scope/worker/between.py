@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-from ppo_scope.wire.activity import EVALUATING, REDO
+from ppo_scope.wire.activity import COLLECTING, EVALUATING, REDO
 from ppo_scope.worker.ear import Command
 from ppo_scope.worker.going import Going
 from ppo_scope.worker.reporter import Reporter
@@ -54,14 +54,14 @@ class Between:
         """Obey what has come, and measure what somebody has gone back to.
 
         Raises:
-            Stopped: the run was told to end.
+            Stopped: the run was told to end; where its rollout will not be whole in time.
         """
         if (command := self._receive(0.0)) is not None:  # the lock costs more than to find that there is none
             with self._obeying:
                 while command is not None:
                     self._obey(command)
                     command = self._receive(0.0)
-        if self._going.stopping:
+        if self._going.stops_now or (self._going.stopping and self.within != COLLECTING):
             raise Stopped
         self._report.looking.later.measure_wanted()
 

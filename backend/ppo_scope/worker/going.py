@@ -11,6 +11,11 @@ from ppo_scope.wire.told import Cause
 from ppo_scope.worker.goals import Goal
 from ppo_scope.worker.reporter import Attention
 
+ROLLOUT_SECONDS = 0.5
+"""For a rollout to become whole, where the run is to end in the middle of it: with one, it goes on later to the same
+bits.
+"""
+
 
 class Tells(Protocol):
     """Who tells of the run."""
@@ -39,12 +44,23 @@ class Going:
         self.pausing = False
         """It was told to pause, and does so once its rollout is whole."""
         self.stopping = False
+        """It was told to end: see `stop`."""
+        self._stops_by = 0.0
         self.pace: float | None = None
         self.goals: deque[Goal] = deque()
         self.met: dict[str, Any] | None = None
         """What the last step was to go on until, once it has come."""
         self._report = report
         self._next_phase = 0.0  # not before that time
+
+    def stop(self) -> None:
+        """It is to end."""
+        self.stopping, self._stops_by = True, time.monotonic() + ROLLOUT_SECONDS
+
+    @property
+    def stops_now(self) -> bool:
+        """It is to end, in whatever it is: also a rollout had its time to become whole."""
+        return self.stopping and time.monotonic() >= self._stops_by
 
     @property
     def standing(self) -> bool:

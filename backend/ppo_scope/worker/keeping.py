@@ -44,11 +44,11 @@ class Keeping:
             self.keep()
 
     def keep(self, *, again: bool = False) -> None:
-        """Keep the state now, if the trainer is between two updates and it is not kept already; `again`: also then, for
+        """Keep the state now, if there is one (see `Trainer.state`) and it is not kept already; `again`: also then, for
         it may have become another one. Never raises.
         """
         update = self._trainer.updates + 1
-        if not self.wanted or self._trainer.under_way or (self._kept == update and not again):
+        if not self.wanted or not self._trainer.keepable or (self._kept == update and not again):
             return
         start = time.monotonic()
         try:

@@ -144,7 +144,7 @@ class Orders:
 
     def _stop(self, command: Command) -> None:
         self._report.kept = command.get("kept", True)
-        self._going.stopping = True
+        self._going.stop()
         self._report.flush()
         self._report.state(RunState.STOPPED)
 

@@ -146,7 +146,7 @@ class Reader:
         about: dict[str, Any] = {
             "scope": "rollout",
             "settings": settings.live(),
-            "stopped_by_kl": False,
+            "stopped_by_kl": None if settings.target_kl is not None else False,  # no row tells of it
             "steps": row["steps"],
         }
         known: dict[str, Any] = {

@@ -86,7 +86,8 @@ class Reporter:
         self._trainer, self._weights = trainer, Weights(trainer)
         self.keeping = Keeping(trainer, self._outlet)
         self._outlet.made = trainer.updates
-        self._changes_sent = len(trainer.changes)  # of a run that goes on from a state: those before it are known
+        # Of a run that goes on from a state, those before it are known; not those of an update that begins again.
+        self._changes_sent = sum(change.update <= trainer.updates for change in trainer.changes)
         self.looking.begin(trainer, looks)
         self._outlet.event("started", **facts_of(trainer))
 
