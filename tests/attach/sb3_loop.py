@@ -22,9 +22,8 @@ def made(env="CartPole-v1", *, masked=False, recurrent=False, **settings):
         return MaskablePPO("MlpPolicy", env, **{**usual, **settings})
     if recurrent:
         kwargs = {"lstm_hidden_size": 8, "net_arch": [16]}
-        return RecurrentPPO(
-            "MlpLstmPolicy", make_vec_env(env, 2, seed=3), policy_kwargs=kwargs, **{**usual, "n_steps": 64, **settings}
-        )
+        usual |= {"n_steps": 64, "policy_kwargs": kwargs}
+        return RecurrentPPO("MlpLstmPolicy", make_vec_env(env, 2, seed=3), **{**usual, **settings})
     return PPO("MlpPolicy", env, **{**usual, **settings})
 
 

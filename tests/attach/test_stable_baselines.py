@@ -220,7 +220,7 @@ def test_padding_counts_for_nothing_and_the_policy_remembers(monkeypatch):
             norm = float(update.gradient_norms[len(update.told) - 1])
             assert float(np.linalg.norm(gradients[-1])) == pytest.approx(norm, rel=1e-4)
         elif phase.kind is PhaseKind.UPDATE:
-            updates.append({name: value for name, value in moment.aggregated().items()})
+            updates.append(moment.aggregated())
 
     watched.watcher.reached, watched.watcher.passes = compare, lambda: False
     logged = []
