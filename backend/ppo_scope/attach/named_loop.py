@@ -323,7 +323,8 @@ class NamedLoop(Loop):
         self.steps += rewards.size
 
         def samples(name: str) -> Tensor:
-            return found[name].detach().cpu().clone()
+            copied: Tensor = found[name].detach().cpu().clone()
+            return copied
 
         actions, advantages = samples("actions"), samples("advantages")
         if self.policy.discrete:
@@ -397,6 +398,7 @@ class Lookout:
     def begin(self) -> None:
         """From now on, in this process."""
         backward, clip = torch.Tensor.backward, nn.utils.clip_grad_norm_
+        self._before = backward, clip
 
         def differentiated(loss: Tensor, *arguments: Any, **named: Any) -> None:
             self._look(sys._getframe(1), loss)
@@ -414,10 +416,12 @@ class Lookout:
 
         torch.Tensor.backward = differentiated  # type: ignore[assignment,method-assign]
         nn.utils.clip_grad_norm_ = clipped
-        register_optimizer_step_post_hook(stepped)
+        self._steps = register_optimizer_step_post_hook(stepped)
 
     def end(self) -> None:
-        """The script is over."""
+        """The script is over: what was put in its way is taken out of it."""
+        torch.Tensor.backward, nn.utils.clip_grad_norm_ = self._before  # type: ignore[method-assign]
+        self._steps.remove()
         if self.loop is not None:
             self.loop.finish(stopped_by_kl=False)
 
