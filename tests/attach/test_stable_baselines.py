@@ -104,6 +104,63 @@ class Driver:
         page.ask("play", pace=None)
 
 
+def trained_from(change, at, steps):
+    """The weights' digest of a model that nobody watches, to which `change` is done after so many steps."""
+    model = sb3_loop.made()
+
+    def apply(found, _):
+        if found["self"].num_timesteps == at:
+            change(model)
+        return True
+
+    model.learn(steps, callback=apply)
+    return sb3_loop.digest(model)
+
+
+def lower(model):
+    model.clip_range, model.n_epochs = (lambda _: 0.001), 2
+
+
+@pytest.mark.parametrize("which", ["old", "new"])
+def test_an_update_is_made_a_second_time_and_nothing_else_moves(which, server, leader, monkeypatch):
+    """Weights afterwards: of a run in which nothing was tried, or of one that was always made with what was kept."""
+    expected = sb3_loop.main(STEPS, plain=True)[1] if which == "old" else trained_from(lower, 2 * 128, STEPS)
+    monkeypatch.setenv("PPO_SCOPE_URL", server.url)
+    page, since = leader, len(leader.messages)
+    model, refused = sb3_loop.made(), []
+    watched = Watched(model, None, True)
+
+    def work():
+        run = page.until(lambda: next((m for m in page.messages[since:] if m["type"] == "runs"), None))["runs"][0]["id"]
+        page.ask("open", led=False, run=run)
+        page.wait("lease", since=since, holder=True)
+        page.wait("state", since=since, run=run, state="paused")
+        for _ in range(2):
+            before = len(page.messages)
+            page.ask("step", size="update")
+            page.wait("state", since=before, run=run, state="paused")
+        refused.append(page.ask("redo", settings={"clip_range": 0.001, "epochs": 2}))
+        refused.append(page.ask("play", pace=None))
+        page.ask("keep", which=which)
+        page.ask("play", pace=None)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    model.learn(STEPS)
+    watched.watcher.close()
+    thread.join(30)
+    run = the_run(server, state="finished")
+    assert refused[0]["type"] == "ack" and "none is chosen yet" in refused[1]["message"]
+    assert sb3_loop.digest(model) == expected
+    shown = [one for one in leader.headers("comparison") if one["run"] == run["id"]]
+    assert [one["open"] for one in shown] == [True, False]
+    assert shown[0]["settings"]["old"]["clip_range"] == 0.2 and shown[0]["settings"]["new"]["clip_range"] == 0.001
+    rows, first = rows_of(server, run["id"])
+    assert first == 1 and len(rows["loss"]) == 6
+    assert shown[0]["scalars"]["old_clip_fraction"] < shown[0]["scalars"]["new_clip_fraction"]
+    assert (rows["clip_fraction"][1] > 0.1) is (which == "new"), "the row is that of what was kept"
+
+
 COUNTS_AND_ANGLES = {"entropy_counts", "gradient_cosines"}
 """What rounding may move by more: a sample at the edge of a bin, the direction of a gradient of almost nothing."""
 

@@ -40,6 +40,7 @@ class Loop:
         self._index = 0
         self._within = (0, 0)  # epoch, minibatch
         self._began = 0.0
+        self._quiet = False  # nobody is told of phases
         self._latest: list[Episode] = []
 
     @property
@@ -75,7 +76,7 @@ class Loop:
 
     def _at(self, kind: PhaseKind) -> None:
         """The loop has come to a phase within an update."""
-        if self._update is not None and not self.watcher.passes():
+        if self._update is not None and not self._quiet and not self.watcher.passes():
             self._update.seconds_optimise = time.perf_counter() - self._began
             self.watcher.reached(Phase(kind, self._update, *self._within))
 

@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ppo_scope.attach.again import Outcome, Position
 from ppo_scope.attach.foreign_policy import ForeignPolicy
 from ppo_scope.attach.loop import Loop, clipping, deltas_of, drawing, flat
 from ppo_scope.attach.record import Batch, Episode, Facts, Rollout, Told, Update
@@ -91,6 +92,8 @@ class Watched(Loop):
         self._ends: list[tuple[int, Floats, NDArray[np.bool_]]] = []  # steps with an end in them: R, truncated
         self._ended: list[Episode] = []
         self._order: NDArray[np.int64] | None = None
+        self._train: Callable[[], None] = lambda: None
+        self._before: Position | None = None  # where the update at hand began
         self._recurrent = hasattr(model, "_last_lstm_states")
         self.policy: ForeignPolicy = (RecurrentPolicy if self._recurrent else ForeignPolicy)(
             model.policy, model.action_space
@@ -109,6 +112,7 @@ class Watched(Loop):
             change={name: lambda _: None for name in CHANGEABLE},
             paused=paused,
             seed=model.seed if isinstance(model.seed, int) else None,
+            repeats=self,
             beside=Beside(self.as_it_is, type(model.policy).__module__) if beside else None,
         )
         self._hook()
@@ -122,6 +126,48 @@ class Watched(Loop):
     def model(self) -> Any:
         """The one that is watched."""
         return self._model
+
+    # Once more
+
+    def again(self, values: dict[str, Any]) -> Outcome:
+        """See `Repeats`."""
+        model, old, within = self._model, self._update, self._within
+        assert old is not None and self._before is not None
+        after = Position(model, self.policy)
+        self._before.take(model, self.policy)
+        try:
+            self._set(values)
+            facts = self._facts_now()
+            new = Update(
+                old.index, facts, self._alpha(), old.rollout, old.batch, old.theta_before, old.rewards, old.deltas
+            )
+            new.size, new.habits = old.size, old.habits
+            self._update, self._within, self._quiet = new, (0, 0), True
+            with self._listening():
+                self._train()
+            new.stopped_by_kl = len(new.gradient_norms) < len(new.told)
+            return Outcome(new, Position(model, self.policy), values, self._within)
+        finally:
+            self._update, self._within, self._quiet = old, within, False
+            after.take(model, self.policy)
+
+    @contextlib.contextmanager
+    def visit(self, outcome: Outcome) -> Iterator[None]:
+        """See `Repeats`."""
+        here = Position(self._model, self.policy)
+        outcome.position.take(self._model, self.policy)
+        try:
+            yield
+        finally:
+            here.take(self._model, self.policy)
+
+    def adopt(self, outcome: Outcome) -> Facts:
+        """See `Repeats`."""
+        before = self._facts
+        outcome.position.take(self._model, self.policy)
+        self._update, self._within = outcome.update, outcome.within
+        self._facts = outcome.update.settings
+        return before
 
     # The hooks: each does what it did, and says so
 
@@ -138,6 +184,8 @@ class Watched(Loop):
             watched._ends, watched._ended = [], []
             watched._total = callback.locals.get("total_timesteps")
             return bool(kind.collect_rollouts(me, env, Listening(callback, watched._stepped), *arguments, **named))
+
+        self._train = lambda: kind.train(self._model)
 
         def train(me: Any) -> None:
             if me is watched._model and not watched.watcher.off:
@@ -220,6 +268,7 @@ class Watched(Loop):
         if isinstance(batch, RecurrentBatch):
             batch.begin(buffer)
         theta = self.policy.theta()
+        self._before = Position(model, self.policy, theta)
         if self.distribution is not None:
             batch.judged = lambda batch: self.policy.outputs_at(batch, theta)
         yes = np.ones(layout, np.bool_)
@@ -313,16 +362,20 @@ class Watched(Loop):
 
     def _take_changes(self) -> None:
         """What was set on the page takes effect, from this update on."""
-        wanted, before, model = self.watcher.begins(), self._facts, self._model
+        wanted, before = self.watcher.begins(), self._facts
+        self._set(wanted)
+        self._facts = self._facts_now()
+        for name in wanted:
+            self.watcher.changed(name, getattr(before, name), getattr(self._facts, name), self._index)
+
+    def _set(self, wanted: dict[str, Any]) -> None:
+        model = self._model
         if "clip_range" in wanted:
             model.clip_range = Constant(wanted["clip_range"])
         names = {"value_coef": "vf_coef", "entropy_coef": "ent_coef", "epochs": "n_epochs"}
         for name, value in wanted.items():
             if name != "clip_range":
                 setattr(model, names.get(name, name), value)
-        self._facts = self._facts_now()
-        for name in wanted:
-            self.watcher.changed(name, getattr(before, name), getattr(self._facts, name), self._index)
 
 
 class Constant:
