@@ -233,6 +233,8 @@ export interface Attached {
   library: string;
   /** Settings that it takes from outside while it trains; the others are as it was begun with. */
   changeable: string[];
+  /** Whether it can make an update a second time, with other settings. */
+  repeats: boolean;
 }
 
 /** Another run that branched off from this one. */

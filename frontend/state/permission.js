@@ -35,6 +35,8 @@ const NOT_ATTACHED = {
 /** Why a setting of a loop that is not ours stays as it is; null where it can be moved. @param {State} state @param {string} name */
 export function whyFixed({ run }, name) {
   if (!run?.attached || run.attached.changeable.includes(name)) return null;
+  if (name === "learning_rate" && run.settings.anneal_learning_rate)
+    return "This run's training loop lets α fall by itself: what is set here would be written over.";
   return "This run's training loop is somebody else's, and does not take this setting from outside.";
 }
 
@@ -118,7 +120,8 @@ export function whyNot(state, action) {
   const noControl = whyNoControl(state);
   if (noControl && !(state.recorded && REPLAYED.has(action))) return noControl;
   if (now === null) return "There is no run.";
-  if (state.run?.attached && action in NOT_ATTACHED) return NOT_ATTACHED[action] ?? null;
+  const repeats = action === "redo" && state.run?.attached?.repeats;
+  if (state.run?.attached && action in NOT_ATTACHED && !repeats) return NOT_ATTACHED[action] ?? null;
   if (action === "end") return null;
   if (action === "restart") return whyNotTried(state);
   if (OVER.has(now)) return state.run?.attached ? (ENDS[now] ?? null) : `${ENDS[now]} Restart begins a new one.`;

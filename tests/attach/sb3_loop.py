@@ -7,18 +7,23 @@ import hashlib
 import sys
 
 import torch
-from sb3_contrib import MaskablePPO
+from sb3_contrib import MaskablePPO, RecurrentPPO
 from sb3_contrib.common.envs import InvalidActionEnvDiscrete
 from stable_baselines3 import PPO
+from stable_baselines3.common.env_util import make_vec_env
 
 import ppo_scope
 
 
-def made(env="CartPole-v1", *, masked=False, **settings):
+def made(env="CartPole-v1", *, masked=False, recurrent=False, **settings):
     usual = {"n_steps": 128, "batch_size": 48, "n_epochs": 3, "seed": 3, "device": "cpu"}
     if masked:
         env = InvalidActionEnvDiscrete(dim=8, n_invalid_actions=5)
         return MaskablePPO("MlpPolicy", env, **{**usual, **settings})
+    if recurrent:
+        kwargs = {"lstm_hidden_size": 8, "net_arch": [16]}
+        usual |= {"n_steps": 64, "policy_kwargs": kwargs}
+        return RecurrentPPO("MlpLstmPolicy", make_vec_env(env, 2, seed=3), **{**usual, **settings})
     return PPO("MlpPolicy", env, **{**usual, **settings})
 
 

@@ -52,6 +52,7 @@ CASES = {
     "continuous, stopped early": {"env": "Pendulum-v1", "target_kl": 0.002, "clip_range_vf": 0.2},
     "one network": {"policy_kwargs": {"share_features_extractor": True, "net_arch": [16]}, "ent_coef": 0.01},
     "masked": {"masked": True, "ent_coef": 0.01},
+    "recurrent": {"recurrent": True, "ent_coef": 0.01},
 }
 
 
@@ -101,6 +102,63 @@ class Driver:
             page.ask("step", size="phase")
             page.wait("state", since=before, run=run, state="paused")
         page.ask("play", pace=None)
+
+
+def trained_from(change, at, steps):
+    """The weights' digest of a model that nobody watches, to which `change` is done after so many steps."""
+    model = sb3_loop.made()
+
+    def apply(found, _):
+        if found["self"].num_timesteps == at:
+            change(model)
+        return True
+
+    model.learn(steps, callback=apply)
+    return sb3_loop.digest(model)
+
+
+def lower(model):
+    model.clip_range, model.n_epochs = (lambda _: 0.001), 2
+
+
+@pytest.mark.parametrize("which", ["old", "new"])
+def test_an_update_is_made_a_second_time_and_nothing_else_moves(which, server, leader, monkeypatch):
+    """Weights afterwards: of a run in which nothing was tried, or of one that was always made with what was kept."""
+    expected = sb3_loop.main(STEPS, plain=True)[1] if which == "old" else trained_from(lower, 2 * 128, STEPS)
+    monkeypatch.setenv("PPO_SCOPE_URL", server.url)
+    page, since = leader, len(leader.messages)
+    model, refused = sb3_loop.made(), []
+    watched = Watched(model, None, True)
+
+    def work():
+        run = page.until(lambda: next((m for m in page.messages[since:] if m["type"] == "runs"), None))["runs"][0]["id"]
+        page.ask("open", led=False, run=run)
+        page.wait("lease", since=since, holder=True)
+        page.wait("state", since=since, run=run, state="paused")
+        for _ in range(2):
+            before = len(page.messages)
+            page.ask("step", size="update")
+            page.wait("state", since=before, run=run, state="paused")
+        refused.append(page.ask("redo", settings={"clip_range": 0.001, "epochs": 2}))
+        refused.append(page.ask("play", pace=None))
+        page.ask("keep", which=which)
+        page.ask("play", pace=None)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    model.learn(STEPS)
+    watched.watcher.close()
+    thread.join(30)
+    run = the_run(server, state="finished")
+    assert refused[0]["type"] == "ack" and "none is chosen yet" in refused[1]["message"]
+    assert sb3_loop.digest(model) == expected
+    shown = [one for one in leader.headers("comparison") if one["run"] == run["id"]]
+    assert [one["open"] for one in shown] == [True, False]
+    assert shown[0]["settings"]["old"]["clip_range"] == 0.2 and shown[0]["settings"]["new"]["clip_range"] == 0.001
+    rows, first = rows_of(server, run["id"])
+    assert first == 1 and len(rows["loss"]) == 6
+    assert shown[0]["scalars"]["old_clip_fraction"] < shown[0]["scalars"]["new_clip_fraction"]
+    assert (rows["clip_fraction"][1] > 0.1) is (which == "new"), "the row is that of what was kept"
 
 
 COUNTS_AND_ANGLES = {"entropy_counts", "gradient_cosines"}
@@ -192,6 +250,47 @@ def test_masks_are_honoured(monkeypatch):
     watched.watcher.close()
     assert len(compared) == 2 * 3 * 3 and {count for _, count in compared} == {3}
     assert max(far for far, _ in compared) > 0.05
+
+
+def test_padding_counts_for_nothing_and_the_policy_remembers(monkeypatch):
+    """Terms of the loss are those that sb3-contrib logs; the policy that is judged is the one that collected."""
+    set_nowhere(monkeypatch)
+    model = sb3_loop.made(recurrent=True, learning_rate=0.01, ent_coef=0.01, clip_range_vf=0.2)
+    watched = Watched(model, None, False)
+    gradients, updates = [], []
+
+    def compare(phase: Phase):
+        moment, update = Moment(watched, phase), phase.update
+        if phase.kind is PhaseKind.ADVANTAGES:
+            outputs, values = watched.policy.judge(update.batch)
+            log_prob, _ = watched.distribution.evaluate(outputs, update.batch.actions)
+            assert log_prob.numpy() == pytest.approx(update.batch.log_probs.numpy(), abs=1e-5)
+            assert values.numpy() == pytest.approx(update.batch.values.numpy(), abs=1e-5)
+        elif phase.kind is PhaseKind.LOSS:
+            one = update.told[-1]
+            assert one.data.mask.sum() == len(one.samples) <= 48 and len(set(one.samples.tolist())) == len(one.samples)
+            found = measure(moment, frozenset({"gradients", "policy", "direction"}))
+            assert {"gradients", "policy", "direction"} <= set(found.measured), found.lacks
+            terms = watched.policy.differentiate(update, update.minibatches[-1])
+            gradients.append(terms[0] + 0.5 * terms[1] - 0.01 * terms[2])
+        elif phase.kind is PhaseKind.GRADIENT:  # by their own backward, before it is cut off
+            norm = float(update.gradient_norms[len(update.told) - 1])
+            assert float(np.linalg.norm(gradients[-1])) == pytest.approx(norm, rel=1e-4)
+        elif phase.kind is PhaseKind.UPDATE:
+            updates.append(moment.aggregated())
+
+    watched.watcher.reached, watched.watcher.passes = compare, lambda: False
+    logged = []
+    model.learn(128 * 3, callback=lambda found, _: logged.append(dict(model.logger.name_to_value)) or True)
+    logged.append(dict(model.logger.name_to_value))
+    assert len(updates) == 3 and len(gradients) == 3 * 3 * 3
+    theirs = [one for one in logged if "train/policy_gradient_loss" in one][-1]
+    last = updates[-1]
+    assert last["policy_loss"] == pytest.approx(theirs["train/policy_gradient_loss"], abs=1e-6)
+    assert last["value_loss"] == pytest.approx(theirs["train/value_loss"], rel=1e-6, abs=1e-6)
+    assert last["entropy"] == pytest.approx(-theirs["train/entropy_loss"], abs=1e-6)
+    assert last["clip_fraction"] == pytest.approx(theirs["train/clip_fraction"], abs=1e-6)
+    watched.watcher.close()
 
 
 def test_noise_that_depends_on_the_state_is_shown_without_its_policy(monkeypatch, capfd):

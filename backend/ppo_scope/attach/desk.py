@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.episodes import LATEST
-from ppo_scope.attach.foreign_policy import ForeignPolicy
+from ppo_scope.attach.policy import Policy
 from ppo_scope.attach.record import Batch, Episode, Facts, Habits, Phase, Rollout, Seen, Told, Update
 from ppo_scope.diagnosis.health import Health
 from ppo_scope.probes.cost import Noted
@@ -38,7 +38,7 @@ class Model:
 
     reward_threshold = None
 
-    def __init__(self, env: str, space: gym.Space[Any], policy: ForeignPolicy) -> None:
+    def __init__(self, env: str, space: gym.Space[Any], policy: Policy) -> None:
         self.env, self.observation_space, self.observation = env, space, str(space)
         self.is_image = len(space.shape or ()) == 3
         self.policy, self.distribution = policy, policy.distribution
@@ -116,7 +116,7 @@ class Answer:
 @torch.no_grad()
 def task_of(
     update: Update,
-    policy: ForeignPolicy,
+    policy: Policy,
     settings: Facts | None,
     steps: int,
     seconds: float,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,8 @@ from ppo_scope.worker.rows import Rows
 
 NO_PICTURES = "This run's training loop is somebody else's: its environment is not drawn."
 
+COMPARED = frozenset({"ratio", "minibatches"})
+"""The probes of two outcomes side by side."""
 
 WATCHED_SECONDS = 1 / 8
 """Between two looks at full speed: to send one costs the loop some milliseconds."""
@@ -210,6 +213,39 @@ class Report:
         """Send the rows that have not been sent; those that are being measured are waited for."""
         self._take(all_of_them=True)
         self._rows.flush()
+
+    # Two outcomes of one update
+
+    @property
+    def whole(self) -> bool:
+        """Whether the loop stands at the end of an update."""
+        return self._outlet.phase.kind is PhaseKind.UPDATE
+
+    def compare(self, new: Phase, visit: AbstractContextManager[None]) -> None:
+        """Show the update at hand as it is ("old") and as it would be ("new"), side by side."""
+        phase = self._outlet.phase
+        assert phase.update is not None and new.update is not None
+        found = {"old": self._measured(self.moment_at(phase), COMPARED)}
+        with visit:
+            found["new"] = self._measured(self.moment_at(new), COMPARED)
+        scalars = {f"{which}_{name}": value for which, of in found.items() for name, value in of.scalars.items()}
+        arrays = {f"{which}_{name}": array for which, of in found.items() for name, array in of.arrays.items()}
+        settings = {"old": phase.update.settings.live(), "new": new.update.settings.live()}
+        self._outlet.send(Kind.COMPARISON, arrays, scalars=scalars, open=True, settings=settings)
+
+    def decided(self) -> None:
+        """There is nothing to compare any more."""
+        self._outlet.send(Kind.COMPARISON, open=False)
+
+    def amended(self, phase: Phase) -> None:
+        """The update at hand has been made anew, and this is what it is now."""
+        self.flush()
+        self._outlet.phase = phase
+        moment = self.moment_at(phase)
+        row = self._rows.amend(moment, self._subject.steps)
+        if self._clerk is None or not self._clerk.at_work:  # else it is the clerk who knows how the run is
+            self._health.amend(moment, row)
+        self.show(moment)
 
     # What is said of it
 

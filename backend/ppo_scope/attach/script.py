@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ppo_scope.attach.named_loop import Lookout
 from ppo_scope.attach.stable_baselines import Watched, why_not
 from ppo_scope.attach.watcher import say
 
@@ -20,7 +21,8 @@ LEARNERS = (
     ("sb3_contrib", "MaskablePPO"),  # has a `learn` of its own
 )
 NOT_FOUND = (
-    "No PPO was found in {script}. Looked for: `learn` of a PPO of Stable-Baselines3 or sb3-contrib. Two other ways: "
+    "No PPO was found in {script}. Looked for: `learn` of a PPO of Stable-Baselines3 or sb3-contrib; {named}. Two "
+    "other ways: "
     "ppo_scope.watch(model) in the script, or ppo_scope.Scope in a loop of one's own; see docs/attach.md."
 )
 
@@ -29,12 +31,14 @@ def main(arguments: list[str]) -> None:
     """Run the script with its arguments, as its own main program."""
     script, sys.argv = arguments[0], arguments
     sys.path[0] = str(Path(script).resolve().parent)
-    found = _look_out()
+    found, lookout = _look_out(), Lookout()
+    lookout.begin()
     try:
         runpy.run_path(script, run_name="__main__")
     finally:
-        if not found:
-            say(NOT_FOUND.format(script=script))
+        lookout.end()
+        if not found and lookout.loop is None:
+            say(NOT_FOUND.format(script=script, named=lookout.why_none()))
 
 
 def _look_out() -> list[Watched]:

@@ -12,8 +12,7 @@ from the order that the buffer draws of NumPy.
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -21,12 +20,13 @@ import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from ppo_scope.attach.desk import Model
-from ppo_scope.attach.episodes import LATEST
-from ppo_scope.attach.foreign_policy import HABITS, ForeignPolicy
-from ppo_scope.attach.record import Batch, Episode, Facts, Phase, Rollout, Told, Update
+from ppo_scope.attach.again import Outcome, Position
+from ppo_scope.attach.foreign_policy import ForeignPolicy
+from ppo_scope.attach.loop import Loop, clipping, deltas_of, drawing, flat
+from ppo_scope.attach.record import Batch, Episode, Facts, Rollout, Told, Update
+from ppo_scope.attach.recurrent import RecurrentBatch, RecurrentPolicy, unpadded
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.scope import facts_of
 from ppo_scope.attach.server import server_of
@@ -34,15 +34,15 @@ from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import Floats, PhaseKind
 
 REFUSED = (
-    "ppo_scope.watch takes a PPO of Stable-Baselines3 or a MaskablePPO of sb3-contrib, and this is {what}. {why}A loop "
-    "of one's own is shown by ppo_scope.Scope: see docs/attach.md."
+    "ppo_scope.watch takes a PPO of Stable-Baselines3, or a MaskablePPO or RecurrentPPO of sb3-contrib, and this is "
+    "{what}. {why}A loop of one's own is shown by ppo_scope.Scope: see docs/attach.md."
 )
 NO_RATIO = "A2C makes one step with each rollout and has no ratio of policies to look at. "
 SEVERAL = "They are a Dict, which is not known here yet. "
 UNSUPPORTED = "It has a loss of its own, which is not known here yet. "
 OTHER_ORDER = "the minibatches are not drawn as they were in the version of Stable-Baselines3 that this is written for"
 
-KNOWN = {"stable_baselines3.PPO", "sb3_contrib.MaskablePPO"}
+KNOWN = {"stable_baselines3.PPO", "sb3_contrib.MaskablePPO", "sb3_contrib.RecurrentPPO"}
 CHANGEABLE = ("clip_range", "value_coef", "entropy_coef", "epochs", "target_kl", "max_grad_norm")
 
 
@@ -50,7 +50,8 @@ def watch(model: Any, *, url: str | None = None, paused: bool = False) -> Any:
     """Show what this model's `learn` does from now on; the model.
 
     Args:
-        model: a `stable_baselines3.PPO`, or a `sb3_contrib.MaskablePPO`, whose masks are honoured.
+        model: a `stable_baselines3.PPO`, a `sb3_contrib.MaskablePPO`, whose masks are honoured, or a `RecurrentPPO`,
+            whose padding is.
         url: the server's link; else that of `PPO_SCOPE_URL`; else a server is started that ends with this process.
         paused: wait for Play on the page before the first update.
 
@@ -81,28 +82,28 @@ def why_not(model: Any) -> str | None:
     return REFUSED.format(what=f"a {type(model).__name__}" if what else "none", why="")
 
 
-class Watched:
+class Watched(Loop):
     """A model, its record, and its hooks."""
 
     def __init__(self, model: Any, url: str | None, paused: bool) -> None:
+        super().__init__()
         self._model = model
-        self._update: Update | None = None
-        self._index = 0
         self._total: int | None = None  # steps that `learn` was asked for
         self._ends: list[tuple[int, Floats, NDArray[np.bool_]]] = []  # steps with an end in them: R, truncated
         self._ended: list[Episode] = []
-        self._latest: list[Episode] = []
-        self._within = (0, 0)
         self._order: NDArray[np.int64] | None = None
-        self.policy = ForeignPolicy(model.policy, model.action_space)
+        self._train: Callable[[], None] = lambda: None
+        self._before: Position | None = None  # where the update at hand began
+        self._recurrent = hasattr(model, "_last_lstm_states")
+        self.policy: ForeignPolicy = (RecurrentPolicy if self._recurrent else ForeignPolicy)(
+            model.policy, model.action_space
+        )
         self.env = env_of(model)
-        self.observation_space: gym.Space[Any] | None = model.observation_space
+        self.observation_space: gym.Space[Any] = model.observation_space
         self.observation = str(model.observation_space)
         self.is_image = bool(len(model.observation_space.shape or ()) == 3)
-        self.distribution = self.policy.distribution
-        self.reward_threshold = None
-        self.abilities = self.policy.abilities()
         self._facts = self._facts_now()
+        beside = model.device.type == "cpu" and not self._recurrent
         self.watcher = Watcher(
             self,
             self._facts,
@@ -111,29 +112,62 @@ class Watched:
             change={name: lambda _: None for name in CHANGEABLE},
             paused=paused,
             seed=model.seed if isinstance(model.seed, int) else None,
-            beside=Beside(self._as_it_is, type(model.policy).__module__) if model.device.type == "cpu" else None,
+            repeats=self,
+            beside=Beside(self.as_it_is, type(model.policy).__module__) if beside else None,
         )
         self._hook()
 
     @property
-    def steps(self) -> int:
+    def steps(self) -> int:  # type: ignore[override]  # the model counts them
         """Transitions trained on so far."""
         return int(self._model.num_timesteps)
-
-    @property
-    def episodes(self) -> Sequence[Episode]:
-        """The latest, of which means are taken."""
-        return self._latest
 
     @property
     def model(self) -> Any:
         """The one that is watched."""
         return self._model
 
-    def _as_it_is(self) -> Model:
-        found = Model(self.env, self._model.observation_space, self.policy)
-        found.latest.extend(self._latest)
-        return found
+    # Once more
+
+    def again(self, values: dict[str, Any]) -> Outcome:
+        """See `Repeats`."""
+        model, old, within = self._model, self._update, self._within
+        assert old is not None and self._before is not None
+        after = Position(model, self.policy)
+        self._before.take(model, self.policy)
+        try:
+            self._set(values)
+            facts = self._facts_now()
+            new = Update(
+                old.index, facts, self._alpha(), old.rollout, old.batch, old.theta_before, old.rewards, old.deltas
+            )
+            new.size, new.habits = old.size, old.habits
+            self._update, self._within, self._quiet = new, (0, 0), True
+            with self._listening():
+                self._train()
+            new.stopped_by_kl = len(new.gradient_norms) < len(new.told)
+            return Outcome(new, Position(model, self.policy), values, self._within)
+        finally:
+            self._update, self._within, self._quiet = old, within, False
+            after.take(model, self.policy)
+
+    @contextlib.contextmanager
+    def visit(self, outcome: Outcome) -> Iterator[None]:
+        """See `Repeats`."""
+        here = Position(self._model, self.policy)
+        outcome.position.take(self._model, self.policy)
+        try:
+            yield
+        finally:
+            here.take(self._model, self.policy)
+
+    def adopt(self, outcome: Outcome) -> Facts:
+        """See `Repeats`."""
+        before = self._facts
+        outcome.position.take(self._model, self.policy)
+        self._update, self._within = outcome.update, outcome.within
+        self._facts = outcome.update.settings
+        return before
 
     # The hooks: each does what it did, and says so
 
@@ -151,6 +185,8 @@ class Watched:
             watched._total = callback.locals.get("total_timesteps")
             return bool(kind.collect_rollouts(me, env, Listening(callback, watched._stepped), *arguments, **named))
 
+        self._train = lambda: kind.train(self._model)
+
         def train(me: Any) -> None:
             if me is watched._model and not watched.watcher.off:
                 watched._collected()
@@ -159,7 +195,7 @@ class Watched:
                 return
             with watched._listening():
                 kind.train(me)
-            watched._updated()
+            watched._ended_by_train()
 
         names = {"collect_rollouts": collect_rollouts, "train": train, "__module__": kind.__module__}
         self._model.__class__ = type(kind.__name__, (kind,), names)
@@ -168,27 +204,21 @@ class Watched:
     def _listening(self) -> Iterator[None]:
         """What `train` calls tells what it does."""
         policy, buffer = self._model.policy, self._model.rollout_buffer
-        get, evaluate, clip = buffer.get, policy.evaluate_actions, nn.utils.clip_grad_norm_
+        get, evaluate = buffer.get, policy.evaluate_actions
 
         def evaluated(*arguments: Any, **named: Any) -> Any:
             found = evaluate(*arguments, **named)
             self._judged(found)
             return found
 
-        def clipped(parameters: Any, *arguments: Any, **named: Any) -> Tensor:
-            norm = clip(parameters, *arguments, **named)
-            self._differentiated(norm)
-            return norm
-
         self.policy.evaluate = evaluate
         buffer.get, policy.evaluate_actions = lambda size=None: self._getting(get, size), evaluated
-        nn.utils.clip_grad_norm_ = clipped  # where `train` finds it
         step = policy.optimizer.register_step_post_hook(lambda *_: self._step_made())
         try:
-            yield
+            with clipping(self._differentiated):
+                yield
         finally:
             step.remove()
-            nn.utils.clip_grad_norm_ = clip
             del policy.evaluate_actions, buffer.get
 
     @guarded
@@ -216,10 +246,8 @@ class Watched:
             pass
         starts = [buffer.episode_starts[1:], model._last_episode_starts[None]]
         dones = np.concatenate(starts).astype(np.bool_)
-        self._latest = (self._latest + self._ended)[-LATEST:]
         advantages, values = buffer.advantages.copy(), buffer.values.copy()
-        following = np.concatenate([advantages[1:], np.zeros((1, layout[1]), np.float32)])
-        deltas = advantages - model.gamma * model.gae_lambda * following * ~dones
+        deltas = deltas_of(advantages, dones, model.gamma * model.gae_lambda)
         shape = model.action_space.shape if isinstance(model.action_space, gym.spaces.Box) else ()
         actions = buffer.actions.copy().reshape(
             *layout, *((int(np.prod(shape)),) if shape else buffer.actions.shape[2:])
@@ -228,10 +256,7 @@ class Watched:
             actions = actions.reshape(layout).astype(np.int64)
         observations = buffer.observations.copy()
 
-        def flat(found: NDArray[Any]) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(found.reshape(-1, *found.shape[2:])))
-
-        batch = Batch(
+        batch = (RecurrentBatch if self._recurrent else Batch)(
             observations=flat(observations),
             actions=flat(actions),
             log_probs=flat(buffer.log_probs.copy()),
@@ -240,33 +265,24 @@ class Watched:
             targets=flat(buffer.returns.copy()),
             action_masks=flat(buffer.action_masks > 0) if hasattr(buffer, "action_masks") else None,
         )
+        if isinstance(batch, RecurrentBatch):
+            batch.begin(buffer)
         theta = self.policy.theta()
+        self._before = Position(model, self.policy, theta)
         if self.distribution is not None:
             batch.judged = lambda batch: self.policy.outputs_at(batch, theta)
         yes = np.ones(layout, np.bool_)
         rollout = Rollout(observations, actions, rewards, dones & ~cut, cut, yes, tuple(self._ended))
-        self._update = Update(
-            self._index, self._facts, self._alpha(), rollout, batch, theta, buffer.rewards.copy(), deltas
-        )
-        self._within, self._began = (0, 0), time.perf_counter()
-        self._size = self._update.size = min(model.batch_size, len(batch.values))
-        self._update.habits = replace(HABITS, normalizes=model.normalize_advantage)
-        self.watcher.reached(Phase(PhaseKind.ADVANTAGES, self._update))
+        update = Update(self._index, self._facts, self._alpha(), rollout, batch, theta, buffer.rewards.copy(), deltas)
+        self._size = update.size = min(model.batch_size, len(batch.values))
+        update.habits = replace(self.policy.habits, normalizes=model.normalize_advantage)
+        self._begin(update, self._ended)
 
     def _getting(self, get: Callable[[Any], Iterator[Any]], size: int | None) -> Iterator[Any]:
         """An epoch: the same minibatches, and which samples each holds."""
-        drawn: list[NDArray[np.int64]] = []
-        minibatches, permutation = get(size), np.random.permutation
-
-        def noted(*arguments: Any, **named: Any) -> Any:
-            drawn.append(permutation(*arguments, **named))
-            return drawn[-1]
-
-        np.random.permutation = noted  # where the buffer finds it, as its first minibatch is asked for
-        try:
+        minibatches = get(size)
+        with drawing(np.random, "randint" if self._recurrent else "permutation") as drawn:  # where the buffer finds it
             data = next(minibatches, None)
-        finally:
-            np.random.permutation = permutation
         self._begin_epoch(drawn)
         number = 1
         while data is not None:
@@ -276,12 +292,14 @@ class Watched:
         self._end_epoch()
 
     @guarded
-    def _begin_epoch(self, drawn: list[NDArray[np.int64]]) -> None:
+    def _begin_epoch(self, drawn: list[Any]) -> None:
         buffer = self._model.rollout_buffer
-        if len(drawn) != 1 or drawn[0].shape != (buffer.buffer_size * buffer.n_envs,):
+        count = buffer.buffer_size * buffer.n_envs
+        if len(drawn) != 1 or np.shape(drawn[0]) != (() if self._recurrent else (count,)):
             raise RuntimeError(OTHER_ORDER)
+        order = np.roll(np.arange(count), -drawn[0]) if self._recurrent else drawn[0]
         # Its samples are environment by environment, ours step by step.
-        environment, step = np.divmod(drawn[0], buffer.buffer_size)
+        environment, step = np.divmod(order, buffer.buffer_size)
         self._order = step * buffer.n_envs + environment
         self._within = self._within[0] + 1, 0
 
@@ -294,6 +312,8 @@ class Watched:
         """The loss of a minibatch is about to be made of these values, log-probabilities and entropies."""
         update, data = self._update, self._data
         assert update is not None and update.batch is not None and self._order is not None
+        if self._recurrent:
+            data, found = unpadded(data, found)
         size = data.old_log_prob.shape[0]
         start = (self._within[1] - 1) * self._size
         samples = self._order[start : start + size]
@@ -304,37 +324,10 @@ class Watched:
         update.told.append(Told(self._within[0], samples, data, found))
         self._at(PhaseKind.LOSS)
 
-    def _at(self, kind: PhaseKind) -> None:
-        """The loop has come to a phase within an update."""
-        if self._update is not None and not self.watcher.passes():
-            self._update.seconds_optimise = time.perf_counter() - self._began
-            self.watcher.reached(Phase(kind, self._update, *self._within))
-
-    @guarded
-    def _differentiated(self, norm: Tensor) -> None:
-        """The gradient is there, and its norm before it is cut off."""
+    def _ended_by_train(self) -> None:
         update = self._update
-        assert update is not None
-        last = len(update.told) - 1
-        if last not in update.gradient_norms:
-            update.gradient_norms[last] = norm
-            self._at(PhaseKind.GRADIENT)
-
-    @guarded
-    def _step_made(self) -> None:
-        self._at(PhaseKind.STEP)
-
-    @guarded
-    def _end_epoch(self) -> None:
-        self._at(PhaseKind.EPOCH)
-
-    @guarded
-    def _updated(self) -> None:
-        update = self._update
-        assert update is not None
-        update.stopped_by_kl = len(update.gradient_norms) < len(update.told)
-        update.seconds_optimise = time.perf_counter() - self._began
-        self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))
+        stopped = update is not None and len(update.gradient_norms) < len(update.told)
+        self._updated(stopped_by_kl=stopped)
 
     # Settings
 
@@ -369,16 +362,20 @@ class Watched:
 
     def _take_changes(self) -> None:
         """What was set on the page takes effect, from this update on."""
-        wanted, before, model = self.watcher.begins(), self._facts, self._model
+        wanted, before = self.watcher.begins(), self._facts
+        self._set(wanted)
+        self._facts = self._facts_now()
+        for name in wanted:
+            self.watcher.changed(name, getattr(before, name), getattr(self._facts, name), self._index)
+
+    def _set(self, wanted: dict[str, Any]) -> None:
+        model = self._model
         if "clip_range" in wanted:
             model.clip_range = Constant(wanted["clip_range"])
         names = {"value_coef": "vf_coef", "entropy_coef": "ent_coef", "epochs": "n_epochs"}
         for name, value in wanted.items():
             if name != "clip_range":
                 setattr(model, names.get(name, name), value)
-        self._facts = self._facts_now()
-        for name in wanted:
-            self.watcher.changed(name, getattr(before, name), getattr(self._facts, name), self._index)
 
 
 class Constant:

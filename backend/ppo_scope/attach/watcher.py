@@ -16,6 +16,8 @@ from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from ppo_scope.attach.address import Address
+from ppo_scope.attach.again import NONE as NO_TWO
+from ppo_scope.attach.again import RUNNING, Outcomes, Repeats
 from ppo_scope.attach.arrays import Misshapen
 from ppo_scope.attach.line import Line
 from ppo_scope.attach.record import Facts, Phase
@@ -90,21 +92,26 @@ class Watcher:
         paused: bool = False,
         seed: int | None = None,
         beside: Beside | None = None,
+        repeats: Repeats | None = None,
     ) -> None:
         """`address`: None: there is no server, and nothing is watched. `change`: how to change what the loop reads anew
-        at every update. `beside`: by which policy updates are measured in a process of its own.
+        at every update. `beside`: by which policy updates are measured in a process of its own. `repeats`: how to
+        make an update a second time.
         """
         self.off = address is None
         """Something of ours has failed: nothing is watched any more."""
         self._change = change or {}
         self._pending: dict[str, Any] = {}
+        self._tried: dict[str, Any] = {}  # of what has two outcomes
         self._facts = facts
         self.run = secrets.token_hex(4)
         settings = {"env": subject.env, **facts.all(), **({} if seed is None else {"seed": seed})}
         greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(self._change))
+        greeting.repeats = repeats is not None
         self._line = Line(address, greeting.model_dump_json, self._beat, say) if address is not None else None
         self._report = Report(self._send, self.run, subject, facts, beside if address is not None else None)
         self._going = Going(self._report, running=not paused)
+        self._outcomes = Outcomes(repeats, self._report) if repeats is not None else None
         self._next_look = 0.0
         self._goodbye = atexit.register(self.close)
         self._handlers: dict[str, Callable[[Command], None]] = {
@@ -113,6 +120,8 @@ class Watcher:
             "step": self._step,
             "set": self._set,
             "watch": self._watch,
+            "redo": self._redo,
+            "keep": self._keep,
             "again": self._again,
             "stop": self._stop,
             "states": lambda _: None,
@@ -238,6 +247,7 @@ class Watcher:
             self._report.reply(command)
 
     def _play(self, command: Command) -> None:
+        self._refuse_when_undecided()
         self._going.play(command.get("pace"))
         self._say_state()
 
@@ -250,6 +260,7 @@ class Watcher:
         going = self._going
         if going.running:
             raise Refused(ErrorCode.CONFLICT, "The run is playing: pause it before you step.")
+        self._refuse_when_undecided()
         going.met = None
         going.goals.append(goal_of(command))
         self._say_state()
@@ -264,6 +275,28 @@ class Watcher:
             raise Refused(ErrorCode.INVALID, str(error)) from None
         self._pending[name] = value
         self._say_state()
+
+    def _redo(self, command: Command) -> None:
+        if self._outcomes is None:
+            raise Refused(ErrorCode.INVALID, CANNOT.format(what="make an update anew"))
+        if not self._going.standing:
+            raise Refused(ErrorCode.CONFLICT, RUNNING)
+        self._outcomes.make(command["settings"] or dict(self._pending), set(self._change))
+        self._tried = dict(command["settings"] or self._pending)
+
+    def _keep(self, command: Command) -> None:
+        if self._outcomes is None:
+            raise Refused(ErrorCode.CONFLICT, NO_TWO)
+        for change in self._outcomes.choose(command):
+            self._report.changed(change)
+        for name, value in self._tried.items():  # what was tried waits no longer
+            if self._pending.get(name) == value:
+                del self._pending[name]
+        self._say_state()
+
+    def _refuse_when_undecided(self) -> None:
+        if self._outcomes is not None:
+            self._outcomes.refuse_when_undecided()
 
     def _watch(self, command: Command) -> None:
         before = self._report.watched

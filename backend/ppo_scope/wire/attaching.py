@@ -32,11 +32,13 @@ class Greeting(BaseModel):
     """Whose loop it is, in words."""
     changeable: list[str]
     """Settings that it takes from outside while it trains."""
+    repeats: bool = False
+    """Whether it can make an update a second time."""
 
     @property
     def about(self) -> dict[str, Any]:
         """What pages are told of the loop."""
-        return {"library": self.library, "changeable": self.changeable}
+        return {"library": self.library, "changeable": self.changeable, "repeats": self.repeats}
 
     @classmethod
     def parse(cls, text: str, names: Collection[str]) -> Self:

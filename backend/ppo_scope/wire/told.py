@@ -71,6 +71,8 @@ class Attached(TypedDict):
     """Whose it is, in words."""
     changeable: list[str]
     """Settings that it takes from outside while it trains; the others are as it was begun with."""
+    repeats: bool
+    """Whether it can make an update a second time, with other settings."""
 
 
 class Parent(TypedDict):

@@ -1,0 +1,74 @@
+"""What the environments of a script tell while it collects: which episodes were cut, and what they brought."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from ppo_scope.attach.episodes import Episodes
+from ppo_scope.attach.record import Episode
+from ppo_scope.probes.record import Bools, Floats
+
+
+class Acting:
+    """Listens to `step` of somebody's vector environment."""
+
+    def __init__(self, envs: Any) -> None:
+        """`envs`: None, or one that cannot be listened to: returns are then added up from rewards."""
+        self._cut: list[Bools] = []
+        self._told: list[tuple[int, float, int]] = []  # (step of the rollout, return, length)
+        self._tells = False
+        self._episodes = Episodes()
+        spaces = [getattr(envs, name, None) for name in ("single_observation_space", "observation_space")]
+        self.observation_space: gym.Space[Any] | None = next((s for s in spaces if isinstance(s, gym.Space)), None)
+        step = getattr(envs, "step", None)
+        if step is None:
+            return
+
+        def stepped(*arguments: Any, **named: Any) -> Any:
+            found = step(*arguments, **named)
+            self._hear(found)
+            return found
+
+        envs.step = stepped
+
+    def rollout(self, rewards: Floats, ends: Bools, step: int) -> tuple[Bools, list[Episode]]:
+        """Which ends of a rollout [M, N] that began at this step of the run were cut, and the episodes that ended."""
+        rows, cut = rewards.shape[1], np.zeros_like(ends)
+        if len(self._cut) == len(ends) and all(one.shape == (rows,) for one in self._cut):
+            cut = np.stack(self._cut) & ends
+        added = self._episodes.take(rewards, ends, step)
+        if self._tells:  # rewards may be scaled, and what the environments say of an episode is not
+            added = [Episode(step + (t + 1) * rows, found, length) for t, found, length in self._told]
+        self._cut, self._told = [], []
+        return cut, added
+
+    def _hear(self, found: Any) -> None:
+        infos = found[-1]
+        for episodic_return, length in _episodes_in(infos):
+            self._tells = True
+            self._told.append((len(self._cut), episodic_return, length))
+        self._cut.append(np.array(found[3], np.bool_) if len(found) == 5 else _cut_in(infos, len(found[2])))
+
+
+def _episodes_in(infos: Any) -> list[tuple[float, int]]:
+    """(return, length) of those that ended, as Gymnasium's `RecordEpisodeStatistics` says it, then and now."""
+    if isinstance(infos, dict):
+        if "final_info" in infos and "episode" not in infos:
+            return _episodes_in(infos["final_info"])
+        if "episode" not in infos:
+            return []
+        told, which = infos["episode"], infos.get("_episode")
+        if which is None:
+            return [(float(np.squeeze(told["r"])), int(np.squeeze(told["l"])))]
+        return [(float(told["r"][row]), int(told["l"][row])) for row in np.flatnonzero(which)]
+    return [one for info in infos if info for one in _episodes_in(info)]
+
+
+def _cut_in(infos: Any, rows: int) -> Bools:
+    """As the older interface says it: one dictionary for each row."""
+    if isinstance(infos, dict) or len(infos) != rows:
+        return np.zeros(rows, np.bool_)
+    return np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos], np.bool_)

@@ -1,0 +1,139 @@
+"""The agent of a script as probes ask it: a module with `get_action_and_value(observations, actions)`.
+
+Or, as it was in earlier years, with `get_action(observations, actions)` and `get_value(observations)`. What its policy
+puts out is what its distribution, one of torch's, is asked log π of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.distributions import Categorical, Normal
+
+from ppo_scope.attach.policy import AT_ONCE, Policy
+from ppo_scope.ppo import distributions
+from ppo_scope.probes.record import Minibatch, Update
+from ppo_scope.probes.subject import Distribution
+
+TRIED = 64
+"""Samples by which it is seen whether an agent can be asked."""
+AGREES = 1e-4
+
+
+class Agent(Policy):
+    """One of a script, or what stands in its place where there is none that can be asked."""
+
+    names = {  # noqa: RUF012  # nobody writes to it
+        "actor_mean": "policy_trunk",
+        "actor_logstd": "policy_free",
+        "actor": "policy_trunk",
+        "critic": "value_trunk",
+    }
+
+    @classmethod
+    def of(cls, variables: Mapping[str, Any], observations: Tensor, actions: Tensor, log_prob: Tensor) -> Agent:
+        """The agent among a script's variables.
+
+        Args:
+            variables: of the script.
+            observations: [B, …] of some samples, with
+            actions: [B, …] theirs, and
+            log_prob: [B] log π(a|s) under the present weights: it is asked for nothing where it tells something else.
+        """
+        module = variables.get("agent")
+        if not isinstance(module, nn.Module):
+            optimizer = variables.get("optimizer")
+            groups = optimizer.param_groups if isinstance(optimizer, torch.optim.Optimizer) else []
+            module = nn.Module()
+            module.weights = nn.ParameterList(one for group in groups for one in group["params"])
+        made = cls(module, None)
+        observations, actions = observations[:TRIED].detach(), actions[:TRIED].detach()
+        try:
+            with made._as_it_is(), torch.no_grad():
+                found, outputs = _asked(module, observations, actions)
+        except Exception:  # an agent that is called otherwise
+            return made
+        if outputs is not None and torch.allclose(found[1], log_prob[:TRIED].detach(), atol=AGREES, rtol=AGREES):
+            made.distribution = _distribution_of(outputs)
+        return made
+
+    @property
+    def discrete(self) -> bool:
+        """Whether its actions are choices."""
+        return isinstance(self.distribution, distributions.Categorical)
+
+    def _put_out(self, module: Any, batch: Any, which: Tensor | None = None) -> Tensor:
+        observations, actions = batch.observations, batch.actions
+        if which is not None:
+            observations, actions = observations[which], actions[which]
+        made = []
+        for seen, acted in zip(torch.split(observations, AT_ONCE), torch.split(actions, AT_ONCE), strict=True):
+            outputs = _asked(module, seen.to(self.device), acted.to(self.device))[1]
+            assert outputs is not None
+            made.append(_put_together(outputs).cpu())
+        return torch.cat(made)
+
+    def _values(self, module: Any, batch: Any) -> Tensor:
+        parts = torch.split(batch.observations, AT_ONCE)
+        return torch.cat([module.get_value(part.to(self.device)).flatten() for part in parts]).cpu()
+
+    def _evaluated(self, update: Update, minibatch: Minibatch) -> tuple[Tensor, Tensor, Tensor | None]:
+        batch = update.batch
+        assert batch is not None
+        which = minibatch.samples[minibatch.trained]
+        seen, actions = batch.observations[which].to(self.device), batch.actions[which].to(self.device)
+        return _asked(self._module, seen, actions)[0]
+
+
+def _asked(module: Any, seen: Tensor, actions: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], Any]:
+    """(V, log π(a|s), entropy) [B], and the policy's distribution; None in its place where it has several."""
+    with _listening() as heard:
+        if hasattr(module, "get_action_and_value"):
+            _, log_prob, entropy, value = module.get_action_and_value(seen, actions)
+        else:
+            _, log_prob, entropy = module.get_action(seen, actions)
+            value = module.get_value(seen)
+    return (value.flatten(), log_prob, entropy), heard[0] if len(heard) == 1 else None
+
+
+@contextlib.contextmanager
+def _listening() -> Iterator[list[Any]]:
+    """Which distributions are asked for log π meanwhile."""
+    heard: list[Any] = []
+    before = {kind: kind.log_prob for kind in (Categorical, Normal)}
+
+    def hearing(ask: Any) -> Any:
+        def log_prob(distribution: Any, value: Tensor) -> Tensor:
+            heard.append(distribution)
+            found: Tensor = ask(distribution, value)
+            return found
+
+        return log_prob
+
+    for kind, ask in before.items():
+        kind.log_prob = hearing(ask)  # type: ignore[method-assign]
+    try:
+        yield heard
+    finally:
+        for kind, ask in before.items():
+            kind.log_prob = ask  # type: ignore[method-assign]
+
+
+def _put_together(found: Categorical | Normal) -> Tensor:
+    """[B, O]"""
+    if isinstance(found, Categorical):
+        logits: Tensor = found.logits
+        return logits
+    return torch.cat([found.mean, found.stddev.log()], dim=-1)
+
+
+def _distribution_of(found: Categorical | Normal) -> Distribution:
+    if isinstance(found, Categorical):
+        return distributions.Categorical(found.logits.shape[-1])
+    width = found.mean.shape[-1]
+    return distributions.DiagonalGaussian(np.full(width, -np.inf), np.full(width, np.inf))

@@ -1,0 +1,154 @@
+"""What the hooks of every library tell of an update under way, and how a loop becomes a subject."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ppo_scope.attach.desk import Model
+from ppo_scope.attach.episodes import LATEST
+from ppo_scope.attach.policy import Policy
+from ppo_scope.attach.record import Episode, Phase, Update
+from ppo_scope.attach.watcher import Watcher, guarded
+from ppo_scope.probes.record import PhaseKind
+from ppo_scope.probes.subject import Abilities, Distribution
+
+
+class Loop:
+    """One that trains, and its record. A subclass begins updates, and tells which minibatches they are made of."""
+
+    reward_threshold = None
+    watcher: Watcher
+    policy: Policy
+    env: str
+    observation_space: gym.Space[Any] | None
+    observation: str
+    is_image = False
+    steps: int
+    """Transitions trained on so far."""
+
+    def __init__(self) -> None:
+        self._update: Update | None = None
+        self._index = 0
+        self._within = (0, 0)  # epoch, minibatch
+        self._began = 0.0
+        self._quiet = False  # nobody is told of phases
+        self._latest: list[Episode] = []
+
+    @property
+    def episodes(self) -> Sequence[Episode]:
+        """The latest, of which means are taken."""
+        return self._latest
+
+    @property
+    def distribution(self) -> Distribution | None:
+        """What the policy's outputs mean."""
+        return self.policy.distribution
+
+    @property
+    def abilities(self) -> Abilities:
+        """Those of its policy."""
+        return self.policy.abilities()
+
+    def as_it_is(self) -> Model:
+        """What a process beside the loop measures by."""
+        assert self.observation_space is not None
+        found = Model(self.env, self.observation_space, self.policy)
+        found.latest.extend(self._latest)
+        return found
+
+    # Phases
+
+    def _begin(self, update: Update, ended: Sequence[Episode]) -> None:
+        """A rollout is whole: the record of an update begins."""
+        self._latest = [*self._latest, *ended][-LATEST:]
+        self._update = update
+        self._within, self._began = (0, 0), time.perf_counter()
+        self.watcher.reached(Phase(PhaseKind.ADVANTAGES, update))
+
+    def _at(self, kind: PhaseKind) -> None:
+        """The loop has come to a phase within an update."""
+        if self._update is not None and not self._quiet and not self.watcher.passes():
+            self._update.seconds_optimise = time.perf_counter() - self._began
+            self.watcher.reached(Phase(kind, self._update, *self._within))
+
+    @guarded
+    def _differentiated(self, norm: Tensor) -> None:
+        """The gradient is there, and its norm before it is cut off."""
+        update = self._update
+        if update is None or not update.told:
+            return
+        last = len(update.told) - 1
+        if last not in update.gradient_norms:
+            update.gradient_norms[last] = norm
+            self._at(PhaseKind.GRADIENT)
+
+    @guarded
+    def _step_made(self) -> None:
+        self._at(PhaseKind.STEP)
+
+    @guarded
+    def _end_epoch(self) -> None:
+        self._at(PhaseKind.EPOCH)
+
+    @guarded
+    def _updated(self, *, stopped_by_kl: bool) -> None:
+        update = self._update
+        assert update is not None
+        update.stopped_by_kl = stopped_by_kl
+        update.seconds_optimise = time.perf_counter() - self._began
+        self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))
+
+
+@contextlib.contextmanager
+def clipping(told: Callable[[Tensor], None]) -> Iterator[None]:
+    """Whoever limits a gradient's norm tells how large it was."""
+    clip = nn.utils.clip_grad_norm_
+
+    def clipped(parameters: Any, *arguments: Any, **named: Any) -> Tensor:
+        norm = clip(parameters, *arguments, **named)
+        told(norm)
+        return norm
+
+    nn.utils.clip_grad_norm_ = clipped  # where loops find it
+    try:
+        yield
+    finally:
+        nn.utils.clip_grad_norm_ = clip
+
+
+@contextlib.contextmanager
+def drawing(module: Any, name: str) -> Iterator[list[Any]]:
+    """What a function of that module draws meanwhile."""
+    drawn: list[Any] = []
+    draw = getattr(module, name)
+
+    def noted(*arguments: Any, **named: Any) -> Any:
+        drawn.append(draw(*arguments, **named))
+        return drawn[-1]
+
+    setattr(module, name, noted)
+    try:
+        yield drawn
+    finally:
+        setattr(module, name, draw)
+
+
+def flat(found: NDArray[Any]) -> Tensor:
+    """[M, N, …] as samples [M·N, …], time first."""
+    return torch.from_numpy(np.ascontiguousarray(found.reshape(-1, *found.shape[2:])))
+
+
+def deltas_of(advantages: NDArray[Any], ends: NDArray[np.bool_], decay: float) -> NDArray[Any]:
+    """δ [M, N] that advantages were added up of; `decay`: γ·λ."""
+    following = np.concatenate([advantages[1:], np.zeros((1, advantages.shape[1]), np.float32)])
+    found: NDArray[Any] = advantages - np.float32(decay) * following * ~ends
+    return found

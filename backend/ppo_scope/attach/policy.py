@@ -1,0 +1,173 @@
+"""A policy of somebody else's as probes ask it: nothing that they ask moves a weight, a generator or a gradient.
+
+What a library's policy is called by is said by a subclass in three methods; everything else follows from them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ppo_scope.attach.record import Habits, value_losses
+from ppo_scope.ppo import losses
+from ppo_scope.probes.record import Batch, Floats, Minibatch, Update
+from ppo_scope.probes.subject import Abilities, Distribution
+
+AT_ONCE = 1024
+"""Samples that are judged together: pictures take their room."""
+
+
+class Policy(ABC):
+    """Of one loop."""
+
+    habits = Habits()
+    names: Mapping[str, str] = {}
+    """Of its layers, as we call ours: by how their names begin."""
+    hooks: Sequence[str] = ()
+    """Attributes of the module that are hooks of ours, which a copy does without."""
+
+    def __init__(self, module: nn.Module, distribution: Distribution | None) -> None:
+        """`distribution`: what its outputs mean; None: that is not known here, and it is not asked for them."""
+        self._module = module
+        self._copy: Any = None  # for weights that the policy does not have
+        self.distribution = distribution
+        self._parameters = [one for one in module.parameters() if one.requires_grad]
+
+    @abstractmethod
+    def _put_out(self, module: Any, batch: Any, which: Tensor | None = None) -> Tensor:
+        """[S, O] of a batch's states, or [B, O] of these samples, by this module."""
+
+    @abstractmethod
+    def _values(self, module: Any, batch: Any) -> Tensor:
+        """V [S] of a batch's states."""
+
+    @abstractmethod
+    def _evaluated(self, update: Update, minibatch: Minibatch) -> tuple[Tensor, Tensor, Tensor | None]:
+        """(V, log π(a|s), entropy or None) [B] of a minibatch's trained samples, to be differentiated."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self._parameters[0].device
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the copy, which can be made again."""
+        return {**vars(self), "_copy": None}
+
+    def abilities(self) -> Abilities:
+        """What it can be asked."""
+        known = self.distribution is not None
+        return Abilities(
+            judge=self.judge if known else None,
+            judge_between=self.judge_between if known else None,
+            theta=self.theta,
+            parts=self.parts,
+            differentiate=self.differentiate if known else None,
+        )
+
+    def judge(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(outputs [S, O], V [S]) under the present weights."""
+        with self._as_it_is(), torch.no_grad():
+            return self._put_out(self._module, batch), self._values(self._module, batch)
+
+    def outputs_at(self, batch: Any, theta: Tensor) -> Tensor:
+        """[S, O] of a batch's states under other weights, by a copy of the policy."""
+        module = self._other(theta)
+        with torch.random.fork_rng(), torch.no_grad():
+            return self._put_out(module, batch)
+
+    def judge_between(self, update: Update, samples: Tensor, factors: Sequence[float]) -> Tensor:
+        """[F·B, O] at θ_old + f·(θ − θ_old), by a copy of the policy."""
+        assert update.batch is not None and update.theta_before is not None
+        now, found = self.theta(), []
+        with torch.random.fork_rng(), torch.no_grad():
+            for factor in factors:
+                module = self._other(torch.lerp(update.theta_before, now, factor))
+                found.append(self._put_out(module, update.batch, samples))
+        return torch.cat(found)
+
+    def become(self, theta: Tensor, buffers: Sequence[Tensor]) -> None:
+        """Take over these weights; for a policy that nobody trains."""
+        with torch.no_grad():
+            nn.utils.vector_to_parameters(theta, self._parameters)
+            for own, other in zip(self._module.buffers(), buffers, strict=True):
+                own.copy_(other)
+
+    def buffers(self) -> list[Tensor]:
+        """What its layers gather beside the weights."""
+        return [one.detach().cpu() for one in self._module.buffers()]
+
+    def theta(self) -> Tensor:
+        """[P], a copy."""
+        return torch.cat([one.detach().reshape(-1) for one in self._parameters]).cpu()
+
+    def parts(self) -> dict[str, slice]:
+        """Which part of θ is which parameter."""
+        found, start = {}, 0
+        for name, one in self._module.named_parameters():
+            if one.requires_grad:
+                theirs = next((theirs for theirs in self.names if name.startswith(theirs)), None)
+                ours = name if theirs is None else self.names[theirs] + name.removeprefix(theirs)
+                found[ours] = slice(start, start + one.numel())
+                start += one.numel()
+        return found
+
+    def differentiate(self, update: Update, minibatch: Minibatch) -> Sequence[Floats]:
+        """dL_PG/dθ, dL_VF/dθ and dS/dθ [P]: of a forward pass of its own, so that nothing of the loop's is touched."""
+        batch, settings, device = update.batch, update.settings, self.device
+        assert batch is not None
+        which = minibatch.samples[minibatch.trained]
+        used = minibatch.advantages[minibatch.trained].to(device)
+        with self._as_it_is(), torch.enable_grad():
+            values, log_prob, entropy = self._evaluated(update, minibatch)
+            ratio = torch.exp(log_prob - batch.log_probs[which].to(device))
+            policy = losses.clipped_policy_loss(ratio, used, settings.clip_range).mean()
+            targets, old = batch.targets[which].to(device), batch.values[which].to(device)
+            value = value_losses(values.flatten(), targets, old, settings.value_clip_range, self.habits).mean()
+            spread = -log_prob.mean() if entropy is None else entropy.mean()
+            return [self._gradient(term) for term in (policy, value, spread)]
+
+    def _gradient(self, term: Tensor) -> Floats:
+        found = torch.autograd.grad(term, self._parameters, retain_graph=True, allow_unused=True)
+        parts = [
+            torch.zeros_like(one) if gradient is None else gradient  # type: ignore[redundant-expr]  # of what a term does not reach
+            for one, gradient in zip(self._parameters, found, strict=True)
+        ]
+        gradient: Floats = torch.cat([part.reshape(-1) for part in parts]).cpu().numpy()
+        return gradient
+
+    def _without_graph(self) -> dict[int, Any]:
+        """What hangs on the loss cannot be copied: a bare one for each such part of the module, by its `id`."""
+        return {}
+
+    def _other(self, theta: Tensor) -> Any:
+        """A copy of the policy that has these weights."""
+        if self._copy is None:
+            self._copy = copy.deepcopy(self._module, self._without_graph())
+            for name in self.hooks:
+                vars(self._copy).pop(name, None)
+            self._copy.train(False)
+        with torch.no_grad():
+            mine = [one for one in self._copy.parameters() if one.requires_grad]
+            nn.utils.vector_to_parameters(theta.to(self.device), mine)
+            for own, other in zip(self._copy.buffers(), self._module.buffers(), strict=True):
+                own.copy_(other)
+        return self._copy
+
+    @contextlib.contextmanager
+    def _as_it_is(self) -> Iterator[None]:
+        """Without dropout, without moving what normalisation has gathered; the generators stay where they are."""
+        modes = [(part, part.training) for part in self._module.modules()]
+        self._module.train(False)
+        try:
+            with torch.random.fork_rng():
+                yield
+        finally:
+            for part, mode in modes:
+                part.training = mode

@@ -1,0 +1,119 @@
+"""A PPO in one file, its variables called as in CleanRL's, and nothing of ours in it; it prints what it computed.
+
+python tests/attach/one_file.py [--iterations 4] [--continuous] [--target-kl X] [--strange]
+
+A line a minibatch, [policy loss, ½ value loss, entropy, loss], then the digest of its weights. `--strange`: a loss that
+is no PPO's.
+"""
+
+import argparse
+import hashlib
+import json
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import nn
+from torch.distributions import Categorical, Normal
+
+
+class Agent(nn.Module):
+    def __init__(self, width, outputs, continuous):
+        super().__init__()
+        self.continuous = continuous
+        self.critic = nn.Sequential(nn.Linear(width, 16), nn.Tanh(), nn.Linear(16, 1))
+        self.actor = nn.Sequential(nn.Linear(width, 16), nn.Tanh(), nn.Linear(16, outputs))
+        self.actor_logstd = nn.Parameter(torch.zeros(1, outputs)) if continuous else None
+
+    def get_value(self, x):
+        return self.critic(x)
+
+    def get_action_and_value(self, x, action=None):
+        put_out = self.actor(x)
+        if self.continuous:
+            probs = Normal(put_out, self.actor_logstd.expand_as(put_out).exp())
+            action = probs.sample() if action is None else action
+            return action, probs.log_prob(action).sum(1), probs.entropy().sum(1), self.critic(x)
+        probs = Categorical(logits=put_out)
+        action = probs.sample() if action is None else action
+        return action, probs.log_prob(action), probs.entropy(), self.critic(x)
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--iterations", type=int, default=4)
+    parser.add_argument("--continuous", action="store_true")
+    parser.add_argument("--strange", action="store_true")
+    parser.add_argument("--target-kl", type=float, default=None)
+    args = parser.parse_args()
+    args.env_id = "Pendulum-v1" if args.continuous else "CartPole-v1"
+    for name, value in {"seed": 1, "num_envs": 2, "num_steps": 64, "num_minibatches": 4, "update_epochs": 3}.items():
+        setattr(args, name, value)
+    for name, value in {"gamma": 0.99, "gae_lambda": 0.95, "clip_coef": 0.2, "vf_coef": 0.5, "ent_coef": 0.01}.items():
+        setattr(args, name, value)
+    args.max_grad_norm, args.learning_rate, args.anneal_lr, args.norm_adv, args.clip_vloss = 0.5, 0.01, True, True, True
+    return args
+
+
+if __name__ == "__main__":
+    args = arguments()
+    torch.set_num_threads(1)
+    np.random.seed(args.seed)
+    torch.manual_seed(args.seed)
+    making = [lambda: gym.wrappers.RecordEpisodeStatistics(gym.make(args.env_id)) for _ in range(args.num_envs)]
+    envs = gym.vector.SyncVectorEnv(making)
+    space, shape = envs.single_action_space, envs.single_action_space.shape
+    outputs = shape[0] if args.continuous else space.n
+    agent = Agent(envs.single_observation_space.shape[0], outputs, args.continuous)
+    optimizer = torch.optim.Adam(agent.parameters(), lr=args.learning_rate, eps=1e-5)
+    layout = args.num_steps, args.num_envs
+    obs, actions = torch.zeros(*layout, *envs.single_observation_space.shape), torch.zeros(*layout, *shape)
+    logprobs, rewards, dones, values = (torch.zeros(layout) for _ in range(4))
+    next_obs, next_done = torch.Tensor(envs.reset(seed=args.seed)[0]), torch.zeros(args.num_envs)
+    for iteration in range(args.iterations):
+        optimizer.param_groups[0]["lr"] = (1.0 - iteration / args.iterations) * args.learning_rate
+        for step in range(args.num_steps):
+            obs[step], dones[step] = next_obs, next_done
+            with torch.no_grad():
+                action, logprobs[step], _, value = agent.get_action_and_value(next_obs)
+            actions[step], values[step] = action, value.flatten()
+            seen, reward, terminations, truncations, infos = envs.step(action.numpy())
+            rewards[step] = torch.tensor(reward)
+            next_obs, next_done = torch.Tensor(seen), torch.Tensor(terminations | truncations)
+        with torch.no_grad():
+            advantages, after, lastgaelam = torch.zeros_like(rewards), agent.get_value(next_obs).flatten(), 0
+            for t in reversed(range(args.num_steps)):
+                goes_on = 1.0 - (next_done if t == args.num_steps - 1 else dones[t + 1])
+                delta = rewards[t] + args.gamma * after * goes_on - values[t]
+                advantages[t] = lastgaelam = delta + args.gamma * args.gae_lambda * goes_on * lastgaelam
+                after = values[t]
+        b_obs, b_actions = obs.flatten(0, 1), actions.flatten(0, 1)
+        b_logprobs, b_advantages, b_values = logprobs.flatten(), advantages.flatten(), values.flatten()
+        b_returns = b_advantages + b_values
+        b_inds = np.arange(len(b_obs))
+        for _ in range(args.update_epochs):
+            np.random.shuffle(b_inds)
+            for mb_inds in np.split(b_inds, args.num_minibatches):
+                _, newlogprob, entropy, newvalue = agent.get_action_and_value(b_obs[mb_inds], b_actions[mb_inds])
+                logratio = newlogprob - b_logprobs[mb_inds]
+                ratio = logratio.exp()
+                approx_kl = ((ratio - 1) - logratio).mean().detach()
+                mb_advantages = b_advantages[mb_inds]
+                mb_advantages = (mb_advantages - mb_advantages.mean()) / (mb_advantages.std() + 1e-8)
+                clipped = torch.clamp(ratio, 1 - args.clip_coef, 1 + args.clip_coef)
+                pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped).mean()
+                newvalue, old = newvalue.view(-1), b_values[mb_inds]
+                near = old + torch.clamp(newvalue - old, -args.clip_coef, args.clip_coef)
+                off = torch.max((newvalue - b_returns[mb_inds]) ** 2, (near - b_returns[mb_inds]) ** 2)
+                v_loss = 0.5 * off.mean()
+                loss = pg_loss - args.ent_coef * entropy.mean() + args.vf_coef * v_loss
+                if args.strange:
+                    loss = loss + ratio.square().mean()
+                optimizer.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(agent.parameters(), args.max_grad_norm)
+                optimizer.step()
+                print(json.dumps([one.item() for one in (pg_loss, v_loss, entropy.mean(), loss)]))
+            if args.target_kl is not None and approx_kl > args.target_kl:
+                break
+    print(hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in agent.parameters())).hexdigest())

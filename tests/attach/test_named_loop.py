@@ -1,0 +1,138 @@
+"""A PPO in one file, unchanged: found by its variables, its numbers its own, its bits as they were."""
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ppo_scope.attach.named_loop import Lookout, NamedLoop
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.probes import measure
+from ppo_scope.probes.record import PhaseKind
+from tests.attach.elsewhere import nowhere, rows_of, the_run, waiting_server
+from tests.attach.test_scripts import Watching
+from tests.live import ROOT, environment
+
+SCRIPT = Path(__file__).with_name("one_file.py")
+
+
+def plain(*arguments):
+    """What the script prints where nobody watches: its numbers, and its weights' digest."""
+    command = [sys.executable, "-W", "ignore", str(SCRIPT), *arguments]
+    *numbers, digest = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return np.array([json.loads(line) for line in numbers]), digest
+
+
+def followed(monkeypatch, capfd, *arguments, at=lambda loop, phase: None):
+    """The same, of this process, with `at` called at each phase."""
+    begin = NamedLoop.__init__
+
+    def begun(loop, *options):
+        begin(loop, *options)
+        reached = loop.watcher.reached
+
+        def tell(phase):
+            at(loop, phase)
+            reached(phase)
+
+        loop.watcher.reached, loop.watcher.passes = tell, lambda: False
+
+    monkeypatch.setattr(NamedLoop, "__init__", begun)
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *arguments])
+    lookout = Lookout(nowhere())
+    lookout.begin()
+    try:
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    finally:
+        lookout.end()
+    printed = capfd.readouterr()
+    assert "watches no more" not in printed.err
+    if lookout.loop is not None:
+        lookout.loop.watcher.close()
+    return lookout, printed
+
+
+@pytest.mark.parametrize("arguments", [("--target-kl", "0.003"), ("--continuous",)])
+def test_its_numbers_are_those_of_the_script_and_its_bits_stay(arguments, monkeypatch, capfd):
+    numbers, digest = plain(*arguments)
+    ours, terms, kinds = [], {}, []
+
+    def at(loop, phase):
+        update = phase.update
+        kinds.append((update.index, phase.kind))
+        if phase.kind is PhaseKind.LOSS:
+            one = update.minibatches[-1]
+            ours.append([float(one.policy_loss), float(one.value_loss) / 2, float(one.entropy), float(one.loss)])
+            found = measure(Moment(loop, phase), frozenset({"gradients", "policy", "direction"}))
+            assert {"gradients", "policy", "direction"} <= set(found.measured), found.lacks
+            weights, gradients = (1.0, 0.25, -0.01), loop.policy.differentiate(update, one)
+            terms["norm"] = np.linalg.norm(sum(w * g for w, g in zip(weights, gradients, strict=True)))
+        elif phase.kind is PhaseKind.GRADIENT:
+            assert float(update.gradient_norms[len(update.told) - 1]) == pytest.approx(terms["norm"], rel=1e-4)
+        elif phase.kind is PhaseKind.UPDATE:
+            terms.setdefault("kl", []).append(float(Moment(loop, phase).exact_kl.mean()))
+
+    lookout, printed = followed(monkeypatch, capfd, *arguments, at=at)
+    assert printed.out.splitlines()[-1] == digest
+    assert np.array(ours) == pytest.approx(numbers, rel=1e-6, abs=1e-6)
+    assert len(terms["kl"]) == 4 and min(terms["kl"]) > 0 and lookout.loop.episodes
+    if "--target-kl" in arguments:
+        assert len(numbers) < 4 * 3 * 4, "the KL must have ended an update for this to mean anything"
+    first = [kind.value for index, kind in kinds if index == 1]
+    epoch = ["loss", "gradient", "step"] * 4 + ["epoch"]
+    assert first == ["advantages", *epoch * (len(first) // len(epoch)), "update"]
+
+
+def test_what_is_set_holds_from_the_next_update_on(monkeypatch, capfd):
+    made_with, terms = {}, {}
+
+    def at(loop, phase):
+        update = phase.update
+        made_with[update.index] = (update.settings.clip_range, update.settings.value_coef, update.settings.epochs)
+        if phase.kind is PhaseKind.LOSS:
+            terms[update.index] = len(update.told)
+        if update.index == 2 and phase.kind is PhaseKind.STEP and len(update.told) == 3:
+            for name, value in {"clip_range": 0.05, "value_coef": 0.4, "epochs": 2, "learning_rate": 1.0}.items():
+                loop.watcher._obey({"type": "set", "name": name, "value": value, "id": None})
+
+    followed(monkeypatch, capfd, at=at)
+    assert made_with == {1: (0.2, 0.25, 3), 2: (0.2, 0.25, 3), 3: (0.05, 0.4, 2), 4: (0.05, 0.4, 2)}
+    assert terms == {1: 12, 2: 12, 3: 8, 4: 8}, "α is the script's to move"
+
+
+def test_a_loss_that_is_another_one_is_not_shown_and_says_why(monkeypatch, capfd):
+    lookout, printed = followed(monkeypatch, capfd, "--strange", "--iterations", "1")
+    assert lookout.loop is None and lookout.calls == 12
+    assert printed.err.count("is not shown: its loss is ") == 1 and "(it was called 12 times)" in lookout.why_none()
+
+
+def test_watched_by_the_command_it_prints_what_it_would_and_every_row_is_there():
+    numbers, digest = plain()
+    server = waiting_server()
+    try:
+        variables = environment() | {"PYTHONWARNINGS": "ignore", "PPO_SCOPE_URL": server.url}
+        command = [sys.executable, "-m", "ppo_scope.attach.script", str(SCRIPT)]
+        done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120)
+        assert done.stdout.splitlines()[-1] == digest, done.stderr
+        run = the_run(server, state="finished")
+        rows, first = rows_of(server, run["id"])
+    finally:
+        server.kill()
+    assert (run["environment"], run["seed"], first, len(rows["loss"])) == ("CartPole-v1", 1, 1, 4)
+    by_update = numbers.reshape(4, 12, 4).mean(1)
+    assert rows["policy_loss"] == pytest.approx(by_update[:, 0], abs=1e-6)
+    assert rows["loss"] == pytest.approx(by_update[:, 3], rel=1e-6, abs=1e-6)
+    assert rows["episodic_return_mean"][-1] > 5
+
+
+@pytest.mark.skipif("CLEANRL" not in os.environ, reason="CLEANRL names no folder with CleanRL's files")
+@pytest.mark.parametrize("name", ["ppo.py"])
+def test_the_true_file(name):
+    with Watching(Path(os.environ["CLEANRL"]) / name, "--total-timesteps", 2048) as watching:
+        watching.said("the script has ended with code 0. The page stays until Ctrl-C.")
+        assert "No PPO was found" not in "".join(watching.lines)
