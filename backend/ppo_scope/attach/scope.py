@@ -142,6 +142,16 @@ class Scope:
             )
         return self._watcher
 
+    @property
+    def rollout_layout(self) -> tuple[int, int] | None:
+        """(M, N) of the rollout at hand."""
+        return self._update.rollout.trained.shape if self._update is not None else None
+
+    def tell(self, **known: float) -> None:
+        """What Health can only know from the loop, of the update at hand: its checks name what they look at."""
+        if self._update is not None:
+            self._update.known |= known
+
     def rollout(
         self,
         *,

@@ -1,4 +1,4 @@
-"""What can be wrong where one reward is shared out among a group of answers, and where several processes train together."""
+"""What can be wrong where answers are judged beside those of their group, and where processes train together."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def _ranks_apart(rows: list[Row]) -> Verdict:
     apart = last(rows, "rank_weights_apart")
     if apart > 0:
         return Found(
-            f"After the update {apart:.0f} of {ranks:.0f} processes have other weights than the first: a sum over their "
-            f"bits differs, in rank {last(rows, 'rank_weights_apart_of'):.0f} to begin with.{_how_far(rows)}"
+            f"After the update {apart:.0f} of {ranks:.0f} processes have other weights than the first: a sum over "
+            f"their bits differs, in rank {last(rows, 'rank_weights_apart_of'):.0f} to begin with.{_how_far(rows)}"
         )
     beyond = last(rows, "rank_ratio_beyond")
     if 0 < beyond < ranks:
@@ -65,8 +65,8 @@ EVEN_GROUPS = Check(
     "Groups without an advantage",
     "warning",
     "all advantages of a group are 0; a note where it is less than half of the groups",
-    "All answers to a prompt were paid the same: beside their own mean none is better. Prompts that are always solved or "
-    "never have nothing to teach, and the batch is smaller than it looks.",
+    "All answers to a prompt were paid the same: beside their own mean none is better. Prompts that are always solved "
+    "or never have nothing to teach, and the batch is smaller than it looks.",
     "Prompts of middling difficulty, more answers to each, or a reward that tells answers apart.",
     None,
     ("even_groups",),
@@ -77,12 +77,12 @@ RANKS_APART = Check(
     "ranks_apart",
     "The processes disagree",
     "error",
-    "weights differ between the processes that train together, or r is 1 at the first minibatch in some of them only, or "
-    "KL is above 0.02 in one and more than 4 times what it is in another",
+    "weights differ between the processes that train together, or r is 1 at the first minibatch in some of them only, "
+    "or KL is above 0.02 in one and more than 4 times what it is in another",
     "They are meant to train one policy: each step with the mean of all gradients, from the same weights. Here one "
     "has gone its own way, and what the first one shows is not what the others train.",
-    "Do not trust this run. Look whether the policy is wrapped (DistributedDataParallel) and called through its wrapper, "
-    "whether all start from the same weights, and whether each takes as many steps.",
+    "Do not trust this run. Look whether the policy is wrapped (DistributedDataParallel) and called through its "
+    "wrapper, whether all start from the same weights, and whether each takes as many steps.",
     None,
     ("ranks",),
     _ranks_apart,
