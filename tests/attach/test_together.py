@@ -1,10 +1,14 @@
 """Processes that train together, started by torchrun: the first reports, and what differs between them is found."""
 
+import math
 import subprocess
 import sys
 
 import pytest
+import torch
 
+from ppo_scope.attach.ranks import disagreement
+from ppo_scope.diagnosis.checks_together import RANKS_APART
 from tests.attach.elsewhere import Door, nowhere, the_run, waiting_server
 from tests.live import ROOT, environment
 from tests.server.scope_page import Page
@@ -54,17 +58,23 @@ def test_where_all_is_well_nothing_is_found_and_nothing_is_changed(server):
     assert "ranks_apart" not in found | unknown
 
 
+def test_processes_that_have_come_apart_are_found(server):
+    digests, _ = trained("apart", link=server.url)
+    assert digests["0"] != digests["1"]
+    found, _ = findings_of(server)
+    assert "After the update 1 of 2 processes have other weights than the first" in found["ranks_apart"]
+    assert "KL (k3) of their own samples:" in found["ranks_apart"]
+
+
 @pytest.mark.parametrize(
-    ("how", "summary"),
+    ("told", "summary"),
     [
-        ("apart", "After the update 1 of 2 processes have other weights than the first: a sum over their bits differs"),
-        ("stale", "At its first minibatch rank 1 had r off 1 by up to"),
+        ([(0.01, 0, 1e-4, 5), (0.012, 0, 1e-4, 5)], None),
+        ([(0.01, 0, 1e-4, 5), (0.012, 0.3, 1e-4, 5)], "rank 1 had r off 1 by up to 0.3, and 1 of 2 processes had not"),
+        ([(0.3, 0, 1e-4, math.nan), (0.01, 0, 1e-4, math.nan)], "KL (k3) of their own samples: 0.3 in rank 0, 0.01 in"),
+        ([(0.01, 0, 1e-4, 5), (math.nan, math.nan, math.nan, 5)], None),
     ],
 )
-def test_processes_that_have_come_apart_are_found(server, how, summary):
-    digests, _ = trained(how, link=server.url)
-    assert (digests["0"] == digests["1"]) == (how == "stale")
-    found, _ = findings_of(server)
-    assert summary in found["ranks_apart"]
-    if how == "apart":
-        assert "KL (k3) of their own samples:" in found["ranks_apart"]
+def test_what_is_said_of_their_numbers(told, summary):
+    found = RANKS_APART.look([{"steps": 1.0, **disagreement(torch.tensor(told, dtype=torch.float64))}])
+    assert found is None if summary is None else summary in found.summary

@@ -1,9 +1,8 @@
 """Two processes that train one policy together, as torchrun starts them, shown by `ppo_scope.Scope`.
 
-    torchrun --nproc-per-node 2 tests/attach/together_loop.py UPDATES healthy|apart|stale [--plain]
+    torchrun --nproc-per-node 2 tests/attach/together_loop.py UPDATES healthy|apart [--plain]
 
-healthy: with the mean of both gradients. apart: one of them steps with its own. stale: one collects with a policy from
-before. Each prints its rank and the digest of its weights.
+healthy: with the mean of both gradients. apart: each steps with its own. Each prints its rank and the digest of its weights.
 """
 
 import hashlib
@@ -31,8 +30,6 @@ def main(updates, how, *, plain=False):
         seen = torch.randn(M, N, 3)
         with torch.no_grad():
             logits = policy(seen)
-            if how == "stale" and rank == 1:
-                logits = logits + torch.randn(4)
             actions = Categorical(logits=logits).sample()
             log_probs = Categorical(logits=logits).log_prob(actions)
         advantages = (actions == 1) * 2.0 - 1.0 + 0.1 * torch.randn(M, N)
@@ -55,7 +52,7 @@ def main(updates, how, *, plain=False):
             loss.backward()
             for one in policy.parameters():
                 if how == "apart":
-                    one.grad *= 1 + 20 * rank
+                    one.grad *= rank
                 else:
                     distributed.all_reduce(one.grad)
                     one.grad /= distributed.get_world_size()

@@ -33,7 +33,7 @@ HOOKED = (
 )
 """What of the trainer is wrapped."""
 WITH_CLIP = ("grpo", "bnpo", "dr_grpo", "dapo", "luspo")
-OTHER = "This GRPOTrainer is not of the version that is known here: it has no {names}. See the table in docs/attach.md."
+OTHER = "This GRPOTrainer is of a version that is not known here: it has no {names}. See the table in docs/attach.md."
 NO_CLIP = "This GRPOTrainer's loss_type={loss!r} has no clip, which is what is looked at. There are {known}."
 TWO_RANGES = (
     "This GRPOTrainer clips at 1 − {low} and 1 + {high}, and two different ranges are not shown here yet. With "
@@ -107,6 +107,7 @@ class Watched:
             learning_rate=float(args.learning_rate),
             seed=args.seed,
             weights=trainer.model,
+            change={"clip_range": self._clip_at},
             library="TRL GRPOTrainer",
             paused=paused,
             url=url,
@@ -125,6 +126,10 @@ class Watched:
         self._norm: Any = None
         self._words: dict[int, str] = {}
         self._hook()
+
+    def _clip_at(self, value: float) -> None:
+        """The trainer reads it there at every loss."""
+        self._trainer.epsilon_low = self._trainer.epsilon_high = value
 
     @property
     def watcher(self) -> Watcher:
@@ -167,6 +172,8 @@ class Watched:
     @guarded
     def _take_generated(self, found: dict[str, Any]) -> None:
         """Completions have come, in groups."""
+        if not self._generated:
+            self._scope.begins()
         count = len(found["completion_ids"])
         offset = sum(len(one["completion_ids"]) for one in self._generated)
         found[PLACE] = torch.arange(offset, offset + count)

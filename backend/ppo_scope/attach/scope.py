@@ -70,6 +70,7 @@ class Scope:
         reward_threshold: float | None = None,
         weights: Weights | None = None,
         library: str = "a loop of its own",
+        change: Mapping[str, Callable[[Any], Any]] | None = None,
         paused: bool = False,
         url: str | None = None,
         **facts: Any,
@@ -89,6 +90,8 @@ class Scope:
             weights: the policy as a module of torch, or what gives its arrays: compared between processes that train
                 together.
             library: whose loop it is, in words.
+            change: settings that the loop reads anew at every update, by our names, and how to set them: they can be
+                moved on the page.
             paused: wait for Play on the page before the first update.
             url: the server's link; else that of `PPO_SCOPE_URL`; else a server is started that ends with this process.
             facts: more that the page shows, by the names of our settings: max_grad_norm, target_kl, discount, …
@@ -108,7 +111,7 @@ class Scope:
         self.steps = 0
         self._policy, self._judge = policy, judge
         self._seed, self._paused = seed, paused
-        self._library, self._ranks = library, Ranks(weights)
+        self._library, self._ranks, self._change = library, Ranks(weights), dict(change or {})
         self._quiet = rank_here() != 0  # another process reports
         self._address = None if self._quiet else server_of(url, say)
         self.abilities = Abilities(judge=self._judged if judge is not None else None)
@@ -135,7 +138,7 @@ class Scope:
                 self._facts,
                 address=self._address,
                 library=self._library,
-                change=self._changeable(),
+                change=self._change,
                 paused=self._paused,
                 seed=self._seed,
                 quiet=self._quiet,
@@ -146,6 +149,44 @@ class Scope:
     def rollout_layout(self) -> tuple[int, int] | None:
         """(M, N) of the rollout at hand."""
         return self._update.rollout.trained.shape if self._update is not None else None
+
+    @property
+    def first(self) -> bool:
+        """Whether no update is done yet."""
+        return self._index <= 1
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether the norm of the latest minibatch's gradient is known."""
+        update = self._update
+        return update is not None and len(update.told) - 1 in update.gradient_norms
+
+    def becomes(self, policy: str) -> None:
+        """What the policy's outputs mean, where that shows only at the first rollout."""
+        self._policy = policy
+
+    def begins(self) -> None:
+        """An update begins: what was set on the page takes effect. `rollout` does it by itself, if nobody has."""
+        if self._watcher is None or self._watcher.off:
+            return
+        for name, value in self._watcher.begins().items():
+            self._change[name](value)
+            old = getattr(self._facts, name)
+            self._facts = replace(self._facts, **{name: value})
+            self._watcher.changed(name, old, value, self._index + 1)
+
+    @guarded
+    def gradient(self, norm: Any) -> None:
+        """The gradient of the minibatch is there: its norm, before it is cut off. May be left out."""
+        update = self._update
+        if update is not None and update.told:
+            update.gradient_norms[len(update.told) - 1] = torch.tensor(float(taken(norm)))
+            self.watcher.reached(Phase(PhaseKind.GRADIENT, update, *self._within))
+
+    @guarded
+    def step(self) -> None:
+        """The step after the minibatch is done. May be left out: the next call says as much."""
+        self._step_done()
 
     def tell(self, **known: float) -> None:
         """What Health can only know from the loop, of the update at hand: its checks name what they look at."""
@@ -200,6 +241,7 @@ class Scope:
             ValueError: a shape does not fit; the sentence names the mistake.
         """
         layout = layout_of(rewards)
+        self.begins()
         moved: dict[str, Any] = {"learning_rate": learning_rate, "epochs": epochs, "minibatches": minibatches}
         moved |= {"clip_range": clip_range, "entropy_coef": entropy_coef}
         told = {name: value for name, value in moved.items() if value is not None}
@@ -241,6 +283,7 @@ class Scope:
             learning_rate=self._facts.learning_rate or float("nan"),
             rollout=rollout,
             batch=batch,
+            theta_before=None if self.abilities.theta is None else self.abilities.theta(),
             rewards=rollout.rewards,
             deltas=found.deltas,
         )
@@ -257,6 +300,7 @@ class Scope:
         values: Any = None,
         entropy: Any = None,
         old_log_prob: Any = None,
+        returns: Any = None,
         gradient_norm: Any = None,
         epoch: int | None = None,
     ) -> None:
@@ -269,6 +313,7 @@ class Scope:
             values: V(s) under the weights as they are.
             entropy: of the policy in each state.
             old_log_prob: as the ratio of the loss takes it; left out: what `rollout` was given.
+            returns: V_targ as the loss takes it; left out: what `rollout` was given.
             gradient_norm: before it is cut off.
             epoch: from 1 on; left out, an epoch ends where as many samples have passed as the rollout has.
 
@@ -321,7 +366,7 @@ class Scope:
                 old_log_prob=old,
                 advantages=told(advantages, "advantages"),
                 old_values=update.batch.values[places],
-                targets=update.batch.targets[places],
+                targets=update.batch.targets[places] if returns is None else told(returns, "returns"),
                 values=None if values is None else told(values, "values"),
                 entropy=None if entropy is None else told(entropy, "entropy"),
             )
@@ -358,10 +403,6 @@ class Scope:
             self.watcher.reached(Phase(PhaseKind.EPOCH, update, *self._within))
         update.seconds_optimise = time.perf_counter() - self._began
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))
-
-    def _changeable(self) -> dict[str, Callable[[Any], None]]:
-        """Settings that the loop reads anew at every update, and how to set them."""
-        return {}
 
     def close(self) -> None:
         """The run is over: what is owed is sent. Done by itself where the process ends."""

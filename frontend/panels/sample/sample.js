@@ -82,9 +82,10 @@ function mount(body, context) {
         return;
       }
       setText(place, placeInWords(snapshot, facts));
+      const isText = textOf(snapshot) !== null;
       const pictured = state.run && !state.recorded && !state.held && snapshot.header.pictured;
       if (pictured) picture.draw({ run: /** @type {Run} */ (state.run).id, update: snapshot.header.update, ...facts });
-      else picture.explain(state.recorded ? "" : state.held ? GONE : (snapshot.header.unpictured ?? UNPICTURED));
+      else picture.explain(state.recorded || isText ? "" : state.held ? GONE : (snapshot.header.unpictured ?? UNPICTURED));
       state_.replaceChildren(...stateParts(snapshot, facts, context));
       policy.replaceChildren(...policyParts(facts));
       values.replaceChildren(...valueParts(snapshot, facts));
