@@ -11,7 +11,7 @@ _FROM = {
     "Scope": "ppo_scope.attach.scope",
     "load": "ppo_scope.records.loading",
     "show": "ppo_scope.notebook",
-    "watch": "ppo_scope.attach.stable_baselines",
+    "watch": "ppo_scope.attach.ways",
 }
 """What is offered to scripts, and where it comes from: imported when it is asked for, for it takes torch along."""
 

@@ -8,6 +8,7 @@ import { fade } from "../draw/colours.js";
 import { outline, reach, thin, thinning } from "../draw/curves.js";
 import { canAsk, countOf, sentOf } from "./environments.js";
 import { extent } from "../draw/ranges.js";
+import { capital, namesOf } from "../state/rows.js";
 import { revealSample } from "./sample/reveal.js";
 import { cellOf, credit, holds, matrix, scalar, scopeInWords } from "../state/snapshot.js";
 import { ofSamples } from "../draw/tables.js";
@@ -33,7 +34,8 @@ function mount(body, context) {
   const flipped = h("span", { title: "Normalising subtracts the mean, and so changes the sign of some advantages" });
   const select = h("select", { onchange: () => choose(Number(select.value)) });
   const chart = new Chart(body, { name: advantages.name, traces, layout }, context);
-  body.append(h("div", { class: "choice" }, h("label", {}, "Environment", select), flipped));
+  const whose = h("span", {}, "Environment");
+  body.append(h("div", { class: "choice" }, h("label", {}, whose, select), flipped));
   let offered = "";
   /** @type {number[]} */
   let sent = [];
@@ -53,6 +55,7 @@ function mount(body, context) {
   /** All environments where this page can ask for them, else those that were sent. @param {State} state */
   function offer(state) {
     sent = sentOf(state);
+    setText(whose, capital(namesOf(state.snapshot).row));
     const environments = canAsk(state) ? Array.from({ length: countOf(state) }, (_, at) => at) : sent;
     const offer = environments.join();
     if (offer === offered) return;

@@ -1,6 +1,7 @@
 // Which environments are shown sample by sample, where a rollout has too many samples for all of them.
 
-import { h, setHidden } from "../ui/dom.js";
+import { h, setHidden, setText } from "../ui/dom.js";
+import { capital, namesOf } from "../state/rows.js";
 
 /** @import { PanelContext, State } from "../types.js" */
 
@@ -38,12 +39,14 @@ export function groupsOf(count, room) {
  */
 export function environmentChoice(parent, context) {
   const select = h("select", { onchange: () => context.showEnvironment(select.value === "" ? null : Number(select.value)) });
-  const choice = h("div", { class: "choice", hidden: true }, h("label", {}, "Environments", select));
+  const name = h("span", {}, "Environments");
+  const choice = h("div", { class: "choice", hidden: true }, h("label", {}, name, select));
   parent.append(choice);
   let offered = "";
   return (state) => {
     const groups = canAsk(state) ? groupsOf(countOf(state), sentOf(state).length) : [];
     setHidden(choice, groups.length === 0);
+    setText(name, capital(namesOf(state.snapshot).rows));
     const offer = JSON.stringify(groups);
     if (offer === offered) return;
     offered = offer;

@@ -27,6 +27,8 @@ const MEASURES = {
   action_reach: ["it reaches", (value) => percent(value, 0)],
   cut_off_fraction: ["cut off", (value) => percent(value, 0)],
   forbidden_fraction: ["forbidden", (value) => percent(value, 0)],
+  even_groups: ["without an advantage", (value) => percent(value, 0)],
+  ranks: ["processes", (value) => number(value)],
   episodes: ["looked at", (value) => `the latest ${value === 1 ? "one" : number(value)}`],
   explained_variance: ["explained variance", (value) => fixed(value, 2)],
   gradient_clip_factor: ["factor of the norm limit", (value) => fixed(value, 3)],

@@ -14,7 +14,7 @@ import { REGION } from "../wire.js";
 
 /** @type {readonly Region[]} */
 export const REGIONS = [
-  { code: REGION.NOT_TRAINED, key: "notTrained", word: "not trained", meaning: "no transition: the environment was being reset" },
+  { code: REGION.NOT_TRAINED, key: "notTrained", word: "not trained", meaning: "no transition: the environment was being reset, or it is padding" },
   { code: REGION.INSIDE, key: "inside", word: "inside", meaning: "its policy gradient flows" },
   { code: REGION.HELD, key: "held", word: "held", meaning: "the clip has set its policy gradient to zero" },
   { code: REGION.PULLED_BACK, key: "pulledBack", word: "pulled back", meaning: "outside of 1 ± ε, but its gradient flows at full size" },

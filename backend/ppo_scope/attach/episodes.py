@@ -21,17 +21,21 @@ class Episodes:
         self._returns = np.zeros(0)
         self._lengths = np.zeros(0, np.int64)
 
-    def take(self, rewards: Floats, ends: Bools, step: int) -> list[Episode]:
-        """Those that ended within a rollout [M, N] that began at this step of the run, in order of time."""
+    def take(self, rewards: Floats, ends: Bools, step: int, trained: Bools) -> list[Episode]:
+        """Those that ended within a rollout [M, N] that began at this step of the run, in order of time.
+
+        What is not `trained` is no transition: it adds to no length.
+        """
         rows = rewards.shape[1]
         if len(self._returns) != rows:
             self._returns, self._lengths = np.zeros(rows), np.zeros(rows, np.int64)
         found = []
+        steps = step + np.cumsum(trained.sum(1))
         for t, (reward, end) in enumerate(zip(rewards, ends, strict=True)):
             self._returns += reward
-            self._lengths += 1
+            self._lengths += trained[t]
             for row in np.flatnonzero(end):
-                found.append(Episode(step + (t + 1) * rows, float(self._returns[row]), int(self._lengths[row])))
+                found.append(Episode(int(steps[t]), float(self._returns[row]), int(self._lengths[row])))
                 self._returns[row], self._lengths[row] = 0.0, 0
         self.latest.extend(found)
         return found

@@ -81,6 +81,8 @@ class Rollout:
     truncated: Bools
     trained: Bools
     episodes: Sequence[Episode] = ()
+    text: Sequence[Sequence[str]] | None = None
+    """Of a language model's tokens, N sequences."""
 
 
 @dataclass
@@ -142,6 +144,8 @@ class Update:
     """[] by the minibatch's place, before they are cut off."""
     size: int = 0
     """Samples of the largest minibatch."""
+    known: dict[str, float] = field(default_factory=dict)
+    """What only the loop can tell of it, for Health."""
     habits: Habits = field(default_factory=lambda: Habits())
     _seen: list[Seen] = field(default_factory=list)
     _minibatches: list[Minibatch] = field(default_factory=list)
@@ -203,6 +207,8 @@ class Seen:
     targets: Tensor
     values: Tensor | None = None
     entropy: Tensor | None = None
+    trained: Tensor | None = None
+    """bool; None: all are."""
 
 
 class Told(NamedTuple):
@@ -270,26 +276,39 @@ def _alike(seen: Sequence[Seen], count: int, facts: Facts, size: int, habits: Ha
             facts.objective, log_prob.numpy(), logratio.numpy(), advantages.numpy(), facts.clip_range
         )
     unknown = torch.full((len(seen),), torch.nan, dtype=torch.float64)
-    l_pg = torch.from_numpy(policy.mean(1, dtype=np.float64))
+    counted = torch.ones_like(samples, dtype=torch.bool)
+    if any(one.trained is not None for one in seen):
+        counted = torch.stack([counted[0] if one.trained is None else one.trained for one in seen])
+
+    def mean(found: Tensor) -> Tensor:
+        return torch.where(counted, found, 0).sum(1, dtype=torch.float64) / counted.sum(1)
+
+    l_pg = mean(torch.from_numpy(policy))
     l_vf, entropy, values = unknown, unknown, old_values
     if seen[0].values is not None:
         values = stacked("values")
-        l_vf = value_losses(values, targets, old_values, facts.value_clip_range, habits).mean(1, dtype=torch.float64)
+        l_vf = mean(value_losses(values, targets, old_values, facts.value_clip_range, habits))
     if seen[0].entropy is not None:
-        entropy = stacked("entropy").mean(1, dtype=torch.float64)
+        entropy = mean(stacked("entropy"))
     _, value_weight, entropy_weight = losses.term_weights(facts.value_coef, facts.entropy_coef)
     loss = l_pg.clone()
     for weight, term in ((value_weight, l_vf), (entropy_weight, entropy)):
         if weight:  # a term whose coefficient is nothing adds nothing, known or not
             loss += weight * term
-    trained = torch.arange(size) < count
 
     def filled(found: Tensor) -> Tensor:
         return torch.cat([found, found[:, :1].expand(-1, size - count)], 1) if count < size else found
 
+    trained = filled(counted) & (torch.arange(size) < count)
     columns = [filled(one) for one in (samples, advantages, logratio, values)]
+    columns.insert(1, trained)
     each = zip(seen, *(one.unbind() for one in (*columns, l_pg, l_vf, entropy, loss)), strict=True)
-    return [Minibatch(one.epoch, which, trained, *rest) for one, which, *rest in each]
+    return [Minibatch(one.epoch, *rest) for one, *rest in each]
+
+
+def text_of(update: Any, rows: NDArray[Any]) -> list[list[str]]:
+    """Of the tokens of these sequences."""
+    return [list(update.rollout.text[row]) for row in rows]
 
 
 def value_losses(values: Tensor, targets: Tensor, old: Tensor, clip_range: float | None, habits: Habits) -> Tensor:

@@ -103,7 +103,8 @@ class Report:
         if not self._measured_beside(moment, shown=shown):
             row = self._rows.add(moment, self._seconds, self._subject.steps)
             try:
-                self._health.take_in(moment, row)
+                known = update.known if isinstance(update := moment.phase.update, Update) else {}
+                self._health.take_in(moment, {**row, **known})
             except Exception as error:
                 self._not_measured("health", error)
             if shown or self._look_is_due():

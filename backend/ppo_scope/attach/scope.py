@@ -27,9 +27,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppo_scope.attach.arrays import Misshapen, rows_of, samples_of, taken
+from ppo_scope.attach.arrays import Misshapen, samples_of, taken
 from ppo_scope.attach.episodes import Episodes
-from ppo_scope.attach.record import Batch, Facts, Phase, Rollout, Seen, Update
+from ppo_scope.attach.handed import handed, layout_of
+from ppo_scope.attach.ranks import Ranks, Weights, rank_here
+from ppo_scope.attach.record import Facts, Phase, Seen, Update, text_of
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.ppo.distributions import Categorical, DiagonalGaussian
@@ -66,6 +68,9 @@ class Scope:
         policy: str | None = None,
         judge: Judge | None = None,
         reward_threshold: float | None = None,
+        weights: Weights | None = None,
+        library: str = "a loop of its own",
+        change: Mapping[str, Callable[[Any], Any]] | None = None,
         paused: bool = False,
         url: str | None = None,
         **facts: Any,
@@ -82,6 +87,11 @@ class Scope:
             policy: "discrete" or "gaussian": what the policy's outputs mean, where `judge` or outputs are handed over.
             judge: (outputs, values) of observations under the weights as they are; it draws nothing.
             reward_threshold: a return that counts as solved.
+            weights: the policy as a module of torch, or what gives its arrays: compared between processes that train
+                together.
+            library: whose loop it is, in words.
+            change: settings that the loop reads anew at every update, by our names, and how to set them: they can be
+                moved on the page.
             paused: wait for Play on the page before the first update.
             url: the server's link; else that of `PPO_SCOPE_URL`; else a server is started that ends with this process.
             facts: more that the page shows, by the names of our settings: max_grad_norm, target_kl, discount, …
@@ -101,7 +111,9 @@ class Scope:
         self.steps = 0
         self._policy, self._judge = policy, judge
         self._seed, self._paused = seed, paused
-        self._address = server_of(url, say)
+        self._library, self._ranks, self._change = library, Ranks(weights), dict(change or {})
+        self._quiet = rank_here() != 0  # another process reports
+        self._address = None if self._quiet else server_of(url, say)
         self.abilities = Abilities(judge=self._judged if judge is not None else None)
         self._episodes = Episodes()
         self._update: Update | None = None
@@ -125,11 +137,61 @@ class Scope:
                 self,
                 self._facts,
                 address=self._address,
-                library="a loop of its own",
+                library=self._library,
+                change=self._change,
                 paused=self._paused,
                 seed=self._seed,
+                quiet=self._quiet,
             )
         return self._watcher
+
+    @property
+    def rollout_layout(self) -> tuple[int, int] | None:
+        """(M, N) of the rollout at hand."""
+        return self._update.rollout.trained.shape if self._update is not None else None
+
+    @property
+    def first(self) -> bool:
+        """Whether no update is done yet."""
+        return self._index <= 1
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether the norm of the latest minibatch's gradient is known."""
+        update = self._update
+        return update is not None and len(update.told) - 1 in update.gradient_norms
+
+    def becomes(self, policy: str) -> None:
+        """What the policy's outputs mean, where that shows only at the first rollout."""
+        self._policy = policy
+
+    def begins(self) -> None:
+        """An update begins: what was set on the page takes effect. `rollout` does it by itself, if nobody has."""
+        if self._watcher is None or self._watcher.off:
+            return
+        for name, value in self._watcher.begins().items():
+            self._change[name](value)
+            old = getattr(self._facts, name)
+            self._facts = replace(self._facts, **{name: value})
+            self._watcher.changed(name, old, value, self._index + 1)
+
+    @guarded
+    def gradient(self, norm: Any) -> None:
+        """The gradient of the minibatch is there: its norm, before it is cut off. May be left out."""
+        update = self._update
+        if update is not None and update.told:
+            update.gradient_norms[len(update.told) - 1] = torch.tensor(float(taken(norm)))
+            self.watcher.reached(Phase(PhaseKind.GRADIENT, update, *self._within))
+
+    @guarded
+    def step(self) -> None:
+        """The step after the minibatch is done. May be left out: the next call says as much."""
+        self._step_done()
+
+    def tell(self, **known: float) -> None:
+        """What Health can only know from the loop, of the update at hand: its checks name what they look at."""
+        if self._update is not None:
+            self._update.known |= known
 
     def rollout(
         self,
@@ -137,8 +199,8 @@ class Scope:
         actions: Any,
         rewards: Any,
         log_probs: Any,
-        values: Any,
         advantages: Any,
+        values: Any = None,
         returns: Any = None,
         dones: Any = None,
         truncated: Any = None,
@@ -146,6 +208,7 @@ class Scope:
         outputs: Any = None,
         mask: Any = None,
         deltas: Any = None,
+        text: Sequence[Sequence[str]] | None = None,
         learning_rate: float | None = None,
         epochs: int | None = None,
         minibatches: int | None = None,
@@ -158,15 +221,16 @@ class Scope:
             actions: [M, N, …], as the policy drew them.
             rewards: as the environment gave them.
             log_probs: log π_old(a|s).
-            values: V_old(s).
             advantages: Â, before they are normalised.
+            values: V_old(s); left out: there is no critic.
             returns: V_targ; left out: Â + V_old.
             dones: whether the step ended an episode; with `truncated`, those that were cut among them.
             truncated: see `dones`.
             observations: [M, N, …].
             outputs: [M, N, O], of the policy that collected: logits, or means followed by log σ.
-            mask: which steps are trained on; False: padding, or the step of an autoreset.
+            mask: which steps are trained on; False: padding, or the step of an autoreset. Nothing counts those.
             deltas: δ.
+            text: of a language model's tokens, one list for each of N sequences; the page then speaks of those.
             learning_rate: α of this update; so the next four.
             epochs: passes over the rollout.
             minibatches: of an epoch.
@@ -176,9 +240,8 @@ class Scope:
         Raises:
             ValueError: a shape does not fit; the sentence names the mistake.
         """
-        layout = np.shape(taken(rewards))
-        if len(layout) != 2:
-            raise Misshapen(f"rewards has the shape {layout}, and [M, N] is wanted: steps first, then environments.")
+        layout = layout_of(rewards)
+        self.begins()
         moved: dict[str, Any] = {"learning_rate": learning_rate, "epochs": epochs, "minibatches": minibatches}
         moved |= {"clip_range": clip_range, "entropy_coef": entropy_coef}
         told = {name: value for name, value in moved.items() if value is not None}
@@ -187,80 +250,42 @@ class Scope:
         )
         self._collected(
             layout,
-            actions,
-            rewards,
-            log_probs,
-            values,
-            advantages,
-            returns,
-            dones,
-            truncated,
-            observations,
-            outputs,
-            mask,
-            deltas,
+            actions=actions,
+            rewards=rewards,
+            log_probs=log_probs,
+            values=values,
+            advantages=advantages,
+            returns=returns,
+            dones=dones,
+            truncated=truncated,
+            observations=observations,
+            outputs=outputs,
+            mask=mask,
+            deltas=deltas,
+            text=text,
         )
 
     @guarded
-    def _collected(
-        self,
-        layout: tuple[int, int],
-        actions: Any,
-        rewards: Any,
-        log_probs: Any,
-        values: Any,
-        advantages: Any,
-        returns: Any,
-        dones: Any,
-        truncated: Any,
-        observations: Any,
-        outputs: Any,
-        mask: Any,
-        deltas: Any,
-    ) -> None:
-        def rows(found: Any, name: str, meaning: str, dtype: Any = np.float32) -> Any:
-            return rows_of(found, name, meaning, layout, dtype)
-
-        def flat(found: np.ndarray[Any, Any]) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(found.reshape(layout[0] * layout[1], *found.shape[2:])))
-
-        reward = rows(rewards, "rewards", "what the environment gave")
-        old_values = rows(values, "values", "V of the critic that collected")
-        raw = rows(advantages, "advantages", "Â before it is normalised")
-        targets = raw + old_values if returns is None else rows(returns, "returns", "V_targ")
-        none = np.zeros(layout, np.bool_)
-        cut = none if truncated is None else rows(truncated, "truncated", "episodes that were cut", np.bool_)
-        ended = none if dones is None else rows(dones, "dones", "ends of episodes", np.bool_)
-        trained = ~none if mask is None else rows(mask, "mask", "steps that are trained on", np.bool_)
-        acted = taken(actions)
-        seen = np.zeros((*layout, 0), np.float32) if observations is None else taken(observations)
-        for found, name in ((acted, "actions"), (seen, "observations")):
-            if found.shape[:2] != layout:
-                rows_of(found[..., 0] if found.ndim > 2 else found, name, "[M, N, …]", layout, None)
-        made = None if outputs is None else taken(outputs, np.float32)
-        self._become(acted, seen, made)
-        episodes = self._episodes.take(reward, ended | cut, self.steps)
-        self.steps += int(trained.sum())
-        batch = Batch(
-            observations=flat(seen),
-            actions=flat(acted),
-            told_outputs=None if made is None else flat(made),
-            log_probs=flat(rows(log_probs, "log_probs", "log π of the policy that collected")),
-            values=flat(old_values),
-            advantages=flat(raw),
-            targets=flat(targets),
-        )
-        if made is None and self._judge is not None:
+    def _collected(self, layout: tuple[int, int], /, **given: Any) -> None:
+        found = handed(layout, **given)
+        rollout, batch = found.rollout, found.batch
+        self._become(rollout.actions, rollout.observations, given["outputs"])
+        if rollout.text is not None and self.abilities.text is None:
+            self.abilities = replace(self.abilities, text=text_of)
+        rollout.episodes = self._episodes.take(rollout.rewards, found.ends, self.steps, rollout.trained)
+        self.steps += int(rollout.trained.sum())
+        if batch.told_outputs is None and self._judge is not None:
             batch.told_outputs = self._judged(batch)[0].clone()
         self._index += 1
         self._update = Update(
             index=self._index,
             settings=self._facts,
             learning_rate=self._facts.learning_rate or float("nan"),
-            rollout=Rollout(seen, acted, reward, ended & ~cut, cut, trained, episodes),
+            rollout=rollout,
             batch=batch,
-            rewards=reward,
-            deltas=None if deltas is None else rows(deltas, "deltas", "δ"),
+            theta_before=None if self.abilities.theta is None else self.abilities.theta(),
+            rewards=rollout.rewards,
+            deltas=found.deltas,
         )
         self._within, self._stepped, self._began = (0, 0), True, time.perf_counter()
         self.watcher.reached(Phase(PhaseKind.ADVANTAGES, self._update))
@@ -275,6 +300,7 @@ class Scope:
         values: Any = None,
         entropy: Any = None,
         old_log_prob: Any = None,
+        returns: Any = None,
         gradient_norm: Any = None,
         epoch: int | None = None,
     ) -> None:
@@ -287,6 +313,7 @@ class Scope:
             values: V(s) under the weights as they are.
             entropy: of the policy in each state.
             old_log_prob: as the ratio of the loss takes it; left out: what `rollout` was given.
+            returns: V_targ as the loss takes it; left out: what `rollout` was given.
             gradient_norm: before it is cut off.
             epoch: from 1 on; left out, an epoch ends where as many samples have passed as the rollout has.
 
@@ -329,15 +356,17 @@ class Scope:
         def told(found: Any, name: str) -> Tensor:
             return torch.from_numpy(samples_of(found, name, "one for each sample", size))
 
+        trained = update.rollout.trained.reshape(-1)[which]
         update.told.append(
             Seen(
                 epoch=now,
+                trained=None if trained.all() else torch.from_numpy(trained),
                 samples=which,
                 log_prob=told(log_prob, "log_prob"),
                 old_log_prob=old,
                 advantages=told(advantages, "advantages"),
                 old_values=update.batch.values[places],
-                targets=update.batch.targets[places],
+                targets=update.batch.targets[places] if returns is None else told(returns, "returns"),
                 values=None if values is None else told(values, "values"),
                 entropy=None if entropy is None else told(entropy, "entropy"),
             )
@@ -350,9 +379,18 @@ class Scope:
         self.watcher.reached(Phase(PhaseKind.LOSS, update, *self._within))
 
     def update(self, *, stopped_by_kl: bool = False) -> bool:
-        """The update is done. False: somebody has ended the run on the page; what follows is for the loop to say."""
+        """The update is done. False: somebody has ended the run on the page; what follows is for the loop to say.
+
+        Where several processes train together each has to call it: they compare what they have, and stop together.
+        """
+        going_on = self._watcher is None or not self._watcher.stopping
+        update, watched = self._update, self._watcher is not None and not self._watcher.off
+        known, going_on = self._ranks.compare(self, update if watched else None, going_on=going_on)
+        if update is not None:
+            update.known |= known
         self._updated(stopped_by_kl)
-        return self._watcher is None or not self._watcher.stopping
+        together = self._ranks.together
+        return going_on if together else self._watcher is None or not self._watcher.stopping
 
     @guarded
     def _updated(self, stopped_by_kl: bool) -> None:
@@ -382,7 +420,7 @@ class Scope:
         if self.distribution is not None or self._index:
             return
         self.observation = f"arrays of shape {observations.shape[2:]}" if observations.shape[-1] else "not told"
-        count = None if outputs is None else outputs.shape[-1]
+        count = None if outputs is None else taken(outputs).shape[-1]
         if count is None and self._judge is not None:
             count = taken(self._judge(observations[:1].reshape(-1, *observations.shape[2:]))[0]).shape[-1]
         if self._policy == "discrete" and count is not None:

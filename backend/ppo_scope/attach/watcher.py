@@ -93,12 +93,13 @@ class Watcher:
         seed: int | None = None,
         beside: Beside | None = None,
         repeats: Repeats | None = None,
+        quiet: bool = False,
     ) -> None:
         """`address`: None: there is no server, and nothing is watched. `change`: how to change what the loop reads anew
         at every update. `beside`: by which policy updates are measured in a process of its own. `repeats`: how to
-        make an update a second time.
+        make an update a second time. `quiet`: another process reports; this one's hooks note what it does.
         """
-        self.off = address is None
+        self.off = address is None and not quiet
         """Something of ours has failed: nothing is watched any more."""
         self._change = change or {}
         self._pending: dict[str, Any] = {}
@@ -140,6 +141,8 @@ class Watcher:
 
     def reached(self, phase: Phase) -> None:
         """The loop has come to this phase. Returns when it may go on."""
+        if self._line is None:
+            return
         going, report = self._going, self._report
         ended = phase.kind is PhaseKind.UPDATE
         if not ended and self.passes():
@@ -179,6 +182,8 @@ class Watcher:
         """Something of ours has failed: say so, once, and let go."""
         self.off = True
         say(f"{BROKEN}\n{''.join(traceback.format_exception(error))}")
+        if self._line is None:
+            return
         try:
             self._settle()
             self._report.state(RunState.FAILED, causes.failed(error))
@@ -190,7 +195,7 @@ class Watcher:
     def close(self, *, finished: bool = True) -> None:
         """The loop is done: send what is owed and say goodbye. A traceback on its way out is the run's cause."""
         atexit.unregister(self._goodbye)
-        if self.off:
+        if self.off or self._line is None:
             return
         self.off = True
         error = getattr(sys, "last_value", None)

@@ -13,6 +13,7 @@ from ppo_scope.diagnosis.checks_critic import CRITIC, SATURATION
 from ppo_scope.diagnosis.checks_environment import CAUSES, FORBIDDEN
 from ppo_scope.diagnosis.checks_leash import LEASHES
 from ppo_scope.diagnosis.checks_steps import SPIKE, STEPS
+from ppo_scope.diagnosis.checks_together import EVEN_GROUPS, RANKS_APART
 from ppo_scope.diagnosis.judging import Check, Row, last
 from ppo_scope.wire.metrics import FIRST_RATIO_LIMIT
 
@@ -40,7 +41,18 @@ RATIO = Check(
     _ratio_not_one,
     "r is 1 at the first minibatch",
 )
-CHECKS: tuple[Check, ...] = (FORBIDDEN, RATIO, *CAUSES, SPIKE, SATURATION, *LEASHES, *STEPS, CRITIC)
+CHECKS: tuple[Check, ...] = (
+    FORBIDDEN,
+    RANKS_APART,
+    RATIO,
+    EVEN_GROUPS,
+    *CAUSES,
+    SPIKE,
+    SATURATION,
+    *LEASHES,
+    *STEPS,
+    CRITIC,
+)
 NOT_FINITE = Check(
     "not_finite",
     "Not finite",

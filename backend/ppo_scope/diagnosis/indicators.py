@@ -188,7 +188,7 @@ def _actions(moment: Moment, chosen: NDArray[np.int64]) -> Row:
 
 def _observations(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Row:
     """Scale of what the networks see, and how much of each layer of them is saturated by it; not for images."""
-    if batch.observations.ndim != 2:
+    if batch.observations.ndim != 2 or not batch.observations.shape[1]:
         return {}
     seen = batch.observations[chosen].cpu().numpy()
     squares = np.add.reduce(np.square(seen, dtype=np.float64)) / len(seen)

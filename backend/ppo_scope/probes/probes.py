@@ -265,7 +265,8 @@ def _samples(moment: Moment) -> Measurement:
     }
     if moment.update.settings.objective == "kl_penalty":
         arrays["exact_kl"] = by_environment(moment.exact_kl, moment, chosen)
-    return Measurement(arrays=arrays)
+    text = moment.subject.abilities.text
+    return Measurement(arrays=arrays, notes={} if text is None else {"samples": {"text": text(moment.update, chosen)}})
 
 
 def _advantages(moment: Moment) -> Measurement:
@@ -292,6 +293,8 @@ def _values(moment: Moment) -> Measurement:
     chosen = chosen_environments(moment)
     arrays = {"reward": by_environment(moment.update.rollout.rewards.reshape(-1), moment, chosen)}
     batch, deltas = moment.batch, moment.update.deltas
+    if batch is not None and bool(batch.values.isnan().all()):
+        raise Lacking("critic")
     if batch is not None and deltas is not None:
         if moment.update.settings.normalize_rewards and moment.update.rewards is not None:
             arrays["reward_used"] = by_environment(moment.update.rewards.reshape(-1), moment, chosen)

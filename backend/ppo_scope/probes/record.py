@@ -231,7 +231,7 @@ class Batch(Protocol):
 
     @property
     def values(self) -> Tensor:
-        """[S], V_old(s)"""
+        """[S], V_old(s); all NaN where there is no critic."""
         ...
 
     @property

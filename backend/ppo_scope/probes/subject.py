@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.probes.record import Batch, Episode, Floats, Minibatch, Phase, Update
@@ -33,10 +35,12 @@ WORDS = {
     "redo": "make an update anew",
     "change": "change a setting while it runs",
     "wait": "be halted between two phases",
+    "text": "tell the text of its tokens",
+    "critic": "have a critic",
     "outputs": "tell what the policy put out for each sample",
     "distribution": "tell what the policy's outputs mean",
 }
-"""What a loop that lacks it cannot do. The last two are facts that may be missing."""
+"""What a loop that lacks it cannot do. The last three are facts that may be missing."""
 
 
 class Lacking(Exception):
@@ -93,6 +97,8 @@ class Abilities:
     """Change a live setting from the next update on."""
     wait: Callable[[], Iterator[Phase]] | None = None
     """The loop, phase by phase: it waits for as long as nobody asks for the next one."""
+    text: Callable[[Update, NDArray[np.int32]], list[list[str]]] | None = None
+    """Of a language model, whose rows are sequences and whose steps are tokens: what each token of these rows says."""
 
 
 class Subject(Protocol):

@@ -5,6 +5,7 @@ import { offerDrawing } from "../../ui/drawn.js";
 import { snapshotsBeside } from "../../state/beside.js";
 import { count, fixed } from "../../state/format.js";
 import { previewOf } from "../../state/previewed.js";
+import { namesOf, placeOf } from "../../state/rows.js";
 import { coverage, samplesOfRollout, scopeOf } from "../../state/scope.js";
 import { Canvas } from "../../draw/canvas.js";
 import { environmentChoice } from "../environments.js";
@@ -56,7 +57,7 @@ function mount(body, context) {
     { label: "held", swatch: "swatch-held", room: 4, title: "The clip has set the policy gradient to zero" },
     { label: "not held", swatch: "swatch-unheld", room: 4, title: "A clip would hold it; this objective has none" },
     { label: "pulled back", swatch: "swatch-pulledBack", room: 3, title: "Outside of 1 ± ε, but the gradient flows at full size" },
-    { label: "not trained", swatch: "swatch-notTrained", room: 3, title: "No transition: the environment was being reset" },
+    { label: "not trained", swatch: "swatch-notTrained", room: 3, title: "No transition: the environment was being reset, or it is padding" },
     { label: "terminated", swatch: "swatch-terminated", room: 3, title: "Episodes that ended by themselves" },
     { label: "truncated", swatch: "swatch-truncated", room: 3, title: "Episodes that were cut off, mostly by a time limit" },
     { label: "counted", room: 20, title: "How many of the rollout's samples are drawn and counted here, and under which weights" },
@@ -223,7 +224,7 @@ function inWords(snapshot, { row, column }) {
   const region = regionOf(value("region"));
   const environment = snapshot.arrays.environments?.[row] ?? row;
   const end = ["", ", the episode terminates here", ", the episode is truncated here"][value("episode_end")] ?? "";
-  const place = `Environment ${environment}, step ${column}`;
+  const place = placeOf(snapshot, environment, column);
   if (region.key === "notTrained") return `${place}: not trained; ${region.meaning}`;
   const outside = value("in_minibatch") === 0 ? " (not in this minibatch)" : "";
   return `${place}: r = ${fixed(value("ratio"), 3)}, Â as used = ${fixed(value("advantage_used"), 3)}; ${region.word}: ${region.meaning}${end}${outside}`;
@@ -235,5 +236,6 @@ function summary(snapshot, all) {
   if (!region) return "";
   const counts = REGIONS.map(({ code, word }) => ({ word, n: region.values.filter((value) => value === code).length }));
   const list = counts.filter(({ n }) => n > 0).map(({ word, n }) => `${count(n)} ${word}`);
-  return `${region.rows} ${region.rows === 1 ? "environment" : "environments"} × ${region.columns} steps, ${coverage(region.values.length, all)}, ${scopeOf(snapshot.header, "cells")}: ${list.join(", ")}.`;
+  const names = namesOf(snapshot);
+  return `${region.rows} ${region.rows === 1 ? names.row : names.rows} × ${region.columns} ${names.steps}, ${coverage(region.values.length, all)}, ${scopeOf(snapshot.header, "cells")}: ${list.join(", ")}.`;
 }

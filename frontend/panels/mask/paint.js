@@ -3,6 +3,7 @@
 
 import { channels, fade } from "../../draw/colours.js";
 import { REGIONS, colourOf, regionOf } from "../../ppo/regions.js";
+import { namesOf } from "../../state/rows.js";
 import { matrix } from "../../state/snapshot.js";
 
 /** @import { Snapshot, Theme } from "../../types.js" */
@@ -182,13 +183,16 @@ function paintAxes({ pen, ratio, width, height }, layout, snapshot, theme) {
   for (let step = 0; step < perLine; step += everyStep) {
     pen.fillText(String(step), left + (step + 0.5) * cellWidth, bottom + 3 * ratio);
   }
-  const across = linesPerRow > 1 ? `step t, in lines of ${perLine}` : "step t of the rollout";
+  const called = namesOf(snapshot);
+  const whose = called.step === "token" ? "of the sequence" : "of the rollout";
+  const across = linesPerRow > 1 ? `${called.step} t, in lines of ${perLine}` : `${called.step} t ${whose}`;
   pen.fillText(across, (left + width) / 2, Math.min(bottom + 18 * ratio, height - 14 * ratio));
   pen.save();
   pen.translate(4 * ratio, (top + bottom) / 2);
   pen.rotate(-Math.PI / 2);
   const some = `${rows} of ${total}`;
-  const names = rows < total ? [`environment (${some})`, `env. (${some})`, some] : ["environment", "env."];
+  const short = called.row === "sequence" ? "seq." : "env.";
+  const names = rows < total ? [`${called.row} (${some})`, `${short} (${some})`, some] : [called.row, short];
   const fits = names.find((name) => pen.measureText(name).width <= bottom - top + 2 * LINE * ratio) ?? names[names.length - 1]; // as much as fits beside the rows
   pen.fillText(fits, 0, 0);
   pen.restore();

@@ -4,6 +4,7 @@ import { LARGEST_LOGRATIO } from "../../ppo/constants.js";
 import { divergence } from "../../ppo/divergence.js";
 import { bounded, regionsWith } from "../../ppo/what-if.js";
 import { description, nameOf, numbersAt } from "../policy/bars.js";
+import { textOf } from "../../state/rows.js";
 import { matrix, setting } from "../../state/snapshot.js";
 
 /** @import { Selection, Snapshot } from "../../types.js" */
@@ -16,6 +17,7 @@ import { matrix, setting } from "../../state/snapshot.js";
  * @typedef {object} Facts
  * @property {number} environment
  * @property {number} step
+ * @property {boolean} isToken whether it is a token of a language model, which has no critic
  * @property {boolean} inFull whether the probe `transitions` was measured at this moment
  * @property {number} region code, under the same weights as the ratio
  * @property {number} lossRegion code as last computed for the loss
@@ -67,6 +69,7 @@ export function factsOf(snapshot, { environment, step }, cell) {
   return {
     environment,
     step,
+    isToken: textOf(snapshot) !== null,
     inFull,
     region: (inFull ? at("region_new") : at("region")) ?? 0,
     lossRegion: at("region") ?? 0,

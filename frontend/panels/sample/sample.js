@@ -3,6 +3,7 @@
 import { h, prose, setText } from "../../ui/dom.js";
 import { fixed, number } from "../../state/format.js";
 import { runsFreely } from "../../state/motion.js";
+import { placeOf, textOf, visible } from "../../state/rows.js";
 import { moved, previewOf } from "../../state/previewed.js";
 import { regionOf } from "../../ppo/regions.js";
 import { factsOf, withClipRange } from "./facts.js";
@@ -75,16 +76,17 @@ function mount(body, context) {
       all.toggleAttribute("data-empty", !facts);
       mark(all, facts);
       if (!facts) {
-        setText(place, selection ? `Environment ${selection.environment}, step ${selection.step} is not among the samples that are sent.` : CHOOSE);
+        setText(place, selection ? `${placeOf(snapshot, selection.environment, selection.step)} is not among the samples that are sent.` : CHOOSE);
         picture.explain("");
         for (const part of [state_, policy, values, sums]) part.replaceChildren();
         return;
       }
       setText(place, placeInWords(snapshot, facts));
+      const isText = textOf(snapshot) !== null;
       const pictured = state.run && !state.recorded && !state.held && snapshot.header.pictured;
       if (pictured) picture.draw({ run: /** @type {Run} */ (state.run).id, update: snapshot.header.update, ...facts });
-      else picture.explain(state.recorded ? "" : state.held ? GONE : (snapshot.header.unpictured ?? UNPICTURED));
-      state_.replaceChildren(...stateParts(snapshot, facts));
+      else picture.explain(state.recorded || isText ? "" : state.held ? GONE : (snapshot.header.unpictured ?? UNPICTURED));
+      state_.replaceChildren(...stateParts(snapshot, facts, context));
       policy.replaceChildren(...policyParts(facts));
       values.replaceChildren(...valueParts(snapshot, facts));
       sums.replaceChildren(...sumParts(snapshot, facts, previewOf(state)));
@@ -124,7 +126,7 @@ function mark({ dataset }, facts) {
 
 /** @param {Snapshot} snapshot @param {Facts} facts */
 function placeInWords(snapshot, { environment, step, end, inMinibatch }) {
-  const parts = [`Environment ${environment}, step ${step}, update ${snapshot.header.update}`];
+  const parts = [`${placeOf(snapshot, environment, step)}, update ${snapshot.header.update}`];
   if (ENDS[end]) parts.push(ENDS[end]);
   if (snapshot.header.scope === "minibatch") parts.push(inMinibatch ? "in this minibatch" : "not in this minibatch");
   return parts.join("; ");
@@ -137,8 +139,10 @@ const part = (title, ...rest) => [h("h3", {}, ...prose(title)), ...rest.filter((
 const table = (rows) =>
   h("dl", { class: "pairs" }, ...rows.map(([name, value, style]) => h("div", { class: style }, h("dt", {}, ...prose(name)), h("dd", {}, value))));
 
-/** @param {Snapshot} snapshot @param {Facts} facts */
-function stateParts({ header }, { observation, unsent, space, inFull }) {
+/** @param {Snapshot} snapshot @param {Facts} facts @param {PanelContext} context */
+function stateParts(snapshot, { environment, step, observation, unsent, space, inFull }, context) {
+  const { header } = snapshot;
+  if (textOf(snapshot)) return part("Sequence", sequence(snapshot, environment, step, context));
   if (!inFull)
     return [
       note(
@@ -154,6 +158,22 @@ function stateParts({ header }, { observation, unsent, space, inFull }) {
     );
   const more = unsent ? note(`and ${unsent} more`) : null;
   return part("State s", table(observation.map(({ name, value }) => [name, number(value)])), more);
+}
+
+/**
+ * What was written, token by token; a click goes to one.
+ *
+ * @param {Snapshot} snapshot
+ * @param {number} environment
+ * @param {number} step
+ * @param {PanelContext} context
+ */
+function sequence(snapshot, environment, step, context) {
+  const row = snapshot.arrays.environments?.indexOf(environment) ?? -1;
+  const tokens = (textOf(snapshot)?.[row] ?? []).map((text, at) =>
+    h(at === step ? "mark" : "span", { onclick: () => context.select({ environment, step: at }) }, visible(text)),
+  );
+  return h("p", { class: "sample-text" }, ...tokens);
 }
 
 /** @param {string} text */

@@ -86,8 +86,11 @@ const PICKED = { held: ["left", "picked"], pulledBack: ["picked", "left"] };
 
 /** Which of the two terms the loss takes, and what follows for the gradient. @param {Facts} facts */
 export function verdict(facts) {
-  const { used, objective, ratio, region } = facts;
-  if (regionOf(region).key === "notTrained") return "No transition: the environment was being reset, so this row is left out of the loss.";
+  const { used, objective, ratio, region, isToken } = facts;
+  if (regionOf(region).key === "notTrained")
+    return isToken
+      ? "Padding, or a token that is not trained on: it is left out of the loss."
+      : "No transition: the environment was being reset, so this row is left out of the loss.";
   if (used === null)
     return "Its advantage as used is not known yet: no minibatch has held it in this update. Until then the loss does not know this sample.";
   if (objective === "reinforce" || objective === "actor_critic") {
@@ -99,7 +102,7 @@ export function verdict(facts) {
   if (ratio === null) return "";
   const { key } = regionOf(region);
   if (key === "held") {
-    return `${pushes(facts)} It is, by more than ε: r = ${n(ratio)}. max picks the clipped term, which is a constant: the policy gradient of this sample is exactly 0. It has been moved enough. The critic's and the entropy's gradient still flow.`;
+    return `${pushes(facts)} It is, by more than ε: r = ${n(ratio)}. max picks the clipped term, which is a constant: the policy gradient of this sample is exactly 0. It has been moved enough.${isToken ? "" : " The critic's and the entropy's gradient still flow."}`;
   }
   if (key === "pulledBack") {
     return `${pushes(facts)} Yet it has become ${ratio > 1 ? "likelier" : "less likely"}, by more than ε: r = ${n(ratio)}. max picks −r·Â, the worse term, and the clip holds nothing back: its gradient flows at full size and pulls the policy back.`;
@@ -109,8 +112,9 @@ export function verdict(facts) {
 }
 
 /** @param {Facts} facts */
-function pushes({ used, objective }) {
+function pushes({ used, objective, isToken }) {
+  const done = isToken ? "token" : "action";
   const credit = objective === "reinforce" ? "G" : "Â";
   if (!used) return `${credit} is 0: it pushes nowhere.`;
-  return used > 0 ? `${credit} > 0: the action is to become likelier.` : `${credit} < 0: the action is to become less likely.`;
+  return used > 0 ? `${credit} > 0: the ${done} is to become likelier.` : `${credit} < 0: the ${done} is to become less likely.`;
 }

@@ -1,5 +1,6 @@
 // Surrogate: the paper's figure 1, what one sample adds to the objective as its ratio moves, with the real samples on it.
 
+import { placeOf } from "../../state/rows.js";
 import { h, setAttribute, setHidden, setText } from "../../ui/dom.js";
 import { count, fixed, number } from "../../state/format.js";
 import { runsFreely } from "../../state/motion.js";
@@ -355,8 +356,8 @@ function createSide(parent, side) {
 function inWords({ environment, step, r, advantage, region, penalty }, snapshot) {
   const symbol = credit(snapshot);
   if (isPenalised(snapshot))
-    return `Environment ${environment}, step ${step}: r = ${fixed(r, 3)}, Â = ${number(advantage)}, r·Â − β·KL = ${number(r * advantage)} − ${number(penalty)}, the KL of its state; its gradient flows`;
-  return `Environment ${environment}, step ${step}: r = ${fixed(r, 3)}, ${symbol} = ${number(advantage)}, r·${symbol} = ${number(r * advantage)}; ${region.word}: ${region.meaning}`;
+    return `${placeOf(snapshot, environment, step)}: r = ${fixed(r, 3)}, Â = ${number(advantage)}, r·Â − β·KL = ${number(r * advantage)} − ${number(penalty)}, the KL of its state; its gradient flows`;
+  return `${placeOf(snapshot, environment, step)}: r = ${fixed(r, 3)}, ${symbol} = ${number(advantage)}, r·${symbol} = ${number(r * advantage)}; ${region.word}: ${region.meaning}`;
 }
 
 /** The samples on show, each at the height that its own Â gives it. @param {Snapshot | null} snapshot @returns {Table} */

@@ -1,0 +1,417 @@
+"""Way 2 for TorchRL, `ppo_scope.watch(loss, advantage=…)`: a `ClipPPOLoss`, and what estimates its advantages.
+
+    advantage = GAE(gamma=0.99, lmbda=0.95, value_network=critic)
+    loss = ClipPPOLoss(actor, critic, loss_critic_type="l2")
+    ppo_scope.watch(loss, advantage=advantage)
+
+A rollout is what the advantages are estimated of; one that is estimated anew is the same rollout. A minibatch is a call
+of the loss that may be differentiated. Which samples it holds is known from what the loss reads of them: the action,
+its log-probability and the target of the critic. An update ends where the next rollout comes.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch import distributions as families
+from torch.optim import optimizer as optimizers
+
+from ppo_scope.attach.scope import Scope
+from ppo_scope.attach.watcher import Watcher, guarded, say
+from ppo_scope.probes.record import Batch, Floats, Minibatch, Update
+
+HOOKED = ("_log_weight", "_maybe_normalize_advantage", "_get_entropy", "_critic_loss_inputs")
+"""What of the loss is wrapped."""
+OTHER = "This ClipPPOLoss is of a version that is not known here: it has no {names}. See the table in docs/attach.md."
+NO_ADVANTAGE = (
+    "ppo_scope.watch(loss, advantage=…): hand over the module that estimates the advantages too, such as GAE. What it "
+    "is called with is the rollout."
+)
+TWO_RANGES = "This ClipPPOLoss clips at two different ranges, which are not shown here yet."
+ANOTHER_BASE = "This ClipPPOLoss weighs its ratio by another one ({name}), which is not shown here yet."
+SEVERAL = "This ClipPPOLoss has several actions at once, which are not shown here yet."
+UNKNOWN_SAMPLE = (
+    "a minibatch holds a sample that the rollout has not: its action, log-probability or value target was changed "
+    "after the advantages were estimated"
+)
+GOES_ON = "The run was ended on the page. The loop is its author's and goes on; nothing of it is shown any more."
+
+
+def watch(
+    loss: Any, *, advantage: Any = None, env: str = "TorchRL", url: str | None = None, paused: bool = False
+) -> Any:
+    """Show what is trained with this loss from now on; the loss.
+
+    Args:
+        loss: a `torchrl.objectives.ClipPPOLoss`.
+        advantage: the module that estimates its advantages; left out: the loss's own, where it has made one.
+        env: how the run is called.
+        url: the server's link; else that of `PPO_SCOPE_URL`; else a server is started that ends with this process.
+        paused: wait for Play on the page before the first update.
+
+    Raises:
+        TypeError: it is one that cannot be shown; the sentence says why.
+        ValueError: the link is none.
+    """
+    estimator = advantage if advantage is not None else vars(loss).get("_value_estimator")
+    why = why_not(loss, estimator)
+    if why is not None:
+        raise TypeError(why)
+    Watched(loss, estimator, env, url, paused)
+    return loss
+
+
+def why_not(loss: Any, estimator: Any) -> str | None:
+    """Why this cannot be watched; None: it can."""
+    missing = [name for name in HOOKED if not hasattr(loss, name)]
+    if missing:
+        return OTHER.format(names=", ".join(missing))
+    if estimator is None:
+        return NO_ADVANTAGE
+    if not hasattr(loss, "clip_epsilon"):
+        return TWO_RANGES
+    for name in ("delay_actor", "max_importance_ratio"):
+        if getattr(loss, name, None):
+            return ANOTHER_BASE.format(name=name)
+    return None if isinstance(loss.tensor_keys.action, str | tuple) else SEVERAL
+
+
+class Watched:
+    """A loss, its rollouts, and its hooks."""
+
+    def __init__(self, loss: Any, estimator: Any, env: str, url: str | None, paused: bool) -> None:
+        self._loss, self._keys, self._estimator = loss, loss.tensor_keys, estimator
+        told: dict[str, Any] = {} if not loss.clip_value else {"value_clip_range": plain(loss.clip_value)}
+        for name, of in (("discount", "gamma"), ("gae_lambda", "lmbda")):
+            if (value := getattr(estimator, of, None)) is not None:
+                told[name] = plain(value)
+        self._scope = Scope(
+            env=env,
+            clip_range=plain(loss.clip_epsilon),
+            value_coef=0.0 if loss.critic_coeff is None else plain(loss.critic_coeff),
+            entropy_coef=plain(loss.entropy_coeff) if loss.entropy_bonus else 0.0,
+            normalize_advantages="minibatch" if loss.normalize_advantage else "off",
+            weights=loss,
+            library="TorchRL ClipPPOLoss",
+            change={name: self._setter(buffer) for name, buffer in self._buffers().items()},
+            paused=paused,
+            url=url,
+            **told,
+        )
+        names = ("actor_network_params", "critic_network_params")
+        self._own = [
+            (name, one) for name, one in loss.named_parameters() if one.requires_grad and name.startswith(names)
+        ]
+        self._pure = not any(name.startswith(names) for name, _ in loss.named_buffers())
+        self._mine = {id(one) for _, one in self._own}
+        self._rollout: Any = None
+        self._places: dict[bytes, deque[int]] = {}
+        self._split: list[tuple[Any, tuple[int, ...]]] = []
+        self._data: Any = None  # of the minibatch at hand
+        self._caught: dict[str, Tensor] = {}
+        self._asking = self._ended = False
+        self._alpha: float | None = None
+        self._hook()
+
+    @property
+    def watcher(self) -> Watcher:
+        """Of its scope."""
+        return self._scope.watcher
+
+    # The hooks: each does what it did, and says so
+
+    def _buffers(self) -> dict[str, Tensor]:
+        found = {"clip_range": self._loss.clip_epsilon}
+        if self._loss.critic_coeff is not None:
+            found["value_coef"] = self._loss.critic_coeff
+        if self._loss.entropy_bonus:
+            found["entropy_coef"] = self._loss.entropy_coeff
+        return found
+
+    @staticmethod
+    def _setter(buffer: Tensor) -> Any:
+        """It is read from there at every use."""
+        return lambda value: buffer.fill_(value)
+
+    def _hook(self) -> None:
+        loss = self._loss
+        weigh, normalize, entropy, inputs = (getattr(loss, name) for name in HOOKED)
+
+        def weighed(*arguments: Any, **named: Any) -> Any:
+            found = weigh(*arguments, **named)
+            self._caught["logratio"] = found[0]
+            return found
+
+        def normalized(*arguments: Any, **named: Any) -> Any:
+            self._caught["advantages"] = found = normalize(*arguments, **named)
+            return found
+
+        def spread(*arguments: Any, **named: Any) -> Any:
+            self._caught["entropy"] = found = entropy(*arguments, **named)
+            return found
+
+        def judged(*arguments: Any, **named: Any) -> Any:
+            found = inputs(*arguments, **named)
+            self._caught["values"] = found[1]
+            return found
+
+        for name, hook in zip(HOOKED, (weighed, normalized, spread, judged), strict=True):
+            object.__setattr__(loss, name, hook)
+        estimating = self._estimator.register_forward_hook(lambda _, given, made: self._estimated(made))
+        losing = loss.register_forward_hook(lambda _, given, made: self._lost(given))
+        before = optimizers.register_optimizer_step_pre_hook(lambda one, *_: self._stepping(one))
+        after = optimizers.register_optimizer_step_post_hook(lambda one, *_: self._stepped(one))
+        clip = nn.utils.clip_grad_norm_
+
+        def clipped(parameters: Any, *arguments: Any, **named: Any) -> Tensor:
+            held = list(parameters) if not isinstance(parameters, Tensor) else [parameters]
+            norm = clip(held, *arguments, **named)
+            if any(id(one) in self._mine for one in held):
+                self._scope.gradient(norm)
+            return norm
+
+        nn.utils.clip_grad_norm_ = clipped  # where loops find it
+
+        def let_go() -> None:
+            for one in (estimating, losing, before, after):
+                one.remove()
+            for name in HOOKED:
+                object.__delattr__(loss, name)
+            nn.utils.clip_grad_norm_ = clip
+
+        self._let_go = let_go
+
+    def _estimated(self, made: Any) -> None:
+        """A rollout has got its advantages."""
+        if self._ended or self._asking:
+            return
+        same = self._rollout is not None and made.get(self._keys.action).data_ptr() == self._rollout
+        if not same:
+            if self._rollout is not None and not self._scope.update():
+                self._end(GOES_ON)
+                return
+            self._rollout = made.get(self._keys.action).data_ptr()
+        self._take(made, again=same)
+        if not same and self._scope.first:
+            atexit.register(self._over)
+
+    def _take(self, made: Any, *, again: bool) -> None:
+        data = made.detach()
+        data = data.reshape(1, -1) if data.ndim == 1 else data.reshape(-1, data.shape[-1])
+        data = data.transpose(0, 1)
+        layout = tuple(data.shape)
+
+        def rows(key: Any) -> NDArray[Any]:
+            return _flat(data.get(key), layout)
+
+        keys, of = self._keys, self._estimator.tensor_keys
+        self._places = _places(rows(keys.action), rows(keys.sample_log_prob), rows(keys.value_target))
+        if again:  # anew, by a critic that has learned: what the loss uses of it comes with each minibatch
+            return
+        actions = rows(keys.action)
+        policy, outputs = self._policy(data.reshape(-1))
+        if policy == "discrete" and actions.ndim == 3:
+            actions = actions.argmax(-1)
+        done, terminated = rows(("next", of.done)), rows(("next", of.terminated))
+        seen = [data.get(key) for key in self._loss.actor_network.in_keys]
+        self._split = [
+            (key, tuple(one.shape[2:])) for key, one in zip(self._loss.actor_network.in_keys, seen, strict=True)
+        ]
+        mask = data.get(("collector", "mask"), None)
+        if policy is not None:
+            self._scope.becomes(policy)
+        self._scope.abilities = replace(
+            self._scope.abilities,
+            theta=self._theta,
+            parts=self._parts,
+            judge=self._judge if policy is not None and self._pure else None,
+            differentiate=self._differentiate if self._pure else None,
+        )
+        self._scope.rollout(
+            actions=actions,
+            rewards=rows(("next", of.reward)),
+            log_probs=rows(keys.sample_log_prob),
+            values=rows(keys.value) if self._loss.critic_coeff is not None else None,
+            advantages=rows(keys.advantage),
+            returns=rows(keys.value_target),
+            dones=done,
+            truncated=done & ~terminated,
+            observations=torch.cat([one.reshape(*layout, -1).float() for one in seen], -1),
+            outputs=None if outputs is None else outputs.reshape(*layout, -1),
+            mask=None if mask is None else _flat(mask, layout),
+            learning_rate=self._alpha,
+        )
+
+    @guarded
+    def _lost(self, given: Any) -> None:
+        """The loss of a minibatch is made."""
+        if self._asking or self._ended or self._rollout is None or not torch.is_grad_enabled() or not given:
+            return
+        data = self._data = given[0]
+        caught = {name: one.detach().reshape(-1) for name, one in self._caught.items()}
+        keys = self._keys
+        size = data.batch_size.numel()
+        old = data.get(keys.sample_log_prob).reshape(-1)
+        each = [
+            np.reshape(taken.detach().cpu().numpy(), (size, -1))
+            for taken in (data.get(keys.action), data.get(keys.sample_log_prob), data.get(keys.value_target))
+        ]
+        self._scope.minibatch(
+            samples=self._samples(each),
+            log_prob=old + caught["logratio"],
+            old_log_prob=old,
+            advantages=caught["advantages"],
+            values=caught.get("values"),
+            returns=data.get(keys.value_target).reshape(-1),
+            entropy=caught.get("entropy"),
+        )
+
+    def _samples(self, each: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
+        """[B] places in the rollout. Of samples that are alike in all that the loss reads, one after the other."""
+        found = []
+        for row in zip(*each, strict=True):
+            places = self._places.get(b"".join(one.tobytes() for one in row))
+            if places is None:
+                raise RuntimeError(UNKNOWN_SAMPLE)
+            found.append(places[0])
+            places.rotate(-1)
+        return np.array(found, np.int64)
+
+    def _stepping(self, optimizer: Any) -> None:
+        if self._ended or self._rollout is None or not self._is_mine(optimizer):
+            return
+        gradients = [one.grad for _, one in self._own if one.grad is not None]
+        self._alpha = float(optimizer.param_groups[0]["lr"])
+        if gradients and not self._scope.has_gradient:
+            self._scope.gradient(nn.utils.get_total_norm(gradients))
+
+    def _stepped(self, optimizer: Any) -> None:
+        if not self._ended and self._rollout is not None and self._is_mine(optimizer):
+            self._scope.step()
+
+    def _is_mine(self, optimizer: Any) -> bool:
+        return any(id(one) in self._mine for group in optimizer.param_groups for one in group["params"])
+
+    def _over(self) -> None:
+        """The process ends: so does the update that it is in."""
+        if not self._ended:
+            self._scope.update()
+            self._end("")
+
+    def _end(self, why: str) -> None:
+        self._ended = True
+        self._let_go()
+        self._scope.close()
+        if why:
+            say(why)
+
+    # What probes may ask
+
+    def _policy(self, data: Any) -> tuple[str | None, Tensor | None]:
+        """(kind of its outputs, the outputs [S, O]) in these states, under the weights as they are."""
+        if not self._pure:
+            return None, None
+        with torch.no_grad(), torch.random.fork_rng():
+            caught, self._asking = self._caught, True
+            try:
+                found = self._distribution(data)
+            finally:
+                self._caught, self._asking = caught, False
+        base = getattr(found, "base_dist", found)
+        if isinstance(found, families.Categorical | families.OneHotCategorical) and hasattr(found, "logits"):
+            return "discrete", found.logits.float().cpu()
+        if isinstance(found, families.Normal | families.Independent) and isinstance(base, families.Normal):
+            return "gaussian", torch.cat([base.loc, base.scale.log()], -1).float().cpu()
+        return None, None
+
+    def _distribution(self, data: Any) -> Any:
+        actor, parameters = self._loss.actor_network, self._loss.actor_network_params
+        if not self._loss.functional:
+            return actor.get_dist(data)
+        with parameters.to_module(actor):
+            return actor.get_dist(data)
+
+    def _judge(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        from tensordict import TensorDict
+
+        parts = torch.split(batch.observations, [int(np.prod(shape)) for _, shape in self._split], 1)
+        states = {key: part.reshape(-1, *shape) for (key, shape), part in zip(self._split, parts, strict=True)}
+        device = self._own[0][1].device
+        data = TensorDict(states, [len(batch.values)]).to(device)
+        _, outputs = self._policy(data)
+        assert outputs is not None
+        critic = self._loss.critic_network
+        if critic is None or self._loss.critic_coeff is None:
+            return outputs, torch.full((len(outputs),), torch.nan)
+        with torch.no_grad(), torch.random.fork_rng():
+            if self._loss.functional:
+                with self._loss.critic_network_params.to_module(critic):
+                    found = critic(data)
+            else:
+                found = critic(data)
+        return outputs, found.get(self._keys.value).reshape(-1).float().cpu()
+
+    def _theta(self) -> Tensor:
+        return torch.cat([one.detach().reshape(-1).cpu() for _, one in self._own])
+
+    def _parts(self) -> dict[str, slice]:
+        found, start = {}, 0
+        for name, one in self._own:
+            whose, *rest = name.split(".")
+            trunk = "policy_trunk" if whose.startswith("actor") else "value_trunk"
+            ours = ".".join([trunk, *(word for word in rest if word != "module" and not word.startswith("_"))])
+            found[ours] = slice(start, start + one.numel())
+            start += one.numel()
+        return found
+
+    def _differentiate(self, update: Update, minibatch: Minibatch) -> Sequence[Floats]:
+        """Of the loss's own terms, by a pass of its own."""
+        caught, self._caught, self._asking = self._caught, {}, True
+        try:
+            with torch.enable_grad(), torch.random.fork_rng():
+                made = self._loss(self._data.clone(False))
+                terms = [made.get("loss_objective")]
+                critic = made.get("loss_critic", None)
+                terms.append(None if critic is None else critic / self._loss.critic_coeff)
+                entropy = self._caught.get("entropy")
+                terms.append(None if entropy is None else entropy.mean())
+                return [self._gradient(term) for term in terms]
+        finally:
+            self._caught, self._asking = caught, False
+
+    def _gradient(self, term: Tensor | None) -> Floats:
+        own = [one for _, one in self._own]
+        found: Sequence[Tensor | None] = [None] * len(own)
+        if term is not None:
+            found = torch.autograd.grad(term.mean(), own, retain_graph=True, allow_unused=True)
+        parts = [torch.zeros_like(one) if got is None else got for one, got in zip(own, found, strict=True)]
+        gradient: Floats = torch.cat([part.reshape(-1) for part in parts]).cpu().numpy()
+        return gradient
+
+
+def plain(found: Any) -> float:
+    """A number of single precision as it was written."""
+    return float(f"{float(found):.7g}")
+
+
+def _flat(found: Tensor, layout: tuple[int, ...]) -> NDArray[Any]:
+    """[M, N] of [M, N, 1], as TorchRL has it; what is wider stays so."""
+    array: NDArray[Any] = found.detach().cpu().numpy()
+    return array.reshape(layout) if array.shape == (*layout, 1) else array
+
+
+def _places(*rows: NDArray[Any]) -> dict[bytes, deque[int]]:
+    """Which samples have which action, log-probability and target."""
+    size = rows[0].shape[0] * rows[0].shape[1]
+    found: dict[bytes, deque[int]] = defaultdict(deque)
+    for place, row in enumerate(zip(*(one.reshape(size, -1) for one in rows), strict=True)):
+        found[b"".join(one.tobytes() for one in row)].append(place)
+    return dict(found)

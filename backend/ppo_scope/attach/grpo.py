@@ -1,0 +1,323 @@
+"""Way 2 for language models, `ppo_scope.watch(trainer)`: a `GRPOTrainer` of TRL.
+
+    trainer = GRPOTrainer(model, reward_funcs, args, train_dataset, …)
+    ppo_scope.watch(trainer)
+    trainer.train()
+
+Rows are sequences, steps are tokens. An update is what is made of one generation of completions; a minibatch is a step
+of the optimizer, of all that has been accumulated for it. What the trainer calls is wrapped on this trainer alone, and
+each part does exactly what it did. What is padding, or is not trained on for another reason, counts in no number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ppo_scope.attach.scope import Scope
+from ppo_scope.attach.watcher import Watcher, guarded
+
+PLACE = "ppo_scope_place"
+"""In the trainer's batches: which of the generated sequences each one is. It goes with them through its shuffling."""
+HOOKED = (
+    "_generate_and_score_completions",
+    "_calculate_rewards",
+    "_get_per_token_logps_and_entropies",
+    "_compute_loss",
+    "_get_grad_norm",
+)
+"""What of the trainer is wrapped."""
+WITH_CLIP = ("grpo", "bnpo", "dr_grpo", "dapo", "luspo")
+OTHER = "This GRPOTrainer is of a version that is not known here: it has no {names}. See the table in docs/attach.md."
+NO_CLIP = "This GRPOTrainer's loss_type={loss!r} has no clip, which is what is looked at. There are {known}."
+TWO_RANGES = (
+    "This GRPOTrainer clips at 1 − {low} and 1 + {high}, and two different ranges are not shown here yet. With "
+    "epsilon_high left out it can be watched."
+)
+MORE = "This GRPOTrainer's {name}={value!r} changes its loss in a way that is not shown here yet."
+NEUTRAL = {"delta": None, "off_policy_mask_threshold": None, "top_entropy_quantile": 1.0}
+
+
+def watch(trainer: Any, *, url: str | None = None, paused: bool = False) -> Any:
+    """Show what this trainer's `train` does from now on; the trainer.
+
+    Args:
+        trainer: a `trl.GRPOTrainer`.
+        url: the server's link; else that of `PPO_SCOPE_URL`; else a server is started that ends with this process.
+        paused: wait for Play on the page before the first update.
+
+    Raises:
+        TypeError: its loss is one that cannot be shown; the sentence says why.
+        ValueError: the link is none.
+    """
+    why = why_not(trainer)
+    if why is not None:
+        raise TypeError(why)
+    Watched(trainer, url, paused)
+    return trainer
+
+
+def why_not(trainer: Any) -> str | None:
+    """Why this cannot be watched; None: it can."""
+    missing = [name for name in HOOKED if not hasattr(trainer, name)]
+    if missing:
+        return OTHER.format(names=", ".join(missing))
+    if trainer.loss_type not in WITH_CLIP:
+        return NO_CLIP.format(loss=trainer.loss_type, known=", ".join(WITH_CLIP))
+    if trainer.epsilon_high != trainer.epsilon_low:
+        return TWO_RANGES.format(low=trainer.epsilon_low, high=trainer.epsilon_high)
+    for name, neutral in NEUTRAL.items():
+        if (value := getattr(trainer.args, name, neutral)) != neutral:
+            return MORE.format(name=name, value=value)
+    return None
+
+
+@dataclass
+class Part:
+    """What went into the loss at once, [B, T] each."""
+
+    places: Tensor
+    """[B], of its sequences."""
+    log_prob: Tensor
+    old_log_prob: Tensor
+    advantages: Tensor
+    entropy: Tensor
+    mask: Tensor
+    reference_kl: float
+
+
+class Watched:
+    """A trainer, and its hooks."""
+
+    def __init__(self, trainer: Any, url: str | None, paused: bool) -> None:
+        self._trainer = trainer
+        args = trainer.args
+        self._per_update = args.steps_per_generation * trainer.num_iterations
+        facts = {"max_grad_norm": args.max_grad_norm} if args.max_grad_norm else {}
+        self._scope = Scope(
+            env=Path(getattr(trainer.model.config, "name_or_path", "")).name or type(trainer.model).__name__,
+            clip_range=float(trainer.epsilon_low),
+            value_coef=0.0,
+            entropy_coef=float(getattr(trainer, "entropy_coef", None) or 0.0),
+            learning_rate=float(args.learning_rate),
+            seed=args.seed,
+            weights=trainer.model,
+            change={"clip_range": self._clip_at},
+            library="TRL GRPOTrainer",
+            paused=paused,
+            url=url,
+            num_envs=args.per_device_train_batch_size * args.steps_per_generation,
+            rollout_steps=trainer.max_completion_length,
+            epochs=trainer.num_iterations,
+            minibatches=max(1, args.steps_per_generation // args.gradient_accumulation_steps),
+            **facts,
+        )
+        self._generated: list[dict[str, Any]] = []  # that no update has been made of yet
+        self._rewards: Tensor | None = None
+        self._found: tuple[Tensor, Tensor] | None = None
+        self._parts: list[Part] = []  # that the optimizer's next step is made of
+        self._done = 0  # parts of the update under way
+        self._wanted = 0
+        self._norm: Any = None
+        self._words: dict[int, str] = {}
+        self._hook()
+
+    def _clip_at(self, value: float) -> None:
+        """The trainer reads it there at every loss."""
+        self._trainer.epsilon_low = self._trainer.epsilon_high = value
+
+    @property
+    def watcher(self) -> Watcher:
+        """Of its scope."""
+        return self._scope.watcher
+
+    def _hook(self) -> None:
+        trainer = self._trainer
+        generate, reward, judge, loss, norm = (getattr(trainer, name) for name in HOOKED)
+
+        def generated(*arguments: Any, **named: Any) -> Any:
+            found = generate(*arguments, **named)
+            if trainer.model.training:
+                self._take_generated(found)
+            return found
+
+        def rewarded(*arguments: Any, **named: Any) -> Any:
+            self._rewards = found = reward(*arguments, **named)
+            return found
+
+        def judged(*arguments: Any, **named: Any) -> Any:
+            found = judge(*arguments, **named)
+            self._found = found[:2]
+            return found
+
+        def lost(model: Any, inputs: Any) -> Any:
+            found = loss(model, inputs)
+            if trainer.model.training:
+                self._take_part(inputs)
+            return found
+
+        def normed(*arguments: Any, **named: Any) -> Any:
+            self._norm = norm(*arguments, **named)
+            return self._norm
+
+        for name, hook in zip(HOOKED, (generated, rewarded, judged, lost, normed), strict=True):
+            setattr(trainer, name, hook)
+        trainer.add_callback(_listener(self))
+
+    @guarded
+    def _take_generated(self, found: dict[str, Any]) -> None:
+        """Completions have come, in groups."""
+        if not self._generated:
+            self._scope.begins()
+        count = len(found["completion_ids"])
+        offset = sum(len(one["completion_ids"]) for one in self._generated)
+        found[PLACE] = torch.arange(offset, offset + count)
+        assert self._rewards is not None
+        weights = self._trainer.reward_weights.to(self._rewards.device)
+        rewards = (self._rewards * weights).nansum(1)
+        first = self._trainer.accelerator.process_index * count
+        self._generated.append({**found, "rewards": rewards[first : first + count].cpu(), "all_rewards": rewards.cpu()})
+
+    @guarded
+    def _take_part(self, inputs: dict[str, Any]) -> None:
+        """The loss of some sequences has been made."""
+        assert self._found is not None
+        log_prob, entropy = (one.detach().float().cpu() for one in self._found)
+        mask = inputs["completion_mask"].bool().cpu()
+        if "tool_mask" in inputs:
+            mask = mask & inputs["tool_mask"].bool().cpu()
+        old = inputs.get("old_per_token_logps")
+        old = log_prob if old is None else old.float().cpu()
+        reference = inputs.get("ref_per_token_logps")
+        apart = 0.0
+        if reference is not None:
+            away = reference.float().cpu() - log_prob
+            apart = float((away.exp() - away - 1)[mask].mean())
+        if self._trainer.importance_sampling_level == "sequence":
+            far = ((log_prob - old) * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True).clamp(min=1)
+            log_prob = old + far
+        used = inputs["advantages"].float().cpu()
+        used = (used[:, None] if used.ndim == 1 else used).expand_as(log_prob)
+        if "importance_sampling_ratio" in inputs:  # which the whole term is multiplied with
+            used = used * inputs["importance_sampling_ratio"].float().cpu()
+        self._parts.append(Part(inputs[PLACE].cpu(), log_prob, old, used, entropy, mask, apart))
+
+    @guarded
+    def stepping(self) -> None:
+        """The gradient of all parts is there, and the optimizer is about to make its step."""
+        if not self._parts:
+            return
+        if self._generated:
+            self._begin()
+        parts, self._parts = self._parts, []
+        assert self._scope.rollout_layout is not None
+        steps, rows = self._scope.rollout_layout
+        time_first = torch.arange(steps)[:, None] * rows
+
+        def joined(name: str) -> Tensor:
+            each = [torch.nn.functional.pad(getattr(one, name), (0, steps - one.mask.shape[1])) for one in parts]
+            return torch.cat(each).T.reshape(-1)
+
+        places = torch.cat([one.places for one in parts])
+        self._scope.minibatch(
+            samples=(time_first + places).reshape(-1),
+            gradient_norm=None if self._norm is None else float(self._norm),
+            epoch=1 + self._done * self._trainer.num_iterations // self._wanted,
+            **{name: joined(name) for name in ("log_prob", "old_log_prob", "advantages", "entropy")},
+        )
+        self._done += len(parts)
+        self._scope.tell(reference_kl=sum(one.reference_kl for one in parts) / len(parts))
+
+    def stepped(self) -> bool:
+        """The step is made. False: somebody has ended the run on the page."""
+        if self._done < self._wanted or not self._wanted:
+            return True
+        self._wanted = 0
+        return self._scope.update()
+
+    def over(self) -> None:
+        """`train` is about to return."""
+        self._scope.close()
+
+    def _begin(self) -> None:
+        """The record of an update, of all completions that have come since the last one."""
+        generated, self._generated = self._generated, []
+        trainer = self._trainer
+        self._done, self._wanted = 0, self._per_update * len(generated)
+        steps = max(trainer.max_completion_length, *(one["completion_ids"].shape[1] for one in generated))
+
+        def joined(name: str) -> Tensor:
+            each = [one[name].cpu() for one in generated]
+            return torch.cat([torch.nn.functional.pad(one, (0, steps - one.shape[1])) for one in each]).T
+
+        tokens, mask = joined("completion_ids"), joined("completion_mask").bool()
+        trained = mask & joined("tool_mask").bool() if "tool_mask" in generated[0] else mask
+        lengths = mask.sum(0)
+        last = torch.arange(steps)[:, None] == lengths - 1
+        ended_itself = tokens == self._tokenizer.eos_token_id
+        credit = torch.cat([one["advantages"].cpu().float() for one in generated])
+        rewards = torch.cat([one["rewards"].float() for one in generated])
+        self._scope.rollout(
+            actions=tokens,
+            rewards=last * rewards,
+            log_probs=self._old(generated, steps),
+            advantages=(credit if credit.ndim == 1 else credit.T).expand(steps, -1),
+            dones=last,
+            truncated=last & ~ended_itself,
+            mask=trained,
+            text=[self._text(each[:length]) for each, length in zip(tokens.T.tolist(), lengths.tolist(), strict=True)],
+            learning_rate=float(trainer.optimizer.param_groups[0]["lr"]),
+        )
+        groups = torch.cat([one["all_rewards"] for one in generated]).reshape(-1, trainer.num_generations)
+        even = torch.isclose(groups.amin(1), groups.amax(1))
+        self._scope.tell(groups=float(len(groups)), even_groups=float(even.float().mean()))
+
+    def _old(self, generated: Sequence[dict[str, Any]], steps: int) -> Tensor:
+        """[M, N] log π_old: what the trainer has noted, or what its only step has found, whose weights they are."""
+        if "old_per_token_logps" in generated[0]:
+            each = [one["old_per_token_logps"].cpu().float() for one in generated]
+            return torch.cat([torch.nn.functional.pad(one, (0, steps - one.shape[1])) for one in each]).T
+        found = torch.zeros(sum(len(one["completion_ids"]) for one in generated), steps)
+        for part in self._parts:
+            found[part.places, : part.log_prob.shape[1]] = part.old_log_prob
+        return found.T
+
+    @property
+    def _tokenizer(self) -> Any:
+        processing = self._trainer.processing_class
+        return getattr(processing, "tokenizer", processing)
+
+    def _text(self, tokens: Sequence[int]) -> list[str]:
+        for one in tokens:
+            if one not in self._words:
+                self._words[one] = str(self._tokenizer.decode([one]))
+        return [self._words[one] for one in tokens]
+
+
+def _listener(watched: Watched) -> Any:
+    """A callback of the trainer."""
+    from transformers import TrainerCallback
+
+    class Listening(TrainerCallback):  # type: ignore[misc]  # the library may not be there
+        """Tells where the trainer is."""
+
+        def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            """Between gradient and step."""
+            watched.stepping()
+
+        def on_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+            """After the step."""
+            if not watched.stepped():
+                control.should_training_stop = True
+            return control
+
+        def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            """All is done."""
+            watched.over()
+
+    return Listening()

@@ -1,0 +1,105 @@
+"""What a loop of one's own hands over at a rollout, checked, and in the shapes of the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ppo_scope.attach.arrays import Misshapen, rows_of, taken
+from ppo_scope.attach.record import Batch, Rollout
+from ppo_scope.probes.record import Bools, Floats
+
+MINE = "text has {got} sequences, and the rollout {want}: one list of tokens for each sequence."
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A rollout, as it is recorded."""
+
+    rollout: Rollout
+    """Without its episodes."""
+    batch: Batch
+    """Without outputs, where the loop does not tell them."""
+    deltas: Floats | None
+    ends: Bools
+    """[M, N], of episodes, in whichever way."""
+
+
+def layout_of(rewards: Any) -> tuple[int, int]:
+    """(M, N) of a rollout.
+
+    Raises:
+        Misshapen: it has no such layout.
+    """
+    layout = np.shape(taken(rewards))
+    if len(layout) != 2:
+        raise Misshapen(f"rewards has the shape {layout}, and [M, N] is wanted: steps first, then environments.")
+    return layout[0], layout[1]
+
+
+def handed(
+    layout: tuple[int, int],
+    *,
+    actions: Any,
+    rewards: Any,
+    log_probs: Any,
+    values: Any,
+    advantages: Any,
+    returns: Any,
+    dones: Any,
+    truncated: Any,
+    observations: Any,
+    outputs: Any,
+    mask: Any,
+    deltas: Any,
+    text: Sequence[Sequence[str]] | None,
+) -> Handed:
+    """The arguments of `Scope.rollout`.
+
+    Raises:
+        Misshapen: a shape does not fit.
+    """
+
+    def rows(found: Any, name: str, meaning: str, dtype: Any = np.float32) -> NDArray[Any]:
+        return rows_of(found, name, meaning, layout, dtype)
+
+    reward = rows(rewards, "rewards", "what the environment gave")
+    raw = rows(advantages, "advantages", "Â before it is normalised")
+    unknown = np.full(layout, np.nan, np.float32)
+    old_values = unknown if values is None else rows(values, "values", "V of the critic that collected")
+    targets = raw + old_values if returns is None else rows(returns, "returns", "V_targ")
+    none = np.zeros(layout, np.bool_)
+    cut = none if truncated is None else rows(truncated, "truncated", "episodes that were cut", np.bool_)
+    ended = none if dones is None else rows(dones, "dones", "ends of episodes", np.bool_)
+    trained = ~none if mask is None else rows(mask, "mask", "steps that are trained on", np.bool_)
+    acted = taken(actions)
+    seen = np.zeros((*layout, 0), np.float32) if observations is None else taken(observations)
+    for found, name in ((acted, "actions"), (seen, "observations")):
+        if found.shape[:2] != layout:
+            rows_of(found[..., 0] if found.ndim > 2 else found, name, "[M, N, …]", layout, None)
+    if text is not None and len(text) != layout[1]:
+        raise Misshapen(MINE.format(got=len(text), want=layout[1]))
+    flat = flattened(layout)
+    batch = Batch(
+        observations=flat(seen),
+        actions=flat(acted),
+        told_outputs=None if outputs is None else flat(taken(outputs, np.float32)),
+        log_probs=flat(rows(log_probs, "log_probs", "log π of the policy that collected")),
+        values=flat(old_values),
+        advantages=flat(raw),
+        targets=flat(targets),
+    )
+    words = None if text is None else [list(sequence) for sequence in text]
+    rollout = Rollout(seen, acted, reward, ended & ~cut, cut, trained, text=words)
+    return Handed(rollout, batch, None if deltas is None else rows(deltas, "deltas", "δ"), ended | cut)
+
+
+def flattened(layout: tuple[int, int]) -> Callable[[NDArray[Any]], Tensor]:
+    """[M, N, …] → [S, …]."""
+    return lambda found: torch.from_numpy(np.ascontiguousarray(found.reshape(layout[0] * layout[1], *found.shape[2:])))

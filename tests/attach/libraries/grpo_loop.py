@@ -1,0 +1,114 @@
+"""GRPO of TRL on a tiny language model that is made here, of nothing that is downloaded; run as a program.
+
+    python -m tests.attach.libraries.grpo_loop STEPS [--plain]
+
+It is paid for the word "yes". Prints the digest of its weights. `--plain`: without the line that shows it.
+"""
+
+import hashlib
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from trl import GRPOConfig, GRPOTrainer
+
+import ppo_scope
+
+WORDS = [
+    "<pad>",
+    "<end>",
+    "is",
+    "it",
+    "good",
+    "bad",
+    "warm",
+    "cold",
+    "yes",
+    "no",
+    "maybe",
+    "never",
+    "always",
+    "so",
+    "very",
+    "today",
+]
+GROUP, SEQUENCES, LONGEST = 4, 16, 12
+
+
+def tokenizer():
+    vocabulary = {word: place for place, word in enumerate(WORDS)}
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token="<end>"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<pad>", eos_token="<end>", bos_token="<end>", padding_side="left"
+    )
+
+
+def model():
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    ids = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 1}
+    made = LlamaForCausalLM(LlamaConfig(vocab_size=len(WORDS), max_position_embeddings=64, **sizes, **ids))
+    place = Path(tempfile.mkdtemp(), "tiny-llama")
+    made.save_pretrained(place)  # where the trainer finds it again, as the reference
+    return LlamaForCausalLM.from_pretrained(place)
+
+
+def yes(completions, **_):
+    return [float(text.split().count("yes")) for text in completions]
+
+
+def never_paid(completions, **_):
+    return [1.0 for _ in completions]
+
+
+def trainer(steps, *, reward=yes, **changed):
+    prompts = [{"prompt": f"is it {word}"} for word in ("good", "bad", "warm", "cold")] * 8
+    given = {
+        "output_dir": tempfile.mkdtemp(),
+        "max_steps": steps,
+        "per_device_train_batch_size": SEQUENCES // 2,
+        "gradient_accumulation_steps": 1,
+        "steps_per_generation": 2,
+        "num_iterations": 2,
+        "num_generations": GROUP,
+        "max_completion_length": LONGEST,
+        "learning_rate": 3e-3,
+        "beta": 0.04,
+        "loss_type": "bnpo",
+        "report_to": "none",
+        "save_strategy": "no",
+        "logging_steps": 4,
+        "use_cpu": True,
+        "disable_tqdm": True,
+        "seed": 1,
+    }
+    arguments = GRPOConfig(**{**given, **changed})
+    return GRPOTrainer(
+        model=model(),
+        reward_funcs=reward,
+        args=arguments,
+        train_dataset=Dataset.from_list(prompts),
+        processing_class=tokenizer(),
+    )
+
+
+def digest(made):
+    return hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in made.model.parameters())).hexdigest()
+
+
+def main(steps, *, plain=False, reward=yes, options=None, **changed):
+    """(the digest of the weights, what the trainer has logged)"""
+    made = trainer(steps, reward=reward, **changed)
+    if not plain:
+        ppo_scope.watch(made, **(options or {}))
+    made.train()
+    return digest(made), made.state.log_history
+
+
+if __name__ == "__main__":
+    print(main(int(sys.argv[1]), plain="--plain" in sys.argv)[0])

@@ -1,0 +1,79 @@
+"""A `GRPOTrainer` of TRL on a tiny language model: the same weights, its own numbers, and padding in none of them."""
+
+import numpy as np
+import pytest
+
+import ppo_scope
+from tests.attach.elsewhere import nowhere, rows_of, the_run, waiting_server
+
+pytest.importorskip("trl", reason="TRL is not installed: make libraries")
+pytest.importorskip("transformers", reason="transformers is not installed: make libraries")
+
+STEPS = 8
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def test_a_trainer_is_shown_by_its_own_numbers_and_trains_to_the_same_weights(monkeypatch):
+    from tests.attach.libraries import grpo_loop
+
+    server = waiting_server()
+    try:
+        monkeypatch.setenv("PPO_SCOPE_URL", server.url)
+        digest, logged = grpo_loop.main(STEPS)
+        run = the_run(server, state="finished")
+        rows, first = rows_of(server, run["id"])
+    finally:
+        server.kill()
+    assert digest == grpo_loop.main(STEPS, plain=True)[0]
+    assert (first, len(rows["loss"]), run["environment"], run["seed"]) == (1, STEPS // 4, "tiny-llama", 1)
+    # One log for each update of four steps, over the same tokens: no prompt of 3 counts, and no padding.
+    logs = [one for one in logged if "loss" in one]
+    assert rows["steps"] == [one["num_tokens"] - 3 * 16 * (number + 1) for number, one in enumerate(logs)]
+    assert rows["steps"][0] < 12 * 16
+    assert rows["policy_loss"] == pytest.approx([one["loss"] - 0.04 * one["kl"] for one in logs], abs=1e-6)
+    assert rows["entropy"] == pytest.approx([one["entropy"] for one in logs], abs=1e-4)
+    assert rows["episodic_return_mean"][0] == pytest.approx(logs[0]["reward"])
+    assert rows["episodic_length_mean"][0] == pytest.approx(logs[0]["completions/mean_length"])
+    assert rows["first_ratio_error"] == [0, 0] and rows["ratio_max"][0] > 1.1
+    assert rows["value_loss"] == [None, None], "there is no critic"
+
+
+def test_groups_whose_answers_are_paid_the_same_are_said(monkeypatch):
+    from ppo_scope.diagnosis.health import Health
+    from tests.attach.libraries import grpo_loop
+
+    told = []
+    take_in = Health.take_in
+    monkeypatch.setattr(Health, "take_in", lambda me, *given: (take_in(me, *given), told.append(me.findings()))[0])
+    grpo_loop.main(4, reward=grpo_loop.never_paid, options={"url": nowhere()})
+    finding = next(one for one in told[-1] if one["name"] == "even_groups")
+    assert finding["summary"] == "All advantages of all 4 groups are 0: nothing is learned from this update."
+
+
+def test_what_cannot_be_shown_is_refused_with_a_sentence():
+    from tests.attach.libraries import grpo_loop
+
+    for changed, sentence in (
+        ({"loss_type": "cispo", "epsilon_high": 5.0}, r"loss_type='cispo' has no clip"),
+        ({"epsilon_high": 0.28}, r"clips at 1 − 0.2 and 1 \+ 0.28"),
+        ({"delta": 2.0}, r"delta=2.0 changes its loss"),
+    ):
+        with pytest.raises(TypeError, match=sentence):
+            ppo_scope.watch(grpo_loop.trainer(1, beta=0.0, **changed), url=nowhere())
+
+
+def test_steps_that_gather_several_parts_are_one_minibatch_each_and_the_ratio_is_one_by_design(monkeypatch):
+    from tests.attach.libraries import grpo_loop
+
+    server = waiting_server()
+    try:
+        monkeypatch.setenv("PPO_SCOPE_URL", server.url)
+        accumulated = {"gradient_accumulation_steps": 2, "num_iterations": 1, "logging_steps": 1}
+        _, logged = grpo_loop.main(2, **accumulated)
+        run = the_run(server, state="finished")
+        rows, _ = rows_of(server, run["id"])
+    finally:
+        server.kill()
+    assert len(rows["loss"]) == 2 and run["settings"]["minibatches"] == 1
+    assert rows["ratio_min"] == rows["ratio_max"] == [1, 1] and np.isfinite(rows["gradient_norm"]).all()
+    assert rows["gradient_norm"] == pytest.approx([one["grad_norm"] for one in logged if "loss" in one], rel=1e-5)

@@ -1,0 +1,78 @@
+"""PPO of TorchRL: the same weights, and our numbers beside those that its loss tells."""
+
+import json
+import os
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import ppo_scope
+from tests.attach.elsewhere import Loop, nowhere, rows_of, the_run, waiting_server
+
+torchrl = pytest.importorskip("torchrl", reason="TorchRL is not installed: make libraries")
+
+UPDATES = 4
+NUMBERS = {
+    "loss": "total",
+    "policy_loss": "loss_objective",
+    "entropy": "entropy",
+    "gradient_norm": "norm",
+    "clip_fraction": "clip_fraction",
+    "effective_sample_size": "ESS",
+}
+
+
+def test_a_loop_is_shown_by_its_own_numbers_and_trains_to_the_same_weights(tmp_path):
+    module, path = "tests.attach.libraries.torchrl_loop", {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    server = waiting_server()
+    try:
+        with Loop(module, UPDATES, "--own", tmp_path / "own.json", link=server.url, **path) as loop:
+            digest = loop.digest()
+        assert not [line for line in loop.said if "ppo-scope" in line]
+        run = the_run(server, state="finished")
+        rows, first = rows_of(server, run["id"])
+    finally:
+        server.kill()
+    with Loop(module, UPDATES, "--plain", link=nowhere(), **path) as loop:
+        assert loop.digest() == digest
+    own = json.loads((tmp_path / "own.json").read_text())
+    assert (first, len(rows["loss"]), run["environment"]) == (1, UPDATES, "CartPole-v1")
+    assert (run["settings"]["clip_range"], run["settings"]["discount"]) == (0.2, 0.99)
+    for ours, theirs in NUMBERS.items():
+        mine = np.reshape([each[theirs] for each in own], (UPDATES, -1)).mean(1)
+        assert rows[ours] == pytest.approx(mine.tolist(), rel=2e-6, abs=1e-6), ours
+    assert max(rows["first_ratio_error"]) < 1e-5 and rows["final_kl_exact"][-1] > 0
+
+
+def test_the_gradients_of_its_terms_add_up_to_that_of_its_loss_and_leave_none_behind():
+    import torch
+
+    from ppo_scope.attach.clip_loss import Watched
+    from tests.attach.libraries.torchrl_loop import parts
+
+    data, loss, advantage = parts()
+    watched = Watched(loss, advantage, "CartPole-v1", nowhere(), False)
+    advantage(data)
+    minibatch = data[:32]
+    made = loss(minibatch)
+    gradients = watched._scope.abilities.differentiate(SimpleNamespace(), SimpleNamespace())
+    own = [one for _, one in watched._own]
+    assert all(one.grad is None for one in own)
+    total = made["loss_objective"] + made["loss_critic"] + made["loss_entropy"]
+    whole = torch.cat([one.reshape(-1) for one in torch.autograd.grad(total, own)]).numpy()
+    policy, value, entropy = gradients
+    assert np.abs(policy + 0.5 * value - 0.01 * entropy - whole).max() < 1e-5 * np.abs(whole).max()
+    assert {name.split(".")[0] for name in watched._parts()} == {"policy_trunk", "value_trunk"}
+    watched._end("")
+
+
+def test_what_cannot_be_shown_is_refused_with_a_sentence():
+    from tests.attach.libraries.torchrl_loop import parts
+
+    _, loss, advantage = parts()
+    with pytest.raises(TypeError, match="hand over the module that estimates the advantages"):
+        ppo_scope.watch(loss, url=nowhere())
+    _, loss, advantage = parts(clip_epsilon=(0.2, 0.3))
+    with pytest.raises(TypeError, match="clips at two different ranges"):
+        ppo_scope.watch(loss, advantage=advantage, url=nowhere())

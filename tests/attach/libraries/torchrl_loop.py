@@ -1,0 +1,88 @@
+"""PPO of TorchRL on CartPole, written as its tutorial is; run as a program.
+
+    python -m tests.attach.libraries.torchrl_loop UPDATES [--plain] [--own OWN.json]
+
+Prints the digest of its weights. `--plain`: without the line that shows it. `--own`: where to
+write what the loss has told.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import torch
+from tensordict.nn import TensorDictModule
+from torch import nn
+from torchrl.collectors import Collector
+from torchrl.data import LazyTensorStorage, ReplayBuffer, SamplerWithoutReplacement
+from torchrl.envs import GymEnv, StepCounter, TransformedEnv
+from torchrl.modules import OneHotCategorical, ProbabilisticActor, ValueOperator
+from torchrl.objectives import ClipPPOLoss
+from torchrl.objectives.value import GAE
+
+import ppo_scope
+
+FRAMES, SIZE, EPOCHS = 128, 32, 2
+
+
+def made(**changed):
+    """(the environment, its actor, its loss, its advantages)"""
+    torch.manual_seed(0)
+    env = TransformedEnv(GymEnv("CartPole-v1"), StepCounter())
+    env.set_seed(0)
+    body = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 2))
+    actor = ProbabilisticActor(
+        TensorDictModule(body, in_keys=["observation"], out_keys=["logits"]),
+        in_keys=["logits"],
+        spec=env.action_spec,
+        distribution_class=OneHotCategorical,
+        return_log_prob=True,
+    )
+    critic = ValueOperator(nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 1)), in_keys=["observation"])
+    advantage = GAE(gamma=0.99, lmbda=0.95, value_network=critic, average_gae=False)
+    given = {"clip_epsilon": 0.2, "entropy_coeff": 0.01, "critic_coeff": 0.5, "loss_critic_type": "l2"}
+    loss = ClipPPOLoss(actor, critic, normalize_advantage=True, **{**given, **changed})
+    return env, actor, loss, advantage
+
+
+def parts(**changed):
+    """(a rollout, the loss, its advantages)"""
+    env, actor, loss, advantage = made(**changed)
+    with torch.no_grad():
+        return env.rollout(64, actor, break_when_any_done=False), loss, advantage
+
+
+def main(updates, *, plain=False):
+    """(the digest of the weights, what each call of the loss has told)"""
+    env, actor, loss, advantage = made()
+    collector = Collector(env, actor, frames_per_batch=FRAMES, total_frames=FRAMES * updates)
+    buffer = ReplayBuffer(storage=LazyTensorStorage(FRAMES), sampler=SamplerWithoutReplacement(), batch_size=SIZE)
+    optimizer = torch.optim.Adam(loss.parameters(), 3e-3)
+    if not plain:
+        ppo_scope.watch(loss, advantage=advantage, env="CartPole-v1")
+    own = []
+    for data in collector:
+        for _ in range(EPOCHS):
+            with torch.no_grad():
+                advantage(data)
+            buffer.extend(data.reshape(-1))
+            for _ in range(FRAMES // SIZE):
+                found = loss(buffer.sample())
+                total = found["loss_objective"] + found["loss_critic"] + found["loss_entropy"]
+                total.backward()
+                norm = torch.nn.utils.clip_grad_norm_(loss.parameters(), 0.5)
+                optimizer.step()
+                optimizer.zero_grad()
+                told = {name: float(found[name]) for name in ("loss_objective", "entropy", "clip_fraction", "ESS")}
+                own.append({**told, "total": float(total), "norm": float(norm)})
+    collector.shutdown()
+    weights = b"".join(one.detach().numpy().tobytes() for one in loss.parameters())
+    return hashlib.sha256(weights).hexdigest(), own
+
+
+if __name__ == "__main__":
+    digest, own = main(int(sys.argv[1]), plain="--plain" in sys.argv)
+    if "--own" in sys.argv:
+        Path(sys.argv[sys.argv.index("--own") + 1]).write_text(json.dumps(own))
+    print(digest)

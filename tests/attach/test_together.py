@@ -1,0 +1,80 @@
+"""Processes that train together, started by torchrun: the first reports, and what differs between them is found."""
+
+import math
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from ppo_scope.attach.ranks import disagreement
+from ppo_scope.diagnosis.checks_together import RANKS_APART
+from tests.attach.elsewhere import Door, nowhere, the_run, waiting_server
+from tests.live import ROOT, environment
+from tests.server.scope_page import Page
+
+UPDATES = 6
+
+
+def trained(how, *options, link):
+    """(digest by rank, what was said) of two processes that have trained."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*command, "tests/attach/together_loop.py", str(UPDATES), how, *options],
+        cwd=ROOT,
+        env={**environment(), "PPO_SCOPE_URL": link, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    digests = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
+    return digests, done.stderr
+
+
+@pytest.fixture(scope="module")
+def server():
+    started = waiting_server()
+    yield started
+    started.kill()
+
+
+def findings_of(server):
+    """What was found in the newest run, once it is over."""
+    the_run(server, state="finished")
+    door = Door(server)
+    with Page(door, cookie=door.cookie) as page:
+        newest = page.until(lambda: [one for one in page.headers("snapshot") if one["update"] == UPDATES])
+        return {one["name"]: one["summary"] for one in newest[-1]["findings"]}, newest[-1]["unknown"]
+
+
+def test_where_all_is_well_nothing_is_found_and_nothing_is_changed(server):
+    plain, _ = trained("healthy", "--plain", link=nowhere())
+    digests, said = trained("healthy", link=server.url)
+    assert digests == plain and digests["0"] == digests["1"] and "ppo-scope" not in said
+    assert server.run_count() == 1, "one of them reports"
+    found, unknown = findings_of(server)
+    assert "ranks_apart" not in found | unknown
+
+
+def test_processes_that_have_come_apart_are_found(server):
+    digests, _ = trained("apart", link=server.url)
+    assert digests["0"] != digests["1"]
+    found, _ = findings_of(server)
+    assert "After the update 1 of 2 processes have other weights than the first" in found["ranks_apart"]
+    assert "KL (k3) of their own samples:" in found["ranks_apart"]
+
+
+@pytest.mark.parametrize(
+    ("told", "summary"),
+    [
+        ([(0.01, 0, 1e-4, 5), (0.012, 0, 1e-4, 5)], None),
+        ([(0.01, 0, 1e-4, 5), (0.012, 0.3, 1e-4, 5)], "rank 1 had r off 1 by up to 0.3, and 1 of 2 processes had not"),
+        ([(0.3, 0, 1e-4, math.nan), (0.01, 0, 1e-4, math.nan)], "KL (k3) of their own samples: 0.3 in rank 0, 0.01 in"),
+        ([(0.01, 0, 1e-4, 5), (math.nan, math.nan, math.nan, 5)], None),
+    ],
+)
+def test_what_is_said_of_their_numbers(told, summary):
+    found = RANKS_APART.look([{"steps": 1.0, **disagreement(torch.tensor(told, dtype=torch.float64))}])
+    assert found is None if summary is None else summary in found.summary
