@@ -30,9 +30,9 @@ class Faults:
             page.on(event, listener)
 
         def end():
-            (leave or page.close)()
             for event, listener in listeners.items():
                 page.remove_listener(event, listener)
+            (leave or page.close)()
 
         self._leaving.append(end)
 
