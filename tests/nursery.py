@@ -7,6 +7,7 @@ is the same command, in a session and a working folder of its own.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -16,9 +17,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import traceback
 from collections.abc import Mapping, Sequence
 from multiprocessing import forkserver
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 65_536
@@ -115,7 +119,7 @@ def _without_the_test(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def main() -> None:
-    """Fork a process for each request until nobody can ask any more. Returns in that process, too."""
+    """Fork a process for each request until nobody can ask any more. That process does not come back."""
     import uvicorn.protocols.http.h11_impl
     import uvicorn.protocols.websockets.websockets_sansio_impl  # noqa: F401
 
@@ -168,12 +172,8 @@ def _keep(tell: int) -> bool:
     os._exit(0)
 
 
-def _become(output: int, arguments: list[str], folder: str) -> None:
-    """Be `python -m ppo_scope`, until that ends this process.
-
-    Raises:
-        SystemExit: it has ended.
-    """
+def _become(output: int, arguments: list[str], folder: str) -> NoReturn:
+    """Be `python -m ppo_scope`, until that ends, and this process with it."""
     os.setsid()
     for stream in (1, 2):
         os.dup2(output, stream)
@@ -183,7 +183,27 @@ def _become(output: int, arguments: list[str], folder: str) -> None:
     sys.argv[1:] = arguments
     # It runs beside the nursery, as no child of this process: nothing here can tell whether it lives.
     forkserver.ForkServer.ensure_running = forkserver.ensure_running = lambda *_: None
-    runpy.run_module("ppo_scope", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("ppo_scope", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        _end(end.code)
+    except BaseException:
+        traceback.print_exc()
+        _end(1)
+    _end(0)
+
+
+def _end(code: str | int | None) -> NoReturn:
+    """Exit as Python does, but leave what was imported as it is: to take apart what this process shares with its
+    nursery means to copy it first, and takes longer than to begin did.
+    """
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":

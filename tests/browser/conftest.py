@@ -9,6 +9,7 @@ import pytest
 from tests.browser.dashboard import Dashboard
 from tests.browser.faults import Faults
 from tests.browser.stage import Stage
+from tests.browser.window import Window
 from tests.live import ROOT, LiveServer, NoChromiumError
 from tests.live import chromium as open_chromium
 
@@ -34,9 +35,9 @@ def chromium():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown(item):
-    """Close the pages of a test before any of its servers is ended: a page asks its server until it is closed."""
+    """Leave the pages of a test before any of its servers is ended: a page asks its server as long as it is open."""
     if "faults" in item.funcargs:
-        item.funcargs["faults"].close_pages()
+        item.funcargs["faults"].leave_pages()
 
 
 @pytest.fixture
@@ -65,30 +66,26 @@ def new_page(chromium, faults):
 
 @pytest.fixture(scope="package")
 def window(chromium):
-    """A browser window that stays open. Its tab keeps a process alive that has compiled the page's scripts already: a
-    page in a process of its own takes twice the processor time until it is up.
-    """
-    context = chromium.new_context(**DESKTOP)
-    tab = context.new_page()
-    tab.route("**", lambda route: route.fulfill(body=""))
-    tab.goto("http://127.0.0.1/")
-    storage = context.new_cdp_session(tab)
-    yield context, lambda: storage.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
-    context.close()
+    """A browser window that stays open, in which tests share a tab."""
+    with Window(chromium, DESKTOP) as one:
+        yield one
 
 
 @pytest.fixture
 def page(window, faults):
-    """One page that finds nothing stored; any console error or request that leaves the machine fails the test."""
-    context, forget = window
-    before = list(context.pages)
-    context.on("page", faults.watch)
-    yield context.new_page()
-    context.remove_listener("page", faults.watch)
-    for page in context.pages:
-        if page not in before:
-            page.close()
-    forget()
+    """A tab that finds nothing stored; any console error or request that leaves the machine fails the test.
+
+    Other tests have it before and after: what would stay with it, as a script for every document, needs `own_page`.
+    """
+    with window.lent(faults):
+        yield window.tab
+
+
+@pytest.fixture
+def own_page(window, faults):
+    """A page in a tab of its own, otherwise as `page`."""
+    with window.lent(faults):
+        yield window.context.new_page()
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +151,7 @@ def look_at(shared_server, page):
 @pytest.fixture(scope="module")
 def modules(window, files):
     """Evaluates in a page of a real server: `modules("state/format.js", "m.count(1e6)")`, where `m` is the module."""
-    context, _ = window
-    page = context.new_page()
+    page = window.context.new_page()
     page.goto(files)
 
     def evaluate(module, expression, argument=None):
@@ -181,6 +177,6 @@ def files(tmp_path_factory, leaving):
 
 
 @pytest.fixture
-def stage(files, page):
+def stage(files, own_page):
     """This test's page, with a server that the test plays: `stage(update=3)`."""
-    return lambda **how: Stage(page, files, **how)
+    return lambda **how: Stage(own_page, files, **how)

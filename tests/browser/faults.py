@@ -12,23 +12,34 @@ class Faults:
     def __init__(self):
         self._seen = []
         self._expected = []
-        self._pages = []
+        self._leaving = []
 
     def expect(self, *words):
         """Faults that contain one of these are what the test is about, as when it ends a server."""
         self._expected.extend(words)
 
-    def watch(self, page):
-        """Note every fault of this page."""
-        self._pages.append(page)
-        page.on("console", lambda message: self._note_console(message))
-        page.on("pageerror", lambda error: self._seen.append(f"uncaught: {error}"))
-        page.on("request", lambda request: self._note_request(request.url))
-        page.on("websocket", lambda socket: self._note_request(socket.url))
+    def watch(self, page, leave=None):
+        """Note every fault of this page until it is left, by closing it if by nothing else."""
+        listeners = {
+            "console": self._note_console,
+            "pageerror": lambda error: self._seen.append(f"uncaught: {error}"),
+            "request": lambda request: self._note_request(request.url),
+            "websocket": lambda socket: self._note_request(socket.url),
+        }
+        for event, listener in listeners.items():
+            page.on(event, listener)
 
-    def close_pages(self):
-        for page in self._pages:
-            page.close()
+        def end():
+            for event, listener in listeners.items():
+                page.remove_listener(event, listener)
+            (leave or page.close)()
+
+        self._leaving.append(end)
+
+    def leave_pages(self):
+        """Leave those that are watched."""
+        while self._leaving:
+            self._leaving.pop()()
 
     def unexpected(self):
         return [fault for fault in self._seen if not any(word in fault for word in self._expected)]

@@ -401,8 +401,9 @@ TIMERS = """() => {
 }"""
 
 
-def test_nothing_waits_for_a_drawing_that_is_done(look_at, page):
-    page.add_init_script(f"({TIMERS})()")
-    look_at(update=2)
-    seen = until(lambda: page.evaluate("window.waits"), lambda waits: waits["begun"] == waits["ended"] > 0)
+def test_nothing_waits_for_a_drawing_that_is_done(shared_server, own_page):
+    own_page.add_init_script(f"({TIMERS})()")
+    dashboard = Dashboard(own_page, shared_server().url)
+    dashboard.step(update="1").step(update="2")
+    seen = until(lambda: own_page.evaluate("window.waits"), lambda waits: waits["begun"] == waits["ended"] > 0)
     assert seen["ended"] >= 14

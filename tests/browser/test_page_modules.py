@@ -459,7 +459,7 @@ FRAMES = """async ({ fresh, calm, draws }) => {
     ids=("snapshot", "picture", "calm"),
 )
 def test_a_run_that_goes_on_takes_one_frame_of_the_browser_for_each_round(window, files, given):
-    page = window[0].new_page()
+    page = window.context.new_page()
     page.goto(f"{files}wire.js")
     frames, milliseconds = page.evaluate(FRAMES, given)
     page.close()
