@@ -99,6 +99,12 @@ function begun({ store }) {
   announcer.say(`${fullNameOf(store.state)} is beside the run at hand.`);
 }
 
+/** It is compared no more. @param {State} other */
+function takeOut(other) {
+  announcer.say(`${fullNameOf(other)} is taken out of the comparison.`);
+  companions.remove(other);
+}
+
 /** What runs on a server that was started anew. */
 function showNew() {
   sliders.forget();
@@ -217,7 +223,7 @@ const runs = createRuns(state, {
   open: (run) => say(openRun(run)),
   end: () => done(orders.order("end")),
   compare: (run) => say(companions.run(run)),
-  part: (run) => state.others.filter((other) => other.run?.id === run).forEach(companions.remove),
+  part: (run) => state.others.filter((other) => other.run?.id === run).forEach(takeOut),
   compareRecorded: () => say(companions.recording("cartpole")),
   compareFile: (file) => say(companions.file(file)),
   describe: () => getJson("api/runs"),
@@ -234,7 +240,7 @@ const runs = createRuns(state, {
 });
 const beside = createBeside(part("beside"), state, {
   add: () => runs.open(),
-  remove: (other) => (companions.remove(other), runs.focus()),
+  remove: (other) => (takeOut(other), runs.focus()),
   end: () => (companions.end(), runs.focus()),
   aligned: () => touch("view"),
   limits: together.limits,

@@ -135,6 +135,7 @@ function mount(body, context) {
       const now = [unit, ...runs.map(({ run }) => run?.id)].join(" ");
       const anew = isOther(state);
       if (now !== shown || anew) [...Object.values(acrossRanges), upRange].forEach((range) => range.reset());
+      if (now !== shown) for (const cloud of clouds.filter(Boolean)) cloud.forget(); // another run may have as many episodes
       if (anew) chart.reset();
       shown = now;
       const thresholds = zoom ? [] : runs.flatMap(({ run }) => run?.reward_threshold ?? []);
