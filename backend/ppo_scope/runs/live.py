@@ -21,16 +21,15 @@ from ppo_scope.processes.process import NotReading, Receiver, TrainingProcess
 from ppo_scope.records.library import KeptRun, is_run
 from ppo_scope.records.record import RunRecord, Said
 from ppo_scope.runs import ending
+from ppo_scope.runs.hearing import Hearing
 from ppo_scope.runs.inbox import Inbox
 from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.measuring import Measuring
-from ppo_scope.runs.missed import Missed
 from ppo_scope.runs.parties import Listener, Trains
 from ppo_scope.runs.pulse import STALL_AFTER, Pulse
 from ppo_scope.runs.studio import Studio
 from ppo_scope.runs.trial import Trial
 from ppo_scope.runs.writing import Writing
-from ppo_scope.wire import frame as frames
 from ppo_scope.wire.codes import ENDED, LATEST, Kind, RunState
 from ppo_scope.wire.told import Cause, Run, RunBrief, StateTold
 
@@ -81,8 +80,6 @@ class LiveRun:
         self._ended: str | None = None
         self._asked = False
         self._why: ending.Cause | None = None  # it was asked to end
-        self._complained = False
-        self._missed = Missed()
         self._done = asyncio.Event()
         self._trial = Trial()
         self._listener = listener
@@ -91,6 +88,7 @@ class LiveRun:
         self._studio = Studio(self, partial(self._show, Kind.PICTURE))
         self._measuring = Measuring(self.send)
         self._memory_kills = ending.out_of_memory_kills()
+        self._hearing = Hearing(self.record, self._read, lambda question: self._process.tell("again", question))
         inbox = Inbox(asyncio.get_running_loop(), self._receive, self._exited)
         arguments: tuple[Any, ...] = (self.id, self.settings, paused, trial, *([state] if state is not None else []))
         if shown is not None:
@@ -276,7 +274,7 @@ class LiveRun:
             self._listener.state(self)
         if self.ended:
             return
-        self._ask_again()
+        self._hearing.ask_again()
         waiting = time.monotonic() - min(self._unanswered.values(), default=time.monotonic())
         complaint = self._pulse.complaint(self.record.said.state, waiting)
         if complaint is not None and not self._stalled:
@@ -292,35 +290,16 @@ class LiveRun:
 
     def _receive(self, messages: list[bytes]) -> None:
         self._pulse.heard()
-        for message in messages:
-            try:
-                self._read(message)
-            except (ValueError, KeyError, TypeError):
-                # Training is worth more than a frame: leave it out, say so once, ask for what it said, and go on.
-                self._missed.noticed(self.record.last)
-                if not self._complained:
-                    logger.exception(
-                        "Run %s sent a frame that is not in the protocol; such frames are left out.", self.id
-                    )
-                    self._complained = True
-        self._ask_again()
+        self._hearing.take(messages)
         if self._stalled and self._pulse.complaint(self.record.said.state, waiting=0.0) is None:
             self._recover()
 
-    def _ask_again(self) -> None:
-        if (question := self._missed.question(self.record.changes_made)) is not None:
-            self._process.tell("again", question)
-
-    def _read(self, message: bytes) -> None:
-        header = frames.header(message)
+    def _read(self, header: dict[str, Any], message: bytes) -> None:
         kind = header["kind"]
         if kind == Kind.PASSING:  # of where the run was, under the number that it had then
             self.record.add(kind, header, message)
             self._measuring.came(header["sequence"])
             return
-        for row in header.get("passed", ()):  # each has its number
-            self._missed.came(row[0], self.record.last)
-        self._missed.came(header["sequence"], self.record.last)
         if self.shown is None or kind != Kind.WEIGHTS:  # whoever acts may do so as the run was
             self.record.locate(header)
         if kind == Kind.EVENT:
