@@ -11,6 +11,7 @@ from ppo_scope.records.library import Library
 from ppo_scope.records.store import Store
 from tests.browser.dashboard import Dashboard, until
 from tests.browser.test_accessibility import violations
+from tests.kept import run_on_disk
 from tests.live import LiveServer
 from tests.server.scope_page import leaders
 
@@ -21,10 +22,7 @@ UPDATES = 12
 @pytest.fixture
 def kept(tmp_path):
     """A folder with a run that was ended after some updates."""
-    server = LiveServer("--runs-dir", str(tmp_path), "--seed", "7", *SETTINGS)
-    until(lambda: server.run()["update"] > UPDATES)
-    until(lambda: Library(tmp_path).runs()[0].resumes_at)
-    server.stop()
+    run_on_disk(tmp_path, UPDATES, seed=7, num_envs=2)
     return Library(tmp_path)
 
 

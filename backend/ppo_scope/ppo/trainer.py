@@ -12,7 +12,7 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -26,49 +26,20 @@ from ppo_scope.ppo.environments import Environments, Spread
 from ppo_scope.ppo.estimates import batch_of
 from ppo_scope.ppo.failures import UnusableEnvironment
 from ppo_scope.ppo.inference import Inference, inference_of
-from ppo_scope.ppo.masks import forbid
+from ppo_scope.ppo.judging import judged, scaled_rewards
 from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.normalization import RewardScale, RunningStatistics
 from ppo_scope.ppo.objects import Tree
 from ppo_scope.ppo.optimisation import Optimisation
 from ppo_scope.ppo.outcome import OptimisationPosition, Outcome, Position
 from ppo_scope.ppo.phases import Batch, Change, Judged, Phase, PhaseKind, Update
-from ppo_scope.ppo.rollout import Collector, Episode, Floats, Rollout, episodes_in, table_of
+from ppo_scope.ppo.rollout import Collector, Episode, Rollout, episodes_in
 from ppo_scope.ppo.seeding import return_shared_generators, shared_generators
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import Observations
+from ppo_scope.ppo.standing import Collected, Start, seed_of, tree_of
 
 EPISODES_AVERAGED = 100
-
-
-@dataclass(frozen=True)
-class _Start:
-    """Where an update began, to return to if it is abandoned."""
-
-    position: Position
-    observation_statistics: RunningStatistics
-    steps: int
-    episodes: deque[Episode]
-
-
-@dataclass(frozen=True)
-class _Collected:
-    """An update whose rollout is whole: it can begin again, on the same rollout, in another process as well."""
-
-    rollout: Rollout
-    by_hand: frozenset[str]
-    """Settings that were changed as it began, and are in force."""
-    attempt: int
-    waiting: dict[str, Any]
-    """Changes that wait for the update behind it."""
-
-    def tree(self, waiting: dict[str, Any]) -> Tree:
-        about = {"by_hand": sorted(self.by_hand), "attempt": self.attempt, "pending": waiting}
-        return {**about, "rollout": copy.deepcopy(self.rollout.tree())}
-
-    @classmethod
-    def of(cls, tree: Tree) -> _Collected:
-        return cls(Rollout.of(tree["rollout"]), frozenset(tree["by_hand"]), tree["attempt"], dict(tree["pending"]))
 
 
 class Trainer:
@@ -123,12 +94,12 @@ class Trainer:
         self.updates = 0
         self.steps = 0
         self._attempt = 0
-        self._start: _Start | None = None
+        self._start: Start | None = None
         """Where the update under way began; None between two updates."""
-        self._collected: _Collected | None = None
+        self._collected: Collected | None = None
         """Of the update under way, once its rollout is whole; or of the next one, which another process had begun."""
         self._last: Update | None = None
-        self._whole: tuple[_Start, Update] | None = None  # the update that ended last, and where it began
+        self._whole: tuple[Start, Update] | None = None  # the update that ended last, and where it began
 
     @property
     def pending(self) -> dict[str, Any]:
@@ -223,7 +194,7 @@ class Trainer:
             update = self._begun(self._last.index, settings, steps, rollout, self._last.theta_before)
             update.judged, update.by_hand = judged, frozenset(values)
             self.optimisation.begin(update)
-            update.rewards = _scaled_rewards(update, self._reward_scale)
+            update.rewards = scaled_rewards(update, self._reward_scale)
             update.batch, update.deltas = batch_of(judged, rollout, update.rewards, settings)
             on_phase(Phase(PhaseKind.ADVANTAGES, update))
             for phase in self._epochs(update, update.batch):
@@ -278,10 +249,10 @@ class Trainer:
         """
         if not self.keepable:
             raise RuntimeError("there is no state to go on from within a rollout")
-        between = _Start(self._position(), self._observation_statistics, self.steps, self.episodes)
+        between = Start(self._position(), self._observation_statistics, self.steps, self.episodes)
         waiting, pending = (self._pending, {}) if self.under_way else (self._waiting, self._pending)
         return {
-            **self._standing(self._start or between),
+            **tree_of(self._start or between, self.settings, self._acting),
             "pending": dict(pending),
             "changes": [asdict(change) for change in self.changes],
             "updates": self.updates,
@@ -301,24 +272,7 @@ class Trainer:
         start, update = self._whole
         changes = [asdict(change) for change in self.changes if change.update < update.index]
         then = {"settings": update.set_to.model_dump(mode="json"), "changes": changes, "updates": update.index - 1}
-        return {**self._standing(start), **then, "pending": {}}, update
-
-    def _standing(self, start: _Start) -> Tree:
-        optimisation = start.position.optimisation
-        scale = start.position.reward_scale
-        return {
-            "settings": self.settings.model_dump(mode="json"),
-            "seed": self.settings.seed,
-            "steps": start.steps,
-            "episodes": table_of(start.episodes),
-            "theta": optimisation.theta.cpu().numpy(),
-            "adam": {name: moment.cpu().numpy() for name, moment in optimisation.adam.items()},
-            "shuffling": optimisation.shuffling,
-            "adapted": asdict(start.position.adapted),
-            "acting": dict(self._acting.bit_generator.state),
-            "observation_statistics": start.observation_statistics.state(),
-            "reward_scale": scale.state() if scale is not None else None,
-        }
+        return {**tree_of(start, self.settings, self._acting), **then, "pending": {}}, update
 
     def go_on_from(self, state: Tree, *, anew: bool, reseeded: bool = False) -> None:
         """Become the trainer whose state this is, of the same settings. `anew`: its environments begin new episodes.
@@ -329,9 +283,9 @@ class Trainer:
         """
         self.stand_at(state, reseeded=reseeded)
         if not reseeded and state.get("begun") is not None:
-            self._collected = _Collected.of(state["begun"])
+            self._collected = Collected.of(state["begun"])
         if anew:
-            self.environments.begin_anew(_seed_of(self.settings.seed, self.steps))
+            self.environments.begin_anew(seed_of(self.settings.seed, self.steps))
             return
         self.environments.return_to(state["environments"])
         self._collector.return_to(state["collector"])
@@ -437,23 +391,21 @@ class Trainer:
         update.attempt, update.by_hand = self._attempt, changed
         self.optimisation.begin(update)
         self._before = self._position()
-        self._start = _Start(
-            self._before, copy.deepcopy(self._observation_statistics), self.steps, self.episodes.copy()
-        )
+        self._start = Start(self._before, copy.deepcopy(self._observation_statistics), self.steps, self.episodes.copy())
         return update
 
     def _train_on(self, update: Update) -> Iterator[Phase]:
         """All that follows once its rollout is there."""
         settings = update.set_to
         finite.check_rollout(update.rollout)
-        self._collected = _Collected(update.rollout, frozenset(update.by_hand), update.attempt, {})
+        self._collected = Collected(update.rollout, frozenset(update.by_hand), update.attempt, {})
         self.steps += update.rollout.transitions
         self.episodes.extend(update.rollout.episodes)
         yield Phase(PhaseKind.ROLLOUT, update)
 
         start = time.perf_counter()
         update.judged = self.judged(update.rollout)
-        update.rewards = _scaled_rewards(update, self._reward_scale)
+        update.rewards = scaled_rewards(update, self._reward_scale)
         update.batch, update.deltas = batch_of(update.judged, update.rollout, update.rewards, settings)
         update.seconds_advantages = time.perf_counter() - start
         yield Phase(PhaseKind.ADVANTAGES, update)
@@ -500,7 +452,7 @@ class Trainer:
             if update.stopped_by_kl:
                 return
 
-    def _abandon(self, start: _Start) -> None:
+    def _abandon(self, start: Start) -> None:
         """Become what it was at the update's start."""
         self._return_to(start.position)
         self._observation_statistics = start.observation_statistics
@@ -519,48 +471,12 @@ class Trainer:
         self._adapted = self._adapted.set_by_hand(self.settings, set(pending))
         return self.settings
 
-    @torch.no_grad()
     def judged(self, rollout: Rollout) -> Judged:
         """A rollout as the networks that collected it see it."""
-        steps, num_envs = rollout.rewards.shape
-        count = steps * num_envs
-        seen = self._inference.normalized(
-            rollout.observations.reshape(count + num_envs, *self.spaces.observation_shape)
-        )
-        actions = torch.from_numpy(rollout.actions.reshape(count, *rollout.actions.shape[2:])).to(self.device)
-        outputs, values = self.judge(seen)
-        masks = None if rollout.action_masks is None else rollout.action_masks.reshape(count, -1)
-        action_masks = None if masks is None else torch.from_numpy(masks).to(self.device)
-        policy = forbid(outputs[:count], action_masks)
-        log_probs, _ = self.distribution.evaluate(policy, actions)
-        all_values = values.cpu().numpy().reshape(steps + 1, num_envs)
-        next_values = self._next_values(all_values, rollout)
-        return Judged(seen[:count], actions, policy, log_probs, all_values, next_values, action_masks)
-
-    def _next_values(self, values: Floats, rollout: Rollout) -> Floats:
-        """[M, N] V of the state that each step led to, from V [M + 1, N] of the states in the rows."""
-        if not rollout.final_observations:
-            return values[1:]
-        finals = np.concatenate(list(rollout.final_observations.values()))
-        _, final_values = self._inference.judge(self._inference.normalized(finals))
-        next_values = values[1:].copy()
-        next_values[tuple(np.transpose(list(rollout.final_observations)))] = final_values
-        return next_values
+        return judged(rollout, self._inference, self.spaces, self.device)
 
     def _take_in_observations(self, rollout: Rollout, settings: Settings) -> None:
         """Only between updates: the policy that collects must be the one that is judged."""
         if settings.normalize_observations:
             self._observation_statistics.update(rollout.observations[:-1][rollout.trained])
             self.network.normalize_by(self._observation_statistics)
-
-
-def _seed_of(seed: int, steps: int) -> int:
-    """Of episodes that begin after so many steps: others than those that the run began with."""
-    return int(np.random.SeedSequence([seed, steps]).generate_state(1)[0] >> 1)
-
-
-def _scaled_rewards(update: Update, scale: RewardScale | None) -> Floats:
-    rollout = update.rollout
-    if scale is None:
-        return rollout.rewards
-    return scale(rollout.rewards, rollout.terminated | rollout.truncated, rollout.trained, update.settings.discount)

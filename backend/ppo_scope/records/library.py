@@ -15,7 +15,7 @@ from platformdirs import user_data_path
 
 from ppo_scope.records.store import FILE, CannotRead, Store
 from ppo_scope.wire.codes import ENDED, RunState
-from ppo_scope.wire.told import Cause
+from ppo_scope.wire.told import Cause, Kept
 
 LOCK = "run.lock"
 """Held by the server that writes the run; the system lets go of it whatever becomes of the server."""
@@ -55,6 +55,16 @@ class KeptRun:
     """States that are not, for there was no room for them: thinned out, or the disk did not take them."""
     in_use: bool = False
     """A server has it: also one that has ended, as long as its process is there to be looked at."""
+
+    def told(self) -> Kept:
+        """What the protocol says of it, where it is shown."""
+        return {
+            "state": self.state,
+            "cause": self.cause,
+            "last": self.last,
+            "resumes_at": self.resumes_at,
+            "parent": self.about.get("parent"),
+        }
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import COMMANDS, NotReading, Receiver
 from ppo_scope.records.record import RunRecord
 from ppo_scope.runs.ending import Cause
-from ppo_scope.runs.live import Listener, LiveRun
+from ppo_scope.runs.live import LiveRun
+from ppo_scope.runs.parties import Listener
 
 AWAY = Cause(
     "The training loop is not connected.",

@@ -14,23 +14,24 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import NotReading, Receiver, TrainingProcess
 from ppo_scope.records.library import KeptRun, is_run
 from ppo_scope.records.record import RunRecord, Said
 from ppo_scope.runs import ending
+from ppo_scope.runs.hearing import Hearing
 from ppo_scope.runs.inbox import Inbox
 from ppo_scope.runs.journal import Journal
-from ppo_scope.runs.judgements import Judgements
 from ppo_scope.runs.measuring import Measuring
-from ppo_scope.runs.missed import Missed
+from ppo_scope.runs.parties import Listener, Trains
 from ppo_scope.runs.pulse import STALL_AFTER, Pulse
 from ppo_scope.runs.studio import Studio
-from ppo_scope.wire import frame as frames
+from ppo_scope.runs.trial import Trial
+from ppo_scope.runs.writing import Writing
 from ppo_scope.wire.codes import ENDED, LATEST, Kind, RunState
-from ppo_scope.wire.told import Cause, Change, Evaluation, Kept, Run, RunBrief, StateTold
+from ppo_scope.wire.told import Cause, Run, RunBrief, StateTold
 
 logger = logging.getLogger(__name__)
 
@@ -46,58 +47,6 @@ LOST = "{} phases that steps had passed were still to be measured: one cannot go
 
 READER = "ppo_scope.worker.reading:main"
 """What shows a run without training it."""
-
-
-class Listener(Protocol):
-    """What a supervisor tells about its runs; called on the event loop."""
-
-    def frame(self, run: LiveRun, header: dict[str, Any], message: bytes) -> None:
-        """A frame for the pages."""
-
-    def state(self, run: LiveRun) -> None:
-        """The run's state, position or cause changed: see `LiveRun.status`."""
-
-    def change(self, run: LiveRun, change: Change) -> None:
-        """A setting took effect."""
-
-    def evaluated(self, run: LiveRun, evaluations: list[Evaluation]) -> None:
-        """Its policy was evaluated, once or several times."""
-
-    def reply(self, run: LiveRun, command: str, code: str | None, message: str) -> None:
-        """The process answered a command: `code` is None for yes."""
-
-    def begun(self, run: LiveRun, instead: LiveRun | None) -> None:
-        """A new run is there; where it takes the place of another one, of which."""
-
-
-class Trains(Protocol):
-    """What adds to the record: a process of ours, as `TrainingProcess` says, or a loop elsewhere."""
-
-    pid: int
-
-    @property
-    def output(self) -> str:
-        """The tail of what it printed."""
-
-    def send(self, command: bytes) -> None:
-        """Hand a command over, or raise NotReading."""
-
-    def tell(self, slot: str, message: bytes) -> None:
-        """Hand over how something is now."""
-
-    def kill(self, number: signal.Signals) -> None:
-        """End it."""
-
-
-def told_of(kept: KeptRun) -> Kept:
-    """What the protocol says of a run on the disk."""
-    return {
-        "state": kept.state,
-        "cause": kept.cause,
-        "last": kept.last,
-        "resumes_at": kept.resumes_at,
-        "parent": kept.about.get("parent"),
-    }
 
 
 class LiveRun:
@@ -124,24 +73,22 @@ class LiveRun:
         self.record.facts["device"] = self.record.facts["device"] or settings.device
         self.shown = shown
         """The run on the disk that it is, where nothing is trained."""
-        self._journal: Journal | None = None
-        self._judgements: Judgements | None = None
+        self._writing = Writing()
         self.wants_pause = paused
         self._cause: Cause | None = None  # of the end
         self._stalled: ending.Cause | None = None
         self._ended: str | None = None
         self._asked = False
         self._why: ending.Cause | None = None  # it was asked to end
-        self._complained = False
-        self._missed = Missed()
         self._done = asyncio.Event()
-        self._tried, self._proved = asyncio.Event(), False  # a run on trial
+        self._trial = Trial()
         self._listener = listener
         self._pulse = Pulse(stall_after)
         self._unanswered: dict[str, float] = {}
         self._studio = Studio(self, partial(self._show, Kind.PICTURE))
         self._measuring = Measuring(self.send)
         self._memory_kills = ending.out_of_memory_kills()
+        self._hearing = Hearing(self.record, self._read, lambda question: self._process.tell("again", question))
         inbox = Inbox(asyncio.get_running_loop(), self._receive, self._exited)
         arguments: tuple[Any, ...] = (self.id, self.settings, paused, trial, *([state] if state is not None else []))
         if shown is not None:
@@ -193,9 +140,9 @@ class LiveRun:
     def describe(self) -> Run:
         """The run object of the protocol."""
         run = self.record.describe(self.state, self.cause)
-        run["stored"] = self._journal is not None
+        run["stored"] = self._writing.begun
         if self.shown is not None:
-            run["kept"] = told_of(self.shown)
+            run["kept"] = self.shown.told()
         return run
 
     def brief(self) -> RunBrief:
@@ -218,14 +165,13 @@ class LiveRun:
 
     def keep_in(self, journal: Journal) -> None:
         """Write down what the run says from now on."""
-        self._journal, self._judgements = journal, Judgements(journal.judged)
+        self._writing.begin(journal)
         wanted = {"type": "states", "wanted": True, "every": journal.terms.every}
         self._process.tell("states", json.dumps(wanted).encode())
 
     async def written(self) -> None:
         """Wait until all that an ended run has said is on the disk, or the disk refuses."""
-        if self._journal is not None:
-            await asyncio.to_thread(self._journal.wait)
+        await self._writing.done()
 
     def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
         """Have these measured from now on, and this environment shown where not all can be. Only the last word counts.
@@ -243,9 +189,8 @@ class LiveRun:
 
     async def proved(self, within: float) -> ending.Cause | None:
         """Wait until a run on trial has shown that it trains: None, or why it has not."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._tried.wait(), within)
-        if self._proved and not self.ended:
+        await self._trial.over(within)
+        if self._trial.proved and not self.ended:
             return None
         if self.cause is not None:
             return ending.Cause(self.cause["summary"], self.cause.get("detail") or "", self.cause.get("remedy") or "")
@@ -283,12 +228,12 @@ class LiveRun:
         asked, told, killed = PATIENCE
         if self._stalled:
             asked = 0.1  # it will not hear
-        for patience, number in zip((asked, told, killed), (signal.SIGTERM, signal.SIGKILL, None), strict=True):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._done.wait(), patience)
+        for patience, number in ((asked, signal.SIGTERM), (told, signal.SIGKILL)):
+            await self._left(patience)
+            if self._done.is_set():
                 return
-            if number is not None:
-                self._process.kill(number)
+            self._process.kill(number)
+        await self._left(killed)
 
     async def _left(self, within: float) -> None:
         """Wait until it has ended, so long at most."""
@@ -311,7 +256,7 @@ class LiveRun:
     @property
     def _is_there(self) -> bool:
         """Whether it lies where it is kept, if it is."""
-        place = self.shown.folder if self.shown is not None else self._journal.folder if self._journal else None
+        place = self.shown.folder if self.shown is not None else self._writing.folder
         return place is None or is_run(place)
 
     def look(self) -> None:
@@ -323,13 +268,13 @@ class LiveRun:
         if self.gone:
             return
         self._studio.check()
-        problem = self._journal.problem if self._journal is not None else None
+        problem = self._writing.problem
         if problem != self.record.unwritten:
             self.record.unwritten = problem
             self._listener.state(self)
         if self.ended:
             return
-        self._ask_again()
+        self._hearing.ask_again()
         waiting = time.monotonic() - min(self._unanswered.values(), default=time.monotonic())
         complaint = self._pulse.complaint(self.record.said.state, waiting)
         if complaint is not None and not self._stalled:
@@ -345,35 +290,16 @@ class LiveRun:
 
     def _receive(self, messages: list[bytes]) -> None:
         self._pulse.heard()
-        for message in messages:
-            try:
-                self._read(message)
-            except (ValueError, KeyError, TypeError):
-                # Training is worth more than a frame: leave it out, say so once, ask for what it said, and go on.
-                self._missed.noticed(self.record.last)
-                if not self._complained:
-                    logger.exception(
-                        "Run %s sent a frame that is not in the protocol; such frames are left out.", self.id
-                    )
-                    self._complained = True
-        self._ask_again()
+        self._hearing.take(messages)
         if self._stalled and self._pulse.complaint(self.record.said.state, waiting=0.0) is None:
             self._recover()
 
-    def _ask_again(self) -> None:
-        if (question := self._missed.question(self.record.changes_made)) is not None:
-            self._process.tell("again", question)
-
-    def _read(self, message: bytes) -> None:
-        header = frames.header(message)
+    def _read(self, header: dict[str, Any], message: bytes) -> None:
         kind = header["kind"]
         if kind == Kind.PASSING:  # of where the run was, under the number that it had then
             self.record.add(kind, header, message)
             self._measuring.came(header["sequence"])
             return
-        for row in header.get("passed", ()):  # each has its number
-            self._missed.came(row[0], self.record.last)
-        self._missed.came(header["sequence"], self.record.last)
         if self.shown is None or kind != Kind.WEIGHTS:  # whoever acts may do so as the run was
             self.record.locate(header)
         if kind == Kind.EVENT:
@@ -387,7 +313,7 @@ class LiveRun:
         elif kind == Kind.PASSED:
             self.record.add(kind, header, message)
         elif kind in {Kind.STATE, Kind.ROLLOUT}:
-            self._keep(header, message)
+            self._writing.state(header, message)
         elif kind in LATEST:
             self._show(kind, header, message)
         else:
@@ -395,53 +321,29 @@ class LiveRun:
 
     def _show(self, kind: str, header: dict[str, Any], message: bytes) -> None:
         self.record.add(kind, header, message)
-        if kind == Kind.SERIES and self._journal is not None:
-            self._write_down(self._journal, header, message)
-        if kind == Kind.SNAPSHOT and self._judgements is not None:
-            self._judgements.take(header)
+        if kind == Kind.SERIES:
+            self._writing.series(header, message)
+        if kind == Kind.SNAPSHOT:
+            self._writing.snapshot(header)
         self._listener.frame(self, header, message)
-
-    def _keep(self, header: dict[str, Any], message: bytes) -> None:
-        """A state, or the rollout that followed it."""
-        if self._journal is None or self._judgements is None:
-            return
-        plain = frames.decode(message)[1]["state"].tobytes()
-        if header["kind"] == Kind.STATE:
-            self._journal.state(header["before"], plain)
-        else:
-            self._journal.rollout(header["before"], plain, alone=header["alone"])
-        self._judgements.settle()
-
-    def _write_down(self, journal: Journal, header: dict[str, Any], message: bytes) -> None:
-        _, arrays = frames.decode(message)
-        if header.get("amends"):
-            journal.amend(header["columns"], header["first"], arrays["rows"][0])
-        else:
-            journal.series(header["columns"], header["first"], arrays["rows"], arrays["episodes"])
 
     def _event(self, header: dict[str, Any]) -> None:
         match header["event"]:
             case "started":
                 self.record.started(header)
-                if self._journal is not None:
-                    self._journal.about(facts=self.record.facts)
+                self._writing.about(facts=self.record.facts)
                 self._listener.state(self)
             case "proved":
-                self._proved = True
-                self._tried.set()
+                self._trial.prove()
             case "state":
                 self._take_state(header)
             case "change":
                 for change in self.record.changed(header):
                     self._listener.change(self, change)
-                    if self._journal is not None:
-                        self._journal.change(change)
+                    self._writing.change(change)
             case "resumed":
                 self._note("resumed", {**self.record.went_on(header["before"], header["anew"])})
-                if self._journal is not None:
-                    self._journal.forget_events_from(header["before"])
-                    if header["anew"] is not None:
-                        self._journal.forget_from(header["before"])
+                self._writing.forget_from(header["before"], rows=header["anew"] is not None)
             case "evaluated":
                 self.record.evaluated(header["evaluations"])
                 for evaluation in header["evaluations"]:
@@ -469,14 +371,13 @@ class LiveRun:
         if said.state in {"running", "paused"}:
             self.wants_pause = said.state == "paused"
         if said.state in ENDED:
-            self._tried.set()
-        if said.state != "running" and self._judgements is not None:
-            self._judgements.settle()
+            self._trial.end()
+        if said.state != "running":
+            self._writing.rest()
         self._listener.state(self)
 
     def _note(self, what: str, said: dict[str, Any]) -> None:
-        if self._journal is not None:
-            self._journal.event(self.record.position["update"], what, said)
+        self._writing.event(self.record.position["update"], what, said)
 
     def _exited(self, exitcode: int) -> None:
         self._studio.retire()
@@ -500,10 +401,9 @@ class LiveRun:
             if self._ended != self.record.said.state:  # else it has said so itself
                 self._note("state", {"state": self._ended, "cause": self._cause})
             self._listener.state(self)
-        if self._journal is not None:
-            self._journal.close()
+        self._writing.end()
         for command in list(self._unanswered):
             self._listener.reply(self, command, "not_running", "The run ended before it could answer.")
         self._unanswered.clear()
-        self._tried.set()
+        self._trial.end()
         self._done.set()

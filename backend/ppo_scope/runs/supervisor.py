@@ -21,7 +21,8 @@ from ppo_scope.runs import ending
 from ppo_scope.runs.attached import AttachedRun
 from ppo_scope.runs.ending import Cause
 from ppo_scope.runs.journal import Journal
-from ppo_scope.runs.live import Listener, LiveRun
+from ppo_scope.runs.live import LiveRun
+from ppo_scope.runs.parties import Listener
 from ppo_scope.runs.pulse import STALL_AFTER
 from ppo_scope.runs.reopening import Reopened, note_fork, to_show
 from ppo_scope.wire.codes import RunState

@@ -5,7 +5,9 @@ It is compared with ours on observations of its space before it is written: what
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,19 +105,24 @@ def _model(algorithm: Any, policy: Policy) -> tuple[Any, Any]:
         "normalize_images": images,
         "share_features_extractor": settings.shared_network,
     }
+    venv, normalizer = _vector(policy)
+    like = _like(settings)
+    with _theirs(settings.env):
+        model = algorithm(kind, normalizer or venv, policy_kwargs=how, device="cpu", **like)
+    _give(model.policy, policy)
+    return model, normalizer
+
+
+@contextlib.contextmanager
+def _theirs(env: str) -> Iterator[None]:
+    """A call of theirs, which refuses spaces and shapes in many ways; raises CannotExpress."""
     try:
-        venv, normalizer = _vector(policy)
-        model = algorithm(kind, normalizer or venv, policy_kwargs=how, device="cpu", **_like(settings))
-        _give(model.policy, policy)
-    except CannotExpress:
-        raise
-    except (ValueError, AssertionError, NotImplementedError, AttributeError, KeyError, RuntimeError) as error:
+        yield
+    except (AssertionError, AttributeError, KeyError, NotImplementedError, RuntimeError, ValueError) as error:
         said = str(error).partition("\n")[0]
         raise CannotExpress(
-            f"Stable-Baselines3 has no policy for the spaces of {settings.env} ({said}). "
-            "Take the weights along as .safetensors."
+            f"Stable-Baselines3 has no policy for the spaces of {env} ({said}). Take the weights along as .safetensors."
         ) from None
-    return model, normalizer
 
 
 def _vector(policy: Policy) -> tuple[Any, Any]:
@@ -125,7 +132,8 @@ def _vector(policy: Policy) -> tuple[Any, Any]:
     observation, action = vector.single_observation_space, vector.single_action_space
     if np.any(getattr(action, "start", 0)):
         raise CannotExpress(f"Stable-Baselines3 counts actions from 0, and those of {settings.env} begin elsewhere.")
-    venv = vec_env.DummyVecEnv([lambda: _Spaces(observation, action)] * settings.num_envs)
+    with _theirs(settings.env):
+        venv = vec_env.DummyVecEnv([lambda: _Spaces(observation, action)] * settings.num_envs)
     if not policy.normalizes and policy.returns is None:
         return venv, None
     if policy.normalizes and not isinstance(observation, gym.spaces.Box):
@@ -178,7 +186,8 @@ def _give(theirs: Any, policy: Policy) -> None:
     known = dict(policy.network.layers.named_parameters())
     for name, weights in known.items():
         for place in _places(name, policy):
-            theirs.get_parameter(place).copy_(weights)
+            with _theirs(policy.settings.env):
+                theirs.get_parameter(place).copy_(weights)
 
 
 def _places(name: str, policy: Policy) -> list[str]:
