@@ -49,7 +49,7 @@ def followed(monkeypatch, capfd, *arguments, at=lambda loop, phase: None):
     try:
         runpy.run_path(str(SCRIPT), run_name="__main__")
     finally:
-        lookout.end()
+        lookout.end(whole=True)
     printed = capfd.readouterr()
     assert "watches no more" not in printed.err
     if lookout.loop is not None:
