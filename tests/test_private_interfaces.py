@@ -17,7 +17,7 @@ OF_PYTHON = {
     "uvicorn._types": "its types of ASGI messages can be written down in backend/ppo_scope/server/transport.py",
 }
 OF_A_MODEL = {"model._last_episode_starts": "`dones` among the locals of Stable-Baselines3's callbacks are the same"}
-DOCUMENTED = {"os._exit"}
+DOCUMENTED = {"os._exit", "sys._getframe"}
 PRIVATE = re.compile(r"_[a-zA-Z]\w*")
 
 

@@ -33,10 +33,12 @@ def main(arguments: list[str]) -> None:
     sys.path[0] = str(Path(script).resolve().parent)
     found, lookout = _look_out(), Lookout()
     lookout.begin()
+    whole = False
     try:
         runpy.run_path(script, run_name="__main__")
+        whole = True
     finally:
-        lookout.end()
+        lookout.end(whole=whole)
         if not found and lookout.loop is None:
             say(NOT_FOUND.format(script=script, named=lookout.why_none()))
 

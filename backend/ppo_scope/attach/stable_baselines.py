@@ -25,6 +25,7 @@ from torch import Tensor
 from ppo_scope.attach.again import Outcome, Position
 from ppo_scope.attach.foreign_policy import ForeignPolicy
 from ppo_scope.attach.loop import Loop, clipping, deltas_of, drawing, flat
+from ppo_scope.attach.model_parts import Constant, Listening, env_of
 from ppo_scope.attach.record import Batch, Episode, Facts, Rollout, Told, Update
 from ppo_scope.attach.recurrent import RecurrentBatch, RecurrentPolicy, unpadded
 from ppo_scope.attach.report import Beside
@@ -376,39 +377,3 @@ class Watched(Loop):
         for name, value in wanted.items():
             if name != "clip_range":
                 setattr(model, names.get(name, name), value)
-
-
-class Constant:
-    """A schedule that does not move; it can be pickled with the model."""
-
-    def __init__(self, value: float) -> None:
-        self._value = value
-
-    def __call__(self, _: float) -> float:
-        """Whatever is left of the training."""
-        return self._value
-
-
-class Listening:
-    """The user's callback, and an ear beside it."""
-
-    def __init__(self, callback: Any, hear: Callable[[dict[str, Any]], None]) -> None:
-        self._callback, self._hear = callback, hear
-
-    def update_locals(self, found: dict[str, Any]) -> None:
-        """Called after each step of the environments, and once at the end."""
-        if found["dones"].any() and found["n_steps"] < found["n_rollout_steps"]:
-            self._hear(found)
-        self._callback.update_locals(found)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._callback, name)
-
-
-def env_of(model: Any) -> str:
-    """The environment's id, where it has one."""
-    try:
-        spec = model.get_env().get_attr("spec")[0]
-        return str(spec.id)
-    except Exception:
-        return "an environment"

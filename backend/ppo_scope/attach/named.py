@@ -1,0 +1,206 @@
+"""The variables of a script whose PPO is in one file, as CleanRL's: what they are called, and whether they mean it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ppo_scope.attach.arrays import taken
+from ppo_scope.attach.record import Facts, Habits, Told, minibatches_of, seen_of
+from ppo_scope.attach.scope import facts_of
+
+NAMES = {
+    "observations": ("b_obs",),
+    "actions": ("b_actions",),
+    "log_probs": ("b_logprobs",),
+    "advantages": ("b_advantages",),
+    "targets": ("b_returns",),
+    "values": ("b_values",),
+    "samples": ("mb_inds", "minibatch_ind"),
+    "log_prob": ("newlogprob", "newlogproba"),
+    "ratio": ("ratio",),
+    "used": ("mb_advantages",),
+    "value": ("newvalue", "new_values"),
+    "entropy": ("entropy",),
+    "rewards": ("rewards",),
+    "dones": ("dones",),
+    "next_done": ("next_done",),
+    "args": ("args",),
+}
+"""What is looked for, and what CleanRL's files call it, today and in earlier years."""
+TELLING = ("log_probs", "samples", "log_prob", "ratio")
+"""Whoever has these has a PPO's update, if perhaps one that is not known here."""
+SETTINGS = {
+    "clip_range": ("clip_coef",),
+    "value_coef": ("vf_coef",),
+    "entropy_coef": ("ent_coef",),
+    "epochs": ("update_epochs",),
+    "minibatches": ("num_minibatches", "n_minibatch"),
+    "max_grad_norm": ("max_grad_norm",),
+    "target_kl": ("target_kl",),
+    "discount": ("gamma",),
+    "gae_lambda": ("gae_lambda",),
+}
+NEEDED = ("clip_range", "value_coef", "entropy_coef", "epochs", "minibatches")
+HALF = 0.5
+"""Their value loss is half of ours, and their c₁ twice ours."""
+DEEP = 8
+"""Callers that are looked at: `backward` may be called for the script by another library."""
+EXACT, NEARLY = 1e-6, 1e-5
+
+
+class Unlike(Exception):
+    """It is not what it looks like; why, without a full stop."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the script keeps them."""
+
+    args: Any
+
+    def __getitem__(self, name: str) -> Any:
+        return next((getattr(self.args, one) for one in SETTINGS[name] if hasattr(self.args, one)), None)
+
+    def set(self, name: str, value: Any) -> None:
+        """Whoever reads it next finds it so."""
+        setattr(self.args, next(one for one in SETTINGS[name] if hasattr(self.args, one)), value)
+
+
+@dataclass(frozen=True)
+class Found:
+    """An update's variables, by what they mean."""
+
+    values: dict[str, Any]
+    variables: Mapping[str, Any]
+    """All that the caller has."""
+    place: str
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+    def missing(self) -> list[str]:
+        """What there is none of, as it would be called."""
+        return [NAMES[name][0] for name in NAMES if name not in self.values]
+
+    @property
+    def settings(self) -> Settings:
+        """Where its `args` are."""
+        return Settings(self.values["args"])
+
+
+def found_in(frame: FrameType | None) -> Found | None:
+    """The variables of the nearest caller who has a PPO's update; None: there is none."""
+    for _ in range(DEEP):
+        if frame is None:
+            return None
+        own, others = frame.f_locals, frame.f_globals
+        if all(any(one in own for one in NAMES[name]) for name in TELLING):
+            values = {
+                name: own[one] if one in own else others[one]
+                for name, called in NAMES.items()
+                for one in called
+                if one in own or one in others
+            }
+            return Found(values, own, f"{frame.f_code.co_filename}:{frame.f_lineno}")
+        frame = frame.f_back
+    return None
+
+
+def told_of(found: Found) -> Told:
+    """The minibatch at hand, as it hangs on its loss."""
+    samples = taken(found["samples"], np.int64)
+    places = torch.from_numpy(samples).to(found["log_probs"].device)
+    data = Brought(
+        old_values=found["values"][places],
+        old_log_prob=found["log_probs"][places],
+        advantages=found["used"],
+        returns=found["targets"][places],
+    )
+    return Told(0, samples, data, (found["value"].flatten(), found["log_prob"], found["entropy"]))
+
+
+class Brought(NamedTuple):
+    """[B] each."""
+
+    old_values: Tensor
+    old_log_prob: Tensor
+    advantages: Tensor
+    returns: Tensor
+
+
+def check(found: Found, loss: Tensor, facts: Facts) -> None:
+    """Whether they are what they are called.
+
+    Raises:
+        Unlike: they are not.
+    """
+    layout = found["rewards"].shape
+    if len(layout) != 2:
+        raise Unlike(f"rewards has the shape {tuple(layout)}, and [steps, environments] is known here")
+    size = layout[0] * layout[1]
+    for name in ("log_probs", "advantages", "targets", "values"):
+        if found[name].shape != (size,):
+            raise Unlike(f"{NAMES[name][0]} has the shape {tuple(found[name].shape)}, and rewards {tuple(layout)}")
+    count = len(found["samples"])
+    for name in ("log_prob", "ratio", "used", "value", "entropy"):
+        if found[name].shape != (count,):
+            shape = tuple(found[name].shape)
+            raise Unlike(f"{NAMES[name][0]} has the shape {shape}, and the minibatch {count} samples")
+    told = told_of(found)
+    log_prob = told.found[1].detach()
+    expected = torch.exp(log_prob - told.data.old_log_prob)
+    if not torch.allclose(found["ratio"].detach(), expected, rtol=EXACT, atol=EXACT):
+        raise Unlike("ratio is not exp(newlogprob − b_logprobs[mb_inds])")
+    steps = found.variables.get("values")
+    if isinstance(steps, Tensor) and steps.shape == layout and not torch.equal(steps.flatten(), found["values"]):
+        raise Unlike("b_values does not hold values step by step")
+    ours, theirs = float(minibatches_of([seen_of(told)], facts, count, Habits())[0].loss), float(loss.detach())
+    if abs(ours - theirs) > NEARLY * max(1.0, abs(theirs)):
+        made_of = "the clipped policy loss, c₁ times the value loss and c₂ times the entropy"
+        raise Unlike(f"its loss is {theirs:.6g}, and {made_of} make {ours:.6g}")
+
+
+def facts_in(found: Found, alpha: float | None) -> Facts:
+    """What it trains with.
+
+    Raises:
+        Unlike: something is missing that a loss is made with.
+    """
+    args, settings = found["args"], found.settings
+    for name in NEEDED:
+        if settings[name] is None:
+            raise Unlike(f"args has no {SETTINGS[name][0]}")
+    told = {name: settings[name] for name in SETTINGS if settings[name] is not None}
+    told["value_coef"] = HALF * float(told["value_coef"])
+    for name in ("clip_range", "entropy_coef"):
+        told[name] = float(told[name])
+    told["value_clip_range"] = told["clip_range"] if getattr(args, "clip_vloss", False) else None
+    told["normalize_advantages"] = "minibatch" if getattr(args, "norm_adv", False) else "off"
+    told["anneal_learning_rate"] = bool(getattr(args, "anneal_lr", False))
+    if alpha is not None:
+        told["learning_rate"] = alpha
+    steps, rows = found["rewards"].shape
+    return facts_of({**told, "num_envs": rows, "rollout_steps": steps, "seed": int(getattr(args, "seed", 0) or 0)})
+
+
+def alpha_of(found: Found) -> float | None:
+    """Of the script's optimizer."""
+    optimizer = found.variables.get("optimizer")
+    if isinstance(optimizer, torch.optim.Optimizer):
+        return float(optimizer.param_groups[0]["lr"])
+    return getattr(found["args"], "learning_rate", None)
+
+
+def is_too_far(found: Found, target_kl: float | None) -> bool:
+    """Whether the script is about to end the update for its KL."""
+    args, kl = found["args"], found.variables.get("approx_kl")
+    if target_kl is None or not isinstance(kl, Tensor) or not getattr(args, "kle_stop", True):
+        return False
+    return bool(kl > target_kl)
