@@ -2,7 +2,8 @@
 
     torchrun --nproc-per-node 2 tests/attach/together_loop.py UPDATES healthy|apart [--plain]
 
-healthy: with the mean of both gradients. apart: each steps with its own. Each prints its rank and the digest of its weights.
+healthy: with the mean of both gradients. apart: each steps with its own. Each prints its rank and the digest of its
+weights.
 """
 
 import hashlib

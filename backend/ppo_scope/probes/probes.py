@@ -294,7 +294,7 @@ def _values(moment: Moment) -> Measurement:
     arrays = {"reward": by_environment(moment.update.rollout.rewards.reshape(-1), moment, chosen)}
     batch, deltas = moment.batch, moment.update.deltas
     if batch is not None and bool(batch.values.isnan().all()):
-        raise Lacking("critic")
+        return Measurement(arrays=arrays, lacks={"values": str(Lacking("critic"))})
     if batch is not None and deltas is not None:
         if moment.update.settings.normalize_rewards and moment.update.rewards is not None:
             arrays["reward_used"] = by_environment(moment.update.rewards.reshape(-1), moment, chosen)

@@ -1,7 +1,6 @@
 """PPO of TorchRL: the same weights, and our numbers beside those that its loss tells."""
 
 import json
-import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,17 +23,17 @@ NUMBERS = {
 
 
 def test_a_loop_is_shown_by_its_own_numbers_and_trains_to_the_same_weights(tmp_path):
-    module, path = "tests.attach.libraries.torchrl_loop", {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    module = "tests.attach.libraries.torchrl_loop"
     server = waiting_server()
     try:
-        with Loop(module, UPDATES, "--own", tmp_path / "own.json", link=server.url, **path) as loop:
+        with Loop(module, UPDATES, "--own", tmp_path / "own.json", link=server.url) as loop:
             digest = loop.digest()
         assert not [line for line in loop.said if "ppo-scope" in line]
         run = the_run(server, state="finished")
         rows, first = rows_of(server, run["id"])
     finally:
         server.kill()
-    with Loop(module, UPDATES, "--plain", link=nowhere(), **path) as loop:
+    with Loop(module, UPDATES, "--plain", link=nowhere()) as loop:
         assert loop.digest() == digest
     own = json.loads((tmp_path / "own.json").read_text())
     assert (first, len(rows["loss"]), run["environment"]) == (1, UPDATES, "CartPole-v1")
