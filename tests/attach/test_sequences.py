@@ -1,11 +1,13 @@
 """A language model's loop, by `ppo_scope.Scope`, on the page: sequences × tokens, what they say, and no critic."""
 
+import threading
+
 import numpy as np
 import pytest
 
 import ppo_scope
-from tests.attach.elsewhere import waiting_server
-from tests.browser.dashboard import until
+from tests.attach.elsewhere import the_run, waiting_server
+from tests.browser.dashboard import Dashboard, until
 from tests.live import chromium
 
 TOKENS, SEQUENCES = 6, 4
@@ -40,20 +42,23 @@ def shown(scope):
 
 
 @pytest.fixture
-def page():
+def dashboard():
+    """A page on its loop, which is held at the end of its first update."""
     server = waiting_server()
+    scope = ppo_scope.Scope(clip_range=0.2, value_coef=0.0, env="tiny", url=server.url, paused=True)
+    training = threading.Thread(target=lambda: [shown(scope), shown(scope), scope.close()], daemon=True)
+    training.start()
+    the_run(server)
     with chromium() as browser:
-        window = browser.new_page(viewport={"width": 1400, "height": 1000})
-        window.goto(server.url)
-        yield server, window
+        yield Dashboard(browser.new_page(viewport={"width": 1400, "height": 1000}), server.url)
     server.kill()
+    training.join(60)
 
 
-def test_tokens_are_shown_as_what_they_say_and_padding_counts_for_nothing(page):
-    server, look = page
-    scope = ppo_scope.Scope(clip_range=0.2, value_coef=0.0, env="tiny", url=server.url)
-    shown(scope)
-    scope.close()
+def test_tokens_are_shown_as_what_they_say_and_padding_counts_for_nothing(dashboard):
+    look = dashboard.page
+    look.locator("#panel-clip-mask").scroll_into_view_if_needed()
+    dashboard.step(update="1", phase="update")
     cells = look.locator(".mask-cells")
     until(lambda: cells.get_attribute("data-update"), lambda update: update == "1")
     counted = [int(cells.get_attribute(f"data-{name}")) for name in ("inside", "held", "not-trained")]
@@ -64,9 +69,11 @@ def test_tokens_are_shown_as_what_they_say_and_padding_counts_for_nothing(page):
     sample = look.locator("#panel-sample")
     until(lambda: sample.inner_text(), lambda text: "Sequence 0, token 2 “⏎”" in text)
     assert sample.locator("mark").inner_text() == "⏎"
-    assert "held" in sample.inner_text() and "critic" not in sample.inner_text()
+    assert "held" in sample.inner_text() and "critic's" not in sample.inner_text()
     sample.locator(".sample-text > span").nth(0).click()
     until(lambda: sample.inner_text(), lambda text: "Sequence 0, token 0 “yes”" in text)
     values = look.locator("#panel-values")
     values.scroll_into_view_if_needed()
     until(lambda: values.inner_text(), lambda text: "its training loop does not have a critic" in text)
+    dashboard.press("Play")
+    dashboard.at(state="finished")

@@ -247,8 +247,18 @@ class Watched:
             observations=torch.cat([one.reshape(*layout, -1).float() for one in seen], -1),
             outputs=None if outputs is None else outputs.reshape(*layout, -1),
             mask=None if mask is None else _flat(mask, layout),
+            deltas=self._deltas(data, rows, terminated),
             learning_rate=self._alpha,
         )
+
+    def _deltas(self, data: Any, rows: Any, terminated: NDArray[Any]) -> NDArray[Any] | None:
+        """δ = r + γ·V(s′) − V(s), where the estimator has told V of the next states."""
+        key, discount = self._keys.value, getattr(self._estimator, "gamma", None)
+        if discount is None or data.get(("next", key), None) is None:
+            return None
+        follows = plain(discount) * rows(("next", key)) * ~terminated
+        found: NDArray[Any] = rows(("next", self._estimator.tensor_keys.reward)) + follows - rows(key)
+        return found
 
     @guarded
     def _lost(self, given: Any) -> None:
