@@ -56,13 +56,13 @@ def test_the_gradients_of_its_terms_add_up_to_that_of_its_loss_and_leave_none_be
     minibatch = data[:32]
     made = loss(minibatch)
     gradients = watched._scope.abilities.differentiate(SimpleNamespace(), SimpleNamespace())
-    own = [one for _, one in watched._own]
+    own = [one for _, one in watched._networks.own]
     assert all(one.grad is None for one in own)
     total = made["loss_objective"] + made["loss_critic"] + made["loss_entropy"]
     whole = torch.cat([one.reshape(-1) for one in torch.autograd.grad(total, own)]).numpy()
     policy, value, entropy = gradients
     assert np.abs(policy + 0.5 * value - 0.01 * entropy - whole).max() < 1e-5 * np.abs(whole).max()
-    assert {name.split(".")[0] for name in watched._parts()} == {"policy_trunk", "value_trunk"}
+    assert {name.split(".")[0] for name in watched._networks.parts()} == {"policy_trunk", "value_trunk"}
     watched._end("")
 
 
