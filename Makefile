@@ -1,6 +1,7 @@
 # make run     set everything up and open the dashboard on CartPole-v1
 # make test    set everything up and run every test
 # make format  bring the code into shape: ruff for Python, prettier for the page's scripts
+# make libraries  test against other people's training libraries, skips those that are not there; downloads them
 # make lowest  test with the lowest versions that pyproject.toml allows; downloads them
 # make bench   print the tables of speed, latency and frame size
 # make clean   remove what the others set up
@@ -17,7 +18,7 @@ NPM := $(shell command -v node >/dev/null 2>&1 && command -v npm 2>/dev/null)
 # What is never imported is never compiled: torch alone has two thousand files.
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test format lowest bench clean chromium
+.PHONY: run test format libraries lowest bench clean chromium
 .DELETE_ON_ERROR:
 
 run: $(VENV)/run.done
@@ -30,6 +31,9 @@ format: $(VENV)/test.done $(NODE_TOOLS)
 	@$(BIN)/ruff check --quiet --fix backend tests benchmarks
 	@$(BIN)/ruff format --quiet backend tests benchmarks
 	@$(PRETTIER) --write --log-level warn 'frontend/**/*.js'
+
+libraries: $(VENV)/libraries.done
+	@$(BIN)/python -m pytest tests/attach/libraries
 
 lowest: $(VENV)/test.done
 	@PPO_SCOPE_LOWEST=1 $(BIN)/python -m pytest tests/test_lowest_versions.py
@@ -70,6 +74,11 @@ $(VENV)/test.done: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing PPO Scope and what its tests need into $(VENV)."
 	@$(INSTALL) --editable '.[test]'
 	@touch $(VENV)/run.done $@
+
+$(VENV)/libraries.done: $(VENV)/test.done
+	@echo "Installing other people's training libraries."
+	@$(INSTALL) --editable '.[libraries]'
+	@touch $@
 
 $(NODE_TOOLS):
 	@echo "Installing the type checker and the formatter of the page's scripts."

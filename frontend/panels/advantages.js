@@ -26,6 +26,7 @@ export const advantages = {
   hint: "Better or worse than expected? Click a step",
   ideas: ["advantage", "value"],
   probes: ["advantages", "values", "samples"],
+  extras: ["values"], // without a critic there are the rewards
   mount,
 };
 

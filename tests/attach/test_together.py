@@ -28,7 +28,7 @@ def trained(how, *options, link):
         timeout=240,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr[-6000:]
     digests = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
     return digests, done.stderr
 

@@ -2,11 +2,13 @@
 
     torchrun --nproc-per-node 2 tests/attach/together_loop.py UPDATES healthy|apart [--plain]
 
-healthy: with the mean of both gradients. apart: each steps with its own. Each prints its rank and the digest of its weights.
+healthy: with the mean of both gradients. apart: each steps with its own. Each prints its rank and the digest of its
+weights.
 """
 
 import hashlib
 import sys
+import time
 
 import torch
 from torch import distributed, nn
@@ -64,6 +66,7 @@ def main(updates, how, *, plain=False):
     weights = b"".join(one.detach().numpy().tobytes() for one in policy.parameters())
     print(rank, hashlib.sha256(weights).hexdigest(), flush=True)
     distributed.barrier()
+    time.sleep(1)  # gloo aborts a process whose neighbour closes the line while it still reads the last word of a barrier
     distributed.destroy_process_group()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,15 @@ from numpy.typing import NDArray
 
 class Misshapen(ValueError):
     """What the user handed over does not fit together; one sentence that names the mistake."""
+
+
+@contextlib.contextmanager
+def handing_over() -> Iterator[None]:
+    """What an adapter hands over no user has written: a shape that does not fit is a mistake of ours."""
+    try:
+        yield
+    except Misshapen as error:
+        raise RuntimeError(str(error)) from error
 
 
 NONE = "{name} is missing: {meaning}."

@@ -21,12 +21,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch import distributions as families
 from torch.optim import optimizer as optimizers
 
+from ppo_scope.attach.arrays import handing_over
+from ppo_scope.attach.loss_networks import LossNetworks
 from ppo_scope.attach.scope import Scope
 from ppo_scope.attach.watcher import Watcher, guarded, say
-from ppo_scope.probes.record import Batch, Floats, Minibatch, Update
+from ppo_scope.probes.record import Floats, Minibatch, Update
 
 HOOKED = ("_log_weight", "_maybe_normalize_advantage", "_get_entropy", "_critic_loss_inputs")
 """What of the loss is wrapped."""
@@ -106,15 +107,10 @@ class Watched:
             url=url,
             **told,
         )
-        names = ("actor_network_params", "critic_network_params")
-        self._own = [
-            (name, one) for name, one in loss.named_parameters() if one.requires_grad and name.startswith(names)
-        ]
-        self._pure = not any(name.startswith(names) for name, _ in loss.named_buffers())
-        self._mine = {id(one) for _, one in self._own}
+        self._networks = LossNetworks(loss)
+        self._mine = {id(one) for _, one in self._networks.own}
         self._rollout: Any = None
         self._places: dict[bytes, deque[int]] = {}
-        self._split: list[tuple[Any, tuple[int, ...]]] = []
         self._data: Any = None  # of the minibatch at hand
         self._caught: dict[str, Tensor] = {}
         self._asking = self._ended = False
@@ -199,7 +195,14 @@ class Watched:
                 self._end(GOES_ON)
                 return
             self._rollout = made.get(self._keys.action).data_ptr()
-        self._take(made, again=same)
+        try:
+            with handing_over():
+                self._take(made, again=same)
+        except Exception as error:  # not of the loop's making: it goes on
+            self._ended = True
+            self._let_go()
+            self.watcher.give_up(error)
+            return
         if not same and self._scope.first:
             atexit.register(self._over)
 
@@ -217,12 +220,12 @@ class Watched:
         if again:  # anew, by a critic that has learned: what the loss uses of it comes with each minibatch
             return
         actions = rows(keys.action)
-        policy, outputs = self._policy(data.reshape(-1))
+        policy, outputs = self._networks.policy(data.reshape(-1))
         if policy == "discrete" and actions.ndim == 3:
             actions = actions.argmax(-1)
         done, terminated = rows(("next", of.done)), rows(("next", of.terminated))
         seen = [data.get(key) for key in self._loss.actor_network.in_keys]
-        self._split = [
+        self._networks.shapes = [
             (key, tuple(one.shape[2:])) for key, one in zip(self._loss.actor_network.in_keys, seen, strict=True)
         ]
         mask = data.get(("collector", "mask"), None)
@@ -230,10 +233,10 @@ class Watched:
             self._scope.becomes(policy)
         self._scope.abilities = replace(
             self._scope.abilities,
-            theta=self._theta,
-            parts=self._parts,
-            judge=self._judge if policy is not None and self._pure else None,
-            differentiate=self._differentiate if self._pure else None,
+            theta=self._networks.theta,
+            parts=self._networks.parts,
+            judge=self._networks.judge if policy is not None else None,
+            differentiate=self._differentiate if self._networks.pure else None,
         )
         self._scope.rollout(
             actions=actions,
@@ -247,8 +250,18 @@ class Watched:
             observations=torch.cat([one.reshape(*layout, -1).float() for one in seen], -1),
             outputs=None if outputs is None else outputs.reshape(*layout, -1),
             mask=None if mask is None else _flat(mask, layout),
+            deltas=self._deltas(data, rows, terminated),
             learning_rate=self._alpha,
         )
+
+    def _deltas(self, data: Any, rows: Any, terminated: NDArray[Any]) -> NDArray[Any] | None:
+        """δ = r + γ·V(s′) − V(s), where the estimator has told V of the next states."""
+        key, discount = self._keys.value, getattr(self._estimator, "gamma", None)
+        if discount is None or data.get(("next", key), None) is None:
+            return None
+        follows = plain(discount) * rows(("next", key)) * ~terminated
+        found: NDArray[Any] = rows(("next", self._estimator.tensor_keys.reward)) + follows - rows(key)
+        return found
 
     @guarded
     def _lost(self, given: Any) -> None:
@@ -264,15 +277,16 @@ class Watched:
             np.reshape(taken.detach().cpu().numpy(), (size, -1))
             for taken in (data.get(keys.action), data.get(keys.sample_log_prob), data.get(keys.value_target))
         ]
-        self._scope.minibatch(
-            samples=self._samples(each),
-            log_prob=old + caught["logratio"],
-            old_log_prob=old,
-            advantages=caught["advantages"],
-            values=caught.get("values"),
-            returns=data.get(keys.value_target).reshape(-1),
-            entropy=caught.get("entropy"),
-        )
+        with handing_over():
+            self._scope.minibatch(
+                samples=self._samples(each),
+                log_prob=old + caught["logratio"],
+                old_log_prob=old,
+                advantages=caught["advantages"],
+                values=caught.get("values"),
+                returns=data.get(keys.value_target).reshape(-1),
+                entropy=caught.get("entropy"),
+            )
 
     def _samples(self, each: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
         """[B] places in the rollout. Of samples that are alike in all that the loss reads, one after the other."""
@@ -286,9 +300,10 @@ class Watched:
         return np.array(found, np.int64)
 
     def _stepping(self, optimizer: Any) -> None:
+        """The optimizer is about to make its step."""
         if self._ended or self._rollout is None or not self._is_mine(optimizer):
             return
-        gradients = [one.grad for _, one in self._own if one.grad is not None]
+        gradients = [one.grad for _, one in self._networks.own if one.grad is not None]
         self._alpha = float(optimizer.param_groups[0]["lr"])
         if gradients and not self._scope.has_gradient:
             self._scope.gradient(nn.utils.get_total_norm(gradients))
@@ -313,65 +328,6 @@ class Watched:
         if why:
             say(why)
 
-    # What probes may ask
-
-    def _policy(self, data: Any) -> tuple[str | None, Tensor | None]:
-        """(kind of its outputs, the outputs [S, O]) in these states, under the weights as they are."""
-        if not self._pure:
-            return None, None
-        with torch.no_grad(), torch.random.fork_rng():
-            caught, self._asking = self._caught, True
-            try:
-                found = self._distribution(data)
-            finally:
-                self._caught, self._asking = caught, False
-        base = getattr(found, "base_dist", found)
-        if isinstance(found, families.Categorical | families.OneHotCategorical) and hasattr(found, "logits"):
-            return "discrete", found.logits.float().cpu()
-        if isinstance(found, families.Normal | families.Independent) and isinstance(base, families.Normal):
-            return "gaussian", torch.cat([base.loc, base.scale.log()], -1).float().cpu()
-        return None, None
-
-    def _distribution(self, data: Any) -> Any:
-        actor, parameters = self._loss.actor_network, self._loss.actor_network_params
-        if not self._loss.functional:
-            return actor.get_dist(data)
-        with parameters.to_module(actor):
-            return actor.get_dist(data)
-
-    def _judge(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        from tensordict import TensorDict
-
-        parts = torch.split(batch.observations, [int(np.prod(shape)) for _, shape in self._split], 1)
-        states = {key: part.reshape(-1, *shape) for (key, shape), part in zip(self._split, parts, strict=True)}
-        device = self._own[0][1].device
-        data = TensorDict(states, [len(batch.values)]).to(device)
-        _, outputs = self._policy(data)
-        assert outputs is not None
-        critic = self._loss.critic_network
-        if critic is None or self._loss.critic_coeff is None:
-            return outputs, torch.full((len(outputs),), torch.nan)
-        with torch.no_grad(), torch.random.fork_rng():
-            if self._loss.functional:
-                with self._loss.critic_network_params.to_module(critic):
-                    found = critic(data)
-            else:
-                found = critic(data)
-        return outputs, found.get(self._keys.value).reshape(-1).float().cpu()
-
-    def _theta(self) -> Tensor:
-        return torch.cat([one.detach().reshape(-1).cpu() for _, one in self._own])
-
-    def _parts(self) -> dict[str, slice]:
-        found, start = {}, 0
-        for name, one in self._own:
-            whose, *rest = name.split(".")
-            trunk = "policy_trunk" if whose.startswith("actor") else "value_trunk"
-            ours = ".".join([trunk, *(word for word in rest if word != "module" and not word.startswith("_"))])
-            found[ours] = slice(start, start + one.numel())
-            start += one.numel()
-        return found
-
     def _differentiate(self, update: Update, minibatch: Minibatch) -> Sequence[Floats]:
         """Of the loss's own terms, by a pass of its own."""
         caught, self._caught, self._asking = self._caught, {}, True
@@ -383,18 +339,9 @@ class Watched:
                 terms.append(None if critic is None else critic / self._loss.critic_coeff)
                 entropy = self._caught.get("entropy")
                 terms.append(None if entropy is None else entropy.mean())
-                return [self._gradient(term) for term in terms]
+                return [self._networks.gradient(term) for term in terms]
         finally:
             self._caught, self._asking = caught, False
-
-    def _gradient(self, term: Tensor | None) -> Floats:
-        own = [one for _, one in self._own]
-        found: Sequence[Tensor | None] = [None] * len(own)
-        if term is not None:
-            found = torch.autograd.grad(term.mean(), own, retain_graph=True, allow_unused=True)
-        parts = [torch.zeros_like(one) if got is None else got for one, got in zip(own, found, strict=True)]
-        gradient: Floats = torch.cat([part.reshape(-1) for part in parts]).cpu().numpy()
-        return gradient
 
 
 def plain(found: Any) -> float:

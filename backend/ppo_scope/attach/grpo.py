@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ppo_scope.attach.arrays import handing_over
 from ppo_scope.attach.scope import Scope
 from ppo_scope.attach.watcher import Watcher, guarded
 
@@ -121,8 +122,8 @@ class Watched:
         self._rewards: Tensor | None = None
         self._found: tuple[Tensor, Tensor] | None = None
         self._parts: list[Part] = []  # that the optimizer's next step is made of
-        self._done = 0  # parts of the update under way
-        self._wanted = 0
+        self._done = self._wanted = 0  # parts of the update under way
+        self._generations = self._losses = 0  # since the latest update: counted whatever becomes of the watching
         self._norm: Any = None
         self._words: dict[int, str] = {}
         self._hook()
@@ -143,6 +144,7 @@ class Watched:
         def generated(*arguments: Any, **named: Any) -> Any:
             found = generate(*arguments, **named)
             if trainer.model.training:
+                self._generations += 1
                 self._take_generated(found)
             return found
 
@@ -158,6 +160,7 @@ class Watched:
         def lost(model: Any, inputs: Any) -> Any:
             found = loss(model, inputs)
             if trainer.model.training:
+                self._losses += 1
                 self._take_part(inputs)
             return found
 
@@ -212,6 +215,10 @@ class Watched:
         """The gradient of all parts is there, and the optimizer is about to make its step."""
         if not self._parts:
             return
+        with handing_over():
+            self._hand_over()
+
+    def _hand_over(self) -> None:
         if self._generated:
             self._begin()
         parts, self._parts = self._parts, []
@@ -235,9 +242,9 @@ class Watched:
 
     def stepped(self) -> bool:
         """The step is made. False: somebody has ended the run on the page."""
-        if self._done < self._wanted or not self._wanted:
+        if not self._generations or self._losses < self._per_update * self._generations:
             return True
-        self._wanted = 0
+        self._generations = self._losses = 0
         return self._scope.update()
 
     def over(self) -> None:

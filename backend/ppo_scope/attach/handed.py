@@ -1,4 +1,4 @@
-"""What a loop of one's own hands over at a rollout, checked, and in the shapes of the record."""
+"""What a loop of one's own hands over, checked, and in the shapes of the record."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppo_scope.attach.arrays import Misshapen, rows_of, taken
-from ppo_scope.attach.record import Batch, Rollout
+from ppo_scope.attach.arrays import Misshapen, rows_of, samples_of, taken
+from ppo_scope.attach.record import Batch, Rollout, Seen, Update
 from ppo_scope.probes.record import Bools, Floats
 
-MINE = "text has {got} sequences, and the rollout {want}: one list of tokens for each sequence."
+OUT_OF_ROLLOUT = "samples holds {index}, and the rollout has samples 0 to {last}: t·N + n is environment n at step t."
+LARGER = "A minibatch of {got} samples after one of {first}: the first of a run has to be the largest."
+OTHER_TEXT = "text has {got} sequences, and the rollout {want}: one list of tokens for each sequence."
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def handed(
         if found.shape[:2] != layout:
             rows_of(found[..., 0] if found.ndim > 2 else found, name, "[M, N, …]", layout, None)
     if text is not None and len(text) != layout[1]:
-        raise Misshapen(MINE.format(got=len(text), want=layout[1]))
+        raise Misshapen(OTHER_TEXT.format(got=len(text), want=layout[1]))
     flat = flattened(layout)
     batch = Batch(
         observations=flat(seen),
@@ -103,3 +105,58 @@ def handed(
 def flattened(layout: tuple[int, int]) -> Callable[[NDArray[Any]], Tensor]:
     """[M, N, …] → [S, …]."""
     return lambda found: torch.from_numpy(np.ascontiguousarray(found.reshape(layout[0] * layout[1], *found.shape[2:])))
+
+
+def places_of(samples: Any, count: int, most: int | None) -> NDArray[np.int64]:
+    """[B], which samples of a rollout of `count` a minibatch holds; `most`: as the largest one so far.
+
+    Raises:
+        Misshapen: they are none of the rollout's.
+    """
+    which = taken(samples, np.int64)
+    if which.ndim != 1:
+        raise Misshapen(f"samples has the shape {which.shape}, and [B] is wanted: the places of B samples.")
+    if len(which) == 0 or which.min() < 0 or which.max() >= count:
+        index = "nothing" if len(which) == 0 else which.max()
+        raise Misshapen(OUT_OF_ROLLOUT.format(index=index, last=count - 1))
+    if most is not None and len(which) > most:
+        raise Misshapen(LARGER.format(got=len(which), first=most))
+    return which
+
+
+def seen_of(
+    update: Update,
+    batch: Batch,
+    epoch: int,
+    which: NDArray[np.int64],
+    *,
+    log_prob: Any,
+    advantages: Any,
+    values: Any,
+    entropy: Any,
+    old_log_prob: Any,
+    returns: Any,
+) -> Seen:
+    """The arguments of `Scope.minibatch`. What is left out is the rollout's.
+
+    Raises:
+        Misshapen: a shape does not fit.
+    """
+
+    def told(found: Any, name: str) -> Tensor:
+        return torch.from_numpy(samples_of(found, name, "one for each sample", len(which)))
+
+    places = torch.from_numpy(which)
+    trained = update.rollout.trained.reshape(-1)[which]
+    return Seen(
+        epoch=epoch,
+        samples=which,
+        log_prob=told(log_prob, "log_prob"),
+        old_log_prob=batch.log_probs[places] if old_log_prob is None else told(old_log_prob, "old_log_prob"),
+        advantages=told(advantages, "advantages"),
+        old_values=batch.values[places],
+        targets=batch.targets[places] if returns is None else told(returns, "returns"),
+        values=None if values is None else told(values, "values"),
+        entropy=None if entropy is None else told(entropy, "entropy"),
+        trained=None if trained.all() else torch.from_numpy(trained),
+    )

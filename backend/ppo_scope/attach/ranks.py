@@ -31,8 +31,8 @@ Weights = nn.Module | Callable[[], Iterable[Any]]
 
 TOLD = ("kl_k3", "first_ratio_error", "first_ratio_limit")
 """Of each process's own samples, by our definitions."""
-LONG = timedelta(days=7)
-"""That one may be held on the page while the others wait."""
+LONG = timedelta(minutes=30)
+"""That one may be held on the page while the others wait; groups of the training itself allow no more, as a rule."""
 MODULUS = 2**48
 """A sum that double precision holds."""
 WIDTHS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}

@@ -29,9 +29,9 @@ from torch import Tensor
 
 from ppo_scope.attach.arrays import Misshapen, samples_of, taken
 from ppo_scope.attach.episodes import Episodes
-from ppo_scope.attach.handed import handed, layout_of
+from ppo_scope.attach.handed import handed, layout_of, places_of, seen_of
 from ppo_scope.attach.ranks import Ranks, Weights, rank_here
-from ppo_scope.attach.record import Facts, Phase, Seen, Update, text_of
+from ppo_scope.attach.record import Facts, Phase, Update, text_of
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.ppo.distributions import Categorical, DiagonalGaussian
@@ -43,8 +43,6 @@ Judge = Callable[[Any], tuple[Any, Any]]
 """(policy outputs [S, O], V [S]) of observations [S, …] under the weights as they are."""
 
 ROLLOUT_FIRST = "scope.minibatch() before scope.rollout(): say first what the update learns from."
-OUT_OF_ROLLOUT = "samples holds {index}, and the rollout has samples 0 to {last}: t·N + n is environment n at step t."
-LARGER = "A minibatch of {got} samples after one of {first}: the first of a run has to be the largest."
 KINDS = ("discrete", "gaussian")
 KIND = f"policy= is {' or '.join(map(repr, KINDS))}: what the outputs mean, logits or means followed by log σ."
 
@@ -323,23 +321,11 @@ class Scope:
         update = self._update
         if update is None or update.batch is None:
             raise Misshapen(ROLLOUT_FIRST)
-        which = taken(samples, np.int64)
-        if which.ndim != 1:
-            raise Misshapen(f"samples has the shape {which.shape}, and [B] is wanted: the places of B samples.")
-        size, last = len(which), len(update.batch.values) - 1
-        if size == 0 or which.min() < 0 or which.max() > last:
-            raise Misshapen(OUT_OF_ROLLOUT.format(index="nothing" if size == 0 else which.max(), last=last))
-        if self._size is not None and size > self._size:
-            raise Misshapen(LARGER.format(got=size, first=self._size))
-        self._size = self._size or size
-        places = torch.from_numpy(which)
-        old = update.batch.log_probs[places]
-        if old_log_prob is not None:
-            meaning = "log π of the policy that collected"
-            old = torch.from_numpy(samples_of(old_log_prob, "old_log_prob", meaning, size))
+        which = places_of(samples, len(update.batch.values), self._size)
+        self._size = self._size or len(which)
         self._step_done()
         number = self._within[1] + 1
-        per_epoch = -(-(last + 1) // self._size)
+        per_epoch = -(-len(update.batch.values) // self._size)
         now = epoch if epoch is not None else 1 + len(update.told) // per_epoch
         if now != self._within[0]:
             if self._within[0]:
@@ -353,22 +339,18 @@ class Scope:
                 epochs=max(now, update.settings.epochs),
             )
 
-        def told(found: Any, name: str) -> Tensor:
-            return torch.from_numpy(samples_of(found, name, "one for each sample", size))
-
-        trained = update.rollout.trained.reshape(-1)[which]
         update.told.append(
-            Seen(
-                epoch=now,
-                trained=None if trained.all() else torch.from_numpy(trained),
-                samples=which,
-                log_prob=told(log_prob, "log_prob"),
-                old_log_prob=old,
-                advantages=told(advantages, "advantages"),
-                old_values=update.batch.values[places],
-                targets=update.batch.targets[places] if returns is None else told(returns, "returns"),
-                values=None if values is None else told(values, "values"),
-                entropy=None if entropy is None else told(entropy, "entropy"),
+            seen_of(
+                update,
+                update.batch,
+                now,
+                which,
+                log_prob=log_prob,
+                advantages=advantages,
+                values=values,
+                entropy=entropy,
+                old_log_prob=old_log_prob,
+                returns=returns,
             )
         )
         update.size = self._size

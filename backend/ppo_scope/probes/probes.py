@@ -294,12 +294,13 @@ def _values(moment: Moment) -> Measurement:
     arrays = {"reward": by_environment(moment.update.rollout.rewards.reshape(-1), moment, chosen)}
     batch, deltas = moment.batch, moment.update.deltas
     if batch is not None and bool(batch.values.isnan().all()):
-        raise Lacking("critic")
-    if batch is not None and deltas is not None:
+        return Measurement(arrays=arrays, lacks={"values": str(Lacking("critic"))})
+    if batch is not None:
         if moment.update.settings.normalize_rewards and moment.update.rewards is not None:
             arrays["reward_used"] = by_environment(moment.update.rewards.reshape(-1), moment, chosen)
-        trained, delta = (by_environment(array, moment, chosen) for array in (moment.trained, deltas.reshape(-1)))
-        arrays["delta"] = np.where(trained, delta, np.float32(np.nan))
+        if deltas is not None:
+            trained, delta = (by_environment(array, moment, chosen) for array in (moment.trained, deltas.reshape(-1)))
+            arrays["delta"] = np.where(trained, delta, np.float32(np.nan))
         for name, tensor in (("value", batch.values), ("value_target", batch.targets)):
             arrays[name] = by_environment(tensor.cpu().numpy(), moment, chosen)
         arrays["value_now"] = by_environment(moment.values(batch), moment, chosen)

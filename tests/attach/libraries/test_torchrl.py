@@ -1,7 +1,6 @@
 """PPO of TorchRL: the same weights, and our numbers beside those that its loss tells."""
 
 import json
-import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,17 +23,17 @@ NUMBERS = {
 
 
 def test_a_loop_is_shown_by_its_own_numbers_and_trains_to_the_same_weights(tmp_path):
-    module, path = "tests.attach.libraries.torchrl_loop", {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    module = "tests.attach.libraries.torchrl_loop"
     server = waiting_server()
     try:
-        with Loop(module, UPDATES, "--own", tmp_path / "own.json", link=server.url, **path) as loop:
+        with Loop(module, UPDATES, "--own", tmp_path / "own.json", link=server.url) as loop:
             digest = loop.digest()
         assert not [line for line in loop.said if "ppo-scope" in line]
         run = the_run(server, state="finished")
         rows, first = rows_of(server, run["id"])
     finally:
         server.kill()
-    with Loop(module, UPDATES, "--plain", link=nowhere(), **path) as loop:
+    with Loop(module, UPDATES, "--plain", link=nowhere()) as loop:
         assert loop.digest() == digest
     own = json.loads((tmp_path / "own.json").read_text())
     assert (first, len(rows["loss"]), run["environment"]) == (1, UPDATES, "CartPole-v1")
@@ -57,13 +56,13 @@ def test_the_gradients_of_its_terms_add_up_to_that_of_its_loss_and_leave_none_be
     minibatch = data[:32]
     made = loss(minibatch)
     gradients = watched._scope.abilities.differentiate(SimpleNamespace(), SimpleNamespace())
-    own = [one for _, one in watched._own]
+    own = [one for _, one in watched._networks.own]
     assert all(one.grad is None for one in own)
     total = made["loss_objective"] + made["loss_critic"] + made["loss_entropy"]
     whole = torch.cat([one.reshape(-1) for one in torch.autograd.grad(total, own)]).numpy()
     policy, value, entropy = gradients
     assert np.abs(policy + 0.5 * value - 0.01 * entropy - whole).max() < 1e-5 * np.abs(whole).max()
-    assert {name.split(".")[0] for name in watched._parts()} == {"policy_trunk", "value_trunk"}
+    assert {name.split(".")[0] for name in watched._networks.parts()} == {"policy_trunk", "value_trunk"}
     watched._end("")
 
 
