@@ -143,6 +143,8 @@ class Update:
     size: int = 0
     """Samples of the largest minibatch."""
     habits: Habits = field(default_factory=lambda: Habits())
+    counted: tuple[float, float] | None = None
+    """See `Abilities.observations_counted`."""
     _seen: list[Seen] = field(default_factory=list)
     _minibatches: list[Minibatch] = field(default_factory=list)
     stopped_by_kl: bool = False

@@ -102,7 +102,10 @@ class Scope:
         self._policy, self._judge = policy, judge
         self._seed, self._paused = seed, paused
         self._address = server_of(url, say)
-        self.abilities = Abilities(judge=self._judged if judge is not None else None)
+        self._losses_told: list[dict[str, float]] = []  # of each minibatch of this update
+        self.abilities = Abilities(
+            judge=self._judged if judge is not None else None, losses_told=lambda: self._losses_told
+        )
         self._episodes = Episodes()
         self._update: Update | None = None
         self._index = 0
@@ -263,6 +266,7 @@ class Scope:
             deltas=None if deltas is None else rows(deltas, "deltas", "δ"),
         )
         self._within, self._stepped, self._began = (0, 0), True, time.perf_counter()
+        self._losses_told.clear()
         self.watcher.reached(Phase(PhaseKind.ADVANTAGES, self._update))
 
     @guarded
@@ -277,6 +281,9 @@ class Scope:
         old_log_prob: Any = None,
         gradient_norm: Any = None,
         epoch: int | None = None,
+        loss: Any = None,
+        policy_loss: Any = None,
+        value_loss: Any = None,
     ) -> None:
         """A minibatch of the update, between its loss and its step; [B] each.
 
@@ -289,6 +296,9 @@ class Scope:
             old_log_prob: as the ratio of the loss takes it; left out: what `rollout` was given.
             gradient_norm: before it is cut off.
             epoch: from 1 on; left out, an epoch ends where as many samples have passed as the rollout has.
+            loss: L as the loop's own code finds it: Health holds it against what these numbers give. So the next two.
+            policy_loss: L_PG.
+            value_loss: L_VF, without coefficient.
 
         Raises:
             ValueError: as in `rollout`.
@@ -343,6 +353,8 @@ class Scope:
             )
         )
         update.size = self._size
+        own = {"loss": loss, "policy_loss": policy_loss, "value_loss": value_loss}
+        self._losses_told.append({name: float(taken(one)) for name, one in own.items() if one is not None})
         if gradient_norm is not None:
             update.gradient_norms[len(update.told) - 1] = torch.tensor(float(taken(gradient_norm)))
         self._stepped = False

@@ -101,7 +101,7 @@ class Watched:
         self.is_image = bool(len(model.observation_space.shape or ()) == 3)
         self.distribution = self.policy.distribution
         self.reward_threshold = None
-        self.abilities = self.policy.abilities()
+        self.abilities = replace(self.policy.abilities(), observations_counted=self.counted)
         self._facts = self._facts_now()
         self.watcher = Watcher(
             self,
@@ -129,6 +129,19 @@ class Watched:
     def model(self) -> Any:
         """The one that is watched."""
         return self._model
+
+    def counted(self) -> tuple[float, float] | None:
+        """(observations that VecNormalize knows, those that the model has learned from, in earlier runs too)."""
+        normalizer = self._model.get_vec_normalize_env()
+        if normalizer is None or not (normalizer.training and normalizer.norm_obs):
+            return None
+        statistics = normalizer.obs_rms
+        if isinstance(statistics, dict):
+            return None
+        model = self._model
+        # `learn` counts its steps anew; the epochs that were made are saved with the model.
+        learned = model._n_updates // max(1, model.n_epochs) * model.n_steps * model.n_envs
+        return float(statistics.count), float(max(model.num_timesteps, learned))
 
     def _as_it_is(self) -> Model:
         found = Model(self.env, self._model.observation_space, self.policy)
@@ -248,6 +261,7 @@ class Watched:
         self._update = Update(
             self._index, self._facts, self._alpha(), rollout, batch, theta, buffer.rewards.copy(), deltas
         )
+        self._update.counted = self.counted()
         self._within, self._began = (0, 0), time.perf_counter()
         self._size = self._update.size = min(model.batch_size, len(batch.values))
         self._update.habits = replace(HABITS, normalizes=model.normalize_advantage)

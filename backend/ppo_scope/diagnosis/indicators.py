@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ppo_scope.diagnosis.indicators_loop import of_the_loop
 from ppo_scope.diagnosis.judging import Row
 from ppo_scope.ppo.adam import EPS
 from ppo_scope.ppo.distributions import DiagonalGaussian, choices_in
@@ -22,6 +23,8 @@ SATURATED = 0.99
 """|tanh| from which a unit counts as saturated: its slope is below 0.02."""
 JUDGED = 128
 """Samples of the rollout at which saturation, observations and actions are looked at."""
+LIMITED = 0.1
+"""Factor of the norm limit from which on it takes the greater part of a gradient."""
 LARGEST_THETA = 200_000
 """Weights up to which the sizes of their gradients are looked at."""
 FITTED = 16
@@ -44,6 +47,7 @@ def indicators(moment: Moment) -> Row:
         **_forbidden(moment),
         **_observations(moment, batch, chosen),
         **_steps(moment),
+        **of_the_loop(moment, batch),
     }
 
 
@@ -102,7 +106,7 @@ def _critic(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Row:
         found["critic_error_share"] = error / size
     if variance > (1e-6 * size) ** 2:
         found["critic_fitness"] = 1.0 - error**2 / variance
-        if variance_of(errors) > 0.9 * variance and batch.observations.ndim == 2:
+        if variance_of(errors) > 0.9 * variance and batch.observations.ndim == 2 and batch.observations.shape[1]:
             found["critic_fit"] = _fit(batch.observations[chosen].cpu().numpy(), batch.targets[chosen].cpu().numpy())
     return found
 
@@ -188,7 +192,7 @@ def _actions(moment: Moment, chosen: NDArray[np.int64]) -> Row:
 
 def _observations(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Row:
     """Scale of what the networks see, and how much of each layer of them is saturated by it; not for images."""
-    if batch.observations.ndim != 2:
+    if batch.observations.ndim != 2 or not batch.observations.shape[1]:
         return {}
     seen = batch.observations[chosen].cpu().numpy()
     squares = np.add.reduce(np.square(seen, dtype=np.float64)) / len(seen)
@@ -218,19 +222,38 @@ def _saturated(layer: Floats, *, relu: bool) -> float:
 def _steps(moment: Moment) -> Row:
     """How much of its length a step of Adam keeps beside ε, in the policy's weights, and whose gradient is longer."""
     abilities, shared = moment.subject.abilities, moment.update.settings.shared_network
-    if abilities.theta is None or abilities.typical_gradient is None or abilities.parts is None:
+    if abilities.theta is None or abilities.parts is None or abilities.theta().numel() > LARGEST_THETA:
         return {}
-    if abilities.theta().numel() > LARGEST_THETA:
+    typical = _typical_gradient(moment)
+    if typical is None:
         return {}
-    typical, parts = abilities.typical_gradient().astype(np.float64), abilities.parts()
+    parts = abilities.parts()
     # Of a shared network only the head is the policy's own.
     own = "policy_head" if shared else "policy"
     policy = np.concatenate([typical[part] for name, part in parts.items() if name.startswith(own)])
     found = {"policy_step_share": float(np.add.reduce(policy / (policy + EPS))) / len(policy)}
-    if not shared and policy.any():
-        critic = np.concatenate([typical[part] for name, part in parts.items() if name.startswith("value")])
-        found["critic_gradient_ratio"] = _norm(critic) / _norm(policy)
+    if abilities.typical_gradient is None:
+        found["step_share_estimated"] = 1.0
+    critic = [typical[part] for name, part in parts.items() if name.startswith("value")]
+    if not shared and policy.any() and critic:
+        found["critic_gradient_ratio"] = _norm(np.concatenate(critic)) / _norm(policy)
     return found
+
+
+def _typical_gradient(moment: Moment) -> NDArray[np.float64] | None:
+    """[P] of the size that Adam sees it in; where it is not told, |dL/dθ| of a minibatch, cut off as it was on average.
+
+    The latter is taken only where the norm limit cuts off nine tenths of it: it costs a pass back.
+    """
+    abilities, update = moment.subject.abilities, moment.update
+    if abilities.typical_gradient is not None:
+        return abilities.typical_gradient().astype(np.float64)
+    factor = moment.aggregated().get("gradient_clip_factor", math.nan)
+    if abilities.differentiate is None or not factor < LIMITED:
+        return None
+    policy, value, entropy = (one.astype(np.float64) for one in abilities.differentiate(update, update.minibatches[-1]))
+    settings = update.settings
+    return factor * np.abs(policy + settings.value_coef * value - settings.entropy_coef * entropy)
 
 
 def _norm(values: NDArray[np.float64]) -> float:

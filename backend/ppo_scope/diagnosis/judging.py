@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 SEVERITIES = ("error", "warning", "note")
+FAR_OUT = 3.0
+"""The bound of dual-clip PPO on r where Â < 0 (Ye et al. 2020, "Mastering Complex Control in MOBA Games")."""
 
 Row = dict[str, float]
 
@@ -99,6 +101,8 @@ def after(count: int) -> Unknown:
 
 def percent(share: float) -> str:
     """A share in words: two digits, never −0."""
+    if abs(share) >= 0.995:
+        return f"{100 * share:.0f} %".replace("-", "−")
     return f"{100 * share:.2g} %".replace("-", "−") if abs(share) >= 5e-5 else "next to 0 %"
 
 

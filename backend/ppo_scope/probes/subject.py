@@ -6,7 +6,7 @@ asks for something that is missing is told so, and its panel says it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -85,6 +85,11 @@ class Abilities:
     """Of observations [B, D] under the present weights; the critic's is empty where it has no layers of its own."""
     typical_gradient: Callable[[], Floats] | None = None
     """[P], Adam's √v̂."""
+    losses_told: Callable[[], Sequence[Mapping[str, float]]] | None = None
+    """What the loop's own loss came to at each minibatch of this update: loss, policy_loss, value_loss, where told."""
+    observations_counted: Callable[[], tuple[float, float] | None] | None = None
+    """(how many observations the moving statistics that normalise them have seen, how many the policy has learned
+    from); None where they stand still."""
     draw: Callable[[], gym.vector.VectorEnv[Any, Any, Any]] | None = None
     """Its environments, whose states pictures are drawn from."""
     redo: Callable[..., Any] | None = None
