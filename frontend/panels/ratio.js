@@ -28,6 +28,10 @@ import { hasClip, holds, scalar, scopeInWords, setting } from "../state/snapshot
  * @property {[number | null, number | null]} extremes smallest and largest r
  */
 
+/** Why r is 1 for all of the only minibatch of an update. @param {Snapshot} snapshot @param {Histogram} histogram */
+const byDesign = ({ header }, { extremes }) =>
+  header.settings.epochs === 1 && header.settings.minibatches === 1 && extremes[0] === 1 && extremes[1] === 1 ? "r ≡ 1 by design" : null;
+
 /** @type {Panel} */
 export const ratio = {
   name: "Ratio histogram",
@@ -88,7 +92,12 @@ function mount(body, context) {
       write(
         preview
           ? [null, ...arrows(preview.now, preview.then, ofTheClip).slice(1), null, scopeInWords(snapshot), null]
-          : [...now, span, scopeInWords(snapshot), after.span && captionOf(state, snapshot, "post_step", after.span)],
+          : [
+              ...now,
+              span,
+              byDesign(snapshot, histogram) ?? scopeInWords(snapshot),
+              after.span && captionOf(state, snapshot, "post_step", after.span),
+            ],
       );
       const { dataset } = chart.element;
       dataset.clipRange = String(histogram.clipRange);

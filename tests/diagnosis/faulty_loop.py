@@ -1,8 +1,5 @@
 """Somebody's PPO, shown by `ppo_scope.Scope`, that can be told to make one of the mistakes that people make."""
 
-import math
-
-import numpy as np
 import torch
 from torch import nn
 from torch.distributions import Categorical, Normal
@@ -257,19 +254,56 @@ class Groups:
         return self
 
 
+class Rare:
+    """A table: in the usual state one action is best; in the rare one the favourite is always the worst.
+
+    α rises from update to update, as where a schedule is written the wrong way round.
+    """
+
+    def __init__(self, *, rises=1.25):
+        torch.manual_seed(0)
+        self.rises, self.logits = rises, nn.Parameter(torch.zeros(2, 3))
+        self.adam = torch.optim.Adam([self.logits], lr=0.05)
+        self.scope = ppo_scope.Scope(
+            env="rare", clip_range=CLIP, value_coef=0.0, epochs=4, minibatches=4, url=nowhere()
+        )
+
+    @property
+    def health(self):
+        return self.scope.watcher._report._health
+
+    def train(self, updates):
+        for _ in range(updates):
+            state = (torch.rand(M, N) < 0.05).long()
+            favourite = self.logits[1].argmax()
+            policy = Categorical(logits=self.logits[state])
+            actions = policy.sample()
+            log_probs = policy.log_prob(actions).detach()
+            paid = torch.where(state == 0, actions == 0, actions != favourite).float()
+            zeros = torch.zeros(M, N)
+            raw = paid - torch.where(state == 0, paid[state == 0].mean(), 0.5)
+            self.scope.rollout(actions=actions, rewards=paid, log_probs=log_probs, values=zeros, advantages=raw)
+            for _ in range(8):
+                for samples in torch.randperm(M * N).chunk(4):
+                    now = Categorical(logits=self.logits[state.flatten()[samples]]).log_prob(actions.flatten()[samples])
+                    used, ratio = raw.flatten()[samples], (now - log_probs.flatten()[samples]).exp()
+                    loss = torch.maximum(-used * ratio, -used * ratio.clamp(0.9, 1.1)).mean()
+                    self.scope.minibatch(samples=samples, log_prob=now, advantages=used, policy_loss=loss)
+                    self.adam.zero_grad()
+                    loss.backward()
+                    self.adam.step()
+            self.adam.param_groups[0]["lr"] *= self.rises
+            self.scope.update()
+        self.scope.close()
+        return self
+
+
 def said(loop):
     """Names of all that was ever found, by severity."""
     return {row["name"]: row["severity"] for row in loop.health.history()}
 
 
-def evidence(health, name):
+def evidence(loop, name):
     """(summary, cause, remedy) of what is found now."""
-    found = next(finding for finding in health.findings() if finding["name"] == name)
+    found = next(finding for finding in loop.health.findings() if finding["name"] == name)
     return found["summary"], found["cause"], found["remedy"]
-
-
-def finite(values):
-    return {name: value for name, value in values.items() if math.isfinite(value)}
-
-
-__all__ = ["FaultyLoop", "Groups", "evidence", "finite", "np", "said"]

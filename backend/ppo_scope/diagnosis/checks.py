@@ -17,7 +17,6 @@ from ppo_scope.diagnosis.checks_ratio import RATIO, STATISTICS
 from ppo_scope.diagnosis.checks_steps import SPIKE, STEPS
 from ppo_scope.diagnosis.judging import Check
 
-
 CHECKS: tuple[Check, ...] = (
     FORBIDDEN,
     STATISTICS,

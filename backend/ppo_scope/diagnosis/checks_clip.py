@@ -16,6 +16,7 @@ FEW = 5
 ROSE, FELL = 3.0, 0.5
 LEAST_KL, LEAST_CLIPPED = 0.005, 0.02
 """Below, neither is of consequence."""
+MOVED = 1.2
 UP, DOWN = math.log(2.0), -1.5
 """Of log σ within the updates that are looked at: to twice its size, to less than a quarter of it."""
 
@@ -38,14 +39,15 @@ def _parted(rows: list[Row]) -> Verdict:
     kl, clipped = latest(rows, "kl_k3", LOOKED_AT), latest(rows, "clip_fraction", LOOKED_AT)
     if not kl or not clipped:
         return after(LOOKED_AT)
-    if len({row.get("clip_range") for row in rows[-LOOKED_AT:]}) > 1:
-        return Unknown("ε has moved meanwhile")
+    bounds = latest(rows, "clip_range", LOOKED_AT)
+    if not bounds or max(bounds) > MOVED * min(bounds):
+        return Unknown("ε has moved meanwhile", applies=False)
     kl_then, kl_now, clipped_then, clipped_now = _ends(kl) + _ends(clipped)
     if kl_now < max(ROSE * kl_then, LEAST_KL) or clipped_then < LEAST_CLIPPED or clipped_now > FELL * clipped_then:
         return None
     return Found(
-        f"Within {LOOKED_AT} updates k3 has risen from {kl_then:.2g} to {kl_now:.2g}, while the clip fraction fell from "
-        f"{percent(clipped_then)} to {percent(clipped_now)}."
+        f"Within {LOOKED_AT} updates k3 has risen from {kl_then:.2g} to {kl_now:.2g}, while the clip fraction fell "
+        f"from {percent(clipped_then)} to {percent(clipped_now)}."
     )
 
 
@@ -100,8 +102,8 @@ PARTED = Check(
     "kl_without_clip",
     "KL rises while less is clipped",
     "warning",
-    f"within {LOOKED_AT} updates, ε unchanged, k3 rises threefold, to 0.005 or more, and the clip fraction falls to half "
-    "(means of 5)",
+    f"within {LOOKED_AT} updates of much the same ε, k3 rises threefold, to 0.005 or more, and the clip fraction falls "
+    "to half (means of 5)",
     "The clip fraction counts samples and does not ask how far they went. Of a policy that has decided in most states "
     "r cannot move there; in the few others it moves ever further, and the clip only stops pushing, it never pulls.",
     "Go by the KL: set a target KL, lower α or the number of epochs. Look in Sample at what has the largest r.",

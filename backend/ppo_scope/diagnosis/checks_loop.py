@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent
+from ppo_scope.diagnosis.judging import LONG_ENOUGH, Check, Found, Row, Unknown, Verdict, after, last, latest, percent
 
 CUT = 4
 """Episodes that were cut, from which on all of them are no chance."""
@@ -17,10 +17,11 @@ EMPTY = 0.5
 
 
 def _bootstrap(rows: list[Row]) -> Verdict:
-    known = [row for row in rows if "cut_episodes" in row]
+    known = [row for row in rows if row.get("cut_episodes")]
     count = sum(row["cut_episodes"] for row in known)
     if count < CUT:
-        return Unknown(f"takes {CUT} episodes that were cut, whose bootstraps can be told apart")
+        why = f"takes {CUT} episodes that were cut, whose bootstraps can be told apart"
+        return Unknown(why, applies=len(rows) < LONG_ENOUGH)
     latest_known = int(known[-1].get("update", 0))
 
     def all_of(name: str, those: str = "cut_episodes") -> bool:
@@ -91,7 +92,7 @@ def _alike(one: float, other: float, scale: float) -> bool:
 def _same_order(rows: list[Row]) -> Verdict:
     same = latest(rows, "same_minibatches", 3)
     if not same:
-        return Unknown("takes two epochs of two minibatches or more, in 3 updates")
+        return Unknown("takes two epochs of two minibatches or more, in 3 updates", applies=len(rows) < 3)
     if min(same) < 1:
         return None
     span = last(rows, "first_minibatch_span")
@@ -138,7 +139,7 @@ BOOTSTRAP = Check(
     "δ = R + γ·V(s_{t+1}) − V(s_t), with s_{t+1} the last observation of the episode that was cut (Gymnasium: "
     "info['final_obs'] where the environment resets itself in the same step). Source: Pardo et al. 2018.",
     None,
-    (),
+    ("cut_episodes",),
     _bootstrap,
     "Cut episodes are bootstrapped from their last state",
     ("useless_critic",),
@@ -152,7 +153,7 @@ LOSS = Check(
     "The loop minimises something else than it says: another mean, a sign, a factor, or shapes that do not fit.",
     "Compare both at one minibatch, term by term. metrics.md has ours.",
     None,
-    (),
+    ("losses_told",),
     _loss_told,
     "The loop's loss is what its numbers give",
     ("useless_critic", "still_policy"),
@@ -167,7 +168,7 @@ NO_ADVANTAGE = Check(
     "Prompts that are neither too easy nor too hard, larger groups, rewards of more than two values, or draw again "
     "where a group agrees (dynamic sampling; Yu et al. 2025, DAPO).",
     None,
-    (),
+    ("empty_rows",),
     _no_advantage,
     "Samples have advantages",
     ("still_policy", "uniform_policy", "useless_critic"),
@@ -182,7 +183,7 @@ ORDER = Check(
     "average out over epochs, and normalised advantages are shifted in the same way each time.",
     "Draw a new order in each epoch: torch.randperm inside of the loop over epochs.",
     None,
-    (),
+    ("same_minibatches",),
     _same_order,
     "Each epoch has minibatches of its own",
 )

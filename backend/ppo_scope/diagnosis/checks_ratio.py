@@ -159,4 +159,5 @@ RATIO = Check(
     ("first_ratio_error", "steps_taken"),
     _ratio_not_one,
     "r is 1 at the first minibatch",
+    ("kl_spike", "unbounded_loss", "kl_without_clip"),
 )

@@ -181,8 +181,8 @@ STEPS: tuple[Check, ...] = (
         "starved_policy",
         "The norm limit starves the policy",
         "warning",
-        "mean clip factor below 0.1, and the policy's steps at most half as long as without Adam's ε, for 10 updates; a "
-        "fifth, where Adam's memory is not told and one minibatch's gradient stands for it",
+        "mean clip factor below 0.1, and the policy's steps at most half as long as without Adam's ε, for 10 updates; "
+        "a fifth, where Adam's memory is not told and one minibatch's gradient stands for it",
         "The norm limit scales the gradients of both networks down by the same factor, and the policy's falls below "
         "Adam's ε of 1e-5.",
         SCALING,

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ppo_scope.diagnosis.indicators_loop import of_the_loop
 from ppo_scope.diagnosis.judging import Row
@@ -18,6 +19,7 @@ from ppo_scope.ppo.masks import forbidden_taken
 from ppo_scope.probes.measurement import variance_of
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import Batch, Facts, Floats, PhaseKind
+from ppo_scope.probes.subject import Distribution
 
 SATURATED = 0.99
 """|tanh| from which a unit counts as saturated: its slope is below 0.02."""
@@ -96,12 +98,13 @@ def _episodes(moment: Moment) -> Row:
 
 def _critic(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Row:
     """How far V is from V_targ, against how large V_targ is; and where much is left to explain, how much could be."""
-    if moment.after is None:
-        return {}
     targets = moment.targets
-    errors = targets - moment.transitions(moment.after[3])
-    size, error, variance = _rms(targets), _rms(errors), moment.target_variance[0]
+    size = _rms(targets)
     found = {"target_size": size}
+    if moment.after is None:
+        return found
+    errors = targets - moment.transitions(moment.after[3])
+    error, variance = _rms(errors), moment.target_variance[0]
     if size > 0:
         found["critic_error_share"] = error / size
     if variance > (1e-6 * size) ** 2:
@@ -128,18 +131,23 @@ def _fit(observations: Floats, targets: Floats) -> float:
 
 
 def _exploration(moment: Moment) -> Row:
-    """Entropy against its maximum, or the deviations of a normal policy, also against the range of actions."""
-    if moment.after is None:
+    """Entropy against its maximum, or the deviations of a normal policy, also against the range of actions.
+
+    Of the policy that collected, where the loop cannot be asked about the present one.
+    """
+    batch, distribution = moment.batch, moment.subject.distribution
+    assert batch is not None
+    outputs = moment.judged(batch)[0] if moment.after is not None else batch.outputs
+    if outputs is None or distribution is None:
         return {}
-    distribution, largest = moment.distribution, moment.distribution.max_entropy
+    largest = distribution.max_entropy
     if moment.largest_entropies is not None:  # where one thing alone can be done nothing is undecided
         largest = float(moment.transitions(moment.largest_entropies).mean())
     if largest:
-        return {"entropy_share": float(moment.after[2][moment.trained].mean()) / largest}
+        entropy = moment.after[2] if moment.after is not None else _entropy(distribution, outputs, batch)
+        return {"entropy_share": float(entropy[moment.trained].mean()) / largest}
     if not isinstance(distribution, DiagonalGaussian):
         return {}
-    assert moment.batch is not None
-    outputs, _ = moment.judged(moment.batch)
     deviations = outputs[0, -distribution.free :].cpu().numpy().astype(np.float64)
     deviations = np.exp(deviations)
     found = {"smallest_deviation": float(deviations.min()), "largest_deviation": float(deviations.max())}
@@ -147,6 +155,11 @@ def _exploration(moment: Moment) -> Row:
     bounded = np.isfinite(widths)
     if bounded.any():
         found["deviation_of_range"] = float((deviations[bounded] / widths[bounded]).max())
+    return found
+
+
+def _entropy(distribution: Distribution, outputs: Tensor, batch: Batch) -> Floats:
+    found: Floats = distribution.evaluate(outputs, batch.actions)[1].detach().cpu().numpy()
     return found
 
 

@@ -89,8 +89,10 @@ def _bootstraps(moment: Moment, batch: Batch) -> Row:
     """
     update, discount = moment.update, moment.update.settings.discount
     rollout, cut = update.rollout, update.rollout.truncated & update.rollout.trained
-    if not discount or not cut.any():
+    if not discount:
         return {}
+    if not cut.any():
+        return {"cut_episodes": 0.0}
     layout = cut.shape
     values = batch.values.cpu().numpy().reshape(layout).astype(np.float64)
     # At the end of an episode Â is δ.
@@ -107,7 +109,7 @@ def _bootstraps(moment: Moment, batch: Batch) -> Row:
     varies = goes_on.any() and float(np.median(np.abs(np.diff(values, axis=0))[goes_on])) > 10 * near
     told_apart = varies and float(np.median(np.abs(values[cut]))) > 10 * near
     if not told_apart:
-        return {}
+        return {"cut_episodes": 0.0}
     return {
         "cut_episodes": float(len(taken)),
         "cut_by_zero": float(np.count_nonzero(np.abs(taken) <= near)),
@@ -150,7 +152,7 @@ def _losses(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     kept = seen.trained[-1]
     for name, ours in (("value_loss", one.value_loss), ("policy_loss", one.policy_loss), ("loss", one.loss)):
         if name in mine and math.isfinite(float(ours)):
-            found |= {f"told_{name}": mine[name], f"our_{name}": float(ours)}
+            found |= {f"told_{name}": mine[name], f"our_{name}": float(ours), "losses_told": float(len(mine))}
     if not found or np.count_nonzero(kept) > LARGEST_TABLE:
         return found
     ratio, used = (array[-1][kept].astype(np.float64) for array in (seen.ratio, seen.advantages))
