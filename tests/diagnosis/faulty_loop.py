@@ -263,10 +263,8 @@ class Rare:
     def __init__(self, *, rises=1.25):
         torch.manual_seed(0)
         self.rises, self.logits = rises, nn.Parameter(torch.zeros(2, 3))
-        self.adam = torch.optim.Adam([self.logits], lr=0.05)
-        self.scope = ppo_scope.Scope(
-            env="rare", clip_range=CLIP, value_coef=0.0, epochs=4, minibatches=4, url=nowhere()
-        )
+        self.adam = torch.optim.Adam([self.logits], lr=0.008)
+        self.scope = ppo_scope.Scope(env="rare", clip_range=0.1, value_coef=0.0, epochs=8, minibatches=4, url=nowhere())
 
     @property
     def health(self):
