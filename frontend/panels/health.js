@@ -36,8 +36,8 @@ const MEASURES = {
   clip_fraction: ["clip fraction", (value) => percent(value, 0)],
   observations_counted: ["statistics know", (value) => `${number(value)} observations`],
   losses_told: ["losses told", (value) => number(value)],
-  same_minibatches: ["the same", (value) => (value ? "yes" : "no")],
-  empty_rows: ["rows without", (value) => number(value)],
+  same_minibatches: ["drawn anew", (value) => (value ? "no" : "yes")],
+  empty_rows: ["rows without one", (value) => number(value)],
   cut_episodes: ["cut in the update", (value) => number(value)],
   saturation: ["most saturated layer", (value) => percent(value, 0)],
 };
@@ -62,7 +62,7 @@ export const health = {
 function mount(body, context) {
   const verdict = h("p", { class: "verdict" });
   const again = h("p", { class: "made-again" });
-  const design = h("p", { class: "made-again" }, BY_DESIGN);
+  const design = h("p", { class: "made-again" }, ...prose(BY_DESIGN));
   const list = h("ul", { class: "findings", tabindex: 0, "aria-label": "Findings" });
   const checked = h("ul", { class: "checked", "aria-label": "What was looked for" });
   const earlier = h("section", { class: "earlier" }, h("h3", {}, "Earlier"), h("ul", { "aria-label": "What was wrong earlier" }));
