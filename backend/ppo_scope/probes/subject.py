@@ -29,6 +29,8 @@ WORDS = {
     "differentiate_each": "take the gradient of a single sample",
     "hidden": "hand out what its layers make of a state",
     "typical_gradient": "hand out what Adam remembers of the gradients",
+    "losses_told": "tell its own losses",
+    "observations_counted": "tell what its observations are normalised by",
     "draw": "hand out its environments",
     "redo": "make an update anew",
     "change": "change a setting while it runs",
