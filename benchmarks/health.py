@@ -167,8 +167,8 @@ SICK = (
     Sick(
         "σ grows: c₂ = 0.5",
         {**RESCALED, "entropy_coef": 0.5, "learning_rate": 0.01},
-        "wide_deviation",
-        (),
+        "runaway_deviation",
+        ("wide_deviation",),
         {"entropy_coef": 0.0},
     ),
 )

@@ -16,7 +16,10 @@ OF_PYTHON = {
     "torch._fused_adam_": "torch.optim.Adam with fused=True takes the same step, more slowly",
     "uvicorn._types": "its types of ASGI messages can be written down in backend/ppo_scope/server/transport.py",
 }
-OF_A_MODEL = {"model._last_episode_starts": "`dones` among the locals of Stable-Baselines3's callbacks are the same"}
+OF_A_MODEL = {
+    "model._last_episode_starts": "`dones` among the locals of Stable-Baselines3's callbacks are the same",
+    "model._n_updates": "`num_timesteps`, which `learn` begins anew unless it is told not to",
+}
 DOCUMENTED = {"os._exit", "sys._getframe"}
 PRIVATE = re.compile(r"_[a-zA-Z]\w*")
 

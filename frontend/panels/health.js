@@ -27,14 +27,25 @@ const MEASURES = {
   action_reach: ["it reaches", (value) => percent(value, 0)],
   cut_off_fraction: ["cut off", (value) => percent(value, 0)],
   forbidden_fraction: ["forbidden", (value) => percent(value, 0)],
-  even_groups: ["without an advantage", (value) => percent(value, 0)],
   ranks: ["processes", (value) => number(value)],
   episodes: ["looked at", (value) => `the latest ${value === 1 ? "one" : number(value)}`],
   explained_variance: ["explained variance", (value) => fixed(value, 2)],
   gradient_clip_factor: ["factor of the norm limit", (value) => fixed(value, 3)],
   first_ratio_error: ["|r − 1| at first", (value) => number(value, 2)],
+  steps_taken: ["steps of the update", (value) => number(value)],
+  far_out_share: ["r > 3 with Â < 0 is", (value) => `${percent(value, 0)} of the policy loss`],
+  clip_fraction: ["clip fraction", (value) => percent(value, 0)],
+  observations_counted: ["statistics know", (value) => `${number(value)} observations`],
+  losses_told: ["losses told", (value) => number(value)],
+  same_minibatches: ["drawn anew", (value) => (value ? "no" : "yes")],
+  empty_rows: ["rows without one", (value) => number(value)],
+  cut_episodes: ["cut in the update", (value) => number(value)],
   saturation: ["most saturated layer", (value) => percent(value, 0)],
 };
+
+/** What looks like a fault and is none. */
+const BY_DESIGN =
+  "This update took one step, with all samples at once: before it r ≡ 1, k3 = 0 and L_PG is next to 0. That is by design; the gradient is not 0.";
 
 /** @type {Panel} */
 export const health = {
@@ -52,10 +63,11 @@ export const health = {
 function mount(body, context) {
   const verdict = h("p", { class: "verdict" });
   const again = h("p", { class: "made-again" });
+  const design = h("p", { class: "made-again" }, ...prose(BY_DESIGN));
   const list = h("ul", { class: "findings", tabindex: 0, "aria-label": "Findings" });
   const checked = h("ul", { class: "checked", "aria-label": "What was looked for" });
   const earlier = h("section", { class: "earlier" }, h("h3", {}, "Earlier"), h("ul", { "aria-label": "What was wrong earlier" }));
-  body.append(verdict, again, list, earlier, checked);
+  body.append(verdict, again, design, list, earlier, checked);
   body.toggleAttribute("data-scrolls", true);
   /** @type {Check[]} */
   let checks = [];
@@ -86,6 +98,7 @@ function mount(body, context) {
       setText(verdict, verdictOf(findings, waiting));
       setText(again, madeAgainInWords(snapshot?.header));
       setHidden(again, !again.textContent);
+      setHidden(design, snapshot?.header.health?.steps_taken !== 1);
       verdict.dataset.worst = causes(findings)[0]?.severity ?? (waiting ? "unknown" : "fine");
       body.dataset.findings = findings.map(({ name }) => name).join(" ");
       if (key !== shown)

@@ -29,6 +29,12 @@ import { hasClip, holds, scalar, scopeInWords, setting } from "../state/snapshot
  * @property {[number | null, number | null]} extremes smallest and largest r
  */
 
+/** Why r is 1 for all of the only minibatch of an update. @param {Snapshot} snapshot @param {Histogram} histogram */
+function byDesign({ header: { settings } }, { extremes }) {
+  const single = settings.epochs === 1 && settings.minibatches === 1;
+  return single && extremes.every((r) => r !== null && Math.abs(r - 1) < 1e-4) ? "r ≡ 1 by design: no step was taken" : null;
+}
+
 /** @type {Panel} */
 export const ratio = {
   name: "Ratio histogram",
@@ -89,7 +95,12 @@ function mount(body, context) {
       write(
         preview
           ? [null, ...arrows(preview.now, preview.then, ofTheClip).slice(1), null, scopeInWords(snapshot), null]
-          : [...now, span, scopeInWords(snapshot), after.span && captionOf(state, snapshot, "post_step", after.span)],
+          : [
+              ...now,
+              span,
+              byDesign(snapshot, histogram) ?? scopeInWords(snapshot),
+              after.span && captionOf(state, snapshot, "post_step", after.span),
+            ],
       );
       const { dataset } = chart.element;
       dataset.clipRange = String(histogram.clipRange);

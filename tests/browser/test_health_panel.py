@@ -123,6 +123,14 @@ def test_what_an_older_recording_did_not_measure_is_not_green(stage):
     assert "Useless critic: not known yet (not measured)" in text and "The critic predicts" not in text
 
 
+def test_an_update_of_one_step_is_said_to_be_so_by_design(stage):
+    played = stage(findings=[], history=[], unknown={}, health={"kl_k3": 0.0, "steps_taken": 1.0})
+    text = until(shown(played.dashboard).inner_text, lambda text: "That is by design" in text)
+    assert "r ≡ 1" in text
+    played.snapshot(3, findings=[], history=[], unknown={}, health={"kl_k3": 0.01, "steps_taken": 16.0})
+    until(shown(played.dashboard).inner_text, lambda text: "by design" not in text)
+
+
 def test_what_follows_from_a_finding_stands_below_it(server, page):
     dashboard = Dashboard(page, server("--paused", "--seed", "7", "--max-grad-norm", "0.000001").url)
     dashboard.step("updates", update="10").step("updates", update="20")

@@ -184,14 +184,16 @@ def test_its_health_is_judged_as_far_as_it_can_be(judges):
     row = dict(zip(SERIES_COLUMNS, series_row(moment, 0.0), strict=True))
     health.take_in(moment, row)
     assert indicators(moment)["episodes"] == 6
-    assert ("entropy_share" in indicators(moment)) == judges
+    assert indicators(moment)["entropy_share"] > 0, "of the policy that collected, where no other is known"
+    assert ("critic_error_share" in indicators(moment)) == judges
     json.dumps(health.findings(), allow_nan=False)
     assert row["kl_exact"] > 0
 
 
 def test_our_own_trainer_can_do_all_of_it(make):
     abilities = TrainerSubject(make({"num_envs": 2, "rollout_steps": 8, "minibatches": 2})).abilities
-    assert None not in vars(abilities).values()
+    missing = {name for name, ability in vars(abilities).items() if ability is None}
+    assert missing == {"losses_told", "observations_counted"}, "what a loop of somebody else's may get wrong"
 
 
 def test_every_ability_has_words():

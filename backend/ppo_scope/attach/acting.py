@@ -39,7 +39,7 @@ class Acting:
         rows, cut = rewards.shape[1], np.zeros_like(ends)
         if len(self._cut) == len(ends) and all(one.shape == (rows,) for one in self._cut):
             cut = np.stack(self._cut) & ends
-        added = self._episodes.take(rewards, ends, step)
+        added = self._episodes.take(rewards, ends, step, np.ones_like(ends))
         if self._tells:  # rewards may be scaled, and what the environments say of an episode is not
             added = [Episode(step + (t + 1) * rows, found, length) for t, found, length in self._told]
         self._cut, self._told = [], []

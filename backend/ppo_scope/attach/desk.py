@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium as gym
@@ -43,6 +43,7 @@ class Model:
         self.is_image = len(space.shape or ()) == 3
         self.policy, self.distribution = policy, policy.distribution
         self.steps = 0
+        self.counted: tuple[float, float] | None = None
         self.latest: deque[Episode] = deque(maxlen=LATEST)
 
     @property
@@ -53,7 +54,7 @@ class Model:
     @property
     def abilities(self) -> Abilities:
         """Those of its policy."""
-        return self.policy.abilities()
+        return replace(self.policy.abilities(), observations_counted=lambda: self.counted)
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ class Task:
     """`TENSORS` of all minibatches, one after the other."""
     norms: tuple[list[int], NDArray[Any]]
     """Of the gradients: which minibatch's, and what."""
+    counted: tuple[float, float] | None
+    """See `Abilities.observations_counted`."""
     wish: tuple[frozenset[str], int | None] | None
     """For a look: which probes, and which environment."""
 
@@ -162,6 +165,7 @@ def task_of(
         samples=np.concatenate([one.samples for one in told]) if told else np.zeros(0, np.int64),
         seen=seen,
         norms=(places, _joined([update.gradient_norms[place] for place in places])),
+        counted=update.counted,
         wish=wish,
     )
 
@@ -188,7 +192,7 @@ class Desk:
         self._settings = task.settings or self._settings
         update = self._update_of(task)
         model.latest.extend(update.rollout.episodes)
-        model.steps = task.steps
+        model.steps, model.counted = task.steps, task.counted
         buffers = [torch.from_numpy(one) for one in task.buffers]
         assert update.batch is not None
         if model.distribution is not None:

@@ -280,9 +280,6 @@ class Watched:
             text=[self._text(each[:length]) for each, length in zip(tokens.T.tolist(), lengths.tolist(), strict=True)],
             learning_rate=float(trainer.optimizer.param_groups[0]["lr"]),
         )
-        groups = torch.cat([one["all_rewards"] for one in generated]).reshape(-1, trainer.num_generations)
-        even = torch.isclose(groups.amin(1), groups.amax(1))
-        self._scope.tell(groups=float(len(groups)), even_groups=float(even.float().mean()))
 
     def _old(self, generated: Sequence[dict[str, Any]], steps: int) -> Tensor:
         """[M, N] log π_old: what the trainer has noted, or what its only step has found, whose weights they are."""

@@ -147,6 +147,8 @@ class Update:
     known: dict[str, float] = field(default_factory=dict)
     """What only the loop can tell of it, for Health."""
     habits: Habits = field(default_factory=lambda: Habits())
+    counted: tuple[float, float] | None = None
+    """See `Abilities.observations_counted`."""
     _seen: list[Seen] = field(default_factory=list)
     _minibatches: list[Minibatch] = field(default_factory=list)
     stopped_by_kl: bool = False

@@ -199,7 +199,7 @@ class Watched(Loop):
         self._take_changes()
         rewards, ends, cut = (np.stack(one) for one in zip(*self._steps, strict=True))
         self._steps = []
-        ended = self._episodes.take(rewards, ends, self.steps)
+        ended = self._episodes.take(rewards, ends, self.steps, np.ones_like(ends))
         self.steps += rewards.size
 
         def by_step(found: Tensor) -> NDArray[Any]:

@@ -112,7 +112,10 @@ class Scope:
         self._library, self._ranks, self._change = library, Ranks(weights), dict(change or {})
         self._quiet = rank_here() != 0  # another process reports
         self._address = None if self._quiet else server_of(url, say)
-        self.abilities = Abilities(judge=self._judged if judge is not None else None)
+        self._losses_told: list[dict[str, float]] = []  # of each minibatch of this update
+        self.abilities = Abilities(
+            judge=self._judged if judge is not None else None, losses_told=lambda: self._losses_told
+        )
         self._episodes = Episodes()
         self._update: Update | None = None
         self._index = 0
@@ -286,6 +289,7 @@ class Scope:
             deltas=found.deltas,
         )
         self._within, self._stepped, self._began = (0, 0), True, time.perf_counter()
+        self._losses_told.clear()
         self.watcher.reached(Phase(PhaseKind.ADVANTAGES, self._update))
 
     @guarded
@@ -301,6 +305,9 @@ class Scope:
         returns: Any = None,
         gradient_norm: Any = None,
         epoch: int | None = None,
+        loss: Any = None,
+        policy_loss: Any = None,
+        value_loss: Any = None,
     ) -> None:
         """A minibatch of the update, between its loss and its step; [B] each.
 
@@ -314,6 +321,9 @@ class Scope:
             returns: V_targ as the loss takes it; left out: what `rollout` was given.
             gradient_norm: before it is cut off.
             epoch: from 1 on; left out, an epoch ends where as many samples have passed as the rollout has.
+            loss: L as the loop's own code finds it: Health holds it against what these numbers give. So the next two.
+            policy_loss: L_PG.
+            value_loss: L_VF, without coefficient.
 
         Raises:
             ValueError: as in `rollout`.
@@ -354,6 +364,8 @@ class Scope:
             )
         )
         update.size = self._size
+        own = {"loss": loss, "policy_loss": policy_loss, "value_loss": value_loss}
+        self._losses_told.append({name: float(taken(one)) for name, one in own.items() if one is not None})
         if gradient_norm is not None:
             update.gradient_norms[len(update.told) - 1] = torch.tensor(float(taken(gradient_norm)))
         self._stepped = False

@@ -142,7 +142,7 @@ class Watched(Loop):
             new = Update(
                 old.index, facts, self._alpha(), old.rollout, old.batch, old.theta_before, old.rewards, old.deltas
             )
-            new.size, new.habits = old.size, old.habits
+            new.size, new.habits, new.counted = old.size, old.habits, old.counted
             self._update, self._within, self._quiet = new, (0, 0), True
             with self._listening():
                 self._train()
@@ -169,6 +169,24 @@ class Watched(Loop):
         self._update, self._within = outcome.update, outcome.within
         self._facts = outcome.update.settings
         return before
+
+    @property
+    def abilities(self) -> Abilities:
+        """Those of its policy, and what is known of the normaliser before it."""
+        return replace(super().abilities, observations_counted=self.counted)
+
+    def counted(self) -> tuple[float, float] | None:
+        """(observations that VecNormalize knows, those that the model has learned from, in earlier runs too)."""
+        normalizer = self._model.get_vec_normalize_env()
+        if normalizer is None or not (normalizer.training and normalizer.norm_obs):
+            return None
+        statistics = normalizer.obs_rms
+        if isinstance(statistics, dict):
+            return None
+        model = self._model
+        # `learn` counts its steps anew; the epochs that were made are saved with the model.
+        learned = model._n_updates // max(1, model.n_epochs) * model.n_steps * model.n_envs
+        return float(statistics.count), float(max(model.num_timesteps, learned))
 
     # The hooks: each does what it did, and says so
 
@@ -277,6 +295,7 @@ class Watched(Loop):
         update = Update(self._index, self._facts, self._alpha(), rollout, batch, theta, buffer.rewards.copy(), deltas)
         self._size = update.size = min(model.batch_size, len(batch.values))
         update.habits = replace(self.policy.habits, normalizes=model.normalize_advantage)
+        update.counted = self.counted()
         self._begin(update, self._ended)
 
     def _getting(self, get: Callable[[Any], Iterator[Any]], size: int | None) -> Iterator[Any]:

@@ -5,49 +5,32 @@ Causes come before what follows from them. The server hands the table out too, s
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
+from ppo_scope.diagnosis.checks_clip import PARTED, UNBOUNDED
 from ppo_scope.diagnosis.checks_critic import CRITIC, SATURATION
 from ppo_scope.diagnosis.checks_environment import CAUSES, FORBIDDEN
 from ppo_scope.diagnosis.checks_leash import LEASHES
+from ppo_scope.diagnosis.checks_loop import BOOTSTRAP, LOSS, NO_ADVANTAGE, ORDER
+from ppo_scope.diagnosis.checks_ratio import RATIO, STATISTICS
 from ppo_scope.diagnosis.checks_steps import SPIKE, STEPS
-from ppo_scope.diagnosis.checks_together import EVEN_GROUPS, RANKS_APART
-from ppo_scope.diagnosis.judging import Check, Row, last
-from ppo_scope.wire.metrics import FIRST_RATIO_LIMIT
+from ppo_scope.diagnosis.checks_together import RANKS_APART
+from ppo_scope.diagnosis.judging import Check
 
-
-def _ratio_not_one(rows: list[Row]) -> str | None:
-    error, limit = last(rows, "first_ratio_error"), last(rows, "first_ratio_limit")
-    if math.isnan(limit):  # of a recording that does not know it
-        limit = FIRST_RATIO_LIMIT
-    if error <= limit or math.isnan(error):
-        return None
-    return f"At the first minibatch r was off 1 by up to {error:.2g}, where rounding allows {limit:.2g}."
-
-
-RATIO = Check(
-    "ratio_not_one",
-    "Ratio ≠ 1",
-    "error",
-    "|r − 1| at the first minibatch above 10⁻⁴, or above what rounding makes of a large |log π|: 32 times the "
-    "relative spacing of single precision, of |log π| or of the number of an action's components",
-    "Before the first step π_θ is π_old, so r must be 1. That it is not means that the policy that collected is "
-    "not the one that is judged: a fault of the implementation.",
-    "Do not trust this run. Please report it with its settings and seed.",
-    None,
-    ("first_ratio_error",),
-    _ratio_not_one,
-    "r is 1 at the first minibatch",
-)
 CHECKS: tuple[Check, ...] = (
     FORBIDDEN,
     RANKS_APART,
+    STATISTICS,
     RATIO,
-    EVEN_GROUPS,
+    BOOTSTRAP,
+    LOSS,
+    ORDER,
     *CAUSES,
+    NO_ADVANTAGE,
     SPIKE,
+    UNBOUNDED,
+    PARTED,
     SATURATION,
     *LEASHES,
     *STEPS,

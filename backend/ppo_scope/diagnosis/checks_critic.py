@@ -8,6 +8,8 @@ from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, aft
 
 NEGLIGIBLE = 0.05
 """RMS(V_targ − V) of RMS(V_targ): below, there is nothing left to explain."""
+FEW_STEPS = 100
+"""Of the optimizer, in which no critic comes far from where it began."""
 SATURATED = 0.9
 DEAD = 0.1
 """Explained variance up to which a saturated critic counts as one that does not learn."""
@@ -21,6 +23,9 @@ def _useless_critic(rows: list[Row]) -> Verdict:
         return Unknown("episodes do not differ yet: there is nothing to predict")
     if _mean(errors) < NEGLIGIBLE:
         return None
+    steps = last(rows, "update") * last(rows, "steps_taken")
+    if steps < FEW_STEPS:
+        return Unknown(f"the critic has taken {steps:.0f} steps, too few to tell")
     mean, fits = _mean(explained), [row.get("critic_fit", math.nan) for row in rows[-10:]]
     fits = [fit for fit in fits if not math.isnan(fit)]
     beaten = mean < 0.02 and len(fits) >= 5 and _mean(fits) > max(mean, 0.0) + 0.2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ppo_scope.diagnosis.checks_clip import RUNAWAY
 from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent
 
 LARGE_TARGETS = 1000.0
@@ -151,7 +152,7 @@ CAUSES: tuple[Check, ...] = (
         ("episodes",),
         _no_signal,
         "Episodes return different amounts",
-        ("entropy_collapse", "starved_policy", "still_policy", "uniform_policy", "useless_critic"),
+        ("no_advantage", "entropy_collapse", "starved_policy", "still_policy", "uniform_policy", "useless_critic"),
     ),
     Check(
         "wild_observations",
@@ -196,6 +197,7 @@ CAUSES: tuple[Check, ...] = (
         "The policy reaches its action range",
         ("actions_cut_off", "useless_critic"),
     ),
+    RUNAWAY,
     Check(
         "wide_deviation",
         "σ beyond the action range",

@@ -8,6 +8,9 @@ from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, aft
 
 STILL = 1e-6
 """k3 of an update below which a policy stands still; a run that learns has a hundred times as much and more."""
+STARVED, SURELY_STARVED = 0.5, 0.2
+"""Of its length that a step of the policy keeps beside Adam's ε; the latter where that is estimated from one minibatch,
+whose gradient is mostly shorter than the size that Adam remembers."""
 EPS = "Adam's ε of 1e-5"
 SCALING = "Normalise rewards (a new run). At once: switch the gradient norm limit off."
 
@@ -27,7 +30,11 @@ def _kl_spike(rows: list[Row]) -> Verdict:
 
 
 def _still(rows: list[Row]) -> Verdict:
-    kl = latest(rows, "kl_k3", 10)
+    single = last(rows, "steps_taken") == 1
+    # Of an update of one step r is 1 by design, and k3 before it 0: only what it led to tells.
+    kl = latest(rows, "final_kl_exact" if single else "kl_k3", 10)
+    if single and rows and math.isnan(last(rows, "final_kl_exact")):
+        return Unknown("one epoch of one minibatch: r ≡ 1 and k3 = 0 by design", applies=False)
     if not kl:
         return after(10)
     if _mean(kl) > STILL:
@@ -62,9 +69,14 @@ def _still(rows: list[Row]) -> Verdict:
 
 def _starved(rows: list[Row]) -> Verdict:
     shares, factors = latest(rows, "policy_step_share", 10), latest(rows, "gradient_clip_factor", 10)
+    if factors and max(factors) > 0.1:
+        return None
     if not shares or not factors:
         return after(10)
-    if max(shares) > 0.5 or max(factors) > 0.1 or _mean(latest(rows, "kl_k3", 10)) <= STILL:
+    if (
+        max(shares) > (SURELY_STARVED if last(rows, "step_share_estimated") == 1 else STARVED)
+        or _mean(latest(rows, "kl_k3", 10)) <= STILL
+    ):
         return None  # one that stands still is told of above
     cause, remedy, setting = _held_back(rows)
     summary = f"For 10 updates steps of the policy's weights kept {percent(max(shares))} of their length or less."
@@ -169,7 +181,8 @@ STEPS: tuple[Check, ...] = (
         "starved_policy",
         "The norm limit starves the policy",
         "warning",
-        "mean clip factor below 0.1, and the policy's steps at most half as long as without Adam's ε, for 10 updates",
+        "mean clip factor below 0.1, and the policy's steps at most half as long as without Adam's ε, for 10 updates; "
+        "a fifth, where Adam's memory is not told and one minibatch's gradient stands for it",
         "The norm limit scales the gradients of both networks down by the same factor, and the policy's falls below "
         "Adam's ε of 1e-5.",
         SCALING,

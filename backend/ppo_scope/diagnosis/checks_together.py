@@ -1,30 +1,14 @@
-"""What can be wrong where answers are judged beside those of their group, and where processes train together."""
+"""What can be wrong where processes train together."""
 
 from __future__ import annotations
 
 import math
 
-from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, last, percent
+from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, last
 
-NO_GROUPS = Unknown("only where advantages are those within a group of answers", applies=False)
 ONE_PROCESS = Unknown("only where several processes train together", applies=False)
 DRIFT_KL = 0.02
 DRIFT_FACTOR = 4.0
-
-
-def _even_groups(rows: list[Row]) -> Verdict:
-    share, groups = last(rows, "even_groups"), last(rows, "groups")
-    if math.isnan(share):
-        return NO_GROUPS if last(rows, "steps") > 0 else None
-    if not share:
-        return None
-    if share == 1:
-        return Found(f"All advantages of all {groups:.0f} groups are 0: nothing is learned from this update.")
-    severity = "warning" if share >= 0.5 else "note"
-    return Found(
-        f"All advantages are 0 in {share * groups:.0f} of {groups:.0f} groups, {percent(share)} of them.",
-        severity=severity,
-    )
 
 
 def _ranks_apart(rows: list[Row]) -> Verdict:
@@ -60,19 +44,6 @@ def _how_far(rows: list[Row]) -> str:
     )
 
 
-EVEN_GROUPS = Check(
-    "even_groups",
-    "Groups without an advantage",
-    "warning",
-    "all advantages of a group are 0; a note where it is less than half of the groups",
-    "All answers to a prompt were paid the same: beside their own mean none is better. Prompts that are always solved "
-    "or never have nothing to teach, and the batch is smaller than it looks.",
-    "Prompts of middling difficulty, more answers to each, or a reward that tells answers apart.",
-    None,
-    ("even_groups",),
-    _even_groups,
-    "Each group's answers are paid differently",
-)
 RANKS_APART = Check(
     "ranks_apart",
     "The processes disagree",

@@ -9,7 +9,9 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
+from ppo_scope.diagnosis.indicators_loop import of_the_loop
 from ppo_scope.diagnosis.judging import Row
 from ppo_scope.ppo.adam import EPS
 from ppo_scope.ppo.distributions import DiagonalGaussian, choices_in
@@ -17,11 +19,14 @@ from ppo_scope.ppo.masks import forbidden_taken
 from ppo_scope.probes.measurement import variance_of
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import Batch, Facts, Floats, PhaseKind
+from ppo_scope.probes.subject import Distribution
 
 SATURATED = 0.99
 """|tanh| from which a unit counts as saturated: its slope is below 0.02."""
 JUDGED = 128
 """Samples of the rollout at which saturation, observations and actions are looked at."""
+LIMITED = 0.1
+"""Factor of the norm limit from which on it takes the greater part of a gradient."""
 LARGEST_THETA = 200_000
 """Weights up to which the sizes of their gradients are looked at."""
 FITTED = 16
@@ -44,6 +49,7 @@ def indicators(moment: Moment) -> Row:
         **_forbidden(moment),
         **_observations(moment, batch, chosen),
         **_steps(moment),
+        **of_the_loop(moment, batch),
     }
 
 
@@ -92,17 +98,18 @@ def _episodes(moment: Moment) -> Row:
 
 def _critic(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Row:
     """How far V is from V_targ, against how large V_targ is; and where much is left to explain, how much could be."""
-    if moment.after is None:
-        return {}
     targets = moment.targets
-    errors = targets - moment.transitions(moment.after[3])
-    size, error, variance = _rms(targets), _rms(errors), moment.target_variance[0]
+    size = _rms(targets)
     found = {"target_size": size}
+    if moment.after is None:
+        return found
+    errors = targets - moment.transitions(moment.after[3])
+    error, variance = _rms(errors), moment.target_variance[0]
     if size > 0:
         found["critic_error_share"] = error / size
     if variance > (1e-6 * size) ** 2:
         found["critic_fitness"] = 1.0 - error**2 / variance
-        if variance_of(errors) > 0.9 * variance and batch.observations.ndim == 2:
+        if variance_of(errors) > 0.9 * variance and batch.observations.ndim == 2 and batch.observations.shape[1]:
             found["critic_fit"] = _fit(batch.observations[chosen].cpu().numpy(), batch.targets[chosen].cpu().numpy())
     return found
 
@@ -124,18 +131,23 @@ def _fit(observations: Floats, targets: Floats) -> float:
 
 
 def _exploration(moment: Moment) -> Row:
-    """Entropy against its maximum, or the deviations of a normal policy, also against the range of actions."""
-    if moment.after is None:
+    """Entropy against its maximum, or the deviations of a normal policy, also against the range of actions.
+
+    Of the policy that collected, where the loop cannot be asked about the present one.
+    """
+    batch, distribution = moment.batch, moment.subject.distribution
+    assert batch is not None
+    outputs = moment.judged(batch)[0] if moment.after is not None else batch.outputs
+    if outputs is None or distribution is None:
         return {}
-    distribution, largest = moment.distribution, moment.distribution.max_entropy
+    largest = distribution.max_entropy
     if moment.largest_entropies is not None:  # where one thing alone can be done nothing is undecided
         largest = float(moment.transitions(moment.largest_entropies).mean())
     if largest:
-        return {"entropy_share": float(moment.after[2][moment.trained].mean()) / largest}
+        entropy = moment.after[2] if moment.after is not None else _entropy(distribution, outputs, batch)
+        return {"entropy_share": float(entropy[moment.trained].mean()) / largest}
     if not isinstance(distribution, DiagonalGaussian):
         return {}
-    assert moment.batch is not None
-    outputs, _ = moment.judged(moment.batch)
     deviations = outputs[0, -distribution.free :].cpu().numpy().astype(np.float64)
     deviations = np.exp(deviations)
     found = {"smallest_deviation": float(deviations.min()), "largest_deviation": float(deviations.max())}
@@ -143,6 +155,11 @@ def _exploration(moment: Moment) -> Row:
     bounded = np.isfinite(widths)
     if bounded.any():
         found["deviation_of_range"] = float((deviations[bounded] / widths[bounded]).max())
+    return found
+
+
+def _entropy(distribution: Distribution, outputs: Tensor, batch: Batch) -> Floats:
+    found: Floats = distribution.evaluate(outputs, batch.actions)[1].detach().cpu().numpy()
     return found
 
 
@@ -218,19 +235,38 @@ def _saturated(layer: Floats, *, relu: bool) -> float:
 def _steps(moment: Moment) -> Row:
     """How much of its length a step of Adam keeps beside ε, in the policy's weights, and whose gradient is longer."""
     abilities, shared = moment.subject.abilities, moment.update.settings.shared_network
-    if abilities.theta is None or abilities.typical_gradient is None or abilities.parts is None:
+    if abilities.theta is None or abilities.parts is None or abilities.theta().numel() > LARGEST_THETA:
         return {}
-    if abilities.theta().numel() > LARGEST_THETA:
+    typical = _typical_gradient(moment)
+    if typical is None:
         return {}
-    typical, parts = abilities.typical_gradient().astype(np.float64), abilities.parts()
+    parts = abilities.parts()
     # Of a shared network only the head is the policy's own.
     own = "policy_head" if shared else "policy"
     policy = np.concatenate([typical[part] for name, part in parts.items() if name.startswith(own)])
     found = {"policy_step_share": float(np.add.reduce(policy / (policy + EPS))) / len(policy)}
-    if not shared and policy.any():
-        critic = np.concatenate([typical[part] for name, part in parts.items() if name.startswith("value")])
-        found["critic_gradient_ratio"] = _norm(critic) / _norm(policy)
+    if abilities.typical_gradient is None:
+        found["step_share_estimated"] = 1.0
+    critic = [typical[part] for name, part in parts.items() if name.startswith("value")]
+    if not shared and policy.any() and critic:
+        found["critic_gradient_ratio"] = _norm(np.concatenate(critic)) / _norm(policy)
     return found
+
+
+def _typical_gradient(moment: Moment) -> NDArray[np.float64] | None:
+    """[P] of the size that Adam sees it in; where it is not told, |dL/dθ| of a minibatch, cut off as it was on average.
+
+    The latter is taken only where the norm limit cuts off nine tenths of it: it costs a pass back.
+    """
+    abilities, update = moment.subject.abilities, moment.update
+    if abilities.typical_gradient is not None:
+        return abilities.typical_gradient().astype(np.float64)
+    factor = moment.aggregated().get("gradient_clip_factor", math.nan)
+    if abilities.differentiate is None or not factor < LIMITED:
+        return None
+    policy, value, entropy = (one.astype(np.float64) for one in abilities.differentiate(update, update.minibatches[-1]))
+    settings = update.settings
+    return factor * np.abs(policy + settings.value_coef * value - settings.entropy_coef * entropy)
 
 
 def _norm(values: NDArray[np.float64]) -> float:

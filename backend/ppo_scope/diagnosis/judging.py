@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 SEVERITIES = ("error", "warning", "note")
+FAR_OUT = 3.0
+"""The bound of dual-clip PPO on r where Â < 0 (Ye et al. 2020, "Mastering Complex Control in MOBA Games")."""
 
 Row = dict[str, float]
 
@@ -44,6 +46,9 @@ Verdict = Found | Unknown | None
 """None: it has looked, and nothing is wrong."""
 
 NOT_YET = Unknown("not measured yet")
+NEVER = Unknown("this training loop does not tell what it takes", applies=False)
+LONG_ENOUGH = 20
+"""Updates without any of the numbers that a check takes, after which it waits for them no more."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +81,15 @@ class Check:
         verdict = self.found(rows)
         if isinstance(verdict, str):
             return Found(verdict)
+        if len(rows) >= LONG_ENOUGH and isinstance(verdict, Unknown) and verdict.applies and self._never_told(rows):
+            return NEVER
         if verdict is None and self.metrics and not any(math.isfinite(last(rows, name)) for name in self.metrics):
             return NOT_YET
         return verdict
+
+    def _never_told(self, rows: list[Row]) -> bool:
+        values = [row.get(name, math.nan) for row in rows for name in self.metrics]
+        return bool(values) and not any(map(math.isfinite, values))
 
 
 def last(rows: list[Row], name: str) -> float:
@@ -99,6 +110,8 @@ def after(count: int) -> Unknown:
 
 def percent(share: float) -> str:
     """A share in words: two digits, never −0."""
+    if abs(share) >= 0.995:
+        return f"{100 * share:.0f} %".replace("-", "−")
     return f"{100 * share:.2g} %".replace("-", "−") if abs(share) >= 5e-5 else "next to 0 %"
 
 

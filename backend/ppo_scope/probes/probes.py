@@ -141,11 +141,11 @@ def _advantage_scalars(moment: Moment, batch: Batch) -> dict[str, float]:
         flipped = np.count_nonzero(np.sign(used) * np.sign(raw) < 0)
         values["flipped_fraction"] = flipped / len(used)
     if moment.seen is not None:
-        values["first_ratio_error"], values["first_ratio_limit"] = _first_ratio(moment.seen, batch)
+        values["first_ratio_error"], values["first_ratio_limit"] = first_ratio(moment.seen, batch)
     return values
 
 
-def _first_ratio(seen: Minibatches, batch: Batch) -> tuple[float, float]:
+def first_ratio(seen: Minibatches, batch: Batch) -> tuple[float, float]:
     """(the largest |r − 1| at the first minibatch, what rounding may make of it).
 
     log π is a sum over the components of an action, and single precision resolves it by its size and by theirs, which

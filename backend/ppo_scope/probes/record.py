@@ -74,6 +74,11 @@ class Facts(Protocol):
         ...
 
     @property
+    def discount(self) -> float | None:
+        """γ; None where it is not told."""
+        ...
+
+    @property
     def max_grad_norm(self) -> float | None:
         """Where ‖∇L‖ is cut off."""
         ...

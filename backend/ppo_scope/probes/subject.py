@@ -6,7 +6,7 @@ asks for something that is missing is told so, and its panel says it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -31,6 +31,8 @@ WORDS = {
     "differentiate_each": "take the gradient of a single sample",
     "hidden": "hand out what its layers make of a state",
     "typical_gradient": "hand out what Adam remembers of the gradients",
+    "losses_told": "tell its own losses",
+    "observations_counted": "tell what its observations are normalised by",
     "draw": "hand out its environments",
     "redo": "make an update anew",
     "change": "change a setting while it runs",
@@ -89,6 +91,11 @@ class Abilities:
     """Of observations [B, D] under the present weights; the critic's is empty where it has no layers of its own."""
     typical_gradient: Callable[[], Floats] | None = None
     """[P], Adam's √v̂."""
+    losses_told: Callable[[], Sequence[Mapping[str, float]]] | None = None
+    """What the loop's own loss came to at each minibatch of this update: loss, policy_loss, value_loss, where told."""
+    observations_counted: Callable[[], tuple[float, float] | None] | None = None
+    """(how many observations the moving statistics that normalise them have seen, how many the policy has learned
+    from); None where they stand still."""
     draw: Callable[[], gym.vector.VectorEnv[Any, Any, Any]] | None = None
     """Its environments, whose states pictures are drawn from."""
     redo: Callable[..., Any] | None = None

@@ -45,9 +45,9 @@ def test_groups_whose_answers_are_paid_the_same_are_said(monkeypatch):
     told = []
     take_in = Health.take_in
     monkeypatch.setattr(Health, "take_in", lambda me, *given: (take_in(me, *given), told.append(me.findings()))[0])
-    grpo_loop.main(4, reward=grpo_loop.never_paid, options={"url": nowhere()})
-    finding = next(one for one in told[-1] if one["name"] == "even_groups")
-    assert finding["summary"] == "All advantages of all 4 groups are 0: nothing is learned from this update."
+    grpo_loop.main(12, reward=grpo_loop.never_paid, options={"url": nowhere()})
+    finding = next(one for one in told[-1] if one["name"] == "no_advantage")
+    assert finding["summary"].startswith("All 16 sequences have an advantage of 0 at every step, for 3 updates")
 
 
 def test_what_cannot_be_shown_is_refused_with_a_sentence():

@@ -1,0 +1,275 @@
+"""What a training loop itself may do wrong, as numbers: what its minibatches, losses and bootstraps give away.
+
+All of it is taken at every update, so it looks closely only where a first look has found something.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppo_scope.diagnosis.judging import FAR_OUT, Row
+from ppo_scope.probes.measurement import variance_of
+from ppo_scope.probes.minibatches import Minibatches
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.probes import first_ratio
+from ppo_scope.probes.record import Batch, Floats
+
+SAME = 1e-4
+"""Of the size of V: so close do two bootstrap values have to be to be one and the same."""
+ZERO, NEARLY_ZERO = 1e-6, 1e-3
+"""|Â| that is none; where Â is (R − mean)/(std + 10⁻⁴) of a group, rounding makes up to the latter of nothing."""
+LARGEST_TABLE = 512
+"""Samples of which every one is held against every other."""
+
+
+def of_the_loop(moment: Moment, batch: Batch) -> Row:
+    """By name; what is not defined for this loop is left out."""
+    seen = moment.seen
+    if seen is None:
+        return {}
+    return {
+        "steps_taken": float(len(moment.update.minibatches)),
+        **_order(moment, seen),
+        **_far_out(seen),
+        **_bootstraps(moment, batch),
+        **_without_advantage(moment),
+        **_losses(moment, batch, seen),
+        **_statistics(moment),
+        **_first_ratio(moment, batch, seen),
+    }
+
+
+def _order(moment: Moment, seen: Minibatches) -> Row:
+    """Whether each epoch begins with the same minibatch, of which samples, and whether those follow one another."""
+    epochs = [minibatch.epoch for minibatch in moment.update.minibatches]
+    firsts = [place for place, epoch in enumerate(epochs) if place == 0 or epoch != epochs[place - 1]]
+    if len(firsts) < 2 or np.count_nonzero(seen.trained[0]) == np.count_nonzero(moment.trained):
+        return {}
+    found = seen.samples[firsts]
+    same = bool((found.sum(1) == found[0].sum()).all()) and bool((np.sort(found) == np.sort(found[0])).all())
+    ordered = np.sort(found[0])
+    steps = ordered // moment.update.settings.num_envs
+    return {
+        "same_minibatches": float(same),
+        "first_minibatch": float(zlib.crc32(ordered.tobytes())),
+        "first_minibatch_span": float(steps[-1] - steps[0] + 1) / moment.update.settings.rollout_steps,
+    }
+
+
+def _far_out(seen: Minibatches) -> Row:
+    """Which share of what the loss sums up samples with Â < 0 have whose r is far out, and the largest such r."""
+    ratio, used = seen.ratio, seen.advantages
+    if not float(ratio.max(initial=0.0)) > FAR_OUT:
+        return {"far_out_share": 0.0}
+    far = (ratio > FAR_OUT) & (used < 0) & seen.trained
+    if not far.any():
+        return {"far_out_share": 0.0}
+    size = np.abs(used).astype(np.float64)
+    # A positive Â is cut off above; that it is by 1 + ε and not by 2 makes no difference here.
+    weight = np.where(used < 0, ratio, np.minimum(ratio, 2.0)) * size
+    whole = float(weight[seen.trained].sum())
+    worst = int(np.where(far, ratio, 0.0).argmax())
+    return {
+        "far_out_share": float(weight[far].sum()) / whole,
+        "far_out_count": float(np.count_nonzero(far)) / np.count_nonzero(seen.trained),
+        "far_out_ratio": float(ratio.flat[worst]),
+        "far_out_advantage": float(used.flat[worst]),
+    }
+
+
+def _bootstraps(moment: Moment, batch: Batch) -> Row:
+    """Of the steps that cut an episode: how many were bootstrapped by 0, by V of their own state, or by V of the row
+    after, where that is the next episode's.
+
+    δ = R + γ·V − V_old(s) tells what the loop took for V; it is held against what it may have taken by mistake.
+    """
+    update, discount = moment.update, moment.update.settings.discount
+    rollout, cut = update.rollout, update.rollout.truncated & update.rollout.trained
+    if not discount:
+        return {}
+    if not cut.any():
+        return {"cut_episodes": 0.0}
+    layout = cut.shape
+    values = batch.values.cpu().numpy().reshape(layout).astype(np.float64)
+    # At the end of an episode Â is δ.
+    deltas = batch.advantages.cpu().numpy().reshape(layout) if update.deltas is None else update.deltas
+    scaled = update.settings.normalize_rewards and update.rewards is not None
+    rewards = update.rewards if scaled and update.rewards is not None else rollout.rewards
+    taken = (deltas - rewards.astype(np.float64) + values)[cut] / discount
+    after = np.full(layout, np.nan)
+    after[:-1] = np.where(rollout.trained[1:], values[1:], np.nan)
+    goes_on = ~(rollout.terminated | rollout.truncated)[:-1] & rollout.trained[1:] & rollout.trained[:-1]
+    size = math.sqrt(float(np.square(values[rollout.trained]).mean()))
+    near = SAME * size + 1e-6 * float(np.abs(rewards[cut]).max())
+    # Where V hardly changes from step to step, or is next to nothing, one cannot be told from another.
+    varies = goes_on.any() and float(np.median(np.abs(np.diff(values, axis=0))[goes_on])) > 10 * near
+    told_apart = varies and float(np.median(np.abs(values[cut]))) > 10 * near
+    if not told_apart:
+        return {"cut_episodes": 0.0}
+    return {
+        "cut_episodes": float(len(taken)),
+        "cut_by_zero": float(np.count_nonzero(np.abs(taken) <= near)),
+        "cut_by_own": float(np.count_nonzero(np.abs(taken - values[cut]) <= near)),
+        "cut_by_next": float(np.count_nonzero(np.abs(taken - after[cut]) <= near)),
+        "cut_before_another": float(np.count_nonzero(~np.isnan(after[cut]))),
+        "cut_value": float(np.abs(values[cut]).mean()),
+    }
+
+
+def _without_advantage(moment: Moment) -> Row:
+    """Which share of the rows, environments or sequences, has no advantage at any step, as the loss uses it."""
+    used = np.where(moment.trained & ~np.isnan(moment.advantages_used), moment.advantages_used, 0.0)
+    layout = moment.update.rollout.trained.shape
+    rows, counts = used.reshape(layout), moment.trained.reshape(layout).sum(0)
+    trained = moment.trained.reshape(layout)
+    # Of an estimate by steps no row is flat: a group's advantage is one for all steps of a row.
+    low, high = np.where(trained, rows, np.inf).min(0), np.where(trained, rows, -np.inf).max(0)
+    flat = (low == high) & (counts > 1)
+    by_rows = np.count_nonzero(flat) >= 0.5 * np.count_nonzero(counts)
+    empty = (np.abs(rows).max(0) <= (NEARLY_ZERO if by_rows else ZERO)) & (counts > 0)
+    return {
+        "empty_rows": float(np.count_nonzero(empty)),
+        "rows": float(np.count_nonzero(counts)),
+        "advantage_by_row": float(by_rows),
+    }
+
+
+def _losses(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
+    """What the loop's own loss came to at a minibatch, beside what it is by our definitions and over a table of all
+    pairs of samples, into which a column and a row are stretched.
+    """
+    told = moment.subject.abilities.losses_told
+    given = told() if told is not None else []
+    if len(given) != len(moment.update.minibatches):
+        return {}
+    found: Row = {}
+    # The last minibatch: at the first, r is 1, and much that is wrong does not show.
+    one, mine = moment.update.minibatches[-1], given[-1]
+    kept = seen.trained[-1]
+    for name, ours in (("value_loss", one.value_loss), ("policy_loss", one.policy_loss), ("loss", one.loss)):
+        if name in mine and math.isfinite(float(ours)):
+            found |= {f"told_{name}": mine[name], f"our_{name}": float(ours), "losses_told": float(len(mine))}
+    if not found or np.count_nonzero(kept) > LARGEST_TABLE:
+        return found
+    ratio, used = (array[-1][kept].astype(np.float64) for array in (seen.ratio, seen.advantages))
+    values, targets = seen.values[-1][kept], batch.targets.cpu().numpy()[seen.samples[-1][kept]]
+    found["value_loss_of_table"] = float(np.square(values[:, None].astype(np.float64) - targets[None]).mean())
+    epsilon = moment.update.settings.clip_range
+    clipped = np.clip(ratio, 1 - epsilon, 1 + epsilon)
+    found["policy_loss_of_table"] = float(np.maximum(-used[:, None] * ratio, -used[:, None] * clipped).mean())
+    found["advantage_size"] = float(np.abs(used).mean())
+    return found
+
+
+def _statistics(moment: Moment) -> Row:
+    """How many observations the statistics that normalise them have seen, and how many the policy has learned from."""
+    counted = moment.subject.abilities.observations_counted
+    if counted is None or (pair := counted()) is None:
+        return {}
+    return {"observations_counted": pair[0], "observations_learned_from": pair[1]}
+
+
+def _first_ratio(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
+    """Where r is off 1 at the first minibatch: for which samples it is, by how much, and in what way."""
+    error, limit = first_ratio(seen, batch)
+    if error <= limit:
+        return {}
+    kept = seen.trained[0]
+    samples, logratio = seen.samples[0][kept], seen.logratio[0][kept].astype(np.float64)
+    off = np.abs(np.expm1(np.minimum(logratio, 80.0))) > limit
+    if not off.any():
+        return {}
+    actions = batch.actions.cpu().numpy()[samples].reshape(len(samples), -1)
+    size = math.sqrt(float(np.square(logratio[off]).mean()))
+    found = {
+        "off_fraction": np.count_nonzero(off) / len(off),
+        "off_size": size,
+        "off_below": np.count_nonzero(logratio[off] < 0) / np.count_nonzero(off),
+        "off_early": _early(samples // moment.update.settings.num_envs, np.abs(logratio)),
+        "log_prob_size": float(np.abs(batch.log_probs.cpu().numpy()[samples]).mean()),
+    }
+    for name, there in (("bound", _at_a_bound(moment, actions)), ("mask", _partly_forbidden(moment, batch, samples))):
+        if there is not None and there.any():
+            found[f"off_at_{name}"] = np.count_nonzero(off & there) / np.count_nonzero(off)
+            found[f"on_at_{name}"] = np.count_nonzero(~off & there) / np.count_nonzero(there)
+    observations = batch.observations.cpu().numpy()[samples]
+    if observations.ndim == 2 and observations.shape[1]:
+        found["off_smoothness"] = _smoothness(observations, actions, logratio)
+    return found
+
+
+def _at_a_bound(moment: Moment, actions: NDArray[np.generic]) -> NDArray[np.bool_] | None:
+    """[B], of real numbers, whether one lies at or beyond a bound: one that is known, or where several are the same."""
+    if actions.dtype.kind != "f":
+        return None
+    low, high = actions.min(0), actions.max(0)
+    many = ((actions == low).sum(0) > 1, (actions == high).sum(0) > 1)
+    there = ((actions == low) & many[0]) | ((actions == high) & many[1])
+    distribution = moment.subject.distribution
+    for name, outside in (("low", np.less), ("high", np.greater)):
+        bound = getattr(distribution, name, None)
+        if bound is not None:
+            there |= outside(actions, np.asarray(bound).reshape(1, -1))
+    return _any(there)
+
+
+def _any(there: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """[B] of [B, …]."""
+    found: NDArray[np.bool_] = there.reshape(len(there), -1).max(1)
+    return found
+
+
+def _partly_forbidden(moment: Moment, batch: Batch, samples: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+    """[B], whether something is forbidden in that state: by its mask, or by a logit of next to nothing."""
+    if moment.action_masks is not None:
+        return _any(~moment.action_masks[samples])
+    if batch.outputs is None or batch.actions.is_floating_point():
+        return None
+    return _any(batch.outputs.cpu().numpy()[samples] < -1e6)
+
+
+def _early(steps: NDArray[np.int64], size: NDArray[np.float64]) -> float:
+    """How much larger |log r| is early in the rollout than late: minus the correlation with the step, and none where
+    its last quarter is not far smaller.
+    """
+    late = steps >= np.quantile(steps, 0.75)
+    if late.all() or size[late].mean() > 0.6 * size[~late].mean():
+        return 0.0
+    return -float(np.corrcoef(steps, size)[0, 1])
+
+
+def _smoothness(observations: Floats, actions: NDArray[np.generic], logratio: NDArray[np.float64]) -> float:
+    """How much of log r follows from state and action: of each quarter of samples, by what fits the others.
+
+    Two policies that both are functions of the state differ by a smooth one; rounding and dropout follow from nothing.
+    NaN where the samples are too few to tell.
+    """
+    x = observations.astype(np.float64)
+    x = _scaled(x[:, np.argsort(-x.var(0))[:3]])
+    if actions.dtype.kind == "f":
+        a = _scaled(actions.astype(np.float64)[:, :2])
+    else:
+        a = _scaled((actions[:, :1] == np.unique(actions[:, 0])[1:4]).astype(np.float64))
+    mixed = (x[:, :, None] * a[:, None, :]).reshape(len(x), -1)
+    features = np.concatenate([np.ones((len(x), 1)), x, a, mixed], axis=1)
+    count, width = features.shape
+    if count < 4 * width:
+        return math.nan
+    left = np.empty(count)
+    for part in range(4):
+        out = np.arange(count) % 4 == part
+        known = features[~out]
+        # A little weight decay: features that hardly vary are no excuse for large weights.
+        inverse = known.T @ known + 0.01 * len(known) * np.eye(width)
+        left[out] = logratio[out] - features[out] @ np.linalg.solve(inverse, known.T @ logratio[~out])
+    variance = variance_of(logratio)
+    return 1.0 - float(np.square(left).mean()) / variance if variance > 0 else math.nan
+
+
+def _scaled(found: NDArray[np.float64]) -> NDArray[np.float64]:
+    scaled: NDArray[np.float64] = (found - found.mean(0)) / (found.std(0) + 1e-8)
+    return scaled

@@ -1,0 +1,128 @@
+"""What Health says of loops that are not ours: each mistake, made for real, is found, and which of its kind it is; and
+nothing is said of loops without one.
+"""
+
+from functools import cache
+
+import pytest
+import torch
+
+from tests.diagnosis.faulty_loop import FaultyLoop, Groups, Rare, evidence, said
+
+SINGLE = {"epochs": 1, "minibatches": 1}
+GAUSSIAN = {"continuous": True}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@cache
+def looped(fault=None, updates=8, **options):
+    return FaultyLoop(fault, **options).train(updates)
+
+
+def unmeasured(loop):
+    return loop.scope.watcher._report._budget.failed
+
+
+@pytest.mark.parametrize(
+    ("options", "updates"),
+    [({}, 24), (GAUSSIAN, 24), ({"masked": True}, 8), (SINGLE, 12), ({**SINGLE, **GAUSSIAN}, 12)],
+)
+def test_a_loop_without_a_mistake_is_told_of_nothing(options, updates):
+    """One epoch of one minibatch among them: r ≡ 1, k3 = 0 and L_PG ≈ 0 at every update, by design."""
+    loop = looped(updates=updates, **options)
+    assert said(loop) == {} and unmeasured(loop) == {}
+    if "epochs" in options:
+        assert loop.health.values()["kl_k3"] == loop.health.values()["far_out_share"] == 0
+        assert "by design" in loop.health.unknown()["still_policy"]["why"]
+
+
+RATIOS = [
+    ("moving normaliser", {}, "statistics moved", "fades towards its last"),
+    ("moving normaliser", GAUSSIAN, "statistics moved", "fades towards its last"),
+    ("normaliser between", {}, "statistics moved", "as statistics settle"),
+    ("weights moved", {}, "the weights moved", "of log r follows from state and action"),
+    ("weights moved", GAUSSIAN, "the weights moved", "of log r follows from state and action"),
+    ("clipped actions", GAUSSIAN, "cut off at the bound", "at or beyond a bound, and no others"),
+    ("unmasked loss", {"masked": True}, "mask when it acts, and not in the loss", "smaller in the loss"),
+    ("bfloat16", {}, "another precision", "looks like rounding"),
+    ("bfloat16", GAUSSIAN, "another precision", "looks like rounding"),
+    ("dropout", {}, "dropout", "follows neither from state nor from action"),
+]
+
+
+@pytest.mark.parametrize(("fault", "options", "why", "how"), RATIOS, ids=lambda one: str(one)[:24])
+def test_of_a_ratio_that_is_not_one_it_is_told_why(fault, options, why, how):
+    loop = looped(fault, **options)
+    summary, cause, _ = evidence(loop, "ratio_not_one")
+    assert why in cause and how in summary
+    (span,) = (row for row in loop.health.history() if row["name"] == "ratio_not_one")
+    assert span["since"] == 1
+
+
+def test_a_few_samples_that_the_clip_does_not_bound_are_told_of_below_their_cause():
+    loop = looped("clipped actions", **GAUSSIAN)
+    found = {finding["name"]: finding for finding in loop.health.findings()}
+    assert next(iter(found)) == "ratio_not_one" == found["unbounded_loss"]["explained_by"]
+    assert "with Â < 0 and r > 3" in found["unbounded_loss"]["summary"]
+    assert "dual clip" in found["unbounded_loss"]["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "what"),
+    [("zero bootstrap", "by 0"), ("own bootstrap", "by V(s_t)"), ("next bootstrap", "first state of the next episode")],
+)
+def test_a_cut_episode_that_is_bootstrapped_wrongly_is_found(fault, what):
+    loop = looped(fault)
+    assert what in evidence(loop, "wrong_bootstrap")[0] and "final_obs" in evidence(loop, "wrong_bootstrap")[2]
+    assert said(loop).keys() == {"wrong_bootstrap"}
+
+
+def test_a_loss_of_all_pairs_of_samples_is_told_as_what_it_is():
+    loop = looped("broadcast", 12)
+    summary, cause, remedy = evidence(loop, "loss_differs")
+    assert "table of all pairs" in summary and "(B, 1) meets one of shape (B,)" in cause and "squeeze" in remedy
+    assert said(loop)["loss_differs"] == "error"
+
+
+def test_half_a_loss_is_a_note():
+    loop = looped("half")
+    assert said(loop) == {"loss_differs": "note"} and "½" in evidence(loop, "loss_differs")[1]
+
+
+@pytest.mark.parametrize(
+    ("fault", "severity", "words"),
+    [("never shuffled", "warning", "in every epoch of every update, 25 %"), ("shuffled once", "note", "has others")],
+)
+def test_an_order_that_is_not_drawn_anew_is_found(fault, severity, words):
+    loop = looped(fault)
+    assert said(loop) == {"same_minibatches": severity}
+    assert words in evidence(loop, "same_minibatches")[0]
+
+
+@pytest.mark.parametrize(("possible", "severity"), [(1.0, None), (0.5, "note"), (0.0, "warning")])
+def test_groups_that_agree_are_told_of(possible, severity):
+    """Of prompts that nobody can answer all answers are paid the same."""
+    loop = Groups(possible=possible).train(6)
+    assert said(loop).get("no_advantage") == severity and unmeasured(loop) == {}
+    if severity == "warning":
+        assert "All 32 sequences" in evidence(loop, "no_advantage")[0]
+
+
+def test_a_kl_that_rises_while_less_is_clipped_is_found():
+    loop = Rare().train(22)
+    summary, _, _ = evidence(loop, "kl_without_clip")
+    assert "k3 has risen from" in summary and "the clip fraction fell from" in summary
+    assert "kl_without_clip" not in said(Rare(rises=1.0).train(22))
+
+
+def test_what_a_loop_never_tells_is_waited_for_no_longer():
+    unknown = looped(updates=24).health.unknown()
+    for name in ("saturated_activations", "starved_policy", "useless_critic"):
+        assert unknown[name] == {"why": "this training loop does not tell what it takes", "applies": False}
