@@ -66,9 +66,7 @@ def main(updates, how, *, plain=False):
     weights = b"".join(one.detach().numpy().tobytes() for one in policy.parameters())
     print(rank, hashlib.sha256(weights).hexdigest(), flush=True)
     distributed.barrier()
-    time.sleep(
-        1
-    )  # gloo aborts a process whose neighbour closes the line while it still reads the last word of a barrier
+    time.sleep(1)  # gloo aborts a process whose neighbour closes the line before it has read all of the barrier
     distributed.destroy_process_group()
 
 

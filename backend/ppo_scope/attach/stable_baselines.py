@@ -33,6 +33,7 @@ from ppo_scope.attach.scope import facts_of
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import Floats, PhaseKind
+from ppo_scope.probes.subject import Abilities
 
 REFUSED = (
     "ppo_scope.watch takes a PPO of Stable-Baselines3, or a MaskablePPO or RecurrentPPO of sb3-contrib, and this is "
