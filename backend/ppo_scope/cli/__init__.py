@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ppo_scope import __version__
-from ppo_scope.cli import delete, export, open, presets, record, runs, serve, train, watch
+from ppo_scope.cli import delete, export, open, presets, record, runs, serve, sweep, train, watch
 from ppo_scope.cli.misuse import INTERRUPTED, USAGE_ERROR, Misuse, complain, users_mistakes
 from ppo_scope.cli.options import given
 from ppo_scope.ppo.settings import Settings
@@ -16,6 +16,7 @@ from ppo_scope.ppo.settings import Settings
 COMMANDS = {
     "serve": serve,
     "train": train,
+    "sweep": sweep,
     "watch": watch,
     "record": record,
     "open": open,

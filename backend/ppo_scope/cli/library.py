@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ppo_scope.cli.misuse import Misuse
+from ppo_scope.cli.options import above_zero
 
 if TYPE_CHECKING:
     from ppo_scope.records.library import Library
@@ -22,22 +23,16 @@ def add_terms(parser: argparse.ArgumentParser) -> None:
     """How much of a run is kept."""
     parser.add_argument(
         "--keep-mb",
-        type=_above_zero,
+        type=above_zero,
         metavar="N",
         help="megabytes of states that a run keeps: beyond them every second one is dropped (default: 500)",
     )
     parser.add_argument(
         "--checkpoint-every",
-        type=_above_zero,
+        type=above_zero,
         metavar="N",
         help="keep the state after every N updates for good, beside those of about each second that are thinned out",
     )
-
-
-def _above_zero(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
 
 
 def library_there(options: argparse.Namespace) -> Library:

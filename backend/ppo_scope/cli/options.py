@@ -39,6 +39,13 @@ def _port(text: str) -> int:
     return port
 
 
+def above_zero(text: str) -> int:
+    """A whole number, as argparse reads one. Raises: argparse.ArgumentTypeError."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
 def add_settings(parser: argparse.ArgumentParser, *, has_end: bool = False) -> None:
     """One option for each setting. `has_end`: a run without one would never come back."""
     parser.add_argument("--preset", metavar="NAME", help=_about_presets())
@@ -56,7 +63,7 @@ def add_settings(parser: argparse.ArgumentParser, *, has_end: bool = False) -> N
         else:
             group.add_argument(
                 name,
-                type=_reader(row),
+                type=reader(row),
                 choices=row["choices"],
                 metavar=None if row["choices"] else f"{row['type'].upper()}{off}",
                 help=note,
@@ -78,11 +85,13 @@ def _text(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _reader(row: dict[str, Any]) -> Callable[[str], Any]:
+def reader(row: dict[str, Any]) -> Callable[[str], Any]:
+    """What makes a value of a setting of its text; it raises argparse.ArgumentTypeError where it cannot."""
     converters: dict[str, tuple[Callable[[str], Any], str]] = {
         "float": (float, "a number"),
         "int": (_integer, "a whole number"),
         "sizes": (_sizes, "whole numbers like 64,64"),
+        "bool": (_switch, "on or off"),
         "object": (_object, 'a JSON object like {"max_episode_steps": 200}'),
     }
     convert, expected = converters.get(row["type"], (str, "text"))
@@ -92,10 +101,14 @@ def _reader(row: dict[str, Any]) -> Callable[[str], Any]:
             return None
         try:
             return convert(text)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, KeyError):
             raise argparse.ArgumentTypeError(f"{text!r} is not {expected}") from None
 
     return read
+
+
+def _switch(text: str) -> bool:
+    return {"on": True, "true": True, "off": False, "false": False}[text.lower()]
 
 
 def _integer(text: str) -> int:

@@ -37,14 +37,15 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     for name in ("update", "goes on at", "states", "MB"):
         table.add_column(name, justify="right")
     table.add_column("begun")
-    table.add_column("forked from")
+    table.add_column("of")
     for one in kept:
         about = one.about.get("settings", {})
         cells = [one.id, about.get("env", "–"), about.get("seed", "–"), one.problem or one.state, one.last]
         states = f"{one.states} of {one.states + one.dropped}" if one.dropped else one.states
         cells += [one.resumes_at or "–", states, f"{one.size / 1e6:.1f}", str(one.about.get("created", "–"))[:16]]
         parent = one.about.get("parent")
-        cells.append(f"{parent['run']}@{parent['update']}" if parent else "")
+        of = f"fork of {parent['run']}@{parent['update']}" if parent else ""
+        cells.append(of or (f"sweep {one.about['sweep']}" if one.about.get("sweep") else ""))
         table.add_row(*(escape(printable(str(cell))) for cell in cells))
     console = Console()
     (console if console.is_terminal else Console(width=WIDTH)).print(table)

@@ -6,6 +6,7 @@ made by then. Nothing is smoothed beyond that, and no curve goes on where one of
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,9 +15,12 @@ from typing import Any
 import numpy as np
 
 from ppo_scope.records.aggregates import Aggregate, Numbers, aggregate, missing
+from ppo_scope.records.library import KeptRun
+from ppo_scope.records.store import Store
 from ppo_scope.wire.told import Change, Compared, ComparedGroup, Comparison, LeftOut, Parent
 
 RETURN = "episodic_return_mean"
+COLUMNS = ("steps", RETURN)
 POINTS = 200
 """Of the grid that curves of several runs have in common, besides where they begin and end; a curve of fewer updates
 has as many as those."""
@@ -78,6 +82,21 @@ def curve(
     began = {**settings, **{change["name"]: change["old"] for change in reversed(changes)}}
     known = np.isfinite(steps) & np.isfinite(returns)
     return Curve(id, began, list(changes), parent, steps[known].copy(), returns[known].copy())
+
+
+def curve_of(kept: KeptRun) -> Curve:
+    """Of a run on the disk.
+
+    Raises:
+        CannotRead, sqlite3.Error: it has just gone, or is damaged.
+    """
+    with contextlib.closing(Store(kept.folder)) as store:
+        columns, _, rows = store.series()
+        steps, returns = (
+            rows[:, columns.index(name)] if name in columns else np.full(len(rows), np.nan) for name in COLUMNS
+        )
+        settings, parent = kept.about.get("settings", {}), kept.about.get("parent")
+        return curve(kept.id, settings, store.changes(), parent, steps, returns)
 
 
 def compare(curves: Sequence[Curve], unread: Sequence[LeftOut] = ()) -> Comparison:

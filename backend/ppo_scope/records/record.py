@@ -66,6 +66,8 @@ class RunRecord:
     facts: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(FACTS))
     parent: Parent | None = None
     """Of a fork."""
+    sweep: str | None = None
+    """The name of the one that it belongs to."""
     resumed: list[Resumption] = field(default_factory=list)
     """When it went on from a kept state."""
     latest: dict[str, tuple[dict[str, Any], bytes]] = field(default_factory=dict)
@@ -276,6 +278,7 @@ class RunRecord:
             "action": facts["action"],
             "wrappers": facts["wrappers"],
             "parent": self.parent,
+            "sweep": self.sweep,
             "resumed": list(self.resumed),
         }
         return cast(Run, {**run, **facts})  # and what else was said of it when it had begun
@@ -289,6 +292,7 @@ class RunRecord:
             "state": state,
             "update": self.position["update"],
             "created": self.created,
+            "sweep": self.sweep,
             "returns": self._history.sketch("episodic_return_mean", SKETCHED),
         }
 

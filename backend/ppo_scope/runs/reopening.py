@@ -185,7 +185,7 @@ def _gone_on(kept: KeptRun, store: Store, update: int, settings: Settings) -> Ru
     """What had happened to the run before that update: when it began, where it comes from, when it went on."""
     record = _record(kept.id, store, update, settings)
     record.created = str(kept.about.get("created") or record.created)
-    record.parent = kept.about.get("parent")
+    record.parent, record.sweep = kept.about.get("parent"), kept.about.get("sweep")
     for _, _, what, said in store.events():
         if what == "resumed" and said["before"] <= update:
             record.went_on(said["before"], said["anew"])

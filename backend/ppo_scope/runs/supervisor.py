@@ -144,8 +144,10 @@ class Supervisor:
             run.keep_in(journal)
         self._introduce(run, None)
 
-    async def start(self, settings: Settings, *, paused: bool, instead: LiveRun | None = None) -> LiveRun:
-        """Begin a run, beside the others or instead of one of them.
+    async def start(
+        self, settings: Settings, *, paused: bool, instead: LiveRun | None = None, sweep: str | None = None
+    ) -> LiveRun:
+        """Begin a run, beside the others or instead of one of them; of a `sweep`, where it is of one.
 
         Where it takes the place of a run, or others have a process, it must first show that it trains; only then the
         one that it replaces is stopped.
@@ -153,7 +155,13 @@ class Supervisor:
         Raises:
             CannotBegin: it did not show it, was given up, or there are as many as there may be. The others go on.
         """
-        return await self._begin(lambda trial: self._made(settings, paused, trial=trial), self._new_journal, instead)
+
+        def made(trial: bool) -> LiveRun:
+            run = self._made(settings, paused, trial=trial)
+            run.record.sweep = sweep
+            return run
+
+        return await self._begin(made, self._new_journal, instead)
 
     async def go_on(self, reopened: Reopened, *, paused: bool, instead: LiveRun | None = None) -> LiveRun:
         """Go on with a run that was kept, or a fork of it, while the server goes on: as `start` begins a new one.
@@ -284,9 +292,14 @@ class Supervisor:
             logger.warning("Runs cannot be kept in %s (%s). This one is not.", self._library.folder, error)
             return None
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many runs as there may be."""
+        return len(self._training()) >= LIVE_RUNS
+
     def refuse_when_full(self, instead: LiveRun | None) -> None:
         """Raises: CannotBegin, there are as many runs as there may be, and none of them makes room."""
-        if (instead is None or instead.gone or instead.shown is not None) and len(self._training()) >= LIVE_RUNS:
+        if (instead is None or instead.gone or instead.shown is not None) and self.is_full:
             raise CannotBegin(MANY)
 
     def _training(self) -> list[LiveRun]:
@@ -356,7 +369,8 @@ def journal_of(reopened: Reopened, terms: Terms | None) -> Journal:
 
 
 def _about(record: RunRecord) -> dict[str, Any]:
-    return {"settings": record.settings, "created": record.created, "version": __version__}
+    sweep = {"sweep": record.sweep} if record.sweep else {}
+    return {"settings": record.settings, "created": record.created, "version": __version__, **sweep}
 
 
 def restarted(run: LiveRun | None, values: dict[str, Any]) -> Settings:

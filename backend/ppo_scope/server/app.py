@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -22,6 +22,7 @@ from ppo_scope.records.library import KeptRun, Library
 from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.pulse import STALL_AFTER
 from ppo_scope.runs.reopening import Reopened
+from ppo_scope.runs.supervisor import Supervisor
 from ppo_scope.server import api, attached, comparing, kept, socket, static
 from ppo_scope.server.capacity import Capacity
 from ppo_scope.server.commands import Commands
@@ -56,6 +57,8 @@ class Setup:
     """No run is begun: training loops elsewhere connect by themselves."""
     shown: KeptRun | None = None
     """A run on the disk that is shown; none is begun."""
+    errand: Callable[[Supervisor], Awaitable[None]] | None = None
+    """What begins runs by itself, in place of a first one."""
     embedders: tuple[str, ...] = ()
     """Origins whose pages may show the dashboard in a frame."""
 
@@ -99,9 +102,11 @@ async def _lifespan(hub: Hub, setup: Setup) -> AsyncIterator[None]:
         hub.supervisor.resume(setup.reopened, setup.journal, paused=setup.paused)
     elif setup.shown is not None:
         await hub.supervisor.open(setup.shown)
-    elif setup.recording is None and not setup.waiting:
+    elif setup.recording is None and not setup.waiting and setup.errand is None:
         await hub.supervisor.start(setup.settings, paused=setup.paused)
     tasks = [asyncio.create_task(hub.beat()), asyncio.create_task(hub.supervisor.watch())]
+    if setup.errand is not None:
+        tasks.append(asyncio.ensure_future(setup.errand(hub.supervisor)))
     try:
         yield
     finally:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sqlite3
 from typing import Annotated
 
-import numpy as np
 from fastapi import FastAPI, Query, Request
 from starlette.responses import Response
 
-from ppo_scope.records.comparison import RETURN, Curve, compare, curve
-from ppo_scope.records.library import KeptRun, Library
-from ppo_scope.records.store import CannotRead, Store
+from ppo_scope.records.comparison import COLUMNS, Curve, compare, curve, curve_of
+from ppo_scope.records.library import Library
+from ppo_scope.records.store import CannotRead
 from ppo_scope.runs.live import LiveRun
 from ppo_scope.server.answers import json_answer, refusal, to_json
 from ppo_scope.server.crowd import LARGE, LARGE_LINE, Counter
@@ -24,7 +22,6 @@ from ppo_scope.wire.told import LeftOut
 
 MOST = 40
 """Runs in one chart."""
-COLUMNS = ("steps", RETURN)
 
 TOO_MANY = f"At most {MOST} runs fit into one comparison: name fewer of them as `run`."
 GONE = "It is neither among this server's runs nor kept; it may have been deleted meanwhile."
@@ -74,16 +71,6 @@ def _of_kept(id: str, library: Library | None) -> Curve | str:
     if kept.problem:
         return f"It cannot be read: {kept.problem}"
     try:
-        return _read(kept)
+        return curve_of(kept)
     except (CannotRead, sqlite3.Error) as error:  # it has just gone
         return f"It cannot be read: {error}"
-
-
-def _read(kept: KeptRun) -> Curve:
-    with contextlib.closing(Store(kept.folder)) as store:
-        columns, _, rows = store.series()
-        steps, returns = (
-            rows[:, columns.index(name)] if name in columns else np.full(len(rows), np.nan) for name in COLUMNS
-        )
-        settings, parent = kept.about.get("settings", {}), kept.about.get("parent")
-        return curve(kept.id, settings, store.changes(), parent, steps, returns)

@@ -94,6 +94,7 @@ class Shelves:
             "resumes_at": kept.resumes_at,
             "size": kept.size,
             "parent": kept.about.get("parent"),
+            "sweep": kept.about.get("sweep"),
             "problem": kept.problem,
             "returns": self._curve(kept),
         }

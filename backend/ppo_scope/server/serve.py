@@ -13,6 +13,7 @@ import webbrowser
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 import uvicorn
 from fastapi import FastAPI
@@ -24,7 +25,7 @@ from ppo_scope.records.recorded import name_of
 from ppo_scope.records.store import CannotRead
 from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.reopening import Reopened
-from ppo_scope.runs.supervisor import journal_of
+from ppo_scope.runs.supervisor import Supervisor, journal_of
 from ppo_scope.server.app import Setup, create_app, leave
 from ppo_scope.server.capacity import ACCEPTED_AT_ONCE, Capacity, make_capacity
 from ppo_scope.server.quiet import be_quiet
@@ -58,6 +59,17 @@ WAITS = "\nPPO Scope waits for training loops. Their environment variable PPO_SC
 SHOWS = "Open this link. Ctrl-C ends it."
 
 
+class Errand(Protocol):
+    """Something that begins runs by itself."""
+
+    about: str
+    """What it does, in a line."""
+
+    async def carry_out(self, supervisor: Supervisor) -> bool:
+        """Until nothing is left to be done; whether the server is to end then."""
+        ...
+
+
 class Unusable(Exception):
     """The server cannot listen as it was asked to; one readable line."""
 
@@ -77,6 +89,7 @@ def serve(
     waiting: bool = False,
     token: str | None = None,
     shown: KeptRun | None = None,
+    errand: Errand | None = None,
 ) -> int:
     """Serve the dashboard until it is ended; the exit code.
 
@@ -94,6 +107,7 @@ def serve(
         waiting: no run is begun: training loops elsewhere connect by themselves.
         token: that the link has; None: a new one.
         shown: a run on the disk to be shown; none is begun.
+        errand: what begins runs by itself, in place of a first one.
     """
     try:
         check_embedders(embedders)
@@ -105,6 +119,15 @@ def serve(
         return 2
     port, name = listener.getsockname()[1], _bracketed(host)
     secrets, capacity = Secrets(port, token) if token else Secrets(port), make_capacity()
+
+    async def send(supervisor: Supervisor) -> None:
+        assert errand is not None
+        try:
+            server.should_exit = await errand.carry_out(supervisor)
+        except Exception as problem:  # nobody else would hear of it
+            print(f"ppo-scope: {problem}", file=sys.stderr)
+            server.should_exit = True
+
     app = create_app(
         Setup(
             settings=settings,
@@ -121,12 +144,16 @@ def serve(
             journal=journal,
             waiting=waiting,
             shown=shown,
+            errand=send if errand is not None else None,
         )
     )
     place = f"http://{name}:{port}/"
     if shown is not None:
         server = Server(app, f"{place}#token={secrets.token}", SHOWS, open_browser, capacity)
         print(f"\nPPO Scope shows run {shown.id} from {shown.folder}. Nothing is trained.", flush=True)
+    elif errand is not None:
+        server = Server(app, f"{place}#token={secrets.token}", CONTROLS, open_browser, capacity)
+        print(f"\n{errand.about}", flush=True)
     elif recording is None:
         server = Server(app, f"{place}#token={secrets.token}", CONTROLS, open_browser, capacity)
         print(WAITS if waiting else _about(settings, paused, reopened), flush=True)

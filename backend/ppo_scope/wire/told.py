@@ -122,6 +122,8 @@ class KeptRunTold(TypedDict):
     size: int
     """Bytes on the disk."""
     parent: Parent | None
+    sweep: str | None
+    """The name of the sweep that it belongs to."""
     problem: str
     """Why it cannot be read; empty where it can."""
     returns: list[float | None]
@@ -263,6 +265,8 @@ class Run(TypedDict):
     """Of the policy's distribution, where it has one; not there while starting."""
     parent: NotRequired[Parent | None]
     """Of a fork; else null."""
+    sweep: NotRequired[str | None]
+    """The name of the sweep that it belongs to."""
     resumed: NotRequired[list[Resumption]]
     """When it went on from a state that was kept, the earliest first."""
 
@@ -277,6 +281,8 @@ class RunBrief(TypedDict):
     state: State
     update: int
     created: str
+    sweep: str | None
+    """The name of the sweep that it belongs to."""
     returns: list[float | None]
     """The curve of the mean return: at most 32 values, evenly spread over the updates, the newest among them."""
 

@@ -1,0 +1,103 @@
+"""`ppo-scope sweep`, with real training: each run is kept, and after a kill only what is missing is trained."""
+
+import contextlib
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from ppo_scope.cli import main
+from ppo_scope.records import sweeps
+from ppo_scope.records.library import Library
+from ppo_scope.records.store import Store
+from tests.live import LiveServer
+from tests.server.scope_page import leaders, wait_for
+
+SMALL = ("--num-envs", "2", "--rollout-steps", "32", "--total-steps", "6400", "--seed", "3")
+GRID = ("--vary", "clip_range=0.1,0.3", "--seeds", "2")
+
+
+def rows_of(folder):
+    with contextlib.closing(Store(folder)) as store:
+        columns, updates, rows = store.series()
+        return list(updates), rows[:, [columns.index(name) for name in ("loss", "steps", "entropy")]]
+
+
+def swept(folder, **how):
+    return LiveServer("--runs-dir", str(folder), *GRID, *SMALL, "--json", verb="sweep", **how)
+
+
+def result(server):
+    """What it prints at its end."""
+    wait_for(lambda: not server.lives, 240)
+    return json.loads(server.output.splitlines()[-1])
+
+
+def the_one(library):
+    (name,) = sweeps.names(library)
+    return sweeps.load(name, library)
+
+
+@pytest.mark.timeout(600)
+def test_a_sweep_that_is_killed_goes_on_with_what_is_missing_and_comes_to_the_same(tmp_path):
+    whole, torn = Library(tmp_path / "whole"), Library(tmp_path / "torn")
+    expected = result(swept(whole.folder))
+    assert expected["finished"] == 4 and [len(group["runs"]) for group in expected["groups"]] == [2, 2]
+    assert {(run["clip_range"], run["seed"]) for run in expected["runs"]} == {
+        (e, s) for e in (0.1, 0.3) for s in (3, 4)
+    }
+
+    server = swept(torn.folder, anew=True)
+    wait_for(lambda: server.run_count() >= 2 and min(run["update"] for run in runs_of(server)) > 20, 60)
+    assert {run["sweep"] for run in runs_of(server)} == {the_one(torn).name}
+    os.kill(min(leaders(server.pid)), signal.SIGKILL)  # a trainer: it is gone on with at once
+    wait_for(lambda: any(run.get("resumed") for run in map(details(server), runs_of(server))), 60)
+    server.kill()
+    begun = {one.run for one in the_one(torn).planned if one.run}
+    assert 2 <= len(begun) < 4
+
+    found = result(swept(torn.folder))
+    assert found["finished"] == 4 and begun < {run["run"] for run in found["runs"]}
+    assert len(torn.runs()) == 4, "no run was made twice"
+    for one, other in zip(the_one(whole).planned, the_one(torn).planned, strict=True):
+        assert one.values == other.values
+        (updates, rows), (others, expected_rows) = rows_of(torn.place(other.run)), rows_of(whole.place(one.run))
+        assert updates == others
+        np.testing.assert_array_equal(rows, expected_rows)
+
+    again = result(swept(torn.folder))
+    assert [run["run"] for run in again["runs"]] == [run["run"] for run in found["runs"]], "nothing was left to be done"
+
+
+def runs_of(server):
+    return json.loads(server.get("api/runs"))
+
+
+def details(server):
+    return lambda run: json.loads(server.get(f"api/runs/{run['id']}"))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ((), "say what is varied"),
+        (("--seeds", "2"), "when to stop"),
+        (("--vary", "clip_range", *SMALL), "SETTING=VALUE"),
+        (("--vary", "clip=0.1", *SMALL), "no setting 'clip'"),
+        (("--vary", "clip_range=0.1,wide", *SMALL), "'wide' is not a number"),
+        (("--vary", "clip_range=0.1,-1", *SMALL), "clip_range"),
+        (("--vary", "clip_range=0.1,0.1", *SMALL), "twice"),
+        (("--vary", "seed=1,2", *SMALL), "--seeds"),
+        (("--seeds", "2", "--at-once", "9999", *SMALL), "--at-once"),
+        (("--seeds", "2", "--env", "Nowhere-v9", "--total-steps", "100"), "Nowhere"),
+        (("--resume", "nothing"), "there is no sweep"),
+        (("--resume", "nothing", "--seeds", "2"), "stays as it is"),
+    ],
+)
+def test_what_cannot_be_swept_is_refused_in_a_line_before_anything_begins(tmp_path, capsys, given, words):
+    assert main(["sweep", "--no-browser", "--runs-dir", str(tmp_path), *given]) == 2
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1 and words in said.err and said.out == ""
+    assert not list(tmp_path.iterdir())
