@@ -217,6 +217,7 @@ const returns = createReturns(document.body, state, {
   here: () => getJson("api/runs"),
   kept: getShelf,
   compare: getComparison,
+  open: (run, here) => say(here ? openRun(run) : postRun({ open: run }).then(openRun)),
   failed: announcer.warn,
 });
 const runs = createRuns(state, {
@@ -368,7 +369,7 @@ if (!(await openSession())) {
 const recorded = askedFor();
 if (recorded === null) live.connect();
 await loadTables(page);
-const refused = links.follow();
+const { returns: comparing, refused } = links.follow();
 if (refused.length) announcer.note(`Left out of the link, because it does not fit: ${refused.join("; ")}.`);
 look.again();
 grid.arrange();
@@ -387,3 +388,4 @@ if (recorded !== null) {
   }
 }
 companions.resume(failed);
+if (comparing && !alone()) say(returns.open());

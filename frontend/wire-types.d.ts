@@ -272,6 +272,8 @@ export interface KeptRunTold {
   /** Bytes on the disk. */
   size: number;
   parent: Parent | null;
+  /** The name of the sweep that it belongs to. */
+  sweep: string | null;
   /** Why it cannot be read; empty where it can. */
   problem: string;
   /** The curve of the mean return: at most 32 values, evenly spread over the updates, the newest among them. */
@@ -393,6 +395,8 @@ export interface Run {
   max_entropy?: number | null;
   /** Of a fork; else null. */
   parent?: Parent | null;
+  /** The name of the sweep that it belongs to. */
+  sweep?: string | null;
   /** When it went on from a state that was kept, the earliest first. */
   resumed?: Resumption[];
 }
@@ -406,6 +410,8 @@ export interface RunBrief {
   state: RunState;
   update: number;
   created: string;
+  /** The name of the sweep that it belongs to. */
+  sweep: string | null;
   /** The curve of the mean return: at most 32 values, evenly spread over the updates, the newest among them. */
   returns: (number | null)[];
 }

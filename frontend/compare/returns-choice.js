@@ -1,4 +1,4 @@
-// Which runs are compared: those of the server and those that are kept, by their environments.
+// Which runs are compared: those of the server and those that are kept, by their sweeps or environments.
 
 import { count } from "../state/format.js";
 import { h, setText } from "../ui/dom.js";
@@ -7,7 +7,10 @@ import { h, setText } from "../ui/dom.js";
 
 const MOST = 40; // as many as the server puts into one comparison
 
-/** @typedef {{ id: string, environment: string, seed: number | null, update: number, state: string, created: string, here: boolean }} Offered */
+/** @typedef {{ id: string, environment: string, seed: number | null, update: number, state: string, created: string, sweep?: string | null, here: boolean }} Offered */
+
+/** The runs among which it is offered. @param {{ environment: string, sweep?: string | null }} run */
+const kinOf = ({ environment, sweep }) => (sweep ? `Sweep ${sweep}` : environment);
 
 /** @param {() => void} changed */
 export function createChoice(changed) {
@@ -30,8 +33,8 @@ export function createChoice(changed) {
     );
   }
 
-  /** @param {string} environment @param {Offered[]} runs @param {(run: Offered) => boolean} wanted */
-  function listOf(environment, runs, wanted) {
+  /** @param {string} name @param {Offered[]} runs @param {(run: Offered) => boolean} wanted */
+  function listOf(name, runs, wanted) {
     const items = h("ul", {}, ...runs.map((run) => item(run, wanted(run))));
     const pick = (/** @type {boolean} */ on) => () => {
       let room = MOST - chosen().length;
@@ -42,12 +45,12 @@ export function createChoice(changed) {
     return h(
       "fieldset",
       {},
-      h("legend", {}, environment),
+      h("legend", {}, name),
       h(
         "span",
         { class: "compared-all" },
-        h("button", { type: "button", class: "quiet", "aria-label": `All of ${environment}`, onclick: pick(true) }, "all"),
-        h("button", { type: "button", class: "quiet", "aria-label": `None of ${environment}`, onclick: pick(false) }, "none"),
+        h("button", { type: "button", class: "quiet", "aria-label": `All of ${name}`, onclick: pick(true) }, "all"),
+        h("button", { type: "button", class: "quiet", "aria-label": `None of ${name}`, onclick: pick(false) }, "none"),
       ),
       items,
     );
@@ -75,9 +78,20 @@ export function createChoice(changed) {
     );
   }
 
+  /** Of the server, and not only on the disk. @type {Set<string>} */
+  let here = new Set();
+  let offered = "";
+
   return {
     element,
     chosen,
+    /** Which are chosen and how far each has come: nothing has changed where this has not. */
+    standing: () =>
+      boxes()
+        .flatMap((box) => (box.checked ? [`${box.value} ${box.closest("li")?.textContent}`] : []))
+        .join(),
+    /** @param {string} id */
+    isHere: (id) => here.has(id),
     /** By the line of the group that each is in. @param {{ runs: { id: string }[] }[]} groups */
     mark(groups) {
       const looks = new Map(groups.flatMap(({ runs }, look) => runs.map(({ id }) => /** @type {[string, number]} */ ([id, look]))));
@@ -89,35 +103,43 @@ export function createChoice(changed) {
     },
     focus: () => boxes()[0]?.focus(),
     /**
-     * All that there are; those of the environment at hand are chosen, and of those that were offered before, the same.
+     * All that there are; those of the sweep or the environment at hand are chosen, and of those that were offered before,
+     * the same.
      *
      * @param {RunBrief[]} server
      * @param {KeptRunTold[]} disk
-     * @param {Pick<Run, "environment"> | null} atHand
+     * @param {Pick<Run, "environment" | "sweep"> | null} atHand
      * @param {number} more kept runs that are not among them
      */
     offer(server, disk, atHand, more) {
       setText(older, more ? `${count(more)} older ${more === 1 ? "run that is kept is" : "runs that are kept are"} not listed.` : "");
       const before = new Map(boxes().map(({ value, checked }) => [value, checked]));
-      const known = new Set(server.map(({ id }) => id));
+      const focused = boxes().find((box) => box === document.activeElement)?.value;
+      here = new Set(server.map(({ id }) => id));
       /** @type {Offered[]} */
       const all = [
         ...server.map((run) => ({ ...run, here: true })),
-        ...disk.filter(({ id, problem, update }) => !known.has(id) && !problem && update > 0).map((run) => ({ ...run, here: false })),
+        ...disk.filter(({ id, problem, update }) => !here.has(id) && !problem && update > 0).map((run) => ({ ...run, here: false })),
       ];
-      const environments = [...new Set(all.map(({ environment }) => environment))];
-      const first = atHand?.environment ?? environments[0];
+      const now = JSON.stringify([atHand && kinOf(atHand), all.map(({ id, state, update }) => [id, state, update])]);
+      if (now === offered) return; // nobody's click is lost to what looks the same
+      offered = now;
+      const kins = [...new Set(all.map(kinOf))];
+      const first = atHand ? kinOf(atHand) : kins[0];
       let room = MOST;
       lists.replaceChildren(
-        ...environments
+        ...kins
           .sort((a, b) => Number(b === first) - Number(a === first))
-          .map((environment) => {
-            const runs = all.filter((run) => run.environment === environment);
-            const wanted = (/** @type {Offered} */ { id }) => (before.get(id) ?? environment === first) && room-- > 0;
-            return listOf(environment, runs, wanted);
+          .map((kin) => {
+            const runs = all.filter((run) => kinOf(run) === kin);
+            const wanted = (/** @type {Offered} */ { id }) => (before.get(id) ?? kin === first) && room-- > 0;
+            return listOf(kin, runs, wanted);
           }),
       );
       tell();
+      boxes()
+        .find(({ value }) => value === focused)
+        ?.focus();
     },
   };
 }

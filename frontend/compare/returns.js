@@ -8,7 +8,8 @@ import { legendOf } from "../ui/legend.js";
 import {
   DRAWN,
   differingInWords,
-  eachInWords,
+  bestOf,
+  finalInWords,
   finalOf,
   intervalInWords,
   measureInWords,
@@ -22,7 +23,7 @@ import { count, number } from "../state/format.js";
 import { createChoice } from "./returns-choice.js";
 import { createReturnsChart } from "./returns-chart.js";
 
-/** @import { ComparedGroup, Comparison, RunBrief, Shelf, State, Theme } from "../types.js" */
+/** @import { Compared, ComparedGroup, Comparison, RunBrief, Shelf, State, Theme } from "../types.js" */
 
 const AGAIN = 5000; // milliseconds until runs that go on are looked at again
 const SOON = 150; // milliseconds after a choice: several come at once
@@ -36,9 +37,10 @@ const FILE = "ppo-scope-returns";
  * @param {() => Promise<RunBrief[]>} page.here the server's runs
  * @param {() => Promise<Shelf>} page.kept
  * @param {(runs: string[]) => Promise<Comparison>} page.compare
+ * @param {(run: string, here: boolean) => void} page.open one of them
  * @param {(words: string) => void} page.failed
  */
-export function createReturns(parent, state, { theme, here, kept, compare, failed }) {
+export function createReturns(parent, state, { theme, here, kept, compare, open, failed }) {
   const choice = createChoice(() => soon());
   const legend = h("p", { class: "panel-key compared-key" });
   const said = h("p", { class: "compared-said", role: "status" });
@@ -105,11 +107,23 @@ export function createReturns(parent, state, { theme, here, kept, compare, faile
     } catch (error) {
       if (mine === asked) show(null, error instanceof Error ? error.message : String(error));
     }
-    if (mine === asked && dialog.open && choice.chosen().some((id) => goesOn(id))) soon(AGAIN);
+    if (mine !== asked || !dialog.open) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => void again(), AGAIN);
   }
 
-  /** @param {string} id */
-  const goesOn = (id) => state.runs.some((run) => run.id === id && run.state === "running");
+  /** Others may have begun: those of the kind that is compared are chosen as well. Where nothing goes on nothing is drawn anew. */
+  async function again() {
+    const before = choice.standing();
+    await offer().catch(() => {}); // the server is away: it is asked again
+    if (choice.standing() !== before) return look();
+    timer = setTimeout(() => void again(), AGAIN);
+  }
+
+  async function offer() {
+    const [server, disk] = await Promise.all([here(), kept()]);
+    choice.offer(server, disk.runs, state.run, disk.more);
+  }
 
   /** @param {Comparison | null} comparison @param {string} problem */
   function show(comparison, problem = "") {
@@ -132,7 +146,9 @@ export function createReturns(parent, state, { theme, here, kept, compare, faile
         .map((group, at) => h("span", {}, h("i", { "data-look": String(at) }), `${name(group)}, ${seedsInWords(group)}`)),
     );
     chart.draw(known.groups);
-    rows.replaceChildren(...known.groups.map((group, at) => row(group, at, name(group), known)));
+    const best = bestOf(known);
+    const show = (/** @type {string} */ id) => (dialog.close(), open(id, choice.isHere(id)));
+    rows.replaceChildren(...known.groups.map((group, at) => row(group, at, name(group), known, (run) => each(run, run.id === best, show))));
     notes.replaceChildren(...warnings(known, state.settings).map((text) => h("li", {}, text)));
     setHidden(notes, !notes.childElementCount);
     setText(method, methodInWords(known));
@@ -168,8 +184,7 @@ export function createReturns(parent, state, { theme, here, kept, compare, faile
     },
     /** @throws {Error} the server cannot be reached */
     async open() {
-      const [server, disk] = await Promise.all([here(), kept()]);
-      choice.offer(server, disk.runs, state.run, disk.more);
+      await offer();
       show(null);
       dialog.showModal();
       choice.focus();
@@ -178,8 +193,16 @@ export function createReturns(parent, state, { theme, here, kept, compare, faile
   };
 }
 
-/** @param {ComparedGroup} group @param {number} at @param {string} name @param {Comparison} comparison */
-function row(group, at, name, comparison) {
+/** What one has come to, by which it is opened. @param {Compared} run @param {boolean} best @param {(id: string) => void} show */
+const each = (run, best, show) =>
+  h(
+    "button",
+    { type: "button", class: "quiet", title: `Open run ${run.id}`, onclick: () => show(run.id) },
+    `${finalInWords(run)}${best ? ", the best" : ""}`,
+  );
+
+/** @param {ComparedGroup} group @param {number} at @param {string} name @param {Comparison} comparison @param {(run: Compared) => Element} each */
+function row(group, at, name, comparison, each) {
   const final = finalOf(group);
   return h(
     "tr",
@@ -190,6 +213,6 @@ function row(group, at, name, comparison) {
     h("td", {}, final ? count(final.step) : "–"),
     h("td", {}, h("b", {}, number(final?.value, 4))),
     h("td", {}, intervalInWords(group, comparison)),
-    h("td", { class: "compared-each" }, eachInWords(group)),
+    h("td", { class: "compared-each" }, ...group.runs.map(each)),
   );
 }

@@ -41,15 +41,15 @@ export function createLinks(page, panels, recording, beside, showWay) {
   return {
     isBare,
     addressOf,
-    /** Shows what the address asks for; what concerns the run is offered, and never done unasked. @returns {string[]} what does not fit, in words */
+    /** Shows what the address asks for; what concerns the run is offered, and never done unasked. What does not fit comes back in words. */
     follow() {
-      const { view, zoom, run, refused } = link.read(new URLSearchParams(location.search), panels, state.settings);
+      const { view, zoom, run, returns, refused } = link.read(new URLSearchParams(location.search), panels, state.settings);
       const { bare, ...choices } = view;
       Object.assign(state.view, choices);
       state.zoom = zoom;
       document.body.toggleAttribute("data-bare", bare === true);
       state.wanted = address.isOwn() ? null : run;
-      return refused;
+      return { returns, refused };
     },
     /** From now on the address bar follows. */
     start() {

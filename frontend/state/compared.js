@@ -2,7 +2,7 @@
 
 import { count, number, settingText } from "./format.js";
 
-/** @import { ComparedGroup, Comparison, Parent, Setting } from "../types.js" */
+/** @import { Compared, ComparedGroup, Comparison, Parent, Setting } from "../types.js" */
 /** @import { Table } from "../draw/tables.js" */
 
 /** Groups that are drawn; what can be told apart in one chart. */
@@ -71,8 +71,15 @@ export function intervalInWords(group, { missing }) {
 /** How a run of a group is told from the others. @param {ComparedGroup["runs"][number]} run */
 const nameOfRun = ({ id, seed }) => (seed === null ? id : `seed ${seed}`);
 
-/** Each run's return at the last step of its group. @param {ComparedGroup} group */
-export const eachInWords = ({ runs }) => runs.map((run) => `${nameOfRun(run)}: ${number(run.final, 4)}`.replaceAll(" ", "\u00a0")).join(" · ");
+/** A run's return at the last step of its group. @param {Compared} run */
+export const finalInWords = (run) => `${nameOfRun(run)}: ${number(run.final, 4)}`;
+
+/** The run whose return is highest where the curve of its group ends; null where none is known, or it is the only one. @param {Comparison} comparison */
+export function bestOf({ groups }) {
+  const runs = groups.flatMap((group) => group.runs).filter(({ final }) => final !== null);
+  const highest = Math.max(...runs.map(({ final }) => Number(final)));
+  return runs.length > 1 ? (runs.find(({ final }) => final === highest)?.id ?? null) : null;
+}
 
 /** How the numbers came about. @param {Comparison} comparison */
 export function methodInWords({ groups, missing }) {

@@ -6,8 +6,9 @@ import pytest
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.records import sweeps
-from ppo_scope.records.library import Library
+from ppo_scope.records.library import InUse, Library
 from ppo_scope.records.store import CannotRead
+from ppo_scope.runs.journal import Journal
 
 SETTINGS = Settings(total_steps=1000, seed=5)
 VARY = {"clip_range": [0.1, 0.2], "hidden_sizes": [(64, 64), (32,)]}
@@ -54,7 +55,14 @@ def test_it_is_read_back_as_it_was_written(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("{", "damaged"), ("[]", "damaged"), ('{"version": 1}', "damaged"), ('{"version": 99}', "newer PPO Scope")],
+    [
+        ("{", "damaged"),
+        ("[]", "damaged"),
+        ('{"version": 1}', "damaged"),
+        ('{"version": 99}', "newer PPO Scope"),
+        ('{"version": 1, "name": "mine", "settings": {}, "vary": {}, "planned": [{"values": 3}]}', "damaged"),
+        ('{"version": 1, "name": "mine", "settings": {"clip_range": -1}, "vary": {}, "planned": []}', "damaged"),
+    ],
 )
 def test_a_file_that_cannot_be_read_is_refused_in_a_line(tmp_path, text, words):
     (tmp_path / "sweeps").mkdir()
@@ -62,6 +70,27 @@ def test_a_file_that_cannot_be_read_is_refused_in_a_line(tmp_path, text, words):
     with pytest.raises(CannotRead, match=words) as refused:
         sweeps.load("mine", Library(tmp_path))
     assert "\n" not in str(refused.value)
+
+
+def test_one_that_is_under_way_is_nobody_elses(tmp_path):
+    library, sweep = Library(tmp_path), sweeps.plan("mine", SETTINGS, {}, 2)
+    with sweeps.held(sweep, library):
+        with pytest.raises(InUse, match="mine is under way"), sweeps.held(sweep, library):
+            pass
+        with sweeps.held(sweeps.plan("another", SETTINGS, {}, 2), library):
+            pass
+    with sweeps.held(sweep, library):
+        assert sweeps.names(library) == []
+
+
+def test_a_run_that_began_and_was_not_noted_is_taken_in(tmp_path):
+    library, sweep = Library(tmp_path), sweeps.plan("mine", SETTINGS, VARY, 1)
+    lost = sweep.planned[2]
+    about = {"settings": sweep.settings_of(lost).model_dump(mode="json"), "created": "", "sweep": "mine"}
+    Journal(library.place("0badcafe"), about, create=True).close()
+    Journal(library.place("deadbeef"), {**about, "sweep": "another"}, create=True).close()
+    sweeps.adopt(sweep, library)
+    assert [one.run for one in sweep.planned] == [None, None, "0badcafe", None]
 
 
 def test_what_was_there_stays_where_the_disk_refuses(tmp_path, monkeypatch):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ppo_scope.runs.sweeping import Standing, Sweeping
     from ppo_scope.wire.told import Comparison
 
+WITH_COMMAS = ("sizes", "object")
+"""Settings whose values have commas themselves."""
 NO_PLAN = "say what is varied, such as --vary clip_range=0.1,0.2,0.3, or how many --seeds; or --resume a sweep"
 
 
@@ -54,6 +56,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
     warm_up()  # torch is imported there while the server is imported here
 
+    from ppo_scope.records import sweeps
+    from ppo_scope.records.library import InUse
     from ppo_scope.runs.known import why_unknown
     from ppo_scope.runs.supervisor import LIVE_RUNS
     from ppo_scope.runs.sweeping import Sweeping
@@ -68,16 +72,21 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         raise Misuse(f"--at-once: {LIVE_RUNS} runs at most go on side by side on this machine")
     at_once = min(options.at_once or LIVE_RUNS, len(sweep.planned))
     board = Board(sweep, quiet=options.json)
-    errand = Errand(Sweeping(sweep, library, at_once, board.moved), board, stay=options.stay)
-    code = serve(
-        settings,
-        host=options.host,
-        port=options.port,
-        open_browser=not options.no_browser,
-        embedders=options.frame_ancestors,
-        library=library,
-        errand=errand,
-    )
+    try:
+        with sweeps.held(sweep, library):
+            sweeps.adopt(sweep, library)
+            errand = Errand(Sweeping(sweep, library, at_once, board.moved), board, stay=options.stay)
+            code = serve(
+                settings,
+                host=options.host,
+                port=options.port,
+                open_browser=not options.no_browser,
+                embedders=options.frame_ancestors,
+                library=library,
+                errand=errand,
+            )
+    except (InUse, OSError) as problem:
+        raise Misuse(str(problem)) from None
     return code or _summarise(errand.sweeping, library, options.json)
 
 
@@ -196,12 +205,17 @@ def _varied(texts: list[str]) -> dict[str, list[Any]]:
         if name in found:
             raise Misuse(f"--vary {name}: say all its values at once")
         try:
-            found[name] = [reader(rows[name])(one.strip()) for one in values.split(";" if ";" in values else ",")]
+            found[name] = [reader(rows[name])(one.strip()) for one in _parts(values, rows[name]["type"])]
         except argparse.ArgumentTypeError as error:
             raise Misuse(f"--vary {name}: {error}") from None
         if len({json.dumps(one) for one in found[name]}) < len(found[name]):
             raise Misuse(f"--vary {name}: a value stands there twice")
     return found
+
+
+def _parts(values: str, kind: str) -> list[str]:
+    apart = ";" if kind in WITH_COMMAS or ";" in values else ","
+    return [one for one in values.split(apart) if one.strip()]
 
 
 def _values_in_words(values: dict[str, Any]) -> str:

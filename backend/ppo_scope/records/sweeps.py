@@ -12,13 +12,15 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.records.library import KeptRun, Library
+from ppo_scope.records.library import InUse, KeptRun, Library
 from ppo_scope.records.store import CannotRead
 from ppo_scope.wire.codes import RunState
 
@@ -77,7 +79,10 @@ def plan(name: str | None, settings: Settings, vary: Mapping[str, Sequence[Any]]
             sweep.settings_of(planned)
             sweep.planned.append(planned)
     if name is None:
-        digest = hashlib.sha256(json.dumps(_plan(sweep), sort_keys=True).encode()).hexdigest()
+        common, *rest = _plan(sweep)
+        defaults = Settings().model_dump(mode="json")
+        own = {name: value for name, value in common.items() if value != defaults[name]}  # later versions have more
+        digest = hashlib.sha256(json.dumps([own, *rest], sort_keys=True).encode()).hexdigest()
         sweep.name = f"{re.sub(r'[^A-Za-z0-9.-]+', '-', settings.env).strip('-.') or 'sweep'}-{digest[:8]}"
     return sweep
 
@@ -115,9 +120,48 @@ def load(name: str, library: Library) -> Sweep | None:
         if told.pop("version") > VERSION:
             raise CannotRead(f"{path} was written by a newer PPO Scope, which this one cannot read.")
         planned = [Planned(**one) for one in told.pop("planned")]
-        return Sweep(**told, planned=planned)
+        told["settings"] = Settings.parse(told["settings"]).model_dump(mode="json")  # with those that came later
+        sweep = Sweep(**told, planned=planned)
+        for one in planned:
+            sweep.settings_of(one)
+        return sweep
+    except CannotRead:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CannotRead(f"{path} is damaged ({error}). Without it the runs are there still, each by itself.") from None
+
+
+def adopt(sweep: Sweep, library: Library) -> None:
+    """Take in runs of the sweep that it knows nothing of: it was ended between their beginning and the note of it."""
+    known = {one.run for one in sweep.planned}
+    lost = [run for run in library.runs() if run.about.get("sweep") == sweep.name and run.id not in known]
+    for run in lost:
+        began = Settings.parse(run.about["settings"])
+        for planned in sweep.planned:
+            if kept(planned, library) is None and sweep.settings_of(planned) == began:
+                planned.run = run.id
+                break
+
+
+@contextlib.contextmanager
+def held(sweep: Sweep, library: Library) -> Iterator[None]:
+    """Nobody else carries it out meanwhile.
+
+    Raises:
+        InUse: somebody does; one readable line.
+        OSError: the disk refuses.
+    """
+    path = _path(sweep.name, library).with_suffix(".lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InUse(f"The sweep {sweep.name} is under way: another PPO Scope has it.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def names(library: Library) -> list[str]:

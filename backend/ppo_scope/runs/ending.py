@@ -91,6 +91,15 @@ def shown_no_more(run: str, shown: int) -> Cause:
     )
 
 
+def made_room(sweep: str) -> Cause:
+    """A run of a sweep has finished, and its process is not there to be looked at."""
+    return Cause(
+        f"It has come to its end, and its process has made room for the next run of the sweep {sweep}.",
+        "",
+        "Open it by the list of runs, and all of it can be looked at.",
+    )
+
+
 def deleted(run: str) -> Cause:
     """A run that is on show is not on the disk any more."""
     return Cause(

@@ -11,6 +11,7 @@ from ppo_scope.records import sweeps
 from ppo_scope.records.library import Library
 from ppo_scope.records.store import CannotRead
 from ppo_scope.records.sweeps import Planned, Sweep
+from ppo_scope.runs import ending
 from ppo_scope.runs.live import LiveRun
 from ppo_scope.runs.reopening import reopened
 from ppo_scope.runs.supervisor import CannotBegin, Supervisor
@@ -80,7 +81,8 @@ class Sweeping:
                 return
             await self._over(run, standing)
             if run.state == RunState.FINISHED:
-                await run.stop()  # its process waits to be looked at, and takes the place of the next one
+                # Its process waits to be looked at, in the place of the next one.
+                await run.stop(why=ending.made_room(self.sweep.name))
             await run.written()
             standing.problem = "" if standing.state == RunState.FINISHED else _why(run)
             self._moved(standing)

@@ -152,7 +152,7 @@ def serve(
         server = Server(app, f"{place}#token={secrets.token}", SHOWS, open_browser, capacity)
         print(f"\nPPO Scope shows run {shown.id} from {shown.folder}. Nothing is trained.", flush=True)
     elif errand is not None:
-        server = Server(app, f"{place}#token={secrets.token}", CONTROLS, open_browser, capacity)
+        server = Server(app, f"{place}?returns=open#token={secrets.token}", CONTROLS, open_browser, capacity)
         print(f"\n{errand.about}", flush=True)
     elif recording is None:
         server = Server(app, f"{place}#token={secrets.token}", CONTROLS, open_browser, capacity)
