@@ -1,17 +1,21 @@
 """`ppo-scope sweep`, with real training: each run is kept, and after a kill only what is missing is trained."""
 
+import asyncio
 import contextlib
 import json
 import os
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ppo_scope.cli import main
+from ppo_scope.ppo.settings import Settings
 from ppo_scope.records import sweeps
 from ppo_scope.records.library import Library
 from ppo_scope.records.store import Store
+from ppo_scope.runs.sweeping import Sweeping
 from tests.live import LiveServer
 from tests.server.scope_page import leaders, wait_for
 
@@ -69,6 +73,24 @@ def test_a_sweep_that_is_killed_goes_on_with_what_is_missing_and_comes_to_the_sa
 
     again = result(swept(torn.folder))
     assert [run["run"] for run in again["runs"]] == [run["run"] for run in found["runs"]], "nothing was left to be done"
+
+
+def test_a_disk_that_does_not_take_the_plan_is_told_in_a_line(tmp_path, monkeypatch):
+    """No run goes on that the sweep would not know of."""
+
+    class House:
+        is_full = False
+
+        async def start(self, settings, **_):
+            return SimpleNamespace(id="0badcafe")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sweeps, "save", full)
+    sweep = sweeps.plan("mine", Settings(total_steps=100), {}, 3)
+    with pytest.raises(OSError, match="No space left"):
+        asyncio.run(Sweeping(sweep, Library(tmp_path), 2, lambda _: None).carry_out(House()))
 
 
 def runs_of(server):

@@ -61,9 +61,15 @@ class Sweeping:
             while waiting:
                 await self._see_through(waiting.popleft(), supervisor)
 
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(self._at_once):
-                workers.create_task(work())
+        refused: OSError | None = None
+        try:
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(self._at_once):
+                    workers.create_task(work())
+        except* OSError as group:
+            refused = next(one for one in group.exceptions if isinstance(one, OSError))
+        if refused is not None:
+            raise refused
 
     async def _see_through(self, standing: Standing, supervisor: Supervisor) -> None:
         """One run, from where it stands to its end."""
