@@ -63,7 +63,7 @@ export const health = {
 function mount(body, context) {
   const verdict = h("p", { class: "verdict" });
   const again = h("p", { class: "made-again" });
-  const design = h("p", { class: "made-again" }, ...prose(BY_DESIGN));
+  const design = h("p", { class: "made-again", hidden: true }, ...prose(BY_DESIGN));
   const list = h("ul", { class: "findings", tabindex: 0, "aria-label": "Findings" });
   const checked = h("ul", { class: "checked", "aria-label": "What was looked for" });
   const earlier = h("section", { class: "earlier" }, h("h3", {}, "Earlier"), h("ul", { "aria-label": "What was wrong earlier" }));
@@ -98,7 +98,7 @@ function mount(body, context) {
       setText(verdict, verdictOf(findings, waiting));
       setText(again, madeAgainInWords(snapshot?.header));
       setHidden(again, !again.textContent);
-      setHidden(design, snapshot?.header.health?.steps_taken !== 1);
+      setHidden(design, !(snapshot?.header.health?.steps_taken === 1 && snapshot.header.settings.minibatches === 1));
       verdict.dataset.worst = causes(findings)[0]?.severity ?? (waiting ? "unknown" : "fine");
       body.dataset.findings = findings.map(({ name }) => name).join(" ");
       if (key !== shown)
