@@ -1,6 +1,7 @@
 // Which runs are compared: those of the server and those that are kept, by their sweeps or environments.
 
 import { count } from "../state/format.js";
+import { WITHOUT_PROCESS } from "../state/permission.js";
 import { h, setText } from "../ui/dom.js";
 
 /** @import { KeptRunTold, Run, RunBrief } from "../types.js" */
@@ -80,6 +81,8 @@ export function createChoice(changed) {
 
   /** Of the server, and not only on the disk. @type {Set<string>} */
   let here = new Set();
+  /** Of these, those that are over, and kept. @type {Set<string>} */
+  let over = new Set();
   let offered = "";
 
   return {
@@ -90,8 +93,8 @@ export function createChoice(changed) {
       boxes()
         .flatMap((box) => (box.checked ? [`${box.value} ${box.closest("li")?.textContent}`] : []))
         .join(),
-    /** @param {string} id */
-    isHere: (id) => here.has(id),
+    /** Whether it is to be looked at in this server; what is over and kept is measured anew from the disk. @param {string} id */
+    isHere: (id) => here.has(id) && !over.has(id),
     /** By the line of the group that each is in. @param {{ runs: { id: string }[] }[]} groups */
     mark(groups) {
       const looks = new Map(groups.flatMap(({ runs }, look) => runs.map(({ id }) => /** @type {[string, number]} */ ([id, look]))));
@@ -116,6 +119,8 @@ export function createChoice(changed) {
       const before = new Map(boxes().map(({ value, checked }) => [value, checked]));
       const focused = boxes().find((box) => box === document.activeElement)?.value;
       here = new Set(server.map(({ id }) => id));
+      const kept = new Set(disk.map(({ id }) => id));
+      over = new Set(server.flatMap(({ id, state }) => (WITHOUT_PROCESS.has(state) && kept.has(id) ? [id] : [])));
       /** @type {Offered[]} */
       const all = [
         ...server.map((run) => ({ ...run, here: true })),

@@ -6,7 +6,7 @@ import { count } from "../state/format.js";
 import { createConfirm } from "../ui/confirm.js";
 import { h, icon, setAttribute, setText } from "../ui/dom.js";
 import { forkedFrom, hereAt, lineageInWords } from "../state/lineage.js";
-import { whyNoControl, whyNothingBeside } from "../state/permission.js";
+import { WITHOUT_PROCESS, whyNoControl, whyNothingBeside } from "../state/permission.js";
 import { createPopup } from "../ui/popup.js";
 import { sparkline } from "./curve.js";
 import { COMES, LEAVES, createShelf } from "./shelf.js";
@@ -180,7 +180,7 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
     opener.disabled = document.body.hasAttribute("data-bare"); // who embeds a page has chosen its run
     const now = runState(state);
     const shown = now === "kept" ? "It is only shown: nothing of it goes on." : null;
-    const reason = whyNoControl(state) ?? shown ?? (now === null || OVER.has(now) ? "The run has ended." : null);
+    const reason = whyNoControl(state) ?? shown ?? (now === null || WITHOUT_PROCESS.has(now) ? "The run has ended." : null);
     ender.disabled = reason !== null;
     setAttribute(ender, "title", reason ?? "Its process goes; what it has shown stays");
     const gone = now === "deleted" ? "It has been deleted: nothing of it is kept." : null;
@@ -205,5 +205,3 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
 
 /** @param {string} name */
 const device = (name) => (name === "cpu" ? "CPU" : name.toUpperCase());
-
-const OVER = new Set(["stopped", "failed", "killed", "out_of_memory", "deleted"]);

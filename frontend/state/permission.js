@@ -45,6 +45,9 @@ const REPLAYED = new Set(["play", "pause", "step"]);
 
 export const PAUSES = "Pauses when this rollout is whole.";
 
+/** States of a run whose process is gone. */
+export const WITHOUT_PROCESS = new Set(["stopped", "failed", "killed", "out_of_memory", "deleted"]);
+
 const BADLY = new Set(["failed", "killed", "out_of_memory", "stalled", "stopped", "deleted"]);
 
 /** Whether the run ended, or hangs, in a way that needs a word of explanation. @param {State} state */

@@ -67,6 +67,18 @@ class Loop:
         self.process.stderr.close()
 
 
+def shown_here(monkeypatch, train):
+    """A loop in this process, with a server that shows it: (what `train` returns, its run, its rows, the first one)."""
+    server = waiting_server()
+    try:
+        monkeypatch.setenv("PPO_SCOPE_URL", server.url)
+        returned = train()
+        run = the_run(server, state="finished")
+        return returned, run, *rows_of(server, run["id"])
+    finally:
+        server.kill()
+
+
 def rows_of(server, run):
     """The series that a server has of a run, by column."""
     told = json.loads(server.get(f"api/runs/{run}/series"))

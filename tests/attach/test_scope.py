@@ -11,7 +11,7 @@ from ppo_scope.records.library import Library
 from ppo_scope.records.store import CannotRead
 from ppo_scope.runs.reopening import reopened, to_show
 from tests.attach import own_loop
-from tests.attach.elsewhere import TOKEN, Loop, nowhere, rows_of, set_nowhere, the_run, waiting_server
+from tests.attach.elsewhere import TOKEN, Loop, nowhere, rows_of, set_nowhere, shown_here, the_run, waiting_server
 from tests.server.scope_page import wait_for
 
 UPDATES = 12
@@ -24,14 +24,7 @@ def plain():
 
 
 def test_shown_with_every_row_and_the_same_weights(plain, monkeypatch):
-    server = waiting_server()
-    try:
-        monkeypatch.setenv("PPO_SCOPE_URL", server.url)
-        _, digest = own_loop.main(UPDATES)
-        run = the_run(server, state="finished")
-        rows, first = rows_of(server, run["id"])
-    finally:
-        server.kill()
+    (_, digest), run, rows, first = shown_here(monkeypatch, lambda: own_loop.main(UPDATES))
     assert digest == plain[1]
     assert run["environment"] == "somebody's" and run["seed"] is None
     assert run["settings"]["clip_range"] == 0.1 and "discount" not in run["settings"], "nothing is made up"

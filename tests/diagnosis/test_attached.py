@@ -1,7 +1,6 @@
 """What Health says of runs of Stable-Baselines3: nothing of sound ones, and what was done wrong of others."""
 
 import pytest
-import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
@@ -9,14 +8,6 @@ from stable_baselines3.common.vec_env import VecNormalize
 import tests.environments.sick  # noqa: F401 - registers environments
 from ppo_scope.attach.stable_baselines import Watched
 from tests.attach.elsewhere import nowhere
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def made(env, **settings):

@@ -5,20 +5,11 @@ nothing is said of loops without one.
 from functools import cache
 
 import pytest
-import torch
 
 from tests.diagnosis.faulty_loop import FaultyLoop, Groups, Rare, evidence, said
 
 SINGLE = {"epochs": 1, "minibatches": 1}
 GAUSSIAN = {"continuous": True}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @cache

@@ -156,11 +156,23 @@ def held(folder: Path, patience: float = 0.0) -> Iterator[None]:
     Raises:
         InUse: another server has it.
     """
-    lock = FileLock(folder / LOCK)
+    with locked(folder / LOCK, f"The run in {folder} is in use: another PPO Scope has it.", patience):
+        yield
+
+
+@contextlib.contextmanager
+def locked(path: Path, refusal: str, patience: float = 0.0) -> Iterator[None]:
+    """Nobody else locks this file meanwhile.
+
+    Raises:
+        InUse: somebody does; it says `refusal`.
+        OSError: the disk refuses.
+    """
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=patience)
     except Timeout:
-        raise InUse(f"The run in {folder} is in use: another PPO Scope has it.") from None
+        raise InUse(refusal) from None
     try:
         yield
     finally:

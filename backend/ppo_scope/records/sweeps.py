@@ -17,10 +17,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.records.library import InUse, KeptRun, Library
+from ppo_scope.records.library import KeptRun, Library, locked
 from ppo_scope.records.store import CannotRead
 from ppo_scope.wire.codes import RunState
 
@@ -153,15 +151,8 @@ def held(sweep: Sweep, library: Library) -> Iterator[None]:
     """
     path = _path(sweep.name, library).with_suffix(".lock")
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InUse(f"The sweep {sweep.name} is under way: another PPO Scope has it.") from None
-    try:
+    with locked(path, f"The sweep {sweep.name} is under way: another PPO Scope has it."):
         yield
-    finally:
-        lock.release()
 
 
 def names(library: Library) -> list[str]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import ppo_scope
-from tests.attach.elsewhere import nowhere, rows_of, the_run, waiting_server
+from tests.attach.elsewhere import nowhere, rows_of, shown_here, the_run, waiting_server
 
 pytest.importorskip("trl", reason="TRL is not installed: make libraries")
 pytest.importorskip("transformers", reason="transformers is not installed: make libraries")
@@ -16,14 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def test_a_trainer_is_shown_by_its_own_numbers_and_trains_to_the_same_weights(monkeypatch):
     from tests.attach.libraries import grpo_loop
 
-    server = waiting_server()
-    try:
-        monkeypatch.setenv("PPO_SCOPE_URL", server.url)
-        digest, logged = grpo_loop.main(STEPS)
-        run = the_run(server, state="finished")
-        rows, first = rows_of(server, run["id"])
-    finally:
-        server.kill()
+    (digest, logged), run, rows, first = shown_here(monkeypatch, lambda: grpo_loop.main(STEPS))
     assert digest == grpo_loop.main(STEPS, plain=True)[0]
     assert (first, len(rows["loss"]), run["environment"], run["seed"]) == (1, STEPS // 4, "tiny-llama", 1)
     # One log for each update of four steps, over the same tokens: no prompt of 3 counts, and no padding.

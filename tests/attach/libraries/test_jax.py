@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import ppo_scope
-from tests.attach.elsewhere import nowhere, rows_of, the_run, waiting_server
+from tests.attach.elsewhere import nowhere, shown_here
 
 jax = pytest.importorskip("jax", reason="JAX is not installed: make libraries")
 
@@ -14,14 +14,7 @@ UPDATES = 6
 def test_a_loop_in_jax_is_shown_by_its_own_numbers_and_trains_to_the_same_weights(monkeypatch):
     from tests.attach.libraries import jax_loop
 
-    server = waiting_server()
-    try:
-        monkeypatch.setenv("PPO_SCOPE_URL", server.url)
-        digest, own = jax_loop.main(UPDATES)
-        run = the_run(server, state="finished")
-        rows, first = rows_of(server, run["id"])
-    finally:
-        server.kill()
+    (digest, own), run, rows, first = shown_here(monkeypatch, lambda: jax_loop.main(UPDATES))
     assert digest == jax_loop.main(UPDATES, plain=True)[0]
     assert (first, len(rows["loss"]), run["environment"]) == (1, UPDATES, "CartPole-v1")
     by_update = np.reshape(own, (UPDATES, -1, 3)).mean(1)
