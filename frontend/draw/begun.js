@@ -32,6 +32,9 @@ export class Begun {
     if (!target || !this.chart.contains(target)) return;
     const tell = (/** @type {string} */ type, /** @type {{ x: number, y: number }} */ place) =>
       target.dispatchEvent(new MouseEvent(type, { ...at(place), view: window, buttons: type === "mouseup" ? 0 : 1 }));
+    // The browser has told the chart of each click that is over; Plotly makes one of its own of what it is told now.
+    const twice = (/** @type {Event} */ click) => click.stopPropagation();
+    this.chart.addEventListener("click", twice, { capture: true });
     for (let click = 1; click < this.#clicks; click++) {
       tell("mousedown", this.#from);
       tell("mouseup", this.#from);
@@ -39,6 +42,7 @@ export class Begun {
     tell("mousedown", this.#from);
     if (this.#moved) tell("mousemove", this.#to);
     if (this.over) tell("mouseup", this.#to);
+    this.chart.removeEventListener("click", twice, { capture: true });
     if (!this.#moved) target.dispatchEvent(new MouseEvent("mousemove", { ...at(this.#to), view: window })); // the numbers there
   }
 
