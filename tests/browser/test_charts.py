@@ -133,6 +133,21 @@ def test_a_drag_that_begins_before_plotly_has_come_is_not_lost(look_at, page):
     assert parts(whole, zoomed) == pytest.approx([0.2, 0.6, 0.1, 0.9], abs=0.02)
 
 
+def test_a_click_before_plotly_has_come_is_one_click(look_at, page):
+    held = []
+    page.route("**/plotly.min.js", lambda route: held.append(route))
+    clicked = chart(look_at(update=1).page, "Ratio histogram")
+    clicked.scroll_into_view_if_needed()
+    clicked.evaluate("e => { e.clicks = 0; e.addEventListener('click', () => e.clicks++); }")
+    page.mouse.click(*place(clicked, 0.5, 0.5))
+    until(lambda: clicked.evaluate("e => e.clicks") == 1 and held)
+    held.pop().continue_()
+    until(lambda: page.evaluate(CLOSER), lambda names: names == ["Ratio histogram"])
+    assert clicked.evaluate("e => e.clicks") == 1, "of what came first nothing is done again"
+    page.mouse.click(*place(clicked, 0.5, 0.5))
+    until(lambda: clicked.evaluate("e => e.clicks"), lambda clicks: clicks == 2)
+
+
 def test_a_finger_brings_plotly_and_then_zooms(shared_server, new_page):
     page = new_page(has_touch=True)
     live = shared_server(update=1)
