@@ -86,6 +86,7 @@ def main() -> None:
     rows: list[tuple[str, str, str]] = []
     with chromium() as browser:
         rows += loading(browser)
+        rows += resting(browser, options.seconds)
         rows += full_speed(browser, options.seconds)
         rows += long_run(browser, options.updates)
     show("The page, all panels in sight", ("", "measured", "aim"), rows, "Headless Chromium, no GPU.")
@@ -158,6 +159,21 @@ def loading(browser: Browser, times: int = 5) -> list[tuple[str, str, str]]:
         ),
         *((f"processor time of Chromium for it{one}, s", f"{median(used[one]):.2f}", "") for one in used),
     ]
+
+
+def resting(browser: Browser, seconds: float) -> list[tuple[str, str, str]]:
+    """A paused run: the policy acts in its environment, and nothing else moves."""
+    rows = []
+    with opened(browser, *SETTINGS) as run:
+        for where, aim in (("in sight", "10"), ("hidden", "1")):
+            if where == "hidden":
+                run.press("Hide Environment")
+            run.page.wait_for_timeout(SETTLE)
+            cpu, start = processor_seconds(browser), time.perf_counter()
+            run.page.wait_for_timeout(1000 * seconds)
+            share = (processor_seconds(browser) - cpu) / (time.perf_counter() - start)
+            rows.append((f"a paused page with the environment {where}, % of a core", f"{100 * share:.1f}", aim))
+    return rows
 
 
 def full_speed(browser: Browser, seconds: float) -> list[tuple[str, str, str]]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = (sys.executable, "-m", "ppo_scope")
-START_SECONDS = 30
+START_SECONDS = 120
 END_SECONDS = 25
 """Promised are 10, on a machine that is not busy with other tests."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PICTURES_PER_SECOND = 15
+PICTURES_PER_SECOND = 12
 """Each takes a page some five milliseconds, and it is the eye of who looks at a paused run that it has to please."""
 SHARE = 0.1
 """Of a core, while training runs; a run that rests leaves it to the pictures."""
