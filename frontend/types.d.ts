@@ -435,6 +435,8 @@ export interface Panel {
   size?: "wide" | "normal";
   /** What it does with other runs: each is drawn, side by side, or they are laid over each other. Else it is of the run at hand only. */
   compares?: "beside" | "overlay";
+  /** While a run goes on it is drawn at most once in so many milliseconds: of what moves by less than a pixel a refresh. */
+  calm?: number;
   mount(body: HTMLElement, context: PanelContext): PanelView;
 }
 

@@ -109,6 +109,11 @@ export class Chart {
     return this.#sized ? this.#size.width : this.element.clientWidth;
   }
 
+  /** Likewise. */
+  get height() {
+    return this.#sized ? this.#size.height : this.element.clientHeight;
+  }
+
   /** What is shown of an axis, a reader's zoom included. @param {string} axis @returns {[number, number]} */
   shown(axis) {
     return this.#axes[axis]?.range ?? this.#frame[axis]?.range ?? [0, 1]; // there is none where it has had no room yet

@@ -6,6 +6,8 @@ import { powersIn, ticksIn } from "./axis.js";
 /** @import { Note, SeriesView, Span, State } from "../types.js" */
 
 const BUCKETS = 256;
+/** Milliseconds between two drawings of curves over the whole run, while it goes on: an update more is less than a pixel of them. */
+export const WHOLE_RUN_CALM = 100;
 
 /** How many values one bucket holds. @param {number} length @param {number} buckets at most */
 const bucketSize = (length, buckets) => 2 ** Math.max(0, Math.ceil(Math.log2(length / buckets)));

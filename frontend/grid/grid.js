@@ -145,7 +145,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     // Once the run comes to rest, all of it is put into words; and what a run that is over has not measured never comes.
     /** @type {Need[]} */
     const needs = [...sides.needs, "others", "motion"];
-    sides.onRedraw(scheduler.add({ needs, visible, draw: sides.draw }));
+    sides.onRedraw(scheduler.add({ needs, visible, draw: sides.draw, calm: panel.calm }));
     return { panel, section, maximise, visible, sides };
   }
 

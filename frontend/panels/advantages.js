@@ -108,7 +108,7 @@ function mount(body, context) {
       const curves = [time.value, time.target, time.advantage, time.delta, time.reward].map((values) => thin(time.step, values));
       // Somebody who stops to look shall not see the range of what flew by before.
       const patience = runsFreely(state) ? undefined : 1;
-      const { histograms, values, rewards } = (areas ??= divide(chart.element.clientHeight / context.theme().scale));
+      const { histograms, values, rewards } = (areas ??= divide(chart.height / context.theme().scale));
       return chart.draw([raw.bars, used.bars, ...curves, time.terminated, time.truncated, selected], {
         xaxis: { range: ranges.raw.fit(-raw.half, raw.half, patience) },
         xaxis2: { range: ranges.used.fit(-used.half, used.half, patience) },

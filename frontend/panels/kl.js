@@ -6,7 +6,7 @@ import { runsFreely } from "../state/motion.js";
 import { scopeOf } from "../state/scope.js";
 import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
-import { leftOut, overUpdates, stairs } from "../draw/curves.js";
+import { WHOLE_RUN_CALM, leftOut, overUpdates, stairs } from "../draw/curves.js";
 import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves, plannedOf } from "../draw/halves.js";
 import { logTicks, powerOf } from "../draw/log-axis.js";
 import { extent } from "../draw/ranges.js";
@@ -58,6 +58,7 @@ export const kl = {
   title: "KL and clipping",
   hint: "How far π_θ has moved, and what the clip does about it",
   ideas: ["policy", "clip", "ratio"],
+  calm: WHOLE_RUN_CALM,
   probes: ["minibatches"],
   extras: ["minibatches", "series"],
   compares: "beside",

@@ -6,7 +6,7 @@ import { previewOf } from "../state/previewed.js";
 import { scopeOf } from "../state/scope.js";
 import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
-import { leftOut, overUpdates, signedLog, stairs } from "../draw/curves.js";
+import { WHOLE_RUN_CALM, leftOut, overUpdates, signedLog, stairs } from "../draw/curves.js";
 import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves, plannedOf } from "../draw/halves.js";
 import { arrow, previewInWords, previewTag } from "../draw/preview-tag.js";
 import { extent } from "../draw/ranges.js";
@@ -44,6 +44,7 @@ export const losses = {
   title: "Loss components",
   hint: "L = L_PG + c₁·L_VF − c₂·S, term by term",
   ideas: ["loss", "policy", "value", "entropy"],
+  calm: WHOLE_RUN_CALM,
   probes: ["minibatches", "samples"],
   extras: ["minibatches", "samples", "series"], // without the samples there is no preview
   compares: "beside",

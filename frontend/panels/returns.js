@@ -9,7 +9,7 @@ import { firstFrom } from "../state/turns.js";
 import { Canvas, inPixels } from "../draw/canvas.js";
 import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
-import { leftOut, overUpdates, unmarked } from "../draw/curves.js";
+import { WHOLE_RUN_CALM, leftOut, overUpdates, unmarked } from "../draw/curves.js";
 import { DotCloud } from "../draw/dots.js";
 import { evaluatedLooks, evaluatedMarks } from "../draw/evaluated.js";
 import { letterLooks, lettersAt } from "../draw/letters.js";
@@ -38,6 +38,7 @@ export const returns = {
   title: "Episodic return",
   hint: "Sum of rewards; each dot is one episode",
   ideas: ["policy"],
+  calm: WHOLE_RUN_CALM,
   probes: [],
   extras: ["series"],
   compares: "overlay",

@@ -89,7 +89,7 @@ function mount(body, context) {
       const [lowest, highest] = withBounds(about, extent(states.now.y, states.before.y, [0]));
       const span = about.isBox || highest < SMALL ? ranges.values.fit(lowest, highest, patience) : [0, 1];
       const reach = Math.max(...extent(moved.y).map(Math.abs), 1e-6);
-      const { top, bottom } = (areas ??= divide(chart.element.clientHeight / context.theme().scale));
+      const { top, bottom } = (areas ??= divide(chart.height / context.theme().scale));
       const what = about.isBox ? "mean ± σ" : alone ? "probabilities" : "probability";
       const masked = places.some(({ allowed }) => allowed);
       const where = !alone
@@ -100,7 +100,7 @@ function mount(body, context) {
           ? ", selected state"
           : `, state ${alone.environment}·${alone.step}`;
       forbidden.toggleAttribute("hidden", !masked);
-      const height = (chart.element.clientHeight / context.theme().scale - MARGIN.t - MARGIN.b) * (top[1] - top[0]);
+      const height = (chart.height / context.theme().scale - MARGIN.t - MARGIN.b) * (top[1] - top[0]);
       const hatched = hatching(masked ? places : [], about, [span[0], span[1]], { width: wide(), height });
       setText(quantity, `${what}${where}${about.isBox ? rangeInWords(about) : ""}:`);
       setText(caption, captionOf(state, snapshot, "policy", inWords(snapshot, entropy)));
