@@ -107,8 +107,9 @@ class LiveServer:
         output, printed = os.pipe()
         self._output = os.fdopen(output)
         try:
+            self._process: subprocess.Popen[bytes] | Forked
             if self.nursery and command is COMMAND and not anew and self.nursery.suits(environment()):
-                self._process: subprocess.Popen[bytes] | Forked = self.nursery.begin(whole, place, printed)
+                self._process = self.nursery.begin([*COMMAND[1:], *whole], place, printed)
             else:
                 self._process = subprocess.Popen(
                     [*command, *whole],

@@ -1,14 +1,16 @@
-"""Where the servers of tests come from on Linux: forked from a process that has imported what each of them imports.
+"""Where programs that tests start come from on Linux: forked from a process that has imported what they import.
 
 A server that begins anew spends two seconds of processor time on imports, most of them torch's, in the process that its
-own processes are forked from. Here all servers are forked from one process, and theirs from one beside it. What is run
-is the same command, in a session and a working folder of its own.
+own processes are forked from. Here all servers are forked from one process, and theirs from one beside it. So are
+programs that train, from one that has imported torch. What is run is the same command, in a session and a working
+folder of its own.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import importlib
 import json
 import os
 import runpy
@@ -19,15 +21,29 @@ import subprocess
 import sys
 import threading
 import traceback
+import types
+import warnings
 from collections.abc import Mapping, Sequence
 from multiprocessing import forkserver
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, Any, NoReturn, cast
+
+from ppo_scope.processes.spawning import warm_up
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 65_536
 OF_A_TEST = frozenset({"PYTEST_CURRENT_TEST"})
 """In what it may differ from its nursery's, the environment of a server."""
+IMPORTED = {
+    "servers": (
+        "uvicorn.protocols.http.h11_impl",
+        "uvicorn.protocols.websockets.websockets_sansio_impl",
+        "ppo_scope.cli",
+        "ppo_scope.server.serve",
+    ),
+    "loops": ("ppo_scope.cli", "ppo_scope.ppo.trainer", "ppo_scope.attach.scope", "stable_baselines3", "sb3_contrib"),
+}
+"""By room. In that of servers, what their processes import is, too."""
 LOST = -1
 """The exit code of a process that nobody is left to tell of."""
 
@@ -37,50 +53,68 @@ class Nursery:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = _without_the_test(environment)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._end, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._rooms: dict[str, tuple[subprocess.Popen[bytes], socket.socket]] = {}
 
     def suits(self, environment: Mapping[str, str]) -> bool:
         """Whether a process with this environment can come from here: it gets the nursery's."""
         return _without_the_test(environment) == self._environment
 
-    def begin(self, arguments: Sequence[str], folder: str, output: int) -> Forked:
-        """Run `python -m ppo_scope` with these arguments; what it prints goes to the descriptor `output`."""
-        if self._process is None:
-            self._process = self._opened()
+    def begin(
+        self,
+        arguments: Sequence[str],
+        folder: str,
+        output: int,
+        errors: int | None = None,
+        *,
+        room: str = "servers",
+        apart: bool = False,
+        variables: Mapping[str, str] | None = None,
+    ) -> Forked:
+        """Run `python` with these arguments; what it prints goes to the descriptors `output` and `errors`.
+
+        room: what it has imported already, by its name in `IMPORTED`.
+        apart: it forks its own processes, which otherwise come from one that all processes of the room share.
+        variables: what its environment has besides; for what is read after the imports.
+        """
+        _, end = self._rooms.get(room) or self._rooms.setdefault(room, self._opened(room))
+        how = {"arguments": arguments, "folder": folder, "apart": apart, "variables": dict(variables or {})}
         news, tell = os.pipe()
-        request = json.dumps({"arguments": arguments, "folder": folder}).encode()
         try:
-            socket.send_fds(self._end, [request], [output, tell])
+            socket.send_fds(end, [json.dumps(how).encode()], [output, output if errors is None else errors, tell])
         finally:
             os.close(tell)
         return Forked(news)
 
     def close(self) -> None:
         """No process begins here any more; those that did live on."""
-        self._end.close()
-        self._theirs.close()
-        if self._process is not None:
-            self._process.wait()
+        for _, end in self._rooms.values():
+            end.close()
+        for process, _ in self._rooms.values():
+            process.wait()
 
-    def _opened(self) -> subprocess.Popen[bytes]:
-        with self._theirs as theirs:
-            return subprocess.Popen(
-                [sys.executable, "-m", "tests.nursery", str(theirs.fileno())],
+    def _opened(self, room: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
+        end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.nursery", str(theirs.fileno()), room],
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
+        return process, end
 
 
 class Forked:
     """One of its processes, used as `subprocess.Popen` is."""
 
+    stdout: IO[str]
+    stderr: IO[str]
+
     def __init__(self, news: int) -> None:
         self._news = os.fdopen(news, "rb", buffering=0)
-        self._code: int | None = None
+        self.returncode: int | None = None
         self.pid = int(self._news.readline() or 0)
         assert self.pid, "the nursery has ended"
 
@@ -88,7 +122,7 @@ class Forked:
         """The exit code; None while it lives."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.wait(0)
-        return self._code
+        return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit code, when it has ended.
@@ -96,12 +130,12 @@ class Forked:
         Raises:
             subprocess.TimeoutExpired: it has not within so many seconds.
         """
-        if self._code is None:
+        if self.returncode is None:
             if not select.select([self._news], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
-            self._code = int(self._news.readline() or LOST)
+            self.returncode = int(self._news.readline() or LOST)
             self._news.close()
-        return self._code
+        return self.returncode
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
@@ -120,28 +154,25 @@ def _without_the_test(environment: Mapping[str, str]) -> dict[str, str]:
 
 def main() -> None:
     """Fork a process for each request until nobody can ask any more. That process does not come back."""
-    import uvicorn.protocols.http.h11_impl
-    import uvicorn.protocols.websockets.websockets_sansio_impl  # noqa: F401
-
-    import ppo_scope.cli
-    import ppo_scope.server.serve  # noqa: F401
-    from ppo_scope.processes.spawning import warm_up
-
-    warm_up()
-    end = socket.socket(fileno=int(sys.argv[1]))
+    descriptor, room = sys.argv[1:]
+    for module in IMPORTED[room]:
+        importlib.import_module(module)
+    if room == "servers":
+        warm_up()
+    end = socket.socket(fileno=int(descriptor))
     while True:
-        request, descriptors, _, _ = socket.recv_fds(end, LONGEST, 2)
+        request, descriptors, _, _ = socket.recv_fds(end, LONGEST, 3)
         if not request:
             return
-        output, tell = descriptors
+        *outputs, tell = descriptors
         keeper = os.fork()
         if keeper == 0:
             end.close()
             if _keep(tell):
-                _become(output, **json.loads(request))
+                _become(outputs, **json.loads(request))
             return
-        os.close(output)
-        os.close(tell)
+        for one in descriptors:
+            os.close(one)
         os.waitpid(keeper, 0)
 
 
@@ -172,25 +203,46 @@ def _keep(tell: int) -> bool:
     os._exit(0)
 
 
-def _become(output: int, arguments: list[str], folder: str) -> NoReturn:
-    """Be `python -m ppo_scope`, until that ends, and this process with it."""
+def _become(outputs: list[int], arguments: list[str], folder: str, apart: bool, variables: dict[str, str]) -> NoReturn:
+    """Be `python` with these arguments, until that ends, and this process with it."""
     os.setsid()
-    for stream in (1, 2):
+    for stream, output in enumerate(outputs, 1):
         os.dup2(output, stream)
-    os.close(output)
+        os.close(output)
     os.chdir(folder)
-    sys.path[0] = folder
-    sys.argv[1:] = arguments
-    # It runs beside the nursery, as no child of this process: nothing here can tell whether it lives.
-    forkserver.ForkServer.ensure_running = forkserver.ensure_running = lambda *_: None
+    os.environ.update(variables)
+    shared = forkserver._forkserver
+    if apart:
+        shared._forkserver_address = shared._forkserver_alive_fd = shared._forkserver_pid = None
+    else:
+        # It runs beside the nursery, as no child of this process: nothing here can tell whether it lives.
+        forkserver.ForkServer.ensure_running = forkserver.ensure_running = lambda *_: None
     try:
-        runpy.run_module("ppo_scope", run_name="__main__", alter_sys=True)
+        _run(arguments)
     except SystemExit as end:
         _end(end.code)
     except BaseException:
         traceback.print_exc()
         _end(1)
     _end(0)
+
+
+def _run(arguments: list[str]) -> None:
+    while arguments[0] == "-W":
+        warnings.simplefilter(cast(Any, arguments[1]))
+        arguments = arguments[2:]
+    match arguments:
+        case ["-m", module, *rest]:
+            sys.path[0] = str(Path.cwd())
+            sys.argv[1:] = rest
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        case ["-c", code, *rest]:
+            sys.path[0], sys.argv = "", ["-c", *rest]
+            sys.modules["__main__"] = main = types.ModuleType("__main__")
+            exec(compile(code, "<string>", "exec"), main.__dict__)
+        case [script, *_]:
+            sys.path[0], sys.argv = str(Path(script).parent), arguments
+            runpy.run_path(script, run_name="__main__")
 
 
 def _end(code: str | int | None) -> NoReturn:

@@ -9,7 +9,7 @@ import pytest
 from tests.browser.dashboard import Dashboard
 from tests.browser.faults import Faults
 from tests.browser.stage import Stage
-from tests.browser.window import Window
+from tests.browser.window import Window, Windows
 from tests.live import ROOT, LiveServer, NoChromiumError
 from tests.live import chromium as open_chromium
 
@@ -48,44 +48,36 @@ def faults():
     assert not seen.unexpected()
 
 
+@pytest.fixture(scope="package")
+def windows(chromium):
+    """Browser windows, each with cookies and storage of its own, in which tests take turns."""
+    with Windows(chromium) as some:
+        yield some
+
+
 @pytest.fixture
-def new_page(chromium, faults):
+def new_page(windows, faults):
     """Opens pages, each with cookies and storage of its own: `new_page(viewport=…)`; faults fail the test."""
-    contexts = []
-
-    def open_page(**options):
-        context = chromium.new_context(**{**DESKTOP, **options})
-        contexts.append(context)
-        context.on("page", faults.watch)
-        return context.new_page()
-
-    yield open_page
-    for context in contexts:
-        context.close()
+    with contextlib.ExitStack() as lent:
+        yield lambda **options: lent.enter_context(windows.lent(faults, **{**DESKTOP, **options})).tab
 
 
 @pytest.fixture(scope="package")
 def window(chromium):
-    """A browser window that stays open, in which tests share a tab."""
-    with Window(chromium, DESKTOP) as one:
-        yield one
+    """The window whose tab most tests share."""
+    one = Window(chromium, DESKTOP)
+    yield one
+    one.context.close()
 
 
 @pytest.fixture
 def page(window, faults):
     """A tab that finds nothing stored; any console error or request that leaves the machine fails the test.
 
-    Other tests have it before and after: what would stay with it, as a script for every document, needs `own_page`.
+    Other tests have it before and after: what would stay with it, as a script for every document, is for `window`.
     """
-    with window.lent(faults):
+    with window.lent(faults, **DESKTOP):
         yield window.tab
-
-
-@pytest.fixture
-def own_page(window, faults):
-    """A page in a tab of its own, otherwise as `page`."""
-    with window.lent(faults):
-        yield window.context.new_page()
 
 
 @pytest.fixture(scope="module")
@@ -150,9 +142,8 @@ def look_at(shared_server, page):
 
 @pytest.fixture(scope="module")
 def modules(window, files):
-    """Evaluates in a page of a real server: `modules("state/format.js", "m.count(1e6)")`, where `m` is the module."""
-    page = window.context.new_page()
-    page.goto(files)
+    """Evaluates in a document of a real server: `modules("state/format.js", "m.count(1e6)")`; `m` is the module."""
+    page = empty_page(window, files)
 
     def evaluate(module, expression, argument=None):
         return page.evaluate(
@@ -161,6 +152,14 @@ def modules(window, files):
 
     yield evaluate
     page.close()
+
+
+def empty_page(window, files):
+    """A document that can import what a server serves, and has nothing in it."""
+    page = window.context.new_page()
+    page.route(files, lambda route: route.fulfill(content_type="text/html", body="<!doctype html>"))
+    page.goto(files)
+    return page
 
 
 def body(expression):
@@ -177,6 +176,6 @@ def files(tmp_path_factory, leaving):
 
 
 @pytest.fixture
-def stage(files, own_page):
+def stage(files, window, page):
     """This test's page, with a server that the test plays: `stage(update=3)`."""
-    return lambda **how: Stage(own_page, files, **how)
+    return lambda **how: Stage(page, files, window.script, **how)

@@ -72,12 +72,12 @@ def snapshot(update, phase="update", **header):
 class Stage:
     """A page, and what a test lets its server say. It leads, on the run of the recording, paused after update 3."""
 
-    def __init__(self, page, base, *, query="", update=3, leads=True, run=None, recording=b"", **header):
+    def __init__(self, page, base, script, *, query="", update=3, leads=True, run=None, recording=b"", **header):
         self.page = page
         self.base = base
         self.moments = []
         self.answers = {}
-        page.add_init_script(SOCKET)
+        script(SOCKET)
         page.route("**/api/runs/**", self._about_run)
         page.route("**/api/runs", self._post_run)
         page.route("**/recordings/*.rec", lambda route: route.fulfill(body=recording))

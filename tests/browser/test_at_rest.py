@@ -22,8 +22,8 @@ def play_on(played, update):
     played.state("paused", update=update + 1, phase="rollout")
 
 
-def test_after_pause_the_last_whole_update_stays_on_show_dimmed_and_named(stage, own_page):
-    own_page.set_viewport_size(TALL)  # what is out of sight is not drawn
+def test_after_pause_the_last_whole_update_stays_on_show_dimmed_and_named(stage, page):
+    page.set_viewport_size(TALL)  # what is out of sight is not drawn
     played = stage()
     play_on(played, 4)
     played.dashboard.at(update="5", phase="rollout")
@@ -49,8 +49,8 @@ def test_after_pause_the_last_whole_update_stays_on_show_dimmed_and_named(stage,
     until(lambda: not any(earlier(played, name) for name in PANELS))
 
 
-def test_who_steps_to_a_rollout_sees_it(stage, own_page):
-    own_page.set_viewport_size(TALL)
+def test_who_steps_to_a_rollout_sees_it(stage, page):
+    page.set_viewport_size(TALL)
     played = stage()
     played.state("running", playing=False)
     played.run["update"] = 4

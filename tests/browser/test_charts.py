@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from tests.browser.conftest import empty_page
 from tests.browser.dashboard import Dashboard, until
-from tests.live import LiveServer
 
 CHARTS = ("Episodic return", "Ratio histogram", "Advantages", "Loss components")
 
@@ -346,12 +346,9 @@ def test_what_has_not_changed_is_not_drawn_anew(look_at, page):
 
 
 @pytest.fixture(scope="module")
-def sketched(chromium, tmp_path_factory):
+def sketched(window, files):
     """Draws traces and gives every subpath that was begun: those of fills, then those of lines."""
-    server = LiveServer("--paused", folder=tmp_path_factory.mktemp("sketch"))
-    context = chromium.new_context()
-    page = context.new_page()
-    page.goto(server.base)
+    page = empty_page(window, files)
 
     def draw(traces, **axes):
         across = {"offset": 10, "length": 100, "range": [0, 10], "type": "linear", **axes.get("x", {})}
@@ -372,8 +369,7 @@ def sketched(chromium, tmp_path_factory):
         )
 
     yield draw
-    context.close()
-    server.stop()
+    page.close()
 
 
 LINE = {"color": "black", "width": 1}
@@ -416,9 +412,9 @@ TIMERS = """() => {
 }"""
 
 
-def test_nothing_waits_for_a_drawing_that_is_done(shared_server, own_page):
-    own_page.add_init_script(f"({TIMERS})()")
-    dashboard = Dashboard(own_page, shared_server().url)
+def test_nothing_waits_for_a_drawing_that_is_done(shared_server, window, page):
+    window.script(f"({TIMERS})()")
+    dashboard = Dashboard(page, shared_server().url)
     dashboard.step(update="1").step(update="2")
-    seen = until(lambda: own_page.evaluate("window.waits"), lambda waits: waits["begun"] == waits["ended"] > 0)
+    seen = until(lambda: page.evaluate("window.waits"), lambda waits: waits["begun"] == waits["ended"] > 0)
     assert seen["ended"] >= 14

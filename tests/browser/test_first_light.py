@@ -196,7 +196,7 @@ def test_server_gone_and_back_is_survived(server, page, faults, tmp_path):
 
 
 def test_a_killed_training_process_is_named_and_can_be_restarted(server, page):
-    live = server("--seed", SEED, anew=True)  # its processes come from itself, and are told apart by that
+    live = server("--seed", SEED)
     dashboard = Dashboard(page, live.url)
     dashboard.at(state="running")
     worker = min(leaders(live.pid))  # the others draw

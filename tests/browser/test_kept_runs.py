@@ -40,7 +40,7 @@ def shelf(page):
 
 def test_a_kept_run_is_listed_and_goes_on(kept, page, ending):
     (old,) = kept.runs()
-    server = LiveServer("--runs-dir", str(kept.folder), "--paused", "--seed", "3", *SETTINGS, anew=True)
+    server = LiveServer("--runs-dir", str(kept.folder), "--paused", "--seed", "3", *SETTINGS)
     ending.append(server)
     dashboard = Dashboard(page, server.url)
     entry = shelf(page).get_by_role("listitem")

@@ -39,20 +39,20 @@ def check(page, width, height, panels):
     assert min(heights) > 0.6 * height, heights
 
 
-def test_what_is_explained_is_never_off_the_screen(stage, own_page):
+def test_what_is_explained_is_never_off_the_screen(stage, page):
     dashboard = stage(query="?theme=projector&stage=clip-mask").dashboard.at(update="3", phase="update")
     for guided in (False, True):
         if guided:
             dashboard.key("g")
-            own_page.locator("#guide").wait_for()
+            page.locator("#guide").wait_for()
         for size in ((1280, 720), (1366, 768), (1920, 1080)):
-            own_page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
-            own_page.keyboard.press("Digit4")
-            until(lambda: order(own_page), lambda now: now == ["Clip mask"])
-            check(own_page, *size, ["Clip mask"])
-            own_page.keyboard.press("Shift+Digit3")
-            until(lambda: order(own_page), lambda now: now == ["Ratio histogram", "Clip mask"])
-            check(own_page, *size, ["Clip mask", "Ratio histogram"])
+            page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+            page.keyboard.press("Digit4")
+            until(lambda: order(page), lambda now: now == ["Clip mask"])
+            check(page, *size, ["Clip mask"])
+            page.keyboard.press("Shift+Digit3")
+            until(lambda: order(page), lambda now: now == ["Ratio histogram", "Clip mask"])
+            check(page, *size, ["Clip mask", "Ratio histogram"])
 
 
 def test_number_keys_choose_what_is_on_stage(look_at, page):
@@ -115,7 +115,7 @@ def asked(stage, kind, times):
     return until(lambda: len(stage.said(kind)), lambda count: count == times)
 
 
-def test_the_presenters_keys_work_wherever_somebody_has_clicked(stage, own_page):
+def test_the_presenters_keys_work_wherever_somebody_has_clicked(stage, page):
     played = stage()
     played.state("paused")
     steps = 0
@@ -123,75 +123,75 @@ def test_the_presenters_keys_work_wherever_somebody_has_clicked(stage, own_page)
     def steps_on():
         nonlocal steps
         steps += 1
-        own_page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
         asked(played, "step", steps)
         played.answer("step")
         played.state("paused")
 
-    size = own_page.get_by_label("Step size")
+    size = page.get_by_label("Step size")
     size.focus()
     steps_on()
-    assert own_page.evaluate("document.activeElement.ariaLabel") == "Step size"
+    assert page.evaluate("document.activeElement.ariaLabel") == "Step size"
     assert size.input_value() == "update", "the choice is not moved by it"
-    own_page.get_by_role("slider", name="Clip range ε").click()
+    page.get_by_role("slider", name="Clip range ε").click()
     steps_on()
-    number = own_page.get_by_label("Clip range, as a number", exact=True)
+    number = page.get_by_label("Clip range, as a number", exact=True)
     number.click()
     number.fill("0.3")
-    own_page.keyboard.press("ArrowRight")
-    own_page.keyboard.press("Space")
-    own_page.keyboard.press("Digit4")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    page.keyboard.press("Digit4")
     assert number.input_value() == "0.3 4", "a text being typed has all keys"
     number.fill("0.3")
-    own_page.keyboard.press("Enter")
-    until(lambda: own_page.evaluate("document.activeElement.tagName") == "BODY")
+    page.keyboard.press("Enter")
+    until(lambda: page.evaluate("document.activeElement.tagName") == "BODY")
     steps_on()
-    own_page.get_by_role("button", name="Panels", exact=True).click()
-    own_page.keyboard.press("Escape")
+    page.get_by_role("button", name="Panels", exact=True).click()
+    page.keyboard.press("Escape")
     size.focus()
-    own_page.keyboard.press("Digit4")
-    until(lambda: order(own_page), lambda now: now == ["Clip mask"])
-    own_page.keyboard.press("Space")
+    page.keyboard.press("Digit4")
+    until(lambda: order(page), lambda now: now == ["Clip mask"])
+    page.keyboard.press("Space")
     asked(played, "play", 1)
-    theme = own_page.evaluate("document.documentElement.dataset.theme")
+    theme = page.evaluate("document.documentElement.dataset.theme")
     size.click()
-    own_page.keyboard.press("Escape")  # the list closes, the focus stays
-    own_page.keyboard.press("Escape")
-    own_page.keyboard.press("t")
-    until(lambda: own_page.evaluate("document.documentElement.dataset.theme"), lambda now: now != theme)
+    page.keyboard.press("Escape")  # the list closes, the focus stays
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    until(lambda: page.evaluate("document.documentElement.dataset.theme"), lambda now: now != theme)
     assert size.input_value() == "update", "nor by a letter"
-    own_page.keyboard.press("?")
-    until(lambda: own_page.locator("dialog.help").is_visible())
-    assert own_page.locator("dialog.help").evaluate("sheet => sheet.scrollTop") == 0
+    page.keyboard.press("?")
+    until(lambda: page.locator("dialog.help").is_visible())
+    assert page.locator("dialog.help").evaluate("sheet => sheet.scrollTop") == 0
 
 
-def test_whoever_comes_by_tab_keeps_the_keys_of_what_has_the_focus(stage, own_page):
+def test_whoever_comes_by_tab_keeps_the_keys_of_what_has_the_focus(stage, page):
     played = stage()
     played.state("paused")
-    number = own_page.get_by_label("Clip range, as a number", exact=True)
+    number = page.get_by_label("Clip range, as a number", exact=True)
     until(number.is_enabled)  # only then it takes the focus
     number.focus()
-    own_page.keyboard.press("Tab")
-    slider = own_page.get_by_role("slider", name="Clip range ε")
-    assert own_page.evaluate("document.activeElement.ariaLabel") == "Clip range ε"
+    page.keyboard.press("Tab")
+    slider = page.get_by_role("slider", name="Clip range ε")
+    assert page.evaluate("document.activeElement.ariaLabel") == "Clip range ε"
     before = slider.input_value()
-    own_page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
     assert slider.input_value() != before
-    own_page.get_by_role("button", name="Stage", exact=True).focus()
-    own_page.keyboard.press("Space")
-    until(lambda: len(order(own_page)) < PANELS)
+    page.get_by_role("button", name="Stage", exact=True).focus()
+    page.keyboard.press("Space")
+    until(lambda: len(order(page)) < PANELS)
     assert not played.said("step", "play")
 
 
-def test_a_maximised_panel_reaches_to_the_end_of_the_window(stage, own_page):
+def test_a_maximised_panel_reaches_to_the_end_of_the_window(stage, page):
     dashboard = stage(query="?max=clip-mask").dashboard.at(update="3", phase="update")
     for width, height in ((1280, 800), (1440, 900), (1920, 1080)):
-        own_page.set_viewport_size({"width": width, "height": height})
+        page.set_viewport_size({"width": width, "height": height})
         until(
             dashboard.panel("Clip mask").bounding_box,
             lambda box, height=height: 0 < height - box["y"] - box["height"] < 24,
         )
-    until(lambda: own_page.evaluate("document.documentElement.scrollHeight - innerHeight"), lambda over: over <= 1)
+    until(lambda: page.evaluate("document.documentElement.scrollHeight - innerHeight"), lambda over: over <= 1)
 
 
 def test_share_says_when_nobody_else_can_open_the_address(modules):

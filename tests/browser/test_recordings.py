@@ -95,23 +95,23 @@ DROP = """([name, text]) => {
 }"""
 
 
-def test_a_file_is_opened_by_dropping_it_or_by_choosing_it(stage, own_page, tmp_path):
+def test_a_file_is_opened_by_dropping_it_or_by_choosing_it(stage, page, tmp_path):
     played = stage()
-    own_page.evaluate(DROP, ["My run.rec", base64.b64encode(GOOD[:5000]).decode()])
+    page.evaluate(DROP, ["My run.rec", base64.b64encode(GOOD[:5000]).decode()])
     played.sees("“My run.rec” cannot be shown: its file is damaged or cut off.")
-    own_page.evaluate(DROP, ["My run.rec", base64.b64encode(GOOD).decode()])
-    own_page.wait_for_url("**my-run**")
-    dashboard = Dashboard.of(own_page).at(state="paused", update="0")
-    own_page.reload()
+    page.evaluate(DROP, ["My run.rec", base64.b64encode(GOOD).decode()])
+    page.wait_for_url("**my-run**")
+    dashboard = Dashboard.of(page).at(state="paused", update="0")
+    page.reload()
     dashboard.at(state="paused", update="0")
     dashboard.press("Share")
-    assert "Nobody else can open this address" in own_page.locator(".share").inner_text()
-    assert "whoever opens the link has to open the file first" in own_page.locator(".share").inner_text()
+    assert "Nobody else can open this address" in page.locator(".share").inner_text()
+    assert "whoever opens the link has to open the file first" in page.locator(".share").inner_text()
     dashboard.press("Close").key("?")
     file = tmp_path / "other.rec"
     file.write_bytes(GOOD)
-    own_page.get_by_label("A recording", exact=True).set_input_files(file)
-    own_page.wait_for_url("**other**")
+    page.get_by_label("A recording", exact=True).set_input_files(file)
+    page.wait_for_url("**other**")
     dashboard.at(state="paused", update="0")
 
 

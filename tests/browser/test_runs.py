@@ -34,7 +34,7 @@ def opened(opener, page):
 
 
 def test_runs_are_listed_opened_and_ended_alone(server, page):
-    live = server("--paused", "--seed", "7", "--num-envs", "2", "--rollout-steps", "32", anew=True)
+    live = server("--paused", "--seed", "7", "--num-envs", "2", "--rollout-steps", "32")
     dashboard = Dashboard(page, live.url).step(update="1")
     assert beside(page, seed=3, clip_range=0.1)
     opener = opener_of(page)

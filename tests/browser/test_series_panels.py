@@ -58,14 +58,12 @@ def told():
 
 
 @pytest.fixture(scope="module")
-def dashboard(chromium, tmp_path_factory):
+def dashboard(windows, tmp_path_factory):
     """A paused run, on a page that is high enough for every panel to be in sight, and so measured."""
     server = LiveServer("--paused", "--seed", SEED, "--learning-rate", str(RATE), folder=tmp_path_factory.mktemp("run"))
-    context = chromium.new_context(viewport={"width": 1440, "height": 2400})
     faults = Faults()
-    context.on("page", faults.watch)
-    yield Dashboard(context.new_page(), server.url)
-    context.close()
+    with windows.lent(faults, viewport={"width": 1440, "height": 2400}) as window:
+        yield Dashboard(window.tab, server.url)
     server.stop()
     assert not faults.unexpected()
 

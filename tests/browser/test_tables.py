@@ -11,6 +11,7 @@ from ppo_scope.diagnosis.health import CHECKS
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
 from tests.browser.dashboard import Dashboard, until
+from tests.browser.faults import Faults
 from tests.browser.test_first_light import SEED, computed
 from tests.live import LiveServer
 
@@ -24,18 +25,19 @@ def found():
 
 
 @pytest.fixture(scope="module")
-def dashboard(chromium, tmp_path_factory):
+def dashboard(windows, tmp_path_factory):
     """One run at rest after its first update, in a window that holds every panel."""
     server = LiveServer("--paused", "--seed", SEED, "--learning-rate", str(RATE), folder=tmp_path_factory.mktemp("run"))
-    page = chromium.new_context(viewport={"width": 1440, "height": 2400}).new_page()
-    dashboard = Dashboard(page, server.url).step(update="1")
-    sample = dashboard.panel("Sample")
-    until(sample.locator(".cover").is_hidden)
-    sample.get_by_label("Find a sample").select_option(label="a held one")
-    until(lambda: sample.locator(".sample").get_attribute("data-in-full") == "true")
-    yield dashboard
-    page.context.close()
+    faults = Faults()
+    with windows.lent(faults, viewport={"width": 1440, "height": 2400}) as window:
+        dashboard = Dashboard(window.tab, server.url).step(update="1")
+        sample = dashboard.panel("Sample")
+        until(sample.locator(".cover").is_hidden)
+        sample.get_by_label("Find a sample").select_option(label="a held one")
+        until(lambda: sample.locator(".sample").get_attribute("data-in-full") == "true")
+        yield dashboard
     server.stop()
+    assert not faults.unexpected()
 
 
 def table(dashboard, panel):

@@ -117,22 +117,19 @@ def test_two_runs_are_aligned_by_environment_steps_and_looked_back_at_together(s
     until(lambda: places(page), lambda seen: seen == ["update 3", "update 2"])
 
 
-def test_each_run_of_two_is_led_by_itself_and_ends_by_itself(server, page, chromium):
+def test_each_run_of_two_is_led_by_itself_and_ends_by_itself(server, page, new_page):
     live, dashboard = open_two(server, page)
     stepped(page, 2, 1)
-    other = chromium.new_context()
-    try:
-        elsewhere = Dashboard(other.new_page(), live.url)
-        elsewhere.page.locator(".run").click()
-        items(elsewhere.page).first.click()
-        elsewhere.at(update="1")
-        elsewhere.press("Take control")
-        step = page.get_by_role("button", name="Step", exact=True)
-        until(lambda: step.get_attribute("title"), lambda title: "seed 3: Another tab controls this run." in title)
-        stepped(page, 3, 1)
-        assert "Another tab controls" in strip(page).get_by_role("status").inner_text()
-    finally:
-        other.close()
+    elsewhere = Dashboard(new_page(), live.url)
+    elsewhere.page.locator(".run").click()
+    items(elsewhere.page).first.click()
+    elsewhere.at(update="1")
+    elsewhere.press("Take control")
+    step = page.get_by_role("button", name="Step", exact=True)
+    until(lambda: step.get_attribute("title"), lambda title: "seed 3: Another tab controls this run." in title)
+    stepped(page, 3, 1)
+    assert "Another tab controls" in strip(page).get_by_role("status").inner_text()
+    elsewhere.page.goto("about:blank")
     until(lambda: "Another tab" not in strip(page).get_by_role("status").inner_text())
     stepped(page, 4, 2)
     opener_of(page).click()

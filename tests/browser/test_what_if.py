@@ -11,7 +11,7 @@ from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.probes import measure
-from tests.live import LiveServer
+from tests.browser.conftest import empty_page
 from tests.moments import moment_at
 
 OBJECTIVES = ("clip", "unclipped", "actor_critic", "reinforce", "kl_penalty")
@@ -37,15 +37,11 @@ OF_SNAPSHOT = """async ({ header, arrays, values }) => {
 
 
 @pytest.fixture(scope="module")
-def loaded(chromium, tmp_path_factory):
+def loaded(window, files):
     """A page that modules can be imported in."""
-    server = LiveServer("--paused", folder=tmp_path_factory.mktemp("what-if"))
-    context = chromium.new_context()
-    page = context.new_page()
-    page.goto(server.base)
+    page = empty_page(window, files)
     yield page
-    context.close()
-    server.stop()
+    page.close()
 
 
 @pytest.fixture

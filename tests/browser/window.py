@@ -1,32 +1,55 @@
-"""A browser window in which tests take turns with one tab."""
+"""Browser windows in which tests take turns."""
 
 import contextlib
+import json
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Error
 
 
-class Window:
-    """One that stays open. Its tab is lent to test after test: a document in a tab that has had the page before takes
-    half of the processor time of one in a tab of its own, and a third of one in a window of its own.
+class Windows:
+    """As many as are in use at a time. They stay open: the first document of a window takes four times the processor
+    time of a later one.
     """
 
-    def __init__(self, chromium, options):
-        self.context = chromium.new_context(**options)
-        self._size = options["viewport"]
-        self.tab = None
-        self._renew()
+    def __init__(self, chromium):
+        self._chromium = chromium
+        self._idle = {}
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.context.close()
+        for windows in self._idle.values():
+            for one in windows:
+                one.context.close()
 
     @contextlib.contextmanager
-    def lent(self, faults):
+    def lent(self, faults, *, viewport, **options):
+        """One of this size, with cookies and storage of its own."""
+        idle = self._idle.setdefault(json.dumps(options, sort_keys=True), [])
+        one = idle.pop() if idle else Window(self._chromium, {"viewport": viewport, **options})
+        with one.lent(faults, viewport):
+            yield one
+        idle.append(one)
+
+
+class Window:
+    """One that stays open. Its tab is lent to test after test: a document in a tab that has had the page before takes
+    half of the processor time of one in a tab of its own.
+    """
+
+    def __init__(self, chromium, options):
+        self.context = chromium.new_context(**options)
+        self.tab = None
+        self._renew()
+
+    @contextlib.contextmanager
+    def lent(self, faults, viewport):
         """Its tab, and those that are opened beside it; afterwards all but that one are closed, and nothing is kept."""
         before = list(self.context.pages)
+        if self.tab.viewport_size != viewport:
+            self.tab.set_viewport_size(viewport)
         self.context.on("page", faults.watch)
         faults.watch(self.tab, self._leave)
         yield
@@ -37,13 +60,20 @@ class Window:
                 page.close()
         if self._spoilt:
             self._renew()
-        self._storage.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+        self._protocol.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+
+    def script(self, source):
+        """Have each document of the tab run this before anything of its own, until the tab is lent again."""
+        added = self._protocol.send("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+        self._scripts.append(added["identifier"])
 
     def _leave(self):
         """Go where no page of ours is, and have what a tab keeps for itself forgotten."""
         try:
             self.tab.unroute_all()
-            self.tab.set_viewport_size(self._size)
+            for one in self._scripts:
+                self._protocol.send("Page.removeScriptToEvaluateOnNewDocument", {"identifier": one})
+            self._scripts.clear()
             for origin in list(self._visited):
                 self.tab.goto(f"{origin}/api/health")
                 self.tab.evaluate("sessionStorage.clear()")
@@ -53,9 +83,10 @@ class Window:
 
     def _renew(self):
         left, self.tab = self.tab, self.context.new_page()
-        self._visited, self._spoilt = set(), False
+        self._visited, self._spoilt, self._scripts = set(), False, []
         self.tab.on("framenavigated", self._note)
-        self._storage = self.context.new_cdp_session(self.tab)
+        self._protocol = self.context.new_cdp_session(self.tab)
+        self._protocol.send("Page.enable")
         if left:
             left.close()
 

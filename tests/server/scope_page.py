@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -19,10 +18,11 @@ from websockets.sync.client import connect
 
 from ppo_scope.wire import frame
 from ppo_scope.wire.frame import PROTOCOL
+from tests.programs import begin
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30.0  # seconds for what comes at once unless the machine is busy
-SLACK = 2.0  # seconds that a busy machine may take beyond what is promised
+PATIENCE = 60.0  # seconds for what comes at once unless the machine is busy
+SLACK = 6.0  # seconds that a busy machine may take beyond what is promised
 LAUNCH = """
 import resource, sys
 if {descriptors}:
@@ -59,14 +59,7 @@ class ServerProcess:
             "scripted": scripted,
             "kept": str(kept),
         }
-        code = LAUNCH.format(**paths, **about)
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        self.process = begin("-c", LAUNCH.format(**paths, **about), apart=True)
         self.output = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -280,14 +273,31 @@ def children(pid):
 
 
 def leaders(pid):
-    """Those below a process that lead a session: what trains, and what draws."""
+    """What a server has started that leads a session: what trains, and what draws.
+
+    They are below it, or, where a nursery has forked them, not; these have a pipe in common with it, which its parent
+    has not.
+    """
     columns = "pid=,ppid=,sess=,stat="
     found = subprocess.run(["ps", "-A", "-o", columns], capture_output=True, text=True, check=True).stdout
     rows = [line.split() for line in found.splitlines()]
+    parents = {int(row[0]): int(row[1]) for row in rows}
     below = {pid}
-    while more := {int(row[0]) for row in rows if int(row[1]) in below} - below:
+    while more := {one for one, parent in parents.items() if parent in below} - below:
         below |= more
-    return [int(row[0]) for row in rows if int(row[0]) in below - {pid} and row[0] == row[2] and row[3][0] != "Z"]
+    own = pipes(pid) - pipes(parents.get(pid, pid))
+    leading = {int(row[0]) for row in rows if row[0] == row[2] and row[3][0] != "Z"} - {pid}
+    return sorted(one for one in leading if one in below or pipes(one) & own)
+
+
+def pipes(pid):
+    """Those that a process has open."""
+    names = set()
+    with contextlib.suppress(OSError):
+        for one in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                names.add(str(one.readlink()))
+    return {name for name in names if name.startswith("pipe:")}
 
 
 def alive(pid):

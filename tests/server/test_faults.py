@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import run
 from tests.server.scope_page import (
     PATIENCE,
-    ROOT,
     SLACK,
     Page,
     ServerProcess,
@@ -209,10 +209,7 @@ def serve_once(*arguments):
     """`serve` with these arguments, expected to end by itself."""
     code = "import sys; from ppo_scope.server.serve import serve; from ppo_scope.ppo.settings import Settings; "
     code += f"sys.exit(serve(Settings(), open_browser=False, {', '.join(arguments)}))"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "backend")}
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, env=environment
-    )
+    return run("-c", code)
 
 
 def test_a_port_in_use_is_one_line(scripted):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from ppo_scope.records.library import Library
 from ppo_scope.records.loading import load
 from tests.browser.dashboard import until
 from tests.kept import run_on_disk
-from tests.live import COMMAND, LiveServer, environment
+from tests.live import COMMAND, LiveServer
+from tests.programs import run
 from tests.server.scope_page import leaders
 
 SMALL = ("--num-envs", "4", "--rollout-steps", "32", "--seed", "3")
@@ -23,7 +23,7 @@ SMALL = ("--num-envs", "4", "--rollout-steps", "32", "--seed", "3")
 
 def finished(folder: Path, end: str) -> list[dict[str, Any]]:
     """Go on with the run to that end; the evaluations that it tells of."""
-    server = LiveServer("--resume", "last", "--total-steps", end, "--runs-dir", str(folder), anew=True)
+    server = LiveServer("--resume", "last", "--total-steps", end, "--runs-dir", str(folder))
     until(lambda: server.run()["state"] == "finished")
     told: list[dict[str, Any]] = server.run()["evaluations"]
     server.stop()
@@ -32,18 +32,18 @@ def finished(folder: Path, end: str) -> list[dict[str, Any]]:
 
 def test_a_run_that_goes_on_remembers_its_best_evaluation_and_its_end(tmp_path: Path) -> None:
     evaluated = ("--eval-every", "1", "--eval-episodes", "1", "--runs-dir", str(tmp_path))
-    server = LiveServer(*SMALL, *evaluated, "--total-steps", "2000", anew=True)
+    server = LiveServer(*SMALL, *evaluated, "--total-steps", "2000")
     until(lambda: server.run()["update"] > 5)
     os.kill(min(leaders(server.pid)), signal.SIGKILL)
     until(lambda: server.run()["state"] == "killed")
     server.kill()
     finished(tmp_path, "2000")
     told = finished(tmp_path, "3000")
-    run = load("last", tmp_path)
-    assert run.settings["total_steps"] == 3000 and run.table()["settings.total_steps"][0] == 2000
-    evaluations = [said for _, _, what, said in run.events if what == "evaluated"]
+    kept = load("last", tmp_path)
+    assert kept.settings["total_steps"] == 3000 and kept.table()["settings.total_steps"][0] == 2000
+    evaluations = [said for _, _, what, said in kept.events if what == "evaluated"]
     updates = [one["update"] for one in evaluations]
-    assert updates == sorted(set(updates)) == list(range(1, len(run.updates) + 1)), "each once"
+    assert updates == sorted(set(updates)) == list(range(1, len(kept.updates) + 1)), "each once"
     assert [one["update"] for one in told] == updates
     means = [one["mean"] for one in evaluations]
     highest = [mean for n, mean in enumerate(means) if mean > max(means[:n], default=float("-inf"))]
@@ -72,14 +72,8 @@ def test_what_cannot_be_done_is_refused_in_one_line(tmp_path: Path, capsys: pyte
     for option in ("--resume", "--fork"):
         said = refused(capsys, "serve", option, "last", "--total-steps", "100", "--no-browser", *where)
         assert " steps have been made there" in said
-    server = LiveServer(*where, "--resume", "last", "--paused", anew=True)
-    again = subprocess.run(
-        [*COMMAND, "serve", "--no-browser", "--resume", "last", *where],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    server = LiveServer(*where, "--resume", "last", "--paused")
+    again = run(*COMMAND[1:], "serve", "--no-browser", "--resume", "last", *where)
     server.stop()
     assert again.returncode == 2 and again.stderr.count("\n") == 1 and "in use" in again.stderr
     assert len(Library(tmp_path).runs()) == 1

@@ -22,7 +22,8 @@ from ppo_scope.records.library import RUNS, KeptRun, Library
 from ppo_scope.records.store import Store
 from ppo_scope.runs.reopening import to_show
 from tests.browser.dashboard import until
-from tests.live import COMMAND, LiveServer, environment
+from tests.live import COMMAND, LiveServer
+from tests.programs import run
 from tests.server.scope_page import leaders
 
 UPDATES = 150
@@ -54,7 +55,7 @@ def test_a_run_that_was_killed_again_and_again_is_that_which_never_was(tmp_path:
         (before,) = Library(torn).runs()
         assert before.state == ("stopped" if trainer_first else "killed")
         assert before.state == "killed" or before.resumes_at == before.last + 1, "Ctrl-C loses nothing"
-        again = LiveServer("--runs-dir", str(torn), "--resume", "last", anew=trainer_first)
+        again = LiveServer("--runs-dir", str(torn), "--resume", "last")
         assert Library(torn).runs()[0].last >= before.last
         end(again, Library(torn), draws, trainer_first=trainer_first)
     server = LiveServer("--runs-dir", str(torn), "--resume", "last")
@@ -81,7 +82,7 @@ def end(server: LiveServer, runs: Library, draws: random.Random, *, trainer_firs
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], env=environment(), capture_output=True, text=True, timeout=120)
+    return run(*COMMAND[1:], *arguments)
 
 
 def test_the_command_line_lists_resumes_and_deletes(tmp_path: Path) -> None:
@@ -112,18 +113,18 @@ def rows_of(run: KeptRun) -> np.ndarray[Any, Any]:
 def test_a_fork_is_its_parent_until_it_branches_off_and_knows_it(tmp_path: Path) -> None:
     where, library = ("--runs-dir", str(tmp_path)), Library(tmp_path)
 
-    def run(*options: str) -> KeptRun:
+    def trained(*options: str) -> KeptRun:
         server = LiveServer(*where, *options)
         until(lambda: server.run()["state"] == "finished")
         server.stop()
         return library.find("last")
 
     until_20, until_40 = (("--total-steps", str(updates * 512 - 100)) for updates in (20, 40))
-    parent, whole = run(*SETTINGS[:-2], *until_20), run(*SETTINGS[:-2], *until_40)
+    parent, whole = trained(*SETTINGS[:-2], *until_20), trained(*SETTINGS[:-2], *until_40)
     at = parent.last + 1
     assert parent.resumes_at == at
     fork = ("--fork", f"{parent.id}@{at + 5}", *until_40)  # its newest state is that with which it ended
-    same, clipped, reseeded = run(*fork), run(*fork, "--clip-range", "0.01"), run(*fork, "--seed", "9")
+    same, clipped, reseeded = trained(*fork), trained(*fork, "--clip-range", "0.01"), trained(*fork, "--seed", "9")
     assert np.array_equal(rows_of(same), rows_of(whole), equal_nan=True)
     for other in (clipped, reseeded):
         assert np.array_equal(rows_of(other)[: at - 1], rows_of(whole)[: at - 1], equal_nan=True)

@@ -1,0 +1,67 @@
+"""The guide for who only watches, on a phone and of a recorded run; what it puts back."""
+
+import pytest
+
+from tests.browser.dashboard import until
+from tests.browser.guide.guided import TRIALS, Guided, opened
+
+
+def test_who_only_watches_goes_through_it_as_well(windows, live):
+    with opened(windows) as page:
+        viewer = Guided(page, live, token=False)
+        viewer.choose(3)
+        assert not viewer.guide.get_by_role("button", name="Step my run there").is_visible()
+        viewer.press(TRIALS[3][1]).done()
+        assert viewer.said == []
+        viewer.live.run()
+
+
+def test_on_a_phone_it_is_read_and_steps_nothing(windows, live):
+    with opened(windows, width=390, height=800) as page:
+        phone = Guided(page, live, "?chapter=1")
+        phone.at_chapter(1)
+        assert phone.task().startswith("On a larger screen you would now: choose the step size")
+        assert not phone.guide.get_by_role("button", name="Step my run there").is_visible()
+        phone.choose(8).press(TRIALS[8][1]).done()
+        assert phone.said == []
+        phone.untouched(0)
+
+
+def test_a_recorded_run_has_its_chapters_too(windows, live):
+    with opened(windows, "recorded/pictures") as page:
+        for chapter in (2, 6):
+            recorded = Guided(page, live, f"?recording=cartpole&chapter={chapter}")
+            recorded.at_chapter(chapter)
+            assert recorded.said == []
+            recorded.close().at(live="true", phase="update")
+
+
+PUT_BACK = """
+    const run = { id: "one", settings: { epochs: 4, clip_range: 0.2 } };
+    const state = { run, status: { pending: given.pending ?? {} }, newest: null };
+    const found = m.asFound({ run: { ...run }, status: { pending: given.before ?? {} }, newest: null }, "clip_range");
+    if (given.used !== undefined) run.settings.clip_range = given.used;
+    if (given.other) run.id = "another";
+    return m.toPutBack(state, found);
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, None),
+        ({"pending": {"clip_range": 0.04}}, {"clip_range": 0.2}),
+        ({"before": {"clip_range": 0.3}, "pending": {"clip_range": 0.04}}, {"clip_range": 0.3}),
+        ({"before": {"clip_range": 0.3}, "pending": {"clip_range": 0.3}}, None),
+        ({"pending": {"clip_range": 0.04}, "other": True}, None),
+    ],
+)
+def test_what_is_put_back_is_what_the_chapter_found(modules, given, expected):
+    assert modules("learn/put-back.js", PUT_BACK, given) == expected
+
+
+def test_a_recording_that_is_not_there_is_said(live, page, faults):
+    faults.expect("404")
+    page.goto(f"{live.base}?recording=nothing")
+    page.get_by_text("There is no recording “nothing” on this server").first.wait_for()
+    until(lambda: page.evaluate("document.body.dataset.state") == "paused")
