@@ -46,6 +46,7 @@ import { AS_A_FILE, createRecording } from "./source/recording.js";
 import { createCompanions } from "./source/companions.js";
 import { isForgotten, underWay } from "./state/activity.js";
 import { fullNameOf } from "./state/beside.js";
+import { hasFinished, resumesAt } from "./state/ended.js";
 import { hereAt } from "./state/lineage.js";
 import { tellMotion } from "./state/motion.js";
 import { createPage } from "./state/page.js";
@@ -234,7 +235,7 @@ const runs = createRuns(state, {
     list: getShelf,
     open: ({ id }) => say(postRun({ open: id }).then(openRun)),
     compare: ({ id }) => say(companions.kept(id)),
-    goOn: ({ id, state: ended }) => (ended === "finished" ? say(branch.open({ run: id, resume: true })) : goOn(id)),
+    goOn: (run) => (hasFinished(run) ? say(branch.open({ run: run.id, resume: true })) : goOn(run.id)),
     fork: ({ id }) => say(branch.open({ run: id })),
     remove: ({ id }) => deleteKept(id).then(() => announcer.note(`Run ${id} is deleted.`), failed),
   },
@@ -262,7 +263,7 @@ const notices = createNotices(part("notices"), state, {
   cancel: beginning.cancel,
   dismiss: beginning.dismiss,
   goOn,
-  resumesAt: (id) => getShelf().then(({ runs }) => runs.find((kept) => kept.id === id)?.resumes_at ?? null),
+  resumesAt: (id) => getShelf().then(({ runs }) => resumesAt(runs.find((kept) => kept.id === id))),
   keep() {
     state.wanted = null;
     touch("run");
