@@ -28,7 +28,7 @@ import { createSliders } from "./settings/sliders.js";
 import { createStage } from "./grid/stage.js";
 import { createTimeline } from "./run/timeline.js";
 import { createTogether } from "./run/together.js";
-import { deleteKept, getComparison, getJson, getKeptRun, getShelf, postRun } from "./net/http.js";
+import { deleteKept, getComparison, getJson, getKeptRun, getShelf, getSweep, postRun } from "./net/http.js";
 import { openSession } from "./net/session.js";
 import { alone } from "./net/inlined.js";
 import { nameOfTab, runOfTab } from "./net/tab.js";
@@ -163,7 +163,14 @@ const actions = {
 };
 
 const panelNames = panels.map(({ name }) => name);
-const links = createLinks(page, panelNames, askedFor, companions.names, (way) => bar.setWholePage(way));
+const links = createLinks(
+  page,
+  panelNames,
+  askedFor,
+  companions.names,
+  () => returns.arranged(),
+  (way) => bar.setWholePage(way),
+);
 
 /** What panels ask for, on the side of a run beside the one at hand, or on that one's. */
 const ofPanels = {
@@ -218,6 +225,8 @@ const returns = createReturns(document.body, state, {
   here: () => getJson("api/runs"),
   kept: getShelf,
   compare: getComparison,
+  planned: getSweep,
+  moved: () => touch("view"),
   open: (run, here) => say(here ? openRun(run) : postRun({ open: run }).then(openRun)),
   failed: announcer.warn,
 });
@@ -389,4 +398,4 @@ if (recorded !== null) {
   }
 }
 companions.resume(failed);
-if (comparing && !alone()) say(returns.open());
+if (comparing && !alone()) say(returns.open(comparing));

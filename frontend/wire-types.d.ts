@@ -376,6 +376,8 @@ export interface SweepTold {
   name: string;
   /** The settings that are varied, in the order in which they were said, and the values of each. */
   vary: { [name: string]: SettingValue[] | undefined };
+  /** As many as its longest run is to make, at least; null where one has no end. */
+  steps: number | null;
   planned: PlannedRun[];
 }
 

@@ -62,7 +62,9 @@ def _planned(name: str, library: Library | None) -> SweepTold:
     if found is None:
         raise refusal(404, ErrorCode.NOT_FOUND, NO_SUCH_SWEEP.format(name=name))
     planned: list[PlannedRun] = [{"values": one.values, "run": one.run} for one in found.planned]
-    return {"name": found.name, "vary": found.vary, "planned": planned}
+    ends = found.vary.get("total_steps", [found.settings.get("total_steps")])
+    steps = None if None in ends else max(ends)
+    return {"name": found.name, "vary": found.vary, "steps": steps, "planned": planned}
 
 
 def _compared(ids: list[str], here: dict[str, Curve], library: Library | None) -> bytes:

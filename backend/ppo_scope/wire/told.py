@@ -235,6 +235,8 @@ class SweepTold(TypedDict):
     name: str
     vary: dict[str, list[SettingValue]]
     """The settings that are varied, in the order in which they were said, and the values of each."""
+    steps: int | None
+    """As many as its longest run is to make, at least; null where one has no end."""
     planned: list[PlannedRun]
 
 
