@@ -67,13 +67,7 @@ export function createMultiples(theme, open) {
   function made(key) {
     const [name, mark, standing] = [h("b", {}), h("span", { class: "multiple-best" }), h("small", {})];
     const box = h("span", { class: "multiple-chart" });
-    const element = h(
-      "button",
-      { type: "button", class: "multiple", "data-key": key },
-      h("span", { class: "multiple-head" }, name, mark),
-      box,
-      standing,
-    );
+    const element = h("button", { type: "button", class: "multiple", "data-key": key }, name, mark, box, standing);
     const canvas = new Canvas(box, "multiple-canvas");
     canvas.element.setAttribute("aria-hidden", "true");
     return { element, name, mark, standing, canvas, shown: { group: null, curves: [], strong: null, nothing: "" }, drawn: "" };
@@ -88,7 +82,7 @@ export function createMultiples(theme, open) {
       small.drawn = now;
       small.canvas.fit(look.scale);
       paintSmall(small.canvas, small.shown, axes, look);
-      small.canvas.element.dataset.runs = String(small.shown.curves.length);
+      Object.assign(small.canvas.element.dataset, drawnOf(small.shown));
     }
   }
 
@@ -135,7 +129,7 @@ export function createMultiples(theme, open) {
       for (const cell of cells) {
         const small = smalls.get(cell.key) ?? made(cell.key);
         smalls.set(cell.key, small);
-        const mark = cell !== best ? "" : settled ? "the best" : "the best so far";
+        const mark = cell !== best ? "" : settled ? "best" : "best so far";
         setText(small.name, cell.name);
         setText(small.mark, mark && `★ ${mark}`);
         setText(small.standing, standingInWords(cell.runs));
@@ -143,6 +137,7 @@ export function createMultiples(theme, open) {
         setAttribute(small.element, "aria-label", summaryOf(cell, mark));
         setAttribute(small.element, "data-best", String(cell === best));
         const [row, column] = cell.row < 0 ? ["", ""] : [String(cell.row + 2), String(cell.column + 2)];
+        small.element.toggleAttribute("data-placed", cell.row >= 0);
         [small.element.style.gridRow, small.element.style.gridColumn] = [row, column];
         const curves = cell.runs.flatMap(({ id }) => {
           const curve = id === null ? undefined : comparison.curves[id];
@@ -180,6 +175,12 @@ export function createMultiples(theme, open) {
       ];
     },
   };
+}
+
+/** What was painted, for scripts and tests: how many runs, and where curve and band end. @param {Shown} shown */
+function drawnOf({ group, curves }) {
+  const last = (/** @type {number[] | null | undefined} */ numbers) => String(numbers?.at(-1) ?? "");
+  return { runs: String(curves.length), step: last(group?.steps), value: last(group?.values), lower: last(group?.lower), upper: last(group?.upper) };
 }
 
 /** @param {string} text @param {"row" | "column"} of @param {number} row @param {number} column */

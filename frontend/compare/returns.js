@@ -50,10 +50,10 @@ export function createReturns(parent, state, { theme, here, kept, compare, plann
     if (found) draw(found);
     moved();
   });
+  const choose = h("button", { type: "button", class: "compared-choose", "aria-expanded": "false", onclick: () => showChoice() }, "Choose runs");
   const notes = h("ul", { class: "compared-notes", "aria-label": "To know about this comparison" });
   const method = h("p", { class: "compared-method" });
-  const top = h("div", { class: "compared-top" }, differing, ways.element);
-  const shown = h("div", { class: "compared-shown" }, top, legend, box, multiples.element, table.element, notes, method);
+  const shown = h("div", { class: "compared-shown" }, differing, legend, box, multiples.element, table.element, notes, method);
   const saveTable = h(
     "button",
     { type: "button", onclick: () => found && save(new Blob([csv(tableOf(found))], { type: "text/csv" }), "csv") },
@@ -64,7 +64,7 @@ export function createReturns(parent, state, { theme, here, kept, compare, plann
   const dialog = h(
     "dialog",
     { class: "compared sheet", "aria-labelledby": "compared-title" },
-    h("h2", { id: "compared-title" }, "Return over steps"),
+    h("div", { class: "compared-head" }, h("h2", { id: "compared-title" }, "Return over steps"), choose, ways.element),
     h("div", { class: "compared-room" }, choice.element, result),
     h("div", { class: "compared-ends" }, saveTable, savePicture, h("button", { type: "button", onclick: () => dialog.close() }, "Close")),
   );
@@ -85,6 +85,12 @@ export function createReturns(parent, state, { theme, here, kept, compare, plann
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let asked = 0;
+
+  /** Small multiples take the room of the list, until somebody wants it. */
+  function showChoice() {
+    const shown = dialog.toggleAttribute("data-choosing");
+    choose.setAttribute("aria-expanded", String(shown));
+  }
 
   /** After a moment. */
   function soon(wait = SOON) {
@@ -137,6 +143,8 @@ export function createReturns(parent, state, { theme, here, kept, compare, plann
     setText(said, problem || (known ? "" : nothing));
     setHidden(said, said.textContent === "");
     setHidden(shown, known === null);
+    setHidden(ways.element, known === null);
+    if (!known) delete dialog.dataset.arranged; // else nobody could choose
     saveTable.disabled = savePicture.disabled = known === null;
     if (known) draw(known);
     else choice.mark([]);
