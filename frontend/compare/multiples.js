@@ -94,16 +94,22 @@ export function createMultiples(theme, open) {
     setText(title, `Runs of ${cell.name}`);
     renew(
       runs,
-      runsOf(cell, known.comparison).map(({ id, name, final, state, best }, at) =>
+      runsOf(cell, known.comparison).map(({ id, name, final, state, mark }, at) =>
         h(
           "li",
           { "data-key": id ?? `waiting ${at}` },
           h(
             "button",
-            { type: "button", "data-run": id, disabled: id === null, title: id === null ? "It has not begun" : `Open run ${id}`, "data-best": best },
+            {
+              type: "button",
+              "data-run": id,
+              disabled: id === null,
+              title: id === null ? "It has not begun" : `Open run ${id}`,
+              "data-best": mark !== "",
+            },
             h("b", {}, name),
             h("span", {}, final),
-            h("small", { "data-badly": BADLY.has(state) }, best ? `${inWords(state)}, the best` : inWords(state)),
+            h("small", { "data-badly": BADLY.has(state) }, [inWords(state), mark].filter(Boolean).join(", ")),
           ),
         ),
       ),
@@ -136,9 +142,8 @@ export function createMultiples(theme, open) {
         setAttribute(small.standing, "data-badly", String(cell.runs.some(({ state }) => BADLY.has(state))));
         setAttribute(small.element, "aria-label", summaryOf(cell, mark));
         setAttribute(small.element, "data-best", String(cell === best));
-        const [row, column] = cell.row < 0 ? ["", ""] : [String(cell.row + 2), String(cell.column + 2)];
         small.element.toggleAttribute("data-placed", cell.row >= 0);
-        [small.element.style.gridRow, small.element.style.gridColumn] = [row, column];
+        [small.element.style.gridRow, small.element.style.gridColumn] = placeOf(cell, cells, rows.length, columns.length);
         const curves = cell.runs.flatMap(({ id }) => {
           const curve = id === null ? undefined : comparison.curves[id];
           return id !== null && curve ? [{ id, curve }] : [];
@@ -175,6 +180,14 @@ export function createMultiples(theme, open) {
       ];
     },
   };
+}
+
+/** Its row and its column, behind the headings; what has none of its own follows below. @param {Combination} cell @param {Combination[]} cells @param {number} rows @param {number} columns */
+function placeOf(cell, cells, rows, columns) {
+  if (!rows) return ["", ""];
+  const at = cells.filter(({ row }) => row < 0).indexOf(cell);
+  const [row, column] = at < 0 ? [cell.row, cell.column] : [rows + Math.floor(at / columns), at % columns];
+  return [String(row + 2), String(column + 2)];
 }
 
 /** What was painted, for scripts and tests: how many runs, and where curve and band end. @param {Shown} shown */

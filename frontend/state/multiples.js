@@ -164,18 +164,14 @@ export function summaryOf({ name, group, runs }, mark) {
   return [`${name}: ${curve}`, standingInWords(runs), mark].filter(Boolean).join("; ");
 }
 
-/** The runs of a combination as a list has them: what each has come to. @param {Combination} cell @param {Comparison} comparison */
+/** The runs of a combination as a list has them: what each has come to, and which is the best of these, or of all. @param {Combination} cell @param {Comparison} comparison */
 export function runsOf({ group, runs }, comparison) {
   const best = bestOf(comparison);
+  const highest = group && bestOf({ ...comparison, groups: [group] });
   return runs.map(({ id, seed, state }) => {
     const final = group?.runs.find((run) => run.id === id)?.final ?? null;
-    return {
-      id,
-      name: seed === null ? String(id) : `seed ${seed}`,
-      final: final === null ? NONE : number(final, 4),
-      state,
-      best: id !== null && id === best,
-    };
+    const mark = id === null ? "" : id === best ? "best of all" : id === highest ? "best of these" : "";
+    return { id, name: seed === null ? String(id) : `seed ${seed}`, final: final === null ? NONE : number(final, 4), state, mark };
   });
 }
 
