@@ -3,7 +3,7 @@
 import { Canvas } from "../draw/canvas.js";
 import { SteadyRange } from "../draw/ranges.js";
 import { SvgCanvas } from "../draw/svg-canvas.js";
-import { BADLY, arranged, bestCell, curveInWords, inWords, isSettled, runsOf, spansOf, standingInWords, summaryOf } from "../state/multiples.js";
+import { BADLY, arranged, bestOnes, curveInWords, inWords, isSettled, runsOf, spansOf, standingInWords, summaryOf } from "../state/multiples.js";
 import { h, setAttribute, setHidden, setText } from "../ui/dom.js";
 import { renew } from "../ui/renew.js";
 import { paintSmall } from "./small-chart.js";
@@ -129,19 +129,19 @@ export function createMultiples(theme, open) {
       known = { cells, comparison };
       const { last, low, high } = spansOf(comparison, sweep);
       axes = { last, range: steady.fit(low, high) };
-      const best = bestCell(cells);
+      const best = bestOnes(cells);
       const settled = isSettled(cells);
       for (const key of smalls.keys()) if (!cells.some((cell) => cell.key === key)) smalls.delete(key);
       for (const cell of cells) {
         const small = smalls.get(cell.key) ?? made(cell.key);
         smalls.set(cell.key, small);
-        const mark = cell !== best ? "" : settled ? "best" : "best so far";
+        const mark = !best.includes(cell) ? "" : settled ? "best" : "best so far";
         setText(small.name, cell.name);
         setText(small.mark, mark && `★ ${mark}`);
         setText(small.standing, standingInWords(cell.runs));
         setAttribute(small.standing, "data-badly", String(cell.runs.some(({ state }) => BADLY.has(state))));
         setAttribute(small.element, "aria-label", summaryOf(cell, mark));
-        setAttribute(small.element, "data-best", String(cell === best));
+        setAttribute(small.element, "data-best", String(best.includes(cell)));
         small.element.toggleAttribute("data-placed", cell.row >= 0);
         [small.element.style.gridRow, small.element.style.gridColumn] = placeOf(cell, cells, rows.length, columns.length);
         const curves = cell.runs.flatMap(({ id }) => {
@@ -156,7 +156,7 @@ export function createMultiples(theme, open) {
       const heads = [...columns.map((text, at) => heading(text, "column", 1, at + 2)), ...rows.map((text, at) => heading(text, "row", at + 2, 1))];
       place(grid, [...heads, ...cells.map(({ key }) => /** @type {Small} */ (smalls.get(key)).element)]);
       if (!cells.some(({ key }) => key === chosen)) byHand = false;
-      if (!byHand && !detail.matches(":hover, :focus-within")) chosen = (best ?? cells[0])?.key ?? null;
+      if (!byHand && !detail.matches(":hover, :focus-within")) chosen = (best[0] ?? cells[0])?.key ?? null;
       showRuns();
       if (element.offsetParent) paint();
     },

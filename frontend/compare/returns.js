@@ -188,11 +188,12 @@ export function createReturns(parent, state, { theme, here, kept, compare, plann
   /** @param {"png" | "svg"} format */
   async function picture(format) {
     try {
-      const drawing = dialog.dataset.arranged === "multiples" ? multiples.drawing() : await drawingOf(chart.element);
+      const small = dialog.dataset.arranged === "multiples"; // whose headings say what differs
+      const drawing = small ? multiples.drawing() : await drawingOf(chart.element);
       if (!drawing || !found) return;
       const about = {
         title: "Return over environment steps",
-        lines: [differingInWords(found, state.settings), methodInWords(found, dialog.dataset.arranged === "multiples")].filter(Boolean),
+        lines: [small ? "" : differingInWords(found, state.settings), methodInWords(found, small)].filter(Boolean),
         legend: legendOf(shown),
       };
       const composed = compose(drawing, about, theme());

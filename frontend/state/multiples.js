@@ -144,14 +144,14 @@ export const inWords = (state) => state.replaceAll("_", " ");
 /** Whether nothing of it will change. @param {Combination[]} cells */
 export const isSettled = (cells) => !cells.some(({ runs }) => runs.some(({ state }) => UNDER_WAY.has(state)));
 
-/** The combination whose curve ends highest; null where there is none to compare it with. @param {Combination[]} cells */
-export function bestCell(cells) {
+/** Those whose curve ends highest, several where they are equal; none where there is nothing to compare them with. @param {Combination[]} cells */
+export function bestOnes(cells) {
   const known = cells.flatMap((cell) => {
     const final = cell.group && finalOf(cell.group);
     return final ? [{ cell, value: final.value }] : [];
   });
-  if (known.length < 2) return null;
-  return known.reduce((best, one) => (one.value > best.value ? one : best)).cell;
+  const highest = Math.max(...known.map(({ value }) => value));
+  return known.length < 2 ? [] : known.filter(({ value }) => value === highest).map(({ cell }) => cell);
 }
 
 /** How the curve of a group is called. @param {ComparedGroup} group */

@@ -204,7 +204,7 @@ def test_combinations_and_what_is_said_of_them(modules):
     change = {"update": 2, "name": "clip_range", "old": 0.3, "new": 0.4}
     runs = [
         run("a", 1, [1, 2], clip_range=0.3),
-        run("b", 1, [1, 3], clip_range=0.1),
+        run("b", 1, [1, 9], clip_range=0.1),
         run("c", 2, [5, 9], clip_range=0.1),
     ]
     runs.append(run("d", 2, [1, 9], [change], clip_range=0.4))
@@ -212,13 +212,13 @@ def test_combinations_and_what_is_said_of_them(modules):
     arranged = "m.arranged(given.comparison, given.sweep ?? null, given.table, (run) => given.states[run] ?? null)"
     words = f"""const {{ cells, rows }} = {arranged};
         const said = cells.map((cell) => [cell.name, m.standingInWords(cell.runs)]);
-        return [rows, said, m.isSettled(cells), m.bestCell(cells).name]"""
+        return [rows, said, m.isSettled(cells), m.bestOnes(cells).map(({ name }) => name)]"""
     changed = "ε 0.3, ε 0.3 → 0.4 at update 2"
     assert modules("state/multiples.js", words, given) == [
         [],
         [["ε 0.1", "2 runs: 1 running, 1 failed"], ["ε 0.3", "1 run, finished"], [changed, "1 run"]],
         False,
-        changed,
+        ["ε 0.1", changed],
     ]
     planned = [(0.3, 1, "a"), (0.3, 2, "d"), (0.1, 1, "b"), (0.1, 2, "c"), (0.05, 1, None), (0.05, 2, None)]
     told = [{"values": {"clip_range": value, "seed": seed}, "run": id} for value, seed, id in planned]
