@@ -212,7 +212,7 @@ def test_combinations_and_what_is_said_of_them(modules):
     arranged = "m.arranged(given.comparison, given.sweep ?? null, given.table, (run) => given.states[run] ?? null)"
     words = f"""const {{ cells, rows }} = {arranged};
         const said = cells.map((cell) => [cell.name, m.standingInWords(cell.runs)]);
-        return [rows, said, m.isSettled(cells), m.bestOnes(cells).map(({ name }) => name)]"""
+        return [rows, said, m.isSettled(cells), m.bestOnes(cells).map((cell) => cell.name)]"""
     changed = "ε 0.3, ε 0.3 → 0.4 at update 2"
     assert modules("state/multiples.js", words, given) == [
         [],
