@@ -65,8 +65,11 @@ class Shelves:
             return await asyncio.to_thread(self._whole, kept, here)
 
     def _here(self) -> dict[str, str]:
-        """States of this server's own runs; those that it only shows are as they are on the disk."""
-        return {run.id: run.state for run in self._supervisor.runs() if run.shown is None}
+        """States of this server's own runs; one that has finished stays so when its process
+        has gone. Those that it only shows are as they are on the disk.
+        """
+        own = [run for run in self._supervisor.runs() if run.shown is None]
+        return {run.id: RunState.FINISHED if run.has_finished else run.state for run in own}
 
     def _shelf(self, library: Library | None, here: dict[str, str], sweep: str | None) -> Shelf:
         runs = library.runs() if library is not None else []
@@ -91,7 +94,7 @@ class Shelves:
             "id": kept.id,
             "environment": str(settings.get("env", "")),
             "seed": settings.get("seed"),
-            "state": _state(kept, here.get(kept.id)),
+            "state": here.get(kept.id, kept.state),
             "here": kept.id in here,
             "in_use": kept.in_use and kept.id not in here,
             "created": str(kept.about.get("created", "")),
@@ -118,13 +121,6 @@ class Shelves:
         if len(self._curves) > REMEMBERED:
             self._curves.popitem(last=False)
         return found
-
-
-def _state(kept: KeptRun, here: str | None) -> str:
-    """A run of this server is as that has it; but one that has finished stays so when its process has gone."""
-    if here is None or (here == RunState.STOPPED and kept.state == RunState.FINISHED):
-        return kept.state
-    return here
 
 
 def _spread(last: int) -> list[int]:
