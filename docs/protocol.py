@@ -47,6 +47,7 @@ ROUTES = {
     ("GET", "/api/kept/{kept_id}"): "one of them, with its settings, their changes and its states",
     ("DELETE", "/api/kept/{kept_id}"): "remove it, for good",
     ("GET", "/api/comparison"): "return over steps of several runs, put together by their settings",
+    ("GET", "/api/sweeps/{name}"): "what a sweep plans",
     ("GET", "/api/runs/{run_id}"): "a run",
     ("GET", "/api/runs/{run_id}/series"): "`?from=&to=&format=json` or `frame`: rows of the series, and episodes",
     ("GET", "/api/runs/{run_id}/frames/{update}"): "the snapshot at the end of an update",

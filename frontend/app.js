@@ -28,7 +28,7 @@ import { createSliders } from "./settings/sliders.js";
 import { createStage } from "./grid/stage.js";
 import { createTimeline } from "./run/timeline.js";
 import { createTogether } from "./run/together.js";
-import { deleteKept, getComparison, getJson, getKeptRun, getShelf, postRun } from "./net/http.js";
+import { deleteKept, getComparison, getJson, getKeptRun, getShelf, getSweep, postRun } from "./net/http.js";
 import { openSession } from "./net/session.js";
 import { alone } from "./net/inlined.js";
 import { nameOfTab, runOfTab } from "./net/tab.js";
@@ -46,6 +46,7 @@ import { AS_A_FILE, createRecording } from "./source/recording.js";
 import { createCompanions } from "./source/companions.js";
 import { isForgotten, underWay } from "./state/activity.js";
 import { fullNameOf } from "./state/beside.js";
+import { hasFinished, resumesAt } from "./state/ended.js";
 import { hereAt } from "./state/lineage.js";
 import { tellMotion } from "./state/motion.js";
 import { createPage } from "./state/page.js";
@@ -162,7 +163,14 @@ const actions = {
 };
 
 const panelNames = panels.map(({ name }) => name);
-const links = createLinks(page, panelNames, askedFor, companions.names, (way) => bar.setWholePage(way));
+const links = createLinks(
+  page,
+  panelNames,
+  askedFor,
+  companions.names,
+  () => returns.arranged(),
+  (way) => bar.setWholePage(way),
+);
 
 /** What panels ask for, on the side of a run beside the one at hand, or on that one's. */
 const ofPanels = {
@@ -217,6 +225,8 @@ const returns = createReturns(document.body, state, {
   here: () => getJson("api/runs"),
   kept: getShelf,
   compare: getComparison,
+  planned: getSweep,
+  moved: () => touch("view"),
   open: (run, here) => say(here ? openRun(run) : postRun({ open: run }).then(openRun)),
   failed: announcer.warn,
 });
@@ -234,7 +244,7 @@ const runs = createRuns(state, {
     list: getShelf,
     open: ({ id }) => say(postRun({ open: id }).then(openRun)),
     compare: ({ id }) => say(companions.kept(id)),
-    goOn: ({ id, state: ended }) => (ended === "finished" ? say(branch.open({ run: id, resume: true })) : goOn(id)),
+    goOn: (run) => (hasFinished(run) ? say(branch.open({ run: run.id, resume: true })) : goOn(run.id)),
     fork: ({ id }) => say(branch.open({ run: id })),
     remove: ({ id }) => deleteKept(id).then(() => announcer.note(`Run ${id} is deleted.`), failed),
   },
@@ -262,7 +272,7 @@ const notices = createNotices(part("notices"), state, {
   cancel: beginning.cancel,
   dismiss: beginning.dismiss,
   goOn,
-  resumesAt: (id) => getShelf().then(({ runs }) => runs.find((kept) => kept.id === id)?.resumes_at ?? null),
+  resumesAt: (id) => getShelf().then(({ runs }) => resumesAt(runs.find((kept) => kept.id === id))),
   keep() {
     state.wanted = null;
     touch("run");
@@ -388,4 +398,4 @@ if (recorded !== null) {
   }
 }
 companions.resume(failed);
-if (comparing && !alone()) say(returns.open());
+if (comparing && !alone()) say(returns.open(comparing));

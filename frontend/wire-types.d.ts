@@ -330,6 +330,18 @@ export interface ComparedGroup {
   low: number[] | null;
   /** Where it ends. */
   high: number[] | null;
+  /** The first quartile of its runs at each of those steps; null of fewer than three. */
+  lower: number[] | null;
+  /** The third one: between them is the middle half of the runs. */
+  upper: number[] | null;
+}
+
+/** The return of one run over its own steps, at some of its updates. */
+export interface ComparedCurve {
+  /** Of the environment, rising: its first, its last, and others between them. */
+  steps: number[];
+  /** As measured there. */
+  returns: number[];
 }
 
 /** A run that no curve is made of. */
@@ -342,11 +354,31 @@ export interface LeftOut {
 export interface Comparison {
   /** In the order of the settings that differ. */
   groups: ComparedGroup[];
+  /** Of each run that is in a group, by its identifier. */
+  curves: { [name: string]: ComparedCurve | undefined };
   /** Names of the settings that are not the same in all groups. */
   differing: string[];
   left_out: LeftOut[];
   /** What is not installed, and what is not drawn for want of it: a sentence; null where nothing is missing. */
   missing: string | null;
+}
+
+/** One run of a sweep, begun or not. */
+export interface PlannedRun {
+  /** Of the settings that are varied, and its seed. */
+  values: { [name: string]: SettingValue | undefined };
+  /** Its identifier, once it has begun. */
+  run: string | null;
+}
+
+/** What a sweep plans: the answer of `GET api/sweeps/{name}`. */
+export interface SweepTold {
+  name: string;
+  /** The settings that are varied, in the order in which they were said, and the values of each. */
+  vary: { [name: string]: SettingValue[] | undefined };
+  /** As many as its longest run is to make, at least; null where one has no end. */
+  steps: number | null;
+  planned: PlannedRun[];
 }
 
 /** A run, as in `GET api/runs/{id}`. */

@@ -1,12 +1,14 @@
 // Which runs are compared: those of the server and those that are kept, by their sweeps or environments.
 
+import { hasFinished } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { WITHOUT_PROCESS } from "../state/permission.js";
 import { h, setText } from "../ui/dom.js";
+import { renew } from "../ui/renew.js";
 
 /** @import { KeptRunTold, Run, RunBrief } from "../types.js" */
 
-const MOST = 40; // as many as the server puts into one comparison
+const MOST = 1000; // as many as the server puts into one comparison
 
 /** @typedef {{ id: string, environment: string, seed: number | null, update: number, state: string, created: string, sweep?: string | null, here: boolean }} Offered */
 
@@ -30,30 +32,38 @@ export function createChoice(changed) {
     for (const box of boxes()) box.disabled = !box.checked && many >= MOST;
     setText(
       number,
-      many >= MOST ? `${MOST} runs are chosen: no more fit into one comparison.` : many === 1 ? "1 run is chosen." : `${many} runs are chosen.`,
+      many >= MOST
+        ? `${count(MOST)} runs are chosen: no more fit into one comparison.`
+        : many === 1
+          ? "1 run is chosen."
+          : `${many} runs are chosen.`,
     );
   }
 
+  lists.addEventListener("change", () => (tell(), changed()));
+  lists.addEventListener("click", ({ target }) => {
+    const button = target instanceof Element ? target.closest("button") : null;
+    if (!button) return;
+    const on = button.dataset.pick === "all";
+    let room = MOST - chosen().length;
+    for (const box of boxes(button.closest("fieldset") ?? lists)) if (box.checked !== on && (!on || room-- > 0)) box.checked = on;
+    tell();
+    changed();
+  });
+
   /** @param {string} name @param {Offered[]} runs @param {(run: Offered) => boolean} wanted */
   function listOf(name, runs, wanted) {
-    const items = h("ul", {}, ...runs.map((run) => item(run, wanted(run))));
-    const pick = (/** @type {boolean} */ on) => () => {
-      let room = MOST - chosen().length;
-      for (const box of boxes(items)) if (box.checked !== on && (!on || room-- > 0)) box.checked = on;
-      tell();
-      changed();
-    };
     return h(
       "fieldset",
-      {},
+      { "data-key": name },
       h("legend", {}, name),
       h(
         "span",
         { class: "compared-all" },
-        h("button", { type: "button", class: "quiet", "aria-label": `All of ${name}`, onclick: pick(true) }, "all"),
-        h("button", { type: "button", class: "quiet", "aria-label": `None of ${name}`, onclick: pick(false) }, "none"),
+        h("button", { type: "button", class: "quiet", "aria-label": `All of ${name}`, "data-pick": "all" }, "all"),
+        h("button", { type: "button", class: "quiet", "aria-label": `None of ${name}`, "data-pick": "none" }, "none"),
       ),
-      items,
+      h("ul", {}, ...runs.map((run) => item(run, wanted(run)))),
     );
   }
 
@@ -62,11 +72,11 @@ export function createChoice(changed) {
     const facts = `update ${count(update)}, ${state.replaceAll("_", " ")}${here ? " here" : ""}`;
     return h(
       "li",
-      {},
+      { "data-key": id },
       h(
         "label",
         {},
-        h("input", { type: "checkbox", value: id, checked: wanted, onchange: () => (tell(), changed()) }),
+        h("input", { type: "checkbox", value: id, checked: wanted }),
         h(
           "span",
           { class: "compared-run" },
@@ -84,6 +94,8 @@ export function createChoice(changed) {
   /** Of these, those that are over, and kept. @type {Set<string>} */
   let over = new Set();
   let offered = "";
+  /** What was offered last, by its identifier. @type {Map<string, Offered>} */
+  let known = new Map();
 
   return {
     element,
@@ -104,7 +116,14 @@ export function createChoice(changed) {
         else line.dataset.look = String(look);
       }
     },
-    focus: () => boxes()[0]?.focus(),
+    focus: () => boxes()[0]?.focus({ preventScroll: true }),
+    /** How one stands. @param {string} id */
+    stateOf: (id) => known.get(id)?.state ?? null,
+    /** The sweep that all of the chosen ones are of, if there is one. */
+    sweep() {
+      const sweeps = new Set(chosen().map((id) => known.get(id)?.sweep ?? null));
+      return sweeps.size === 1 ? [...sweeps][0] : null;
+    },
     /**
      * All that there are; those of the sweep or the environment at hand are chosen, and of those that were offered before,
      * the same.
@@ -117,23 +136,25 @@ export function createChoice(changed) {
     offer(server, disk, atHand, more) {
       setText(older, more ? `${count(more)} older ${more === 1 ? "run that is kept is" : "runs that are kept are"} not listed.` : "");
       const before = new Map(boxes().map(({ value, checked }) => [value, checked]));
-      const focused = boxes().find((box) => box === document.activeElement)?.value;
       here = new Set(server.map(({ id }) => id));
       const kept = new Set(disk.map(({ id }) => id));
       over = new Set(server.flatMap(({ id, state }) => (WITHOUT_PROCESS.has(state) && kept.has(id) ? [id] : [])));
+      const ends = new Map(disk.flatMap((run) => (hasFinished(run) ? [[run.id, run.state]] : []))); // also where its process has gone
       /** @type {Offered[]} */
       const all = [
-        ...server.map((run) => ({ ...run, here: true })),
+        ...server.map((run) => ({ ...run, state: ends.get(run.id) ?? run.state, here: true })),
         ...disk.filter(({ id, problem, update }) => !here.has(id) && !problem && update > 0).map((run) => ({ ...run, here: false })),
       ];
       const now = JSON.stringify([atHand && kinOf(atHand), all.map(({ id, state, update }) => [id, state, update])]);
       if (now === offered) return; // nobody's click is lost to what looks the same
       offered = now;
+      known = new Map(all.map((run) => [run.id, run]));
       const kins = [...new Set(all.map(kinOf))];
       const first = atHand ? kinOf(atHand) : kins[0];
       let room = MOST;
-      lists.replaceChildren(
-        ...kins
+      renew(
+        lists,
+        kins
           .sort((a, b) => Number(b === first) - Number(a === first))
           .map((kin) => {
             const runs = all.filter((run) => kinOf(run) === kin);
@@ -142,9 +163,6 @@ export function createChoice(changed) {
           }),
       );
       tell();
-      boxes()
-        .find(({ value }) => value === focused)
-        ?.focus();
     },
   };
 }

@@ -5,7 +5,7 @@ import { ask } from "./inlined.js";
 import { session } from "./session.js";
 import { MOMENT_COLUMNS, SESSION_HEADER } from "../wire.js";
 
-/** @import { Check, Comparison, Frame, KeptRunWhole, Moment, NewRun, SeriesHeader, Shelf, Snapshot } from "../types.js" */
+/** @import { Check, Comparison, Frame, KeptRunWhole, Moment, NewRun, SeriesHeader, Shelf, Snapshot, SweepTold } from "../types.js" */
 
 /**
  * @param {string} path
@@ -57,8 +57,11 @@ export class Refusal extends Error {
  */
 export const postRun = async (wanted) => (await change("POST", "api/runs", wanted)).id;
 
-/** The runs that are kept on disk. @returns {Promise<Shelf>} @throws {Error} the server cannot be reached or refuses */
-export const getShelf = () => getJson("api/kept");
+/** The runs that are kept on disk; or all of a sweep, without their curves. @param {string} [sweep] @returns {Promise<Shelf>} @throws {Error} the server cannot be reached or refuses */
+export const getShelf = (sweep) => getJson(sweep === undefined ? "api/kept" : `api/kept?sweep=${encodeURIComponent(sweep)}`);
+
+/** What a sweep plans. @param {string} name @returns {Promise<SweepTold>} @throws {Refusal} its plan is not here */
+export const getSweep = (name) => change("GET", `api/sweeps/${encodeURIComponent(name)}`);
 
 /** One of them. @param {string} run @returns {Promise<KeptRunWhole>} @throws {Refusal} it is gone, or cannot be read */
 export const getKeptRun = (run) => change("GET", `api/kept/${encodeURIComponent(run)}`);

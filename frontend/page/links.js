@@ -13,9 +13,10 @@ const OF_A_RUN = ["recording", "env", "seed", "set"];
  * @param {readonly string[]} panels names of all there are
  * @param {() => string | null} recording the one that is asked for
  * @param {() => string | null} beside the runs that are compared, by name
+ * @param {() => string | null} returns how the returns of several runs are on show; null: they are not
  * @param {(wholePage: string | null) => void} showWay the way out of an embedded page; null where this is the whole one
  */
-export function createLinks(page, panels, recording, beside, showWay) {
+export function createLinks(page, panels, recording, beside, returns, showWay) {
   const { state, atHand, touch } = page;
   const isBare = () => document.body.hasAttribute("data-bare");
 
@@ -26,6 +27,8 @@ export function createLinks(page, panels, recording, beside, showWay) {
   const address = createAddress(page, () => {
     const query = link.writeView(state.view, panels, beside(), state.zoom);
     if (isBare()) query.set("controls", "hidden");
+    const compared = returns();
+    if (compared) query.set("returns", compared);
     showWay(isBare() ? `?${addressOf(false)}` : null);
     const asked = new URLSearchParams(location.search);
     const run = state.wanted || atHand.state.recorded || !atHand.state.run ? asked : link.writeRun(atHand.state.run, state.settings);

@@ -1,6 +1,6 @@
 // The runs that are kept on disk, in the menu "Runs": how each ended, which branched off from which, and the ways on.
 
-import { OVER } from "../state/ended.js";
+import { OVER, hasFinished } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { asTree, forkedFrom } from "../state/lineage.js";
 import { createConfirm } from "../ui/confirm.js";
@@ -70,7 +70,9 @@ export function createShelf({ list, whyNot, atHand, open, compare, part, beside,
     const name = run.environment ? `${run.environment}, seed ${run.seed}` : run.id;
     const away = whyNot() ?? (run.in_use ? ELSEWHERE : null);
     const refused = whyNot() ?? (run.problem || away);
-    const goes = run.resumes_at === null ? "Nothing of it was kept to go on from" : `Trains on from before update ${count(run.resumes_at)}`;
+    const more = hasFinished(run); // with what it is to go on is asked first
+    const from = run.resumes_at === null ? "Nothing of it was kept to go on from" : `Trains on from before update ${count(run.resumes_at)}`;
+    const goes = more ? "It has made all its steps: asks how many it is to have" : from;
     const remover = h(
       "button",
       {
@@ -139,7 +141,7 @@ export function createShelf({ list, whyNot, atHand, open, compare, part, beside,
             disabled: refused !== null,
             onclick: () => (close(), goOn(run)),
           },
-          "Go on",
+          more ? "Go on…" : "Go on",
         ),
         h(
           "button",

@@ -12,7 +12,7 @@ const PERCENT = 95;
 const ALMOST = 0.98; // of the way: runs that ended there have all come to the end
 
 /** @param {string} name @param {readonly Setting[]} table */
-const labelOf = (name, table) => {
+export const labelOf = (name, table) => {
   const found = table.find((row) => row.name === name);
   return found ? found.symbol || found.label : name.replaceAll("_", " ");
 };
@@ -81,20 +81,30 @@ export function bestOf({ groups }) {
   return runs.length > 1 ? (runs.find(({ final }) => final === highest)?.id ?? null) : null;
 }
 
-/** How the numbers came about. @param {Comparison} comparison */
-export function methodInWords({ groups, missing }) {
+/** How the numbers came about. @param {Comparison} comparison @param {boolean} small whether they are small multiples */
+export function methodInWords({ groups, missing }, small) {
   const measures = new Set(groups.filter(({ runs }) => runs.length > 1).map(({ measure }) => measure));
   const iqm = "the interquartile mean (IQM: of n seeds ⌊n/4⌋ at either end are left out)";
   const curve =
     measures.size === 2 ? `${iqm}, of two seeds the mean` : measures.has("iqm") ? iqm : measures.has("mean") ? "the mean over the seeds" : "one run";
-  const band = groups.some(({ low }) => low)
-    ? ` The band is the ${PERCENT} % interval at each step by itself: the percentiles of a bootstrap over the seeds, 2,000 resamples, as in rliable.`
-    : "";
-  return `Each curve is ${curve}.${band}${missing ? ` ${missing}` : ""} A run's return is the mean of its last 100 episodes; between two of its updates there is a straight line, and nothing else is smoothed. Curves pass through up to 200 steps, evenly spread.`;
+  const percentiles = `${PERCENT} % interval at each step by itself: the percentiles of a bootstrap over the seeds, 2,000 resamples, as in rliable.`;
+  const interval = groups.some(({ low }) => low) ? ` The ${small ? "table has" : "band is"} the ${percentiles}` : "";
+  const band =
+    small && groups.some(({ lower }) => lower)
+      ? " The band holds the middle half of the runs at each step, from the first to the third quartile."
+      : "";
+  return `Each ${small ? "strong " : ""}curve is ${curve}.${band}${interval}${missing ? ` ${missing}` : ""} A run's return is the mean of its last 100 episodes; between two of its updates there is a straight line, and nothing else is smoothed. Curves pass through up to 200 steps, evenly spread.`;
 }
 
-/** What is not as one might think, a sentence each. @param {Comparison} comparison @param {readonly Setting[]} table @returns {string[]} */
-export function warnings(comparison, table) {
+/**
+ * What is not as one might think, a sentence each.
+ *
+ * @param {Comparison} comparison
+ * @param {readonly Setting[]} table of settings
+ * @param {boolean} inOne whether all are drawn in one chart
+ * @returns {string[]}
+ */
+export function warnings(comparison, table, inOne) {
   const { groups, differing, left_out } = comparison;
   const short = groups.flatMap((group) => {
     const end = finalOf(group)?.step ?? null;
@@ -108,7 +118,9 @@ export function warnings(comparison, table) {
   });
   return [
     ...(differing.includes("env") ? ["The groups have different environments: their returns are not on one scale."] : []),
-    ...(groups.length > DRAWN ? [`The first ${DRAWN} of ${groups.length} groups are drawn; the table and the file have all.`] : []),
+    ...(inOne && groups.length > DRAWN
+      ? [`The first ${DRAWN} of ${groups.length} groups are drawn; small multiples, the table and the file have all.`]
+      : []),
     ...short,
     ...left_out.map(({ id, why }) => `Run ${id} is left out. ${why}`),
   ];
@@ -119,7 +131,7 @@ export function tableOf({ groups, differing }) {
   const heads = ["group", "environment", ...differing.filter((name) => name !== "env").map((name) => `settings.${name}`), "changes", "parent"];
   const text = (/** @type {unknown} */ value) => (typeof value === "string" || typeof value === "number" ? value : JSON.stringify(value ?? null));
   const rows = groups.flatMap((group, at) => {
-    const { environment, settings, changes, parent, runs, measure, steps, values, low, high } = group;
+    const { environment, settings, changes, parent, runs, measure, steps, values, low, high, lower, upper } = group;
     const about = [
       at + 1,
       environment,
@@ -130,7 +142,7 @@ export function tableOf({ groups, differing }) {
       runs.map(({ seed }) => seed ?? "").join(" "),
       measure,
     ];
-    return steps.map((step, n) => [...about, step, values[n], low?.[n] ?? null, high?.[n] ?? null]);
+    return steps.map((step, n) => [...about, step, values[n], ...[low, high, lower, upper].map((ends) => ends?.[n] ?? null)]);
   });
-  return [[...heads, "runs", "seeds", "measure", "steps", "episodic_return", "low_95", "high_95"], ...rows];
+  return [[...heads, "runs", "seeds", "measure", "steps", "episodic_return", "low_95", "high_95", "first_quartile", "third_quartile"], ...rows];
 }

@@ -12,3 +12,9 @@ export const runState = (state) => state.status?.state ?? state.run?.state ?? nu
 
 /** Whether nothing of the run on show will be measured any more. @param {State} state */
 export const isOver = (state) => state.held !== null || OVER.has(runState(state) ?? "");
+
+/** Whether it has made all its steps: it goes on only with more of them. @param {{ state: string }} run that is kept */
+export const hasFinished = ({ state }) => state === "finished";
+
+/** Before which update it goes on as it is; null: nothing is left to do, or nothing was kept to go on from. @param {{ state: string, resumes_at: number | null } | undefined} run that is kept */
+export const resumesAt = (run) => (run && !hasFinished(run) ? run.resumes_at : null);

@@ -21,7 +21,7 @@ import { readSpan, written } from "./zoom.js";
  * @property {Partial<ViewChoices> & { bare?: boolean }} view
  * @property {Span | null} zoom
  * @property {Wanted} run
- * @property {boolean} returns whether the returns of several runs are to be compared
+ * @property {"open" | "chart" | "multiples" | null} returns how the returns of several runs are to be compared; null: they are not
  * @property {string[]} refused in words
  */
 
@@ -44,7 +44,7 @@ export const slug = (name) => name.toLowerCase().replaceAll(" ", "-");
  */
 export function read(query, panels, table) {
   /** @type {Link} */
-  const link = { view: {}, zoom: null, run: { settings: {} }, returns: false, refused: [] };
+  const link = { view: {}, zoom: null, run: { settings: {} }, returns: null, refused: [] };
   const named = (/** @type {string} */ text) => panels.find((name) => slug(name) === text);
   const refuse = (/** @type {string} */ what) => void link.refused.push(what.slice(0, LONGEST));
 
@@ -104,8 +104,8 @@ export function read(query, panels, table) {
       return value !== undefined;
     },
     returns(text) {
-      link.returns = text === "open";
-      return link.returns;
+      link.returns = text === "open" || text === "chart" || text === "multiples" ? text : null;
+      return link.returns !== null;
     },
     recording: () => true, // read before, by whoever loads it
     /** As well; what has no place beside the run at hand is said. */

@@ -11,13 +11,27 @@ export function createAnnouncer() {
   const errors = h("div", { role: "alert" });
   const notes = h("div", { role: "status" });
 
-  /** @param {HTMLElement} where @param {string} text @param {string} style @param {number} stays */
+  /** Until when each stands. @type {WeakMap<Element, ReturnType<typeof setTimeout>>} */
+  const timers = new WeakMap();
+
+  /** What stands there already is not said twice, and stands as long as if it came now. @param {HTMLElement} where @param {string} text @param {string} style @param {number} stays */
   function show(where, text, style, stays) {
+    const same = [...where.children].find((other) => other.firstElementChild?.textContent === text);
+    const toast = same ?? made(where, text, style);
+    clearTimeout(timers.get(toast));
+    timers.set(
+      toast,
+      setTimeout(() => toast.remove(), stays),
+    );
+  }
+
+  /** @param {HTMLElement} where @param {string} text @param {string} style */
+  function made(where, text, style) {
     const toast = h("div", { class: style }, h("p", {}, text));
     toast.append(h("button", { class: "quiet", type: "button", "aria-label": "Dismiss", onclick: () => toast.remove() }, "×"));
     while (where.children.length >= 3) where.firstElementChild?.remove();
     where.append(toast);
-    setTimeout(() => toast.remove(), stays);
+    return toast;
   }
 
   return {

@@ -124,9 +124,9 @@ def test_runs_live_and_kept_are_compared_in_one_chart(kept, page, ending):
 
 def test_what_cannot_be_compared_is_said(kept):
     with ServerProcess(kept=kept) as server:
-        many = "&".join(f"run={n}" for n in range(41))
+        many = "&".join(f"run={n}" for n in range(1001))
         status, _, said = server.request("GET", f"/api/comparison?{many}", None)
-        assert status == 400 and "At most 40 runs" in json.loads(said)["message"]
+        assert status == 400 and "At most 1,000 runs" in json.loads(said)["message"]
         found = server.get("/api/comparison?run=nobody&run=..&run=a0")
         assert [one["id"] for one in found["left_out"]] == ["nobody", ".."] and len(found["groups"]) == 1
         assert all("neither among this server's runs nor kept" in one["why"] for one in found["left_out"])

@@ -40,6 +40,33 @@ def test_an_interval_is_that_of_resampled_seeds():
     assert again["groups"][0]["low"] == group["low"], "the same runs have the same interval"
 
 
+def test_quartiles_hold_the_middle_half_of_the_runs():
+    """By hand: of 0, 1, 3 and 100 a quarter of the way up from 0 to the next three; of two runs there are none."""
+    found = compare([run(f"r{n}", n, [value, 2 * value]) for n, value in enumerate([3, 100, 0, 1])])
+    (group,) = found["groups"]
+    assert group["lower"] == [0.75, 1.5] and group["upper"] == [27.25, 54.5]
+    assert found["curves"]["r0"] == {"steps": [100.0, 200.0], "returns": [3.0, 6.0]}
+    (two,) = compare([run("a", 1, [10, 20]), run("b", 2, [30, 60])])["groups"]
+    assert two["lower"] is None and two["upper"] is None
+
+
+def test_of_many_groups_each_has_fewer_points_and_a_run_keeps_its_own_updates():
+    steps = np.arange(1, 1001) * 8.0
+    many = [run(f"r{n}", 1, np.sqrt(steps), steps, clip_range=n / 100) for n in range(60)]
+    found = compare(many)
+    assert {len(group["steps"]) for group in found["groups"]} == {comparison.ALL // 60}
+    own = found["curves"]["r7"]
+    assert len(own["steps"]) == comparison.OWN and (own["steps"][0], own["steps"][-1]) == (8, 8000)
+    assert set(own["steps"]) <= set(steps) and np.array_equal(own["returns"], np.sqrt(own["steps"]))
+
+
+def test_the_interval_of_many_seeds_does_not_depend_on_what_fits_into_memory(monkeypatch):
+    runs = [run(f"r{n}", n, row) for n, row in enumerate(np.random.default_rng(1).normal(100, 30, (20, 3)))]
+    whole = compare(runs)["groups"][0]
+    monkeypatch.setattr(aggregates, "AT_ONCE", 10_000)
+    assert compare(runs)["groups"][0] == whole
+
+
 def test_of_two_seeds_it_is_the_mean_and_of_one_there_is_no_interval():
     (two,) = compare([run("a", 1, [10, 20]), run("b", 2, [30, 60])])["groups"]
     assert two["measure"] == "mean" and two["values"] == [20, 40]

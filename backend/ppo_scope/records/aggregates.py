@@ -25,6 +25,8 @@ ENOUGH = 3
 """Seeds of which an interquartile mean is taken; of fewer, the mean."""
 CUT = 0.25
 """Of the seeds at either end, which an interquartile mean leaves out."""
+AT_ONCE = 4_000_000
+"""Numbers of resamples that are in memory at once: a hundred seeds would take gigabytes else."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,13 @@ def mean(scores: Numbers, axis: int = 0) -> Numbers:
     return np.asarray(scores.mean(axis=axis))
 
 
+def quartiles(scores: Numbers) -> Numbers | None:
+    """[seeds, P] → [2, P]: between them is the middle half of the seeds, at each step by itself; None: of fewer than
+    three there is none.
+    """
+    return np.quantile(scores, [CUT, 1 - CUT], axis=0) if len(scores) >= ENOUGH else None
+
+
 def _interval(scores: Numbers, measure: Callable[..., Numbers]) -> Numbers | None:
     if len(scores) < 2:
         return None
@@ -82,6 +91,7 @@ def _interval(scores: Numbers, measure: Callable[..., Numbers]) -> Numbers | Non
         confidence_level=CONFIDENCE,
         method="percentile",
         vectorized=True,
+        batch=max(1, AT_ONCE // max(1, scores.size)),
         random_state=np.random.default_rng(SEED),
     )
     return np.stack([found.confidence_interval.low, found.confidence_interval.high])

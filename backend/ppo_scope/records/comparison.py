@@ -14,16 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from ppo_scope.records.aggregates import Aggregate, Numbers, aggregate, missing
+from ppo_scope.records.aggregates import Aggregate, Numbers, aggregate, missing, quartiles
 from ppo_scope.records.library import KeptRun
 from ppo_scope.records.store import Store
-from ppo_scope.wire.told import Change, Compared, ComparedGroup, Comparison, LeftOut, Parent
+from ppo_scope.wire.told import Change, Compared, ComparedCurve, ComparedGroup, Comparison, LeftOut, Parent
 
 RETURN = "episodic_return_mean"
 COLUMNS = ("steps", RETURN)
 POINTS = 200
 """Of the grid that curves of several runs have in common, besides where they begin and end; a curve of fewer updates
 has as many as those."""
+FEWEST, ALL = 50, 4000
+"""Of many groups each has fewer points, so that all have about so many; but not fewer than that."""
+OWN = 100
+"""Points of a run's own curve, which is drawn thin behind that of its group."""
 
 NOT_LEARNED_BY = frozenset({"seed", "eval_every", "eval_episodes"})
 """Settings that make no group another one."""
@@ -111,9 +115,10 @@ def compare(curves: Sequence[Curve], unread: Sequence[LeftOut] = ()) -> Comparis
         left_out += twice
     differing = _differing([group[0].learned_by for group in groups])
     groups.sort(key=lambda group: [_order(group[0].settings.get(name)) for name in differing])
-    grid = _grid([one for group in groups for one in group])
+    grid = _grid([one for group in groups for one in group], max(FEWEST, min(POINTS, ALL // max(1, len(groups)))))
     return {
         "groups": [_told(group, differing, grid) for group in groups],
+        "curves": {one.id: _own(one) for group in groups for one in group},
         "differing": differing,
         "left_out": left_out,
         "missing": missing(),
@@ -154,12 +159,12 @@ def _order(value: Any) -> tuple[bool, float, str]:
     return not number, float(value) if number else 0.0, "" if number else json.dumps(value, sort_keys=True)
 
 
-def _grid(curves: list[Curve]) -> Numbers:
+def _grid(curves: list[Curve], most: int) -> Numbers:
     """[P] steps, rising, at which curves are put together: evenly spread, and wherever one begins or ends."""
     if not curves:
         return np.empty(0)
     ends = [one.steps[at] for one in curves for at in (0, -1)]
-    points = min(POINTS, max(len(one.steps) for one in curves))
+    points = min(most, max(len(one.steps) for one in curves))
     return np.unique(np.concatenate([np.linspace(min(ends), max(ends), points).round(), ends]))
 
 
@@ -178,6 +183,7 @@ def _told(group: list[Curve], differing: list[str], grid: Numbers) -> ComparedGr
     steps, scores = common(group, grid)
     found = aggregate(scores) if len(steps) else Aggregate("mean", np.empty(0), None)
     low, high = found.interval if found.interval is not None else (None, None)
+    lower, upper = between if len(steps) and (between := quartiles(scores)) is not None else (None, None)
     return {
         "environment": str(first.settings.get("env", "")),
         "settings": {name: first.settings.get(name) for name in differing},
@@ -187,9 +193,21 @@ def _told(group: list[Curve], differing: list[str], grid: Numbers) -> ComparedGr
         "measure": "iqm" if found.measure == "iqm" else "mean",
         "steps": steps.tolist(),
         "values": found.values.tolist(),
-        "low": None if low is None else low.tolist(),
-        "high": None if high is None else high.tolist(),
+        "low": _listed(low),
+        "high": _listed(high),
+        "lower": _listed(lower),
+        "upper": _listed(upper),
     }
+
+
+def _listed(numbers: Numbers | None) -> list[float] | None:
+    return None if numbers is None else numbers.tolist()
+
+
+def _own(one: Curve) -> ComparedCurve:
+    """Some of its updates, evenly spread, the first and the last among them: as measured, and not in between."""
+    at = np.unique(np.linspace(0, len(one.steps) - 1, min(OWN, len(one.steps))).round().astype(int))
+    return {"steps": one.steps[at].tolist(), "returns": one.returns[at].tolist()}
 
 
 def _compared(one: Curve, final: float | None) -> Compared:

@@ -78,6 +78,7 @@ class LiveRun:
         self._cause: Cause | None = None  # of the end
         self._stalled: ending.Cause | None = None
         self._ended: str | None = None
+        self._finished = False
         self._asked = False
         self._why: ending.Cause | None = None  # it was asked to end
         self._done = asyncio.Event()
@@ -121,6 +122,11 @@ class LiveRun:
     def ended(self) -> bool:
         """The process is gone, or has nothing left to do."""
         return self.state in ENDED
+
+    @property
+    def has_finished(self) -> bool:
+        """It has made all its steps, whether or not its process is still there."""
+        return self.state == RunState.FINISHED or (self.state == RunState.STOPPED and self._finished)
 
     @property
     def goes_on(self) -> bool:
@@ -362,6 +368,8 @@ class LiveRun:
 
     def _take_state(self, header: dict[str, Any]) -> None:
         said = Said.of(header)
+        if said.state != RunState.STOPPED:
+            self._finished = said.state == RunState.FINISHED
         if said.state != self.record.said.state:
             self._note("state", {"state": said.state, "cause": said.cause})
         if self.record.stops(said):

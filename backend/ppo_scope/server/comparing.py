@@ -1,4 +1,6 @@
-"""Several runs as curves in one chart: those of this server as they are now, the others as they are kept, unopened."""
+"""Several runs as curves: those of this server as they are now, the others as they are kept, unopened; and what a
+sweep among them plans.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from typing import Annotated
 from fastapi import FastAPI, Query, Request
 from starlette.responses import Response
 
+from ppo_scope.records import sweeps
 from ppo_scope.records.comparison import COLUMNS, Curve, compare, curve, curve_of
 from ppo_scope.records.library import Library
 from ppo_scope.records.store import CannotRead
@@ -18,17 +21,18 @@ from ppo_scope.server.crowd import LARGE, LARGE_LINE, Counter
 from ppo_scope.server.hub import Hub
 from ppo_scope.server.security import Secrets
 from ppo_scope.wire.codes import ErrorCode
-from ppo_scope.wire.told import LeftOut
+from ppo_scope.wire.told import LeftOut, PlannedRun, SweepTold
 
-MOST = 40
-"""Runs in one chart."""
+MOST = sweeps.MOST
+"""Runs that are compared at once: all of the largest sweep."""
 
-TOO_MANY = f"At most {MOST} runs fit into one comparison: name fewer of them as `run`."
+TOO_MANY = f"At most {MOST:,} runs fit into one comparison: name fewer of them as `run`."
+NO_SUCH_SWEEP = "There is no sweep {name} here; it may have been deleted meanwhile."
 GONE = "It is neither among this server's runs nor kept; it may have been deleted meanwhile."
 
 
 def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
-    """Add `api/comparison`."""
+    """Add `api/comparison` and `api/sweeps`."""
     large = Counter(secrets.knows, places=LARGE, line=LARGE_LINE)
     comparing = asyncio.Lock()
 
@@ -44,6 +48,23 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
                 return json_answer(await asyncio.to_thread(_compared, ids, here, hub.supervisor.library))
 
         return await large.answer(request, make)
+
+    @app.get("/api/sweeps/{name}")
+    async def sweep(name: str) -> Response:
+        return json_answer(to_json(await asyncio.to_thread(_planned, name, hub.supervisor.library)))
+
+
+def _planned(name: str, library: Library | None) -> SweepTold:
+    try:
+        found = sweeps.load(name, library) if library is not None else None
+    except CannotRead as error:
+        raise refusal(409, ErrorCode.CONFLICT, str(error)) from None
+    if found is None:
+        raise refusal(404, ErrorCode.NOT_FOUND, NO_SUCH_SWEEP.format(name=name))
+    planned: list[PlannedRun] = [{"values": one.values, "run": one.run} for one in found.planned]
+    ends = found.vary.get("total_steps", [found.settings.get("total_steps")])
+    steps = None if None in ends else max(ends)
+    return {"name": found.name, "vary": found.vary, "steps": steps, "planned": planned}
 
 
 def _compared(ids: list[str], here: dict[str, Curve], library: Library | None) -> bytes:

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from ppo_scope.ppo.settings import Settings
+from ppo_scope.records import sweeps
 from ppo_scope.records.library import InUse, KeptRun, Library
 from ppo_scope.records.record import SKETCHED
 from ppo_scope.records.store import CannotRead, Store
@@ -22,7 +23,7 @@ from ppo_scope.server.answers import json_answer, refusal, to_json
 from ppo_scope.server.crowd import LARGE, LARGE_LINE, Counter
 from ppo_scope.server.hub import Hub
 from ppo_scope.server.security import Secrets
-from ppo_scope.wire.codes import ErrorCode
+from ppo_scope.wire.codes import ErrorCode, RunState
 from ppo_scope.wire.messages import NewRun
 from ppo_scope.wire.told import KeptRunTold, KeptRunWhole, Shelf
 
@@ -47,11 +48,11 @@ class Shelves:
         self._curves: OrderedDict[tuple[str, int], list[float | None]] = OrderedDict()
         self._looking = asyncio.Lock()
 
-    async def told(self) -> Shelf:
-        """All of them, as far as one list names them."""
+    async def told(self, sweep: str | None = None) -> Shelf:
+        """All of them, as far as one list names them; or those of a sweep, to the last, without their curves."""
         here = self._here()
         async with self._looking:
-            return await asyncio.to_thread(self._shelf, self._supervisor.library, here)
+            return await asyncio.to_thread(self._shelf, self._supervisor.library, here, sweep)
 
     async def whole(self, id: str) -> KeptRunWhole:
         """One of them.
@@ -64,13 +65,19 @@ class Shelves:
             return await asyncio.to_thread(self._whole, kept, here)
 
     def _here(self) -> dict[str, str]:
-        """States of this server's own runs; those that it only shows are as they are on the disk."""
-        return {run.id: run.state for run in self._supervisor.runs() if run.shown is None}
+        """States of this server's own runs; one that has finished stays so when its process
+        has gone. Those that it only shows are as they are on the disk.
+        """
+        own = [run for run in self._supervisor.runs() if run.shown is None]
+        return {run.id: RunState.FINISHED if run.has_finished else run.state for run in own}
 
-    def _shelf(self, library: Library | None, here: dict[str, str]) -> Shelf:
+    def _shelf(self, library: Library | None, here: dict[str, str], sweep: str | None) -> Shelf:
         runs = library.runs() if library is not None else []
-        told = [self._entry(run, here) for run in runs[:LISTED]]
-        return {"folder": str(library.folder) if library else None, "runs": told, "more": max(0, len(runs) - LISTED)}
+        if sweep is not None:
+            runs = [run for run in runs if run.about.get("sweep") == sweep]
+        named = runs[: LISTED if sweep is None else sweeps.MOST]
+        told = [self._entry(run, here, self._curve(run) if sweep is None else []) for run in named]
+        return {"folder": str(library.folder) if library else None, "runs": told, "more": len(runs) - len(named)}
 
     def _whole(self, kept: KeptRun, here: dict[str, str]) -> KeptRunWhole:
         if kept.problem:
@@ -78,9 +85,10 @@ class Shelves:
         with contextlib.closing(Store(kept.folder)) as store:
             states = [state.update for state in store.states() if state.resumable]
             settings = kept.about.get("settings", {})
-            return {**self._entry(kept, here), "settings": settings, "changes": store.changes(), "states": states}
+            entry = self._entry(kept, here, self._curve(kept))
+            return {**entry, "settings": settings, "changes": store.changes(), "states": states}
 
-    def _entry(self, kept: KeptRun, here: dict[str, str]) -> KeptRunTold:
+    def _entry(self, kept: KeptRun, here: dict[str, str], returns: list[float | None]) -> KeptRunTold:
         settings = kept.about.get("settings", {})
         return {
             "id": kept.id,
@@ -96,7 +104,7 @@ class Shelves:
             "parent": kept.about.get("parent"),
             "sweep": kept.about.get("sweep"),
             "problem": kept.problem,
-            "returns": self._curve(kept),
+            "returns": returns,
         }
 
     def _curve(self, kept: KeptRun) -> list[float | None]:
@@ -190,9 +198,9 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
     large = Counter(secrets.knows, places=LARGE, line=LARGE_LINE)
 
     @app.get("/api/kept")
-    async def kept_runs(request: Request) -> Response:
+    async def kept_runs(request: Request, sweep: str | None = None) -> Response:
         async def make() -> Response:
-            return json_answer(to_json(await shelves.told()))
+            return json_answer(to_json(await shelves.told(sweep)))
 
         return await large.answer(request, make)
 

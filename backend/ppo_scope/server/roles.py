@@ -37,6 +37,7 @@ ROUTES: dict[tuple[str, str], Access] = {
     ("GET", "/api/runs"): Access.VIEWER,
     ("POST", "/api/runs"): Access.CONTROLLER,
     ("GET", "/api/comparison"): Access.VIEWER,
+    ("GET", "/api/sweeps/{name}"): Access.VIEWER,
     ("GET", "/api/kept"): Access.VIEWER,
     ("GET", "/api/kept/{kept_id}"): Access.VIEWER,
     ("DELETE", "/api/kept/{kept_id}"): Access.CONTROLLER,

@@ -184,6 +184,19 @@ class ComparedGroup(TypedDict):
     """Where the 95 % interval begins, at each step by itself; null of a single run, and where SciPy is missing."""
     high: list[float] | None
     """Where it ends."""
+    lower: list[float] | None
+    """The first quartile of its runs at each of those steps; null of fewer than three."""
+    upper: list[float] | None
+    """The third one: between them is the middle half of the runs."""
+
+
+class ComparedCurve(TypedDict):
+    """The return of one run over its own steps, at some of its updates."""
+
+    steps: list[float]
+    """Of the environment, rising: its first, its last, and others between them."""
+    returns: list[float]
+    """As measured there."""
 
 
 class LeftOut(TypedDict):
@@ -198,11 +211,33 @@ class Comparison(TypedDict):
 
     groups: list[ComparedGroup]
     """In the order of the settings that differ."""
+    curves: dict[str, ComparedCurve]
+    """Of each run that is in a group, by its identifier."""
     differing: list[str]
     """Names of the settings that are not the same in all groups."""
     left_out: list[LeftOut]
     missing: str | None
     """What is not installed, and what is not drawn for want of it: a sentence; null where nothing is missing."""
+
+
+class PlannedRun(TypedDict):
+    """One run of a sweep, begun or not."""
+
+    values: dict[str, SettingValue]
+    """Of the settings that are varied, and its seed."""
+    run: str | None
+    """Its identifier, once it has begun."""
+
+
+class SweepTold(TypedDict):
+    """What a sweep plans: the answer of `GET api/sweeps/{name}`."""
+
+    name: str
+    vary: dict[str, list[SettingValue]]
+    """The settings that are varied, in the order in which they were said, and the values of each."""
+    steps: int | None
+    """As many as its longest run is to make, at least; null where one has no end."""
+    planned: list[PlannedRun]
 
 
 class Kept(TypedDict):
