@@ -51,7 +51,9 @@ NAME = "ppo-scope clerk"
 class Handed:
     """An update that was handed over."""
 
-    moment: Moment
+    update: int
+    moment: Moment | None
+    """Of a snapshot; otherwise it would only keep from being freed what the next update could use again."""
     slot: int
     told: Plain
     task: Task
@@ -116,7 +118,16 @@ class Clerk:
             return False
         before = list(trainer.episodes)[: len(trainer.episodes) - len(update.rollout.episodes)]
         task = Task(trainer.steps, seconds, phase.epoch, phase.minibatch, wish)
-        handed = Handed(moment, self._next, told, task, update.settings, before, update.rollout.episodes)
+        handed = Handed(
+            update.index,
+            moment if wish is not None else None,
+            self._next,
+            told,
+            task,
+            update.settings,
+            before,
+            update.rollout.episodes,
+        )
         self._handed.append(handed)
         self._next = (self._next + 1) % len(self._slots)
         self._untold += 1
@@ -209,7 +220,7 @@ class Clerk:
         if answer.looked is not None:
             self._health, self._since = answer.looked.health, []
         else:
-            self._since.append((handed.moment.update.index, answer.row, answer.indicators))
+            self._since.append((handed.update, answer.row, answer.indicators))
         return handed, answer
 
     def _measured_here(self) -> list[tuple[Handed, Answer]]:

@@ -217,11 +217,10 @@ class Reporter:
 
     def _take(self, answered: list[tuple[Handed, Answer]]) -> None:
         for handed, answer in answered:
-            update = handed.moment.update
-            self._rows.note(update.index, answer.row, handed.ended)
+            self._rows.note(handed.update, answer.row, handed.ended)
             for what, why in answer.complaints:
                 self.looking.budget.failed.setdefault(what, why)
-            if answer.looked is not None and handed.task.wish is not None:
+            if answer.looked is not None and handed.task.wish is not None and handed.moment is not None:
                 self.looking.looked(handed.moment, handed.task.wish, handed.task.steps, answer.looked)
 
     # Evaluations
