@@ -50,13 +50,14 @@ class Activity:
         self._since = self._clock()  # first: another thread may look in between
         self.name, self.done, self.of = name, 0, of
 
-    def advance(self, done: int | None = None) -> None:
-        """One more unit is done, or so many are now."""
+    def advance(self, done: int | None = None) -> float:
+        """One more unit is done, or so many are now; what the clock says."""
         now = self._clock()
         if self.name is not None and now - self._since > self._longest.get(self.name, 0.0):
             self._longest[self.name] = now - self._since
         self._since = now
         self.done = self.done + 1 if done is None else done
+        return now
 
     @contextmanager
     def within(self, name: str) -> Iterator[None]:

@@ -31,7 +31,7 @@ from ppo_scope.worker.going import Going
 from ppo_scope.worker.loop import SIGN_OF_LIFE_SECONDS, Loop
 from ppo_scope.worker.orders import Orders
 from ppo_scope.worker.outlet import Send
-from ppo_scope.worker.reporter import Reporter
+from ppo_scope.worker.reporter import LOOK_SECONDS, Reporter
 
 
 def main(
@@ -98,7 +98,8 @@ class Worker:
 
     def __init__(self, send: Send, receive: Receive, run: str, paused: bool, clerk: Clerk | None = None) -> None:
         self.report = Reporter(send, run, clerk)
-        self._receive = receive
+        self._receive, self._activity = receive, self.report.activity
+        self._next_look = 0.0  # by the clock of the activity
         self._going = Going(self.report, running=not paused)
         self._between = Between(self.report, self._going, receive, self._obey)
 
@@ -150,15 +151,18 @@ class Worker:
         self._between.help(overdue)
 
     def _between_steps(self) -> None:
-        """A step of a rollout is done.
+        """A step of a rollout is done: most are over before one could ask, so what comes by the clock is seldom asked.
 
         Raises:
             Stopped: the run was told to end.
         """
-        self.report.activity.advance()
+        now = self._activity.advance()
         self._looks.after_step()
-        self.report.collecting()
-        self._between.hear()
+        command = self._receive(0.0)
+        if command is not None or now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            self.report.collecting()
+            self._between.hear(command)
 
     def _obey(self, command: Command) -> None:
         self._orders.obey(command)
