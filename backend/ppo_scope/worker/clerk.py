@@ -57,7 +57,8 @@ class Handed:
     slot: int
     told: Plain
     task: Task
-    settings: Settings
+    settings: tuple[Settings, Settings | None]
+    """In force, and as they were set."""
     before: list[Episode]
     """The latest episodes that ended before it."""
     ended: list[Episode]
@@ -81,8 +82,9 @@ class Clerk:
         self._slots: list[Slot] = []
         self._next = 0
         self._handed: deque[Handed] = deque()
-        self._untold = self._expected = 0  # updates since it was asked, and messages that it owes
-        self._settings: Settings | None = None  # that it knows
+        self._expected = 0  # messages that it owes
+        self._settings: tuple[Settings | None, Settings | None] = None, None  # that it knows
+        self._unsaid: list[tuple[int, Plain, tuple[Any, ...]]] = []  # updates that it does not know of yet
         # How the run was, as last told; and what has been answered since: (update, row, indicators).
         self._health: bytes | None = None
         self._since: list[tuple[int, list[float], bytes]] = []
@@ -124,36 +126,43 @@ class Clerk:
             self._next,
             told,
             task,
-            update.settings,
+            (update.settings, update.chosen),
             before,
             update.rollout.episodes,
         )
         self._handed.append(handed)
         self._next = (self._next + 1) % len(self._slots)
-        self._untold += 1
         try:
             if self._health is None:
                 self._health = pickle.dumps(health)
                 self._say("resume", self._health, of_episodes(before))
-            if self._settings is not update.settings:
-                self._settings = update.settings
-                self._say("settings", update.settings)
-            self._say("measure", handed.slot, told, task)
-            if wish is not None or self._untold >= len(self._slots) // 2:
-                self.ask()
+            if self._settings[0] is not update.settings or self._settings[1] is not update.chosen:
+                self._say_unsaid()
+                self._settings = handed.settings
+                self._say("settings", *handed.settings)
         except OSError:
             self._bury()
+            return True
+        self._unsaid.append((handed.slot, told, task.plain))
+        if wish is not None or len(self._unsaid) >= len(self._slots) // 2:
+            self.ask()
         return True
 
     def ask(self) -> None:
-        """Have what it has measured told; it gathers some, since each word costs the trainer time."""
-        if self._untold and self.pid is not None:
-            self._untold = 0
-            self._expected += 1
+        """Have what was handed over measured, and told. It hears of several updates at once, and tells of them at
+        once, since each word costs the trainer time.
+        """
+        if self._unsaid and self.pid is not None:
             try:
-                self._say("tell")
+                self._say_unsaid()
             except OSError:
                 self._bury()
+
+    def _say_unsaid(self) -> None:
+        if self._unsaid:
+            unsaid, self._unsaid = self._unsaid, []
+            self._expected += 1
+            self._say("measure", unsaid)
 
     def answers(self, count: int = 0) -> list[tuple[Handed, Answer]]:
         """What has come, in order; at least `count`, which are waited for."""
@@ -232,7 +241,7 @@ class Clerk:
         found = []
         while self._handed:
             handed = self._handed[0]
-            update, state = self._slots[handed.slot].read(handed.told, handed.settings)
+            update, state = self._slots[handed.slot].read(handed.told, *handed.settings)
             found.append(self._answered(desk.measure(update, state, handed.task)))
         self._health, self._since = pickle.dumps(desk.health), []
         return found
@@ -288,7 +297,6 @@ def _work(room: memoryview, tasks: Connection[Any, bytes], answers: Connection[b
     settings: Any = None
     slots: list[Slot] = []
     facts: Any = None
-    measured: list[Answer] = []
     with contextlib.suppress(EOFError, OSError):
         while True:
             what, *more = pickle.loads(tasks.recv_bytes())
@@ -302,15 +310,14 @@ def _work(room: memoryview, tasks: Connection[Any, bytes], answers: Connection[b
                 else:
                     desk.resume(health, ended)
             elif what == "settings":
-                (settings,) = more
-            elif what == "measure":
-                slot, told, task = more
-                assert desk is not None
-                update, state = slots[slot].read(told, settings)
-                measured.append(desk.measure(update, state, task))
+                settings = more
             else:
-                answers.send_bytes(lay(measured, room[-LOOK:]))
+                assert desk is not None
                 measured = []
+                for slot, told, task in more[0]:
+                    update, state = slots[slot].read(told, *settings)
+                    measured.append(desk.measure(update, state, Task(*task)))
+                answers.send_bytes(lay(measured, room[-LOOK:]))
 
 
 def slots_of(layout: Layout, count: int, room: memoryview) -> list[Slot]:

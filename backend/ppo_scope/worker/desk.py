@@ -50,6 +50,11 @@ class Task:
     minibatch: int
     wish: Wish | None
 
+    @property
+    def plain(self) -> tuple[Any, ...]:
+        """The same, pickled in a fraction of the time."""
+        return self.steps, self.seconds, self.epoch, self.minibatch, self.wish
+
 
 @dataclass(frozen=True)
 class Looked:

@@ -26,8 +26,19 @@ from ppo_scope.ppo.settings import Settings
 
 ALIGNMENT = 64
 """Bytes: each array begins where arithmetic likes it to."""
-LEFT_OUT = frozenset({"judged", "differentiate", "settings", "rollout", "batch", "minibatches", "episodes"})
-"""What only making needs, and what goes another way."""
+LEFT_OUT = frozenset(
+    {
+        *("judged", "differentiate", "passes", "arrays"),
+        *("settings", "chosen", "rollout", "batch", "minibatches", "episodes"),
+    }
+)
+"""What only making and copying need, and what goes another way."""
+CUT = ("samples", "trained", "advantages")
+"""Of the minibatches of an epoch, which are cut from one array each: see `Pass`."""
+FOUND = ("outputs", "values", "logratio")
+"""Of a minibatch's loss: see `InNumpy`."""
+TERMS = ("policy_loss", "value_loss", "entropy", "loss")
+"""The same, single numbers."""
 
 Plain = tuple[Any, ...]
 """What is no array, to be pickled."""
@@ -111,15 +122,17 @@ class Slot:
             {place.name: place.within(room) for place in places}
             for places in (layout.update, layout.rollout, layout.batch, layout.state)
         )
-        self._each = {place.name: torch.from_numpy(place.within(room)) for place in layout.each}
-        self._terms = torch.from_numpy(layout.terms.within(room))
+        self._each = {place.name: place.within(room) for place in layout.each}
+        self._terms = layout.terms.within(room)
         # The same, side by side; where target_kl ends an update early, the first of them.
-        self._flat = {name: whole.flatten(0, 1) for name, whole in self._each.items()}
-        self._none = torch.tensor(torch.nan)
+        self._flat = {name: whole.reshape(-1, *whole.shape[2:]) for name, whole in self._each.items()}
         self._minibatches: list[Minibatch] = []
 
     def write(self, update: Update, state: dict[str, Tensor]) -> Plain | None:
-        """Copy an update's arrays; what else there is to be told of it. None where it is of another shape."""
+        """Copy an update's arrays; what else there is to be told of it. None where it is of another shape.
+
+        NumPy's functions, which training has just used: torch's would have to come to the processor first.
+        """
         minibatches, layout = update.minibatches, self._layout
         count = len(minibatches)
         if not 0 < count <= len(self._terms) or update.batch is None:
@@ -131,27 +144,41 @@ class Slot:
                     _copied(getattr(record, name), array)
             for name, array in self._state.items():
                 _copied(state[name], array)
-            for name, whole in self._each.items():
-                parts = [getattr(minibatch, name) for minibatch in minibatches]
-                if parts[0].shape != whole.shape[1:]:
+            for name, flat in self._flat.items():
+                if getattr(minibatches[0], name).shape != self._each[name].shape[1:]:
                     return None
-                torch.cat(parts, out=self._flat[name][: count * whole.shape[1]])
+                parts = _parts(update, name)
+                np.concatenate(parts, out=flat[: sum(map(len, parts))])
+            missing = self._write_terms(minibatches)
         except (AttributeError, ValueError, RuntimeError):  # something is none now, or has another shape
             return None
-        terms = [getattr(minibatch, name) for minibatch in minibatches for name in layout.term_names]
-        missing = [at for at, term in enumerate(terms) if term is None]
-        for at in missing:
-            terms[at] = self._none
-        torch.stack(terms, out=self._terms[:count].flatten())
         plain = [
             [getattr(record, name) for name in names] for record, names in zip(records, layout.plain, strict=False)
         ]
         each = [[getattr(minibatch, name) for minibatch in minibatches] for name in layout.plain[-1]]
-        if any(isinstance(values[0], Tensor | np.ndarray) for values in (*each, *map(_first_array, plain))):
+        if any(isinstance(value, Tensor | np.ndarray) for values in plain for value in values) or any(
+            isinstance(values[0], Tensor) for values in each
+        ):
             return None  # what was none has become an array
         return count, missing, plain, each, of_episodes(update.rollout.episodes)
 
-    def read(self, told: Plain, settings: Settings) -> tuple[Update, dict[str, Tensor]]:
+    def _write_terms(self, minibatches: list[Minibatch]) -> list[int]:
+        """The single numbers of the minibatches; where one is none."""
+        count, names = len(minibatches), self._layout.term_names
+        if all(minibatch.arrays is not None for minibatch in minibatches):
+            together = np.concatenate([minibatch.arrays.terms for minibatch in minibatches if minibatch.arrays])
+            for name, column in zip(TERMS, together.reshape(count, -1).T, strict=True):
+                self._terms[:count, names.index(name)] = column
+            names = tuple(name for name in names if name not in TERMS)
+        missing = []
+        for name in names:
+            at = self._layout.term_names.index(name)
+            found = [getattr(minibatch, name) for minibatch in minibatches]
+            missing += [at + row * len(self._layout.term_names) for row, term in enumerate(found) if term is None]
+            self._terms[:count, at] = [math.nan if term is None else term.item() for term in found]
+        return missing
+
+    def read(self, told: Plain, settings: Settings, chosen: Settings | None) -> tuple[Update, dict[str, Tensor]]:
         """The update and the state that were written; their arrays lie in this slot."""
         count, missing, plain, each, ended = told
         layout = self._layout
@@ -167,14 +194,18 @@ class Slot:
         for at in missing:
             number, term = divmod(at, len(layout.term_names))
             setattr(minibatches[number], layout.term_names[term], None)
-        update = Update(**arrays, **values[0], settings=settings, rollout=rollout, batch=batch, minibatches=minibatches)
+        records: dict[str, Any] = {"rollout": rollout, "batch": batch, "minibatches": minibatches}
+        update = Update(**arrays, **values[0], settings=settings, chosen=chosen, **records)
         return update, {name: torch.from_numpy(array) for name, array in self._state.items()}
 
     def _all(self) -> list[Minibatch]:
         """As many as there is room for; their arrays are the slot's, so they are made once."""
         if not self._minibatches:
-            columns: dict[str, Sequence[Any]] = {name: whole.unbind(0) for name, whole in self._each.items()}
-            columns |= dict(zip(self._layout.term_names, map(Tensor.unbind, self._terms.unbind(1)), strict=True))
+            columns: dict[str, Sequence[Any]] = {
+                name: torch.from_numpy(whole).unbind(0) for name, whole in self._each.items()
+            }
+            terms = torch.from_numpy(self._terms).unbind(1)
+            columns |= dict(zip(self._layout.term_names, map(Tensor.unbind, terms), strict=True))
             nothing: dict[str, Any] = dict.fromkeys(self._layout.plain[-1])
             self._minibatches = [
                 Minibatch(**{name: column[number] for name, column in columns.items()}, **nothing, differentiate=taken)
@@ -235,8 +266,14 @@ def _as_in_update(name: str, array: NDArray[Any]) -> Any:
     return torch.from_numpy(array) if name in TENSORS else array
 
 
-def _first_array(values: list[Any]) -> list[Any]:
-    return [value for value in values if isinstance(value, Tensor | np.ndarray)] or [None]
+def _parts(update: Update, name: str) -> list[NDArray[Any]]:
+    """Something of all minibatches of an update, in as few arrays as there are."""
+    if name in CUT and update.passes:
+        return [getattr(found, name).reshape(-1) for found in update.passes]
+    minibatches = update.minibatches
+    if name in FOUND and minibatches[0].arrays is not None:
+        return [getattr(minibatch.arrays, name) for minibatch in minibatches]
+    return [getattr(minibatch, name).numpy() for minibatch in minibatches]
 
 
 def _copied(found: Any, array: NDArray[Any]) -> None:
