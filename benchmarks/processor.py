@@ -1,7 +1,7 @@
-"""What streaming costs the process that trains, in processor time an update: `ppo-scope train` and streamed runs in turns.
+"""What streaming costs the process that trains, in processor time an update, against `ppo-scope train`, in turns.
 
-Other programs on the machine move processor time less than steps per second: what waits for a core is not counted. Linux
-alone tells it of other processes.
+Other programs on the machine move processor time less than steps per second: what waits for a core is not counted.
+Linux alone tells it of other processes.
 """
 
 from __future__ import annotations

@@ -56,7 +56,9 @@ class Between:
         Raises:
             Stopped: the run was told to end; where its rollout will not be whole in time.
         """
-        if command is not None or (command := self._receive(0.0)) is not None:  # the lock costs more than to find that there is none
+        if (
+            command is not None or (command := self._receive(0.0)) is not None
+        ):  # the lock costs more than to find that there is none
             with self._obeying:
                 while command is not None:
                     self._obey(command)

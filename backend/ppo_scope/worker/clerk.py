@@ -16,13 +16,12 @@ import signal
 import sys
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from ppo_scope.diagnosis.health import Health
 from ppo_scope.ppo.allocation import keep_memory
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.settings import Settings
@@ -33,13 +32,13 @@ from ppo_scope.probes.trainers import Facts
 from ppo_scope.processes.expendable import be_expendable
 from ppo_scope.processes.guard import IGNORED, hold_only
 from ppo_scope.processes.process import enlarge
-from ppo_scope.worker.desk import Answer, Desk, Task, Wish, take_row
-from ppo_scope.worker.notes import Layout, Plain, Slot, episodes_of, lay, lift, of_episodes
+from ppo_scope.worker.desk import Answer, Desk, Looked, State, Task, Wish, take_row
+from ppo_scope.worker.notes import Layout, Plain, Slot, episodes_of, of_episodes
 
 ROOM = 64 * 1024 * 1024
 """Bytes of shared memory, of which what is never written takes nothing."""
 LOOK = 16 * 1024 * 1024
-"""Of these, for the arrays of a snapshot."""
+"""Of these, for a snapshot."""
 SLOTS, FEWEST = 8, 2
 """Notes that may wait; where there is no room for `FEWEST`, the trainer measures."""
 PATIENCE = 30.0
@@ -52,8 +51,7 @@ class Handed:
     """An update that was handed over."""
 
     update: int
-    moment: Moment | None
-    """Of a snapshot; otherwise it would only keep from being freed what the next update could use again."""
+    """Its number. The update itself is let go of: the next one finds its memory warm."""
     slot: int
     told: Plain
     task: Task
@@ -86,13 +84,13 @@ class Clerk:
         self._settings: tuple[Settings | None, Settings | None] = None, None  # that it knows
         self._unsaid: list[tuple[int, Plain, tuple[Any, ...]]] = []  # updates that it does not know of yet
         # How the run was, as last told; and what has been answered since: (update, row, indicators).
-        self._health: bytes | None = None
+        self._state: bytes | None = None
         self._since: list[tuple[int, list[float], bytes]] = []
 
     @property
     def at_work(self) -> bool:
         """Whether the run's health is kept there, from the first update that was handed over until `dismiss`."""
-        return self._health is not None
+        return self._state is not None
 
     @property
     def looking(self) -> bool:
@@ -104,16 +102,16 @@ class Clerk:
         """Whether an answer must be waited for before something can be handed over."""
         return len(self._handed) == len(self._slots) > 0
 
-    def hand_over(self, trainer: Trainer, moment: Moment, seconds: float, wish: Wish | None, health: Health) -> bool:
+    def hand_over(self, trainer: Trainer, moment: Moment, seconds: float, wish: Wish | None, state: State) -> bool:
         """Have a finished update measured; False where that cannot be done here. There must be room: see `full`.
 
-        `health` is how the run was before the first one.
+        `state` is how the run was before the first one.
         """
-        phase, state = moment.phase, trainer.optimisation.moving()
+        phase, moving = moment.phase, trainer.optimisation.moving()
         update: Any = phase.update
-        if self.pid is None or (self._layout is None and not self._begin(trainer, update, state)):
+        if self.pid is None or (self._layout is None and not self._begin(trainer, update, moving)):
             return False
-        told = self._slots[self._next].write(update, state)
+        told = self._slots[self._next].write(update, moving)
         if told is None:
             if not self._handed:
                 self._layout = None  # the next one is measured from, by where its own arrays would lie
@@ -122,7 +120,6 @@ class Clerk:
         task = Task(trainer.steps, seconds, phase.epoch, phase.minibatch, wish)
         handed = Handed(
             update.index,
-            moment if wish is not None else None,
             self._next,
             told,
             task,
@@ -133,9 +130,9 @@ class Clerk:
         self._handed.append(handed)
         self._next = (self._next + 1) % len(self._slots)
         try:
-            if self._health is None:
-                self._health = pickle.dumps(health)
-                self._say("resume", self._health, of_episodes(before))
+            if self._state is None:
+                self._state = pickle.dumps(state)
+                self._say("resume", self._state, of_episodes(before))
             if self._settings[0] is not update.settings or self._settings[1] is not update.chosen:
                 self._say_unsaid()
                 self._settings = handed.settings
@@ -175,7 +172,7 @@ class Clerk:
                     self._bury()
                 break
             try:
-                told: list[Answer] = lift(self._answers.recv_bytes(), self._looks)
+                told: list[Answer] = pickle.loads(self._answers.recv_bytes())
             except (OSError, EOFError, pickle.UnpicklingError):
                 self._bury()
                 break
@@ -190,21 +187,25 @@ class Clerk:
         """Those that are outstanding, waited for."""
         return self.answers(len(self._handed))
 
-    def dismiss(self) -> Health:
+    def made(self, looked: Looked) -> bytes | memoryview:
+        """A snapshot that was answered, until the next one is wished for."""
+        return looked.frame if isinstance(looked.frame, bytes) else self._looks[: looked.frame]
+
+    def dismiss(self) -> State:
         """How the run is, now that all is answered: the trainer measures by itself from here on."""
-        health = self._health_now()
-        self._health, self._since = None, []
-        return health
+        state = self._state_now()
+        self._state, self._since = None, []
+        return state
 
     def close(self) -> None:
         """End it."""
         if self.pid is not None:
             self._bury()
 
-    def _begin(self, trainer: Trainer, update: Any, state: dict[str, Any]) -> bool:
+    def _begin(self, trainer: Trainer, update: Any, moving: dict[str, Any]) -> bool:
         if update.minibatches[0].gradient_norm is None:
             return False  # target_kl has ended it before the first step: it is not like the others
-        layout = Layout.of(update, state)
+        layout = Layout.of(update, moving)
         count = min(SLOTS, len(self._room) // layout.size)
         if count < FEWEST or trainer.device.type != "cpu":
             self.close()  # nothing of this run will ever fit
@@ -227,7 +228,7 @@ class Clerk:
     def _answered(self, answer: Answer) -> tuple[Handed, Answer]:
         handed = self._handed.popleft()
         if answer.looked is not None:
-            self._health, self._since = answer.looked.health, []
+            self._state, self._since = answer.looked.state, []
         else:
             self._since.append((handed.update, answer.row, answer.indicators))
         return handed, answer
@@ -237,22 +238,22 @@ class Clerk:
         if not self._handed or self._facts is None:
             return []
         first = self._handed[0]
-        desk = Desk(self._facts, self._health_now(), first.before)
+        desk = Desk(self._facts, self._state_now(), first.before)
         found = []
         while self._handed:
             handed = self._handed[0]
-            update, state = self._slots[handed.slot].read(handed.told, *handed.settings)
-            found.append(self._answered(desk.measure(update, state, handed.task)))
-        self._health, self._since = pickle.dumps(desk.health), []
+            update, moving = self._slots[handed.slot].read(handed.told, *handed.settings)
+            found.append(self._answered(desk.measure(update, moving, handed.task)))
+        self._state, self._since = pickle.dumps(desk.state), []
         return found
 
-    def _health_now(self) -> Health:
-        assert self._health is not None
-        health: Health = pickle.loads(self._health)
+    def _state_now(self) -> State:
+        assert self._state is not None
+        state: State = pickle.loads(self._state)
         for update, row, found in self._since:
             with contextlib.suppress(Exception):  # it has complained of that already
-                take_row(health, update, row, pickle.loads(found))
-        return health
+                take_row(state.health, update, row, pickle.loads(found))
+        return state
 
     def _bury(self) -> None:
         pid, self.pid = self.pid, None
@@ -304,20 +305,29 @@ def _work(room: memoryview, tasks: Connection[Any, bytes], answers: Connection[b
                 facts, layout, count = more
                 slots = slots_of(layout, count, room)
             elif what == "resume":
-                health, ended = pickle.loads(more[0]), episodes_of(more[1])
+                state, ended = pickle.loads(more[0]), episodes_of(more[1])
                 if desk is None:
-                    desk = Desk(facts, health, ended)
+                    desk = Desk(facts, state, ended)
                 else:
-                    desk.resume(health, ended)
+                    desk.resume(state, ended)
             elif what == "settings":
                 settings = more
             else:
                 assert desk is not None
                 measured = []
                 for slot, told, task in more[0]:
-                    update, state = slots[slot].read(told, *settings)
-                    measured.append(desk.measure(update, state, Task(*task)))
-                answers.send_bytes(lay(measured, room[-LOOK:]))
+                    update, moving = slots[slot].read(told, *settings)
+                    measured.append(_laid(desk.measure(update, moving, Task(*task)), room[-LOOK:]))
+                answers.send_bytes(pickle.dumps(measured, pickle.HIGHEST_PROTOCOL))
+
+
+def _laid(answer: Answer, room: memoryview) -> Answer:
+    """Its snapshot in shared memory, if there is one and it fits."""
+    looked = answer.looked
+    if looked is None or not isinstance(looked.frame, bytes) or len(looked.frame) > len(room):
+        return answer
+    room[: len(looked.frame)] = looked.frame
+    return replace(answer, looked=replace(looked, frame=len(looked.frame)))
 
 
 def slots_of(layout: Layout, count: int, room: memoryview) -> list[Slot]:

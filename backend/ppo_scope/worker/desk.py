@@ -20,23 +20,25 @@ from ppo_scope.diagnosis.judging import Row
 from ppo_scope.ppo.phases import Phase, PhaseKind, Update
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import EPISODES_AVERAGED
-from ppo_scope.probes.cost import Noted
+from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.faults import described
-from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
 from ppo_scope.probes.trainers import Facts, PastSubject
+from ppo_scope.wire.codes import Kind
+from ppo_scope.worker.outlet import position_of
 from ppo_scope.worker.rows import named, row_of
+from ppo_scope.worker.snapshot import told_of, unnumbered
 
 
 @dataclass(frozen=True)
 class Wish:
     """For a snapshot."""
 
-    probes: frozenset[str]
-    failed: frozenset[str]
-    """Those of them that are switched off."""
+    watched: frozenset[str]
     environment: int | None
+    known: dict[str, Any]
+    """What its header tells that only the trainer's process knows."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +59,25 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What a snapshot tells."""
+class State:
+    """How the run is, and what measuring has cost, from one update to the next."""
 
-    found: Measurement
-    spent: list[tuple[str, float, float]]
-    """(probe, when it was measured, seconds)"""
-    failed: dict[str, str]
-    judged: dict[str, Any]
-    """How the run is."""
-    health: bytes
-    """The same as a `Health`, pickled."""
+    health: Health
+    budget: Budget
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A snapshot."""
+
+    frame: bytes | int
+    """Without its number; how many bytes of it lie in shared memory."""
+    place: int
+    """Where the number belongs."""
+    wanted: frozenset[str]
+    """The probes that were to be measured."""
+    state: bytes
+    """A `State` after it, pickled."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +93,15 @@ class Answer:
 
 
 class Desk:
-    """Measures one update after the other. `health`, `episodes`: how the run is before the first."""
+    """Measures one update after the other. `state`, `episodes`: how the run is before the first."""
 
-    def __init__(self, facts: Facts, health: Health, episodes: Sequence[Episode]) -> None:
+    def __init__(self, facts: Facts, state: State, episodes: Sequence[Episode]) -> None:
         self._subject = PastSubject(facts)
-        self.resume(health, episodes)
+        self.resume(state, episodes)
 
-    def resume(self, health: Health, episodes: Sequence[Episode]) -> None:
+    def resume(self, state: State, episodes: Sequence[Episode]) -> None:
         """Go on from here: others have measured meanwhile."""
-        self.health, self._episodes = health, deque(episodes, EPISODES_AVERAGED)
+        self.state, self._episodes = state, deque(episodes, EPISODES_AVERAGED)
 
     def measure(self, update: Update, state: dict[str, Tensor], task: Task) -> Answer:
         """Measure the update that follows; `state` is what its last step led to."""
@@ -103,21 +113,25 @@ class Desk:
 
         def complain(what: str, error: Exception) -> None:
             complaints.append((what, described(error)))
+            self.state.budget.failed.setdefault(*complaints[-1])
 
         row, found = row_of(moment, task.seconds, task.steps, complain), None
         try:
             found = indicators(moment)
-            take_row(self.health, update.index, row, found)
+            take_row(self.state.health, update.index, row, found)
         except Exception as error:
             complain("health", error)
-        looked = None if task.wish is None else self._look(moment, task.wish)
+        looked = None if task.wish is None else self._look(moment, task.wish, task.steps)
         return Answer(row, pickle.dumps(found), complaints, looked)
 
-    def _look(self, moment: Moment, wish: Wish) -> Looked:
+    def _look(self, moment: Moment, wish: Wish, steps: int) -> Looked:
         moment.environment = wish.environment
-        budget = Noted()
-        found = measure(moment, wish.probes - wish.failed, budget)
-        return Looked(found, budget.noted, budget.failed, self.health.told(budget.failed), pickle.dumps(self.health))
+        health, budget = self.state.health, self.state.budget
+        wanted = budget.affordable(wish.watched)
+        found = measure(moment, wanted, budget)
+        header = {"kind": Kind.SNAPSHOT, "steps": steps, **wish.known, **health.told(budget.failed)}
+        header |= {**position_of(moment.phase), **told_of(moment, found, budget, {})}
+        return Looked(*unnumbered(header, found.arrays), wanted, pickle.dumps(self.state))
 
 
 def take_row(health: Health, update: int, row: list[float], found: Row) -> None:
