@@ -15,6 +15,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, replace
 from multiprocessing import Pipe
@@ -32,13 +33,17 @@ from ppo_scope.probes.trainers import Facts
 from ppo_scope.processes.expendable import be_expendable
 from ppo_scope.processes.guard import IGNORED, hold_only
 from ppo_scope.processes.process import enlarge
-from ppo_scope.worker.desk import Answer, Desk, Looked, State, Task, Wish, take_row
+from ppo_scope.worker.desk import Answer, Desk, Looked, State, Task, Wish
 from ppo_scope.worker.notes import Layout, Plain, Slot, episodes_of, of_episodes
 
 ROOM = 64 * 1024 * 1024
 """Bytes of shared memory, of which what is never written takes nothing."""
-LOOK = 16 * 1024 * 1024
-"""Of these, for a snapshot."""
+LOOK, STATE = 16 * 1024 * 1024, 1024 * 1024
+"""Of these, for a snapshot; and for how the run is: two of them, so that one is whole at any time."""
+COUNTER = 64
+"""And for how many messages it has sent."""
+UNSAID_SECONDS = 0.05
+"""Updates wait no longer for others, so that it hears of them together."""
 SLOTS, FEWEST = 8, 2
 """Notes that may wait; where there is no room for `FEWEST`, the trainer measures."""
 PATIENCE = 30.0
@@ -71,7 +76,7 @@ class Clerk:
         """None once it is gone."""
         self.measured = 0
         """Updates."""
-        self._room, self._looks = room[:-LOOK], room[-LOOK:]
+        self._room, self._shared = room[:-SHARED], Shared(room[-SHARED:])
         self._tasks, self._answers = tasks, answers
         self._poll = select.poll()
         self._poll.register(answers.fileno(), select.POLLIN)
@@ -80,12 +85,11 @@ class Clerk:
         self._slots: list[Slot] = []
         self._next = 0
         self._handed: deque[Handed] = deque()
-        self._expected = 0  # messages that it owes
+        self._heard = self._expected = 0  # messages so far, and those that it owes
         self._settings: tuple[Settings | None, Settings | None] = None, None  # that it knows
         self._unsaid: list[tuple[int, Plain, tuple[Any, ...]]] = []  # updates that it does not know of yet
-        # How the run was, as last told; and what has been answered since: (update, row, indicators).
-        self._state: bytes | None = None
-        self._since: list[tuple[int, list[float], bytes]] = []
+        self._unsaid_since = 0.0
+        self._state: bytes | memoryview | None = None  # pickled, as last told
 
     @property
     def at_work(self) -> bool:
@@ -129,7 +133,7 @@ class Clerk:
         )
         self._handed.append(handed)
         self._next = (self._next + 1) % len(self._slots)
-        try:
+        with contextlib.suppress(OSError):  # where it has gone, that is noticed when its answers are waited for
             if self._state is None:
                 self._state = pickle.dumps(state)
                 self._say("resume", self._state, of_episodes(before))
@@ -137,11 +141,12 @@ class Clerk:
                 self._say_unsaid()
                 self._settings = handed.settings
                 self._say("settings", *handed.settings)
-        except OSError:
-            self._bury()
-            return True
+        now = time.monotonic()
+        if not self._unsaid:
+            self._unsaid_since = now
         self._unsaid.append((handed.slot, told, task.plain))
-        if wish is not None or len(self._unsaid) >= len(self._slots) // 2:
+        many = len(self._unsaid) >= len(self._slots) // 2
+        if wish is not None or many or now - self._unsaid_since >= UNSAID_SECONDS:
             self.ask()
         return True
 
@@ -149,11 +154,8 @@ class Clerk:
         """Have what was handed over measured, and told. It hears of several updates at once, and tells of them at
         once, since each word costs the trainer time.
         """
-        if self._unsaid and self.pid is not None:
-            try:
-                self._say_unsaid()
-            except OSError:
-                self._bury()
+        with contextlib.suppress(OSError):
+            self._say_unsaid()
 
     def _say_unsaid(self) -> None:
         if self._unsaid:
@@ -167,18 +169,22 @@ class Clerk:
         if count:
             self.ask()
         while self._expected and self.pid is not None:
-            if not self._poll.poll(1000 * PATIENCE if len(found) < count else 0):
-                if len(found) < count:
+            if self._shared.told <= self._heard:
+                if len(found) >= count:
+                    break
+                if not self._poll.poll(1000 * PATIENCE):
                     self._bury()
-                break
+                    break
             try:
-                told: list[Answer] = pickle.loads(self._answers.recv_bytes())
+                state, told = pickle.loads(self._answers.recv_bytes())
             except (OSError, EOFError, pickle.UnpicklingError):
                 self._bury()
                 break
             self._expected -= 1
+            self._heard += 1
             self.measured += len(told)
-            found += map(self._answered, told)
+            self._state = self._shared.state(self._heard, state)
+            found += [(self._handed.popleft(), answer) for answer in told]
         if self.pid is None:
             found += self._measured_here()
         return found
@@ -189,12 +195,13 @@ class Clerk:
 
     def made(self, looked: Looked) -> bytes | memoryview:
         """A snapshot that was answered, until the next one is wished for."""
-        return looked.frame if isinstance(looked.frame, bytes) else self._looks[: looked.frame]
+        return looked.frame if isinstance(looked.frame, bytes) else self._shared.look[: looked.frame]
 
     def dismiss(self) -> State:
         """How the run is, now that all is answered: the trainer measures by itself from here on."""
-        state = self._state_now()
-        self._state, self._since = None, []
+        assert self._state is not None
+        state: State = pickle.loads(self._state)
+        self._state = None
         return state
 
     def close(self) -> None:
@@ -225,35 +232,18 @@ class Clerk:
     def _say(self, what: str, *more: Any) -> None:
         self._tasks.send_bytes(pickle.dumps((what, *more), pickle.HIGHEST_PROTOCOL))
 
-    def _answered(self, answer: Answer) -> tuple[Handed, Answer]:
-        handed = self._handed.popleft()
-        if answer.looked is not None:
-            self._state, self._since = answer.looked.state, []
-        else:
-            self._since.append((handed.update, answer.row, answer.indicators))
-        return handed, answer
-
     def _measured_here(self) -> list[tuple[Handed, Answer]]:
         """What a clerk that died has left."""
-        if not self._handed or self._facts is None:
+        if not self._handed or self._facts is None or self._state is None:
             return []
-        first = self._handed[0]
-        desk = Desk(self._facts, self._state_now(), first.before)
+        desk = Desk(self._facts, pickle.loads(self._state), self._handed[0].before)
         found = []
-        while self._handed:
-            handed = self._handed[0]
+        for handed in self._handed:
             update, moving = self._slots[handed.slot].read(handed.told, *handed.settings)
-            found.append(self._answered(desk.measure(update, moving, handed.task)))
-        self._state, self._since = pickle.dumps(desk.state), []
+            found.append((handed, desk.measure(update, moving, handed.task)))
+        self._handed.clear()
+        self._state = pickle.dumps(desk.state)
         return found
-
-    def _state_now(self) -> State:
-        assert self._state is not None
-        state: State = pickle.loads(self._state)
-        for update, row, found in self._since:
-            with contextlib.suppress(Exception):  # it has complained of that already
-                take_row(state.health, update, row, pickle.loads(found))
-        return state
 
     def _bury(self) -> None:
         pid, self.pid = self.pid, None
@@ -263,6 +253,47 @@ class Clerk:
             os.waitpid(pid, 0)
         self._tasks.close()
         self._answers.close()
+
+
+SHARED = LOOK + 2 * STATE + COUNTER
+
+
+class Shared:
+    """What it tells in shared memory, so that it need not pass through a pipe."""
+
+    def __init__(self, room: memoryview) -> None:
+        self.look = room[:LOOK]
+        """A snapshot."""
+        self._states = room[LOOK : LOOK + STATE], room[LOOK + STATE : LOOK + 2 * STATE]
+        self._counter = room[-COUNTER:].cast("Q")
+
+    @property
+    def told(self) -> int:
+        """How many messages it has sent."""
+        return self._counter[0]
+
+    def count(self) -> None:
+        """One more."""
+        self._counter[0] += 1
+
+    def put_state(self, number: int, state: bytes) -> bytes | int:
+        """How the run is after that message: its length, or itself where there is no room."""
+        if len(state) > STATE:
+            return state
+        self._states[number % 2][: len(state)] = state
+        return len(state)
+
+    def state(self, number: int, put: bytes | int) -> bytes | memoryview:
+        """What was put there."""
+        return put if isinstance(put, bytes) else self._states[number % 2][:put]
+
+    def put_look(self, answer: Answer) -> Answer:
+        """An answer whose snapshot lies here, if it has one and there is room."""
+        looked = answer.looked
+        if looked is None or not isinstance(looked.frame, bytes) or len(looked.frame) > LOOK:
+            return answer
+        self.look[: len(looked.frame)] = looked.frame
+        return answer._replace(looked=replace(looked, frame=len(looked.frame)))
 
 
 def hired() -> Clerk | None:
@@ -298,6 +329,7 @@ def _work(room: memoryview, tasks: Connection[Any, bytes], answers: Connection[b
     settings: Any = None
     slots: list[Slot] = []
     facts: Any = None
+    shared, messages = Shared(room[-SHARED:]), 0
     with contextlib.suppress(EOFError, OSError):
         while True:
             what, *more = pickle.loads(tasks.recv_bytes())
@@ -317,17 +349,11 @@ def _work(room: memoryview, tasks: Connection[Any, bytes], answers: Connection[b
                 measured = []
                 for slot, told, task in more[0]:
                     update, moving = slots[slot].read(told, *settings)
-                    measured.append(_laid(desk.measure(update, moving, Task(*task)), room[-LOOK:]))
-                answers.send_bytes(pickle.dumps(measured, pickle.HIGHEST_PROTOCOL))
-
-
-def _laid(answer: Answer, room: memoryview) -> Answer:
-    """Its snapshot in shared memory, if there is one and it fits."""
-    looked = answer.looked
-    if looked is None or not isinstance(looked.frame, bytes) or len(looked.frame) > len(room):
-        return answer
-    room[: len(looked.frame)] = looked.frame
-    return replace(answer, looked=replace(looked, frame=len(looked.frame)))
+                    measured.append(shared.put_look(desk.measure(update, moving, Task(*task))))
+                messages += 1
+                put = shared.put_state(messages, pickle.dumps(desk.state, pickle.HIGHEST_PROTOCOL))
+                answers.send_bytes(pickle.dumps((put, measured), pickle.HIGHEST_PROTOCOL))
+                shared.count()
 
 
 def slots_of(layout: Layout, count: int, room: memoryview) -> list[Slot]:

@@ -6,17 +6,16 @@ trainer would find.
 
 from __future__ import annotations
 
-import pickle
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import numpy as np
 from torch import Tensor
 
 from ppo_scope.diagnosis.health import Health
 from ppo_scope.diagnosis.indicators import indicators
-from ppo_scope.diagnosis.judging import Row
 from ppo_scope.ppo.phases import Phase, PhaseKind, Update
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import EPISODES_AVERAGED
@@ -76,20 +75,16 @@ class Looked:
     """Where the number belongs."""
     wanted: frozenset[str]
     """The probes that were to be measured."""
-    state: bytes
-    """A `State` after it, pickled."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What was measured of one update."""
 
-    row: list[float]
-    indicators: bytes
-    """Pickled, a `Row`; or None."""
-    complaints: list[tuple[str, str]] = field(default_factory=list)
+    row: bytes
+    """Its numbers, in double precision."""
+    complaints: list[tuple[str, str]]
     """What could not be measured, and why."""
-    looked: Looked | None = None
+    looked: Looked | None
 
 
 class Desk:
@@ -115,14 +110,13 @@ class Desk:
             complaints.append((what, described(error)))
             self.state.budget.failed.setdefault(*complaints[-1])
 
-        row, found = row_of(moment, task.seconds, task.steps, complain), None
+        row = row_of(moment, task.seconds, task.steps, complain)
         try:
-            found = indicators(moment)
-            take_row(self.state.health, update.index, row, found)
+            self.state.health.take_row(update.index, {**named(row), **indicators(moment)})
         except Exception as error:
             complain("health", error)
         looked = None if task.wish is None else self._look(moment, task.wish, task.steps)
-        return Answer(row, pickle.dumps(found), complaints, looked)
+        return Answer(np.array(row).tobytes(), complaints, looked)
 
     def _look(self, moment: Moment, wish: Wish, steps: int) -> Looked:
         moment.environment = wish.environment
@@ -131,9 +125,4 @@ class Desk:
         found = measure(moment, wanted, budget)
         header = {"kind": Kind.SNAPSHOT, "steps": steps, **wish.known, **health.told(budget.failed)}
         header |= {**position_of(moment.phase), **told_of(moment, found, budget, {})}
-        return Looked(*unnumbered(header, found.arrays), wanted, pickle.dumps(self.state))
-
-
-def take_row(health: Health, update: int, row: list[float], found: Row) -> None:
-    """Have the run's health judged with one more update."""
-    health.take_row(update, {**named(row), **found})
+        return Looked(*unnumbered(header, found.arrays), wanted)

@@ -155,7 +155,7 @@ class Reporter:
             self.looking.keep(moment)
         self.progress()
         if self._due.now("series"):
-            self._take_answers(ask=True)
+            self._take_answers()
             self._rows.flush()
         self.hand_on_weights(changed=True)
         self._seconds += time.perf_counter() - start
@@ -217,7 +217,7 @@ class Reporter:
 
     def _take(self, answered: list[tuple[Handed, Answer]]) -> None:
         for handed, answer in answered:
-            self._rows.note(handed.update, answer.row, handed.ended)
+            self._rows.note(handed.update, np.frombuffer(answer.row), handed.ended)
             for what, why in answer.complaints:
                 self.looking.budget.failed.setdefault(what, why)
             if answer.looked is not None and self._clerk is not None:
