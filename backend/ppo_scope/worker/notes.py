@@ -12,6 +12,7 @@ import math
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,10 @@ FOUND = ("outputs", "values", "logratio")
 """Of a minibatch's loss: see `InNumpy`."""
 TERMS = ("policy_loss", "value_loss", "entropy", "loss")
 """The same, single numbers."""
+NUMBERED = frozenset({"epoch", "index"})
+"""Of a minibatch: follow from how many came before it."""
+
+ARRAYS = frozenset({Tensor, np.ndarray})
 
 Plain = tuple[Any, ...]
 """What is no array, to be pickled."""
@@ -74,6 +79,8 @@ class Layout:
     term_names: tuple[str, ...]
     plain: tuple[tuple[str, ...], ...]
     """The names of what is no array: of the update, its rollout, its batch and a minibatch."""
+    minibatches: int
+    """Of an epoch."""
     size: int
     """Bytes of it all."""
 
@@ -106,9 +113,15 @@ class Layout:
             terms=place("", np.empty(len(terms), np.float32), count),
             term_names=terms,
             plain=tuple(
-                tuple(name for name, value in vars(record).items() if name not in LEFT_OUT and not _lies(name, value))
+                tuple(
+                    name
+                    for name, value in vars(record).items()
+                    if name not in LEFT_OUT | NUMBERED or (record is update and name == "index")
+                    if not _lies(name, value)
+                )
                 for record in (update, update.rollout, update.batch, minibatch)
             ),
+            minibatches=update.settings.minibatches,
             size=size,
         )
 
@@ -125,22 +138,29 @@ class Slot:
         self._each = {place.name: place.within(room) for place in layout.each}
         self._terms = layout.terms.within(room)
         # The same, side by side; where target_kl ends an update early, the first of them.
+        self._none = torch.tensor(torch.nan)
         self._flat = {name: whole.reshape(-1, *whole.shape[2:]) for name, whole in self._each.items()}
         self._minibatches: list[Minibatch] = []
+        self._rest = [attrgetter(*names, names[0]) if names else _nothing for names in layout.plain]
+        self._arrays = [list(arrays.items()) for arrays in (self._update, self._rollout, self._batch)]
+        first = layout.term_names.index(TERMS[0])
+        assert layout.term_names[first : first + len(TERMS)] == TERMS
+        self._found = self._terms[:, first : first + len(TERMS)]
+        self._others = [(at, name) for at, name in enumerate(layout.term_names) if name not in TERMS]
 
     def write(self, update: Update, state: dict[str, Tensor]) -> Plain | None:
         """Copy an update's arrays; what else there is to be told of it. None where it is of another shape.
 
         NumPy's functions, which training has just used: torch's would have to come to the processor first.
         """
-        minibatches, layout = update.minibatches, self._layout
+        minibatches = update.minibatches
         count = len(minibatches)
         if not 0 < count <= len(self._terms) or update.batch is None:
             return None
         records = update, update.rollout, update.batch
         try:
-            for arrays, record in zip((self._update, self._rollout, self._batch), records, strict=True):
-                for name, array in arrays.items():
+            for arrays, record in zip(self._arrays, records, strict=True):
+                for name, array in arrays:
                     _copied(getattr(record, name), array)
             for name, array in self._state.items():
                 _copied(state[name], array)
@@ -152,30 +172,27 @@ class Slot:
             missing = self._write_terms(minibatches)
         except (AttributeError, ValueError, RuntimeError):  # something is none now, or has another shape
             return None
-        plain = [
-            [getattr(record, name) for name in names] for record, names in zip(records, layout.plain, strict=False)
-        ]
-        each = [[getattr(minibatch, name) for minibatch in minibatches] for name in layout.plain[-1]]
-        if any(isinstance(value, Tensor | np.ndarray) for values in plain for value in values) or any(
-            isinstance(values[0], Tensor) for values in each
-        ):
+        # attrgetter, given one name twice, gives a tuple in any case.
+        plain = [get(record)[:-1] for get, record in zip(self._rest, records, strict=False)]
+        each = [self._rest[-1](minibatch)[:-1] for minibatch in minibatches]
+        if any(type(value) in ARRAYS for values in (*plain, each[0]) for value in values):
             return None  # what was none has become an array
         return count, missing, plain, each, of_episodes(update.rollout.episodes)
 
     def _write_terms(self, minibatches: list[Minibatch]) -> list[int]:
         """The single numbers of the minibatches; where one is none."""
-        count, names = len(minibatches), self._layout.term_names
-        if all(minibatch.arrays is not None for minibatch in minibatches):
-            together = np.concatenate([minibatch.arrays.terms for minibatch in minibatches if minibatch.arrays])
-            for name, column in zip(TERMS, together.reshape(count, -1).T, strict=True):
-                self._terms[:count, names.index(name)] = column
-            names = tuple(name for name in names if name not in TERMS)
-        missing = []
-        for name in names:
-            at = self._layout.term_names.index(name)
-            found = [getattr(minibatch, name) for minibatch in minibatches]
-            missing += [at + row * len(self._layout.term_names) for row, term in enumerate(found) if term is None]
-            self._terms[:count, at] = [math.nan if term is None else term.item() for term in found]
+        count, width, missing = len(minibatches), len(self._layout.term_names), []
+        found = [minibatch.arrays for minibatch in minibatches if minibatch.arrays is not None]
+        if len(found) == count:
+            self._found[:count] = np.concatenate([arrays.terms for arrays in found]).reshape(count, -1)
+        else:
+            self._found[:count] = [[getattr(minibatch, name).item() for name in TERMS] for minibatch in minibatches]
+        for at, name in self._others:
+            terms = [getattr(minibatch, name) for minibatch in minibatches]
+            if any(term is None for term in terms):
+                missing += [at + row * width for row, term in enumerate(terms) if term is None]
+                terms = [self._none if term is None else term for term in terms]
+            self._terms[:count, at] = [term.item() for term in terms]
         return missing
 
     def read(self, told: Plain, settings: Settings, chosen: Settings | None) -> tuple[Update, dict[str, Tensor]]:
@@ -188,8 +205,8 @@ class Slot:
         batch = Batch(**{name: torch.from_numpy(array) for name, array in self._batch.items()}, **values[2])
         arrays = {name: _as_in_update(name, array) for name, array in self._update.items()}
         minibatches = [copy.copy(minibatch) for minibatch in self._all()[:count]]
-        for name, column in zip(layout.plain[-1], each, strict=True):
-            for minibatch, value in zip(minibatches, column, strict=True):
+        for minibatch, rest in zip(minibatches, each, strict=True):
+            for name, value in zip(layout.plain[-1], rest, strict=True):
                 setattr(minibatch, name, value)
         for at in missing:
             number, term = divmod(at, len(layout.term_names))
@@ -207,10 +224,11 @@ class Slot:
             terms = torch.from_numpy(self._terms).unbind(1)
             columns |= dict(zip(self._layout.term_names, map(Tensor.unbind, terms), strict=True))
             nothing: dict[str, Any] = dict.fromkeys(self._layout.plain[-1])
-            self._minibatches = [
-                Minibatch(**{name: column[number] for name, column in columns.items()}, **nothing, differentiate=taken)
-                for number in range(len(self._terms))
-            ]
+            for number in range(len(self._terms)):
+                epoch, index = divmod(number, self._layout.minibatches)
+                values = {name: column[number] for name, column in columns.items()} | nothing
+                made = Minibatch(epoch=epoch + 1, index=index + 1, **values, differentiate=taken)
+                self._minibatches.append(made)
         return self._minibatches
 
 
@@ -280,4 +298,8 @@ def _copied(found: Any, array: NDArray[Any]) -> None:
     """Raises: ValueError, AttributeError, where it is of another shape, or none."""
     if found.shape != array.shape:
         raise ValueError
-    np.copyto(array, found.numpy() if isinstance(found, Tensor) else found)
+    np.copyto(array, found.numpy() if type(found) is Tensor else found)
+
+
+def _nothing(_: object) -> tuple[Any, ...]:
+    return (None,)
