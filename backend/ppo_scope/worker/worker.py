@@ -33,6 +33,9 @@ from ppo_scope.worker.orders import Orders
 from ppo_scope.worker.outlet import Send
 from ppo_scope.worker.reporter import LOOK_SECONDS, Reporter
 
+AT_ONCE_SECONDS, MOST_AT_ONCE = 0.0005, 16
+"""Steps of a rollout that are done in that time follow upon each other, but no more than so many."""
+
 
 def main(
     frames: Connection[bytes, bytes],
@@ -100,6 +103,7 @@ class Worker:
         self.report = Reporter(send, run, clerk)
         self._receive, self._activity = receive, self.report.activity
         self._next_look = 0.0  # by the clock of the activity
+        self._passed, self._at_once = 0, 0.0  # steps since somebody looked, and between two looks
         self._going = Going(self.report, running=not paused)
         self._between = Between(self.report, self._going, receive, self._obey)
 
@@ -151,12 +155,17 @@ class Worker:
         self._between.help(overdue)
 
     def _between_steps(self) -> None:
-        """A step of a rollout is done: most are over before one could ask, so what comes by the clock is seldom asked.
+        """A step of a rollout is done: of quick ones, only some are followed by a look at what has come.
 
         Raises:
             Stopped: the run was told to end.
         """
-        now = self._activity.advance()
+        self._passed += 1
+        if self._passed < self._at_once and self._looks.noting is None:
+            return
+        since, now = self._activity.since, self._activity.advance(self.trainer.rollout_step)
+        self._at_once = min(MOST_AT_ONCE, AT_ONCE_SECONDS * self._passed / max(now - since, 1e-6))
+        self._passed = 0
         self._looks.after_step()
         command = self._receive(0.0)
         if command is not None or now >= self._next_look:
