@@ -16,6 +16,7 @@ from ppo_scope.probes import cost
 from ppo_scope.probes.probes import PROBES
 from ppo_scope.worker import clerk as clerks
 from ppo_scope.worker import due
+from ppo_scope.worker.clerk import SLOTS
 from ppo_scope.worker.worker import Worker
 
 SMALL = {"num_envs": 4, "rollout_steps": 32, "hidden_sizes": [16, 16]}
@@ -81,7 +82,7 @@ class Played:
             stopped = self._halts > 3 or self.worker.trainer.finished
             return {"type": "stop", "kept": False} if stopped else PLAY
         updates = self.worker.trainer.updates
-        if self._disturb is not None and updates >= 8:
+        if self._disturb is not None and updates > SLOTS + 2:  # some have been answered then
             self._disturb, disturb = None, self._disturb
             disturb(self.clerk.pid)
         if updates in self._orders:

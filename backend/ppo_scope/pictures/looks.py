@@ -33,7 +33,8 @@ class Looks:
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
         self._rollouts: OrderedDict[int, list[list[bytes]]] = OrderedDict()
-        self._noting: list[list[bytes]] | None = None
+        self.noting: list[list[bytes]] | None = None
+        """Those of the rollout under way, if they are."""
         self._held = 0
         self.off: str | None = None
         """Why nothing is noted any more."""
@@ -46,15 +47,15 @@ class Looks:
         """The next rollout is about to begin: note the states before its first step. Never raises."""
         if self.off is not None:
             return
-        self._noting = []
-        self._rollouts[self._trainer.updates + 1] = self._noting
+        self.noting = []
+        self._rollouts[self._trainer.updates + 1] = self.noting
         while len(self._rollouts) > ROLLOUTS:
             self._forget_the_oldest()
         self.after_step()
 
     def forget(self, update: int) -> None:
         """Its rollout was given up: another one takes its number."""
-        self._noting = None
+        self.noting = None
         self._held -= _size(self._rollouts.pop(update, []))
 
     def _forget_the_oldest(self) -> None:
@@ -63,17 +64,17 @@ class Looks:
 
     def after_step(self) -> None:
         """Note the states that a step has led to; does nothing where nobody steps. Never raises."""
-        if self._noting is None:
+        if self.noting is None:
             return
-        if len(self._noting) > self._trainer.settings.rollout_steps:
-            self._noting = None
+        if len(self.noting) > self._trainer.settings.rollout_steps:
+            self.noting = None
             return
         try:
             noted = [self._note(n) for n in range(self._trainer.settings.num_envs)]
         except Exception as error:  # somebody's code: a property that fails, a state that cannot be copied
             self._switch_off(f"{type(error).__name__}: {error}".splitlines()[0][:200])
             return
-        self._noting.append(noted)
+        self.noting.append(noted)
         self._held += sum(map(len, noted))
         while self._held > ROOM and len(self._rollouts) > 1:
             self._forget_the_oldest()
@@ -113,7 +114,7 @@ class Looks:
         return noted
 
     def _switch_off(self, why: str) -> None:
-        self._noting = None
+        self.noting = None
         self._rollouts.clear()
         self._held = 0
         self.off = f"No pictures of samples: the states of {self._trainer.settings.env} cannot be noted ({why})."

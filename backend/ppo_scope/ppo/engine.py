@@ -192,6 +192,17 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class InNumpy:
+    """What the tensors of a loss lie on: who copies them has no need of torch."""
+
+    outputs: NDArray[np.float32]
+    values: NDArray[np.float32]
+    logratio: NDArray[np.float32]
+    terms: NDArray[np.float32]
+    """[4]: L_PG, L_VF, S and L."""
+
+
+@dataclass(frozen=True)
 class Loss:
     """The loss of B samples and what it is made of, detached."""
 
@@ -213,6 +224,8 @@ class Loss:
     """[], mean KL(π_old‖π); None where π_old's outputs are not known"""
     differentiate: Callable[[], Tensor]
     """dL/dθ [P]"""
+    arrays: InNumpy | None = None
+    """The same, where it was found in NumPy."""
 
 
 class Engine(Protocol):

@@ -16,7 +16,7 @@ from torch import Tensor
 from ppo_scope.ppo import by_hand, losses
 from ppo_scope.ppo.dense import Dense
 from ppo_scope.ppo.distributions import Distribution
-from ppo_scope.ppo.engine import Engine, Floats, Loss, Rule, Samples, in_numpy
+from ppo_scope.ppo.engine import Engine, Floats, InNumpy, Loss, Rule, Samples, in_numpy
 from ppo_scope.ppo.masks import forbid
 from ppo_scope.ppo.networks import ActorCritic
 
@@ -116,6 +116,7 @@ class NumpyEngine:
                 loss=loss,
                 kl=None if terms.kl is None else torch.tensor(terms.kl),
                 differentiate=differentiate,
+                arrays=InNumpy(terms.outputs, terms.values, terms.logratio, terms.scalars),
             )
 
         return of

@@ -17,7 +17,7 @@ from ppo_scope.ppo.engine import Engine, Loss, Rule, packed
 from ppo_scope.ppo.losses import Scalar
 from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.outcome import OptimisationPosition
-from ppo_scope.ppo.phases import Batch, Minibatch, Phase, PhaseKind, Update
+from ppo_scope.ppo.phases import Batch, Minibatch, Pass, Phase, PhaseKind, Update
 from ppo_scope.ppo.settings import KL_MARGIN, Settings
 
 
@@ -157,6 +157,8 @@ class Optimisation:
         rule = self.coefficients.rule(settings)
         with_kl = rule.penalises or settings.desired_kl is not None
         find = self.engine.losses(packed(batch, order, advantages, weights.view(-1), with_kl=with_kl), rule)
+        if self._device.type == "cpu":
+            update.passes.append(Pass(permutation, trained_rows, advantages.numpy()))
         update.seconds_shuffle += time.perf_counter() - start
 
         for index in range(settings.minibatches):
@@ -240,6 +242,7 @@ def _minibatch(loss: Loss, epoch: int, index: int, samples: Tensor, trained: Ten
         loss=loss.loss,
         kl=loss.kl,
         differentiate=loss.differentiate,
+        arrays=loss.arrays,
     )
 
 

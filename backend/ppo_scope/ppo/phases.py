@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
+from ppo_scope.ppo.engine import InNumpy
 from ppo_scope.ppo.rollout import Floats, Rollout
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import Observations
@@ -114,6 +117,20 @@ class Minibatch:
     """dL/dθ [P]; can be asked for until the gradient phase, which takes it."""
     gradient_norm: Tensor | None = None
     """[], before clipping; None until the gradient phase, and where target_kl stopped the update."""
+    arrays: InNumpy | None = None
+    """What its loss was found as, where that was in NumPy."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What the minibatches of an epoch are parts of, on the CPU."""
+
+    samples: NDArray[np.int64]
+    """[S]"""
+    trained: NDArray[np.bool_]
+    """[minibatches, B]"""
+    advantages: NDArray[np.float32]
+    """[S]"""
 
 
 @dataclass
@@ -135,6 +152,8 @@ class Update:
     deltas: Floats | None = None
     """[M, N] δ, which the advantages were accumulated from; of scaled rewards, where rewards are normalised"""
     minibatches: list[Minibatch] = field(default_factory=list)
+    passes: list[Pass] = field(default_factory=list)
+    """One for each epoch so far; none on another device than the CPU."""
     attempt: int = 1
     """Of this index: an update that is abandoned is begun again, on another rollout, under the same index."""
     stopped_by_kl: bool = False

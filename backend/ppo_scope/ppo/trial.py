@@ -22,7 +22,9 @@ class _Enough(Exception):
 
 
 def prove(
-    settings: Settings, on_stage: Callable[[], None] = lambda: None, present: Callable[[Trainer], None] = lambda _: None
+    settings: Settings,
+    on_stage: Callable[[], object] = lambda: None,
+    present: Callable[[Trainer], None] = lambda _: None,
 ) -> None:
     """Make the environments, one vector step and one minibatch (loss, gradient, step of Adam), all at their real sizes.
 

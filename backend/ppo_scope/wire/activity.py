@@ -42,21 +42,23 @@ class Activity:
         self.name: str | None = None
         self.done = self.of = 0
         self._clock = clock
-        self._since = clock()
+        self.since = clock()
+        """When the unit at hand began."""
         self._longest: dict[str, float] = {}
 
     def begin(self, name: str | None, of: int = 0) -> None:
         """Something else is being done from now on, in `of` units; nothing in particular, where there is no name."""
-        self._since = self._clock()  # first: another thread may look in between
+        self.since = self._clock()  # first: another thread may look in between
         self.name, self.done, self.of = name, 0, of
 
-    def advance(self, done: int | None = None) -> None:
-        """One more unit is done, or so many are now."""
+    def advance(self, done: int | None = None) -> float:
+        """One more unit is done, or so many are now; what the clock says."""
         now = self._clock()
-        if self.name is not None and now - self._since > self._longest.get(self.name, 0.0):
-            self._longest[self.name] = now - self._since
-        self._since = now
+        if self.name is not None and now - self.since > self._longest.get(self.name, 0.0):
+            self._longest[self.name] = now - self.since
+        self.since = now
         self.done = self.done + 1 if done is None else done
+        return now
 
     @contextmanager
     def within(self, name: str) -> Iterator[None]:
@@ -66,14 +68,14 @@ class Activity:
         try:
             yield
         finally:
-            self._since = self._clock()
+            self.since = self._clock()
             self.name, self.done, self.of = before
 
     def describe(self) -> dict[str, Any] | None:
         """As in the protocol: what is done of how much, how long the unit at hand and the longest one have taken."""
         if self.name is None:
             return None
-        seconds, longest = self._clock() - self._since, self._longest.get(self.name, 0.0)
+        seconds, longest = self._clock() - self.since, self._longest.get(self.name, 0.0)
         return {
             "name": self.name,
             "done": self.done,

@@ -15,14 +15,14 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from ppo_scope.diagnosis.health import Health
 from ppo_scope.ppo.allocation import keep_memory
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.settings import Settings
@@ -33,13 +33,17 @@ from ppo_scope.probes.trainers import Facts
 from ppo_scope.processes.expendable import be_expendable
 from ppo_scope.processes.guard import IGNORED, hold_only
 from ppo_scope.processes.process import enlarge
-from ppo_scope.worker.desk import Answer, Desk, Task, Wish, take_row
-from ppo_scope.worker.notes import Layout, Plain, Slot, episodes_of, lay, lift, of_episodes
+from ppo_scope.worker.desk import Answer, Desk, Looked, State, Task, Wish
+from ppo_scope.worker.notes import Layout, Plain, Slot, episodes_of, of_episodes
 
 ROOM = 64 * 1024 * 1024
 """Bytes of shared memory, of which what is never written takes nothing."""
-LOOK = 16 * 1024 * 1024
-"""Of these, for the arrays of a snapshot."""
+LOOK, STATE = 16 * 1024 * 1024, 1024 * 1024
+"""Of these, for a snapshot; and for how the run is: two of them, so that one is whole at any time."""
+COUNTER = 64
+"""And for how many messages it has sent."""
+UNSAID_SECONDS = 0.05
+"""Updates wait no longer for others, so that it hears of them together."""
 SLOTS, FEWEST = 8, 2
 """Notes that may wait; where there is no room for `FEWEST`, the trainer measures."""
 PATIENCE = 30.0
@@ -51,11 +55,13 @@ NAME = "ppo-scope clerk"
 class Handed:
     """An update that was handed over."""
 
-    moment: Moment
+    update: int
+    """Its number. The update itself is let go of: the next one finds its memory warm."""
     slot: int
     told: Plain
     task: Task
-    settings: Settings
+    settings: tuple[Settings, Settings | None]
+    """In force, and as they were set."""
     before: list[Episode]
     """The latest episodes that ended before it."""
     ended: list[Episode]
@@ -70,7 +76,7 @@ class Clerk:
         """None once it is gone."""
         self.measured = 0
         """Updates."""
-        self._room, self._looks = room[:-LOOK], room[-LOOK:]
+        self._room, self._shared = room[:-SHARED], Shared(room[-SHARED:])
         self._tasks, self._answers = tasks, answers
         self._poll = select.poll()
         self._poll.register(answers.fileno(), select.POLLIN)
@@ -79,16 +85,16 @@ class Clerk:
         self._slots: list[Slot] = []
         self._next = 0
         self._handed: deque[Handed] = deque()
-        self._untold = self._expected = 0  # updates since it was asked, and messages that it owes
-        self._settings: Settings | None = None  # that it knows
-        # How the run was, as last told; and what has been answered since: (update, row, indicators).
-        self._health: bytes | None = None
-        self._since: list[tuple[int, list[float], bytes]] = []
+        self._heard = self._expected = 0  # messages so far, and those that it owes
+        self._settings: tuple[Settings | None, Settings | None] = None, None  # that it knows
+        self._unsaid: list[tuple[int, Plain, tuple[Any, ...]]] = []  # updates that it does not know of yet
+        self._unsaid_since = 0.0
+        self._state: bytes | memoryview | None = None  # pickled, as last told
 
     @property
     def at_work(self) -> bool:
         """Whether the run's health is kept there, from the first update that was handed over until `dismiss`."""
-        return self._health is not None
+        return self._state is not None
 
     @property
     def looking(self) -> bool:
@@ -100,49 +106,62 @@ class Clerk:
         """Whether an answer must be waited for before something can be handed over."""
         return len(self._handed) == len(self._slots) > 0
 
-    def hand_over(self, trainer: Trainer, moment: Moment, seconds: float, wish: Wish | None, health: Health) -> bool:
+    def hand_over(self, trainer: Trainer, moment: Moment, seconds: float, wish: Wish | None, state: State) -> bool:
         """Have a finished update measured; False where that cannot be done here. There must be room: see `full`.
 
-        `health` is how the run was before the first one.
+        `state` is how the run was before the first one.
         """
-        phase, state = moment.phase, trainer.optimisation.moving()
+        phase, moving = moment.phase, trainer.optimisation.moving()
         update: Any = phase.update
-        if self.pid is None or (self._layout is None and not self._begin(trainer, update, state)):
+        if self.pid is None or (self._layout is None and not self._begin(trainer, update, moving)):
             return False
-        told = self._slots[self._next].write(update, state)
+        told = self._slots[self._next].write(update, moving)
         if told is None:
             if not self._handed:
                 self._layout = None  # the next one is measured from, by where its own arrays would lie
             return False
         before = list(trainer.episodes)[: len(trainer.episodes) - len(update.rollout.episodes)]
         task = Task(trainer.steps, seconds, phase.epoch, phase.minibatch, wish)
-        handed = Handed(moment, self._next, told, task, update.settings, before, update.rollout.episodes)
+        handed = Handed(
+            update.index,
+            self._next,
+            told,
+            task,
+            (update.settings, update.chosen),
+            before,
+            update.rollout.episodes,
+        )
         self._handed.append(handed)
         self._next = (self._next + 1) % len(self._slots)
-        self._untold += 1
-        try:
-            if self._health is None:
-                self._health = pickle.dumps(health)
-                self._say("resume", self._health, of_episodes(before))
-            if self._settings is not update.settings:
-                self._settings = update.settings
-                self._say("settings", update.settings)
-            self._say("measure", handed.slot, told, task)
-            if wish is not None or self._untold >= len(self._slots) // 2:
-                self.ask()
-        except OSError:
-            self._bury()
+        with contextlib.suppress(OSError):  # where it has gone, that is noticed when its answers are waited for
+            if self._state is None:
+                self._state = pickle.dumps(state)
+                self._say("resume", self._state, of_episodes(before))
+            if self._settings[0] is not update.settings or self._settings[1] is not update.chosen:
+                self._say_unsaid()
+                self._settings = handed.settings
+                self._say("settings", *handed.settings)
+        now = time.monotonic()
+        if not self._unsaid:
+            self._unsaid_since = now
+        self._unsaid.append((handed.slot, told, task.plain))
+        many = len(self._unsaid) >= len(self._slots) // 2
+        if wish is not None or many or now - self._unsaid_since >= UNSAID_SECONDS:
+            self.ask()
         return True
 
     def ask(self) -> None:
-        """Have what it has measured told; it gathers some, since each word costs the trainer time."""
-        if self._untold and self.pid is not None:
-            self._untold = 0
+        """Have what was handed over measured, and told. It hears of several updates at once, and tells of them at
+        once, since each word costs the trainer time.
+        """
+        with contextlib.suppress(OSError):
+            self._say_unsaid()
+
+    def _say_unsaid(self) -> None:
+        if self._unsaid:
+            unsaid, self._unsaid = self._unsaid, []
             self._expected += 1
-            try:
-                self._say("tell")
-            except OSError:
-                self._bury()
+            self._say("measure", unsaid)
 
     def answers(self, count: int = 0) -> list[tuple[Handed, Answer]]:
         """What has come, in order; at least `count`, which are waited for."""
@@ -150,18 +169,22 @@ class Clerk:
         if count:
             self.ask()
         while self._expected and self.pid is not None:
-            if not self._poll.poll(1000 * PATIENCE if len(found) < count else 0):
-                if len(found) < count:
+            if self._shared.told <= self._heard:
+                if len(found) >= count:
+                    break
+                if not self._poll.poll(1000 * PATIENCE):
                     self._bury()
-                break
+                    break
             try:
-                told: list[Answer] = lift(self._answers.recv_bytes(), self._looks)
+                state, told = pickle.loads(self._answers.recv_bytes())
             except (OSError, EOFError, pickle.UnpicklingError):
                 self._bury()
                 break
             self._expected -= 1
+            self._heard += 1
             self.measured += len(told)
-            found += map(self._answered, told)
+            self._state = self._shared.state(self._heard, state)
+            found += [(self._handed.popleft(), answer) for answer in told]
         if self.pid is None:
             found += self._measured_here()
         return found
@@ -170,21 +193,26 @@ class Clerk:
         """Those that are outstanding, waited for."""
         return self.answers(len(self._handed))
 
-    def dismiss(self) -> Health:
+    def made(self, looked: Looked) -> bytes | memoryview:
+        """A snapshot that was answered, until the next one is wished for."""
+        return looked.frame if isinstance(looked.frame, bytes) else self._shared.look[: looked.frame]
+
+    def dismiss(self) -> State:
         """How the run is, now that all is answered: the trainer measures by itself from here on."""
-        health = self._health_now()
-        self._health, self._since = None, []
-        return health
+        assert self._state is not None
+        state: State = pickle.loads(self._state)
+        self._state = None
+        return state
 
     def close(self) -> None:
         """End it."""
         if self.pid is not None:
             self._bury()
 
-    def _begin(self, trainer: Trainer, update: Any, state: dict[str, Any]) -> bool:
+    def _begin(self, trainer: Trainer, update: Any, moving: dict[str, Any]) -> bool:
         if update.minibatches[0].gradient_norm is None:
             return False  # target_kl has ended it before the first step: it is not like the others
-        layout = Layout.of(update, state)
+        layout = Layout.of(update, moving)
         count = min(SLOTS, len(self._room) // layout.size)
         if count < FEWEST or trainer.device.type != "cpu":
             self.close()  # nothing of this run will ever fit
@@ -204,35 +232,18 @@ class Clerk:
     def _say(self, what: str, *more: Any) -> None:
         self._tasks.send_bytes(pickle.dumps((what, *more), pickle.HIGHEST_PROTOCOL))
 
-    def _answered(self, answer: Answer) -> tuple[Handed, Answer]:
-        handed = self._handed.popleft()
-        if answer.looked is not None:
-            self._health, self._since = answer.looked.health, []
-        else:
-            self._since.append((handed.moment.update.index, answer.row, answer.indicators))
-        return handed, answer
-
     def _measured_here(self) -> list[tuple[Handed, Answer]]:
         """What a clerk that died has left."""
-        if not self._handed or self._facts is None:
+        if not self._handed or self._facts is None or self._state is None:
             return []
-        first = self._handed[0]
-        desk = Desk(self._facts, self._health_now(), first.before)
+        desk = Desk(self._facts, pickle.loads(self._state), self._handed[0].before)
         found = []
-        while self._handed:
-            handed = self._handed[0]
-            update, state = self._slots[handed.slot].read(handed.told, handed.settings)
-            found.append(self._answered(desk.measure(update, state, handed.task)))
-        self._health, self._since = pickle.dumps(desk.health), []
+        for handed in self._handed:
+            update, moving = self._slots[handed.slot].read(handed.told, *handed.settings)
+            found.append((handed, desk.measure(update, moving, handed.task)))
+        self._handed.clear()
+        self._state = pickle.dumps(desk.state)
         return found
-
-    def _health_now(self) -> Health:
-        assert self._health is not None
-        health: Health = pickle.loads(self._health)
-        for update, row, found in self._since:
-            with contextlib.suppress(Exception):  # it has complained of that already
-                take_row(health, update, row, pickle.loads(found))
-        return health
 
     def _bury(self) -> None:
         pid, self.pid = self.pid, None
@@ -242,6 +253,47 @@ class Clerk:
             os.waitpid(pid, 0)
         self._tasks.close()
         self._answers.close()
+
+
+SHARED = LOOK + 2 * STATE + COUNTER
+
+
+class Shared:
+    """What it tells in shared memory, so that it need not pass through a pipe."""
+
+    def __init__(self, room: memoryview) -> None:
+        self.look = room[:LOOK]
+        """A snapshot."""
+        self._states = room[LOOK : LOOK + STATE], room[LOOK + STATE : LOOK + 2 * STATE]
+        self._counter = room[-COUNTER:].cast("Q")
+
+    @property
+    def told(self) -> int:
+        """How many messages it has sent."""
+        return self._counter[0]
+
+    def count(self) -> None:
+        """One more."""
+        self._counter[0] += 1
+
+    def put_state(self, number: int, state: bytes) -> bytes | int:
+        """How the run is after that message: its length, or itself where there is no room."""
+        if len(state) > STATE:
+            return state
+        self._states[number % 2][: len(state)] = state
+        return len(state)
+
+    def state(self, number: int, put: bytes | int) -> bytes | memoryview:
+        """What was put there."""
+        return put if isinstance(put, bytes) else self._states[number % 2][:put]
+
+    def put_look(self, answer: Answer) -> Answer:
+        """An answer whose snapshot lies here, if it has one and there is room."""
+        looked = answer.looked
+        if looked is None or not isinstance(looked.frame, bytes) or len(looked.frame) > LOOK:
+            return answer
+        self.look[: len(looked.frame)] = looked.frame
+        return answer._replace(looked=replace(looked, frame=len(looked.frame)))
 
 
 def hired() -> Clerk | None:
@@ -277,7 +329,7 @@ def _work(room: memoryview, tasks: Connection[Any, bytes], answers: Connection[b
     settings: Any = None
     slots: list[Slot] = []
     facts: Any = None
-    measured: list[Answer] = []
+    shared, messages = Shared(room[-SHARED:]), 0
     with contextlib.suppress(EOFError, OSError):
         while True:
             what, *more = pickle.loads(tasks.recv_bytes())
@@ -285,21 +337,23 @@ def _work(room: memoryview, tasks: Connection[Any, bytes], answers: Connection[b
                 facts, layout, count = more
                 slots = slots_of(layout, count, room)
             elif what == "resume":
-                health, ended = pickle.loads(more[0]), episodes_of(more[1])
+                state, ended = pickle.loads(more[0]), episodes_of(more[1])
                 if desk is None:
-                    desk = Desk(facts, health, ended)
+                    desk = Desk(facts, state, ended)
                 else:
-                    desk.resume(health, ended)
+                    desk.resume(state, ended)
             elif what == "settings":
-                (settings,) = more
-            elif what == "measure":
-                slot, told, task = more
-                assert desk is not None
-                update, state = slots[slot].read(told, settings)
-                measured.append(desk.measure(update, state, task))
+                settings = more
             else:
-                answers.send_bytes(lay(measured, room[-LOOK:]))
+                assert desk is not None
                 measured = []
+                for slot, told, task in more[0]:
+                    update, moving = slots[slot].read(told, *settings)
+                    measured.append(shared.put_look(desk.measure(update, moving, Task(*task))))
+                messages += 1
+                put = shared.put_state(messages, pickle.dumps(desk.state, pickle.HIGHEST_PROTOCOL))
+                answers.send_bytes(pickle.dumps((put, measured), pickle.HIGHEST_PROTOCOL))
+                shared.count()
 
 
 def slots_of(layout: Layout, count: int, room: memoryview) -> list[Slot]:

@@ -6,37 +6,38 @@ trainer would find.
 
 from __future__ import annotations
 
-import pickle
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import numpy as np
 from torch import Tensor
 
 from ppo_scope.diagnosis.health import Health
 from ppo_scope.diagnosis.indicators import indicators
-from ppo_scope.diagnosis.judging import Row
 from ppo_scope.ppo.phases import Phase, PhaseKind, Update
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import EPISODES_AVERAGED
-from ppo_scope.probes.cost import Noted
+from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.faults import described
-from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
 from ppo_scope.probes.trainers import Facts, PastSubject
+from ppo_scope.wire.codes import Kind
+from ppo_scope.worker.outlet import position_of
 from ppo_scope.worker.rows import named, row_of
+from ppo_scope.worker.snapshot import told_of, unnumbered
 
 
 @dataclass(frozen=True)
 class Wish:
     """For a snapshot."""
 
-    probes: frozenset[str]
-    failed: frozenset[str]
-    """Those of them that are switched off."""
+    watched: frozenset[str]
     environment: int | None
+    known: dict[str, Any]
+    """What its header tells that only the trainer's process knows."""
 
 
 @dataclass(frozen=True)
@@ -50,43 +51,52 @@ class Task:
     minibatch: int
     wish: Wish | None
 
+    @property
+    def plain(self) -> tuple[Any, ...]:
+        """The same, pickled in a fraction of the time."""
+        return self.steps, self.seconds, self.epoch, self.minibatch, self.wish
+
+
+@dataclass(frozen=True)
+class State:
+    """How the run is, and what measuring has cost, from one update to the next."""
+
+    health: Health
+    budget: Budget
+
 
 @dataclass(frozen=True)
 class Looked:
-    """What a snapshot tells."""
+    """A snapshot."""
 
-    found: Measurement
-    spent: list[tuple[str, float, float]]
-    """(probe, when it was measured, seconds)"""
-    failed: dict[str, str]
-    judged: dict[str, Any]
-    """How the run is."""
-    health: bytes
-    """The same as a `Health`, pickled."""
+    frame: bytes | int
+    """Without its number; how many bytes of it lie in shared memory."""
+    place: int
+    """Where the number belongs."""
+    wanted: frozenset[str]
+    """The probes that were to be measured."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What was measured of one update."""
 
-    row: list[float]
-    indicators: bytes
-    """Pickled, a `Row`; or None."""
-    complaints: list[tuple[str, str]] = field(default_factory=list)
+    row: bytes
+    """Its numbers, in double precision."""
+    complaints: list[tuple[str, str]]
     """What could not be measured, and why."""
-    looked: Looked | None = None
+    looked: Looked | None
 
 
 class Desk:
-    """Measures one update after the other. `health`, `episodes`: how the run is before the first."""
+    """Measures one update after the other. `state`, `episodes`: how the run is before the first."""
 
-    def __init__(self, facts: Facts, health: Health, episodes: Sequence[Episode]) -> None:
+    def __init__(self, facts: Facts, state: State, episodes: Sequence[Episode]) -> None:
         self._subject = PastSubject(facts)
-        self.resume(health, episodes)
+        self.resume(state, episodes)
 
-    def resume(self, health: Health, episodes: Sequence[Episode]) -> None:
+    def resume(self, state: State, episodes: Sequence[Episode]) -> None:
         """Go on from here: others have measured meanwhile."""
-        self.health, self._episodes = health, deque(episodes, EPISODES_AVERAGED)
+        self.state, self._episodes = state, deque(episodes, EPISODES_AVERAGED)
 
     def measure(self, update: Update, state: dict[str, Tensor], task: Task) -> Answer:
         """Measure the update that follows; `state` is what its last step led to."""
@@ -98,23 +108,21 @@ class Desk:
 
         def complain(what: str, error: Exception) -> None:
             complaints.append((what, described(error)))
+            self.state.budget.failed.setdefault(*complaints[-1])
 
-        row, found = row_of(moment, task.seconds, task.steps, complain), None
+        row = row_of(moment, task.seconds, task.steps, complain)
         try:
-            found = indicators(moment)
-            take_row(self.health, update.index, row, found)
+            self.state.health.take_row(update.index, {**named(row), **indicators(moment)})
         except Exception as error:
             complain("health", error)
-        looked = None if task.wish is None else self._look(moment, task.wish)
-        return Answer(row, pickle.dumps(found), complaints, looked)
+        looked = None if task.wish is None else self._look(moment, task.wish, task.steps)
+        return Answer(np.array(row).tobytes(), complaints, looked)
 
-    def _look(self, moment: Moment, wish: Wish) -> Looked:
+    def _look(self, moment: Moment, wish: Wish, steps: int) -> Looked:
         moment.environment = wish.environment
-        budget = Noted()
-        found = measure(moment, wish.probes - wish.failed, budget)
-        return Looked(found, budget.noted, budget.failed, self.health.told(budget.failed), pickle.dumps(self.health))
-
-
-def take_row(health: Health, update: int, row: list[float], found: Row) -> None:
-    """Have the run's health judged with one more update."""
-    health.take_row(update, {**named(row), **found})
+        health, budget = self.state.health, self.state.budget
+        wanted = budget.affordable(wish.watched)
+        found = measure(moment, wanted, budget)
+        header = {"kind": Kind.SNAPSHOT, "steps": steps, **wish.known, **health.told(budget.failed)}
+        header |= {**position_of(moment.phase), **told_of(moment, found, budget, {})}
+        return Looked(*unnumbered(header, found.arrays), wanted)

@@ -25,10 +25,10 @@ from ppo_scope.probes.subject import Subject
 from ppo_scope.probes.trainers import TrainerSubject
 from ppo_scope.wire.activity import MEASURING, Activity
 from ppo_scope.wire.codes import Kind
-from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
-from ppo_scope.worker.desk import Looked, Wish
+from ppo_scope.worker.desk import Looked, State, Wish
 from ppo_scope.worker.later import Later, Told
 from ppo_scope.worker.outlet import Outlet, position_of
+from ppo_scope.worker.snapshot import told_of
 
 COMPARED = frozenset({"ratio", "minibatches"})
 """The probes of two outcomes side by side."""
@@ -62,7 +62,7 @@ class Looking:
         self._looks: Looks | None = None
         self._environment: int | None = None
         self._moment: Moment | None = None  # of the newest snapshot
-        self._found = Measurement()
+        self._found: Measurement | None = Measurement()  # in it; None: somebody else has found it
         self._wanted: frozenset[str] = frozenset()  # what was looked for in it
         self._shown = 0.0  # when
         self._end: _End | None = None  # of the newest update that has one
@@ -154,6 +154,9 @@ class Looking:
         missing = (self.budget.affordable(self.watched) if affordable else self.watched) - self._wanted
         if self._moment is None or not missing:
             return
+        if self._found is None:  # none of it is here to be added to
+            missing |= self._wanted
+            self._found = Measurement()
         self._found.take(self._measured(self._moment, missing, self._environment))
         self._wanted |= missing
         self.sequence = self._send(Kind.SNAPSHOT, self._moment, self._found)
@@ -173,24 +176,28 @@ class Looking:
 
     def wish(self) -> Wish:
         """What a snapshot would be taken of now."""
-        return Wish(self.budget.affordable(self.watched), frozenset(self.budget.failed), self._environment)
+        update = self._outlet.position["update"]
+        return Wish(self.watched, self._environment, {"run": self._outlet.run, **self._pictured(update)})
 
-    def looked(self, moment: Moment, wish: Wish, steps: int, looked: Looked) -> None:
-        """Send a snapshot that was measured elsewhere, when so many steps had been made."""
-        for spent in looked.spent:
-            self.budget.spent(*spent)
-        for name, why in looked.failed.items():
-            self.budget.failed.setdefault(name, why)
-        self._moment, self._wanted, self._shown = moment, wish.probes, time.monotonic()
-        self._found, self._judgement = looked.found, looked.judged
-        known = {**self._known_of_the_run(moment.update.index), "steps": steps}
-        header = {**position_of(moment.phase), **self._header(moment, looked.found, known)}
-        self.sequence = self._outlet.send(Kind.SNAPSHOT, looked.found.arrays, **header)
-        self._note_whole(moment.phase)
+    def looked(self, update: int, looked: Looked, made: bytes | memoryview) -> None:
+        """Send a snapshot of an update's end that was measured elsewhere."""
+        phase, self._shown = self._outlet.phase, time.monotonic()
+        at_hand = phase.kind is PhaseKind.UPDATE and phase.update is not None and phase.update.index == update
+        self._moment = self.moment_at(phase) if at_hand else None
+        self._wanted, self._found = looked.wanted, None
+        self.sequence = self._outlet.send_made(made, looked.place)
+        self._whole = update
 
-    def resume(self, health: Health) -> None:
-        """Judge how the run is oneself again."""
-        self.health, self._judgement = health, None
+    @property
+    def state(self) -> State:
+        """For whoever measures the updates that follow."""
+        return State(self.health, self.budget)
+
+    def resume(self, state: State) -> None:
+        """Measure oneself again."""
+        for what, why in self.budget.failed.items():
+            state.budget.failed.setdefault(what, why)
+        self.health, self.budget, self._judgement = state.health, state.budget, None
 
     # How the run is
 
@@ -252,31 +259,16 @@ class Looking:
         update = self._outlet.position["update"] if update is None else update
         return {
             "steps": self._begun.steps,
-            "pictured": self._looks is not None and self._looks.holds(update),
-            "unpictured": self._looks.off if self._looks is not None else None,
+            **self._pictured(update),
             **self._judged_health(),
         }
 
-    def _header(self, moment: Moment, found: Measurement, known: dict[str, Any]) -> dict[str, Any]:
-        update = moment.phase.update
-        settings = update.settings if update else self._begun.settings
+    def _pictured(self, update: int) -> dict[str, Any]:
+        """Whether there are pictures of its rollout; why there can be none."""
         return {
-            "scope": moment.scope,
-            "settings": settings.live(),
-            "chosen": _otherwise(update.set_to.live(), settings.live()) if update else {},
-            "stopped_by_kl": update is not None and update.stopped_by_kl,
-            "minibatch_columns": MINIBATCH_COLUMNS,
-            "scalars": found.scalars,
-            "notes": found.notes,
-            "measured": found.measured,
-            "failed": self.budget.failed,
-            "lacks": found.lacks,
-            "costs": self.budget.costs,
-            "shares": self.budget.shares,
-            **known,
+            "pictured": self._looks is not None and self._looks.holds(update),
+            "unpictured": self._looks.off if self._looks is not None else None,
         }
 
-
-def _otherwise(chosen: dict[str, Any], used: dict[str, Any]) -> dict[str, Any]:
-    """What was set to something else than what was used."""
-    return {name: value for name, value in chosen.items() if value != used[name]}
+    def _header(self, moment: Moment, found: Measurement, known: dict[str, Any]) -> dict[str, Any]:
+        return {**told_of(moment, found, self.budget, self._begun.settings.live()), **known}

@@ -73,10 +73,10 @@ class Loop:
         going = self._going
         while self._may_go_on():
             phase = self._next(phases)
+            if phase is not None and going.at_full_speed:
+                phase = self._past_what_passes_by(phase, phases)
             if phase is None:
                 return
-            if going.at_full_speed and self._report.passes_by(phase):
-                continue
             self._next_passed = time.monotonic() + REST_SECONDS
             moment = self._report.looking.moment_at(phase)
             if going.pausing:
@@ -93,6 +93,19 @@ class Loop:
             else:
                 going.keep_pace()
             self._evaluating.catch_up()
+
+    def _past_what_passes_by(self, phase: Phase, phases: Iterator[Phase]) -> Phase | None:
+        """The first phase, this one or one behind it, about which something is to be done; None: there are no more.
+
+        It comes soon: commands can wait for it.
+        """
+        passes_by, begin = self._report.passes_by, self._report.activity.begin
+        while passes_by(phase):
+            begin(TRAINING)
+            if (following := next(phases, None)) is None:
+                return None
+            phase = following
+        return phase
 
     def _next(self, phases: Iterator[Phase]) -> Phase | None:
         trainer = self._trainer

@@ -12,6 +12,7 @@ import math
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,23 @@ from ppo_scope.ppo.settings import Settings
 
 ALIGNMENT = 64
 """Bytes: each array begins where arithmetic likes it to."""
-LEFT_OUT = frozenset({"judged", "differentiate", "settings", "rollout", "batch", "minibatches", "episodes"})
-"""What only making needs, and what goes another way."""
+LEFT_OUT = frozenset(
+    {
+        *("judged", "differentiate", "passes", "arrays"),
+        *("settings", "chosen", "rollout", "batch", "minibatches", "episodes"),
+    }
+)
+"""What only making and copying need, and what goes another way."""
+CUT = ("samples", "trained", "advantages")
+"""Of the minibatches of an epoch, which are cut from one array each: see `Pass`."""
+FOUND = ("outputs", "values", "logratio")
+"""Of a minibatch's loss: see `InNumpy`."""
+TERMS = ("policy_loss", "value_loss", "entropy", "loss")
+"""The same, single numbers."""
+NUMBERED = frozenset({"epoch", "index"})
+"""Of a minibatch: follow from how many came before it."""
+
+ARRAYS = frozenset({Tensor, np.ndarray})
 
 Plain = tuple[Any, ...]
 """What is no array, to be pickled."""
@@ -63,6 +79,8 @@ class Layout:
     term_names: tuple[str, ...]
     plain: tuple[tuple[str, ...], ...]
     """The names of what is no array: of the update, its rollout, its batch and a minibatch."""
+    minibatches: int
+    """Of an epoch."""
     size: int
     """Bytes of it all."""
 
@@ -95,9 +113,15 @@ class Layout:
             terms=place("", np.empty(len(terms), np.float32), count),
             term_names=terms,
             plain=tuple(
-                tuple(name for name, value in vars(record).items() if name not in LEFT_OUT and not _lies(name, value))
+                tuple(
+                    name
+                    for name, value in vars(record).items()
+                    if name not in LEFT_OUT | NUMBERED or (record is update and name == "index")
+                    if not _lies(name, value)
+                )
                 for record in (update, update.rollout, update.batch, minibatch)
             ),
+            minibatches=update.settings.minibatches,
             size=size,
         )
 
@@ -111,47 +135,67 @@ class Slot:
             {place.name: place.within(room) for place in places}
             for places in (layout.update, layout.rollout, layout.batch, layout.state)
         )
-        self._each = {place.name: torch.from_numpy(place.within(room)) for place in layout.each}
-        self._terms = torch.from_numpy(layout.terms.within(room))
+        self._each = {place.name: place.within(room) for place in layout.each}
+        self._terms = layout.terms.within(room)
         # The same, side by side; where target_kl ends an update early, the first of them.
-        self._flat = {name: whole.flatten(0, 1) for name, whole in self._each.items()}
         self._none = torch.tensor(torch.nan)
+        self._flat = {name: whole.reshape(-1, *whole.shape[2:]) for name, whole in self._each.items()}
         self._minibatches: list[Minibatch] = []
+        self._rest = [attrgetter(*names, names[0]) if names else _nothing for names in layout.plain]
+        self._arrays = [list(arrays.items()) for arrays in (self._update, self._rollout, self._batch)]
+        first = layout.term_names.index(TERMS[0])
+        assert layout.term_names[first : first + len(TERMS)] == TERMS
+        self._found = self._terms[:, first : first + len(TERMS)]
+        self._others = [(at, name) for at, name in enumerate(layout.term_names) if name not in TERMS]
 
     def write(self, update: Update, state: dict[str, Tensor]) -> Plain | None:
-        """Copy an update's arrays; what else there is to be told of it. None where it is of another shape."""
-        minibatches, layout = update.minibatches, self._layout
+        """Copy an update's arrays; what else there is to be told of it. None where it is of another shape.
+
+        NumPy's functions, which training has just used: torch's would have to come to the processor first.
+        """
+        minibatches = update.minibatches
         count = len(minibatches)
         if not 0 < count <= len(self._terms) or update.batch is None:
             return None
         records = update, update.rollout, update.batch
         try:
-            for arrays, record in zip((self._update, self._rollout, self._batch), records, strict=True):
-                for name, array in arrays.items():
+            for arrays, record in zip(self._arrays, records, strict=True):
+                for name, array in arrays:
                     _copied(getattr(record, name), array)
             for name, array in self._state.items():
                 _copied(state[name], array)
-            for name, whole in self._each.items():
-                parts = [getattr(minibatch, name) for minibatch in minibatches]
-                if parts[0].shape != whole.shape[1:]:
+            for name, flat in self._flat.items():
+                if getattr(minibatches[0], name).shape != self._each[name].shape[1:]:
                     return None
-                torch.cat(parts, out=self._flat[name][: count * whole.shape[1]])
+                parts = _parts(update, name)
+                np.concatenate(parts, out=flat[: sum(map(len, parts))])
+            missing = self._write_terms(minibatches)
         except (AttributeError, ValueError, RuntimeError):  # something is none now, or has another shape
             return None
-        terms = [getattr(minibatch, name) for minibatch in minibatches for name in layout.term_names]
-        missing = [at for at, term in enumerate(terms) if term is None]
-        for at in missing:
-            terms[at] = self._none
-        torch.stack(terms, out=self._terms[:count].flatten())
-        plain = [
-            [getattr(record, name) for name in names] for record, names in zip(records, layout.plain, strict=False)
-        ]
-        each = [[getattr(minibatch, name) for minibatch in minibatches] for name in layout.plain[-1]]
-        if any(isinstance(values[0], Tensor | np.ndarray) for values in (*each, *map(_first_array, plain))):
+        # attrgetter, given one name twice, gives a tuple in any case.
+        plain = [get(record)[:-1] for get, record in zip(self._rest, records, strict=False)]
+        each = [self._rest[-1](minibatch)[:-1] for minibatch in minibatches]
+        if any(type(value) in ARRAYS for values in (*plain, each[0]) for value in values):
             return None  # what was none has become an array
         return count, missing, plain, each, of_episodes(update.rollout.episodes)
 
-    def read(self, told: Plain, settings: Settings) -> tuple[Update, dict[str, Tensor]]:
+    def _write_terms(self, minibatches: list[Minibatch]) -> list[int]:
+        """The single numbers of the minibatches; where one is none."""
+        count, width, missing = len(minibatches), len(self._layout.term_names), []
+        found = [minibatch.arrays for minibatch in minibatches if minibatch.arrays is not None]
+        if len(found) == count:
+            self._found[:count] = np.concatenate([arrays.terms for arrays in found]).reshape(count, -1)
+        else:
+            self._found[:count] = [[getattr(minibatch, name).item() for name in TERMS] for minibatch in minibatches]
+        for at, name in self._others:
+            terms = [getattr(minibatch, name) for minibatch in minibatches]
+            if any(term is None for term in terms):
+                missing += [at + row * width for row, term in enumerate(terms) if term is None]
+                terms = [self._none if term is None else term for term in terms]
+            self._terms[:count, at] = [term.item() for term in terms]
+        return missing
+
+    def read(self, told: Plain, settings: Settings, chosen: Settings | None) -> tuple[Update, dict[str, Tensor]]:
         """The update and the state that were written; their arrays lie in this slot."""
         count, missing, plain, each, ended = told
         layout = self._layout
@@ -161,25 +205,30 @@ class Slot:
         batch = Batch(**{name: torch.from_numpy(array) for name, array in self._batch.items()}, **values[2])
         arrays = {name: _as_in_update(name, array) for name, array in self._update.items()}
         minibatches = [copy.copy(minibatch) for minibatch in self._all()[:count]]
-        for name, column in zip(layout.plain[-1], each, strict=True):
-            for minibatch, value in zip(minibatches, column, strict=True):
+        for minibatch, rest in zip(minibatches, each, strict=True):
+            for name, value in zip(layout.plain[-1], rest, strict=True):
                 setattr(minibatch, name, value)
         for at in missing:
             number, term = divmod(at, len(layout.term_names))
             setattr(minibatches[number], layout.term_names[term], None)
-        update = Update(**arrays, **values[0], settings=settings, rollout=rollout, batch=batch, minibatches=minibatches)
+        records: dict[str, Any] = {"rollout": rollout, "batch": batch, "minibatches": minibatches}
+        update = Update(**arrays, **values[0], settings=settings, chosen=chosen, **records)
         return update, {name: torch.from_numpy(array) for name, array in self._state.items()}
 
     def _all(self) -> list[Minibatch]:
         """As many as there is room for; their arrays are the slot's, so they are made once."""
         if not self._minibatches:
-            columns: dict[str, Sequence[Any]] = {name: whole.unbind(0) for name, whole in self._each.items()}
-            columns |= dict(zip(self._layout.term_names, map(Tensor.unbind, self._terms.unbind(1)), strict=True))
+            columns: dict[str, Sequence[Any]] = {
+                name: torch.from_numpy(whole).unbind(0) for name, whole in self._each.items()
+            }
+            terms = torch.from_numpy(self._terms).unbind(1)
+            columns |= dict(zip(self._layout.term_names, map(Tensor.unbind, terms), strict=True))
             nothing: dict[str, Any] = dict.fromkeys(self._layout.plain[-1])
-            self._minibatches = [
-                Minibatch(**{name: column[number] for name, column in columns.items()}, **nothing, differentiate=taken)
-                for number in range(len(self._terms))
-            ]
+            for number in range(len(self._terms)):
+                epoch, index = divmod(number, self._layout.minibatches)
+                values = {name: column[number] for name, column in columns.items()} | nothing
+                made = Minibatch(epoch=epoch + 1, index=index + 1, **values, differentiate=taken)
+                self._minibatches.append(made)
         return self._minibatches
 
 
@@ -235,12 +284,22 @@ def _as_in_update(name: str, array: NDArray[Any]) -> Any:
     return torch.from_numpy(array) if name in TENSORS else array
 
 
-def _first_array(values: list[Any]) -> list[Any]:
-    return [value for value in values if isinstance(value, Tensor | np.ndarray)] or [None]
+def _parts(update: Update, name: str) -> list[NDArray[Any]]:
+    """Something of all minibatches of an update, in as few arrays as there are."""
+    if name in CUT and update.passes:
+        return [getattr(found, name).reshape(-1) for found in update.passes]
+    minibatches = update.minibatches
+    if name in FOUND and minibatches[0].arrays is not None:
+        return [getattr(minibatch.arrays, name) for minibatch in minibatches]
+    return [getattr(minibatch, name).numpy() for minibatch in minibatches]
 
 
 def _copied(found: Any, array: NDArray[Any]) -> None:
     """Raises: ValueError, AttributeError, where it is of another shape, or none."""
     if found.shape != array.shape:
         raise ValueError
-    np.copyto(array, found.numpy() if isinstance(found, Tensor) else found)
+    np.copyto(array, found.numpy() if type(found) is Tensor else found)
+
+
+def _nothing(_: object) -> tuple[Any, ...]:
+    return (None,)

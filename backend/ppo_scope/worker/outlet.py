@@ -12,6 +12,7 @@ from ppo_scope.probes.record import Phase, PhaseKind
 from ppo_scope.wire import frame
 from ppo_scope.wire.codes import Kind
 from ppo_scope.wire.headers import MOMENT_COLUMNS
+from ppo_scope.worker.snapshot import numbered
 
 Send = Callable[[bytes], None]
 
@@ -24,7 +25,7 @@ class Outlet:
         """That the run is at."""
         self.made = 0
         """Updates that a run had behind it where it went on from a kept state."""
-        self._send_bytes, self._run = send, run
+        self._send_bytes, self.run = send, run
         self._sending = threading.Lock()
         self._sequence = 0
         self._passed: list[tuple[Any, ...]] = []  # rows of MOMENT_COLUMNS that are not told yet
@@ -38,10 +39,19 @@ class Outlet:
             self._tell_what_was_passed()
             self._sequence += late is None
             number = self._sequence if late is None else late
-            whole = {"kind": kind, "run": self._run, "sequence": number, **self.position, **header}
+            whole = {"kind": kind, "run": self.run, "sequence": number, **self.position, **header}
             self._send_bytes(frame.encode(whole, arrays))
             self._sent = time.monotonic()
             return number
+
+    def send_made(self, made: bytes | memoryview, place: int) -> int:
+        """Send a frame that only lacks its number, at that place; the number."""
+        with self._sending:
+            self._tell_what_was_passed()
+            self._sequence += 1
+            self._send_bytes(numbered(made, place, self._sequence))
+            self._sent = time.monotonic()
+            return self._sequence
 
     def passed(self, place: dict[str, Any] | None = None) -> int:
         """Announce a phase that is measured later, the one at hand or that at a place of `MOMENT_COLUMNS`; its number.
@@ -56,7 +66,7 @@ class Outlet:
     def _tell_what_was_passed(self) -> None:
         if self._passed:
             passed, self._passed = self._passed, []
-            header = {"kind": Kind.PASSED, "run": self._run, "sequence": passed[-1][0], **self.position}
+            header = {"kind": Kind.PASSED, "run": self.run, "sequence": passed[-1][0], **self.position}
             self._send_bytes(frame.encode({**header, "passed": passed}))
 
     def event(self, event: str, **fields: Any) -> None:

@@ -155,7 +155,7 @@ class Reporter:
             self.looking.keep(moment)
         self.progress()
         if self._due.now("series"):
-            self._take_answers(ask=True)
+            self._take_answers()
             self._rows.flush()
         self.hand_on_weights(changed=True)
         self._seconds += time.perf_counter() - start
@@ -198,7 +198,7 @@ class Reporter:
             return False
         with self._clerking:
             self._take_answers(1 if clerk.full else 0)
-            return clerk.hand_over(self._begun, moment, self._seconds, wish, self.looking.health)
+            return clerk.hand_over(self._begun, moment, self._seconds, wish, self.looking.state)
 
     def _take_answers(self, count: int = 0, *, ask: bool = False) -> None:
         """What the clerk has told meanwhile; at least so many, which are waited for. `ask` it for more."""
@@ -217,12 +217,11 @@ class Reporter:
 
     def _take(self, answered: list[tuple[Handed, Answer]]) -> None:
         for handed, answer in answered:
-            update = handed.moment.update
-            self._rows.note(update.index, answer.row, handed.ended)
+            self._rows.note(handed.update, np.frombuffer(answer.row), handed.ended)
             for what, why in answer.complaints:
                 self.looking.budget.failed.setdefault(what, why)
-            if answer.looked is not None and handed.task.wish is not None:
-                self.looking.looked(handed.moment, handed.task.wish, handed.task.steps, answer.looked)
+            if answer.looked is not None and self._clerk is not None:
+                self.looking.looked(handed.update, answer.looked, self._clerk.made(answer.looked))
 
     # Evaluations
 
@@ -241,6 +240,7 @@ class Reporter:
         """The trainer is within a rollout: it has done no phase, but it lives."""
         if self._due.now("progress"):
             if self.looking.owes_a_look and self.looking.age > OLD_SECONDS:
+                self._measure_alone()  # who knows what can be afforded
                 self.looking.catch_up(affordable=True)
             self._take_answers(ask=True)
             self._send_progress(self.activity.describe())

@@ -32,7 +32,7 @@ class Rows:
         self._outlet, self._complain = outlet, complain
         self._last = 0  # update whose row is the newest
         self._flushed = 0.0
-        self._rows: list[list[float]] = []
+        self._rows: list[Sequence[float] | NDArray[np.float64]] = []
         self._episodes: list[tuple[int, Episode]] = []
         self._sent: deque[tuple[int, Table, Table]] = deque()  # (first update, rows, episodes), without a gap
 
@@ -45,7 +45,7 @@ class Rows:
         self.note(moment.update.index, row, moment.update.rollout.episodes)
         return named(row)
 
-    def note(self, update: int, row: list[float], episodes: Sequence[Episode]) -> None:
+    def note(self, update: int, row: Sequence[float] | NDArray[np.float64], episodes: Sequence[Episode]) -> None:
         """The same, where the row has been measured."""
         self._rows.append(row)
         self._last = update

@@ -8,6 +8,7 @@ minibatches of an update that is made anew. Where a single step takes long, the 
 from __future__ import annotations
 
 import contextlib
+import gc
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -30,7 +31,10 @@ from ppo_scope.worker.going import Going
 from ppo_scope.worker.loop import SIGN_OF_LIFE_SECONDS, Loop
 from ppo_scope.worker.orders import Orders
 from ppo_scope.worker.outlet import Send
-from ppo_scope.worker.reporter import Reporter
+from ppo_scope.worker.reporter import LOOK_SECONDS, Reporter
+
+AT_ONCE_SECONDS, MOST_AT_ONCE = 0.0005, 16
+"""Steps of a rollout that are done in that time follow upon each other, but no more than so many."""
 
 
 def main(
@@ -97,7 +101,9 @@ class Worker:
 
     def __init__(self, send: Send, receive: Receive, run: str, paused: bool, clerk: Clerk | None = None) -> None:
         self.report = Reporter(send, run, clerk)
-        self._receive = receive
+        self._receive, self._activity = receive, self.report.activity
+        self._next_look = 0.0  # by the clock of the activity
+        self._passed, self._at_once = 0, 0.0  # steps since somebody looked, and between two looks
         self._going = Going(self.report, running=not paused)
         self._between = Between(self.report, self._going, receive, self._obey)
 
@@ -125,6 +131,7 @@ class Worker:
         )
         self._orders = Orders(self.trainer, self._looks, self.report, self._going, self._between, self.evaluating)
         self.report.begin(self.trainer, self._looks)
+        gc.freeze()  # what is there now stays: looking through it for garbage takes a tenth of a second each time
         if state is not None:
             self.report.resumed(anew)
         loop = Loop(
@@ -148,15 +155,23 @@ class Worker:
         self._between.help(overdue)
 
     def _between_steps(self) -> None:
-        """A step of a rollout is done.
+        """A step of a rollout is done: of quick ones, only some are followed by a look at what has come.
 
         Raises:
             Stopped: the run was told to end.
         """
-        self.report.activity.advance()
+        self._passed += 1
+        if self._passed < self._at_once and self._looks.noting is None:
+            return
+        since, now = self._activity.since, self._activity.advance(self.trainer.rollout_step)
+        self._at_once = min(MOST_AT_ONCE, AT_ONCE_SECONDS * self._passed / max(now - since, 1e-6))
+        self._passed = 0
         self._looks.after_step()
-        self.report.collecting()
-        self._between.hear()
+        command = self._receive(0.0)
+        if command is not None or now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            self.report.collecting()
+            self._between.hear(command)
 
     def _obey(self, command: Command) -> None:
         self._orders.obey(command)
