@@ -76,7 +76,9 @@ class Loop:
 
     def _at(self, kind: PhaseKind) -> None:
         """The loop has come to a phase within an update."""
-        if self._update is not None and not self._quiet and not self.watcher.passes():
+        if time.perf_counter() < self.watcher.next_look:
+            return
+        if self._update is not None and not self._quiet:
             self._update.seconds_optimise = time.perf_counter() - self._began
             self.watcher.reached(Phase(kind, self._update, *self._within))
 
