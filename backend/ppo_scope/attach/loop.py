@@ -81,6 +81,11 @@ class Loop:
         if self._update is not None and not self._quiet:
             self._update.seconds_optimise = time.perf_counter() - self._began
             self.watcher.reached(Phase(kind, self._update, *self._within))
+            if not self.watcher.next_look:
+                self._closely()
+
+    def _closely(self) -> None:
+        """Somebody waits for a phase: what is left out at full speed is told from here on."""
 
     @guarded
     def _differentiated(self, norm: Tensor) -> None:
