@@ -330,8 +330,9 @@ def test_an_error_of_ours_in_the_middle_leaves_the_bits_alone(monkeypatch, capfd
         if phase.kind is PhaseKind.STEP and phase.update.index == 3:
             raise RuntimeError("a fault of ours")
         reached(phase)
+        watched.watcher.next_look = 0.0  # each phase is looked at, whatever the time
 
-    watched.watcher.reached, watched.watcher.passes = breaks, lambda: False  # which steps it looks at hangs on time
+    watched.watcher.reached = breaks
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.learn(STEPS)
@@ -394,4 +395,4 @@ def test_what_is_measured_beside_the_loop_is_what_the_loop_would_find(server, mo
             assert found == pytest.approx(expected, rel=1e-5, abs=1e-6, nan_ok=True), name
     died, rows, at_work = learned(server, monkeypatch, "dies", target_kl=0.02)
     assert died == here and not at_work
-    assert rows["loss"][:2] == others["loss"][:2] and rows["loss"][-1] == pytest.approx(series["loss"][-1])
+    assert rows["loss"][0] == others["loss"][0] and rows["loss"][-1] == pytest.approx(series["loss"][-1])

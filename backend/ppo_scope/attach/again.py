@@ -134,6 +134,8 @@ class Outcomes:
             raise Refused(ErrorCode.INVALID, str(error)) from None
         try:
             self._new = outcome = self._loop.again(values)
+        except Refused:
+            raise
         except Exception as error:  # of the library, with these settings
             raise Refused(ErrorCode.FAILED, FAILED.format(why=in_a_line(error))) from None
         self._report.compare(outcome.phase, self._loop.visit(outcome))

@@ -78,6 +78,11 @@ class Clerk:
         return self._ready and self._process is not None and self._pid == os.getpid()
 
     @property
+    def full(self) -> bool:
+        """There is no room for another update before one is answered."""
+        return len(self._handed) == SLOTS
+
+    @property
     def looking(self) -> bool:
         """Whether a look is being measured."""
         return any(task.wish is not None for task, _ in self._handed)
@@ -116,7 +121,7 @@ class Clerk:
         """What has come, in order; where there is no room for more, at least one, which is waited for."""
         found: list[tuple[Task, Phase, Answer]] = []
         while self._handed and self._process is not None:
-            wanted = all_of_them or len(self._handed) == SLOTS
+            wanted = all_of_them or self.full
             if not self._poll.poll(1000 * PATIENCE if wanted else 0):
                 if wanted:
                     self.close()

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ppo_scope.attach.episodes import LATEST
 from ppo_scope.attach.policy import Policy
-from ppo_scope.attach.record import Batch, Episode, Facts, Habits, Phase, Rollout, Seen, Told, Update
+from ppo_scope.attach.record import Batch, Episode, Facts, Habits, Phase, Rollout, Seen, Told, Update, of_batch
 from ppo_scope.diagnosis.health import Health
 from ppo_scope.probes.cost import Noted
 from ppo_scope.probes.faults import described
@@ -84,8 +84,8 @@ class Task:
     counts: list[tuple[int, int]]
     """Of each minibatch: its epoch, and how many samples it has."""
     samples: NDArray[np.int64]
-    seen: tuple[NDArray[Any], ...]
-    """`TENSORS` of all minibatches, one after the other."""
+    seen: tuple[NDArray[Any] | None, ...]
+    """`TENSORS` of all minibatches, one after the other; None: what the batch has of their samples."""
     norms: tuple[list[int], NDArray[Any]]
     """Of the gradients: which minibatch's, and what."""
     counted: tuple[float, float] | None
@@ -116,29 +116,38 @@ class Answer:
     looked: Looked | None = None
 
 
+@dataclass(frozen=True)
+class Ended:
+    """An update, and what is so only at its end."""
+
+    phase: Phase
+    steps: int
+    seconds: float
+    theta: Tensor
+    buffers: list[Tensor]
+
+    @classmethod
+    def now(cls, phase: Phase, policy: Policy, steps: int, seconds: float) -> Ended:
+        """It has just ended."""
+        return cls(phase, steps, seconds, policy.theta(), [one.clone() for one in policy.buffers()])
+
+
 @torch.no_grad()
-def task_of(
-    update: Update,
-    policy: Policy,
-    settings: Facts | None,
-    steps: int,
-    seconds: float,
-    within: tuple[int, int],
-    wish: tuple[frozenset[str], int | None] | None,
-) -> Task:
+def task_of(ended: Ended, settings: Facts | None, wish: tuple[frozenset[str], int | None] | None) -> Task:
     """A finished update, as it is sent."""
+    update = ended.phase.update
+    assert update is not None
     rollout, batch = update.rollout, update.batch
     assert batch is not None and update.theta_before is not None
     told = [one for one in update.told if isinstance(one, Told)]
-    data, found = [one.data for one in told], [one.found for one in told]
+    data, found = [one.data for one in told if one.data is not None], [one.found for one in told]
     log_prob = _joined([one[1] for one in found])
     entropies = [one[2] for one in found if one[2] is not None]
+    columns = ("old_log_prob", "advantages", "old_values", "returns") if data or not told else ()
+    brought = tuple(_joined([getattr(one, name) for one in data]) for name in columns) or (None,) * 4
     seen = (
         log_prob,
-        _joined([one.old_log_prob for one in data]),
-        _joined([one.advantages for one in data]),
-        _joined([one.old_values for one in data]),
-        _joined([one.returns for one in data]),
+        *brought,
         _joined([one[0] for one in found]),
         _joined(entropies) if len(entropies) == len(found) else -log_prob,
     )
@@ -150,16 +159,16 @@ def task_of(
         settings=settings,
         habits=update.habits,
         learning_rate=update.learning_rate,
-        steps=steps,
-        seconds=seconds,
+        steps=ended.steps,
+        seconds=ended.seconds,
         seconds_optimise=update.seconds_optimise,
         stopped_by_kl=update.stopped_by_kl,
-        within=within,
+        within=(ended.phase.epoch, ended.phase.minibatch),
         episodes=[(one.step, one.episodic_return, one.length) for one in rollout.episodes],
         rollout=(*steps_of, rollout.trained, update.rewards, update.deltas),  # type: ignore[arg-type]  # both are there
         batch=(*(one.numpy() for one in (batch.log_probs, batch.values, batch.advantages, batch.targets)), masks),
-        theta=(update.theta_before.numpy(), policy.theta().numpy()),
-        buffers=[one.numpy() for one in policy.buffers()],
+        theta=(update.theta_before.numpy(), ended.theta.numpy()),
+        buffers=[one.numpy() for one in ended.buffers],
         size=update.size,
         counts=[(one.epoch, len(one.samples)) for one in told],
         samples=np.concatenate([one.samples for one in told]) if told else np.zeros(0, np.int64),
@@ -243,17 +252,22 @@ class Desk:
         update = Update(
             task.index, self._settings, task.learning_rate, rollout, batch, theta, rewards=rewards, deltas=deltas
         )
-        update.told += _minibatches(task)
+        update.told += _minibatches(task, batch)
         update.gradient_norms = dict(zip(task.norms[0], torch.from_numpy(task.norms[1]).unbind(), strict=True))
         update.size, update.habits = task.size, task.habits
         update.stopped_by_kl, update.seconds_optimise = task.stopped_by_kl, task.seconds_optimise
         return update
 
 
-def _minibatches(task: Task) -> list[Seen]:
+def _minibatches(task: Task, batch: Batch) -> list[Seen]:
+    if not task.counts:
+        return []
     sizes = [count for _, count in task.counts]
-    samples = np.split(task.samples, np.cumsum(sizes)[:-1]) if sizes else []
-    columns = [torch.split(torch.from_numpy(one), sizes) for one in task.seen] if sizes else []
+    samples = np.split(task.samples, np.cumsum(sizes)[:-1])
+    log_prob, *brought, values, entropy = (None if one is None else torch.from_numpy(one) for one in task.seen)
+    if brought[0] is None:
+        brought = list(of_batch(batch, torch.from_numpy(task.samples)))
+    columns = [torch.split(one, sizes) for one in (log_prob, *brought, values, entropy) if one is not None]
     return [
         Seen(epoch, which, **{name: column[place] for name, column in zip(TENSORS, columns, strict=True)})
         for place, ((epoch, _), which) in enumerate(zip(task.counts, samples, strict=True))

@@ -95,9 +95,14 @@ class Line:
         with self._news:
             self._flowing = self._connection is not None
 
+    @property
+    def waiting(self) -> bool:
+        """A command is there."""
+        return bool(self._commands) or self._watch is not None
+
     def receive(self, timeout: float) -> Command | None:
         """The next command, waited for so long at most; of those that say what is watched, only the latest."""
-        if timeout == 0.0 and not self._commands and self._watch is None:
+        if timeout == 0.0 and not self.waiting:
             return None
         with self._heard:
             self._heard.wait_for(lambda: self._commands or self._watch is not None, timeout)

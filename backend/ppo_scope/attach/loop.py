@@ -76,9 +76,16 @@ class Loop:
 
     def _at(self, kind: PhaseKind) -> None:
         """The loop has come to a phase within an update."""
-        if self._update is not None and not self._quiet and not self.watcher.passes():
+        if time.perf_counter() < self.watcher.next_look:
+            return
+        if self._update is not None and not self._quiet:
             self._update.seconds_optimise = time.perf_counter() - self._began
             self.watcher.reached(Phase(kind, self._update, *self._within))
+            if not self.watcher.next_look:
+                self._closely()
+
+    def _closely(self) -> None:
+        """Somebody waits for a phase: what is left out at full speed is told from here on."""
 
     @guarded
     def _differentiated(self, norm: Tensor) -> None:

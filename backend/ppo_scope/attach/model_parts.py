@@ -22,12 +22,13 @@ class Listening:
 
     def __init__(self, callback: Any, hear: Callable[[dict[str, Any]], None]) -> None:
         self._callback, self._hear = callback, hear
+        self._update_locals, self.on_step = callback.update_locals, callback.on_step  # which every step asks for
 
     def update_locals(self, found: dict[str, Any]) -> None:
         """Called after each step of the environments, and once at the end."""
-        if found["dones"].any() and found["n_steps"] < found["n_rollout_steps"]:
+        if True in found["dones"].tolist() and found["n_steps"] < found["n_rollout_steps"]:
             self._hear(found)
-        self._callback.update_locals(found)
+        self._update_locals(found)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._callback, name)

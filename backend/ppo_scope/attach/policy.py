@@ -103,9 +103,10 @@ class Policy(ABC):
         """What its layers gather beside the weights."""
         return [one.detach().cpu() for one in self._module.buffers()]
 
+    @torch.no_grad()
     def theta(self) -> Tensor:
         """[P], a copy."""
-        return torch.cat([one.detach().reshape(-1) for one in self._parameters]).cpu()
+        return torch.cat([one.reshape(-1) for one in self._parameters]).cpu()
 
     def parts(self) -> dict[str, slice]:
         """Which part of θ is which parameter."""

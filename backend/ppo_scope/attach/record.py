@@ -166,7 +166,7 @@ class Update:
     def seen(self) -> list[Seen]:
         """Its minibatches so far, as tensors of ours."""
         new = self.told[len(self._seen) :]
-        self._seen += [seen_of(one) if isinstance(one, Told) else one for one in new]
+        self._seen += [seen_of(one, self.batch) if isinstance(one, Told) else one for one in new]
         return self._seen
 
     @property
@@ -219,27 +219,38 @@ class Told(NamedTuple):
     epoch: int
     samples: NDArray[np.int64]
     data: Any
-    """Its `RolloutBufferSamples`."""
+    """Its `RolloutBufferSamples`; None: what the batch has of these samples."""
     found: tuple[Tensor, Tensor, Tensor | None]
     """(V, log π(a|s), entropy) of its policy, as they hang on the loss."""
 
 
-def seen_of(told: Told) -> Seen:
+def seen_of(told: Told, batch: Batch | None = None) -> Seen:
     """The same, in shapes of ours."""
     data = told.data
     values, log_prob, entropy = (None if one is None else one.detach().flatten().cpu() for one in told.found)
     assert values is not None and log_prob is not None
+    if data is None:
+        old, advantages, old_values, targets = of_batch(batch, torch.from_numpy(told.samples))
+    else:
+        brought = data.old_log_prob, data.advantages, data.old_values, data.returns
+        old, advantages, old_values, targets = (one.cpu() for one in brought)
     return Seen(
         epoch=told.epoch,
         samples=told.samples,
         log_prob=log_prob,
-        old_log_prob=data.old_log_prob.cpu(),
-        advantages=data.advantages.cpu(),
-        old_values=data.old_values.cpu(),
-        targets=data.returns.cpu(),
+        old_log_prob=old,
+        advantages=advantages,
+        old_values=old_values,
+        targets=targets,
         values=values,
         entropy=-log_prob if entropy is None else entropy,
     )
+
+
+def of_batch(batch: Batch | None, samples: Tensor) -> tuple[Tensor, ...]:
+    """log π_old, Â, V_old and V_targ of these samples, as a minibatch has them."""
+    assert batch is not None
+    return tuple(column[samples] for column in (batch.log_probs, batch.advantages, batch.values, batch.targets))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ppo_scope.attach.clerk import Clerk, hired
-from ppo_scope.attach.desk import Answer, Desk, Model, Task, task_of
+from ppo_scope.attach.desk import Answer, Desk, Ended, Model, Task, task_of
 from ppo_scope.attach.record import Phase, Update
 from ppo_scope.diagnosis.health import Health
 from ppo_scope.probes.cost import Budget
@@ -38,6 +38,14 @@ WATCHED_SECONDS = 1 / 8
 """Between two looks at full speed: to send one costs the loop some milliseconds."""
 UNWATCHED_SECONDS = 1.0
 """Between two words on how the run is, and between two lots of rows, while nobody looks at a panel."""
+TOGETHER = 4
+"""Updates that are handed over one after the other while nobody looks: what a processor has just done it does again in
+half the time.
+"""
+
+
+Wish = tuple[frozenset[str], int | None]
+"""For a look: which probes, and which environment."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,7 @@ class Report:
         self._looked_at = 0.0
         self._beside = beside
         self._clerk: Clerk | None = hired(beside.library) if beside is not None else None
+        self._owed: list[Ended] = []  # to the clerk
         self._known: Facts | None = None  # settings that the clerk knows
         self._judged: dict[str, Any] | None = None  # how the run is, as the clerk has told it last
         self._newest: Moment | None = None
@@ -129,23 +138,30 @@ class Report:
             return False
         if not clerk.at_work and not (clerk.ready and self._begun(clerk, self._beside, update)):
             return False
-        wish: tuple[frozenset[str], int | None] | None = None
+        phase = Phase(PhaseKind.UPDATE, update, moment.phase.epoch, moment.phase.minibatch)
+        self._owed.append(Ended.now(phase, self._policy, self._subject.steps, self._seconds))
+        wish: Wish | None = None
         if shown:
             wish = frozenset(), None
         elif not clerk.looking and self._look_is_due():
             wish = self._budget.affordable(self.watched) - self._budget.failed.keys(), self._environment
-        settings = None if update.settings is self._known else update.settings
-        self._known = update.settings
-        within = moment.phase.epoch, moment.phase.minibatch
-        policy = self._policy
-        clerk.hand_over(
-            task_of(update, policy, settings, self._subject.steps, self._seconds, within, wish),
-            Phase(PhaseKind.UPDATE, update, *within),
-        )
-        self._take(all_of_them=shown)
+        if wish is not None or self.watched or len(self._owed) >= TOGETHER:
+            self._hand_over(clerk, wish)
+            self._take_from(clerk, all_of_them=shown)
         if shown:
             self.show(moment)
         return True
+
+    def _hand_over(self, clerk: Clerk, wish: Wish | None) -> None:
+        """All that is owed; the wish is of the newest."""
+        owed, self._owed = self._owed, []
+        for ended in owed:
+            if clerk.full:
+                self._take_from(clerk, all_of_them=False)
+            settings = ended.phase.update.settings if ended.phase.update is not None else None
+            news = None if settings is self._known else settings
+            self._known = settings
+            clerk.hand_over(task_of(ended, news, wish if ended is owed[-1] else None), ended.phase)
 
     def _begun(self, clerk: Clerk, beside: Beside, update: Update) -> bool:
         """The clerk goes on from how the run was before this update."""
@@ -157,10 +173,7 @@ class Report:
                 model.latest.pop()
         return clerk.begin(Desk(model, self._health, update.settings), size)
 
-    def _take(self, *, all_of_them: bool) -> None:
-        clerk = self._clerk
-        if clerk is None or not clerk.at_work:
-            return
+    def _take_from(self, clerk: Clerk, *, all_of_them: bool) -> None:
         for task, phase, answer in clerk.answers(all_of_them=all_of_them):
             self._rows.note(task.index, answer.row, phase.update.rollout.episodes if phase.update else ())
             for what, why in answer.complaints:
@@ -212,7 +225,9 @@ class Report:
 
     def flush(self) -> None:
         """Send the rows that have not been sent; those that are being measured are waited for."""
-        self._take(all_of_them=True)
+        if (clerk := self._clerk) is not None and clerk.at_work:
+            self._hand_over(clerk, None)
+            self._take_from(clerk, all_of_them=True)
         self._rows.flush()
 
     # Two outcomes of one update

@@ -26,7 +26,7 @@ from ppo_scope.attach.again import Outcome, Position
 from ppo_scope.attach.foreign_policy import ForeignPolicy
 from ppo_scope.attach.loop import Loop, clipping, deltas_of, drawing, flat
 from ppo_scope.attach.model_parts import Constant, Listening, env_of
-from ppo_scope.attach.record import Batch, Episode, Facts, Rollout, Told, Update
+from ppo_scope.attach.record import Batch, Episode, Facts, Rollout, Told, Update, of_batch
 from ppo_scope.attach.recurrent import RecurrentBatch, RecurrentPolicy, unpadded
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.scope import facts_of
@@ -34,6 +34,7 @@ from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import Floats, PhaseKind
 from ppo_scope.probes.subject import Abilities
+from ppo_scope.wire.codes import ErrorCode, Refused
 
 REFUSED = (
     "ppo_scope.watch takes a PPO of Stable-Baselines3, or a MaskablePPO or RecurrentPPO of sb3-contrib, and this is "
@@ -42,6 +43,7 @@ REFUSED = (
 NO_RATIO = "A2C makes one step with each rollout and has no ratio of policies to look at. "
 SEVERAL = "They are a Dict, which is not known here yet. "
 UNSUPPORTED = "It has a loss of its own, which is not known here yet. "
+NOT_KEPT = "Nobody looked when this update began, so where that was has not been kept. Step to the next one first."
 OTHER_ORDER = "the minibatches are not drawn as they were in the version of Stable-Baselines3 that this is written for"
 
 KNOWN = {"stable_baselines3.PPO", "sb3_contrib.MaskablePPO", "sb3_contrib.RecurrentPPO"}
@@ -94,8 +96,11 @@ class Watched(Loop):
         self._ends: list[tuple[int, Floats, NDArray[np.bool_]]] = []  # steps with an end in them: R, truncated
         self._ended: list[Episode] = []
         self._order: NDArray[np.int64] | None = None
+        self._places = np.zeros(0, np.int64)  # of the samples of its buffer, among ours
+        self._steps: Any = None  # the hook of its optimizer, which only a loop that is looked at closely needs
+        self._as_collected = False  # a minibatch brings what the rollout has
         self._train: Callable[[], None] = lambda: None
-        self._before: Position | None = None  # where the update at hand began
+        self._before: Position | None = None  # where the update at hand began, if somebody may ask for it
         self._recurrent = hasattr(model, "_last_lstm_states")
         self.policy: ForeignPolicy = (RecurrentPolicy if self._recurrent else ForeignPolicy)(
             model.policy, model.action_space
@@ -104,6 +109,7 @@ class Watched(Loop):
         self.observation_space: gym.Space[Any] = model.observation_space
         self.observation = str(model.observation_space)
         self.is_image = bool(len(model.observation_space.shape or ()) == 3)
+        self._told: tuple[Any, Facts] | None = None  # what the model told last, and the facts made of it
         self._facts = self._facts_now()
         beside = model.device.type == "cpu" and not self._recurrent
         self.watcher = Watcher(
@@ -134,7 +140,9 @@ class Watched(Loop):
     def again(self, values: dict[str, Any]) -> Outcome:
         """See `Repeats`."""
         model, old, within = self._model, self._update, self._within
-        assert old is not None and self._before is not None
+        assert old is not None
+        if self._before is None:
+            raise Refused(ErrorCode.CONFLICT, NOT_KEPT)
         after = Position(model, self.policy)
         self._before.take(model, self.policy)
         try:
@@ -233,13 +241,18 @@ class Watched(Loop):
 
         self.policy.evaluate = evaluate
         buffer.get, policy.evaluate_actions = lambda size=None: self._getting(get, size), evaluated
-        step = policy.optimizer.register_step_post_hook(lambda *_: self._step_made())
         try:
             with clipping(self._differentiated):
                 yield
         finally:
-            step.remove()
+            if self._steps is not None:
+                self._steps.remove()
+                self._steps = None
             del policy.evaluate_actions, buffer.get
+
+    def _closely(self) -> None:
+        if self._steps is None:
+            self._steps = self._model.policy.optimizer.register_step_post_hook(lambda *_: self._step_made())
 
     @guarded
     def _stepped(self, found: dict[str, Any]) -> None:
@@ -288,7 +301,7 @@ class Watched(Loop):
         if isinstance(batch, RecurrentBatch):
             batch.begin(buffer)
         theta = self.policy.theta()
-        self._before = Position(model, self.policy, theta)
+        self._before = Position(model, self.policy, theta) if self.watcher.attended else None
         if self.distribution is not None:
             batch.judged = lambda batch: self.policy.outputs_at(batch, theta)
         yes = np.ones(layout, np.bool_)
@@ -305,9 +318,9 @@ class Watched(Loop):
         with drawing(np.random, "randint" if self._recurrent else "permutation") as drawn:  # where the buffer finds it
             data = next(minibatches, None)
         self._begin_epoch(drawn)
-        number = 1
+        epoch, number = self._within[0], 1
         while data is not None:
-            self._begin_minibatch(number, data)
+            self._within, self._data = (epoch, number), data
             yield data
             data, number = next(minibatches, None), number + 1
         self._end_epoch()
@@ -318,15 +331,10 @@ class Watched(Loop):
         count = buffer.buffer_size * buffer.n_envs
         if len(drawn) != 1 or np.shape(drawn[0]) != (() if self._recurrent else (count,)):
             raise RuntimeError(OTHER_ORDER)
-        order = np.roll(np.arange(count), -drawn[0]) if self._recurrent else drawn[0]
-        # Its samples are environment by environment, ours step by step.
-        environment, step = np.divmod(order, buffer.buffer_size)
-        self._order = step * buffer.n_envs + environment
+        if len(self._places) != count:  # its samples are environment by environment, ours step by step
+            self._places = np.ascontiguousarray(np.arange(count).reshape(buffer.buffer_size, buffer.n_envs).T).ravel()
+        self._order = np.roll(self._places, -drawn[0]) if self._recurrent else self._places[drawn[0]]
         self._within = self._within[0] + 1, 0
-
-    @guarded
-    def _begin_minibatch(self, number: int, data: Any) -> None:
-        self._within, self._data = (self._within[0], number), data
 
     @guarded
     def _judged(self, found: tuple[Tensor, Tensor, Tensor | None]) -> None:
@@ -338,11 +346,14 @@ class Watched(Loop):
         size = data.old_log_prob.shape[0]
         start = (self._within[1] - 1) * self._size
         samples = self._order[start : start + size]
-        if not update.told and not torch.equal(
-            update.batch.log_probs[torch.from_numpy(samples)], data.old_log_prob.cpu()
-        ):
-            raise RuntimeError(OTHER_ORDER)
-        update.told.append(Told(self._within[0], samples, data, found))
+        if not update.told:
+            columns = data.old_log_prob, data.advantages, data.old_values, data.returns
+            held = of_batch(update.batch, torch.from_numpy(samples))
+            alike = [torch.equal(one, other.cpu()) for one, other in zip(held, columns, strict=True)]
+            if not alike[0]:
+                raise RuntimeError(OTHER_ORDER)
+            self._as_collected = all(alike) and not self._recurrent
+        update.told.append(Told(self._within[0], samples, None if self._as_collected else data, found))
         self._at(PhaseKind.LOSS)
 
     def _ended_by_train(self) -> None:
@@ -370,9 +381,12 @@ class Watched(Loop):
             "epochs": int(model.n_epochs),
             "minibatches": -(-model.n_steps * model.n_envs // size),
         }
-        shared = self.policy.shared
-        facts = facts_of({**told, "shared_network": shared, "activation": self.policy.activation})
-        return replace(facts, num_envs=model.n_envs, rollout_steps=model.n_steps, seed=model.seed or 0)
+        kept = told, model.n_envs, model.n_steps, model.seed
+        if self._told is None or self._told[0] != kept:  # as a rule they are what they were
+            shared = {"shared_network": self.policy.shared, "activation": self.policy.activation}
+            layout = {"num_envs": model.n_envs, "rollout_steps": model.n_steps, "seed": model.seed or 0}
+            self._told = kept, replace(facts_of({**told, **shared}), **layout)
+        return self._told[1]
 
     def _alpha(self) -> float:
         return float(self._model.lr_schedule(self._left()))

@@ -113,7 +113,8 @@ class Watcher:
         self._report = Report(self._send, self.run, subject, facts, beside if address is not None else None)
         self._going = Going(self._report, running=not paused)
         self._outcomes = Outcomes(repeats, self._report) if repeats is not None else None
-        self._next_look = 0.0
+        self.next_look = 0.0
+        """By `time.perf_counter`: up to then the loop goes on past the phases within an update."""
         self._goodbye = atexit.register(self.close)
         self._handlers: dict[str, Callable[[Command], None]] = {
             "play": self._play,
@@ -135,9 +136,10 @@ class Watcher:
         """Somebody has ended the run on the page."""
         return self._going.stopping
 
-    def passes(self) -> bool:
-        """Whether the loop may go on past a phase within an update, which nobody would look at."""
-        return time.perf_counter() < self._next_look and self._going.at_full_speed
+    @property
+    def attended(self) -> bool:
+        """Somebody looks, or has told the loop how to go."""
+        return bool(self._report.watched) or not self._going.at_full_speed
 
     def reached(self, phase: Phase) -> None:
         """The loop has come to this phase. Returns when it may go on."""
@@ -145,9 +147,14 @@ class Watcher:
             return
         going, report = self._going, self._report
         ended = phase.kind is PhaseKind.UPDATE
-        if not ended and self.passes():
-            return
-        self._next_look = time.perf_counter() + LOOK_SECONDS
+        if not ended:
+            now = time.perf_counter()
+            if now < self.next_look:
+                return
+            if going.at_full_speed and not self._line.waiting:
+                report.at(phase)
+                self.next_look = now + LOOK_SECONDS
+                return
         report.at(phase)
         self._obey_all()
         moment = report.moment_at(phase)
@@ -168,6 +175,7 @@ class Watcher:
         else:
             going.keep_pace()
         self._hold()
+        self.next_look = time.perf_counter() + LOOK_SECONDS if going.at_full_speed else 0.0
 
     def begins(self) -> dict[str, Any]:
         """An update begins: the settings that it is to be made with from now on, where somebody has changed any."""
