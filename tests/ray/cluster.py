@@ -1,7 +1,7 @@
 """A Ray cluster of several nodes on this machine, for tests.
 
-    python -m tests.ray.cluster ADDRESS_FILE NODES    starts one and waits for its standard input to close; a line `lose N`
-                                                      kills node N
+python -m tests.ray.cluster ADDRESS_FILE NODES    starts one and waits for its standard input to close; a line `lose N`
+                                                  kills node N
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main(place: str, count: str) -> None:
     cluster = Cluster(initialize_head=True, head_node_args=_node(cores=0))
     nodes = [cluster.add_node(**_node(cores=1)) for _ in range(int(count))]
     try:
-        Path(place).write_text(f"{cluster.address}\n" + "\n".join(node.node_id for node in nodes))
+        Path(place).write_text(cluster.address)
         for line in sys.stdin:
             _lose(nodes[int(line.split()[1])])
     finally:

@@ -1,6 +1,6 @@
 """A Ray cluster as the place where runs train: a task of Ray's for each, which Ray begins again when its node is lost.
 
-Ray decides where and when; what a task does is `processes/relay.py`. Nothing of a run lies on a node: all of it comes
+Ray decides where and when; what a task does is `runs/relay.py`. Nothing of a run lies on a node: all of it comes
 here while it trains, so a run goes on from its newest state on whichever node there is.
 """
 
@@ -14,9 +14,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.processes.relay import Lost, train_for
 from ppo_scope.records.extras import needed
 from ppo_scope.runs.ending import Cause
+from ppo_scope.runs.relay import Lost, train_for
 from ppo_scope.runs.remote import Landing, Place
 from ppo_scope.runs.supervisor import CannotBegin, Supervisor
 

@@ -53,12 +53,13 @@ def train_for(place: str, ticket: str) -> None:
             order = json.loads(connection.recv())
             state = [connection.recv()] if order["goes_on"] else []
         except ConnectionClosed as closed:
-            if (why := _why(closed)) is not None:
-                raise why from None
+            if (refusal := _why(closed)) is not None:
+                raise refusal from None
             return
         sender = _Sender(connection)
         arguments = (*order["arguments"], *state)
         process = sender.process = TrainingProcess(arguments[0], DEFAULT_WORKER, arguments, receiver=sender)
+        why: Lost | Refused | None = None
         try:
             while True:
                 _obey(process, json.loads(connection.recv()))
