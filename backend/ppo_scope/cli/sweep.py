@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sqlite3
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ppo_scope.cli.library import add_library, add_terms, library_there
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from ppo_scope.records.library import Library
     from ppo_scope.records.sweeps import Sweep
+    from ppo_scope.runs.ray_cluster import RayCluster
     from ppo_scope.runs.supervisor import Supervisor
     from ppo_scope.runs.sweeping import Standing, Sweeping
     from ppo_scope.wire.told import Comparison
@@ -42,6 +45,7 @@ def add(commands: Commands) -> None:
     sweep.add_argument("--name", help="what it is called (default: one that follows from what is planned)")
     sweep.add_argument("--resume", metavar="NAME", help="go on with a sweep; so does the same command again")
     sweep.add_argument("--at-once", type=above_zero, metavar="N", help="runs side by side (default: one for each core)")
+    sweep.add_argument("--ray", metavar="ADDRESS", help="train on the nodes of this Ray cluster: HOST:PORT, or auto")
     sweep.add_argument("--stay", action="store_true", help="go on showing the page when all runs have ended")
     sweep.add_argument("--json", action="store_true", help="end with one JSON object on the last line")
     add_place(sweep)
@@ -68,14 +72,15 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     for planned in sweep.planned:
         if refusal := why_unknown(sweep.settings_of(planned)):
             raise Misuse(refusal)
-    if options.at_once is not None and options.at_once > LIVE_RUNS:
+    if options.ray is None and options.at_once is not None and options.at_once > LIVE_RUNS:
         raise Misuse(f"--at-once: {LIVE_RUNS} runs at most go on side by side on this machine")
-    at_once = min(options.at_once or LIVE_RUNS, len(sweep.planned))
+    most = LIVE_RUNS if options.ray is None else len(sweep.planned)  # on a cluster the others wait for a free core
+    at_once = min(options.at_once or most, len(sweep.planned))
     board = Board(sweep, quiet=options.json)
     try:
-        with sweeps.held(sweep, library):
+        with sweeps.held(sweep, library), _places(options.ray, sweep) as places:
             sweeps.adopt(sweep, library)
-            errand = Errand(Sweeping(sweep, library, at_once, board.moved), board, stay=options.stay)
+            errand = Errand(Sweeping(sweep, library, at_once, board.moved, places), board, stay=options.stay)
             code = serve(
                 settings,
                 host=options.host,
@@ -88,6 +93,34 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     except (InUse, OSError) as problem:
         raise Misuse(str(problem)) from None
     return code or _summarise(errand.sweeping, library, options.json)
+
+
+@contextlib.contextmanager
+def _places(address: str | None, sweep: Sweep) -> Iterator[RayCluster | None]:
+    """Where the runs train; None: here.
+
+    Raises:
+        Misuse: there is no such cluster, or it cannot train them.
+    """
+    if address is None:
+        yield None
+        return
+    from ppo_scope.records.extras import Missing
+    from ppo_scope.runs.ray_cluster import NoCluster, RayCluster
+
+    try:
+        cluster = RayCluster.join(address)
+    except (Missing, NoCluster) as problem:
+        raise Misuse(str(problem)) from None
+    try:
+        try:
+            for planned in sweep.planned:
+                cluster.check(sweep.settings_of(planned))
+        except NoCluster as problem:
+            raise Misuse(str(problem)) from None
+        yield cluster
+    finally:
+        cluster.leave()
 
 
 class Errand:

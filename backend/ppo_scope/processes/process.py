@@ -46,8 +46,8 @@ class Receiver(Protocol):
     def frame(self, message: bytes) -> None:
         """A frame arrived. May block, which slows the process down."""
 
-    def ended(self, exitcode: int) -> None:
-        """The process is gone; nothing follows."""
+    def ended(self, exitcode: int | None) -> None:
+        """The process is gone; nothing follows. None: it was elsewhere, and is not reached any more."""
 
 
 class TrainingProcess:

@@ -14,6 +14,7 @@ INSTALLED_BY = {
     "jupyter_server": "jupyter",
     "imageio_ffmpeg": "mp4",
     "scipy": "compare",
+    "ray": "ray",
 }
 """Package → the extra of ours that installs it."""
 

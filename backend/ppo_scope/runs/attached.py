@@ -102,6 +102,10 @@ class Wire:
         self._receiver.ended(0)
 
 
+def _wire(receiver: Receiver, _: object) -> Wire:
+    return Wire(receiver)
+
+
 class AttachedRun(LiveRun):
     """A record and the loop elsewhere that adds to it."""
 
@@ -111,7 +115,7 @@ class AttachedRun(LiveRun):
         """`about`: the loop's library, its version, and which settings it can change: `told.Attached`."""
         record = RunRecord(id, settings)
         record.facts |= {"attached": about, "device": "elsewhere"}
-        super().__init__(Settings(), paused=False, listener=listener, worker="", record=record, begin=Wire)
+        super().__init__(Settings(), paused=False, listener=listener, worker="", record=record, begin=_wire)
 
     @property
     def wire(self) -> Wire:

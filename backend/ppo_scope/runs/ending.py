@@ -33,11 +33,19 @@ class Ending:
     cause: Cause | None = None
 
 
-def classify(exitcode: int, *, reported: str, asked: bool, out_of_memory: bool, output: str) -> Ending:
+AWAY = Cause(
+    "The machine that trained this run, or the way to it, was lost.",
+    "",
+    "What was measured so far is kept. A sweep goes on with it on another machine by itself.",
+)
+
+
+def classify(exitcode: int | None, *, reported: str, asked: bool, out_of_memory: bool, output: str) -> Ending:
     """The ending of a process.
 
     Args:
-        exitcode: as multiprocessing gives it: negative where a signal ended the process.
+        exitcode: as multiprocessing gives it: negative where a signal ended the process; None: it was on another
+            machine, and is not reached any more.
         reported: the last state that the process reported about itself.
         asked: the server asked it to stop.
         out_of_memory: the kernel ran out of memory while the process lived.
@@ -47,6 +55,8 @@ def classify(exitcode: int, *, reported: str, asked: bool, out_of_memory: bool, 
         return Ending(reported)
     if asked:
         return Ending("stopped")
+    if exitcode is None:
+        return Ending("killed", AWAY)
     if exitcode == -signal.SIGKILL and out_of_memory:
         return Ending("out_of_memory", _out_of_memory(output))
     if exitcode < 0:

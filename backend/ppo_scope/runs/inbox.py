@@ -19,7 +19,7 @@ class Inbox:
         self,
         loop: asyncio.AbstractEventLoop,
         receive: Callable[[list[bytes]], None],
-        exited: Callable[[int], None],
+        exited: Callable[[int | None], None],
     ) -> None:
         self._loop, self._receive, self._exited = loop, receive, exited
         self._waiting: deque[bytes] = deque()
@@ -36,7 +36,7 @@ class Inbox:
         if first:
             self._call(self._hand_over)
 
-    def ended(self, exitcode: int) -> None:
+    def ended(self, exitcode: int | None) -> None:
         """Tell that the process is gone, after everything that it sent."""
         self._call(lambda: self._exited(exitcode))
 

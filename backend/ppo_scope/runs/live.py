@@ -12,12 +12,11 @@ import logging
 import secrets
 import signal
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.processes.process import NotReading, Receiver, TrainingProcess
+from ppo_scope.processes.process import NotReading, TrainingProcess
 from ppo_scope.records.library import KeptRun, is_run
 from ppo_scope.records.record import RunRecord, Said
 from ppo_scope.runs import ending
@@ -25,7 +24,7 @@ from ppo_scope.runs.hearing import Hearing
 from ppo_scope.runs.inbox import Inbox
 from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.measuring import Measuring
-from ppo_scope.runs.parties import Listener, Trains
+from ppo_scope.runs.parties import Elsewhere, Listener, Trains
 from ppo_scope.runs.pulse import STALL_AFTER, Pulse
 from ppo_scope.runs.studio import Studio
 from ppo_scope.runs.trial import Trial
@@ -64,10 +63,10 @@ class LiveRun:
         record: RunRecord | None = None,
         state: bytes | None = None,
         shown: KeptRun | None = None,
-        begin: Callable[[Receiver], Trains] | None = None,
+        begin: Elsewhere | None = None,
     ) -> None:
         """`record` and `state`: of a run that was there before, to go on with; `shown`: or only to be looked at.
-        `begin`: what trains elsewhere.
+        `begin`: where it trains, unless that is a process of this machine.
         """
         self.record = record or RunRecord(secrets.token_hex(4), json.loads(settings.model_dump_json()))
         self.record.facts["device"] = self.record.facts["device"] or settings.device
@@ -94,7 +93,11 @@ class LiveRun:
         arguments: tuple[Any, ...] = (self.id, self.settings, paused, trial, *([state] if state is not None else []))
         if shown is not None:
             worker, arguments = READER, (self.id, str(shown.folder))
-        self._process: Trains = begin(inbox) if begin else TrainingProcess(self.id, worker, arguments, receiver=inbox)
+        self.elsewhere = begin is not None
+        """No core of this machine is kept busy by it."""
+        self._process: Trains = (
+            begin(inbox, arguments) if begin else TrainingProcess(self.id, worker, arguments, receiver=inbox)
+        )
 
     @property
     def id(self) -> str:
@@ -387,7 +390,7 @@ class LiveRun:
     def _note(self, what: str, said: dict[str, Any]) -> None:
         self._writing.event(self.record.position["update"], what, said)
 
-    def _exited(self, exitcode: int) -> None:
+    def _exited(self, exitcode: int | None) -> None:
         self._studio.retire()
         lost = self.record.forgo()
         self._measuring.end()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ppo_scope.processes.process import Receiver
 from ppo_scope.wire.told import Change, Evaluation
 
 if TYPE_CHECKING:
@@ -50,3 +52,7 @@ class Trains(Protocol):
 
     def kill(self, number: signal.Signals) -> None:
         """End it."""
+
+
+Elsewhere = Callable[[Receiver, tuple[Any, ...]], Trains]
+"""Begins what trains elsewhere; given whom it reports to, and the arguments of a worker here."""

@@ -22,7 +22,7 @@ from ppo_scope.runs.attached import AttachedRun
 from ppo_scope.runs.ending import Cause
 from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.live import LiveRun
-from ppo_scope.runs.parties import Listener
+from ppo_scope.runs.parties import Elsewhere, Listener
 from ppo_scope.runs.pulse import STALL_AFTER
 from ppo_scope.runs.reopening import Reopened, note_fork, to_show
 from ppo_scope.wire.codes import RunState
@@ -145,9 +145,16 @@ class Supervisor:
         self._introduce(run, None)
 
     async def start(
-        self, settings: Settings, *, paused: bool, instead: LiveRun | None = None, sweep: str | None = None
+        self,
+        settings: Settings,
+        *,
+        paused: bool,
+        instead: LiveRun | None = None,
+        sweep: str | None = None,
+        begin: Elsewhere | None = None,
     ) -> LiveRun:
-        """Begin a run, beside the others or instead of one of them; of a `sweep`, where it is of one.
+        """Begin a run, beside the others or instead of one of them; of a `sweep`, where it is of one. `begin`: where
+        it trains, unless that is here; what trains elsewhere takes no place here, and need not be tried.
 
         Where it takes the place of a run, or others have a process, it must first show that it trains; only then the
         one that it replaces is stopped.
@@ -157,13 +164,15 @@ class Supervisor:
         """
 
         def made(trial: bool) -> LiveRun:
-            run = self._made(settings, paused, trial=trial)
+            run = self._made(settings, paused, trial=trial, begin=begin)
             run.record.sweep = sweep
             return run
 
-        return await self._begin(made, self._new_journal, instead)
+        return await self._begin(made, self._new_journal, instead, here=begin is None)
 
-    async def go_on(self, reopened: Reopened, *, paused: bool, instead: LiveRun | None = None) -> LiveRun:
+    async def go_on(
+        self, reopened: Reopened, *, paused: bool, instead: LiveRun | None = None, begin: Elsewhere | None = None
+    ) -> LiveRun:
         """Go on with a run that was kept, or a fork of it, while the server goes on: as `start` begins a new one.
 
         Raises:
@@ -176,10 +185,18 @@ class Supervisor:
             except (OSError, sqlite3.Error, InUse, CannotRead) as error:
                 raise CannotBegin(Cause(f"Run {run.id} cannot be written to the disk: {error}", "", "")) from None
 
-        return await self._begin(lambda trial: self._remade(reopened, paused, trial=trial), journal, instead)
+        def made(trial: bool) -> LiveRun:
+            return self._remade(reopened, paused, trial=trial, begin=begin)
+
+        return await self._begin(made, journal, instead, here=begin is None)
 
     async def _begin(
-        self, make: Callable[[bool], LiveRun], journal_of: Callable[[LiveRun], Journal | None], instead: LiveRun | None
+        self,
+        make: Callable[[bool], LiveRun],
+        journal_of: Callable[[LiveRun], Journal | None],
+        instead: LiveRun | None,
+        *,
+        here: bool,
     ) -> LiveRun:
         """`make`: the run, on trial or not; `journal_of`: what it is written down in; None: it is not kept."""
         if isinstance(instead, AttachedRun):
@@ -187,8 +204,9 @@ class Supervisor:
         async with self._starting:
             if self._leaving:
                 raise CannotBegin(LEAVING)
-            live = self._training()
-            self.refuse_when_full(instead)
+            live = self._training() if here else []
+            if here:
+                self.refuse_when_full(instead)
             candidate = self._candidate = make(bool(live))
             journal: Journal | None = None
             try:
@@ -245,7 +263,7 @@ class Supervisor:
         if cause is not None:
             raise CannotBegin(cause)
 
-    def _made(self, settings: Settings, paused: bool, *, trial: bool) -> LiveRun:
+    def _made(self, settings: Settings, paused: bool, *, trial: bool, begin: Elsewhere | None) -> LiveRun:
         return LiveRun(
             settings,
             paused=paused,
@@ -253,9 +271,10 @@ class Supervisor:
             worker=self._worker,
             stall_after=self._stall_after,
             trial=trial,
+            begin=begin,
         )
 
-    def _remade(self, reopened: Reopened, paused: bool, *, trial: bool) -> LiveRun:
+    def _remade(self, reopened: Reopened, paused: bool, *, trial: bool, begin: Elsewhere | None = None) -> LiveRun:
         return LiveRun(
             reopened.settings,
             paused=paused,
@@ -265,6 +284,7 @@ class Supervisor:
             trial=trial,
             record=reopened.record,
             state=reopened.state,
+            begin=begin,
         )
 
     def _journal_of(self, reopened: Reopened) -> Journal:
@@ -304,7 +324,7 @@ class Supervisor:
 
     def _training(self) -> list[LiveRun]:
         """Those that keep a core busy; what is shown from the disk or trains elsewhere costs this machine little."""
-        return [run for run in self._live() if run.shown is None and not isinstance(run, AttachedRun)]
+        return [run for run in self._live() if run.shown is None and not run.elsewhere]
 
     def _live(self) -> list[LiveRun]:
         """Those that have a process."""

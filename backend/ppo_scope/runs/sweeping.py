@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
+from ppo_scope.ppo.settings import Settings
 from ppo_scope.records import sweeps
 from ppo_scope.records.library import Library
 from ppo_scope.records.store import CannotRead
 from ppo_scope.records.sweeps import Planned, Sweep
 from ppo_scope.runs import ending
 from ppo_scope.runs.live import LiveRun
-from ppo_scope.runs.reopening import reopened
+from ppo_scope.runs.reopening import Reopened, reopened
 from ppo_scope.runs.supervisor import CannotBegin, Supervisor
 from ppo_scope.wire.codes import RunState
 
@@ -40,12 +44,54 @@ class Standing:
     """Why it has not come to its end, and is not tried again now."""
 
 
+class Place(Protocol):
+    """Where an attempt at a run is made: a supervisor, or one that has another machine train."""
+
+    async def start(self, settings: Settings, *, paused: bool, sweep: str) -> LiveRun:
+        """As `Supervisor.start`."""
+
+    async def go_on(self, reopened: Reopened, *, paused: bool) -> LiveRun:
+        """As `Supervisor.go_on`."""
+
+
+class Places(Protocol):
+    """Where runs train."""
+
+    def open(self) -> AbstractAsyncContextManager[None]:
+        """From here on there are some. Raises: OSError."""
+
+    def attempts(self, settings: Settings, supervisor: Supervisor) -> AsyncGenerator[Place]:
+        """One for each attempt at a run, waited for. Raises: CannotBegin, there are none for it."""
+
+
+class Here:
+    """Processes of this machine."""
+
+    def open(self) -> AbstractAsyncContextManager[None]:
+        """See `Places`."""
+        return contextlib.nullcontext()
+
+    async def attempts(self, settings: Settings, supervisor: Supervisor) -> AsyncGenerator[Place]:
+        """See `Places`."""
+        for _ in range(ATTEMPTS):
+            await _room(supervisor)
+            yield supervisor
+
+
 class Sweeping:
     """One sweep on its way. `moved` is called when something has changed."""
 
-    def __init__(self, sweep: Sweep, library: Library, at_once: int, moved: Callable[[Standing], None]) -> None:
+    def __init__(
+        self,
+        sweep: Sweep,
+        library: Library,
+        at_once: int,
+        moved: Callable[[Standing], None],
+        places: Places | None = None,
+    ) -> None:
+        """`places`: where its runs train, unless that is here."""
         self.sweep = sweep
-        self._library, self._at_once, self._moved = library, at_once, moved
+        self._library, self._at_once, self._moved, self._places = library, at_once, moved, places or Here()
         self._writing = asyncio.Lock()
         self.standings = [Standing(planned) for planned in sweep.planned]
 
@@ -63,7 +109,7 @@ class Sweeping:
 
         refused: OSError | None = None
         try:
-            async with asyncio.TaskGroup() as workers:
+            async with self._places.open(), asyncio.TaskGroup() as workers:
                 for _ in range(self._at_once):
                     workers.create_task(work())
         except* OSError as group:
@@ -73,37 +119,43 @@ class Sweeping:
 
     async def _see_through(self, standing: Standing, supervisor: Supervisor) -> None:
         """One run, from where it stands to its end."""
-        for _ in range(ATTEMPTS):
-            try:
-                run = await self._begun(standing.planned, supervisor)
-            except (CannotBegin, CannotRead, ValueError) as error:
-                standing.problem = str(error)
-                self._moved(standing)
-                return
-            if run is None:
-                standing.state = RunState.FINISHED
-                standing.steps = self.sweep.settings_of(standing.planned).total_steps or 0
-                self._moved(standing)
-                return
-            await self._over(run, standing)
-            if run.state == RunState.FINISHED:
-                # Its process waits to be looked at, in the place of the next one.
-                await run.stop(why=ending.made_room(self.sweep.name))
-            await run.written()
-            standing.problem = "" if standing.state == RunState.FINISHED else _why(run)
+        settings = self.sweep.settings_of(standing.planned)
+        if sweeps.is_done(await asyncio.to_thread(sweeps.kept, standing.planned, self._library)):
+            standing.state = RunState.FINISHED
+            standing.steps = settings.total_steps or 0
             self._moved(standing)
-            if standing.state not in LOST:
-                return
+            return
+        try:
+            async with contextlib.aclosing(self._places.attempts(settings, supervisor)) as attempts:
+                async for place in attempts:
+                    await self._attempt(standing, place)
+                    if standing.state not in LOST:
+                        return
+        except (CannotBegin, CannotRead, ValueError) as error:
+            standing.problem = str(error)
+            self._moved(standing)
 
-    async def _begun(self, planned: Planned, supervisor: Supervisor) -> LiveRun | None:
-        """It, begun or gone on with; None: it has come to its end before."""
+    async def _attempt(self, standing: Standing, place: Place) -> None:
+        """To see it through.
+
+        Raises:
+            CannotBegin, CannotRead, ValueError: it could not even begin.
+        """
+        run = await self._begun(standing.planned, place)
+        await self._over(run, standing)
+        if run.state == RunState.FINISHED:
+            # Its process waits to be looked at, in the place of the next one.
+            await run.stop(why=ending.made_room(self.sweep.name))
+        await run.written()
+        standing.problem = "" if standing.state == RunState.FINISHED else _why(run)
+        self._moved(standing)
+
+    async def _begun(self, planned: Planned, place: Place) -> LiveRun:
+        """It, begun or gone on with."""
         found = await asyncio.to_thread(sweeps.kept, planned, self._library)
-        if sweeps.is_done(found):
-            return None
-        await _room(supervisor)
         if found is not None and not found.problem:
-            return await supervisor.go_on(await asyncio.to_thread(reopened, found, {}), paused=False)
-        run = await supervisor.start(self.sweep.settings_of(planned), paused=False, sweep=self.sweep.name)
+            return await place.go_on(await asyncio.to_thread(reopened, found, {}), paused=False)
+        run = await place.start(self.sweep.settings_of(planned), paused=False, sweep=self.sweep.name)
         planned.run = run.id
         async with self._writing:
             await asyncio.to_thread(sweeps.save, self.sweep, self._library)
