@@ -11,6 +11,7 @@ from tests.attach.elsewhere import Loop, waiting_server
 from tests.browser.dashboard import Dashboard, until
 
 CLEANRL = os.environ.get("CLEANRL", "")
+STARTS = 240_000  # milliseconds: such a library takes long to import
 SMALL = ("--num-steps", 32, "--num-minibatches", 2, "--update-epochs", 2, "--total-timesteps", 10_000_000)
 
 
@@ -31,7 +32,7 @@ class Watched:
 
     def __init__(self, page, loop, own):
         self.page, self.dashboard, self._loop, self._own = page, Dashboard.of(page), loop, own
-        until(lambda: loop.process.poll() is not None or self.dashboard.update() >= 2)
+        until(lambda: loop.process.poll() is not None or self.dashboard.update() >= 2, patience=STARTS)
         assert loop.process.poll() is None, loop.said
         self.dashboard.press("Pause").at(state="paused")
 
