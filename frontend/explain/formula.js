@@ -2,6 +2,7 @@
 
 import { count, fixed, NONE, number, settingText, term as termText } from "../state/format.js";
 import { moved, previewOf } from "../state/previewed.js";
+import { isPriced } from "../state/priced.js";
 import { scopeOf } from "../state/scope.js";
 import { usedText } from "../state/used.js";
 import { instead, nameOf } from "../state/whole.js";
@@ -210,6 +211,18 @@ export function createFormula(root, visit) {
     ),
   };
 
+  const toReference = m("mrow", {}, m("mi", {}, "KL"), flat("("), sub("π", "θ"), flat("‖"), sub("π", "ref"), flat(")"));
+  const price = h(
+    "span",
+    { class: "price", hidden: true },
+    sign("+"),
+    term(
+      "clip",
+      "KL to the reference policy, times its coefficient β",
+      m("mrow", {}, m("mi", {}, "β"), m("mo", {}, "·"), toReference),
+      lossTerm("penalty"),
+    ),
+  );
   root.append(
     h(
       "div",
@@ -233,6 +246,7 @@ export function createFormula(root, visit) {
       }),
       sign("·"),
       term("entropy", "mean entropy of the policy", m("mi", {}, "S"), lossTerm("entropy"), { wouldBe: termWouldBe("entropy") }),
+      price,
     ),
     ...Object.values(objectives),
     check,
@@ -247,6 +261,7 @@ export function createFormula(root, visit) {
     root.toggleAttribute("data-earlier", before !== null);
     const chosen = inUse(state, "objective") ?? "clip";
     for (const [name, element] of Object.entries(objectives)) setHidden(element, name !== chosen);
+    setHidden(price, !(state.snapshot && isPriced(state.snapshot.header)));
     const preview = previewOf(state);
     for (const { element, output, live, wouldBe } of cells) {
       if (element.parentElement?.hidden) continue;

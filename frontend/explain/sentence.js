@@ -6,6 +6,7 @@ import { count, fixed, number, percent, settingText, term } from "../state/forma
 import { usedText } from "../state/used.js";
 import { metNow } from "../state/met.js";
 import { atFullSpeed } from "../state/motion.js";
+import { isPriced } from "../state/priced.js";
 import { MEAN, scopeOf } from "../state/scope.js";
 import { instead, whyInWords } from "../state/whole.js";
 import { PAUSES } from "../state/permission.js";
@@ -153,7 +154,9 @@ function leash({ header, value, set }) {
     return `L_PG has β·KL = ${set("kl_coef")} · ${number(value("kl_exact"))} = ${number(value("penalty"))} in it, the price of having moved; nothing is clipped.`;
   if (set("objective") !== "clip") return "There is no clip: nothing is held.";
   const fraction = value("held_fraction");
-  return typeof fraction === "number" ? `The clip holds ${percent(fraction)} of the samples ${scopeOf(header, "means")}.` : "";
+  const held = typeof fraction === "number" ? `The clip holds ${percent(fraction)} of the samples ${scopeOf(header, "means")}.` : "";
+  const priced = isPriced(header) ? ` L has β·KL = ${number(value("penalty"))} to the reference policy in it.` : "";
+  return held + priced;
 }
 
 /** What the KL of the whole update makes of β. @param {Told} told */

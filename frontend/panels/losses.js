@@ -3,6 +3,7 @@
 import { h, setHidden } from "../ui/dom.js";
 import { fixed, number, term } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
+import { isPriced } from "../state/priced.js";
 import { scopeOf } from "../state/scope.js";
 import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
@@ -28,12 +29,16 @@ const TERMS = /** @type {const} */ ([
   { column: "policy_loss", symbol: "L_PG", colour: "policy", swatch: "swatch-policy" },
   { column: "value_term", symbol: "c₁·L_VF", colour: "value", swatch: "swatch-value" },
   { column: "entropy_term", symbol: "−c₂·S", colour: "entropy", swatch: "swatch-entropy" },
+  { column: "penalty", symbol: "β·KL", colour: "clip", swatch: "swatch-price" },
 ]);
 const COLUMNS = TERMS.map(({ column }) => column);
+const PENALTY = "penalty"; // a term of its own where a reference policy is kept near; under kl_penalty it is in L_PG
 const POINTS = 128; // of a curve over updates, in buckets
+/** @type {{ x: number[], y: number[] }} */
+const NOTHING = { x: [], y: [] };
 const STRETCH = 0.4; // of the minibatches: what a preview's terms are drawn over
 /** Lines differ by more than their colour. */
-const DASHES = { policy: "solid", value: "longdash", entropy: "dot", loss: "solid" };
+const DASHES = { policy: "solid", value: "longdash", entropy: "dot", clip: "dashdot", loss: "solid" };
 
 /** @type {{ [name: string]: Scale }} */
 const SCALES = { "± log": { to: signedLog.to, choose: signedLog.ticks }, linear: { to: (value) => value } };
@@ -87,6 +92,7 @@ function mount(body, context) {
   const isOther = shownAnew();
   /** @type {SeriesView | null} */
   let rows = null;
+  let terms = termsOf(null);
   followPointer(chart, context, {
     plots: [["xaxis", "yaxis"]],
     says: (update) =>
@@ -94,7 +100,7 @@ function mount(body, context) {
         ? valuesAt(
             rows,
             update,
-            TERMS.map(({ column, symbol }) => [symbol, column]),
+            terms.map(({ column, symbol }) => [symbol, column]),
           )
         : [],
   });
@@ -110,23 +116,27 @@ function mount(body, context) {
     draw(state) {
       const { series, snapshot } = state;
       rows = series;
+      terms = termsOf(snapshot);
+      const isTerm = (/** @type {string} */ column) => terms.some((one) => one.column === column);
       if (isOther(state)) {
         [acrossRange, ...Object.values(upRanges)].forEach((range) => range.reset());
         chart.reset();
       }
       const scale = /** @type {keyof typeof upRanges} */ (select.value);
       const { to, choose } = SCALES[scale];
-      const past = COLUMNS.map((column) => overUpdates(series, column, state.zoom, POINTS));
+      const past = COLUMNS.map((column) => (isTerm(column) ? overUpdates(series, column, state.zoom, POINTS) : NOTHING));
       const inside = insideUpdate(snapshot, COLUMNS);
       const preview = previewOf(state);
       const wouldBe = place(snapshot, inside);
-      const then = TERMS.map(({ column }) => preview?.then.terms[column] ?? NaN);
-      const curves = [...past, ...COLUMNS.map((column) => inside.curves[column])];
+      const then = TERMS.map(({ column }) => (preview && column !== PENALTY ? (preview.then.terms[column] ?? NaN) : NaN));
+      const curves = [...past, ...COLUMNS.map((column) => (isTerm(column) ? inside.curves[column] : NOTHING))];
       const [low, high] = extent([0], then, ...curves.map(({ y }) => y));
       const up = upRanges[scale].fit(to(low), to(high));
       const across = acrossUpdates(state, acrossRange);
       const whose = snapshot && scopeOf(snapshot.header, preview ? "samples" : "means");
-      write([...TERMS.map(({ column }) => (preview ? change(preview, column) : term(snapshot && scalar(snapshot, column)))), whose]);
+      const told = (/** @type {typeof TERMS[number]["column"]} */ column) =>
+        preview && column !== PENALTY ? change(preview, column) : term(snapshot && scalar(snapshot, column));
+      write([...TERMS.map(({ column }) => (isTerm(column) ? told(column) : null)), whose]);
       label(preview);
       setHidden(choice, preview !== null); // twice the numbers need its room
       return chart.draw(
@@ -145,7 +155,11 @@ function mount(body, context) {
     },
     resize: () => chart.resize(),
     note: (state) => leftOut(state, POINTS),
-    table: (state) => ofHalves(state, COLUMNS),
+    table: (state) =>
+      ofHalves(
+        state,
+        termsOf(state.snapshot).map(({ column }) => column),
+      ),
     summary: (state) => (state.snapshot ? inWords(state.snapshot) + previewInWords(previewOf(state)) : ""),
   };
 }
@@ -164,7 +178,13 @@ export function place(snapshot, { planned, made }) {
   return [Math.max(0, end - Math.max(1, STRETCH * planned)) + 0.5, end + 0.5];
 }
 
-/** @param {Previewed} preview @param {typeof TERMS[number]["column"]} column */
+/** Those that its loss has. @param {Snapshot | null} snapshot */
+function termsOf(snapshot) {
+  const priced = snapshot !== null && isPriced(snapshot.header);
+  return TERMS.filter(({ column }) => priced || column !== PENALTY);
+}
+
+/** @param {Previewed} preview @param {Exclude<typeof TERMS[number]["column"], "penalty">} column */
 function change({ now, then }, column) {
   const brief = (/** @type {number | null} */ value) => (Math.abs(value ?? 0) < 1 ? fixed(value, 4) : number(value, 4));
   return arrow(brief(now.terms[column]), brief(then.terms[column]));
@@ -203,6 +223,6 @@ function layout(theme) {
 
 /** @param {Snapshot} snapshot */
 function inWords(snapshot) {
-  const parts = TERMS.map(({ column, symbol }) => `${symbol} ${number(scalar(snapshot, column))}`);
+  const parts = termsOf(snapshot).map(({ column, symbol }) => `${symbol} ${number(scalar(snapshot, column))}`);
   return `Loss (${meansInWords(snapshot)}): ${parts.join(", ")}.`;
 }

@@ -17,6 +17,7 @@ import { REGION } from "../wire.js";
  * @property {number | null} policyLoss L_PG as it is: under objectives without a clip ε does not change it
  * @property {number | null} valueLoss L_VF
  * @property {number | null} entropy S
+ * @property {boolean} [priced] L has a term that is not known of these samples
  *
  * @typedef {object} Outcome
  * @property {Uint8Array} codes region of every sample, of those outside of the batch too
@@ -123,7 +124,7 @@ function termsWith(batch, values) {
   const policy_loss = policyLossWith(batch, values);
   const value_term = batch.valueLoss === null ? null : value_coef * batch.valueLoss;
   const entropy_term = batch.entropy === null ? null : -entropy_coef * batch.entropy;
-  const known = policy_loss !== null && value_term !== null && entropy_term !== null;
+  const known = policy_loss !== null && value_term !== null && entropy_term !== null && !batch.priced;
   const { valueLoss: value_loss, entropy } = batch;
   return { policy_loss, value_loss, entropy, value_term, entropy_term, loss: known ? policy_loss + value_term + entropy_term : null };
 }

@@ -1,5 +1,6 @@
 // The preview: the batch on show with the values of ε, β, c₁ and c₂ that were chosen and are not in use.
 
+import { isPriced } from "./priced.js";
 import { allBounded, whatIf } from "../ppo/what-if.js";
 
 /** @import { Preview, Snapshot, State } from "../types.js" */
@@ -84,6 +85,7 @@ export function batchOf({ header, arrays }) {
     regions: region,
     members: in_minibatch ?? null,
     kl: exact_kl ?? null,
+    priced: isPriced(header),
     policyLoss: scalars[policy] ?? null,
     valueLoss: scalars[value] ?? null,
     entropy: scalars[entropy] ?? null,

@@ -1,9 +1,9 @@
 """A PPO in one file, its variables called as in CleanRL's, and nothing of ours in it; it prints what it computed.
 
-python tests/attach/one_file.py [--iterations 4] [--continuous] [--target-kl X] [--strange]
+python tests/attach/one_file.py [--iterations 4] [--continuous] [--lstm] [--target-kl X] [--strange]
 
-A line a minibatch, [policy loss, ½ value loss, entropy, loss], then the digest of its weights. `--strange`: a loss that
-is no PPO's.
+A line a minibatch, [policy loss, ½ value loss, entropy, loss], then the digest of its weights. `--lstm`: a policy
+that remembers, and minibatches of whole environments. `--strange`: a loss that is no PPO's.
 """
 
 import argparse
@@ -39,10 +39,33 @@ class Agent(nn.Module):
         return action, probs.log_prob(action), probs.entropy(), self.critic(x)
 
 
+class Remembering(Agent):
+    def __init__(self, width, outputs, continuous):
+        super().__init__(16, outputs, continuous)
+        self.network, self.lstm = nn.Linear(width, 16), nn.LSTM(16, 16)
+
+    def get_states(self, x, lstm_state, done):
+        rows = lstm_state[0].shape[1]
+        found = []
+        for seen, start in zip(self.network(x).reshape(-1, rows, 16), done.reshape(-1, rows), strict=True):
+            kept = tuple((1.0 - start).view(1, -1, 1) * one for one in lstm_state)
+            put_out, lstm_state = self.lstm(seen.unsqueeze(0), kept)
+            found.append(put_out)
+        return torch.cat(found).flatten(0, 1), lstm_state
+
+    def get_value(self, x, lstm_state, done):
+        return self.critic(self.get_states(x, lstm_state, done)[0])
+
+    def get_action_and_value(self, x, lstm_state, done, action=None):
+        hidden, lstm_state = self.get_states(x, lstm_state, done)
+        return *super().get_action_and_value(hidden, action), lstm_state
+
+
 def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--iterations", type=int, default=4)
     parser.add_argument("--continuous", action="store_true")
+    parser.add_argument("--lstm", action="store_true")
     parser.add_argument("--strange", action="store_true")
     parser.add_argument("--target-kl", type=float, default=None)
     args = parser.parse_args()
@@ -51,6 +74,7 @@ def arguments():
         setattr(args, name, value)
     for name, value in {"gamma": 0.99, "gae_lambda": 0.95, "clip_coef": 0.2, "vf_coef": 0.5, "ent_coef": 0.01}.items():
         setattr(args, name, value)
+    args.num_envs = 4 if args.lstm else 2
     args.max_grad_norm, args.learning_rate, args.anneal_lr, args.norm_adv, args.clip_vloss = 0.5, 0.01, True, True, True
     return args
 
@@ -64,24 +88,29 @@ if __name__ == "__main__":
     envs = gym.vector.SyncVectorEnv(making)
     space, shape = envs.single_action_space, envs.single_action_space.shape
     outputs = shape[0] if args.continuous else space.n
-    agent = Agent(envs.single_observation_space.shape[0], outputs, args.continuous)
+    agent = (Remembering if args.lstm else Agent)(envs.single_observation_space.shape[0], outputs, args.continuous)
     optimizer = torch.optim.Adam(agent.parameters(), lr=args.learning_rate, eps=1e-5)
     layout = args.num_steps, args.num_envs
     obs, actions = torch.zeros(*layout, *envs.single_observation_space.shape), torch.zeros(*layout, *shape)
     logprobs, rewards, dones, values = (torch.zeros(layout) for _ in range(4))
     next_obs, next_done = torch.Tensor(envs.reset(seed=args.seed)[0]), torch.zeros(args.num_envs)
+    next_lstm_state = (torch.zeros(1, args.num_envs, 16), torch.zeros(1, args.num_envs, 16))
     for iteration in range(args.iterations):
+        initial_lstm_state = tuple(one.clone() for one in next_lstm_state)
         optimizer.param_groups[0]["lr"] = (1.0 - iteration / args.iterations) * args.learning_rate
         for step in range(args.num_steps):
             obs[step], dones[step] = next_obs, next_done
             with torch.no_grad():
-                action, logprobs[step], _, value = agent.get_action_and_value(next_obs)
+                memory = (next_lstm_state, next_done) if args.lstm else ()
+                action, logprobs[step], _, value, *after = agent.get_action_and_value(next_obs, *memory)
+                next_lstm_state = after[0] if args.lstm else next_lstm_state
             actions[step], values[step] = action, value.flatten()
             seen, reward, terminations, truncations, infos = envs.step(action.numpy())
             rewards[step] = torch.tensor(reward)
             next_obs, next_done = torch.Tensor(seen), torch.Tensor(terminations | truncations)
         with torch.no_grad():
-            advantages, after, lastgaelam = torch.zeros_like(rewards), agent.get_value(next_obs).flatten(), 0
+            memory = (next_lstm_state, next_done) if args.lstm else ()
+            advantages, after, lastgaelam = torch.zeros_like(rewards), agent.get_value(next_obs, *memory).flatten(), 0
             for t in reversed(range(args.num_steps)):
                 goes_on = 1.0 - (next_done if t == args.num_steps - 1 else dones[t + 1])
                 delta = rewards[t] + args.gamma * after * goes_on - values[t]
@@ -89,12 +118,18 @@ if __name__ == "__main__":
                 after = values[t]
         b_obs, b_actions = obs.flatten(0, 1), actions.flatten(0, 1)
         b_logprobs, b_advantages, b_values = logprobs.flatten(), advantages.flatten(), values.flatten()
-        b_returns = b_advantages + b_values
-        b_inds = np.arange(len(b_obs))
+        b_returns, b_dones = b_advantages + b_values, dones.flatten()
+        flatinds = np.arange(len(b_obs)).reshape(layout)
+        b_inds, envinds = flatinds.flatten(), np.arange(args.num_envs)
         for _ in range(args.update_epochs):
-            np.random.shuffle(b_inds)
-            for mb_inds in np.split(b_inds, args.num_minibatches):
-                _, newlogprob, entropy, newvalue = agent.get_action_and_value(b_obs[mb_inds], b_actions[mb_inds])
+            np.random.shuffle(envinds if args.lstm else b_inds)
+            for chosen in np.split(envinds if args.lstm else b_inds, args.num_minibatches):
+                mb_inds = flatinds[:, chosen].ravel() if args.lstm else chosen
+                memory = ()
+                if args.lstm:
+                    memory = tuple(one[:, chosen] for one in initial_lstm_state), b_dones[mb_inds]
+                found = agent.get_action_and_value(b_obs[mb_inds], *memory, b_actions[mb_inds])
+                _, newlogprob, entropy, newvalue = found[:4]
                 logratio = newlogprob - b_logprobs[mb_inds]
                 ratio = logratio.exp()
                 approx_kl = ((ratio - 1) - logratio).mean().detach()

@@ -1,6 +1,12 @@
-"""A run of rsl_rl on a small vector environment, by its runner: with its own PPO, or with ours by a class path."""
+"""A run of rsl_rl on a small vector environment, by its runner: with its own PPO, or with ours by a class path.
+
+python -m tests.attach.rsl_loop OWN.json: with ours, until it is ended; what its own `update` returns, a line an update.
+"""
 
 import hashlib
+import json
+import sys
+from pathlib import Path
 
 import torch
 from rsl_rl.env import VecEnv
@@ -61,3 +67,17 @@ def made(class_name, **changed):
 def digest(runner):
     weights = [*runner.alg.actor.parameters(), *runner.alg.critic.parameters()]
     return hashlib.sha256(b"".join(one.detach().numpy().tobytes() for one in weights)).hexdigest()
+
+
+if __name__ == "__main__":
+    with Path(sys.argv[1]).open("w", buffering=1) as file:
+        runner = made(WATCHED)
+        learn = runner.alg.update
+
+        def noting():
+            found = learn()
+            print(json.dumps(found), file=file)
+            return found
+
+        runner.alg.update = noting
+        runner.learn(1_000_000)

@@ -56,7 +56,7 @@ def followed(monkeypatch, capfd, *arguments, at=lambda loop, phase: None):
     return lookout, printed
 
 
-@pytest.mark.parametrize("arguments", [("--target-kl", "0.003"), ("--continuous",)])
+@pytest.mark.parametrize("arguments", [("--target-kl", "0.003"), ("--continuous",), ("--lstm",)])
 def test_its_numbers_are_those_of_the_script_and_its_bits_stay(arguments, monkeypatch, capfd):
     numbers, digest = plain(*arguments)
     ours, terms, kinds = [], {}, []

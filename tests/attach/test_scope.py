@@ -7,9 +7,13 @@ import pytest
 import torch
 
 import ppo_scope
+from ppo_scope.attach.record import Phase
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.record import PhaseKind
 from ppo_scope.records.library import Library
 from ppo_scope.records.store import CannotRead
 from ppo_scope.runs.reopening import reopened, to_show
+from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 from tests.attach import own_loop
 from tests.attach.elsewhere import TOKEN, Loop, nowhere, rows_of, set_nowhere, shown_here, the_run, waiting_server
 from tests.server.scope_page import wait_for
@@ -165,3 +169,24 @@ def test_without_a_link_a_server_is_started_that_keeps_the_run_and_ends_with_the
     assert settings["clip_range"] == 0.1 and not {"discount", "seed"} & settings.keys(), "nothing is made up"
     with pytest.raises(CannotRead, match="its training loop is somebody else's"):
         reopened(kept, {})
+
+
+def test_what_a_loss_pays_for_the_kl_to_a_reference_is_a_term_of_it_and_padding_costs_nothing():
+    draws = np.random.default_rng(0)
+    steps, rows, beta = 6, 4, 0.3
+    mask = np.arange(steps)[:, None] < [6, 3, 5, 1]
+    old, now, reference = (draws.normal(-1, 0.2, (steps, rows)).astype(np.float32) for _ in range(3))
+    credit = np.broadcast_to(draws.normal(size=rows).astype(np.float32), (steps, rows))
+    scope = ppo_scope.Scope(clip_range=0.2, value_coef=0.0, url=nowhere())
+    scope.rollout(actions=old, rewards=credit, log_probs=old, advantages=credit, mask=mask)
+    penalty = beta * (np.exp(reference - now) - (reference - now) - 1)
+    flat = {"log_prob": now.reshape(-1), "advantages": credit.reshape(-1), "penalty": penalty.reshape(-1)}
+    scope.minibatch(samples=np.arange(steps * rows), **flat)
+    update = scope._update
+    row = dict(
+        zip(MINIBATCH_COLUMNS, Moment(scope, Phase(PhaseKind.LOSS, update, 1, 1)).minibatch_rows[0], strict=True)
+    )
+    scope.watcher.close()
+    assert row["penalty"] == pytest.approx(penalty[mask].mean(), rel=1e-6)
+    assert row["loss"] == pytest.approx(row["policy_loss"] + penalty[mask].mean(), rel=1e-6)
+    assert update.minibatches[0].penalty == pytest.approx(row["penalty"])

@@ -93,7 +93,7 @@ class PlainLoop:
         kept = {name: tensor.detach() for name, tensor in kept.items()}
         trained = torch.ones(len(samples), dtype=torch.bool)
         about = {"epoch": epoch, "samples": samples, "trained": trained, "advantages": advantages}
-        return Record(**about, **kept, gradient_norm=None), loss
+        return Record(**about, **kept, gradient_norm=None, penalty=None), loss
 
     def phases(self):
         """The run, phase by phase."""

@@ -47,7 +47,7 @@ class Acting:
 
     def _hear(self, found: Any) -> None:
         infos = found[-1]
-        for episodic_return, length in _episodes_in(infos):
+        for episodic_return, length in _episodes_in(infos) or _lives_lost_in(infos, found[2]):
             self._tells = True
             self._told.append((len(self._cut), episodic_return, length))
         self._cut.append(np.array(found[3], np.bool_) if len(found) == 5 else _cut_in(infos, len(found[2])))
@@ -67,8 +67,18 @@ def _episodes_in(infos: Any) -> list[tuple[float, int]]:
     return [one for info in infos if info for one in _episodes_in(info)]
 
 
+def _lives_lost_in(infos: Any, ended: Any) -> list[tuple[float, int]]:
+    """(return, length) of games that are over, as CleanRL counts them over EnvPool: a lost life ends none."""
+    if not isinstance(infos, dict) or not {"r", "l", "lives"} <= infos.keys():
+        return []
+    over = np.asarray(ended, np.bool_) & (np.asarray(infos["lives"]) == 0)
+    return [(float(infos["r"][row]), int(infos["l"][row])) for row in np.flatnonzero(over)]
+
+
 def _cut_in(infos: Any, rows: int) -> Bools:
-    """As the older interface says it: one dictionary for each row."""
+    """As the older interface says it: one dictionary for each row, or one of arrays."""
+    if isinstance(infos, dict) and np.shape(infos.get("TimeLimit.truncated", ())) == (rows,):
+        return np.array(infos["TimeLimit.truncated"], np.bool_)
     if isinstance(infos, dict) or len(infos) != rows:
         return np.zeros(rows, np.bool_)
     return np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos], np.bool_)

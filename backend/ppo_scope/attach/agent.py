@@ -55,11 +55,11 @@ class Agent(Policy):
         observations, actions = observations[:TRIED].detach(), actions[:TRIED].detach()
         try:
             with made._as_it_is(), torch.no_grad():
-                found, outputs = _asked(module, observations, actions)
+                found, outputs = asked(module, observations, actions)
         except Exception:  # an agent that is called otherwise
             return made
         if outputs is not None and torch.allclose(found[1], log_prob[:TRIED].detach(), atol=AGREES, rtol=AGREES):
-            made.distribution = _distribution_of(outputs)
+            made.distribution = distribution_of(outputs)
         return made
 
     @property
@@ -73,9 +73,9 @@ class Agent(Policy):
             observations, actions = observations[which], actions[which]
         made = []
         for seen, acted in zip(torch.split(observations, AT_ONCE), torch.split(actions, AT_ONCE), strict=True):
-            outputs = _asked(module, seen.to(self.device), acted.to(self.device))[1]
+            outputs = asked(module, seen.to(self.device), acted.to(self.device))[1]
             assert outputs is not None
-            made.append(_put_together(outputs).cpu())
+            made.append(put_together(outputs).cpu())
         return torch.cat(made)
 
     def _values(self, module: Any, batch: Any) -> Tensor:
@@ -87,14 +87,21 @@ class Agent(Policy):
         assert batch is not None
         which = minibatch.samples[minibatch.trained]
         seen, actions = batch.observations[which].to(self.device), batch.actions[which].to(self.device)
-        return _asked(self._module, seen, actions)[0]
+        return asked(self._module, seen, actions)[0]
 
 
-def _asked(module: Any, seen: Tensor, actions: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], Any]:
-    """(V, log π(a|s), entropy) [B], and the policy's distribution; None in its place where it has several."""
+def asked(module: Any, seen: Tensor, actions: Tensor, *memory: Any) -> tuple[tuple[Tensor, Tensor, Tensor], Any]:
+    """(V, log π(a|s), entropy) [B], and the policy's distribution; None in its place where it has several.
+
+    Args:
+        module: the agent.
+        seen: [B, …].
+        actions: [B, …].
+        memory: what one that remembers is given between the two.
+    """
     with _listening() as heard:
         if hasattr(module, "get_action_and_value"):
-            _, log_prob, entropy, value = module.get_action_and_value(seen, actions)
+            _, log_prob, entropy, value = module.get_action_and_value(seen, *memory, actions)[:4]
         else:
             _, log_prob, entropy = module.get_action(seen, actions)
             value = module.get_value(seen)
@@ -124,7 +131,7 @@ def _listening() -> Iterator[list[Any]]:
             kind.log_prob = ask  # type: ignore[method-assign]
 
 
-def _put_together(found: Categorical | Normal) -> Tensor:
+def put_together(found: Categorical | Normal) -> Tensor:
     """[B, O]"""
     if isinstance(found, Categorical):
         logits: Tensor = found.logits
@@ -132,7 +139,8 @@ def _put_together(found: Categorical | Normal) -> Tensor:
     return torch.cat([found.mean, found.stddev.log()], dim=-1)
 
 
-def _distribution_of(found: Categorical | Normal) -> Distribution:
+def distribution_of(found: Categorical | Normal) -> Distribution:
+    """What its outputs mean."""
     if isinstance(found, Categorical):
         return distributions.Categorical(found.logits.shape[-1])
     width = found.mean.shape[-1]

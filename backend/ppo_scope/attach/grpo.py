@@ -89,7 +89,8 @@ class Part:
     advantages: Tensor
     entropy: Tensor
     mask: Tensor
-    reference_kl: float
+    penalty: Tensor | None
+    """β·KL to the reference model, by its estimate of each token."""
 
 
 class Watched:
@@ -196,19 +197,21 @@ class Watched:
             mask = mask & inputs["tool_mask"].bool().cpu()
         old = inputs.get("old_per_token_logps")
         old = log_prob if old is None else old.float().cpu()
-        reference = inputs.get("ref_per_token_logps")
-        apart = 0.0
-        if reference is not None:
+        beta, reference = self._trainer.beta, inputs.get("ref_per_token_logps")
+        penalty = None
+        if beta and reference is not None:
             away = reference.float().cpu() - log_prob
-            apart = float((away.exp() - away - 1)[mask].mean())
+            penalty = beta * (away.exp() - away - 1)
         if self._trainer.importance_sampling_level == "sequence":
             far = ((log_prob - old) * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True).clamp(min=1)
             log_prob = old + far
+        if penalty is not None and getattr(self._trainer.args, "use_bias_correction_kl", False):
+            penalty = penalty * (log_prob - old).exp()
         used = inputs["advantages"].float().cpu()
         used = (used[:, None] if used.ndim == 1 else used).expand_as(log_prob)
         if "importance_sampling_ratio" in inputs:  # which the whole term is multiplied with
             used = used * inputs["importance_sampling_ratio"].float().cpu()
-        self._parts.append(Part(inputs[PLACE].cpu(), log_prob, old, used, entropy, mask, apart))
+        self._parts.append(Part(inputs[PLACE].cpu(), log_prob, old, used, entropy, mask, penalty))
 
     @guarded
     def stepping(self) -> None:
@@ -231,14 +234,16 @@ class Watched:
             return torch.cat(each).T.reshape(-1)
 
         places = torch.cat([one.places for one in parts])
+        names = ["log_prob", "old_log_prob", "advantages", "entropy"]
+        if parts[0].penalty is not None:
+            names.append("penalty")
         self._scope.minibatch(
             samples=(time_first + places).reshape(-1),
             gradient_norm=None if self._norm is None else float(self._norm),
             epoch=1 + self._done * self._trainer.num_iterations // self._wanted,
-            **{name: joined(name) for name in ("log_prob", "old_log_prob", "advantages", "entropy")},
+            **{name: joined(name) for name in names},
         )
         self._done += len(parts)
-        self._scope.tell(reference_kl=sum(one.reference_kl for one in parts) / len(parts))
 
     def stepped(self) -> bool:
         """The step is made. False: somebody has ended the run on the page."""

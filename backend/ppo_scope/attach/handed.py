@@ -136,6 +136,7 @@ def seen_of(
     entropy: Any,
     old_log_prob: Any,
     returns: Any,
+    penalty: Any,
 ) -> Seen:
     """The arguments of `Scope.minibatch`. What is left out is the rollout's.
 
@@ -158,5 +159,6 @@ def seen_of(
         targets=batch.targets[places] if returns is None else told(returns, "returns"),
         values=None if values is None else told(values, "values"),
         entropy=None if entropy is None else told(entropy, "entropy"),
+        penalty=None if penalty is None else told(penalty, "penalty"),
         trained=None if trained.all() else torch.from_numpy(trained),
     )

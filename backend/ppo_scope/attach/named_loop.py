@@ -36,6 +36,7 @@ from ppo_scope.attach.named import (
     told_of,
 )
 from ppo_scope.attach.record import Batch, Rollout, Update
+from ppo_scope.attach.remembering import RememberedBatch, RememberingAgent
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
@@ -64,7 +65,9 @@ class NamedLoop(Loop):
         self.env = str(getattr(args, "env_id", None) or getattr(args, "gym_id", "an environment"))
         places = torch.as_tensor(taken(found["samples"], np.int64)).to(found["log_prob"].device)
         sample = found["observations"][places], found["actions"][places], found["log_prob"]
-        self.policy: Agent = Agent.of(found.variables, *sample)
+        whole = found["observations"], found["actions"], places, found["log_prob"]
+        remembering = RememberingAgent.in_sequences(found.variables, *whole)
+        self.policy: Agent = remembering or Agent.of(found.variables, *sample)
         space = self._acting.observation_space
         self.observation_space = space
         seen = found["observations"]
@@ -73,7 +76,7 @@ class NamedLoop(Loop):
         self.steps = 0
         anneals = self._facts.anneal_learning_rate
         changeable = [name for name in CHANGEABLE if any(hasattr(args, one) for one in SETTINGS[name])]
-        beside = space is not None and not seen.is_cuda and self.policy.distribution is not None
+        beside = space is not None and not seen.is_cuda and self.policy.distribution is not None and not remembering
         self.watcher = Watcher(
             self,
             self._facts,
@@ -167,7 +170,7 @@ class NamedLoop(Loop):
             actions = actions.long()
         observations = samples("observations")
         theta = self.policy.theta()
-        batch = Batch(
+        batch = (RememberedBatch if isinstance(self.policy, RememberingAgent) else Batch)(
             observations=observations,
             actions=actions,
             log_probs=samples("log_probs"),
@@ -175,6 +178,8 @@ class NamedLoop(Loop):
             advantages=advantages,
             targets=samples("targets"),
         )
+        if isinstance(batch, RememberedBatch):
+            batch.begin(found.variables)
         if self.distribution is not None:
             batch.judged = lambda batch: self.policy.outputs_at(batch, theta)
         decay = (facts.discount or 0.0) * (facts.gae_lambda or 0.0)

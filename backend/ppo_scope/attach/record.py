@@ -122,6 +122,7 @@ class Minibatch:
     value_loss: Tensor
     entropy: Tensor
     loss: Tensor
+    penalty: Tensor | None = None
     outputs: Tensor | None = None
     gradient_norm: Tensor | None = None
 
@@ -209,6 +210,8 @@ class Seen:
     targets: Tensor
     values: Tensor | None = None
     entropy: Tensor | None = None
+    penalty: Tensor | None = None
+    """What the loss adds for the KL to a reference policy, β in it."""
     trained: Tensor | None = None
     """bool; None: all are."""
 
@@ -308,6 +311,10 @@ def _alike(seen: Sequence[Seen], count: int, facts: Facts, size: int, habits: Ha
     for weight, term in ((value_weight, l_vf), (entropy_weight, entropy)):
         if weight:  # a term whose coefficient is nothing adds nothing, known or not
             loss += weight * term
+    penalties: Sequence[Tensor | None] = [None] * len(seen)
+    if seen[0].penalty is not None:
+        penalty = mean(stacked("penalty"))
+        loss, penalties = loss + penalty, penalty.unbind()
 
     def filled(found: Tensor) -> Tensor:
         return torch.cat([found, found[:, :1].expand(-1, size - count)], 1) if count < size else found
@@ -315,7 +322,7 @@ def _alike(seen: Sequence[Seen], count: int, facts: Facts, size: int, habits: Ha
     trained = filled(counted) & (torch.arange(size) < count)
     columns = [filled(one) for one in (samples, advantages, logratio, values)]
     columns.insert(1, trained)
-    each = zip(seen, *(one.unbind() for one in (*columns, l_pg, l_vf, entropy, loss)), strict=True)
+    each = zip(seen, *(one.unbind() for one in (*columns, l_pg, l_vf, entropy, loss)), penalties, strict=True)
     return [Minibatch(one.epoch, *rest) for one, *rest in each]
 
 

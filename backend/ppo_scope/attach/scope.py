@@ -303,6 +303,7 @@ class Scope:
         entropy: Any = None,
         old_log_prob: Any = None,
         returns: Any = None,
+        penalty: Any = None,
         gradient_norm: Any = None,
         epoch: int | None = None,
         loss: Any = None,
@@ -319,6 +320,7 @@ class Scope:
             entropy: of the policy in each state.
             old_log_prob: as the ratio of the loss takes it; left out: what `rollout` was given.
             returns: V_targ as the loss takes it; left out: what `rollout` was given.
+            penalty: what the loss adds for the KL to a reference policy, β in it; left out: it adds nothing.
             gradient_norm: before it is cut off.
             epoch: from 1 on; left out, an epoch ends where as many samples have passed as the rollout has.
             loss: L as the loop's own code finds it: Health holds it against what these numbers give. So the next two.
@@ -361,6 +363,7 @@ class Scope:
                 entropy=entropy,
                 old_log_prob=old_log_prob,
                 returns=returns,
+                penalty=penalty,
             )
         )
         update.size = self._size

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,6 +111,8 @@ class Minibatch:
     """[], S"""
     loss: Tensor
     """[], L"""
+    penalty: ClassVar[None] = None
+    """Of no KL to a third policy: see `probes.record.Minibatch`."""
     kl: Tensor | None
     """[], mean KL(π_old‖π); None where neither the objective nor `desired_kl` asks for it."""
     differentiate: Callable[[], Tensor]

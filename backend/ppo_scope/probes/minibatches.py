@@ -5,6 +5,7 @@ All at once: J rows of B samples. In NumPy, which is quicker than torch at these
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -82,6 +83,10 @@ class Minibatches:
         columns = _numpy(torch.stack(values)).astype(np.float64).reshape(-1, len(names))  # type: ignore[arg-type]
         return dict(zip(names, columns.T, strict=True))
 
+    def penalty(self) -> NDArray[np.float64]:
+        """[J], β·KL to a reference policy; NaN where the loss has none."""
+        return np.array([math.nan if m.penalty is None else float(m.penalty) for m in self._each])
+
     def _together(self, parts: list[Tensor]) -> NDArray[Any]:
         return _numpy(torch.cat(parts)).reshape(self._shape)
 
@@ -120,9 +125,7 @@ def rows(seen: Minibatches, settings: Facts, batch: Batch, distribution: Distrib
         "entropy": terms["entropy"],
         "value_term": value_weight * terms["value_loss"],
         "entropy_term": entropy_weight * terms["entropy"],
-        "penalty": settings.kl_coef * kl_exact
-        if settings.objective == "kl_penalty"
-        else np.full_like(kl_exact, np.nan),
+        "penalty": settings.kl_coef * kl_exact if settings.objective == "kl_penalty" else seen.penalty(),
         "kl_k1": mean(-logratio),
         "kl_k3": mean(np.expm1(logratio) - logratio),
         "kl_exact": kl_exact,

@@ -314,6 +314,11 @@ class Minibatch(Protocol):
         ...
 
     @property
+    def penalty(self) -> Tensor | None:
+        """[], β·KL to a reference policy, a term of L; None where the loss has none."""
+        ...
+
+    @property
     def gradient_norm(self) -> Tensor | None:
         """[], before it is cut off; None before the gradient is known."""
         ...

@@ -69,7 +69,13 @@ METRICS: tuple[Metric, ...] = (
     ),
     _minibatch("value_term", "c₁·L_VF", "Value term", "the value loss as it enters the loss"),
     _minibatch("entropy_term", "−c₂·S", "Entropy term", "the entropy bonus as it enters the loss"),
-    _minibatch("penalty", "β·KL", "KL penalty", "β times the exact KL, a part of L_PG; under kl_penalty only"),
+    _minibatch(
+        "penalty",
+        "β·KL",
+        "KL penalty",
+        "under kl_penalty β times the exact KL, a part of L_PG; of a loop that keeps near a reference policy β times "
+        "the KL to that, a term of L",
+    ),
     _minibatch("kl_k1", "k₁", "KL, k1", "mean of −log r: estimates KL(π_old‖π_θ), may be negative"),
     _minibatch(
         "kl_k3",

@@ -23,7 +23,8 @@ def test_a_trainer_is_shown_by_its_own_numbers_and_trains_to_the_same_weights(mo
     logs = [one for one in logged if "loss" in one]
     assert rows["steps"] == [one["num_tokens"] - 3 * 16 * (number + 1) for number, one in enumerate(logs)]
     assert rows["steps"][0] < 12 * 16
-    assert rows["policy_loss"] == pytest.approx([one["loss"] - 0.04 * one["kl"] for one in logs], abs=1e-6)
+    assert rows["loss"] == pytest.approx([one["loss"] for one in logs], abs=1e-6)
+    assert rows["penalty"] == pytest.approx([0.04 * one["kl"] for one in logs], abs=1e-7) and rows["penalty"][1] > 1e-4
     assert rows["entropy"] == pytest.approx([one["entropy"] for one in logs], abs=1e-4)
     assert rows["episodic_return_mean"][0] == pytest.approx(logs[0]["reward"])
     assert rows["episodic_length_mean"][0] == pytest.approx(logs[0]["completions/mean_length"])

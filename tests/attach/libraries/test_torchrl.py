@@ -35,7 +35,7 @@ def test_a_loop_is_shown_by_its_own_numbers_and_trains_to_the_same_weights(tmp_p
         server.kill()
     with Loop(module, UPDATES, "--plain", link=nowhere()) as loop:
         assert loop.digest() == digest
-    own = json.loads((tmp_path / "own.json").read_text())
+    own = [json.loads(line) for line in (tmp_path / "own.json").read_text().splitlines()]
     assert (first, len(rows["loss"]), run["environment"]) == (1, UPDATES, "CartPole-v1")
     assert (run["settings"]["clip_range"], run["settings"]["discount"]) == (0.2, 0.99)
     for ours, theirs in NUMBERS.items():

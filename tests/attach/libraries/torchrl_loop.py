@@ -3,12 +3,14 @@
     python -m tests.attach.libraries.torchrl_loop UPDATES [--plain] [--own OWN.json]
 
 Prints the digest of its weights. `--plain`: without the line that shows it. `--own`: where to
-write what the loss has told.
+write what the loss has told, a line a call.
 """
 
 import hashlib
 import json
+import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -53,7 +55,7 @@ def parts(**changed):
         return env.rollout(64, actor, break_when_any_done=False), loss, advantage
 
 
-def main(updates, *, plain=False):
+def main(updates, *, plain=False, note=lambda told: None):
     """(the digest of the weights, what each call of the loss has told)"""
     env, actor, loss, advantage = made()
     collector = Collector(env, actor, frames_per_batch=FRAMES, total_frames=FRAMES * updates)
@@ -76,13 +78,14 @@ def main(updates, *, plain=False):
                 optimizer.zero_grad()
                 told = {name: float(found[name]) for name in ("loss_objective", "entropy", "clip_fraction", "ESS")}
                 own.append({**told, "total": float(total), "norm": float(norm)})
+                note(own[-1])
     collector.shutdown()
     weights = b"".join(one.detach().numpy().tobytes() for one in loss.parameters())
     return hashlib.sha256(weights).hexdigest(), own
 
 
 if __name__ == "__main__":
-    digest, own = main(int(sys.argv[1]), plain="--plain" in sys.argv)
-    if "--own" in sys.argv:
-        Path(sys.argv[sys.argv.index("--own") + 1]).write_text(json.dumps(own))
-    print(digest)
+    place = sys.argv[sys.argv.index("--own") + 1] if "--own" in sys.argv else os.devnull
+    with Path(place).open("w", buffering=1) as file:
+        note = partial(print, file=file)
+        print(main(int(sys.argv[1]), plain="--plain" in sys.argv, note=lambda told: note(json.dumps(told)))[0])
