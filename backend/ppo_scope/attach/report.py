@@ -39,9 +39,7 @@ WATCHED_SECONDS = 1 / 8
 UNWATCHED_SECONDS = 1.0
 """Between two words on how the run is, and between two lots of rows, while nobody looks at a panel."""
 TOGETHER = 4
-"""Updates that are handed over one after the other while nobody looks: what a processor has just done it does again in
-half the time.
-"""
+"""Updates that are handed over at once while nobody looks: after the loop's own work that is done with cold caches."""
 
 
 Wish = tuple[frozenset[str], int | None]
