@@ -24,13 +24,13 @@ import { acrossUpdates, shownAnew, valuesAt } from "../draw/zoomed.js";
 /** @typedef {{ to: (value: number) => number, choose?: Choose }} Scale */
 
 // The sum comes first: it lies under its terms, one of which often nearly equals it.
-const TERMS = /** @type {const} */ ([
+const PREVIEWED = /** @type {const} */ ([
   { column: "loss", symbol: "L", colour: "loss", swatch: "swatch-loss" },
   { column: "policy_loss", symbol: "L_PG", colour: "policy", swatch: "swatch-policy" },
   { column: "value_term", symbol: "c₁·L_VF", colour: "value", swatch: "swatch-value" },
   { column: "entropy_term", symbol: "−c₂·S", colour: "entropy", swatch: "swatch-entropy" },
-  { column: "penalty", symbol: "β·KL", colour: "clip", swatch: "swatch-price" },
 ]);
+const TERMS = /** @type {const} */ ([...PREVIEWED, { column: "penalty", symbol: "β·KL", colour: "clip", swatch: "swatch-price" }]);
 const COLUMNS = TERMS.map(({ column }) => column);
 const PENALTY = "penalty"; // a term of its own where a reference policy is kept near; under kl_penalty it is in L_PG
 const POINTS = 128; // of a curve over updates, in buckets
@@ -128,7 +128,7 @@ function mount(body, context) {
       const inside = insideUpdate(snapshot, COLUMNS);
       const preview = previewOf(state);
       const wouldBe = place(snapshot, inside);
-      const then = TERMS.map(({ column }) => (preview && column !== PENALTY ? (preview.then.terms[column] ?? NaN) : NaN));
+      const then = PREVIEWED.map(({ column }) => preview?.then.terms[column] ?? NaN);
       const curves = [...past, ...COLUMNS.map((column) => (isTerm(column) ? inside.curves[column] : NOTHING))];
       const [low, high] = extent([0], then, ...curves.map(({ y }) => y));
       const up = upRanges[scale].fit(to(low), to(high));
@@ -184,7 +184,7 @@ function termsOf(snapshot) {
   return TERMS.filter(({ column }) => priced || column !== PENALTY);
 }
 
-/** @param {Previewed} preview @param {Exclude<typeof TERMS[number]["column"], "penalty">} column */
+/** @param {Previewed} preview @param {typeof PREVIEWED[number]["column"]} column */
 function change({ now, then }, column) {
   const brief = (/** @type {number | null} */ value) => (Math.abs(value ?? 0) < 1 ? fixed(value, 4) : number(value, 4));
   return arrow(brief(now.terms[column]), brief(then.terms[column]));
@@ -201,7 +201,7 @@ function traces(theme) {
     ...lines,
     ...lines.map((line) => ({ ...line, xaxis: "x2" })),
     { mode: "lines", fill: "toself", line: { width: 0 }, fillcolor: fade(theme.ink, 0.12), hoverinfo: "skip", xaxis: "x2" },
-    ...lines.map((line) => ({
+    ...lines.slice(0, PREVIEWED.length).map((line) => ({
       ...line,
       xaxis: "x2",
       line: { ...line.line, width: 2.5, dash: "dash" },

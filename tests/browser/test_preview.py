@@ -110,11 +110,11 @@ def test_the_would_be_terms_are_drawn_and_stand_in_the_formula(paused, page):
     value, entropy = 0.8 * found.scalars["value_loss"], -0.05 * found.scalars["entropy"]
     expected = dict(zip(TERMS, (policy + value + entropy, policy, value, entropy), strict=True))
     drawn = (
-        paused.panel("Loss components").locator(".chart").evaluate("e => e.data.slice(9, 13).map(t => t.customdata)")
+        paused.panel("Loss components").locator(".chart").evaluate("e => e.data.slice(11, 15).map(t => t.customdata)")
     )
     assert [terms[0] for terms in drawn] == pytest.approx(list(expected.values()), rel=1e-5)
     dashes = (
-        paused.panel("Loss components").locator(".chart").evaluate("e => e.data.slice(9, 13).map(t => t.line.dash)")
+        paused.panel("Loss components").locator(".chart").evaluate("e => e.data.slice(11, 15).map(t => t.line.dash)")
     )
     assert dashes == ["dash"] * 4
     label = page.locator("#formula .whose")
@@ -138,9 +138,8 @@ def test_at_the_end_of_an_update_all_is_under_the_final_weights(paused, page):
     found = computed(2, **CHANGES)
     paused.type("Clip range", 0.1)
     until(lambda: previews(paused).get("Loss components"))
-    drawn = (
-        paused.panel("Loss components").locator(".chart").evaluate("e => e.data.slice(9, 13).map(t => t.customdata[0])")
-    )
+    losses = paused.panel("Loss components").locator(".chart")
+    drawn = losses.evaluate("e => e.data.slice(11, 15).map(t => t.customdata[0])")
     policy = policy_loss(found, 0.1)
     value, entropy = 0.5 * found.scalars["final_value_loss"], -0.01 * found.scalars["final_entropy"]
     assert drawn == pytest.approx([policy + value + entropy, policy, value, entropy], rel=1e-5)

@@ -217,7 +217,7 @@ def test_the_bins_as_numbers(dashboard, found):
 def test_the_terms_of_the_loss_over_updates_and_by_minibatch(dashboard, found, told):
     drawn = chart(dashboard, "Loss components")
     rows = found.arrays["minibatches"]
-    for past, inside, name in zip(drawn[:4], drawn[4:8], TERMS, strict=True):
+    for past, inside, name in zip(drawn[:4], drawn[5:9], TERMS, strict=True):
         over = np.array([end.scalars[name] for end in told.ends])
         within = rows[:, MINIBATCH_COLUMNS.index(name)].astype(float)
         for trace, computed in ((past, over), (inside, within)):
