@@ -278,7 +278,6 @@ def test_padding_counts_for_nothing_and_the_policy_remembers(monkeypatch):
             assert float(np.linalg.norm(gradients[-1])) == pytest.approx(norm, rel=1e-4)
         elif phase.kind is PhaseKind.UPDATE:
             updates.append(moment.aggregated())
-        watched.watcher.next_look = 0.0  # as if somebody waited for every phase
 
     watched.watcher.reached = compare
     logged = []
