@@ -39,8 +39,9 @@ def test_its_bits_stay_and_its_numbers_are_its_own(monkeypatch):
             elif phase.kind is PhaseKind.UPDATE:
                 moments.append((update.learning_rate, float(moment.exact_kl.mean())))
             reached(phase)
+            loop.watcher.next_look = 0.0  # each phase is looked at, whatever the time
 
-        loop.watcher.reached, loop.watcher.passes = at, lambda: False
+        loop.watcher.reached = at
         runner.learn(UPDATES)
         loop.watcher.close()
         run = the_run(server, state="finished")
