@@ -53,7 +53,7 @@ def nodes(tmp_path_factory):
 
 def swept(folder, *more):
     return LiveServer(
-        "--runs-dir", str(folder), *GRID, *SMALL, "--total-steps", "32000", *more, "--json", verb="sweep", anew=True
+        "--runs-dir", str(folder), *GRID, *SMALL, "--total-steps", "16000", *more, "--json", verb="sweep", anew=True
     )
 
 
