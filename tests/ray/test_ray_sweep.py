@@ -57,6 +57,10 @@ def swept(folder, *more):
     )
 
 
+def resumptions(server):
+    return [one for run in map(details(server), runs_of(server)) for one in run.get("resumed", ())]
+
+
 @pytest.mark.timeout(900)
 def test_a_sweep_on_a_cluster_outlives_a_node_and_ctrl_c_and_comes_to_the_same(tmp_path, nodes):
     here, there = Library(tmp_path / "here"), Library(tmp_path / "there")
@@ -69,7 +73,8 @@ def test_a_sweep_on_a_cluster_outlives_a_node_and_ctrl_c_and_comes_to_the_same(t
     told = json.loads(server.get(f"api/runs/{one['id']}/series"))
     assert len(told["rows"]) > 10, "it is seen while it trains"
     nodes.lose(0)
-    wait_for(lambda: any(run.get("resumed") for run in map(details(server), runs_of(server))), 120)
+    wait_for(lambda: resumptions(server), 120)
+    assert all(one["before"] > 1 for one in resumptions(server)), "it goes on from a state, not anew"
     assert server.stop() == 1
     assert not all(run.state == "finished" for run in there.runs()), "something is left to be done"
 
