@@ -1,7 +1,7 @@
 # make run     set everything up and open the dashboard on CartPole-v1
 # make test    set everything up and run every test
 # make format  bring the code into shape: ruff for Python, prettier for the page's scripts
-# make libraries  test against other people's training libraries, skips those that are not there; downloads them
+# make libraries  test against other people's training libraries and on a Ray cluster; downloads them
 # make lowest  test with the lowest versions that pyproject.toml allows; downloads them
 # make bench   print the tables of speed, latency and frame size
 # make clean   remove what the others set up
@@ -33,7 +33,7 @@ format: $(VENV)/test.done $(NODE_TOOLS)
 	@$(PRETTIER) --write --log-level warn 'frontend/**/*.js'
 
 libraries: $(VENV)/libraries.done
-	@$(BIN)/python -m pytest tests/attach/libraries
+	@$(BIN)/python -m pytest tests/attach/libraries tests/ray
 
 lowest: $(VENV)/test.done
 	@PPO_SCOPE_LOWEST=1 $(BIN)/python -m pytest tests/test_lowest_versions.py

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from ppo_scope.cli import main
 from ppo_scope.records.library import Library
 from tests.live import ROOT, LiveServer, environment
-from tests.server.scope_page import wait_for
+from tests.server.scope_page import Page, wait_for
 from tests.server.test_sweep import GRID, SMALL, details, result, rows_of, runs_of, the_one
 
 pytest.importorskip("ray", reason="Ray is not installed: make libraries")
@@ -53,8 +54,39 @@ def nodes(tmp_path_factory):
 
 def swept(folder, *more):
     return LiveServer(
-        "--runs-dir", str(folder), *GRID, *SMALL, "--total-steps", "32000", *more, "--json", verb="sweep", anew=True
+        "--runs-dir", str(folder), *GRID, *SMALL, "--total-steps", "16000", *more, "--json", verb="sweep", anew=True
     )
+
+
+class Door:
+    """What a `Page` needs of a server."""
+
+    def __init__(self, server):
+        self.origin = server.base.partition("/?")[0]
+        self.host = self.origin.removeprefix("http://")
+        asked = Request(
+            f"{self.origin}/api/session",
+            json.dumps({"token": server.token}).encode(),
+            {"Origin": self.origin, "Content-Type": "application/json"},
+        )
+        with urlopen(asked) as answer:
+            self.session, self.cookie = json.load(answer)["session"], answer.headers["Set-Cookie"].split(";")[0]
+
+
+def stepped(server, run):
+    """Stop a run on its page, have it go one update further, and let it go on."""
+    door = Door(server)
+    with Page(door, cookie=door.cookie, run=run) as page:
+        page.say(type="watch", probes=["advantages"])
+        for command, how in (("pause", {}), ("step", {"size": "update"}), ("play", {})):
+            assert page.ask(command, **how)["type"] == "ack"
+            if command != "play":
+                wait_for(lambda: details(server)({"id": run})["state"] == "paused", 30)
+        assert page.headers("snapshot")
+
+
+def resumptions(server):
+    return [one for run in map(details(server), runs_of(server)) for one in run.get("resumed", ())]
 
 
 @pytest.mark.timeout(900)
@@ -65,11 +97,10 @@ def test_a_sweep_on_a_cluster_outlives_a_node_and_ctrl_c_and_comes_to_the_same(t
 
     server = swept(there.folder, "--ray", nodes.address)
     wait_for(lambda: len([run for run in runs_of(server) if run["update"] > 20]) == 3, 240)
-    (one, *_) = runs_of(server)
-    told = json.loads(server.get(f"api/runs/{one['id']}/series"))
-    assert len(told["rows"]) > 10, "it is seen while it trains"
+    stepped(server, runs_of(server)[0]["id"])
     nodes.lose(0)
-    wait_for(lambda: any(run.get("resumed") for run in map(details(server), runs_of(server))), 120)
+    wait_for(lambda: resumptions(server), 120)
+    assert all(one["before"] > 1 for one in resumptions(server)), "it goes on from a state, not anew"
     assert server.stop() == 1
     assert not all(run.state == "finished" for run in there.runs()), "something is left to be done"
 

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -99,6 +100,14 @@ def runs_of(server):
 
 def details(server):
     return lambda run: json.loads(server.get(f"api/runs/{run['id']}"))
+
+
+def test_a_cluster_without_ray_is_told_in_a_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)  # as where it is not installed
+    given = ("--seeds", "2", *SMALL, "--ray", "auto")
+    assert main(["sweep", "--no-browser", "--runs-dir", str(tmp_path), *given]) == 2
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1 and "ppo-scope[ray]" in said.err and said.out == ""
 
 
 @pytest.mark.parametrize(

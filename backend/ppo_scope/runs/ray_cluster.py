@@ -37,8 +37,8 @@ class NoCluster(ValueError):
 class RayCluster:
     """The connection to one, from `join` to `leave`."""
 
-    def __init__(self, ray: Any, address: str) -> None:
-        self._ray, self.address = ray, address
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
         self._landing = Landing()
         self._host: str = ray.util.get_node_ip_address()
 
@@ -56,16 +56,11 @@ class RayCluster:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise NoCluster(UNREACHABLE.format(address=address, why=_first_line(error))) from None
-        return cls(ray, address)
+        return cls(ray)
 
     def leave(self) -> None:
         """Whatever still goes on or waits there is ended."""
         self._ray.shutdown()
-
-    @property
-    def cores(self) -> int:
-        """Of all nodes together."""
-        return int(self._ray.cluster_resources().get("CPU", 0))
 
     def check(self, settings: Settings) -> None:
         """Raises: NoCluster, no node could ever train with these settings."""

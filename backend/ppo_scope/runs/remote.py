@@ -11,7 +11,7 @@ import contextlib
 import json
 import secrets
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -177,7 +177,7 @@ class Landing:
             yield
 
     @contextlib.contextmanager
-    def expect(self) -> Any:
+    def expect(self) -> Iterator[Arrivals]:
         """A ticket, and those who come with it."""
         arrivals = Arrivals()
         self._expected[arrivals.ticket] = arrivals
