@@ -95,6 +95,16 @@ def the_run(server, **wanted):
     return wait_for(found)
 
 
+def newcomer(page, since):
+    """The name of a run that a page is told of from this message on, and was not before."""
+
+    def told(messages):
+        return [run["id"] for message in messages if message["type"] == "runs" for run in message["runs"]]
+
+    known = set(told(page.messages[:since]))
+    return page.until(lambda: next((run for run in told(page.messages[since:]) if run not in known), None))
+
+
 def nowhere():
     """A link to a place where nobody listens."""
     return f"http://127.0.0.1:1/#token={TOKEN}"

@@ -21,7 +21,7 @@ from ppo_scope.probes.record import PhaseKind
 from ppo_scope.probes.trainers import TrainerSubject
 from ppo_scope.wire.frame import PROTOCOL
 from tests.attach import sb3_loop
-from tests.attach.elsewhere import Door, nowhere, rows_of, set_nowhere, the_run, waiting_server
+from tests.attach.elsewhere import Door, newcomer, nowhere, rows_of, set_nowhere, the_run, waiting_server
 from tests.ppo.test_parity import as_stable_baselines
 from tests.server.scope_page import Page, wait_for
 
@@ -92,7 +92,7 @@ class Driver:
 
     def _work(self):
         page, since = self._page, self._since
-        run = page.until(lambda: next((m for m in page.messages[since:] if m["type"] == "runs"), None))["runs"][0]["id"]
+        run = newcomer(page, since)
         page.ask("open", led=False, run=run)
         page.wait("lease", since=since, holder=True)
         page.ask("watch", led=False, probes=sorted(PROBES), environment=None)
@@ -131,7 +131,7 @@ def test_an_update_is_made_a_second_time_and_nothing_else_moves(which, server, l
     watched = Watched(model, None, True)
 
     def work():
-        run = page.until(lambda: next((m for m in page.messages[since:] if m["type"] == "runs"), None))["runs"][0]["id"]
+        run = newcomer(page, since)
         page.ask("open", led=False, run=run)
         page.wait("lease", since=since, holder=True)
         page.wait("state", since=since, run=run, state="paused")
