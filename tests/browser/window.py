@@ -58,6 +58,7 @@ class Window:
         for page in self.context.pages:
             if page not in before:
                 page.close()
+        self.context.set_offline(False)
         if self._spoilt:
             self._renew()
         self._protocol.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
