@@ -172,6 +172,8 @@ const links = createLinks(
   (way) => bar.setWholePage(way),
 );
 
+const OF_ANOTHER = "The sliders are of the run at hand. Go to the other run by the list under the name in the bar, and change it there.";
+
 /** What panels ask for, on the side of a run beside the one at hand, or on that one's. */
 const ofPanels = {
   /** @param {string[]} probes @param {string[]} beside */
@@ -182,12 +184,12 @@ const ofPanels = {
   /** @param {number | null} environment @param {State | null} other */
   showEnvironment: (environment, other) => (other ? companions.of(other) : live)?.watch.from(environment),
   /** @param {string} name @param {State | null} other */
-  focusSetting: (name, other) =>
-    other
-      ? announcer.note("The sliders are of the run at hand. Go to the other run by the list under the name in the bar, and change it there.")
-      : sliders.focus(name),
-  /** @param {number} update @param {State | null} other */
-  goTo: (update, other) => (other ? say(companions.of(other)?.travel.goTo(update) ?? Promise.resolve()) : together.goTo(update)),
+  focusSetting(name, other) {
+    const why = other ? OF_ANOTHER : sliders.focus(name);
+    if (why) announcer.note(why);
+  },
+  /** Where something has begun. @param {number} update @param {State | null} other */
+  goTo: (update, other) => (other ? say(companions.of(other)?.travel.goTo(update, true) ?? Promise.resolve()) : together.goTo(update, true)),
 };
 
 /** @param {number | null} chapter */
@@ -313,7 +315,7 @@ const timeline = createTimeline(part("timeline"), {
   zoom: zoom.show,
   pointed,
 });
-const formula = createFormula(part("formula"), (idea, setting) => (setting ? sliders.focus(setting) : grid.reveal(idea)));
+const formula = createFormula(part("formula"), (idea, setting) => (setting ? ofPanels.focusSetting(setting, null) : grid.reveal(idea)));
 const sliders = createSliders(
   part("settings"),
   (name, value) => orders.order("set", { name, value }),

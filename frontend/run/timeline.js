@@ -28,7 +28,7 @@ const DRAG = "Drag to look at an earlier update; the run goes on meanwhile.";
 /**
  * @param {HTMLElement} root
  * @param {object} page
- * @param {(update: number) => void} page.goTo
+ * @param {(update: number, since?: boolean) => void} page.goTo
  * @param {() => void} page.live
  * @param {() => Theme} page.theme
  * @param {() => void} page.redraw
@@ -73,7 +73,7 @@ export function createTimeline(root, page) {
   cursor.addEventListener("input", () => {
     const finding = pressed === null ? undefined : nearTo(pressed).findLast(({ kind }) => kind === "finding");
     pressed = null;
-    page.goTo(finding ? finding.update : cursor.valueAsNumber);
+    page.goTo(finding ? finding.update : cursor.valueAsNumber, finding !== undefined);
   });
   cursor.addEventListener("pointermove", ({ offsetX }) => {
     const update = updateAt(offsetX);

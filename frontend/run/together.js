@@ -42,10 +42,10 @@ export function createTogether(state, sources, warn) {
     step: () => each(able("step", next()), (source) => source.step()),
     back: () => each(sources(), (source) => source.back()),
     live: () => sources().forEach(({ travel }) => travel.live()),
-    /** The end of an update, and of the other runs what stands beside it. @param {number} update */
-    goTo(update) {
+    /** The end of an update, and of the other runs what stands beside it. @param {number} update @param {boolean} [since] */
+    goTo(update, since) {
       const [first, ...others] = sources();
-      each([first], ({ travel }) => travel.goTo(update));
+      each([first], ({ travel }) => travel.goTo(update, since));
       each(others, ({ store, travel }) => travel.goTo(partnerOf(update, first.store.state, store.state, state.view.align)));
     },
     pace: () => each(sources(), (source) => source.pace()),

@@ -5,6 +5,7 @@ import { same } from "../state/setting-text.js";
 import { h, icon, setAttribute, setText } from "../ui/dom.js";
 import { IDEA_OF_SETTING } from "../ui/ideas.js";
 import { scaleOf } from "../ui/scale.js";
+import { unfold } from "./unfold.js";
 
 /** @import { Setting, SettingValue } from "../types.js" */
 
@@ -17,7 +18,7 @@ const RESET = "M8 2.2a5.8 5.8 0 1 0 5.6 7.3l-1.7-.5A4 4 0 1 1 8 4v2.2l4-3.1L8 0z
  * @property {string} [inForce] what a schedule or the KL has made of it, as a note
  * @property {string | null} locked why it cannot be moved
  *
- * @typedef {{ element: HTMLElement, focus(): void, show(shown: Shown): void }} Control
+ * @typedef {{ element: HTMLElement, focus(): string | null, show(shown: Shown): void }} Control focus: says why it cannot be moved
  */
 
 /** @param {Setting} setting */
@@ -43,10 +44,19 @@ export function createSetting(setting, send) {
   );
   initial.setAttribute("aria-label", `Reset ${setting.label} to default ${settingText(setting.default)}`);
 
+  /** @type {string | null} */
+  let fixed = null;
+
   return {
     element,
-    focus: () => body.input.focus(),
+    focus() {
+      unfold(element);
+      const first = body.input.matches(":enabled") ? body.input : element.querySelector(":is(input, select):enabled");
+      /** @type {HTMLElement | null} */ (first)?.focus();
+      return fixed;
+    },
     show({ value, note, inForce = "", locked }) {
+      fixed = locked;
       body.show(value, locked !== null);
       const isDefault = same(value, setting.default);
       initial.disabled = locked !== null || isDefault;

@@ -10,11 +10,13 @@ import { h, setHidden } from "../ui/dom.js";
 import { whyFixed, whyNot } from "../state/permission.js";
 import { outOfPlace, previewable, whyIdle } from "./reach.js";
 import { createSetting } from "./setting.js";
+import { unfold } from "./unfold.js";
 
 /** @import { Preview, Setting, SettingValue, State } from "../types.js" */
 /** @import { Control } from "./setting.js" */
 
 const FIRST = ["clip_range", "kl_coef", "value_coef", "entropy_coef", "learning_rate"];
+const FIXED = "It is the same for a whole run: begin a new one with another value.";
 const PACE = 100; // milliseconds between two values sent while a slider is dragged
 
 /**
@@ -158,8 +160,14 @@ export function createSliders(root, set, redraw, preview) {
 
   return {
     draw,
-    /** @param {string} name */
-    focus: (name) => controls.get(name)?.focus(),
+    /** Brings a setting into view. @param {string} name @returns {string | null} why it cannot be moved there */
+    focus(name) {
+      const control = controls.get(name);
+      if (control && !control.element.hidden) return control.focus();
+      if (control) return "This run has not told that setting.";
+      unfold(fixedList);
+      return FIXED;
+    },
     /** A new run begins with its own settings. */
     forget() {
       wanted.clear();

@@ -37,7 +37,7 @@ export function whyFixed({ run }, name) {
   if (!run?.attached || run.attached.changeable.includes(name)) return null;
   if (name === "learning_rate" && run.settings.anneal_learning_rate)
     return "This run's training loop lets α fall by itself: what is set here would be written over.";
-  return "This run's training loop is somebody else's, and does not take this setting from outside.";
+  return "This run's training loop is somebody else's, and does not take this setting from outside: change it in the script.";
 }
 
 /** What goes through a recording as well. */

@@ -34,7 +34,7 @@ export function createTimeTravel({ state, touch }, kept) {
   let cache = new Map();
   let cachedRun = "";
   let wanted = 0; // counts up: a slow answer must not overtake a newer wish
-  /** Where the cursor has been dragged to, and is not yet on the way. @type {number | null} */
+  /** Where the cursor has been dragged to, and is not yet on the way. @type {{ to: number, since: boolean } | null} */
   let dragged = null;
   let onTheWay = false;
   /** What the cursor stops at, as it was listed last. */
@@ -166,21 +166,22 @@ export function createTimeTravel({ state, touch }, kept) {
      * faster than the moments come, and those that it has left meanwhile are passed over.
      *
      * @param {number} update
+     * @param {boolean} [since] never to one before it: there, what is looked for has not begun
      */
-    async goTo(update) {
+    async goTo(update, since = false) {
       scrub();
-      dragged = update;
+      dragged = { to: update, since };
       if (onTheWay) return;
       onTheWay = true;
       /** The frame in which what was shown last is drawn; the next one is fetched meanwhile. @type {Promise<unknown> | null} */
       let drawn = null;
       try {
         while (dragged !== null) {
-          const to = dragged;
+          const { to, since } = dragged;
           dragged = null;
           const ends = await recentEnds();
           const target =
-            to > (state.snapshot?.header.update ?? 0)
+            since || to > (state.snapshot?.header.update ?? 0)
               ? (ends.find(({ update }) => update >= to) ?? ends.at(-1))
               : (ends.findLast(({ update }) => update <= to) ?? ends[0]);
           if (target) await show(target, drawn);

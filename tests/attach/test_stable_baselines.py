@@ -1,5 +1,7 @@
 """A PPO of Stable-Baselines3, watched: its bits stay, its numbers are ours, and it is told what to do from a page."""
 
+import json
+import math
 import threading
 import warnings
 
@@ -291,6 +293,31 @@ def test_padding_counts_for_nothing_and_the_policy_remembers(monkeypatch):
     assert last["entropy"] == pytest.approx(-theirs["train/entropy_loss"], abs=1e-6)
     assert last["clip_fraction"] == pytest.approx(theirs["train/clip_fraction"], abs=1e-6)
     watched.watcher.close()
+
+
+def test_whatever_can_be_set_can_be_switched_off_and_trains_on(monkeypatch, capfd):
+    set_nowhere(monkeypatch)
+    model = sb3_loop.made(max_grad_norm=math.inf)
+    watched, facts = Watched(model, nowhere(), False), []
+    wanted = [
+        {},
+        {"max_grad_norm": 0.5, "target_kl": 0.01, "clip_range": 0.3},
+        {"max_grad_norm": None},
+        {"target_kl": None},
+    ]
+    wanted += [{"value_coef": 1.0, "entropy_coef": 0.01, "epochs": 2}, {}]
+    begins = iter(wanted)
+    monkeypatch.setattr(watched.watcher, "begins", lambda: next(begins))
+    now = watched._facts_now
+    monkeypatch.setattr(watched, "_facts_now", lambda: facts.append(now()) or facts[-1])
+    model.learn(STEPS)
+    watched.watcher.close()
+    assert "watches no more" not in capfd.readouterr().err and model.num_timesteps == STEPS
+    json.dumps([one.all() for one in facts], allow_nan=False)
+    assert [facts[0].max_grad_norm, facts[-1].max_grad_norm] == [None, None] and 0.5 in {
+        one.max_grad_norm for one in facts
+    }
+    assert model.max_grad_norm == math.inf and facts[-1].epochs == 2 and 0.01 in {one.target_kl for one in facts}
 
 
 def test_noise_that_depends_on_the_state_is_shown_without_its_policy(monkeypatch, capfd):

@@ -143,6 +143,26 @@ def test_what_follows_from_a_finding_stands_below_it(server, page):
     assert (
         page.get_by_role("button", name="1 finding").or_(page.get_by_role("button", name="The policy does not")).count()
     )
+    slider = page.get_by_role("slider", name="Gradient norm limit")
+    assert slider.is_hidden(), "it is among those that are folded away"
+    panel.get_by_role("button", name="Go to Gradient norm limit").first.click()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Gradient norm limit"
+
+
+def test_a_remedy_that_is_not_to_be_had_from_outside_says_so(stage):
+    attached = {"library": "a loop", "changeable": ["clip_range"]}
+    wanted = {
+        **SPIKE,
+        "summary": "KL was 2.99.",
+        "cause": "The step is too long.",
+        "remedy": "Lower it.",
+        "until": None,
+    }
+    played = stage(
+        run={"attached": attached}, findings=[{**wanted, "setting": "learning_rate"}], history=[], unknown={}
+    )
+    shown(played.dashboard).get_by_role("button", name="Go to α").click()
+    played.sees("does not take this setting from outside: change it in the script")
 
 
 def test_what_a_step_that_is_far_too_long_does_is_found_and_the_gravest_is_open(server, page):

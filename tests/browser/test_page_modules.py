@@ -426,6 +426,25 @@ def test_while_a_moment_is_drawn_the_next_one_is_fetched(modules):
     assert modules("state/time-travel.js", SCRUBBED) == ["fetch 1", "show 1", "fetch 3", "frame", "show 3"]
 
 
+BEGAN = """
+    window.requestAnimationFrame = (callback) => callback();
+    const state = { run: { id: "one" }, snapshot: { header: { update: 4 } }, newest: null, past: null, held: null };
+    const travel = m.createTimeTravel({ state, touch: () => {} }, {
+        list: async () => [1, 3, 4].map((update) => ({ sequence: update, update, phase: "update" })),
+        fetch: async (_, update) => ({ header: { update } }),
+    });
+    await travel.goTo(2);
+    const before = state.snapshot.header.update;
+    await travel.goTo(4);
+    await travel.goTo(2, true);
+    return [before, state.snapshot.header.update];
+"""
+
+
+def test_what_began_at_an_update_that_is_not_kept_is_shown_at_the_next(modules):
+    assert modules("state/time-travel.js", BEGAN) == [1, 3]
+
+
 # --- page/scheduler.js, where nothing else asks for frames
 
 FRAMES = """async ({ fresh, calm, draws }) => {

@@ -35,7 +35,7 @@ from ppo_scope.attach.named import (
     is_too_far,
     told_of,
 )
-from ppo_scope.attach.record import Batch, Rollout, Update
+from ppo_scope.attach.record import Batch, Rollout, Update, as_read
 from ppo_scope.attach.remembering import RememberedBatch, RememberingAgent
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.server import server_of
@@ -205,7 +205,7 @@ class NamedLoop(Loop):
                 for group in self._found.variables["optimizer"].param_groups:
                     group["lr"] = value
             else:
-                self._found.settings.set(name, value / HALF if name == "value_coef" else value)
+                self._found.settings.set(name, value / HALF if name == "value_coef" else as_read(name, value))
         self._changed = tuple(wanted)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -59,6 +60,15 @@ class Facts:
         """Everything that the loop has told and our table of settings has."""
         names = ("objective", "num_envs", "rollout_steps", "epochs", "minibatches", *self.told)
         return {name: getattr(self, name) for name in names if name in Settings.model_fields}
+
+
+LIMITS = ("max_grad_norm", "target_kl", "desired_kl", "value_clip_range")
+"""Settings that may be off, which is None here, and infinity in some loops."""
+
+
+def as_read(name: str, value: Any) -> Any:
+    """What a loop's own attribute is set to: `clip_grad_norm_` knows no limit that is None."""
+    return math.inf if name == "max_grad_norm" and value is None else value
 
 
 @dataclass(frozen=True)

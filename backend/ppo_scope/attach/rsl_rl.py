@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.loop import Loop, clipping, deltas_of, drawing
 from ppo_scope.attach.policy import AT_ONCE, Policy
-from ppo_scope.attach.record import Batch, Facts, Rollout, Told, Update
+from ppo_scope.attach.record import Batch, Facts, Rollout, Told, Update, as_read
 from ppo_scope.attach.scope import facts_of
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
@@ -327,7 +327,7 @@ class Watched(Loop):
                 for group in self._algorithm.optimizer.param_groups:
                     group["lr"] = value
             else:
-                setattr(self._algorithm, ATTRIBUTES[name], value)
+                setattr(self._algorithm, ATTRIBUTES[name], as_read(name, value))
         self._facts = self._facts_now()
         for name in wanted:
             self.watcher.changed(name, getattr(before, name), getattr(self._facts, name), self._index)

@@ -17,6 +17,7 @@ error of ours ends the watching, not the training.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -31,7 +32,7 @@ from ppo_scope.attach.arrays import Misshapen, samples_of, taken
 from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.handed import handed, layout_of, places_of, seen_of
 from ppo_scope.attach.ranks import Ranks, Weights, rank_here
-from ppo_scope.attach.record import Facts, Phase, Update, text_of
+from ppo_scope.attach.record import LIMITS, Facts, Phase, Update, text_of
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.ppo.distributions import Categorical, DiagonalGaussian
@@ -446,4 +447,5 @@ def facts_of(told: Mapping[str, Any]) -> Facts:
         if name not in known:
             raise ValueError(f"{name} is no setting that is shown of a loop; there are {', '.join(sorted(known))}.")
     layout = {"num_envs": 1, "rollout_steps": 1, "epochs": 1, "minibatches": 1}
-    return Facts(**{**layout, **told}, told=tuple(told))
+    limits = {name: None for name in LIMITS if told.get(name) == math.inf}  # what nothing exceeds is no limit
+    return Facts(**{**layout, **told, **limits}, told=tuple(told))

@@ -26,7 +26,7 @@ from ppo_scope.attach.again import Outcome, Position
 from ppo_scope.attach.foreign_policy import ForeignPolicy
 from ppo_scope.attach.loop import Loop, clipping, deltas_of, drawing, flat
 from ppo_scope.attach.model_parts import Constant, Listening, env_of
-from ppo_scope.attach.record import Batch, Episode, Facts, Rollout, Told, Update, of_batch
+from ppo_scope.attach.record import Batch, Episode, Facts, Rollout, Told, Update, as_read, of_batch
 from ppo_scope.attach.recurrent import RecurrentBatch, RecurrentPolicy, unpadded
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.scope import facts_of
@@ -372,7 +372,7 @@ class Watched(Loop):
             "value_coef": float(model.vf_coef),
             "entropy_coef": float(model.ent_coef),
             "learning_rate": self._alpha(),
-            "max_grad_norm": float(model.max_grad_norm),
+            "max_grad_norm": model.max_grad_norm,
             "target_kl": model.target_kl,
             "value_clip_range": None if model.clip_range_vf is None else float(model.clip_range_vf(progress)),
             "normalize_advantages": "minibatch" if model.normalize_advantage else "off",
@@ -410,4 +410,4 @@ class Watched(Loop):
         names = {"value_coef": "vf_coef", "entropy_coef": "ent_coef", "epochs": "n_epochs"}
         for name, value in wanted.items():
             if name != "clip_range":
-                setattr(model, names.get(name, name), value)
+                setattr(model, names.get(name, name), as_read(name, value))

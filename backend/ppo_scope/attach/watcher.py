@@ -194,7 +194,7 @@ class Watcher:
             return
         try:
             self._settle()
-            self._report.state(RunState.FAILED, causes.failed(error))
+            self._report.state(RunState.FAILED, causes.unwatched(error))
         except Exception:
             traceback.print_exc()
         self._report.close()

@@ -29,6 +29,15 @@ def failed(error: BaseException) -> Cause:
     return {"summary": summary[:SUMMARY], "detail": _detail(error), "remedy": _after(error)}
 
 
+def unwatched(error: BaseException) -> Cause:
+    """Of an error of ours in a loop that goes on without us."""
+    return {
+        "summary": f"PPO Scope has failed and watches this run no more; its training goes on. ({in_a_line(error)})",
+        "detail": _detail(error),
+        "remedy": "What was measured until then is kept. Please report it, with the detail.",
+    }
+
+
 def not_finite(error: NotFiniteError, updates: int) -> Cause:
     """Of a number that halted the run; `updates`: how many it has finished."""
     kept = "The weights are those at the start of this update. " if updates else ""
