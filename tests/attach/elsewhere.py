@@ -1,13 +1,15 @@
 """A server that waits for loops, and what a test asks of it."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import threading
 
+from ppo_scope.wire.frame import PROTOCOL
 from tests.live import ROOT, LiveServer, environment
-from tests.server.scope_page import wait_for
+from tests.server.scope_page import Page, wait_for
 
 TOKEN = "a-token-that-only-these-tests-have"
 
@@ -33,6 +35,17 @@ class Door:
         connection.close()
 
 
+@contextlib.contextmanager
+def leading(server):
+    """A page that leads, and looks at everything that there is."""
+    door = Door(server)
+    with Page(door, cookie=door.cookie, resume=False) as page:
+        known = {"server_epoch": None, "run": None, "sequence": None, "session": door.session}
+        page.say(type="resume", protocol=PROTOCOL, client="leader", **known)
+        page.wait("role", role="controller")  # no lease: there is no run yet
+        yield page
+
+
 class Loop:
     """A program that trains, in a process of its own, shown by the server of this link."""
 
@@ -51,10 +64,14 @@ class Loop:
 
     def digest(self):
         """Of its weights, once it has ended."""
-        printed = self.process.stdout.read()
+        return self.printed()[-1]
+
+    def printed(self):
+        """Line by line, once it has ended."""
+        lines = self.process.stdout.read().splitlines()
         assert self.process.wait(60) == 0, self.said
         self._reader.join(5)
-        return printed.split()[-1]
+        return lines
 
     def __enter__(self):
         return self

@@ -21,11 +21,10 @@ from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
 from ppo_scope.probes.record import PhaseKind
 from ppo_scope.probes.trainers import TrainerSubject
-from ppo_scope.wire.frame import PROTOCOL
 from tests.attach import sb3_loop
-from tests.attach.elsewhere import Door, newcomer, nowhere, rows_of, set_nowhere, the_run, waiting_server
+from tests.attach.elsewhere import leading, newcomer, nowhere, rows_of, set_nowhere, the_run, waiting_server
 from tests.ppo.test_parity import as_stable_baselines
-from tests.server.scope_page import Page, wait_for
+from tests.server.scope_page import wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
 STEPS = 128 * 6
@@ -40,12 +39,7 @@ def server():
 
 @pytest.fixture(scope="module")
 def leader(server):
-    """A page that leads, and looks at everything that there is."""
-    door = Door(server)
-    with Page(door, cookie=door.cookie, resume=False) as page:
-        known = {"server_epoch": None, "run": None, "sequence": None, "session": door.session}
-        page.say(type="resume", protocol=PROTOCOL, client="leader", **known)
-        page.wait("role", role="controller")  # no lease: there is no run yet
+    with leading(server) as page:
         yield page
 
 

@@ -3,13 +3,14 @@
 import math
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
 
 from ppo_scope.attach.ranks import disagreement
 from ppo_scope.diagnosis.checks_together import RANKS_APART
-from tests.attach.elsewhere import Door, nowhere, the_run, waiting_server
+from tests.attach.elsewhere import Door, leading, newcomer, nowhere, the_run, waiting_server
 from tests.live import ROOT, environment
 from tests.server.scope_page import Page
 
@@ -17,7 +18,7 @@ UPDATES = 6
 
 
 def trained(how, *options, link):
-    """(digest by rank, what was said) of two processes that have trained."""
+    """(digest by rank, every last ε, what was said) of two processes that have trained."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
         [*command, "tests/attach/together_loop.py", str(UPDATES), how, *options],
@@ -29,8 +30,8 @@ def trained(how, *options, link):
         check=False,
     )
     assert done.returncode == 0, done.stderr[-6000:]
-    digests = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
-    return digests, done.stderr
+    told = [line.split() for line in done.stdout.splitlines() if len(line.split()) == 3]
+    return {rank: digest for rank, digest, _ in told}, {float(clip) for *_, clip in told}, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +51,8 @@ def findings_of(server):
 
 
 def test_where_all_is_well_nothing_is_found_and_nothing_is_changed(server):
-    plain, _ = trained("healthy", "--plain", link=nowhere())
-    digests, said = trained("healthy", link=server.url)
+    plain, _, _ = trained("healthy", "--plain", link=nowhere())
+    digests, _, said = trained("healthy", link=server.url)
     assert digests == plain and digests["0"] == digests["1"] and "ppo-scope" not in said
     assert server.run_count() == 1, "one of them reports"
     found, unknown = findings_of(server)
@@ -59,11 +60,32 @@ def test_where_all_is_well_nothing_is_found_and_nothing_is_changed(server):
 
 
 def test_processes_that_have_come_apart_are_found(server):
-    digests, _ = trained("apart", link=server.url)
+    digests, _, _ = trained("apart", link=server.url)
     assert digests["0"] != digests["1"]
     found, _ = findings_of(server)
     assert "After the update 1 of 2 processes have other weights than the first" in found["ranks_apart"]
     assert "KL (k3) of their own samples:" in found["ranks_apart"]
+
+
+def test_what_is_set_on_the_page_takes_effect_in_all_of_them(server):
+    with leading(server) as page:
+        thread = threading.Thread(target=lambda: narrowed(page))
+        thread.start()
+        digests, clips, _ = trained("healthy", "--paused", link=server.url)
+        thread.join(30)
+    assert clips == {0.05} and digests["0"] == digests["1"]
+    changes = the_run(server, state="finished")["changes"]
+    assert [(one["name"], one["new"], one["update"]) for one in changes] == [("clip_range", 0.05, 2)]
+
+
+def narrowed(page):
+    """Somebody at the page, who sets ε before the first update."""
+    run = newcomer(page, 0)
+    page.ask("open", led=False, run=run)
+    page.wait("lease", holder=True)
+    page.wait("state", run=run, state="paused")
+    assert page.ask("set", name="clip_range", value=0.05)["type"] == "ack"
+    page.ask("play", pace=None)
 
 
 @pytest.mark.parametrize(

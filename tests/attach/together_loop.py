@@ -1,9 +1,9 @@
 """Two processes that train one policy together, as torchrun starts them, shown by `ppo_scope.Scope`.
 
-    torchrun --nproc-per-node 2 tests/attach/together_loop.py UPDATES healthy|apart [--plain]
+    torchrun --nproc-per-node 2 tests/attach/together_loop.py UPDATES healthy|apart [--plain | --paused]
 
-healthy: with the mean of both gradients. apart: each steps with its own. Each prints its rank and the digest of its
-weights.
+healthy: with the mean of both gradients. apart: each steps with its own. Each prints its rank, the digest of its
+weights and its last ε.
 """
 
 import hashlib
@@ -19,14 +19,21 @@ import ppo_scope
 M, N, SIZE, CLIP = 16, 4, 32, 0.2
 
 
-def main(updates, how, *, plain=False):
+def main(updates, how, *, plain=False, paused=False):
+    clip = CLIP
+
+    def clip_at(value):
+        nonlocal clip
+        clip = value
+
     distributed.init_process_group("gloo")
     rank = distributed.get_rank()
     torch.manual_seed(7)
     policy = nn.Linear(3, 4)
     torch.manual_seed(100 + rank)
     adam = torch.optim.Adam(policy.parameters(), 0.02)
-    options = {"weights": policy, "value_coef": 0.0, "learning_rate": 0.02}
+    options = {"weights": policy, "value_coef": 0.0, "learning_rate": 0.02, "paused": paused}
+    options["change"] = {"clip_range": clip_at}
     scope = None if plain else ppo_scope.Scope(env="together", clip_range=CLIP, **options)
     for _ in range(updates):
         seen = torch.randn(M, N, 3)
@@ -47,7 +54,7 @@ def main(updates, how, *, plain=False):
             found = Categorical(logits=policy(states))
             new = found.log_prob(taken)
             ratio = torch.exp(new - old)
-            loss = -torch.minimum(ratio * used, ratio.clamp(1 - CLIP, 1 + CLIP) * used).mean()
+            loss = -torch.minimum(ratio * used, ratio.clamp(1 - clip, 1 + clip) * used).mean()
             if scope is not None:
                 scope.minibatch(samples=samples, log_prob=new, advantages=used, entropy=found.entropy())
             adam.zero_grad()
@@ -64,11 +71,11 @@ def main(updates, how, *, plain=False):
     if scope is not None:
         scope.close()
     weights = b"".join(one.detach().numpy().tobytes() for one in policy.parameters())
-    print(rank, hashlib.sha256(weights).hexdigest(), flush=True)
+    print(rank, hashlib.sha256(weights).hexdigest(), clip, flush=True)
     distributed.barrier()
     time.sleep(1)  # gloo aborts a process whose neighbour closes the line before it has read all of the barrier
     distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], plain="--plain" in sys.argv)
+    main(int(sys.argv[1]), sys.argv[2], plain="--plain" in sys.argv, paused="--paused" in sys.argv)

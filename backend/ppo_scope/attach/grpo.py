@@ -12,7 +12,6 @@ each part does exactly what it did. What is padding, or is not trained on for an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,9 @@ from torch import Tensor
 
 from ppo_scope.attach.arrays import handing_over
 from ppo_scope.attach.scope import Scope
+from ppo_scope.attach.tokens import PLACE, Part, Words, hand_over, token_first
 from ppo_scope.attach.watcher import Watcher, guarded
 
-PLACE = "ppo_scope_place"
-"""In the trainer's batches: which of the generated sequences each one is. It goes with them through its shuffling."""
 HOOKED = (
     "_generate_and_score_completions",
     "_calculate_rewards",
@@ -78,21 +76,6 @@ def why_not(trainer: Any) -> str | None:
     return None
 
 
-@dataclass
-class Part:
-    """What went into the loss at once, [B, T] each."""
-
-    places: Tensor
-    """[B], of its sequences."""
-    log_prob: Tensor
-    old_log_prob: Tensor
-    advantages: Tensor
-    entropy: Tensor
-    mask: Tensor
-    penalty: Tensor | None
-    """β·KL to the reference model, by its estimate of each token."""
-
-
 class Watched:
     """A trainer, and its hooks."""
 
@@ -126,7 +109,7 @@ class Watched:
         self._done = self._wanted = 0  # parts of the update under way
         self._generations = self._losses = 0  # since the latest update: counted whatever becomes of the watching
         self._norm: Any = None
-        self._words: dict[int, str] = {}
+        self._words = Words(self._tokenizer)
         self._hook()
 
     def _clip_at(self, value: float) -> None:
@@ -146,6 +129,7 @@ class Watched:
             found = generate(*arguments, **named)
             if trainer.model.training:
                 self._generations += 1
+                self._scope.begins()
                 self._take_generated(found)
             return found
 
@@ -176,8 +160,6 @@ class Watched:
     @guarded
     def _take_generated(self, found: dict[str, Any]) -> None:
         """Completions have come, in groups."""
-        if not self._generated:
-            self._scope.begins()
         count = len(found["completion_ids"])
         offset = sum(len(one["completion_ids"]) for one in self._generated)
         found[PLACE] = torch.arange(offset, offset + count)
@@ -211,7 +193,7 @@ class Watched:
         used = (used[:, None] if used.ndim == 1 else used).expand_as(log_prob)
         if "importance_sampling_ratio" in inputs:  # which the whole term is multiplied with
             used = used * inputs["importance_sampling_ratio"].float().cpu()
-        self._parts.append(Part(inputs[PLACE].cpu(), log_prob, old, used, entropy, mask, penalty))
+        self._parts.append(Part(inputs[PLACE].cpu(), log_prob, old, used, entropy, penalty))
 
     @guarded
     def stepping(self) -> None:
@@ -225,24 +207,8 @@ class Watched:
         if self._generated:
             self._begin()
         parts, self._parts = self._parts, []
-        assert self._scope.rollout_layout is not None
-        steps, rows = self._scope.rollout_layout
-        time_first = torch.arange(steps)[:, None] * rows
-
-        def joined(name: str) -> Tensor:
-            each = [torch.nn.functional.pad(getattr(one, name), (0, steps - one.mask.shape[1])) for one in parts]
-            return torch.cat(each).T.reshape(-1)
-
-        places = torch.cat([one.places for one in parts])
-        names = ["log_prob", "old_log_prob", "advantages", "entropy"]
-        if parts[0].penalty is not None:
-            names.append("penalty")
-        self._scope.minibatch(
-            samples=(time_first + places).reshape(-1),
-            gradient_norm=None if self._norm is None else float(self._norm),
-            epoch=1 + self._done * self._trainer.num_iterations // self._wanted,
-            **{name: joined(name) for name in names},
-        )
+        epoch = 1 + self._done * self._trainer.num_iterations // self._wanted
+        hand_over(self._scope, parts, epoch=epoch, gradient_norm=None if self._norm is None else float(self._norm))
         self._done += len(parts)
 
     def stepped(self) -> bool:
@@ -264,8 +230,7 @@ class Watched:
         steps = max(trainer.max_completion_length, *(one["completion_ids"].shape[1] for one in generated))
 
         def joined(name: str) -> Tensor:
-            each = [one[name].cpu() for one in generated]
-            return torch.cat([torch.nn.functional.pad(one, (0, steps - one.shape[1])) for one in each]).T
+            return token_first([one[name].cpu() for one in generated], steps)
 
         tokens, mask = joined("completion_ids"), joined("completion_mask").bool()
         trained = mask & joined("tool_mask").bool() if "tool_mask" in generated[0] else mask
@@ -282,15 +247,14 @@ class Watched:
             dones=last,
             truncated=last & ~ended_itself,
             mask=trained,
-            text=[self._text(each[:length]) for each, length in zip(tokens.T.tolist(), lengths.tolist(), strict=True)],
+            text=self._words.sequences(tokens, lengths),
             learning_rate=float(trainer.optimizer.param_groups[0]["lr"]),
         )
 
     def _old(self, generated: Sequence[dict[str, Any]], steps: int) -> Tensor:
         """[M, N] log π_old: what the trainer has noted, or what its only step has found, whose weights they are."""
         if "old_per_token_logps" in generated[0]:
-            each = [one["old_per_token_logps"].cpu().float() for one in generated]
-            return torch.cat([torch.nn.functional.pad(one, (0, steps - one.shape[1])) for one in each]).T
+            return token_first([one["old_per_token_logps"].cpu().float() for one in generated], steps)
         found = torch.zeros(sum(len(one["completion_ids"]) for one in generated), steps)
         for part in self._parts:
             found[part.places, : part.log_prob.shape[1]] = part.old_log_prob
@@ -300,12 +264,6 @@ class Watched:
     def _tokenizer(self) -> Any:
         processing = self._trainer.processing_class
         return getattr(processing, "tokenizer", processing)
-
-    def _text(self, tokens: Sequence[int]) -> list[str]:
-        for one in tokens:
-            if one not in self._words:
-                self._words[one] = str(self._tokenizer.decode([one]))
-        return [self._words[one] for one in tokens]
 
 
 def _listener(watched: Watched) -> Any:

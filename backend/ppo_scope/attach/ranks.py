@@ -1,7 +1,8 @@
 """Several processes that train one policy together, as torchrun starts them: what each has, and where they disagree.
 
 The first reports. At the end of every update all tell each other how far their own ratios and KL have come and what
-their weights add up to, by a group of processes of our own, so that nothing of the training is in its way.
+their weights add up to, by a group of processes of our own, so that nothing of the training is in its way. Where an
+update begins, the first tells what was changed on its page.
 """
 
 from __future__ import annotations
@@ -66,17 +67,34 @@ class Ranks:
         if not self.together:
             return {}, going_on
         try:
-            if self._group is None:
-                self._group = distributed.new_group(backend="gloo", timeout=LONG)
+            group = self._ours()
             mine = torch.tensor([*self._mine(subject, update), float(going_on)], dtype=torch.float64)
             found = [torch.empty_like(mine) for _ in range(distributed.get_world_size())]
-            distributed.all_gather(found, mine, group=self._group)
+            distributed.all_gather(found, mine, group=group)
         except Exception:
             self._failed = True
             say(f"{APART}\n{traceback.format_exc()}")
             return {}, going_on
         told = torch.stack(found)
         return disagreement(told[:, :-1]), bool(told[:, -1].all())
+
+    def spread(self, changes: dict[str, Any]) -> dict[str, Any]:
+        """What the first has been told to change, in every process."""
+        if not self.together:
+            return changes
+        try:
+            told = [changes]
+            distributed.broadcast_object_list(told, src=0, group=self._ours())
+        except Exception:
+            self._failed = True
+            say(f"{APART}\n{traceback.format_exc()}")
+            return {}
+        return told[0]
+
+    def _ours(self) -> Any:
+        if self._group is None:
+            self._group = distributed.new_group(backend="gloo", timeout=LONG)
+        return self._group
 
     def _mine(self, subject: Subject, update: Update | None) -> list[float]:
         """Numbers of `TOLD`, and the sum over the weights; NaN where something is not known."""

@@ -122,7 +122,7 @@ class Scope:
         self._index = 0
         self._size: int | None = None  # of the largest minibatch
         self._within = (0, 0)  # epoch, minibatch
-        self._stepped = True
+        self._stepped, self._begun = True, False
         self._began = 0.0
         self._watcher: Watcher | None = None
 
@@ -168,14 +168,22 @@ class Scope:
         self._policy = policy
 
     def begins(self) -> None:
-        """An update begins: what was set on the page takes effect. `rollout` does it by itself, if nobody has."""
-        if self._watcher is None or self._watcher.off:
+        """An update begins: what was set on the page takes effect. `rollout` does it by itself, if nobody has.
+
+        Where several processes train together each has to come here, whether or not its watching has failed: what was
+        set on the page of the first takes effect in all of them.
+        """
+        if self._begun:
             return
-        for name, value in self._watcher.begins().items():
+        self._begun = True
+        watched = self._watcher is not None and not self._watcher.off
+        changes = self._watcher.begins() if self._watcher is not None and watched else {}
+        for name, value in self._ranks.spread(changes).items():
             self._change[name](value)
             old = getattr(self._facts, name)
             self._facts = replace(self._facts, **{name: value})
-            self._watcher.changed(name, old, value, self._index + 1)
+            if self._watcher is not None and watched and not self._quiet:
+                self._watcher.changed(name, old, value, self._index + 1)
 
     @guarded
     def gradient(self, norm: Any) -> None:
@@ -386,6 +394,7 @@ class Scope:
         known, going_on = self._ranks.compare(self, update if watched else None, going_on=going_on)
         if update is not None:
             update.known |= known
+        self._begun = False
         self._updated(stopped_by_kl)
         together = self._ranks.together
         return going_on if together else self._watcher is None or not self._watcher.stopping
