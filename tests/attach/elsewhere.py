@@ -9,7 +9,7 @@ import threading
 
 from ppo_scope.wire.frame import PROTOCOL
 from tests.live import ROOT, LiveServer, environment
-from tests.server.scope_page import Page, wait_for
+from tests.server.scope_page import PATIENCE, Page, wait_for
 
 TOKEN = "a-token-that-only-these-tests-have"
 
@@ -102,14 +102,14 @@ def rows_of(server, run):
     return {name: [row[place] for row in told["rows"]] for place, name in enumerate(told["columns"])}, told["first"]
 
 
-def the_run(server, **wanted):
+def the_run(server, *, timeout=PATIENCE, **wanted):
     """The newest run, once it is as it is wanted."""
 
     def found():
         runs = json.loads(server.get("api/runs"))
         return runs[0] if runs and all(runs[0][name] == value for name, value in wanted.items()) else None
 
-    return wait_for(found)
+    return wait_for(found, timeout)
 
 
 def newcomer(page, since):

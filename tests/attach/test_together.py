@@ -10,7 +10,7 @@ import torch
 
 from ppo_scope.attach.ranks import disagreement
 from ppo_scope.diagnosis.checks_together import RANKS_APART
-from tests.attach.elsewhere import Door, leading, newcomer, nowhere, the_run, waiting_server
+from tests.attach.elsewhere import Door, leading, nowhere, the_run, waiting_server
 from tests.live import ROOT, environment
 from tests.server.scope_page import Page
 
@@ -69,7 +69,7 @@ def test_processes_that_have_come_apart_are_found(server):
 
 def test_what_is_set_on_the_page_takes_effect_in_all_of_them(server):
     with leading(server) as page:
-        thread = threading.Thread(target=lambda: narrowed(page))
+        thread = threading.Thread(target=narrowed, args=(page, server))
         thread.start()
         digests, clips, _ = trained("healthy", "--paused", link=server.url)
         thread.join(30)
@@ -78,9 +78,9 @@ def test_what_is_set_on_the_page_takes_effect_in_all_of_them(server):
     assert [(one["name"], one["new"], one["update"]) for one in changes] == [("clip_range", 0.05, 2)]
 
 
-def narrowed(page):
+def narrowed(page, server):
     """Somebody at the page, who sets ε before the first update."""
-    run = newcomer(page, 0)
+    run = the_run(server, state="paused")["id"]
     page.ask("open", led=False, run=run)
     page.wait("lease", holder=True)
     page.wait("state", run=run, state="paused")

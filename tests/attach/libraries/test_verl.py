@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from tests.attach.elsewhere import Loop, leading, newcomer, nowhere, rows_of, the_run, waiting_server
+from tests.attach.elsewhere import Loop, leading, nowhere, rows_of, the_run, waiting_server
 from tests.server.scope_page import wait_for
 
 pytest.importorskip("verl", reason="verl is not installed: see docs/attach.md")
@@ -55,7 +55,7 @@ def test_it_is_shown_by_its_own_numbers_and_trains_to_the_same_weights(server):
 
 def test_its_clip_range_is_moved_on_the_page_and_the_run_is_ended_there(server):
     with leading(server) as page, Loop(LOOP, 1000, link=server.url) as loop:
-        run = newcomer(page, len(page.messages))
+        run = the_run(server, timeout=240, state="running")["id"]
         page.ask("open", led=False, run=run)
         page.wait("lease", holder=True)
         assert page.ask("set", name="clip_range", value=0.05)["type"] == "ack"
