@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ppo_scope.attach import child
 from ppo_scope.attach.named_loop import Lookout
 from ppo_scope.attach.stable_baselines import Watched, why_not
 from ppo_scope.attach.watcher import say
@@ -29,6 +30,7 @@ NOT_FOUND = (
 
 def main(arguments: list[str]) -> None:
     """Run the script with its arguments, as its own main program."""
+    child.end_with_parent()
     script, sys.argv = arguments[0], arguments
     sys.path[0] = str(Path(script).resolve().parent)
     found, lookout = _look_out(), Lookout()

@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -56,6 +55,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 def _run_script(options: argparse.Namespace) -> int:
     """Run it in a process of its own, shown by a server; its exit code, once the page is not wanted any more."""
+    from ppo_scope.attach import child
     from ppo_scope.attach.server import own_server
 
     if not Path(options.script[0]).is_file():
@@ -68,10 +68,10 @@ def _run_script(options: argparse.Namespace) -> int:
         own_server(*place)  # the script finds it in its environment
     except RuntimeError as problem:
         raise Misuse(str(problem)) from None
-    code = subprocess.call([sys.executable, "-m", "ppo_scope.attach.script", *options.script])
-    print(
-        f"\nppo-scope: the script has ended with code {code}. The page stays until Ctrl-C.", file=sys.stderr, flush=True
-    )
+    code, ended = child.run(options.script)
+    if ended:  # with the script, by a signal to both
+        return code
+    print(ENDED.format(code=code), file=sys.stderr, flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()
     return code
