@@ -525,6 +525,19 @@ export interface RunsTold {
   runs: RunBrief[];
 }
 
+/** The script that the server was begun for, of which no run is shown yet; after `resume`, and when it changes. */
+export interface AwaitedTold {
+  type: "awaited";
+  /** Its name. */
+  script: string;
+  /** That it has ended with; null while it runs. */
+  code: number | null;
+  /** Why nothing of it is shown, and what to do: for people; null where nothing speaks against it. */
+  why: string | null;
+  /** What stands behind that. */
+  detail: string | null;
+}
+
 /** Who leads the run that the page looks at. */
 export interface LeaseTold {
   type: "lease";
@@ -558,7 +571,7 @@ export interface HeartbeatTold {
 }
 
 /** What the server says. */
-export type Told = Hello | RoleTold | StateTold | ChangeTold | EvaluationsTold | RunTold | RunsTold | LeaseTold | Ack | ErrorTold | HeartbeatTold;
+export type Told = Hello | RoleTold | StateTold | ChangeTold | EvaluationsTold | RunTold | RunsTold | AwaitedTold | LeaseTold | Ack | ErrorTold | HeartbeatTold;
 
 /** What a step may go on until: the first update in which the quantity passes the limit. */
 export interface Until {

@@ -1,5 +1,6 @@
 // The bar: which run this is, and what to do with it.
 
+import { standing } from "../state/awaited.js";
 import { createConfirm } from "../ui/confirm.js";
 import { h, icon, setAttribute, setHidden, setText } from "../ui/dom.js";
 import { endedBadly, HELD, losesTraining, lossInWords, PAUSES, whyNoControl } from "../state/permission.js";
@@ -196,7 +197,7 @@ export function createBar(root, state, actions, runs) {
     const connected = connection.state === "open";
     const title = run ? `${run.environment} · PPO Scope` : "PPO Scope";
     if (document.title !== title) document.title = title;
-    const word = now === "running" && state.status?.pausing ? "pausing" : now && STATES[now];
+    const word = now === "running" && state.status?.pausing ? "pausing" : now ? STATES[now] : standing(state);
     setText(state_, word ? (connected ? word : `was ${word}`) : "");
     setAttribute(state_, "data-state", connected && now ? now : "unknown");
     setText(update, `update ${count(snapshot?.header.update ?? run?.update ?? null)}`);

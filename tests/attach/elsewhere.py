@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -31,6 +33,43 @@ class Door:
         answer = connection.getresponse()
         self.session, self.cookie = json.loads(answer.read())["session"], answer.headers["Set-Cookie"].split(";")[0]
         connection.close()
+
+
+class Watching:
+    """`ppo-scope watch SCRIPT`, and what it prints."""
+
+    def __init__(self, *arguments, folder=ROOT):
+        command = [sys.executable, "-W", "ignore", "-m", "ppo_scope", "watch", "--no-browser", "--runs-dir", "off"]
+        self.process = subprocess.Popen(
+            [*command, *map(str, arguments)],
+            cwd=folder,
+            env=environment() | {"PYTHONWARNINGS": "ignore"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # a terminal's Ctrl-C is not meant
+        )
+        self.lines = []
+        self._reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
+        self._reader.start()
+
+    def said(self, pattern):
+        return wait_for(lambda: re.search(pattern, "".join(self.lines)), timeout=90)
+
+    @property
+    def url(self):
+        """The link that it prints."""
+        return self.said(r"http://\S+?/#token=\S+")[0]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+        self._reader.join(5)
+        self.process.stdout.close()
 
 
 class Loop:

@@ -1,53 +1,17 @@
 """`ppo-scope watch SCRIPT`: an unchanged script, in a process of its own, is found to learn."""
 
 import json
-import re
 import signal
-import subprocess
-import sys
-import threading
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from tests.attach import sb3_loop
-from tests.live import ROOT, environment
+from tests.attach.elsewhere import Watching
 from tests.server.scope_page import wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
-
-
-class Watching:
-    """The command, and what it prints."""
-
-    def __init__(self, *arguments, folder=ROOT):
-        command = [sys.executable, "-W", "ignore", "-m", "ppo_scope", "watch", "--no-browser", "--runs-dir", "off"]
-        self.process = subprocess.Popen(
-            [*command, *map(str, arguments)],
-            cwd=folder,
-            env=environment() | {"PYTHONWARNINGS": "ignore"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,  # a terminal's Ctrl-C is not meant
-        )
-        self.lines = []
-        self._reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
-        self._reader.start()
-
-    def said(self, pattern):
-        return wait_for(lambda: re.search(pattern, "".join(self.lines)), timeout=90)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
-        self._reader.join(5)
-        self.process.stdout.close()
 
 
 def test_a_script_as_its_author_wrote_it_trains_to_the_same_weights_and_is_shown():
@@ -138,6 +102,16 @@ def test_where_no_ppo_is_found_it_says_what_it_looked_for_and_the_other_ways(tmp
         assert "['--seed', '3']" in "".join(watching.lines)
         watching.said(r"No PPO was found in .*nothing\.py\. Looked for: `learn` of a PPO of Stable-Baselines3")
     assert watching.process.returncode == 3
+
+
+def test_a_script_that_fails_before_its_ppo_says_so_in_place_of_what_was_looked_for(tmp_path):
+    (tmp_path / "train.py").write_text("import no_such_package")
+    with Watching("train.py", folder=tmp_path) as watching:
+        watching.said(
+            r"train\.py has failed before a PPO was found in it: ModuleNotFoundError: No module named 'no_such"
+        )
+        watching.said("the script has ended with code 1")
+    assert "Looked for" not in "".join(watching.lines)
 
 
 def test_a_script_that_is_not_there_is_one_line():

@@ -56,7 +56,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 def _run_script(options: argparse.Namespace) -> int:
     """Run it in a process of its own, shown by a server; its exit code, once the page is not wanted any more."""
     from ppo_scope.attach import child
+    from ppo_scope.attach.script_news import tell
     from ppo_scope.attach.server import own_server
+    from ppo_scope.wire.attaching import ScriptNews
 
     if not Path(options.script[0]).is_file():
         raise Misuse(f"There is no script {options.script[0]}. `ppo-scope watch` alone waits for loops elsewhere.")
@@ -65,12 +67,15 @@ def _run_script(options: argparse.Namespace) -> int:
     place += ["--runs-dir", options.runs_dir] if options.runs_dir else []
     place += [part for origin in options.frame_ancestors for part in ("--frame-ancestors", origin)]
     try:
-        own_server(*place)  # the script finds it in its environment
+        link = own_server(*place)  # the script finds it in its environment
     except RuntimeError as problem:
         raise Misuse(str(problem)) from None
+    name = Path(options.script[0]).name
+    tell(link, ScriptNews(script=name))
     code, ended = child.run(options.script)
     if ended:  # with the script, by a signal to both
         return code
+    tell(link, ScriptNews(script=name, code=code))
     print(ENDED.format(code=code), file=sys.stderr, flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()

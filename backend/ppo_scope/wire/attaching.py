@@ -13,8 +13,27 @@ OLD = "This server speaks another version of the protocol. Install the same vers
 UNREADABLE = "What the training loop says of itself cannot be read: {why}"
 
 
+LONGEST = 2000
+"""Characters of a reason."""
+
+
 class NotAttachable(ValueError):
     """The loop cannot be shown; one readable line."""
+
+
+class ScriptNews(BaseModel):
+    """What is known of a script that is run to be shown: the body of `POST /attach/script`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    script: str = Field(max_length=200)
+    """Its name."""
+    code: int | None = None
+    """That it has ended with."""
+    why: str | None = Field(default=None, max_length=LONGEST)
+    """Why nothing of it is shown, and what to do."""
+    detail: str | None = Field(default=None, max_length=LONGEST)
+    """What stands behind that."""
 
 
 class Greeting(BaseModel):

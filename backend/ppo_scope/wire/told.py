@@ -407,6 +407,20 @@ class RunsTold(TypedDict):
     runs: list[RunBrief]
 
 
+class AwaitedTold(TypedDict):
+    """The script that the server was begun for, of which no run is shown yet; after `resume`, and when it changes."""
+
+    type: Literal["awaited"]
+    script: str
+    """Its name."""
+    code: int | None
+    """That it has ended with; null while it runs."""
+    why: str | None
+    """Why nothing of it is shown, and what to do: for people; null where nothing speaks against it."""
+    detail: str | None
+    """What stands behind that."""
+
+
 class LeaseTold(TypedDict):
     """Who leads the run that the page looks at."""
 
@@ -451,6 +465,7 @@ Told = (
     | EvaluationsTold
     | RunTold
     | RunsTold
+    | AwaitedTold
     | LeaseTold
     | Ack
     | ErrorTold
