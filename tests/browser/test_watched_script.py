@@ -1,7 +1,7 @@
 """`ppo-scope watch SCRIPT` on the page, from the script's beginning on."""
 
 from tests.attach.elsewhere import Watching
-from tests.browser.dashboard import until
+from tests.browser.dashboard import Dashboard, until
 
 WAITS = """
 import pathlib, sys, time
@@ -30,4 +30,22 @@ def test_a_script_is_waited_for_by_its_name_and_it_is_said_that_it_had_no_ppo(tm
         assert "b_logprobs" in banner.locator("pre").inner_text(), "what was looked for, letter by letter"
         page.reload()
         until(lambda: banner.get_by_text("train.py has ended with code 3").is_visible())
+        page.goto("about:blank")
+
+
+LEARNS = """
+from stable_baselines3 import PPO
+model = PPO("MlpPolicy", "CartPole-v1", n_steps=64, batch_size=32, n_epochs=2, clip_range=0.3, device="cpu", seed=3)
+model.learn(10**9)
+"""
+
+
+def test_a_script_that_waits_for_play_is_shown_from_its_first_update_on(tmp_path, new_page):
+    (tmp_path / "cartpole.py").write_text(LEARNS)
+    with Watching("--paused", "-m", "cartpole", folder=tmp_path) as watching:
+        page = new_page()
+        page.goto(watching.url)
+        dashboard = Dashboard.of(page).at(state="paused", update="1", phase="rollout|advantages")
+        dashboard.press("Play").at(state="running")
+        until(dashboard.update, lambda update: update >= 3)
         page.goto("about:blank")

@@ -27,18 +27,21 @@ ENDING = "SIGTERM", "SIGHUP"
 # On the side of who begins it
 
 
-def run(arguments: Sequence[str]) -> tuple[int, bool]:
-    """Run a script to its end: (its exit code, False), or (that of the signal which is to end both, True).
+def run(arguments: Sequence[str], **variables: str) -> tuple[int, bool]:
+    """Run a script to its end, with these variables in its environment.
+
+    Returns:
+        (its exit code, False), or (that of the signal which is to end both, True).
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed, and the script has ended.
     """
     command = [sys.executable, "-m", "ppo_scope.attach.script", *arguments]
     if os.name != "posix":
-        return subprocess.call(command), False
+        return subprocess.call(command, env={**os.environ, **variables}), False
     end, lifeline = os.pipe()
     try:
-        process = subprocess.Popen(command, pass_fds=[end], env={**os.environ, VARIABLE: str(end)})
+        process = subprocess.Popen(command, pass_fds=[end], env={**os.environ, **variables, VARIABLE: str(end)})
     finally:
         os.close(end)
     with _signals(process, lifeline) as received:

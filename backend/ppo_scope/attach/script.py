@@ -1,6 +1,6 @@
-"""Way 1: an unchanged script, run as it would be, whose PPO is found when it learns.
+"""Way 1: an unchanged script or module, run as it would be, whose PPO is found when it learns.
 
-`python -m ppo_scope.attach.script SCRIPT …` is what `ppo-scope watch SCRIPT …` runs in a process of its own.
+`python -m ppo_scope.attach.script [-m] SCRIPT …` is what `ppo-scope watch [-m] SCRIPT …` runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -34,13 +34,18 @@ FAILED = "{script} has failed before a PPO was found in it: {error}"
 def main(arguments: list[str]) -> None:
     """Run the script with its arguments, as its own main program."""
     child.end_with_parent()
-    script, sys.argv = arguments[0], arguments
-    sys.path[0] = str(Path(script).resolve().parent)
+    as_module = arguments[0] == "-m"
+    sys.argv = arguments[1:] if as_module else arguments
+    script = sys.argv[0]
+    sys.path[0] = str(Path.cwd()) if as_module else str(Path(script).resolve().parent)
     models, lookout = Models(script), Lookout()
     lookout.begin()
     whole, error = False, None
     try:
-        runpy.run_path(script, run_name="__main__")
+        if as_module:
+            runpy.run_module(script, run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(script, run_name="__main__")
         whole = True
     except Exception as problem:
         error = problem
