@@ -143,6 +143,7 @@ function openRun(run) {
 const actions = {
   ...together,
   health: () => grid.show(["Health"]),
+  focusSetting: (/** @type {string} */ name) => ofPanels.focusSetting(name, null),
   /** Shows one or two panels large, on Stage; null leaves it. @param {string[] | null} names */
   stage: (names) => grid.stage(names),
   picture: () =>

@@ -4,13 +4,11 @@ import { h, prose, setAttribute, setHidden, setProse, setText } from "../ui/dom.
 import { getHealthChecks } from "../net/http.js";
 import { causes, findingsOf, historyOf, whenInWords } from "../state/findings.js";
 import { fixed, number, percent } from "../state/format.js";
+import { remedyOf, SIGNS } from "../ui/finding.js";
 import { madeAgainInWords } from "../state/made-again.js";
 
 /** @import { Check, Finding, Panel, PanelContext, PanelView, Spell, State } from "../types.js" */
 /** @import { Table } from "../draw/tables.js" */
-
-/** Not by colour alone: each severity has a sign and a word. */
-const SIGNS = { error: "✕", warning: "!", note: "i" };
 
 /** How the numbers that the checks look at are written. @type {Record<string, [string, (value: number | null | undefined) => string]>} */
 const MEASURES = {
@@ -144,11 +142,9 @@ function mount(body, context) {
   }
 
   /** @param {Finding} finding @param {Finding[]} findings all of them @param {boolean} open @param {boolean} kept whether there is a moment to go to */
-  function row({ name, severity, title, summary, cause, remedy, setting, since, until = null, explained_by }, findings, open, kept) {
+  function row(finding, findings, open, kept) {
+    const { name, severity, title, summary, cause, since, until = null, explained_by } = finding;
     const above = findings.find((other) => other.name === explained_by)?.title;
-    const focus = setting
-      ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.focusSetting(setting) }, `Go to ${context.symbol(setting)}`)
-      : null;
     const there = kept
       ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.goTo(since) }, `Go to update ${since}`)
       : null;
@@ -172,7 +168,7 @@ function mount(body, context) {
           ...prose(summary),
         ),
         cause ? h("p", {}, h("b", {}, "Why: "), ...prose(cause), " ", there) : null,
-        remedy ? h("p", {}, h("b", {}, "Do: "), ...prose(remedy), focus) : null,
+        remedyOf(finding, context),
       ),
     );
   }
