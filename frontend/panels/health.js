@@ -91,7 +91,7 @@ function mount(body, context) {
       const findings = findingsOf(state);
       // Of an update that has not got beyond its rollout there is no moment to go to.
       const kept = findings.map(({ since }) => since > 0 && since <= (state.newest?.header.update ?? 0));
-      const key = JSON.stringify([findings, kept]);
+      const key = JSON.stringify([findings, kept, state.run?.settings]);
       const waiting = waitingOf(state);
       setText(verdict, verdictOf(findings, waiting));
       setText(again, madeAgainInWords(snapshot?.header));
@@ -100,7 +100,9 @@ function mount(body, context) {
       verdict.dataset.worst = causes(findings)[0]?.severity ?? (waiting ? "unknown" : "fine");
       body.dataset.findings = findings.map(({ name }) => name).join(" ");
       if (key !== shown)
-        list.replaceChildren(...findings.map((finding, index) => row(finding, findings, opened.get(finding.name) ?? index === 0, kept[index])));
+        list.replaceChildren(
+          ...findings.map((finding, index) => row(finding, findings, opened.get(finding.name) ?? index === 0, kept[index], state)),
+        );
       shown = key;
       const values = snapshot?.header.health ?? {};
       const found = new Set(findings.map(({ name }) => name));
@@ -141,8 +143,8 @@ function mount(body, context) {
     return h("li", { "data-severity": spell.severity }, `${SIGNS[spell.severity]} ${spell.title} (${spell.severity}), `, there);
   }
 
-  /** @param {Finding} finding @param {Finding[]} findings all of them @param {boolean} open @param {boolean} kept whether there is a moment to go to */
-  function row(finding, findings, open, kept) {
+  /** @param {Finding} finding @param {Finding[]} findings all of them @param {boolean} open @param {boolean} kept whether there is a moment to go to @param {State} state */
+  function row(finding, findings, open, kept, state) {
     const { name, severity, title, summary, cause, since, until = null, explained_by } = finding;
     const above = findings.find((other) => other.name === explained_by)?.title;
     const there = kept
@@ -168,7 +170,7 @@ function mount(body, context) {
           ...prose(summary),
         ),
         cause ? h("p", {}, h("b", {}, "Why: "), ...prose(cause), " ", there) : null,
-        remedyOf(finding, context),
+        remedyOf(finding, state, context),
       ),
     );
   }

@@ -42,7 +42,7 @@ export function createAlarm(state, { health, focusSetting }) {
   /** Rows stay where they are while nothing is new: somebody may be about to press something. */
   function fill() {
     const serious = seriousOf(state);
-    const key = JSON.stringify(serious);
+    const key = JSON.stringify([serious, state.run?.settings]);
     if (key !== shown) list.replaceChildren(...serious.map(item));
     shown = key;
   }
@@ -63,7 +63,7 @@ export function createAlarm(state, { health, focusSetting }) {
       "li",
       { "data-severity": severity },
       h("b", { class: "sign", "aria-hidden": "true" }, SIGNS[severity]),
-      h("div", {}, text, remedyOf(finding, ways)),
+      h("div", {}, text, remedyOf(finding, state, ways)),
     );
   }
 

@@ -64,6 +64,17 @@ class Met(TypedDict):
     update: int
 
 
+class Called(TypedDict):
+    """What a library calls one of our settings."""
+
+    text: str
+    """As one writes it there, with {} for the value."""
+    times: float
+    """Its value is ours times this."""
+    off: str
+    """What it has in place of a number where it is off."""
+
+
 class Attached(TypedDict):
     """Of a run whose training loop is somebody else's."""
 
@@ -73,6 +84,8 @@ class Attached(TypedDict):
     """Settings that it takes from outside while it trains; the others are as it was begun with."""
     repeats: bool
     """Whether it can make an update a second time, with other settings."""
+    called: dict[str, Called]
+    """Our settings, as its library calls them; empty where nobody knows."""
 
 
 class Parent(TypedDict):
