@@ -143,6 +143,7 @@ function openRun(run) {
 const actions = {
   ...together,
   health: () => grid.show(["Health"]),
+  focusSetting: (/** @type {string} */ name) => ofPanels.focusSetting(name, null),
   /** Shows one or two panels large, on Stage; null leaves it. @param {string[] | null} names */
   stage: (names) => grid.stage(names),
   picture: () =>
@@ -339,7 +340,7 @@ scheduler.add({ needs: ["theme"], draw: returns.draw });
 scheduler.add({ needs: [...WHERE, "connection", "others", "view"], draw: beside.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "view", "preview", "selection"], draw: guide.draw, calm: 250 });
 scheduler.add({ needs: [...WHERE, "connection", "progress", "past"], draw: apply.draw });
-scheduler.add({ needs: [...WHERE, "progress"], draw: pipeline.draw, calm: 150 });
+scheduler.add({ needs: [...WHERE, "progress", "connection"], draw: pipeline.draw, calm: 150 });
 scheduler.add({ needs: ["run", "status", "connection", "others"], draw: runs.draw });
 const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme", "zoom"], draw: timeline.draw, calm: 150 });
 scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });

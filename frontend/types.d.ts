@@ -5,7 +5,7 @@
  */
 
 import type { PointedAt } from "./state/pointed.js";
-import type { Cause, Change, Doing, Evaluation, Header, Phase, PictureHeader, Quantity, Run, RunBrief, RunState, SettingValue, SnapshotHeader, StateTold, Step } from "./wire-types.js";
+import type { AwaitedTold, Cause, Change, Doing, Evaluation, Header, Phase, PictureHeader, Quantity, Run, RunBrief, RunState, SettingValue, SnapshotHeader, StateTold, Step } from "./wire-types.js";
 
 // ---------------------------------------------------------------------------------------------- wire
 
@@ -219,6 +219,8 @@ export interface PageState {
 /** How a page stands to the server that a run comes from. */
 export interface LinkState {
   connection: Connection;
+  /** The script that the server was begun for, while there is no run of it. */
+  awaited: Pick<AwaitedTold, "script" | "code" | "why" | "detail"> | null;
   role: "controller" | "viewer" | null;
   lease: { holder: boolean; generation: number };
   /** Not null where what is on show ended with an earlier start of the server. */
@@ -321,7 +323,7 @@ export interface Selection {
  * run: `run`, `changes`, `settings`, `metrics`, `comparison`. status: `status`, `stepping`.
  * past: `past`, `scrubbing`. motion: whether the run goes by too fast to be looked at closely, as state/motion.js tells.
  * theme: the resolved colours.
- * progress: `progress`, `activity`. connection: `connection`, `role`, `lease`, `held`, `trial`. view: `view`.
+ * progress: `progress`, `activity`. connection: `connection`, `awaited`, `role`, `lease`, `held`, `trial`. view: `view`.
  * others: `others`, or something of a run that is one of them.
  */
 export type Topic =

@@ -52,6 +52,13 @@ export interface Header {
   activity?: Doing | null;
 }
 
+/** A setting that is tried with another value: `to` that one, or the present one times `by`. */
+export interface Try {
+  setting: string;
+  to?: SettingValue;
+  by?: number;
+}
+
 /** Something that is wrong with the run, and what to do about it. */
 export interface Finding {
   /** What kind of finding it is; one of those in docs/health.md. */
@@ -64,6 +71,8 @@ export interface Finding {
   remedy: string;
   /** The setting that the remedy speaks of. */
   setting: string | null;
+  /** With which values the remedy is tried, the likeliest first. */
+  tries?: Try[];
   /** The update at which it was first seen, without a break since. */
   since: number;
   /** The last update that it was seen in, where only what it left behind goes on. */
@@ -227,6 +236,16 @@ export interface Met {
   update: number;
 }
 
+/** What a library calls one of our settings. */
+export interface Called {
+  /** As one writes it there, with {} for the value. */
+  text: string;
+  /** Its value is ours times this. */
+  times: number;
+  /** What it has in place of a number where it is off. */
+  off: string;
+}
+
 /** Of a run whose training loop is somebody else's. */
 export interface Attached {
   /** Whose it is, in words. */
@@ -235,6 +254,8 @@ export interface Attached {
   changeable: string[];
   /** Whether it can make an update a second time, with other settings. */
   repeats: boolean;
+  /** Our settings, as its library calls them; empty where nobody knows. */
+  called: { [name: string]: Called | undefined };
 }
 
 /** Another run that branched off from this one. */
@@ -525,6 +546,19 @@ export interface RunsTold {
   runs: RunBrief[];
 }
 
+/** The script that the server was begun for, of which no run is shown yet; after `resume`, and when it changes. */
+export interface AwaitedTold {
+  type: "awaited";
+  /** Its name. */
+  script: string;
+  /** That it has ended with; null while it runs. */
+  code: number | null;
+  /** Why nothing of it is shown, and what to do: for people; null where nothing speaks against it. */
+  why: string | null;
+  /** What stands behind that. */
+  detail: string | null;
+}
+
 /** Who leads the run that the page looks at. */
 export interface LeaseTold {
   type: "lease";
@@ -558,7 +592,7 @@ export interface HeartbeatTold {
 }
 
 /** What the server says. */
-export type Told = Hello | RoleTold | StateTold | ChangeTold | EvaluationsTold | RunTold | RunsTold | LeaseTold | Ack | ErrorTold | HeartbeatTold;
+export type Told = Hello | RoleTold | StateTold | ChangeTold | EvaluationsTold | RunTold | RunsTold | AwaitedTold | LeaseTold | Ack | ErrorTold | HeartbeatTold;
 
 /** What a step may go on until: the first update in which the quantity passes the limit. */
 export interface Until {

@@ -1,6 +1,7 @@
 // One line, with its real numbers, about what the trainer did at the phase that is shown.
 
 import { inWords, underWay } from "../state/activity.js";
+import { waitsFor } from "../state/awaited.js";
 import { OVER, runState } from "../state/ended.js";
 import { count, fixed, number, percent, settingText, term } from "../state/format.js";
 import { usedText } from "../state/used.js";
@@ -61,7 +62,7 @@ const SENTENCES = {
 /** @param {State} state */
 export function sentence(state) {
   const { run, snapshot, status } = state;
-  if (!run) return "No run yet. The first training loop that connects to this server is shown here.";
+  if (!run) return waitsFor(state);
   if (status?.state === "starting" && run.attached) return "The training loop is connected, and has not come to its first update yet.";
   if (status?.state === "starting" && !snapshot) return "The trainer is starting: environments, networks, optimizer.";
   const doing = underWay(state);

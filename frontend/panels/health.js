@@ -4,13 +4,11 @@ import { h, prose, setAttribute, setHidden, setProse, setText } from "../ui/dom.
 import { getHealthChecks } from "../net/http.js";
 import { causes, findingsOf, historyOf, whenInWords } from "../state/findings.js";
 import { fixed, number, percent } from "../state/format.js";
+import { remedyOf, SIGNS } from "../ui/finding.js";
 import { madeAgainInWords } from "../state/made-again.js";
 
 /** @import { Check, Finding, Panel, PanelContext, PanelView, Spell, State } from "../types.js" */
 /** @import { Table } from "../draw/tables.js" */
-
-/** Not by colour alone: each severity has a sign and a word. */
-const SIGNS = { error: "✕", warning: "!", note: "i" };
 
 /** How the numbers that the checks look at are written. @type {Record<string, [string, (value: number | null | undefined) => string]>} */
 const MEASURES = {
@@ -93,7 +91,7 @@ function mount(body, context) {
       const findings = findingsOf(state);
       // Of an update that has not got beyond its rollout there is no moment to go to.
       const kept = findings.map(({ since }) => since > 0 && since <= (state.newest?.header.update ?? 0));
-      const key = JSON.stringify([findings, kept]);
+      const key = JSON.stringify([findings, kept, state.run?.settings]);
       const waiting = waitingOf(state);
       setText(verdict, verdictOf(findings, waiting));
       setText(again, madeAgainInWords(snapshot?.header));
@@ -102,7 +100,9 @@ function mount(body, context) {
       verdict.dataset.worst = causes(findings)[0]?.severity ?? (waiting ? "unknown" : "fine");
       body.dataset.findings = findings.map(({ name }) => name).join(" ");
       if (key !== shown)
-        list.replaceChildren(...findings.map((finding, index) => row(finding, findings, opened.get(finding.name) ?? index === 0, kept[index])));
+        list.replaceChildren(
+          ...findings.map((finding, index) => row(finding, findings, opened.get(finding.name) ?? index === 0, kept[index], state)),
+        );
       shown = key;
       const values = snapshot?.header.health ?? {};
       const found = new Set(findings.map(({ name }) => name));
@@ -143,12 +143,10 @@ function mount(body, context) {
     return h("li", { "data-severity": spell.severity }, `${SIGNS[spell.severity]} ${spell.title} (${spell.severity}), `, there);
   }
 
-  /** @param {Finding} finding @param {Finding[]} findings all of them @param {boolean} open @param {boolean} kept whether there is a moment to go to */
-  function row({ name, severity, title, summary, cause, remedy, setting, since, until = null, explained_by }, findings, open, kept) {
+  /** @param {Finding} finding @param {Finding[]} findings all of them @param {boolean} open @param {boolean} kept whether there is a moment to go to @param {State} state */
+  function row(finding, findings, open, kept, state) {
+    const { name, severity, title, summary, cause, since, until = null, explained_by } = finding;
     const above = findings.find((other) => other.name === explained_by)?.title;
-    const focus = setting
-      ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.focusSetting(setting) }, `Go to ${context.symbol(setting)}`)
-      : null;
     const there = kept
       ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.goTo(since) }, `Go to update ${since}`)
       : null;
@@ -172,7 +170,7 @@ function mount(body, context) {
           ...prose(summary),
         ),
         cause ? h("p", {}, h("b", {}, "Why: "), ...prose(cause), " ", there) : null,
-        remedy ? h("p", {}, h("b", {}, "Do: "), ...prose(remedy), focus) : null,
+        remedyOf(finding, state, context),
       ),
     );
   }

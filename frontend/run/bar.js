@@ -1,15 +1,16 @@
 // The bar: which run this is, and what to do with it.
 
+import { standing } from "../state/awaited.js";
 import { createConfirm } from "../ui/confirm.js";
 import { h, icon, setAttribute, setHidden, setText } from "../ui/dom.js";
 import { endedBadly, HELD, losesTraining, lossInWords, PAUSES, whyNoControl } from "../state/permission.js";
+import { createAlarm } from "./alarm.js";
 import { createPacing } from "./pacing.js";
 import { runState } from "../state/ended.js";
-import { causes, findingsOf } from "../state/findings.js";
 import { count } from "../state/format.js";
 import { themeAfter } from "../state/theme.js";
 
-/** @import { Finding, State, Theme } from "../types.js" */
+/** @import { State, Theme } from "../types.js" */
 /** @import { PacingChoices } from "./pacing.js" */
 /** @import { Action } from "../state/permission.js" */
 
@@ -28,8 +29,6 @@ const ICONS = {
   projector: "M1 3h14v8.5H9.6l1.6 3H9.5l-1.5-3-1.5 3H4.8l1.6-3H1zM2.6 4.6v5.3h10.8V4.6z",
   dark: "M6.2 1.2A7 7 0 1 0 14.8 9.8 5.6 5.6 0 0 1 6.2 1.2z",
 };
-
-const BADGE = 18; // characters that have room in a window of 1440 pixels
 
 const STATES = {
   starting: "starting",
@@ -64,6 +63,7 @@ const CONNECTIONS = {
  * @property {() => void} help
  * @property {() => void} guide
  * @property {() => void} health
+ * @property {(setting: string) => void} focusSetting
  * @property {() => void} picture
  * @property {() => void} share
  * @property {(choices: Partial<PacingChoices>) => void} choosePacing
@@ -132,7 +132,7 @@ export function createBar(root, state, actions, runs) {
     h("button", { type: "button", class: "quiet square", "aria-label": "Help", title: "Help and shortcuts (?)", onclick: actions.help }, "?"),
   );
   const whole = h("a", { class: "whole-page", target: "_blank", rel: "noopener", hidden: true }, "Open the whole page");
-  const badge = h("button", { type: "button", class: "health-badge", onclick: actions.health, hidden: true });
+  const alarm = createAlarm(state, actions);
 
   root.append(
     h("h1", { class: "product" }, "PPO ", h("span", {}, "Scope")),
@@ -150,7 +150,7 @@ export function createBar(root, state, actions, runs) {
       another.button,
     ),
     runs,
-    badge,
+    alarm.root,
     h("p", { class: "now" }, state_, update),
     h("p", { class: "link" }, link),
     whole,
@@ -175,10 +175,7 @@ export function createBar(root, state, actions, runs) {
     setDisabled(back.button, !started || state.held !== null);
     setAttribute(back.button, "title", state.held ? HELD : back.title);
     pacing.draw(state);
-    const serious = causes(findingsOf(state)).filter(({ severity }) => severity !== "note");
-    setHidden(badge, serious.length === 0);
-    setText(badge, badgeText(serious));
-    setAttribute(badge, "title", `${serious.map(({ summary }) => summary).join(" ")} The panel Health says why, and what to do.`);
+    alarm.draw();
     const reason = whyNoControl(state);
     setDisabled(another.button, reason !== null);
     setAttribute(another.button, "title", reason ?? another.title);
@@ -196,7 +193,7 @@ export function createBar(root, state, actions, runs) {
     const connected = connection.state === "open";
     const title = run ? `${run.environment} · PPO Scope` : "PPO Scope";
     if (document.title !== title) document.title = title;
-    const word = now === "running" && state.status?.pausing ? "pausing" : now && STATES[now];
+    const word = now === "running" && state.status?.pausing ? "pausing" : now ? STATES[now] : standing(state);
     setText(state_, word ? (connected ? word : `was ${word}`) : "");
     setAttribute(state_, "data-state", connected && now ? now : "unknown");
     setText(update, `update ${count(snapshot?.header.update ?? run?.update ?? null)}`);
@@ -233,12 +230,6 @@ export function createBar(root, state, actions, runs) {
       if (address !== null) setAttribute(whole, "href", address);
     },
   };
-}
-
-/** Never cut off: a long title stands in the panel. @param {Finding[]} findings */
-function badgeText([first, ...others]) {
-  if (others.length) return `${others.length + 1} findings`;
-  return first && first.title.length > BADGE ? "1 finding" : (first?.title ?? "");
 }
 
 /**

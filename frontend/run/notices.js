@@ -1,5 +1,6 @@
 // Notices: who leads, whether the server is there, and how a run ended when it ended badly.
 
+import { whyNothing } from "../state/awaited.js";
 import { isOver, runState } from "../state/ended.js";
 import { count, settingText } from "../state/format.js";
 import { anewInWords, begunAnew } from "../state/lineage.js";
@@ -9,7 +10,7 @@ import { h, setHidden, setText } from "../ui/dom.js";
 import { ANOTHER_LEADS, endedBadly, losesTraining, lossInWords, RECORDED, WATCHING, whyNot, whyNotBeside } from "../state/permission.js";
 import { createTrial } from "./trial.js";
 
-/** @import { RunState, State } from "../types.js" */
+/** @import { Cause, RunState, State } from "../types.js" */
 
 const UNWRITTEN = "What can wait in memory is written as soon as it does, states to go back to are left out.";
 /** Where the server gave no cause, what is certain. @type {Record<string, string>} */
@@ -151,8 +152,10 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
   /** @param {State} state */
   function drawBanner(state) {
     const now = runState(state);
-    setHidden(banner, !endedBadly(state));
+    const nothing = whyNothing(state);
+    setHidden(banner, !endedBadly(state) && nothing === null);
     if (banner.hidden) kept = null;
+    if (nothing) return drawNothing(nothing);
     if (banner.hidden || now === null) return;
     banner.dataset.state = now;
     const cause = state.status?.cause ?? state.run?.cause;
@@ -167,6 +170,17 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     const reason = whyNot(state, "restart");
     again.disabled = reason !== null;
     again.title = reason ?? "Begin a new run with these settings and the same seed";
+  }
+
+  /** There is no run, and none is to be expected. @param {Cause} why */
+  function drawNothing(why) {
+    banner.dataset.state = "failed";
+    setText(summary, why.summary);
+    setText(remedy, why.remedy ?? "");
+    setText(trace, why.detail ?? "");
+    setHidden(detail, !why.detail);
+    setHidden(again, true);
+    setHidden(onward, true);
   }
 
   /** A run whose process is gone goes on from what was kept of it, where something was. @param {State} state @param {RunState} now */

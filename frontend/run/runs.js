@@ -169,7 +169,7 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
   function draw(state) {
     const { run, runs } = state;
     const others = runs.filter(({ id }) => id !== run?.id).length;
-    setText(environment, run?.environment ?? "no run");
+    setText(environment, run?.environment ?? state.awaited?.script ?? "no run");
     const where = run?.attached?.library ?? device(run?.device ?? "");
     setText(known, run ? [run.seed === null ? "" : `seed ${run.seed}`, where].filter(Boolean).join(" · ") : "");
     setText(forkOf, run?.parent ? ` · fork of ${run.parent.run}` : "");

@@ -106,6 +106,10 @@ export function createReceiver(store, first) {
       state.runs = message.runs;
       touch("connection");
     },
+    awaited({ script, code, why, detail }) {
+      state.awaited = { script, code, why, detail };
+      touch("connection");
+    },
     role(message) {
       state.role = message.role;
       if (message.role !== "controller") forgetSession();

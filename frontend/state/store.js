@@ -28,6 +28,7 @@ export const pageState = () => ({ runs: [], settings: [], metrics: [], trial: nu
 /** How a page stands to a server, before it has said anything. @returns {LinkState} */
 export const linkState = () => ({
   connection: { state: "connecting", retryAt: null },
+  awaited: null,
   role: null,
   lease: { holder: false, generation: 0 },
   held: null,

@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -44,6 +46,43 @@ def leading(server):
         page.say(type="resume", protocol=PROTOCOL, client="leader", **known)
         page.wait("role", role="controller")  # no lease: there is no run yet
         yield page
+
+
+class Watching:
+    """`ppo-scope watch SCRIPT`, and what it prints."""
+
+    def __init__(self, *arguments, folder=ROOT):
+        command = [sys.executable, "-W", "ignore", "-m", "ppo_scope", "watch", "--no-browser", "--runs-dir", "off"]
+        self.process = subprocess.Popen(
+            [*command, *map(str, arguments)],
+            cwd=folder,
+            env=environment() | {"PYTHONWARNINGS": "ignore"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # a terminal's Ctrl-C is not meant
+        )
+        self.lines = []
+        self._reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
+        self._reader.start()
+
+    def said(self, pattern):
+        return wait_for(lambda: re.search(pattern, "".join(self.lines)), timeout=90)
+
+    @property
+    def url(self):
+        """The link that it prints."""
+        return self.said(r"http://\S+?/#token=\S+")[0]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+        self._reader.join(5)
+        self.process.stdout.close()
 
 
 class Loop:

@@ -1,50 +1,17 @@
 """`ppo-scope watch SCRIPT`: an unchanged script, in a process of its own, is found to learn."""
 
 import json
-import re
 import signal
-import subprocess
-import sys
-import threading
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from tests.attach import sb3_loop
-from tests.live import ROOT, environment
+from tests.attach.elsewhere import Watching
 from tests.server.scope_page import wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
-
-
-class Watching:
-    """The command, and what it prints."""
-
-    def __init__(self, *arguments):
-        command = [sys.executable, "-W", "ignore", "-m", "ppo_scope", "watch", "--no-browser", "--runs-dir", "off"]
-        self.process = subprocess.Popen(
-            [*command, *map(str, arguments)],
-            cwd=ROOT,
-            env=environment() | {"PYTHONWARNINGS": "ignore"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.lines = []
-        self._reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
-        self._reader.start()
-
-    def said(self, pattern):
-        return wait_for(lambda: re.search(pattern, "".join(self.lines)), timeout=90)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
-        self._reader.join(5)
-        self.process.stdout.close()
 
 
 def test_a_script_as_its_author_wrote_it_trains_to_the_same_weights_and_is_shown():
@@ -58,6 +25,75 @@ def test_a_script_as_its_author_wrote_it_trains_to_the_same_weights_and_is_shown
     assert watching.process.returncode == 0
 
 
+LEARNS = """
+import os, sys
+from stable_baselines3 import PPO
+model = PPO("MlpPolicy", "CartPole-v1", n_steps=64, batch_size=64, device="cpu")
+print("trains as", os.getpid(), flush=True)
+try:
+    model.learn(10**9)
+except KeyboardInterrupt:
+    model.save("saved")
+"""
+WAITS = """
+import os, pathlib, time
+print("trains as", os.getpid(), flush=True)
+try:
+    while True:
+        time.sleep(0.02)
+except KeyboardInterrupt:
+    pathlib.Path("saved.zip").touch()
+"""
+STUBBORN = """
+import os, time
+print("trains as", os.getpid(), flush=True)
+while True:
+    try:
+        time.sleep(0.02)
+    except KeyboardInterrupt:
+        print("not now", flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "script", "code"),
+    [
+        (signal.SIGTERM, LEARNS, 143),
+        (signal.SIGHUP, WAITS, 129),
+        (signal.SIGKILL, WAITS, -9),
+    ],
+)
+def test_whatever_ends_the_command_interrupts_the_script_which_may_still_save(tmp_path, number, script, code):
+    (tmp_path / "train.py").write_text(script)
+    with Watching("train.py", folder=tmp_path) as watching:
+        pid = int(watching.said(r"trains as (\d+)")[1])
+        watching.process.send_signal(number)
+        assert watching.process.wait(30) == code
+        wait_for(lambda: has_gone(pid))
+    assert (tmp_path / "saved.zip").exists()
+    assert "The page stays" not in "".join(watching.lines)
+
+
+def test_a_script_that_goes_on_when_it_is_interrupted_is_ended(tmp_path):
+    (tmp_path / "train.py").write_text(STUBBORN)
+    with Watching("train.py", folder=tmp_path) as watching:
+        pid = int(watching.said(r"trains as (\d+)")[1])
+        watching.process.send_signal(signal.SIGTERM)
+        watching.said("not now")
+        assert not has_gone(pid)
+        watching.process.send_signal(signal.SIGTERM)  # who asks twice does not wait
+        assert watching.process.wait(30) == 143
+        wait_for(lambda: has_gone(pid))
+
+
+def has_gone(pid):
+    """No process has this number, or it has ended and nobody has asked how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
 def test_where_no_ppo_is_found_it_says_what_it_looked_for_and_the_other_ways(tmp_path):
     script = tmp_path / "nothing.py"
     script.write_text("import sys; print(sys.argv[1:]); raise SystemExit(3)\n")
@@ -66,6 +102,16 @@ def test_where_no_ppo_is_found_it_says_what_it_looked_for_and_the_other_ways(tmp
         assert "['--seed', '3']" in "".join(watching.lines)
         watching.said(r"No PPO was found in .*nothing\.py\. Looked for: `learn` of a PPO of Stable-Baselines3")
     assert watching.process.returncode == 3
+
+
+def test_a_script_that_fails_before_its_ppo_says_so_in_place_of_what_was_looked_for(tmp_path):
+    (tmp_path / "train.py").write_text("import no_such_package")
+    with Watching("train.py", folder=tmp_path) as watching:
+        watching.said(
+            r"train\.py has failed before a PPO was found in it: ModuleNotFoundError: No module named 'no_such"
+        )
+        watching.said("the script has ended with code 1")
+    assert "Looked for" not in "".join(watching.lines)
 
 
 def test_a_script_that_is_not_there_is_one_line():

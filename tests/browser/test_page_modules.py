@@ -4,6 +4,10 @@ import struct
 
 import pytest
 
+from ppo_scope.attach.called import called_by
+from ppo_scope.diagnosis.tries import tries
+from ppo_scope.ppo.settings import table
+
 # --- state/format.js
 
 
@@ -511,3 +515,37 @@ def test_a_setting_of_an_update_is_the_one_before_it_was_changed(modules):
     changes.append({"name": "clip_range", "update": 6, "old": 0.3, "new": 0.1})
     at = "[1, 3, 5, 6].map((update) => m.settingAt({ changes: given }, 'clip_range', 0.1, update))"
     assert modules("state/provenance.js", at, changes) == [0.2, 0.3, 0.3, 0.1]
+
+
+# --- state/tries.js
+
+
+@pytest.mark.parametrize(
+    ("library", "finding", "written"),
+    [
+        ("", "kl_spike", ["--learning-rate 0.003", "--epochs 5", "--target-kl 0.02"]),
+        ("Stable-Baselines3 PPO", "kl_spike", ["learning_rate=0.003", "n_epochs=5", "target_kl=0.02"]),
+        ("Stable-Baselines3 PPO", "starved_policy", ['max_grad_norm=float("inf")']),
+        ("a PPO in one file", "kl_spike", ["--learning-rate 0.003", "--update-epochs 5", "--target-kl 0.02"]),
+        ("a PPO in one file", "useless_critic", ["--vf-coef 1"]),  # its value loss is half of ours
+        ("rsl_rl PPO", "still_policy", ['algorithm["clip_param"] = 0.2']),
+        ("TRL GRPOTrainer", "kl_spike", ["learning_rate=0.003 in GRPOConfig", "num_iterations=5 in GRPOConfig"]),
+        ("TorchRL ClipPPOLoss", "kl_spike", ["lr=0.003 of the optimizer"]),
+        ("a loop", "kl_spike", ["α = 0.003", "K = 5", "target_kl = 0.02"]),
+    ],
+)
+def test_a_remedy_has_the_numbers_of_the_run_and_the_names_of_its_library(modules, library, finding, written):
+    settings = {"learning_rate": 0.01, "epochs": 10, "clip_range": 0.001, "value_coef": 1e-4, "max_grad_norm": 0.5}
+    run = {"settings": settings} | ({"attached": {"called": called_by(library)}} if library else {})
+    spoken_of = {"starved_policy": "max_grad_norm", "useless_critic": "value_coef", "still_policy": "clip_range"}
+    told = {"tries": tries(finding, spoken_of.get(finding, "learning_rate"))}
+    given = [told, {"run": run, "settings": table()}]
+    assert modules("state/tries.js", "m.triesOf(...given)", given) == written
+
+
+def test_what_a_run_has_already_is_not_to_be_tried(modules):
+    given = [
+        {"tries": tries("wide_deviation", "entropy_coef")},
+        {"run": {"settings": {"entropy_coef": 0}}, "settings": table()},
+    ]
+    assert modules("state/tries.js", "m.triesOf(...given)", given) == []

@@ -39,6 +39,12 @@ def test_a_first_rollout_that_is_not_finite_is_explained_at_once(stage):
     until(badge.is_visible)
     assert badge.evaluate("badge => badge.scrollWidth <= badge.clientWidth"), "it is cut off"
     assert badge.inner_text() == HALT["title"]
+    badge.click()
+    sheet = played.page.get_by_role("group", name="What is wrong")
+    assert NAN in sheet.inner_text() and HALT["remedy"] in sheet.inner_text(), "without scrolling"
+    sheet.get_by_role("button", name="Why, and what else").click()
+    until(health.get_by_role("button", name="Maximise").is_visible)
+    assert not sheet.is_visible() and health.locator(".verdict").is_visible()
     played.snapshot(0, "ready", findings=[{**HALT, "title": "A number of the environment is not finite"}])
     until(badge.inner_text, lambda text: text == "1 finding")
 

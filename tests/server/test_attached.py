@@ -1,6 +1,7 @@
 """The door of training loops elsewhere: opened by the token alone, and by nothing that is not in the protocol."""
 
 import contextlib
+import http.client
 import json
 
 import pytest
@@ -53,6 +54,18 @@ def test_nobody_comes_in_without_the_token(scripted):
         assert json.loads(socket.recv())["type"] == "again"
         assert len(scripted.get("/api/runs")) == runs + 1
     wait_for(lambda: scripted.get("/api/runs/0123abcd")["state"] == "failed")
+
+
+@pytest.mark.parametrize(
+    ("token", "news", "status"),
+    [(None, "{}", 400), ("guessed", '{"script": "train.py"}', 403), (None, '{"script": "t"}', 204)],
+)
+def test_only_who_has_the_token_says_what_a_script_does(scripted, token, news, status):
+    headers = {"Authorization": f"Bearer {token or scripted.token}", "Origin": scripted.origin}
+    connection = http.client.HTTPConnection(scripted.host, timeout=30)
+    connection.request("POST", "/attach/script", news, headers)
+    assert connection.getresponse().status == status
+    connection.close()
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ import typing
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from ppo_scope.attach.script_news import tell
 from ppo_scope.records.record import RunRecord
 from ppo_scope.wire import headers, messages, told
+from ppo_scope.wire.attaching import ScriptNews
 from ppo_scope.wire.codes import LATEST, CloseCode, ErrorCode, Kind, RunState
 from ppo_scope.wire.fields import fields, words_of
 from tests.server.scope_page import Page, ServerProcess, wait_for
@@ -78,6 +80,8 @@ def test_every_message_is_as_its_class_says():
             page.wait("lease", holder=True)
             assert page.ask("step", size="update")["type"] == "ack"
             assert page.ask("set", name="clip_range", value=0.3)["type"] == "ack"
+            tell(f"{server.origin}/#token={server.token}", ScriptNews(script="train.py", code=3))
+            assert page.wait("awaited")["code"] == 3
             page.wait("evaluations")
             assert problems(told.Run, server.run()) == [] and len(server.run()["evaluations"]) == 1
             assert page.ask("open", led=False, run="nowhere")["type"] == "error"

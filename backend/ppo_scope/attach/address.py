@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 VARIABLE = "PPO_SCOPE_URL"
+PAUSED = "PPO_SCOPE_PAUSED"
+"""Set to 1, loops that begin in this process wait for Play before their first update."""
 WRONG = (
     "{what} is not the link of a PPO Scope server: it is like http://127.0.0.1:8000/#token=…, as `ppo-scope watch` "
     "prints it."
@@ -42,6 +44,11 @@ class Address:
         return cls(
             f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/attach", f"{parts.scheme}://{parts.netloc}", token
         )
+
+
+def begins_paused() -> bool:
+    """Whether loops are to wait for Play, by the environment."""
+    return os.environ.get(PAUSED) == "1"
 
 
 def given() -> str | None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ppo_scope.attach.arrays import taken
+from ppo_scope.attach.called import HALF, SETTINGS
 from ppo_scope.attach.record import Facts, Habits, Told, minibatches_of, seen_of
 from ppo_scope.attach.scope import facts_of
 
@@ -36,20 +37,7 @@ NAMES = {
 """What is looked for, and what CleanRL's files call it, today and in earlier years."""
 TELLING = ("log_probs", "samples", "log_prob", "ratio")
 """Whoever has these has a PPO's update, if perhaps one that is not known here."""
-SETTINGS = {
-    "clip_range": ("clip_coef",),
-    "value_coef": ("vf_coef",),
-    "entropy_coef": ("ent_coef",),
-    "epochs": ("update_epochs",),
-    "minibatches": ("num_minibatches", "n_minibatch"),
-    "max_grad_norm": ("max_grad_norm",),
-    "target_kl": ("target_kl",),
-    "discount": ("gamma",),
-    "gae_lambda": ("gae_lambda",),
-}
 NEEDED = ("clip_range", "value_coef", "entropy_coef", "epochs", "minibatches")
-HALF = 0.5
-"""Their value loss is half of ours, and their c₁ twice ours."""
 DEEP = 8
 """Callers that are looked at: `backward` may be called for the script by another library."""
 EXACT, NEARLY = 1e-6, 1e-5

@@ -1,6 +1,6 @@
-"""Way 1: an unchanged script, run as it would be, whose PPO is found when it learns.
+"""Way 1: an unchanged script or module, run as it would be, whose PPO is found when it learns.
 
-`python -m ppo_scope.attach.script SCRIPT …` is what `ppo-scope watch SCRIPT …` runs in a process of its own.
+`python -m ppo_scope.attach.script [-m] SCRIPT …` is what `ppo-scope watch [-m] SCRIPT …` runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -9,61 +9,97 @@ import contextlib
 import importlib
 import runpy
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
+from ppo_scope.attach import child
+from ppo_scope.attach.address import given
 from ppo_scope.attach.named_loop import Lookout
+from ppo_scope.attach.script_news import tell
 from ppo_scope.attach.stable_baselines import Watched, why_not
 from ppo_scope.attach.watcher import say
+from ppo_scope.wire.attaching import LONGEST, ScriptNews
 
 LEARNERS = (
     ("stable_baselines3.common.on_policy_algorithm", "OnPolicyAlgorithm"),
     ("sb3_contrib", "MaskablePPO"),  # has a `learn` of its own
 )
-NOT_FOUND = (
-    "No PPO was found in {script}. Looked for: `learn` of a PPO of Stable-Baselines3 or sb3-contrib; {named}. Two "
-    "other ways: "
-    "ppo_scope.watch(model) in the script, or ppo_scope.Scope in a loop of one's own; see docs/attach.md."
-)
+NOT_FOUND = "No PPO was found in {script}."
+LOOKED = "Looked for: `learn` of a PPO of Stable-Baselines3 or sb3-contrib; {named}."
+OTHERS = "Two other ways: ppo_scope.watch(model) in the script, or ppo_scope.Scope in its loop; see docs/attach.md."
+FAILED = "{script} has failed before a PPO was found in it: {error}"
 
 
 def main(arguments: list[str]) -> None:
     """Run the script with its arguments, as its own main program."""
-    script, sys.argv = arguments[0], arguments
-    sys.path[0] = str(Path(script).resolve().parent)
-    found, lookout = _look_out(), Lookout()
+    child.end_with_parent()
+    as_module = arguments[0] == "-m"
+    sys.argv = arguments[1:] if as_module else arguments
+    script = sys.argv[0]
+    sys.path[0] = str(Path.cwd()) if as_module else str(Path(script).resolve().parent)
+    models, lookout = Models(script), Lookout()
     lookout.begin()
-    whole = False
+    whole, error = False, None
     try:
-        runpy.run_path(script, run_name="__main__")
+        if as_module:
+            runpy.run_module(script, run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(script, run_name="__main__")
         whole = True
+    except Exception as problem:
+        error = problem
+        raise
     finally:
         lookout.end(whole=whole)
-        if not found and lookout.loop is None:
-            say(NOT_FOUND.format(script=script, named=lookout.why_none()))
+        if not models.found and not models.refused and lookout.loop is None:
+            _explain(script, error, LOOKED.format(named=lookout.why_none()))
 
 
-def _look_out() -> list[Watched]:
-    """Watch each model that begins to learn from now on; those that do."""
-    found: list[Watched] = []
-    for module, name in LEARNERS:
-        with contextlib.suppress(ImportError):
-            _look_at(getattr(importlib.import_module(module), name), found)
-    return found
+def _explain(script: str, error: Exception | None, looked: str) -> None:
+    """Why nothing of this script was shown."""
+    if error is not None:
+        _complain(script, FAILED.format(script=script, error="".join(traceback.format_exception_only(error)).strip()))
+    else:
+        _complain(script, NOT_FOUND.format(script=script), looked, OTHERS)
 
 
-def _look_at(kind: Any, found: list[Watched]) -> None:
-    learn = kind.learn
+def _complain(script: str, why: str, looked: str = "", remedy: str = "") -> None:
+    """Nothing is shown, for this reason: to who runs it, and on the page."""
+    say(" ".join(filter(None, (why, looked, remedy))))
+    told = f"{why} {remedy}".strip()
+    tell(given(), ScriptNews(script=Path(script).name, why=told[:LONGEST], detail=looked[:LONGEST] or None))
 
-    def watched(model: Any, *arguments: Any, **named: Any) -> Any:
-        if not any(one.model is model for one in found):
-            if (why := why_not(model)) is None:
-                found.append(Watched(model, None, False))
-            else:
-                say(why)
-        return learn(model, *arguments, **named)
 
-    kind.learn = watched
+class Models:
+    """Of libraries that are known: each that begins to learn from now on is watched."""
+
+    def __init__(self, script: str) -> None:
+        self._script = script
+        self.found: list[Watched] = []
+        self.refused = False
+        """One that has begun to learn cannot be shown, which was said."""
+        for module, name in LEARNERS:
+            with contextlib.suppress(ImportError):
+                self._look_at(getattr(importlib.import_module(module), name))
+
+    def _look_at(self, kind: Any) -> None:
+        learn = kind.learn
+
+        def watched(model: Any, *arguments: Any, **named: Any) -> Any:
+            if not any(one.model is model for one in self.found):
+                self._begins(model)
+            return learn(model, *arguments, **named)
+
+        kind.learn = watched
+
+    def _begins(self, model: Any) -> None:
+        why = why_not(model)
+        if why is None:
+            self.found.append(Watched(model, None, False))
+        else:
+            self.refused = True
+            _complain(self._script, why)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from ppo_scope.attach.address import Address
+from ppo_scope.attach.address import Address, begins_paused
 from ppo_scope.attach.again import NONE as NO_TWO
 from ppo_scope.attach.again import RUNNING, Outcomes, Repeats
 from ppo_scope.attach.arrays import Misshapen
+from ppo_scope.attach.called import called_by
 from ppo_scope.attach.line import Line
 from ppo_scope.attach.record import Facts, Phase
 from ppo_scope.attach.report import Beside, Report
@@ -109,9 +110,10 @@ class Watcher:
         settings = {"env": subject.env, **facts.all(), **({} if seed is None else {"seed": seed})}
         greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(self._change))
         greeting.repeats = repeats is not None
+        greeting.called = called_by(library)
         self._line = Line(address, greeting.model_dump_json, self._beat, say) if address is not None else None
         self._report = Report(self._send, self.run, subject, facts, beside if address is not None else None)
-        self._going = Going(self._report, running=not paused)
+        self._going = Going(self._report, running=not (paused or begins_paused()))
         self._outcomes = Outcomes(repeats, self._report) if repeats is not None else None
         self.next_look = 0.0
         """By `time.perf_counter`: up to then the loop goes on past the phases within an update."""

@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -18,6 +17,10 @@ from ppo_scope.cli.options import Commands, add_place
 from ppo_scope.ppo.settings import Settings
 
 ENDED = "\nppo-scope: the script has ended with code {code}. The page stays until Ctrl-C."
+ELSEWHERE = (
+    "--paused is said to a script that is run from here. A loop elsewhere waits for Play with paused=True of "
+    "ppo_scope.watch, or PPO_SCOPE_PAUSED=1 in its environment."
+)
 VARIABLE = "PPO_SCOPE_TOKEN"
 LONG_ENOUGH = re.compile(r"[A-Za-z0-9_-]{22,200}")
 
@@ -31,13 +34,17 @@ def add(commands: Commands) -> None:
     watch.add_argument(
         "script", nargs=argparse.REMAINDER, metavar="SCRIPT [its arguments]", help="what to run and show"
     )
+    watch.add_argument("-m", dest="module", nargs=argparse.REMAINDER, metavar="MODULE", help="the same of a module")
+    watch.add_argument("--paused", action="store_true", help="the script waits for Play before its first update")
     watch.add_argument("--until-stdin-ends", action="store_true", help=argparse.SUPPRESS)  # with the loop that began it
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Serve until it is ended; the exit code."""
-    if options.script:
+    if options.script or options.module:
         return _run_script(options)
+    if options.paused:
+        raise Misuse(ELSEWHERE)
     from ppo_scope.server.serve import serve
 
     if options.until_stdin_ends:
@@ -56,22 +63,30 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 def _run_script(options: argparse.Namespace) -> int:
     """Run it in a process of its own, shown by a server; its exit code, once the page is not wanted any more."""
+    from ppo_scope.attach import child
+    from ppo_scope.attach.address import PAUSED
+    from ppo_scope.attach.script_news import tell
     from ppo_scope.attach.server import own_server
+    from ppo_scope.wire.attaching import ScriptNews
 
-    if not Path(options.script[0]).is_file():
+    name = options.module[0] if options.module else Path(options.script[0]).name
+    if not options.module and not Path(options.script[0]).is_file():
         raise Misuse(f"There is no script {options.script[0]}. `ppo-scope watch` alone waits for loops elsewhere.")
     place = ["--host", options.host, *(["--port", str(options.port)] if options.port is not None else [])]
     place += ["--no-browser"] if options.no_browser else []
     place += ["--runs-dir", options.runs_dir] if options.runs_dir else []
     place += [part for origin in options.frame_ancestors for part in ("--frame-ancestors", origin)]
     try:
-        own_server(*place)  # the script finds it in its environment
+        link = own_server(*place)  # the script finds it in its environment
     except RuntimeError as problem:
         raise Misuse(str(problem)) from None
-    code = subprocess.call([sys.executable, "-m", "ppo_scope.attach.script", *options.script])
-    print(
-        f"\nppo-scope: the script has ended with code {code}. The page stays until Ctrl-C.", file=sys.stderr, flush=True
-    )
+    tell(link, ScriptNews(script=name))
+    whole = ["-m", *options.module] if options.module else options.script
+    code, ended = child.run(whole, **({PAUSED: "1"} if options.paused else {}))
+    if ended:  # with the script, by a signal to both
+        return code
+    tell(link, ScriptNews(script=name, code=code))
+    print(ENDED.format(code=code), file=sys.stderr, flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()
     return code

@@ -12,6 +12,7 @@ from ppo_scope.diagnosis.checks import CHECKS, NOT_FINITE, NOT_FINITE_GIVEN
 from ppo_scope.diagnosis.indicators import indicators
 from ppo_scope.diagnosis.judging import SEVERITIES, Check, Found, Row, Unknown, Verdict, last
 from ppo_scope.diagnosis.progress import Progress
+from ppo_scope.diagnosis.tries import tries
 from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.moment import Moment
@@ -124,7 +125,8 @@ class Health:
         ]
         groups.sort(key=lambda group: min(SEVERITIES.index(finding.severity) for finding in group))
         halted = [[self._not_finite]] if self._not_finite else []
-        return [asdict(finding) for group in (*halted, *groups) for finding in group]
+        told = [finding for group in (*halted, *groups) for finding in group]
+        return [{**asdict(finding), "tries": tries(finding.name, finding.setting)} for finding in told]
 
     def _found(self) -> dict[str, Finding]:
         """By name, in the order of the table: what is wrong now, and the events that it goes back to."""

@@ -18,6 +18,7 @@ from ppo_scope.runs.live import LiveRun
 from ppo_scope.runs.reopening import Reopened
 from ppo_scope.runs.supervisor import CannotBegin
 from ppo_scope.server.answers import FRAME, Pieces, json_answer, refusal, series_frame, series_json, to_json
+from ppo_scope.server.bodies import body_of, parsed
 from ppo_scope.server.commands import BEING_REPLACED, NO_PROCESS
 from ppo_scope.server.crowd import LARGE, LARGE_LINE, Counter
 from ppo_scope.server.hub import Hub
@@ -26,14 +27,12 @@ from ppo_scope.server.security import Secrets
 from ppo_scope.wire import metrics
 from ppo_scope.wire.codes import ErrorCode
 from ppo_scope.wire.headers import MOMENT_COLUMNS
-from ppo_scope.wire.messages import MAX_BYTES, Malformed, NewRun, Session, parse_body
+from ppo_scope.wire.messages import NewRun, Session
 
 MAX_ROWS, MAX_EPISODES = 50_000, 200_000
 """Rows and episodes in one answer as a frame; a page fetches on from where it ends."""
 JSON_ROWS, JSON_EPISODES = 1000, 10_000
 """The same as JSON: no more than takes some milliseconds."""
-BODY_WITHIN = 5.0
-"""Seconds that the body of a request may take."""
 DRAWN = 4
 """Pictures of single samples that the crowd may wait for at the same time."""
 
@@ -71,8 +70,8 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
 
     @app.post("/api/session")
     async def session(request: Request) -> Response:
-        body = await _body(request)
-        response = secrets.admit(_parsed(Session, body).token)
+        body = await body_of(request)
+        response = secrets.admit(parsed(Session, body).token)
         if response is None:
             raise refusal(403, ErrorCode.FORBIDDEN, WRONG_TOKEN)
         return response
@@ -86,7 +85,7 @@ def add_routes(app: FastAPI, hub: Hub, secrets: Secrets) -> None:
 
     @app.post("/api/runs")
     async def new_run(request: Request) -> Response:
-        wanted = _parsed(NewRun, await _body(request))
+        wanted = parsed(NewRun, await body_of(request))
         alone = wanted.beside or wanted.open is not None  # it ends no other run
         instead = None if alone else _run(hub, wanted.instead) if wanted.instead else hub.supervisor.newest
         lease = hub.room(instead).lease if instead else None
@@ -208,23 +207,3 @@ def _run(hub: Hub, run_id: str) -> LiveRun:
     if run is None:
         raise refusal(404, ErrorCode.NOT_FOUND, "There is no such run on this server.")
     return run
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    try:
-        async with asyncio.timeout(BODY_WITHIN):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_BYTES:
-                    raise refusal(413, ErrorCode.MALFORMED, f"A request may have at most {MAX_BYTES:,} bytes.")
-    except TimeoutError:
-        raise refusal(408, ErrorCode.MALFORMED, "The rest of this request did not come in time.") from None
-    return body
-
-
-def _parsed(model: Any, body: bytes) -> Any:
-    try:
-        return parse_body(model, body)
-    except Malformed as problem:
-        raise refusal(400, ErrorCode.MALFORMED, str(problem)) from None

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI, Request, WebSocket
+from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.runs.attached import AttachedRun
+from ppo_scope.server.bodies import body_of, parsed
 from ppo_scope.server.hub import Hub
 from ppo_scope.server.transport import WebSocketTransport
-from ppo_scope.wire.attaching import Greeting, NotAttachable
+from ppo_scope.wire.attaching import Greeting, NotAttachable, ScriptNews
 from ppo_scope.wire.codes import CloseCode
 
 GREET_WITHIN = 10.0
@@ -24,7 +26,7 @@ LEFT = 1000
 
 
 def add_routes(app: FastAPI, hub: Hub) -> None:
-    """Add the route that loops connect to. Who reaches it has shown the token."""
+    """Add the routes that loops and their scripts come to. Who reaches them has shown the token."""
 
     @app.websocket("/attach")
     async def attach(websocket: WebSocket) -> None:
@@ -55,6 +57,11 @@ def add_routes(app: FastAPI, hub: Hub) -> None:
             with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
                 await writing
             run.went(carry, goodbye=code == LEFT)
+
+    @app.post("/attach/script")
+    async def script(request: Request) -> Response:
+        hub.hear_of(parsed(ScriptNews, await body_of(request)))
+        return Response(status_code=204)
 
 
 def _run_of(hub: Hub, greeting: Greeting) -> AttachedRun:

@@ -16,10 +16,11 @@ from ppo_scope.server.client import Client
 from ppo_scope.server.roles import Role
 from ppo_scope.server.room import Room
 from ppo_scope.server.watching import Pace
+from ppo_scope.wire.attaching import ScriptNews
 from ppo_scope.wire.codes import CloseCode, RunState
 from ppo_scope.wire.frame import PROTOCOL
 from ppo_scope.wire.messages import Resume
-from ppo_scope.wire.told import Ack, Change, ErrorTold, Evaluation, RunsTold
+from ppo_scope.wire.told import Ack, AwaitedTold, Change, ErrorTold, Evaluation, RunsTold
 
 HEARTBEAT = 5.0
 """Seconds between two signs of life towards the pages."""
@@ -51,6 +52,7 @@ class Hub:
         self._rooms: dict[str, Room] = {}
         self._followed: dict[str, str] = {}  # a run that was replaced → the one in its place
         self._listing = Pace(self._list_runs, LISTED)
+        self._awaited: AwaitedTold | None = None
 
     # Rooms
 
@@ -112,6 +114,7 @@ class Hub:
         newest = self.supervisor.newest
         run = self._known(message.run) or newest
         if run is None:
+            self._post_awaited(client)
             return
         if message.run is not None and (newest is None or message.run != newest.id):  # the greeting has named that one
             client.post({"type": "run", "run": run.describe()})
@@ -240,7 +243,19 @@ class Hub:
             del self._rooms[id]
         self._listing.soon()
 
+    def hear_of(self, news: ScriptNews) -> None:
+        """Something is new of the script that is run to be shown; what was known besides stays so."""
+        known = self._awaited or {"why": None, "detail": None}
+        why = (news.why, news.detail) if news.why is not None else (known["why"], known["detail"])
+        self._awaited = {"type": "awaited", "script": news.script, "code": news.code, "why": why[0], "detail": why[1]}
+        for client in self._streaming():
+            self._post_awaited(client)
+
     # Inside
+
+    def _post_awaited(self, client: Client) -> None:
+        if self._awaited is not None:
+            client.show("awaited", json.dumps(self._awaited))
 
     def _streaming(self) -> list[Client]:
         """Every connection whose stream has started."""

@@ -50,6 +50,7 @@ ROUTES: dict[tuple[str, str], Access] = {
     ("GET", "/vendor/plotly.min.js"): Access.PUBLIC,
     ("WEBSOCKET", "/ws"): Access.VIEWER,
     ("WEBSOCKET", "/attach"): Access.TOKEN,
+    ("POST", "/attach/script"): Access.TOKEN,
 }
 """(method, path) → who may. The frontend's files, mounted at `STATIC`, are public."""
 

@@ -8,13 +8,33 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ppo_scope.wire.frame import PROTOCOL
+from ppo_scope.wire.told import Called
 
 OLD = "This server speaks another version of the protocol. Install the same version of PPO Scope on both sides."
 UNREADABLE = "What the training loop says of itself cannot be read: {why}"
 
 
+LONGEST = 2000
+"""Characters of a reason."""
+
+
 class NotAttachable(ValueError):
     """The loop cannot be shown; one readable line."""
+
+
+class ScriptNews(BaseModel):
+    """What is known of a script that is run to be shown: the body of `POST /attach/script`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    script: str = Field(max_length=200)
+    """Its name."""
+    code: int | None = None
+    """That it has ended with."""
+    why: str | None = Field(default=None, max_length=LONGEST)
+    """Why nothing of it is shown, and what to do."""
+    detail: str | None = Field(default=None, max_length=LONGEST)
+    """What stands behind that."""
 
 
 class Greeting(BaseModel):
@@ -34,11 +54,13 @@ class Greeting(BaseModel):
     """Settings that it takes from outside while it trains."""
     repeats: bool = False
     """Whether it can make an update a second time."""
+    called: dict[str, Called] = {}
+    """What its library calls our settings."""
 
     @property
     def about(self) -> dict[str, Any]:
         """What pages are told of the loop."""
-        return {"library": self.library, "changeable": self.changeable, "repeats": self.repeats}
+        return {"library": self.library, "changeable": self.changeable, "repeats": self.repeats, "called": self.called}
 
     @classmethod
     def parse(cls, text: str, names: Collection[str]) -> Self:
@@ -54,7 +76,7 @@ class Greeting(BaseModel):
             raise NotAttachable(UNREADABLE.format(why=f"{problem['loc']}: {problem['msg']}"[:80])) from None
         if found.protocol != PROTOCOL:
             raise NotAttachable(OLD)
-        unknown = sorted({*found.settings, *found.changeable} - set(names))
+        unknown = sorted({*found.settings, *found.changeable, *found.called} - set(names))
         if unknown or not isinstance(found.settings.get("env"), str):
             raise NotAttachable(UNREADABLE.format(why=f"settings {unknown or 'without env'}"))
         return found

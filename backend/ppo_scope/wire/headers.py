@@ -75,6 +75,14 @@ class Header(TypedDict):
     """Of a frame of kind progress: what takes its time now; null: nothing."""
 
 
+class Try(TypedDict):
+    """A setting that is tried with another value: `to` that one, or the present one times `by`."""
+
+    setting: str
+    to: NotRequired[SettingValue]
+    by: NotRequired[float]
+
+
 class Finding(TypedDict):
     """Something that is wrong with the run, and what to do about it."""
 
@@ -88,6 +96,8 @@ class Finding(TypedDict):
     remedy: str
     setting: str | None
     """The setting that the remedy speaks of."""
+    tries: NotRequired[list[Try]]
+    """With which values the remedy is tried, the likeliest first."""
     since: int
     """The update at which it was first seen, without a break since."""
     until: NotRequired[int | None]

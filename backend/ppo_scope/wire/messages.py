@@ -227,7 +227,7 @@ class Session(Message):
     token: Annotated[str, Field(max_length=128)]
 
 
-Body = TypeVar("Body", NewRun, Session)
+Body = TypeVar("Body", bound=BaseModel)
 
 
 class Malformed(ValueError):

@@ -64,6 +64,17 @@ class Met(TypedDict):
     update: int
 
 
+class Called(TypedDict):
+    """What a library calls one of our settings."""
+
+    text: str
+    """As one writes it there, with {} for the value."""
+    times: float
+    """Its value is ours times this."""
+    off: str
+    """What it has in place of a number where it is off."""
+
+
 class Attached(TypedDict):
     """Of a run whose training loop is somebody else's."""
 
@@ -73,6 +84,8 @@ class Attached(TypedDict):
     """Settings that it takes from outside while it trains; the others are as it was begun with."""
     repeats: bool
     """Whether it can make an update a second time, with other settings."""
+    called: dict[str, Called]
+    """Our settings, as its library calls them; empty where nobody knows."""
 
 
 class Parent(TypedDict):
@@ -407,6 +420,20 @@ class RunsTold(TypedDict):
     runs: list[RunBrief]
 
 
+class AwaitedTold(TypedDict):
+    """The script that the server was begun for, of which no run is shown yet; after `resume`, and when it changes."""
+
+    type: Literal["awaited"]
+    script: str
+    """Its name."""
+    code: int | None
+    """That it has ended with; null while it runs."""
+    why: str | None
+    """Why nothing of it is shown, and what to do: for people; null where nothing speaks against it."""
+    detail: str | None
+    """What stands behind that."""
+
+
 class LeaseTold(TypedDict):
     """Who leads the run that the page looks at."""
 
@@ -451,6 +478,7 @@ Told = (
     | EvaluationsTold
     | RunTold
     | RunsTold
+    | AwaitedTold
     | LeaseTold
     | Ack
     | ErrorTold

@@ -1,0 +1,96 @@
+"""What libraries call our settings, as one writes them where a run of theirs is configured."""
+
+from __future__ import annotations
+
+from ppo_scope.wire.told import Called
+
+SETTINGS = {
+    "clip_range": ("clip_coef",),
+    "value_coef": ("vf_coef",),
+    "entropy_coef": ("ent_coef",),
+    "epochs": ("update_epochs",),
+    "minibatches": ("num_minibatches", "n_minibatch"),
+    "max_grad_norm": ("max_grad_norm",),
+    "target_kl": ("target_kl",),
+    "discount": ("gamma",),
+    "gae_lambda": ("gae_lambda",),
+}
+"""As the arguments of a PPO in one file are called, by ours: today, and in earlier years."""
+HALF = 0.5
+"""Their value loss is half of ours, and their c₁ twice ours."""
+OFF = "inf"
+"""A limit that is off, where a library has no other word for it."""
+
+
+def _written(form: str, names: dict[str, str]) -> dict[str, Called]:
+    return {ours: {"text": form.replace("NAME", name), "times": 1.0, "off": OFF} for ours, name in names.items()}
+
+
+STABLE_BASELINES = _written(
+    "NAME={}",
+    {
+        "clip_range": "clip_range",
+        "value_coef": "vf_coef",
+        "entropy_coef": "ent_coef",
+        "learning_rate": "learning_rate",
+        "epochs": "n_epochs",
+        "max_grad_norm": "max_grad_norm",
+        "target_kl": "target_kl",
+    },
+) | {
+    "normalize_advantages": {"text": "normalize_advantage=True", "times": 1.0, "off": "False"},
+    "max_grad_norm": {"text": "max_grad_norm={}", "times": 1.0, "off": 'float("inf")'},
+}
+ONE_FILE = _written(
+    "--NAME {}",
+    {ours: theirs[0].replace("_", "-") for ours, theirs in SETTINGS.items()} | {"learning_rate": "learning-rate"},
+)
+ONE_FILE["value_coef"]["times"] = 1 / HALF
+ONE_FILE["normalize_advantages"] = {"text": "--norm-adv", "times": 1.0, "off": ""}
+RSL_RL = _written(
+    'algorithm["NAME"] = {}',
+    {
+        "clip_range": "clip_param",
+        "value_coef": "value_loss_coef",
+        "entropy_coef": "entropy_coef",
+        "learning_rate": "learning_rate",
+        "epochs": "num_learning_epochs",
+        "max_grad_norm": "max_grad_norm",
+        "desired_kl": "desired_kl",
+        "normalize_advantages": "normalize_advantage_per_mini_batch",
+    },
+)
+RSL_RL["max_grad_norm"]["off"] = 'float("inf")'
+RSL_RL["normalize_advantages"]["text"] = 'algorithm["normalize_advantage_per_mini_batch"] = True'
+TORCHRL = _written(
+    "NAME={} of ClipPPOLoss",
+    {"clip_range": "clip_epsilon", "value_coef": "critic_coeff", "entropy_coef": "entropy_coeff"},
+) | {
+    "learning_rate": {"text": "lr={} of the optimizer", "times": 1.0, "off": ""},
+    "normalize_advantages": {"text": "normalize_advantage=True of ClipPPOLoss", "times": 1.0, "off": ""},
+}
+TRL = _written(
+    "NAME={} in GRPOConfig",
+    {
+        "clip_range": "epsilon",
+        "learning_rate": "learning_rate",
+        "epochs": "num_iterations",
+        "kl_coef": "beta",
+        "max_grad_norm": "max_grad_norm",
+    },
+)
+TRL["max_grad_norm"]["off"] = "0"
+
+BY_LIBRARY = {
+    "Stable-Baselines3": STABLE_BASELINES,
+    "a PPO in one file": ONE_FILE,
+    "rsl_rl": RSL_RL,
+    "TorchRL": TORCHRL,
+    "TRL": TRL,
+}
+"""By how a loop says whose it is; of a loop of one's own nobody knows what it calls them."""
+
+
+def called_by(library: str) -> dict[str, Called]:
+    """The names of the library that a loop is of."""
+    return next((names for start, names in BY_LIBRARY.items() if library.startswith(start)), {})

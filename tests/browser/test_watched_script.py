@@ -1,0 +1,51 @@
+"""`ppo-scope watch SCRIPT` on the page, from the script's beginning on."""
+
+from tests.attach.elsewhere import Watching
+from tests.browser.dashboard import Dashboard, until
+
+WAITS = """
+import pathlib, sys, time
+while not pathlib.Path("go").exists():
+    time.sleep(0.02)
+print(f"gone {sys.argv[1]}", flush=True)
+raise SystemExit(3)
+"""
+
+
+def test_a_script_is_waited_for_by_its_name_and_it_is_said_that_it_had_no_ppo(tmp_path, new_page):
+    (tmp_path / "train.py").write_text(WAITS)
+    with Watching("train.py", "on", folder=tmp_path) as watching:
+        page = new_page()
+        page.goto(watching.url)
+        until(lambda: page.get_by_text("train.py is starting. It is shown as soon as it learns").is_visible())
+        assert "train.py" in page.locator("button.run").inner_text()
+        assert page.locator(".run-state").inner_text() == "starting"
+        (tmp_path / "go").touch()
+        banner = page.get_by_role("alert")
+        until(
+            lambda: banner.get_by_text("train.py has ended with code 3, and nothing of it could be shown.").is_visible()
+        )
+        assert banner.get_by_text("No PPO was found in train.py. Two other ways: ppo_scope.watch(model)").is_visible()
+        banner.get_by_text("Details").click()
+        assert "b_logprobs" in banner.locator("pre").inner_text(), "what was looked for, letter by letter"
+        page.reload()
+        until(lambda: banner.get_by_text("train.py has ended with code 3").is_visible())
+        page.goto("about:blank")
+
+
+LEARNS = """
+from stable_baselines3 import PPO
+model = PPO("MlpPolicy", "CartPole-v1", n_steps=64, batch_size=32, n_epochs=2, clip_range=0.3, device="cpu", seed=3)
+model.learn(10**9)
+"""
+
+
+def test_a_script_that_waits_for_play_is_shown_from_its_first_update_on(tmp_path, new_page):
+    (tmp_path / "cartpole.py").write_text(LEARNS)
+    with Watching("--paused", "-m", "cartpole", folder=tmp_path) as watching:
+        page = new_page()
+        page.goto(watching.url)
+        dashboard = Dashboard.of(page).at(state="paused", update="1", phase="rollout|advantages")
+        dashboard.press("Play").at(state="running")
+        until(dashboard.update, lambda update: update >= 3)
+        page.goto("about:blank")
