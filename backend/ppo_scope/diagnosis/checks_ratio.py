@@ -15,6 +15,7 @@ EARLY = 0.3
 """Correlation of |log r| with how early its step was; of 64 samples chance makes 0.12."""
 COARSE = 0.02
 """log r beside |log π| (or 1) up to which it may be a coarser precision: bfloat16 resolves 2⁻⁸, about 0.004."""
+KEEP_MASKS = "Keep the mask of each state with the rollout, and give it to the policy when it acts and in the loss."
 LOST = 0.5
 """Of the observations that the policy has learned from: so many the statistics that normalise them have to know."""
 
@@ -45,17 +46,23 @@ def _of_clipped(rows: list[Row], summary: str) -> Found | None:
 
 
 def _of_masks(rows: list[Row], summary: str) -> Found | None:
-    below = last(rows, "off_below")
+    below, impossible = last(rows, "off_below"), last(rows, "off_impossible")
+    if impossible > 0:
+        return Found(
+            f"{summary} The loss gives no probability at all to the actions of {percent(impossible)} of them.",
+            "The policy is given its action mask in the loss, and not when it acts: it took what the loss forbids.",
+            KEEP_MASKS,
+        )
     if not last(rows, "off_at_mask") >= WHOLLY or 1 - WHOLLY < below < WHOLLY:
         return None
     if below >= WHOLLY:
         what, when = "smaller", "when it acts, and not in the loss, which gives probability to what is forbidden"
     else:
-        what, when = "larger", "in the loss, and not when it acts"
+        what, when = "larger", "in the loss, and not where log π_old is taken"
     return Found(
         f"{summary} Each is of a state in which something is forbidden, and its probability is {what} in the loss.",
         f"The policy is given its action mask {when}: these are two policies.",
-        "Keep the mask of each state with the rollout, and give it to the policy when it acts and in the loss.",
+        KEEP_MASKS,
     )
 
 
