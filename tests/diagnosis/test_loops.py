@@ -59,6 +59,14 @@ def test_of_a_ratio_that_is_not_one_it_is_told_why(fault, options, why, how):
     assert span["since"] == 1
 
 
+def test_what_is_made_of_a_wrong_ratio_is_not_called_well():
+    unknown = looped("weights moved").health.unknown()
+    assert unknown["kl_without_clip"] == {"why": "takes 20 updates to tell", "applies": True}
+    standing = {"why": "cannot be judged while “Ratio ≠ 1” stands", "applies": True}
+    assert unknown["kl_spike"] == unknown["unbounded_loss"] == standing
+    assert "kl_spike" not in looped("bfloat16").health.unknown(), "which is off by next to nothing"
+
+
 def test_a_few_samples_that_the_clip_does_not_bound_are_told_of_below_their_cause():
     loop = looped("clipped actions", **GAUSSIAN)
     found = {finding["name"]: finding for finding in loop.health.findings()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, last, latest, percent
+from ppo_scope.diagnosis.judging import OF_RATIO, Check, Found, Row, Unknown, Verdict, last, latest, percent
 from ppo_scope.wire.metrics import FIRST_RATIO_LIMIT
 
 WHOLLY = 0.99
@@ -186,6 +186,7 @@ STATISTICS = Check(
     _statistics_lost,
     "Normalisation knows what the policy knows",
     ("kl_spike", "useless_critic"),
+    ("wild_observations", "useless_critic"),
     lasts=True,
 )
 RATIO = Check(
@@ -206,4 +207,5 @@ RATIO = Check(
     _ratio_not_one,
     "r is 1 at the first minibatch",
     ("kl_spike", "unbounded_loss", "kl_without_clip"),
+    OF_RATIO,
 )
