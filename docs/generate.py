@@ -19,7 +19,8 @@ HEALTH = """A finding is an *error* (do not trust the run), a *warning* (it will
 warning is a note while the mean return is at its best, which is where it has kept nine tenths of its best rise, or has
 reached the environment's reward threshold: such a run is not told that it cannot learn. Of findings with one cause the
 cause comes first, and what follows from it is listed below it, even where the cause was an event that has passed. What
-has passed is remembered, since when until when. A check that knows nothing yet says so.
+has passed is remembered, since when until when. A check that knows nothing yet says so, and so does one whose numbers
+mean nothing while another finding stands.
 
 Causes may depend on what is seen: the texts below are those where nothing more is known.
 """
@@ -139,6 +140,9 @@ def health_page() -> str:
         lines += [f"**Cause.** {check['cause']}\n", f"**Remedy.** {check['remedy']}\n"]
         if check["explains"]:
             lines.append(f"**Explains** {', '.join(f'`{name}`' for name in check['explains'])}.\n")
+        if check["voids"]:
+            names = ", ".join(f"`{name}`" for name in check["voids"])
+            lines.append(f"**While it stands** nothing can be said of {names}, where they find nothing.\n")
     return "\n".join(lines)
 
 

@@ -112,7 +112,7 @@ class FaultyLoop:
             seen = self.normaliser(raw)
             mask = torch.rand(N, ACTIONS) > 0.3 if self.masked else torch.ones(N, ACTIONS, dtype=torch.bool)
             mask[:, 0] = True
-            outputs = self.outputs(seen, mask)
+            outputs = self.outputs(seen, None if self.fault == "unmasked acting" else mask)
             if self.fault == "bfloat16":
                 with torch.autocast("cpu", torch.bfloat16):
                     outputs = self.outputs(seen, mask).float()
@@ -120,8 +120,9 @@ class FaultyLoop:
             drawn = Normal(mean, log_sigma.exp()).sample() if self.continuous else Categorical(logits=outputs).sample()
             paid, cut, came_to = self.world.step(drawn)
             actions = drawn.clamp(-1, 1) if self.fault == "clipped actions" else drawn
+            judged = self.outputs(seen) if self.fault == "unmasked log π" else outputs
             found = {"seen": seen, "raw": raw, "mask": mask, "actions": actions, "rewards": paid, "cut": cut}
-            found |= {"log_probs": self.log_probs(outputs, drawn)[0], "values": self.critic(seen)[:, 0]}
+            found |= {"log_probs": self.log_probs(judged, drawn)[0], "values": self.critic(seen)[:, 0]}
             found |= {"outputs": outputs, "after": self.critic(self.normaliser(came_to))[:, 0]}
             for name, one in found.items():
                 kept[name].append(one)
@@ -185,7 +186,8 @@ class FaultyLoop:
         log_prob, entropy = self.log_probs(outputs, flat["actions"][samples])
         used = (raw - raw.mean()) / (raw.std() + 1e-8)
         ratio = (log_prob - flat["log_probs"][samples]).exp()
-        policy_loss = torch.maximum(-used * ratio, -used * ratio.clamp(1 - CLIP, 1 + CLIP)).mean()
+        weighted = used[:, None] if self.fault == "broadcast policy" else used
+        policy_loss = torch.maximum(-weighted * ratio, -weighted * ratio.clamp(1 - CLIP, 1 + CLIP)).mean()
         values = self.critic(flat["seen"][samples])
         if self.fault != "broadcast":
             values = values.squeeze(-1)

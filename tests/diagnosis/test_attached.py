@@ -3,7 +3,9 @@
 import pytest
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecNormalize
+from torch import nn
 
 import tests.environments.sick  # noqa: F401 - registers environments
 from ppo_scope.attach.stable_baselines import Watched
@@ -92,3 +94,28 @@ def test_statistics_that_were_not_loaded_with_the_model(kept, tmp_path):
     if not kept:
         (row,) = (row for row in health.history() if row["name"] == "normalisation_lost")
         assert row["since"] == 1 and row["severity"] == "error"
+
+
+class Restless(BaseFeaturesExtractor):
+    """Layers before policy and critic, with something in them that does not hold still while they are trained."""
+
+    def __init__(self, space, kind):
+        super().__init__(space, 32)
+        self.last = {"dropout": nn.Dropout(0.1), "batch": nn.BatchNorm1d(32), "by hand": nn.Identity()}[kind]
+        self.kind, self.first = kind, nn.Linear(space.shape[0], 32)
+
+    def forward(self, seen):
+        made = self.last(self.first(seen).tanh())
+        return nn.functional.dropout(made, 0.1, self.training) if self.kind == "by hand" else made
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("dropout", "1 layer of dropout"), ("batch", "1 layer of batch normalisation"), ("by hand", "Asked twice")],
+)
+def test_layers_that_answer_the_same_question_differently_are_named_from_the_first_update_on(kind, words):
+    about = {"features_extractor_class": Restless, "features_extractor_kwargs": {"kind": kind}}
+    health = health_of(made("CartPole-v1", n_epochs=1, policy_kwargs=about), 1)
+    found = health.findings()[0]
+    assert (found["name"], found["severity"], found["since"]) == ("ratio_not_one", "error", 1)
+    assert words in found["summary"] and "eval" in found["remedy"]

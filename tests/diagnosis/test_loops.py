@@ -42,6 +42,8 @@ RATIOS = [
     ("weights moved", GAUSSIAN, "the weights moved", "of log r follows from state and action"),
     ("clipped actions", GAUSSIAN, "cut off at the bound", "at or beyond a bound, and no others"),
     ("unmasked loss", {"masked": True}, "mask when it acts, and not in the loss", "smaller in the loss"),
+    ("unmasked acting", {"masked": True}, "in the loss, and not when it acts", "no probability at all"),
+    ("unmasked log π", {"masked": True}, "in the loss, and not where log π_old is taken", "larger in the loss"),
     ("bfloat16", {}, "another precision", "looks like rounding"),
     ("bfloat16", GAUSSIAN, "another precision", "looks like rounding"),
     ("dropout", {}, "dropout", "follows neither from state nor from action"),
@@ -55,6 +57,14 @@ def test_of_a_ratio_that_is_not_one_it_is_told_why(fault, options, why, how):
     assert why in cause and how in summary
     (span,) = (row for row in loop.health.history() if row["name"] == "ratio_not_one")
     assert span["since"] == 1
+
+
+def test_what_is_made_of_a_wrong_ratio_is_not_called_well():
+    unknown = looped("weights moved").health.unknown()
+    assert unknown["kl_without_clip"] == {"why": "takes 20 updates to tell", "applies": True}
+    standing = {"why": "cannot be judged while “Ratio ≠ 1” stands", "applies": True}
+    assert unknown["kl_spike"] == unknown["unbounded_loss"] == standing
+    assert "kl_spike" not in looped("bfloat16").health.unknown(), "which is off by next to nothing"
 
 
 def test_a_few_samples_that_the_clip_does_not_bound_are_told_of_below_their_cause():
@@ -80,6 +90,13 @@ def test_a_loss_of_all_pairs_of_samples_is_told_as_what_it_is():
     summary, cause, remedy = evidence(loop, "loss_differs")
     assert "table of all pairs" in summary and "(B, 1) meets one of shape (B,)" in cause and "squeeze" in remedy
     assert said(loop)["loss_differs"] == "error"
+
+
+def test_a_policy_that_a_loss_of_all_pairs_holds_still_is_told_why():
+    """Normalised advantages sum up to nothing, so L_PG is 0 both as it should be and as it is."""
+    loop = looped("broadcast policy", 11)
+    summary, cause, remedy = evidence(loop, "still_policy")
+    assert "in size, and α 0.003" in summary and "(B, 1) that meet r of shape (B,)" in cause and "shapes" in remedy
 
 
 def test_half_a_loss_is_a_note():

@@ -90,6 +90,8 @@ class Task:
     """Of the gradients: which minibatch's, and what."""
     counted: tuple[float, float] | None
     """See `Abilities.observations_counted`."""
+    known: dict[str, float]
+    """What only the loop can tell of it, for Health."""
     wish: tuple[frozenset[str], int | None] | None
     """For a look: which probes, and which environment."""
 
@@ -175,6 +177,7 @@ def task_of(ended: Ended, settings: Facts | None, wish: tuple[frozenset[str], in
         seen=seen,
         norms=(places, _joined([update.gradient_norms[place] for place in places])),
         counted=update.counted,
+        known=update.known,
         wish=wish,
     )
 
@@ -216,7 +219,7 @@ class Desk:
 
         row = row_of(moment, task.seconds, task.steps, complain)
         try:
-            self._health.take_in(moment, named(row))
+            self._health.take_in(moment, {**named(row), **task.known})
         except Exception as error:
             complain("health", error)
         return Answer(row, complaints, None if task.wish is None else self._look(moment, *task.wish))

@@ -110,6 +110,7 @@ class Loop:
     def _updated(self, *, stopped_by_kl: bool) -> None:
         update = self._update
         assert update is not None
+        update.known |= self.policy.restless(update.batch)
         update.stopped_by_kl = stopped_by_kl
         update.seconds_optimise = time.perf_counter() - self._began
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))

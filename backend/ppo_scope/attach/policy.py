@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ppo_scope.attach.record import Habits, value_losses
+from ppo_scope.attach.restless import ASKED, layers, twice
 from ppo_scope.ppo import losses
 from ppo_scope.probes.record import Batch, Floats, Minibatch, Update
 from ppo_scope.probes.subject import Abilities, Distribution
@@ -36,6 +37,7 @@ class Policy(ABC):
         """`distribution`: what its outputs mean; None: that is not known here, and it is not asked for them."""
         self._module = module
         self._copy: Any = None  # for weights that the policy does not have
+        self._apart: dict[str, float] | None = None  # its answers, to one question
         self.distribution = distribution
         self._parameters = [one for one in module.parameters() if one.requires_grad]
 
@@ -75,6 +77,13 @@ class Policy(ABC):
         """(outputs [S, O], V [S]) under the present weights."""
         with self._as_it_is(), torch.no_grad():
             return self._put_out(self._module, batch), self._values(self._module, batch)
+
+    def restless(self, batch: Any) -> dict[str, float]:
+        """What of it is drawn anew each time that it is asked, as it is trained; it is asked twice once a run."""
+        if self._apart is None:
+            samples = torch.arange(min(ASKED, len(batch.values)))
+            self._apart = twice(self._module, lambda one: self._put_out(one, batch, samples), self._without_graph())
+        return {**layers(self._module), **self._apart}
 
     def outputs_at(self, batch: Any, theta: Tensor) -> Tensor:
         """[S, O] of a batch's states under other weights, by a copy of the policy."""

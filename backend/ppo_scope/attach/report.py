@@ -110,8 +110,7 @@ class Report:
         if not self._measured_beside(moment, shown=shown):
             row = self._rows.add(moment, self._seconds, self._subject.steps)
             try:
-                known = update.known if isinstance(update := moment.phase.update, Update) else {}
-                self._health.take_in(moment, {**row, **known})
+                self._health.take_in(moment, {**row, **known_of(moment.phase)})
             except Exception as error:
                 self._not_measured("health", error)
             if shown or self._look_is_due():
@@ -258,7 +257,7 @@ class Report:
         moment = self.moment_at(phase)
         row = self._rows.amend(moment, self._subject.steps)
         if self._clerk is None or not self._clerk.at_work:  # else it is the clerk who knows how the run is
-            self._health.amend(moment, row)
+            self._health.amend(moment, {**row, **known_of(phase)})
         self.show(moment)
 
     # What is said of it
@@ -328,3 +327,8 @@ class Report:
             "unpictured": None,
             **(self._judged or self._health.told(self._budget.failed)),
         }
+
+
+def known_of(phase: AnyPhase) -> dict[str, float]:
+    """What only the loop can tell of an update, for Health."""
+    return phase.update.known if isinstance(phase.update, Update) else {}

@@ -26,13 +26,14 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ppo_scope.attach.arrays import Misshapen, samples_of, taken
 from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.handed import handed, layout_of, places_of, seen_of
 from ppo_scope.attach.ranks import Ranks, Weights, rank_here
 from ppo_scope.attach.record import LIMITS, Facts, Phase, Update, text_of
+from ppo_scope.attach.restless import layers
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.ppo.distributions import Categorical, DiagonalGaussian
@@ -113,6 +114,7 @@ class Scope:
         self._library, self._ranks, self._change = library, Ranks(weights), dict(change or {})
         self._quiet = rank_here() != 0  # another process reports
         self._address = None if self._quiet else server_of(url, say)
+        self._weights = weights
         self._losses_told: list[dict[str, float]] = []  # of each minibatch of this update
         self.abilities = Abilities(
             judge=self._judged if judge is not None else None, losses_told=lambda: self._losses_told
@@ -405,6 +407,7 @@ class Scope:
         if update is None:
             return
         update.stopped_by_kl = stopped_by_kl
+        update.known |= layers(self._weights) if isinstance(self._weights, nn.Module) else {}
         self._step_done()
         if self._within[0]:
             self.watcher.reached(Phase(PhaseKind.EPOCH, update, *self._within))

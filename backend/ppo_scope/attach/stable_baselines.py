@@ -151,7 +151,7 @@ class Watched(Loop):
             new = Update(
                 old.index, facts, self._alpha(), old.rollout, old.batch, old.theta_before, old.rewards, old.deltas
             )
-            new.size, new.habits, new.counted = old.size, old.habits, old.counted
+            new.size, new.habits, new.counted, new.known = old.size, old.habits, old.counted, old.known
             self._update, self._within, self._quiet = new, (0, 0), True
             with self._listening():
                 self._train()

@@ -74,5 +74,6 @@ def table() -> list[dict[str, Any]]:
         "metrics",
         "otherwise",
         "explains",
+        "voids",
     ]
     return [{field: getattr(check, field) for field in fields} for check in (NOT_FINITE, *CHECKS)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ppo_scope.diagnosis.checks_clip import RUNAWAY
-from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent
+from ppo_scope.diagnosis.judging import OF_RATIO, Check, Found, Row, Unknown, Verdict, after, last, latest, percent
 
 LARGE_TARGETS = 1000.0
 SMALL_REWARDS = 1e-3
@@ -137,6 +137,7 @@ FORBIDDEN = Check(
     _forbidden_action,
     "Only what is allowed is done",
     ("ratio_not_one",),
+    ("ratio_not_one", *OF_RATIO),
 )
 CAUSES: tuple[Check, ...] = (
     Check(
@@ -211,6 +212,7 @@ CAUSES: tuple[Check, ...] = (
         _wide_deviation,
         "σ fits the action range",
         ("actions_cut_off", "useless_critic"),
+        ("action_reach", "entropy_collapse"),
     ),
     Check(
         "actions_cut_off",

@@ -143,6 +143,7 @@ BOOTSTRAP = Check(
     _bootstrap,
     "Cut episodes are bootstrapped from their last state",
     ("useless_critic",),
+    ("useless_critic",),
 )
 LOSS = Check(
     "loss_differs",
@@ -157,6 +158,7 @@ LOSS = Check(
     _loss_told,
     "The loop's loss is what its numbers give",
     ("useless_critic", "still_policy"),
+    ("starved_policy",),
 )
 NO_ADVANTAGE = Check(
     "no_advantage",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, last, latest, percent
+from ppo_scope.diagnosis.judging import OF_RATIO, Check, Found, Row, Unknown, Verdict, last, latest, percent
 from ppo_scope.wire.metrics import FIRST_RATIO_LIMIT
 
 WHOLLY = 0.99
@@ -15,6 +15,13 @@ EARLY = 0.3
 """Correlation of |log r| with how early its step was; of 64 samples chance makes 0.12."""
 COARSE = 0.02
 """log r beside |log π| (or 1) up to which it may be a coarser precision: bfloat16 resolves 2⁻⁸, about 0.004."""
+KEEP_MASKS = "Keep the mask of each state with the rollout, and give it to the policy when it acts and in the loss."
+REMEDY_LAYERS = (
+    "Take it out of the policy, or switch it off with .eval(), both when the policy acts and in the loss. In a critic "
+    "of its own it does no such harm."
+)
+APART = 1e-4
+"""Between two answers to one question, which rounding does not make."""
 LOST = 0.5
 """Of the observations that the policy has learned from: so many the statistics that normalise them have to know."""
 
@@ -30,7 +37,8 @@ def _ratio_not_one(rows: list[Row]) -> Verdict:
     if math.isnan(share):
         return Found(f"{summary}.")
     summary = f"{summary}, for {percent(share)} of its samples."
-    return _of_clipped(rows, summary) or _of_masks(rows, summary) or _of_policies(rows, summary) or Found(summary)
+    found = _of_clipped(rows, summary) or _of_masks(rows, summary) or _of_layers(rows, summary)
+    return found or _of_policies(rows, summary) or Found(summary)
 
 
 def _of_clipped(rows: list[Row], summary: str) -> Found | None:
@@ -45,18 +53,56 @@ def _of_clipped(rows: list[Row], summary: str) -> Found | None:
 
 
 def _of_masks(rows: list[Row], summary: str) -> Found | None:
-    below = last(rows, "off_below")
+    below, impossible = last(rows, "off_below"), last(rows, "off_impossible")
+    if impossible > 0:
+        return Found(
+            f"{summary} The loss gives no probability at all to the actions of {percent(impossible)} of them.",
+            "The policy is given its action mask in the loss, and not when it acts: it took what the loss forbids.",
+            KEEP_MASKS,
+        )
     if not last(rows, "off_at_mask") >= WHOLLY or 1 - WHOLLY < below < WHOLLY:
         return None
     if below >= WHOLLY:
         what, when = "smaller", "when it acts, and not in the loss, which gives probability to what is forbidden"
     else:
-        what, when = "larger", "in the loss, and not when it acts"
+        what, when = "larger", "in the loss, and not where log π_old is taken"
     return Found(
         f"{summary} Each is of a state in which something is forbidden, and its probability is {what} in the loss.",
         f"The policy is given its action mask {when}: these are two policies.",
-        "Keep the mask of each state with the rollout, and give it to the policy when it acts and in the loss.",
+        KEEP_MASKS,
     )
+
+
+def _of_layers(rows: list[Row], summary: str) -> Found | None:
+    """Of a policy that answers the same question differently: what was looked at in its module, and not concluded."""
+    dropping, batched = last(rows, "dropout_layers"), last(rows, "batch_norm_layers")
+    if dropping > 0:
+        return Found(
+            f"{summary} The policy has {_counted(dropping, 'layer')} of dropout in training mode.",
+            "Dropout draws anew each time that the policy is asked: log π_old was taken with other units than log π "
+            "is. What is clipped is then the difference between two drawings, and not how far the policy has moved.",
+            REMEDY_LAYERS,
+        )
+    if batched > 0:
+        return Found(
+            f"{summary} The policy has {_counted(batched, 'layer')} of batch normalisation in training mode.",
+            "Batch normalisation scales a state by the others that are asked about with it. When the policy acts these "
+            "are other ones than in a minibatch, or running means, so that one state has two policies.",
+            "Take batch normalisation out of the policy, LayerNorm does not mix samples; or keep it in eval mode, when "
+            "it acts and in the loss.",
+        )
+    if (apart := last(rows, "answers_apart")) > APART:
+        return Found(
+            f"{summary} Asked twice about the same states, the policy gave answers that are {apart:.2g} apart.",
+            "Something in it is drawn anew each time that it is asked, a dropout or a noise of its own: log π_old was "
+            "taken with another drawing than log π is.",
+            REMEDY_LAYERS,
+        )
+    return None
+
+
+def _counted(count: float, what: str) -> str:
+    return f"{count:.0f} {what}{'s' if count != 1 else ''}"
 
 
 def _of_policies(rows: list[Row], summary: str) -> Found | None:
@@ -94,7 +140,7 @@ def _of_policies(rows: list[Row], summary: str) -> Found | None:
             f"{summary} It follows neither from state nor from action.",
             "Something is drawn anew each time that the policy is asked, dropout for example; or log π_old belongs to "
             "other samples than these, where arrays were put into another order.",
-            "Switch dropout off in the policy, and look whether each array is flattened in the same order.",
+            "Switch what is drawn anew off in the policy, and look whether each array is flattened in the same order.",
         )
     return None
 
@@ -140,6 +186,7 @@ STATISTICS = Check(
     _statistics_lost,
     "Normalisation knows what the policy knows",
     ("kl_spike", "useless_critic"),
+    ("wild_observations", "useless_critic"),
     lasts=True,
 )
 RATIO = Check(
@@ -160,4 +207,5 @@ RATIO = Check(
     _ratio_not_one,
     "r is 1 at the first minibatch",
     ("kl_spike", "unbounded_loss", "kl_without_clip"),
+    OF_RATIO,
 )

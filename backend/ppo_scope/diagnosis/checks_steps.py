@@ -11,6 +11,8 @@ STILL = 1e-6
 STARVED, SURELY_STARVED = 0.5, 0.2
 """Of its length that a step of the policy keeps beside Adam's ε; the latter where that is estimated from one minibatch,
 whose gradient is mostly shorter than the size that Adam remembers."""
+TELLING = 0.1
+"""|Â|, from which on it is not for want of differences that a policy stays."""
 EPS = "Adam's ε of 1e-5"
 SCALING = "Normalise rewards (a new run). At once: switch the gradient norm limit off."
 
@@ -58,12 +60,20 @@ def _still(rows: list[Row]) -> Verdict:
         return Found(summary, cause, "Lower β, to 1.", "kl_coef")
     if limited:
         return Found(summary, *_held_back(rows))
-    if not last(rows, "normalizes_advantages"):
+    if not last(rows, "normalizes_advantages") and last(rows, "policy_step_share") < STARVED:
         cause = (
             f"Advantages of about {last(rows, 'advantage_std'):.2g} are not normalised, so the policy's gradient is "
             f"as small: beside {EPS} its steps keep {percent(last(rows, 'policy_step_share'))} of their length."
         )
         return Found(summary, cause, "Normalise advantages, or rewards (a new run).", "normalize_advantages")
+    if last(rows, "losses_told") >= 1 and last(rows, "advantage_size") > TELLING:
+        return Found(
+            f"{summary} Advantages were {last(rows, 'advantage_size'):.2g} in size, and α {rate:.2g}.",
+            "Such advantages and such an α move a policy, so no gradient of L_PG has come to its weights. Advantages "
+            "of shape (B, 1) that meet r of shape (B,) make a table of all pairs of samples, in which normalised ones "
+            "sum up to nothing. Or log π was detached, or the optimizer holds other weights than the policy's.",
+            "Look at the shapes of r and Â before they are multiplied, and at .grad of the policy after backward().",
+        )
     return Found(summary)
 
 

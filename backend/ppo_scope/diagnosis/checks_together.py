@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, last
+from ppo_scope.diagnosis.judging import OF_RATIO, Check, Found, Row, Unknown, Verdict, last
 
 ONE_PROCESS = Unknown("only where several processes train together", applies=False)
 DRIFT_KL = 0.02
@@ -59,4 +59,5 @@ RANKS_APART = Check(
     _ranks_apart,
     "The processes that train together agree",
     ("ratio_not_one",),
+    ("ratio_not_one", *OF_RATIO),
 )

@@ -153,7 +153,23 @@ class Health:
 
     def unknown(self) -> dict[str, dict[str, Any]]:
         """The checks that can say nothing: why, and whether that may change."""
-        return {name: asdict(verdict) for name, verdict in self._verdicts.items() if isinstance(verdict, Unknown)}
+        known = {**self._verdicts, **self._voided()}
+        return {name: asdict(verdict) for name, verdict in known.items() if isinstance(verdict, Unknown)}
+
+    def _voided(self) -> dict[str, Unknown]:
+        """Checks that find nothing in numbers which another finding has made meaningless: no good news."""
+        standing = [
+            check
+            for check in CHECKS
+            if isinstance(verdict := self._verdicts[check.name], Found)
+            and SEVERITIES.index(self._severity(check, verdict)) <= SEVERITIES.index(check.severity)
+        ]
+        return {
+            name: Unknown(f"cannot be judged while “{check.title}” stands")
+            for check in reversed(standing)  # the first in the table has the last word
+            for name in check.voids
+            if self._verdicts[name] is None
+        }
 
     def values(self) -> dict[str, float]:
         """What the checks look at, as it is now."""

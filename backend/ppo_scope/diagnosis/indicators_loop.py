@@ -22,6 +22,8 @@ SAME = 1e-4
 """Of the size of V: so close do two bootstrap values have to be to be one and the same."""
 ZERO, NEARLY_ZERO = 1e-6, 1e-3
 """|Â| that is none; where Â is (R − mean)/(std + 10⁻⁴) of a group, rounding makes up to the latter of nothing."""
+IMPOSSIBLE = -1e4
+"""log r that no policy comes to: what it took has a logit of −10⁸ or the like, the mark of what is forbidden."""
 LARGEST_TABLE = 512
 """Samples of which every one is held against every other."""
 
@@ -135,6 +137,7 @@ def _without_advantage(moment: Moment) -> Row:
         "empty_rows": float(np.count_nonzero(empty)),
         "rows": float(np.count_nonzero(counts)),
         "advantage_by_row": float(by_rows),
+        "advantage_size": float(np.abs(used[moment.trained]).mean()),
     }
 
 
@@ -161,7 +164,6 @@ def _losses(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     epsilon = moment.update.settings.clip_range
     clipped = np.clip(ratio, 1 - epsilon, 1 + epsilon)
     found["policy_loss_of_table"] = float(np.maximum(-used[:, None] * ratio, -used[:, None] * clipped).mean())
-    found["advantage_size"] = float(np.abs(used).mean())
     return found
 
 
@@ -188,6 +190,7 @@ def _first_ratio(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     found = {
         "off_fraction": np.count_nonzero(off) / len(off),
         "off_size": size,
+        "off_impossible": np.count_nonzero(logratio < IMPOSSIBLE) / np.count_nonzero(off),
         "off_below": np.count_nonzero(logratio[off] < 0) / np.count_nonzero(off),
         "off_early": _early(samples // moment.update.settings.num_envs, np.abs(logratio)),
         "log_prob_size": float(np.abs(batch.log_probs.cpu().numpy()[samples]).mean()),

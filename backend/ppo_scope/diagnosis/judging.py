@@ -45,6 +45,8 @@ class Unknown:
 Verdict = Found | Unknown | None
 """None: it has looked, and nothing is wrong."""
 
+OF_RATIO = ("kl_spike", "unbounded_loss", "kl_without_clip", "pinned_learning_rate", "runaway_kl_coef", "still_policy")
+"""Checks of what is made of r: where r is wrong, they look at nothing."""
 NOT_YET = Unknown("not measured yet")
 NEVER = Unknown("this training loop does not tell what it takes", applies=False)
 LONG_ENOUGH = 20
@@ -73,6 +75,8 @@ class Check:
     """What is true where nothing is found."""
     explains: tuple[str, ...] = ()
     """Checks whose findings follow from this one; their names come later in the table."""
+    voids: tuple[str, ...] = ()
+    """Checks that look at numbers which mean nothing while this one's finding stands."""
     lasts: bool = False
     """Whether it is an event, which stays the cause of what it has left behind when it is over itself."""
 
