@@ -15,6 +15,12 @@ from tests.live import chromium as open_chromium
 
 SEED = ("--seed", "7")
 DESKTOP = {"viewport": {"width": 1440, "height": 900}}
+FLAGS = (
+    "--process-per-site",  # see `window`
+    "--in-process-gpu",
+    "--js-flags=--no-opt,--no-maglev",
+)
+"""The last: no page of a test lives long enough to earn what it costs to optimise its scripts."""
 
 
 @pytest.fixture(scope="package")
@@ -25,7 +31,7 @@ def chromium():
     with contextlib.ExitStack() as stack:
         missing = ""
         try:
-            browser = stack.enter_context(open_chromium("--process-per-site"))  # see `window`
+            browser = stack.enter_context(open_chromium(*FLAGS))
         except NoChromiumError as error:
             missing = str(error)
         if missing:  # said out here, so that pytest shows the line and no traceback
