@@ -80,6 +80,18 @@ TRL = _written(
     },
 )
 TRL["max_grad_norm"]["off"] = "0"
+VERL = _written(
+    "actor_rollout_ref.actor.NAME={}",
+    {
+        "clip_range": "",
+        "entropy_coef": "entropy_coeff",
+        "learning_rate": "optim.lr",
+        "epochs": "ppo_epochs",
+        "kl_coef": "kl_loss_coef",
+        "max_grad_norm": "optim.clip_grad",
+    },
+)
+VERL["clip_range"]["text"] = "clip_ratio_low and clip_ratio_high of actor_rollout_ref.actor: {}"
 
 BY_LIBRARY = {
     "Stable-Baselines3": STABLE_BASELINES,
@@ -87,6 +99,7 @@ BY_LIBRARY = {
     "rsl_rl": RSL_RL,
     "TorchRL": TORCHRL,
     "TRL": TRL,
+    "verl": VERL,
 }
 """By how a loop says whose it is; of a loop of one's own nobody knows what it calls them."""
 
