@@ -83,15 +83,15 @@ TRL["max_grad_norm"]["off"] = "0"
 VERL = _written(
     "actor_rollout_ref.actor.NAME={}",
     {
-        "clip_range": "",
         "entropy_coef": "entropy_coeff",
         "learning_rate": "optim.lr",
         "epochs": "ppo_epochs",
         "kl_coef": "kl_loss_coef",
         "max_grad_norm": "optim.clip_grad",
     },
-)
-VERL["clip_range"]["text"] = "clip_ratio_low and clip_ratio_high of actor_rollout_ref.actor: {}"
+) | {
+    "clip_range": {"text": "clip_ratio_low=clip_ratio_high={} of actor_rollout_ref.actor", "times": 1.0, "off": ""},
+}
 
 BY_LIBRARY = {
     "Stable-Baselines3": STABLE_BASELINES,
