@@ -112,6 +112,8 @@ function slider(setting, send) {
   /** @type {SettingValue} */
   let current = null;
   let typing = false;
+  /** @param {SettingValue} value null: it is off, or, where it cannot be, not known yet */
+  const editable = (value) => (typeof value === "number" ? String(value) : off ? "off" : NONE);
   off?.addEventListener("change", () => send(off.checked ? last : null, true));
 
   function commit() {
@@ -156,7 +158,7 @@ function slider(setting, send) {
       if (range.value !== position) range.value = position;
       const fill = String((range.valueAsNumber - scale.minimum) / (scale.maximum - scale.minimum));
       if (range.style.getPropertyValue("--fill") !== fill) range.style.setProperty("--fill", fill);
-      setAttribute(range, "aria-valuetext", isOn ? settingText(value) : "off");
+      setAttribute(range, "aria-valuetext", isOn ? settingText(value) : editable(value));
       // Somebody who is typing keeps what they typed.
       if (!typing && number.value !== editable(current)) restore();
     },
@@ -201,6 +203,3 @@ function toggle(setting, send) {
 /** @param {Setting} setting */
 const title = (setting) =>
   h("span", { class: "name", "aria-hidden": "true" }, setting.label, setting.symbol ? h("i", { class: "symbol" }, setting.symbol) : null);
-
-/** @param {SettingValue} value */
-const editable = (value) => (typeof value === "number" ? String(value) : value === null ? "off" : NONE);
