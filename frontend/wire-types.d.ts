@@ -256,6 +256,10 @@ export interface Attached {
   repeats: boolean;
   /** Our settings, as its library calls them; empty where nobody knows. */
   called: { [name: string]: Called | undefined };
+  /** The name of the program that it is in; empty where it has none, as in a notebook. */
+  script: string;
+  /** The settings that it has told, as they were when it began. */
+  began: { [name: string]: SettingValue | undefined };
 }
 
 /** Another run that branched off from this one. */
@@ -295,6 +299,8 @@ export interface KeptRunTold {
   parent: Parent | null;
   /** The name of the sweep that it belongs to. */
   sweep: string | null;
+  /** Of a training loop that is not ours, the program that it is in; else empty. */
+  script: string;
   /** Why it cannot be read; empty where it can. */
   problem: string;
   /** The curve of the mean return: at most 32 values, evenly spread over the updates, the newest among them. */
@@ -465,6 +471,8 @@ export interface RunBrief {
   created: string;
   /** The name of the sweep that it belongs to. */
   sweep: string | null;
+  /** Of a training loop that is not ours, the program that it is in; else empty. */
+  script: string;
   /** The curve of the mean return: at most 32 values, evenly spread over the updates, the newest among them. */
   returns: (number | null)[];
 }

@@ -1,5 +1,6 @@
 // What happens to the run, in a sentence for those who cannot see it.
 
+import { fullTitleOf } from "../state/called.js";
 import { metNow } from "../state/met.js";
 import { PAUSES } from "../state/permission.js";
 
@@ -15,7 +16,7 @@ export function createNarrator(state, say) {
 
   return {
     /** @param {Run | null} run */
-    begun: (run) => say(`${run?.kept ? "A kept run is shown" : "A new run began"}: ${run?.environment}, seed ${run?.seed ?? "not told"}.`),
+    begun: (run) => say(`${run?.kept ? "A kept run is shown" : "A new run began"}: ${run ? fullTitleOf(run) : "no run"}.`),
 
     /** @param {{ name: string, new: unknown, update: number }} change */
     changed(change) {

@@ -1,6 +1,7 @@
 // The menu "Runs": all of the server's runs, how each goes, what is another than with the run at hand, and the way there.
 
 import { inWords } from "../state/beside.js";
+import { fullTitleOf, scriptOf, titleOf } from "../state/called.js";
 import { runState } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { createConfirm } from "../ui/confirm.js";
@@ -128,7 +129,7 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
   function item(run) {
     const here = run.id === state.run?.id;
     const beside = isBeside(run.id);
-    const called = `${run.environment}${run.seed === null ? "" : `, seed ${run.seed}`}`;
+    const called = fullTitleOf(run);
     const lineage = here ? lineageInWords(state.run) : forkedFrom(described.get(run.id)?.parent);
     const differs = here ? "" : inWords(state.run?.settings, described.get(run.id)?.settings);
     // A recording in the server's place has nothing to go to another run with: it is compared with.
@@ -139,7 +140,7 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
       h(
         "button",
         { type: "button", class: "run-item", "data-run": run.id, "aria-current": here ? "true" : undefined, onclick: () => (close(), go()) },
-        h("strong", {}, run.environment),
+        h("strong", {}, titleOf(run)),
         h("span", { class: "run-item-state", "data-state": run.state }, run.state.replaceAll("_", " ")),
         sparkline(run.returns ?? []),
         h(
@@ -169,9 +170,10 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
   function draw(state) {
     const { run, runs } = state;
     const others = runs.filter(({ id }) => id !== run?.id).length;
-    setText(environment, run?.environment ?? state.awaited?.script ?? "no run");
+    const script = scriptOf(run);
+    setText(environment, script || (run?.environment ?? state.awaited?.script ?? "no run"));
     const where = run?.attached?.library ?? device(run?.device ?? "");
-    setText(known, run ? [run.seed === null ? "" : `seed ${run.seed}`, where].filter(Boolean).join(" · ") : "");
+    setText(known, run ? [script && run.environment, run.seed === null ? "" : `seed ${run.seed}`, where].filter(Boolean).join(" · ") : "");
     setText(forkOf, run?.parent ? ` · fork of ${run.parent.run}` : "");
     setText(number, others ? `+${others}` : "");
     const list = others ? ` The list of this server's ${runs.length} runs` : " The runs of this server: one so far";

@@ -1,5 +1,6 @@
 // The runs that are kept on disk, in the menu "Runs": how each ended, which branched off from which, and the ways on.
 
+import { fullTitleOf, titleOf } from "../state/called.js";
 import { OVER, hasFinished } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { asTree, forkedFrom } from "../state/lineage.js";
@@ -67,7 +68,7 @@ export function createShelf({ list, whyNot, atHand, open, compare, part, beside,
 
   /** @param {{ run: KeptRunTold, depth: number }} entry */
   function item({ run, depth }) {
-    const name = run.environment ? `${run.environment}, seed ${run.seed}` : run.id;
+    const name = run.environment ? fullTitleOf(run) : run.id;
     const away = whyNot() ?? (run.in_use ? ELSEWHERE : null);
     const refused = whyNot() ?? (run.problem || away);
     const more = hasFinished(run); // with what it is to go on is asked first
@@ -105,7 +106,7 @@ export function createShelf({ list, whyNot, atHand, open, compare, part, beside,
           disabled: refused !== null,
           onclick: () => (close(), open(run)),
         },
-        h("strong", {}, run.environment || run.id),
+        h("strong", {}, titleOf(run) || run.id),
         h("span", { class: "run-item-state", "data-state": run.state }, STATES[run.state] ?? run.state),
         sparkline(run.returns),
         h(

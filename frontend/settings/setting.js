@@ -2,7 +2,7 @@
 
 import { NONE, settingText } from "../state/format.js";
 import { same } from "../state/setting-text.js";
-import { h, icon, setAttribute, setText } from "../ui/dom.js";
+import { h, icon, setAttribute, setText, setVisible } from "../ui/dom.js";
 import { IDEA_OF_SETTING } from "../ui/ideas.js";
 import { scaleOf } from "../ui/scale.js";
 import { unfold } from "./unfold.js";
@@ -17,9 +17,12 @@ const RESET = "M8 2.2a5.8 5.8 0 1 0 5.6 7.3l-1.7-.5A4 4 0 1 1 8 4v2.2l4-3.1L8 0z
  * @property {string} note what is to be known of a value that is not in use; empty where it is
  * @property {string} [inForce] what a schedule or the KL has made of it, as a note
  * @property {string | null} locked why it cannot be moved
+ * @property {Origin | null} [origin] where it goes back to; null: nobody knows
  *
  * @typedef {{ element: HTMLElement, focus(): string | null, show(shown: Shown): void }} Control focus: says why it cannot be moved
  */
+
+/** @typedef {{ word: string, value: SettingValue }} Origin */
 
 /** @param {Setting} setting */
 const fullName = (setting) => (setting.symbol ? `${setting.label} ${setting.symbol}` : setting.label);
@@ -33,8 +36,8 @@ export function createSetting(setting, send) {
   const body = setting.type === "choice" ? choice(setting, send) : setting.type === "bool" ? toggle(setting, send) : slider(setting, send);
 
   const id = `setting-${setting.name}`;
-  const initial = h("button", { type: "button", class: "default", onclick: () => send(setting.default, true) });
-  initial.append(icon(RESET), `default ${settingText(setting.default)}`);
+  const origin = h("span", {});
+  const initial = h("button", { type: "button", class: "default", onclick: () => send(begin.value, true) }, icon(RESET), origin);
   const applies = h("span", { class: "applies" });
   const element = h(
     "div",
@@ -42,10 +45,10 @@ export function createSetting(setting, send) {
     ...body.parts,
     h("div", { class: "foot" }, initial, applies),
   );
-  initial.setAttribute("aria-label", `Reset ${setting.label} to default ${settingText(setting.default)}`);
-
   /** @type {string | null} */
   let fixed = null;
+  /** @type {Origin} */
+  let begin = { word: "default", value: setting.default };
 
   return {
     element,
@@ -55,12 +58,16 @@ export function createSetting(setting, send) {
       /** @type {HTMLElement | null} */ (first)?.focus();
       return fixed;
     },
-    show({ value, note, inForce = "", locked }) {
+    show({ value, note, inForce = "", locked, origin: from = { word: "default", value: setting.default } }) {
       fixed = locked;
+      setVisible(initial, from !== null);
+      if (from) begin = from;
+      setText(origin, `${begin.word} ${settingText(begin.value)}`);
+      setAttribute(initial, "aria-label", `Reset ${setting.label}: ${begin.word} ${settingText(begin.value)}`);
       body.show(value, locked !== null);
-      const isDefault = same(value, setting.default);
-      initial.disabled = locked !== null || isDefault;
-      element.toggleAttribute("data-moved", !isDefault);
+      const moved = from !== null && !same(value, begin.value);
+      initial.disabled = locked !== null || !moved;
+      element.toggleAttribute("data-moved", moved);
       element.toggleAttribute("data-pending", note !== "");
       setAttribute(element, "title", locked ?? setting.help);
       setText(applies, note || inForce);

@@ -13,7 +13,7 @@ import { createSetting } from "./setting.js";
 import { unfold } from "./unfold.js";
 
 /** @import { Preview, Setting, SettingValue, State } from "../types.js" */
-/** @import { Control } from "./setting.js" */
+/** @import { Control, Origin } from "./setting.js" */
 
 const FIRST = ["clip_range", "kl_coef", "value_coef", "entropy_coef", "learning_rate"];
 const FIXED = "It is the same for a whole run: begin a new one with another value.";
@@ -101,6 +101,7 @@ export function createSliders(root, set, redraw, preview) {
         note: differs ? `applies from update ${next}` : "",
         inForce: inForce(state, name, used),
         locked: locked ?? whyFixed(state, name) ?? whyIdle(name, chosen),
+        origin: originOf(state, name),
       });
     }
     return moved;
@@ -129,7 +130,12 @@ export function createSliders(root, set, redraw, preview) {
       const value = tried.get(name) ?? used ?? null;
       const previews = PREVIEWED.some((other) => other === name);
       setHidden(control.element, name === away || isUntold(state, name));
-      control.show({ value, note: tried.has(name) ? "preview only" : "", locked: previews ? whyIdle(name, chosen) : noMore });
+      control.show({
+        value,
+        note: tried.has(name) ? "preview only" : "",
+        locked: previews ? whyIdle(name, chosen) : noMore,
+        origin: originOf(state, name),
+      });
     }
     return tried;
   }
@@ -188,6 +194,13 @@ function inUse({ newest, snapshot, run, recorded, past }, name) {
   const header = (recorded || past ? snapshot : newest)?.header;
   const used = past ? header?.settings?.[name] : setTo(header, name);
   return used !== undefined ? used : run?.settings[name];
+}
+
+/** Of a loop that is not ours our defaults mean nothing: it began with its own. @param {State} state @param {string} name @returns {Origin | null | undefined} */
+function originOf({ run }, name) {
+  if (!run?.attached) return run ? undefined : null;
+  const value = run.attached.began?.[name];
+  return value === undefined ? null : { word: "began at", value };
 }
 
 /** Whether the run's loop is not ours and has not said what it has there. @param {State} state @param {string} name */

@@ -1,5 +1,6 @@
 // Runs side by side: what they are called, what differs, and which moments of them belong together.
 
+import { fullTitleOf } from "./called.js";
 import { count, settingText } from "./format.js";
 import { letterOf } from "./looks.js";
 import { samplesOfRollout } from "./scope.js";
@@ -92,7 +93,7 @@ export function inWords(here, there, most = 4) {
 }
 
 /** @param {Pick<State, "run">} state */
-export const nameOf = ({ run }) => (run ? `${run.environment}${run.seed === null ? "" : ` · seed ${run.seed}`}` : "no run");
+export const nameOf = ({ run }) => (run ? fullTitleOf(run, " · ") : "no run");
 
 /** The same among those that it is compared with: where others are called so as well, with its letter. @param {State} state */
 export const fullNameOf = (state) => lettered(state, nameOf);

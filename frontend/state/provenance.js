@@ -1,5 +1,6 @@
 // Where a saved file comes from: which run, which moment of it, and the settings that it was made with.
 
+import { titleOf } from "./called.js";
 import { settingText } from "./format.js";
 
 /** @import { SettingValue, State } from "../types.js" */
@@ -19,7 +20,7 @@ export function momentOf({ run, snapshot }) {
       : phase === "epoch"
         ? [`epoch ${epoch}`]
         : [];
-  return [run?.environment ?? "no run", `seed ${run?.seed ?? "–"}`, `update ${update}`, ...inside].join(", ");
+  return [run ? titleOf(run) : "no run", `seed ${run?.seed ?? "–"}`, `update ${update}`, ...inside].join(", ");
 }
 
 /** All settings of the moment on show by their names, in the order of their table. @param {Pick<State, "run" | "snapshot" | "settings">} state */

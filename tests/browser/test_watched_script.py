@@ -46,6 +46,19 @@ def test_a_script_that_waits_for_play_is_shown_from_its_first_update_on(tmp_path
         page = new_page()
         page.goto(watching.url)
         dashboard = Dashboard.of(page).at(state="paused", update="1", phase="rollout|advantages")
+        assert page.title() == "cartpole.py · CartPole-v1 · PPO Scope"
+        run = page.locator("button.run")
+        assert run.locator(".run-environment").inner_text() == "cartpole.py"
+        assert run.locator(".run-facts").inner_text().startswith("CartPole-v1 · seed 3 · Stable-Baselines3 PPO")
+        run.click()
+        assert page.locator(".run-item strong").all_inner_texts() == ["cartpole.py · CartPole-v1"]
+        page.keyboard.press("Escape")
+        clip = page.locator("#setting-clip_range")
+        assert clip.locator(".default").inner_text() == "began at 0.3", "neither our default nor the library's"
+        dashboard.type("Clip range", 0.1)
+        until(lambda: clip.get_attribute("data-moved") == "")
+        clip.get_by_role("button", name="Reset Clip range").click()
+        until(lambda: clip.get_attribute("data-moved") is None)
         dashboard.press("Play").at(state="running")
         until(dashboard.update, lambda update: update >= 3)
         page.goto("about:blank")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 VARIABLE = "PPO_SCOPE_URL"
 PAUSED = "PPO_SCOPE_PAUSED"
 """Set to 1, loops that begin in this process wait for Play before their first update."""
+NAMELESS = {"", "-", "-c", "-m", "ipykernel_launcher.py", "colab_kernel_launcher.py"}
 WRONG = (
     "{what} is not the link of a PPO Scope server: it is like http://127.0.0.1:8000/#token=…, as `ppo-scope watch` "
     "prints it."
@@ -44,6 +47,13 @@ class Address:
         return cls(
             f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/attach", f"{parts.scheme}://{parts.netloc}", token
         )
+
+
+def script_name() -> str:
+    """Of the program that this process runs; empty where people do not know it by a name, as in a notebook."""
+    path = Path(sys.argv[0]) if sys.argv else Path()
+    name = path.parent.name if path.name == "__main__.py" else path.name
+    return "" if name in NAMELESS else name[:200]
 
 
 def begins_paused() -> bool:

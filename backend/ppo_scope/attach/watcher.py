@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from ppo_scope.attach.address import Address, begins_paused
+from ppo_scope.attach.address import Address, begins_paused, script_name
 from ppo_scope.attach.again import NONE as NO_TWO
 from ppo_scope.attach.again import RUNNING, Outcomes, Repeats
 from ppo_scope.attach.arrays import Misshapen
@@ -110,7 +110,7 @@ class Watcher:
         settings = {"env": subject.env, **facts.all(), **({} if seed is None else {"seed": seed})}
         greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(self._change))
         greeting.repeats = repeats is not None
-        greeting.called = called_by(library)
+        greeting.called, greeting.script = called_by(library), script_name()
         self._line = Line(address, greeting.model_dump_json, self._beat, say) if address is not None else None
         self._report = Report(self._send, self.run, subject, facts, beside if address is not None else None)
         self._going = Going(self._report, running=not (paused or begins_paused()))

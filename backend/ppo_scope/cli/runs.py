@@ -26,6 +26,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     from rich.markup import escape
     from rich.table import Table
 
+    from ppo_scope.records.record import script_in
+
     library = library_there(options)
     kept = library.runs()
     if not kept:
@@ -45,7 +47,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         cells += [one.resumes_at or "–", states, f"{one.size / 1e6:.1f}", str(one.about.get("created", "–"))[:16]]
         parent = one.about.get("parent")
         of = f"fork of {parent['run']}@{parent['update']}" if parent else ""
-        cells.append(of or (f"sweep {one.about['sweep']}" if one.about.get("sweep") else ""))
+        of = of or (f"sweep {one.about['sweep']}" if one.about.get("sweep") else "")
+        cells.append(of or script_in(one.about.get("facts")))
         table.add_row(*(escape(printable(str(cell))) for cell in cells))
     console = Console()
     (console if console.is_terminal else Console(width=WIDTH)).print(table)

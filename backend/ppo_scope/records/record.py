@@ -26,6 +26,13 @@ FACTS = ("device", "reward_threshold", "observation", "action", "wrappers")
 """What is known of a run once it has begun; None until then."""
 
 
+def script_in(facts: Any) -> str:
+    """The program that a run's loop is in, where that is not ours; else empty. Facts may come from a disk."""
+    attached = facts.get("attached") if isinstance(facts, dict) else None
+    script = attached.get("script") if isinstance(attached, dict) else None
+    return script if isinstance(script, str) else ""
+
+
 @dataclass(frozen=True)
 class Said:
     """What a run said of its state, the last time it did."""
@@ -293,6 +300,7 @@ class RunRecord:
             "update": self.position["update"],
             "created": self.created,
             "sweep": self.sweep,
+            "script": script_in(self.facts),
             "returns": self._history.sketch("episodic_return_mean", SKETCHED),
         }
 

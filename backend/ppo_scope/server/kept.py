@@ -14,7 +14,7 @@ from starlette.responses import Response
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.records import sweeps
 from ppo_scope.records.library import InUse, KeptRun, Library
-from ppo_scope.records.record import SKETCHED
+from ppo_scope.records.record import SKETCHED, script_in
 from ppo_scope.records.store import CannotRead, Store
 from ppo_scope.runs.live import LiveRun
 from ppo_scope.runs.reopening import Reopened, forked, reopened
@@ -103,6 +103,7 @@ class Shelves:
             "size": kept.size,
             "parent": kept.about.get("parent"),
             "sweep": kept.about.get("sweep"),
+            "script": script_in(kept.about.get("facts", {})),
             "problem": kept.problem,
             "returns": returns,
         }

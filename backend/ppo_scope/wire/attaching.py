@@ -54,13 +54,16 @@ class Greeting(BaseModel):
     """Settings that it takes from outside while it trains."""
     repeats: bool = False
     """Whether it can make an update a second time."""
+    script: str = Field(default="", max_length=200)
+    """The program that it is in, by its name."""
     called: dict[str, Called] = {}
     """What its library calls our settings."""
 
     @property
     def about(self) -> dict[str, Any]:
         """What pages are told of the loop."""
-        return {"library": self.library, "changeable": self.changeable, "repeats": self.repeats, "called": self.called}
+        told = self.model_dump(include={"library", "changeable", "repeats", "called", "script"})
+        return {**told, "began": self.settings}
 
     @classmethod
     def parse(cls, text: str, names: Collection[str]) -> Self:

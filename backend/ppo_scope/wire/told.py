@@ -86,6 +86,10 @@ class Attached(TypedDict):
     """Whether it can make an update a second time, with other settings."""
     called: dict[str, Called]
     """Our settings, as its library calls them; empty where nobody knows."""
+    script: str
+    """The name of the program that it is in; empty where it has none, as in a notebook."""
+    began: dict[str, SettingValue]
+    """The settings that it has told, as they were when it began."""
 
 
 class Parent(TypedDict):
@@ -137,6 +141,8 @@ class KeptRunTold(TypedDict):
     parent: Parent | None
     sweep: str | None
     """The name of the sweep that it belongs to."""
+    script: str
+    """Of a training loop that is not ours, the program that it is in; else empty."""
     problem: str
     """Why it cannot be read; empty where it can."""
     returns: list[float | None]
@@ -331,6 +337,8 @@ class RunBrief(TypedDict):
     created: str
     sweep: str | None
     """The name of the sweep that it belongs to."""
+    script: str
+    """Of a training loop that is not ours, the program that it is in; else empty."""
     returns: list[float | None]
     """The curve of the mean return: at most 32 values, evenly spread over the updates, the newest among them."""
 
