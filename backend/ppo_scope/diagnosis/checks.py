@@ -14,6 +14,7 @@ from ppo_scope.diagnosis.checks_environment import CAUSES, FORBIDDEN
 from ppo_scope.diagnosis.checks_leash import LEASHES
 from ppo_scope.diagnosis.checks_loop import BOOTSTRAP, LOSS, NO_ADVANTAGE, ORDER
 from ppo_scope.diagnosis.checks_ratio import RATIO, STATISTICS
+from ppo_scope.diagnosis.checks_return import FELL
 from ppo_scope.diagnosis.checks_steps import SPIKE, STEPS
 from ppo_scope.diagnosis.checks_together import RANKS_APART
 from ppo_scope.diagnosis.judging import Check
@@ -35,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     *LEASHES,
     *STEPS,
     CRITIC,
+    FELL,
 )
 NOT_FINITE = Check(
     "not_finite",

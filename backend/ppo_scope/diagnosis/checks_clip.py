@@ -96,7 +96,7 @@ UNBOUNDED = Check(
     ("far_out_share",),
     _unbounded,
     "No few samples decide the policy loss",
-    ("saturated_activations", "entropy_collapse", "useless_critic"),
+    ("saturated_activations", "entropy_collapse", "useless_critic", "return_fell"),
 )
 PARTED = Check(
     "kl_without_clip",
@@ -111,7 +111,7 @@ PARTED = Check(
     ("clip_fraction",),
     _parted,
     "KL and clip fraction tell the same",
-    ("entropy_collapse",),
+    ("entropy_collapse", "return_fell"),
 )
 RUNAWAY = Check(
     "runaway_deviation",
@@ -125,5 +125,5 @@ RUNAWAY = Check(
     ("largest_deviation",),
     _runaway,
     "σ stays where it can be used",
-    ("wide_deviation", "actions_cut_off", "entropy_collapse", "useless_critic"),
+    ("wide_deviation", "actions_cut_off", "entropy_collapse", "useless_critic", "return_fell"),
 )

@@ -92,7 +92,7 @@ SATURATION = Check(
     ("saturation",),
     _saturated,
     "Saturation keeps neither network from learning",
-    ("entropy_collapse", "still_policy", "uniform_policy", "useless_critic"),
+    ("entropy_collapse", "still_policy", "uniform_policy", "useless_critic", "return_fell"),
 )
 CRITIC = Check(
     "useless_critic",

@@ -211,7 +211,7 @@ CAUSES: tuple[Check, ...] = (
         ("largest_deviation", "deviation_of_range"),
         _wide_deviation,
         "σ fits the action range",
-        ("actions_cut_off", "useless_critic"),
+        ("actions_cut_off", "useless_critic", "return_fell"),
         ("action_reach", "entropy_collapse"),
     ),
     Check(

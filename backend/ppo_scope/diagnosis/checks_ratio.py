@@ -185,7 +185,7 @@ STATISTICS = Check(
     ("observations_counted",),
     _statistics_lost,
     "Normalisation knows what the policy knows",
-    ("kl_spike", "useless_critic"),
+    ("kl_spike", "useless_critic", "return_fell"),
     ("wild_observations", "useless_critic"),
     lasts=True,
 )
@@ -206,6 +206,6 @@ RATIO = Check(
     ("first_ratio_error", "steps_taken"),
     _ratio_not_one,
     "r is 1 at the first minibatch",
-    ("kl_spike", "unbounded_loss", "kl_without_clip"),
+    ("kl_spike", "unbounded_loss", "kl_without_clip", "return_fell"),
     OF_RATIO,
 )

@@ -168,7 +168,7 @@ SPIKE = Check(
     ("kl_k3",),
     _kl_spike,
     "No KL spike in the last 10 updates",
-    ("saturated_activations", "entropy_collapse", "starved_policy", "still_policy", "useless_critic"),
+    ("saturated_activations", "entropy_collapse", "starved_policy", "still_policy", "useless_critic", "return_fell"),
     lasts=True,
 )
 STEPS: tuple[Check, ...] = (
@@ -185,7 +185,7 @@ STEPS: tuple[Check, ...] = (
         ("entropy_share", "smallest_deviation"),
         _entropy_collapse,
         "The policy still explores",
-        ("useless_critic",),
+        ("useless_critic", "return_fell"),
     ),
     Check(
         "starved_policy",

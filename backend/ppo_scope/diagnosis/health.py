@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ppo_scope.diagnosis.checks import CHECKS, NOT_FINITE, NOT_FINITE_GIVEN
+from ppo_scope.diagnosis.fall import Fall
 from ppo_scope.diagnosis.indicators import indicators
 from ppo_scope.diagnosis.judging import SEVERITIES, Check, Found, Row, Unknown, Verdict, last
 from ppo_scope.diagnosis.progress import Progress
@@ -68,20 +70,21 @@ class Health:
 
     def __init__(self) -> None:
         self._rows: deque[Row] = deque(maxlen=LOOK_BACK)
-        self._progress = Progress()
+        self._progress, self._fall = Progress(), Fall()
         self._spans: list[Span] = []
         self._verdicts: dict[str, Verdict] = {check.name: check.look([]) for check in CHECKS}
         self._not_finite: Finding | None = None
-        self._before: tuple[list[Row], Progress, list[Span]] = ([], Progress(), [])
+        self._before: tuple[list[Row], Progress, Fall, list[Span]] = ([], Progress(), Fall(), [])
 
     def take_in(self, moment: Moment, row: Row) -> None:
         """An update has ended, with these scalars."""
-        self.take_row(moment.update.index, {**row, **indicators(moment)})
+        returns = [episode.episodic_return for episode in moment.update.rollout.episodes]
+        self.take_row(moment.update.index, {**row, **indicators(moment)}, returns)
 
-    def take_row(self, update: int, row: Row) -> None:
-        """The same, with all that the checks look at."""
-        self._before = list(self._rows), copy(self._progress), list(self._spans)
-        row = {**row, "update": update}
+    def take_row(self, update: int, row: Row, returns: Sequence[float] = ()) -> None:
+        """The same, with all that the checks look at, and what the episodes returned that ended in it."""
+        self._before = list(self._rows), copy(self._progress), copy(self._fall), list(self._spans)
+        row = {**row, "update": update, **self._fall.take_in(update, returns)}
         self._rows.append({**row, **self._progress.take_in(row)})
         self._not_finite = None
         rows = list(self._rows)
@@ -89,9 +92,9 @@ class Health:
         for check in CHECKS:
             verdict = self._verdicts[check.name]
             if isinstance(verdict, Found):
-                since = verdict.latest or update
+                seen = verdict.latest or update
                 severity = self._severity(check, verdict)
-                self._note(Span(check.name, severity, since, since, update, summary=verdict.summary))
+                self._note(Span(check.name, severity, verdict.since or seen, seen, update, summary=verdict.summary))
         self._spans = [
             replace(span, until=span.latest) if span.until is None and span.told < update else span
             for span in self._spans
@@ -99,7 +102,7 @@ class Health:
 
     def amend(self, moment: Moment, row: Row) -> None:
         """The latest update has been made anew."""
-        rows, self._progress, self._spans = self._before
+        rows, self._progress, self._fall, self._spans = self._before
         self._rows = deque(rows, LOOK_BACK)
         self.take_in(moment, row)
 
@@ -233,6 +236,8 @@ def _explains(span: Span, name: str, since: int) -> bool:
 
 def _reaches(cause: Finding, finding: Finding) -> bool:
     """Whether a cause goes on, or the finding began soon enough after it."""
+    if BY_NAME[finding.name].before and cause.since > finding.since:
+        return False
     return cause.until is None or cause.since <= finding.since <= cause.until + LOOK_BACK
 
 
@@ -243,7 +248,8 @@ def _left_behind(finding: Finding, check: Check, span: Span) -> bool:
 def _what_was(check: Check, span: Span) -> Finding:
     """An event that is over, told of because of what it has left behind."""
     summary = f"{span.summary} It has passed; what follows from it has not."
-    texts = (check.name, check.title, span.severity, summary, check.cause, check.remedy, check.setting)
+    severity = min(span.severity, check.severity, key=SEVERITIES.index)  # a note once, while all seemed well
+    texts = (check.name, check.title, severity, summary, check.cause, check.remedy, check.setting)
     return Finding(*texts, span.since, span.until)
 
 

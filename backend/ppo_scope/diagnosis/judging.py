@@ -31,6 +31,8 @@ class Found:
     severity: str | None = None
     latest: int | None = None
     """The update that it was seen in, where that is an earlier one."""
+    since: int | None = None
+    """The update that it began in, where it takes more of them to see it."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class Check:
     """Checks whose findings follow from this one; their names come later in the table."""
     voids: tuple[str, ...] = ()
     """Checks that look at numbers which mean nothing while this one's finding stands."""
+    before: bool = False
+    """Whether what explains it has to have begun before it did."""
     lasts: bool = False
     """Whether it is an event, which stays the cause of what it has left behind when it is over itself."""
 
