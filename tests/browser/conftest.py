@@ -15,12 +15,8 @@ from tests.live import chromium as open_chromium
 
 SEED = ("--seed", "7")
 DESKTOP = {"viewport": {"width": 1440, "height": 900}}
-FLAGS = (
-    "--process-per-site",  # see `window`
-    "--in-process-gpu",
-    "--js-flags=--no-opt,--no-maglev",
-)
-"""The last: no page of a test lives long enough to earn what it costs to optimise its scripts."""
+FLAGS = ("--process-per-site", "--js-flags=--no-opt,--no-maglev")
+"""For the first see `window`; no page of a test lives long enough to earn what it costs to optimise its scripts."""
 
 
 @pytest.fixture(scope="package")
