@@ -18,13 +18,15 @@ NPM := $(shell command -v node >/dev/null 2>&1 && command -v npm 2>/dev/null)
 # What is never imported is never compiled: torch alone has two thousand files.
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test format libraries lowest bench clean chromium
+.PHONY: run setup test format libraries lowest bench clean chromium
 .DELETE_ON_ERROR:
 
 run: $(VENV)/run.done
 	@$(BIN)/ppo-scope serve
 
-test: $(VENV)/test.done $(if $(NPM),$(NODE_TOOLS)) chromium
+setup: $(VENV)/test.done $(if $(NPM),$(NODE_TOOLS))
+
+test: setup chromium
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 format: $(VENV)/test.done $(NODE_TOOLS)

@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 
-from tests.browser.dashboard import Dashboard
+from tests.browser.dashboard import Dashboard, panels_alone
 from tests.browser.faults import Faults
 from tests.browser.stage import Stage
 from tests.browser.window import Window, Windows
@@ -15,12 +15,8 @@ from tests.live import chromium as open_chromium
 
 SEED = ("--seed", "7")
 DESKTOP = {"viewport": {"width": 1440, "height": 900}}
-FLAGS = (
-    "--process-per-site",  # see `window`
-    "--in-process-gpu",
-    "--js-flags=--no-opt,--no-maglev",
-)
-"""The last: no page of a test lives long enough to earn what it costs to optimise its scripts."""
+FLAGS = ("--process-per-site", "--js-flags=--no-opt,--no-maglev")
+"""For the first see `window`; no page of a test lives long enough to earn what it costs to optimise its scripts."""
 
 
 @pytest.fixture(scope="package")
@@ -127,13 +123,14 @@ def serve_here(ending):
 @pytest.fixture
 def look_at(shared_server, page):
     """This test's page, on a run that others look at too, at the end of an update: `look_at(*arguments, update=2)`; or
-    after so many minibatches of the first epoch that follows.
+    after so many minibatches of the first epoch that follows. `panels`: those alone that it shows.
 
     The run has to stay where it is, with the settings that it has.
     """
 
-    def join(*arguments, update=0, minibatch=0, query=""):
+    def join(*arguments, update=0, minibatch=0, query="", panels=()):
         live = shared_server(*arguments, update=update, minibatch=minibatch)
+        query = query or (panels and panels_alone(*panels)) or ""
         dashboard = Dashboard(page, f"{live.base}{query}#token={live.token}")
         if live.run()["update"] == 0:
             for number in range(update):

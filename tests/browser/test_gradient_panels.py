@@ -9,7 +9,7 @@ from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.probes import measure
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.moments import moment_at
 
 SEED = "7"
@@ -33,10 +33,10 @@ def computed(update, kind, epoch, minibatch, **settings):
 
 @pytest.fixture
 def open_at(server, page):
-    """A paused run at whose panels one looks: `open_at("Gradients", "--shared-network")`."""
+    """A paused run at one of whose panels one looks: `open_at("Gradients", "--shared-network")`."""
 
-    def _open(panel, *arguments):
-        dashboard = Dashboard(page, server("--paused", "--seed", SEED, *arguments).url)
+    def _open(panel, *arguments, beside=()):
+        dashboard = Dashboard(page, only(server("--paused", "--seed", SEED, *arguments), panel, *beside))
         dashboard.panel(panel).scroll_into_view_if_needed()
         page.wait_for_timeout(300)  # the probes of what is in view are asked for in a moment
         return dashboard
@@ -49,7 +49,7 @@ def gradients(look_at):
     """The panel after the first minibatch's step, on a run that others look at too: `gradients("--shared-network")`."""
 
     def look(*arguments):
-        dashboard = look_at(*arguments, minibatch=1)
+        dashboard = look_at(*arguments, minibatch=1, panels=["Gradients"])
         dashboard.panel("Gradients").scroll_into_view_if_needed()
         return dashboard
 
@@ -202,7 +202,7 @@ def test_the_outline_is_the_minibatch_after_its_step(open_at):
 
 
 def test_both_say_what_they_cost_and_of_which_update_they_are(open_at, page):
-    dashboard = open_at("Gradients")
+    dashboard = open_at("Gradients", beside=["Step direction"])
     dashboard.step("update", update="1", phase="update")
     gradients, direction = (dashboard.panel(name).locator(".measured") for name in ("Gradients", "Step direction"))
     until(gradients.inner_text, lambda text: re.fullmatch(r"after the step · [\d.]+ ms per measurement", text))

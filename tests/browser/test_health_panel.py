@@ -2,14 +2,16 @@
 
 import pytest
 
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.stage import snapshot
 
 
 @pytest.fixture
 def ill(server, page):
     """A critic that is never trained, and a step that is far too long."""
-    return Dashboard(page, server("--paused", "--seed", "7", "--value-coef", "0", "--learning-rate", "0.1").url)
+    return Dashboard(
+        page, only(server("--paused", "--seed", "7", "--value-coef", "0", "--learning-rate", "0.1"), "Health")
+    )
 
 
 def shown(dashboard):
@@ -49,7 +51,9 @@ def test_the_bar_says_that_something_is_wrong_and_leads_to_it(ill, page):
 
 
 def test_a_useless_critic_is_found_after_ten_updates(server, page):
-    dashboard = Dashboard(page, server("--paused", "--seed", "7", "--num-envs", "2", "--value-coef", "0").url)
+    dashboard = Dashboard(
+        page, only(server("--paused", "--seed", "7", "--num-envs", "2", "--value-coef", "0"), "Health")
+    )
     dashboard.step("updates", update="10")
     until(lambda: "useless_critic" in findings(dashboard))
     text = dashboard.panel("Health").inner_text()
@@ -57,7 +61,7 @@ def test_a_useless_critic_is_found_after_ten_updates(server, page):
 
 
 def test_a_healthy_run_says_what_was_looked_for(server, page):
-    dashboard = Dashboard(page, server("--paused", "--seed", "7").url)
+    dashboard = Dashboard(page, only(server("--paused", "--seed", "7"), "Health"))
     dashboard.step(update="1")
     text = until(lambda: shown(dashboard).inner_text(), lambda text: "No KL spike" in text)
     assert "Nothing wrong was found so far" in text and "cannot tell yet" in text
@@ -66,7 +70,7 @@ def test_a_healthy_run_says_what_was_looked_for(server, page):
 
 def test_what_cannot_be_known_is_not_green(server, page):
     """A check that has not seen enough says so, and one that asks for something that is not there."""
-    dashboard = Dashboard(page, server("--paused", "--seed", "7", "--num-envs", "2").url).step(update="1")
+    dashboard = Dashboard(page, only(server("--paused", "--seed", "7", "--num-envs", "2"), "Health")).step(update="1")
     panel = shown(dashboard)
     text = until(panel.inner_text, lambda text: "takes 10 updates to tell" in text)
     assert "Useless critic: not known yet" in text and "Actions cut off at a bound: does not apply" in text
@@ -80,7 +84,9 @@ def test_what_cannot_be_known_is_not_green(server, page):
 
 
 def test_a_step_that_was_too_long_leads_while_its_consequences_last_is_marked_and_one_goes_there(server, page):
-    dashboard = Dashboard(page, server("--paused", "--seed", "7", "--learning-rate", "0.1").url).step(update="1")
+    dashboard = Dashboard(page, only(server("--paused", "--seed", "7", "--learning-rate", "0.1"), "Health")).step(
+        update="1"
+    )
     until(lambda: "kl_spike" in findings(dashboard))
     dashboard.step("updates", update="11").step("updates", update="21")
     until(lambda: {"kl_spike", "entropy_collapse"} <= findings(dashboard))
@@ -134,7 +140,7 @@ def test_an_update_of_one_step_is_said_to_be_so_by_design(stage):
 
 
 def test_what_follows_from_a_finding_stands_below_it(server, page):
-    dashboard = Dashboard(page, server("--paused", "--seed", "7", "--max-grad-norm", "0.000001").url)
+    dashboard = Dashboard(page, only(server("--paused", "--seed", "7", "--max-grad-norm", "0.000001"), "Health"))
     dashboard.step("updates", update="10").step("updates", update="20")
     until(lambda: findings(dashboard), lambda found: {"still_policy", "uniform_policy"} <= found)
     panel = dashboard.panel("Health")
@@ -167,7 +173,7 @@ def test_a_remedy_that_is_not_to_be_had_from_outside_says_so(stage):
 
 def test_what_a_step_that_is_far_too_long_does_is_found_and_the_gravest_is_open(server, page):
     live = server("--paused", "--seed", "7", "--num-envs", "4", "--rollout-steps", "64", "--learning-rate", "1")
-    dashboard = Dashboard(page, live.url).step("updates", update="10")
+    dashboard = Dashboard(page, only(live, "Health")).step("updates", update="10")
     expected = {"entropy_collapse", "saturated_activations"}  # what else there is depends on how a machine rounds
     until(lambda: findings(dashboard), lambda found: found >= expected)
     rows = dashboard.panel("Health").locator(".findings li")
@@ -199,7 +205,7 @@ gym.register("Poisoned-v0", entry_point=Poisoned)
 def test_a_run_that_meets_a_number_that_is_none_halts_and_says_so(server, page, tmp_path):
     (tmp_path / "poisoned.py").write_text(POISONED)
     arguments = ("--env", "poisoned:Poisoned-v0", "--num-envs", "1", "--rollout-steps", "16", "--minibatches", "1")
-    dashboard = Dashboard(page, server("--paused", "--seed", "7", *arguments).url)
+    dashboard = Dashboard(page, only(server("--paused", "--seed", "7", *arguments), "Health"))
     dashboard.step(update="1").step(update="2")
     assert findings(dashboard) == set()
     dashboard.press("Step")

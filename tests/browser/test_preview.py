@@ -7,7 +7,7 @@ import torch
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.test_first_light import SEED, computed
 from tests.browser.test_surrogate_kl import CHANGES, FAST, TALL, readout, walk
 
@@ -20,7 +20,7 @@ TERMS = ("loss", "policy_loss", "value_term", "entropy_term")
 @pytest.fixture
 def paused(server, page):
     page.set_viewport_size(TALL)
-    return Dashboard(page, server("--paused", "--seed", SEED, *FAST).url)
+    return Dashboard(page, only(server("--paused", "--seed", SEED, *FAST), *ALL))
 
 
 def term(value):

@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 
 from ppo_scope.ppo.losses import Region
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.test_first_light import SEED, computed
 
+LOOKED_AT = ("Clip mask", "Sample")
 FACTS = "element => ({...element.dataset})"
 
 
 @pytest.fixture
 def paused(server, page):
-    return Dashboard(page, server("--paused", "--seed", SEED).url)
+    return Dashboard(page, only(server("--paused", "--seed", SEED), *LOOKED_AT))
 
 
 def sample(dashboard):
@@ -57,7 +58,7 @@ def click(dashboard, environment, step, *, full=True):
 
 
 def test_a_click_in_the_mask_shows_the_sample_as_the_trainer_computed_it(look_at):
-    paused = look_at(update=2)
+    paused = look_at(update=2, panels=LOOKED_AT)
     arrays = computed(2).arrays
     trained = np.argwhere(arrays["region_new"] != Region.NOT_TRAINED)
     for environment, step in trained[[10, len(trained) // 2, -20]].tolist():
@@ -93,7 +94,7 @@ def test_a_click_in_the_mask_shows_the_sample_as_the_trainer_computed_it(look_at
 
 @pytest.mark.parametrize("region", [Region.HELD, Region.PULLED_BACK])
 def test_what_the_max_picks_and_why(look_at, region):
-    dashboard = look_at("--clip-range", "0.002", update=1)
+    dashboard = look_at("--clip-range", "0.002", update=1, panels=LOOKED_AT)
     dashboard.panel("Sample").scroll_into_view_if_needed()
     find = dashboard.panel("Sample").get_by_label("Find a sample")
     wanted = {Region.HELD: "a held one", Region.PULLED_BACK: "a pulled-back one"}[region]
@@ -118,12 +119,12 @@ def test_what_the_max_picks_and_why(look_at, region):
 
 
 def test_before_the_first_rollout_there_is_nothing_to_find(look_at):
-    options = look_at().panel("Sample").get_by_label("Find a sample").locator("option:not([value=''])")
+    options = look_at(panels=LOOKED_AT).panel("Sample").get_by_label("Find a sample").locator("option:not([value=''])")
     assert options.evaluate_all("all => [all.length > 5, all.every((option) => option.disabled)]") == [True, True]
 
 
 def test_a_sample_is_stepped_through_by_buttons_and_by_keys(look_at, page):
-    paused = look_at(update=1)
+    paused = look_at(update=1, panels=LOOKED_AT)
     click(paused, 2, 40)
     panel = paused.panel("Sample")
     panel.get_by_role("button", name="Next step").click()
@@ -138,7 +139,7 @@ def test_a_sample_is_stepped_through_by_buttons_and_by_keys(look_at, page):
 
 
 def test_the_mask_selects_by_keyboard(look_at, page):
-    paused = look_at(update=1)
+    paused = look_at(update=1, panels=LOOKED_AT)
     paused.panel("Clip mask").locator("canvas").first.focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
@@ -148,7 +149,7 @@ def test_the_mask_selects_by_keyboard(look_at, page):
 
 
 def test_the_picture_of_the_step_is_shown_where_the_run_was_stepped(look_at):
-    paused = look_at(update=1)
+    paused = look_at(update=1, panels=LOOKED_AT)
     click(paused, 3, 17)
     image = paused.panel("Sample").locator("img")
     until(lambda: image.evaluate("image => image.complete && image.naturalWidth"))
@@ -182,7 +183,7 @@ def test_a_free_run_is_to_be_paused_first(paused):
 
 @pytest.mark.parametrize("objective", ["unclipped", "reinforce", "actor_critic", "kl_penalty"])
 def test_objectives_without_a_clip_have_no_max(server, page, objective):
-    dashboard = Dashboard(page, server("--paused", "--seed", SEED, "--objective", objective).url)
+    dashboard = Dashboard(page, only(server("--paused", "--seed", SEED, "--objective", objective), *LOOKED_AT))
     dashboard.step(update="1")
     click(dashboard, 1, 20)
     text = words(dashboard, "Sample")
@@ -195,7 +196,7 @@ def test_objectives_without_a_clip_have_no_max(server, page, objective):
 
 @pytest.mark.parametrize("settings", [("--env", "Pendulum-v1"), ("--env", "FrozenLake-v1")])
 def test_other_spaces_are_shown_too(server, page, settings):
-    dashboard = Dashboard(page, server("--paused", "--seed", SEED, *settings).url)
+    dashboard = Dashboard(page, only(server("--paused", "--seed", SEED, *settings), *LOOKED_AT, "Policy"))
     dashboard.step(update="1")
     click(dashboard, 1, 20)
     text = words(dashboard, "Sample")
@@ -215,7 +216,7 @@ def choose(dashboard, wanted):
 
 def test_it_speaks_of_the_preview_as_the_mask_does(look_at):
     """A sample that the mask shows as held, with ε as it was moved, is not silently inside here."""
-    dashboard = look_at(update=1)
+    dashboard = look_at(update=1, panels=LOOKED_AT)
     facts = click(dashboard, 2, 40)
     r, used = float(facts["ratio"]), float(facts["used"])
     clip_range = abs(r - 1) / 2
@@ -235,7 +236,7 @@ def test_it_speaks_of_the_preview_as_the_mask_does(look_at):
 
 
 def test_what_c1_and_c2_would_change_of_a_sample_is_its_gradients(look_at):
-    dashboard = look_at(update=1)
+    dashboard = look_at(update=1, panels=LOOKED_AT)
     facts = click(dashboard, 2, 40)
     with previewed(dashboard, "Value coefficient", 0.5, 5):
         preview = dashboard.panel("Sample").locator(".sample-preview")
@@ -328,7 +329,7 @@ def test_all_that_matters_is_seen_without_scrolling(look_at, page, theme, width,
 def test_a_picture_that_failed_can_be_asked_for_again(look_at, page, faults):
     faults.expect("/pictures/")
     page.route("**/pictures/**", lambda route: route.abort())
-    paused = look_at(update=1)
+    paused = look_at(update=1, panels=LOOKED_AT)
     click(paused, 3, 17)
     panel = paused.panel("Sample")
     until(lambda: panel.locator(".sample-picture").inner_text(), lambda text: "The server cannot be reached." in text)

@@ -10,12 +10,13 @@ from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.test_first_light import SEED, computed
 
 FAST = ("--learning-rate", "0.003")  # so that ratios leave 1 ± ε
 CHANGES = {"learning_rate": 0.003}
 TALL = {"width": 1440, "height": 2400}  # every panel is in sight, and so measured
+LOOKED_AT = ("Surrogate", "KL and clipping")
 SIDES = (("good", 1.0), ("bad", -1.0))
 KLS = ("kl_exact", "kl_k3", "kl_k1")
 
@@ -28,7 +29,7 @@ def start(server, page):
 
     def open_page(*arguments):
         page.set_viewport_size(TALL)
-        return Dashboard(page, server("--paused", "--seed", SEED, *FAST, *arguments).url)
+        return Dashboard(page, only(server("--paused", "--seed", SEED, *FAST, *arguments), *LOOKED_AT))
 
     return open_page
 
@@ -97,7 +98,7 @@ def test_the_curves_are_the_objective_of_the_trainer(start):
 def test_each_sample_lies_at_its_place(look_at, page):
     """The crosses of held samples, read from the canvas: there is ink wherever Python has one."""
     page.set_viewport_size(TALL)
-    dashboard = look_at(*FAST, update=2)
+    dashboard = look_at(*FAST, update=2, panels=LOOKED_AT)
     until(lambda: cloud(dashboard).get("update"), lambda update: update == "2")
     found = computed(2, **CHANGES)
     region, used, ratio = (found.arrays[name] for name in ("region", "advantage_used", "ratio"))
@@ -215,7 +216,7 @@ def test_kl_and_fractions_by_minibatch_and_by_update(start):
 
 def test_without_a_target_no_line_is_drawn(look_at, page):
     page.set_viewport_size(TALL)
-    dashboard = look_at(*FAST, update=1)
+    dashboard = look_at(*FAST, update=1, panels=LOOKED_AT)
     until(lambda: "clip fraction" in readout(dashboard, "KL and clipping"))
     assert [limit["x"] for limit in chart(dashboard, "KL and clipping")[12:14]] == [[], []]
     assert "stops at" not in readout(dashboard, "KL and clipping")

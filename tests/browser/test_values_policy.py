@@ -8,13 +8,15 @@ import pytest
 
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.test_first_light import computed
 from tests.browser.test_sample import click, shown, words
 
+LOOKED_AT = ("Clip mask", "Sample", "Values", "Policy")
+
 
 def test_values_are_those_of_the_trainer_and_a_dot_can_be_clicked(look_at, page):
-    paused = look_at(update=2)
+    paused = look_at(update=2, panels=LOOKED_AT)
     found = computed(2)
     arrays = found.arrays
     trained = arrays["region"] != Region.NOT_TRAINED
@@ -63,7 +65,7 @@ def tops(trace):
 
 
 def test_the_policy_before_and_now_is_that_of_the_trainer(look_at):
-    paused = look_at(update=1, minibatch=2)
+    paused = look_at(update=1, minibatch=2, panels=LOOKED_AT)
     found = computed(2, PhaseKind.STEP, 2)
     panel = paused.panel("Policy")
     panel.scroll_into_view_if_needed()
@@ -84,7 +86,7 @@ def test_the_policy_before_and_now_is_that_of_the_trainer(look_at):
 
 
 def test_the_selected_state_joins_the_others(look_at):
-    paused = look_at(update=1)
+    paused = look_at(update=1, panels=LOOKED_AT)
     click(paused, 4, 33)
     arrays = computed(1).arrays
     chart = paused.panel("Policy").locator(".chart")
@@ -95,7 +97,7 @@ def test_the_selected_state_joins_the_others(look_at):
 
 
 def test_a_state_of_the_policy_can_be_clicked(look_at, page):
-    paused = look_at(update=1)
+    paused = look_at(update=1, panels=LOOKED_AT)
     places = computed(1).arrays["policy_places"].tolist()
     chart = paused.panel("Policy").locator(".chart")
     chart.scroll_into_view_if_needed()
@@ -116,7 +118,9 @@ RANGE = ("--env", "tests.environments.sick:ppo_scope_tests/Range-v0", "--num-env
     [(-3, 3, True), (0, 1000, False)],  # the policy begins with mean 0 and deviation 1
 )
 def test_where_actions_are_cut_off_is_drawn(serve_here, page, low, high, stretched):
-    dashboard = Dashboard(page, serve_here(*RANGE, "--env-kwargs", json.dumps({"low": low, "high": high})).url)
+    dashboard = Dashboard(
+        page, only(serve_here(*RANGE, "--env-kwargs", json.dumps({"low": low, "high": high})), "Policy")
+    )
     dashboard.step(update="1", phase="update")
     panel = dashboard.panel("Policy")
     panel.scroll_into_view_if_needed()
