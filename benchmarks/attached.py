@@ -2,7 +2,7 @@
 
     python -m benchmarks.attached [--size second] [--turns 100] [absent] [server] [page]
 
-`absent`: the loop's server is not there. `server`: one is, and no page. `page`: somebody looks at seven panels. A pair of
+`absent`: the server is not there. `server`: one is, and no page. `page`: somebody looks at seven panels. A pair of
 turns is four updates watched and four that are not, of one model, the other way round in the next pair, so that what
 else the machine does falls on both alike. The process that measures beside the loop is not counted: of a machine with
 one core it would take its share.

@@ -9,7 +9,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -147,11 +146,6 @@ def drawing(module: Any, name: str) -> Iterator[list[Any]]:
         yield drawn
     finally:
         setattr(module, name, draw)
-
-
-def flat(found: NDArray[Any]) -> Tensor:
-    """[M, N, …] as samples [M·N, …], time first."""
-    return torch.from_numpy(np.ascontiguousarray(found.reshape(-1, *found.shape[2:])))
 
 
 def deltas_of(advantages: NDArray[Any], ends: NDArray[np.bool_], decay: float) -> NDArray[Any]:

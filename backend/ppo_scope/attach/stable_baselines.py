@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.again import Outcome, Position
+from ppo_scope.attach.arrays import flat
 from ppo_scope.attach.foreign_policy import ForeignPolicy
-from ppo_scope.attach.loop import Loop, clipping, deltas_of, drawing, flat
+from ppo_scope.attach.loop import Loop, clipping, deltas_of, drawing
 from ppo_scope.attach.model_parts import Constant, Listening, env_of
 from ppo_scope.attach.record import Batch, Episode, Facts, Rollout, Told, Update, as_read, of_batch
 from ppo_scope.attach.recurrent import RecurrentBatch, RecurrentPolicy, unpadded
@@ -353,7 +354,9 @@ class Watched(Loop):
             if not alike[0]:
                 raise RuntimeError(OTHER_ORDER)
             self._as_collected = all(alike) and not self._recurrent
-        update.told.append(Told(self._within[0], samples, None if self._as_collected else data, found))
+        values, log_prob, entropy = found
+        kept = values.detach(), log_prob.detach(), None if entropy is None else entropy.detach()
+        update.told.append(Told(self._within[0], samples, None if self._as_collected else data, kept))
         self._at(PhaseKind.LOSS)
 
     def _ended_by_train(self) -> None:

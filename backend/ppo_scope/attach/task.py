@@ -1,0 +1,166 @@
+"""A finished update as it is handed to another process: what is to be told of it, and its arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ppo_scope.attach.arrays import flat
+from ppo_scope.attach.policy import Policy
+from ppo_scope.attach.record import Batch, Episode, Facts, Habits, Phase, Rollout, Seen, Told, Update, of_batch
+
+TENSORS = ("log_prob", "old_log_prob", "advantages", "old_values", "targets", "values", "entropy")
+"""Of `Seen`, [B] each."""
+
+
+BROUGHT = ("old_log_prob", "advantages", "old_values", "returns")
+"""Of what a loop hands to a minibatch: the second to the fifth of them."""
+
+
+class Wish(NamedTuple):
+    """For a look."""
+
+    probes: frozenset[str]
+    environment: int | None
+    failed: dict[str, str]
+    """Probes that are switched off, and why."""
+
+
+class Task(NamedTuple):
+    """What there is to know of an update beside its arrays."""
+
+    update: int
+    made_with: tuple[Facts, Habits] | None
+    """None: as before."""
+    learning_rate: float
+    steps: int
+    seconds: float
+    """That being watched has cost the loop since the update before."""
+    seconds_optimise: float
+    stopped_by_kl: bool
+    within: tuple[int, int]
+    episodes: list[tuple[int, float, int]]
+    size: int
+    counts: list[tuple[int, int]]
+    """Of each minibatch: its epoch, and how many samples it has."""
+    norms: list[int]
+    """The minibatches whose gradient's norm is known."""
+    counted: tuple[float, float] | None
+    """See `Abilities.observations_counted`."""
+    wish: Wish | None
+
+
+class Ended(NamedTuple):
+    """An update, and what is so only at its end."""
+
+    phase: Phase
+    steps: int
+    seconds: float
+    theta: Tensor
+    buffers: list[Tensor]
+
+    @classmethod
+    def now(cls, phase: Phase, policy: Policy, steps: int, seconds: float) -> Ended:
+        """It has just ended."""
+        return cls(phase, steps, seconds, policy.theta(), [one.clone() for one in policy.buffers()])
+
+
+def task_of(
+    ended: Ended, made_with: tuple[Facts, Habits] | None, wish: Wish | None
+) -> tuple[Task, list[NDArray[Any] | None]]:
+    """A finished update, as it is sent, and its arrays."""
+    update = ended.phase.update
+    assert update is not None
+    rollout, batch, told = update.rollout, update.batch, update.told
+    assert batch is not None and update.theta_before is not None
+    columns = batch.log_probs, batch.values, batch.advantages, batch.targets, batch.action_masks
+    arrays: list[NDArray[Any] | None] = [
+        *(rollout.observations, rollout.actions, rollout.rewards, rollout.terminated, rollout.truncated),
+        *(rollout.trained, update.rewards, update.deltas),
+        *(None if one is None else one.numpy() for one in columns),
+        *(update.theta_before.numpy(), ended.theta.numpy()),
+        np.concatenate([one.samples for one in told]) if told else np.zeros(0, np.int64),
+        _joined(list(update.gradient_norms.values())),
+        *_found_in([one for one in told if isinstance(one, Told)]),
+        *(one.numpy() for one in ended.buffers),
+    ]
+    task = Task(
+        update=update.index,
+        made_with=made_with,
+        learning_rate=update.learning_rate,
+        steps=ended.steps,
+        seconds=ended.seconds,
+        seconds_optimise=update.seconds_optimise,
+        stopped_by_kl=update.stopped_by_kl,
+        within=(ended.phase.epoch, ended.phase.minibatch),
+        episodes=[(one.step, one.episodic_return, one.length) for one in rollout.episodes],
+        size=update.size,
+        counts=[(one.epoch, len(one.samples)) for one in told],
+        norms=list(update.gradient_norms),
+        counted=update.counted,
+        wish=wish,
+    )
+    return task, arrays
+
+
+def _found_in(told: list[Told]) -> list[NDArray[Any] | None]:
+    """`TENSORS` of all minibatches, one after the other; None: what the batch has of their samples."""
+    values, log_probs, entropies = zip(*(one.found for one in told), strict=True) if told else ((), (), ())
+    brought = [one.data for one in told if one.data is not None]
+    columns = BROUGHT if brought or not told else ()
+    log_prob = _joined(log_probs)
+    return [
+        log_prob,
+        *(_joined([getattr(one, name) for one in brought]) if name in columns else None for name in BROUGHT),
+        _joined(values),
+        -log_prob if any(one is None for one in entropies) else _joined(entropies),
+    ]
+
+
+def _joined(parts: Sequence[Tensor]) -> NDArray[Any]:
+    """One after the other, flat."""
+    if not parts:
+        return np.zeros(0, np.float32)
+    joined = torch.cat(tuple(parts)) if parts[0].ndim else torch.stack(tuple(parts))
+    flat: NDArray[Any] = joined.detach().reshape(-1).cpu().numpy()
+    return flat
+
+
+def update_of(
+    task: Task, arrays: Sequence[Any], settings: Facts, habits: Habits
+) -> tuple[Update, Tensor, list[Tensor]]:
+    """The update that `task_of` was given, with the weights and buffers that it led to."""
+    observations, actions, given, terminated, truncated, trained, rewards, deltas, *others = arrays
+    tensors: list[Any] = [None if one is None else torch.from_numpy(one) for one in others]
+    log_probs, values, advantages, targets, masks, before, theta, samples, norms, *rest = tensors
+    batch = Batch(flat(observations), flat(actions), log_probs, values, advantages, targets, action_masks=masks)
+    ended = tuple(Episode(*one) for one in task.episodes)
+    rollout = Rollout(observations, actions, given, terminated, truncated, trained, ended)
+    update = Update(task.update, settings, task.learning_rate, rollout, batch, before, rewards, deltas)
+    update.told += _minibatches(task, batch, samples, rest[: len(TENSORS)])
+    update.gradient_norms = dict(zip(task.norms, norms.unbind(), strict=True))
+    update.size, update.habits = task.size, habits
+    update.stopped_by_kl, update.seconds_optimise = task.stopped_by_kl, task.seconds_optimise
+    return update, theta, rest[len(TENSORS) :]
+
+
+def _minibatches(task: Task, batch: Batch, samples: Tensor, found: Sequence[Tensor | None]) -> list[Seen]:
+    if not task.counts:
+        return []
+    sizes = [count for _, count in task.counts]
+    log_prob, *brought, values, entropy = found
+    if brought[0] is None:
+        brought = list(of_batch(batch, samples))
+    columns = [torch.split(one, sizes) for one in (log_prob, *brought, values, entropy) if one is not None]
+    which = torch.split(samples, sizes)
+    return [
+        Seen(
+            epoch, which[place].numpy(), **{name: column[place] for name, column in zip(TENSORS, columns, strict=True)}
+        )
+        for place, (epoch, _) in enumerate(task.counts)
+    ]
