@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ppo_scope.attach.desk import Model
@@ -146,10 +144,3 @@ def drawing(module: Any, name: str) -> Iterator[list[Any]]:
         yield drawn
     finally:
         setattr(module, name, draw)
-
-
-def deltas_of(advantages: NDArray[Any], ends: NDArray[np.bool_], decay: float) -> NDArray[Any]:
-    """δ [M, N] that advantages were added up of; `decay`: γ·λ."""
-    following = np.concatenate([advantages[1:], np.zeros((1, advantages.shape[1]), np.float32)])
-    found: NDArray[Any] = advantages - np.float32(decay) * following * ~ends
-    return found

@@ -165,7 +165,7 @@ class Report:
                 self._known = update.settings, update.habits
             news = None if self._known is made_with else self._known
             task, arrays = task_of(ended, news, wish if place == last else None)
-            clerk.hand_over(task, arrays, update.rollout.episodes)
+            clerk.hand_over(task, arrays, update.episodes)
         clerk.ask()
 
     def _begun(self, clerk: Clerk, beside: Beside, update: Update) -> bool:
@@ -173,7 +173,7 @@ class Report:
         model = beside.model()
         self._policy = model.policy
         size = update.rollout.observations.nbytes + 2 * model.policy.theta().numel() * 4
-        for _ in update.rollout.episodes:  # it is told of them with the update
+        for _ in update.episodes:  # it is told of them with the update
             if model.latest:
                 model.latest.pop()
         return clerk.begin(Desk(model, self._health, self._outlet.run), size)

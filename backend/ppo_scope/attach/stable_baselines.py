@@ -14,20 +14,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.again import Outcome, Position
-from ppo_scope.attach.arrays import flat
+from ppo_scope.attach.buffered import Buffered, LateUpdate, form_of
 from ppo_scope.attach.foreign_policy import ForeignPolicy
-from ppo_scope.attach.loop import Loop, clipping, deltas_of, drawing
+from ppo_scope.attach.loop import Loop, clipping, drawing
 from ppo_scope.attach.model_parts import Constant, Listening, env_of
-from ppo_scope.attach.record import Batch, Episode, Facts, Rollout, Told, Update, as_read, of_batch
+from ppo_scope.attach.record import Batch, Episode, Facts, Told, as_read
 from ppo_scope.attach.recurrent import RecurrentBatch, RecurrentPolicy, unpadded
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.scope import facts_of
@@ -141,7 +141,7 @@ class Watched(Loop):
     def again(self, values: dict[str, Any]) -> Outcome:
         """See `Repeats`."""
         model, old, within = self._model, self._update, self._within
-        assert old is not None
+        assert isinstance(old, LateUpdate)
         if self._before is None:
             raise Refused(ErrorCode.CONFLICT, NOT_KEPT)
         after = Position(model, self.policy)
@@ -149,10 +149,7 @@ class Watched(Loop):
         try:
             self._set(values)
             facts = self._facts_now()
-            new = Update(
-                old.index, facts, self._alpha(), old.rollout, old.batch, old.theta_before, old.rewards, old.deltas
-            )
-            new.size, new.habits, new.counted = old.size, old.habits, old.counted
+            new = old.anew(facts, self._alpha())
             self._update, self._within, self._quiet = new, (0, 0), True
             with self._listening():
                 self._train()
@@ -271,47 +268,24 @@ class Watched(Loop):
     @guarded
     def _collected(self) -> None:
         """A rollout is whole: the record of an update begins."""
-        model, buffer = self._model, self._model.rollout_buffer
+        model = self._model
         self._index += 1
         self._take_changes()
-        layout = buffer.buffer_size, buffer.n_envs
-        rewards, cut = buffer.rewards.copy(), np.zeros(layout, np.bool_)
-        for step, rewards[step], cut[step] in self._ends:  # noqa: B007  # as the environment gave them
-            pass
-        starts = [buffer.episode_starts[1:], model._last_episode_starts[None]]
-        dones = np.concatenate(starts).astype(np.bool_)
-        advantages, values = buffer.advantages.copy(), buffer.values.copy()
-        deltas = deltas_of(advantages, dones, model.gamma * model.gae_lambda)
-        shape = model.action_space.shape if isinstance(model.action_space, gym.spaces.Box) else ()
-        actions = buffer.actions.copy().reshape(
-            *layout, *((int(np.prod(shape)),) if shape else buffer.actions.shape[2:])
-        )
-        if isinstance(model.action_space, gym.spaces.Discrete):
-            actions = actions.reshape(layout).astype(np.int64)
-        observations = buffer.observations.copy()
-
-        batch = (RecurrentBatch if self._recurrent else Batch)(
-            observations=flat(observations),
-            actions=flat(actions),
-            log_probs=flat(buffer.log_probs.copy()),
-            values=flat(values),
-            advantages=flat(advantages),
-            targets=flat(buffer.returns.copy()),
-            action_masks=flat(buffer.action_masks > 0) if hasattr(buffer, "action_masks") else None,
-        )
-        if isinstance(batch, RecurrentBatch):
-            batch.begin(buffer)
         theta = self.policy.theta()
         self._before = Position(model, self.policy, theta) if self.watcher.attended else None
-        if self.distribution is not None:
-            batch.judged = lambda batch: self.policy.outputs_at(batch, theta)
-        yes = np.ones(layout, np.bool_)
-        rollout = Rollout(observations, actions, rewards, dones & ~cut, cut, yes, tuple(self._ended))
-        update = Update(self._index, self._facts, self._alpha(), rollout, batch, theta, buffer.rewards.copy(), deltas)
-        self._size = update.size = min(model.batch_size, len(batch.values))
-        update.habits = replace(self.policy.habits, normalizes=model.normalize_advantage)
-        update.counted = self.counted()
-        self._begin(update, self._ended)
+        source, ended = (form_of(model), Buffered.of(model, self._ends)), tuple(self._ended)
+        judged = partial(self._judged_before, theta=theta) if self.distribution is not None else None
+        update = LateUpdate(self._index, self._facts, self._alpha(), theta, source, ended, judged)
+        if self._recurrent:
+            batch = RecurrentBatch(**vars(update.batch))
+            batch.begin(model.rollout_buffer)
+            update.batch = batch
+        self._size = update.size = min(model.batch_size, source[1].rewards.size)
+        update.habits, update.counted = self._habits, self.counted()
+        self._begin(update, ended)
+
+    def _judged_before(self, batch: Batch, theta: Tensor) -> Tensor:
+        return self.policy.outputs_at(batch, theta)
 
     def _getting(self, get: Callable[[Any], Iterator[Any]], size: int | None) -> Iterator[Any]:
         """An epoch: the same minibatches, and which samples each holds."""
@@ -341,23 +315,30 @@ class Watched(Loop):
     def _judged(self, found: tuple[Tensor, Tensor, Tensor | None]) -> None:
         """The loss of a minibatch is about to be made of these values, log-probabilities and entropies."""
         update, data = self._update, self._data
-        assert update is not None and update.batch is not None and self._order is not None
+        assert isinstance(update, LateUpdate) and self._order is not None
         if self._recurrent:
             data, found = unpadded(data, found)
-        size = data.old_log_prob.shape[0]
         start = (self._within[1] - 1) * self._size
-        samples = self._order[start : start + size]
+        samples = self._order[start : start + len(data.old_log_prob)]
         if not update.told:
-            columns = data.old_log_prob, data.advantages, data.old_values, data.returns
-            held = of_batch(update.batch, torch.from_numpy(samples))
-            alike = [torch.equal(one, other.cpu()) for one, other in zip(held, columns, strict=True)]
-            if not alike[0]:
-                raise RuntimeError(OTHER_ORDER)
-            self._as_collected = all(alike) and not self._recurrent
+            self._as_collected = self._brings_what_it_has(update, data, samples)
         values, log_prob, entropy = found
         kept = values.detach(), log_prob.detach(), None if entropy is None else entropy.detach()
         update.told.append(Told(self._within[0], samples, None if self._as_collected else data, kept))
         self._at(PhaseKind.LOSS)
+
+    def _brings_what_it_has(self, update: LateUpdate, data: Any, samples: NDArray[np.int64]) -> bool:
+        """Whether an update's first minibatch holds these samples of the rollout, and nothing else than that has."""
+        arrays = update.source[1]
+        columns = (arrays.log_probs, arrays.advantages, arrays.values, arrays.returns)
+        brought = (data.old_log_prob, data.advantages, data.old_values, data.returns)
+        alike = [
+            np.array_equal(held.reshape(-1)[samples], one.cpu().numpy())
+            for held, one in zip(columns, brought, strict=True)
+        ]
+        if not alike[0]:
+            raise RuntimeError(OTHER_ORDER)
+        return all(alike) and not self._recurrent
 
     def _ended_by_train(self) -> None:
         update = self._update
@@ -389,6 +370,7 @@ class Watched(Loop):
             shared = {"shared_network": self.policy.shared, "activation": self.policy.activation}
             layout = {"num_envs": model.n_envs, "rollout_steps": model.n_steps, "seed": model.seed or 0}
             self._told = kept, replace(facts_of({**told, **shared}), **layout)
+            self._habits = replace(self.policy.habits, normalizes=model.normalize_advantage)
         return self._told[1]
 
     def _alpha(self) -> float:

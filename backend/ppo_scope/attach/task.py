@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.arrays import flat
+from ppo_scope.attach.buffered import Buffered, Form, LateUpdate
 from ppo_scope.attach.policy import Policy
 from ppo_scope.attach.record import Batch, Episode, Facts, Habits, Phase, Rollout, Seen, Told, Update, of_batch
 
@@ -45,6 +46,8 @@ class Task(NamedTuple):
     stopped_by_kl: bool
     within: tuple[int, int]
     episodes: list[tuple[int, float, int]]
+    form: Form | None
+    """How the arrays of its rollout are to be read; None: they are in our shapes."""
     size: int
     counts: list[tuple[int, int]]
     """Of each minibatch: its epoch, and how many samples it has."""
@@ -76,13 +79,11 @@ def task_of(
     """A finished update, as it is sent, and its arrays."""
     update = ended.phase.update
     assert update is not None
-    rollout, batch, told = update.rollout, update.batch, update.told
-    assert batch is not None and update.theta_before is not None
-    columns = batch.log_probs, batch.values, batch.advantages, batch.targets, batch.action_masks
+    assert update.theta_before is not None
+    told = update.told
+    form, collected = update.source if isinstance(update, LateUpdate) else (None, _collected(update))
     arrays: list[NDArray[Any] | None] = [
-        *(rollout.observations, rollout.actions, rollout.rewards, rollout.terminated, rollout.truncated),
-        *(rollout.trained, update.rewards, update.deltas),
-        *(None if one is None else one.numpy() for one in columns),
+        *collected,
         *(update.theta_before.numpy(), ended.theta.numpy()),
         np.concatenate([one.samples for one in told]) if told else np.zeros(0, np.int64),
         _joined(list(update.gradient_norms.values())),
@@ -98,7 +99,8 @@ def task_of(
         seconds_optimise=update.seconds_optimise,
         stopped_by_kl=update.stopped_by_kl,
         within=(ended.phase.epoch, ended.phase.minibatch),
-        episodes=[(one.step, one.episodic_return, one.length) for one in rollout.episodes],
+        episodes=[(one.step, one.episodic_return, one.length) for one in update.episodes],
+        form=form,
         size=update.size,
         counts=[(one.epoch, len(one.samples)) for one in told],
         norms=list(update.gradient_norms),
@@ -106,6 +108,22 @@ def task_of(
         wish=wish,
     )
     return task, arrays
+
+
+def _collected(update: Update) -> list[NDArray[Any] | None]:
+    """In our shapes."""
+    rollout, batch = update.rollout, update.batch
+    assert batch is not None
+    columns = batch.log_probs, batch.values, batch.advantages, batch.targets, batch.action_masks
+    return [
+        *(rollout.observations, rollout.actions, rollout.rewards, rollout.terminated, rollout.truncated),
+        *(rollout.trained, update.rewards, update.deltas),
+        *(None if one is None else one.numpy() for one in columns),
+    ]
+
+
+COLLECTED = 13
+"""Those of `_collected`."""
 
 
 def _found_in(told: list[Told]) -> list[NDArray[Any] | None]:
@@ -135,21 +153,28 @@ def update_of(
     task: Task, arrays: Sequence[Any], settings: Facts, habits: Habits
 ) -> tuple[Update, Tensor, list[Tensor]]:
     """The update that `task_of` was given, with the weights and buffers that it led to."""
-    observations, actions, given, terminated, truncated, trained, rewards, deltas, *others = arrays
-    tensors: list[Any] = [None if one is None else torch.from_numpy(one) for one in others]
-    log_probs, values, advantages, targets, masks, before, theta, samples, norms, *rest = tensors
-    batch = Batch(flat(observations), flat(actions), log_probs, values, advantages, targets, action_masks=masks)
+    count = COLLECTED if task.form is None else len(Buffered._fields)
+    tensors: list[Any] = [None if one is None else torch.from_numpy(one) for one in arrays[count:]]
+    before, theta, samples, norms, *rest = tensors
     ended = tuple(Episode(*one) for one in task.episodes)
-    rollout = Rollout(observations, actions, given, terminated, truncated, trained, ended)
-    update = Update(task.update, settings, task.learning_rate, rollout, batch, before, rewards, deltas)
-    update.told += _minibatches(task, batch, samples, rest[: len(TENSORS)])
+    about = task.update, settings, task.learning_rate
+    update: Update
+    if task.form is not None:
+        update = LateUpdate(*about, before, (task.form, Buffered(*arrays[:count])), ended)
+    else:
+        observations, actions, given, terminated, truncated, trained, rewards, deltas, *columns = arrays[:count]
+        rollout = Rollout(observations, actions, given, terminated, truncated, trained, ended)
+        known: Any = [None if one is None else torch.from_numpy(one) for one in columns]
+        batch = Batch(flat(observations), flat(actions), *known)
+        update = Update(*about, rollout, batch, before, rewards, deltas)
+    update.told += _minibatches(task, update.batch, samples, rest[: len(TENSORS)])
     update.gradient_norms = dict(zip(task.norms, norms.unbind(), strict=True))
     update.size, update.habits = task.size, habits
     update.stopped_by_kl, update.seconds_optimise = task.stopped_by_kl, task.seconds_optimise
     return update, theta, rest[len(TENSORS) :]
 
 
-def _minibatches(task: Task, batch: Batch, samples: Tensor, found: Sequence[Tensor | None]) -> list[Seen]:
+def _minibatches(task: Task, batch: Batch | None, samples: Tensor, found: Sequence[Tensor | None]) -> list[Seen]:
     if not task.counts:
         return []
     sizes = [count for _, count in task.counts]
