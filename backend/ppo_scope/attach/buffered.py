@@ -18,8 +18,8 @@ from ppo_scope.attach.arrays import deltas_of, flat
 from ppo_scope.attach.record import Batch, Episode, Facts, Rollout, Update
 from ppo_scope.probes.record import Floats
 
-FRESH = frozenset({"stable_baselines3", "sb3_contrib"})
-"""Whose buffers make their arrays anew for each rollout; others may write over them."""
+LIBRARIES = frozenset({"stable_baselines3", "sb3_contrib"})
+"""Their buffers make their arrays anew for each rollout, and cut minibatches from all of them alike."""
 
 
 class Form(NamedTuple):
@@ -57,7 +57,7 @@ class Buffered(NamedTuple):
     def of(cls, model: Any, ends: Sequence[tuple[int, Floats, NDArray[np.bool_]]]) -> Buffered:
         """What a model's buffer holds, and what it does not: (step, rewards, cut) where an episode has ended."""
         buffer = model.rollout_buffer
-        keep: Callable[[Any], Any] = _same if type(buffer).__module__.partition(".")[0] in FRESH else np.copy
+        keep: Callable[[Any], Any] = _same if is_of_a_library(buffer) else np.copy
         given = buffer.rewards.copy() if ends else None
         cut = None
         for step, rewards, at_it in ends:
@@ -111,6 +111,11 @@ class Buffered(NamedTuple):
         """δ"""
         found: Floats = deltas_of(self.advantages, self.dones, form.decay)
         return found
+
+
+def is_of_a_library(buffer: Any) -> bool:
+    """Whether it is nobody's own: see `LIBRARIES`."""
+    return type(buffer).__module__.partition(".")[0] in LIBRARIES
 
 
 def _same(found: Any) -> Any:

@@ -15,6 +15,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 import gymnasium as gym
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.again import Outcome, Position
-from ppo_scope.attach.buffered import Buffered, LateUpdate, form_of
+from ppo_scope.attach.buffered import Buffered, LateUpdate, form_of, is_of_a_library
 from ppo_scope.attach.foreign_policy import ForeignPolicy
 from ppo_scope.attach.loop import Loop, clipping, drawing
 from ppo_scope.attach.model_parts import Constant, Listening, env_of
@@ -99,7 +100,8 @@ class Watched(Loop):
         self._order: NDArray[np.int64] | None = None
         self._places = np.zeros(0, np.int64)  # of the samples of its buffer, among ours
         self._steps: Any = None  # the hook of its optimizer, which only a loop that is looked at closely needs
-        self._as_collected = False  # a minibatch brings what the rollout has
+        self._as_collected = False  # minibatches of the update at hand bring what the rollout has
+        self._heard: list[tuple[Tensor, Tensor, Tensor | None]] = []  # of its minibatches, and not in its record yet
         self._train: Callable[[], None] = lambda: None
         self._before: Position | None = None  # where the update at hand began, if somebody may ask for it
         self._recurrent = hasattr(model, "_last_lstm_states")
@@ -247,6 +249,7 @@ class Watched(Loop):
                 self._steps.remove()
                 self._steps = None
             del policy.evaluate_actions, buffer.get
+            self._note()
 
     def _closely(self) -> None:
         if self._steps is None:
@@ -281,6 +284,7 @@ class Watched(Loop):
             batch.begin(model.rollout_buffer)
             update.batch = batch
         self._size = update.size = min(model.batch_size, source[1].rewards.size)
+        self._as_collected = False
         update.habits, update.counted = self._habits, self.counted()
         self._begin(update, ended)
 
@@ -298,6 +302,7 @@ class Watched(Loop):
             self._within, self._data = (epoch, number), data
             yield data
             data, number = next(minibatches, None), number + 1
+        self._note()
         self._end_epoch()
 
     @guarded
@@ -314,6 +319,26 @@ class Watched(Loop):
     @guarded
     def _judged(self, found: tuple[Tensor, Tensor, Tensor | None]) -> None:
         """The loss of a minibatch is about to be made of these values, log-probabilities and entropies."""
+        if self._as_collected:
+            self._heard.append(_kept(found))
+        else:
+            self._note_closely(found)
+        if perf_counter() >= self.watcher.next_look:
+            self._at(PhaseKind.LOSS)
+
+    @guarded
+    def _differentiated(self, norm: Tensor) -> None:
+        if (update := self._update) is not None and (count := len(update.told) + len(self._heard)):
+            update.gradient_norms.setdefault(count - 1, norm)
+            if perf_counter() >= self.watcher.next_look:
+                self._at(PhaseKind.GRADIENT)
+
+    def _at(self, kind: PhaseKind) -> None:
+        self._note()
+        super()._at(kind)
+
+    def _note_closely(self, found: tuple[Tensor, Tensor, Tensor | None]) -> None:
+        """A minibatch that may bring something else than the rollout has, with what it brings."""
         update, data = self._update, self._data
         assert isinstance(update, LateUpdate) and self._order is not None
         if self._recurrent:
@@ -322,20 +347,27 @@ class Watched(Loop):
         samples = self._order[start : start + len(data.old_log_prob)]
         if not update.told:
             self._as_collected = self._brings_what_it_has(update, data, samples)
-        values, log_prob, entropy = found
-        kept = values.detach(), log_prob.detach(), None if entropy is None else entropy.detach()
-        update.told.append(Told(self._within[0], samples, None if self._as_collected else data, kept))
-        self._at(PhaseKind.LOSS)
+        update.told.append(Told(self._within[0], samples, None if self._as_collected else data, _kept(found)))
+
+    @guarded
+    def _note(self) -> None:
+        """Put into the record what was heard of this epoch: a minibatch costs least where it is but heard of."""
+        if self._heard and self._update is not None and self._order is not None:
+            epoch, size = self._within[0], self._size
+            first = (self._within[1] - len(self._heard)) * size
+            for place, kept in enumerate(self._heard):
+                start = first + place * size
+                self._update.told.append(Told(epoch, self._order[start : start + size], None, kept))
+            self._heard.clear()
 
     def _brings_what_it_has(self, update: LateUpdate, data: Any, samples: NDArray[np.int64]) -> bool:
         """Whether an update's first minibatch holds these samples of the rollout, and nothing else than that has."""
-        arrays = update.source[1]
-        columns = (arrays.log_probs, arrays.advantages, arrays.values, arrays.returns)
-        brought = (data.old_log_prob, data.advantages, data.old_values, data.returns)
-        alike = [
-            np.array_equal(held.reshape(-1)[samples], one.cpu().numpy())
-            for held, one in zip(columns, brought, strict=True)
-        ]
+        arrays, library = update.source[1], is_of_a_library(self._model.rollout_buffer)
+        columns = [(arrays.log_probs, data.old_log_prob)]
+        if not library:  # else they are taken by the same places
+            columns += [(arrays.advantages, data.advantages), (arrays.values, data.old_values)]
+            columns += [(arrays.returns, data.returns)]
+        alike = [np.array_equal(held.reshape(-1)[samples], one.cpu().numpy()) for held, one in columns]
         if not alike[0]:
             raise RuntimeError(OTHER_ORDER)
         return all(alike) and not self._recurrent
@@ -396,3 +428,9 @@ class Watched(Loop):
         for name, value in wanted.items():
             if name != "clip_range":
                 setattr(model, names.get(name, name), as_read(name, value))
+
+
+def _kept(found: tuple[Tensor, Tensor, Tensor | None]) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The same without the graph that hangs on it, which the loop is then rid of as soon as without us."""
+    values, log_prob, entropy = found
+    return values.detach(), log_prob.detach(), None if entropy is None else entropy.detach()
