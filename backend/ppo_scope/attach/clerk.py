@@ -102,6 +102,11 @@ class Clerk:
         """Whether a look is being measured."""
         return any(handed.looked_at for handed in self._handed)
 
+    @property
+    def unsaid(self) -> int:
+        """Updates that it has not heard of yet."""
+        return len(self._unsaid)
+
     def begin(self, desk: Desk, size: int) -> bool:
         """Hand everything over to it; `size`: bytes of an update. False: that cannot be done."""
         slot = max(LEAST, -(-2 * size // mmap.PAGESIZE) * mmap.PAGESIZE)
@@ -142,6 +147,8 @@ class Clerk:
     def answers(self, *, all_of_them: bool = False) -> list[tuple[Handed, Answer]]:
         """What has come, in order; where there is no room for more, at least one, which is waited for."""
         found: list[tuple[Handed, Answer]] = []
+        if all_of_them or self.full:
+            self.ask()
         while self._expected and self._process is not None:
             wanted = all_of_them or self.full
             if not self._poll.poll(1000 * PATIENCE if wanted else 0):

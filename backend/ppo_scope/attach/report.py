@@ -13,7 +13,7 @@ import numpy as np
 from ppo_scope.attach.clerk import Clerk, Handed, hired
 from ppo_scope.attach.desk import Desk, Looked, Model, header_of
 from ppo_scope.attach.record import Habits, Phase, Update
-from ppo_scope.attach.task import Ended, Wish, task_of
+from ppo_scope.attach.task import Wish, task_of
 from ppo_scope.diagnosis.health import Health
 from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.faults import described
@@ -40,7 +40,7 @@ WATCHED_SECONDS = 1 / 8
 UNWATCHED_SECONDS = 1.0
 """Between two words on how the run is, and between two lots of rows, while nobody looks at a panel."""
 TOGETHER = 4
-"""Updates that are handed over at once while nobody looks: after the loop's own work that is done with cold caches."""
+"""Updates that the clerk hears of at once while nobody looks: each word costs time."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,6 @@ class Report:
         self._looked_at = 0.0
         self._beside = beside
         self._clerk: Clerk | None = hired(beside.library) if beside is not None else None
-        self._owed: list[Ended] = []  # to the clerk
         self._known: tuple[Any, Habits] | None = None  # what the clerk knows that updates are made with
         self._judged: dict[str, Any] | None = None  # how the run is, as the clerk has told it last
         self._newest: Moment | None = None
@@ -133,15 +132,14 @@ class Report:
             return False
         if not clerk.at_work and not (clerk.ready and self._begun(clerk, self._beside, update)):
             return False
-        phase = Phase(PhaseKind.UPDATE, update, moment.phase.epoch, moment.phase.minibatch)
-        self._owed.append(Ended.now(phase, self._policy, self._subject.steps, self._seconds))
         wish: Wish | None = None
         if shown:
             wish = self._wish(frozenset())
         elif not clerk.looking and self._look_is_due():
             wish = self._wish(self._budget.affordable(self.watched) - self._budget.failed.keys())
-        if wish is not None or self.watched or len(self._owed) >= TOGETHER:
-            self._hand_over(clerk, wish)
+        self._hand_over(clerk, Phase(PhaseKind.UPDATE, update, moment.phase.epoch, moment.phase.minibatch), wish)
+        if wish is not None or self.watched or clerk.unsaid >= TOGETHER:
+            clerk.ask()
             self._take_from(clerk, all_of_them=shown)
         if shown:
             self.show(moment)
@@ -150,23 +148,17 @@ class Report:
     def _wish(self, probes: frozenset[str]) -> Wish:
         return Wish(probes, self._environment, dict(self._budget.failed))
 
-    def _hand_over(self, clerk: Clerk, wish: Wish | None) -> None:
-        """All that is owed; the wish is of the newest."""
-        owed, self._owed = self._owed, []
-        last = len(owed) - 1
-        for place, ended in enumerate(owed):
-            if clerk.full:
-                clerk.ask()
-                self._take_from(clerk, all_of_them=False)
-            update = ended.phase.update
-            assert update is not None
-            made_with = self._known
-            if made_with is None or update.settings is not made_with[0] or update.habits != made_with[1]:
-                self._known = update.settings, update.habits
-            news = None if self._known is made_with else self._known
-            task, arrays = task_of(ended, news, wish if place == last else None)
-            clerk.hand_over(task, arrays, update.episodes)
-        clerk.ask()
+    def _hand_over(self, clerk: Clerk, phase: Phase, wish: Wish | None) -> None:
+        if clerk.full:
+            self._take_from(clerk, all_of_them=False)
+        update = phase.update
+        assert update is not None
+        made_with = self._known
+        if made_with is None or update.settings is not made_with[0] or update.habits != made_with[1]:
+            self._known = update.settings, update.habits
+        news = None if self._known is made_with else self._known
+        task, arrays = task_of(phase, self._policy, self._subject.steps, self._seconds, news, wish)
+        clerk.hand_over(task, arrays, update.episodes)
 
     def _begun(self, clerk: Clerk, beside: Beside, update: Update) -> bool:
         """The clerk goes on from how the run was before this update."""
@@ -227,7 +219,6 @@ class Report:
     def flush(self) -> None:
         """Send the rows that have not been sent; those that are being measured are waited for."""
         if (clerk := self._clerk) is not None and clerk.at_work:
-            self._hand_over(clerk, None)
             self._take_from(clerk, all_of_them=True)
         self._rows.flush()
 

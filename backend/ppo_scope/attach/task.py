@@ -58,47 +58,37 @@ class Task(NamedTuple):
     wish: Wish | None
 
 
-class Ended(NamedTuple):
-    """An update, and what is so only at its end."""
-
-    phase: Phase
-    steps: int
-    seconds: float
-    theta: Tensor
-    buffers: list[Tensor]
-
-    @classmethod
-    def now(cls, phase: Phase, policy: Policy, steps: int, seconds: float) -> Ended:
-        """It has just ended."""
-        return cls(phase, steps, seconds, policy.theta(), [one.clone() for one in policy.buffers()])
-
-
 def task_of(
-    ended: Ended, made_with: tuple[Facts, Habits] | None, wish: Wish | None
+    phase: Phase,
+    policy: Policy,
+    steps: int,
+    seconds: float,
+    made_with: tuple[Facts, Habits] | None,
+    wish: Wish | None,
 ) -> tuple[Task, list[NDArray[Any] | None]]:
-    """A finished update, as it is sent, and its arrays."""
-    update = ended.phase.update
+    """An update that has just ended, as it is sent, and its arrays."""
+    update = phase.update
     assert update is not None
     assert update.theta_before is not None
     told = update.told
     form, collected = update.source if isinstance(update, LateUpdate) else (None, _collected(update))
     arrays: list[NDArray[Any] | None] = [
         *collected,
-        *(update.theta_before.numpy(), ended.theta.numpy()),
+        *(update.theta_before.numpy(), policy.theta().numpy()),
         np.concatenate([one.samples for one in told]) if told else np.zeros(0, np.int64),
         _joined(list(update.gradient_norms.values())),
         *_found_in([one for one in told if isinstance(one, Told)]),
-        *(one.numpy() for one in ended.buffers),
+        *(one.numpy() for one in policy.buffers()),
     ]
     task = Task(
         update=update.index,
         made_with=made_with,
         learning_rate=update.learning_rate,
-        steps=ended.steps,
-        seconds=ended.seconds,
+        steps=steps,
+        seconds=seconds,
         seconds_optimise=update.seconds_optimise,
         stopped_by_kl=update.stopped_by_kl,
-        within=(ended.phase.epoch, ended.phase.minibatch),
+        within=(phase.epoch, phase.minibatch),
         episodes=[(one.step, one.episodic_return, one.length) for one in update.episodes],
         form=form,
         size=update.size,
