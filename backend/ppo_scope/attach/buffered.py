@@ -143,12 +143,12 @@ class LateUpdate(Update):
         index: int,
         settings: Facts,
         learning_rate: float,
-        theta_before: Tensor | None,
+        theta_before: Tensor,
         source: tuple[Form, Buffered],
         episodes: Sequence[Episode],
-        judged: Callable[[Batch], Tensor] | None = None,
+        judged: Callable[[Any, Any], Tensor] | None = None,
     ) -> None:
-        """`judged`: see `Batch`."""
+        """`judged`: the policy's outputs for a batch, by its weights before."""
         nothing: Any = None
         super().__init__(index, settings, learning_rate, nothing, None, theta_before)
         for name in LATE:
@@ -163,6 +163,7 @@ class LateUpdate(Update):
 
     def anew(self, settings: Facts, learning_rate: float) -> LateUpdate:
         """The same before its first minibatch, to be made with other settings."""
+        assert self.theta_before is not None
         about = self.theta_before, self.source, self._ended, self._how_judged
         made = LateUpdate(self.index, settings, learning_rate, *about)
         vars(made).update({name: vars(self)[name] for name in LATE if name in vars(self)})
@@ -178,7 +179,8 @@ class LateUpdate(Update):
     @cached_property
     def batch(self) -> Batch:  # type: ignore[override]  # noqa: D102
         found = self.source[1].batch(self.rollout)
-        found.judged = self._how_judged
+        if (judged := self._how_judged) is not None:
+            found.judged = lambda batch: judged(batch, self.theta_before)
         return found
 
     @cached_property

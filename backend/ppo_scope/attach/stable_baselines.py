@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -24,14 +23,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.again import Outcome, Position
-from ppo_scope.attach.buffered import Buffered, LateUpdate, form_of, is_of_a_library
+from ppo_scope.attach.buffered import Buffered, LateUpdate, is_of_a_library
 from ppo_scope.attach.foreign_policy import ForeignPolicy
 from ppo_scope.attach.loop import Loop, clipping, drawing
-from ppo_scope.attach.model_parts import Constant, Listening, env_of
-from ppo_scope.attach.record import Batch, Episode, Facts, Told, as_read
+from ppo_scope.attach.model_parts import Listening, env_of
+from ppo_scope.attach.model_settings import CHANGEABLE, ModelSettings
+from ppo_scope.attach.record import Episode, Facts, Told
 from ppo_scope.attach.recurrent import RecurrentBatch, RecurrentPolicy, unpadded
 from ppo_scope.attach.report import Beside
-from ppo_scope.attach.scope import facts_of
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import Floats, PhaseKind
@@ -49,7 +48,6 @@ NOT_KEPT = "Nobody looked when this update began, so where that was has not been
 OTHER_ORDER = "the minibatches are not drawn as they were in the version of Stable-Baselines3 that this is written for"
 
 KNOWN = {"stable_baselines3.PPO", "sb3_contrib.MaskablePPO", "sb3_contrib.RecurrentPPO"}
-CHANGEABLE = ("clip_range", "value_coef", "entropy_coef", "epochs", "target_kl", "max_grad_norm")
 
 
 def watch(model: Any, *, url: str | None = None, paused: bool = False) -> Any:
@@ -94,7 +92,6 @@ class Watched(Loop):
     def __init__(self, model: Any, url: str | None, paused: bool) -> None:
         super().__init__()
         self._model = model
-        self._total: int | None = None  # steps that `learn` was asked for
         self._ends: list[tuple[int, Floats, NDArray[np.bool_]]] = []  # steps with an end in them: R, truncated
         self._ended: list[Episode] = []
         self._order: NDArray[np.int64] | None = None
@@ -112,12 +109,11 @@ class Watched(Loop):
         self.observation_space: gym.Space[Any] = model.observation_space
         self.observation = str(model.observation_space)
         self.is_image = bool(len(model.observation_space.shape or ()) == 3)
-        self._told: tuple[Any, Facts] | None = None  # what the model told last, and the facts made of it
-        self._facts = self._facts_now()
+        self.settings = ModelSettings(model, self.policy)
         beside = model.device.type == "cpu" and not self._recurrent
         self.watcher = Watcher(
             self,
-            self._facts,
+            self.settings.facts,
             address=server_of(url, say),
             library=f"Stable-Baselines3 {type(model).__name__}",
             change={name: lambda _: None for name in CHANGEABLE},
@@ -149,9 +145,9 @@ class Watched(Loop):
         after = Position(model, self.policy)
         self._before.take(model, self.policy)
         try:
-            self._set(values)
-            facts = self._facts_now()
-            new = old.anew(facts, self._alpha())
+            self.settings.set(values)
+            self.settings.update()
+            new = old.anew(self.settings.facts, self.settings.learning_rate)
             self._update, self._within, self._quiet = new, (0, 0), True
             with self._listening():
                 self._train()
@@ -173,10 +169,10 @@ class Watched(Loop):
 
     def adopt(self, outcome: Outcome) -> Facts:
         """See `Repeats`."""
-        before = self._facts
+        before = self.settings.facts
         outcome.position.take(self._model, self.policy)
         self._update, self._within = outcome.update, outcome.within
-        self._facts = outcome.update.settings
+        self.settings.facts = outcome.update.settings
         return before
 
     @property
@@ -210,7 +206,7 @@ class Watched(Loop):
             if watched.watcher.stopping:
                 return False
             watched._ends, watched._ended = [], []
-            watched._total = callback.locals.get("total_timesteps")
+            watched.settings.total = callback.locals.get("total_timesteps")
             return bool(kind.collect_rollouts(me, env, Listening(callback, watched._stepped), *arguments, **named))
 
         self._train = lambda: kind.train(self._model)
@@ -240,16 +236,18 @@ class Watched(Loop):
             return found
 
         self.policy.evaluate = evaluate
-        buffer.get, policy.evaluate_actions = lambda size=None: self._getting(get, size), evaluated
-        try:
-            with clipping(self._differentiated):
+        name = "randint" if self._recurrent else "permutation"
+        with drawing(np.random, name) as drawn, clipping(self._differentiated):
+            vars(buffer)["get"] = lambda size=None: self._getting(get, size, drawn)
+            vars(policy)["evaluate_actions"] = evaluated  # by the way of a module it takes ten times as long
+            try:
                 yield
-        finally:
-            if self._steps is not None:
-                self._steps.remove()
-                self._steps = None
-            del policy.evaluate_actions, buffer.get
-            self._note()
+            finally:
+                if self._steps is not None:
+                    self._steps.remove()
+                    self._steps = None
+                del vars(policy)["evaluate_actions"], vars(buffer)["get"]
+                self._note()
 
     def _closely(self) -> None:
         if self._steps is None:
@@ -274,28 +272,25 @@ class Watched(Loop):
         model = self._model
         self._index += 1
         self._take_changes()
-        theta = self.policy.theta()
+        theta, settings = self.policy.theta(), self.settings
         self._before = Position(model, self.policy, theta) if self.watcher.attended else None
-        source, ended = (form_of(model), Buffered.of(model, self._ends)), tuple(self._ended)
-        judged = partial(self._judged_before, theta=theta) if self.distribution is not None else None
-        update = LateUpdate(self._index, self._facts, self._alpha(), theta, source, ended, judged)
+        source, ended = (settings.form, Buffered.of(model, self._ends)), tuple(self._ended)
+        judged = self.policy.outputs_at if self.distribution is not None else None
+        update = LateUpdate(self._index, settings.facts, settings.learning_rate, theta, source, ended, judged)
         if self._recurrent:
             batch = RecurrentBatch(**vars(update.batch))
             batch.begin(model.rollout_buffer)
             update.batch = batch
         self._size = update.size = min(model.batch_size, source[1].rewards.size)
+        update.habits, update.counted = settings.habits, self.counted()
         self._as_collected = False
-        update.habits, update.counted = self._habits, self.counted()
         self._begin(update, ended)
 
-    def _judged_before(self, batch: Batch, theta: Tensor) -> Tensor:
-        return self.policy.outputs_at(batch, theta)
-
-    def _getting(self, get: Callable[[Any], Iterator[Any]], size: int | None) -> Iterator[Any]:
+    def _getting(self, get: Callable[[Any], Iterator[Any]], size: int | None, drawn: list[Any]) -> Iterator[Any]:
         """An epoch: the same minibatches, and which samples each holds."""
         minibatches = get(size)
-        with drawing(np.random, "randint" if self._recurrent else "permutation") as drawn:  # where the buffer finds it
-            data = next(minibatches, None)
+        drawn.clear()
+        data = next(minibatches, None)  # where the buffer finds its order
         self._begin_epoch(drawn)
         epoch, number = self._within[0], 1
         while data is not None:
@@ -377,57 +372,14 @@ class Watched(Loop):
         stopped = update is not None and len(update.gradient_norms) < len(update.told)
         self._updated(stopped_by_kl=stopped)
 
-    # Settings
-
-    def _facts_now(self) -> Facts:
-        model = self._model
-        progress = self._left()
-        size = min(model.batch_size, model.n_steps * model.n_envs)
-        told = {
-            "clip_range": float(model.clip_range(progress)),
-            "value_coef": float(model.vf_coef),
-            "entropy_coef": float(model.ent_coef),
-            "learning_rate": self._alpha(),
-            "max_grad_norm": model.max_grad_norm,
-            "target_kl": model.target_kl,
-            "value_clip_range": None if model.clip_range_vf is None else float(model.clip_range_vf(progress)),
-            "normalize_advantages": "minibatch" if model.normalize_advantage else "off",
-            "discount": float(model.gamma),
-            "gae_lambda": float(model.gae_lambda),
-            "epochs": int(model.n_epochs),
-            "minibatches": -(-model.n_steps * model.n_envs // size),
-        }
-        kept = told, model.n_envs, model.n_steps, model.seed
-        if self._told is None or self._told[0] != kept:  # as a rule they are what they were
-            shared = {"shared_network": self.policy.shared, "activation": self.policy.activation}
-            layout = {"num_envs": model.n_envs, "rollout_steps": model.n_steps, "seed": model.seed or 0}
-            self._told = kept, replace(facts_of({**told, **shared}), **layout)
-            self._habits = replace(self.policy.habits, normalizes=model.normalize_advantage)
-        return self._told[1]
-
-    def _alpha(self) -> float:
-        return float(self._model.lr_schedule(self._left()))
-
-    def _left(self) -> float:
-        """Of the training that `learn` was asked for, which schedules go by: 1 at its start, 0 at its end."""
-        return 1.0 - float(self._model.num_timesteps) / float(self._total) if self._total else 1.0
-
     def _take_changes(self) -> None:
         """What was set on the page takes effect, from this update on."""
-        wanted, before = self.watcher.begins(), self._facts
-        self._set(wanted)
-        self._facts = self._facts_now()
+        wanted, before = self.watcher.begins(), self.settings.facts
+        if wanted:
+            self.settings.set(wanted)
+        self.settings.update()
         for name in wanted:
-            self.watcher.changed(name, getattr(before, name), getattr(self._facts, name), self._index)
-
-    def _set(self, wanted: dict[str, Any]) -> None:
-        model = self._model
-        if "clip_range" in wanted:
-            model.clip_range = Constant(wanted["clip_range"])
-        names = {"value_coef": "vf_coef", "entropy_coef": "ent_coef", "epochs": "n_epochs"}
-        for name, value in wanted.items():
-            if name != "clip_range":
-                setattr(model, names.get(name, name), as_read(name, value))
+            self.watcher.changed(name, getattr(before, name), getattr(self.settings.facts, name), self._index)
 
 
 def _kept(found: tuple[Tensor, Tensor, Tensor | None]) -> tuple[Tensor, Tensor, Tensor | None]:
