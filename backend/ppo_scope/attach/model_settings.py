@@ -60,6 +60,15 @@ class ModelSettings:
             if name != "clip_range":
                 setattr(model, NAMES.get(name, name), as_read(name, value))
 
+    def tried(self, wanted: dict[str, Any]) -> tuple[Facts, float]:
+        """Set these, for an update that is made anew: what it is made with, and α. What `update` has found stays."""
+        before = self.facts, self.learning_rate
+        self.set(wanted)
+        self.update()
+        found = self.facts, self.learning_rate
+        (self.facts, self.learning_rate), self._told = before, ()
+        return found
+
     def _facts(self, clip_range: float, value_clip_range: float | None) -> Facts:
         model = self._model
         size = min(model.batch_size, model.n_steps * model.n_envs)

@@ -145,9 +145,7 @@ class Watched(Loop):
         after = Position(model, self.policy)
         self._before.take(model, self.policy)
         try:
-            self.settings.set(values)
-            self.settings.update()
-            new = old.anew(self.settings.facts, self.settings.learning_rate)
+            new = old.anew(*self.settings.tried(values))
             self._update, self._within, self._quiet = new, (0, 0), True
             with self._listening():
                 self._train()
