@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.arrays import deltas_of, flat
-from ppo_scope.attach.record import Batch, Episode, Facts, Rollout, Update
+from ppo_scope.attach.record import Batch, Episode, Facts, Rollout, Seen, Told, Update
 from ppo_scope.probes.record import Floats
 
 LIBRARIES = frozenset({"stable_baselines3", "sb3_contrib"})
@@ -132,6 +132,43 @@ def form_of(model: Any) -> Form:
     return Form(shape, choices, model.gamma * model.gae_lambda)
 
 
+Kept = tuple[Tensor, Tensor, Tensor | None]
+"""(V, log π(a|s), entropy) of a minibatch."""
+
+
+def without_graph(found: Kept) -> Kept:
+    """The graph that hangs on it is the loop's, which is then rid of it as soon as without us."""
+    values, log_prob, entropy = found
+    return values.detach(), log_prob.detach(), None if entropy is None else entropy.detach()
+
+
+class Epoch(NamedTuple):
+    """Minibatches that hold what the rollout has, one after the other."""
+
+    number: int
+    order: NDArray[np.int64]
+    size: int
+    """Samples of each minibatch; the last one may have fewer."""
+    kept: list[Kept]
+
+    def samples(self) -> NDArray[np.int64]:
+        """Of all of them."""
+        return self.order[: self.size * len(self.kept)]
+
+    def counts(self) -> list[tuple[int, int]]:
+        """Of each: the epoch, and how many samples it has."""
+        found = [(self.number, self.size)] * len(self.kept)
+        if (fewer := len(self.order) - self.size * len(self.kept)) < 0:
+            found[-1] = self.number, self.size + fewer
+        return found
+
+    def told(self, first: int) -> list[Told]:
+        """From that one on."""
+        starts = range(first * self.size, len(self.kept) * self.size, self.size)
+        each = zip(starts, self.kept[first:], strict=True)
+        return [Told(self.number, self.order[start : start + self.size], None, kept) for start, kept in each]
+
+
 LATE = ("rollout", "batch", "rewards", "deltas")
 
 
@@ -154,12 +191,29 @@ class LateUpdate(Update):
         for name in LATE:
             delattr(self, name)
         self.source = source
+        self.epochs: list[Epoch] = []
+        """Its minibatches, where they bring nothing else than the rollout has."""
         self._ended, self._how_judged = episodes, judged
 
     @property
     def episodes(self) -> Sequence[Episode]:
         """Those that ended in it."""
         return self._ended
+
+    @property
+    def told(self) -> list[Seen | Told]:
+        """See `Update`; made of `epochs`, as far as somebody asks."""
+        missing = -len(self._told)
+        for epoch in self.epochs:
+            missing += len(epoch.kept)
+            if missing > 0:
+                self._told += epoch.told(len(epoch.kept) - missing)
+                missing = 0
+        return self._told
+
+    @told.setter
+    def told(self, found: list[Seen | Told]) -> None:
+        self._told = found
 
     def anew(self, settings: Facts, learning_rate: float) -> LateUpdate:
         """The same before its first minibatch, to be made with other settings."""

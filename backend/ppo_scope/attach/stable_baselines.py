@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.again import Outcome, Position
-from ppo_scope.attach.buffered import Buffered, LateUpdate, is_of_a_library
+from ppo_scope.attach.buffered import Buffered, Epoch, Kept, LateUpdate, is_of_a_library, without_graph
 from ppo_scope.attach.foreign_policy import ForeignPolicy
 from ppo_scope.attach.loop import Loop, clipping, drawing
 from ppo_scope.attach.model_parts import Listening, env_of
@@ -94,11 +94,12 @@ class Watched(Loop):
         self._model = model
         self._ends: list[tuple[int, Floats, NDArray[np.bool_]]] = []  # steps with an end in them: R, truncated
         self._ended: list[Episode] = []
-        self._order: NDArray[np.int64] | None = None
+        self._order = np.zeros(0, np.int64)
         self._places = np.zeros(0, np.int64)  # of the samples of its buffer, among ours
         self._steps: Any = None  # the hook of its optimizer, which only a loop that is looked at closely needs
         self._as_collected = False  # minibatches of the update at hand bring what the rollout has
-        self._heard: list[tuple[Tensor, Tensor, Tensor | None]] = []  # of its minibatches, and not in its record yet
+        self._kept: list[Kept] = []  # of the minibatches of the epoch at hand
+        self._count = 0  # of the update's
         self._train: Callable[[], None] = lambda: None
         self._before: Position | None = None  # where the update at hand began, if somebody may ask for it
         self._recurrent = hasattr(model, "_last_lstm_states")
@@ -147,9 +148,10 @@ class Watched(Loop):
         try:
             new = old.anew(*self.settings.tried(values))
             self._update, self._within, self._quiet = new, (0, 0), True
+            self._as_collected, self._count = False, 0
             with self._listening():
                 self._train()
-            new.stopped_by_kl = len(new.gradient_norms) < len(new.told)
+            new.stopped_by_kl = len(new.gradient_norms) < self._count
             return Outcome(new, Position(model, self.policy), values, self._within)
         finally:
             self._update, self._within, self._quiet = old, within, False
@@ -245,7 +247,6 @@ class Watched(Loop):
                     self._steps.remove()
                     self._steps = None
                 del vars(policy)["evaluate_actions"], vars(buffer)["get"]
-                self._note()
 
     def _closely(self) -> None:
         if self._steps is None:
@@ -281,7 +282,7 @@ class Watched(Loop):
             update.batch = batch
         self._size = update.size = min(model.batch_size, source[1].rewards.size)
         update.habits, update.counted = settings.habits, self.counted()
-        self._as_collected = False
+        self._as_collected, self._count = False, 0
         self._begin(update, ended)
 
     def _getting(self, get: Callable[[Any], Iterator[Any]], size: int | None, drawn: list[Any]) -> Iterator[Any]:
@@ -295,7 +296,6 @@ class Watched(Loop):
             self._within, self._data = (epoch, number), data
             yield data
             data, number = next(minibatches, None), number + 1
-        self._note()
         self._end_epoch()
 
     @guarded
@@ -308,50 +308,46 @@ class Watched(Loop):
             self._places = np.ascontiguousarray(np.arange(count).reshape(buffer.buffer_size, buffer.n_envs).T).ravel()
         self._order = np.roll(self._places, -drawn[0]) if self._recurrent else self._places[drawn[0]]
         self._within = self._within[0] + 1, 0
+        self._expect(self._within[0])
 
     @guarded
     def _judged(self, found: tuple[Tensor, Tensor, Tensor | None]) -> None:
         """The loss of a minibatch is about to be made of these values, log-probabilities and entropies."""
+        self._count += 1
         if self._as_collected:
-            self._heard.append(_kept(found))
+            self._kept.append(without_graph(found))
         else:
-            self._note_closely(found)
+            self._judged_at_first(found)
         if perf_counter() >= self.watcher.next_look:
             self._at(PhaseKind.LOSS)
 
     @guarded
     def _differentiated(self, norm: Tensor) -> None:
-        if (update := self._update) is not None and (count := len(update.told) + len(self._heard)):
-            update.gradient_norms.setdefault(count - 1, norm)
+        if (update := self._update) is not None and self._count:
+            update.gradient_norms.setdefault(self._count - 1, norm)
             if perf_counter() >= self.watcher.next_look:
                 self._at(PhaseKind.GRADIENT)
 
-    def _at(self, kind: PhaseKind) -> None:
-        self._note()
-        super()._at(kind)
-
-    def _note_closely(self, found: tuple[Tensor, Tensor, Tensor | None]) -> None:
-        """A minibatch that may bring something else than the rollout has, with what it brings."""
+    def _judged_at_first(self, found: tuple[Tensor, Tensor, Tensor | None]) -> None:
+        """An update's first minibatch, or any where they bring something else than the rollout has."""
         update, data = self._update, self._data
-        assert isinstance(update, LateUpdate) and self._order is not None
+        assert isinstance(update, LateUpdate)
         if self._recurrent:
             data, found = unpadded(data, found)
         start = (self._within[1] - 1) * self._size
         samples = self._order[start : start + len(data.old_log_prob)]
-        if not update.told:
-            self._as_collected = self._brings_what_it_has(update, data, samples)
-        update.told.append(Told(self._within[0], samples, None if self._as_collected else data, _kept(found)))
+        if self._count == 1 and self._brings_what_it_has(update, data, samples):
+            self._as_collected = True
+            self._expect(self._within[0])
+            self._kept.append(without_graph(found))
+        else:
+            update.told.append(Told(self._within[0], samples, data, without_graph(found)))
 
-    @guarded
-    def _note(self) -> None:
-        """Put into the record what was heard of this epoch: a minibatch costs least where it is but heard of."""
-        if self._heard and self._update is not None and self._order is not None:
-            epoch, size = self._within[0], self._size
-            first = (self._within[1] - len(self._heard)) * size
-            for place, kept in enumerate(self._heard):
-                start = first + place * size
-                self._update.told.append(Told(epoch, self._order[start : start + size], None, kept))
-            self._heard.clear()
+    def _expect(self, epoch: int) -> None:
+        """Minibatches that bring what the rollout has."""
+        if self._as_collected and isinstance(self._update, LateUpdate):
+            self._kept = []
+            self._update.epochs.append(Epoch(epoch, self._order, self._size, self._kept))
 
     def _brings_what_it_has(self, update: LateUpdate, data: Any, samples: NDArray[np.int64]) -> bool:
         """Whether an update's first minibatch holds these samples of the rollout, and nothing else than that has."""
@@ -367,7 +363,7 @@ class Watched(Loop):
 
     def _ended_by_train(self) -> None:
         update = self._update
-        stopped = update is not None and len(update.gradient_norms) < len(update.told)
+        stopped = update is not None and len(update.gradient_norms) < self._count
         self._updated(stopped_by_kl=stopped)
 
     def _take_changes(self) -> None:
@@ -378,9 +374,3 @@ class Watched(Loop):
         self.settings.update()
         for name in wanted:
             self.watcher.changed(name, getattr(before, name), getattr(self.settings.facts, name), self._index)
-
-
-def _kept(found: tuple[Tensor, Tensor, Tensor | None]) -> tuple[Tensor, Tensor, Tensor | None]:
-    """The same without the graph that hangs on it, which the loop is then rid of as soon as without us."""
-    values, log_prob, entropy = found
-    return values.detach(), log_prob.detach(), None if entropy is None else entropy.detach()

@@ -70,14 +70,13 @@ def task_of(
     update = phase.update
     assert update is not None
     assert update.theta_before is not None
-    told = update.told
     form, collected = update.source if isinstance(update, LateUpdate) else (None, _collected(update))
+    counts, samples, found = _minibatches_of(update)
     arrays: list[NDArray[Any] | None] = [
         *collected,
         *(update.theta_before.numpy(), policy.theta().numpy()),
-        np.concatenate([one.samples for one in told]) if told else np.zeros(0, np.int64),
-        _joined(list(update.gradient_norms.values())),
-        *_found_in([one for one in told if isinstance(one, Told)]),
+        *(samples, _joined(list(update.gradient_norms.values()))),
+        *found,
         *(one.numpy() for one in policy.buffers()),
     ]
     task = Task(
@@ -92,7 +91,7 @@ def task_of(
         episodes=[(one.step, one.episodic_return, one.length) for one in update.episodes],
         form=form,
         size=update.size,
-        counts=[(one.epoch, len(one.samples)) for one in told],
+        counts=counts,
         norms=list(update.gradient_norms),
         counted=update.counted,
         wish=wish,
@@ -116,18 +115,25 @@ COLLECTED = 13
 """Those of `_collected`."""
 
 
-def _found_in(told: list[Told]) -> list[NDArray[Any] | None]:
-    """`TENSORS` of all minibatches, one after the other; None: what the batch has of their samples."""
-    values, log_probs, entropies = zip(*(one.found for one in told), strict=True) if told else ((), (), ())
-    brought = [one.data for one in told if one.data is not None]
-    columns = BROUGHT if brought or not told else ()
+def _minibatches_of(
+    update: Update,
+) -> tuple[list[tuple[int, int]], NDArray[np.int64], list[NDArray[Any] | None]]:
+    """(`Task.counts`, the samples, `TENSORS`) of all, one after the other; None: what the batch has of the samples."""
+    if isinstance(update, LateUpdate) and update.epochs:
+        kept = [one for epoch in update.epochs for one in epoch.kept]
+        counts = [one for epoch in update.epochs for one in epoch.counts()]
+        samples = np.concatenate([epoch.samples() for epoch in update.epochs])
+        brought: list[NDArray[Any] | None] = [None] * len(BROUGHT)
+    else:
+        told = [one for one in update.told if isinstance(one, Told)]
+        kept = [one.found for one in told]
+        counts = [(one.epoch, len(one.samples)) for one in told]
+        samples = np.concatenate([one.samples for one in told]) if told else np.zeros(0, np.int64)
+        brought = [_joined([getattr(one.data, name) for one in told]) for name in BROUGHT]
+    values, log_probs, entropies = zip(*kept, strict=True) if kept else ((), (), ())
     log_prob = _joined(log_probs)
-    return [
-        log_prob,
-        *(_joined([getattr(one, name) for one in brought]) if name in columns else None for name in BROUGHT),
-        _joined(values),
-        -log_prob if any(one is None for one in entropies) else _joined(entropies),
-    ]
+    entropy = -log_prob if any(one is None for one in entropies) else _joined(entropies)
+    return counts, samples, [log_prob, *brought, _joined(values), entropy]
 
 
 def _joined(parts: Sequence[Tensor]) -> NDArray[Any]:
