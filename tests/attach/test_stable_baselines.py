@@ -302,8 +302,8 @@ def test_whatever_can_be_set_can_be_switched_off_and_trains_on(monkeypatch, capf
     wanted += [{"value_coef": 1.0, "entropy_coef": 0.01, "epochs": 2}, {}]
     begins = iter(wanted)
     monkeypatch.setattr(watched.watcher, "begins", lambda: next(begins))
-    now = watched._facts_now
-    monkeypatch.setattr(watched, "_facts_now", lambda: facts.append(now()) or facts[-1])
+    update = watched.settings.update
+    monkeypatch.setattr(watched.settings, "update", lambda: update() or facts.append(watched.settings.facts))
     model.learn(STEPS)
     watched.watcher.close()
     assert "watches no more" not in capfd.readouterr().err and model.num_timesteps == STEPS

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 
 class Misshapen(ValueError):
@@ -71,3 +72,15 @@ def rows_of(found: Any, name: str, meaning: str, layout: tuple[int, int], dtype:
     if array.shape != layout:
         raise Misshapen(FLAT.format(name=name, got=array.shape, want=layout))
     return array
+
+
+def flat(found: NDArray[Any]) -> Tensor:
+    """[M, N, …] as samples [M·N, …], time first."""
+    return torch.from_numpy(np.ascontiguousarray(found.reshape(-1, *found.shape[2:])))
+
+
+def deltas_of(advantages: NDArray[Any], ends: NDArray[np.bool_], decay: float) -> NDArray[Any]:
+    """δ [M, N] that advantages were added up of; `decay`: γ·λ."""
+    following = np.concatenate([advantages[1:], np.zeros((1, advantages.shape[1]), np.float32)])
+    found: NDArray[Any] = advantages - np.float32(decay) * following * ~ends
+    return found

@@ -1,7 +1,7 @@
 """A process beside somebody's training: it measures the updates that go by at full speed, so that training goes on.
 
 The loop's process may have threads, so this one is not forked but started; until it is there, updates are measured in
-the loop. An update is handed over in shared memory; answers come in the order of the updates.
+the loop. Updates are handed over in shared memory, several at once, and so are their answers, in the same order.
 """
 
 from __future__ import annotations
@@ -17,19 +17,22 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from ppo_scope.attach.room import Array, Layout, Room
 from ppo_scope.processes.process import enlarge
 from ppo_scope.wire.metrics import SERIES_COLUMNS
-from ppo_scope.worker.notes import lay, lift
 
 if TYPE_CHECKING:
-    from ppo_scope.attach.desk import Answer, Desk, Task
-    from ppo_scope.attach.record import Phase
+    from ppo_scope.attach.desk import Answer, Desk, Looked
+    from ppo_scope.attach.record import Episode
+    from ppo_scope.attach.task import Task
 
 SLOTS = 8
 """Updates that may wait; the loop then waits for the clerk."""
@@ -43,6 +46,16 @@ NAME = "ppo-scope clerk"
 GONE = "the process that measures beside the loop has ended"
 
 
+class Handed(NamedTuple):
+    """An update that was handed over. The update itself is let go of: the next one finds its memory warm."""
+
+    update: int
+    steps: int
+    episodes: Sequence[Episode]
+    looked_at: bool
+    room: int
+
+
 class Clerk:
     """Seen from the process that trains."""
 
@@ -52,9 +65,11 @@ class Clerk:
         self._poll = select.poll()
         self._poll.register(answers.fileno(), select.POLLIN)
         self._ready = self._begun = False
-        self._room = memoryview(b"")
-        self._slot = self._next = 0
-        self._handed: deque[tuple[Task, Phase]] = deque()
+        self._rooms: list[Room] = []
+        self._next = 0
+        self._handed: deque[Handed] = deque()
+        self._unsaid: list[tuple[int, Task, Layout | None, dict[int, Array]]] = []  # what it has not heard of yet
+        self._expected = 0  # messages that it owes
         self._pid = os.getpid()
 
     @property
@@ -85,23 +100,28 @@ class Clerk:
     @property
     def looking(self) -> bool:
         """Whether a look is being measured."""
-        return any(task.wish is not None for task, _ in self._handed)
+        return any(handed.looked_at for handed in self._handed)
+
+    @property
+    def unsaid(self) -> int:
+        """Updates that it has not heard of yet."""
+        return len(self._unsaid)
 
     def begin(self, desk: Desk, size: int) -> bool:
         """Hand everything over to it; `size`: bytes of an update. False: that cannot be done."""
-        self._slot = max(LEAST, -(-2 * size // mmap.PAGESIZE) * mmap.PAGESIZE)
+        slot = max(LEAST, -(-2 * size // mmap.PAGESIZE) * mmap.PAGESIZE)
         try:
             cloudpickle = importlib.import_module("cloudpickle")  # which the library brings with it
-            if self._slot > MOST:
+            if slot > MOST:
                 raise ValueError(size)
             packed = cloudpickle.dumps(desk)
-            room = os.memfd_create(NAME)
-            os.ftruncate(room, SLOTS * self._slot)
-            self._room = memoryview(mmap.mmap(room, SLOTS * self._slot))
-            place = f"/proc/{os.getpid()}/fd/{room}"
-            self._tasks.send((sys.path, place, self._slot, packed))
+            shared = os.memfd_create(NAME)
+            os.ftruncate(shared, SLOTS * slot)
+            self._rooms = rooms(mmap.mmap(shared, SLOTS * slot), slot)
+            place = f"/proc/{os.getpid()}/fd/{shared}"
+            self._tasks.send((sys.path, place, slot, packed))
             began = self._poll.poll(1000 * PATIENCE) and self._answers.recv() == "begun"
-            os.close(room)
+            os.close(shared)
         except Exception:  # something of the user's cannot be sent
             began = False
         if not began:
@@ -109,33 +129,47 @@ class Clerk:
         self._begun = bool(began)
         return self._begun
 
-    def hand_over(self, task: Task, phase: Phase) -> None:
-        """Have a finished update measured."""
-        self._handed.append((task, phase))
-        room = self._room[self._next * self._slot : (self._next + 1) * self._slot]
-        with contextlib.suppress(OSError):  # what is not answered tells
-            self._tasks.send((self._next, lay(task, room)))
-        self._next = (self._next + 1) % SLOTS
+    def hand_over(self, task: Task, arrays: Sequence[Array | None], episodes: Sequence[Episode]) -> None:
+        """Have a finished update measured, once it is asked for answers. There must be room: see `full`."""
+        room = self._next
+        self._unsaid.append((room, task, *self._rooms[room].put(arrays)))
+        self._handed.append(Handed(task.update, task.steps, episodes, task.wish is not None, room))
+        self._next = (room + 1) % SLOTS
 
-    def answers(self, *, all_of_them: bool = False) -> list[tuple[Task, Phase, Answer]]:
+    def ask(self) -> None:
+        """Have what was handed over measured: it hears of all at once, since each word costs the loop time."""
+        if self._unsaid and self._process is not None:
+            unsaid, self._unsaid = self._unsaid, []
+            self._expected += 1
+            with contextlib.suppress(OSError):  # what is not answered tells
+                self._tasks.send_bytes(pickle.dumps(unsaid, pickle.HIGHEST_PROTOCOL))
+
+    def answers(self, *, all_of_them: bool = False) -> list[tuple[Handed, Answer]]:
         """What has come, in order; where there is no room for more, at least one, which is waited for."""
-        found: list[tuple[Task, Phase, Answer]] = []
-        while self._handed and self._process is not None:
+        found: list[tuple[Handed, Answer]] = []
+        if all_of_them or self.full:
+            self.ask()
+        while self._expected and self._process is not None:
             wanted = all_of_them or self.full
             if not self._poll.poll(1000 * PATIENCE if wanted else 0):
                 if wanted:
                     self.close()
                 break
             try:
-                answer = pickle.loads(self._answers.recv_bytes())
+                told = pickle.loads(self._answers.recv_bytes())
             except (OSError, EOFError, pickle.UnpicklingError):
                 self.close()
                 break
-            found.append((*self._handed.popleft(), answer))
+            self._expected -= 1
+            found += [(self._handed.popleft(), answer) for answer in told]
         if self._process is None:
-            found += [(task, phase, unmeasured(task)) for task, phase in self._handed]
+            found += [(handed, unmeasured(handed)) for handed in self._handed]
             self._handed.clear()
         return found
+
+    def made(self, handed: Handed, looked: Looked) -> bytes | memoryview:
+        """A snapshot that was answered, until another update is handed over."""
+        return looked.frame if isinstance(looked.frame, bytes) else self._rooms[handed.room].memory[: looked.frame]
 
     def close(self) -> None:
         """End it."""
@@ -147,12 +181,12 @@ class Clerk:
             self._answers.close()
 
 
-def unmeasured(task: Task) -> Answer:
+def unmeasured(handed: Handed) -> Answer:
     """Of an update that a clerk which died has left: its place in the series."""
     from ppo_scope.attach.desk import Answer
 
-    row = [float(task.steps) if name == "steps" else math.nan for name in SERIES_COLUMNS]
-    return Answer(row, [("series", GONE)])
+    row = [float(handed.steps) if name == "steps" else math.nan for name in SERIES_COLUMNS]
+    return Answer(np.array(row).tobytes(), [("series", GONE)])
 
 
 def hired(library: str) -> Clerk | None:
@@ -194,17 +228,33 @@ def main(tasks: Connection[Any, Any], answers: Connection[Any, Any], library: st
         answers.send("ready")
         sys.path[:], place, slot, packed = tasks.recv()
         with Path(place).open("r+b") as file:
-            room = memoryview(mmap.mmap(file.fileno(), SLOTS * slot))
+            slots = rooms(mmap.mmap(file.fileno(), SLOTS * slot), slot)
         desk: Desk = pickle.loads(packed)
         answers.send("begun")
-        measure: Callable[[Task], Answer] = desk.measure
         while True:
             while not tasks.poll(LOOK_SECONDS):
                 if os.getppid() != parent:  # an environment's process may hold the other end of the pipe still
                     return
-            number, message = tasks.recv()
-            answer = measure(lift(message, room[number * slot : (number + 1) * slot]))
-            answers.send_bytes(pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
+            measured = []
+            for number, task, layout, rest in pickle.loads(tasks.recv_bytes()):
+                room = slots[number]
+                measured.append(laid(desk.measure(task, room.take(layout, rest)), room.memory))
+            answers.send_bytes(pickle.dumps(measured, pickle.HIGHEST_PROTOCOL))
+
+
+def laid(answer: Answer, memory: memoryview) -> Answer:
+    """An answer whose snapshot lies there, if it has one and there is room."""
+    looked = answer.looked
+    if looked is None or isinstance(looked.frame, int) or len(looked.frame) > len(memory):
+        return answer
+    memory[: len(looked.frame)] = looked.frame
+    return answer._replace(looked=looked._replace(frame=len(looked.frame)))
+
+
+def rooms(memory: mmap.mmap, size: int) -> list[Room]:
+    """One after the other."""
+    whole = memoryview(memory)
+    return [Room(whole[start : start + size]) for start in range(0, SLOTS * size, size)]
 
 
 if __name__ == "__main__":

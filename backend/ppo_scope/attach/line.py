@@ -43,10 +43,18 @@ class Line:
     """One, for as long as the process lives. Any thread may call it."""
 
     def __init__(
-        self, address: Address, greeting: Callable[[], str], beat: Callable[[], None], say: Callable[[str], None]
+        self,
+        address: Address,
+        greeting: Callable[[], str],
+        beat: Callable[[], None],
+        heard: Callable[[], None],
+        say: Callable[[str], None],
     ) -> None:
-        """`greeting`: the first message; `beat`: called every second while connected; `say`: a line for the user."""
+        """`greeting`: the first message; `beat`: called every second while connected; `heard`: when a command has come,
+        by another thread; `say`: a line for the user.
+        """
         self._address, self._greeting, self._beat, self._say = address, greeting, beat, say
+        self._tell = heard
         self._out: deque[bytes] = deque()
         self._size = 0
         self._commands: deque[Command] = deque()
@@ -217,3 +225,4 @@ class Line:
             elif len(self._commands) < MOST_WAITING:
                 self._commands.append(command)
             self._heard.notify()
+        self._tell()

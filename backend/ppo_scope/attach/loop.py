@@ -8,9 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ppo_scope.attach.desk import Model
@@ -110,7 +107,7 @@ class Loop:
     def _updated(self, *, stopped_by_kl: bool) -> None:
         update = self._update
         assert update is not None
-        update.known |= self.policy.restless(update.batch)
+        update.known |= self.policy.restless(update)
         update.stopped_by_kl = stopped_by_kl
         update.seconds_optimise = time.perf_counter() - self._began
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))
@@ -148,15 +145,3 @@ def drawing(module: Any, name: str) -> Iterator[list[Any]]:
         yield drawn
     finally:
         setattr(module, name, draw)
-
-
-def flat(found: NDArray[Any]) -> Tensor:
-    """[M, N, …] as samples [M·N, …], time first."""
-    return torch.from_numpy(np.ascontiguousarray(found.reshape(-1, *found.shape[2:])))
-
-
-def deltas_of(advantages: NDArray[Any], ends: NDArray[np.bool_], decay: float) -> NDArray[Any]:
-    """δ [M, N] that advantages were added up of; `decay`: γ·λ."""
-    following = np.concatenate([advantages[1:], np.zeros((1, advantages.shape[1]), np.float32)])
-    found: NDArray[Any] = advantages - np.float32(decay) * following * ~ends
-    return found

@@ -20,9 +20,9 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from ppo_scope.attach.acting import Acting
 from ppo_scope.attach.agent import Agent
-from ppo_scope.attach.arrays import taken
+from ppo_scope.attach.arrays import deltas_of, taken
 from ppo_scope.attach.called import HALF, SETTINGS
-from ppo_scope.attach.loop import Loop, deltas_of
+from ppo_scope.attach.loop import Loop
 from ppo_scope.attach.named import (
     NAMES,
     Found,

@@ -40,6 +40,8 @@ class Policy(ABC):
         self._apart: dict[str, float] | None = None  # its answers, to one question
         self.distribution = distribution
         self._parameters = [one for one in module.parameters() if one.requires_grad]
+        self._gathering = _buffers_of(module)
+        self._flat: tuple[list[int], list[Tensor]] = [], []  # where its weights lie, and each as a vector
 
     @abstractmethod
     def _put_out(self, module: Any, batch: Any, which: Tensor | None = None) -> Tensor:
@@ -59,8 +61,8 @@ class Policy(ABC):
         return self._parameters[0].device
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the copy, which can be made again."""
-        return {**vars(self), "_copy": None}
+        """Without the copy, which can be made again, and what lies elsewhere then."""
+        return {**vars(self), "_copy": None, "_flat": ([], [])}
 
     def abilities(self) -> Abilities:
         """What it can be asked."""
@@ -78,9 +80,10 @@ class Policy(ABC):
         with self._as_it_is(), torch.no_grad():
             return self._put_out(self._module, batch), self._values(self._module, batch)
 
-    def restless(self, batch: Any) -> dict[str, float]:
+    def restless(self, update: Update) -> dict[str, float]:
         """What of it is drawn anew each time that it is asked, as it is trained; it is asked twice once a run."""
         if self._apart is None:
+            batch: Any = update.batch
             samples = torch.arange(min(ASKED, len(batch.values)))
             self._apart = twice(self._module, lambda one: self._put_out(one, batch, samples), self._without_graph())
         return {**layers(self._module), **self._apart}
@@ -105,17 +108,22 @@ class Policy(ABC):
         """Take over these weights; for a policy that nobody trains."""
         with torch.no_grad():
             nn.utils.vector_to_parameters(theta, self._parameters)
-            for own, other in zip(self._module.buffers(), buffers, strict=True):
-                own.copy_(other)
+            for (part, name), other in zip(self._gathering, buffers, strict=True):
+                getattr(part, name).copy_(other)
 
     def buffers(self) -> list[Tensor]:
         """What its layers gather beside the weights."""
-        return [one.detach().cpu() for one in self._module.buffers()]
+        return [getattr(part, name).detach().cpu() for part, name in self._gathering]
 
-    @torch.no_grad()
     def theta(self) -> Tensor:
         """[P], a copy."""
-        return torch.cat([one.reshape(-1) for one in self._parameters]).cpu()
+        places = [one.data_ptr() for one in self._parameters]
+        if places != self._flat[0]:
+            parts = [one.detach() for one in self._parameters]
+            if not all(one.is_contiguous() for one in parts):
+                return torch.cat([one.reshape(-1) for one in parts]).cpu()
+            self._flat = places, [one.view(-1) for one in parts]
+        return torch.cat(self._flat[1]).cpu()
 
     def parts(self) -> dict[str, slice]:
         """Which part of θ is which parameter."""
@@ -181,3 +189,9 @@ class Policy(ABC):
         finally:
             for part, mode in modes:
                 part.training = mode
+
+
+def _buffers_of(module: nn.Module) -> list[tuple[nn.Module, str]]:
+    """Where they are, each once: the parts of a module are walked through but once."""
+    found = {id(one): (part, name) for part in module.modules() for name, one in part.named_buffers(recurse=False)}
+    return list(found.values())

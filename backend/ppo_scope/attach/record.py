@@ -169,6 +169,11 @@ class Update:
     learning_rate_pinned: int = 0
 
     @property
+    def episodes(self) -> Sequence[Episode]:
+        """Those that ended in it."""
+        return self.rollout.episodes
+
+    @property
     def set_to(self) -> Facts:
         """As they were set; nothing moves them that we know of."""
         return self.settings

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from ppo_scope.attach.clerk import Clerk, hired
-from ppo_scope.attach.desk import Answer, Desk, Ended, Model, Task, task_of
-from ppo_scope.attach.record import Phase, Update
+import numpy as np
+
+from ppo_scope.attach.clerk import Clerk, Handed, hired
+from ppo_scope.attach.desk import Desk, Looked, Model, header_of
+from ppo_scope.attach.record import Habits, Phase, Update
+from ppo_scope.attach.task import Wish, task_of
 from ppo_scope.diagnosis.health import Health
 from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.faults import described
@@ -22,11 +24,10 @@ from ppo_scope.probes.record import Facts, PhaseKind
 from ppo_scope.probes.record import Phase as AnyPhase
 from ppo_scope.probes.subject import Subject
 from ppo_scope.wire.codes import Kind
-from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 from ppo_scope.wire.told import Cause
 from ppo_scope.worker.due import Due
 from ppo_scope.worker.ear import Command
-from ppo_scope.worker.outlet import Outlet, Send, position_of
+from ppo_scope.worker.outlet import Outlet, Send
 from ppo_scope.worker.rows import Rows
 
 NO_PICTURES = "This run's training loop is somebody else's: its environment is not drawn."
@@ -39,11 +40,7 @@ WATCHED_SECONDS = 1 / 8
 UNWATCHED_SECONDS = 1.0
 """Between two words on how the run is, and between two lots of rows, while nobody looks at a panel."""
 TOGETHER = 4
-"""Updates that are handed over at once while nobody looks: after the loop's own work that is done with cold caches."""
-
-
-Wish = tuple[frozenset[str], int | None]
-"""For a look: which probes, and which environment."""
+"""Updates that the clerk hears of at once while nobody looks: each word costs time."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +70,7 @@ class Report:
         self._looked_at = 0.0
         self._beside = beside
         self._clerk: Clerk | None = hired(beside.library) if beside is not None else None
-        self._owed: list[Ended] = []  # to the clerk
-        self._known: Facts | None = None  # settings that the clerk knows
+        self._known: tuple[Any, Habits] | None = None  # what the clerk knows that updates are made with
         self._judged: dict[str, Any] | None = None  # how the run is, as the clerk has told it last
         self._newest: Moment | None = None
         self._sequence = 0
@@ -135,62 +131,62 @@ class Report:
             return False
         if not clerk.at_work and not (clerk.ready and self._begun(clerk, self._beside, update)):
             return False
-        phase = Phase(PhaseKind.UPDATE, update, moment.phase.epoch, moment.phase.minibatch)
-        self._owed.append(Ended.now(phase, self._policy, self._subject.steps, self._seconds))
         wish: Wish | None = None
         if shown:
-            wish = frozenset(), None
+            wish = self._wish(frozenset())
         elif not clerk.looking and self._look_is_due():
-            wish = self._budget.affordable(self.watched) - self._budget.failed.keys(), self._environment
-        if wish is not None or self.watched or len(self._owed) >= TOGETHER:
-            self._hand_over(clerk, wish)
+            wish = self._wish(self._budget.affordable(self.watched) - self._budget.failed.keys())
+        self._hand_over(clerk, Phase(PhaseKind.UPDATE, update, moment.phase.epoch, moment.phase.minibatch), wish)
+        if wish is not None or self.watched or clerk.unsaid >= TOGETHER:
+            clerk.ask()
             self._take_from(clerk, all_of_them=shown)
         if shown:
             self.show(moment)
         return True
 
-    def _hand_over(self, clerk: Clerk, wish: Wish | None) -> None:
-        """All that is owed; the wish is of the newest."""
-        owed, self._owed = self._owed, []
-        for ended in owed:
-            if clerk.full:
-                self._take_from(clerk, all_of_them=False)
-            settings = ended.phase.update.settings if ended.phase.update is not None else None
-            news = None if settings is self._known else settings
-            self._known = settings
-            clerk.hand_over(task_of(ended, news, wish if ended is owed[-1] else None), ended.phase)
+    def _wish(self, probes: frozenset[str]) -> Wish:
+        return Wish(probes, self._environment, dict(self._budget.failed))
+
+    def _hand_over(self, clerk: Clerk, phase: Phase, wish: Wish | None) -> None:
+        if clerk.full:
+            self._take_from(clerk, all_of_them=False)
+        update = phase.update
+        assert update is not None
+        made_with = self._known
+        if made_with is None or update.settings is not made_with[0] or update.habits != made_with[1]:
+            self._known = update.settings, update.habits
+        news = None if self._known is made_with else self._known
+        task, arrays = task_of(phase, self._policy, self._subject.steps, self._seconds, news, wish)
+        clerk.hand_over(task, arrays, update.episodes)
 
     def _begun(self, clerk: Clerk, beside: Beside, update: Update) -> bool:
         """The clerk goes on from how the run was before this update."""
         model = beside.model()
         self._policy = model.policy
         size = update.rollout.observations.nbytes + 2 * model.policy.theta().numel() * 4
-        for _ in update.rollout.episodes:  # it is told of them with the update
+        for _ in update.episodes:  # it is told of them with the update
             if model.latest:
                 model.latest.pop()
-        return clerk.begin(Desk(model, self._health, update.settings), size)
+        return clerk.begin(Desk(model, self._health, self._outlet.run), size)
 
     def _take_from(self, clerk: Clerk, *, all_of_them: bool) -> None:
-        for task, phase, answer in clerk.answers(all_of_them=all_of_them):
-            self._rows.note(task.index, answer.row, phase.update.rollout.episodes if phase.update else ())
+        for handed, answer in clerk.answers(all_of_them=all_of_them):
+            self._rows.note(handed.update, np.frombuffer(answer.row), handed.episodes)
             for what, why in answer.complaints:
                 self._budget.failed.setdefault(what, why)
             if answer.looked is not None:
-                self._looked(task, phase, answer, send=not all_of_them)
+                self._looked(clerk, handed, answer.looked, send=not all_of_them)
         if clerk.ended:  # from here on the loop measures, and remembers nothing of before
             self._clerk = self._judged = None
 
-    def _looked(self, task: Task, phase: Phase, answer: Answer, *, send: bool) -> None:
-        looked = answer.looked
-        assert looked is not None
+    def _looked(self, clerk: Clerk, handed: Handed, looked: Looked, *, send: bool) -> None:
         for spent in looked.spent:
             self._budget.spent(*spent)
         for name, why in looked.failed.items():
             self._budget.failed.setdefault(name, why)
         self._judged = looked.judged
         if send:
-            header = {**self._header(self.moment_at(phase), looked.found), "steps": task.steps}
-            self._sequence = self._outlet.send(Kind.SNAPSHOT, looked.found.arrays, **header)
+            self._sequence = self._outlet.send_made(clerk.made(handed, looked), looked.place)
 
     def close(self) -> None:
         """Nothing is measured any more."""
@@ -201,8 +197,7 @@ class Report:
         """A phase on the way of a step: kept, so that one can go back to it."""
         number = self._outlet.passed()
         found = self._measured(moment, self._budget.quick(self.watched))
-        header = {**position_of(moment.phase), **self._header(moment, found)}
-        self._outlet.send(Kind.PASSING, found.arrays, late=number, **header)
+        self._outlet.send(Kind.PASSING, found.arrays, late=number, **self._header(moment, found))
 
     def show(self, moment: Moment | None = None, *, affordable: bool = False) -> None:
         """Send the run as it is: a moment with everything that is watched, or with what can be afforded of it."""
@@ -223,7 +218,6 @@ class Report:
     def flush(self) -> None:
         """Send the rows that have not been sent; those that are being measured are waited for."""
         if (clerk := self._clerk) is not None and clerk.at_work:
-            self._hand_over(clerk, None)
             self._take_from(clerk, all_of_them=True)
         self._rows.flush()
 
@@ -306,27 +300,8 @@ class Report:
         return measure(moment, probes, self._budget)
 
     def _header(self, moment: Moment, found: Measurement) -> dict[str, Any]:
-        update = moment.phase.update
-        settings = update.settings if update is not None else self._facts
-        return {
-            **position_of(moment.phase),
-            "scope": moment.scope,
-            "settings": settings.live(),
-            "chosen": {},
-            "stopped_by_kl": update is not None and update.stopped_by_kl,
-            "minibatch_columns": MINIBATCH_COLUMNS,
-            "scalars": {name: value for name, value in found.scalars.items() if not math.isnan(value)},
-            "notes": found.notes,
-            "measured": found.measured,
-            "failed": self._budget.failed,
-            "lacks": found.lacks,
-            "costs": self._budget.costs,
-            "shares": self._budget.shares,
-            "steps": self._subject.steps,
-            "pictured": False,
-            "unpictured": None,
-            **(self._judged or self._health.told(self._budget.failed)),
-        }
+        header = header_of(moment, found, self._budget, self._facts.live())
+        return {**header, **(self._judged or self._health.told(self._budget.failed))}
 
 
 def known_of(phase: AnyPhase) -> dict[str, float]:

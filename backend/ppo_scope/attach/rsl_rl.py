@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from rsl_rl.algorithms import PPO as Theirs  # noqa: N811  # ours is called as theirs
 from torch import Tensor, nn
 
+from ppo_scope.attach.arrays import deltas_of
 from ppo_scope.attach.episodes import Episodes
-from ppo_scope.attach.loop import Loop, clipping, deltas_of, drawing
+from ppo_scope.attach.loop import Loop, clipping, drawing
 from ppo_scope.attach.policy import AT_ONCE, Policy
 from ppo_scope.attach.record import Batch, Facts, Rollout, Told, Update, as_read
 from ppo_scope.attach.scope import facts_of

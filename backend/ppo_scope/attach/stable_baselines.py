@@ -14,22 +14,23 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.again import Outcome, Position
+from ppo_scope.attach.buffered import Buffered, Epoch, Kept, LateUpdate, is_of_a_library, without_graph
 from ppo_scope.attach.foreign_policy import ForeignPolicy
-from ppo_scope.attach.loop import Loop, clipping, deltas_of, drawing, flat
-from ppo_scope.attach.model_parts import Constant, Listening, env_of
-from ppo_scope.attach.record import Batch, Episode, Facts, Rollout, Told, Update, as_read, of_batch
+from ppo_scope.attach.loop import Loop, clipping, drawing
+from ppo_scope.attach.model_parts import Listening, env_of
+from ppo_scope.attach.model_settings import CHANGEABLE, ModelSettings
+from ppo_scope.attach.record import Episode, Facts, Told
 from ppo_scope.attach.recurrent import RecurrentBatch, RecurrentPolicy, unpadded
 from ppo_scope.attach.report import Beside
-from ppo_scope.attach.scope import facts_of
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import Floats, PhaseKind
@@ -47,7 +48,6 @@ NOT_KEPT = "Nobody looked when this update began, so where that was has not been
 OTHER_ORDER = "the minibatches are not drawn as they were in the version of Stable-Baselines3 that this is written for"
 
 KNOWN = {"stable_baselines3.PPO", "sb3_contrib.MaskablePPO", "sb3_contrib.RecurrentPPO"}
-CHANGEABLE = ("clip_range", "value_coef", "entropy_coef", "epochs", "target_kl", "max_grad_norm")
 
 
 def watch(model: Any, *, url: str | None = None, paused: bool = False) -> Any:
@@ -92,13 +92,14 @@ class Watched(Loop):
     def __init__(self, model: Any, url: str | None, paused: bool) -> None:
         super().__init__()
         self._model = model
-        self._total: int | None = None  # steps that `learn` was asked for
         self._ends: list[tuple[int, Floats, NDArray[np.bool_]]] = []  # steps with an end in them: R, truncated
         self._ended: list[Episode] = []
-        self._order: NDArray[np.int64] | None = None
+        self._order = np.zeros(0, np.int64)
         self._places = np.zeros(0, np.int64)  # of the samples of its buffer, among ours
         self._steps: Any = None  # the hook of its optimizer, which only a loop that is looked at closely needs
-        self._as_collected = False  # a minibatch brings what the rollout has
+        self._as_collected = False  # minibatches of the update at hand bring what the rollout has
+        self._kept: list[Kept] = []  # of the minibatches of the epoch at hand
+        self._count = 0  # of the update's
         self._train: Callable[[], None] = lambda: None
         self._before: Position | None = None  # where the update at hand began, if somebody may ask for it
         self._recurrent = hasattr(model, "_last_lstm_states")
@@ -109,12 +110,11 @@ class Watched(Loop):
         self.observation_space: gym.Space[Any] = model.observation_space
         self.observation = str(model.observation_space)
         self.is_image = bool(len(model.observation_space.shape or ()) == 3)
-        self._told: tuple[Any, Facts] | None = None  # what the model told last, and the facts made of it
-        self._facts = self._facts_now()
+        self.settings = ModelSettings(model, self.policy)
         beside = model.device.type == "cpu" and not self._recurrent
         self.watcher = Watcher(
             self,
-            self._facts,
+            self.settings.facts,
             address=server_of(url, say),
             library=f"Stable-Baselines3 {type(model).__name__}",
             change={name: lambda _: None for name in CHANGEABLE},
@@ -140,22 +140,18 @@ class Watched(Loop):
     def again(self, values: dict[str, Any]) -> Outcome:
         """See `Repeats`."""
         model, old, within = self._model, self._update, self._within
-        assert old is not None
+        assert isinstance(old, LateUpdate)
         if self._before is None:
             raise Refused(ErrorCode.CONFLICT, NOT_KEPT)
         after = Position(model, self.policy)
         self._before.take(model, self.policy)
         try:
-            self._set(values)
-            facts = self._facts_now()
-            new = Update(
-                old.index, facts, self._alpha(), old.rollout, old.batch, old.theta_before, old.rewards, old.deltas
-            )
-            new.size, new.habits, new.counted, new.known = old.size, old.habits, old.counted, old.known
+            new = old.anew(*self.settings.tried(values))
             self._update, self._within, self._quiet = new, (0, 0), True
+            self._as_collected, self._count = False, 0
             with self._listening():
                 self._train()
-            new.stopped_by_kl = len(new.gradient_norms) < len(new.told)
+            new.stopped_by_kl = len(new.gradient_norms) < self._count
             return Outcome(new, Position(model, self.policy), values, self._within)
         finally:
             self._update, self._within, self._quiet = old, within, False
@@ -173,10 +169,10 @@ class Watched(Loop):
 
     def adopt(self, outcome: Outcome) -> Facts:
         """See `Repeats`."""
-        before = self._facts
+        before = self.settings.facts
         outcome.position.take(self._model, self.policy)
         self._update, self._within = outcome.update, outcome.within
-        self._facts = outcome.update.settings
+        self.settings.facts = outcome.update.settings
         return before
 
     @property
@@ -210,7 +206,7 @@ class Watched(Loop):
             if watched.watcher.stopping:
                 return False
             watched._ends, watched._ended = [], []
-            watched._total = callback.locals.get("total_timesteps")
+            watched.settings.total = callback.locals.get("total_timesteps")
             return bool(kind.collect_rollouts(me, env, Listening(callback, watched._stepped), *arguments, **named))
 
         self._train = lambda: kind.train(self._model)
@@ -240,15 +236,17 @@ class Watched(Loop):
             return found
 
         self.policy.evaluate = evaluate
-        buffer.get, policy.evaluate_actions = lambda size=None: self._getting(get, size), evaluated
-        try:
-            with clipping(self._differentiated):
+        name = "randint" if self._recurrent else "permutation"
+        with drawing(np.random, name) as drawn, clipping(self._differentiated):
+            vars(buffer)["get"] = lambda size=None: self._getting(get, size, drawn)
+            vars(policy)["evaluate_actions"] = evaluated  # by the way of a module it takes ten times as long
+            try:
                 yield
-        finally:
-            if self._steps is not None:
-                self._steps.remove()
-                self._steps = None
-            del policy.evaluate_actions, buffer.get
+            finally:
+                if self._steps is not None:
+                    self._steps.remove()
+                    self._steps = None
+                del vars(policy)["evaluate_actions"], vars(buffer)["get"]
 
     def _closely(self) -> None:
         if self._steps is None:
@@ -270,53 +268,28 @@ class Watched(Loop):
     @guarded
     def _collected(self) -> None:
         """A rollout is whole: the record of an update begins."""
-        model, buffer = self._model, self._model.rollout_buffer
+        model = self._model
         self._index += 1
         self._take_changes()
-        layout = buffer.buffer_size, buffer.n_envs
-        rewards, cut = buffer.rewards.copy(), np.zeros(layout, np.bool_)
-        for step, rewards[step], cut[step] in self._ends:  # noqa: B007  # as the environment gave them
-            pass
-        starts = [buffer.episode_starts[1:], model._last_episode_starts[None]]
-        dones = np.concatenate(starts).astype(np.bool_)
-        advantages, values = buffer.advantages.copy(), buffer.values.copy()
-        deltas = deltas_of(advantages, dones, model.gamma * model.gae_lambda)
-        shape = model.action_space.shape if isinstance(model.action_space, gym.spaces.Box) else ()
-        actions = buffer.actions.copy().reshape(
-            *layout, *((int(np.prod(shape)),) if shape else buffer.actions.shape[2:])
-        )
-        if isinstance(model.action_space, gym.spaces.Discrete):
-            actions = actions.reshape(layout).astype(np.int64)
-        observations = buffer.observations.copy()
-
-        batch = (RecurrentBatch if self._recurrent else Batch)(
-            observations=flat(observations),
-            actions=flat(actions),
-            log_probs=flat(buffer.log_probs.copy()),
-            values=flat(values),
-            advantages=flat(advantages),
-            targets=flat(buffer.returns.copy()),
-            action_masks=flat(buffer.action_masks > 0) if hasattr(buffer, "action_masks") else None,
-        )
-        if isinstance(batch, RecurrentBatch):
-            batch.begin(buffer)
-        theta = self.policy.theta()
+        theta, settings = self.policy.theta(), self.settings
         self._before = Position(model, self.policy, theta) if self.watcher.attended else None
-        if self.distribution is not None:
-            batch.judged = lambda batch: self.policy.outputs_at(batch, theta)
-        yes = np.ones(layout, np.bool_)
-        rollout = Rollout(observations, actions, rewards, dones & ~cut, cut, yes, tuple(self._ended))
-        update = Update(self._index, self._facts, self._alpha(), rollout, batch, theta, buffer.rewards.copy(), deltas)
-        self._size = update.size = min(model.batch_size, len(batch.values))
-        update.habits = replace(self.policy.habits, normalizes=model.normalize_advantage)
-        update.counted = self.counted()
-        self._begin(update, self._ended)
+        source, ended = (settings.form, Buffered.of(model, self._ends)), tuple(self._ended)
+        judged = self.policy.outputs_at if self.distribution is not None else None
+        update = LateUpdate(self._index, settings.facts, settings.learning_rate, theta, source, ended, judged)
+        if self._recurrent:
+            batch = RecurrentBatch(**vars(update.batch))
+            batch.begin(model.rollout_buffer)
+            update.batch = batch
+        self._size = update.size = min(model.batch_size, source[1].rewards.size)
+        update.habits, update.counted = settings.habits, self.counted()
+        self._as_collected, self._count = False, 0
+        self._begin(update, ended)
 
-    def _getting(self, get: Callable[[Any], Iterator[Any]], size: int | None) -> Iterator[Any]:
+    def _getting(self, get: Callable[[Any], Iterator[Any]], size: int | None, drawn: list[Any]) -> Iterator[Any]:
         """An epoch: the same minibatches, and which samples each holds."""
         minibatches = get(size)
-        with drawing(np.random, "randint" if self._recurrent else "permutation") as drawn:  # where the buffer finds it
-            data = next(minibatches, None)
+        drawn.clear()
+        data = next(minibatches, None)  # where the buffer finds its order
         self._begin_epoch(drawn)
         epoch, number = self._within[0], 1
         while data is not None:
@@ -335,79 +308,69 @@ class Watched(Loop):
             self._places = np.ascontiguousarray(np.arange(count).reshape(buffer.buffer_size, buffer.n_envs).T).ravel()
         self._order = np.roll(self._places, -drawn[0]) if self._recurrent else self._places[drawn[0]]
         self._within = self._within[0] + 1, 0
+        self._expect(self._within[0])
 
     @guarded
     def _judged(self, found: tuple[Tensor, Tensor, Tensor | None]) -> None:
         """The loss of a minibatch is about to be made of these values, log-probabilities and entropies."""
+        self._count += 1
+        if self._as_collected:
+            self._kept.append(without_graph(found))
+        else:
+            self._judged_at_first(found)
+        if perf_counter() >= self.watcher.next_look:
+            self._at(PhaseKind.LOSS)
+
+    @guarded
+    def _differentiated(self, norm: Tensor) -> None:
+        if (update := self._update) is not None and self._count:
+            update.gradient_norms.setdefault(self._count - 1, norm)
+            if perf_counter() >= self.watcher.next_look:
+                self._at(PhaseKind.GRADIENT)
+
+    def _judged_at_first(self, found: tuple[Tensor, Tensor, Tensor | None]) -> None:
+        """An update's first minibatch, or any where they bring something else than the rollout has."""
         update, data = self._update, self._data
-        assert update is not None and update.batch is not None and self._order is not None
+        assert isinstance(update, LateUpdate)
         if self._recurrent:
             data, found = unpadded(data, found)
-        size = data.old_log_prob.shape[0]
         start = (self._within[1] - 1) * self._size
-        samples = self._order[start : start + size]
-        if not update.told:
-            columns = data.old_log_prob, data.advantages, data.old_values, data.returns
-            held = of_batch(update.batch, torch.from_numpy(samples))
-            alike = [torch.equal(one, other.cpu()) for one, other in zip(held, columns, strict=True)]
-            if not alike[0]:
-                raise RuntimeError(OTHER_ORDER)
-            self._as_collected = all(alike) and not self._recurrent
-        update.told.append(Told(self._within[0], samples, None if self._as_collected else data, found))
-        self._at(PhaseKind.LOSS)
+        samples = self._order[start : start + len(data.old_log_prob)]
+        if self._count == 1 and self._brings_what_it_has(update, data, samples):
+            self._as_collected = True
+            self._expect(self._within[0])
+            self._kept.append(without_graph(found))
+        else:
+            update.told.append(Told(self._within[0], samples, data, without_graph(found)))
+
+    def _expect(self, epoch: int) -> None:
+        """Minibatches that bring what the rollout has."""
+        if self._as_collected and isinstance(self._update, LateUpdate):
+            self._kept = []
+            self._update.epochs.append(Epoch(epoch, self._order, self._size, self._kept))
+
+    def _brings_what_it_has(self, update: LateUpdate, data: Any, samples: NDArray[np.int64]) -> bool:
+        """Whether an update's first minibatch holds these samples of the rollout, and nothing else than that has."""
+        arrays, library = update.source[1], is_of_a_library(self._model.rollout_buffer)
+        columns = [(arrays.log_probs, data.old_log_prob)]
+        if not library:  # else they are taken by the same places
+            columns += [(arrays.advantages, data.advantages), (arrays.values, data.old_values)]
+            columns += [(arrays.returns, data.returns)]
+        alike = [np.array_equal(held.reshape(-1)[samples], one.cpu().numpy()) for held, one in columns]
+        if not alike[0]:
+            raise RuntimeError(OTHER_ORDER)
+        return all(alike) and not self._recurrent
 
     def _ended_by_train(self) -> None:
         update = self._update
-        stopped = update is not None and len(update.gradient_norms) < len(update.told)
+        stopped = update is not None and len(update.gradient_norms) < self._count
         self._updated(stopped_by_kl=stopped)
-
-    # Settings
-
-    def _facts_now(self) -> Facts:
-        model = self._model
-        progress = self._left()
-        size = min(model.batch_size, model.n_steps * model.n_envs)
-        told = {
-            "clip_range": float(model.clip_range(progress)),
-            "value_coef": float(model.vf_coef),
-            "entropy_coef": float(model.ent_coef),
-            "learning_rate": self._alpha(),
-            "max_grad_norm": model.max_grad_norm,
-            "target_kl": model.target_kl,
-            "value_clip_range": None if model.clip_range_vf is None else float(model.clip_range_vf(progress)),
-            "normalize_advantages": "minibatch" if model.normalize_advantage else "off",
-            "discount": float(model.gamma),
-            "gae_lambda": float(model.gae_lambda),
-            "epochs": int(model.n_epochs),
-            "minibatches": -(-model.n_steps * model.n_envs // size),
-        }
-        kept = told, model.n_envs, model.n_steps, model.seed
-        if self._told is None or self._told[0] != kept:  # as a rule they are what they were
-            shared = {"shared_network": self.policy.shared, "activation": self.policy.activation}
-            layout = {"num_envs": model.n_envs, "rollout_steps": model.n_steps, "seed": model.seed or 0}
-            self._told = kept, replace(facts_of({**told, **shared}), **layout)
-        return self._told[1]
-
-    def _alpha(self) -> float:
-        return float(self._model.lr_schedule(self._left()))
-
-    def _left(self) -> float:
-        """Of the training that `learn` was asked for, which schedules go by: 1 at its start, 0 at its end."""
-        return 1.0 - float(self._model.num_timesteps) / float(self._total) if self._total else 1.0
 
     def _take_changes(self) -> None:
         """What was set on the page takes effect, from this update on."""
-        wanted, before = self.watcher.begins(), self._facts
-        self._set(wanted)
-        self._facts = self._facts_now()
+        wanted, before = self.watcher.begins(), self.settings.facts
+        if wanted:
+            self.settings.set(wanted)
+        self.settings.update()
         for name in wanted:
-            self.watcher.changed(name, getattr(before, name), getattr(self._facts, name), self._index)
-
-    def _set(self, wanted: dict[str, Any]) -> None:
-        model = self._model
-        if "clip_range" in wanted:
-            model.clip_range = Constant(wanted["clip_range"])
-        names = {"value_coef": "vf_coef", "entropy_coef": "ent_coef", "epochs": "n_epochs"}
-        for name, value in wanted.items():
-            if name != "clip_range":
-                setattr(model, names.get(name, name), as_read(name, value))
+            self.watcher.changed(name, getattr(before, name), getattr(self.settings.facts, name), self._index)

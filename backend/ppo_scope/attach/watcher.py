@@ -39,8 +39,8 @@ WAIT_SECONDS = 0.5
 ALONE_SECONDS = 30.0
 """A loop that is held goes on once the server has been away for so long: nobody could let it go."""
 GOODBYE_SECONDS = 3.0
-LOOK_SECONDS = 0.01
-"""Between two looks at what is due, at full speed."""
+LOOK_SECONDS = 0.25
+"""Between two looks at where the loop is, at full speed, unless a command has come."""
 
 FIXED = "This loop does not take {name} from outside: it reads it once, at its start."
 CANNOT = "A loop that is somebody else's cannot be told to {what} from here."
@@ -111,12 +111,14 @@ class Watcher:
         greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(self._change))
         greeting.repeats = repeats is not None
         greeting.called, greeting.script = called_by(library), script_name()
-        self._line = Line(address, greeting.model_dump_json, self._beat, say) if address is not None else None
+        self._line = (
+            Line(address, greeting.model_dump_json, self._beat, self._heard, say) if address is not None else None
+        )
         self._report = Report(self._send, self.run, subject, facts, beside if address is not None else None)
         self._going = Going(self._report, running=not (paused or begins_paused()))
         self._outcomes = Outcomes(repeats, self._report) if repeats is not None else None
         self.next_look = 0.0
-        """By `time.perf_counter`: up to then the loop goes on past the phases within an update."""
+        """By `time.perf_counter`: until then the loop goes on past the phases within an update."""
         self._goodbye = atexit.register(self.close)
         self._handlers: dict[str, Callable[[Command], None]] = {
             "play": self._play,
@@ -152,12 +154,15 @@ class Watcher:
         if not ended:
             now = time.perf_counter()
             if now < self.next_look:
+                if phase.kind is PhaseKind.ADVANTAGES:
+                    report.at(phase)  # the update before is let go of
                 return
+            self.next_look = now + LOOK_SECONDS  # before the look, or what comes right after it would be missed
             if going.at_full_speed and not self._line.waiting:
                 report.at(phase)
-                self.next_look = now + LOOK_SECONDS
                 return
         report.at(phase)
+        self.next_look = time.perf_counter() + LOOK_SECONDS
         self._obey_all()
         moment = report.moment_at(phase)
         goal = going.goals[0] if going.goals else None
@@ -177,7 +182,8 @@ class Watcher:
         else:
             going.keep_pace()
         self._hold()
-        self.next_look = time.perf_counter() + LOOK_SECONDS if going.at_full_speed else 0.0
+        if not going.at_full_speed or self._line.waiting:
+            self.next_look = 0.0
 
     def begins(self) -> dict[str, Any]:
         """An update begins: the settings that it is to be made with from now on, where somebody has changed any."""
@@ -345,6 +351,10 @@ class Watcher:
 
     def _beat(self) -> None:
         self._report.progress()
+
+    def _heard(self) -> None:
+        """By the line's thread: the loop is to look at its next phase."""
+        self.next_look = 0.0
 
 
 def say(sentence: str) -> None:

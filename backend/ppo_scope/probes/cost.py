@@ -78,7 +78,7 @@ class Budget:
 
 
 class Noted(Budget):
-    """Only notes what was spent: the process that asked decides what can be afforded."""
+    """Also notes what was spent, for the process that asked: that one decides what can be afforded."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,4 +86,5 @@ class Noted(Budget):
 
     def spent(self, name: str, end: float, seconds: float) -> None:
         """See `Budget`."""
+        super().spent(name, end, seconds)
         self.noted.append((name, end, seconds))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import math
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -230,36 +229,6 @@ class Slot:
                 made = Minibatch(epoch=epoch + 1, index=index + 1, **values, differentiate=taken)
                 self._minibatches.append(made)
         return self._minibatches
-
-
-def lay(thing: Any, room: memoryview) -> bytes:
-    """Pickle something, its arrays into `room`, as far as they fit."""
-    lengths: list[int] = []
-    at = 0
-
-    def put(buffer: pickle.PickleBuffer) -> bool:
-        nonlocal at
-        raw = buffer.raw()
-        end = at + raw.nbytes
-        if end > len(room):
-            return True  # into the pickle, then
-        room[at:end] = raw
-        lengths.append(raw.nbytes)
-        at = end + -end % ALIGNMENT
-        return False
-
-    pickled = pickle.dumps(thing, pickle.HIGHEST_PROTOCOL, buffer_callback=put)
-    return pickle.dumps((lengths, pickled), pickle.HIGHEST_PROTOCOL)
-
-
-def lift(message: bytes, room: memoryview) -> Any:
-    """What `lay` was given; its arrays lie in `room` still."""
-    lengths, pickled = pickle.loads(message)
-    views, at = [], 0
-    for length in lengths:
-        views.append(room[at : at + length])
-        at += length + -length % ALIGNMENT
-    return pickle.loads(pickled, buffers=views)
 
 
 def of_episodes(ended: Sequence[Episode]) -> list[tuple[int, float, int]]:

@@ -1,0 +1,190 @@
+"""A finished update as it is handed to another process: what is to be told of it, and its arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ppo_scope.attach.arrays import flat
+from ppo_scope.attach.buffered import Buffered, Form, LateUpdate
+from ppo_scope.attach.policy import Policy
+from ppo_scope.attach.record import Batch, Episode, Facts, Habits, Phase, Rollout, Seen, Told, Update, of_batch
+
+TENSORS = ("log_prob", "old_log_prob", "advantages", "old_values", "targets", "values", "entropy")
+"""Of `Seen`, [B] each."""
+
+
+BROUGHT = ("old_log_prob", "advantages", "old_values", "returns")
+"""Of what a loop hands to a minibatch: the second to the fifth of them."""
+
+
+class Wish(NamedTuple):
+    """For a look."""
+
+    probes: frozenset[str]
+    environment: int | None
+    failed: dict[str, str]
+    """Probes that are switched off, and why."""
+
+
+class Task(NamedTuple):
+    """What there is to know of an update beside its arrays."""
+
+    update: int
+    made_with: tuple[Facts, Habits] | None
+    """None: as before."""
+    learning_rate: float
+    steps: int
+    seconds: float
+    """That being watched has cost the loop since the update before."""
+    seconds_optimise: float
+    stopped_by_kl: bool
+    within: tuple[int, int]
+    episodes: list[tuple[int, float, int]]
+    form: Form | None
+    """How the arrays of its rollout are to be read; None: they are in our shapes."""
+    size: int
+    counts: list[tuple[int, int]]
+    """Of each minibatch: its epoch, and how many samples it has."""
+    norms: list[int]
+    """The minibatches whose gradient's norm is known."""
+    counted: tuple[float, float] | None
+    """See `Abilities.observations_counted`."""
+    known: dict[str, float]
+    """What only the loop can tell of it, for Health."""
+    wish: Wish | None
+
+
+def task_of(
+    phase: Phase,
+    policy: Policy,
+    steps: int,
+    seconds: float,
+    made_with: tuple[Facts, Habits] | None,
+    wish: Wish | None,
+) -> tuple[Task, list[NDArray[Any] | None]]:
+    """An update that has just ended, as it is sent, and its arrays."""
+    update = phase.update
+    assert update is not None
+    assert update.theta_before is not None
+    form, collected = update.source if isinstance(update, LateUpdate) else (None, _collected(update))
+    counts, samples, found = _minibatches_of(update)
+    arrays: list[NDArray[Any] | None] = [
+        *collected,
+        *(update.theta_before.numpy(), policy.theta().numpy()),
+        *(samples, _joined(list(update.gradient_norms.values()))),
+        *found,
+        *(one.numpy() for one in policy.buffers()),
+    ]
+    task = Task(
+        update=update.index,
+        made_with=made_with,
+        learning_rate=update.learning_rate,
+        steps=steps,
+        seconds=seconds,
+        seconds_optimise=update.seconds_optimise,
+        stopped_by_kl=update.stopped_by_kl,
+        within=(phase.epoch, phase.minibatch),
+        episodes=[(one.step, one.episodic_return, one.length) for one in update.episodes],
+        form=form,
+        size=update.size,
+        counts=counts,
+        norms=list(update.gradient_norms),
+        counted=update.counted,
+        known=update.known,
+        wish=wish,
+    )
+    return task, arrays
+
+
+def _collected(update: Update) -> list[NDArray[Any] | None]:
+    """In our shapes."""
+    rollout, batch = update.rollout, update.batch
+    assert batch is not None
+    columns = batch.log_probs, batch.values, batch.advantages, batch.targets, batch.action_masks
+    return [
+        *(rollout.observations, rollout.actions, rollout.rewards, rollout.terminated, rollout.truncated),
+        *(rollout.trained, update.rewards, update.deltas),
+        *(None if one is None else one.numpy() for one in columns),
+    ]
+
+
+COLLECTED = 13
+"""Those of `_collected`."""
+
+
+def _minibatches_of(
+    update: Update,
+) -> tuple[list[tuple[int, int]], NDArray[np.int64], list[NDArray[Any] | None]]:
+    """(`Task.counts`, the samples, `TENSORS`) of all, one after the other; None: what the batch has of the samples."""
+    if isinstance(update, LateUpdate) and update.epochs:
+        kept = [one for epoch in update.epochs for one in epoch.kept]
+        counts = [one for epoch in update.epochs for one in epoch.counts()]
+        samples = np.concatenate([epoch.samples() for epoch in update.epochs])
+        brought: list[NDArray[Any] | None] = [None] * len(BROUGHT)
+    else:
+        told = [one for one in update.told if isinstance(one, Told)]
+        kept = [one.found for one in told]
+        counts = [(one.epoch, len(one.samples)) for one in told]
+        samples = np.concatenate([one.samples for one in told]) if told else np.zeros(0, np.int64)
+        brought = [_joined([getattr(one.data, name) for one in told]) for name in BROUGHT]
+    values, log_probs, entropies = zip(*kept, strict=True) if kept else ((), (), ())
+    log_prob = _joined(log_probs)
+    entropy = -log_prob if any(one is None for one in entropies) else _joined(entropies)
+    return counts, samples, [log_prob, *brought, _joined(values), entropy]
+
+
+def _joined(parts: Sequence[Tensor]) -> NDArray[Any]:
+    """One after the other, flat."""
+    if not parts:
+        return np.zeros(0, np.float32)
+    joined = torch.cat(tuple(parts)) if parts[0].ndim else torch.stack(tuple(parts))
+    flat: NDArray[Any] = joined.detach().reshape(-1).cpu().numpy()
+    return flat
+
+
+def update_of(
+    task: Task, arrays: Sequence[Any], settings: Facts, habits: Habits
+) -> tuple[Update, Tensor, list[Tensor]]:
+    """The update that `task_of` was given, with the weights and buffers that it led to."""
+    count = COLLECTED if task.form is None else len(Buffered._fields)
+    tensors: list[Any] = [None if one is None else torch.from_numpy(one) for one in arrays[count:]]
+    before, theta, samples, norms, *rest = tensors
+    ended = tuple(Episode(*one) for one in task.episodes)
+    about = task.update, settings, task.learning_rate
+    update: Update
+    if task.form is not None:
+        update = LateUpdate(*about, before, (task.form, Buffered(*arrays[:count])), ended)
+    else:
+        observations, actions, given, terminated, truncated, trained, rewards, deltas, *columns = arrays[:count]
+        rollout = Rollout(observations, actions, given, terminated, truncated, trained, ended)
+        known: Any = [None if one is None else torch.from_numpy(one) for one in columns]
+        batch = Batch(flat(observations), flat(actions), *known)
+        update = Update(*about, rollout, batch, before, rewards, deltas)
+    update.told += _minibatches(task, update.batch, samples, rest[: len(TENSORS)])
+    update.gradient_norms = dict(zip(task.norms, norms.unbind(), strict=True))
+    update.size, update.habits, update.known = task.size, habits, task.known
+    update.stopped_by_kl, update.seconds_optimise = task.stopped_by_kl, task.seconds_optimise
+    return update, theta, rest[len(TENSORS) :]
+
+
+def _minibatches(task: Task, batch: Batch | None, samples: Tensor, found: Sequence[Tensor | None]) -> list[Seen]:
+    if not task.counts:
+        return []
+    sizes = [count for _, count in task.counts]
+    log_prob, *brought, values, entropy = found
+    if brought[0] is None:
+        brought = list(of_batch(batch, samples))
+    columns = [torch.split(one, sizes) for one in (log_prob, *brought, values, entropy) if one is not None]
+    which = torch.split(samples, sizes)
+    return [
+        Seen(
+            epoch, which[place].numpy(), **{name: column[place] for name, column in zip(TENSORS, columns, strict=True)}
+        )
+        for place, (epoch, _) in enumerate(task.counts)
+    ]
