@@ -20,7 +20,7 @@ OF_A_MODEL = {
     "model._last_episode_starts": "`dones` among the locals of Stable-Baselines3's callbacks are the same",
     "model._n_updates": "`num_timesteps`, which `learn` begins anew unless it is told not to",
 }
-DOCUMENTED = {"os._exit", "sys._getframe"}
+DOCUMENTED = {"os._exit", "sys._getframe", "Buffered._fields"}
 PRIVATE = re.compile(r"_[a-zA-Z]\w*")
 
 
