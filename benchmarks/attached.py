@@ -11,15 +11,18 @@ one core it would take its share.
 import argparse
 import os
 import statistics
+import subprocess
 import sys
 import time
 import warnings
 from random import Random
+from types import SimpleNamespace
 
 import torch
 
 from ppo_scope.attach.stable_baselines import Watched
 from tests.attach.elsewhere import Door, nowhere, waiting_server
+from tests.live import ROOT, environment
 from tests.server.scope_page import Page
 
 PANELS = ["ratio", "samples", "advantages", "values", "minibatches", "policy", "gradients"]
@@ -82,6 +85,7 @@ def show(name, pairs):
     print(
         f"{name:8} {plain:8.1f} ms an update, {middle:+7.2f} ms when watched: {middle / plain:+6.2%} "
         f"(95 in 100: {low / plain:+.2%} to {high / plain:+.2%}; {len(pairs)} pairs of turns)",
+        file=sys.__stdout__,  # a script's own words go elsewhere
         flush=True,
     )
 
@@ -91,7 +95,11 @@ def main():
     parser.add_argument("looks", nargs="*", metavar="LOOK", help="absent, server or page; left out: all three")
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--turns", type=int, default=100, help="pairs of them")
+    parser.add_argument("--look-at", metavar="LINK", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.look_at:
+        look_at(options.look_at)
+        return
     looks = options.looks or ["absent", "server", "page"]
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
@@ -108,16 +116,27 @@ def main():
 
 
 def looked_at(server, options):
-    door = Door(server)
+    """The page is a process of its own: what it reads is not the loop's."""
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.attached", "--look-at", server.url]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT, env=environment(), text=True) as page:
+
+        def look():
+            print("look", file=page.stdin, flush=True)
+
+        measured("page", server.url, options.size, options.turns, look)
+        page.stdin.close()
+
+
+def look_at(url):
+    """What a page does: it takes every frame, and watches the panels from the first line that it reads on."""
+    base, _, token = url.partition("#token=")
+    door = Door(SimpleNamespace(base=base, token=token))
     with Page(door, cookie=door.cookie, resume=False) as page:
         page.say(
             type="resume", protocol=3, client="bench", server_epoch=None, run=None, sequence=None, session=door.session
         )
-
-        def look():
-            page.say(type="watch", id=str(time.monotonic()), probes=PANELS, environment=None)
-
-        measured("page", server.url, options.size, options.turns, look)
+        for line in sys.stdin:
+            page.say(type="watch", id=line.strip(), probes=PANELS, environment=None)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ class Acting:
 
     def __init__(self, envs: Any) -> None:
         """`envs`: None, or one that cannot be listened to: returns are then added up from rewards."""
-        self._cut: list[Bools] = []
+        self._cut: list[Bools | None] = []  # of each step; None: no episode was cut
         self._told: list[tuple[int, float, int]] = []  # (step of the rollout, return, length)
         self._tells = False
         self._episodes = Episodes()
@@ -37,20 +37,25 @@ class Acting:
     def rollout(self, rewards: Floats, ends: Bools, step: int) -> tuple[Bools, list[Episode]]:
         """Which ends of a rollout [M, N] that began at this step of the run were cut, and the episodes that ended."""
         rows, cut = rewards.shape[1], np.zeros_like(ends)
-        if len(self._cut) == len(ends) and all(one.shape == (rows,) for one in self._cut):
-            cut = np.stack(self._cut) & ends
-        added = self._episodes.take(rewards, ends, step, np.ones_like(ends))
+        if len(self._cut) == len(ends) and all(one is None or one.shape == (rows,) for one in self._cut):
+            for t, one in enumerate(self._cut):
+                if one is not None:
+                    cut[t] = one & ends[t]
         if self._tells:  # rewards may be scaled, and what the environments say of an episode is not
             added = [Episode(step + (t + 1) * rows, found, length) for t, found, length in self._told]
+        else:
+            added = self._episodes.take(rewards, ends, step, np.ones_like(ends))
         self._cut, self._told = [], []
         return cut, added
 
     def _hear(self, found: Any) -> None:
         infos = found[-1]
-        for episodic_return, length in _episodes_in(infos) or _lives_lost_in(infos, found[2]):
-            self._tells = True
-            self._told.append((len(self._cut), episodic_return, length))
-        self._cut.append(np.array(found[3], np.bool_) if len(found) == 5 else _cut_in(infos, len(found[2])))
+        if infos:  # an empty one has nothing to tell, and that is what most steps bring
+            for episodic_return, length in _episodes_in(infos) or _lives_lost_in(infos, found[2]):
+                self._tells = True
+                self._told.append((len(self._cut), episodic_return, length))
+        cut = found[3] if len(found) == 5 else _cut_in(infos, len(found[2]))
+        self._cut.append(np.array(cut, np.bool_) if True in np.asarray(cut).tolist() else None)
 
 
 def _episodes_in(infos: Any) -> list[tuple[float, int]]:

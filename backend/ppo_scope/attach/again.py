@@ -6,7 +6,7 @@ What an update depends on is kept where it begins. Where nothing is applied, tra
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -44,7 +44,7 @@ class Position:
         optimizer = model.policy.optimizer
         self._theta = policy.theta() if theta is None else theta
         self._buffers = [one.clone() for one in policy.buffers()]
-        self._moments = {parameter: _copied(state) for parameter, state in optimizer.state.items()}
+        self._moments = _Moments(optimizer)
         self._groups = [{name: one[name] for name in one if name != "params"} for one in optimizer.param_groups]
         self._settings = {name: vars(model)[name] for name in SETTINGS}
         self._logged = {name: dict(vars(model.logger)[name]) for name in LOGGED}
@@ -56,8 +56,7 @@ class Position:
         """Stand there again."""
         optimizer = model.policy.optimizer
         policy.become(self._theta.to(policy.device), [one.to(policy.device) for one in self._buffers])
-        optimizer.state.clear()
-        optimizer.state.update({parameter: _copied(state) for parameter, state in self._moments.items()})
+        self._moments.take(optimizer)
         for group, kept in zip(optimizer.param_groups, self._groups, strict=True):
             group.update(kept)
         vars(model).update(self._settings)
@@ -73,8 +72,32 @@ class Position:
             torch.cuda.set_rng_state(state, device)
 
 
-def _copied(state: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value.clone() if isinstance(value, Tensor) else value for name, value in state.items()}
+class _Moments:
+    """What an optimizer remembers; its tensors, which are many and small, are copied all at once."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self._plain: dict[Any, dict[str, Any]] = {}
+        found: dict[tuple[Any, Any], list[tuple[Any, str, Tensor]]] = {}
+        for parameter, state in optimizer.state.items():
+            self._plain[parameter] = plain = {}
+            for name, value in state.items():
+                if isinstance(value, Tensor):
+                    found.setdefault((value.dtype, value.device), []).append((parameter, name, value))
+                    value = value.shape
+                plain[name] = value  # in their order
+        self._tensors = [
+            ([one[:2] for one in alike], torch.cat([one[2].reshape(-1) for one in alike])) for alike in found.values()
+        ]
+
+    def take(self, optimizer: Any) -> None:
+        """Remember that again."""
+        states = {parameter: dict(plain) for parameter, plain in self._plain.items()}
+        for places, whole in self._tensors:
+            sizes = [states[parameter][name].numel() for parameter, name in places]
+            for (parameter, name), part in zip(places, torch.split(whole, sizes), strict=True):
+                states[parameter][name] = part.clone().reshape(states[parameter][name])
+        optimizer.state.clear()
+        optimizer.state.update(states)
 
 
 @dataclass(frozen=True)

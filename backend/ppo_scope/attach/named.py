@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,62 +65,66 @@ class Settings:
 class Found:
     """An update's variables, by what they mean."""
 
-    values: dict[str, Any]
     variables: Mapping[str, Any]
     """All that the caller has."""
-    place: str
+    outside: Mapping[str, Any]
+    """And what its module has."""
+    called: dict[str, str]
+    """What each is called there."""
+    code: CodeType
+    line: int
 
     def __getitem__(self, name: str) -> Any:
-        return self.values[name]
+        called = self.called[name]
+        return self.variables[called] if called in self.variables else self.outside[called]
 
     def missing(self) -> list[str]:
         """What there is none of, as it would be called."""
-        return [NAMES[name][0] for name in NAMES if name not in self.values]
+        return [NAMES[name][0] for name in NAMES if name not in self.called]
+
+    @property
+    def place(self) -> str:
+        """Where the caller is."""
+        return f"{self.code.co_filename}:{self.line}"
 
     @property
     def settings(self) -> Settings:
         """Where its `args` are."""
-        return Settings(self.values["args"])
+        return Settings(self["args"])
 
 
-def found_in(frame: FrameType | None) -> Found | None:
-    """The variables of the nearest caller who has a PPO's update; None: there is none."""
+def found_in(frame: FrameType | None, like: Found | None = None) -> Found | None:
+    """The variables of the nearest caller who has a PPO's update, of one `like` that with less ado; None: none has."""
     for _ in range(DEEP):
         if frame is None:
             return None
         own, others = frame.f_locals, frame.f_globals
-        if all(any(one in own for one in NAMES[name]) for name in TELLING):
-            values = {
-                name: own[one] if one in own else others[one]
-                for name, called in NAMES.items()
-                for one in called
-                if one in own or one in others
+        called = None
+        if like is not None and frame.f_code is like.code:
+            called = like.called
+        elif all(any(one in own for one in NAMES[name]) for name in TELLING):
+            called = {
+                name: one for name, called in NAMES.items() for one in reversed(called) if one in own or one in others
             }
-            return Found(values, own, f"{frame.f_code.co_filename}:{frame.f_lineno}")
+        if called is not None:
+            return Found(own, others, called, frame.f_code, frame.f_lineno)
         frame = frame.f_back
     return None
 
 
 def told_of(found: Found) -> Told:
-    """The minibatch at hand, as it hangs on its loss."""
-    samples = taken(found["samples"], np.int64)
-    places = torch.from_numpy(samples).to(found["log_probs"].device)
-    data = Brought(
-        old_values=found["values"][places],
-        old_log_prob=found["log_probs"][places],
-        advantages=found["used"],
-        returns=found["targets"][places],
-    )
-    return Told(0, samples, data, (found["value"].flatten(), found["log_prob"], found["entropy"]))
+    """The minibatch at hand. Of what the loss is made of, it brings Â alone: the rest is what the rollout has."""
+    values, log_prob, entropy = (found[name].detach() for name in ("value", "log_prob", "entropy"))
+    return Told(0, taken(found["samples"], np.int64), Brought(found["used"]), (values.flatten(), log_prob, entropy))
 
 
 class Brought(NamedTuple):
-    """[B] each."""
+    """[B] each; None: what the batch has."""
 
-    old_values: Tensor
-    old_log_prob: Tensor
     advantages: Tensor
-    returns: Tensor
+    old_values: Tensor | None = None
+    old_log_prob: Tensor | None = None
+    returns: Tensor | None = None
 
 
 def check(found: Found, loss: Tensor, facts: Facts) -> None:
@@ -142,14 +146,16 @@ def check(found: Found, loss: Tensor, facts: Facts) -> None:
             shape = tuple(found[name].shape)
             raise Unlike(f"{NAMES[name][0]} has the shape {shape}, and the minibatch {count} samples")
     told = told_of(found)
-    log_prob = told.found[1].detach()
-    expected = torch.exp(log_prob - told.data.old_log_prob)
+    places = torch.from_numpy(told.samples).to(found["log_probs"].device)
+    old_values, old_log_prob, targets = (found[name][places] for name in ("values", "log_probs", "targets"))
+    expected = torch.exp(told.found[1] - old_log_prob)
     if not torch.allclose(found["ratio"].detach(), expected, rtol=EXACT, atol=EXACT):
         raise Unlike("ratio is not exp(newlogprob − b_logprobs[mb_inds])")
     steps = found.variables.get("values")
     if isinstance(steps, Tensor) and steps.shape == layout and not torch.equal(steps.flatten(), found["values"]):
         raise Unlike("b_values does not hold values step by step")
-    ours, theirs = float(minibatches_of([seen_of(told)], facts, count, Habits())[0].loss), float(loss.detach())
+    whole = told._replace(data=Brought(found["used"], old_values, old_log_prob, targets))
+    ours, theirs = float(minibatches_of([seen_of(whole)], facts, count, Habits())[0].loss), float(loss.detach())
     if abs(ours - theirs) > NEARLY * max(1.0, abs(theirs)):
         made_of = "the clipped policy loss, c₁ times the value loss and c₂ times the entropy"
         raise Unlike(f"its loss is {theirs:.6g}, and {made_of} make {ours:.6g}")

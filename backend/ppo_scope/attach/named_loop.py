@@ -42,6 +42,9 @@ from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import PhaseKind
 
 CHANGEABLE = ("clip_range", "value_coef", "entropy_coef", "epochs", "max_grad_norm", "target_kl")
+CHECKED = 16
+"""At every so many updates it is checked again whether the variables mean what they are called, and whenever somebody
+looks."""
 LOOKED_FOR = "`backward` called where {names} are"
 UNLIKE = "What looks like a PPO at {place} is not shown: {why}."
 ANOTHER = "From update {index} on, {why}: nothing more is shown, and the training goes on."
@@ -55,7 +58,8 @@ class NamedLoop(Loop):
         super().__init__()
         self._facts = facts_in(found, alpha_of(found))
         check(found, loss, self._facts)
-        self._found = found
+        self.found = found
+        """Its variables, at the latest minibatch."""
         self._log_probs: Tensor | None = None  # those of the update under way: others are another one's
         self._acting = Acting(found.variables.get("envs"))
         self._over = True
@@ -91,7 +95,7 @@ class NamedLoop(Loop):
     @guarded
     def differentiating(self, found: Found, loss: Tensor) -> None:
         """The loss of a minibatch is there."""
-        self._found = found
+        self.found = found
         if found["log_probs"] is not self._log_probs:
             self.finish(stopped_by_kl=True)  # whatever is left of the one before was not to be
             self._collected(found, loss)
@@ -120,7 +124,7 @@ class NamedLoop(Loop):
         if self._within[1] < facts.minibatches:
             return
         self._end_epoch()
-        found = found_in(frame)
+        found = found_in(frame, self.found) if facts.target_kl is not None else None
         far = found is not None and is_too_far(found, facts.target_kl)
         if far or self._within[0] >= facts.epochs:
             self.finish(stopped_by_kl=far and self._within[0] < facts.epochs)
@@ -147,7 +151,8 @@ class NamedLoop(Loop):
             self.watcher.changed(name, getattr(before, name), getattr(facts, name), self._index)
         self._changed = ()
         try:
-            check(found, loss, facts)
+            if self._index % CHECKED == 1 or self.watcher.attended:
+                check(found, loss, facts)
         except Unlike as why:
             say(ANOTHER.format(index=self._index, why=why))
             self.watcher.close(finished=False)
@@ -201,10 +206,10 @@ class NamedLoop(Loop):
         wanted = self.watcher.begins()
         for name, value in wanted.items():
             if name == "learning_rate":
-                for group in self._found.variables["optimizer"].param_groups:
+                for group in self.found.variables["optimizer"].param_groups:
                     group["lr"] = value
             else:
-                self._found.settings.set(name, value / HALF if name == "value_coef" else as_read(name, value))
+                self.found.settings.set(name, value / HALF if name == "value_coef" else as_read(name, value))
         self._changed = tuple(wanted)
 
 
@@ -261,7 +266,7 @@ class Lookout:
         self.calls += 1
         if self.loop is not None and self.loop.watcher.off:
             return
-        found = found_in(frame)
+        found = found_in(frame, self.loop.found if self.loop is not None else None)
         if found is None:
             return
         if self.loop is None:

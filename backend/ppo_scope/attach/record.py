@@ -247,11 +247,12 @@ def seen_of(told: Told, batch: Batch | None = None) -> Seen:
     data = told.data
     values, log_prob, entropy = (None if one is None else one.detach().flatten().cpu() for one in told.found)
     assert values is not None and log_prob is not None
-    if data is None:
-        old, advantages, old_values, targets = of_batch(batch, torch.from_numpy(told.samples))
-    else:
-        brought = data.old_log_prob, data.advantages, data.old_values, data.returns
-        old, advantages, old_values, targets = (one.cpu() for one in brought)
+    names = ("old_log_prob", "advantages", "old_values", "returns")
+    columns: list[Any] = [None if data is None else getattr(data, name) for name in names]
+    if any(one is None for one in columns):
+        held = of_batch(batch, torch.from_numpy(told.samples))
+        columns = [has if one is None else one for one, has in zip(columns, held, strict=True)]
+    old, advantages, old_values, targets = (one.cpu() for one in columns)
     return Seen(
         epoch=told.epoch,
         samples=told.samples,

@@ -25,7 +25,6 @@ from ppo_scope.probes.record import Phase as AnyPhase
 from ppo_scope.probes.subject import Subject
 from ppo_scope.wire.codes import Kind
 from ppo_scope.wire.told import Cause
-from ppo_scope.worker.due import Due
 from ppo_scope.worker.ear import Command
 from ppo_scope.worker.outlet import Outlet, Send
 from ppo_scope.worker.rows import Rows
@@ -36,11 +35,11 @@ COMPARED = frozenset({"ratio", "minibatches"})
 """The probes of two outcomes side by side."""
 
 WATCHED_SECONDS = 1 / 8
-"""Between two looks at full speed: to send one costs the loop some milliseconds."""
+"""Between two looks at full speed, and between two lots of rows: to send one costs the loop time."""
 UNWATCHED_SECONDS = 1.0
 """Between two words on how the run is, and between two lots of rows, while nobody looks at a panel."""
 TOGETHER = 4
-"""Updates that the clerk hears of at once while nobody looks: each word costs time."""
+"""Updates that the clerk hears of at once, unless somebody waits for one: each word costs time."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Report:
         self._environment: int | None = None
         self._outlet = Outlet(send, run)
         self._outlet.phase = Phase(PhaseKind.READY, None)
-        self._budget, self._health, self._due = Budget(), Health(), Due()
+        self._budget, self._health = Budget(), Health()
         self._rows = Rows(self._outlet, self._not_measured)
         self._looked_at = 0.0
         self._beside = beside
@@ -111,7 +110,7 @@ class Report:
                 self._not_measured("health", error)
             if shown or self._look_is_due():
                 self.show(moment, affordable=not shown)
-        if (self.watched or shown or self._rows.age > UNWATCHED_SECONDS) and self._due.now("series"):
+        if shown or self._rows.age > (WATCHED_SECONDS if self.watched else UNWATCHED_SECONDS):
             self._rows.flush()
         self._seconds = time.perf_counter() - start
 
@@ -137,9 +136,9 @@ class Report:
         elif not clerk.looking and self._look_is_due():
             wish = self._wish(self._budget.affordable(self.watched) - self._budget.failed.keys())
         self._hand_over(clerk, Phase(PhaseKind.UPDATE, update, moment.phase.epoch, moment.phase.minibatch), wish)
-        if wish is not None or self.watched or clerk.unsaid >= TOGETHER:
+        if wish is not None or clerk.unsaid >= TOGETHER:
             clerk.ask()
-            self._take_from(clerk, all_of_them=shown)
+        self._take_from(clerk, all_of_them=shown)
         if shown:
             self.show(moment)
         return True

@@ -132,7 +132,10 @@ def _minibatches_of(
         kept = [one.found for one in told]
         counts = [(one.epoch, len(one.samples)) for one in told]
         samples = np.concatenate([one.samples for one in told]) if told else np.zeros(0, np.int64)
-        brought = [_joined([getattr(one.data, name) for one in told]) for name in BROUGHT]
+        brought = [
+            None if told and getattr(told[0].data, name) is None else _joined([getattr(one.data, name) for one in told])
+            for name in BROUGHT
+        ]
     values, log_probs, entropies = zip(*kept, strict=True) if kept else ((), (), ())
     log_prob = _joined(log_probs)
     entropy = -log_prob if any(one is None for one in entropies) else _joined(entropies)
@@ -178,8 +181,9 @@ def _minibatches(task: Task, batch: Batch | None, samples: Tensor, found: Sequen
         return []
     sizes = [count for _, count in task.counts]
     log_prob, *brought, values, entropy = found
-    if brought[0] is None:
-        brought = list(of_batch(batch, samples))
+    if any(one is None for one in brought):
+        held = of_batch(batch, samples)
+        brought = [has if one is None else one for one, has in zip(brought, held, strict=True)]
     columns = [torch.split(one, sizes) for one in (log_prob, *brought, values, entropy) if one is not None]
     which = torch.split(samples, sizes)
     return [
