@@ -1,6 +1,6 @@
 // A panel's life: it is mounted, drawn when it is ready, put into words, and kept from harming anything else.
 
-import { failedExtras, whyFailed, whyNotMeasured } from "../state/measuring.js";
+import { failedExtras, whereMeasured, whyFailed, whyNotMeasured } from "../state/measuring.js";
 import { runsFreely } from "../state/motion.js";
 import { instead, nameOf, whyInWords } from "../state/whole.js";
 import { h, setAttribute, setHidden, setText } from "../ui/dom.js";
@@ -25,6 +25,8 @@ export function createLife(panel, body, cover, text, note, makeContext) {
   let view = /** @type {PanelView | null} */ (null);
   let failed = false;
   let summaryAt = -Infinity;
+  /** The update that has what the moment on show lacks. @type {number | null} */
+  let elsewhere = null;
   let redraw = () => {};
   const context = makeContext(() => redraw());
   mount();
@@ -42,6 +44,7 @@ export function createLife(panel, body, cover, text, note, makeContext) {
   /** @param {unknown} error */
   function fail(error) {
     failed = true;
+    delete cover.dataset.words;
     console.error(`panel ${panel.name}:`, error);
     const again = h("button", { type: "button", onclick: () => (mount(), redraw()) }, "Try again");
     cover.replaceChildren(
@@ -75,7 +78,14 @@ export function createLife(panel, body, cover, text, note, makeContext) {
       showNotes(covered ? [] : [...alone, ...(named ? [named] : []), ...failedExtras(panel, state), ...(view.note?.(state) ?? [])]);
       if (covered) {
         const words = missing ?? `Waits for ${ready}.`;
-        if (cover.textContent !== words) cover.replaceChildren(h("p", { class: missing ? "missing" : "waiting" }, words));
+        elsewhere = missing && !failure ? whereMeasured(panel, state) : null;
+        const key = `${words}${elsewhere !== null}`;
+        if (cover.dataset.words !== key || !cover.childElementCount) {
+          const go = () => elsewhere !== null && context.goTo(elsewhere);
+          const way = elsewhere === null ? null : h("button", { type: "button", title: "There it is measured", onclick: go }, "Go to the newest update");
+          cover.replaceChildren(h("p", { class: missing ? "missing" : "waiting" }, words), ...(way ? [way] : []));
+          cover.dataset.words = key;
+        }
         setText(text, words);
         return;
       }

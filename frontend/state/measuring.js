@@ -44,6 +44,25 @@ export function whyNotMeasured(panel, state) {
   return inWords(absent, header, state);
 }
 
+/** Of a run that goes on. */
+const ONWARD = " Go back to Live, and step or play on with this panel in sight: from then on it is measured.";
+
+/** @param {string[]} probes @param {State["newest"]} moment */
+const hasAll = (probes, moment) => moment !== null && probes.every((name) => moment.header.measured?.includes(name));
+
+/**
+ * The update at which a panel has what the moment of the past on show lacks: the newest one, where somebody looks by then.
+ *
+ * @param {Pick<Panel, "probes" | "extras">} panel
+ * @param {State} state
+ * @returns {number | null} null: none is known
+ */
+export function whereMeasured(panel, state) {
+  const probes = needs(panel).filter((name) => name !== "picture");
+  const { newest, past } = state;
+  return past && newest && !state.recorded && probes.length && hasAll(probes, newest) ? newest.header.update : null;
+}
+
 /** @param {string} probe @param {SnapshotHeader} header */
 const isBefore = (probe, { phase, epoch, minibatch }) => BEFORE[probe]?.includes(phase) === true && epoch <= 1 && minibatch <= 1;
 
@@ -53,7 +72,7 @@ function inWords(absent, { kind }, state) {
   if (kind === "passing") return "Not measured at this moment: it was passed on the way of a larger step, and only what is quick is measured then.";
   const rationed = absent.map((name) => RATIONED[name]).find(Boolean);
   const why = `no page showed this panel then${rationed ? `, or ${rationed}` : ""}`;
-  if (state.past) return `Not measured at this moment, because ${why}.`;
+  if (state.past) return `Not measured at this moment, because ${why}.${isOver(state) || hasAll(absent, state.newest) ? "" : ONWARD}`;
   return `Not measured at the last moment of this run, because ${why}. The run is over, and nothing more of it is measured.`;
 }
 

@@ -61,4 +61,16 @@ def test_a_script_that_waits_for_play_is_shown_from_its_first_update_on(tmp_path
         until(lambda: clip.get_attribute("data-moved") is None)
         dashboard.press("Play").at(state="running")
         until(dashboard.update, lambda update: update >= 3)
+        page.set_viewport_size({"width": 1280, "height": 720})
+        panel = dashboard.panel("Gradients")
+        panel.scroll_into_view_if_needed()
+        caption, chart = panel.locator(".caption"), panel.locator(".chart")
+        until(caption.inner_text, lambda text: "of the time" in text)
+        until(lambda: chart.bounding_box()["height"] > 90)
+        caption.evaluate(
+            "one => (one.textContent = 'words '.repeat(400), one.style.display = 'block')"
+        )  # as long as once
+        until(caption.inner_text, lambda text: "of the time" in text)
+        caption.evaluate("one => (one.style.display = '')")
+        until(lambda: chart.bounding_box()["height"] > 90)  # what was said once does not keep its room for ever
         page.goto("about:blank")

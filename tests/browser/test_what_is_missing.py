@@ -111,6 +111,11 @@ def test_a_past_moment_that_was_not_measured_says_so_and_why(stage):
     until(lambda: words(played, "Policy"), lambda text: f"{not_then}." in text)
     until(lambda: words(played, "Gradients"), lambda text: f"{not_then}, or the run went at full speed" in text)
     assert "Waits for" not in words(played, "Policy")
+    there = played.dashboard.panel("Policy").get_by_role("button", name="Go to the newest update")
+    until(there.is_visible)
+    played.snapshot(4, measured=["samples"])
+    until(lambda: words(played, "Policy"), lambda text: "step or play on with this panel in sight" in text)
+    assert not there.is_visible(), "nobody has had it measured there either"
     past(played, 1, ["advantages", "samples"], without=gone, kind="passing")
     until(lambda: words(played, "Policy"), lambda text: "passed on the way of a larger step" in text)
 

@@ -1,6 +1,6 @@
 // Gradients: where the loss flows, term by term and layer by layer, and what the norm limit leaves of it.
 
-import { h, setText } from "../../ui/dom.js";
+import { h, setAttribute, setText } from "../../ui/dom.js";
 import { NONE, compact, number } from "../../state/format.js";
 import { runsFreely } from "../../state/motion.js";
 import { Chart } from "../../draw/chart.js";
@@ -98,6 +98,7 @@ function mount(body, context) {
       const { scale } = context.theme();
       writeCosines(snapshot, flow.layers, chart.width / scale - LEFT - RIGHT);
       setText(caption, captionOf(state, snapshot, "gradients", whichInWords(snapshot)));
+      setAttribute(caption, "title", caption.textContent ?? ""); // where there is little room it is cut off
       Object.assign(chart.element.dataset, {
         update: snapshot.header.update,
         phase: snapshot.header.phase,
