@@ -21,6 +21,10 @@ from ppo_scope.probes.subject import Distribution, Lacking, needed
 STATES = 8
 """Transitions whose distribution is shown in full."""
 
+ROW_BY_ROW = (Categorical, DiagonalGaussian)
+"""Of these a sample's entropy is the same to the bit whatever samples are beside it, so that of now need not be found
+anew for those that are covered."""
+
 
 def policy(moment: Moment) -> Measurement:
     """Distributions of some states before → now, the mean shift of each probability, and entropies."""
@@ -33,7 +37,7 @@ def policy(moment: Moment) -> Measurement:
     samples = _spread(moment)
     places = np.stack([samples % moment.update.settings.num_envs, samples // moment.update.settings.num_envs], axis=1)
     before, now = parameters(distribution, old), parameters(distribution, outputs)
-    counts, low, high = _entropies(distribution, batch, (old, outputs), covered, _largest_entropy(moment))
+    counts, low, high = _entropies(moment, batch, (old, outputs), _largest_entropy(moment))
     scalars, arrays = {"entropy_low": low, "entropy_high": high}, {}
     if moment.action_masks is not None and moment.largest_entropies is not None:
         scalars["entropy_allowed"] = float(moment.covering(moment.largest_entropies).mean(dtype=np.float64))
@@ -139,16 +143,17 @@ def _largest_entropy(moment: Moment) -> float | None:
 
 @torch.no_grad()
 def _entropies(
-    distribution: Distribution,
-    batch: Batch,
-    outputs: tuple[Tensor, Tensor],
-    covered: NDArray[np.bool_],
-    largest: float | None,
+    moment: Moment, batch: Batch, outputs: tuple[Tensor, Tensor], largest: float | None
 ) -> tuple[NDArray[np.uint32], float, float]:
     """([2, BINS] counts before and now, and the range of the bins)."""
-    here = torch.from_numpy(np.flatnonzero(covered)).to(batch.actions.device)
-    actions = batch.actions.index_select(0, here)
-    both = [distribution.evaluate(o.index_select(0, here), actions)[1].cpu().numpy() for o in outputs]
+    evaluate = moment.distribution.evaluate
+    if isinstance(moment.distribution, ROW_BY_ROW):
+        found = [evaluate(outputs[0], batch.actions)[1], moment.now[1]]
+        both = [moment.covering(one.cpu().numpy()) for one in found]
+    else:
+        here = torch.from_numpy(np.flatnonzero(moment.covered)).to(batch.actions.device)
+        actions = batch.actions.index_select(0, here)
+        both = [evaluate(one.index_select(0, here), actions)[1].cpu().numpy() for one in outputs]
     low, high = float(min(e.min() for e in both)), float(max(e.max() for e in both))
     if largest is not None:
         low, high = min(0.0, low), max(largest, high)
