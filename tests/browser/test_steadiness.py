@@ -62,7 +62,7 @@ def test_an_embedded_page_names_its_run_whatever_was_found(look_at, page):
 def test_the_page_stays_where_it_is_from_phase_to_phase(server, page, theme, width):
     page.set_viewport_size({"width": width, "height": 900})
     live = server("--paused", "--seed", "7", "--epochs", "2", "--minibatches", "2")
-    dashboard = Dashboard(page, live.url.replace("#", f"?theme={theme}#"))
+    dashboard = Dashboard(page, only(live, "Loss components").replace("#", f"&theme={theme}#"))
     dashboard.at(phase="ready")
     seen = {"ready": page.locator("#panels").bounding_box()["y"]}
     for phase in ("rollout", "advantages", "loss", "gradient", "step"):

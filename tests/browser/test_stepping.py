@@ -68,12 +68,6 @@ def test_the_first_of_all_has_nothing_before_it(paused, page):
     page.get_by_text("Nothing before this is kept").first.wait_for()
 
 
-def test_ten_updates(paused):
-    paused.step("updates", update="10", phase="update")
-    paused.step("updates", update="20", phase="update")
-    assert paused.ratio()["update"] == "20"
-
-
 def step_until(dashboard, quantity, limit=None):
     """Press Step with such a goal, and wait until the run halts."""
     page = dashboard.page
