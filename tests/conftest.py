@@ -28,8 +28,10 @@ def nursery():
         return
     LiveServer.nursery = Nursery(environment())
     yield
+    suits = LiveServer.nursery.suits(environment())
     LiveServer.nursery.close()
     LiveServer.nursery = None
+    assert suits, "a test has left something in the environment: since then every server has begun anew, in seconds"
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,8 @@
 """Where programs that tests start come from on Linux: forked from a process that has imported what they import.
 
 A server that begins anew spends two seconds of processor time on imports, most of them torch's, in the process that its
-own processes are forked from. Here all servers are forked from one process, and theirs from one beside it. So are
-programs that train, from one that has imported torch. What is run is the same command, in a session and a working
-folder of its own.
+own processes are forked from. Here all servers are forked from one process, and theirs from one beside it. What is run
+is the same command, in a session and a working folder of its own.
 """
 
 from __future__ import annotations
@@ -32,18 +31,17 @@ from ppo_scope.processes.spawning import warm_up
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 65_536
-OF_A_TEST = frozenset({"PYTEST_CURRENT_TEST"})
-"""In what it may differ from its nursery's, the environment of a server."""
-IMPORTED = {
-    "servers": (
-        "uvicorn.protocols.http.h11_impl",
-        "uvicorn.protocols.websockets.websockets_sansio_impl",
-        "ppo_scope.cli",
-        "ppo_scope.server.serve",
-    ),
-    "loops": ("ppo_scope.cli", "ppo_scope.ppo.trainer", "ppo_scope.attach.scope", "stable_baselines3", "sb3_contrib"),
-}
-"""By room. In that of servers, what their processes import is, too."""
+OF_A_TEST = frozenset({"PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR"})
+"""In what it may differ from its nursery's, the environment of a server. The latter torch sets by itself, as soon as an
+optimiser has stepped.
+"""
+IMPORTED = (
+    "uvicorn.protocols.http.h11_impl",
+    "uvicorn.protocols.websockets.websockets_sansio_impl",
+    "ppo_scope.cli",
+    "ppo_scope.server.serve",
+)
+"""Beside what the processes of a server import."""
 LOST = -1
 """The exit code of a process that nobody is left to tell of."""
 
@@ -53,7 +51,7 @@ class Nursery:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = _without_the_test(environment)
-        self._rooms: dict[str, tuple[subprocess.Popen[bytes], socket.socket]] = {}
+        self._opened: tuple[subprocess.Popen[bytes], socket.socket] | None = None
 
     def suits(self, environment: Mapping[str, str]) -> bool:
         """Whether a process with this environment can come from here: it gets the nursery's."""
@@ -66,17 +64,17 @@ class Nursery:
         output: int,
         errors: int | None = None,
         *,
-        room: str = "servers",
         apart: bool = False,
         variables: Mapping[str, str] | None = None,
     ) -> Forked:
         """Run `python` with these arguments; what it prints goes to the descriptors `output` and `errors`.
 
-        room: what it has imported already, by its name in `IMPORTED`.
-        apart: it forks its own processes, which otherwise come from one that all processes of the room share.
+        apart: it forks its own processes, which otherwise come from one that all share.
         variables: what its environment has besides; for what is read after the imports.
         """
-        _, end = self._rooms.get(room) or self._rooms.setdefault(room, self._opened(room))
+        if self._opened is None:
+            self._opened = self._open()
+        _, end = self._opened
         how = {"arguments": arguments, "folder": folder, "apart": apart, "variables": dict(variables or {})}
         news, tell = os.pipe()
         try:
@@ -87,16 +85,16 @@ class Nursery:
 
     def close(self) -> None:
         """No process begins here any more; those that did live on."""
-        for _, end in self._rooms.values():
+        if self._opened is not None:
+            process, end = self._opened
             end.close()
-        for process, _ in self._rooms.values():
             process.wait()
 
-    def _opened(self, room: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    def _open(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
         end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.nursery", str(theirs.fileno()), room],
+                [sys.executable, "-m", "tests.nursery", str(theirs.fileno())],
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -154,11 +152,10 @@ def _without_the_test(environment: Mapping[str, str]) -> dict[str, str]:
 
 def main() -> None:
     """Fork a process for each request until nobody can ask any more. That process does not come back."""
-    descriptor, room = sys.argv[1:]
-    for module in IMPORTED[room]:
+    (descriptor,) = sys.argv[1:]
+    for module in IMPORTED:
         importlib.import_module(module)
-    if room == "servers":
-        warm_up()
+    warm_up()
     end = socket.socket(fileno=int(descriptor))
     while True:
         request, descriptors, _, _ = socket.recv_fds(end, LONGEST, 3)

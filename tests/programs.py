@@ -15,7 +15,7 @@ SECONDS = 120
 
 
 def begin(
-    *arguments: str, folder: Path = ROOT, room: str = "servers", apart: bool = False, **variables: str
+    *arguments: str, folder: Path = ROOT, apart: bool = False, **variables: str
 ) -> subprocess.Popen[str] | Forked:
     """`python` with these arguments, in a session of its own, what it prints in pipes; how: see `Nursery.begin`."""
     nursery = LiveServer.nursery
@@ -32,9 +32,7 @@ def begin(
         )
     (output, printed), (errors, complained) = os.pipe(), os.pipe()
     try:
-        process = nursery.begin(
-            arguments, str(folder), printed, complained, room=room, apart=apart, variables=variables
-        )
+        process = nursery.begin(arguments, str(folder), printed, complained, apart=apart, variables=variables)
     finally:
         os.close(printed)
         os.close(complained)
@@ -42,15 +40,13 @@ def begin(
     return process
 
 
-def run(
-    *arguments: str, folder: Path = ROOT, room: str = "servers", **variables: str
-) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, folder: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
     """What `python` with these arguments has printed, and its exit code.
 
     Raises:
         subprocess.TimeoutExpired: it has closed what it prints to, and does not end.
     """
-    process = begin(*arguments, folder=folder, room=room, apart=True, **variables)
+    process = begin(*arguments, folder=folder, apart=True, **variables)
     complaints: list[str] = []
     with process.stdout, process.stderr:
         reader = threading.Thread(target=lambda: complaints.extend(process.stderr))

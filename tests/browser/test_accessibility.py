@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.test_first_light import SEED
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+DIALOG = "dialog[open], [role=dialog]"
 SERIOUS = {"serious", "critical"}
 OF_A_THEME = ["color-contrast", "link-in-text-block", "target-size"]
 """What can be otherwise in another theme: names, roles and order are the same in all."""
@@ -20,15 +21,16 @@ OF_A_THEME = ["color-contrast", "link-in-text-block", "target-size"]
 
 @pytest.fixture
 def paused(server, page):
-    return Dashboard(page, server("--paused", "--seed", SEED).url)
+    return Dashboard(page, only(server("--paused", "--seed", SEED), "Loss components"))
 
 
-def violations(page, rules=None):
-    """What axe-core finds that is serious or worse, in short; by these rules only, if some are given."""
+def violations(page, rules=None, within=None):
+    """What axe-core finds that is serious or worse, in short; by some rules only, and in a part, if they are given."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE + "; null")
     only = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
-    found = page.evaluate("options => axe.run(document, options)", {"resultTypes": ["violations"], **only})
+    run = "([within, options]) => axe.run(within ?? document, options)"
+    found = page.evaluate(run, [within, {"resultTypes": ["violations"], **only}])
     return [
         f"{v['id']}: {node['target']} {json.dumps(node.get('failureSummary'))[:300]}"
         for v in found["violations"]
@@ -45,12 +47,15 @@ NEXT_THEME = """() => {
 }"""
 
 
-def in_every_theme(page):
-    """What axe-core finds, by theme; what is the same in all of them is looked at once."""
+def in_every_theme(page, within=None):
+    """What axe-core finds, by theme; what is the same in all of them is looked at once.
+
+    within: the part that is new; what was looked at before need not be again.
+    """
     assert page.evaluate(THEME) == "light"
     found = {}
     for rules in (None, OF_A_THEME, OF_A_THEME):
-        found[page.evaluate(THEME)] = violations(page, rules)
+        found[page.evaluate(THEME)] = violations(page, rules, within)
         page.evaluate(NEXT_THEME)
     assert set(found) == {"light", "dark", "projector"}
     return {theme: faults for theme, faults in found.items() if faults}
@@ -73,7 +78,7 @@ def test_nothing_serious_in_any_theme_and_state(server, page):
     sheet = page.get_by_role("dialog", name="New run")
     sheet.get_by_label("Environment", exact=True).fill("CartPol")
     sheet.locator("summary", has_text="Loss").click()
-    assert in_every_theme(page) == {}, "a new run"
+    assert in_every_theme(page, within=DIALOG) == {}, "a new run"
     page.keyboard.press("Escape")
 
     dashboard.type("Clip range", 0.4)
@@ -84,9 +89,9 @@ def test_nothing_serious_in_any_theme_and_state(server, page):
 
     dashboard.key("g")
     page.locator("#guide").wait_for()
-    assert in_every_theme(page) == {}, "the guide"
+    assert in_every_theme(page, within="#guide") == {}, "the guide"
     dashboard.key("?")
-    assert in_every_theme(page) == {}, "help"
+    assert in_every_theme(page, within=DIALOG) == {}, "help"
     page.keyboard.press("Escape")
     dashboard.key("g")  # and what it has put on Stage
     page.get_by_role("button", name="Share", exact=True).wait_for()
@@ -127,7 +132,7 @@ def pixels(element):
 
 def test_a_slider_in_focus_has_a_ring_that_is_seen(look_at, page):
     """Their ring is drawn around the thumb, which no computed style tells: it is looked at."""
-    dashboard = look_at(update=1, query="?theme=light")
+    dashboard = look_at(update=1, query="?theme=light&panels=health")
     for theme in ("light", "dark", "projector"):
         assert page.evaluate(THEME) == theme
         for name in ("Clip range ε", "Learning rate α", "Timeline"):
@@ -178,7 +183,7 @@ for (const name of ["scrollIntoView", "scrollTo", "scrollBy"]) {
 def test_without_motion_nothing_moves(server, new_page):
     page = new_page(reduced_motion="reduce")
     page.add_init_script(SCROLLS)
-    dashboard = Dashboard(page, server("--paused", "--seed", SEED).url)
+    dashboard = Dashboard(page, only(server("--paused", "--seed", SEED), "Clip mask", "Sample"))
     dashboard.step(update="1")
     assert set(page.evaluate(MOVES)) == {"0s none auto"}
     dashboard.panel("Clip mask").locator("canvas").first.click(position={"x": 150, "y": 60})  # Sample comes into sight

@@ -29,7 +29,7 @@ def taxi():
 
 
 def test_what_is_forbidden_is_hatched_and_said(look_at, taxi):
-    paused = look_at(*TAXI, update=1)
+    paused = look_at(*TAXI, update=1, panels=["Policy", "Sample"])
     arrays, scalars = taxi.arrays, taxi.scalars
     panel = paused.panel("Policy")
     panel.scroll_into_view_if_needed()
@@ -76,7 +76,7 @@ def test_what_is_forbidden_is_hatched_and_said(look_at, taxi):
 
 
 def test_a_run_without_a_mask_has_nothing_hatched(look_at):
-    paused = look_at(update=1)
+    paused = look_at(update=1, panels=["Policy"])
     panel = paused.panel("Policy")
     panel.scroll_into_view_if_needed()
     chart = panel.locator(".chart")

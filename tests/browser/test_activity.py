@@ -2,9 +2,12 @@
 
 from tests.browser.dashboard import until
 
+ALONE = "?panels=loss-components"
+"""They say what they say beside whatever panels there are."""
+
 
 def running(stage, **how):
-    played = stage(**how)
+    played = stage(query=ALONE, **how)
     played.state("running", playing=True)
     played.dashboard.at(state="running")
     return played
@@ -76,7 +79,7 @@ def test_pause_in_a_rollout_says_when_it_will_be_and_can_be_taken_back(stage):
 
 
 def test_an_update_made_twice_tells_how_far_it_is_and_can_be_cancelled(stage):
-    played = stage()
+    played = stage(query=ALONE)
     played.state("paused", pending={"clip_range": 0.3})
     played.dashboard.press("Apply to this update")
     until(lambda: played.said("redo"))

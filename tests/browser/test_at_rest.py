@@ -61,7 +61,7 @@ def test_who_steps_to_a_rollout_sees_it(stage, page):
 
 
 def test_what_a_step_was_to_go_on_until_is_said_once_it_has_come(stage):
-    played = stage()
+    played = stage(query="?panels=loss-components")
     met = {"quantity": "kl_k3", "above": 0.01, "value": 0.0123, "update": 3}
     played.state("paused", met=met)
     until(played.sentence, lambda text: text == "KL > 0.01 was met at update 3: 0.0123, mean of the update.")
@@ -71,7 +71,7 @@ def test_what_a_step_was_to_go_on_until_is_said_once_it_has_come(stage):
 
 @pytest.mark.parametrize("theme", ["light", "projector"])
 def test_what_waits_moves_nothing_below_it(stage, theme):
-    played = stage(query=f"?theme={theme}")
+    played = stage(query=f"?theme={theme}&panels=loss-components")
     places = "[...document.querySelectorAll('#settings > .setting')].map(e => e.getBoundingClientRect().top)"
     seen = [None]
     until(lambda: seen.append(played.page.evaluate(places)) or seen, lambda seen: seen[-1] and seen[-1] == seen[-2])
@@ -85,7 +85,7 @@ def test_what_waits_moves_nothing_below_it(stage, theme):
 
 
 def test_in_the_middle_of_an_update_it_is_said_beforehand_that_it_is_finished_first(stage):
-    played = stage()
+    played = stage(query="?panels=loss-components")
     played.run["update"] = 4
     played.snapshot(4, "loss", epoch=1, minibatch=1)
     played.state("paused", phase="loss", epoch=1, minibatch=1, pending={"clip_range": 0.3})

@@ -11,7 +11,7 @@ import pytest
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.records.aggregates import interquartile_mean
 from ppo_scope.records.store import Store
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.test_accessibility import violations
 from tests.live import LiveServer
 from tests.server.scope_page import ServerProcess
@@ -52,7 +52,7 @@ def answer(server, *runs):
 def test_runs_live_and_kept_are_compared_in_one_chart(kept, page, ending):
     server = LiveServer("--runs-dir", str(kept), "--paused", "--seed", "9", "--num-envs", "2", "--rollout-steps", "32")
     ending.append(server)
-    dashboard = Dashboard(page, server.url)
+    dashboard = Dashboard(page, only(server, "Episodic return"))
     live = server.run()["id"]
     page.get_by_role("button", name="Runs:").click()
     page.get_by_role("button", name="Compare returns").click()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 
 KEY = "ppo-scope.session"
 
@@ -10,7 +10,7 @@ KEY = "ppo-scope.session"
 @pytest.fixture
 def dashboard(shared_server, page):
     live = shared_server()
-    return Dashboard(page, live.url)
+    return Dashboard(page, only(live, "Loss components"))
 
 
 def can_step(dashboard):

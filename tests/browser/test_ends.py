@@ -20,7 +20,7 @@ ENDS = {
 
 
 def test_every_end_disables_what_is_no_longer_possible_and_says_why(stage):
-    played = stage()
+    played = stage(query="?panels=loss-components")
     page = played.page
     for state, why in ENDS.items():
         played.state(state, pending={"clip_range": 0.3})
@@ -39,7 +39,7 @@ def test_every_end_disables_what_is_no_longer_possible_and_says_why(stage):
 
 def test_a_stalled_run_is_not_over(stage):
     """It may come back, and hears meanwhile: it can be paused, and a new one would cost what it has learned."""
-    played = stage()
+    played = stage(query="?panels=loss-components")
     page = played.page
     played.state("stalled")
     played.dashboard.at(state="stalled")
@@ -54,7 +54,7 @@ def test_a_stalled_run_is_not_over(stage):
 
 
 def test_restarting_a_finished_run_warns_and_a_dead_one_does_not(stage):
-    played = stage()
+    played = stage(query="?panels=loss-components")
     played.state("finished")
     played.dashboard.at(state="finished")
     played.dashboard.press("Restart")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 
 MANY = ("--num-envs", "6", "--rollout-steps", "1024", "--minibatches", "8")  # of which four fit into 4,096 samples
 
@@ -10,7 +10,7 @@ MANY = ("--num-envs", "6", "--rollout-steps", "1024", "--minibatches", "8")  # o
 @pytest.fixture
 def many(shared_server, page):
     live = shared_server(*MANY)
-    dashboard = Dashboard(page, live.url)
+    dashboard = Dashboard(page, only(live, "Clip mask", "Advantages"))
     if dashboard.update() == 0:
         dashboard.step(update="1")
     return dashboard.at(update="1")

@@ -6,7 +6,7 @@ from ppo_scope.ppo.evaluation import Evaluator
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.test_activity import running
 from tests.browser.test_series_panels import chart
 from tests.live import LiveServer
@@ -43,7 +43,7 @@ def drawn(dashboard):
 
 def test_evaluations_stand_beside_the_training_return_also_for_who_comes_later(live, page, found):
     all_of_them, best = found
-    dashboard = Dashboard(page, live.url)
+    dashboard = Dashboard(page, only(live, "Episodic return"))
     panel = dashboard.panel("Episodic return")
     dashboard.step("update", update="1")
     until(panel.inner_text, lambda text: "Not evaluated yet: every 2 updates" in text)

@@ -3,7 +3,7 @@
 import resource
 
 from ppo_scope.records.library import Library
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.live import LiveServer
 from tests.records.disks import SMALL, made_larger, small_disk
 
@@ -13,7 +13,7 @@ def test_a_full_disk_is_said_on_the_page_and_training_goes_on(page, tmp_path):
         (tmp_path / "ballast").write_bytes(bytes(SMALL // 2))
         server = LiveServer("--runs-dir", str(tmp_path), "--hidden-sizes", "128,128", "--num-envs", "4", anew=True)
         try:
-            Dashboard(page, server.url)
+            Dashboard(page, only(server, "Loss components"))
             notice = page.locator(".notice", has_text="does not take this run")
             notice.wait_for()
             assert "full" in notice.text_content() or "I/O" in notice.text_content()

@@ -9,7 +9,7 @@ import pytest
 
 from ppo_scope.records.library import Library
 from ppo_scope.records.store import Store
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.test_accessibility import violations
 from tests.kept import run_on_disk
 from tests.live import LiveServer
@@ -42,7 +42,7 @@ def test_a_kept_run_is_listed_and_goes_on(kept, page, ending):
     (old,) = kept.runs()
     server = LiveServer("--runs-dir", str(kept.folder), "--paused", "--seed", "3", *SETTINGS)
     ending.append(server)
-    dashboard = Dashboard(page, server.url)
+    dashboard = Dashboard(page, only(server, "Episodic return"))
     entry = shelf(page).get_by_role("listitem")
     text = until(lambda: entry.inner_text() if entry.count() == 1 else "")
     assert "CartPole-v1" in text and "stopped" in text and f"seed 7 · update {old.last}" in text and old.id in text
@@ -76,7 +76,7 @@ def test_a_run_is_forked_at_the_moment_on_show_and_deleted(page, ending, tmp_pat
     server = LiveServer("--runs-dir", str(tmp_path), "--paused", "--seed", "7", *SETTINGS)
     ending.append(server)
     library = Library(tmp_path)
-    dashboard = Dashboard(page, server.url)
+    dashboard = Dashboard(page, only(server, "Episodic return"))
     for number in range(1, 4):
         dashboard.step(update=str(number), phase="update")
     dashboard.type("Entropy coefficient", 0.02)

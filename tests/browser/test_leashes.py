@@ -9,7 +9,7 @@ from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.promises import PROMISED
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.test_first_light import SEED, computed
 from tests.browser.test_preview import term
 from tests.browser.test_surrogate_kl import TALL, chart, cloud, readout
@@ -125,7 +125,7 @@ def test_the_page_under_the_kl_penalty(penalised, updates, page):
 def test_a_learning_rate_that_follows_the_kl_is_drawn_beside_it(server, page):
     settings = {"desired_kl": 0.01, "learning_rate": RATE}
     page.set_viewport_size(TALL)
-    dashboard = Dashboard(page, server("--paused", "--seed", SEED, *options(settings)).url)
+    dashboard = Dashboard(page, only(server("--paused", "--seed", SEED, *options(settings)), "KL and clipping"))
     for update in (1, 2):
         dashboard.step(update=str(update), phase="update")
     found = [computed(update, **settings).scalars for update in (1, 2)]
@@ -148,7 +148,7 @@ def test_a_schedule_is_told_from_what_was_set(server, page):
     """ε as in force is in the formula, as set beside its slider: moving the slider is about the latter."""
     settings = {"seed": int(SEED), "anneal_clip_range": True, "total_steps": 4096}
     arguments = ("--seed", SEED, "--anneal-clip-range", "--total-steps", "4096")
-    dashboard = Dashboard(page, server("--paused", *arguments).url)
+    dashboard = Dashboard(page, only(server("--paused", *arguments), "KL and clipping"))
     dashboard.step(update="1", phase="update").step(update="2", phase="update")
     trainer = Trainer(Settings.parse(settings))
     in_force = next(phase.update for phase in trainer.phases() if phase.update.index == 2).settings.clip_range

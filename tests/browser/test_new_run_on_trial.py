@@ -8,6 +8,9 @@ TRACE = 'Traceback (most recent call last):\n  File "res.py", line 15, in reset\
 WHY = "env res:Res-v0 failed in reset (res.py, line 15): ValueError: x and y must have same first dimension"
 GONE = "its 3 updates and what they have taught it are gone then"
 
+ALONE = "?panels=loss-components"
+"""They say what they say beside whatever panels there are."""
+
 
 def trial(played):
     return played.page.locator(".notices .trial")
@@ -21,7 +24,7 @@ def restart(played):
 
 
 def test_a_restart_is_tried_out_while_the_run_goes_on_and_can_be_cancelled(stage):
-    played = stage()
+    played = stage(query=ALONE)
     restart(played)
     until(trial(played).inner_text, lambda text: "Trying out the new run; the one at hand goes on." in text)
     until(trial(played).inner_text, lambda text: "2 s" in text)
@@ -38,7 +41,7 @@ def test_a_restart_is_tried_out_while_the_run_goes_on_and_can_be_cancelled(stage
 
 
 def test_a_refusal_says_why_in_a_line_and_the_rest_when_asked(stage):
-    played = stage()
+    played = stage(query=ALONE)
     played.state("running")
     played.dashboard.at(state="running")
     restart(played)
@@ -53,7 +56,7 @@ def test_a_refusal_says_why_in_a_line_and_the_rest_when_asked(stage):
 @pytest.mark.parametrize("detail", [None, TRACE])
 def test_a_preset_that_cannot_begin_leaves_its_sheet_open(stage, faults, detail):
     faults.expect("422")
-    played = stage()
+    played = stage(query=ALONE)
     played.post_answer = (422, {"message": WHY, "detail": detail})
     played.dashboard.press("New run")
     sheet = played.page.get_by_role("dialog", name="New run")
@@ -69,7 +72,7 @@ def test_a_preset_that_cannot_begin_leaves_its_sheet_open(stage, faults, detail)
 
 
 def test_a_link_begins_its_run_only_after_a_warning(stage):
-    played = stage(query="?env=CartPole-v1&seed=9")
+    played = stage(query="?env=CartPole-v1&seed=9&panels=loss-components")
     played.sees("The link shows another run")
     played.dashboard.press("Begin this run")
     question = played.page.get_by_role("dialog", name=GONE)
@@ -84,14 +87,14 @@ def test_a_link_begins_its_run_only_after_a_warning(stage):
 
 
 def test_a_link_begins_its_run_at_once_where_nothing_is_lost(stage):
-    played = stage(update=0, query="?env=CartPole-v1&seed=9")
+    played = stage(update=0, query="?env=CartPole-v1&seed=9&panels=loss-components")
     played.sees("The link shows another run")
     played.dashboard.press("Begin this run")
     until(lambda: played.said("restart"))
 
 
 def test_a_run_that_another_page_tries_out_is_told_of(stage):
-    played = stage(leads=False)
+    played = stage(leads=False, query=ALONE)
     played.doing("trial", 1, 2, 3.0, run="second")
     until(trial(played).inner_text, lambda text: "Trying out the new run" in text)
     assert not trial(played).get_by_role("button", name="Cancel").is_visible()
@@ -99,7 +102,7 @@ def test_a_run_that_another_page_tries_out_is_told_of(stage):
 
 
 def test_a_run_begun_by_another_page_is_announced(stage):
-    played = stage(leads=False)
+    played = stage(leads=False, query=ALONE)
     played.dashboard.at(update="3", state="paused")
     played.say("run", run={**played.run, "id": "second", "update": 0})
     played.sees("A new run was begun by another page")

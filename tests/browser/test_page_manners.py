@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 
 
 @pytest.fixture
 def paused(server, page):
     live = server("--paused")
-    Dashboard(page, live.url)
+    Dashboard(page, only(live, "Loss components"))
     return live
 
 
@@ -55,7 +55,7 @@ def test_restart_asks_once_training_has_happened(paused, page):
 def test_without_the_charting_library_charts_are_drawn(server, page, faults):
     faults.expect("plotly.min.js", "ERR_FAILED")
     page.route("**/plotly.min.js", lambda route: route.abort())
-    dashboard = Dashboard(page, server("--paused").url).step(update="1", phase="update")
+    dashboard = Dashboard(page, only(server("--paused"), "Ratio histogram")).step(update="1", phase="update")
     chart = dashboard.panel("Ratio histogram").locator(".chart")
     # What has come to be watched is measured a moment later.
     until(chart.inner_text, lambda words: "log scale" in words)

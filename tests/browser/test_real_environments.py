@@ -1,6 +1,6 @@
 """Environments as people bring them, in real runs: slow ones, ones that give no numbers, ones that cannot begin."""
 
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 
 HERE = "tests.environments"
 SMALL = ("--num-envs", "2", "--rollout-steps", "64", "--minibatches", "1")
@@ -11,7 +11,7 @@ def sentence(page):
 
 
 def test_a_slow_rollout_is_followed_paused_and_taken_up_again(serve_here, page):
-    dashboard = Dashboard(page, serve_here(*SMALL, "--env", f"{HERE}.slow:Slow-v0").url)
+    dashboard = Dashboard(page, only(serve_here(*SMALL, "--env", f"{HERE}.slow:Slow-v0"), "Health"))
     dashboard.press("Play")
     until(lambda: sentence(page), lambda text: "Collecting: step" in text and "of 64" in text)
     dashboard.press("Pause")
@@ -23,7 +23,7 @@ def test_a_slow_rollout_is_followed_paused_and_taken_up_again(serve_here, page):
 
 
 def test_a_number_that_the_environment_does_not_give_is_named_before_the_first_update(serve_here, page):
-    dashboard = Dashboard(page, serve_here(*SMALL, "--env", f"{HERE}.not_finite:Nan-v0").url)
+    dashboard = Dashboard(page, only(serve_here(*SMALL, "--env", f"{HERE}.not_finite:Nan-v0"), "Health"))
     dashboard.press("Play")
     until(lambda: sentence(page), lambda text: "observation is not finite: environment 0, step 11" in text)
     health = dashboard.panel("Health")
@@ -43,7 +43,7 @@ def begin(dashboard):
 def test_a_run_that_cannot_begin_leaves_the_one_at_hand_and_says_why(serve_here, page):
     live = serve_here(*SMALL)
     before = live.run()["id"]
-    query = f"?env={HERE}.unstartable:ResetRaises-v0&seed=7"
+    query = f"?env={HERE}.unstartable:ResetRaises-v0&seed=7&panels=health"
     dashboard = Dashboard(page, f"{live.base}{query}#token={live.token}")
     dashboard.step(update="1")
     begin(dashboard)
@@ -59,7 +59,7 @@ def test_a_run_that_cannot_begin_leaves_the_one_at_hand_and_says_why(serve_here,
 def test_a_run_on_trial_can_be_given_up(serve_here, page):
     live = serve_here(*SMALL)
     before = live.run()["id"]
-    query = f"?env={HERE}.unstartable:ResetHangs-v0&seed=7"
+    query = f"?env={HERE}.unstartable:ResetHangs-v0&seed=7&panels=health"
     dashboard = Dashboard(page, f"{live.base}{query}#token={live.token}")
     dashboard.step(update="1")
     begin(dashboard)

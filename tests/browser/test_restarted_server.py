@@ -16,7 +16,7 @@ def restart(played, *, leads=True):
 
 
 def test_what_is_shown_stays_until_the_new_run_is_asked_for(stage):
-    played = stage()
+    played = stage(query="?panels=clip-mask")
     played.dashboard.at(update="3", state="paused")
     mask = played.dashboard.mask()
     restart(played)
@@ -35,7 +35,7 @@ def test_what_is_shown_stays_until_the_new_run_is_asked_for(stage):
 
 
 def test_nothing_can_be_done_to_a_run_that_ended_with_its_server(stage):
-    played = stage()
+    played = stage(query="?panels=clip-mask")
     restart(played)
     played.sees("Show the new run")
     page = played.page
@@ -57,7 +57,7 @@ def test_nothing_can_be_done_to_a_run_that_ended_with_its_server(stage):
 
 
 def test_a_second_restart_and_a_lost_connection_keep_it_too(stage):
-    played = stage()
+    played = stage(query="?panels=clip-mask")
     restart(played)
     played.sees("Show the new run")
     played.lose()
@@ -69,7 +69,7 @@ def test_a_second_restart_and_a_lost_connection_keep_it_too(stage):
 
 
 def test_the_same_server_goes_on_with_its_run(stage):
-    played = stage()
+    played = stage(query="?panels=clip-mask")
     played.lose()
     played.sees("The connection to the server is lost")
     played.greet("one")
@@ -80,7 +80,7 @@ def test_the_same_server_goes_on_with_its_run(stage):
 
 def test_another_run_of_the_same_server_is_announced(stage):
     """Somebody else began it while this page was away."""
-    played = stage()
+    played = stage(query="?panels=clip-mask")
     played.lose()
     played.sees("The connection to the server is lost")
     played.greet("one", run=copy.deepcopy(NEW))
@@ -91,7 +91,7 @@ def test_another_run_of_the_same_server_is_announced(stage):
 
 def test_a_page_that_comes_back_to_its_run_says_nothing(stage):
     """The greeting names the newest run of the server, which need not be this page's."""
-    played = stage()
+    played = stage(query="?panels=clip-mask")
     first = played.run
     played.lose()
     played.sees("The connection to the server is lost")
@@ -104,7 +104,7 @@ def test_a_page_that_comes_back_to_its_run_says_nothing(stage):
 
 
 def test_a_page_that_is_turned_away_says_why(stage):
-    played = stage()
+    played = stage(query="?panels=clip-mask")
     played.turn_away("full: as many pages watch as there is room for.")
     played.sees("full: as many pages watch as there is room for.")
     assert "The connection to the server is lost" not in played.text()

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.server.scope_page import leaders
 
 
@@ -35,7 +35,7 @@ def opened(opener, page):
 
 def test_runs_are_listed_opened_and_ended_alone(server, page):
     live = server("--paused", "--seed", "7", "--num-envs", "2", "--rollout-steps", "32")
-    dashboard = Dashboard(page, live.url).step(update="1")
+    dashboard = Dashboard(page, only(live, "Loss components")).step(update="1")
     assert beside(page, seed=3, clip_range=0.1)
     opener = opener_of(page)
     until(opener.inner_text, lambda text: "+1" in text)
@@ -72,7 +72,7 @@ def test_runs_are_listed_opened_and_ended_alone(server, page):
 
 def test_a_new_run_beside_the_one_at_hand_is_what_the_page_shows_and_both_go_on(server, page):
     live = server("--seed", "7", "--num-envs", "2", "--rollout-steps", "32")
-    dashboard = Dashboard(page, live.url).at(state="running", update="[1-9][0-9]*")
+    dashboard = Dashboard(page, only(live, "Loss components")).at(state="running", update="[1-9][0-9]*")
     first = live.run()["id"]
     dashboard.press("New run")
     dialog = page.get_by_role("dialog", name="New run")
@@ -94,7 +94,7 @@ def test_a_new_run_beside_the_one_at_hand_is_what_the_page_shows_and_both_go_on(
 
 def test_a_page_that_is_loaded_anew_or_connects_again_is_with_its_run(server, page):
     live = server("--paused", "--seed", "7", "--num-envs", "2", "--rollout-steps", "32")
-    dashboard = Dashboard(page, live.url).step(update="1")
+    dashboard = Dashboard(page, only(live, "Loss components")).step(update="1")
     beside(page, seed=3)
     until(opener_of(page).inner_text, lambda text: "+1" in text)
     page.context.set_offline(True)

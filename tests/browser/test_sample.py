@@ -181,17 +181,24 @@ def test_a_free_run_is_to_be_paused_first(paused):
     until(lambda: cover("c => c.hidden ? null : c.textContent"), lambda says: says is None)
 
 
-@pytest.mark.parametrize("objective", ["unclipped", "reinforce", "actor_critic", "kl_penalty"])
+@pytest.mark.parametrize("objective", ["reinforce", "kl_penalty"])
 def test_objectives_without_a_clip_have_no_max(server, page, objective):
     dashboard = Dashboard(page, only(server("--paused", "--seed", SEED, "--objective", objective), *LOOKED_AT))
     dashboard.step(update="1")
     click(dashboard, 1, 20)
     text = words(dashboard, "Sample")
     assert "clip(" not in text
-    has_ratio = objective in ("unclipped", "kl_penalty")
-    assert ("no clip, so no max" if has_ratio else "nothing is clipped") in text
+    assert ("no clip, so no max" if objective == "kl_penalty" else "nothing is clipped") in text
     assert ("β · KL" in text) == (objective == "kl_penalty")
     assert ("G raw" in text) == (objective == "reinforce")
+
+
+def test_the_words_of_the_other_objectives_without_a_clip_are_theirs(modules):
+    said = modules("panels/sample/words.js", OBJECTIVES, ["unclipped", "actor_critic", "clip"])
+    terms, verdicts = zip(*said, strict=True)
+    assert [any("clip(" in term for term in own) for own in terms] == [False, False, True]
+    assert "no clip, so no max" in verdicts[0] and "nothing is clipped" in verdicts[1]
+    assert not any("β · KL" in text for text in (*terms[0], *terms[1], *verdicts))
 
 
 @pytest.mark.parametrize("settings", [("--env", "Pendulum-v1"), ("--env", "FrozenLake-v1")])
@@ -262,6 +269,14 @@ FLOWS = """
     return given.map(([ratio, used, region]) => {
       const facts = { ...about, ratio, logratio: Math.log(ratio), used, region };
       return [verdict(facts), calculation(facts).find(({ role }) => role === "picked").term];
+    });
+"""
+
+OBJECTIVES = """
+    const region = 1, logprobs = { logProbNew: -0.4, logProbOld: -0.7, logratio: 0.3 };
+    return given.map((objective) => {
+      const facts = { ...logprobs, objective, clipRange: 0.2, ratio: 1.35, used: 0.8, region, kl: null, klCoef: null };
+      return [m.calculation(facts).map(({ term }) => term), m.verdict(facts)];
     });
 """
 

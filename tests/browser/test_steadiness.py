@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 
 LONG = ("--env", "MountainCarContinuous-v0", "--learning-rate", "0.1")
 
@@ -24,7 +24,7 @@ PLACES = """() => {
 @pytest.mark.parametrize("theme", ["light", "projector"])
 def test_the_bar_keeps_its_height_and_its_buttons_whatever_it_says(look_at, page, theme):
     page.set_viewport_size({"width": 1440, "height": 900})
-    look_at(*LONG, update=4, query=f"?theme={theme}")
+    look_at(*LONG, update=4, query=f"?theme={theme}&panels=loss-components")
     badge = page.locator(".health-badge")
     until(badge.is_visible)  # this learning rate deserves a finding
 
@@ -47,23 +47,22 @@ def test_the_bar_keeps_its_height_and_its_buttons_whatever_it_says(look_at, page
                 assert all(one[1] < other[0] for one, other in itertools.pairwise(first)), where
 
 
-@pytest.mark.parametrize("width", [600, 1280, 1440])
-def test_an_embedded_page_names_its_run_whatever_was_found(look_at, page, width):
-    look_at(*LONG, update=4)
-    page.set_viewport_size({"width": width, "height": 700})
-    page.goto(page.url.replace("?", "?controls=hidden&"))
+def test_an_embedded_page_names_its_run_whatever_was_found(look_at, page):
+    look_at(*LONG, update=4, query="?controls=hidden&panels=loss-components")
     run = page.locator("#bar .run")
     until(lambda: page.locator(".health-badge").text_content())
-    assert run.is_visible()
-    assert run.locator(".run-environment").inner_text() == "MountainCarContinuous-v0"
-    assert run.locator(".run-facts").inner_text() == "seed 7 · CPU"
+    for width in (600, 1280, 1440):
+        page.set_viewport_size({"width": width, "height": 700})
+        assert run.is_visible(), width
+        assert run.locator(".run-environment").inner_text() == "MountainCarContinuous-v0"
+        assert run.locator(".run-facts").inner_text() == "seed 7 · CPU"
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("projector", 1440)])
 def test_the_page_stays_where_it_is_from_phase_to_phase(server, page, theme, width):
     page.set_viewport_size({"width": width, "height": 900})
     live = server("--paused", "--seed", "7", "--epochs", "2", "--minibatches", "2")
-    dashboard = Dashboard(page, live.url.replace("#", f"?theme={theme}#"))
+    dashboard = Dashboard(page, only(live, "Loss components").replace("#", f"&theme={theme}#"))
     dashboard.at(phase="ready")
     seen = {"ready": page.locator("#panels").bounding_box()["y"]}
     for phase in ("rollout", "advantages", "loss", "gradient", "step"):
@@ -76,7 +75,7 @@ def test_the_page_stays_where_it_is_from_phase_to_phase(server, page, theme, wid
 
 
 def test_a_chart_gives_way_to_the_words_below_it(look_at, page):
-    panel = look_at(update=2).panel("Episodic return")
+    panel = look_at(update=2, panels=["Episodic return"]).panel("Episodic return")
     sizes = """panel => {
         const box = panel.querySelector(".chart");
         const below = panel.querySelector(".caption").getBoundingClientRect();
@@ -93,7 +92,7 @@ def test_a_chart_gives_way_to_the_words_below_it(look_at, page):
 
 
 def test_words_keep_their_lines_as_long_as_the_run_goes_on(server, page):
-    dashboard = Dashboard(page, server("--seed", "7").url)
+    dashboard = Dashboard(page, only(server("--seed", "7"), "Episodic return"))
     caption = dashboard.panel("Episodic return").locator(".caption")
     high = "caption => caption.getBoundingClientRect().height"
     one_line = until(lambda: caption.evaluate(high))
@@ -124,7 +123,7 @@ def test_no_rule_asks_what_a_chart_holds(look_at, page):
 
 
 def test_what_was_looked_for_is_written_over(look_at, page):
-    paused = look_at(update=1)
+    paused = look_at(update=1, panels=["Health"])
     panel = paused.panel("Health")
     panel.scroll_into_view_if_needed()
     rows = panel.locator(".checked li")

@@ -5,13 +5,15 @@ import pytest
 
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.test_first_light import SEED, assert_mask_equals, computed
+
+LOOKED_AT = ("Clip mask", "Ratio histogram")
 
 
 @pytest.fixture
 def paused(server, page):
-    return Dashboard(page, server("--paused", "--seed", SEED).url)
+    return Dashboard(page, only(server("--paused", "--seed", SEED), *LOOKED_AT))
 
 
 def place(dashboard):
@@ -66,12 +68,6 @@ def test_the_first_of_all_has_nothing_before_it(paused, page):
     page.get_by_text("Nothing before this is kept").first.wait_for()
 
 
-def test_ten_updates(paused):
-    paused.step("updates", update="10", phase="update")
-    paused.step("updates", update="20", phase="update")
-    assert paused.ratio()["update"] == "20"
-
-
 def step_until(dashboard, quantity, limit=None):
     """Press Step with such a goal, and wait until the run halts."""
     page = dashboard.page
@@ -97,7 +93,7 @@ def row_values(page, column):
 
 def test_until_a_quantity_passes_its_limit(server, page):
     narrow = ("--learning-rate", "0.003", "--clip-range", "0.05")
-    dashboard = Dashboard(page, server("--paused", "--seed", SEED, *narrow).url)
+    dashboard = Dashboard(page, only(server("--paused", "--seed", SEED, *narrow), *LOOKED_AT))
     step_until(dashboard, "clip_fraction", 0.2)
     fractions = row_values(page, "clip_fraction")
     assert fractions[-1] > 0.2 and not (fractions[:-1] > 0.2).any()
@@ -110,7 +106,7 @@ def test_until_a_quantity_passes_its_limit(server, page):
 
 def test_until_something_is_not_finite(server, page):
     explosive = ("--learning-rate", "1", "--entropy-coef", "100", "--num-envs", "4", "--rollout-steps", "32")
-    dashboard = Dashboard(page, server("--paused", "--env", "Pendulum-v1", *explosive).url)
+    dashboard = Dashboard(page, only(server("--paused", "--env", "Pendulum-v1", *explosive), *LOOKED_AT))
     step_until(dashboard, "not_finite")
     badge = page.get_by_role("button", name="findings")  # among them the consequences: KL and the norm of the gradient
     assert "logratio is not finite at epoch 1" in until(lambda: badge.get_attribute("title"))
@@ -119,7 +115,7 @@ def test_until_something_is_not_finite(server, page):
 
 
 def test_a_limit_that_is_no_number_is_not_taken(look_at, page):
-    look_at()
+    look_at(query="?panels=clip-mask")
     page.get_by_label("Step size").select_option("until")
     box = page.get_by_label("Limit", exact=True)
     box.fill("much")
@@ -143,7 +139,7 @@ WATCH = """() => {
 
 def test_in_slow_motion_the_station_that_is_lit_is_the_phase_on_show(server, page):
     one_step = ("--epochs", "1", "--minibatches", "1")
-    dashboard = Dashboard(page, server("--paused", "--seed", SEED, *one_step).url)
+    dashboard = Dashboard(page, only(server("--paused", "--seed", SEED, *one_step), *LOOKED_AT))
     page.get_by_label("Speed").select_option("2")
     page.evaluate(WATCH)
     dashboard.press("Play")
@@ -169,7 +165,7 @@ def test_slow_motion_can_become_full_speed(paused, page):
 
 
 def test_the_timeline_goes_to_an_update_while_the_run_goes_on(server, page):
-    dashboard = Dashboard(page, server("--paused", "--seed", SEED).url)
+    dashboard = Dashboard(page, only(server("--paused", "--seed", SEED), *LOOKED_AT))
     dashboard.step(update="1").press("Play")  # whoever watches from the first update on has samples of all
     until(dashboard.update, lambda update: update >= 30)
     cursor = page.get_by_role("slider", name="Timeline")
@@ -190,7 +186,7 @@ def test_the_timeline_goes_to_an_update_while_the_run_goes_on(server, page):
 
 def test_who_only_watches_can_look_back_too(server, new_page):
     live = server("--paused", "--seed", SEED)
-    leader = Dashboard(new_page(), live.url)
+    leader = Dashboard(new_page(), only(live, *LOOKED_AT))
     leader.step(update="1").step(update="2")
     viewer = Dashboard(new_page(), live.base)
     viewer.at(update="2")
@@ -223,7 +219,7 @@ def test_who_looks_back_can_preview_the_past_and_changes_nothing_in_the_run(paus
 @pytest.mark.parametrize(("theme", "width", "height"), [("light", 1440, 900), ("projector", 1920, 1080)])
 def test_a_moved_slider_has_room_for_its_note_and_does_not_grow(server, new_page, theme, width, height):
     page = new_page(viewport={"width": width, "height": height})
-    dashboard = Dashboard(page, server("--paused", "--seed", SEED).url.replace("#", f"?theme={theme}#"))
+    dashboard = Dashboard(page, only(server("--paused", "--seed", SEED), *LOOKED_AT).replace("#", f"&theme={theme}#"))
     dashboard.step("updates", update="10")
     sizes = "[...document.querySelectorAll('.setting')].slice(0, 4).map(e => e.offsetHeight)"
     before = page.evaluate(sizes)

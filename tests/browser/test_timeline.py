@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.test_first_light import SEED
 from tests.browser.test_stepping import note
 
@@ -38,7 +38,7 @@ def kept(live):
 def test_changed_settings_are_marked_where_they_apply_and_the_reach_is_said(server, page):
     few_phases = ("--num-envs", "4", "--rollout-steps", "32", "--minibatches", "2", "--epochs", "1")
     live = server("--paused", "--seed", SEED, *few_phases)
-    dashboard = Dashboard(page, live.url)
+    dashboard = Dashboard(page, only(live, "Loss components"))
     changed = {
         2: ("clip_range", "Clip range", 0.3),
         3: ("entropy_coef", "Entropy coefficient", 0.05),
@@ -91,7 +91,7 @@ def test_how_far_back_is_said_in_words(server, page):
 
 def test_a_grabbed_cursor_never_jumps_while_the_run_goes_on(server, page):
     live = server("--seed", SEED)
-    dashboard = Dashboard(page, live.url)
+    dashboard = Dashboard(page, only(live, "Loss components"))
     until(dashboard.update, lambda update: update >= 20)
     cursor = page.get_by_role("slider", name="Timeline")
     box = cursor.bounding_box()
@@ -118,7 +118,7 @@ def test_a_grabbed_cursor_never_jumps_while_the_run_goes_on(server, page):
 def test_every_phase_of_a_step_can_be_gone_back_to_at_once_and_the_next_one_is_there_already(server, page):
     """The run has measured none of them when it comes to rest; one is asked for while another one is looked at."""
     live = server("--paused", "--seed", SEED, "--epochs", "2")
-    dashboard = Dashboard(page, live.url).step(update="1")
+    dashboard = Dashboard(page, only(live, "Loss components")).step(update="1")
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "/moments/" in request.url else None)
     page.get_by_label("Step size").select_option("phase")

@@ -1,9 +1,11 @@
 """A panel that has nothing to show says why, and never waits for what will not come."""
 
+import functools
+
 import pytest
 
 from ppo_scope.probes.subject import Lacking
-from tests.browser.dashboard import until
+from tests.browser.dashboard import panels_alone, until
 from tests.browser.stage import snapshot
 
 ALL = ["advantages", "direction", "gradients", "minibatches", "policy", "post_step", "ratio", "samples", "values"]
@@ -19,6 +21,14 @@ HALT = {
     "since": 0,
 }
 
+LOOKED_AT = ("Health", "Policy", "Gradients", "Clip mask", "Loss components")
+
+
+@pytest.fixture
+def explained(stage):
+    """A played server, and the panels whose explanations are looked at."""
+    return functools.partial(stage, query=panels_alone(*LOOKED_AT))
+
 
 def words(played, name):
     panel = played.dashboard.panel(name)
@@ -26,8 +36,8 @@ def words(played, name):
     return panel.inner_text()
 
 
-def test_a_first_rollout_that_is_not_finite_is_explained_at_once(stage):
-    played = stage(update=0, findings=[HALT])
+def test_a_first_rollout_that_is_not_finite_is_explained_at_once(explained):
+    played = explained(update=0, findings=[HALT])
     cause = {"summary": NAN, "remedy": HALT["remedy"], "detail": None}
     played.state("paused", phase="ready", cause=cause)
     until(lambda: words(played, "Health"), lambda text: NAN in text and "step()" in text)
@@ -49,8 +59,8 @@ def test_a_first_rollout_that_is_not_finite_is_explained_at_once(stage):
     until(badge.inner_text, lambda text: text == "1 finding")
 
 
-def test_a_cause_without_a_finding_is_in_health_too(stage):
-    played = stage(update=0)
+def test_a_cause_without_a_finding_is_in_health_too(explained):
+    played = explained(update=0)
     until(lambda: words(played, "Health"), lambda text: "Waits for the first update" in text)
     played.state("failed", phase="ready", cause={"summary": NAN, "remedy": "Mend it.", "detail": "Traceback"})
     until(lambda: words(played, "Health"), lambda text: NAN in text and "Mend it." in text)
@@ -58,8 +68,8 @@ def test_a_cause_without_a_finding_is_in_health_too(stage):
     assert "the run failed" in words(played, "Health").lower()
 
 
-def test_a_probe_that_failed_is_named_where_it_is_needed(stage):
-    played = stage(measured=ALL)
+def test_a_probe_that_failed_is_named_where_it_is_needed(explained):
+    played = explained(measured=ALL)
     until(lambda: played.dashboard.mask().get("update") == "3")
     why = "The probe “policy” failed: ZeroDivisionError: division by zero. It is switched off for this run."
     played.snapshot(4, measured=[name for name in ALL if name != "policy"], failed={"policy": why})
@@ -77,8 +87,8 @@ def test_a_probe_that_failed_is_named_where_it_is_needed(stage):
     assert "without samples" in note.inner_text()
 
 
-def test_what_a_training_loop_cannot_do_is_said_where_it_is_needed(stage):
-    played = stage(measured=ALL)
+def test_what_a_training_loop_cannot_do_is_said_where_it_is_needed(explained):
+    played = explained(measured=ALL)
     until(lambda: played.dashboard.mask().get("update") == "3")
     lacks = {name: str(Lacking(what)) for name, what in {"gradients": "differentiate", "samples": "outputs"}.items()}
     played.snapshot(4, measured=[name for name in ALL if name not in lacks], lacks=lacks)
@@ -102,8 +112,8 @@ def past(played, update, measured, **fields):
     played.dashboard.at(update=str(update), live="false")
 
 
-def test_a_past_moment_that_was_not_measured_says_so_and_why(stage):
-    played = stage(measured=ALL)
+def test_a_past_moment_that_was_not_measured_says_so_and_why(explained):
+    played = explained(measured=ALL)
     policy = ["policy_places", "policy_before", "policy_now", "policy_shift", "entropy_counts"]
     gone = [*policy, "gradient_norms", "gradient_cosines", "gradient_shared"]
     past(played, 2, ["advantages", "minibatches", "ratio", "samples", "values"], without=gone)
@@ -120,14 +130,14 @@ def test_a_past_moment_that_was_not_measured_says_so_and_why(stage):
     until(lambda: words(played, "Policy"), lambda text: "passed on the way of a larger step" in text)
 
 
-def test_a_moment_that_does_not_say_what_was_measured_is_as_before(stage):
-    played = stage()
+def test_a_moment_that_does_not_say_what_was_measured_is_as_before(explained):
+    played = explained()
     past(played, 2, None, without=["policy_now"])
     until(lambda: words(played, "Policy"), lambda text: "Waits for the next measurement" in text)
 
 
-def test_the_last_moment_of_a_run_that_is_over_waits_for_nothing(stage):
-    played = stage()
+def test_the_last_moment_of_a_run_that_is_over_waits_for_nothing(explained):
+    played = explained()
     header, arrays = snapshot(4)
     arrays = {name: values for name, values in arrays.items() if not name.startswith("policy")}
     played.frame({**header, "measured": ["samples"], "run": "first", "sequence": 500}, arrays)

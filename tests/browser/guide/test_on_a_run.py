@@ -2,17 +2,17 @@
 
 import pytest
 
-from tests.browser.dashboard import until
-from tests.browser.guide.guided import SEED, TRIALS, Guided, comparison_of, frames_of, opened
+from tests.browser.dashboard import panels_alone, until
+from tests.browser.guide.guided import LIT, SEED, TRIALS, Guided, comparison_of, frames_of, opened
 from tests.live import LiveServer
 
 
 @pytest.fixture(scope="module")
 def trained(windows, tmp_path_factory):
-    """A page on a run that has learned for a while, stepped, with the panels of the chapters in view."""
+    """A page on a run that has learned for a while, stepped, with the panels of the chapters in view, and no others."""
     live = LiveServer("--paused", "--seed", SEED, "--learning-rate", "0.003", folder=tmp_path_factory.mktemp("trained"))
     with opened(windows, height=4000) as page:
-        guided = Guided(page, live)
+        guided = Guided(page, live, panels_alone(*sorted(set().union(*LIT.values()))))
         guided.step("updates", update="10")
         guided.step("updates", update="20")
         guided.step(update="21", phase="update")
