@@ -101,7 +101,7 @@ const causeOf = ({ status }) => (status?.state === "paused" && status.cause ? st
 
 /** At full speed phases fly by, so the line tells what every update does instead. @param {Told} told */
 function everyUpdate({ header, environments, steps, set }) {
-  return `Every update: ${batch(environments, steps)}, used in ${set("epochs")} epochs of ${set("minibatches")} minibatches, then thrown away. ${count(header.steps)} steps so far.`;
+  return `Every update: ${batch(environments, steps)}, used in ${several(set("epochs"), "epoch")} of ${several(set("minibatches"), "minibatch", "minibatches")}, then thrown away. ${count(header.steps)} steps so far.`;
 }
 
 /** @param {unknown} value */
@@ -116,11 +116,14 @@ const capital = (text) => text[0].toUpperCase() + text.slice(1);
  */
 function batch(environments, steps) {
   if (environments === null || steps === null) return "the samples";
-  return `${count(environments)} environments × ${count(steps)} steps = ${samples(environments, steps)}`;
+  return `${several(environments, "environment")} × ${several(steps, "step")} = ${samples(environments, steps)}`;
 }
 
 /** @param {number | null} environments @param {number | null} steps */
-const samples = (environments, steps) => (environments === null || steps === null ? "samples" : `${count(environments * steps)} samples`);
+const samples = (environments, steps) => (environments === null || steps === null ? "samples" : several(environments * steps, "sample"));
+
+/** @param {number | string} n @param {string} one @param {string} [more] */
+const several = (n, one, more = `${one}s`) => `${typeof n === "number" ? count(n) : n} ${String(n) === "1" ? one : more}`;
 
 /**
  * @param {Snapshot} snapshot
