@@ -82,7 +82,8 @@ export function createLife(panel, body, cover, text, note, makeContext) {
         const key = `${words}${elsewhere !== null}`;
         if (cover.dataset.words !== key || !cover.childElementCount) {
           const go = () => elsewhere !== null && context.goTo(elsewhere);
-          const way = elsewhere === null ? null : h("button", { type: "button", title: "There it is measured", onclick: go }, "Go to the newest update");
+          const way =
+            elsewhere === null ? null : h("button", { type: "button", title: "There it is measured", onclick: go }, "Go to the newest update");
           cover.replaceChildren(h("p", { class: missing ? "missing" : "waiting" }, words), ...(way ? [way] : []));
           cover.dataset.words = key;
         }
