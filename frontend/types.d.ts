@@ -429,6 +429,8 @@ export interface Panel {
   title: string;
   /** One line: what am I seeing? */
   hint: string;
+  /** The same, where what is on show needs another one; null: it does not. */
+  hintOf?(state: State): string | null;
   ideas: Idea[];
   /** All that it shows something of. */
   probes: string[];

@@ -17,6 +17,9 @@ import { rove } from "../ui/roving.js";
 /** @typedef {(previewed: Previewed) => string | null} WouldBe the number of a preview; null where it has none */
 /** @typedef {{ element: HTMLElement, output: HTMLElement, live: Live, wouldBe: WouldBe | undefined }} Cell */
 
+const LOSS = "The loss: L = L_PG + c₁·L_VF − c₂·S";
+const PRICE = " + β·KL to the reference policy";
+
 /**
  * An index, lowered by hand: where no mathematical font is installed, browsers leave that of <msub> on the line.
  *
@@ -223,35 +226,31 @@ export function createFormula(root, visit) {
       lossTerm("penalty"),
     ),
   );
-  root.append(
-    h(
-      "div",
-      { class: "equation", role: "group", "aria-label": "The loss: L = L_PG + c₁·L_VF − c₂·S" },
-      term("loss", "total loss, minimised", m("mi", {}, "L"), lossTerm("loss"), { wouldBe: termWouldBe("loss") }),
-      sign("="),
-      term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss"), { wouldBe: policyLossWouldBe }),
-      sign("+"),
-      term("value", "value coefficient", sub("c", "1"), setting("value_coef"), {
-        width: 4,
-        setting: "value_coef",
-        wouldBe: settingWouldBe("value_coef"),
-      }),
-      sign("·"),
-      term("value", "value loss: mean of (V − V_targ)²", sub("L", "VF"), lossTerm("value_loss"), { wouldBe: termWouldBe("value_loss") }),
-      sign("−"),
-      term("entropy", "entropy coefficient", sub("c", "2"), setting("entropy_coef"), {
-        width: 5,
-        setting: "entropy_coef",
-        wouldBe: settingWouldBe("entropy_coef"),
-      }),
-      sign("·"),
-      term("entropy", "mean entropy of the policy", m("mi", {}, "S"), lossTerm("entropy"), { wouldBe: termWouldBe("entropy") }),
-      price,
-    ),
-    ...Object.values(objectives),
-    check,
-    label,
+  const whole = h(
+    "div",
+    { class: "equation", role: "group", "aria-label": LOSS },
+    term("loss", "total loss, minimised", m("mi", {}, "L"), lossTerm("loss"), { wouldBe: termWouldBe("loss") }),
+    sign("="),
+    term("policy", "policy loss", sub("L", "PG"), lossTerm("policy_loss"), { wouldBe: policyLossWouldBe }),
+    sign("+"),
+    term("value", "value coefficient", sub("c", "1"), setting("value_coef"), {
+      width: 4,
+      setting: "value_coef",
+      wouldBe: settingWouldBe("value_coef"),
+    }),
+    sign("·"),
+    term("value", "value loss: mean of (V − V_targ)²", sub("L", "VF"), lossTerm("value_loss"), { wouldBe: termWouldBe("value_loss") }),
+    sign("−"),
+    term("entropy", "entropy coefficient", sub("c", "2"), setting("entropy_coef"), {
+      width: 5,
+      setting: "entropy_coef",
+      wouldBe: settingWouldBe("entropy_coef"),
+    }),
+    sign("·"),
+    term("entropy", "mean entropy of the policy", m("mi", {}, "S"), lossTerm("entropy"), { wouldBe: termWouldBe("entropy") }),
+    price,
   );
+  root.append(whole, ...Object.values(objectives), check, label);
   rove(root, ".term"); // the first equation, where the stop begins, is never hidden
 
   /** @param {State} now */
@@ -261,7 +260,9 @@ export function createFormula(root, visit) {
     root.toggleAttribute("data-earlier", before !== null);
     const chosen = inUse(state, "objective") ?? "clip";
     for (const [name, element] of Object.entries(objectives)) setHidden(element, name !== chosen);
-    setHidden(price, !(state.snapshot && isPriced(state.snapshot.header)));
+    const priced = state.snapshot !== null && isPriced(state.snapshot.header);
+    setHidden(price, !priced);
+    setAttribute(whole, "aria-label", priced ? `${LOSS}${PRICE}` : LOSS);
     const preview = previewOf(state);
     for (const { element, output, live, wouldBe } of cells) {
       if (element.parentElement?.hidden) continue;

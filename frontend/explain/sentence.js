@@ -3,11 +3,12 @@
 import { inWords, underWay } from "../state/activity.js";
 import { waitsFor } from "../state/awaited.js";
 import { OVER, runState } from "../state/ended.js";
-import { count, fixed, number, percent, settingText, term } from "../state/format.js";
+import { NONE, count, fixed, number, percent, settingText, term } from "../state/format.js";
 import { usedText } from "../state/used.js";
 import { metNow } from "../state/met.js";
 import { atFullSpeed } from "../state/motion.js";
 import { isPriced } from "../state/priced.js";
+import { textOf } from "../state/rows.js";
 import { MEAN, scopeOf } from "../state/scope.js";
 import { instead, whyInWords } from "../state/whole.js";
 import { PAUSES } from "../state/permission.js";
@@ -21,6 +22,8 @@ import { bandOf, fateOf, nextBeta, whyRate } from "../ppo/adaptation.js";
  * @property {SnapshotHeader} header
  * @property {number | null} environments
  * @property {number | null} steps
+ * @property {boolean} tokens rows are sequences, some shorter than others
+ * @property {boolean} foreign the training loop is somebody else's
  * @property {number} resets autoreset rows among the samples; 0 where they are not known
  * @property {(name: string) => string} set a setting, as text
  * @property {(name: string) => number | null | undefined} value a scalar
@@ -28,21 +31,20 @@ import { bandOf, fateOf, nextBeta, whyRate } from "../ppo/adaptation.js";
 
 /** @type {Record<Phase, (told: Told) => string>} */
 const SENTENCES = {
-  ready: ({ environments, steps, header }) =>
-    `${header.update ? `What was kept is as it was before update ${count(header.update + 1)}.` : "Nothing has happened yet."} Play trains on, Step goes piece by piece. First come ${batch(environments, steps)} under π_old.`,
-  rollout: ({ environments, steps, resets }) =>
-    `${capital(batch(environments, steps))} collected under π_old.${resets ? ` ${count(resets)} of them only reset an environment: not trained on.` : ""}`,
-  advantages: ({ set }) =>
-    set("objective") === "reinforce"
+  ready: ({ header, ...told }) =>
+    `${header.update ? `What was kept is as it was before update ${count(header.update + 1)}.` : "Nothing has happened yet."} Play trains on, Step goes piece by piece. First come ${batch(told)} under π_old.`,
+  rollout: ({ resets, ...told }) =>
+    `${capital(batch(told))} collected under π_old.${resets ? ` ${count(resets)} of them only reset an environment: not trained on.` : ""}`,
+  advantages: ({ set, foreign }) => {
+    if (foreign && set("gae_lambda") === NONE) return "Â is what the training loop has estimated: how much better each action was than expected.";
+    return set("objective") === "reinforce"
       ? `For every transition, backwards in time: G = R + γ·G′ up to the episode's end or the rollout's edge, with γ = ${set("discount")}. The critic is trained, towards V_targ = Â + V_old, but not asked.`
-      : `Backwards in time: δ = R + γ·V(s′) − V(s), Â = δ + γλ·Â′, with γ = ${set("discount")} and λ = ${set("gae_lambda")}; V_targ = Â + V_old.${set("normalize_rewards") === "on" ? " R is the reward after scaling." : ""}`,
-  loss: (told) => {
-    const { value, set } = told;
-    return `L = L_PG + c₁·L_VF − c₂·S = ${term(value("policy_loss"))} + ${set("value_coef")} · ${term(value("value_loss"))} − ${set("entropy_coef")} · ${term(value("entropy"))} = ${term(value("loss"))}. ${leash(told)}`;
+      : `Backwards in time: δ = R + γ·V(s′) − V(s), Â = δ + γλ·Â′, with γ = ${set("discount")} and λ = ${set("gae_lambda")}; V_targ = Â + V_old.${set("normalize_rewards") === "on" ? " R is the reward after scaling." : ""}`;
   },
+  loss: (told) => `${sum(told)}. ${leash(told)}`,
   gradient: ({ value, set }) => `‖∇L‖ = ${fixed(value("gradient_norm"), 3)}${clipped(value("gradient_clip_factor"), set("max_grad_norm"))}.`,
-  step: ({ header, set, value }) =>
-    `Adam moves the weights θ with α = ${learningRate(value("learning_rate"), set("learning_rate"))}${adapted(value, set("desired_kl"))}. ${
+  step: ({ header, set, value, foreign }) =>
+    `${foreign ? "The optimizer" : "Adam"} moves the weights θ with α = ${learningRate(value("learning_rate"), set("learning_rate"))}${adapted(value, set("desired_kl"))}. ${
       header.epoch === 1 && header.minibatch === 1
         ? "From now on π_θ is no longer π_old: the ratio r leaves 1."
         : `π_θ has moved away from π_old ${times(stepsTaken(header))} in this update.`
@@ -52,8 +54,8 @@ const SENTENCES = {
       ? `Epoch ${header.epoch} ended early, at minibatch ${header.minibatch}: its KL exceeded ${KL_MARGIN} × the target of ${set("target_kl")}. The update is over.`
       : `Epoch ${header.epoch} of ${header.epochs} is over: every sample was used ${times(header.epoch)}. Each epoch shuffles them anew.`,
   update: (told) => {
-    const { header, environments, steps, value } = told;
-    const gone = `The ${samples(environments, steps)} are thrown away: PPO is on-policy.`;
+    const { header, value } = told;
+    const gone = `The ${samples(told)} are thrown away: PPO is on-policy.`;
     if (header.settings.objective === "kl_penalty") return `${gone} ${pricedNext(told)}`;
     return `${gone} KL ${number(value("kl_k3"))}, clip fraction ${percent(value("clip_fraction"))}, held ${percent(value("held_fraction"))}: each the ${MEAN}.`;
   },
@@ -80,6 +82,8 @@ export function sentence(state) {
     header,
     environments: asNumber(run.settings.num_envs),
     steps: asNumber(run.settings.rollout_steps),
+    tokens: textOf(snapshot) !== null,
+    foreign: Boolean(run.attached),
     resets: resets(snapshot, run.settings.num_envs),
     set: (/** @type {string} */ name) => usedText(header, name, run.settings[name]),
     value: (/** @type {string} */ name) => header.scalars[name],
@@ -100,8 +104,8 @@ function firstUpdate({ status, snapshot, progress, past }) {
 const causeOf = ({ status }) => (status?.state === "paused" && status.cause ? status.cause.summary : null);
 
 /** At full speed phases fly by, so the line tells what every update does instead. @param {Told} told */
-function everyUpdate({ header, environments, steps, set }) {
-  return `Every update: ${batch(environments, steps)}, used in ${several(set("epochs"), "epoch")} of ${several(set("minibatches"), "minibatch", "minibatches")}, then thrown away. ${count(header.steps)} steps so far.`;
+function everyUpdate({ header, set, ...told }) {
+  return `Every update: ${batch(told)}, used in ${several(set("epochs"), "epoch")} of ${several(set("minibatches"), "minibatch", "minibatches")}, then thrown away. ${count(header.steps)} ${told.tokens ? "tokens" : "steps"} so far.`;
 }
 
 /** @param {unknown} value */
@@ -110,17 +114,32 @@ const asNumber = (value) => (typeof value === "number" ? value : null);
 /** @param {string} text */
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
-/**
- * @param {number | null} environments
- * @param {number | null} steps
- */
-function batch(environments, steps) {
+/** @typedef {Pick<Told, "environments" | "steps" | "tokens">} Layout */
+
+/** @param {Layout} layout */
+function batch(layout) {
+  const { environments, steps, tokens } = layout;
   if (environments === null || steps === null) return "the samples";
-  return `${several(environments, "environment")} × ${several(steps, "step")} = ${samples(environments, steps)}`;
+  if (tokens) return `${several(environments, "sequence")} of up to ${several(steps, "token")}`;
+  return `${several(environments, "environment")} × ${several(steps, "step")} = ${samples(layout)}`;
 }
 
-/** @param {number | null} environments @param {number | null} steps */
-const samples = (environments, steps) => (environments === null || steps === null ? "samples" : several(environments * steps, "sample"));
+/** @param {Layout} layout */
+function samples({ environments, steps, tokens }) {
+  if (environments === null || steps === null) return "samples";
+  return tokens ? several(environments, "sequence") : several(environments * steps, "sample");
+}
+
+/** L and what it is made of, as far as this loop has it. @param {Told} told */
+function sum({ header, set, value }) {
+  /** @type {[sign: string, name: string, number: string][]} */
+  const terms = [["", "L_PG", term(value("policy_loss"))]];
+  if (typeof value("value_loss") === "number") terms.push([" + ", "c₁·L_VF", `${set("value_coef")} · ${term(value("value_loss"))}`]);
+  if (typeof value("entropy") === "number") terms.push([" − ", "c₂·S", `${set("entropy_coef")} · ${term(value("entropy"))}`]);
+  if (isPriced(header)) terms.push([" + ", "β·KL", term(value("penalty"))]);
+  const [names, numbers] = [1, 2].map((part) => terms.map((one) => one[0] + one[part]).join(""));
+  return `L = ${names} = ${numbers} = ${term(value("loss"))}`;
+}
 
 /** @param {number | string} n @param {string} one @param {string} [more] */
 const several = (n, one, more = `${one}s`) => `${typeof n === "number" ? count(n) : n} ${String(n) === "1" ? one : more}`;

@@ -5,7 +5,7 @@ import { sidesOf } from "../state/beside.js";
 import { following, fullOrder, moved, neighbour, shownOrder } from "../state/arrangement.js";
 import { chosen, digitOf, fitting, numbered, onStage, withRoom } from "../state/staging.js";
 import { saveView } from "../state/view.js";
-import { h, icon, prose } from "../ui/dom.js";
+import { h, icon, setAttribute, setProse } from "../ui/dom.js";
 import { createGrip, makeMovable } from "../ui/mover.js";
 import { createPanelsMenu } from "./panels-menu.js";
 import { createSides } from "./sides.js";
@@ -93,6 +93,12 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
   arrange();
   boxes.forEach(({ section }) => intersections.observe(section));
 
+  /** @param {HTMLElement} hint @param {string} words */
+  function sayHint(hint, words) {
+    setProse(hint, words);
+    setAttribute(hint, "title", words);
+  }
+
   /** @param {Panel} panel @returns {Box} */
   function box(panel) {
     const id = `panel-${panel.name.toLowerCase().replaceAll(" ", "-")}`;
@@ -100,13 +106,16 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     const cover = h("div", { class: "cover" });
     const text = h("p", { class: "visually-hidden", id: `${id}-summary` });
     const note = h("p", { class: "note" });
+    const hint = h("p", { class: "hint", title: panel.hint });
+    setProse(hint, panel.hint);
+    if (panel.hintOf) scheduler.add({ needs: ["snapshot"], draw: (now) => sayHint(hint, panel.hintOf?.(now) ?? panel.hint) });
     const maximise = h("button", { type: "button", class: "quiet square", onclick: () => toggleMaximised(panel.name) });
     const header = h(
       "header",
       {},
       h("h2", { "data-digit": digitOf(panels.indexOf(panel)) }, panel.title),
       note,
-      h("p", { class: "hint", title: panel.hint }, ...prose(panel.hint)),
+      hint,
       createGrip(panel.name, (by) => moveBy(panel.name, by)),
       saver(panel, body, () => sides.table(state), { state, theme, failed: announce }),
       h(

@@ -7,9 +7,9 @@
 const BETA = "β acts only under the objective “kl penalty”.";
 const RATE = "Acts only where “desired KL” is on.";
 
-/** @type {Record<string, (chosen: Chosen) => string | null>} */
+/** @type {Record<string, (chosen: Chosen, apart: boolean) => string | null>} */
 const REASONS = {
-  kl_coef: (chosen) => (chosen("objective") === "kl_penalty" ? null : BETA),
+  kl_coef: (chosen, apart) => (apart || chosen("objective") === "kl_penalty" ? null : BETA),
   kl_coef_target: (chosen) => (chosen("objective") === "kl_penalty" ? null : BETA),
   learning_rate_min: (chosen) => (chosen("desired_kl") ? null : RATE),
   learning_rate_max: (chosen) => (chosen("desired_kl") ? null : RATE),
@@ -21,11 +21,12 @@ const REASONS = {
  *
  * @param {string} name
  * @param {Chosen} chosen
+ * @param {boolean} apart whether β weighs the KL to a reference policy, beside the clip
  */
-export const whyIdle = (name, chosen) => REASONS[name]?.(chosen) ?? null;
+export const whyIdle = (name, chosen, apart) => REASONS[name]?.(chosen, apart) ?? null;
 
-/** β and ε are one leash or the other: they have one place, and which of the two is not in it. @param {Chosen} chosen */
-export const outOfPlace = (chosen) => (chosen("objective") === "kl_penalty" ? "clip_range" : "kl_coef");
+/** β and ε are one leash or the other: they have one place, and which of the two is not in it. @param {Chosen} chosen @param {boolean} apart see above */
+export const outOfPlace = (chosen, apart) => (apart ? null : chosen("objective") === "kl_penalty" ? "clip_range" : "kl_coef");
 
 /** What can be previewed, in a sentence. @param {SettingValue | undefined} objective of the batch on show */
 export const previewable = (objective) => `${objective === "kl_penalty" ? "β" : "ε"}, c₁ and c₂`;

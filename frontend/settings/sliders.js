@@ -85,7 +85,7 @@ export function createSliders(root, set, redraw, preview) {
     const locked = whyNot(state, "set");
     if (locked !== null) wanted.clear(); // whoever leads now decides
     const chosen = (/** @type {string} */ name) => comingOf(state, name);
-    const away = outOfPlace(chosen);
+    const away = outOfPlace(chosen, isApart(state));
     const next = (state.newest?.header.update ?? state.run?.update ?? 0) + 1;
     /** @type {Map<string, SettingValue>} */
     const moved = new Map();
@@ -100,7 +100,7 @@ export function createSliders(root, set, redraw, preview) {
         value: (differs ? pending : used) ?? null,
         note: differs ? `applies from update ${next}` : "",
         inForce: inForce(state, name, used),
-        locked: locked ?? whyFixed(state, name) ?? whyIdle(name, chosen),
+        locked: locked ?? whyFixed(state, name) ?? whyIdle(name, chosen, isApart(state)),
         origin: originOf(state, name),
       });
     }
@@ -122,7 +122,7 @@ export function createSliders(root, set, redraw, preview) {
   /** All as the moment on show was made with: what is moved there previews that moment, for everybody. @param {State} state @returns {Map<string, SettingValue>} what is tried */
   function drawPast(state) {
     const chosen = (/** @type {string} */ name) => inUse(state, name);
-    const away = outOfPlace(chosen);
+    const away = outOfPlace(chosen, isApart(state));
     const noMore = `The past is on show. Go back to Live to change the run; ${previewable(chosen("objective"))} can be tried here, as a preview.`;
     for (const [name, control] of controls) {
       const used = inUse(state, name);
@@ -133,7 +133,7 @@ export function createSliders(root, set, redraw, preview) {
       control.show({
         value,
         note: tried.has(name) ? "preview only" : "",
-        locked: previews ? whyIdle(name, chosen) : noMore,
+        locked: previews ? whyIdle(name, chosen, isApart(state)) : noMore,
         origin: originOf(state, name),
       });
     }
@@ -195,6 +195,9 @@ function inUse({ newest, snapshot, run, recorded, past }, name) {
   const used = past ? header?.settings?.[name] : setTo(header, name);
   return used !== undefined ? used : run?.settings[name];
 }
+
+/** Whether β weighs the KL to a reference policy, beside the clip: a loop that is not ours tells it so. @param {State} state */
+const isApart = ({ run }) => run?.attached !== undefined && run.settings.objective !== "kl_penalty" && "kl_coef" in run.settings;
 
 /** Of a loop that is not ours our defaults mean nothing: it began with its own. @param {State} state @param {string} name @returns {Origin | null | undefined} */
 function originOf({ run }, name) {

@@ -31,6 +31,7 @@ HOOKED = (
     "_get_grad_norm",
 )
 """What of the trainer is wrapped."""
+NEXT_TO_NOTHING = 1e-12
 WITH_CLIP = ("grpo", "bnpo", "dr_grpo", "dapo", "luspo")
 OTHER = "This GRPOTrainer is of a version that is not known here: it has no {names}. See the table in docs/attach.md."
 NO_CLIP = "This GRPOTrainer's loss_type={loss!r} has no clip, which is what is looked at. There are {known}."
@@ -84,6 +85,9 @@ class Watched:
         args = trainer.args
         self._per_update = args.steps_per_generation * trainer.num_iterations
         facts = {"max_grad_norm": args.max_grad_norm} if args.max_grad_norm else {}
+        change = {"clip_range": self._clip_at}
+        if trainer.beta:  # else it has no reference
+            facts["kl_coef"], change["kl_coef"] = float(trainer.beta), self._price_at
         self._scope = Scope(
             env=Path(getattr(trainer.model.config, "name_or_path", "")).name or type(trainer.model).__name__,
             clip_range=float(trainer.epsilon_low),
@@ -92,7 +96,7 @@ class Watched:
             learning_rate=float(args.learning_rate),
             seed=args.seed,
             weights=trainer.model,
-            change={"clip_range": self._clip_at},
+            change=change,
             library="TRL GRPOTrainer",
             paused=paused,
             url=url,
@@ -115,6 +119,12 @@ class Watched:
     def _clip_at(self, value: float) -> None:
         """The trainer reads it there at every loss."""
         self._trainer.epsilon_low = self._trainer.epsilon_high = value
+
+    def _price_at(self, value: float) -> None:
+        """The trainer reads it there at every loss. At 0 it would not ask its reference any more, and miss what that
+        says in the update in which β comes back.
+        """
+        self._trainer.beta = value or NEXT_TO_NOTHING
 
     @property
     def watcher(self) -> Watcher:

@@ -32,6 +32,25 @@ def test_a_trainer_is_shown_by_its_own_numbers_and_trains_to_the_same_weights(mo
     assert rows["value_loss"] == [None, None], "there is no critic"
 
 
+def test_beta_is_moved_between_two_updates_to_nothing_and_back(monkeypatch):
+    from ppo_scope.attach.watcher import Watcher
+    from tests.attach.libraries import grpo_loop
+
+    moves, asked = [{}, {"kl_coef": 0.0}, {"kl_coef": 0.5}], []
+
+    def paid(completions, **given):  # once for each generation
+        if moves:
+            asked.append(moves.pop(0))
+        return grpo_loop.yes(completions, **given)
+
+    monkeypatch.setattr(Watcher, "begins", lambda _: asked.pop() if asked else {})  # as somebody sets it on the page
+    (_, logged), run, rows, _ = shown_here(monkeypatch, lambda: grpo_loop.main(12, reward=paid))
+    kl = [one["kl"] for one in logged if "loss" in one]
+    assert rows["penalty"] == pytest.approx([0.04 * kl[0], 0.0, 0.5 * kl[2]], rel=1e-3, abs=1e-9) and kl[2] > 1e-3
+    assert "kl_coef" in run["attached"]["changeable"] and run["attached"]["began"]["kl_coef"] == 0.04
+    assert [(one["update"], one["old"], one["new"]) for one in run["changes"]] == [(2, 0.04, 0.0), (3, 0.0, 0.5)]
+
+
 def test_groups_whose_answers_are_paid_the_same_are_said(monkeypatch):
     from ppo_scope.diagnosis.health import Health
     from tests.attach.libraries import grpo_loop

@@ -132,3 +132,22 @@ def test_torchrl(watched):
     until(lambda: values.locator(".chart").count() > 0)
     if folder := os.environ.get("PICTURES"):
         values.screenshot(path=Path(folder) / "torchrl-values.png")
+
+
+@without("trl")
+def test_grpo_has_the_price_of_its_reference_in_formula_and_sliders(watched):
+    found = watched("tests.attach.libraries.grpo_loop", 100_000)
+    page, dashboard = found.page, found.dashboard
+    until(
+        lambda: page.get_by_role(
+            "group", name="The loss: L = L_PG + c₁·L_VF − c₂·S + β·KL to the reference policy"
+        ).is_visible()
+    )
+    until(lambda: "+ β·KL to the reference" in dashboard.panel("Loss components").locator(".hint").inner_text())
+    assert page.locator("#setting-kl_coef .default").inner_text() == "began at 0.04"
+    assert (
+        dashboard.slider("Clip range ε").is_enabled()
+        and page.locator("#setting-kl_coef input[type=range]").is_enabled()
+    )
+    if folder := os.environ.get("PICTURES"):
+        page.screenshot(path=Path(folder) / "grpo-price.png")
