@@ -3,7 +3,7 @@
 import { inWords, underWay } from "../state/activity.js";
 import { waitsFor } from "../state/awaited.js";
 import { OVER, runState } from "../state/ended.js";
-import { NONE, count, fixed, number, percent, settingText, term } from "../state/format.js";
+import { count, fixed, number, percent, settingText, term } from "../state/format.js";
 import { usedText } from "../state/used.js";
 import { metNow } from "../state/met.js";
 import { atFullSpeed } from "../state/motion.js";
@@ -24,6 +24,7 @@ import { bandOf, fateOf, nextBeta, whyRate } from "../ppo/adaptation.js";
  * @property {number | null} steps
  * @property {boolean} tokens rows are sequences, some shorter than others
  * @property {boolean} foreign the training loop is somebody else's
+ * @property {(name: string) => boolean} knows whether the loop has told this setting
  * @property {number} resets autoreset rows among the samples; 0 where they are not known
  * @property {(name: string) => string} set a setting, as text
  * @property {(name: string) => number | null | undefined} value a scalar
@@ -35,14 +36,15 @@ const SENTENCES = {
     `${header.update ? `What was kept is as it was before update ${count(header.update + 1)}.` : "Nothing has happened yet."} Play trains on, Step goes piece by piece. First come ${batch(told)} under π_old.`,
   rollout: ({ resets, ...told }) =>
     `${capital(batch(told))} collected under π_old.${resets ? ` ${count(resets)} of them only reset an environment: not trained on.` : ""}`,
-  advantages: ({ set, foreign }) => {
-    if (foreign && set("gae_lambda") === NONE) return "Â is what the training loop has estimated: how much better each action was than expected.";
+  advantages: ({ set, knows }) => {
+    if (!knows("gae_lambda")) return "Â is what the training loop has estimated: how much better each action was than expected.";
     return set("objective") === "reinforce"
       ? `For every transition, backwards in time: G = R + γ·G′ up to the episode's end or the rollout's edge, with γ = ${set("discount")}. The critic is trained, towards V_targ = Â + V_old, but not asked.`
       : `Backwards in time: δ = R + γ·V(s′) − V(s), Â = δ + γλ·Â′, with γ = ${set("discount")} and λ = ${set("gae_lambda")}; V_targ = Â + V_old.${set("normalize_rewards") === "on" ? " R is the reward after scaling." : ""}`;
   },
   loss: (told) => `${sum(told)}. ${leash(told)}`,
-  gradient: ({ value, set }) => `‖∇L‖ = ${fixed(value("gradient_norm"), 3)}${clipped(value("gradient_clip_factor"), set("max_grad_norm"))}.`,
+  gradient: ({ value, set, knows }) =>
+    `‖∇L‖ = ${fixed(value("gradient_norm"), 3)}${knows("max_grad_norm") ? clipped(value("gradient_clip_factor"), set("max_grad_norm")) : ""}.`,
   step: ({ header, set, value, foreign }) =>
     `${foreign ? "The optimizer" : "Adam"} moves the weights θ with α = ${learningRate(value("learning_rate"), set("learning_rate"))}${adapted(value, set("desired_kl"))}. ${
       header.epoch === 1 && header.minibatch === 1
@@ -84,6 +86,7 @@ export function sentence(state) {
     steps: asNumber(run.settings.rollout_steps),
     tokens: textOf(snapshot) !== null,
     foreign: Boolean(run.attached),
+    knows: (/** @type {string} */ name) => name in run.settings,
     resets: resets(snapshot, run.settings.num_envs),
     set: (/** @type {string} */ name) => usedText(header, name, run.settings[name]),
     value: (/** @type {string} */ name) => header.scalars[name],

@@ -549,3 +549,25 @@ def test_what_a_run_has_already_is_not_to_be_tried(modules):
         {"run": {"settings": {"entropy_coef": 0}}, "settings": table()},
     ]
     assert modules("state/tries.js", "m.triesOf(...given)", given) == []
+
+
+# --- explain/sentence.js
+
+FOREIGN = """{ run: { attached: { library: "a loop of its own" }, settings: { num_envs: 1, rollout_steps: 256 } },
+    status: { state: "paused" }, progress: null, past: null, snapshot: { arrays: {},
+    header: { phase: PHASE, epoch: 1, minibatch: 1, minibatches: 4, settings: { objective: "clip", entropy_coef: 0 },
+    scalars: { policy_loss: -0.5, entropy: 2, loss: -0.48, penalty: 0.02, gradient_norm: 1.5 } , notes: {} } } }"""
+
+
+@pytest.mark.parametrize(
+    ("phase", "text"),
+    [
+        ("rollout", "1 environment × 256 steps = 256 samples collected under π_old."),
+        ("advantages", "Â is what the training loop has estimated: how much better each action was than expected."),
+        ("loss", "L = L_PG − c₂·S + β·KL = −0.5000 − 0 · 2.0000 + 0.0200 = −0.4800."),
+        ("gradient", "‖∇L‖ = 1.500."),
+    ],
+)
+def test_nothing_is_said_of_a_foreign_loop_that_it_has_not_told(modules, phase, text):
+    said = modules("explain/sentence.js", "m.sentence(" + FOREIGN.replace("PHASE", f'"{phase}"') + ")")
+    assert said.startswith(text)
