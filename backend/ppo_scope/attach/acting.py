@@ -20,6 +20,8 @@ class Acting:
         self._cut: list[Bools] = []
         self._told: list[tuple[int, float, int]] = []  # (step of the rollout, return, length)
         self._tells = False
+        self.ignored = 0
+        """Cut episodes of the latest rollout, of which the loop's ends know nothing."""
         self._episodes = Episodes()
         spaces = [getattr(envs, name, None) for name in ("single_observation_space", "observation_space")]
         self.observation_space: gym.Space[Any] | None = next((s for s in spaces if isinstance(s, gym.Space)), None)
@@ -39,6 +41,7 @@ class Acting:
         rows, cut = rewards.shape[1], np.zeros_like(ends)
         if len(self._cut) == len(ends) and all(one.shape == (rows,) for one in self._cut):
             cut = np.stack(self._cut) & ends
+            self.ignored = int(np.count_nonzero(np.stack(self._cut) & ~ends))
         added = self._episodes.take(rewards, ends, step, np.ones_like(ends))
         if self._tells:  # rewards may be scaled, and what the environments say of an episode is not
             added = [Episode(step + (t + 1) * rows, found, length) for t, found, length in self._told]

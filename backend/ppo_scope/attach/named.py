@@ -118,12 +118,18 @@ def told_of(found: Found) -> Told:
     samples = taken(found["samples"], np.int64)
     places = torch.from_numpy(samples).to(found["log_probs"].device)
     data = Brought(
-        old_values=found["values"][places],
-        old_log_prob=found["log_probs"][places],
-        advantages=found["used"],
-        returns=found["targets"][places],
+        old_values=found["values"][places].detach(),
+        old_log_prob=found["log_probs"][places].detach(),
+        advantages=found["used"].detach(),
+        returns=found["targets"][places].detach(),
     )
     return Told(0, samples, data, (found["value"].flatten(), found["log_prob"], found["entropy"]))
+
+
+def leaks_in(found: Found) -> dict[str, float]:
+    """Which of what was measured before the loss has a gradient in it, for Health."""
+    names = {"advantages": "used", "targets": "targets", "log_probs": "log_probs"}
+    return {f"{name}_with_gradient": float(found[called].requires_grad) for name, called in names.items()}
 
 
 class Brought(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Any
 from ppo_scope.diagnosis.checks_clip import PARTED, UNBOUNDED
 from ppo_scope.diagnosis.checks_critic import CRITIC, SATURATION
 from ppo_scope.diagnosis.checks_environment import CAUSES, FORBIDDEN
+from ppo_scope.diagnosis.checks_estimate import ADVANTAGES, LEAKS
 from ppo_scope.diagnosis.checks_leash import LEASHES
 from ppo_scope.diagnosis.checks_loop import BOOTSTRAP, LOSS, NO_ADVANTAGE, ORDER
 from ppo_scope.diagnosis.checks_ratio import RATIO, STATISTICS
@@ -24,6 +25,8 @@ CHECKS: tuple[Check, ...] = (
     RANKS_APART,
     STATISTICS,
     RATIO,
+    LEAKS,
+    ADVANTAGES,
     BOOTSTRAP,
     LOSS,
     ORDER,

@@ -11,6 +11,8 @@ STILL = 1e-6
 STARVED, SURELY_STARVED = 0.5, 0.2
 """Of its length that a step of the policy keeps beside Adam's ε; the latter where that is estimated from one minibatch,
 whose gradient is mostly shorter than the size that Adam remembers."""
+LARGE = 5.0
+"""A c₁ that is a cause by itself."""
 TELLING = 0.1
 """|Â|, from which on it is not for want of differences that a policy stays."""
 EPS = "Adam's ε of 1e-5"
@@ -104,11 +106,12 @@ def _held_back(rows: list[Row]) -> tuple[str, str, str]:
     whose = f"The critic's gradient is {times(ratio)} times as long as the policy's"
     if math.isnan(ratio):
         whose = "The critic's gradient is far longer than the policy's"
-    cause = (
-        f"{whose}, because V_targ is about {last(rows, 'target_size'):,.3g} in size. The norm limit is one for both "
-        f"networks and scales both down to {percent(factor)}: {effect}. A larger c₁ makes it worse."
-    )
-    return cause, SCALING, "max_grad_norm"
+    coefficient, size = last(rows, "value_coef"), f"V_targ is about {last(rows, 'target_size'):,.3g} in size"
+    held = f"The norm limit is one for both networks and scales both down to {percent(factor)}: {effect}."
+    if coefficient > LARGE:
+        cause = f"{whose}, because c₁ is {coefficient:g} and {size}. {held}"
+        return cause, "Lower c₁, to 0.5.", "value_coef"
+    return f"{whose}, because {size}. {held} A larger c₁ makes it worse.", SCALING, "max_grad_norm"
 
 
 def _uniform(rows: list[Row]) -> Verdict:
