@@ -190,6 +190,7 @@ class FaultyLoop:
                 truncated=kept["cut"] & (not self.ending),
                 observations=kept["seen"],
                 outputs=kept["outputs"],
+                learning_rate=self.adam.param_groups[0]["lr"],
             )
             flat = {name: one.flatten(0, 1) for name, one in kept.items()}
             raw, targets, drawn = advantages.flatten(), targets.flatten(), torch.randperm(M * N)
@@ -197,6 +198,8 @@ class FaultyLoop:
                 for samples in self.order(drawn).chunk(self.minibatches):
                     self.step(flat, samples, raw[samples], targets[samples])
             self.scope.update()
+            if self.fault == "schedule beyond its end":
+                self.adam.param_groups[0]["lr"] -= 1e-3
         self.scope.close()
         return self
 

@@ -122,6 +122,12 @@ def test_a_policy_that_a_loss_of_all_pairs_holds_still_is_told_why():
     assert "in size, and α 0.003" in summary and "(B, 1) that meet r of shape (B,)" in cause and "shapes" in remedy
 
 
+def test_a_schedule_that_goes_on_beyond_its_end_is_found():
+    loop = looped("schedule beyond its end", rate=3e-3)
+    summary, cause, _ = evidence(loop, "spent_learning_rate")
+    assert "below 0: −0.00" in summary and "uphill" in cause and said(loop)["spent_learning_rate"] == "error"
+
+
 def test_half_a_loss_is_a_note():
     loop = looped("half")
     assert said(loop) == {"loss_differs": "note"} and "½" in evidence(loop, "loss_differs")[1]

@@ -16,7 +16,7 @@ from ppo_scope.diagnosis.checks_leash import LEASHES
 from ppo_scope.diagnosis.checks_loop import BOOTSTRAP, LOSS, NO_ADVANTAGE, ORDER
 from ppo_scope.diagnosis.checks_ratio import RATIO, STATISTICS
 from ppo_scope.diagnosis.checks_return import FELL
-from ppo_scope.diagnosis.checks_steps import SPIKE, STEPS
+from ppo_scope.diagnosis.checks_steps import SPENT, SPIKE, STEPS
 from ppo_scope.diagnosis.checks_together import RANKS_APART
 from ppo_scope.diagnosis.judging import Check
 
@@ -30,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     BOOTSTRAP,
     LOSS,
     ORDER,
+    SPENT,
     *CAUSES,
     NO_ADVANTAGE,
     SPIKE,
