@@ -39,6 +39,14 @@ const MEASURES = {
   empty_rows: ["rows without one", (value) => number(value)],
   cut_episodes: ["cut in the update", (value) => number(value)],
   saturation: ["most saturated layer", (value) => percent(value, 0)],
+  return_now: ["latest episodes", (value) => number(value)],
+  return_then: ["best before", (value) => number(value)],
+  learning_rate: ["α", (value) => number(value)],
+  ends_told: ["ends in the update", (value) => number(value)],
+  lasts_told: ["rollouts that go on", (value) => number(value)],
+  advantages_with_gradient: ["Â with a gradient", (value) => (value ? "yes" : "no")],
+  targets_with_gradient: ["V_targ", (value) => (value ? "yes" : "no")],
+  log_probs_with_gradient: ["log π_old", (value) => (value ? "yes" : "no")],
 };
 
 /** What looks like a fault and is none. */

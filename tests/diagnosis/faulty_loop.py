@@ -53,11 +53,13 @@ class World:
 
 
 class FaultyLoop:
-    """`fault`: the mistake, or none. `continuous`: two numbers to choose, not one of four actions."""
+    """`fault`: the mistake, or none. `continuous`: two numbers to choose, not one of four actions. `ending`: episodes
+    end by themselves, where else they are cut.
+    """
 
-    def __init__(self, fault=None, *, continuous=False, masked=False, epochs=3, minibatches=4, rate=3e-3):
+    def __init__(self, fault=None, *, continuous=False, masked=False, ending=False, epochs=3, minibatches=4, rate=3e-3):
         torch.manual_seed(0)
-        self.fault, self.continuous, self.masked = fault, continuous, masked
+        self.fault, self.continuous, self.masked, self.ending = fault, continuous, masked, ending
         self.epochs, self.minibatches = epochs, minibatches
         width = 2 if continuous else ACTIONS
         middle = nn.Dropout(0.3) if fault == "dropout" else nn.Identity()
@@ -73,6 +75,7 @@ class FaultyLoop:
             value_coef=0.5,
             entropy_coef=0.0,
             discount=DISCOUNT,
+            gae_lambda=LAMBDA,
             epochs=epochs,
             minibatches=minibatches,
             learning_rate=rate,
@@ -133,12 +136,27 @@ class FaultyLoop:
     def advantages(self, kept):
         values, cut = kept["values"], kept["cut"]
         at_cut = {"zero bootstrap": torch.zeros_like(values), "own bootstrap": values, "next bootstrap": kept["next"]}
+        if self.ending:
+            return self.until_the_end(kept)
         following = torch.where(cut, at_cut.get(self.fault, kept["after"]), kept["next"])
-        deltas = kept["rewards"] + DISCOUNT * following - values
+        return self.sums(kept["rewards"] + DISCOUNT * following - values, ~cut)
+
+    def sums(self, deltas, goes_on):
         found, later = torch.zeros_like(deltas), torch.zeros(N)
         for t in reversed(range(M)):
-            later = found[t] = deltas[t] + DISCOUNT * LAMBDA * ~cut[t] * later
+            later = found[t] = deltas[t] + DISCOUNT * LAMBDA * goes_on[t] * later
         return found
+
+    def until_the_end(self, kept):
+        goes_on, following = (~kept["cut"]).float(), kept["next"].clone()
+        if self.fault == "no ends":
+            goes_on = torch.ones_like(goes_on)
+        elif self.fault == "late ends":
+            goes_on = torch.cat([torch.ones(1, N), goes_on[:-1]])
+        elif self.fault == "last by zero":
+            following[-1] = 0
+        ends = 1 if self.fault == "value after the end" else goes_on
+        return self.sums(kept["rewards"] + DISCOUNT * ends * following - kept["values"], goes_on)
 
     def order(self, update_order):
         if self.fault == "never shuffled":
@@ -151,6 +169,8 @@ class FaultyLoop:
             kept = self.collect()
             advantages = self.advantages(kept)
             targets = advantages + kept["values"]
+            if self.fault == "scaled targets":
+                targets = (targets - targets.mean()) / targets.std()
             if self.fault == "weights moved":
                 with torch.no_grad():
                     for one in self.policy.parameters():
@@ -167,9 +187,10 @@ class FaultyLoop:
                 advantages=advantages,
                 returns=targets,
                 dones=kept["cut"],
-                truncated=kept["cut"],
+                truncated=kept["cut"] & (not self.ending),
                 observations=kept["seen"],
                 outputs=kept["outputs"],
+                learning_rate=self.adam.param_groups[0]["lr"],
             )
             flat = {name: one.flatten(0, 1) for name, one in kept.items()}
             raw, targets, drawn = advantages.flatten(), targets.flatten(), torch.randperm(M * N)
@@ -177,6 +198,8 @@ class FaultyLoop:
                 for samples in self.order(drawn).chunk(self.minibatches):
                     self.step(flat, samples, raw[samples], targets[samples])
             self.scope.update()
+            if self.fault == "schedule beyond its end":
+                self.adam.param_groups[0]["lr"] -= 1e-3
         self.scope.close()
         return self
 

@@ -23,7 +23,14 @@ def unmeasured(loop):
 
 @pytest.mark.parametrize(
     ("options", "updates"),
-    [({}, 24), (GAUSSIAN, 24), ({"masked": True}, 8), (SINGLE, 12), ({**SINGLE, **GAUSSIAN}, 12)],
+    [
+        ({}, 24),
+        (GAUSSIAN, 24),
+        ({"masked": True}, 8),
+        ({"ending": True}, 8),
+        (SINGLE, 12),
+        ({**SINGLE, **GAUSSIAN}, 12),
+    ],
 )
 def test_a_loop_without_a_mistake_is_told_of_nothing(options, updates):
     """One epoch of one minibatch among them: r ≡ 1, k3 = 0 and L_PG ≈ 0 at every update, by design."""
@@ -85,6 +92,22 @@ def test_a_cut_episode_that_is_bootstrapped_wrongly_is_found(fault, what):
     assert said(loop).keys() == {"wrong_bootstrap"}
 
 
+ADVANTAGES = [
+    ("no ends", "error", "went on into the next one"),
+    ("late ends", "error", "the sum stops"),
+    ("value after the end", "error", "V of the state after the end"),
+    ("last by zero", "warning", "rollouts of environments"),
+    ("scaled targets", "warning", "·(Â + V)"),
+]
+
+
+@pytest.mark.parametrize(("fault", "severity", "words"), ADVANTAGES, ids=lambda one: str(one)[:16])
+def test_of_advantages_that_are_made_wrongly_it_is_told_how(fault, severity, words):
+    loop = looped(fault, ending=True)
+    assert words in evidence(loop, "wrong_advantages")[0] and unmeasured(loop) == {}
+    assert said(loop) == {"wrong_advantages": severity}
+
+
 def test_a_loss_of_all_pairs_of_samples_is_told_as_what_it_is():
     loop = looped("broadcast", 12)
     summary, cause, remedy = evidence(loop, "loss_differs")
@@ -97,6 +120,12 @@ def test_a_policy_that_a_loss_of_all_pairs_holds_still_is_told_why():
     loop = looped("broadcast policy", 11)
     summary, cause, remedy = evidence(loop, "still_policy")
     assert "in size, and α 0.003" in summary and "(B, 1) that meet r of shape (B,)" in cause and "shapes" in remedy
+
+
+def test_a_schedule_that_goes_on_beyond_its_end_is_found():
+    loop = looped("schedule beyond its end", rate=3e-3)
+    summary, cause, _ = evidence(loop, "spent_learning_rate")
+    assert "below 0: −0.00" in summary and "uphill" in cause and said(loop)["spent_learning_rate"] == "error"
 
 
 def test_half_a_loss_is_a_note():

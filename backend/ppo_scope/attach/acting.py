@@ -20,6 +20,8 @@ class Acting:
         self._cut: list[Bools | None] = []  # of each step; None: no episode was cut
         self._told: list[tuple[int, float, int]] = []  # (step of the rollout, return, length)
         self._tells = False
+        self.ignored = 0
+        """Cut episodes of the latest rollout, of which the loop's ends know nothing."""
         self._episodes = Episodes()
         spaces = [getattr(envs, name, None) for name in ("single_observation_space", "observation_space")]
         self.observation_space: gym.Space[Any] | None = next((s for s in spaces if isinstance(s, gym.Space)), None)
@@ -37,10 +39,12 @@ class Acting:
     def rollout(self, rewards: Floats, ends: Bools, step: int) -> tuple[Bools, list[Episode]]:
         """Which ends of a rollout [M, N] that began at this step of the run were cut, and the episodes that ended."""
         rows, cut = rewards.shape[1], np.zeros_like(ends)
+        self.ignored = 0
         if len(self._cut) == len(ends) and all(one is None or one.shape == (rows,) for one in self._cut):
             for t, one in enumerate(self._cut):
                 if one is not None:
                     cut[t] = one & ends[t]
+                    self.ignored += int(np.count_nonzero(one & ~ends[t]))
         if self._tells:  # rewards may be scaled, and what the environments say of an episode is not
             added = [Episode(step + (t + 1) * rows, found, length) for t, found, length in self._told]
         else:

@@ -32,6 +32,7 @@ from ppo_scope.attach.named import (
     facts_in,
     found_in,
     is_too_far,
+    leaks_in,
     told_of,
 )
 from ppo_scope.attach.record import Batch, Rollout, Update, as_read
@@ -198,6 +199,7 @@ class NamedLoop(Loop):
             self._index, facts, alpha if alpha is not None else float("nan"), rollout, batch, theta, rewards, deltas
         )
         update.size = len(found["samples"])
+        update.known |= {**leaks_in(found), "cuts_ignored": float(self._acting.ignored)}
         self._over = False
         self._begin(update, ended)
 

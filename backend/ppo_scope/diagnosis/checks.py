@@ -11,11 +11,12 @@ from typing import Any
 from ppo_scope.diagnosis.checks_clip import PARTED, UNBOUNDED
 from ppo_scope.diagnosis.checks_critic import CRITIC, SATURATION
 from ppo_scope.diagnosis.checks_environment import CAUSES, FORBIDDEN
+from ppo_scope.diagnosis.checks_estimate import ADVANTAGES, LEAKS
 from ppo_scope.diagnosis.checks_leash import LEASHES
 from ppo_scope.diagnosis.checks_loop import BOOTSTRAP, LOSS, NO_ADVANTAGE, ORDER
 from ppo_scope.diagnosis.checks_ratio import RATIO, STATISTICS
 from ppo_scope.diagnosis.checks_return import FELL
-from ppo_scope.diagnosis.checks_steps import SPIKE, STEPS
+from ppo_scope.diagnosis.checks_steps import SPENT, SPIKE, STEPS
 from ppo_scope.diagnosis.checks_together import RANKS_APART
 from ppo_scope.diagnosis.judging import Check
 
@@ -24,9 +25,12 @@ CHECKS: tuple[Check, ...] = (
     RANKS_APART,
     STATISTICS,
     RATIO,
+    LEAKS,
+    ADVANTAGES,
     BOOTSTRAP,
     LOSS,
     ORDER,
+    SPENT,
     *CAUSES,
     NO_ADVANTAGE,
     SPIKE,

@@ -17,6 +17,15 @@ EMPTY = 0.5
 
 
 def _bootstrap(rows: list[Row]) -> Verdict:
+    ignored = sum(row.get("cuts_ignored", 0.0) for row in rows)
+    if ignored >= CUT and not any(row.get("cut_episodes") for row in rows):
+        return Found(
+            f"The environment has cut {ignored:.0f} of the latest episodes, and to the loop all of them went on.",
+            "An episode is over where it is terminated or truncated, and the loop asks for the former alone. Its "
+            "advantages run on over the reset, into an episode that what was done did not lead to.",
+            "Let an episode end at either, and add γ·V of its last observation to the reward where it was truncated.",
+            latest=int(next(row["update"] for row in reversed(rows) if row.get("cuts_ignored"))),
+        )
     known = [row for row in rows if row.get("cut_episodes")]
     count = sum(row["cut_episodes"] for row in known)
     if count < CUT:

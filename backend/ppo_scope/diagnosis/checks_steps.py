@@ -11,6 +11,8 @@ STILL = 1e-6
 STARVED, SURELY_STARVED = 0.5, 0.2
 """Of its length that a step of the policy keeps beside Adam's ε; the latter where that is estimated from one minibatch,
 whose gradient is mostly shorter than the size that Adam remembers."""
+LARGE = 5.0
+"""A c₁ that is a cause by itself."""
 TELLING = 0.1
 """|Â|, from which on it is not for want of differences that a policy stays."""
 EPS = "Adam's ε of 1e-5"
@@ -104,11 +106,12 @@ def _held_back(rows: list[Row]) -> tuple[str, str, str]:
     whose = f"The critic's gradient is {times(ratio)} times as long as the policy's"
     if math.isnan(ratio):
         whose = "The critic's gradient is far longer than the policy's"
-    cause = (
-        f"{whose}, because V_targ is about {last(rows, 'target_size'):,.3g} in size. The norm limit is one for both "
-        f"networks and scales both down to {percent(factor)}: {effect}. A larger c₁ makes it worse."
-    )
-    return cause, SCALING, "max_grad_norm"
+    coefficient, size = last(rows, "value_coef"), f"V_targ is about {last(rows, 'target_size'):,.3g} in size"
+    held = f"The norm limit is one for both networks and scales both down to {percent(factor)}: {effect}."
+    if coefficient > LARGE:
+        cause = f"{whose}, because c₁ is {coefficient:g} and {size}. {held}"
+        return cause, "Lower c₁, to 0.5.", "value_coef"
+    return f"{whose}, because {size}. {held} A larger c₁ makes it worse.", SCALING, "max_grad_norm"
 
 
 def _uniform(rows: list[Row]) -> Verdict:
@@ -156,6 +159,33 @@ def _entropy_collapse(rows: list[Row]) -> Verdict:
     return Found(f"The policy's {what}: it hardly tries anything any more.", severity="note" if kept else None)
 
 
+def _spent(rows: list[Row]) -> Verdict:
+    rates = latest(rows, "learning_rate", 3)
+    if rates and max(rates) < 0:
+        return Found(
+            f"For 3 updates α has been below 0: {rates[-1]:.2g}.".replace("-", "−"),
+            "Each step goes uphill: it makes the loss larger, and what paid less likely. A schedule that goes on after "
+            "its end does that, 1 − t/T beyond T.",
+            "Hold the schedule at 0 or above, and count T in what t counts, updates or steps.",
+        )
+    if rates and max(rates) == 0:
+        return Found("For 3 updates α has been 0, and the run goes on: no step moves anything.", severity="warning")
+    return None if rates else after(3)
+
+
+SPENT = Check(
+    "spent_learning_rate",
+    "α is 0 or less",
+    "error",
+    "α below 0 for 3 updates; a warning where it is 0",
+    "The schedule of α has come to its end before the run has.",
+    "Let it end where the run ends, or hold it at a tenth of what it began with.",
+    "learning_rate",
+    ("learning_rate",),
+    _spent,
+    "α is above 0",
+    ("still_policy", "uniform_policy", "useless_critic", "return_fell"),
+)
 SPIKE = Check(
     "kl_spike",
     "KL spike",

@@ -11,6 +11,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+from ppo_scope.diagnosis.indicators_estimate import of_the_estimate
 from ppo_scope.diagnosis.judging import FAR_OUT, Row
 from ppo_scope.probes.measurement import variance_of
 from ppo_scope.probes.minibatches import Minibatches
@@ -38,6 +39,7 @@ def of_the_loop(moment: Moment, batch: Batch) -> Row:
         **_order(moment, seen),
         **_far_out(seen),
         **_bootstraps(moment, batch),
+        **of_the_estimate(moment, batch, seen),
         **_without_advantage(moment),
         **_losses(moment, batch, seen),
         **_statistics(moment),

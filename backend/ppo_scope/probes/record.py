@@ -79,6 +79,11 @@ class Facts(Protocol):
         ...
 
     @property
+    def gae_lambda(self) -> float | None:
+        """λ of GAE; None where it is not told."""
+        ...
+
+    @property
     def max_grad_norm(self) -> float | None:
         """Where ‖∇L‖ is cut off."""
         ...

@@ -1,0 +1,94 @@
+"""What a loop's advantages and targets were made of, as numbers: whether GAE, and whether it heeds ends of episodes.
+
+GAE is one equation from each step to the next, so every step tells by itself what was taken for it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppo_scope.diagnosis.judging import Row
+from ppo_scope.probes.measurement import variance_of
+from ppo_scope.probes.minibatches import Minibatches
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.record import Batch
+
+LOOKED_AT = 8
+"""Environments."""
+SAME, APART = 1e-4, 1e-3
+"""Of the size of A, V and R together: so close is one and the same, and so far apart can two be told apart."""
+FITS = 0.99
+"""Of the steps within an episode, that an estimate of GAE has to fit, but for rounding and chance."""
+
+
+def of_the_estimate(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
+    """By name; nothing where advantages are of another kind, or γ and λ are not told."""
+    update = moment.update
+    discount, decay = update.settings.discount, update.settings.gae_lambda
+    rollout = update.rollout
+    if not discount or decay is None or math.isnan(decay) or len(rollout.trained) < 3:
+        return {}
+    layout = rollout.trained.shape
+    some = np.linspace(0, layout[1] - 1, min(LOOKED_AT, layout[1])).astype(np.int64)
+
+    def by_step(found: NDArray[np.generic]) -> NDArray[np.float64]:
+        return found.reshape(layout)[:, some].astype(np.float64)
+
+    values, advantages = by_step(batch.values.cpu().numpy()), by_step(batch.advantages.cpu().numpy())
+    rewards = by_step(rollout.rewards if update.rewards is None else update.rewards)
+    trained, terminated = rollout.trained[:, some], rollout.terminated[:, some]
+    ends = terminated | rollout.truncated[:, some]
+    if not values.any() or not advantages.any():
+        return {}
+    size = _rms(advantages) + _rms(values) + _rms(rewards)
+    near, far = SAME * size, APART * size
+    ended = np.abs(rewards - values - advantages) <= near
+    following = discount * (values[1:] + decay * advantages[1:])
+    goes_on = np.abs((rewards - values - advantages)[:-1] + following) <= near
+    by_value = np.abs((rewards - values - advantages)[:-1] + discount * values[1:]) <= near
+    both = trained[1:] & trained[:-1]
+    begins = np.zeros_like(ends)
+    begins[1:] = ends[:-1]
+    within = both & ~ends[:-1] & ~begins[:-1]
+    if not within.any() or np.count_nonzero(goes_on & within) < FITS * np.count_nonzero(within):
+        return {}
+    tells = np.abs(following) > far
+    last, first = both & terminated[:-1] & tells, both & begins[:-1] & ~ends[:-1] & tells
+    left = trained[-1] & ~ends[-1] & (np.abs(values[-1]) > far)
+    return {
+        "ends_told": float(np.count_nonzero(last)),
+        "ends_run_over": float(np.count_nonzero(last & goes_on)),
+        "ends_by_value": float(np.count_nonzero(last & by_value)),
+        "begins_told": float(np.count_nonzero(first)),
+        "begins_alone": float(np.count_nonzero(first & ended[:-1])),
+        "lasts_told": float(np.count_nonzero(left)),
+        "lasts_alone": float(np.count_nonzero(left & ended[-1])),
+        **_targets(moment, batch, seen, near),
+    }
+
+
+def _targets(moment: Moment, batch: Batch, seen: Minibatches, near: float) -> Row:
+    """How V_targ follows from A + V, where it is that, moved and stretched, and the critic itself is neither."""
+    kept = seen.trained[0]
+    samples = seen.samples[0][kept]
+    old, targets = batch.values.cpu().numpy()[samples], batch.targets.cpu().numpy()[samples].astype(np.float64)
+    sums = old.astype(np.float64) + batch.advantages.cpu().numpy()[samples]
+    if np.abs(targets - sums).max() <= near:
+        return {"targets_scale": 1.0, "targets_shift": 0.0}
+    if np.abs(seen.values[0][kept] - old).max() > near:  # its values are kept in other units than it puts out
+        return {}
+    variance = variance_of(sums)
+    if not variance > 0:
+        return {}
+    scale = float(((sums - sums.mean()) * (targets - targets.mean())).mean()) / variance
+    shift = float(targets.mean()) - scale * float(sums.mean())
+    if not _rms(targets - scale * sums - shift) <= SAME * _rms(targets):
+        return {}
+    return {"targets_scale": scale, "targets_shift": shift}
+
+
+def _rms(values: NDArray[np.float64]) -> float:
+    return math.sqrt(float(np.square(values).mean()))
