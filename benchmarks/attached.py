@@ -3,7 +3,7 @@
     python -m benchmarks.attached [--size second] [--turns 100] [absent] [server] [page]
 
 `absent`: the server is not there. `server`: one is, and no page. `page`: somebody looks at seven panels. A pair of
-turns is four updates watched and four that are not, of one model, the other way round in the next pair, so that what
+turns is some updates watched and as many that are not, of one model, the other way round in the next pair, so that what
 else the machine does falls on both alike. The process that measures beside the loop is not counted: of a machine with
 one core it would take its share.
 """
@@ -32,8 +32,8 @@ SIZES = {
     "wide": (4, {"n_steps": 512, "batch_size": 256, "n_epochs": 4, "policy_kwargs": {"net_arch": [512, 512]}}),
 }
 """Environments, and what their PPO is made with: a short update, the library's own settings, and 536,067 weights."""
-UPDATES = 4
-"""Of a turn: so many are handed over at once while nobody looks."""
+UPDATES = {"small": 4, "second": 1, "wide": 1}
+"""Of a turn. Of short ones so many as the process beside hears of at once while nobody looks."""
 WARM_SECONDS = 12.0
 DRAWS = 2000
 
@@ -41,11 +41,12 @@ DRAWS = 2000
 class Turns:
     """A model that learns, watched by turns."""
 
-    def __init__(self, link, envs, sizes):
+    def __init__(self, link, size):
         from stable_baselines3 import PPO
         from stable_baselines3.common.env_util import make_vec_env
 
-        self.steps = envs * sizes["n_steps"] * UPDATES
+        (envs, sizes), self.updates = SIZES[size], UPDATES[size]
+        self.steps = envs * sizes["n_steps"] * self.updates
         self.model = PPO("MlpPolicy", make_vec_env("CartPole-v1", envs), seed=1, device="cpu", **sizes)
         self.watched = Watched(self.model, link, False)
 
@@ -54,11 +55,11 @@ class Turns:
         self.watched.watcher.off = not watched
         start = time.process_time_ns()
         self.model.learn(self.steps, reset_num_timesteps=False)
-        return (time.process_time_ns() - start) / UPDATES / 1e6
+        return (time.process_time_ns() - start) / self.updates / 1e6
 
 
 def measured(name, link, size, turns, look):
-    one = Turns(link, *SIZES[size])
+    one = Turns(link, size)
     until = time.monotonic() + WARM_SECONDS
     while time.monotonic() < until:  # until what measures beside is there
         one.learn(watched=True)

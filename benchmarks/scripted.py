@@ -17,9 +17,12 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.attached import UPDATES, WARM_SECONDS, show
+from benchmarks.attached import UPDATES as ALL
+from benchmarks.attached import WARM_SECONDS, show
 from ppo_scope.attach.named_loop import Lookout
 from tests.attach.elsewhere import nowhere, waiting_server
+
+UPDATES = ALL["small"]
 
 
 class Turns:
