@@ -114,8 +114,8 @@ def found_in(frame: FrameType | None, like: Found | None = None) -> Found | None
 
 def told_of(found: Found) -> Told:
     """The minibatch at hand. Of what the loss is made of, it brings Â alone: the rest is what the rollout has."""
-    values, log_prob, entropy = (found[name].detach() for name in ("value", "log_prob", "entropy"))
-    return Told(0, taken(found["samples"], np.int64), Brought(found["used"].detach()), (values.flatten(), log_prob, entropy))
+    values, log_prob, entropy, used = (found[name].detach() for name in ("value", "log_prob", "entropy", "used"))
+    return Told(0, taken(found["samples"], np.int64), Brought(used), (values.flatten(), log_prob, entropy))
 
 
 def leaks_in(found: Found) -> dict[str, float]:
