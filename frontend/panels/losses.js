@@ -48,7 +48,8 @@ export const losses = {
   name: "Loss components",
   title: "Loss components",
   hint: "L = L_PG + c₁·L_VF − c₂·S, term by term",
-  hintOf: ({ snapshot }) => (snapshot && isPriced(snapshot.header) ? "L = L_PG + c₁·L_VF − c₂·S + β·KL to the reference, term by term" : null),
+  hintOf: ({ snapshot, whole }) =>
+    [snapshot, whole].some((moment) => moment && isPriced(moment.header)) ? "L = L_PG + c₁·L_VF − c₂·S + β·KL to the reference, term by term" : null,
   ideas: ["loss", "policy", "value", "entropy"],
   calm: WHOLE_RUN_CALM,
   probes: ["minibatches", "samples"],

@@ -47,6 +47,9 @@ def test_the_remedy_leads_to_the_slider(ill, page):
 def test_the_bar_says_that_something_is_wrong_and_leads_to_it(ill, page):
     ill.step(update="1")
     page.get_by_role("button", name="KL spike").click()
+    sheet = page.get_by_role("group", name="What is wrong")
+    assert "Lower the learning rate" in sheet.inner_text() and "--target-kl 0.02" in sheet.inner_text()
+    sheet.get_by_role("button", name="Why, and what else was looked for").click()
     until(lambda: ill.panel("Health").evaluate("p => p.getBoundingClientRect().top < innerHeight"))
 
 
