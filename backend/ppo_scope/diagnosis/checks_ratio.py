@@ -135,6 +135,13 @@ def _of_policies(rows: list[Row], summary: str) -> Found | None:
             "Take log π_old once more by the network that is trained, before the first step, or act in float32.",
             severity="warning",
         )
+    if smooth < ROUGH and last(rows, "answers_apart") <= APART:
+        return Found(
+            f"{summary} It follows neither from state nor from action, and asked twice the policy answers alike.",
+            "Log π_old belongs to other samples than these, where arrays were put into another order, or to another "
+            "action: to that before tanh, where the one after it is stored.",
+            "Store the action that log π_old was taken of, and look whether each array is flattened in the same order.",
+        )
     if smooth < ROUGH:
         return Found(
             f"{summary} It follows neither from state nor from action.",
