@@ -155,7 +155,7 @@ def update_of(
     task: Task, arrays: Sequence[Any], settings: Facts, habits: Habits
 ) -> tuple[Update, Tensor, list[Tensor]]:
     """The update that `task_of` was given, with the weights and buffers that it led to."""
-    count = COLLECTED if task.form is None else len(Buffered._fields)
+    count = COLLECTED if task.form is None else len(Buffered.__annotations__)
     tensors: list[Any] = [None if one is None else torch.from_numpy(one) for one in arrays[count:]]
     before, theta, samples, norms, *rest = tensors
     ended = tuple(Episode(*one) for one in task.episodes)
