@@ -31,9 +31,9 @@ from ppo_scope.processes.spawning import warm_up
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 65_536
-OF_A_TEST = frozenset({"PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR"})
-"""In what it may differ from its nursery's, the environment of a server. The latter torch sets by itself, as soon as an
-optimiser has stepped.
+OF_A_TEST = frozenset({"PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR", "MUJOCO_GL", "SDL_VIDEODRIVER"})
+"""In what it may differ from its nursery's, the environment of a server: pytest says which test it is, torch names a
+folder once an optimiser has stepped, and whoever draws chooses what with, as each server does for itself.
 """
 IMPORTED = (
     "uvicorn.protocols.http.h11_impl",
@@ -55,7 +55,12 @@ class Nursery:
 
     def suits(self, environment: Mapping[str, str]) -> bool:
         """Whether a process with this environment can come from here: it gets the nursery's."""
-        return _without_the_test(environment) == self._environment
+        return not self.differs(environment)
+
+    def differs(self, environment: Mapping[str, str]) -> set[str]:
+        """The variables because of which one cannot."""
+        theirs = _without_the_test(environment)
+        return {name for name, _ in theirs.items() ^ self._environment.items()}
 
     def begin(
         self,

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
-from tests.live import ROOT, LiveServer
+from tests.live import ROOT, LiveServer, environment
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every server begins anew")
 
@@ -45,6 +46,15 @@ def test_it_ends_on_an_interrupt_and_says_its_code(tmp_path, anew):
     assert one.stop() == 0
     with pytest.raises(ProcessLookupError):
         os.kill(one.pid, 0)
+
+
+def test_after_an_optimiser_has_stepped_a_server_still_comes_from_it():
+    """Torch names a folder in the environment then."""
+    weights = torch.nn.Parameter(torch.zeros(2))
+    weights.grad = torch.ones(2)
+    torch.optim.Adam([weights]).step()
+    assert LiveServer.nursery.differs(environment()) == set()
+    assert LiveServer.nursery.differs({**environment(), "COLUMNS": "7"}) == {"COLUMNS"}
 
 
 def test_a_command_line_that_is_refused_is_told_with_its_code(tmp_path):
