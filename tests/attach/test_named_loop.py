@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
+from ppo_scope.attach.acting import Acting
 from ppo_scope.attach.named_loop import Lookout, NamedLoop
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
@@ -129,6 +131,26 @@ def test_watched_by_the_command_it_prints_what_it_would_and_every_row_is_there()
     assert rows["policy_loss"] == pytest.approx(by_update[:, 0], abs=1e-6)
     assert rows["loss"] == pytest.approx(by_update[:, 3], rel=1e-6, abs=1e-6)
     assert rows["episodic_return_mean"][-1] > 5
+
+
+def test_a_scaled_reward_is_nobodys_return_not_in_the_first_rollout_either():
+    def made():
+        one = gym.wrappers.RecordEpisodeStatistics(gym.make("Pendulum-v1", max_episode_steps=20))
+        return gym.wrappers.NormalizeReward(one)
+
+    envs = gym.vector.SyncVectorEnv([made, made])
+    envs.reset(seed=1)
+
+    def rollout():
+        steps = [envs.step(envs.action_space.sample()) for _ in range(45)]
+        return np.array([one[1] for one in steps], np.float32), np.array([one[2] | one[3] for one in steps])
+
+    before = rollout()
+    acting = Acting(envs)
+    cut, episodes = acting.rollout(*before, 0)
+    assert before[1].sum() >= 4 and not cut.any() and episodes == []
+    _, episodes = acting.rollout(*rollout(), 90)
+    assert len(episodes) >= 4 and max(one.episodic_return for one in episodes) < -20
 
 
 @pytest.mark.skipif("CLEANRL" not in os.environ, reason="CLEANRL names no folder with CleanRL's files")

@@ -11,6 +11,9 @@ from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.record import Episode
 from ppo_scope.probes.record import Bools, Floats
 
+TELLER = "RecordEpisodeStatistics"
+"""Gymnasium's and Gym's; theirs of vectors is called the same."""
+
 
 class Acting:
     """Listens to `step` of somebody's vector environment."""
@@ -19,7 +22,7 @@ class Acting:
         """`envs`: None, or one that cannot be listened to: returns are then added up from rewards."""
         self._cut: list[Bools | None] = []  # of each step; None: no episode was cut
         self._told: list[tuple[int, float, int]] = []  # (step of the rollout, return, length)
-        self._tells = False
+        self._tells = _is_told(envs)  # from the second rollout on: the first is over before anybody listens
         self.ignored = 0
         """Cut episodes of the latest rollout, of which the loop's ends know nothing."""
         self._episodes = Episodes()
@@ -60,6 +63,16 @@ class Acting:
                 self._told.append((len(self._cut), episodic_return, length))
         cut = found[3] if len(found) == 5 else _cut_in(infos, len(found[2]))
         self._cut.append(np.array(cut, np.bool_) if True in np.asarray(cut).tolist() else None)
+
+
+def _is_told(envs: Any) -> bool:
+    """Whether rewards are not what the environment gave, and a wrapper tells what that was; by those of a copy, too."""
+    names = []
+    for one in (envs, *(getattr(envs, "envs", None) or ())[:1]):
+        while one is not None:
+            names.append(type(one).__name__)
+            one = getattr(one, "env", None)
+    return TELLER in names and any("Reward" in name for name in names)
 
 
 def _episodes_in(infos: Any) -> list[tuple[float, int]]:
