@@ -114,6 +114,13 @@ def test_a_loss_that_is_another_one_is_not_shown_and_says_why(monkeypatch, capfd
     assert printed.err.count("is not shown: its loss is ") == 1 and "(it was called 12 times)" in lookout.why_none()
 
 
+def test_an_error_of_ours_at_the_first_look_ends_no_script(monkeypatch, capfd):
+    monkeypatch.setattr("ppo_scope.attach.named_loop.check", lambda *_: 1 / 0)
+    lookout, printed = followed(monkeypatch, capfd, "--iterations", "1")
+    assert lookout.loop is None and "(division by zero)" in printed.err
+    assert len(printed.out.splitlines()[-1]) == 64, "its digest"
+
+
 def test_watched_by_the_command_it_prints_what_it_would_and_every_row_is_there():
     numbers, digest = plain()
     server = waiting_server()

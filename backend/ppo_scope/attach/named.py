@@ -153,14 +153,14 @@ def check(found: Found, loss: Tensor, facts: Facts) -> None:
             raise Unlike(f"{NAMES[name][0]} has the shape {shape}, and the minibatch {count} samples")
     told = told_of(found)
     places = torch.from_numpy(told.samples).to(found["log_probs"].device)
-    old_values, old_log_prob, targets = (found[name][places] for name in ("values", "log_probs", "targets"))
+    old_values, old_log_prob, targets = (found[name].detach()[places] for name in ("values", "log_probs", "targets"))
     expected = torch.exp(told.found[1] - old_log_prob)
     if not torch.allclose(found["ratio"].detach(), expected, rtol=EXACT, atol=EXACT):
         raise Unlike("ratio is not exp(newlogprob − b_logprobs[mb_inds])")
     steps = found.variables.get("values")
     if isinstance(steps, Tensor) and steps.shape == layout and not torch.equal(steps.flatten(), found["values"]):
         raise Unlike("b_values does not hold values step by step")
-    whole = told._replace(data=Brought(found["used"], old_values, old_log_prob, targets))
+    whole = told._replace(data=Brought(found["used"].detach(), old_values, old_log_prob, targets))
     ours, theirs = float(minibatches_of([seen_of(whole)], facts, count, Habits())[0].loss), float(loss.detach())
     if abs(ours - theirs) > NEARLY * max(1.0, abs(theirs)):
         made_of = "the clipped policy loss, c₁ times the value loss and c₂ times the entropy"

@@ -283,5 +283,10 @@ class Lookout:
         try:
             self.loop = NamedLoop(found, loss, self._url)
         except Unlike as why:
-            self._refused.add(found.place)
-            say(UNLIKE.format(place=found.place, why=why))
+            self._refuse(found, str(why))
+        except Exception as error:  # ours, or of variables that are otherwise than is known here: the script goes on
+            self._refuse(found, f"something of it is not known here ({error})")
+
+    def _refuse(self, found: Found, why: str) -> None:
+        self._refused.add(found.place)
+        say(UNLIKE.format(place=found.place, why=why))
