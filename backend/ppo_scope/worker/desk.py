@@ -15,7 +15,6 @@ import numpy as np
 from torch import Tensor
 
 from ppo_scope.diagnosis.health import Health
-from ppo_scope.diagnosis.indicators import indicators
 from ppo_scope.ppo.phases import Phase, PhaseKind, Update
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import EPISODES_AVERAGED
@@ -112,7 +111,7 @@ class Desk:
 
         row = row_of(moment, task.seconds, task.steps, complain)
         try:
-            self.state.health.take_row(update.index, {**named(row), **indicators(moment)})
+            self.state.health.take_in(moment, named(row))
         except Exception as error:
             complain("health", error)
         looked = None if task.wish is None else self._look(moment, task.wish, task.steps)
