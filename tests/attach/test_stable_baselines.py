@@ -157,45 +157,6 @@ def test_an_update_is_made_a_second_time_and_nothing_else_moves(which, server, l
     assert (rows["clip_fraction"][1] > 0.1) is (which == "new"), "the row is that of what was kept"
 
 
-def test_an_update_that_began_unseen_is_not_made_a_second_time_and_the_next_one_is(server, leader, monkeypatch):
-    monkeypatch.setenv("PPO_SCOPE_URL", server.url)
-    page, since, answers = leader, len(leader.messages), []
-    model = sb3_loop.made()
-    watched = Watched(model, None, False)
-
-    def halt(how, run, **fields):
-        before = len(page.messages)
-        page.ask(how, **fields)
-        page.wait("state", since=before, run=run, state="paused")
-
-    def work():
-        run = newcomer(page, since)
-        page.ask("open", led=False, run=run)
-        page.wait("lease", since=since, holder=True)
-        page.ask("watch", led=False, probes=[], environment=None)
-        at = the_run(server)["update"]
-        wait_for(lambda: the_run(server)["update"] > at + 2)  # by now nobody looks, at full speed
-        halt("pause", run)
-        answers.append(page.ask("redo", settings={"clip_range": 0.1}))
-        if "must be whole" in answers[0]["message"]:  # it was halted in the middle of one
-            halt("step", run, size="update")
-            answers[0] = page.ask("redo", settings={"clip_range": 0.1})
-        halt("step", run, size="update")
-        answers.append(page.ask("redo", settings={"clip_range": 0.1}))
-        page.ask("keep", which="old")
-        page.ask("end")
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    model.learn(10**9)
-    watched.watcher.close()
-    thread.join(30)
-    assert [answer["type"] for answer in answers] == ["error", "ack"]
-    assert answers[0]["message"] == (
-        "Nobody looked when this update began, so where that was has not been kept. Step to the next one first."
-    )
-
-
 COUNTS_AND_ANGLES = {"entropy_counts", "gradient_cosines"}
 """What rounding may move by more: a sample at the edge of a bin, the direction of a gradient of almost nothing."""
 

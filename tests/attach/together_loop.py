@@ -71,7 +71,8 @@ def main(updates, how, *, plain=False, paused=False):
     if scope is not None:
         scope.close()
     weights = b"".join(one.detach().numpy().tobytes() for one in policy.parameters())
-    print(rank, hashlib.sha256(weights).hexdigest(), clip, flush=True)
+    line = f"{rank} {hashlib.sha256(weights).hexdigest()} {clip}\n"
+    print(line, end="", flush=True)  # at once: the other writes to the same pipe
     distributed.barrier()
     time.sleep(1)  # gloo aborts a process whose neighbour closes the line before it has read all of the barrier
     distributed.destroy_process_group()

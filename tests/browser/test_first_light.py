@@ -78,8 +78,7 @@ def test_sixteen_minibatches_are_walked_and_the_mask_dims_the_rest(paused):
     for number in range(1, 17):
         epoch, minibatch = (number - 1) // 4 + 1, (number - 1) % 4 + 1
         paused.step("minibatch", update="1", epoch=str(epoch), minibatch=str(minibatch), phase="step")
-        mask = paused.mask()
-        assert mask["minibatch"] == str(minibatch)
+        mask = until(paused.mask, lambda mask, wanted=str(minibatch): mask.get("minibatch") == wanted)
         assert int(mask["dimmed"]) == 1024 - 256
     assert_mask_equals(paused.mask(), computed(1, PhaseKind.STEP, 16))
     paused.step("minibatch", update="2", epoch="1", minibatch="1")
