@@ -29,8 +29,8 @@ def plain(*arguments):
     return np.array([json.loads(line) for line in numbers]), digest
 
 
-def followed(monkeypatch, capfd, *arguments, at=lambda loop, phase: None):
-    """The same, of this process, with `at` called at each phase."""
+def followed(monkeypatch, capfd, *arguments, at=lambda loop, phase: None, script=SCRIPT):
+    """(what has looked out, what was printed) of a script in this process; `at` is called at each phase."""
     begin = NamedLoop.__init__
 
     def begun(loop, *options):
@@ -45,11 +45,11 @@ def followed(monkeypatch, capfd, *arguments, at=lambda loop, phase: None):
         loop.watcher.reached = tell
 
     monkeypatch.setattr(NamedLoop, "__init__", begun)
-    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *arguments])
+    monkeypatch.setattr(sys, "argv", [str(script), *arguments])
     lookout = Lookout(nowhere())
     lookout.begin()
     try:
-        runpy.run_path(str(SCRIPT), run_name="__main__")
+        runpy.run_path(str(script), run_name="__main__")
     finally:
         lookout.end(whole=True)
     printed = capfd.readouterr()

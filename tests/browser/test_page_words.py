@@ -1,0 +1,173 @@
+"""What the page writes: numbers, names, remedies and sentences, by its own modules in a real Chromium."""
+
+import pytest
+
+from ppo_scope.attach.called import called_by
+from ppo_scope.diagnosis.tries import tries
+from ppo_scope.ppo.settings import table
+
+# --- state/format.js
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ("number(null)", "–"),
+        ("number(undefined)", "–"),
+        ("number(NaN)", "–"),
+        ("number(Infinity)", "∞"),
+        ("number(-Infinity)", "−∞"),
+        ("number(0)", "0"),
+        ("number(-1.2345)", "−1.23"),
+        ("number(123456)", "123,456"),
+        ("number(-0.00001234)", "−1.23×10⁻⁵"),
+        ("number(2.5e12)", "2.5×10¹²"),
+        ("fixed(null, 2)", "–"),
+        ("fixed(1, 3)", "1.000"),
+        ("fixed(-0.00001, 4)", "0.0000"),  # and not "−0.0000"
+        ("fixed(-2.5, 1)", "−2.5"),
+        ("fixed(123456.7, 4)", "123,457"),
+        ("percent(0.125)", "12.5 %"),
+        ("percent(NaN)", "–"),
+        ("count(-1234)", "−1,234"),
+        ("count(null)", "–"),
+        ("term(43.00879)", "43.0088"),
+        ("term(-153.79112)", "−153.791"),
+        ("term(4321.123)", "4321.12"),
+        ("compact(-0.0001234)", "−1.2×10⁻⁴"),
+        ("compact(0.01234)", "0.0123"),
+        ("compact(null)", "–"),
+        ("compact(-8183549)", "−8.2×10⁶"),
+        ("compact(443429)", "443,429"),
+        ("grouped(-1234.5, 2)", "−1,234.50"),
+        ("powerOfTen(-12)", "10⁻¹²"),
+        ("term(0.0000037)", "4×10⁻⁶"),
+        ("term(-3e-9)", "0.0000"),
+        ("term(0)", "0.0000"),
+        ("term(NaN)", "–"),
+        ("settingText(null)", "off"),
+        ("settingText(true)", "on"),
+        ("settingText(0.00025)", "0.00025"),
+        ("settingText(1e-8)", "1×10⁻⁸"),
+        ("settingText(1000000)", "1,000,000"),
+        ("settingText([64, 64])", "64, 64"),
+        ("settingText('actor_critic')", "actor critic"),
+    ],
+)
+def test_numbers_are_written_for_people(modules, call, text):
+    assert modules("state/format.js", f"m.{call}") == text
+
+
+# --- ui/dom.js
+
+
+def test_what_has_not_changed_is_not_written_and_a_text_is_written_over(modules):
+    """Every node that is put in and every attribute that is set anew has the browser ask its styles again."""
+    kinds = modules(
+        "ui/dom.js",
+        """
+        const element = m.h("p", {}, "one");
+        const seen = new MutationObserver(() => {});
+        seen.observe(element, { attributes: true, childList: true, characterData: true, subtree: true });
+        const kinds = (change) => (change(), seen.takeRecords().map(({ type }) => type));
+        return [
+            kinds(() => m.setText(element, "one")),
+            kinds(() => m.setText(element, "two")),
+            kinds(() => m.setHidden(element, false)),
+            kinds(() => m.setHidden(element, true)),
+            kinds(() => m.setHidden(element, true)),
+            element.textContent,
+            element.hidden,
+        ];
+        """,
+    )
+    assert kinds == [[], ["characterData"], [], ["attributes"], [], "two", True]
+
+
+def test_a_text_takes_the_place_of_whatever_was_there(modules):
+    for before in ("", "<b>bold</b>", "one<b>bold</b>"):
+        written = "const e = m.h('p'); e.innerHTML = given; m.setText(e, 'plain'); return e.innerHTML;"
+        assert modules("ui/dom.js", written, before) == "plain"
+
+
+# --- ui/figure.js, state/provenance.js
+
+
+def test_words_and_entries_go_on_in_further_lines(modules):
+    wrapped = "m.wrapped('one two three four', 8, (text) => text.length)"
+    assert modules("ui/figure.js", wrapped) == ["one two", "three", "four"]
+    flowed = modules("ui/figure.js", "m.flowed([4, 4, 9, 2], 10, 1)")
+    assert flowed == [{"x": 0, "line": 0}, {"x": 5, "line": 0}, {"x": 0, "line": 1}, {"x": 0, "line": 2}]
+
+
+def test_the_name_of_a_file_tells_panel_run_and_moment_and_holds_no_path(modules):
+    named = (
+        "m.fileName('KL and clipping', { run: { environment: 'a/b:Car v0', seed: 3 }, snapshot: { header: given } })"
+    )
+    header = {"update": 4, "phase": "loss", "epoch": 2, "minibatch": 1}
+    assert modules("state/provenance.js", named, header) == (
+        "kl-and-clipping_a-b-Car-v0_seed-3_update-4_loss_epoch-2_minibatch-1"
+    )
+
+
+def test_a_setting_of_an_update_is_the_one_before_it_was_changed(modules):
+    changes = [{"name": "clip_range", "update": 3, "old": 0.2, "new": 0.3}]
+    changes.append({"name": "clip_range", "update": 6, "old": 0.3, "new": 0.1})
+    at = "[1, 3, 5, 6].map((update) => m.settingAt({ changes: given }, 'clip_range', 0.1, update))"
+    assert modules("state/provenance.js", at, changes) == [0.2, 0.3, 0.3, 0.1]
+
+
+# --- state/tries.js
+
+
+@pytest.mark.parametrize(
+    ("library", "finding", "written"),
+    [
+        ("", "kl_spike", ["--learning-rate 0.003", "--epochs 5", "--target-kl 0.02"]),
+        ("Stable-Baselines3 PPO", "kl_spike", ["learning_rate=0.003", "n_epochs=5", "target_kl=0.02"]),
+        ("Stable-Baselines3 PPO", "starved_policy", ['max_grad_norm=float("inf")']),
+        ("a PPO in one file", "kl_spike", ["--learning-rate 0.003", "--update-epochs 5", "--target-kl 0.02"]),
+        ("a PPO in one file", "useless_critic", ["--vf-coef 1"]),  # its value loss is half of ours
+        ("rsl_rl PPO", "still_policy", ['algorithm["clip_param"] = 0.2']),
+        ("TRL GRPOTrainer", "kl_spike", ["learning_rate=0.003 in GRPOConfig", "num_iterations=5 in GRPOConfig"]),
+        ("TorchRL ClipPPOLoss", "kl_spike", ["lr=0.003 of the optimizer"]),
+        ("a loop", "kl_spike", ["α = 0.003", "K = 5", "target_kl = 0.02"]),
+    ],
+)
+def test_a_remedy_has_the_numbers_of_the_run_and_the_names_of_its_library(modules, library, finding, written):
+    settings = {"learning_rate": 0.01, "epochs": 10, "clip_range": 0.001, "value_coef": 1e-4, "max_grad_norm": 0.5}
+    run = {"settings": settings} | ({"attached": {"called": called_by(library)}} if library else {})
+    spoken_of = {"starved_policy": "max_grad_norm", "useless_critic": "value_coef", "still_policy": "clip_range"}
+    told = {"tries": tries(finding, spoken_of.get(finding, "learning_rate"))}
+    given = [told, {"run": run, "settings": table()}]
+    assert modules("state/tries.js", "m.triesOf(...given)", given) == written
+
+
+def test_what_a_run_has_already_is_not_to_be_tried(modules):
+    given = [
+        {"tries": tries("wide_deviation", "entropy_coef")},
+        {"run": {"settings": {"entropy_coef": 0}}, "settings": table()},
+    ]
+    assert modules("state/tries.js", "m.triesOf(...given)", given) == []
+
+
+# --- explain/sentence.js
+
+FOREIGN = """{ run: { attached: { library: "a loop of its own" }, settings: { num_envs: 1, rollout_steps: 256 } },
+    status: { state: "paused" }, progress: null, past: null, snapshot: { arrays: {},
+    header: { phase: PHASE, epoch: 1, minibatch: 1, minibatches: 4, settings: { objective: "clip", entropy_coef: 0 },
+    scalars: { policy_loss: -0.5, entropy: 2, loss: -0.48, penalty: 0.02, gradient_norm: 1.5 } , notes: {} } } }"""
+
+
+@pytest.mark.parametrize(
+    ("phase", "text"),
+    [
+        ("rollout", "1 environment × 256 steps = 256 samples collected under π_old."),
+        ("advantages", "Â is what the training loop has estimated: how much better each action was than expected."),
+        ("loss", "L = L_PG − c₂·S + β·KL = −0.5000 − 0 · 2.0000 + 0.0200 = −0.4800."),
+        ("gradient", "‖∇L‖ = 1.500."),
+    ],
+)
+def test_nothing_is_said_of_a_foreign_loop_that_it_has_not_told(modules, phase, text):
+    said = modules("explain/sentence.js", "m.sentence(" + FOREIGN.replace("PHASE", f'"{phase}"') + ")")
+    assert said.startswith(text)
