@@ -55,6 +55,7 @@ def test_a_server_that_comes_late_gets_it_all_and_its_end_is_noticed(plain):
         server = waiting_server("--port", str(port))
         try:
             run = the_run(server, state="running")
+            wait_for(lambda: rows_of(server, run["id"])[0].get("steps"))
             loop.process.kill()
             lost = the_run(server, state="stalled")
             _, first = rows_of(server, run["id"])

@@ -21,6 +21,7 @@ from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import PROBES, measure
 from ppo_scope.probes.record import PhaseKind
 from ppo_scope.probes.trainers import TrainerSubject
+from ppo_scope.wire.codes import Refused
 from tests.attach import sb3_loop
 from tests.attach.elsewhere import leading, newcomer, nowhere, rows_of, set_nowhere, the_run, waiting_server
 from tests.ppo.test_parity import as_stable_baselines
@@ -155,6 +156,26 @@ def test_an_update_is_made_a_second_time_and_nothing_else_moves(which, server, l
     assert first == 1 and len(rows["loss"]) == 6
     assert shown[0]["scalars"]["old_clip_fraction"] < shown[0]["scalars"]["new_clip_fraction"]
     assert (rows["clip_fraction"][1] > 0.1) is (which == "new"), "the row is that of what was kept"
+
+
+def test_an_update_that_began_unseen_is_not_made_a_second_time(monkeypatch):
+    set_nowhere(monkeypatch)
+    expected = sb3_loop.main(3 * 128, plain=True)[1]
+    model, refused = sb3_loop.made(), []
+    watched = Watched(model, None, False)
+    reached = watched.watcher.reached
+
+    def tell(phase):
+        if phase.kind is PhaseKind.UPDATE:
+            with pytest.raises(Refused, match="Nobody looked when this update began") as why:
+                watched.again({"clip_range": 0.1})
+            refused.append(why)
+        reached(phase)
+
+    watched.watcher.reached = tell
+    model.learn(3 * 128)
+    watched.watcher.close()
+    assert len(refused) == 3 and sb3_loop.digest(model) == expected, "and nothing has moved"
 
 
 COUNTS_AND_ANGLES = {"entropy_counts", "gradient_cosines"}

@@ -73,6 +73,7 @@ class Actor:
         data[PLACE] = torch.arange(len(data))
         self._collected(data)
         found = train()
+        data.pop(PLACE, None)
         going_on = self._scope.update()
         if not going_on:
             self._scope.close()
