@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ppo_scope.ppo import finite, leashes, losses, memory
-from ppo_scope.ppo.devices import device_of
+from ppo_scope.ppo.devices import be_repeatable, device_of
 from ppo_scope.ppo.engines import engine_of
 from ppo_scope.ppo.environments import Environments, Spread
 from ppo_scope.ppo.estimates import batch_of
@@ -71,13 +71,15 @@ class Trainer:
         if spaces.is_image and settings.normalize_observations:
             raise UnusableEnvironment("normalize_observations: not for images, which are shares of 255 already")
         self.device = device_of(settings, spaces.is_image)
+        be_repeatable()
         masked = self.environments.masks is not None
         memory.check(settings, spaces, self.device.type == "cpu", masked=masked)
         self.distribution = spaces.distribution
-        self.network = ActorCritic(spaces, settings, int(streams[2].generate_state(1)[0]), self.device)
-        engine = engine_of(self.network, spaces.distribution)
         waits = self.device.type == "cpu" if asynchronous is None else not asynchronous
-        self.optimisation = Optimisation(self.network, engine, shuffling, asynchronous=not waits)
+        with memory.of_the_device():
+            self.network = ActorCritic(spaces, settings, int(streams[2].generate_state(1)[0]), self.device)
+            engine = engine_of(self.network, spaces.distribution)
+            self.optimisation = Optimisation(self.network, engine, shuffling, asynchronous=not waits)
         self._inference = self.inference()
         self._collector = Collector(self.environments, between_steps)
         # Two, in turn: what is shown of an update stays whole while the next rollout is collected, even where it fails.
@@ -335,12 +337,14 @@ class Trainer:
 
         Raises:
             NotFiniteError: before the weights would be touched by what is not finite.
+            DoesNotFit: the device has run out of memory.
         """
         if self._start is not None:
             self._abandon(self._start)
         while not self.finished:
             try:
-                yield from self._update()
+                with memory.of_the_device():
+                    yield from self._update()
             except GeneratorExit:
                 raise
             except BaseException:
