@@ -24,7 +24,7 @@ from ppo_scope.probes.record import Facts, PhaseKind
 from ppo_scope.probes.record import Phase as AnyPhase
 from ppo_scope.probes.subject import Subject
 from ppo_scope.wire.codes import Kind
-from ppo_scope.wire.told import Cause
+from ppo_scope.wire.run import Cause
 from ppo_scope.worker.ear import Command
 from ppo_scope.worker.outlet import Outlet, Send
 from ppo_scope.worker.rows import Rows

@@ -30,7 +30,8 @@ from ppo_scope.runs.studio import Studio
 from ppo_scope.runs.trial import Trial
 from ppo_scope.runs.writing import Writing
 from ppo_scope.wire.codes import ENDED, LATEST, Kind, RunState
-from ppo_scope.wire.told import Cause, Run, RunBrief, StateTold
+from ppo_scope.wire.run import Cause, Run, RunBrief
+from ppo_scope.wire.told import StateTold
 
 logger = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from ppo_scope.runs.parties import Elsewhere, Listener
 from ppo_scope.runs.pulse import STALL_AFTER
 from ppo_scope.runs.reopening import Reopened, note_fork, to_show
 from ppo_scope.wire.codes import RunState
-from ppo_scope.wire.told import Branch, Parent
+from ppo_scope.wire.run import Branch, Parent
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from ppo_scope.ppo.environments import EnvironmentFault
 from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
 from ppo_scope.ppo.memory import DoesNotFit
 from ppo_scope.ppo.spaces import UnusableEnvironment
-from ppo_scope.wire.told import Cause
+from ppo_scope.wire.run import Cause
 
 SPEAKING = (UnusableEnvironment, EnvironmentFault, NotFiniteError, DoesNotFit)
 """Errors whose text is a sentence for people."""
