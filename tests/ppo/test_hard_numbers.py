@@ -235,7 +235,7 @@ def test_constant_returns_teach_nothing(make, normalize):
     trainer = make(settings, rewards=(0.1,))
     phases = trainer.phases()
     next(phases)
-    trainer._inference.judge = lambda seen: (
+    trainer.learner.inference.judge = lambda seen: (
         np.zeros((len(seen), 3), np.float32),
         np.float32(1000.0) + np.zeros(len(seen), np.float32),
     )

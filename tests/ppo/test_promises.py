@@ -220,7 +220,7 @@ def same_step_values(**kwargs):
     settings = {"env": f"{same_step.__name__}:Reusing-v0", "env_kwargs": kwargs, "num_envs": 2, "rollout_steps": 9}
     trainer = Trainer(Settings.parse({**settings, "minibatches": 1}))
     update = next(phase for phase in trainer.phases() if phase.kind is PhaseKind.ADVANTAGES).update
-    worth = [trainer.judge(np.array([[count]], np.float32))[1].item() for count in range(same_step.LENGTH + 1)]
+    worth = [trainer.learner.judge(np.array([[count]], np.float32))[1].item() for count in range(same_step.LENGTH + 1)]
     trainer.close()
     return update, worth
 

@@ -86,7 +86,7 @@ def _one_minibatch(trainer: Trainer, settings: Settings, rollout: Rollout) -> No
     theta = trainer.network.theta.detach().clone()
     update = Update(1, settings, settings.learning_rate, rollout, theta)
     trainer.optimisation.begin(update)
-    update.judged = trainer.judged(rollout)
+    update.judged = trainer.learner.judged(rollout)
     update.batch, update.deltas = batch_of(update.judged, rollout, rollout.rewards, settings)
     for phase in trainer.optimisation.epoch(update, update.batch, 1):
         if phase.kind is PhaseKind.STEP:
