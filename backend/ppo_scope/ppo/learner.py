@@ -17,7 +17,7 @@ from ppo_scope.ppo import leashes, losses
 from ppo_scope.ppo.engines import engine_of
 from ppo_scope.ppo.estimates import batch_of
 from ppo_scope.ppo.inference import inference_of
-from ppo_scope.ppo.judging import judged, scaled_rewards
+from ppo_scope.ppo.judging import judge, judged, scaled_rewards
 from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.normalization import RewardScale, RunningStatistics
 from ppo_scope.ppo.objects import Tree
@@ -26,7 +26,7 @@ from ppo_scope.ppo.outcome import OptimisationPosition, Outcome, Position
 from ppo_scope.ppo.phases import Batch, Judged, Phase, PhaseKind, Update
 from ppo_scope.ppo.rollout import Rollout
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.ppo.spaces import Observations, Spaces
+from ppo_scope.ppo.spaces import Spaces
 
 
 class Learner:
@@ -88,12 +88,6 @@ class Learner:
         if self.reward_scale is not None:
             self.reward_scale.return_to(state["reward_scale"])
         self.adapted = leashes.Adapted(**state["adapted"])
-
-    def judge(self, observations: Observations) -> tuple[Tensor, Tensor]:
-        """(policy outputs [S, O], V [S]) of normalised observations [S, …] under the present weights; no gradient."""
-        self.inference.refresh()
-        outputs, values = self.inference.judge(observations)
-        return torch.from_numpy(outputs).to(self._device), torch.from_numpy(values).to(self._device)
 
     def judged(self, rollout: Rollout) -> Judged:
         """A rollout as the networks that collected it see it."""
@@ -166,8 +160,7 @@ class Learner:
         if settings.desired_kl is not None:
             self.adapted = replace(self.adapted, learning_rate=update.learning_rate)
         if settings.kl_coef_target is not None and leashes.adapts_kl_coef(settings):
-            with torch.no_grad():
-                outputs, _ = self.judge(judged.observations)
-                kl = self._spaces.distribution.kl(batch.outputs, outputs) @ losses.mean_weights(batch.trained)
+            outputs, _ = judge(self.inference, judged.observations, self._device, judged.action_masks)
+            kl = self._spaces.distribution.kl(batch.outputs, outputs) @ losses.mean_weights(batch.trained)
             moved = leashes.next_kl_coef(settings.kl_coef, kl.item(), settings.kl_coef_target)
             self.adapted = replace(self.adapted, kl_coef=moved)
