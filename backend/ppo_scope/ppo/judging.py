@@ -28,7 +28,7 @@ def judge(
 
 @torch.no_grad()
 def judged(rollout: Rollout, inference: Inference, spaces: Spaces, device: torch.device) -> Judged:
-    """All of it under the present weights."""
+    """All of it under the present weights: policy, V, and log-probabilities of what was done."""
     steps, num_envs = rollout.rewards.shape
     count = steps * num_envs
     seen = inference.normalized(rollout.observations.reshape(count + num_envs, *spaces.observation_shape))
