@@ -4,39 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from ppo_scope.ppo.engine import Made
 
-class Facts(Protocol):
-    """What an update is made with. Our table of settings has all of it."""
 
-    @property
-    def objective(self) -> str:
-        """clip, kl_penalty, unclipped, reinforce or actor_critic."""
-        ...
-
-    @property
-    def clip_range(self) -> float:
-        """ε"""
-        ...
-
-    @property
-    def value_coef(self) -> float:
-        """c₁"""
-        ...
-
-    @property
-    def entropy_coef(self) -> float:
-        """c₂"""
-        ...
-
-    @property
-    def value_clip_range(self) -> float | None:
-        """How far V may move from V_old in L_VF."""
-        ...
-
-    @property
-    def kl_coef(self) -> float:
-        """β, under the objective kl_penalty."""
-        ...
+class Facts(Made, Protocol):
+    """What an update is made with: what its loss depends on, and the rest. Our table of settings has all of it."""
 
     @property
     def kl_coef_target(self) -> float | None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ppo_scope.ppo.engine import Sampled
 from ppo_scope.ppo.phases import PhaseKind as PhaseKind
 from ppo_scope.probes.facts import Facts
 
@@ -79,47 +80,16 @@ class Rollout(Protocol):
         ...
 
 
-class Batch(Protocol):
-    """A rollout as samples."""
+class Batch(Sampled, Protocol):
+    """A rollout as samples: what their loss is found from, and their advantages as they were estimated.
 
-    @property
-    def observations(self) -> Tensor:
-        """[S, …], as the networks see them."""
-        ...
-
-    @property
-    def actions(self) -> Tensor:
-        """[S, *action_shape]"""
-        ...
-
-    @property
-    def outputs(self) -> Tensor | None:
-        """[S, O], of the policy that collected; None where they were not kept."""
-        ...
-
-    @property
-    def log_probs(self) -> Tensor:
-        """[S], log π_old(a|s)"""
-        ...
-
-    @property
-    def values(self) -> Tensor:
-        """[S], V_old(s); all NaN where there is no critic."""
-        ...
+    `observations` are as the networks see them; `outputs` are None where they were not kept, and follow the action
+    masks where there are some; `values` are all NaN where there is no critic.
+    """
 
     @property
     def advantages(self) -> Tensor:
         """[S], Â, raw"""
-        ...
-
-    @property
-    def targets(self) -> Tensor:
-        """[S], V_targ"""
-        ...
-
-    @property
-    def action_masks(self) -> Tensor | None:
-        """[S, O] bool, which actions were allowed; None where nobody says. All outputs follow it."""
         ...
 
 
