@@ -12,7 +12,7 @@ from gymnasium.envs.registration import register
 
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.distributions import Bernoulli, Categorical, DiagonalGaussian, MultiCategorical
-from ppo_scope.ppo.environments import EnvironmentFault
+from ppo_scope.ppo.failures import EnvironmentFault
 from ppo_scope.ppo.finite import NotFiniteGivenError
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
