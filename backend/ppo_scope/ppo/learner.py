@@ -89,10 +89,6 @@ class Learner:
             self.reward_scale.return_to(state["reward_scale"])
         self.adapted = leashes.Adapted(**state["adapted"])
 
-    def judged(self, rollout: Rollout) -> Judged:
-        """A rollout as the networks that collected it see it."""
-        return judged(rollout, self.inference, self._spaces, self._device)
-
     def begin(self, index: int, settings: Settings, steps: int, rollout: Rollout, theta: Tensor) -> Update:
         """The record of an update that begins after so many steps of the run, with weights θ [P]."""
         rate = leashes.learning_rate(settings, self.adapted, steps)
@@ -110,7 +106,7 @@ class Learner:
         """
         start = time.perf_counter()
         if update.judged is None:
-            update.judged = self.judged(update.rollout)
+            update.judged = judged(update.rollout, self.inference, self._spaces, self._device)
         update.rewards = scaled_rewards(update, self.reward_scale)
         update.batch, update.deltas = batch_of(update.judged, update.rollout, update.rewards, update.set_to)
         update.seconds_advantages = time.perf_counter() - start
@@ -123,9 +119,8 @@ class Learner:
         self, last: Update, before: Position, steps: int, values: dict[str, Any], on_phase: Callable[[Phase], None]
     ) -> Outcome:
         """An update that began at `before`, after so many steps of the run, made anew: see `Trainer.redo`."""
-        settings, after = last.set_to.changed(**values), self.position()
-        try:
-            self.return_to(before)
+        settings = last.set_to.changed(**values)
+        with self.visit(before):
             self.adapted = self.adapted.set_by_hand(settings, set(values))
             update = self.begin(last.index, settings, steps, last.rollout, last.theta_before)
             update.judged, update.by_hand = last.judged, frozenset(values)
@@ -134,8 +129,6 @@ class Learner:
             outcome = Outcome(update, self.position())
             on_phase(outcome.phase)
             return outcome
-        finally:
-            self.return_to(after)
 
     def take_in(self, rollout: Rollout, settings: Settings) -> None:
         """Normalise by these observations, too. Only between updates: the policy that collects must be the one that is

@@ -112,7 +112,7 @@ class AttachedRun(LiveRun):
     _process: Wire
 
     def __init__(self, id: str, settings: dict[str, Any], about: dict[str, Any], *, listener: Listener) -> None:
-        """`about`: the loop's library, its version, and which settings it can change: `told.Attached`."""
+        """`about`: the loop's library, its version, and which settings it can change: `wire.run.Attached`."""
         record = RunRecord(id, settings)
         record.facts |= {"attached": about, "device": "elsewhere"}
         super().__init__(Settings(), paused=False, listener=listener, worker="", record=record, begin=_wire)
