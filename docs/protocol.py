@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 
 from ppo_scope.server import roles
-from ppo_scope.wire import codes, frame, headers, messages, told
+from ppo_scope.wire import answers, codes, frame, headers, messages, run, told
 from ppo_scope.wire.fields import fields, summary
 
 HERE = Path(__file__).parent
@@ -104,11 +104,11 @@ def _said() -> list[str]:
 
 
 def _run() -> list[str]:
-    return _list(told.Run)
+    return _list(run.Run)
 
 
 def _brief() -> list[str]:
-    return _list(told.RunBrief)
+    return _list(run.RunBrief)
 
 
 def _new_run() -> list[str]:
@@ -116,11 +116,11 @@ def _new_run() -> list[str]:
 
 
 def _kept() -> list[str]:
-    return _list(told.KeptRunWhole)
+    return _list(answers.KeptRunWhole)
 
 
 def _comparison() -> list[str]:
-    return _list(told.ComparedGroup)
+    return _list(answers.ComparedGroup)
 
 
 SHARED = frozenset({"type", "id", "lease"})

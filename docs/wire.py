@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from ppo_scope.ppo import leashes, losses, settings
 from ppo_scope.records import recorded
 from ppo_scope.server import hub, security
-from ppo_scope.wire import codes, frame, headers, messages, metrics, told
+from ppo_scope.wire import answers, codes, frame, headers, messages, metrics, run, told
 from ppo_scope.wire.fields import fields, summary, words_of
 
 HERE = Path(__file__).parent
@@ -100,28 +100,28 @@ PARTS: tuple[type[Any], ...] = (
     headers.SeriesHeader,
     headers.PictureHeader,
     headers.ComparisonHeader,
-    told.Cause,
-    told.Change,
-    told.Evaluation,
-    told.Parent,
-    told.Kept,
+    run.Cause,
+    run.Change,
+    run.Evaluation,
+    run.Parent,
+    run.Kept,
     told.Met,
-    told.Called,
-    told.Attached,
-    told.Branch,
-    told.Resumption,
-    told.KeptRunTold,
-    told.KeptRunWhole,
-    told.Shelf,
-    told.Compared,
-    told.ComparedGroup,
-    told.ComparedCurve,
-    told.LeftOut,
-    told.Comparison,
-    told.PlannedRun,
-    told.SweepTold,
-    told.Run,
-    told.RunBrief,
+    run.Called,
+    run.Attached,
+    run.Branch,
+    run.Resumption,
+    answers.KeptRunTold,
+    answers.KeptRunWhole,
+    answers.Shelf,
+    answers.Compared,
+    answers.ComparedGroup,
+    answers.ComparedCurve,
+    answers.LeftOut,
+    answers.Comparison,
+    answers.PlannedRun,
+    answers.SweepTold,
+    run.Run,
+    run.RunBrief,
     told.LeaseHeld,
 )
 

@@ -1,16 +1,16 @@
 // The guide: eight chapters beside the panels. A chapter shows a moment of the run at hand that has its point, or else a
 // recorded example. It trains nothing and changes nothing unless its reader asks, and puts back what it has changed.
 
-import { h, setHidden, setText } from "../ui/dom.js";
+import { setHidden } from "../ui/dom.js";
 import { whyNoControl } from "../state/permission.js";
 import { settingText } from "../state/format.js";
-import { CHAPTERS, CLOSING, OF_THE_FLOWS, OF_THE_LEASHES, OF_THE_PAIR, OF_THE_RULE } from "./chapters.js";
-import { pairOf, rowsOf } from "./pairs.js";
+import { CHAPTERS, CLOSING } from "./chapters.js";
+import { pairOf } from "./pairs.js";
 import { asFound, toPutBack } from "./put-back.js";
-import { isAt, ofTheRunAtHand, placeInWords } from "./scene.js";
-import { flowTable, inline, leashTable, nameOf, pairTable, ruleTable, trialTable, writeOnce } from "./telling.js";
+import { createSheet } from "./sheet.js";
+import { nameOf } from "./telling.js";
 
-/** @import { Frame, Selection, Snapshot, State } from "../types.js" */
+/** @import { Frame, Selection, State } from "../types.js" */
 /** @import { Chapter, Entry } from "./chapters.js" */
 /** @import { Example } from "./examples.js" */
 /** @import { Found } from "./put-back.js" */
@@ -48,72 +48,15 @@ const PHONE = matchMedia("(max-width: 720px)");
  * @param {GuidePage} page
  */
 export function createGuide(root, state, atHand, page) {
-  const place = h("p", { class: "place" });
-  const title = h("h2", { id: "guide-title", tabindex: -1 });
-  const shown = h("p", {});
-  const walk = h(
-    "button",
-    {
-      type: "button",
-      class: "quiet",
-      title: "Pauses the run and trains two updates at most, until it comes to this moment",
-      onclick: () => void goThere(),
-    },
-    "Step my run there",
-  );
-  const toExample = h(
-    "button",
-    { type: "button", class: "quiet", title: "Your run stays where it is", onclick: () => enter(current(), true) },
-    "Show the example",
-  );
-  const text = h("div", { class: "text" });
-  const pair = h("div", { class: "pair" });
-  const task = h("p", {});
-  const offer = h("button", { type: "button", onclick: () => void take() });
-  const after = h("small", { class: "after" }, "Both outcomes are then shown large; “Keep it as it was” ends it.");
-  const reaction = h("div", { class: "reaction", role: "status" });
-  const note = h("p", { class: "note", role: "status" });
-  /** What is read scrolls; what is done, and the way on, stay in sight. */
-  const reading = h(
-    "div",
-    { class: "reading", tabindex: 0, role: "region", "aria-labelledby": "guide-title" },
-    title,
-    h("div", { class: "shown" }, shown, walk, toExample),
-    note,
-    text,
-    pair,
-    reaction,
-  );
-  const back = h("button", { type: "button", onclick: () => choose(current() - 1) }, "Previous");
-  const next = h("button", { type: "button", class: "primary", onclick: () => goOn() });
-  const list = h(
-    "ol",
-    { class: "chapters", "aria-label": "Chapters" },
-    ...CHAPTERS.map(({ title }, index) =>
-      h(
-        "li",
-        {},
-        h("button", { type: "button", title, "aria-label": `Chapter ${index + 1}: ${title}`, onclick: () => choose(index) }, String(index + 1)),
-      ),
-    ),
-  );
-  root.setAttribute("aria-labelledby", "guide-title");
-  root.append(
-    h(
-      "header",
-      {},
-      place,
-      h(
-        "button",
-        { type: "button", class: "quiet square", "aria-label": "Close the guide", title: "Close the guide (g)", onclick: () => choose(null) },
-        "×",
-      ),
-    ),
-    list,
-    reading,
-    h("div", { class: "task" }, h("h3", {}, "Do this"), task, offer, after),
-    h("footer", {}, back, next),
-  );
+  const sheet = createSheet(root, state, atHand, {
+    choose: (index) => choose(index),
+    goBack: () => choose(current() - 1),
+    goOn,
+    goThere: () => void goThere(),
+    showExample: () => enter(current(), true),
+    take: () => void take(),
+    select: page.select,
+  });
 
   /** The chapter that is open here. @type {number | null} */
   let entered = null;
@@ -155,11 +98,11 @@ export function createGuide(root, state, atHand, page) {
     const holds = () => mine === turns;
     turn = turn.then(async () => {
       if (!holds()) return;
-      setText(note, "");
+      sheet.note("");
       try {
         await what(holds);
       } catch (error) {
-        if (holds()) setText(note, error instanceof Error ? error.message : String(error));
+        if (holds()) sheet.note(error instanceof Error ? error.message : String(error));
       }
       draw();
     });
@@ -170,7 +113,7 @@ export function createGuide(root, state, atHand, page) {
   function forgetOutcome() {
     entry = outcome = whose = null;
     trying = false;
-    setText(reaction, "");
+    sheet.clear();
   }
 
   /** @param {number} index @param {boolean} [example] whether its example is asked for, whatever the run at hand has to show */
@@ -180,9 +123,7 @@ export function createGuide(root, state, atHand, page) {
     const before = entered === null ? Promise.resolve("") : putBack();
     entered = index;
     forgetOutcome();
-    reading.scrollTop = 0;
-    setText(title, CHAPTERS[index].title);
-    title.focus({ preventScroll: true });
+    sheet.open(index);
     page.light(CHAPTERS[index]);
     void inTurn(async (holds) => {
       const words = await before;
@@ -190,7 +131,7 @@ export function createGuide(root, state, atHand, page) {
       const { task, watch } = CHAPTERS[index];
       found = asFound(atHand, task.trial?.name ?? (watch === "settings" ? "clip_range" : ""));
       await show(CHAPTERS[index].example, holds, !example);
-      if (holds()) setText(note, [words, returns && whose === "example" ? AGAIN : ""].filter(Boolean).join(" "));
+      if (holds()) sheet.note([words, returns && whose === "example" ? AGAIN : ""].filter(Boolean).join(" "));
     });
   }
 
@@ -296,7 +237,7 @@ export function createGuide(root, state, atHand, page) {
       void inTurn((holds) => show(CHAPTERS[index].example, holds));
     }
     if (entered === index) react(index);
-    write(index);
+    sheet.write({ index, whose, touched, finished });
   }
 
   /** Whether a value that was moved has been left where it is. */
@@ -317,80 +258,9 @@ export function createGuide(root, state, atHand, page) {
     if (task.trial && state.comparison && (trying || whose === "example")) outcome = state.comparison;
     const isDone = task.trial ? outcome !== null : settled && task.isDone?.(state, entry);
     if (!isDone) return;
-    const first = reaction.textContent === "";
     finished.add(index);
-    const told = { ...state, comparison: outcome };
-    const begun = entry.snapshot;
-    const words = [task.done, ...(task.trial ? [task.trial.about, ...task.trial.rows.map(([, name]) => `{new.${name}}`)] : [])];
-    writeOnce(reaction, words, told, () => [
-      h("p", {}, h("b", {}, "Done. "), ...inline(task.done, told)),
-      ...(task.trial ? [trialTable(task.trial, told), h("p", {}, ...inline(task.trial.about, told))] : []),
-      ...(task.flows ? [flowTable([begun, state.snapshot]), h("p", {}, OF_THE_FLOWS)] : []),
-    ]);
-    if (first) reading.scrollTo({ top: reaction.offsetTop - reading.offsetTop });
+    sheet.praise(task, { ...state, comparison: outcome }, entry.snapshot);
   }
-
-  /** @param {number} index */
-  function write(index) {
-    const one = CHAPTERS[index];
-    setText(place, `Guide, chapter ${index + 1} of ${CHAPTERS.length}`);
-    [...list.querySelectorAll("button")].forEach((button, at) => {
-      if (at === index) button.setAttribute("aria-current", "step");
-      else button.removeAttribute("aria-current");
-      button.toggleAttribute("data-done", finished.has(at));
-    });
-    setText(shown, whatIsShown());
-    setHidden(toExample, whose !== "own");
-    setHidden(walk, whose !== "example" || PHONE.matches || whyNoControl(atHand) !== null || atHand.comparison !== null || atHand.recorded);
-    const paragraphs = one.text.flatMap((each) => (typeof each === "string" ? each : each.when(state) ? each.text : []));
-    writeOnce(text, paragraphs, state, () => paragraphs.map((paragraph) => h("p", {}, ...inline(paragraph, state))));
-    writePair(one);
-    const wanted = one.task.needsControls && PHONE.matches ? elsewhere(one.task.text) : one.task.text;
-    writeOnce(task, [wanted], state, () => inline(wanted, state));
-    back.disabled = index === 0;
-    setText(next, index + 1 < CHAPTERS.length ? "Next" : "Finish");
-    const { trial, other } = one.task;
-    setHidden(offer, whose === null || !(trial || other));
-    setHidden(after, whose === null || !trial);
-    if (trial && !offer.hidden)
-      setText(
-        offer,
-        `${isMidway() ? "Finish your update, and make it twice" : "Make it twice"}: ${nameOf(trial.name)} ${settingText(used(trial.name))} and ${settingText(trial.value(/** @type {any} */ (used(trial.name))))}`,
-      );
-    if (other) setText(offer, other.label);
-  }
-
-  /** Whether the run at hand, which is on show, is inside an update. */
-  const isMidway = () => whose === "own" && atHand.status?.phase !== "update";
-
-  function whatIsShown() {
-    if (whose === null || !state.snapshot || !state.run) return "";
-    const where = placeInWords(state.snapshot.header);
-    if (whose === "own") return `On show: your run, ${where}.`;
-    return `On show: an example recorded for this page, ${state.run.environment}, ${where}. ${ofTheRunAtHand(atHand, touched)}`;
-  }
-
-  /** @param {Chapter} one */
-  function writePair(one) {
-    const found = one.pair && state.snapshot ? pairOf(state.snapshot) : null;
-    setHidden(pair, found === null);
-    if (!found) return;
-    const numbers = [found.held, found.pulledBack].flatMap(({ facts }) => rowsOf(facts).map(([, text]) => text));
-    const told = (/** @type {string[]} */ texts) => texts.map((paragraph) => h("p", {}, ...inline(paragraph, state)));
-    const [second, adapted] = OF_THE_LEASHES;
-    writeOnce(pair, [...numbers, ...OF_THE_PAIR, ...OF_THE_RULE, ...OF_THE_LEASHES], state, () => [
-      pairTable(found, page.select),
-      ...told(OF_THE_PAIR),
-      ruleTable(),
-      ...told(OF_THE_RULE),
-      ...told([second]),
-      leashTable(),
-      ...told([adapted]),
-    ]);
-  }
-
-  /** For who has no room for the bar and the sliders. @param {string} wanted */
-  const elsewhere = (wanted) => `On a larger screen you would now: ${wanted[0].toLowerCase()}${wanted.slice(1)}`;
 
   return { draw, choose };
 }
@@ -402,22 +272,4 @@ async function patiently(look, holds) {
     await new Promise((resolve) => setTimeout(resolve, MEASURED));
   }
   return false;
-}
-
-/**
- * Whether a moment of a run has the point of a chapter, and can be tried what the chapter offers: only the last update can
- * be made twice, once it is finished, by who leads, and not while two outcomes wait already.
- *
- * @param {Chapter} chapter
- * @param {State} atHand
- */
-export function fitness(chapter, atHand) {
-  const { run, status, comparison } = atHand;
-  const able = whyNoControl(atHand) === null && status?.state === "paused" && !status.cause && comparison === null;
-  return {
-    /** @param {import("../types.js").Moment} moment @param {number} last */
-    wanted: (moment, last) => isAt(moment, chapter.scene, { epochs: last }) && (!chapter.task.trial || (able && moment.update === status.update)),
-    /** @param {Snapshot} snapshot */
-    shows: (snapshot) => run !== null && chapter.shows(snapshot, run),
-  };
 }

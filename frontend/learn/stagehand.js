@@ -1,7 +1,7 @@
 // What the guide has the page do: it shows moments, of the run at hand or of an example, and asks of the run at hand what
 // its reader wants.
 
-import { fitness } from "./guide.js";
+import { fitness } from "./fitness.js";
 import { isAt, walk } from "./scene.js";
 
 /** @import { Source } from "../types.js" */

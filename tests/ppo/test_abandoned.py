@@ -62,8 +62,8 @@ def go_on(trainer, updates):
 
 def state(trainer):
     """All that an update moves but for the environments and the generator of acting."""
-    optimisation, observed = trainer.optimisation.position(), trainer._observation_statistics
-    scale = trainer._reward_scale
+    optimisation, observed = trainer.optimisation.position(), trainer.learner.observation_statistics
+    scale = trainer.learner.reward_scale
     return copy.deepcopy(
         {
             "theta": optimisation.theta.numpy(),

@@ -12,7 +12,7 @@ from gymnasium.envs.registration import register
 
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.distributions import Bernoulli, Categorical, DiagonalGaussian, MultiCategorical
-from ppo_scope.ppo.environments import EnvironmentFault
+from ppo_scope.ppo.failures import EnvironmentFault
 from ppo_scope.ppo.finite import NotFiniteGivenError
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
@@ -235,7 +235,7 @@ def test_constant_returns_teach_nothing(make, normalize):
     trainer = make(settings, rewards=(0.1,))
     phases = trainer.phases()
     next(phases)
-    trainer._inference.judge = lambda seen: (
+    trainer.learner.inference.judge = lambda seen: (
         np.zeros((len(seen), 3), np.float32),
         np.float32(1000.0) + np.zeros(len(seen), np.float32),
     )

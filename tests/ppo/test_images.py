@@ -10,10 +10,12 @@ import torch
 from gymnasium.envs.registration import register
 
 from ppo_scope.pictures.acting import ActingPolicy
-from ppo_scope.ppo.environments import Environments, make_one
+from ppo_scope.ppo.environments import Environments
+from ppo_scope.ppo.failures import UnusableEnvironment
+from ppo_scope.ppo.making import make_one
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.ppo.spaces import UnusableEnvironment, describe
+from ppo_scope.ppo.spaces import describe
 from ppo_scope.ppo.trainer import Trainer
 
 HEIGHT, WIDTH = 40, 44

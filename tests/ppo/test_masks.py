@@ -243,6 +243,15 @@ def test_a_run_with_a_mask_is_proved_and_made_anew():
     trainer.close()
 
 
+def test_the_kl_that_beta_follows_is_between_policies_that_keep_to_the_mask():
+    """Of a policy that hardly moves it is next to nothing, whatever its logits say of what is forbidden."""
+    penalty = {"objective": "kl_penalty", "kl_coef": 1.0, "kl_coef_target": 0.01, "learning_rate": 1e-6}
+    trainer = make(settings=penalty)
+    next(by_updates(trainer))
+    assert trainer.standing()["kl_coef"] == 0.5
+    trainer.close()
+
+
 def test_an_evaluation_keeps_to_the_mask_too():
     """The environment objects to anything else, which would be told as a fault."""
     trainer = make(settings={"eval_every": 1, "eval_episodes": 5})

@@ -8,6 +8,7 @@ import pytest
 
 from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.failures import EnvironmentFault, EnvironmentRaised, UnusableEnvironment
+from ppo_scope.ppo.judging import judge
 from ppo_scope.ppo.making import make_one
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
@@ -220,7 +221,8 @@ def same_step_values(**kwargs):
     settings = {"env": f"{same_step.__name__}:Reusing-v0", "env_kwargs": kwargs, "num_envs": 2, "rollout_steps": 9}
     trainer = Trainer(Settings.parse({**settings, "minibatches": 1}))
     update = next(phase for phase in trainer.phases() if phase.kind is PhaseKind.ADVANTAGES).update
-    worth = [trainer.judge(np.array([[count]], np.float32))[1].item() for count in range(same_step.LENGTH + 1)]
+    seen = np.arange(same_step.LENGTH + 1, dtype=np.float32)[:, None]
+    worth = [judge(trainer.learner.inference, one[None], trainer.device)[1].item() for one in seen]
     trainer.close()
     return update, worth
 

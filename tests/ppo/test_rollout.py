@@ -7,9 +7,9 @@ import torch
 from gymnasium.envs.registration import register
 
 from ppo_scope.ppo.environments import Environments
+from ppo_scope.ppo.failures import UnusableEnvironment
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.ppo.spaces import UnusableEnvironment
 from ppo_scope.ppo.trainer import Trainer
 
 LENGTH = 5

@@ -11,6 +11,7 @@ from ppo_scope.wire import headers, messages, told
 from ppo_scope.wire.attaching import ScriptNews
 from ppo_scope.wire.codes import LATEST, CloseCode, ErrorCode, Kind, RunState
 from ppo_scope.wire.fields import fields, words_of
+from ppo_scope.wire.run import Run, RunBrief
 from tests.server.scope_page import Page, ServerProcess, wait_for
 from tests.worker.driver import EVERYTHING, Driver, step
 
@@ -63,12 +64,12 @@ def test_the_header_of_every_frame_is_as_its_class_says(driver, kind):
 
 def test_a_run_is_told_of_as_its_class_says_with_all_that_is_known_once_it_has_begun(driver):
     record = RunRecord("run", driver.worker.trainer.settings.model_dump(mode="json"))
-    assert problems(told.Run, record.describe("starting", None)) == ["device: string_type"], "the server adds it"
+    assert problems(Run, record.describe("starting", None)) == ["device: string_type"], "the server adds it"
     (started,) = driver.events("started")
     record.started(started)
     run = record.describe("paused", None)
-    assert problems(told.Run, run) == [] and run["max_entropy"] > 0 and run["wrappers"]
-    assert problems(told.RunBrief, record.brief("paused")) == []
+    assert problems(Run, run) == [] and run["max_entropy"] > 0 and run["wrappers"]
+    assert problems(RunBrief, record.brief("paused")) == []
     assert problems(told.StateTold, record.status("paused", None)) == []
 
 
@@ -83,7 +84,7 @@ def test_every_message_is_as_its_class_says():
             tell(f"{server.origin}/#token={server.token}", ScriptNews(script="train.py", code=3))
             assert page.wait("awaited")["code"] == 3
             page.wait("evaluations")
-            assert problems(told.Run, server.run()) == [] and len(server.run()["evaluations"]) == 1
+            assert problems(Run, server.run()) == [] and len(server.run()["evaluations"]) == 1
             assert page.ask("open", led=False, run="nowhere")["type"] == "error"
             assert page.ask("restart", settings={"seed": 2})["type"] == "ack"
             page.wait("run")
@@ -92,7 +93,7 @@ def test_every_message_is_as_its_class_says():
             assert {message["type"] for message in page.messages} | {"heartbeat"} == set(of)
             assert [p for message in page.messages for p in problems(of[message["type"]], message)] == []
         run = server.run()
-        assert problems(told.Run, run) == []
+        assert problems(Run, run) == []
 
 
 def test_what_no_class_tells_of_would_be_noticed(driver):

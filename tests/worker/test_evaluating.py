@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from ppo_scope.wire import told as told_of
+from ppo_scope.wire.run import Evaluation
 from tests.runs.house import SLACK, House
 from tests.server.test_wire import problems
 from tests.worker.driver import Driver, rows_of, step
@@ -25,7 +25,7 @@ def test_every_evaluation_is_told_and_training_is_as_without_them():
     found = told(watched)
     last = watched.worker.trainer.updates
     assert [one["update"] for one in found] == sorted({*range(2, last + 1, 2), last})
-    assert [problems(told_of.Evaluation, one) for one in found] == [[]] * len(found)
+    assert [problems(Evaluation, one) for one in found] == [[]] * len(found)
     rows = rows_of(watched)
     for one in found:
         assert one["steps"] == rows[one["update"] - 1, watched.of("series")[0][0]["columns"].index("steps")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ppo_scope.wire.told import Called
+from ppo_scope.wire.run import Called
 
 SETTINGS = {
     "clip_range": ("clip_coef",),

@@ -20,7 +20,7 @@ from ppo_scope.probes.record import Bools, Floats, PhaseKind
 
 @dataclass(frozen=True)
 class Facts:
-    """What an update is made with; see `probes.record.Facts`. What a loop does not have keeps its default."""
+    """What an update is made with; see `probes.facts.Facts`. What a loop does not have keeps its default."""
 
     clip_range: float
     value_coef: float

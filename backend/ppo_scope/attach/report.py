@@ -16,15 +16,16 @@ from ppo_scope.attach.record import Habits, Phase, Update
 from ppo_scope.attach.task import Wish, task_of
 from ppo_scope.diagnosis.health import Health
 from ppo_scope.probes.cost import Budget
+from ppo_scope.probes.facts import Facts
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
-from ppo_scope.probes.record import Facts, PhaseKind
 from ppo_scope.probes.record import Phase as AnyPhase
+from ppo_scope.probes.record import PhaseKind
 from ppo_scope.probes.subject import Subject
 from ppo_scope.wire.codes import Kind
-from ppo_scope.wire.told import Cause
+from ppo_scope.wire.run import Cause
 from ppo_scope.worker.ear import Command
 from ppo_scope.worker.outlet import Outlet, Send
 from ppo_scope.worker.rows import Rows

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ppo_scope.runs.ray_cluster import RayCluster
     from ppo_scope.runs.supervisor import Supervisor
     from ppo_scope.runs.sweeping import Standing, Sweeping
-    from ppo_scope.wire.told import Comparison
+    from ppo_scope.wire.answers import Comparison
 
 WITH_COMMAS = ("sizes", "object")
 """Settings whose values have commas themselves."""

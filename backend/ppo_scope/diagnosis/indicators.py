@@ -16,9 +16,10 @@ from ppo_scope.diagnosis.judging import Row
 from ppo_scope.ppo.adam import EPS
 from ppo_scope.ppo.distributions import DiagonalGaussian, choices_in
 from ppo_scope.ppo.masks import forbidden_taken
+from ppo_scope.probes.facts import Facts
 from ppo_scope.probes.measurement import variance_of
 from ppo_scope.probes.moment import Moment
-from ppo_scope.probes.record import Batch, Facts, Floats, PhaseKind
+from ppo_scope.probes.record import Batch, Floats, PhaseKind
 from ppo_scope.probes.subject import Distribution
 
 SATURATED = 0.99

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from ppo_scope.pictures.images import CannotRender, Pixels, encode, pixels_of
-from ppo_scope.ppo.environments import make_one
 from ppo_scope.ppo.inference import inference_of
+from ppo_scope.ppo.making import make_one
 from ppo_scope.ppo.masks import KEY, forbid
 from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.settings import Settings

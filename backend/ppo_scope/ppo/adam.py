@@ -32,7 +32,7 @@ class Adam:
         self._steps = torch.zeros((), device=theta.device)
 
     def step(self, gradient: Tensor, learning_rate: Scalar, not_finite: Tensor | None) -> None:
-        """θ ← θ − α·m̂/(√v̂ + ε), in place; where `not_finite` is not 0, all stays as it is."""
+        """θ ← θ − α·m̂/(√v̂ + ε), in place, by a gradient [P]; where `not_finite` [] is not 0, all stays as it is."""
         self._steps.add_(1)
         moved = self._theta, gradient, self._mean, self._square, self._steps
         (_by_kernel if hasattr(torch, KERNEL) else _by_public_functions)(*moved, learning_rate, not_finite)

@@ -1,4 +1,4 @@
-"""Advantage estimation."""
+"""Advantage estimation: from rewards and values of a rollout, M steps of N environments, to Â and returns."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def residuals(rewards: Floats, values: Floats, next_values: Floats, terminated: 
 
 
 def accumulated(deltas: Floats, terminated: Bools, truncated: Bools, discount: float, gae_lambda: float) -> Floats:
-    """Â_t = δ_t + γλ·(1 − done_t)·Â_{t+1} [M, N], done = terminated or truncated."""
+    """Â_t = δ_t + γλ·(1 − done_t)·Â_{t+1} [M, N], where done is terminated or truncated; of deltas and flags [M, N]."""
     decays = np.float32(discount * gae_lambda) * ~(terminated | truncated)
     advantages = np.empty_like(deltas)
     following = np.zeros_like(deltas[0])

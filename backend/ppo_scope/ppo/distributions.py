@@ -1,7 +1,10 @@
 """What a policy's outputs mean as a distribution over actions: log π, entropy, KL and samples.
 
 Every distribution acts by mixing noise into its outputs, drawn for a whole rollout at once. The noise is all the
-randomness of acting, so a run depends on one generator, whatever is watched meanwhile.
+randomness of acting, so a run depends on one generator, whatever is watched meanwhile. Log-probabilities, entropies and
+divergences are in nats.
+
+Source: choices are sampled by the Gumbel-max trick (Maddison et al. 2014).
 """
 
 from __future__ import annotations
@@ -317,6 +320,12 @@ class DiagonalGaussian:
         """See `divergence`."""
         return _no_less_than_nothing(self.divergence(old, new))
 
+    def divergence(self, old: Tensor, new: Tensor) -> Tensor:
+        """log(σ_new/σ_old) + (σ_old² + (μ_old − μ_new)²)/(2σ_new²) − ½, summed over the dimensions."""
+        (mean, log_std), (new_mean, new_log_std) = old.chunk(2, dim=-1), new.chunk(2, dim=-1)
+        spread = (2 * (log_std - new_log_std)).exp() + (mean - new_mean).square() * (-2 * new_log_std).exp()
+        return (new_log_std - log_std + 0.5 * (spread - 1)).sum(-1)
+
     def divergence_in_numpy(self, old: Floats, new: Floats) -> tuple[Floats, Floats]:
         """d KL/dμ_new = (μ_new − μ_old)/σ_new², d KL/d log σ_new = 1 − (σ_old² + (μ_new − μ_old)²)/σ_new²."""
         (mean, log_std), (new_mean, new_log_std) = self._parts(old), self._parts(new)
@@ -324,12 +333,6 @@ class DiagonalGaussian:
         spread = np.exp(2 * (log_std - new_log_std)) + np.square(mean - new_mean) * precision
         slopes = np.concatenate([(new_mean - mean) * precision, 1 - spread], axis=-1)
         return (new_log_std - log_std + np.float32(0.5) * (spread - 1)).sum(-1), slopes
-
-    def divergence(self, old: Tensor, new: Tensor) -> Tensor:
-        """log(σ_new/σ_old) + (σ_old² + (μ_old − μ_new)²)/(2σ_new²) − ½, summed over the dimensions."""
-        (mean, log_std), (new_mean, new_log_std) = old.chunk(2, dim=-1), new.chunk(2, dim=-1)
-        spread = (2 * (log_std - new_log_std)).exp() + (mean - new_mean).square() * (-2 * new_log_std).exp()
-        return (new_log_std - log_std + 0.5 * (spread - 1)).sum(-1)
 
 
 def choices_in(distribution: object) -> list[int] | None:
@@ -355,11 +358,7 @@ def _categorical(logits: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
 def _categorical_in_numpy(logits: Floats, actions: Actions) -> tuple[Floats, Floats, Pullback]:
     """d log π(a)/dz = 1_a − p and dH/dz = −p·(log p + H), with p = softmax(z)."""
     rows = np.arange(len(logits))
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    p = np.exp(shifted)
-    total = p.sum(axis=-1, keepdims=True)
-    p /= total
-    log_p = shifted - np.log(total)
+    p, log_p = _softmax(logits)
     entropy = -np.einsum("ij,ij->i", p, log_p)
 
     def pullback(d_log_probs: Floats, d_entropies: Floats) -> Floats:
@@ -368,6 +367,14 @@ def _categorical_in_numpy(logits: Floats, actions: Actions) -> tuple[Floats, Flo
         return slopes
 
     return log_p[rows, actions], entropy, pullback
+
+
+def _softmax(logits: Floats) -> tuple[Floats, Floats]:
+    """(p, log p) [B, n]"""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    p = np.exp(shifted)
+    total = p.sum(axis=-1, keepdims=True)
+    return p / total, shifted - np.log(total)
 
 
 def _categorical_divergence(old: Tensor, new: Tensor) -> Tensor:
@@ -379,14 +386,6 @@ def _categorical_divergence_in_numpy(old: Floats, new: Floats) -> tuple[Floats, 
     """d KL/dz_new = p_new − p_old."""
     (p_old, log_old), (p_new, log_new) = _softmax(old), _softmax(new)
     return np.einsum("ij,ij->i", p_old, log_old - log_new), p_new - p_old
-
-
-def _softmax(logits: Floats) -> tuple[Floats, Floats]:
-    """(p, log p) [B, n]"""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    p = np.exp(shifted)
-    total = p.sum(axis=-1, keepdims=True)
-    return p / total, shifted - np.log(total)
 
 
 def _no_less_than_nothing(kl: Tensor) -> Tensor:

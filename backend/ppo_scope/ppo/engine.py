@@ -21,7 +21,7 @@ class Sampled(Protocol):
 
     @property
     def observations(self) -> Tensor:
-        """[S, …]"""
+        """[S, …], normalised"""
         ...
 
     @property
@@ -36,17 +36,17 @@ class Sampled(Protocol):
 
     @property
     def log_probs(self) -> Tensor:
-        """[S]"""
+        """[S], log π_old(a|s)"""
         ...
 
     @property
     def values(self) -> Tensor:
-        """[S]"""
+        """[S], V_old(s)"""
         ...
 
     @property
     def targets(self) -> Tensor:
-        """[S]"""
+        """[S], V_targ"""
         ...
 
     @property
@@ -123,7 +123,7 @@ class Made(Protocol):
 
     @property
     def objective(self) -> str:
-        """One of the table of settings."""
+        """clip, kl_penalty, unclipped, reinforce or actor_critic."""
         ...
 
     @property
@@ -143,12 +143,12 @@ class Made(Protocol):
 
     @property
     def value_clip_range(self) -> float | None:
-        """How far V may move in L_VF."""
+        """How far V may move from V_old in L_VF; None: as far as it likes."""
         ...
 
     @property
     def kl_coef(self) -> float:
-        """β"""
+        """β, under the objective kl_penalty."""
         ...
 
 

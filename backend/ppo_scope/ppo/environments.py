@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 from ppo_scope.ppo import objects
 from ppo_scope.ppo.cartpole import CartPoleVectorEnv
 from ppo_scope.ppo.distributions import Actions
-from ppo_scope.ppo.failures import PASSED_ON, EnvironmentRaised, UnusableEnvironment
-from ppo_scope.ppo.failures import EnvironmentFault as EnvironmentFault
-from ppo_scope.ppo.making import make_one, preprocessing, wrappers_of
+from ppo_scope.ppo.failures import PASSED_ON, EnvironmentFault, EnvironmentRaised, UnusableEnvironment
+from ppo_scope.ppo.making import preprocessing, wrappers_of
 from ppo_scope.ppo.masks import Gathered
 from ppo_scope.ppo.objects import NotKept, Tree
 from ppo_scope.ppo.promises import LARGEST, complaints_about, kind, too_large
@@ -32,8 +31,6 @@ from ppo_scope.ppo.seeding import seed_everybody, seeded_copy
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import Observations, describe
 from ppo_scope.ppo.tapes import Tape
-
-__all__ = ["EnvironmentFault", "Environments", "Step", "find", "make_one"]
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]

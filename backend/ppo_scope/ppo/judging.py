@@ -1,21 +1,34 @@
-"""A rollout as the networks that collected it see it, and its rewards as they are trained on."""
+"""What the networks say of observations and of a whole rollout, and its rewards as they are trained on."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ppo_scope.ppo.inference import Inference
 from ppo_scope.ppo.masks import forbid
 from ppo_scope.ppo.normalization import RewardScale
 from ppo_scope.ppo.phases import Judged, Update
 from ppo_scope.ppo.rollout import Floats, Rollout
-from ppo_scope.ppo.spaces import Spaces
+from ppo_scope.ppo.spaces import Observations, Spaces
+
+
+def judge(
+    inference: Inference, observations: Observations, device: torch.device, action_masks: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """(policy outputs [S, O], V [S]) of normalised observations [S, …] under the weights as they are now; no gradient.
+
+    With `action_masks` [S, O] bool, the outputs of a policy that keeps to them.
+    """
+    inference.refresh()
+    outputs, values = (torch.from_numpy(one).to(device) for one in inference.judge(observations))
+    return forbid(outputs, action_masks), values
 
 
 @torch.no_grad()
 def judged(rollout: Rollout, inference: Inference, spaces: Spaces, device: torch.device) -> Judged:
-    """All of it under the present weights."""
+    """All of it under the present weights: policy, V, and log-probabilities of what was done."""
     steps, num_envs = rollout.rewards.shape
     count = steps * num_envs
     seen = inference.normalized(rollout.observations.reshape(count + num_envs, *spaces.observation_shape))

@@ -36,7 +36,7 @@ class Adapted:
         return cls(settings.kl_coef, settings.learning_rate)
 
     def set_by_hand(self, settings: Settings, names: set[str]) -> Adapted:
-        """Begun anew from what is set, as far as it is among the `names` that were, or is not adapted at all."""
+        """Begun anew from the settings: what somebody has just set (`names`), and what the KL does not move."""
         stays = adapts_kl_coef(settings) and "kl_coef" not in names
         kept = settings.desired_kl is not None and "learning_rate" not in names
         return Adapted(

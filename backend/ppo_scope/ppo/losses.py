@@ -49,7 +49,8 @@ def mean_weights(trained: Tensor) -> Tensor:
 
 
 ROUNDING = 1e-6
-"""Of what an advantage is a sum of: eight spacings of single precision, which its many terms make of one."""
+"""Relative: about eight spacings of single precision, which is what one becomes in the sum of many terms that an
+advantage is."""
 
 
 def normalize(advantages: Tensor, trained: Tensor, scale: Tensor | None = None) -> Tensor:

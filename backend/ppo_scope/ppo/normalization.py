@@ -11,11 +11,16 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 CLIP = 10.0
+"""Where normalised observations and scaled rewards are cut off, on both sides."""
 EPSILON = 1e-8
+"""Of the variance, so that what never varies is divided by something."""
 
 
 class RunningStatistics:
-    """Mean and variance of everything seen so far, by Chan's parallel formula, in double precision."""
+    """Mean and variance [*shape] of everything seen so far, in double precision.
+
+    Source: the parallel formula of Chan et al. 1983; as Stable-Baselines3's VecNormalize and Gymnasium use it.
+    """
 
     def __init__(self, shape: tuple[int, ...] = ()) -> None:
         self.count = 0

@@ -77,10 +77,9 @@ def _taken_over(scalar: Scalar, value: float) -> Scalar:
 class Optimisation:
     """One optimizer over all of θ.
 
-    With `asynchronous`, nothing in an epoch waits for the device (but a `target_kl` or `desired_kl`, whose KL must be
-    known to act on):
-    a step whose gradient is not finite undoes itself and all that follow, and is reported at the update's end. Without,
-    it is noticed before the step. Both give the same bits.
+    With `asynchronous`, nothing in an epoch waits for the device, but for the KL that `target_kl` or `desired_kl` acts
+    on: a step whose gradient is not finite undoes itself and all that follow, and is reported at the update's end.
+    Without, it is noticed before the step. Both give the same bits.
     """
 
     def __init__(
@@ -143,7 +142,9 @@ class Optimisation:
             raise finite.explain(fault)
 
     def epoch(self, update: Update, batch: Batch, epoch: int) -> Iterator[Phase]:
-        """Pass once over the batch, in a new order.
+        """Pass once over the batch, in a new order: loss, gradient and step of each minibatch, a phase each.
+
+        The gradient's norm is limited as torch's `clip_grad_norm_` does it. Ends early where the KL exceeds target_kl.
 
         Raises:
             NotFiniteError: a gradient is not finite; its step is not made.
@@ -275,7 +276,10 @@ def taken() -> Tensor:
 
 
 def exceeds_target_kl(minibatch: Minibatch, weights: Tensor, settings: Settings) -> bool:
-    """Whether k3 over the minibatch is above `KL_MARGIN` × target_kl."""
+    """Whether k3 over the minibatch, by `weights` [B], is above `KL_MARGIN` × target_kl.
+
+    Source: k3 = r − 1 − log r is the estimator of KL(π_old‖π) of Schulman 2020, "Approximating KL divergence".
+    """
     if settings.target_kl is None:
         return False
     logratio = minibatch.logratio.clamp(max=losses.LARGEST_LOGRATIO)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ppo_scope.ppo.distributions import Actions
-from ppo_scope.ppo.environments import EnvironmentFault, Environments, Step
+from ppo_scope.ppo.environments import Environments, Step
+from ppo_scope.ppo.failures import EnvironmentFault
 from ppo_scope.ppo.masks import forbid
 from ppo_scope.ppo.objects import NotKept, Tree
 from ppo_scope.ppo.seeding import shared_generators_kept

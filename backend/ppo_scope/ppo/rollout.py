@@ -132,7 +132,11 @@ class Collector:
         self._lengths = np.array(state["lengths"], np.int64)
 
     def collect(self, networks: Inference, rollout: Rollout, generator: np.random.Generator, steps_before: int) -> None:
-        """Act through the whole rollout, which is overwritten. `steps_before`: the run's transitions so far."""
+        """Act through the whole rollout, which is overwritten. `steps_before`: the run's transitions so far.
+
+        Raises:
+            EnvironmentFault, EnvironmentRaised: the environments' own; and whatever `between_steps` raises.
+        """
         start = time.perf_counter()
         environments = self._environments
         environments.seconds = 0.0

@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space, iterate
 from numpy.typing import NDArray
 
 from ppo_scope.ppo.distributions import Bernoulli, Categorical, DiagonalGaussian, Distribution, MultiCategorical
-from ppo_scope.ppo.failures import UnusableEnvironment as UnusableEnvironment
+from ppo_scope.ppo.failures import UnusableEnvironment
 
 Observations = NDArray[Any]
 SMALLEST_IMAGE = 36

@@ -6,37 +6,29 @@ stepping by hand execute the same code and produce the same bits.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import hashlib
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ppo_scope.ppo import finite, leashes, losses, memory
+from ppo_scope.ppo import finite, leashes, memory
 from ppo_scope.ppo.devices import be_repeatable, device_of
-from ppo_scope.ppo.engines import engine_of
 from ppo_scope.ppo.environments import Environments, Spread
-from ppo_scope.ppo.estimates import batch_of
 from ppo_scope.ppo.failures import UnusableEnvironment
 from ppo_scope.ppo.inference import Inference, inference_of
-from ppo_scope.ppo.judging import judged, scaled_rewards
-from ppo_scope.ppo.networks import ActorCritic
-from ppo_scope.ppo.normalization import RewardScale, RunningStatistics
+from ppo_scope.ppo.learner import Learner
 from ppo_scope.ppo.objects import Tree
-from ppo_scope.ppo.optimisation import Optimisation
-from ppo_scope.ppo.outcome import OptimisationPosition, Outcome, Position
-from ppo_scope.ppo.phases import Batch, Change, Judged, Phase, PhaseKind, Update
+from ppo_scope.ppo.outcome import Outcome
+from ppo_scope.ppo.phases import Change, Phase, PhaseKind, Update
 from ppo_scope.ppo.rollout import Collector, Episode, Rollout, episodes_in
 from ppo_scope.ppo.seeding import return_shared_generators, shared_generators
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.ppo.spaces import Observations
 from ppo_scope.ppo.standing import Collected, Start, seed_of, tree_of
 
 EPISODES_AVERAGED = 100
@@ -75,21 +67,20 @@ class Trainer:
         masked = self.environments.masks is not None
         memory.check(settings, spaces, self.device.type == "cpu", masked=masked)
         self.distribution = spaces.distribution
-        waits = self.device.type == "cpu" if asynchronous is None else not asynchronous
         with memory.of_the_device():
-            self.network = ActorCritic(spaces, settings, int(streams[2].generate_state(1)[0]), self.device)
-            engine = engine_of(self.network, spaces.distribution)
-            self.optimisation = Optimisation(self.network, engine, shuffling, asynchronous=not waits)
-        self._inference = self.inference()
+            self.learner = Learner(
+                settings,
+                spaces,
+                self.device,
+                weights=int(streams[2].generate_state(1)[0]),
+                shuffling=shuffling,
+                asynchronous=self.device.type != "cpu" if asynchronous is None else asynchronous,
+            )
+        self.network, self.optimisation = self.learner.network, self.learner.optimisation
         self._collector = Collector(self.environments, between_steps)
         # Two, in turn: what is shown of an update stays whole while the next rollout is collected, even where it fails.
-        self._rollouts = [
-            Rollout.empty(settings.rollout_steps, settings.num_envs, spaces, masked=masked) for _ in range(2)
-        ]
-        self._observation_statistics = RunningStatistics(spaces.observation_shape)
-        self._reward_scale = RewardScale(settings.num_envs) if settings.normalize_rewards else None
-        self._adapted = leashes.Adapted.of(settings)
-        self._before: Position | None = None
+        self._room = partial(Rollout.empty, settings.rollout_steps, settings.num_envs, spaces, masked=masked)
+        self._rollouts = [self._room(), self._room()]
         self._pending: dict[str, Any] = {}
         self.changes: list[Change] = []
         self.episodes: deque[Episode] = deque(maxlen=EPISODES_AVERAGED)
@@ -114,6 +105,26 @@ class Trainer:
         total = self.settings.total_steps
         return total is not None and self.steps >= total and not self.under_way
 
+    @property
+    def keepable(self) -> bool:
+        """Whether there is a state to go on from: always but while a rollout is collected."""
+        return not self.under_way or self._collected is not None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether an update has begun and is not over."""
+        return self._start is not None
+
+    @property
+    def last(self) -> Update | None:
+        """The update that ended last; None before the first, and once the next one was abandoned."""
+        return self._last
+
+    @property
+    def rollout_step(self) -> int:
+        """How many of its M vector steps the latest rollout has made: 0 … M."""
+        return self._collector.step
+
     def change(self, name: str, value: Any) -> None:
         """Change a live setting from the next update on.
 
@@ -133,45 +144,60 @@ class Trainer:
 
     def standing(self) -> dict[str, Any]:
         """Name → value of the live settings; β and α where the KL has brought them, if it moves them."""
-        return {**self.settings.live(), **leashes.moved(self.settings, self._adapted)}
+        return {**self.settings.live(), **leashes.moved(self.settings, self.learner.adapted)}
 
     def weights_sha256(self) -> str:
         """A fingerprint of θ: equal if and only if all weights are equal bit for bit."""
         return hashlib.sha256(self.network.theta.detach().cpu().numpy().tobytes()).hexdigest()
 
-    def judge(self, observations: Observations) -> tuple[Tensor, Tensor]:
-        """(policy outputs [S, O], V [S]) of normalised observations [S, …] under the present weights; no gradient."""
-        self._inference.refresh()
-        outputs, values = self._inference.judge(observations)
-        return torch.from_numpy(outputs).to(self.device), torch.from_numpy(values).to(self.device)
-
     def inference(self) -> Inference:
         """The present policy, to act by."""
         return inference_of(self.network)
 
-    @property
-    def keepable(self) -> bool:
-        """Whether there is a state to go on from: always but while a rollout is collected."""
-        return not self.under_way or self._collected is not None
+    def phases(self) -> Iterator[Phase]:
+        """The run, phase by phase, until total_steps is reached.
 
-    @property
-    def _waiting(self) -> dict[str, Any]:
-        return self._collected.waiting if self._collected is not None else {}
+        Whatever is raised meanwhile, by the environments, by `between_steps` or by numbers that are not finite,
+        abandons the update: weights, Adam, the generator of orders, running statistics, steps and episodes are as they
+        were at its start. What stays: the environments and the generator of acting have moved on, and settings that
+        changed with it stay changed, and recorded once. Asking for phases anew goes on with the next rollout. An update
+        whose phases are not asked for to its end stays as far as it came, to be looked at, and is abandoned when they
+        are asked for anew.
 
-    @property
-    def under_way(self) -> bool:
-        """Whether an update has begun and is not over."""
-        return self._start is not None
+        Raises:
+            NotFiniteError: before the weights would be touched by what is not finite.
+            DoesNotFit: the device has run out of memory.
+        """
+        if self._start is not None:
+            self._abandon(self._start)
+        while not self.finished:
+            try:
+                with memory.of_the_device():
+                    yield from self._update()
+            except GeneratorExit:
+                raise
+            except BaseException:
+                if self._start is not None:
+                    self._abandon(self._start)
+                raise
 
-    @property
-    def last(self) -> Update | None:
-        """The update that ended last; None before the first, and once the next one was abandoned."""
-        return self._last
+    def replay(
+        self, rollout: Rollout, settings: dict[str, Any], by_hand: Iterable[str] = (), attempt: int = 1
+    ) -> Iterator[Phase]:
+        """The next update, phase by phase, on a rollout that was collected by these very weights before.
 
-    @property
-    def rollout_step(self) -> int:
-        """How many of its M vector steps the latest rollout has made: 0 … M."""
-        return self._collector.step
+        `settings`: the live ones that it was made with, of which those `by_hand` were changed as it began; `attempt`:
+        which one of its index it was.
+
+        Raises:
+            ValueError: the settings do not fit.
+            NotFiniteError: before the weights would be touched by what is not finite.
+        """
+        live, by_hand = self.settings.live(), set(by_hand)
+        self._pending = {name: value for name, value in settings.items() if name in by_hand or live.get(name) != value}
+        self._attempt = attempt - 1
+        update = self._open(rollout)
+        yield from self._train_on(update)
 
     def redo(self, values: dict[str, Any], on_phase: Callable[[Phase], None] = lambda phase: None) -> Outcome:
         """The last update made anew from its start, on the same rollout, with other live settings.
@@ -184,52 +210,18 @@ class Trainer:
             ValueError: a value does not fit.
             NotFiniteError: the update cannot be made with these settings.
         """
-        before, judged = self._before, self._last.judged if self._last is not None else None
-        if self._last is None or judged is None or before is None or self.under_way:
+        if self._last is None or self._whole is None or self.under_way:
             raise LookupError("only an update that has just ended can be made anew")
-        rollout, settings = self._last.rollout, self._last.set_to.changed(**values)
-        after = self._position()
-        try:
-            self._return_to(before)
-            self._adapted = self._adapted.set_by_hand(settings, set(values))
-            steps = self.steps - rollout.transitions
-            update = self._begun(self._last.index, settings, steps, rollout, self._last.theta_before)
-            update.judged, update.by_hand = judged, frozenset(values)
-            self.optimisation.begin(update)
-            update.rewards = scaled_rewards(update, self._reward_scale)
-            update.batch, update.deltas = batch_of(judged, rollout, update.rewards, settings)
-            on_phase(Phase(PhaseKind.ADVANTAGES, update))
-            for phase in self._epochs(update, update.batch):
-                on_phase(phase)
-            self.optimisation.end(update)
-            self._adapt(update, update.batch)
-            outcome = Outcome(update, self._position())
-            on_phase(outcome.phase)
-            return outcome
-        finally:
-            self._return_to(after)
+        start, last = self._whole
+        return self.learner.redo(last, start.position, start.steps, values, on_phase)
 
-    def leave(self, rollout: Rollout) -> None:
-        """Whoever looks on keeps this rollout: those that follow are collected elsewhere."""
-        steps, num_envs = rollout.rewards.shape
-        self._rollouts = [
-            Rollout.empty(steps, num_envs, self.spaces, masked=one.action_masks is not None) if one is rollout else one
-            for one in self._rollouts
-        ]
-
-    @contextlib.contextmanager
-    def visit(self, outcome: Outcome) -> Iterator[None]:
+    def visit(self, outcome: Outcome) -> AbstractContextManager[None]:
         """The weights as that outcome left them, for as long as somebody looks."""
-        here = self._position()
-        try:
-            self._return_to(outcome.position)
-            yield
-        finally:
-            self._return_to(here)
+        return self.learner.visit(outcome.position)
 
     def adopt(self, outcome: Outcome) -> list[Change]:
         """Go on from this outcome instead, with its settings; which of them have changed."""
-        self._return_to(outcome.position)
+        self.learner.return_to(outcome.position)
         old, new = self.settings.live(), outcome.update.set_to.live()
         changes = [Change(outcome.update.index, name, old[name], new[name]) for name in new if new[name] != old[name]]
         self.changes += changes
@@ -251,7 +243,7 @@ class Trainer:
         """
         if not self.keepable:
             raise RuntimeError("there is no state to go on from within a rollout")
-        between = Start(self._position(), self._observation_statistics, self.steps, self.episodes)
+        between = Start(self.learner.position(), self.learner.observation_statistics, self.steps, self.episodes)
         waiting, pending = (self._pending, {}) if self.under_way else (self._waiting, self._pending)
         return {
             **tree_of(self._start or between, self.settings, self._acting),
@@ -297,79 +289,24 @@ class Trainer:
         """The same, but for its environments, which stay where they are; also where live settings were others."""
         self.settings = Settings.parse(state["settings"])
         self._start, self._last, self._whole, self._attempt, self._collected = None, None, None, 0, None
-        moments = {name: torch.from_numpy(np.array(moment)) for name, moment in state["adam"].items()}
-        theta = torch.from_numpy(np.array(state["theta"]))
-        shuffling = self.optimisation.position().shuffling if reseeded else state["shuffling"]
-        self.optimisation.return_to(OptimisationPosition(theta, moments, shuffling))
+        self.learner.stand_at(state, self.settings, reseeded=reseeded)
         if not reseeded:
             self._acting.bit_generator.state = state["acting"]
-        self._observation_statistics.return_to(state["observation_statistics"])
-        if self.settings.normalize_observations:
-            self.network.normalize_by(self._observation_statistics)
-        if self._reward_scale is not None:
-            self._reward_scale.return_to(state["reward_scale"])
-        self._adapted = leashes.Adapted(**state["adapted"])
         self.changes = [Change(**change) for change in state["changes"]]
         self.updates, self.steps, self._pending = state["updates"], state["steps"], dict(state["pending"])
         self.episodes = deque(episodes_in(state["episodes"]), EPISODES_AVERAGED)
 
-    def _position(self) -> Position:
-        return Position(self.optimisation.position(), copy.deepcopy(self._reward_scale), self._adapted)
-
-    def _return_to(self, position: Position) -> None:
-        self.optimisation.return_to(position.optimisation)
-        self._reward_scale = copy.deepcopy(position.reward_scale)
-        self._adapted = position.adapted
+    def leave(self, rollout: Rollout) -> None:
+        """Whoever looks on keeps this rollout: those that follow are collected elsewhere."""
+        self._rollouts = [self._room() if one is rollout else one for one in self._rollouts]
 
     def close(self) -> None:
         """Release the environments."""
         self.environments.close()
 
-    def phases(self) -> Iterator[Phase]:
-        """The run, phase by phase, until total_steps is reached.
-
-        Whatever is raised meanwhile, by the environments, by `between_steps` or by numbers that are not finite,
-        abandons the update: weights, Adam, the generator of orders, running statistics, steps and episodes are as they
-        were at its start. What stays: the environments and the generator of acting have moved on, and settings that
-        changed with it stay changed, and recorded once. Asking for phases anew goes on with the next rollout. An update
-        whose phases are not asked for to its end stays as far as it came, to be looked at, and is abandoned when they
-        are asked for anew.
-
-        Raises:
-            NotFiniteError: before the weights would be touched by what is not finite.
-            DoesNotFit: the device has run out of memory.
-        """
-        if self._start is not None:
-            self._abandon(self._start)
-        while not self.finished:
-            try:
-                with memory.of_the_device():
-                    yield from self._update()
-            except GeneratorExit:
-                raise
-            except BaseException:
-                if self._start is not None:
-                    self._abandon(self._start)
-                raise
-
-    def replay(
-        self, rollout: Rollout, settings: dict[str, Any], by_hand: Iterable[str] = (), attempt: int = 1
-    ) -> Iterator[Phase]:
-        """The next update, phase by phase, on a rollout that was collected by these very weights before.
-
-        `settings`: the live ones that it was made with, of which those `by_hand` were changed as it began; `attempt`:
-        which one of its index it was.
-
-        Raises:
-            ValueError: the settings do not fit.
-            NotFiniteError: before the weights would be touched by what is not finite.
-        """
-        live, by_hand = self.settings.live(), set(by_hand)
-        self._pending = {name: value for name, value in settings.items() if name in by_hand or live.get(name) != value}
-        self._attempt = attempt - 1
-        update = self._open(rollout)
-        self._inference.refresh()
-        yield from self._train_on(update)
+    @property
+    def _waiting(self) -> dict[str, Any]:
+        return self._collected.waiting if self._collected is not None else {}
 
     def _update(self) -> Iterator[Phase]:
         if (begun := self._collected) is not None:
@@ -377,12 +314,10 @@ class Trainer:
             update = self._open(begun.rollout)
             update.by_hand |= begun.by_hand
             self._pending = {**begun.waiting, **self._pending}
-            self._inference.refresh()
             yield from self._train_on(update)
             return
         update = self._open(self._rollouts[self.updates % 2])
-        self._inference.refresh()
-        self._collector.collect(self._inference, update.rollout, self._acting, self.steps)
+        self._collector.collect(self.learner.inference, update.rollout, self._acting, self.steps)
         yield from self._train_on(update)
 
     def _open(self, rollout: Rollout) -> Update:
@@ -391,75 +326,36 @@ class Trainer:
         settings = self._apply_changes()
         theta = self.network.theta.detach().clone()
         self._attempt += 1
-        update = self._begun(self.updates + 1, settings, self.steps, rollout, theta)
+        update = self.learner.begin(self.updates + 1, settings, self.steps, rollout, theta)
         update.attempt, update.by_hand = self._attempt, changed
-        self.optimisation.begin(update)
-        self._before = self._position()
-        self._start = Start(self._before, copy.deepcopy(self._observation_statistics), self.steps, self.episodes.copy())
+        statistics = copy.deepcopy(self.learner.observation_statistics)
+        self._start = Start(self.learner.position(), statistics, self.steps, self.episodes.copy())
+        self.learner.inference.refresh()
         return update
 
     def _train_on(self, update: Update) -> Iterator[Phase]:
         """All that follows once its rollout is there."""
-        settings = update.set_to
         finite.check_rollout(update.rollout)
         self._collected = Collected(update.rollout, frozenset(update.by_hand), update.attempt, {})
         self.steps += update.rollout.transitions
         self.episodes.extend(update.rollout.episodes)
-        yield Phase(PhaseKind.ROLLOUT, update)
-
-        start = time.perf_counter()
-        update.judged = self.judged(update.rollout)
-        update.rewards = scaled_rewards(update, self._reward_scale)
-        update.batch, update.deltas = batch_of(update.judged, update.rollout, update.rewards, settings)
-        update.seconds_advantages = time.perf_counter() - start
-        yield Phase(PhaseKind.ADVANTAGES, update)
-
-        end = Phase(PhaseKind.UPDATE, update)
-        for phase in self._epochs(update, update.batch):
-            end = replace(phase, kind=PhaseKind.UPDATE)
+        phase = Phase(PhaseKind.ROLLOUT, update)
+        yield phase
+        for phase in self.learner.learn(update):
             yield phase
-        self.optimisation.end(update)
-        self._adapt(update, update.batch)
-        self._take_in_observations(update.rollout, settings)
+        self.learner.take_in(update.rollout, update.set_to)
         self.updates += 1
         self._last = update
         self._whole = (self._start, update) if self._start is not None else None
         self._attempt = 0
         # Not under way any more before it is yielded: whoever looks now finds the run finished if it is.
         self._start = self._collected = None
-        yield end
-
-    def _begun(self, index: int, settings: Settings, steps: int, rollout: Rollout, theta: Tensor) -> Update:
-        """The record of an update that begins after so many steps of the run."""
-        rate = leashes.learning_rate(settings, self._adapted, steps)
-        in_force = leashes.in_force(settings, self._adapted, steps)
-        return Update(index, in_force, rate, rollout, theta, chosen=settings)
-
-    def _adapt(self, update: Update, batch: Batch) -> None:
-        """Take over where the KL has brought α, and move β by the KL that the update has come to."""
-        settings = update.settings
-        if settings.desired_kl is not None:
-            self._adapted = replace(self._adapted, learning_rate=update.learning_rate)
-        if update.judged is not None and settings.kl_coef_target is not None and leashes.adapts_kl_coef(settings):
-            with torch.no_grad():
-                outputs, _ = self.judge(update.judged.observations)
-                kl = self.distribution.kl(batch.outputs, outputs) @ losses.mean_weights(batch.trained)
-            moved = leashes.next_kl_coef(settings.kl_coef, kl.item(), settings.kl_coef_target)
-            self._adapted = replace(self._adapted, kl_coef=moved)
-
-    def _epochs(self, update: Update, batch: Batch) -> Iterator[Phase]:
-        """All passes over the batch; fewer where target_kl ends them."""
-        minibatches = update.settings.minibatches
-        for epoch in range(1, update.settings.epochs + 1):
-            yield from self.optimisation.epoch(update, batch, epoch)
-            yield Phase(PhaseKind.EPOCH, update, epoch, len(update.minibatches) - (epoch - 1) * minibatches)
-            if update.stopped_by_kl:
-                return
+        yield replace(phase, kind=PhaseKind.UPDATE)
 
     def _abandon(self, start: Start) -> None:
         """Become what it was at the update's start."""
-        self._return_to(start.position)
-        self._observation_statistics = start.observation_statistics
+        self.learner.return_to(start.position)
+        self.learner.observation_statistics = start.observation_statistics
         self.steps, self.episodes = start.steps, start.episodes
         self._start = self._collected = None
         self._last = None  # where that one began has been forgotten: it cannot be made anew any more
@@ -472,15 +368,5 @@ class Trainer:
         for name, new in pending.items():
             self.changes.append(Change(self.updates + 1, name, old[name], new))
         self.settings = self.settings.changed(**pending)
-        self._adapted = self._adapted.set_by_hand(self.settings, set(pending))
+        self.learner.adapted = self.learner.adapted.set_by_hand(self.settings, set(pending))
         return self.settings
-
-    def judged(self, rollout: Rollout) -> Judged:
-        """A rollout as the networks that collected it see it."""
-        return judged(rollout, self._inference, self.spaces, self.device)
-
-    def _take_in_observations(self, rollout: Rollout, settings: Settings) -> None:
-        """Only between updates: the policy that collects must be the one that is judged."""
-        if settings.normalize_observations:
-            self._observation_statistics.update(rollout.observations[:-1][rollout.trained])
-            self.network.normalize_by(self._observation_statistics)

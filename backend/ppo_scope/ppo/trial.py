@@ -9,9 +9,8 @@ from functools import partial
 import numpy as np
 
 from ppo_scope.ppo import finite
-from ppo_scope.ppo.estimates import batch_of
 from ppo_scope.ppo.finite import NotFiniteError
-from ppo_scope.ppo.phases import PhaseKind, Update
+from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.rollout import Collector, Rollout
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
@@ -83,11 +82,7 @@ def _repeat_first_step(rollout: Rollout) -> None:
 
 
 def _one_minibatch(trainer: Trainer, settings: Settings, rollout: Rollout) -> None:
-    theta = trainer.network.theta.detach().clone()
-    update = Update(1, settings, settings.learning_rate, rollout, theta)
-    trainer.optimisation.begin(update)
-    update.judged = trainer.judged(rollout)
-    update.batch, update.deltas = batch_of(update.judged, rollout, rollout.rewards, settings)
-    for phase in trainer.optimisation.epoch(update, update.batch, 1):
+    update = trainer.learner.begin(1, settings, 0, rollout, trainer.network.theta.detach().clone())
+    for phase in trainer.learner.learn(update):
         if phase.kind is PhaseKind.STEP:
             return

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.ppo import losses
-from ppo_scope.probes.record import Batch, Facts, Floats, Minibatch
+from ppo_scope.probes.facts import Facts
+from ppo_scope.probes.record import Batch, Floats, Minibatch
 from ppo_scope.probes.subject import Distribution
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 

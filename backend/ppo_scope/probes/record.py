@@ -14,148 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ppo_scope.ppo.engine import Sampled
 from ppo_scope.ppo.phases import PhaseKind as PhaseKind
+from ppo_scope.probes.facts import Facts
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
-
-
-class Facts(Protocol):
-    """What an update is made with. Our table of settings has all of it."""
-
-    @property
-    def objective(self) -> str:
-        """clip, kl_penalty, unclipped, reinforce or actor_critic."""
-        ...
-
-    @property
-    def clip_range(self) -> float:
-        """ε"""
-        ...
-
-    @property
-    def value_coef(self) -> float:
-        """c₁"""
-        ...
-
-    @property
-    def entropy_coef(self) -> float:
-        """c₂"""
-        ...
-
-    @property
-    def value_clip_range(self) -> float | None:
-        """How far V may move from V_old in L_VF."""
-        ...
-
-    @property
-    def kl_coef(self) -> float:
-        """β, under the objective kl_penalty."""
-        ...
-
-    @property
-    def kl_coef_target(self) -> float | None:
-        """The KL that β is adapted to; None: it is fixed."""
-        ...
-
-    @property
-    def desired_kl(self) -> float | None:
-        """The KL that α is adapted to; None: it is not."""
-        ...
-
-    @property
-    def learning_rate_min(self) -> float:
-        """To which it may fall then."""
-        ...
-
-    @property
-    def learning_rate_max(self) -> float:
-        """To which it may rise then."""
-        ...
-
-    @property
-    def discount(self) -> float | None:
-        """γ; None where it is not told."""
-        ...
-
-    @property
-    def gae_lambda(self) -> float | None:
-        """λ of GAE; None where it is not told."""
-        ...
-
-    @property
-    def max_grad_norm(self) -> float | None:
-        """Where ‖∇L‖ is cut off."""
-        ...
-
-    @property
-    def target_kl(self) -> float | None:
-        """The KL that ends an update early."""
-        ...
-
-    @property
-    def num_envs(self) -> int:
-        """N, rows of the layout."""
-        ...
-
-    @property
-    def rollout_steps(self) -> int:
-        """M, steps of each row."""
-        ...
-
-    @property
-    def epochs(self) -> int:
-        """Passes over a rollout, where nothing ends them early."""
-        ...
-
-    @property
-    def minibatches(self) -> int:
-        """Of an epoch."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Which rows are shown, where there are too many, follows from it."""
-        ...
-
-    @property
-    def shared_network(self) -> bool:
-        """Whether the critic sits on the policy's layers."""
-        ...
-
-    @property
-    def activation(self) -> str:
-        """tanh or relu."""
-        ...
-
-    @property
-    def anneal_learning_rate(self) -> bool:
-        """Whether α falls to 0 by the end of the run."""
-        ...
-
-    @property
-    def anneal_clip_range(self) -> bool:
-        """Whether ε does."""
-        ...
-
-    @property
-    def normalize_advantages(self) -> str:
-        """off, or over what."""
-        ...
-
-    @property
-    def normalize_rewards(self) -> bool:
-        """Whether rewards are scaled before Â is estimated."""
-        ...
-
-    @property
-    def normalize_observations(self) -> bool:
-        """Whether the networks see observations normalised."""
-        ...
-
-    def live(self) -> dict[str, Any]:
-        """What can change while the run goes on, by name: a snapshot tells it."""
-        ...
 
 
 class Episode(Protocol):
@@ -216,47 +80,16 @@ class Rollout(Protocol):
         ...
 
 
-class Batch(Protocol):
-    """A rollout as samples."""
+class Batch(Sampled, Protocol):
+    """A rollout as samples: what their loss is found from, and their advantages as they were estimated.
 
-    @property
-    def observations(self) -> Tensor:
-        """[S, …], as the networks see them."""
-        ...
-
-    @property
-    def actions(self) -> Tensor:
-        """[S, *action_shape]"""
-        ...
-
-    @property
-    def outputs(self) -> Tensor | None:
-        """[S, O], of the policy that collected; None where they were not kept."""
-        ...
-
-    @property
-    def log_probs(self) -> Tensor:
-        """[S], log π_old(a|s)"""
-        ...
-
-    @property
-    def values(self) -> Tensor:
-        """[S], V_old(s); all NaN where there is no critic."""
-        ...
+    `observations` are as the networks see them; `outputs` are None where they were not kept, and follow the action
+    masks where there are some; `values` are all NaN where there is no critic.
+    """
 
     @property
     def advantages(self) -> Tensor:
         """[S], Â, raw"""
-        ...
-
-    @property
-    def targets(self) -> Tensor:
-        """[S], V_targ"""
-        ...
-
-    @property
-    def action_masks(self) -> Tensor | None:
-        """[S, O] bool, which actions were allowed; None where nobody says. All outputs follow it."""
         ...
 
 

@@ -109,7 +109,7 @@ class Abilities:
 
 
 class Subject(Protocol):
-    """A training loop, to probes. What an update is made with stands in its record (`record.Facts`)."""
+    """A training loop, to probes. What an update is made with stands in its record (`facts.Facts`)."""
 
     @property
     def env(self) -> str:

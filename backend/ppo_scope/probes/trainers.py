@@ -18,7 +18,7 @@ from ppo_scope.ppo.distributions import Distribution
 from ppo_scope.ppo.engine import Engine, Rule, in_numpy, packed
 from ppo_scope.ppo.engines import engine_of
 from ppo_scope.ppo.inference import inference_of
-from ppo_scope.ppo.masks import forbid
+from ppo_scope.ppo.judging import judge
 from ppo_scope.ppo.networks import ActorCritic
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.settings import Settings
@@ -80,11 +80,7 @@ class _OwnNetworks:
         )
 
     def _judge(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        self._inference.refresh()
-        outputs, values = self._inference.judge(batch.observations.cpu().numpy())
-        device = self._network.device
-        judged = torch.from_numpy(outputs).to(device), torch.from_numpy(values).to(device)
-        return forbid(judged[0], batch.action_masks), judged[1]
+        return judge(self._inference, batch.observations.cpu().numpy(), self._network.device, batch.action_masks)
 
     def _judge_between(self, update: Update, samples: Tensor, factors: Sequence[float]) -> Tensor:
         """θ itself stays untouched."""

@@ -17,7 +17,8 @@ import numpy as np
 from ppo_scope.records.aggregates import Aggregate, Numbers, aggregate, missing, quartiles
 from ppo_scope.records.library import KeptRun
 from ppo_scope.records.store import Store
-from ppo_scope.wire.told import Change, Compared, ComparedCurve, ComparedGroup, Comparison, LeftOut, Parent
+from ppo_scope.wire.answers import Compared, ComparedCurve, ComparedGroup, Comparison, LeftOut
+from ppo_scope.wire.run import Change, Parent
 
 RETURN = "episodic_return_mean"
 COLUMNS = ("steps", RETURN)

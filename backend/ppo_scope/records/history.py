@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ppo_scope.records.moments import Moments
 from ppo_scope.wire.metrics import EPISODE_COLUMNS
-from ppo_scope.wire.told import Change, Evaluation
+from ppo_scope.wire.run import Change, Evaluation
 
 Rows = NDArray[np.float64]
 

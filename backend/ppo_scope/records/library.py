@@ -15,7 +15,7 @@ from platformdirs import user_data_path
 
 from ppo_scope.records.store import FILE, CannotRead, Store
 from ppo_scope.wire.codes import ENDED, RunState
-from ppo_scope.wire.told import Cause, Kept
+from ppo_scope.wire.run import Cause, Kept
 
 LOCK = "run.lock"
 """Held by the server that writes the run; the system lets go of it whatever becomes of the server."""

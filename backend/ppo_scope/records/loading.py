@@ -15,7 +15,7 @@ from ppo_scope.records.extras import needed
 from ppo_scope.records.library import KeptRun, Library, default_folder
 from ppo_scope.records.store import FILE, CannotRead, Rows, Store
 from ppo_scope.wire.metrics import EPISODE_COLUMNS
-from ppo_scope.wire.told import Change
+from ppo_scope.wire.run import Change
 
 DataFrame = Any
 """Of pandas, which is there only where somebody has installed it."""

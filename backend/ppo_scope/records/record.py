@@ -15,7 +15,8 @@ from ppo_scope.records.moments import Entry, Moments
 from ppo_scope.wire import frame as frames
 from ppo_scope.wire.codes import LATEST, Kind
 from ppo_scope.wire.headers import MOMENT_COLUMNS, POSITION, START
-from ppo_scope.wire.told import Branch, Cause, Change, Evaluation, Met, Parent, Resumption, Run, RunBrief, StateTold
+from ppo_scope.wire.run import Branch, Cause, Change, Evaluation, Parent, Resumption, Run, RunBrief
+from ppo_scope.wire.told import Met, StateTold
 
 HEADER = frozenset({"protocol", "kind", "run", "sequence", "scalars", "arrays", "event"})
 CHANGES_TOLD = 200

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppo_scope.records import tables
-from ppo_scope.wire.told import Change
+from ppo_scope.wire.run import Change
 
 FILE = "run.sqlite"
 MARKS = ("", "pause", "change", "checkpoint", "fork", "end")

@@ -112,7 +112,7 @@ class AttachedRun(LiveRun):
     _process: Wire
 
     def __init__(self, id: str, settings: dict[str, Any], about: dict[str, Any], *, listener: Listener) -> None:
-        """`about`: the loop's library, its version, and which settings it can change: `told.Attached`."""
+        """`about`: the loop's library, its version, and which settings it can change: `wire.run.Attached`."""
         record = RunRecord(id, settings)
         record.facts |= {"attached": about, "device": "elsewhere"}
         super().__init__(Settings(), paused=False, listener=listener, worker="", record=record, begin=_wire)
@@ -138,7 +138,7 @@ class AttachedRun(LiveRun):
         """That connection is gone, and after a `goodbye` for good. Nothing, where another one has taken its place."""
         if not self.wire.carried_by(carry):
             return
-        if goodbye or self._asked:
+        if goodbye or self._condition.asked_to_end:
             self.wire.end()
         elif not self.gone:
             self.wire.disconnect()
@@ -152,8 +152,8 @@ class AttachedRun(LiveRun):
             self._away()
 
     def _away(self) -> None:
-        if self._stalled is not AWAY:
-            self._stalled = AWAY
+        if self._condition.stalled is not AWAY:
+            self._condition.stalled = AWAY
             self._listener.state(self)
 
     def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
@@ -166,7 +166,7 @@ class AttachedRun(LiveRun):
 
     async def stop(self, *, kept: bool = True, why: Cause | None = None) -> None:
         """Tell the loop to stop, and let go of it. A server that leaves (not `kept`) lets it go on by itself."""
-        self._asked = True
+        self._condition.ask_to_end()
         if kept and self.wire.connected:
             self.send({"type": "stop", "id": "stop"})
             await self._left(STOP_SECONDS)

@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppo_scope.wire import told
+from ppo_scope.wire.run import Cause as CauseTold
 
 CGROUP_FILES = ("memory.events", "memory.oom_control")
 """Where the kernel counts its out-of-memory kills: control groups version 2 and version 1."""
@@ -20,7 +20,7 @@ class Cause:
     detail: str
     remedy: str
 
-    def describe(self) -> told.Cause:
+    def describe(self) -> CauseTold:
         """As in the protocol."""
         return {"summary": self.summary, "detail": self.detail, "remedy": self.remedy}
 

@@ -19,7 +19,7 @@ from ppo_scope.records import trees
 from ppo_scope.records.library import Terms, held, is_run
 from ppo_scope.records.store import CHANGE, CHECKPOINT, END, NEWEST, PAUSE, Rows, Store
 from ppo_scope.wire.codes import ENDED
-from ppo_scope.wire.told import Change
+from ppo_scope.wire.run import Change
 
 logger = logging.getLogger(__name__)
 

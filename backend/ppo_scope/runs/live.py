@@ -20,6 +20,7 @@ from ppo_scope.processes.process import NotReading, TrainingProcess
 from ppo_scope.records.library import KeptRun, is_run
 from ppo_scope.records.record import RunRecord, Said
 from ppo_scope.runs import ending
+from ppo_scope.runs.condition import Condition
 from ppo_scope.runs.hearing import Hearing
 from ppo_scope.runs.inbox import Inbox
 from ppo_scope.runs.journal import Journal
@@ -29,8 +30,9 @@ from ppo_scope.runs.pulse import STALL_AFTER, Pulse
 from ppo_scope.runs.studio import Studio
 from ppo_scope.runs.trial import Trial
 from ppo_scope.runs.writing import Writing
-from ppo_scope.wire.codes import ENDED, LATEST, Kind, RunState
-from ppo_scope.wire.told import Cause, Run, RunBrief, StateTold
+from ppo_scope.wire.codes import ENDED, LATEST, Kind
+from ppo_scope.wire.run import Cause, Run, RunBrief
+from ppo_scope.wire.told import StateTold
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +43,6 @@ NOT_YET = (
     "This moment was passed on the way of a step and is still to be measured, which the training process cannot do "
     "just now. Ask again in a moment."
 )
-LOST = "{} phases that steps had passed were still to be measured: one cannot go back to them any more."
-
-
 READER = "ppo_scope.worker.reading:main"
 """What shows a run without training it."""
 
@@ -74,12 +73,7 @@ class LiveRun:
         """The run on the disk that it is, where nothing is trained."""
         self._writing = Writing()
         self.wants_pause = paused
-        self._cause: Cause | None = None  # of the end
-        self._stalled: ending.Cause | None = None
-        self._ended: str | None = None
-        self._finished = False
-        self._asked = False
-        self._why: ending.Cause | None = None  # it was asked to end
+        self._condition = Condition(self.record)
         self._done = asyncio.Event()
         self._trial = Trial()
         self._listener = listener
@@ -87,7 +81,6 @@ class LiveRun:
         self._unanswered: dict[str, float] = {}
         self._studio = Studio(self, partial(self._show, Kind.PICTURE))
         self._measuring = Measuring(self.send)
-        self._memory_kills = ending.out_of_memory_kills()
         self._hearing = Hearing(self.record, self._read, lambda question: self._process.tell("again", question))
         inbox = Inbox(asyncio.get_running_loop(), self._receive, self._exited)
         arguments: tuple[Any, ...] = (self.id, self.settings, paused, trial, *([state] if state is not None else []))
@@ -112,14 +105,12 @@ class LiveRun:
     @property
     def state(self) -> str:
         """One of the protocol's states."""
-        return self._ended or ("stalled" if self._stalled else self.record.said.state)
+        return self._condition.state
 
     @property
     def cause(self) -> Cause | None:
         """Why it is in that state, where there is something to explain."""
-        if self._ended:
-            return self._cause
-        return self._stalled.describe() if self._stalled else self.record.said.cause
+        return self._condition.cause
 
     @property
     def ended(self) -> bool:
@@ -129,7 +120,7 @@ class LiveRun:
     @property
     def has_finished(self) -> bool:
         """It has made all its steps, whether or not its process is still there."""
-        return self.state == RunState.FINISHED or (self.state == RunState.STOPPED and self._finished)
+        return self._condition.has_finished
 
     @property
     def goes_on(self) -> bool:
@@ -139,7 +130,7 @@ class LiveRun:
     @property
     def gone(self) -> bool:
         """The process has ended."""
-        return self._ended is not None
+        return self._condition.gone
 
     @property
     def pid(self) -> int:
@@ -230,12 +221,12 @@ class LiveRun:
         `kept`: its record is looked at further, so what has not been measured yet is, as far as there is time. `why`:
         where that is to be explained.
         """
-        self._asked, self._why = True, why
+        self._condition.ask_to_end(why)
         self._studio.retire()
         with contextlib.suppress(NotReading):
             self._process.send(json.dumps({"type": "stop", "id": "stop", "kept": kept}).encode())
         asked, told, killed = PATIENCE
-        if self._stalled:
+        if self._condition.stalled:
             asked = 0.1  # it will not hear
         for patience, number in ((asked, signal.SIGTERM), (told, signal.SIGKILL)):
             await self._left(patience)
@@ -251,7 +242,7 @@ class LiveRun:
 
     def kill(self) -> None:
         """End the process at once, without waiting for it. Safe in a signal handler's situation."""
-        self._asked = True
+        self._condition.ask_to_end()
         self._studio.close()
         self._process.kill(signal.SIGKILL)
 
@@ -259,7 +250,7 @@ class LiveRun:
         """It is not on the disk any more: what has been shown of it is all that there is."""
         if not self.gone:
             self.kill()
-        self._ended, self._cause = RunState.DELETED, ending.deleted(self.id).describe()
+        self._condition.delete()
         self._listener.state(self)
 
     @property
@@ -286,21 +277,21 @@ class LiveRun:
         self._hearing.ask_again()
         waiting = time.monotonic() - min(self._unanswered.values(), default=time.monotonic())
         complaint = self._pulse.complaint(self.record.said.state, waiting)
-        if complaint is not None and not self._stalled:
-            self._stalled = complaint
+        if complaint is not None and not self._condition.stalled:
+            self._condition.stalled = complaint
             self._listener.state(self)
         elif complaint is None:
             self._recover()
 
     def _recover(self) -> None:
-        if self._stalled:
-            self._stalled = None
+        if self._condition.stalled:
+            self._condition.stalled = None
             self._listener.state(self)
 
     def _receive(self, messages: list[bytes]) -> None:
         self._pulse.heard()
         self._hearing.take(messages)
-        if self._stalled and self._pulse.complaint(self.record.said.state, waiting=0.0) is None:
+        if self._condition.stalled and self._pulse.complaint(self.record.said.state, waiting=0.0) is None:
             self._recover()
 
     def _read(self, header: dict[str, Any], message: bytes) -> None:
@@ -371,8 +362,7 @@ class LiveRun:
 
     def _take_state(self, header: dict[str, Any]) -> None:
         said = Said.of(header)
-        if said.state != RunState.STOPPED:
-            self._finished = said.state == RunState.FINISHED
+        self._condition.says(said.state)
         if said.state != self.record.said.state:
             self._note("state", {"state": said.state, "cause": said.cause})
         if self.record.stops(said):
@@ -394,23 +384,10 @@ class LiveRun:
         self._studio.retire()
         lost = self.record.forgo()
         self._measuring.end()
-        if self._ended is None:
-            result = ending.classify(
-                exitcode,
-                reported=self.record.said.state,
-                asked=self._asked,
-                out_of_memory=ending.out_of_memory_kills() > self._memory_kills,
-                output=self._process.output,
-            )
-            self._ended = result.state
-            told = self.record.said.cause
-            by_itself = result.state == "failed" and told
-            cause = self._why if result.state == RunState.STOPPED else result.cause
-            self._cause = told if by_itself else cause.describe() if cause else None
-            if lost and self._cause is not None:
-                self._cause = {**self._cause, "detail": f"{LOST.format(lost)}\n{self._cause['detail'] or ''}".strip()}
-            if self._ended != self.record.said.state:  # else it has said so itself
-                self._note("state", {"state": self._ended, "cause": self._cause})
+        if not self.gone:
+            self._condition.end(exitcode, self._process.output, lost)
+            if self.state != self.record.said.state:  # else it has said so itself
+                self._note("state", {"state": self.state, "cause": self.cause})
             self._listener.state(self)
         self._writing.end()
         for command in list(self._unanswered):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ppo_scope.processes.process import Receiver
-from ppo_scope.wire.told import Change, Evaluation
+from ppo_scope.wire.run import Change, Evaluation
 
 if TYPE_CHECKING:
     from ppo_scope.runs.live import LiveRun

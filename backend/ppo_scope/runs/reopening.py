@@ -19,7 +19,7 @@ from ppo_scope.records import trees
 from ppo_scope.records.library import KeptRun, Library
 from ppo_scope.records.record import RunRecord
 from ppo_scope.records.store import FORK, NEWEST, CannotRead, Store
-from ppo_scope.wire.told import Branch, Change, Evaluation, Parent
+from ppo_scope.wire.run import Branch, Change, Evaluation, Parent
 
 logger = logging.getLogger(__name__)
 

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from ppo_scope import __version__
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import DEFAULT_WORKER
-from ppo_scope.records.history import MAX_EPISODES, MAX_ROWS
-from ppo_scope.records.library import InUse, KeptRun, Library, Terms
+from ppo_scope.records.library import InUse, KeptRun, Library
 from ppo_scope.records.record import RunRecord
 from ppo_scope.records.store import CannotRead
 from ppo_scope.runs import ending
 from ppo_scope.runs.attached import AttachedRun
 from ppo_scope.runs.ending import Cause
 from ppo_scope.runs.journal import Journal
+from ppo_scope.runs.journals import Journals
 from ppo_scope.runs.live import LiveRun
 from ppo_scope.runs.parties import Elsewhere, Listener
 from ppo_scope.runs.pulse import STALL_AFTER
-from ppo_scope.runs.reopening import Reopened, note_fork, to_show
+from ppo_scope.runs.reopening import Reopened, to_show
 from ppo_scope.wire.codes import RunState
-from ppo_scope.wire.told import Branch, Parent
+from ppo_scope.wire.run import Branch
 
 logger = logging.getLogger(__name__)
 
@@ -70,8 +68,7 @@ class Supervisor:
         library: Library | None = None,
     ) -> None:
         """`library`: where runs are kept; None: nowhere."""
-        self._library = library
-        self._terms = library.terms if library is not None else None
+        self._journals = Journals(library)
         self._listener = listener
         self._worker = worker
         self._stall_after = stall_after
@@ -128,19 +125,18 @@ class Supervisor:
     @property
     def library(self) -> Library | None:
         """Where runs are kept; None: nowhere."""
-        return self._library
+        return self._journals.library
 
     def resume(self, reopened: Reopened, journal: Journal, *, paused: bool) -> LiveRun:
         """Go on with a run that was kept, or a fork of it, written down in its journal; the server's first one."""
-        if reopened.parent is not None:
-            self._tell_parent(reopened.parent, reopened.record.id)
+        self._tell_parent(reopened)
         run = self._remade(reopened, paused, trial=False)
         run.keep_in(journal)
         return self._introduce(run, None)
 
     def attach(self, run: AttachedRun) -> None:
         """Take in a run that trains elsewhere."""
-        if (journal := self._new_journal(run)) is not None:
+        if (journal := self._journals.of_new(run.record)) is not None:
             run.keep_in(journal)
         self._introduce(run, None)
 
@@ -168,7 +164,7 @@ class Supervisor:
             run.record.sweep = sweep
             return run
 
-        return await self._begin(made, self._new_journal, instead, here=begin is None)
+        return await self._begin(made, lambda run: self._journals.of_new(run.record), instead, here=begin is None)
 
     async def go_on(
         self, reopened: Reopened, *, paused: bool, instead: LiveRun | None = None, begin: Elsewhere | None = None
@@ -181,9 +177,11 @@ class Supervisor:
 
         def journal(run: LiveRun) -> Journal:
             try:
-                return self._journal_of(reopened)
+                journal = self._journals.of_kept(reopened)
             except (OSError, sqlite3.Error, InUse, CannotRead) as error:
                 raise CannotBegin(Cause(f"Run {run.id} cannot be written to the disk: {error}", "", "")) from None
+            self._tell_parent(reopened)
+            return journal
 
         def made(trial: bool) -> LiveRun:
             return self._remade(reopened, paused, trial=trial, begin=begin)
@@ -263,7 +261,16 @@ class Supervisor:
         if cause is not None:
             raise CannotBegin(cause)
 
-    def _made(self, settings: Settings, paused: bool, *, trial: bool, begin: Elsewhere | None) -> LiveRun:
+    def _made(
+        self,
+        settings: Settings,
+        paused: bool,
+        *,
+        trial: bool,
+        begin: Elsewhere | None = None,
+        record: RunRecord | None = None,
+        state: bytes | None = None,
+    ) -> LiveRun:
         return LiveRun(
             settings,
             paused=paused,
@@ -271,46 +278,22 @@ class Supervisor:
             worker=self._worker,
             stall_after=self._stall_after,
             trial=trial,
+            record=record,
+            state=state,
             begin=begin,
         )
 
-    def _remade(self, reopened: Reopened, paused: bool, *, trial: bool, begin: Elsewhere | None = None) -> LiveRun:
-        return LiveRun(
-            reopened.settings,
-            paused=paused,
-            listener=self._listener,
-            worker=self._worker,
-            stall_after=self._stall_after,
-            trial=trial,
-            record=reopened.record,
-            state=reopened.state,
-            begin=begin,
-        )
+    def _remade(self, kept: Reopened, paused: bool, *, trial: bool, begin: Elsewhere | None = None) -> LiveRun:
+        return self._made(kept.settings, paused, trial=trial, begin=begin, record=kept.record, state=kept.state)
 
-    def _journal_of(self, reopened: Reopened) -> Journal:
-        journal = journal_of(reopened, self._terms)
-        if reopened.parent is not None:
-            self._tell_parent(reopened.parent, reopened.record.id)
-        return journal
-
-    def _tell_parent(self, parent: Parent, run: str) -> None:
-        """That this run has branched off from it, where it is kept and where it goes on here."""
-        branch: Branch = {"run": run, "update": parent["update"]}
+    def _tell_parent(self, reopened: Reopened) -> None:
+        """Of a fork: that it has branched off, where its parent is kept and where it goes on here."""
+        if (parent := reopened.parent) is None:
+            return
+        branch: Branch = {"run": reopened.record.id, "update": parent["update"]}
         if (here := self._runs.get(parent["run"])) is not None:
             here.record.forks.append(branch)
-        if self._library is not None:
-            with contextlib.suppress(CannotRead, sqlite3.Error):  # gone, or not to be written
-                note_fork(self._library.place(parent["run"]), branch)
-
-    def _new_journal(self, run: LiveRun) -> Journal | None:
-        """Of a new run; where the disk refuses, it goes on without, and that is said."""
-        if self._library is None:
-            return None
-        try:
-            return Journal(self._library.place(run.id), _about(run.record), create=True, terms=self._terms)
-        except (OSError, sqlite3.Error, InUse) as error:
-            logger.warning("Runs cannot be kept in %s (%s). This one is not.", self._library.folder, error)
-            return None
+        self._journals.note_fork(parent["run"], branch)
 
     @property
     def is_full(self) -> bool:
@@ -364,33 +347,6 @@ class Supervisor:
         for run in (*self._live(), self._candidate):
             if run is not None:
                 run.kill()
-
-
-def journal_of(reopened: Reopened, terms: Terms | None) -> Journal:
-    """What a run that goes on, or a fork, is written down in.
-
-    Raises:
-        InUse: another server has it.
-        CannotRead, OSError, sqlite3.Error: its folder cannot be written.
-    """
-    record, parent = reopened.record, reopened.parent
-    if parent is None:
-        journal = Journal(reopened.folder, {}, create=False, terms=terms)
-        for change in reopened.changes:
-            journal.change(change)
-            record.take_change(change)
-        return journal
-    journal = Journal(reopened.folder, {**_about(record), "parent": parent}, create=True, terms=terms)
-    part, _ = record.series(None, None, MAX_ROWS, MAX_EPISODES)
-    journal.series(list(part.columns), part.first, part.rows, part.episodes)
-    for change in record.changes:
-        journal.change(change)
-    return journal
-
-
-def _about(record: RunRecord) -> dict[str, Any]:
-    sweep = {"sweep": record.sweep} if record.sweep else {}
-    return {"settings": record.settings, "created": record.created, "version": __version__, **sweep}
 
 
 def restarted(run: LiveRun | None, values: dict[str, Any]) -> Settings:

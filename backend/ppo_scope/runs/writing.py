@@ -10,7 +10,7 @@ from ppo_scope.runs.journal import Journal
 from ppo_scope.runs.judgements import Judgements
 from ppo_scope.wire import frame as frames
 from ppo_scope.wire.codes import Kind
-from ppo_scope.wire.told import Change
+from ppo_scope.wire.run import Change
 
 
 class Writing:

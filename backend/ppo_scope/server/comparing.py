@@ -20,8 +20,8 @@ from ppo_scope.server.answers import json_answer, refusal, to_json
 from ppo_scope.server.crowd import LARGE, LARGE_LINE, Counter
 from ppo_scope.server.hub import Hub
 from ppo_scope.server.security import Secrets
+from ppo_scope.wire.answers import LeftOut, PlannedRun, SweepTold
 from ppo_scope.wire.codes import ErrorCode
-from ppo_scope.wire.told import LeftOut, PlannedRun, SweepTold
 
 MOST = sweeps.MOST
 """Runs that are compared at once: all of the largest sweep."""

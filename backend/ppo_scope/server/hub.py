@@ -20,7 +20,8 @@ from ppo_scope.wire.attaching import ScriptNews
 from ppo_scope.wire.codes import CloseCode, RunState
 from ppo_scope.wire.frame import PROTOCOL
 from ppo_scope.wire.messages import Resume
-from ppo_scope.wire.told import Ack, AwaitedTold, Change, ErrorTold, Evaluation, RunsTold
+from ppo_scope.wire.run import Change, Evaluation
+from ppo_scope.wire.told import Ack, AwaitedTold, ErrorTold, RunsTold
 
 HEARTBEAT = 5.0
 """Seconds between two signs of life towards the pages."""

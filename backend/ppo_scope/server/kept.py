@@ -23,9 +23,9 @@ from ppo_scope.server.answers import json_answer, refusal, to_json
 from ppo_scope.server.crowd import LARGE, LARGE_LINE, Counter
 from ppo_scope.server.hub import Hub
 from ppo_scope.server.security import Secrets
+from ppo_scope.wire.answers import KeptRunTold, KeptRunWhole, Shelf
 from ppo_scope.wire.codes import ErrorCode, RunState
 from ppo_scope.wire.messages import NewRun
-from ppo_scope.wire.told import KeptRunTold, KeptRunWhole, Shelf
 
 LISTED = 200
 """Runs that a list names; a longer one would be as long to make as to read."""

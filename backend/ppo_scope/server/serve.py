@@ -24,8 +24,9 @@ from ppo_scope.records.library import InUse, KeptRun, Library
 from ppo_scope.records.recorded import name_of
 from ppo_scope.records.store import CannotRead
 from ppo_scope.runs.journal import Journal
+from ppo_scope.runs.journals import journal_of
 from ppo_scope.runs.reopening import Reopened
-from ppo_scope.runs.supervisor import Supervisor, journal_of
+from ppo_scope.runs.supervisor import Supervisor
 from ppo_scope.server.app import Setup, create_app, leave
 from ppo_scope.server.capacity import ACCEPTED_AT_ONCE, Capacity, make_capacity
 from ppo_scope.server.quiet import be_quiet

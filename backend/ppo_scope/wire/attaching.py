@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ppo_scope.wire.frame import PROTOCOL
-from ppo_scope.wire.told import Called
+from ppo_scope.wire.run import Called
 
 OLD = "This server speaks another version of the protocol. Install the same version of PPO Scope on both sides."
 UNREADABLE = "What the training loop says of itself cannot be read: {why}"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import traceback
 
-from ppo_scope.ppo.environments import EnvironmentFault
+from ppo_scope.ppo.failures import EnvironmentFault, UnusableEnvironment
 from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
 from ppo_scope.ppo.memory import DoesNotFit
-from ppo_scope.ppo.spaces import UnusableEnvironment
-from ppo_scope.wire.told import Cause
+from ppo_scope.wire.run import Cause
 
 SPEAKING = (UnusableEnvironment, EnvironmentFault, NotFiniteError, DoesNotFit)
 """Errors whose text is a sentence for people."""

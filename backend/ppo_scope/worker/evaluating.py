@@ -15,7 +15,7 @@ from ppo_scope.ppo.evaluation import Evaluation as Found
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.wire.activity import EVALUATING
 from ppo_scope.wire.codes import RunState
-from ppo_scope.wire.told import Evaluation
+from ppo_scope.wire.run import Evaluation
 from ppo_scope.worker.between import Between
 from ppo_scope.worker.going import Going
 from ppo_scope.worker.reporter import Reporter

@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any, Protocol
 
 from ppo_scope.wire.codes import RunState
-from ppo_scope.wire.told import Cause
+from ppo_scope.wire.run import Cause
 from ppo_scope.worker.goals import Goal
 from ppo_scope.worker.reporter import Attention
 

@@ -32,7 +32,7 @@ from ppo_scope.wire.activity import STARTING, Activity
 from ppo_scope.wire.codes import ErrorCode, Kind, RunState
 from ppo_scope.wire.headers import MadeAgain
 from ppo_scope.wire.metrics import SERIES_COLUMNS
-from ppo_scope.wire.told import Cause
+from ppo_scope.wire.run import Cause
 from ppo_scope.worker.between import Receive
 from ppo_scope.worker.causes import in_a_line
 from ppo_scope.worker.ear import Command, Ear, ServerGone

@@ -20,7 +20,7 @@ from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import Phase
 from ppo_scope.wire.activity import COLLECTING, COUNTED, MEASURING, Activity
 from ppo_scope.wire.codes import Kind
-from ppo_scope.wire.told import Cause, Evaluation
+from ppo_scope.wire.run import Cause, Evaluation
 from ppo_scope.worker.clerk import Clerk, Handed
 from ppo_scope.worker.desk import Answer, Wish
 from ppo_scope.worker.due import Due, Pace

@@ -9,13 +9,13 @@ import { regionOf } from "../../ppo/regions.js";
 import { factsOf, withClipRange } from "./facts.js";
 import { createPicture } from "./picture.js";
 import { createSeek } from "./seek.js";
-import { calculation, n, verdict } from "./words.js";
+import { note, pairs, part } from "./parts.js";
+import { sumParts } from "./sums.js";
+import { calculation, verdict } from "./words.js";
 import { cellOf, credit, holds } from "../../state/snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Run, Snapshot, State } from "../../types.js" */
 /** @import { Facts } from "./facts.js" */
-/** @import { Line } from "./words.js" */
-/** @import { Previewed } from "../../state/previewed.js" */
 /** @import { Table } from "../../draw/tables.js" */
 
 /** @type {Panel} */
@@ -35,7 +35,6 @@ const GONE = "Its picture is gone with the server that this run ran on.";
 const UNSEEN = ": no page showed this panel then, or the run went at full speed, where they are not.";
 const UNPICTURED = "No picture was recorded: that is done while the run is stepped or in slow motion.";
 const ENDS = ["", "the episode terminates here", "the episode is truncated here"];
-const ROLES = { picked: "picked by max", same: "the same as the other", left: "", "": "" };
 
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
@@ -132,13 +131,6 @@ function placeInWords(snapshot, { environment, step, end, inMinibatch }) {
   return parts.join("; ");
 }
 
-/** @param {string} title @param {...(Node | string | null)} rest */
-const part = (title, ...rest) => [h("h3", {}, ...prose(title)), ...rest.filter((child) => child !== null)];
-
-/** @param {[string, string, string?][]} rows name, value and class */
-const table = (rows) =>
-  h("dl", { class: "pairs" }, ...rows.map(([name, value, style]) => h("div", { class: style }, h("dt", {}, ...prose(name)), h("dd", {}, value))));
-
 /** @param {Snapshot} snapshot @param {Facts} facts @param {PanelContext} context */
 function stateParts(snapshot, { environment, step, observation, unsent, space, inFull }, context) {
   const { header } = snapshot;
@@ -157,7 +149,7 @@ function stateParts(snapshot, { environment, step, observation, unsent, space, i
       note(`${header.pictured ? "What the policy sees is shown above, the frames of a stack row by row. An" : "An"} image: ${space}`),
     );
   const more = unsent ? note(`and ${unsent} more`) : null;
-  return part("State s", table(observation.map(({ name, value }) => [name, number(value)])), more);
+  return part("State s", pairs(observation.map(({ name, value }) => [name, number(value)])), more);
 }
 
 /**
@@ -175,9 +167,6 @@ function sequence(snapshot, environment, step, context) {
   );
   return h("p", { class: "sample-text" }, ...tokens);
 }
-
-/** @param {string} text */
-const note = (text) => h("p", { class: "sample-note" }, ...prose(text));
 
 /** @param {Facts} facts */
 function policyParts({ policy, action, isBox, inFull }) {
@@ -208,7 +197,7 @@ function valueParts(snapshot, { reward, rewardUsed, valueOld, valueTarget, value
     [`${symbol} raw`, number(raw), "advantage"],
     [`${symbol} as used`, used === null ? "not yet" : number(used), "advantage"],
   ];
-  return part("Values and advantage", table(rows));
+  return part("Values and advantage", pairs(rows));
 }
 
 const head = () =>
@@ -235,132 +224,6 @@ function row({ name, short, before, now, taken, forbidden }, isBox) {
     label,
     h("span", { role: "cell" }, fixed(before, 3)),
     h("span", { role: "cell" }, fixed(now, 3)),
-  );
-}
-
-/** @param {Snapshot} snapshot @param {Facts} facts @param {Previewed | null} preview */
-function sumParts(snapshot, facts, preview) {
-  const trained = regionOf(facts.region).key !== "notTrained";
-  return [
-    ...part("What the loss makes of it"),
-    trained ? h("div", { class: "sums", role: "table", "aria-label": "The calculation" }, ...calculation(facts).map(sum)) : null,
-    trained ? inRegion(facts) : null,
-    trained ? gradients(facts) : null,
-    h("p", { class: "sample-verdict" }, ...prose(verdict(facts))),
-    trained ? before(snapshot, facts) : null,
-    trained && preview ? previewed(facts, preview) : null,
-  ].filter((child) => child !== null);
-}
-
-/** @param {Facts} facts @param {string} [instead] */
-function inRegion({ region: code, used }, instead = "") {
-  const region = regionOf(code);
-  // Before its advantage has been used nobody knows of a gradient: what is known is where r lies.
-  const meaning = used === null && region.key === "inside" ? "|r − 1| ≤ ε" : region.meaning;
-  return h(
-    "p",
-    { class: "sample-region" },
-    h("span", { class: `swatch region-${region.key}`, "aria-hidden": "true" }),
-    h("strong", {}, region.word),
-    `${instead}: ${meaning}`,
-  );
-}
-
-/** The same sample with the values that were moved. @param {Facts} facts @param {Previewed} preview */
-export function previewed(facts, preview) {
-  const { used, values, clip, penalty } = preview;
-  const { lossRatio, lossRegion } = facts;
-  const then = { ...(clip ? withClipRange(facts, values.clip_range) : facts), klCoef: values.kl_coef };
-  const terms =
-    (clip || penalty) && facts.used !== null
-      ? calculation(then)
-          .filter(({ role }) => role)
-          .map((line) => ({ ...line, sum: "" }))
-      : [];
-  const stays = then.region === facts.region;
-  // The clip mask previews the ratios of the last loss; after a step these are others.
-  const inMask =
-    clip && !Number.isNaN(lossRatio) ? withClipRange({ ...facts, ratio: lossRatio, region: lossRegion }, values.clip_range).region : then.region;
-  const scaled = [
-    ["‖∇(c₁·L_VF)‖", facts.gradientValue, values.value_coef / used.value_coef],
-    ["‖∇(c₂·S)‖", facts.gradientEntropy, values.entropy_coef / used.entropy_coef],
-  ].filter(([, norm, by]) => norm !== null && by !== 1 && Number.isFinite(by));
-  return h(
-    "div",
-    { class: "sample-preview", "data-region": then.region, "data-mask-region": inMask },
-    h("h3", {}, ...prose(`Preview: with ${moved(preview).join(", ")}`)),
-    terms.length
-      ? h("div", { class: "sums", role: "table", "aria-label": "The calculation with the values that were moved" }, ...terms.map(sum))
-      : null,
-    clip
-      ? inRegion(then, stays ? ", as it is" : ` instead of ${regionOf(facts.region).word}`)
-      : note(
-          penalty
-            ? "r and Â stay, and so does the part of its gradient that they make: β only scales the price."
-            : "Its region and its policy gradient stay: only ε decides about them.",
-        ),
-    clip && !stays ? h("p", {}, ...prose(verdict(then))) : null,
-    inMask === then.region
-      ? null
-      : note(
-          `In the last loss, as the Clip mask shows it, r was ${fixed(lossRatio, 3)}: with ${moved(preview, ["clip_range"]).join("")} it would be ${regionOf(inMask).word}.`,
-        ),
-    ...scaled.map(([term, norm, by]) => note(`${term} would be ${number(Number(norm) * Number(by))} instead of ${number(Number(norm))}.`)),
-  );
-}
-
-/** Here stand the weights as they are, in the clip mask and in the histogram r as the last loss had it: a note where that differs. @param {Snapshot} snapshot @param {Facts} facts */
-function before({ header }, { inFull, inMinibatch, ratio, region, lossRatio, lossRegion }) {
-  const same = region === lossRegion && Math.abs((ratio ?? NaN) - lossRatio) < 0.0005;
-  if (!inFull || same || Number.isNaN(lossRatio)) return null;
-  const loss = `r was ${fixed(lossRatio, 3)}: ${regionOf(lossRegion).word}.`;
-  return note(
-    header.phase === "step" && inMinibatch
-      ? `After this step. In the loss before it, ${loss}`
-      : `Under the weights as they are. When it was last in a loss, as the Clip mask shows it, ${loss}`,
-  );
-}
-
-/** @param {Line} line */
-function sum({ term, sum: put, value, text, role = "" }) {
-  return h(
-    "div",
-    { role: "row", class: `sum ${role}` },
-    h(
-      "span",
-      { role: "cell", class: "role", title: ROLES[role] },
-      role === "picked" ? "▸" : "",
-      ROLES[role] ? h("span", { class: "visually-hidden" }, ROLES[role]) : null,
-    ),
-    h("span", { role: "rowheader" }, ...prose(term)),
-    h("span", { role: "cell", class: "put" }, put ? `= ${put}` : ""),
-    h("span", { role: "cell" }, `= ${text ?? n(value)}`),
-  );
-}
-
-/** @param {Facts} facts */
-function gradients({ gradientPolicy, gradientValue, gradientEntropy, gradientTotal, used, inFull }) {
-  if (!inFull) return null;
-  if (gradientPolicy === null)
-    return note(
-      used === null ? "Its gradient is not known before its advantage is." : "Gradients of single samples are not computed for networks on images.",
-    );
-  /** @param {string} term @param {number | null} norm @param {string} style */
-  const row = (term, norm, style) =>
-    norm === null ? null : h("div", { class: style }, h("dt", {}, ...prose(term)), h("dd", {}, number(norm) + (norm === 0 ? " exactly" : "")));
-  const rows = [
-    row("‖∇L_PG‖", gradientPolicy, "policy"),
-    row("‖∇(c₁·L_VF)‖", gradientValue, "value"),
-    row("‖∇(c₂·S)‖", gradientEntropy, "entropy"),
-    row("‖∇L‖", gradientTotal, ""),
-  ];
-  return h(
-    "dl",
-    {
-      class: "pairs gradient-pairs",
-      title: "Norms of the gradients of this one sample's terms, by all weights; a minibatch takes the mean of its samples' gradients",
-    },
-    ...rows.filter((each) => each !== null),
   );
 }
 

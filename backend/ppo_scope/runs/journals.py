@@ -1,0 +1,74 @@
+"""What the runs of a server are written down in, where they are kept."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+from typing import Any
+
+from ppo_scope import __version__
+from ppo_scope.records.history import MAX_EPISODES, MAX_ROWS
+from ppo_scope.records.library import InUse, Library, Terms
+from ppo_scope.records.record import RunRecord
+from ppo_scope.records.store import CannotRead
+from ppo_scope.runs.journal import Journal
+from ppo_scope.runs.reopening import Reopened, note_fork
+from ppo_scope.wire.run import Branch
+
+logger = logging.getLogger(__name__)
+
+
+class Journals:
+    """Of one server; without a `library` none of its runs is kept."""
+
+    def __init__(self, library: Library | None) -> None:
+        self.library = library
+
+    def of_new(self, record: RunRecord) -> Journal | None:
+        """Of a new run; where the disk refuses, it goes on without, and that is said."""
+        if self.library is None:
+            return None
+        try:
+            place, terms = self.library.place(record.id), self.library.terms
+            return Journal(place, _about(record), create=True, terms=terms)
+        except (OSError, sqlite3.Error, InUse) as error:
+            logger.warning("Runs cannot be kept in %s (%s). This one is not.", self.library.folder, error)
+            return None
+
+    def of_kept(self, reopened: Reopened) -> Journal:
+        """Of a run that goes on, or a fork: see `journal_of`, also for what it raises."""
+        return journal_of(reopened, self.library.terms if self.library is not None else None)
+
+    def note_fork(self, parent: str, branch: Branch) -> None:
+        """Where the run that it branched off from is kept, if it is there still, and can be written."""
+        if self.library is not None:
+            with contextlib.suppress(CannotRead, sqlite3.Error):
+                note_fork(self.library.place(parent), branch)
+
+
+def journal_of(reopened: Reopened, terms: Terms | None) -> Journal:
+    """What a run that goes on, or a fork, is written down in.
+
+    Raises:
+        InUse: another server has it.
+        CannotRead, OSError, sqlite3.Error: its folder cannot be written.
+    """
+    record, parent = reopened.record, reopened.parent
+    if parent is None:
+        journal = Journal(reopened.folder, {}, create=False, terms=terms)
+        for change in reopened.changes:
+            journal.change(change)
+            record.take_change(change)
+        return journal
+    journal = Journal(reopened.folder, {**_about(record), "parent": parent}, create=True, terms=terms)
+    part, _ = record.series(None, None, MAX_ROWS, MAX_EPISODES)
+    journal.series(list(part.columns), part.first, part.rows, part.episodes)
+    for change in record.changes:
+        journal.change(change)
+    return journal
+
+
+def _about(record: RunRecord) -> dict[str, Any]:
+    sweep = {"sweep": record.sweep} if record.sweep else {}
+    return {"settings": record.settings, "created": record.created, "version": __version__, **sweep}
