@@ -28,6 +28,7 @@ def unmeasured(loop):
         (GAUSSIAN, 24),
         ({"masked": True}, 8),
         ({"ending": True}, 8),
+        ({"ending": True, "critic": 1e-5}, 1),
         (SINGLE, 12),
         ({**SINGLE, **GAUSSIAN}, 12),
     ],

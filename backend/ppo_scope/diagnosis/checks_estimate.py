@@ -37,7 +37,7 @@ def _wrong_advantages(rows: list[Row]) -> Verdict:
             "as if what was done had led to them. So to fail costs nothing.",
             "Multiply γ·V(s_{t+1}) and γ·λ·Â(t+1) by 0 where the episode is over after step t.",
         )
-    if all_of("ends_by_value", "ends_told"):
+    if all_of("ends_by_value", "values_told"):
         return Found(
             f"{ends} V of the state after the end were still to come.",
             "δ of the last step has γ·V(s_{t+1}) in it, which is the next episode's first state, or none at all: where "
