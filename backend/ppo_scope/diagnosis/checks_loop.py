@@ -8,6 +8,8 @@ from ppo_scope.diagnosis.judging import LONG_ENOUGH, Check, Found, Row, Unknown,
 
 CUT = 4
 """Episodes that were cut, from which on all of them are no chance."""
+REACHES = 0.6
+"""Of an episode: where a cut that is treated as an end changes less, it is worth knowing, and no more."""
 FAR = 0.2
 """Of a loss, by which it differs from ours."""
 EQUAL, UNEQUAL = 1e-4, 2e-3
@@ -38,10 +40,9 @@ def _bootstrap(rows: list[Row]) -> Verdict:
 
     summary = f"Of the latest {count:.0f} episodes that were cut, all were "
     if all_of("cut_by_zero"):
-        what = f"bootstrapped by 0, where V is about {known[-1]['cut_value']:.3g} in size."
-        cause = "A cut is treated as an end: what would have come after it counts for nothing. The state before it "
-        cause += "looks worse than it is, and the more so the better the policy, which is cut most."
-        return Found(summary + what, cause, latest=latest_known)
+        size = f"{known[-1]['cut_value']:.3g}"
+        what = f"bootstrapped by 0, as if they had ended by themselves, where V is about {size} in size."
+        return Found(summary + what, *_as_ends(rows), latest=latest_known)
     if all_of("cut_by_own"):
         what = "bootstrapped by V(s_t), the value of the state that the last step was made in."
         cause = "The reward of the last step has to be added to γ·V of the state that it led to. V of the state before "
@@ -53,6 +54,25 @@ def _bootstrap(rows: list[Row]) -> Verdict:
         cause += "observation. The last one of the old episode is in its info."
         return Found(summary + what, cause, latest=latest_known)
     return None
+
+
+def _as_ends(rows: list[Row]) -> tuple[str, str, None, str | None]:
+    """(cause, remedy, no setting, severity) where cuts are treated as ends, as many do: how far that reaches."""
+    discount, length = last(rows, "discount"), last(rows, "episodic_length_mean")
+    ahead = 1 / (1 - discount) if discount < 1 else math.inf
+    reaches = f"about the last {ahead:,.0f} steps" if ahead < length else "all steps"
+    of = f" of episodes of {length:,.0f}" if math.isfinite(length) else ""
+    cause = (
+        f"Steps before a cut look worse than they are: with γ = {discount:g}, {reaches}{of}. It is a bias and no "
+        "mistake in the sum. Scripts of one file that take termination and truncation for one thing, CleanRL's among "
+        "them, all have it and learn well where episodes are long."
+    )
+    remedy = (
+        "Add γ·V(s_{t+1}) to the reward of the step that was cut, with s_{t+1} the last observation of its episode "
+        "(Gymnasium: info['final_obs'] where the environment resets itself in the same step); or leave it, where "
+        "results are to be compared with those of such scripts. Source: Pardo et al. 2018."
+    )
+    return cause, remedy, None, "note" if ahead < REACHES * length else None
 
 
 def _loss_told(rows: list[Row]) -> Verdict:
@@ -143,7 +163,8 @@ BOOTSTRAP = Check(
     "Wrong value where an episode is cut",
     "warning",
     f"in all of the latest {CUT} cut episodes or more, the value that δ holds is 0, V(s_t), or V of the next episode's "
-    "first state, to 10⁻⁴ of the size of V; where V tells them apart",
+    "first state, to 10⁻⁴ of the size of V; where V tells them apart; a note where it is 0 and 1/(1 − γ) steps are no "
+    "more than half of an episode",
     "An episode that a time limit cuts has not ended: V of its last state stands for what would have come.",
     "δ = R + γ·V(s_{t+1}) − V(s_t), with s_{t+1} the last observation of the episode that was cut (Gymnasium: "
     "info['final_obs'] where the environment resets itself in the same step). Source: Pardo et al. 2018.",

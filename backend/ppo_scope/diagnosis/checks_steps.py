@@ -159,33 +159,6 @@ def _entropy_collapse(rows: list[Row]) -> Verdict:
     return Found(f"The policy's {what}: it hardly tries anything any more.", severity="note" if kept else None)
 
 
-def _spent(rows: list[Row]) -> Verdict:
-    rates = latest(rows, "learning_rate", 3)
-    if rates and max(rates) < 0:
-        return Found(
-            f"For 3 updates α has been below 0: {rates[-1]:.2g}.".replace("-", "−"),
-            "Each step goes uphill: it makes the loss larger, and what paid less likely. A schedule that goes on after "
-            "its end does that, 1 − t/T beyond T.",
-            "Hold the schedule at 0 or above, and count T in what t counts, updates or steps.",
-        )
-    if rates and max(rates) == 0:
-        return Found("For 3 updates α has been 0, and the run goes on: no step moves anything.", severity="warning")
-    return None if rates else after(3)
-
-
-SPENT = Check(
-    "spent_learning_rate",
-    "α is 0 or less",
-    "error",
-    "α below 0 for 3 updates; a warning where it is 0",
-    "The schedule of α has come to its end before the run has.",
-    "Let it end where the run ends, or hold it at a tenth of what it began with.",
-    "learning_rate",
-    ("learning_rate",),
-    _spent,
-    "α is above 0",
-    ("still_policy", "uniform_policy", "useless_critic", "return_fell"),
-)
 SPIKE = Check(
     "kl_spike",
     "KL spike",
