@@ -131,6 +131,21 @@ SICK = (
         {"normalize_rewards": True},
     ),
     Sick("c₂ = 5", {"entropy_coef": 5.0}, "uniform_policy", (), {"entropy_coef": 0.01}),
+    Sick(
+        "value clip 0.01, rewards as they are",
+        {**UNSCALED, "value_clip_range": 0.01},
+        "tight_value_clip",
+        ("useless_critic",),
+        {"normalize_rewards": True},
+    ),
+    Sick(
+        "γ = 1, and no episode ends",
+        {**presets.find("pendulum").settings, "rollout_steps": 256, "minibatches": 16, "epochs": 4, "discount": 1.0},
+        "endless_return",
+        (),
+        None,
+        30,
+    ),
     Sick("c₁ = 0", {"value_coef": 0.0}, "useless_critic", (), {"value_coef": 0.5}),
     Sick(
         "observations × 1000", SCALED, "wild_observations", ("saturated_activations",), {"normalize_observations": True}

@@ -4,7 +4,11 @@ import pytest
 
 from tests.attach.test_named_loop import SCRIPT, followed
 
+ALPHA = 'optimizer.param_groups[0]["lr"] = (1.0 - iteration / args.iterations) * args.learning_rate'
 MISTAKES = [
+    (ALPHA, "optimizer = torch.optim.Adam(agent.parameters())", ("5",), "forgetful_optimizer", "made 12 steps"),
+    (ALPHA, 'optimizer.param_groups[0]["lr"] = 0', ("4",), "spent_learning_rate", "no step moves anything"),
+    ("torch.Tensor(seen)", "1000 * torch.Tensor(seen)", ("4",), "wild_observations", "The networks see numbers"),
     ("terminations | truncations", "terminations", ("--continuous", "7"), "wrong_bootstrap", "has cut 4 of the latest"),
     (
         "= b_advantages[mb_inds]",

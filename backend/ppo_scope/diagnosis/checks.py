@@ -10,11 +10,12 @@ from typing import Any
 
 from ppo_scope.diagnosis.checks_clip import PARTED, UNBOUNDED
 from ppo_scope.diagnosis.checks_critic import CRITIC, SATURATION, VALUE_CLIP
+from ppo_scope.diagnosis.checks_cut import AS_ENDS, BOOTSTRAP
 from ppo_scope.diagnosis.checks_environment import CAUSES, FORBIDDEN
 from ppo_scope.diagnosis.checks_estimate import ADVANTAGES, LEAKS
 from ppo_scope.diagnosis.checks_goal import ENDLESS, OTHER_REWARDS
 from ppo_scope.diagnosis.checks_leash import LEASHES
-from ppo_scope.diagnosis.checks_loop import BOOTSTRAP, LOSS, NO_ADVANTAGE, ORDER
+from ppo_scope.diagnosis.checks_loop import LOSS, NO_ADVANTAGE, ORDER
 from ppo_scope.diagnosis.checks_optimizer import FORGETS, SPENT
 from ppo_scope.diagnosis.checks_ratio import RATIO, STATISTICS
 from ppo_scope.diagnosis.checks_return import FELL
@@ -30,6 +31,7 @@ CHECKS: tuple[Check, ...] = (
     LEAKS,
     ADVANTAGES,
     BOOTSTRAP,
+    AS_ENDS,
     LOSS,
     ORDER,
     SPENT,

@@ -26,7 +26,8 @@ def _spent(rows: list[Row]) -> Verdict:
     left = f", and {percent(1 - done)} of the training is still to come" if done < 1 else ", and the run goes on"
     if rates and max(rates) == 0:
         return Found(f"For 3 updates α has been 0{left}: no step moves anything.")
-    if rates and first > 0 and max(rates) < first * min(LITTLE, EARLY * max(0.0, 1 - done) ** 2):
+    was_left = [max(0.0, 1 - then) for then in latest(rows, "share_done", 3)]
+    if rates and was_left and first > 0 and max(rates) < first * min(LITTLE, EARLY * was_left[0] ** 2):
         return Found(
             f"For 3 updates α has been {percent(max(rates) / first)} of the {first:.2g} that it began with or "
             f"less{left}: it will hardly move anything.",

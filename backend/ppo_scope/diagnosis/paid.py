@@ -27,6 +27,7 @@ class Paid:
         self._sums: NDArray[np.float64] = np.zeros(0)
         self._lengths: NDArray[np.int64] = np.zeros(0, np.int64)
         self._both: tuple[tuple[float, float], ...] = ()  # (as told, as trained on)
+        self._row: Row = {}
 
     def take_in(self, rollout: Rollout) -> Row:
         """Look at the rewards of an update.
@@ -44,17 +45,10 @@ class Paid:
                 for one, (paid, length) in zip(told, ended, strict=True)
                 if one.length == length
             ]
-            self._both = (*self._both, *new)[-LATEST:]
-        if not self._both:
-            return {}
-        found = np.array(self._both)
-        return {
-            "paid_episodes": float(len(found)),
-            "paid_alike": _alike(found[:, 0], found[:, 1]),
-            "paid_told": float(found[:, 0].mean()),
-            "paid_trained": float(found[:, 1].mean()),
-            "paid_trained_scatter": float(found[:, 1].std()),
-        }
+            if new:
+                self._both = (*self._both, *new)[-LATEST:]
+                self._row = _compared(*np.array(self._both).T)
+        return self._row
 
     def _added(self, rollout: Rollout) -> list[tuple[float, int]]:
         """(sum, length) of each episode that ended, in order of time."""
@@ -71,6 +65,16 @@ class Paid:
             before[row], steps_before[row] = sums[t, row], lengths[t, row]
         self._sums, self._lengths = sums[-1] - before, lengths[-1] - steps_before
         return found
+
+
+def _compared(told: NDArray[np.float64], trained: NDArray[np.float64]) -> Row:
+    return {
+        "paid_episodes": float(len(told)),
+        "paid_alike": _alike(told, trained),
+        "paid_told": float(told.mean()),
+        "paid_trained": float(trained.mean()),
+        "paid_trained_scatter": float(trained.std()),
+    }
 
 
 def _alike(told: NDArray[np.float64], trained: NDArray[np.float64]) -> float:
