@@ -137,7 +137,7 @@ class Sign(gym.RewardWrapper):
 def test_rewards_that_do_not_say_which_episode_was_better(how):
     model = made("Pendulum-v1", gamma=0.9, n_epochs=1, n_steps=200, **how)
     health = health_of(model, 6)
-    assert health.values()["paid_alike"] == pytest.approx(0.5 if "wrapper" in how else 1.0, abs=0.1)
+    assert health.values()["paid_episodes"] == 24
     found = {finding["name"]: finding for finding in health.findings()}
     assert ("other_rewards" in found) is ("wrapper" in how)
     if "wrapper" in how:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent
+from ppo_scope.diagnosis.judging import LONG_ENOUGH, Check, Found, Row, Unknown, Verdict, after, last, latest, percent
 
 LOOKED_AT, CUT = 20, 4
 """Updates in which no episode ends by itself, and episodes that are cut in them."""
@@ -38,11 +36,10 @@ def _endless(rows: list[Row]) -> Verdict:
 
 def _other_rewards(rows: list[Row]) -> Verdict:
     episodes, alike = last(rows, "paid_episodes"), last(rows, "paid_alike")
-    if math.isnan(episodes) or episodes < ENOUGH:
-        return Unknown(f"takes {ENOUGH} whole episodes of which the environment tells what they returned")
-    if math.isnan(alike):
-        return Unknown("episodes do not differ yet")
-    if alike >= ALIKE:
+    if not episodes >= ENOUGH:
+        why = f"takes {ENOUGH} whole episodes of which the environment tells what they returned"
+        return Unknown(why, applies=len(rows) < LONG_ENOUGH)
+    if not alike < ALIKE:
         return None
     scatter = last(rows, "paid_trained_scatter")
     return Found(
@@ -80,7 +77,7 @@ OTHER_REWARDS = Check(
     "cutting them off: divided by their running deviation (NormalizeReward, VecNormalize) they still say which episode "
     "was better.",
     None,
-    ("paid_alike",),
+    ("paid_episodes",),
     _other_rewards,
     "What is trained on goes the way of the return",
     ("return_fell",),

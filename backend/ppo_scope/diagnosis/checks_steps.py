@@ -11,6 +11,8 @@ STILL = 1e-6
 STARVED, SURELY_STARVED = 0.5, 0.2
 """Of its length that a step of the policy keeps beside Adam's ε; the latter where that is estimated from one minibatch,
 whose gradient is mostly shorter than the size that Adam remembers."""
+BEGUN = 0.001
+"""By which entropy's share of its maximum falls within 10 updates: such a policy has begun to prefer something."""
 LARGE = 5.0
 """A c₁ that is a cause by itself."""
 TELLING = 0.1
@@ -118,7 +120,7 @@ def _uniform(rows: list[Row]) -> Verdict:
     shares = latest(rows, "entropy_share", 20)
     if not shares:
         return after(20)
-    if min(shares) <= 0.99:
+    if min(shares) <= 0.99 or shares[-10] - shares[-1] > BEGUN:
         return None
     summary = f"For 20 updates the policy's entropy was {100 * min(shares):.1f} % of its maximum or more."
     coefficient = last(rows, "entropy_coef")
@@ -222,7 +224,7 @@ STEPS: tuple[Check, ...] = (
         "uniform_policy",
         "The policy stays uniform",
         "warning",
-        "entropy above 99 % of its maximum for 20 updates",
+        f"entropy above 99 % of its maximum for 20 updates, and in the latest 10 it has not fallen by {BEGUN:.1%}",
         "The policy acts at random and has not begun to prefer anything: its steps are too short, or what it sees and "
         "what it is paid tell it nothing.",
         "Raise α if it is small, and look at the rewards: do they depend on what is done?",

@@ -43,7 +43,7 @@ class Paid:
             new = [
                 (one.episodic_return, paid)
                 for one, (paid, length) in zip(told, ended, strict=True)
-                if one.length == length
+                if length - one.length in (0, 1)  # the step of an autoreset pays nothing, and may count
             ]
             if new:
                 self._both = (*self._both, *new)[-LATEST:]
