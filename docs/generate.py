@@ -50,7 +50,7 @@ the very rewards. A factor between both is no fault, and neither is a reward for
 whose `args` have `total_timesteps`. Elsewhere only an α of 0 is.
 
 **A cut that is taken for an end** is what CleanRL's single files do, and a note there: it reaches about 1/(1 − γ)
-steps back.
+steps back. So are **steps of a reset**, which they train on since Gymnasium 1.0: one sample of each episode.
 
 **Observations** count as the first linear layer gets them, where a policy can be asked; of a `Scope` as they are
 handed over. Pictures are not looked at. That one part of them varies a thousandth as much as another is a note:

@@ -39,6 +39,7 @@ const MEASURES = {
   empty_rows: ["rows without one", (value) => number(value)],
   cut_episodes: ["cut in the update", (value) => number(value)],
   saturation: ["most saturated layer", (value) => percent(value, 0)],
+  reset_steps: ["in the update", (value) => number(value)],
   memory_before: ["arrays remembered", (value) => number(value)],
   paid_episodes: ["episodes held against it", (value) => number(value)],
   discount: ["γ", (value) => number(value)],

@@ -206,6 +206,7 @@ class NamedLoop(Loop):
         )
         update.size = len(found["samples"])
         update.known |= {**leaks_in(found), "cuts_ignored": float(self._acting.ignored)}
+        update.known["reset_steps"] = float(np.count_nonzero(starts)) if self._acting.resets_late else 0.0
         args = found["args"]
         update.known |= course(self.steps, getattr(args, "total_timesteps", None), getattr(args, "learning_rate", None))
         self._over = False

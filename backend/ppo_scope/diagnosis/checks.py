@@ -10,7 +10,7 @@ from typing import Any
 
 from ppo_scope.diagnosis.checks_clip import PARTED, UNBOUNDED
 from ppo_scope.diagnosis.checks_critic import CRITIC, SATURATION, VALUE_CLIP
-from ppo_scope.diagnosis.checks_cut import AS_ENDS, BOOTSTRAP
+from ppo_scope.diagnosis.checks_cut import AS_ENDS, BOOTSTRAP, RESETS
 from ppo_scope.diagnosis.checks_environment import CAUSES, FORBIDDEN
 from ppo_scope.diagnosis.checks_estimate import ADVANTAGES, LEAKS
 from ppo_scope.diagnosis.checks_goal import ENDLESS, OTHER_REWARDS
@@ -32,6 +32,7 @@ CHECKS: tuple[Check, ...] = (
     ADVANTAGES,
     BOOTSTRAP,
     AS_ENDS,
+    RESETS,
     LOSS,
     ORDER,
     SPENT,

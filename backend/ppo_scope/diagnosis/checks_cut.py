@@ -74,6 +74,34 @@ def _as_ends(rows: list[Row]) -> Verdict:
     )
 
 
+def _resets(rows: list[Row]) -> Verdict:
+    counts = [count for row in rows if (count := row.get("reset_steps")) is not None]
+    if not counts:
+        return Unknown("only where the vector environment of somebody's loop is seen", applies=not rows)
+    if sum(counts) < CUT:
+        return None
+    return Found(
+        f"In the latest {len(counts)} updates {sum(counts):,.0f} of the samples that are trained on are no steps of an "
+        "episode: each is the one after an end, in which the environment began the next."
+    )
+
+
+RESETS = Check(
+    "reset_steps",
+    "Steps of a reset are trained on",
+    "note",
+    f"{CUT} or more within {LONG_ENOUGH} updates, of a vector environment of Gymnasium that says it resets in the step "
+    "after (AutoresetMode.NEXT_STEP) and of a loss without a mask",
+    "Since Gymnasium 1.0 a vector environment takes a step of its own to begin an episode: the action counts for "
+    "nothing, the reward is 0, and the state that comes next has nothing to do with the one before. Scripts written "
+    "for what was before, CleanRL's among them, train on it as on any other.",
+    "Make it with autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP (Gymnasium 1.1), which is what such scripts "
+    "are written for; or leave these samples out of the loss. Of long episodes it is next to nothing.",
+    None,
+    ("reset_steps",),
+    _resets,
+    "All samples are steps of an episode",
+)
 BOOTSTRAP = Check(
     "wrong_bootstrap",
     "Wrong value where an episode is cut",
