@@ -90,6 +90,13 @@ def test_a_text_takes_the_place_of_whatever_was_there(modules):
         assert modules("ui/dom.js", written, before) == "plain"
 
 
+def test_an_index_is_one_of_a_symbol_and_not_part_of_a_name(modules):
+    text = "with V_targ − V_old, π_θ and L_PG: autoreset_mode=AutoresetMode.SAME_STEP, info['final_obs'], s_t"
+    assert modules("ui/dom.js", "return m.prose(given).map((one) => one.tagName ? one.textContent : '')", text) == [
+        *("", "targ", "", "old", "", "θ", "", "PG", "", "t", ""),
+    ]
+
+
 # --- ui/figure.js, state/provenance.js
 
 

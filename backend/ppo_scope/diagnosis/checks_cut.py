@@ -109,8 +109,7 @@ BOOTSTRAP = Check(
     f"in all of the latest {CUT} cut episodes or more, the value that δ holds is V(s_t), or V of the next episode's "
     "first state, to 10⁻⁴ of the size of V; where V tells them apart; or to the loop those episodes went on",
     "An episode that a time limit cuts has not ended: V of its last state stands for what would have come.",
-    "δ = R + γ·V(s_{t+1}) − V(s_t), with s_{t+1} the last observation of the episode that was cut "
-    f"{FROM_ITS_INFO}. {SOURCE}",
+    f"δ = R + γ·V(s′) − V(s_t), with s′ the last observation of the episode that was cut {FROM_ITS_INFO}. {SOURCE}",
     None,
     ("cut_episodes",),
     _bootstrap,
@@ -126,7 +125,7 @@ AS_ENDS = Check(
     "1/(1 − γ) steps are no more than half of an episode",
     "Termination and truncation are one thing to this loop: what would have come after a time limit counts as 0. "
     "Steps before it look worse than they are, because V cannot see how much time is left.",
-    f"Add γ·V(s_{{t+1}}) to the reward of the step that was cut, with s_{{t+1}} the last observation of its episode "
+    f"Add γ·V(s′) to the reward of the step that was cut, with s′ the last observation of its episode "
     f"{FROM_ITS_INFO}. Or leave it, where results are to be compared with those of scripts that do the same. {SOURCE}",
     None,
     ("cut_episodes",),
