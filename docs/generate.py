@@ -34,7 +34,7 @@ does, and then it is a note: with GAE's λ below 1 such a run may learn all the 
 **An optimizer made anew** loses Adam's memory and hardly anything else, so it is a note. Returns of
 Stable-Baselines3 with seeds 1, 2, 3, as usual and anew before each update: CartPole with 16 steps an update 192, 184,
 166 and 200, 204, 188; with 80 steps 180, 176, 173 and 170, 161, 172; Pendulum −453, −361, −323 and −441, −378, −261.
-It is seen of Stable-Baselines3 and of scripts in one file; no other loop hands its optimizer over.
+It is seen of Stable-Baselines3, rsl_rl and scripts in one file; no other loop hands its optimizer over.
 
 **A value clip** of 0.2, CleanRL's, on returns that nobody scales leaves V_old 40 to 90 times its width off V_targ, and
 the critic learns no slower for it: on CartPole it explains a tenth of the variance with it and without it after 48
