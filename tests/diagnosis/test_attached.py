@@ -183,13 +183,30 @@ def test_a_value_clip_that_holds_v_back_is_the_cause_of_a_critic_that_knows_noth
     assert found["tight_value_clip"]["tries"] == [{"setting": "value_clip_range", "to": None}]
 
 
-@pytest.mark.parametrize("env", ["Pendulum-v1", "CartPole-v1"])
-def test_a_gamma_of_1_is_told_of_where_no_episode_ends_by_itself(env):
-    health = health_of(made(env, gamma=1.0, n_epochs=1, batch_size=256), 21)
+class Alive(gym.RewardWrapper):
+    """Pays for every step."""
+
+    def reward(self, reward):
+        return 1 + reward / 100
+
+
+@pytest.mark.parametrize(
+    ("about", "severity"),
+    [
+        ({"env": "Pendulum-v1", "n_epochs": 1, "batch_size": 256}, "note"),
+        ({"env": "Pendulum-v1", "wrapper": Alive, "n_epochs": 4, "learning_rate": 1e-3}, "warning"),
+        ({"env": "CartPole-v1", "n_epochs": 1, "batch_size": 256}, None),
+    ],
+    ids=["nothing ends", "and V grows", "episodes end"],
+)
+def test_a_gamma_of_1_is_told_of_where_no_episode_ends_by_itself(about, severity):
+    health = health_of(made(gamma=1.0, **about), 20)
     found = {finding["name"]: finding for finding in health.findings()}
-    assert ("endless_return" in found) is (env == "Pendulum-v1")
-    if "endless_return" in found:
-        assert "were cut, and bootstrapped by V" in found["endless_return"]["summary"]
+    assert ("endless_return" in found) is (severity is not None)
+    if severity is not None:
+        summary = found["endless_return"]["summary"]
+        assert found["endless_return"]["severity"] == severity and "were cut, and bootstrapped by V" in summary
+        assert ("V_targ has grown from" in summary) is (severity == "warning")
 
 
 class Thousandth(BaseFeaturesExtractor):
