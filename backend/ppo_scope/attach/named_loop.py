@@ -206,7 +206,8 @@ class NamedLoop(Loop):
         )
         update.size = len(found["samples"])
         update.known |= {**leaks_in(found), "cuts_ignored": float(self._acting.ignored)}
-        update.known["reset_steps"] = float(np.count_nonzero(starts)) if self._acting.resets_late else 0.0
+        if (late := self._acting.resets_late) is not None:
+            update.known["reset_steps"] = float(np.count_nonzero(starts)) if late else 0.0
         args = found["args"]
         update.known |= course(self.steps, getattr(args, "total_timesteps", None), getattr(args, "learning_rate", None))
         self._over = False

@@ -77,7 +77,7 @@ def _as_ends(rows: list[Row]) -> Verdict:
 def _resets(rows: list[Row]) -> Verdict:
     counts = [count for row in rows if (count := row.get("reset_steps")) is not None]
     if not counts:
-        return Unknown("only where the vector environment of somebody's loop is seen", applies=not rows)
+        return Unknown("only where somebody's vector environment says how it resets", applies=not rows)
     if sum(counts) < CUT:
         return None
     return Found(
