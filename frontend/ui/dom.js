@@ -82,7 +82,8 @@ export function setAttribute(element, name, value) {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
-const INDEX = /_([A-Za-zθ]+)/;
+/** Of one letter, V_targ: autoreset_mode is a name in somebody's code. */
+const INDEX = /(?<![\p{L}\p{N}_]\p{L})(?<=\p{L})_([A-Za-zθ]+)/u;
 
 /**
  * Prose with indices: "π_old" becomes π with a lowered "old".

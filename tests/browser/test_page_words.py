@@ -90,6 +90,13 @@ def test_a_text_takes_the_place_of_whatever_was_there(modules):
         assert modules("ui/dom.js", written, before) == "plain"
 
 
+def test_an_index_is_one_of_a_symbol_and_not_part_of_a_name(modules):
+    text = "with V_targ − V_old, π_θ and L_PG: autoreset_mode=AutoresetMode.SAME_STEP, info['final_obs'], s_t"
+    assert modules("ui/dom.js", "return m.prose(given).map((one) => one.tagName ? one.textContent : '')", text) == [
+        *("", "targ", "", "old", "", "θ", "", "PG", "", "t", ""),
+    ]
+
+
 # --- ui/figure.js, state/provenance.js
 
 
@@ -126,6 +133,8 @@ def test_a_setting_of_an_update_is_the_one_before_it_was_changed(modules):
         ("", "kl_spike", ["--learning-rate 0.003", "--epochs 5", "--target-kl 0.02"]),
         ("Stable-Baselines3 PPO", "kl_spike", ["learning_rate=0.003", "n_epochs=5", "target_kl=0.02"]),
         ("Stable-Baselines3 PPO", "starved_policy", ['max_grad_norm=float("inf")']),
+        ("Stable-Baselines3 PPO", "tight_value_clip", ["clip_range_vf=None"]),
+        ("a PPO in one file", "tight_value_clip", ["--no-clip-vloss"]),
         ("a PPO in one file", "kl_spike", ["--learning-rate 0.003", "--update-epochs 5", "--target-kl 0.02"]),
         ("a PPO in one file", "useless_critic", ["--vf-coef 1"]),  # its value loss is half of ours
         ("rsl_rl PPO", "still_policy", ['algorithm["clip_param"] = 0.2']),
@@ -136,8 +145,14 @@ def test_a_setting_of_an_update_is_the_one_before_it_was_changed(modules):
 )
 def test_a_remedy_has_the_numbers_of_the_run_and_the_names_of_its_library(modules, library, finding, written):
     settings = {"learning_rate": 0.01, "epochs": 10, "clip_range": 0.001, "value_coef": 1e-4, "max_grad_norm": 0.5}
+    settings |= {"value_clip_range": 0.01}
     run = {"settings": settings} | ({"attached": {"called": called_by(library)}} if library else {})
-    spoken_of = {"starved_policy": "max_grad_norm", "useless_critic": "value_coef", "still_policy": "clip_range"}
+    spoken_of = {
+        "tight_value_clip": "value_clip_range",
+        "starved_policy": "max_grad_norm",
+        "useless_critic": "value_coef",
+        "still_policy": "clip_range",
+    }
     told = {"tries": tries(finding, spoken_of.get(finding, "learning_rate"))}
     given = [told, {"run": run, "settings": table()}]
     assert modules("state/tries.js", "m.triesOf(...given)", given) == written

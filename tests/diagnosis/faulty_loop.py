@@ -54,10 +54,12 @@ class World:
 
 class FaultyLoop:
     """`fault`: the mistake, or none. `continuous`: two numbers to choose, not one of four actions. `ending`: episodes
-    end by themselves, where else they are cut.
+    end by themselves, where else they are cut. `critic`: of its last layer, as it begins.
     """
 
-    def __init__(self, fault=None, *, continuous=False, masked=False, ending=False, epochs=3, minibatches=4, rate=3e-3):
+    def __init__(
+        self, fault=None, *, continuous=False, masked=False, ending=False, epochs=3, minibatches=4, rate=3e-3, critic=1
+    ):
         torch.manual_seed(0)
         self.fault, self.continuous, self.masked, self.ending = fault, continuous, masked, ending
         self.epochs, self.minibatches = epochs, minibatches
@@ -65,6 +67,9 @@ class FaultyLoop:
         middle = nn.Dropout(0.3) if fault == "dropout" else nn.Identity()
         self.policy = nn.Sequential(nn.Linear(3, 32), nn.Tanh(), middle, nn.Linear(32, width))
         self.critic = nn.Sequential(nn.Linear(3, 32), nn.Tanh(), nn.Linear(32, 1))
+        with torch.no_grad():
+            for one in self.critic[-1].parameters():
+                one *= critic
         self.log_sigma = nn.Parameter(torch.zeros(2))
         self.world, self.normaliser = World(), Normaliser()
         weights = [*self.policy.parameters(), *self.critic.parameters(), self.log_sigma]

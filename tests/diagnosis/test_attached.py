@@ -1,7 +1,10 @@
 """What Health says of runs of Stable-Baselines3: nothing of sound ones, and what was done wrong of others."""
 
+import gymnasium as gym
+import numpy as np
 import pytest
 from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecNormalize
@@ -14,16 +17,17 @@ from tests.attach.elsewhere import nowhere
 
 def made(env, **settings):
     """(a model of four environments, what these hold)"""
-    kwargs = settings.pop("env_kwargs", None)
-    several = make_vec_env(env, 4, seed=1, env_kwargs=kwargs)
+    wrapper, scaled = settings.pop("wrapper", None), settings.pop("scaled", False)
+    several = make_vec_env(env, 4, seed=1, env_kwargs=settings.pop("env_kwargs", None), wrapper_class=wrapper)
+    several = VecNormalize(several, norm_obs=False, gamma=settings["gamma"]) if scaled else several
     return PPO("MlpPolicy", several, device="cpu", seed=3, **{"n_steps": 128, **settings})
 
 
-def health_of(model, updates):
+def health_of(model, updates, callback=None):
     watched = Watched(model, nowhere(), False)
     report = watched.watcher._report
     report.close()  # the loop measures by itself
-    model.learn(updates * model.n_steps * model.n_envs)
+    model.learn(updates * model.n_steps * model.n_envs, callback)
     watched.watcher.close()
     assert report._budget.failed == {}
     return report._health
@@ -45,6 +49,7 @@ def graver(health):
 def test_a_sound_run_is_told_of_nothing_that_keeps_it_from_learning(settings):
     health = health_of(made(**settings), 14)
     assert graver(health) == set()
+    assert not {row["name"] for row in health.history()} & {"forgetful_optimizer", "other_rewards", "endless_return"}
     assert "wrong_bootstrap" not in health.unknown() or settings["env"] == "CartPole-v1"
     if "n_epochs" in settings:
         assert health.values()["steps_taken"] == 1 and health.values()["kl_k3"] < 1e-6
@@ -119,3 +124,114 @@ def test_layers_that_answer_the_same_question_differently_are_named_from_the_fir
     found = health.findings()[0]
     assert (found["name"], found["severity"], found["since"]) == ("ratio_not_one", "error", 1)
     assert words in found["summary"] and "eval" in found["remedy"]
+
+
+class Sign(gym.RewardWrapper):
+    """Rewards as games of Atari are mostly trained on."""
+
+    def reward(self, reward):
+        return float(np.sign(reward))
+
+
+@pytest.mark.parametrize("how", [{"wrapper": Sign}, {"scaled": True}], ids=["by their sign", "scaled"])
+def test_rewards_that_do_not_say_which_episode_was_better(how):
+    model = made("Pendulum-v1", gamma=0.9, n_epochs=1, n_steps=200, **how)
+    health = health_of(model, 6)
+    assert health.values()["paid_episodes"] == 24
+    found = {finding["name"]: finding for finding in health.findings()}
+    assert ("other_rewards" in found) is ("wrapper" in how)
+    if "wrapper" in how:
+        assert found["other_rewards"]["severity"] == "note"
+        assert "sum up to −200 ± 0" in found["other_rewards"]["summary"]
+
+
+class Anew(BaseCallback):
+    """Makes the optimizer anew before each update."""
+
+    def _on_step(self):
+        return True
+
+    def _on_rollout_end(self):
+        policy = self.model.policy
+        policy.optimizer = policy.optimizer_class(policy.parameters(), self.model.learning_rate, eps=1e-5)
+
+
+def test_an_optimizer_that_is_made_anew_before_each_update():
+    (found,) = health_of(made("CartPole-v1", n_epochs=2), 5, Anew()).findings()
+    assert (found["name"], found["severity"], found["since"]) == ("forgetful_optimizer", "note", 2)
+    assert "Each of the latest 4 updates" in found["summary"] and "made 16 steps" in found["summary"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "ends"),
+    [(lambda left: max(0.0, 2 * left - 1), True), (lambda left: left**8, True), (lambda left: left, False)],
+    ids=["0 from the middle on", "nearly 0 long before the end", "to the end"],
+)
+def test_an_alpha_that_comes_to_its_end_before_the_run_does(schedule, ends):
+    """The return stays where it is, so it is at its best: no excuse."""
+    health = health_of(made("CartPole-v1", n_epochs=2, learning_rate=lambda left: 1e-3 * schedule(left)), 16)
+    spans = [row for row in health.history() if row["name"] == "spent_learning_rate"]
+    assert [span["severity"] for span in spans] == ["warning"] * ends
+    assert not ends or (spans[0]["since"] < 14 and spans[0]["until"] is None)
+
+
+def test_a_value_clip_that_holds_v_back_is_the_cause_of_a_critic_that_knows_nothing():
+    health = health_of(made("CartPole-v1", n_epochs=4, clip_range_vf=0.01), 11)
+    found = {finding["name"]: finding for finding in health.findings()}
+    assert next(iter(found)) == "tight_value_clip" == found["useless_critic"]["explained_by"]
+    assert "the value clip of 0.01 or more off V_targ" in found["tight_value_clip"]["summary"]
+    assert found["tight_value_clip"]["tries"] == [{"setting": "value_clip_range", "to": None}]
+
+
+class Alive(gym.RewardWrapper):
+    """Pays for every step."""
+
+    def reward(self, reward):
+        return 1 + reward / 100
+
+
+@pytest.mark.parametrize(
+    ("about", "severity"),
+    [
+        ({"env": "Pendulum-v1", "n_epochs": 1, "batch_size": 256}, "note"),
+        ({"env": "Pendulum-v1", "wrapper": Alive, "n_epochs": 4, "learning_rate": 1e-3}, "warning"),
+        ({"env": "CartPole-v1", "n_epochs": 1, "batch_size": 256}, None),
+    ],
+    ids=["nothing ends", "and V grows", "episodes end"],
+)
+def test_a_gamma_of_1_is_told_of_where_no_episode_ends_by_itself(about, severity):
+    health = health_of(made(gamma=1.0, **about), 20)
+    found = {finding["name"]: finding for finding in health.findings()}
+    assert ("endless_return" in found) is (severity is not None)
+    if severity is not None:
+        summary = found["endless_return"]["summary"]
+        assert found["endless_return"]["severity"] == severity and "were cut, and bootstrapped by V" in summary
+        assert ("V_targ has grown from" in summary) is (severity == "warning")
+
+
+class Thousandth(BaseFeaturesExtractor):
+    """Scales by itself what it is given."""
+
+    def __init__(self, space):
+        super().__init__(space, int(np.prod(space.shape)))
+
+    def forward(self, seen):
+        return seen.flatten(1) / 1000
+
+
+class Folded(gym.ObservationWrapper):
+    """Observations in two rows."""
+
+    def __init__(self, env):
+        super().__init__(env)
+        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (2, 2), np.float32)
+
+    def observation(self, observation):
+        return observation.reshape(2, 2)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_observations_are_of_a_wild_scale_where_they_are_so_to_the_first_layer(inside):
+    about = {"features_extractor_class": Thousandth} if inside else {}
+    health = health_of(made("ppo_scope_tests/ScaledCart-v0", n_epochs=1, policy_kwargs=about, wrapper=Folded), 3)
+    assert ("wild_observations" in {row["name"] for row in health.history()}) is not inside

@@ -28,6 +28,7 @@ def unmeasured(loop):
         (GAUSSIAN, 24),
         ({"masked": True}, 8),
         ({"ending": True}, 8),
+        ({"ending": True, "critic": 1e-5}, 1),
         (SINGLE, 12),
         ({**SINGLE, **GAUSSIAN}, 12),
     ],
@@ -83,13 +84,17 @@ def test_a_few_samples_that_the_clip_does_not_bound_are_told_of_below_their_caus
 
 
 @pytest.mark.parametrize(
-    ("fault", "what"),
-    [("zero bootstrap", "by 0"), ("own bootstrap", "by V(s_t)"), ("next bootstrap", "first state of the next episode")],
+    ("fault", "name", "what"),
+    [
+        ("zero bootstrap", "cut_as_end", "counts as 0"),
+        ("own bootstrap", "wrong_bootstrap", "by V(s_t)"),
+        ("next bootstrap", "wrong_bootstrap", "first state of the next episode"),
+    ],
 )
-def test_a_cut_episode_that_is_bootstrapped_wrongly_is_found(fault, what):
+def test_a_cut_episode_that_is_bootstrapped_wrongly_is_found(fault, name, what):
     loop = looped(fault)
-    assert what in evidence(loop, "wrong_bootstrap")[0] and "final_obs" in evidence(loop, "wrong_bootstrap")[2]
-    assert said(loop).keys() == {"wrong_bootstrap"}
+    assert what in evidence(loop, name)[0] and "final_obs" in evidence(loop, name)[2]
+    assert said(loop) == {name: "warning"}, "γ looks 20 steps ahead, and an episode has 10"
 
 
 ADVANTAGES = [

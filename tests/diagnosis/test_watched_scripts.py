@@ -4,7 +4,11 @@ import pytest
 
 from tests.attach.test_named_loop import SCRIPT, followed
 
+ALPHA = 'optimizer.param_groups[0]["lr"] = (1.0 - iteration / args.iterations) * args.learning_rate'
 MISTAKES = [
+    (ALPHA, "optimizer = torch.optim.Adam(agent.parameters())", ("5",), "forgetful_optimizer", "made 12 steps"),
+    (ALPHA, 'optimizer.param_groups[0]["lr"] = 0', ("4",), "spent_learning_rate", "no step moves anything"),
+    ("torch.Tensor(seen)", "1000 * torch.Tensor(seen)", ("4",), "wild_observations", "The networks see numbers"),
     ("terminations | truncations", "terminations", ("--continuous", "7"), "wrong_bootstrap", "has cut 4 of the latest"),
     (
         "= b_advantages[mb_inds]",
@@ -16,17 +20,36 @@ MISTAKES = [
 ]
 
 
+@pytest.fixture
+def health_of(monkeypatch, capfd, tmp_path):
+    """Of the script with one of its lines written otherwise."""
+
+    def trained(right, wrong, *others, iterations):
+        source = SCRIPT.read_text(encoding="utf-8")
+        assert source.count(right) == 1
+        script = tmp_path / "script.py"
+        script.write_text(source.replace(right, wrong), encoding="utf-8")
+        monkeypatch.setattr("ppo_scope.attach.report.hired", lambda library: None)  # the loop measures by itself
+        lookout, _ = followed(monkeypatch, capfd, *others, "--iterations", iterations, script=script)
+        assert lookout.loop is not None
+        report = lookout.loop.watcher._report
+        assert report._budget.failed == {}
+        return report._health
+
+    return trained
+
+
 @pytest.mark.parametrize(("right", "wrong", "arguments", "name", "words"), MISTAKES, ids=lambda one: str(one)[:18])
-def test_a_mistake_in_a_script_is_told(monkeypatch, capfd, tmp_path, right, wrong, arguments, name, words):
-    source = SCRIPT.read_text(encoding="utf-8")
-    assert source.count(right) == 1
-    script = tmp_path / "script.py"
-    script.write_text(source.replace(right, wrong), encoding="utf-8")
+def test_a_mistake_in_a_script_is_told(health_of, right, wrong, arguments, name, words):
     *others, iterations = arguments
-    monkeypatch.setattr("ppo_scope.attach.report.hired", lambda library: None)  # the loop measures by itself
-    lookout, _ = followed(monkeypatch, capfd, *others, "--iterations", iterations, script=script)
-    assert lookout.loop is not None
-    report = lookout.loop.watcher._report
-    assert report._budget.failed == {}
-    found = {finding["name"]: finding["summary"] for finding in report._health.findings()}
-    assert words in found[name]
+    found = health_of(right, wrong, *others, iterations=iterations).findings()
+    assert words in {finding["name"]: finding["summary"] for finding in found}[name]
+
+
+@pytest.mark.parametrize("mode", ["NEXT_STEP", "SAME_STEP"])
+def test_steps_of_a_reset_are_told_of_where_a_script_trains_on_them(health_of, mode):
+    """And of each episode the environment tells as many steps as are seen of it, but for that one."""
+    health = health_of("(making)", f"(making, autoreset_mode=gym.vector.AutoresetMode.{mode})", iterations="6")
+    notes = {row["name"]: row["severity"] for row in health.history()}
+    assert notes == ({"reset_steps": "note"} if mode == "NEXT_STEP" else {})
+    assert health.values()["paid_episodes"] > 10

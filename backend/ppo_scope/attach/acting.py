@@ -28,6 +28,9 @@ class Acting:
         self._episodes = Episodes()
         spaces = [getattr(envs, name, None) for name in ("single_observation_space", "observation_space")]
         self.observation_space: gym.Space[Any] | None = next((s for s in spaces if isinstance(s, gym.Space)), None)
+        self.resets_late = _resets_late(envs)
+        """Whether the step after an episode's end does nothing but begin the next one, whatever the action; None: they
+        do not say."""
         step = getattr(envs, "step", None)
         if step is None:
             return
@@ -73,6 +76,12 @@ def _is_told(envs: Any) -> bool:
             names.append(type(one).__name__)
             one = getattr(one, "env", None)
     return TELLER in names and any("Reward" in name for name in names)
+
+
+def _resets_late(envs: Any) -> bool | None:
+    """As vector environments of Gymnasium say it, from 1.1 on."""
+    mode = (getattr(envs, "metadata", None) or {}).get("autoreset_mode")
+    return None if mode is None else getattr(mode, "name", None) == "NEXT_STEP"
 
 
 def _episodes_in(infos: Any) -> list[tuple[float, int]]:

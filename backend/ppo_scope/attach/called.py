@@ -36,16 +36,19 @@ STABLE_BASELINES = _written(
         "epochs": "n_epochs",
         "max_grad_norm": "max_grad_norm",
         "target_kl": "target_kl",
+        "discount": "gamma",
     },
 ) | {
     "normalize_advantages": {"text": "normalize_advantage=True", "times": 1.0, "off": "False"},
     "max_grad_norm": {"text": "max_grad_norm={}", "times": 1.0, "off": 'float("inf")'},
+    "value_clip_range": {"text": "clip_range_vf={}", "times": 1.0, "off": "None"},
 }
 ONE_FILE = _written(
     "--NAME {}",
     {ours: theirs[0].replace("_", "-") for ours, theirs in SETTINGS.items()} | {"learning_rate": "learning-rate"},
 )
 ONE_FILE["value_coef"]["times"] = 1 / HALF
+ONE_FILE["value_clip_range"] = {"text": "--{}", "times": 1.0, "off": "no-clip-vloss"}
 ONE_FILE["normalize_advantages"] = {"text": "--norm-adv", "times": 1.0, "off": ""}
 RSL_RL = _written(
     'algorithm["NAME"] = {}',

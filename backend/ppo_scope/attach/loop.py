@@ -10,6 +10,7 @@ from typing import Any
 import gymnasium as gym
 from torch import Tensor, nn
 
+from ppo_scope.attach.course import memory
 from ppo_scope.attach.desk import Model
 from ppo_scope.attach.episodes import LATEST
 from ppo_scope.attach.policy import Policy
@@ -55,6 +56,11 @@ class Loop:
         """Those of its policy."""
         return self.policy.abilities()
 
+    @property
+    def optimizer(self) -> Any:
+        """The one that makes its steps."""
+        return None
+
     def as_it_is(self) -> Model:
         """What a process beside the loop measures by."""
         assert self.observation_space is not None
@@ -80,6 +86,11 @@ class Loop:
             self.watcher.reached(Phase(kind, self._update, *self._within))
             if not self.watcher.next_look:
                 self._closely()
+
+    def _about_to_step(self) -> None:
+        """The first minibatch of an update is there, and no step has been made."""
+        if self._update is not None:
+            self._update.known["memory_before"] = memory(self.optimizer)
 
     def _closely(self) -> None:
         """Somebody waits for a phase: what is left out at full speed is told from here on."""
@@ -107,7 +118,7 @@ class Loop:
     def _updated(self, *, stopped_by_kl: bool) -> None:
         update = self._update
         assert update is not None
-        update.known |= self.policy.restless(update)
+        update.known |= {**self.policy.restless(update), "memory_after": memory(self.optimizer)}
         update.stopped_by_kl = stopped_by_kl
         update.seconds_optimise = time.perf_counter() - self._began
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))

@@ -22,6 +22,7 @@ from ppo_scope.attach.acting import Acting
 from ppo_scope.attach.agent import Agent
 from ppo_scope.attach.arrays import deltas_of, taken
 from ppo_scope.attach.called import HALF, SETTINGS
+from ppo_scope.attach.course import course
 from ppo_scope.attach.loop import Loop
 from ppo_scope.attach.named import (
     NAMES,
@@ -90,6 +91,11 @@ class NamedLoop(Loop):
             seed=self._facts.seed,
             beside=Beside(self.as_it_is, "torch") if beside else None,
         )
+
+    @property
+    def optimizer(self) -> Any:
+        """The one that makes its steps."""
+        return self.found.variables.get("optimizer")
 
     # Hooks
 
@@ -200,8 +206,13 @@ class NamedLoop(Loop):
         )
         update.size = len(found["samples"])
         update.known |= {**leaks_in(found), "cuts_ignored": float(self._acting.ignored)}
+        if (late := self._acting.resets_late) is not None:
+            update.known["reset_steps"] = float(np.count_nonzero(starts)) if late else 0.0
+        args = found["args"]
+        update.known |= course(self.steps, getattr(args, "total_timesteps", None), getattr(args, "learning_rate", None))
         self._over = False
         self._begin(update, ended)
+        self._about_to_step()
 
     def _take_changes(self) -> None:
         """What was set on the page takes effect, from the next update on."""

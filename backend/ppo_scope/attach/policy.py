@@ -11,9 +11,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ppo_scope.attach.entering import entering
 from ppo_scope.attach.record import Habits, value_losses
 from ppo_scope.attach.restless import ASKED, layers, twice
 from ppo_scope.ppo import losses
@@ -72,6 +75,7 @@ class Policy(ABC):
             judge_between=self.judge_between if known else None,
             theta=self.theta,
             parts=self.parts,
+            enters=self.enters if known else None,
             differentiate=self.differentiate if known else None,
         )
 
@@ -79,6 +83,12 @@ class Policy(ABC):
         """(outputs [S, O], V [S]) under the present weights."""
         with self._as_it_is(), torch.no_grad():
             return self._put_out(self._module, batch), self._values(self._module, batch)
+
+    def enters(self, batch: Batch, samples: NDArray[np.int64]) -> Floats | None:
+        """What its first layer of weights is given of these samples, [B, D]: it may scale observations before that."""
+        with self._as_it_is(), torch.no_grad(), entering(self._module) as seen:
+            self._put_out(self._module, batch, torch.from_numpy(samples))
+        return seen[0] if seen and seen[0].ndim == 2 else None
 
     def restless(self, update: Update) -> dict[str, float]:
         """What of it is drawn anew each time that it is asked, as it is trained; it is asked twice once a run."""

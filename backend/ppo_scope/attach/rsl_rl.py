@@ -183,6 +183,11 @@ class Watched(Loop):
             change={name: lambda _: None for name in (*names, *([] if adapted else ["learning_rate"]))},
         )
 
+    @property
+    def optimizer(self) -> Any:
+        """The one that makes its steps."""
+        return self._algorithm.optimizer
+
     # What the algorithm tells
 
     @guarded
@@ -300,6 +305,8 @@ class Watched(Loop):
         old = data.old_actions_log_prob.flatten()
         if not update.told and not torch.equal(update.batch.log_probs[torch.from_numpy(samples)], old.cpu()):
             raise RuntimeError(OTHER)
+        if not update.told:
+            self._about_to_step()
         brought = Brought(data.values.flatten(), old, data.advantages.flatten(), data.returns.flatten())
         update.learning_rate, before = float(self._algorithm.learning_rate), update.learning_rate
         update.learning_rate_raised += update.learning_rate > before

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from ppo_scope.attach.again import Outcome, Position
 from ppo_scope.attach.buffered import Buffered, Epoch, Kept, LateUpdate, is_of_a_library, without_graph
+from ppo_scope.attach.course import course
 from ppo_scope.attach.foreign_policy import ForeignPolicy
 from ppo_scope.attach.loop import Loop, clipping, drawing
 from ppo_scope.attach.model_parts import Listening, env_of
@@ -134,6 +135,11 @@ class Watched(Loop):
     def model(self) -> Any:
         """The one that is watched."""
         return self._model
+
+    @property
+    def optimizer(self) -> Any:
+        """The one that makes its steps."""
+        return self._model.policy.optimizer
 
     # Once more
 
@@ -282,6 +288,7 @@ class Watched(Loop):
             update.batch = batch
         self._size = update.size = min(model.batch_size, source[1].rewards.size)
         update.habits, update.counted = settings.habits, self.counted()
+        update.known |= course(self.steps, settings.total, float(model.lr_schedule(1.0)))
         self._as_collected, self._count = False, 0
         self._begin(update, ended)
 
@@ -332,6 +339,8 @@ class Watched(Loop):
         """An update's first minibatch, or any where they bring something else than the rollout has."""
         update, data = self._update, self._data
         assert isinstance(update, LateUpdate)
+        if self._count == 1:
+            self._about_to_step()
         if self._recurrent:
             data, found = unpadded(data, found)
         start = (self._within[1] - 1) * self._size

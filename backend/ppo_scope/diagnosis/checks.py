@@ -9,14 +9,17 @@ from dataclasses import replace
 from typing import Any
 
 from ppo_scope.diagnosis.checks_clip import PARTED, UNBOUNDED
-from ppo_scope.diagnosis.checks_critic import CRITIC, SATURATION
+from ppo_scope.diagnosis.checks_critic import CRITIC, SATURATION, VALUE_CLIP
+from ppo_scope.diagnosis.checks_cut import AS_ENDS, BOOTSTRAP, RESETS
 from ppo_scope.diagnosis.checks_environment import CAUSES, FORBIDDEN
 from ppo_scope.diagnosis.checks_estimate import ADVANTAGES, LEAKS
+from ppo_scope.diagnosis.checks_goal import ENDLESS, OTHER_REWARDS
 from ppo_scope.diagnosis.checks_leash import LEASHES
-from ppo_scope.diagnosis.checks_loop import BOOTSTRAP, LOSS, NO_ADVANTAGE, ORDER
+from ppo_scope.diagnosis.checks_loop import LOSS, NO_ADVANTAGE, ORDER
+from ppo_scope.diagnosis.checks_optimizer import FORGETS, SPENT
 from ppo_scope.diagnosis.checks_ratio import RATIO, STATISTICS
 from ppo_scope.diagnosis.checks_return import FELL
-from ppo_scope.diagnosis.checks_steps import SPENT, SPIKE, STEPS
+from ppo_scope.diagnosis.checks_steps import SPIKE, STEPS
 from ppo_scope.diagnosis.checks_together import RANKS_APART
 from ppo_scope.diagnosis.judging import Check
 
@@ -28,9 +31,14 @@ CHECKS: tuple[Check, ...] = (
     LEAKS,
     ADVANTAGES,
     BOOTSTRAP,
+    AS_ENDS,
+    RESETS,
     LOSS,
     ORDER,
     SPENT,
+    FORGETS,
+    OTHER_REWARDS,
+    ENDLESS,
     *CAUSES,
     NO_ADVANTAGE,
     SPIKE,
@@ -39,6 +47,7 @@ CHECKS: tuple[Check, ...] = (
     SATURATION,
     *LEASHES,
     *STEPS,
+    VALUE_CLIP,
     CRITIC,
     FELL,
 )

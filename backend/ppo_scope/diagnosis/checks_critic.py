@@ -11,6 +11,9 @@ NEGLIGIBLE = 0.05
 FEW_STEPS = 100
 """Of the optimizer, in which no critic comes far from where it began."""
 SATURATED = 0.9
+HELD, WIDTHS = 0.8, 200.0
+"""Share of values without a gradient, and how many widths of the value clip V_old is off. In sound runs that do without
+scaled rewards, 0.2 is a 50th to an 80th of the way, and the critic learns no slower for it."""
 DEAD = 0.1
 """Explained variance up to which a saturated critic counts as one that does not learn."""
 
@@ -43,6 +46,25 @@ def _useless_critic(rows: list[Row]) -> Verdict:
     else:
         return None
     return _because(rows, summary.replace("-", "−"))
+
+
+def _tight(rows: list[Row]) -> Verdict:
+    held, off = latest(rows, "values_held", 10), latest(rows, "value_clips_off", 10)
+    if not held or not off:
+        known = not rows or not math.isnan(last(rows, "values_held"))
+        return after(10) if known else Unknown("only where L_VF is clipped", applies=False)
+    if _mean(held) < HELD or min(off) < WIDTHS:
+        return None
+    limit, errors = last(rows, "value_clip_range"), latest(rows, "critic_error_share", 10)
+    behind = bool(errors) and min(errors) > 0.5
+    return Found(
+        f"For 10 updates V_old was {min(off):,.0f} times the value clip of {limit:g} or more off V_targ, and "
+        f"{percent(_mean(held))} of the values of the last epochs had no gradient.",
+        remedy=f"Switch the value clip off, or normalise rewards: where V_targ is about 1 in size, and not "
+        f"{last(rows, 'target_size'):.3g}, a clip of 0.2 lets V through.",
+        setting="value_clip_range",
+        severity="warning" if behind else None,
+    )
 
 
 def _because(rows: list[Row], summary: str) -> Found:
@@ -93,6 +115,22 @@ SATURATION = Check(
     _saturated,
     "Saturation keeps neither network from learning",
     ("entropy_collapse", "still_policy", "uniform_policy", "useless_critic", "return_fell"),
+)
+VALUE_CLIP = Check(
+    "tight_value_clip",
+    "The value clip holds V back",
+    "note",
+    f"for 10 updates V_old is {WIDTHS:g} times the value clip or more off V_targ, and {HELD:.0%} of the values of an "
+    "update's last epoch, or more, have no gradient because of it; a warning while V is off V_targ by half of its size "
+    "or more",
+    "V may move by no more than the value clip in an update: beyond, a sample's gradient is 0. Where V_targ is so far "
+    "away V takes hundreds of updates to come there, by what the first steps of each make of all samples together.",
+    "Switch the value clip off, or normalise rewards, so that V_targ is about 1 in size.",
+    "value_clip_range",
+    ("values_held",),
+    _tight,
+    "The value clip lets V follow V_targ",
+    ("useless_critic",),
 )
 CRITIC = Check(
     "useless_critic",

@@ -5,12 +5,24 @@ from __future__ import annotations
 import math
 
 from ppo_scope.diagnosis.checks_clip import RUNAWAY
-from ppo_scope.diagnosis.judging import OF_RATIO, Check, Found, Row, Unknown, Verdict, after, last, latest, percent
+from ppo_scope.diagnosis.judging import (
+    LARGE_OBSERVATIONS,
+    OF_RATIO,
+    SMALL_OBSERVATIONS,
+    UNEVEN,
+    Check,
+    Found,
+    Row,
+    Unknown,
+    Verdict,
+    after,
+    last,
+    latest,
+    percent,
+)
 
 LARGE_TARGETS = 1000.0
 SMALL_REWARDS = 1e-3
-LARGE_OBSERVATIONS = 100.0
-SMALL_OBSERVATIONS = 0.003
 WIDE_RANGE = 20.0
 """A range of actions beside which a policy that begins with σ = 1 is a point."""
 NOT_NORMAL = Unknown("only for actions that are drawn from normal distributions", applies=False)
@@ -61,6 +73,17 @@ def _wild_observations(rows: list[Row]) -> Verdict:
             "The first layer begins with weights of about 1. Differences far below 1 hardly reach its results, and "
             "have to be learned to be seen at all.",
             "Normalise observations (a new run), or scale them in the environment.",
+        )
+    least = latest(rows, "observation_least_spread", 3)
+    if least and all(most > UNEVEN * small for small, most in zip(least, spreads, strict=True)):
+        part, most = last(rows, "observation_least_part"), last(rows, "observation_most_part")
+        return Found(
+            f"Of what the networks see part {most:.0f} varies by {spreads[-1]:.2g}, and part {part:.0f} by "
+            f"{least[-1]:.2g}, counted from 0: beside the former the latter hardly counts.",
+            "All parts meet weights of about the same size. One that varies a thousandth as much is heard a thousandth "
+            "as much, until its weights have grown.",
+            "If that part tells something, normalise observations (a new run), or scale them in the environment.",
+            severity="note",
         )
     return None
 
@@ -159,7 +182,8 @@ CAUSES: tuple[Check, ...] = (
         "wild_observations",
         "Observations of a wild scale",
         "warning",
-        "what the networks see is above 100 in size, or varies by less than 0.003, for 3 updates",
+        "what the networks see is above 100 in size, or varies by less than 0.003, for 3 updates; a note where one "
+        f"part of it varies {UNEVEN:,.0f} times as much as another",
         "Layers begin with weights for inputs of about 1. Far larger ones push every unit into its flat part, whose "
         "slope is next to nothing, and differences beside a large constant are lost.",
         "Normalise observations (a new run), or scale them in the environment.",

@@ -35,14 +35,14 @@ def _wrong_advantages(rows: list[Row]) -> Verdict:
             f"{ends} they went on into the next one.",
             "GAE does not know where episodes end: the sum runs on, and V and rewards of the next episode are counted "
             "as if what was done had led to them. So to fail costs nothing.",
-            "Multiply γ·V(s_{t+1}) and γ·λ·Â(t+1) by 0 where the episode is over after step t.",
+            "Multiply γ·V(s′) and γ·λ·Â(t+1) by 0 where the episode is over after step t.",
         )
-    if all_of("ends_by_value", "ends_told"):
+    if all_of("ends_by_value", "values_told"):
         return Found(
             f"{ends} V of the state after the end were still to come.",
-            "δ of the last step has γ·V(s_{t+1}) in it, which is the next episode's first state, or none at all: where "
+            "δ of the last step has γ·V(s′) in it, which is the next episode's first state, or none at all: where "
             "an episode ends by itself nothing comes after it.",
-            "Multiply γ·V(s_{t+1}) by 0 where the episode is over after step t, as well as the sum.",
+            "Multiply γ·V(s′) by 0 where the episode is over after step t, as well as the sum.",
         )
     if all_of("lasts_alone", "lasts_told"):
         return Found(
@@ -94,7 +94,7 @@ ADVANTAGES = Check(
     "rollout, or where V_targ is Â + V scaled for 3 updates and V is not",
     "Each Â is a sum over what follows in the episode. Where that is cut off at the wrong step, good and bad change "
     "places.",
-    "Compare the loop's sum with δ = R + γ·V(s_{t+1}) − V(s_t) at the steps around an end. metrics.md has ours.",
+    "Compare the loop's sum with δ = R + γ·V(s′) − V(s_t) at the steps around an end. metrics.md has ours.",
     None,
     ("ends_told", "lasts_told"),
     _wrong_advantages,

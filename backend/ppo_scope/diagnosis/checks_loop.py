@@ -1,58 +1,17 @@
-"""What a training loop may do wrong itself: bootstraps, losses, the order of samples, groups without an advantage."""
+"""What a training loop may do wrong itself: losses, the order of samples, groups without an advantage."""
 
 from __future__ import annotations
 
 import math
 
-from ppo_scope.diagnosis.judging import LONG_ENOUGH, Check, Found, Row, Unknown, Verdict, after, last, latest, percent
+from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent
 
-CUT = 4
-"""Episodes that were cut, from which on all of them are no chance."""
 FAR = 0.2
 """Of a loss, by which it differs from ours."""
 EQUAL, UNEQUAL = 1e-4, 2e-3
 """Of a loss: so near is it what it is taken for, and so far from ours is it not that. A critic that is trained on the
 table comes to a constant, of which both are one."""
 EMPTY = 0.5
-
-
-def _bootstrap(rows: list[Row]) -> Verdict:
-    ignored = sum(row.get("cuts_ignored", 0.0) for row in rows)
-    if ignored >= CUT and not any(row.get("cut_episodes") for row in rows):
-        return Found(
-            f"The environment has cut {ignored:.0f} of the latest episodes, and to the loop all of them went on.",
-            "An episode is over where it is terminated or truncated, and the loop asks for the former alone. Its "
-            "advantages run on over the reset, into an episode that what was done did not lead to.",
-            "Let an episode end at either, and add γ·V of its last observation to the reward where it was truncated.",
-            latest=int(next(row["update"] for row in reversed(rows) if row.get("cuts_ignored"))),
-        )
-    known = [row for row in rows if row.get("cut_episodes")]
-    count = sum(row["cut_episodes"] for row in known)
-    if count < CUT:
-        why = f"takes {CUT} episodes that were cut, whose bootstraps can be told apart"
-        return Unknown(why, applies=len(rows) < LONG_ENOUGH)
-    latest_known = int(known[-1].get("update", 0))
-
-    def all_of(name: str, those: str = "cut_episodes") -> bool:
-        return all(row[name] == row[those] for row in known)
-
-    summary = f"Of the latest {count:.0f} episodes that were cut, all were "
-    if all_of("cut_by_zero"):
-        what = f"bootstrapped by 0, where V is about {known[-1]['cut_value']:.3g} in size."
-        cause = "A cut is treated as an end: what would have come after it counts for nothing. The state before it "
-        cause += "looks worse than it is, and the more so the better the policy, which is cut most."
-        return Found(summary + what, cause, latest=latest_known)
-    if all_of("cut_by_own"):
-        what = "bootstrapped by V(s_t), the value of the state that the last step was made in."
-        cause = "The reward of the last step has to be added to γ·V of the state that it led to. V of the state before "
-        cause += "counts it twice, and makes every cut look as if the step had led nowhere."
-        return Found(summary + what, cause, latest=latest_known)
-    if all_of("cut_by_next", "cut_before_another") and sum(row["cut_by_next"] for row in known) >= CUT:
-        what = "bootstrapped by V of the row after, which is the first state of the next episode."
-        cause = "The environment resets itself in the same step, and what it returns is the new episode's first "
-        cause += "observation. The last one of the old episode is in its info."
-        return Found(summary + what, cause, latest=latest_known)
-    return None
 
 
 def _loss_told(rows: list[Row]) -> Verdict:
@@ -138,22 +97,6 @@ def _no_advantage(rows: list[Row]) -> Verdict:
 
 WHOLE = 0.999
 
-BOOTSTRAP = Check(
-    "wrong_bootstrap",
-    "Wrong value where an episode is cut",
-    "warning",
-    f"in all of the latest {CUT} cut episodes or more, the value that δ holds is 0, V(s_t), or V of the next episode's "
-    "first state, to 10⁻⁴ of the size of V; where V tells them apart",
-    "An episode that a time limit cuts has not ended: V of its last state stands for what would have come.",
-    "δ = R + γ·V(s_{t+1}) − V(s_t), with s_{t+1} the last observation of the episode that was cut (Gymnasium: "
-    "info['final_obs'] where the environment resets itself in the same step). Source: Pardo et al. 2018.",
-    None,
-    ("cut_episodes",),
-    _bootstrap,
-    "Cut episodes are bootstrapped from their last state",
-    ("useless_critic",),
-    ("useless_critic",),
-)
 LOSS = Check(
     "loss_differs",
     "The loop's loss is another one",

@@ -11,6 +11,8 @@ STILL = 1e-6
 STARVED, SURELY_STARVED = 0.5, 0.2
 """Of its length that a step of the policy keeps beside Adam's ε; the latter where that is estimated from one minibatch,
 whose gradient is mostly shorter than the size that Adam remembers."""
+BEGUN = 0.001
+"""By which entropy's share of its maximum falls within 10 updates: such a policy has begun to prefer something."""
 LARGE = 5.0
 """A c₁ that is a cause by itself."""
 TELLING = 0.1
@@ -118,7 +120,7 @@ def _uniform(rows: list[Row]) -> Verdict:
     shares = latest(rows, "entropy_share", 20)
     if not shares:
         return after(20)
-    if min(shares) <= 0.99:
+    if min(shares) <= 0.99 or shares[-10] - shares[-1] > BEGUN:
         return None
     summary = f"For 20 updates the policy's entropy was {100 * min(shares):.1f} % of its maximum or more."
     coefficient = last(rows, "entropy_coef")
@@ -159,33 +161,6 @@ def _entropy_collapse(rows: list[Row]) -> Verdict:
     return Found(f"The policy's {what}: it hardly tries anything any more.", severity="note" if kept else None)
 
 
-def _spent(rows: list[Row]) -> Verdict:
-    rates = latest(rows, "learning_rate", 3)
-    if rates and max(rates) < 0:
-        return Found(
-            f"For 3 updates α has been below 0: {rates[-1]:.2g}.".replace("-", "−"),
-            "Each step goes uphill: it makes the loss larger, and what paid less likely. A schedule that goes on after "
-            "its end does that, 1 − t/T beyond T.",
-            "Hold the schedule at 0 or above, and count T in what t counts, updates or steps.",
-        )
-    if rates and max(rates) == 0:
-        return Found("For 3 updates α has been 0, and the run goes on: no step moves anything.", severity="warning")
-    return None if rates else after(3)
-
-
-SPENT = Check(
-    "spent_learning_rate",
-    "α is 0 or less",
-    "error",
-    "α below 0 for 3 updates; a warning where it is 0",
-    "The schedule of α has come to its end before the run has.",
-    "Let it end where the run ends, or hold it at a tenth of what it began with.",
-    "learning_rate",
-    ("learning_rate",),
-    _spent,
-    "α is above 0",
-    ("still_policy", "uniform_policy", "useless_critic", "return_fell"),
-)
 SPIKE = Check(
     "kl_spike",
     "KL spike",
@@ -249,7 +224,7 @@ STEPS: tuple[Check, ...] = (
         "uniform_policy",
         "The policy stays uniform",
         "warning",
-        "entropy above 99 % of its maximum for 20 updates",
+        f"entropy above 99 % of its maximum for 20 updates, and in the latest 10 it has not fallen by {BEGUN:.1%}",
         "The policy acts at random and has not begun to prefer anything: its steps are too short, or what it sees and "
         "what it is paid tell it nothing.",
         "Raise α if it is small, and look at the rewards: do they depend on what is done?",

@@ -13,6 +13,7 @@ from ppo_scope.diagnosis.checks import CHECKS, NOT_FINITE, NOT_FINITE_GIVEN
 from ppo_scope.diagnosis.fall import Fall
 from ppo_scope.diagnosis.indicators import indicators
 from ppo_scope.diagnosis.judging import SEVERITIES, Check, Found, Row, Unknown, Verdict, last
+from ppo_scope.diagnosis.paid import Paid
 from ppo_scope.diagnosis.progress import Progress
 from ppo_scope.diagnosis.tries import tries
 from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
@@ -70,16 +71,19 @@ class Health:
 
     def __init__(self) -> None:
         self._rows: deque[Row] = deque(maxlen=LOOK_BACK)
-        self._progress, self._fall = Progress(), Fall()
+        self._progress, self._fall, self._paid = Progress(), Fall(), Paid()
         self._spans: list[Span] = []
         self._verdicts: dict[str, Verdict] = {check.name: check.look([]) for check in CHECKS}
         self._not_finite: Finding | None = None
         self._before: tuple[list[Row], Progress, Fall, list[Span]] = ([], Progress(), Fall(), [])
+        self._paid_before = Paid()
 
     def take_in(self, moment: Moment, row: Row) -> None:
         """An update has ended, with these scalars."""
-        returns = [episode.episodic_return for episode in moment.update.rollout.episodes]
-        self.take_row(moment.update.index, {**row, **indicators(moment)}, returns)
+        rollout = moment.update.rollout
+        returns = [episode.episodic_return for episode in rollout.episodes]
+        self._paid_before = copy(self._paid)
+        self.take_row(moment.update.index, {**row, **indicators(moment), **self._paid.take_in(rollout)}, returns)
 
     def take_row(self, update: int, row: Row, returns: Sequence[float] = ()) -> None:
         """The same, with all that the checks look at, and what the episodes returned that ended in it."""
@@ -103,6 +107,7 @@ class Health:
     def amend(self, moment: Moment, row: Row) -> None:
         """The latest update has been made anew."""
         rows, self._progress, self._fall, self._spans = self._before
+        self._paid = self._paid_before
         self._rows = deque(rows, LOOK_BACK)
         self.take_in(moment, row)
 
@@ -205,7 +210,8 @@ class Health:
     def _severity(self, check: Check, verdict: Found) -> str:
         """What keeps a run from learning well is a note while its return is at its best, or as high as it should be."""
         severity = verdict.severity or check.severity
-        return "note" if severity == "warning" and last(list(self._rows), "at_best") else severity
+        well = check.excused and last(list(self._rows), "at_best")
+        return "note" if severity == "warning" and well else severity
 
     def _began_after(self, check: Check, since: int, severity: str) -> str:
         """A cause that has passed meanwhile, in words; not one that is among the findings still."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.diagnosis.indicators_loop import of_the_loop
+from ppo_scope.diagnosis.indicators_scale import scales, wild
 from ppo_scope.diagnosis.judging import Row
 from ppo_scope.ppo.adam import EPS
 from ppo_scope.ppo.distributions import DiagonalGaussian, choices_in
@@ -62,6 +63,7 @@ def _settings(settings: Facts) -> Row:
         "entropy_coef": settings.entropy_coef,
         "max_grad_norm": settings.max_grad_norm or math.inf,
         "target_kl": settings.target_kl or math.inf,
+        "discount": math.nan if settings.discount is None else settings.discount,
         "anneals": float(settings.anneal_learning_rate),
         "anneals_clip_range": float(settings.anneal_clip_range),
         "normalizes_rewards": float(settings.normalize_rewards),
@@ -93,7 +95,9 @@ def _episodes(moment: Moment) -> Row:
             "return_high": float(returns.max()),
             "return_deviation": math.sqrt(variance_of(returns)),
         }
-    rewards = moment.update.rollout.rewards[moment.update.rollout.trained]
+    rollout = moment.update.rollout
+    found |= {f"{how}_ends": float(np.count_nonzero(getattr(rollout, how))) for how in ("terminated", "truncated")}
+    rewards = rollout.rewards[rollout.trained]
     return found | {"reward_low": float(rewards.min()), "reward_high": float(rewards.max())}
 
 
@@ -206,13 +210,14 @@ def _actions(moment: Moment, chosen: NDArray[np.int64]) -> Row:
 
 def _observations(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Row:
     """Scale of what the networks see, and how much of each layer of them is saturated by it; not for images."""
-    if batch.observations.ndim != 2 or not batch.observations.shape[1]:
+    if moment.subject.is_image or batch.observations.ndim < 2 or not batch.observations[0].numel():
         return {}
-    seen = batch.observations[chosen].cpu().numpy()
-    squares = np.add.reduce(np.square(seen, dtype=np.float64)) / len(seen)
-    away = np.subtract(seen, np.add.reduce(seen, dtype=np.float64) / len(seen), dtype=np.float64)
-    variances = np.add.reduce(np.square(away, out=away)) / len(seen)
-    found = {"observation_size": math.sqrt(squares.max()), "observation_spread": math.sqrt(variances.max())}
+    if batch.observations.ndim > 2 and not batch.observations.is_floating_point():
+        return {}  # pictures, of a loop that does not say so
+    seen = batch.observations[chosen].flatten(1).cpu().numpy()
+    found, enters = scales(seen), moment.subject.abilities.enters
+    if enters is not None and wild(found) and (entered := enters(batch, chosen)) is not None:
+        found = scales(entered)  # an agent may scale them by itself
     hidden = moment.subject.abilities.hidden
     if hidden is None:
         return found

@@ -57,11 +57,13 @@ def of_the_estimate(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
         return {}
     tells = np.abs(following) > far
     last, first = both & terminated[:-1] & tells, both & begins[:-1] & ~ends[:-1] & tells
+    valued = both & terminated[:-1] & (np.abs(discount * values[1:]) > far)  # of V near 0, to take it or not is one
     left = trained[-1] & ~ends[-1] & (np.abs(values[-1]) > far)
     return {
         "ends_told": float(np.count_nonzero(last)),
         "ends_run_over": float(np.count_nonzero(last & goes_on)),
-        "ends_by_value": float(np.count_nonzero(last & by_value)),
+        "values_told": float(np.count_nonzero(valued)),
+        "ends_by_value": float(np.count_nonzero(valued & by_value)),
         "begins_told": float(np.count_nonzero(first)),
         "begins_alone": float(np.count_nonzero(first & ended[:-1])),
         "lasts_told": float(np.count_nonzero(left)),

@@ -38,6 +38,7 @@ def of_the_loop(moment: Moment, batch: Batch) -> Row:
         "steps_taken": float(len(moment.update.minibatches)),
         **_order(moment, seen),
         **_far_out(seen),
+        **_held_values(moment, batch, seen),
         **_bootstraps(moment, batch),
         **of_the_estimate(moment, batch, seen),
         **_without_advantage(moment),
@@ -82,6 +83,27 @@ def _far_out(seen: Minibatches) -> Row:
         "far_out_count": float(np.count_nonzero(far)) / np.count_nonzero(seen.trained),
         "far_out_ratio": float(ratio.flat[worst]),
         "far_out_advantage": float(used.flat[worst]),
+    }
+
+
+def _held_values(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
+    """Of the last epoch's values: which share the value clip holds before V_targ, and how many of its widths V_old was
+    off. Such a value has no gradient, whether a loss takes what is clipped or the larger of both.
+    """
+    limit = moment.update.settings.value_clip_range
+    if limit is None or not limit > 0:
+        return {}
+    epochs = np.array([minibatch.epoch for minibatch in moment.update.minibatches])
+    last = epochs == epochs[-1]
+    kept = seen.trained[last]
+    places, values = seen.samples[last][kept], seen.values[last][kept]
+    old, targets = batch.values.cpu().numpy()[places], batch.targets.cpu().numpy()[places]
+    clipped = old + np.clip(values - old, -limit, limit)
+    held = (clipped != values) & (np.abs(targets - values) < np.abs(targets - clipped))
+    return {
+        "value_clip_range": limit,
+        "values_held": np.count_nonzero(held) / len(held),
+        "value_clips_off": float(np.median(np.abs(targets - old))) / limit,
     }
 
 

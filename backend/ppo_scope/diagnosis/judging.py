@@ -13,6 +13,11 @@ SEVERITIES = ("error", "warning", "note")
 FAR_OUT = 3.0
 """The bound of dual-clip PPO on r where Â < 0 (Ye et al. 2020, "Mastering Complex Control in MOBA Games")."""
 
+LARGE_OBSERVATIONS, SMALL_OBSERVATIONS = 100.0, 0.003
+"""What networks see is of a wild scale above this size, or where it varies by less than that."""
+UNEVEN = 1000.0
+"""Between how much parts of it vary."""
+
 Row = dict[str, float]
 
 
@@ -81,6 +86,8 @@ class Check:
     """Checks that look at numbers which mean nothing while this one's finding stands."""
     before: bool = False
     """Whether what explains it has to have begun before it did."""
+    excused: bool = True
+    """Whether a warning is a note while the return is at its best."""
     lasts: bool = False
     """Whether it is an event, which stays the cause of what it has left behind when it is over itself."""
 

@@ -46,6 +46,8 @@ TRIES: dict[tuple[str, str], tuple[Try, ...]] = {
     ("entropy_collapse", "entropy_coef"): (_to("entropy_coef", 0.01), SHORTER),
     ("uniform_policy", "learning_rate"): (_by("learning_rate", 3.0),),
     ("uniform_policy", "entropy_coef"): (_to("entropy_coef", 0.01),),
+    ("endless_return", "discount"): (_to("discount", 0.99),),
+    ("tight_value_clip", "value_clip_range"): (_to("value_clip_range", None),),
     ("useless_critic", "value_coef"): (_to("value_coef", 0.5),),
 }
 

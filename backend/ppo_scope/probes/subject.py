@@ -30,6 +30,7 @@ WORDS = {
     "differentiate": "take the gradient of each term of the loss",
     "differentiate_each": "take the gradient of a single sample",
     "hidden": "hand out what its layers make of a state",
+    "enters": "tell what its first layer is given",
     "typical_gradient": "hand out what Adam remembers of the gradients",
     "losses_told": "tell its own losses",
     "observations_counted": "tell what its observations are normalised by",
@@ -89,6 +90,8 @@ class Abilities:
     """The norms [S] of each sample's own gradients of L_PG, c₁·L_VF, −c₂·S and L, from Â as used [S]."""
     hidden: Callable[[Floats], Hidden] | None = None
     """Of observations [B, D] under the present weights; the critic's is empty where it has no layers of its own."""
+    enters: Callable[[Batch, NDArray[np.int64]], Floats | None] | None = None
+    """[B, D], what the first layer of weights is given of these samples; None: it is none of numbers in a row."""
     typical_gradient: Callable[[], Floats] | None = None
     """[P], Adam's √v̂."""
     losses_told: Callable[[], Sequence[Mapping[str, float]]] | None = None

@@ -1,0 +1,17 @@
+"""Where a loop of torch stands in its course, for Health: what its optimizer remembers, and how far α has fallen."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def memory(optimizer: Any) -> float:
+    """Of how many arrays of weights an optimizer of torch remembers something, Adam its moments; NaN: there is none."""
+    state = getattr(optimizer, "state", None)
+    return math.nan if state is None else float(sum(bool(one) for one in state.values()))
+
+
+def course(steps: float, total: float | None, first: float | None) -> dict[str, float]:
+    """Which share of the training is done, and the α that it began with; nothing where either is not known."""
+    return {"share_done": steps / total, "first_learning_rate": first} if total and first else {}

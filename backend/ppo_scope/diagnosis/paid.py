@@ -1,0 +1,85 @@
+"""Whether what is trained on goes the way of what the episodes returned: of which two the better one is.
+
+A loop trains on the rewards that its wrappers make of the environment's, and tells of episodes what the environment
+itself had paid. Scaled rewards say the same of which episode is better; cut off or changed ones need not.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppo_scope.diagnosis.judging import Row
+from ppo_scope.probes.record import Rollout
+
+LATEST = 100
+"""Episodes that are held against each other."""
+APART = 0.25
+"""Of the deviation of what they returned, by which two are apart: near ones swap where a scale moves on its way."""
+
+
+class Paid:
+    """What each row's episode has been paid so far, and the latest whole ones; a shallow copy is one."""
+
+    def __init__(self) -> None:
+        self._sums: NDArray[np.float64] = np.zeros(0)
+        self._lengths: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._both: tuple[tuple[float, float], ...] = ()  # (as told, as trained on)
+        self._row: Row = {}
+
+    def take_in(self, rollout: Rollout) -> Row:
+        """Look at the rewards of an update.
+
+        Returns:
+            nothing where no episode was told of with as many steps as were seen of it; else `paid_episodes`, of so
+            many; `paid_alike`, of how many pairs the better one is the better one by both, a tie being half of one;
+            NaN where they hardly differ; and the means `paid_told`, `paid_trained`.
+        """
+        ended = self._added(rollout)
+        told = rollout.episodes
+        if len(told) == len(ended):
+            new = [
+                (one.episodic_return, paid)
+                for one, (paid, length) in zip(told, ended, strict=True)
+                if length - one.length in (0, 1)  # the step of an autoreset pays nothing, and may count
+            ]
+            if new:
+                self._both = (*self._both, *new)[-LATEST:]
+                self._row = _compared(*np.array(self._both).T)
+        return self._row
+
+    def _added(self, rollout: Rollout) -> list[tuple[float, int]]:
+        """(sum, length) of each episode that ended, in order of time."""
+        trained, rewards = rollout.trained, np.where(rollout.trained, rollout.rewards, 0.0)
+        rows = rewards.shape[1]
+        if len(self._sums) != rows:
+            self._sums, self._lengths = np.zeros(rows), np.zeros(rows, np.int64)
+        sums = self._sums + np.cumsum(rewards, 0, np.float64)
+        lengths = self._lengths + np.cumsum(trained, 0)
+        before, steps_before = np.zeros(rows), np.zeros(rows, np.int64)  # what earlier episodes of a row have of it
+        found = []
+        for t, row in np.argwhere(rollout.terminated | rollout.truncated).tolist():
+            found.append((float(sums[t, row] - before[row]), int(lengths[t, row] - steps_before[row])))
+            before[row], steps_before[row] = sums[t, row], lengths[t, row]
+        self._sums, self._lengths = sums[-1] - before, lengths[-1] - steps_before
+        return found
+
+
+def _compared(told: NDArray[np.float64], trained: NDArray[np.float64]) -> Row:
+    return {
+        "paid_episodes": float(len(told)),
+        "paid_alike": _alike(told, trained),
+        "paid_told": float(told.mean()),
+        "paid_trained": float(trained.mean()),
+        "paid_trained_scatter": float(trained.std()),
+    }
+
+
+def _alike(told: NDArray[np.float64], trained: NDArray[np.float64]) -> float:
+    differ = told[:, None] - told[None]
+    apart = differ > APART * told.std()
+    if not told.std() > 0 or not apart.any():
+        return math.nan
+    return float((1 + np.sign(trained[:, None] - trained[None])[apart]).mean()) / 2
