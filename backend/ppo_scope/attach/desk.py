@@ -99,7 +99,7 @@ class Desk:
         model.latest.extend(update.rollout.episodes)
         model.steps, model.counted = task.steps, task.counted
         assert update.batch is not None and update.theta_before is not None
-        if model.distribution is not None:
+        if model.distribution is not None and update.batch.told_outputs is None:
             policy.become(update.theta_before, buffers)
             update.batch.told_outputs = policy.judge(update.batch)[0]
         policy.become(theta, buffers)

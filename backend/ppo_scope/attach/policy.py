@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ppo_scope.attach.record import Habits, value_losses
-from ppo_scope.attach.restless import ASKED, layers, twice
+from ppo_scope.attach.restless import ASKED, Layers, twice
 from ppo_scope.ppo import losses
 from ppo_scope.probes.record import Batch, Floats, Minibatch, Update
 from ppo_scope.probes.subject import Abilities, Distribution
@@ -38,6 +38,7 @@ class Policy(ABC):
         self._module = module
         self._copy: Any = None  # for weights that the policy does not have
         self._apart: dict[str, float] | None = None  # its answers, to one question
+        self._layers: Layers | None = None
         self.distribution = distribution
         self._parameters = [one for one in module.parameters() if one.requires_grad]
         self._gathering = _buffers_of(module)
@@ -61,8 +62,8 @@ class Policy(ABC):
         return self._parameters[0].device
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the copy, which can be made again, and what lies elsewhere then."""
-        return {**vars(self), "_copy": None, "_flat": ([], [])}
+        """Without the copy, which can be made again, and what lies elsewhere then or is asked in the loop alone."""
+        return {**vars(self), "_copy": None, "_layers": None, "_flat": ([], [])}
 
     def abilities(self) -> Abilities:
         """What it can be asked."""
@@ -82,11 +83,12 @@ class Policy(ABC):
 
     def restless(self, update: Update) -> dict[str, float]:
         """What of it is drawn anew each time that it is asked, as it is trained; it is asked twice once a run."""
-        if self._apart is None:
+        if self._apart is None or self._layers is None:
+            self._layers = Layers(self._module)
             batch: Any = update.batch
             samples = torch.arange(min(ASKED, len(batch.values)))
             self._apart = twice(self._module, lambda one: self._put_out(one, batch, samples), self._without_graph())
-        return {**layers(self._module), **self._apart}
+        return {**self._layers.told(), **self._apart}
 
     def outputs_at(self, batch: Any, theta: Tensor) -> Tensor:
         """[S, O] of a batch's states under other weights, by a copy of the policy."""

@@ -109,6 +109,8 @@ class Batch:
     judged: Callable[[Batch], Tensor] | None = None
     """How to find its outputs, where the loop does not hand them over."""
     told_outputs: Tensor | None = None
+    groups: dict[str, Tensor] | None = None
+    """[S, …] of what the networks see by name, where that is not `observations`."""
 
     @property
     def outputs(self) -> Tensor | None:

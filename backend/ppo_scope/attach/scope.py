@@ -33,7 +33,7 @@ from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.handed import handed, layout_of, places_of, seen_of
 from ppo_scope.attach.ranks import Ranks, Weights, rank_here
 from ppo_scope.attach.record import LIMITS, Facts, Phase, Update, text_of
-from ppo_scope.attach.restless import layers
+from ppo_scope.attach.restless import Layers
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.ppo.distributions import Categorical, DiagonalGaussian
@@ -115,6 +115,7 @@ class Scope:
         self._quiet = rank_here() != 0  # another process reports
         self._address = None if self._quiet else server_of(url, say)
         self._weights = weights
+        self._layers: Layers | None = None
         self._losses_told: list[dict[str, float]] = []  # of each minibatch of this update
         self.abilities = Abilities(
             judge=self._judged if judge is not None else None, losses_told=lambda: self._losses_told
@@ -407,7 +408,9 @@ class Scope:
         if update is None:
             return
         update.stopped_by_kl = stopped_by_kl
-        update.known |= layers(self._weights) if isinstance(self._weights, nn.Module) else {}
+        if isinstance(self._weights, nn.Module):
+            self._layers = self._layers or Layers(self._weights)
+            update.known |= self._layers.told()
         self._step_done()
         if self._within[0]:
             self.watcher.reached(Phase(PhaseKind.EPOCH, update, *self._within))

@@ -44,10 +44,14 @@ class Task(NamedTuple):
     """That being watched has cost the loop since the update before."""
     seconds_optimise: float
     stopped_by_kl: bool
+    adapted: tuple[int, int, int]
+    """How often α was raised, lowered, and stayed at its bound."""
     within: tuple[int, int]
     episodes: list[tuple[int, float, int]]
     form: Form | None
     """How the arrays of its rollout are to be read; None: they are in our shapes."""
+    groups: tuple[str, ...]
+    """Names of what the networks see, where that is not `observations`."""
     size: int
     counts: list[tuple[int, int]]
     """Of each minibatch: its epoch, and how many samples it has."""
@@ -74,11 +78,13 @@ def task_of(
     assert update.theta_before is not None
     form, collected = update.source if isinstance(update, LateUpdate) else (None, _collected(update))
     counts, samples, found = _minibatches_of(update)
+    groups = (update.batch.groups if form is None and update.batch is not None else None) or {}
     arrays: list[NDArray[Any] | None] = [
         *collected,
         *(update.theta_before.numpy(), policy.theta().numpy()),
         *(samples, _joined(list(update.gradient_norms.values()))),
         *found,
+        *(one.numpy() for one in groups.values()),
         *(one.numpy() for one in policy.buffers()),
     ]
     task = Task(
@@ -89,9 +95,11 @@ def task_of(
         seconds=seconds,
         seconds_optimise=update.seconds_optimise,
         stopped_by_kl=update.stopped_by_kl,
+        adapted=(update.learning_rate_raised, update.learning_rate_lowered, update.learning_rate_pinned),
         within=(phase.epoch, phase.minibatch),
         episodes=[(one.step, one.episodic_return, one.length) for one in update.episodes],
         form=form,
+        groups=tuple(groups),
         size=update.size,
         counts=counts,
         norms=list(update.gradient_norms),
@@ -106,7 +114,8 @@ def _collected(update: Update) -> list[NDArray[Any] | None]:
     """In our shapes."""
     rollout, batch = update.rollout, update.batch
     assert batch is not None
-    columns = batch.log_probs, batch.values, batch.advantages, batch.targets, batch.action_masks
+    outputs = batch.told_outputs if batch.judged is None else None  # else they are found there as well
+    columns = batch.log_probs, batch.values, batch.advantages, batch.targets, batch.action_masks, None, outputs
     return [
         *(rollout.observations, rollout.actions, rollout.rewards, rollout.terminated, rollout.truncated),
         *(rollout.trained, update.rewards, update.deltas),
@@ -114,7 +123,7 @@ def _collected(update: Update) -> list[NDArray[Any] | None]:
     ]
 
 
-COLLECTED = 13
+COLLECTED = 15
 """Those of `_collected`."""
 
 
@@ -168,12 +177,15 @@ def update_of(
         rollout = Rollout(observations, actions, given, terminated, truncated, trained, ended)
         known: Any = [None if one is None else torch.from_numpy(one) for one in columns]
         batch = Batch(flat(observations), flat(actions), *known)
+        if task.groups:
+            batch.groups = dict(zip(task.groups, rest[len(TENSORS) :], strict=False))
         update = Update(*about, rollout, batch, before, rewards, deltas)
     update.told += _minibatches(task, update.batch, samples, rest[: len(TENSORS)])
     update.gradient_norms = dict(zip(task.norms, norms.unbind(), strict=True))
     update.size, update.habits, update.known = task.size, habits, task.known
+    update.learning_rate_raised, update.learning_rate_lowered, update.learning_rate_pinned = task.adapted
     update.stopped_by_kl, update.seconds_optimise = task.stopped_by_kl, task.seconds_optimise
-    return update, theta, rest[len(TENSORS) :]
+    return update, theta, rest[len(TENSORS) + len(task.groups) :]
 
 
 def _minibatches(task: Task, batch: Batch | None, samples: Tensor, found: Sequence[Tensor | None]) -> list[Seen]:
