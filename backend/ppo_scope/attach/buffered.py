@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.arrays import deltas_of, flat
-from ppo_scope.attach.record import Batch, Episode, Facts, Rollout, Seen, Told, Update
+from ppo_scope.attach.record import Batch, Episode, Facts, Noted, Rollout, Seen, Told, Update
 from ppo_scope.probes.record import Floats
 
 LIBRARIES = frozenset({"stable_baselines3", "sb3_contrib"})
@@ -201,7 +201,7 @@ class LateUpdate(Update):
         return self._ended
 
     @property
-    def told(self) -> list[Seen | Told]:
+    def told(self) -> list[Seen | Told | Noted]:
         """See `Update`; made of `epochs`, as far as somebody asks."""
         missing = -len(self._told)
         for epoch in self.epochs:
@@ -212,7 +212,7 @@ class LateUpdate(Update):
         return self._told
 
     @told.setter
-    def told(self, found: list[Seen | Told]) -> None:
+    def told(self, found: list[Seen | Told | Noted]) -> None:
         self._told = found
 
     def anew(self, settings: Facts, learning_rate: float) -> LateUpdate:

@@ -106,6 +106,14 @@ class Policy(ABC):
                 found.append(self._put_out(module, update.batch, samples))
         return torch.cat(found)
 
+    def after(self, task: Any, update: Any, theta: Tensor, buffers: Sequence[Tensor]) -> None:
+        """See `desk.Measured`."""
+        batch = update.batch
+        if self.distribution is not None and batch.told_outputs is None:
+            self.become(update.theta_before, buffers)
+            batch.told_outputs = self.judge(batch)[0]
+        self.become(theta, buffers)
+
     def become(self, theta: Tensor, buffers: Sequence[Tensor]) -> None:
         """Take over these weights; for a policy that nobody trains."""
         with torch.no_grad():
@@ -116,6 +124,10 @@ class Policy(ABC):
     def buffers(self) -> list[Tensor]:
         """What its layers gather beside the weights."""
         return [getattr(part, name).detach().cpu() for part, name in self._gathering]
+
+    def losses(self) -> list[dict[str, float]] | None:
+        """A library's own are not known."""
+        return None
 
     def theta(self) -> Tensor:
         """[P], a copy."""
