@@ -116,7 +116,7 @@ def places_of(samples: Any, count: int, most: int | None) -> NDArray[np.int64]:
     which = taken(samples, np.int64)
     if which.ndim != 1:
         raise Misshapen(f"samples has the shape {which.shape}, and [B] is wanted: the places of B samples.")
-    if len(which) == 0 or which.min() < 0 or which.max() >= count:
+    if len(which) == 0 or which.view(np.uint64).max() >= count:  # a negative one is a very large one there
         index = "nothing" if len(which) == 0 else which.max()
         raise Misshapen(OUT_OF_ROLLOUT.format(index=index, last=count - 1))
     if most is not None and len(which) > most:

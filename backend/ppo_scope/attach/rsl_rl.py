@@ -253,7 +253,8 @@ class Watched(Loop):
 
         def asked(actions: Tensor) -> Tensor:
             found: Tensor = ask(actions)
-            self._log_prob, self._entropy = found, actor.output_entropy
+            with torch.no_grad():
+                self._log_prob, self._entropy = found.detach(), actor.output_entropy
             return found
 
         def differentiated(loss: Tensor, *arguments: Any, **named: Any) -> None:
