@@ -30,6 +30,7 @@ FRAMES, SIZE, EPOCHS = 128, 32, 2
 
 def made(*, width=16, **changed):
     """(the environment, its actor, its loss, its advantages)"""
+    torch.set_num_threads(1)  # beside busy cores more of them wait for each other
     torch.manual_seed(0)
     env = TransformedEnv(GymEnv("CartPole-v1"), StepCounter())
     env.set_seed(0)
