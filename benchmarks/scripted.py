@@ -11,64 +11,48 @@ import contextlib
 import os
 import runpy
 import sys
-import time
 import warnings
 from pathlib import Path
 
 import torch
 
-from benchmarks.attached import UPDATES as ALL
-from benchmarks.attached import WARM_SECONDS, show
+from benchmarks import turns
 from ppo_scope.attach.named_loop import Lookout
 from tests.attach.elsewhere import nowhere, waiting_server
 
-UPDATES = ALL["small"]
+UPDATES = 4
 
 
-class Turns:
-    """Watches a script and does not, by turns; a turn begins where an update does."""
+class Turns(turns.Turns):
+    """Watches a script and does not, by turns; a turn ends where an update begins."""
 
-    def __init__(self, lookout, turns, end):
-        self._lookout, self._turns, self._end = lookout, turns, end
-        self._warm_until = time.monotonic() + WARM_SECONDS
-        self._update, self._updates = None, 0
-        self._spent = {True: [], False: []}
-        self._watching, self._since, self._hearing = True, None, None
+    def __init__(self, lookout, pairs, end):
+        super().__init__("script", self._watch_it, updates=UPDATES, pairs=pairs)
+        self._lookout, self._end = lookout, end
+        self._update, self._begun, self._envs, self._hearing = None, 0, None, None
         backward = torch.Tensor.backward
 
         def differentiated(loss, *arguments, **named):
-            self._look(sys._getframe(1).f_locals)
+            self._look_at(sys._getframe(1).f_locals)
             backward(loss, *arguments, **named)
 
         torch.Tensor.backward = differentiated
 
-    def _look(self, variables):
+    def _look_at(self, variables):
         if variables["b_logprobs"] is self._update:
             return
-        self._update = variables["b_logprobs"]
-        if time.monotonic() < self._warm_until:
-            return
-        if self._since is not None:
-            self._updates += 1
-            if self._updates % UPDATES:
-                return
-            spent = (time.process_time_ns() - self._since) / UPDATES / 1e6
-            self._spent[self._watching].append(spent)
-            if len(self._spent[True]) == len(self._spent[False]) == self._turns:
-                show("script", list(zip(self._spent[True], self._spent[False], strict=True)))
-                self._end()
-            if len(self._spent[True]) != len(self._spent[False]):  # the other one of a pair, or one more of the same
-                self._watch(not self._watching, variables["envs"])
-        self._since = time.process_time_ns()
+        self._update, self._envs = variables["b_logprobs"], variables["envs"]
+        self._begun += 1
+        if self._begun % UPDATES == 0 and self.ended():
+            self._end()
 
-    def _watch(self, yes, envs):
+    def _watch_it(self, on):
         """Also what listens to the environments is taken away."""
-        self._watching = yes
-        self._lookout.loop.watcher.off = not yes
-        if yes:
-            envs.step = self._hearing
-        else:
-            self._hearing = vars(envs).pop("step")
+        self._lookout.loop.watcher.off = not on
+        if not on:
+            self._hearing = vars(self._envs).pop("step")
+        elif self._hearing is not None:
+            self._envs.step, self._hearing = self._hearing, None
 
 
 def main():

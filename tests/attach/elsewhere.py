@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 
+from ppo_scope.attach import report
 from ppo_scope.wire.frame import PROTOCOL
 from tests.live import ROOT, LiveServer, environment
 from tests.server.scope_page import PATIENCE, Page, wait_for
@@ -135,10 +136,30 @@ def shown_here(monkeypatch, train):
         server.kill()
 
 
+@contextlib.contextmanager
+def beside(monkeypatch, yes):
+    """Whether loops of this process are measured beside them, then from the first update on; the clerks of that."""
+    hire, clerks = report.hired, []
+
+    def hired(library):
+        clerks.append(hire(library))
+        wait_for(lambda: clerks[-1].ready, timeout=120)
+        return clerks[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(report, "hired", hired if yes else lambda _: None)
+        yield clerks
+
+
 def rows_of(server, run):
     """The series that a server has of a run, by column."""
     told = json.loads(server.get(f"api/runs/{run}/series"))
     return {name: [row[place] for row in told["rows"]] for place, name in enumerate(told["columns"])}, told["first"]
+
+
+def bare(series):
+    """Without the columns of seconds, which differ."""
+    return {name: values for name, values in series.items() if "second" not in name}
 
 
 def the_run(server, *, timeout=PATIENCE, **wanted):

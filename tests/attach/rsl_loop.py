@@ -60,6 +60,7 @@ def config(class_name, **changed):
 
 
 def made(class_name, **changed):
+    torch.set_num_threads(1)  # beside busy cores more of them wait for each other
     torch.manual_seed(1)
     return OnPolicyRunner(Points(), config(class_name, **changed), log_dir=None, device="cpu")
 

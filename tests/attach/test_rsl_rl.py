@@ -6,7 +6,7 @@ import pytest
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
 from ppo_scope.probes.record import PhaseKind
-from tests.attach.elsewhere import rows_of, set_nowhere, the_run, waiting_server
+from tests.attach.elsewhere import bare, beside, rows_of, set_nowhere, shown_here, the_run, waiting_server
 
 pytest.importorskip("rsl_rl", reason="rsl_rl (rsl-rl-lib) is not installed")
 from tests.attach import rsl_loop
@@ -55,6 +55,22 @@ def test_its_bits_stay_and_its_numbers_are_its_own(monkeypatch):
     assert len({alpha for alpha, _ in moments}) > 1, "α must have been adapted for this to mean anything"
     assert moments[-1][0] == runner.alg.learning_rate and min(kl for _, kl in moments) > 0
     assert max(rows["first_ratio_error"]) < 1e-5 and rows["episodic_return_mean"][-1] is not None
+
+
+def test_what_is_measured_beside_it_is_to_the_bit_what_it_would_find_itself(monkeypatch):
+    def learned():
+        runner = rsl_loop.made(rsl_loop.WATCHED)
+        runner.learn(UPDATES)
+        runner.alg._loop.watcher.close()
+        return rsl_loop.digest(runner)
+
+    found = {}
+    for yes in (False, True):
+        with beside(monkeypatch, yes) as clerks:
+            digest, _, rows, _ = shown_here(monkeypatch, learned)
+        assert [one._begun for one in clerks] == [True] * yes
+        found[yes] = digest, bare(rows)
+    assert found[True] == found[False] and max(found[True][1]["learning_rate_raised"]) > 0
 
 
 def test_what_is_not_known_of_it_is_trained_and_not_watched(monkeypatch, capfd):

@@ -15,7 +15,18 @@ from ppo_scope.records.store import CannotRead
 from ppo_scope.runs.reopening import reopened, to_show
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 from tests.attach import own_loop
-from tests.attach.elsewhere import TOKEN, Loop, nowhere, rows_of, set_nowhere, shown_here, the_run, waiting_server
+from tests.attach.elsewhere import (
+    TOKEN,
+    Loop,
+    bare,
+    beside,
+    nowhere,
+    rows_of,
+    set_nowhere,
+    shown_here,
+    the_run,
+    waiting_server,
+)
 from tests.server.scope_page import wait_for
 
 UPDATES = 12
@@ -38,6 +49,18 @@ def test_shown_with_every_row_and_the_same_weights(plain, monkeypatch):
     assert rows["loss"][0] == pytest.approx(np.mean([float(one.loss) for one in last.minibatches]), abs=1e-6)
     assert rows["policy_loss"][0] == pytest.approx(np.mean([float(m.policy_loss) for m in last.minibatches]), abs=1e-6)
     assert rows["final_kl_exact"][-1] > 0, "its policy was judged under the final weights"
+
+
+def test_what_is_measured_beside_the_loop_is_to_the_bit_what_it_would_find_itself(plain, monkeypatch):
+    found = {}
+    for yes in (False, True):
+        with beside(monkeypatch, yes) as clerks:
+            (_, digest), _, rows, first = shown_here(monkeypatch, lambda: own_loop.main(UPDATES))
+        assert [one._begun for one in clerks] == [True] * yes and (digest, first) == (plain[1], 1)
+        found[yes] = bare(rows)
+    assert (
+        found[True] == found[False] and min(found[True]["final_kl_exact"]) > 0 and len(found[True]["loss"]) == UPDATES
+    )
 
 
 def test_a_server_that_comes_late_gets_it_all_and_its_end_is_noticed(plain):

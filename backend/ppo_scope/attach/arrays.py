@@ -76,7 +76,7 @@ def rows_of(found: Any, name: str, meaning: str, layout: tuple[int, int], dtype:
 
 def flat(found: NDArray[Any]) -> Tensor:
     """[M, N, …] as samples [M·N, …], time first."""
-    return torch.from_numpy(np.ascontiguousarray(found.reshape(-1, *found.shape[2:])))
+    return torch.from_numpy(np.ascontiguousarray(found.reshape(found.shape[0] * found.shape[1], *found.shape[2:])))
 
 
 def deltas_of(advantages: NDArray[Any], ends: NDArray[np.bool_], decay: float) -> NDArray[Any]:

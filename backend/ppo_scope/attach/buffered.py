@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.arrays import deltas_of, flat
-from ppo_scope.attach.record import Batch, Episode, Facts, Rollout, Seen, Told, Update
+from ppo_scope.attach.record import Batch, Episode, Facts, Noted, Rollout, Seen, Told, Update
 from ppo_scope.probes.record import Floats
 
 LIBRARIES = frozenset({"stable_baselines3", "sb3_contrib"})
@@ -39,14 +39,14 @@ class Buffered(NamedTuple):
     actions: NDArray[Any]
     rewards: Floats
     """That advantages were made of."""
-    given: Floats | None
-    """As the environment gave them; None: they are the same."""
+    given: Floats
+    """As the environment gave them."""
     starts: Floats
     """1 where an episode begins."""
     last: NDArray[np.bool_]
     """[N] the same of the step that follows."""
-    cut: NDArray[np.bool_] | None
-    """Which steps' episodes were cut; None: no episode was."""
+    cut: NDArray[np.bool_]
+    """Which steps' episodes were cut."""
     values: Floats
     log_probs: Floats
     advantages: Floats
@@ -58,13 +58,9 @@ class Buffered(NamedTuple):
         """What a model's buffer holds, and what it does not: (step, rewards, cut) where an episode has ended."""
         buffer = model.rollout_buffer
         keep: Callable[[Any], Any] = _same if is_of_a_library(buffer) else np.copy
-        given = buffer.rewards.copy() if ends else None
-        cut = None
+        given, cut = buffer.rewards.copy(), np.zeros(buffer.rewards.shape, np.bool_)
         for step, rewards, at_it in ends:
-            given[step] = rewards  # type: ignore[index]  # there are some
-            if at_it.any():
-                cut = np.zeros(buffer.rewards.shape, np.bool_) if cut is None else cut
-                cut[step] = at_it
+            given[step], cut[step] = rewards, at_it
         return cls(
             observations=keep(buffer.observations),
             actions=keep(buffer.actions),
@@ -83,12 +79,12 @@ class Buffered(NamedTuple):
     def rollout(self, form: Form, episodes: Sequence[Episode]) -> Rollout:
         """In our shapes."""
         layout = self.rewards.shape
-        given = self.rewards if self.given is None else self.given
-        cut = np.zeros(layout, np.bool_) if self.cut is None else self.cut
         actions = self.actions.reshape(*layout, *form.action_shape)
         actions = actions.astype(np.int64) if form.choices else actions
         trained = np.ones(layout, np.bool_)
-        return Rollout(self.observations, actions, given, self.dones & ~cut, cut, trained, tuple(episodes))
+        return Rollout(
+            self.observations, actions, self.given, self.dones & ~self.cut, self.cut, trained, tuple(episodes)
+        )
 
     def batch(self, rollout: Rollout) -> Batch:
         """The same as samples."""
@@ -201,7 +197,7 @@ class LateUpdate(Update):
         return self._ended
 
     @property
-    def told(self) -> list[Seen | Told]:
+    def told(self) -> list[Seen | Told | Noted]:
         """See `Update`; made of `epochs`, as far as somebody asks."""
         missing = -len(self._told)
         for epoch in self.epochs:
@@ -212,7 +208,7 @@ class LateUpdate(Update):
         return self._told
 
     @told.setter
-    def told(self, found: list[Seen | Told]) -> None:
+    def told(self, found: list[Seen | Told | Noted]) -> None:
         self._told = found
 
     def anew(self, settings: Facts, learning_rate: float) -> LateUpdate:

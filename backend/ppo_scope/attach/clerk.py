@@ -111,10 +111,9 @@ class Clerk:
         """Hand everything over to it; `size`: bytes of an update. False: that cannot be done."""
         slot = max(LEAST, -(-2 * size // mmap.PAGESIZE) * mmap.PAGESIZE)
         try:
-            cloudpickle = importlib.import_module("cloudpickle")  # which the library brings with it
             if slot > MOST:
                 raise ValueError(size)
-            packed = cloudpickle.dumps(desk)
+            packed = _packed(desk)
             shared = os.memfd_create(NAME)
             os.ftruncate(shared, SLOTS * slot)
             self._rooms = rooms(mmap.mmap(shared, SLOTS * slot), slot)
@@ -179,6 +178,16 @@ class Clerk:
             process.wait()
             self._tasks.close()
             self._answers.close()
+
+
+def _packed(desk: Desk) -> bytes:
+    """With classes of the user's own, where the library brings what it takes to pickle them."""
+    try:
+        pickling: Any = importlib.import_module("cloudpickle")
+    except ImportError:
+        pickling = pickle
+    packed: bytes = pickling.dumps(desk)
+    return packed
 
 
 def unmeasured(handed: Handed) -> Answer:

@@ -273,13 +273,10 @@ class Watched:
         keys = self._keys
         size = data.batch_size.numel()
         old = data.get(keys.sample_log_prob).reshape(-1)
-        each = [
-            np.reshape(taken.detach().cpu().numpy(), (size, -1))
-            for taken in (data.get(keys.action), data.get(keys.sample_log_prob), data.get(keys.value_target))
-        ]
+        each = [data.get(key).detach().cpu().numpy() for key in (keys.action, keys.sample_log_prob, keys.value_target)]
         with handing_over():
             self._scope.minibatch(
-                samples=self._samples(each),
+                samples=self._samples(_bytes_of(size, each)),
                 log_prob=old + caught["logratio"],
                 old_log_prob=old,
                 advantages=caught["advantages"],
@@ -288,11 +285,11 @@ class Watched:
                 entropy=caught.get("entropy"),
             )
 
-    def _samples(self, each: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
+    def _samples(self, each: Sequence[bytes]) -> NDArray[np.int64]:
         """[B] places in the rollout. Of samples that are alike in all that the loss reads, one after the other."""
         found = []
-        for row in zip(*each, strict=True):
-            places = self._places.get(b"".join(one.tobytes() for one in row))
+        for sample in each:
+            places = self._places.get(sample)
             if places is None:
                 raise RuntimeError(UNKNOWN_SAMPLE)
             found.append(places[0])
@@ -359,6 +356,14 @@ def _places(*rows: NDArray[Any]) -> dict[bytes, deque[int]]:
     """Which samples have which action, log-probability and target."""
     size = rows[0].shape[0] * rows[0].shape[1]
     found: dict[bytes, deque[int]] = defaultdict(deque)
-    for place, row in enumerate(zip(*(one.reshape(size, -1) for one in rows), strict=True)):
-        found[b"".join(one.tobytes() for one in row)].append(place)
+    for place, sample in enumerate(_bytes_of(size, rows)):
+        found[sample].append(place)
     return dict(found)
+
+
+def _bytes_of(size: int, rows: Sequence[NDArray[Any]]) -> list[bytes]:
+    """What each sample says in all of these arrays."""
+    parts = [np.ascontiguousarray(one.reshape(size, -1)).view(np.uint8) for one in rows]
+    joined = np.concatenate(parts, axis=1)
+    found: list[bytes] = joined.view(f"V{joined.shape[1]}").reshape(-1).tolist()
+    return found

@@ -9,15 +9,14 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ppo_scope.attach.episodes import LATEST
-from ppo_scope.attach.policy import Policy
-from ppo_scope.attach.record import Episode, Facts, Habits, Phase
+from ppo_scope.attach.record import Facts, Habits, Phase, Update
 from ppo_scope.attach.task import Task, Wish, update_of
 from ppo_scope.diagnosis.health import Health
 from ppo_scope.probes.cost import Budget, Noted
@@ -25,36 +24,54 @@ from ppo_scope.probes.faults import described
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
+from ppo_scope.probes.record import Episode as AnyEpisode
 from ppo_scope.probes.record import PhaseKind
-from ppo_scope.probes.subject import Abilities
+from ppo_scope.probes.subject import Abilities, Distribution, Subject
 from ppo_scope.wire.codes import Kind
 from ppo_scope.worker.outlet import position_of
 from ppo_scope.worker.rows import named, row_of
 from ppo_scope.worker.snapshot import told_of, unnumbered
 
 
+class Measured(Protocol):
+    """What answers for the loop in another process."""
+
+    @property
+    def distribution(self) -> Distribution | None:
+        """What its policy's outputs mean."""
+        ...
+
+    def abilities(self) -> Abilities:
+        """What it can be asked."""
+        ...
+
+    def after(self, task: Task, update: Update, theta: Tensor | None, buffers: Sequence[Tensor]) -> None:
+        """Be as the loop was when this update had ended; what its policy put out before is found by the way."""
+        ...
+
+
 class Model:
     """A subject that is nothing but a policy and what is known of its run; it can be sent to another process."""
 
-    reward_threshold = None
-
-    def __init__(self, env: str, space: gym.Space[Any], policy: Policy) -> None:
-        self.env, self.observation_space, self.observation = env, space, str(space)
-        self.is_image = len(space.shape or ()) == 3
+    def __init__(self, subject: Subject, policy: Any) -> None:
+        """`policy`: `Measured` there, `Weighed` here."""
+        self.env, self.observation_space, self.observation = subject.env, subject.observation_space, subject.observation
+        self.is_image, self.reward_threshold = subject.is_image, subject.reward_threshold
         self.policy, self.distribution = policy, policy.distribution
         self.steps = 0
         self.counted: tuple[float, float] | None = None
-        self.latest: deque[Episode] = deque(maxlen=LATEST)
+        self.latest: deque[AnyEpisode] = deque(subject.episodes, maxlen=LATEST)
 
     @property
-    def episodes(self) -> Sequence[Episode]:
+    def episodes(self) -> Sequence[AnyEpisode]:
         """The latest, of which means are taken."""
         return self.latest
 
     @property
     def abilities(self) -> Abilities:
         """Those of its policy."""
-        return replace(self.policy.abilities(), observations_counted=lambda: self.counted)
+        found: Abilities = self.policy.abilities()
+        return replace(found, observations_counted=lambda: self.counted)
 
 
 class Looked(NamedTuple):
@@ -98,11 +115,7 @@ class Desk:
         update, theta, buffers = update_of(task, arrays, *self._made_with)
         model.latest.extend(update.rollout.episodes)
         model.steps, model.counted = task.steps, task.counted
-        assert update.batch is not None and update.theta_before is not None
-        if model.distribution is not None:
-            policy.become(update.theta_before, buffers)
-            update.batch.told_outputs = policy.judge(update.batch)[0]
-        policy.become(theta, buffers)
+        policy.after(task, update, theta, buffers)
         moment = Moment(model, Phase(PhaseKind.UPDATE, update, *task.within))
         complaints: list[tuple[str, str]] = []
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.arrays import Misshapen, rows_of, samples_of, taken
-from ppo_scope.attach.record import Batch, Rollout, Seen, Update
+from ppo_scope.attach.record import Batch, Noted, Rollout
 from ppo_scope.probes.record import Bools, Floats
 
 OUT_OF_ROLLOUT = "samples holds {index}, and the rollout has samples 0 to {last}: t·N + n is environment n at step t."
@@ -116,7 +116,7 @@ def places_of(samples: Any, count: int, most: int | None) -> NDArray[np.int64]:
     which = taken(samples, np.int64)
     if which.ndim != 1:
         raise Misshapen(f"samples has the shape {which.shape}, and [B] is wanted: the places of B samples.")
-    if len(which) == 0 or which.min() < 0 or which.max() >= count:
+    if len(which) == 0 or which.view(np.uint64).max() >= count:  # a negative one is a very large one there
         index = "nothing" if len(which) == 0 else which.max()
         raise Misshapen(OUT_OF_ROLLOUT.format(index=index, last=count - 1))
     if most is not None and len(which) > most:
@@ -124,9 +124,7 @@ def places_of(samples: Any, count: int, most: int | None) -> NDArray[np.int64]:
     return which
 
 
-def seen_of(
-    update: Update,
-    batch: Batch,
+def noted(
     epoch: int,
     which: NDArray[np.int64],
     *,
@@ -137,28 +135,30 @@ def seen_of(
     old_log_prob: Any,
     returns: Any,
     penalty: Any,
-) -> Seen:
+) -> Noted:
     """The arguments of `Scope.minibatch`. What is left out is the rollout's.
 
     Raises:
         Misshapen: a shape does not fit.
     """
+    size = len(which)
 
     def told(found: Any, name: str) -> Tensor:
-        return torch.from_numpy(samples_of(found, name, "one for each sample", len(which)))
+        if isinstance(found, Tensor) and found.shape == (size,):
+            return found.detach().to("cpu", torch.float32, copy=True)
+        return torch.from_numpy(samples_of(found, name, "one for each sample", size))
 
-    places = torch.from_numpy(which)
-    trained = update.rollout.trained.reshape(-1)[which]
-    return Seen(
-        epoch=epoch,
-        samples=which,
-        log_prob=told(log_prob, "log_prob"),
-        old_log_prob=batch.log_probs[places] if old_log_prob is None else told(old_log_prob, "old_log_prob"),
-        advantages=told(advantages, "advantages"),
-        old_values=batch.values[places],
-        targets=batch.targets[places] if returns is None else told(returns, "returns"),
-        values=None if values is None else told(values, "values"),
-        entropy=None if entropy is None else told(entropy, "entropy"),
-        penalty=None if penalty is None else told(penalty, "penalty"),
-        trained=None if trained.all() else torch.from_numpy(trained),
+    def if_told(found: Any, name: str) -> Tensor | None:
+        return None if found is None else told(found, name)
+
+    return Noted(
+        epoch,
+        which,
+        told(log_prob, "log_prob"),
+        told(advantages, "advantages"),
+        if_told(values, "values"),
+        if_told(entropy, "entropy"),
+        if_told(old_log_prob, "old_log_prob"),
+        if_told(returns, "returns"),
+        if_told(penalty, "penalty"),
     )

@@ -67,6 +67,9 @@ class Line:
         self._given_up = self._in_vain = False
         self._absent_since: float | None = time.monotonic()
         self._thread = threading.Thread(target=self._work, name="ppo-scope line", daemon=True)
+
+    def begin(self) -> None:
+        """Connect. From here on what it was given is called, by its thread."""
         self._thread.start()
 
     @property

@@ -63,10 +63,7 @@ class Loop:
 
     def as_it_is(self) -> Model:
         """What a process beside the loop measures by."""
-        assert self.observation_space is not None
-        found = Model(self.env, self.observation_space, self.policy)
-        found.latest.extend(self._latest)
-        return found
+        return Model(self, self.policy)
 
     # Phases
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ppo_scope.attach.entering import entering
 from ppo_scope.attach.record import Habits, value_losses
-from ppo_scope.attach.restless import ASKED, layers, twice
+from ppo_scope.attach.restless import ASKED, Layers, twice
 from ppo_scope.ppo import losses
 from ppo_scope.probes.record import Batch, Floats, Minibatch, Update
 from ppo_scope.probes.subject import Abilities, Distribution
@@ -41,6 +41,7 @@ class Policy(ABC):
         self._module = module
         self._copy: Any = None  # for weights that the policy does not have
         self._apart: dict[str, float] | None = None  # its answers, to one question
+        self._layers: Layers | None = None
         self.distribution = distribution
         self._parameters = [one for one in module.parameters() if one.requires_grad]
         self._gathering = _buffers_of(module)
@@ -64,8 +65,8 @@ class Policy(ABC):
         return self._parameters[0].device
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the copy, which can be made again, and what lies elsewhere then."""
-        return {**vars(self), "_copy": None, "_flat": ([], [])}
+        """Without the copy, which can be made again, and what lies elsewhere then or is asked in the loop alone."""
+        return {**vars(self), "_copy": None, "_layers": None, "_flat": ([], [])}
 
     def abilities(self) -> Abilities:
         """What it can be asked."""
@@ -92,11 +93,12 @@ class Policy(ABC):
 
     def restless(self, update: Update) -> dict[str, float]:
         """What of it is drawn anew each time that it is asked, as it is trained; it is asked twice once a run."""
-        if self._apart is None:
+        if self._apart is None or self._layers is None:
+            self._layers = Layers(self._module)
             batch: Any = update.batch
             samples = torch.arange(min(ASKED, len(batch.values)))
             self._apart = twice(self._module, lambda one: self._put_out(one, batch, samples), self._without_graph())
-        return {**layers(self._module), **self._apart}
+        return {**self._layers.told(), **self._apart}
 
     def outputs_at(self, batch: Any, theta: Tensor) -> Tensor:
         """[S, O] of a batch's states under other weights, by a copy of the policy."""
@@ -114,6 +116,14 @@ class Policy(ABC):
                 found.append(self._put_out(module, update.batch, samples))
         return torch.cat(found)
 
+    def after(self, task: Any, update: Any, theta: Tensor, buffers: Sequence[Tensor]) -> None:
+        """See `desk.Measured`."""
+        batch = update.batch
+        if self.distribution is not None and batch.told_outputs is None:
+            self.become(update.theta_before, buffers)
+            batch.told_outputs = self.judge(batch)[0]
+        self.become(theta, buffers)
+
     def become(self, theta: Tensor, buffers: Sequence[Tensor]) -> None:
         """Take over these weights; for a policy that nobody trains."""
         with torch.no_grad():
@@ -124,6 +134,10 @@ class Policy(ABC):
     def buffers(self) -> list[Tensor]:
         """What its layers gather beside the weights."""
         return [getattr(part, name).detach().cpu() for part, name in self._gathering]
+
+    def losses(self) -> list[dict[str, float]] | None:
+        """A library's own are not known."""
+        return None
 
     def theta(self) -> Tensor:
         """[P], a copy."""

@@ -109,6 +109,10 @@ class Batch:
     judged: Callable[[Batch], Tensor] | None = None
     """How to find its outputs, where the loop does not hand them over."""
     told_outputs: Tensor | None = None
+    groups: dict[str, Tensor] | None = None
+    """[S, …] of what the networks see by name, where that is not `observations`."""
+    told_after: tuple[Tensor, Tensor] | None = None
+    """(outputs [S, O], V [S]) by the weights that the update has led to, where the loop has told them."""
 
     @property
     def outputs(self) -> Tensor | None:
@@ -149,7 +153,7 @@ class Update:
     theta_before: Tensor | None = None
     rewards: Floats | None = None
     deltas: Floats | None = None
-    told: list[Seen | Told] = field(default_factory=list)
+    told: list[Seen | Told | Noted] = field(default_factory=list)
     """Its minibatches as the loop has told them; what else is known of them is computed when it is asked for."""
     gradient_norms: dict[int, Tensor] = field(default_factory=dict)
     """[] by the minibatch's place, before they are cut off."""
@@ -182,8 +186,13 @@ class Update:
     def seen(self) -> list[Seen]:
         """Its minibatches so far, as tensors of ours."""
         new = self.told[len(self._seen) :]
-        self._seen += [seen_of(one, self.batch) if isinstance(one, Told) else one for one in new]
+        self._seen += [self._seen_of(one) for one in new]
         return self._seen
+
+    def _seen_of(self, one: Seen | Told | Noted) -> Seen:
+        if isinstance(one, Noted):
+            return noted_of(one, self.batch, self.rollout.trained)
+        return seen_of(one, self.batch) if isinstance(one, Told) else one
 
     @property
     def minibatches(self) -> list[Minibatch]:
@@ -240,6 +249,43 @@ class Told(NamedTuple):
     """Its `RolloutBufferSamples`; None: what the batch has of these samples."""
     found: tuple[Tensor, Tensor, Tensor | None]
     """(V, log π(a|s), entropy) of its policy, as they hang on the loss."""
+
+
+class Noted(NamedTuple):
+    """A minibatch as a loop of one's own hands it over, [B] each."""
+
+    epoch: int
+    samples: NDArray[np.int64]
+    log_prob: Tensor
+    advantages: Tensor
+    """See `Seen`; so the next two."""
+    values: Tensor | None
+    entropy: Tensor | None
+    old_log_prob: Tensor | None
+    """None: what the rollout has of these samples; so the next one."""
+    targets: Tensor | None
+    penalty: Tensor | None
+    """See `Seen`."""
+
+
+def noted_of(noted: Noted, batch: Batch | None, trained: Bools) -> Seen:
+    """The same, with what the rollout has; `trained`: of its steps."""
+    assert batch is not None
+    which = noted.samples
+    places, counted = torch.from_numpy(which), trained.reshape(-1)[which]
+    return Seen(
+        epoch=noted.epoch,
+        samples=which,
+        log_prob=noted.log_prob,
+        old_log_prob=batch.log_probs[places] if noted.old_log_prob is None else noted.old_log_prob,
+        advantages=noted.advantages,
+        old_values=batch.values[places],
+        targets=batch.targets[places] if noted.targets is None else noted.targets,
+        values=noted.values,
+        entropy=noted.entropy,
+        penalty=noted.penalty,
+        trained=None if counted.all() else torch.from_numpy(counted),
+    )
 
 
 def seen_of(told: Told, batch: Batch | None = None) -> Seen:

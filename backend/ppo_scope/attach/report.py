@@ -43,6 +43,10 @@ TOGETHER = 4
 """Updates that the clerk hears of at once, unless somebody waits for one: each word costs time."""
 
 
+SAMPLE_BYTES = 40
+"""Of a sample in a minibatch, as it is handed over."""
+
+
 @dataclass(frozen=True)
 class Beside:
     """What it takes to measure in a process beside the loop."""
@@ -163,7 +167,9 @@ class Report:
         """The clerk goes on from how the run was before this update."""
         model = beside.model()
         self._policy = model.policy
-        size = update.rollout.observations.nbytes + 2 * model.policy.theta().numel() * 4
+        theta, samples = model.policy.theta(), update.rollout.rewards.size
+        size = update.rollout.observations.nbytes + (0 if theta is None else 2 * theta.numel() * theta.itemsize)
+        size += update.settings.epochs * samples * SAMPLE_BYTES
         for _ in update.episodes:  # it is told of them with the update
             if model.latest:
                 model.latest.pop()

@@ -18,19 +18,34 @@ RATES = ("dropout", "attention_dropout")
 CRITICS = ("critic", "value")
 
 
-def layers(module: nn.Module) -> dict[str, float]:
-    """How many layers of the policy are in training mode and are of dropout, or of batch normalisation."""
-    mine = [part for name, part in module.named_modules() if part.training and not any(one in name for one in CRITICS)]
-    return {
-        "dropout_layers": float(sum(map(_drops_out, mine))),
-        "batch_norm_layers": float(sum(isinstance(part, _BatchNorm) for part in mine)),
-    }
+class Layers:
+    """Those of a policy that drop something out or normalise by the batch; they are looked for once: to walk through
+    all parts of a module takes a hundred times as long as to look at these.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        mine = [part for name, part in module.named_modules() if not any(one in name for one in CRITICS)]
+        self._dropping = [(part, rates) for part in mine if (rates := _rates_of(part))]
+        self._normalizing = [part for part in mine if isinstance(part, _BatchNorm)]
+
+    def told(self) -> dict[str, float]:
+        """How many of either are in training mode now."""
+        dropping = (
+            part.training and any(_is_on(getattr(part, rate)) for rate in rates) for part, rates in self._dropping
+        )
+        return {
+            "dropout_layers": float(sum(dropping)),
+            "batch_norm_layers": float(sum(part.training for part in self._normalizing)),
+        }
 
 
-def _drops_out(part: nn.Module) -> bool:
+def _rates_of(part: nn.Module) -> list[str]:
     names = ("p",) if isinstance(part, _DropoutNd) else RATES
-    rates = (getattr(part, name, None) for name in names)
-    return any(isinstance(rate, float) and rate > 0 for rate in rates)
+    return [name for name in names if isinstance(getattr(part, name, None), float)]
+
+
+def _is_on(rate: Any) -> bool:
+    return isinstance(rate, float) and rate > 0
 
 
 def twice(module: nn.Module, ask: Callable[[Any], Tensor], bare: Mapping[int, Any] | None = None) -> dict[str, float]:

@@ -10,7 +10,7 @@ run trains and is not watched, which is said.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -18,13 +18,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rsl_rl.algorithms import PPO as Theirs  # noqa: N811  # ours is called as theirs
+from tensordict import TensorDict
 from torch import Tensor, nn
 
 from ppo_scope.attach.arrays import deltas_of
+from ppo_scope.attach.buffered import without_graph
 from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.loop import Loop, clipping, drawing
 from ppo_scope.attach.policy import AT_ONCE, Policy
 from ppo_scope.attach.record import Batch, Facts, Rollout, Told, Update, as_read
+from ppo_scope.attach.report import Beside
 from ppo_scope.attach.scope import facts_of
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
@@ -91,12 +94,12 @@ class PPO(Theirs):  # type: ignore[misc]  # rsl_rl has no types
 
 
 class Brought(NamedTuple):
-    """A minibatch [B], by the names that records take it by."""
+    """A minibatch [B], by the names that records take it by; None: what the rollout has of its samples."""
 
-    old_values: Tensor
-    old_log_prob: Tensor
+    old_values: None
+    old_log_prob: None
     advantages: Tensor
-    returns: Tensor
+    returns: None
 
 
 class ActorCritic(Policy):
@@ -117,7 +120,7 @@ class ActorCritic(Policy):
         return {id(one): None for one in held if isinstance(one, torch.distributions.Distribution)}
 
     def _put_out(self, module: Any, batch: Any, which: Tensor | None = None) -> Tensor:
-        seen = batch.seen if which is None else batch.seen[which]
+        seen = _seen(batch, slice(None) if which is None else which)
         actor, made = module["actor"], []
         with _kept(actor):
             for part in seen.split(AT_ONCE):
@@ -127,15 +130,15 @@ class ActorCritic(Policy):
         return torch.cat(made)
 
     def _values(self, module: Any, batch: Any) -> Tensor:
-        return torch.cat([module["critic"](part).flatten().cpu() for part in batch.seen.split(AT_ONCE)])
+        return torch.cat([module["critic"](part).flatten().cpu() for part in _seen(batch, slice(None)).split(AT_ONCE)])
 
     def _evaluated(self, update: AnyUpdate, minibatch: Minibatch) -> tuple[Tensor, Tensor, Tensor | None]:
         batch: Any = update.batch
-        which = minibatch.samples[minibatch.trained].to(self.device)
-        actor, seen = self._module["actor"], batch.seen[which]
+        which = minibatch.samples[minibatch.trained]
+        actor, seen = self._module["actor"], _seen(batch, which)
         with _kept(actor):
             actor(seen, stochastic_output=True)
-            log_prob = actor.distribution.log_prob(batch.actions.to(self.device)[which])
+            log_prob = actor.distribution.log_prob(batch.actions[which].to(self.device))
             entropy = actor.output_entropy
             return self._module["critic"](seen).flatten(), log_prob, entropy
 
@@ -150,10 +153,19 @@ def _kept(actor: Any) -> Iterator[None]:
         vars(actor.distribution).update(before)
 
 
-class SeenBatch(Batch):
-    """With what the networks see, which may be several groups of numbers."""
+def _seen(batch: Any, which: Tensor | slice) -> TensorDict:
+    """What the networks see, which may be several groups of numbers, of these samples."""
+    return TensorDict({name: one[which] for name, one in batch.groups.items()}, len(batch.values[which]))
 
-    seen: Any
+
+def _copied(found: Tensor | None) -> Tensor | None:
+    return None if found is None else found.clone()
+
+
+def _by_step(each: Sequence[Tensor], dtype: Any) -> NDArray[Any]:
+    """[M, N] of [N] or [N, 1], taken from where they are all at once."""
+    stacked: NDArray[Any] = torch.stack(list(each)).flatten(1).cpu().numpy()
+    return stacked.astype(dtype)
 
 
 class Watched(Loop):
@@ -165,7 +177,7 @@ class Watched(Loop):
         super().__init__()
         self._algorithm, storage = algorithm, algorithm.storage
         self._episodes = Episodes()
-        self._steps: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []  # R, ends, cut
+        self._steps: list[tuple[Tensor, Tensor, Tensor | None]] = []  # R, ends, cut
         self._order: NDArray[np.int64] | None = None
         self.env, self.steps = algorithm.world, 0
         self.policy = ActorCritic(algorithm)
@@ -181,6 +193,7 @@ class Watched(Loop):
             address=server_of(None, say),
             library="rsl_rl PPO",
             change={name: lambda _: None for name in (*names, *([] if adapted else ["learning_rate"]))},
+            beside=Beside(self.as_it_is, "rsl_rl.modules") if self.policy.device.type == "cpu" else None,
         )
 
     @property
@@ -193,9 +206,7 @@ class Watched(Loop):
     @guarded
     def stepped(self, rewards: Tensor, dones: Tensor, extras: dict[str, Any]) -> None:
         """A step of the environments, as they gave it."""
-        cut = extras.get("time_outs", torch.zeros_like(dones))
-        made = [one.detach().flatten().cpu().numpy().copy() for one in (rewards, dones, cut)]
-        self._steps.append((made[0].astype(np.float32), made[1].astype(np.bool_), made[2].astype(np.bool_)))
+        self._steps.append((rewards.detach().clone(), dones.clone(), _copied(extras.get("time_outs"))))
 
     @guarded
     def collected(self) -> None:
@@ -203,7 +214,10 @@ class Watched(Loop):
         algorithm, storage = self._algorithm, self._algorithm.storage
         self._index += 1
         self._take_changes()
-        rewards, ends, cut = (np.stack(one) for one in zip(*self._steps, strict=True))
+        given, dones, late = zip(*self._steps, strict=True)
+        rewards, ends = _by_step(given, np.float32), _by_step(dones, np.bool_)
+        nowhere = torch.zeros_like(dones[0])
+        cut = _by_step([nowhere if one is None else one for one in late], np.bool_)
         self._steps = []
         ended = self._episodes.take(rewards, ends, self.steps, np.ones_like(ends))
         self.steps += rewards.size
@@ -215,23 +229,23 @@ class Watched(Loop):
         values, targets = by_step(storage.values), by_step(storage.returns)
         observations, actions = self._seen(storage.observations), storage.actions.detach().cpu().clone()
         theta = self.policy.theta()
-        batch = SeenBatch(
+        batch = Batch(
             observations=observations.flatten(0, 1),
             actions=actions.flatten(0, 1),
             log_probs=torch.from_numpy(by_step(storage.actions_log_prob)).flatten(),
             values=torch.from_numpy(values).flatten(),
             advantages=torch.from_numpy(targets - values).flatten(),
             targets=torch.from_numpy(targets).flatten(),
+            groups={name: one.flatten(0, 1).clone() for name, one in storage.observations.items()},
         )
-        batch.seen = storage.observations.flatten(0, 1).clone()
         mean, spread = (one.flatten(0, 1).cpu() for one in storage.distribution_params)
         batch.told_outputs = torch.cat([mean, spread.log().expand_as(mean)], -1) if self.distribution else None
         deltas = deltas_of(targets - values, ends, algorithm.gamma * algorithm.lam)
         yes = np.ones(rewards.shape, np.bool_)
         rollout = Rollout(observations.numpy(), actions.numpy(), rewards, ends & ~cut, ends & cut, yes, tuple(ended))
         alpha = float(algorithm.learning_rate)
-        given = by_step(storage.rewards)
-        update = Update(self._index, self._facts, alpha, rollout, batch, theta, given, deltas)
+        used = by_step(storage.rewards)
+        update = Update(self._index, self._facts, alpha, rollout, batch, theta, used, deltas)
         update.size = rewards.size // algorithm.num_mini_batches
         self._begin(update, ended)
 
@@ -244,7 +258,8 @@ class Watched(Loop):
 
         def asked(actions: Tensor) -> Tensor:
             found: Tensor = ask(actions)
-            self._log_prob, self._entropy = found, actor.output_entropy
+            with torch.no_grad():
+                self._log_prob, self._entropy = found.detach(), actor.output_entropy
             return found
 
         def differentiated(loss: Tensor, *arguments: Any, **named: Any) -> None:
@@ -302,19 +317,28 @@ class Watched(Loop):
         assert update is not None and update.batch is not None and self._order is not None
         first = (self._within[1] - 1) * update.size
         samples = self._order[first : first + update.size]
-        old = data.old_actions_log_prob.flatten()
-        if not update.told and not torch.equal(update.batch.log_probs[torch.from_numpy(samples)], old.cpu()):
-            raise RuntimeError(OTHER)
         if not update.told:
+            self._expect_of_the_rollout(update.batch, data, torch.from_numpy(samples))
             self._about_to_step()
-        brought = Brought(data.values.flatten(), old, data.advantages.flatten(), data.returns.flatten())
+        brought = Brought(None, None, data.advantages.flatten(), None)
         update.learning_rate, before = float(self._algorithm.learning_rate), update.learning_rate
         update.learning_rate_raised += update.learning_rate > before
         update.learning_rate_lowered += update.learning_rate < before
         found = self._value.flatten(), self._log_prob.flatten(), self._entropy.flatten()
-        update.told.append(Told(self._within[0], samples, brought, found))
+        update.told.append(Told(self._within[0], samples, brought, without_graph(found)))
         self._norms: list[Tensor] = []
         self._at(PhaseKind.LOSS)
+
+    @staticmethod
+    def _expect_of_the_rollout(batch: Batch, data: Any, samples: Tensor) -> None:
+        """An update's first minibatch holds these samples of the rollout; so do the others."""
+        columns = (
+            (batch.log_probs, data.old_actions_log_prob),
+            (batch.values, data.values),
+            (batch.targets, data.returns),
+        )
+        if not all(torch.equal(held[samples], one.flatten().cpu()) for held, one in columns):
+            raise RuntimeError(OTHER)
 
     def _clipped(self, norm: Tensor) -> None:
         """Actor and critic are cut off each by itself; their gradient as a whole is what is shown."""

@@ -29,12 +29,15 @@ import torch
 from torch import Tensor, nn
 
 from ppo_scope.attach.arrays import Misshapen, samples_of, taken
+from ppo_scope.attach.desk import Model
 from ppo_scope.attach.episodes import Episodes
-from ppo_scope.attach.handed import handed, layout_of, places_of, seen_of
+from ppo_scope.attach.handed import handed, layout_of, noted, places_of
 from ppo_scope.attach.ranks import Ranks, Weights, rank_here
 from ppo_scope.attach.record import LIMITS, Facts, Phase, Update, text_of
-from ppo_scope.attach.restless import layers
+from ppo_scope.attach.report import Beside
+from ppo_scope.attach.restless import Layers
 from ppo_scope.attach.server import server_of
+from ppo_scope.attach.told_policy import ToldPolicy
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.ppo.distributions import Categorical, DiagonalGaussian
 from ppo_scope.probes.record import Batch as AnyBatch
@@ -115,9 +118,10 @@ class Scope:
         self._quiet = rank_here() != 0  # another process reports
         self._address = None if self._quiet else server_of(url, say)
         self._weights = weights
+        self._layers: Layers | None = None
         self._losses_told: list[dict[str, float]] = []  # of each minibatch of this update
         self.abilities = Abilities(
-            judge=self._judged if judge is not None else None, losses_told=lambda: self._losses_told
+            judge=self._judgement if judge is not None else None, losses_told=lambda: self._losses_told
         )
         self._episodes = Episodes()
         self._update: Update | None = None
@@ -146,8 +150,13 @@ class Scope:
                 paused=self._paused,
                 seed=self._seed,
                 quiet=self._quiet,
+                beside=Beside(self.as_it_is, "torch") if self.abilities.theta is None else None,
             )
         return self._watcher
+
+    def as_it_is(self) -> Model:
+        """What a process beside the loop measures by: only what the loop has told."""
+        return Model(self, ToldPolicy(self.distribution, self.abilities, lambda: self._losses_told))
 
     @property
     def rollout_layout(self) -> tuple[int, int] | None:
@@ -193,7 +202,7 @@ class Scope:
         update = self._update
         if update is not None and update.told:
             update.gradient_norms[len(update.told) - 1] = torch.tensor(float(taken(norm)))
-            self.watcher.reached(Phase(PhaseKind.GRADIENT, update, *self._within))
+            self._at(PhaseKind.GRADIENT)
 
     @guarded
     def step(self) -> None:
@@ -257,9 +266,9 @@ class Scope:
         moved: dict[str, Any] = {"learning_rate": learning_rate, "epochs": epochs, "minibatches": minibatches}
         moved |= {"clip_range": clip_range, "entropy_coef": entropy_coef}
         told = {name: value for name, value in moved.items() if value is not None}
-        self._facts = replace(
-            self._facts, num_envs=layout[1], rollout_steps=layout[0], **told, told=tuple({*self._facts.told, *told})
-        )
+        now = {**told, "num_envs": layout[1], "rollout_steps": layout[0]}
+        if told.keys() - self._facts.told or any(getattr(self._facts, name) != value for name, value in now.items()):
+            self._facts = replace(self._facts, **now, told=tuple({*self._facts.told, *told}))
         self._collected(
             layout,
             actions=actions,
@@ -352,7 +361,7 @@ class Scope:
         now = epoch if epoch is not None else 1 + len(update.told) // per_epoch
         if now != self._within[0]:
             if self._within[0]:
-                self.watcher.reached(Phase(PhaseKind.EPOCH, update, *self._within))
+                self._at(PhaseKind.EPOCH)
             number = 1
         self._within = now, number
         if number > update.settings.minibatches or now > update.settings.epochs:
@@ -362,29 +371,15 @@ class Scope:
                 epochs=max(now, update.settings.epochs),
             )
 
-        update.told.append(
-            seen_of(
-                update,
-                update.batch,
-                now,
-                which,
-                log_prob=log_prob,
-                advantages=advantages,
-                values=values,
-                entropy=entropy,
-                old_log_prob=old_log_prob,
-                returns=returns,
-                penalty=penalty,
-            )
-        )
+        told = {"log_prob": log_prob, "advantages": advantages, "values": values, "entropy": entropy}
+        update.told.append(noted(now, which, **told, old_log_prob=old_log_prob, returns=returns, penalty=penalty))
         update.size = self._size
         own = {"loss": loss, "policy_loss": policy_loss, "value_loss": value_loss}
         self._losses_told.append({name: float(taken(one)) for name, one in own.items() if one is not None})
         if gradient_norm is not None:
             update.gradient_norms[len(update.told) - 1] = torch.tensor(float(taken(gradient_norm)))
         self._stepped = False
-        update.seconds_optimise = time.perf_counter() - self._began
-        self.watcher.reached(Phase(PhaseKind.LOSS, update, *self._within))
+        self._at(PhaseKind.LOSS)
 
     def update(self, *, stopped_by_kl: bool = False) -> bool:
         """The update is done. False: somebody has ended the run on the page; what follows is for the loop to say.
@@ -407,11 +402,15 @@ class Scope:
         if update is None:
             return
         update.stopped_by_kl = stopped_by_kl
-        update.known |= layers(self._weights) if isinstance(self._weights, nn.Module) else {}
+        if isinstance(self._weights, nn.Module):
+            self._layers = self._layers or Layers(self._weights)
+            update.known |= self._layers.told()
         self._step_done()
         if self._within[0]:
-            self.watcher.reached(Phase(PhaseKind.EPOCH, update, *self._within))
+            self._at(PhaseKind.EPOCH)
         update.seconds_optimise = time.perf_counter() - self._began
+        if update.batch is not None and self.abilities.judge == self._judgement:
+            update.batch.told_after = self._judged(update.batch)
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))
 
     def close(self) -> None:
@@ -419,11 +418,18 @@ class Scope:
         if self._watcher is not None:
             self._watcher.close()
 
+    def _at(self, kind: PhaseKind) -> None:
+        """The loop has come to a phase within an update."""
+        now, update = time.perf_counter(), self._update
+        if now >= self.watcher.next_look and update is not None:
+            update.seconds_optimise = now - self._began
+            self.watcher.reached(Phase(kind, update, *self._within))
+
     def _step_done(self) -> None:
         """The step after the minibatch before is done: nobody says so when it is."""
         if not self._stepped:
             self._stepped = True
-            self.watcher.reached(Phase(PhaseKind.STEP, self._update, *self._within))
+            self._at(PhaseKind.STEP)
 
     def _become(self, actions: Any, observations: Any, outputs: Any) -> None:
         """What can be known of the spaces from the first rollout."""
@@ -438,6 +444,10 @@ class Scope:
         elif self._policy == "gaussian":
             width = int(np.prod(actions.shape[2:]))
             self.distribution = DiagonalGaussian(np.full(width, -np.inf), np.full(width, np.inf))
+
+    def _judgement(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """Of what an update has led to, once."""
+        return batch.told_after or self._judged(batch)
 
     @torch.no_grad()
     def _judged(self, batch: AnyBatch) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -12,15 +12,44 @@ from torch import Tensor
 
 from ppo_scope.attach.arrays import flat
 from ppo_scope.attach.buffered import Buffered, Form, LateUpdate
-from ppo_scope.attach.policy import Policy
-from ppo_scope.attach.record import Batch, Episode, Facts, Habits, Phase, Rollout, Seen, Told, Update, of_batch
+from ppo_scope.attach.record import (
+    Batch,
+    Episode,
+    Facts,
+    Habits,
+    Noted,
+    Phase,
+    Rollout,
+    Seen,
+    Told,
+    Update,
+    of_batch,
+)
 
 TENSORS = ("log_prob", "old_log_prob", "advantages", "old_values", "targets", "values", "entropy")
 """Of `Seen`, [B] each."""
 
 
+NOTED = Noted._fields[2:]
+"""The tensors of a loop of one's own; as many."""
 BROUGHT = ("old_log_prob", "advantages", "old_values", "returns")
 """Of what a loop hands to a minibatch: the second to the fifth of them."""
+
+
+class Weighed(Protocol):
+    """What is asked in the loop when an update is handed over."""
+
+    def theta(self) -> Tensor | None:
+        """[P], a copy; None: the loop does not hand out its weights."""
+        ...
+
+    def buffers(self) -> list[Tensor]:
+        """What its layers gather beside the weights."""
+        ...
+
+    def losses(self) -> list[dict[str, float]] | None:
+        """See `Abilities.losses_told`."""
+        ...
 
 
 class Wish(NamedTuple):
@@ -44,10 +73,14 @@ class Task(NamedTuple):
     """That being watched has cost the loop since the update before."""
     seconds_optimise: float
     stopped_by_kl: bool
+    adapted: tuple[int, int, int]
+    """How often α was raised, lowered, and stayed at its bound."""
     within: tuple[int, int]
     episodes: list[tuple[int, float, int]]
     form: Form | None
     """How the arrays of its rollout are to be read; None: they are in our shapes."""
+    groups: tuple[str, ...]
+    """Names of what the networks see, where that is not `observations`."""
     size: int
     counts: list[tuple[int, int]]
     """Of each minibatch: its epoch, and how many samples it has."""
@@ -57,12 +90,18 @@ class Task(NamedTuple):
     """See `Abilities.observations_counted`."""
     known: dict[str, float]
     """What only the loop can tell of it, for Health."""
+    noted: bool
+    """Its minibatches are those of a loop of one's own."""
+    losses: list[dict[str, float]] | None
+    """See `Abilities.losses_told`."""
+    text: Sequence[Sequence[str]] | None
+    """Of its tokens, for a look."""
     wish: Wish | None
 
 
 def task_of(
     phase: Phase,
-    policy: Policy,
+    policy: Weighed,
     steps: int,
     seconds: float,
     made_with: tuple[Facts, Habits] | None,
@@ -71,14 +110,16 @@ def task_of(
     """An update that has just ended, as it is sent, and its arrays."""
     update = phase.update
     assert update is not None
-    assert update.theta_before is not None
+    theta = policy.theta()
     form, collected = update.source if isinstance(update, LateUpdate) else (None, _collected(update))
     counts, samples, found = _minibatches_of(update)
+    groups = (update.batch.groups if form is None and update.batch is not None else None) or {}
     arrays: list[NDArray[Any] | None] = [
         *collected,
-        *(update.theta_before.numpy(), policy.theta().numpy()),
+        *(None if one is None else one.numpy() for one in (update.theta_before, theta)),
         *(samples, _joined(list(update.gradient_norms.values()))),
         *found,
+        *(one.numpy() for one in groups.values()),
         *(one.numpy() for one in policy.buffers()),
     ]
     task = Task(
@@ -89,14 +130,19 @@ def task_of(
         seconds=seconds,
         seconds_optimise=update.seconds_optimise,
         stopped_by_kl=update.stopped_by_kl,
+        adapted=(update.learning_rate_raised, update.learning_rate_lowered, update.learning_rate_pinned),
         within=(phase.epoch, phase.minibatch),
         episodes=[(one.step, one.episodic_return, one.length) for one in update.episodes],
         form=form,
+        groups=tuple(groups),
         size=update.size,
         counts=counts,
         norms=list(update.gradient_norms),
         counted=update.counted,
         known=update.known,
+        noted=_is_noted(update),
+        losses=policy.losses(),
+        text=None if wish is None or form is not None else update.rollout.text,
         wish=wish,
     )
     return task, arrays
@@ -106,7 +152,9 @@ def _collected(update: Update) -> list[NDArray[Any] | None]:
     """In our shapes."""
     rollout, batch = update.rollout, update.batch
     assert batch is not None
-    columns = batch.log_probs, batch.values, batch.advantages, batch.targets, batch.action_masks
+    outputs = batch.told_outputs if batch.judged is None else None  # else they are found there as well
+    after = batch.told_after or (None, None)
+    columns = batch.log_probs, batch.values, batch.advantages, batch.targets, batch.action_masks, None, outputs, *after
     return [
         *(rollout.observations, rollout.actions, rollout.rewards, rollout.terminated, rollout.truncated),
         *(rollout.trained, update.rewards, update.deltas),
@@ -114,7 +162,7 @@ def _collected(update: Update) -> list[NDArray[Any] | None]:
     ]
 
 
-COLLECTED = 13
+COLLECTED = 17
 """Those of `_collected`."""
 
 
@@ -122,6 +170,8 @@ def _minibatches_of(
     update: Update,
 ) -> tuple[list[tuple[int, int]], NDArray[np.int64], list[NDArray[Any] | None]]:
     """(`Task.counts`, the samples, `TENSORS`) of all, one after the other; None: what the batch has of the samples."""
+    if _is_noted(update):
+        return _noted_of([one for one in update.told if isinstance(one, Noted)])
     if isinstance(update, LateUpdate) and update.epochs:
         kept = [one for epoch in update.epochs for one in epoch.kept]
         counts = [one for epoch in update.epochs for one in epoch.counts()]
@@ -142,6 +192,20 @@ def _minibatches_of(
     return counts, samples, [log_prob, *brought, _joined(values), entropy]
 
 
+def _is_noted(update: Update) -> bool:
+    return not isinstance(update, LateUpdate) and bool(update.told) and isinstance(update.told[0], Noted)
+
+
+def _noted_of(
+    told: Sequence[Noted],
+) -> tuple[list[tuple[int, int]], NDArray[np.int64], list[NDArray[Any] | None]]:
+    """The same of a loop of one's own."""
+    counts = [(one.epoch, len(one.samples)) for one in told]
+    columns = zip(*(one[2:] for one in told), strict=True)
+    found = [None if column[0] is None else _joined(column) for column in columns]
+    return counts, np.concatenate([one.samples for one in told]), found
+
+
 def _joined(parts: Sequence[Tensor]) -> NDArray[Any]:
     """One after the other, flat."""
     if not parts:
@@ -153,7 +217,7 @@ def _joined(parts: Sequence[Tensor]) -> NDArray[Any]:
 
 def update_of(
     task: Task, arrays: Sequence[Any], settings: Facts, habits: Habits
-) -> tuple[Update, Tensor, list[Tensor]]:
+) -> tuple[Update, Tensor | None, list[Tensor]]:
     """The update that `task_of` was given, with the weights and buffers that it led to."""
     count = COLLECTED if task.form is None else len(Buffered.__annotations__)
     tensors: list[Any] = [None if one is None else torch.from_numpy(one) for one in arrays[count:]]
@@ -165,15 +229,29 @@ def update_of(
         update = LateUpdate(*about, before, (task.form, Buffered(*arrays[:count])), ended)
     else:
         observations, actions, given, terminated, truncated, trained, rewards, deltas, *columns = arrays[:count]
-        rollout = Rollout(observations, actions, given, terminated, truncated, trained, ended)
-        known: Any = [None if one is None else torch.from_numpy(one) for one in columns]
-        batch = Batch(flat(observations), flat(actions), *known)
+        rollout = Rollout(observations, actions, given, terminated, truncated, trained, ended, task.text)
+        *known, outputs, values = [None if one is None else torch.from_numpy(one) for one in columns]
+        batch = Batch(flat(observations), flat(actions), *known)  # type: ignore[arg-type]  # in their order
+        batch.told_after = None if outputs is None or values is None else (outputs, values)
+        if task.groups:
+            batch.groups = dict(zip(task.groups, rest[len(TENSORS) :], strict=False))
         update = Update(*about, rollout, batch, before, rewards, deltas)
-    update.told += _minibatches(task, update.batch, samples, rest[: len(TENSORS)])
+    told = rest[: len(TENSORS)]
+    update.told += _noted(task, samples, told) if task.noted else _minibatches(task, update.batch, samples, told)
     update.gradient_norms = dict(zip(task.norms, norms.unbind(), strict=True))
     update.size, update.habits, update.known = task.size, habits, task.known
+    update.learning_rate_raised, update.learning_rate_lowered, update.learning_rate_pinned = task.adapted
     update.stopped_by_kl, update.seconds_optimise = task.stopped_by_kl, task.seconds_optimise
-    return update, theta, rest[len(TENSORS) :]
+    return update, theta, rest[len(TENSORS) + len(task.groups) :]
+
+
+def _noted(task: Task, samples: Tensor, found: Sequence[Tensor | None]) -> list[Noted]:
+    sizes = [count for _, count in task.counts]
+    none = [None] * len(sizes)
+    columns = [none if one is None else torch.split(one, sizes) for one in found]
+    which = torch.split(samples, sizes)
+    each = zip(task.counts, which, *columns, strict=True)
+    return [Noted(epoch, samples.numpy(), *rest) for (epoch, _), samples, *rest in each]
 
 
 def _minibatches(task: Task, batch: Batch | None, samples: Tensor, found: Sequence[Tensor | None]) -> list[Seen]:

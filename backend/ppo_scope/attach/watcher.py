@@ -134,6 +134,8 @@ class Watcher:
             "weights": lambda _: None,
             "measure": lambda _: None,
         }
+        if self._line is not None:
+            self._line.begin()
 
     @property
     def stopping(self) -> bool:

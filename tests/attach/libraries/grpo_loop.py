@@ -9,6 +9,7 @@ import hashlib
 import sys
 import tempfile
 
+import torch
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
@@ -25,6 +26,7 @@ def never_paid(completions, **_):
 
 
 def trainer(steps, *, reward=yes, **changed):
+    torch.set_num_threads(1)  # beside busy cores an update took ten seconds with two, and half of one with one
     prompts = [{"prompt": f"is it {word}"} for word in ("good", "bad", "warm", "cold")] * 8
     given = {
         "output_dir": tempfile.mkdtemp(),

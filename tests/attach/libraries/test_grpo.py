@@ -1,10 +1,13 @@
 """A `GRPOTrainer` of TRL on a tiny language model: the same weights, its own numbers, and padding in none of them."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 import ppo_scope
-from tests.attach.elsewhere import nowhere, rows_of, shown_here, the_run, waiting_server
+from tests.attach.elsewhere import Loop, leading, nowhere, rows_of, shown_here, the_run, waiting_server
+from tests.server.scope_page import wait_for
 
 pytest.importorskip("trl", reason="TRL is not installed: make libraries")
 pytest.importorskip("transformers", reason="transformers is not installed: make libraries")
@@ -49,6 +52,26 @@ def test_beta_is_moved_between_two_updates_to_nothing_and_back(monkeypatch):
     assert rows["penalty"] == pytest.approx([0.04 * kl[0], 0.0, 0.5 * kl[2]], rel=1e-3, abs=1e-9) and kl[2] > 1e-3
     assert "kl_coef" in run["attached"]["changeable"] and run["attached"]["began"]["kl_coef"] == 0.04
     assert [(one["update"], one["old"], one["new"]) for one in run["changes"]] == [(2, 0.04, 0.0), (3, 0.0, 0.5)]
+
+
+def penalty_of(server, run, update):
+    """[β·KL] of it, once its row is there."""
+    return rows_of(server, run)[0].get("penalty", [])[update - 1 : update]
+
+
+def test_beta_that_is_set_on_a_page_arrives_in_the_running_loop_and_is_recorded():
+    server = waiting_server()
+    try:
+        with leading(server) as page, Loop("tests.attach.libraries.grpo_loop", 1_000_000, link=server.url):
+            run, priced = the_run(server, timeout=240, state="running")["id"], {}
+            for value in (0.0, 0.4):
+                assert page.ask("set", name="kl_coef", value=value)["type"] == "ack"
+                changes = wait_for(lambda: the_run(server)["changes"][len(priced) :], timeout=120)
+                assert [one["new"] for one in changes] == [value]
+                priced[value] = wait_for(partial(penalty_of, server, run, changes[0]["update"]), timeout=120)[0]
+        assert priced[0.0] == pytest.approx(0, abs=1e-9) and priced[0.4] > 1e-5
+    finally:
+        server.kill()
 
 
 def test_groups_whose_answers_are_paid_the_same_are_said(monkeypatch):

@@ -28,12 +28,13 @@ import ppo_scope
 FRAMES, SIZE, EPOCHS = 128, 32, 2
 
 
-def made(**changed):
+def made(*, width=16, **changed):
     """(the environment, its actor, its loss, its advantages)"""
+    torch.set_num_threads(1)  # beside busy cores more of them wait for each other
     torch.manual_seed(0)
     env = TransformedEnv(GymEnv("CartPole-v1"), StepCounter())
     env.set_seed(0)
-    body = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 2))
+    body = nn.Sequential(nn.Linear(4, width), nn.Tanh(), nn.Linear(width, 2))
     actor = ProbabilisticActor(
         TensorDictModule(body, in_keys=["observation"], out_keys=["logits"]),
         in_keys=["logits"],
@@ -41,7 +42,7 @@ def made(**changed):
         distribution_class=OneHotCategorical,
         return_log_prob=True,
     )
-    critic = ValueOperator(nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 1)), in_keys=["observation"])
+    critic = ValueOperator(nn.Sequential(nn.Linear(4, width), nn.Tanh(), nn.Linear(width, 1)), in_keys=["observation"])
     advantage = GAE(gamma=0.99, lmbda=0.95, value_network=critic, average_gae=False)
     given = {"clip_epsilon": 0.2, "entropy_coeff": 0.01, "critic_coeff": 0.5, "loss_critic_type": "l2"}
     loss = ClipPPOLoss(actor, critic, normalize_advantage=True, **{**given, **changed})
@@ -55,6 +56,22 @@ def parts(**changed):
         return env.rollout(64, actor, break_when_any_done=False), loss, advantage
 
 
+def learn(data, loss, advantage, buffer, optimizer, epochs, told):
+    """An update by this rollout; `told`: of each minibatch, what the loss has told, what it is, and its norm."""
+    for _ in range(epochs):
+        with torch.no_grad():
+            advantage(data)
+        buffer.extend(data.reshape(-1))
+        for _ in range(data.numel() // buffer.batch_size):
+            found = loss(buffer.sample())
+            total = found["loss_objective"] + found["loss_critic"] + found["loss_entropy"]
+            total.backward()
+            norm = torch.nn.utils.clip_grad_norm_(loss.parameters(), 0.5)
+            optimizer.step()
+            optimizer.zero_grad()
+            told(found, total, norm)
+
+
 def main(updates, *, plain=False, note=lambda told: None):
     """(the digest of the weights, what each call of the loss has told)"""
     env, actor, loss, advantage = made()
@@ -64,21 +81,14 @@ def main(updates, *, plain=False, note=lambda told: None):
     if not plain:
         ppo_scope.watch(loss, advantage=advantage, env="CartPole-v1")
     own = []
+
+    def told(found, total, norm):
+        numbers = {name: float(found[name]) for name in ("loss_objective", "entropy", "clip_fraction", "ESS")}
+        own.append({**numbers, "total": float(total), "norm": float(norm)})
+        note(own[-1])
+
     for data in collector:
-        for _ in range(EPOCHS):
-            with torch.no_grad():
-                advantage(data)
-            buffer.extend(data.reshape(-1))
-            for _ in range(FRAMES // SIZE):
-                found = loss(buffer.sample())
-                total = found["loss_objective"] + found["loss_critic"] + found["loss_entropy"]
-                total.backward()
-                norm = torch.nn.utils.clip_grad_norm_(loss.parameters(), 0.5)
-                optimizer.step()
-                optimizer.zero_grad()
-                told = {name: float(found[name]) for name in ("loss_objective", "entropy", "clip_fraction", "ESS")}
-                own.append({**told, "total": float(total), "norm": float(norm)})
-                note(own[-1])
+        learn(data, loss, advantage, buffer, optimizer, EPOCHS, told)
     collector.shutdown()
     weights = b"".join(one.detach().numpy().tobytes() for one in loss.parameters())
     return hashlib.sha256(weights).hexdigest(), own

@@ -1,0 +1,63 @@
+"""Some updates of a loop watched and as many that are not, in pairs whose order changes: what being watched costs."""
+
+import statistics
+import sys
+import time
+from random import Random
+
+WARM_SECONDS = 12.0
+DRAWS = 2000
+
+
+class Turns:
+    """Of one loop. What else the machine does falls on both of a pair alike."""
+
+    def __init__(self, name, watch, *, updates, pairs, look=lambda: None):
+        """`watch`: switches the watching on and off. `updates`: of a turn. `look`: called once the loop is warm."""
+        self._name, self._watch, self._updates, self._wanted, self._look = name, watch, updates, pairs, look
+        self._warm_until = time.monotonic() + WARM_SECONDS  # until what measures beside is there
+        self._since, self._first = None, True
+        self._watched, self._pairs, self._before = True, [], 0.0
+
+    def ended(self):
+        """A turn is over. True: so is everything, and a line is printed."""
+        spent = (time.process_time_ns() - self._since) / self._updates / 1e6 if self._since else 0.0
+        if self._since is None:
+            if time.monotonic() < self._warm_until:
+                return False
+            if self._look is not None:
+                self._look()
+                self._look = None
+                return False  # one more to get used to it
+        elif self._first:
+            self._before, self._first = spent, False
+            self._turn(not self._watched)
+        else:
+            self._pairs.append((spent, self._before) if self._watched else (self._before, spent))
+            self._first = True
+            if len(self._pairs) == self._wanted:
+                self._turn(True)
+                show(self._name, self._pairs)
+                return True
+        self._since = time.process_time_ns()
+        return False
+
+    def _turn(self, watched):
+        self._watched = watched
+        self._watch(watched)
+
+
+def show(name, pairs):
+    """One line: (watched, not watched) in milliseconds of processor time an update, by pairs of turns."""
+    plain = statistics.median(without for _, without in pairs)
+    more = [with_it - without for with_it, without in pairs]
+    draw = Random(1)
+    drawn = sorted(statistics.median(draw.choices(more, k=len(more))) for _ in range(DRAWS))
+    middle = statistics.median(more)
+    low, high = drawn[DRAWS // 40], drawn[-DRAWS // 40]
+    print(
+        f"{name:16} {plain:8.1f} ms an update, {middle:+7.2f} ms when watched: {middle / plain:+6.2%} "
+        f"(95 in 100: {low / plain:+.2%} to {high / plain:+.2%}; {len(pairs)} pairs of turns)",
+        file=sys.__stdout__,  # a loop's own words go elsewhere
+        flush=True,
+    )
