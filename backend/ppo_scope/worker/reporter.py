@@ -157,6 +157,8 @@ class Reporter:
         if self._due.now("series"):
             self._take_answers()
             self._rows.flush()
+        elif self._clerk is not None and self._clerk.looked:
+            self._take_answers()
         self.hand_on_weights(changed=True)
         self._seconds += time.perf_counter() - start
 
@@ -221,6 +223,8 @@ class Reporter:
             for what, why in answer.complaints:
                 self.looking.budget.failed.setdefault(what, why)
             if answer.looked is not None and self._clerk is not None:
+                self._rows.flush()  # a page draws them together
+                self._due.put_off("series")
                 self.looking.looked(handed.update, answer.looked, self._clerk.made(answer.looked))
 
     # Evaluations
