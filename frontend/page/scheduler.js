@@ -1,8 +1,9 @@
 // When things are drawn. One requestAnimationFrame loop draws what is both changed and visible, within a budget
 // per frame, so that the page stays responsive however fast the run is.
 
-import { runsFreely } from "../state/motion.js";
+import { atFullSpeed, runsFreely } from "../state/motion.js";
 import { report } from "./painted.js";
+import { holdTexts, writeTexts } from "./texts.js";
 
 /** @import { State, Topic } from "../types.js" */
 /** @import { Page } from "../state/page.js" */
@@ -17,6 +18,7 @@ const PATIENCE = 500;
 /** @type {Topic[]} */
 const REPORTED = ["run", "status", "snapshot"];
 const LATEST = 100; // milliseconds after which it is said what was drawn, if no other round begins
+const LEGIBLE = 150; // between two rounds that write texts at full speed: what changes faster cannot be read
 /** What comes by itself while a run goes on, as snapshots do. @type {Set<Topic>} */
 const COMES_AND_GOES = new Set(["series", "progress"]);
 
@@ -60,6 +62,8 @@ export function createScheduler(page) {
   let telling;
   /** Until a frame is asked for. @type {ReturnType<typeof setTimeout> | undefined} */
   let waiting;
+  let wrote = -Infinity; // when texts were written last
+  let silent = false; // whether this round writes none
   let unreported = true;
   /** What has been drawn and not been said. @type {Parameters<typeof report>[0] | null} */
   let drawn = null;
@@ -119,6 +123,7 @@ export function createScheduler(page) {
   /** @param {number} now */
   function begin(now) {
     tell();
+    const asked = entries.some((entry) => entry.prompt && wanted(entry)); // by somebody's hand, as a rule
     page.commit();
     queue = entries.filter((entry) => wanted(entry) && calmUntil(entry) - EARLY <= now);
     for (const entry of entries) entry.prompt = false; // what is left out now is in one of the next rounds
@@ -126,6 +131,8 @@ export function createScheduler(page) {
     // From the time that it was due, not from now: frames come in steps of 17 ms, and the pace is kept on average.
     nextRound = Math.max(nextRound + (state.scrubbing ? SCRUBBED : ROUND), now);
     begun = now;
+    silent = atFullSpeed(state) && !asked && now - EARLY < wrote + LEGIBLE;
+    if (!silent) wrote = now;
     unreported = true;
   }
 
@@ -134,13 +141,16 @@ export function createScheduler(page) {
     const budget = running() ? BUDGET : BUDGET_AT_REST;
     const start = performance.now();
     const { wait, end } = patience();
+    holdTexts(silent);
     while (queue.length && performance.now() - start < budget) {
       const entry = /** @type {Entry} */ (queue.shift());
       entry.stale = false;
       entry.drawn = now;
       await wait(entry.draw(state));
     }
+    holdTexts(false);
     end();
+    if (!queue.length && !silent) writeTexts();
   }
 
   /**
@@ -149,11 +159,13 @@ export function createScheduler(page) {
    */
   function finish() {
     unreported = false;
-    drawn = { snapshot: state.snapshot, status: state.status, past: state.past !== null };
+    const { snapshot, status } = state;
+    const past = state.past !== null;
     // A picture of the environment, or a panel that came into sight, changes nothing that is said.
-    if (said?.snapshot === drawn.snapshot && said.status === drawn.status && said.past === drawn.past) return;
-    if (running()) telling = setTimeout(tell, LATEST);
-    else requestAnimationFrame(tell);
+    const isNew = said?.snapshot !== snapshot || said.status !== status || said.past !== past;
+    if (isNew) drawn = { snapshot, status, past };
+    if (running()) telling = setTimeout(() => (tell(), writeTexts()), LATEST);
+    else if (isNew) requestAnimationFrame(tell);
   }
 
   function tell() {
