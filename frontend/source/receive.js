@@ -201,11 +201,12 @@ export function createReceiver(store, first) {
 
   /** @param {Header} header */
   function progress(header) {
-    const before = state.activity?.name;
+    const isMadeAgain = () => state.activity?.name === "redo";
+    const before = isMadeAgain();
     state.progress = header;
     state.activity = activityAfter(state.activity, header, performance.now());
     touch("progress");
-    if (state.activity?.name !== before) touch("status"); // what can be done meanwhile is something else
+    if (isMadeAgain() !== before) touch("status"); // what can be done meanwhile is something else
   }
 
   return {

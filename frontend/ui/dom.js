@@ -1,5 +1,7 @@
 // Elements in one line.
 
+import { overwrite } from "../page/texts.js";
+
 /** @typedef {Node | string | null | undefined | false} Child */
 
 /**
@@ -55,9 +57,8 @@ export function icon(path) {
  */
 export function setText(element, text) {
   const only = element.firstChild;
-  if (only instanceof Text && !only.nextSibling) {
-    if (only.data !== text) only.data = text;
-  } else if (element.textContent !== text) element.textContent = text;
+  if (only instanceof Text && !only.nextSibling) overwrite(only, text);
+  else if (element.textContent !== text) element.textContent = text;
 }
 
 /** As setText, for what is hidden. @param {HTMLElement} element @param {boolean} hidden */
@@ -115,7 +116,7 @@ export function setProse(element, text) {
 /** @param {Node} node a text, or an index @param {string} text */
 function rewrite(node, text) {
   const holder = node instanceof Text ? node : node.firstChild;
-  if (holder instanceof Text && holder.data !== text) holder.data = text;
+  if (holder instanceof Text) overwrite(holder, text);
 }
 
 /**

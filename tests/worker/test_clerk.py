@@ -98,6 +98,17 @@ def test_snapshots_of_a_run_at_full_speed_have_every_number(runs):
     assert measured and all(PROBES.keys() - {"transitions"} <= names for names in measured)
 
 
+@pytest.mark.parametrize("which", ["beside", "alone"])
+def test_the_rows_up_to_a_snapshot_are_there_before_it(runs, which):
+    newest, seen = 0, []
+    for header, arrays in map(frame.decode, runs["a box, with all that is normalised"][which]):
+        if header["kind"] == "series":
+            newest = header["first"] + len(arrays["rows"]) - 1
+        elif header["kind"] == "snapshot" and header["phase"] == "update":
+            seen.append((header["update"], newest))
+    assert seen and all(row >= update for update, row in seen)
+
+
 def test_a_killed_trainer_takes_its_clerk_along():
     with House() as house:
         house.start(paused=True, **SMALL)

@@ -102,6 +102,11 @@ class Clerk:
         return any(handed.task.wish is not None for handed in self._handed)
 
     @property
+    def looked(self) -> bool:
+        """Whether one has been: it is told of by itself."""
+        return self.looking and self._shared.told > self._heard
+
+    @property
     def full(self) -> bool:
         """Whether an answer must be waited for before something can be handed over."""
         return len(self._handed) == len(self._slots) > 0

@@ -28,6 +28,10 @@ class Due:
         """One was sent, due or not: no time that has passed before is made up for."""
         self._next[kind] = max(self._next[kind], time.monotonic())
 
+    def put_off(self, kind: str) -> None:
+        """One was sent with something else: the next one is not due for a while."""
+        self._next[kind] = time.monotonic() + SECONDS[kind]
+
 
 QUICK, QUICK_SECONDS = 4, 0.1
 """Updates in a row that took no longer than that, from which on it pays to have them measured beside."""

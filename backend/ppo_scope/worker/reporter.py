@@ -157,6 +157,8 @@ class Reporter:
         if self._due.now("series"):
             self._take_answers()
             self._rows.flush()
+        elif self._clerk is not None and self._clerk.looked:
+            self._take_answers()
         self.hand_on_weights(changed=True)
         self._seconds += time.perf_counter() - start
 
@@ -189,6 +191,7 @@ class Reporter:
             row = self._rows.add(moment, self._seconds, self._begun.steps)
             self.looking.take_in(moment, row)
             if shown:
+                self._rows_go_too()
                 self.looking.show(moment, affordable=True)
         self._seconds = 0.0
 
@@ -221,7 +224,13 @@ class Reporter:
             for what, why in answer.complaints:
                 self.looking.budget.failed.setdefault(what, why)
             if answer.looked is not None and self._clerk is not None:
+                self._rows_go_too()
                 self.looking.looked(handed.update, answer.looked, self._clerk.made(answer.looked))
+
+    def _rows_go_too(self) -> None:
+        """A snapshot is about to go out: so are the rows up to its update, since a page draws them together."""
+        self._rows.flush()
+        self._due.put_off("series")
 
     # Evaluations
 
