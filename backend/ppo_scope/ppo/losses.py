@@ -68,7 +68,7 @@ def normalize(advantages: Tensor, trained: Tensor, scale: Tensor | None = None) 
     if scale is not None:
         largest = torch.maximum(largest, scale)
     deviation = variance.sqrt()
-    # Asked in this way a NaN stays one.
+    # No comparison holds for a NaN, which so stays one, to be noticed.
     return (advantages - mean).masked_fill(deviation <= ROUNDING * largest, 0.0) / (deviation + 1e-8)
 
 
