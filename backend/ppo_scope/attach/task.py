@@ -27,11 +27,9 @@ from ppo_scope.attach.record import (
 )
 
 TENSORS = ("log_prob", "old_log_prob", "advantages", "old_values", "targets", "values", "entropy")
-"""Of `Seen`, [B] each."""
+"""Of `Seen`, [B] each; `Noted` has as many."""
 
 
-NOTED = Noted._fields[2:]
-"""The tensors of a loop of one's own; as many."""
 BROUGHT = ("old_log_prob", "advantages", "old_values", "returns")
 """Of what a loop hands to a minibatch: the second to the fifth of them."""
 
