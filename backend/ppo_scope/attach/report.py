@@ -13,7 +13,7 @@ import numpy as np
 from ppo_scope.attach.clerk import Clerk, Handed, hired
 from ppo_scope.attach.desk import Desk, Looked, Model, header_of
 from ppo_scope.attach.record import Habits, Phase, Update
-from ppo_scope.attach.task import Wish, task_of
+from ppo_scope.attach.task import Wish, size_of, task_of
 from ppo_scope.diagnosis.health import Health
 from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.facts import Facts
@@ -41,10 +41,6 @@ UNWATCHED_SECONDS = 1.0
 """Between two words on how the run is, and between two lots of rows, while nobody looks at a panel."""
 TOGETHER = 4
 """Updates that the clerk hears of at once, unless somebody waits for one: each word costs time."""
-
-
-SAMPLE_BYTES = 40
-"""Of a sample in a minibatch, as it is handed over."""
 
 
 @dataclass(frozen=True)
@@ -167,9 +163,7 @@ class Report:
         """The clerk goes on from how the run was before this update."""
         model = beside.model()
         self._policy = model.policy
-        theta, samples = model.policy.theta(), update.rollout.rewards.size
-        size = update.rollout.observations.nbytes + (0 if theta is None else 2 * theta.numel() * theta.itemsize)
-        size += update.settings.epochs * samples * SAMPLE_BYTES
+        size = size_of(update, model.policy.theta())
         for _ in update.episodes:  # it is told of them with the update
             if model.latest:
                 model.latest.pop()

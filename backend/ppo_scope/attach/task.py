@@ -27,13 +27,15 @@ from ppo_scope.attach.record import (
 )
 
 TENSORS = ("log_prob", "old_log_prob", "advantages", "old_values", "targets", "values", "entropy")
-"""Of `Seen`, [B] each."""
+"""Of `Seen`, [B] each; `Noted` has as many."""
 
 
-NOTED = Noted._fields[2:]
-"""The tensors of a loop of one's own; as many."""
 BROUGHT = ("old_log_prob", "advantages", "old_values", "returns")
 """Of what a loop hands to a minibatch: the second to the fifth of them."""
+
+
+SAMPLE_BYTES = 40
+"""Of a sample in a minibatch."""
 
 
 class Weighed(Protocol):
@@ -146,6 +148,14 @@ def task_of(
         wish=wish,
     )
     return task, arrays
+
+
+def size_of(update: Update, theta: Tensor | None) -> int:
+    """Bytes of its arrays, about."""
+    collected = update.source[1] if isinstance(update, LateUpdate) else _collected(update)
+    minibatches = update.settings.epochs * update.rollout.rewards.size * SAMPLE_BYTES
+    weights = 0 if theta is None else 2 * theta.numel() * theta.itemsize
+    return sum(one.nbytes for one in collected if one is not None) + minibatches + weights
 
 
 def _collected(update: Update) -> list[NDArray[Any] | None]:
