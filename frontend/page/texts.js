@@ -8,7 +8,7 @@ let holding = false;
 /** From now on texts wait, or are written at once. @param {boolean} held */
 export const holdTexts = (held) => void (holding = held);
 
-/** Writes what waits: the texts of all drawings, then, are of one moment. */
+/** Writes what waits: all texts, then, are those of what was drawn last. */
 export function writeTexts() {
   for (const [node, text] of waiting) write(node, text);
   waiting.clear();
