@@ -211,6 +211,8 @@ def _become(outputs: list[int], arguments: list[str], folder: str, apart: bool, 
     for stream, output in enumerate(outputs, 1):
         os.dup2(output, stream)
         os.close(output)
+    # What these were may have been a file, which one could go back in.
+    sys.stdout, sys.stderr = (os.fdopen(stream, "w", buffering=1, closefd=False) for stream in (1, 2))
     os.chdir(folder)
     os.environ.update(variables)
     shared = forkserver._forkserver

@@ -5,6 +5,7 @@ import torch
 
 from ppo_scope.ppo import adam as adam_module
 from ppo_scope.ppo.adam import EPS, KERNEL, Adam
+from ppo_scope.ppo.optimisation import norm_of
 
 SIZE = 1000
 RATES = (0.01, 0.003, 0.0)
@@ -88,3 +89,11 @@ def test_without_the_kernel_it_is_the_same_but_for_rounding(monkeypatch, as_tens
     for kernels, publics in zip(*ends, strict=True):
         assert torch.isfinite(publics).all()
         assert torch.allclose(kernels, publics, rtol=1e-4, atol=1e-6)
+
+
+def test_the_norm_of_a_large_gradient_is_its_norm():
+    """torch's own of as many is off in the fifth digit or the fourth."""
+    gradient = torch.randn(2_000_000, generator=torch.Generator().manual_seed(1))
+    assert norm_of(gradient).item() == pytest.approx(gradient.double().norm().item(), rel=2e-6)
+    small = gradient[:9000]
+    assert torch.equal(norm_of(small), torch.linalg.vector_norm(small))

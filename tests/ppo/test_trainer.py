@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from ppo_scope.ppo import inference
 from ppo_scope.ppo.adam import Adam
 from ppo_scope.ppo.finite import NotFiniteError
-from ppo_scope.ppo.inference import NumpyInference
+from ppo_scope.ppo.inference import DeviceInference, NumpyInference
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
@@ -364,3 +365,23 @@ def test_without_any_clip_range_rounding_holds_nobody_at_the_first_minibatch(mak
         if phase.kind is PhaseKind.UPDATE and phase.update.index == 4:
             break
     assert codes[Region.HELD] > 20, "afterwards nearly everybody is beyond it, and many are held"
+
+
+def test_many_observations_are_asked_where_the_weights_are(make, monkeypatch):
+    """As they are then; few are asked of NumPy, to rounding the same."""
+    trainer = make()
+    observations = run(trainer, 1)[-1].update.judged.observations
+    either, few = DeviceInference(trainer.network), len(observations) // 2
+    monkeypatch.setattr(inference, "WORTH_THE_WAY", (few + 1) * trainer.network.theta.numel())
+    with torch.no_grad():
+        trainer.network.theta.mul_(1.5)
+    numpy_outputs, numpy_values = NumpyInference(trainer.network).judge(observations)
+    for asked in (observations, observations[:few]):
+        outputs, values = either.judge(asked)
+        np.testing.assert_allclose(outputs, numpy_outputs[: len(asked)], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(values, numpy_values[: len(asked)], rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(either.outputs(asked), outputs)
+    monkeypatch.setattr(trainer.network, "layers", None)
+    assert either.judge(observations[:few])[0].shape == (few, 2), "NumPy was asked"
+    with pytest.raises(TypeError):
+        either.judge(observations)

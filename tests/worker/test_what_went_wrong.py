@@ -1,9 +1,12 @@
 """What is said of a run that went wrong: the culprit, at once; and what is left of an update that was given up."""
 
 import pytest
+import torch
 
+from ppo_scope import cli
 from ppo_scope.ppo import memory
 from ppo_scope.ppo.finite import NotFiniteError
+from ppo_scope.ppo.optimisation import Optimisation
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.records.moments import listed
@@ -116,6 +119,28 @@ def test_what_does_not_fit_is_refused_with_the_numbers(monkeypatch):
         Trainer(Settings.parse({"hidden_sizes": (512, 512)}))
     with pytest.raises(memory.DoesNotFit, match="use shorter rollouts"):
         Trainer(Settings.parse({"rollout_steps": 65536}))
+
+
+def test_a_device_without_memory_left_is_named(monkeypatch, capsys):
+    """In torch's own words for how much was wanted and how much is there, without its advice to programmers."""
+    told = (
+        "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 139.81 GiB of which 11.37 GiB "
+        "is free. Of the allocated memory 127.94 GiB is allocated by PyTorch. If reserved but unallocated memory is "
+        "large try setting PYTORCH_ALLOC_CONF=expandable_segments:True"
+    )
+
+    def full(*_):
+        raise torch.OutOfMemoryError(told)
+
+    monkeypatch.setattr(Optimisation, "_step", full)
+    trainer = Trainer(Settings.parse({}))
+    before = trainer.weights_sha256()
+    with pytest.raises(memory.DoesNotFit, match=r"this run \(Tried .* 11.37 GiB is free\); use smaller"):
+        list(trainer.phases())
+    assert (trainer.weights_sha256(), trainer.updates) == (before, 0)
+    trainer.close()
+    assert cli.main(["train", "--env", "CartPole-v1", "--total-steps", "2000"]) == 1
+    assert "ppo-scope: stopped, device: the GPU has no memory left for this run" in capsys.readouterr().err
 
 
 def test_the_memory_that_is_left_is_the_least_that_anybody_grants(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import sys
 from dataclasses import dataclass, field
@@ -26,6 +27,15 @@ class Address:
     """Of its websocket for loops."""
     origin: str
     token: str = field(repr=False)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is on this machine, where no proxy leads to."""
+        host = urlsplit(self.origin).hostname or ""
+        try:
+            return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+        except ValueError:
+            return host == "localhost" or host.endswith(".localhost")
 
     @classmethod
     def of(cls, link: str) -> Address:

@@ -142,7 +142,7 @@ class Line:
                     self._give_up(WRONG_TOKEN)
                     return
                 why = f"it answers {status}"
-            except (OSError, InvalidHandshake, TimeoutError) as error:
+            except (OSError, InvalidHandshake, TimeoutError, ImportError) as error:  # a proxy may need a library
                 why = str(error) or type(error).__name__
             except ConnectionClosed as error:
                 if error.rcvd is not None and error.rcvd.code == CloseCode.POLICY:
@@ -173,6 +173,7 @@ class Line:
             compression=None,
             open_timeout=OPEN_SECONDS,
             close_timeout=1,
+            proxy=None if self._address.is_here else True,
         ) as connection:
             connection.send(self._greeting())
             with self._news:

@@ -45,6 +45,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     from ppo_scope.ppo.evaluation import Evaluator
     from ppo_scope.ppo.failures import EnvironmentFault
     from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
+    from ppo_scope.ppo.memory import DoesNotFit
     from ppo_scope.ppo.threads import use_one_thread
     from ppo_scope.ppo.trainer import Trainer
     from ppo_scope.stepping.spread import spread
@@ -63,7 +64,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         _follow(trainer, evaluations, shares)
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except (EnvironmentFault, NotFiniteError) as error:
+    except (EnvironmentFault, NotFiniteError, DoesNotFit) as error:
         kept = " The weights are those of the last finished step." if trainer.updates else ""
         complain(f"stopped, {error}.{kept}", getattr(error, "detail", ""))
         code = USAGE_ERROR if isinstance(error, EnvironmentFault | NotFiniteGivenError) else 1

@@ -115,17 +115,7 @@ def packed(
 
 def in_numpy(samples: Samples[Tensor]) -> Samples[NDArray[Any]]:
     """The same for NumPy; on the CPU nothing is copied."""
-    return Samples(
-        samples.observations.cpu().numpy(),
-        samples.actions.cpu().numpy(),
-        samples.log_probs.cpu().numpy(),
-        samples.values.cpu().numpy(),
-        samples.targets.cpu().numpy(),
-        samples.advantages.cpu().numpy(),
-        samples.weights.cpu().numpy(),
-        None if samples.outputs is None else samples.outputs.cpu().numpy(),
-        None if samples.action_masks is None else samples.action_masks.cpu().numpy(),
-    )
+    return Samples(**{name: None if array is None else array.cpu().numpy() for name, array in vars(samples).items()})
 
 
 class Made(Protocol):

@@ -15,6 +15,10 @@ Floats = NDArray[np.float32]
 Observations = NDArray[Any]
 """[N, …]: single or double precision, or the bytes of images."""
 IMAGES_AT_ONCE = 256
+VECTORS_AT_ONCE = 2**16
+WORTH_THE_WAY = 2**23
+"""Observations × weights from which a GPU answers sooner than NumPy, the way there and back included: half a
+millisecond was measured for it, see docs/benchmarks.md."""
 
 
 class Inference(Protocol):
@@ -41,8 +45,10 @@ class Inference(Protocol):
 
 
 def inference_of(network: ActorCritic) -> Inference:
-    """The quicker way: NumPy for dense layers, wherever they are trained, and torch for images."""
-    return TorchInference(network) if network.dense() is None else NumpyInference(network)
+    """The quickest way: torch for images; NumPy for dense layers, but for many observations of weights on a GPU."""
+    if network.dense() is None:
+        return TorchInference(network)
+    return NumpyInference(network) if network.device.type == "cpu" else DeviceInference(network)
 
 
 class NumpyInference:
@@ -79,10 +85,10 @@ class NumpyInference:
 
 
 class TorchInference:
-    """The images go to the device of the weights, some at a time."""
+    """Where the weights are, so many observations at once."""
 
-    def __init__(self, network: ActorCritic) -> None:
-        self._network = network
+    def __init__(self, network: ActorCritic, at_once: int = IMAGES_AT_ONCE) -> None:
+        self._network, self._at_once = network, at_once
 
     def refresh(self) -> None:
         """See `Inference`."""
@@ -98,7 +104,29 @@ class TorchInference:
     @torch.no_grad()
     def judge(self, observations: Observations) -> tuple[Floats, Floats]:
         """See `Inference`."""
-        images = torch.from_numpy(observations)
-        parts = [self._network.layers(some.to(self._network.device)) for some in torch.split(images, IMAGES_AT_ONCE)]
+        network = self._network
+        given = torch.split(torch.from_numpy(observations), self._at_once)
+        parts = [network.layers(some.to(network.device)) for some in given]
         outputs, values = (torch.cat(pieces).cpu().numpy() for pieces in zip(*parts, strict=True))
         return outputs, values
+
+
+class DeviceInference(NumpyInference):
+    """Few observations are asked of a copy of the weights, many where the weights are."""
+
+    def __init__(self, network: ActorCritic) -> None:
+        super().__init__(network)
+        self._there = TorchInference(network, VECTORS_AT_ONCE)
+
+    def outputs(self, observations: Observations) -> Floats:
+        """See `Inference`."""
+        if self._worth_the_way(observations):
+            return self._there.outputs(observations)
+        return super().outputs(observations)
+
+    def judge(self, observations: Observations) -> tuple[Floats, Floats]:
+        """See `Inference`."""
+        return self._there.judge(observations) if self._worth_the_way(observations) else super().judge(observations)
+
+    def _worth_the_way(self, observations: Observations) -> bool:
+        return len(observations) * self._network.theta.numel() >= WORTH_THE_WAY

@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import Spaces
@@ -47,6 +49,23 @@ def check(settings: Settings, spaces: Spaces, on_cpu: bool, *, masked: bool = Fa
         f"weights, gradient and Adam, {_gigabytes(rollouts)} for rollouts), and {_gigabytes(left)} are left; "
         f"use {cure}"
     )
+
+
+@contextlib.contextmanager
+def of_the_device() -> Iterator[None]:
+    """Where a GPU has no memory left, that is said as it is of the system's.
+
+    Raises:
+        DoesNotFit: in place of torch's error.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        told = str(error).removeprefix("CUDA out of memory. ").split("Of the allocated memory")[0].strip()
+        raise DoesNotFit(
+            f"device: the GPU has no memory left for this run ({told.rstrip('.')}); use smaller networks, more "
+            "minibatches or fewer environments, or the CPU"
+        ) from error
 
 
 def parameters(settings: Settings, spaces: Spaces) -> int:

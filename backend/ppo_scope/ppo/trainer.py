@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ppo_scope.ppo import finite, leashes, memory
-from ppo_scope.ppo.devices import device_of
+from ppo_scope.ppo.devices import be_repeatable, device_of
 from ppo_scope.ppo.environments import Environments, Spread
 from ppo_scope.ppo.failures import UnusableEnvironment
 from ppo_scope.ppo.inference import Inference, inference_of
@@ -63,17 +63,19 @@ class Trainer:
         if spaces.is_image and settings.normalize_observations:
             raise UnusableEnvironment("normalize_observations: not for images, which are shares of 255 already")
         self.device = device_of(settings, spaces.is_image)
+        be_repeatable()
         masked = self.environments.masks is not None
         memory.check(settings, spaces, self.device.type == "cpu", masked=masked)
         self.distribution = spaces.distribution
-        self.learner = Learner(
-            settings,
-            spaces,
-            self.device,
-            weights=int(streams[2].generate_state(1)[0]),
-            shuffling=shuffling,
-            asynchronous=self.device.type != "cpu" if asynchronous is None else asynchronous,
-        )
+        with memory.of_the_device():
+            self.learner = Learner(
+                settings,
+                spaces,
+                self.device,
+                weights=int(streams[2].generate_state(1)[0]),
+                shuffling=shuffling,
+                asynchronous=self.device.type != "cpu" if asynchronous is None else asynchronous,
+            )
         self.network, self.optimisation = self.learner.network, self.learner.optimisation
         self._collector = Collector(self.environments, between_steps)
         # Two, in turn: what is shown of an update stays whole while the next rollout is collected, even where it fails.
@@ -164,12 +166,14 @@ class Trainer:
 
         Raises:
             NotFiniteError: before the weights would be touched by what is not finite.
+            DoesNotFit: the device has run out of memory.
         """
         if self._start is not None:
             self._abandon(self._start)
         while not self.finished:
             try:
-                yield from self._update()
+                with memory.of_the_device():
+                    yield from self._update()
             except GeneratorExit:
                 raise
             except BaseException:

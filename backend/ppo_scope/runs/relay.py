@@ -47,6 +47,7 @@ def train_for(place: str, ticket: str) -> None:
         compression=None,
         max_size=MAX_FRAME,
         open_timeout=OPEN_SECONDS,
+        proxy=None,  # those of a cluster reach each other without one
     ) as connection:
         try:
             connection.send(json.dumps({"version": __version__}))

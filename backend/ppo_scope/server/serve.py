@@ -257,6 +257,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                loop="asyncio",  # the transports are made for it; uvicorn would take uvloop wherever that is installed
                 http=HttpTransport,
                 h11_max_incomplete_event_size=HEAD_BYTES,
                 backlog=ACCEPTED_AT_ONCE,

@@ -210,11 +210,14 @@ class Clerk:
             self._bury()
 
     def _begin(self, trainer: Trainer, update: Any, moving: dict[str, Any]) -> bool:
+        if trainer.device.type != "cpu":
+            self.close()  # what lies there would have to be fetched before it could be handed over
+            return False
         if update.minibatches[0].gradient_norm is None:
             return False  # target_kl has ended it before the first step: it is not like the others
         layout = Layout.of(update, moving)
         count = min(SLOTS, len(self._room) // layout.size)
-        if count < FEWEST or trainer.device.type != "cpu":
+        if count < FEWEST:
             self.close()  # nothing of this run will ever fit
             return False
         self._facts = Facts.of(trainer)
