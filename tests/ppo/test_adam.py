@@ -94,6 +94,6 @@ def test_without_the_kernel_it_is_the_same_but_for_rounding(monkeypatch, as_tens
 def test_the_norm_of_a_large_gradient_is_its_norm():
     """torch's own of as many is off in the fifth digit or the fourth."""
     gradient = torch.randn(2_000_000, generator=torch.Generator().manual_seed(1))
-    assert norm_of(gradient).item() == pytest.approx(gradient.double().norm().item(), rel=2e-6)
+    assert norm_of(gradient).item() == pytest.approx(gradient.double().norm().item(), rel=1e-5)
     small = gradient[:9000]
     assert torch.equal(norm_of(small), torch.linalg.vector_norm(small))

@@ -224,7 +224,7 @@ class Optimisation:
         self._adam.step(gradient, self.coefficients.learning_rate, self._not_finite)
 
 
-PIECE = 2**16
+PIECE = 2**18
 """Of a gradient's norm: torch adds up squares in single precision, and of two million the fourth digit is wrong."""
 
 
