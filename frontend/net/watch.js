@@ -3,7 +3,7 @@
 const SETTLES = 120; // scrolling past a panel should not switch its probes on and off
 const AWAY = 5000; // a tab in the background looks at nothing
 
-/** @typedef {{ want(probes: string[]): void, also(probes: string[]): void, from(environment: number | null): void, resend(): void }} Watch */
+/** @typedef {{ want(probes: string[]): void, also(probes: string[]): void, from(environment: number | null): void, settle(): void, resend(): void }} Watch */
 
 /**
  * @param {(probes: string[], environment: number | null) => void} send
@@ -62,6 +62,11 @@ export function createWatch(send) {
     },
     from(wanted) {
       environment = wanted;
+      tell();
+    },
+    /** Waits no longer: what a command passes on its way is measured as it is wanted by now. */
+    settle() {
+      clearTimeout(settling);
       tell();
     },
     resend() {

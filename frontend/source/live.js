@@ -83,6 +83,7 @@ export function createLive(store, { client, run = null, heard, failed }) {
   async function order(action, fields = {}) {
     const reason = whyNot(state, action);
     if (reason) throw new Error(reason);
+    watch.settle();
     await commands.send(action, { lease: state.lease.generation, ...fields });
   }
 

@@ -99,6 +99,7 @@ class Commands:
     def _forward(self, client: Client, id: str, fields: dict[str, Any]) -> None:
         if client.room is None or client.room.run.ended:
             raise Refused(ErrorCode.NOT_RUNNING, NO_RUN)
+        client.room.settle_watch()
         try:
             self._hub.forward(client, id, fields)
         except NotReading:

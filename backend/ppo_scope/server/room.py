@@ -80,6 +80,10 @@ class Room:
         """What the pages want may have changed: the run is told soon, and not more often than it is good for it."""
         self._watching.soon()
 
+    def settle_watch(self) -> None:
+        """The run is told by now: what a command passes on its way is measured as it is wanted."""
+        self._watching.now()
+
     def _tell_what_is_watched(self) -> None:
         probes = WATCHABLE & frozenset[str]().union(*(page.probes for page in self._pages))
         wanted = probes, self.lease.holder.environment if self.lease.holder is not None else None
