@@ -76,6 +76,16 @@ def test_what_is_watched_is_told_a_few_times_a_second_and_the_last_word_counts(s
     assert len([m for m in viewer.messages if m["type"] == "ack"]) == 90
 
 
+def test_what_was_said_to_be_watched_right_before_a_step_is_watched_in_it(scripted, page):
+    """However often it was said: a step that passes many phases has them measured as it is wanted by then."""
+    for number in range(12):
+        wanted = ["ratio"] if number % 2 else ["values"]
+        page.say(type="watch", id=f"w{number}", probes=wanted)
+        assert page.ask("step", size="update")["type"] == "ack"
+        stepped = page.until(lambda update=number + 1: [h for h in page.headers("snapshot") if h["update"] == update])
+        assert stepped[0]["watched"] == wanted, number
+
+
 def test_thirty_who_ask_for_everything_hold_up_nobody(launch):
     server = launch("long")
     wait_for(lambda: server.run()["update"] == 50_000)
