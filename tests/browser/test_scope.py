@@ -142,7 +142,7 @@ def test_sample_says_where_the_mask_previews_another_region_than_that_of_the_wei
 
     def previewed(clip_range):
         return modules(
-            "panels/sample/sample.js",
+            "panels/sample/sums.js",
             call,
             {"facts": facts, "used": used, "values": {**used, "clip_range": clip_range}, "clip": True},
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import pickle
 import sqlite3
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,25 @@ def test_a_later_version_and_what_is_no_run_are_refused_in_a_sentence(tmp_path: 
         Store(tmp_path / "run")
     with pytest.raises(CannotRead, match="holds no run"):
         Store(tmp_path)
+
+
+def test_who_only_looks_keeps_no_run_from_being_deleted(tmp_path: Path) -> None:
+    library, looks = Library(tmp_path), threading.Event()
+    with contextlib.closing(Store(library.place("aa11"), create=True)) as store, store.writing():
+        store.say(settings={}, created="now")
+    run = library.find("aa11")
+
+    def look() -> None:
+        with held(run.folder):
+            looks.set()
+            time.sleep(0.2)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    looks.wait()
+    library.delete(run)
+    looking.join()
+    assert not library.runs()
 
 
 def test_the_library_knows_what_has_become_of_a_run(tmp_path: Path) -> None:

@@ -204,12 +204,12 @@ class Outbox:
             self._news.notify()
 
     def take(self) -> bytes | None:
-        """The next message, waited for; None once it is closed."""
+        """The next message, waited for; None once it is closed. How something is goes before what is asked for."""
         with self._news:
             self._news.wait_for(lambda: self._closed or self._commands or self._slots)
             if self._closed:
                 return None
-            return self._commands.popleft() if self._commands else self._slots.pop(next(iter(self._slots)))
+            return self._slots.pop(next(iter(self._slots))) if self._slots else self._commands.popleft()
 
     def close(self) -> None:
         """Let nobody wait any longer."""

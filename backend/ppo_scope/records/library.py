@@ -19,6 +19,8 @@ from ppo_scope.wire.run import Cause, Kept
 
 LOCK = "run.lock"
 """Held by the server that writes the run; the system lets go of it whatever becomes of the server."""
+PATIENCE = 1.0
+"""Seconds until a folder that somebody has counts as in use: who only looks has it for an instant."""
 DICTS, TEXTS = ("settings", "facts", "parent", "dropped"), ("created", "version")
 """What a run says of itself, where it does."""
 RUNS, INTERRUPTED, UNREADABLE = "running", "interrupted", "unreadable"
@@ -150,8 +152,8 @@ def default_folder() -> Path:
 
 
 @contextlib.contextmanager
-def held(folder: Path, patience: float = 0.0) -> Iterator[None]:
-    """The run in this folder is ours, until the end; `patience`: seconds, for who only looks holds it for a moment too.
+def held(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
+    """The run in this folder is ours, until the end; `patience`: in seconds.
 
     Raises:
         InUse: another server has it.
@@ -181,7 +183,7 @@ def locked(path: Path, refusal: str, patience: float = 0.0) -> Iterator[None]:
 
 def _in_use(folder: Path) -> bool:
     try:
-        with held(folder):
+        with held(folder, patience=0):
             return False
     except InUse:
         return True

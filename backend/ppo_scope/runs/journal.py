@@ -29,8 +29,6 @@ AGAIN = 5.0
 """Seconds until a disk that refused is asked again."""
 WAITING = 256 * 1024 * 1024
 """Bytes of states that may wait for the disk; beyond them they are given up."""
-PATIENCE = 1.0
-"""Seconds until a folder that somebody has counts as in use."""
 END_SECONDS = 5.0
 """For what still has to be written, when the run ends."""
 
@@ -55,9 +53,9 @@ class Journal:
         self._left = contextlib.ExitStack()
         if create:
             self._store = Store(folder, create=True)
-            self._left.enter_context(held(folder, PATIENCE))
+            self._left.enter_context(held(folder))
         else:
-            self._left.enter_context(held(folder, PATIENCE))
+            self._left.enter_context(held(folder))
             self._store = Store(folder)
         self._left.callback(self._store.close)
         with self._store.writing():

@@ -45,7 +45,7 @@ function inRegion({ region: code, used }, instead = "") {
 }
 
 /** The same sample with the values that were moved. @param {Facts} facts @param {Previewed} preview */
-function previewed(facts, preview) {
+export function previewed(facts, preview) {
   const { used, values, clip, penalty } = preview;
   const { lossRatio, lossRegion } = facts;
   const then = { ...(clip ? withClipRange(facts, values.clip_range) : facts), klCoef: values.kl_coef };
