@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import importlib
+import itertools
 import os
 import signal
 import sys
@@ -177,11 +178,11 @@ class TrainingProcess:
 
 
 class Outbox:
-    """What waits to be written to a process: a queue of commands, and slots whose newest content alone counts."""
+    """What waits to be written to a process, the oldest first: commands, and slots whose newest content alone counts."""
 
     def __init__(self) -> None:
-        self._commands: deque[bytes] = deque()
-        self._slots: dict[str, bytes] = {}
+        self._waiting: dict[str | int, bytes] = {}  # slots by their names, commands by their numbers
+        self._commands, self._numbers = 0, itertools.count()
         self._closed = False
         self._news = threading.Condition()
 
@@ -192,24 +193,27 @@ class Outbox:
             NotReading: too many wait.
         """
         with self._news:
-            if len(self._commands) >= COMMANDS:
+            if self._commands >= COMMANDS:
                 raise NotReading
-            self._commands.append(command)
+            self._commands += 1
+            self._waiting[next(self._numbers)] = command
             self._news.notify()
 
     def replace(self, slot: str, message: bytes) -> None:
-        """Put a message into a slot, in place of what waits there."""
+        """Put a message into a slot, in place of what waits there: before every command that came after that."""
         with self._news:
-            self._slots[slot] = message
+            self._waiting[slot] = message
             self._news.notify()
 
     def take(self) -> bytes | None:
-        """The next message, waited for; None once it is closed. How something is goes before what is asked for."""
+        """The next message, waited for; None once it is closed."""
         with self._news:
-            self._news.wait_for(lambda: self._closed or self._commands or self._slots)
+            self._news.wait_for(lambda: self._closed or self._waiting)
             if self._closed:
                 return None
-            return self._slots.pop(next(iter(self._slots))) if self._slots else self._commands.popleft()
+            oldest = next(iter(self._waiting))
+            self._commands -= isinstance(oldest, int)
+            return self._waiting.pop(oldest)
 
     def close(self) -> None:
         """Let nobody wait any longer."""
