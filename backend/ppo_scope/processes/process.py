@@ -178,7 +178,7 @@ class TrainingProcess:
 
 
 class Outbox:
-    """What waits to be written to a process, the oldest first: commands, and slots whose newest content alone counts."""
+    """What waits to be written to a process, oldest first: commands, and slots whose newest content alone counts."""
 
     def __init__(self) -> None:
         self._waiting: dict[str | int, bytes] = {}  # slots by their names, commands by their numbers
