@@ -26,7 +26,6 @@ def made(env, **settings):
 def health_of(model, updates, callback=None):
     watched = Watched(model, nowhere(), False)
     report = watched.watcher._report
-    report.close()  # the loop measures by itself
     model.learn(updates * model.n_steps * model.n_envs, callback)
     watched.watcher.close()
     assert report._budget.failed == {}
