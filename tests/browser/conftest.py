@@ -42,6 +42,15 @@ def pytest_runtest_teardown(item):
         item.funcargs["faults"].leave_pages()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Say what the pages of a failed test showed: on a machine that one cannot look at, there is nothing else to go by."""
+    report = yield
+    if call.when == "call" and report.failed and "faults" in item.funcargs:
+        report.sections.append(("what the pages showed", item.funcargs["faults"].shown()))
+    return report
+
+
 @pytest.fixture
 def faults():
     """The faults of this test's pages; none may be left at its end but those it expects."""

@@ -1,9 +1,12 @@
-"""What no page may do while it is tested."""
+"""What no page may do while it is tested, and what it showed where a test failed."""
 
 from urllib.parse import urlsplit
 
+from playwright.sync_api import Error
+
 LOCAL = {"127.0.0.1", "localhost"}
 LOCAL_SCHEMES = {"about", "blob", "data"}
+LEGIBLE = 3000  # characters of a page that are shown
 
 
 class Faults:
@@ -13,6 +16,7 @@ class Faults:
         self._seen = []
         self._expected = []
         self._leaving = []
+        self._watched = []
 
     def expect(self, *words):
         """Faults that contain one of these are what the test is about, as when it ends a server."""
@@ -28,6 +32,7 @@ class Faults:
         }
         for event, listener in listeners.items():
             page.on(event, listener)
+        self._watched.append(page)
 
         def end():
             for event, listener in listeners.items():
@@ -41,6 +46,10 @@ class Faults:
         while self._leaving:
             self._leaving.pop()()
 
+    def shown(self):
+        """What stands on the pages now, in words, and what they did that they must not."""
+        return "\n\n".join([*(_words(page) for page in self._watched if not page.is_closed()), *self._seen])
+
     def unexpected(self):
         return [fault for fault in self._seen if not any(word in fault for word in self._expected)]
 
@@ -53,3 +62,11 @@ class Faults:
         parts = urlsplit(url)
         if parts.scheme not in LOCAL_SCHEMES and parts.hostname not in LOCAL:
             self._seen.append(f"left the machine: {url}")
+
+
+def _words(page):
+    look = "`${document.visibilityState} ${JSON.stringify({...document.body.dataset})}\\n${document.body.innerText}`"
+    try:
+        return f"{page.url}\n{page.evaluate(look)[:LEGIBLE]}"
+    except Error as error:
+        return f"{page.url}: {error}"

@@ -15,7 +15,8 @@ def classify(exitcode, reported="running", asked=False, out_of_memory=False, out
     ("exitcode", "given", "state"),
     [
         (0, {"reported": "finished"}, "finished"),
-        (0, {"reported": "finished", "asked": True}, "finished"),
+        (0, {"reported": "finished", "asked": True}, "stopped"),
+        (-signal.SIGTERM, {"reported": "finished", "asked": True}, "stopped"),
         (1, {"reported": "failed"}, "failed"),
         (0, {"asked": True}, "stopped"),
         (-signal.SIGTERM, {"asked": True}, "stopped"),

@@ -72,6 +72,16 @@ def test_each_page_sees_and_commands_the_run_of_its_room_alone(house, two):
         assert {h["run"] for h in other.headers("snapshot")} == {second}
 
 
+def test_a_run_that_begins_between_the_greeting_and_the_first_word_is_told(house):
+    with Page(house, cookie=house.cookie(), resume=False) as page:
+        began = begin(house, seed=3)
+        assert page.hello["run"]["id"] != began, "it was greeted with the one before"
+        page.resume("late")
+        assert page.wait("run")["run"]["id"] == page.wait("state")["run"] == began
+        assert page.ask("step", size="update")["type"] == "ack"
+        assert page.ask("end")["type"] == "ack"
+
+
 def test_what_a_page_watches_concerns_its_run_alone(house, two):
     first, second = two
     with leading(house, first) as one, leading(house, second) as other:

@@ -51,10 +51,12 @@ def classify(exitcode: int | None, *, reported: str, asked: bool, out_of_memory:
         out_of_memory: the kernel ran out of memory while the process lived.
         output: the tail of what it printed.
     """
-    if reported in {"finished", "failed"}:
+    if reported == "failed":
         return Ending(reported)
-    if asked:
+    if asked:  # whether it heard, or was killed for not hearing in time
         return Ending("stopped")
+    if reported == "finished":
+        return Ending(reported)
     if exitcode is None:
         return Ending("killed", AWAY)
     if exitcode == -signal.SIGKILL and out_of_memory:

@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ppo_scope.server.roles import Role
 from ppo_scope.wire.codes import CloseCode
+from ppo_scope.wire.run import Run
 from ppo_scope.wire.told import Told
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Client:
     def __init__(self, websocket: WebSocket, admit: Callable[[str | None], Role]) -> None:
         self.admit = admit
         self.role = Role.VIEWER
+        self.greeted: Run | None = None  # what the greeting has said of the newest run, until its stream starts
         self.tab: str | None = None
         self.room: Room | None = None  # where its stream comes from, once it has started
         self.probes: frozenset[str] = frozenset()

@@ -90,12 +90,13 @@ class Hub:
         """A page connected: greet it. Its stream starts when it resumes."""
         self._clients[client] = None
         run = self.supervisor.newest
+        client.greeted = run.describe() if run else None
         client.post(
             {
                 "type": "hello",
                 "protocol": PROTOCOL,
                 "server_epoch": self.server_epoch,
-                "run": run.describe() if run else None,
+                "run": client.greeted,
                 "lease": {"holder": False, "generation": self.room(run).lease.generation if run else 0},
             }
         )
@@ -112,13 +113,14 @@ class Hub:
         if (before := self._tabs.get(self._tab(client))) is not None:
             before.close(CloseCode.POLICY, "This page has connected anew.")
         self._tabs[self._tab(client)] = client
-        newest = self.supervisor.newest
-        run = self._known(message.run) or newest
+        run = self._known(message.run) or self.supervisor.newest
         if run is None:
             self._post_awaited(client)
             return
-        if message.run is not None and (newest is None or message.run != newest.id):  # the greeting has named that one
-            client.post({"type": "run", "run": run.describe()})
+        told = run.describe()
+        if told != client.greeted or message.run not in {None, run.id}:  # it may have begun since the greeting
+            client.post({"type": "run", "run": told})
+        client.greeted = None
         known = message.server_epoch == self.server_epoch and message.run == run.id
         self.room(run).enter(client, message.sequence if known and message.sequence is not None else -1)
         self._post_runs(client)
