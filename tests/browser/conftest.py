@@ -44,7 +44,7 @@ def pytest_runtest_teardown(item):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Say what the pages of a failed test showed: where one cannot look at the machine, there is nothing else to go by."""
+    """Say what the pages of a failed test showed: of a machine out of reach nothing else can be seen."""
     report = yield
     if call.when == "call" and report.failed and "faults" in item.funcargs:
         report.sections.append(("what the pages showed", item.funcargs["faults"].shown()))
