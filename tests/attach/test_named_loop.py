@@ -160,6 +160,41 @@ def test_a_scaled_reward_is_nobodys_return_not_in_the_first_rollout_either():
     assert len(episodes) >= 4 and max(one.episodic_return for one in episodes) < -20
 
 
+class Pool:
+    """As EnvPool plays Atari for CleanRL: two games of two lives, rewards cut to their sign, the older interface."""
+
+    config = {"episodic_life": True, "reward_clip": True}
+
+    def __init__(self):
+        self.time = 0
+
+    def step(self, _):
+        self.time += 1
+        over = self.time % 4 == 0
+        info = {"lives": np.full(2, 1 if self.time % 8 else 0), "r": np.full(2, 30.0), "l": np.full(2, 8)}
+        return np.zeros((2, 1)), np.ones(2), np.full(2, over), info
+
+
+class RecordEpisodeStatistics(gym.Wrapper):
+    def __init__(self, env):
+        self.env = env
+
+    def step(self, action):
+        return self.env.step(action)
+
+
+def test_a_life_is_nobodys_return_not_in_the_first_rollout_either():
+    envs = RecordEpisodeStatistics(Pool())
+    acting = Acting(envs)
+    lost = np.zeros((8, 2), bool)
+    lost[3] = lost[7] = True
+    assert acting.rollout(np.ones((8, 2), np.float32), lost, 0)[1] == [], "of those that went by unheard"
+    for _ in range(8):
+        envs.step(None)
+    told = acting.rollout(np.ones((8, 2), np.float32), lost, 16)[1]
+    assert [(one.episodic_return, one.length) for one in told] == [(30.0, 8)] * 2
+
+
 @pytest.mark.skipif("CLEANRL" not in os.environ, reason="CLEANRL names no folder with CleanRL's files")
 @pytest.mark.parametrize("name", ["ppo.py"])
 def test_the_true_file(name, tmp_path):

@@ -12,7 +12,9 @@ from ppo_scope.attach.record import Episode
 from ppo_scope.probes.record import Bools, Floats
 
 TELLER = "RecordEpisodeStatistics"
-"""Gymnasium's and Gym's; theirs of vectors is called the same."""
+"""Gymnasium's and Gym's; theirs of vectors is called the same, and so is CleanRL's over EnvPool."""
+OF_ENVPOOL = ("reward_clip", "episodic_life")
+"""In the `config` of its Atari games: a reward is cut to its sign, and a life is an episode."""
 
 
 class Acting:
@@ -69,13 +71,17 @@ class Acting:
 
 
 def _is_told(envs: Any) -> bool:
-    """Whether rewards are not what the environment gave, and a wrapper tells what that was; by those of a copy, too."""
-    names = []
+    """Whether rewards are not what the environment gave, or episodes are parts of one, and a wrapper tells what that
+    was; by those of a copy, too.
+    """
+    names, changed = [], False
     for one in (envs, *(getattr(envs, "envs", None) or ())[:1]):
         while one is not None:
             names.append(type(one).__name__)
+            config = getattr(one, "config", None)
+            changed |= isinstance(config, dict) and any(config.get(name) for name in OF_ENVPOOL)
             one = getattr(one, "env", None)
-    return TELLER in names and any("Reward" in name for name in names)
+    return TELLER in names and (changed or any("Reward" in name for name in names))
 
 
 def _resets_late(envs: Any) -> bool | None:
