@@ -163,9 +163,8 @@ def test_a_scaled_reward_is_nobodys_return_not_in_the_first_rollout_either():
 class Pool:
     """As EnvPool plays Atari for CleanRL: two games of two lives, rewards cut to their sign, the older interface."""
 
-    config = {"episodic_life": True, "reward_clip": True}
-
     def __init__(self):
+        self.config = {"episodic_life": True, "reward_clip": True}
         self.time = 0
 
     def step(self, _):
