@@ -3,17 +3,20 @@
 python tests/attach/one_file.py [--iterations 4] [--continuous] [--lstm] [--target-kl X] [--strange]
 
 A line a minibatch, [policy loss, ½ value loss, entropy, loss], then the digest of its weights. `--lstm`: a policy
-that remembers, and minibatches of whole environments. `--strange`: a loss that is no PPO's.
+that remembers, and minibatches of whole environments. `--strange`: a loss that is no PPO's. Begun by torchrun each
+process plays for itself, and all make their steps with the mean of their gradients; the last line has rank and ε, too.
 """
 
 import argparse
 import hashlib
 import json
+import os
+import time
 
 import gymnasium as gym
 import numpy as np
 import torch
-from torch import nn
+from torch import distributed, nn
 from torch.distributions import Categorical, Normal
 
 
@@ -82,18 +85,24 @@ def arguments():
 if __name__ == "__main__":
     args = arguments()
     torch.set_num_threads(1)
-    np.random.seed(args.seed)
+    together = "RANK" in os.environ
+    rank = int(os.environ["RANK"]) if together else 0
+    if together:
+        distributed.init_process_group("gloo")
+    np.random.seed(args.seed + rank)
     torch.manual_seed(args.seed)
     making = [lambda: gym.wrappers.RecordEpisodeStatistics(gym.make(args.env_id)) for _ in range(args.num_envs)]
     envs = gym.vector.SyncVectorEnv(making)
     space, shape = envs.single_action_space, envs.single_action_space.shape
     outputs = shape[0] if args.continuous else space.n
     agent = (Remembering if args.lstm else Agent)(envs.single_observation_space.shape[0], outputs, args.continuous)
+    if rank:
+        torch.manual_seed(args.seed + rank)
     optimizer = torch.optim.Adam(agent.parameters(), lr=args.learning_rate, eps=1e-5)
     layout = args.num_steps, args.num_envs
     obs, actions = torch.zeros(*layout, *envs.single_observation_space.shape), torch.zeros(*layout, *shape)
     logprobs, rewards, dones, values = (torch.zeros(layout) for _ in range(4))
-    next_obs, next_done = torch.Tensor(envs.reset(seed=args.seed)[0]), torch.zeros(args.num_envs)
+    next_obs, next_done = torch.Tensor(envs.reset(seed=args.seed + 10 * rank)[0]), torch.zeros(args.num_envs)
     next_lstm_state = (torch.zeros(1, args.num_envs, 16), torch.zeros(1, args.num_envs, 16))
     for iteration in range(args.iterations):
         initial_lstm_state = tuple(one.clone() for one in next_lstm_state)
@@ -146,9 +155,17 @@ if __name__ == "__main__":
                     loss = loss + ratio.square().mean()
                 optimizer.zero_grad()
                 loss.backward()
+                for one in agent.parameters() if together else ():
+                    distributed.all_reduce(one.grad)
+                    one.grad /= distributed.get_world_size()
                 nn.utils.clip_grad_norm_(agent.parameters(), args.max_grad_norm)
                 optimizer.step()
                 print(json.dumps([one.item() for one in (pg_loss, v_loss, entropy.mean(), loss)]))
             if args.target_kl is not None and approx_kl > args.target_kl:
                 break
-    print(hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in agent.parameters())).hexdigest())
+    digest = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in agent.parameters())).hexdigest()
+    print(f"{rank} {digest} {args.clip_coef}\n" if together else f"{digest}\n", end="", flush=True)
+    if together:
+        distributed.barrier()
+        time.sleep(1)  # gloo aborts a process whose neighbour closes the line before it has read all of the barrier
+        distributed.destroy_process_group()

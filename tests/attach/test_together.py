@@ -19,9 +19,13 @@ UPDATES = 6
 
 def trained(how, *options, link):
     """(digest by rank, every last ε, what was said) of two processes that have trained."""
+    return begun("tests/attach/together_loop.py", str(UPDATES), how, *options, link=link)
+
+
+def begun(*program, link):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [*command, "tests/attach/together_loop.py", str(UPDATES), how, *options],
+        [*command, *program],
         cwd=ROOT,
         env={**environment(), "PPO_SCOPE_URL": link, "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -76,6 +80,20 @@ def test_what_is_set_on_the_page_takes_effect_in_all_of_them(server):
     assert clips == {0.05} and digests["0"] == digests["1"]
     changes = the_run(server, state="finished")["changes"]
     assert [(one["name"], one["new"], one["update"]) for one in changes] == [("clip_range", 0.05, 2)]
+
+
+def test_an_unchanged_script_is_shown_by_its_first_process_and_compared_with_the_others(server):
+    script = ("tests/attach/one_file.py", "--iterations", str(UPDATES))
+    plain, _, _ = begun(*script, link=nowhere())
+    before = server.run_count()
+    digests, _, said = begun("-m", "ppo_scope.attach.script", *script, link=server.url)
+    assert digests == plain and digests["0"] == digests["1"] and "ppo-scope" not in said
+    assert server.run_count() == before + 1, "one of them reports"
+    found, unknown = findings_of(server)
+    assert "ranks_apart" not in found | unknown, "they were compared"
+    digests, _, said = begun("tests/attach/failing_process.py", *script, link=server.url)
+    assert digests == plain and "made to fail" in said, "none of them waits for one that is not watched any more"
+    assert "ranks_apart" in findings_of(server)[1], "they are not compared any more"
 
 
 def narrowed(page, server):

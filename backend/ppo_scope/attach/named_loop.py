@@ -36,6 +36,7 @@ from ppo_scope.attach.named import (
     leaks_in,
     told_of,
 )
+from ppo_scope.attach.ranks import Ranks, rank_here
 from ppo_scope.attach.record import Batch, Rollout, Update, as_read
 from ppo_scope.attach.remembering import RememberedBatch, RememberingAgent
 from ppo_scope.attach.report import Beside
@@ -49,15 +50,17 @@ CHECKED = 16
 looks."""
 LOOKED_FOR = "`backward` called where {names} are"
 UNLIKE = "What looks like a PPO at {place} is not shown: {why}."
+NOT_IN_ALL = "not all of the processes that train together can be shown, or there is no server"
 ANOTHER = "From update {index} on, {why}: nothing more is shown, and the training goes on."
 
 
 class NamedLoop(Loop):
     """The loop of such a script."""
 
-    def __init__(self, found: Found, loss: Tensor, url: str | None) -> None:
+    def __init__(self, found: Found, loss: Tensor, url: str | None, ranks: Ranks) -> None:
         """Raises `Unlike`."""
         super().__init__()
+        self._ranks, self._reports = ranks, rank_here() == 0
         self._facts = facts_in(found, alpha_of(found))
         check(found, loss, self._facts)
         self.found = found
@@ -85,11 +88,12 @@ class NamedLoop(Loop):
         self.watcher = Watcher(
             self,
             self._facts,
-            address=server_of(url, say),
+            address=server_of(url, say) if self._reports else None,
             library="a PPO in one file",
             change={name: lambda _: None for name in (*changeable, *([] if anneals else ["learning_rate"]))},
             seed=self._facts.seed,
             beside=Beside(self.as_it_is, "torch") if beside else None,
+            quiet=not self._reports,
         )
 
     @property
@@ -141,11 +145,17 @@ class NamedLoop(Loop):
         if self._over or self._update is None:
             return
         self._over = True
+        known, going_on = self._ranks.compare(self, self._update, going_on=not self.watcher.stopping)
+        self._update.known |= known
         self._updated(stopped_by_kl=stopped_by_kl)
         self._take_changes()
-        if self.watcher.stopping and not self.watcher.off:
+        if (self.watcher.stopping or not going_on) and not self.watcher.off:
             self.watcher.close()
             raise SystemExit(0)
+
+    def alone(self) -> None:
+        """Nothing is watched any more: processes that train together with this one need not wait for it."""
+        self._ranks.leave()
 
     # Inside
 
@@ -154,11 +164,11 @@ class NamedLoop(Loop):
         self._index += 1
         before, alpha = self._facts, alpha_of(found)
         self._facts = facts = facts_in(found, alpha)
-        for name in self._changed:
+        for name in self._changed if self._reports else ():
             self.watcher.changed(name, getattr(before, name), getattr(facts, name), self._index)
         self._changed = ()
         try:
-            if self._index % CHECKED == 1 or self.watcher.attended:
+            if self._reports and (self._index % CHECKED == 1 or self.watcher.attended):
                 check(found, loss, facts)
         except Unlike as why:
             say(ANOTHER.format(index=self._index, why=why))
@@ -216,7 +226,7 @@ class NamedLoop(Loop):
 
     def _take_changes(self) -> None:
         """What was set on the page takes effect, from the next update on."""
-        wanted = self.watcher.begins()
+        wanted = self._ranks.spread(self.watcher.begins())
         for name, value in wanted.items():
             if name == "learning_rate":
                 for group in self.found.variables["optimizer"].param_groups:
@@ -278,6 +288,7 @@ class Lookout:
     def _look(self, frame: FrameType, loss: Tensor) -> None:
         self.calls += 1
         if self.loop is not None and self.loop.watcher.off:
+            self.loop.alone()
             return
         found = found_in(frame, self.loop.found if self.loop is not None else None)
         if found is None:
@@ -291,12 +302,19 @@ class Lookout:
     def _try(self, found: Found, loss: Tensor) -> None:
         if found.missing() or found.place in self._refused:
             return
+        agent = found.variables.get("agent")
+        ranks, loop = Ranks(agent if isinstance(agent, nn.Module) else None), None
         try:
-            self.loop = NamedLoop(found, loss, self._url)
+            loop = NamedLoop(found, loss, self._url, ranks)
         except Unlike as why:
             self._refuse(found, str(why))
         except Exception as error:  # ours, or of variables that are otherwise than is known here: the script goes on
             self._refuse(found, f"something of it is not known here ({error})")
+        if ranks.agree(loop is not None and not (ranks.together and loop.watcher.off)):
+            self.loop = loop
+        elif loop is not None:
+            loop.watcher.close(finished=False)
+            self._refuse(found, NOT_IN_ALL)
 
     def _refuse(self, found: Found, why: str) -> None:
         self._refused.add(found.place)

@@ -55,6 +55,7 @@ class Ranks:
         self._weights = weights
         self._group: Any = None
         self._failed = False
+        self._farewell: Any = None  # under way as long as not all have heard it
 
     @property
     def together(self) -> bool:
@@ -76,7 +77,32 @@ class Ranks:
             say(f"{APART}\n{traceback.format_exc()}")
             return {}, going_on
         told = torch.stack(found)
+        if told[:, -1].isnan().any():
+            self._failed = True  # one of them comes no more
+            return {}, going_on
         return disagreement(told[:, :-1]), bool(told[:, -1].all())
+
+    def agree(self, whether: bool) -> bool:
+        """Whether it is so in every process."""
+        if not self.together:
+            return whether
+        try:
+            found = [torch.zeros(1) for _ in range(distributed.get_world_size())]
+            distributed.all_gather(found, torch.tensor([float(whether)]), group=self._ours())
+        except Exception:
+            self._failed = True
+            say(f"{APART}\n{traceback.format_exc()}")
+            return False
+        return all(bool(one) for one in found)
+
+    def leave(self) -> None:
+        """This one compares no more: the others hear so at the end of the update, without being waited for."""
+        if not self.together:
+            return
+        mine = torch.full((len(TOLD) + 2,), math.nan, dtype=torch.float64)
+        found = [torch.empty_like(mine) for _ in range(distributed.get_world_size())]
+        self._farewell = distributed.all_gather(found, mine, group=self._ours(), async_op=True), found
+        self._failed = True
 
     def spread(self, changes: dict[str, Any]) -> dict[str, Any]:
         """What the first has been told to change, in every process."""
