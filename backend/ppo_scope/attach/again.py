@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ppo_scope.attach.facts import Facts
 from ppo_scope.attach.policy import Policy
-from ppo_scope.attach.record import Facts, Phase, Update
+from ppo_scope.attach.record import Phase, Update
 from ppo_scope.attach.report import Report
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.probes.record import PhaseKind

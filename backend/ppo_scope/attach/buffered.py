@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.arrays import deltas_of, flat
-from ppo_scope.attach.record import Batch, Episode, Facts, Noted, Rollout, Seen, Told, Update
+from ppo_scope.attach.facts import Facts
+from ppo_scope.attach.record import Batch, Episode, Noted, Rollout, Seen, Told, Update
 from ppo_scope.probes.record import Floats
 
 LIBRARIES = frozenset({"stable_baselines3", "sb3_contrib"})

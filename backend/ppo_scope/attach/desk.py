@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.episodes import LATEST
-from ppo_scope.attach.record import Facts, Habits, Phase, Update
+from ppo_scope.attach.facts import Facts
+from ppo_scope.attach.record import Habits, Phase, Update
 from ppo_scope.attach.task import Task, Wish, update_of
 from ppo_scope.diagnosis.health import Health
 from ppo_scope.probes.cost import Budget, Noted

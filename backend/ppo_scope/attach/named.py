@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ppo_scope.attach.arrays import taken
 from ppo_scope.attach.called import HALF, SETTINGS
-from ppo_scope.attach.record import Facts, Habits, Told, minibatches_of, seen_of
-from ppo_scope.attach.scope import facts_of
+from ppo_scope.attach.facts import Facts, facts_of
+from ppo_scope.attach.record import Habits, Told, minibatches_of, seen_of
 
 NAMES = {
     "observations": ("b_obs",),

@@ -23,6 +23,7 @@ from ppo_scope.attach.agent import Agent
 from ppo_scope.attach.arrays import deltas_of, taken
 from ppo_scope.attach.called import HALF, SETTINGS
 from ppo_scope.attach.course import course
+from ppo_scope.attach.facts import as_read
 from ppo_scope.attach.loop import Loop
 from ppo_scope.attach.named import (
     NAMES,
@@ -37,7 +38,7 @@ from ppo_scope.attach.named import (
     told_of,
 )
 from ppo_scope.attach.ranks import Ranks, rank_here
-from ppo_scope.attach.record import Batch, Rollout, Update, as_read
+from ppo_scope.attach.record import Batch, Rollout, Update
 from ppo_scope.attach.remembering import RememberedBatch, RememberingAgent
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.server import server_of

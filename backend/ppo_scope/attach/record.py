@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -13,62 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ppo_scope.attach.facts import Facts
 from ppo_scope.ppo import by_hand, losses
-from ppo_scope.ppo.settings import LIVE, Settings
 from ppo_scope.probes.record import Bools, Floats, PhaseKind
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What an update is made with; see `probes.facts.Facts`. What a loop does not have keeps its default."""
-
-    clip_range: float
-    value_coef: float
-    entropy_coef: float
-    num_envs: int
-    rollout_steps: int
-    epochs: int
-    minibatches: int
-    objective: str = "clip"
-    learning_rate: float | None = None
-    discount: float | None = None
-    gae_lambda: float | None = None
-    value_clip_range: float | None = None
-    max_grad_norm: float | None = None
-    target_kl: float | None = None
-    normalize_advantages: str = "off"
-    normalize_rewards: bool = False
-    normalize_observations: bool = False
-    shared_network: bool = False
-    activation: str = "tanh"
-    seed: int = 0
-    kl_coef: float = 0.0
-    kl_coef_target: float | None = None
-    desired_kl: float | None = None
-    learning_rate_min: float = 0.0
-    learning_rate_max: float = 1.0
-    anneal_learning_rate: bool = False
-    anneal_clip_range: bool = False
-    told: tuple[str, ...] = ()
-    """Names of those that the loop has told; the others are not shown."""
-
-    def live(self) -> dict[str, Any]:
-        """What can change while a run goes on, by name, as far as the loop has told it."""
-        return {name: getattr(self, name) for name in ("objective", *self.told) if name in LIVE}
-
-    def all(self) -> dict[str, Any]:
-        """Everything that the loop has told and our table of settings has."""
-        names = ("objective", "num_envs", "rollout_steps", "epochs", "minibatches", *self.told)
-        return {name: getattr(self, name) for name in names if name in Settings.model_fields}
-
-
-LIMITS = ("max_grad_norm", "target_kl", "desired_kl", "value_clip_range")
-"""Settings that may be off, which is None here, and infinity in some loops."""
-
-
-def as_read(name: str, value: Any) -> Any:
-    """What a loop's own attribute is set to: `clip_grad_norm_` knows no limit that is None."""
-    return math.inf if name == "max_grad_norm" and value is None else value
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,11 @@ from torch import Tensor, nn
 from ppo_scope.attach.arrays import deltas_of
 from ppo_scope.attach.buffered import without_graph
 from ppo_scope.attach.episodes import Episodes
+from ppo_scope.attach.facts import Facts, as_read, facts_of
 from ppo_scope.attach.loop import Loop, clipping, drawing
 from ppo_scope.attach.policy import AT_ONCE, Policy
-from ppo_scope.attach.record import Batch, Facts, Rollout, Told, Update, as_read
+from ppo_scope.attach.record import Batch, Rollout, Told, Update
 from ppo_scope.attach.report import Beside
-from ppo_scope.attach.scope import facts_of
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.ppo.distributions import DiagonalGaussian

@@ -17,39 +17,32 @@ error of ours ends the watching, not the training.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ppo_scope.attach.arrays import Misshapen, samples_of, taken
+from ppo_scope.attach.arrays import Misshapen, taken
 from ppo_scope.attach.desk import Model
 from ppo_scope.attach.episodes import Episodes
+from ppo_scope.attach.facts import facts_of
 from ppo_scope.attach.handed import handed, layout_of, noted, places_of
+from ppo_scope.attach.judging import Judge, Judging
 from ppo_scope.attach.ranks import Ranks, Weights, rank_here
-from ppo_scope.attach.record import LIMITS, Facts, Phase, Update, text_of
+from ppo_scope.attach.record import Phase, Update, text_of
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.restless import Layers
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.told_policy import ToldPolicy
 from ppo_scope.attach.watcher import Watcher, guarded, say
-from ppo_scope.ppo.distributions import Categorical, DiagonalGaussian
-from ppo_scope.probes.record import Batch as AnyBatch
 from ppo_scope.probes.record import Episode, PhaseKind
 from ppo_scope.probes.subject import Abilities, Distribution
 
-Judge = Callable[[Any], tuple[Any, Any]]
-"""(policy outputs [S, O], V [S]) of observations [S, …] under the weights as they are."""
-
 ROLLOUT_FIRST = "scope.minibatch() before scope.rollout(): say first what the update learns from."
-KINDS = ("discrete", "gaussian")
-KIND = f"policy= is {' or '.join(map(repr, KINDS))}: what the outputs mean, logits or means followed by log σ."
 
 
 class Scope:
@@ -102,17 +95,15 @@ class Scope:
         Raises:
             ValueError: a name is none of our settings, or the link is none.
         """
-        if policy is not None and policy not in KINDS:
-            raise ValueError(KIND)
+        self._judging = Judging(policy, judge)
         told = {"clip_range": clip_range, "value_coef": value_coef, "entropy_coef": entropy_coef, **facts}
         if learning_rate is not None:
             told["learning_rate"] = learning_rate
         self._facts = facts_of(told)
         self.env, self.reward_threshold = env, reward_threshold
         self.observation = "not told"
-        self.distribution: Distribution | None = None
         self.steps = 0
-        self._policy, self._judge = policy, judge
+        self._judges = judge is not None
         self._seed, self._paused = seed, paused
         self._library, self._ranks, self._change = library, Ranks(weights), dict(change or {})
         self._quiet = rank_here() != 0  # another process reports
@@ -121,7 +112,7 @@ class Scope:
         self._layers: Layers | None = None
         self._losses_told: list[dict[str, float]] = []  # of each minibatch of this update
         self.abilities = Abilities(
-            judge=self._judgement if judge is not None else None, losses_told=lambda: self._losses_told
+            judge=self._judging.after if self._judges else None, losses_told=lambda: self._losses_told
         )
         self._episodes = Episodes()
         self._update: Update | None = None
@@ -136,6 +127,11 @@ class Scope:
     def episodes(self) -> Sequence[Episode]:
         """The latest, of which means are taken."""
         return self._episodes.latest
+
+    @property
+    def distribution(self) -> Distribution | None:
+        """What the policy's outputs mean."""
+        return self._judging.distribution
 
     @property
     def watcher(self) -> Watcher:
@@ -176,7 +172,7 @@ class Scope:
 
     def becomes(self, policy: str) -> None:
         """What the policy's outputs mean, where that shows only at the first rollout."""
-        self._policy = policy
+        self._judging.kind = policy
 
     def begins(self) -> None:
         """An update begins: what was set on the page takes effect. `rollout` does it by itself, if nobody has.
@@ -290,13 +286,16 @@ class Scope:
     def _collected(self, layout: tuple[int, int], /, **given: Any) -> None:
         found = handed(layout, **given)
         rollout, batch = found.rollout, found.batch
-        self._become(rollout.actions, rollout.observations, given["outputs"])
+        if self.distribution is None and not self._index:
+            seen = rollout.observations.shape[2:]
+            self.observation = f"arrays of shape {seen}" if rollout.observations.shape[-1] else "not told"
+            self._judging.learn(rollout.actions, rollout.observations, given["outputs"])
         if rollout.text is not None and self.abilities.text is None:
             self.abilities = replace(self.abilities, text=text_of)
         rollout.episodes = self._episodes.take(rollout.rewards, found.ends, self.steps, rollout.trained)
         self.steps += int(rollout.trained.sum())
-        if batch.told_outputs is None and self._judge is not None:
-            batch.told_outputs = self._judged(batch)[0].clone()
+        if batch.told_outputs is None and self._judges:
+            batch.told_outputs = self._judging.now(batch)[0].clone()
         self._index += 1
         self._update = Update(
             index=self._index,
@@ -409,8 +408,8 @@ class Scope:
         if self._within[0]:
             self._at(PhaseKind.EPOCH)
         update.seconds_optimise = time.perf_counter() - self._began
-        if update.batch is not None and self.abilities.judge == self._judgement:
-            update.batch.told_after = self._judged(update.batch)
+        if update.batch is not None and self.abilities.judge == self._judging.after:
+            update.batch.told_after = self._judging.now(update.batch)
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))
 
     def close(self) -> None:
@@ -430,44 +429,3 @@ class Scope:
         if not self._stepped:
             self._stepped = True
             self._at(PhaseKind.STEP)
-
-    def _become(self, actions: Any, observations: Any, outputs: Any) -> None:
-        """What can be known of the spaces from the first rollout."""
-        if self.distribution is not None or self._index:
-            return
-        self.observation = f"arrays of shape {observations.shape[2:]}" if observations.shape[-1] else "not told"
-        count = None if outputs is None else taken(outputs).shape[-1]
-        if count is None and self._judge is not None:
-            count = taken(self._judge(observations[:1].reshape(-1, *observations.shape[2:]))[0]).shape[-1]
-        if self._policy == "discrete" and count is not None:
-            self.distribution = Categorical(count)
-        elif self._policy == "gaussian":
-            width = int(np.prod(actions.shape[2:]))
-            self.distribution = DiagonalGaussian(np.full(width, -np.inf), np.full(width, np.inf))
-
-    def _judgement(self, batch: Any) -> tuple[Tensor, Tensor]:
-        """Of what an update has led to, once."""
-        return batch.told_after or self._judged(batch)
-
-    @torch.no_grad()
-    def _judged(self, batch: AnyBatch) -> tuple[Tensor, Tensor]:
-        assert self._judge is not None
-        outputs, values = self._judge(batch.observations.numpy())
-        return torch.from_numpy(taken(outputs, np.float32)), torch.from_numpy(
-            samples_of(values, "values of judge", "one for each observation", len(batch.values))
-        )
-
-
-def facts_of(told: Mapping[str, Any]) -> Facts:
-    """What a loop says that it trains with, by the names of our settings.
-
-    Raises:
-        ValueError: a name is none of them.
-    """
-    known = Facts.__dataclass_fields__.keys() - {"told"}
-    for name in told:
-        if name not in known:
-            raise ValueError(f"{name} is no setting that is shown of a loop; there are {', '.join(sorted(known))}.")
-    layout = {"num_envs": 1, "rollout_steps": 1, "epochs": 1, "minibatches": 1}
-    limits = {name: None for name in LIMITS if told.get(name) == math.inf}  # what nothing exceeds is no limit
-    return Facts(**{**layout, **told, **limits}, told=tuple(told))

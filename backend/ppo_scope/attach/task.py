@@ -12,19 +12,8 @@ from torch import Tensor
 
 from ppo_scope.attach.arrays import flat
 from ppo_scope.attach.buffered import Buffered, Form, LateUpdate
-from ppo_scope.attach.record import (
-    Batch,
-    Episode,
-    Facts,
-    Habits,
-    Noted,
-    Phase,
-    Rollout,
-    Seen,
-    Told,
-    Update,
-    of_batch,
-)
+from ppo_scope.attach.facts import Facts
+from ppo_scope.attach.record import Batch, Episode, Habits, Noted, Phase, Rollout, Seen, Told, Update, of_batch
 
 TENSORS = ("log_prob", "old_log_prob", "advantages", "old_values", "targets", "values", "entropy")
 """Of `Seen`, [B] each; `Noted` has as many."""

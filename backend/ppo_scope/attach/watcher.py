@@ -20,8 +20,9 @@ from ppo_scope.attach.again import NONE as NO_TWO
 from ppo_scope.attach.again import RUNNING, Outcomes, Repeats
 from ppo_scope.attach.arrays import Misshapen
 from ppo_scope.attach.called import called_by
+from ppo_scope.attach.facts import Facts
 from ppo_scope.attach.line import Line
-from ppo_scope.attach.record import Facts, Phase
+from ppo_scope.attach.record import Phase
 from ppo_scope.attach.report import Beside, Report
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.probes.record import PhaseKind

@@ -1,0 +1,78 @@
+"""What a foreign loop says that it trains with, by the names of our settings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ppo_scope.ppo.settings import LIVE, Settings
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an update is made with; see `probes.facts.Facts`. What a loop does not have keeps its default."""
+
+    clip_range: float
+    value_coef: float
+    entropy_coef: float
+    num_envs: int
+    rollout_steps: int
+    epochs: int
+    minibatches: int
+    objective: str = "clip"
+    learning_rate: float | None = None
+    discount: float | None = None
+    gae_lambda: float | None = None
+    value_clip_range: float | None = None
+    max_grad_norm: float | None = None
+    target_kl: float | None = None
+    normalize_advantages: str = "off"
+    normalize_rewards: bool = False
+    normalize_observations: bool = False
+    shared_network: bool = False
+    activation: str = "tanh"
+    seed: int = 0
+    kl_coef: float = 0.0
+    kl_coef_target: float | None = None
+    desired_kl: float | None = None
+    learning_rate_min: float = 0.0
+    learning_rate_max: float = 1.0
+    anneal_learning_rate: bool = False
+    anneal_clip_range: bool = False
+    told: tuple[str, ...] = ()
+    """Names of those that the loop has told; the others are not shown."""
+
+    def live(self) -> dict[str, Any]:
+        """What can change while a run goes on, by name, as far as the loop has told it."""
+        return {name: getattr(self, name) for name in ("objective", *self.told) if name in LIVE}
+
+    def all(self) -> dict[str, Any]:
+        """Everything that the loop has told and our table of settings has."""
+        names = ("objective", "num_envs", "rollout_steps", "epochs", "minibatches", *self.told)
+        return {name: getattr(self, name) for name in names if name in Settings.model_fields}
+
+
+LIMITS = ("max_grad_norm", "target_kl", "desired_kl", "value_clip_range")
+"""Settings that may be off, which is None here, and infinity in some loops."""
+
+
+def as_read(name: str, value: Any) -> Any:
+    """What a loop's own attribute is set to: `clip_grad_norm_` knows no limit that is None."""
+    return math.inf if name == "max_grad_norm" and value is None else value
+
+
+def facts_of(told: Mapping[str, Any]) -> Facts:
+    """What a loop says that it trains with, by the names of our settings.
+
+    Raises:
+        ValueError: a name is none of them.
+    """
+    known = Facts.__dataclass_fields__.keys() - {"told"}
+    for name in told:
+        if name not in known:
+            raise ValueError(f"{name} is no setting that is shown of a loop; there are {', '.join(sorted(known))}.")
+    layout = {"num_envs": 1, "rollout_steps": 1, "epochs": 1, "minibatches": 1}
+    limits = {name: None for name in LIMITS if told.get(name) == math.inf}  # what nothing exceeds is no limit
+    return Facts(**{**layout, **told, **limits}, told=tuple(told))

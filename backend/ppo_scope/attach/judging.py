@@ -1,0 +1,63 @@
+"""How a loop of one's own says what its policy puts out, and how it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ppo_scope.attach.arrays import samples_of, taken
+from ppo_scope.ppo.distributions import Categorical, DiagonalGaussian
+from ppo_scope.probes.record import Batch
+from ppo_scope.probes.subject import Distribution
+
+Judge = Callable[[Any], tuple[Any, Any]]
+"""(policy outputs [S, O], V [S]) of observations [S, …] under the weights as they are."""
+
+KINDS = ("discrete", "gaussian")
+KIND = f"policy= is {' or '.join(map(repr, KINDS))}: what the outputs mean, logits or means followed by log σ."
+
+
+class Judging:
+    """Of one loop."""
+
+    def __init__(self, kind: str | None, judge: Judge | None) -> None:
+        """`kind`: of `KINDS`, or not known yet. `judge`: None: the loop cannot be asked.
+
+        Raises:
+            ValueError: there is no such kind.
+        """
+        if kind is not None and kind not in KINDS:
+            raise ValueError(KIND)
+        self.kind = kind
+        self.distribution: Distribution | None = None
+        """What the outputs mean; None: that is not known."""
+        self._judge = judge
+
+    def learn(self, actions: Any, observations: Any, outputs: Any) -> None:
+        """What the outputs mean, from the first rollout: actions [M, N, …], observations [M, N, …], outputs [M, N, O]
+        where the loop hands them over.
+        """
+        count = None if outputs is None else taken(outputs).shape[-1]
+        if count is None and self._judge is not None:
+            count = taken(self._judge(observations[:1].reshape(-1, *observations.shape[2:]))[0]).shape[-1]
+        if self.kind == "discrete" and count is not None:
+            self.distribution = Categorical(count)
+        elif self.kind == "gaussian":
+            width = int(np.prod(actions.shape[2:]))
+            self.distribution = DiagonalGaussian(np.full(width, -np.inf), np.full(width, np.inf))
+
+    @torch.no_grad()
+    def now(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(outputs [S, O], V [S]) of a batch under the weights as they are."""
+        assert self._judge is not None
+        outputs, values = self._judge(batch.observations.numpy())
+        found = samples_of(values, "values of judge", "one for each observation", len(batch.values))
+        return torch.from_numpy(taken(outputs, np.float32)), torch.from_numpy(found)
+
+    def after(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """The same of what an update has led to, found once."""
+        return batch.told_after or self.now(batch)
