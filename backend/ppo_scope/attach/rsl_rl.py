@@ -10,7 +10,9 @@ run trains and is not watched, which is said.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Sequence
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -21,15 +23,15 @@ from rsl_rl.algorithms import PPO as Theirs  # noqa: N811  # ours is called as t
 from tensordict import TensorDict
 from torch import Tensor, nn
 
-from ppo_scope.attach.arrays import deltas_of
-from ppo_scope.attach.buffered import without_graph
+from ppo_scope.attach.buffered import LateUpdate
 from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.loop import Loop, clipping, drawing
 from ppo_scope.attach.policy import AT_ONCE, Policy
-from ppo_scope.attach.record import Batch, Facts, Rollout, Told, Update, as_read
+from ppo_scope.attach.record import Facts, Told, as_read
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.scope import facts_of
 from ppo_scope.attach.server import server_of
+from ppo_scope.attach.stored import StorageForm, Stored
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.ppo.distributions import DiagonalGaussian
 from ppo_scope.probes.record import Minibatch, PhaseKind
@@ -75,7 +77,7 @@ class PPO(Theirs):  # type: ignore[misc]  # rsl_rl has no types
     def process_env_step(self, obs: Any, rewards: Tensor, dones: Tensor, extras: dict[str, Any]) -> None:
         """As theirs; what the environments gave is noted."""
         if self._loop is not None:
-            self._loop.stepped(rewards, dones, extras)
+            self._loop.stepped(rewards, extras)
         super().process_env_step(obs, rewards, dones, extras)
 
     def update(self) -> dict[str, float]:
@@ -158,14 +160,16 @@ def _seen(batch: Any, which: Tensor | slice) -> TensorDict:
     return TensorDict({name: one[which] for name, one in batch.groups.items()}, len(batch.values[which]))
 
 
-def _copied(found: Tensor | None) -> Tensor | None:
-    return None if found is None else found.clone()
+def _copied(found: Tensor) -> NDArray[Any]:
+    """What is written over in the next rollout."""
+    copied: NDArray[Any] = found.detach().to("cpu", copy=True).numpy()
+    return copied
 
 
 def _by_step(each: Sequence[Tensor], dtype: Any) -> NDArray[Any]:
     """[M, N] of [N] or [N, 1], taken from where they are all at once."""
-    stacked: NDArray[Any] = torch.stack(list(each)).flatten(1).cpu().numpy()
-    return stacked.astype(dtype)
+    stacked: NDArray[Any] = torch.stack(list(each)).detach().flatten(1).cpu().numpy()
+    return stacked.astype(dtype, copy=False)
 
 
 class Watched(Loop):
@@ -177,11 +181,15 @@ class Watched(Loop):
         super().__init__()
         self._algorithm, storage = algorithm, algorithm.storage
         self._episodes = Episodes()
-        self._steps: list[tuple[Tensor, Tensor, Tensor | None]] = []  # R, ends, cut
+        self._given: list[Tensor] = []  # R of each step
+        self._late: list[Tensor | None] = []  # and which episodes it cut, where the environments tell it
         self._order: NDArray[np.int64] | None = None
+        self._norms: list[Tensor] = []  # of actor and critic, minibatch by minibatch
+        self._stepping: Any = None  # the hook of the optimizer, which only a loop that is looked at closely needs
+        self._says_entropy = False  # `update` has it under this name
         self.env, self.steps = algorithm.world, 0
         self.policy = ActorCritic(algorithm)
-        width = self._seen(storage.observations[:1]).shape[-1]
+        width = sum(storage.observations[name].shape[-1] for name in algorithm.actor.obs_groups)
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (width,), np.float32)
         self.observation = f"{width} numbers: {', '.join(algorithm.actor.obs_groups)}"
         self._facts = self._facts_now()
@@ -204,9 +212,11 @@ class Watched(Loop):
     # What the algorithm tells
 
     @guarded
-    def stepped(self, rewards: Tensor, dones: Tensor, extras: dict[str, Any]) -> None:
-        """A step of the environments, as they gave it."""
-        self._steps.append((rewards.detach().clone(), dones.clone(), _copied(extras.get("time_outs"))))
+    def stepped(self, rewards: Tensor, extras: dict[str, Any]) -> None:
+        """A step of the environments, as they gave it: what its storage does not keep."""
+        late = extras.get("time_outs")
+        self._given.append(rewards.clone())
+        self._late.append(None if late is None else late.clone())
 
     @guarded
     def collected(self) -> None:
@@ -214,38 +224,32 @@ class Watched(Loop):
         algorithm, storage = self._algorithm, self._algorithm.storage
         self._index += 1
         self._take_changes()
-        given, dones, late = zip(*self._steps, strict=True)
-        rewards, ends = _by_step(given, np.float32), _by_step(dones, np.bool_)
-        nowhere = torch.zeros_like(dones[0])
-        cut = _by_step([nowhere if one is None else one for one in late], np.bool_)
-        self._steps = []
-        ended = self._episodes.take(rewards, ends, self.steps, np.ones_like(ends))
-        self.steps += rewards.size
-
-        def by_step(found: Tensor) -> NDArray[Any]:
-            copied: NDArray[Any] = found.detach().cpu().numpy().copy()
-            return copied.reshape(*rewards.shape, *copied.shape[2:]) if copied.shape[-1] != 1 else copied[..., 0]
-
-        values, targets = by_step(storage.values), by_step(storage.returns)
-        observations, actions = self._seen(storage.observations), storage.actions.detach().cpu().clone()
-        theta = self.policy.theta()
-        batch = Batch(
-            observations=observations.flatten(0, 1),
-            actions=actions.flatten(0, 1),
-            log_probs=torch.from_numpy(by_step(storage.actions_log_prob)).flatten(),
-            values=torch.from_numpy(values).flatten(),
-            advantages=torch.from_numpy(targets - values).flatten(),
-            targets=torch.from_numpy(targets).flatten(),
-            groups={name: one.flatten(0, 1).clone() for name, one in storage.observations.items()},
+        rewards, nowhere = _by_step(self._given, np.float32), torch.zeros_like(self._given[0], dtype=torch.bool)
+        cut = _by_step([nowhere if one is None else one for one in self._late], np.bool_)
+        self._given, self._late, self._norms = [], [], []
+        form = StorageForm(
+            tuple(storage.observations.keys()),
+            tuple(algorithm.actor.obs_groups),
+            self.distribution is not None,
+            algorithm.gamma * algorithm.lam,
         )
-        mean, spread = (one.flatten(0, 1).cpu() for one in storage.distribution_params)
-        batch.told_outputs = torch.cat([mean, spread.log().expand_as(mean)], -1) if self.distribution else None
-        deltas = deltas_of(targets - values, ends, algorithm.gamma * algorithm.lam)
-        yes = np.ones(rewards.shape, np.bool_)
-        rollout = Rollout(observations.numpy(), actions.numpy(), rewards, ends & ~cut, ends & cut, yes, tuple(ended))
-        alpha = float(algorithm.learning_rate)
-        used = by_step(storage.rewards)
-        update = Update(self._index, self._facts, alpha, rollout, batch, theta, used, deltas)
+        stored = Stored(
+            actions=_copied(storage.actions),
+            stored=_copied(storage.rewards),
+            given=rewards,
+            cut=cut,
+            dones=_copied(storage.dones),
+            values=_copied(storage.values),
+            log_probs=_copied(storage.actions_log_prob),
+            returns=_copied(storage.returns),
+            means=_copied(storage.distribution_params[0]),
+            spreads=_copied(storage.distribution_params[1]),
+            seen=tuple(_copied(storage.observations[name]) for name in form.groups),
+        )
+        ended = self._episodes.take(rewards, stored.ends, self.steps, np.ones(rewards.shape, np.bool_))
+        self.steps += rewards.size
+        alpha, theta = float(algorithm.learning_rate), self.policy.theta()
+        update = LateUpdate(self._index, self._facts, alpha, theta, (form, stored), ended)
         update.size = rewards.size // algorithm.num_mini_batches
         self._begin(update, ended)
 
@@ -258,30 +262,31 @@ class Watched(Loop):
 
         def asked(actions: Tensor) -> Tensor:
             found: Tensor = ask(actions)
-            with torch.no_grad():
-                self._log_prob, self._entropy = found.detach(), actor.output_entropy
+            self._log_prob = found.detach()
             return found
 
         def differentiated(loss: Tensor, *arguments: Any, **named: Any) -> None:
-            self._minibatch()
+            self._minibatch(sys._getframe(1).f_locals.get("entropy"))
             backward(loss, *arguments, **named)  # type: ignore[no-untyped-call]
 
         storage.mini_batch_generator = lambda *arguments: self._getting(generate(*arguments))
         actor.get_output_log_prob = asked
         valued = critic.register_forward_hook(lambda _, __, found: self._valued(found))
-        step = algorithm.optimizer.register_step_post_hook(lambda *_: self._step_made())
         torch.Tensor.backward = differentiated  # type: ignore[assignment,method-assign]
         try:
             with clipping(self._clipped):
                 yield
         finally:
             torch.Tensor.backward = backward  # type: ignore[method-assign]
-            step.remove()
             valued.remove()
+            if self._stepping is not None:
+                self._stepping.remove()
+                self._stepping = None
             del actor.get_output_log_prob, storage.mini_batch_generator
 
     def ended(self) -> None:
         """The update is over."""
+        self._settle()
         self._updated(stopped_by_kl=False)
 
     # Inside
@@ -308,48 +313,72 @@ class Watched(Loop):
 
     def _valued(self, found: Tensor) -> None:
         if found.requires_grad:  # not one of ours, which only look
-            self._value = found
+            self._value = found.detach()
 
     @guarded
-    def _minibatch(self) -> None:
-        """The loss of a minibatch is there."""
-        update, data = self._update, self._data
-        assert update is not None and update.batch is not None and self._order is not None
+    def _minibatch(self, entropy: Any) -> None:
+        """The loss of a minibatch is there; `entropy`: what `update` calls so."""
+        update, data, log_prob = self._update, self._data, self._log_prob
+        assert isinstance(update, LateUpdate) and self._order is not None
         first = (self._within[1] - 1) * update.size
         samples = self._order[first : first + update.size]
         if not update.told:
-            self._expect_of_the_rollout(update.batch, data, torch.from_numpy(samples))
+            self._expect_of_the_rollout(update.source[1], data, samples)
+            self._says_entropy = isinstance(entropy, Tensor) and torch.equal(entropy, self._entropy())
             self._about_to_step()
-        brought = Brought(None, None, data.advantages.flatten(), None)
-        update.learning_rate, before = float(self._algorithm.learning_rate), update.learning_rate
-        update.learning_rate_raised += update.learning_rate > before
-        update.learning_rate_lowered += update.learning_rate < before
-        found = self._value.flatten(), self._log_prob.flatten(), self._entropy.flatten()
-        update.told.append(Told(self._within[0], samples, brought, without_graph(found)))
-        self._norms: list[Tensor] = []
-        self._at(PhaseKind.LOSS)
+        found = self._value, log_prob, entropy.detach() if self._says_entropy else self._entropy()
+        alpha = self._algorithm.learning_rate
+        update.learning_rate_raised += alpha > update.learning_rate
+        update.learning_rate_lowered += alpha < update.learning_rate
+        update.learning_rate = alpha
+        update.told.append(Told(self._within[0], samples, Brought(None, None, data.advantages, None), found))
+        if perf_counter() >= self.watcher.next_look:
+            self._at(PhaseKind.LOSS)
+
+    @torch.no_grad()
+    def _entropy(self) -> Tensor:
+        found: Tensor = self._algorithm.actor.output_entropy
+        return found
 
     @staticmethod
-    def _expect_of_the_rollout(batch: Batch, data: Any, samples: Tensor) -> None:
+    def _expect_of_the_rollout(stored: Stored, data: Any, samples: NDArray[np.int64]) -> None:
         """An update's first minibatch holds these samples of the rollout; so do the others."""
         columns = (
-            (batch.log_probs, data.old_actions_log_prob),
-            (batch.values, data.values),
-            (batch.targets, data.returns),
+            (stored.log_probs, data.old_actions_log_prob),
+            (stored.values, data.values),
+            (stored.returns, data.returns),
         )
-        if not all(torch.equal(held[samples], one.flatten().cpu()) for held, one in columns):
+        if not all(np.array_equal(held.reshape(-1)[samples], one.cpu().numpy().reshape(-1)) for held, one in columns):
             raise RuntimeError(OTHER)
 
     def _clipped(self, norm: Tensor) -> None:
         """Actor and critic are cut off each by itself; their gradient as a whole is what is shown."""
-        self._norms.append(norm.detach())
-        if len(self._norms) == 2:
-            self._differentiated(torch.stack(self._norms).square().sum().sqrt())
+        self._norms.append(norm)
+        if perf_counter() >= self.watcher.next_look and len(self._norms) % 2 == 0:
+            self._gradient_there()
 
-    def _seen(self, observations: Any) -> Tensor:
-        """[M, N, D] that the actor sees."""
-        groups = [observations[name] for name in self._algorithm.actor.obs_groups]
-        return torch.cat(groups, dim=-1).detach().cpu().clone()
+    @guarded
+    def _gradient_there(self) -> None:
+        self._at(PhaseKind.GRADIENT)
+
+    @guarded
+    def _settle(self) -> None:
+        """Take over the norms that have come since somebody asked."""
+        update, pairs = self._update, len(self._norms) // 2
+        if update is not None and pairs:
+            both = torch.stack(self._norms[: 2 * pairs]).detach().view(pairs, 2)
+            norms = both.square().sum(1).sqrt().unbind()
+            update.gradient_norms.update(enumerate(norms, len(update.gradient_norms)))
+            del self._norms[: 2 * pairs]
+
+    def _at(self, kind: PhaseKind) -> None:
+        if perf_counter() >= self.watcher.next_look:
+            self._settle()
+            super()._at(kind)
+
+    def _closely(self) -> None:
+        if self._stepping is None:
+            self._stepping = self.optimizer.register_step_post_hook(lambda *_: self._step_made())
 
     def _take_changes(self) -> None:
         wanted, before = self.watcher.begins(), self._facts
