@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -20,28 +20,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rsl_rl.algorithms import PPO as Theirs  # noqa: N811  # ours is called as theirs
-from tensordict import TensorDict
-from torch import Tensor, nn
+from torch import Tensor
 
-from ppo_scope.attach.buffered import LateUpdate
+from ppo_scope.attach.actor_critic import ActorCritic
+from ppo_scope.attach.buffered import Kept, LateUpdate, without_graph
 from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.loop import Loop, clipping, drawing
-from ppo_scope.attach.policy import AT_ONCE, Policy
 from ppo_scope.attach.record import Facts, Told, as_read
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.scope import facts_of
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.stored import StorageForm, Stored
 from ppo_scope.attach.watcher import Watcher, guarded, say
-from ppo_scope.ppo.distributions import DiagonalGaussian
-from ppo_scope.probes.record import Minibatch, PhaseKind
-from ppo_scope.probes.record import Update as AnyUpdate
+from ppo_scope.probes.record import PhaseKind
 
 UNSEEN = "This run of rsl_rl is not watched: {what} is not known here. The training goes on."
 OTHER = "the storage does not draw its minibatches as in the version of rsl_rl that this is written for"
 BOUNDS = 1e-5, 1e-2
 """Of α, where it is adapted to the KL; they stand in rsl_rl's `update`."""
-GAUSSIAN = ("GaussianDistribution", "HeteroscedasticGaussianDistribution")
 ATTRIBUTES = {
     "clip_range": "clip_param",
     "value_coef": "value_loss_coef",
@@ -104,72 +100,14 @@ class Brought(NamedTuple):
     returns: None
 
 
-class ActorCritic(Policy):
-    """Their actor and critic."""
+class Passed(NamedTuple):
+    """A minibatch as it goes by."""
 
-    names = {"actor": "policy_trunk", "critic": "value_trunk"}  # noqa: RUF012  # nobody writes to it
-    _module: Any
-
-    def __init__(self, algorithm: Any) -> None:
-        gaussian = type(algorithm.actor.distribution).__name__ in GAUSSIAN
-        width = algorithm.storage.actions.shape[-1]
-        known = DiagonalGaussian(np.full(width, -np.inf), np.full(width, np.inf)) if gaussian else None
-        super().__init__(nn.ModuleDict({"actor": algorithm.actor, "critic": algorithm.critic}), known)
-
-    def _without_graph(self) -> dict[int, Any]:
-        """The distribution that the actor has in hand."""
-        held = vars(self._module["actor"].distribution).values()
-        return {id(one): None for one in held if isinstance(one, torch.distributions.Distribution)}
-
-    def _put_out(self, module: Any, batch: Any, which: Tensor | None = None) -> Tensor:
-        seen = _seen(batch, slice(None) if which is None else which)
-        actor, made = module["actor"], []
-        with _kept(actor):
-            for part in seen.split(AT_ONCE):
-                actor(part, stochastic_output=True)
-                mean, spread = actor.output_mean, actor.output_std
-                made.append(torch.cat([mean, spread.log().expand_as(mean)], -1).cpu())
-        return torch.cat(made)
-
-    def _values(self, module: Any, batch: Any) -> Tensor:
-        return torch.cat([module["critic"](part).flatten().cpu() for part in _seen(batch, slice(None)).split(AT_ONCE)])
-
-    def _evaluated(self, update: AnyUpdate, minibatch: Minibatch) -> tuple[Tensor, Tensor, Tensor | None]:
-        batch: Any = update.batch
-        which = minibatch.samples[minibatch.trained]
-        actor, seen = self._module["actor"], _seen(batch, which)
-        with _kept(actor):
-            actor(seen, stochastic_output=True)
-            log_prob = actor.distribution.log_prob(batch.actions[which].to(self.device))
-            entropy = actor.output_entropy
-            return self._module["critic"](seen).flatten(), log_prob, entropy
-
-
-@contextlib.contextmanager
-def _kept(actor: Any) -> Iterator[None]:
-    """The distribution that the actor has in hand stays in its hand: the loss may not have been made of it yet."""
-    before = dict(vars(actor.distribution))
-    try:
-        yield
-    finally:
-        vars(actor.distribution).update(before)
-
-
-def _seen(batch: Any, which: Tensor | slice) -> TensorDict:
-    """What the networks see, which may be several groups of numbers, of these samples."""
-    return TensorDict({name: one[which] for name, one in batch.groups.items()}, len(batch.values[which]))
-
-
-def _copied(found: Tensor) -> NDArray[Any]:
-    """What is written over in the next rollout."""
-    copied: NDArray[Any] = found.detach().to("cpu", copy=True).numpy()
-    return copied
-
-
-def _by_step(each: Sequence[Tensor], dtype: Any) -> NDArray[Any]:
-    """[M, N] of [N] or [N, 1], taken from where they are all at once."""
-    stacked: NDArray[Any] = torch.stack(list(each)).detach().flatten(1).cpu().numpy()
-    return stacked.astype(dtype, copy=False)
+    epoch: int
+    number: int
+    alpha: float
+    advantages: Tensor
+    found: Kept
 
 
 class Watched(Loop):
@@ -181,12 +119,17 @@ class Watched(Loop):
         super().__init__()
         self._algorithm, storage = algorithm, algorithm.storage
         self._episodes = Episodes()
-        self._given: list[Tensor] = []  # R of each step
-        self._late: list[Tensor | None] = []  # and which episodes it cut, where the environments tell it
+        layout = storage.num_transitions_per_env, storage.num_envs
+        self._given = torch.zeros(layout, device=algorithm.device)
+        self._cut = torch.zeros(layout, dtype=torch.bool, device=algorithm.device)
+        self._rows = list(zip(self._given.unbind(), self._cut.unbind(), strict=True))  # both by step
         self._order: NDArray[np.int64] | None = None
+        self._passed: list[Passed] = []  # minibatches that the update has not taken over; so the norms
         self._norms: list[Tensor] = []  # of actor and critic, minibatch by minibatch
+        self._first = self._by_name = False
+        self._answers = contextlib.ExitStack()  # hooks of what is not known by its name
         self._stepping: Any = None  # the hook of the optimizer, which only a loop that is looked at closely needs
-        self._says_entropy = False  # `update` has it under this name
+        self._told: dict[str, Any] = {}
         self.env, self.steps = algorithm.world, 0
         self.policy = ActorCritic(algorithm)
         width = sum(storage.observations[name].shape[-1] for name in algorithm.actor.obs_groups)
@@ -214,9 +157,13 @@ class Watched(Loop):
     @guarded
     def stepped(self, rewards: Tensor, extras: dict[str, Any]) -> None:
         """A step of the environments, as they gave it: what its storage does not keep."""
+        given, cut = self._rows[self._algorithm.storage.step]
+        given.copy_(rewards if rewards.ndim == 1 else rewards.flatten())
         late = extras.get("time_outs")
-        self._given.append(rewards.clone())
-        self._late.append(None if late is None else late.clone())
+        if late is None:
+            cut.zero_()
+        else:
+            cut.copy_(late if late.ndim == 1 else late.flatten())
 
     @guarded
     def collected(self) -> None:
@@ -224,65 +171,57 @@ class Watched(Loop):
         algorithm, storage = self._algorithm, self._algorithm.storage
         self._index += 1
         self._take_changes()
-        rewards, nowhere = _by_step(self._given, np.float32), torch.zeros_like(self._given[0], dtype=torch.bool)
-        cut = _by_step([nowhere if one is None else one for one in self._late], np.bool_)
-        self._given, self._late, self._norms = [], [], []
-        form = StorageForm(
-            tuple(storage.observations.keys()),
-            tuple(algorithm.actor.obs_groups),
-            self.distribution is not None,
-            algorithm.gamma * algorithm.lam,
-        )
-        stored = Stored(
-            actions=_copied(storage.actions),
-            stored=_copied(storage.rewards),
-            given=rewards,
-            cut=cut,
-            dones=_copied(storage.dones),
-            values=_copied(storage.values),
-            log_probs=_copied(storage.actions_log_prob),
-            returns=_copied(storage.returns),
-            means=_copied(storage.distribution_params[0]),
-            spreads=_copied(storage.distribution_params[1]),
-            seen=tuple(_copied(storage.observations[name]) for name in form.groups),
-        )
+        form = StorageForm.of(algorithm, gaussian=self.distribution is not None)
+        stored = Stored.of(form, storage, self._given, self._cut)
+        rewards = stored.given
         ended = self._episodes.take(rewards, stored.ends, self.steps, np.ones(rewards.shape, np.bool_))
         self.steps += rewards.size
         alpha, theta = float(algorithm.learning_rate), self.policy.theta()
         update = LateUpdate(self._index, self._facts, alpha, theta, (form, stored), ended)
         update.size = rewards.size // algorithm.num_mini_batches
+        self._passed, self._norms, self._first, self._by_name = [], [], True, False
         self._begin(update, ended)
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """What `update` calls tells what it does."""
-        algorithm = self._algorithm
-        actor, storage, critic = algorithm.actor, algorithm.storage, algorithm.critic
-        ask, generate, backward = actor.get_output_log_prob, storage.mini_batch_generator, torch.Tensor.backward
-
-        def asked(actions: Tensor) -> Tensor:
-            found: Tensor = ask(actions)
-            self._log_prob = found.detach()
-            return found
+        storage = self._algorithm.storage
+        generate, backward = storage.mini_batch_generator, torch.Tensor.backward
 
         def differentiated(loss: Tensor, *arguments: Any, **named: Any) -> None:
-            self._minibatch(sys._getframe(1).f_locals.get("entropy"))
+            self._minibatch(sys._getframe(1).f_locals)
             backward(loss, *arguments, **named)  # type: ignore[no-untyped-call]
 
         storage.mini_batch_generator = lambda *arguments: self._getting(generate(*arguments))
-        actor.get_output_log_prob = asked
-        valued = critic.register_forward_hook(lambda _, __, found: self._valued(found))
         torch.Tensor.backward = differentiated  # type: ignore[assignment,method-assign]
         try:
-            with clipping(self._clipped):
+            with clipping(self._clipped), self._answers:
+                self._ask()
                 yield
         finally:
             torch.Tensor.backward = backward  # type: ignore[method-assign]
-            valued.remove()
+            del storage.mini_batch_generator
             if self._stepping is not None:
                 self._stepping.remove()
                 self._stepping = None
-            del actor.get_output_log_prob, storage.mini_batch_generator
+
+    def _ask(self) -> None:
+        """Actor and critic tell what they answer."""
+        actor, critic = self._algorithm.actor, self._algorithm.critic
+        ask = actor.get_output_log_prob
+
+        def asked(actions: Tensor) -> Tensor:
+            found: Tensor = ask(actions)
+            self._log_prob = found
+            return found
+
+        def valued(_: Any, __: Any, found: Tensor) -> None:
+            if found.requires_grad:  # not one of ours, which only look
+                self._value = found
+
+        actor.get_output_log_prob = asked
+        self._answers.callback(vars(actor).pop, "get_output_log_prob")
+        self._answers.callback(critic.register_forward_hook(valued).remove)
 
     def ended(self) -> None:
         """The update is over."""
@@ -311,29 +250,33 @@ class Watched(Loop):
             raise RuntimeError(OTHER)
         self._order = drawn[0].cpu().numpy()
 
-    def _valued(self, found: Tensor) -> None:
-        if found.requires_grad:  # not one of ours, which only look
-            self._value = found.detach()
-
     @guarded
-    def _minibatch(self, entropy: Any) -> None:
-        """The loss of a minibatch is there; `entropy`: what `update` calls so."""
-        update, data, log_prob = self._update, self._data, self._log_prob
-        assert isinstance(update, LateUpdate) and self._order is not None
-        first = (self._within[1] - 1) * update.size
-        samples = self._order[first : first + update.size]
-        if not update.told:
-            self._expect_of_the_rollout(update.source[1], data, samples)
-            self._says_entropy = isinstance(entropy, Tensor) and torch.equal(entropy, self._entropy())
-            self._about_to_step()
-        found = self._value, log_prob, entropy.detach() if self._says_entropy else self._entropy()
-        alpha = self._algorithm.learning_rate
-        update.learning_rate_raised += alpha > update.learning_rate
-        update.learning_rate_lowered += alpha < update.learning_rate
-        update.learning_rate = alpha
-        update.told.append(Told(self._within[0], samples, Brought(None, None, data.advantages, None), found))
+    def _minibatch(self, theirs: Mapping[str, Any]) -> None:
+        """The loss of a minibatch is there; `theirs`: the variables of `update`."""
+        if self._first:
+            self._first = False
+            self._begins_with(theirs)
+        if self._by_name:
+            found = theirs["values"], theirs["actions_log_prob"], theirs["entropy"]
+        else:
+            found = self._value, self._log_prob, self._entropy()
+        alpha, advantages = self._algorithm.learning_rate, self._data.advantages
+        self._passed.append(Passed(*self._within, alpha, advantages, without_graph(found)))
         if perf_counter() >= self.watcher.next_look:
             self._at(PhaseKind.LOSS)
+
+    def _begins_with(self, theirs: Mapping[str, Any]) -> None:
+        """An update's first minibatch: what holds for it holds for the others."""
+        update, order = self._update, self._order
+        assert isinstance(update, LateUpdate) and order is not None
+        self._expect_of_the_rollout(update.source[1], self._data, order[: update.size])
+        values, log_prob, entropy = (theirs.get(name) for name in ("values", "actions_log_prob", "entropy"))
+        if values is self._value and log_prob is self._log_prob and isinstance(entropy, Tensor):
+            self._by_name = torch.equal(entropy, self._entropy())
+        if self._by_name:
+            self._answers.close()
+            del self._value, self._log_prob  # and with them their graphs
+        self._about_to_step()
 
     @torch.no_grad()
     def _entropy(self) -> Tensor:
@@ -363,9 +306,17 @@ class Watched(Loop):
 
     @guarded
     def _settle(self) -> None:
-        """Take over the norms that have come since somebody asked."""
+        """The update takes over what has come since somebody asked."""
         update, pairs = self._update, len(self._norms) // 2
-        if update is not None and pairs:
+        assert isinstance(update, LateUpdate) and self._order is not None
+        passed, self._passed = self._passed, []
+        for epoch, number, alpha, advantages, found in passed:
+            samples = self._order[(number - 1) * update.size : number * update.size]
+            update.told.append(Told(epoch, samples, Brought(None, None, advantages, None), found))
+            update.learning_rate_raised += alpha > update.learning_rate
+            update.learning_rate_lowered += alpha < update.learning_rate
+            update.learning_rate = alpha
+        if pairs:
             both = torch.stack(self._norms[: 2 * pairs]).detach().view(pairs, 2)
             norms = both.square().sum(1).sqrt().unbind()
             update.gradient_norms.update(enumerate(norms, len(update.gradient_norms)))
@@ -407,7 +358,10 @@ class Watched(Loop):
             "learning_rate_min": BOUNDS[0],
             "learning_rate_max": BOUNDS[1],
         }
-        return facts_of({**told, "num_envs": storage.num_envs, "rollout_steps": storage.num_transitions_per_env})
+        told |= {"num_envs": storage.num_envs, "rollout_steps": storage.num_transitions_per_env}
+        if told != self._told:
+            self._told, self._facts = told, facts_of(told)
+        return self._facts
 
 
 def _unknown(algorithm: Any) -> str | None:
