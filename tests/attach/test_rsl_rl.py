@@ -1,5 +1,10 @@
 """rsl_rl, by a class path in its config: its bits stay, and its numbers are those that it has itself."""
 
+import inspect
+import re
+import sys
+import textwrap
+
 import numpy as np
 import pytest
 
@@ -9,6 +14,8 @@ from ppo_scope.probes.record import PhaseKind
 from tests.attach.elsewhere import bare, beside, rows_of, set_nowhere, shown_here, the_run, waiting_server
 
 pytest.importorskip("rsl_rl", reason="rsl_rl (rsl-rl-lib) is not installed")
+from rsl_rl.algorithms import PPO as Theirs  # noqa: N811
+
 from tests.attach import rsl_loop
 
 UPDATES = 6
@@ -71,6 +78,26 @@ def test_what_is_measured_beside_it_is_to_the_bit_what_it_would_find_itself(monk
         assert [one._begun for one in clerks] == [True] * yes
         found[yes] = digest, bare(rows)
     assert found[True] == found[False] and max(found[True][1]["learning_rate_raised"]) > 0
+
+
+def test_what_update_calls_otherwise_is_asked_for(monkeypatch):
+    """What a minibatch puts out is known by its names in `update`, as long as those mean what they say."""
+
+    def learned():
+        runner = rsl_loop.made(rsl_loop.WATCHED)
+        runner.learn(2)
+        runner.alg._loop.watcher.close()
+        return runner.alg._loop._by_name
+
+    known, _, rows, _ = shown_here(monkeypatch, learned)
+    source = textwrap.dedent(inspect.getsource(Theirs.update))
+    for name, other in {"entropy": "entropy_batch", "values": "value_batch"}.items():
+        source = re.sub(rf"(?<![._\"]){name}(?= =|\.mean| -|\)| \*)", other, source)
+    space = dict(vars(sys.modules[Theirs.__module__]))
+    exec(source, space)
+    monkeypatch.setattr(Theirs, "update", space["update"])
+    otherwise, _, same, _ = shown_here(monkeypatch, learned)
+    assert (known, otherwise) == (True, False) and bare(same) == bare(rows)
 
 
 def test_what_is_not_known_of_it_is_trained_and_not_watched(monkeypatch, capfd):

@@ -32,6 +32,15 @@ class Form(NamedTuple):
     decay: float
     """γ·λ."""
 
+    @property
+    def arrays(self) -> int:
+        """How many there are."""
+        return len(Buffered.__annotations__)
+
+    def read(self, arrays: Sequence[Any]) -> Buffered:
+        """As they went into another process."""
+        return Buffered(*arrays)
+
 
 class Buffered(NamedTuple):
     """Arrays [M, N, …] of a rollout."""
@@ -87,7 +96,7 @@ class Buffered(NamedTuple):
             self.observations, actions, self.given, self.dones & ~self.cut, self.cut, trained, tuple(episodes)
         )
 
-    def batch(self, rollout: Rollout) -> Batch:
+    def batch(self, _: Form, rollout: Rollout) -> Batch:
         """The same as samples."""
         return Batch(
             observations=flat(rollout.observations),
@@ -178,11 +187,13 @@ class LateUpdate(Update):
         settings: Facts,
         learning_rate: float,
         theta_before: Tensor,
-        source: tuple[Form, Buffered],
+        source: tuple[Any, Any],
         episodes: Sequence[Episode],
         judged: Callable[[Any, Any], Tensor] | None = None,
     ) -> None:
-        """`judged`: the policy's outputs for a batch, by its weights before."""
+        """`source`: how to read a rollout, and the rollout as its library holds it: a `Form` and `Buffered`, or what is
+        like them. `judged`: the policy's outputs for a batch, by its weights before.
+        """
         nothing: Any = None
         super().__init__(index, settings, learning_rate, nothing, None, theta_before)
         for name in LATE:
@@ -225,20 +236,24 @@ class LateUpdate(Update):
     def rollout(self) -> Rollout:  # type: ignore[override]
         """See `Update`; so the next three."""
         form, arrays = self.source
-        return arrays.rollout(form, self._ended)
+        found: Rollout = arrays.rollout(form, self._ended)
+        return found
 
     @cached_property
     def batch(self) -> Batch:  # type: ignore[override]  # noqa: D102
-        found = self.source[1].batch(self.rollout)
+        form, arrays = self.source
+        found: Batch = arrays.batch(form, self.rollout)
         if (judged := self._how_judged) is not None:
             found.judged = lambda batch: judged(batch, self.theta_before)
         return found
 
     @cached_property
     def rewards(self) -> Floats:  # type: ignore[override]  # noqa: D102
-        return self.source[1].rewards
+        found: Floats = self.source[1].rewards
+        return found
 
     @cached_property
     def deltas(self) -> Floats:  # type: ignore[override]  # noqa: D102
         form, arrays = self.source
-        return arrays.deltas(form)
+        found: Floats = arrays.deltas(form)
+        return found

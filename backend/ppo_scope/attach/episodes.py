@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from functools import reduce
+from operator import add, itemgetter
 
 import numpy as np
 
@@ -29,26 +32,31 @@ class Episodes:
         rows = rewards.shape[1]
         if len(self._returns) != rows:
             self._returns, self._lengths = np.zeros(rows), np.zeros(rows, np.int64)
+        steps, everywhere = (step + np.cumsum(trained.sum(1))).tolist(), bool(trained.all())
         found = []
-        steps = step + np.cumsum(trained.sum(1))
-        begun = np.zeros(rows, np.int64)  # of the rollout's steps, from which on each row's episode is to be added up
-        for t, row in np.argwhere(ends).tolist():
-            episodic_return = _added(self._returns[row], rewards[begun[row] : t + 1, row])
-            length = int(self._lengths[row] + trained[begun[row] : t + 1, row].sum())
-            found.append(Episode(int(steps[t]), episodic_return, length))
-            self._returns[row], self._lengths[row], begun[row] = 0.0, 0, t + 1
-        whole = begun == 0
-        self._returns[whole] = np.add.accumulate(
-            np.vstack([self._returns[whole], rewards[:, whole]]), dtype=np.float64
-        )[-1]
-        self._lengths[whole] += trained[:, whole].sum(0)
-        for row in np.flatnonzero(~whole).tolist():
-            self._returns[row] = _added(0.0, rewards[begun[row] :, row])
-            self._lengths[row] = trained[begun[row] :, row].sum()
-        self.latest.extend(found)
-        return found
+        ending = np.flatnonzero(ends.any(0)).tolist()
+        for row in ending:
+            given, counted, begun = rewards[:, row].tolist(), trained[:, row], 0
+            total, length = float(self._returns[row]), int(self._lengths[row])
+            for t in np.flatnonzero(ends[:, row]).tolist():
+                total = _added(total, given[begun : t + 1])
+                length += t + 1 - begun if everywhere else int(counted[begun : t + 1].sum())
+                found.append((t, row, Episode(steps[t], total, length)))
+                total, length, begun = 0.0, 0, t + 1
+            self._returns[row] = _added(total, given[begun:])
+            self._lengths[row] = len(given) - begun if everywhere else counted[begun:].sum()
+        whole = np.ones(rows, np.bool_)
+        whole[ending] = False
+        if whole.any():
+            self._returns[whole] = np.add.accumulate(
+                np.vstack([self._returns[whole], rewards[:, whole]]), dtype=np.float64
+            )[-1]
+            self._lengths[whole] += trained[:, whole].sum(0)
+        episodes = [episode for *_, episode in sorted(found, key=itemgetter(0, 1))]
+        self.latest.extend(episodes)
+        return episodes
 
 
-def _added(before: float, rewards: Floats) -> float:
+def _added(before: float, rewards: Sequence[float]) -> float:
     """One after the other, as they come: in another order the last digit would be another."""
-    return float(np.add.accumulate(np.append(np.float64(before), rewards), dtype=np.float64)[-1])
+    return reduce(add, rewards, before)

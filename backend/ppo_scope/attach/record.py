@@ -244,7 +244,7 @@ def seen_of(told: Told, batch: Batch | None = None) -> Seen:
     if any(one is None for one in columns):
         held = of_batch(batch, torch.from_numpy(told.samples))
         columns = [has if one is None else one for one, has in zip(columns, held, strict=True)]
-    old, advantages, old_values, targets = (one.cpu() for one in columns)
+    old, advantages, old_values, targets = (one.flatten().cpu() for one in columns)
     return Seen(
         epoch=told.epoch,
         samples=told.samples,

@@ -10,7 +10,9 @@ run trains and is not watched, which is said.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -18,28 +20,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rsl_rl.algorithms import PPO as Theirs  # noqa: N811  # ours is called as theirs
-from tensordict import TensorDict
-from torch import Tensor, nn
+from torch import Tensor
 
-from ppo_scope.attach.arrays import deltas_of
-from ppo_scope.attach.buffered import without_graph
+from ppo_scope.attach.actor_critic import ActorCritic
+from ppo_scope.attach.buffered import Kept, LateUpdate, without_graph
 from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.facts import Facts, as_read, facts_of
 from ppo_scope.attach.loop import Loop, clipping, drawing
-from ppo_scope.attach.policy import AT_ONCE, Policy
-from ppo_scope.attach.record import Batch, Rollout, Told, Update
+from ppo_scope.attach.record import Told
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.server import server_of
+from ppo_scope.attach.stored import StorageForm, Stored
 from ppo_scope.attach.watcher import Watcher, guarded, say
-from ppo_scope.ppo.distributions import DiagonalGaussian
-from ppo_scope.probes.record import Minibatch, PhaseKind
-from ppo_scope.probes.record import Update as AnyUpdate
+from ppo_scope.probes.record import PhaseKind
 
 UNSEEN = "This run of rsl_rl is not watched: {what} is not known here. The training goes on."
 OTHER = "the storage does not draw its minibatches as in the version of rsl_rl that this is written for"
 BOUNDS = 1e-5, 1e-2
 """Of α, where it is adapted to the KL; they stand in rsl_rl's `update`."""
-GAUSSIAN = ("GaussianDistribution", "HeteroscedasticGaussianDistribution")
 ATTRIBUTES = {
     "clip_range": "clip_param",
     "value_coef": "value_loss_coef",
@@ -75,7 +73,7 @@ class PPO(Theirs):  # type: ignore[misc]  # rsl_rl has no types
     def process_env_step(self, obs: Any, rewards: Tensor, dones: Tensor, extras: dict[str, Any]) -> None:
         """As theirs; what the environments gave is noted."""
         if self._loop is not None:
-            self._loop.stepped(rewards, dones, extras)
+            self._loop.stepped(rewards, extras)
         super().process_env_step(obs, rewards, dones, extras)
 
     def update(self) -> dict[str, float]:
@@ -102,70 +100,14 @@ class Brought(NamedTuple):
     returns: None
 
 
-class ActorCritic(Policy):
-    """Their actor and critic."""
+class Passed(NamedTuple):
+    """A minibatch as it goes by."""
 
-    names = {"actor": "policy_trunk", "critic": "value_trunk"}  # noqa: RUF012  # nobody writes to it
-    _module: Any
-
-    def __init__(self, algorithm: Any) -> None:
-        gaussian = type(algorithm.actor.distribution).__name__ in GAUSSIAN
-        width = algorithm.storage.actions.shape[-1]
-        known = DiagonalGaussian(np.full(width, -np.inf), np.full(width, np.inf)) if gaussian else None
-        super().__init__(nn.ModuleDict({"actor": algorithm.actor, "critic": algorithm.critic}), known)
-
-    def _without_graph(self) -> dict[int, Any]:
-        """The distribution that the actor has in hand."""
-        held = vars(self._module["actor"].distribution).values()
-        return {id(one): None for one in held if isinstance(one, torch.distributions.Distribution)}
-
-    def _put_out(self, module: Any, batch: Any, which: Tensor | None = None) -> Tensor:
-        seen = _seen(batch, slice(None) if which is None else which)
-        actor, made = module["actor"], []
-        with _kept(actor):
-            for part in seen.split(AT_ONCE):
-                actor(part, stochastic_output=True)
-                mean, spread = actor.output_mean, actor.output_std
-                made.append(torch.cat([mean, spread.log().expand_as(mean)], -1).cpu())
-        return torch.cat(made)
-
-    def _values(self, module: Any, batch: Any) -> Tensor:
-        return torch.cat([module["critic"](part).flatten().cpu() for part in _seen(batch, slice(None)).split(AT_ONCE)])
-
-    def _evaluated(self, update: AnyUpdate, minibatch: Minibatch) -> tuple[Tensor, Tensor, Tensor | None]:
-        batch: Any = update.batch
-        which = minibatch.samples[minibatch.trained]
-        actor, seen = self._module["actor"], _seen(batch, which)
-        with _kept(actor):
-            actor(seen, stochastic_output=True)
-            log_prob = actor.distribution.log_prob(batch.actions[which].to(self.device))
-            entropy = actor.output_entropy
-            return self._module["critic"](seen).flatten(), log_prob, entropy
-
-
-@contextlib.contextmanager
-def _kept(actor: Any) -> Iterator[None]:
-    """The distribution that the actor has in hand stays in its hand: the loss may not have been made of it yet."""
-    before = dict(vars(actor.distribution))
-    try:
-        yield
-    finally:
-        vars(actor.distribution).update(before)
-
-
-def _seen(batch: Any, which: Tensor | slice) -> TensorDict:
-    """What the networks see, which may be several groups of numbers, of these samples."""
-    return TensorDict({name: one[which] for name, one in batch.groups.items()}, len(batch.values[which]))
-
-
-def _copied(found: Tensor | None) -> Tensor | None:
-    return None if found is None else found.clone()
-
-
-def _by_step(each: Sequence[Tensor], dtype: Any) -> NDArray[Any]:
-    """[M, N] of [N] or [N, 1], taken from where they are all at once."""
-    stacked: NDArray[Any] = torch.stack(list(each)).flatten(1).cpu().numpy()
-    return stacked.astype(dtype)
+    epoch: int
+    number: int
+    alpha: float
+    advantages: Tensor
+    found: Kept
 
 
 class Watched(Loop):
@@ -177,11 +119,20 @@ class Watched(Loop):
         super().__init__()
         self._algorithm, storage = algorithm, algorithm.storage
         self._episodes = Episodes()
-        self._steps: list[tuple[Tensor, Tensor, Tensor | None]] = []  # R, ends, cut
+        layout = storage.num_transitions_per_env, storage.num_envs
+        self._given = torch.zeros(layout, device=algorithm.device)
+        self._cut = torch.zeros(layout, dtype=torch.bool, device=algorithm.device)
+        self._rows = list(zip(self._given.unbind(), self._cut.unbind(), strict=True))  # both by step
         self._order: NDArray[np.int64] | None = None
+        self._passed: list[Passed] = []  # minibatches that the update has not taken over; so the norms
+        self._norms: list[Tensor] = []  # of actor and critic, minibatch by minibatch
+        self._first = self._by_name = False
+        self._answers = contextlib.ExitStack()  # hooks of what is not known by its name
+        self._stepping: Any = None  # the hook of the optimizer, which only a loop that is looked at closely needs
+        self._told: dict[str, Any] = {}
         self.env, self.steps = algorithm.world, 0
         self.policy = ActorCritic(algorithm)
-        width = self._seen(storage.observations[:1]).shape[-1]
+        width = sum(storage.observations[name].shape[-1] for name in algorithm.actor.obs_groups)
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (width,), np.float32)
         self.observation = f"{width} numbers: {', '.join(algorithm.actor.obs_groups)}"
         self._facts = self._facts_now()
@@ -204,9 +155,15 @@ class Watched(Loop):
     # What the algorithm tells
 
     @guarded
-    def stepped(self, rewards: Tensor, dones: Tensor, extras: dict[str, Any]) -> None:
-        """A step of the environments, as they gave it."""
-        self._steps.append((rewards.detach().clone(), dones.clone(), _copied(extras.get("time_outs"))))
+    def stepped(self, rewards: Tensor, extras: dict[str, Any]) -> None:
+        """A step of the environments, as they gave it: what its storage does not keep."""
+        given, cut = self._rows[self._algorithm.storage.step]
+        given.copy_(rewards if rewards.ndim == 1 else rewards.flatten())
+        late = extras.get("time_outs")
+        if late is None:
+            cut.zero_()
+        else:
+            cut.copy_(late if late.ndim == 1 else late.flatten())
 
     @guarded
     def collected(self) -> None:
@@ -214,74 +171,61 @@ class Watched(Loop):
         algorithm, storage = self._algorithm, self._algorithm.storage
         self._index += 1
         self._take_changes()
-        given, dones, late = zip(*self._steps, strict=True)
-        rewards, ends = _by_step(given, np.float32), _by_step(dones, np.bool_)
-        nowhere = torch.zeros_like(dones[0])
-        cut = _by_step([nowhere if one is None else one for one in late], np.bool_)
-        self._steps = []
-        ended = self._episodes.take(rewards, ends, self.steps, np.ones_like(ends))
+        form = StorageForm.of(algorithm, gaussian=self.distribution is not None)
+        stored = Stored.of(form, storage, self._given, self._cut)
+        rewards = stored.given
+        ended = self._episodes.take(rewards, stored.ends, self.steps, np.ones(rewards.shape, np.bool_))
         self.steps += rewards.size
-
-        def by_step(found: Tensor) -> NDArray[Any]:
-            copied: NDArray[Any] = found.detach().cpu().numpy().copy()
-            return copied.reshape(*rewards.shape, *copied.shape[2:]) if copied.shape[-1] != 1 else copied[..., 0]
-
-        values, targets = by_step(storage.values), by_step(storage.returns)
-        observations, actions = self._seen(storage.observations), storage.actions.detach().cpu().clone()
-        theta = self.policy.theta()
-        batch = Batch(
-            observations=observations.flatten(0, 1),
-            actions=actions.flatten(0, 1),
-            log_probs=torch.from_numpy(by_step(storage.actions_log_prob)).flatten(),
-            values=torch.from_numpy(values).flatten(),
-            advantages=torch.from_numpy(targets - values).flatten(),
-            targets=torch.from_numpy(targets).flatten(),
-            groups={name: one.flatten(0, 1).clone() for name, one in storage.observations.items()},
-        )
-        mean, spread = (one.flatten(0, 1).cpu() for one in storage.distribution_params)
-        batch.told_outputs = torch.cat([mean, spread.log().expand_as(mean)], -1) if self.distribution else None
-        deltas = deltas_of(targets - values, ends, algorithm.gamma * algorithm.lam)
-        yes = np.ones(rewards.shape, np.bool_)
-        rollout = Rollout(observations.numpy(), actions.numpy(), rewards, ends & ~cut, ends & cut, yes, tuple(ended))
-        alpha = float(algorithm.learning_rate)
-        used = by_step(storage.rewards)
-        update = Update(self._index, self._facts, alpha, rollout, batch, theta, used, deltas)
+        alpha, theta = float(algorithm.learning_rate), self.policy.theta()
+        update = LateUpdate(self._index, self._facts, alpha, theta, (form, stored), ended)
         update.size = rewards.size // algorithm.num_mini_batches
+        self._passed, self._norms, self._first, self._by_name = [], [], True, False
         self._begin(update, ended)
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """What `update` calls tells what it does."""
-        algorithm = self._algorithm
-        actor, storage, critic = algorithm.actor, algorithm.storage, algorithm.critic
-        ask, generate, backward = actor.get_output_log_prob, storage.mini_batch_generator, torch.Tensor.backward
-
-        def asked(actions: Tensor) -> Tensor:
-            found: Tensor = ask(actions)
-            with torch.no_grad():
-                self._log_prob, self._entropy = found.detach(), actor.output_entropy
-            return found
+        storage = self._algorithm.storage
+        generate, backward = storage.mini_batch_generator, torch.Tensor.backward
 
         def differentiated(loss: Tensor, *arguments: Any, **named: Any) -> None:
-            self._minibatch()
+            self._minibatch(sys._getframe(1).f_locals)
             backward(loss, *arguments, **named)  # type: ignore[no-untyped-call]
 
         storage.mini_batch_generator = lambda *arguments: self._getting(generate(*arguments))
-        actor.get_output_log_prob = asked
-        valued = critic.register_forward_hook(lambda _, __, found: self._valued(found))
-        step = algorithm.optimizer.register_step_post_hook(lambda *_: self._step_made())
         torch.Tensor.backward = differentiated  # type: ignore[assignment,method-assign]
         try:
-            with clipping(self._clipped):
+            with clipping(self._clipped), self._answers:
+                self._ask()
                 yield
         finally:
             torch.Tensor.backward = backward  # type: ignore[method-assign]
-            step.remove()
-            valued.remove()
-            del actor.get_output_log_prob, storage.mini_batch_generator
+            del storage.mini_batch_generator
+            if self._stepping is not None:
+                self._stepping.remove()
+                self._stepping = None
+
+    def _ask(self) -> None:
+        """Actor and critic tell what they answer."""
+        actor, critic = self._algorithm.actor, self._algorithm.critic
+        ask = actor.get_output_log_prob
+
+        def asked(actions: Tensor) -> Tensor:
+            found: Tensor = ask(actions)
+            self._log_prob = found
+            return found
+
+        def valued(_: Any, __: Any, found: Tensor) -> None:
+            if found.requires_grad:  # not one of ours, which only look
+                self._value = found
+
+        actor.get_output_log_prob = asked
+        self._answers.callback(vars(actor).pop, "get_output_log_prob")
+        self._answers.callback(critic.register_forward_hook(valued).remove)
 
     def ended(self) -> None:
         """The update is over."""
+        self._settle()
         self._updated(stopped_by_kl=False)
 
     # Inside
@@ -306,50 +250,86 @@ class Watched(Loop):
             raise RuntimeError(OTHER)
         self._order = drawn[0].cpu().numpy()
 
-    def _valued(self, found: Tensor) -> None:
-        if found.requires_grad:  # not one of ours, which only look
-            self._value = found
-
     @guarded
-    def _minibatch(self) -> None:
-        """The loss of a minibatch is there."""
-        update, data = self._update, self._data
-        assert update is not None and update.batch is not None and self._order is not None
-        first = (self._within[1] - 1) * update.size
-        samples = self._order[first : first + update.size]
-        if not update.told:
-            self._expect_of_the_rollout(update.batch, data, torch.from_numpy(samples))
-            self._about_to_step()
-        brought = Brought(None, None, data.advantages.flatten(), None)
-        update.learning_rate, before = float(self._algorithm.learning_rate), update.learning_rate
-        update.learning_rate_raised += update.learning_rate > before
-        update.learning_rate_lowered += update.learning_rate < before
-        found = self._value.flatten(), self._log_prob.flatten(), self._entropy.flatten()
-        update.told.append(Told(self._within[0], samples, brought, without_graph(found)))
-        self._norms: list[Tensor] = []
-        self._at(PhaseKind.LOSS)
+    def _minibatch(self, theirs: Mapping[str, Any]) -> None:
+        """The loss of a minibatch is there; `theirs`: the variables of `update`."""
+        if self._first:
+            self._first = False
+            self._begins_with(theirs)
+        if self._by_name:
+            found = theirs["values"], theirs["actions_log_prob"], theirs["entropy"]
+        else:
+            found = self._value, self._log_prob, self._entropy()
+        alpha, advantages = self._algorithm.learning_rate, self._data.advantages
+        self._passed.append(Passed(*self._within, alpha, advantages, without_graph(found)))
+        if perf_counter() >= self.watcher.next_look:
+            self._at(PhaseKind.LOSS)
+
+    def _begins_with(self, theirs: Mapping[str, Any]) -> None:
+        """An update's first minibatch: what holds for it holds for the others."""
+        update, order = self._update, self._order
+        assert isinstance(update, LateUpdate) and order is not None
+        self._expect_of_the_rollout(update.source[1], self._data, order[: update.size])
+        values, log_prob, entropy = (theirs.get(name) for name in ("values", "actions_log_prob", "entropy"))
+        if values is self._value and log_prob is self._log_prob and isinstance(entropy, Tensor):
+            self._by_name = torch.equal(entropy, self._entropy())
+        if self._by_name:
+            self._answers.close()
+            del self._value, self._log_prob  # and with them their graphs
+        self._about_to_step()
+
+    @torch.no_grad()
+    def _entropy(self) -> Tensor:
+        found: Tensor = self._algorithm.actor.output_entropy
+        return found
 
     @staticmethod
-    def _expect_of_the_rollout(batch: Batch, data: Any, samples: Tensor) -> None:
+    def _expect_of_the_rollout(stored: Stored, data: Any, samples: NDArray[np.int64]) -> None:
         """An update's first minibatch holds these samples of the rollout; so do the others."""
         columns = (
-            (batch.log_probs, data.old_actions_log_prob),
-            (batch.values, data.values),
-            (batch.targets, data.returns),
+            (stored.log_probs, data.old_actions_log_prob),
+            (stored.values, data.values),
+            (stored.returns, data.returns),
         )
-        if not all(torch.equal(held[samples], one.flatten().cpu()) for held, one in columns):
+        if not all(np.array_equal(held.reshape(-1)[samples], one.cpu().numpy().reshape(-1)) for held, one in columns):
             raise RuntimeError(OTHER)
 
     def _clipped(self, norm: Tensor) -> None:
         """Actor and critic are cut off each by itself; their gradient as a whole is what is shown."""
-        self._norms.append(norm.detach())
-        if len(self._norms) == 2:
-            self._differentiated(torch.stack(self._norms).square().sum().sqrt())
+        self._norms.append(norm)
+        if perf_counter() >= self.watcher.next_look and len(self._norms) % 2 == 0:
+            self._gradient_there()
 
-    def _seen(self, observations: Any) -> Tensor:
-        """[M, N, D] that the actor sees."""
-        groups = [observations[name] for name in self._algorithm.actor.obs_groups]
-        return torch.cat(groups, dim=-1).detach().cpu().clone()
+    @guarded
+    def _gradient_there(self) -> None:
+        self._at(PhaseKind.GRADIENT)
+
+    @guarded
+    def _settle(self) -> None:
+        """The update takes over what has come since somebody asked."""
+        update, pairs = self._update, len(self._norms) // 2
+        assert isinstance(update, LateUpdate) and self._order is not None
+        passed, self._passed = self._passed, []
+        for epoch, number, alpha, advantages, found in passed:
+            samples = self._order[(number - 1) * update.size : number * update.size]
+            update.told.append(Told(epoch, samples, Brought(None, None, advantages, None), found))
+            update.learning_rate_raised += alpha > update.learning_rate
+            update.learning_rate_lowered += alpha < update.learning_rate
+            update.learning_rate = alpha
+        if pairs:
+            both = torch.stack(self._norms[: 2 * pairs]).detach().view(pairs, 2)
+            norms = both.square().sum(1).sqrt().unbind()
+            update.gradient_norms.update(enumerate(norms, len(update.gradient_norms)))
+            del self._norms[: 2 * pairs]
+
+    def _at(self, kind: PhaseKind) -> None:
+        if perf_counter() >= self.watcher.next_look:
+            self._settle()
+            super()._at(kind)
+
+    def _closely(self) -> None:
+        if self._stepping is None:
+            self._stepping = self.optimizer.register_step_post_hook(lambda *_: self._step_made())
 
     def _take_changes(self) -> None:
         wanted, before = self.watcher.begins(), self._facts
@@ -378,7 +358,10 @@ class Watched(Loop):
             "learning_rate_min": BOUNDS[0],
             "learning_rate_max": BOUNDS[1],
         }
-        return facts_of({**told, "num_envs": storage.num_envs, "rollout_steps": storage.num_transitions_per_env})
+        told |= {"num_envs": storage.num_envs, "rollout_steps": storage.num_transitions_per_env}
+        if told != self._told:
+            self._told, self._facts = told, facts_of(told)
+        return self._facts
 
 
 def _unknown(algorithm: Any) -> str | None:

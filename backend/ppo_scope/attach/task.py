@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.arrays import flat
-from ppo_scope.attach.buffered import Buffered, Form, LateUpdate
+from ppo_scope.attach.buffered import Form, LateUpdate
 from ppo_scope.attach.facts import Facts
 from ppo_scope.attach.record import Batch, Episode, Habits, Noted, Phase, Rollout, Seen, Told, Update, of_batch
+from ppo_scope.attach.stored import StorageForm
 
 TENSORS = ("log_prob", "old_log_prob", "advantages", "old_values", "targets", "values", "entropy")
 """Of `Seen`, [B] each; `Noted` has as many."""
@@ -68,10 +69,8 @@ class Task(NamedTuple):
     """How often α was raised, lowered, and stayed at its bound."""
     within: tuple[int, int]
     episodes: list[tuple[int, float, int]]
-    form: Form | None
+    form: Form | StorageForm | None
     """How the arrays of its rollout are to be read; None: they are in our shapes."""
-    groups: tuple[str, ...]
-    """Names of what the networks see, where that is not `observations`."""
     size: int
     counts: list[tuple[int, int]]
     """Of each minibatch: its epoch, and how many samples it has."""
@@ -104,13 +103,11 @@ def task_of(
     theta = policy.theta()
     form, collected = update.source if isinstance(update, LateUpdate) else (None, _collected(update))
     counts, samples, found = _minibatches_of(update)
-    groups = (update.batch.groups if form is None and update.batch is not None else None) or {}
     arrays: list[NDArray[Any] | None] = [
         *collected,
         *(None if one is None else one.numpy() for one in (update.theta_before, theta)),
         *(samples, _joined(list(update.gradient_norms.values()))),
         *found,
-        *(one.numpy() for one in groups.values()),
         *(one.numpy() for one in policy.buffers()),
     ]
     task = Task(
@@ -125,7 +122,6 @@ def task_of(
         within=(phase.epoch, phase.minibatch),
         episodes=[(one.step, one.episodic_return, one.length) for one in update.episodes],
         form=form,
-        groups=tuple(groups),
         size=update.size,
         counts=counts,
         norms=list(update.gradient_norms),
@@ -218,22 +214,20 @@ def update_of(
     task: Task, arrays: Sequence[Any], settings: Facts, habits: Habits
 ) -> tuple[Update, Tensor | None, list[Tensor]]:
     """The update that `task_of` was given, with the weights and buffers that it led to."""
-    count = COLLECTED if task.form is None else len(Buffered.__annotations__)
+    count = COLLECTED if task.form is None else task.form.arrays
     tensors: list[Any] = [None if one is None else torch.from_numpy(one) for one in arrays[count:]]
     before, theta, samples, norms, *rest = tensors
     ended = tuple(Episode(*one) for one in task.episodes)
     about = task.update, settings, task.learning_rate
     update: Update
     if task.form is not None:
-        update = LateUpdate(*about, before, (task.form, Buffered(*arrays[:count])), ended)
+        update = LateUpdate(*about, before, (task.form, task.form.read(arrays[:count])), ended)
     else:
         observations, actions, given, terminated, truncated, trained, rewards, deltas, *columns = arrays[:count]
         rollout = Rollout(observations, actions, given, terminated, truncated, trained, ended, task.text)
         *known, outputs, values = [None if one is None else torch.from_numpy(one) for one in columns]
         batch = Batch(flat(observations), flat(actions), *known)  # type: ignore[arg-type]  # in their order
         batch.told_after = None if outputs is None or values is None else (outputs, values)
-        if task.groups:
-            batch.groups = dict(zip(task.groups, rest[len(TENSORS) :], strict=False))
         update = Update(*about, rollout, batch, before, rewards, deltas)
     told = rest[: len(TENSORS)]
     update.told += _noted(task, samples, told) if task.noted else _minibatches(task, update.batch, samples, told)
@@ -241,7 +235,7 @@ def update_of(
     update.size, update.habits, update.known = task.size, habits, task.known
     update.learning_rate_raised, update.learning_rate_lowered, update.learning_rate_pinned = task.adapted
     update.stopped_by_kl, update.seconds_optimise = task.stopped_by_kl, task.seconds_optimise
-    return update, theta, rest[len(TENSORS) + len(task.groups) :]
+    return update, theta, rest[len(TENSORS) :]
 
 
 def _noted(task: Task, samples: Tensor, found: Sequence[Tensor | None]) -> list[Noted]:
