@@ -1,20 +1,22 @@
 """Steps that take their time, as simulators' do."""
 
 import time
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 
 
 class Slow(gym.Env):
-    """`seconds` a step; from the step `stuck_at` on, `stuck` seconds."""
+    """`seconds` a step; from the step `stuck_at` on, `stuck` seconds, or until there is a file at `gate`."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012
     observation_space, action_space = gym.spaces.Box(-1, 1, (3,)), gym.spaces.Discrete(2)
 
-    def __init__(self, render_mode=None, seconds=0.06, stuck_at=10**9, stuck=0.0):
+    def __init__(self, render_mode=None, seconds=0.06, stuck_at=10**9, stuck=0.0, gate=""):
         self.render_mode = render_mode
         self.seconds, self.stuck_at, self.stuck = seconds, stuck_at, stuck
+        self.gate = gate and Path(gate)
         self.total = 0
 
     def reset(self, *, seed=None, options=None):
@@ -24,7 +26,10 @@ class Slow(gym.Env):
 
     def step(self, action):
         self.total += 1
-        time.sleep(self.stuck if self.total >= self.stuck_at else self.seconds)
+        is_stuck = self.total >= self.stuck_at
+        time.sleep(self.stuck if is_stuck else self.seconds)
+        while is_stuck and self.gate and not self.gate.exists():
+            time.sleep(0.02)
         self.t += 1
         return np.zeros(3, np.float32), float(action), self.t >= 20, False, {}
 
