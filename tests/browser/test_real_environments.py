@@ -14,7 +14,7 @@ def sentence(page):
 
 def test_a_slow_rollout_is_followed_paused_and_taken_up_again(serve_here, page, tmp_path):
     gate = tmp_path / "gate"
-    slow = json.dumps({"seconds": 0, "stuck_at": 37, "gate": str(gate)})
+    slow = json.dumps({"seconds": 0.5, "gate": str(gate)})
     live = serve_here(*SMALL, "--env", f"{HERE}.slow:Slow-v0", "--env-kwargs", slow)
     dashboard = Dashboard(page, only(live, "Health"))
     dashboard.press("Play")

@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Slow(gym.Env):
-    """`seconds` a step; from the step `stuck_at` on, `stuck` seconds, or until there is a file at `gate`."""
+    """`seconds` a step, as long as there is no file at `gate`; from the step `stuck_at` on, `stuck` seconds."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012
     observation_space, action_space = gym.spaces.Box(-1, 1, (3,)), gym.spaces.Discrete(2)
@@ -26,10 +26,8 @@ class Slow(gym.Env):
 
     def step(self, action):
         self.total += 1
-        is_stuck = self.total >= self.stuck_at
-        time.sleep(self.stuck if is_stuck else self.seconds)
-        while is_stuck and self.gate and not self.gate.exists():
-            time.sleep(0.02)
+        opened = self.gate and self.gate.exists()
+        time.sleep(self.stuck if self.total >= self.stuck_at else 0.0 if opened else self.seconds)
         self.t += 1
         return np.zeros(3, np.float32), float(action), self.t >= 20, False, {}
 

@@ -257,7 +257,7 @@ def ages(page, since, seconds):
 
 
 def test_a_page_that_never_reads_costs_no_memory_and_nobody_elses_time(launch):
-    server = launch("heavy", paused=False)
+    server = launch("heavy", paused=False, sooner=[("client", "SEND_LIMIT", 5.0)])
     with Page(server, tab="reader") as reader:
         reader.until(lambda: len(reader.frames) > 100)
         alone = ages(reader, time.monotonic(), 2)
