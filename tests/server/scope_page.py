@@ -67,7 +67,7 @@ class ServerProcess:
             "kept": str(kept),
             "sooner": tuple(sooner),
         }
-        self.process = begin("-c", LAUNCH.format(**paths, **about), apart=True)
+        self.process = begin("-c", LAUNCH.format(**paths, **about), apart=scripted)
         self.output = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
