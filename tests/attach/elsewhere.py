@@ -12,6 +12,7 @@ import threading
 from ppo_scope.attach import report
 from ppo_scope.wire.frame import PROTOCOL
 from tests.live import ROOT, LiveServer, environment
+from tests.programs import begin
 from tests.server.scope_page import PATIENCE, Page, wait_for
 
 TOKEN = "a-token-that-only-these-tests-have"
@@ -53,19 +54,16 @@ class Watching:
     """`ppo-scope watch SCRIPT`, and what it prints."""
 
     def __init__(self, *arguments, folder=ROOT):
-        command = [sys.executable, "-W", "ignore", "-m", "ppo_scope", "watch", "--no-browser", "--runs-dir", "off"]
-        self.process = subprocess.Popen(
-            [*command, *map(str, arguments)],
-            cwd=folder,
-            env=environment() | {"PYTHONWARNINGS": "ignore"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,  # a terminal's Ctrl-C is not meant
-        )
+        command = ["-W", "ignore", "-m", "ppo_scope", "watch", "--no-browser", "--runs-dir", "off"]
+        self.process = begin(*command, *map(str, arguments), folder=folder, PYTHONWARNINGS="ignore")
         self.lines = []
-        self._reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
-        self._reader.start()
+        self._outputs = (self.process.stdout, self.process.stderr)
+        self._readers = [
+            threading.Thread(target=lambda output=output: self.lines.extend(output), daemon=True)
+            for output in self._outputs
+        ]
+        for reader in self._readers:
+            reader.start()
 
     def said(self, pattern):
         return wait_for(lambda: re.search(pattern, "".join(self.lines)), timeout=90)
@@ -82,8 +80,9 @@ class Watching:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         self.process.wait(30)
-        self._reader.join(5)
-        self.process.stdout.close()
+        for reader, output in zip(self._readers, self._outputs, strict=True):
+            reader.join(5)
+            output.close()
 
 
 class Loop:

@@ -1,5 +1,7 @@
 """Environments as people bring them, in real runs: slow ones, ones that give no numbers, ones that cannot begin."""
 
+import json
+
 from tests.browser.dashboard import Dashboard, only, until
 
 HERE = "tests.environments"
@@ -10,15 +12,19 @@ def sentence(page):
     return page.locator(".sentence").inner_text()
 
 
-def test_a_slow_rollout_is_followed_paused_and_taken_up_again(serve_here, page):
-    dashboard = Dashboard(page, only(serve_here(*SMALL, "--env", f"{HERE}.slow:Slow-v0"), "Health"))
+def test_a_slow_rollout_is_followed_paused_and_taken_up_again(serve_here, page, tmp_path):
+    gate = tmp_path / "gate"
+    slow = json.dumps({"seconds": 0.5, "gate": str(gate)})
+    live = serve_here(*SMALL, "--env", f"{HERE}.slow:Slow-v0", "--env-kwargs", slow)
+    dashboard = Dashboard(page, only(live, "Health"))
     dashboard.press("Play")
     until(lambda: sentence(page), lambda text: "Collecting: step" in text and "of 64" in text)
     dashboard.press("Pause")
     until(lambda: sentence(page), lambda text: "Pauses when this rollout is whole." in text)
     dashboard.key("Space")
     until(lambda: sentence(page), lambda text: "Pauses when" not in text)
-    dashboard.at(state="running", update="1")
+    gate.touch()
+    dashboard.at(state="running", update=r"[1-9]\d*")
     dashboard.press("Pause").at(state="paused")
 
 

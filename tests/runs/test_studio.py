@@ -22,7 +22,7 @@ from tests.runs.house import SLACK
 from tests.runs.test_supervisor import Notes, until
 
 SMALL = {"num_envs": 2, "rollout_steps": 16, "minibatches": 2, "epochs": 1}
-SHORT = Patience(later=3.0)
+SHORT = Patience(later=2.0)
 """For what hangs; what does not may take long on a busy machine."""
 WITHIN = 90.0
 AT_REST = "Exits-v0"
@@ -136,10 +136,10 @@ def test_pictures_come_with_numbers_of_their_own_and_the_place_of_their_weights(
         ("Exits-v0", "cannot be drawn: render() failed (drawing.py, line "),
         ("Leaves-v0", "has ended its process (exit code 4)"),
         ("Crashes-v0", "has crashed its process (SIGSEGV, in render(), drawing.py, line "),
-        ("Hangs-v0", "render() has not come back for 3 seconds (drawing.py, line "),
-        ("Holds-v0", "render() has not come back for 3 seconds (drawing.py, line "),
-        ("Prints-v0", "has not come back for 3 seconds"),
-        ("HangsInItsStep-v0", "step() has not come back for 3 seconds (drawing.py, line "),
+        ("Hangs-v0", "render() has not come back for 2 seconds (drawing.py, line "),
+        ("Holds-v0", "render() has not come back for 2 seconds (drawing.py, line "),
+        ("Prints-v0", "has not come back for 2 seconds"),
+        ("HangsInItsStep-v0", "step() has not come back for 2 seconds (drawing.py, line "),
     ],
 )
 def test_drawing_that_fails_is_said_once_and_not_tried_again(env, words):

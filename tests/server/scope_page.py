@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds for what comes at once unless the machine is busy
 SLACK = 6.0  # seconds that a busy machine may take beyond what is promised
 LAUNCH = """
-import resource, sys
+import importlib, resource, sys
 if {descriptors}:
     resource.setrlimit(resource.RLIMIT_NOFILE, ({descriptors}, {descriptors}))
 sys.path[:0] = [{root!r}, {backend!r}]
@@ -35,6 +35,10 @@ from ppo_scope.processes.spawning import CONTEXT
 from ppo_scope.server.serve import serve
 if {scripted} and CONTEXT.get_start_method() == "forkserver":
     CONTEXT.set_forkserver_preload([])
+for module, name, seconds in {sooner!r}:
+    module = importlib.import_module("ppo_scope.server." + module)
+    assert getattr(module, name) > seconds
+    setattr(module, name, seconds)
 if __name__ == "__main__":
     library = Library(Path({kept!r})) if {kept!r} else None
     settings = Settings(num_envs=2, rollout_steps=32) if library else Settings()
@@ -45,8 +49,11 @@ if __name__ == "__main__":
 class ServerProcess:
     """`serve` in a process of its own, with a worker of the test's choice."""
 
-    def __init__(self, worker="obedient", *, paused=True, port=0, descriptors=None, kept=""):
-        """`kept`: the folder that runs are kept in; empty: they are not."""
+    def __init__(self, worker="obedient", *, paused=True, port=0, descriptors=None, kept="", sooner=()):
+        """`kept`: the folder that runs are kept in; empty: they are not.
+
+        sooner: (module, constant, seconds) of how long the server waits, for a test that has to see the end of it.
+        """
         if ":" not in worker:
             worker = f"tests.server.scripted_workers:{worker}"
         paths = {"root": str(ROOT), "backend": str(ROOT / "backend")}
@@ -58,8 +65,9 @@ class ServerProcess:
             "descriptors": descriptors,
             "scripted": scripted,
             "kept": str(kept),
+            "sooner": tuple(sooner),
         }
-        self.process = begin("-c", LAUNCH.format(**paths, **about), apart=True)
+        self.process = begin("-c", LAUNCH.format(**paths, **about), apart=scripted)
         self.output = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -151,8 +151,9 @@ def test_eight_runs_are_kept(scripted, page):
     assert [run["id"] for run in scripted.get("/api/runs")] == ids[:8]
 
 
-def test_a_heartbeat_comes_by_itself(scripted, viewer):
-    viewer.wait("heartbeat")
+def test_a_heartbeat_comes_by_itself(launch):
+    with Page(launch(sooner=[("hub", "HEARTBEAT", 0.2)])) as viewer:
+        viewer.wait("heartbeat")
 
 
 # The lease

@@ -47,12 +47,18 @@ def test_a_run_that_is_stepped_is_evaluated_where_it_halts_and_again_where_its_u
 
 
 @pytest.fixture(scope="module")
-def slow():
-    """A run whose evaluation takes eight seconds: 20 steps of 20 ms in 20 copies; its rollouts are short."""
+def gate(tmp_path_factory):
+    """The file with which the evaluation of `slow` comes to its end at once."""
+    return tmp_path_factory.mktemp("slow") / "gate"
+
+
+@pytest.fixture(scope="module")
+def slow(gate):
+    """A run whose evaluation takes half a minute, 20 steps in 20 copies; its rollouts are short."""
     with House() as house:
         house.start(
             env=SLOW,
-            env_kwargs={"seconds": 0.02},
+            env_kwargs={"seconds": 0.06, "gate": str(gate)},
             num_envs=1,
             rollout_steps=4,
             minibatches=1,
@@ -69,7 +75,7 @@ def evaluating(house):
     return doing[-1] if doing and doing[-1]["name"] == "evaluating" else None
 
 
-def test_within_an_evaluation_it_is_told_and_a_pause_is_obeyed_at_once(slow):
+def test_within_an_evaluation_it_is_told_and_a_pause_is_obeyed_at_once(slow, gate):
     assert evaluating(slow)["of"] == 20
     seconds, code, _ = slow.send("pause")
     assert code is None and seconds < 2 + SLACK
@@ -78,12 +84,14 @@ def test_within_an_evaluation_it_is_told_and_a_pause_is_obeyed_at_once(slow):
         _, code, message = slow.send(**command)
         assert code == "conflict" and "being evaluated" in message
     assert slow.send("set", name="clip_range", value=0.3)[1] is None
+    gate.touch()
     found = slow.until(lambda: slow.run.record.describe("paused", None)["evaluations"])
     assert [(one["update"], one["episodes"]) for one in found] == [(1, 20)]
     assert np.isin(found[0]["mean"], (0.0, 20.0)), "without chance it does the same all along"
 
 
-def test_within_an_evaluation_a_stop_is_obeyed(slow):
+def test_within_an_evaluation_a_stop_is_obeyed(slow, gate):
+    gate.unlink()
     assert slow.send("play")[1] is None
     slow.until(lambda: evaluating(slow))
     start = time.monotonic()
