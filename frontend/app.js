@@ -285,7 +285,7 @@ const pipeline = createPipeline(part("pipeline"));
 const comparison = createComparison(part("comparison"), {
   keep: actions.keep,
   theme: look.theme,
-  symbol: (name) => state.settings.find((row) => row.name === name)?.symbol || name.replaceAll("_", " "),
+  setting: (name) => state.settings.find((row) => row.name === name),
   state,
   failed: announcer.warn,
 });
