@@ -285,7 +285,7 @@ const pipeline = createPipeline(part("pipeline"));
 const comparison = createComparison(part("comparison"), {
   keep: actions.keep,
   theme: look.theme,
-  symbol: (name) => state.settings.find((row) => row.name === name)?.symbol || name.replaceAll("_", " "),
+  setting: (name) => state.settings.find((row) => row.name === name),
   state,
   failed: announcer.warn,
 });
@@ -346,7 +346,7 @@ const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme", "zoo
 scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
 const redrawSliders = scheduler.add({ needs: [...WHERE, "connection", "past"], draw: sliders.draw });
 const grid = createGrid(part("panels"), panels, { page, scheduler, theme: look.theme, pointed, ...ofPanels, announce: announcer.say });
-const stage = createStage(state, grid.toggleStage);
+const stage = createStage(state, grid.toggleStage, () => (grid.arrange(), touch("view")));
 bar.tools.prepend(grid.menu, stage.button);
 scheduler.add({ needs: ["view", "run"], draw: stage.draw });
 connectIdeas(document.body);

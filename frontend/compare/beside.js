@@ -1,6 +1,6 @@
 // Runs in one page: which they are, where each of them is, what differs, and what stands side by side.
 
-import { differences, fullNameOf, nameOf, placeOf, shortNameOf, sidesOf } from "../state/beside.js";
+import { differences, markedNameOf, nameOf, placeOf, sidesOf } from "../state/beside.js";
 import { runState } from "../state/ended.js";
 import { settingText } from "../state/format.js";
 import { LOOKS, MOST, letterOf } from "../state/looks.js";
@@ -127,7 +127,7 @@ function entry(place, remove) {
     draw(state) {
       const running = runState(state);
       const lost = !state.recorded && state.connection.state !== "open";
-      setText(name, place ? shortNameOf(state) : fullNameOf(state));
+      setText(name, place ? markedNameOf(state) : nameOf(state));
       setAttribute(element, "title", nameOf(state));
       setText(at, placeOf(state));
       setText(now, state.recorded ? "recorded" : lost ? "not connected" : (running ?? "").replaceAll("_", " "));

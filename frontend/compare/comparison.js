@@ -8,7 +8,7 @@ import { h, prose, setAttribute, setHidden, setText } from "../ui/dom.js";
 import { TITLES, binOf, inWords, outcomesOf, paintOutcomes } from "./outcomes.js";
 import { saver } from "../ui/saver.js";
 
-/** @import { Frame, Panel, State, Theme } from "../types.js" */
+/** @import { Frame, Panel, Setting, State, Theme } from "../types.js" */
 /** @import { Outcome, Which } from "./outcomes.js" */
 
 /** @typedef {[name: string, words: string, text: (value: number | null | undefined) => string]} Row */
@@ -39,13 +39,14 @@ const GROUPS = [
     ],
   ],
 ];
+const TYPE = 14; // CSS pixels of type that is not enlarged
 const ROWS = GROUPS.flatMap(([, rows]) => rows);
 
 /**
  * @param {HTMLElement} root
- * @param {{ keep(which: Which): void, theme(): Theme, symbol(name: string): string, state: State, failed(words: string): void }} page
+ * @param {{ keep(which: Which): void, theme(): Theme, setting(name: string): Setting | undefined, state: State, failed(words: string): void }} page
  */
-export function createComparison(root, { keep, theme, symbol, state, failed }) {
+export function createComparison(root, { keep, theme, setting, state, failed }) {
   const title = h("h2", { id: "comparison-title", tabindex: -1 });
   const changed = h("p", { class: "changed" });
   const undecided = h("span", {});
@@ -107,6 +108,12 @@ export function createComparison(root, { keep, theme, symbol, state, failed }) {
     shownTheme = theme();
   }
 
+  /** A setting's name and symbol. @param {string} name */
+  const called = (name) => {
+    const { label = name.replaceAll("_", " "), symbol = "" } = setting(name) ?? {};
+    return `${label} ${symbol}`.trim();
+  };
+
   /** @param {Frame} comparison */
   function show(comparison) {
     const { header } = comparison;
@@ -115,7 +122,7 @@ export function createComparison(root, { keep, theme, symbol, state, failed }) {
     const names = Object.keys(next).filter((name) => String(next[name]) !== String(old[name]));
     setText(title, `Update ${header.update}, made twice`);
     changed.replaceChildren(
-      ...prose(names.map((name) => `${symbol(name)} ${settingText(old[name])} → ${settingText(next[name])}`).join(", ") || "with the same settings"),
+      ...prose(names.map((name) => `${called(name)} ${settingText(old[name])} → ${settingText(next[name])}`).join(", ") || "with the same settings"),
     );
     GROUPS.forEach(([scope, rows], group) =>
       bodies[group].replaceChildren(
@@ -126,8 +133,8 @@ export function createComparison(root, { keep, theme, symbol, state, failed }) {
     setAttribute(figure, "aria-label", inWords(outcomes));
   }
 
-  /** @param {Frame} comparison */
-  const paint = (comparison) => paintOutcomes(canvas, outcomesOf(comparison), theme());
+  /** In the type that stands around it, which on Stage is smaller than elsewhere. @param {Frame} comparison */
+  const paint = (comparison) => paintOutcomes(canvas, outcomesOf(comparison), theme(), parseFloat(getComputedStyle(figure).fontSize) / TYPE);
 
   return { draw };
 }

@@ -81,13 +81,13 @@ export const inWords = (outcomes) =>
     .join(" ");
 
 const LINE = 17;
-const AXIS = { left: 38, bottom: 36 };
+const AXIS = { left: 56, bottom: 36 };
 const GAP = 18; // between the two
 
-/** @param {Canvas} canvas @param {Outcome[]} measured @param {Theme} theme */
-export function paintOutcomes(canvas, measured, theme) {
+/** @param {Canvas} canvas @param {Outcome[]} measured @param {Theme} theme @param {number} scale of the type */
+export function paintOutcomes(canvas, measured, theme, scale) {
   const outcomes = drawn(measured);
-  canvas.fit(theme.scale);
+  canvas.fit(scale);
   const { pen, width, height, ratio } = canvas;
   if (!width || !height) return;
   pen.fillStyle = theme.panel; // also of the picture that is saved
@@ -206,7 +206,14 @@ function paintAxes({ pen, ratio }, axes, box, theme) {
     line(pen, at, box.top, at, box.bottom);
     pen.fillText(String(r), at, box.bottom + 10 * ratio);
   }
-  pen.fillText(`r, ${AFTER}`, (box.left + box.right) / 2, box.bottom + 27 * ratio);
+  const whole = `r, ${AFTER}`;
+  const fits = pen.measureText(whole).width <= box.right - box.left;
+  pen.fillText(fits ? whole : "r", (box.left + box.right) / 2, box.bottom + 27 * ratio);
+  pen.save();
+  pen.translate(box.left - 46 * ratio, (box.top + box.bottom) / 2);
+  pen.rotate(-Math.PI / 2);
+  pen.fillText("share, √ scale", 0, 0);
+  pen.restore();
   pen.strokeStyle = theme.line;
   line(pen, box.left, box.bottom, box.right, box.bottom);
 }

@@ -139,7 +139,9 @@ export function createReturns(parent, state, { theme, here, kept, compare, plann
     [found, sweep] = [known, plan];
     const nothing = comparison
       ? warnings(comparison, state.settings, false).join(" ")
-      : "Choose the runs to compare. Those that differ in nothing they learn by but the seed become one curve.";
+      : choice.chosen().length
+        ? "The chosen runs are being read."
+        : "Choose the runs to compare. Those that differ in nothing they learn by but the seed become one curve.";
     setText(said, problem || (known ? "" : nothing));
     setHidden(said, said.textContent === "");
     setHidden(shown, known === null);

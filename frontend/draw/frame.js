@@ -70,7 +70,7 @@ export const wordsOf = (traces, axes, family) =>
   traces.flatMap(({ x, y, xaxis = "x", yaxis = "y", text, textposition, textfont }) => {
     if (!text?.length || !textfont) return [];
     const [across, up] = [scaleOf(axisName(xaxis), axes), scaleOf(axisName(yaxis), axes)];
-    const look = { family, size: textfont.size, colour: textfont.color };
+    const look = { family, size: textfont.size, colour: textfont.color, halo: textfont.halo };
     const anchor = textposition.endsWith("left") ? "end" : "start";
     return [...text.keys()].flatMap((index) =>
       text[index] ? [label(text[index], { x: across(x[index]), y: up(y[index]) + look.size / 4, anchor }, look)] : [],

@@ -29,6 +29,6 @@ export const letterLooks = (theme) =>
   LOOKS.map(({ colour }) => ({
     mode: "text",
     line: { color: theme[colour], width: 0 },
-    textfont: { size: 14, color: theme[colour] },
+    textfont: { size: 14, color: theme[colour], halo: theme.panel },
     hoverinfo: "skip",
   }));

@@ -13,6 +13,7 @@ import { linesIn, measureIn } from "../ui/text.js";
  * @property {string} family a font-family list
  * @property {number} size CSS pixels
  * @property {string} colour
+ * @property {string} [halo] what it lies on, kept free around it of curves
  *
  * @typedef {object} Size CSS pixels
  * @property {number} width
@@ -23,6 +24,7 @@ import { linesIn, measureIn } from "../ui/text.js";
 const SVG = "http://www.w3.org/2000/svg";
 const TAG = /(<\/?(?:br|sub|span)\b[^>]*>)/;
 const SMALL = 0.7; // a subscript's size
+const HALO = { "paint-order": "stroke", "stroke-width": "4", "stroke-linejoin": "round" };
 const LOW = 0.3; // how far down it stands, in its own size
 export const LEADING = 1.3; // from line to line, in sizes of type
 
@@ -69,10 +71,11 @@ export function sizeOf(text, { family, size }) {
  *   beginning, middle or end, on its base line
  * @param {Look} look
  */
-export function label(text, { x, y, anchor, upright }, { size, colour }) {
+export function label(text, { x, y, anchor, upright }, { size, colour, halo }) {
   const lines = parsed(text);
   const transform = upright ? `rotate(-90,${x},${y})` : undefined;
   const element = svg("text", { x, y, "text-anchor": anchor, "font-size": `${size}px`, fill: colour, transform });
+  for (const [name, value] of Object.entries(halo ? { ...HALO, stroke: halo } : {})) element.setAttribute(name, value);
   if (lines.length === 1 && lines[0].every(({ lowered, colour: own }) => !lowered && !own)) {
     element.textContent = lines[0].map((piece) => piece.text).join("");
     return element;

@@ -60,7 +60,7 @@ export function captionOf(state, drawn, probe, about = "") {
 }
 
 /**
- * "2.1 ms per measurement", and at full speed what share of the time that is.
+ * "2.1 ms per measurement", and at full speed what share of the time that is. On Stage nobody asks for it.
  *
  * @param {State} state
  * @param {Snapshot} drawn
@@ -68,7 +68,7 @@ export function captionOf(state, drawn, probe, about = "") {
  */
 function costInWords(state, { header }, probe) {
   const seconds = header.costs?.[probe];
-  if (seconds === undefined) return "";
+  if (seconds === undefined || state.view.layout === "stage") return "";
   const cost = `${number(1000 * seconds, 2)} ms per measurement`;
   const share = header.shares?.[probe];
   return share !== undefined && atFullSpeed(state) ? `${cost}, ${percent(share)} of the time` : cost;

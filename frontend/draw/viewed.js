@@ -24,6 +24,6 @@ export function viewedMark({ past, snapshot }, across, [low, high], unit = "upda
 export const viewedLook = (theme) => ({
   mode: "lines+text",
   line: { color: theme.ink, width: 1 },
-  textfont: { size: 12, color: theme.ink },
+  textfont: { size: 12, color: theme.ink, halo: theme.panel },
   hoverinfo: "skip",
 });

@@ -3,7 +3,7 @@
 import { inWords, underWay } from "../state/activity.js";
 import { waitsFor } from "../state/awaited.js";
 import { OVER, runState } from "../state/ended.js";
-import { count, fixed, number, percent, settingText, term } from "../state/format.js";
+import { count, fixed, number, percent, rounded, settingText, term } from "../state/format.js";
 import { usedText } from "../state/used.js";
 import { metNow } from "../state/met.js";
 import { atFullSpeed } from "../state/motion.js";
@@ -23,6 +23,7 @@ import { bandOf, fateOf, nextBeta, whyRate } from "../ppo/adaptation.js";
  * @property {number | null} environments
  * @property {number | null} steps
  * @property {boolean} tokens rows are sequences, some shorter than others
+ * @property {boolean} trains and is not only shown
  * @property {boolean} foreign the training loop is somebody else's
  * @property {(name: string) => boolean} knows whether the loop has told this setting
  * @property {number} resets autoreset rows among the samples; 0 where they are not known
@@ -32,8 +33,8 @@ import { bandOf, fateOf, nextBeta, whyRate } from "../ppo/adaptation.js";
 
 /** @type {Record<Phase, (told: Told) => string>} */
 const SENTENCES = {
-  ready: ({ header, ...told }) =>
-    `${header.update ? `What was kept is as it was before update ${count(header.update + 1)}.` : "Nothing has happened yet."} Play trains on, Step goes piece by piece. First come ${batch(told)} under π_old.`,
+  ready: ({ header, trains, ...told }) =>
+    `${header.update ? `What was kept is as it was before update ${count(header.update + 1)}.` : "Nothing has happened yet."} ${trains ? "Play trains on, Step goes piece by piece." : "Play and Step go through it."} First come ${batch(told)} under π_old.`,
   rollout: ({ resets, ...told }) =>
     `${capital(batch(told))} collected under π_old.${resets ? ` ${count(resets)} of them only reset an environment: not trained on.` : ""}`,
   advantages: ({ set, knows }) => {
@@ -85,6 +86,7 @@ export function sentence(state) {
     environments: asNumber(run.settings.num_envs),
     steps: asNumber(run.settings.rollout_steps),
     tokens: textOf(snapshot) !== null,
+    trains: !state.recorded && status?.state !== "kept",
     foreign: Boolean(run.attached),
     knows: (/** @type {string} */ name) => name in run.settings,
     resets: resets(snapshot, run.settings.num_envs),
@@ -162,7 +164,7 @@ function resets({ header, arrays }, environments) {
 const stepsTaken = ({ epoch, minibatch, minibatches }) => (epoch - 1) * minibatches + minibatch;
 
 /** Annealed, it is another one than the setting says. @param {number | null | undefined} used @param {string} set */
-const learningRate = (used, set) => (typeof used === "number" ? settingText(used) : set);
+const learningRate = (used, set) => (typeof used === "number" ? settingText(rounded(used)) : set);
 
 /** @param {number} n */
 const times = (n) => (n === 1 ? "once" : n === 2 ? "twice" : `${n} times`);

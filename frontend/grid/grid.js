@@ -7,6 +7,7 @@ import { chosen, digitOf, fitting, numbered, onStage, withRoom } from "../state/
 import { saveView } from "../state/view.js";
 import { h, icon, setAttribute, setProse } from "../ui/dom.js";
 import { createGrip, makeMovable } from "../ui/mover.js";
+import { PHONE } from "../ui/phone.js";
 import { createPanelsMenu } from "./panels-menu.js";
 import { createSides } from "./sides.js";
 import { createSteadyWords } from "./steady-words.js";
@@ -20,7 +21,6 @@ import { saver } from "../ui/saver.js";
 
 /** What shows a sample that was pointed out, and the panel that it is shown beside. */
 const [SAMPLE, BESIDE] = ["Sample", "Clip mask"];
-const PHONE = matchMedia("(max-width: 720px)"); // there is no Stage
 const HIDE = "M3 7.2h10v1.6H3z";
 const RESTORE = "M5.4 2H7v5H2V5.4h3.4zM9 2h1.6v3.4H14V7H9zM2 9h5v5H5.4v-3.4H2zM9 9h5v1.6h-3.4V14H9z";
 const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12.4 9H14v5H9v-1.6h3.4z";
@@ -274,7 +274,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
   }
 
   function arrange() {
-    const staged = onStage(names, view);
+    const staged = PHONE.matches ? [] : onStage(names, view);
     const alone = staged.length === 1 ? staged[0] : null;
     const maximised = staged.length ? alone : view.maximised !== null && names.includes(view.maximised) ? view.maximised : null;
     root.toggleAttribute("data-maximised", maximised !== null && !staged.length);

@@ -1,7 +1,7 @@
 // What a panel shows: of the run at hand and, where runs are compared, of each of the others beside it, on the same axes.
 
 import { createSharedRanges } from "../draw/shared-ranges.js";
-import { fullNameOf } from "../state/beside.js";
+import { fullNameOf, nameOf } from "../state/beside.js";
 import { instead } from "../state/whole.js";
 import { h, setHidden, setText } from "../ui/dom.js";
 import { runMark } from "../ui/run-mark.js";
@@ -106,7 +106,7 @@ export function createSides(panel, section, here, { around, observe, forget, sav
     const sides = [first, ...others];
     const states = [now, ...others.map(({ state }) => state)];
     sides.forEach(({ name, element }, at) => {
-      setText(name, fullNameOf(states[at]));
+      setText(name, nameOf(states[at]));
       if (at) element.setAttribute("aria-label", `${panel.name}, ${fullNameOf(states[at])}`);
     });
     // Each knows what the others show: bins and axes are the same.

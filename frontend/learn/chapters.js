@@ -167,7 +167,7 @@ export const CHAPTERS = [
       "In this update its explained variance went from {explained_variance_before} to {explained_variance}. (Close to 1 is not exact: single dots may still lie well off the diagonal in the panel Values.) It never acts, and is not needed once training is over.",
     ],
     task: {
-      text: "Have this update made a second time without it: with the objective “reinforce”, the plain policy gradient that was there before critics. It takes away two things at once, Â and the clip; the critic is trained along and judges nothing.",
+      text: "Have this update made a second time without it: with the objective “reinforce”, the plain policy gradient. It takes away two things at once, Â and the clip; the critic is trained along and judges nothing.",
       done: "What multiplies ∇log π, before it is normalised, with the critic and without:",
       trial: {
         name: "objective",
@@ -221,7 +221,7 @@ export const CHAPTERS = [
     example: "two-networks",
     panels: ["Policy", "Loss components"],
     text: [
-      "A policy that is certain tries nothing new. S is the mean entropy of π_θ over the states: {entropy} on average over this update, {final_entropy} after it, of at most {entropy_high}, the line in the panel Policy (with n actions to choose from it is ln n). Subtracting c₂·S from the loss pays for staying undecided.",
+      "A policy that is certain tries nothing new. S is the mean entropy of π_θ over the states: {entropy} on average over this update, {final_entropy} after it, of at most {entropy_high}, the line in the panel Policy (with n actions to choose from it is log n). Subtracting c₂·S from the loss pays for staying undecided.",
       "Too little, and the policy may settle on the first thing that worked; too much, and it never settles.",
     ],
     task: {

@@ -2,6 +2,7 @@
 // recorded example. It trains nothing and changes nothing unless its reader asks, and puts back what it has changed.
 
 import { setHidden } from "../ui/dom.js";
+import { PHONE } from "../ui/phone.js";
 import { whyNoControl } from "../state/permission.js";
 import { settingText } from "../state/format.js";
 import { CHAPTERS, CLOSING } from "./chapters.js";
@@ -39,7 +40,6 @@ const SETTLES = 400; // milliseconds after which a value that was moved counts a
 const DRAWN = 200; // milliseconds in which what is on show has been drawn
 const [TRIES, MEASURED] = [20, 250]; // looks at a run that was stepped there, and milliseconds between two
 const AGAIN = "This is the example again: of your run, no moment that is kept shows this chapter's point.";
-const PHONE = matchMedia("(max-width: 720px)");
 
 /**
  * @param {HTMLElement} root

@@ -1,6 +1,7 @@
 // The guide's sheet: what it is made of, and what stands in it.
 
 import { h, setHidden, setText } from "../ui/dom.js";
+import { PHONE } from "../ui/phone.js";
 import { whyNoControl } from "../state/permission.js";
 import { settingText } from "../state/format.js";
 import { CHAPTERS, OF_THE_FLOWS, OF_THE_LEASHES, OF_THE_PAIR, OF_THE_RULE } from "./chapters.js";
@@ -27,8 +28,6 @@ import { flowTable, inline, leashTable, nameOf, pairTable, ruleTable, trialTable
  * @property {boolean} touched whether the guide has stepped the run at hand, or made its update twice
  * @property {Set<number>} finished chapters whose task is done
  */
-
-const PHONE = matchMedia("(max-width: 720px)");
 
 /**
  * @param {HTMLElement} root

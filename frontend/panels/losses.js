@@ -216,10 +216,10 @@ function traces(theme) {
 /** @param {Theme} theme */
 function layout(theme) {
   return {
-    margin: { l: 46, r: 10, t: 8, b: 36 },
+    margin: { l: 58, r: 10, t: 8, b: 36 },
     xaxis: { domain: [0, 0.57], title: axisTitle("update"), nticks: 4, kind: "count", unifiedhovertitle: { text: "update %{x:,.0f}" } },
     xaxis2: { domain: [0.65, 1], anchor: "y", title: axisTitle("its epochs"), unifiedhovertitle: { text: "minibatch %{x:.0f}" } },
-    yaxis: { nticks: 7, zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 },
+    yaxis: { title: axisTitle("term of the loss"), nticks: 7, zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 },
   };
 }
 

@@ -117,7 +117,7 @@ function mount(body, context) {
       const bars = stacked.map((tops, region) => inRatios(outline(tops, -limit, limit), bins[region]));
       return chart.draw([...bars, edges(histogram), edges({ clipRange: wouldBe }), after.steps], {
         xaxis: { range: across.map((x) => x / Math.LN10), ...ticks(across[1]) },
-        ...marks(histogram, wouldBe, across[1], context.theme()),
+        ...marks(histogram, wouldBe, across[1], context.theme(), chart.width),
       });
     },
     resize: () => chart.resize(),
@@ -269,12 +269,14 @@ function edges(histogram) {
  * @param {number | null} wouldBe ε of the preview
  * @param {number} limit of the axis, in log r
  * @param {Theme} theme
+ * @param {number} width of the chart, in CSS pixels
  */
-function marks(histogram, wouldBe, limit, theme) {
+function marks(histogram, wouldBe, limit, theme, width) {
   const { clipRange, outside } = histogram;
   const [low, high] = band(histogram);
   const outgrown = wouldBe !== null && clipRange !== null && wouldBe > clipRange; // the preview's edges need the room outside
-  const [atLow, atHigh] = Math.log(high) > (outgrown ? 0.25 : 0.3) * limit ? ["left", "right"] : ["right", "left"]; // where there is room
+  const inside = Math.log(high) > (outgrown ? 0.25 : 0.3) * limit && Math.log(high / low) / (2 * limit) > (2 * LABEL * theme.scale) / width;
+  const [atLow, atHigh] = inside ? ["left", "right"] : ["right", "left"]; // where there is room
   const names = [
     { at: low, text: `1−ε<br>${fixed(low, 2)}`, xanchor: atLow },
     { at: high, text: `1+ε<br>${fixed(high, 2)}`, xanchor: atHigh },
@@ -311,6 +313,7 @@ function marks(histogram, wouldBe, limit, theme) {
   };
 }
 
+const LABEL = 44; // CSS pixels that the words at an edge need, with what the axis takes of the chart
 const LADDER = [0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.25, 1.4, 1.6, 2, 3, 5, 10, 20, 100, 1000];
 const TICK_DISTANCE = 0.25; // of the half range
 const SHARES = [0.01, 0.05, 0.2, 0.5, 1];

@@ -2,7 +2,7 @@
 
 import { h, setHidden, setText, setVisible } from "../ui/dom.js";
 import { WHY_ANOTHER, evaluatedInWords, isEvaluated, sparse } from "../state/evaluations.js";
-import { inWords as differsInWords, fullNameOf, shortNameOf, sidesOf } from "../state/beside.js";
+import { inWords as differsInWords, fullNameOf, markedNameOf, shortNameOf, sidesOf } from "../state/beside.js";
 import { count, number, settingText } from "../state/format.js";
 import { LOOKS } from "../state/looks.js";
 import { firstFrom } from "../state/turns.js";
@@ -189,7 +189,7 @@ function mount(body, context) {
     );
     for (const one of runs) {
       const differs = one === state ? "" : differsInWords(state.run?.settings, one.run?.settings, NAMED);
-      setText(names[one.place], `${shortNameOf(one)}${differs ? ` (${differs})` : ""}`);
+      setText(names[one.place], `${markedNameOf(one)}${differs ? ` (${differs})` : ""}`);
     }
   }
 }

@@ -61,10 +61,11 @@ function isOffered({ status, past, comparison }) {
 const label = ({ status }) => (status?.phase === "update" ? "Apply to this update" : `Finish update ${status?.update}, then apply to it`);
 
 /** What waits. @param {State} state */
-function inShort({ status, past, snapshot }) {
+function inShort(state) {
+  const { status, past, snapshot } = state;
   if (past && !snapshot?.arrays.ratio) return "The past is on show, of a moment whose samples were not measured: there is nothing to preview.";
   if (past) return `The past is on show: ${previewable(snapshot?.header.settings.objective)} only preview it, and change nothing in the run.`;
   const waiting = Object.keys(status?.pending ?? {}).length;
-  if (!waiting) return status?.state === "kept" ? FROM_THE_DISK : OVER.has(status?.state ?? "") ? OVER_NOW : NOTHING;
+  if (!waiting) return status?.state === "kept" ? FROM_THE_DISK : OVER.has(status?.state ?? "") ? OVER_NOW : (whyNoControl(state) ?? NOTHING);
   return waiting === 1 ? "One change waits for the next update." : `${waiting} changes wait for the next update.`;
 }

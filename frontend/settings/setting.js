@@ -1,6 +1,6 @@
 // One live setting: a slider with an editable number, a choice, or a switch.
 
-import { NONE, settingText } from "../state/format.js";
+import { NONE, rounded, settingText } from "../state/format.js";
 import { same } from "../state/setting-text.js";
 import { h, icon, setAttribute, setText, setVisible } from "../ui/dom.js";
 import { IDEA_OF_SETTING } from "../ui/ideas.js";
@@ -120,7 +120,7 @@ function slider(setting, send) {
   let current = null;
   let typing = false;
   /** @param {SettingValue} value null: it is off, or, where it cannot be, not known yet */
-  const editable = (value) => (typeof value === "number" ? String(value) : off ? "off" : NONE);
+  const editable = (value) => (typeof value === "number" ? String(range.disabled ? rounded(value) : value) : off ? "off" : NONE);
   off?.addEventListener("change", () => send(off.checked ? last : null, true));
 
   function commit() {

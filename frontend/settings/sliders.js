@@ -7,7 +7,7 @@ import { same } from "../state/setting-text.js";
 import { setTo } from "../state/used.js";
 import { instead } from "../state/whole.js";
 import { h, setHidden } from "../ui/dom.js";
-import { whyFixed, whyNot } from "../state/permission.js";
+import { fixedInShort, whyFixed, whyNot } from "../state/permission.js";
 import { outOfPlace, previewable, whyIdle } from "./reach.js";
 import { createSetting } from "./setting.js";
 import { unfold } from "./unfold.js";
@@ -99,7 +99,7 @@ export function createSliders(root, set, redraw, preview) {
       control.show({
         value: (differs ? pending : used) ?? null,
         note: differs ? `applies from update ${next}` : "",
-        inForce: inForce(state, name, used),
+        inForce: inForce(state, name, used) || (whyFixed(state, name) ? fixedInShort(state, name) : ""),
         locked: locked ?? whyFixed(state, name) ?? whyIdle(name, chosen, isApart(state)),
         origin: originOf(state, name),
       });

@@ -99,10 +99,16 @@ export const nameOf = ({ run }) => (run ? fullTitleOf(run, " · ") : "no run");
 export const fullNameOf = (state) => lettered(state, nameOf);
 
 /** The same, as long as it has to be to tell them apart. @param {State} state */
-export function shortNameOf(state) {
+export const shortNameOf = (state) => lettered(state, brief(state));
+
+/** The same beside its mark, which has the letter. @param {State} state */
+export const markedNameOf = (state) => brief(state)(state);
+
+/** What tells the runs apart, their letters aside. @param {State} state @returns {(state: Pick<State, "run">) => string} */
+function brief(state) {
   const runs = sidesOf(state).map(({ run }) => run);
   const seeded = runs.every((run) => run && run.environment === state.run?.environment && run.seed !== null);
-  return lettered(state, seeded && state.others.length ? ({ run }) => `seed ${run?.seed}` : nameOf);
+  return seeded && state.others.length ? ({ run }) => `seed ${run?.seed}` : nameOf;
 }
 
 /** @param {State} state @param {(state: Pick<State, "run">) => string} called */

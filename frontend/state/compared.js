@@ -44,7 +44,7 @@ export function differingInWords({ groups, differing }, table) {
     const found = table.find((row) => row.name === name);
     return found ? [found.label, found.symbol].filter(Boolean).join(" ") : name.replaceAll("_", " ");
   });
-  if (groups.length < 2) return groups.length ? "They differ in nothing that they learn by but the seed." : "";
+  if (groups.length < 2) return groups.some(({ runs }) => runs.length > 1) ? "They differ in nothing that they learn by but the seed." : "";
   return `Between the groups differ: ${[...labels, own].filter(Boolean).join("; ")}.`;
 }
 

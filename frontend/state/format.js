@@ -112,6 +112,11 @@ function settingNumber(value) {
   return plain ? withMinus(String(Number(value.toPrecision(6)))) : number(value, 6);
 }
 
+const LONG = 8; // characters that nobody has typed
+
+/** What a schedule has made of a setting, without the digits that nobody has chosen: 0.000299 for 0.000299232. @param {number} value */
+export const rounded = (value) => (String(value).length > LONG && Math.abs(value) < 1 ? Number(value.toPrecision(3)) : value);
+
 /**
  * A setting as somebody would write it: all its digits, nothing rounded away.
  *

@@ -40,6 +40,10 @@ export function whyFixed({ run }, name) {
   return "This run's training loop is somebody else's, and does not take this setting from outside: change it in the script.";
 }
 
+/** The same below its slider. @param {State} state @param {string} name of a setting that is fixed */
+export const fixedInShort = ({ run }, name) =>
+  name === "learning_rate" && run?.settings.anneal_learning_rate ? "falls by itself" : "set in the script";
+
 /** What goes through a recording as well. */
 const REPLAYED = new Set(["play", "pause", "step"]);
 

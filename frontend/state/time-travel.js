@@ -118,6 +118,8 @@ export function createTimeTravel({ state, touch }, kept) {
       const before = moments.slice(0, at).filter((moment) => STOPS[size](moment) || moment.phase === "ready");
       const enough = state.snapshot && size === "updates" ? state.snapshot.header.update - SEVERAL : Infinity;
       const target = before.findLast(({ update }) => update <= enough) ?? before[0];
+      const header = state.snapshot?.header;
+      if (!target && header?.phase === "ready" && header.update === 0) throw new Error("Here the run begins: nothing comes before it.");
       if (!target)
         throw new Error(
           `Nothing before this is kept${size === "phase" ? "" : " for a step of this size: choose a smaller one"}. Phases are kept while the run is stepped or in slow motion.`,

@@ -65,7 +65,7 @@ def test_the_first_of_all_has_nothing_before_it(paused, page):
     paused.press("Back").at(phase="ready", live="false")
     assert page.get_by_role("button", name="Back", exact=True).is_disabled()
     paused.key("ArrowLeft")
-    page.get_by_text("Nothing before this is kept").first.wait_for()
+    page.get_by_text("Here the run begins: nothing comes before it").first.wait_for()
 
 
 def step_until(dashboard, quantity, limit=None):

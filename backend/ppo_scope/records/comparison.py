@@ -36,7 +36,7 @@ FALLING = ("anneal_learning_rate", "anneal_clip_range", "anneal_entropy_coef")
 """Only where one of them is on does `total_steps` matter before it is reached."""
 
 NOTHING_YET = "No episode of it has ended yet."
-SAME_SEED = "Run {other} has the same settings and the same seed: one seed counts once, and that one went on longer."
+SAME_SEED = "Run {other} has the same settings and the same seed: one seed counts once, and that one went on longest."
 
 
 @dataclass(frozen=True)

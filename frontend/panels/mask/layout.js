@@ -21,7 +21,7 @@
  * @property {(x: number, y: number) => Cell | null} at the sample under a point
  */
 
-const NARROWEST = 2; // CSS pixels that a cell needs to be seen
+const NARROWEST = 1.8; // CSS pixels that a cell needs to be seen
 const LOWEST = 3;
 const TALLEST = 64;
 const ROUND = 16; // a line of a row that is wrapped holds a multiple of so many steps
@@ -43,12 +43,13 @@ export function arrange({ width, height, ratio }, allRows, columns, total, besid
   const high = Math.max(1, height - top - MARGIN.bottom * ratio);
   const fitting = Math.max(ROUND, Math.floor(wide / (NARROWEST * ratio) / ROUND) * ROUND);
   const longest = Math.max(columns, ...beside.map((other) => other.columns));
-  const perLine = longest * NARROWEST * ratio <= wide ? longest : Math.min(longest, fitting);
+  const lines = longest * NARROWEST * ratio <= wide ? 1 : Math.ceil(longest / fitting);
+  const perLine = lines === 1 ? longest : Math.ceil(longest / lines / ROUND) * ROUND; // the last one is about as long as the others
   const linesPerRow = Math.ceil(columns / perLine);
   const rows = Math.min(allRows, Math.max(1, Math.floor(high / (linesPerRow * LOWEST * ratio))));
   const cellWidth = wide / perLine;
-  const lines = Math.max(rows * linesPerRow, ...beside.map((other) => other.rows * Math.ceil(other.columns / perLine)));
-  const cellHeight = Math.max(1, Math.min(Math.floor(TALLEST * ratio), Math.floor(high / lines)));
+  const linesInAll = Math.max(rows * linesPerRow, ...beside.map((other) => other.rows * Math.ceil(other.columns / perLine)));
+  const cellHeight = Math.max(1, Math.min(Math.floor(TALLEST * ratio), Math.floor(high / linesInAll)));
 
   /** @param {Cell} cell */
   const place = ({ row, column }) => ({
