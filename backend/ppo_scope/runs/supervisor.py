@@ -109,18 +109,20 @@ class Supervisor:
         async with self._opening:
             if self._leaving:
                 raise CannotBegin(LEAVING)
-            known = self._runs.get(kept.id)
-            if known is not None and not known.gone:
-                return known
+            if (living := self._living(kept.id)) is not None:
+                return living
             settings, record = await asyncio.to_thread(to_show, kept)
             shown = [run for run in self._live() if run.shown is not None]
             for oldest in shown[: max(0, len(shown) + 1 - SHOWN_RUNS)]:
                 await oldest.stop(kept=False, why=ending.shown_no_more(oldest.id, SHOWN_RUNS))
+            if (living := self._living(kept.id)) is not None:  # it has gone on meanwhile
+                return living
+            if self._leaving:
+                raise CannotBegin(LEAVING)
             run = LiveRun(
                 settings, paused=True, listener=self._listener, worker=self._worker, record=record, shown=kept
             )
-            self._runs.pop(kept.id, None)
-            return self._introduce(run, known)
+            return self._introduce(run, self._runs.get(kept.id))
 
     @property
     def library(self) -> Library | None:
@@ -228,10 +230,10 @@ class Supervisor:
                 candidate.keep_in(journal)
             return self._introduce(candidate, instead)
 
-    def forget(self, run: str) -> None:
+    def forget(self, run: LiveRun) -> None:
         """Know nothing more of a run that has ended."""
-        if run in self._runs and self._runs[run].gone:
-            del self._runs[run]
+        if self._runs.get(run.id) is run and run.gone:
+            del self._runs[run.id]
 
     def abandon_start(self) -> bool:
         """Give up a run that is on trial: its `start` raises `CannotBegin`. False where there is none."""
@@ -313,10 +315,17 @@ class Supervisor:
         """Those that have a process."""
         return [run for run in self._runs.values() if not run.gone]
 
+    def _living(self, id: str) -> LiveRun | None:
+        """The run of that identifier, if it has a process."""
+        run = self._runs.get(id)
+        return run if run is not None and not run.gone else None
+
     def _introduce(self, run: LiveRun, instead: LiveRun | None) -> LiveRun:
         if instead is not None:
             instead.record.retire()
-        self._runs.pop(run.id, None)  # as it was here before it ended
+        before = self._runs.pop(run.id, None)  # as it was here before it ended
+        if before is not None and not before.gone:
+            before.kill()  # somebody has opened it while it was on trial: it is only shown, and trains nothing
         self._runs[run.id] = run
         ended = [one.id for one in self._runs.values() if one.gone and one is not instead]
         for id in ended[: max(0, len(self._runs) - KEPT_RUNS)]:
