@@ -1,6 +1,5 @@
 """A run that is opened while it begins to go on, and goes on while it is being opened: it is there once."""
 
-import asyncio
 import os
 import signal
 import threading
@@ -70,8 +69,7 @@ def test_a_run_that_dies_after_its_proof_lets_go_of_its_folder_and_says_how_it_e
     async def killed_meanwhile():
         os.kill(house.supervisor._candidate.pid, signal.SIGKILL)
         await stop()
-        while not house.supervisor._candidate.gone:
-            await asyncio.sleep(0.01)
+        await house.supervisor._candidate._done.wait()
 
     monkeypatch.setattr(before, "stop", killed_meanwhile)
     run = house.start()

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+from socket import SHUT_RDWR
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -124,5 +125,6 @@ def test_a_command_that_a_loop_takes_along_when_its_connection_breaks_is_answere
             page.say(type="pause", id="heard", lease=page.lease["generation"])
             while json.loads(socket.recv())["type"] != "pause":
                 pass
+            socket.socket.shutdown(SHUT_RDWR)
         assert page.reply("heard", 10)["code"] == "failed"
         assert page.ask("end")["type"] == "ack"
