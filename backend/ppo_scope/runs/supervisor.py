@@ -34,6 +34,8 @@ SHOWN_RUNS = 4
 """Runs that may be shown from the disk at the same time: each has a process that rests, and its memory."""
 KEPT_RUNS = 8
 """Runs that stay listed; those that have a process stay whatever their number."""
+AGAIN = 1.0
+"""Seconds until it is looked again whether there is room."""
 TRIAL_SECONDS = 120.0
 """Time that a new run has to show that it trains, before the current one is given up for it."""
 CANCELLED = Cause("Cancelled: no new run was begun, and the one that was goes on.", "", "")
@@ -53,6 +55,10 @@ class CannotBegin(ValueError):
         super().__init__(" ".join(cause.summary.split()))
         self.detail = cause.detail
         """A traceback's or the output's tail; may be empty."""
+
+
+class NoRoom(CannotBegin):
+    """There are as many runs as there may be."""
 
 
 class Supervisor:
@@ -297,15 +303,22 @@ class Supervisor:
             here.record.forks.append(branch)
         self._journals.note_fork(parent["run"], branch)
 
+    async def room(self) -> None:
+        """Until there is room for one more run; somebody else may take it in the next moment."""
+        while True:
+            if not self.is_full:
+                return
+            await asyncio.sleep(AGAIN)
+
     @property
     def is_full(self) -> bool:
         """Whether there are as many runs as there may be."""
         return len(self._training()) >= LIVE_RUNS
 
     def refuse_when_full(self, instead: LiveRun | None) -> None:
-        """Raises: CannotBegin, there are as many runs as there may be, and none of them makes room."""
+        """Raises: NoRoom, there are as many runs as there may be, and none of them makes room."""
         if (instead is None or instead.gone or instead.shown is not None) and self.is_full:
-            raise CannotBegin(MANY)
+            raise NoRoom(MANY)
 
     def _training(self) -> list[LiveRun]:
         """Those that keep a core busy; what is shown from the disk or trains elsewhere costs this machine little."""
