@@ -153,6 +153,17 @@ def test_a_run_whose_folder_is_taken_away_goes_on_and_says_so(
     journal.wait()
 
 
+def test_what_cannot_be_written_is_left_out_and_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    journal = Journal(tmp_path / "run", {"settings": {}}, create=True)
+    journal.event(2**80, "state", {"state": "paused"})  # as a loop elsewhere may say
+    journal.series(COLUMNS, 1, np.ones((1, 2)), NO_EPISODES)
+    journal.close()
+    journal.wait()
+    (run,) = Library(tmp_path).runs()
+    assert (run.last, run.in_use) == (1, False)
+    assert caplog.text.count("said what cannot be written") == 1
+
+
 def test_what_is_thinned_out_is_said_and_what_was_paused_changed_or_forked_stays(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "run", {"settings": {}}, create=True, terms=Terms(room=20_000, every=50))
     noise = np.random.default_rng(1).bytes(1000)

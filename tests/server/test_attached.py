@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+from socket import SHUT_RDWR
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -113,3 +114,17 @@ def test_a_new_run_never_ends_a_loop_that_is_not_ours_and_restart_is_refused(scr
         while told[-1] != "stop":
             told.append(json.loads(socket.recv())["type"])
     assert scripted.get("/api/runs/fee1dead")["state"] == "stopped"
+
+
+def test_a_command_that_a_loop_takes_along_when_its_connection_breaks_is_answered(scripted):
+    with Page(scripted, cookie=scripted.cookie()) as page:
+        with attach(scripted, greeting={**HELLO, "run": "fee1600d"}) as socket:
+            wait_for(lambda: "fee1600d" in [run["id"] for run in scripted.get("/api/runs")])
+            assert page.ask("open", led=False, run="fee1600d")["type"] == "ack"
+            page.wait("state", run="fee1600d")
+            page.say(type="pause", id="heard", lease=page.lease["generation"])
+            while json.loads(socket.recv())["type"] != "pause":
+                pass
+            socket.socket.shutdown(SHUT_RDWR)
+        assert page.reply("heard", 10)["code"] == "failed"
+        assert page.ask("end")["type"] == "ack"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live import ROOT, LiveServer
 from tests.programs import run
 from tests.server.scope_page import (
     PATIENCE,
@@ -151,7 +152,7 @@ def test_no_orphan_survives_a_killed_server_even_where_it_hangs(launch):
     wait_for(lambda: not alive(worker) and not alive(child), timeout=2.5 + SLACK)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_everything_cleanly(launch, number):
     server = launch(paused=False)
     worker = wait_for(server.worker_pid)
@@ -165,6 +166,15 @@ def test_a_signal_ends_everything_cleanly(launch, number):
     assert not alive(worker)
     server.end()
     assert server.errors == []
+
+
+def test_ctrl_c_ends_what_was_begun_with_it_blocked():
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        server = LiveServer(str(ROOT / "frontend/recordings/cartpole.rec"), verb="open", anew=True)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert server.stop() == 0
 
 
 @pytest.mark.parametrize("started", [False, True])

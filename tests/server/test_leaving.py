@@ -1,6 +1,7 @@
 """How a page leaves: in whatever way its connection ends, the hub and the lease learn of it."""
 
 import asyncio
+import json
 import logging
 from types import SimpleNamespace
 
@@ -78,8 +79,11 @@ class Silent:
 
     record = SimpleNamespace(latest={})
 
-    def status(self):
+    def describe(self):
         return {}
+
+    def status(self):
+        return {"type": "state"}
 
     def watch(self, probes, environment):
         pass
@@ -108,6 +112,23 @@ def test_a_lease_is_kept_anew_each_time_that_its_page_leaves(monkeypatch):
         assert room.lease.holder is None
         await asyncio.sleep(0.8)
         assert room.lease.holder is other
+
+    asyncio.run(scenario())
+
+
+def waiting(client):
+    return [message["type"] for message in map(json.loads, iter(client._next, None))]
+
+
+def test_a_page_whose_run_is_replaced_hears_how_the_new_one_is_and_loses_no_list_of_the_runs():
+    async def scenario():
+        room = Room(Silent())
+        page = enter(room, "page")
+        waiting(page)
+        page.show("snapshot", b"of the run that was")
+        page.show("runs", '{"type": "runs"}')
+        room.take(Silent())
+        assert waiting(page) == ["run", "state", "runs"]
 
     asyncio.run(scenario())
 

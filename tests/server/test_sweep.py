@@ -16,8 +16,10 @@ from ppo_scope.ppo.settings import Settings
 from ppo_scope.records import sweeps
 from ppo_scope.records.library import Library
 from ppo_scope.records.store import Store
+from ppo_scope.runs import supervisor as supervisor_module
 from ppo_scope.runs.sweeping import Sweeping
 from tests.live import LiveServer
+from tests.runs import house
 from tests.server.scope_page import leaders, wait_for
 
 SMALL = ("--num-envs", "2", "--rollout-steps", "32", "--total-steps", "6400", "--seed", "3")
@@ -80,7 +82,8 @@ def test_a_disk_that_does_not_take_the_plan_is_told_in_a_line(tmp_path, monkeypa
     """No run goes on that the sweep would not know of."""
 
     class House:
-        is_full = False
+        async def room(self):
+            pass
 
         async def start(self, settings, **_):
             return SimpleNamespace(id="0badcafe")
@@ -92,6 +95,26 @@ def test_a_disk_that_does_not_take_the_plan_is_told_in_a_line(tmp_path, monkeypa
     sweep = sweeps.plan("mine", Settings(total_steps=100), {}, 3)
     with pytest.raises(OSError, match="No space left"):
         asyncio.run(Sweeping(sweep, Library(tmp_path), 2, lambda _: None).carry_out(House()))
+
+
+def test_a_run_whose_place_somebody_else_takes_a_moment_before_waits_for_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor_module, "LIVE_RUNS", 1)
+    library = Library(tmp_path)
+    settings = Settings.parse({**house.SMALL, "total_steps": 64})
+    with house.House(library=library) as there:
+        start, rivals = there.supervisor.start, []
+
+        async def beaten(settings, **how):
+            if not rivals:
+                rivals.append(await start(settings, paused=True))
+                asyncio.get_running_loop().call_later(0.5, lambda: asyncio.ensure_future(rivals[0].stop()))
+            return await start(settings, **how)
+
+        monkeypatch.setattr(there.supervisor, "start", beaten)
+        sweeping = Sweeping(sweeps.plan("mine", settings, {}, 1), library, 1, lambda _: None)
+        there.do(sweeping.carry_out(there.supervisor))
+    (standing,) = sweeping.standings
+    assert (standing.state, standing.problem) == ("finished", "")
 
 
 def runs_of(server):

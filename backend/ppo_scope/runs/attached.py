@@ -6,6 +6,7 @@ to it; where its connection breaks, the run waits for it to come back.
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections import deque
 from collections.abc import Callable
@@ -17,12 +18,14 @@ from ppo_scope.records.record import RunRecord
 from ppo_scope.runs.ending import Cause
 from ppo_scope.runs.live import LiveRun
 from ppo_scope.runs.parties import Listener
+from ppo_scope.wire.codes import ErrorCode
 
 AWAY = Cause(
     "The training loop is not connected.",
     "It goes on training where it is, and connects again by itself. What it has shown so far is kept.",
     "If its process has ended, nothing more will come.",
 )
+LOST = "The connection to the training loop was lost before it answered: it may have obeyed, or not."
 NO_PICTURES = "This run's training loop is somebody else's: its environment is not drawn."
 STOP_SECONDS = 0.5
 """How long a page that ends such a run waits for the loop to hear it."""
@@ -128,6 +131,7 @@ class AttachedRun(LiveRun):
 
     def came(self, carry: Callable[[], None]) -> None:
         """The loop has connected, perhaps again."""
+        self._answer_all(ErrorCode.FAILED, LOST)  # where it is back before it was missed
         self.wire.connect(carry)
         self._pulse.heard()
         self._recover()
@@ -142,6 +146,7 @@ class AttachedRun(LiveRun):
             self.wire.end()
         elif not self.gone:
             self.wire.disconnect()
+            self._answer_all(ErrorCode.FAILED, LOST)
             self._away()
 
     def look(self) -> None:
@@ -168,7 +173,8 @@ class AttachedRun(LiveRun):
         """Tell the loop to stop, and let go of it. A server that leaves (not `kept`) lets it go on by itself."""
         self._condition.ask_to_end()
         if kept and self.wire.connected:
-            self.send({"type": "stop", "id": "stop"})
+            with contextlib.suppress(NotReading):
+                self.send({"type": "stop", "id": "stop"})
             await self._left(STOP_SECONDS)
         if not self.gone:
             self.wire.end()

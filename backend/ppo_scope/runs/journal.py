@@ -66,6 +66,7 @@ class Journal:
         self._states = 0  # bytes
         self._changed = threading.Condition()
         self._closing = False
+        self._complained = False  # of what cannot be written
         self._owes_state = False  # one was refused, and none has been written since
         self._thread = threading.Thread(target=self._work, name=f"journal of {folder.name}", daemon=True)
         self._thread.start()
@@ -178,7 +179,7 @@ class Journal:
                 raise FileNotFoundError(f"its folder {self.folder} is not there any more")
             with self._store.writing():
                 for write, _ in waiting:
-                    write(self._store)
+                    self._carry_out(write)
                 self._thin()
         except (OSError, sqlite3.Error) as error:
             if self.problem is None:
@@ -193,6 +194,21 @@ class Journal:
         if not self._owes_state:  # else rows fit, and what is larger may not
             self.problem = None
         return True
+
+    def _carry_out(self, write: Write) -> None:
+        """What cannot be written whatever the disk does is left out: everything else of the run is worth more.
+
+        Raises:
+            OSError, sqlite3.Error: the disk refuses.
+        """
+        try:
+            write(self._store)
+        except (OSError, sqlite3.Error):
+            raise
+        except Exception:
+            if not self._complained:
+                logger.exception("Run %s said what cannot be written; such things are left out.", self.folder.name)
+            self._complained = True
 
     def _thin(self) -> None:
         """Make room, and say so: the first time as something that happened, and ever after in numbers."""

@@ -24,13 +24,13 @@ from ppo_scope.runs.condition import Condition
 from ppo_scope.runs.hearing import Hearing
 from ppo_scope.runs.inbox import Inbox
 from ppo_scope.runs.journal import Journal
-from ppo_scope.runs.measuring import Measuring
+from ppo_scope.runs.measuring import NOT_YET, Measuring
 from ppo_scope.runs.parties import Elsewhere, Listener, Trains
 from ppo_scope.runs.pulse import STALL_AFTER, Pulse
 from ppo_scope.runs.studio import Studio
 from ppo_scope.runs.trial import Trial
 from ppo_scope.runs.writing import Writing
-from ppo_scope.wire.codes import ENDED, LATEST, Kind
+from ppo_scope.wire.codes import ENDED, LATEST, ErrorCode, Kind, RunState
 from ppo_scope.wire.run import Cause, Run, RunBrief
 from ppo_scope.wire.told import StateTold
 
@@ -39,10 +39,6 @@ logger = logging.getLogger(__name__)
 PATIENCE = (3.0, 1.0, 2.0)
 """Seconds that a process has to end after being asked, after SIGTERM, and after SIGKILL."""
 
-NOT_YET = (
-    "This moment was passed on the way of a step and is still to be measured, which the training process cannot do "
-    "just now. Ask again in a moment."
-)
 READER = "ppo_scope.worker.reading:main"
 """What shows a run without training it."""
 
@@ -164,10 +160,12 @@ class LiveRun:
             self._unanswered[command["id"]] = time.monotonic()
 
     def keep_in(self, journal: Journal) -> None:
-        """Write down what the run says from now on."""
+        """Write down what the run says from now on; of one that has ended since it proved that it trains, how."""
         self._writing.begin(journal)
         wanted = {"type": "states", "wanted": True, "every": journal.terms.every}
         self._process.tell("states", json.dumps(wanted).encode())
+        if self.gone:
+            self._note_end()
 
     async def written(self) -> None:
         """Wait until all that an ended run has said is on the disk, or the disk refuses."""
@@ -211,9 +209,9 @@ class LiveRun:
         """
         if sequence is None:
             return None
-        if self.record.owed(sequence) and not await self._measuring.ask(sequence):
-            return NOT_YET
-        return self.record.moment(sequence)
+        if self.record.owed(sequence):
+            await self._measuring.ask(sequence)
+        return NOT_YET if self.record.owed(sequence) else self.record.moment(sequence)
 
     async def stop(self, *, kept: bool = True, why: ending.Cause | None = None) -> None:
         """End the process and all that it started: asked, then told, then killed, within the sum of `PATIENCE`.
@@ -260,9 +258,7 @@ class LiveRun:
         return place is None or is_run(place)
 
     def look(self) -> None:
-        """Notice a process that lives and gives no sign of it, and a run whose folder has gone; called every now and
-        then.
-        """
+        """Notice a process that lives and gives no sign of it, and a run whose folder has gone; called now and then."""
         if self.ended and not self._is_there:
             self.deleted()
         if self.gone:
@@ -277,11 +273,11 @@ class LiveRun:
         self._hearing.ask_again()
         waiting = time.monotonic() - min(self._unanswered.values(), default=time.monotonic())
         complaint = self._pulse.complaint(self.record.said.state, waiting)
-        if complaint is not None and not self._condition.stalled:
+        if complaint is None:
+            self._recover()
+        elif not self._condition.stalled:
             self._condition.stalled = complaint
             self._listener.state(self)
-        elif complaint is None:
-            self._recover()
 
     def _recover(self) -> None:
         if self._condition.stalled:
@@ -380,18 +376,25 @@ class LiveRun:
     def _note(self, what: str, said: dict[str, Any]) -> None:
         self._writing.event(self.record.position["update"], what, said)
 
+    def _note_end(self) -> None:
+        if self.state not in {self.record.said.state, RunState.DELETED}:  # else it has said so itself
+            self._note("state", {"state": self.state, "cause": self.cause})
+        self._writing.end()
+
     def _exited(self, exitcode: int | None) -> None:
         self._studio.retire()
         lost = self.record.forgo()
         self._measuring.end()
         if not self.gone:
             self._condition.end(exitcode, self._process.output, lost)
-            if self.state != self.record.said.state:  # else it has said so itself
-                self._note("state", {"state": self.state, "cause": self.cause})
             self._listener.state(self)
-        self._writing.end()
-        for command in list(self._unanswered):
-            self._listener.reply(self, command, "not_running", "The run ended before it could answer.")
-        self._unanswered.clear()
+        self._note_end()
+        self._answer_all(ErrorCode.NOT_RUNNING, "The run ended before it could answer.")
         self._trial.end()
         self._done.set()
+
+    def _answer_all(self, code: ErrorCode, message: str) -> None:
+        """Whoever waits for an answer hears that none will come."""
+        unanswered, self._unanswered = self._unanswered, {}
+        for command in unanswered:
+            self._listener.reply(self, command, code, message)

@@ -13,6 +13,10 @@ WAITING = 16
 """Moments that may be asked for at the same time: whoever watches must not keep the trainer busy."""
 PATIENCE = 3.0
 """Seconds that the trainer has: it measures between two steps of whatever it is at."""
+NOT_YET = (
+    "This moment was passed on the way of a step and is still to be measured, which the training process cannot do "
+    "just now. Ask again in a moment."
+)
 
 
 class Measuring:
@@ -22,23 +26,21 @@ class Measuring:
         self._send = send
         self._waiting: dict[int, asyncio.Future[None]] = {}
 
-    async def ask(self, sequence: int) -> bool:
-        """Have it measured; False: the trainer is within something long, is asked for many, or is gone."""
+    async def ask(self, sequence: int) -> None:
+        """Have it measured, unless the trainer is within something long, is asked for many, or is gone."""
         if sequence not in self._waiting:
             if len(self._waiting) >= WAITING:
-                return False
+                return
             try:
                 self._send({"type": "measure", "sequence": sequence})
             except NotReading:
-                return False
+                return
             self._waiting[sequence] = asyncio.get_running_loop().create_future()
         future = self._waiting[sequence]
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(future), PATIENCE)
         if not future.done():
             self.came(sequence)
-            return False
-        return True
 
     def came(self, sequence: int) -> None:
         """It has been measured, or never will be."""

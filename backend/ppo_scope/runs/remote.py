@@ -107,6 +107,9 @@ class Place:
     def __init__(self, supervisor: Supervisor, connection: ServerConnection) -> None:
         self._supervisor, self._connection = supervisor, connection
 
+    async def room(self) -> None:
+        """It has a core of its own already."""
+
     async def start(self, settings: Settings, *, paused: bool, sweep: str) -> LiveRun:
         """As `Supervisor.start`."""
         return await self._supervisor.start(settings, paused=paused, sweep=sweep, begin=self._begin)

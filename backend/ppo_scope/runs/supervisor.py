@@ -34,6 +34,8 @@ SHOWN_RUNS = 4
 """Runs that may be shown from the disk at the same time: each has a process that rests, and its memory."""
 KEPT_RUNS = 8
 """Runs that stay listed; those that have a process stay whatever their number."""
+AGAIN = 1.0
+"""Seconds until it is looked again whether there is room."""
 TRIAL_SECONDS = 120.0
 """Time that a new run has to show that it trains, before the current one is given up for it."""
 CANCELLED = Cause("Cancelled: no new run was begun, and the one that was goes on.", "", "")
@@ -53,6 +55,10 @@ class CannotBegin(ValueError):
         super().__init__(" ".join(cause.summary.split()))
         self.detail = cause.detail
         """A traceback's or the output's tail; may be empty."""
+
+
+class NoRoom(CannotBegin):
+    """There are as many runs as there may be."""
 
 
 class Supervisor:
@@ -109,18 +115,20 @@ class Supervisor:
         async with self._opening:
             if self._leaving:
                 raise CannotBegin(LEAVING)
-            known = self._runs.get(kept.id)
-            if known is not None and not known.gone:
-                return known
+            if (living := self._living(kept.id)) is not None:
+                return living
             settings, record = await asyncio.to_thread(to_show, kept)
             shown = [run for run in self._live() if run.shown is not None]
             for oldest in shown[: max(0, len(shown) + 1 - SHOWN_RUNS)]:
                 await oldest.stop(kept=False, why=ending.shown_no_more(oldest.id, SHOWN_RUNS))
+            if (living := self._living(kept.id)) is not None:  # it has gone on meanwhile
+                return living
+            if self._leaving:
+                raise CannotBegin(LEAVING)
             run = LiveRun(
                 settings, paused=True, listener=self._listener, worker=self._worker, record=record, shown=kept
             )
-            self._runs.pop(kept.id, None)
-            return self._introduce(run, known)
+            return self._introduce(run, self._runs.get(kept.id))
 
     @property
     def library(self) -> Library | None:
@@ -228,10 +236,10 @@ class Supervisor:
                 candidate.keep_in(journal)
             return self._introduce(candidate, instead)
 
-    def forget(self, run: str) -> None:
+    def forget(self, run: LiveRun) -> None:
         """Know nothing more of a run that has ended."""
-        if run in self._runs and self._runs[run].gone:
-            del self._runs[run]
+        if self._runs.get(run.id) is run and run.gone:
+            del self._runs[run.id]
 
     def abandon_start(self) -> bool:
         """Give up a run that is on trial: its `start` raises `CannotBegin`. False where there is none."""
@@ -295,15 +303,22 @@ class Supervisor:
             here.record.forks.append(branch)
         self._journals.note_fork(parent["run"], branch)
 
+    async def room(self) -> None:
+        """Until there is room for one more run; somebody else may take it in the next moment."""
+        while True:
+            if not self.is_full:
+                return
+            await asyncio.sleep(AGAIN)
+
     @property
     def is_full(self) -> bool:
         """Whether there are as many runs as there may be."""
         return len(self._training()) >= LIVE_RUNS
 
     def refuse_when_full(self, instead: LiveRun | None) -> None:
-        """Raises: CannotBegin, there are as many runs as there may be, and none of them makes room."""
+        """Raises: NoRoom, there are as many runs as there may be, and none of them makes room."""
         if (instead is None or instead.gone or instead.shown is not None) and self.is_full:
-            raise CannotBegin(MANY)
+            raise NoRoom(MANY)
 
     def _training(self) -> list[LiveRun]:
         """Those that keep a core busy; what is shown from the disk or trains elsewhere costs this machine little."""
@@ -313,10 +328,17 @@ class Supervisor:
         """Those that have a process."""
         return [run for run in self._runs.values() if not run.gone]
 
+    def _living(self, id: str) -> LiveRun | None:
+        """The run of that identifier, if it has a process."""
+        run = self._runs.get(id)
+        return run if run is not None and not run.gone else None
+
     def _introduce(self, run: LiveRun, instead: LiveRun | None) -> LiveRun:
         if instead is not None:
             instead.record.retire()
-        self._runs.pop(run.id, None)  # as it was here before it ended
+        before = self._runs.pop(run.id, None)  # as it was here before it ended
+        if before is not None and not before.gone:
+            before.kill()  # somebody has opened it while it was on trial: it is only shown, and trains nothing
         self._runs[run.id] = run
         ended = [one.id for one in self._runs.values() if one.gone and one is not instead]
         for id in ended[: max(0, len(self._runs) - KEPT_RUNS)]:

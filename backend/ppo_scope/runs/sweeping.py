@@ -18,15 +18,13 @@ from ppo_scope.records.sweeps import Planned, Sweep
 from ppo_scope.runs import ending
 from ppo_scope.runs.live import LiveRun
 from ppo_scope.runs.reopening import Reopened, reopened
-from ppo_scope.runs.supervisor import CannotBegin, Supervisor
+from ppo_scope.runs.supervisor import CannotBegin, NoRoom, Supervisor
 from ppo_scope.wire.codes import RunState
 
 ATTEMPTS = 3
 """At a run whose process something else ends; each goes on from the last state that is kept."""
 LOOK = 0.2
 """Seconds between two looks at a run."""
-AGAIN = 1.0
-"""Seconds until it is looked again whether there is room: others may have begun runs of their own."""
 LOST = frozenset({RunState.KILLED, RunState.OUT_OF_MEMORY})
 
 
@@ -46,6 +44,9 @@ class Standing:
 
 class Place(Protocol):
     """Where an attempt at a run is made: a supervisor, or one that has another machine train."""
+
+    async def room(self) -> None:
+        """Until there is room for one more run."""
 
     async def start(self, settings: Settings, *, paused: bool, sweep: str) -> LiveRun:
         """As `Supervisor.start`."""
@@ -74,7 +75,6 @@ class Here:
     async def attempts(self, settings: Settings, supervisor: Supervisor) -> AsyncGenerator[Place]:
         """See `Places`."""
         for _ in range(ATTEMPTS):
-            await _room(supervisor)
             yield supervisor
 
 
@@ -151,7 +151,13 @@ class Sweeping:
         self._moved(standing)
 
     async def _begun(self, planned: Planned, place: Place) -> LiveRun:
-        """It, begun or gone on with."""
+        """It, begun or gone on with: waits for room, also where somebody else takes it a moment before."""
+        while True:
+            await place.room()
+            with contextlib.suppress(NoRoom):
+                return await self._begun_at_once(planned, place)
+
+    async def _begun_at_once(self, planned: Planned, place: Place) -> LiveRun:
         found = await asyncio.to_thread(sweeps.kept, planned, self._library)
         if found is not None and not found.problem:
             return await place.go_on(await asyncio.to_thread(reopened, found, {}), paused=False)
@@ -173,14 +179,6 @@ class Sweeping:
             if run.ended:
                 return
             await asyncio.sleep(LOOK)
-
-
-async def _room(supervisor: Supervisor) -> None:
-    """Until there is room for one more run."""
-    while True:
-        if not supervisor.is_full:
-            return
-        await asyncio.sleep(AGAIN)
 
 
 def _why(run: LiveRun) -> str:

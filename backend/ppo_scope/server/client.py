@@ -76,8 +76,8 @@ class Client:
             self._wake.set()
 
     def forget(self) -> None:
-        """Drop the frames that wait: they belong to a run that is no longer shown."""
-        self._latest.clear()
+        """Drop the frames that wait: they belong to a run that is no longer shown. What is said of the server stays."""
+        self._latest = {slot: message for slot, message in self._latest.items() if isinstance(message, str)}
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Close the connection after the messages that wait."""

@@ -61,6 +61,11 @@ class Hub:
         """The room of a run."""
         return self._rooms.setdefault(run.id, Room(run))
 
+    def _room_of(self, run: LiveRun) -> Room | None:
+        """The room that this very run has: not that of one with its identifier, as it was before or is going to be."""
+        room = self._rooms.get(run.id)
+        return room if room is not None and room.run is run else None
+
     def _known(self, run: str | None) -> LiveRun | None:
         """The run of that name, or the one that has taken its place since; None where there is none any more."""
         while run in self._followed and run not in self._rooms:
@@ -195,29 +200,29 @@ class Hub:
 
     def frame(self, run: LiveRun, header: dict[str, Any], message: bytes) -> None:
         """A frame for every page that looks at the run. Of a run on trial, how far it is, for all pages."""
-        if run.id in self._rooms:
-            self._rooms[run.id].show(header, message)
+        if (room := self._room_of(run)) is not None:
+            room.show(header, message)
         elif header["kind"] == "progress" and (header.get("activity") or {}).get("name") == "trial":
             for client in self._streaming():
                 client.show("trial", message)
 
     def state(self, run: LiveRun) -> None:
         """The run's state changed."""
-        if run.id in self._rooms:
-            self._rooms[run.id].broadcast(run.status())
+        if (room := self._room_of(run)) is not None:
+            room.broadcast(run.status())
             self._listing.soon()
-        if run.state == RunState.DELETED and not (run.id in self._rooms and self._rooms[run.id].pages):
-            self.supervisor.forget(run.id)
+        if run.state == RunState.DELETED and not (room is not None and room.pages):
+            self.supervisor.forget(run)
 
     def change(self, run: LiveRun, change: Change) -> None:
         """A setting took effect."""
-        if run.id in self._rooms:
-            self._rooms[run.id].broadcast({"type": "change", "run": run.id, **change})
+        if (room := self._room_of(run)) is not None:
+            room.broadcast({"type": "change", "run": run.id, **change})
 
     def evaluated(self, run: LiveRun, evaluations: list[Evaluation]) -> None:
         """Policies of the run were evaluated."""
-        if run.id in self._rooms:
-            self._rooms[run.id].broadcast({"type": "evaluations", "run": run.id, "evaluations": evaluations})
+        if (room := self._room_of(run)) is not None:
+            room.broadcast({"type": "evaluations", "run": run.id, "evaluations": evaluations})
 
     def reply(self, run: LiveRun, command: str, code: str | None, message: str) -> None:
         """The training process answered a command."""

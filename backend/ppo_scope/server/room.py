@@ -45,6 +45,11 @@ class Room:
             self.tell_lease()
         else:
             self._post_lease(page)
+        self._show_all(page, seen)
+        self.update_watch()
+
+    def _show_all(self, page: Client, seen: int) -> None:
+        """How the run is now, and what is newest of it beyond the frame that the page has `seen`."""
         run = self.run
         page.post(run.status())
         for kind in LATEST:
@@ -54,7 +59,6 @@ class Room:
             # Pictures come from a process of their own and have numbers of their own.
             if header["sequence"] > seen or kind == "picture":
                 page.show(kind, frame)
-        self.update_watch()
 
     def leave(self, page: Client, *, returning: bool) -> None:
         """A page goes; `returning` where its connection broke, and its tab may be back in a moment.
@@ -71,9 +75,10 @@ class Room:
         """Another run takes the place of this room's: the pages stay, and who leads goes on leading."""
         self.run = run
         self._watched = None
+        self.broadcast({"type": "run", "run": run.describe()})
         for page in self._pages:
             page.forget()
-        self.broadcast({"type": "run", "run": run.describe()})
+            self._show_all(page, seen=-1)
         self.update_watch()
 
     def update_watch(self) -> None:

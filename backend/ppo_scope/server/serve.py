@@ -45,6 +45,8 @@ HEAD_BYTES = 16 * 1024
 """The longest head of a request."""
 UNREAD_LIMIT = 15
 """Seconds after which the kernel drops a connection whose other end takes nothing."""
+HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+"""The terminal has closed; not every system says so."""
 PING = 5.0
 """Seconds between two pings; a page is gone that leaves one unanswered for twice as long."""
 
@@ -296,8 +298,15 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM end the server, which is no error: unlike uvicorn's, this does not raise them again."""
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Ctrl-C, SIGTERM and a terminal that closes end the server, which is no error: unlike uvicorn's, this does not
+        raise them again. Whatever began it may have blocked or ignored Ctrl-C; what ignores SIGHUP, as nohup, means it.
+        """
+        ends = {signal.SIGINT, signal.SIGTERM}
+        if HANG_UP is not None and signal.getsignal(HANG_UP) is not signal.SIG_IGN:
+            ends.add(HANG_UP)
+        before = {number: signal.signal(number, self.handle_exit) for number in ends}
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
         try:
             yield
         finally:
@@ -305,8 +314,8 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal asks; the second one ends everything at once."""
-        if self.should_exit:
+        """The first signal asks; the second one ends everything at once, but for SIGHUP: one terminal sends several."""
+        if self.should_exit and sig != HANG_UP:
             self._app.state.hub.supervisor.kill()
             os._exit(128 + sig)
         self.should_exit = True
