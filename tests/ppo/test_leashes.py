@@ -194,6 +194,11 @@ def test_alpha_is_moved_as_rsl_rl_moves_it(rate, kl, expected):
     assert next_learning_rate(rate, kl, Settings(desired_kl=0.01)) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("rate", "kl", "asked"), [(1e-6, 1.0, -1), (0.1, 1e-4, 1), (0.0, 1.0, -1), (0.0, 1e-4, 1)])
+def test_an_alpha_that_was_set_beyond_its_bounds_is_not_moved_against_what_the_kl_asks_for(rate, kl, asked):
+    assert next_learning_rate(rate, kl, Settings(desired_kl=0.01)) == (rate, asked)
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_each_step_is_made_with_the_alpha_that_its_kl_asks_for(asynchronous):
     trainer = Trainer(Settings.parse({**SMALL, "desired_kl": 0.004}), asynchronous=asynchronous)

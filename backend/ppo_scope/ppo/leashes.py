@@ -93,13 +93,14 @@ def next_learning_rate(rate: float, kl: float, settings: Settings) -> tuple[floa
     """(α for a step, where the KL asked for it to go: −1 down, 1 up, 0 nowhere), from the mean KL over its minibatch.
 
     As rsl_rl does it: a factor of 1.5 outside of half to twice `desired_kl`, not the 2 of β's rule outside of a 1.5th
-    to 1.5 times; before each step, not after each update; and between bounds.
+    to 1.5 times; before each step, not after each update; and between bounds. An α that was set beyond a bound is held
+    there, where rsl_rl would bring it to the bound, against what the KL asked for.
     """
     desired = settings.desired_kl
     if desired is None or math.isnan(kl):
         return rate, 0
     if kl > RATE_MARGIN * desired:
-        return max(settings.learning_rate_min, rate / RATE_FACTOR), -1
+        return max(min(settings.learning_rate_min, rate), rate / RATE_FACTOR), -1
     if 0.0 < kl < desired / RATE_MARGIN:
-        return min(settings.learning_rate_max, rate * RATE_FACTOR), 1
+        return min(max(settings.learning_rate_max, rate), rate * RATE_FACTOR), 1
     return rate, 0
