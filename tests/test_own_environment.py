@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import programs
 from tests.live import COMMAND, ROOT, LiveServer, environment
 
 ENVIRONMENTS = ROOT / "tests" / "environments"
@@ -122,9 +123,9 @@ def test_generators_of_the_whole_process_are_seeded():
 
     def weights(seed):
         lots = ("--env", "drawing_lots:Lots-v0", "--num-envs", "2", "--rollout-steps", "16", "--total-steps", "64")
-        code, output, error = run(COMMAND, ENVIRONMENTS, "train", *lots, "--seed", seed, "--json")
-        assert code == 0, error
-        return json.loads(output.splitlines()[-1])["weights_sha256"]
+        done = programs.run(*COMMAND[1:], "train", *lots, "--seed", seed, "--json", folder=ENVIRONMENTS)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])["weights_sha256"]
 
     assert weights("1") == weights("1") != weights("2")
 
@@ -158,16 +159,15 @@ def test_an_interruption_of_an_environment_prints_no_traceback(tmp_path, where):
     sign = tmp_path / "sign"
     kwargs = json.dumps({"where": where, "sign": str(sign)})
     arguments = ("train", "--env", "waiting:Waiting-v0", "--env-kwargs", kwargs, "--total-steps", "64")
-    training = subprocess.Popen(
-        [*COMMAND, *arguments], cwd=ENVIRONMENTS, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    training = programs.begin(*COMMAND[1:], *arguments, folder=ENVIRONMENTS, apart=True)
     try:
         deadline = time.monotonic() + SECONDS
         while not Path(sign).exists():
             assert training.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
         training.send_signal(signal.SIGINT)
-        _, error = training.communicate(timeout=SECONDS)
+        with training.stdout, training.stderr:
+            error = training.stderr.read()
+        assert training.wait(SECONDS) == 130 and "Traceback" not in error
     finally:
         training.kill()
-    assert training.returncode == 130 and b"Traceback" not in error

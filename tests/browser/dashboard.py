@@ -13,17 +13,18 @@ PATIENCE = 60_000  # milliseconds; a test machine may be busy
 
 
 def until(look, satisfied=bool, patience=PATIENCE):
-    """Look again and again until it satisfies, for so many milliseconds.
+    """Look again and again until it satisfies, for so many milliseconds; at first often, since most comes at once.
 
     (Playwright's own waiting needs `eval`, which the page forbids.)
 
     Raises:
         AssertionError: it has not come in time; with what was seen last.
     """
-    deadline = time.monotonic() + patience / 1000
+    deadline, pause = time.monotonic() + patience / 1000, 0.01
     while not satisfied(seen := look()):
         assert time.monotonic() < deadline, f"waited in vain; last seen: {seen}"
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(1.5 * pause, 0.1)
     return seen
 
 

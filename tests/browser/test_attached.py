@@ -5,7 +5,9 @@ import re
 import pytest
 
 from tests.attach.elsewhere import Loop, waiting_server
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
+
+LOOKED_AT = ("Policy", "Gradients", "Step direction", "Health")
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def server():
 
 def test_a_loop_that_is_not_ours_from_its_coming_to_its_end(server, new_page):
     page = new_page(viewport={"width": 1440, "height": 1000})
-    page.goto(server.url)
+    page.goto(only(server, *LOOKED_AT, "Clip mask"))
     until(lambda: page.get_by_text("The first training loop that connects to this server is shown here.").is_visible())
     assert not page.get_by_text("Another tab controls this run").is_visible()
     with Loop("tests.attach.sb3_loop", 10_000_000, link=server.url) as loop:
@@ -30,7 +32,7 @@ def test_a_loop_that_is_not_ours_from_its_coming_to_its_end(server, new_page):
         dashboard.step("minibatch")
         until(lambda: page.get_by_text(re.compile(r"epoch \d of 3 · minibatch \d of 3")).first.is_visible())
         assert int(dashboard.mask()["update"]) == dashboard.update()
-        for name in ("Policy", "Gradients", "Step direction", "Health"):
+        for name in LOOKED_AT:
             panel = dashboard.panel(name)
             panel.scroll_into_view_if_needed()
             until(lambda panel=panel: panel.locator(".chart, .findings, li").count() > 0)

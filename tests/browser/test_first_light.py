@@ -128,9 +128,9 @@ def test_a_reload_keeps_everything(paused, page):
     before = (paused.mask(), paused.ratio(), paused.panel("Loss components").inner_text())
     page.reload()
     paused.at(update="2", state="paused")
-    page.wait_for_timeout(500)
-    assert (paused.mask(), paused.ratio()) == before[:2]
-    assert paused.panel("Episodic return").locator("canvas.episodes").get_attribute("data-episodes") not in (None, "0")
+    until(lambda: (paused.mask(), paused.ratio()), lambda painted: painted == before[:2])
+    episodes = paused.panel("Episodic return").locator("canvas.episodes")
+    until(lambda: episodes.get_attribute("data-episodes"), lambda count: count not in (None, "0"))
 
 
 def test_play_and_pause_by_keyboard(paused, page):

@@ -23,7 +23,7 @@ LEFT_OUT = "Not measured at this moment: it was passed on the way of a larger st
 
 def words(dashboard):
     """What formula and panels say, once nothing is on its way any more."""
-    looks = deque(maxlen=8)
+    looks = deque(maxlen=10)
 
     def settled():
         found = dashboard.page.evaluate(TEXTS)

@@ -47,7 +47,7 @@ def swept(folder, vary, seeds, begun):
 
 
 def test_a_sweep_is_compared_as_it_goes_on_and_its_best_run_is_opened(page, ending, tmp_path):
-    server = LiveServer("--runs-dir", str(tmp_path), *GRID, "--total-steps", "3200", "--stay", verb="sweep")
+    server = LiveServer("--runs-dir", str(tmp_path), *GRID, "--total-steps", "1600", "--stay", verb="sweep")
     ending.append(server)
     page.goto(server.url)
     sheet = page.get_by_role("dialog", name="Return over steps")

@@ -1,7 +1,7 @@
 """`ppo-scope watch SCRIPT` on the page, from the script's beginning on."""
 
 from tests.attach.elsewhere import Watching
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 
 WAITS = """
 import pathlib, sys, time
@@ -44,7 +44,7 @@ def test_a_script_that_waits_for_play_is_shown_from_its_first_update_on(tmp_path
     (tmp_path / "cartpole.py").write_text(LEARNS)
     with Watching("--paused", "-m", "cartpole", folder=tmp_path) as watching:
         page = new_page()
-        page.goto(watching.url)
+        page.goto(only(watching, "Gradients"))
         dashboard = Dashboard.of(page).at(state="paused", update="1", phase="rollout|advantages")
         assert page.title() == "cartpole.py · CartPole-v1 · PPO Scope"
         run = page.locator("button.run")

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 
 import numpy as np
 import pytest
@@ -11,12 +10,21 @@ import pytest
 from ppo_scope.ppo.environments import Environments
 from ppo_scope.ppo.failures import EnvironmentFault, EnvironmentRaised, UnusableEnvironment
 from ppo_scope.ppo.settings import Settings
+from ppo_scope.processes import spawning
+from ppo_scope.stepping import spread
 from ppo_scope.stepping.spread import SpreadVectorEnv
 from tests.environments import elsewhere
-from tests.live import COMMAND, ROOT
+from tests.live import COMMAND
+from tests.programs import begin, run
 from tests.server.scope_page import alive, wait_for
 
 ELSEWHERE = f"{elsewhere.__name__}:FarAway-v0"
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """The other processes are forked from one that has imported what they need: to import it takes them seconds."""
+    monkeypatch.setattr(spread, "CONTEXT", spawning.CONTEXT)
 
 
 def made(processes, **settings):
@@ -54,7 +62,7 @@ def walk(environments, steps):
     ],
     ids=lambda settings: settings["env"].split(":")[-1] + str(settings["num_envs"]),
 )
-def test_several_processes_give_the_numbers_of_one(settings):
+def test_several_processes_give_the_numbers_of_one(settings, forked):
     alone, several = (walk(made(processes, **settings), 30) for processes in (1, 3))
     for expected, found in zip(alone, several, strict=True):
         for one, other in zip(expected, found, strict=True):
@@ -63,7 +71,7 @@ def test_several_processes_give_the_numbers_of_one(settings):
         assert any(np.any(ends) for _, _, *ends in (row[:4] for row in alone[1:])), "episodes have ended and begun anew"
 
 
-def test_what_was_given_stays_as_it_was():
+def test_what_was_given_stays_as_it_was(forked):
     """Whoever keeps a step's arrays does not see them change with the next one."""
     environments = made(2, env="Acrobot-v1", num_envs=2)
     before = environments.step(np.array([0, 2]))
@@ -74,9 +82,9 @@ def test_what_was_given_stays_as_it_was():
 
 
 def train(*options):
-    command = [*COMMAND, "train", "--env", "Acrobot-v1", "--num-envs", "4", "--rollout-steps", "16", "--json"]
-    command += ["--total-steps", "190", *options]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    command = [*COMMAND[1:], "train", "--env", "Acrobot-v1", "--num-envs", "4", "--rollout-steps", "16", "--json"]
+    done = run(*command, "--total-steps", "190", *options)
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -94,7 +102,7 @@ def test_training_gives_the_same_weights():
         ("is killed", EnvironmentFault, "the process that steps environments 2 to 3 has ended: SIGKILL"),
     ],
 )
-def test_what_fails_elsewhere_is_told_as_if_it_were_here(how, kind, words):
+def test_what_fails_elsewhere_is_told_as_if_it_were_here(how, kind, words, forked):
     environments = made(2, env=ELSEWHERE, num_envs=4, env_kwargs={"how": how})
     actions = np.zeros(4, np.int64)
     for _ in range(2):
@@ -110,7 +118,7 @@ def test_what_fails_elsewhere_is_told_as_if_it_were_here(how, kind, words):
     environments.close()
 
 
-def test_copies_that_are_not_alike_are_refused():
+def test_copies_that_are_not_alike_are_refused(forked):
     with pytest.raises(UnusableEnvironment, match="its copies have different spaces: observation_space is Box"):
         made(2, env=f"{elsewhere.__name__}:Apart-v0", num_envs=2)
 
@@ -128,8 +136,7 @@ def running(tmp_path):
             "from ppo_scope import cli; sys.exit(cli.main())"
         )
         options = ["train", "--env", ELSEWHERE, "--env-kwargs", kwargs, "--total-steps", "100000000", "--num-envs", "2"]
-        command = [COMMAND[0], "-c", script, *options, "--vectorization", "async"]
-        started.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True))
+        started.append(begin("-c", script, *options, "--vectorization", "async", apart=True))
         wait_for(lambda: sign.exists() and sign.read_text(), 60)
         return started[0], int(sign.read_text())
 
@@ -137,6 +144,8 @@ def running(tmp_path):
     for process in started:
         process.kill()
         process.wait()
+        process.stdout.close()
+        process.stderr.close()
 
 
 @pytest.mark.parametrize(
