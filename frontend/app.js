@@ -200,6 +200,13 @@ function chooseChapter(chapter) {
   touch("view");
 }
 
+/** Leaves one thing at a time, what was entered last first. */
+function escape() {
+  if (grid.restore()) return;
+  if (state.zoom) zoom.show(null);
+  else if (state.view.chapter !== null) chooseChapter(null);
+}
+
 // --- what is drawn
 
 document.body.append(announcer.element);
@@ -368,7 +375,7 @@ listenToKeys({
   theme: actions.toggleTheme,
   stage: grid.toggleStage,
   number: grid.number,
-  escape: () => void (grid.restore() || zoom.show(null)),
+  escape,
   blocked: () => links.isBare() || help.isOpen() || newRunSheet.isOpen() || branch.isOpen() || returns.isOpen() || share.isOpen(),
 });
 
