@@ -2,33 +2,28 @@
 
 import { createAnnouncer } from "./ui/announce.js";
 import { createApply } from "./settings/apply.js";
+import { createArrivals } from "./run/arrivals.js";
 import { createBar } from "./run/bar.js";
 import { createBeginning } from "./run/beginning.js";
 import { createBeside } from "./compare/beside.js";
-import { createBranch } from "./run/branch.js";
 import { createComparison } from "./compare/comparison.js";
 import { createFormula } from "./explain/formula.js";
 import { createGrid } from "./grid/grid.js";
-import { createHelp } from "./explain/help.js";
 import { connectIdeas } from "./ui/ideas.js";
 import { createNarrator } from "./explain/narrator.js";
-import { createNewRun } from "./run/new-run.js";
 import { createNews } from "./run/news.js";
 import { createNotices } from "./run/notices.js";
-import { createOpener } from "./run/opener.js";
+import { createOfPanels } from "./grid/of-panels.js";
 import { createOrders } from "./run/orders.js";
 import { picturePage } from "./ui/picture.js";
 import { createPipeline } from "./explain/pipeline.js";
-import { createReturns } from "./compare/returns.js";
-import { createRuns } from "./run/runs.js";
-import { createShare } from "./run/share.js";
 import { listenToKeys } from "./run/shortcuts.js";
+import { createSheets } from "./sheets.js";
 import { createSkipLinks } from "./ui/skip.js";
 import { createSliders } from "./settings/sliders.js";
 import { createStage } from "./grid/stage.js";
 import { createTimeline } from "./run/timeline.js";
 import { createTogether } from "./run/together.js";
-import { deleteKept, getComparison, getJson, getKeptRun, getShelf, getSweep, postRun } from "./net/http.js";
 import { openSession } from "./net/session.js";
 import { alone } from "./net/inlined.js";
 import { nameOfTab, runOfTab } from "./net/tab.js";
@@ -36,18 +31,17 @@ import { panels } from "./panels/index.js";
 import { createExamples } from "./learn/examples.js";
 import { createGuide } from "./learn/guide.js";
 import { createStagehand } from "./learn/stagehand.js";
+import { connectParts } from "./page/drawn.js";
 import { createLinks } from "./page/links.js";
 import { createLook } from "./page/look.js";
 import { createScheduler } from "./page/scheduler.js";
 import { loadTables } from "./page/start.js";
-import { askedFor, isOwnFile, keepFile, loadRecording } from "./source/file.js";
+import { askedFor, loadRecording } from "./source/file.js";
 import { createLive } from "./source/live.js";
 import { AS_A_FILE, createRecording } from "./source/recording.js";
 import { createCompanions } from "./source/companions.js";
 import { isForgotten, underWay } from "./state/activity.js";
 import { fullNameOf } from "./state/beside.js";
-import { hasFinished, resumesAt } from "./state/ended.js";
-import { hereAt } from "./state/lineage.js";
 import { tellMotion } from "./state/motion.js";
 import { createPage } from "./state/page.js";
 import { createPointed } from "./state/pointed.js";
@@ -55,7 +49,7 @@ import { saveView } from "./state/view.js";
 import { createZoom } from "./state/zoom.js";
 
 /** @import { PacingChoices } from "./run/pacing.js" */
-/** @import { NewRun, Source, State, Topic } from "./types.js" */
+/** @import { Source, State } from "./types.js" */
 
 const page = createPage();
 const { state, touch } = page;
@@ -92,6 +86,7 @@ const companions = createCompanions(page, { client, failed: announcer.warn, ende
 const together = createTogether(state, () => [source(), ...(examples.source() ? [] : companions.sources())], announcer.warn);
 const beginning = createBeginning(page, live, announcer.warn);
 const orders = createOrders(() => atHand, announcer.warn);
+const arrivals = createArrivals(page, live, { goesTo: (run) => news.goesTo(run), tried: beginning.try });
 const news = createNews(page.atHand.state, { note: announcer.note, isOwn: beginning.isOwn, another: () => sliders.forget(), narrator });
 
 /** Another run stands beside the one at hand. @param {Source} other */
@@ -116,28 +111,6 @@ function showNew() {
   narrator.begun(state.run);
 }
 
-/** Instead of the run at hand, or beside it; then the page goes there. @param {Record<string, unknown>} settings @param {boolean} beside */
-async function beginRun(settings, beside) {
-  const at = { paused: state.status?.state !== "running", lease: state.lease.generation };
-  const run = await postRun({ settings, ...at, ...(beside ? { beside } : { instead: state.run?.id ?? null }) });
-  if (beside) await openRun(run);
-}
-
-/** Goes on with a run that is kept, or with a fork of one; then the page goes there. @param {Partial<NewRun>} wanted */
-async function takeUp(wanted) {
-  const run = await postRun(wanted);
-  if (run !== page.atHand.state.run?.id && wanted.beside) await openRun(run);
-}
-
-/** From the newest state that was kept of it. @param {string} run */
-const goOn = (run) => void beginning.try(() => takeUp({ beside: true, resume: run }), "page", true);
-
-/** @param {string} run */
-function openRun(run) {
-  news.goesTo(run);
-  return live.send("open", { run });
-}
-
 // --- what can be done
 
 const actions = {
@@ -148,14 +121,14 @@ const actions = {
   stage: (names) => grid.stage(names),
   picture: () =>
     void picturePage().catch((error) => announcer.warn(`The picture could not be made: ${error instanceof Error ? error.message : error}`)),
-  share: () => share.open(),
+  share: () => sheets.share.open(),
   guide: () => guide.choose(state.view.chapter === null ? 0 : null),
   apply: () => done(orders.redo()),
   keep: (/** @type {"old" | "new"} */ which) => say(source().keep(which).then(sliders.forget)), // what was moved is in use now, or put back
   restart: () => void beginning.restart({}),
-  newRun: () => say(Promise.all([getJson("api/presets"), getJson("api/environments")]).then((tables) => newRunSheet.open(...tables))),
+  newRun: () => sheets.openNewRun(),
   toggleTheme: () => look.toggle(),
-  help: () => help.toggle(),
+  help: () => sheets.help.toggle(),
   choosePacing(/** @type {Partial<PacingChoices>} */ choices) {
     Object.assign(state.view, choices);
     saveView(state.view);
@@ -173,31 +146,27 @@ const links = createLinks(
   (way) => bar.setWholePage(way),
 );
 
-const OF_ANOTHER = "The sliders are of the run at hand. Go to the other run by the list under the name in the bar, and change it there.";
-
-/** What panels ask for, on the side of a run beside the one at hand, or on that one's. */
-const ofPanels = {
-  /** @param {string[]} probes @param {string[]} beside */
-  watch(probes, beside) {
-    live.watch.want(probes);
-    for (const { watch } of companions.sources()) watch.want(beside);
-  },
-  /** @param {number | null} environment @param {State | null} other */
-  showEnvironment: (environment, other) => (other ? companions.of(other) : live)?.watch.from(environment),
-  /** @param {string} name @param {State | null} other */
-  focusSetting(name, other) {
-    const why = other ? OF_ANOTHER : sliders.focus(name);
-    if (why) announcer.note(why);
-  },
-  /** Where something has begun. @param {number} update @param {State | null} other */
-  goTo: (update, other) => (other ? say(companions.of(other)?.travel.goTo(update, true) ?? Promise.resolve()) : together.goTo(update, true)),
-};
+const ofPanels = createOfPanels({
+  live,
+  companions,
+  goTo: (update) => together.goTo(update, true),
+  focusSlider: (name) => sliders.focus(name),
+  note: announcer.note,
+  say,
+});
 
 /** @param {number | null} chapter */
 function chooseChapter(chapter) {
   state.view.chapter = chapter;
   saveView(state.view);
   touch("view");
+}
+
+/** Leaves one thing at a time, what was entered last first. */
+function escape() {
+  if (grid.restore()) return;
+  if (state.zoom) zoom.show(null);
+  else if (state.view.chapter !== null) chooseChapter(null);
 }
 
 // --- what is drawn
@@ -207,51 +176,14 @@ createSkipLinks(document.body, [
   ["Skip to the panels", () => document.querySelector("#panels .panel:not([hidden]) > header button")],
   ["Skip to the settings", () => document.querySelector("#settings input, #settings summary")],
 ]);
-const opener = createOpener((file) => say(keepFile(file).then((name) => location.assign(`?recording=${name}`))));
-const help = createHelp(document.body, panelNames, opener.button);
-const share = createShare(document.body, links.addressOf, () => page.atHand.state.recorded && isOwnFile(askedFor()));
-const newRunSheet = createNewRun(document.body, state, {
-  begin: (settings, beside) => beginning.try(() => beginRun(settings, beside), "sheet"),
-  cancel: beginning.cancel,
-  dismiss: beginning.dismiss,
-  closed: () => beginning.toPage(),
-});
-const branch = createBranch(document.body, state, {
-  begin: (wanted) => beginning.try(() => takeUp(wanted), "sheet", wanted.beside === true),
-  whole: getKeptRun,
-  cancel: beginning.cancel,
-  dismiss: beginning.dismiss,
-  closed: () => beginning.toPage(),
-});
-const returns = createReturns(document.body, state, {
+const sheets = createSheets(page, {
+  panelNames,
+  address: links.addressOf,
   theme: () => look.theme(),
-  here: () => getJson("api/runs"),
-  kept: getShelf,
-  compare: getComparison,
-  planned: getSweep,
-  moved: () => touch("view"),
-  open: (run, here) => say(here ? openRun(run) : postRun({ open: run }).then(openRun)),
-  failed: announcer.warn,
-});
-const runs = createRuns(state, {
-  open: (run) => say(openRun(run)),
+  ...{ announcer, arrivals, beginning, companions, takeOut, say },
   end: () => done(orders.order("end")),
-  compare: (run) => say(companions.run(run)),
-  part: (run) => state.others.filter((other) => other.run?.id === run).forEach(takeOut),
-  compareRecorded: () => say(companions.recording("cartpole")),
-  compareFile: (file) => say(companions.file(file)),
-  describe: () => getJson("api/runs"),
-  returns: alone() ? null : () => say(returns.open()),
-  fork: () => say(branch.open({ run: state.run?.id ?? "", update: hereAt(state) })),
-  kept: {
-    list: getShelf,
-    open: ({ id }) => say(postRun({ open: id }).then(openRun)),
-    compare: ({ id }) => say(companions.kept(id)),
-    goOn: (run) => (hasFinished(run) ? say(branch.open({ run: run.id, resume: true })) : goOn(run.id)),
-    fork: ({ id }) => say(branch.open({ run: id })),
-    remove: ({ id }) => deleteKept(id).then(() => announcer.note(`Run ${id} is deleted.`), failed),
-  },
 });
+const { runs, returns } = sheets;
 const beside = createBeside(part("beside"), state, {
   add: () => runs.open(),
   remove: (other) => (takeOut(other), runs.focus()),
@@ -274,8 +206,8 @@ const notices = createNotices(part("notices"), state, {
   showNew,
   cancel: beginning.cancel,
   dismiss: beginning.dismiss,
-  goOn,
-  resumesAt: (id) => getShelf().then(({ runs }) => resumesAt(runs.find((kept) => kept.id === id))),
+  goOn: arrivals.goOn,
+  resumesAt: arrivals.resumesAt,
   keep() {
     state.wanted = null;
     touch("run");
@@ -312,7 +244,7 @@ const timeline = createTimeline(part("timeline"), {
   goTo: together.goTo,
   live: together.live,
   theme: look.theme,
-  redraw: () => redrawTimeline(),
+  redraw: () => redraw.timeline(),
   zoom: zoom.show,
   pointed,
 });
@@ -320,7 +252,7 @@ const formula = createFormula(part("formula"), (idea, setting) => (setting ? ofP
 const sliders = createSliders(
   part("settings"),
   (name, value) => orders.order("set", { name, value }),
-  () => redrawSliders(),
+  () => redraw.sliders(),
   (values) => {
     state.preview = values;
     live.watch.also(values ? ["samples"] : []); // whichever panels are in view: what it says must not depend on them
@@ -329,22 +261,7 @@ const sliders = createSliders(
 );
 
 tellMotion(page);
-/** What tells where the run is. @type {Topic[]} */
-const WHERE = ["run", "status", "snapshot"];
-scheduler.add({ needs: [...WHERE, "connection", "others"], draw: bar.draw });
-scheduler.add({ needs: [...WHERE, "connection"], draw: notices.draw });
-scheduler.add({ needs: ["connection", "run", "status"], draw: newRunSheet.draw });
-scheduler.add({ needs: ["connection", "run", "status"], draw: branch.draw });
-scheduler.add({ needs: ["run", "theme"], draw: comparison.draw });
-scheduler.add({ needs: ["theme"], draw: returns.draw });
-scheduler.add({ needs: [...WHERE, "connection", "others", "view"], draw: beside.draw, calm: 150 });
-scheduler.add({ needs: [...WHERE, "view", "preview", "selection"], draw: guide.draw, calm: 250 });
-scheduler.add({ needs: [...WHERE, "connection", "progress", "past"], draw: apply.draw });
-scheduler.add({ needs: [...WHERE, "progress", "connection"], draw: pipeline.draw, calm: 150 });
-scheduler.add({ needs: ["run", "status", "connection", "others"], draw: runs.draw });
-const redrawTimeline = scheduler.add({ needs: [...WHERE, "series", "theme", "zoom"], draw: timeline.draw, calm: 150 });
-scheduler.add({ needs: [...WHERE, "preview"], draw: formula.draw, calm: 150 });
-const redrawSliders = scheduler.add({ needs: [...WHERE, "connection", "past"], draw: sliders.draw });
+const redraw = connectParts(scheduler, { ...sheets, bar, notices, comparison, beside, guide, apply, pipeline, timeline, formula, sliders });
 const grid = createGrid(part("panels"), panels, { page, scheduler, theme: look.theme, pointed, ...ofPanels, announce: announcer.say });
 const stage = createStage(state, grid.toggleStage, () => (grid.arrange(), touch("view")));
 bar.tools.prepend(grid.menu, stage.button);
@@ -368,8 +285,8 @@ listenToKeys({
   theme: actions.toggleTheme,
   stage: grid.toggleStage,
   number: grid.number,
-  escape: () => void (grid.restore() || zoom.show(null)),
-  blocked: () => links.isBare() || help.isOpen() || newRunSheet.isOpen() || branch.isOpen() || returns.isOpen() || share.isOpen(),
+  escape,
+  blocked: () => links.isBare() || sheets.isOpen(),
 });
 
 // --- start

@@ -9,6 +9,7 @@ import pytest
 FRONTEND = Path(__file__).parents[1] / "frontend"
 LAYERS = (
     ("app.js",),
+    ("sheets.js",),
     ("learn",),
     ("panels",),
     ("grid", "run", "settings", "explain", "compare"),

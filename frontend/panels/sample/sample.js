@@ -63,7 +63,7 @@ function mount(body, context) {
   return {
     needs: ["snapshot", "selection", "theme", "motion", "preview"],
     ready(state) {
-      if (runsFreely(state) && !state.scrubbing) return "the run to be paused: at full speed samples fly by";
+      if (runsFreely(state) && !state.scrubbing) return "the run to be paused: while it runs, samples fly by";
       return holds(state, "region");
     },
     draw(state) {

@@ -1,0 +1,49 @@
+// Runs that are begun, gone on with, forked or opened from the page; then it goes there.
+
+import { getShelf, postRun } from "../net/http.js";
+import { resumesAt } from "../state/ended.js";
+
+/** @import { Commands } from "../net/commands.js" */
+/** @import { NewRun, State } from "../types.js" */
+
+/**
+ * @param {{ state: State, atHand: { state: State } }} page
+ * @param {Pick<Commands, "send">} server
+ * @param {object} told
+ * @param {(run: string) => void} told.goesTo the page goes to a run
+ * @param {(start: () => Promise<unknown>, place: "page" | "sheet", beside: boolean) => Promise<boolean>} told.tried says whether it begins, and why not
+ */
+export function createArrivals({ state, atHand }, server, { goesTo, tried }) {
+  /** @param {string} run */
+  function open(run) {
+    goesTo(run);
+    return server.send("open", { run });
+  }
+
+  /** Goes on with a run that is kept, or with a fork of one. @param {Partial<NewRun>} wanted */
+  async function takeUp(wanted) {
+    const run = await postRun(wanted);
+    if (run !== atHand.state.run?.id && wanted.beside) await open(run);
+  }
+
+  return {
+    open,
+    takeUp,
+
+    /** One that is kept on the disk is shown, not trained. @param {string} run */
+    openKept: (run) => postRun({ open: run }).then(open),
+
+    /** From the newest state that was kept of it. @param {string} run */
+    goOn: (run) => void tried(() => takeUp({ beside: true, resume: run }), "page", true),
+
+    /** Where that state is, if there is one. @param {string} run */
+    resumesAt: (run) => getShelf().then(({ runs }) => resumesAt(runs.find(({ id }) => id === run))),
+
+    /** Instead of the run at hand, or beside it. @param {Record<string, unknown>} settings @param {boolean} beside */
+    async begin(settings, beside) {
+      const at = { paused: state.status?.state !== "running", lease: state.lease.generation };
+      const run = await postRun({ settings, ...at, ...(beside ? { beside } : { instead: state.run?.id ?? null }) });
+      if (beside) await open(run);
+    },
+  };
+}
