@@ -20,6 +20,7 @@ from ppo_scope.records import trees
 from ppo_scope.records.library import RUNS, InUse, Library, held
 from ppo_scope.records.store import FILE, CannotRead, KeptState, Store
 from ppo_scope.records.tables import VERSION
+from ppo_scope.runs.journal import Journal
 
 COLUMNS = ("steps", "loss")
 
@@ -106,6 +107,33 @@ def test_who_only_looks_keeps_no_run_from_being_deleted(tmp_path: Path) -> None:
     library.delete(run)
     looking.join()
     assert not library.runs()
+
+
+def test_nothing_is_left_of_what_is_deleted_while_others_look_at_it(tmp_path: Path) -> None:
+    library, over, unreadable = Library(tmp_path), threading.Event(), set()
+
+    def look() -> None:
+        while not over.is_set():
+            unreadable.update(run.problem for run in library.runs() if "it is no run" not in run.problem)
+
+    looking = [threading.Thread(target=look) for _ in range(2)]
+    for thread in looking:
+        thread.start()
+    try:
+        for number in range(20):
+            journal = Journal(library.place(str(number)), {"settings": {}}, create=True)
+            journal.close()
+            journal.wait()
+            run = library.run(str(number))
+            assert run is not None
+            library.delete(run)
+            with pytest.raises(CannotRead):
+                library.delete(run)
+    finally:
+        over.set()
+        for thread in looking:
+            thread.join()
+    assert unreadable <= {""} and list(tmp_path.iterdir()) == []
 
 
 def test_the_library_knows_what_has_become_of_a_run(tmp_path: Path) -> None:

@@ -13,13 +13,14 @@ from ppo_scope.server import room as room_module
 from ppo_scope.server import socket
 from ppo_scope.server.capacity import Capacity
 from ppo_scope.server.client import Client
+from ppo_scope.server.commands import Commands
 from ppo_scope.server.hub import Hub
 from ppo_scope.server.quiet import QUIET, Sparing
 from ppo_scope.server.roles import Role
 from ppo_scope.server.room import Room
 from ppo_scope.server.security import Secrets
 from ppo_scope.server.watching import Pace
-from ppo_scope.wire.messages import Resume
+from ppo_scope.wire.messages import End, Resume
 
 
 @pytest.fixture
@@ -129,6 +130,26 @@ def test_a_page_whose_run_is_replaced_hears_how_the_new_one_is_and_loses_no_list
         page.show("runs", '{"type": "runs"}')
         room.take(Silent())
         assert waiting(page) == ["run", "state", "runs"]
+
+    asyncio.run(scenario())
+
+
+def test_a_command_that_fails_by_a_fault_of_the_server_is_answered(hub, caplog):
+    class Run(Silent):
+        gone = False
+
+        async def stop(self):
+            raise LookupError("a mistake of ours")
+
+    async def scenario():
+        page = enter(Room(Run()), "page")
+        hub._clients[page], hub._tabs[hub._tab(page)] = None, page
+        waiting(page)
+        commands = Commands(hub)
+        commands.handle(page, End(type="end", id="e", lease=page.room.lease.generation))
+        await asyncio.gather(*commands._tasks)
+        assert waiting(page) == ["error"]
+        assert "a mistake of ours" in caplog.text
 
     asyncio.run(scenario())
 

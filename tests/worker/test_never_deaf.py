@@ -5,9 +5,11 @@ import os
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from ppo_scope.worker.between import Between
 from ppo_scope.worker.ear import Ear
 from tests.runs.house import PATIENCE, SLACK, House
 
@@ -199,3 +201,24 @@ def test_a_thread_that_listens_goes_on_listening_whatever_it_was_that_failed(cap
     server.send_bytes(b'{"type": "pause"}')
     assert ear.receive(PATIENCE) == {"type": "pause"}
     assert "no room for a frame" in capfd.readouterr().err
+
+
+def test_commands_are_obeyed_in_their_order_whichever_thread_obeys():
+    """A long step ends at the moment at which the thread that listens comes to help."""
+    obeyed, waiting = [], ["pause", "play"]
+    helping = threading.Thread(target=lambda: between.help(lambda kinds: waiting.pop(0) if waiting else None))
+
+    def receive(timeout):
+        if len(waiting) == 2:
+            first = waiting.pop(0)
+            helping.start()
+            helping.join(0.2)  # as long as it takes to obey the second one, if it may
+            return first
+        return waiting.pop(0) if waiting else None
+
+    report = SimpleNamespace(looking=SimpleNamespace(later=SimpleNamespace(measure_wanted=lambda: None)))
+    between = Between(report, SimpleNamespace(stops_now=False, stopping=False), receive, obeyed.append)
+    between.within = "collecting"
+    between.hear()
+    helping.join()
+    assert obeyed == ["pause", "play"]

@@ -23,6 +23,7 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Ask, and remove it; the exit code."""
     from ppo_scope.records.library import InUse
+    from ppo_scope.records.store import CannotRead
 
     library = library_there(options)
     with users_mistakes():
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             return 1
     try:
         library.delete(found)
-    except InUse as error:
+    except (InUse, CannotRead) as error:
         raise Misuse(str(error)) from None
     except OSError as error:
         raise Misuse(f"delete: {what} is still there: {error.strerror or error}") from None

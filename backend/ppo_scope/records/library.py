@@ -21,6 +21,8 @@ LOCK = "run.lock"
 """Held by the server that writes the run; the system lets go of it whatever becomes of the server."""
 PATIENCE = 1.0
 """Seconds until a folder that somebody has counts as in use: who only looks has it for an instant."""
+AN_INSTANT, POLL = 0.02, 0.002
+"""Seconds for which who only looks may have a folder, and between two looks at whether it still has."""
 DICTS, TEXTS = ("settings", "facts", "parent", "dropped"), ("created", "version")
 """What a run says of itself, where it does."""
 RUNS, INTERRUPTED, UNREADABLE = "running", "interrupted", "unreadable"
@@ -93,14 +95,14 @@ class Library:
 
     def runs(self) -> list[KeptRun]:
         """All of them, the newest first."""
-        found = [look_at(place) for place in self.folder.glob("*") if is_run(place)]
-        return sorted(found, key=_age, reverse=True)
+        found = [_there(place) for place in self.folder.glob("*")]
+        return sorted((run for run in found if run is not None), key=_age, reverse=True)
 
     def run(self, id: str) -> KeptRun | None:
         """The run of exactly that identifier; None: there is none."""
         place = self.place(id)
         inside = id not in ("", ".", "..") and place.name == id
-        return look_at(place) if inside and is_run(place) else None
+        return _there(place) if inside else None
 
     def find(self, name: str) -> KeptRun:
         """The run of that identifier, or the one that begins like that; `last` is the newest.
@@ -126,17 +128,26 @@ class Library:
         """For good.
 
         Raises:
+            CannotRead: it has gone already.
             InUse: a server has it.
             OSError: the disk refuses.
         """
         with held(run.folder):
             (run.folder / FILE).unlink()  # from here on it is no run any more, whatever comes between
-        shutil.rmtree(run.folder)
+        for refusal in (OSError, FileNotFoundError):  # who looks at it right now may put a lock there, once
+            with contextlib.suppress(refusal):
+                shutil.rmtree(run.folder)
 
 
 def is_run(folder: Path) -> bool:
     """Whether there is a run in it, in whatever state."""
     return (folder / FILE).is_file()
+
+
+def _there(folder: Path) -> KeptRun | None:
+    """The run in it; None: there is none, or none any more: it is deleted while one looks at it."""
+    found = look_at(folder) if is_run(folder) else None
+    return None if found is None or (found.problem and not is_run(folder)) else found
 
 
 def _age(run: KeptRun) -> tuple[str, int]:
@@ -157,8 +168,20 @@ def held(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
 
     Raises:
         InUse: another server has it.
+        CannotRead: there is none; it may have been deleted meanwhile.
     """
-    with locked(folder / LOCK, f"The run in {folder} is in use: another PPO Scope has it.", patience):
+    gone = CannotRead(f"{folder} holds no run: there is no {FILE} in it")
+    with contextlib.ExitStack() as ours:
+        try:
+            refusal = f"The run in {folder} is in use: another PPO Scope has it."
+            ours.enter_context(locked(folder / LOCK, refusal, patience))
+        except FileNotFoundError:
+            raise gone from None
+        if not is_run(folder):
+            with contextlib.suppress(OSError):  # locking has made the folder anew, with nothing else in it
+                (folder / LOCK).unlink()
+                folder.rmdir()
+            raise gone
         yield
 
 
@@ -172,7 +195,7 @@ def locked(path: Path, refusal: str, patience: float = 0.0) -> Iterator[None]:
     """
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=patience)
+        lock.acquire(timeout=patience, poll_interval=POLL)
     except Timeout:
         raise InUse(refusal) from None
     try:
@@ -183,12 +206,19 @@ def locked(path: Path, refusal: str, patience: float = 0.0) -> Iterator[None]:
 
 def _in_use(folder: Path) -> bool:
     try:
-        with held(folder, patience=0):
+        with held(folder, AN_INSTANT):
             return False
     except InUse:
         return True
-    except OSError:  # a folder that cannot be written is nobody's
+    except (OSError, CannotRead):  # a folder that cannot be written is nobody's
         return False
+
+
+def _size_of(file: Path) -> int:
+    """In bytes; some of a run's files are there only as long as somebody has it open."""
+    with contextlib.suppress(OSError):
+        return file.stat().st_size if file.is_file() else 0
+    return 0
 
 
 def _ended(store: Store, state: str | None) -> str | None:
@@ -204,7 +234,7 @@ def look_at(folder: Path) -> KeptRun:
     """The run in a folder, wherever that is."""
     size = 0
     try:
-        size = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
+        size = sum(map(_size_of, folder.glob("*")))
         with contextlib.closing(Store(folder)) as store:
             about = _trusted(store.about())
             said = store.newest_event("state") or {}

@@ -47,6 +47,7 @@ class Wire:
         self._commands: deque[bytes] = deque()
         self._slots: dict[str, bytes] = {}  # how things are now: told to whoever connects
         self._untold: dict[str, None] = {}
+        self._over = False
 
     @property
     def connected(self) -> bool:
@@ -100,9 +101,11 @@ class Wire:
         self.end()
 
     def end(self) -> None:
-        """Nothing follows."""
+        """Nothing follows, which is said once, as of a process."""
         self.disconnect()
-        self._receiver.ended(0)
+        if not self._over:
+            self._over = True
+            self._receiver.ended(0)
 
 
 def _wire(receiver: Receiver, _: object) -> Wire:

@@ -32,7 +32,7 @@ class Journals:
         try:
             place, terms = self.library.place(record.id), self.library.terms
             return Journal(place, _about(record), create=True, terms=terms)
-        except (OSError, sqlite3.Error, InUse) as error:
+        except (OSError, sqlite3.Error, InUse, CannotRead) as error:
             logger.warning("Runs cannot be kept in %s (%s). This one is not.", self.library.folder, error)
             return None
 

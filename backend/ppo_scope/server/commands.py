@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import NotReading
-from ppo_scope.runs.live import LiveRun
 from ppo_scope.runs.supervisor import CannotBegin, restarted
 from ppo_scope.server.client import Client
 from ppo_scope.server.hub import Hub, error
@@ -17,6 +16,8 @@ from ppo_scope.wire import messages
 from ppo_scope.wire.codes import CloseCode, ErrorCode, Refused
 from ppo_scope.wire.frame import PROTOCOL
 from ppo_scope.wire.messages import AnyMessage
+
+logger = logging.getLogger(__name__)
 
 NOT_A_CONTROLLER = "You are watching. To control, open the link printed in the terminal."
 LED_ELSEWHERE = "Another tab leads this run. Take control first."
@@ -29,6 +30,7 @@ BEING_REPLACED = "A run is being begun already. Wait until it has shown that it 
 NO_PROCESS = (
     "The system refuses a new process ({why}). The run that is goes on; close what is not needed and try again."
 )
+OUR_FAULT = "The server has failed to do it; its terminal shows how."
 FULL = "full: as many pages watch as there is room for. Close one, or try again later."
 OUTDATED = "This page is of another version than the server. Reload the page."
 
@@ -116,7 +118,8 @@ class Commands:
             settings = restarted(run, message.settings)
         except ValueError as problem:
             raise Refused(ErrorCode.INVALID, str(problem)) from None
-        self._begin(self._replace(client, message.id, settings, run))
+        paused = run is not None and run.wants_pause
+        self._begin(client, message.id, supervisor.start(settings, paused=paused, instead=run))
 
     def _open(self, client: Client, message: messages.Open) -> None:
         run = self._hub.supervisor.get(message.run)
@@ -128,24 +131,24 @@ class Commands:
     def _end(self, client: Client, message: messages.End) -> None:
         if client.room is None or client.room.run.gone:
             raise Refused(ErrorCode.NOT_RUNNING, GONE)
-        self._begin(self._stop(client, message.id, client.room.run))
+        self._begin(client, message.id, client.room.run.stop())
 
-    async def _stop(self, client: Client, id: str, run: LiveRun) -> None:
-        await run.stop()
-        self._hub.answer(client, id)
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+    def _begin(self, client: Client, id: str, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(self._see_through(client, id, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _replace(self, client: Client, id: str, settings: Settings, run: LiveRun | None) -> None:
+    async def _see_through(self, client: Client, id: str, work: Coroutine[Any, Any, Any]) -> None:
+        """Answer a command once its work is done, however that ends."""
         try:
-            await self._hub.supervisor.start(settings, paused=run is not None and run.wants_pause, instead=run)
+            await work
         except CannotBegin as problem:
             self._hub.answer(client, id, ErrorCode.INVALID, str(problem), problem.detail)
         except (OSError, RuntimeError) as problem:  # no descriptors, no memory; no threads
             self._hub.answer(client, id, ErrorCode.FAILED, NO_PROCESS.format(why=problem))
+        except Exception:
+            logger.exception("A command could not be carried out by a fault of the server.")
+            self._hub.answer(client, id, ErrorCode.FAILED, OUR_FAULT)
         else:
             self._hub.answer(client, id)
 

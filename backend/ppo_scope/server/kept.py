@@ -228,6 +228,8 @@ def _delete(library: Library | None, kept: KeptRun) -> None:
     assert library is not None
     try:
         library.delete(kept)
+    except CannotRead:  # another page has deleted it a moment before
+        raise refusal(404, ErrorCode.NOT_FOUND, NO_SUCH_RUN.format(id=kept.id, folder=library.folder)) from None
     except InUse:
         raise refusal(409, ErrorCode.CONFLICT, IN_USE.format(id=kept.id)) from None
     except OSError as error:

@@ -50,19 +50,15 @@ class Between:
             if activity in {REDO, EVALUATING}:  # whoever was told that it is under way hears that it is over
                 self._report.progress(now=True)
 
-    def hear(self, command: Command | None = None) -> None:
-        """Obey what has come, a command that was received already first, and measure what somebody has gone back to.
+    def hear(self) -> None:
+        """Obey what has come, and measure what somebody has gone back to.
 
         Raises:
             Stopped: the run was told to end; where its rollout will not be whole in time.
         """
-        if (
-            command is not None or (command := self._receive(0.0)) is not None
-        ):  # the lock costs more than to find that there is none
-            with self._obeying:
-                while command is not None:
-                    self._obey(command)
-                    command = self._receive(0.0)
+        with self._obeying:  # from before a command is taken: the other thread would obey the next one first
+            while (command := self._receive(0.0)) is not None:
+                self._obey(command)
         if self._going.stops_now or (self._going.stopping and self.within != COLLECTING):
             raise Stopped
         self._report.looking.later.measure_wanted()

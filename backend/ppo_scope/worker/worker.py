@@ -167,11 +167,10 @@ class Worker:
         self._at_once = min(MOST_AT_ONCE, AT_ONCE_SECONDS * self._passed / max(now - since, 1e-6))
         self._passed = 0
         self._looks.after_step()
-        command = self._receive(0.0)
-        if command is not None or now >= self._next_look:
+        if now >= self._next_look:
             self._next_look = now + LOOK_SECONDS
             self.report.collecting()
-            self._between.hear(command)
+        self._between.hear()
 
     def _obey(self, command: Command) -> None:
         self._orders.obey(command)
