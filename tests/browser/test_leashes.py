@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from ppo_scope.ppo import leashes
 from ppo_scope.ppo.losses import Region
@@ -180,26 +179,6 @@ def test_the_rules_are_those_of_the_trainer(modules):
     settings = Settings.parse({"desired_kl": 0.02})
     for kl, way in ((low * 0.99, 1), (low * 1.01, 0), (high * 0.99, 0), (high * 1.01, -1)):
         assert leashes.next_learning_rate(1e-3, kl, settings)[1] == way
-
-
-def test_the_kl_of_one_state_is_that_of_its_distributions(modules):
-    random = np.random.default_rng(5)
-    p, q = (random.dirichlet(np.ones(4)) for _ in range(2))
-    on, off = random.random((2, 3))
-    normal = [
-        torch.distributions.Normal(torch.tensor(random.normal(size=2)), torch.rand(2).double() + 0.2) for _ in range(2)
-    ]
-    cases = [
-        ["discrete", p.tolist(), q.tolist()],
-        ["discrete", [1, 0], [0.5, 0.5]],
-        ["multi_binary", on.tolist(), off.tolist()],
-        ["box", *([*one.mean.tolist(), *one.stddev.tolist()] for one in normal)],
-    ]
-    kl = torch.distributions.kl_divergence
-    bernoulli = [torch.distributions.Bernoulli(torch.tensor(each)) for each in (on, off)]
-    expected = [(p * np.log(p / q)).sum(), np.log(2), kl(*bernoulli).sum(), kl(*normal).sum()]
-    found = modules("ppo/divergence.js", "given.map((one) => m.divergence(...one))", cases)
-    assert found == pytest.approx([float(each) for each in expected], rel=1e-6)
 
 
 def test_the_kl_of_samples_is_promised():

@@ -188,6 +188,9 @@ def test_objectives_without_a_clip_have_no_max(server, page, objective):
     click(dashboard, 1, 20)
     text = words(dashboard, "Sample")
     assert "clip(" not in text
+    if objective == "kl_penalty":
+        kl = computed(1, objective=objective).arrays["exact_kl_new"][1, 20]
+        assert f"= 1 · {kl:.3g}" in text
     assert ("no clip, so no max" if objective == "kl_penalty" else "nothing is clipped") in text
     assert ("β · KL" in text) == (objective == "kl_penalty")
     assert ("G raw" in text) == (objective == "reinforce")

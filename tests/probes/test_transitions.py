@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from torch import distributions
 
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
@@ -78,6 +79,33 @@ def test_the_policy_says_how_likely_the_action_was(action):
             places = taken.astype(int) + starts
             found = np.log(np.take_along_axis(policy, places, -1)).sum(-1)
         assert np.allclose(found, arrays[f"log_prob_{which}"], atol=1e-4)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_the_kl_in_the_state_of_a_transition_is_that_of_the_outputs(action):
+    """Not of the probabilities that are sent: in single precision those are 1 and 0 where a policy has decided."""
+    moment = moment_of(sampled("box", action), PhaseKind.STEP, objective="kl_penalty")
+    outputs, _ = moment.trainer.network(moment.batch.observations)
+    expected = theirs_kl(action, moment.batch.outputs.double(), outputs.detach().double()).numpy()
+    assert expected.max() > 1e-4
+    found = measure(moment, BOTH).arrays["exact_kl_new"]
+    assert np.allclose(found, expected.reshape(20, 3).T, rtol=1e-3, atol=1e-6)
+
+
+def theirs_kl(action, old, new):
+    """KL(old‖new) [S] by torch.distributions."""
+
+    def of(outputs):
+        if action == "box":
+            mean, log_std = outputs.chunk(2, dim=-1)
+            return [distributions.Normal(mean, log_std.exp())]
+        if action == "multi_binary":
+            return [distributions.Bernoulli(logits=outputs)]
+        counts = ACTIONS[action].nvec.reshape(-1).tolist() if action == "multi_discrete" else [outputs.shape[-1]]
+        return [distributions.Categorical(logits=part) for part in torch.split(outputs, counts, dim=-1)]
+
+    terms = [distributions.kl_divergence(p, q) for p, q in zip(of(old), of(new), strict=True)]
+    return sum(term if term.ndim == 1 else term.sum(-1) for term in terms)
 
 
 def test_columns_have_names():

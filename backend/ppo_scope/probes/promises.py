@@ -74,6 +74,7 @@ PROMISED: Mapping[str, Mapping[str, Promise]] = {
         "log_prob_new": ("float32", E_T),
         "ratio_new": ("float32", E_T),
         "region_new": ("uint8", E_T),
+        "exact_kl_new": ("float32", E_T),
         "gradient_policy": ("float32", E_T),
         "gradient_value": ("float32", E_T),
         "gradient_entropy": ("float32", E_T),

@@ -45,6 +45,8 @@ def transitions(moment: Moment) -> Measurement:
         "ratio_new": np.where(moment.trained, ratio, np.float32(np.nan)),
         "region_new": moment.regions_of(ratio, used),
     }
+    if moment.update.settings.objective == "kl_penalty":
+        arrays["exact_kl_new"] = distribution.kl(before, outputs).cpu().numpy()
     policies = parameters(distribution, before), parameters(distribution, outputs)
     if policies[0].shape[1] <= MOST_NUMBERS:
         arrays["policy_old"], arrays["policy_new"] = policies

@@ -1,7 +1,6 @@
 // One sample, read from a snapshot: every number that the panel Sample shows. What was not measured is null.
 
 import { LARGEST_LOGRATIO } from "../../ppo/constants.js";
-import { divergence } from "../../ppo/divergence.js";
 import { bounded, regionsWith } from "../../ppo/what-if.js";
 import { description, nameOf, numbersAt } from "../policy/bars.js";
 import { textOf } from "../../state/rows.js";
@@ -85,7 +84,7 @@ export function factsOf(snapshot, { environment, step }, cell) {
     used: at("advantage_used"),
     clipRange: setting(snapshot, "clip_range"),
     objective: String(snapshot.header.settings.objective ?? "clip"),
-    kl: klOf(snapshot, cell) ?? (inFull ? null : at("exact_kl")),
+    kl: at(inFull ? "exact_kl_new" : "exact_kl"),
     klCoef: setting(snapshot, "kl_coef"),
     reward: at("reward"),
     rewardUsed: at("reward_used"),
@@ -115,13 +114,6 @@ export function withClipRange(facts, clipRange) {
   const { ratio, used, region, objective } = facts;
   const one = { ratio: [ratio ?? NaN], advantages: [used ?? NaN], regions: [region], objective };
   return { ...facts, clipRange, region: regionsWith(one, clipRange)[0] };
-}
-
-/** From both distributions in full; null where they were not measured. @param {Snapshot} snapshot @param {{ row: number, column: number }} cell */
-function klOf(snapshot, cell) {
-  const before = numbersAt(snapshot, "policy_old", cell);
-  const now = numbersAt(snapshot, "policy_new", cell);
-  return before && now && divergence(snapshot.header.notes?.transitions?.policy?.kind ?? "discrete", before, now);
 }
 
 /**
