@@ -31,7 +31,8 @@ from torch import Tensor, nn
 from ppo_scope.attach.arrays import Misshapen, samples_of, taken
 from ppo_scope.attach.desk import Model
 from ppo_scope.attach.episodes import Episodes
-from ppo_scope.attach.handed import handed, layout_of, noted, places_of
+from ppo_scope.attach.handed import LARGER, handed, layout_of, noted, places_of
+from ppo_scope.attach.passing import Passed, copied, noted_together
 from ppo_scope.attach.ranks import Ranks, Weights, rank_here
 from ppo_scope.attach.record import LIMITS, Facts, Phase, Update, text_of
 from ppo_scope.attach.report import Beside
@@ -127,6 +128,8 @@ class Scope:
         self._update: Update | None = None
         self._index = 0
         self._size: int | None = None  # of the largest minibatch
+        self._count = 0  # of minibatches in this update
+        self._passed: list[Passed] = []  # those that it has not taken over yet
         self._within = (0, 0)  # epoch, minibatch
         self._stepped, self._begun = True, False
         self._began = 0.0
@@ -171,8 +174,7 @@ class Scope:
     @property
     def has_gradient(self) -> bool:
         """Whether the norm of the latest minibatch's gradient is known."""
-        update = self._update
-        return update is not None and len(update.told) - 1 in update.gradient_norms
+        return self._update is not None and self._count - 1 in self._update.gradient_norms
 
     def becomes(self, policy: str) -> None:
         """What the policy's outputs mean, where that shows only at the first rollout."""
@@ -200,8 +202,8 @@ class Scope:
     def gradient(self, norm: Any) -> None:
         """The gradient of the minibatch is there: its norm, before it is cut off. May be left out."""
         update = self._update
-        if update is not None and update.told:
-            update.gradient_norms[len(update.told) - 1] = torch.tensor(float(taken(norm)))
+        if update is not None and self._count:
+            update.gradient_norms[self._count - 1] = _alone(norm)
             self._at(PhaseKind.GRADIENT)
 
     @guarded
@@ -309,6 +311,7 @@ class Scope:
             deltas=found.deltas,
         )
         self._within, self._stepped, self._began = (0, 0), True, time.perf_counter()
+        self._count, self._passed = 0, []
         self._losses_told.clear()
         self.watcher.reached(Phase(PhaseKind.ADVANTAGES, self._update))
 
@@ -353,12 +356,18 @@ class Scope:
         update = self._update
         if update is None or update.batch is None:
             raise Misshapen(ROLLOUT_FIRST)
-        which = places_of(samples, len(update.batch.values), self._size)
-        self._size = self._size or len(which)
+        count, alike, which = len(update.batch.values), None, None
+        if self._index > 1 and old_log_prob is None and returns is None and penalty is None:
+            alike = copied(samples, log_prob, advantages, values, entropy)
+        if alike is None:
+            which = places_of(samples, count, self._size)
+        elif len(samples) > (self._size or count):
+            raise Misshapen(LARGER.format(got=len(samples), first=self._size))
+        self._size = self._size or len(samples)
         self._step_done()
         number = self._within[1] + 1
-        per_epoch = -(-len(update.batch.values) // self._size)
-        now = epoch if epoch is not None else 1 + len(update.told) // per_epoch
+        per_epoch = -(-count // self._size)
+        now = epoch if epoch is not None else 1 + self._count // per_epoch
         if now != self._within[0]:
             if self._within[0]:
                 self._at(PhaseKind.EPOCH)
@@ -371,13 +380,18 @@ class Scope:
                 epochs=max(now, update.settings.epochs),
             )
 
-        told = {"log_prob": log_prob, "advantages": advantages, "values": values, "entropy": entropy}
-        update.told.append(noted(now, which, **told, old_log_prob=old_log_prob, returns=returns, penalty=penalty))
+        if alike is not None:
+            self._passed.append(Passed(now, *alike, values is not None, entropy is not None))
+        elif which is not None:
+            self._settle()
+            told = {"log_prob": log_prob, "advantages": advantages, "values": values, "entropy": entropy}
+            update.told.append(noted(now, which, **told, old_log_prob=old_log_prob, returns=returns, penalty=penalty))
+        self._count += 1
         update.size = self._size
         own = {"loss": loss, "policy_loss": policy_loss, "value_loss": value_loss}
         self._losses_told.append({name: float(taken(one)) for name, one in own.items() if one is not None})
         if gradient_norm is not None:
-            update.gradient_norms[len(update.told) - 1] = torch.tensor(float(taken(gradient_norm)))
+            update.gradient_norms[self._count - 1] = _alone(gradient_norm)
         self._stepped = False
         self._at(PhaseKind.LOSS)
 
@@ -386,6 +400,8 @@ class Scope:
 
         Where several processes train together each has to call it: they compare what they have, and stop together.
         """
+        if self._watcher is not None:
+            self._settle()
         going_on = self._watcher is None or not self._watcher.stopping
         update, watched = self._update, self._watcher is not None and not self._watcher.off
         known, going_on = self._ranks.compare(self, update if watched else None, going_on=going_on)
@@ -422,8 +438,17 @@ class Scope:
         """The loop has come to a phase within an update."""
         now, update = time.perf_counter(), self._update
         if now >= self.watcher.next_look and update is not None:
+            self._settle()
             update.seconds_optimise = now - self._began
             self.watcher.reached(Phase(kind, update, *self._within))
+
+    @guarded
+    def _settle(self) -> None:
+        """The update takes over the minibatches that have passed."""
+        update = self._update
+        if update is not None and update.batch is not None and self._passed:
+            passed, self._passed = self._passed, []
+            update.told += noted_together(passed, len(update.batch.values))
 
     def _step_done(self) -> None:
         """The step after the minibatch before is done: nobody says so when it is."""
@@ -456,6 +481,13 @@ class Scope:
         return torch.from_numpy(taken(outputs, np.float32)), torch.from_numpy(
             samples_of(values, "values of judge", "one for each observation", len(batch.values))
         )
+
+
+def _alone(norm: Any) -> Tensor:
+    """[], as single precision has it."""
+    if isinstance(norm, Tensor):
+        return norm.detach().clone().float().reshape(())
+    return torch.tensor(float(taken(norm)))
 
 
 def facts_of(told: Mapping[str, Any]) -> Facts:
