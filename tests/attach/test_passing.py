@@ -5,7 +5,7 @@ import torch
 
 from ppo_scope.attach.arrays import Misshapen
 from ppo_scope.attach.handed import noted, places_of
-from ppo_scope.attach.passing import Passed, copied, noted_together
+from ppo_scope.attach.passing import Passed, copied, together
 
 NOT_TOLD = {"old_log_prob": None, "returns": None, "penalty": None}
 
@@ -23,7 +23,7 @@ def test_they_are_to_the_bit_what_each_says_whatever_becomes_of_its_tensors(lack
         for one in (samples, *told.values()):
             if one is not None:
                 one.detach().zero_()
-    for one, other in zip(noted_together(passed, 12), expected, strict=True):
+    for one, other in zip(together(passed, 12).noted(), expected, strict=True):
         assert one.epoch == other.epoch and one.samples.tolist() == other.samples.tolist()
         for ours, theirs in zip(one[2:], other[2:], strict=True):
             assert ours is theirs is None or (ours.dtype, ours.tolist()) == (theirs.dtype, theirs.tolist())
@@ -33,7 +33,7 @@ def test_what_is_not_of_the_rollout_is_refused_and_what_is_otherwise_is_taken_on
     right = {name: torch.zeros(3) for name in ("log_prob", "advantages", "values", "entropy")}
     wrong = Passed(1, *copied(torch.tensor([0, 1, 12]), **right), True, True)
     with pytest.raises(Misshapen, match="samples holds 12, and the rollout has samples 0 to 11"):
-        noted_together([wrong], 12)
+        together([wrong], 12)
     samples = torch.arange(3)
     for other in (
         {"samples": [0, 1, 2]},

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.handed import places_of
-from ppo_scope.attach.record import Noted
+from ppo_scope.attach.record import Noted, Seen, Told, Update
 
 NOT_TOLD = None, None, None
 """By those that are `copied`: the last of `Noted`."""
@@ -40,20 +42,64 @@ def copied(samples: Any, log_prob: Any, advantages: Any, values: Any, entropy: A
     return samples.clone(), torch.stack(told).detach()
 
 
-def noted_together(passed: Sequence[Passed], count: int) -> list[Noted]:
-    """The same as records have them, of a rollout of `count` samples.
+class Together(NamedTuple):
+    """Minibatches one after the other."""
+
+    counts: list[tuple[int, int]]
+    """Of each: its epoch, and how many samples it has."""
+    samples: NDArray[np.int64]
+    columns: list[Tensor | None]
+    """As `Noted` has them, from log π on."""
+
+    def noted(self) -> list[Noted]:
+        """Each by itself."""
+        sizes = [count for _, count in self.counts]
+        none = [None] * len(sizes)
+        each = [none if one is None else torch.split(one, sizes) for one in self.columns]
+        places = torch.split(torch.from_numpy(self.samples), sizes)
+        rows = zip(self.counts, places, *each, strict=True)
+        return [Noted._make((epoch, which.numpy(), *told)) for (epoch, _), which, *told in rows]
+
+
+def together(passed: Sequence[Passed], count: int) -> Together:
+    """The same, of a rollout of `count` samples.
 
     Raises:
         Misshapen: they are none of the rollout's.
     """
-    if not passed:
-        return []
-    sizes = [len(one.samples) for one in passed]
-    which = torch.split(torch.from_numpy(places_of(torch.cat([one.samples for one in passed]), count, None)), sizes)
-    found = torch.cat([one.columns for one in passed], 1).to("cpu", torch.float32).unbind()
-    log_prob, advantages, *rest = (torch.split(one, sizes) for one in found)
-    none = [None] * len(passed)
-    values = rest[0] if passed[0].valued else none
-    entropy = rest[-1] if passed[0].spread else none
-    each = zip(passed, which, log_prob, advantages, values, entropy, strict=True)
-    return [Noted._make((one.epoch, places.numpy(), *four, *NOT_TOLD)) for one, places, *four in each]
+    counts = [(one.epoch, len(one.samples)) for one in passed]
+    samples = places_of(torch.cat([one.samples for one in passed]), count, None)
+    log_prob, advantages, *rest = torch.cat([one.columns for one in passed], 1).to("cpu", torch.float32).unbind()
+    values, entropy = rest[0] if passed[0].valued else None, rest[-1] if passed[0].spread else None
+    return Together(counts, samples, [log_prob, advantages, values, entropy, *NOT_TOLD])
+
+
+class PassingUpdate(Update):
+    """One that takes its minibatches over when somebody asks for them, each object less for Python to look after."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self.passed: list[Passed] = []
+        """Those that it has not taken over yet."""
+        super().__init__(*arguments, **named)
+
+    @property
+    def told(self) -> list[Seen | Told | Noted]:
+        """See `Update`."""
+        if self.passed:
+            found, self.passed = self.together(), []
+            self._told += found.noted()
+        return self._told
+
+    @told.setter
+    def told(self, found: list[Seen | Told | Noted]) -> None:
+        self._told = found
+
+    def together(self) -> Together:
+        """Those that have passed. Raises `Misshapen`."""
+        assert self.batch is not None
+        return together(self.passed, len(self.batch.values))
+
+    @property
+    def untouched(self) -> bool:
+        """Nobody has asked."""
+        return bool(self.passed) and not self._told

@@ -32,9 +32,9 @@ from ppo_scope.attach.arrays import Misshapen, samples_of, taken
 from ppo_scope.attach.desk import Model
 from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.handed import LARGER, handed, layout_of, noted, places_of
-from ppo_scope.attach.passing import Passed, copied, noted_together
+from ppo_scope.attach.passing import Passed, PassingUpdate, copied
 from ppo_scope.attach.ranks import Ranks, Weights, rank_here
-from ppo_scope.attach.record import LIMITS, Facts, Phase, Update, text_of
+from ppo_scope.attach.record import LIMITS, Facts, Phase, text_of
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.restless import Layers
 from ppo_scope.attach.server import server_of
@@ -125,11 +125,10 @@ class Scope:
             judge=self._judgement if judge is not None else None, losses_told=lambda: self._losses_told
         )
         self._episodes = Episodes()
-        self._update: Update | None = None
+        self._update: PassingUpdate | None = None
         self._index = 0
         self._size: int | None = None  # of the largest minibatch
         self._count = 0  # of minibatches in this update
-        self._passed: list[Passed] = []  # those that it has not taken over yet
         self._within = (0, 0)  # epoch, minibatch
         self._stepped, self._begun = True, False
         self._began = 0.0
@@ -300,7 +299,7 @@ class Scope:
         if batch.told_outputs is None and self._judge is not None:
             batch.told_outputs = self._judged(batch)[0].clone()
         self._index += 1
-        self._update = Update(
+        self._update = PassingUpdate(
             index=self._index,
             settings=self._facts,
             learning_rate=self._facts.learning_rate or float("nan"),
@@ -311,7 +310,7 @@ class Scope:
             deltas=found.deltas,
         )
         self._within, self._stepped, self._began = (0, 0), True, time.perf_counter()
-        self._count, self._passed = 0, []
+        self._count = 0
         self._losses_told.clear()
         self.watcher.reached(Phase(PhaseKind.ADVANTAGES, self._update))
 
@@ -381,9 +380,8 @@ class Scope:
             )
 
         if alike is not None:
-            self._passed.append(Passed(now, *alike, values is not None, entropy is not None))
+            update.passed.append(Passed(now, *alike, values is not None, entropy is not None))
         elif which is not None:
-            self._settle()
             told = {"log_prob": log_prob, "advantages": advantages, "values": values, "entropy": entropy}
             update.told.append(noted(now, which, **told, old_log_prob=old_log_prob, returns=returns, penalty=penalty))
         self._count += 1
@@ -400,8 +398,6 @@ class Scope:
 
         Where several processes train together each has to call it: they compare what they have, and stop together.
         """
-        if self._watcher is not None:
-            self._settle()
         going_on = self._watcher is None or not self._watcher.stopping
         update, watched = self._update, self._watcher is not None and not self._watcher.off
         known, going_on = self._ranks.compare(self, update if watched else None, going_on=going_on)
@@ -438,17 +434,8 @@ class Scope:
         """The loop has come to a phase within an update."""
         now, update = time.perf_counter(), self._update
         if now >= self.watcher.next_look and update is not None:
-            self._settle()
             update.seconds_optimise = now - self._began
             self.watcher.reached(Phase(kind, update, *self._within))
-
-    @guarded
-    def _settle(self) -> None:
-        """The update takes over the minibatches that have passed."""
-        update = self._update
-        if update is not None and update.batch is not None and self._passed:
-            passed, self._passed = self._passed, []
-            update.told += noted_together(passed, len(update.batch.values))
 
     def _step_done(self) -> None:
         """The step after the minibatch before is done: nobody says so when it is."""
