@@ -39,7 +39,7 @@ def layout_of(rewards: Any) -> tuple[int, int]:
     Raises:
         Misshapen: it has no such layout.
     """
-    layout = np.shape(taken(rewards))
+    layout = tuple(rewards.shape) if isinstance(rewards, Tensor) else np.shape(taken(rewards))
     if len(layout) != 2:
         raise Misshapen(f"rewards has the shape {layout}, and [M, N] is wanted: steps first, then environments.")
     return layout[0], layout[1]

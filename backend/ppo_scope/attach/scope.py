@@ -24,16 +24,17 @@ from typing import Any
 
 import gymnasium as gym
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ppo_scope.attach.arrays import Misshapen, taken
 from ppo_scope.attach.desk import Model
 from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.facts import facts_of
-from ppo_scope.attach.handed import handed, layout_of, noted, places_of
+from ppo_scope.attach.handed import LARGER, handed, layout_of, noted, places_of
 from ppo_scope.attach.judging import Judge, Judging
+from ppo_scope.attach.passing import Passed, PassingUpdate, copied
 from ppo_scope.attach.ranks import Ranks, Weights, rank_here
-from ppo_scope.attach.record import Phase, Update, text_of
+from ppo_scope.attach.record import Phase, text_of
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.restless import Layers
 from ppo_scope.attach.server import server_of
@@ -115,9 +116,10 @@ class Scope:
             judge=self._judging.after if self._judges else None, losses_told=lambda: self._losses_told
         )
         self._episodes = Episodes()
-        self._update: Update | None = None
+        self._update: PassingUpdate | None = None
         self._index = 0
         self._size: int | None = None  # of the largest minibatch
+        self._count = 0  # of minibatches in this update
         self._within = (0, 0)  # epoch, minibatch
         self._stepped, self._begun = True, False
         self._began = 0.0
@@ -167,8 +169,7 @@ class Scope:
     @property
     def has_gradient(self) -> bool:
         """Whether the norm of the latest minibatch's gradient is known."""
-        update = self._update
-        return update is not None and len(update.told) - 1 in update.gradient_norms
+        return self._update is not None and self._count - 1 in self._update.gradient_norms
 
     def becomes(self, policy: str) -> None:
         """What the policy's outputs mean, where that shows only at the first rollout."""
@@ -196,8 +197,8 @@ class Scope:
     def gradient(self, norm: Any) -> None:
         """The gradient of the minibatch is there: its norm, before it is cut off. May be left out."""
         update = self._update
-        if update is not None and update.told:
-            update.gradient_norms[len(update.told) - 1] = torch.tensor(float(taken(norm)))
+        if update is not None and self._count:
+            update.gradient_norms[self._count - 1] = _alone(norm)
             self._at(PhaseKind.GRADIENT)
 
     @guarded
@@ -297,7 +298,7 @@ class Scope:
         if batch.told_outputs is None and self._judges:
             batch.told_outputs = self._judging.now(batch)[0].clone()
         self._index += 1
-        self._update = Update(
+        self._update = PassingUpdate(
             index=self._index,
             settings=self._facts,
             learning_rate=self._facts.learning_rate or float("nan"),
@@ -308,6 +309,7 @@ class Scope:
             deltas=found.deltas,
         )
         self._within, self._stepped, self._began = (0, 0), True, time.perf_counter()
+        self._count = 0
         self._losses_told.clear()
         self.watcher.reached(Phase(PhaseKind.ADVANTAGES, self._update))
 
@@ -352,12 +354,18 @@ class Scope:
         update = self._update
         if update is None or update.batch is None:
             raise Misshapen(ROLLOUT_FIRST)
-        which = places_of(samples, len(update.batch.values), self._size)
-        self._size = self._size or len(which)
+        count, alike, which = len(update.batch.values), None, None
+        if self._index > 1 and old_log_prob is None and returns is None and penalty is None:
+            alike = copied(samples, log_prob, advantages, values, entropy)
+        if alike is None:
+            which = places_of(samples, count, self._size)
+        elif len(samples) > (self._size or count):
+            raise Misshapen(LARGER.format(got=len(samples), first=self._size))
+        self._size = self._size or len(samples)
         self._step_done()
         number = self._within[1] + 1
-        per_epoch = -(-len(update.batch.values) // self._size)
-        now = epoch if epoch is not None else 1 + len(update.told) // per_epoch
+        per_epoch = -(-count // self._size)
+        now = epoch if epoch is not None else 1 + self._count // per_epoch
         if now != self._within[0]:
             if self._within[0]:
                 self._at(PhaseKind.EPOCH)
@@ -370,13 +378,17 @@ class Scope:
                 epochs=max(now, update.settings.epochs),
             )
 
-        told = {"log_prob": log_prob, "advantages": advantages, "values": values, "entropy": entropy}
-        update.told.append(noted(now, which, **told, old_log_prob=old_log_prob, returns=returns, penalty=penalty))
+        if alike is not None:
+            update.passed.append(Passed(now, *alike, values is not None, entropy is not None))
+        elif which is not None:
+            told = {"log_prob": log_prob, "advantages": advantages, "values": values, "entropy": entropy}
+            update.told.append(noted(now, which, **told, old_log_prob=old_log_prob, returns=returns, penalty=penalty))
+        self._count += 1
         update.size = self._size
         own = {"loss": loss, "policy_loss": policy_loss, "value_loss": value_loss}
         self._losses_told.append({name: float(taken(one)) for name, one in own.items() if one is not None})
         if gradient_norm is not None:
-            update.gradient_norms[len(update.told) - 1] = torch.tensor(float(taken(gradient_norm)))
+            update.gradient_norms[self._count - 1] = _alone(gradient_norm)
         self._stepped = False
         self._at(PhaseKind.LOSS)
 
@@ -429,3 +441,10 @@ class Scope:
         if not self._stepped:
             self._stepped = True
             self._at(PhaseKind.STEP)
+
+
+def _alone(norm: Any) -> Tensor:
+    """[], as single precision has it."""
+    if isinstance(norm, Tensor):
+        return norm.detach().clone().float().reshape(())
+    return torch.tensor(float(taken(norm)))

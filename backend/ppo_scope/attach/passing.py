@@ -1,0 +1,105 @@
+"""Minibatches of a loop of one's own as they go by: copied at once, and put into our shapes all together.
+
+What is done between two operations of a loop is done with cold caches, and takes several times as long there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ppo_scope.attach.handed import places_of
+from ppo_scope.attach.record import Noted, Seen, Told, Update
+
+NOT_TOLD = None, None, None
+"""By those that are `copied`: the last of `Noted`."""
+
+
+class Passed(NamedTuple):
+    """A minibatch of B samples."""
+
+    epoch: int
+    samples: Tensor
+    columns: Tensor
+    """[C, B]: log π and Â, and V and the entropy where they are told."""
+    valued: bool
+    spread: bool
+
+
+def copied(samples: Any, log_prob: Any, advantages: Any, values: Any, entropy: Any) -> tuple[Tensor, Tensor] | None:
+    """`samples` and `columns` of a minibatch. None: these are not all tensors [B] in one place, see `handed.noted`."""
+    if not isinstance(samples, Tensor) or samples.ndim != 1 or samples.dtype is not torch.int64 or not len(samples):
+        return None
+    told = [log_prob, advantages, *(one for one in (values, entropy) if one is not None)]
+    for one in told:
+        if not isinstance(one, Tensor) or one.shape != samples.shape or one.device != told[0].device:
+            return None
+    return samples.clone(), torch.stack(told).detach()
+
+
+class Together(NamedTuple):
+    """Minibatches one after the other."""
+
+    counts: list[tuple[int, int]]
+    """Of each: its epoch, and how many samples it has."""
+    samples: NDArray[np.int64]
+    columns: list[Tensor | None]
+    """As `Noted` has them, from log π on."""
+
+    def noted(self) -> list[Noted]:
+        """Each by itself."""
+        sizes = [count for _, count in self.counts]
+        none = [None] * len(sizes)
+        each = [none if one is None else torch.split(one, sizes) for one in self.columns]
+        places = torch.split(torch.from_numpy(self.samples), sizes)
+        rows = zip(self.counts, places, *each, strict=True)
+        return [Noted._make((epoch, which.numpy(), *told)) for (epoch, _), which, *told in rows]
+
+
+def together(passed: Sequence[Passed], count: int) -> Together:
+    """The same, of a rollout of `count` samples.
+
+    Raises:
+        Misshapen: they are none of the rollout's.
+    """
+    counts = [(one.epoch, len(one.samples)) for one in passed]
+    samples = places_of(torch.cat([one.samples for one in passed]), count, None)
+    log_prob, advantages, *rest = torch.cat([one.columns for one in passed], 1).to("cpu", torch.float32).unbind()
+    values, entropy = rest[0] if passed[0].valued else None, rest[-1] if passed[0].spread else None
+    return Together(counts, samples, [log_prob, advantages, values, entropy, *NOT_TOLD])
+
+
+class PassingUpdate(Update):
+    """One that takes its minibatches over when somebody asks for them, each object less for Python to look after."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self.passed: list[Passed] = []
+        """Those that it has not taken over yet."""
+        super().__init__(*arguments, **named)
+
+    @property
+    def told(self) -> list[Seen | Told | Noted]:
+        """See `Update`."""
+        if self.passed:
+            found, self.passed = self.together(), []
+            self._told += found.noted()
+        return self._told
+
+    @told.setter
+    def told(self, found: list[Seen | Told | Noted]) -> None:
+        self._told = found
+
+    def together(self) -> Together:
+        """Those that have passed. Raises `Misshapen`."""
+        assert self.batch is not None
+        return together(self.passed, len(self.batch.values))
+
+    @property
+    def untouched(self) -> bool:
+        """Nobody has asked."""
+        return bool(self.passed) and not self._told
