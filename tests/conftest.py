@@ -5,7 +5,6 @@ import warnings
 
 import pytest
 
-from ppo_scope.ppo.threads import use_one_thread
 from tests.live import LiveServer, environment
 from tests.nursery import Nursery
 
@@ -18,12 +17,20 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: (item.path.name != LONGEST, item.path.parent.name in IN_SMALL_FILES))
 
 
-use_one_thread()  # as every training process does: two that share cores otherwise wait for each other
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """As every training process has: two that share cores otherwise wait for each other."""
+    from ppo_scope.ppo.threads import use_one_thread  # here: who only hands out tests to others need not import torch
+
+    use_one_thread()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nursery():
-    """Have servers begin without the imports that they share, where processes may be forked after such imports."""
+def nursery(one_thread):
+    """Have servers begin without the imports that they share, where processes may be forked after such imports.
+
+    It has the environment of a process that has imported torch, which names something in it.
+    """
     if sys.platform != "linux":
         yield
         return

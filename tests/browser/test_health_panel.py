@@ -7,11 +7,9 @@ from tests.browser.stage import snapshot
 
 
 @pytest.fixture
-def ill(server, page):
-    """A critic that is never trained, and a step that is far too long."""
-    return Dashboard(
-        page, only(server("--paused", "--seed", "7", "--value-coef", "0", "--learning-rate", "0.1"), "Health")
-    )
+def ill(look_at):
+    """After an update: a critic that is never trained, and a step that is far too long."""
+    return look_at("--value-coef", "0", "--learning-rate", "0.1", update=1, panels=["Health"])
 
 
 def shown(dashboard):
@@ -26,7 +24,6 @@ def findings(dashboard):
 
 
 def test_what_is_wrong_is_said_with_cause_and_remedy(ill, page):
-    ill.step(update="1")
     until(lambda: "kl_spike" in findings(ill))
     text = ill.panel("Health").inner_text()
     assert "KL(π_old‖π_θ) was" in text and "in the mean over the minibatches" in text
@@ -39,13 +36,11 @@ def test_what_is_wrong_is_said_with_cause_and_remedy(ill, page):
 
 
 def test_the_remedy_leads_to_the_slider(ill, page):
-    ill.step(update="1")
     shown(ill).get_by_role("button", name="Go to α").click()
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Learning rate α"
 
 
 def test_the_bar_says_that_something_is_wrong_and_leads_to_it(ill, page):
-    ill.step(update="1")
     page.get_by_role("button", name="KL spike").click()
     sheet = page.get_by_role("group", name="What is wrong")
     assert "Lower the learning rate" in sheet.inner_text() and "--target-kl 0.02" in sheet.inner_text()
@@ -63,9 +58,8 @@ def test_a_useless_critic_is_found_after_ten_updates(server, page):
     assert "worse than a constant" in text and "c₁ is 0" in text and "Raise c₁" in text
 
 
-def test_a_healthy_run_says_what_was_looked_for(server, page):
-    dashboard = Dashboard(page, only(server("--paused", "--seed", "7"), "Health"))
-    dashboard.step(update="1")
+def test_a_healthy_run_says_what_was_looked_for(look_at):
+    dashboard = look_at(update=1, panels=["Health"])
     text = until(lambda: shown(dashboard).inner_text(), lambda text: "No KL spike" in text)
     assert "Nothing wrong was found so far" in text and "cannot tell yet" in text
     assert findings(dashboard) == set()

@@ -154,7 +154,7 @@ def test_markup_in_an_address_stays_text(shared_server, page):
 def test_a_link_to_another_run_asks_first(server, page):
     live = server("--paused", "--seed", SEED)
     first = live.run()["id"]
-    page.goto(live.base + f"?env=Acrobot-v1&seed=3&set=clip_range:0.3#token={live.token}")
+    page.goto(live.base + f"?panels=clip-mask&env=Acrobot-v1&seed=3&set=clip_range:0.3#token={live.token}")
     offer = page.get_by_text("The link shows another run than this one: Acrobot-v1, seed 3, clip range 0.3.")
     offer.wait_for()
     assert live.run()["id"] == first, "nothing has happened to the run"
@@ -167,7 +167,7 @@ def test_a_link_to_another_run_asks_first(server, page):
 def linked(server, page):
     """A page opened by a link to other live settings of the run at hand, with control."""
     live = server("--paused", "--seed", SEED)
-    page.goto(live.base + f"?env=CartPole-v1&seed={SEED}&set=clip_range:0.3#token={live.token}")
+    page.goto(live.base + f"?panels=clip-mask&env=CartPole-v1&seed={SEED}&set=clip_range:0.3#token={live.token}")
     page.get_by_text("The link shows another run than this one: clip range 0.3.").wait_for()
     return live, Dashboard.of(page)
 
@@ -190,7 +190,7 @@ def test_the_run_at_hand_can_be_kept_as_it_is(linked):
 
 def test_a_link_that_the_run_at_hand_fits_is_settled(server, page):
     live = server("--paused", "--seed", SEED)
-    page.goto(live.base + f"?env=CartPole-v1&seed={SEED}#token={live.token}")
+    page.goto(live.base + f"?panels=clip-mask&env=CartPole-v1&seed={SEED}#token={live.token}")
     dashboard = Dashboard.of(page).at(state="paused")
     dashboard.type("Clip range", 0.3).step(update="1")
     assert not page.locator(".offer").is_visible(), "what is changed later is no difference to the link"
