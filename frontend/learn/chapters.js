@@ -167,7 +167,7 @@ export const CHAPTERS = [
       "In this update its explained variance went from {explained_variance_before} to {explained_variance}. (Close to 1 is not exact: single dots may still lie well off the diagonal in the panel Values.) It never acts, and is not needed once training is over.",
     ],
     task: {
-      text: "Have this update made a second time without it: with the objective “reinforce”, the plain policy gradient. It takes away two things at once, Â and the clip; the critic is trained along and judges nothing.",
+      text: "Have this update made a second time without it: with the objective “reinforce”, the plain policy gradient. That takes away two things at once: Â and the clip.",
       done: "What multiplies ∇log π, before it is normalised, with the critic and without:",
       trial: {
         name: "objective",
@@ -180,7 +180,7 @@ export const CHAPTERS = [
           ["largest r, after the last step", "final_ratio_max"],
         ],
         about:
-          "The first two rows show the missing critic. G is the whole return to go, luck included: right on average, and noisy. Â takes away what was expected anyway, and the more the critic explains, the more that is: without it the spread {went.advantage_std}. The last two rows show the missing clip and the other weights together: the largest r {went.final_ratio_max}. Where the large table says “clip fraction”, it counts the r outside of 1 ± ε all the same. Nothing is held there, and nothing pulled back by a clip.",
+          "The first two rows show the missing critic, which is trained along and judges nothing. G is the whole return to go, luck included: right on average, and noisy. Â takes away what was expected anyway, and the more the critic explains, the more that is: without it the spread {went.advantage_std}. The last two rows show the missing clip and the other weights together: the largest r {went.final_ratio_max}. Where the large table says “clip fraction”, it counts the r outside of 1 ± ε all the same. Nothing is held there, and nothing pulled back by a clip.",
       },
     },
   },

@@ -73,6 +73,8 @@ export function createGuide(root, state, atHand, page) {
   let touched = false;
   /** The sample that the reader had chosen before. @type {Selection | null} */
   let chosen = null;
+  /** What had the focus before. @type {Element | null} */
+  let opener = null;
   let turns = 0; // counts up: of two chapters only the later one is still wished for
   let turn = Promise.resolve();
   let values = "";
@@ -118,7 +120,7 @@ export function createGuide(root, state, atHand, page) {
 
   /** @param {number} index @param {boolean} [example] whether its example is asked for, whatever the run at hand has to show */
   function enter(index, example = false) {
-    if (entered === null) [chosen, touched] = [state.selection, false];
+    if (entered === null) [chosen, touched, opener] = [state.selection, false, document.activeElement];
     const returns = whose === "own" && !example;
     const before = entered === null ? Promise.resolve("") : putBack();
     entered = index;
@@ -227,7 +229,9 @@ export function createGuide(root, state, atHand, page) {
 
   function draw() {
     const { chapter: index } = state.view;
+    const returns = index === null && root.contains(document.activeElement);
     setHidden(root, index === null);
+    if (returns && opener instanceof HTMLElement) opener.focus({ preventScroll: true });
     document.body.toggleAttribute("data-guide", index !== null);
     document.body.toggleAttribute("data-example", index !== null && whose === "example");
     if (index === null) return leave();

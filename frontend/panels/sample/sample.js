@@ -22,7 +22,7 @@ import { cellOf, credit, holds } from "../../state/snapshot.js";
 export const sample = {
   name: "Sample",
   title: "Sample",
-  hint: "One transition in full: what the loss makes of it, number by number",
+  hint: "One transition in full: what the loss makes of it",
   ideas: ["ratio", "clip", "advantage", "policy"],
   probes: ["samples", "advantages", "values", "transitions"],
   extras: ["advantages", "values", "transitions"],

@@ -110,13 +110,21 @@ INSIDE = """element => {
 }"""
 
 
+BEGINS = """element => {
+    const { bottom } = element.closest(".reading").getBoundingClientRect();
+    return element.getBoundingClientRect().top + 30 <= bottom;
+}"""
+
+
 def test_who_presses_next_to_the_end_has_task_and_way_on_in_sight_and_is_back_where_they_were(fresh):
-    """And what comes of a task comes into sight, in a window that is low."""
+    """And what comes of a task comes into sight, in a window that is low, on a projector."""
     fresh.page.set_viewport_size({"width": 1280, "height": 720})
+    fresh.key("t").key("t")
     for chapter in CHAPTERS:
         fresh.choose(1) if chapter == 1 else fresh.press("Next").at_chapter(chapter)
         for part in (".task", "footer .primary"):
             assert fresh.guide.locator(part).evaluate(INSIDE), (chapter, part)
+        assert fresh.guide.locator(".text p").first.evaluate(BEGINS), f"of chapter {chapter} something is read"
     fresh.press(TRIALS[8][1]).done()
     until(lambda: fresh.guide.locator(".reaction").evaluate(INSIDE))
     assert fresh.guide.locator("footer .primary").evaluate(INSIDE)
@@ -127,7 +135,18 @@ def test_who_presses_next_to_the_end_has_task_and_way_on_in_sight_and_is_back_wh
     fresh.untouched(0)
     assert fresh.said == [] and fresh.lit() == set()
     assert fresh.slider("Clip range ε").get_attribute("aria-valuetext") == "0.2"
-    fresh.page.set_viewport_size({"width": 1440, "height": 900})
+    fresh.key("t").page.set_viewport_size({"width": 1440, "height": 900})
+
+
+def test_escape_leaves_stage_then_the_guide_and_gives_the_focus_back(fresh):
+    opener = fresh.page.get_by_role("button", name="Guide", exact=True)
+    opener.press("Enter")
+    fresh.at_chapter(1)
+    for stays in (True, False):
+        fresh.page.keyboard.press("Escape")
+        until(lambda: fresh.page.locator("body[data-stage]").count() == 0)
+        until(fresh.guide.is_visible, lambda seen, stays=stays: seen is stays)
+    until(lambda: opener.evaluate("button => button === document.activeElement"))
 
 
 def test_the_step_size_that_a_chapter_asks_for_is_put_back(fresh):

@@ -18,8 +18,9 @@ def test_who_only_watches_goes_through_it_as_well(windows, live):
 
 def test_on_a_phone_it_is_read_and_steps_nothing(windows, live):
     with opened(windows, width=390, height=800) as page:
-        phone = Guided(page, live, "?chapter=1")
+        phone = Guided(page, live, "?chapter=1&stage=values")
         phone.at_chapter(1)
+        assert page.locator("body[data-stage]").count() == 0, "there is no Stage on a phone"
         assert phone.task().startswith("On a larger screen you would now: choose the step size")
         assert not phone.guide.get_by_role("button", name="Step my run there").is_visible()
         phone.choose(8).press(TRIALS[8][1]).done()
