@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -13,6 +15,7 @@ from ppo_scope.processes.process import COMMANDS, NotReading
 from ppo_scope.runs import ending, inbox, missed
 from ppo_scope.runs import supervisor as supervisor_module
 from ppo_scope.runs.supervisor import KEPT_RUNS, CannotBegin, Supervisor
+from tests.live import ROOT, environment
 
 
 class Notes:
@@ -274,3 +277,37 @@ def test_the_output_of_a_process_is_not_the_servers(capfd):
     supervised(scenario, "dies_at_once")
     captured = capfd.readouterr()
     assert captured.out == captured.err == ""
+
+
+FIRST = """
+import asyncio, time
+from ppo_scope.processes.spawning import CONTEXT
+from ppo_scope.ppo.settings import Settings
+from ppo_scope.runs.supervisor import Supervisor
+from tests.runs.test_supervisor import Notes, until
+
+async def scenario():
+    supervisor, longest = Supervisor(Notes(), worker="tests.server.scripted_workers:obedient"), 0.0
+    starting = asyncio.ensure_future(supervisor.start(Settings(), paused=True))
+    while not starting.done():
+        start = time.monotonic()
+        await asyncio.sleep(0.01)
+        longest = max(longest, time.monotonic() - start)
+    await until(lambda: starting.result().state == "paused")
+    await supervisor.close()
+    return longest
+
+if __name__ == "__main__":
+    CONTEXT.set_forkserver_preload(["tests.runs.slow_to_import"])
+    print(asyncio.run(scenario()))
+"""
+
+
+def test_the_server_goes_on_while_its_first_process_is_made_ready():
+    paths = os.pathsep.join([str(ROOT), environment()["PYTHONPATH"]])
+    anew = [sys.executable, "-c", FIRST]
+    done = subprocess.run(
+        anew, cwd=ROOT, env={**environment(), "PYTHONPATH": paths}, capture_output=True, text=True, check=True
+    )
+    longest = float(done.stdout)
+    assert longest < 1.5, "what every process needs takes 3 s to import there"

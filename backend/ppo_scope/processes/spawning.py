@@ -7,6 +7,7 @@ does. Elsewhere a fork after such imports is not safe: there each process begins
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
@@ -29,6 +30,21 @@ def warm_up() -> None:
     if CONTEXT.get_start_method() == "forkserver":
         with as_ours():
             forkserver.ensure_running()
+
+
+@functools.cache
+def until_warm() -> None:
+    """Wait until a process can begin at once: the first one of all waits for those imports, which takes seconds. For a
+    thread that has nothing else to do.
+    """
+    if CONTEXT.get_start_method() == "forkserver":
+        first = CONTEXT.Process(target=_nothing, name="ppo-scope first")
+        first.start()
+        first.join()
+
+
+def _nothing() -> None:
+    """What the first process does."""
 
 
 @contextlib.contextmanager

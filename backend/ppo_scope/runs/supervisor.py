@@ -11,6 +11,7 @@ from typing import Any
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import DEFAULT_WORKER
+from ppo_scope.processes.spawning import until_warm, warm_up
 from ppo_scope.records.library import InUse, KeptRun, Library
 from ppo_scope.records.record import RunRecord
 from ppo_scope.records.store import CannotRead
@@ -118,6 +119,7 @@ class Supervisor:
             if (living := self._living(kept.id)) is not None:
                 return living
             settings, record = await asyncio.to_thread(to_show, kept)
+            await _until_a_process_can_begin()
             shown = [run for run in self._live() if run.shown is not None]
             for oldest in shown[: max(0, len(shown) + 1 - SHOWN_RUNS)]:
                 await oldest.stop(kept=False, why=ending.shown_no_more(oldest.id, SHOWN_RUNS))
@@ -208,6 +210,8 @@ class Supervisor:
         if isinstance(instead, AttachedRun):
             instead = None  # nobody's own training ends for a new run of ours
         async with self._starting:
+            if here:
+                await _until_a_process_can_begin()
             if self._leaving:
                 raise CannotBegin(LEAVING)
             live = self._training() if here else []
@@ -369,6 +373,12 @@ class Supervisor:
         for run in (*self._live(), self._candidate):
             if run is not None:
                 run.kill()
+
+
+async def _until_a_process_can_begin() -> None:
+    """The event loop goes on meanwhile, which would wait for the first process of all."""
+    warm_up()
+    await asyncio.to_thread(until_warm)
 
 
 def restarted(run: LiveRun | None, values: dict[str, Any]) -> Settings:

@@ -1,0 +1,5 @@
+"""As torch on a cold disk."""
+
+import time
+
+time.sleep(3)
