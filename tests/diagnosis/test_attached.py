@@ -61,6 +61,16 @@ def test_rewards_that_are_far_too_large_and_what_they_do_to_the_policy():
     assert next(iter(found)) == "wild_rewards"
     starved = found.get("starved_policy") or found["still_policy"]
     assert "times as long as the policy's" in starved["cause"] and starved["explained_by"] == "wild_rewards"
+    assert "beside Adam's ε of 1e-5 the policy's steps keep" in starved["cause"]
+
+
+def test_how_much_of_its_steps_a_policy_keeps_depends_on_the_epsilon_of_its_optimizer():
+    policy = {"optimizer_kwargs": {"eps": 1e-8}}
+    health = health_of(made("ppo_scope_tests/PaidCart-v0", n_epochs=4, policy_kwargs=policy), 12)
+    row = health.values()
+    assert row["gradient_clip_factor"] < 1e-4 and row["kl_k3"] > 1e-5, "it is limited, and moves all the same"
+    assert row["policy_step_share"] > 0.1
+    assert not {finding["name"] for finding in health.findings()} & {"starved_policy", "still_policy"}
 
 
 def test_actions_that_are_mostly_out_of_bounds():

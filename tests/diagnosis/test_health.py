@@ -13,6 +13,7 @@ import tests.environments.sick  # noqa: F401 - registers environments
 from benchmarks.health import SICK, observe
 from ppo_scope.diagnosis.checks import CHECKS, NOT_FINITE
 from ppo_scope.diagnosis.health import FORGIVEN, MAX_HISTORY, Health
+from ppo_scope.diagnosis.indicators import indicators
 from ppo_scope.diagnosis.judging import Found
 from ppo_scope.ppo import presets
 from ppo_scope.ppo.finite import NotFiniteError
@@ -57,6 +58,28 @@ def test_an_action_that_its_mask_forbids_is_found():
     assert ["forbidden_action" in found for found in seen] == [False, True]
     assert "the first in environment 3 at step " in named(health, "forbidden_action")["summary"]
     assert run(1)[1].unknown()["forbidden_action"]["why"] == "only where the environment says which actions are allowed"
+
+
+def test_a_deviation_that_depends_on_the_state_is_that_of_the_middle_one_of_the_states():
+    """As it may in somebody else's policy: what is said of σ must not be that of whichever state came first."""
+    trainer = Trainer(Settings.parse({**SMALL, "env": "Pendulum-v1"}))
+    moment = next(moment_at(trainer, phase) for phase in trainer.phases() if phase.kind is PhaseKind.UPDATE)
+    outputs, values = moment.judged(moment.batch)
+    assert indicators(moment)["smallest_deviation"] == pytest.approx(outputs[0, -1].exp().item())
+    outputs[:, -1] = torch.linspace(-4, 0, len(outputs))
+    moment._judged = outputs, values
+    assert indicators(moment)["smallest_deviation"] == pytest.approx(math.exp(-2), rel=0.01)
+
+
+@pytest.mark.parametrize(("size", "setting"), [(1.0, "the limit"), (500.0, "the critic")])
+def test_what_is_not_known_of_gradients_is_not_claimed(size, setting):
+    """Of a shared network, or of somebody's, whose gradients nobody has taken apart."""
+    still = {"kl_k3": 0.0, "gradient_clip_factor": 0.01, "learning_rate": 1e-3, "clip_range": 0.2, "steps_taken": 16.0}
+    row = {**still, "max_grad_norm": 0.5, "value_coef": 0.5, "target_size": size}
+    check = next(check for check in CHECKS if check.name == "still_policy")
+    cause = check.look([row] * 10).cause
+    assert "next to 0 %" not in cause and "far longer" not in cause.replace("probably far longer", "")
+    assert ("critic's gradient" in cause) == (setting == "the critic")
 
 
 def named(health, name):

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.optim import optimizer as optimizers
 
 from ppo_scope.attach.arrays import handing_over
+from ppo_scope.attach.course import epsilon
 from ppo_scope.attach.loss_networks import LossNetworks
 from ppo_scope.attach.scope import Scope
 from ppo_scope.attach.watcher import Watcher, guarded, say
@@ -302,6 +303,7 @@ class Watched:
             return
         gradients = [one.grad for _, one in self._networks.own if one.grad is not None]
         self._alpha = float(optimizer.param_groups[0]["lr"])
+        self._scope.tell(**epsilon(optimizer))
         if gradients and not self._scope.has_gradient:
             self._scope.gradient(nn.utils.get_total_norm(gradients))
 

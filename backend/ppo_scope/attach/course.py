@@ -12,6 +12,12 @@ def memory(optimizer: Any) -> float:
     return math.nan if state is None else float(sum(bool(one) for one in state.values()))
 
 
+def epsilon(optimizer: Any) -> dict[str, float]:
+    """Adam's ε, the largest of its groups of weights; 0 of an optimizer that has none, nothing where there is none."""
+    groups = getattr(optimizer, "param_groups", ())
+    return {"adam_epsilon": max(float(group.get("eps", 0.0)) for group in groups)} if groups else {}
+
+
 def course(steps: float, total: float | None, first: float | None) -> dict[str, float]:
     """Which share of the training is done, and the α that it began with; nothing where either is not known."""
     return {"share_done": steps / total, "first_learning_rate": first} if total and first else {}

@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium as gym
 from torch import Tensor, nn
 
-from ppo_scope.attach.course import memory
+from ppo_scope.attach.course import epsilon, memory
 from ppo_scope.attach.desk import Model
 from ppo_scope.attach.episodes import LATEST
 from ppo_scope.attach.policy import Policy
@@ -116,6 +116,7 @@ class Loop:
         update = self._update
         assert update is not None
         update.known |= {**self.policy.restless(update), "memory_after": memory(self.optimizer)}
+        update.known |= epsilon(self.optimizer)
         update.stopped_by_kl = stopped_by_kl
         update.seconds_optimise = time.perf_counter() - self._began
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))

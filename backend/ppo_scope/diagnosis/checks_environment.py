@@ -54,8 +54,8 @@ def _wild_rewards(rows: list[Row]) -> Verdict:
     if 0 < largest < SMALL_REWARDS:
         return Found(
             f"The largest reward of the rollout is {largest:.2g}, V_targ about {sizes[-1]:.2g} in size.",
-            "The critic's gradient shrinks with the rewards. Beside Adam's ε of 1e-5 its steps become short, and V "
-            "stays at what it began with, which is far larger than all that is paid.",
+            "V begins at values that are far larger than all that is paid, and its errors are all that Â is made of. "
+            "Its gradient shrinks with them: beside Adam's ε its steps become short, and it stays as it began.",
             "Normalise rewards (a new run), or multiply them in the environment.",
         )
     return None

@@ -14,10 +14,9 @@ whose gradient is mostly shorter than the size that Adam remembers."""
 BEGUN = 0.001
 """By which entropy's share of its maximum falls within 10 updates: such a policy has begun to prefer something."""
 LARGE = 5.0
-"""A c₁ that is a cause by itself."""
+"""A c₁ that is a cause by itself; and a size of V_targ."""
 TELLING = 0.1
 """|Â|, from which on it is not for want of differences that a policy stays."""
-EPS = "Adam's ε of 1e-5"
 SCALING = "Normalise rewards (a new run). At once: switch the gradient norm limit off."
 
 
@@ -64,10 +63,11 @@ def _still(rows: list[Row]) -> Verdict:
         return Found(summary, cause, "Lower β, to 1.", "kl_coef")
     if limited:
         return Found(summary, *_held_back(rows))
-    if not last(rows, "normalizes_advantages") and last(rows, "policy_step_share") < STARVED:
+    share = last(rows, "policy_step_share")
+    if not last(rows, "normalizes_advantages") and share < STARVED:
         cause = (
             f"Advantages of about {last(rows, 'advantage_std'):.2g} are not normalised, so the policy's gradient is "
-            f"as small: beside {EPS} its steps keep {percent(last(rows, 'policy_step_share'))} of their length."
+            f"as small: beside {_epsilon(rows)} its steps keep {percent(share)} of their length."
         )
         return Found(summary, cause, "Normalise advantages, or rewards (a new run).", "normalize_advantages")
     if last(rows, "losses_told") >= 1 and last(rows, "advantage_size") > TELLING:
@@ -101,19 +101,27 @@ def _held_back(rows: list[Row]) -> tuple[str, str, str]:
     """(cause, remedy, its setting) where the norm limit makes the policy's gradient smaller than Adam's ε."""
     factor, kept = last(rows, "gradient_clip_factor"), last(rows, "policy_step_share")
     ratio, limit = last(rows, "critic_gradient_ratio"), last(rows, "max_grad_norm")
-    effect = f"beside {EPS} the policy's steps keep {percent(kept)} of their length"
-    if ratio < 10:
+    coefficient = last(rows, "value_coef")
+    effect = f"beside {_epsilon(rows)} the policy's steps keep {percent(kept)} of their length"
+    if math.isnan(kept):
+        effect = "Adam's ε may be large beside what is left of the policy's"
+    if ratio < 10 or (math.isnan(ratio) and not max(coefficient, last(rows, "target_size")) > LARGE):
         cause = f"The gradient norm limit of {limit:g} scales gradients down to {percent(factor)}: {effect}."
         return cause, "Raise the gradient norm limit, to 0.5, or switch it off.", "max_grad_norm"
     whose = f"The critic's gradient is {times(ratio)} times as long as the policy's"
     if math.isnan(ratio):
-        whose = "The critic's gradient is far longer than the policy's"
-    coefficient, size = last(rows, "value_coef"), f"V_targ is about {last(rows, 'target_size'):,.3g} in size"
+        whose = "The critic's gradient is probably far longer than the policy's"
+    size = f"V_targ is about {last(rows, 'target_size'):,.3g} in size"
     held = f"The norm limit is one for both networks and scales both down to {percent(factor)}: {effect}."
     if coefficient > LARGE:
         cause = f"{whose}, because c₁ is {coefficient:g} and {size}. {held}"
         return cause, "Lower c₁, to 0.5.", "value_coef"
     return f"{whose}, because {size}. {held} A larger c₁ makes it worse.", SCALING, "max_grad_norm"
+
+
+def _epsilon(rows: list[Row]) -> str:
+    epsilon = last(rows, "adam_epsilon")
+    return "Adam's ε" if math.isnan(epsilon) else f"Adam's ε of {epsilon:.2g}".replace("e-0", "e-")
 
 
 def _uniform(rows: list[Row]) -> Verdict:
@@ -199,7 +207,7 @@ STEPS: tuple[Check, ...] = (
         "mean clip factor below 0.1, and the policy's steps at most half as long as without Adam's ε, for 10 updates; "
         "a fifth, where Adam's memory is not told and one minibatch's gradient stands for it",
         "The norm limit scales the gradients of both networks down by the same factor, and the policy's falls below "
-        "Adam's ε of 1e-5.",
+        "Adam's ε: 1e-5 here and in many loops, where torch's own is 1e-8.",
         SCALING,
         "max_grad_norm",
         ("policy_step_share", "gradient_clip_factor"),

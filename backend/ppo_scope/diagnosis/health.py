@@ -16,6 +16,7 @@ from ppo_scope.diagnosis.judging import SEVERITIES, Check, Found, Row, Unknown, 
 from ppo_scope.diagnosis.paid import Paid
 from ppo_scope.diagnosis.progress import Progress
 from ppo_scope.diagnosis.tries import tries
+from ppo_scope.ppo.adam import EPS
 from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.moment import Moment
@@ -83,7 +84,8 @@ class Health:
         rollout = moment.update.rollout
         returns = [episode.episodic_return for episode in rollout.episodes]
         self._paid_before = copy(self._paid)
-        self.take_row(moment.update.index, {**row, **indicators(moment), **self._paid.take_in(rollout)}, returns)
+        found = indicators(moment, row.get("adam_epsilon", EPS))
+        self.take_row(moment.update.index, {**row, **found, **self._paid.take_in(rollout)}, returns)
 
     def take_row(self, update: int, row: Row, returns: Sequence[float] = ()) -> None:
         """The same, with all that the checks look at, and what the episodes returned that ended in it."""

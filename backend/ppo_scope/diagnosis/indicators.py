@@ -35,7 +35,7 @@ FITTED = 16
 """Parts of an observation that a parabola is fitted to."""
 
 
-def indicators(moment: Moment) -> Row:
+def indicators(moment: Moment, adam_epsilon: float = EPS) -> Row:
     """By name; what is not defined for this run is left out. Nothing before an update has ended."""
     batch = moment.batch
     if moment.phase.kind is not PhaseKind.UPDATE or batch is None or not moment.trained.any():
@@ -46,11 +46,11 @@ def indicators(moment: Moment) -> Row:
         **_settings(moment.update.settings),
         **_episodes(moment),
         **_critic(moment, batch, chosen),
-        **_exploration(moment),
+        **_exploration(moment, chosen),
         **_actions(moment, chosen),
         **_forbidden(moment),
         **_observations(moment, batch, chosen),
-        **_steps(moment),
+        **_steps(moment, adam_epsilon),
         **of_the_loop(moment, batch),
     }
 
@@ -135,7 +135,7 @@ def _fit(observations: Floats, targets: Floats) -> float:
     return 1.0 - float(np.mean(np.square(later - features[half:] @ weights))) / variance if variance > 0 else math.nan
 
 
-def _exploration(moment: Moment) -> Row:
+def _exploration(moment: Moment, chosen: NDArray[np.int64]) -> Row:
     """Entropy against its maximum, or the deviations of a normal policy, also against the range of actions.
 
     Of the policy that collected, where the loop cannot be asked about the present one.
@@ -153,8 +153,9 @@ def _exploration(moment: Moment) -> Row:
         return {"entropy_share": float(entropy[moment.trained].mean()) / largest}
     if not isinstance(distribution, DiagonalGaussian):
         return {}
-    deviations = outputs[0, -distribution.free :].cpu().numpy().astype(np.float64)
-    deviations = np.exp(deviations)
+    # Of a policy whose σ depends on the state: in the middle one of the states.
+    log_std = outputs[chosen][:, -distribution.free :].cpu().numpy()
+    deviations = np.exp(np.median(log_std, axis=0).astype(np.float64))
     found = {"smallest_deviation": float(deviations.min()), "largest_deviation": float(deviations.max())}
     widths = _widths(distribution)
     bounded = np.isfinite(widths)
@@ -238,7 +239,7 @@ def _saturated(layer: Floats, *, relu: bool) -> float:
     return np.count_nonzero(shut) / shut.size
 
 
-def _steps(moment: Moment) -> Row:
+def _steps(moment: Moment, adam_epsilon: float) -> Row:
     """How much of its length a step of Adam keeps beside ε, in the policy's weights, and whose gradient is longer."""
     abilities, shared = moment.subject.abilities, moment.update.settings.shared_network
     if abilities.theta is None or abilities.parts is None or abilities.theta().numel() > LARGEST_THETA:
@@ -250,7 +251,8 @@ def _steps(moment: Moment) -> Row:
     # Of a shared network only the head is the policy's own.
     own = "policy_head" if shared else "policy"
     policy = np.concatenate([typical[part] for name, part in parts.items() if name.startswith(own)])
-    found = {"policy_step_share": float(np.add.reduce(policy / (policy + EPS))) / len(policy)}
+    kept = np.divide(policy, policy + adam_epsilon, out=np.ones_like(policy), where=policy + adam_epsilon > 0)
+    found = {"adam_epsilon": adam_epsilon, "policy_step_share": float(np.add.reduce(kept)) / len(policy)}
     if abilities.typical_gradient is None:
         found["step_share_estimated"] = 1.0
     critic = [typical[part] for name, part in parts.items() if name.startswith("value")]
