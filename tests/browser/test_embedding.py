@@ -44,6 +44,6 @@ def test_a_page_that_may_embeds_the_dashboard_and_no_other(host, page, ending, f
     assert not inner.get_by_role("button", name="Play", exact=True).is_visible()
 
     page.goto(f"http://127.0.0.1:{port}/")
-    page.wait_for_timeout(1000)
+    until(lambda: [one for one in page.frames if one.url.startswith("chrome-error:")])
     assert not [one for one in page.frames if one.url.startswith(live.base)], "another origin may not"
     Dashboard(page, live.url)

@@ -79,7 +79,6 @@ def test_a_long_evaluation_tells_how_far_it_is(stage):
     played = running(stage)
     for ended in range(20):
         played.doing("evaluating", ended, 30, 0.001)
-        played.page.wait_for_timeout(100)
     until(played.sentence, lambda text: "Evaluating the policy of update" in text and "19 of 30 episodes" in text)
     played.progress(update=3, phase="update")
     until(played.sentence, lambda text: "Evaluating" not in text)
