@@ -224,7 +224,8 @@ function listed(wrappers) {
 }
 
 /** @param {SettingValue | undefined} value */
-const valueText = (value) => (value === null || value === undefined ? "none" : typeof value === "number" ? count(value) : settingText(value));
+const valueText = (value) =>
+  value === null || value === undefined || value === "" ? "none" : typeof value === "number" ? count(value) : settingText(value);
 
 /** @param {Setting} a @param {Setting} b */
 const byPlace = (a, b) => FIRST.indexOf(a.name) - FIRST.indexOf(b.name);

@@ -21,14 +21,14 @@
  * @property {(x: number, y: number) => Cell | null} at the sample under a point
  */
 
-const NARROWEST = 1.8; // CSS pixels that a cell needs to be seen
+const NARROWEST = 2; // CSS pixels that a cell needs to be seen and to be hit, however large the type is
 const LOWEST = 3;
 const TALLEST = 64;
 const ROUND = 16; // a line of a row that is wrapped holds a multiple of so many steps
 const MARGIN = { left: 42, right: 6, top: 6, bottom: 34 };
 
 /**
- * @param {Pick<Canvas, "width" | "height" | "ratio">} canvas
+ * @param {Pick<Canvas, "width" | "height" | "ratio"> & { density?: number }} canvas
  * @param {number} allRows
  * @param {number} columns
  * @param {number} total environments of the run, of which `allRows` came
@@ -36,14 +36,14 @@ const MARGIN = { left: 42, right: 6, top: 6, bottom: 34 };
  *   one size in all
  * @returns {Layout}
  */
-export function arrange({ width, height, ratio }, allRows, columns, total, beside = []) {
+export function arrange({ width, height, ratio, density = ratio }, allRows, columns, total, beside = []) {
   const left = Math.round(MARGIN.left * ratio);
   const top = Math.round(MARGIN.top * ratio);
   const wide = Math.max(1, width - left - MARGIN.right * ratio);
   const high = Math.max(1, height - top - MARGIN.bottom * ratio);
-  const fitting = Math.max(ROUND, Math.floor(wide / (NARROWEST * ratio) / ROUND) * ROUND);
+  const fitting = Math.max(ROUND, Math.floor(wide / (NARROWEST * density) / ROUND) * ROUND);
   const longest = Math.max(columns, ...beside.map((other) => other.columns));
-  const lines = longest * NARROWEST * ratio <= wide ? 1 : Math.ceil(longest / fitting);
+  const lines = longest * NARROWEST * density <= wide ? 1 : Math.ceil(longest / fitting);
   const perLine = lines === 1 ? longest : Math.ceil(longest / lines / ROUND) * ROUND; // the last one is about as long as the others
   const linesPerRow = Math.ceil(columns / perLine);
   const rows = Math.min(allRows, Math.max(1, Math.floor(high / (linesPerRow * LOWEST * ratio))));
