@@ -135,6 +135,7 @@ export function createReceiver(store, first) {
         state.stepping = false;
         expectRows(status);
       }
+      if (OVER.has(status.state)) compare(null); // nobody waits for a choice any more
       touch("status");
       if (otherwise) touch("snapshot");
     },
@@ -190,12 +191,13 @@ export function createReceiver(store, first) {
     else if (header.kind === "snapshot") store.stage({ snapshot: /** @type {Snapshot} */ (frame) });
     else if (header.kind === "picture") decodePicture(frame);
     else if (header.kind === "progress") progress(header);
-    else if (header.kind === "comparison") comparison(frame);
+    else if (header.kind === "comparison") compare(/** @type {any} */ (header).open && !OVER.has(state.run.state) ? frame : null);
   }
 
-  /** @param {Frame} frame */
-  function comparison(frame) {
-    state.comparison = /** @type {any} */ (frame.header).open ? frame : null;
+  /** @param {Frame | null} frame two outcomes that wait for a choice */
+  function compare(frame) {
+    if (frame === null && state.comparison === null) return;
+    state.comparison = frame;
     touch("run", "preview"); // which gives way to the outcome itself
   }
 

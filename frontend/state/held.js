@@ -20,7 +20,7 @@ export function createHold({ state, touch }) {
         if (state.status)
           state.status = { ...state.status, state: "stopped", sequence: null, playing: false, pausing: false, pace: null, pending: {}, cause: null };
       }
-      Object.assign(state, { held: { run, status: null }, stepping: false, progress: null, activity: null, trial: null });
+      Object.assign(state, { held: { run, status: null }, stepping: false, progress: null, activity: null, trial: null, comparison: null });
       told();
     },
 

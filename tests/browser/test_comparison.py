@@ -3,6 +3,8 @@
 import csv
 import itertools
 import math
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.test_first_light import SEED
 from tests.browser.test_stepping import note
 from tests.moments import moment_at
+from tests.server.scope_page import leaders
 
 WORDS = ("inside", "held", "pulled back", "not held", "unused")
 LOOKED_AT = ("Ratio histogram", "Clip mask")
@@ -198,7 +201,18 @@ def test_nothing_of_the_comparison_overlaps(server, new_page):
             dashboard.press("Apply to this update")
         page.locator("#comparison table").wait_for()
         assert_apart(page)
+        if height == 1080:
+            assert_none_is_asked_for_once_the_run_is_over(live, page)
         page.close()
+
+
+def assert_none_is_asked_for_once_the_run_is_over(live, page):
+    os.kill(min(leaders(live.pid)), signal.SIGKILL)
+    Dashboard.of(page).at(state="killed")
+    page.locator("#comparison").wait_for(state="hidden")
+    page.reload()
+    Dashboard.of(page).at(state="killed", update="1")
+    assert page.locator("#comparison").is_hidden()
 
 
 def assert_apart(page):
