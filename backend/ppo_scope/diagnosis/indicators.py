@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppo_scope.diagnosis.indicators_loop import of_the_loop
+from ppo_scope.diagnosis.indicators_loop import not_finite, of_the_loop
 from ppo_scope.diagnosis.indicators_scale import scales, wild
 from ppo_scope.diagnosis.judging import Row
 from ppo_scope.ppo.adam import EPS
@@ -40,9 +40,13 @@ def indicators(moment: Moment, adam_epsilon: float = EPS) -> Row:
     batch = moment.batch
     if moment.phase.kind is not PhaseKind.UPDATE or batch is None or not moment.trained.any():
         return {}
+    broken = not_finite(moment, batch)
+    if broken["not_finite_share"]:  # what else there is to find out follows from that
+        return {**_settings(moment.update.settings), **broken}
     chosen = np.flatnonzero(moment.trained)
     chosen = chosen[np.linspace(0, len(chosen) - 1, min(JUDGED, len(chosen))).astype(np.int64)]
     return {
+        **broken,
         **_settings(moment.update.settings),
         **_episodes(moment),
         **_critic(moment, batch, chosen),
