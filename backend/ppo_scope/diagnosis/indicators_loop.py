@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ppo_scope.diagnosis.indicators_estimate import of_the_estimate
 from ppo_scope.diagnosis.judging import FAR_OUT, NUMBERS, OF_CRITIC, Row
-from ppo_scope.probes.measurement import variance_of
+from ppo_scope.probes.measurement import rms, variance_of
 from ppo_scope.probes.minibatches import Minibatches
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import first_ratio
@@ -149,7 +149,7 @@ def _bootstraps(moment: Moment, batch: Batch) -> Row:
     after = np.full(layout, np.nan)
     after[:-1] = np.where(rollout.trained[1:], values[1:], np.nan)
     goes_on = ~(rollout.terminated | rollout.truncated)[:-1] & rollout.trained[1:] & rollout.trained[:-1]
-    size = math.sqrt(float(np.square(values[rollout.trained]).mean()))
+    size = rms(values[rollout.trained])
     near = SAME * size + 1e-6 * float(np.abs(rewards[cut]).max())
     # Where V hardly changes from step to step, or is next to nothing, one cannot be told from another.
     varies = goes_on.any() and float(np.median(np.abs(np.diff(values, axis=0))[goes_on])) > 10 * near
@@ -230,7 +230,7 @@ def _first_ratio(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     if not off.any():
         return {}
     actions = batch.actions.cpu().numpy()[samples].reshape(len(samples), -1)
-    size = math.sqrt(float(np.square(logratio[off]).mean()))
+    size = rms(logratio[off])
     found = {
         "off_fraction": np.count_nonzero(off) / len(off),
         "off_size": size,
