@@ -32,6 +32,7 @@ const MEASURES = {
   first_ratio_error: ["|r − 1| at first", (value) => number(value, 2)],
   steps_taken: ["steps of the update", (value) => number(value)],
   far_out_share: ["r > 3 with Â < 0 is", (value) => `${percent(value, 0)} of the policy loss`],
+  not_finite_share: ["not finite", (value) => percent(value, 0)],
   clip_fraction: ["clip fraction", (value) => percent(value, 0)],
   observations_counted: ["statistics know", (value) => `${number(value)} observations`],
   losses_told: ["losses told", (value) => number(value)],

@@ -54,15 +54,26 @@ class World:
 
 class FaultyLoop:
     """`fault`: the mistake, or none. `continuous`: two numbers to choose, not one of four actions. `ending`: episodes
-    end by themselves, where else they are cut. `critic`: of its last layer, as it begins.
+    end by themselves, where else they are cut. `critic`: of its last layer, as it begins. `spoilt`: a reward of its
+    second rollout under the fault "one reward".
     """
 
     def __init__(
-        self, fault=None, *, continuous=False, masked=False, ending=False, epochs=3, minibatches=4, rate=3e-3, critic=1
+        self,
+        fault=None,
+        *,
+        continuous=False,
+        masked=False,
+        ending=False,
+        epochs=3,
+        minibatches=4,
+        rate=3e-3,
+        critic=1,
+        spoilt=0.0,
     ):
         torch.manual_seed(0)
         self.fault, self.continuous, self.masked, self.ending = fault, continuous, masked, ending
-        self.epochs, self.minibatches = epochs, minibatches
+        self.epochs, self.minibatches, self.spoilt = epochs, minibatches, spoilt
         width = 2 if continuous else ACTIONS
         middle = nn.Dropout(0.3) if fault == "dropout" else nn.Identity()
         self.policy = nn.Sequential(nn.Linear(3, 32), nn.Tanh(), middle, nn.Linear(32, width))
@@ -170,8 +181,10 @@ class FaultyLoop:
 
     def train(self, updates):
         """So many updates; the loop."""
-        for _ in range(updates):
+        for update in range(updates):
             kept = self.collect()
+            if self.fault == "one reward" and update == 1:
+                kept["rewards"][M // 2, 1] = self.spoilt
             advantages = self.advantages(kept)
             targets = advantages + kept["values"]
             if self.fault == "scaled targets":

@@ -2,9 +2,11 @@
 nothing is said of loops without one.
 """
 
+import math
 from functools import cache
 
 import pytest
+import torch
 
 from tests.diagnosis.faulty_loop import FaultyLoop, Groups, Rare, evidence, said
 
@@ -40,6 +42,27 @@ def test_a_loop_without_a_mistake_is_told_of_nothing(options, updates):
     if "epochs" in options:
         assert loop.health.values()["kl_k3"] == loop.health.values()["far_out_share"] == 0
         assert "by design" in loop.health.unknown()["still_policy"]["why"]
+
+
+@pytest.fixture
+def unchecked():
+    """Distributions that do not look at their own parameters, as those of other frameworks."""
+    torch.distributions.Distribution.set_default_validate_args(False)
+    yield
+    torch.distributions.Distribution.set_default_validate_args(True)
+
+
+@pytest.mark.parametrize("reward", [math.nan, math.inf])
+def test_what_is_not_finite_is_said_and_no_mean_of_the_rest_looks_sound(reward, unchecked):
+    """The first minibatches of that update were sound: of these alone KL and clip fraction would be 0."""
+    loop = FaultyLoop("one reward", continuous=True, spoilt=reward)
+    with pytest.raises(RuntimeError, match="std"):
+        loop.train(3)
+    summary, *_ = evidence(loop, "not_finite_samples")
+    assert summary == "R of 0.39 % of the update's samples is NaN or infinite."
+    values = loop.health.values()
+    assert math.isnan(values["kl_k3"]) and math.isnan(values["clip_fraction"])
+    assert said(loop).keys() == {"not_finite_samples"} and unmeasured(loop) == {}
 
 
 RATIOS = [

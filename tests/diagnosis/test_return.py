@@ -1,9 +1,14 @@
 """Whether a return that has risen and then fallen for good is told of, with its cause; and that scatter is no fall."""
 
+import math
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from ppo_scope.diagnosis.fall import Fall
+from ppo_scope.diagnosis.paid import Paid
+from ppo_scope.ppo.rollout import Episode
 from tests.diagnosis.test_health import named, run
 
 
@@ -49,3 +54,27 @@ def test_a_run_that_began_at_its_best_can_fall_too():
     """One that goes on from a checkpoint has gained nothing here."""
     rows = told([np.full(5, 480.0) + np.arange(5)] * 10 + [np.full(20, 9.0)] * 5)
     assert rows[-1]["fell_since"] == 11 and np.isnan(rows[-1]["fall_kept"])
+
+
+@pytest.mark.parametrize("once", [math.nan, math.inf, 1e17])
+def test_one_wild_reward_spoils_the_sum_of_its_own_episode_alone(once):
+    """Two rows whose episodes take four steps, in rollouts of six."""
+    paid, random, whole = Paid(), np.random.default_rng(1), {0: np.zeros(0), 1: np.zeros(0)}
+    for number in range(4):
+        rewards = random.random((6, 2)).astype(np.float32)
+        if number == 1:
+            rewards[1, 0] = once
+        ends = (np.arange(6) + 6 * number) % 4 == 3
+        for row in whole:
+            whole[row] = np.append(whole[row], rewards[:, row].astype(np.float64))
+        told = [
+            Episode(0, whole[row][4 * k : 4 * k + 4].sum(), 4)
+            for k in range(6)
+            for row in whole
+            if 6 * number <= 4 * k + 3 < 6 * number + 6
+        ]
+        rollout = SimpleNamespace(rewards=rewards, trained=np.ones((6, 2), np.bool_), episodes=told)
+        rollout.terminated, rollout.truncated = np.repeat(ends[:, None], 2, 1), np.zeros((6, 2), np.bool_)
+        row = paid.take_in(rollout)
+    assert row["paid_episodes"] == (12 if math.isfinite(once) else 11)
+    assert row["paid_trained"] == pytest.approx(row["paid_told"]) and row["paid_alike"] > 0.9

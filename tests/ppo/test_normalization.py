@@ -20,8 +20,9 @@ def test_statistics_in_pieces_equal_those_of_the_whole():
     assert statistics.variance == pytest.approx(values.var(0))
 
 
-def test_rewards_are_divided_by_the_deviation_of_the_discounted_return():
-    rewards = np.array([[1.0], [2.0], [0.0], [3.0]], np.float32)
+@pytest.mark.parametrize("for_the_reset", [0.0, 7.0])
+def test_rewards_are_divided_by_the_deviation_of_the_discounted_return(for_the_reset):
+    rewards = np.array([[1.0], [2.0], [for_the_reset], [3.0]], np.float32)
     ends = np.array([[False], [True], [False], [False]])
     trained = np.array([[True], [True], [False], [True]])
     scale = RewardScale(1)

@@ -15,7 +15,7 @@ from ppo_scope.diagnosis.checks_environment import CAUSES, FORBIDDEN
 from ppo_scope.diagnosis.checks_estimate import ADVANTAGES, LEAKS
 from ppo_scope.diagnosis.checks_goal import ENDLESS, OTHER_REWARDS
 from ppo_scope.diagnosis.checks_leash import LEASHES
-from ppo_scope.diagnosis.checks_loop import LOSS, NO_ADVANTAGE, ORDER
+from ppo_scope.diagnosis.checks_loop import LOSS, NO_ADVANTAGE, NOT_FINITE_SAMPLES, ORDER
 from ppo_scope.diagnosis.checks_optimizer import FORGETS, SPENT
 from ppo_scope.diagnosis.checks_ratio import RATIO, STATISTICS
 from ppo_scope.diagnosis.checks_return import FELL
@@ -24,6 +24,7 @@ from ppo_scope.diagnosis.checks_together import RANKS_APART
 from ppo_scope.diagnosis.judging import Check
 
 CHECKS: tuple[Check, ...] = (
+    NOT_FINITE_SAMPLES,
     FORBIDDEN,
     RANKS_APART,
     STATISTICS,

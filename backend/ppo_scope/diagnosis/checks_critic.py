@@ -137,7 +137,8 @@ CRITIC = Check(
     "Useless critic",
     "warning",
     "explained variance below 0.02 in the mean of 10 updates and at least 20 points below what a parabola in the "
-    "observations explains, or V off V_targ by more than a constant would be; and V off V_targ by 5 % or more",
+    "observations explains, and V off V_targ by 5 % or more; or for 10 updates V off V_targ by half of its size, and "
+    "its squared error 1.5 times that of a constant or more",
     "The critic predicts the return no better than a constant would, so the advantages are as noisy as the "
     "returns themselves.",
     "Normalise rewards if they are far from 1 (a new run), or give the critic time: early in a run this passes.",

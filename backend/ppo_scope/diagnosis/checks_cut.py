@@ -122,7 +122,7 @@ AS_ENDS = Check(
     "A cut is taken for an end",
     "warning",
     f"in all of the latest {CUT} cut episodes or more, the value that δ holds is 0, where V is not; a note where "
-    "1/(1 − γ) steps are no more than half of an episode",
+    f"1/(1 − γ) steps are less than {REACHES:.0%} of an episode",
     "Termination and truncation are one thing to this loop: what would have come after a time limit counts as 0. "
     "Steps before it look worse than they are, because V cannot see how much time is left.",
     f"Add γ·V(s′) to the reward of the step that was cut, with s′ the last observation of its episode "

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import math
 
-from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent
+from ppo_scope.diagnosis.judging import (
+    NUMBERS,
+    OF_RATIO,
+    Check,
+    Found,
+    Row,
+    Unknown,
+    Verdict,
+    after,
+    last,
+    latest,
+    percent,
+)
 
 FAR = 0.2
 """Of a loss, by which it differs from ours."""
@@ -12,6 +24,14 @@ EQUAL, UNEQUAL = 1e-4, 2e-3
 """Of a loss: so near is it what it is taken for, and so far from ours is it not that. A critic that is trained on the
 table comes to a constant, of which both are one."""
 EMPTY = 0.5
+
+
+def _not_finite(rows: list[Row]) -> Verdict:
+    share = last(rows, "not_finite_share")
+    if not share > 0:
+        return None
+    which = NUMBERS[int(last(rows, "not_finite_of"))]
+    return Found(f"{which} of {percent(share)} of the update's samples is NaN or infinite.")
 
 
 def _loss_told(rows: list[Row]) -> Verdict:
@@ -97,6 +117,22 @@ def _no_advantage(rows: list[Row]) -> Verdict:
 
 WHOLE = 0.999
 
+NOT_FINITE_SAMPLES = Check(
+    "not_finite_samples",
+    "Not finite, and trained on all the same",
+    "error",
+    "R, log π_old, Â, V_old, V_targ, r or V of a sample is NaN or infinite; what of them came to be first is named",
+    "The mean over a minibatch with one such sample is one too, and so is its gradient, whatever it is cut off at: one "
+    "step, and all weights are NaN. Nothing that is found of such an update means anything.",
+    "Go on from a checkpoint of before. Look where it came from: what the environment gives, a division by a deviation "
+    "of 0, the logarithm of 0, a step far too long.",
+    None,
+    ("not_finite_share",),
+    _not_finite,
+    "All that is trained on is finite",
+    ("ratio_not_one", "return_fell"),
+    ("ratio_not_one", *OF_RATIO),
+)
 LOSS = Check(
     "loss_differs",
     "The loop's loss is another one",

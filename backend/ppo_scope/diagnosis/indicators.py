@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppo_scope.diagnosis.indicators_loop import of_the_loop
+from ppo_scope.diagnosis.indicators_loop import not_finite, of_the_loop
 from ppo_scope.diagnosis.indicators_scale import scales, wild
 from ppo_scope.diagnosis.judging import Row
 from ppo_scope.ppo.adam import EPS
 from ppo_scope.ppo.distributions import DiagonalGaussian, choices_in
 from ppo_scope.ppo.masks import forbidden_taken
 from ppo_scope.probes.facts import Facts
-from ppo_scope.probes.measurement import variance_of
+from ppo_scope.probes.measurement import rms, variance_of
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import Batch, Floats, PhaseKind
 from ppo_scope.probes.subject import Distribution
@@ -40,9 +40,13 @@ def indicators(moment: Moment, adam_epsilon: float = EPS) -> Row:
     batch = moment.batch
     if moment.phase.kind is not PhaseKind.UPDATE or batch is None or not moment.trained.any():
         return {}
+    broken = not_finite(moment, batch)
+    if broken["not_finite_share"]:  # what else there is to find out follows from that
+        return {**_settings(moment.update.settings), **broken}
     chosen = np.flatnonzero(moment.trained)
     chosen = chosen[np.linspace(0, len(chosen) - 1, min(JUDGED, len(chosen))).astype(np.int64)]
     return {
+        **broken,
         **_settings(moment.update.settings),
         **_episodes(moment),
         **_critic(moment, batch, chosen),
@@ -104,12 +108,12 @@ def _episodes(moment: Moment) -> Row:
 def _critic(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Row:
     """How far V is from V_targ, against how large V_targ is; and where much is left to explain, how much could be."""
     targets = moment.targets
-    size = _rms(targets)
+    size = rms(targets)
     found = {"target_size": size}
     if moment.after is None:
         return found
     errors = targets - moment.transitions(moment.after[3])
-    error, variance = _rms(errors), moment.target_variance[0]
+    error, variance = rms(errors), moment.target_variance[0]
     if size > 0:
         found["critic_error_share"] = error / size
     if variance > (1e-6 * size) ** 2:
@@ -279,7 +283,3 @@ def _typical_gradient(moment: Moment) -> NDArray[np.float64] | None:
 
 def _norm(values: NDArray[np.float64]) -> float:
     return math.sqrt(float(values @ values))
-
-
-def _rms(values: NDArray[np.float64]) -> float:
-    return math.sqrt(float(values @ values) / len(values))

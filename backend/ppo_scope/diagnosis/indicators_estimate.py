@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppo_scope.diagnosis.judging import Row
-from ppo_scope.probes.measurement import variance_of
+from ppo_scope.probes.measurement import rms, variance_of
 from ppo_scope.probes.minibatches import Minibatches
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import Batch
@@ -43,7 +43,7 @@ def of_the_estimate(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     ends = terminated | rollout.truncated[:, some]
     if not values.any() or not advantages.any():
         return {}
-    size = _rms(advantages) + _rms(values) + _rms(rewards)
+    size = rms(advantages) + rms(values) + rms(rewards)
     near, far = SAME * size, APART * size
     ended = np.abs(rewards - values - advantages) <= near
     following = discount * (values[1:] + decay * advantages[1:])
@@ -87,10 +87,6 @@ def _targets(moment: Moment, batch: Batch, seen: Minibatches, near: float) -> Ro
         return {}
     scale = float(((sums - sums.mean()) * (targets - targets.mean())).mean()) / variance
     shift = float(targets.mean()) - scale * float(sums.mean())
-    if not _rms(targets - scale * sums - shift) <= SAME * _rms(targets):
+    if not rms(targets - scale * sums - shift) <= SAME * rms(targets):
         return {}
     return {"targets_scale": scale, "targets_shift": shift}
-
-
-def _rms(values: NDArray[np.float64]) -> float:
-    return math.sqrt(float(np.square(values).mean()))

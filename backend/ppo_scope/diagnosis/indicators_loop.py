@@ -9,11 +9,12 @@ import math
 import zlib
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ppo_scope.diagnosis.indicators_estimate import of_the_estimate
-from ppo_scope.diagnosis.judging import FAR_OUT, Row
-from ppo_scope.probes.measurement import variance_of
+from ppo_scope.diagnosis.judging import FAR_OUT, NUMBERS, OF_CRITIC, Row
+from ppo_scope.probes.measurement import rms, variance_of
 from ppo_scope.probes.minibatches import Minibatches
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import first_ratio
@@ -27,6 +28,25 @@ IMPOSSIBLE = -1e4
 """log r that no policy comes to: what it took has a logit of −10⁸ or the like, the mark of what is forbidden."""
 LARGEST_TABLE = 512
 """Samples of which every one is held against every other."""
+
+
+def not_finite(moment: Moment, batch: Batch) -> Row:
+    """Which share of a number that the samples have is not finite, and which of `NUMBERS` it is: the first in order.
+
+    That r is 0 is no such thing: what a mask forbids in the loss has a log π of −∞.
+    """
+    rewards, seen = torch.from_numpy(moment.update.rollout.rewards.reshape(-1)), moment.seen
+    of_samples = (rewards, batch.log_probs, batch.advantages, batch.values, batch.targets)
+    each = [moment.transitions(found.cpu().numpy()) for found in of_samples]
+    if seen is not None:
+        each += [np.maximum(seen.logratio[seen.trained], np.float32(-1e30)), seen.values[seen.trained]]
+    judges = not bool(np.isnan(each[NUMBERS.index("V_old")]).all())
+    for place, found in enumerate(each):
+        known = judges or NUMBERS[place] not in OF_CRITIC
+        if known and not math.isfinite(np.add.reduce(found, dtype=np.float64)):
+            share = 1.0 - np.count_nonzero(np.isfinite(found)) / len(found)
+            return {"not_finite_share": share, "not_finite_of": float(place)}
+    return {"not_finite_share": 0.0}
 
 
 def of_the_loop(moment: Moment, batch: Batch) -> Row:
@@ -129,7 +149,7 @@ def _bootstraps(moment: Moment, batch: Batch) -> Row:
     after = np.full(layout, np.nan)
     after[:-1] = np.where(rollout.trained[1:], values[1:], np.nan)
     goes_on = ~(rollout.terminated | rollout.truncated)[:-1] & rollout.trained[1:] & rollout.trained[:-1]
-    size = math.sqrt(float(np.square(values[rollout.trained]).mean()))
+    size = rms(values[rollout.trained])
     near = SAME * size + 1e-6 * float(np.abs(rewards[cut]).max())
     # Where V hardly changes from step to step, or is next to nothing, one cannot be told from another.
     varies = goes_on.any() and float(np.median(np.abs(np.diff(values, axis=0))[goes_on])) > 10 * near
@@ -210,7 +230,7 @@ def _first_ratio(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     if not off.any():
         return {}
     actions = batch.actions.cpu().numpy()[samples].reshape(len(samples), -1)
-    size = math.sqrt(float(np.square(logratio[off]).mean()))
+    size = rms(logratio[off])
     found = {
         "off_fraction": np.count_nonzero(off) / len(off),
         "off_size": size,

@@ -18,6 +18,10 @@ LARGE_OBSERVATIONS, SMALL_OBSERVATIONS = 100.0, 0.003
 UNEVEN = 1000.0
 """Between how much parts of it vary."""
 
+NUMBERS = ("R", "log π_old", "Â", "V_old", "V_targ", "log r", "V")
+OF_CRITIC = ("V_old", "V_targ", "V")
+"""What samples have, in the order in which it comes to be; the latter only where there is a critic."""
+
 Row = dict[str, float]
 
 

@@ -43,7 +43,8 @@ class Paid:
             new = [
                 (one.episodic_return, paid)
                 for one, (paid, length) in zip(told, ended, strict=True)
-                if length - one.length in (0, 1)  # the step of an autoreset pays nothing, and may count
+                if math.isfinite(one.episodic_return + paid)
+                and length - one.length in (0, 1)  # the step of an autoreset pays nothing, and may count
             ]
             if new:
                 self._both = (*self._both, *new)[-LATEST:]
@@ -56,14 +57,21 @@ class Paid:
         rows = rewards.shape[1]
         if len(self._sums) != rows:
             self._sums, self._lengths = np.zeros(rows), np.zeros(rows, np.int64)
-        sums = self._sums + np.cumsum(rewards, 0, np.float64)
-        lengths = self._lengths + np.cumsum(trained, 0)
-        before, steps_before = np.zeros(rows), np.zeros(rows, np.int64)  # what earlier episodes of a row have of it
+        # Every episode is summed by itself: of a running sum one reward that is none would stay in all that follow.
+        sums, lengths = self._sums.copy(), self._lengths.copy()
+        begun = np.zeros(rows, np.int64)
         found = []
         for t, row in np.argwhere(rollout.terminated | rollout.truncated).tolist():
-            found.append((float(sums[t, row] - before[row]), int(lengths[t, row] - steps_before[row])))
-            before[row], steps_before[row] = sums[t, row], lengths[t, row]
-        self._sums, self._lengths = sums[-1] - before, lengths[-1] - steps_before
+            steps = slice(begun[row], t + 1)
+            paid, length = (
+                sums[row] + rewards[steps, row].sum(dtype=np.float64),
+                lengths[row] + trained[steps, row].sum(),
+            )
+            found.append((float(paid), int(length)))
+            sums[row], lengths[row], begun[row] = 0.0, 0, t + 1
+        going_on = np.arange(len(rewards))[:, None] >= begun
+        self._sums = sums + np.where(going_on, rewards, 0.0).sum(0, dtype=np.float64)
+        self._lengths = lengths + (trained & going_on).sum(0)
         return found
 
 

@@ -73,7 +73,7 @@ class RewardScale:
 
     def __call__(self, rewards: Floats, ends: Bools, trained: Bools, discount: float) -> Floats:
         """Take in a rollout and scale it: [M, N] of rewards, episode ends, and which rows are transitions."""
-        returns = rewards.astype(np.float64)
+        returns = np.where(trained, rewards.astype(np.float64), 0.0)  # whatever is paid for a reset
         before = self._returns
         any_ends: list[bool] = np.any(ends, axis=1).tolist()
         for row, end, some in zip(returns, ends, any_ends, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +56,12 @@ def spread(values: Array, mean: float) -> float:
 def variance_of(values: NDArray[np.float64]) -> float:
     """As `np.var`, to the bit: of a few hundred numbers, most of its time is not arithmetic."""
     return spread(values, np.add.reduce(values) / len(values)) / len(values)
+
+
+def rms(values: NDArray[np.float64]) -> float:
+    """√(mean of squares), of any shape."""
+    flat = values.reshape(-1)
+    return math.sqrt(float(flat @ flat) / len(flat))
 
 
 @dataclass

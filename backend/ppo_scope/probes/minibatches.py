@@ -142,6 +142,8 @@ def rows(seen: Minibatches, settings: Facts, batch: Batch, distribution: Distrib
         "gradient_norm": terms["gradient_norm"],
         "gradient_clip_factor": np.minimum(1.0, (settings.max_grad_norm or np.inf) / (terms["gradient_norm"] + 1e-6)),
     }
+    for name in ("clip_fraction", "held_fraction", "pulled_back_fraction"):  # of ratios that are no numbers: no share
+        columns[name] = np.where(np.isnan(ratio_mean), np.nan, columns[name])
     found = np.empty((len(counts), len(MINIBATCH_COLUMNS)))
     for place, name in enumerate(MINIBATCH_COLUMNS):
         found[:, place] = columns[name]

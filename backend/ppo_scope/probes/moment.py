@@ -23,6 +23,7 @@ from ppo_scope.probes.subject import Distribution, Subject, needed
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 
 MINIBATCH_PHASES = frozenset({PhaseKind.LOSS, PhaseKind.GRADIENT, PhaseKind.STEP})
+OF_GRADIENT = [place for place, name in enumerate(MINIBATCH_COLUMNS) if name.startswith("gradient_")]
 RATIO_MIN, RATIO_MAX = (MINIBATCH_COLUMNS.index(name) for name in ("ratio_min", "ratio_max"))
 
 
@@ -256,15 +257,18 @@ class Moment:
 
     def aggregated(self) -> dict[str, float]:
         """Metrics of the minibatches that the phase covers: the one at hand, the epoch's, or the update's."""
-        rows = self.minibatch_rows
-        if self.scope == "minibatch":
-            rows = rows[-1:]
-        elif self.phase.kind is PhaseKind.EPOCH:
-            rows = rows[[minibatch.epoch == self.phase.epoch for minibatch in self.update.minibatches]]
-        if not len(rows):
+        rows, each = self.minibatch_rows, self.update.minibatches
+        if not len(rows) or self.seen is None:
             return {}
-        # NaN where there is none: no gradient where target_kl stopped the update, nothing at all of autoreset rows.
-        known = ~np.isnan(rows)
+        # Without samples there is nothing to tell, nor of a gradient where target_kl stopped the update. What is known
+        # and no number stays none in the mean: a loop that has come to NaN must not look like one of KL 0.
+        known = np.repeat(np.any(self.seen.trained, axis=1, keepdims=True), rows.shape[1], axis=1)
+        known[np.ix_([minibatch.gradient_norm is None for minibatch in each], OF_GRADIENT)] = False
+        if self.scope == "minibatch":
+            rows, known = rows[-1:], known[-1:]
+        elif self.phase.kind is PhaseKind.EPOCH:
+            these = [minibatch.epoch == self.phase.epoch for minibatch in each]
+            rows, known = rows[these], known[these]
         counts = known.sum(0)
         means = np.where(known, rows, 0.0).sum(0) / np.where(counts > 0, counts, np.nan)
         values: dict[str, float] = dict(zip(MINIBATCH_COLUMNS, means.tolist(), strict=True))
