@@ -30,12 +30,14 @@ class StableBaselines:
         from stable_baselines3 import PPO
         from stable_baselines3.common.env_util import make_vec_env
 
-        from ppo_scope.attach.stable_baselines import Watched
-
         envs, sizes = self.SIZES[size]
         self.updates = 4 if size == "small" else 1  # of short ones, so many as are handed over together
-        self._steps = envs * sizes["n_steps"] * self.updates
-        self._model = PPO("MlpPolicy", make_vec_env("CartPole-v1", envs), seed=1, device="cpu", **sizes)
+        self._follow(PPO("MlpPolicy", make_vec_env("CartPole-v1", envs), seed=1, device="cpu", **sizes), link)
+
+    def _follow(self, model, link):
+        from ppo_scope.attach.stable_baselines import Watched
+
+        self._model, self._steps = model, model.n_envs * model.n_steps * self.updates
         self.watcher = Watched(self._model, link, False).watcher
 
     def run(self, ended):
@@ -44,6 +46,33 @@ class StableBaselines:
 
     def watch(self, on):
         self.watcher.off = not on
+
+
+class Maskable(StableBaselines):
+    """A MaskablePPO of sb3-contrib, on sixteen numbers of which half may be chosen."""
+
+    def __init__(self, link):
+        from sb3_contrib import MaskablePPO
+        from sb3_contrib.common.envs import InvalidActionEnvDiscrete
+        from stable_baselines3.common.env_util import make_vec_env
+
+        envs, sizes = self.SIZES["small"]
+        world = make_vec_env(InvalidActionEnvDiscrete, envs, env_kwargs={"dim": 16, "n_invalid_actions": 8})
+        self.updates = 4
+        self._follow(MaskablePPO("MlpPolicy", world, seed=1, device="cpu", **sizes), link)
+
+
+class Recurrent(StableBaselines):
+    """A RecurrentPPO of sb3-contrib, measured in the loop."""
+
+    def __init__(self, link):
+        from sb3_contrib import RecurrentPPO
+        from stable_baselines3.common.env_util import make_vec_env
+
+        envs, sizes = self.SIZES["small"]
+        self.updates, lstm = 1, {"lstm_hidden_size": 64}
+        world = make_vec_env("CartPole-v1", envs)
+        self._follow(RecurrentPPO("MlpLstmPolicy", world, policy_kwargs=lstm, seed=1, device="cpu", **sizes), link)
 
 
 class RslRl:
@@ -255,4 +284,12 @@ class Own:
         self._adam.step()
 
 
-LOOPS = {"sb3": StableBaselines, "rsl_rl": RslRl, "torchrl": TorchRL, "trl": Trl, "own": Own}
+LOOPS = {
+    "sb3": StableBaselines,
+    "maskable": Maskable,
+    "recurrent": Recurrent,
+    "rsl_rl": RslRl,
+    "torchrl": TorchRL,
+    "trl": Trl,
+    "own": Own,
+}
