@@ -190,4 +190,4 @@ def files(tmp_path_factory, leaving):
 @pytest.fixture
 def stage(files, window, page):
     """This test's page, with a server that the test plays: `stage(update=3)`."""
-    return lambda **how: Stage(page, files, window.script, **how)
+    return lambda **how: Stage(page, files, window, **how)

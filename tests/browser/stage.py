@@ -72,15 +72,14 @@ def snapshot(update, phase="update", **header):
 class Stage:
     """A page, and what a test lets its server say. It leads, on the run of the recording, paused after update 3."""
 
-    def __init__(self, page, base, script, *, query="", update=3, leads=True, run=None, recording=b"", **header):
+    def __init__(self, page, base, window, *, query="", update=3, leads=True, run=None, recording=b"", **header):
         self.page = page
         self.base = base
         self.moments = []
         self.answers = {}
-        script(SOCKET)
-        page.route("**/api/runs/**", self._about_run)
-        page.route("**/api/runs", self._post_run)
-        page.route("**/recordings/*.rec", lambda route: route.fulfill(body=recording))
+        window.script(SOCKET)
+        self.recording = recording
+        window.answer(("*/api/runs", "*/api/runs?*", "*/api/runs/*", "*/recordings/*.rec"), self._answer)
         self.posted = []
         self.post_answer = (201, {"id": "posted"})
         self.sequence = 100
@@ -161,6 +160,12 @@ class Stage:
 
     def sentence(self):
         return self.page.locator(".sentence").inner_text()
+
+    def _answer(self, asked):
+        path = asked.url.split("?")[0]
+        if path.endswith(".rec"):
+            return asked.fulfill(body=self.recording)
+        return self._about_run(asked) if "/api/runs/" in path else self._post_run(asked)
 
     def _about_run(self, route):
         path = route.request.url.split("/api/runs/")[1].split("?")[0]

@@ -1,7 +1,9 @@
 """Browser windows in which tests take turns."""
 
+import base64
 import contextlib
 import json
+from json import dumps
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Error
@@ -32,6 +34,28 @@ class Windows:
         with one.lent(faults, viewport):
             yield one
         idle.append(one)
+
+
+class Asked:
+    """A request that waits for its answer; used as Playwright's routes are."""
+
+    def __init__(self, protocol, event):
+        self._protocol, self._event = protocol, event
+        self.request = self
+        self.url, self.method = event["request"]["url"], event["request"]["method"]
+
+    @property
+    def post_data_json(self):
+        return json.loads(self._event["request"]["postData"])
+
+    def fulfill(self, *, status=200, content_type="", json=None, body=b""):
+        if json is not None:
+            content_type, body = "application/json", dumps(json)
+        headers = [{"name": "Content-Type", "value": content_type}] if content_type else []
+        data = base64.b64encode(body.encode() if isinstance(body, str) else body).decode()
+        answer = {"requestId": self._event["requestId"], "responseCode": status, "responseHeaders": headers}
+        with contextlib.suppress(Error):  # who has asked may have gone
+            self._protocol.send("Fetch.fulfillRequest", {**answer, "body": data})
 
 
 class Window:
@@ -68,10 +92,27 @@ class Window:
         added = self._protocol.send("Page.addScriptToEvaluateOnNewDocument", {"source": source})
         self._scripts.append(added["identifier"])
 
+    def answer(self, patterns, reply):
+        """Have `reply` answer what the tab asks for under these addresses, until it is lent again.
+
+        Playwright's own routes have every request of a page wait, and none of them come from the browser's cache.
+        """
+
+        def paused(event):
+            reply(Asked(self._protocol, event))
+
+        self._protocol.on("Fetch.requestPaused", paused)
+        self._protocol.send("Fetch.enable", {"patterns": [{"urlPattern": pattern} for pattern in patterns]})
+        self._answering.append(paused)
+
     def _leave(self):
         """Go where no page of ours is, and have what a tab keeps for itself forgotten."""
         try:
             self.tab.unroute_all()
+            for paused in self._answering:
+                self._protocol.send("Fetch.disable")
+                self._protocol.remove_listener("Fetch.requestPaused", paused)
+            self._answering.clear()
             for one in self._scripts:
                 self._protocol.send("Page.removeScriptToEvaluateOnNewDocument", {"identifier": one})
             self._scripts.clear()
@@ -84,7 +125,7 @@ class Window:
 
     def _renew(self):
         left, self.tab = self.tab, self.context.new_page()
-        self._visited, self._spoilt, self._scripts = set(), False, []
+        self._visited, self._spoilt, self._scripts, self._answering = set(), False, [], []
         self.tab.on("framenavigated", self._note)
         self._protocol = self.context.new_cdp_session(self.tab)
         self._protocol.send("Page.enable")
