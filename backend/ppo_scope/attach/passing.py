@@ -49,7 +49,7 @@ class Together(NamedTuple):
     """Of each: its epoch, and how many samples it has."""
     samples: NDArray[np.int64]
     columns: list[Tensor | None]
-    """As `Noted` has them, from log π on."""
+    """log π, Â, V and the entropy."""
 
     def noted(self) -> list[Noted]:
         """Each by itself."""
@@ -57,8 +57,10 @@ class Together(NamedTuple):
         none = [None] * len(sizes)
         each = [none if one is None else torch.split(one, sizes) for one in self.columns]
         places = torch.split(torch.from_numpy(self.samples), sizes)
-        rows = zip(self.counts, places, *each, strict=True)
-        return [Noted._make((epoch, which.numpy(), *told)) for (epoch, _), which, *told in rows]
+        return [
+            Noted(epoch, which.numpy(), log_prob, advantages, values, entropy, *NOT_TOLD)
+            for (epoch, _), which, log_prob, advantages, values, entropy in zip(self.counts, places, *each, strict=True)
+        ]
 
 
 def together(passed: Sequence[Passed], count: int) -> Together:
@@ -71,7 +73,7 @@ def together(passed: Sequence[Passed], count: int) -> Together:
     samples = places_of(torch.cat([one.samples for one in passed]), count, None)
     log_prob, advantages, *rest = torch.cat([one.columns for one in passed], 1).to("cpu", torch.float32).unbind()
     values, entropy = rest[0] if passed[0].valued else None, rest[-1] if passed[0].spread else None
-    return Together(counts, samples, [log_prob, advantages, values, entropy, *NOT_TOLD])
+    return Together(counts, samples, [log_prob, advantages, values, entropy])
 
 
 class PassingUpdate(Update):

@@ -13,7 +13,7 @@ from torch import Tensor
 from ppo_scope.attach.arrays import flat
 from ppo_scope.attach.buffered import Form, LateUpdate
 from ppo_scope.attach.facts import Facts
-from ppo_scope.attach.passing import PassingUpdate
+from ppo_scope.attach.passing import NOT_TOLD, PassingUpdate
 from ppo_scope.attach.record import Batch, Episode, Habits, Noted, Phase, Rollout, Seen, Told, Update, of_batch
 from ppo_scope.attach.stored import StorageForm
 
@@ -168,7 +168,7 @@ def _minibatches_of(
     """(`Task.counts`, the samples, `TENSORS`) of all, one after the other; None: what the batch has of the samples."""
     if isinstance(update, PassingUpdate) and update.untouched:
         counts, samples, columns = update.together()
-        return counts, samples, [None if one is None else one.numpy() for one in columns]
+        return counts, samples, [None if one is None else one.numpy() for one in (*columns, *NOT_TOLD)]
     if _is_noted(update):
         return _noted_of([one for one in update.told if isinstance(one, Noted)])
     if isinstance(update, LateUpdate) and update.epochs:
