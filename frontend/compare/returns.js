@@ -100,7 +100,10 @@ export function createReturns(parent, state, { theme, here, kept, compare, plann
 
   async function look() {
     const [runs, mine, began] = [choice.chosen(), (asked += 1), performance.now()];
-    if (!runs.length) return show(null);
+    if (!runs.length) {
+      show(null);
+      return dialog.open && wait(0); // a sweep may be about to begin its first
+    }
     try {
       const name = choice.sweep();
       const [answer, plan] = await Promise.all([compare(runs), name ? planned(name).catch(() => null) : null]); // of copied runs the plan is elsewhere
