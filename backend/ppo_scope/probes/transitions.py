@@ -44,9 +44,8 @@ def transitions(moment: Moment) -> Measurement:
         "log_prob_new": log_probs.cpu().numpy(),
         "ratio_new": np.where(moment.trained, ratio, np.float32(np.nan)),
         "region_new": moment.regions_of(ratio, used),
+        "exact_kl_new": distribution.kl(before, outputs).cpu().numpy(),
     }
-    if moment.update.settings.objective == "kl_penalty":
-        arrays["exact_kl_new"] = distribution.kl(before, outputs).cpu().numpy()
     policies = parameters(distribution, before), parameters(distribution, outputs)
     if policies[0].shape[1] <= MOST_NUMBERS:
         arrays["policy_old"], arrays["policy_new"] = policies
