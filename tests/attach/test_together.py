@@ -1,9 +1,8 @@
 """Processes that train together, started by torchrun: the first reports, and what differs between them is found."""
 
 import math
-import subprocess
-import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -11,31 +10,35 @@ import torch
 from ppo_scope.attach.ranks import disagreement
 from ppo_scope.diagnosis.checks_together import RANKS_APART
 from tests.attach.elsewhere import Door, leading, nowhere, the_run, waiting_server
-from tests.live import ROOT, environment
+from tests.live import free_port
+from tests.programs import run
 from tests.server.scope_page import Page
 
 UPDATES = 6
 
 
-def trained(how, *options, link):
+def trained(how, *options, **begins):
     """(digest by rank, every last ε, what was said) of two processes that have trained."""
-    return begun("tests/attach/together_loop.py", str(UPDATES), how, *options, link=link)
+    return begun("tests/attach/together_loop.py", str(UPDATES), how, *options, **begins)
 
 
-def begun(*program, link):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*command, *program],
-        cwd=ROOT,
-        env={**environment(), "PPO_SCOPE_URL": link, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-6000:]
-    told = [line.split() for line in done.stdout.splitlines() if len(line.split()) == 3]
-    return {rank: digest for rank, digest, _ in told}, {float(clip) for *_, clip in told}, done.stderr
+def begun(*program, link, torchrun=False):
+    """The same of any program; `torchrun`: begun by that itself, which imports twice as much, or as it would."""
+    if torchrun:
+        launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+        return told_by([run(*launcher, *program, PPO_SCOPE_URL=link, OMP_NUM_THREADS="1")])
+    shared = {"PPO_SCOPE_URL": link, "WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "tests"}
+    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    with ThreadPoolExecutor() as side_by_side:
+        done = side_by_side.map(lambda rank: run(*program, **shared, RANK=rank, LOCAL_RANK=rank), ("0", "1"))
+        return told_by(list(done))
+
+
+def told_by(done):
+    said = "".join(one.stderr for one in done)
+    assert not any(one.returncode for one in done), said[-6000:]
+    told = [line.split() for one in done for line in one.stdout.splitlines() if len(line.split()) == 3]
+    return {rank: digest for rank, digest, _ in told}, {float(clip) for *_, clip in told}, said
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,7 @@ def findings_of(server):
 
 def test_where_all_is_well_nothing_is_found_and_nothing_is_changed(server):
     plain, _, _ = trained("healthy", "--plain", link=nowhere())
-    digests, _, said = trained("healthy", link=server.url)
+    digests, _, said = trained("healthy", link=server.url, torchrun=True)
     assert digests == plain and digests["0"] == digests["1"] and "ppo-scope" not in said
     assert server.run_count() == 1, "one of them reports"
     found, unknown = findings_of(server)
