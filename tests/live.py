@@ -223,7 +223,9 @@ def environment() -> dict[str, str]:
     """The environment of a process that runs the source tree, installed or not."""
     backend = str(ROOT / "backend")
     paths = [backend, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+    own = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+    own["PYGAME_HIDE_SUPPORT_PROMPT"] = "hide"  # as Gymnasium leaves it wherever it is imported, sooner or later
+    return {**os.environ, **own}
 
 
 @contextlib.contextmanager
