@@ -75,10 +75,17 @@ def end(server: LiveServer, runs: Library, draws: random.Random, *, trainer_firs
     if trainer_first:
         os.kill(min(leaders(server.pid)), signal.SIGKILL)
         until(lambda: server.run()["state"] == "killed")
+        until(lambda: written(runs) == "killed")
     if trainer_first is None:
         server.stop()
     server.kill()
     until(lambda: all(run.state != RUNS for run in runs.runs()))
+
+
+def written(runs: Library) -> str:
+    """The state that the disk has of the only run, whoever has it in use."""
+    with contextlib.closing(Store(runs.runs()[0].folder)) as store:
+        return str((store.newest_event("state") or {}).get("state"))
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
