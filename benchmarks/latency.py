@@ -31,7 +31,7 @@ CLICK = """([button, said]) => new Promise(done => {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--updates", type=int, default=200)
+    parser.add_argument("--updates", type=int, default=40, help="more than 77 without a rest are measured on the way")
     parser.add_argument("--back", type=int, default=40, help="phases; an update has 53 to go back through")
     options = parser.parse_args()
     server = LiveServer("--paused", *SETTINGS)
