@@ -8,8 +8,6 @@
 #
 # All of it goes into .venv and .tools here; a second call finds it done.
 
-# One more than there are cores: a quarter of a worker's time goes by in waiting.
-WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 VENV := .venv
 BIN := $(VENV)/bin
 TYPESCRIPT := 7.0.2
@@ -29,7 +27,7 @@ run: $(VENV)/run.done
 setup: $(VENV)/test.done $(if $(NPM),$(NODE_TOOLS))
 
 test: setup chromium
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 format: $(VENV)/test.done $(NODE_TOOLS)
 	@$(BIN)/ruff check --quiet --fix backend tests benchmarks
