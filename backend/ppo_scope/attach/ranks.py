@@ -7,6 +7,7 @@ update begins, the first tells what was changed on its page.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import traceback
@@ -67,16 +68,10 @@ class Ranks:
         """(what Health looks at, whether all go on) at the end of an update. None: nothing is known of it here."""
         if not self.together:
             return {}, going_on
-        try:
-            group = self._ours()
-            mine = torch.tensor([*self._mine(subject, update), float(going_on)], dtype=torch.float64)
-            found = [torch.empty_like(mine) for _ in range(distributed.get_world_size())]
-            distributed.all_gather(found, mine, group=group)
-        except Exception:
-            self._failed = True
-            say(f"{APART}\n{traceback.format_exc()}")
+        mine = torch.tensor([*self._mine(subject, update), float(going_on)], dtype=torch.float64)
+        told = self._gathered(mine)
+        if told is None:
             return {}, going_on
-        told = torch.stack(found)
         if told[:, -1].isnan().any():
             self._failed = True  # one of them comes no more
             return {}, going_on
@@ -86,14 +81,8 @@ class Ranks:
         """Whether it is so in every process."""
         if not self.together:
             return whether
-        try:
-            found = [torch.zeros(1) for _ in range(distributed.get_world_size())]
-            distributed.all_gather(found, torch.tensor([float(whether)]), group=self._ours())
-        except Exception:
-            self._failed = True
-            say(f"{APART}\n{traceback.format_exc()}")
-            return False
-        return all(bool(one) for one in found)
+        told = self._gathered(torch.tensor([float(whether)]))
+        return told is not None and bool(told.all())
 
     def leave(self) -> None:
         """This one compares no more: the others hear so at the end of the update, without being waited for."""
@@ -101,8 +90,9 @@ class Ranks:
             return
         mine = torch.full((len(TOLD) + 2,), math.nan, dtype=torch.float64)
         found = [torch.empty_like(mine) for _ in range(distributed.get_world_size())]
-        self._farewell = distributed.all_gather(found, mine, group=self._ours(), async_op=True), found
         self._failed = True
+        with contextlib.suppress(Exception):  # nobody is left who could be told
+            self._farewell = distributed.all_gather(found, mine, group=self._ours(), async_op=True), found
 
     def spread(self, changes: dict[str, Any]) -> dict[str, Any]:
         """What the first has been told to change, in every process."""
@@ -116,6 +106,17 @@ class Ranks:
             say(f"{APART}\n{traceback.format_exc()}")
             return {}
         return told[0]
+
+    def _gathered(self, mine: Tensor) -> Tensor | None:
+        """[R, …], what each process has; None: they could not be asked, and are not asked any more."""
+        found = [torch.empty_like(mine) for _ in range(distributed.get_world_size())]
+        try:
+            distributed.all_gather(found, mine, group=self._ours())
+        except Exception:
+            self._failed = True
+            say(f"{APART}\n{traceback.format_exc()}")
+            return None
+        return torch.stack(found)
 
     def _ours(self) -> Any:
         if self._group is None:

@@ -19,6 +19,8 @@ from ppo_scope.attach.record import Batch, Episode, Rollout
 from ppo_scope.probes.record import Bools, Floats
 
 Array = NDArray[Any]
+BESIDE = 4
+"""Arrays beside those of groups."""
 
 
 class StorageForm(NamedTuple):
@@ -142,10 +144,6 @@ class Stored:
     @property
     def _spreads(self) -> Floats:
         return self.numbers[..., 4 + 2 * self.width :]
-
-
-BESIDE = 4
-"""Arrays beside those of groups."""
 
 
 def _copied(found: Tensor) -> Array:
