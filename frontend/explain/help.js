@@ -44,7 +44,7 @@ export function createHelp(parent, panels, opener) {
     h(
       "p",
       {},
-      "The server keeps moments of the run to go back to: the end of updates, and every phase of those that were stepped through. A phase that a step has passed is measured when you go back to it, or while the run rests. Its memory for them is bounded, and the oldest make room; the timeline says how far back they reach.",
+      "The server keeps moments of the run to go back to: the end of updates, and every phase of those that were stepped through. A phase that a step has passed is measured when you go back to it, or while the run rests. Its memory for them is bounded, and the oldest make room, measured or not; the timeline says how far back they reach.",
     ),
     h(
       "p",

@@ -4,6 +4,8 @@ import pytest
 
 from ppo_scope.probes import cost
 from ppo_scope.probes.probes import PROBES
+from ppo_scope.records.record import RunRecord
+from ppo_scope.wire import frame
 from ppo_scope.wire.codes import Kind
 from ppo_scope.worker import due, later, loop, reporter
 from ppo_scope.worker.later import Later
@@ -145,6 +147,24 @@ def test_what_there_is_no_room_for_is_measured_on_the_way(monkeypatch, limit, va
     on_the_way = measured_numbers(driver)[: len(numbers(driver)) // 2]
     assert on_the_way == numbers(driver)[: len(on_the_way)], "the oldest first"
     assert driver.worker.report.looking.later.bytes == 0, "nothing is held in the end"
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MOST", 20), ("ROOM", 250_000)])
+def test_a_step_does_not_wait_for_what_lies_two_updates_behind(monkeypatch, limit, value):
+    """What there is no room for is dropped, an update at a time, and not listed any more."""
+    monkeypatch.setattr(later, limit, value)
+    steps = [EVERYTHING, *(step() for _ in range(5))]
+    driver = Driver(steps, epochs=1, minibatches=2)
+    dropped = {number for header, _ in driver.of(Kind.PASSED) for number in header["dropped"]}
+    of_update = {update: {n for n, (u, *_) in announced(driver) if u == update} for update in range(1, 6)}
+    gone = [update for update, them in of_update.items() if them <= dropped]
+    assert gone and dropped == set().union(*(of_update[update] for update in gone)), "whole updates"
+    assert gone == list(range(1, len(gone) + 1)) and len(gone) <= 3, "the oldest"
+    assert set(measured_numbers(driver)) == set(numbers(driver)) - dropped, "all others are measured in the end"
+    record = RunRecord("run", {})
+    for header, arrays in driver.of(Kind.PASSED):
+        record.add(Kind.PASSED, header, frame.encode(header, arrays))
+    assert {number for _, number in record.moments()} == set(numbers(driver)) - dropped
 
 
 @pytest.mark.filterwarnings("ignore:overflow")

@@ -112,6 +112,13 @@ class Moments:
         """Whether the snapshot with that number is still to be measured."""
         return any(shelf.owed(sequence) for shelf in (self._ends, self._inner))
 
+    def let_go(self, sequences: Iterable[int]) -> None:
+        """Drop the places that are still kept for these: they will not be measured."""
+        for sequence in sequences:
+            for shelf in (self._ends, self._inner):
+                if shelf.owed(sequence):
+                    shelf.drop([shelf.numbers[sequence]])
+
     def forgo(self) -> int:
         """Nothing more is measured: drop the places that are still kept for it, and tell how many they were."""
         return self._ends.forgo() + self._inner.forgo()

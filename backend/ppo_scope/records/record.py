@@ -118,6 +118,7 @@ class RunRecord:
         elif kind == Kind.PASSED:
             for row in header["passed"]:
                 self._history.moments.keep(dict(zip(MOMENT_COLUMNS, row, strict=True)), None)
+            self._history.moments.let_go(header.get("dropped", ()))
         elif kind == Kind.SNAPSHOT:
             self._history.moments.keep(header, message)
 

@@ -23,9 +23,11 @@ from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.trainers import Facts, PastSubject
 
 ROOM = 64 * 1024 * 1024
-"""Bytes that notes may hold; beyond them the oldest are measured at once, on the way."""
+"""Bytes that notes may hold; beyond them the oldest update's are dropped."""
 MOST = 4096
 """Notes; so beyond these."""
+NEWEST = 2
+"""Updates of which nothing is dropped, that under way among them: what there is no room for is measured on the way."""
 BEFORE_THE_STEP = frozenset({PhaseKind.LOSS, PhaseKind.GRADIENT})
 
 
@@ -82,6 +84,8 @@ class Later:
     announce: Callable[[], int]
     """Say that there is a phase to be gone back to; the number that it has from then on."""
     measure: Measure
+    drop: Callable[[list[int]], None]
+    """Say that these were dropped, and cannot be gone back to any more."""
     bytes: int = 0
     """That the notes hold."""
     _notes: dict[int, _Note] = field(default_factory=dict)  # the oldest first
@@ -109,7 +113,16 @@ class Later:
         shared.notes += 1
         self.bytes += copied + _grown(shared)
         while self.bytes > ROOM or len(self._notes) > MOST:
-            self._measure(next(iter(self._notes)))
+            self._make_room(phase.update.index)
+
+    def _make_room(self, under_way: int) -> None:
+        """A step is not made to wait for the measuring of what lies far behind it."""
+        sequence, oldest = next(iter(self._notes.items()))
+        update = oldest.shared.update.index
+        if update > under_way - NEWEST:
+            self._measure(sequence)
+        else:
+            self.drop(self._take_all(update))
 
     def want(self, sequence: int) -> None:
         """Somebody has gone back to it. Any thread may say so."""
@@ -138,8 +151,7 @@ class Later:
 
     def forget(self, update: int) -> None:
         """It was given up or made anew: what was noted of it is of something that is no more."""
-        for sequence in [number for number, note in self._notes.items() if note.shared.update.index == update]:
-            self._take(sequence)
+        self._take_all(update)
 
     def _shared_by(self, update: Update) -> _Shared:
         if self._shared is None or self._shared.update is not update:
@@ -160,6 +172,12 @@ class Later:
     def _measure(self, sequence: int) -> None:
         note = self._take(sequence)
         self.measure(sequence, self.past(note.phase, note.theta, note.steps, note.shared.episodes), note.told)
+
+    def _take_all(self, update: int) -> list[int]:
+        sequences = [number for number, note in self._notes.items() if note.shared.update.index == update]
+        for sequence in sequences:
+            self._take(sequence)
+        return sequences
 
     def _take(self, sequence: int) -> _Note:
         note = self._notes.pop(sequence)

@@ -72,7 +72,7 @@ class Looking:
     def begin(self, trainer: Trainer, looks: Looks | None) -> None:
         """Look at this trainer from now on, and say which of its rollouts can be drawn; None: none can."""
         self._trainer, self._subject, self._looks = trainer, TrainerSubject(trainer), looks
-        self.later = Later(trainer, self._outlet.passed, self._send_late)
+        self.later = Later(trainer, self._outlet.passed, self._send_late, self._outlet.dropped)
 
     def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
         """Measure these from now on, and show this environment sample by sample; see `catch_up` for a run at rest."""

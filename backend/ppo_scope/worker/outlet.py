@@ -29,6 +29,7 @@ class Outlet:
         self._sending = threading.Lock()
         self._sequence = 0
         self._passed: list[tuple[Any, ...]] = []  # rows of MOMENT_COLUMNS that are not told yet
+        self._dropped: list[int] = []  # of such rows, told or not: those that are not measured any more
         self._sent = time.monotonic()
 
     def send(self, kind: str, arrays: dict[str, Any] | None = None, *, late: int | None = None, **header: Any) -> int:
@@ -63,11 +64,16 @@ class Outlet:
             self._passed.append((self._sequence, *(here[name] for name in MOMENT_COLUMNS[1:])))
             return self._sequence
 
+    def dropped(self, numbers: list[int]) -> None:
+        """These were announced, and will not be measured. It is told with what is announced next."""
+        with self._sending:
+            self._dropped += numbers
+
     def _tell_what_was_passed(self) -> None:
         if self._passed:
-            passed, self._passed = self._passed, []
+            passed, self._passed, dropped, self._dropped = self._passed, [], self._dropped, []
             header = {"kind": Kind.PASSED, "run": self.run, "sequence": passed[-1][0], **self.position}
-            self._send_bytes(frame.encode({**header, "passed": passed}))
+            self._send_bytes(frame.encode({**header, "passed": passed, "dropped": dropped}))
 
     def event(self, event: str, **fields: Any) -> None:
         """Say that something happened."""
