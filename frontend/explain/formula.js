@@ -31,10 +31,12 @@ const sub = (base, index) =>
     "mrow",
     {},
     m("mi", {}, base),
-    m("mpadded", { voffset: "-0.3em", depth: "+0.3em" }, m("mstyle", { scriptlevel: "+1" }, m(index.length === 1 ? "mi" : "mtext", {}, index))),
+    m("mpadded", { voffset: "-0.3em", depth: "+0.3em" }, m("mrow", { class: "index" }, m(index.length === 1 ? "mi" : "mtext", {}, index))),
   );
 const ratio = () => sub("r", "t");
 const advantage = () => sub("Â", "t");
+const BRACKETS = new Set(["(", ")"]);
+
 /** A bracket of the height of a letter, whatever stands in it. @param {string} text */
 const flat = (text) => m("mo", { stretchy: "false" }, text);
 const divergence = () => m("mrow", {}, m("mi", {}, "KL"), flat("("), sub("π", "old"), flat("‖"), sub("π", "θ"), flat(")"));
@@ -308,8 +310,9 @@ const deviation = ({ snapshot }) => {
 /** All of one height and depth, so that everything stands on one line. @param {Node} content */
 const math = (content) => m("math", {}, m("mpadded", { height: "1.15em", depth: "0.5em" }, content));
 
-/** @param {string} text */
-const sign = (text) => h("span", { class: "sign", "aria-hidden": "true" }, math(m("mo", {}, text)));
+/** Its space is the style's, since browsers do not agree on that of an operator which stands alone. @param {string} text */
+const sign = (text) =>
+  h("span", { class: BRACKETS.has(text) ? "sign" : "sign spaced", "aria-hidden": "true" }, math(m("mo", { lspace: "0", rspace: "0", stretchy: "false" }, text)));
 
 /** @param {string} name @param {string} [index] */
 const operator = (name, index) => h("span", { class: "sign operator", "aria-hidden": "true" }, math(index ? sub(name, index) : m("mi", {}, name)));
