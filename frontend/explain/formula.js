@@ -312,7 +312,11 @@ const math = (content) => m("math", {}, m("mpadded", { height: "1.15em", depth: 
 
 /** Its space is the style's, since browsers do not agree on that of an operator which stands alone. @param {string} text */
 const sign = (text) =>
-  h("span", { class: BRACKETS.has(text) ? "sign" : "sign spaced", "aria-hidden": "true" }, math(m("mo", { lspace: "0", rspace: "0", stretchy: "false" }, text)));
+  h(
+    "span",
+    { class: BRACKETS.has(text) ? "sign" : "sign spaced", "aria-hidden": "true" },
+    math(m("mo", { lspace: "0", rspace: "0", stretchy: "false" }, text)),
+  );
 
 /** @param {string} name @param {string} [index] */
 const operator = (name, index) => h("span", { class: "sign operator", "aria-hidden": "true" }, math(index ? sub(name, index) : m("mi", {}, name)));

@@ -31,11 +31,11 @@ const COLOURS = [
 
 /** @param {HTMLElement} parent @param {readonly string[]} panels their names @param {HTMLButtonElement} opener of a file */
 export function createHelp(parent, panels, opener) {
-  const close = h("button", { type: "button", class: "primary", autofocus: true, onclick: () => dialog.close() }, "Close");
+  const close = h("button", { type: "button", class: "primary", onclick: () => dialog.close() }, "Close");
   const dialog = h(
     "dialog",
     { class: "help sheet", "aria-labelledby": "help-title" },
-    h("h2", { id: "help-title" }, "What you see here"),
+    h("h2", { id: "help-title", tabindex: "-1", autofocus: true }, "What you see here"), // or it would open at its end, where the first button is
     h(
       "p",
       {},
@@ -85,11 +85,5 @@ export function createHelp(parent, panels, opener) {
   );
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   parent.append(dialog);
-  /** From its beginning, although the focus is at its end. */
-  function open() {
-    dialog.showModal();
-    dialog.scrollTop = 0;
-  }
-
-  return { toggle: () => (dialog.open ? dialog.close() : open()), isOpen: () => dialog.open };
+  return { toggle: () => (dialog.open ? dialog.close() : dialog.showModal()), isOpen: () => dialog.open };
 }
