@@ -10,7 +10,7 @@ import threading
 from ppo_scope.attach import report
 from ppo_scope.wire.frame import PROTOCOL
 from tests.live import ROOT, LiveServer
-from tests.programs import begin
+from tests.programs import TO_TRAIN, begin
 from tests.server.scope_page import PATIENCE, Page, wait_for
 
 TOKEN = "a-token-that-only-these-tests-have"
@@ -53,7 +53,8 @@ class Watching:
 
     def __init__(self, *arguments, folder=ROOT):
         command = ["-W", "ignore", "-m", "ppo_scope", "watch", "--no-browser", "--runs-dir", "off"]
-        self.process = begin(*command, *map(str, arguments), folder=folder, PYTHONWARNINGS="ignore")
+        options = {"folder": folder, "imported": TO_TRAIN, "PYTHONWARNINGS": "ignore"}
+        self.process = begin(*command, *map(str, arguments), **options)
         self.lines = []
         self._outputs = (self.process.stdout, self.process.stderr)
         self._readers = [
@@ -88,7 +89,7 @@ class Loop:
 
     def __init__(self, module, *arguments, link, **variables):
         command = ["-W", "ignore", "-m", module, *map(str, arguments)]
-        self.process = begin(*command, apart=True, PPO_SCOPE_URL=link, **variables)
+        self.process = begin(*command, imported=TO_TRAIN, PPO_SCOPE_URL=link, **variables)
         self.said = []
         self._reader = threading.Thread(target=lambda: self.said.extend(self.process.stderr), daemon=True)
         self._reader.start()

@@ -18,14 +18,14 @@ from ppo_scope.probes.probes import measure
 from ppo_scope.probes.record import PhaseKind
 from tests.attach.elsewhere import nowhere, rows_of, the_run, waiting_server
 from tests.live import environment
-from tests.programs import run
+from tests.programs import trained
 
 SCRIPT = Path(__file__).with_name("one_file.py")
 
 
 def plain(*arguments):
     """What the script prints where nobody watches: its numbers, and its weights' digest."""
-    *numbers, digest = run("-W", "ignore", str(SCRIPT), *arguments).stdout.splitlines()
+    *numbers, digest = trained("-W", "ignore", str(SCRIPT), *arguments).stdout.splitlines()
     return np.array([json.loads(line) for line in numbers]), digest
 
 
@@ -125,7 +125,7 @@ def test_watched_by_the_command_it_prints_what_it_would_and_every_row_is_there()
     numbers, digest = plain()
     server = waiting_server()
     try:
-        done = run("-W", "ignore", "-m", "ppo_scope.attach.script", str(SCRIPT), PPO_SCOPE_URL=server.url)
+        done = trained("-W", "ignore", "-m", "ppo_scope.attach.script", str(SCRIPT), PPO_SCOPE_URL=server.url)
         assert done.stdout.splitlines()[-1] == digest, done.stderr
         shown = the_run(server, state="finished")
         rows, first = rows_of(server, shown["id"])
