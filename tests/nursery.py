@@ -71,19 +71,22 @@ class Nursery:
         *,
         apart: bool = False,
         variables: Mapping[str, str] | None = None,
+        imported: Sequence[str] = (),
     ) -> Forked:
         """Run `python` with these arguments; what it prints goes to the descriptors `output` and `errors`.
 
         apart: it forks its own processes, which otherwise come from one that all share.
         variables: what its environment has besides; for what is read after the imports.
+        imported: modules that the nursery imports before, unless it has them; all that follow have them, too.
         """
         if self._opened is None:
             self._opened = self._open()
         _, end = self._opened
         how = {"arguments": arguments, "folder": folder, "apart": apart, "variables": dict(variables or {})}
+        request = json.dumps({"imported": imported, "how": how}).encode()
         news, tell = os.pipe()
         try:
-            socket.send_fds(end, [json.dumps(how).encode()], [output, output if errors is None else errors, tell])
+            socket.send_fds(end, [request], [output, output if errors is None else errors, tell])
         finally:
             os.close(tell)
         return Forked(news)
@@ -166,12 +169,15 @@ def main() -> None:
         request, descriptors, _, _ = socket.recv_fds(end, LONGEST, 3)
         if not request:
             return
+        asked = json.loads(request)
+        for module in asked["imported"]:
+            importlib.import_module(module)
         *outputs, tell = descriptors
         keeper = os.fork()
         if keeper == 0:
             end.close()
             if _keep(tell):
-                _become(outputs, **json.loads(request))
+                _become(outputs, **asked["how"])
             return
         for one in descriptors:
             os.close(one)

@@ -6,16 +6,19 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.live import ROOT, LiveServer, environment
 from tests.nursery import Forked
 
 SECONDS = 120
+TO_TRAIN = ("torch._dynamo", "stable_baselines3")
+"""What a training loop of somebody else's imports besides: the former with its first optimiser, which takes seconds."""
 
 
 def begin(
-    *arguments: str, folder: Path = ROOT, apart: bool = False, **variables: str
+    *arguments: str, folder: Path = ROOT, apart: bool = False, imported: Sequence[str] = (), **variables: str
 ) -> subprocess.Popen[str] | Forked:
     """`python` with these arguments, in a session of its own, what it prints in pipes; how: see `Nursery.begin`."""
     nursery = LiveServer.nursery
@@ -32,7 +35,8 @@ def begin(
         )
     (output, printed), (errors, complained) = os.pipe(), os.pipe()
     try:
-        process = nursery.begin(arguments, str(folder), printed, complained, apart=apart, variables=variables)
+        how = {"apart": apart, "variables": variables, "imported": imported}
+        process = nursery.begin(arguments, str(folder), printed, complained, **how)
     finally:
         os.close(printed)
         os.close(complained)
@@ -40,13 +44,15 @@ def begin(
     return process
 
 
-def run(*arguments: str, folder: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
-    """What `python` with these arguments has printed, and its exit code.
+def run(
+    *arguments: str, folder: Path = ROOT, apart: bool = True, imported: Sequence[str] = (), **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """What `python` with these arguments has printed, and its exit code; unless `apart`, its processes print elsewhere.
 
     Raises:
         subprocess.TimeoutExpired: it has closed what it prints to, and does not end.
     """
-    process = begin(*arguments, folder=folder, apart=True, **variables)
+    process = begin(*arguments, folder=folder, apart=apart, imported=imported, **variables)
     complaints: list[str] = []
     with process.stdout, process.stderr:
         reader = threading.Thread(target=lambda: complaints.extend(process.stderr))
@@ -54,3 +60,8 @@ def run(*arguments: str, folder: Path = ROOT, **variables: str) -> subprocess.Co
         printed = process.stdout.read()
         reader.join()
     return subprocess.CompletedProcess(arguments, process.wait(SECONDS), printed, "".join(complaints))
+
+
+def trained(*arguments: str, folder: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The same of a training loop of somebody else's: begun sooner, with what all of them import."""
+    return run(*arguments, folder=folder, apart=False, imported=TO_TRAIN, **variables)

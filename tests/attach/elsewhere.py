@@ -5,14 +5,12 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 
 from ppo_scope.attach import report
 from ppo_scope.wire.frame import PROTOCOL
-from tests.live import ROOT, LiveServer, environment
-from tests.programs import begin
+from tests.live import ROOT, LiveServer
+from tests.programs import TO_TRAIN, begin
 from tests.server.scope_page import PATIENCE, Page, wait_for
 
 TOKEN = "a-token-that-only-these-tests-have"
@@ -55,7 +53,8 @@ class Watching:
 
     def __init__(self, *arguments, folder=ROOT):
         command = ["-W", "ignore", "-m", "ppo_scope", "watch", "--no-browser", "--runs-dir", "off"]
-        self.process = begin(*command, *map(str, arguments), folder=folder, PYTHONWARNINGS="ignore")
+        options = {"folder": folder, "imported": TO_TRAIN, "PYTHONWARNINGS": "ignore"}
+        self.process = begin(*command, *map(str, arguments), **options)
         self.lines = []
         self._outputs = (self.process.stdout, self.process.stderr)
         self._readers = [
@@ -89,14 +88,8 @@ class Loop:
     """A program that trains, in a process of its own, shown by the server of this link."""
 
     def __init__(self, module, *arguments, link, **variables):
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", module, *map(str, arguments)],
-            cwd=ROOT,
-            env={**environment(), "PPO_SCOPE_URL": link, **variables},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        command = ["-W", "ignore", "-m", module, *map(str, arguments)]
+        self.process = begin(*command, imported=TO_TRAIN, PPO_SCOPE_URL=link, **variables)
         self.said = []
         self._reader = threading.Thread(target=lambda: self.said.extend(self.process.stderr), daemon=True)
         self._reader.start()

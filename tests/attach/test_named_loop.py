@@ -17,15 +17,15 @@ from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
 from ppo_scope.probes.record import PhaseKind
 from tests.attach.elsewhere import nowhere, rows_of, the_run, waiting_server
-from tests.live import ROOT, environment
+from tests.live import environment
+from tests.programs import trained
 
 SCRIPT = Path(__file__).with_name("one_file.py")
 
 
 def plain(*arguments):
     """What the script prints where nobody watches: its numbers, and its weights' digest."""
-    command = [sys.executable, "-W", "ignore", str(SCRIPT), *arguments]
-    *numbers, digest = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    *numbers, digest = trained("-W", "ignore", str(SCRIPT), *arguments).stdout.splitlines()
     return np.array([json.loads(line) for line in numbers]), digest
 
 
@@ -125,15 +125,13 @@ def test_watched_by_the_command_it_prints_what_it_would_and_every_row_is_there()
     numbers, digest = plain()
     server = waiting_server()
     try:
-        variables = environment() | {"PYTHONWARNINGS": "ignore", "PPO_SCOPE_URL": server.url}
-        command = [sys.executable, "-m", "ppo_scope.attach.script", str(SCRIPT)]
-        done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120)
+        done = trained("-W", "ignore", "-m", "ppo_scope.attach.script", str(SCRIPT), PPO_SCOPE_URL=server.url)
         assert done.stdout.splitlines()[-1] == digest, done.stderr
-        run = the_run(server, state="finished")
-        rows, first = rows_of(server, run["id"])
+        shown = the_run(server, state="finished")
+        rows, first = rows_of(server, shown["id"])
     finally:
         server.kill()
-    assert (run["environment"], run["seed"], first, len(rows["loss"])) == ("CartPole-v1", 1, 1, 4)
+    assert (shown["environment"], shown["seed"], first, len(rows["loss"])) == ("CartPole-v1", 1, 1, 4)
     by_update = numbers.reshape(4, 12, 4).mean(1)
     assert rows["policy_loss"] == pytest.approx(by_update[:, 0], abs=1e-6)
     assert rows["loss"] == pytest.approx(by_update[:, 3], rel=1e-6, abs=1e-6)

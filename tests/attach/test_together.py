@@ -12,6 +12,7 @@ from ppo_scope.diagnosis.checks_together import RANKS_APART
 from tests.attach.elsewhere import Door, leading, nowhere, the_run, waiting_server
 from tests.live import free_port
 from tests.programs import run
+from tests.programs import trained as alone
 from tests.server.scope_page import Page
 
 UPDATES = 6
@@ -30,7 +31,7 @@ def begun(*program, link, torchrun=False):
     shared = {"PPO_SCOPE_URL": link, "WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "tests"}
     shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     with ThreadPoolExecutor() as side_by_side:
-        done = side_by_side.map(lambda rank: run(*program, **shared, RANK=rank, LOCAL_RANK=rank), ("0", "1"))
+        done = side_by_side.map(lambda rank: alone(*program, **shared, RANK=rank, LOCAL_RANK=rank), ("0", "1"))
         return told_by(list(done))
 
 

@@ -85,7 +85,7 @@ def test_nothing_serious_in_any_theme_and_state(server, page):
     dashboard.press("Apply to this update")
     page.locator("#comparison table").wait_for()
     dashboard.press("Panels")
-    assert in_every_theme(page) == {}, "two outcomes, the menu of panels"
+    assert in_every_theme(page, within="#comparison, #panels-menu") == {}, "two outcomes, the menu of panels"
 
     dashboard.key("g")
     page.locator("#guide").wait_for()
@@ -99,7 +99,7 @@ def test_nothing_serious_in_any_theme_and_state(server, page):
     page.locator("body[data-stage]").wait_for()
     assert in_every_theme(page) == {}, "on Stage"
     dashboard.key("s").press("Share")
-    assert in_every_theme(page) == {}, "sharing"
+    assert in_every_theme(page, within=DIALOG) == {}, "sharing"
 
     Dashboard(page, f"{live.base}?theme=light&controls=hidden")
     assert in_every_theme(page) == {}, "embedded"

@@ -32,6 +32,16 @@ def steps(page, count=20):
     return took
 
 
+def answers(server, page, cookie):
+    """Seconds of three answers to who leads."""
+    took = []
+    for path in ("/api/health", f"/api/runs/{server.run()['id']}/moments"):
+        start = time.monotonic()
+        assert server.request("GET", path, Cookie=cookie)[0] == 200
+        took.append(time.monotonic() - start)
+    return took + steps(page, 1)
+
+
 def leading(server):
     page = Page(server, cookie=server.cookie())
     page.wait("lease", holder=True)
@@ -46,11 +56,11 @@ def leading(server):
 def test_who_leads_does_not_notice(launch, kind, count):
     server = launch("measures")
     with leading(server) as page:
-        before = memory(server.process.pid)
+        before, alone = memory(server.process.pid), max(steps(page, 3))
         with Crowd(kind, count, server.port):
             time.sleep(1)
             took = steps(page)
-            assert statistics.median(took) < 0.5
+            assert statistics.median(took) < 0.5 + 5 * alone
             assert max(took) < 1 + SLACK
         assert memory(server.process.pid) - before < 100 * MEGABYTE
         server.end()
@@ -91,18 +101,17 @@ def test_thirty_who_ask_for_everything_hold_up_nobody(launch):
     server = launch("long")
     wait_for(lambda: server.run()["update"] == 50_000)
     before = memory(server.process.pid)
-    with leading(server) as page, Crowd("askers", 30, server.port):
-        end, took = time.monotonic() + 4, []
+    with leading(server) as page:
         cookie = server.cookie()
-        while time.monotonic() < end:
-            for path in ("/api/health", f"/api/runs/{server.run()['id']}/moments"):
-                start = time.monotonic()
-                assert server.request("GET", path, Cookie=cookie)[0] == 200
-                took.append(time.monotonic() - start)
-            took.extend(steps(page, 1))
-        assert statistics.median(took) < 0.5  # of which a tenth is promised: see benchmarks/crowd.py
+        alone, took = max(answers(server, page, cookie)), []
+        with Crowd("askers", 30, server.port):
+            end = time.monotonic() + 4
+            while time.monotonic() < end or len(took) < 9:
+                took += answers(server, page, cookie)
+            assert memory(server.process.pid) - before < 400 * MEGABYTE
+        # A tenth of a second is promised (benchmarks/crowd.py) where nobody else is busy: it is asked before, too.
+        assert statistics.median(took) < 0.5 + 5 * alone
         assert max(took) < MOST
-        assert memory(server.process.pid) - before < 400 * MEGABYTE
 
 
 def test_series_as_json_come_in_pages_that_make_up_the_whole(launch):
@@ -169,7 +178,8 @@ def test_when_it_is_full_who_watches_is_told_and_who_leads_comes_in(launch):
             assert half.closed() == 1013
         page = stack.enter_context(leading(server))
         assert page.ask("step", size="update")["type"] == "ack"
-        bare[0].close()
+        for one in bare[:2]:  # who leads has a place, too
+            one.close()
         wait_for(lambda: welcome(server))
 
 
