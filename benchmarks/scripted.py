@@ -30,7 +30,7 @@ class Turns(turns.Turns):
     """
 
     def __init__(self, lookout, pairs, end):
-        super().__init__("script", self._watch_it, updates=UPDATES, pairs=pairs)
+        super().__init__("script", self._watch_it, updates=UPDATES, pairs=pairs, ready=self._there)
         self._lookout, self._end = lookout, end
         self._update, self._begun, self._envs, self._hearing = None, 0, None, None
         shuffle = np.random.shuffle
@@ -40,6 +40,9 @@ class Turns(turns.Turns):
             shuffle(order)
 
         np.random.shuffle = shuffled
+
+    def _there(self):
+        return self._lookout.loop is not None and turns.measured_beside(self._lookout.loop.watcher)
 
     def _look_at(self, variables):
         if variables["b_logprobs"] is self._update:
