@@ -13,8 +13,8 @@ class Turns:
     """Of one loop. What else the machine does falls on both of a pair alike."""
 
     def __init__(self, name, watch, *, updates, pairs, look=lambda: None, ready=lambda: True):
-        """`watch`: switches the watching on and off. `updates`: of a turn. `look`: called once the loop is warm. `ready`: whether what measures
-        beside is there, which takes its time on a busy machine.
+        """`watch`: switches the watching on and off. `updates`: of a turn. `look`: called once the loop is warm.
+        `ready`: whether what measures beside is there, which takes its time on a busy machine.
         """
         self._name, self._watch, self._updates, self._wanted, self._look = name, watch, updates, pairs, look
         self._warm_until, self._ready = time.monotonic() + WARM_SECONDS, ready
