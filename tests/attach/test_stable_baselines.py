@@ -414,7 +414,9 @@ def learned(server, monkeypatch, clerk, **settings):
 
     def interfere(found, _):
         if clerk == "dies" and found["self"].num_timesteps == STEPS // 2 + 1:
+            report.flush()  # what it has been handed, on however busy a machine
             report._clerk._process.kill()
+            report._clerk._process.wait()
         return True
 
     model.learn(STEPS, callback=interfere)
