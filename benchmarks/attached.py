@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import torch
 
 from benchmarks.loops import LOOPS, StableBaselines
-from benchmarks.turns import Turns
+from benchmarks.turns import Turns, measured_beside
 from tests.attach.elsewhere import Door, nowhere, waiting_server
 from tests.live import ROOT, environment
 from tests.server.scope_page import Page
@@ -52,7 +52,8 @@ def main():
 def measured(name, link, options, look=lambda: None):
     os.environ["PPO_SCOPE_URL"] = link  # where a library's own config makes the loop
     loop = LOOPS[options.of](link, **({"size": options.size} if options.of == "sb3" else {}))
-    turns = Turns(f"{options.of} {name}", loop.watch, updates=loop.updates, pairs=options.turns, look=look)
+    about = {"updates": loop.updates, "pairs": options.turns, "look": look}
+    turns = Turns(f"{options.of} {name}", loop.watch, ready=lambda: measured_beside(loop.watcher), **about)
     loop.run(turns.ended)
     loop.watcher.close()
 

@@ -14,6 +14,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from benchmarks import turns
@@ -24,19 +25,24 @@ UPDATES = 4
 
 
 class Turns(turns.Turns):
-    """Watches a script and does not, by turns; a turn ends where an update begins."""
+    """Watches a script and does not, by turns; a turn ends where an update begins, which is where the order of its
+    first minibatches is drawn.
+    """
 
     def __init__(self, lookout, pairs, end):
-        super().__init__("script", self._watch_it, updates=UPDATES, pairs=pairs)
+        super().__init__("script", self._watch_it, updates=UPDATES, pairs=pairs, ready=self._there)
         self._lookout, self._end = lookout, end
         self._update, self._begun, self._envs, self._hearing = None, 0, None, None
-        backward = torch.Tensor.backward
+        shuffle = np.random.shuffle
 
-        def differentiated(loss, *arguments, **named):
+        def shuffled(order):
             self._look_at(sys._getframe(1).f_locals)
-            backward(loss, *arguments, **named)
+            shuffle(order)
 
-        torch.Tensor.backward = differentiated
+        np.random.shuffle = shuffled
+
+    def _there(self):
+        return self._lookout.loop is not None and turns.measured_beside(self._lookout.loop.watcher)
 
     def _look_at(self, variables):
         if variables["b_logprobs"] is self._update:
@@ -47,12 +53,13 @@ class Turns(turns.Turns):
             self._end()
 
     def _watch_it(self, on):
-        """Also what listens to the environments is taken away."""
-        self._lookout.loop.watcher.off = not on
-        if not on:
-            self._hearing = vars(self._envs).pop("step")
-        elif self._hearing is not None:
+        """What listens is taken away altogether."""
+        if on and self._hearing is not None:
+            self._lookout.begin()
             self._envs.step, self._hearing = self._hearing, None
+        elif not on:
+            self._lookout.end(whole=False)
+            self._hearing = vars(self._envs).pop("step")
 
 
 def main():

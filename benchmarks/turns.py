@@ -12,10 +12,12 @@ DRAWS = 2000
 class Turns:
     """Of one loop. What else the machine does falls on both of a pair alike."""
 
-    def __init__(self, name, watch, *, updates, pairs, look=lambda: None):
-        """`watch`: switches the watching on and off. `updates`: of a turn. `look`: called once the loop is warm."""
+    def __init__(self, name, watch, *, updates, pairs, look=lambda: None, ready=lambda: True):
+        """`watch`: switches the watching on and off. `updates`: of a turn. `look`: called once the loop is warm.
+        `ready`: whether what measures beside is there, which takes its time on a busy machine.
+        """
         self._name, self._watch, self._updates, self._wanted, self._look = name, watch, updates, pairs, look
-        self._warm_until = time.monotonic() + WARM_SECONDS  # until what measures beside is there
+        self._warm_until, self._ready = time.monotonic() + WARM_SECONDS, ready
         self._since, self._first = None, True
         self._watched, self._pairs, self._before = True, [], 0.0
 
@@ -23,7 +25,7 @@ class Turns:
         """A turn is over. True: so is everything, and a line is printed."""
         spent = (time.process_time_ns() - self._since) / self._updates / 1e6 if self._since else 0.0
         if self._since is None:
-            if time.monotonic() < self._warm_until:
+            if time.monotonic() < self._warm_until or not self._ready():
                 return False
             if self._look is not None:
                 self._look()
@@ -45,6 +47,12 @@ class Turns:
     def _turn(self, watched):
         self._watched = watched
         self._watch(watched)
+
+
+def measured_beside(watcher):
+    """Whether the process that measures beside this loop is at work, or none is wanted."""
+    clerk = watcher._report._clerk
+    return clerk is None or clerk.at_work
 
 
 def show(name, pairs):

@@ -11,19 +11,19 @@ from ppo_scope.attach import named_loop, script
 FAILS_AT = 20  # minibatches
 
 
-def failing(told_of):
+def failing(brief_of):
     told = []
 
-    def noted(found):
+    def noted(found, epoch):
         told.append(found)
-        if len(told) == FAILS_AT:
+        if len(told) >= FAILS_AT:
             raise RuntimeError("made to fail")
-        return told_of(found)
+        return brief_of(found, epoch)
 
     return noted
 
 
 if __name__ == "__main__":
     if os.environ["RANK"] == "1":
-        named_loop.told_of = failing(named_loop.told_of)
+        named_loop.brief_of = failing(named_loop.brief_of)
     script.main(sys.argv[1:])

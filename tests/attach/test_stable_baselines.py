@@ -411,10 +411,14 @@ def learned(server, monkeypatch, clerk, **settings):
         report.close()
     else:
         wait_for(lambda: report._clerk.ready, timeout=120)
+    if clerk == "dies":
+        monkeypatch.setattr("ppo_scope.attach.report.TOGETHER", 1)  # it is missed at the next update
 
     def interfere(found, _):
         if clerk == "dies" and found["self"].num_timesteps == STEPS // 2 + 1:
+            report.flush()  # what it has been handed, on however busy a machine
             report._clerk._process.kill()
+            report._clerk._process.wait()
         return True
 
     model.learn(STEPS, callback=interfere)

@@ -22,7 +22,8 @@ class Acting:
 
     def __init__(self, envs: Any) -> None:
         """`envs`: None, or one that cannot be listened to: returns are then added up from rewards."""
-        self._cut: list[Bools | None] = []  # of each step; None: no episode was cut
+        self._cut: dict[int, Bools] = {}  # which episodes, by the step of the rollout
+        self._steps = 0
         self._told: list[tuple[int, float, int]] = []  # (step of the rollout, return, length)
         self._tells = _is_told(envs)  # from the second rollout on: the first is over before anybody listens
         self.ignored = 0
@@ -39,7 +40,9 @@ class Acting:
 
         def stepped(*arguments: Any, **named: Any) -> Any:
             found = step(*arguments, **named)
-            self._hear(found)
+            if len(found) != 5 or found[-1] or True in np.asarray(found[3]).tolist():
+                self._hear(found)  # an empty info has nothing to tell, and that is what most steps bring
+            self._steps += 1
             return found
 
         envs.step = stepped
@@ -48,26 +51,26 @@ class Acting:
         """Which ends of a rollout [M, N] that began at this step of the run were cut, and the episodes that ended."""
         rows, cut = rewards.shape[1], np.zeros_like(ends)
         self.ignored = 0
-        if len(self._cut) == len(ends) and all(one is None or one.shape == (rows,) for one in self._cut):
-            for t, one in enumerate(self._cut):
-                if one is not None:
-                    cut[t] = one & ends[t]
-                    self.ignored += int(np.count_nonzero(one & ~ends[t]))
+        if self._steps == len(ends) and all(one.shape == (rows,) for one in self._cut.values()):
+            for t, one in self._cut.items():
+                cut[t] = one & ends[t]
+                self.ignored += int(np.count_nonzero(one & ~ends[t]))
         if self._tells:  # rewards may be scaled, and what the environments say of an episode is not
             added = [Episode(step + (t + 1) * rows, found, length) for t, found, length in self._told]
         else:
             added = self._episodes.take(rewards, ends, step, np.ones_like(ends))
-        self._cut, self._told = [], []
+        self._cut, self._told, self._steps = {}, [], 0
         return cut, added
 
     def _hear(self, found: Any) -> None:
         infos = found[-1]
-        if infos:  # an empty one has nothing to tell, and that is what most steps bring
+        if infos:
             for episodic_return, length in _episodes_in(infos) or _lives_lost_in(infos, found[2]):
                 self._tells = True
-                self._told.append((len(self._cut), episodic_return, length))
+                self._told.append((self._steps, episodic_return, length))
         cut = found[3] if len(found) == 5 else _cut_in(infos, len(found[2]))
-        self._cut.append(np.array(cut, np.bool_) if True in np.asarray(cut).tolist() else None)
+        if True in np.asarray(cut).tolist():
+            self._cut[self._steps] = np.array(cut, np.bool_)
 
 
 def _is_told(envs: Any) -> bool:

@@ -175,6 +175,31 @@ class Epoch(NamedTuple):
         return [Told(self.number, self.order[start : start + self.size], None, kept) for start, kept in each]
 
 
+class Brief(NamedTuple):
+    """A minibatch [B] that brings Â as its loss uses it, and for the rest what the rollout has."""
+
+    epoch: int
+    samples: Any
+    advantages: Tensor
+    values: Tensor
+    log_prob: Tensor
+    entropy: Tensor
+
+    def told(self) -> Told:
+        """As it is recorded."""
+        answers = self.values, self.log_prob, self.entropy
+        return Told(self.epoch, np.asarray(self.samples, np.int64), Brought(self.advantages), answers)
+
+
+class Brought(NamedTuple):
+    """[B] each; None: what the batch has."""
+
+    advantages: Tensor
+    old_values: Tensor | None = None
+    old_log_prob: Tensor | None = None
+    returns: Tensor | None = None
+
+
 LATE = ("rollout", "batch", "rewards", "deltas")
 
 
@@ -201,6 +226,8 @@ class LateUpdate(Update):
         self.source = source
         self.epochs: list[Epoch] = []
         """Its minibatches, where they bring nothing else than the rollout has."""
+        self.brief: list[Brief] = []
+        """Those that it has not taken over yet, where they bring Â alone."""
         self._ended, self._how_judged = episodes, judged
 
     @property
@@ -210,7 +237,11 @@ class LateUpdate(Update):
 
     @property
     def told(self) -> list[Seen | Told | Noted]:
-        """See `Update`; made of `epochs`, as far as somebody asks."""
+        """See `Update`; made of `epochs` or `brief`, as far as somebody asks."""
+        if self.brief:
+            self._told += [one.told() for one in self.brief]
+            self.brief.clear()
+            return self._told
         missing = -len(self._told)
         for epoch in self.epochs:
             missing += len(epoch.kept)
@@ -222,6 +253,11 @@ class LateUpdate(Update):
     @told.setter
     def told(self, found: list[Seen | Told | Noted]) -> None:
         self._told = found
+
+    @property
+    def untouched(self) -> bool:
+        """Nobody has asked for minibatches that bring Â alone."""
+        return bool(self.brief) and not self._told
 
     def anew(self, settings: Facts, learning_rate: float) -> LateUpdate:
         """The same before its first minibatch, to be made with other settings."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ppo_scope.attach.arrays import taken
+from ppo_scope.attach.buffered import Brief, Brought
 from ppo_scope.attach.called import HALF, SETTINGS
 from ppo_scope.attach.facts import Facts, facts_of
-from ppo_scope.attach.record import Habits, Told, minibatches_of, seen_of
+from ppo_scope.attach.record import Habits, minibatches_of, seen_of
 
 NAMES = {
     "observations": ("b_obs",),
@@ -95,6 +96,8 @@ class Found:
 
 def found_in(frame: FrameType | None, like: Found | None = None) -> Found | None:
     """The variables of the nearest caller who has a PPO's update, of one `like` that with less ado; None: none has."""
+    if like is not None and frame is not None and frame.f_code is like.code and frame.f_locals is like.variables:
+        return like
     for _ in range(DEEP):
         if frame is None:
             return None
@@ -112,25 +115,23 @@ def found_in(frame: FrameType | None, like: Found | None = None) -> Found | None
     return None
 
 
-def told_of(found: Found) -> Told:
-    """The minibatch at hand. Of what the loss is made of, it brings Â alone: the rest is what the rollout has."""
-    values, log_prob, entropy, used = (found[name].detach() for name in ("value", "log_prob", "entropy", "used"))
-    return Told(0, taken(found["samples"], np.int64), Brought(used), (values.flatten(), log_prob, entropy))
+def brief_of(found: Found, epoch: int = 0) -> Brief:
+    """The minibatch at hand."""
+    samples = found["samples"]
+    return Brief(
+        epoch,
+        samples.copy() if isinstance(samples, np.ndarray) else taken(samples),  # the script shuffles them anew
+        found["used"].detach(),
+        found["value"].detach(),
+        found["log_prob"].detach(),
+        found["entropy"].detach(),
+    )
 
 
 def leaks_in(found: Found) -> dict[str, float]:
     """Which of what was measured before the loss has a gradient in it, for Health."""
     names = {"advantages": "used", "targets": "targets", "log_probs": "log_probs"}
     return {f"{name}_with_gradient": float(found[called].requires_grad) for name, called in names.items()}
-
-
-class Brought(NamedTuple):
-    """[B] each; None: what the batch has."""
-
-    advantages: Tensor
-    old_values: Tensor | None = None
-    old_log_prob: Tensor | None = None
-    returns: Tensor | None = None
 
 
 def check(found: Found, loss: Tensor, facts: Facts) -> None:
@@ -151,7 +152,7 @@ def check(found: Found, loss: Tensor, facts: Facts) -> None:
         if found[name].shape != (count,):
             shape = tuple(found[name].shape)
             raise Unlike(f"{NAMES[name][0]} has the shape {shape}, and the minibatch {count} samples")
-    told = told_of(found)
+    told = brief_of(found).told()
     places = torch.from_numpy(told.samples).to(found["log_probs"].device)
     old_values, old_log_prob, targets = (found[name].detach()[places] for name in ("values", "log_probs", "targets"))
     expected = torch.exp(told.found[1] - old_log_prob)
@@ -165,6 +166,16 @@ def check(found: Found, loss: Tensor, facts: Facts) -> None:
     if abs(ours - theirs) > NEARLY * max(1.0, abs(theirs)):
         made_of = "the clipped policy loss, c₁ times the value loss and c₂ times the entropy"
         raise Unlike(f"its loss is {theirs:.6g}, and {made_of} make {ours:.6g}")
+
+
+READ = (*(one for names in SETTINGS.values() for one in names), "clip_vloss", "norm_adv", "anneal_lr", "seed")
+"""Of `args`, for its facts."""
+
+
+def settings_in(found: Found) -> tuple[Any, ...]:
+    """What its facts are made of, but for α."""
+    args = found["args"]
+    return (*(getattr(args, name, None) for name in READ), tuple(found["rewards"].shape))
 
 
 def facts_in(found: Found, alpha: float | None) -> Facts:

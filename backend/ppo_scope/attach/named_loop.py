@@ -10,6 +10,7 @@ nothing is shown that does not pass. The script's own gradient, limit of the nor
 from __future__ import annotations
 
 import sys
+from time import perf_counter
 from types import FrameType
 from typing import Any
 
@@ -20,27 +21,29 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from ppo_scope.attach.acting import Acting
 from ppo_scope.attach.agent import Agent
-from ppo_scope.attach.arrays import deltas_of, taken
+from ppo_scope.attach.arrays import taken
+from ppo_scope.attach.buffered import Brief, LateUpdate
 from ppo_scope.attach.called import HALF, SETTINGS
 from ppo_scope.attach.course import course
-from ppo_scope.attach.facts import as_read
+from ppo_scope.attach.facts import Facts, as_read
 from ppo_scope.attach.loop import Loop
 from ppo_scope.attach.named import (
     NAMES,
     Found,
     Unlike,
     alpha_of,
+    brief_of,
     check,
     facts_in,
     found_in,
     is_too_far,
     leaks_in,
-    told_of,
+    settings_in,
 )
 from ppo_scope.attach.ranks import Ranks, rank_here
-from ppo_scope.attach.record import Batch, Rollout, Update
 from ppo_scope.attach.remembering import RememberedBatch, RememberingAgent
 from ppo_scope.attach.report import Beside
+from ppo_scope.attach.scripted import Scripted, ScriptForm
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import PhaseKind
@@ -63,12 +66,17 @@ class NamedLoop(Loop):
         super().__init__()
         self._ranks, self._reports = ranks, rank_here() == 0
         self._facts = facts_in(found, alpha_of(found))
+        self._said: Any = None  # what they were read of
         check(found, loss, self._facts)
         self.found = found
         """Its variables, at the latest minibatch."""
         self._log_probs: Tensor | None = None  # those of the update under way: others are another one's
         self._acting = Acting(found.variables.get("envs"))
         self._over = True
+        self._count = 0  # of minibatches in this update, and in each of its epochs
+        self._brief: list[Brief] = []  # the update's; so the norms
+        self._norms: dict[int, Tensor] = {}
+        self._per_epoch = 1
         self._changed: tuple[str, ...] = ()  # from the next update on
         args = found["args"]
         self.env = str(getattr(args, "env_id", None) or getattr(args, "gym_id", "an environment"))
@@ -104,6 +112,28 @@ class NamedLoop(Loop):
 
     # Hooks
 
+    def passes(self, variables: Any) -> bool:
+        """Note a minibatch of the update under way; False: there is more to do with it than that.
+
+        As everything between two operations of the loop it is done with cold caches, where each function that is
+        called for it costs.
+        """
+        found, watcher = self.found, self.watcher
+        if variables is not found.variables or self._over or watcher.off or perf_counter() >= watcher.next_look:
+            return False
+        try:
+            if found["log_probs"] is not self._log_probs:
+                return False
+            self._note(found)
+        except Exception:  # which comes again, and is told
+            return False
+        return True
+
+    def _note(self, found: Found) -> None:
+        epoch, number = divmod(self._count, self._per_epoch)
+        self._brief.append(brief_of(found, epoch + 1))
+        self._count, self._within = self._count + 1, (epoch + 1, number + 1)
+
     @guarded
     def differentiating(self, found: Found, loss: Tensor) -> None:
         """The loss of a minibatch is there."""
@@ -111,32 +141,34 @@ class NamedLoop(Loop):
         if found["log_probs"] is not self._log_probs:
             self.finish(stopped_by_kl=True)  # whatever is left of the one before was not to be
             self._collected(found, loss)
-        update = self._update
-        if update is None or self.watcher.off:
+        if self._update is None or self.watcher.off:
             return
-        told = told_of(found)
-        per_epoch = -(-len(update.batch.values) // update.size) if update.batch is not None else 1
-        epoch, number = divmod(len(update.told), per_epoch)
-        self._within = epoch + 1, number + 1
-        update.told.append(told._replace(epoch=epoch + 1))
+        self._note(found)
         self._at(PhaseKind.LOSS)
 
     def clipped(self, norm: Tensor) -> None:
         """The limit of the gradient's norm has been applied."""
         if not self._over:
-            self._differentiated(norm)
+            self._norms.setdefault(self._count - 1, norm)
+            if perf_counter() >= self.watcher.next_look:
+                self._gradient_there()
 
-    def stepped(self, frame: FrameType | None) -> None:
+    @guarded
+    def _gradient_there(self) -> None:
+        self._at(PhaseKind.GRADIENT)
+
+    def stepped(self) -> None:
         """The optimizer has made its step; an update may be over with it."""
         update = self._update
-        if self._over or update is None or not update.told:
+        if self._over or update is None or not self._count:
             return
-        self._step_made()
+        if perf_counter() >= self.watcher.next_look:
+            self._step_made()
         facts = update.settings
         if self._within[1] < facts.minibatches:
             return
         self._end_epoch()
-        found = found_in(frame, self.found) if facts.target_kl is not None else None
+        found = found_in(sys._getframe(2), self.found) if facts.target_kl is not None else None
         far = found is not None and is_too_far(found, facts.target_kl)
         if far or self._within[0] >= facts.epochs:
             self.finish(stopped_by_kl=far and self._within[0] < facts.epochs)
@@ -163,8 +195,7 @@ class NamedLoop(Loop):
     def _collected(self, found: Found, loss: Tensor) -> None:
         """A rollout is whole, and its first loss."""
         self._index += 1
-        before, alpha = self._facts, alpha_of(found)
-        self._facts = facts = facts_in(found, alpha)
+        before, facts = self._facts, self._facts_now(found)
         for name in self._changed if self._reports else ():
             self.watcher.changed(name, getattr(before, name), getattr(facts, name), self._index)
         self._changed = ()
@@ -176,54 +207,39 @@ class NamedLoop(Loop):
             self.watcher.close(finished=False)
             return
         self._log_probs = found["log_probs"]
-        rewards = taken(found["rewards"], np.float32)
-        layout = rewards.shape
-        starts = taken(found["dones"], np.bool_)
+        rewards, starts = taken(found["rewards"], np.float32), taken(found["dones"], np.bool_)
         ends = np.concatenate([starts[1:], taken(found["next_done"], np.bool_).reshape(1, -1)])
         cut, ended = self._acting.rollout(rewards, ends, self.steps)
         self.steps += rewards.size
-
-        def samples(name: str) -> Tensor:
-            copied: Tensor = found[name].detach().cpu().clone()
-            return copied
-
-        actions, advantages = samples("actions"), samples("advantages")
-        if self.policy.discrete:
-            actions = actions.long()
-        observations = samples("observations")
-        theta = self.policy.theta()
-        batch = (RememberedBatch if isinstance(self.policy, RememberingAgent) else Batch)(
-            observations=observations,
-            actions=actions,
-            log_probs=samples("log_probs"),
-            values=samples("values"),
-            advantages=advantages,
-            targets=samples("targets"),
-        )
-        if isinstance(batch, RememberedBatch):
+        form = ScriptForm(self.policy.discrete, (facts.discount or 0.0) * (facts.gae_lambda or 0.0))
+        source = form, Scripted.of(found, ends, cut)
+        alpha = float("nan") if facts.learning_rate is None else facts.learning_rate
+        judged = self.policy.outputs_at if self.distribution is not None else None
+        update = LateUpdate(self._index, facts, alpha, self.policy.theta(), source, ended, judged)
+        if isinstance(self.policy, RememberingAgent):
+            batch = RememberedBatch(**vars(update.batch))
             batch.begin(found.variables)
-        if self.distribution is not None:
-            batch.judged = lambda batch: self.policy.outputs_at(batch, theta)
-        decay = (facts.discount or 0.0) * (facts.gae_lambda or 0.0)
-        deltas = deltas_of(advantages.numpy().reshape(layout), ends, decay)
-
-        def by_step(of: Tensor) -> Any:
-            return of.numpy().reshape(*layout, *of.shape[1:])
-
-        yes = np.ones(layout, np.bool_)
-        rollout = Rollout(by_step(observations), by_step(actions), rewards, ends & ~cut, cut, yes, tuple(ended))
-        update = Update(
-            self._index, facts, alpha if alpha is not None else float("nan"), rollout, batch, theta, rewards, deltas
-        )
+            update.batch = batch
         update.size = len(found["samples"])
         update.known |= {**leaks_in(found), "cuts_ignored": float(self._acting.ignored)}
         if (late := self._acting.resets_late) is not None:
             update.known["reset_steps"] = float(np.count_nonzero(starts)) if late else 0.0
         args = found["args"]
+        self._count, self._per_epoch = 0, -(-rewards.size // update.size)
+        self._brief, self._norms = update.brief, update.gradient_norms
         update.known |= course(self.steps, getattr(args, "total_timesteps", None), getattr(args, "learning_rate", None))
         self._over = False
         self._begin(update, ended)
         self._about_to_step()
+
+    def _facts_now(self, found: Found) -> Facts:
+        """As a rule they are what they were, but for α."""
+        said, alpha = settings_in(found), alpha_of(found)
+        if said != self._said or alpha is None:
+            self._said, self._facts = said, facts_in(found, alpha)
+        elif alpha != self._facts.learning_rate:
+            self._facts = self._facts.at(alpha)
+        return self._facts
 
     def _take_changes(self) -> None:
         """What was set on the page takes effect, from the next update on."""
@@ -254,7 +270,9 @@ class Lookout:
         self._before = backward, clip
 
         def differentiated(loss: Tensor, *arguments: Any, **named: Any) -> None:
-            self._look(sys._getframe(1), loss)
+            frame = sys._getframe(1)
+            if self.loop is None or not self.loop.passes(frame.f_locals):
+                self._look(frame, loss)
             backward(loss, *arguments, **named)  # type: ignore[no-untyped-call]
 
         def clipped(*arguments: Any, **named: Any) -> Tensor:
@@ -265,7 +283,7 @@ class Lookout:
 
         def stepped(*_: Any) -> None:
             if self.loop is not None:
-                self.loop.stepped(sys._getframe(1))
+                self.loop.stepped()
 
         torch.Tensor.backward = differentiated  # type: ignore[assignment,method-assign]
         nn.utils.clip_grad_norm_ = clipped

@@ -39,7 +39,7 @@ def copied(samples: Any, log_prob: Any, advantages: Any, values: Any, entropy: A
     for one in told:
         if not isinstance(one, Tensor) or one.shape != samples.shape or one.device != told[0].device:
             return None
-    return samples.clone(), torch.stack(told).detach()
+    return samples.clone(), torch.stack([one.detach() for one in told])  # the other way round it has a graph first
 
 
 class Together(NamedTuple):

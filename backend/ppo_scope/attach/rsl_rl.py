@@ -13,7 +13,7 @@ import contextlib
 import sys
 from collections.abc import Iterator, Mapping
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -23,11 +23,10 @@ from rsl_rl.algorithms import PPO as Theirs  # noqa: N811  # ours is called as t
 from torch import Tensor
 
 from ppo_scope.attach.actor_critic import ActorCritic
-from ppo_scope.attach.buffered import Kept, LateUpdate, without_graph
+from ppo_scope.attach.buffered import Brief, LateUpdate
 from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.facts import Facts, as_read, facts_of
 from ppo_scope.attach.loop import Loop, clipping, drawing
-from ppo_scope.attach.record import Told
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.server import server_of
 from ppo_scope.attach.stored import StorageForm, Stored
@@ -35,6 +34,9 @@ from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import PhaseKind
 
 UNSEEN = "This run of rsl_rl is not watched: {what} is not known here. The training goes on."
+CHECKED = 16
+"""At every so many updates it is checked again that minibatches hold what they are taken for, and whenever somebody
+looks."""
 OTHER = "the storage does not draw its minibatches as in the version of rsl_rl that this is written for"
 BOUNDS = 1e-5, 1e-2
 """Of α, where it is adapted to the KL; they stand in rsl_rl's `update`."""
@@ -91,25 +93,6 @@ class PPO(Theirs):  # type: ignore[misc]  # rsl_rl has no types
         return found
 
 
-class Brought(NamedTuple):
-    """A minibatch [B], by the names that records take it by; None: what the rollout has of its samples."""
-
-    old_values: None
-    old_log_prob: None
-    advantages: Tensor
-    returns: None
-
-
-class Passed(NamedTuple):
-    """A minibatch as it goes by."""
-
-    epoch: int
-    number: int
-    alpha: float
-    advantages: Tensor
-    found: Kept
-
-
 class Watched(Loop):
     """The loop of one algorithm."""
 
@@ -124,9 +107,10 @@ class Watched(Loop):
         self._cut = torch.zeros(layout, dtype=torch.bool, device=algorithm.device)
         self._rows = list(zip(self._given.unbind(), self._cut.unbind(), strict=True))  # both by step
         self._order: NDArray[np.int64] | None = None
-        self._passed: list[Passed] = []  # minibatches that the update has not taken over; so the norms
+        self._brief: list[Brief] = []  # the update's
+        self._alphas: list[float] = []  # of minibatches, which the update has not taken over; so the norms
         self._norms: list[Tensor] = []  # of actor and critic, minibatch by minibatch
-        self._first = self._by_name = False
+        self._first = self._by_name = self._checked = False
         self._answers = contextlib.ExitStack()  # hooks of what is not known by its name
         self._stepping: Any = None  # the hook of the optimizer, which only a loop that is looked at closely needs
         self._told: dict[str, Any] = {}
@@ -179,7 +163,8 @@ class Watched(Loop):
         alpha, theta = float(algorithm.learning_rate), self.policy.theta()
         update = LateUpdate(self._index, self._facts, alpha, theta, (form, stored), ended)
         update.size = rewards.size // algorithm.num_mini_batches
-        self._passed, self._norms, self._first, self._by_name = [], [], True, False
+        self._brief, self._alphas, self._norms, self._first = update.brief, [], [], True
+        self._checked = self._by_name and self._index % CHECKED != 1 and not self.watcher.attended
         self._begin(update, ended)
 
     @contextlib.contextmanager
@@ -196,7 +181,9 @@ class Watched(Loop):
         torch.Tensor.backward = differentiated  # type: ignore[assignment,method-assign]
         try:
             with clipping(self._clipped), self._answers:
-                self._ask()
+                if not self._checked:
+                    self._by_name = False
+                    self._ask()
                 yield
         finally:
             torch.Tensor.backward = backward  # type: ignore[method-assign]
@@ -257,16 +244,24 @@ class Watched(Loop):
             self._first = False
             self._begins_with(theirs)
         if self._by_name:
-            found = theirs["values"], theirs["actions_log_prob"], theirs["entropy"]
+            values, log_prob, entropy = theirs["values"], theirs["actions_log_prob"], theirs["entropy"]
         else:
-            found = self._value, self._log_prob, self._entropy()
-        alpha, advantages = self._algorithm.learning_rate, self._data.advantages
-        self._passed.append(Passed(*self._within, alpha, advantages, without_graph(found)))
+            values, log_prob, entropy = self._value, self._log_prob, self._entropy()
+        epoch, number = self._within
+        update, order = self._update, self._order
+        assert update is not None and order is not None
+        samples = order[(number - 1) * update.size : number * update.size]
+        answers = values.detach(), log_prob.detach(), entropy.detach()
+        self._brief.append(Brief(epoch, samples, self._data.advantages, *answers))
+        self._alphas.append(self._algorithm.learning_rate)
         if perf_counter() >= self.watcher.next_look:
             self._at(PhaseKind.LOSS)
 
     def _begins_with(self, theirs: Mapping[str, Any]) -> None:
         """An update's first minibatch: what holds for it holds for the others."""
+        self._about_to_step()
+        if self._checked:
+            return
         update, order = self._update, self._order
         assert isinstance(update, LateUpdate) and order is not None
         self._expect_of_the_rollout(update.source[1], self._data, order[: update.size])
@@ -276,7 +271,6 @@ class Watched(Loop):
         if self._by_name:
             self._answers.close()
             del self._value, self._log_prob  # and with them their graphs
-        self._about_to_step()
 
     @torch.no_grad()
     def _entropy(self) -> Tensor:
@@ -308,11 +302,9 @@ class Watched(Loop):
     def _settle(self) -> None:
         """The update takes over what has come since somebody asked."""
         update, pairs = self._update, len(self._norms) // 2
-        assert isinstance(update, LateUpdate) and self._order is not None
-        passed, self._passed = self._passed, []
-        for epoch, number, alpha, advantages, found in passed:
-            samples = self._order[(number - 1) * update.size : number * update.size]
-            update.told.append(Told(epoch, samples, Brought(None, None, advantages, None), found))
+        assert isinstance(update, LateUpdate)
+        alphas, self._alphas = self._alphas, []
+        for alpha in alphas:
             update.learning_rate_raised += alpha > update.learning_rate
             update.learning_rate_lowered += alpha < update.learning_rate
             update.learning_rate = alpha

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.arrays import flat
-from ppo_scope.attach.buffered import Form, LateUpdate
+from ppo_scope.attach.buffered import Brief, Form, LateUpdate
 from ppo_scope.attach.facts import Facts
 from ppo_scope.attach.passing import NOT_TOLD, PassingUpdate
 from ppo_scope.attach.record import Batch, Episode, Habits, Noted, Phase, Rollout, Seen, Told, Update, of_batch
+from ppo_scope.attach.scripted import ScriptForm
 from ppo_scope.attach.stored import StorageForm
 
 TENSORS = ("log_prob", "old_log_prob", "advantages", "old_values", "targets", "values", "entropy")
@@ -70,7 +71,7 @@ class Task(NamedTuple):
     """How often α was raised, lowered, and stayed at its bound."""
     within: tuple[int, int]
     episodes: list[tuple[int, float, int]]
-    form: Form | StorageForm | None
+    form: Form | ScriptForm | StorageForm | None
     """How the arrays of its rollout are to be read; None: they are in our shapes."""
     size: int
     counts: list[tuple[int, int]]
@@ -171,6 +172,8 @@ def _minibatches_of(
         return counts, samples, [None if one is None else one.numpy() for one in (*columns, *NOT_TOLD)]
     if _is_noted(update):
         return _noted_of([one for one in update.told if isinstance(one, Noted)])
+    if isinstance(update, LateUpdate) and update.untouched:
+        return _brief_of(update.brief)
     if isinstance(update, LateUpdate) and update.epochs:
         kept = [one for epoch in update.epochs for one in epoch.kept]
         counts = [one for epoch in update.epochs for one in epoch.counts()]
@@ -189,6 +192,14 @@ def _minibatches_of(
     log_prob = _joined(log_probs)
     entropy = -log_prob if any(one is None for one in entropies) else _joined(entropies)
     return counts, samples, [log_prob, *brought, _joined(values), entropy]
+
+
+def _brief_of(brief: Sequence[Brief]) -> tuple[list[tuple[int, int]], NDArray[np.int64], list[NDArray[Any] | None]]:
+    """The same of minibatches that bring Â alone."""
+    epochs, places, *columns = zip(*brief, strict=True)
+    counts = [(epoch, len(one)) for epoch, one in zip(epochs, places, strict=True)]
+    used, values, log_prob, entropy = map(_joined, columns)
+    return counts, np.concatenate(places), [log_prob, None, used, None, None, values, entropy]
 
 
 def _is_noted(update: Update) -> bool:

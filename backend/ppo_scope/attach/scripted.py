@@ -1,0 +1,91 @@
+"""A rollout as the variables of a script hold it, copied as it is, and put into our shapes when somebody asks for it.
+
+In the loop hardly anybody does: see `buffered.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ppo_scope.attach.arrays import deltas_of, taken
+from ppo_scope.attach.named import Found
+from ppo_scope.attach.record import Batch, Episode, Rollout
+from ppo_scope.probes.record import Bools, Floats
+
+NUMBERS = ("log_probs", "values", "advantages", "targets", "rewards", "dones")
+
+
+class ScriptForm(NamedTuple):
+    """What it takes to read the arrays."""
+
+    choices: bool
+    """Actions are kept as numbers with a fraction, and are choices."""
+    decay: float
+    """γ·λ."""
+
+    @property
+    def arrays(self) -> int:
+        """How many there are."""
+        return len(Scripted.__annotations__)
+
+    def read(self, arrays: Sequence[Any]) -> Scripted:
+        """As they went into another process."""
+        return Scripted(*arrays)
+
+
+class Scripted(NamedTuple):
+    """Arrays of M steps of N environments, S = M·N samples, time first."""
+
+    numbers: Floats
+    """[6, S], `NUMBERS`: at once, as it takes as long to copy one of them."""
+    observations: NDArray[Any]
+    """[S, …]; so the next."""
+    actions: NDArray[Any]
+    ends: Bools
+    """[M, N], of episodes, in whichever way."""
+    cut: Bools
+    """[M, N]"""
+
+    @classmethod
+    def of(cls, found: Found, ends: Bools, cut: Bools) -> Scripted:
+        """What is written over in the next rollout."""
+        device = found["log_probs"].device
+        columns = [torch.as_tensor(found[name], dtype=torch.float32, device=device).reshape(-1) for name in NUMBERS]
+        numbers = torch.stack(columns).detach().cpu().numpy()
+        return cls(numbers, taken(found["observations"]), taken(found["actions"]), ends, cut)
+
+    @property
+    def rewards(self) -> Floats:
+        """[M, N], that advantages were made of."""
+        rewards: Floats = self.numbers[4].reshape(self.ends.shape)
+        return rewards
+
+    def rollout(self, _: ScriptForm, episodes: Sequence[Episode]) -> Rollout:
+        """In our shapes."""
+        layout, ends = self.ends.shape, self.ends
+        seen, actions = (of.reshape(*layout, *of.shape[1:]) for of in (self.observations, self.actions))
+        trained = np.ones(layout, np.bool_)
+        return Rollout(seen, actions, self.rewards, ends & ~self.cut, self.cut, trained, tuple(episodes))
+
+    def batch(self, form: ScriptForm, _: Rollout) -> Batch:
+        """The same as samples."""
+        log_probs, values, advantages, targets, *__ = torch.from_numpy(self.numbers)
+        actions = torch.from_numpy(self.actions)
+        return Batch(
+            observations=torch.from_numpy(self.observations),
+            actions=actions.long() if form.choices else actions,
+            log_probs=log_probs,
+            values=values,
+            advantages=advantages,
+            targets=targets,
+        )
+
+    def deltas(self, form: ScriptForm) -> Floats:
+        """δ"""
+        found: Floats = deltas_of(self.numbers[2].reshape(self.ends.shape), self.ends, form.decay)
+        return found
