@@ -34,9 +34,6 @@ from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import PhaseKind
 
 UNSEEN = "This run of rsl_rl is not watched: {what} is not known here. The training goes on."
-CHECKED = 16
-"""At every so many updates it is checked again that minibatches hold what they are taken for, and whenever somebody
-looks."""
 OTHER = "the storage does not draw its minibatches as in the version of rsl_rl that this is written for"
 BOUNDS = 1e-5, 1e-2
 """Of α, where it is adapted to the KL; they stand in rsl_rl's `update`."""
@@ -110,7 +107,7 @@ class Watched(Loop):
         self._brief: list[Brief] = []  # the update's
         self._alphas: list[float] = []  # of minibatches, which the update has not taken over; so the norms
         self._norms: list[Tensor] = []  # of actor and critic, minibatch by minibatch
-        self._first = self._by_name = self._checked = False
+        self._first = self._by_name = False
         self._answers = contextlib.ExitStack()  # hooks of what is not known by its name
         self._stepping: Any = None  # the hook of the optimizer, which only a loop that is looked at closely needs
         self._told: dict[str, Any] = {}
@@ -163,8 +160,7 @@ class Watched(Loop):
         alpha, theta = float(algorithm.learning_rate), self.policy.theta()
         update = LateUpdate(self._index, self._facts, alpha, theta, (form, stored), ended)
         update.size = rewards.size // algorithm.num_mini_batches
-        self._brief, self._alphas, self._norms, self._first = update.brief, [], [], True
-        self._checked = self._by_name and self._index % CHECKED != 1 and not self.watcher.attended
+        self._brief, self._alphas, self._norms, self._first, self._by_name = update.brief, [], [], True, False
         self._begin(update, ended)
 
     @contextlib.contextmanager
@@ -181,9 +177,7 @@ class Watched(Loop):
         torch.Tensor.backward = differentiated  # type: ignore[assignment,method-assign]
         try:
             with clipping(self._clipped), self._answers:
-                if not self._checked:
-                    self._by_name = False
-                    self._ask()
+                self._ask()
                 yield
         finally:
             torch.Tensor.backward = backward  # type: ignore[method-assign]
@@ -259,9 +253,6 @@ class Watched(Loop):
 
     def _begins_with(self, theirs: Mapping[str, Any]) -> None:
         """An update's first minibatch: what holds for it holds for the others."""
-        self._about_to_step()
-        if self._checked:
-            return
         update, order = self._update, self._order
         assert isinstance(update, LateUpdate) and order is not None
         self._expect_of_the_rollout(update.source[1], self._data, order[: update.size])
@@ -271,6 +262,7 @@ class Watched(Loop):
         if self._by_name:
             self._answers.close()
             del self._value, self._log_prob  # and with them their graphs
+        self._about_to_step()
 
     @torch.no_grad()
     def _entropy(self) -> Tensor:
