@@ -61,6 +61,8 @@ export function createGuide(root, state, atHand, page) {
 
   /** The chapter that is open here. @type {number | null} */
   let entered = null;
+  /** The run that was at hand then. */
+  let ran = "";
   /** @type {Entry | null} */
   let entry = null;
   /** Whose moment is on show; null: none yet. @type {"own" | "example" | null} */
@@ -126,7 +128,7 @@ export function createGuide(root, state, atHand, page) {
     if (entered === null) [chosen, touched, opener] = [state.selection, false, document.activeElement];
     const returns = whose === "own" && !example;
     const before = entered === null ? back.then(() => "") : putBack();
-    entered = index;
+    [entered, ran] = [index, atHand.run?.id ?? ""];
     forgetOutcome();
     sheet.open(index);
     page.light(CHAPTERS[index]);
@@ -251,7 +253,7 @@ export function createGuide(root, state, atHand, page) {
     document.body.toggleAttribute("data-guide", index !== null);
     document.body.toggleAttribute("data-example", index !== null && whose === "example");
     if (index === null) return leave();
-    if (entered !== index && isReady()) enter(index);
+    if (isReady() && (entered !== index || atHand.run?.id !== ran)) enter(index);
     if (whose === "example" && !state.recorded) {
       whose = null; // something else has taken its place, such as the run of a server that was started anew
       void inTurn((holds) => show(CHAPTERS[index].example, holds));
@@ -282,7 +284,12 @@ export function createGuide(root, state, atHand, page) {
     sheet.praise(task, { ...state, comparison: outcome }, entry.snapshot);
   }
 
-  return { draw, choose };
+  return {
+    draw,
+    choose,
+    /** Another run is about to be at hand. @returns {Promise<unknown>} resolves once this one goes on as the chapter found it */
+    letGo: () => (entered === null ? back : putBack()),
+  };
 }
 
 /** What was just stepped to may not be measured yet. @param {() => Promise<boolean>} look @param {Holds} holds */

@@ -26,7 +26,7 @@ export class CommandError extends Error {
  * @property {(message: Ack | ErrorTold) => boolean} settle
  *   takes an ack or an error; false where no command waits for it
  * @property {() => void} abandon the connection is gone: nothing will be answered
- * @property {() => Promise<void>} settled resolves once none waits for its answer
+ * @property {(within?: number) => Promise<void>} settled resolves once none waits for its answer, or so many milliseconds are over
  */
 
 /**
@@ -79,7 +79,13 @@ export function createCommands(transmit) {
       return true;
     },
 
-    settled: () => (waiting.size ? new Promise((resolve) => void listening.push(resolve)) : Promise.resolve()),
+    async settled(within = Infinity) {
+      if (!waiting.size) return;
+      await new Promise((/** @type {(_: void) => void} */ resolve) => {
+        listening.push(resolve);
+        if (within < Infinity) setTimeout(resolve, within);
+      });
+    },
 
     abandon() {
       for (const id of [...waiting.keys()]) {
