@@ -325,8 +325,8 @@ class Reporter:
     def amended(self, outcome: Outcome) -> None:
         """The update at hand has been made anew, and this is what it is now."""
         self.flush()
-        self._outlet.phase = outcome.phase
-        moment = self.looking.moment_at(outcome.phase)
+        self._outlet.phase = phase = outcome.phase
+        moment = self.looking.moment_at(phase)  # of that one: who begins to look at the run as it is finds it at hand
         self._announce_changes()
         self.looking.later.forget(outcome.update.index)
         self.looking.take_in(moment, self._rows.amend(moment, self._begun.steps), amend=True)
