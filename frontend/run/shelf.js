@@ -176,7 +176,7 @@ export function createShelf({ list, whyNot, atHand, open, compare, part, beside,
 const facts = (run) => [`seed ${run.seed}`, `update ${count(run.update)}`, begun(run)].filter(Boolean).join(" · ");
 
 /** @param {KeptRunTold} run */
-const size = (run) => `${(run.size / 1e6).toFixed(1)} MB`;
+const size = (run) => `${(run.size / 1e6).toFixed(1)}\u00a0MB`;
 
 /** When, by the clock of who looks. @param {KeptRunTold} run */
 function begun({ created }) {

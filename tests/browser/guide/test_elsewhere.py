@@ -68,6 +68,6 @@ def test_what_is_put_back_is_what_the_chapter_found(modules, given, expected):
 
 def test_a_recording_that_is_not_there_is_said(live, page, faults):
     faults.expect("404")
-    page.goto(f"{live.base}?recording=nothing")
+    page.goto(f"{live.base}?recording=nothing", wait_until="commit")  # what is said does not stand for ever
     page.get_by_text("There is no recording “nothing” on this server").first.wait_for()
     until(lambda: page.evaluate("document.body.dataset.state") == "paused")
