@@ -450,3 +450,15 @@ def test_what_was_ordered_is_settled_once_all_of_it_is_answered_or_lost(modules)
         " await soon(); commands.abandon(); await soon(); return done;",
     )
     assert found == ["later", "set", "step", "lost", "settled"]
+
+
+# --- state/beside.js
+
+
+def test_runs_of_a_sweep_are_told_apart_by_what_is_varied_whichever_is_at_hand(modules):
+    found = modules(
+        "state/beside.js",
+        "const runs = [[1, 0.1], [2, 0.1], [1, 0.3]].map(([seed, clip_range]) => ({ seed, gamma: 0.99, clip_range }));"
+        " return [...runs.map((own) => m.variedInWords(own, runs)), m.variedInWords(runs[0], [runs[0]])];",
+    )
+    assert found == ["clip range 0.1", "clip range 0.1", "clip range 0.3", ""]
