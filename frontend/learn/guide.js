@@ -135,16 +135,17 @@ export function createGuide(root, state, atHand, page) {
     void inTurn(async (holds) => {
       const words = await before;
       page.forget();
-      void look(CHAPTERS[index], holds);
+      void look(index);
       await show(CHAPTERS[index].example, holds, !example);
       if (holds()) sheet.note([words, returns && whose === "example" ? AGAIN : ""].filter(Boolean).join(" "));
     });
   }
 
-  /** How the run at hand is; nothing of a chapter waits for that. @param {Chapter} chapter @param {Holds} holds */
-  async function look({ task, watch }, holds) {
+  /** How the run at hand is; nothing of a chapter waits for that. @param {number} index */
+  async function look(index) {
+    const { task, watch } = CHAPTERS[index];
     await page.settled(); // what its reader has ordered just before is not the chapter's
-    if (holds()) found = asFound(atHand, task.trial?.name ?? (watch === "settings" ? "clip_range" : ""));
+    if (entered === index) found = asFound(atHand, task.trial?.name ?? (watch === "settings" ? "clip_range" : ""));
   }
 
   /** @param {Example} example shown where the run at hand has no such moment @param {Holds} holds @param {boolean} [looks] whether such a moment is looked for */

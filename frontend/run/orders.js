@@ -46,10 +46,11 @@ export function createOrders(atHand, warn) {
     }
   }
 
-  /** @returns {Promise<void>} resolves once the run is at rest */
+  /** @returns {Promise<void>} resolves once the run is at rest, or cannot be heard any more */
   function rest() {
+    const isHeard = () => atHand().store.state.connection.state === "open";
     return new Promise((resolve) => {
-      const look = () => (status()?.state === "running" ? setTimeout(look, GLANCE) : resolve());
+      const look = () => (status()?.state === "running" && isHeard() ? setTimeout(look, GLANCE) : resolve());
       setTimeout(look, GLANCE);
     });
   }
