@@ -49,7 +49,9 @@ def all_panels(page: Page) -> None:
     page.locator(".mask-cells").click(position={"x": 200, "y": 60})
     time.sleep(SETTLED)
     # All of them as tall as in a window of the usual height, by which they are measured, and the window as tall as all.
-    page.add_style_tag(content=f".panel {{ height: {height_of_a_panel(page)}px !important; min-height: 0 !important; }}")
+    page.add_style_tag(
+        content=f".panel {{ height: {height_of_a_panel(page)}px !important; min-height: 0 !important; }}"
+    )
     page.evaluate("scrollTo(0, 0)")
     page.set_viewport_size({"width": 1440, "height": page.evaluate("document.documentElement.scrollHeight")})
     time.sleep(2 * SETTLED)
