@@ -47,11 +47,19 @@ def all_panels(page: Page) -> None:
     """Every panel, with a sample selected."""
     step(page, "update", TRAINED)
     page.locator(".mask-cells").click(position={"x": 200, "y": 60})
-    # As tall as everything is where a window has its usual height: panels are measured by that of the window.
-    page.add_style_tag(content=".panel { height: 340px !important; }")
-    page.set_viewport_size({"width": 1440, "height": 2200})
+    time.sleep(SETTLED)
+    # All of them as tall as in a window of the usual height, by which they are measured, and the window as tall as all.
+    page.add_style_tag(
+        content=f".panel {{ height: {height_of_a_panel(page)}px !important; min-height: 0 !important; }}"
+    )
     page.evaluate("scrollTo(0, 0)")
+    page.set_viewport_size({"width": 1440, "height": page.evaluate("document.documentElement.scrollHeight")})
     time.sleep(2 * SETTLED)
+
+
+def height_of_a_panel(page: Page) -> int:
+    """In CSS pixels; the highest has all of its text in sight."""
+    return round(page.evaluate("Math.max(...[...document.querySelectorAll('.panel')].map(one => one.offsetHeight))"))
 
 
 def comparison(page: Page) -> None:

@@ -86,7 +86,11 @@ const companions = createCompanions(page, { client, failed: announcer.warn, ende
 const together = createTogether(state, () => [source(), ...(examples.source() ? [] : companions.sources())], announcer.warn);
 const beginning = createBeginning(page, live, announcer.warn);
 const orders = createOrders(() => atHand, announcer.warn);
-const arrivals = createArrivals(page, live, { goesTo: (run) => news.goesTo(run), tried: beginning.try });
+const arrivals = createArrivals(page, live, {
+  goesTo: (run) => news.goesTo(run),
+  leaves: () => guide.letGo(),
+  tried: beginning.try,
+});
 const news = createNews(page.atHand.state, { note: announcer.note, isOwn: beginning.isOwn, another: () => sliders.forget(), narrator });
 
 /** Another run stands beside the one at hand. @param {Source} other */

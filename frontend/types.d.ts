@@ -297,6 +297,8 @@ export interface Source {
   pace(): Promise<void>;
   /** Anything else that is asked of the run, by its name in docs/protocol.md. */
   order(action: import("./state/permission.js").Action, fields?: object): Promise<void>;
+  /** Resolves once all that was asked of the run is answered, and what came of it is in its state, or so many milliseconds are over. */
+  settled(within?: number): Promise<void>;
   /** Its moments end here. */
   close(): void;
 }

@@ -299,6 +299,8 @@ export interface KeptRunTold {
   parent: Parent | null;
   /** The name of the sweep that it belongs to. */
   sweep: string | null;
+  /** The settings that are varied in that sweep, as this run has them, its seed aside. */
+  varied: { [name: string]: SettingValue | undefined };
   /** Of a training loop that is not ours, the program that it is in; else empty. */
   script: string;
   /** Why it cannot be read; empty where it can. */

@@ -2,7 +2,7 @@
 
 import { Canvas } from "../draw/canvas.js";
 import { STACKED } from "../ppo/regions.js";
-import { fixed, number, percent, settingText, term } from "../state/format.js";
+import { explained, extreme, number, percent, settingText, term } from "../state/format.js";
 import { AFTER, MEAN } from "../state/scope.js";
 import { h, prose, setAttribute, setHidden, setText } from "../ui/dom.js";
 import { TITLES, binOf, inWords, outcomesOf, paintOutcomes } from "./outcomes.js";
@@ -20,9 +20,9 @@ const GROUPS = [
     [
       ["final_kl_exact", "KL, exact", (value) => number(value)],
       ["ratio_clip_fraction", "clip fraction", percent],
-      ["final_ratio_min", "smallest r", (value) => fixed(value, 3)],
-      ["final_ratio_max", "largest r", (value) => fixed(value, 3)],
-      ["explained_variance", "explained variance", (value) => fixed(value, 3)],
+      ["final_ratio_min", "smallest r", extreme],
+      ["final_ratio_max", "largest r", extreme],
+      ["explained_variance", "explained variance", explained],
       ["theta_change", "‖Δθ‖/‖θ‖", (value) => number(value)],
     ],
   ],

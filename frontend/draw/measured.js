@@ -69,7 +69,7 @@ export function captionOf(state, drawn, probe, about = "") {
 function costInWords(state, { header }, probe) {
   const seconds = header.costs?.[probe];
   if (seconds === undefined || state.view.layout === "stage") return "";
-  const cost = `${number(1000 * seconds, 2)} ms per measurement`;
+  const cost = `${number(1000 * seconds, 2)}\u00a0ms per measurement`;
   const share = header.shares?.[probe];
   return share !== undefined && atFullSpeed(state) ? `${cost}, ${percent(share)} of the time` : cost;
 }

@@ -21,7 +21,8 @@ const STATION = {
 
 /** @param {HTMLElement} root */
 export function createPipeline(root) {
-  const position = h("span", { class: "position" });
+  const [epoch, minibatch] = [h("span", { class: "whole" }), h("span", { class: "whole" })];
+  const position = h("span", { class: "position" }, epoch, " ", minibatch);
   const acting = h("span", {}, ...prose("act with π_old"));
   const collected = h("span", { hidden: true });
   const inner = ["loss", "gradient", "step"].map((name) => h("li", { "data-phase": name }, name));
@@ -48,7 +49,9 @@ export function createPipeline(root) {
     if (collecting) setText(collected, stepInWords(collecting));
     for (const element of stations) mark(element, element.dataset.station === lit);
     for (const element of inner) mark(element, !collecting && element.dataset.phase === where?.phase);
-    setText(position, place(where));
+    const [ofEpochs, ofMinibatches] = place(where);
+    setText(epoch, ofEpochs);
+    setText(minibatch, ofMinibatches);
     setProse(line, sentence(state));
   }
 
@@ -79,10 +82,10 @@ function mark(element, lit) {
  */
 const newer = (a, b) => ((a?.sequence ?? -1) > (b?.sequence ?? -1) ? a : b);
 
-/** @param {Header | null} where */
+/** Where there is no room for both, they stand in two lines. @param {Header | null} where @returns {[epoch: string, minibatch: string]} */
 function place(where) {
   const epochs = where?.epochs || "K";
   const minibatches = where?.minibatches || "n";
   const inside = where && STATION[where.phase] === "optimise";
-  return `epoch ${inside ? where.epoch : "–"} of ${epochs} · minibatch ${inside ? where.minibatch : "–"} of ${minibatches}`;
+  return [`epoch ${inside ? where.epoch : "–"} of ${epochs} ·`, `minibatch ${inside ? where.minibatch : "–"} of ${minibatches}`];
 }

@@ -108,7 +108,7 @@ export const CHAPTERS = [
   {
     title: "What is the loss?",
     scene: { phase: "loss" },
-    shows: (snapshot, run) => isClip(snapshot) && !sharesTrunk(run) && setting(snapshot, "value_coef") <= 1,
+    shows: (snapshot, run) => isClip(snapshot) && !sharesTrunk(run) && setting(snapshot, "value_coef") <= 1 && has(snapshot, "gradient_norms"),
     example: "two-networks",
     panels: ["Loss components", "Gradients"],
     text: [

@@ -32,6 +32,7 @@ import { nameOf } from "./telling.js";
  * @property {(name: string) => void} compare shows that of the example
  * @property {() => Promise<void>} keepOld
  * @property {(settings: Record<string, any>) => Promise<void>} apply
+ * @property {() => Promise<void>} settled resolves once what was ordered is done, and heard of
  * @property {(sample: Selection | null) => void} select
  * @property {() => void} forget what was moved and not applied
  */
@@ -60,6 +61,8 @@ export function createGuide(root, state, atHand, page) {
 
   /** The chapter that is open here. @type {number | null} */
   let entered = null;
+  /** The run that was at hand then. */
+  let ran = "";
   /** @type {Entry | null} */
   let entry = null;
   /** Whose moment is on show; null: none yet. @type {"own" | "example" | null} */
@@ -77,6 +80,8 @@ export function createGuide(root, state, atHand, page) {
   let opener = null;
   let turns = 0; // counts up: of two chapters only the later one is still wished for
   let turn = Promise.resolve();
+  /** The last putting back. @type {Promise<string>} */
+  let back = Promise.resolve("");
   let values = "";
   let movedAt = -Infinity;
   /** @type {Set<number>} */
@@ -122,19 +127,25 @@ export function createGuide(root, state, atHand, page) {
   function enter(index, example = false) {
     if (entered === null) [chosen, touched, opener] = [state.selection, false, document.activeElement];
     const returns = whose === "own" && !example;
-    const before = entered === null ? Promise.resolve("") : putBack();
-    entered = index;
+    const before = entered === null ? back.then(() => "") : putBack();
+    [entered, ran] = [index, atHand.run?.id ?? ""];
     forgetOutcome();
     sheet.open(index);
     page.light(CHAPTERS[index]);
     void inTurn(async (holds) => {
       const words = await before;
       page.forget();
-      const { task, watch } = CHAPTERS[index];
-      found = asFound(atHand, task.trial?.name ?? (watch === "settings" ? "clip_range" : ""));
+      void look(index);
       await show(CHAPTERS[index].example, holds, !example);
       if (holds()) sheet.note([words, returns && whose === "example" ? AGAIN : ""].filter(Boolean).join(" "));
     });
+  }
+
+  /** How the run at hand is; nothing of a chapter waits for that. @param {number} index */
+  async function look(index) {
+    const { task, watch } = CHAPTERS[index];
+    await page.settled(); // what its reader has ordered just before is not the chapter's
+    if (entered === index) found = asFound(atHand, task.trial?.name ?? (watch === "settings" ? "clip_range" : ""));
   }
 
   /** @param {Example} example shown where the run at hand has no such moment @param {Holds} holds @param {boolean} [looks] whether such a moment is looked for */
@@ -200,14 +211,22 @@ export function createGuide(root, state, atHand, page) {
   /** @param {string} name */
   const used = (name) => state.snapshot?.header.settings[name];
 
-  /** The run at hand goes on as the chapter found it. @returns {Promise<string>} what was put back, in words */
-  async function putBack() {
-    const mine = trying && atHand.comparison !== null;
-    const settings = toPutBack(atHand, found);
+  /** The run at hand goes on as the chapter found it. @returns {Promise<string>} what was put back, in words; empty where it could not be, which was said */
+  function putBack() {
+    const [then, tried] = [found, trying];
     found = null;
     trying = false;
+    back = back.then(() => putBackTo(then, tried)).catch(() => "");
+    return back;
+  }
+
+  /** @param {Found | null} then @param {boolean} tried whether two outcomes are the chapter's */
+  async function putBackTo(then, tried) {
+    await page.settled(); // before, it is not known what there is to put back
+    const mine = tried && atHand.comparison !== null;
+    const settings = toPutBack(atHand, then);
     if (whyNoControl(atHand) !== null || !(mine || settings)) return "";
-    page.leave();
+    if (entered !== null) page.leave();
     if (mine) await page.keepOld();
     if (!settings) return "";
     await page.apply(settings);
@@ -221,7 +240,7 @@ export function createGuide(root, state, atHand, page) {
     entered = whose = null;
     turns++;
     page.leave();
-    void putBack().catch(() => {}); // it was said
+    void putBack();
     page.forget();
     page.select(chosen);
     page.unlight();
@@ -235,7 +254,7 @@ export function createGuide(root, state, atHand, page) {
     document.body.toggleAttribute("data-guide", index !== null);
     document.body.toggleAttribute("data-example", index !== null && whose === "example");
     if (index === null) return leave();
-    if (entered !== index && isReady()) enter(index);
+    if (isReady() && (entered !== index || atHand.run?.id !== ran)) enter(index);
     if (whose === "example" && !state.recorded) {
       whose = null; // something else has taken its place, such as the run of a server that was started anew
       void inTurn((holds) => show(CHAPTERS[index].example, holds));
@@ -266,7 +285,12 @@ export function createGuide(root, state, atHand, page) {
     sheet.praise(task, { ...state, comparison: outcome }, entry.snapshot);
   }
 
-  return { draw, choose };
+  return {
+    draw,
+    choose,
+    /** Another run is about to be at hand. @returns {Promise<unknown>} resolves once this one goes on as the chapter found it */
+    letGo: () => (entered === null ? back : putBack()),
+  };
 }
 
 /** What was just stepped to may not be measured yet. @param {() => Promise<boolean>} look @param {Holds} holds */

@@ -1,7 +1,7 @@
 // Live numbers in the guide's texts: what stands in braces, at the moment on show.
 
 import { credit } from "../state/snapshot.js";
-import { count, fixed, number, percent, settingText, term } from "../state/format.js";
+import { count, explained, extreme, fixed, number, percent, settingText, term } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
 import { flowOf } from "./flow.js";
 
@@ -29,12 +29,12 @@ const WRITTEN = {
   pulled_back_fraction: percent,
   effective_sample_size: percent,
   gradient_clip_factor: (value) => fixed(value, 3),
-  explained_variance: (value) => fixed(value, 3),
-  explained_variance_before: (value) => fixed(value, 3),
-  ratio_min: (value) => fixed(value, 2),
-  ratio_max: (value) => fixed(value, 2),
-  final_ratio_min: (value) => fixed(value, 2),
-  final_ratio_max: (value) => fixed(value, 2),
+  explained_variance: explained,
+  explained_variance_before: explained,
+  ratio_min: extreme,
+  ratio_max: extreme,
+  final_ratio_min: extreme,
+  final_ratio_max: extreme,
   learning_rate: settingText,
   cosine,
 };
@@ -97,6 +97,7 @@ function outcome(told, which) {
  */
 export function parts(text, told) {
   return text
+    .replace(/ ([=≡≈±]) /g, "\u00a0$1\u00a0") // the shortest formulas stand in one line
     .split(/\{([\w.]+)\}/)
     .map((part, index) => {
       if (index % 2 === 0) return { text: part, live: false };

@@ -1,6 +1,6 @@
 // What a chapter has changed of the run at hand is put back when it is left.
 
-import { setTo } from "../state/used.js";
+import { lastSetTo } from "../state/used.js";
 
 /** @import { SettingValue, State } from "../types.js" */
 
@@ -18,9 +18,9 @@ import { setTo } from "../state/used.js";
  * @param {string} name
  * @returns {SettingValue | undefined}
  */
-export function comingValue({ run, status, newest }, name) {
-  const pending = status?.pending?.[name];
-  return pending !== undefined ? pending : (setTo(newest?.header, name) ?? run?.settings[name]);
+export function comingValue(state, name) {
+  const pending = state.status?.pending?.[name];
+  return pending !== undefined ? pending : lastSetTo(state, name);
 }
 
 /**

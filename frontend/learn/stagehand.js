@@ -12,10 +12,10 @@ import { isAt, walk } from "./scene.js";
  * @param {object} house
  * @param {() => Source} house.atHand
  * @param {ReturnType<typeof createExamples>} house.examples
- * @param {{ order(action: any, fields?: object): Promise<void>, rest(): Promise<void>, apply(settings: Record<string, unknown>): Promise<void>, redo(settings?: Record<string, unknown>): Promise<void> }} house.orders
- * @returns {Pick<GuidePage, "showOwn" | "showExample" | "leave" | "walk" | "redo" | "compare" | "keepOld" | "apply">}
+ * @param {{ order(action: any, fields?: object): Promise<void>, rest(): Promise<void>, settled(): Promise<void>, apply(settings: Record<string, unknown>): Promise<void>, redo(settings?: Record<string, unknown>): Promise<void> }} house.orders
+ * @returns {Pick<GuidePage, "showOwn" | "showExample" | "leave" | "walk" | "redo" | "compare" | "keepOld" | "apply" | "settled">}
  */
-export function createStagehand({ atHand, examples, orders: { order, rest, apply, redo } }) {
+export function createStagehand({ atHand, examples, orders: { order, rest, settled, apply, redo } }) {
   const state = () => atHand().store.state;
 
   return {
@@ -54,5 +54,6 @@ export function createStagehand({ atHand, examples, orders: { order, rest, apply
     compare: (name) => examples.compare(name),
     keepOld: () => order("keep", { which: "old" }),
     apply,
+    settled,
   };
 }

@@ -26,6 +26,7 @@ export class CommandError extends Error {
  * @property {(message: Ack | ErrorTold) => boolean} settle
  *   takes an ack or an error; false where no command waits for it
  * @property {() => void} abandon the connection is gone: nothing will be answered
+ * @property {(within?: number) => Promise<void>} settled resolves once none waits for its answer, or so many milliseconds are over
  */
 
 /**
@@ -38,12 +39,15 @@ export function createCommands(transmit) {
   // A reload keeps the name of its tab, and the answer to a command of the page before it may come late.
   const page = crypto.getRandomValues(new Uint32Array(1))[0].toString(36);
   let count = 0;
+  /** @type {(() => void)[]} */
+  const listening = [];
 
   /** @param {string} id */
   function take(id) {
     const entry = waiting.get(id);
     if (entry) clearTimeout(entry.timer);
     waiting.delete(id);
+    if (!waiting.size) listening.splice(0).forEach((hear) => hear());
     return entry;
   }
 
@@ -73,6 +77,14 @@ export function createCommands(transmit) {
       if (message.type === "ack") entry.resolve();
       else entry.reject(new CommandError(message.code, message.message, message.detail));
       return true;
+    },
+
+    async settled(within = Infinity) {
+      if (!waiting.size) return;
+      await new Promise((/** @type {(_: void) => void} */ resolve) => {
+        listening.push(resolve);
+        if (within < Infinity) setTimeout(resolve, within);
+      });
     },
 
     abandon() {

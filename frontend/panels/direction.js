@@ -139,7 +139,7 @@ function marks(theme) {
     shapes: ends.map(({ x }) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: theme.ink, width: 1, dash: "dash" } })),
     annotations: [
       ...ends.map(({ x, text }) => ({ showarrow: false, x, y: 1, yref: "paper", yanchor: "bottom", text, font: { size: 13, color: theme.ink } })),
-      // The names of both axes, upright, where there is room.
+      // The names of both axes, upright, where there is room and nothing comes over them.
       {
         showarrow: false,
         x: 0,
@@ -157,10 +157,11 @@ function marks(theme) {
         x: 1,
         xref: "paper",
         xanchor: "left",
-        y: 1,
+        xshift: 16, // beside the last number of the other axis
+        y: 0, // above it lies Plotly's row of buttons
         yref: "paper",
-        yanchor: "bottom",
-        yshift: 4,
+        yanchor: "top",
+        yshift: -6,
         text: "KL",
         font: { size: 12, color: theme.ink },
       },

@@ -3,7 +3,7 @@
 import { h, prose, setAttribute, setHidden, setProse, setText } from "../ui/dom.js";
 import { getHealthChecks } from "../net/http.js";
 import { causes, findingsOf, historyOf, whenInWords } from "../state/findings.js";
-import { fixed, number, percent } from "../state/format.js";
+import { explained, fixed, number, percent } from "../state/format.js";
 import { remedyOf, SIGNS } from "../ui/finding.js";
 import { madeAgainInWords } from "../state/made-again.js";
 
@@ -27,13 +27,13 @@ const MEASURES = {
   forbidden_fraction: ["forbidden", (value) => percent(value, 0)],
   ranks: ["processes", (value) => number(value)],
   episodes: ["looked at", (value) => `the latest ${value === 1 ? "one" : number(value)}`],
-  explained_variance: ["explained variance", (value) => fixed(value, 2)],
+  explained_variance: ["explained variance", explained],
   gradient_clip_factor: ["factor of the norm limit", (value) => fixed(value, 3)],
   first_ratio_error: ["|r − 1| at first", (value) => number(value, 2)],
   steps_taken: ["steps of the update", (value) => number(value)],
   far_out_share: ["r > 3 with Â < 0 is", (value) => `${percent(value, 0)} of the policy loss`],
   not_finite_share: ["not finite", (value) => percent(value, 0)],
-  clip_fraction: ["clip fraction", (value) => percent(value, 0)],
+  clip_fraction: ["clip fraction", (value) => percent(value)],
   observations_counted: ["statistics know", (value) => `${number(value)} observations`],
   losses_told: ["losses told", (value) => number(value)],
   same_minibatches: ["drawn anew", (value) => (value ? "no" : "yes")],

@@ -1,7 +1,7 @@
 // Ratio histogram: how far the policy has moved away from the one that collected, sample by sample.
 
 import { snapshotsBeside } from "../state/beside.js";
-import { NONE, count, fixed, percent } from "../state/format.js";
+import { NONE, count, extreme, fixed, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { previewOf } from "../state/previewed.js";
 import { Chart, axisTitle } from "../draw/chart.js";
@@ -84,7 +84,7 @@ function mount(body, context) {
       const share = (/** @type {number} */ n) => percent(histogram.total ? n / histogram.total : null);
       const [inside, held, pulledBack, unheld] = histogram.totals;
       const [low, high] = histogram.extremes;
-      const span = low === null ? NONE : `${fixed(low, 2)} to ${fixed(high, 2)}`;
+      const span = low === null ? NONE : `${extreme(low)} to ${extreme(high)}`;
       const after = afterStep(snapshot, scalar(snapshot, "ratio_limit") ?? 1);
       const ofTheClip = hasClip(snapshot) ? [share(held), null] : [null, share(unheld)];
       const previewed = previewOf(state);

@@ -2,20 +2,23 @@
 
 import { getShelf, postRun } from "../net/http.js";
 import { resumesAt } from "../state/ended.js";
+import { HEARD } from "./beginning.js";
 
 /** @import { Commands } from "../net/commands.js" */
 /** @import { NewRun, State } from "../types.js" */
 
 /**
  * @param {{ state: State, atHand: { state: State } }} page
- * @param {Pick<Commands, "send">} server
+ * @param {Pick<Commands, "send" | "settled">} server
  * @param {object} told
  * @param {(run: string) => void} told.goesTo the page goes to a run
+ * @param {() => Promise<unknown>} told.leaves the page is about to go; resolves once the run at hand may be left as it is
  * @param {(start: () => Promise<unknown>, place: "page" | "sheet", beside: boolean) => Promise<boolean>} told.tried says whether it begins, and why not
  */
-export function createArrivals({ state, atHand }, server, { goesTo, tried }) {
+export function createArrivals({ state, atHand }, server, { goesTo, leaves, tried }) {
   /** @param {string} run */
-  function open(run) {
+  async function open(run) {
+    await leaves();
     goesTo(run);
     return server.send("open", { run });
   }
@@ -41,6 +44,7 @@ export function createArrivals({ state, atHand }, server, { goesTo, tried }) {
 
     /** Instead of the run at hand, or beside it. @param {Record<string, unknown>} settings @param {boolean} beside */
     async begin(settings, beside) {
+      await server.settled(HEARD); // the run at hand may be about to pause
       const at = { paused: state.status?.state !== "running", lease: state.lease.generation };
       const run = await postRun({ settings, ...at, ...(beside ? { beside } : { instead: state.run?.id ?? null }) });
       if (beside) await open(run);

@@ -220,7 +220,7 @@ function allow(button, reason, title) {
 function lostText({ connection, snapshot }) {
   const picture = snapshot ? ` What you see is the last that arrived, update ${count(snapshot.header.update)}.` : "";
   const wait = Math.ceil(((connection.retryAt ?? 0) - performance.now()) / 1000);
-  const next = wait > 0 ? `Trying again in ${wait} s.` : "Trying again…";
+  const next = wait > 0 ? `Trying again in ${wait}\u00a0s.` : "Trying again…";
   if (connection.reason) return `${connection.reason}${picture} ${next}`;
   return `The connection to the server is lost.${picture} If the server still runs, so does the training. ${next}`;
 }

@@ -1,11 +1,11 @@
 // The menu "Runs": all of the server's runs, how each goes, what is another than with the run at hand, and the way there.
 
-import { inWords } from "../state/beside.js";
+import { inWords, variedInWords } from "../state/beside.js";
 import { fullTitleOf, scriptOf, titleOf } from "../state/called.js";
 import { runState } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { createConfirm } from "../ui/confirm.js";
-import { h, icon, setAttribute, setText } from "../ui/dom.js";
+import { h, icon, setAttribute, setHidden, setText } from "../ui/dom.js";
 import { forkedFrom, hereAt, lineageInWords } from "../state/lineage.js";
 import { WITHOUT_PROCESS, whyNoControl, whyNothingBeside } from "../state/permission.js";
 import { createPopup } from "../ui/popup.js";
@@ -77,10 +77,11 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
   const isBeside = (/** @type {string} */ id) => state.others.some(({ run }) => run?.id === id);
   const whyNot = () => whyNothingBeside(state);
   const shelf = createShelf({ ...kept, part, beside: isBeside, whyNot, atHand: () => state.run?.id ?? null }, () => close());
+  const head = h("h3", { class: "runs-head" }, "On this server");
   const sheet = h(
     "div",
     { class: "panels-sheet runs-sheet", id: "runs-sheet", role: "group", "aria-label": "Runs" },
-    h("h3", { class: "runs-head" }, "On this server"),
+    head,
     list,
     shelf.element,
     h(
@@ -122,7 +123,14 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.run : undefined;
     const here = state.runs.length ? state.runs : [...described.values()];
     list.replaceChildren(...here.filter(({ id }) => !shelf.lists(id)).map(item));
+    setHidden(head, !list.childElementCount);
     if (focused) /** @type {HTMLElement | null} */ (list.querySelector(`[data-run="${CSS.escape(focused)}"]`))?.focus();
+  }
+
+  /** @param {RunBrief | Described} run of a sweep */
+  function variedOf({ id, sweep }) {
+    const all = [...described.values()].filter((other) => other.sweep === sweep).map(({ settings }) => settings);
+    return variedInWords(described.get(id)?.settings, all);
   }
 
   /** @param {RunBrief | Described} run */
@@ -131,7 +139,7 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
     const beside = isBeside(run.id);
     const called = fullTitleOf(run);
     const lineage = here ? lineageInWords(state.run) : forkedFrom(described.get(run.id)?.parent);
-    const differs = here ? "" : inWords(state.run?.settings, described.get(run.id)?.settings);
+    const differs = run.sweep ? variedOf(run) : here ? "" : inWords(state.run?.settings, described.get(run.id)?.settings);
     // A recording in the server's place has nothing to go to another run with: it is compared with.
     const go = () => (here ? undefined : state.recorded ? compare(run.id) : open(run.id));
     return h(

@@ -1,5 +1,6 @@
 // The runs that are kept on disk, in the menu "Runs": how each ended, which branched off from which, and the ways on.
 
+import { valuesInWords } from "../state/beside.js";
 import { fullTitleOf, titleOf } from "../state/called.js";
 import { OVER, hasFinished } from "../state/ended.js";
 import { count } from "../state/format.js";
@@ -114,7 +115,11 @@ export function createShelf({ list, whyNot, atHand, open, compare, part, beside,
           { class: "run-item-facts" },
           run.problem || facts(run) + (run.id === atHand() ? " · on show" : beside(run.id) ? " · beside it" : ""),
         ),
-        h("span", { class: "run-item-differs" }, [run.environment && run.id, forkedFrom(run.parent)].filter(Boolean).join(", ")),
+        h(
+          "span",
+          { class: "run-item-differs" },
+          [valuesInWords(run.varied), run.environment && run.id, forkedFrom(run.parent)].filter(Boolean).join(", "),
+        ),
       ),
       h(
         "div",
@@ -176,7 +181,7 @@ export function createShelf({ list, whyNot, atHand, open, compare, part, beside,
 const facts = (run) => [`seed ${run.seed}`, `update ${count(run.update)}`, begun(run)].filter(Boolean).join(" · ");
 
 /** @param {KeptRunTold} run */
-const size = (run) => `${(run.size / 1e6).toFixed(1)} MB`;
+const size = (run) => `${(run.size / 1e6).toFixed(1)}\u00a0MB`;
 
 /** When, by the clock of who looks. @param {KeptRunTold} run */
 function begun({ created }) {

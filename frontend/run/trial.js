@@ -36,7 +36,7 @@ export function createTrial({ cancel, dismiss }) {
     setText(text, refused ? "" : `Trying out the new run${isOver(state) ? "." : "; the one at hand goes on."}`);
     setText(why, refused?.message ?? "");
     setText(after, refused ? afterRefusal(state) : "");
-    setText(seconds, refused ? "" : `${Math.floor((performance.now() - trial.since) / 1000)} s`);
+    setText(seconds, refused ? "" : `${Math.floor((performance.now() - trial.since) / 1000)}\u00a0s`);
     setText(trace, refused?.detail ?? "");
     setHidden(detail, !refused?.detail);
     setHidden(seconds, refused !== null);

@@ -4,7 +4,7 @@ import { isOver } from "../state/ended.js";
 import { count, number, settingText } from "../state/format.js";
 import { PREVIEWED, valuesInUse } from "../state/previewed.js";
 import { same } from "../state/setting-text.js";
-import { setTo } from "../state/used.js";
+import { lastSetTo, setTo } from "../state/used.js";
 import { instead } from "../state/whole.js";
 import { h, setHidden } from "../ui/dom.js";
 import { fixedInShort, whyFixed, whyNot } from "../state/permission.js";
@@ -190,8 +190,10 @@ export function createSliders(root, set, redraw, preview) {
  * @param {State} state
  * @param {string} name
  */
-function inUse({ newest, snapshot, run, recorded, past }, name) {
-  const header = (recorded || past ? snapshot : newest)?.header;
+function inUse(state, name) {
+  const { snapshot, run, recorded, past } = state;
+  if (!recorded && !past) return lastSetTo(state, name);
+  const header = snapshot?.header;
   const used = past ? header?.settings?.[name] : setTo(header, name);
   return used !== undefined ? used : run?.settings[name];
 }

@@ -100,6 +100,7 @@ export function createLive(store, { client, run = null, heard, failed }) {
     order,
     whyNot: (action) => whyNot(state, action),
     send: commands.send,
+    settled: commands.settled,
     connect: () => socket.connect(),
     close: () => socket.close(),
     showNew: receiver.showNew,

@@ -97,6 +97,7 @@ export function createRecording(store, recording) {
     pause,
     watch: NO_PROBES,
     whyNot: (action) => whyNot(state, action),
+    settled: async () => {}, // nothing is asked of anybody
     order: (action) => Promise.reject(new Error(whyNot(state, action) ?? RECORDED)),
     close() {
       closed = true;

@@ -60,7 +60,7 @@ export function inWords(activity, now = performance.now()) {
   if (activity.name === "evaluating")
     return `Evaluating the policy of update ${activity.update}: ${count(activity.done)} of ${count(activity.of)} episodes have ended. Training waits.`;
   const seconds = taken(activity, now);
-  const slow = seconds > SLOW ? ` This step has taken ${Math.floor(seconds)} s so far.` : "";
+  const slow = seconds > SLOW ? ` This step has taken ${Math.floor(seconds)}\u00a0s so far.` : "";
   return `Collecting: ${stepInWords(activity)}.${slow}`;
 }
 

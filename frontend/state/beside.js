@@ -92,6 +92,24 @@ export function inWords(here, there, most = 4) {
   return [...shown, more > 0 && `${more} more`].filter(Boolean).join(", ");
 }
 
+/**
+ * What is varied in a sweep, as one of its runs has it: the same words whichever run is at hand.
+ *
+ * @param {SettingValues | undefined} own
+ * @param {SettingValues[]} all of the sweep's runs, its own among them
+ */
+export function variedInWords(own, all) {
+  if (!own) return "";
+  const names = new Set(all.flatMap((other) => differing(own, other)));
+  return valuesInWords(Object.fromEntries(Object.entries(own).filter(([name]) => names.has(name) && !OWN_LINE.has(name))));
+}
+
+/** @param {SettingValues} values */
+export const valuesInWords = (values) =>
+  Object.entries(values)
+    .map(([name, value]) => `${name.replaceAll("_", " ")} ${settingText(value)}`)
+    .join(", ");
+
 /** @param {Pick<State, "run">} state */
 export const nameOf = ({ run }) => (run ? fullTitleOf(run, " · ") : "no run");
 

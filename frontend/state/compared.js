@@ -87,7 +87,7 @@ export function methodInWords({ groups, missing }, small) {
   const iqm = "the interquartile mean (IQM: of n seeds ⌊n/4⌋ at either end are left out)";
   const curve =
     measures.size === 2 ? `${iqm}, of two seeds the mean` : measures.has("iqm") ? iqm : measures.has("mean") ? "the mean over the seeds" : "one run";
-  const percentiles = `${PERCENT} % interval at each step by itself: the percentiles of a bootstrap over the seeds, 2,000 resamples, as in rliable.`;
+  const percentiles = `${PERCENT}\u00a0% interval at each step by itself: the percentiles of a bootstrap over the seeds, 2,000 resamples, as in rliable.`;
   const interval = groups.some(({ low }) => low) ? ` The ${small ? "table has" : "band is"} the ${percentiles}` : "";
   const band =
     small && groups.some(({ lower }) => lower)

@@ -76,12 +76,19 @@ export function fixed(value, decimals) {
   return withMinus(Number(text) === 0 ? text.replace("-", "") : text);
 }
 
+/** The explained variance, and the smallest and largest r: the same digits wherever they stand. @param {number | null | undefined} value */
+export const explained = (value) => fixed(value, 3);
+/** @param {number | null | undefined} value */
+export const extreme = (value) => fixed(value, 2);
+
 /**
+ * Number and sign stand in one line.
+ *
  * @param {number | null | undefined} fraction
  * @param {number} decimals
  */
 export function percent(fraction, decimals = 1) {
-  return defined(fraction) ? `${fixed(100 * fraction, decimals)} %` : NONE;
+  return defined(fraction) ? `${fixed(100 * fraction, decimals)}\u00a0%` : NONE;
 }
 
 const NOISE = 1e-6; // below that a mean over float32 samples is rounding error

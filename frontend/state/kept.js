@@ -54,5 +54,5 @@ export const reachInWords = ({ oldest }) => (oldest === null ? "" : oldest <= 1 
 /** @param {Kept} kept */
 export function keptInWords(kept) {
   const megabytes = (/** @type {number} */ bytes) => number(bytes / MEGABYTE, 3);
-  return `One can go ${reachInWords(kept) || "nowhere yet"}; ${megabytes(kept.bytes)} of ${megabytes(kept.room)} MB kept. When they are full, the oldest moments make room.`;
+  return `One can go ${reachInWords(kept) || "nowhere yet"}; ${megabytes(kept.bytes)} of ${megabytes(kept.room)}\u00a0MB kept. When they are full, the oldest moments make room.`;
 }

@@ -12,7 +12,7 @@ const RATIONED = {
 };
 
 /** What comes only with the first minibatch, or with its step, of an update. @type {Record<string, SnapshotHeader["phase"][]>} */
-const BEFORE = { gradients: ["rollout", "advantages", "loss"], direction: ["rollout", "advantages", "loss", "gradient"] };
+const BEFORE = { gradients: ["rollout", "advantages"], direction: ["rollout", "advantages", "loss", "gradient"] };
 
 /** @param {Pick<Panel, "probes" | "extras">} panel */
 const needs = ({ probes, extras = [] }) => probes.filter((name) => !extras.includes(name));

@@ -2,7 +2,7 @@
 
 import { number, settingText } from "./format.js";
 
-/** @import { SettingValue, SnapshotHeader } from "../types.js" */
+/** @import { SettingValue, SnapshotHeader, State } from "../types.js" */
 
 /**
  * As text: what was set in full, and what was made of it in three digits.
@@ -23,3 +23,19 @@ export function usedText(header, name, otherwise) {
  * @param {string} name
  */
 export const setTo = (header, name) => header?.chosen?.[name] ?? header?.settings?.[name];
+
+/**
+ * As the newest update was set. A change is told sooner than the moment that shows it comes, and is drawn.
+ *
+ * @param {Pick<State, "run" | "newest" | "changes">} state
+ * @param {string} name
+ * @returns {SettingValue | undefined}
+ */
+export function lastSetTo({ run, newest, changes }, name) {
+  const last = changes
+    .filter((change) => change.name === name)
+    .sort((one, other) => one.update - other.update)
+    .at(-1); // some are told late
+  if (last && last.update >= (newest?.header.update ?? 0)) return last.new;
+  return setTo(newest?.header, name) ?? run?.settings[name];
+}

@@ -35,7 +35,9 @@ def test_a_rollout_tells_its_steps_and_how_long_a_slow_one_takes(stage):
     collect = played.page.locator('[data-station="collect"]')
     until(collect.inner_text, lambda text: "step 37 of 128" in text)
     assert collect.get_attribute("aria-current") == "step"
-    until(played.sentence, lambda text: re.search(r"This step has taken \d+ s so far\.", text))  # without another word
+    until(
+        played.sentence, lambda text: re.search(r"This step has taken \d+\u00a0s so far\.", text)
+    )  # without another word
     played.doing("collecting", 37, 128, 0.1)
     until(played.sentence, lambda text: "step 38 of 128" in text and "so far" not in text)
     played.snapshot(1, "rollout")

@@ -76,7 +76,7 @@ def in_bins_up_to(limit, counts, own):
 
 def approximately(text):
     """The number that was written, and how far it may be from what was rounded."""
-    plain = text.removesuffix(" %").replace("−", "-").replace(",", "")
+    plain = text.removesuffix("\u00a0%").replace("−", "-").replace(",", "")
     return pytest.approx(float(plain), abs=0.501 * 10.0 ** -len(plain.partition(".")[2]))
 
 
@@ -111,7 +111,7 @@ def assert_shown(page, tmp_path, found):
         shares = (counts.sum(axis=1) + outside.sum(axis=1)) / (counts.sum() + outside.sum())
         text = page.locator("#comparison figure").get_attribute("aria-label").split(". r ")[made == NEW]
         for word, share in zip(WORDS, shares, strict=True):
-            assert (f"{100 * share:.1f} % {word}" in text) == (share > 0)
+            assert (f"{100 * share:.1f}\u00a0% {word}" in text) == (share > 0)
         edges = np.exp(np.linspace(-limit, limit, counts.shape[1] + 1))
         expected = [
             (f"samples {word}", low, high, n)

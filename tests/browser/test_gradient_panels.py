@@ -205,14 +205,14 @@ def test_both_say_what_they_cost_and_of_which_update_they_are(open_at, page):
     dashboard = open_at("Gradients", beside=["Step direction"])
     dashboard.step("update", update="1", phase="update")
     gradients, direction = (dashboard.panel(name).locator(".measured") for name in ("Gradients", "Step direction"))
-    until(gradients.inner_text, lambda text: re.fullmatch(r"after the step · [\d.]+ ms per measurement", text))
+    until(gradients.inner_text, lambda text: re.fullmatch(r"after the step · [\d.]+\u00a0ms per measurement", text))
     direction.scroll_into_view_if_needed()
-    until(direction.inner_text, lambda text: re.search(r"[\d,]+ samples · [\d.]+ ms per measurement", text))
+    until(direction.inner_text, lambda text: re.search(r"[\d,]+ samples · [\d.]+\u00a0ms per measurement", text))
     dashboard.step("phase", update="2", phase="rollout")  # nothing to differentiate yet: the last drawing stays
     until(gradients.inner_text, lambda text: text.startswith("update 1, its end · "))
     until(direction.inner_text, lambda text: text.startswith("update 1, its end · "))
     dashboard.press("Play")
-    until(gradients.inner_text, lambda text: re.search(r"ms per measurement, [\d.]+ % of the time", text))
+    until(gradients.inner_text, lambda text: re.search(r"ms per measurement, [\d.]+\u00a0% of the time", text))
     until(lambda: int(dashboard.panel("Gradients").locator(".chart").get_attribute("data-update")), lambda n: n > 3)
     dashboard.press("Pause").at(state="paused")
 

@@ -27,7 +27,7 @@ def test_a_restart_is_tried_out_while_the_run_goes_on_and_can_be_cancelled(stage
     played = stage(query=ALONE)
     restart(played)
     until(trial(played).inner_text, lambda text: "Trying out the new run; the one at hand goes on." in text)
-    until(trial(played).inner_text, lambda text: "2 s" in text)
+    until(trial(played).inner_text, lambda text: "2\u00a0s" in text)
     assert played.page.get_by_role("button", name="Restart", exact=True).is_disabled()
     trial(played).get_by_role("button", name="Cancel").click()
     until(lambda: played.said("cancel"))

@@ -427,3 +427,38 @@ def test_at_full_speed_texts_are_written_a_few_times_a_second_and_at_last_those_
     written, milliseconds = page.evaluate(TEXTS, 30)
     page.close()
     assert written[-1] == "30" and len(written) <= 3 + milliseconds / 150
+
+
+# --- net/commands.js
+
+ORDERS = """
+    const heard = [];
+    const commands = m.createCommands((message) => heard.push(message.id) > 0);
+    const done = [];
+    const note = (word) => () => void done.push(word);
+    const soon = () => new Promise((resolve) => setTimeout(resolve));
+"""
+
+
+def test_what_was_ordered_is_settled_once_all_of_it_is_answered_or_lost(modules):
+    found = modules(
+        "net/commands.js",
+        f"{ORDERS} await commands.settled(); for (const type of ['set', 'keep', 'step'])"
+        " commands.send(type).then(note(type), note('lost'));"
+        " commands.settled().then(note('settled')); await commands.settled(1); done.push('later');"
+        " commands.settle({ type: 'ack', id: heard[0] }); await soon(); commands.settle({ type: 'ack', id: heard[2] });"
+        " await soon(); commands.abandon(); await soon(); return done;",
+    )
+    assert found == ["later", "set", "step", "lost", "settled"]
+
+
+# --- state/beside.js
+
+
+def test_runs_of_a_sweep_are_told_apart_by_what_is_varied_whichever_is_at_hand(modules):
+    found = modules(
+        "state/beside.js",
+        "const runs = [[1, 0.1], [2, 0.1], [1, 0.3]].map(([seed, clip_range]) => ({ seed, gamma: 0.99, clip_range }));"
+        " return [...runs.map((own) => m.variedInWords(own, runs)), m.variedInWords(runs[0], [runs[0]])];",
+    )
+    assert found == ["clip range 0.1", "clip range 0.1", "clip range 0.3", ""]

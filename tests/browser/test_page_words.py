@@ -27,7 +27,7 @@ from ppo_scope.ppo.settings import table
         ("fixed(-0.00001, 4)", "0.0000"),  # and not "−0.0000"
         ("fixed(-2.5, 1)", "−2.5"),
         ("fixed(123456.7, 4)", "123,457"),
-        ("percent(0.125)", "12.5 %"),
+        ("percent(0.125)", "12.5\u00a0%"),
         ("percent(NaN)", "–"),
         ("count(-1234)", "−1,234"),
         ("count(null)", "–"),

@@ -96,7 +96,7 @@ def test_a_moved_clip_range_shows_what_python_would_have_found(paused):
         assert 10**low < 1 - clip_range < 1 + clip_range < 10**high
         covered = (found.arrays["region"] != 0) & (found.arrays["in_minibatch"] == 1)
         assert_sides_equal(readout(paused, "Surrogate"), found, codes, covered)
-        share = f"{100 * (codes[covered] == Region.HELD).mean():.1f} %"
+        share = f"{100 * (codes[covered] == Region.HELD).mean():.1f}\u00a0%"
         assert share in paused.panel("Ratio histogram").locator(".readout").inner_text()
 
 

@@ -31,7 +31,10 @@ def test_how_many_samples_are_counted(modules):
     ("met", "text"),
     [
         (("kl_k3", 0.02, 0.03124), "KL > 0.02 was met at update 57: 0.0312, mean of the update."),
-        (("clip_fraction", 0.2, 0.2134), "clip fraction > 20.0 % was met at update 57: 21.3 %, mean of the update."),
+        (
+            ("clip_fraction", 0.2, 0.2134),
+            "clip fraction > 20.0\u00a0% was met at update 57: 21.3\u00a0%, mean of the update.",
+        ),
         (
             ("episodic_return_mean", 100, 104.2),
             "return ≥ 100 was met at update 57: 104, mean of the last 100 episodes.",

@@ -58,6 +58,10 @@ def test_a_sweep_is_compared_as_it_goes_on_and_its_best_run_is_opened(page, endi
     assert "Sweep CartPole-v1-" in sheet.inner_text() and "Clip range ε" in sheet.inner_text()
     until(lambda: {run["state"] for run in json.loads(server.get("api/runs"))} == {"stopped"})
     until(lambda: {run["state"] for run in json.loads(server.get("api/kept"))["runs"]} == {"finished"})
+    kept = json.loads(server.get("api/kept"))["runs"]
+    assert {(str(run["varied"]), run["seed"]) for run in kept} == {
+        (str({"clip_range": value}), seed) for value in (0.1, 0.3) for seed in (1, 2)
+    }, "in a list of runs they can be told apart"
     ids = ",".join(run["id"] for run in json.loads(server.get("api/runs"))).split(",")
     found = json.loads(server.get(f"api/comparison?run={'&run='.join(ids)}"))["groups"]
     finals = {run["id"]: run["final"] for group in found for run in group["runs"]}

@@ -65,7 +65,7 @@ def test_changed_settings_are_marked_where_they_apply_and_the_reach_is_said(serv
     reach = page.get_by_role("button", name="Back to the start")
     until(reach.is_visible)
     answer = until(lambda: kept(live), lambda answer: answer["unmeasured"] == 0)
-    megabytes = f"{answer['bytes'] / 2**20:.3g} of {answer['room'] / 2**20:g} MB kept"
+    megabytes = f"{answer['bytes'] / 2**20:.3g} of {answer['room'] / 2**20:g}\u00a0MB kept"
     until(lambda: reach.get_attribute("title"), lambda title: megabytes in title)
     assert megabytes in cursor.get_attribute("title")
     assert answer["room"] == 112 * 2**20
@@ -85,7 +85,7 @@ def test_how_far_back_is_said_in_words(server, page):
         }"""
     )
     assert words[0] == "back to update 412"
-    assert words[1].startswith("One can go back to update 412; 61 of 112 MB kept.") and "make room" in words[1]
+    assert words[1].startswith("One can go back to update 412; 61 of 112\u00a0MB kept.") and "make room" in words[1]
     assert words[2] == ""
 
 

@@ -82,7 +82,7 @@ def test_the_policy_before_and_now_is_that_of_the_trainer(look_at):
     assert data[4]["y"][1:-1] == pytest.approx((before / top).tolist())
     assert data[5]["x"] == pytest.approx([np.log(2)] * 2)
     assert "0.693" in chart.text_content()
-    assert re.search(r"entropy 0\.\d+: \d+ % of log 2 · [\d.]+ ms per measurement", words(paused, "Policy"))
+    assert re.search(r"entropy 0\.\d+: \d+\u00a0% of log 2 · [\d.]+\u00a0ms per measurement", words(paused, "Policy"))
 
 
 def test_the_selected_state_joins_the_others(look_at):

@@ -72,6 +72,22 @@ def test_a_slow_page_skips_to_the_newest_of_each_kind_and_loses_no_message():
     asyncio.run(scenario())
 
 
+def test_an_answer_comes_after_the_frames_that_came_of_its_command():
+    async def scenario():
+        client = Client(socket := Socket(), viewing)
+        client.show("snapshot", b"s1")
+        client.show("comparison", b"c1")
+        client.answer(answer := {"type": "ack", "id": "keep-1"})
+        client.show("snapshot", b"s2")
+        client.post({"type": "state"})
+        writing = asyncio.create_task(client.write())
+        await settle()
+        assert socket.sent == [{"type": "state"}, b"s2", b"c1", answer]
+        writing.cancel()
+
+    asyncio.run(scenario())
+
+
 def test_a_snapshot_of_an_update_that_has_begun_leaves_the_last_whole_one():
     async def scenario():
         client = Client(socket := Socket(), viewing)

@@ -76,6 +76,12 @@ def test_a_pause_comes_when_the_rollout_is_whole():
         assert (state["update"], state["phase"], state["pausing"]) == (1, "rollout", False)
         assert house.send("step", size="update")[1] is None
         assert house.state(state="paused")["phase"] == "update"
+        house.send("set", name="clip_range", value=0.3)
+        house.send("step", size="update")
+        house.until(lambda: collecting(house)["done"] < 30 and house.of("progress")[-1]["update"] == 2)
+        house.send("pause")
+        assert house.state(pausing=True)["pending"] == {"clip_range": 0.3}, "it is in use, which is told at the end"
+        assert house.state(state="paused")["pending"] == {}
 
 
 def test_who_begins_to_watch_within_a_slow_rollout_does_not_wait_for_its_end():

@@ -141,8 +141,12 @@ def test_only_what_is_watched_is_measured():
     assert driver.of("picture") == driver.of("weights") == []
 
 
-def test_who_begins_to_watch_a_paused_run_gets_its_present_state():
-    driver = Driver([step(), {"type": "watch", "probes": ["samples"]}])
+MADE_AGAIN = ({"type": "redo", "settings": {"clip_range": 0.01}}, {"type": "keep", "which": "new"})
+
+
+@pytest.mark.parametrize("commands", [(), MADE_AGAIN])
+def test_who_begins_to_watch_a_paused_run_gets_its_present_state(commands):
+    driver = Driver([step(), *commands, {"type": "watch", "probes": ["samples"]}])
     header, arrays = driver.of("snapshot")[-1]
     assert (header["update"], header["phase"]) == (1, "update")
     assert "region" in arrays

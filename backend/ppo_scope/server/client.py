@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from ppo_scope.server.roles import Role
 from ppo_scope.wire.codes import CloseCode
 from ppo_scope.wire.run import Run
-from ppo_scope.wire.told import Told
+from ppo_scope.wire.told import Ack, ErrorTold, Told
 
 if TYPE_CHECKING:
     from ppo_scope.server.room import Room
@@ -66,17 +66,22 @@ class Client:
         self._queue.append(message)
         self._wake.set()
 
+    def answer(self, reply: Ack | ErrorTold) -> None:
+        """Have an answer sent after the frames that wait: what came of a command is there once it is answered."""
+        if len(self._latest) >= QUEUE:
+            self.post(reply)
+        else:
+            self.show(f"answer {reply['id']}", json.dumps(reply, allow_nan=False))
+
     def show(self, kind: str, message: str | bytes, *, begun: bool = False) -> None:
         """Put something into its slot, in place of an older one that is not sent yet. `begun`: it leaves that."""
         if self._closing is None:
             self._latest.pop(kind + BEGUN, None)
-            if not begun:
-                self._latest.pop(kind, None)
             self._latest[kind + BEGUN if begun else kind] = message
             self._wake.set()
 
     def forget(self) -> None:
-        """Drop the frames that wait: they belong to a run that is no longer shown. What is said of the server stays."""
+        """Drop the frames that wait, as of a run that is shown no more. Answers and news of the server stay."""
         self._latest = {slot: message for slot, message in self._latest.items() if isinstance(message, str)}
 
     def close(self, code: CloseCode, reason: str) -> None:

@@ -172,7 +172,7 @@ class Hub:
         replies = self._remembered(client)
         if command in replies:
             replies[command] = reply
-        self._tabs.get(self._tab(client), client).post(reply)
+        self._tabs.get(self._tab(client), client).answer(reply)
 
     def forward(self, client: Client, command: str, fields: dict[str, Any]) -> None:
         """Hand a command of a page to the run, which answers it.

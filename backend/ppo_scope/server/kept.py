@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections import OrderedDict
+from collections.abc import Collection
 
 import numpy as np
 from fastapi import FastAPI, Request
@@ -46,6 +47,7 @@ class Shelves:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self._curves: OrderedDict[tuple[str, int], list[float | None]] = OrderedDict()
+        self._varied: dict[str, Collection[str]] = {}  # by sweep, whose plan stays as it is
         self._looking = asyncio.Lock()
 
     async def told(self, sweep: str | None = None) -> Shelf:
@@ -89,7 +91,7 @@ class Shelves:
             return {**entry, "settings": settings, "changes": store.changes(), "states": states}
 
     def _entry(self, kept: KeptRun, here: dict[str, str], returns: list[float | None]) -> KeptRunTold:
-        settings = kept.about.get("settings", {})
+        settings, sweep = kept.about.get("settings", {}), kept.about.get("sweep")
         return {
             "id": kept.id,
             "environment": str(settings.get("env", "")),
@@ -102,11 +104,21 @@ class Shelves:
             "resumes_at": kept.resumes_at,
             "size": kept.size,
             "parent": kept.about.get("parent"),
-            "sweep": kept.about.get("sweep"),
+            "sweep": sweep,
+            "varied": {name: settings[name] for name in self._varied_in(sweep) if name in settings},
             "script": script_in(kept.about.get("facts", {})),
             "problem": kept.problem,
             "returns": returns,
         }
+
+    def _varied_in(self, sweep: str | None) -> Collection[str]:
+        """The names of the settings; none where there is no plan, or it cannot be read."""
+        library = self._supervisor.library
+        if sweep is not None and library is not None and sweep not in self._varied:
+            with contextlib.suppress(CannotRead, OSError):
+                plan = sweeps.load(sweep, library)
+                self._varied[sweep] = tuple(plan.vary) if plan is not None else ()
+        return self._varied.get(sweep or "", ())
 
     def _curve(self, kept: KeptRun) -> list[float | None]:
         """Row by row, a few of them: a long run is not read for the sake of a line in a list."""

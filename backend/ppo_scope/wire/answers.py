@@ -34,6 +34,8 @@ class KeptRunTold(TypedDict):
     parent: Parent | None
     sweep: str | None
     """The name of the sweep that it belongs to."""
+    varied: dict[str, SettingValue]
+    """The settings that are varied in that sweep, as this run has them, its seed aside."""
     script: str
     """Of a training loop that is not ours, the program that it is in; else empty."""
     problem: str

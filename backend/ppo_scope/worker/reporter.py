@@ -325,8 +325,8 @@ class Reporter:
     def amended(self, outcome: Outcome) -> None:
         """The update at hand has been made anew, and this is what it is now."""
         self.flush()
-        self._outlet.phase = outcome.phase
-        moment = self.looking.moment_at(outcome.phase)
+        self._outlet.phase = phase = outcome.phase
+        moment = self.looking.moment_at(phase)  # of that one: who begins to look at the run as it is finds it at hand
         self._announce_changes()
         self.looking.later.forget(outcome.update.index)
         self.looking.take_in(moment, self._rows.amend(moment, self._begun.steps), amend=True)
@@ -353,7 +353,7 @@ class Reporter:
         A run that is `playing` goes on until it is told to stop; one that runs otherwise, until a step is done. One
         that is `pausing` stands still as soon as its rollout is whole.
         """
-        pending = self._trainer.pending if self._trainer is not None else {}
+        pending = self._still_to_come() if self._trainer is not None else {}
         about = {"snapshot": self.looking.sequence, "pending": pending, "cause": cause, "met": met}
         self._outlet.event("state", state=state, playing=playing, pausing=pausing, pace=pace, **about)
 
@@ -376,6 +376,11 @@ class Reporter:
         for change in changes[self._changes_sent :]:
             self._outlet.event("change", name=change.name, old=change.old, new=change.new, first_update=change.update)
         self._changes_sent = len(changes)
+
+    def _still_to_come(self) -> dict[str, Any]:
+        """Changes of settings that wait, or are in use only since the rollout at hand, which has told nothing yet."""
+        taken = self._begun.changes[self._changes_sent :]
+        return {**{change.name: change.new for change in taken}, **self._begun.pending}
 
     @property
     def _begun(self) -> Trainer:

@@ -11,7 +11,7 @@ import { createPicture } from "./picture.js";
 import { createSeek } from "./seek.js";
 import { note, pairs, part } from "./parts.js";
 import { sumParts } from "./sums.js";
-import { calculation, verdict } from "./words.js";
+import { calculation, n, verdict } from "./words.js";
 import { cellOf, credit, holds } from "../../state/snapshot.js";
 
 /** @import { Panel, PanelContext, PanelView, Run, Snapshot, State } from "../../types.js" */
@@ -195,7 +195,7 @@ function valueParts(snapshot, { reward, rewardUsed, valueOld, valueTarget, value
     ["V_targ", number(valueTarget), "value"],
     ["V now", number(valueNow), "value"],
     [`${symbol} raw`, number(raw), "advantage"],
-    [`${symbol} as used`, used === null ? "not yet" : number(used), "advantage"],
+    [`${symbol} as used`, used === null ? "not yet" : n(used), "advantage"],
   ];
   return part("Values and advantage", pairs(rows));
 }

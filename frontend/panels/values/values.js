@@ -1,7 +1,7 @@
 // Values: what the critic predicts for each state against what it is trained towards, before the update and now.
 
 import { h, setText } from "../../ui/dom.js";
-import { fixed, number } from "../../state/format.js";
+import { explained, number } from "../../state/format.js";
 import { runsFreely } from "../../state/motion.js";
 import { Canvas, inPixels } from "../../draw/canvas.js";
 import { Chart, axisTitle } from "../../draw/chart.js";
@@ -156,8 +156,8 @@ function explainedInWords(snapshot) {
   const before = scalar(snapshot, "explained_variance_before");
   const after = scalar(snapshot, "explained_variance");
   if (before === null) return "Explained variance: not defined, for the targets are all the same";
-  if (after === null) return `Explained variance before ${fixed(before, 2)} (${verdict(before)}); after: at the end of the update`;
-  return `Explained variance ${fixed(before, 2)} → ${fixed(after, 2)}: ${verdict(after)}`;
+  if (after === null) return `Explained variance before ${explained(before)} (${verdict(before)}); after: at the end of the update`;
+  return `Explained variance ${explained(before)} → ${explained(after)}: ${verdict(after)}`;
 }
 
 /** @param {number} share */

@@ -42,6 +42,15 @@ BESIDE = {2: "Advantages", 4: "Surrogate"}
 """What is on Stage under the mask, besides Sample."""
 QUIET = {"resume", "heartbeat", "watch"}
 """What a page says that asks nothing of the run."""
+MAY_HEAR_LATE = """
+    window.WebSocket = class extends WebSocket {
+        set onmessage(hear) {
+            const now = (event) => hear.call(this, event);
+            super.onmessage = (event) => (window.late ? window.late.push(() => now(event)) : now(event));
+        }
+    };
+"""
+"""What a page has to run first where it is to hear late."""
 RECORDINGS = Path(ROOT) / "frontend" / "recordings"
 
 
@@ -59,9 +68,21 @@ class Guided(Dashboard):
         if message.get("type") not in QUIET:
             self.said.append(message.get("type"))
 
+    def has_said(self, *messages):
+        """Whether that is all that the page has said; it is asked, since what it sends is told only while one does."""
+        self.data()
+        return self.said == list(messages)
+
     @property
     def guide(self):
         return self.page.locator("#guide")
+
+    @contextlib.contextmanager
+    def hears_late(self):
+        """The page hears what the server says meanwhile only afterwards."""
+        self.page.evaluate("void (window.late = [])")
+        yield
+        self.page.evaluate("{ const late = window.late; window.late = null; late.forEach((hear) => hear()); }")
 
     def open(self):
         if not self.guide.is_visible():
@@ -129,11 +150,13 @@ class Guided(Dashboard):
 
 
 @contextlib.contextmanager
-def opened(windows, *expected, width=1440, height=900):
-    """A page that tolerates no fault but those that are expected."""
+def opened(windows, *expected, width=1440, height=900, script=""):
+    """A page that tolerates no fault but those that are expected; its documents run the script first."""
     faults = Faults()
     faults.expect(*expected)
     with windows.lent(faults, viewport={"width": width, "height": height}) as window:
+        if script:
+            window.script(script)
         yield window.tab
     assert not faults.unexpected()
 

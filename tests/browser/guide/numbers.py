@@ -13,7 +13,7 @@ def fixed(value, decimals):
 
 
 def percent(value):
-    return f"{fixed(100 * value, 1)} %"
+    return f"{fixed(100 * value, 1)}\u00a0%"
 
 
 def number(value, digits=3):

@@ -100,5 +100,7 @@ def test_what_became_of_a_number_is_said_as_it_is(modules):
         const comparison = { header: { scalars }, arrays: {} };
         return m.parts("KL {went.kl_k3}, held {went.held_fraction}", { comparison }).map(({ text }) => text).join("");
     """
-    assert modules("learn/numbers.js", told, 0.03) == "KL is larger, 0.03 instead of 0.01, held stays near 10.0 %"
-    assert modules("learn/numbers.js", told, 0.001) == "KL is smaller, 0.001 instead of 0.01, held stays near 10.0 %"
+    assert modules("learn/numbers.js", told, 0.03) == "KL is larger, 0.03 instead of 0.01, held stays near 10.0\u00a0%"
+    assert (
+        modules("learn/numbers.js", told, 0.001) == "KL is smaller, 0.001 instead of 0.01, held stays near 10.0\u00a0%"
+    )

@@ -39,9 +39,12 @@ def test_a_recorded_run_has_its_chapters_too(windows, live):
 
 PUT_BACK = """
     const run = { id: "one", settings: { epochs: 4, clip_range: 0.2 } };
-    const state = { run, status: { pending: given.pending ?? {} }, newest: null };
-    const found = m.asFound({ run: { ...run }, status: { pending: given.before ?? {} }, newest: null }, "clip_range");
-    if (given.used !== undefined) run.settings.clip_range = given.used;
+    const newest = { header: { update: 3, settings: { clip_range: 0.2 } } };
+    const change = ([update, value]) => ({ update, name: "clip_range", new: value });
+    const changes = [[1, 0.5], ...(given.kept ?? []), [2, 0.2]].map(change);
+    const state = { run, status: { pending: given.pending ?? {} }, newest, changes };
+    const status = { pending: given.before ?? {} };
+    const found = m.asFound({ ...state, run: { ...run }, status, changes: [] }, "clip_range");
     if (given.other) run.id = "another";
     return m.toPutBack(state, found);
 """
@@ -55,6 +58,8 @@ PUT_BACK = """
         ({"before": {"clip_range": 0.3}, "pending": {"clip_range": 0.04}}, {"clip_range": 0.3}),
         ({"before": {"clip_range": 0.3}, "pending": {"clip_range": 0.3}}, None),
         ({"pending": {"clip_range": 0.04}, "other": True}, None),
+        ({"kept": [[3, 0.04]]}, {"clip_range": 0.2}),  # told, and the moment that shows it has not come
+        ({"kept": [[3, 0.04], [3, 0.2]]}, None),
     ],
 )
 def test_what_is_put_back_is_what_the_chapter_found(modules, given, expected):
@@ -63,6 +68,6 @@ def test_what_is_put_back_is_what_the_chapter_found(modules, given, expected):
 
 def test_a_recording_that_is_not_there_is_said(live, page, faults):
     faults.expect("404")
-    page.goto(f"{live.base}?recording=nothing")
+    page.goto(f"{live.base}?recording=nothing", wait_until="commit")  # what is said does not stand for ever
     page.get_by_text("There is no recording “nothing” on this server").first.wait_for()
     until(lambda: page.evaluate("document.body.dataset.state") == "paused")

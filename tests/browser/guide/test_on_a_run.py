@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser.dashboard import panels_alone, until
-from tests.browser.guide.guided import LIT, SEED, TRIALS, Guided, comparison_of, frames_of, opened
+from tests.browser.guide.guided import LIT, MAY_HEAR_LATE, SEED, TRIALS, Guided, comparison_of, frames_of, opened
 from tests.live import LiveServer
 
 
@@ -11,7 +11,7 @@ from tests.live import LiveServer
 def trained(windows, tmp_path_factory):
     """A page on a run that has learned for a while, stepped, with the panels of the chapters in view, and no others."""
     live = LiveServer("--paused", "--seed", SEED, "--learning-rate", "0.003", folder=tmp_path_factory.mktemp("trained"))
-    with opened(windows, height=4000) as page:
+    with opened(windows, height=4000, script=MAY_HEAR_LATE) as page:
         guided = Guided(page, live, panels_alone(*sorted(set().union(*LIT.values()))))
         guided.step("updates", update="10")
         guided.step("updates", update="20")
@@ -42,6 +42,31 @@ def test_an_outcome_that_was_kept_is_put_back_when_the_chapter_is_left(trained):
     until(trained.guide.locator(".note").inner_text, lambda text: "Put back: c₂ 0.01" in text)
     trained.close().step(update="22", phase="update")
     assert trained.live.run()["settings"]["entropy_coef"] == 0.01
+
+
+@pytest.mark.parametrize("leave", ["Chapter 2: Where are the targets?", "Close the guide"])
+def test_what_the_page_has_not_heard_of_yet_is_put_back_as_well(trained, leave):
+    leaving = trained.guide.get_by_role("button", name=leave[:10])
+    trained.choose(7).press(TRIALS[7][1]).done()
+    with trained.hears_late():
+        trained.page.locator("#comparison").get_by_role("button", name="Keep the new outcome").click()
+        until(lambda: trained.live.run()["settings"]["entropy_coef"] == 0.1)
+        leaving.click()
+    until(lambda: trained.live.run()["pending"], lambda pending: pending == {"entropy_coef": 0.01})
+    trained.one_update()
+    assert trained.live.run()["settings"]["entropy_coef"] == 0.01
+
+
+def test_an_update_that_is_still_being_made_twice_is_left_as_it_was(trained):
+    trained.choose(7)
+    trained.said.clear()
+    with trained.hears_late():
+        trained.press(TRIALS[7][1])
+        until(lambda: trained.has_said("redo"))
+        trained.close()
+    until(lambda: trained.has_said("redo", "keep"))
+    until(trained.page.locator("#comparison").is_hidden)
+    trained.one_update()
 
 
 def test_what_is_undecided_is_left_undecided(trained):
