@@ -5,7 +5,20 @@ import pytest
 from tests.attach.test_named_loop import SCRIPT, followed
 
 ALPHA = 'optimizer.param_groups[0]["lr"] = (1.0 - iteration / args.iterations) * args.learning_rate'
+LOSS = "loss = pg_loss - args.ent_coef * entropy.mean() + args.vf_coef * v_loss"
+CLIPPED = "pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped).mean()"
 MISTAKES = [
+    (LOSS, LOSS.replace("pg_loss -", "pg_loss +"), ("3",), "loss_differs", "is L_PG + c₁·L_VF + c₂·S"),
+    (CLIPPED, CLIPPED.replace("-mb", "mb"), ("3",), "loss_differs", "with −Â for Â in L_PG"),
+    (CLIPPED, CLIPPED.replace("max", "min"), ("6",), "loss_differs", "the smaller of −Â·r and"),
+    (
+        "newlogprob - b_logprobs[mb_inds]",
+        "newlogprob - newlogprob.detach()",
+        ("3",),
+        "loss_differs",
+        "with r = 1 at every",
+    ),
+    ("newvalue, old = newvalue.view(-1), ", "old = ", ("7",), "loss_differs", "a table of all pairs of samples"),
     (ALPHA, "optimizer = torch.optim.Adam(agent.parameters())", ("5",), "forgetful_optimizer", "made 12 steps"),
     (ALPHA, 'optimizer.param_groups[0]["lr"] = 0', ("4",), "spent_learning_rate", "no step moves anything"),
     ("torch.Tensor(seen)", "1000 * torch.Tensor(seen)", ("4",), "wild_observations", "The networks see numbers"),

@@ -15,6 +15,7 @@ from ppo_scope.attach.arrays import taken
 from ppo_scope.attach.called import HALF, SETTINGS
 from ppo_scope.attach.facts import Facts, facts_of
 from ppo_scope.attach.record import Habits, Told, minibatches_of, seen_of
+from ppo_scope.diagnosis.told_loss import mistake_in, parts_of
 
 NAMES = {
     "observations": ("b_obs",),
@@ -148,7 +149,8 @@ def check(found: Found, loss: Tensor, facts: Facts) -> None:
             raise Unlike(f"{NAMES[name][0]} has the shape {tuple(found[name].shape)}, and rewards {tuple(layout)}")
     count = len(found["samples"])
     for name in ("log_prob", "ratio", "used", "value", "entropy"):
-        if found[name].shape != (count,):
+        column = name == "value" and found[name].shape == (count, 1)  # Health tells what comes of that
+        if found[name].shape != (count,) and not column:
             shape = tuple(found[name].shape)
             raise Unlike(f"{NAMES[name][0]} has the shape {shape}, and the minibatch {count} samples")
     told = told_of(found)
@@ -161,8 +163,10 @@ def check(found: Found, loss: Tensor, facts: Facts) -> None:
     if isinstance(steps, Tensor) and steps.shape == layout and not torch.equal(steps.flatten(), found["values"]):
         raise Unlike("b_values does not hold values step by step")
     whole = told._replace(data=Brought(found["used"].detach(), old_values, old_log_prob, targets))
-    ours, theirs = float(minibatches_of([seen_of(whole)], facts, count, Habits())[0].loss), float(loss.detach())
-    if abs(ours - theirs) > NEARLY * max(1.0, abs(theirs)):
+    made, theirs = minibatches_of([seen_of(whole)], facts, count, Habits())[0], float(loss.detach())
+    ours, parts = float(made.loss), parts_of(made, old_values.cpu(), targets.cpu(), facts)
+    # What is put together wrongly, and how, is for Health to say.
+    if abs(ours - theirs) > NEARLY * max(1.0, abs(theirs)) and mistake_in(theirs, parts, facts) is None:
         made_of = "the clipped policy loss, c₁ times the value loss and c₂ times the entropy"
         raise Unlike(f"its loss is {theirs:.6g}, and {made_of} make {ours:.6g}")
 

@@ -66,6 +66,7 @@ class NamedLoop(Loop):
         check(found, loss, self._facts)
         self.found = found
         """Its variables, at the latest minibatch."""
+        self._loss = loss.detach()  # of the latest minibatch
         self._log_probs: Tensor | None = None  # those of the update under way: others are another one's
         self._acting = Acting(found.variables.get("envs"))
         self._over = True
@@ -119,6 +120,7 @@ class NamedLoop(Loop):
         epoch, number = divmod(len(update.told), per_epoch)
         self._within = epoch + 1, number + 1
         update.told.append(told._replace(epoch=epoch + 1))
+        self._loss = loss.detach()
         self._at(PhaseKind.LOSS)
 
     def clipped(self, norm: Tensor) -> None:
@@ -146,6 +148,7 @@ class NamedLoop(Loop):
         if self._over or self._update is None:
             return
         self._over = True
+        self._update.known["told_loss"] = float(self._loss)
         known, going_on = self._ranks.compare(self, self._update, going_on=not self.watcher.stopping)
         self._update.known |= known
         self._updated(stopped_by_kl=stopped_by_kl)

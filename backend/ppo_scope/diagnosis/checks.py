@@ -15,7 +15,8 @@ from ppo_scope.diagnosis.checks_environment import CAUSES, FORBIDDEN
 from ppo_scope.diagnosis.checks_estimate import ADVANTAGES, LEAKS
 from ppo_scope.diagnosis.checks_goal import ENDLESS, OTHER_REWARDS
 from ppo_scope.diagnosis.checks_leash import LEASHES
-from ppo_scope.diagnosis.checks_loop import LOSS, NO_ADVANTAGE, NOT_FINITE_SAMPLES, ORDER
+from ppo_scope.diagnosis.checks_loop import NO_ADVANTAGE, NOT_FINITE_SAMPLES, ORDER
+from ppo_scope.diagnosis.checks_loss import LOSS
 from ppo_scope.diagnosis.checks_optimizer import FORGETS, SPENT
 from ppo_scope.diagnosis.checks_ratio import RATIO, STATISTICS
 from ppo_scope.diagnosis.checks_return import FELL
