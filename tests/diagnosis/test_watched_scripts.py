@@ -7,6 +7,9 @@ from tests.attach.test_named_loop import SCRIPT, followed
 ALPHA = 'optimizer.param_groups[0]["lr"] = (1.0 - iteration / args.iterations) * args.learning_rate'
 LOSS = "loss = pg_loss - args.ent_coef * entropy.mean() + args.vf_coef * v_loss"
 CLIPPED = "pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped).mean()"
+SHUFFLE = "np.random.shuffle(envinds if args.lstm else b_inds)"
+AGAIN = "b_logprobs = agent.get_action_and_value(b_obs, b_actions)[1].detach()\n            "
+LATE = "            obs[step] = torch.Tensor(seen)\n"
 MISTAKES = [
     (LOSS, LOSS.replace("pg_loss -", "pg_loss +"), ("3",), "loss_differs", "is L_PG + c₁·L_VF + c₂·S"),
     (CLIPPED, CLIPPED.replace("-mb", "mb"), ("3",), "loss_differs", "with −Â for Â in L_PG"),
@@ -19,6 +22,22 @@ MISTAKES = [
         "with r = 1 at every",
     ),
     ("newvalue, old = newvalue.view(-1), ", "old = ", ("7",), "loss_differs", "a table of all pairs of samples"),
+    ("= b_advantages[mb_inds]", "= b_advantages[np.sort(mb_inds)]", ("3",), "other_advantages", "a correlation of"),
+    ("= b_advantages[mb_inds]", "= b_returns[mb_inds]", ("5",), "other_advantages", "was V_targ, but for scale"),
+    ("= b_advantages[mb_inds]", "= -b_advantages[mb_inds]", ("3",), "other_advantages", "its sign is turned"),
+    ("- mb_advantages.mean()) /", "+ 5) /", ("3",), "other_advantages", "what its loss gets has a mean of"),
+    ("Adam(agent.parameters()", "Adam(agent.actor.parameters()", ("3",), "untrained_network", "weight of the critic"),
+    ("Adam(agent.parameters()", "Adam(agent.critic.parameters()", ("3",), "untrained_network", "weight of the policy"),
+    ("optimizer.zero_grad()", "pass", ("3",), "kept_gradients", "was still there"),
+    (SHUFFLE, f"{AGAIN}{SHUFFLE}", ("3",), "moving_old_policy", "computed anew, on one rollout"),
+    ("b_obs[mb_inds], *memory, b_actions[mb_inds]", "b_obs[mb_inds]", ("2",), "ratio_not_one", "r is 1 to rounding"),
+    (
+        "torch.tensor(reward)\n",
+        f"torch.tensor(reward)\n{LATE}",
+        ("2",),
+        "ratio_not_one",
+        "in the state of the step before",
+    ),
     (ALPHA, "optimizer = torch.optim.Adam(agent.parameters())", ("5",), "forgetful_optimizer", "made 12 steps"),
     (ALPHA, 'optimizer.param_groups[0]["lr"] = 0', ("4",), "spent_learning_rate", "no step moves anything"),
     ("torch.Tensor(seen)", "1000 * torch.Tensor(seen)", ("4",), "wild_observations", "The networks see numbers"),

@@ -22,7 +22,7 @@ from ppo_scope.attach.acting import Acting
 from ppo_scope.attach.agent import Agent
 from ppo_scope.attach.arrays import deltas_of, taken
 from ppo_scope.attach.called import HALF, SETTINGS
-from ppo_scope.attach.course import course
+from ppo_scope.attach.course import course, has_gradient
 from ppo_scope.attach.facts import as_read
 from ppo_scope.attach.loop import Loop
 from ppo_scope.attach.named import (
@@ -67,6 +67,8 @@ class NamedLoop(Loop):
         self.found = found
         """Its variables, at the latest minibatch."""
         self._loss = loss.detach()  # of the latest minibatch
+        self._advantages: Tensor | None = None  # of the latest update
+        self._stepped = 0  # at how many of its minibatches the optimizer has made a step
         self._log_probs: Tensor | None = None  # those of the update under way: others are another one's
         self._acting = Acting(found.variables.get("envs"))
         self._over = True
@@ -115,6 +117,8 @@ class NamedLoop(Loop):
         update = self._update
         if update is None or self.watcher.off:
             return
+        if len(update.told) == 1 == self._stepped:
+            update.known["gradient_kept"] = has_gradient(self.optimizer)
         told = told_of(found)
         per_epoch = -(-len(update.batch.values) // update.size) if update.batch is not None else 1
         epoch, number = divmod(len(update.told), per_epoch)
@@ -133,6 +137,7 @@ class NamedLoop(Loop):
         update = self._update
         if self._over or update is None or not update.told:
             return
+        self._stepped += 1
         self._step_made()
         facts = update.settings
         if self._within[1] < facts.minibatches:
@@ -219,6 +224,8 @@ class NamedLoop(Loop):
             self._index, facts, alpha if alpha is not None else float("nan"), rollout, batch, theta, rewards, deltas
         )
         update.size = len(found["samples"])
+        update.known["log_probs_anew"] = float(found["advantages"] is self._advantages)
+        self._advantages, self._stepped = found["advantages"], 0
         update.known |= {**leaks_in(found), "cuts_ignored": float(self._acting.ignored)}
         if (late := self._acting.resets_late) is not None:
             update.known["reset_steps"] = float(np.count_nonzero(starts)) if late else 0.0

@@ -22,6 +22,7 @@ from ppo_scope.diagnosis.checks_ratio import RATIO, STATISTICS
 from ppo_scope.diagnosis.checks_return import FELL
 from ppo_scope.diagnosis.checks_steps import SPIKE, STEPS
 from ppo_scope.diagnosis.checks_together import RANKS_APART
+from ppo_scope.diagnosis.checks_used import ANEW, KEPT_GRADIENTS, OTHER_ADVANTAGES, UNTRAINED
 from ppo_scope.diagnosis.judging import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -36,6 +37,10 @@ CHECKS: tuple[Check, ...] = (
     AS_ENDS,
     RESETS,
     LOSS,
+    ANEW,
+    OTHER_ADVANTAGES,
+    UNTRAINED,
+    KEPT_GRADIENTS,
     ORDER,
     SPENT,
     FORGETS,

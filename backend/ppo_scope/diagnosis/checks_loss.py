@@ -35,8 +35,8 @@ def _put_together_wrongly(rows: list[Row]) -> Found | None:
     mistake = list(MISTAKES.values())[int(newest["loss_mistake"])]
     told, ours = (f"{newest[name]:.5g}" for name in ("told_loss", "our_loss"))
     return Found(
-        f"The loop's own L was {told} at the last minibatch of update {newest['update']:.0f}, and by the numbers that it "
-        f"is made of it is {ours}. {told} is {mistake.what}.".replace("-", "−"),
+        f"The loop's own L was {told} at the last minibatch of update {newest['update']:.0f}, and by the numbers that "
+        f"it is made of it is {ours}. {told} is {mistake.what}.".replace("-", "−"),
         mistake.cause,
         mistake.remedy,
         since=int(telling[0]["update"]),

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ppo_scope.diagnosis.indicators_estimate import of_the_estimate
+from ppo_scope.diagnosis.indicators_used import of_the_used, of_the_weights
 from ppo_scope.diagnosis.judging import FAR_OUT, NUMBERS, OF_CRITIC, Row
 from ppo_scope.diagnosis.told_loss import of_the_losses
 from ppo_scope.probes.measurement import rms, variance_of
@@ -61,6 +62,8 @@ def of_the_loop(moment: Moment, batch: Batch, told_loss: float = math.nan) -> Ro
         **_bootstraps(moment, batch),
         **of_the_estimate(moment, batch, seen),
         **_without_advantage(moment),
+        **of_the_used(moment, batch, seen),
+        **of_the_weights(moment),
         **of_the_losses(moment, batch, seen, told_loss),
         **_statistics(moment),
         **_first_ratio(moment, batch, seen),
@@ -211,6 +214,8 @@ def _first_ratio(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
         "off_below": np.count_nonzero(logratio[off] < 0) / np.count_nonzero(off),
         "off_early": _early(samples // moment.update.settings.num_envs, np.abs(logratio)),
         "log_prob_size": float(np.abs(batch.log_probs.cpu().numpy()[samples]).mean()),
+        "off_by_choice": float(bool((actions == np.round(actions)).all())),
+        **_shifted(moment, batch),
     }
     for name, there in (("bound", _at_a_bound(moment, actions)), ("mask", _partly_forbidden(moment, batch, samples))):
         if there is not None and there.any():
@@ -219,6 +224,20 @@ def _first_ratio(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     observations = batch.observations.cpu().numpy()[samples]
     if observations.ndim == 2 and observations.shape[1]:
         found["off_smoothness"] = _smoothness(observations, actions, logratio)
+    return found
+
+
+def _shifted(moment: Moment, batch: Batch) -> Row:
+    """Of how many samples log π_old is that of the action in its own state, in that of the step before, or after."""
+    distribution, rows = moment.subject.distribution, moment.update.settings.num_envs
+    if batch.outputs is None or distribution is None or len(batch.actions) <= rows or moment.action_masks is not None:
+        return {}
+    found, earlier, later = {}, slice(None, -rows), slice(rows, None)
+    places = {"own": (earlier, earlier), "before": (earlier, later), "after": (later, earlier)}
+    for name, (states, actions) in places.items():
+        there = distribution.evaluate(batch.outputs[states], batch.actions[actions])[0]
+        near = (there - batch.log_probs[actions].cpu()).abs() <= 1e-4 * (1 + there.abs())
+        found[f"state_{name}"] = float(near.double().mean())
     return found
 
 
