@@ -8,6 +8,8 @@ ALPHA = 'optimizer.param_groups[0]["lr"] = (1.0 - iteration / args.iterations) *
 LOSS = "loss = pg_loss - args.ent_coef * entropy.mean() + args.vf_coef * v_loss"
 CLIPPED = "pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped).mean()"
 SHUFFLE = "np.random.shuffle(envinds if args.lstm else b_inds)"
+GAE_MADE = "                after = values[t]\n"
+NORMALISED = "        advantages = (advantages - advantages.mean(0)) / advantages.std(0)\n"
 AGAIN = "b_logprobs = agent.get_action_and_value(b_obs, b_actions)[1].detach()\n            "
 LATE = "            obs[step] = torch.Tensor(seen)\n"
 MISTAKES = [
@@ -29,6 +31,7 @@ MISTAKES = [
     ("Adam(agent.parameters()", "Adam(agent.actor.parameters()", ("3",), "untrained_network", "weight of the critic"),
     ("Adam(agent.parameters()", "Adam(agent.critic.parameters()", ("3",), "untrained_network", "weight of the policy"),
     ("optimizer.zero_grad()", "pass", ("3",), "kept_gradients", "was still there"),
+    (GAE_MADE, f"{GAE_MADE}{NORMALISED}", ("3",), "wrong_advantages", "Â had been normalised before"),
     (SHUFFLE, f"{AGAIN}{SHUFFLE}", ("3",), "moving_old_policy", "computed anew, on one rollout"),
     ("b_obs[mb_inds], *memory, b_actions[mb_inds]", "b_obs[mb_inds]", ("2",), "ratio_not_one", "r is 1 to rounding"),
     (
