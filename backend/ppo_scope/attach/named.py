@@ -168,7 +168,20 @@ def check(found: Found, loss: Tensor, facts: Facts) -> None:
     # What is put together wrongly, and how, is for Health to say.
     if abs(ours - theirs) > NEARLY * max(1.0, abs(theirs)) and mistake_in(theirs, parts, facts) is None:
         made_of = "the clipped policy loss, c₁ times the value loss and c₂ times the entropy"
-        raise Unlike(f"its loss is {theirs:.6g}, and {made_of} make {ours:.6g}")
+        terms = _terms_apart(found, float(made.policy_loss), HALF * float(made.value_loss))
+        raise Unlike(f"its loss is {theirs:.6g}, and {made_of} make {ours:.6g}{terms}")
+
+
+def _terms_apart(found: Found, policy_loss: float, half_value_loss: float) -> str:
+    """Which of the terms, where the script has them by the names that CleanRL gives them, is another one."""
+    apart = []
+    for name, ours in (("pg_loss", policy_loss), ("v_loss", half_value_loss)):
+        theirs = found.variables.get(name)
+        if isinstance(theirs, Tensor) and theirs.numel() == 1:
+            told = float(theirs.detach())
+            if abs(told - ours) > NEARLY * max(1.0, abs(told)):
+                apart.append(f"; {name} is {told:.6g}, and of the samples of mb_inds it would be {ours:.6g}")
+    return "".join(apart)
 
 
 def facts_in(found: Found, alpha: float | None) -> Facts:

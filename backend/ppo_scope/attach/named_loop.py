@@ -10,6 +10,7 @@ nothing is shown that does not pass. The script's own gradient, limit of the nor
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -250,8 +251,9 @@ class NamedLoop(Loop):
 class Lookout:
     """Looks at who calls `backward`, until one is found, and then follows that one."""
 
-    def __init__(self, url: str | None = None) -> None:
-        self._url = url
+    def __init__(self, url: str | None = None, refused: Callable[[str], None] = lambda _: None) -> None:
+        """`refused` is told why what looks like a PPO is not shown."""
+        self._url, self._told_why = url, refused
         self.loop: NamedLoop | None = None
         self.calls = 0
         """Of `backward`, by whomever."""
@@ -329,4 +331,6 @@ class Lookout:
 
     def _refuse(self, found: Found, why: str) -> None:
         self._refused.add(found.place)
-        say(UNLIKE.format(place=found.place, why=why))
+        sentence = UNLIKE.format(place=found.place, why=why)
+        say(sentence)
+        self._told_why(sentence)
