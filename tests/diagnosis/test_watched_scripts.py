@@ -87,3 +87,11 @@ def test_steps_of_a_reset_are_told_of_where_a_script_trains_on_them(health_of, m
     notes = {row["name"]: row["severity"] for row in health.history()}
     assert notes == ({"reset_steps": "note"} if mode == "NEXT_STEP" else {})
     assert health.values()["paid_episodes"] > 10
+
+
+def test_a_critic_that_is_slow_and_on_its_way_is_no_useless_one(health_of):
+    """A value clip of 0.2 and returns that nobody scales: V takes dozens of updates to come to V_targ."""
+    slow = "= 0.5, 0.01, True, True, True", "= 0.5, 1e-3, False, True, True"
+    health = health_of(*slow, iterations="14")
+    assert {row["name"] for row in health.history()} == {"reset_steps"}
+    assert "V is on its way to V_targ: off by" in health.unknown()["useless_critic"]["why"]

@@ -157,7 +157,7 @@ KEPT_GRADIENTS = Check(
 )
 ANEW = Check(
     "moving_old_policy",
-    "π_old moves with the policy",
+    "The old policy moves with the new one",
     "error",
     "3 of the latest updates have another log π_old than the update before, and the very same Â",
     "π_old is the policy that collected. Where its log π is computed anew in each epoch, r begins at 1 each time and "
@@ -166,6 +166,6 @@ ANEW = Check(
     None,
     ("log_probs_anew",),
     _anew,
-    "π_old is the policy that collected",
+    "Each rollout is held against the policy that collected it",
     (*AFTERWARDS, "return_fell"),
 )
