@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ppo_scope.diagnosis.checks_steps import collapsed
 from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent
 
 OTHERS, TURNED = 0.5, -0.9
@@ -78,11 +79,15 @@ def _untrained(rows: list[Row]) -> Verdict:
     if not any(stands.values()):
         told = not math.isnan(last(rows, "policy_stands"))
         return after(3) if told or not rows else Unknown("only where a loop hands out its weights", applies=False)
+    # One that has decided, or whose layers let nothing through any more, stands as well: but it has moved before.
+    moved = {name: any(row.get(f"{name}_stands", 1.0) == 0 for row in rows) for name in stands}
     pulled = min(latest(rows, "advantage_size", 3), default=0.0) > PULLS and last(rows, "clip_range") > PULLS
     weighed = last(rows, "value_coef") > 0
-    for name, other, reason in (("policy", "critic", pulled), ("critic", "policy", weighed)):
-        if reason and stands[name] and min(stands[name]) == 1 and stands[other] and max(stands[other]) == 0:
-            return Found(f"In 3 updates not one weight of the {name} has moved, and those of the {other} have.")
+    for name, other, reason in (("policy", "critic", pulled and not collapsed(rows)), ("critic", "policy", weighed)):
+        if reason and stands[name] and not moved[name] and stands[other] and max(stands[other]) == 0:
+            return Found(
+                f"In {len(rows)} updates not one weight of the {name} has moved, and those of the {other} have."
+            )
     return None
 
 
@@ -130,10 +135,10 @@ UNTRAINED = Check(
     "untrained_network",
     "A network is not trained",
     "error",
-    "not one weight of the policy, or of the critic, has moved in 3 updates, while the other's did, Â and c₁ are not 0 "
-    "and neither is ε",
-    "No step reaches it: the optimizer holds the other's weights alone, or those of a network that was replaced since; "
-    "or its loss is detached before it is differentiated.",
+    "not one weight of the policy, or of the critic, has moved in 3 updates or more, up to 20, while the other's did; "
+    "Â, c₁ and ε are not 0, and the policy is not all but deterministic",
+    "No step reaches it: the optimizer holds the other's weights alone, or those of a network that was replaced "
+    "since; or its loss is detached before it is differentiated.",
     "Give the optimizer the weights of both, after the networks are made, and look at .grad after backward().",
     None,
     ("policy_stands",),
