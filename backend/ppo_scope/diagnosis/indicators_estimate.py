@@ -20,8 +20,8 @@ LOOKED_AT = 8
 """Environments."""
 SAME, APART = 1e-4, 1e-3
 """Of the size of A, V and R together: so close is one and the same, and so far apart can two be told apart."""
-FEW = 0.01
-"""Of the size of δ, by which it has to vary for a fit of it to say something."""
+FEW = 0.1
+"""Of what V gains from step to step, that a fit of δ may leave."""
 FITS = 0.99
 """Of the steps within an episode, that an estimate of GAE has to fit, but for rounding and chance."""
 
@@ -59,7 +59,8 @@ def of_the_estimate(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
         targets = by_step(batch.targets.cpu().numpy())
         made_of_them = bool((np.abs(targets - values - advantages)[trained] <= near).all())
         steps = advantages[:-1] - discount * decay * advantages[1:]
-        return _normalised((rewards - values)[:-1] + discount * values[1:], steps, within) if made_of_them else {}
+        parts = rewards[:-1], discount * values[1:] - values[:-1]
+        return _normalised(*parts, steps, within) if made_of_them else {}
     tells = np.abs(following) > far
     last, first = both & terminated[:-1] & tells, both & begins[:-1] & ~ends[:-1] & tells
     valued = both & terminated[:-1] & (np.abs(discount * values[1:]) > far)  # of V near 0, to take it or not is one
@@ -77,19 +78,22 @@ def of_the_estimate(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     }
 
 
-def _normalised(deltas: NDArray[np.float64], steps: NDArray[np.float64], within: NDArray[np.bool_]) -> Row:
+def _normalised(
+    rewards: NDArray[np.float64], gained: NDArray[np.float64], steps: NDArray[np.float64], within: NDArray[np.bool_]
+) -> Row:
     """By what Â was divided, after something had been subtracted, where that alone is in the way of GAE's equation.
 
-    Of each environment by itself, since its mean and deviation may be its own. Where V says nothing rewards that are
-    scaled would look the same.
+    Of each environment by itself, since its mean and deviation may be its own. `gained`: γ·V(s′) − V. Where it says
+    nothing, rewards that are scaled would look the same.
     """
     scales = []
-    for delta, step, kept in zip(deltas.T, steps.T, within.T, strict=True):
-        if np.count_nonzero(kept) < 8 or not delta[kept].std() > FEW * rms(delta[kept]):
+    for reward, gain, step, kept in zip(rewards.T, gained.T, steps.T, within.T, strict=True):
+        delta, tells = (reward + gain)[kept], gain[kept].std()
+        if len(delta) < 8 or not tells > APART * rms(delta):
             return {}
-        table = np.stack([step[kept], np.ones(np.count_nonzero(kept))], 1)
-        fit = np.linalg.lstsq(table, delta[kept], rcond=None)[0]
-        if rms(delta[kept] - table @ fit) > APART * rms(delta[kept]):
+        table = np.stack([step[kept], np.ones(len(delta))], 1)
+        fit = np.linalg.lstsq(table, delta, rcond=None)[0]
+        if rms(delta - table @ fit) > FEW * tells:
             return {}
         scales.append(float(fit[0]))
     return {"normalised_by": float(np.median(scales))} if scales else {}
