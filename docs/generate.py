@@ -55,6 +55,17 @@ steps back. So are **steps of a reset**, which they train on since Gymnasium 1.0
 **Observations** count as the first linear layer gets them, where a policy can be asked; of a `Scope` as they are
 handed over. Pictures are not looked at. That one part of them varies a thousandth as much as another is a note:
 nobody knows whether it matters. Saturated layers are seen in our own networks alone.
+
+**A loss** of a PPO in one file is held against its terms at the first and the last minibatch of an update, in single
+precision: beside returns in the thousands a mistake in L_PG is lost in the digits of L_VF.
+
+**What changes acting and training alike** leaves no trace in r: a squashed action without the logarithm of its
+slope, which cancels out; log π as the mean over an action's parts in place of the sum; probabilities that are given
+to a distribution as logits. Where log π is not that of the distribution, panels say that the policy cannot be asked.
+
+**What is done outside of training** is not seen: a normaliser that moves in evaluation, or an evaluation without it.
+**A shared network** in which the critic's gradient drowns the policy's shows in the panel Gradients; Health speaks of
+it where the norm limit then starves the policy.
 """
 EXPECTED = """\
 What each is for, and what to expect before Play is pressed. The curves are of one run each, with seed 1; other seeds

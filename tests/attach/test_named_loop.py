@@ -114,6 +114,16 @@ def test_a_loss_that_is_another_one_is_not_shown_and_says_why(monkeypatch, capfd
     assert printed.err.count("is not shown: its loss is ") == 1 and "(it was called 12 times)" in lookout.why_none()
 
 
+def test_which_term_of_a_loss_is_another_one_is_said_to_the_page_as_well(monkeypatch, capfd, tmp_path):
+    source, told = SCRIPT.read_text(encoding="utf-8"), []
+    (script := tmp_path / "script.py").write_text(source.replace("b_returns[mb_inds]", "b_returns[: len(mb_inds)]"))
+    monkeypatch.setattr("ppo_scope.attach.named_loop.say", told.append)
+    monkeypatch.setattr(Lookout.__init__, "__defaults__", (None, told.append))
+    followed(monkeypatch, capfd, "--iterations", "1", script=script)
+    assert len(told) == 2 and told[0] == told[1]
+    assert "; v_loss is " in told[0] and "pg_loss" not in told[0]
+
+
 def test_an_error_of_ours_at_the_first_look_ends_no_script(monkeypatch, capfd):
     monkeypatch.setattr("ppo_scope.attach.named_loop.check", lambda *_: 1 / 0)
     lookout, printed = followed(monkeypatch, capfd, "--iterations", "1")

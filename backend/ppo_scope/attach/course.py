@@ -21,3 +21,11 @@ def epsilon(optimizer: Any) -> dict[str, float]:
 def course(steps: float, total: float | None, first: float | None) -> dict[str, float]:
     """Which share of the training is done, and the α that it began with; nothing where either is not known."""
     return {"share_done": steps / total, "first_learning_rate": first} if total and first else {}
+
+
+def has_gradient(optimizer: Any) -> float:
+    """Whether any of its weights has a gradient; NaN: there is none."""
+    groups = getattr(optimizer, "param_groups", None)
+    if groups is None:
+        return math.nan
+    return float(any(one.grad is not None and bool(one.grad.any()) for group in groups for one in group["params"]))

@@ -97,7 +97,7 @@ class Watched:
             seed=args.seed,
             weights=trainer.model,
             change=change,
-            library="TRL GRPOTrainer",
+            library=f"TRL GRPOTrainer, loss_type={trainer.loss_type}",  # by which tokens weigh otherwise than in L_PG
             paused=paused,
             url=url,
             num_envs=args.per_device_train_batch_size * args.steps_per_generation,

@@ -16,6 +16,7 @@ from ppo_scope.attach.buffered import Brief, Brought
 from ppo_scope.attach.called import HALF, SETTINGS
 from ppo_scope.attach.facts import Facts, facts_of
 from ppo_scope.attach.record import Habits, minibatches_of, seen_of
+from ppo_scope.diagnosis.told_loss import mistake_in, parts_of
 
 NAMES = {
     "observations": ("b_obs",),
@@ -122,7 +123,7 @@ def brief_of(found: Found, epoch: int = 0) -> Brief:
         epoch,
         samples.copy() if isinstance(samples, np.ndarray) else taken(samples),  # the script shuffles them anew
         found["used"].detach(),
-        found["value"].detach(),
+        found["value"].detach().flatten(),
         found["log_prob"].detach(),
         found["entropy"].detach(),
     )
@@ -149,7 +150,8 @@ def check(found: Found, loss: Tensor, facts: Facts) -> None:
             raise Unlike(f"{NAMES[name][0]} has the shape {tuple(found[name].shape)}, and rewards {tuple(layout)}")
     count = len(found["samples"])
     for name in ("log_prob", "ratio", "used", "value", "entropy"):
-        if found[name].shape != (count,):
+        column = name == "value" and found[name].shape == (count, 1)  # Health tells what comes of that
+        if found[name].shape != (count,) and not column:
             shape = tuple(found[name].shape)
             raise Unlike(f"{NAMES[name][0]} has the shape {shape}, and the minibatch {count} samples")
     told = brief_of(found).told()
@@ -162,10 +164,25 @@ def check(found: Found, loss: Tensor, facts: Facts) -> None:
     if isinstance(steps, Tensor) and steps.shape == layout and not torch.equal(steps.flatten(), found["values"]):
         raise Unlike("b_values does not hold values step by step")
     whole = told._replace(data=Brought(found["used"].detach(), old_values, old_log_prob, targets))
-    ours, theirs = float(minibatches_of([seen_of(whole)], facts, count, Habits())[0].loss), float(loss.detach())
-    if abs(ours - theirs) > NEARLY * max(1.0, abs(theirs)):
+    made, theirs = minibatches_of([seen_of(whole)], facts, count, Habits())[0], float(loss.detach())
+    ours, parts = float(made.loss), parts_of(made, old_values.cpu(), targets.cpu(), facts)
+    # What is put together wrongly, and how, is for Health to say.
+    if abs(ours - theirs) > NEARLY * max(1.0, abs(theirs)) and mistake_in(theirs, parts, facts) is None:
         made_of = "the clipped policy loss, c₁ times the value loss and c₂ times the entropy"
-        raise Unlike(f"its loss is {theirs:.6g}, and {made_of} make {ours:.6g}")
+        terms = _terms_apart(found, float(made.policy_loss), HALF * float(made.value_loss))
+        raise Unlike(f"its loss is {theirs:.6g}, and {made_of} make {ours:.6g}{terms}")
+
+
+def _terms_apart(found: Found, policy_loss: float, half_value_loss: float) -> str:
+    """Which of the terms, where the script has them by the names that CleanRL gives them, is another one."""
+    apart = []
+    for name, ours in (("pg_loss", policy_loss), ("v_loss", half_value_loss)):
+        theirs = found.variables.get(name)
+        if isinstance(theirs, Tensor) and theirs.numel() == 1:
+            told = float(theirs.detach())
+            if abs(told - ours) > NEARLY * max(1.0, abs(told)):
+                apart.append(f"; {name} is {told:.6g}, and of the samples of mb_inds it would be {ours:.6g}")
+    return "".join(apart)
 
 
 READ = (*(one for names in SETTINGS.values() for one in names), "clip_vloss", "norm_adv", "anneal_lr", "seed")

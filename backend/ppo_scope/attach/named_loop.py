@@ -10,6 +10,7 @@ nothing is shown that does not pass. The script's own gradient, limit of the nor
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from time import perf_counter
 from types import FrameType
 from typing import Any
@@ -24,7 +25,7 @@ from ppo_scope.attach.agent import Agent
 from ppo_scope.attach.arrays import taken
 from ppo_scope.attach.buffered import Brief, LateUpdate
 from ppo_scope.attach.called import HALF, SETTINGS
-from ppo_scope.attach.course import course
+from ppo_scope.attach.course import course, has_gradient
 from ppo_scope.attach.facts import Facts, as_read
 from ppo_scope.attach.loop import Loop
 from ppo_scope.attach.named import (
@@ -70,6 +71,9 @@ class NamedLoop(Loop):
         check(found, loss, self._facts)
         self.found = found
         """Its variables, at the latest minibatch."""
+        self._loss = loss.detach()  # of the latest minibatch
+        self._advantages: Tensor | None = None  # of the latest update
+        self._stepped = 0  # at how many of its minibatches the optimizer has made a step
         self._log_probs: Tensor | None = None  # those of the update under way: others are another one's
         self._acting = Acting(found.variables.get("envs"))
         self._over = True
@@ -112,8 +116,8 @@ class NamedLoop(Loop):
 
     # Hooks
 
-    def passes(self, variables: Any) -> bool:
-        """Note a minibatch of the update under way; False: there is more to do with it than that.
+    def passes(self, variables: Any, loss: Tensor) -> bool:
+        """Note a minibatch of the update under way, and its loss; False: there is more to do with it than that.
 
         As everything between two operations of the loop it is done with cold caches, where each function that is
         called for it costs.
@@ -124,12 +128,15 @@ class NamedLoop(Loop):
         try:
             if found["log_probs"] is not self._log_probs:
                 return False
-            self._note(found)
+            self._note(found, loss)
         except Exception:  # which comes again, and is told
             return False
         return True
 
-    def _note(self, found: Found) -> None:
+    def _note(self, found: Found, loss: Tensor) -> None:
+        if self._count == 1 == self._stepped and self._update is not None:
+            self._update.known["gradient_kept"] = has_gradient(self.optimizer)
+        self._loss = loss.detach()
         epoch, number = divmod(self._count, self._per_epoch)
         self._brief.append(brief_of(found, epoch + 1))
         self._count, self._within = self._count + 1, (epoch + 1, number + 1)
@@ -143,7 +150,7 @@ class NamedLoop(Loop):
             self._collected(found, loss)
         if self._update is None or self.watcher.off:
             return
-        self._note(found)
+        self._note(found, loss)
         self._at(PhaseKind.LOSS)
 
     def clipped(self, norm: Tensor) -> None:
@@ -162,6 +169,7 @@ class NamedLoop(Loop):
         update = self._update
         if self._over or update is None or not self._count:
             return
+        self._stepped += 1
         if perf_counter() >= self.watcher.next_look:
             self._step_made()
         facts = update.settings
@@ -178,6 +186,7 @@ class NamedLoop(Loop):
         if self._over or self._update is None:
             return
         self._over = True
+        self._update.known["told_loss"] = float(self._loss)
         known, going_on = self._ranks.compare(self, self._update, going_on=not self.watcher.stopping)
         self._update.known |= known
         self._updated(stopped_by_kl=stopped_by_kl)
@@ -221,6 +230,8 @@ class NamedLoop(Loop):
             batch.begin(found.variables)
             update.batch = batch
         update.size = len(found["samples"])
+        update.known["log_probs_anew"] = float(found["advantages"] is self._advantages)
+        self._advantages, self._stepped = found["advantages"], 0
         update.known |= {**leaks_in(found), "cuts_ignored": float(self._acting.ignored)}
         if (late := self._acting.resets_late) is not None:
             update.known["reset_steps"] = float(np.count_nonzero(starts)) if late else 0.0
@@ -256,8 +267,9 @@ class NamedLoop(Loop):
 class Lookout:
     """Looks at who calls `backward`, until one is found, and then follows that one."""
 
-    def __init__(self, url: str | None = None) -> None:
-        self._url = url
+    def __init__(self, url: str | None = None, refused: Callable[[str], None] = lambda _: None) -> None:
+        """`refused` is told why what looks like a PPO is not shown."""
+        self._url, self._told_why = url, refused
         self.loop: NamedLoop | None = None
         self.calls = 0
         """Of `backward`, by whomever."""
@@ -271,7 +283,7 @@ class Lookout:
 
         def differentiated(loss: Tensor, *arguments: Any, **named: Any) -> None:
             frame = sys._getframe(1)
-            if self.loop is None or not self.loop.passes(frame.f_locals):
+            if self.loop is None or not self.loop.passes(frame.f_locals, loss):
                 self._look(frame, loss)
             backward(loss, *arguments, **named)  # type: ignore[no-untyped-call]
 
@@ -337,4 +349,6 @@ class Lookout:
 
     def _refuse(self, found: Found, why: str) -> None:
         self._refused.add(found.place)
-        say(UNLIKE.format(place=found.place, why=why))
+        sentence = UNLIKE.format(place=found.place, why=why)
+        say(sentence)
+        self._told_why(sentence)

@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> None:
     sys.argv = arguments[1:] if as_module else arguments
     script = sys.argv[0]
     sys.path[0] = str(Path.cwd()) if as_module else str(Path(script).resolve().parent)
-    models, lookout = Models(script), Lookout()
+    models, lookout = Models(script), Lookout(refused=lambda why: _tell(script, why))
     lookout.begin()
     whole, error = False, None
     try:
@@ -67,8 +67,12 @@ def _explain(script: str, error: Exception | None, looked: str) -> None:
 def _complain(script: str, why: str, looked: str = "", remedy: str = "") -> None:
     """Nothing is shown, for this reason: to who runs it, and on the page."""
     say(" ".join(filter(None, (why, looked, remedy))))
-    told = f"{why} {remedy}".strip()
-    tell(given(), ScriptNews(script=Path(script).name, why=told[:LONGEST], detail=looked[:LONGEST] or None))
+    _tell(script, f"{why} {remedy}".strip(), looked)
+
+
+def _tell(script: str, why: str, looked: str = "") -> None:
+    """On the page alone."""
+    tell(given(), ScriptNews(script=Path(script).name, why=why[:LONGEST], detail=looked[:LONGEST] or None))
 
 
 class Models:

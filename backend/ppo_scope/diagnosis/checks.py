@@ -15,12 +15,14 @@ from ppo_scope.diagnosis.checks_environment import CAUSES, FORBIDDEN
 from ppo_scope.diagnosis.checks_estimate import ADVANTAGES, LEAKS
 from ppo_scope.diagnosis.checks_goal import ENDLESS, OTHER_REWARDS
 from ppo_scope.diagnosis.checks_leash import LEASHES
-from ppo_scope.diagnosis.checks_loop import LOSS, NO_ADVANTAGE, NOT_FINITE_SAMPLES, ORDER
+from ppo_scope.diagnosis.checks_loop import NO_ADVANTAGE, NOT_FINITE_SAMPLES, ORDER
+from ppo_scope.diagnosis.checks_loss import LOSS
 from ppo_scope.diagnosis.checks_optimizer import FORGETS, SPENT
 from ppo_scope.diagnosis.checks_ratio import RATIO, STATISTICS
 from ppo_scope.diagnosis.checks_return import FELL
 from ppo_scope.diagnosis.checks_steps import SPIKE, STEPS
 from ppo_scope.diagnosis.checks_together import RANKS_APART
+from ppo_scope.diagnosis.checks_used import ANEW, KEPT_GRADIENTS, OTHER_ADVANTAGES, UNTRAINED
 from ppo_scope.diagnosis.judging import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -35,6 +37,10 @@ CHECKS: tuple[Check, ...] = (
     AS_ENDS,
     RESETS,
     LOSS,
+    ANEW,
+    OTHER_ADVANTAGES,
+    UNTRAINED,
+    KEPT_GRADIENTS,
     ORDER,
     SPENT,
     FORGETS,

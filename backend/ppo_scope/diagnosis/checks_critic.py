@@ -10,6 +10,8 @@ NEGLIGIBLE = 0.05
 """RMS(V_targ − V) of RMS(V_targ): below, there is nothing left to explain."""
 FEW_STEPS = 100
 """Of the optimizer, in which no critic comes far from where it began."""
+ON_ITS_WAY = 0.02
+"""Of the size of V_targ, by which V comes nearer to it in 10 updates: CleanRL's scripts begin with 0.05 as they are."""
 SATURATED = 0.9
 HELD, WIDTHS = 0.8, 200.0
 """Share of values without a gradient, and how many widths of the value clip V_old is off. In sound runs that do without
@@ -39,6 +41,10 @@ def _useless_critic(rows: list[Row]) -> Verdict:
             f"In the last 10 updates the critic has explained {100 * mean:.1f} % of the variance on average, "
             f"{verdict}; a parabola fitted to the observations explains {100 * _mean(fits):.0f} %."
         )
+    elif amiss and _comes_nearer(rows, errors) and not isinstance(_tight(rows), Found):
+        return Unknown(
+            f"V is on its way to V_targ: off by {percent(errors[0])} of its size, and {percent(errors[-1])} now"
+        )
     elif amiss:
         summary = (
             f"For 10 updates V was off V_targ by {percent(min(errors))} of its size or more: worse than a constant."
@@ -46,6 +52,15 @@ def _useless_critic(rows: list[Row]) -> Verdict:
     else:
         return None
     return _because(rows, summary.replace("-", "−"))
+
+
+def _comes_nearer(rows: list[Row], errors: list[float]) -> bool:
+    """Whether V has begun below V_targ and grows: returns that grow too keep its error a share as large."""
+    sizes = latest(rows, "target_size", len(errors))
+    if not sizes or errors[0] > 1:
+        return False
+    then, now = (size * (1 - error) for size, error in ((sizes[0], errors[0]), (sizes[-1], errors[-1])))
+    return now - then > ON_ITS_WAY * sizes[-1]
 
 
 def _tight(rows: list[Row]) -> Verdict:
@@ -138,7 +153,7 @@ CRITIC = Check(
     "warning",
     "explained variance below 0.02 in the mean of 10 updates and at least 20 points below what a parabola in the "
     "observations explains, and V off V_targ by 5 % or more; or for 10 updates V off V_targ by half of its size, and "
-    "its squared error 1.5 times that of a constant or more",
+    f"its squared error 1.5 times that of a constant or more, and V no nearer by {ON_ITS_WAY:.0%} of that size",
     "The critic predicts the return no better than a constant would, so the advantages are as noisy as the "
     "returns themselves.",
     "Normalise rewards if they are far from 1 (a new run), or give the critic time: early in a run this passes.",

@@ -13,6 +13,15 @@ AS_IT_IS = 0.02
 
 
 def _wrong_advantages(rows: list[Row]) -> Verdict:
+    divided = latest(rows, "normalised_by", 3)
+    if divided and all(abs(one - 1) > AS_IT_IS for one in divided):
+        return Found(
+            f"For 3 updates V_targ was Â + V, and Â had been normalised before: divided by {divided[-1]:.3g}.",
+            "The critic learns V moved by about 1, whatever the size of what was returned: R and V are of two units, "
+            "and V follows returns the slower the larger they are.",
+            "Make V_targ of Â as it is, and normalise Â after that.",
+            severity="warning",
+        )
     if not any("ends_told" in row for row in rows):
         return Unknown("only of advantages by GAE, whose γ and λ the loop tells", applies=not rows)
 
@@ -91,7 +100,7 @@ ADVANTAGES = Check(
     "error",
     f"GAE by the γ and λ that are told holds within episodes, and in all of {ENOUGH} or more of the latest cases the "
     "sum runs over an end, stops a step late, or takes V after an end; a warning where it takes 0 for what follows the "
-    "rollout, or where V_targ is Â + V scaled for 3 updates and V is not",
+    "rollout, or where for 3 updates V_targ is Â + V scaled and V is not, or V and an Â that was normalised before",
     "Each Â is a sum over what follows in the episode. Where that is cut off at the wrong step, good and bad change "
     "places.",
     "Compare the loop's sum with δ = R + γ·V(s′) − V(s_t) at the steps around an end. metrics.md has ours.",

@@ -1,8 +1,6 @@
-"""What a training loop may do wrong itself: losses, the order of samples, groups without an advantage."""
+"""What a training loop may do wrong itself: what is not finite, the order of samples, groups without an advantage."""
 
 from __future__ import annotations
-
-import math
 
 from ppo_scope.diagnosis.judging import (
     NUMBERS,
@@ -18,11 +16,6 @@ from ppo_scope.diagnosis.judging import (
     percent,
 )
 
-FAR = 0.2
-"""Of a loss, by which it differs from ours."""
-EQUAL, UNEQUAL = 1e-4, 2e-3
-"""Of a loss: so near is it what it is taken for, and so far from ours is it not that. A critic that is trained on the
-table comes to a constant, of which both are one."""
 EMPTY = 0.5
 
 
@@ -32,49 +25,6 @@ def _not_finite(rows: list[Row]) -> Verdict:
         return None
     which = NUMBERS[int(last(rows, "not_finite_of"))]
     return Found(f"{which} of {percent(share)} of the update's samples is NaN or infinite.")
-
-
-def _loss_told(rows: list[Row]) -> Verdict:
-    if not any(f"told_{name}" in row for row in rows for name in ("value_loss", "policy_loss", "loss")):
-        return Unknown("only where a loop tells its own loss", applies=False)
-    for name, symbol in (("value_loss", "L_VF"), ("policy_loss", "L_PG"), ("loss", "L")):
-        if (found := _differs(rows, name, symbol)) is not None:
-            return found
-    return None
-
-
-def _differs(rows: list[Row], name: str, symbol: str) -> Found | None:
-    told, ours = latest(rows, f"told_{name}", 3), latest(rows, f"our_{name}", 3)
-    if not told or not ours:
-        return None
-    # L_PG is next to nothing where r is near 1: it differs by what moves weights only beside |Â|.
-    scale = max(abs(ours[-1]), 0.05 * last(rows, "advantage_size") if name != "value_loss" else 0.0, 1e-8)
-    away = min(abs(a - b) / max(abs(b), scale) for a, b in zip(told, ours, strict=True))
-    table = latest(rows, f"{name}_of_table", 3)
-    of_table = bool(table) and all(_alike(a, b, scale) for a, b in zip(told, table, strict=True))
-    if away < (UNEQUAL if of_table else FAR):
-        return None
-    summary = f"The loop's own {symbol} was {told[-1]:.4g}, and by the numbers that it handed over it is {ours[-1]:.4g}"
-    if of_table:
-        return Found(
-            f"{summary}. {told[-1]:.4g} is what the mean over a table of all pairs of samples gives.",
-            "An array of shape (B, 1) meets one of shape (B,): arithmetic stretches both into a table of B × B, in "
-            "which each sample is held against every other. What it teaches is the mean.",
-            "Give both the same shape: squeeze the critic's last axis, .squeeze(-1), before the loss.",
-        )
-    factor = told[-1] / ours[-1] if ours[-1] else math.nan
-    if name == "value_loss" and abs(factor - 0.5) < UNEQUAL:
-        return Found(
-            f"{summary}: half of it.",
-            "This loss has the ½ that some write before the square; ours has none, so half of its c₁ is c₁ here.",
-            "Nothing, if that is known: hand over value_coef halved, and value_loss without ½.",
-            severity="note",
-        )
-    return Found(f"{summary}.")
-
-
-def _alike(one: float, other: float, scale: float) -> bool:
-    return abs(one - other) <= EQUAL * max(abs(other), scale)
 
 
 def _same_order(rows: list[Row]) -> Verdict:
@@ -132,21 +82,6 @@ NOT_FINITE_SAMPLES = Check(
     "All that is trained on is finite",
     ("ratio_not_one", "return_fell"),
     ("ratio_not_one", *OF_RATIO),
-)
-LOSS = Check(
-    "loss_differs",
-    "The loop's loss is another one",
-    "error",
-    "a loss that the loop tells is off what its numbers give by 20 % or more, for 3 updates; or by 0.2 % where it is "
-    "what a table of all pairs of samples gives",
-    "The loop minimises something else than it says: another mean, a sign, a factor, or shapes that do not fit.",
-    "Compare both at one minibatch, term by term. metrics.md has ours.",
-    None,
-    ("losses_told",),
-    _loss_told,
-    "The loop's loss is what its numbers give",
-    ("useless_critic", "still_policy"),
-    ("starved_policy",),
 )
 NO_ADVANTAGE = Check(
     "no_advantage",

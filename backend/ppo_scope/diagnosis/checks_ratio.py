@@ -15,6 +15,10 @@ EARLY = 0.3
 """Correlation of |log r| with how early its step was; of 64 samples chance makes 0.12."""
 COARSE = 0.02
 """log r beside |log π| (or 1) up to which it may be a coarser precision: bfloat16 resolves 2⁻⁸, about 0.004."""
+MIXED_UP = 0.8
+"""Of the rollout, whose log π_old are those of the state before or after: where episodes end it is another one."""
+PARTLY = 0.85
+"""Of the samples that are off: of another policy it is all but a few."""
 KEEP_MASKS = "Keep the mask of each state with the rollout, and give it to the policy when it acts and in the loss."
 REMEDY_LAYERS = (
     "Take it out of the policy, or switch it off with .eval(), both when the policy acts and in the loss. In a critic "
@@ -38,7 +42,7 @@ def _ratio_not_one(rows: list[Row]) -> Verdict:
         return Found(f"{summary}.")
     summary = f"{summary}, for {percent(share)} of its samples."
     found = _of_clipped(rows, summary) or _of_masks(rows, summary) or _of_layers(rows, summary)
-    return found or _of_policies(rows, summary) or Found(summary)
+    return found or _of_samples(rows, summary) or _of_policies(rows, summary) or Found(summary)
 
 
 def _of_clipped(rows: list[Row], summary: str) -> Found | None:
@@ -103,6 +107,28 @@ def _of_layers(rows: list[Row], summary: str) -> Found | None:
 
 def _counted(count: float, what: str) -> str:
     return f"{count:.0f} {what}{'s' if count != 1 else ''}"
+
+
+def _of_samples(rows: list[Row], summary: str) -> Found | None:
+    """Of states and actions that were mixed up."""
+    for name, which, mistake in (("before", "before", "after"), ("after", "after", "before")):
+        if (share := last(rows, f"state_{name}")) > MIXED_UP and last(rows, "state_own") < 1 - MIXED_UP:
+            return Found(
+                f"{summary} For {percent(share)} of the rollout log π_old is log π of the action in the state of the "
+                f"step {which}.",
+                f"States and actions are a step apart: the observation is stored {mistake} the step, and not with the "
+                "action that was chosen in it.",
+                "Store the observation that the policy was given, in the same row as the action that it chose.",
+            )
+    share = last(rows, "off_fraction")
+    if last(rows, "off_by_choice") == 1 and share < PARTLY:
+        return Found(
+            f"{summary} For the others r is 1 to rounding.",
+            "Another policy would be another in every state. That r is 1 for some is what happens where the loss takes "
+            "log π of another action: of one that is drawn anew, and by chance is the same at times.",
+            "Give the stored action to the policy in the loss, so that log π is that of what was done.",
+        )
+    return None
 
 
 def _of_policies(rows: list[Row], summary: str) -> Found | None:

@@ -84,7 +84,7 @@ class Health:
         rollout = moment.update.rollout
         returns = [episode.episodic_return for episode in rollout.episodes]
         self._paid_before = copy(self._paid)
-        found = indicators(moment, row.get("adam_epsilon", EPS))
+        found = indicators(moment, row.get("adam_epsilon", EPS), row.get("told_loss", math.nan))
         self.take_row(moment.update.index, {**row, **found, **self._paid.take_in(rollout)}, returns)
 
     def take_row(self, update: int, row: Row, returns: Sequence[float] = ()) -> None:

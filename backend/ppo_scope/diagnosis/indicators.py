@@ -35,8 +35,11 @@ FITTED = 16
 """Parts of an observation that a parabola is fitted to."""
 
 
-def indicators(moment: Moment, adam_epsilon: float = EPS) -> Row:
-    """By name; what is not defined for this run is left out. Nothing before an update has ended."""
+def indicators(moment: Moment, adam_epsilon: float = EPS, told_loss: float = math.nan) -> Row:
+    """By name; what is not defined for this run is left out. Nothing before an update has ended.
+
+    `told_loss`: what the loop's own loss came to at the last minibatch, where it tells that.
+    """
     batch = moment.batch
     if moment.phase.kind is not PhaseKind.UPDATE or batch is None or not moment.trained.any():
         return {}
@@ -55,7 +58,7 @@ def indicators(moment: Moment, adam_epsilon: float = EPS) -> Row:
         **_forbidden(moment),
         **_observations(moment, batch, chosen),
         **_steps(moment, adam_epsilon),
-        **of_the_loop(moment, batch),
+        **of_the_loop(moment, batch, told_loss),
     }
 
 

@@ -20,6 +20,8 @@ LOOKED_AT = 8
 """Environments."""
 SAME, APART = 1e-4, 1e-3
 """Of the size of A, V and R together: so close is one and the same, and so far apart can two be told apart."""
+FEW = 0.1
+"""Of what V gains from step to step, that a fit of δ may leave."""
 FITS = 0.99
 """Of the steps within an episode, that an estimate of GAE has to fit, but for rounding and chance."""
 
@@ -54,7 +56,11 @@ def of_the_estimate(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     begins[1:] = ends[:-1]
     within = both & ~ends[:-1] & ~begins[:-1]
     if not within.any() or np.count_nonzero(goes_on & within) < FITS * np.count_nonzero(within):
-        return {}
+        targets = by_step(batch.targets.cpu().numpy())
+        made_of_them = bool((np.abs(targets - values - advantages)[trained] <= near).all())
+        steps = advantages[:-1] - discount * decay * advantages[1:]
+        parts = rewards[:-1], discount * values[1:] - values[:-1]
+        return _normalised(*parts, steps, within) if made_of_them else {}
     tells = np.abs(following) > far
     last, first = both & terminated[:-1] & tells, both & begins[:-1] & ~ends[:-1] & tells
     valued = both & terminated[:-1] & (np.abs(discount * values[1:]) > far)  # of V near 0, to take it or not is one
@@ -70,6 +76,27 @@ def of_the_estimate(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
         "lasts_alone": float(np.count_nonzero(left & ended[-1])),
         **_targets(moment, batch, seen, near),
     }
+
+
+def _normalised(
+    rewards: NDArray[np.float64], gained: NDArray[np.float64], steps: NDArray[np.float64], within: NDArray[np.bool_]
+) -> Row:
+    """By what Â was divided, after something had been subtracted, where that alone is in the way of GAE's equation.
+
+    Of each environment by itself, since its mean and deviation may be its own. `gained`: γ·V(s′) − V. Where it says
+    nothing, rewards that are scaled would look the same.
+    """
+    scales = []
+    for reward, gain, step, kept in zip(rewards.T, gained.T, steps.T, within.T, strict=True):
+        delta, tells = (reward + gain)[kept], gain[kept].std()
+        if len(delta) < 8 or not tells > APART * rms(delta):
+            return {}
+        table = np.stack([step[kept], np.ones(len(delta))], 1)
+        fit = np.linalg.lstsq(table, delta, rcond=None)[0]
+        if rms(delta - table @ fit) > FEW * tells:
+            return {}
+        scales.append(float(fit[0]))
+    return {"normalised_by": float(np.median(scales))} if scales else {}
 
 
 def _targets(moment: Moment, batch: Batch, seen: Minibatches, near: float) -> Row:

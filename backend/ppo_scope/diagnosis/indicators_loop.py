@@ -13,7 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from ppo_scope.diagnosis.indicators_estimate import of_the_estimate
+from ppo_scope.diagnosis.indicators_used import of_the_used, of_the_weights
 from ppo_scope.diagnosis.judging import FAR_OUT, NUMBERS, OF_CRITIC, Row
+from ppo_scope.diagnosis.told_loss import of_the_losses
 from ppo_scope.probes.measurement import rms, variance_of
 from ppo_scope.probes.minibatches import Minibatches
 from ppo_scope.probes.moment import Moment
@@ -26,8 +28,6 @@ ZERO, NEARLY_ZERO = 1e-6, 1e-3
 """|Â| that is none; where Â is (R − mean)/(std + 10⁻⁴) of a group, rounding makes up to the latter of nothing."""
 IMPOSSIBLE = -1e4
 """log r that no policy comes to: what it took has a logit of −10⁸ or the like, the mark of what is forbidden."""
-LARGEST_TABLE = 512
-"""Samples of which every one is held against every other."""
 
 
 def not_finite(moment: Moment, batch: Batch) -> Row:
@@ -49,8 +49,8 @@ def not_finite(moment: Moment, batch: Batch) -> Row:
     return {"not_finite_share": 0.0}
 
 
-def of_the_loop(moment: Moment, batch: Batch) -> Row:
-    """By name; what is not defined for this loop is left out."""
+def of_the_loop(moment: Moment, batch: Batch, told_loss: float = math.nan) -> Row:
+    """By name; what is not defined for this loop is left out. `told_loss`: its own, at the last minibatch."""
     seen = moment.seen
     if seen is None:
         return {}
@@ -62,7 +62,9 @@ def of_the_loop(moment: Moment, batch: Batch) -> Row:
         **_bootstraps(moment, batch),
         **of_the_estimate(moment, batch, seen),
         **_without_advantage(moment),
-        **_losses(moment, batch, seen),
+        **of_the_used(moment, batch, seen),
+        **of_the_weights(moment),
+        **of_the_losses(moment, batch, seen, told_loss),
         **_statistics(moment),
         **_first_ratio(moment, batch, seen),
     }
@@ -185,32 +187,6 @@ def _without_advantage(moment: Moment) -> Row:
     }
 
 
-def _losses(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
-    """What the loop's own loss came to at a minibatch, beside what it is by our definitions and over a table of all
-    pairs of samples, into which a column and a row are stretched.
-    """
-    told = moment.subject.abilities.losses_told
-    given = told() if told is not None else []
-    if len(given) != len(moment.update.minibatches):
-        return {}
-    found: Row = {}
-    # The last minibatch: at the first, r is 1, and much that is wrong does not show.
-    one, mine = moment.update.minibatches[-1], given[-1]
-    kept = seen.trained[-1]
-    for name, ours in (("value_loss", one.value_loss), ("policy_loss", one.policy_loss), ("loss", one.loss)):
-        if name in mine and math.isfinite(float(ours)):
-            found |= {f"told_{name}": mine[name], f"our_{name}": float(ours), "losses_told": float(len(mine))}
-    if not found or np.count_nonzero(kept) > LARGEST_TABLE:
-        return found
-    ratio, used = (array[-1][kept].astype(np.float64) for array in (seen.ratio, seen.advantages))
-    values, targets = seen.values[-1][kept], batch.targets.cpu().numpy()[seen.samples[-1][kept]]
-    found["value_loss_of_table"] = float(np.square(values[:, None].astype(np.float64) - targets[None]).mean())
-    epsilon = moment.update.settings.clip_range
-    clipped = np.clip(ratio, 1 - epsilon, 1 + epsilon)
-    found["policy_loss_of_table"] = float(np.maximum(-used[:, None] * ratio, -used[:, None] * clipped).mean())
-    return found
-
-
 def _statistics(moment: Moment) -> Row:
     """How many observations the statistics that normalise them have seen, and how many the policy has learned from."""
     counted = moment.subject.abilities.observations_counted
@@ -238,6 +214,8 @@ def _first_ratio(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
         "off_below": np.count_nonzero(logratio[off] < 0) / np.count_nonzero(off),
         "off_early": _early(samples // moment.update.settings.num_envs, np.abs(logratio)),
         "log_prob_size": float(np.abs(batch.log_probs.cpu().numpy()[samples]).mean()),
+        "off_by_choice": float(bool((actions == np.round(actions)).all())),
+        **_shifted(moment, batch),
     }
     for name, there in (("bound", _at_a_bound(moment, actions)), ("mask", _partly_forbidden(moment, batch, samples))):
         if there is not None and there.any():
@@ -246,6 +224,20 @@ def _first_ratio(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     observations = batch.observations.cpu().numpy()[samples]
     if observations.ndim == 2 and observations.shape[1]:
         found["off_smoothness"] = _smoothness(observations, actions, logratio)
+    return found
+
+
+def _shifted(moment: Moment, batch: Batch) -> Row:
+    """Of how many samples log π_old is that of the action in its own state, in that of the step before, or after."""
+    distribution, rows = moment.subject.distribution, moment.update.settings.num_envs
+    if batch.outputs is None or distribution is None or len(batch.actions) <= rows or moment.action_masks is not None:
+        return {}
+    found, earlier, later = {}, slice(None, -rows), slice(rows, None)
+    places = {"own": (earlier, earlier), "before": (earlier, later), "after": (later, earlier)}
+    for name, (states, actions) in places.items():
+        there = distribution.evaluate(batch.outputs[states], batch.actions[actions])[0]
+        near = (there - batch.log_probs[actions].cpu()).abs() <= 1e-4 * (1 + there.abs())
+        found[f"state_{name}"] = float(near.double().mean())
     return found
 
 

@@ -22,6 +22,7 @@ def test_a_trainer_is_shown_by_its_own_numbers_and_trains_to_the_same_weights(mo
     (digest, logged), run, rows, first = shown_here(monkeypatch, lambda: grpo_loop.main(STEPS))
     assert digest == grpo_loop.main(STEPS, plain=True)[0]
     assert (first, len(rows["loss"]), run["environment"], run["seed"]) == (1, STEPS // 4, "tiny-llama", 1)
+    assert run["attached"]["library"] == "TRL GRPOTrainer, loss_type=bnpo"
     # One log for each update of four steps, over the same tokens: no prompt of 3 counts, and no padding.
     logs = [one for one in logged if "loss" in one]
     assert rows["steps"] == [one["num_tokens"] - 3 * 16 * (number + 1) for number, one in enumerate(logs)]

@@ -1,0 +1,66 @@
+"""What the loss takes for Â, beside what the rollout has, and which networks an update has moved, as numbers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppo_scope.diagnosis.judging import Row
+from ppo_scope.probes.measurement import variance_of
+from ppo_scope.probes.minibatches import Minibatches
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.record import Batch
+
+FEWEST = 16
+"""Samples of which a correlation says something."""
+ALIKE = 0.99999
+"""A correlation of what was moved and stretched, and no more."""
+LARGEST_THETA = 200_000
+"""Weights up to which it is looked at which of them have moved."""
+
+
+def of_the_used(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
+    """How Â of the first minibatch's loss goes with Â of its samples, and with what may stand there by mistake; and
+    what normalised ones come to over the first epoch.
+    """
+    kept = seen.trained[0]
+    samples, used = seen.samples[0][kept], seen.advantages[0][kept]
+    own = _correlation(used, batch.advantages.cpu().numpy()[samples])
+    if math.isnan(own):
+        return {}
+    found = {"used_like_own": own}
+    if own < ALIKE:
+        found["used_like_targets"] = _correlation(used, batch.targets.cpu().numpy()[samples])
+        found["used_like_rewards"] = _correlation(used, moment.update.rollout.rewards.reshape(-1)[samples])
+    if moment.update.settings.normalize_advantages != "off":
+        epochs = np.array([minibatch.epoch for minibatch in moment.update.minibatches])
+        first = epochs == epochs[0]
+        all_used = seen.advantages[first][seen.trained[first]]
+        if len(all_used) >= FEWEST:
+            found |= {"used_mean": float(all_used.mean()), "used_deviation": math.sqrt(variance_of(all_used))}
+    return found
+
+
+def _correlation(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
+    """NaN where one of them hardly differs."""
+    if len(one) < FEWEST:
+        return math.nan
+    a, b = (found.astype(np.float64) - found.mean(dtype=np.float64) for found in (one, other))
+    size = math.sqrt(float(a @ a) * float(b @ b))
+    return float(a @ b) / size if size > 0 else math.nan
+
+
+def of_the_weights(moment: Moment) -> Row:
+    """Whether not one weight of a network has moved in the update."""
+    abilities, before = moment.subject.abilities, moment.update.theta_before
+    if abilities.theta is None or abilities.parts is None or before is None or before.numel() > LARGEST_THETA:
+        return {}
+    moved = (abilities.theta().cpu() != before.cpu()).numpy()
+    found = {}
+    for name, whose in (("policy", "policy"), ("critic", "value")):
+        own = [part for part_name, part in abilities.parts().items() if part_name.startswith(whose)]
+        if own:
+            found[f"{name}_stands"] = float(not any(moved[part].any() for part in own))
+    return found

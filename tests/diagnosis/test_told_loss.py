@@ -1,0 +1,58 @@
+"""Which mistake a loss gives away by its number, held against losses that torch has made with it."""
+
+import pytest
+import torch
+
+from ppo_scope.attach.facts import facts_of
+from ppo_scope.attach.record import Habits, Seen, minibatches_of
+from ppo_scope.diagnosis.mistakes import MISTAKES
+from ppo_scope.diagnosis.told_loss import mistake_in, parts_of
+
+C1, C2, EPSILON, B = 0.5, 0.01, 0.2, 64
+SETTINGS = facts_of({"clip_range": EPSILON, "value_coef": C1, "entropy_coef": C2, "value_clip_range": EPSILON})
+
+
+def told(mistake, *, size):
+    """(a loss in single precision that was made with it, of values of about `size`, what it was made of)"""
+    generator = torch.Generator().manual_seed(3)
+
+    def drawn(width=1.0):
+        return width * torch.randn(B, generator=generator)
+
+    old, used, old_values, entropy = drawn() - 2, drawn(), drawn(size), drawn().abs()
+    log_prob, values, targets = old + drawn(0.2), old_values + drawn(0.3), old_values + drawn(size)
+    ratio = (log_prob - old).exp()
+    if mistake == "ratio_of_itself":
+        ratio = torch.ones(B)
+    clip = ratio if mistake == "no_clip" else ratio.clamp(1 - EPSILON, 1 + EPSILON)
+    sign = -1.0 if mistake == "policy_sign" else 1.0
+    larger = torch.minimum if mistake == "least_for_most" else torch.maximum
+    policy = larger(-sign * used * ratio, -sign * used * clip)
+    v = values[:, None] if mistake == "table_of_values" else values
+    near = old_values + (v - old_values).clamp(-EPSILON, EPSILON)
+    value = C1 * torch.maximum((v - targets).square(), (near - targets).square()).mean()
+    policy = policy.sum() if mistake == "sum_of_policy" else policy.mean()
+    policy = -policy if mistake == "policy_turned" else policy
+    entropies = -C2 * entropy.mean()
+    if mistake in ("entropy_sign", "no_entropy"):
+        entropies = -entropies if mistake == "entropy_sign" else 0
+    if mistake in ("value_sign", "no_values"):
+        value = -value if mistake == "value_sign" else 0
+    loss = policy + value + entropies
+    seen = Seen(1, torch.arange(B).numpy(), log_prob, old, used, old_values, targets, values, entropy)
+    (one,) = minibatches_of([seen], SETTINGS, B, Habits())
+    return float(-loss if mistake == "whole_turned" else loss), parts_of(one, old_values, targets, SETTINGS)
+
+
+@pytest.mark.parametrize("size", [1.0, 50.0])
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_known_by_the_loss_that_it_makes(mistake, size):
+    loss, parts = told(mistake, size=size)
+    assert mistake_in(loss, parts, SETTINGS) in (mistake, None if size > 1 else mistake)
+
+
+@pytest.mark.parametrize("size", [1.0, 50.0, 1e4])
+def test_a_sound_loss_and_an_unknown_one_are_no_mistake(size):
+    loss, parts = told(None, size=size)
+    assert mistake_in(loss, parts, SETTINGS) is None
+    assert mistake_in(loss + 0.0123 * size, parts, SETTINGS) is None
