@@ -35,7 +35,7 @@ class StableBaselines:
         self._follow(PPO("MlpPolicy", make_vec_env("CartPole-v1", envs), seed=1, device="cpu", **sizes), link)
 
     def _follow(self, model, link):
-        from ppo_scope.attach.stable_baselines import Watched
+        from ppo_scope.attach.sb3.stable_baselines import Watched
 
         self._model, self._steps = model, model.n_envs * model.n_steps * self.updates
         self.watcher = Watched(self._model, link, False).watcher

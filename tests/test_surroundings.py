@@ -6,7 +6,7 @@ import subprocess
 import sys
 import urllib.request
 
-from ppo_scope.attach.address import Address
+from ppo_scope.attach.connecting.address import Address
 from tests.attach.elsewhere import Loop, rows_of, the_run, waiting_server
 from tests.live import COMMAND, LiveServer, environment
 

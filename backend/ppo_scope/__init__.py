@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from ppo_scope.records.loading import load as load
 
 _FROM = {
-    "Scope": "ppo_scope.attach.scope",
+    "Scope": "ppo_scope.attach.own_loop.scope",
     "load": "ppo_scope.records.loading",
     "show": "ppo_scope.notebook",
     "watch": "ppo_scope.attach.ways",

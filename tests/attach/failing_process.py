@@ -6,7 +6,8 @@ torchrun --nproc-per-node 2 tests/attach/failing_process.py SCRIPT …
 import os
 import sys
 
-from ppo_scope.attach import named_loop, script
+from ppo_scope.attach import script
+from ppo_scope.attach.single_file import named_loop
 
 FAILS_AT = 20  # minibatches
 

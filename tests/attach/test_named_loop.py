@@ -11,8 +11,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from ppo_scope.attach.acting import Acting
-from ppo_scope.attach.named_loop import Lookout, NamedLoop
+from ppo_scope.attach.single_file.acting import Acting
+from ppo_scope.attach.single_file.named_loop import Lookout, NamedLoop
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
 from ppo_scope.probes.record import PhaseKind
@@ -117,7 +117,7 @@ def test_a_loss_that_is_another_one_is_not_shown_and_says_why(monkeypatch, capfd
 def test_which_term_of_a_loss_is_another_one_is_said_to_the_page_as_well(monkeypatch, capfd, tmp_path):
     source, told = SCRIPT.read_text(encoding="utf-8"), []
     (script := tmp_path / "script.py").write_text(source.replace("b_returns[mb_inds]", "b_returns[: len(mb_inds)]"))
-    monkeypatch.setattr("ppo_scope.attach.named_loop.say", told.append)
+    monkeypatch.setattr("ppo_scope.attach.single_file.named_loop.say", told.append)
     monkeypatch.setattr(Lookout.__init__, "__defaults__", (None, told.append))
     followed(monkeypatch, capfd, "--iterations", "1", script=script)
     assert len(told) == 2 and told[0] == told[1]
@@ -125,7 +125,7 @@ def test_which_term_of_a_loss_is_another_one_is_said_to_the_page_as_well(monkeyp
 
 
 def test_an_error_of_ours_at_the_first_look_ends_no_script(monkeypatch, capfd):
-    monkeypatch.setattr("ppo_scope.attach.named_loop.check", lambda *_: 1 / 0)
+    monkeypatch.setattr("ppo_scope.attach.single_file.named_loop.check", lambda *_: 1 / 0)
     lookout, printed = followed(monkeypatch, capfd, "--iterations", "1")
     assert lookout.loop is None and "(division by zero)" in printed.err
     assert len(printed.out.splitlines()[-1]) == 64, "its digest"

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from ppo_scope.attach.arrays import Misshapen
-from ppo_scope.attach.handed import noted, places_of
-from ppo_scope.attach.passing import Passed, copied, together
+from ppo_scope.attach.own_loop.handed import noted, places_of
+from ppo_scope.attach.own_loop.passing import Passed, copied, together
 
 NOT_TOLD = {"old_log_prob": None, "returns": None, "penalty": None}
 

@@ -12,7 +12,7 @@ from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.envs import SimpleMultiObsEnv
 
 from ppo_scope.attach.record import Phase
-from ppo_scope.attach.stable_baselines import Watched, watch
+from ppo_scope.attach.sb3.stable_baselines import Watched, watch
 from ppo_scope.ppo import by_hand, losses
 from ppo_scope.ppo.engine import Rule, in_numpy, packed
 from ppo_scope.ppo.settings import Settings

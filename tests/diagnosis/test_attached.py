@@ -11,7 +11,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
 import tests.environments.sick  # noqa: F401 - registers environments
-from ppo_scope.attach.stable_baselines import Watched
+from ppo_scope.attach.sb3.stable_baselines import Watched
 from tests.attach.elsewhere import nowhere
 
 

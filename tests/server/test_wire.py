@@ -5,7 +5,7 @@ import typing
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from ppo_scope.attach.script_news import tell
+from ppo_scope.attach.connecting.script_news import tell
 from ppo_scope.records.record import RunRecord
 from ppo_scope.wire import headers, messages, told
 from ppo_scope.wire.attaching import ScriptNews

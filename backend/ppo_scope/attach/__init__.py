@@ -1,1 +1,1 @@
-"""Other people's training loops, shown as ours: each way in is one small file."""
+"""Other people's training loops, shown as ours: each way in is one file, and what it needs besides stands in folders."""

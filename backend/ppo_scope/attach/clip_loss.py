@@ -26,7 +26,7 @@ from torch.optim import optimizer as optimizers
 from ppo_scope.attach.arrays import handing_over
 from ppo_scope.attach.course import epsilon
 from ppo_scope.attach.loss_networks import LossNetworks
-from ppo_scope.attach.scope import Scope
+from ppo_scope.attach.own_loop.scope import Scope
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import Floats, Minibatch, Update
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ppo_scope.attach.arrays import handing_over
-from ppo_scope.attach.scope import Scope
+from ppo_scope.attach.own_loop.scope import Scope
 from ppo_scope.attach.tokens import PLACE, Part, Words, hand_over, token_first
 from ppo_scope.attach.watcher import Watcher, guarded
 

@@ -10,8 +10,8 @@ from typing import Any
 import gymnasium as gym
 from torch import Tensor, nn
 
+from ppo_scope.attach.beside.desk import Model
 from ppo_scope.attach.course import epsilon, memory
-from ppo_scope.attach.desk import Model
 from ppo_scope.attach.episodes import LATEST
 from ppo_scope.attach.policy import Policy
 from ppo_scope.attach.record import Episode, Phase, Update

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ppo_scope.attach.clerk import Clerk, Handed, hired
-from ppo_scope.attach.desk import Desk, Looked, Model, header_of
+from ppo_scope.attach.beside.clerk import Clerk, Handed, hired
+from ppo_scope.attach.beside.desk import Desk, Looked, Model, header_of
+from ppo_scope.attach.beside.task import Wish, size_of, task_of
 from ppo_scope.attach.record import Habits, Phase, Update
-from ppo_scope.attach.task import Wish, size_of, task_of
 from ppo_scope.diagnosis.health import Health
 from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.facts import Facts

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ppo_scope.attach.scope import Scope
+from ppo_scope.attach.own_loop.scope import Scope
 
 PLACE = "ppo_scope_place"
 """In a batch: which of the rollout's sequences each row is. It goes with them through every shuffling and splitting."""

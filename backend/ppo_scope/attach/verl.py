@@ -24,7 +24,7 @@ from verl.workers.utils.losses import ppo_loss
 from verl.workers.utils.padding import no_padding_2_padding
 
 from ppo_scope.attach.arrays import handing_over
-from ppo_scope.attach.scope import Scope
+from ppo_scope.attach.own_loop.scope import Scope
 from ppo_scope.attach.tokens import PLACE, Part, Words, hand_over
 from ppo_scope.attach.watcher import Watcher, guarded, say
 

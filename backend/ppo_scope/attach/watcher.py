@@ -15,15 +15,15 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from ppo_scope.attach.address import Address, begins_paused, script_name
-from ppo_scope.attach.again import NONE as NO_TWO
-from ppo_scope.attach.again import RUNNING, Outcomes, Repeats
 from ppo_scope.attach.arrays import Misshapen
 from ppo_scope.attach.called import called_by
+from ppo_scope.attach.connecting.address import Address, begins_paused, script_name
+from ppo_scope.attach.connecting.line import Line
 from ppo_scope.attach.facts import Facts
-from ppo_scope.attach.line import Line
 from ppo_scope.attach.record import Phase
 from ppo_scope.attach.report import Beside, Report
+from ppo_scope.attach.sb3.again import NONE as NO_TWO
+from ppo_scope.attach.sb3.again import RUNNING, Outcomes, Repeats
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.probes.record import PhaseKind
 from ppo_scope.probes.subject import Subject

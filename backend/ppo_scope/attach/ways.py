@@ -25,5 +25,5 @@ def watch(model: Any, **options: Any) -> Any:
         ValueError: the link is none.
     """
     names = [f"{one.__module__.partition('.')[0]}.{one.__name__}" for one in type(model).__mro__]
-    module = next((OTHERS[name] for name in names if name in OTHERS), "ppo_scope.attach.stable_baselines")
+    module = next((OTHERS[name] for name in names if name in OTHERS), "ppo_scope.attach.sb3.stable_baselines")
     return importlib.import_module(module).watch(model, **options)

@@ -64,9 +64,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 def _run_script(options: argparse.Namespace) -> int:
     """Run it in a process of its own, shown by a server; its exit code, once the page is not wanted any more."""
     from ppo_scope.attach import child
-    from ppo_scope.attach.address import PAUSED
-    from ppo_scope.attach.script_news import tell
-    from ppo_scope.attach.server import own_server
+    from ppo_scope.attach.connecting.address import PAUSED
+    from ppo_scope.attach.connecting.script_news import tell
+    from ppo_scope.attach.connecting.server import own_server
     from ppo_scope.wire.attaching import ScriptNews
 
     name = options.module[0] if options.module else Path(options.script[0]).name

@@ -20,15 +20,18 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from ppo_scope.attach.acting import Acting
-from ppo_scope.attach.agent import Agent
 from ppo_scope.attach.arrays import taken
-from ppo_scope.attach.buffered import Brief, LateUpdate
 from ppo_scope.attach.called import HALF, SETTINGS
+from ppo_scope.attach.connecting.server import server_of
 from ppo_scope.attach.course import course, has_gradient
 from ppo_scope.attach.facts import Facts, as_read
 from ppo_scope.attach.loop import Loop
-from ppo_scope.attach.named import (
+from ppo_scope.attach.ranks import Ranks, rank_here
+from ppo_scope.attach.report import Beside
+from ppo_scope.attach.sb3.buffered import Brief, LateUpdate
+from ppo_scope.attach.single_file.acting import Acting
+from ppo_scope.attach.single_file.agent import Agent
+from ppo_scope.attach.single_file.named import (
     NAMES,
     Found,
     Unlike,
@@ -41,11 +44,8 @@ from ppo_scope.attach.named import (
     leaks_in,
     settings_in,
 )
-from ppo_scope.attach.ranks import Ranks, rank_here
-from ppo_scope.attach.remembering import RememberedBatch, RememberingAgent
-from ppo_scope.attach.report import Beside
-from ppo_scope.attach.scripted import Scripted, ScriptForm
-from ppo_scope.attach.server import server_of
+from ppo_scope.attach.single_file.remembering import RememberedBatch, RememberingAgent
+from ppo_scope.attach.single_file.scripted import Scripted, ScriptForm
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import PhaseKind
 

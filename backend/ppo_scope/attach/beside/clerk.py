@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ppo_scope.attach.room import Array, Layout, Room
+from ppo_scope.attach.beside.room import Array, Layout, Room
 from ppo_scope.processes.process import enlarge
 from ppo_scope.wire.metrics import SERIES_COLUMNS
 
 if TYPE_CHECKING:
-    from ppo_scope.attach.desk import Answer, Desk, Looked
+    from ppo_scope.attach.beside.desk import Answer, Desk, Looked
+    from ppo_scope.attach.beside.task import Task
     from ppo_scope.attach.record import Episode
-    from ppo_scope.attach.task import Task
 
 SLOTS = 8
 """Updates that may wait; the loop then waits for the clerk."""
@@ -192,7 +192,7 @@ def _packed(desk: Desk) -> bytes:
 
 def unmeasured(handed: Handed) -> Answer:
     """Of an update that a clerk which died has left: its place in the series."""
-    from ppo_scope.attach.desk import Answer
+    from ppo_scope.attach.beside.desk import Answer
 
     row = [float(handed.steps) if name == "steps" else math.nan for name in SERIES_COLUMNS]
     return Answer(np.array(row).tobytes(), [("series", GONE)])
@@ -208,7 +208,7 @@ def hired(library: str) -> Clerk | None:
     enlarge(tasks)
     ends = heard.fileno(), said.fileno()
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "ppo_scope.attach.clerk", *map(str, ends), library],
+        [sys.executable, "-W", "ignore", "-m", "ppo_scope.attach.beside.clerk", *map(str, ends), library],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

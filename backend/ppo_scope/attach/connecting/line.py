@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from ppo_scope.attach.address import Address
+from ppo_scope.attach.connecting.address import Address
 from ppo_scope.wire.codes import CloseCode
 from ppo_scope.worker.ear import Command
 

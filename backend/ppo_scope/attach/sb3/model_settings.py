@@ -6,11 +6,11 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
-from ppo_scope.attach.buffered import Form, form_of
 from ppo_scope.attach.facts import Facts, as_read, facts_of
-from ppo_scope.attach.foreign_policy import ForeignPolicy
-from ppo_scope.attach.model_parts import Constant
 from ppo_scope.attach.record import Habits
+from ppo_scope.attach.sb3.buffered import Form, form_of
+from ppo_scope.attach.sb3.foreign_policy import ForeignPolicy
+from ppo_scope.attach.sb3.model_parts import Constant
 
 CHANGEABLE = ("clip_range", "value_coef", "entropy_coef", "epochs", "target_kl", "max_grad_norm")
 NAMES = {"value_coef": "vf_coef", "entropy_coef": "ent_coef", "epochs": "n_epochs"}

@@ -27,18 +27,18 @@ import torch
 from torch import Tensor, nn
 
 from ppo_scope.attach.arrays import Misshapen, taken
-from ppo_scope.attach.desk import Model
+from ppo_scope.attach.beside.desk import Model
+from ppo_scope.attach.connecting.server import server_of
 from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.facts import facts_of
-from ppo_scope.attach.handed import LARGER, handed, layout_of, noted, places_of
-from ppo_scope.attach.judging import Judge, Judging
-from ppo_scope.attach.passing import Passed, PassingUpdate, copied
+from ppo_scope.attach.own_loop.handed import LARGER, handed, layout_of, noted, places_of
+from ppo_scope.attach.own_loop.judging import Judge, Judging
+from ppo_scope.attach.own_loop.passing import Passed, PassingUpdate, copied
+from ppo_scope.attach.own_loop.told_policy import ToldPolicy
 from ppo_scope.attach.ranks import Ranks, Weights, rank_here
 from ppo_scope.attach.record import Phase, text_of
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.restless import Layers
-from ppo_scope.attach.server import server_of
-from ppo_scope.attach.told_policy import ToldPolicy
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import Episode, PhaseKind
 from ppo_scope.probes.subject import Abilities, Distribution

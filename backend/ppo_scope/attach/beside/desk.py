@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ppo_scope.attach.beside.task import Task, Wish, update_of
 from ppo_scope.attach.episodes import LATEST
 from ppo_scope.attach.facts import Facts
 from ppo_scope.attach.record import Habits, Phase, Update
-from ppo_scope.attach.task import Task, Wish, update_of
 from ppo_scope.diagnosis.health import Health
 from ppo_scope.probes.cost import Budget, Noted
 from ppo_scope.probes.faults import described

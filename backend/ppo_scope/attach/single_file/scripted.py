@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from ppo_scope.attach.arrays import deltas_of, taken
-from ppo_scope.attach.named import Found
 from ppo_scope.attach.record import Batch, Episode, Rollout
+from ppo_scope.attach.single_file.named import Found
 from ppo_scope.probes.record import Bools, Floats
 
 NUMBERS = ("log_probs", "values", "advantages", "targets", "rewards", "dones")

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppo_scope.attach.handed import places_of
+from ppo_scope.attach.own_loop.handed import places_of
 from ppo_scope.attach.record import Noted, Seen, Told, Update
 
 NOT_TOLD = None, None, None

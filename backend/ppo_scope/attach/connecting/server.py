@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ppo_scope.attach.address import VARIABLE, Address, given
+from ppo_scope.attach.connecting.address import VARIABLE, Address, given
 
 START_SECONDS = 60.0
 LINK = re.compile(r"http://\S+/#token=\S+")

@@ -6,7 +6,7 @@ import contextlib
 import urllib.request
 from http.client import HTTPException
 
-from ppo_scope.attach.address import Address
+from ppo_scope.attach.connecting.address import Address
 from ppo_scope.wire.attaching import ScriptNews
 
 WITHIN = 5.0

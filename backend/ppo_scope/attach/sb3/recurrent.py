@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppo_scope.attach.foreign_policy import ForeignPolicy
 from ppo_scope.attach.record import Batch, Told
+from ppo_scope.attach.sb3.foreign_policy import ForeignPolicy
 from ppo_scope.probes.record import Minibatch, Update
 
 States = tuple[Tensor, Tensor]

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ppo_scope.attach.agent import AGREES, Agent, asked, distribution_of, put_together
 from ppo_scope.attach.record import Batch
+from ppo_scope.attach.single_file.agent import AGREES, Agent, asked, distribution_of, put_together
 from ppo_scope.probes.record import Minibatch, Update
 
 STATES, STARTS = "initial_lstm_state", "b_dones"

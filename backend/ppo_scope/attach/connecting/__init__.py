@@ -1,0 +1,1 @@
+"""The way from somebody's training process to a server."""
