@@ -1,6 +1,7 @@
 // Scenes: the moment that a chapter speaks of, and how a run is stepped to one where its reader asks for it.
 
 import { count } from "../state/format.js";
+import { updateOf } from "../state/permission.js";
 
 /** @import { Phase, State, Status, StepSize } from "../types.js" */
 
@@ -96,13 +97,14 @@ const WORDS = {
 export const placeInWords = ({ update, phase }) => `update ${update}, ${WORDS[phase]}`;
 
 /**
- * What has become of the run at hand while an example is on show. At full speed its snapshots are the newest word.
+ * What has become of the run at hand while an example is on show.
  *
- * @param {Pick<State, "status" | "newest">} atHand
+ * @param {Pick<State, "status" | "newest" | "run">} atHand
  * @param {boolean} touched whether the guide has stepped it because it was asked to
  */
-export function ofTheRunAtHand({ status, newest }, touched) {
-  const update = count(Math.max(status?.update ?? 0, newest?.header.update ?? 0));
+export function ofTheRunAtHand(atHand, touched) {
+  const { status } = atHand;
+  const update = count(updateOf(atHand));
   const first = touched ? "" : "Your run is not touched";
   if (status?.state === "running") return touched ? `Your run trains on: update ${update}.` : `${first}. It trains on meanwhile: update ${update}.`;
   return touched ? `Your run waits at update ${update} (${status?.state ?? ""}).` : `${first} (${status?.state ?? ""}, update ${update}).`;

@@ -57,9 +57,11 @@ const BADLY = new Set(["failed", "killed", "out_of_memory", "stalled", "stopped"
 /** Whether the run ended, or hangs, in a way that needs a word of explanation. @param {State} state */
 export const endedBadly = (state) => state.held === null && BADLY.has(runState(state) ?? "");
 
+/** How far the run is: its state says so only when that changes, and at full speed its moments are the newest word. @param {Pick<State, "status" | "newest" | "run">} state */
+export const updateOf = ({ status, newest, run }) => Math.max(status?.update ?? run?.update ?? 0, newest?.header.update ?? 0);
+
 /** How many updates of the run at hand a new one would end, and take from the page. @param {State} state */
-const updatesAtHand = (state) =>
-  runState(state) === null || (endedBadly(state) && runState(state) !== "stalled") ? 0 : (state.status?.update ?? state.run?.update ?? 0);
+const updatesAtHand = (state) => (runState(state) === null || (endedBadly(state) && runState(state) !== "stalled") ? 0 : updateOf(state));
 
 /** Whether a new run would throw away what the one at hand has learned. @param {State} state */
 export const losesTraining = (state) => updatesAtHand(state) > 0;

@@ -22,7 +22,7 @@ SAID = """place => {
     const part = document.querySelector(place);
     part.scrollIntoView({ block: "center", behavior: "instant" }); // what is out of sight is not drawn
     const copy = part.cloneNode(true);
-    copy.querySelectorAll("[hidden]").forEach(hidden => hidden.remove());
+    copy.querySelectorAll("[hidden], svg").forEach(part => part.remove()); // how many ticks an axis has is the fonts'
     return copy.textContent.replaceAll(/\\s+/g, " ").trim();
 }"""
 MOVE = """(() => {

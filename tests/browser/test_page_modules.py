@@ -31,6 +31,21 @@ def test_a_linear_slider_gives_numbers_that_somebody_would_choose(modules):
     assert found == [0.3, 0, 1, 0.25]
 
 
+# --- state/permission.js
+
+
+def test_a_run_that_trains_has_something_to_lose_before_its_state_is_told_again(modules):
+    """That is said when it changes: of a run at full speed the update in it is the one that the page came at."""
+    lost = modules(
+        "state/permission.js",
+        "const of = newest => { const s = { held: null, newest, status: { state: 'running', update: 0 },"
+        " run: { state: 'running', update: 0 } }; return [m.losesTraining(s), m.lossInWords(s)]; };"
+        " return [of(null), of({ header: { update: 30 } })];",
+    )
+    assert lost[0] == [False, ""]
+    assert lost[1][0] and "its 30 updates" in lost[1][1]
+
+
 # --- state/series.js
 
 SERIES = "const s = new m.Series(); const w = (first, ...v) => s.write(first, ['x'], Float64Array.from(v));"

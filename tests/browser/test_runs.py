@@ -76,9 +76,9 @@ def test_a_new_run_beside_the_one_at_hand_is_what_the_page_shows_and_both_go_on(
     first = live.run()["id"]
     dashboard.press("New run")
     dialog = page.get_by_role("dialog", name="New run")
-    assert "gone then" in dialog.inner_text()
+    until(dialog.inner_text, lambda text: "gone then" in text)
     dialog.get_by_label("beside it: both go on").check()
-    assert "gone then" not in dialog.inner_text()
+    until(dialog.inner_text, lambda text: "gone then" not in text)
     dialog.get_by_role("textbox", name="Seed").fill("9")
     dialog.get_by_role("button", name="Begin").click()
     until(page.locator(".run-facts").inner_text, lambda text: "seed 9" in text)

@@ -12,6 +12,8 @@ FEW_STEPS = 100
 """Of the optimizer, in which no critic comes far from where it began."""
 ON_ITS_WAY = 0.02
 """Of the size of V_targ, by which V comes nearer to it in 10 updates: CleanRL's scripts begin with 0.05 as they are."""
+SMALL = 0.01
+"""Of c₁: below, what the critic comes to is no doing of its loss."""
 SATURATED = 0.9
 HELD, WIDTHS = 0.8, 200.0
 """Share of values without a gradient, and how many widths of the value clip V_old is off. In sound runs that do without
@@ -57,7 +59,7 @@ def _useless_critic(rows: list[Row]) -> Verdict:
 def _comes_nearer(rows: list[Row], errors: list[float]) -> bool:
     """Whether V has begun below V_targ and grows: returns that grow too keep its error a share as large."""
     sizes = latest(rows, "target_size", len(errors))
-    if not sizes or errors[0] > 1:
+    if not sizes or errors[0] > 1 or last(rows, "value_coef") < SMALL:
         return False
     then, now = (size * (1 - error) for size, error in ((sizes[0], errors[0]), (sizes[-1], errors[-1])))
     return now - then > ON_ITS_WAY * sizes[-1]
@@ -84,7 +86,7 @@ def _tight(rows: list[Row]) -> Verdict:
 
 def _because(rows: list[Row], summary: str) -> Found:
     coefficient, saturation = last(rows, "value_coef"), last(rows, "critic_saturation")
-    if coefficient < 0.01:
+    if coefficient < SMALL:
         cause = f"c₁ is {coefficient:g}: the critic's loss hardly counts, so it stays as it began."
         return Found(summary, cause, "Raise c₁, to 0.5.", "value_coef")
     if saturation > 0.5:

@@ -22,6 +22,8 @@ SAME, APART = 1e-4, 1e-3
 """Of the size of A, V and R together: so close is one and the same, and so far apart can two be told apart."""
 FEW = 0.1
 """Of what V gains from step to step, that a fit of δ may leave."""
+FEWEST = 8
+"""Steps of an environment, by which such a fit says something."""
 FITS = 0.99
 """Of the steps within an episode, that an estimate of GAE has to fit, but for rounding and chance."""
 
@@ -88,8 +90,10 @@ def _normalised(
     """
     scales = []
     for reward, gain, step, kept in zip(rewards.T, gained.T, steps.T, within.T, strict=True):
+        if np.count_nonzero(kept) < FEWEST:
+            return {}
         delta, tells = (reward + gain)[kept], gain[kept].std()
-        if len(delta) < 8 or not tells > APART * rms(delta):
+        if not tells > APART * rms(delta):
             return {}
         table = np.stack([step[kept], np.ones(len(delta))], 1)
         fit = np.linalg.lstsq(table, delta, rcond=None)[0]
