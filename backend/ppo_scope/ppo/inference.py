@@ -18,7 +18,7 @@ IMAGES_AT_ONCE = 256
 VECTORS_AT_ONCE = 2**16
 WORTH_THE_WAY = 2**23
 """Observations × weights from which a GPU answers sooner than NumPy, the way there and back included: half a
-millisecond was measured for it, see docs/benchmarks.md."""
+millisecond was measured for it, see docs/benchmarks/engine.md."""
 
 
 class Inference(Protocol):

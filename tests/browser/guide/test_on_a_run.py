@@ -102,7 +102,7 @@ def test_a_run_that_was_stepped_there_makes_its_own_update_twice(trained):
     trained.said.clear()
     trained.press("Finish your update, and make it twice: c₁ 0.5 and 5").done()
     assert f"Update {own}, made twice" in trained.reaction()
-    assert trained.page.locator("#comparison h2").inner_text() == f"Update {own}, made twice"
+    until(trained.page.locator("#comparison h2").inner_text, lambda text: text == f"Update {own}, made twice")
     assert trained.said == ["step", "redo"]
     trained.press("Show the example")
     until(trained.shown, lambda text: "an example recorded for this page" in text)
