@@ -15,7 +15,7 @@ from tests.browser.dashboard import until
 from tests.live import free_port
 
 NAMES = ("firefox-esr", "firefox")
-PATIENCE = 60.0  # seconds
+PATIENCE = 120.0  # seconds; a browser that has just been started on a busy machine takes its time
 PREFERENCES = """
 user_pref("browser.shell.checkDefaultBrowser", false);
 user_pref("datareporting.policy.dataSubmissionEnabled", false);
@@ -54,7 +54,7 @@ def connected(port):
         with contextlib.suppress(OSError):
             return connect(f"ws://127.0.0.1:{port}/session", max_size=None)
 
-    return until(attempt)
+    return until(attempt, patience=1000 * PATIENCE)
 
 
 class FirefoxPage:

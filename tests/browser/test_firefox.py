@@ -7,7 +7,7 @@ import pytest
 from tests.browser.dashboard import until
 from tests.browser.firefox import firefox, found
 
-pytestmark = pytest.mark.skipif(found() is None, reason="there is no Firefox here")
+pytestmark = [pytest.mark.skipif(found() is None, reason="there is no Firefox here"), pytest.mark.timeout(360)]
 
 WINDOW = {"width": 1440, "height": 900}
 PANELS = (
