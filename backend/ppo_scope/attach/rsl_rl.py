@@ -26,9 +26,9 @@ from ppo_scope.attach.actor_critic import ActorCritic
 from ppo_scope.attach.connecting.server import server_of
 from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.facts import Facts, as_read, facts_of
+from ppo_scope.attach.late import Brief, LateUpdate
 from ppo_scope.attach.loop import Loop, clipping, drawing
 from ppo_scope.attach.report import Beside
-from ppo_scope.attach.sb3.buffered import Brief, LateUpdate
 from ppo_scope.attach.stored import StorageForm, Stored
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import PhaseKind

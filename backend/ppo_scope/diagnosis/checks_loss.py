@@ -57,12 +57,9 @@ def _differs(rows: list[Row], name: str, symbol: str) -> Found | None:
         return None
     summary = f"The loop's own {symbol} was {told[-1]:.4g}, and by the numbers that it handed over it is {ours[-1]:.4g}"
     if of_table:
-        return Found(
-            f"{summary}. {told[-1]:.4g} is what the mean over a table of all pairs of samples gives.",
-            "An array of shape (B, 1) meets one of shape (B,): arithmetic stretches both into a table of B × B, in "
-            "which each sample is held against every other. What it teaches is the mean.",
-            "Give both the same shape: squeeze the critic's last axis, .squeeze(-1), before the loss.",
-        )
+        table_of = MISTAKES["table_of_values"]
+        over = "what the mean over a table of all pairs of samples gives"
+        return Found(f"{summary}. {told[-1]:.4g} is {over}.", table_of.cause, table_of.remedy)
     factor = told[-1] / ours[-1] if ours[-1] else math.nan
     if name == "value_loss" and abs(factor - 0.5) < UNEQUAL:
         return Found(

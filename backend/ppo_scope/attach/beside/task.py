@@ -12,9 +12,10 @@ from torch import Tensor
 
 from ppo_scope.attach.arrays import flat
 from ppo_scope.attach.facts import Facts
+from ppo_scope.attach.late import Brief, LateUpdate
 from ppo_scope.attach.own_loop.passing import NOT_TOLD, PassingUpdate
 from ppo_scope.attach.record import Batch, Episode, Habits, Noted, Phase, Rollout, Seen, Told, Update, of_batch
-from ppo_scope.attach.sb3.buffered import Brief, Form, LateUpdate
+from ppo_scope.attach.sb3.buffered import Form
 from ppo_scope.attach.single_file.scripted import ScriptForm
 from ppo_scope.attach.stored import StorageForm
 

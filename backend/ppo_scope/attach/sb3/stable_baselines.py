@@ -25,11 +25,12 @@ from torch import Tensor
 from ppo_scope.attach.connecting.server import server_of
 from ppo_scope.attach.course import course
 from ppo_scope.attach.facts import Facts
+from ppo_scope.attach.late import Epoch, Kept, LateUpdate, without_graph
 from ppo_scope.attach.loop import Loop, clipping, drawing
 from ppo_scope.attach.record import Episode, Told
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.sb3.again import Outcome, Position
-from ppo_scope.attach.sb3.buffered import Buffered, Epoch, Kept, LateUpdate, is_of_a_library, without_graph
+from ppo_scope.attach.sb3.buffered import Buffered, is_of_a_library
 from ppo_scope.attach.sb3.foreign_policy import ForeignPolicy
 from ppo_scope.attach.sb3.model_parts import Listening, env_of
 from ppo_scope.attach.sb3.model_settings import CHANGEABLE, ModelSettings

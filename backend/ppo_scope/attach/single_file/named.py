@@ -14,8 +14,8 @@ from torch import Tensor
 from ppo_scope.attach.arrays import taken
 from ppo_scope.attach.called import HALF, SETTINGS
 from ppo_scope.attach.facts import Facts, facts_of
+from ppo_scope.attach.late import Brief, Brought
 from ppo_scope.attach.record import Habits, minibatches_of, seen_of
-from ppo_scope.attach.sb3.buffered import Brief, Brought
 from ppo_scope.diagnosis.told_loss import mistake_in, parts_of
 
 NAMES = {

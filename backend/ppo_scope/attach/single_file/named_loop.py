@@ -25,10 +25,10 @@ from ppo_scope.attach.called import HALF, SETTINGS
 from ppo_scope.attach.connecting.server import server_of
 from ppo_scope.attach.course import course, has_gradient
 from ppo_scope.attach.facts import Facts, as_read
+from ppo_scope.attach.late import Brief, LateUpdate
 from ppo_scope.attach.loop import Loop
 from ppo_scope.attach.ranks import Ranks, rank_here
 from ppo_scope.attach.report import Beside
-from ppo_scope.attach.sb3.buffered import Brief, LateUpdate
 from ppo_scope.attach.single_file.acting import Acting
 from ppo_scope.attach.single_file.agent import Agent
 from ppo_scope.attach.single_file.named import (

@@ -1,6 +1,6 @@
 """A rollout as the variables of a script hold it, copied as it is, and put into our shapes when somebody asks for it.
 
-In the loop hardly anybody does: see `buffered.py`.
+In the loop hardly anybody does: see `late.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ppo_scope.attach.record import Batch, Episode, Rollout
 from ppo_scope.attach.single_file.named import Found
 from ppo_scope.probes.record import Bools, Floats
 
-NUMBERS = ("log_probs", "values", "advantages", "targets", "rewards", "dones")
+NUMBERS = ("log_probs", "values", "advantages", "targets", "rewards")
 
 
 class ScriptForm(NamedTuple):
@@ -42,7 +42,7 @@ class Scripted(NamedTuple):
     """Arrays of M steps of N environments, S = M·N samples, time first."""
 
     numbers: Floats
-    """[6, S], `NUMBERS`: at once, as it takes as long to copy one of them."""
+    """[5, S], `NUMBERS`: at once, as it takes as long to copy one of them."""
     observations: NDArray[Any]
     """[S, …]; so the next."""
     actions: NDArray[Any]
@@ -74,7 +74,7 @@ class Scripted(NamedTuple):
 
     def batch(self, form: ScriptForm, _: Rollout) -> Batch:
         """The same as samples."""
-        log_probs, values, advantages, targets, *__ = torch.from_numpy(self.numbers)
+        log_probs, values, advantages, targets = torch.from_numpy(self.numbers[:4])
         actions = torch.from_numpy(self.actions)
         return Batch(
             observations=torch.from_numpy(self.observations),
