@@ -168,7 +168,7 @@ function chooseChapter(chapter) {
 
 /** Leaves one thing at a time, what was entered last first. */
 function escape() {
-  if (grid.restore()) return;
+  if (announcer.dismiss() || grid.restore()) return;
   if (state.zoom) zoom.show(null);
   else if (state.view.chapter !== null) chooseChapter(null);
 }

@@ -54,7 +54,6 @@ export function paintMarks(canvas, marks, across, last, theme) {
   };
 
   for (const mark of marks) shapes[mark.kind](mark);
-  paintWords(canvas, marks, across, theme);
   for (const kind of /** @type {const} */ (["change", "finding", "pause", "resume", "fork"])) {
     canvas.element.dataset[`${kind}s`] = String(marks.filter((mark) => mark.kind === kind).length);
   }
@@ -70,8 +69,8 @@ export function paintMarks(canvas, marks, across, last, theme) {
   }
 }
 
-/** @param {Canvas} canvas @param {Mark[]} marks @param {(update: number) => number} across @param {Theme} theme */
-function paintWords({ element, pen, width, ratio }, marks, across, theme) {
+/** Along the top, where the cursor's handle does not reach. @param {Canvas} canvas @param {Mark[]} marks @param {(update: number) => number} across @param {Theme} theme */
+export function paintWords({ element, pen, width, ratio }, marks, across, theme) {
   const size = TYPE * theme.scale * ratio;
   const gap = 4 * ratio;
   pen.font = `${size}px ${theme.font}`;

@@ -11,7 +11,7 @@ import { leftOut, overUpdates, unmarked } from "../draw/curves.js";
 import { extent } from "../draw/ranges.js";
 import { h, setAttribute, setHidden, setText } from "../ui/dom.js";
 import { createBrush } from "./brush.js";
-import { paintMarks } from "./marks.js";
+import { paintMarks, paintWords } from "./marks.js";
 
 /** @import { SnapshotHeader, Span, State, Theme } from "../types.js" */
 /** @import { Mark } from "../state/marks.js" */
@@ -163,6 +163,7 @@ export function createTimeline(root, page) {
     paintMarks(canvas, marks, across, span[1], theme);
     pen.fillStyle = theme.accent;
     if (snapshot) pen.fillRect(Math.round(across(snapshot.header.update)) - ratio, 0, 2 * ratio, height);
+    paintWords(canvas, marks, across, theme); // over the cursor's line
   }
 
   /** What the charts do not show is dimmed. @param {Span} zoom @param {Theme} theme */

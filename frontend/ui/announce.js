@@ -2,10 +2,11 @@
 
 import { h } from "./dom.js";
 
-const STAYS = 8000;
+const STAYS = 16_000; // milliseconds: a sentence with what to do, for somebody who looks elsewhere first
+const MOST = 3; // of a kind at once
 const REMEMBERED = 4; // what was said last; a screen reader reads what is added
 
-/** @returns {{ element: HTMLElement, say(text: string): void, note(text: string): void, warn(text: string): void }} */
+/** @returns {{ element: HTMLElement, say(text: string): void, note(text: string): void, warn(text: string): void, dismiss(): boolean }} */
 export function createAnnouncer() {
   const spoken = h("div", { class: "visually-hidden", role: "status", "aria-live": "polite", "aria-atomic": "false" });
   const errors = h("div", { role: "alert" });
@@ -13,23 +14,39 @@ export function createAnnouncer() {
 
   /** Until when each stands. @type {WeakMap<Element, ReturnType<typeof setTimeout>>} */
   const timers = new WeakMap();
+  /** Those that stand, the one that came last at the end. @type {HTMLElement[]} */
+  let standing = [];
 
-  /** What stands there already is not said twice, and stands as long as if it came now. @param {HTMLElement} where @param {string} text @param {string} style @param {number} stays */
-  function show(where, text, style, stays) {
-    const same = [...where.children].find((other) => other.firstElementChild?.textContent === text);
+  /** What stands there already is not said twice, and stands as long as if it came now. @param {HTMLElement} where @param {string} text @param {string} style */
+  function show(where, text, style) {
+    const same = standing.find((other) => other.parentElement === where && other.firstElementChild?.textContent === text);
     const toast = same ?? made(where, text, style);
+    standing = [...standing.filter((other) => other !== toast), toast];
+    stay(toast);
+  }
+
+  /** For as long again. @param {HTMLElement} toast */
+  function stay(toast) {
     clearTimeout(timers.get(toast));
     timers.set(
       toast,
-      setTimeout(() => toast.remove(), stays),
+      setTimeout(() => (toast.matches(":hover, :focus-within") ? stay(toast) : remove(toast)), STAYS),
     );
+  }
+
+  /** @param {HTMLElement} toast */
+  function remove(toast) {
+    clearTimeout(timers.get(toast));
+    standing = standing.filter((other) => other !== toast);
+    toast.remove();
   }
 
   /** @param {HTMLElement} where @param {string} text @param {string} style */
   function made(where, text, style) {
     const toast = h("div", { class: style }, h("p", {}, text));
-    toast.append(h("button", { class: "quiet", type: "button", "aria-label": "Dismiss", onclick: () => toast.remove() }, "×"));
-    while (where.children.length >= 3) where.firstElementChild?.remove();
+    toast.append(h("button", { class: "quiet", type: "button", "aria-label": "Dismiss", onclick: () => remove(toast) }, "×"));
+    const others = standing.filter((other) => other.parentElement === where);
+    if (others.length === MOST) remove(others[0]);
     where.append(toast);
     return toast;
   }
@@ -42,7 +59,13 @@ export function createAnnouncer() {
       while (spoken.children.length > REMEMBERED) spoken.firstElementChild?.remove();
     },
     /** Something worth reading that is no error. */
-    note: (text) => show(notes, text, "toast note", 2 * STAYS),
-    warn: (text) => show(errors, text, "toast", STAYS),
+    note: (text) => show(notes, text, "toast note"),
+    warn: (text) => show(errors, text, "toast"),
+    /** Takes away what was said last. @returns whether anything stood there */
+    dismiss() {
+      const last = standing.at(-1);
+      if (last) remove(last);
+      return last !== undefined;
+    },
   };
 }

@@ -111,7 +111,7 @@ function paintHatching(canvas, layout, codes, dimmed, theme) {
 /** Separates rows, and steps where there is room. @param {Surface} canvas @param {Layout} layout @param {Theme} theme */
 function paintGaps({ pen, ratio }, layout, theme) {
   const { rows, linesPerRow, perLine, left, top, cellWidth, cellHeight } = layout;
-  const width = perLine * cellWidth;
+  const width = Math.round(perLine * cellWidth); // as wide as the cells: less would leave slivers of them at the end
   const height = rows * linesPerRow * cellHeight;
   const thin = Math.max(1, Math.round(ratio / 2));
   pen.fillStyle = theme.panel;
