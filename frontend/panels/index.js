@@ -9,7 +9,7 @@ import { kl } from "./kl.js";
 import { losses } from "./losses.js";
 import { mask } from "./mask/mask.js";
 import { policy } from "./policy/policy.js";
-import { ratio } from "./ratio.js";
+import { ratio } from "./ratio/ratio.js";
 import { returns } from "./returns.js";
 import { sample } from "./sample/sample.js";
 import { surrogate } from "./surrogate/surrogate.js";

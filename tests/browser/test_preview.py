@@ -239,3 +239,24 @@ def test_a_large_batch_says_how_many_samples_its_preview_is_of(server, page):
     counted = f"counted {int(dashboard.mask()['cells']):,} of 10,240 samples, after the last step"
     assert counted in readout(dashboard, "Clip mask")
     assert "of 10,240 samples" in dashboard.panel("Surrogate").locator(".note").inner_text()
+
+
+def test_no_edge_of_the_band_runs_through_the_words_of_another(modules):
+    """On an axis of 240 pixels from 1/1.5 to 1.5."""
+    words = """const across = { limit: Math.log(1.5), width: 240 };
+        const ways = [{ text: "word", wide: 52 }, { text: "number", wide: 34 }];
+        const of = (at, others, inwards = false) => Object.values(m.placed(at, ways, others, across, inwards)).join(" ");
+        return [
+            of(0.7, [0.8, 1.2]), of(1.3, [0.8, 1.2]), of(0.9, [0.8, 1.2]), of(0.82, [0.8, 1.2]), of(0.95, [0.8, 1.2]),
+            of(0.8, [0.9, 1.1], true), of(0.8, [], true), of(0.97, [0.96, 1.04]),
+        ]"""
+    assert modules("panels/ratio/band.js", words) == [
+        "number left",  # the axis ends outwards
+        "number left",
+        "number right",
+        "word left",  # towards 1: outwards the edge in use is too near
+        "number right",
+        "word right",
+        "word left",
+        "number right",  # there is room nowhere
+    ]

@@ -254,11 +254,11 @@ def test_the_same_notice_stands_once(modules):
 
 def test_what_was_said_last_is_taken_away_first(modules):
     words = """const announcer = m.createAnnouncer();
-        const standing = () => [...announcer.element.querySelectorAll(".toast p")].map(({ textContent }) => textContent);
+        const texts = () => [...announcer.element.querySelectorAll(".toast p")].map((toast) => toast.textContent);
         for (const text of ["1", "2", "3", "4", "2"]) announcer.warn(text);
         announcer.note("A note.");
         const seen = [];
-        do seen.push(standing()); while (announcer.dismiss());
+        do seen.push(texts()); while (announcer.dismiss());
         return seen"""
     assert modules("ui/announce.js", words) == [
         ["A note.", "2", "3", "4"],

@@ -1,22 +1,21 @@
 // Ratio histogram: how far the policy has moved away from the one that collected, sample by sample.
 
-import { snapshotsBeside } from "../state/beside.js";
-import { NONE, count, extreme, fixed, percent } from "../state/format.js";
-import { runsFreely } from "../state/motion.js";
-import { previewOf } from "../state/previewed.js";
-import { Chart, axisTitle } from "../draw/chart.js";
-import { fade } from "../draw/colours.js";
-import { outline, reach } from "../draw/curves.js";
-import { captionOf } from "../draw/measured.js";
-import { arrow, previewInWords, previewTag } from "../draw/preview-tag.js";
-import { alike, centred } from "../ppo/ratio-bins.js";
-import { readout } from "../draw/readout.js";
-import { STACKED } from "../ppo/regions.js";
-import { hasClip, holds, scalar, scopeInWords, setting } from "../state/snapshot.js";
+import { snapshotsBeside } from "../../state/beside.js";
+import { NONE, count, extreme, fixed, percent } from "../../state/format.js";
+import { runsFreely } from "../../state/motion.js";
+import { previewOf } from "../../state/previewed.js";
+import { Chart, axisTitle } from "../../draw/chart.js";
+import { outline, reach } from "../../draw/curves.js";
+import { arrow, previewInWords, previewTag } from "../../draw/preview-tag.js";
+import { alike, centred } from "../../ppo/ratio-bins.js";
+import { readout } from "../../draw/readout.js";
+import { STACKED } from "../../ppo/regions.js";
+import { hasClip, holds, scalar, scopeInWords, setting } from "../../state/snapshot.js";
+import { edges, marks, room } from "./band.js";
 
-/** @import { Table } from "../draw/tables.js" */
-/** @import { Outcome } from "../ppo/what-if.js" */
-/** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../types.js" */
+/** @import { Table } from "../../draw/tables.js" */
+/** @import { Outcome } from "../../ppo/what-if.js" */
+/** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../../types.js" */
 
 /**
  * @typedef {object} Histogram
@@ -34,6 +33,8 @@ function byDesign({ header: { settings } }, { extremes }) {
   const single = settings.epochs === 1 && settings.minibatches === 1;
   return single && extremes.every((r) => r !== null && Math.abs(r - 1) < 1e-4) ? "r ≡ 1 by design: no step was taken" : null;
 }
+
+const MARGIN = { l: 52, r: 14, t: 10, b: 42 };
 
 /** @type {Panel} */
 export const ratio = {
@@ -55,12 +56,12 @@ function mount(body, context) {
     {
       label: "inside",
       swatch: "swatch-inside",
-      room: 6.5,
+      room: 5.5,
       title: "Share of the samples drawn with |r − 1| ≤ ε, or with an advantage of 0, which pushes nowhere",
     },
-    { label: "held", swatch: "swatch-held", room: 5, title: "Share whose policy gradient the clip has set to zero" },
+    { label: "held", swatch: "swatch-held", room: 5.5, title: "Share whose policy gradient the clip has set to zero" },
     { label: "not held", swatch: "swatch-unheld", title: "Share that a clip would hold; this objective has none" },
-    { label: "pulled back", swatch: "swatch-pulledBack", room: 5, title: "Share outside of 1 ± ε whose gradient flows" },
+    { label: "pulled back", swatch: "swatch-pulledBack", room: 5.5, title: "Share outside of 1 ± ε whose gradient flows" },
     { label: "clip fraction", title: "Share with |r − 1| > ε, whatever becomes of its gradient" },
     { label: "r", room: 12, title: "Smallest and largest r; clipping does not bound it" },
     { label: "shown", room: 20, title: "Which samples are drawn" },
@@ -95,12 +96,7 @@ function mount(body, context) {
       write(
         preview
           ? [null, ...arrows(preview.now, preview.then, ofTheClip).slice(1), null, scopeInWords(snapshot), null]
-          : [
-              ...now,
-              span,
-              byDesign(snapshot, histogram) ?? scopeInWords(snapshot),
-              after.span && captionOf(state, snapshot, "post_step", after.span),
-            ],
+          : [...now, span, byDesign(snapshot, histogram) ?? scopeInWords(snapshot), after.span],
       );
       const { dataset } = chart.element;
       dataset.clipRange = String(histogram.clipRange);
@@ -109,6 +105,7 @@ function mount(body, context) {
       const wouldBe = preview?.values.clip_range ?? null;
       dataset.preview = String(wouldBe ?? "");
       const { limit, bins } = histogram;
+      const theme = context.theme();
       // Stepping begins with a spike at 1, which must not dwarf what follows.
       const patience = runsFreely(state) ? undefined : 1;
       const seen = histogram.outside.some((n) => n > 0) ? limit : reach(stacked[stacked.length - 1], limit);
@@ -117,7 +114,7 @@ function mount(body, context) {
       const bars = stacked.map((tops, region) => inRatios(outline(tops, -limit, limit), bins[region]));
       return chart.draw([...bars, edges(histogram), edges({ clipRange: wouldBe }), after.steps], {
         xaxis: { range: across.map((x) => x / Math.LN10), ...ticks(across[1]) },
-        ...marks(histogram, wouldBe, across[1], context.theme(), chart.width),
+        ...marks(histogram, wouldBe, { limit: across[1], width: chart.width - theme.scale * (MARGIN.l + MARGIN.r) }, theme),
       });
     },
     resize: () => chart.resize(),
@@ -248,72 +245,6 @@ function arrows(now, then, ofTheClip) {
   return shares(now).map((share, index) => (share === null ? null : arrow(percent(share), percent(after[index]))));
 }
 
-const WIDEST_BAND = 0.9; // of ε whose lower edge is to be in sight: that of ε = 1 is infinitely far
-
-/** Where 1 ± ε ends. @param {Pick<Histogram, "clipRange">} histogram @returns {[number, number]} NaN where nothing is clipped */
-const band = ({ clipRange }) => (clipRange === null ? [NaN, NaN] : [Math.max(0, 1 - clipRange), 1 + clipRange]);
-
-/** What the axis needs on either side for the band, whose lower edge is farther from 1. @param {number | null} clipRange @returns {number} in log r */
-const room = (clipRange) => -1.2 * Math.log(1 - Math.min(clipRange ?? 0, WIDEST_BAND));
-
-/** The edges of the band, from the bottom to the top. @param {Pick<Histogram, "clipRange">} histogram */
-function edges(histogram) {
-  const [low, high] = band(histogram);
-  return { x: [low, low, NaN, high, high], y: [0, 1, NaN, 0, 1] };
-}
-
-/**
- * The band 1 ± ε as far as the axis shows it, and what its edges are.
- *
- * @param {Histogram} histogram
- * @param {number | null} wouldBe ε of the preview
- * @param {number} limit of the axis, in log r
- * @param {Theme} theme
- * @param {number} width of the chart, in CSS pixels
- */
-function marks(histogram, wouldBe, limit, theme, width) {
-  const { clipRange, outside } = histogram;
-  const [low, high] = band(histogram);
-  const outgrown = wouldBe !== null && clipRange !== null && wouldBe > clipRange; // the preview's edges need the room outside
-  const inside = Math.log(high) > (outgrown ? 0.25 : 0.3) * limit && Math.log(high / low) / (2 * limit) > (2 * LABEL * theme.scale) / width;
-  const [atLow, atHigh] = inside ? ["left", "right"] : ["right", "left"]; // where there is room
-  const names = [
-    { at: low, text: `1−ε<br>${fixed(low, 2)}`, xanchor: atLow },
-    { at: high, text: `1+ε<br>${fixed(high, 2)}`, xanchor: atHigh },
-  ].filter(({ at }) => Math.abs(Math.log(at)) < limit);
-  const label = { showarrow: false, yref: "paper", font: { size: 12 } };
-  const ofAnEdge = { ...label, bgcolor: fade(theme.panel, 0.8), font: { size: 12, color: theme.clip } }; // another edge may run through it
-  const previewed = band({ clipRange: wouldBe }).filter((at) => at > 0 && Math.abs(Math.log(at)) < limit);
-  /** Away from 1, unless the axis ends there. @param {number} at */
-  const side = (at) => (at > 1 === Math.abs(Math.log(at)) < 0.6 * limit ? "left" : "right");
-  const beyond = [
-    { n: outside[0], x: 0, xanchor: "left", text: `◂ ${count(outside[0])} below` },
-    { n: outside[1], x: 1, xanchor: "right", text: `${count(outside[1])} above ▸` },
-  ].filter(({ n }) => n > 0);
-  return {
-    shapes: [
-      {
-        type: "rect",
-        layer: "below",
-        x0: Math.max(low, Math.exp(-limit)),
-        x1: Math.min(high, Math.exp(limit)),
-        yref: "paper",
-        y0: 0,
-        y1: 1,
-        fillcolor: fade(theme.clip, 0.08),
-        line: { width: 0 },
-        visible: clipRange !== null,
-      },
-    ],
-    annotations: [
-      ...names.map(({ at, text, xanchor }) => ({ ...ofAnEdge, x: Math.log10(at), y: 1, yanchor: "top", text, xanchor })),
-      ...previewed.map((at) => ({ ...ofAnEdge, x: Math.log10(at), y: 0.72, yanchor: "top", xanchor: side(at), text: `preview<br>${fixed(at, 2)}` })),
-      ...beyond.map(({ x, xanchor, text }) => ({ ...label, xref: "paper", x, y: 0.6, xanchor, text, font: { size: 12, color: theme.ink } })),
-    ],
-  };
-}
-
-const LABEL = 44; // CSS pixels that the words at an edge need, with what the axis takes of the chart
 const LADDER = [0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.25, 1.4, 1.6, 2, 3, 5, 10, 20, 100, 1000];
 const TICK_DISTANCE = 0.25; // of the half range
 const SHARES = [0.01, 0.05, 0.2, 0.5, 1];
@@ -356,7 +287,7 @@ function traces(theme) {
 /** @param {Theme} _theme */
 function layout(_theme) {
   return {
-    margin: { l: 52, r: 14, t: 10, b: 42 },
+    margin: MARGIN,
     xaxis: {
       title: axisTitle("ratio r = π<sub>θ</sub>/π<sub>old</sub>, log scale"),
       type: "log",
