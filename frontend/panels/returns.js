@@ -78,7 +78,7 @@ function mount(body, context) {
   const saved = (/** @type {Theme} */ theme) =>
     [...LOOKS.keys()].reverse().map((place) => ({
       ...(clouds[place]?.points() ?? NO_POINTS),
-      ...dotLook(dotsOf(place, theme)),
+      ...dotLook(dotsOf(place, theme, (state?.others.length ?? 0) > 0)),
       visible: state !== null && sidesOf(state).some((run) => run.place === place),
     }));
   const chart = new Chart(box, { name: returns.name, traces, layout, saved, zoomed: () => dots() }, context);
@@ -115,7 +115,7 @@ function mount(body, context) {
     for (const { place, episodes } of sidesOf(state)) {
       const { canvas } = cloudAt(place);
       if (!canvas.width) canvas.fit(context.theme().scale);
-      const colour = dotsOf(place, context.theme());
+      const colour = dotsOf(place, context.theme(), state.others.length > 0);
       clouds[place].draw(episodes, { ...frame, box: inPixels(chart.plot("xaxis", "yaxis"), canvas), colour });
       canvas.element.dataset.episodes = String(clouds[place].drawn);
     }
@@ -331,8 +331,8 @@ function traces(theme) {
   ];
 }
 
-/** @param {number} place @param {Theme} theme */
-const dotsOf = (place, theme) => (place ? theme[LOOKS[place].colour] : theme.policy);
+/** Of runs that are compared, in the colour of its line. @param {number} place @param {Theme} theme @param {boolean} compared */
+const dotsOf = (place, theme, compared) => (compared ? theme[LOOKS[place].colour] : theme.policy);
 
 /** How dots look in a saved picture, where Plotly draws them. @param {string} color */
 const dotLook = (color) => ({ mode: "markers", marker: { color, size: 3, opacity: 0.5 } });

@@ -245,7 +245,7 @@ def test_no_edge_of_the_band_runs_through_the_words_of_another(modules):
     """On an axis of 240 pixels from 1/1.5 to 1.5."""
     words = """const across = { limit: Math.log(1.5), width: 240 };
         const ways = [{ text: "word", wide: 52 }, { text: "number", wide: 34 }];
-        const of = (at, others, inwards = false) => Object.values(m.placed(at, ways, others, across, inwards)).join(" ");
+        const of = (...given) => Object.values(m.placed(given[0], ways, given[1], across, given[2])).join(" ");
         return [
             of(0.7, [0.8, 1.2]), of(1.3, [0.8, 1.2]), of(0.9, [0.8, 1.2]), of(0.82, [0.8, 1.2]), of(0.95, [0.8, 1.2]),
             of(0.8, [0.9, 1.1], true), of(0.8, [], true), of(0.97, [0.96, 1.04]),
