@@ -15,7 +15,9 @@ from tests.live import LiveServer, chromium  # noqa: E402
 
 SETTLED = 2.5
 """Seconds until everything that is in sight has been measured and drawn."""
-COLOURS = 192
+COLOURS = 256
+RARE_ONES_TOO = Image.Quantize.MAXCOVERAGE
+"""Each colour of the page means something, however few pixels have it."""
 TRAINED = 24
 """Updates: the return rises, and nothing is solved yet."""
 
@@ -102,7 +104,8 @@ def take(browser: Browser, name: str) -> None:
         time.sleep(SETTLED)
         path = ROOT / "docs" / name
         page.screenshot(path=path)
-        Image.open(path).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+        picture = Image.open(path).convert("RGB")
+        picture.quantize(COLOURS, RARE_ONES_TOO, dither=Image.Dither.NONE).save(path, optimize=True)
     finally:
         page.context.close()
         server.stop()

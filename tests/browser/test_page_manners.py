@@ -52,6 +52,18 @@ def test_restart_asks_once_training_has_happened(paused, page):
     assert not question.is_visible()
 
 
+def test_a_run_that_is_begun_anew_just_after_pause_waits_as_it_was_told_to(server, page):
+    live = server("--num-envs", "2", "--rollout-steps", "32")
+    dashboard = Dashboard(page, only(live, "Loss components")).at(state="running", update="[1-9][0-9]*")
+    before = run_id(live)
+    pressed = [button(page, "Pause"), button(page, "Restart"), page.get_by_text("Restart the run", exact=True)]
+    # All of them before the server can have answered the first.
+    page.evaluate("buttons => buttons.forEach((one) => one.click())", [one.element_handle() for one in pressed])
+    until(lambda: run_id(live) != before)
+    dashboard.at(state="paused", update="0")
+    assert (live.run()["state"], live.run()["update"]) == ("paused", 0)
+
+
 def test_without_the_charting_library_charts_are_drawn(server, page, faults):
     faults.expect("plotly.min.js", "ERR_FAILED")
     page.route("**/plotly.min.js", lambda route: route.abort())

@@ -1,9 +1,12 @@
 """The guide on a run that trains: it shows that run where it has the point, and puts back what it tried."""
 
+import json
+
 import pytest
 
 from tests.browser.dashboard import panels_alone, until
 from tests.browser.guide.guided import LIT, MAY_HEAR_LATE, SEED, TRIALS, Guided, comparison_of, frames_of, opened
+from tests.browser.test_runs import beside, items, opener_of
 from tests.live import LiveServer
 
 
@@ -158,3 +161,22 @@ def test_what_was_hidden_is_hidden_again(trained):
     until(lambda: trained.page.locator("#panel-policy").is_hidden())
     assert trained.page.evaluate("document.body.dataset.stage") is None
     trained.press("Show Policy")
+
+
+def test_what_a_chapter_changed_is_put_back_when_another_run_is_opened(trained):
+    """The last of these tests: two runs are there from now on."""
+    changed = trained.live.run()["id"]
+    trained.choose(7).press(TRIALS[7][1]).done()
+    trained.page.locator("#comparison").get_by_role("button", name="Keep the new outcome").click()
+    until(lambda: trained.live.run()["settings"]["entropy_coef"] == 0.1)
+    other = beside(trained.page, seed=3)
+    opener_of(trained.page).click()
+    items(trained.page).filter(has_text="seed 3").click()
+    until(trained.page.locator(".run-facts").text_content, lambda text: "seed 3" in text)
+
+    def waiting(run):
+        return json.loads(trained.live.get(f"api/runs/{run}"))["pending"]
+
+    until(lambda: waiting(changed), lambda pending: pending == {"entropy_coef": 0.01})
+    assert waiting(other) == {}
+    trained.close()
