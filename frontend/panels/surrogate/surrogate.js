@@ -1,44 +1,27 @@
 // Surrogate: the paper's figure 1, what one sample adds to the objective as its ratio moves, with the real samples on it.
 
-import { placeOf } from "../../state/rows.js";
 import { h, setAttribute, setHidden, setText } from "../../ui/dom.js";
-import { count, fixed, number } from "../../state/format.js";
+import { count, number } from "../../state/format.js";
 import { runsFreely } from "../../state/motion.js";
 import { batchOf, previewOf } from "../../state/previewed.js";
 import { partly } from "../../state/scope.js";
 import { Canvas, inPixels } from "../../draw/canvas.js";
 import { Chart, axisTitle } from "../../draw/chart.js";
-import { fade } from "../../draw/colours.js";
 import { arrow, previewInWords, previewTag } from "../../draw/preview-tag.js";
 import { extent } from "../../draw/ranges.js";
 import { readout } from "../../draw/readout.js";
 import { revealSample } from "../sample/reveal.js";
-import { credit, hasClip, holds, isPenalised, scopeInWords, setting } from "../../state/snapshot.js";
-import { SIDES, SurrogateCloud, hasLog, objectiveOf, samplesOf } from "./cloud.js";
+import { credit, hasClip, holds, isPenalised, setting } from "../../state/snapshot.js";
+import { SIDES, SurrogateCloud } from "./cloud.js";
+import { SIGN, drawings, layout, loweredBy, marks, meanPenalty, traces, unitOf, upTitle } from "./figure.js";
+import { inWords, summary, tableOf } from "./words.js";
 
 /** @import { Panel, PanelContext, PanelView, Snapshot, State, Theme } from "../../types.js" */
 /** @import { Counts, Sample, Side } from "./cloud.js" */
-/** @import { Table } from "../../draw/tables.js" */
+/** @import { Weight } from "./figure.js" */
 
-const MARGIN = { l: 46, r: 8, t: 8, b: 36 };
-const DOMAINS = { good: [0, 0.43], bad: [0.57, 1] };
 const WIDEST = 4; // of r: what lies beyond is counted
-const POINTS = 65; // of a curve
 const NEAR = 10; // CSS pixels around the pointer in which a sample is found
-const SIGN = /** @type {const} */ ({ good: 1, bad: -1 });
-
-/** @typedef {"one" | "own"} Weight every sample for |Â| = 1, or by its own Â */
-/**
- * @typedef {object} Curves
- * @property {string} objective
- * @property {number} clipRange
- * @property {number | null} wouldBe a previewed ε
- * @property {Record<Side, number>} unit what a side's curve is drawn for
- * @property {Record<Side, number>} lower by how much the mean penalty lowers a side's curve
- * @property {Record<Side, number> | null} wouldLower the same with a previewed β
- * @property {readonly [number, number]} across
- */
-
 const OF_THE_PENALTY =
   "What the penalty takes off: each sample lies below the dotted line r·Â by β times the KL of its own state, which no r alone decides; the solid line by their mean, this number";
 
@@ -229,105 +212,6 @@ function mount(body, context) {
 /** How far r reaches from 1. @param {Sample[]} samples */
 const farthest = (samples) => samples.reduce((far, { r }) => Math.max(far, Math.abs(r - 1)), 0);
 
-/** What a side's curve is drawn for: |Â| = 1, or the mean |Â| of its samples. @param {Sample[]} samples @param {Side} side @param {Weight} weight */
-function unitOf(samples, side, weight) {
-  const own = samples.filter((sample) => sample.side === side);
-  if (weight === "one" || !own.length) return 1;
-  return own.reduce((sum, { advantage }) => sum + Math.abs(advantage), 0) / own.length;
-}
-
-/** The mean of β·KL over samples; null of none. @param {Sample[]} samples */
-const meanPenalty = (samples) => (samples.length ? samples.reduce((sum, { penalty }) => sum + penalty, 0) / samples.length : null);
-
-/**
- * By how much a side's curve lies lower than r·Â: each sample lies below it by the penalty of its own state, and the curve
- * by their mean, as a share of what it is drawn for.
- *
- * @param {Sample[]} samples
- * @param {Side} side
- * @param {Record<Side, number>} unit
- */
-function loweredBy(samples, side, unit) {
-  const own = samples.filter((sample) => sample.side === side);
-  return (unit[side] * (meanPenalty(own) ?? 0)) / unitOf(samples, side, "own");
-}
-
-/** The curves of a side, as `traces` lists them. @param {Side} side @param {Curves} curves */
-function drawings(side, { objective, clipRange, wouldBe, unit, lower, wouldLower, across }) {
-  const [from, to] = across;
-  const corners = [clipRange, wouldBe ?? clipRange].flatMap((range) => [1 - range, 1 + range]).filter((r) => r > from && r < to);
-  const even = Array.from({ length: POINTS }, (_, at) => from + (at / (POINTS - 1)) * (to - from));
-  const x = [...even, ...corners].filter((r) => r > 0).sort((a, b) => a - b);
-  const curve = (/** @type {string} */ name, /** @type {number} */ range, down = 0) => ({
-    x,
-    y: x.map((r) => unit[side] * objectiveOf(name, r, SIGN[side], range) - down),
-  });
-  const previewed =
-    wouldBe !== null && objective === "clip"
-      ? curve(objective, wouldBe)
-      : wouldLower
-        ? curve(objective, clipRange, wouldLower[side])
-        : { x: [], y: [] };
-  return [curve("unclipped", clipRange), curve(objective, clipRange, lower[side]), previewed];
-}
-
-/** @param {Theme} theme */
-function traces(theme) {
-  const lines = [
-    { line: { color: theme.inkSoft, width: 1, dash: "dot" }, hovertemplate: "without a leash %{y:.3~f}<extra></extra>" },
-    { line: { color: theme.policy, width: 2 }, hovertemplate: "objective %{y:.3~f}<extra></extra>" },
-    { line: { color: theme.clip, width: 2, dash: "dash" }, hovertemplate: "preview %{y:.3~f}<extra></extra>" },
-  ];
-  return SIDES.flatMap((side) => lines.map((line) => ({ mode: "lines", ...(side === "good" ? {} : { xaxis: "x2", yaxis: "y2" }), ...line })));
-}
-
-/** @param {Theme} _theme */
-function layout(_theme) {
-  const x = { title: axisTitle("ratio r"), nticks: 5, unifiedhovertitle: { text: "r = %{x:.3f}" } };
-  return {
-    margin: MARGIN,
-    xaxis: { ...x, domain: DOMAINS.good },
-    xaxis2: { ...x, domain: DOMAINS.bad, anchor: "y2" },
-    yaxis: { nticks: 5 },
-    yaxis2: { nticks: 5, anchor: "x2" },
-  };
-}
-
-/** @param {string} objective @param {Weight} weight @param {string} symbol */
-function upTitle(objective, weight, symbol) {
-  const what = weight === "own" ? "objective" : `objective / |${symbol}|`;
-  return hasLog(objective) ? `${what} + const.` : what;
-}
-
-/**
- * The edges 1 ± ε, where the curve is flat, and what the two sides are.
- *
- * @param {Snapshot} snapshot
- * @param {Curves} curves
- * @param {Theme} theme
- */
-function marks(snapshot, { clipRange, wouldBe, across: [from, to] }, theme) {
-  const axes = { good: ["x", "y domain"], bad: ["x2", "y2 domain"] };
-  const shapes = SIDES.flatMap((side) => {
-    const [xref, yref] = axes[side];
-    const upright = { xref, yref, y0: 0, y1: 1, layer: "below" };
-    const line = (/** @type {number} */ x, /** @type {object} */ look) => ({
-      ...upright,
-      type: "line",
-      x0: x,
-      x1: x,
-      line: { color: theme.clip, width: 1, ...look },
-    });
-    const flat = side === "good" ? [Math.min(to, 1 + clipRange), to] : [from, Math.max(from, 1 - clipRange)];
-    return [
-      { ...upright, type: "rect", x0: flat[0], x1: flat[1], fillcolor: fade(theme.held, 0.1), line: { width: 0 }, visible: hasClip(snapshot) },
-      ...[1 - clipRange, 1 + clipRange].map((x) => line(x, {})),
-      ...(wouldBe === null ? [] : [1 - wouldBe, 1 + wouldBe].map((x) => line(x, { width: 1.5, dash: "dash" }))),
-    ];
-  });
-  return { shapes, annotations: [] };
-}
-
 /**
  * What a side of the figure is, and how many of its samples the clip holds.
  *
@@ -350,48 +234,4 @@ function createSide(parent, side) {
     const text = arrow(count(now.held + now.unheld), count(then.held + then.unheld));
     write(hasClip(snapshot) ? [text, null] : [null, text]);
   };
-}
-
-/** @param {Sample} sample @param {Snapshot} snapshot */
-function inWords({ environment, step, r, advantage, region, penalty }, snapshot) {
-  const symbol = credit(snapshot);
-  if (isPenalised(snapshot))
-    return `${placeOf(snapshot, environment, step)}: r = ${fixed(r, 3)}, Â = ${number(advantage)}, r·Â − β·KL = ${number(r * advantage)} − ${number(penalty)}, the KL of its state; its gradient flows`;
-  return `${placeOf(snapshot, environment, step)}: r = ${fixed(r, 3)}, ${symbol} = ${number(advantage)}, r·${symbol} = ${number(r * advantage)}; ${region.word}: ${region.meaning}`;
-}
-
-/** The samples on show, each at the height that its own Â gives it. @param {Snapshot | null} snapshot @returns {Table} */
-function tableOf(snapshot) {
-  const batch = snapshot && batchOf(snapshot);
-  const clipRange = snapshot && setting(snapshot, "clip_range");
-  const samples = snapshot && batch && clipRange !== null ? samplesOf(snapshot, batch, clipRange) : [];
-  const penalised = snapshot !== null && isPenalised(snapshot);
-  return [
-    ["update", "environment", "step", "ratio", "advantage_used", "region", "objective", ...(penalised ? ["exact_kl", "penalty"] : [])],
-    ...samples.map(({ at, environment, step, r, advantage, region, y, penalty }) => [
-      snapshot?.header.update ?? null,
-      environment,
-      step,
-      r,
-      advantage,
-      region.word,
-      y * Math.abs(advantage),
-      ...(penalised ? [batch?.kl?.[at] ?? null, penalty] : []),
-    ]),
-  ];
-}
-
-/** @param {Snapshot} snapshot @param {SurrogateCloud} cloud */
-function summary(snapshot, cloud) {
-  if (!cloud.samples.length) return `The objective as a function of r. No sample has been used in a loss yet (${scopeInWords(snapshot)}).`;
-  const symbol = credit(snapshot);
-  const parts = SIDES.map((side) => {
-    const { all, held, unheld, pulledBack } = cloud.counts(side);
-    const flat = hasClip(snapshot) ? `${count(held)} on the flat part (held)` : `${count(unheld)} that a clip would hold`;
-    return `${symbol} ${side === "good" ? ">" : "<"} 0: ${count(all)} samples, ${flat}, ${count(pulledBack)} pulled back`;
-  });
-  const penalty = isPenalised(snapshot)
-    ? ` No part is flat: each sample lies below r·Â by β times the KL of its state, ${number(meanPenalty(cloud.samples))} on average.`
-    : "";
-  return `${parts.join("; ")} (${scopeInWords(snapshot)}).${penalty}`;
 }
