@@ -17,9 +17,9 @@ import { createTable } from "./returns-table.js";
 
 /** How it is arranged, as an address says it; "open": as is usual for so many. @typedef {"open" | "chart" | "multiples"} Arranged */
 
-const AGAIN = 5000; // milliseconds until runs that go on are looked at again
+const AGAIN = 5000; // milliseconds until the curves of runs that go on are looked at again; that one begins or ends is told
 const SHARE = 10; // of what an answer takes, at least: the server's runs train meanwhile
-const SOON = 150; // milliseconds after a choice: several come at once
+const SOON = 150; // milliseconds after a choice, or news: several come at once
 const FILE = "ppo-scope-returns";
 
 /**
@@ -85,6 +85,13 @@ export function createReturns(parent, state, { theme, here, kept, compare, plann
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let asked = 0;
+  /** The server's runs and their states, as the server has told them. */
+  let told = "";
+  /** Whether that is another than what was last looked at. */
+  let news = false;
+  let took = 0; // milliseconds, the last answer
+  /** @type {Theme | null} */
+  let painted = null;
 
   /** Small multiples take the room of the list, until somebody wants it. */
   function showChoice() {
@@ -114,15 +121,17 @@ export function createReturns(parent, state, { theme, here, kept, compare, plann
     if (mine === asked && dialog.open) wait(performance.now() - began);
   }
 
-  /** @param {number} took milliseconds that the last answer has taken */
-  function wait(took) {
+  /** @param {number} [answered] milliseconds that an answer has taken */
+  function wait(answered = took) {
+    took = answered;
     clearTimeout(timer);
-    timer = setTimeout(() => void again(), Math.max(AGAIN, SHARE * took));
+    timer = setTimeout(() => void again(), Math.max(news ? SOON : AGAIN, SHARE * took));
   }
 
   /** Others may have begun: those of the kind that is compared are chosen as well. Where nothing goes on nothing is drawn anew. */
   async function again() {
     const [before, began] = [choice.standing(), performance.now()];
+    news = false;
     await offer().catch(() => {}); // the server is away: it is asked again
     if (!dialog.open) return;
     if (choice.standing() !== before) return look();
@@ -212,9 +221,17 @@ export function createReturns(parent, state, { theme, here, kept, compare, plann
     isOpen: () => dialog.open,
     /** As an address says it; null: it is not open. @returns {Arranged | null} */
     arranged: () => (dialog.open ? (chosen ?? "open") : null),
-    /** Colours are others now. */
+    /** Colours are others now, or the server's runs. */
     draw() {
-      if (!found || !dialog.open) return;
+      const [before, look] = [told, theme()];
+      told = state.runs.map(({ id, state: standing }) => `${id} ${standing}`).join();
+      if (!dialog.open) return;
+      if (told !== before) {
+        news = true;
+        wait();
+      }
+      if (!found || look === painted) return;
+      painted = look;
       if (isShown(box)) chart.draw(found.groups);
       multiples.paint();
     },

@@ -21,7 +21,7 @@ const SHOWS = {
   newRun: { needs: ["connection", "run", "status"] },
   branch: { needs: ["connection", "run", "status"] },
   comparison: { needs: ["run", "theme"] },
-  returns: { needs: ["theme"] },
+  returns: { needs: ["theme", "connection"] },
   beside: { needs: [...WHERE, "connection", "others", "view"], calm: LEGIBLE },
   guide: { needs: [...WHERE, "view", "preview", "selection"], calm: CALM },
   apply: { needs: [...WHERE, "connection", "progress", "past"] },

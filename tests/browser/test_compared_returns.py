@@ -13,6 +13,7 @@ from ppo_scope.records.aggregates import interquartile_mean
 from ppo_scope.records.store import Store
 from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.test_accessibility import violations
+from tests.browser.test_runs import beside
 from tests.live import LiveServer
 from tests.server.scope_page import ServerProcess
 
@@ -130,3 +131,23 @@ def test_what_cannot_be_compared_is_said(kept):
         found = server.get("/api/comparison?run=nobody&run=..&run=a0")
         assert [one["id"] for one in found["left_out"]] == ["nobody", ".."] and len(found["groups"]) == 1
         assert all("neither among this server's runs nor kept" in one["why"] for one in found["left_out"])
+
+
+def test_a_run_that_begins_is_listed_when_the_server_tells_of_it(server, page):
+    def unasked(route):
+        """The script, but for its looking again after a while."""
+        found = route.fetch()
+        assert "AGAIN = 5000;" in found.text()
+        route.fulfill(response=found, body=found.text().replace("AGAIN = 5000;", "AGAIN = 1e9;"))
+
+    page.route("**/compare/returns.js", unasked)
+    live = server("--paused", "--seed", "9", "--num-envs", "2", "--rollout-steps", "32")
+    Dashboard(page, only(live, "Episodic return"))
+    page.get_by_role("button", name="Runs:").click()
+    page.get_by_role("button", name="Compare returns").click()
+    sheet = page.get_by_role("dialog", name="Return over steps")
+    boxes = sheet.get_by_role("checkbox")
+    until(boxes.count, lambda listed: listed == 1)
+    assert beside(page, seed=3)
+    until(boxes.count, lambda listed: listed == 2)
+    assert "seed 3" in sheet.inner_text()
