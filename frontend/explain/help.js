@@ -15,7 +15,7 @@ const SHORTCUTS = [
   [["Shift", "1", "…", "0"], "This panel beside the one on Stage; pressed again, without it"],
   [["g"], "The guide: eight short chapters, on your run or on recorded examples"],
   [["t"], "The next theme: light, dark, projector"],
-  [["Esc"], "Dismiss what was said last; leave Stage or a maximised panel, a span of the charts, the guide; or this sheet"],
+  [["Esc"], "Dismiss an error; leave Stage or a maximised panel, a span of the charts, the guide; or this sheet"],
   [["?"], "This sheet"],
 ];
 

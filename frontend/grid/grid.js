@@ -87,6 +87,8 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
 
   // All at once, those out of sight as well: a panel that is reached by scrolling must not change the page around it.
   scheduler.add({ needs: ["others"], draw: compare });
+  scheduler.add({ needs: ["theme"], draw: fit });
+  addEventListener("resize", fit);
   const around = createSurroundings(page, { theme, pointed, focusSetting, goTo, showEnvironment, reveal: (by) => reveal(SAMPLE, BESIDE, by) });
   const boxes = panels.map(box);
   root.append(...boxes.map(({ section }) => section), hiddenList);
@@ -185,7 +187,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
 
   /** @param {string} name @param {string} target whose place it takes */
   function move(name, target) {
-    if (view.layout === "stage") return stage([...onStage(names, view)].reverse());
+    if (view.layout === "stage") return stage(staying().reverse());
     view.order = moved(names, view, name, target);
     choose();
     const order = shownOrder(names, view);
@@ -213,7 +215,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
    * @param {string} by where it was asked for: on Stage, that is what stays
    */
   function reveal(name, beside, by) {
-    const staged = onStage(names, view);
+    const staged = staying();
     if (staged.length) {
       if (!staged.includes(name)) stage([by, name]);
       return;
@@ -229,7 +231,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
 
   /** @param {string} name @param {boolean} hidden */
   function setHidden(name, hidden) {
-    const staged = onStage(names, view);
+    const staged = staying();
     if (staged.length) return stage(hidden && staged.length === 1 ? null : chosen(staged, name, true));
     view.hidden = hidden ? [...new Set([...view.hidden, name])] : view.hidden.filter((other) => other !== name);
     if (hidden && view.maximised === name) view.maximised = null;
@@ -253,7 +255,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
 
   /** @param {string} name */
   function toggleMaximised(name) {
-    const staged = onStage(names, view);
+    const staged = staying();
     if (staged.length) return stage(staged.length === 1 ? null : [name]);
     view.maximised = view.maximised === name ? null : name;
     choose();
@@ -264,7 +266,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     view.layout = wanted === null ? "grid" : "stage";
     if (wanted !== null) view.stage = fitting(names, wanted, most);
     choose();
-    announce(wanted === null ? "All panels are shown." : `On Stage: ${view.stage.join(" and ")}.`);
+    announce(wanted === null ? "All panels are shown." : `On Stage: ${staying().join(" and ")}.`);
   }
 
   function choose() {
@@ -273,8 +275,19 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     touch("view");
   }
 
+  /** What is on Stage, as far as it has room. */
+  function staying() {
+    const on = onStage(names, view);
+    return on.slice(0, withRoom(on.length, innerHeight, theme().scale));
+  }
+
+  /** The window, or the size of the type, is another one. */
+  function fit() {
+    if (root.hasAttribute("data-stage") && root.dataset.count !== String(staying().length)) arrange();
+  }
+
   function arrange() {
-    const staged = PHONE.matches ? [] : onStage(names, view);
+    const staged = PHONE.matches ? [] : staying();
     const alone = staged.length === 1 ? staged[0] : null;
     const maximised = staged.length ? alone : view.maximised !== null && names.includes(view.maximised) ? view.maximised : null;
     root.toggleAttribute("data-maximised", maximised !== null && !staged.length);
@@ -315,7 +328,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     tellWatch,
     menu: createPanelsMenu({
       list() {
-        const staged = onStage(names, view);
+        const staged = staying();
         if (staged.length) return names.map((name, place) => ({ name, shown: staged.includes(name), key: digitOf(place) }));
         return fullOrder(names, view).map((name) => ({ name, shown: !view.hidden.includes(name), key: null }));
       },
@@ -327,7 +340,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     toggleStage: () => stage(view.layout === "stage" ? null : view.maximised ? [view.maximised] : view.stage),
     /** By a number key. @param {number} digit @param {boolean} beside the one that is there */
     number(digit, beside) {
-      const staged = onStage(names, view);
+      const staged = staying();
       const name = numbered(names, digit, staged);
       if (name !== undefined) stage(chosen(staged, name, beside));
     },
@@ -361,8 +374,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
       const stages = !PHONE.matches && (!view.own || view.layout === "stage");
       view.own ??= { layout: view.layout, stage: [...view.stage], hidden: [...view.hidden], maximised: view.maximised, stepSize: view.stepSize };
       for (const { panel, section } of boxes) section.toggleAttribute("data-lit", names.includes(panel.name));
-      const most = withRoom(staged, innerHeight, theme().scale);
-      if (stages) return stage(names.slice(0, most), most);
+      if (stages) return stage(names.slice(0, staged), staged);
       this.show(names);
       boxes.find(({ panel }) => panel.name === names[0])?.section.scrollIntoView({ block: "start" });
     },
@@ -374,7 +386,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     },
     /** Brings the first panel of an idea into view. @param {string} idea */
     reveal(idea) {
-      const staged = onStage(names, view);
+      const staged = staying();
       const [first] = boxes.filter(({ panel }) => panel.ideas.some((own) => own === idea));
       if (staged.length && first && !boxes.some(({ panel, section }) => !section.hidden && panel.ideas.some((own) => own === idea)))
         return stage([first.panel.name]);

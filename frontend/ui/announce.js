@@ -61,9 +61,9 @@ export function createAnnouncer() {
     /** Something worth reading that is no error. */
     note: (text) => show(notes, text, "toast note"),
     warn: (text) => show(errors, text, "toast"),
-    /** Takes away what was said last. @returns whether anything stood there */
+    /** Takes away the error that was said last: it asks to be read, a note does not. @returns whether there was one */
     dismiss() {
-      const last = standing.at(-1);
+      const last = standing.findLast((toast) => toast.parentElement === errors);
       if (last) remove(last);
       return last !== undefined;
     },
