@@ -1,8 +1,11 @@
 """The timeline: marks where settings changed, a cursor that stays where it is held, and how far back one can go."""
 
+import io
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.test_first_light import SEED
@@ -20,15 +23,29 @@ MARKS = """({ canvas, colour }) => {
     return { width: canvas.width, at: runs.map(({ start }) => start) };
 }"""
 
+COLOUR = """() => {
+    const e = document.createElement("i");
+    e.style.color = "var(--clip)";
+    document.body.append(e);
+    const colour = getComputedStyle(e).color.match(/\\d+/g).slice(0, 3).map(Number);
+    e.remove();
+    return colour;
+}"""
+"""Of the clip, and of what was changed."""
+
 
 def marks(page):
     """Where the spark line has marks in the colour of the clip, in pixels from its left."""
     canvas = page.locator("#timeline canvas").element_handle()
-    colour = page.evaluate(
-        "() => { const e = document.createElement('i'); e.style.color = 'var(--clip)'; document.body.append(e);"
-        " const c = getComputedStyle(e).color.match(/\\d+/g).slice(0, 3).map(Number); e.remove(); return c; }"
-    )
-    return page.evaluate(MARKS, {"canvas": canvas, "colour": colour})
+    return page.evaluate(MARKS, {"canvas": canvas, "colour": page.evaluate(COLOUR)})
+
+
+def written(page):
+    """Pixels that have the colour of the words of changes, where these stand."""
+    track = page.locator(".track")
+    red, green, blue = page.evaluate(COLOUR)
+    shot = np.asarray(Image.open(io.BytesIO(track.screenshot())).convert("RGB"))[2:13]
+    return int((shot == (red, green, blue)).all(axis=2).sum())
 
 
 def kept(live):
@@ -61,6 +78,13 @@ def test_changed_settings_are_marked_where_they_apply_and_the_reach_is_said(serv
     assert "from update 3: entropy coef 0.01 → 0.05" in title
     assert "from update 6: entropy coef 0.05 → 0.02" in title
     assert "from update 2" not in title, "the latest four"
+
+    page.set_viewport_size({"width": 760, "height": 600})  # an update is narrower than the words of a mark
+    until(lambda: page.locator("#timeline canvas").get_attribute("data-words"), lambda words: "0.02" in words)
+    said = written(page)
+    dashboard.key("ArrowLeft").at(update="7", live="false")
+    assert written(page) == said > 0, "the cursor hides nothing of them"
+    dashboard.key("l").at(update="8", live="true")
 
     reach = page.get_by_role("button", name="Back to the start")
     until(reach.is_visible)
