@@ -275,11 +275,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     touch("view");
   }
 
-  /** What is on Stage, as far as it has room. */
-  function staying() {
-    const on = onStage(names, view);
-    return on.slice(0, withRoom(on.length, innerHeight, theme().scale));
-  }
+  const staying = () => withRoom(onStage(names, view), innerHeight, theme().scale);
 
   /** The window, or the size of the type, is another one. */
   function fit() {

@@ -56,5 +56,5 @@ export function chosen(on, name, beside) {
   return on.length > 1 ? on.filter((other) => other !== name) : [...on];
 }
 
-/** How many of a chapter's panels have room on Stage. @param {number} wanted @param {number} height of the window, in CSS pixels @param {number} scale of its type */
-export const withRoom = (wanted, height, scale) => (height / scale < LOW ? Math.min(wanted, MOST) : wanted);
+/** Those of a chapter's panels that have room on Stage. @param {string[]} wanted @param {number} height of the window, in CSS pixels @param {number} scale of its type */
+export const withRoom = (wanted, height, scale) => (height / scale < LOW ? wanted.slice(0, MOST) : wanted);

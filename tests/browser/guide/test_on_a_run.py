@@ -166,7 +166,9 @@ def test_what_was_hidden_is_hidden_again(trained):
 def test_what_a_chapter_changed_is_put_back_when_another_run_is_opened(trained):
     """The last of these tests: two runs are there from now on."""
     changed = trained.live.run()["id"]
-    trained.choose(7).press(TRIALS[7][1]).done()
+    trained.step(phase="update").choose(7)
+    until(trained.shown, lambda text: text.startswith("On show: your run"))
+    trained.press(TRIALS[7][1]).done()
     trained.page.locator("#comparison").get_by_role("button", name="Keep the new outcome").click()
     until(lambda: trained.live.run()["settings"]["entropy_coef"] == 0.1)
     other = beside(trained.page, seed=3)
