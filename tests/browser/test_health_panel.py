@@ -48,6 +48,15 @@ def test_the_bar_says_that_something_is_wrong_and_leads_to_it(ill, page):
     until(lambda: ill.panel("Health").evaluate("p => p.getBoundingClientRect().top < innerHeight"))
 
 
+def test_findings_are_opened_and_left_while_the_run_writes_them_anew(ill, page):
+    ill.press("Play")
+    row = shown(ill).locator(".findings > li").first
+    summary = row.locator("summary")
+    until(row.locator(".remedy").is_visible)
+    ill.press_slowly(summary.locator("h3"), summary.inner_text)
+    until(lambda: not row.locator(".remedy").is_visible())
+
+
 def test_a_useless_critic_is_found_after_ten_updates(server, page):
     dashboard = Dashboard(
         page, only(server("--paused", "--seed", "7", "--num-envs", "2", "--value-coef", "0"), "Health")

@@ -206,6 +206,8 @@ def test_a_recording_stands_beside_a_run_and_a_run_beside_a_recording(look_at, p
     until(lambda: items(page).count() == 1)
     assert items(page).first.get_attribute("data-run") == run
     items(page).first.click()
+    until(lambda: places(page), lambda seen: seen == ["update 0, of the past"] * 2)
+    dashboard.press("Back to newest")
     until(lambda: places(page), lambda seen: seen[-1:] == ["update 2"])
 
 
