@@ -65,14 +65,6 @@ class Dashboard:
         )
         return self
 
-    def press_slowly(self, target, text):
-        """As a hand does: what `text` says has changed before the button is let go."""
-        target.hover()
-        before = text()
-        self.page.mouse.down()
-        until(text, lambda now: now != before)
-        self.page.mouse.up()
-
     def press(self, name):
         self.page.get_by_role("button", name=name, exact=True).click()
         return self

@@ -48,15 +48,6 @@ def test_the_bar_says_that_something_is_wrong_and_leads_to_it(ill, page):
     until(lambda: ill.panel("Health").evaluate("p => p.getBoundingClientRect().top < innerHeight"))
 
 
-def test_findings_are_opened_and_left_while_the_run_writes_them_anew(ill, page):
-    ill.press("Play")
-    row = shown(ill).locator(".findings > li").first
-    summary = row.locator("summary")
-    until(row.locator(".remedy").is_visible)
-    ill.press_slowly(summary.locator("h3"), summary.inner_text)
-    until(lambda: not row.locator(".remedy").is_visible())
-
-
 def test_a_useless_critic_is_found_after_ten_updates(server, page):
     dashboard = Dashboard(
         page, only(server("--paused", "--seed", "7", "--num-envs", "2", "--value-coef", "0"), "Health")
@@ -129,6 +120,20 @@ def test_what_has_passed_is_listed_once(stage):
     text = until(lambda: " ".join(panel.inner_text().split()), lambda text: "2.99" in text)
     assert "warning, updates 2 to 3." in text and "since update 3; follows from “KL spike”" in text
     assert earlier.is_hidden(), "what leads still is not listed as gone"
+
+
+def test_a_finding_that_is_written_anew_while_it_is_pressed_is_opened(stage):
+    told = {"history": [], "unknown": {}}
+    spread = {**COLLAPSE, "cause": "The policy is sure.", "summary": "S was 0.02."}
+    played = stage(findings=[PASSED, spread], **told)
+    row = shown(played.dashboard).get_by_role("list", name="Findings").get_by_role("listitem").last
+    until(row.inner_text, lambda text: "S was 0.02." in text)
+    row.get_by_role("heading").hover()
+    row.page.mouse.down()
+    played.snapshot(3, findings=[PASSED, {**spread, "summary": "S was 0.01."}], **told)
+    until(row.inner_text, lambda text: "S was 0.01." in text)
+    row.page.mouse.up()
+    until(row.get_by_text("The policy is sure.").is_visible)
 
 
 def test_what_an_older_recording_did_not_measure_is_not_green(stage):

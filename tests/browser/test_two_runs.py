@@ -120,7 +120,7 @@ def test_two_runs_are_aligned_by_environment_steps_and_looked_back_at_together(s
 LATE = """() => {
     const Socket = WebSocket;
     window.WebSocket = class extends Socket {
-        send(said) { setTimeout(() => super.send(said), 1500); }
+        send(said) { setTimeout(() => this.readyState === Socket.OPEN && super.send(said), 1500); }
     };
 }"""  # whatever is connected from now on
 
