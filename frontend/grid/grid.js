@@ -60,6 +60,8 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
   const onScreen = new Set();
   /** @type {Map<Element, () => void>} */
   const resized = new Map();
+  /** Panels that have nothing to show of the runs on show, by name. */
+  let absent = "";
 
   const intersections = new IntersectionObserver(
     (entries) => {
@@ -87,6 +89,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
 
   // All at once, those out of sight as well: a panel that is reached by scrolling must not change the page around it.
   scheduler.add({ needs: ["others"], draw: compare });
+  scheduler.add({ needs: ["run", "others"], draw: standBack });
   const around = createSurroundings(page, { theme, pointed, focusSetting, goTo, showEnvironment, reveal: (by) => reveal(SAMPLE, BESIDE, by) });
   const boxes = panels.map(box);
   root.append(...boxes.map(({ section }) => section), hiddenList);
@@ -164,6 +167,14 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     root.toggleAttribute("data-beside", runs > 1);
     root.toggleAttribute("data-crowded", runs > 2);
     for (const { sides } of boxes) sides.compare(now);
+  }
+
+  /** What has nothing to show of any run leaves the first places to the others. @param {State} now */
+  function standBack(now) {
+    const lost = panels.filter((panel) => sidesOf(now).every((side) => panel.absent?.(side))).map(({ name }) => name);
+    if (lost.join() === absent) return;
+    absent = lost.join();
+    arrange();
   }
 
   /** @param {HTMLElement} body @param {() => void} resize then it is drawn again */
@@ -273,6 +284,11 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     touch("view");
   }
 
+  /** @param {string} name */
+  function isAbsent(name) {
+    return absent.split(",").includes(name);
+  }
+
   function arrange() {
     const staged = PHONE.matches ? [] : onStage(names, view);
     const alone = staged.length === 1 ? staged[0] : null;
@@ -284,12 +300,14 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
       section.hidden = staged.length ? !staged.includes(panel.name) : view.hidden.includes(panel.name) || (maximised !== null && !isMaximised);
       section.style.order = String(Math.max(staged.indexOf(panel.name), 0));
       section.toggleAttribute("data-maximised", isMaximised);
+      section.toggleAttribute("data-absent", isAbsent(panel.name));
       maximise.setAttribute("aria-label", isMaximised ? `Back to all panels` : `Maximise ${panel.name}`);
       maximise.setAttribute("aria-pressed", String(isMaximised));
       maximise.replaceChildren(icon(isMaximised ? RESTORE : MAXIMISE));
       maximise.title = isMaximised ? "Back to all panels (Esc)" : "Maximise";
     }
-    fullOrder(names, view).forEach((name, place) => {
+    const order = fullOrder(names, view);
+    [...order.filter((name) => !isAbsent(name)), ...order.filter(isAbsent)].forEach((name, place) => {
       const section = boxes.find(({ panel }) => panel.name === name)?.section;
       // Only what stands elsewhere is moved: whatever has the focus would lose it.
       if (section && root.children[place] !== section) root.insertBefore(section, root.children[place] ?? null);

@@ -27,6 +27,7 @@ def test_a_loop_that_is_not_ours_from_its_coming_to_its_end(server, new_page):
         dashboard = Dashboard.of(page)
         until(dashboard.update, lambda update: update >= 3)
         assert "Stable-Baselines3 PPO" in page.locator("button.run").inner_text()
+        assert page.locator("#panels > section").last.get_attribute("aria-label") == "Environment", "it cannot be drawn"
         dashboard.press("Pause").at(state="paused")
         before = dashboard.update()
         dashboard.step("minibatch")
