@@ -83,7 +83,14 @@ const examples = createExamples(page);
 const source = () => examples.source() ?? atHand;
 /** The runs that are compared with the one at hand; not while an example is on show. */
 const companions = createCompanions(page, { client, failed: announcer.warn, ended: announcer.note, begun });
-const together = createTogether(state, () => [source(), ...(examples.source() ? [] : companions.sources())], announcer.warn);
+const together = createTogether(
+  page,
+  {
+    sources: () => [source(), ...(examples.source() ? [] : companions.sources())],
+    asked: () => !examples.source() && companions.asked(),
+  },
+  announcer.warn,
+);
 const beginning = createBeginning(page, live, announcer.warn);
 const orders = createOrders(() => atHand, announcer.warn);
 const arrivals = createArrivals(page, live, {

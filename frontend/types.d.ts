@@ -443,6 +443,8 @@ export interface Panel {
   compares?: "beside" | "overlay";
   /** While a run goes on it is drawn at most once in so many milliseconds: of what moves by less than a pixel a refresh. */
   calm?: number;
+  /** Whether a run is of a kind that it can never show anything of: then it stands last, no larger than what it says. */
+  absent?(state: State): boolean;
   mount(body: HTMLElement, context: PanelContext): PanelView;
 }
 

@@ -260,6 +260,8 @@ export interface Attached {
   script: string;
   /** The settings that it has told, as they were when it began. */
   began: { [name: string]: SettingValue | undefined };
+  /** How many times `target_kl` the KL may be before it ends an update's epochs; null where nobody knows. */
+  kl_margin?: number | null;
 }
 
 /** Another run that branched off from this one. */

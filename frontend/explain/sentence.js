@@ -12,8 +12,7 @@ import { textOf } from "../state/rows.js";
 import { MEAN, scopeOf } from "../state/scope.js";
 import { instead, whyInWords } from "../state/whole.js";
 import { PAUSES } from "../state/permission.js";
-import { KL_MARGIN } from "../ppo/constants.js";
-import { bandOf, fateOf, nextBeta, whyRate } from "../ppo/adaptation.js";
+import { bandOf, fateOf, klMarginOf, nextBeta, whyRate } from "../ppo/adaptation.js";
 
 /** @import { Phase, SnapshotHeader, Snapshot, State } from "../types.js" */
 
@@ -25,6 +24,7 @@ import { bandOf, fateOf, nextBeta, whyRate } from "../ppo/adaptation.js";
  * @property {boolean} tokens rows are sequences, some shorter than others
  * @property {boolean} trains and is not only shown
  * @property {boolean} foreign the training loop is somebody else's
+ * @property {number | null} margin how many times its target the KL may be; null: nobody knows
  * @property {(name: string) => boolean} knows whether the loop has told this setting
  * @property {number} resets autoreset rows among the samples; 0 where they are not known
  * @property {(name: string) => string} set a setting, as text
@@ -52,10 +52,13 @@ const SENTENCES = {
         ? "From now on π_θ is no longer π_old: the ratio r leaves 1."
         : `π_θ has moved away from π_old ${times(stepsTaken(header))} in this update.`
     }`,
-  epoch: ({ header, set }) =>
-    header.stopped_by_kl
-      ? `Epoch ${header.epoch} ended early, at minibatch ${header.minibatch}: its KL exceeded ${KL_MARGIN} × the target of ${set("target_kl")}. The update is over.`
-      : `Epoch ${header.epoch} of ${header.epochs} is over: every sample was used ${times(header.epoch)}. Each epoch shuffles them anew.`,
+  epoch: (told) => {
+    const { header, foreign } = told;
+    if (header.stopped_by_kl) return `${cutShort(told)} The update is over.`;
+    const over = `Epoch ${header.epoch} of ${header.epochs} is over`;
+    // Of a loop that is not ours it is not known: it may leave samples out, or keep their order.
+    return foreign ? `${over}.` : `${over}: every sample was used ${times(header.epoch)}. Each epoch shuffles them anew.`;
+  },
   update: (told) => {
     const { header, value } = told;
     const gone = `The ${samples(told)} are thrown away: PPO is on-policy.`;
@@ -88,6 +91,7 @@ export function sentence(state) {
     tokens: textOf(snapshot) !== null,
     trains: !state.recorded && status?.state !== "kept",
     foreign: Boolean(run.attached),
+    margin: klMarginOf(run),
     knows: (/** @type {string} */ name) => name in run.settings,
     resets: resets(snapshot, run.settings.num_envs),
     set: (/** @type {string} */ name) => usedText(header, name, run.settings[name]),
@@ -168,6 +172,13 @@ const learningRate = (used, set) => (typeof used === "number" ? settingText(roun
 
 /** @param {number} n */
 const times = (n) => (n === 1 ? "once" : n === 2 ? "twice" : `${n} times`);
+
+/** Why the KL has ended an update's epochs. @param {Told} told */
+function cutShort({ header: { epoch, minibatch, minibatches }, margin, set }) {
+  const limit = margin === null ? "what its training loop allows" : `${margin === 1 ? "" : `${margin} × `}the target of ${set("target_kl")}`;
+  if (minibatch >= minibatches) return `Epoch ${epoch} is the last: the KL of its last minibatch exceeded ${limit}.`;
+  return `Epoch ${epoch} ended early, at minibatch ${minibatch}: its KL exceeded ${limit}.`;
+}
 
 /** Under `desired_kl`: the KL that has decided about α, and what it is to be. @param {Told["value"]} value @param {string} desired */
 function adapted(value, desired) {

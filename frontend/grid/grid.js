@@ -8,13 +8,14 @@ import { saveView } from "../state/view.js";
 import { h, icon, setAttribute, setProse } from "../ui/dom.js";
 import { createGrip, makeMovable } from "../ui/mover.js";
 import { PHONE } from "../ui/phone.js";
+import { drawMaximiser } from "./maximiser.js";
 import { createPanelsMenu } from "./panels-menu.js";
 import { createSides } from "./sides.js";
 import { createSteadyWords } from "./steady-words.js";
 import { createSurroundings } from "./surroundings.js";
 import { saver } from "../ui/saver.js";
 
-/** @import { Need, Panel, State, Theme } from "../types.js" */
+/** @import { Need, Panel, State } from "../types.js" */
 /** @import { Page } from "../state/page.js" */
 /** @import { createScheduler } from "../page/scheduler.js" */
 /** @import { Ways } from "./surroundings.js" */
@@ -22,8 +23,6 @@ import { saver } from "../ui/saver.js";
 /** What shows a sample that was pointed out, and the panel that it is shown beside. */
 const [SAMPLE, BESIDE] = ["Sample", "Clip mask"];
 const HIDE = "M3 7.2h10v1.6H3z";
-const RESTORE = "M5.4 2H7v5H2V5.4h3.4zM9 2h1.6v3.4H14V7H9zM2 9h5v5H5.4v-3.4H2zM9 9h5v1.6h-3.4V14H9z";
-const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12.4 9H14v5H9v-1.6h3.4z";
 
 /**
  * @typedef {object} Box
@@ -33,17 +32,13 @@ const MAXIMISE = "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12
  * @property {() => boolean} visible
  * @property {ReturnType<typeof createSides>} sides
  *
- * @typedef {object} Surroundings
+ * @typedef {object} Own
  * @property {Page} page
  * @property {ReturnType<typeof createScheduler>} scheduler
- * @property {() => Theme} theme
- * @property {Ways["pointed"]} pointed
- * @property {Ways["focusSetting"]} focusSetting
- * @property {Ways["goTo"]} goTo
- * @property {Ways["showEnvironment"]} showEnvironment
  * @property {(text: string) => void} announce
- * @property {(probes: string[], beside: string[]) => void} watch the union of the probes that visible panels need, and of those that
- *   show other runs as well
+ * @property {(probes: string[], beside: string[]) => void} watch what visible panels need, and those of them that show other runs, too
+ *
+ * @typedef {Own & Pick<Ways, "theme" | "pointed" | "focusSetting" | "goTo" | "showEnvironment">} Surroundings
  */
 
 /**
@@ -60,6 +55,8 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
   const onScreen = new Set();
   /** @type {Map<Element, () => void>} */
   const resized = new Map();
+  /** Panels that have nothing to show of the runs on show, by name. */
+  let absent = "";
 
   const intersections = new IntersectionObserver(
     (entries) => {
@@ -89,6 +86,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
   scheduler.add({ needs: ["others"], draw: compare });
   scheduler.add({ needs: ["theme"], draw: fit });
   addEventListener("resize", fit);
+  scheduler.add({ needs: ["run", "others"], draw: standBack });
   const around = createSurroundings(page, { theme, pointed, focusSetting, goTo, showEnvironment, reveal: (by) => reveal(SAMPLE, BESIDE, by) });
   const boxes = panels.map(box);
   root.append(...boxes.map(({ section }) => section), hiddenList);
@@ -166,6 +164,14 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     root.toggleAttribute("data-beside", runs > 1);
     root.toggleAttribute("data-crowded", runs > 2);
     for (const { sides } of boxes) sides.compare(now);
+  }
+
+  /** What has nothing to show of any run leaves the first places to the others. @param {State} now */
+  function standBack(now) {
+    const lost = panels.filter((panel) => sidesOf(now).every((side) => panel.absent?.(side))).map(({ name }) => name);
+    if (lost.join() === absent) return;
+    absent = lost.join();
+    arrange();
   }
 
   /** @param {HTMLElement} body @param {() => void} resize then it is drawn again */
@@ -275,7 +281,10 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     touch("view");
   }
 
-  const staying = () => withRoom(onStage(names, view), innerHeight, theme().scale);
+  /** What is on Stage, as far as it has room. */
+  function staying() {
+    return withRoom(onStage(names, view), innerHeight, theme().scale);
+  }
 
   /** The window, or the size of the type, is another one. */
   function fit() {
@@ -283,6 +292,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
   }
 
   function arrange() {
+    const isAbsent = (/** @type {string} */ name) => absent.split(",").includes(name);
     const staged = PHONE.matches ? [] : staying();
     const alone = staged.length === 1 ? staged[0] : null;
     const maximised = staged.length ? alone : view.maximised !== null && names.includes(view.maximised) ? view.maximised : null;
@@ -293,12 +303,11 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
       section.hidden = staged.length ? !staged.includes(panel.name) : view.hidden.includes(panel.name) || (maximised !== null && !isMaximised);
       section.style.order = String(Math.max(staged.indexOf(panel.name), 0));
       section.toggleAttribute("data-maximised", isMaximised);
-      maximise.setAttribute("aria-label", isMaximised ? `Back to all panels` : `Maximise ${panel.name}`);
-      maximise.setAttribute("aria-pressed", String(isMaximised));
-      maximise.replaceChildren(icon(isMaximised ? RESTORE : MAXIMISE));
-      maximise.title = isMaximised ? "Back to all panels (Esc)" : "Maximise";
+      section.toggleAttribute("data-absent", isAbsent(panel.name));
+      drawMaximiser(maximise, panel.name, isMaximised);
     }
-    fullOrder(names, view).forEach((name, place) => {
+    const order = fullOrder(names, view);
+    [...order.filter((name) => !isAbsent(name)), ...order.filter(isAbsent)].forEach((name, place) => {
       const section = boxes.find(({ panel }) => panel.name === name)?.section;
       // Only what stands elsewhere is moved: whatever has the focus would lose it.
       if (section && root.children[place] !== section) root.insertBefore(section, root.children[place] ?? null);
@@ -342,10 +351,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     },
     /** Leaves Stage, or the maximised panel. @returns {boolean} whether there was one */
     restore() {
-      if (view.layout === "stage") {
-        stage(null);
-        return true;
-      }
+      if (view.layout === "stage") return (stage(null), true);
       if (view.maximised === null) return false;
       view.maximised = null;
       choose();

@@ -8,7 +8,7 @@ import { fade } from "../draw/colours.js";
 import { outline, reach, thin, thinning } from "../draw/curves.js";
 import { canAsk, countOf, sentOf } from "./environments.js";
 import { extent } from "../draw/ranges.js";
-import { capital, namesOf } from "../state/rows.js";
+import { alongInWords, capital, namesOf } from "../state/rows.js";
 import { revealSample } from "./sample/reveal.js";
 import { cellOf, credit, holds, matrix, scalar, scopeInWords } from "../state/snapshot.js";
 import { ofSamples } from "../draw/tables.js";
@@ -46,6 +46,8 @@ function mount(body, context) {
   let shown = null;
   /** @type {ReturnType<typeof divide> | null} */
   let areas = null;
+  /** Whether there is a critic, whose values have a part of their own. */
+  let judged = true;
   const ranges = {
     values: context.range("values"),
     rewards: context.range("rewards"),
@@ -108,17 +110,18 @@ function mount(body, context) {
       const curves = [time.value, time.target, time.advantage, time.delta, time.reward].map((values) => thin(time.step, values));
       // Somebody who stops to look shall not see the range of what flew by before.
       const patience = runsFreely(state) ? undefined : 1;
-      const { histograms, values, rewards } = (areas ??= divide(chart.height / context.theme().scale));
+      if (judged !== isJudged(snapshot)) [judged, areas] = [!judged, null];
+      const { histograms, values, rewards } = (areas ??= divide(chart.height / context.theme().scale, judged));
       return chart.draw([raw.bars, used.bars, ...curves, time.terminated, time.truncated, selected], {
         xaxis: { range: ranges.raw.fit(-raw.half, raw.half, patience) },
         xaxis2: { range: ranges.used.fit(-used.half, used.half, patience) },
-        xaxis3: { range: [0, time.step.length] },
+        xaxis3: { range: [0, time.step.length], title: axisTitle(alongInWords(snapshot)) },
         yaxis: { domain: histograms },
         yaxis2: { domain: histograms },
-        yaxis3: { domain: values, range: ranges.values.fit(...spanning(time.value, time.target), patience) },
+        yaxis3: { visible: judged, domain: values, range: ranges.values.fit(...spanning(time.value, time.target), patience) },
         yaxis4: { domain: rewards, range: ranges.rewards.fit(...spanning(time.advantage, time.delta, time.reward), patience) },
         yaxis5: { domain: [0, values[1]] },
-        annotations: labels(credit(snapshot), values[1], rewards[1], context.theme()),
+        annotations: labels(credit(snapshot), judged ? values[1] : null, rewards[1], context.theme()),
       });
     },
     resize() {
@@ -131,21 +134,25 @@ function mount(body, context) {
   };
 }
 
+/** Whether there is a critic, of any sample. @param {Snapshot} snapshot */
+const isJudged = ({ arrays }) => ["value", "value_target"].some((name) => arrays[name]?.some(Number.isFinite));
+
 /**
  * Where the parts of the chart lie, as Plotly's shares of its height: between them there is room for ticks and labels,
  * and no more than that, however tall the panel is.
  *
  * @param {number} height
+ * @param {boolean} judged whether there are values to draw
  */
-function divide(height) {
+function divide(height, judged) {
   const whole = Math.max(1, height - MARGIN.t - MARGIN.b);
   const [ticksAndLabel, label] = [38 / whole, 18 / whole];
   const each = Math.max(0.1, (1 - ticksAndLabel - label) / 3);
-  const rewards = each * 1.05;
-  const values = rewards + label + each * 1.05;
+  const rewards = judged ? each * 1.05 : Math.max(0.1, (1 - ticksAndLabel) * 0.6);
+  const values = judged ? rewards + label + each * 1.05 : rewards;
   return {
     histograms: [Math.min(0.98, values + ticksAndLabel), 1],
-    values: [rewards + label, Math.min(0.96, values)],
+    values: judged ? [rewards + label, Math.min(0.96, values)] : [0, rewards],
     rewards: [0, rewards],
   };
 }
@@ -251,7 +258,7 @@ function layout(theme) {
     yaxis2: { anchor: "x2", ...quiet },
     xaxis3: {
       anchor: "y4",
-      title: axisTitle("step t of the rollout"),
+      title: axisTitle(""),
       nticks: 6,
       kind: "count",
       showgrid: false,
@@ -268,7 +275,7 @@ function layout(theme) {
  * What is drawn where.
  *
  * @param {string} symbol of the advantages, or of what takes their place
- * @param {number} values top of that part
+ * @param {number | null} values top of that part; null: there is none
  * @param {number} rewards
  * @param {Theme} theme
  */
@@ -277,8 +284,13 @@ function labels(symbol, values, rewards, theme) {
   return [
     { ...label, x: 0, y: 1, text: `${symbol} raw` },
     { ...label, x: 0.53, y: 1, text: `${symbol} in the loss` },
-    { ...label, x: 0, y: values, text: coloured("V (line), V<sub>targ</sub> (dots)", theme.value) },
-    { ...label, x: 0, y: rewards, text: `${coloured(`${symbol} raw (area)`, theme.advantage)}, δ (dots), R (line)` },
+    ...(values === null ? [] : [{ ...label, x: 0, y: values, text: coloured("V (line), V<sub>targ</sub> (dots)", theme.value) }]),
+    {
+      ...label,
+      x: 0,
+      y: rewards,
+      text: `${coloured(`${symbol} raw (area)`, theme.advantage)},${values === null ? "" : " δ (dots),"} R (line)`,
+    },
   ];
 }
 

@@ -15,6 +15,7 @@ export const environment = {
   ideas: ["policy"],
   probes: ["picture"],
   compares: "beside",
+  absent: ({ run }) => Boolean(run?.attached),
   mount,
 };
 

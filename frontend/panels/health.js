@@ -4,7 +4,8 @@ import { h, prose, setAttribute, setHidden, setProse, setText } from "../ui/dom.
 import { getHealthChecks } from "../net/http.js";
 import { causes, findingsOf, historyOf, whenInWords } from "../state/findings.js";
 import { explained, fixed, number, percent } from "../state/format.js";
-import { remedyOf, SIGNS } from "../ui/finding.js";
+import { followWays, remedyOf, SIGNS, wayTo } from "../ui/finding.js";
+import { renew } from "../ui/renew.js";
 import { madeAgainInWords } from "../state/made-again.js";
 
 /** @import { Check, Finding, Panel, PanelContext, PanelView, Spell, State } from "../types.js" */
@@ -93,6 +94,13 @@ function mount(body, context) {
   let told = "";
   /** Which causes and remedies somebody has opened or closed; else only the gravest is open. @type {Map<string, boolean>} */
   const opened = new Map();
+  list.addEventListener("click", ({ target }) => {
+    const summary = target instanceof Element ? target.closest("summary") : null;
+    const [row, details] = [summary?.closest("li"), summary?.closest("details")];
+    if (row && details) opened.set(row.dataset.key ?? "", !details.open); // as it is about to be
+  });
+  followWays(list, context);
+  followWays(earlier, context);
   getHealthChecks().then(
     (table) => {
       checks = table;
@@ -118,8 +126,9 @@ function mount(body, context) {
       verdict.dataset.worst = causes(findings)[0]?.severity ?? (waiting ? "unknown" : "fine");
       body.dataset.findings = findings.map(({ name }) => name).join(" ");
       if (key !== shown)
-        list.replaceChildren(
-          ...findings.map((finding, index) => row(finding, findings, opened.get(finding.name) ?? index === 0, kept[index], state)),
+        renew(
+          list,
+          findings.map((finding, index) => row(finding, findings, opened.get(finding.name) ?? index === 0, kept[index], state)),
         );
       shown = key;
       const values = snapshot?.header.health ?? {};
@@ -145,42 +154,38 @@ function mount(body, context) {
     return write;
   }
 
-  /** The newest first. Rows stay where they are while nothing is new: somebody may be about to press one. @param {State} state */
+  /** The newest first. @param {State} state */
   function drawEarlier(state) {
     const passed = passedOf(state).reverse();
     const key = JSON.stringify(passed);
     earlier.hidden = passed.length === 0;
-    if (key !== told) /** @type {HTMLElement} */ (earlier.lastElementChild).replaceChildren(...passed.map(passedRow));
+    if (key !== told) renew(/** @type {HTMLElement} */ (earlier.lastElementChild), passed.map(passedRow));
     told = key;
   }
 
   /** @param {Spell} spell */
   function passedRow(spell) {
     const when = whenInWords(spell);
-    const there = spell.since > 0 ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.goTo(spell.since) }, when) : when;
-    return h("li", { "data-severity": spell.severity }, `${SIGNS[spell.severity]} ${spell.title} (${spell.severity}), `, there);
+    const there = spell.since > 0 ? wayTo(spell.since, when) : when;
+    const key = `${spell.name} ${spell.since}`;
+    return h("li", { "data-key": key, "data-severity": spell.severity }, `${SIGNS[spell.severity]} ${spell.title} (${spell.severity}), `, there);
   }
 
   /** @param {Finding} finding @param {Finding[]} findings all of them @param {boolean} open @param {boolean} kept whether there is a moment to go to @param {State} state */
   function row(finding, findings, open, kept, state) {
     const { name, severity, title, summary, cause, since, until = null, explained_by } = finding;
     const above = findings.find((other) => other.name === explained_by)?.title;
-    const there = kept
-      ? h("button", { type: "button", class: "quiet to-setting", onclick: () => context.goTo(since) }, `Go to update ${since}`)
-      : null;
+    const there = kept ? wayTo(since, `Go to update ${since}`) : null;
     return h(
       "li",
-      { "data-severity": severity, "data-follows": explained_by ?? null },
+      { "data-key": name, "data-severity": severity, "data-follows": explained_by ?? null },
       h("b", { class: "sign", "aria-hidden": "true" }, SIGNS[severity]),
       h(
         "details",
         { open },
         h(
           "summary",
-          {
-            onclick: (/** @type {Event} */ { currentTarget }) =>
-              opened.set(name, !(/** @type {HTMLElement} */ (currentTarget).closest("details[open]"))),
-          },
+          {},
           h("h3", {}, title),
           " ",
           h("span", { class: "since" }, `${severity}, ${whenInWords({ since, until })}${above ? `; follows from “${above}”` : ""}.`),
@@ -188,7 +193,7 @@ function mount(body, context) {
           ...prose(summary),
         ),
         cause ? h("p", {}, h("b", {}, "Why: "), ...prose(cause), " ", there) : null,
-        remedyOf(finding, state, context),
+        remedyOf(finding, state, context.symbol),
       ),
     );
   }

@@ -5,6 +5,7 @@ import { compact, number, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { scopeOf } from "../state/scope.js";
 import { Chart, axisTitle } from "../draw/chart.js";
+import { klMarginOf } from "../ppo/adaptation.js";
 import { fade } from "../draw/colours.js";
 import { WHOLE_RUN_CALM, leftOut, overUpdates, stairs } from "../draw/curves.js";
 import { currentMark, epochTicks, hasMinibatches, insideUpdate, ofHalves, plannedOf } from "../draw/halves.js";
@@ -16,7 +17,6 @@ import { betaOf, rateOf } from "../state/followers.js";
 import { hasClip, meansInWords, scalar, setting } from "../state/snapshot.js";
 import { viewedLook, viewedMark } from "../draw/viewed.js";
 import { acrossUpdates, shownAnew, valuesAt } from "../draw/zoomed.js";
-import { KL_MARGIN } from "../ppo/constants.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Span, State, Theme } from "../types.js" */
 /** @import { Curve, Curves } from "../draw/halves.js" */
@@ -72,7 +72,12 @@ function mount(body, context) {
   body.append(footer);
   const write = readout(footer, [
     ...KLS.map(({ name, swatch, title }) => ({ label: name, swatch, room: 8, title })),
-    { label: "stops at", swatch: "swatch-kl-target", room: 6, title: `${KL_MARGIN} × target KL: the epochs end once k3 of a minibatch exceeds it` },
+    {
+      label: "stops at",
+      swatch: "swatch-kl-target",
+      room: 6,
+      title: "target KL, as many times as this training loop allows: the epochs end once k3 exceeds it",
+    },
     { label: "clip fraction", swatch: "swatch-clip-fraction", title: FRACTIONS[2].title },
     { label: "= held", swatch: "swatch-held", title: FRACTIONS[0].title },
     { label: "+ pulled back", swatch: "swatch-pulledBack", title: FRACTIONS[1].title },
@@ -120,7 +125,7 @@ function mount(body, context) {
       }
       const past = curvesOf(series, state.zoom);
       const inside = insideUpdate(snapshot, COLUMNS);
-      const target = limit(snapshot);
+      const target = limit(snapshot, state.run);
       const [beta, alpha] = [snapshot && betaOf(snapshot), snapshot && rateOf(snapshot)];
       const driver = beta ? overUpdates(series, DRIVER, state.zoom, POINTS) : NOTHING;
       const all = [past, inside.curves];
@@ -133,7 +138,7 @@ function mount(body, context) {
       const upper = followed(state, beta ?? alpha);
       const lower = followed(state, beta && alpha);
       const [right, below] = [ranges.upper.fit(...around(upper), patience), ranges.lower.fit(...around(lower), patience)];
-      write(snapshot ? [...numbers(snapshot), beta?.told ?? null, alpha?.told ?? null] : []);
+      write(snapshot ? [...numbers(snapshot, state.run), beta?.told ?? null, alpha?.told ?? null] : []);
       const within = [0.5, plannedOf(state) + 0.5];
       return chart.draw(
         [
@@ -166,7 +171,7 @@ function mount(body, context) {
     resize: () => chart.resize(),
     note: (state) => leftOut(state, POINTS),
     table: (state) => ofHalves(state, [...COLUMNS, ...ofFollowers(state.snapshot)]),
-    summary: ({ snapshot }) => (snapshot ? inWords(snapshot) : ""),
+    summary: ({ snapshot, run }) => (snapshot ? inWords(snapshot, run) : ""),
   };
 }
 
@@ -228,10 +233,11 @@ function ofFollowers(snapshot) {
 /** A level line; none where there is none. @param {number | null} y @param {readonly number[]} range */
 const level = (y, range) => (y === null ? { x: [], y: [] } : { x: [...range], y: [y, y] });
 
-/** Where the epochs are stopped. @param {Snapshot | null} snapshot */
-function limit(snapshot) {
+/** Where the epochs are stopped, as far as that is known. @param {Snapshot | null} snapshot @param {State["run"]} run */
+function limit(snapshot, run) {
   const target = snapshot && setting(snapshot, "target_kl");
-  return target === null ? null : KL_MARGIN * target;
+  const margin = klMarginOf(run);
+  return target === null || margin === null ? null : margin * target;
 }
 
 /** @param {Theme} theme */
@@ -311,12 +317,12 @@ function layout(theme) {
   };
 }
 
-/** @param {Snapshot} snapshot */
-function numbers(snapshot) {
+/** @param {Snapshot} snapshot @param {State["run"]} run */
+function numbers(snapshot, run) {
   const share = (/** @type {string} */ name) => percent(scalar(snapshot, name));
   const [clip, held, back] = ["clip_fraction", "held_fraction", "pulled_back_fraction"].map((name) => scalar(snapshot, name));
   const rest = clip === null || held === null || back === null ? null : Math.max(0, clip - held - back);
-  const stop = limit(snapshot);
+  const stop = limit(snapshot, run);
   return [
     ...KLS.map(({ column }) => compact(scalar(snapshot, column))),
     stop === null ? null : number(stop),
@@ -332,11 +338,11 @@ function numbers(snapshot) {
 /** The exact KL under the final weights, once they are. @param {Snapshot} snapshot */
 const after = (snapshot) => (scalar(snapshot, "final_kl_exact") === null ? null : compact(scalar(snapshot, "final_kl_exact")));
 
-/** @param {Snapshot} snapshot */
-function inWords(snapshot) {
+/** @param {Snapshot} snapshot @param {State["run"]} run */
+function inWords(snapshot, run) {
   const kls = KLS.map(({ column, name }) => `${name} ${number(scalar(snapshot, column))}`);
   const shares = FRACTIONS.map(({ column, name }) => `${name} ${percent(scalar(snapshot, column))}`);
-  const stop = limit(snapshot);
+  const stop = limit(snapshot, run);
   const target = stop === null ? "" : ` The epochs stop where k3 exceeds ${number(stop)}.`;
   const final = after(snapshot) === null ? "" : ` Under the final weights, over the whole rollout: KL ${after(snapshot)}.`;
   const told = [betaOf(snapshot), rateOf(snapshot)].map((one) => (one ? ` ${one.column === "kl_coef" ? "β" : "α"}: ${one.told}.` : "")).join("");

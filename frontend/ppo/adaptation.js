@@ -1,6 +1,8 @@
 // How β and α follow the KL: the rules of backend/ppo_scope/ppo/leashes.py.
 
-import { KL_COEF_BOUNDS, KL_COEF_FACTOR, KL_COEF_MARGIN, RATE_MARGIN } from "./constants.js";
+import { KL_COEF_BOUNDS, KL_COEF_FACTOR, KL_COEF_MARGIN, KL_MARGIN, RATE_MARGIN } from "./constants.js";
+
+/** @import { State } from "../types.js" */
 
 /** @param {number} target of β @returns {[number, number]} the KLs of an update between which β stays */
 export const bandOf = (target) => [target / KL_COEF_MARGIN, KL_COEF_MARGIN * target];
@@ -37,3 +39,6 @@ export function whyRate({ raised, lowered, pinned }) {
   const parts = [raised ? `raised ${raised}×` : "", lowered ? `lowered ${lowered}×` : "", pinned ? `held by its bound ${pinned}×` : ""];
   return parts.filter(Boolean).join(", ") || "kept";
 }
+
+/** How many times its target the KL of a minibatch may be before the epochs of an update end; null: nobody knows. @param {State["run"]} run */
+export const klMarginOf = (run) => (run?.attached ? (run.attached.kl_margin ?? null) : KL_MARGIN);

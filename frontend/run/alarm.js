@@ -3,8 +3,9 @@
 
 import { causes, findingsOf, whenInWords } from "../state/findings.js";
 import { h, prose, setAttribute, setHidden, setText } from "../ui/dom.js";
-import { remedyOf, SIGNS } from "../ui/finding.js";
+import { followWays, remedyOf, SIGNS } from "../ui/finding.js";
 import { createPopup } from "../ui/popup.js";
+import { renew } from "../ui/renew.js";
 
 /** @import { Finding, State } from "../types.js" */
 
@@ -25,31 +26,30 @@ export function createAlarm(state, { health, focusSetting }) {
   let shown = "";
   const { root, close, fit } = createPopup("alarm", badge, sheet, fill);
 
-  const ways = {
-    /** @param {string} name */
-    symbol(name) {
-      const setting = state.settings.find((one) => one.name === name);
-      return setting?.symbol || setting?.label || name.replaceAll("_", " ");
-    },
-    /** @param {string} name */
+  followWays(list, {
     focusSetting(name) {
       sheet.hidden = true;
       badge.setAttribute("aria-expanded", "false");
       focusSetting(name);
     },
-  };
+  });
 
-  /** Rows stay where they are while nothing is new: somebody may be about to press something. */
+  /** @param {string} name */
+  function symbol(name) {
+    const setting = state.settings.find((one) => one.name === name);
+    return setting?.symbol || setting?.label || name.replaceAll("_", " ");
+  }
+
   function fill() {
     const serious = seriousOf(state);
     const key = JSON.stringify([serious, state.run?.settings]);
-    if (key !== shown) list.replaceChildren(...serious.map(item));
+    if (key !== shown) renew(list, serious.map(item));
     shown = key;
   }
 
   /** @param {Finding} finding */
   function item(finding) {
-    const { severity, title, since, until = null, summary } = finding;
+    const { name, severity, title, since, until = null, summary } = finding;
     const text = h(
       "p",
       {},
@@ -61,9 +61,9 @@ export function createAlarm(state, { health, focusSetting }) {
     );
     return h(
       "li",
-      { "data-severity": severity },
+      { "data-key": name, "data-severity": severity },
       h("b", { class: "sign", "aria-hidden": "true" }, SIGNS[severity]),
-      h("div", {}, text, remedyOf(finding, state, ways)),
+      h("div", {}, text, remedyOf(finding, state, symbol)),
     );
   }
 

@@ -9,6 +9,7 @@ import { h, icon, setAttribute, setHidden, setText } from "../ui/dom.js";
 import { forkedFrom, hereAt, lineageInWords } from "../state/lineage.js";
 import { WITHOUT_PROCESS, whyNoControl, whyNothingBeside } from "../state/permission.js";
 import { createPopup } from "../ui/popup.js";
+import { renew } from "../ui/renew.js";
 import { sparkline } from "./curve.js";
 import { COMES, LEAVES, createShelf } from "./shelf.js";
 
@@ -120,12 +121,21 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
   }
 
   function drawList() {
-    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.run : undefined;
     const here = state.runs.length ? state.runs : [...described.values()];
-    list.replaceChildren(...here.filter(({ id }) => !shelf.lists(id)).map(item));
+    renew(list, here.filter(({ id }) => !shelf.lists(id)).map(item));
     setHidden(head, !list.childElementCount);
-    if (focused) /** @type {HTMLElement | null} */ (list.querySelector(`[data-run="${CSS.escape(focused)}"]`))?.focus();
   }
+
+  /** (The list is written anew as the runs go on, and somebody may be about to press something in it.) */
+  list.addEventListener("click", ({ target }) => {
+    const button = target instanceof Element ? target.closest("button") : null;
+    const run = button?.dataset.run ?? button?.dataset.compare;
+    if (!button || !run) return;
+    close();
+    if (button.dataset.compare) return isBeside(run) ? part(run) : compare(run);
+    // A recording in the server's place has nothing to go to another run with: it is compared with.
+    if (run !== state.run?.id) return state.recorded ? compare(run) : open(run);
+  });
 
   /** @param {RunBrief | Described} run of a sweep */
   function variedOf({ id, sweep }) {
@@ -140,14 +150,12 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
     const called = fullTitleOf(run);
     const lineage = here ? lineageInWords(state.run) : forkedFrom(described.get(run.id)?.parent);
     const differs = run.sweep ? variedOf(run) : here ? "" : inWords(state.run?.settings, described.get(run.id)?.settings);
-    // A recording in the server's place has nothing to go to another run with: it is compared with.
-    const go = () => (here ? undefined : state.recorded ? compare(run.id) : open(run.id));
     return h(
       "li",
-      {},
+      { "data-key": run.id },
       h(
         "button",
-        { type: "button", class: "run-item", "data-run": run.id, "aria-current": here ? "true" : undefined, onclick: () => (close(), go()) },
+        { type: "button", class: "run-item", "data-run": run.id, "aria-current": here ? "true" : undefined },
         h("strong", {}, titleOf(run)),
         h("span", { class: "run-item-state", "data-state": run.state }, run.state.replaceAll("_", " ")),
         sparkline(run.returns ?? []),
@@ -167,7 +175,7 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
             class: "run-compare",
             "aria-label": beside ? `Take ${called} out of the comparison` : `Compare with ${called}`,
             title: beside ? LEAVES : COMES,
-            onclick: () => (close(), beside ? part(run.id) : compare(run.id)),
+            "data-compare": run.id,
           },
           beside ? "Take out" : "Compare",
         ),

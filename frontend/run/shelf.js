@@ -44,6 +44,7 @@ export function createShelf({ list, whyNot, atHand, open, compare, part, beside,
   const element = h("section", { class: "shelf", hidden: true }, h("div", { class: "kept-head" }, heading, where), items, none);
   /** What was heard last. @type {Shelf | null} */
   let shelf = null;
+  let shown = "";
   /** Whether one stands here: not those of this server, until they are over and can be gone on with, like any other. @param {KeptRunTold} run */
   const stands = ({ here, state }) => !here || OVER.has(state);
 
@@ -61,6 +62,9 @@ export function createShelf({ list, whyNot, atHand, open, compare, part, beside,
     where.title = `Runs are kept in ${found.folder}`;
     const more = found.more ? `${count(found.more)} older ones are there beside these: ppo-scope runs lists them.` : "";
     setText(none, others.length ? more : "No others yet: a run is kept while it goes on, and stands here once the server has been ended.");
+    const key = JSON.stringify([others.map((run) => [run, beside(run.id)]), whyNot(), atHand()]);
+    if (key === shown) return; // somebody may be about to press something in it
+    shown = key;
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.kept : undefined;
     items.replaceChildren(...asTree(others).map(item));
     items.tabIndex = items.querySelector("li > button:enabled, .kept-ways > button:enabled") ? -1 : 0; // else nobody without a mouse could scroll it

@@ -1,19 +1,26 @@
 // Play, pause, step and back of all that is on show: of one run, or of all that are compared. Each run's own lease decides;
-// where one cannot, the others go alone, and the button says why.
+// where one cannot, the others go alone, and the button says why. One that has only just been put beside is waited for.
 
 import { fullNameOf, isAhead, partnerOf } from "../state/beside.js";
 import { runsOn } from "../state/motion.js";
+import { isComing } from "../state/permission.js";
 import { inThePast } from "../state/time-travel.js";
 
-/** @import { Source, State } from "../types.js" */
+/** @import { Source } from "../types.js" */
+/** @import { Page } from "../state/page.js" */
 /** @import { Action } from "../state/permission.js" */
 
 /**
- * @param {State} state of what is on show
- * @param {() => Source[]} sources the first is the one that is compared with the others
+ * @param {Page} page
+ * @param {object} runs
+ * @param {() => Source[]} runs.sources the first is the one that is compared with the others
+ * @param {() => boolean} runs.asked whether more of them were asked for, and are not there yet
  * @param {(words: string) => void} warn
  */
-export function createTogether(state, sources, warn) {
+export function createTogether({ state, subscribe }, { sources, asked: expected }, warn) {
+  /** What all are to do, once all are there: the newest wish counts. @type {(() => void) | null} */
+  let wish = null;
+
   /** @param {Source} source @param {string} words */
   const named = ({ store }, words) => (sources().length > 1 ? `${fullNameOf(store.state)}: ${words}` : words);
 
@@ -28,6 +35,24 @@ export function createTogether(state, sources, warn) {
     for (const source of asked) act(source).catch((error) => warn(named(source, error instanceof Error ? error.message : String(error))));
   }
 
+  /** Compared runs of which it is yet to be heard what they can do. */
+  const coming = () => (sources().length > 1 ? sources().filter(({ store }) => isComing(store.state)) : []);
+
+  /** @param {() => void} act */
+  function onceAllAreThere(act) {
+    wish = act;
+    look();
+  }
+
+  function look() {
+    if (!wish || expected() || coming().length) return;
+    const act = wish;
+    wish = null;
+    act();
+  }
+
+  subscribe(look);
+
   /** Those that make the next step: aligned by environment steps, whoever has made fewer of them. */
   function next() {
     const all = sources();
@@ -37,10 +62,13 @@ export function createTogether(state, sources, warn) {
   }
 
   const together = {
-    play: () => each(able("play", sources()), (source) => source.play()),
-    pause: () => each(able("pause", sources()), (source) => source.pause()),
-    step: () => each(able("step", next()), (source) => source.step()),
-    back: () => each(sources(), (source) => source.back()),
+    play: () => onceAllAreThere(() => each(able("play", sources()), (source) => source.play())),
+    pause() {
+      wish = null;
+      each(able("pause", sources()), (source) => source.pause());
+    },
+    step: () => onceAllAreThere(() => each(able("step", next()), (source) => source.step())),
+    back: () => onceAllAreThere(() => each(sources(), (source) => source.back())),
     live: () => sources().forEach(({ travel }) => travel.live()),
     /** The end of an update, and of the other runs what stands beside it. @param {number} update @param {boolean} [since] */
     goTo(update, since) {
@@ -58,6 +86,7 @@ export function createTogether(state, sources, warn) {
       const all = sources();
       if (all.length < 2) return null;
       const stays = all.flatMap((source) => {
+        if (coming().includes(source)) return [named(source, "has just been put beside, and is waited for.")];
         const reason = source.whyNot("step");
         return reason === null || inThePast(source.store.state) || plays(source) ? [] : [named(source, reason)];
       });

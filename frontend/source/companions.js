@@ -4,11 +4,13 @@
 import { getJson, postRun } from "../net/http.js";
 import { NAMED, nameOf, partnerOf } from "../state/beside.js";
 import { LOOKS, MOST, letterOf } from "../state/looks.js";
+import { isComing } from "../state/permission.js";
 import { loadRecording, openFile } from "./file.js";
 import { createLive } from "./live.js";
 import { AS_A_FILE, createRecording } from "./recording.js";
 
 /** @import { Run, Source, State } from "../types.js" */
+/** @import { Columns } from "../state/store.js" */
 /** @import { Page } from "../state/page.js" */
 /** @import { Recording } from "./file.js" */
 
@@ -17,7 +19,7 @@ import { AS_A_FILE, createRecording } from "./recording.js";
  * @property {string | null} name as an address has it; null for a file, which no address leads to
  * @property {Source | null} source null while it is only asked for
  *
- * @typedef {{ source: Source, begin(): void | Promise<void> }} Begun a source that is to be shown, and to begin then
+ * @typedef {{ source: Source, begin?(): void }} Begun a source that is to be shown, and to begin then
  */
 
 const FULL = `${MOST} runs are compared already, and no more are told apart at a glance: take one of them out first.`;
@@ -46,6 +48,8 @@ export function createCompanions(page, { client, failed, ended, begun }) {
   const { state } = page.atHand;
   /** By place, but for the first, which is that of the run at hand. */
   let companions = askedFor();
+  /** Those that are yet to go where the run at hand is looked back at. @type {Set<Source>} */
+  const newcomers = new Set();
 
   const sources = () => companions.flatMap((one) => one?.source ?? []);
 
@@ -66,7 +70,9 @@ export function createCompanions(page, { client, failed, ended, begun }) {
 
   /** @param {number} at */
   function end(at) {
-    companions[at]?.source?.close();
+    const source = companions[at]?.source;
+    if (source) newcomers.delete(source);
+    source?.close();
     put(at, null);
   }
 
@@ -93,15 +99,28 @@ export function createCompanions(page, { client, failed, ended, begun }) {
 
   page.atHand.subscribe((topics) => topics.includes("run") && check());
 
+  /** Whether enough is known of a run to tell where in it another's past is. @param {State & Columns} one */
+  const isKnown = (one) => !isComing(one) && !one.series.missing();
+
+  function align() {
+    for (const source of newcomers) {
+      const own = source.store.state;
+      if (!isKnown(own)) continue;
+      newcomers.delete(source);
+      if (state.past)
+        source.travel.goTo(partnerOf(state.snapshot?.header.update ?? 0, state, own, state.view.align)).catch((error) => failed(error.message));
+    }
+  }
+
+  page.subscribe(align);
+
   /** @param {number} at @param {Recording} recording @returns {Begun} */
   function recorded(at, recording) {
     if (recording.run.id === state.run?.id) throw new Error("This is the recording on show.");
     if (isShown(recording.run.id)) throw new Error("This recording is compared already.");
     const store = storeAt(at);
     Object.assign(store.state, AS_A_FILE);
-    const source = createRecording(store, recording);
-    const where = () => partnerOf(state.snapshot?.header.update ?? 0, state, store.state, state.view.align);
-    return { source, begin: async () => (state.past ? source.travel.goTo(where()) : undefined) };
+    return { source: createRecording(store, recording) };
   }
 
   /** @param {number} at @param {string} id @returns {Promise<Begun>} */
@@ -130,9 +149,10 @@ export function createCompanions(page, { client, failed, ended, begun }) {
     try {
       const { source, begin } = await make();
       if (companions[at] !== wish) return source.close(); // nobody waits for it any more
+      newcomers.add(source);
       put(at, { name, source });
       begun(source);
-      await begin();
+      begin?.();
     } catch (error) {
       if (companions[at] === wish) end(at);
       page.touch("view"); // the address asks for it no more
@@ -148,6 +168,8 @@ export function createCompanions(page, { client, failed, ended, begun }) {
 
   return {
     sources,
+    /** Whether some were asked for that are not there yet. */
+    asked: () => companions.some((one) => one?.source === null),
     /** The source of a run that is compared. @param {State} one */
     of: (one) => sources().find(({ store }) => store.state === one) ?? null,
     /** As an address has them; null where there are none. */

@@ -105,6 +105,17 @@ export function whyNoControl(state) {
 /** What would choose between two outcomes by the way. @type {Set<string>} */
 const DECIDES = new Set(["play", "step", "redo"]);
 
+/**
+ * Whether it is yet to be heard what can be done with a run: it was only just asked for, or its training has yet to begin.
+ * (Of one that cannot be reached, nothing comes.)
+ *
+ * @param {State} state
+ */
+export function isComing({ recorded, held, connection, awaited, status }) {
+  if (recorded || held || awaited) return false;
+  return connection.state === "connecting" || (connection.state === "open" && (status === null || status.state === "starting"));
+}
+
 /** @param {State} state */
 const undecided = ({ comparison }) =>
   `Update ${count(comparison?.header.update)} has two outcomes, and none is chosen yet. Keep one of them first, as it was or the new one.`;

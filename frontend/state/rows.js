@@ -28,6 +28,9 @@ export function placeOf(snapshot, environment, step) {
   return `${capital(names.row)} ${environment}, ${names.step} ${step}${token === null ? "" : ` “${visible(token)}”`}`;
 }
 
+/** The axis along a row. @param {Snapshot} snapshot */
+export const alongInWords = (snapshot) => (textOf(snapshot) ? "token t of the sequence" : "step t of the rollout");
+
 /** @param {string} word */
 export const capital = (word) => word[0].toUpperCase() + word.slice(1);
 

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from tests.attach.elsewhere import Loop, waiting_server
-from tests.browser.dashboard import Dashboard, only, until
+from tests.browser.dashboard import Dashboard, only, panels_alone, until
+from tests.browser.stage import snapshot
 
 LOOKED_AT = ("Policy", "Gradients", "Step direction", "Health")
 
@@ -27,6 +28,7 @@ def test_a_loop_that_is_not_ours_from_its_coming_to_its_end(server, new_page):
         dashboard = Dashboard.of(page)
         until(dashboard.update, lambda update: update >= 3)
         assert "Stable-Baselines3 PPO" in page.locator("button.run").inner_text()
+        assert page.locator("#panels > section").last.get_attribute("aria-label") == "Environment", "it cannot be drawn"
         dashboard.press("Pause").at(state="paused")
         before = dashboard.update()
         dashboard.step("minibatch")
@@ -53,3 +55,26 @@ def test_a_loop_that_is_not_ours_from_its_coming_to_its_end(server, new_page):
         page.get_by_role("button", name="End it").click()
         dashboard.at(state="stopped")
         assert len(loop.digest()) == 64, "`learn` has returned, and the script went on to its end"
+
+
+@pytest.mark.parametrize(
+    ("margin", "line", "said"),
+    [
+        (1.5, "0.03", "Epoch 2 is the last: the KL of its last minibatch exceeded 1.5 × the target of 0.02."),
+        (1.0, "0.02", "Epoch 2 is the last: the KL of its last minibatch exceeded the target of 0.02."),
+        (None, None, "Epoch 2 is the last: the KL of its last minibatch exceeded what its training loop allows."),
+    ],
+)
+def test_where_the_kl_ends_the_epochs_of_a_loop_that_is_not_ours(stage, margin, line, said):
+    header, arrays = snapshot(3, "epoch")
+    told = {"epoch": 2, "epochs": 4, "minibatch": 4, "minibatches": 4, "stopped_by_kl": True}
+    settings = {**header["settings"], "target_kl": 0.02}
+    attached = {"library": "a loop", "changeable": [], "kl_margin": margin}
+    played = stage(query=panels_alone("KL and clipping"), run={"attached": attached})
+    played.frame({**header, **told, "run": played.run["id"], "settings": settings}, arrays)
+    until(played.sentence, lambda text: text.startswith(said))
+    numbers = played.dashboard.panel("KL and clipping").locator(".readout")
+    until(numbers.inner_text, lambda text: ("stops at" in text) == (line is not None))
+    assert line is None or line in numbers.inner_text()
+    played.frame({**header, **told, "run": played.run["id"], "stopped_by_kl": False, "epoch": 3}, arrays)
+    until(played.sentence, lambda text: text == "Epoch 3 of 4 is over.")  # shuffled or not

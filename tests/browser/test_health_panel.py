@@ -122,6 +122,20 @@ def test_what_has_passed_is_listed_once(stage):
     assert earlier.is_hidden(), "what leads still is not listed as gone"
 
 
+def test_a_finding_that_is_written_anew_while_it_is_pressed_is_opened(stage):
+    told = {"history": [], "unknown": {}}
+    spread = {**COLLAPSE, "cause": "The policy is sure.", "summary": "S was 0.02."}
+    played = stage(findings=[PASSED, spread], **told)
+    row = shown(played.dashboard).get_by_role("list", name="Findings").get_by_role("listitem").last
+    until(row.inner_text, lambda text: "S was 0.02." in text)
+    row.get_by_role("heading").hover()
+    row.page.mouse.down()
+    played.snapshot(3, findings=[PASSED, {**spread, "summary": "S was 0.01."}], **told)
+    until(row.inner_text, lambda text: "S was 0.01." in text)
+    row.page.mouse.up()
+    until(row.get_by_text("The policy is sure.").is_visible)
+
+
 def test_what_an_older_recording_did_not_measure_is_not_green(stage):
     played = stage(findings=[], history=[], unknown={}, health={"kl_k3": 0.01})
     text = until(shown(played.dashboard).inner_text, lambda text: "✓ No KL spike" in text)

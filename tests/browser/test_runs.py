@@ -90,6 +90,13 @@ def test_a_new_run_beside_the_one_at_hand_is_what_the_page_shows_and_both_go_on(
     before = updates()
     assert len(before) == 2 and first in before
     until(updates, lambda now: all(now[id] > before[id] for id in before))
+    opener_of(page).click()
+    other = page.locator("#runs-sheet").get_by_role("button", name="Compare with CartPole-v1, seed 7")
+    other.hover()
+    page.mouse.down()
+    dashboard.key(" ").at(state="paused")  # the list is written anew while a button in it is pressed
+    page.mouse.up()
+    until(page.get_by_role("region", name="Compared runs").is_visible)
 
 
 def test_a_page_that_is_loaded_anew_or_connects_again_is_with_its_run(server, page):

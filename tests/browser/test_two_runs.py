@@ -117,6 +117,34 @@ def test_two_runs_are_aligned_by_environment_steps_and_looked_back_at_together(s
     until(lambda: places(page), lambda seen: seen == ["update 3", "update 2"])
 
 
+LATE = """() => {
+    const Socket = WebSocket;
+    window.WebSocket = class extends Socket {
+        send(said) { setTimeout(() => this.readyState === Socket.OPEN && super.send(said), 1500); }
+    };
+}"""  # whatever is connected from now on
+
+
+def test_a_run_that_has_only_just_been_put_beside_takes_part_in_the_next_step_and_in_the_past(server, page):
+    live = server(*SMALL)
+    dashboard = Dashboard(page, live.url.replace("#", f"?panels={SHOWN}#")).step(update="1").step(update="2")
+    assert beside(page, seed=3, epochs=2, minibatches=2)
+    until(opener_of(page).inner_text, lambda text: "+1" in text)
+    page.evaluate(LATE)
+    compare(page)
+    page.get_by_role("button", name="Step", exact=True).click()
+    assert "seed 3: has just been put beside, and is waited for." in strip(page).get_by_role("status").inner_text()
+    until(lambda: places(page), lambda seen: seen == ["update 3", "update 1"])
+    stepped(page, 4, 2)
+    strip(page).get_by_role("button", name="End comparing").click()
+    until(lambda: not strip(page).is_visible())
+
+    page.get_by_role("slider", name="Timeline").fill("1")
+    dashboard.at(update="1", live="false")
+    compare(page)
+    until(lambda: places(page), lambda seen: seen == ["update 1, of the past", "update 1, of the past"])
+
+
 def test_each_run_of_two_is_led_by_itself_and_ends_by_itself(server, page, new_page):
     live, dashboard = open_two(server, page)
     stepped(page, 2, 1)
@@ -178,6 +206,8 @@ def test_a_recording_stands_beside_a_run_and_a_run_beside_a_recording(look_at, p
     until(lambda: items(page).count() == 1)
     assert items(page).first.get_attribute("data-run") == run
     items(page).first.click()
+    until(lambda: places(page), lambda seen: seen == ["update 0, of the past"] * 2)
+    dashboard.press("Back to newest")
     until(lambda: places(page), lambda seen: seen[-1:] == ["update 2"])
 
 

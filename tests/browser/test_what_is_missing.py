@@ -2,6 +2,7 @@
 
 import functools
 
+import numpy as np
 import pytest
 
 from ppo_scope.probes.subject import Lacking
@@ -200,3 +201,14 @@ def test_a_chosen_sample_is_shown_although_its_panel_was_not(stage, how):
     order = played.page.evaluate("[...document.querySelectorAll('.panel')].map(panel => panel.ariaLabel)")
     if how == "hidden":
         assert order[order.index("Clip mask") + 1] == "Sample"
+
+
+def test_advantages_without_a_critic_have_no_empty_axis_of_values(stage):
+    played = stage(query=panels_alone("Advantages"))
+    parts = played.dashboard.panel("Advantages").locator(".chart")
+    until(parts.text_content, lambda text: "V (line)" in text and "δ (dots)" in text)
+    header, arrays = snapshot(3)
+    unknown = {name: np.full_like(arrays[name], np.nan) for name in ("value", "value_target", "delta")}
+    played.frame({**header, "run": played.run["id"]}, {**arrays, **unknown})
+    text = until(parts.text_content, lambda text: "V (line)" not in text)
+    assert "Â raw (area), R (line)" in text

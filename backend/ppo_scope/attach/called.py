@@ -106,6 +106,16 @@ BY_LIBRARY = {
 }
 """By how a loop says whose it is; of a loop of one's own nobody knows what it calls them."""
 
+KL_MARGINS = {"Stable-Baselines3": 1.5, "a PPO in one file": 1.0}
+"""How many times `target_kl` k3 may be: Stable-Baselines3 and sb3-contrib ask it of every minibatch, before its step; a
+PPO in one file, as CleanRL's are, of the last one of an epoch, after it.
+"""
+
+
+def kl_margin_of(library: str) -> float | None:
+    """How far the KL may go beyond `target_kl` before the library's loop ends an update; None: nobody knows."""
+    return next((margin for start, margin in KL_MARGINS.items() if library.startswith(start)), None)
+
 
 def called_by(library: str) -> dict[str, Called]:
     """The names of the library that a loop is of."""

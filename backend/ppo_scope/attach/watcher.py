@@ -16,7 +16,7 @@ from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from ppo_scope.attach.arrays import Misshapen
-from ppo_scope.attach.called import called_by
+from ppo_scope.attach.called import called_by, kl_margin_of
 from ppo_scope.attach.connecting.address import Address, begins_paused, script_name
 from ppo_scope.attach.connecting.line import Line
 from ppo_scope.attach.facts import Facts
@@ -112,6 +112,7 @@ class Watcher:
         greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(self._change))
         greeting.repeats = repeats is not None
         greeting.called, greeting.script = called_by(library), script_name()
+        greeting.kl_margin = kl_margin_of(library)
         self._line = (
             Line(address, greeting.model_dump_json, self._beat, self._heard, say) if address is not None else None
         )

@@ -58,11 +58,13 @@ class Greeting(BaseModel):
     """The program that it is in, by its name."""
     called: dict[str, Called] = {}
     """What its library calls our settings."""
+    kl_margin: float | None = None
+    """How many times `target_kl` the KL may be before it ends an update's epochs; None: nobody knows."""
 
     @property
     def about(self) -> dict[str, Any]:
         """What pages are told of the loop."""
-        told = self.model_dump(include={"library", "changeable", "repeats", "called", "script"})
+        told = self.model_dump(include={"library", "changeable", "repeats", "called", "script", "kl_margin"})
         return {**told, "began": self.settings}
 
     @classmethod

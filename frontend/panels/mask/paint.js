@@ -3,7 +3,7 @@
 
 import { channels, fade } from "../../draw/colours.js";
 import { REGIONS, colourOf, regionOf } from "../../ppo/regions.js";
-import { namesOf } from "../../state/rows.js";
+import { alongInWords, namesOf } from "../../state/rows.js";
 import { matrix } from "../../state/snapshot.js";
 
 /** @import { Snapshot, Theme } from "../../types.js" */
@@ -184,8 +184,7 @@ function paintAxes({ pen, ratio, width, height }, layout, snapshot, theme) {
     pen.fillText(String(step), left + (step + 0.5) * cellWidth, bottom + 3 * ratio);
   }
   const called = namesOf(snapshot);
-  const whose = called.step === "token" ? "of the sequence" : "of the rollout";
-  const across = linesPerRow > 1 ? `${called.step} t, in lines of ${perLine}` : `${called.step} t ${whose}`;
+  const across = linesPerRow > 1 ? `${called.step} t, in lines of ${perLine}` : alongInWords(snapshot);
   pen.fillText(across, (left + width) / 2, Math.min(bottom + 18 * ratio, height - 14 * ratio));
   pen.save();
   pen.translate(4 * ratio, (top + bottom) / 2);
