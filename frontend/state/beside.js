@@ -51,13 +51,14 @@ export function partnerOf(update, { series: one }, { series: other }, align) {
 }
 
 /**
- * The settings that have not the same value, in their order.
+ * The settings that have not the same value, in the order of the one. (What one of them has not told, as an older recording or
+ * a loop that is not ours, is not known to differ.)
  *
  * @param {SettingValues} one
  * @param {SettingValues} other
  */
 export const differing = (one, other) =>
-  Object.keys({ ...one, ...other }).filter((name) => JSON.stringify(one[name]) !== JSON.stringify(other[name]));
+  Object.keys(one).filter((name) => name in other && JSON.stringify(one[name]) !== JSON.stringify(other[name]));
 
 /**
  * What runs do otherwise, a line each: their settings as they are now, and how they came to be so.

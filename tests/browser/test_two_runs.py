@@ -223,6 +223,11 @@ def test_what_stands_beside_an_update(modules):
     assert modules("state/beside.js", told) == [[0, 0], [1, 1], [2, 1], [3, 2]]
 
 
+def test_what_one_of_two_has_not_told_is_no_difference(modules):
+    told = "[{ epochs: 4, target_kl: null, clip_range: 0.2 }, { clip_range: 0.1, epochs: 4, renamed: 1 }]"
+    assert modules("state/beside.js", f"return m.differing(...{told})") == ["clip_range"]
+
+
 RANGES = """
 let moved = 0;
 const shared = m.createSharedRanges(() => moved++);
