@@ -87,8 +87,7 @@ class Clocks:
         nothing = self._around("nothing", lambda: None)
         for _ in range(20_000):
             nothing()
-        found = self._spent.pop("nothing") / self._calls.pop("nothing")
-        return found
+        return self._spent.pop("nothing") / self._calls.pop("nothing")
 
     def ended(self):
         """A turn is over. True: so is everything, and it is printed."""

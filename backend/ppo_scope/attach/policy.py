@@ -121,7 +121,8 @@ class Policy(ABC):
         batch = update.batch
         if self.distribution is not None and batch.told_outputs is None:
             self.become(update.theta_before, buffers)
-            batch.told_outputs = self.judge(batch)[0]
+            with self._as_it_is(), torch.no_grad():
+                batch.told_outputs = self._put_out(self._module, batch)
         self.become(theta, buffers)
 
     def become(self, theta: Tensor, buffers: Sequence[Tensor]) -> None:
