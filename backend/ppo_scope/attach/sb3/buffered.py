@@ -22,6 +22,10 @@ LIBRARIES = frozenset({"stable_baselines3", "sb3_contrib"})
 """Their buffers make their arrays anew for each rollout, and cut minibatches from all of them alike."""
 
 
+OF_SOME = ("action_masks", "hidden_states_pi", "cell_states_pi", "hidden_states_vf", "cell_states_vf")
+"""What only a MaskablePPO's buffer has, and what only a RecurrentPPO's has."""
+
+
 class Form(NamedTuple):
     """What it takes to read the arrays."""
 
@@ -87,7 +91,7 @@ class Buffered(NamedTuple):
             log_probs=keep(buffer.log_probs),
             advantages=keep(buffer.advantages),
             returns=keep(buffer.returns),
-            **{name: keep(getattr(buffer, name)) if hasattr(buffer, name) else None for name in cls._fields[-5:]},
+            **{name: keep(getattr(buffer, name)) if hasattr(buffer, name) else None for name in OF_SOME},
         )
 
     def rollout(self, form: Form, episodes: Sequence[Episode]) -> Rollout:

@@ -8,13 +8,13 @@ in the sequences that the loss took, from the states that they were collected wi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from ppo_scope.attach.late import Kept
+from ppo_scope.attach.late import Brought, Kept
 from ppo_scope.attach.record import Batch
 from ppo_scope.attach.sb3.foreign_policy import ForeignPolicy
 from ppo_scope.probes.record import Minibatch, Update
@@ -34,23 +34,15 @@ class RecurrentBatch(Batch):
     """[M, N]: 1 where an episode begins."""
 
 
-class Unpadded(NamedTuple):
-    """A minibatch [B] without what fills it up."""
-
-    old_values: Tensor
-    old_log_prob: Tensor
-    advantages: Tensor
-    returns: Tensor
-
-
-def unpadded(data: Any) -> Unpadded:
-    """Of a minibatch as it came, in the order of its samples."""
+def unpadded(data: Any) -> Brought:
+    """A minibatch as it came, without what fills it up, in the order of its samples."""
     which = trained_of(data)
-    return Unpadded(*(getattr(data, name)[which] for name in Unpadded._fields))
+    columns = data.advantages, data.old_values, data.old_log_prob, data.returns
+    return Brought(*(one[which] for one in columns))
 
 
 def answers_of(data: Any, found: Kept) -> Kept:
-    """What the policy makes of it, in the same order and without a graph."""
+    """What the policy makes of it, as `unpadded` and without a graph."""
     which = trained_of(data)
     values, log_prob, entropy = found
     kept = None if entropy is None else entropy.detach()[which]

@@ -335,11 +335,11 @@ class Watched(Loop):
 
     def _judged_at_first(self, kept: Kept) -> None:
         """An update's first minibatch, or any where they bring something else than the rollout has."""
-        update, data = self._update, self._data
+        update = self._update
         assert isinstance(update, LateUpdate)
         if self._count == 1:
             self._about_to_step()
-        data = unpadded(data) if self._recurrent else data
+        data: Any = unpadded(self._data) if self._recurrent else self._data
         start = (self._within[1] - 1) * self._size
         samples = self._order[start : start + len(data.old_log_prob)]
         if self._count == 1 and self._brings_what_it_has(update, data, samples):
