@@ -263,8 +263,9 @@ class Watched(Loop):
         assert isinstance(update, LateUpdate) and order is not None
         self._expect_of_the_rollout(update.source[1], self._data, order[: update.size])
         values, log_prob, entropy = (theirs.get(name) for name in ("values", "actions_log_prob", "entropy"))
-        same = values is self._value and log_prob is self._log_prob and isinstance(entropy, Tensor)
-        self._by_name = same and torch.equal(entropy, self._entropy())
+        self._by_name = False
+        if values is self._value and log_prob is self._log_prob and isinstance(entropy, Tensor):
+            self._by_name = torch.equal(entropy, self._entropy())
         if self._by_name:
             self._answers.close()
             del self._value, self._log_prob  # and with them their graphs
