@@ -63,8 +63,8 @@ class Maskable(StableBaselines):
 
 
 class Recurrent(StableBaselines):
-    """A RecurrentPPO of sb3-contrib, on Pendulum, whose episodes are as long as its rollouts: by where they end, an update
-    of others takes three times as long as the one before.
+    """A RecurrentPPO of sb3-contrib, on Pendulum, whose episodes are as long as its rollouts: by where they end, one
+    update takes three times as long as another.
     """
 
     def __init__(self, link):

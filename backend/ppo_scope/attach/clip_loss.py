@@ -236,7 +236,7 @@ class Watched:
             self._scope.abilities,
             theta=self._networks.theta,
             parts=self._networks.parts,
-            judge=self._networks.judge if policy is not None else None,
+            judge=self._judge if policy is not None else None,
             differentiate=self._differentiate if self._networks.pure else None,
         )
         self._scope.rollout(
@@ -314,6 +314,10 @@ class Watched:
         self._scope.close()
         if why:
             say(why)
+
+    def _judge(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """What an update has led to is found once."""
+        return batch.told_after or self._networks.judge(batch)
 
     def _differentiate(self, update: Update, minibatch: Minibatch) -> Sequence[Floats]:
         """Of the loss's own terms, by a pass of its own."""
