@@ -34,11 +34,6 @@ HOOKS = {
         "ppo_scope.attach.grpo:Watched": ("_take_generated", "_take_part", "stepping", "stepped"),
         OWN: ("begins",),
     },
-    "script": {
-        "ppo_scope.attach.single_file.named_loop:NamedLoop": ("clipped", "stepped"),
-        "ppo_scope.attach.single_file.named_loop:Lookout": ("passes", "_look"),
-        "ppo_scope.attach.single_file.acting:Acting": ("_hear",),
-    },
 }
 """By whose loop: what it calls, or what hooks that are functions within functions call first."""
 HOOKS |= {"maskable": HOOKS["sb3"], "recurrent": HOOKS["sb3"]}
