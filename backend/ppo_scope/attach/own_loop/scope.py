@@ -17,6 +17,7 @@ error of ours ends the watching, not the training.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -421,7 +422,8 @@ class Scope:
             self._at(PhaseKind.EPOCH)
         update.seconds_optimise = time.perf_counter() - self._began
         if update.batch is not None and self.abilities.judge is not None:
-            update.batch.told_after = self.abilities.judge(update.batch)
+            with contextlib.nullcontext() if self._judges else contextlib.suppress(Exception):  # whose probes then fail
+                update.batch.told_after = self.abilities.judge(update.batch)
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from ppo_scope.probes.subject import Abilities, Distribution
 Losses = list[dict[str, float]]
 GRADIENTS = "gradients"
 """The probe that asks for them."""
+NOT_JUDGED = "the loop's networks could not be asked for what they answer after the update"
 NO_GRADIENT = "the loop's loss could not be differentiated a second time"
 
 
@@ -86,5 +87,7 @@ class ToldPolicy:
 
     @staticmethod
     def _judged(batch: Any) -> tuple[Tensor, Tensor]:
-        found: tuple[Tensor, Tensor] = batch.told_after
+        found: tuple[Tensor, Tensor] | None = batch.told_after
+        if found is None:
+            raise RuntimeError(NOT_JUDGED)
         return found
