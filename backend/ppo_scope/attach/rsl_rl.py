@@ -46,7 +46,7 @@ ATTRIBUTES = {
     "desired_kl": "desired_kl",
 }
 CHECKED = 16
-"""At every so many updates it is checked again what its variables and its samples are, and whenever somebody looks."""
+"""At every so many updates it is checked again what its variables and its samples are."""
 
 
 class PPO(Theirs):  # type: ignore[misc]  # rsl_rl has no types
@@ -163,7 +163,7 @@ class Watched(Loop):
         update = LateUpdate(self._index, self._facts, alpha, theta, (form, stored), ended)
         update.size = rewards.size // algorithm.num_mini_batches
         self._brief, self._alphas, self._norms, self._first = update.brief, [], [], True
-        self._checked = self._index % CHECKED == 1 or not self._by_name or self.watcher.attended
+        self._checked = self._index % CHECKED == 1 or not self._by_name
         self._begin(update, ended)
 
     @contextlib.contextmanager
