@@ -307,8 +307,8 @@ class Watched(Loop):
             update.learning_rate_lowered += alpha < update.learning_rate
             update.learning_rate = alpha
         if pairs:
-            each = torch.stack(self._norms[: 2 * pairs]).detach().cpu().numpy().reshape(pairs, 2)
-            norms = torch.from_numpy(np.sqrt(np.square(each).sum(1))).unbind()
+            both = torch.stack(self._norms[: 2 * pairs]).detach().view(pairs, 2)
+            norms = both.square().sum(1).sqrt().unbind()
             update.gradient_norms.update(enumerate(norms, len(update.gradient_norms)))
             del self._norms[: 2 * pairs]
 
