@@ -1,9 +1,10 @@
 """What being watched costs somebody's PPO: processor time of its process, by turns with and without.
 
-    python -m benchmarks.attached [--of sb3] [--size second] [--turns 100] [absent] [server] [page]
+    python -m benchmarks.attached [--of sb3] [--size second] [--turns 100] [--clocks] [absent] [server] [page]
 
 `absent`: the server is not there. `server`: one is, and no page. `page`: somebody looks at seven panels. The process
-that measures beside the loop is not counted: of a machine with one core it would take its share.
+that measures beside the loop is not counted: of a machine with one core it would take its share. `--clocks`: not by
+turns, but by clocks around our hooks, twice as many updates as turns, all of them watched.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from types import SimpleNamespace
 
 import torch
 
+from benchmarks.clocks import HOOKS, Clocks
 from benchmarks.loops import LOOPS, StableBaselines
 from benchmarks.turns import Turns, measured_beside
 from tests.attach.elsewhere import Door, nowhere, waiting_server
@@ -30,6 +32,7 @@ def main():
     parser.add_argument("--of", choices=LOOPS, default="sb3", help="whose loop")
     parser.add_argument("--size", choices=StableBaselines.SIZES, default="small", help="of the loop of sb3")
     parser.add_argument("--turns", type=int, default=100, help="pairs of them")
+    parser.add_argument("--clocks", action="store_true", help="around the hooks, in place of turns")
     parser.add_argument("--look-at", metavar="LINK", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.look_at:
@@ -51,9 +54,16 @@ def main():
 
 def measured(name, link, options, look=lambda: None):
     os.environ["PPO_SCOPE_URL"] = link  # where a library's own config makes the loop
-    loop = LOOPS[options.of](link, **({"size": options.size} if options.of == "sb3" else {}))
-    about = {"updates": loop.updates, "pairs": options.turns, "look": look}
-    turns = Turns(f"{options.of} {name}", loop.watch, ready=lambda: measured_beside(loop.watcher), **about)
+    size = {"size": options.size} if options.of == "sb3" else {}
+    about = {"name": f"{options.of} {name}", "look": look, "ready": lambda: measured_beside(loop.watcher)}
+    if options.clocks:
+        turns = Clocks(wanted=2 * options.turns, **about)
+        turns.put_around(HOOKS[options.of])
+        loop = LOOPS[options.of](link, **size)
+    else:
+        loop = LOOPS[options.of](link, **size)
+        turns = Turns(watch=loop.watch, pairs=options.turns, **about)
+    turns.updates = loop.updates
     loop.run(turns.ended)
     loop.watcher.close()
 

@@ -30,7 +30,8 @@ class Turns(turns.Turns):
     """
 
     def __init__(self, lookout, pairs, end):
-        super().__init__("script", self._watch_it, updates=UPDATES, pairs=pairs, ready=self._there)
+        super().__init__("script", self._watch_it, pairs=pairs, ready=self._there)
+        self.updates = UPDATES
         self._lookout, self._end = lookout, end
         self._update, self._begun, self._envs, self._hearing = None, 0, None, None
         shuffle = np.random.shuffle

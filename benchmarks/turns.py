@@ -12,18 +12,21 @@ DRAWS = 2000
 class Turns:
     """Of one loop. What else the machine does falls on both of a pair alike."""
 
-    def __init__(self, name, watch, *, updates, pairs, look=lambda: None, ready=lambda: True):
-        """`watch`: switches the watching on and off. `updates`: of a turn. `look`: called once the loop is warm.
+    updates = 1
+    """Of a turn."""
+
+    def __init__(self, name, watch, *, pairs, look=lambda: None, ready=lambda: True):
+        """`watch`: switches the watching on and off. `look`: called once the loop is warm.
         `ready`: whether what measures beside is there, which takes its time on a busy machine.
         """
-        self._name, self._watch, self._updates, self._wanted, self._look = name, watch, updates, pairs, look
+        self._name, self._watch, self._wanted, self._look = name, watch, pairs, look
         self._warm_until, self._ready = time.monotonic() + WARM_SECONDS, ready
         self._since, self._first = None, True
         self._watched, self._pairs, self._before = True, [], 0.0
 
     def ended(self):
         """A turn is over. True: so is everything, and a line is printed."""
-        spent = (time.process_time_ns() - self._since) / self._updates / 1e6 if self._since else 0.0
+        spent = (time.process_time_ns() - self._since) / self.updates / 1e6 if self._since else 0.0
         if self._since is None:
             if time.monotonic() < self._warm_until or not self._ready():
                 return False

@@ -16,7 +16,7 @@ from ppo_scope.attach.single_file.named_loop import Lookout, NamedLoop
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
 from ppo_scope.probes.record import PhaseKind
-from tests.attach.elsewhere import nowhere, rows_of, the_run, waiting_server
+from tests.attach.elsewhere import bare, beside, nowhere, rows_of, shown_here, the_run, waiting_server
 from tests.live import environment
 from tests.programs import trained
 
@@ -89,6 +89,26 @@ def test_its_numbers_are_those_of_the_script_and_its_bits_stay(arguments, monkey
     first = [kind.value for index, kind in kinds if index == 1]
     epoch = ["loss", "gradient", "step"] * 4 + ["epoch"]
     assert first == ["advantages", *epoch * (len(first) // len(epoch)), "update"]
+
+
+def test_what_one_that_remembers_does_is_measured_beside_it_to_the_bit(monkeypatch, capfd):
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), "--lstm", "--iterations", "2"])
+
+    def trained_here():
+        lookout = Lookout()
+        lookout.begin()
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+        lookout.end(whole=True)
+        lookout.loop.watcher.close()
+        return capfd.readouterr().out.splitlines()[-1]
+
+    found = {}
+    for yes in (False, True):
+        with beside(monkeypatch, yes) as clerks:
+            digest, _, rows, _ = shown_here(monkeypatch, trained_here)
+        assert [one._begun for one in clerks] == [True] * yes
+        found[yes] = digest, bare(rows)
+    assert found[True] == found[False] and min(found[True][1]["final_kl_exact"]) > 0
 
 
 def test_what_is_set_holds_from_the_next_update_on(monkeypatch, capfd):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import atexit
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -111,7 +111,7 @@ class Watched:
         self._networks = LossNetworks(loss)
         self._mine = {id(one) for _, one in self._networks.own}
         self._rollout: Any = None
-        self._places: dict[bytes, deque[int]] = {}
+        self._places: dict[bytes, int] | dict[bytes, deque[int]] = {}
         self._data: Any = None  # of the minibatch at hand
         self._caught: dict[str, Tensor] = {}
         self._asking = self._ended = False
@@ -208,19 +208,19 @@ class Watched:
             atexit.register(self._over)
 
     def _take(self, made: Any, *, again: bool) -> None:
-        data = made.detach()
-        data = data.reshape(1, -1) if data.ndim == 1 else data.reshape(-1, data.shape[-1])
-        data = data.transpose(0, 1)
-        layout = tuple(data.shape)
+        batch, steps = made.ndim, made.shape[-1]
+        layout = steps, made.numel() // steps
 
         def rows(key: Any) -> NDArray[Any]:
-            return _flat(data.get(key), layout)
+            found: Tensor = made.get(key)
+            return _flat(found.reshape(-1, steps, *found.shape[batch:]).transpose(0, 1), layout)
 
         keys, of = self._keys, self._estimator.tensor_keys
-        self._places = _places(rows(keys.action), rows(keys.sample_log_prob), rows(keys.value_target))
+        actions, log_probs, targets = rows(keys.action), rows(keys.sample_log_prob), rows(keys.value_target)
+        self._places = _places(actions, log_probs, targets)
         if again:  # anew, by a critic that has learned: what the loss uses of it comes with each minibatch
             return
-        actions = rows(keys.action)
+        data = made.detach().reshape(-1, steps).transpose(0, 1)
         policy, outputs = self._networks.policy(data.reshape(-1))
         if policy == "discrete" and actions.ndim == 3:
             actions = actions.argmax(-1)
@@ -236,16 +236,16 @@ class Watched:
             self._scope.abilities,
             theta=self._networks.theta,
             parts=self._networks.parts,
-            judge=self._networks.judge if policy is not None else None,
+            judge=self._judge if policy is not None else None,
             differentiate=self._differentiate if self._networks.pure else None,
         )
         self._scope.rollout(
             actions=actions,
             rewards=rows(("next", of.reward)),
-            log_probs=rows(keys.sample_log_prob),
+            log_probs=log_probs,
             values=rows(keys.value) if self._loss.critic_coeff is not None else None,
             advantages=rows(keys.advantage),
-            returns=rows(keys.value_target),
+            returns=targets,
             dones=done,
             truncated=done & ~terminated,
             observations=torch.cat([one.reshape(*layout, -1).float() for one in seen], -1),
@@ -272,30 +272,18 @@ class Watched:
         data = self._data = given[0]
         caught = {name: one.detach().reshape(-1) for name, one in self._caught.items()}
         keys = self._keys
-        size = data.batch_size.numel()
-        old = data.get(keys.sample_log_prob).reshape(-1)
-        each = [data.get(key).detach().cpu().numpy() for key in (keys.action, keys.sample_log_prob, keys.value_target)]
+        read = [data.get(key).detach() for key in (keys.action, keys.sample_log_prob, keys.value_target)]
+        old = read[1].reshape(-1)
         with handing_over():
             self._scope.minibatch(
-                samples=self._samples(_bytes_of(size, each)),
+                samples=_samples(self._places, _bytes_of(len(old), [one.cpu().numpy() for one in read])),
                 log_prob=old + caught["logratio"],
                 old_log_prob=old,
                 advantages=caught["advantages"],
                 values=caught.get("values"),
-                returns=data.get(keys.value_target).reshape(-1),
+                returns=read[2].reshape(-1),
                 entropy=caught.get("entropy"),
             )
-
-    def _samples(self, each: Sequence[bytes]) -> NDArray[np.int64]:
-        """[B] places in the rollout. Of samples that are alike in all that the loss reads, one after the other."""
-        found = []
-        for sample in each:
-            places = self._places.get(sample)
-            if places is None:
-                raise RuntimeError(UNKNOWN_SAMPLE)
-            found.append(places[0])
-            places.rotate(-1)
-        return np.array(found, np.int64)
 
     def _stepping(self, optimizer: Any) -> None:
         """The optimizer is about to make its step."""
@@ -327,6 +315,10 @@ class Watched:
         if why:
             say(why)
 
+    def _judge(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """What an update has led to is found once."""
+        return batch.told_after or self._networks.judge(batch)
+
     def _differentiate(self, update: Update, minibatch: Minibatch) -> Sequence[Floats]:
         """Of the loss's own terms, by a pass of its own."""
         caught, self._caught, self._asking = self._caught, {}, True
@@ -354,13 +346,31 @@ def _flat(found: Tensor, layout: tuple[int, ...]) -> NDArray[Any]:
     return array.reshape(layout) if array.shape == (*layout, 1) else array
 
 
-def _places(*rows: NDArray[Any]) -> dict[bytes, deque[int]]:
-    """Which samples have which action, log-probability and target."""
+def _places(*rows: NDArray[Any]) -> dict[bytes, int] | dict[bytes, deque[int]]:
+    """Which samples have which action, log-probability and target; one for each where no two are alike."""
     size = rows[0].shape[0] * rows[0].shape[1]
+    each = _bytes_of(size, rows)
+    single = dict(zip(each, range(size), strict=True))
+    if len(single) == size:
+        return single
     found: dict[bytes, deque[int]] = defaultdict(deque)
-    for place, sample in enumerate(_bytes_of(size, rows)):
+    for place, sample in enumerate(each):
         found[sample].append(place)
     return dict(found)
+
+
+def _samples(places: Mapping[bytes, int | deque[int]], each: Sequence[bytes]) -> NDArray[np.int64]:
+    """[B] places in the rollout. Of samples that are alike in all that the loss reads, one after the other."""
+    found = []
+    for sample in each:
+        place = places.get(sample)
+        if place is None:
+            raise RuntimeError(UNKNOWN_SAMPLE)
+        if isinstance(place, deque):
+            place.rotate(-1)
+            place = place[-1]
+        found.append(place)
+    return np.array(found, np.int64)
 
 
 def _bytes_of(size: int, rows: Sequence[NDArray[Any]]) -> list[bytes]:

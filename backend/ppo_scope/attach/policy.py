@@ -116,13 +116,18 @@ class Policy(ABC):
                 found.append(self._put_out(module, update.batch, samples))
         return torch.cat(found)
 
-    def after(self, task: Any, update: Any, theta: Tensor, buffers: Sequence[Tensor]) -> None:
+    def besides(self, update: Any, probes: frozenset[str]) -> list[Tensor]:
+        """See `task.Weighed`: its copy can be asked for everything else."""
+        return self.buffers()
+
+    def after(self, task: Any, update: Any, theta: Tensor, besides: Sequence[Tensor]) -> None:
         """See `desk.Measured`."""
         batch = update.batch
         if self.distribution is not None and batch.told_outputs is None:
-            self.become(update.theta_before, buffers)
-            batch.told_outputs = self.judge(batch)[0]
-        self.become(theta, buffers)
+            self.become(update.theta_before, besides)
+            with self._as_it_is(), torch.no_grad():
+                batch.told_outputs = self._put_out(self._module, batch)
+        self.become(theta, besides)
 
     def become(self, theta: Tensor, buffers: Sequence[Tensor]) -> None:
         """Take over these weights; for a policy that nobody trains."""

@@ -45,6 +45,8 @@ ATTRIBUTES = {
     "max_grad_norm": "max_grad_norm",
     "desired_kl": "desired_kl",
 }
+CHECKED = 16
+"""At every so many updates it is checked again what its variables and its samples are."""
 
 
 class PPO(Theirs):  # type: ignore[misc]  # rsl_rl has no types
@@ -107,7 +109,7 @@ class Watched(Loop):
         self._brief: list[Brief] = []  # the update's
         self._alphas: list[float] = []  # of minibatches, which the update has not taken over; so the norms
         self._norms: list[Tensor] = []  # of actor and critic, minibatch by minibatch
-        self._first = self._by_name = False
+        self._first = self._checked = self._by_name = False
         self._answers = contextlib.ExitStack()  # hooks of what is not known by its name
         self._stepping: Any = None  # the hook of the optimizer, which only a loop that is looked at closely needs
         self._told: dict[str, Any] = {}
@@ -160,7 +162,8 @@ class Watched(Loop):
         alpha, theta = float(algorithm.learning_rate), self.policy.theta()
         update = LateUpdate(self._index, self._facts, alpha, theta, (form, stored), ended)
         update.size = rewards.size // algorithm.num_mini_batches
-        self._brief, self._alphas, self._norms, self._first, self._by_name = update.brief, [], [], True, False
+        self._brief, self._alphas, self._norms, self._first = update.brief, [], [], True
+        self._checked = self._index % CHECKED == 1 or not self._by_name
         self._begin(update, ended)
 
     @contextlib.contextmanager
@@ -177,7 +180,8 @@ class Watched(Loop):
         torch.Tensor.backward = differentiated  # type: ignore[assignment,method-assign]
         try:
             with clipping(self._clipped), self._answers:
-                self._ask()
+                if self._checked:
+                    self._ask()
                 yield
         finally:
             torch.Tensor.backward = backward  # type: ignore[method-assign]
@@ -236,7 +240,9 @@ class Watched(Loop):
         """The loss of a minibatch is there; `theirs`: the variables of `update`."""
         if self._first:
             self._first = False
-            self._begins_with(theirs)
+            if self._checked:
+                self._begins_with(theirs)
+            self._about_to_step()
         if self._by_name:
             values, log_prob, entropy = theirs["values"], theirs["actions_log_prob"], theirs["entropy"]
         else:
@@ -257,12 +263,12 @@ class Watched(Loop):
         assert isinstance(update, LateUpdate) and order is not None
         self._expect_of_the_rollout(update.source[1], self._data, order[: update.size])
         values, log_prob, entropy = (theirs.get(name) for name in ("values", "actions_log_prob", "entropy"))
+        self._by_name = False
         if values is self._value and log_prob is self._log_prob and isinstance(entropy, Tensor):
             self._by_name = torch.equal(entropy, self._entropy())
         if self._by_name:
             self._answers.close()
             del self._value, self._log_prob  # and with them their graphs
-        self._about_to_step()
 
     @torch.no_grad()
     def _entropy(self) -> Tensor:

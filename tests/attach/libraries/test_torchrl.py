@@ -1,13 +1,14 @@
 """PPO of TorchRL: the same weights, and our numbers beside those that its loss tells."""
 
 import json
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import ppo_scope
-from tests.attach.elsewhere import Loop, nowhere, rows_of, the_run, waiting_server
+from tests.attach.elsewhere import Loop, bare, beside, nowhere, rows_of, shown_here, the_run, waiting_server
 
 torchrl = pytest.importorskip("torchrl", reason="TorchRL is not installed: make libraries")
 
@@ -44,6 +45,27 @@ def test_a_loop_is_shown_by_its_own_numbers_and_trains_to_the_same_weights(tmp_p
     assert max(rows["first_ratio_error"]) < 1e-5 and rows["final_kl_exact"][-1] > 0
 
 
+def test_what_is_measured_beside_it_is_to_the_bit_what_it_would_find_itself(monkeypatch):
+    from ppo_scope.attach.clip_loss import Watched
+    from tests.attach.libraries import torchrl_loop
+
+    hook, made = Watched._hook, []
+    monkeypatch.setattr(Watched, "_hook", lambda watched: made.append(watched) or hook(watched))
+
+    def learned():
+        found = torchrl_loop.main(UPDATES)
+        made[-1]._over()
+        return found
+
+    found = {}
+    for yes in (False, True):
+        with beside(monkeypatch, yes) as clerks:
+            told, _, rows, _ = shown_here(monkeypatch, learned)
+        assert [one._begun for one in clerks] == [True] * yes
+        found[yes] = told, bare(rows)
+    assert found[True] == found[False] and found[True][1]["final_kl_exact"][-1] > 0
+
+
 def test_the_gradients_of_its_terms_add_up_to_that_of_its_loss_and_leave_none_behind():
     import torch
 
@@ -63,6 +85,13 @@ def test_the_gradients_of_its_terms_add_up_to_that_of_its_loss_and_leave_none_be
     policy, value, entropy = gradients
     assert np.abs(policy + 0.5 * value - 0.01 * entropy - whole).max() < 1e-5 * np.abs(whole).max()
     assert {name.split(".")[0] for name in watched._networks.parts()} == {"policy_trunk", "value_trunk"}
+    here = watched._scope.as_it_is().policy
+    along = here.besides(SimpleNamespace(told=[1], minibatches=[None]), frozenset({"gradients"}))
+    there = pickle.loads(pickle.dumps(here))
+    there.after(SimpleNamespace(losses=[]), None, here.theta(), along)
+    assert np.array_equal(there.abilities().differentiate(None, None), gradients)
+    assert there.abilities().parts() == watched._networks.parts()
+    assert here.besides(SimpleNamespace(told=[1]), frozenset()) == [], "it costs a pass, and nobody looks"
     watched._end("")
 
 

@@ -46,7 +46,7 @@ class Measured(Protocol):
         """What it can be asked."""
         ...
 
-    def after(self, task: Task, update: Update, theta: Tensor | None, buffers: Sequence[Tensor]) -> None:
+    def after(self, task: Task, update: Update, theta: Tensor | None, besides: Sequence[Tensor]) -> None:
         """Be as the loop was when this update had ended; what its policy put out before is found by the way."""
         ...
 
@@ -113,10 +113,10 @@ class Desk:
         model, policy = self._model, self._model.policy
         self._made_with = task.made_with or self._made_with
         assert self._made_with is not None
-        update, theta, buffers = update_of(task, arrays, *self._made_with)
+        update, theta, besides = update_of(task, arrays, *self._made_with)
         model.latest.extend(update.rollout.episodes)
         model.steps, model.counted = task.steps, task.counted
-        policy.after(task, update, theta, buffers)
+        policy.after(task, update, theta, besides)
         moment = Moment(model, Phase(PhaseKind.UPDATE, update, *task.within))
         complaints: list[tuple[str, str]] = []
 

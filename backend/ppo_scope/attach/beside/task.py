@@ -38,8 +38,8 @@ class Weighed(Protocol):
         """[P], a copy; None: the loop does not hand out its weights."""
         ...
 
-    def buffers(self) -> list[Tensor]:
-        """What its layers gather beside the weights."""
+    def besides(self, update: Update, probes: frozenset[str]) -> list[Tensor]:
+        """What else is to be known of it, where these probes look."""
         ...
 
     def losses(self) -> list[dict[str, float]] | None:
@@ -111,7 +111,7 @@ def task_of(
         *(None if one is None else one.numpy() for one in (update.theta_before, theta)),
         *(samples, _joined(list(update.gradient_norms.values()))),
         *found,
-        *(one.numpy() for one in policy.buffers()),
+        *(one.numpy() for one in policy.besides(update, frozenset() if wish is None else wish.probes)),
     ]
     task = Task(
         update=update.index,
@@ -231,7 +231,7 @@ def _joined(parts: Sequence[Tensor]) -> NDArray[Any]:
 def update_of(
     task: Task, arrays: Sequence[Any], settings: Facts, habits: Habits
 ) -> tuple[Update, Tensor | None, list[Tensor]]:
-    """The update that `task_of` was given, with the weights and buffers that it led to."""
+    """The update that `task_of` was given, with the weights that it led to, and what else was told of them."""
     count = COLLECTED if task.form is None else task.form.arrays
     tensors: list[Any] = [None if one is None else torch.from_numpy(one) for one in arrays[count:]]
     before, theta, samples, norms, *rest = tensors

@@ -17,6 +17,7 @@ error of ours ends the watching, not the training.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -148,7 +149,7 @@ class Scope:
                 paused=self._paused,
                 seed=self._seed,
                 quiet=self._quiet,
-                beside=Beside(self.as_it_is, "torch") if self.abilities.theta is None else None,
+                beside=Beside(self.as_it_is, "torch"),
             )
         return self._watcher
 
@@ -420,8 +421,9 @@ class Scope:
         if self._within[0]:
             self._at(PhaseKind.EPOCH)
         update.seconds_optimise = time.perf_counter() - self._began
-        if update.batch is not None and self.abilities.judge == self._judging.after:
-            update.batch.told_after = self._judging.now(update.batch)
+        if update.batch is not None and self.abilities.judge is not None:
+            with contextlib.nullcontext() if self._judges else contextlib.suppress(Exception):  # whose probes then fail
+                update.batch.told_after = self.abilities.judge(update.batch)
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))
 
     def close(self) -> None:

@@ -10,14 +10,20 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ppo_scope.attach.arrays import deltas_of, flat
 from ppo_scope.attach.record import Batch, Episode, Rollout
+from ppo_scope.attach.sb3.recurrent import RecurrentBatch
 from ppo_scope.probes.record import Floats
 
 LIBRARIES = frozenset({"stable_baselines3", "sb3_contrib"})
 """Their buffers make their arrays anew for each rollout, and cut minibatches from all of them alike."""
+
+
+OF_SOME = ("action_masks", "hidden_states_pi", "cell_states_pi", "hidden_states_vf", "cell_states_vf")
+"""What only a MaskablePPO's buffer has, and what only a RecurrentPPO's has."""
 
 
 class Form(NamedTuple):
@@ -59,6 +65,11 @@ class Buffered(NamedTuple):
     advantages: Floats
     returns: Floats
     action_masks: NDArray[Any] | None
+    hidden_states_pi: Floats | None
+    """[M, layers, N, width], of what remembers, before each step; so the next three."""
+    cell_states_pi: Floats | None
+    hidden_states_vf: Floats | None
+    cell_states_vf: Floats | None
 
     @classmethod
     def of(cls, model: Any, ends: Sequence[tuple[int, Floats, NDArray[np.bool_]]]) -> Buffered:
@@ -80,7 +91,7 @@ class Buffered(NamedTuple):
             log_probs=keep(buffer.log_probs),
             advantages=keep(buffer.advantages),
             returns=keep(buffer.returns),
-            action_masks=keep(buffer.action_masks) if hasattr(buffer, "action_masks") else None,
+            **{name: keep(getattr(buffer, name)) if hasattr(buffer, name) else None for name in OF_SOME},
         )
 
     def rollout(self, form: Form, episodes: Sequence[Episode]) -> Rollout:
@@ -95,14 +106,20 @@ class Buffered(NamedTuple):
 
     def batch(self, _: Form, rollout: Rollout) -> Batch:
         """The same as samples."""
-        return Batch(
-            observations=flat(rollout.observations),
-            actions=flat(rollout.actions),
-            log_probs=flat(self.log_probs),
-            values=flat(self.values),
-            advantages=flat(self.advantages),
-            targets=flat(self.returns),
-            action_masks=None if self.action_masks is None else flat(self.action_masks > 0),
+        told: dict[str, Any] = {
+            "observations": flat(rollout.observations),
+            "actions": flat(rollout.actions),
+            "log_probs": flat(self.log_probs),
+            "values": flat(self.values),
+            "advantages": flat(self.advantages),
+            "targets": flat(self.returns),
+            "action_masks": None if self.action_masks is None else flat(self.action_masks > 0),
+        }
+        if self.hidden_states_pi is None:
+            return Batch(**told)
+        pi_hidden, pi_cell, vf_hidden, vf_cell, starts = (torch.from_numpy(one) for one in (*self[-4:], self.starts))
+        return RecurrentBatch(
+            **told, policy_states=(pi_hidden, pi_cell), value_states=(vf_hidden, vf_cell), starts=starts
         )
 
     @property

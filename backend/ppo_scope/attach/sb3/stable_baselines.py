@@ -34,7 +34,7 @@ from ppo_scope.attach.sb3.buffered import Buffered, is_of_a_library
 from ppo_scope.attach.sb3.foreign_policy import ForeignPolicy
 from ppo_scope.attach.sb3.model_parts import Listening, env_of
 from ppo_scope.attach.sb3.model_settings import CHANGEABLE, ModelSettings
-from ppo_scope.attach.sb3.recurrent import RecurrentBatch, RecurrentPolicy, unpadded
+from ppo_scope.attach.sb3.recurrent import RecurrentPolicy, answers_of, unpadded
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import Floats, PhaseKind
 from ppo_scope.probes.subject import Abilities
@@ -114,7 +114,6 @@ class Watched(Loop):
         self.observation = str(model.observation_space)
         self.is_image = bool(len(model.observation_space.shape or ()) == 3)
         self.settings = ModelSettings(model, self.policy)
-        beside = model.device.type == "cpu" and not self._recurrent
         self.watcher = Watcher(
             self,
             self.settings.facts,
@@ -124,7 +123,7 @@ class Watched(Loop):
             paused=paused,
             seed=model.seed if isinstance(model.seed, int) else None,
             repeats=self,
-            beside=Beside(self.as_it_is, type(model.policy).__module__) if beside else None,
+            beside=Beside(self.as_it_is, type(model.policy).__module__) if model.device.type == "cpu" else None,
         )
         self._hook()
 
@@ -284,10 +283,6 @@ class Watched(Loop):
         source, ended = (settings.form, Buffered.of(model, self._ends)), tuple(self._ended)
         judged = self.policy.outputs_at if self.distribution is not None else None
         update = LateUpdate(self._index, settings.facts, settings.learning_rate, theta, source, ended, judged)
-        if self._recurrent:
-            batch = RecurrentBatch(**vars(update.batch))
-            batch.begin(model.rollout_buffer)
-            update.batch = batch
         self._size = update.size = min(model.batch_size, source[1].rewards.size)
         update.habits, update.counted = settings.habits, self.counted()
         update.known |= course(self.steps, settings.total, float(model.lr_schedule(1.0)))
@@ -323,10 +318,11 @@ class Watched(Loop):
     def _judged(self, found: tuple[Tensor, Tensor, Tensor | None]) -> None:
         """The loss of a minibatch is about to be made of these values, log-probabilities and entropies."""
         self._count += 1
+        kept = answers_of(self._data, found) if self._recurrent else without_graph(found)
         if self._as_collected:
-            self._kept.append(without_graph(found))
+            self._kept.append(kept)
         else:
-            self._judged_at_first(found)
+            self._judged_at_first(kept)
         if perf_counter() >= self.watcher.next_look:
             self._at(PhaseKind.LOSS)
 
@@ -337,22 +333,21 @@ class Watched(Loop):
             if perf_counter() >= self.watcher.next_look:
                 self._at(PhaseKind.GRADIENT)
 
-    def _judged_at_first(self, found: tuple[Tensor, Tensor, Tensor | None]) -> None:
+    def _judged_at_first(self, kept: Kept) -> None:
         """An update's first minibatch, or any where they bring something else than the rollout has."""
-        update, data = self._update, self._data
+        update = self._update
         assert isinstance(update, LateUpdate)
         if self._count == 1:
             self._about_to_step()
-        if self._recurrent:
-            data, found = unpadded(data, found)
+        data: Any = unpadded(self._data) if self._recurrent else self._data
         start = (self._within[1] - 1) * self._size
         samples = self._order[start : start + len(data.old_log_prob)]
         if self._count == 1 and self._brings_what_it_has(update, data, samples):
             self._as_collected = True
             self._expect(self._within[0])
-            self._kept.append(without_graph(found))
+            self._kept.append(kept)
         else:
-            update.told.append(Told(self._within[0], samples, data, without_graph(found)))
+            update.told.append(Told(self._within[0], samples, data, kept))
 
     def _expect(self, epoch: int) -> None:
         """Minibatches that bring what the rollout has."""
@@ -370,7 +365,7 @@ class Watched(Loop):
         alike = [np.array_equal(held.reshape(-1)[samples], one.cpu().numpy()) for held, one in columns]
         if not alike[0]:
             raise RuntimeError(OTHER_ORDER)
-        return all(alike) and not self._recurrent
+        return all(alike)
 
     def _ended_by_train(self) -> None:
         update = self._update

@@ -44,7 +44,7 @@ from ppo_scope.attach.single_file.named import (
     leaks_in,
     settings_in,
 )
-from ppo_scope.attach.single_file.remembering import RememberedBatch, RememberingAgent
+from ppo_scope.attach.single_file.remembering import RememberingAgent
 from ppo_scope.attach.single_file.scripted import Scripted, ScriptForm
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import PhaseKind
@@ -97,7 +97,7 @@ class NamedLoop(Loop):
         self.steps = 0
         anneals = self._facts.anneal_learning_rate
         changeable = [name for name in CHANGEABLE if any(hasattr(args, one) for one in SETTINGS[name])]
-        beside = space is not None and not seen.is_cuda and self.policy.distribution is not None and not remembering
+        beside = space is not None and not seen.is_cuda and self.policy.distribution is not None
         self.watcher = Watcher(
             self,
             self._facts,
@@ -221,14 +221,11 @@ class NamedLoop(Loop):
         cut, ended = self._acting.rollout(rewards, ends, self.steps)
         self.steps += rewards.size
         form = ScriptForm(self.policy.discrete, (facts.discount or 0.0) * (facts.gae_lambda or 0.0))
-        source = form, Scripted.of(found, ends, cut)
+        remembers = isinstance(self.policy, RememberingAgent)
+        source = form, Scripted.of(found, ends, cut, remembers=remembers)
         alpha = float("nan") if facts.learning_rate is None else facts.learning_rate
         judged = self.policy.outputs_at if self.distribution is not None else None
         update = LateUpdate(self._index, facts, alpha, self.policy.theta(), source, ended, judged)
-        if isinstance(self.policy, RememberingAgent):
-            batch = RememberedBatch(**vars(update.batch))
-            batch.begin(found.variables)
-            update.batch = batch
         update.size = len(found["samples"])
         update.known["log_probs_anew"] = float(found["advantages"] is self._advantages)
         self._advantages, self._stepped = found["advantages"], 0

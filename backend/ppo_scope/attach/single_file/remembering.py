@@ -19,6 +19,8 @@ from ppo_scope.probes.record import Minibatch, Update
 
 STATES, STARTS = "initial_lstm_state", "b_dones"
 """What the script calls the states before the first step, and where an episode begins."""
+OF_LSTM = 2
+"""States: the hidden one and the cell's."""
 
 
 @dataclass
@@ -29,11 +31,6 @@ class RememberedBatch(Batch):
     """[layers, N, width] each, before the first step."""
     starts: Tensor = field(default_factory=lambda: torch.empty(0))
     """[S], 1 where an episode begins."""
-
-    def begin(self, variables: Mapping[str, Any]) -> None:
-        """Take both from the script's variables."""
-        self.states = tuple(one.detach().cpu().clone() for one in variables[STATES])
-        self.starts = variables[STARTS].detach().cpu().clone()
 
 
 class RememberingAgent(Agent):
@@ -46,6 +43,8 @@ class RememberingAgent(Agent):
         """The agent, where it tells `log_prob` [B] of these samples of a rollout [S, …]; None: it does not."""
         module, states, starts = (variables.get(name) for name in ("agent", STATES, STARTS))
         if not isinstance(module, nn.Module) or not isinstance(states, tuple) or not isinstance(starts, Tensor):
+            return None
+        if len(states) != OF_LSTM:
             return None
         made = cls(module, None)
         rows = states[0].shape[1]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ppo_scope.attach.arrays import deltas_of, taken
 from ppo_scope.attach.record import Batch, Episode, Rollout
 from ppo_scope.attach.single_file.named import Found
+from ppo_scope.attach.single_file.remembering import STARTS, STATES, RememberedBatch
 from ppo_scope.probes.record import Bools, Floats
 
 NUMBERS = ("log_probs", "values", "advantages", "targets", "rewards")
@@ -50,14 +51,22 @@ class Scripted(NamedTuple):
     """[M, N], of episodes, in whichever way."""
     cut: Bools
     """[M, N]"""
+    hidden: Floats | None = None
+    """[layers, N, width], of what remembers, before the first step; so the next."""
+    cell: Floats | None = None
+    starts: Floats | None = None
+    """[S]: 1 where an episode begins."""
 
     @classmethod
-    def of(cls, found: Found, ends: Bools, cut: Bools) -> Scripted:
+    def of(cls, found: Found, ends: Bools, cut: Bools, *, remembers: bool = False) -> Scripted:
         """What is written over in the next rollout."""
         device = found["log_probs"].device
         columns = [torch.as_tensor(found[name], dtype=torch.float32, device=device).reshape(-1) for name in NUMBERS]
         numbers = torch.stack(columns).detach().cpu().numpy()
-        return cls(numbers, taken(found["observations"]), taken(found["actions"]), ends, cut)
+        memory: list[Any] = []
+        if remembers:
+            memory = [taken(one) for one in (*found.variables[STATES], found.variables[STARTS])]
+        return cls(numbers, taken(found["observations"]), taken(found["actions"]), ends, cut, *memory)
 
     @property
     def rewards(self) -> Floats:
@@ -76,14 +85,18 @@ class Scripted(NamedTuple):
         """The same as samples."""
         log_probs, values, advantages, targets = torch.from_numpy(self.numbers[:4])
         actions = torch.from_numpy(self.actions)
-        return Batch(
-            observations=torch.from_numpy(self.observations),
-            actions=actions.long() if form.choices else actions,
-            log_probs=log_probs,
-            values=values,
-            advantages=advantages,
-            targets=targets,
-        )
+        told: dict[str, Any] = {
+            "observations": torch.from_numpy(self.observations),
+            "actions": actions.long() if form.choices else actions,
+            "log_probs": log_probs,
+            "values": values,
+            "advantages": advantages,
+            "targets": targets,
+        }
+        if self.hidden is None:
+            return Batch(**told)
+        hidden, cell, starts = (torch.from_numpy(one) for one in self[-3:])
+        return RememberedBatch(**told, states=(hidden, cell), starts=starts)
 
     def deltas(self, form: ScriptForm) -> Floats:
         """δ"""
