@@ -51,6 +51,10 @@ whose `args` have `total_timesteps`. Elsewhere only an α of 0 is.
 
 **A cut that is taken for an end** is what CleanRL's single files do, and a note there: it reaches about 1/(1 − γ)
 steps back. So are **steps of a reset**, which they train on since Gymnasium 1.0: one sample of each episode.
+**rsl_rl takes V(s_t)** for V of the state after, knowingly, and it is a note as long as it makes less than a quarter
+of the variance of Â. Points on a line, cut after 20 steps, with seeds 1 to 5 and 150 updates: δ of a cut step is off by
+0.21 to 0.27, where Â has a deviation of about 1, and by less than 0.02 in the mean. A step is paid 0.837, 0.837,
+0.816, 0.885 and 0.876, and 0.848, 0.881, 0.834, 0.882 and 0.829 where V of the last state itself is taken.
 
 **Observations** count as the first linear layer gets them, where a policy can be asked; of a `Scope` as they are
 handed over. Pictures are not looked at. That one part of them varies a thousandth as much as another is a note:

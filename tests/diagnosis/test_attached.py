@@ -244,3 +244,20 @@ def test_observations_are_of_a_wild_scale_where_they_are_so_to_the_first_layer(i
     about = {"features_extractor_class": Thousandth} if inside else {}
     health = health_of(made("ppo_scope_tests/ScaledCart-v0", n_epochs=1, policy_kwargs=about, wrapper=Folded), 3)
     assert ("wild_observations" in {row["name"] for row in health.history()}) is not inside
+
+
+def test_rsl_rl_is_told_of_what_it_does_knowingly_and_of_nothing_else(monkeypatch):
+    """It takes V(s_t) where a time limit cuts, and draws its minibatches once an update."""
+    pytest.importorskip("rsl_rl", reason="rsl_rl (rsl-rl-lib) is not installed")
+    from tests.attach import rsl_loop
+
+    monkeypatch.setenv("PPO_SCOPE_URL", nowhere())
+    runner = rsl_loop.made(rsl_loop.WATCHED)
+    runner.learn(25)
+    runner.alg._loop.watcher.close()
+    health = runner.alg._loop.watcher._report._health
+    found = {finding["name"]: finding for finding in health.findings()}
+    assert {row["name"] for row in health.history()} == found.keys() == {"wrong_bootstrap", "same_minibatches"}
+    assert {finding["severity"] for finding in found.values()} == {"note"}
+    told = found["wrong_bootstrap"]
+    assert "rsl_rl does so knowingly" in told["cause"] and "may stay" in told["remedy"]
