@@ -64,8 +64,10 @@ nobody knows whether it matters. Saturated layers are seen in our own networks a
 precision: beside returns in the thousands a mistake in L_PG is lost in the digits of L_VF.
 
 **What changes acting and training alike** leaves no trace in r: a squashed action without the logarithm of its
-slope, which cancels out; log π as the mean over an action's parts in place of the sum; probabilities that are given
-to a distribution as logits. Where log π is not that of the distribution, panels say that the policy cannot be asked.
+slope, which cancels out; log π as the mean over an action's parts in place of the sum. Probabilities that are given to
+a distribution as logits are seen at once where a `Scope` is handed them; elsewhere once the policy begins to decide and
+comes up to the bound, since logits are known but for a number that is added to all. Where log π is not that of the
+distribution, panels say that the policy cannot be asked.
 
 **What is done outside of training** is not seen: a normaliser that moves in evaluation, or an evaluation without it.
 **A shared network** in which the critic's gradient drowns the policy's shows in the panel Gradients; Health speaks of

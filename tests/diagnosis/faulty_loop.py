@@ -118,6 +118,10 @@ class FaultyLoop:
         made = self.policy(seen)
         if self.continuous:
             return torch.cat([made, self.log_sigma.expand_as(made)], -1)
+        if self.fault in ("double softmax", "hidden double softmax"):
+            made = made.softmax(-1)
+        if self.fault == "hidden double softmax":
+            made = made.log_softmax(-1)  # as torch's own Categorical shows its logits
         return made if mask is None else made.masked_fill(~mask, -1e8)
 
     def log_probs(self, outputs, actions):

@@ -139,6 +139,20 @@ def test_how_much_a_wrong_bootstrap_does_is_told_and_decides_how_grave_it_is(fau
     assert said(looped(updates=40, ages=True, rate=1e-2)) == {}
 
 
+@pytest.mark.parametrize(
+    ("fault", "updates", "words"),
+    [("double softmax", 4, "never below 0, and summed up to 1"), ("hidden double softmax", 30, "up to the bound")],
+)
+def test_probabilities_that_are_taken_for_logits_are_found(fault, updates, words):
+    """The sound loop above decides as fast, and goes past where such a bound would be."""
+    loop = looped(fault, updates, ages=True, rate=1e-2)
+    summary, cause, remedy = evidence(loop, "double_softmax")
+    assert words in summary and "more than 48 %" in summary, "e/(e + 3), of 4 actions"
+    assert "takes another one" in cause and "probs=" in remedy
+    sound = looped(updates=40, ages=True, rate=1e-2).health
+    assert sound.values()["least_probability"] < -1 and "double_softmax" not in sound.unknown()
+
+
 ADVANTAGES = [
     ("no ends", "error", "went on into the next one"),
     ("late ends", "error", "the sum stops"),

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ppo_scope.diagnosis.indicators_estimate import of_the_estimate
+from ppo_scope.diagnosis.indicators_outputs import of_the_outputs
 from ppo_scope.diagnosis.indicators_used import of_the_used, of_the_weights
 from ppo_scope.diagnosis.judging import FAR_OUT, NUMBERS, OF_CRITIC, Row
 from ppo_scope.diagnosis.told_loss import of_the_losses
@@ -64,6 +65,7 @@ def of_the_loop(moment: Moment, batch: Batch, told_loss: float = math.nan) -> Ro
         **_without_advantage(moment),
         **of_the_used(moment, batch, seen),
         **of_the_weights(moment),
+        **of_the_outputs(moment, batch),
         **of_the_losses(moment, batch, seen, told_loss),
         **_statistics(moment),
         **_first_ratio(moment, batch, seen),
