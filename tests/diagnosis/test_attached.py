@@ -261,3 +261,34 @@ def test_rsl_rl_is_told_of_what_it_does_knowingly_and_of_nothing_else(monkeypatc
     assert {finding["severity"] for finding in found.values()} == {"note"}
     told = found["wrong_bootstrap"]
     assert "rsl_rl does so knowingly" in told["cause"] and "may stay" in told["remedy"]
+
+
+class Switches(gym.Env):
+    """Three switches, each of which should be on where its number is above 0."""
+
+    observation_space = gym.spaces.Box(-1, 1, (3,), np.float32)
+    action_space = gym.spaces.MultiBinary(3)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.seen, self.left = self.np_random.uniform(-1, 1, 3).astype(np.float32), 25
+        return self.seen, {}
+
+    def step(self, action):
+        paid, self.left = float(((self.seen > 0) == action).sum()), self.left - 1
+        self.seen = self.np_random.uniform(-1, 1, 3).astype(np.float32)
+        return self.seen, paid, False, self.left == 0, {}
+
+
+@pytest.mark.parametrize(
+    ("env", "settings"),
+    [
+        (Switches, {}),
+        ("CartPole-v1", {"n_steps": 16, "n_epochs": 1, "batch_size": 64}),
+        ("CartPole-v1", {"n_steps": 4}),
+    ],
+    ids=["switches", "one step of 64 samples", "16 samples"],
+)
+def test_updates_that_are_small_and_actions_that_are_switches_are_no_fault(env, settings):
+    updates = 8 if env is Switches else 40
+    assert health_of(made(env, **{"batch_size": 16, **settings} if settings else {}), updates).history() == []
