@@ -23,8 +23,8 @@ from ppo_scope.diagnosis.judging import (
 
 STILL = 1e-6
 """k3 of an update below which a policy stands still; a run that learns has a hundred times as much and more."""
-USUAL_STEPS = 16
-"""Of the optimizer in an update: KL grows with the square of them, so that of fewer says less."""
+USUAL_STEPS, USUAL_RATE = 16, 3e-4
+"""Of the optimizer in an update: KL grows with the square of either, so that of fewer and shorter ones says less."""
 STARVED, SURELY_STARVED = 0.5, 0.2
 """Of its length that a step of the policy keeps beside Adam's ε; the latter where that is estimated from one minibatch,
 whose gradient is mostly shorter than the size that Adam remembers."""
@@ -59,8 +59,7 @@ def _still(rows: list[Row]) -> Verdict:
         return Unknown("one epoch of one minibatch: r ≡ 1 and k3 = 0 by design", applies=False)
     if not kl:
         return after(10)
-    taken = last(rows, "steps_taken")
-    if _mean(kl) > STILL * (min(taken / USUAL_STEPS, 1.0) ** 2 if taken > 0 else 1.0):
+    if _mean(kl) > STILL * _how_long(rows) ** 2:
         return None
     if (early := too_early(rows, FEW_STEPS)) is not None:
         return early
@@ -99,6 +98,13 @@ def _still(rows: list[Row]) -> Verdict:
             "Look at the shapes of r and Â before they are multiplied, and at .grad of the policy after backward().",
         )
     return Found(summary)
+
+
+def _how_long(rows: list[Row]) -> float:
+    """How far an update of so few steps, by an α that is meant to become small, comes beside a usual one."""
+    taken, rate = last(rows, "steps_taken"), last(rows, "learning_rate")
+    few = min(taken / USUAL_STEPS, 1.0) if taken > 0 else 1.0
+    return few * min(rate / USUAL_RATE, 1.0) if last(rows, "anneals") == 1 and rate > 0 else few
 
 
 def _starved(rows: list[Row]) -> Verdict:
@@ -244,8 +250,8 @@ STEPS: tuple[Check, ...] = (
         "The policy does not move",
         "warning",
         "k3 below 1e-6 in the mean of 10 updates, while the policy is not deterministic; where they make n steps, "
-        f"fewer than {USUAL_STEPS}, below (n/{USUAL_STEPS})² of it; of updates of {FEWEST} samples or more, after "
-        f"{FEW_STEPS} steps",
+        f"fewer than {USUAL_STEPS}, below (n/{USUAL_STEPS})² of it, and below (α/0.0003)² of it where α is meant to "
+        f"fall; of updates of {FEWEST} samples or more, after {FEW_STEPS} steps",
         "Its gradient is next to nothing: every action looks as good as every other.",
         "Look at the rewards that the environment pays, and at Advantages: are they more than noise?",
         None,
