@@ -182,8 +182,11 @@ def _anchor(title: str) -> str:
 
 def health_page() -> str:
     """Everything that the panel Health looks for: when it speaks, what it comes from, and what to do."""
-    measured = (HERE / "health-measured.md").read_text(encoding="utf-8")
-    lines = ["# What the panel Health looks for\n", NOTE, HEALTH, UNSAID, "## How often it is right\n", measured]
+    measured, elsewhere = (
+        (HERE / f"health-{name}.md").read_text(encoding="utf-8") for name in ("measured", "elsewhere")
+    )
+    lines = ["# What the panel Health looks for\n", NOTE, HEALTH, UNSAID]
+    lines += ["## How often it is right\n", measured, elsewhere]
     for check in checks.table():
         lines += [f"## {check['title']} (`{check['name']}`)\n", f"**Said when** {check['threshold']}.\n"]
         lines += [f"**Cause.** {check['cause']}\n", f"**Remedy.** {check['remedy']}\n"]
