@@ -43,8 +43,7 @@ def _useless_critic(rows: list[Row]) -> Verdict:
         return Unknown("episodes do not differ yet: there is nothing to predict")
     if _mean(errors) < NEGLIGIBLE:
         return None
-    steps = FEW_STEPS if last(rows, "value_coef") < SMALL else MANY_STEPS
-    if (early := too_early(rows, steps, SAMPLES)) is not None:
+    if (early := too_early(rows, FEW_STEPS, SAMPLES)) is not None:
         return early
     mean, fits = _mean(explained), [row.get("critic_fit", math.nan) for row in rows[-10:]]
     fits = [fit for fit in fits if not math.isnan(fit)]
@@ -66,6 +65,8 @@ def _useless_critic(rows: list[Row]) -> Verdict:
         )
     else:
         return None
+    if last(rows, "value_coef") >= SMALL and (early := too_early(rows, MANY_STEPS, SAMPLES)) is not None:
+        return early
     return _because(rows, summary.replace("-", "−"))
 
 
