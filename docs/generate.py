@@ -51,6 +51,10 @@ whose `args` have `total_timesteps`. Elsewhere only an α of 0 is.
 
 **A cut that is taken for an end** is what CleanRL's single files do, and a note there: it reaches about 1/(1 − γ)
 steps back. So are **steps of a reset**, which they train on since Gymnasium 1.0: one sample of each episode.
+**rsl_rl takes V(s_t)** for V of the state after, knowingly, and it is a note as long as it makes less than a quarter
+of the variance of Â. Points on a line, cut after 20 steps, with seeds 1 to 5 and 150 updates: δ of a cut step is off by
+0.21 to 0.27, where Â has a deviation of about 1, and by less than 0.02 in the mean. A step is paid 0.837, 0.837,
+0.816, 0.885 and 0.876, and 0.848, 0.881, 0.834, 0.882 and 0.829 where V of the last state itself is taken.
 
 **Observations** count as the first linear layer gets them, where a policy can be asked; of a `Scope` as they are
 handed over. Pictures are not looked at. That one part of them varies a thousandth as much as another is a note:
@@ -60,8 +64,10 @@ nobody knows whether it matters. Saturated layers are seen in our own networks a
 precision: beside returns in the thousands a mistake in L_PG is lost in the digits of L_VF.
 
 **What changes acting and training alike** leaves no trace in r: a squashed action without the logarithm of its
-slope, which cancels out; log π as the mean over an action's parts in place of the sum; probabilities that are given
-to a distribution as logits. Where log π is not that of the distribution, panels say that the policy cannot be asked.
+slope, which cancels out; log π as the mean over an action's parts in place of the sum. Probabilities that are given to
+a distribution as logits are seen at once where a `Scope` is handed them; elsewhere once the policy begins to decide and
+comes up to the bound, since logits are known but for a number that is added to all. Where log π is not that of the
+distribution, panels say that the policy cannot be asked.
 
 **What is done outside of training** is not seen: a normaliser that moves in evaluation, or an evaluation without it.
 **A shared network** in which the critic's gradient drowns the policy's shows in the panel Gradients; Health speaks of
@@ -176,8 +182,11 @@ def _anchor(title: str) -> str:
 
 def health_page() -> str:
     """Everything that the panel Health looks for: when it speaks, what it comes from, and what to do."""
-    measured = (HERE / "health-measured.md").read_text(encoding="utf-8")
-    lines = ["# What the panel Health looks for\n", NOTE, HEALTH, UNSAID, "## How often it is right\n", measured]
+    measured, elsewhere = (
+        (HERE / f"health-{name}.md").read_text(encoding="utf-8") for name in ("measured", "elsewhere")
+    )
+    lines = ["# What the panel Health looks for\n", NOTE, HEALTH, UNSAID]
+    lines += ["## How often it is right\n", measured, elsewhere]
     for check in checks.table():
         lines += [f"## {check['title']} (`{check['name']}`)\n", f"**Said when** {check['threshold']}.\n"]
         lines += [f"**Cause.** {check['cause']}\n", f"**Remedy.** {check['remedy']}\n"]

@@ -27,10 +27,13 @@ class Normaliser:
 
 
 class World:
-    """N walkers of whose three numbers the first tells the best action; its time is up after ten steps."""
+    """N walkers of whose three numbers the first tells the best action; its time is up after ten steps.
 
-    def __init__(self):
-        self.generator = torch.Generator().manual_seed(1)
+    `ages`: the last one tells the time, and each step is paid as much as the time is late.
+    """
+
+    def __init__(self, *, ages=False):
+        self.ages, self.generator = ages, torch.Generator().manual_seed(1)
         self.time = torch.arange(N) % EPISODE
         self.state = self._drawn()
 
@@ -48,14 +51,21 @@ class World:
         self.time = self.time + 1
         cut, came_to = self.time >= EPISODE, self.state
         self.state = torch.where(cut[:, None], self._drawn(), self.state)
+        if self.ages:
+            paid = paid + self.time
+            came_to[:, 2] = self.time
         self.time = torch.where(cut, 0, self.time)
+        if self.ages:
+            self.state[:, 2] = self.time
         return paid, cut, came_to
 
 
 class FaultyLoop:
     """`fault`: the mistake, or none. `continuous`: two numbers to choose, not one of four actions. `ending`: episodes
-    end by themselves, where else they are cut. `critic`: of its last layer, as it begins. `spoilt`: a reward of its
-    second rollout under the fault "one reward".
+    end by themselves, where else they are cut. `ages`: see `World`. `critic`: of its last layer, as it begins.
+    `spoilt`: a reward of its second rollout under the fault "one reward".
+
+    `cuts_off`: by how much δ of each rollout's cut steps is off what it should be, in the mean.
     """
 
     def __init__(
@@ -65,6 +75,7 @@ class FaultyLoop:
         continuous=False,
         masked=False,
         ending=False,
+        ages=False,
         epochs=3,
         minibatches=4,
         rate=3e-3,
@@ -81,8 +92,8 @@ class FaultyLoop:
         with torch.no_grad():
             for one in self.critic[-1].parameters():
                 one *= critic
-        self.log_sigma = nn.Parameter(torch.zeros(2))
-        self.world, self.normaliser = World(), Normaliser()
+        self.log_sigma, self.cuts_off = nn.Parameter(torch.zeros(2)), []
+        self.world, self.normaliser = World(ages=ages), Normaliser()
         weights = [*self.policy.parameters(), *self.critic.parameters(), self.log_sigma]
         self.adam = torch.optim.Adam(weights, lr=rate, eps=1e-5)
         self.scope = ppo_scope.Scope(
@@ -107,6 +118,10 @@ class FaultyLoop:
         made = self.policy(seen)
         if self.continuous:
             return torch.cat([made, self.log_sigma.expand_as(made)], -1)
+        if self.fault in ("double softmax", "hidden double softmax"):
+            made = made.softmax(-1)
+        if self.fault == "hidden double softmax":
+            made = made.log_softmax(-1)  # as torch's own Categorical shows its logits
         return made if mask is None else made.masked_fill(~mask, -1e8)
 
     def log_probs(self, outputs, actions):
@@ -155,6 +170,7 @@ class FaultyLoop:
         if self.ending:
             return self.until_the_end(kept)
         following = torch.where(cut, at_cut.get(self.fault, kept["after"]), kept["next"])
+        self.cuts_off.append(DISCOUNT * float((following - kept["after"])[cut].square().mean().sqrt()))
         return self.sums(kept["rewards"] + DISCOUNT * following - values, ~cut)
 
     def sums(self, deltas, goes_on):

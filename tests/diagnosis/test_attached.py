@@ -244,3 +244,51 @@ def test_observations_are_of_a_wild_scale_where_they_are_so_to_the_first_layer(i
     about = {"features_extractor_class": Thousandth} if inside else {}
     health = health_of(made("ppo_scope_tests/ScaledCart-v0", n_epochs=1, policy_kwargs=about, wrapper=Folded), 3)
     assert ("wild_observations" in {row["name"] for row in health.history()}) is not inside
+
+
+def test_rsl_rl_is_told_of_what_it_does_knowingly_and_of_nothing_else(monkeypatch):
+    """It takes V(s_t) where a time limit cuts, and draws its minibatches once an update."""
+    pytest.importorskip("rsl_rl", reason="rsl_rl (rsl-rl-lib) is not installed")
+    from tests.attach import rsl_loop
+
+    monkeypatch.setenv("PPO_SCOPE_URL", nowhere())
+    runner = rsl_loop.made(rsl_loop.WATCHED)
+    runner.learn(25)
+    runner.alg._loop.watcher.close()
+    health = runner.alg._loop.watcher._report._health
+    found = {finding["name"]: finding for finding in health.findings()}
+    assert {row["name"] for row in health.history()} == found.keys() == {"wrong_bootstrap", "same_minibatches"}
+    assert {finding["severity"] for finding in found.values()} == {"note"}
+    told = found["wrong_bootstrap"]
+    assert "rsl_rl does so knowingly" in told["cause"] and "may stay" in told["remedy"]
+
+
+class Switches(gym.Env):
+    """Three switches, each of which should be on where its number is above 0."""
+
+    observation_space = gym.spaces.Box(-1, 1, (3,), np.float32)
+    action_space = gym.spaces.MultiBinary(3)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.seen, self.left = self.np_random.uniform(-1, 1, 3).astype(np.float32), 25
+        return self.seen, {}
+
+    def step(self, action):
+        paid, self.left = float(((self.seen > 0) == action).sum()), self.left - 1
+        self.seen = self.np_random.uniform(-1, 1, 3).astype(np.float32)
+        return self.seen, paid, False, self.left == 0, {}
+
+
+@pytest.mark.parametrize(
+    ("env", "settings"),
+    [
+        (Switches, {}),
+        ("CartPole-v1", {"n_steps": 16, "n_epochs": 1, "batch_size": 64}),
+        ("CartPole-v1", {"n_steps": 4}),
+    ],
+    ids=["switches", "one step of 64 samples", "16 samples"],
+)
+def test_updates_that_are_small_and_actions_that_are_switches_are_no_fault(env, settings):
+    updates = 8 if env is Switches else 40
+    assert health_of(made(env, **{"batch_size": 16, **settings} if settings else {}), updates).history() == []

@@ -3,7 +3,9 @@ nothing is said of loops without one.
 """
 
 import math
+import re
 from functools import cache
+from statistics import fmean
 
 import pytest
 import torch
@@ -107,17 +109,48 @@ def test_a_few_samples_that_the_clip_does_not_bound_are_told_of_below_their_caus
 
 
 @pytest.mark.parametrize(
-    ("fault", "name", "what"),
+    ("fault", "name", "severity", "what"),
     [
-        ("zero bootstrap", "cut_as_end", "counts as 0"),
-        ("own bootstrap", "wrong_bootstrap", "by V(s_t)"),
-        ("next bootstrap", "wrong_bootstrap", "first state of the next episode"),
+        ("zero bootstrap", "cut_as_end", "warning", "counts as 0"),
+        ("own bootstrap", "wrong_bootstrap", "note", "by V(s_t)"),
+        ("next bootstrap", "wrong_bootstrap", "note", "first state of the next episode"),
     ],
 )
-def test_a_cut_episode_that_is_bootstrapped_wrongly_is_found(fault, name, what):
+def test_a_cut_episode_that_is_bootstrapped_wrongly_is_found(fault, name, severity, what):
     loop = looped(fault)
     assert what in evidence(loop, name)[0] and "final_obs" in evidence(loop, name)[2]
-    assert said(loop) == {name: "warning"}, "γ looks 20 steps ahead, and an episode has 10"
+    assert said(loop) == {name: severity}, "γ looks 20 steps ahead, and an episode has 10"
+
+
+@pytest.mark.parametrize(
+    ("fault", "severity", "number", "remedy"),
+    [
+        ("own bootstrap", "note", r"changes by (\S+) a step", "It makes little here, and may stay"),
+        ("next bootstrap", "warning", r"episode: (\S+) off V", "with s′ the last observation"),
+    ],
+)
+def test_how_much_a_wrong_bootstrap_does_is_told_and_decides_how_grave_it_is(fault, severity, number, remedy):
+    """Where V rises with the time, that of the step before is next to right, and that of a beginning is not."""
+    loop = looped(fault, 40, ages=True, rate=1e-2)
+    summary, _, advice = evidence(loop, "wrong_bootstrap")
+    truly = math.sqrt(fmean(off * off for off in loop.cuts_off[-20:]))
+    assert 0.5 < float(re.search(number, summary)[1]) / truly < 2 and remedy in advice
+    assert said(loop) == {"wrong_bootstrap": severity}
+    assert said(looped(updates=40, ages=True, rate=1e-2)) == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "updates", "words"),
+    [("double softmax", 4, "never below 0, and summed up to 1"), ("hidden double softmax", 30, "up to the bound")],
+)
+def test_probabilities_that_are_taken_for_logits_are_found(fault, updates, words):
+    """The sound loop above decides as fast, and goes past where such a bound would be."""
+    loop = looped(fault, updates, ages=True, rate=1e-2)
+    summary, cause, remedy = evidence(loop, "double_softmax")
+    assert words in summary and "more than 48 %" in summary, "e/(e + 3), of 4 actions"
+    assert "takes another one" in cause and "probs=" in remedy
+    sound = looped(updates=40, ages=True, rate=1e-2).health
+    assert sound.values()["least_probability"] < -1 and "double_softmax" not in sound.unknown()
 
 
 ADVANTAGES = [

@@ -6,6 +6,9 @@ from tests.attach.test_named_loop import SCRIPT, followed
 
 ALPHA = 'optimizer.param_groups[0]["lr"] = (1.0 - iteration / args.iterations) * args.learning_rate'
 LOSS = "loss = pg_loss - args.ent_coef * entropy.mean() + args.vf_coef * v_loss"
+NORMALISING = "mb_advantages = (mb_advantages - mb_advantages.mean()) / (mb_advantages.std() + 1e-8)"
+EARLY = "early = globals().setdefault('early', (mb_advantages.mean(), mb_advantages.std()))"
+FROZEN = f"{EARLY}; mb_advantages = (mb_advantages - early[0]) / early[1]"
 CLIPPED = "pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped).mean()"
 SHUFFLE = "np.random.shuffle(envinds if args.lstm else b_inds)"
 GAE_MADE = "                after = values[t]\n"
@@ -28,6 +31,7 @@ MISTAKES = [
     ("= b_advantages[mb_inds]", "= b_returns[mb_inds]", ("5",), "other_advantages", "was V_targ, but for scale"),
     ("= b_advantages[mb_inds]", "= -b_advantages[mb_inds]", ("3",), "other_advantages", "its sign is turned"),
     ("- mb_advantages.mean()) /", "+ 5) /", ("3",), "other_advantages", "what its loss gets has a mean of"),
+    (NORMALISING, FROZEN, ("6",), "other_advantages", "divided by 3.01: the same two numbers, where the mean"),
     ("Adam(agent.parameters()", "Adam(agent.actor.parameters()", ("3",), "untrained_network", "weight of the critic"),
     ("Adam(agent.parameters()", "Adam(agent.critic.parameters()", ("3",), "untrained_network", "weight of the policy"),
     ("optimizer.zero_grad()", "pass", ("3",), "kept_gradients", "was still there"),

@@ -18,6 +18,7 @@ from ppo_scope.diagnosis.checks_leash import LEASHES
 from ppo_scope.diagnosis.checks_loop import NO_ADVANTAGE, NOT_FINITE_SAMPLES, ORDER
 from ppo_scope.diagnosis.checks_loss import LOSS
 from ppo_scope.diagnosis.checks_optimizer import FORGETS, SPENT
+from ppo_scope.diagnosis.checks_outputs import DOUBLE_SOFTMAX
 from ppo_scope.diagnosis.checks_ratio import RATIO, STATISTICS
 from ppo_scope.diagnosis.checks_return import FELL
 from ppo_scope.diagnosis.checks_steps import SPIKE, STEPS
@@ -41,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     OTHER_ADVANTAGES,
     UNTRAINED,
     KEPT_GRADIENTS,
+    DOUBLE_SOFTMAX,
     ORDER,
     SPENT,
     FORGETS,

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import math
 
-from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent
+from ppo_scope.diagnosis.judging import (
+    FEW_STEPS,
+    MANY_STEPS,
+    Check,
+    Found,
+    Row,
+    Unknown,
+    Verdict,
+    after,
+    last,
+    latest,
+    percent,
+    too_early,
+)
 
+SAMPLES = 128
+"""Of an update: of fewer a parabola follows the few episodes in it, which no critic could."""
 NEGLIGIBLE = 0.05
 """RMS(V_targ − V) of RMS(V_targ): below, there is nothing left to explain."""
-FEW_STEPS = 100
-"""Of the optimizer, in which no critic comes far from where it began."""
 ON_ITS_WAY = 0.02
 """Of the size of V_targ, by which V comes nearer to it in 10 updates: CleanRL's scripts begin with 0.05 as they are."""
 SMALL = 0.01
@@ -30,9 +43,8 @@ def _useless_critic(rows: list[Row]) -> Verdict:
         return Unknown("episodes do not differ yet: there is nothing to predict")
     if _mean(errors) < NEGLIGIBLE:
         return None
-    steps = last(rows, "update") * last(rows, "steps_taken")
-    if steps < FEW_STEPS:
-        return Unknown(f"the critic has taken {steps:.0f} steps, too few to tell")
+    if (early := too_early(rows, FEW_STEPS, SAMPLES)) is not None:
+        return early
     mean, fits = _mean(explained), [row.get("critic_fit", math.nan) for row in rows[-10:]]
     fits = [fit for fit in fits if not math.isnan(fit)]
     beaten = mean < 0.02 and len(fits) >= 5 and _mean(fits) > max(mean, 0.0) + 0.2
@@ -53,6 +65,8 @@ def _useless_critic(rows: list[Row]) -> Verdict:
         )
     else:
         return None
+    if last(rows, "value_coef") >= SMALL and (early := too_early(rows, MANY_STEPS, SAMPLES)) is not None:
+        return early
     return _because(rows, summary.replace("-", "−"))
 
 
@@ -155,7 +169,8 @@ CRITIC = Check(
     "warning",
     "explained variance below 0.02 in the mean of 10 updates and at least 20 points below what a parabola in the "
     "observations explains, and V off V_targ by 5 % or more; or for 10 updates V off V_targ by half of its size, and "
-    f"its squared error 1.5 times that of a constant or more, and V no nearer by {ON_ITS_WAY:.0%} of that size",
+    f"its squared error 1.5 times that of a constant or more, and V no nearer by {ON_ITS_WAY:.0%} of that size; "
+    f"of updates of {SAMPLES} samples or more, after {MANY_STEPS} steps, or {FEW_STEPS} where c₁ is next to 0",
     "The critic predicts the return no better than a constant would, so the advantages are as noisy as the "
     "returns themselves.",
     "Normalise rewards if they are far from 1 (a new run), or give the critic time: early in a run this passes.",

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
+from statistics import mean
 
-from ppo_scope.diagnosis.judging import LONG_ENOUGH, Check, Found, Row, Unknown, Verdict, last
+from ppo_scope.diagnosis.judging import LONG_ENOUGH, Check, Found, Row, Unknown, Verdict, last, percent
 
 CUT = 4
 """Episodes that were cut, from which on all of them are no chance."""
 REACHES = 0.6
 """Of an episode: where a cut that is taken for an end changes less, it is worth knowing, and no more."""
+LITTLE = 0.25
+"""Of the variance of Â, which is half its deviation: what makes less of it hides nothing."""
 SOURCE = "Source: Pardo et al. 2018."
 FROM_ITS_INFO = "(Gymnasium: info['final_obs'] where the environment resets itself in the same step)"
+
+IT_MAY_STAY = (
+    f"It makes little here, and may stay. Where an environment does tell its last observation {FROM_ITS_INFO}, add γ·V "
+    f"of that one instead. {SOURCE}"
+)
 
 
 def _told(rows: list[Row]) -> tuple[list[Row], float, Unknown | None]:
@@ -41,16 +49,44 @@ def _bootstrap(rows: list[Row]) -> Verdict:
         return unknown
     summary, latest = f"Of the latest {count:.0f} episodes that were cut, all were ", int(known[-1].get("update", 0))
     if _all(known, "cut_by_own"):
-        what = "bootstrapped by V(s_t), the value of the state that the last step was made in."
-        cause = "The reward of the last step has to be added to γ·V of the state that it led to. V of the state before "
-        cause += "counts it twice, and makes every cut look as if the step had led nowhere."
-        return Found(summary + what, cause, latest=latest)
+        off, severity = _by_how_much(known, "cut_own_off")
+        return Found(
+            f"{summary}bootstrapped by V(s_t), the value of the state that the last step was made in. Just before, V "
+            f"changes by {off} a step, and about so far off is δ of a cut step{_of_advantages(known, 'cut_own_off')}",
+            "The reward of the last step has to be added to γ·V of the state that it led to. With V of the state "
+            "before, that reward counts twice, and what the step led to does not count. rsl_rl does so knowingly: its "
+            "environments begin the next episode in the same step, and do not tell how the last one ended.",
+            IT_MAY_STAY if severity else None,
+            severity=severity,
+            latest=latest,
+        )
     if _all(known, "cut_by_next", "cut_before_another") and sum(row["cut_by_next"] for row in known) >= CUT:
-        what = "bootstrapped by V of the row after, which is the first state of the next episode."
-        cause = "The environment resets itself in the same step, and what it returns is the new episode's first "
-        cause += "observation. The last one of the old episode is in its info."
-        return Found(summary + what, cause, latest=latest)
+        off, severity = _by_how_much(known, "cut_next_off")
+        return Found(
+            f"{summary}bootstrapped by V of the row after, which is the first state of the next episode: {off} off V "
+            f"of the step before{_of_advantages(known, 'cut_next_off')}",
+            "The environment resets itself in the same step, and what it returns is the new episode's first "
+            "observation. The last one of the old episode is in its info.",
+            severity=severity,
+            latest=latest,
+        )
     return None
+
+
+def _share(known: list[Row], off: str) -> float:
+    """Of the variance of Â, what a δ of a cut step that is so far off makes in the mean."""
+    return mean(row.get("cut_reach", math.nan) * row.get(off, math.nan) ** 2 for row in known)
+
+
+def _by_how_much(known: list[Row], off: str) -> tuple[str, str | None]:
+    """(in words, a severity of its own where it makes little)"""
+    size = math.sqrt(mean(row.get(off, math.nan) ** 2 for row in known))
+    return f"{size:.2g}", "note" if _share(known, off) < LITTLE else None
+
+
+def _of_advantages(known: list[Row], off: str) -> str:
+    share = _share(known, off)
+    return f", which makes {percent(share)} of the variance of Â." if math.isfinite(share) else "."
 
 
 def _as_ends(rows: list[Row]) -> Verdict:
@@ -107,7 +143,8 @@ BOOTSTRAP = Check(
     "Wrong value where an episode is cut",
     "warning",
     f"in all of the latest {CUT} cut episodes or more, the value that δ holds is V(s_t), or V of the next episode's "
-    "first state, to 10⁻⁴ of the size of V; where V tells them apart; or to the loop those episodes went on",
+    "first state, to 10⁻⁴ of the size of V; where V tells them apart; or to the loop those episodes went on; a note "
+    f"where that makes less than {LITTLE:.0%} of the variance of Â",
     "An episode that a time limit cuts has not ended: V of its last state stands for what would have come.",
     f"δ = R + γ·V(s′) − V(s_t), with s′ the last observation of the episode that was cut {FROM_ITS_INFO}. {SOURCE}",
     None,

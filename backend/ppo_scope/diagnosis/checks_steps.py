@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import math
 
-from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent, times
+from ppo_scope.diagnosis.judging import (
+    FEW_STEPS,
+    FEWEST,
+    MANY_STEPS,
+    Check,
+    Found,
+    Row,
+    Unknown,
+    Verdict,
+    after,
+    last,
+    latest,
+    percent,
+    times,
+    too_early,
+)
 
 STILL = 1e-6
 """k3 of an update below which a policy stands still; a run that learns has a hundred times as much and more."""
+USUAL_STEPS, USUAL_RATE = 16, 3e-4
+"""Of the optimizer in an update: KL grows with the square of either, so that of fewer and shorter ones says less."""
 STARVED, SURELY_STARVED = 0.5, 0.2
 """Of its length that a step of the policy keeps beside Adam's ε; the latter where that is estimated from one minibatch,
 whose gradient is mostly shorter than the size that Adam remembers."""
@@ -42,8 +59,10 @@ def _still(rows: list[Row]) -> Verdict:
         return Unknown("one epoch of one minibatch: r ≡ 1 and k3 = 0 by design", applies=False)
     if not kl:
         return after(10)
-    if _mean(kl) > STILL:
+    if _mean(kl) > STILL * _how_long(rows) ** 2:
         return None
+    if (early := too_early(rows, FEW_STEPS)) is not None:
+        return early
     if collapsed(rows):
         return Unknown("the policy is all but deterministic")
     summary = f"KL(π_old‖π_θ) was {_mean(kl):.2g} in the mean of 10 updates: the policy has stayed what it was."
@@ -81,6 +100,13 @@ def _still(rows: list[Row]) -> Verdict:
     return Found(summary)
 
 
+def _how_long(rows: list[Row]) -> float:
+    """How far an update of so few steps, by an α that is meant to become small, comes beside a usual one."""
+    taken, rate = last(rows, "steps_taken"), last(rows, "learning_rate")
+    few = min(taken / USUAL_STEPS, 1.0) if taken > 0 else 1.0
+    return few * min(rate / USUAL_RATE, 1.0) if last(rows, "anneals") == 1 and rate > 0 else few
+
+
 def _starved(rows: list[Row]) -> Verdict:
     shares, factors = latest(rows, "policy_step_share", 10), latest(rows, "gradient_clip_factor", 10)
     if factors and max(factors) > 0.1:
@@ -92,6 +118,8 @@ def _starved(rows: list[Row]) -> Verdict:
         or _mean(latest(rows, "kl_k3", 10)) <= STILL
     ):
         return None  # one that stands still is told of above
+    if (early := too_early(rows, FEW_STEPS)) is not None:
+        return early
     cause, remedy, setting = _held_back(rows)
     summary = f"For 10 updates steps of the policy's weights kept {percent(max(shares))} of their length or less."
     return Found(summary, cause, remedy, setting)
@@ -130,6 +158,8 @@ def _uniform(rows: list[Row]) -> Verdict:
         return after(20)
     if min(shares) <= 0.99 or shares[-10] - shares[-1] > BEGUN:
         return None
+    if (early := too_early(rows)) is not None:
+        return early
     summary = f"For 20 updates the policy's entropy was {100 * min(shares):.1f} % of its maximum or more."
     coefficient = last(rows, "entropy_coef")
     if coefficient < 0.1:
@@ -219,7 +249,9 @@ STEPS: tuple[Check, ...] = (
         "still_policy",
         "The policy does not move",
         "warning",
-        "k3 below 1e-6 in the mean of 10 updates, while the policy is not deterministic",
+        "k3 below 1e-6 in the mean of 10 updates, while the policy is not deterministic; where they make n steps, "
+        f"fewer than {USUAL_STEPS}, below (n/{USUAL_STEPS})² of it, and below (α/0.0003)² of it where α is meant to "
+        f"fall; of updates of {FEWEST} samples or more, after {FEW_STEPS} steps",
         "Its gradient is next to nothing: every action looks as good as every other.",
         "Look at the rewards that the environment pays, and at Advantages: are they more than noise?",
         None,
@@ -232,7 +264,8 @@ STEPS: tuple[Check, ...] = (
         "uniform_policy",
         "The policy stays uniform",
         "warning",
-        f"entropy above 99 % of its maximum for 20 updates, and in the latest 10 it has not fallen by {BEGUN:.1%}",
+        f"entropy above 99 % of its maximum for 20 updates, and in the latest 10 it has not fallen by {BEGUN:.1%}; "
+        f"of updates of {FEWEST} samples or more, after {MANY_STEPS} steps",
         "The policy acts at random and has not begun to prefer anything: its steps are too short, or what it sees and "
         "what it is paid tell it nothing.",
         "Raise α if it is small, and look at the rewards: do they depend on what is done?",

@@ -15,6 +15,9 @@ OFF, FAR_OFF = 0.3, 1.0
 """Of the mean of normalised advantages over an epoch."""
 WIDE, FAR_TOO_WIDE = 2.0, 10.0
 """Factor by which their deviation is off 1."""
+FROZEN, ONE = 5, 1e-4
+"""Updates in which mean and deviation are the same two numbers, to so much of the latter: no chance."""
+REMEDY = "Take both of the very minibatch, or of the whole rollout, after Â is made."
 PULLS = 1e-3
 """|Â|, from which on a policy has a gradient."""
 AFTERWARDS = ("kl_spike", "unbounded_loss", "kl_without_clip", "entropy_collapse", "still_policy", "uniform_policy")
@@ -40,6 +43,8 @@ def _other_advantages(rows: list[Row]) -> Verdict:
 
 
 def _badly_normalised(rows: list[Row]) -> Found | None:
+    if (found := _frozen(rows)) is not None:
+        return found
     means, deviations = latest(rows, "used_mean", 3), latest(rows, "used_deviation", 3)
     if not means or not deviations or not last(rows, "normalizes_advantages"):
         return None
@@ -53,8 +58,30 @@ def _badly_normalised(rows: list[Row]) -> Found | None:
         "Mean and deviation are those of other numbers: of an earlier batch, a running mean, another axis, or taken "
         "before Â was changed. A mean off 0 pays for every action or for none, and a deviation off 1 is an α off by as "
         "much, as far as Adam does not make up for it.",
-        "Take both of the very minibatch, or of the whole rollout, after Â is made.",
+        REMEDY,
         severity="warning" if far else "note",
+    )
+
+
+def _frozen(rows: list[Row]) -> Found | None:
+    """Normalised by a mean and a deviation that never change, whatever Â is."""
+    shifts, scales = latest(rows, "used_shift", FROZEN), latest(rows, "used_scale", FROZEN)
+    own = latest(rows, "own_mean", FROZEN)
+    if not shifts or not scales or not own:
+        return None
+    scale, shift = scales[-1], shifts[-1]
+    stay = max(shifts) - min(shifts) <= ONE * scale and max(scales) - min(scales) <= ONE * scale
+    if not stay or abs(shift) < 10 * ONE * scale or max(own) - min(own) < 100 * ONE * scale:
+        return None
+    off = max(abs(mean - shift) for mean in own) / scale
+    return Found(
+        f"For {FROZEN} updates Â as the loss has it was Â less {shift:.3g}, divided by {scale:.3g}: the same two "
+        f"numbers, where the mean of Â was between {min(own):.3g} and {max(own):.3g}.".replace("-", "−"),
+        "Mean and deviation were taken once, early in the run, and Â has changed since. A mean off that of Â pays for "
+        "every action or for none, and a deviation off its own is an α off by as much, as far as Adam does not make up "
+        "for it.",
+        REMEDY,
+        severity="warning" if off > FAR_OFF else "note",
     )
 
 
@@ -121,7 +148,7 @@ OTHER_ADVANTAGES = Check(
     f"for 3 updates Â as used has a correlation below {OTHERS} with that of its samples, or below −0.9; a warning "
     "where it is V_targ or R instead, to 10⁻⁵; of one that is normalised, a note where its mean is off 0 by "
     f"{OFF} or its deviation by a factor of {WIDE:g} over the first epoch, a warning at {FAR_OFF:g} and "
-    f"{FAR_TOO_WIDE:g}",
+    f"{FAR_TOO_WIDE:g}; a note where both were one and the same for {FROZEN} updates",
     "The advantages of a minibatch are those of other samples than its actions: one array was shuffled or cut up by "
     "other indices than the others, or flattened in another order. Actions are paid for what others did.",
     "Take every array by the same indices: b_advantages[mb_inds] beside b_actions[mb_inds].",

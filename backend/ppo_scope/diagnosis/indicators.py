@@ -51,6 +51,7 @@ def indicators(moment: Moment, adam_epsilon: float = EPS, told_loss: float = mat
     return {
         **broken,
         **_settings(moment.update.settings),
+        "samples": float(np.count_nonzero(moment.trained)),
         **_episodes(moment),
         **_critic(moment, batch, chosen),
         **_exploration(moment, chosen),

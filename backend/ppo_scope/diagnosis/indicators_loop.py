@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ppo_scope.diagnosis.indicators_estimate import of_the_estimate
+from ppo_scope.diagnosis.indicators_outputs import of_the_outputs
 from ppo_scope.diagnosis.indicators_used import of_the_used, of_the_weights
 from ppo_scope.diagnosis.judging import FAR_OUT, NUMBERS, OF_CRITIC, Row
 from ppo_scope.diagnosis.told_loss import of_the_losses
@@ -64,6 +65,7 @@ def of_the_loop(moment: Moment, batch: Batch, told_loss: float = math.nan) -> Ro
         **_without_advantage(moment),
         **of_the_used(moment, batch, seen),
         **of_the_weights(moment),
+        **of_the_outputs(moment, batch),
         **of_the_losses(moment, batch, seen, told_loss),
         **_statistics(moment),
         **_first_ratio(moment, batch, seen),
@@ -154,18 +156,41 @@ def _bootstraps(moment: Moment, batch: Batch) -> Row:
     size = rms(values[rollout.trained])
     near = SAME * size + 1e-6 * float(np.abs(rewards[cut]).max())
     # Where V hardly changes from step to step, or is next to nothing, one cannot be told from another.
-    varies = goes_on.any() and float(np.median(np.abs(np.diff(values, axis=0))[goes_on])) > 10 * near
+    gained = np.diff(values, axis=0)
+    steps, latest = gained[goes_on], gained[goes_on & cut[1:]]
+    varies = goes_on.any() and float(np.median(np.abs(steps))) > 10 * near
     told_apart = varies and float(np.median(np.abs(values[cut]))) > 10 * near
     if not told_apart:
         return {"cut_episodes": 0.0}
+    leads_on = ~np.isnan(after[cut])
     return {
         "cut_episodes": float(len(taken)),
         "cut_by_zero": float(np.count_nonzero(np.abs(taken) <= near)),
         "cut_by_own": float(np.count_nonzero(np.abs(taken - values[cut]) <= near)),
         "cut_by_next": float(np.count_nonzero(np.abs(taken - after[cut]) <= near)),
-        "cut_before_another": float(np.count_nonzero(~np.isnan(after[cut]))),
+        "cut_before_another": float(np.count_nonzero(leads_on)),
         "cut_value": float(np.abs(values[cut]).mean()),
+        "cut_own_off": discount * rms(latest if len(latest) else steps),
+        "cut_next_off": discount * rms((after - values)[cut][leads_on]) if leads_on.any() else math.nan,
+        "cut_reach": _reach(moment, batch, int(np.count_nonzero(cut))),
     }
+
+
+def _reach(moment: Moment, batch: Batch, cuts: int) -> float:
+    """The square by which Â changes in the mean, of its own variance, where δ of each cut step changes by 1.
+
+    Â of the k-th step before it changes by (γ·λ)^k, back to where its episode began: as many steps as there are a cut.
+    """
+    discount, decay = moment.update.settings.discount, moment.update.settings.gae_lambda
+    advantages = batch.advantages.cpu().numpy()[moment.trained]
+    variance, fades = (
+        variance_of(advantages),
+        np.square((discount or math.nan) * (math.nan if decay is None else decay)),
+    )
+    if not variance > 0 or not fades < 1:
+        return math.nan
+    steps = len(advantages) / cuts
+    return float((1 - fades**steps) / (1 - fades) / steps) / variance
 
 
 def _without_advantage(moment: Moment) -> Row:

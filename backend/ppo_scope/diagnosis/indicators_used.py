@@ -31,7 +31,9 @@ def of_the_used(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     if math.isnan(own):
         return {}
     found = {"used_like_own": own}
-    if own < ALIKE:
+    if own > ALIKE:
+        found |= _moved(used, batch.advantages.cpu().numpy()[samples])
+    else:
         found["used_like_targets"] = _correlation(used, batch.targets.cpu().numpy()[samples])
         found["used_like_rewards"] = _correlation(used, moment.update.rollout.rewards.reshape(-1)[samples])
     if moment.update.settings.normalize_advantages != "off":
@@ -41,6 +43,13 @@ def of_the_used(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
         if len(all_used) >= FEWEST:
             found |= {"used_mean": float(all_used.mean()), "used_deviation": math.sqrt(variance_of(all_used))}
     return found
+
+
+def _moved(used: NDArray[np.generic], own: NDArray[np.generic]) -> Row:
+    """What was subtracted from Â, and what it was divided by then."""
+    scale = float(own.std(dtype=np.float64) / used.std(dtype=np.float64))
+    mean = float(own.mean(dtype=np.float64))
+    return {"used_scale": scale, "used_shift": mean - scale * float(used.mean(dtype=np.float64)), "own_mean": mean}
 
 
 def _correlation(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:

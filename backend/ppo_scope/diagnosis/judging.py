@@ -60,6 +60,10 @@ OF_RATIO = ("kl_spike", "unbounded_loss", "kl_without_clip", "pinned_learning_ra
 """Checks of what is made of r: where r is wrong, they look at nothing."""
 NOT_YET = Unknown("not measured yet")
 NEVER = Unknown("this training loop does not tell what it takes", applies=False)
+FEWEST = 64
+"""Samples of an update: of smaller ones, ten or twenty are no time in which a policy or a critic gets anywhere."""
+FEW_STEPS, MANY_STEPS = 100, 320
+"""Of the optimizer, in which nothing comes far from where it began, and in which a network has had its time."""
 LONG_ENOUGH = 20
 """Updates without any of the numbers that a check takes, after which it waits for them no more."""
 
@@ -125,6 +129,14 @@ def latest(rows: list[Row], name: str, count: int) -> list[float]:
 def after(count: int) -> Unknown:
     """It takes so many updates to tell."""
     return Unknown(f"takes {count} updates to tell")
+
+
+def too_early(rows: list[Row], steps: int = MANY_STEPS, fewest: int = FEWEST) -> Unknown | None:
+    """Why updates say nothing that are far smaller than those of other runs, or so few that they made few steps."""
+    samples, taken = last(rows, "samples"), last(rows, "update") * last(rows, "steps_taken")
+    if samples < fewest:
+        return Unknown(f"updates of {samples:.0f} samples are too small to tell", applies=False)
+    return Unknown(f"the optimizer has taken {taken:.0f} steps, too few to tell") if taken < steps else None
 
 
 def percent(share: float) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ppo_scope.attach.policy import AT_ONCE, Policy
 from ppo_scope.attach.record import Habits
-from ppo_scope.ppo.distributions import DiagonalGaussian
+from ppo_scope.ppo.distributions import Bernoulli, DiagonalGaussian
 from ppo_scope.ppo.spaces import distribution_of
 from ppo_scope.probes.record import Minibatch, Update
 from ppo_scope.probes.subject import Distribution
@@ -80,8 +80,11 @@ class ForeignPolicy(Policy):
         assert batch is not None
         which = minibatch.samples[minibatch.trained]
         masks = {} if batch.action_masks is None else {"action_masks": batch.action_masks[which].to(device)}
+        actions = batch.actions[which].to(device)
+        if isinstance(self.distribution, Bernoulli):  # torch's takes no whole numbers
+            actions = actions.float()
         found: tuple[Tensor, Tensor, Tensor | None] = self.evaluate(
-            batch.observations[which].to(device), batch.actions[which].to(device), **masks
+            batch.observations[which].to(device), actions, **masks
         )
         return found
 
