@@ -19,6 +19,7 @@ import { createTable } from "./returns-table.js";
 
 const AGAIN = 5000; // milliseconds until the curves of runs that go on are looked at again; that one begins or ends is told
 const SHARE = 10; // of what an answer takes, at least: the server's runs train meanwhile
+const LATEST = 20_000; // and yet nobody waits longer than so for news
 const SOON = 150; // milliseconds after a choice, or news: several come at once
 const FILE = "ppo-scope-returns";
 
@@ -125,7 +126,7 @@ export function createReturns(parent, state, { theme, here, kept, compare, plann
   function wait(answered = took) {
     took = answered;
     clearTimeout(timer);
-    timer = setTimeout(() => void again(), Math.max(news ? SOON : AGAIN, SHARE * took));
+    timer = setTimeout(() => void again(), Math.min(LATEST, Math.max(news ? SOON : AGAIN, SHARE * took)));
   }
 
   /** Others may have begun: those of the kind that is compared are chosen as well. Where nothing goes on nothing is drawn anew. */
