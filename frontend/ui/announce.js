@@ -11,6 +11,9 @@ export function createAnnouncer() {
   const spoken = h("div", { class: "visually-hidden", role: "status", "aria-live": "polite", "aria-atomic": "false" });
   const errors = h("div", { role: "alert" });
   const notes = h("div", { role: "status" });
+  const toasts = h("div", { class: "toasts" }, notes, errors);
+  const element = h("div", {}, spoken, toasts);
+  document.addEventListener("close", rise, true);
 
   /** Until when each stands. @type {WeakMap<Element, ReturnType<typeof setTimeout>>} */
   const timers = new WeakMap();
@@ -20,9 +23,16 @@ export function createAnnouncer() {
   /** What stands there already is not said twice, and stands as long as if it came now. @param {HTMLElement} where @param {string} text @param {string} style */
   function show(where, text, style) {
     const same = standing.find((other) => other.parentElement === where && other.firstElementChild?.textContent === text);
+    rise();
     const toast = same ?? made(where, text, style);
     standing = [...standing.filter((other) => other !== toast), toast];
     stay(toast);
+  }
+
+  /** Into the dialog that is open, if one is: it lies above all else, and outside of it nothing is read aloud or pressed. */
+  function rise() {
+    const host = [...document.querySelectorAll("dialog:modal")].at(-1) ?? element;
+    if (toasts.parentElement !== host) host.append(toasts);
   }
 
   /** For as long again. @param {HTMLElement} toast */
@@ -52,7 +62,7 @@ export function createAnnouncer() {
   }
 
   return {
-    element: h("div", {}, spoken, h("div", { class: "toasts" }, notes, errors)),
+    element,
     /** Two things in one moment are both said: the second must not take the place of the first. */
     say(text) {
       spoken.append(h("p", {}, text));

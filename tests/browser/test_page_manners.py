@@ -73,3 +73,19 @@ def test_without_the_charting_library_charts_are_drawn(server, page, faults):
     until(chart.inner_text, lambda words: "log scale" in words)
     chart.hover()
     until(lambda: chart.get_attribute("title"), lambda words: words and "could not be loaded" in words)
+
+
+def test_an_error_is_in_sight_above_a_dialog_and_stays_once_that_is_closed(stage):
+    played = stage()
+    page = played.page
+    page.get_by_role("button", name="Help").click()
+    played.say("error", id="nobody's", code="internal", message="The disk is full.", detail=None)
+    toast = page.get_by_text("The disk is full.")
+    until(toast.is_visible)
+    at_top = (
+        "t => { const b = t.getBoundingClientRect(); return t.contains(document.elementFromPoint(b.x + 5, b.y + 5)); }"
+    )
+    assert toast.evaluate(at_top)
+    page.keyboard.press("Escape")
+    until(lambda: not page.get_by_role("dialog").is_visible())
+    assert toast.is_visible() and toast.evaluate(at_top)

@@ -183,10 +183,8 @@ def _reach(moment: Moment, batch: Batch, cuts: int) -> float:
     """
     discount, decay = moment.update.settings.discount, moment.update.settings.gae_lambda
     advantages = batch.advantages.cpu().numpy()[moment.trained]
-    variance, fades = (
-        variance_of(advantages),
-        np.square((discount or math.nan) * (math.nan if decay is None else decay)),
-    )
+    variance = variance_of(advantages)
+    fades = ((discount or math.nan) * (math.nan if decay is None else decay)) ** 2
     if not variance > 0 or not fades < 1:
         return math.nan
     steps = len(advantages) / cuts
