@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.dashboard import Dashboard, only, until
+from tests.browser.dashboard import Dashboard, only, panels_alone, until
 
 MANY = ("--num-envs", "6", "--rollout-steps", "1024", "--minibatches", "8")  # of which four fit into 4,096 samples
 
@@ -41,7 +41,8 @@ def test_other_environments_are_chosen_in_the_mask_and_in_advantages(many):
 
 def test_a_page_that_does_not_lead_is_offered_what_there_is(shared_server, many, new_page):
     until(lambda: rows(many))
-    viewer = Dashboard(new_page(), shared_server(*MANY).base).at(update="1")
+    both = panels_alone("Clip mask", "Advantages")
+    viewer = Dashboard(new_page(), shared_server(*MANY).base + both).at(update="1")
     shown = until(lambda: rows(viewer))
     assert viewer.panel("Clip mask").get_by_label("Environments").is_hidden()
     options = viewer.panel("Advantages").get_by_label("Environment").locator("option")
