@@ -55,8 +55,8 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
   const onScreen = new Set();
   /** @type {Map<Element, () => void>} */
   const resized = new Map();
-  /** Panels that have nothing to show of the runs on show, by name. */
-  let absent = "";
+  /** Panels that have nothing to show of the runs on show, by name. @type {string[]} */
+  let absent = [];
 
   const intersections = new IntersectionObserver(
     (entries) => {
@@ -169,8 +169,8 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
   /** What has nothing to show of any run leaves the first places to the others. @param {State} now */
   function standBack(now) {
     const lost = panels.filter((panel) => sidesOf(now).every((side) => panel.absent?.(side))).map(({ name }) => name);
-    if (lost.join() === absent) return;
-    absent = lost.join();
+    if (lost.join() === absent.join()) return;
+    absent = lost;
     arrange();
   }
 
@@ -292,7 +292,6 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
   }
 
   function arrange() {
-    const isAbsent = (/** @type {string} */ name) => absent.split(",").includes(name);
     const staged = PHONE.matches ? [] : staying();
     const alone = staged.length === 1 ? staged[0] : null;
     const maximised = staged.length ? alone : view.maximised !== null && names.includes(view.maximised) ? view.maximised : null;
@@ -303,11 +302,11 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
       section.hidden = staged.length ? !staged.includes(panel.name) : view.hidden.includes(panel.name) || (maximised !== null && !isMaximised);
       section.style.order = String(Math.max(staged.indexOf(panel.name), 0));
       section.toggleAttribute("data-maximised", isMaximised);
-      section.toggleAttribute("data-absent", isAbsent(panel.name));
+      section.toggleAttribute("data-absent", absent.includes(panel.name));
       drawMaximiser(maximise, panel.name, isMaximised);
     }
     const order = fullOrder(names, view);
-    [...order.filter((name) => !isAbsent(name)), ...order.filter(isAbsent)].forEach((name, place) => {
+    [...order.filter((name) => !absent.includes(name)), ...order.filter((name) => absent.includes(name))].forEach((name, place) => {
       const section = boxes.find(({ panel }) => panel.name === name)?.section;
       // Only what stands elsewhere is moved: whatever has the focus would lose it.
       if (section && root.children[place] !== section) root.insertBefore(section, root.children[place] ?? null);
@@ -351,11 +350,10 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     },
     /** Leaves Stage, or the maximised panel. @returns {boolean} whether there was one */
     restore() {
-      if (view.layout === "stage") return (stage(null), true);
-      if (view.maximised === null) return false;
-      view.maximised = null;
-      choose();
-      return true;
+      const { layout, maximised } = view;
+      if (layout === "stage") stage(null);
+      else if (maximised !== null) toggleMaximised(maximised);
+      return layout === "stage" || maximised !== null;
     },
     /** Shows these panels where they were hidden, marks them, and brings the first into view. @param {readonly string[]} names */
     show(names) {
