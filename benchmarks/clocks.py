@@ -12,7 +12,7 @@ from collections import Counter
 
 import numpy as np
 
-from benchmarks.turns import WARM_SECONDS
+from benchmarks.turns import WarmUp
 
 SB3 = "ppo_scope.attach.sb3.stable_baselines:Watched"
 OWN = "ppo_scope.attach.own_loop.scope:Scope"
@@ -47,8 +47,7 @@ class Clocks:
 
     def __init__(self, name, *, wanted, look=lambda: None, ready=lambda: True):
         """See `Turns`; `wanted`: updates."""
-        self._name, self._wanted, self._look, self._ready = name, wanted, look, ready
-        self._warm_until = time.monotonic() + WARM_SECONDS
+        self._name, self._wanted, self._warm_up = name, wanted, WarmUp(look, ready)
         self._spent, self._calls, self._within = Counter(), Counter(), False
         self._turns, self._since = [], None
         self._own = self._of_itself()
@@ -88,11 +87,7 @@ class Clocks:
         """A turn is over. True: so is everything, and it is printed."""
         now = time.thread_time_ns()
         if self._since is None:
-            if time.monotonic() < self._warm_until or not self._ready():
-                return False
-            if self._look is not None:
-                self._look()
-                self._look = None
+            if not self._warm_up.over():
                 return False
         else:
             ours = sum(self._spent.values()) - self._own * sum(self._calls.values())

@@ -9,6 +9,24 @@ WARM_SECONDS = 12.0
 DRAWS = 2000
 
 
+class WarmUp:
+    """What comes before the first turn that counts, so that both sides of a comparison are past their beginnings."""
+
+    def __init__(self, look, ready):
+        """See `Turns`."""
+        self._until = time.monotonic() + WARM_SECONDS
+        self._look, self._ready = look, ready
+
+    def over(self):
+        """Asked after each turn; the one after somebody has begun to look gets the loop used to it."""
+        if time.monotonic() < self._until or not self._ready():
+            return False
+        look, self._look = self._look, None
+        if look is not None:
+            look()
+        return look is None
+
+
 class Turns:
     """Of one loop. What else the machine does falls on both of a pair alike."""
 
@@ -19,8 +37,8 @@ class Turns:
         """`watch`: switches the watching on and off. `look`: called once the loop is warm.
         `ready`: whether what measures beside is there, which takes its time on a busy machine.
         """
-        self._name, self._watch, self._wanted, self._look = name, watch, pairs, look
-        self._warm_until, self._ready = time.monotonic() + WARM_SECONDS, ready
+        self._name, self._watch, self._wanted = name, watch, pairs
+        self._warm_up = WarmUp(look, ready)
         self._since, self._first = None, True
         self._watched, self._pairs, self._before = True, [], 0.0
 
@@ -28,12 +46,8 @@ class Turns:
         """A turn is over. True: so is everything, and a line is printed."""
         spent = (time.process_time_ns() - self._since) / self.updates / 1e6 if self._since else 0.0
         if self._since is None:
-            if time.monotonic() < self._warm_until or not self._ready():
+            if not self._warm_up.over():
                 return False
-            if self._look is not None:
-                self._look()
-                self._look = None
-                return False  # one more to get used to it
         elif self._first:
             self._before, self._first = spent, False
             self._turn(not self._watched)
