@@ -81,7 +81,7 @@ function round([low, high]) {
 }
 
 /**
- * The smallest and the largest number, without NaN: [Infinity, −Infinity] where there is none.
+ * The smallest and the largest finite number: [Infinity, −Infinity] where there is none, which adds nothing to others.
  *
  * @param {...ArrayLike<number>} columns
  * @returns {Range}
@@ -92,8 +92,8 @@ export function extent(...columns) {
   for (const column of columns) {
     for (let index = 0; index < column.length; index += 1) {
       const value = column[index];
-      if (value < low) low = value;
-      if (value > high) high = value;
+      if (value < low && value > -Infinity) low = value;
+      if (value > high && value < Infinity) high = value;
     }
   }
   return [low, high];

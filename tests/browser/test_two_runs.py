@@ -55,6 +55,8 @@ def test_the_other_run_is_laid_over_and_stands_beside_on_the_same_axes_and_one_s
     page.set_viewport_size({"width": 1440, "height": 3200})
     _, dashboard = open_two(server, page, clip_range=0.05)
     until(lambda: places(page), lambda seen: seen == ["update 1", "update 0"])
+    height = "chart => chart.layout?.yaxis.range[1]"  # the other has no episode yet: the axis is that of the one
+    until(lambda: dashboard.panel("Episodic return").locator(".chart").evaluate(height), lambda top: top and top > 10)
     stepped(page, 2, 1)
     stepped(page, 3, 2)
 
