@@ -6,6 +6,7 @@ export class Canvas {
   ratio = 1; // device pixels per unit of the drawing
   density = 1; // device pixels per CSS pixel
   /** @type {Map<string, CanvasPattern>} */ #hatchings = new Map();
+  #small = new Small();
 
   /** @param {HTMLElement} parent @param {string} className */
   constructor(parent, className) {
@@ -40,10 +41,9 @@ export class Canvas {
    * @param {number} height
    */
   mosaic(pixels, left, top, width, height) {
-    const small = new OffscreenCanvas(pixels.width, pixels.height);
-    /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(pixels, 0, 0);
+    this.#small.put(pixels);
     this.pen.imageSmoothingEnabled = false;
-    this.pen.drawImage(small, left, top, width, height);
+    this.pen.drawImage(this.#small.element, left, top, width, height);
   }
 
   /**
@@ -78,6 +78,22 @@ export class Canvas {
     }
     pen.stroke();
     return /** @type {CanvasPattern} */ (this.pen.createPattern(tile, "repeat"));
+  }
+}
+
+/** Where pixels lie before they are enlarged: kept, since a new canvas with its pen costs more than filling it. */
+class Small {
+  element = new OffscreenCanvas(1, 1);
+  #pen = /** @type {OffscreenCanvasRenderingContext2D} */ (this.element.getContext("2d"));
+
+  /** @param {ImageData} pixels */
+  put(pixels) {
+    const { width, height } = pixels;
+    if (this.element.width !== width || this.element.height !== height) {
+      this.element.width = width;
+      this.element.height = height;
+    }
+    this.#pen.putImageData(pixels, 0, 0);
   }
 }
 

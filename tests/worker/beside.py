@@ -19,6 +19,7 @@ from ppo_scope.worker import due
 from ppo_scope.worker.clerk import SLOTS
 from ppo_scope.worker.worker import Worker
 
+STARVED_UPDATES = 80
 SMALL = {"num_envs": 4, "rollout_steps": 32, "hidden_sizes": [16, 16]}
 PLAY, PAUSE = {"type": "play"}, {"type": "pause"}
 
@@ -100,6 +101,23 @@ def stopped(pid):
     clerks.PATIENCE = 0.2
 
 
+def starved(pid):
+    """Others, to which it gives way, have its core for the rest of the run."""
+    core = {min(os.sched_getaffinity(0))}
+    os.sched_setaffinity(pid, core)
+    for _ in range(6):
+        if (other := os.fork()) == 0:
+            os.sched_setaffinity(0, core)
+            while os.getppid() == STARTED:
+                pass
+            os._exit(0)
+        OTHERS.append(other)
+
+
+STARTED = os.getpid()
+OTHERS: list[int] = []
+
+
 def main(path):
     use_one_thread()  # as a training process does
     due.QUICK, due.QUICK_SECONDS, due.SECONDS["snapshot"], cost.SHARE = 0, float("inf"), 0.0, 1.0
@@ -107,8 +125,8 @@ def main(path):
     found = {}
     for name, case in CASES.items():
         found[name] = with_and_without(*case)
-    for disturb in (killed, stopped):
-        found[disturb.__name__] = with_and_without({}, {}, 24, disturb)
+    for disturb in (starved, killed, stopped):
+        found[disturb.__name__] = with_and_without({}, {}, 24 if disturb is not starved else STARVED_UPDATES, disturb)
     Path(path).write_bytes(pickle.dumps(found))
 
 
@@ -118,6 +136,9 @@ def with_and_without(settings, orders, updates, disturb=None):
     pid = clerk.pid
     beside = Played(settings, orders, updates, clerk, disturb)
     assert clerk.pid is None, "it has ended with the run"
+    while OTHERS:
+        os.kill(OTHERS[-1], signal.SIGKILL)
+        os.waitpid(OTHERS.pop(), 0)
     alone = Played(settings, orders, updates, None)
     return {
         "beside": beside.frames,

@@ -18,7 +18,7 @@ from tests.live import ROOT, environment
 from tests.processes.test_guard import group
 from tests.runs.house import SMALL, House
 from tests.server.scope_page import SLACK, alive, wait_for
-from tests.worker.beside import CASES, killed, stopped
+from tests.worker.beside import CASES, STARVED_UPDATES, killed, starved, stopped
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="there is no clerk on one core, or elsewhere"
@@ -77,7 +77,7 @@ def events(frames):
     return [{n: same(n, v) for n, v in header.items() if n not in ("sequence", "snapshot")} for header in told]
 
 
-@pytest.mark.parametrize("case", [*CASES, killed.__name__, stopped.__name__])
+@pytest.mark.parametrize("case", [*CASES, starved.__name__, killed.__name__, stopped.__name__])
 def test_what_is_told_is_the_same_to_the_byte(runs, case):
     run = runs[case]
     beside, alone = run["beside"], run["alone"]
@@ -90,6 +90,10 @@ def test_what_is_told_is_the_same_to_the_byte(runs, case):
     for place, snapshot in found.items():
         assert snapshot == expected[place]
     assert max(found) == max(expected) and run["measured"] and run["gone"]
+
+
+def test_a_clerk_that_others_keep_from_the_processor_holds_up_nobody(runs):
+    assert 10 < runs[starved.__name__]["measured"] < STARVED_UPDATES / 2, "the trainer measured the rest"
 
 
 def test_snapshots_of_a_run_at_full_speed_have_every_number(runs):

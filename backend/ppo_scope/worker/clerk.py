@@ -49,6 +49,12 @@ SLOTS, FEWEST = 8, 2
 PATIENCE = 30.0
 """Seconds after which a clerk that has not answered counts as dead."""
 NAME = "ppo-scope clerk"
+NICE = 10
+"""Where there are not cores enough for all, training and the browser go ahead of measuring."""
+STARVED = 0.25
+"""Share of a core; with less of one, at `NICE`, it holds up the trainer longer than measuring would."""
+FORGETS = 0.8
+"""Of what it got for earlier messages, the part that counts when the next one comes."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,7 @@ class Clerk:
         self._unsaid: list[tuple[int, Plain, tuple[Any, ...]]] = []  # updates that it does not know of yet
         self._unsaid_since = 0.0
         self._state: bytes | memoryview | None = None  # pickled, as last told
+        self._got = self._wanted = 0.0  # of a core, of late, in seconds: while it measured
 
     @property
     def at_work(self) -> bool:
@@ -110,6 +117,11 @@ class Clerk:
     def full(self) -> bool:
         """Whether an answer must be waited for before something can be handed over."""
         return len(self._handed) == len(self._slots) > 0
+
+    @property
+    def starved(self) -> bool:
+        """Whether it is behind, and others keep it from the processor."""
+        return self.full and self._got < STARVED * self._wanted
 
     def hand_over(self, trainer: Trainer, moment: Moment, seconds: float, wish: Wish | None, state: State) -> bool:
         """Have a finished update measured; False where that cannot be done here. There must be room: see `full`.
@@ -181,13 +193,14 @@ class Clerk:
                     self._bury()
                     break
             try:
-                state, told = pickle.loads(self._answers.recv_bytes())
+                state, told, got, wanted = pickle.loads(self._answers.recv_bytes())
             except (OSError, EOFError, pickle.UnpicklingError):
                 self._bury()
                 break
             self._expected -= 1
             self._heard += 1
             self.measured += len(told)
+            self._got, self._wanted = FORGETS * self._got + got, FORGETS * self._wanted + wanted
             self._state = self._shared.state(self._heard, state)
             found += [(self._handed.popleft(), answer) for answer in told]
         if self.pid is None:
@@ -330,6 +343,7 @@ def _work(room: memoryview, tasks: Connection[Any, bytes], answers: Connection[b
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_text(NAME)
+    os.nice(NICE)
     be_expendable()
     use_one_thread()
     keep_memory()
@@ -355,12 +369,14 @@ def _work(room: memoryview, tasks: Connection[Any, bytes], answers: Connection[b
             else:
                 assert desk is not None
                 measured = []
+                got, wanted = -time.process_time(), -time.perf_counter()
                 for slot, told, task in more[0]:
                     update, moving = slots[slot].read(told, *settings)
                     measured.append(shared.put_look(desk.measure(update, moving, Task(*task))))
                 messages += 1
                 put = shared.put_state(messages, pickle.dumps(desk.state, pickle.HIGHEST_PROTOCOL))
-                answers.send_bytes(pickle.dumps((put, measured), pickle.HIGHEST_PROTOCOL))
+                got, wanted = got + time.process_time(), wanted + time.perf_counter()
+                answers.send_bytes(pickle.dumps((put, measured, got, wanted), pickle.HIGHEST_PROTOCOL))
                 shared.count()
 
 

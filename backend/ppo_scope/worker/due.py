@@ -46,10 +46,10 @@ class Pace:
     def quick(self) -> bool:
         """An update has ended: whether it and those before it were quick."""
         now = time.monotonic()
-        self._in_a_row = self._in_a_row + 1 if now - self._ended <= QUICK_SECONDS else 0
+        self._in_a_row = self._in_a_row + 1 if now - self._ended <= QUICK_SECONDS else min(self._in_a_row, 0)
         self._ended = now
         return self._in_a_row >= QUICK
 
-    def rest(self) -> None:
-        """It does not go by."""
-        self._in_a_row = 0
+    def rest(self, updates: int = 0) -> None:
+        """It does not go by; or, for so many updates, that does not matter."""
+        self._in_a_row = -updates

@@ -36,6 +36,8 @@ OLD_SECONDS = 1.0
 """Age of the newest snapshot from which it is added to within a rollout, if somebody wants to see more of it."""
 END_SECONDS = 1.0
 """For measuring what was passed, before the process ends; then it would be killed."""
+ALONE = 200
+"""Updates measured here before a clerk that others kept from the processor is asked again."""
 CHANGES_AGAIN = 200
 """Changes of settings that are said anew, the newest ones."""
 REPORTED = frozenset({PhaseKind.ROLLOUT, PhaseKind.UPDATE})
@@ -200,6 +202,9 @@ class Reporter:
         if clerk is None:
             return False
         with self._clerking:
+            if clerk.starved:
+                self._pace.rest(ALONE)
+                return False
             self._take_answers(1 if clerk.full else 0)
             return clerk.hand_over(self._begun, moment, self._seconds, wish, self.looking.state)
 
