@@ -38,8 +38,10 @@ from ppo_scope.worker.notes import Layout, Plain, Slot, episodes_of, of_episodes
 
 ROOM = 64 * 1024 * 1024
 """Bytes of shared memory, of which what is never written takes nothing."""
-LOOK, STATE = 16 * 1024 * 1024, 1024 * 1024
-"""Of these, for a snapshot; and for how the run is: two of them, so that one is whole at any time."""
+LOOKS, LOOK = 2, 8 * 1024 * 1024
+"""Of these, for snapshots: the next one is wished for while one is measured."""
+STATE = 1024 * 1024
+"""And for how the run is: two of them, so that one is whole at any time."""
 COUNTER = 64
 """And for how many messages it has sent."""
 UNSAID_SECONDS = 0.05
@@ -105,13 +107,13 @@ class Clerk:
 
     @property
     def looking(self) -> bool:
-        """Whether a snapshot is being measured."""
-        return any(handed.task.wish is not None for handed in self._handed)
+        """Whether snapshots are being measured, and no other one may be wished for until one of them is told."""
+        return self._wishes == LOOKS
 
     @property
     def looked(self) -> bool:
         """Whether one has been: it is told of by itself."""
-        return self.looking and self._shared.told > self._heard
+        return self._wishes > 0 and self._shared.told > self._heard
 
     @property
     def full(self) -> bool:
@@ -213,7 +215,11 @@ class Clerk:
 
     def made(self, looked: Looked) -> bytes | memoryview:
         """A snapshot that was answered, until the next one is wished for."""
-        return looked.frame if isinstance(looked.frame, bytes) else self._shared.look[: looked.frame]
+        return self._shared.look(looked.frame)
+
+    @property
+    def _wishes(self) -> int:
+        return sum(handed.task.wish is not None for handed in self._handed)
 
     def dismiss(self) -> State:
         """How the run is, now that all is answered: the trainer measures by itself from here on."""
@@ -276,16 +282,20 @@ class Clerk:
         self._answers.close()
 
 
-SHARED = LOOK + 2 * STATE + COUNTER
+SHARED = LOOKS * LOOK + 2 * STATE + COUNTER
+
+
+def parts(room: memoryview, size: int) -> list[memoryview]:
+    """Of that size, one after the other."""
+    return [room[start : start + size] for start in range(0, len(room), size)]
 
 
 class Shared:
     """What it tells in shared memory, so that it need not pass through a pipe."""
 
     def __init__(self, room: memoryview) -> None:
-        self.look = room[:LOOK]
-        """A snapshot."""
-        self._states = room[LOOK : LOOK + STATE], room[LOOK + STATE : LOOK + 2 * STATE]
+        self._looks, self._states = parts(room[: LOOKS * LOOK], LOOK), parts(room[LOOKS * LOOK : -COUNTER], STATE)
+        self._put = 0  # snapshots, by this process
         self._counter = room[-COUNTER:].cast("Q")
 
     @property
@@ -313,8 +323,13 @@ class Shared:
         looked = answer.looked
         if looked is None or not isinstance(looked.frame, bytes) or len(looked.frame) > LOOK:
             return answer
-        self.look[: len(looked.frame)] = looked.frame
-        return answer._replace(looked=replace(looked, frame=len(looked.frame)))
+        which = self._put = (self._put + 1) % LOOKS
+        self._looks[which][: len(looked.frame)] = looked.frame
+        return answer._replace(looked=replace(looked, frame=(which, len(looked.frame))))
+
+    def look(self, put: bytes | tuple[int, int]) -> bytes | memoryview:
+        """A snapshot that was put there."""
+        return put if isinstance(put, bytes) else self._looks[put[0]][: put[1]]
 
 
 def hired() -> Clerk | None:

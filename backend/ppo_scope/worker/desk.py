@@ -68,8 +68,8 @@ class State:
 class Looked:
     """A snapshot."""
 
-    frame: bytes | int
-    """Without its number; how many bytes of it lie in shared memory."""
+    frame: bytes | tuple[int, int]
+    """Without its number; which of those in shared memory it is, and of how many bytes."""
     place: int
     """Where the number belongs."""
     wanted: frozenset[str]
