@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -35,15 +35,10 @@ from ppo_scope.processes.guard import IGNORED, hold_only
 from ppo_scope.processes.process import enlarge
 from ppo_scope.worker.desk import Answer, Desk, Looked, State, Task, Wish
 from ppo_scope.worker.notes import Layout, Plain, Slot, episodes_of, of_episodes
+from ppo_scope.worker.shared import LOOKS, SHARED, Shared
 
 ROOM = 64 * 1024 * 1024
 """Bytes of shared memory, of which what is never written takes nothing."""
-LOOKS, LOOK = 2, 8 * 1024 * 1024
-"""Of these, for snapshots: the next one is wished for while one is measured."""
-STATE = 1024 * 1024
-"""And for how the run is: two of them, so that one is whole at any time."""
-COUNTER = 64
-"""And for how many messages it has sent."""
 UNSAID_SECONDS = 0.05
 """Updates wait no longer for others, so that it hears of them together."""
 SLOTS, FEWEST = 8, 2
@@ -280,56 +275,6 @@ class Clerk:
             os.waitpid(pid, 0)
         self._tasks.close()
         self._answers.close()
-
-
-SHARED = LOOKS * LOOK + 2 * STATE + COUNTER
-
-
-def parts(room: memoryview, size: int) -> list[memoryview]:
-    """Of that size, one after the other."""
-    return [room[start : start + size] for start in range(0, len(room), size)]
-
-
-class Shared:
-    """What it tells in shared memory, so that it need not pass through a pipe."""
-
-    def __init__(self, room: memoryview) -> None:
-        self._looks, self._states = parts(room[: LOOKS * LOOK], LOOK), parts(room[LOOKS * LOOK : -COUNTER], STATE)
-        self._put = 0  # snapshots, by this process
-        self._counter = room[-COUNTER:].cast("Q")
-
-    @property
-    def told(self) -> int:
-        """How many messages it has sent."""
-        return self._counter[0]
-
-    def count(self) -> None:
-        """One more."""
-        self._counter[0] += 1
-
-    def put_state(self, number: int, state: bytes) -> bytes | int:
-        """How the run is after that message: its length, or itself where there is no room."""
-        if len(state) > STATE:
-            return state
-        self._states[number % 2][: len(state)] = state
-        return len(state)
-
-    def state(self, number: int, put: bytes | int) -> bytes | memoryview:
-        """What was put there."""
-        return put if isinstance(put, bytes) else self._states[number % 2][:put]
-
-    def put_look(self, answer: Answer) -> Answer:
-        """An answer whose snapshot lies here, if it has one and there is room."""
-        looked = answer.looked
-        if looked is None or not isinstance(looked.frame, bytes) or len(looked.frame) > LOOK:
-            return answer
-        which = self._put = (self._put + 1) % LOOKS
-        self._looks[which][: len(looked.frame)] = looked.frame
-        return answer._replace(looked=replace(looked, frame=(which, len(looked.frame))))
-
-    def look(self, put: bytes | tuple[int, int]) -> bytes | memoryview:
-        """A snapshot that was put there."""
-        return put if isinstance(put, bytes) else self._looks[put[0]][: put[1]]
 
 
 def hired() -> Clerk | None:
