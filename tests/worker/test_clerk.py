@@ -93,7 +93,8 @@ def test_what_is_told_is_the_same_to_the_byte(runs, case):
 
 
 def test_a_clerk_that_others_keep_from_the_processor_holds_up_nobody(runs):
-    assert 10 < runs[starved.__name__]["measured"] < STARVED_UPDATES / 2, "the trainer measured the rest"
+    measured = runs[starved.__name__]["measured"]
+    assert 0 < measured < STARVED_UPDATES / 2, f"{measured}; the trainer measured the rest"
 
 
 def test_snapshots_of_a_run_at_full_speed_have_every_number(runs):
