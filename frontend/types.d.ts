@@ -120,8 +120,11 @@ export interface Snapshot extends Frame<SnapshotHeader> {}
 export interface Picture {
   header: PictureHeader;
   /** Decoded; null where there is none (`header.reason` says why), or it could not be read. */
-  bitmap: ImageBitmap | null;
+  bitmap: Decoded | null;
 }
+
+/** What can be painted. Whoever lets go of it closes it: the browser does not collect all of it by itself. */
+export type Decoded = ImageBitmap | VideoFrame;
 
 export interface Connection {
   state: "connecting" | "open" | "lost" | "outdated";

@@ -2,8 +2,9 @@
 
 import { h, setHidden, setText } from "../ui/dom.js";
 import { Canvas } from "../draw/canvas.js";
+import { sizeOf } from "../state/pictures.js";
 
-/** @import { Panel, PanelContext, PanelView, Picture, State } from "../types.js" */
+/** @import { Decoded, Panel, PanelContext, PanelView, Picture, State } from "../types.js" */
 
 const CALM = 250; // milliseconds between two captions
 
@@ -97,12 +98,13 @@ function inWords({ header: { scalars, reason, update }, bitmap }, viewed, contex
  * The whole picture as large as it fits: enlarged pixels stay pixels, reduced ones are averaged.
  *
  * @param {Canvas} canvas
- * @param {ImageBitmap} picture
+ * @param {Decoded} picture
  */
 function letterbox(canvas, picture) {
   const { pen, width, height } = canvas;
-  const scale = Math.min(width / picture.width, height / picture.height);
-  const size = [Math.round(picture.width * scale), Math.round(picture.height * scale)];
+  const own = sizeOf(picture);
+  const scale = Math.min(width / own[0], height / own[1]);
+  const size = own.map((side) => Math.round(side * scale));
   canvas.clear();
   pen.imageSmoothingEnabled = scale < 2;
   pen.imageSmoothingQuality = "high";

@@ -102,7 +102,10 @@ export function createLive(store, { client, run = null, heard, failed }) {
     send: commands.send,
     settled: commands.settled,
     connect: () => socket.connect(),
-    close: () => socket.close(),
+    close() {
+      socket.close();
+      store.close();
+    },
     showNew: receiver.showNew,
     play() {
       travel.live();

@@ -51,7 +51,8 @@ export function createReceiver(store, first) {
       if (state.trial && state.trial.heard !== Infinity) state.trial = null;
       state.interrupted = false;
       state.status = null; // the run's state message follows
-      state.snapshot = state.newest = state.whole = state.past = state.comparison = state.picture = state.progress = state.activity = null;
+      state.snapshot = state.newest = state.whole = state.past = state.comparison = state.progress = state.activity = null;
+      store.dropPicture();
       state.series.clear();
       state.episodes.clear();
     }

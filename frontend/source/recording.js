@@ -102,6 +102,7 @@ export function createRecording(store, recording) {
     close() {
       closed = true;
       clearTimeout(timer);
+      store.close();
     },
     async play() {
       if (!state.past) await travel.goTo(0);

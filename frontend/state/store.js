@@ -17,6 +17,8 @@ import { loadView } from "./view.js";
  * @property {(newest: Staged) => void} stage
  * @property {() => void} commit makes what is staged the state, and touches it
  * @property {() => Waiting} waiting what is staged
+ * @property {() => void} dropPicture there is none of this run any more
+ * @property {() => void} close nobody looks at it again
  *
  * @typedef {"snapshot" | "picture" | null} Waiting a snapshot, whatever else; a picture alone; nothing
  * @typedef {{ snapshot?: Snapshot, whole?: Snapshot, picture?: Picture }} Staged
@@ -98,18 +100,31 @@ export function createStore(surroundings) {
   // several frames, then all show the same one, and those that came too fast to be drawn cost nothing.
   /** @type {Staged} */
   let staged = {};
+  let closed = false;
 
   const state = over(nothingKnown(), () => surroundings);
 
   /** @param {Topic[]} topics */
   const touch = (...topics) => listeners.forEach((listener) => listener(topics));
 
+  function dropPicture() {
+    for (const picture of [staged.picture, state.picture]) picture?.bitmap?.close();
+    delete staged.picture;
+    state.picture = null;
+  }
+
   return {
     state,
     touch,
+    dropPicture,
+    close() {
+      closed = true;
+      dropPicture();
+    },
     subscribe: (listener) => void listeners.add(listener),
     waiting: () => (staged.snapshot ? "snapshot" : staged.picture ? "picture" : null),
     stage(newest) {
+      if (closed) return newest.picture?.bitmap?.close(); // it was being decoded
       if (newest.picture) staged.picture?.bitmap?.close();
       staged = { ...staged, ...newest };
       if (newest.snapshot?.header.phase === "update") staged.whole = newest.snapshot; // what follows at once may take its place
@@ -128,7 +143,7 @@ export function createStore(surroundings) {
         state.picture?.bitmap?.close();
         state.picture = picture;
         touch("picture");
-      }
+      } else picture?.bitmap?.close();
     },
   };
 }

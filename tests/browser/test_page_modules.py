@@ -278,14 +278,16 @@ def test_a_broken_frame_is_refused(modules, header, error):
 # --- state/pictures.js
 
 DECODED = """
-    const decoded = [];
-    const note = ({ header, bitmap }) => decoded.push([header.sequence, bitmap?.width ?? null]);
+    const [turns, byDecoder] = given, decoded = [];
+    if (!byDecoder) delete globalThis.ImageDecoder;
+    const kind = (bitmap) => (bitmap instanceof VideoFrame) === byDecoder && m.sizeOf(bitmap)[0];
+    const note = ({ header, bitmap }) => decoded.push([header.sequence, bitmap && kind(bitmap)]);
     const decode = m.createPictureDecoder(note);
     const canvas = new OffscreenCanvas(3, 2);
     canvas.getContext("2d");
     const image = new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer());
     const arrived = (sequence, bytes) => decode({ header: { sequence, mime: "image/png" }, arrays: { image: bytes } });
-    for (const turn of given) {
+    for (const turn of turns) {
         for (const [sequence, kind] of turn) arrived(sequence, { whole: image, broken: image.slice(0, 9) }[kind]);
         const last = turn.at(-1)[0];
         for (let look = 0; decoded.at(-1)?.[0] !== last; look++) {
@@ -297,9 +299,33 @@ DECODED = """
 """
 
 
-def test_pictures_that_came_too_fast_are_left_out_and_a_broken_one_harms_no_other(modules):
+@pytest.mark.parametrize("by_decoder", [True, False])
+def test_pictures_that_came_too_fast_are_left_out_and_a_broken_one_harms_no_other(modules, by_decoder):
     turns = [[(1, "whole"), (2, "whole"), (3, "whole")], [(4, "broken")], [(5, "none")], [(6, "whole")]]
-    assert modules("state/pictures.js", DECODED, turns) == [[1, 3], [3, 3], [4, None], [5, None], [6, 3]]
+    decoded = modules("state/pictures.js", DECODED, [turns, by_decoder])
+    assert decoded == [[1, 3], [3, 3], [4, None], [5, None], [6, 3]]
+
+
+CLOSED = """
+    const closed = [];
+    const picture = (run, name) => ({ header: { run }, bitmap: { close: () => closed.push(name) } });
+    const store = m.createStore({});
+    const shown = (...pictures) => pictures.map((one) => store.stage({ picture: one })) && store.commit();
+    store.state.run = { id: "here" };
+    shown(picture("here", "never painted"), picture("here", "first"));
+    shown(picture("here", "second"));
+    shown(picture("another", "of another run"));
+    const told = [closed.splice(0), store.state.picture.header.run];
+    store.stage({ picture: picture("here", "still waiting") });
+    store.close();
+    shown(picture("here", "decoded too late"));
+    return [...told, closed, store.state.picture];
+"""
+
+
+def test_who_lets_go_of_a_picture_closes_it(modules):
+    before = ["never painted", "first", "of another run"], "here"
+    assert modules("state/store.js", CLOSED) == [*before, ["still waiting", "second", "decoded too late"], None]
 
 
 # --- settings/setting.js
