@@ -13,6 +13,8 @@ import { matrix } from "../../state/snapshot.js";
 /** @typedef {Record<string, number>} Painted cells by region, `dimmed` cells, and marks by kind of episode end */
 
 const LINE = 6; // CSS pixels that the name of the rows may reach beyond them
+const CODES = 256; // that a byte holds
+const OPAQUE = 255;
 const DIM = 0.2; // opacity of samples outside of the current minibatch
 const HATCHED = /** @type {const} */ ({ held: "/", pulledBack: "\\", notTrained: "/" });
 
@@ -46,6 +48,17 @@ export function paintMask(canvas, layout, snapshot, theme, cursor, selected, pre
   return painted;
 }
 
+/** Each region's pixel, as it is and dimmed, by 2 · code; none for samples that are not trained on. @param {Theme} theme */
+function shadesOf(theme) {
+  const pixels = new Uint8ClampedArray(4 * 2 * CODES);
+  for (const { code, key } of REGIONS) {
+    if (key === "notTrained") continue;
+    const colour = channels(colourOf(theme, key));
+    pixels.set([...colour, OPAQUE, ...colour, OPAQUE * DIM], 8 * code);
+  }
+  return new Uint32Array(pixels.buffer);
+}
+
 /**
  * @param {Surface} canvas
  * @param {Layout} layout
@@ -58,26 +71,23 @@ function paintCells(canvas, layout, codes, dimmed, theme, painted) {
   const { rows, columns, perLine, linesPerRow, left, top, cellWidth, cellHeight } = layout;
   const lines = rows * linesPerRow;
   const pixels = new ImageData(perLine, lines);
-  /** @type {Map<number, number[]>} */
-  const colours = new Map();
-  for (const { code, key } of REGIONS) {
-    colours.set(code, key === "notTrained" ? [0, 0, 0, 0] : [...channels(colourOf(theme, key)), 255]);
-  }
+  const cells = new Uint32Array(pixels.data.buffer);
+  const shades = shadesOf(theme);
+  const counts = new Uint32Array(CODES);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       const index = row * columns + column;
       const line = row * linesPerRow + Math.floor(column / perLine);
-      const at = 4 * (line * perLine + (column % perLine));
-      const [red, green, blue, opacity] = colours.get(codes[index]) ?? [0, 0, 0, 0];
-      pixels.data[at] = red;
-      pixels.data[at + 1] = green;
-      pixels.data[at + 2] = blue;
-      pixels.data[at + 3] = dimmed(index) ? opacity * DIM : opacity;
-      painted[regionOf(codes[index]).key] += 1;
-      painted.dimmed += dimmed(index) ? 1 : 0;
-      painted.cells += 1;
+      const faint = dimmed(index) ? 1 : 0;
+      cells[line * perLine + (column % perLine)] = shades[2 * codes[index] + faint];
+      counts[codes[index]] += 1;
+      painted.dimmed += faint;
     }
   }
+  painted.cells += rows * columns;
+  counts.forEach((count, code) => {
+    if (count) painted[regionOf(code).key] += count;
+  });
   canvas.mosaic(pixels, left, top, Math.round(perLine * cellWidth), lines * cellHeight);
 }
 
