@@ -13,6 +13,7 @@ import { matrix } from "../../state/snapshot.js";
 /** @typedef {Record<string, number>} Painted cells by region, `dimmed` cells, and marks by kind of episode end */
 
 const LINE = 6; // CSS pixels that the name of the rows may reach beyond them
+const ARM = 8; // CSS pixels that an arm of the selected sample reaches beyond it
 const DIM = 0.2; // opacity of samples outside of the current minibatch
 const HATCHED = /** @type {const} */ ({ held: "/", pulledBack: "\\", notTrained: "/" });
 
@@ -209,12 +210,14 @@ function paintSelected(canvas, layout, selected, theme) {
   const { pen, ratio } = canvas;
   const { x, y, width, height } = layout.place(selected);
   const middle = x + width / 2;
+  const bottom = layout.top + layout.rows * layout.linesPerRow * layout.cellHeight;
   paintCursor(canvas, layout, selected, theme);
   pen.fillStyle = theme.ink;
   for (const [tip, base] of [
-    [y - 2 * ratio, y - 8 * ratio],
-    [y + height + 2 * ratio, y + height + 8 * ratio],
+    [y - 2 * ratio, y - ARM * ratio],
+    [y + height + 2 * ratio, y + height + ARM * ratio],
   ]) {
+    if (base > bottom) continue; // there are the numbers of the axis
     pen.beginPath();
     pen.moveTo(middle, tip);
     pen.lineTo(middle - 4 * ratio, base);
