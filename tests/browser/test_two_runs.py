@@ -295,6 +295,27 @@ def test_a_live_run_and_a_recording_answer_one_interface_and_say_why_not(modules
     assert live == "Not connected to the server." and recorded.startswith("This run was recorded")
 
 
+NUMBERED = """
+const { SvgCanvas } = await import("./draw/svg-canvas.js");
+const { arrange } = await import("./panels/mask/layout.js");
+const canvas = { width: 800, height: 400, ratio: 1, density: 1 };
+const [rows, columns, longer] = [2, 48, 128];
+const header = { arrays: { region: { shape: [rows, columns] } }, settings: {} };
+const snapshot = { header, arrays: { region: new Uint8Array(rows * columns).fill(1) } };
+const theme = new Proxy({}, { get: () => "#123456" });
+const painted = new SvgCanvas(canvas, "#ffffff");
+const texts = [];
+painted.pen.fillText = (text) => texts.push(text);
+m.paintMask(painted, arrange(canvas, rows, columns, rows, [{ rows, columns: longer }]), snapshot, theme, null, null);
+return texts.filter((text) => Number(text) > rows).map(Number);
+"""
+
+
+def test_the_axis_of_a_short_rollout_beside_a_long_one_ends_with_its_samples(modules):
+    numbers = modules("panels/mask/paint.js", NUMBERED)
+    assert numbers and max(numbers) < 48
+
+
 CELLS = """
 const canvas = { width: 800, height: 400, ratio: 1 };
 const [one, other] = [{ rows: 4, columns: 64 }, { rows: 8, columns: 32 }];

@@ -166,7 +166,7 @@ function paintEnds({ pen, ratio }, layout, snapshot, theme, painted) {
 
 /** @param {Surface} canvas @param {Layout} layout @param {Snapshot} snapshot @param {Theme} theme */
 function paintAxes({ pen, ratio, width, height }, layout, snapshot, theme) {
-  const { rows, total, linesPerRow, perLine, left, top, cellWidth, cellHeight } = layout;
+  const { rows, columns, total, linesPerRow, perLine, left, top, cellWidth, cellHeight } = layout;
   const bottom = top + rows * linesPerRow * cellHeight;
   const rowHeight = linesPerRow * cellHeight;
   pen.fillStyle = theme.inkSoft;
@@ -181,7 +181,8 @@ function paintAxes({ pen, ratio, width, height }, layout, snapshot, theme) {
   pen.textBaseline = "top";
   pen.textAlign = "center";
   const everyStep = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512].find((step) => step * cellWidth >= 44 * ratio) ?? perLine;
-  for (let step = 0; step < perLine; step += everyStep) {
+  // Beside a run with longer rollouts, its own end earlier.
+  for (let step = 0; step < Math.min(perLine, columns); step += everyStep) {
     pen.fillText(String(step), left + (step + 0.5) * cellWidth, bottom + 3 * ratio);
   }
   const called = namesOf(snapshot);
