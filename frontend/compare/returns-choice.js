@@ -1,5 +1,6 @@
 // Which runs are compared: those of the server and those that are kept, by their sweeps or environments.
 
+import { valuesInWords } from "../state/beside.js";
 import { hasFinished } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { WITHOUT_PROCESS } from "../state/permission.js";
@@ -10,7 +11,7 @@ import { renew } from "../ui/renew.js";
 
 const MOST = 1000; // as many as the server puts into one comparison
 
-/** @typedef {{ id: string, environment: string, seed: number | null, update: number, state: string, created: string, sweep?: string | null, here: boolean }} Offered */
+/** @typedef {{ id: string, environment: string, seed: number | null, update: number, state: string, created: string, sweep?: string | null, varied: string, here: boolean }} Offered varied: what tells it from others of its sweep, its seed aside */
 
 /** The runs among which it is offered. @param {{ environment: string, sweep?: string | null }} run */
 const kinOf = ({ environment, sweep }) => (sweep ? `Sweep ${sweep}` : environment);
@@ -68,8 +69,8 @@ export function createChoice(changed) {
   }
 
   /** @param {Offered} run @param {boolean} wanted */
-  function item({ id, seed, update, state, here }, wanted) {
-    const facts = `update ${count(update)}, ${state.replaceAll("_", " ")}${here ? " here" : ""}`;
+  function item({ id, seed, update, state, varied, here }, wanted) {
+    const facts = [varied, `update ${count(update)}`, `${state.replaceAll("_", " ")}${here ? " here" : ""}`].filter(Boolean).join(", ");
     return h(
       "li",
       { "data-key": id },
@@ -139,13 +140,14 @@ export function createChoice(changed) {
       here = new Set(server.map(({ id }) => id));
       const kept = new Set(disk.map(({ id }) => id));
       over = new Set(server.flatMap(({ id, state }) => (WITHOUT_PROCESS.has(state) && kept.has(id) ? [id] : [])));
+      const varies = new Map(disk.map((run) => [run.id, valuesInWords(run.varied)]));
       const ends = new Map(disk.flatMap((run) => (hasFinished(run) ? [[run.id, run.state]] : []))); // also where its process has gone
       /** @type {Offered[]} */
       const all = [
         ...server.map((run) => ({ ...run, state: ends.get(run.id) ?? run.state, here: true })),
         ...disk.filter(({ id, problem, update }) => !here.has(id) && !problem && update > 0).map((run) => ({ ...run, here: false })),
-      ];
-      const now = JSON.stringify([atHand && kinOf(atHand), all.map(({ id, state, update }) => [id, state, update])]);
+      ].map((run) => ({ ...run, varied: varies.get(run.id) ?? "" }));
+      const now = JSON.stringify([atHand && kinOf(atHand), all.map(({ id, state, update, varied }) => [id, state, update, varied])]);
       if (now === offered) return; // nobody's click is lost to what looks the same
       offered = now;
       known = new Map(all.map((run) => [run.id, run]));

@@ -21,6 +21,7 @@ import { linesIn } from "../ui/text.js";
 
 const STANDOFF = 0.2; // between an axis and its labels, in sizes of type
 const MIDDLE = 0.35; // from a line's base to its middle, in sizes of type
+const BASE = 0.25; // from a point to the base of its words, above it or beside it, in sizes of type
 const CAPITAL = 0.7; // a capital's height, in sizes of type
 const DASHES = { dot: 1, dash: 3, longdash: 5 }; // Plotly's, in widths of the line
 
@@ -72,8 +73,9 @@ export const wordsOf = (traces, axes, family) =>
     const [across, up] = [scaleOf(axisName(xaxis), axes), scaleOf(axisName(yaxis), axes)];
     const look = { family, size: textfont.size, colour: textfont.color, halo: textfont.halo };
     const anchor = textposition.endsWith("left") ? "end" : "start";
+    const down = textposition.startsWith("top") ? -BASE : BASE;
     return [...text.keys()].flatMap((index) =>
-      text[index] ? [label(text[index], { x: across(x[index]), y: up(y[index]) + look.size / 4, anchor }, look)] : [],
+      text[index] ? [label(text[index], { x: across(x[index]), y: up(y[index]) + down * look.size, anchor }, look)] : [],
     );
   });
 

@@ -1,9 +1,13 @@
-// While somebody looks back, charts that go on past the update on show say where it lies: a thin line with its number.
+// While somebody looks back, charts that go on past the update on show say where it lies: a thin line, and over it, above all
+// curves, its number.
 
 /** @import { State, Theme } from "../types.js" */
 /** @import { Range } from "./ranges.js" */
 
-const LABEL = 0.64; // of the height: above and below it there are curves more often
+/** Of a chart with such a line: above the plot, its number has room. */
+export const VIEWED_TOP = 16;
+
+const NONE = { x: [], y: [], text: [], textposition: "top right" };
 
 /**
  * @param {State} state
@@ -12,12 +16,11 @@ const LABEL = 0.64; // of the height: above and below it there are curves more o
  * @param {"update" | "steps"} [unit] of the axis
  */
 export function viewedMark({ past, snapshot }, across, [low, high], unit = "update") {
-  if (!past || !snapshot) return { x: [], y: [], text: [], textposition: "middle right" };
+  if (!past || !snapshot) return NONE;
   const { update, [unit]: x } = snapshot.header;
-  if (x < across[0] || x > across[1]) return { x: [], y: [], text: [], textposition: "middle right" };
+  if (x < across[0] || x > across[1]) return NONE;
   const late = x > (across[0] + across[1]) / 2;
-  const text = ["", `\u00a0update ${update}\u00a0`, ""];
-  return { x: [x, x, x], y: [low, low + LABEL * (high - low), high], text, textposition: late ? "middle left" : "middle right" };
+  return { x: [x, x], y: [low, high], text: ["", `update ${update}`], textposition: late ? "top left" : "top right" };
 }
 
 /** @param {Theme} theme */
@@ -25,5 +28,6 @@ export const viewedLook = (theme) => ({
   mode: "lines+text",
   line: { color: theme.ink, width: 1 },
   textfont: { size: 12, color: theme.ink, halo: theme.panel },
+  cliponaxis: false,
   hoverinfo: "skip",
 });

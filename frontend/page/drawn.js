@@ -16,13 +16,13 @@ const CALM = 250;
  * @satisfies {Record<string, { needs: Topic[], calm?: number }>}
  */
 const SHOWS = {
-  bar: { needs: [...WHERE, "connection", "others"] },
+  bar: { needs: [...WHERE, "connection", "past", "others"] },
   notices: { needs: [...WHERE, "connection"] },
   newRun: { needs: ["connection", "run", "status"] },
   branch: { needs: ["connection", "run", "status"] },
   comparison: { needs: ["run", "theme"] },
   returns: { needs: ["theme", "connection"] },
-  beside: { needs: [...WHERE, "connection", "others", "view"], calm: LEGIBLE },
+  beside: { needs: [...WHERE, "connection", "past", "others", "view"], calm: LEGIBLE },
   guide: { needs: [...WHERE, "view", "preview", "selection"], calm: CALM },
   apply: { needs: [...WHERE, "connection", "progress", "past"] },
   pipeline: { needs: [...WHERE, "progress", "connection"], calm: LEGIBLE },

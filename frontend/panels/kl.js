@@ -15,7 +15,7 @@ import { followPointer } from "../draw/pointed.js";
 import { readout } from "../draw/readout.js";
 import { betaOf, rateOf } from "../state/followers.js";
 import { hasClip, meansInWords, scalar, setting } from "../state/snapshot.js";
-import { viewedLook, viewedMark } from "../draw/viewed.js";
+import { VIEWED_TOP, viewedLook, viewedMark } from "../draw/viewed.js";
 import { acrossUpdates, shownAnew, valuesAt } from "../draw/zoomed.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Span, State, Theme } from "../types.js" */
@@ -305,7 +305,7 @@ function layout(theme) {
   const right = { domain: [0.65, 1], unifiedhovertitle: { text: "minibatch %{x:.0f}" } };
   const zero = { nticks: 4, zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 };
   return {
-    margin: { l: 50, r: 10, t: 8, b: 36 },
+    margin: { l: 50, r: 10, t: VIEWED_TOP, b: 36 },
     xaxis: { ...left, anchor: "y" },
     xaxis2: { ...right, anchor: "y" },
     xaxis3: { ...left, anchor: "y2", title: axisTitle("update") },

@@ -14,7 +14,7 @@ import { extent } from "../draw/ranges.js";
 import { followPointer } from "../draw/pointed.js";
 import { readout } from "../draw/readout.js";
 import { meansInWords, scalar } from "../state/snapshot.js";
-import { viewedLook, viewedMark } from "../draw/viewed.js";
+import { VIEWED_TOP, viewedLook, viewedMark } from "../draw/viewed.js";
 import { acrossUpdates, shownAnew, valuesAt } from "../draw/zoomed.js";
 
 /** @import { Panel, PanelContext, PanelView, SeriesView, Snapshot, Theme } from "../types.js" */
@@ -216,7 +216,7 @@ function traces(theme) {
 /** @param {Theme} theme */
 function layout(theme) {
   return {
-    margin: { l: 58, r: 10, t: 8, b: 36 },
+    margin: { l: 58, r: 10, t: VIEWED_TOP, b: 36 },
     xaxis: { domain: [0, 0.57], title: axisTitle("update"), nticks: 4, kind: "count", unifiedhovertitle: { text: "update %{x:,.0f}" } },
     xaxis2: { domain: [0.65, 1], anchor: "y", title: axisTitle("its epochs"), unifiedhovertitle: { text: "minibatch %{x:.0f}" } },
     yaxis: { title: axisTitle("term of the loss"), nticks: 7, zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 },

@@ -17,7 +17,7 @@ import { extent } from "../draw/ranges.js";
 import { endsWithRun, shownAnew, valuesAt } from "../draw/zoomed.js";
 import { followPointer } from "../draw/pointed.js";
 import { ofColumns } from "../draw/tables.js";
-import { viewedLook, viewedMark } from "../draw/viewed.js";
+import { VIEWED_TOP, viewedLook, viewedMark } from "../draw/viewed.js";
 import { arrange, runMark } from "../ui/run-mark.js";
 
 /** @import { Change, Panel, PanelContext, PanelView, SeriesView, Span, State, Theme, ViewChoices } from "../types.js" */
@@ -26,7 +26,7 @@ import { arrange, runMark } from "../ui/run-mark.js";
 
 /** @typedef {{ title: string, ofEpisodes: string, of(series: SeriesView, update: number): number }} Unit `of`: where an update ends */
 
-const MARGIN = { l: 58, r: 12, t: 8, b: 36 };
+const MARGIN = { l: 58, r: 12, t: VIEWED_TOP, b: 36 };
 const COLUMNS = ["update", "step", "episodic_return", "episodic_length"]; // of an episode
 const NAMED = 1; // settings of another run that the key has room for
 const NO_POINTS = { x: [], y: [] };

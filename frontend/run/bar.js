@@ -9,6 +9,7 @@ import { createPacing } from "./pacing.js";
 import { titleOf } from "../state/called.js";
 import { runState } from "../state/ended.js";
 import { count } from "../state/format.js";
+import { runsOn } from "../state/motion.js";
 import { themeAfter } from "../state/theme.js";
 
 /** @import { State, Theme } from "../types.js" */
@@ -207,9 +208,15 @@ export function createBar(root, state, actions, runs) {
     const focused = document.activeElement === button;
     button.disabled = disabled;
     if (!focused || !disabled) return;
-    const other = button === buttons.play.button ? buttons.pause.button : buttons.play.button;
+    const other = counterpartOf(button);
     other.disabled = false;
     other.focus();
+  }
+
+  /** Where a recording ends, to go on pressing Enter must not play it from its start. @param {HTMLButtonElement} button */
+  function counterpartOf(button) {
+    if (button === buttons.step.button && !runsOn(state)) return back.button;
+    return button === buttons.play.button ? buttons.pause.button : buttons.play.button;
   }
 
   /** @param {Theme["name"]} name */

@@ -4,7 +4,6 @@
 import { fullNameOf, isAhead, partnerOf } from "../state/beside.js";
 import { runsOn } from "../state/motion.js";
 import { isComing } from "../state/permission.js";
-import { inThePast } from "../state/time-travel.js";
 
 /** @import { Source } from "../types.js" */
 /** @import { Page } from "../state/page.js" */
@@ -18,7 +17,7 @@ import { inThePast } from "../state/time-travel.js";
  * @param {(words: string) => void} warn
  */
 export function createTogether({ state, subscribe }, { sources, asked: expected }, warn) {
-  /** What all are to do, once all are there: the newest wish counts. @type {(() => void) | null} */
+  /** What all are to do, once all are there, and whose page it was wished on: the newest wish counts. @type {{ act: () => void, first: Source } | null} */
   let wish = null;
 
   /** @param {Source} source @param {string} words */
@@ -26,7 +25,7 @@ export function createTogether({ state, subscribe }, { sources, asked: expected 
 
   /** Whoever can, does; where nobody can, it is said why. @param {Action} action @param {Source[]} asked */
   function able(action, asked) {
-    const some = asked.filter((source) => source.whyNot(action) === null || (action === "step" && inThePast(source.store.state)));
+    const some = asked.filter((source) => source.whyNot(action) === null);
     return some.length ? some : asked.slice(0, 1);
   }
 
@@ -40,13 +39,14 @@ export function createTogether({ state, subscribe }, { sources, asked: expected 
 
   /** @param {() => void} act */
   function onceAllAreThere(act) {
-    wish = act;
+    wish = { act, first: sources()[0] };
     look();
   }
 
   function look() {
+    if (wish && wish.first !== sources()[0]) wish = null; // such as one of the guide's examples: it was not meant
     if (!wish || expected() || coming().length) return;
-    const act = wish;
+    const { act } = wish;
     wish = null;
     act();
   }
@@ -88,7 +88,7 @@ export function createTogether({ state, subscribe }, { sources, asked: expected 
       const stays = all.flatMap((source) => {
         if (coming().includes(source)) return [named(source, "has just been put beside, and is waited for.")];
         const reason = source.whyNot("step");
-        return reason === null || inThePast(source.store.state) || plays(source) ? [] : [named(source, reason)];
+        return reason === null || plays(source) ? [] : [named(source, reason)];
       });
       const ahead = stays.length ? [] : all.filter((source) => !next().includes(source));
       return [...stays, ...ahead.map((source) => named(source, "has more environment steps, and waits for those with fewer."))].join(" ") || null;

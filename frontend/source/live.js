@@ -6,7 +6,7 @@ import { getMoment, getMoments } from "../net/http.js";
 import { session } from "../net/session.js";
 import { Socket } from "../net/socket.js";
 import { createWatch } from "../net/watch.js";
-import { whyNoControl, whyNot } from "../state/permission.js";
+import { whyNoControl, whyNot, whyNotHere } from "../state/permission.js";
 import { createTimeTravel, inThePast } from "../state/time-travel.js";
 import { createReceiver } from "./receive.js";
 import { PROTOCOL } from "../wire.js";
@@ -98,7 +98,7 @@ export function createLive(store, { client, run = null, heard, failed }) {
     travel,
     watch,
     order,
-    whyNot: (action) => whyNot(state, action),
+    whyNot: (action) => whyNotHere(state, action),
     send: commands.send,
     settled: commands.settled,
     connect: () => socket.connect(),

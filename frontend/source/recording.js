@@ -2,7 +2,7 @@
 // no server to ask.
 
 import { keptOf } from "./file.js";
-import { RECORDED, whyNot } from "../state/permission.js";
+import { RECORDED, whyNot, whyNotHere } from "../state/permission.js";
 import { createPictureDecoder } from "../state/pictures.js";
 import { Episodes, Series } from "../state/series.js";
 import { createTimeTravel } from "../state/time-travel.js";
@@ -79,6 +79,12 @@ export function createRecording(store, recording) {
     touch("status");
   }
 
+  /** What a button says of itself, the keys are told. @param {"play" | "step"} action */
+  function refuse(action) {
+    const reason = whyNotHere(state, action);
+    if (reason) throw new Error(reason);
+  }
+
   async function pause() {
     clearTimeout(timer);
     say("paused");
@@ -96,7 +102,7 @@ export function createRecording(store, recording) {
     travel,
     pause,
     watch: NO_PROBES,
-    whyNot: (action) => whyNot(state, action),
+    whyNot: (action) => whyNotHere(state, action),
     settled: async () => {}, // nothing is asked of anybody
     order: (action) => Promise.reject(new Error(whyNot(state, action) ?? RECORDED)),
     close() {
@@ -105,12 +111,13 @@ export function createRecording(store, recording) {
       store.close();
     },
     async play() {
+      refuse("play");
       if (!state.past) await travel.goTo(0);
       say("running");
       await goOn();
     },
     async step() {
-      if (!state.past) throw new Error("The recording ends here. Go back with ←.");
+      refuse("step");
       await travel.forward(state.view.stepSize);
     },
     back: () => travel.back(state.view.stepSize),

@@ -3,6 +3,7 @@
 import { OVER, runState } from "./ended.js";
 import { count } from "./format.js";
 import { runsOn } from "./motion.js";
+import { inThePast } from "./time-travel.js";
 
 /** @import { State } from "../types.js" */
 
@@ -11,6 +12,7 @@ export const RECORDED = "This run was recorded: Step, Back and Play go through i
 export const ANOTHER_LEADS = "Another tab controls this run.";
 
 export const HELD = "The server was started anew, and this run ended with the old one. Show the new run first.";
+const RECORDING_ENDS = "The recording ends here. Go back with ←.";
 const TRIED = "A new run is being tried out.";
 
 /** Why nothing more is possible with a run that is over. @type {Record<string, string>} */
@@ -154,4 +156,17 @@ export function whyNot(state, action) {
   if (runsOn(state) && action === "step") return "The run is running. Pause it first.";
   if (now === "paused" && action === "pause") return "The run is paused.";
   return null;
+}
+
+/**
+ * The same at the moment on show: in the past, Step goes through what is kept, whatever the run does meanwhile; at the end of a
+ * recording, nothing is left to go through.
+ *
+ * @param {State} state
+ * @param {Action} action
+ */
+export function whyNotHere(state, action) {
+  if (action === "step" && !state.recorded && inThePast(state)) return null;
+  if (action === "step" && state.recorded && !inThePast(state)) return RECORDING_ENDS;
+  return whyNot(state, action);
 }

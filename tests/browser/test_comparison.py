@@ -201,9 +201,22 @@ def test_nothing_of_the_comparison_overlaps(server, new_page):
             dashboard.press("Apply to this update")
         page.locator("#comparison table").wait_for()
         assert_apart(page)
+        assert_all_is_in_sight_on_stage(page)
         if height == 1080:
             assert_none_is_asked_for_once_the_run_is_over(live, page)
         page.close()
+
+
+def assert_all_is_in_sight_on_stage(page):
+    before = page.viewport_size
+    Dashboard.of(page).key("s")
+    until(lambda: page.evaluate("document.body.hasAttribute('data-stage')"))
+    for width, height in ((1280, 720), (1366, 768), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert_apart(page)
+        assert page.locator("#comparison").evaluate("e => e.scrollHeight <= e.clientHeight"), (width, height)
+    Dashboard.of(page).key("s")
+    page.set_viewport_size(before)
 
 
 def assert_none_is_asked_for_once_the_run_is_over(live, page):

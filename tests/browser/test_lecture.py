@@ -248,9 +248,12 @@ def test_the_script_is_played(lecture):
     rows = {row.split("\t")[0]: row.split("\t")[1:] for row in table.inner_text().splitlines()}
     before, after = (float(text) for text in rows["KL, exact"])
     assert after > 2 * before
-    lecture.shows("Clip mask")
+    for part in ("table", "figure"):
+        box = page.locator(f"#comparison {part}").bounding_box()
+        assert box["y"] + box["height"] <= page.viewport_size["height"], f"the {part}, spoken of, is out of sight"
     lecture.press("Keep it as it was")
     until(lambda: float(lecture.slider("Clip range ε").input_value()), lambda value: value == 0.2)
+    lecture.shows("Clip mask")
 
     size.select_option("update")
     lecture.press_keys("Digit9", "ArrowRight").at(state="paused", update=str(halted + 1), phase="update")

@@ -55,6 +55,42 @@ def test_what_is_explained_is_never_off_the_screen(stage, page):
             check(page, *size, ["Clip mask", "Ratio histogram"])
 
 
+OUT_OF_FRAME = """() => [...document.querySelectorAll("#settings .setting")].filter((setting) => {
+    const frame = setting.getBoundingClientRect();
+    return [...setting.querySelectorAll("input")].some((input) => {
+        const { left, right, width } = input.getBoundingClientRect();
+        return width && (left < frame.left || right > frame.right);
+    });
+}).length"""
+
+
+def test_what_a_setting_is_typed_into_stays_within_its_frame(stage, page):
+    stage(query="?stage=clip-mask").dashboard.at(update="3", phase="update")
+    for theme in ("light", "dark", "projector"):
+        until(lambda: page.locator("html").get_attribute("data-theme"), lambda now, theme=theme: now == theme)
+        for width, height in ((820, 1180), (1024, 768), (1180, 820), (1280, 720), (1440, 900)):
+            page.set_viewport_size({"width": width, "height": height})
+            assert page.evaluate(OUT_OF_FRAME) == 0, (theme, width)
+        page.keyboard.press("t")
+
+
+OUT_OF_SIGHT = """() => [...document.querySelectorAll(".bar :is(button, select), #timeline button")].filter((one) => {
+    const { left, right, bottom, width } = one.getBoundingClientRect();
+    return width && (left < 0 || right > innerWidth || bottom > innerHeight);
+}).map((one) => one.ariaLabel ?? one.innerText)"""
+
+
+def test_nothing_that_can_be_pressed_lies_beyond_the_window(stage, page):
+    stage(query="?stage=clip-mask").dashboard.at(update="3", phase="update")
+    for theme in ("light", "dark", "projector"):
+        until(lambda: page.locator("html").get_attribute("data-theme"), lambda now, theme=theme: now == theme)
+        for width, height in ((730, 1000), (768, 1024), (820, 1180), (960, 700), (1024, 768), (1180, 820), (1280, 720)):
+            page.set_viewport_size({"width": width, "height": height})
+            until(lambda: page.evaluate(OUT_OF_SIGHT), lambda out: out == [], 5000)
+            assert page.locator("#panel-clip-mask").bounding_box()["height"] > 0.5 * height, (theme, width)
+        page.keyboard.press("t")
+
+
 def test_number_keys_choose_what_is_on_stage(look_at, page):
     look_at(update=1)
     everything = order(page)

@@ -46,6 +46,24 @@ def test_a_run_that_trains_has_something_to_lose_before_its_state_is_told_again(
     assert lost[1][0] and "its 30 updates" in lost[1][1]
 
 
+STEPS = """
+const of = (now, rest) => m.whyNotHere({
+  role: "controller", connection: { state: "open" }, lease: { holder: true }, held: null, recorded: false,
+  comparison: null, run: {}, status: { state: now }, ...rest,
+}, "step");
+return [null, { sequence: 1 }].map((past) =>
+  ["paused", "running", "finished", "kept"].map((now) => of(now, { past }) === null)
+    .concat(["paused", "running"].map((now) => of(now, { past, recorded: true }) === null)));
+"""
+
+
+def test_step_is_allowed_wherever_there_is_something_to_step_through(modules):
+    """Of a run: paused, running, finished, kept; of a recording: at rest, playing."""
+    present, past = modules("state/permission.js", STEPS)
+    assert present == [True, False, False, False, False, False]
+    assert past == [True, True, True, True, True, False], "a run may go on, or be over: what is kept of it is there"
+
+
 # --- state/series.js
 
 SERIES = "const s = new m.Series(); const w = (first, ...v) => s.write(first, ['x'], Float64Array.from(v));"

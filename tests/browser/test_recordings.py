@@ -127,6 +127,24 @@ def test_a_file_is_opened_by_a_command(tmp_path, page, ending):
     dashboard.key("ArrowRight").at(state="paused", update="1")
 
 
+def test_at_the_end_of_a_recording_step_says_why_it_goes_no_further(shared_server, page):
+    page.goto(f"{shared_server().base}?recording=cartpole")
+    dashboard = Dashboard.of(page).at(state="paused", update="0")
+    step = page.get_by_role("button", name="Step", exact=True)
+    step.focus()
+    for _ in recorded()[1]:
+        if step.is_disabled():
+            break
+        shown = dashboard.data()
+        page.keyboard.press("Enter")
+        until(lambda shown=shown: dashboard.data() != shown or step.is_disabled())
+    assert step.get_attribute("title") == "The recording ends here. Go back with ←."
+    assert page.locator(".toasts").inner_text() == "", "nobody has to try it"
+    assert page.evaluate("document.activeElement.innerText") == "Back", "who presses Enter once more begins nothing"
+    page.keyboard.press("Enter")
+    until(step.is_enabled)
+
+
 def test_a_recording_behind_the_printed_link_leaves_the_token_whole(shared_server, page):
     page.goto(f"{shared_server().url}?recording=cartpole")
     Dashboard.of(page).at(state="paused", update="0")

@@ -57,6 +57,25 @@ def click(dashboard, environment, step, *, full=True):
     return shown(dashboard, full=full, environment=environment, step=step)
 
 
+BELOW = """async (canvas) => {
+    const { arrange } = await import("./panels/mask/layout.js");
+    const { width, height } = canvas;
+    const { top, rows, linesPerRow, cellHeight } = arrange({ width, height, ratio: 1 }, 8, 128, 8);
+    const numbers = top + rows * linesPerRow * cellHeight + 3;
+    return [...canvas.getContext("2d").getImageData(0, numbers, width, height - numbers).data].join();
+}"""
+
+
+def test_the_marks_of_a_selected_sample_cover_no_number_of_the_axis_below(look_at):
+    paused = look_at(update=2, panels=LOOKED_AT)
+    canvas = paused.panel("Clip mask").locator("canvas").first
+    click(paused, 6, 0, full=False)
+    before = until(lambda: canvas.evaluate(BELOW), lambda pixels: "255" in pixels)
+    click(paused, 7, 0, full=False)
+    until(lambda: paused.mask()["selected"], lambda place: place.startswith("7"))
+    assert canvas.evaluate(BELOW) == before
+
+
 def test_a_click_in_the_mask_shows_the_sample_as_the_trainer_computed_it(look_at):
     paused = look_at(update=2, panels=LOOKED_AT)
     arrays = computed(2).arrays

@@ -52,6 +52,27 @@ class Told:
         trainer.close()
 
 
+FLAGS = """() => [...document.querySelectorAll(".chart")].filter(({ data }) => data).map((chart) => {
+    const box = (element) => element.getBoundingClientRect().toJSON();
+    const words = [...chart.querySelectorAll(".words text")].map((word) => ({ text: word.textContent, ...box(word) }));
+    const { top, left, width } = box(chart);
+    return { name: chart.ariaLabel, words, top, left, width, plot: top + chart.axes.yaxis.offset };
+})"""
+
+
+@pytest.mark.parametrize("theme", ["light", "projector"])
+def test_the_number_of_the_update_on_show_stands_above_all_curves(look_at, page, theme):
+    page.set_viewport_size({"width": 1440, "height": 1100})
+    look_at(update=UPDATES, query=f"?panels=episodic-return,loss-components,kl-and-clipping&theme={theme}")
+    page.get_by_role("slider", name="Timeline").fill("1")
+    charts = until(lambda: page.evaluate(FLAGS), lambda seen: len(seen) == 3 and all(one["words"] for one in seen))
+    for one in charts:
+        (word,) = one["words"]
+        assert word["text"] == "update 1"
+        assert one["top"] - 1 <= word["top"] and word["bottom"] <= one["plot"] + 4, one  # below letters a line has room
+        assert one["left"] <= word["left"] and word["right"] <= one["left"] + one["width"], one
+
+
 @pytest.fixture(scope="module")
 def told():
     return Told()

@@ -41,6 +41,34 @@ def walk(dashboard, update, minibatches):
         dashboard.step("minibatch", update=str(update), **place)
 
 
+RINGED = """
+const { Canvas } = await import("./draw/canvas.js");
+const box = { x: 40, y: 10, width: 100, height: 100 };
+const frame = { x: [0.5, 1.5], y: [0.5, 1.5], box };
+const snapshot = { header: { arrays: { ratio: { shape: [1, 2] } }, settings: {} }, arrays: {} };
+const batch = { objective: "clip", ratio: [0.5, 1], advantages: [1, 1], regions: [1, 1] };
+const theme = { ink: "#000", inside: "#000", held: "#000", pulledBack: "#000", unheld: "#000" };
+const drawn = (selection) => {
+  const canvas = new Canvas(document.body, "");
+  [canvas.element.width, canvas.element.height] = [canvas.width, canvas.height] = [160, 120];
+  const cloud = new m.SurrogateCloud(canvas);
+  cloud.read(snapshot, batch, 0.2, selection);
+  cloud.draw({ good: frame, bad: frame }, ({ y }) => y, theme);
+  const { data } = canvas.pen.getImageData(0, 0, 160, 120);
+  const inked = Array.from({ length: 160 * 120 }, (_, at) => at).filter((at) => data[4 * at + 3]);
+  const outside = inked.filter((at) => at % 160 < box.x).length;
+  return [outside, inked.length - outside];
+};
+return [drawn(null), drawn({ environment: 0, step: 0 })];
+"""
+
+
+def test_the_ring_around_the_selected_sample_covers_no_number_beside_the_plot(modules):
+    (outside, inside), (outside_too, ringed) = modules("panels/surrogate/cloud.js", RINGED)
+    assert ringed > inside, "it is there"
+    assert outside_too == outside, "and nowhere but in the plot"
+
+
 def chart(dashboard, name):
     return dashboard.panel(name).locator(".chart").evaluate(POINTS)
 

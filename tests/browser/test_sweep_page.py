@@ -116,6 +116,14 @@ def test_each_combination_has_a_small_chart_with_the_numbers_of_its_runs(shown, 
         small = sheet.get_by_role("button", name=f"ε {clip_range:g}, c₂ {entropy:g}:")
         return small, until(lambda: small.locator("canvas").evaluate("canvas => ({...canvas.dataset})"))
 
+    told = sheet.locator(".compared-choice li").evaluate_all(
+        "all => all.map((one) => [one.dataset.key, one.textContent])"
+    )
+    assert told, "they can be told from others of their seed"
+    for run, text in told:
+        values = next(one.values for one in plan.planned if one.run == run)
+        assert f"clip range {values['clip_range']:g}, entropy coef {values['entropy_coef']:g}, update" in text
+
     for clip_range, entropy in ((0.3, 0.0), (0.1, 0.05), (0.2, 0.0)):
         values = {"clip_range": clip_range, "entropy_coef": entropy}
         of = [int(one.run, 16) for one in plan.planned if values.items() <= one.values.items() and one.run]

@@ -147,6 +147,32 @@ def test_a_run_that_has_only_just_been_put_beside_takes_part_in_the_next_step_an
     until(lambda: places(page), lambda seen: seen == ["update 1, of the past", "update 1, of the past"])
 
 
+WISHED = """
+let [tell, waits] = [() => {}, true];
+const did = [];
+const source = (name) => ({
+  name, whyNot: () => null, play: async () => did.push(`${name} plays`), step: async () => did.push(`${name} steps`),
+});
+const [mine, example] = [source("mine"), source("example")];
+let all = [mine];
+const page = { state: { view: { align: "update" } }, subscribe: (hear) => (tell = hear) };
+const together = m.createTogether(page, { sources: () => all, asked: () => waits && all[0] === mine }, () => {});
+for (const wish of ["step", "play"]) {
+  waits = true;
+  together[wish]();
+  if (guided) [example, mine].forEach((one) => ((all = [one]), tell()));
+  waits = false;
+  tell();
+}
+return did;
+"""
+
+
+def test_what_waits_for_a_compared_run_is_dropped_where_an_example_comes_on_show_meanwhile(modules):
+    for guided, did in (("false", ["mine steps", "mine plays"]), ("true", [])):
+        assert modules("run/together.js", f"const guided = {guided}; {WISHED}") == did
+
+
 def test_each_run_of_two_is_led_by_itself_and_ends_by_itself(server, page, new_page):
     live, dashboard = open_two(server, page)
     stepped(page, 2, 1)
@@ -267,6 +293,27 @@ def test_a_live_run_and_a_recording_answer_one_interface_and_say_why_not(modules
     missing, live, recorded = modules("source/live.js", MEMBERS)
     assert missing == []
     assert live == "Not connected to the server." and recorded.startswith("This run was recorded")
+
+
+NUMBERED = """
+const { SvgCanvas } = await import("./draw/svg-canvas.js");
+const { arrange } = await import("./panels/mask/layout.js");
+const canvas = { width: 800, height: 400, ratio: 1, density: 1 };
+const [rows, columns, longer] = [2, 48, 128];
+const header = { arrays: { region: { shape: [rows, columns] } }, settings: {} };
+const snapshot = { header, arrays: { region: new Uint8Array(rows * columns).fill(1) } };
+const theme = new Proxy({}, { get: () => "#123456" });
+const painted = new SvgCanvas(canvas, "#ffffff");
+const texts = [];
+painted.pen.fillText = (text) => texts.push(text);
+m.paintMask(painted, arrange(canvas, rows, columns, rows, [{ rows, columns: longer }]), snapshot, theme, null, null);
+return texts.filter((text) => Number(text) > rows).map(Number);
+"""
+
+
+def test_the_axis_of_a_short_rollout_beside_a_long_one_ends_with_its_samples(modules):
+    numbers = modules("panels/mask/paint.js", NUMBERED)
+    assert numbers and max(numbers) < 48
 
 
 CELLS = """

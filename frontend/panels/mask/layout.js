@@ -25,7 +25,7 @@ const NARROWEST = 2; // CSS pixels that a cell needs to be seen and to be hit, h
 const LOWEST = 3;
 const TALLEST = 64;
 const ROUND = 16; // a line of a row that is wrapped holds a multiple of so many steps
-const MARGIN = { left: 42, right: 6, top: 6, bottom: 34 };
+const MARGIN = { left: 42, right: 6, top: 9, bottom: 34 }; // above them, an arm of the selected sample has room
 
 /**
  * @param {Pick<Canvas, "width" | "height" | "ratio"> & { density?: number }} canvas

@@ -15,6 +15,7 @@ import { matrix } from "../../state/snapshot.js";
 const LINE = 6; // CSS pixels that the name of the rows may reach beyond them
 const CODES = 256; // that a byte holds
 const OPAQUE = 255;
+const ARM = 8; // CSS pixels that an arm of the selected sample reaches beyond it
 const DIM = 0.2; // opacity of samples outside of the current minibatch
 const HATCHED = /** @type {const} */ ({ held: "/", pulledBack: "\\", notTrained: "/" });
 
@@ -175,7 +176,7 @@ function paintEnds({ pen, ratio }, layout, snapshot, theme, painted) {
 
 /** @param {Surface} canvas @param {Layout} layout @param {Snapshot} snapshot @param {Theme} theme */
 function paintAxes({ pen, ratio, width, height }, layout, snapshot, theme) {
-  const { rows, total, linesPerRow, perLine, left, top, cellWidth, cellHeight } = layout;
+  const { rows, columns, total, linesPerRow, perLine, left, top, cellWidth, cellHeight } = layout;
   const bottom = top + rows * linesPerRow * cellHeight;
   const rowHeight = linesPerRow * cellHeight;
   pen.fillStyle = theme.inkSoft;
@@ -190,7 +191,8 @@ function paintAxes({ pen, ratio, width, height }, layout, snapshot, theme) {
   pen.textBaseline = "top";
   pen.textAlign = "center";
   const everyStep = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512].find((step) => step * cellWidth >= 44 * ratio) ?? perLine;
-  for (let step = 0; step < perLine; step += everyStep) {
+  // Beside a run with longer rollouts, its own end earlier.
+  for (let step = 0; step < Math.min(perLine, columns); step += everyStep) {
     pen.fillText(String(step), left + (step + 0.5) * cellWidth, bottom + 3 * ratio);
   }
   const called = namesOf(snapshot);
@@ -219,12 +221,14 @@ function paintSelected(canvas, layout, selected, theme) {
   const { pen, ratio } = canvas;
   const { x, y, width, height } = layout.place(selected);
   const middle = x + width / 2;
+  const bottom = layout.top + layout.rows * layout.linesPerRow * layout.cellHeight;
   paintCursor(canvas, layout, selected, theme);
   pen.fillStyle = theme.ink;
   for (const [tip, base] of [
-    [y - 2 * ratio, y - 8 * ratio],
-    [y + height + 2 * ratio, y + height + 8 * ratio],
+    [y - 2 * ratio, y - ARM * ratio],
+    [y + height + 2 * ratio, y + height + ARM * ratio],
   ]) {
+    if (base > bottom) continue; // there are the numbers of the axis
     pen.beginPath();
     pen.moveTo(middle, tip);
     pen.lineTo(middle - 4 * ratio, base);

@@ -147,20 +147,26 @@ export class SurrogateCloud {
     this.drawn = this.#places.length;
     this.#cloud(theme);
     for (const key of /** @type {const} */ (["unheld", "pulledBack", "held"])) this.#marks(key, theme);
-    this.#ring(theme);
+    this.#ring(frames, theme);
   }
 
-  /** Around the selected one. @param {Theme} theme */
-  #ring(theme) {
+  /** Around the selected one, and not over the numbers of an axis. @param {Record<Side, Frame>} frames @param {Theme} theme */
+  #ring(frames, theme) {
     const place = this.#places.find(({ sample }) => sample === this.#selected);
     this.marked = place?.sample ?? null;
     if (!place) return;
     const { pen, ratio } = this.canvas;
+    const { x, y, width, height } = frames[place.sample.side].box;
+    pen.save();
+    pen.beginPath();
+    pen.rect(x, y, width, height);
+    pen.clip();
     pen.beginPath();
     pen.arc(place.x, place.y, (SIZE + 3) * ratio, 0, 2 * Math.PI);
     pen.lineWidth = 2 * ratio;
     pen.strokeStyle = theme.ink;
     pen.stroke();
+    pen.restore();
   }
 
   /** Those inside, each by itself: where many lie on each other it is denser. @param {Theme} theme */

@@ -28,6 +28,17 @@ def test_on_a_phone_it_is_read_and_steps_nothing(windows, live):
         phone.untouched(0)
 
 
+FADES = "reading => parseFloat(getComputedStyle(reading).getPropertyValue('--fade')) > 0"
+
+
+def test_what_goes_on_below_the_edge_is_seen_to(windows, live):
+    with opened(windows, width=1280, height=720) as page:
+        reading = Guided(page, live, "?chapter=2&stage=values&theme=projector").at_chapter(2).guide.locator(".reading")
+        until(lambda: reading.evaluate(FADES))
+        reading.evaluate("reading => reading.scrollTo(0, reading.scrollHeight)")
+        until(lambda: not reading.evaluate(FADES))
+
+
 def test_a_recorded_run_has_its_chapters_too(windows, live):
     with opened(windows, "recorded/pictures") as page:
         for chapter in (2, 6):
