@@ -38,8 +38,18 @@ It is seen of Stable-Baselines3, rsl_rl and scripts in one file; no other loop h
 
 **A value clip** of 0.2, CleanRL's, on returns that nobody scales leaves V_old 40 to 90 times its width off V_targ, and
 the critic learns no slower for it: on CartPole it explains a tenth of the variance with it and without it after 48
-updates. Nothing is said before 200 widths. With 0.01, the default run with rewards as they are has V off V_targ
-by 84 % of its size in updates 11 to 20, and by 27 % without.
+updates. Nothing is said before 200 widths. What it does to the policy is another matter. Acrobot by CleanRL's settings,
+100,000 steps and seeds 1, 2, 3: −228, −460 and −198; −128, −119 and −119 without the value clip; −104, −111 and −103
+with it and without the norm limit; −92, −87 and −84 with rewards that are scaled. V is off V_targ by half of its size
+in all but the last of them, at update 40. Health is silent there until the policy stands still, as with seed 2. With a
+value clip of 0.01, the default run with rewards as they are has V off V_targ by 84 % of its size in updates 11 to 20,
+and by 27 % without.
+
+**A critic that is slow** is told as a useless one where V gains less than a fiftieth of V_targ in 10 updates, and then
+α sets its pace, as a rule, and not the value clip. CleanRL's settings with one layer of 16 units, CartPole and 61,440
+steps with seeds 1, 2, 3: V comes to an eighth of V_targ, explains nothing, and it is the same bit by bit without the
+value clip. Returns are 67, 60 and 86; 106, 107 and 123 with rewards that are scaled, and 239, 233 and 245 with
+α = 0.001. So the finding is true, and so is its advice.
 
 **Rewards that are cut off or changed** can only be seen where the environment tells what an episode returned, as
 Monitor and RecordEpisodeStatistics do below the wrapper that changes them, and where its end is one to the loop. So

@@ -1,5 +1,7 @@
 """What Health says of a script in which somebody has made a mistake, watched unchanged otherwise."""
 
+import re
+
 import pytest
 
 from tests.attach.test_named_loop import SCRIPT, followed
@@ -99,3 +101,12 @@ def test_a_critic_that_is_slow_and_on_its_way_is_no_useless_one(health_of):
     health = health_of(*slow, iterations="14")
     assert {row["name"] for row in health.history()} == {"reset_steps"}
     assert "V is on its way to V_targ: off by" in health.unknown()["useless_critic"]["why"]
+
+
+def test_a_critic_that_alpha_alone_keeps_from_v_targ_is_not_put_down_to_the_value_clip(health_of):
+    """CleanRL's α, which falls to 0, and its value clip of 0.2, on returns that nobody scales."""
+    health = health_of("= 0.5, 0.01, True, True, True", "= 0.5, 2.5e-4, True, True, True", iterations="30")
+    found = {finding["name"]: finding for finding in health.findings()}
+    assert health.values()["values_held"] == 0 and "tight_value_clip" not in found
+    assert re.search(r"there in [\d,]+ updates, and α, which falls, is 0 in 1\.", found["useless_critic"]["cause"])
+    assert found["useless_critic"]["setting"] == "learning_rate"

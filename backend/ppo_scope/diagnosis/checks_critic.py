@@ -25,12 +25,17 @@ NEGLIGIBLE = 0.05
 """RMS(V_targ − V) of RMS(V_targ): below, there is nothing left to explain."""
 ON_ITS_WAY = 0.02
 """Of the size of V_targ, by which V comes nearer to it in 10 updates: CleanRL's scripts begin with 0.05 as they are."""
+LONG_WAY = 1.0
+"""Size of V_targ, above which its distance can be why V is not there yet: networks begin with outputs below 1."""
+CLIPPED = 0.5
+"""Share of values without a gradient, from which on the value clip and not α sets the pace of V."""
 SMALL = 0.01
 """Of c₁: below, what the critic comes to is no doing of its loss."""
 SATURATED = 0.9
 HELD, WIDTHS = 0.8, 200.0
 """Share of values without a gradient, and how many widths of the value clip V_old is off. In sound runs that do without
 scaled rewards, 0.2 is a 50th to an 80th of the way, and the critic learns no slower for it."""
+ENDS = "Where an episode ends δ takes no V after it, so the Â before is off by as much as V is."
 DEAD = 0.1
 """Explained variance up to which a saturated critic counts as one that does not learn."""
 
@@ -55,7 +60,7 @@ def _useless_critic(rows: list[Row]) -> Verdict:
             f"In the last 10 updates the critic has explained {100 * mean:.1f} % of the variance on average, "
             f"{verdict}; a parabola fitted to the observations explains {100 * _mean(fits):.0f} %."
         )
-    elif amiss and _comes_nearer(rows, errors) and not isinstance(_tight(rows), Found):
+    elif amiss and _gained(rows, errors) > ON_ITS_WAY and not isinstance(_tight(rows), Found):
         return Unknown(
             f"V is on its way to V_targ: off by {percent(errors[0])} of its size, and {percent(errors[-1])} now"
         )
@@ -63,20 +68,27 @@ def _useless_critic(rows: list[Row]) -> Verdict:
         summary = (
             f"For 10 updates V was off V_targ by {percent(min(errors))} of its size or more: worse than a constant."
         )
+        if mean > DEAD:
+            summary += f" It tells states apart, and explains {percent(mean)} of the variance."
     else:
         return None
     if last(rows, "value_coef") >= SMALL and (early := too_early(rows, MANY_STEPS, SAMPLES)) is not None:
         return early
-    return _because(rows, summary.replace("-", "−"))
+    return _because(rows, summary.replace("-", "−"), errors, apart=amiss and mean > DEAD)
 
 
-def _comes_nearer(rows: list[Row], errors: list[float]) -> bool:
-    """Whether V has begun below V_targ and grows: returns that grow too keep its error a share as large."""
-    sizes = latest(rows, "target_size", len(errors))
-    if not sizes or errors[0] > 1 or last(rows, "value_coef") < SMALL:
-        return False
-    then, now = (size * (1 - error) for size, error in ((sizes[0], errors[0]), (sizes[-1], errors[-1])))
-    return now - then > ON_ITS_WAY * sizes[-1]
+def _gained(rows: list[Row], errors: list[float]) -> float:
+    """By which share of V_targ's size V grows towards it within these updates; 0 where it is not on its way there.
+
+    By its own size, since returns that grow keep the error a share as large; and by the line through all of them,
+    since both are other ones in each rollout.
+    """
+    size, sizes = last(rows, "target_size"), latest(rows, "value_size", len(errors))
+    if not sizes or max(errors) > 1 or sizes[-1] > size or last(rows, "value_coef") < SMALL:
+        return 0.0
+    places = [place - (len(sizes) - 1) / 2 for place in range(len(sizes))]
+    slope = sum(p * s for p, s in zip(places, sizes, strict=True)) / sum(p * p for p in places)
+    return max(slope * len(sizes), 0.0) / size
 
 
 def _tight(rows: list[Row]) -> Verdict:
@@ -98,7 +110,8 @@ def _tight(rows: list[Row]) -> Verdict:
     )
 
 
-def _because(rows: list[Row], summary: str) -> Found:
+def _because(rows: list[Row], summary: str, errors: list[float], *, apart: bool) -> Found:
+    """`apart`: it tells states apart, and is off by much the same everywhere."""
     coefficient, saturation = last(rows, "value_coef"), last(rows, "critic_saturation")
     if coefficient < SMALL:
         cause = f"c₁ is {coefficient:g}: the critic's loss hardly counts, so it stays as it began."
@@ -111,7 +124,31 @@ def _because(rows: list[Row], summary: str) -> Found:
             "have to reach that far drive the layer before them to its ends."
         )
         return Found(summary, cause, "Normalise rewards (a new run).")
+    gained = _gained(rows, errors)
+    if gained > 0 and min(errors) > 0.5 and last(rows, "target_size") > LONG_WAY:
+        return Found(summary, *_slow(rows, gained, errors[-1]))
+    if apart:
+        return Found(summary, f"V is off by much the same everywhere. {ENDS}")
     return Found(summary)
+
+
+def _slow(rows: list[Row], gained: float, left: float) -> tuple[str, str, str]:
+    """(cause, remedy, its setting) where V is on its way to V_targ and hardly moves: what sets its pace."""
+    size, rate, held = last(rows, "target_size"), last(rows, "learning_rate"), latest(rows, "values_held", 10)
+    pace = f"V comes nearer by {percent(gained)} of V_targ in 10 updates, which is about {size:.3g} in size"
+    if held and _mean(held) > CLIPPED:
+        limit = last(rows, "value_clip_range")
+        cause = f"{pace}: in an update it may move by no more than the value clip of {limit:g}. {ENDS}"
+        return cause, "Switch the value clip off, or normalise rewards (a new run).", "value_clip_range"
+    cause = (
+        f"{pace}. Adam divides a gradient by its usual size, so that steps of α = {rate:.2g} move V no faster where it "
+        f"is far off. At this pace it is there in {10 * left / gained:,.0f} updates"
+    )
+    rates = latest(rows, "learning_rate", 10)
+    if rates and rates == sorted(set(rates), reverse=True):
+        fall = (rates[0] - rate) / (len(rates) - 1)
+        cause += f", and α, which falls, is 0 in {rate / fall:,.0f}"
+    return f"{cause}. {ENDS}", "Normalise rewards (a new run), or raise α.", "learning_rate"
 
 
 def _saturated(rows: list[Row]) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from ppo_scope.diagnosis.fall import DEVIATIONS, EPISODES, KEPT, OFTEN, UPDATES
 from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, last, percent
@@ -13,6 +14,8 @@ LONG = 0.02
 """A k3 that is no short step."""
 BEFORE = 5
 """Updates that led to a fall."""
+UNDONE = "What was learned has been undone"
+AGAIN = "Go on from a checkpoint of before the fall."
 
 
 def _fell(rows: list[Row]) -> Verdict:
@@ -30,7 +33,12 @@ def _fell(rows: list[Row]) -> Verdict:
     )
     if not math.isnan(kept):
         summary += f" Of what the run had gained {'nothing' if kept <= 0 else percent(kept)} is left."
-    return Found(summary.replace("-", "−"), cause=_led_to_it(rows, since), since=int(since))
+    found = Found(summary.replace("-", "−"), _led_to_it(rows, since), since=int(since))
+    if last(rows, "steps_taken") == 1:  # no epoch to leave out, and no minibatch after it that a KL could end
+        seek = f"{UNDONE}. Look at the KL at the ends of updates before it: at their only minibatch r is 1, and k3 0."
+        remedy = f"A shorter step: a lower α. Or a larger rollout: the mean of more Â is less noisy. {AGAIN}"
+        return replace(found, cause=found.cause or seek, remedy=remedy, setting="learning_rate")
+    return found
 
 
 def _about(rows: list[Row], name: str) -> str:
@@ -39,18 +47,27 @@ def _about(rows: list[Row], name: str) -> str:
 
 
 def _led_to_it(rows: list[Row], since: float) -> str | None:
-    """What the updates before it had that others had not; None: nothing that is known."""
+    """What the updates before it had that others had not; None: nothing is known of them."""
+    name = "final_kl_exact" if last(rows, "steps_taken") == 1 else "kl_k3"
+    what = "KL(π_old‖π_θ) at their ends" if name == "final_kl_exact" else "k3"
     before = [row for row in rows if since - BEFORE <= row["update"] <= since]
     earlier = [row for row in rows if row["update"] < since - BEFORE]
     kl, usual = (
-        sorted(k3 for row in part if math.isfinite(k3 := row.get("kl_k3", math.nan))) for part in (before, earlier)
+        sorted(k3 for row in part if math.isfinite(k3 := row.get(name, math.nan))) for part in (before, earlier)
     )
-    if not kl or not usual or kl[-1] < max(LONG, LONGER * usual[len(usual) // 2]):
+    if not kl or not usual:
+        return None
+    led = f"In the {BEFORE} updates before, {what} came to {kl[-1]:.2g}"
+    if kl[-1] < LONG:
+        return (
+            f"{UNDONE}, and by no single long step. {led}. Short steps lead away as well where many go by Â that are "
+            "mostly noise, or by a V that is wrong of states which the policy has just come to."
+        )
+    if kl[-1] < LONGER * usual[len(usual) // 2]:
         return None
     return (
-        f"What was learned has been undone. In the {BEFORE} updates before, k3 came to {kl[-1]:.2g}, where it had been "
-        f"{usual[len(usual) // 2]:.2g}: steps had become longer, and the policy then collects data that say nothing of "
-        "what it knew."
+        f"{UNDONE}. {led}, where it had been {usual[len(usual) // 2]:.2g}: steps had become longer, and the policy "
+        "then collects data that say nothing of what it knew."
     )
 
 
@@ -61,9 +78,9 @@ FELL = Check(
     f"the latest {EPISODES} episodes or more, of {UPDATES} updates or more, have kept {KEPT:.0%} or less of the best "
     f"rise of the return, are {DEVIATIONS:g} standard deviations of single episodes or more below the best stretch as "
     f"long, in each of these updates, and in {OFTEN:.0%} of all pairs of episodes the earlier one returned more",
-    "What was learned has been undone. Mostly an update went too far: look in KL and clipping at those before it. The "
-    "policy then collects data that say nothing of what it knew.",
-    "Shorter steps: a lower α, fewer epochs, or a target KL. Go on from a checkpoint of before the fall.",
+    f"{UNDONE}. Mostly an update went too far: look in KL and clipping at those before it. The policy then collects "
+    "data that say nothing of what it knew.",
+    f"Shorter steps: a lower α, fewer epochs, or a target KL. {AGAIN}",
     "learning_rate",
     ("return_now", "return_then"),
     _fell,

@@ -25,11 +25,14 @@ STILL = 1e-6
 """k3 of an update below which a policy stands still; a run that learns has a hundred times as much and more."""
 USUAL_STEPS, USUAL_RATE = 16, 3e-4
 """Of the optimizer in an update: KL grows with the square of either, so that of fewer and shorter ones says less."""
+USUAL_LIMIT = 0.5
+"""Of the gradient norm, here and in CleanRL and Stable-Baselines3."""
 STARVED, SURELY_STARVED = 0.5, 0.2
 """Of its length that a step of the policy keeps beside Adam's ε; the latter where that is estimated from one minibatch,
 whose gradient is mostly shorter than the size that Adam remembers."""
 BEGUN = 0.001
-"""By which entropy's share of its maximum falls within 10 updates: such a policy has begun to prefer something."""
+"""By which entropy's share of its maximum falls within 10 updates: such a policy has begun to prefer something. In
+means of 10, since each rollout sees other states."""
 LARGE = 5.0
 """A c₁ that is a cause by itself; and a size of V_targ."""
 TELLING = 0.1
@@ -133,9 +136,12 @@ def _held_back(rows: list[Row]) -> tuple[str, str, str]:
     effect = f"beside {_epsilon(rows)} the policy's steps keep {percent(kept)} of their length"
     if math.isnan(kept):
         effect = "Adam's ε may be large beside what is left of the policy's"
+    elif kept > STARVED:
+        effect += ", and Adam may remember longer gradients, of when less was cut off, and divide by their size"
     if ratio < 10 or (math.isnan(ratio) and not max(coefficient, last(rows, "target_size")) > LARGE):
         cause = f"The gradient norm limit of {limit:g} scales gradients down to {percent(factor)}: {effect}."
-        return cause, "Raise the gradient norm limit, to 0.5, or switch it off.", "max_grad_norm"
+        higher = "Raise the gradient norm limit, to 0.5, or switch it off."
+        return cause, higher if limit < USUAL_LIMIT else "Switch the gradient norm limit off.", "max_grad_norm"
     whose = f"The critic's gradient is {times(ratio)} times as long as the policy's"
     if math.isnan(ratio):
         whose = "The critic's gradient is probably far longer than the policy's"
@@ -156,8 +162,10 @@ def _uniform(rows: list[Row]) -> Verdict:
     shares = latest(rows, "entropy_share", 20)
     if not shares:
         return after(20)
-    if min(shares) <= 0.99 or shares[-10] - shares[-1] > BEGUN:
+    if min(shares) <= 0.99 or _mean(shares[:10]) - _mean(shares[10:]) > BEGUN:
         return None
+    if last(rows, "episodes") > 0 and min(latest(rows, "returns_differ", 20), default=1.0) == 0:
+        return Unknown("episodes have not differed for 20 updates yet: there was nothing to prefer")
     if (early := too_early(rows)) is not None:
         return early
     summary = f"For 20 updates the policy's entropy was {100 * min(shares):.1f} % of its maximum or more."
@@ -264,8 +272,8 @@ STEPS: tuple[Check, ...] = (
         "uniform_policy",
         "The policy stays uniform",
         "warning",
-        f"entropy above 99 % of its maximum for 20 updates, and in the latest 10 it has not fallen by {BEGUN:.1%}; "
-        f"of updates of {FEWEST} samples or more, after {MANY_STEPS} steps",
+        "entropy above 99 % of its maximum for 20 updates whose episodes differed, and in the mean of the latest 10 it "
+        f"has not fallen by {BEGUN:.1%}; of updates of {FEWEST} samples or more, after {MANY_STEPS} steps",
         "The policy acts at random and has not begun to prefer anything: its steps are too short, or what it sees and "
         "what it is paid tell it nothing.",
         "Raise α if it is small, and look at the rewards: do they depend on what is done?",

@@ -136,7 +136,15 @@ class Health:
         groups.sort(key=lambda group: min(SEVERITIES.index(finding.severity) for finding in group))
         halted = [[self._not_finite]] if self._not_finite else []
         told = [finding for group in (*halted, *groups) for finding in group]
-        return [{**asdict(finding), "tries": tries(finding.name, finding.setting)} for finding in told]
+        leash, steps = (last(list(self._rows), name) for name in ("target_kl", "steps_taken"))
+        return [
+            {
+                **asdict(finding),
+                "remedy": _tightened(finding.remedy) if leash < math.inf else finding.remedy,
+                "tries": tries(finding.name, finding.setting, leash, steps),
+            }
+            for finding in told
+        ]
 
     def _found(self) -> dict[str, Finding]:
         """By name, in the order of the table: what is wrong now, and the events that it goes back to."""
@@ -234,6 +242,11 @@ class Health:
                 self._spans[index] = replace(now, severity=gravest, since=span.since)
                 return
         self._spans = [*self._spans, now][-MAX_HISTORY:]
+
+
+def _tightened(remedy: str) -> str:
+    """Of a run that has a target KL already."""
+    return remedy.replace("set a target KL", "lower the target KL").replace("a target KL", "a lower target KL")
 
 
 def _explains(span: Span, name: str, since: int) -> bool:

@@ -116,7 +116,8 @@ def _critic(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Row:
     found = {"target_size": size}
     if moment.after is None:
         return found
-    errors = targets - moment.transitions(moment.after[3])
+    values = moment.transitions(moment.after[3])
+    found["value_size"], errors = rms(values), targets - values
     error, variance = rms(errors), moment.target_variance[0]
     if size > 0:
         found["critic_error_share"] = error / size

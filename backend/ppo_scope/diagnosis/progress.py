@@ -10,7 +10,8 @@ from ppo_scope.diagnosis.judging import Row, last
 EPISODES = 10
 """So many have ended before their mean counts as what the run began with."""
 RISEN = 1.5
-"""A mean has risen once it is this many deviations of single episodes above what the run began with."""
+"""A mean has risen once it is this many deviations of single episodes above what the run began with, or the worst of
+the latest episodes is: what random actions return may scatter by more than all that can be gained (CliffWalking)."""
 SLIGHT = 0.01
 """A rise by less than this part of the return is none."""
 AT_BEST = 0.9
@@ -24,6 +25,8 @@ class Progress:
     start: float = math.nan
     start_deviation: float = math.nan
     best: float = -math.inf
+    risen: bool = False
+    """Whether the latest episodes have ever been better than that, every one of them."""
     low: float = math.inf
     high: float = -math.inf
 
@@ -41,9 +44,10 @@ class Progress:
         if episodes >= EPISODES:
             if math.isnan(self.start):
                 self.start, self.start_deviation = mean, row["return_deviation"]
-            self.best = max(self.best, mean)
+            self.best, self.risen = max(self.best, mean), self.risen or row["return_low"] > self.start
         gained = self.best - self.start
-        least = max(RISEN * self.start_deviation, SLIGHT * max(abs(self.best), abs(self.start)))
+        scatter = 0.0 if self.risen else RISEN * self.start_deviation
+        least = max(scatter, SLIGHT * max(abs(self.best), abs(self.start)))
         gain = (mean - self.start) / gained if gained > least else math.nan
         solved = episodes >= EPISODES and mean >= row.get("reward_threshold", math.nan)
         return {

@@ -5,6 +5,8 @@ A page writes them with the run's own numbers, as its library calls them (`ppo_s
 
 from __future__ import annotations
 
+import math
+
 from ppo_scope.wire.headers import SettingValue, Try
 
 
@@ -19,6 +21,7 @@ def _by(setting: str, factor: float) -> Try:
 SHORTER = _by("learning_rate", 0.3)
 FEWER = _by("epochs", 0.5)
 LEASH = _to("target_kl", 0.02)
+TIGHTER = _by("target_kl", 0.5)
 UNLIMITED = _to("max_grad_norm", None)
 NO_BONUS = _to("entropy_coef", 0.0)
 
@@ -49,9 +52,14 @@ TRIES: dict[tuple[str, str], tuple[Try, ...]] = {
     ("endless_return", "discount"): (_to("discount", 0.99),),
     ("tight_value_clip", "value_clip_range"): (_to("value_clip_range", None),),
     ("useless_critic", "value_coef"): (_to("value_coef", 0.5),),
+    ("useless_critic", "value_clip_range"): (_to("value_clip_range", None),),
+    ("useless_critic", "learning_rate"): (_by("learning_rate", 3.0),),
 }
 
 
-def tries(finding: str, setting: str | None) -> list[Try]:
-    """Of a finding whose remedy speaks of this setting."""
-    return list(TRIES.get((finding, setting or ""), ()))
+def tries(finding: str, setting: str | None, target_kl: float = math.inf, steps: float = math.nan) -> list[Try]:
+    """Of a finding whose remedy speaks of this setting; `target_kl` as the run has it, whose updates make `steps`."""
+    found = TRIES.get((finding, setting or ""), ())
+    if steps == 1:  # there is no minibatch after it that a KL could end
+        return [one for one in found if one is not LEASH]
+    return [TIGHTER if one is LEASH and target_kl < math.inf else one for one in found]
