@@ -401,6 +401,25 @@ def test_schedules_are_followed_and_a_callback_is_called_as_ever(monkeypatch):
     watched.watcher.close()
 
 
+@pytest.mark.parametrize("ends", ["elsewhere", "by KL"])
+def test_at_full_speed_a_minibatch_is_noted_whose_gradient_nobody_limits(ends, monkeypatch):
+    set_nowhere(monkeypatch)
+    model = sb3_loop.made(**({"target_kl": 1e-6} if ends == "by KL" else {}))
+    watched = Watched(model, None, False)
+    seen = []
+    watched.watcher.reached, watched.watcher.next_look = seen.append, math.inf
+    if ends == "elsewhere":  # its norm is limited by what we do not hear of
+        monkeypatch.setattr(watched, "_differentiated", lambda _: None)
+    model.learn(256)
+    for update in {phase.update.index: phase.update for phase in seen}.values():
+        told, norms = [one.epoch for one in update.told], len(update.gradient_norms)
+        if ends == "by KL":
+            assert update.stopped_by_kl and 1 <= len(told) == norms + 1 < 9
+        else:
+            assert told == [1] * 3 + [2] * 3 + [3] * 3 and not norms
+    watched.watcher.close()
+
+
 def learned(server, monkeypatch, clerk, **settings):
     """The digest, the series, and whether the clerk was at work to the end."""
     monkeypatch.setenv("PPO_SCOPE_URL", server.url)

@@ -9,7 +9,7 @@ from typing import Any
 def memory(optimizer: Any) -> float:
     """Of how many arrays of weights an optimizer of torch remembers something, Adam its moments; NaN: there is none."""
     state = getattr(optimizer, "state", None)
-    return math.nan if state is None else float(sum(bool(one) for one in state.values()))
+    return math.nan if state is None else float(sum(map(bool, state.values())))
 
 
 def epsilon(optimizer: Any) -> dict[str, float]:

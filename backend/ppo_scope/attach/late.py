@@ -32,12 +32,15 @@ class Epoch(NamedTuple):
 
     number: int
     order: NDArray[np.int64]
+    """As its library draws them."""
+    places: NDArray[np.int64]
+    """Of the library's samples, among ours."""
     size: int
     """Samples of each minibatch; the last one may have fewer."""
     kept: list[Kept]
 
-    def samples(self) -> NDArray[np.int64]:
-        """Of all of them."""
+    def drawn(self) -> NDArray[np.int64]:
+        """Samples of all of them, as the library counts."""
         return self.order[: self.size * len(self.kept)]
 
     def counts(self) -> list[tuple[int, int]]:
@@ -50,8 +53,8 @@ class Epoch(NamedTuple):
     def told(self, first: int) -> list[Told]:
         """From that one on."""
         starts = range(first * self.size, len(self.kept) * self.size, self.size)
-        each = zip(starts, self.kept[first:], strict=True)
-        return [Told(self.number, self.order[start : start + self.size], None, kept) for start, kept in each]
+        samples, each = self.places[self.order], zip(starts, self.kept[first:], strict=True)
+        return [Told(self.number, samples[start : start + self.size], None, kept) for start, kept in each]
 
 
 class Brief(NamedTuple):

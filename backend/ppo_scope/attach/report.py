@@ -139,7 +139,9 @@ class Report:
         self._hand_over(clerk, Phase(PhaseKind.UPDATE, update, moment.phase.epoch, moment.phase.minibatch), wish)
         if wish is not None or clerk.unsaid >= TOGETHER:
             clerk.ask()
-        self._take_from(clerk, all_of_them=shown)
+            self._take_from(clerk, all_of_them=shown)
+        elif self.watched:
+            self._take_from(clerk, all_of_them=False)
         if shown:
             self.show(moment)
         return True

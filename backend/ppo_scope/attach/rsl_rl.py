@@ -225,7 +225,7 @@ class Watched(Loop):
             self._within, self._data = (number // per_epoch + 1, number % per_epoch + 1), batch
             yield batch
             number += 1
-            if number % per_epoch == 0:
+            if number % per_epoch == 0 and perf_counter() >= self.watcher.next_look:
                 self._end_epoch()
             batch = next(minibatches, None)
 

@@ -167,6 +167,9 @@ class Watcher:
                 return
         report.at(phase)
         self.next_look = time.perf_counter() + LOOK_SECONDS
+        if ended and going.at_full_speed and not self._line.waiting:
+            report.ended(report.moment_at(phase), shown=False)
+            return
         self._obey_all()
         moment = report.moment_at(phase)
         goal = going.goals[0] if going.goals else None

@@ -178,7 +178,7 @@ def _minibatches_of(
     if isinstance(update, LateUpdate) and update.epochs:
         kept = [one for epoch in update.epochs for one in epoch.kept]
         counts = [one for epoch in update.epochs for one in epoch.counts()]
-        samples = np.concatenate([epoch.samples() for epoch in update.epochs])
+        samples = update.epochs[0].places[np.concatenate([epoch.drawn() for epoch in update.epochs])]
         brought: list[NDArray[Any] | None] = [None] * len(BROUGHT)
     else:
         told = [one for one in update.told if isinstance(one, Told)]
@@ -190,8 +190,11 @@ def _minibatches_of(
             for name in BROUGHT
         ]
     values, log_probs, entropies = zip(*kept, strict=True) if kept else ((), (), ())
-    log_prob = _joined(log_probs)
-    entropy = -log_prob if any(one is None for one in entropies) else _joined(entropies)
+    if any(one is None for one in entropies):
+        log_prob = _joined(log_probs)
+        entropy = -log_prob
+    else:
+        log_prob, entropy = _joined((*log_probs, *entropies)).reshape(2, -1)  # by one operation
     return counts, samples, [log_prob, *brought, _joined(values), entropy]
 
 

@@ -33,13 +33,20 @@ class Passed(NamedTuple):
 
 def copied(samples: Any, log_prob: Any, advantages: Any, values: Any, entropy: Any) -> tuple[Tensor, Tensor] | None:
     """`samples` and `columns` of a minibatch. None: these are not all tensors [B] in one place, see `handed.noted`."""
-    if not isinstance(samples, Tensor) or samples.ndim != 1 or samples.dtype is not torch.int64 or not len(samples):
+    if not isinstance(samples, Tensor) or samples.ndim != 1 or samples.dtype is not torch.int64 or not samples.numel():
         return None
-    told = [log_prob, advantages, *(one for one in (values, entropy) if one is not None)]
+    told = [log_prob, advantages]
+    if values is not None:
+        told.append(values)
+    if entropy is not None:
+        told.append(entropy)
+    shape, place, bare = samples.shape, None, []
     for one in told:
-        if not isinstance(one, Tensor) or one.shape != samples.shape or one.device != told[0].device:
+        if not isinstance(one, Tensor) or one.shape != shape or one.device != (place or one.device):
             return None
-    return samples.clone(), torch.stack([one.detach() for one in told])  # the other way round it has a graph first
+        place = one.device
+        bare.append(one.detach())  # the other way round they have a graph first
+    return samples.clone(), torch.stack(bare)
 
 
 class Together(NamedTuple):

@@ -44,6 +44,8 @@ from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import Episode, PhaseKind
 from ppo_scope.probes.subject import Abilities, Distribution
 
+NOTHING: dict[str, float] = {}
+"""Of its losses, a loop tells as a rule."""
 ROLLOUT_FIRST = "scope.minibatch() before scope.rollout(): say first what the update learns from."
 
 
@@ -355,12 +357,12 @@ class Scope:
         update = self._update
         if update is None or update.batch is None:
             raise Misshapen(ROLLOUT_FIRST)
-        count, alike, which = len(update.batch.values), None, None
+        count, alike, which = update.batch.values.shape[0], None, None
         if self._index > 1 and old_log_prob is None and returns is None and penalty is None:
             alike = copied(samples, log_prob, advantages, values, entropy)
         if alike is None:
             which = places_of(samples, count, self._size)
-        elif len(samples) > (self._size or count):
+        elif samples.shape[0] > (self._size or count):
             raise Misshapen(LARGER.format(got=len(samples), first=self._size))
         self._size = self._size or len(samples)
         self._step_done()
@@ -386,8 +388,11 @@ class Scope:
             update.told.append(noted(now, which, **told, old_log_prob=old_log_prob, returns=returns, penalty=penalty))
         self._count += 1
         update.size = self._size
-        own = {"loss": loss, "policy_loss": policy_loss, "value_loss": value_loss}
-        self._losses_told.append({name: float(taken(one)) for name, one in own.items() if one is not None})
+        if loss is policy_loss is value_loss is None:
+            self._losses_told.append(NOTHING)
+        else:
+            own = {"loss": loss, "policy_loss": policy_loss, "value_loss": value_loss}
+            self._losses_told.append({name: float(taken(one)) for name, one in own.items() if one is not None})
         if gradient_norm is not None:
             update.gradient_norms[self._count - 1] = _alone(gradient_norm)
         self._stepped = False
@@ -433,10 +438,10 @@ class Scope:
 
     def _at(self, kind: PhaseKind) -> None:
         """The loop has come to a phase within an update."""
-        now, update = time.perf_counter(), self._update
-        if now >= self.watcher.next_look and update is not None:
-            update.seconds_optimise = now - self._began
-            self.watcher.reached(Phase(kind, update, *self._within))
+        watcher, update = self._watcher, self._update
+        if watcher is not None and update is not None and time.perf_counter() >= watcher.next_look:
+            update.seconds_optimise = time.perf_counter() - self._began
+            watcher.reached(Phase(kind, update, *self._within))
 
     def _step_done(self) -> None:
         """The step after the minibatch before is done: nobody says so when it is."""

@@ -72,13 +72,15 @@ class Buffered(NamedTuple):
     cell_states_vf: Floats | None
 
     @classmethod
-    def of(cls, model: Any, ends: Sequence[tuple[int, Floats, NDArray[np.bool_]]]) -> Buffered:
-        """What a model's buffer holds, and what it does not: (step, rewards, cut) where an episode has ended."""
+    def of(cls, model: Any, ends: Sequence[tuple[int, Floats, list[int]]]) -> Buffered:
+        """What a model's buffer holds, and what it does not: (step, R, which were cut) where an episode has ended."""
         buffer = model.rollout_buffer
         keep: Callable[[Any], Any] = _same if is_of_a_library(buffer) else np.copy
         given, cut = buffer.rewards.copy(), np.zeros(buffer.rewards.shape, np.bool_)
-        for step, rewards, at_it in ends:
-            given[step], cut[step] = rewards, at_it
+        for step, rewards, rows in ends:
+            given[step] = rewards
+            if rows:
+                cut[step, rows] = True
         return cls(
             observations=keep(buffer.observations),
             actions=keep(buffer.actions),

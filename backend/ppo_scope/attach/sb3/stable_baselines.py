@@ -49,6 +49,8 @@ SEVERAL = "They are a Dict, which is not known here yet. "
 UNSUPPORTED = "It has a loss of its own, which is not known here yet. "
 NOT_KEPT = "Nobody looked when this update began, so where that was has not been kept. Step to the next one first."
 OTHER_ORDER = "the minibatches are not drawn as they were in the version of Stable-Baselines3 that this is written for"
+CHECKED = 16
+"""At every so many updates it is checked again that minibatches are cut from a library's buffer as is known here."""
 
 KNOWN = {"stable_baselines3.PPO", "sb3_contrib.MaskablePPO", "sb3_contrib.RecurrentPPO"}
 
@@ -95,13 +97,15 @@ class Watched(Loop):
     def __init__(self, model: Any, url: str | None, paused: bool) -> None:
         super().__init__()
         self._model = model
-        self._ends: list[tuple[int, Floats, NDArray[np.bool_]]] = []  # steps with an end in them: R, truncated
+        self._ends: list[tuple[int, Floats, list[int]]] = []  # steps with an end in them: R, which rows were truncated
         self._ended: list[Episode] = []
-        self._order = np.zeros(0, np.int64)
+        self._order = np.zeros(0, np.int64)  # of an epoch, among the samples of its buffer
         self._places = np.zeros(0, np.int64)  # of the samples of its buffer, among ours
         self._steps: Any = None  # the hook of its optimizer, which only a loop that is looked at closely needs
         self._as_collected = False  # minibatches of the update at hand bring what the rollout has
         self._kept: list[Kept] = []  # of the minibatches of the epoch at hand
+        self._found: Kept | None = None  # of the minibatch at hand, until it is noted
+        self._sure = False  # of the order in which minibatches are cut
         self._count = 0  # of the update's
         self._train: Callable[[], None] = lambda: None
         self._before: Position | None = None  # where the update at hand began, if somebody may ask for it
@@ -238,8 +242,9 @@ class Watched(Loop):
         get, evaluate = buffer.get, policy.evaluate_actions
 
         def evaluated(*arguments: Any, **named: Any) -> Any:
-            found = evaluate(*arguments, **named)
-            self._judged(found)
+            self._found = found = evaluate(*arguments, **named)
+            if not self._as_collected or perf_counter() >= self.watcher.next_look:
+                self._judged()
             return found
 
         self.policy.evaluate = evaluate
@@ -250,6 +255,8 @@ class Watched(Loop):
             try:
                 yield
             finally:
+                self._note()  # one that target_kl has ended the update at
+                self._found = None
                 if self._steps is not None:
                     self._steps.remove()
                     self._steps = None
@@ -264,11 +271,14 @@ class Watched(Loop):
         """A step of the environments has ended an episode. Where one was cut, V of its last state is about to be added
         to the reward; everything else can be read from the buffer later.
         """
-        dones, infos = found["dones"], found["infos"]
-        cut = np.zeros(len(dones), np.bool_)
+        infos = found["infos"]
+        cut: list[int] = []
         self._ends.append((found["n_steps"], np.array(found["rewards"], np.float32), cut))
-        for row in np.flatnonzero(dones):
-            cut[row] = infos[row].get("TimeLimit.truncated", False)
+        for row, done in enumerate(found["dones"].tolist()):
+            if not done:
+                continue
+            if infos[row].get("TimeLimit.truncated", False):
+                cut.append(row)
             if (episode := infos[row].get("episode")) is not None:
                 self._ended.append(Episode(self.steps, float(episode["r"]), int(episode["l"])))
 
@@ -299,8 +309,11 @@ class Watched(Loop):
         while data is not None:
             self._within, self._data = (epoch, number), data
             yield data
+            if self._found is not None:  # nobody has limited the norm of its gradient
+                self._note()
             data, number = next(minibatches, None), number + 1
-        self._end_epoch()
+        if perf_counter() >= self.watcher.next_look:
+            self._end_epoch()
 
     @guarded
     def _begin_epoch(self, drawn: list[Any]) -> None:
@@ -310,24 +323,37 @@ class Watched(Loop):
             raise RuntimeError(OTHER_ORDER)
         if len(self._places) != count:  # its samples are environment by environment, ours step by step
             self._places = np.ascontiguousarray(np.arange(count).reshape(buffer.buffer_size, buffer.n_envs).T).ravel()
-        self._order = np.roll(self._places, -drawn[0]) if self._recurrent else self._places[drawn[0]]
+        self._order = np.roll(np.arange(count), -drawn[0]) if self._recurrent else drawn[0]
         self._within = self._within[0] + 1, 0
         self._expect(self._within[0])
 
     @guarded
-    def _judged(self, found: tuple[Tensor, Tensor, Tensor | None]) -> None:
-        """The loss of a minibatch is about to be made of these values, log-probabilities and entropies."""
+    def _judged(self) -> None:
+        """The loss of a minibatch is about to be made of what was found, and somebody may look at it."""
+        self._take_found()
+        self._at(PhaseKind.LOSS)
+
+    @guarded
+    def _note(self) -> None:
+        """What was found is to be noted by now."""
+        self._take_found()
+
+    def _take_found(self) -> None:
+        """Values, log-probabilities and entropies of a minibatch become part of the record."""
+        found, self._found = self._found, None
+        if found is None:
+            return
         self._count += 1
         kept = answers_of(self._data, found) if self._recurrent else without_graph(found)
         if self._as_collected:
             self._kept.append(kept)
         else:
             self._judged_at_first(kept)
-        if perf_counter() >= self.watcher.next_look:
-            self._at(PhaseKind.LOSS)
 
     @guarded
     def _differentiated(self, norm: Tensor) -> None:
+        """The gradient is there: at full speed its minibatch is noted now, so that there is but one hook for both."""
+        self._take_found()
         if (update := self._update) is not None and self._count:
             update.gradient_norms.setdefault(self._count - 1, norm)
             if perf_counter() >= self.watcher.next_look:
@@ -341,7 +367,7 @@ class Watched(Loop):
             self._about_to_step()
         data: Any = unpadded(self._data) if self._recurrent else self._data
         start = (self._within[1] - 1) * self._size
-        samples = self._order[start : start + len(data.old_log_prob)]
+        samples = self._places[self._order[start : start + len(data.old_log_prob)]]
         if self._count == 1 and self._brings_what_it_has(update, data, samples):
             self._as_collected = True
             self._expect(self._within[0])
@@ -353,11 +379,13 @@ class Watched(Loop):
         """Minibatches that bring what the rollout has."""
         if self._as_collected and isinstance(self._update, LateUpdate):
             self._kept = []
-            self._update.epochs.append(Epoch(epoch, self._order, self._size, self._kept))
+            self._update.epochs.append(Epoch(epoch, self._order, self._places, self._size, self._kept))
 
     def _brings_what_it_has(self, update: LateUpdate, data: Any, samples: NDArray[np.int64]) -> bool:
         """Whether an update's first minibatch holds these samples of the rollout, and nothing else than that has."""
         arrays, library = update.source[1], is_of_a_library(self._model.rollout_buffer)
+        if library and self._sure and update.index % CHECKED:
+            return True
         columns = [(arrays.log_probs, data.old_log_prob)]
         if not library:  # else they are taken by the same places
             columns += [(arrays.advantages, data.advantages), (arrays.values, data.old_values)]
@@ -365,6 +393,7 @@ class Watched(Loop):
         alike = [np.array_equal(held.reshape(-1)[samples], one.cpu().numpy()) for held, one in columns]
         if not alike[0]:
             raise RuntimeError(OTHER_ORDER)
+        self._sure = True
         return all(alike)
 
     def _ended_by_train(self) -> None:
