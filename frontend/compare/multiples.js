@@ -5,6 +5,7 @@ import { SteadyRange } from "../draw/ranges.js";
 import { SvgCanvas } from "../draw/svg-canvas.js";
 import { BADLY, arranged, bestOnes, curveInWords, inWords, isSettled, runsOf, spansOf, standingInWords, summaryOf } from "../state/multiples.js";
 import { h, setAttribute, setHidden, setText } from "../ui/dom.js";
+import { onPress } from "../ui/pressed.js";
 import { renew } from "../ui/renew.js";
 import { paintSmall } from "./small-chart.js";
 
@@ -35,9 +36,7 @@ export function createMultiples(theme, open) {
   /** By somebody, and not because it is the best. */
   let byHand = false;
 
-  grid.addEventListener("click", ({ target }) => {
-    const button = target instanceof Element ? target.closest("button") : null;
-    if (!button) return;
+  onPress(grid, (button) => {
     [chosen, byHand] = [button.dataset.key ?? null, true];
     showRuns();
   });
@@ -47,10 +46,7 @@ export function createMultiples(theme, open) {
     const next = step && all[all.indexOf(/** @type {HTMLElement} */ (document.activeElement)) + step];
     if (next) (event.preventDefault(), next.focus());
   });
-  runs.addEventListener("click", ({ target }) => {
-    const run = target instanceof Element ? target.closest("button")?.dataset.run : undefined;
-    if (run) open(run);
-  });
+  onPress(runs, ({ dataset }) => dataset.run && open(dataset.run));
   for (const event of ["pointerover", "focusin"]) runs.addEventListener(event, ({ target }) => point(target));
   for (const event of ["pointerleave", "focusout"]) runs.addEventListener(event, () => point(null));
   new ResizeObserver(() => element.offsetParent && paint(true)).observe(grid);

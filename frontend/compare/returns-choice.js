@@ -5,6 +5,7 @@ import { hasFinished } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { WITHOUT_PROCESS } from "../state/permission.js";
 import { h, setText } from "../ui/dom.js";
+import { onPress } from "../ui/pressed.js";
 import { renew } from "../ui/renew.js";
 
 /** @import { KeptRunTold, Run, RunBrief } from "../types.js" */
@@ -42,9 +43,7 @@ export function createChoice(changed) {
   }
 
   lists.addEventListener("change", () => (tell(), changed()));
-  lists.addEventListener("click", ({ target }) => {
-    const button = target instanceof Element ? target.closest("button") : null;
-    if (!button) return;
+  onPress(lists, (button) => {
     const on = button.dataset.pick === "all";
     let room = MOST - chosen().length;
     for (const box of boxes(button.closest("fieldset") ?? lists)) if (box.checked !== on && (!on || room-- > 0)) box.checked = on;

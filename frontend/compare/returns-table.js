@@ -3,6 +3,7 @@
 import { DRAWN, bestOf, finalInWords, finalOf, intervalInWords, measureInWords, nameOfGroup } from "../state/compared.js";
 import { count, number } from "../state/format.js";
 import { h } from "../ui/dom.js";
+import { onPress } from "../ui/pressed.js";
 import { renew } from "../ui/renew.js";
 
 /** @import { Compared, ComparedGroup, Comparison, Setting } from "../types.js" */
@@ -14,10 +15,7 @@ export function createTable(open) {
   const rows = h("tbody", {});
   const head = h("thead", {}, h("tr", {}, ...HEADS.map((text) => h("th", { scope: "col" }, text))));
   const table = h("table", { class: "compared-table" }, h("caption", {}, "At the end of each curve"), head, rows);
-  rows.addEventListener("click", ({ target }) => {
-    const run = target instanceof Element ? target.closest("button")?.dataset.open : undefined;
-    if (run) open(run);
-  });
+  onPress(rows, ({ dataset }) => dataset.open && open(dataset.open));
   return {
     element: h("div", { class: "compared-scroll", tabindex: "0", role: "group", "aria-label": "Final values" }, table),
     /** @param {Comparison} comparison @param {readonly Setting[]} table of settings @param {boolean} keyed whether the lines of one chart are told apart in it */

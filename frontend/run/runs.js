@@ -9,6 +9,7 @@ import { h, icon, setAttribute, setHidden, setText } from "../ui/dom.js";
 import { forkedFrom, hereAt, lineageInWords } from "../state/lineage.js";
 import { WITHOUT_PROCESS, whyNoControl, whyNothingBeside } from "../state/permission.js";
 import { createPopup } from "../ui/popup.js";
+import { onPress } from "../ui/pressed.js";
 import { renew } from "../ui/renew.js";
 import { sparkline } from "./curve.js";
 import { COMES, LEAVES, createShelf } from "./shelf.js";
@@ -127,10 +128,9 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
   }
 
   /** (The list is written anew as the runs go on, and somebody may be about to press something in it.) */
-  list.addEventListener("click", ({ target }) => {
-    const button = target instanceof Element ? target.closest("button") : null;
-    const run = button?.dataset.run ?? button?.dataset.compare;
-    if (!button || !run) return;
+  onPress(list, (button) => {
+    const run = button.dataset.run ?? button.dataset.compare;
+    if (!run) return;
     close();
     if (button.dataset.compare) return isBeside(run) ? part(run) : compare(run);
     // A recording in the server's place has nothing to go to another run with: it is compared with.

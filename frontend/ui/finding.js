@@ -2,6 +2,7 @@
 
 import { triesOf } from "../state/tries.js";
 import { h, prose } from "./dom.js";
+import { onPress } from "./pressed.js";
 
 /** @import { Finding, State } from "../types.js" */
 
@@ -34,8 +35,7 @@ export const wayTo = (update, words) => h("button", { type: "button", class: "qu
  * @param {{ focusSetting?(setting: string): void, goTo?(update: number): void }} ways
  */
 export function followWays(list, { focusSetting, goTo }) {
-  list.addEventListener("click", ({ target }) => {
-    const { setting, update } = (target instanceof Element ? target.closest("button") : null)?.dataset ?? {};
+  onPress(list, ({ dataset: { setting, update } }) => {
     if (setting) focusSetting?.(setting);
     if (update) goTo?.(Number(update));
   });

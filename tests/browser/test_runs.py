@@ -99,6 +99,31 @@ def test_a_new_run_beside_the_one_at_hand_is_what_the_page_shows_and_both_go_on(
     until(page.get_by_role("region", name="Compared runs").is_visible)
 
 
+def test_a_run_that_moves_under_the_pointer_while_it_is_pressed_is_gone_to(server, page):
+    live = server("--paused", "--seed", "7", "--num-envs", "2", "--rollout-steps", "32")
+    Dashboard(page, only(live, "Loss components")).step(update="1")
+    beside(page, seed=3)
+    until(opener_of(page).inner_text, lambda text: "+1" in text)
+
+    def press_while_it_moves(seed, across):
+        runs = page.locator("#runs-sheet ul").first
+        runs.evaluate("list => { list.style.paddingTop = '0'; }")
+        opener_of(page).click()
+        box = items(page).filter(has_text=f"seed {seed}").bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        runs.evaluate("list => { list.style.paddingTop = '6em'; }")
+        page.mouse.move(x + across, y)
+        page.mouse.up()
+
+    press_while_it_moves(3, across=0)
+    until(page.locator(".run-facts").inner_text, lambda text: "seed 3" in text)
+    press_while_it_moves(7, across=40)  # somebody has thought better of it
+    assert opener_of(page).get_attribute("aria-expanded") == "true"
+    assert "seed 3" in page.locator(".run-facts").inner_text()
+
+
 def test_a_page_that_is_loaded_anew_or_connects_again_is_with_its_run(server, page):
     live = server("--paused", "--seed", "7", "--num-envs", "2", "--rollout-steps", "32")
     dashboard = Dashboard(page, only(live, "Loss components")).step(update="1")
