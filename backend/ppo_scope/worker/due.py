@@ -51,5 +51,5 @@ class Pace:
         return self._in_a_row >= QUICK
 
     def rest(self, updates: int = 0) -> None:
-        """It does not go by; or, for so many updates, that does not matter."""
+        """It does not go by; or it does, and for so many quick updates that counts as if it did not."""
         self._in_a_row = -updates
