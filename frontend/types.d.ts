@@ -309,6 +309,8 @@ export interface Source {
 /** All three, those that were not moved as the update on show was made with them. */
 export interface Preview {
   clip_range: number;
+  /** ε⁺; null: as ε. */
+  clip_range_high: number | null;
   value_coef: number;
   entropy_coef: number;
   /** β of the objective `kl_penalty`; null under the others, which have none. */

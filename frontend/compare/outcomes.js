@@ -1,11 +1,13 @@
 // The ratios of two outcomes of one update, painted side by side on the same axes.
 
 import { fade } from "../draw/colours.js";
+import { rangeOf, rise } from "../ppo/clip-range.js";
 import { alike, centred } from "../ppo/ratio-bins.js";
 import { STACKED, colourOf } from "../ppo/regions.js";
 import { count, percent, settingText } from "../state/format.js";
 import { AFTER } from "../state/scope.js";
 
+/** @import { ClipRange } from "../ppo/clip-range.js" */
 /** @import { Canvas } from "../draw/canvas.js" */
 /** @import { Frame, SettingValues, Theme } from "../types.js" */
 
@@ -23,7 +25,7 @@ export const TITLES = { old: "as it was", new: "with the change" };
  * @property {number[][]} outside below and above the bins, per region
  * @property {number[]} totals per region, those outside of the bins included
  * @property {number} total
- * @property {number | null} clipRange null where the objective has no clip
+ * @property {ClipRange | null} clipRange null where the objective has no clip
  * @property {(number | null)[]} extremes smallest and largest r
  *
  * @typedef {{ left: number, right: number, top: number, bottom: number }} Box in device pixels
@@ -48,7 +50,7 @@ function read({ header, arrays }, which) {
   const bins = STACKED.map((_, region) => [...counts.slice(region * size, (region + 1) * size)]);
   const outside = STACKED.map((_, region) => [...beyond.slice(2 * region, 2 * region + 2)]);
   const totals = bins.map((row, region) => sum([...row, ...outside[region]]));
-  const clipRange = settings.objective === "clip" ? settings.clip_range : null;
+  const clipRange = settings.objective === "clip" ? rangeOf(settings) : null;
   const extremes = ["min", "max"].map((end) => header.scalars[`${which}_final_ratio_${end}`] ?? null);
   return { which, settings, extremes, limit: header.scalars[`${which}_ratio_limit`] ?? 1, bins, outside, totals, total: sum(totals), clipRange };
 }
@@ -67,7 +69,13 @@ const shares = ({ totals, total }) =>
   STACKED.flatMap(({ key, word }, region) => (totals[region] ? [{ key, text: `${percent(totals[region] / total)} ${word}` }] : []));
 
 /** What stands over the picture of an outcome. @param {Outcome} outcome */
-const title = ({ which, clipRange }) => `r ${TITLES[which]}, ${clipRange === null ? "no clip" : `ε = ${settingText(clipRange)}`}`;
+const title = ({ which, clipRange }) => `r ${TITLES[which]}, ${clipRange === null ? "no clip" : inSymbols(clipRange)}`;
+
+/** @param {ClipRange} range */
+function inSymbols({ clip_range, clip_range_high }) {
+  const low = `ε = ${settingText(clip_range)}`;
+  return clip_range_high === null ? low : `${low}, ε⁺ = ${settingText(clip_range_high)}`;
+}
 
 /** Both for those who cannot see them. @param {Outcome[]} outcomes */
 export const inWords = (outcomes) =>
@@ -110,7 +118,7 @@ export function paintOutcomes(canvas, measured, theme, scale) {
 
 /** How far the ratios reach, and the band with them, in log r. @param {Outcome} outcome @returns {[number, number]} */
 function reach(outcome) {
-  let [low, high] = [-0.3, Math.max(0.3, Math.log1p(outcome.clipRange ?? 0))];
+  let [low, high] = [-0.3, Math.max(0.3, Math.log1p(outcome.clipRange ? rise(outcome.clipRange) : 0))];
   outcome.bins.forEach((row) =>
     row.forEach((n, bin) => {
       if (!n) return;
@@ -226,11 +234,11 @@ function line(pen, ...[x0, y0, x1, y1]) {
   pen.stroke();
 }
 
-/** 1 ± ε, where there is a clip. @param {Canvas} canvas @param {Outcome} outcome @param {Axes} axes @param {Box} box @param {Theme} theme */
+/** The clip range, where there is one. @param {Canvas} canvas @param {Outcome} outcome @param {Axes} axes @param {Box} box @param {Theme} theme */
 function paintBand({ pen, ratio }, { clipRange }, axes, box, theme) {
   if (clipRange === null) return;
   const x = across(axes, box);
-  const [low, high] = [1 - clipRange, 1 + clipRange].map((edge) => Math.max(box.left, edge > 0 ? x(Math.log(edge)) : box.left));
+  const [low, high] = [1 - clipRange.clip_range, 1 + rise(clipRange)].map((edge) => Math.max(box.left, edge > 0 ? x(Math.log(edge)) : box.left));
   pen.fillStyle = fade(theme.clip, 0.08);
   pen.fillRect(low, box.top, high - low, box.bottom - box.top);
   pen.strokeStyle = theme.clip;

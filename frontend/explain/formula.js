@@ -1,6 +1,7 @@
 // The formula: L = L_PG + c₁·L_VF − c₂·S and the objective in use, each symbol with its live number beneath.
 
 import { count, fixed, NONE, number, settingText, term as termText } from "../state/format.js";
+import { CLIP, rangeOf, rise } from "../ppo/clip-range.js";
 import { moved, previewOf } from "../state/previewed.js";
 import { isPriced } from "../state/priced.js";
 import { scopeOf } from "../state/scope.js";
@@ -10,6 +11,7 @@ import { arrow } from "../draw/preview-tag.js";
 import { h, m, setAttribute, setHidden, setProse, setText } from "../ui/dom.js";
 import { rove } from "../ui/roving.js";
 
+/** @import { ClipRange } from "../ppo/clip-range.js" */
 /** @import { Previewed } from "../state/previewed.js" */
 /** @import { Idea, Preview, State } from "../types.js" */
 
@@ -17,6 +19,7 @@ import { rove } from "../ui/roving.js";
 /** @typedef {(previewed: Previewed) => string | null} WouldBe the number of a preview; null where it has none */
 /** @typedef {{ element: HTMLElement, output: HTMLElement, live: Live, wouldBe: WouldBe | undefined }} Cell */
 
+const APART = "clip, and r may rise further than it may fall";
 const LOSS = "The loss: L = L_PG + c₁·L_VF − c₂·S";
 const PRICE = " + β·KL to the reference policy";
 
@@ -83,17 +86,31 @@ const settingWouldBe =
   ({ used, values }) =>
     used[name] === values[name] ? null : settingText(values[name]);
 
-/** @param {1 | -1} sign @returns {WouldBe} */
-const edgeWouldBe =
-  (sign) =>
-  ({ clip, values }) =>
-    clip ? number(1 + sign * values.clip_range, 4) : null;
+/** The edges of a clip range, as numbers. @param {ClipRange} range */
+const lowerEdge = (range) => number(1 - range.clip_range, 4);
+/** @param {ClipRange} range */
+const upperEdge = (range) => number(1 + rise(range), 4);
 
-/** @param {1 | -1} sign @returns {Live} */
-const clipEdge = (sign) => (state) => {
-  const range = inUse(state, "clip_range");
-  return typeof range === "number" ? number(1 + sign * range, 4) : NONE;
+/** @param {(range: ClipRange) => string} edge @returns {WouldBe} */
+const edgeWouldBe =
+  (edge) =>
+  ({ clip, values }) =>
+    clip ? edge(values) : null;
+
+/** @param {(range: ClipRange) => string} edge @returns {Live} */
+const clipEdge = (edge) => (state) => {
+  const range = clipRangeIn(state);
+  return range ? edge(range) : NONE;
 };
+
+/** @param {State} state */
+const clipRangeIn = (state) => rangeOf(Object.fromEntries(CLIP.map((name) => [name, inUse(state, name)])));
+
+/** Whether ε⁺ is another number than ε, or would be. @param {State} state */
+const risesApart = (state) => (clipRangeIn(state)?.clip_range_high ?? previewOf(state)?.values.clip_range_high ?? null) !== null;
+
+/** 1 − ε, or 1 + ε⁺. @param {string} sign @param {string} range */
+const oneAnd = (sign, range) => m("mrow", {}, m("mn", {}, "1"), m("mo", {}, sign), m("mi", {}, range));
 
 /** @param {string} low @param {string} high @param {number} decimals @returns {Live} */
 const span =
@@ -141,7 +158,35 @@ export function createFormula(root, visit) {
     return element;
   }
 
-  const clipRange = { setting: "clip_range", width: 4 };
+  /** The objective of PPO. @param {"ε" | "ε⁺"} upper what is added to 1 at the upper edge @param {keyof ClipRange} name of its setting */
+  const clipped = (upper, name) =>
+    objective(
+      `The clipped objective: L_PG = mean of max(−r·Â, −clip(r, 1−ε, 1+${upper})·Â)`,
+      operator("max"),
+      sign("("),
+      sign("−"),
+      r(),
+      advantages(),
+      sign(", −"),
+      operator("clip"),
+      sign("("),
+      term("ratio", "probability ratio π_θ / π_old, mean over the samples", ratio(), scalar("ratio_mean", 3), { width: 5 }),
+      sign(","),
+      term("clip", "lower edge of the clip", oneAnd("−", "ε"), clipEdge(lowerEdge), {
+        width: 4,
+        setting: "clip_range",
+        wouldBe: edgeWouldBe(lowerEdge),
+      }),
+      sign(","),
+      term("clip", "upper edge of the clip", oneAnd("+", upper), clipEdge(upperEdge), {
+        width: 4,
+        setting: name,
+        wouldBe: edgeWouldBe(upperEdge),
+      }),
+      sign(")"),
+      term("advantage", "advantage", advantage(), () => "", { width: 1 }),
+      sign(")"),
+    );
   const check = h("p", {
     class: "badge",
     title: "Before the first step π_θ is π_old, so every ratio must be 1: the best single test of a PPO implementation",
@@ -163,33 +208,10 @@ export function createFormula(root, visit) {
       ...factors,
     );
 
-  /** What the setting `objective` chooses from. @type {Record<string, HTMLElement>} */
+  /** What the setting `objective` chooses from; of the clip there are two. @type {Record<string, HTMLElement>} */
   const objectives = {
-    clip: objective(
-      "The clipped objective: L_PG = mean of max(−r·Â, −clip(r, 1−ε, 1+ε)·Â)",
-      operator("max"),
-      sign("("),
-      sign("−"),
-      r(),
-      advantages(),
-      sign(", −"),
-      operator("clip"),
-      sign("("),
-      term("ratio", "probability ratio π_θ / π_old, mean over the samples", ratio(), scalar("ratio_mean", 3), { width: 5 }),
-      sign(","),
-      term("clip", "lower edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "−"), m("mi", {}, "ε")), clipEdge(-1), {
-        ...clipRange,
-        wouldBe: edgeWouldBe(-1),
-      }),
-      sign(","),
-      term("clip", "upper edge of the clip", m("mrow", {}, m("mn", {}, "1"), m("mo", {}, "+"), m("mi", {}, "ε")), clipEdge(1), {
-        ...clipRange,
-        wouldBe: edgeWouldBe(1),
-      }),
-      sign(")"),
-      term("advantage", "advantage", advantage(), () => "", { width: 1 }),
-      sign(")"),
-    ),
+    clip: clipped("ε", "clip_range"),
+    [APART]: clipped("ε⁺", "clip_range_high"),
     kl_penalty: objective(
       "The objective with a KL penalty: L_PG = mean of −r·Â, plus β times the mean of KL(π_old‖π_θ)",
       sign("("),
@@ -260,7 +282,8 @@ export function createFormula(root, visit) {
     const before = instead(now);
     const state = before ?? now;
     root.toggleAttribute("data-earlier", before !== null);
-    const chosen = inUse(state, "objective") ?? "clip";
+    const used = inUse(state, "objective") ?? "clip";
+    const chosen = used === "clip" && risesApart(state) ? APART : used;
     for (const [name, element] of Object.entries(objectives)) setHidden(element, name !== chosen);
     const priced = state.snapshot !== null && isPriced(state.snapshot.header);
     setHidden(price, !priced);

@@ -24,7 +24,7 @@ const COLOURS = [
   ["policy", "Policy", "the actor: π_θ and its loss L_PG"],
   ["value", "Value", "the critic: V, its loss L_VF and c₁"],
   ["entropy", "Entropy", "the bonus for staying undecided: S and c₂"],
-  ["inside", "Inside", "|r − 1| ≤ ε: the policy gradient flows"],
+  ["inside", "Inside", "r lies within the clip range: the policy gradient flows"],
   ["held", "Held", "beyond the clip in the good direction: its policy gradient is exactly zero"],
   ["pulled-back", "Pulled back", "beyond the clip in the bad direction: the gradient flows, at full size"],
 ];

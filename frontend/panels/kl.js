@@ -37,12 +37,12 @@ const KLS = /** @type {const} */ ([
 /** Held and pulled back lie on each other; the clip fraction is the line above both. */
 const FRACTIONS = /** @type {const} */ ([
   { column: "held_fraction", name: "held", swatch: "swatch-held", title: "Share of samples whose policy gradient the clip has set to zero" },
-  { column: "pulled_back_fraction", name: "pulled back", swatch: "swatch-pulledBack", title: "Share outside of 1 ± ε whose gradient flows" },
+  { column: "pulled_back_fraction", name: "pulled back", swatch: "swatch-pulledBack", title: "Share outside of the clip range whose gradient flows" },
   {
     column: "clip_fraction",
     name: "clip fraction",
     swatch: "swatch-clip-fraction",
-    title: "Share with |r − 1| > ε, held or not: what libraries log",
+    title: "Share with r outside of the clip range, held or not: what libraries log",
   },
 ]);
 const COLUMNS = [...KLS, ...FRACTIONS].map(({ column }) => column);

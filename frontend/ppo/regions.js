@@ -17,9 +17,9 @@ export const REGIONS = [
   { code: REGION.NOT_TRAINED, key: "notTrained", word: "not trained", meaning: "no transition: the environment was being reset, or it is padding" },
   { code: REGION.INSIDE, key: "inside", word: "inside", meaning: "its policy gradient flows" },
   { code: REGION.HELD, key: "held", word: "held", meaning: "the clip has set its policy gradient to zero" },
-  { code: REGION.PULLED_BACK, key: "pulledBack", word: "pulled back", meaning: "outside of 1 ± ε, but its gradient flows at full size" },
+  { code: REGION.PULLED_BACK, key: "pulledBack", word: "pulled back", meaning: "outside of the clip range, but its gradient flows at full size" },
   { code: REGION.UNHELD, key: "unheld", word: "not held", meaning: "a clip would hold it, but this objective has none: its gradient flows" },
-  { code: REGION.UNKNOWN, key: "unknown", word: "unused", meaning: "outside of 1 ± ε, but the update ended before its advantage was used" },
+  { code: REGION.UNKNOWN, key: "unknown", word: "unused", meaning: "outside of the clip range, but the update ended before its advantage was used" },
 ];
 
 const byCode = new Map(REGIONS.map((region) => [region.code, region]));

@@ -1,10 +1,12 @@
-// What would a batch look like with another ε, β, c₁ or c₂? From the ratios, advantages and KLs at hand, by the very
-// comparisons of backend/ppo_scope/ppo/losses.py: the trainer computes in single precision, so 1 ± ε is rounded to it as well.
+// What would a batch look like with another ε, ε⁺, β, c₁ or c₂? From the ratios, advantages and KLs at hand, by the very
+// comparisons of backend/ppo_scope/ppo/losses.py: the trainer computes in single precision, so the edges of the clip range are rounded to it as well.
 
-import { LARGEST_LOGRATIO, SMALLEST_CLIP_RANGE } from "./constants.js";
+import { edgesOf } from "./clip-range.js";
+import { LARGEST_LOGRATIO } from "./constants.js";
 import { REGION } from "../wire.js";
 
 /** @import { Preview } from "../types.js" */
+/** @import { Edges } from "./clip-range.js" */
 
 /**
  * @typedef {object} Batch samples in any order; the arrays have one length
@@ -14,7 +16,7 @@ import { REGION } from "../wire.js";
  * @property {ArrayLike<number>} regions as they are: only what is not trained (0) is taken from them
  * @property {ArrayLike<number> | null} members 1 where the sample belongs to the batch; null: all do
  * @property {ArrayLike<number> | null} [kl] exact KL(π_old‖π) in the state of every sample; only the objective `kl_penalty` has it
- * @property {number | null} policyLoss L_PG as it is: under objectives without a clip ε does not change it
+ * @property {number | null} policyLoss L_PG as it is: under objectives without a clip its range does not change it
  * @property {number | null} valueLoss L_VF
  * @property {number | null} entropy S
  * @property {boolean} [priced] L has a term that is not known of these samples
@@ -44,32 +46,22 @@ export const bounded = (r) => Math.min(r, LARGEST_RATIO);
 /** The same for many; the very array where nothing is beyond. @template {ArrayLike<number>} T @param {T} ratios @returns {T | number[]} */
 export const allBounded = (ratios) => (Array.prototype.some.call(ratios, (r) => r > LARGEST_RATIO) ? Array.from(ratios, bounded) : ratios);
 
-/** @param {number} clipRange @returns {[number, number]} 1 − ε and 1 + ε, in single precision */
-export function edges(clipRange) {
-  const range = Math.max(clipRange, SMALLEST_CLIP_RANGE);
-  return [Math.fround(1 - range), Math.fround(1 + range)];
-}
-
-/** @param {number} r @param {number} clipRange @returns {number} clip(r, 1 − ε, 1 + ε) */
-export function clamped(r, clipRange) {
-  const [low, high] = edges(clipRange);
-  return Math.min(Math.max(r, low), high);
-}
+/** @param {number} r @param {Edges} edges @returns {number} clip(r, 1 − ε, 1 + ε⁺) */
+export const clamped = (r, [low, high]) => Math.min(Math.max(r, low), high);
 
 /** One term of the loss of one sample. @param {number} r clamped or not @param {number} advantage */
 export const lossTerm = (r, advantage) => Math.fround(-advantage * r);
 
-/** @param {number} r @param {number} advantage @param {number} clipRange of the objective `clip`, for one sample */
-export const clippedPolicyLoss = (r, advantage, clipRange) => Math.max(lossTerm(r, advantage), lossTerm(clamped(r, clipRange), advantage));
+/** @param {number} r @param {number} advantage @param {Edges} edges of the objective `clip`, for one sample */
+export const clippedPolicyLoss = (r, advantage, edges) => Math.max(lossTerm(r, advantage), lossTerm(clamped(r, edges), advantage));
 
 /**
- * Region of every sample; that of one outside of 1 ± ε whose advantage has not been used is not known.
+ * Region of every sample; that of one outside of the clip range whose advantage has not been used is not known.
  *
  * @param {Pick<Batch, "ratio" | "advantages" | "regions" | "objective">} batch
- * @param {number} clipRange
+ * @param {Edges} edges
  */
-export function regionsWith({ ratio, advantages, regions, objective }, clipRange) {
-  const [low, high] = edges(clipRange);
+export function regionsWith({ ratio, advantages, regions, objective }, [low, high]) {
   const asAsked = objective === "clip" ? HELD : UNHELD;
   const codes = new Uint8Array(ratio.length);
   for (let at = 0; at < codes.length; at++) {
@@ -102,9 +94,9 @@ const isKnown = (of) => Array.prototype.some.call(of, (value) => !Number.isNaN(v
  * @returns {Outcome}
  */
 export function whatIf(batch, values) {
-  const codes = regionsWith(batch, values.clip_range);
+  const [low, high] = edgesOf(values);
+  const codes = regionsWith(batch, [low, high]);
   const { ratio, members } = batch;
-  const [low, high] = edges(values.clip_range);
   /** @type {Outcome["counts"]} */
   const counts = { [NOT_TRAINED]: 0, [INSIDE]: 0, [HELD]: 0, [PULLED_BACK]: 0, [UNHELD]: 0, [UNKNOWN]: 0 };
   let clipped = 0;
@@ -130,9 +122,11 @@ function termsWith(batch, values) {
 }
 
 /** @param {Batch} batch @param {Preview} values */
-function policyLossWith(batch, { clip_range, kl_coef }) {
+function policyLossWith(batch, values) {
   const { objective, ratio, advantages, kl } = batch;
-  if (objective === "clip") return meanOver(batch, (at) => clippedPolicyLoss(bounded(ratio[at]), advantages[at], clip_range));
+  const { kl_coef } = values;
+  const edges = edgesOf(values);
+  if (objective === "clip") return meanOver(batch, (at) => clippedPolicyLoss(bounded(ratio[at]), advantages[at], edges));
   if (objective === "kl_penalty" && kl && isKnown(kl) && kl_coef !== null)
     return meanOver(batch, (at) => lossTerm(bounded(ratio[at]), advantages[at]) + penaltyTerm(kl[at], kl_coef));
   return batch.policyLoss;

@@ -9,6 +9,7 @@ const RATE = "Acts only where “desired KL” is on.";
 
 /** @type {Record<string, (chosen: Chosen, apart: boolean) => string | null>} */
 const REASONS = {
+  clip_range_high: (chosen) => (chosen("objective") === "kl_penalty" ? "Nothing is clipped under the objective “kl penalty”." : null),
   kl_coef: (chosen, apart) => (apart || chosen("objective") === "kl_penalty" ? null : BETA),
   kl_coef_target: (chosen) => (chosen("objective") === "kl_penalty" ? null : BETA),
   learning_rate_min: (chosen) => (chosen("desired_kl") ? null : RATE),

@@ -144,7 +144,9 @@ export function createSliders(root, set, redraw, preview) {
   function showPreview({ snapshot, preview: shown }, moved) {
     const used = snapshot && valuesInUse(snapshot);
     // β of a batch that was made without a penalty could not be compared with anything.
-    const chosen = PREVIEWED.filter((name) => typeof moved.get(name) === "number" && used?.[name] !== null);
+    const chosen = PREVIEWED.filter((name) =>
+      name === "clip_range_high" ? moved.has(name) : typeof moved.get(name) === "number" && used?.[name] !== null,
+    );
     const values = used && chosen.length ? { ...used, ...Object.fromEntries(chosen.map((name) => [name, moved.get(name)])) } : null;
     if (PREVIEWED.some((name) => values?.[name] !== shown?.[name])) preview(/** @type {Preview | null} */ (values));
   }

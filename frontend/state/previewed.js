@@ -1,13 +1,14 @@
-// The preview: the batch on show with the values of ε, β, c₁ and c₂ that were chosen and are not in use.
+// The preview: the batch on show with the values of ε, ε⁺, β, c₁ and c₂ that were chosen and are not in use.
 
 import { isPriced } from "./priced.js";
+import { CLIP, isSameRange, rangeOf } from "../ppo/clip-range.js";
 import { allBounded, whatIf } from "../ppo/what-if.js";
 
 /** @import { Preview, Snapshot, State } from "../types.js" */
 /** @import { Batch, Outcome } from "../ppo/what-if.js" */
 
 /** The settings that can be previewed. */
-export const PREVIEWED = /** @type {const} */ (["clip_range", "value_coef", "entropy_coef", "kl_coef"]);
+export const PREVIEWED = /** @type {const} */ ([...CLIP, "value_coef", "entropy_coef", "kl_coef"]);
 
 /**
  * @typedef {object} Previewed
@@ -15,7 +16,7 @@ export const PREVIEWED = /** @type {const} */ (["clip_range", "value_coef", "ent
  * @property {Preview} values
  * @property {Outcome} now the batch as it is, computed in the same way as the preview
  * @property {Outcome} then
- * @property {boolean} clip whether ε differs
+ * @property {boolean} clip whether the clip range differs
  * @property {boolean} penalty whether β differs
  * @property {boolean} partial not all samples of the batch are at hand
  */
@@ -43,7 +44,7 @@ export function previewOf({ snapshot, preview, run, comparison }) {
     values: preview,
     now: whatIf(batch, used),
     then: whatIf(batch, preview),
-    clip: preview.clip_range !== used.clip_range,
+    clip: !isSameRange(preview, used),
     penalty: preview.kl_coef !== used.kl_coef,
     partial: batch.ratio.length < all,
   };
@@ -53,10 +54,11 @@ export function previewOf({ snapshot, preview, run, comparison }) {
 
 /** @param {Snapshot} snapshot @returns {Preview | null} */
 export function valuesInUse({ header }) {
-  const [clip_range, value_coef, entropy_coef, beta] = PREVIEWED.map((name) => header.settings[name]);
-  if (typeof clip_range !== "number" || typeof value_coef !== "number" || typeof entropy_coef !== "number") return null;
+  const range = rangeOf(header.settings);
+  const { value_coef, entropy_coef, kl_coef: beta } = header.settings;
+  if (range === null || typeof value_coef !== "number" || typeof entropy_coef !== "number") return null;
   const kl_coef = header.settings.objective === "kl_penalty" && typeof beta === "number" ? beta : null;
-  return { clip_range, value_coef, entropy_coef, kl_coef };
+  return { ...range, value_coef, entropy_coef, kl_coef };
 }
 
 /** Which scalars say L_PG, L_VF and S of the very samples that a snapshot shows; at an epoch's end none do. */
@@ -99,9 +101,13 @@ export function batchOf({ header, arrays }) {
  * @param {readonly (keyof Preview)[]} names those that matter
  */
 export function moved({ used, values }, names = PREVIEWED) {
-  const symbols = { clip_range: "ε", kl_coef: "β", value_coef: "c₁", entropy_coef: "c₂" };
-  return names.filter((name) => values[name] !== used[name]).map((name) => `${symbols[name]} = ${short(Number(values[name]))}`);
+  return names
+    .filter((name) => values[name] !== used[name])
+    .map((name) => `${SYMBOLS[name]} = ${name === "clip_range_high" && values[name] === null ? "ε" : short(Number(values[name]))}`);
 }
+
+/** @type {Record<keyof Preview, string>} */
+const SYMBOLS = { clip_range: "ε", clip_range_high: "ε⁺", kl_coef: "β", value_coef: "c₁", entropy_coef: "c₂" };
 
 /** At least two decimals, so that its width stays while a slider moves by hundredths. @param {number} value */
 const short = (value) => (Number(value.toFixed(2)) === value ? value.toFixed(2) : String(Number(value.toPrecision(4))));

@@ -1,5 +1,6 @@
 // Reading a snapshot: what is there, and what is not.
 
+import { rangeOf } from "../ppo/clip-range.js";
 import { scopeAlone } from "./scope.js";
 
 /** @import { Selection, Snapshot, State, TypedArray } from "../types.js" */
@@ -23,6 +24,9 @@ export function setting(snapshot, name) {
   const value = snapshot.header.settings[name];
   return typeof value === "number" ? value : null;
 }
+
+/** The clip range that this update was made with; null where it is not told. @param {Snapshot} snapshot */
+export const clipRangeOf = (snapshot) => rangeOf(snapshot.header.settings);
 
 /** @param {Snapshot} snapshot whether the update on show was made with an objective that holds samples */
 export const hasClip = (snapshot) => (snapshot.header.settings.objective ?? "clip") === "clip";

@@ -5,6 +5,7 @@
 /** @type {Record<string, Idea | undefined>} */
 export const IDEA_OF_SETTING = {
   clip_range: "clip",
+  clip_range_high: "clip",
   anneal_clip_range: "clip",
   kl_coef: "clip",
   kl_coef_target: "clip",

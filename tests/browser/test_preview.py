@@ -44,14 +44,16 @@ def previews(dashboard):
 def with_clip_range(found, clip_range):
     """Regions of every sample, as the trainer's own code finds them."""
     arrays = (found.arrays["ratio"], found.arrays["advantage_used"], found.arrays["region"] != 0)
-    return losses.regions(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays), clip_range).numpy()
+    return losses.regions(
+        *(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays), losses.edges_of(clip_range)
+    ).numpy()
 
 
 def policy_loss(found, clip_range):
     ratio, used = found.arrays["ratio"], found.arrays["advantage_used"]
     covered = (found.arrays["region"] != 0) & (found.arrays["in_minibatch"] == 1) & ~np.isnan(used)
     ratio, used = torch.from_numpy(ratio[covered]), torch.from_numpy(used[covered])
-    return losses.policy_loss("clip", torch.zeros(()), ratio, used, clip_range).double().mean().item()
+    return losses.policy_loss("clip", torch.zeros(()), ratio, used, losses.edges_of(clip_range)).double().mean().item()
 
 
 def assert_mask_equals(mask, codes):

@@ -271,7 +271,7 @@ def test_what_c1_and_c2_would_change_of_a_sample_is_its_gradients(look_at):
         preview = dashboard.panel("Sample").locator(".sample-preview")
         until(preview.is_visible)
         said = preview.inner_text()
-        assert "only ε decides" in said
+        assert "only the clip range decides" in said
         assert (
             f"would be {10 * float(facts['gradientValue']):.3g} instead of {float(facts['gradientValue']):.3g}" in said
         )
@@ -287,7 +287,8 @@ def previewed(dashboard, label, back, value):
 
 FLOWS = """
     const { calculation, verdict } = m;
-    const about = { objective: "clip", clipRange: 0.2, logProbNew: -0.4, logProbOld: -0.7 };
+    const clipRange = { clip_range: 0.2, clip_range_high: null };
+    const about = { objective: "clip", clipRange, logProbNew: -0.4, logProbOld: -0.7 };
     return given.map(([ratio, used, region]) => {
       const facts = { ...about, ratio, logratio: Math.log(ratio), used, region };
       return [verdict(facts), calculation(facts).find(({ role }) => role === "picked").term];
@@ -295,9 +296,10 @@ FLOWS = """
 """
 
 OBJECTIVES = """
+    const clipRange = { clip_range: 0.2, clip_range_high: null };
     const region = 1, logprobs = { logProbNew: -0.4, logProbOld: -0.7, logratio: 0.3 };
     return given.map((objective) => {
-      const facts = { ...logprobs, objective, clipRange: 0.2, ratio: 1.35, used: 0.8, region, kl: null, klCoef: null };
+      const facts = { ...logprobs, objective, clipRange, ratio: 1.35, used: 0.8, region, kl: null, klCoef: null };
       return [m.calculation(facts).map(({ term }) => term), m.verdict(facts)];
     });
 """
@@ -384,7 +386,8 @@ def test_at_the_edge_the_verdict_says_what_the_region_says(look_at, page):
         """async () => {
             const { calculation, verdict } = await import("./panels/sample/words.js");
             const r = Math.fround(1.2);
-            const known = { objective: "clip", clipRange: 0.2, region: 1, logProbNew: -1, logProbOld: -1 };
+            const clipRange = { clip_range: 0.2, clip_range_high: null };
+            const known = { objective: "clip", clipRange, region: 1, logProbNew: -1, logProbOld: -1 };
             const facts = { ...known, ratio: r, logratio: Math.log(r), used: 1 };
             const terms = calculation(facts).slice(-2);
             return [terms.map(({ role }) => role), terms.map(({ value }) => value), verdict(facts)];

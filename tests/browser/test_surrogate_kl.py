@@ -52,7 +52,7 @@ const drawn = (selection) => {
   const canvas = new Canvas(document.body, "");
   [canvas.element.width, canvas.element.height] = [canvas.width, canvas.height] = [160, 120];
   const cloud = new m.SurrogateCloud(canvas);
-  cloud.read(snapshot, batch, 0.2, selection);
+  cloud.read(snapshot, batch, [0.8, 1.2], selection);
   cloud.draw({ good: frame, bad: frame }, ({ y }) => y, theme);
   const { data } = canvas.pen.getImageData(0, 0, 160, 120);
   const inked = Array.from({ length: 160 * 120 }, (_, at) => at).filter((at) => data[4 * at + 3]);
@@ -113,8 +113,8 @@ def test_the_curves_are_the_objective_of_the_trainer(start):
     curves = chart(dashboard, "Surrogate")
     for (_, sign), (unclipped, objective, preview) in zip(SIDES, (curves[:3], curves[3:]), strict=True):
         for curve, name, clip_range in ((unclipped, "unclipped", 0), (objective, "clip", 0.2), (preview, "clip", 0.35)):
-            ratio = torch.tensor(curve["x"], dtype=torch.float32)
-            expected = -losses.policy_loss(name, torch.zeros(()), ratio, torch.full_like(ratio, sign), clip_range)
+            ratio, edges = torch.tensor(curve["x"], dtype=torch.float32), losses.edges_of(clip_range)
+            expected = -losses.policy_loss(name, torch.zeros(()), ratio, torch.full_like(ratio, sign), edges)
             assert len(ratio) > 60
             assert curve["y"] == pytest.approx(expected.tolist(), abs=1e-6)
     # Where it is flat is where samples are held.

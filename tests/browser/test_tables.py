@@ -68,7 +68,9 @@ def test_every_sample_of_the_surrogate(dashboard, found):
     assert [WORDS[row["region"]] for row in rows] == at(rows, region)
     assert {"held", "pulled back"} <= {row["region"] for row in rows}
     zeros = torch.zeros(ratio.shape)
-    loss = losses.policy_loss("clip", zeros, torch.from_numpy(ratio), torch.from_numpy(used), 0.2).numpy()
+    loss = losses.policy_loss(
+        "clip", zeros, torch.from_numpy(ratio), torch.from_numpy(used), losses.edges_of(0.2)
+    ).numpy()
     assert numbers(rows, "objective") == pytest.approx(at(rows, -loss), rel=1e-5)
 
 

@@ -15,7 +15,8 @@ from tests.browser.conftest import empty_page
 from tests.moments import moment_at
 
 OBJECTIVES = ("clip", "unclipped", "actor_critic", "reinforce", "kl_penalty")
-CLIP_RANGES = (0.0, 0.1, 0.2, 0.3, 0.37, 0.5, 0.99, 1.0)
+CLIP_RANGES = ((0.0, None), (0.1, None), (0.2, 0.28), (0.3, 0.05), (0.37, None), (0.5, 4.0), (0.99, 0.0), (1.0, None))
+"""ε and ε⁺."""
 
 WHAT_IF = """async ({ batch, values }) => {
     const { whatIf } = await import(new URL("ppo/what-if.js", document.baseURI).href);
@@ -48,11 +49,15 @@ def loaded(window, files):
 def what_if(loaded):
     """`whatIf` of the page, in the page."""
 
-    def evaluate(batch, clip_range=0.2, value_coef=0.5, entropy_coef=0.01):
-        values = {"clip_range": clip_range, "value_coef": value_coef, "entropy_coef": entropy_coef}
+    def evaluate(batch, clip_range=(0.2, None), value_coef=0.5, entropy_coef=0.01):
+        values = {**named(clip_range), "value_coef": value_coef, "entropy_coef": entropy_coef}
         return loaded.evaluate(WHAT_IF, {"batch": batch.as_json(), "values": values})
 
     return evaluate
+
+
+def named(clip_range):
+    return dict(zip(("clip_range", "clip_range_high"), clip_range, strict=True))
 
 
 class Batch:
@@ -73,8 +78,8 @@ class Batch:
         self.value_loss, self.entropy, self.policy_loss = random.random(3).tolist()
 
     def _put_edges(self, random, clip_range):
-        """Ratios exactly at 1 ± ε in single precision, and the next ones on either side."""
-        for edge in (np.float32(1.0 - clip_range), np.float32(1.0 + clip_range)):
+        """Ratios exactly at the edges in single precision, and the next ones on either side."""
+        for edge in map(np.float32, losses.edges_of(*clip_range)):
             for ratio in (edge, np.nextafter(edge, np.float32(0)), np.nextafter(edge, np.float32(9))):
                 self.ratio[random.integers(0, len(self.ratio), 12)] = ratio
         self.ratio[:4] = [0.0, np.inf, np.float32(3e38), 1.0]
@@ -86,10 +91,13 @@ class Batch:
     def tensors(self):
         return (torch.from_numpy(array) for array in (self.ratio, self.advantages, self.trained))
 
+    def beyond(self, clip_range):
+        return (side.numpy() for side in losses.beyond(torch.from_numpy(self.ratio), losses.edges_of(*clip_range)))
+
     def regions(self, clip_range):
         """As the probe `samples` gives them."""
-        codes = losses.regions(*self.tensors(), clip_range, self.objective).numpy()
-        above, below = (side.numpy() for side in losses.beyond(torch.from_numpy(self.ratio), clip_range))
+        codes = losses.regions(*self.tensors(), losses.edges_of(*clip_range), self.objective).numpy()
+        above, below = self.beyond(clip_range)
         codes[(above | below) & np.isnan(self.advantages) & self.trained] = losses.Region.UNKNOWN
         return codes
 
@@ -98,7 +106,7 @@ class Batch:
             "objective": self.objective,
             "ratio": [float(r) if np.isfinite(r) else 3.4e39 for r in self.ratio],  # infinite in single precision
             "advantages": [None if np.isnan(a) else float(a) for a in self.advantages],
-            "regions": self.regions(0.2).tolist(),
+            "regions": self.regions((0.2, None)).tolist(),
             "members": self.members.tolist(),
             "policyLoss": self.policy_loss,
             "valueLoss": self.value_loss,
@@ -117,7 +125,7 @@ def test_regions_and_counts_are_exactly_the_trainers(what_if, objective, clip_ra
         expected = {str(code): int((counted == code).sum()) for code in (0, 1, 2, 3, 4, 255)}
         assert found["counts"] == expected
         assert found["samples"] == batch.covered.sum()
-        above, below = (side.numpy() for side in losses.beyond(torch.from_numpy(batch.ratio), clip_range))
+        above, below = batch.beyond(clip_range)
         samples = batch.covered.sum()
         assert found["fractions"]["clip"] == ((above | below) & batch.covered).sum() / samples
         assert found["fractions"]["held"] == expected["2"] / samples
@@ -133,7 +141,8 @@ def test_the_terms_of_the_loss_are_the_trainers(what_if, clip_range):
         found = what_if(batch, clip_range, value_coef, entropy_coef)["terms"]
         used = batch.covered & ~np.isnan(batch.advantages)
         ratio, advantages = torch.from_numpy(batch.ratio[used]), torch.from_numpy(batch.advantages[used])
-        policy_loss = losses.policy_loss("clip", torch.zeros(()), ratio, advantages, clip_range).double().mean().item()
+        terms = losses.policy_loss("clip", torch.zeros(()), ratio, advantages, losses.edges_of(*clip_range))
+        policy_loss = terms.double().mean().item()
         assert found["policy_loss"] == pytest.approx(policy_loss, rel=1e-12)
         assert found["value_term"] == pytest.approx(value_coef * batch.value_loss)
         assert found["entropy_term"] == pytest.approx(-entropy_coef * batch.entropy)
@@ -143,8 +152,8 @@ def test_the_terms_of_the_loss_are_the_trainers(what_if, clip_range):
 
 @pytest.mark.parametrize("objective", OBJECTIVES[1:])
 def test_without_a_clip_its_range_changes_no_loss(what_if, objective):
-    batch = Batch(7, 0.2, objective)
-    for clip_range in (0.1, 0.4):
+    batch = Batch(7, (0.2, None), objective)
+    for clip_range in ((0.1, None), (0.4, None), (0.2, 0.5)):
         found = what_if(batch, clip_range)["terms"]
         assert found["policy_loss"] == batch.policy_loss
         assert found["loss"] == pytest.approx(batch.policy_loss + 0.5 * batch.value_loss - 0.01 * batch.entropy)
@@ -154,29 +163,31 @@ def test_each_sample_of_the_policy_loss_is_the_trainers_to_the_last_bit(what_if)
     """One sample a batch: its mean is that sample's term."""
     random = np.random.default_rng(3)
     for _ in range(40):
-        batch = Batch(0, 0.2, size=4)
+        batch = Batch(0, (0.2, None), size=4)
         batch.ratio = np.full(4, np.exp(random.normal(0, 0.4)), np.float32)
         batch.advantages = np.full(4, random.normal(), np.float32)
         batch.trained, batch.members = np.array([True] * 4), np.array([1, 0, 0, 0], np.uint8)
-        clip_range = float(random.uniform(0, 0.6))
+        clip_range = float(random.uniform(0, 0.6)), random.choice([None, float(random.uniform(0, 0.6))])
         ratio, advantages, _ = batch.tensors()
-        expected = losses.policy_loss("clip", torch.zeros(()), ratio, advantages, clip_range)[0].item()
+        expected = losses.policy_loss("clip", torch.zeros(()), ratio, advantages, losses.edges_of(*clip_range))[
+            0
+        ].item()
         assert what_if(batch, clip_range)["terms"]["policy_loss"] == expected
 
 
 def test_a_ratio_beyond_all_numbers_counts_as_the_trainers_largest(what_if):
     """What is measured is infinite there; the trainer's own ratio stays finite."""
-    batch = Batch(0, 0.2, size=4)
+    batch = Batch(0, (0.2, None), size=4)
     batch.ratio, batch.advantages = np.full(4, np.inf, np.float32), np.full(4, -0.5, np.float32)
     batch.trained, batch.members = np.array([True] * 4), np.array([1, 1, 0, 0], np.uint8)
     ratio, advantages = losses.ratio_of(torch.full((1,), 100.0)), torch.from_numpy(batch.advantages[:1])
-    expected = losses.policy_loss("clip", torch.zeros(()), ratio, advantages, 0.2).item()
+    expected = losses.policy_loss("clip", torch.zeros(()), ratio, advantages, losses.edges_of(0.2)).item()
     assert np.isfinite(expected)
     assert what_if(batch)["terms"]["policy_loss"] == pytest.approx(expected, rel=1e-6)
 
 
 def test_of_no_sample_there_is_no_mean(what_if):
-    batch = Batch(1, 0.2)
+    batch = Batch(1, (0.2, None))
     batch.advantages[:] = np.nan
     found = what_if(batch)["terms"]
     assert found["policy_loss"] is None
@@ -195,6 +206,7 @@ RUNS = [
     {"normalize_advantages": "batch"},
     {"clip_range": 0.0},
     {"clip_range": 1.0},
+    {"clip_range": 0.05, "clip_range_high": 0.15},
     {"shared_network": True, "target_kl": 0.001},  # ends early: some advantages have not been used
     {
         "env": "Pendulum-v1",
@@ -222,6 +234,9 @@ def as_json(array):
     return [None if math.isnan(value) else value for value in array.ravel().tolist()]
 
 
+CHANGED = 0.07, 0.11
+
+
 @pytest.mark.parametrize("settings", RUNS, ids=lambda settings: " ".join(f"{k}={v}" for k, v in settings.items()))
 def test_of_real_snapshots_the_page_finds_what_the_trainer_says_and_would_say(loaded, settings):
     names = ("ratio", "region", "advantage_used", "in_minibatch")
@@ -230,7 +245,7 @@ def test_of_real_snapshots_the_page_finds_what_the_trainer_says_and_would_say(lo
         seen += 1
         ratio, region, used, member = (torch.from_numpy(np.ascontiguousarray(arrays[name])).ravel() for name in names)
         scalars, objective = header["scalars"], header["settings"]["objective"]
-        values = {"clip_range": 0.07, "value_coef": 0.9, "entropy_coef": 0.03, "kl_coef": 7.0}
+        values = {**named(CHANGED), "value_coef": 0.9, "entropy_coef": 0.03, "kl_coef": 7.0}
         if objective == "kl_penalty":
             arrays_sent = (*names, "exact_kl")
         else:
@@ -253,14 +268,15 @@ def test_of_real_snapshots_the_page_finds_what_the_trainer_says_and_would_say(lo
             assert now["fractions"]["held"] == pytest.approx(scalars["held_fraction"], rel=1e-6)
 
         trained = region != 0
-        codes = losses.regions(ratio, used, trained, 0.07, objective)
-        above, below = losses.beyond(ratio, 0.07)
+        edges = losses.edges_of(*CHANGED)
+        codes = losses.regions(ratio, used, trained, edges, objective)
+        above, below = losses.beyond(ratio, edges)
         codes[(above | below) & used.isnan() & trained] = losses.Region.UNKNOWN
         assert then["codes"] == codes.tolist()
         expected = scalars[policy]
         if objective == "clip":
             judged = trained & (member == 1) & ~used.isnan()
-            terms = losses.policy_loss("clip", torch.zeros(()), ratio[judged], used[judged], 0.07)
+            terms = losses.policy_loss("clip", torch.zeros(()), ratio[judged], used[judged], edges)
             expected = terms.double().mean().item()
         if objective == "kl_penalty":
             judged = trained & (member == 1) & ~used.isnan()

@@ -1,5 +1,7 @@
 """The gradient derived by hand against the one that torch finds, and whole runs by either."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -70,6 +72,24 @@ def test_by_hand_and_by_torch_agree(make, action, objective, value_clip_range, s
     trainer.close()
 
 
+@pytest.mark.parametrize("action", ACTIONS)
+def test_they_agree_where_the_ratio_may_rise_further_than_it_may_fall(make, action):
+    trainer = make(action, clip_range=0.01, clip_range_high=0.05)
+    given, ours = late_minibatch(trainer)
+    above, below = losses.beyond(ours.logratio.exp(), losses.edges_of(0.01, 0.05))
+    assert above.any() and below.any(), "both edges must have been passed for this to mean anything"
+    gradient = ours.differentiate()
+    by_torch(trainer)
+    theirs = loss_of(trainer, *given)
+    assert ours.policy_loss.item() == pytest.approx(theirs.policy_loss.item(), rel=1e-5, abs=1e-6)
+    expected = theirs.differentiate()
+    assert (gradient - expected).norm() <= 2e-6 * expected.norm()
+    samples, rule, part = given
+    alike = loss_of(trainer, samples, replace(rule, clip_range_high=None), part)
+    assert alike.policy_loss.item() != pytest.approx(theirs.policy_loss.item(), rel=1e-5), "and it must matter"
+    trainer.close()
+
+
 @pytest.mark.parametrize("normalize_observations", [False, True])
 def test_a_run_by_torch_is_the_same_run(normalize_observations):
     """The way of a GPU, walked on the CPU: torch's layers, autograd, tensors for coefficients, no waiting."""
@@ -82,6 +102,7 @@ def test_a_run_by_torch_is_the_same_run(normalize_observations):
         for phase in trainer.phases():
             if phase.kind is PhaseKind.UPDATE and phase.update.index == 2:
                 trainer.change("clip_range", 0.1)
+                trainer.change("clip_range_high", 0.3)
                 trainer.change("learning_rate", 0.001)
             if phase.kind is PhaseKind.UPDATE and phase.update.index == 4:
                 trainer.close()
@@ -129,14 +150,14 @@ def test_the_engine_is_chosen_by_where_the_network_is_and_what_it_sees(make):
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_the_mask_of_arrays_is_the_mask_of_tensors(objective):
     generator = np.random.default_rng(0)
-    edges = np.array([0.8, 1.2, np.nextafter(np.float32(0.8), 0), np.nextafter(np.float32(1.2), 2)], np.float32)
-    ratio = np.concatenate([edges, generator.uniform(0.5, 1.5, 200).astype(np.float32)])
+    at_edges = np.array([0.8, 1.3, np.nextafter(np.float32(0.8), 0), np.nextafter(np.float32(1.3), 2)], np.float32)
+    ratio = np.concatenate([at_edges, generator.uniform(0.5, 1.5, 200).astype(np.float32)])
     advantages = generator.standard_normal(len(ratio)).astype(np.float32)
     trained = generator.random(len(ratio)) > 0.1
-    given = ratio, advantages, trained
-    codes = losses.regions(*given, 0.2, objective)
+    given, edges = (ratio, advantages, trained), losses.edges_of(0.2, 0.3)
+    codes = losses.regions(*given, edges, objective)
     assert codes.dtype == np.uint8
-    assert np.array_equal(codes, losses.regions(*map(torch.from_numpy, given), 0.2, objective).numpy())
+    assert np.array_equal(codes, losses.regions(*map(torch.from_numpy, given), edges, objective).numpy())
 
 
 def test_the_loss_is_composed_as_its_gradient_is_weighed():

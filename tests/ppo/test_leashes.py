@@ -339,3 +339,13 @@ def test_an_abandoned_update_leaves_alpha_and_beta_where_they_were():
     (again,) = updates(trainer, 1)
     assert again.settings.kl_coef == before["kl_coef"]
     trainer.close()
+
+
+def test_both_clip_ranges_fall_together():
+    settings = Settings.parse(
+        {"clip_range": 0.2, "clip_range_high": 0.28, "anneal_clip_range": True, "total_steps": 4096}
+    )
+    half = leashes.in_force(settings, leashes.Adapted.of(settings), 2048)
+    assert (half.clip_range, half.clip_range_high) == pytest.approx((0.1, 0.14))
+    alike = leashes.in_force(settings.changed(clip_range_high=None), leashes.Adapted.of(settings), 2048)
+    assert (alike.clip_range, alike.clip_range_high) == (pytest.approx(0.1), None)

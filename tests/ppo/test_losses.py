@@ -8,7 +8,8 @@ import torch
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
 
-EPSILON = 0.2
+EPSILON, EPSILON_HIGH = 0.2, 0.3
+EDGES = losses.edges_of(EPSILON, EPSILON_HIGH)
 
 
 def scene(count=400, seed=1):
@@ -22,9 +23,9 @@ def scene(count=400, seed=1):
 def naive_region(r, advantage, trained):
     if not trained:
         return Region.NOT_TRAINED
-    if abs(r - 1) <= EPSILON:
+    if 1 - EPSILON <= r <= 1 + EPSILON_HIGH:
         return Region.INSIDE
-    if (advantage > 0 and r > 1 + EPSILON) or (advantage < 0 and r < 1 - EPSILON):
+    if (advantage > 0 and r > 1 + EPSILON_HIGH) or (advantage < 0 and r < 1 - EPSILON):
         return Region.HELD
     return Region.PULLED_BACK
 
@@ -35,9 +36,9 @@ def test_policy_loss_equals_a_loop_over_samples():
     for lr, a, t in zip(logratio.tolist(), advantages.tolist(), trained.tolist(), strict=True):
         if t:
             r = math.exp(lr)
-            total += max(-r * a, -min(max(r, 1 - EPSILON), 1 + EPSILON) * a)
+            total += max(-r * a, -min(max(r, 1 - EPSILON), 1 + EPSILON_HIGH) * a)
             count += 1
-    loss = losses.clipped_policy_loss(logratio.exp(), advantages, EPSILON).dot(losses.mean_weights(trained))
+    loss = losses.clipped_policy_loss(logratio.exp(), advantages, EDGES).dot(losses.mean_weights(trained))
     assert loss.item() == pytest.approx(total / count, abs=1e-6)
 
 
@@ -54,7 +55,7 @@ def test_value_loss_equals_a_loop_over_samples():
 
 def test_regions_equal_a_loop_over_samples():
     logratio, advantages, trained = scene()
-    codes = losses.regions(logratio.exp(), advantages, trained, EPSILON)
+    codes = losses.regions(logratio.exp(), advantages, trained, EDGES)
     expected = [
         naive_region(r, a, t)
         for r, a, t in zip(logratio.exp().tolist(), advantages.tolist(), trained.tolist(), strict=True)
@@ -64,15 +65,15 @@ def test_regions_equal_a_loop_over_samples():
     assert set(expected) == set(Region) - {Region.UNHELD, Region.UNKNOWN}, "the scene must hold every region"
     unheld = [Region.UNHELD if code == Region.HELD else code for code in expected]
     for objective in ("reinforce", "actor_critic", "unclipped"):
-        assert losses.regions(logratio.exp(), advantages, trained, EPSILON, objective).tolist() == unheld
+        assert losses.regions(logratio.exp(), advantages, trained, EDGES, objective).tolist() == unheld
 
 
 def test_the_gradient_of_a_sample_is_zero_exactly_where_it_is_held():
     logratio, advantages, _ = scene()
     everyone = torch.ones(len(logratio), dtype=torch.bool)
     logratio.requires_grad_()
-    losses.clipped_policy_loss(logratio.exp(), advantages, EPSILON).sum().backward()
-    held = losses.regions(logratio.detach().exp(), advantages, everyone, EPSILON) == Region.HELD
+    losses.clipped_policy_loss(logratio.exp(), advantages, EDGES).sum().backward()
+    held = losses.regions(logratio.detach().exp(), advantages, everyone, EDGES) == Region.HELD
     assert held.any() and not held.all()
     assert torch.equal(logratio.grad == 0, held)
 
@@ -81,9 +82,9 @@ def test_the_gradient_of_a_sample_that_is_pulled_back_has_full_size():
     logratio, advantages, _ = scene()
     everyone = torch.ones(len(logratio), dtype=torch.bool)
     logratio.requires_grad_()
-    losses.clipped_policy_loss(logratio.exp(), advantages, EPSILON).sum().backward()
+    losses.clipped_policy_loss(logratio.exp(), advantages, EDGES).sum().backward()
     ratio = logratio.detach().exp()
-    pulled = losses.regions(ratio, advantages, everyone, EPSILON) == Region.PULLED_BACK
+    pulled = losses.regions(ratio, advantages, everyone, EDGES) == Region.PULLED_BACK
     assert pulled.any()
     assert torch.allclose(logratio.grad[pulled], (-ratio * advantages)[pulled])
 
@@ -110,23 +111,25 @@ def test_normalisation_of_a_single_sample_is_zero_and_finite():
 
 def test_the_gradient_of_a_held_sample_is_zero_however_far_it_has_moved():
     logratio = torch.tensor([90.0, 300.0], requires_grad=True)
-    losses.clipped_policy_loss(losses.ratio_of(logratio), torch.tensor([1.0, 1.0]), EPSILON).sum().backward()
+    losses.clipped_policy_loss(losses.ratio_of(logratio), torch.tensor([1.0, 1.0]), EDGES).sum().backward()
     assert logratio.grad.tolist() == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("high", [None, 0.0, 0.28, 3.0])
 @pytest.mark.parametrize("epsilon", [0.0, 0.1, 0.2, 0.3, 1.0])
-def test_the_edges_of_the_range_belong_to_the_inside(epsilon):
-    smallest = max(epsilon, losses.SMALLEST_CLIP_RANGE)
-    edges = torch.tensor([1.0 - smallest, 1.0 + smallest])
+def test_the_edges_of_the_range_belong_to_the_inside(epsilon, high):
+    below, above = (max(one, losses.SMALLEST_CLIP_RANGE) for one in (epsilon, epsilon if high is None else high))
+    edges = torch.tensor([1.0 - below, 1.0 + above])
+    made = losses.edges_of(epsilon, high)
     beyond = torch.tensor([torch.nextafter(edges[0], torch.tensor(-1.0)), torch.nextafter(edges[1], torch.tensor(9.0))])
     everyone = torch.ones(2, dtype=torch.bool)
     for advantages in (torch.tensor([1.0, -1.0]), torch.tensor([-1.0, 1.0])):
-        assert losses.regions(edges, advantages, everyone, epsilon).tolist() == [Region.INSIDE] * 2
+        assert losses.regions(edges, advantages, everyone, made).tolist() == [Region.INSIDE] * 2
         expected = Region.HELD if advantages[1] > 0 else Region.PULLED_BACK
-        assert losses.regions(beyond, advantages, everyone, epsilon).tolist() == [expected] * 2
+        assert losses.regions(beyond, advantages, everyone, made).tolist() == [expected] * 2
 
 
 def test_an_advantage_of_zero_is_inside_wherever_its_ratio_is():
     everyone = torch.ones(3, dtype=torch.bool)
-    codes = losses.regions(torch.tensor([0.1, 1.0, 9.0]), torch.zeros(3), everyone, EPSILON)
+    codes = losses.regions(torch.tensor([0.1, 1.0, 9.0]), torch.zeros(3), everyone, EDGES)
     assert codes.tolist() == [Region.INSIDE] * 3

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ppo_scope.ppo import losses
+from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
@@ -68,7 +69,7 @@ def test_cosines_where_the_trunk_is_shared():
     log_probs, _ = moment.trainer.distribution.evaluate(outputs, batch.actions[minibatch.samples])
     weights = losses.mean_weights(minibatch.trained)
     ratio = losses.ratio_of(log_probs - batch.log_probs[minibatch.samples])
-    one = losses.policy_loss("clip", log_probs, ratio, minibatch.advantages, 0.2) @ weights
+    one = losses.policy_loss("clip", log_probs, ratio, minibatch.advantages, losses.edges_of(0.2)) @ weights
     other = (values - batch.targets[minibatch.samples]).square() @ weights
     a, b = (torch.autograd.grad(term, network.theta, retain_graph=True)[0] for term in (one, other))
     for index, parts in enumerate(layers_of(network.parts()).values()):
@@ -158,7 +159,7 @@ def test_each_samples_gradient_is_what_autograd_gives_for_it_alone(settings):
         log_probs, entropies = moment.trainer.distribution.evaluate(outputs, batch.actions[one])
         ratio = losses.ratio_of(log_probs - batch.log_probs[one])
         used = torch.from_numpy(moment.advantages_used[one])
-        objective = losses.policy_loss(live.objective, log_probs, ratio, used, live.clip_range).sum()
+        objective = losses.policy_loss(live.objective, log_probs, ratio, used, clip_edges(live)).sum()
         if live.objective == "kl_penalty":
             objective = objective + live.kl_coef * moment.trainer.distribution.kl(batch.outputs[one], outputs).sum()
         value = losses.value_loss(values, batch.targets[one], batch.values[one], live.value_clip_range).sum()

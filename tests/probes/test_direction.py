@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ppo_scope.ppo import losses
+from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.probes import direction
 from ppo_scope.probes.probes import measure
@@ -74,7 +75,7 @@ def test_at_1_it_is_what_the_final_weights_give(make, case):
         assert clipped == pytest.approx(unclipped + settings.kl_coef * kl, abs=1e-6) == pytest.approx(final, abs=2e-5)
         return
     assert clipped == pytest.approx(
-        float(losses.clipped_policy_loss(ratio, used, settings.clip_range).mean()), rel=1e-3, abs=2e-5
+        float(losses.clipped_policy_loss(ratio, used, clip_edges(settings)).mean()), rel=1e-3, abs=2e-5
     )
 
 

@@ -50,7 +50,7 @@ def test_what_is_said_of_a_transition_fits_together_in_every_action_space(action
     assert np.isnan(ratio[~known]).all()
     assert np.allclose(np.exp(arrays["log_prob_new"] - arrays["log_prob_old"])[known], ratio[known], rtol=1e-4)
     used = arrays["advantage_used"]
-    codes = losses.regions(*(torch.from_numpy(a.copy()) for a in (ratio, used, known)), 0.02).numpy()
+    codes = losses.regions(*(torch.from_numpy(a.copy()) for a in (ratio, used, known)), losses.edges_of(0.02)).numpy()
     codes[(codes == Region.INSIDE) & np.isnan(used) & known & (np.abs(ratio - 1) > 0.02)] = 255
     assert np.array_equal(arrays["region_new"], codes)
     shown = ~np.isnan(arrays["gradient_policy"])

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.optim import optimizer as optimizers
 
 from ppo_scope.attach.arrays import handing_over
+from ppo_scope.attach.clip_ranges import ClipRanges
 from ppo_scope.attach.course import epsilon
 from ppo_scope.attach.loss_networks import LossNetworks
 from ppo_scope.attach.own_loop.scope import Scope
@@ -37,7 +38,6 @@ NO_ADVANTAGE = (
     "ppo_scope.watch(loss, advantage=…): hand over the module that estimates the advantages too, such as GAE. What it "
     "is called with is the rollout."
 )
-TWO_RANGES = "This ClipPPOLoss clips at two different ranges, which are not shown here yet."
 ANOTHER_BASE = "This ClipPPOLoss weighs its ratio by another one ({name}), which is not shown here yet."
 SEVERAL = "This ClipPPOLoss has several actions at once, which are not shown here yet."
 UNKNOWN_SAMPLE = (
@@ -78,8 +78,6 @@ def why_not(loss: Any, estimator: Any) -> str | None:
         return OTHER.format(names=", ".join(missing))
     if estimator is None:
         return NO_ADVANTAGE
-    if not hasattr(loss, "clip_epsilon"):
-        return TWO_RANGES
     for name in ("delay_actor", "max_importance_ratio"):
         if getattr(loss, name, None):
             return ANOTHER_BASE.format(name=name)
@@ -97,15 +95,13 @@ class Watched:
                 told[name] = plain(value)
         self._scope = Scope(
             env=env,
-            clip_range=plain(loss.clip_epsilon),
-            value_coef=0.0 if loss.critic_coeff is None else plain(loss.critic_coeff),
-            entropy_coef=plain(loss.entropy_coeff) if loss.entropy_bonus else 0.0,
             normalize_advantages="minibatch" if loss.normalize_advantage else "off",
             weights=loss,
             library="TorchRL ClipPPOLoss",
-            change={name: self._setter(buffer) for name, buffer in self._buffers().items()},
+            change=self._changes(),
             paused=paused,
             url=url,
+            **self._weights(),
             **told,
         )
         self._networks = LossNetworks(loss)
@@ -125,18 +121,34 @@ class Watched:
 
     # The hooks: each does what it did, and says so
 
-    def _buffers(self) -> dict[str, Tensor]:
-        found = {"clip_range": self._loss.clip_epsilon}
-        if self._loss.critic_coeff is not None:
-            found["value_coef"] = self._loss.critic_coeff
-        if self._loss.entropy_bonus:
-            found["entropy_coef"] = self._loss.entropy_coeff
-        return found
+    def _edges(self) -> tuple[Tensor, Tensor]:
+        """Where the loss has ε and ε⁺: two places, or one."""
+        if hasattr(self._loss, "clip_epsilon"):
+            return self._loss.clip_epsilon, self._loss.clip_epsilon
+        return self._loss.clip_epsilon_low, self._loss.clip_epsilon_high
 
-    @staticmethod
-    def _setter(buffer: Tensor) -> Any:
-        """It is read from there at every use."""
-        return lambda value: buffer.fill_(value)
+    def _weights(self) -> dict[str, Any]:
+        """What the loss is formed and weighed with at the moment: whoever wrote the loop may have it fall."""
+        loss, (low, high) = self._loss, self._edges()
+        return {
+            "clip_range": plain(low),
+            **({} if high is low else {"clip_range_high": plain(high)}),
+            "value_coef": 0.0 if loss.critic_coeff is None else plain(loss.critic_coeff),
+            "entropy_coef": plain(loss.entropy_coeff) if loss.entropy_bonus else 0.0,
+        }
+
+    def _changes(self) -> dict[str, Any]:
+        """How each of them is set."""
+        low, high = self._edges()
+        if high is low:
+            found: dict[str, Any] = {"clip_range": low.fill_}
+        else:
+            found = ClipRanges(plain(low), plain(high), lambda *both: (low.fill_(both[0]), high.fill_(both[1]))).change
+        if self._loss.critic_coeff is not None:
+            found["value_coef"] = self._loss.critic_coeff.fill_
+        if self._loss.entropy_bonus:
+            found["entropy_coef"] = self._loss.entropy_coeff.fill_
+        return found
 
     def _hook(self) -> None:
         loss = self._loss
@@ -253,6 +265,7 @@ class Watched:
             mask=None if mask is None else _flat(mask, layout),
             deltas=self._deltas(data, rows, terminated),
             learning_rate=self._alpha,
+            **self._weights(),
         )
 
     def _deltas(self, data: Any, rows: Any, terminated: NDArray[Any]) -> NDArray[Any] | None:

@@ -26,6 +26,7 @@ class Facts:
     discount: float | None = None
     gae_lambda: float | None = None
     value_clip_range: float | None = None
+    clip_range_high: float | None = None
     max_grad_norm: float | None = None
     target_kl: float | None = None
     normalize_advantages: str = "off"

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ppo_scope.attach.arrays import handing_over
+from ppo_scope.attach.clip_ranges import ClipRanges
 from ppo_scope.attach.own_loop.scope import Scope
 from ppo_scope.attach.tokens import PLACE, Part, Words, hand_over, token_first
 from ppo_scope.attach.watcher import Watcher, guarded
@@ -35,10 +36,6 @@ NEXT_TO_NOTHING = 1e-12
 WITH_CLIP = ("grpo", "bnpo", "dr_grpo", "dapo", "luspo")
 OTHER = "This GRPOTrainer is of a version that is not known here: it has no {names}. See the table in docs/attach.md."
 NO_CLIP = "This GRPOTrainer's loss_type={loss!r} has no clip, which is what is looked at. There are {known}."
-TWO_RANGES = (
-    "This GRPOTrainer clips at 1 − {low} and 1 + {high}, and two different ranges are not shown here yet. With "
-    "epsilon_high left out it can be watched."
-)
 MORE = "This GRPOTrainer's {name}={value!r} changes its loss in a way that is not shown here yet."
 NEUTRAL = {"delta": None, "off_policy_mask_threshold": None, "top_entropy_quantile": 1.0}
 
@@ -69,8 +66,6 @@ def why_not(trainer: Any) -> str | None:
         return OTHER.format(names=", ".join(missing))
     if trainer.loss_type not in WITH_CLIP:
         return NO_CLIP.format(loss=trainer.loss_type, known=", ".join(WITH_CLIP))
-    if trainer.epsilon_high != trainer.epsilon_low:
-        return TWO_RANGES.format(low=trainer.epsilon_low, high=trainer.epsilon_high)
     for name, neutral in NEUTRAL.items():
         if (value := getattr(trainer.args, name, neutral)) != neutral:
             return MORE.format(name=name, value=value)
@@ -85,12 +80,13 @@ class Watched:
         args = trainer.args
         self._per_update = args.steps_per_generation * trainer.num_iterations
         facts = {"max_grad_norm": args.max_grad_norm} if args.max_grad_norm else {}
-        change = {"clip_range": self._clip_at}
+        ranges = ClipRanges(float(trainer.epsilon_low), float(trainer.epsilon_high), self._clip_at)
+        change = ranges.change
         if trainer.beta:  # else it has no reference
             facts["kl_coef"], change["kl_coef"] = float(trainer.beta), self._price_at
         self._scope = Scope(
             env=Path(getattr(trainer.model.config, "name_or_path", "")).name or type(trainer.model).__name__,
-            clip_range=float(trainer.epsilon_low),
+            **ranges.told,
             value_coef=0.0,
             entropy_coef=float(getattr(trainer, "entropy_coef", None) or 0.0),
             learning_rate=float(args.learning_rate),
@@ -116,9 +112,9 @@ class Watched:
         self._words = Words(self._tokenizer)
         self._hook()
 
-    def _clip_at(self, value: float) -> None:
-        """The trainer reads it there at every loss."""
-        self._trainer.epsilon_low = self._trainer.epsilon_high = value
+    def _clip_at(self, low: float, high: float) -> None:
+        """The trainer reads them there at every loss."""
+        self._trainer.epsilon_low, self._trainer.epsilon_high = low, high
 
     def _price_at(self, value: float) -> None:
         """The trainer reads it there at every loss. At 0 it would not ask its reference any more, and miss what that

@@ -20,6 +20,7 @@ from ppo_scope.attach.entering import entering
 from ppo_scope.attach.record import Habits, value_losses
 from ppo_scope.attach.restless import ASKED, Layers, twice
 from ppo_scope.ppo import losses
+from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.probes.record import Batch, Floats, Minibatch, Update
 from ppo_scope.probes.subject import Abilities, Distribution
 
@@ -177,7 +178,7 @@ class Policy(ABC):
         with self._as_it_is(), torch.enable_grad():
             values, log_prob, entropy = self._evaluated(update, minibatch)
             ratio = torch.exp(log_prob - batch.log_probs[which].to(device))
-            policy = losses.clipped_policy_loss(ratio, used, settings.clip_range).mean()
+            policy = losses.clipped_policy_loss(ratio, used, clip_edges(settings)).mean()
             targets, old = batch.targets[which].to(device), batch.values[which].to(device)
             value = value_losses(values.flatten(), targets, old, settings.value_clip_range, self.habits).mean()
             spread = -log_prob.mean() if entropy is None else entropy.mean()

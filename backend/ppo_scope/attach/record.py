@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ppo_scope.attach.facts import Facts
 from ppo_scope.ppo import by_hand, losses
+from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.probes.record import Bools, Floats, PhaseKind
 
 
@@ -297,7 +298,7 @@ def _alike(seen: Sequence[Seen], count: int, facts: Facts, size: int, habits: Ha
     logratio = log_prob - old
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite shows as such
         policy, _ = by_hand.policy_loss(
-            facts.objective, log_prob.numpy(), logratio.numpy(), advantages.numpy(), facts.clip_range
+            facts.objective, log_prob.numpy(), logratio.numpy(), advantages.numpy(), clip_edges(facts)
         )
     unknown = torch.full((len(seen),), torch.nan, dtype=torch.float64)
     counted = torch.ones_like(samples, dtype=torch.bool)

@@ -24,6 +24,7 @@ from verl.workers.utils.losses import ppo_loss
 from verl.workers.utils.padding import no_padding_2_padding
 
 from ppo_scope.attach.arrays import handing_over
+from ppo_scope.attach.clip_ranges import ClipRanges
 from ppo_scope.attach.own_loop.scope import Scope
 from ppo_scope.attach.tokens import PLACE, Part, Words, hand_over
 from ppo_scope.attach.watcher import Watcher, guarded, say
@@ -43,15 +44,16 @@ class Actor:
         self._engine, tokenizer = worker.engine, worker.model_config.tokenizer
         self._words, self._end = Words(tokenizer), tokenizer.eos_token_id
         rows, steps = padded(data["response_mask"]).shape
+        ranges = ClipRanges(float(config.clip_ratio_low), float(config.clip_ratio_high), self._clip_at)
         self._scope = Scope(
             env=Path(worker.model_config.path).name,
-            clip_range=float(config.clip_ratio_low),
+            **ranges.told,
             value_coef=0.0,  # the critic is trained in other workers
             entropy_coef=float(config.entropy_coeff),
             learning_rate=self._learning_rate(),
             seed=int(tensordict_utils.get(data, "seed", 42)),
             weights=worker.engine.module,
-            change={"clip_range": self._clip_at, "entropy_coef": partial(self._set, "entropy_coeff")},
+            change={**ranges.change, "entropy_coef": partial(self._set, "entropy_coeff")},
             library="verl",
             num_envs=rows,
             rollout_steps=steps,
@@ -108,8 +110,8 @@ class Actor:
         """verl's configs are not to be written to, and the loss reads them anew at each call."""
         object.__setattr__(self._config, name, value)
 
-    def _clip_at(self, value: float) -> None:
-        for name in ("clip_ratio", "clip_ratio_low", "clip_ratio_high"):
+    def _clip_at(self, low: float, high: float) -> None:
+        for name, value in (("clip_ratio", low), ("clip_ratio_low", low), ("clip_ratio_high", high)):
             self._set(name, value)
 
     def _learning_rate(self) -> float:
@@ -192,9 +194,6 @@ def why_not(worker: Any, data: Any) -> str | None:
         return f"its engine {strategy!r} is not known here; there are {', '.join(SHARDED)}"
     if mode != "vanilla":
         return f"loss_mode={mode!r} is not the clipped objective, which is what is looked at"
-    if config.clip_ratio_low != config.clip_ratio_high:
-        low, high = config.clip_ratio_low, config.clip_ratio_high
-        return f"it clips at 1 − {low} and 1 + {high}, and two different ranges are not shown here yet"
     return f"its batches have no {', '.join(missing)}" if missing else None
 
 

@@ -39,9 +39,10 @@ def _parted(rows: list[Row]) -> Verdict:
     kl, clipped = latest(rows, "kl_k3", LOOKED_AT), latest(rows, "clip_fraction", LOOKED_AT)
     if not kl or not clipped:
         return after(LOOKED_AT)
-    bounds = latest(rows, "clip_range", LOOKED_AT)
-    if not bounds or max(bounds) > MOVED * min(bounds):
-        return Unknown("ε has moved meanwhile", applies=False)
+    for name in ("clip_range", "clip_range_high"):
+        bounds = latest(rows, name, LOOKED_AT)
+        if not bounds or max(bounds) > MOVED * min(bounds):
+            return Unknown("ε has moved meanwhile", applies=False)
     kl_then, kl_now, clipped_then, clipped_now = _ends(kl) + _ends(clipped)
     if kl_now < max(ROSE * kl_then, LEAST_KL) or clipped_then < LEAST_CLIPPED or clipped_now > FELL * clipped_then:
         return None

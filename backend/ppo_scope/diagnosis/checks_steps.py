@@ -75,7 +75,7 @@ def _still(rows: list[Row]) -> Verdict:
             return None  # as it was asked to
         cause = f"The learning rate α is {rate:.2g}: steps are too short to see."
         return Found(summary, cause, "Raise α, to 0.001 or 0.0003.", "learning_rate")
-    if last(rows, "clip_range") < 0.005:
+    if max(last(rows, "clip_range"), last(rows, "clip_range_high")) < 0.005:
         if last(rows, "anneals_clip_range"):
             return None  # so is this
         cause = f"ε is {last(rows, 'clip_range'):g}: after the smallest move the clip holds every sample."

@@ -65,8 +65,10 @@ def indicators(moment: Moment, adam_epsilon: float = EPS, told_loss: float = mat
 
 def _settings(settings: Facts) -> Row:
     """Those that a cause may lie in, as this update was made with them."""
+    high = settings.clip_range if settings.clip_range_high is None else settings.clip_range_high
     return {
         "clip_range": settings.clip_range if settings.objective == "clip" else math.inf,
+        "clip_range_high": high if settings.objective == "clip" else math.inf,
         "value_coef": settings.value_coef,
         "entropy_coef": settings.entropy_coef,
         "max_grad_norm": settings.max_grad_norm or math.inf,

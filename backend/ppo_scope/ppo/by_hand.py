@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ppo_scope.ppo.dense import Dense
 from ppo_scope.ppo.distributions import Distribution, Pullback
 from ppo_scope.ppo.engine import Floats, Rule, Samples
-from ppo_scope.ppo.losses import LARGEST_LOGRATIO, UNCLIPPED, Scalar, edges, ratio_in_numpy, total
+from ppo_scope.ppo.losses import LARGEST_LOGRATIO, UNCLIPPED, Edges, ratio_in_numpy, total
 from ppo_scope.ppo.masks import forbid
 
 
@@ -52,7 +52,7 @@ def forward(dense: Dense, distribution: Distribution, samples: Samples[NDArray[A
     outputs = forbid(outputs, samples.action_masks)
     log_probs, entropies, pullback = distribution.differentiable(outputs, samples.actions)
     logratio = log_probs - samples.log_probs
-    policy_losses, slopes = policy_loss(rule.objective, log_probs, logratio, samples.advantages, rule.clip_range)
+    policy_losses, slopes = policy_loss(rule.objective, log_probs, logratio, samples.advantages, rule.edges)
     value_losses, value_slopes = value_loss(values, samples.targets, samples.values, rule.value_clip_range)
     means = policy_losses @ w, value_losses @ w, entropies @ w
     kl, d_penalty = None, None
@@ -106,7 +106,7 @@ def norms(
 
 
 def policy_loss(
-    objective: str, log_probs: Floats, logratio: Floats, advantages: Floats, clip_range: Scalar
+    objective: str, log_probs: Floats, logratio: Floats, advantages: Floats, edges: Edges
 ) -> tuple[Floats, Floats]:
     """(L_PG per sample, its derivative by log π)."""
     if objective in ("reinforce", "actor_critic"):
@@ -116,7 +116,7 @@ def policy_loss(
     slopes = unclipped * (logratio <= LARGEST_LOGRATIO)  # dr/d log π = r
     if objective in UNCLIPPED:
         return unclipped, slopes
-    low, high = map(np.float32, edges(float(clip_range)))
+    low, high = (np.float32(float(edge)) for edge in edges)
     clipped = -advantages * np.minimum(np.maximum(ratio, low), high)
     # Where the clipped term is the larger one it is a constant: the sample is held.
     return np.maximum(unclipped, clipped), slopes * (clipped <= unclipped)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Scalar
 
 Floats = NDArray[np.float32]
@@ -132,6 +133,11 @@ class Made(Protocol):
         ...
 
     @property
+    def clip_range_high(self) -> float | None:
+        """ε⁺, how far r may rise above 1; None: as far as it may fall, ε."""
+        ...
+
+    @property
     def value_coef(self) -> float:
         """c₁"""
         ...
@@ -152,12 +158,18 @@ class Made(Protocol):
         ...
 
 
+def clip_edges(made: Made) -> losses.Edges:
+    """Between which r may move freely, in numbers."""
+    return losses.edges_of(made.clip_range, made.clip_range_high)
+
+
 @dataclass(frozen=True)
 class Rule:
     """How the terms of the loss are formed and weighed."""
 
     objective: str
     clip_range: Scalar
+    clip_range_high: Scalar | None
     value_coef: Scalar
     entropy_coef: Scalar
     value_clip_range: float | None
@@ -169,11 +181,17 @@ class Rule:
         return cls(
             made.objective,
             made.clip_range,
+            made.clip_range_high,
             made.value_coef,
             made.entropy_coef,
             made.value_clip_range,
             made.kl_coef,
         )
+
+    @property
+    def edges(self) -> losses.Edges:
+        """Between which r may move freely."""
+        return losses.edges_of(self.clip_range, self.clip_range_high)
 
     @property
     def penalises(self) -> bool:

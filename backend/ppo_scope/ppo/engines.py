@@ -76,7 +76,7 @@ class TorchEngine:
         log_probs, entropies = self._distribution.evaluate(outputs, s.actions)
         logratio = log_probs - s.log_probs
         ratio = losses.ratio_of(logratio)
-        policy = losses.policy_loss(rule.objective, log_probs, ratio, s.advantages, rule.clip_range)
+        policy = losses.policy_loss(rule.objective, log_probs, ratio, s.advantages, rule.edges)
         value = losses.value_loss(values, s.targets, s.values, rule.value_clip_range)
         policy_loss, kl = policy @ s.weights, None
         if s.outputs is not None:

@@ -58,8 +58,10 @@ def moved(settings: Settings, adapted: Adapted) -> dict[str, float]:
 def in_force(settings: Settings, adapted: Adapted, steps: int) -> Settings:
     """The settings with ε, c₂ and β as they are after so many steps of the run; the very same where nothing differs."""
     left = _left(settings, steps)
+    of_the_clip = left if settings.anneal_clip_range else 1.0
     found = {
-        "clip_range": settings.clip_range * (left if settings.anneal_clip_range else 1.0),
+        "clip_range": settings.clip_range * of_the_clip,
+        "clip_range_high": None if settings.clip_range_high is None else settings.clip_range_high * of_the_clip,
         "entropy_coef": settings.entropy_coef * (left if settings.anneal_entropy_coef else 1.0),
         "kl_coef": adapted.kl_coef if adapts_kl_coef(settings) else settings.kl_coef,
     }

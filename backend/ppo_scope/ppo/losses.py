@@ -24,6 +24,9 @@ Either = TypeVar("Either", Tensor, NDArray[Any])
 Scalar = float | Tensor
 """A coefficient: on a GPU a tensor of no dimension, so that nothing waits for the host."""
 
+Edges = tuple[Any, Any]
+"""Between which r may move freely, 1 − ε and 1 + ε⁺: numbers, or tensors of no dimension."""
+
 
 class Region(IntEnum):
     """Where a sample stands towards the clip range, and what becomes of its policy gradient."""
@@ -31,7 +34,7 @@ class Region(IntEnum):
     NOT_TRAINED = 0
     """An autoreset row: no transition."""
     INSIDE = 1
-    """|r − 1| ≤ ε: the gradient flows."""
+    """1 − ε ≤ r ≤ 1 + ε⁺, which is ε where nothing else is said: the gradient flows."""
     HELD = 2
     """Moved beyond the range in the direction that its advantage asks for: the gradient is exactly zero."""
     PULLED_BACK = 3
@@ -94,23 +97,22 @@ UNCLIPPED = frozenset({"unclipped", "kl_penalty"})
 """Objectives whose surrogate is −r·Â as it is."""
 
 
-def policy_loss(objective: str, log_probs: Tensor, ratio: Tensor, advantages: Tensor, clip_range: Scalar) -> Tensor:
+def policy_loss(objective: str, log_probs: Tensor, ratio: Tensor, advantages: Tensor, edges: Edges) -> Tensor:
     """L_PG per sample [B] under an objective of the table of settings.
 
     `advantages` are Â, or under reinforce the returns to go G in their place; `log_probs` are log π_θ(a|s). Under
     kl_penalty β·KL comes to it, which the engines add: it is not a matter of what was done in a state.
     """
     if objective == "clip":
-        return clipped_policy_loss(ratio, advantages, clip_range)
+        return clipped_policy_loss(ratio, advantages, edges)
     if objective in UNCLIPPED:
         return -advantages * ratio
     return -advantages * log_probs  # reinforce, actor_critic: they differ in what weighs the log-probabilities
 
 
-def clipped_policy_loss(ratio: Tensor, advantages: Tensor, clip_range: Scalar) -> Tensor:
-    """max(−r·Â, −clip(r, 1−ε, 1+ε)·Â) per sample [B]."""
-    low, high = edges(clip_range)
-    return torch.maximum(-advantages * ratio, -advantages * ratio.clamp(low, high))
+def clipped_policy_loss(ratio: Tensor, advantages: Tensor, edges: Edges) -> Tensor:
+    """max(−r·Â, −clip(r, 1−ε, 1+ε⁺)·Â) per sample [B]."""
+    return torch.maximum(-advantages * ratio, -advantages * ratio.clamp(*edges))
 
 
 def value_loss(values: Tensor, targets: Tensor, old_values: Tensor, clip_range: float | None) -> Tensor:
@@ -132,27 +134,33 @@ def term_weights(value_coef: float, entropy_coef: float) -> tuple[float, float, 
     return 1.0, value_coef, -entropy_coef
 
 
-def edges(clip_range: Scalar) -> tuple[Any, Any]:
-    """1 − ε and 1 + ε, numbers or tensors as ε is."""
+def edges_of(clip_range: Scalar, clip_range_high: Scalar | None = None) -> Edges:
+    """1 − ε and 1 + ε⁺, numbers or tensors as they are; without an ε⁺ of its own the upper one is 1 + ε.
+
+    Source of ε⁺: "Clip-Higher" of Yu et al. 2025, "DAPO", section 3.1.
+    """
+    above = clip_range if clip_range_high is None else clip_range_high
+    return 1.0 - _wide_enough(clip_range), 1.0 + _wide_enough(above)
+
+
+def _wide_enough(clip_range: Scalar) -> Scalar:
     if isinstance(clip_range, Tensor):
-        clip_range = clip_range.clamp(min=SMALLEST_CLIP_RANGE)
-    else:
-        clip_range = max(clip_range, SMALLEST_CLIP_RANGE)
-    return 1.0 - clip_range, 1.0 + clip_range
+        return clip_range.clamp(min=SMALLEST_CLIP_RANGE)
+    return max(clip_range, SMALLEST_CLIP_RANGE)
 
 
-def beyond(ratio: Either, clip_range: float) -> tuple[Either, Either]:
-    """Where r > 1 + ε and where r < 1 − ε (bool, any shape): together |r − 1| > ε."""
-    low, high = edges(clip_range)
+def beyond(ratio: Either, edges: Edges) -> tuple[Either, Either]:
+    """Where r is above the upper edge and where it is below the lower one (bool, any shape)."""
+    low, high = edges
     return ratio > high, ratio < low
 
 
-def regions(ratio: Either, advantages: Either, trained: Either, clip_range: float, objective: str = "clip") -> Either:
+def regions(ratio: Either, advantages: Either, trained: Either, edges: Edges, objective: str = "clip") -> Either:
     """Region of every sample (uint8, any shape), from the advantages *as used in the loss*.
 
     A sample whose advantage is exactly 0 pushes nowhere, wherever its ratio is: it counts as inside.
     """
-    above, below = beyond(ratio, clip_range)
+    above, below = beyond(ratio, edges)
     good, bad = advantages > 0, advantages < 0
     asked_for = (good & above) | (bad & below)
     pulled_back = (bad & above) | (good & below)

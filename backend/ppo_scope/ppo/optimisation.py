@@ -31,6 +31,7 @@ class Coefficients:
 
     learning_rate: Scalar
     clip_range: Scalar
+    clip_range_high: Scalar
     value_coef: Scalar
     entropy_coef: Scalar
     kl_coef: Scalar
@@ -39,16 +40,18 @@ class Coefficients:
     def on(cls, device: torch.device, *, as_tensors: bool) -> Coefficients:
         """Zeros to begin with."""
         if not as_tensors:
-            return cls(0.0, 0.0, 0.0, 0.0, 0.0)
+            return cls(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
         # MPS knows no double precision, and Adam's kernel takes none for α but on the CPU.
         others = torch.float32 if device.type == "mps" else torch.float64
         rate = torch.float64 if device.type == "cpu" else torch.float32
-        return cls(*(torch.zeros((), dtype=dtype, device=device) for dtype in (rate, *[others] * 4)))
+        return cls(*(torch.zeros((), dtype=dtype, device=device) for dtype in (rate, *[others] * 5)))
 
     def take(self, settings: Settings, learning_rate: float) -> None:
         """Become what the settings say."""
         self.learning_rate = _taken_over(self.learning_rate, learning_rate)
+        above = settings.clip_range if settings.clip_range_high is None else settings.clip_range_high
         self.clip_range = _taken_over(self.clip_range, settings.clip_range)
+        self.clip_range_high = _taken_over(self.clip_range_high, above)
         self.value_coef = _taken_over(self.value_coef, settings.value_coef)
         self.entropy_coef = _taken_over(self.entropy_coef, settings.entropy_coef)
         self.kl_coef = _taken_over(self.kl_coef, settings.kl_coef)
@@ -62,6 +65,7 @@ class Coefficients:
         return Rule(
             settings.objective,
             self.clip_range,
+            self.clip_range_high,
             self.value_coef,
             self.entropy_coef,
             settings.value_clip_range,

@@ -74,9 +74,14 @@ class Settings(BaseModel):
         0.2, symbol="ε", label="Clip range", group="loss", live=True, ge=0.0, le=1.0, step=0.01,
         about="How far the probability ratio may move from 1 before a sample stops pushing the policy further.",
     )
+    clip_range_high: float | None = knob(
+        None, symbol="ε⁺", label="Upper clip range", group="loss", live=True, gt=0.0, le=100.0, step=0.01,
+        slider=(0.1, 0.8), scale="log",
+        about="How far the probability ratio may rise above 1; ε is then how far it may fall. Off: ε on both sides.",
+    )
     anneal_clip_range: bool = knob(
         False, label="Anneal clip range", group="loss", live=True,
-        about="Lower ε linearly to 0 over total_steps (which must then be set).",
+        about="Lower ε, and ε⁺, linearly to 0 over total_steps (which must then be set).",
     )
     kl_coef: float = knob(
         1.0, symbol="β", label="KL coefficient", group="loss", live=True, ge=0.0, le=KL_COEF_BOUNDS[1], step=0.01,

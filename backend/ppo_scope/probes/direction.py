@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from ppo_scope.ppo import losses
+from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import PhaseKind
@@ -53,11 +54,12 @@ def direction(moment: Moment) -> Measurement:
     ratio = losses.ratio_of(log_probs - old_log_probs)
     settings = update.settings
     kl = distribution.kl(old_outputs, outputs)
-    unclipped = losses.policy_loss("unclipped", log_probs, ratio, used, settings.clip_range)
+    edges = clip_edges(settings)
+    unclipped = losses.policy_loss("unclipped", log_probs, ratio, used, edges)
     if settings.objective == "kl_penalty":
         leashed = unclipped + settings.kl_coef * kl
     else:
-        leashed = losses.policy_loss("clip", log_probs, ratio, used, settings.clip_range)
+        leashed = losses.policy_loss("clip", log_probs, ratio, used, edges)
     curves = (leashed, unclipped, kl)
     means = torch.stack([curve.view(count, -1).mean(1, dtype=torch.float64).float() for curve in curves])
     return Measurement(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.ppo import losses
+from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.probes.facts import Facts
 from ppo_scope.probes.record import Batch, Floats, Minibatch
 from ppo_scope.probes.subject import Distribution
@@ -100,8 +101,9 @@ def rows(seen: Minibatches, settings: Facts, batch: Batch, distribution: Distrib
     logratio = np.minimum(seen.logratio, np.float32(losses.LARGEST_LOGRATIO))
     counts = np.add.reduce(trained, axis=1, dtype=np.int64)
     divisors = counts if whole else np.where(counts > 0, counts, np.nan)  # of no sample there is no mean
-    codes = losses.regions(ratio, seen.advantages, trained, settings.clip_range, settings.objective)
-    above, below = losses.beyond(ratio, settings.clip_range)
+    edges = clip_edges(settings)
+    codes = losses.regions(ratio, seen.advantages, trained, edges, settings.objective)
+    above, below = losses.beyond(ratio, edges)
     _, value_weight, entropy_weight = losses.term_weights(settings.value_coef, settings.entropy_coef)
 
     def mean(values: NDArray[Any]) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.distributions import choices_in
+from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.ppo.masks import largest_entropies
 from ppo_scope.probes import minibatches
 from ppo_scope.probes.measurement import variance_of
@@ -243,9 +244,9 @@ class Moment:
 
     def regions_of(self, ratio: Floats, used: Floats) -> NDArray[np.uint8]:
         """[S] region codes of these ratios and of Â as used [S], NaN where not known."""
-        settings = self.update.settings
-        codes = losses.regions(ratio, used, self.trained, settings.clip_range, settings.objective)
-        codes[clipped(ratio, settings.clip_range) & np.isnan(used) & self.trained] = losses.Region.UNKNOWN
+        edges = clip_edges(self.update.settings)
+        codes = losses.regions(ratio, used, self.trained, edges, self.update.settings.objective)
+        codes[clipped(ratio, edges) & np.isnan(used) & self.trained] = losses.Region.UNKNOWN
         return codes
 
     @cached_property
@@ -279,9 +280,9 @@ class Moment:
         return values
 
 
-def clipped(ratio: Floats, clip_range: float) -> NDArray[np.bool_]:
-    """Where |r − 1| > ε, by the very comparisons of `losses.regions`."""
-    above, below = losses.beyond(ratio, clip_range)
+def clipped(ratio: Floats, edges: losses.Edges) -> NDArray[np.bool_]:
+    """Where r is outside of the clip range, by the very comparisons of `losses.regions`."""
+    above, below = losses.beyond(ratio, edges)
     outside: NDArray[np.bool_] = above | below
     return outside
 

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ppo_scope.ppo import by_hand, losses
+from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.ppo.losses import Region
 from ppo_scope.probes import promises
 from ppo_scope.probes.cost import Budget
@@ -195,7 +196,7 @@ def _final_losses(moment: Moment, batch: Batch) -> dict[str, float]:
     old_log_probs, old, targets = (tensor.cpu().numpy() for tensor in (batch.log_probs, batch.values, batch.targets))
     log_probs, used = old_log_probs + logratio, moment.advantages_used
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite shows as such
-        policy, _ = by_hand.policy_loss(settings.objective, log_probs, logratio, used, settings.clip_range)
+        policy, _ = by_hand.policy_loss(settings.objective, log_probs, logratio, used, clip_edges(settings))
         if settings.objective == "kl_penalty":
             policy = policy + np.float32(settings.kl_coef) * kl
         value, _ = by_hand.value_loss(v, targets, old, settings.value_clip_range)
@@ -221,16 +222,16 @@ def _explained(moment: Moment, values: Array) -> float:
 def _ratio(moment: Moment) -> Measurement:
     """The histogram of log r by region, exact over what the phase covers."""
     logratio, codes = moment.covering(moment.logratio), moment.covering(moment.regions)
-    clip_range = moment.update.settings.clip_range
-    limit = _ratio_limit(logratio, clip_range)
+    edges = clip_edges(moment.update.settings)
+    limit = _ratio_limit(logratio, edges)
     counts, outside = counted_by(codes, SHOWN, logratio, -limit, limit)
     ratio = moment.covering(moment.ratio)
-    share = {"ratio_clip_fraction": np.count_nonzero(clipped(ratio, clip_range)) / len(ratio)} if len(ratio) else {}
+    share = {"ratio_clip_fraction": np.count_nonzero(clipped(ratio, edges)) / len(ratio)} if len(ratio) else {}
     return Measurement({"ratio_limit": limit, **share}, {"ratio_counts": counts, "ratio_outside": outside})
 
 
-def _ratio_limit(logratio: Array, clip_range: float) -> float:
-    low, high = losses.edges(clip_range)
+def _ratio_limit(logratio: Array, edges: losses.Edges) -> float:
+    low, high = edges
     lower_edge = -math.log(low) if low > 0 else 0.0
     widest = max(float(logratio.max(initial=0.0)), -float(logratio.min(initial=0.0)), math.log(high), lower_edge)
     return next((limit for limit in RATIO_LIMITS if widest <= limit), RATIO_LIMITS[-1])
@@ -241,7 +242,7 @@ def _post_step(moment: Moment) -> Measurement:
     batch = moment.batch
     if moment.phase.kind is not PhaseKind.STEP or batch is None:
         return Measurement()
-    limit = _ratio_limit(moment.covering(moment.logratio), moment.update.settings.clip_range)
+    limit = _ratio_limit(moment.covering(moment.logratio), clip_edges(moment.update.settings))
     after, ratio = moment.covering(moment.logratio_now), moment.covering(moment.ratio_now)
     counts, outside = counted_by(np.zeros(after.shape, np.uint8), (0,), after, -limit, limit)
     extremes = {"ratio_post_min": float(ratio.min()), "ratio_post_max": float(ratio.max())} if len(ratio) else {}

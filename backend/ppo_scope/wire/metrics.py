@@ -89,7 +89,7 @@ METRICS: tuple[Metric, ...] = (
         "clip_fraction",
         "",
         "Clip fraction",
-        "share of samples with |r − 1| > ε, held or not",
+        "share of samples with r outside of the clip range, held or not",
         "about 0.05 to 0.3",
     ),
     _minibatch(
@@ -102,7 +102,7 @@ METRICS: tuple[Metric, ...] = (
         "pulled_back_fraction",
         "",
         "Pulled-back fraction",
-        "share of samples outside of 1 ± ε whose gradient flows",
+        "share of samples with r outside of the clip range whose gradient flows",
     ),
     _minibatch("ratio_min", "min r", "Ratio, smallest", "smallest r", how=f"minimum {ALL}"),
     _minibatch("ratio_max", "max r", "Ratio, largest", "largest r; clipping does not bound it", how=f"maximum {ALL}"),

@@ -13,6 +13,7 @@ import { arrange } from "./layout.js";
 import { paintMask } from "./paint.js";
 import { arrow, previewInWords, previewTag } from "../../draw/preview-tag.js";
 import { readout } from "../../draw/readout.js";
+import { CLIP } from "../../ppo/clip-range.js";
 import { REGIONS, regionOf } from "../../ppo/regions.js";
 import { revealSample } from "../sample/reveal.js";
 import { cellOf, hasClip, holds, matrix } from "../../state/snapshot.js";
@@ -50,13 +51,13 @@ function mount(body, context) {
   element.setAttribute("role", "application");
   element.setAttribute("aria-label", "Clip mask. The arrow keys go from sample to sample, Enter selects one.");
   element.dataset.arrows = ""; // they are not the page's to step with while this has the focus
-  const label = previewTag(body, ["clip_range"]);
+  const label = previewTag(body, CLIP);
   const chooseEnvironments = environmentChoice(body, context);
   const write = readout(body, [
-    { label: "inside", swatch: "swatch-inside", room: 5, title: "|r − 1| ≤ ε: the policy gradient flows" },
+    { label: "inside", swatch: "swatch-inside", room: 5, title: "r lies within the clip range: the policy gradient flows" },
     { label: "held", swatch: "swatch-held", room: 4, title: "The clip has set the policy gradient to zero" },
     { label: "not held", swatch: "swatch-unheld", room: 4, title: "A clip would hold it; this objective has none" },
-    { label: "pulled back", swatch: "swatch-pulledBack", room: 3, title: "Outside of 1 ± ε, but the gradient flows at full size" },
+    { label: "pulled back", swatch: "swatch-pulledBack", room: 3, title: "Outside of the clip range, but the gradient flows at full size" },
     { label: "not trained", swatch: "swatch-notTrained", room: 3, title: "No transition: the environment was being reset, or it is padding" },
     { label: "terminated", swatch: "swatch-terminated", room: 3, title: "Episodes that ended by themselves" },
     { label: "truncated", swatch: "swatch-truncated", room: 3, title: "Episodes that were cut off, mostly by a time limit" },

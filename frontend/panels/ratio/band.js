@@ -1,9 +1,11 @@
-// The band 1 ± ε of the ratio histogram, that of a preview over it, and what stands at their edges.
+// The clip range as a band of the ratio histogram, that of a preview over it, and what stands at their edges.
 
 import { count, fixed } from "../../state/format.js";
 import { fade } from "../../draw/colours.js";
+import { rise, upperSymbol } from "../../ppo/clip-range.js";
 
 /** @import { Theme } from "../../types.js" */
+/** @import { ClipRange } from "../../ppo/clip-range.js" */
 /** @import { Histogram } from "./ratio.js" */
 
 /**
@@ -20,11 +22,14 @@ const NUMBER = 34; // CSS pixels that the number of an edge takes, at the usual 
 const PREVIEW = 52; // the same of the word over it
 const BELOW = 36; // CSS pixels from the top: what stands at the edges in use has room above
 
-/** Where 1 ± ε ends. @param {Pick<Histogram, "clipRange">} histogram @returns {[number, number]} NaN where nothing is clipped */
-const band = ({ clipRange }) => (clipRange === null ? [NaN, NaN] : [Math.max(0, 1 - clipRange), 1 + clipRange]);
+/** Where it ends. @param {Pick<Histogram, "clipRange">} histogram @returns {[number, number]} NaN where nothing is clipped */
+const band = ({ clipRange }) => (clipRange === null ? [NaN, NaN] : [Math.max(0, 1 - clipRange.clip_range), 1 + rise(clipRange)]);
 
-/** What the axis needs on either side for the band, whose lower edge is farther from 1. @param {number | null} clipRange @returns {number} in log r */
-export const room = (clipRange) => -1.2 * Math.log(1 - Math.min(clipRange ?? 0, WIDEST_BAND));
+/** What the axis needs on either side for the band. @param {ClipRange | null} clipRange @returns {number} in log r */
+export function room(clipRange) {
+  if (clipRange === null) return 0;
+  return 1.2 * Math.max(-Math.log(1 - Math.min(clipRange.clip_range, WIDEST_BAND)), Math.log(1 + rise(clipRange)));
+}
 
 /** The edges of the band, from the bottom to the top. @param {Pick<Histogram, "clipRange">} histogram */
 export function edges(histogram) {
@@ -33,10 +38,10 @@ export function edges(histogram) {
 }
 
 /**
- * The band 1 ± ε as far as the axis shows it, and what its edges are.
+ * The band as far as the axis shows it, and what its edges are.
  *
  * @param {Histogram} histogram
- * @param {number | null} wouldBe ε of the preview
+ * @param {ClipRange | null} wouldBe that of the preview
  * @param {Across} across
  * @param {Theme} theme
  */
@@ -59,8 +64,8 @@ export function marks(histogram, wouldBe, across, theme) {
     bgcolor: fade(theme.panel, 0.8), // where there is no room, another edge runs through it
     font: { size: SIZE, color: theme.clip },
   });
-  const sign = (/** @type {number} */ at) => (at < 1 ? "−" : "+");
-  const outgrown = wouldBe !== null && clipRange !== null && wouldBe > clipRange; // the preview's edges need the room outside
+  const named = (/** @type {number} */ at) => (at < 1 ? "1−ε" : `1+${clipRange ? upperSymbol(clipRange) : ""}`);
+  const outgrown = wouldBe !== null && clipRange !== null && rise(wouldBe) > rise(clipRange); // the preview's edges need the room outside
   const roomy = Math.log(high) > (outgrown ? 0.25 : 0.3) * limit;
   const beyond = [
     { n: outside[0], x: 0, xanchor: "left", text: `◂ ${count(outside[0])} below` },
@@ -82,7 +87,7 @@ export function marks(histogram, wouldBe, across, theme) {
       },
     ],
     annotations: [
-      ...own.map((at) => ofAnEdge(at, 0, [{ text: `1${sign(at)}ε<br>${fixed(at, 2)}`, wide: NUMBER }], previewed, roomy)),
+      ...own.map((at) => ofAnEdge(at, 0, [{ text: `${named(at)}<br>${fixed(at, 2)}`, wide: NUMBER }], previewed, roomy)),
       ...previewed.map((at) =>
         ofAnEdge(
           at,

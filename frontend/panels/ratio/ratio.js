@@ -9,11 +9,13 @@ import { outline, reach } from "../../draw/curves.js";
 import { arrow, previewInWords, previewTag } from "../../draw/preview-tag.js";
 import { alike, centred } from "../../ppo/ratio-bins.js";
 import { readout } from "../../draw/readout.js";
+import { CLIP, rangeInWords } from "../../ppo/clip-range.js";
 import { STACKED } from "../../ppo/regions.js";
-import { hasClip, holds, scalar, scopeInWords, setting } from "../../state/snapshot.js";
+import { clipRangeOf, hasClip, holds, scalar, scopeInWords } from "../../state/snapshot.js";
 import { edges, marks, room } from "./band.js";
 
 /** @import { Table } from "../../draw/tables.js" */
+/** @import { ClipRange } from "../../ppo/clip-range.js" */
 /** @import { Outcome } from "../../ppo/what-if.js" */
 /** @import { Panel, PanelContext, PanelView, Snapshot, Theme } from "../../types.js" */
 
@@ -24,7 +26,7 @@ import { edges, marks, room } from "./band.js";
  * @property {number[]} totals per region, those outside of the bins included
  * @property {number} total
  * @property {[number, number]} outside below and above the bins
- * @property {number | null} clipRange
+ * @property {ClipRange | null} clipRange
  * @property {[number | null, number | null]} extremes smallest and largest r
  */
 
@@ -51,18 +53,18 @@ export const ratio = {
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
 function mount(body, context) {
   const chart = new Chart(body, { name: ratio.name, traces, layout }, context);
-  const label = previewTag(body, ["clip_range"]);
+  const label = previewTag(body, CLIP);
   const write = readout(body, [
     {
       label: "inside",
       swatch: "swatch-inside",
       room: 5.5,
-      title: "Share of the samples drawn with |r − 1| ≤ ε, or with an advantage of 0, which pushes nowhere",
+      title: "Share of the samples drawn with r within the clip range, or with an advantage of 0, which pushes nowhere",
     },
     { label: "held", swatch: "swatch-held", room: 5.5, title: "Share whose policy gradient the clip has set to zero" },
     { label: "not held", swatch: "swatch-unheld", title: "Share that a clip would hold; this objective has none" },
-    { label: "pulled back", swatch: "swatch-pulledBack", room: 5.5, title: "Share outside of 1 ± ε whose gradient flows" },
-    { label: "clip fraction", title: "Share with |r − 1| > ε, whatever becomes of its gradient" },
+    { label: "pulled back", swatch: "swatch-pulledBack", room: 5.5, title: "Share outside of the clip range whose gradient flows" },
+    { label: "clip fraction", title: "Share with r outside of the clip range, whatever becomes of its gradient" },
     { label: "r", room: 12, title: "Smallest and largest r; clipping does not bound it" },
     { label: "shown", room: 20, title: "Which samples are drawn" },
     {
@@ -99,11 +101,11 @@ function mount(body, context) {
           : [...now, span, byDesign(snapshot, histogram) ?? scopeInWords(snapshot), after.span],
       );
       const { dataset } = chart.element;
-      dataset.clipRange = String(histogram.clipRange);
+      dataset.clipRange = String(histogram.clipRange?.clip_range ?? null);
       dataset.update = String(snapshot.header.update);
       dataset.samples = String(histogram.total);
-      const wouldBe = preview?.values.clip_range ?? null;
-      dataset.preview = String(wouldBe ?? "");
+      const wouldBe = preview?.values ?? null;
+      dataset.preview = String(wouldBe?.clip_range ?? "");
       const { limit, bins } = histogram;
       const theme = context.theme();
       // Stepping begins with a spike at 1, which must not dwarf what follows.
@@ -138,7 +140,7 @@ function read(snapshot) {
     totals,
     total: totals.reduce((sum, n) => sum + n, 0),
     outside: [beyond(0), beyond(1)],
-    clipRange: setting(snapshot, "clip_range"),
+    clipRange: clipRangeOf(snapshot),
     // Under the weights after the last step, where that is what is drawn.
     extremes: [
       scalar(snapshot, "final_ratio_min") ?? scalar(snapshot, "ratio_min"),
@@ -306,7 +308,7 @@ function inWords(snapshot) {
   const ofTheClip = hasClip(snapshot) ? `held: ${held}` : `not held, for there is no clip: ${unheld}`;
   return (
     `Ratio of ${count(total)} samples (${scopeInWords(snapshot)}): from ${fixed(extremes[0], 2)} to ` +
-    `${fixed(extremes[1], 2)}. Inside 1 ± ${fixed(clipRange, 2)}: ${inside}, ${ofTheClip}, pulled back: ${pulledBack}.` +
+    `${fixed(extremes[1], 2)}. Inside ${rangeInWords(clipRange, (x) => fixed(x, 2))}: ${inside}, ${ofTheClip}, pulled back: ${pulledBack}.` +
     (span ? ` The same samples after their step: ${span}.` : "")
   );
 }

@@ -1,11 +1,13 @@
 // One sample, read from a snapshot: every number that the panel Sample shows. What was not measured is null.
 
 import { LARGEST_LOGRATIO } from "../../ppo/constants.js";
+import { edgesOf } from "../../ppo/clip-range.js";
 import { bounded, regionsWith } from "../../ppo/what-if.js";
 import { description, nameOf, numbersAt } from "../policy/bars.js";
 import { textOf } from "../../state/rows.js";
-import { matrix, setting } from "../../state/snapshot.js";
+import { clipRangeOf, matrix, setting } from "../../state/snapshot.js";
 
+/** @import { ClipRange } from "../../ppo/clip-range.js" */
 /** @import { Selection, Snapshot } from "../../types.js" */
 /** @import { Description } from "../policy/bars.js" */
 
@@ -29,7 +31,7 @@ import { matrix, setting } from "../../state/snapshot.js";
  * @property {number | null} logProbNew
  * @property {number | null} raw advantage, or return to go
  * @property {number | null} used
- * @property {number | null} clipRange
+ * @property {ClipRange | null} clipRange
  * @property {string} objective
  * @property {number | null} kl exact KL(π_old‖π) in this sample's state, under the same weights as the ratio
  * @property {number | null} klCoef β
@@ -82,7 +84,7 @@ export function factsOf(snapshot, { environment, step }, cell) {
     logProbNew,
     raw: at("advantage"),
     used: at("advantage_used"),
-    clipRange: setting(snapshot, "clip_range"),
+    clipRange: clipRangeOf(snapshot),
     objective: String(snapshot.header.settings.objective ?? "clip"),
     kl: at(inFull ? "exact_kl_new" : "exact_kl"),
     klCoef: setting(snapshot, "kl_coef"),
@@ -104,16 +106,16 @@ export function factsOf(snapshot, { environment, step }, cell) {
 }
 
 /**
- * The sample as it would stand with another ε.
+ * The sample as it would stand with another clip range.
  *
  * @param {Facts} facts
- * @param {number} clipRange
+ * @param {ClipRange} clipRange
  * @returns {Facts}
  */
 export function withClipRange(facts, clipRange) {
   const { ratio, used, region, objective } = facts;
   const one = { ratio: [ratio ?? NaN], advantages: [used ?? NaN], regions: [region], objective };
-  return { ...facts, clipRange, region: regionsWith(one, clipRange)[0] };
+  return { ...facts, clipRange, region: regionsWith(one, edgesOf(clipRange))[0] };
 }
 
 /**

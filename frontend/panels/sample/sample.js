@@ -5,6 +5,7 @@ import { fixed, number } from "../../state/format.js";
 import { runsFreely } from "../../state/motion.js";
 import { placeOf, textOf, visible } from "../../state/rows.js";
 import { moved, previewOf } from "../../state/previewed.js";
+import { CLIP } from "../../ppo/clip-range.js";
 import { regionOf } from "../../ppo/regions.js";
 import { factsOf, withClipRange } from "./facts.js";
 import { createPicture } from "./picture.js";
@@ -272,7 +273,7 @@ function summary(state) {
   if (regionOf(region).key === "notTrained") return `${placeInWords(snapshot, facts)}. ${verdict(facts)}`;
   const preview = previewOf(state);
   const then = preview?.clip
-    ? ` Preview: with ${moved(preview, ["clip_range"]).join("")}, ${regionOf(withClipRange(facts, preview.values.clip_range).region).word}.`
+    ? ` Preview: with ${moved(preview, CLIP).join(", ")}, ${regionOf(withClipRange(facts, preview.values).region).word}.`
     : "";
   return `${placeInWords(snapshot, facts)}: r = ${fixed(ratio, 3)}, ${credit(snapshot)} as used = ${fixed(used, 3)}, ${regionOf(region).word}. ${verdict(facts)}${then}`;
 }

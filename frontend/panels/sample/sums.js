@@ -4,6 +4,7 @@
 import { h, prose } from "../../ui/dom.js";
 import { fixed, number } from "../../state/format.js";
 import { moved } from "../../state/previewed.js";
+import { CLIP } from "../../ppo/clip-range.js";
 import { regionOf } from "../../ppo/regions.js";
 import { withClipRange } from "./facts.js";
 import { note, part } from "./parts.js";
@@ -34,7 +35,7 @@ export function sumParts(snapshot, facts, preview) {
 function inRegion({ region: code, used }, instead = "") {
   const region = regionOf(code);
   // Before its advantage has been used nobody knows of a gradient: what is known is where r lies.
-  const meaning = used === null && region.key === "inside" ? "|r − 1| ≤ ε" : region.meaning;
+  const meaning = used === null && region.key === "inside" ? "r lies within the clip range" : region.meaning;
   return h(
     "p",
     { class: "sample-region" },
@@ -48,7 +49,7 @@ function inRegion({ region: code, used }, instead = "") {
 export function previewed(facts, preview) {
   const { used, values, clip, penalty } = preview;
   const { lossRatio, lossRegion } = facts;
-  const then = { ...(clip ? withClipRange(facts, values.clip_range) : facts), klCoef: values.kl_coef };
+  const then = { ...(clip ? withClipRange(facts, values) : facts), klCoef: values.kl_coef };
   const terms =
     (clip || penalty) && facts.used !== null
       ? calculation(then)
@@ -57,8 +58,7 @@ export function previewed(facts, preview) {
       : [];
   const stays = then.region === facts.region;
   // The clip mask previews the ratios of the last loss; after a step these are others.
-  const inMask =
-    clip && !Number.isNaN(lossRatio) ? withClipRange({ ...facts, ratio: lossRatio, region: lossRegion }, values.clip_range).region : then.region;
+  const inMask = clip && !Number.isNaN(lossRatio) ? withClipRange({ ...facts, ratio: lossRatio, region: lossRegion }, values).region : then.region;
   const scaled = [
     ["‖∇(c₁·L_VF)‖", facts.gradientValue, values.value_coef / used.value_coef],
     ["‖∇(c₂·S)‖", facts.gradientEntropy, values.entropy_coef / used.entropy_coef],
@@ -75,13 +75,13 @@ export function previewed(facts, preview) {
       : note(
           penalty
             ? "r and Â stay, and so does the part of its gradient that they make: β only scales the price."
-            : "Its region and its policy gradient stay: only ε decides about them.",
+            : "Its region and its policy gradient stay: only the clip range decides about them.",
         ),
     clip && !stays ? h("p", {}, ...prose(verdict(then))) : null,
     inMask === then.region
       ? null
       : note(
-          `In the last loss, as the Clip mask shows it, r was ${fixed(lossRatio, 3)}: with ${moved(preview, ["clip_range"]).join("")} it would be ${regionOf(inMask).word}.`,
+          `In the last loss, as the Clip mask shows it, r was ${fixed(lossRatio, 3)}: with ${moved(preview, CLIP).join(", ")} it would be ${regionOf(inMask).word}.`,
         ),
     ...scaled.map(([term, norm, by]) => note(`${term} would be ${number(Number(norm) * Number(by))} instead of ${number(Number(norm))}.`)),
   );

@@ -2,6 +2,7 @@
 
 import { fixed, number } from "../../state/format.js";
 import { LARGEST_LOGRATIO } from "../../ppo/constants.js";
+import { edgesOf, rise, upperSymbol } from "../../ppo/clip-range.js";
 import { clamped, lossTerm, penaltyTerm } from "../../ppo/what-if.js";
 import { regionOf } from "../../ppo/regions.js";
 
@@ -58,9 +59,10 @@ function objectiveLines(facts) {
   const unclipped = { term: "−r · Â", sum: `−${n(ratio)} · ${factor(used)}`, value: ratio === null ? null : lossTerm(ratio, used) };
   if (objective === "kl_penalty") return penaltyLines(unclipped, facts);
   if (objective !== "clip" || ratio === null || clipRange === null) return [{ ...unclipped, role: "picked" }];
-  const held = clamped(ratio, clipRange);
+  const edges = edgesOf(clipRange);
+  const held = clamped(ratio, edges);
   const clipped = {
-    term: `−clip(r, ${number(1 - clipRange)}, ${number(1 + clipRange)}) · Â`,
+    term: `−clip(r, ${number(1 - clipRange.clip_range)}, ${number(1 + rise(clipRange))}) · Â`,
     sum: `−${n(held)} · ${factor(used)}`,
     value: lossTerm(held, used),
   };
@@ -86,7 +88,7 @@ const PICKED = { held: ["left", "picked"], pulledBack: ["picked", "left"] };
 
 /** Which of the two terms the loss takes, and what follows for the gradient. @param {Facts} facts */
 export function verdict(facts) {
-  const { used, objective, ratio, region, isToken } = facts;
+  const { used, objective, ratio, region, isToken, clipRange } = facts;
   if (regionOf(region).key === "notTrained")
     return isToken
       ? "Padding, or a token that is not trained on: it is left out of the loss."
@@ -100,12 +102,13 @@ export function verdict(facts) {
   if (objective === "kl_penalty")
     return `${pushes(facts)} There is no clip, so no max, and no part without a slope. What holds is the price β · KL: it is of all probabilities in this state, not of r alone, and the further they have moved, the harder it pulls them back.`;
   if (ratio === null) return "";
+  const byMore = `by more than ${ratio > 1 && clipRange ? upperSymbol(clipRange) : "ε"}`;
   const { key } = regionOf(region);
   if (key === "held") {
-    return `${pushes(facts)} It is, by more than ε: r = ${n(ratio)}. max picks the clipped term, which is a constant: the policy gradient of this sample is exactly 0. It has been moved enough.${isToken ? "" : " The critic's and the entropy's gradient still flow."}`;
+    return `${pushes(facts)} It is, ${byMore}: r = ${n(ratio)}. max picks the clipped term, which is a constant: the policy gradient of this sample is exactly 0. It has been moved enough.${isToken ? "" : " The critic's and the entropy's gradient still flow."}`;
   }
   if (key === "pulledBack") {
-    return `${pushes(facts)} Yet it has become ${ratio > 1 ? "likelier" : "less likely"}, by more than ε: r = ${n(ratio)}. max picks −r·Â, the worse term, and the clip holds nothing back: its gradient flows at full size and pulls the policy back.`;
+    return `${pushes(facts)} Yet it has become ${ratio > 1 ? "likelier" : "less likely"}, ${byMore}: r = ${n(ratio)}. max picks −r·Â, the worse term, and the clip holds nothing back: its gradient flows at full size and pulls the policy back.`;
   }
   if (used === 0) return `Both terms are 0. ${pushes(facts)}`;
   return `The two terms are the same, for r is within the range: clip leaves it as it is. ${pushes(facts)} Its gradient flows.`;

@@ -6,6 +6,7 @@ import { colourOf, regionOf } from "../../ppo/regions.js";
 import { setting } from "../../state/snapshot.js";
 
 /** @import { Selection, Snapshot, Theme } from "../../types.js" */
+/** @import { Edges } from "../../ppo/clip-range.js" */
 /** @import { Batch } from "../../ppo/what-if.js" */
 /** @import { Canvas } from "../../draw/canvas.js" */
 /** @import { Region } from "../../ppo/regions.js" */
@@ -45,10 +46,10 @@ const LAYERS = 6; // of them on one spot: a further one would not be seen any mo
  * @param {string} objective
  * @param {number} r
  * @param {1 | -1} sign of Â
- * @param {number} clipRange
+ * @param {Edges} edges of the clip range
  */
-export function objectiveOf(objective, r, sign, clipRange) {
-  if (objective === "clip") return -clippedPolicyLoss(r, sign, clipRange);
+export function objectiveOf(objective, r, sign, edges) {
+  if (objective === "clip") return -clippedPolicyLoss(r, sign, edges);
   return sign * (hasLog(objective) ? 1 + Math.log(r) : r);
 }
 
@@ -60,10 +61,10 @@ export const hasLog = (objective) => objective === "reinforce" || objective === 
  *
  * @param {Snapshot} snapshot
  * @param {Batch} batch of that snapshot
- * @param {number} clipRange
+ * @param {Edges} edges
  * @returns {Sample[]}
  */
-export function samplesOf(snapshot, { objective, ratio, advantages, regions, members, kl }, clipRange) {
+export function samplesOf(snapshot, { objective, ratio, advantages, regions, members, kl }, edges) {
   const columns = snapshot.header.arrays.ratio?.shape[1] ?? 1;
   const { environments } = snapshot.arrays;
   const beta = objective === "kl_penalty" ? setting(snapshot, "kl_coef") : null;
@@ -83,7 +84,7 @@ export function samplesOf(snapshot, { objective, ratio, advantages, regions, mem
       side: advantage > 0 ? "good" : "bad",
       region: regionOf(regions[at]),
       penalty,
-      y: objectiveOf(objective, ratio[at], advantage > 0 ? 1 : -1, clipRange) - penalty / Math.abs(advantage),
+      y: objectiveOf(objective, ratio[at], advantage > 0 ? 1 : -1, edges) - penalty / Math.abs(advantage),
     });
   }
   return found;
@@ -103,9 +104,9 @@ export class SurrogateCloud {
     this.canvas = canvas;
   }
 
-  /** Takes over the samples of the batch on show. @param {Snapshot} snapshot @param {Batch} batch @param {number} clipRange @param {Selection | null} selection */
-  read(snapshot, batch, clipRange, selection) {
-    this.samples = samplesOf(snapshot, batch, clipRange);
+  /** Takes over the samples of the batch on show. @param {Snapshot} snapshot @param {Batch} batch @param {Edges} edges @param {Selection | null} selection */
+  read(snapshot, batch, edges, selection) {
+    this.samples = samplesOf(snapshot, batch, edges);
     this.#selected = this.samples.find(({ environment, step }) => environment === selection?.environment && step === selection.step) ?? null;
   }
 

@@ -1,4 +1,4 @@
-// The figure of the panel Surrogate: a curve for each side, the edges 1 ± ε, and the axes.
+// The figure of the panel Surrogate: a curve for each side, the edges of the clip range, and the axes.
 
 import { axisTitle } from "../../draw/chart.js";
 import { fade } from "../../draw/colours.js";
@@ -6,6 +6,7 @@ import { hasClip } from "../../state/snapshot.js";
 import { SIDES, hasLog, objectiveOf } from "./cloud.js";
 
 /** @import { Snapshot, Theme } from "../../types.js" */
+/** @import { Edges } from "../../ppo/clip-range.js" */
 /** @import { Sample, Side } from "./cloud.js" */
 
 const MARGIN = { l: 46, r: 8, t: 8, b: 36 };
@@ -17,8 +18,8 @@ export const SIGN = /** @type {const} */ ({ good: 1, bad: -1 });
 /**
  * @typedef {object} Curves
  * @property {string} objective
- * @property {number} clipRange
- * @property {number | null} wouldBe a previewed ε
+ * @property {Edges} edges of the clip range
+ * @property {Edges | null} wouldBe those of a previewed one
  * @property {Record<Side, number>} unit what a side's curve is drawn for
  * @property {Record<Side, number>} lower by how much the mean penalty lowers a side's curve
  * @property {Record<Side, number> | null} wouldLower the same with a previewed β
@@ -49,22 +50,18 @@ export function loweredBy(samples, side, unit) {
 }
 
 /** The curves of a side, as `traces` lists them. @param {Side} side @param {Curves} curves */
-export function drawings(side, { objective, clipRange, wouldBe, unit, lower, wouldLower, across }) {
+export function drawings(side, { objective, edges, wouldBe, unit, lower, wouldLower, across }) {
   const [from, to] = across;
-  const corners = [clipRange, wouldBe ?? clipRange].flatMap((range) => [1 - range, 1 + range]).filter((r) => r > from && r < to);
+  const corners = [...edges, ...(wouldBe ?? [])].filter((r) => r > from && r < to);
   const even = Array.from({ length: POINTS }, (_, at) => from + (at / (POINTS - 1)) * (to - from));
   const x = [...even, ...corners].filter((r) => r > 0).sort((a, b) => a - b);
-  const curve = (/** @type {string} */ name, /** @type {number} */ range, down = 0) => ({
+  const curve = (/** @type {string} */ name, /** @type {Edges} */ within, down = 0) => ({
     x,
-    y: x.map((r) => unit[side] * objectiveOf(name, r, SIGN[side], range) - down),
+    y: x.map((r) => unit[side] * objectiveOf(name, r, SIGN[side], within) - down),
   });
   const previewed =
-    wouldBe !== null && objective === "clip"
-      ? curve(objective, wouldBe)
-      : wouldLower
-        ? curve(objective, clipRange, wouldLower[side])
-        : { x: [], y: [] };
-  return [curve("unclipped", clipRange), curve(objective, clipRange, lower[side]), previewed];
+    wouldBe !== null && objective === "clip" ? curve(objective, wouldBe) : wouldLower ? curve(objective, edges, wouldLower[side]) : { x: [], y: [] };
+  return [curve("unclipped", edges), curve(objective, edges, lower[side]), previewed];
 }
 
 /** @param {Theme} theme */
@@ -96,13 +93,13 @@ export function upTitle(objective, weight, symbol) {
 }
 
 /**
- * The edges 1 ± ε, where the curve is flat, and what the two sides are.
+ * The edges of the clip range, where the curve is flat, and what the two sides are.
  *
  * @param {Snapshot} snapshot
  * @param {Curves} curves
  * @param {Theme} theme
  */
-export function marks(snapshot, { clipRange, wouldBe, across: [from, to] }, theme) {
+export function marks(snapshot, { edges: [low, high], wouldBe, across: [from, to] }, theme) {
   const axes = { good: ["x", "y domain"], bad: ["x2", "y2 domain"] };
   const shapes = SIDES.flatMap((side) => {
     const [xref, yref] = axes[side];
@@ -114,11 +111,11 @@ export function marks(snapshot, { clipRange, wouldBe, across: [from, to] }, them
       x1: x,
       line: { color: theme.clip, width: 1, ...look },
     });
-    const flat = side === "good" ? [Math.min(to, 1 + clipRange), to] : [from, Math.max(from, 1 - clipRange)];
+    const flat = side === "good" ? [Math.min(to, high), to] : [from, Math.max(from, low)];
     return [
       { ...upright, type: "rect", x0: flat[0], x1: flat[1], fillcolor: fade(theme.held, 0.1), line: { width: 0 }, visible: hasClip(snapshot) },
-      ...[1 - clipRange, 1 + clipRange].map((x) => line(x, {})),
-      ...(wouldBe === null ? [] : [1 - wouldBe, 1 + wouldBe].map((x) => line(x, { width: 1.5, dash: "dash" }))),
+      ...[low, high].map((x) => line(x, {})),
+      ...(wouldBe ?? []).map((x) => line(x, { width: 1.5, dash: "dash" })),
     ];
   });
   return { shapes, annotations: [] };

@@ -11,7 +11,8 @@ import { arrow, previewInWords, previewTag } from "../../draw/preview-tag.js";
 import { extent } from "../../draw/ranges.js";
 import { readout } from "../../draw/readout.js";
 import { revealSample } from "../sample/reveal.js";
-import { credit, hasClip, holds, isPenalised, setting } from "../../state/snapshot.js";
+import { CLIP, edgesOf } from "../../ppo/clip-range.js";
+import { clipRangeOf, credit, hasClip, holds, isPenalised } from "../../state/snapshot.js";
 import { SIDES, SurrogateCloud } from "./cloud.js";
 import { SIGN, drawings, layout, loweredBy, marks, meanPenalty, traces, unitOf, upTitle } from "./figure.js";
 import { inWords, summary, tableOf } from "./words.js";
@@ -51,12 +52,12 @@ function mount(body, context) {
   const footer = h("div", { class: "footer" });
   body.append(footer);
   const write = readout(footer, [
-    { label: "inside", swatch: "swatch-inside", room: 4, title: "Between 1 − ε and 1 + ε: the gradient flows" },
+    { label: "inside", swatch: "swatch-inside", room: 4, title: "Within the clip range: the gradient flows" },
     {
       label: "pulled back",
       swatch: "swatch-pulledBack",
       room: 4,
-      title: "Outside of 1 ± ε, but the slope is not zero: the gradient brings them back",
+      title: "Outside of the clip range, but the slope is not zero: the gradient brings them back",
     },
     { label: "beyond the axes", room: 3, title: "Samples that are not in sight" },
     { label: "β·KL", room: 8, title: OF_THE_PENALTY },
@@ -65,7 +66,7 @@ function mount(body, context) {
   const select = h("select", { "aria-label": "Height of a sample", onchange: () => reweigh() }, heights.one, heights.own);
   const choice = h("div", { class: "choice" }, select);
   footer.append(choice);
-  const label = previewTag(body, ["clip_range", "kl_coef"]);
+  const label = previewTag(body, [...CLIP, "kl_coef"]);
 
   /** @type {State | null} */
   let state = null;
@@ -153,21 +154,26 @@ function mount(body, context) {
       state = next;
       const { snapshot, selection } = next;
       const batch = snapshot && batchOf(snapshot);
-      const clipRange = snapshot && setting(snapshot, "clip_range");
-      if (!snapshot || !batch || clipRange === null) return;
+      const clipRange = snapshot && clipRangeOf(snapshot);
+      if (!snapshot || !batch || !clipRange) return;
+      const edges = edgesOf(clipRange);
       nameHeights(credit(snapshot));
-      cloud.read(snapshot, batch, clipRange, selection);
+      cloud.read(snapshot, batch, edges, selection);
       const previewed = previewOf(next);
       const preview = previewed?.clip || previewed?.penalty ? previewed : null; // c₁ and c₂ change nothing here
-      const wouldBe = preview?.clip ? preview.values.clip_range : null;
+      const wouldBe = preview?.clip ? edgesOf(preview.values) : null;
       const scaled = preview?.penalty ? Number(preview.values.kl_coef) / Number(preview.used.kl_coef) : null; // of the penalty
       const patience = runsFreely(next) ? undefined : 1;
-      const half = reach.fit(0, Math.max(1.6 * clipRange, 1.6 * (wouldBe ?? 0), farthest(cloud.samples)), patience)[1];
+      const half = reach.fit(
+        0,
+        Math.max(...[...edges, ...(wouldBe ?? [])].map((edge) => 1.6 * Math.abs(edge - 1)), farthest(cloud.samples)),
+        patience,
+      )[1];
       const across = /** @type {const} */ ([Math.max(0, 1 - half), Math.min(WIDEST, 1 + half)]);
       const unit = { good: unitOf(cloud.samples, "good", weight()), bad: unitOf(cloud.samples, "bad", weight()) };
       const lower = { good: loweredBy(cloud.samples, "good", unit), bad: loweredBy(cloud.samples, "bad", unit) };
       const wouldLower = scaled === null ? null : { good: scaled * lower.good, bad: scaled * lower.bad };
-      const curves = { objective: batch.objective, clipRange, wouldBe, unit, lower, wouldLower, across };
+      const curves = { objective: batch.objective, edges, wouldBe, unit, lower, wouldLower, across };
       const ups = SIDES.map((side) => {
         const line = across.map((r) => SIGN[side] * r);
         if (weight() === "one") {

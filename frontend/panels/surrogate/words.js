@@ -3,7 +3,8 @@
 import { placeOf } from "../../state/rows.js";
 import { count, fixed, number } from "../../state/format.js";
 import { batchOf } from "../../state/previewed.js";
-import { credit, hasClip, isPenalised, scopeInWords, setting } from "../../state/snapshot.js";
+import { edgesOf } from "../../ppo/clip-range.js";
+import { clipRangeOf, credit, hasClip, isPenalised, scopeInWords } from "../../state/snapshot.js";
 import { SIDES, samplesOf } from "./cloud.js";
 import { meanPenalty } from "./figure.js";
 
@@ -22,8 +23,8 @@ export function inWords({ environment, step, r, advantage, region, penalty }, sn
 /** The samples on show, each at the height that its own Â gives it. @param {Snapshot | null} snapshot @returns {Table} */
 export function tableOf(snapshot) {
   const batch = snapshot && batchOf(snapshot);
-  const clipRange = snapshot && setting(snapshot, "clip_range");
-  const samples = snapshot && batch && clipRange !== null ? samplesOf(snapshot, batch, clipRange) : [];
+  const clipRange = snapshot && clipRangeOf(snapshot);
+  const samples = snapshot && batch && clipRange ? samplesOf(snapshot, batch, edgesOf(clipRange)) : [];
   const penalised = snapshot !== null && isPenalised(snapshot);
   return [
     ["update", "environment", "step", "ratio", "advantage_used", "region", "objective", ...(penalised ? ["exact_kl", "penalty"] : [])],

@@ -45,6 +45,29 @@ def test_a_loop_is_shown_by_its_own_numbers_and_trains_to_the_same_weights(tmp_p
     assert max(rows["first_ratio_error"]) < 1e-5 and rows["final_kl_exact"][-1] > 0
 
 
+@pytest.mark.parametrize("epsilon", [0.04, (0.02, 0.06)])
+def test_what_it_clips_at_may_fall_and_may_be_two_numbers(monkeypatch, epsilon):
+    from ppo_scope.attach.clip_loss import Watched
+    from tests.attach.libraries import torchrl_loop
+
+    hook, made = Watched._hook, []
+    monkeypatch.setattr(Watched, "_hook", lambda watched: made.append(watched) or hook(watched))
+
+    def learned():
+        found = torchrl_loop.main(UPDATES, falls_by=0.5, clip_epsilon=epsilon)
+        made[-1]._over()
+        return found
+
+    (_, own), run, rows, _ = shown_here(monkeypatch, learned)
+    low, high = epsilon if isinstance(epsilon, tuple) else (epsilon, None)
+    assert rows["clip_range"] == pytest.approx([low * 0.5**update for update in range(UPDATES)])
+    assert run["attached"]["began"].get("clip_range_high") == (high and pytest.approx(high))
+    for ours in ("loss", "policy_loss", "clip_fraction"):
+        theirs = np.reshape([each[NUMBERS[ours]] for each in own], (UPDATES, -1)).mean(1)
+        assert rows[ours] == pytest.approx(theirs.tolist(), rel=2e-6, abs=1e-6), ours
+    assert rows["clip_fraction"][-1] > 0.05, "the clip must be reached for this to mean anything"
+
+
 def test_what_is_measured_beside_it_is_to_the_bit_what_it_would_find_itself(monkeypatch):
     from ppo_scope.attach.clip_loss import Watched
     from tests.attach.libraries import torchrl_loop
@@ -98,9 +121,6 @@ def test_the_gradients_of_its_terms_add_up_to_that_of_its_loss_and_leave_none_be
 def test_what_cannot_be_shown_is_refused_with_a_sentence():
     from tests.attach.libraries.torchrl_loop import parts
 
-    _, loss, advantage = parts()
+    _, loss, _ = parts()
     with pytest.raises(TypeError, match="hand over the module that estimates the advantages"):
         ppo_scope.watch(loss, url=nowhere())
-    _, loss, advantage = parts(clip_epsilon=(0.2, 0.3))
-    with pytest.raises(TypeError, match="clips at two different ranges"):
-        ppo_scope.watch(loss, advantage=advantage, url=nowhere())

@@ -72,9 +72,16 @@ def learn(data, loss, advantage, buffer, optimizer, epochs, told):
             told(found, total, norm)
 
 
-def main(updates, *, plain=False, note=lambda told: None):
+def fall(loss, share):
+    """Lower what the loss clips at to this share of it, as loops do whose clip range falls."""
+    for name in ("clip_epsilon", "clip_epsilon_low", "clip_epsilon_high"):
+        if (one := getattr(loss, name, None)) is not None:
+            one.mul_(share)
+
+
+def main(updates, *, plain=False, note=lambda told: None, falls_by=1.0, **changed):
     """(the digest of the weights, what each call of the loss has told)"""
-    env, actor, loss, advantage = made()
+    env, actor, loss, advantage = made(**changed)
     collector = Collector(env, actor, frames_per_batch=FRAMES, total_frames=FRAMES * updates)
     buffer = ReplayBuffer(storage=LazyTensorStorage(FRAMES), sampler=SamplerWithoutReplacement(), batch_size=SIZE)
     optimizer = torch.optim.Adam(loss.parameters(), 3e-3)
@@ -89,6 +96,7 @@ def main(updates, *, plain=False, note=lambda told: None):
 
     for data in collector:
         learn(data, loss, advantage, buffer, optimizer, EPOCHS, told)
+        fall(loss, falls_by)
     collector.shutdown()
     weights = b"".join(one.detach().numpy().tobytes() for one in loss.parameters())
     return hashlib.sha256(weights).hexdigest(), own

@@ -94,7 +94,8 @@ class Scope:
                 moved on the page.
             paused: wait for Play on the page before the first update.
             url: the server's link; else that of `PPO_SCOPE_URL`; else a server is started that ends with this process.
-            facts: more that the page shows, by the names of our settings: max_grad_norm, target_kl, discount, …
+            facts: more that the page shows, by the names of our settings: clip_range_high, max_grad_norm, target_kl,
+                discount, …
 
         Raises:
             ValueError: a name is none of our settings, or the link is none.
@@ -234,6 +235,8 @@ class Scope:
         epochs: int | None = None,
         minibatches: int | None = None,
         clip_range: float | None = None,
+        clip_range_high: float | None = None,
+        value_coef: float | None = None,
         entropy_coef: float | None = None,
     ) -> None:
         """What the next update learns from, M steps of N environments, [M, N] each, steps first.
@@ -256,6 +259,8 @@ class Scope:
             epochs: passes over the rollout.
             minibatches: of an epoch.
             clip_range: ε.
+            clip_range_high: ε⁺, where r may rise by another range than it may fall by.
+            value_coef: c₁.
             entropy_coef: c₂.
 
         Raises:
@@ -264,7 +269,8 @@ class Scope:
         layout = layout_of(rewards)
         self.begins()
         moved: dict[str, Any] = {"learning_rate": learning_rate, "epochs": epochs, "minibatches": minibatches}
-        moved |= {"clip_range": clip_range, "entropy_coef": entropy_coef}
+        moved |= {"clip_range": clip_range, "clip_range_high": clip_range_high}
+        moved |= {"value_coef": value_coef, "entropy_coef": entropy_coef}
         told = {name: value for name, value in moved.items() if value is not None}
         now = {**told, "num_envs": layout[1], "rollout_steps": layout[0]}
         if told.keys() - self._facts.told or any(getattr(self._facts, name) != value for name, value in now.items()):

@@ -1,0 +1,41 @@
+// The clip range: between which two numbers r may move freely.
+
+import { SMALLEST_CLIP_RANGE } from "./constants.js";
+
+/** @import { SettingValues } from "../types.js" */
+
+/**
+ * By the names of the settings: ε, and ε⁺, which is ε where it is off.
+ *
+ * @typedef {{ clip_range: number, clip_range_high: number | null }} ClipRange
+ */
+/** @typedef {readonly [number, number]} Edges 1 − ε and 1 + ε⁺ */
+
+/** The settings of which it is made. */
+export const CLIP = /** @type {const} */ (["clip_range", "clip_range_high"]);
+
+/** @param {SettingValues} settings @returns {ClipRange | null} null where they say none */
+export function rangeOf({ clip_range, clip_range_high }) {
+  return typeof clip_range === "number" ? { clip_range, clip_range_high: typeof clip_range_high === "number" ? clip_range_high : null } : null;
+}
+
+/** How far r may rise. @param {ClipRange} range */
+export const rise = ({ clip_range, clip_range_high }) => clip_range_high ?? clip_range;
+
+/** As they are in single precision, which the trainer computes in. @param {ClipRange} range @returns {Edges} */
+export function edgesOf(range) {
+  const [below, above] = [range.clip_range, rise(range)].map((one) => Math.max(one, SMALLEST_CLIP_RANGE));
+  return [Math.fround(1 - below), Math.fround(1 + above)];
+}
+
+/** What is added to 1 at the upper edge. @param {ClipRange} range */
+export const upperSymbol = ({ clip_range_high }) => (clip_range_high === null ? "ε" : "ε⁺");
+
+/** @param {ClipRange} one @param {ClipRange} other */
+export const isSameRange = (one, other) => CLIP.every((name) => one[name] === other[name]);
+
+/** "1 ± ε" in numbers, or where the two differ "1 − ε to 1 + ε⁺". @param {ClipRange | null} range @param {(value: number) => string} text */
+export function rangeInWords(range, text) {
+  if (range === null) return "the clip range";
+  return range.clip_range_high === null ? `1 ± ${text(range.clip_range)}` : `${text(1 - range.clip_range)} to ${text(1 + range.clip_range_high)}`;
+}
