@@ -94,8 +94,8 @@ const upperEdge = (range) => number(1 + rise(range), 4);
 /** @param {(range: ClipRange) => string} edge @returns {WouldBe} */
 const edgeWouldBe =
   (edge) =>
-  ({ clip, values }) =>
-    clip ? edge(values) : null;
+  ({ used, values }) =>
+    edge(used) === edge(values) ? null : edge(values);
 
 /** @param {(range: ClipRange) => string} edge @returns {Live} */
 const clipEdge = (edge) => (state) => {

@@ -82,6 +82,11 @@ def test_it_is_previewed_switched_on_and_off_again(start, page):
     words, text = objective(page)
     assert "1+ε⁺" in words and "1.28" in text and "0.8" in text
     assert data(dashboard, "Ratio histogram")[6]["x"][::3] == pytest.approx([0.8, 1.28])
+    chart = dashboard.panel("Ratio histogram").locator(".chart")
+    labels = chart.evaluate("e => e.layout.annotations.map(({ text }) => text)")
+    assert [text for text in labels if "preview" in text] == ["preview<br>1.28"], "the lower edge stays"
+    marked = page.locator("#formula .equation:visible").nth(1).locator(".live[data-preview]").all_inner_texts()
+    assert "1.28" in marked and "0.8" not in marked
     # Made with it, the next update says the same of itself; then off again is a preview as well.
     dashboard.step("update", update="2", phase="update").step("update", update="3", phase="update")
     until(lambda: previews(dashboard) == {})

@@ -48,9 +48,9 @@ export function edges(histogram) {
 export function marks(histogram, wouldBe, across, theme) {
   const { clipRange, outside } = histogram;
   const { limit } = across;
-  const [own, previewed] = [band(histogram), band({ clipRange: wouldBe })].map((ends) =>
-    ends.filter((at) => at > 0 && Math.abs(Math.log(at)) < limit),
-  );
+  const inSight = (/** @type {[number, number]} */ ends) => ends.filter((at) => at > 0 && Math.abs(Math.log(at)) < limit);
+  const own = inSight(band(histogram));
+  const previewed = inSight(band({ clipRange: wouldBe })).filter((at) => !own.includes(at)); // one edge may stay
   const [low, high] = band(histogram);
   const label = { showarrow: false, yref: "paper", font: { size: SIZE } };
   /** @param {number} at @param {number} below CSS pixels, from the top @param {Words[]} ways @param {number[]} others @param {boolean} inwards */
