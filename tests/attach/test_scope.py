@@ -8,6 +8,7 @@ import torch
 
 import ppo_scope
 from ppo_scope.attach.record import Phase
+from ppo_scope.ppo.losses import Region
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import PhaseKind
 from ppo_scope.records.library import Library
@@ -170,6 +171,10 @@ def test_what_is_no_link_or_no_setting_is_refused_at_once(monkeypatch, capfd):
         ppo_scope.Scope(clip_range=0.2, url="127.0.0.1:8000")
     with pytest.raises(ValueError, match="cliprange is no setting"):
         small_scope(cliprange=0.1)
+    with pytest.raises(ValueError, match=r"clip_range is \(0.2, 0.28\), and one number .* clip_range_high"):
+        ppo_scope.Scope(clip_range=(0.2, 0.28), url=nowhere())
+    with pytest.raises(ValueError, match="max_grad_norm is 'half', and one number is wanted"):
+        small_scope(max_grad_norm="half")
     monkeypatch.setenv("PPO_SCOPE_URL", "http://127.0.0.1:8000/")  # surroundings never end a training
     rollout(ppo_scope.Scope(clip_range=0.2))
     assert "The training goes on and is not watched." in capfd.readouterr().err
@@ -193,6 +198,20 @@ def test_without_a_link_a_server_is_started_that_keeps_the_run_and_ends_with_the
     assert settings["clip_range"] == 0.1 and not {"discount", "seed"} & settings.keys(), "nothing is made up"
     with pytest.raises(CannotRead, match="its training loop is somebody else's"):
         reopened(kept, {})
+
+
+def test_the_ratio_may_rise_by_another_range_from_one_rollout_to_the_next():
+    scope = small_scope(clip_range_high=np.float32(0.5))
+    held = []
+    for told in ({}, {"clip_range_high": 0.3}, {"clip_range": 0.5, "clip_range_high": 0.6}):
+        rollout(scope, **told)
+        log_prob = np.log(np.array([0.7, 1.4, 1.55, 1.0], np.float32))
+        scope.minibatch(samples=[0, 1, 2, 3], log_prob=log_prob, advantages=np.array([-1, 1, 1, 1], np.float32))
+        moment = Moment(scope, Phase(PhaseKind.LOSS, scope._update, 1, 1))
+        held.append((moment.regions[:4] == Region.HELD).tolist())
+        assert scope.update()
+    scope.close()
+    assert held == [[True, False, True, False], [True, True, True, False], [False, False, False, False]]
 
 
 def test_what_a_loss_pays_for_the_kl_to_a_reference_is_a_term_of_it_and_padding_costs_nothing():

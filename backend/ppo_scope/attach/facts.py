@@ -74,7 +74,7 @@ def facts_of(told: Mapping[str, Any]) -> Facts:
     """What a loop says that it trains with, by the names of our settings.
 
     Raises:
-        ValueError: a name is none of them.
+        ValueError: a name is none of them, or what has to be one number is none.
     """
     known = Facts.__dataclass_fields__.keys() - {"told"}
     for name in told:
@@ -82,4 +82,19 @@ def facts_of(told: Mapping[str, Any]) -> Facts:
             raise ValueError(f"{name} is no setting that is shown of a loop; there are {', '.join(sorted(known))}.")
     layout = {"num_envs": 1, "rollout_steps": 1, "epochs": 1, "minibatches": 1}
     limits = {name: None for name in LIMITS if told.get(name) == math.inf}  # what nothing exceeds is no limit
-    return Facts(**{**layout, **told, **limits}, told=tuple(told))
+    numbers = {name: _number(name, value) for name, value in told.items() if NUMBERS[name]}
+    return Facts(**{**layout, **told, **numbers, **limits}, told=tuple(told))
+
+
+NUMBERS = {name: str(field.type).startswith("float") for name, field in Facts.__dataclass_fields__.items()}
+"""Which of them are numbers, whole or not."""
+
+
+def _number(name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        apart = " How far r may rise is clip_range_high, where it is another range." if name == "clip_range" else ""
+        raise ValueError(f"{name} is {value!r}, and one number is wanted.{apart}") from None
