@@ -175,6 +175,9 @@ def test_what_is_no_link_or_no_setting_is_refused_at_once(monkeypatch, capfd):
         ppo_scope.Scope(clip_range=(0.2, 0.28), url=nowhere())
     with pytest.raises(ValueError, match="max_grad_norm is 'half', and one number is wanted"):
         small_scope(max_grad_norm="half")
+    with pytest.raises(ValueError, match=r"entropy_coef is \[0.1, 0.2\], and one number is wanted"):
+        rollout(scope := small_scope(), entropy_coef=[0.1, 0.2])
+    scope.close()
     monkeypatch.setenv("PPO_SCOPE_URL", "http://127.0.0.1:8000/")  # surroundings never end a training
     rollout(ppo_scope.Scope(clip_range=0.2))
     assert "The training goes on and is not watched." in capfd.readouterr().err
@@ -203,7 +206,7 @@ def test_without_a_link_a_server_is_started_that_keeps_the_run_and_ends_with_the
 def test_the_ratio_may_rise_by_another_range_from_one_rollout_to_the_next():
     scope = small_scope(clip_range_high=np.float32(0.5))
     held = []
-    for told in ({}, {"clip_range_high": 0.3}, {"clip_range": 0.5, "clip_range_high": 0.6}):
+    for told in ({}, {"clip_range_high": torch.tensor(0.3)}, {"clip_range": 0.5, "clip_range_high": 0.6}):
         rollout(scope, **told)
         log_prob = np.log(np.array([0.7, 1.4, 1.55, 1.0], np.float32))
         scope.minibatch(samples=[0, 1, 2, 3], log_prob=log_prob, advantages=np.array([-1, 1, 1, 1], np.float32))

@@ -82,12 +82,20 @@ def facts_of(told: Mapping[str, Any]) -> Facts:
             raise ValueError(f"{name} is no setting that is shown of a loop; there are {', '.join(sorted(known))}.")
     layout = {"num_envs": 1, "rollout_steps": 1, "epochs": 1, "minibatches": 1}
     limits = {name: None for name in LIMITS if told.get(name) == math.inf}  # what nothing exceeds is no limit
-    numbers = {name: _number(name, value) for name, value in told.items() if NUMBERS[name]}
-    return Facts(**{**layout, **told, **numbers, **limits}, told=tuple(told))
+    return Facts(**{**layout, **in_numbers(told), **limits}, told=tuple(told))
 
 
 NUMBERS = {name: str(field.type).startswith("float") for name, field in Facts.__dataclass_fields__.items()}
 """Which of them are numbers, whole or not."""
+
+
+def in_numbers(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, with plain numbers where arrays of one are handed over.
+
+    Raises:
+        ValueError: what has to be one number is none.
+    """
+    return {name: _number(name, value) if NUMBERS[name] else value for name, value in told.items()}
 
 
 def _number(name: str, value: Any) -> float | None:

@@ -31,7 +31,7 @@ from ppo_scope.attach.arrays import Misshapen, taken
 from ppo_scope.attach.beside.desk import Model
 from ppo_scope.attach.connecting.server import server_of
 from ppo_scope.attach.episodes import Episodes
-from ppo_scope.attach.facts import facts_of
+from ppo_scope.attach.facts import facts_of, in_numbers
 from ppo_scope.attach.own_loop.handed import LARGER, handed, layout_of, noted, places_of
 from ppo_scope.attach.own_loop.judging import Judge, Judging
 from ppo_scope.attach.own_loop.passing import Passed, PassingUpdate, copied
@@ -264,14 +264,14 @@ class Scope:
             entropy_coef: c₂.
 
         Raises:
-            ValueError: a shape does not fit; the sentence names the mistake.
+            ValueError: a shape does not fit, or one number is wanted; the sentence names the mistake.
         """
         layout = layout_of(rewards)
         self.begins()
         moved: dict[str, Any] = {"learning_rate": learning_rate, "epochs": epochs, "minibatches": minibatches}
         moved |= {"clip_range": clip_range, "clip_range_high": clip_range_high}
         moved |= {"value_coef": value_coef, "entropy_coef": entropy_coef}
-        told = {name: value for name, value in moved.items() if value is not None}
+        told = in_numbers({name: value for name, value in moved.items() if value is not None})
         now = {**told, "num_envs": layout[1], "rollout_steps": layout[0]}
         if told.keys() - self._facts.told or any(getattr(self._facts, name) != value for name, value in now.items()):
             self._facts = replace(self._facts, **now, told=tuple({*self._facts.told, *told}))
