@@ -311,6 +311,8 @@ export interface Preview {
   clip_range: number;
   /** ε⁺; null: as ε. */
   clip_range_high: number | null;
+  /** c; null: there is none. */
+  ratio_cap: number | null;
   value_coef: number;
   entropy_coef: number;
   /** β of the objective `kl_penalty`; null under the others, which have none. */

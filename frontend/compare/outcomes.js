@@ -72,9 +72,12 @@ const shares = ({ totals, total }) =>
 const title = ({ which, clipRange }) => `r ${TITLES[which]}, ${clipRange === null ? "no clip" : inSymbols(clipRange)}`;
 
 /** @param {ClipRange} range */
-function inSymbols({ clip_range, clip_range_high }) {
-  const low = `ε = ${settingText(clip_range)}`;
-  return clip_range_high === null ? low : `${low}, ε⁺ = ${settingText(clip_range_high)}`;
+function inSymbols({ clip_range, clip_range_high, ratio_cap }) {
+  const named = { ε: clip_range, "ε⁺": clip_range_high, c: ratio_cap };
+  return Object.entries(named)
+    .filter(([, value]) => value !== null)
+    .map(([symbol, value]) => `${symbol} = ${settingText(value)}`)
+    .join(", ");
 }
 
 /** Both for those who cannot see them. @param {Outcome[]} outcomes */

@@ -19,7 +19,6 @@ import { rove } from "../ui/roving.js";
 /** @typedef {(previewed: Previewed) => string | null} WouldBe the number of a preview; null where it has none */
 /** @typedef {{ element: HTMLElement, output: HTMLElement, live: Live, wouldBe: WouldBe | undefined }} Cell */
 
-const APART = "clip, and r may rise further than it may fall";
 const LOSS = "The loss: L = L_PG + c₁·L_VF − c₂·S";
 const PRICE = " + β·KL to the reference policy";
 
@@ -106,8 +105,11 @@ const clipEdge = (edge) => (state) => {
 /** @param {State} state */
 const clipRangeIn = (state) => rangeOf(Object.fromEntries(CLIP.map((name) => [name, inUse(state, name)])));
 
-/** Whether ε⁺ is another number than ε, or would be. @param {State} state */
-const risesApart = (state) => (clipRangeIn(state)?.clip_range_high ?? previewOf(state)?.values.clip_range_high ?? null) !== null;
+/** Which of the settings that may be off makes the clip, or would make it. @param {State} state @param {"clip_range_high" | "ratio_cap"} name */
+const isOn = (state, name) => (clipRangeIn(state)?.[name] ?? previewOf(state)?.values[name] ?? null) !== null;
+
+/** By which name a form of the clipped objective is kept. @param {boolean} apart @param {boolean} isCapped */
+const formOf = (apart, isCapped) => `clip${apart ? ", ε⁺" : ""}${isCapped ? ", c" : ""}`;
 
 /** 1 − ε, or 1 + ε⁺. @param {string} sign @param {string} range */
 const oneAnd = (sign, range) => m("mrow", {}, m("mn", {}, "1"), m("mo", {}, sign), m("mi", {}, range));
@@ -158,14 +160,22 @@ export function createFormula(root, visit) {
     return element;
   }
 
-  /** The objective of PPO. @param {"ε" | "ε⁺"} upper what is added to 1 at the upper edge @param {keyof ClipRange} name of its setting */
-  const clipped = (upper, name) =>
-    objective(
-      `The clipped objective: L_PG = mean of max(−r·Â, −clip(r, 1−ε, 1+${upper})·Â)`,
+  const cap = () =>
+    term("clip", "the largest ratio that counts", m("mi", {}, "c"), setting("ratio_cap"), {
+      width: 3,
+      setting: "ratio_cap",
+      wouldBe: settingWouldBe("ratio_cap"),
+    });
+
+  /** The objective of PPO. @param {boolean} apart whether r may rise by another range than it may fall by @param {boolean} isCapped */
+  const clipped = (apart, isCapped) => {
+    const upper = apart ? "ε⁺" : "ε";
+    return objective(
+      `The clipped objective: L_PG = mean of max(−${isCapped ? "min(r, c)" : "r"}·Â, −clip(r, 1−ε, 1+${upper})·Â)`,
       operator("max"),
       sign("("),
       sign("−"),
-      r(),
+      ...(isCapped ? [operator("min"), sign("("), r(), sign(","), cap(), sign(")")] : [r()]),
       advantages(),
       sign(", −"),
       operator("clip"),
@@ -180,13 +190,14 @@ export function createFormula(root, visit) {
       sign(","),
       term("clip", "upper edge of the clip", oneAnd("+", upper), clipEdge(upperEdge), {
         width: 4,
-        setting: name,
+        setting: apart ? "clip_range_high" : "clip_range",
         wouldBe: edgeWouldBe(upperEdge),
       }),
       sign(")"),
       term("advantage", "advantage", advantage(), () => "", { width: 1 }),
       sign(")"),
     );
+  };
   const check = h("p", {
     class: "badge",
     title: "Before the first step π_θ is π_old, so every ratio must be 1: the best single test of a PPO implementation",
@@ -208,10 +219,9 @@ export function createFormula(root, visit) {
       ...factors,
     );
 
-  /** What the setting `objective` chooses from; of the clip there are two. @type {Record<string, HTMLElement>} */
+  /** What the setting `objective` chooses from; the clip has several forms. @type {Record<string, HTMLElement>} */
   const objectives = {
-    clip: clipped("ε", "clip_range"),
-    [APART]: clipped("ε⁺", "clip_range_high"),
+    ...Object.fromEntries([false, true].flatMap((apart) => [false, true].map((isCapped) => [formOf(apart, isCapped), clipped(apart, isCapped)]))),
     kl_penalty: objective(
       "The objective with a KL penalty: L_PG = mean of −r·Â, plus β times the mean of KL(π_old‖π_θ)",
       sign("("),
@@ -283,7 +293,7 @@ export function createFormula(root, visit) {
     const state = before ?? now;
     root.toggleAttribute("data-earlier", before !== null);
     const used = inUse(state, "objective") ?? "clip";
-    const chosen = used === "clip" && risesApart(state) ? APART : used;
+    const chosen = used === "clip" ? formOf(isOn(state, "clip_range_high"), isOn(state, "ratio_cap")) : used;
     for (const [name, element] of Object.entries(objectives)) setHidden(element, name !== chosen);
     const priced = state.snapshot !== null && isPriced(state.snapshot.header);
     setHidden(price, !priced);

@@ -1,22 +1,23 @@
-// The clip range: between which two numbers r may move freely.
+// Where the clip holds r: between which two numbers it may move freely, and beyond which it counts no further.
 
 import { SMALLEST_CLIP_RANGE } from "./constants.js";
 
-/** @import { SettingValues } from "../types.js" */
+/** @import { SettingValue, SettingValues } from "../types.js" */
 
 /**
- * By the names of the settings: ε, and ε⁺, which is ε where it is off.
+ * By the names of the settings: ε, ε⁺, which is ε where it is off, and c.
  *
- * @typedef {{ clip_range: number, clip_range_high: number | null }} ClipRange
+ * @typedef {{ clip_range: number, clip_range_high: number | null, ratio_cap: number | null }} ClipRange
  */
-/** @typedef {readonly [number, number]} Edges 1 − ε and 1 + ε⁺ */
+/** @typedef {readonly [number, number, number]} Edges 1 − ε, 1 + ε⁺, and c, which holds where Â < 0 */
 
 /** The settings of which it is made. */
-export const CLIP = /** @type {const} */ (["clip_range", "clip_range_high"]);
+export const CLIP = /** @type {const} */ (["clip_range", "clip_range_high", "ratio_cap"]);
 
 /** @param {SettingValues} settings @returns {ClipRange | null} null where they say none */
-export function rangeOf({ clip_range, clip_range_high }) {
-  return typeof clip_range === "number" ? { clip_range, clip_range_high: typeof clip_range_high === "number" ? clip_range_high : null } : null;
+export function rangeOf({ clip_range, clip_range_high, ratio_cap }) {
+  const orNone = (/** @type {SettingValue | undefined} */ value) => (typeof value === "number" ? value : null);
+  return typeof clip_range === "number" ? { clip_range, clip_range_high: orNone(clip_range_high), ratio_cap: orNone(ratio_cap) } : null;
 }
 
 /** How far r may rise. @param {ClipRange} range */
@@ -25,7 +26,7 @@ export const rise = ({ clip_range, clip_range_high }) => clip_range_high ?? clip
 /** As they are in single precision, which the trainer computes in. @param {ClipRange} range @returns {Edges} */
 export function edgesOf(range) {
   const [below, above] = [range.clip_range, rise(range)].map((one) => Math.max(one, SMALLEST_CLIP_RANGE));
-  return [Math.fround(1 - below), Math.fround(1 + above)];
+  return [Math.fround(1 - below), Math.fround(1 + above), Math.fround(range.ratio_cap ?? Infinity)];
 }
 
 /** What is added to 1 at the upper edge. @param {ClipRange} range */

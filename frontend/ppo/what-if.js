@@ -1,4 +1,4 @@
-// What would a batch look like with another ε, ε⁺, β, c₁ or c₂? From the ratios, advantages and KLs at hand, by the very
+// What would a batch look like with another ε, ε⁺, c, β, c₁ or c₂? From the ratios, advantages and KLs at hand, by the very
 // comparisons of backend/ppo_scope/ppo/losses.py: the trainer computes in single precision, so the edges of the clip range are rounded to it as well.
 
 import { edgesOf } from "./clip-range.js";
@@ -52,8 +52,11 @@ export const clamped = (r, [low, high]) => Math.min(Math.max(r, low), high);
 /** One term of the loss of one sample. @param {number} r clamped or not @param {number} advantage */
 export const lossTerm = (r, advantage) => Math.fround(-advantage * r);
 
+/** @param {number} r @param {Edges} edges @returns {number} min(r, c) */
+export const capped = (r, [, , cap]) => Math.min(r, cap);
+
 /** @param {number} r @param {number} advantage @param {Edges} edges of the objective `clip`, for one sample */
-export const clippedPolicyLoss = (r, advantage, edges) => Math.max(lossTerm(r, advantage), lossTerm(clamped(r, edges), advantage));
+export const clippedPolicyLoss = (r, advantage, edges) => Math.max(lossTerm(capped(r, edges), advantage), lossTerm(clamped(r, edges), advantage));
 
 /**
  * Region of every sample; that of one outside of the clip range whose advantage has not been used is not known.
@@ -61,7 +64,7 @@ export const clippedPolicyLoss = (r, advantage, edges) => Math.max(lossTerm(r, a
  * @param {Pick<Batch, "ratio" | "advantages" | "regions" | "objective">} batch
  * @param {Edges} edges
  */
-export function regionsWith({ ratio, advantages, regions, objective }, [low, high]) {
+export function regionsWith({ ratio, advantages, regions, objective }, [low, high, cap]) {
   const asAsked = objective === "clip" ? HELD : UNHELD;
   const codes = new Uint8Array(ratio.length);
   for (let at = 0; at < codes.length; at++) {
@@ -71,6 +74,7 @@ export function regionsWith({ ratio, advantages, regions, objective }, [low, hig
     if (regions[at] === NOT_TRAINED) codes[at] = NOT_TRAINED;
     else if ((!above && !below) || advantage === 0) codes[at] = INSIDE;
     else if (Number.isNaN(advantage)) codes[at] = UNKNOWN;
+    else if (objective === "clip" && advantage < 0 && ratio[at] > cap) codes[at] = HELD;
     else codes[at] = advantage > 0 === above ? asAsked : PULLED_BACK;
   }
   return codes;
@@ -94,8 +98,9 @@ const isKnown = (of) => Array.prototype.some.call(of, (value) => !Number.isNaN(v
  * @returns {Outcome}
  */
 export function whatIf(batch, values) {
-  const [low, high] = edgesOf(values);
-  const codes = regionsWith(batch, [low, high]);
+  const edges = edgesOf(values);
+  const [low, high] = edges;
+  const codes = regionsWith(batch, edges);
   const { ratio, members } = batch;
   /** @type {Outcome["counts"]} */
   const counts = { [NOT_TRAINED]: 0, [INSIDE]: 0, [HELD]: 0, [PULLED_BACK]: 0, [UNHELD]: 0, [UNKNOWN]: 0 };

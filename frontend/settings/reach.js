@@ -4,12 +4,14 @@
 
 /** @typedef {(name: string) => SettingValue | undefined} Chosen what the next update is made with */
 
+const NO_CLIP = "Nothing is clipped under the objective “kl penalty”.";
 const BETA = "β acts only under the objective “kl penalty”.";
 const RATE = "Acts only where “desired KL” is on.";
 
 /** @type {Record<string, (chosen: Chosen, apart: boolean) => string | null>} */
 const REASONS = {
-  clip_range_high: (chosen) => (chosen("objective") === "kl_penalty" ? "Nothing is clipped under the objective “kl penalty”." : null),
+  clip_range_high: (chosen) => (chosen("objective") === "kl_penalty" ? NO_CLIP : null),
+  ratio_cap: (chosen) => (chosen("objective") === "clip" ? null : "c acts only under the objective “clip”."),
   kl_coef: (chosen, apart) => (apart || chosen("objective") === "kl_penalty" ? null : BETA),
   kl_coef_target: (chosen) => (chosen("objective") === "kl_penalty" ? null : BETA),
   learning_rate_min: (chosen) => (chosen("desired_kl") ? null : RATE),

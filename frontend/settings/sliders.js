@@ -17,6 +17,8 @@ import { unfold } from "./unfold.js";
 
 const FIRST = ["clip_range", "kl_coef", "value_coef", "entropy_coef", "learning_rate"];
 const FIXED = "It is the same for a whole run: begin a new one with another value.";
+/** Of what is previewed. @type {ReadonlySet<string>} */
+const MAY_BE_OFF = new Set(["clip_range_high", "ratio_cap"]);
 const PACE = 100; // milliseconds between two values sent while a slider is dragged
 
 /**
@@ -145,7 +147,7 @@ export function createSliders(root, set, redraw, preview) {
     const used = snapshot && valuesInUse(snapshot);
     // β of a batch that was made without a penalty could not be compared with anything.
     const chosen = PREVIEWED.filter((name) =>
-      name === "clip_range_high" ? moved.has(name) : typeof moved.get(name) === "number" && used?.[name] !== null,
+      MAY_BE_OFF.has(name) ? moved.has(name) : typeof moved.get(name) === "number" && used?.[name] !== null,
     );
     const values = used && chosen.length ? { ...used, ...Object.fromEntries(chosen.map((name) => [name, moved.get(name)])) } : null;
     if (PREVIEWED.some((name) => values?.[name] !== shown?.[name])) preview(/** @type {Preview | null} */ (values));

@@ -1,4 +1,4 @@
-// The preview: the batch on show with the values of ε, ε⁺, β, c₁ and c₂ that were chosen and are not in use.
+// The preview: the batch on show with the values of ε, ε⁺, c, β, c₁ and c₂ that were chosen and are not in use.
 
 import { isPriced } from "./priced.js";
 import { CLIP, isSameRange, rangeOf } from "../ppo/clip-range.js";
@@ -103,11 +103,14 @@ export function batchOf({ header, arrays }) {
 export function moved({ used, values }, names = PREVIEWED) {
   return names
     .filter((name) => values[name] !== used[name])
-    .map((name) => `${SYMBOLS[name]} = ${name === "clip_range_high" && values[name] === null ? "ε" : short(Number(values[name]))}`);
+    .map((name) => `${SYMBOLS[name]} = ${values[name] === null ? OFF[name] : short(Number(values[name]))}`);
 }
 
 /** @type {Record<keyof Preview, string>} */
-const SYMBOLS = { clip_range: "ε", clip_range_high: "ε⁺", kl_coef: "β", value_coef: "c₁", entropy_coef: "c₂" };
+const SYMBOLS = { clip_range: "ε", clip_range_high: "ε⁺", ratio_cap: "c", kl_coef: "β", value_coef: "c₁", entropy_coef: "c₂" };
+
+/** What they are where they are off. @type {Partial<Record<keyof Preview, string>>} */
+const OFF = { clip_range_high: "ε", ratio_cap: "off" };
 
 /** At least two decimals, so that its width stays while a slider moves by hundredths. @param {number} value */
 const short = (value) => (Number(value.toFixed(2)) === value ? value.toFixed(2) : String(Number(value.toPrecision(4))));

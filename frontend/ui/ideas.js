@@ -6,6 +6,7 @@
 export const IDEA_OF_SETTING = {
   clip_range: "clip",
   clip_range_high: "clip",
+  ratio_cap: "clip",
   anneal_clip_range: "clip",
   kl_coef: "clip",
   kl_coef_target: "clip",

@@ -117,7 +117,8 @@ def test_a_ratio_beyond_all_bounds_is_bounded_as_in_training(modules, ratio):
         " const snapshot = { header, arrays };"
         " const batch = m.batchOf(snapshot);"
         " const run = { settings: { num_envs: 1, rollout_steps: 1 } };"
-        " const preview = { clip_range: 0.3, clip_range_high: null, value_coef: 0.5, entropy_coef: 0.01 };"
+        " const off = { clip_range_high: null, ratio_cap: null };"
+        " const preview = { ...off, clip_range: 0.3, value_coef: 0.5, entropy_coef: 0.01 };"
         " return [batch.ratio[0], m.previewOf({ snapshot, preview, run }).then.terms.policy_loss];",
         None if math.isinf(ratio) else ratio,
     )
@@ -136,7 +137,7 @@ def test_a_sample_with_a_huge_ratio_is_written_in_numbers(modules):
             "logProbOld": -95.3,
             "objective": "clip",
             "used": 1.5,
-            "clipRange": {"clip_range": 0.2, "clip_range_high": None},
+            "clipRange": {"clip_range": 0.2, "clip_range_high": None, "ratio_cap": None},
             "region": 2,
         },
     )

@@ -287,7 +287,7 @@ def previewed(dashboard, label, back, value):
 
 FLOWS = """
     const { calculation, verdict } = m;
-    const clipRange = { clip_range: 0.2, clip_range_high: null };
+    const clipRange = { clip_range: 0.2, clip_range_high: null, ratio_cap: null };
     const about = { objective: "clip", clipRange, logProbNew: -0.4, logProbOld: -0.7 };
     return given.map(([ratio, used, region]) => {
       const facts = { ...about, ratio, logratio: Math.log(ratio), used, region };
@@ -296,7 +296,7 @@ FLOWS = """
 """
 
 OBJECTIVES = """
-    const clipRange = { clip_range: 0.2, clip_range_high: null };
+    const clipRange = { clip_range: 0.2, clip_range_high: null, ratio_cap: null };
     const region = 1, logprobs = { logProbNew: -0.4, logProbOld: -0.7, logratio: 0.3 };
     return given.map((objective) => {
       const facts = { ...logprobs, objective, clipRange, ratio: 1.35, used: 0.8, region, kl: null, klCoef: null };
@@ -386,7 +386,7 @@ def test_at_the_edge_the_verdict_says_what_the_region_says(look_at, page):
         """async () => {
             const { calculation, verdict } = await import("./panels/sample/words.js");
             const r = Math.fround(1.2);
-            const clipRange = { clip_range: 0.2, clip_range_high: null };
+            const clipRange = { clip_range: 0.2, clip_range_high: null, ratio_cap: null };
             const known = { objective: "clip", clipRange, region: 1, logProbNew: -1, logProbOld: -1 };
             const facts = { ...known, ratio: r, logratio: Math.log(r), used: 1 };
             const terms = calculation(facts).slice(-2);

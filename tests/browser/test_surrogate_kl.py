@@ -52,7 +52,7 @@ const drawn = (selection) => {
   const canvas = new Canvas(document.body, "");
   [canvas.element.width, canvas.element.height] = [canvas.width, canvas.height] = [160, 120];
   const cloud = new m.SurrogateCloud(canvas);
-  cloud.read(snapshot, batch, [0.8, 1.2], selection);
+  cloud.read(snapshot, batch, [0.8, 1.2, Infinity], selection);
   cloud.draw({ good: frame, bad: frame }, ({ y }) => y, theme);
   const { data } = canvas.pen.getImageData(0, 0, 160, 120);
   const inked = Array.from({ length: 160 * 120 }, (_, at) => at).filter((at) => data[4 * at + 3]);

@@ -15,8 +15,18 @@ from tests.browser.conftest import empty_page
 from tests.moments import moment_at
 
 OBJECTIVES = ("clip", "unclipped", "actor_critic", "reinforce", "kl_penalty")
-CLIP_RANGES = ((0.0, None), (0.1, None), (0.2, 0.28), (0.3, 0.05), (0.37, None), (0.5, 4.0), (0.99, 0.0), (1.0, None))
-"""ε and ε⁺."""
+CLIP_RANGES = (
+    (0.0, None, None),
+    (0.1, None, 3.0),
+    (0.2, 0.28, None),
+    (0.3, 0.05, 1.4),
+    (0.37, None, None),
+    (0.5, 4.0, 6.0),
+    (0.99, 0.0, None),
+    (1.0, None, 2.5),
+)
+"""ε, ε⁺ and c."""
+USUAL = 0.2, None, None
 
 WHAT_IF = """async ({ batch, values }) => {
     const { whatIf } = await import(new URL("ppo/what-if.js", document.baseURI).href);
@@ -49,7 +59,7 @@ def loaded(window, files):
 def what_if(loaded):
     """`whatIf` of the page, in the page."""
 
-    def evaluate(batch, clip_range=(0.2, None), value_coef=0.5, entropy_coef=0.01):
+    def evaluate(batch, clip_range=USUAL, value_coef=0.5, entropy_coef=0.01):
         values = {**named(clip_range), "value_coef": value_coef, "entropy_coef": entropy_coef}
         return loaded.evaluate(WHAT_IF, {"batch": batch.as_json(), "values": values})
 
@@ -57,7 +67,7 @@ def what_if(loaded):
 
 
 def named(clip_range):
-    return dict(zip(("clip_range", "clip_range_high"), clip_range, strict=True))
+    return dict(zip(("clip_range", "clip_range_high", "ratio_cap"), clip_range, strict=True))
 
 
 class Batch:
@@ -79,7 +89,7 @@ class Batch:
 
     def _put_edges(self, random, clip_range):
         """Ratios exactly at the edges in single precision, and the next ones on either side."""
-        for edge in map(np.float32, losses.edges_of(*clip_range)):
+        for edge in map(np.float32, filter(math.isfinite, losses.edges_of(*clip_range))):
             for ratio in (edge, np.nextafter(edge, np.float32(0)), np.nextafter(edge, np.float32(9))):
                 self.ratio[random.integers(0, len(self.ratio), 12)] = ratio
         self.ratio[:4] = [0.0, np.inf, np.float32(3e38), 1.0]
@@ -106,7 +116,7 @@ class Batch:
             "objective": self.objective,
             "ratio": [float(r) if np.isfinite(r) else 3.4e39 for r in self.ratio],  # infinite in single precision
             "advantages": [None if np.isnan(a) else float(a) for a in self.advantages],
-            "regions": self.regions((0.2, None)).tolist(),
+            "regions": self.regions(USUAL).tolist(),
             "members": self.members.tolist(),
             "policyLoss": self.policy_loss,
             "valueLoss": self.value_loss,
@@ -152,8 +162,8 @@ def test_the_terms_of_the_loss_are_the_trainers(what_if, clip_range):
 
 @pytest.mark.parametrize("objective", OBJECTIVES[1:])
 def test_without_a_clip_its_range_changes_no_loss(what_if, objective):
-    batch = Batch(7, (0.2, None), objective)
-    for clip_range in ((0.1, None), (0.4, None), (0.2, 0.5)):
+    batch = Batch(7, USUAL, objective)
+    for clip_range in ((0.1, None, None), (0.4, None, None), (0.2, 0.5, 1.6)):
         found = what_if(batch, clip_range)["terms"]
         assert found["policy_loss"] == batch.policy_loss
         assert found["loss"] == pytest.approx(batch.policy_loss + 0.5 * batch.value_loss - 0.01 * batch.entropy)
@@ -163,11 +173,12 @@ def test_each_sample_of_the_policy_loss_is_the_trainers_to_the_last_bit(what_if)
     """One sample a batch: its mean is that sample's term."""
     random = np.random.default_rng(3)
     for _ in range(40):
-        batch = Batch(0, (0.2, None), size=4)
+        batch = Batch(0, USUAL, size=4)
         batch.ratio = np.full(4, np.exp(random.normal(0, 0.4)), np.float32)
         batch.advantages = np.full(4, random.normal(), np.float32)
         batch.trained, batch.members = np.array([True] * 4), np.array([1, 0, 0, 0], np.uint8)
-        clip_range = float(random.uniform(0, 0.6)), random.choice([None, float(random.uniform(0, 0.6))])
+        high, cap = (random.choice([None, float(random.uniform(*ends))]) for ends in ((0, 0.6), (1.6, 2.0)))
+        clip_range = float(random.uniform(0, 0.6)), high, cap
         ratio, advantages, _ = batch.tensors()
         expected = losses.policy_loss("clip", torch.zeros(()), ratio, advantages, losses.edges_of(*clip_range))[
             0
@@ -177,7 +188,7 @@ def test_each_sample_of_the_policy_loss_is_the_trainers_to_the_last_bit(what_if)
 
 def test_a_ratio_beyond_all_numbers_counts_as_the_trainers_largest(what_if):
     """What is measured is infinite there; the trainer's own ratio stays finite."""
-    batch = Batch(0, (0.2, None), size=4)
+    batch = Batch(0, USUAL, size=4)
     batch.ratio, batch.advantages = np.full(4, np.inf, np.float32), np.full(4, -0.5, np.float32)
     batch.trained, batch.members = np.array([True] * 4), np.array([1, 1, 0, 0], np.uint8)
     ratio, advantages = losses.ratio_of(torch.full((1,), 100.0)), torch.from_numpy(batch.advantages[:1])
@@ -187,7 +198,7 @@ def test_a_ratio_beyond_all_numbers_counts_as_the_trainers_largest(what_if):
 
 
 def test_of_no_sample_there_is_no_mean(what_if):
-    batch = Batch(1, (0.2, None))
+    batch = Batch(1, USUAL)
     batch.advantages[:] = np.nan
     found = what_if(batch)["terms"]
     assert found["policy_loss"] is None
@@ -206,7 +217,7 @@ RUNS = [
     {"normalize_advantages": "batch"},
     {"clip_range": 0.0},
     {"clip_range": 1.0},
-    {"clip_range": 0.05, "clip_range_high": 0.15},
+    {"clip_range": 0.05, "clip_range_high": 0.15, "ratio_cap": 1.2},
     {"shared_network": True, "target_kl": 0.001},  # ends early: some advantages have not been used
     {
         "env": "Pendulum-v1",
@@ -234,7 +245,7 @@ def as_json(array):
     return [None if math.isnan(value) else value for value in array.ravel().tolist()]
 
 
-CHANGED = 0.07, 0.11
+CHANGED = 0.07, 0.11, 1.15
 
 
 @pytest.mark.parametrize("settings", RUNS, ids=lambda settings: " ".join(f"{k}={v}" for k, v in settings.items()))

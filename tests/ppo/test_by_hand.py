@@ -49,6 +49,12 @@ def late_minibatch(trainer):
     raise AssertionError
 
 
+def ours_used(given):
+    """Â of the samples of a minibatch."""
+    samples, _, part = given
+    return samples.advantages[part]
+
+
 def loss_of(trainer, samples, rule, part):
     return trainer.optimisation.engine.losses(samples, rule)(part)
 
@@ -73,11 +79,13 @@ def test_by_hand_and_by_torch_agree(make, action, objective, value_clip_range, s
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_they_agree_where_the_ratio_may_rise_further_than_it_may_fall(make, action):
-    trainer = make(action, clip_range=0.01, clip_range_high=0.05)
+def test_they_agree_where_the_ratio_may_rise_further_than_it_may_fall_and_counts_to_a_cap(make, action):
+    trainer = make(action, clip_range=0.01, clip_range_high=0.03, ratio_cap=1.05)
     given, ours = late_minibatch(trainer)
-    above, below = losses.beyond(ours.logratio.exp(), losses.edges_of(0.01, 0.05))
+    ratio = ours.logratio.exp()
+    above, below = losses.beyond(ratio, losses.edges_of(0.01, 0.03))
     assert above.any() and below.any(), "both edges must have been passed for this to mean anything"
+    assert ((ratio > 1.05) & (ours_used(given) < 0)).any(), "and the cap"
     gradient = ours.differentiate()
     by_torch(trainer)
     theirs = loss_of(trainer, *given)
@@ -85,8 +93,9 @@ def test_they_agree_where_the_ratio_may_rise_further_than_it_may_fall(make, acti
     expected = theirs.differentiate()
     assert (gradient - expected).norm() <= 2e-6 * expected.norm()
     samples, rule, part = given
-    alike = loss_of(trainer, samples, replace(rule, clip_range_high=None), part)
-    assert alike.policy_loss.item() != pytest.approx(theirs.policy_loss.item(), rel=1e-5), "and it must matter"
+    for other in (replace(rule, clip_range_high=None), replace(rule, ratio_cap=None)):
+        otherwise = loss_of(trainer, samples, other, part).policy_loss.item()
+        assert otherwise != pytest.approx(theirs.policy_loss.item(), rel=1e-5), "each must matter"
     trainer.close()
 
 
@@ -103,6 +112,7 @@ def test_a_run_by_torch_is_the_same_run(normalize_observations):
             if phase.kind is PhaseKind.UPDATE and phase.update.index == 2:
                 trainer.change("clip_range", 0.1)
                 trainer.change("clip_range_high", 0.3)
+                trainer.change("ratio_cap", 1.5)
                 trainer.change("learning_rate", 0.001)
             if phase.kind is PhaseKind.UPDATE and phase.update.index == 4:
                 trainer.close()
@@ -154,7 +164,7 @@ def test_the_mask_of_arrays_is_the_mask_of_tensors(objective):
     ratio = np.concatenate([at_edges, generator.uniform(0.5, 1.5, 200).astype(np.float32)])
     advantages = generator.standard_normal(len(ratio)).astype(np.float32)
     trained = generator.random(len(ratio)) > 0.1
-    given, edges = (ratio, advantages, trained), losses.edges_of(0.2, 0.3)
+    given, edges = (ratio, advantages, trained), losses.edges_of(0.2, 0.3, 1.4)
     codes = losses.regions(*given, edges, objective)
     assert codes.dtype == np.uint8
     assert np.array_equal(codes, losses.regions(*map(torch.from_numpy, given), edges, objective).numpy())

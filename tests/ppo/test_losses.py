@@ -8,8 +8,8 @@ import torch
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
 
-EPSILON, EPSILON_HIGH = 0.2, 0.3
-EDGES = losses.edges_of(EPSILON, EPSILON_HIGH)
+EPSILON, EPSILON_HIGH, CAP = 0.2, 0.3, 1.5
+EDGES = losses.edges_of(EPSILON, EPSILON_HIGH, CAP)
 
 
 def scene(count=400, seed=1):
@@ -27,6 +27,8 @@ def naive_region(r, advantage, trained):
         return Region.INSIDE
     if (advantage > 0 and r > 1 + EPSILON_HIGH) or (advantage < 0 and r < 1 - EPSILON):
         return Region.HELD
+    if advantage < 0 and r > CAP:
+        return Region.HELD
     return Region.PULLED_BACK
 
 
@@ -36,7 +38,8 @@ def test_policy_loss_equals_a_loop_over_samples():
     for lr, a, t in zip(logratio.tolist(), advantages.tolist(), trained.tolist(), strict=True):
         if t:
             r = math.exp(lr)
-            total += max(-r * a, -min(max(r, 1 - EPSILON), 1 + EPSILON_HIGH) * a)
+            clipped = max(-r * a, -min(max(r, 1 - EPSILON), 1 + EPSILON_HIGH) * a)
+            total += min(clipped, -CAP * a) if a < 0 else clipped  # as the paper of dual clip has it
             count += 1
     loss = losses.clipped_policy_loss(logratio.exp(), advantages, EDGES).dot(losses.mean_weights(trained))
     assert loss.item() == pytest.approx(total / count, abs=1e-6)
@@ -63,7 +66,9 @@ def test_regions_equal_a_loop_over_samples():
     assert codes.tolist() == expected
     assert codes.dtype == torch.uint8
     assert set(expected) == set(Region) - {Region.UNHELD, Region.UNKNOWN}, "the scene must hold every region"
-    unheld = [Region.UNHELD if code == Region.HELD else code for code in expected]
+    bare = losses.regions(logratio.exp(), advantages, trained, losses.edges_of(EPSILON, EPSILON_HIGH)).tolist()
+    assert bare.count(Region.HELD) < expected.count(Region.HELD), "some must be held by the cap alone"
+    unheld = [Region.UNHELD if code == Region.HELD else code for code in bare]
     for objective in ("reinforce", "actor_critic", "unclipped"):
         assert losses.regions(logratio.exp(), advantages, trained, EDGES, objective).tolist() == unheld
 

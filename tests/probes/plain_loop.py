@@ -17,7 +17,9 @@ N, M, ACTIONS, DISCOUNT, LAMBDA = 3, 16, 4, 0.9, 0.8
 LIVE = {"clip_range": 0.1, "value_coef": 0.5, "entropy_coef": 0.01}
 LAYOUT = {"num_envs": N, "rollout_steps": M, "epochs": 2, "minibatches": 3, "seed": 1}
 USED = {"objective": "clip", "max_grad_norm": 0.5, "activation": "tanh", "normalize_advantages": "minibatch"}
-NONE = dict.fromkeys(("clip_range_high", "value_clip_range", "target_kl", "desired_kl", "discount", "gae_lambda"))
+NONE = dict.fromkeys(
+    ("clip_range_high", "ratio_cap", "value_clip_range", "target_kl", "desired_kl", "discount", "gae_lambda")
+)
 OFF = ("shared_network", "anneal_learning_rate", "anneal_clip_range", "normalize_rewards", "normalize_observations")
 MADE_WITH = Record(**LIVE, **LAYOUT, **USED, **NONE, **dict.fromkeys(OFF, False), live=lambda: LIVE)
 

@@ -27,6 +27,7 @@ class Facts:
     gae_lambda: float | None = None
     value_clip_range: float | None = None
     clip_range_high: float | None = None
+    ratio_cap: float | None = None
     max_grad_norm: float | None = None
     target_kl: float | None = None
     normalize_advantages: str = "off"
@@ -61,7 +62,7 @@ class Facts:
         return {name: getattr(self, name) for name in names if name in Settings.model_fields}
 
 
-LIMITS = ("max_grad_norm", "target_kl", "desired_kl", "value_clip_range")
+LIMITS = ("max_grad_norm", "target_kl", "desired_kl", "value_clip_range", "ratio_cap")
 """Settings that may be off, which is None here, and infinity in some loops."""
 
 

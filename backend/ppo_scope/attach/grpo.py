@@ -12,6 +12,7 @@ each part does exactly what it did. What is padding, or is not trained on for an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,10 @@ WITH_CLIP = ("grpo", "bnpo", "dr_grpo", "dapo", "luspo")
 OTHER = "This GRPOTrainer is of a version that is not known here: it has no {names}. See the table in docs/attach.md."
 NO_CLIP = "This GRPOTrainer's loss_type={loss!r} has no clip, which is what is looked at. There are {known}."
 MORE = "This GRPOTrainer's {name}={value!r} changes its loss in a way that is not shown here yet."
-NEUTRAL = {"delta": None, "off_policy_mask_threshold": None, "top_entropy_quantile": 1.0}
+LOW_CAP = (
+    "This GRPOTrainer's delta={delta} lies below the upper edge of its clip range, 1 + {high}, where it caps nothing."
+)
+NEUTRAL = {"off_policy_mask_threshold": None, "top_entropy_quantile": 1.0}
 
 
 def watch(trainer: Any, *, url: str | None = None, paused: bool = False) -> Any:
@@ -66,6 +70,8 @@ def why_not(trainer: Any) -> str | None:
         return OTHER.format(names=", ".join(missing))
     if trainer.loss_type not in WITH_CLIP:
         return NO_CLIP.format(loss=trainer.loss_type, known=", ".join(WITH_CLIP))
+    if trainer.args.delta is not None and trainer.args.delta <= 1 + trainer.epsilon_high:
+        return LOW_CAP.format(delta=trainer.args.delta, high=trainer.epsilon_high)
     for name, neutral in NEUTRAL.items():
         if (value := getattr(trainer.args, name, neutral)) != neutral:
             return MORE.format(name=name, value=value)
@@ -82,11 +88,13 @@ class Watched:
         facts = {"max_grad_norm": args.max_grad_norm} if args.max_grad_norm else {}
         ranges = ClipRanges(float(trainer.epsilon_low), float(trainer.epsilon_high), self._clip_at)
         change = ranges.change
+        change["ratio_cap"] = partial(setattr, args, "delta")
         if trainer.beta:  # else it has no reference
             facts["kl_coef"], change["kl_coef"] = float(trainer.beta), self._price_at
         self._scope = Scope(
             env=Path(getattr(trainer.model.config, "name_or_path", "")).name or type(trainer.model).__name__,
             **ranges.told,
+            ratio_cap=args.delta,
             value_coef=0.0,
             entropy_coef=float(getattr(trainer, "entropy_coef", None) or 0.0),
             learning_rate=float(args.learning_rate),

@@ -33,6 +33,8 @@ UNSEEN = "This run of verl is not watched: {what}. The training goes on."
 SHARDED = ("fsdp", "fsdp2")
 """The engines whose every process has the loss."""
 NEEDED = ("responses", "response_mask", "old_log_probs", "advantages", "token_level_rewards")
+FAR_OFF = 1e6
+"""A ratio that none comes to."""
 GOES_ON = "The run was ended on the page: it is not watched any more. verl trains on; end it where it was started."
 
 
@@ -48,12 +50,13 @@ class Actor:
         self._scope = Scope(
             env=Path(worker.model_config.path).name,
             **ranges.told,
+            ratio_cap=_cap_of(config),
             value_coef=0.0,  # the critic is trained in other workers
             entropy_coef=float(config.entropy_coeff),
             learning_rate=self._learning_rate(),
             seed=int(tensordict_utils.get(data, "seed", 42)),
             weights=worker.engine.module,
-            change={**ranges.change, "entropy_coef": partial(self._set, "entropy_coeff")},
+            change={**ranges.change, "ratio_cap": self._cap_at, "entropy_coef": partial(self._set, "entropy_coeff")},
             library="verl",
             num_envs=rows,
             rollout_steps=steps,
@@ -113,6 +116,10 @@ class Actor:
     def _clip_at(self, low: float, high: float) -> None:
         for name, value in (("clip_ratio", low), ("clip_ratio_low", low), ("clip_ratio_high", high)):
             self._set(name, value)
+
+    def _cap_at(self, value: float | None) -> None:
+        """Its loss has always one."""
+        self._set("clip_ratio_c", FAR_OFF if value is None else value)
 
     def _learning_rate(self) -> float:
         return float(self._engine.optimizer.param_groups[0]["lr"])
@@ -180,6 +187,11 @@ class Actor:
         self._done += 1
 
 
+def _cap_of(config: Any) -> float:
+    """c, as its loss reads it."""
+    return float(config.get("clip_ratio_c", 3.0))
+
+
 def padded(found: Tensor) -> Tensor:
     """[B, T] of what may be nested."""
     return torch.nested.to_padded_tensor(found, 0) if found.is_nested else found
@@ -194,6 +206,8 @@ def why_not(worker: Any, data: Any) -> str | None:
         return f"its engine {strategy!r} is not known here; there are {', '.join(SHARDED)}"
     if mode != "vanilla":
         return f"loss_mode={mode!r} is not the clipped objective, which is what is looked at"
+    if _cap_of(config) <= 1 + config.clip_ratio_high:
+        return f"its clip_ratio_c={_cap_of(config):g} lies below the upper edge of its clip range"
     return f"its batches have no {', '.join(missing)}" if missing else None
 
 

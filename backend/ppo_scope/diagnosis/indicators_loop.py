@@ -17,6 +17,7 @@ from ppo_scope.diagnosis.indicators_outputs import of_the_outputs
 from ppo_scope.diagnosis.indicators_used import of_the_used, of_the_weights
 from ppo_scope.diagnosis.judging import FAR_OUT, NUMBERS, OF_CRITIC, Row
 from ppo_scope.diagnosis.told_loss import of_the_losses
+from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.probes.measurement import rms, variance_of
 from ppo_scope.probes.minibatches import Minibatches
 from ppo_scope.probes.moment import Moment
@@ -58,7 +59,7 @@ def of_the_loop(moment: Moment, batch: Batch, told_loss: float = math.nan) -> Ro
     return {
         "steps_taken": float(len(moment.update.minibatches)),
         **_order(moment, seen),
-        **_far_out(seen),
+        **_far_out(seen, clip_edges(moment.update.settings).cap),
         **_held_values(moment, batch, seen),
         **_bootstraps(moment, batch),
         **of_the_estimate(moment, batch, seen),
@@ -89,9 +90,12 @@ def _order(moment: Moment, seen: Minibatches) -> Row:
     }
 
 
-def _far_out(seen: Minibatches) -> Row:
-    """Which share of what the loss sums up samples with Â < 0 have whose r is far out, and the largest such r."""
-    ratio, used = seen.ratio, seen.advantages
+def _far_out(seen: Minibatches, cap: float) -> Row:
+    """Which share of what the loss sums up samples with Â < 0 have whose r is far out, and the largest such r.
+
+    It counts up to `cap`, c.
+    """
+    ratio, used = np.minimum(seen.ratio, np.float32(cap)), seen.advantages
     if not float(ratio.max(initial=0.0)) > FAR_OUT:
         return {"far_out_share": 0.0}
     far = (ratio > FAR_OUT) & (used < 0) & seen.trained

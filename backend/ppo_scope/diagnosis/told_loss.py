@@ -60,7 +60,7 @@ def mistake_in(told: float, parts: Parts, settings: Facts) -> str | None:
 def _made_wrongly(parts: Parts, ours: float, settings: Facts) -> dict[str, float]:
     policy, value, entropy = parts.policy_loss, parts.value_term, parts.entropy_term
     used, ratio = parts.advantages, parts.ratio
-    clipped = np.clip(ratio, *clip_edges(settings))
+    clipped = np.clip(ratio, *clip_edges(settings)[:2])
     rest = value - entropy
     made = {
         "entropy_sign": policy + value + entropy,
@@ -120,7 +120,7 @@ def of_the_losses(moment: Moment, batch: Batch, seen: Minibatches, told_loss: fl
     if "told_loss" in found and (mistake := mistake_in(mine["loss"], parts, settings)) is not None:
         found["loss_mistake"] = float(list(MISTAKES).index(mistake))
     if given and np.count_nonzero(kept) <= LARGEST_TABLE:
-        clipped = np.clip(parts.ratio, *clip_edges(settings))
+        clipped = np.clip(parts.ratio, *clip_edges(settings)[:2])
         used = parts.advantages[:, None]
         found["value_loss_of_table"] = table_of_values(parts, settings)
         found["policy_loss_of_table"] = float(np.maximum(-used * parts.ratio, -used * clipped).mean())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from ppo_scope.diagnosis.judging import FAR_OUT
 from ppo_scope.wire.headers import SettingValue, Try
 
 
@@ -22,6 +23,7 @@ SHORTER = _by("learning_rate", 0.3)
 FEWER = _by("epochs", 0.5)
 LEASH = _to("target_kl", 0.02)
 TIGHTER = _by("target_kl", 0.5)
+CAP = _to("ratio_cap", FAR_OUT)
 UNLIMITED = _to("max_grad_norm", None)
 NO_BONUS = _to("entropy_coef", 0.0)
 
@@ -41,7 +43,7 @@ TRIES: dict[tuple[str, str], tuple[Try, ...]] = {
     ("kl_spike", "learning_rate"): (SHORTER, FEWER, LEASH),
     ("return_fell", "learning_rate"): (SHORTER, FEWER, LEASH),
     ("spent_learning_rate", "learning_rate"): (_to("learning_rate", 0.0003),),
-    ("unbounded_loss", "learning_rate"): (SHORTER, FEWER, LEASH),
+    ("unbounded_loss", "learning_rate"): (SHORTER, FEWER, LEASH, CAP),
     ("kl_without_clip", "target_kl"): (LEASH, SHORTER, FEWER),
     ("saturated_activations", "learning_rate"): (SHORTER,),
     ("pinned_learning_rate", "epochs"): (FEWER, _by("desired_kl", 2.0)),

@@ -116,7 +116,9 @@ def policy_loss(
     slopes = unclipped * (logratio <= LARGEST_LOGRATIO)  # dr/d log π = r
     if objective in UNCLIPPED:
         return unclipped, slopes
-    low, high = (np.float32(float(edge)) for edge in edges)
+    low, high, cap = (np.float32(float(edge)) for edge in edges)
+    if cap < np.inf:
+        unclipped, slopes = -advantages * np.minimum(ratio, cap), slopes * (ratio <= cap)
     clipped = -advantages * np.minimum(np.maximum(ratio, low), high)
     # Where the clipped term is the larger one it is a constant: the sample is held.
     return np.maximum(unclipped, clipped), slopes * (clipped <= unclipped)

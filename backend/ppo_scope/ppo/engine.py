@@ -138,6 +138,11 @@ class Made(Protocol):
         ...
 
     @property
+    def ratio_cap(self) -> float | None:
+        """c: where Â < 0, r counts no further; None: without a limit."""
+        ...
+
+    @property
     def value_coef(self) -> float:
         """c₁"""
         ...
@@ -159,8 +164,8 @@ class Made(Protocol):
 
 
 def clip_edges(made: Made) -> losses.Edges:
-    """Between which r may move freely, in numbers."""
-    return losses.edges_of(made.clip_range, made.clip_range_high)
+    """Where the clip holds r, in numbers."""
+    return losses.edges_of(made.clip_range, made.clip_range_high, made.ratio_cap)
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,7 @@ class Rule:
     objective: str
     clip_range: Scalar
     clip_range_high: Scalar | None
+    ratio_cap: float | None
     value_coef: Scalar
     entropy_coef: Scalar
     value_clip_range: float | None
@@ -182,6 +188,7 @@ class Rule:
             made.objective,
             made.clip_range,
             made.clip_range_high,
+            made.ratio_cap,
             made.value_coef,
             made.entropy_coef,
             made.value_clip_range,
@@ -190,8 +197,8 @@ class Rule:
 
     @property
     def edges(self) -> losses.Edges:
-        """Between which r may move freely."""
-        return losses.edges_of(self.clip_range, self.clip_range_high)
+        """Where the clip holds r."""
+        return losses.edges_of(self.clip_range, self.clip_range_high, self.ratio_cap)
 
     @property
     def penalises(self) -> bool:

@@ -8,8 +8,9 @@ Source: Schulman et al. 2017, equations 6, 7, 8 and 9; L_VF without the ½ that 
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -24,8 +25,16 @@ Either = TypeVar("Either", Tensor, NDArray[Any])
 Scalar = float | Tensor
 """A coefficient: on a GPU a tensor of no dimension, so that nothing waits for the host."""
 
-Edges = tuple[Any, Any]
-"""Between which r may move freely, 1 − ε and 1 + ε⁺: numbers, or tensors of no dimension."""
+
+class Edges(NamedTuple):
+    """Where the clip holds r: numbers, or tensors of no dimension."""
+
+    low: Any
+    """1 − ε"""
+    high: Any
+    """1 + ε⁺"""
+    cap: float = math.inf
+    """c: where Â < 0, r counts no further."""
 
 
 class Region(IntEnum):
@@ -36,7 +45,9 @@ class Region(IntEnum):
     INSIDE = 1
     """1 − ε ≤ r ≤ 1 + ε⁺, which is ε where nothing else is said: the gradient flows."""
     HELD = 2
-    """Moved beyond the range in the direction that its advantage asks for: the gradient is exactly zero."""
+    """Moved beyond the range in the direction that its advantage asks for, or beyond c against it: the gradient is
+    exactly zero.
+    """
     PULLED_BACK = 3
     """Beyond the range against its advantage: the gradient flows at full size."""
     UNHELD = 4
@@ -111,8 +122,14 @@ def policy_loss(objective: str, log_probs: Tensor, ratio: Tensor, advantages: Te
 
 
 def clipped_policy_loss(ratio: Tensor, advantages: Tensor, edges: Edges) -> Tensor:
-    """max(−r·Â, −clip(r, 1−ε, 1+ε⁺)·Â) per sample [B]."""
-    return torch.maximum(-advantages * ratio, -advantages * ratio.clamp(*edges))
+    """max(−min(r, c)·Â, −clip(r, 1−ε, 1+ε⁺)·Â) per sample [B].
+
+    Source of c: "dual-clip PPO" of Ye et al. 2020, "Mastering Complex Control in MOBA Games with Deep Reinforcement
+    Learning", section 3.4, who write the same as max(min(…), c·Â) of what is maximised where Â < 0.
+    """
+    low, high, cap = edges
+    counted = ratio if cap == math.inf else ratio.clamp(max=cap)
+    return torch.maximum(-advantages * counted, -advantages * ratio.clamp(low, high))
 
 
 def value_loss(values: Tensor, targets: Tensor, old_values: Tensor, clip_range: float | None) -> Tensor:
@@ -134,13 +151,14 @@ def term_weights(value_coef: float, entropy_coef: float) -> tuple[float, float, 
     return 1.0, value_coef, -entropy_coef
 
 
-def edges_of(clip_range: Scalar, clip_range_high: Scalar | None = None) -> Edges:
-    """1 − ε and 1 + ε⁺, numbers or tensors as they are; without an ε⁺ of its own the upper one is 1 + ε.
+def edges_of(clip_range: Scalar, clip_range_high: Scalar | None = None, ratio_cap: float | None = None) -> Edges:
+    """1 − ε, 1 + ε⁺ and c, numbers or tensors as they are; without an ε⁺ of its own the upper one is 1 + ε.
 
     Source of ε⁺: "Clip-Higher" of Yu et al. 2025, "DAPO", section 3.1.
     """
     above = clip_range if clip_range_high is None else clip_range_high
-    return 1.0 - _wide_enough(clip_range), 1.0 + _wide_enough(above)
+    cap = math.inf if ratio_cap is None else ratio_cap
+    return Edges(1.0 - _wide_enough(clip_range), 1.0 + _wide_enough(above), cap)
 
 
 def _wide_enough(clip_range: Scalar) -> Scalar:
@@ -151,8 +169,7 @@ def _wide_enough(clip_range: Scalar) -> Scalar:
 
 def beyond(ratio: Either, edges: Edges) -> tuple[Either, Either]:
     """Where r is above the upper edge and where it is below the lower one (bool, any shape)."""
-    low, high = edges
-    return ratio > high, ratio < low
+    return ratio > edges.high, ratio < edges.low
 
 
 def regions(ratio: Either, advantages: Either, trained: Either, edges: Edges, objective: str = "clip") -> Either:
@@ -164,6 +181,9 @@ def regions(ratio: Either, advantages: Either, trained: Either, edges: Edges, ob
     good, bad = advantages > 0, advantages < 0
     asked_for = (good & above) | (bad & below)
     pulled_back = (bad & above) | (good & below)
+    if objective == "clip" and edges.cap < math.inf:
+        capped = bad & (ratio > edges.cap)
+        asked_for, pulled_back = asked_for | capped, pulled_back & ~capped
     code = Region.HELD if objective == "clip" else Region.UNHELD
     # A sum of masks gives the codes without any branching.
     inside = int(Region.INSIDE)

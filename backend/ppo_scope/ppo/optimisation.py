@@ -66,6 +66,7 @@ class Coefficients:
             settings.objective,
             self.clip_range,
             self.clip_range_high,
+            settings.ratio_cap,
             self.value_coef,
             self.entropy_coef,
             settings.value_clip_range,

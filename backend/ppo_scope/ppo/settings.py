@@ -79,6 +79,12 @@ class Settings(BaseModel):
         slider=(0.1, 0.8), scale="log",
         about="How far the probability ratio may rise above 1; ε is then how far it may fall. Off: ε on both sides.",
     )
+    ratio_cap: float | None = knob(
+        None, symbol="c", label="Ratio cap", group="loss", live=True, gt=1.0, le=1000.0, step=0.1, slider=(2.0, 10.0),
+        scale="log",
+        about="Dual clip: the largest ratio that counts where the advantage is negative. Must be above the clip range. "
+        "Off: none.",
+    )
     anneal_clip_range: bool = knob(
         False, label="Anneal clip range", group="loss", live=True,
         about="Lower ε, and ε⁺, linearly to 0 over total_steps (which must then be set).",
@@ -260,6 +266,9 @@ class Settings(BaseModel):
         for name, symbol in (("anneal_learning_rate", "α"), ("anneal_clip_range", "ε"), ("anneal_entropy_coef", "c₂")):
             if getattr(self, name) and self.total_steps is None:
                 raise ValueError(f"{name}: needs total_steps, the end towards which {symbol} falls")
+        high = self.clip_range if self.clip_range_high is None else self.clip_range_high
+        if self.ratio_cap is not None and self.ratio_cap <= 1.0 + high:
+            raise ValueError(f"ratio_cap: must be above the upper edge of the clip range, 1 + {high:g}")
         if self.anneal_learning_rate and self.desired_kl is not None:
             raise ValueError("desired_kl: sets α itself; switch anneal_learning_rate off")
         if self.learning_rate_min > self.learning_rate_max:

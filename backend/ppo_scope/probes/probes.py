@@ -231,7 +231,7 @@ def _ratio(moment: Moment) -> Measurement:
 
 
 def _ratio_limit(logratio: Array, edges: losses.Edges) -> float:
-    low, high = edges
+    low, high, _ = edges
     lower_edge = -math.log(low) if low > 0 else 0.0
     widest = max(float(logratio.max(initial=0.0)), -float(logratio.min(initial=0.0)), math.log(high), lower_edge)
     return next((limit for limit in RATIO_LIMITS if widest <= limit), RATIO_LIMITS[-1])

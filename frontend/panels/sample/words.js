@@ -3,9 +3,10 @@
 import { fixed, number } from "../../state/format.js";
 import { LARGEST_LOGRATIO } from "../../ppo/constants.js";
 import { edgesOf, rise, upperSymbol } from "../../ppo/clip-range.js";
-import { clamped, lossTerm, penaltyTerm } from "../../ppo/what-if.js";
+import { capped, clamped, lossTerm, penaltyTerm } from "../../ppo/what-if.js";
 import { regionOf } from "../../ppo/regions.js";
 
+/** @import { Edges } from "../../ppo/clip-range.js" */
 /** @import { Facts } from "./facts.js" */
 
 /**
@@ -61,15 +62,30 @@ function objectiveLines(facts) {
   if (objective !== "clip" || ratio === null || clipRange === null) return [{ ...unclipped, role: "picked" }];
   const edges = edgesOf(clipRange);
   const held = clamped(ratio, edges);
+  const counted = clipRange.ratio_cap === null ? unclipped : cappedLine(facts, edges);
   const clipped = {
     term: `−clip(r, ${number(1 - clipRange.clip_range)}, ${number(1 + rise(clipRange))}) · Â`,
     sum: `−${n(held)} · ${factor(used)}`,
     value: lossTerm(held, used),
   };
+  const [first, second] = isCapped(facts) ? PICKED.pulledBack : (PICKED[regionOf(region).key] ?? ["same", "same"]);
   return [
-    { ...unclipped, role: PICKED[regionOf(region).key]?.[0] ?? "same" },
-    { ...clipped, role: PICKED[regionOf(region).key]?.[1] ?? "same" },
+    { ...counted, role: first },
+    { ...clipped, role: second },
   ];
+}
+
+/** Whether it is c that holds this sample. @param {Facts} facts */
+const isCapped = ({ region, used, ratio }) => regionOf(region).key === "held" && Number(used) < 0 && Number(ratio) > 1;
+
+/** The part of a ratio that counts no further than c. @param {Facts} facts @param {Edges} edges @returns {Line} */
+function cappedLine({ ratio, used, clipRange }, edges) {
+  const counted = capped(Number(ratio), edges);
+  return {
+    term: `−min(r, ${number(Number(clipRange?.ratio_cap))}) · Â`,
+    sum: `−${n(counted)} · ${factor(Number(used))}`,
+    value: lossTerm(counted, Number(used)),
+  };
 }
 
 /** @param {Line} own the part of this sample's ratio @param {Facts} facts @returns {Line[]} */
@@ -104,6 +120,8 @@ export function verdict(facts) {
   if (ratio === null) return "";
   const byMore = `by more than ${ratio > 1 && clipRange ? upperSymbol(clipRange) : "ε"}`;
   const { key } = regionOf(region);
+  if (isCapped(facts))
+    return `${pushes(facts)} Yet it has become likelier, and r = ${n(ratio)} is above c: min(r, c) is a constant, and the policy gradient of this sample is exactly 0. Without c it would weigh the more, the further r has gone.${isToken ? "" : " The critic's and the entropy's gradient still flow."}`;
   if (key === "held") {
     return `${pushes(facts)} It is, ${byMore}: r = ${n(ratio)}. max picks the clipped term, which is a constant: the policy gradient of this sample is exactly 0. It has been moved enough.${isToken ? "" : " The critic's and the entropy's gradient still flow."}`;
   }

@@ -99,7 +99,8 @@ export function upTitle(objective, weight, symbol) {
  * @param {Curves} curves
  * @param {Theme} theme
  */
-export function marks(snapshot, { edges: [low, high], wouldBe, across: [from, to] }, theme) {
+export function marks(snapshot, { edges, wouldBe, across: [from, to] }, theme) {
+  const [low, high, cap] = edges;
   const axes = { good: ["x", "y domain"], bad: ["x2", "y2 domain"] };
   const shapes = SIDES.flatMap((side) => {
     const [xref, yref] = axes[side];
@@ -111,11 +112,20 @@ export function marks(snapshot, { edges: [low, high], wouldBe, across: [from, to
       x1: x,
       line: { color: theme.clip, width: 1, ...look },
     });
-    const flat = side === "good" ? [Math.min(to, high), to] : [from, Math.max(from, low)];
+    const ends = (/** @type {Edges} */ [below, above, furthest]) => [below, above, ...(side === "bad" && furthest < to ? [furthest] : [])];
+    const flats = side === "good" ? [[Math.min(to, high), to]] : [[from, Math.max(from, low)], ...(cap < to ? [[cap, to]] : [])];
     return [
-      { ...upright, type: "rect", x0: flat[0], x1: flat[1], fillcolor: fade(theme.held, 0.1), line: { width: 0 }, visible: hasClip(snapshot) },
-      ...[low, high].map((x) => line(x, {})),
-      ...(wouldBe ?? []).map((x) => line(x, { width: 1.5, dash: "dash" })),
+      ...flats.map(([x0, x1]) => ({
+        ...upright,
+        type: "rect",
+        x0,
+        x1,
+        fillcolor: fade(theme.held, 0.1),
+        line: { width: 0 },
+        visible: hasClip(snapshot),
+      })),
+      ...ends(edges).map((x) => line(x, {})),
+      ...(wouldBe ? ends(wouldBe) : []).map((x) => line(x, { width: 1.5, dash: "dash" })),
     ];
   });
   return { shapes, annotations: [] };

@@ -166,7 +166,7 @@ function mount(body, context) {
       const patience = runsFreely(next) ? undefined : 1;
       const half = reach.fit(
         0,
-        Math.max(...[...edges, ...(wouldBe ?? [])].map((edge) => 1.6 * Math.abs(edge - 1)), farthest(cloud.samples)),
+        Math.max(...[edges, wouldBe ?? edges].flatMap(([low, high]) => [low, high]).map((edge) => 1.6 * Math.abs(edge - 1)), farthest(cloud.samples)),
         patience,
       )[1];
       const across = /** @type {const} */ ([Math.max(0, 1 - half), Math.min(WIDEST, 1 + half)]);

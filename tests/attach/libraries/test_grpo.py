@@ -47,7 +47,19 @@ def test_a_ratio_that_may_rise_further_than_it_may_fall_is_clipped_as_the_traine
     assert rows["held_fraction"] == pytest.approx([one["clip_ratio/region_mean"] for one in logs], abs=1e-6)
     assert all(one["clip_ratio/low_mean"] > 0 and one["clip_ratio/high_mean"] > 0 for one in logs)
     assert run["attached"]["began"] | {"clip_range": 0.02, "clip_range_high": 0.08} == run["attached"]["began"]
-    assert {"clip_range", "clip_range_high"} <= set(run["attached"]["changeable"])
+    assert {"clip_range", "clip_range_high", "ratio_cap"} <= set(run["attached"]["changeable"])
+
+
+def test_a_ratio_that_counts_to_a_cap_is_capped_as_the_trainer_does(monkeypatch):
+    from tests.attach.libraries import grpo_loop
+
+    capped = {"epsilon": 0.02, "delta": 1.05}
+    (_, logged), run, rows, _ = shown_here(monkeypatch, lambda: grpo_loop.main(STEPS, **capped))
+    logs = [one for one in logged if "loss" in one]
+    assert rows["loss"] == pytest.approx([one["loss"] for one in logs], abs=1e-6)
+    # TRL counts those that the clip holds, not those beyond the cap.
+    assert all(ours > one["clip_ratio/region_mean"] for ours, one in zip(rows["held_fraction"], logs, strict=True))
+    assert run["attached"]["began"]["ratio_cap"] == 1.05
 
 
 def test_beta_is_moved_between_two_updates_to_nothing_and_back(monkeypatch):
@@ -106,7 +118,8 @@ def test_what_cannot_be_shown_is_refused_with_a_sentence():
 
     for changed, sentence in (
         ({"loss_type": "cispo", "epsilon_high": 5.0}, r"loss_type='cispo' has no clip"),
-        ({"delta": 2.0}, r"delta=2.0 changes its loss"),
+        ({"delta": 1.1}, r"delta=1.1 lies below the upper edge of its clip range, 1 \+ 0.2"),
+        ({"top_entropy_quantile": 0.5}, r"top_entropy_quantile=0.5 changes its loss"),
     ):
         with pytest.raises(TypeError, match=sentence):
             ppo_scope.watch(grpo_loop.trainer(1, beta=0.0, **changed), url=nowhere())

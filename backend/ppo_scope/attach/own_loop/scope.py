@@ -94,8 +94,8 @@ class Scope:
                 moved on the page.
             paused: wait for Play on the page before the first update.
             url: the server's link; else that of `PPO_SCOPE_URL`; else a server is started that ends with this process.
-            facts: more that the page shows, by the names of our settings: clip_range_high, max_grad_norm, target_kl,
-                discount, …
+            facts: more that the page shows, by the names of our settings: clip_range_high, ratio_cap, max_grad_norm,
+                target_kl, discount, …
 
         Raises:
             ValueError: a name is none of our settings, or the link is none.
@@ -236,6 +236,7 @@ class Scope:
         minibatches: int | None = None,
         clip_range: float | None = None,
         clip_range_high: float | None = None,
+        ratio_cap: float | None = None,
         value_coef: float | None = None,
         entropy_coef: float | None = None,
     ) -> None:
@@ -260,6 +261,7 @@ class Scope:
             minibatches: of an epoch.
             clip_range: ε.
             clip_range_high: ε⁺, where r may rise by another range than it may fall by.
+            ratio_cap: c, where r counts no further for Â < 0 (dual clip).
             value_coef: c₁.
             entropy_coef: c₂.
 
@@ -269,7 +271,7 @@ class Scope:
         layout = layout_of(rewards)
         self.begins()
         moved: dict[str, Any] = {"learning_rate": learning_rate, "epochs": epochs, "minibatches": minibatches}
-        moved |= {"clip_range": clip_range, "clip_range_high": clip_range_high}
+        moved |= {"clip_range": clip_range, "clip_range_high": clip_range_high, "ratio_cap": ratio_cap}
         moved |= {"value_coef": value_coef, "entropy_coef": entropy_coef}
         told = in_numbers({name: value for name, value in moved.items() if value is not None})
         now = {**told, "num_envs": layout[1], "rollout_steps": layout[0]}
