@@ -4,12 +4,13 @@ nothing is said of loops without one.
 
 import math
 import re
-from functools import cache
+from functools import cache, partial
 from statistics import fmean
 
 import pytest
 import torch
 
+import ppo_scope
 from ppo_scope.diagnosis.checks_cut import BOOTSTRAP
 from tests.diagnosis.faulty_loop import FaultyLoop, Groups, Rare, evidence, said
 
@@ -108,6 +109,13 @@ def test_a_few_samples_that_the_clip_does_not_bound_are_told_of_below_their_caus
     assert next(iter(found)) == "ratio_not_one" == found["unbounded_loss"]["explained_by"]
     assert "with Â < 0 and r > 3" in found["unbounded_loss"]["summary"]
     assert "dual clip" in found["unbounded_loss"]["remedy"]
+    assert {"setting": "ratio_cap", "to": 3.0} in found["unbounded_loss"]["tries"]
+
+
+def test_where_a_cap_bounds_them_it_is_not_said(monkeypatch):
+    monkeypatch.setattr(ppo_scope, "Scope", partial(ppo_scope.Scope, ratio_cap=3.0))
+    found = {finding["name"] for finding in FaultyLoop("clipped actions", **GAUSSIAN).train(8).health.findings()}
+    assert "ratio_not_one" in found and "unbounded_loss" not in found
 
 
 @pytest.mark.parametrize(
