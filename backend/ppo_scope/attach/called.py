@@ -76,6 +76,8 @@ TRL = _written(
     "NAME={} in GRPOConfig",
     {
         "clip_range": "epsilon",
+        "clip_range_high": "epsilon_high",
+        "ratio_cap": "delta",
         "learning_rate": "learning_rate",
         "epochs": "num_iterations",
         "kl_coef": "beta",
@@ -83,9 +85,13 @@ TRL = _written(
     },
 )
 TRL["max_grad_norm"]["off"] = "0"
+for limit in ("clip_range_high", "ratio_cap"):
+    TRL[limit]["off"] = "None"
 VERL = _written(
     "actor_rollout_ref.actor.NAME={}",
     {
+        "clip_range_high": "clip_ratio_high",
+        "ratio_cap": "clip_ratio_c",
         "entropy_coef": "entropy_coeff",
         "learning_rate": "optim.lr",
         "epochs": "ppo_epochs",

@@ -56,6 +56,19 @@ def test_it_is_shown_by_its_own_numbers_and_trains_to_the_same_weights(server):
     assert rows["value_loss"] == [None] * UPDATES, "the critic is trained elsewhere"
 
 
+def test_two_ranges_and_the_cap_are_those_of_its_loss(server):
+    _, logs, said = ended("--clips", 0.02, 0.05, 1.1, link=server.url)
+    run = the_run(server, state="finished")
+    rows, _ = rows_of(server, run["id"])
+    began = run["attached"]["began"]
+    assert [began[name] for name in ("clip_range", "clip_range_high", "ratio_cap")] == [0.02, 0.05, 1.1], said
+    assert rows["loss"] == pytest.approx(means(logs, "loss"), abs=1e-6)
+    held, capped = (means(logs, f"actor/pg_clipfrac{end}") for end in ("", "_lower"))
+    assert min(held) > 0.05 and max(capped) > 0.01, "both must be met for this to mean anything"
+    # verl's are means over parts, which have not all as many tokens.
+    assert rows["held_fraction"] == pytest.approx([one + more for one, more in zip(held, capped, strict=True)], rel=0.1)
+
+
 def test_its_clip_range_is_moved_on_the_page_and_the_run_is_ended_there(server):
     with leading(server) as page, Loop(LOOP, 1000, link=server.url) as loop:
         run = the_run(server, timeout=240, state="running")["id"]

@@ -1,6 +1,6 @@
 """verl's own training worker, loss and engine (FSDP2, on the CPU) on a tiny language model; run as a program.
 
-    python -m tests.attach.libraries.verl_loop UPDATES [--plain]
+    python -m tests.attach.libraries.verl_loop UPDATES [--plain | --clips LOW HIGH CAP]
 
 What verl's trainer does around them with servers that generate on GPUs is done here in a few lines: tokens are drawn,
 paid for the word "yes", and compared in groups by verl's own estimate. Prints the digest of its weights.
@@ -51,6 +51,7 @@ class PlatformCPU(PlatformCUDA):
 PROMPTS = [f"is it {word}" for word in ("good", "bad", "warm", "cold")]
 PROMPT = 3  # tokens of each
 REFERENCE = 0.04  # β
+CLIPS = "clip_ratio_low", "clip_ratio_high", "clip_ratio_c"
 
 
 def alone():
@@ -179,6 +180,7 @@ def main(updates, *, plain=False, **changed):
 
 
 if __name__ == "__main__":
-    digest, logs = main(int(sys.argv[1]), plain="--plain" in sys.argv)
+    clips = dict(zip(CLIPS, map(float, sys.argv[3:]), strict=True)) if "--clips" in sys.argv else {}
+    digest, logs = main(int(sys.argv[1]), plain="--plain" in sys.argv, **clips)
     print(json.dumps(logs, default=str))
     print(digest)
