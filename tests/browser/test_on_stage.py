@@ -55,23 +55,66 @@ def test_what_is_explained_is_never_off_the_screen(stage, page):
             check(page, *size, ["Clip mask", "Ratio histogram"])
 
 
-OUT_OF_FRAME = """() => [...document.querySelectorAll("#settings .setting")].filter((setting) => {
+OUT_OF_FRAME = """() => [...document.querySelectorAll("#settings .setting")].flatMap((setting) => {
     const frame = setting.getBoundingClientRect();
-    return [...setting.querySelectorAll("input")].some((input) => {
+    return [...setting.querySelectorAll("input")].filter((input) => {
         const { left, right, width } = input.getBoundingClientRect();
-        return width && (left < frame.left || right > frame.right);
-    });
-}).length"""
+        return width && (left < frame.left || right > frame.right || input.scrollWidth > input.clientWidth);
+    }).map((input) => input.ariaLabel);
+})"""
+WINDOWS = ((721, 1000), (820, 1180), (1024, 768), (1180, 820), (1280, 720), (1440, 900), (1600, 900), (1680, 1050))
 
 
 def test_what_a_setting_is_typed_into_stays_within_its_frame(stage, page):
-    stage(query="?stage=clip-mask").dashboard.at(update="3", phase="update")
+    """And what is typed, within its box: 0.00025 is what many train with."""
+    dashboard = stage(query="?stage=clip-mask").dashboard.at(update="3", phase="update")
     for theme in ("light", "dark", "projector"):
         until(lambda: page.locator("html").get_attribute("data-theme"), lambda now, theme=theme: now == theme)
-        for width, height in ((820, 1180), (1024, 768), (1180, 820), (1280, 720), (1440, 900)):
+        for width, height in WINDOWS:
             page.set_viewport_size({"width": width, "height": height})
-            assert page.evaluate(OUT_OF_FRAME) == 0, (theme, width)
-        page.keyboard.press("t")
+            page.get_by_label("Learning rate, as a number", exact=True).fill("0.00025")
+            assert page.evaluate(OUT_OF_FRAME) == [], (theme, width)
+        dashboard.key("t")
+
+
+SMALLEST = 10.99  # CSS pixels of type: 11, but for rounding
+SMALL = """smallest => {
+    const found = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const text = walker.currentNode.textContent.trim();
+        const element = walker.currentNode.parentElement;
+        const size = parseFloat(getComputedStyle(element).fontSize);
+        if (!text || size === 0 || size >= smallest || !element.checkVisibility({ opacityProperty: true })) continue;
+        const isIndex = element.closest("sub, tspan[dy], .index") ?? element.parentElement.matches("tspan.line");
+        const hidden = element.closest("option, .visually-hidden") || element.getBoundingClientRect().width < 2;
+        if (!isIndex && !hidden) found.push(`${text} (${size})`);
+    }
+    return found;
+}"""
+CUT = """() => [...document.querySelectorAll(".stations, .station b, .position, .sentence, .equation, .formula")]
+    .filter(({ scrollWidth, clientWidth }) => clientWidth && scrollWidth > clientWidth + 1)
+    .map(({ className, textContent }) => className || textContent)"""
+
+
+def test_letters_can_be_read_in_a_narrow_window(stage, page):
+    dashboard = stage(query="?stage=gradients,loss-components").dashboard.at(update="3", phase="update")
+    for guided in (False, True):
+        if guided:
+            dashboard.key("g")
+            page.locator("#guide .task").wait_for()
+        for theme in ("light", "dark", "projector"):
+            until(lambda: page.locator("html").get_attribute("data-theme"), lambda now, theme=theme: now == theme)
+            for width, height in ((721, 1000), (820, 1180), (960, 700), (1024, 768), (1106, 768), (1107, 768)):
+                page.set_viewport_size({"width": width, "height": height})
+                assert page.evaluate(SMALL, SMALLEST) == [], (theme, width)
+                assert page.evaluate(CUT) == [], (theme, width)
+                shown = page.evaluate(SHOWN)
+                assert not shown["scrolls"], (theme, width)
+                for at, (name, box) in enumerate(shown["seen"]):
+                    for other, its in shown["seen"][at + 1 :]:
+                        assert apart(box, its), (theme, width, name, other)
+            dashboard.key("t")
 
 
 OUT_OF_SIGHT = """() => [...document.querySelectorAll(".bar :is(button, select), #timeline button")].filter((one) => {

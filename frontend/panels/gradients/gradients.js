@@ -22,7 +22,7 @@ const TERMS = /** @type {const} */ ([
   { name: "entropy", term: "entropy_term", raw: "S", weighted: "−c₂·S", colour: "entropy", swatch: "swatch-bar-entropy", hatching: "\\" },
   { name: "loss", term: "loss", raw: "L", weighted: "L", colour: "loss", swatch: "swatch-bar-loss", hatching: null },
 ]);
-const NAME = 10 / 12; // size of a layer's name, of that of other labels
+const NAME = 11 / 12; // size of a layer's name, of that of other labels
 const BAR = 0.21; // of the distance between two layers
 const LEFT = 92; // CSS pixels, beside the chart and beside the table under it
 const RIGHT = 8;
@@ -239,7 +239,7 @@ function unreached({ layers, reaches }, theme) {
     const missing = TERMS.filter(({ raw }, term) => raw !== "L" && !reaches[term].slice(from, to + 1).some(Boolean));
     if (!missing.length) return [];
     const names = missing.map(({ raw, colour }) => `<span style="color:${theme[colour]}">∇${raw.replace(/_(\w+)/, "<sub>$1</sub>")}</span>`);
-    const text = from === to ? `${names.join(" =<br>")}${names.length > 1 ? " = 0" : "<br>= 0"}` : `${names.join(" = ")} = 0`;
+    const text = `${names.join(" =<br>")}${from === to && names.length === 1 ? "<br>= 0" : " = 0"}`; // as wide as one name: networks may be narrow
     return [{ showarrow: false, x: (from + to) / 2, y: 1, yref: "paper", yanchor: "top", text, font: { size: 11, color: theme.ink } }];
   });
 }
