@@ -106,6 +106,11 @@ export function createBar(root, state, actions, runs) {
   const link = h("span", { class: "connection" });
   const theme = h("button", { type: "button", class: "quiet square", onclick: actions.toggleTheme });
 
+  const help = h(
+    "button",
+    { type: "button", class: "quiet square", "aria-label": "Help", title: "Help and shortcuts (?)", onclick: actions.help },
+    "?",
+  );
   const tools = h(
     "div",
     { class: "tools" },
@@ -131,7 +136,7 @@ export function createBar(root, state, actions, runs) {
       "Guide",
     ),
     theme,
-    h("button", { type: "button", class: "quiet square", "aria-label": "Help", title: "Help and shortcuts (?)", onclick: actions.help }, "?"),
+    help,
   );
   const whole = h("a", { class: "whole-page", target: "_blank", rel: "noopener", hidden: true }, "Open the whole page");
   const alarm = createAlarm(state, actions);
@@ -208,9 +213,16 @@ export function createBar(root, state, actions, runs) {
     const focused = document.activeElement === button;
     button.disabled = disabled;
     if (!focused || !disabled) return;
-    const other = counterpartOf(button);
+    const other = [counterpartOf(button), back.button, help].find(isPossible);
+    if (!other) return;
     other.disabled = false;
     other.focus();
+  }
+
+  /** Whether it is to be pressed, whatever was last drawn: of a run that has died neither Play nor Pause is. @param {HTMLButtonElement} button */
+  function isPossible(button) {
+    const action = Object.entries(buttons).find(([, one]) => one.button === button)?.[0];
+    return action ? actions.permits(/** @type {Action} */ (action)).possible : !button.disabled;
   }
 
   /** Where a recording ends, to go on pressing Enter must not play it from its start. @param {HTMLButtonElement} button */

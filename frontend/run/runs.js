@@ -187,7 +187,10 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
     const { run, runs } = state;
     const others = runs.filter(({ id }) => id !== run?.id).length;
     const script = scriptOf(run);
-    setText(environment, script || (run?.environment ?? state.awaited?.script ?? "no run"));
+    setText(
+      environment,
+      script || (run?.environment ?? state.awaited?.script ?? (state.connection.state === "connecting" ? "connecting" : "no run")),
+    );
     const where = run?.attached?.library ?? device(run?.device ?? "");
     setText(known, run ? [script && run.environment, run.seed === null ? "" : `seed ${run.seed}`, where].filter(Boolean).join(" · ") : "");
     setText(forkOf, run?.parent ? ` · fork of ${run.parent.run}` : "");
