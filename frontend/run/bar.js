@@ -6,7 +6,7 @@ import { h, icon, setAttribute, setHidden, setText } from "../ui/dom.js";
 import { endedBadly, HELD, losesTraining, lossInWords, PAUSES, whyNoControl } from "../state/permission.js";
 import { createAlarm } from "./alarm.js";
 import { createPacing } from "./pacing.js";
-import { titleOf } from "../state/called.js";
+import { inParts, titleOf } from "../state/called.js";
 import { runState } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { runsOn } from "../state/motion.js";
@@ -198,7 +198,7 @@ export function createBar(root, state, actions, runs) {
     const { run, snapshot, connection } = state;
     const now = runState(state);
     const connected = connection.state === "open";
-    const title = run ? `${titleOf(run)} · PPO Scope` : "PPO Scope";
+    const title = run ? `${titleOf({ ...run, environment: inParts(run.environment ?? "").id })} · PPO Scope` : "PPO Scope";
     if (document.title !== title) document.title = title;
     const word = now === "running" && state.status?.pausing ? "pausing" : now ? STATES[now] : standing(state);
     setText(state_, word ? (connected ? word : `was ${word}`) : "");
