@@ -137,6 +137,15 @@ def test_nothing_that_can_be_pressed_lies_beyond_the_window(stage, page):
         page.keyboard.press("t")
 
 
+def test_in_a_low_window_drawings_come_before_what_is_said_under_them(stage, page):
+    page.set_viewport_size({"width": 800, "height": 600})
+    stage(query="?stage=ratio-histogram,clip-mask&theme=projector").dashboard.at(update="3", phase="update")
+    cells = page.locator(".mask-cells")
+    until(cells.is_visible)
+    until(lambda: cells.bounding_box()["height"], lambda height: height > 90, 10_000)
+    until(lambda: page.evaluate(OVERLAPS), lambda found: not found, 10_000)
+
+
 def test_number_keys_choose_what_is_on_stage(look_at, page):
     look_at(update=1)
     everything = order(page)
