@@ -9,6 +9,7 @@ import { Canvas } from "./canvas.js";
 import { axisLook, look, magnified } from "./chart-look.js";
 import { Closer, pictureOf } from "./closer.js";
 import { fit } from "./fit.js";
+import { flagged } from "./flags.js";
 import { frameOf, plotsOf, wordsOf } from "./frame.js";
 import { svg } from "./markup.js";
 import { AXIS, axesOf } from "./places.js";
@@ -84,7 +85,8 @@ export class Chart {
   /**
    * @param {Attributes[]} data per trace, what changes: x, y, text, customdata
    * @param {Attributes} frame what changes of the layout, which should be seldom: per axis ("xaxis", "yaxis2", …)
-   *   range, and tickvals and ticktext where the axis is not to choose its own (draw/fit.js); shapes; annotations
+   *   range, and tickvals and ticktext where the axis is not to choose its own (draw/fit.js); shapes; annotations;
+   *   flags, which stand above the plot (draw/flags.js)
    */
   draw(data, frame) {
     const theme = this.context.theme();
@@ -291,7 +293,9 @@ export class Chart {
     for (const [name, chosen] of Object.entries(ticks)) Object.assign(layout[name], chosen, { tickmode: "array" });
     for (const [name, domain] of Object.entries(domains)) layout[name].domain = domain;
     for (const axis of Object.values(layout).filter((part) => part?.range)) for (const name of OURS) delete axis[name];
-    return { ...magnified({ ...layout, margin }, theme.scale), width, height };
+    const { flags = [], ...whole } = { ...magnified({ ...layout, margin }, theme.scale), width, height };
+    const above = flagged(flags, axesOf(whole, width, height).xaxis, width, whole.font);
+    return above.length ? { ...whole, annotations: [...(whole.annotations ?? []), ...above] } : whole;
   }
 
   /** Whoever saves what the panel shows adds where it comes from: ui/saver.js. @param {"png" | "svg"} format */

@@ -2,11 +2,15 @@
 // curves, its number.
 
 /** @import { State, Theme } from "../types.js" */
+/** @import { Flag } from "./flags.js" */
 /** @import { Range } from "./ranges.js" */
 
 /** Of a chart with such a line: above the plot, its number has room. */
 export const VIEWED_TOP = 16;
 
+/** @typedef {{ x: number[], y: number[], text: string[], textposition: string }} ViewedMark the data of a trace */
+
+/** @type {ViewedMark} */
 const NONE = { x: [], y: [], text: [], textposition: "top right" };
 
 /**
@@ -14,6 +18,7 @@ const NONE = { x: [], y: [], text: [], textposition: "top right" };
  * @param {Range} across of the axis
  * @param {Range} up from where to where the line goes
  * @param {"update" | "steps"} [unit] of the axis
+ * @returns {ViewedMark}
  */
 export function viewedMark({ past, snapshot }, across, [low, high], unit = "update") {
   if (!past || !snapshot) return NONE;
@@ -22,6 +27,10 @@ export function viewedMark({ past, snapshot }, across, [low, high], unit = "upda
   const late = x > (across[0] + across[1]) / 2;
   return { x: [x, x], y: [low, high], text: ["", `update ${update}`], textposition: late ? "top left" : "top right" };
 }
+
+/** What it takes of the room above the plot. @param {ViewedMark} mark @returns {Flag[]} */
+export const asFlags = ({ x, text, textposition }) =>
+  x.length ? [{ x: x[0], texts: text.filter(Boolean), side: textposition.endsWith("left") ? "left" : "right", stands: true }] : [];
 
 /** @param {Theme} theme */
 export const viewedLook = (theme) => ({

@@ -12,6 +12,7 @@ import { textOf } from "../state/rows.js";
 import { MEAN, scopeOf } from "../state/scope.js";
 import { instead, whyInWords } from "../state/whole.js";
 import { PAUSES } from "../state/permission.js";
+import { PHONE } from "../ui/phone.js";
 import { bandOf, fateOf, klMarginOf, nextBeta, whyRate } from "../ppo/adaptation.js";
 
 /** @import { Phase, SnapshotHeader, Snapshot, State } from "../types.js" */
@@ -34,7 +35,7 @@ import { bandOf, fateOf, klMarginOf, nextBeta, whyRate } from "../ppo/adaptation
 /** @type {Record<Phase, (told: Told) => string>} */
 const SENTENCES = {
   ready: ({ header, trains, ...told }) =>
-    `${header.update ? `What was kept is as it was before update ${count(header.update + 1)}.` : "Nothing has happened yet."} ${trains ? "Play trains on, Step goes piece by piece." : "Play and Step go through it."} First come ${batch(told)} under π_old.`,
+    `${header.update ? `What was kept is as it was before update ${count(header.update + 1)}.` : "Nothing has happened yet."} ${PHONE.matches ? "On a larger screen " : ""}${trains ? "Play trains on, Step goes piece by piece." : "Play and Step go through it."} First come ${batch(told)} under π_old.`,
   rollout: ({ resets, ...told }) =>
     `${capital(batch(told))} collected under π_old.${resets ? ` ${count(resets)} of them only reset an environment: not trained on.` : ""}`,
   advantages: ({ set, knows }) => {

@@ -27,7 +27,7 @@ const SHOWS = {
   apply: { needs: [...WHERE, "connection", "progress", "past"] },
   pipeline: { needs: [...WHERE, "progress", "connection"], calm: LEGIBLE },
   runs: { needs: ["run", "status", "connection", "others"] },
-  timeline: { needs: [...WHERE, "series", "theme", "zoom"], calm: LEGIBLE },
+  timeline: { needs: [...WHERE, "connection", "series", "theme", "zoom"], calm: LEGIBLE },
   formula: { needs: [...WHERE, "preview"], calm: LEGIBLE },
   sliders: { needs: [...WHERE, "connection", "past"] },
 };

@@ -17,12 +17,14 @@ import { extent } from "../draw/ranges.js";
 import { endsWithRun, shownAnew, valuesAt } from "../draw/zoomed.js";
 import { followPointer } from "../draw/pointed.js";
 import { ofColumns } from "../draw/tables.js";
-import { VIEWED_TOP, viewedLook, viewedMark } from "../draw/viewed.js";
+import { VIEWED_TOP, asFlags, viewedLook, viewedMark } from "../draw/viewed.js";
 import { arrange, runMark } from "../ui/run-mark.js";
 
 /** @import { Change, Panel, PanelContext, PanelView, SeriesView, Span, State, Theme, ViewChoices } from "../types.js" */
+/** @import { Flag } from "../draw/flags.js" */
 /** @import { Range } from "../draw/ranges.js" */
 /** @import { Table } from "../draw/tables.js" */
+/** @import { ViewedMark } from "../draw/viewed.js" */
 
 /** @typedef {{ title: string, ofEpisodes: string, of(series: SeriesView, update: number): number }} Unit `of`: where an update ends */
 
@@ -30,7 +32,6 @@ const MARGIN = { l: 58, r: 12, t: VIEWED_TOP, b: 36 };
 const COLUMNS = ["update", "step", "episodic_return", "episodic_length"]; // of an episode
 const NAMED = 1; // settings of another run that the key has room for
 const NO_POINTS = { x: [], y: [] };
-const LABEL_DISTANCE = 0.22; // of the axis: marks closer than that to the one before go without a label
 
 /** @type {Panel} */
 export const returns = {
@@ -149,12 +150,12 @@ function mount(body, context) {
       const up = zoom ? upRange.fit(low, high) : upRange.fit(Math.min(low, 0), Math.max(high, 0));
       const placed = LOOKS.map((_, place) => runs.find((run) => run.place === place) ?? null);
       const curves = placed.map((one) => (one ? curveOf(one, unit) : NO_POINTS));
-      const viewed = unit === "steps" ? "steps" : "update";
+      const viewed = viewedMark(state, across, up, unit === "steps" ? "steps" : "update");
       const evaluations = placed.flatMap((one) => evaluatedMarks(one ? sparse(one.evaluations) : [], unit));
-      const drawn = chart.draw([...curves, ...evaluations, viewedMark(state, across, up, viewed), ...lettersAt(curves, across)], {
+      const drawn = chart.draw([...curves, ...evaluations, viewed, ...lettersAt(curves, across)], {
         xaxis: { range: across, title: axisTitle(title) },
         yaxis: { range: up },
-        ...marks(runs, unit, across, context),
+        ...marks(runs, unit, viewed, context),
       });
       dots();
       showKey(state);
@@ -229,66 +230,46 @@ function lastOf(runs, unit) {
  *
  * @param {State[]} runs
  * @param {ViewChoices["align"]} unit
- * @param {Range} across
+ * @param {ViewedMark} viewed
  * @param {PanelContext} context
  */
-function marks(runs, unit, across, context) {
+function marks(runs, unit, viewed, context) {
   const theme = context.theme();
-  const text = { showarrow: false, bgcolor: fade(theme.panel, 0.7), borderpad: 1 };
-  /** @type {{ shapes: object[], annotations: object[] }} */
-  const found = { shapes: [], annotations: [] };
-  // The newest evaluations, and the best ones, are at the right, where the threshold is.
-  const place = runs.some(({ evaluations }) => evaluations.length) ? { x: 0, xanchor: "left" } : { x: 1, xanchor: "right" };
+  /** @type {{ shapes: object[], annotations: object[], flags: Flag[] }} */
+  const found = { shapes: [], annotations: [], flags: [] };
   const thresholds = new Set(runs.flatMap(({ run }) => run?.reward_threshold ?? []));
   for (const threshold of thresholds) {
     const line = { color: theme.inkSoft, width: 1.5, dash: "dash" };
     found.shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: threshold, y1: threshold, line, layer: "between" });
-    const label = `reward threshold ${number(threshold, 4)}`;
     found.annotations.push({
-      ...text,
+      showarrow: false,
+      bgcolor: fade(theme.panel, 0.7),
+      borderpad: 1,
       font: { size: 12, color: theme.inkSoft },
+      // At the left, where episodes are worth little yet: they come near it at the right.
       xref: "paper",
-      ...place,
+      x: 0,
+      xanchor: "left",
       y: threshold,
       yanchor: "top",
-      text: label,
+      text: `reward threshold ${number(threshold, 4)}`,
     });
   }
   for (const { series, changes, place } of runs) {
     const color = place ? theme[LOOKS[place].colour] : theme.inkSoft;
-    const font = { size: 12, color };
-    let labelled = -Infinity;
+    const whose = runs.length > 1 ? `${LOOKS[place].letter}: ` : "";
     for (const [update, same] of byUpdate(changes)) {
       const x = beginOf(update, series, unit);
       if (!Number.isFinite(x)) continue;
-      found.shapes.push({
-        type: "line",
-        yref: "paper",
-        y0: 0,
-        y1: 1,
-        x0: x,
-        x1: x,
-        line: { color, width: 1, dash: "dot" },
-        layer: "between",
-      });
-      const width = across[1] - across[0];
-      if (x - labelled < LABEL_DISTANCE * width) continue;
-      labelled = x;
-      const late = x > across[0] + 0.7 * width;
-      const whose = runs.length > 1 ? `${LOOKS[place].letter}: ` : "";
-      const label = same.map((change) => whose + changeText(change, context)).join("<br>");
-      found.annotations.push({
-        ...text,
-        font,
-        x,
-        xanchor: late ? "right" : "left",
-        yref: "paper",
-        y: 0.86 - 0.24 * place,
-        yanchor: "top",
-        text: label,
-      });
+      const line = { color, width: 1, dash: "dot" };
+      found.shapes.push({ type: "line", yref: "paper", y0: 0, y1: 1, x0: x, x1: x, line, layer: "between" });
+      const [first, ...rest] = same.map((change) => changeText(change, context));
+      const texts = rest.length ? [[first, ...rest].join(", "), `${first} + ${rest.length} more`] : [first];
+      found.flags.unshift({ x, texts: texts.map((text) => whose + text), color }); // the latest first
     }
   }
+  // Nothing is laid out anew for the update on show where there is nothing that it could lie on.
+  if (found.flags.length) found.flags.unshift(...asFlags(viewed));
   return found;
 }
 

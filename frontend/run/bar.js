@@ -6,7 +6,7 @@ import { h, icon, setAttribute, setHidden, setText } from "../ui/dom.js";
 import { endedBadly, HELD, losesTraining, lossInWords, PAUSES, whyNoControl } from "../state/permission.js";
 import { createAlarm } from "./alarm.js";
 import { createPacing } from "./pacing.js";
-import { titleOf } from "../state/called.js";
+import { inParts, titleOf } from "../state/called.js";
 import { runState } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { runsOn } from "../state/motion.js";
@@ -106,6 +106,11 @@ export function createBar(root, state, actions, runs) {
   const link = h("span", { class: "connection" });
   const theme = h("button", { type: "button", class: "quiet square", onclick: actions.toggleTheme });
 
+  const help = h(
+    "button",
+    { type: "button", class: "quiet square", "aria-label": "Help", title: "Help and shortcuts (?)", onclick: actions.help },
+    "?",
+  );
   const tools = h(
     "div",
     { class: "tools" },
@@ -131,7 +136,7 @@ export function createBar(root, state, actions, runs) {
       "Guide",
     ),
     theme,
-    h("button", { type: "button", class: "quiet square", "aria-label": "Help", title: "Help and shortcuts (?)", onclick: actions.help }, "?"),
+    help,
   );
   const whole = h("a", { class: "whole-page", target: "_blank", rel: "noopener", hidden: true }, "Open the whole page");
   const alarm = createAlarm(state, actions);
@@ -193,7 +198,7 @@ export function createBar(root, state, actions, runs) {
     const { run, snapshot, connection } = state;
     const now = runState(state);
     const connected = connection.state === "open";
-    const title = run ? `${titleOf(run)} · PPO Scope` : "PPO Scope";
+    const title = run ? `${titleOf({ ...run, environment: inParts(run.environment ?? "").id })} · PPO Scope` : "PPO Scope";
     if (document.title !== title) document.title = title;
     const word = now === "running" && state.status?.pausing ? "pausing" : now ? STATES[now] : standing(state);
     setText(state_, word ? (connected ? word : `was ${word}`) : "");
@@ -208,9 +213,16 @@ export function createBar(root, state, actions, runs) {
     const focused = document.activeElement === button;
     button.disabled = disabled;
     if (!focused || !disabled) return;
-    const other = counterpartOf(button);
+    const other = [counterpartOf(button), back.button, help].find(isPossible);
+    if (!other) return;
     other.disabled = false;
     other.focus();
+  }
+
+  /** Whether it is to be pressed, whatever was last drawn: of a run that has died neither Play nor Pause is. @param {HTMLButtonElement} button */
+  function isPossible(button) {
+    const action = Object.entries(buttons).find(([, one]) => one.button === button)?.[0];
+    return action ? actions.permits(/** @type {Action} */ (action)).possible : !button.disabled;
   }
 
   /** Where a recording ends, to go on pressing Enter must not play it from its start. @param {HTMLButtonElement} button */

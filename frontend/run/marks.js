@@ -7,7 +7,7 @@ import { named } from "../state/marks.js";
 /** @import { Canvas } from "../draw/canvas.js" */
 /** @import { Mark } from "../state/marks.js" */
 
-const TYPE = 10; // of words, in CSS pixels at the usual size of type
+const TYPE = 11; // of words, in CSS pixels at the usual size of type
 const NARROW = 300; // CSS pixels: words would hide a track that is not wider
 const MOST = 60; // marks that are considered for words: measuring text takes its time
 

@@ -1,7 +1,7 @@
 // The menu "Runs": all of the server's runs, how each goes, what is another than with the run at hand, and the way there.
 
 import { inWords, variedInWords } from "../state/beside.js";
-import { fullTitleOf, scriptOf, titleOf } from "../state/called.js";
+import { inParts, fullTitleOf, scriptOf, titleOf } from "../state/called.js";
 import { runState } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { createConfirm } from "../ui/confirm.js";
@@ -187,9 +187,10 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
     const { run, runs } = state;
     const others = runs.filter(({ id }) => id !== run?.id).length;
     const script = scriptOf(run);
-    setText(environment, script || (run?.environment ?? state.awaited?.script ?? "no run"));
+    const { id, module } = inParts(run?.environment ?? "");
+    setText(environment, script || id || (state.awaited?.script ?? (state.connection.state === "connecting" ? "connecting" : "no run")));
     const where = run?.attached?.library ?? device(run?.device ?? "");
-    setText(known, run ? [script && run.environment, run.seed === null ? "" : `seed ${run.seed}`, where].filter(Boolean).join(" · ") : "");
+    setText(known, run ? [script && id, run.seed === null ? "" : `seed ${run.seed}`, where, module].filter(Boolean).join(" · ") : "");
     setText(forkOf, run?.parent ? ` · fork of ${run.parent.run}` : "");
     setText(number, others ? `+${others}` : "");
     const list = others ? ` The list of this server's ${runs.length} runs` : " The runs of this server: one so far";

@@ -1,7 +1,7 @@
 // The timeline: every update with its return, where settings changed, and a cursor that one can take to look back.
 
 import { getKept } from "../net/http.js";
-import { runState } from "../state/ended.js";
+import { goesOn } from "../state/ended.js";
 import { count, number } from "../state/format.js";
 import { createKept, keptInWords, reachInWords } from "../state/kept.js";
 import { marksOf } from "../state/marks.js";
@@ -17,13 +17,11 @@ import { paintMarks, paintWords } from "./marks.js";
 /** @import { Mark } from "../state/marks.js" */
 /** @import { PointedAt } from "../state/pointed.js" */
 
-/** Of such a run, nothing was live here. */
-const ON_THE_DISK = new Set(["kept", "deleted"]);
 const GONE = "The earlier updates of this run are gone with the server that it ran on.";
 const BUCKETS = 512; // of the curve
 const NEAR = 6; // pixels beside a mark within which it is pointed at, and a click goes to the beginning of a finding
 const NAMED = 4; // marks under the pointer
-const DRAG = "Drag to look at an earlier update; the run goes on meanwhile.";
+const DRAG = "Drag to look at an earlier update";
 
 /**
  * @param {HTMLElement} root
@@ -113,6 +111,7 @@ export function createTimeline(root, page) {
   function draw(state) {
     const { series, snapshot, newest, past } = state;
     const last = Math.max(newest?.header.update ?? 0, series.first + series.length - 1, 1);
+    const isLive = goesOn(state);
     if (!grabbed) span = [0, last];
     setAttribute(cursor, "max", String(span[1]));
     cursor.disabled = state.held !== null;
@@ -126,7 +125,7 @@ export function createTimeline(root, page) {
     setText(reach, kept ? capital(reachInWords(kept)) : "");
     marks = marksOf(state);
     const about = [
-      state.held ? GONE : DRAG,
+      state.held ? GONE : `${DRAG}${isLive ? "; the run goes on meanwhile" : ""}.`,
       ...latest("finding").map(({ long }) => long),
       kept && keptInWords(kept),
       ...[...leftOut({ ...state, zoom: null }), ...unmarked(state)].map(({ long }) => long),
@@ -136,9 +135,9 @@ export function createTimeline(root, page) {
     setAttribute(cursor, "title", about.join("\n"));
     setAttribute(reach, "title", kept ? keptInWords(kept) : "");
     live.disabled = past === null;
-    const goesOn = !state.recorded && !ON_THE_DISK.has(runState(state) ?? "");
-    setText(live, goesOn ? (past === null ? "Live" : "Back to live") : past === null ? "Newest" : "Back to newest");
+    setText(live, isLive ? (past === null ? "Live" : "Back to live") : past === null ? "Newest" : "Back to newest");
     root.toggleAttribute("data-past", past !== null);
+    root.toggleAttribute("data-goes-on", isLive);
     brush.draw(state.zoom, { last: span[1], at: (update) => across(update) / canvas.ratio, updateAt });
     paint(state);
   }

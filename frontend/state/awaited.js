@@ -4,11 +4,15 @@
 
 const LOOKED_FOR = "`learn` of a PPO of Stable-Baselines3 or sb3-contrib, or an update of a PPO in the script itself";
 
+/** What a page says until the server has answered for the first time: it knows of no run, and not that there is none. */
+export const CONNECTING = "Connecting to the server.";
+
 /** Whether no run is to be expected of it. @param {State["awaited"]} awaited */
 const inVain = (awaited) => awaited !== null && (awaited.code !== null || awaited.why !== null);
 
-/** In a line. @param {Pick<State, "awaited">} state */
-export function waitsFor({ awaited }) {
+/** In a line. @param {Pick<State, "awaited" | "connection">} state */
+export function waitsFor({ awaited, connection }) {
+  if (connection.state === "connecting") return CONNECTING;
   if (!awaited) return "No run yet. The first training loop that connects to this server is shown here.";
   if (inVain(awaited))
     return `${awaited.code === null ? `${awaited.script} runs` : `${awaited.script} has ended`}, and there is nothing of it to see.`;

@@ -10,3 +10,9 @@ export const titleOf = (run) => [scriptOf(run), run.environment].filter(Boolean)
 
 /** With its seed, as far as that is known. @param {Named} run @param {string} [between] */
 export const fullTitleOf = (run, between = ", ") => `${titleOf(run)}${run.seed === null ? "" : `${between}seed ${run.seed}`}`;
+
+/** What tells environments apart where there is little room, the id first: "MODULE:ID" is cut at its end. @param {string} environment */
+export function inParts(environment) {
+  const [id, ...module] = environment.split(":").reverse();
+  return { id, module: module.reverse().join(":") };
+}

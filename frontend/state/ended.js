@@ -13,6 +13,9 @@ export const runState = (state) => state.status?.state ?? state.run?.state ?? nu
 /** Whether nothing of the run on show will be measured any more. @param {State} state */
 export const isOver = (state) => state.held !== null || OVER.has(runState(state) ?? "");
 
+/** Whether more of it is to come to this page: what is newest is live then. @param {State} state */
+export const goesOn = (state) => state.run !== null && !state.recorded && state.connection.state === "open" && !isOver(state);
+
 /** Whether it has made all its steps: it goes on only with more of them. @param {{ state: string }} run that is kept */
 export const hasFinished = ({ state }) => state === "finished";
 

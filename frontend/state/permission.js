@@ -1,5 +1,6 @@
 // What this page may do now, and if not, why not, in words for a button's title.
 
+import { CONNECTING } from "./awaited.js";
 import { OVER, runState } from "./ended.js";
 import { count } from "./format.js";
 import { runsOn } from "./motion.js";
@@ -86,6 +87,7 @@ export function lossInWords(state) {
 export function whyNothingBeside(state) {
   if (state.recorded) return RECORDED;
   if (state.held) return HELD;
+  if (state.connection.state === "connecting") return CONNECTING;
   if (state.connection.state !== "open") return "Not connected to the server.";
   if (state.role !== "controller") return WATCHING;
   return null;

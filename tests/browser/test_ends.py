@@ -9,6 +9,7 @@ import pytest
 
 from ppo_scope.wire import frame
 from tests.browser.dashboard import until
+from tests.browser.stage import SOCKET
 
 ENDS = {
     "finished": "The run has finished: it has made all its steps.",
@@ -35,6 +36,44 @@ def test_every_end_disables_what_is_no_longer_possible_and_says_why(stage):
         assert played.dashboard.slider("Clip range ε").is_disabled()
         assert "weights are" not in played.text()
         assert "applies from update" not in played.text()
+
+
+def test_nothing_is_called_live_that_has_ended_and_a_lost_connection_brings_nothing(stage):
+    played = stage(query="?panels=loss-components")
+    pill = played.page.locator(".live-pill")
+    for state in ENDS:
+        played.state("paused")
+        until(pill.inner_text, lambda text: text == "Live")
+        played.state(state)
+        until(pill.inner_text, lambda text: text == "Newest")
+    played.state("paused")
+    until(pill.inner_text, lambda text: text == "Live")
+    played.lose()
+    until(pill.inner_text, lambda text: text == "Newest")
+
+
+@pytest.mark.parametrize("state", ENDS)
+def test_the_focus_goes_to_what_can_be_pressed_once_a_run_has_died(stage, state):
+    """From Pause, which whoever has pressed Play has in hand, it does not go to a Play that does nothing."""
+    played = stage(query="?panels=loss-components")
+    play, pause = (played.page.get_by_role("button", name=name, exact=True) for name in ("Play", "Pause"))
+    played.state("running")
+    until(pause.is_enabled)
+    pause.focus()
+    played.state(state)
+    until(pause.is_disabled)
+    assert play.is_disabled()
+    assert played.page.evaluate("document.activeElement.matches('.bar button:enabled')")
+
+
+def test_before_a_server_has_answered_a_page_does_not_say_that_it_has_no_run(window, page, files):
+    window.script(SOCKET)
+    page.goto(files)
+    until(lambda: page.evaluate("window.played?.socket.readyState") == 1)
+    until(page.locator(".sentence").inner_text, lambda text: text == "Connecting to the server.")
+    words = page.locator("body").inner_text()
+    assert "no run" not in words.lower() and "not connected" not in words.lower()
+    assert page.locator(".live-pill").inner_text() != "Live"
 
 
 def test_a_stalled_run_is_not_over(stage):

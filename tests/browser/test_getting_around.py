@@ -90,6 +90,13 @@ def test_menus_stay_on_a_phones_screen(phone):
         phone.keyboard.press("Escape")
 
 
+def test_a_phone_is_not_told_to_press_what_it_has_not(stage, page):
+    page.set_viewport_size(PHONE)
+    played = stage(update=0)
+    assert not page.get_by_role("button", name="Play", exact=True).is_visible()
+    until(played.sentence, lambda text: "On a larger screen Play trains on" in text)
+
+
 def test_words_are_those_of_the_field(look_at, page):
     dashboard = look_at(update=1)
     for name in ("Gradients", "Policy"):

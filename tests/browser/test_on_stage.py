@@ -1,6 +1,7 @@
 """Stage: pipeline and formula in a slim row, one or two panels with all the room, and the presenter's keys."""
 
 from tests.browser.dashboard import PANELS, until
+from tests.browser.labels import OVERLAPS
 from tests.browser.test_view import order, search
 
 SHOWN = """() => {
@@ -55,23 +56,68 @@ def test_what_is_explained_is_never_off_the_screen(stage, page):
             check(page, *size, ["Clip mask", "Ratio histogram"])
 
 
-OUT_OF_FRAME = """() => [...document.querySelectorAll("#settings .setting")].filter((setting) => {
+OUT_OF_FRAME = """() => [...document.querySelectorAll("#settings .setting")].flatMap((setting) => {
     const frame = setting.getBoundingClientRect();
-    return [...setting.querySelectorAll("input")].some((input) => {
+    return [...setting.querySelectorAll("input")].filter((input) => {
         const { left, right, width } = input.getBoundingClientRect();
-        return width && (left < frame.left || right > frame.right);
-    });
-}).length"""
+        return width && (left < frame.left || right > frame.right || input.scrollWidth > input.clientWidth);
+    }).map((input) => input.ariaLabel);
+})"""
+WINDOWS = ((721, 1000), (820, 1180), (1024, 768), (1180, 820), (1280, 720), (1440, 900), (1600, 900), (1680, 1050))
 
 
 def test_what_a_setting_is_typed_into_stays_within_its_frame(stage, page):
-    stage(query="?stage=clip-mask").dashboard.at(update="3", phase="update")
+    """And what is typed, within its box: 0.00025 is what many train with."""
+    dashboard = stage(query="?stage=clip-mask").dashboard.at(update="3", phase="update")
     for theme in ("light", "dark", "projector"):
         until(lambda: page.locator("html").get_attribute("data-theme"), lambda now, theme=theme: now == theme)
-        for width, height in ((820, 1180), (1024, 768), (1180, 820), (1280, 720), (1440, 900)):
+        for width, height in WINDOWS:
             page.set_viewport_size({"width": width, "height": height})
-            assert page.evaluate(OUT_OF_FRAME) == 0, (theme, width)
-        page.keyboard.press("t")
+            page.get_by_label("Learning rate, as a number", exact=True).fill("0.00025")
+            assert page.evaluate(OUT_OF_FRAME) == [], (theme, width)
+        dashboard.key("t")
+
+
+SMALLEST = 10.99  # CSS pixels of type: 11, but for rounding
+SMALL = """smallest => {
+    const found = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const text = walker.currentNode.textContent.trim();
+        const element = walker.currentNode.parentElement;
+        const size = parseFloat(getComputedStyle(element).fontSize);
+        if (!text || size === 0 || size >= smallest || !element.checkVisibility({ opacityProperty: true })) continue;
+        const isIndex = element.closest("sub, tspan[dy], .index") ?? element.parentElement.matches("tspan.line");
+        const hidden = element.closest("option, .visually-hidden") || element.getBoundingClientRect().width < 2;
+        if (!isIndex && !hidden) found.push(`${text} (${size})`);
+    }
+    return found;
+}"""
+CUT = """() => [...document.querySelectorAll(".stations, .station b, .position, .sentence, .equation, .formula")]
+    .filter(({ scrollWidth, clientWidth }) => clientWidth && scrollWidth > clientWidth + 1)
+    .map(({ className, textContent }) => className || textContent)"""
+
+
+def test_letters_can_be_read_in_a_narrow_window(stage, page):
+    dashboard = stage(query="?stage=gradients,loss-components").dashboard.at(update="3", phase="update")
+    for guided in (False, True):
+        if guided:
+            dashboard.key("g")
+            page.locator("#guide .task").wait_for()
+        for theme in ("light", "dark", "projector"):
+            until(lambda: page.locator("html").get_attribute("data-theme"), lambda now, theme=theme: now == theme)
+            for width, height in ((721, 1000), (820, 1180), (960, 700), (1024, 768), (1106, 768), (1107, 768)):
+                page.set_viewport_size({"width": width, "height": height})
+                assert page.evaluate(SMALL, SMALLEST) == [], (theme, width)
+                assert page.evaluate(CUT) == [], (theme, width)
+                shown = page.evaluate(SHOWN)
+                assert not shown["scrolls"], (theme, width)
+                for at, (name, box) in enumerate(shown["seen"]):
+                    for other, its in shown["seen"][at + 1 :]:
+                        assert apart(box, its), (theme, width, name, other)
+                if width == 960:  # two panels and the guide: charts are as narrow as they become
+                    until(lambda: page.evaluate(OVERLAPS), lambda found: not found, 10_000)
+            dashboard.key("t")
 
 
 OUT_OF_SIGHT = """() => [...document.querySelectorAll(".bar :is(button, select), #timeline button")].filter((one) => {
@@ -89,6 +135,15 @@ def test_nothing_that_can_be_pressed_lies_beyond_the_window(stage, page):
             until(lambda: page.evaluate(OUT_OF_SIGHT), lambda out: out == [], 5000)
             assert page.locator("#panel-clip-mask").bounding_box()["height"] > 0.5 * height, (theme, width)
         page.keyboard.press("t")
+
+
+def test_in_a_low_window_drawings_come_before_what_is_said_under_them(stage, page):
+    page.set_viewport_size({"width": 800, "height": 600})
+    stage(query="?stage=ratio-histogram,clip-mask&theme=projector").dashboard.at(update="3", phase="update")
+    cells = page.locator(".mask-cells")
+    until(cells.is_visible)
+    until(lambda: cells.bounding_box()["height"], lambda height: height > 90, 10_000)
+    until(lambda: page.evaluate(OVERLAPS), lambda found: not found, 10_000)
 
 
 def test_number_keys_choose_what_is_on_stage(look_at, page):
@@ -230,6 +285,18 @@ def test_a_maximised_panel_reaches_to_the_end_of_the_window(stage, page):
             lambda box, height=height: 0 < height - box["y"] - box["height"] < 24,
         )
     until(lambda: page.evaluate("document.documentElement.scrollHeight - innerHeight"), lambda over: over <= 1)
+
+
+def test_a_panel_that_was_scrolled_to_has_the_window_and_is_in_sight_again_afterwards(stage, page):
+    page.set_viewport_size({"width": 1024, "height": 768})
+    dashboard = stage().dashboard.at(update="3", phase="update")
+    panel = dashboard.panel("KL and clipping")
+    panel.scroll_into_view_if_needed()
+    dashboard.press("Maximise KL and clipping")
+    until(panel.bounding_box, lambda box: 0 <= 768 - box["y"] - box["height"] < 24)
+    page.keyboard.press("Escape")
+    until(page.get_by_role("button", name="Maximise KL and clipping").is_visible)
+    until(panel.bounding_box, lambda box: 0 < box["y"] and box["y"] + box["height"] < 768 + 24)
 
 
 def test_share_says_when_nobody_else_can_open_the_address(modules):

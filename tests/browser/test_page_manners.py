@@ -89,3 +89,31 @@ def test_an_error_is_in_sight_above_a_dialog_and_stays_once_that_is_closed(stage
     page.keyboard.press("Escape")
     until(lambda: not page.get_by_role("dialog").is_visible())
     assert toast.is_visible() and toast.evaluate(at_top)
+
+
+def test_an_environment_of_a_module_is_called_by_its_id_where_there_is_little_room(stage, page):
+    page.set_viewport_size({"width": 1024, "height": 700})
+    module = "a_package.of_somebody.with_environments"
+    played = stage(query="?panels=loss-components", run={"environment": f"{module}:Reach-v3"})
+    name = played.page.locator(".bar strong", has_text="Reach-v3")
+    until(lambda: name.inner_text() == "Reach-v3")
+    assert name.evaluate("e => e.scrollWidth <= e.clientWidth"), "it is whole"
+    opener = played.page.get_by_role("button", name="Runs: Reach-v3")
+    assert module in opener.get_attribute("title")
+    assert page.title() == "Reach-v3 · PPO Scope"
+
+
+FADES = """() => [".start-room", ".form-room"].map((name) => {
+    const room = document.querySelector(`.new-run ${name}`);
+    const fade = getComputedStyle(room).getPropertyValue("--fade");
+    return [room.scrollHeight > room.clientHeight + 1, parseFloat(fade) > 0];
+})"""
+
+
+def test_a_form_that_goes_on_below_fades_there(stage, page):
+    page.set_viewport_size({"width": 1366, "height": 768})
+    stage(query="?panels=loss-components")
+    page.get_by_role("button", name="New run", exact=True).click()
+    until(lambda: page.evaluate(FADES), lambda seen: seen == [[True, True], [True, True]], 10_000)
+    page.evaluate("document.querySelectorAll('.start-room, .form-room').forEach((one) => one.scrollTo(0, 1e6))")
+    until(lambda: page.evaluate(FADES), lambda seen: [fades for _, fades in seen] == [False, False], 10_000)

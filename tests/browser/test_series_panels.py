@@ -15,8 +15,9 @@ from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.probes import PROBES, measure
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.faults import Faults
+from tests.browser.labels import OVERLAPS
 from tests.browser.test_saving import saved
 from tests.browser.test_surrogate_kl import walk
 from tests.live import LiveServer
@@ -71,6 +72,62 @@ def test_the_number_of_the_update_on_show_stands_above_all_curves(look_at, page,
         assert word["text"] == "update 1"
         assert one["top"] - 1 <= word["top"] and word["bottom"] <= one["plot"] + 4, one  # below letters a line has room
         assert one["left"] <= word["left"] and word["right"] <= one["left"] + one["width"], one
+
+
+CHANGED = "() => [...document.querySelectorAll('#panel-episodic-return .around text')].map((one) => one.textContent)"
+ABOVE = """() => {
+    const chart = document.querySelector("#panel-episodic-return .chart");
+    const { top, left, right } = chart.getBoundingClientRect();
+    const plot = top + chart.axes.yaxis.offset;
+    return [...chart.querySelectorAll(".around text")].filter((one) => one.textContent.includes("→")).map((one) => {
+        const box = one.getBoundingClientRect();
+        const apart = box.left >= left - 1 && box.right <= right + 1 && box.top >= top - 2 && box.bottom <= plot + 4;
+        return [one.textContent, apart];
+    });
+}"""
+
+
+def test_what_was_changed_stands_above_the_plot_and_covers_no_episode(serve_here, page):
+    server = serve_here()
+    dashboard = Dashboard(page, only(server, "Episodic return"))
+    dashboard.step(update="1").type("Clip range", 0.5).step(update="2")
+    dashboard.type("Learning rate", 0.002).type("Clip range", 0.25).step(update="3").step(update="4")
+    dashboard.type("Entropy coefficient", 0.02).step(update="5")
+    newest = "c₂ 0.01 → 0.02"
+    until(lambda: page.evaluate(CHANGED), lambda texts: newest in texts)
+    for theme in ("light", "dark", "projector"):
+        until(lambda: page.locator("html").get_attribute("data-theme"), lambda now, theme=theme: now == theme)
+        for width in (1440, 820, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            until(lambda: page.evaluate(ABOVE), lambda seen: seen and all(apart for _, apart in seen))
+            until(lambda: page.evaluate(OVERLAPS), lambda found: not found)
+            assert newest in page.evaluate(CHANGED)
+        dashboard.key("t")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    for update in "1234":
+        page.get_by_role("slider", name="Timeline").fill(update)
+        until(lambda: page.evaluate(CHANGED), lambda texts, update=update: f"update {update}" in texts)
+        assert page.evaluate(OVERLAPS) == [], "the update on show has its room"
+
+
+@pytest.mark.parametrize(
+    ("flags", "shown"),
+    [
+        ([(50, ["one"])], ["one"]),
+        ([(50, ["one"]), (50, ["two"]), (50, ["three"])], ["one", "two"]),  # on either side of their place
+        ([(0, ["first"]), (100, ["last"])], ["first", "last"]),
+        ([(50, ["much " * 60, "less"])], ["less"]),
+        ([(120, ["beyond the axis"])], []),
+    ],
+)
+def test_flags_that_have_no_room_are_left_out(modules, flags, shown):
+    given = [{"x": x, "texts": texts} for x, texts in flags]
+    axis = {"offset": 40, "length": 300, "range": [0, 100]}
+    look = "{ family: 'sans-serif', size: 12 }"
+    found = modules(
+        "draw/flags.js", f"return m.flagged(given.flags, given.axis, 350, {look});", {"flags": given, "axis": axis}
+    )
+    assert [one["text"] for one in found] == shown
 
 
 @pytest.fixture(scope="module")

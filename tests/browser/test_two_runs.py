@@ -4,6 +4,7 @@ import json
 import re
 
 from tests.browser.dashboard import Dashboard, until
+from tests.browser.labels import OVERLAPS
 from tests.browser.test_accessibility import violations
 from tests.browser.test_runs import beside, items, opener_of
 
@@ -237,6 +238,24 @@ def test_a_recording_stands_beside_a_run_and_a_run_beside_a_recording(look_at, p
     until(lambda: places(page), lambda seen: seen == ["update 0, of the past"] * 2)
     dashboard.press("Back to newest")
     until(lambda: places(page), lambda seen: seen[-1:] == ["update 2"])
+
+
+BEYOND = """() => [...document.querySelectorAll("#beside *")].filter((one) => {
+    const { right, width } = one.getBoundingClientRect();
+    return width && one.checkVisibility() && right > innerWidth + 1;
+}).map((one) => one.className || one.innerText)"""
+
+
+def test_two_runs_have_room_on_stage_in_a_narrow_window(look_at, page):
+    dashboard = look_at(update=2, query="?stage=ratio-histogram,clip-mask&beside=recording:cartpole")
+    until(lambda: page.locator(".panel .chart[data-update], .panel .mask-cells").count() >= 4)
+    for theme in ("light", "projector"):
+        while page.evaluate("document.documentElement.dataset.theme") != theme:
+            dashboard.key("t")
+        for width, height in ((721, 1000), (820, 1180), (1280, 720)):
+            page.set_viewport_size({"width": width, "height": height})
+            until(lambda: page.evaluate(OVERLAPS), lambda found: not found, 10_000)
+            assert page.evaluate(BEYOND) == [], (theme, width)
 
 
 GIVEN = """

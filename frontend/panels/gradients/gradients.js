@@ -8,6 +8,7 @@ import { PAIRS, cosineTable } from "./cosines.js";
 import { layersOf, namesOf, stretches } from "../../ppo/layers.js";
 import { Measured, captionOf, momentInWords } from "../../draw/measured.js";
 import { powersIn } from "../../draw/axis.js";
+import { sizeOf } from "../../draw/markup.js";
 import { readout } from "../../draw/readout.js";
 import { matrix, setting } from "../../state/snapshot.js";
 
@@ -22,7 +23,8 @@ const TERMS = /** @type {const} */ ([
   { name: "entropy", term: "entropy_term", raw: "S", weighted: "−c₂·S", colour: "entropy", swatch: "swatch-bar-entropy", hatching: "\\" },
   { name: "loss", term: "loss", raw: "L", weighted: "L", colour: "loss", swatch: "swatch-bar-loss", hatching: null },
 ]);
-const NAME = 10 / 12; // size of a layer's name, of that of other labels
+const LABEL = 12; // size of other labels
+const UNREACHED = 11; // size of what is said of terms that do not flow
 const BAR = 0.21; // of the distance between two layers
 const LEFT = 92; // CSS pixels, beside the chart and beside the table under it
 const RIGHT = 8;
@@ -95,8 +97,8 @@ function mount(body, context) {
       const clip = clipOf(snapshot);
       legend(flow.totals.map(compact));
       writeClip([clipInWords(snapshot)]);
-      const { scale } = context.theme();
-      writeCosines(snapshot, flow.layers, chart.width / scale - LEFT - RIGHT);
+      const wide = chart.width / context.theme().scale - LEFT - RIGHT;
+      writeCosines(snapshot, flow.layers, wide);
       setText(caption, captionOf(state, snapshot, "gradients", whichInWords(snapshot)));
       setAttribute(caption, "title", caption.textContent ?? ""); // where there is little room it is cut off
       Object.assign(chart.element.dataset, {
@@ -114,9 +116,9 @@ function mount(body, context) {
           ...flow.norms.map((norms) => ({ x: places, y: norms.map(toScale), customdata: norms })),
         ],
         {
-          xaxis: { range: [-0.5, places.length - 0.5], names: flow.layers.map(({ name }) => name), choose: layerNames(flow.layers) },
+          xaxis: { range: [-0.5, places.length - 0.5], names: flow.layers.map(({ name }) => name), choose: layerNames(flow.layers, context.theme()) },
           yaxis: { range: [up[0], up[1] + HEADROOM * (up[1] - up[0])], choose: ticks },
-          annotations: [AXIS_NAME, ...unreached(flow, context.theme())],
+          annotations: [AXIS_NAME, ...unreached(flow, context.theme(), wide / flow.layers.length)],
           shapes: borders(flow.layers, context.theme()),
         },
       );
@@ -233,24 +235,29 @@ function bars(norms, term) {
 /** Upright, above its axis: the margin is for the table. */
 const AXIS_NAME = { showarrow: false, x: 0, xref: "paper", xanchor: "right", y: 1, yref: "paper", yanchor: "top", text: "‖∇‖" };
 
-/** Which terms do not flow at all into a network or a head, said there. @param {Flow} flow @param {Theme} theme */
-function unreached({ layers, reaches }, theme) {
+/** Which terms do not flow at all into a network or a head, said there. @param {Flow} flow @param {Theme} theme @param {number} wide CSS pixels of a layer at the usual size of type */
+function unreached({ layers, reaches }, theme, wide) {
   return stretches(layers).flatMap(({ from, to }) => {
     const missing = TERMS.filter(({ raw }, term) => raw !== "L" && !reaches[term].slice(from, to + 1).some(Boolean));
     if (!missing.length) return [];
     const names = missing.map(({ raw, colour }) => `<span style="color:${theme[colour]}">∇${raw.replace(/_(\w+)/, "<sub>$1</sub>")}</span>`);
-    const text = from === to ? `${names.join(" =<br>")}${names.length > 1 ? " = 0" : "<br>= 0"}` : `${names.join(" = ")} = 0`;
-    return [{ showarrow: false, x: (from + to) / 2, y: 1, yref: "paper", yanchor: "top", text, font: { size: 11, color: theme.ink } }];
+    const parts = [...names, "0"];
+    const fits = sizeOf(parts.join(" = "), { family: theme.font, size: UNREACHED }).width < (to - from + 1) * wide;
+    const text = fits ? parts.join(" = ") : names.length > 1 ? `${names.join(" =<br>")} = 0` : parts.join("<br>= ");
+    return [{ showarrow: false, x: (from + to) / 2, y: 1, yref: "paper", yanchor: "top", text, font: { size: UNREACHED, color: theme.ink } }];
   });
 }
 
-/** Names of layers under their bars: panels/layers.js. @param {Layer[]} layers @returns {Choose} */
+/** Names of layers under their bars: panels/layers.js. @param {Layer[]} layers @param {Theme} theme @returns {Choose} */
 const layerNames =
-  (layers) =>
+  (layers, theme) =>
   (_, { length, measure }) => {
-    const names = namesOf(layers, length / layers.length, (text) => measure(text) * NAME);
+    const names = namesOf(layers, length / layers.length, (text) => (measure(text) * nameSize(theme)) / LABEL);
     return { tickvals: names.map((_, place) => place), ticktext: names };
   };
+
+/** Of a layer's name: small, but to be read. @param {Theme} theme */
+const nameSize = ({ scale }) => Math.max(10, 11 / scale);
 
 /** Lines between the networks. @param {Layer[]} layers @param {Theme} theme */
 function borders(layers, theme) {
@@ -283,7 +290,7 @@ function traces(theme) {
 function layout(theme) {
   return {
     margin: { l: LEFT, r: RIGHT, t: 6, b: 36 },
-    xaxis: { showgrid: false, tickfont: { size: NAME * 12 } },
+    xaxis: { showgrid: false, tickfont: { size: nameSize(theme) } },
     yaxis: { zeroline: true, zerolinecolor: theme.inkSoft, zerolinewidth: 1 },
   };
 }
