@@ -146,6 +146,14 @@ SICK = (
         None,
         30,
     ),
+    Sick(
+        "each step costs 1, and the end is never found",
+        {"env": "ppo_scope_tests/Lock-v0", "num_envs": 4, "rollout_steps": 256},
+        "no_end",
+        (),
+        None,
+        30,
+    ),
     Sick("c₁ = 0", {"value_coef": 0.0}, "useless_critic", (), {"value_coef": 0.5}),
     Sick(
         "observations × 1000", SCALED, "wild_observations", ("saturated_activations",), {"normalize_observations": True}
@@ -302,7 +310,7 @@ def sick_row(sick: Sick, seeds: Sequence[int]) -> tuple[str, ...]:
 
 
 def _returns(runs: Iterable[Observed]) -> str:
-    return ", ".join(f"{run.returned:,.4g}".replace("-", "−") for run in runs)
+    return ", ".join(f"{run.returned:,.4g}".replace("-", "−").replace("nan", "none") for run in runs)
 
 
 def markdown(title: str, note: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
