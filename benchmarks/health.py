@@ -178,6 +178,14 @@ SICK = (
     Sick("no reward at all", {**CHOICE, "env_kwargs": {"paid": False, "reward": 0.0}}, "no_signal"),
     Sick("the same reward for everything", {**CHOICE, "env_kwargs": {"paid": False}}, "no_signal"),
     Sick("MountainCar, never at the top", {"env": "MountainCar-v0"}, "no_signal"),
+    Sick(
+        "FrozenLake, 8 × 8",
+        {"env": "FrozenLake-v1", "env_kwargs": {"map_name": "8x8"}},
+        "rare_signal",
+        (),
+        None,
+        30,
+    ),
     Sick("actions from 0 to 1000", RANGE, "action_reach", (), RESCALED, 80),
     Sick(
         "actions from −0.01 to 0.01",

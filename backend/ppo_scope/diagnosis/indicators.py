@@ -104,6 +104,9 @@ def _episodes(moment: Moment) -> Row:
             "return_high": float(returns.max()),
             "return_deviation": math.sqrt(variance_of(returns)),
         }
+        values, counts = np.unique(returns, return_counts=True)
+        usual = int(counts.argmax())
+        found |= {"return_usual": float(values[usual]), "return_usual_share": float(counts[usual]) / len(returns)}
     rollout = moment.update.rollout
     found |= {f"{how}_ends": float(np.count_nonzero(getattr(rollout, how))) for how in ("terminated", "truncated")}
     rewards = rollout.rewards[rollout.trained]
