@@ -146,6 +146,14 @@ SICK = (
         None,
         30,
     ),
+    Sick(
+        "each step costs 1, and the end is never found",
+        {"env": "ppo_scope_tests/Lock-v0", "num_envs": 4, "rollout_steps": 256},
+        "no_end",
+        (),
+        None,
+        30,
+    ),
     Sick("c₁ = 0", {"value_coef": 0.0}, "useless_critic", (), {"value_coef": 0.5}),
     Sick(
         "observations × 1000", SCALED, "wild_observations", ("saturated_activations",), {"normalize_observations": True}
@@ -170,6 +178,14 @@ SICK = (
     Sick("no reward at all", {**CHOICE, "env_kwargs": {"paid": False, "reward": 0.0}}, "no_signal"),
     Sick("the same reward for everything", {**CHOICE, "env_kwargs": {"paid": False}}, "no_signal"),
     Sick("MountainCar, never at the top", {"env": "MountainCar-v0"}, "no_signal"),
+    Sick(
+        "FrozenLake, 8 × 8",
+        {"env": "FrozenLake-v1", "env_kwargs": {"map_name": "8x8"}},
+        "rare_signal",
+        (),
+        None,
+        30,
+    ),
     Sick("actions from 0 to 1000", RANGE, "action_reach", (), RESCALED, 80),
     Sick(
         "actions from −0.01 to 0.01",
@@ -302,7 +318,7 @@ def sick_row(sick: Sick, seeds: Sequence[int]) -> tuple[str, ...]:
 
 
 def _returns(runs: Iterable[Observed]) -> str:
-    return ", ".join(f"{run.returned:,.4g}".replace("-", "−") for run in runs)
+    return ", ".join(f"{run.returned:,.4g}".replace("-", "−").replace("nan", "none") for run in runs)
 
 
 def markdown(title: str, note: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

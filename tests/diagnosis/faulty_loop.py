@@ -65,6 +65,8 @@ class FaultyLoop:
     end by themselves, where else they are cut. `ages`: see `World`. `critic`: of its last layer, as it begins.
     `spoilt`: a reward of its second rollout under the fault "one reward".
 
+    `env`: the name that the loop gives of its world.
+
     `cuts_off`: by how much δ of each rollout's cut steps is off what it should be, in the mean.
     """
 
@@ -72,6 +74,7 @@ class FaultyLoop:
         self,
         fault=None,
         *,
+        env=None,
         continuous=False,
         masked=False,
         ending=False,
@@ -97,7 +100,7 @@ class FaultyLoop:
         weights = [*self.policy.parameters(), *self.critic.parameters(), self.log_sigma]
         self.adam = torch.optim.Adam(weights, lr=rate, eps=1e-5)
         self.scope = ppo_scope.Scope(
-            env=f"with the fault {fault}",
+            env=env or f"with the fault {fault}",
             clip_range=CLIP,
             value_coef=0.5,
             entropy_coef=0.0,
@@ -213,6 +216,7 @@ class FaultyLoop:
                 self.normaliser.take(kept["raw"].flatten(0, 1))
             if self.fault in ("moving normaliser", "normaliser between"):
                 kept["seen"] = self.normaliser(kept["raw"])
+            untold = self.fault == "ends untold"
             self.scope.rollout(
                 actions=kept["actions"],
                 rewards=kept["rewards"],
@@ -220,8 +224,8 @@ class FaultyLoop:
                 values=kept["values"],
                 advantages=advantages,
                 returns=targets,
-                dones=kept["cut"],
-                truncated=kept["cut"] & (not self.ending),
+                dones=None if untold else kept["cut"],
+                truncated=None if untold else kept["cut"] & (not self.ending),
                 observations=kept["seen"],
                 outputs=kept["outputs"],
                 learning_rate=self.adam.param_groups[0]["lr"],

@@ -131,6 +131,43 @@ def test_a_fall_without_a_long_step_is_not_put_down_to_one(single):
     assert "by no single long step" not in fallen(**steps, **{name: 0.05})["cause"]
 
 
+REMEMBERS = [(12, "max_grad_norm", 0.02)]
+"""The norm limit cuts nothing off for 12 updates, and nearly all from then on: Adam's memory is 60 updates long."""
+
+
+def test_a_policy_is_starved_where_adam_remembers_gradients_that_were_not_cut_off():
+    """Acrobot by CleanRL's settings: its value clip holds most values at first, whose minibatches are not cut off."""
+    seen, health = run(28, max_grad_norm=None, changes=REMEMBERS)
+    assert not any("starved_policy" in found for found in seen[:21])
+    found = named(health, "starved_policy")
+    assert "of α·√n in the mean" in found["summary"] and "Adam remembers longer gradients" in found["cause"]
+    assert health.values()["policy_pace"] < 0.15 and "value clip" not in found["cause"]
+    assert found["setting"] == "max_grad_norm" and "still_policy" not in seen[-1]
+    seen, health = run(28, max_grad_norm=0.02)
+    assert health.values()["policy_pace"] > 0.3, "where it cuts off as much from the start Adam makes up for it"
+    assert not any("starved_policy" in found for found in seen)
+
+
+@pytest.mark.parametrize("clip", [None, 0.2])
+def test_a_value_clip_is_named_as_what_makes_minibatches_differ(clip):
+    row = {"kl_k3": 1e-5, "gradient_clip_factor": 0.02, "policy_step_share": 0.8, "policy_pace": 0.08}
+    row |= {"samples": 512.0, "steps_taken": 16.0, "update": 70.0, "max_grad_norm": 0.5, "critic_gradient_ratio": 5.0}
+    row |= {"adam_epsilon": 1e-5, "value_coef": 0.25, **({"value_clip_range": clip} if clip else {})}
+    found = BY_NAME["starved_policy"].look([row] * 10)
+    assert ("value clip" in found.cause) == (clip is not None) and "Switch the gradient norm limit off" in found.remedy
+    for name, sound in (("policy_pace", 0.3), ("gradient_clip_factor", 0.2)):
+        assert not isinstance(BY_NAME["starved_policy"].look([{**row, name: sound}] * 10), Found)
+
+
+def test_where_alpha_falls_a_policy_that_hardly_moves_is_still_or_starved_and_not_neither():
+    row = {"gradient_clip_factor": 0.02, "policy_step_share": 0.8, "policy_pace": 0.08, "learning_rate": 1.5e-4}
+    row |= {"samples": 512.0, "steps_taken": 16.0, "update": 70.0, "max_grad_norm": 0.5, "anneals": 1.0}
+    for kl in (1e-7, 2e-7, 3e-7, 8e-7, 2e-6):
+        rows = [{**row, "kl_k3": kl}] * 10
+        found = [isinstance(BY_NAME[name].look(rows), Found) for name in ("starved_policy", "still_policy")]
+        assert sorted(found) == [False, True], kl
+
+
 @pytest.mark.parametrize(("limit", "advice"), [(1e-4, "Raise the gradient norm limit, to 0.5"), (0.5, "Switch the")])
 def test_a_norm_limit_is_not_to_be_raised_to_what_it_is(limit, advice):
     row = {"kl_k3": 0.0, "gradient_clip_factor": 0.01, "learning_rate": 1e-3, "clip_range": 0.2, "steps_taken": 16.0}

@@ -34,6 +34,26 @@ class Choice(gym.Env):
         return self._seen(), reward, self._t >= 50, False, {}
 
 
+class Lock(gym.Env):
+    """Each step costs 1, and ends it all once so many have been the right one in a row; nothing else ends it."""
+
+    def __init__(self, length: int = 30) -> None:
+        self.observation_space, self.action_space = gym.spaces.Box(0, 1, (1,)), gym.spaces.Discrete(2)
+        self._length = length
+
+    def _seen(self) -> Seen:
+        return np.array([self._right / self._length], np.float32)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Seen, dict[str, Any]]:
+        super().reset(seed=seed)
+        self._right = 0
+        return self._seen(), {}
+
+    def step(self, action: int) -> tuple[Seen, float, bool, bool, dict[str, Any]]:
+        self._right = self._right + 1 if action == self._right % 2 else 0
+        return self._seen(), -1.0, self._right == self._length, False, {}
+
+
 class Arm(gym.Env):
     """17 joints that drift, and a return of about −10⁶."""
 
@@ -108,6 +128,7 @@ class PaidCart(CartPoleEnv):
 
 
 gym.register("ppo_scope_tests/Choice-v0", Choice)
+gym.register("ppo_scope_tests/Lock-v0", Lock)
 gym.register("ppo_scope_tests/Arm-v0", Arm)
 gym.register("ppo_scope_tests/Range-v0", Range)
 gym.register("ppo_scope_tests/ScaledCart-v0", ScaledCart, max_episode_steps=500)

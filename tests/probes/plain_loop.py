@@ -40,7 +40,8 @@ class Choices:
 class PlainLoop:
     """N walkers see two numbers and are paid for the action that these ask for; an episode takes 5 steps."""
 
-    env, observation_space, observation, is_image, reward_threshold = "somebody's", None, "two numbers", False, None
+    env, observation_space, observation, is_image = "somebody's", None, "two numbers", False
+    reward_threshold = time_limit = None
     distribution = Choices()
 
     def __init__(self, *, judges=True):

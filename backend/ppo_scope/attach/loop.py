@@ -16,6 +16,7 @@ from ppo_scope.attach.episodes import LATEST
 from ppo_scope.attach.policy import Policy
 from ppo_scope.attach.record import Episode, Phase, Update
 from ppo_scope.attach.watcher import Watcher, guarded
+from ppo_scope.ppo.registry import time_limit_of
 from ppo_scope.probes.record import PhaseKind
 from ppo_scope.probes.subject import Abilities, Distribution
 
@@ -45,6 +46,11 @@ class Loop:
     def episodes(self) -> Sequence[Episode]:
         """The latest, of which means are taken."""
         return self._latest
+
+    @property
+    def time_limit(self) -> int | None:
+        """Of an environment that is registered by the name that the loop gives, and as it is registered."""
+        return time_limit_of(self.env)
 
     @property
     def distribution(self) -> Distribution | None:

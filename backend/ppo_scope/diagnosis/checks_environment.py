@@ -23,6 +23,8 @@ from ppo_scope.diagnosis.judging import (
 
 LARGE_TARGETS = 1000.0
 SMALL_REWARDS = 1e-3
+RARE, RARE_FOR, MANY = 0.95, 10, 50
+"""Share of episodes that return the same, in so many updates, after so many episodes."""
 WIDE_RANGE = 20.0
 """A range of actions beside which a policy that begins with σ = 1 is a point."""
 NOT_NORMAL = Unknown("only for actions that are drawn from normal distributions", applies=False)
@@ -40,6 +42,24 @@ def _no_signal(rows: list[Row]) -> Verdict:
         return Unknown("takes 20 episodes to tell")
     returned = f"{last(rows, 'episodic_return_mean'):,.6g}".replace("-", "−")
     return Found(f"Every episode so far has returned the same, {returned}: there is nothing to learn from yet.")
+
+
+def _rare_signal(rows: list[Row]) -> Verdict:
+    shares, usual = latest(rows, "return_usual_share", RARE_FOR), latest(rows, "return_usual", RARE_FOR)
+    if not shares or not usual:
+        return after(RARE_FOR)
+    if not last(rows, "returns_differ"):
+        return Unknown("no episode has returned another amount yet")
+    rare = min(shares) >= RARE and min(usual) == max(usual) < last(rows, "return_best")
+    if not rare or usual[-1] >= last(rows, "reward_threshold"):
+        return None
+    if rows[-RARE_FOR].get("episodes", 0.0) < MANY:
+        return Unknown(f"takes {RARE_FOR} updates after {MANY} episodes to tell")
+    same, best = (f"{last(rows, name):,.6g}".replace("-", "−") for name in ("return_usual", "return_best"))
+    return Found(
+        f"For {RARE_FOR} updates {percent(min(shares))} or more of the latest {last(rows, 'episodes'):.0f} episodes "
+        f"have returned the same, {same}; the best of all returned {best}."
+    )
 
 
 def _wild_rewards(rows: list[Row]) -> Verdict:
@@ -177,6 +197,22 @@ CAUSES: tuple[Check, ...] = (
         _no_signal,
         "Episodes return different amounts",
         ("no_advantage", "entropy_collapse", "starved_policy", "still_policy", "uniform_policy", "useless_critic"),
+    ),
+    Check(
+        "rare_signal",
+        "Reward is rare",
+        "note",
+        f"for {RARE_FOR} updates, after {MANY} episodes, {RARE:.0%} or more of the latest 100 have returned one and "
+        "the same amount, and of all episodes one has returned more; nothing where that amount counts as solved",
+        "What pays is met by chance, and too rarely to learn from: what an update sees of it is gone before it is met "
+        "again. The Â of all other episodes come from the critic's own errors.",
+        "More environments or longer rollouts, so that each update has some of it; a higher c₂, patience, or a reward "
+        "for the way there.",
+        "entropy_coef",
+        ("return_usual_share",),
+        _rare_signal,
+        "What pays is met often enough",
+        ("no_advantage", "uniform_policy", "useless_critic"),
     ),
     Check(
         "wild_observations",

@@ -1,4 +1,4 @@
-"""What can be wrong with what a run is to maximise: returns without a bound, rewards that are not the environment's."""
+"""What can be wrong with what a run is to maximise: no return at all, one without a bound, other rewards."""
 
 from __future__ import annotations
 
@@ -8,10 +8,59 @@ LOOKED_AT, CUT = 20, 4
 """Updates in which no episode ends by itself, and episodes that are cut in them."""
 GROWN = 1.25
 """Of the size of V_targ, within them."""
+LONG, LONG_FOR_A_COST = 10_000, 5_000
+"""Steps of each environment without an end. Hardly a game of Atari's takes so many; the latter where each costs the
+same, so that the end is all there is to find."""
+NEXT_TO_ALL = 0.99
+LATER, LATE = 3, 2
+"""Times the longest episode so far, and times a time limit that is known."""
 ALIKE = 0.75
 """Of two episodes the better one is the better one by both. By chance it is 0.5; of rewards that are scaled by numbers
 which move on their way it is 0.95 and more."""
 ENOUGH = 20
+
+
+def _no_end(rows: list[Row]) -> Verdict:
+    steps, limit, longest = (last(rows, name) for name in ("steps_without_end", "time_limit", "longest_episode"))
+    if not steps > 0:
+        return None
+    cost = _cost(rows)
+    patience = LATE * limit if limit > 0 else max(LONG if cost is None else LONG_FOR_A_COST, LATER * longest)
+    if steps < patience:
+        return None if longest else Unknown("no episode has ended yet")
+    began = "No episode has ended yet" if not longest else f"After episodes of {longest:,.0f} steps or less none ends"
+    summary = f"{began}: for {steps:,.0f} steps of each of {last(rows, 'environments'):.0f} environments"
+    if limit > 0:
+        return Found(
+            f"{summary}. By its name Gymnasium cuts this environment's episodes after {limit:,.0f}.",
+            "Episodes do end, and the loop does not notice, or does not tell: Â runs on over each reset, into an "
+            "episode that what was done did not lead to.",
+            "Let an episode end where it is terminated or truncated, and hand both over (`dones` of a Scope).",
+            severity="warning",
+        )
+    discount = last(rows, "discount")
+    if 0 < discount < 1:
+        summary += f"; γ = {discount:g} looks about {1 / (1 - discount):,.0f} ahead"
+    if cost is None:
+        return Found(f"{summary}.")
+    paid = f"{cost:g}".replace("-", "−")
+    return Found(
+        f"{summary}. In the latest {LOOKED_AT} updates no step was paid more than {paid}, and next to all were paid "
+        "just that.",
+        "Every step costs the same, so nothing tells one action from another: the policy goes in circles or stands at "
+        "a wall, and V bootstraps on V. Only an end would make a difference, and it is not found.",
+        "Cut episodes: max_episode_steps among the environment's arguments, or gymnasium.wrappers.TimeLimit. Each then "
+        "begins at the start again. And explore more: a higher c₂, more environments, a reward for the way there.",
+        "entropy_coef",
+        severity="warning",
+    )
+
+
+def _cost(rows: list[Row]) -> float | None:
+    """What next to every step of the latest updates was paid, where that is a loss and none was paid more."""
+    best, shares = latest(rows, "reward_high", LOOKED_AT), latest(rows, "reward_high_share", LOOKED_AT)
+    alike = best and min(best) == max(best) < 0 and sum(shares) >= NEXT_TO_ALL * LOOKED_AT
+    return best[-1] if alike else None
 
 
 def _endless(rows: list[Row]) -> Verdict:
@@ -49,6 +98,25 @@ def _other_rewards(rows: list[Row]) -> Verdict:
     )
 
 
+NO_END = Check(
+    "no_end",
+    "No episode ends",
+    "note",
+    f"{LONG:,} steps of each environment without an end in any, and {LATER} times the longest episode so far; of one "
+    f"whose time limit is known, {LATE} times that, a warning; so it is after {LONG_FOR_A_COST:,} "
+    f"where {NEXT_TO_ALL:.0%} of the steps of {LOOKED_AT} updates were paid one number below 0, and none more",
+    "Nothing cuts an episode, and the policy does not come to where one ends. There is no return to see or to be "
+    "judged by, no start is seen again, and V bootstraps on V. Where a task goes on by its nature, or staying is what "
+    "pays, that is no fault.",
+    "If episodes should end: cut them (max_episode_steps among the environment's arguments, or "
+    "gymnasium.wrappers.TimeLimit), and see that a loop of your own tells of ends. If they should not: go by the "
+    "rewards of a step, with γ below 1.",
+    None,
+    ("steps_without_end",),
+    _no_end,
+    "Episodes end",
+    ("endless_return",),
+)
 ENDLESS = Check(
     "endless_return",
     "The return has no bound",

@@ -30,6 +30,9 @@ USUAL_LIMIT = 0.5
 STARVED, SURELY_STARVED = 0.5, 0.2
 """Of its length that a step of the policy keeps beside Adam's ε; the latter where that is estimated from one minibatch,
 whose gradient is mostly shorter than the size that Adam remembers."""
+SHORT = 0.15
+"""Of α·√n, the way of weights in n steps of Adam by gradients that are nothing but noise. Runs that learn come to 0.3
+and more, however much of their gradients the norm limit cuts off, as long as it is much the same."""
 BEGUN = 0.001
 """By which entropy's share of its maximum falls within 10 updates: such a policy has begun to prefer something. In
 means of 10, since each rollout sees other states."""
@@ -62,7 +65,7 @@ def _still(rows: list[Row]) -> Verdict:
         return Unknown("one epoch of one minibatch: r ≡ 1 and k3 = 0 by design", applies=False)
     if not kl:
         return after(10)
-    if _mean(kl) > STILL * _how_long(rows) ** 2:
+    if not _stands(rows, kl):
         return None
     if (early := too_early(rows, FEW_STEPS)) is not None:
         return early
@@ -103,6 +106,10 @@ def _still(rows: list[Row]) -> Verdict:
     return Found(summary)
 
 
+def _stands(rows: list[Row], kl: list[float]) -> bool:
+    return _mean(kl) <= STILL * _how_long(rows) ** 2
+
+
 def _how_long(rows: list[Row]) -> float:
     """How far an update of so few steps, by an α that is meant to become small, comes beside a usual one."""
     taken, rate = last(rows, "steps_taken"), last(rows, "learning_rate")
@@ -111,20 +118,26 @@ def _how_long(rows: list[Row]) -> float:
 
 
 def _starved(rows: list[Row]) -> Verdict:
-    shares, factors = latest(rows, "policy_step_share", 10), latest(rows, "gradient_clip_factor", 10)
+    names = ("policy_step_share", "policy_pace", "gradient_clip_factor")
+    shares, paces, factors = (latest(rows, name, 10) for name in names)
     if factors and max(factors) > 0.1:
         return None
-    if not shares or not factors:
+    if not factors or not (shares or paces):
         return after(10)
-    if (
-        max(shares) > (SURELY_STARVED if last(rows, "step_share_estimated") == 1 else STARVED)
-        or _mean(latest(rows, "kl_k3", 10)) <= STILL
-    ):
-        return None  # one that stands still is told of above
+    most = SURELY_STARVED if last(rows, "step_share_estimated") == 1 else STARVED
+    beside_epsilon, beside_memory = bool(shares) and max(shares) <= most, _mean(paces) <= SHORT
+    if not (beside_epsilon or beside_memory) or _stands(rows, latest(rows, "kl_k3", 10)):
+        return None  # one that stands still is told of by another
     if (early := too_early(rows, FEW_STEPS)) is not None:
         return early
     cause, remedy, setting = _held_back(rows)
-    summary = f"For 10 updates steps of the policy's weights kept {percent(max(shares))} of their length or less."
+    if beside_epsilon:
+        summary = f"For 10 updates steps of the policy's weights kept {percent(max(shares))} of their length or less."
+    else:
+        summary = (
+            f"In each of 10 updates the policy's weights have gone {percent(_mean(paces))} of α·√n in the mean, n "
+            "steps an update: by gradients that are nothing but noise Adam goes about as far as that."
+        )
     return Found(summary, cause, remedy, setting)
 
 
@@ -134,7 +147,11 @@ def _held_back(rows: list[Row]) -> tuple[str, str, str]:
     ratio, limit = last(rows, "critic_gradient_ratio"), last(rows, "max_grad_norm")
     coefficient = last(rows, "value_coef")
     effect = f"beside {_epsilon(rows)} the policy's steps keep {percent(kept)} of their length"
-    if math.isnan(kept):
+    if _mean(latest(rows, "policy_pace", 10)) <= SHORT and not kept <= STARVED:
+        effect = "Adam remembers longer gradients, of minibatches of which less was cut off, and divides by their size"
+        if last(rows, "value_clip_range") > 0:
+            effect += ". Such are those whose values the value clip holds: the critic has no gradient there"
+    elif math.isnan(kept):
         effect = "Adam's ε may be large beside what is left of the policy's"
     elif kept > STARVED:
         effect += ", and Adam may remember longer gradients, of when less was cut off, and divide by their size"
@@ -243,12 +260,15 @@ STEPS: tuple[Check, ...] = (
         "The norm limit starves the policy",
         "warning",
         "mean clip factor below 0.1, and the policy's steps at most half as long as without Adam's ε, for 10 updates; "
-        "a fifth, where Adam's memory is not told and one minibatch's gradient stands for it",
+        "a fifth, where Adam's memory is not told and one minibatch's gradient stands for it; or its weights go no "
+        f"more than {SHORT:g} of α·√n in an update of n steps, in the mean of them",
         "The norm limit scales the gradients of both networks down by the same factor, and the policy's falls below "
-        "Adam's ε: 1e-5 here and in many loops, where torch's own is 1e-8.",
+        "Adam's ε: 1e-5 here and in many loops, where torch's own is 1e-8. Or it cuts off a hundred times as much of "
+        "one minibatch as of another: then Adam divides by the size of the long gradients, and short ones count for "
+        "nothing.",
         SCALING,
         "max_grad_norm",
-        ("policy_step_share", "gradient_clip_factor"),
+        ("policy_step_share", "policy_pace", "gradient_clip_factor"),
         _starved,
         "The norm limit leaves the policy its steps",
         ("uniform_policy",),

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ppo_scope.diagnosis.checks import CHECKS, NOT_FINITE, NOT_FINITE_GIVEN
+from ppo_scope.diagnosis.ends import Ends
 from ppo_scope.diagnosis.fall import Fall
 from ppo_scope.diagnosis.indicators import indicators
 from ppo_scope.diagnosis.judging import SEVERITIES, Check, Found, Row, Unknown, Verdict, last
@@ -72,20 +73,22 @@ class Health:
 
     def __init__(self) -> None:
         self._rows: deque[Row] = deque(maxlen=LOOK_BACK)
-        self._progress, self._fall, self._paid = Progress(), Fall(), Paid()
+        self._progress, self._fall = Progress(), Fall()
+        self._ends, self._paid = Ends(), Paid()
         self._spans: list[Span] = []
         self._verdicts: dict[str, Verdict] = {check.name: check.look([]) for check in CHECKS}
         self._not_finite: Finding | None = None
         self._before: tuple[list[Row], Progress, Fall, list[Span]] = ([], Progress(), Fall(), [])
-        self._paid_before = Paid()
+        self._ends_before, self._paid_before = Ends(), Paid()
 
     def take_in(self, moment: Moment, row: Row) -> None:
         """An update has ended, with these scalars."""
         rollout = moment.update.rollout
         returns = [episode.episodic_return for episode in rollout.episodes]
-        self._paid_before = copy(self._paid)
+        self._ends_before, self._paid_before = copy(self._ends), copy(self._paid)
         found = indicators(moment, row.get("adam_epsilon", EPS), row.get("told_loss", math.nan))
-        self.take_row(moment.update.index, {**row, **found, **self._paid.take_in(rollout)}, returns)
+        found |= {**self._ends.take_in(rollout), **self._paid.take_in(rollout)}
+        self.take_row(moment.update.index, {**row, **found}, returns)
 
     def take_row(self, update: int, row: Row, returns: Sequence[float] = ()) -> None:
         """The same, with all that the checks look at, and what the episodes returned that ended in it."""
@@ -109,7 +112,7 @@ class Health:
     def amend(self, moment: Moment, row: Row) -> None:
         """The latest update has been made anew."""
         rows, self._progress, self._fall, self._spans = self._before
-        self._paid = self._paid_before
+        self._ends, self._paid = self._ends_before, self._paid_before
         self._rows = deque(rows, LOOK_BACK)
         self.take_in(moment, row)
 

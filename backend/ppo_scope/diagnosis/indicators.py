@@ -99,16 +99,22 @@ def _episodes(moment: Moment) -> Row:
     returns = np.array([episode.episodic_return for episode in moment.subject.episodes])
     threshold = moment.subject.reward_threshold
     found: Row = {"episodes": float(len(returns)), "reward_threshold": math.nan if threshold is None else threshold}
+    found |= {"time_limit": math.nan if (limit := moment.subject.time_limit) is None else float(limit)}
     if len(returns):
         found |= {
             "return_low": float(returns.min()),
             "return_high": float(returns.max()),
             "return_deviation": math.sqrt(variance_of(returns)),
         }
+        values, counts = np.unique(returns, return_counts=True)
+        usual = int(counts.argmax())
+        found |= {"return_usual": float(values[usual]), "return_usual_share": float(counts[usual]) / len(returns)}
     rollout = moment.update.rollout
     found |= {f"{how}_ends": float(np.count_nonzero(getattr(rollout, how))) for how in ("terminated", "truncated")}
     rewards = rollout.rewards[rollout.trained]
-    return found | {"reward_low": float(rewards.min()), "reward_high": float(rewards.max())}
+    low, high = rewards.min(), rewards.max()
+    found |= {"reward_low": float(low), "reward_high": float(high)}
+    return found | {"reward_high_share": np.count_nonzero(rewards == high) / len(rewards)}
 
 
 def _critic(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Row:
@@ -255,21 +261,40 @@ def _steps(moment: Moment, adam_epsilon: float) -> Row:
     abilities, shared = moment.subject.abilities, moment.update.settings.shared_network
     if abilities.theta is None or abilities.parts is None or abilities.theta().numel() > LARGEST_THETA:
         return {}
-    typical = _typical_gradient(moment)
-    if typical is None:
-        return {}
     parts = abilities.parts()
     # Of a shared network only the head is the policy's own.
-    own = "policy_head" if shared else "policy"
-    policy = np.concatenate([typical[part] for name, part in parts.items() if name.startswith(own)])
+    own = [part for name, part in parts.items() if name.startswith("policy_head" if shared else "policy")]
+    found = _pace(moment, own) if adam_epsilon > 0 else {}
+    typical = _typical_gradient(moment)
+    if typical is None or not own:
+        return found
+    policy = np.concatenate([typical[part] for part in own])
     kept = np.divide(policy, policy + adam_epsilon, out=np.ones_like(policy), where=policy + adam_epsilon > 0)
-    found = {"adam_epsilon": adam_epsilon, "policy_step_share": float(np.add.reduce(kept)) / len(policy)}
+    found |= {"adam_epsilon": adam_epsilon, "policy_step_share": float(np.add.reduce(kept)) / len(policy)}
     if abilities.typical_gradient is None:
         found["step_share_estimated"] = 1.0
     critic = [typical[part] for name, part in parts.items() if name.startswith("value")]
     if not shared and policy.any() and critic:
         found["critic_gradient_ratio"] = _norm(np.concatenate(critic)) / _norm(policy)
     return found
+
+
+def _pace(moment: Moment, own: list[slice]) -> Row:
+    """How far an update has moved these weights, in units of α·√n, of those that it has moved at all.
+
+    Adam divides a gradient by its usual size, so that n steps go about as far as that where gradients are nothing but
+    noise, and further where they agree: whatever their size, unless it has changed.
+    """
+    theta, update = moment.subject.abilities.theta, moment.update
+    steps, rate = len(update.minibatches), update.learning_rate
+    known = theta is not None and update.theta_before is not None and own and steps and rate > 0
+    if not known or update.settings.desired_kl is not None:  # which moves α meanwhile
+        return {}
+    assert theta is not None and update.theta_before is not None
+    after, before = (one.detach().cpu().numpy() for one in (theta(), update.theta_before))
+    moved = np.concatenate([after[part] - before[part] for part in own])
+    moved = moved[moved != 0]
+    return {"policy_pace": rms(moved) / (rate * math.sqrt(steps))} if len(moved) else {}
 
 
 def _typical_gradient(moment: Moment) -> NDArray[np.float64] | None:

@@ -29,6 +29,8 @@ NO_BONUS = _to("entropy_coef", 0.0)
 
 TRIES: dict[tuple[str, str], tuple[Try, ...]] = {
     ("no_signal", "entropy_coef"): (_to("entropy_coef", 0.03),),
+    ("rare_signal", "entropy_coef"): (_to("entropy_coef", 0.03),),
+    ("no_end", "entropy_coef"): (_to("entropy_coef", 0.03),),
     ("wild_rewards", "max_grad_norm"): (UNLIMITED,),
     ("starved_policy", "max_grad_norm"): (UNLIMITED,),
     ("still_policy", "max_grad_norm"): (UNLIMITED,),

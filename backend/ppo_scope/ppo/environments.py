@@ -26,7 +26,7 @@ from ppo_scope.ppo.making import preprocessing, wrappers_of
 from ppo_scope.ppo.masks import Gathered
 from ppo_scope.ppo.objects import NotKept, Tree
 from ppo_scope.ppo.promises import LARGEST, complaints_about, kind, too_large
-from ppo_scope.ppo.registry import find
+from ppo_scope.ppo.registry import find, time_limit
 from ppo_scope.ppo.seeding import seed_everybody, seeded_copy
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.spaces import Observations, describe
@@ -94,6 +94,7 @@ class Environments:
         spec = find(settings.env)
         self._env = settings.env
         self.reward_threshold = _finite(spec.reward_threshold)
+        self.time_limit = time_limit(spec, settings.env_kwargs)
         self.wrappers: tuple[str, ...]
         """Names of all that is at work between the bare environment and the training, from the inside out."""
         self.vector: VectorEnv[Any, Any, Any]

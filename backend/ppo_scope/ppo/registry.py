@@ -6,7 +6,9 @@ import difflib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import gymnasium as gym
@@ -36,6 +38,18 @@ def find(env: str) -> EnvSpec:
         return gym.spec(name)
     except gym.error.Error as error:
         raise UnusableEnvironment(f"env {env!r}: {_unknown(error, module, name)}") from None
+
+
+def time_limit(spec: EnvSpec, env_kwargs: Mapping[str, Any] = MappingProxyType({})) -> int | None:
+    """Steps after which Gymnasium cuts an episode of it, made with these arguments; None: it cuts none."""
+    limit = env_kwargs.get("max_episode_steps", spec.max_episode_steps)
+    return limit if type(limit) is int and limit > 0 else None
+
+
+def time_limit_of(name: str) -> int | None:
+    """The same, of what is registered by that name; None where nothing is."""
+    spec = gym.registry.get(name)
+    return None if spec is None else time_limit(spec)
 
 
 def install(module: str) -> str | None:

@@ -145,6 +145,11 @@ class Subject(Protocol):
         ...
 
     @property
+    def time_limit(self) -> int | None:
+        """Steps after which its environment cuts an episode, where that is known."""
+        ...
+
+    @property
     def steps(self) -> int:
         """Transitions trained on so far."""
         ...

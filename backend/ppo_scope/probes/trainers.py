@@ -38,6 +38,7 @@ class Facts:
     observation_space: gym.Space[Any]
     """Of one environment."""
     reward_threshold: float | None
+    time_limit: int | None
     device: torch.device
 
     @classmethod
@@ -47,7 +48,8 @@ class Facts:
         # What prepares observations is made of functions without a name, which cannot be sent; no probe prepares any.
         spaces = replace(trainer.spaces, prepare=_unprepared, prepare_one=_unprepared)
         space = environments.vector.single_observation_space
-        return cls(trainer.settings, spaces, space, environments.reward_threshold, trainer.device)
+        known = environments.reward_threshold, environments.time_limit
+        return cls(trainer.settings, spaces, space, *known, trainer.device)
 
 
 def _unprepared(_: Any) -> Any:
@@ -67,7 +69,7 @@ class _OwnNetworks:
         self.observation = spaces.observation
         self.is_image = spaces.is_image
         self.distribution: Distribution = spaces.distribution
-        self.reward_threshold = facts.reward_threshold
+        self.reward_threshold, self.time_limit = facts.reward_threshold, facts.time_limit
         self.abilities = Abilities(
             judge=self._judge,
             judge_between=self._judge_between,

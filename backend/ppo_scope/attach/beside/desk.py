@@ -58,6 +58,7 @@ class Model:
         """`policy`: `Measured` there, `Weighed` here."""
         self.env, self.observation_space, self.observation = subject.env, subject.observation_space, subject.observation
         self.is_image, self.reward_threshold = subject.is_image, subject.reward_threshold
+        self.time_limit = subject.time_limit
         self.policy, self.distribution = policy, policy.distribution
         self.steps = 0
         self.counted: tuple[float, float] | None = None

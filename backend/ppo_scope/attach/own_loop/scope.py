@@ -41,6 +41,7 @@ from ppo_scope.attach.record import Phase, text_of
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.restless import Layers
 from ppo_scope.attach.watcher import Watcher, guarded, say
+from ppo_scope.ppo.registry import time_limit_of
 from ppo_scope.probes.record import Episode, PhaseKind
 from ppo_scope.probes.subject import Abilities, Distribution
 
@@ -105,7 +106,7 @@ class Scope:
         if learning_rate is not None:
             told["learning_rate"] = learning_rate
         self._facts = facts_of(told)
-        self.env, self.reward_threshold = env, reward_threshold
+        self.env, self.reward_threshold, self.time_limit = env, reward_threshold, time_limit_of(env)
         self.observation = "not told"
         self.steps = 0
         self._judges = judge is not None

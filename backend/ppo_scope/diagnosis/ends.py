@@ -1,0 +1,35 @@
+"""How long no episode has ended: in steps of each environment, over as many rollouts as that takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ppo_scope.diagnosis.judging import Row
+from ppo_scope.probes.record import Rollout
+
+
+@dataclass
+class Ends:
+    """What is remembered of all rollouts; a shallow copy is one."""
+
+    without: int = 0
+    """Steps of each environment since the latest end in any of them."""
+    longest: int = 0
+    """Steps of the longest episode so far."""
+
+    def take_in(self, rollout: Rollout) -> Row:
+        """Look at where episodes ended: where the loop says so, or tells of one."""
+        ends = np.flatnonzero((rollout.terminated | rollout.truncated).any(1))
+        after = rollout.trained
+        if len(ends) or len(rollout.episodes):
+            self.without = 0
+            after = after[ends[-1] + 1 :] if len(ends) else after[:0]
+        self.without += int(after.sum(0).min())  # of a row that waits for its environment the fewest
+        self.longest = max(self.longest, *(one.length for one in rollout.episodes), 0)
+        return {
+            "steps_without_end": float(self.without),
+            "longest_episode": float(self.longest),
+            "environments": float(rollout.trained.shape[1]),
+        }
