@@ -265,6 +265,8 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     if (staged.length) return stage(staged.length === 1 ? null : [name]);
     view.maximised = view.maximised === name ? null : name;
     choose();
+    // It had been scrolled to: it reaches to the end of the window then, too, and is in sight again among the others.
+    boxes.find(({ panel }) => panel.name === name)?.section.scrollIntoView({ block: view.maximised ? "end" : "nearest" });
   }
 
   /** @param {readonly string[] | null} wanted one or two panels, or as many as a chapter shows; null: back to the grid @param {number} [most] */

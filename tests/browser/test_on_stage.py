@@ -287,6 +287,18 @@ def test_a_maximised_panel_reaches_to_the_end_of_the_window(stage, page):
     until(lambda: page.evaluate("document.documentElement.scrollHeight - innerHeight"), lambda over: over <= 1)
 
 
+def test_a_panel_that_was_scrolled_to_has_the_window_and_is_in_sight_again_afterwards(stage, page):
+    page.set_viewport_size({"width": 1024, "height": 768})
+    dashboard = stage().dashboard.at(update="3", phase="update")
+    panel = dashboard.panel("KL and clipping")
+    panel.scroll_into_view_if_needed()
+    dashboard.press("Maximise KL and clipping")
+    until(panel.bounding_box, lambda box: 0 <= 768 - box["y"] - box["height"] < 24)
+    page.keyboard.press("Escape")
+    until(page.get_by_role("button", name="Maximise KL and clipping").is_visible)
+    until(panel.bounding_box, lambda box: box["y"] > 0 and box["y"] + box["height"] < 768 + 24)
+
+
 def test_share_says_when_nobody_else_can_open_the_address(modules):
     said = modules(
         "run/share.js",
