@@ -296,7 +296,7 @@ def test_a_panel_that_was_scrolled_to_has_the_window_and_is_in_sight_again_after
     until(panel.bounding_box, lambda box: 0 <= 768 - box["y"] - box["height"] < 24)
     page.keyboard.press("Escape")
     until(page.get_by_role("button", name="Maximise KL and clipping").is_visible)
-    until(panel.bounding_box, lambda box: 0 < box["y"] and box["y"] + box["height"] < 768 + 24)
+    until(panel.bounding_box, lambda box: box["y"] > 0 and box["y"] + box["height"] < 768 + 24)
 
 
 def test_share_says_when_nobody_else_can_open_the_address(modules):

@@ -311,7 +311,7 @@ return [missing, await refused(live.step()), await refused(recording.order("set"
 def test_a_live_run_and_a_recording_answer_one_interface_and_say_why_not(modules):
     missing, live, recorded = modules("source/live.js", MEMBERS)
     assert missing == []
-    assert live == "Not connected to the server." and recorded.startswith("This run was recorded")
+    assert live == "Connecting to the server." and recorded.startswith("This run was recorded")
 
 
 NUMBERED = """

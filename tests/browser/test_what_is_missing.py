@@ -60,6 +60,24 @@ def test_a_first_rollout_that_is_not_finite_is_explained_at_once(explained):
     until(badge.inner_text, lambda text: text == "1 finding")
 
 
+@pytest.mark.parametrize("layout", ["", "&stage=clip-mask"])
+def test_in_a_narrow_window_a_finding_is_whole_in_its_frame_and_the_run_keeps_its_name(stage, page, layout):
+    played = stage(
+        query=f"{panels_alone('Clip mask')}{layout}", findings=[{**HALT, "title": "A long name of a finding"}]
+    )
+    badge, name = page.locator(".health-badge"), page.locator(".run-environment")
+    until(badge.is_visible)
+    for theme in ("light", "dark", "projector"):
+        until(lambda: page.locator("html").get_attribute("data-theme"), lambda now, theme=theme: now == theme)
+        for width in (390, 721, 820, 1024, 1366):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert badge.evaluate("badge => badge.scrollWidth <= badge.clientWidth"), (theme, width)
+            assert name.bounding_box()["width"] > 20, (theme, width)
+            box = badge.bounding_box()
+            assert box["x"] + box["width"] <= width, (theme, width)
+        played.dashboard.key("t")
+
+
 def test_a_cause_without_a_finding_is_in_health_too(explained):
     played = explained(update=0)
     until(lambda: words(played, "Health"), lambda text: "Waits for the first update" in text)
