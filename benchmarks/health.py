@@ -130,7 +130,8 @@ SICK = (
         (),
         {"normalize_rewards": True},
     ),
-    Sick("c₂ = 5", {"entropy_coef": 5.0}, "uniform_policy", (), {"entropy_coef": 0.01}),
+    Sick("c₂ = 5", {"entropy_coef": 5.0}, "strong_bonus", ("uniform_policy",), {"entropy_coef": 0.01}),
+    Sick("c₂ = 0.5", {"entropy_coef": 0.5}, "strong_bonus", (), {"entropy_coef": 0.01}),
     Sick(
         "value clip 0.01, rewards as they are",
         {**UNSCALED, "value_clip_range": 0.01},

@@ -30,6 +30,7 @@ const MEASURES = {
   ranks: ["processes", (value) => number(value)],
   episodes: ["looked at", (value) => `the latest ${value === 1 ? "one" : number(value)}`],
   return_usual_share: ["return the same", (value) => percent(value, 0)],
+  bonus_pull: ["its gradient is", (value) => `${percent(value, 0)} of L_PG's`],
   explained_variance: ["explained variance", explained],
   gradient_clip_factor: ["factor of the norm limit", (value) => fixed(value, 3)],
   first_ratio_error: ["|r − 1| at first", (value) => number(value, 2)],

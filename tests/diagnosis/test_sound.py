@@ -174,3 +174,23 @@ def test_a_norm_limit_is_not_to_be_raised_to_what_it_is(limit, advice):
     row |= {"max_grad_norm": limit, "policy_step_share": 0.7, "critic_gradient_ratio": 2.0, "samples": 512.0}
     found = BY_NAME["still_policy"].look([{**row, "update": 50.0}] * 10)
     assert advice in found.remedy and "remember longer gradients" in found.cause
+
+
+def bonus(shares, pull=0.9, **given):
+    row = {"entropy_coef": 0.5, "bonus_pull": pull, "samples": 1024.0, "steps_taken": 16.0, "update": 30.0, **given}
+    return BY_NAME["strong_bonus"].look([{**row, "entropy_share": share} for share in shares])
+
+
+def test_a_bonus_is_too_strong_where_it_pulls_as_the_advantages_do_and_the_policy_decides_no_further():
+    found = bonus([0.9] * 20)
+    assert "0.9 times as long as that of L_PG, with c₂ = 0.5" in found.summary and "above 90 % of its" in found.summary
+    assert bonus([0.9] * 20, pull=0.4) is None
+    assert bonus(np.linspace(0.95, 0.9, 20)) is None, "it goes on deciding"
+    assert bonus([0.8] * 20) is None, "it has decided"
+    assert isinstance(bonus([0.9] * 20, entropy_coef=0.01), Unknown)
+    assert isinstance(bonus([math.nan] * 20), Unknown), "σ has checks of its own"
+
+
+def test_how_a_bonus_pulls_is_measured_where_c2_is_large_alone():
+    values = [run(1, entropy_coef=c2)[1]._rows[-1].get("bonus_pull", math.nan) for c2 in (0.01, 0.1, 1.0)]
+    assert math.isnan(values[0]) and 0 < values[1] < values[2]

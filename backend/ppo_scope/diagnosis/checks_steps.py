@@ -7,6 +7,7 @@ import math
 from ppo_scope.diagnosis.judging import (
     FEW_STEPS,
     FEWEST,
+    LARGE_BONUS,
     MANY_STEPS,
     Check,
     Found,
@@ -33,6 +34,9 @@ whose gradient is mostly shorter than the size that Adam remembers."""
 SHORT = 0.15
 """Of α·√n, the way of weights in n steps of Adam by gradients that are nothing but noise. Runs that learn come to 0.3
 and more, however much of their gradients the norm limit cuts off, as long as it is much the same."""
+OUTWEIGHS, UNDECIDED, EVEN = 0.6, 0.85, 0.01
+"""Gradient of c₂·S, of that of L_PG; entropy, of its maximum; and by how much of it that falls within 10 updates where
+the policy goes on deciding. CartPole by c₂ = 0.1 and 0.2 has pulls of 0.3 and 0.8, and decides all the same."""
 BEGUN = 0.001
 """By which entropy's share of its maximum falls within 10 updates: such a policy has begun to prefer something. In
 means of 10, since each rollout sees other states."""
@@ -175,6 +179,26 @@ def _epsilon(rows: list[Row]) -> str:
     return "Adam's ε" if math.isnan(epsilon) else f"Adam's ε of {epsilon:.2g}".replace("e-0", "e-")
 
 
+def _strong_bonus(rows: list[Row]) -> Verdict:
+    pulls, shares = latest(rows, "bonus_pull", 20), latest(rows, "entropy_share", 20)
+    if rows and not last(rows, "entropy_coef") > LARGE_BONUS:
+        return Unknown(f"only where c₂ is above {LARGE_BONUS:g}", applies=False)
+    if rows and math.isnan(last(rows, "entropy_share")):
+        return Unknown("only where entropy has a maximum: of choices", applies=False)
+    if not pulls or not shares:
+        return after(20)
+    decides = min(shares) < UNDECIDED or _mean(shares[:10]) - _mean(shares[10:]) > EVEN
+    if _mean(pulls) < OUTWEIGHS or decides:
+        return None
+    if (early := too_early(rows, FEW_STEPS)) is not None:
+        return early
+    return Found(
+        f"In the mean of 20 updates the gradient of c₂·S was {_mean(pulls):.2g} times as long as that of L_PG, with "
+        f"c₂ = {last(rows, 'entropy_coef'):g}, and the policy's entropy has stayed above {percent(min(shares))} of its "
+        "maximum."
+    )
+
+
 def _uniform(rows: list[Row]) -> Verdict:
     shares = latest(rows, "entropy_share", 20)
     if not shares:
@@ -287,6 +311,23 @@ STEPS: tuple[Check, ...] = (
         _still,
         "The policy moves",
         ("uniform_policy", "useless_critic"),
+    ),
+    Check(
+        "strong_bonus",
+        "The entropy bonus outweighs",
+        "warning",
+        f"c₂ above {LARGE_BONUS:g}, in the policy's weights the gradient of c₂·S is {OUTWEIGHS:g} times as long as "
+        "that of L_PG or more, in the mean of the last minibatches of 20 updates, and entropy stays above "
+        f"{UNDECIDED:.0%} of its maximum and does not fall by {EVEN:.0%}; of choices, whose entropy has a maximum",
+        "Normalised advantages are about 1 whatever rewards are, and what they pay for deciding is mostly noise. A "
+        "bonus that pulls as strongly always pulls the same way: the policy decides no further than to where both "
+        "are even.",
+        "Lower the entropy coefficient c₂, to 0.01.",
+        "entropy_coef",
+        ("bonus_pull",),
+        _strong_bonus,
+        "The entropy bonus is small beside what advantages pay",
+        ("uniform_policy",),
     ),
     Check(
         "uniform_policy",

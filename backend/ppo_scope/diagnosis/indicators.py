@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ppo_scope.diagnosis.indicators_loop import not_finite, of_the_loop
 from ppo_scope.diagnosis.indicators_scale import scales, wild
-from ppo_scope.diagnosis.judging import Row
+from ppo_scope.diagnosis.judging import LARGE_BONUS, Row
 from ppo_scope.ppo.adam import EPS
 from ppo_scope.ppo.distributions import DiagonalGaussian, choices_in
 from ppo_scope.ppo.masks import forbidden_taken
@@ -59,6 +59,7 @@ def indicators(moment: Moment, adam_epsilon: float = EPS, told_loss: float = mat
         **_forbidden(moment),
         **_observations(moment, batch, chosen),
         **_steps(moment, adam_epsilon),
+        **_bonus(moment),
         **of_the_loop(moment, batch, told_loss),
     }
 
@@ -262,8 +263,7 @@ def _steps(moment: Moment, adam_epsilon: float) -> Row:
     if abilities.theta is None or abilities.parts is None or abilities.theta().numel() > LARGEST_THETA:
         return {}
     parts = abilities.parts()
-    # Of a shared network only the head is the policy's own.
-    own = [part for name, part in parts.items() if name.startswith("policy_head" if shared else "policy")]
+    own = _of_the_policy(parts, shared=shared)
     found = _pace(moment, own) if adam_epsilon > 0 else {}
     typical = _typical_gradient(moment)
     if typical is None or not own:
@@ -277,6 +277,25 @@ def _steps(moment: Moment, adam_epsilon: float) -> Row:
     if not shared and policy.any() and critic:
         found["critic_gradient_ratio"] = _norm(np.concatenate(critic)) / _norm(policy)
     return found
+
+
+def _of_the_policy(parts: dict[str, slice], *, shared: bool) -> list[slice]:
+    """Of a shared network only the head is the policy's own."""
+    return [part for name, part in parts.items() if name.startswith("policy_head" if shared else "policy")]
+
+
+def _bonus(moment: Moment) -> Row:
+    """How long the gradient of c₂·S is beside that of L_PG, in the policy's weights at the last minibatch."""
+    abilities, update = moment.subject.abilities, moment.update
+    coefficient = update.settings.entropy_coef
+    if not coefficient > LARGE_BONUS or abilities.differentiate is None or abilities.parts is None:
+        return {}
+    own = _of_the_policy(abilities.parts(), shared=update.settings.shared_network)
+    if abilities.theta is None or abilities.theta().numel() > LARGEST_THETA or not own:
+        return {}
+    policy, _, entropy = abilities.differentiate(update, update.minibatches[-1])
+    pull, push = (_norm(np.concatenate([one[part].astype(np.float64) for part in own])) for one in (entropy, policy))
+    return {"bonus_pull": coefficient * pull / push} if push > 0 else {}
 
 
 def _pace(moment: Moment, own: list[slice]) -> Row:

@@ -15,6 +15,8 @@ FAR_OUT = 3.0
 
 LARGE_OBSERVATIONS, SMALL_OBSERVATIONS = 100.0, 0.003
 """What networks see is of a wild scale above this size, or where it varies by less than that."""
+LARGE_BONUS = 0.03
+"""A c₂ from which on it is looked at how the bonus pulls, which costs a pass back."""
 UNEVEN = 1000.0
 """Between how much parts of it vary."""
 

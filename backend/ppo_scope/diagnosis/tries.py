@@ -51,6 +51,7 @@ TRIES: dict[tuple[str, str], tuple[Try, ...]] = {
     ("pinned_learning_rate", "epochs"): (FEWER, _by("desired_kl", 2.0)),
     ("runaway_kl_coef", "learning_rate"): (SHORTER, FEWER),
     ("entropy_collapse", "entropy_coef"): (_to("entropy_coef", 0.01), SHORTER),
+    ("strong_bonus", "entropy_coef"): (_to("entropy_coef", 0.01),),
     ("uniform_policy", "learning_rate"): (_by("learning_rate", 3.0),),
     ("uniform_policy", "entropy_coef"): (_to("entropy_coef", 0.01),),
     ("endless_return", "discount"): (_to("discount", 0.99),),
