@@ -285,7 +285,9 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
 
   /** What is on Stage, as far as it has room. */
   function staying() {
-    return withRoom(onStage(names, view), innerHeight, theme().scale);
+    const wanted = onStage(names, view);
+    // To ask for the window's height has the browser lay the page out, once more than it would while it opens.
+    return wanted.length ? withRoom(wanted, innerHeight, theme().scale) : [];
   }
 
   /** The window, or the size of the type, is another one. */

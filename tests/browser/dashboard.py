@@ -3,6 +3,8 @@
 import re
 import time
 
+from playwright.sync_api import Error
+
 from tests.live import ROOT
 
 LISTED = re.search(r"panels = \[([^\]]+)\]", (ROOT / "frontend" / "panels" / "index.js").read_text(encoding="utf-8"))
@@ -10,6 +12,16 @@ PANELS = len(LISTED[1].strip(" ,\n").split(","))
 """How many there are."""
 
 PATIENCE = 60_000  # milliseconds; a test machine may be busy
+
+PAINTED = """wanted => new Promise((tell) => {
+    const painted = () => ({ ...document.body?.dataset });
+    const is = ([name, value]) => RegExp(`^(?:${value})$`).test(painted()[name] ?? "");
+    const fits = () => Object.entries(wanted).every(is);
+    if (!document.body || fits()) return tell(painted());
+    new MutationObserver(() => fits() && tell(painted())).observe(document.body, { attributes: true });
+    setTimeout(() => tell(painted()), 1000); // it may have been put out of work by what cannot be observed
+})"""
+"""What the page says that it has painted, as soon as that is what is wanted, or after a second."""
 
 
 def until(look, satisfied=bool, patience=PATIENCE):
@@ -58,9 +70,20 @@ class Dashboard:
         return self.page.evaluate("({...document.body?.dataset})")  # none yet in a page that has just been opened
 
     def at(self, **data):
-        """Wait until the page says that it has painted this."""
+        """Wait until the page says that it has painted this. It is asked once: to ask it again and again costs both
+        processor time.
+        """
+
+        def painted():
+            try:
+                return self.page.evaluate(PAINTED, data)
+            except Error as error:
+                if "context was destroyed" not in error.message:
+                    raise
+                return {}  # of a document that has just been left
+
         until(
-            self.data,
+            painted,
             lambda painted: all(re.fullmatch(value, painted.get(name, "")) for name, value in data.items()),
         )
         return self
