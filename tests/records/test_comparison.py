@@ -134,6 +134,14 @@ def test_what_a_run_does_not_learn_by_makes_no_other_group():
     assert len(compare(later)["groups"]) == 2
 
 
+def test_what_is_off_and_what_there_was_not_yet_are_the_same():
+    """Of a run that was kept before a setting came, it is not told."""
+    found = compare([run("old", 1, [10, 20]), run("new", 2, [30, 60], clip_range_high=None)])
+    assert [len(group["runs"]) for group in found["groups"]] == [2] and found["differing"] == []
+    on = compare([run("old", 1, [10, 20]), run("new", 2, [30, 60], clip_range_high=0.28)])
+    assert len(on["groups"]) == 2 and on["differing"] == ["clip_range_high"]
+
+
 def test_one_seed_counts_once():
     found = compare(
         [run("short", 1, [1, 2]), run("other", 2, [3, 4]), run("long", 1, [1, 2, 3]), run("same", 1, [1, 2])]

@@ -63,11 +63,11 @@ class Curve:
 
     @property
     def learned_by(self) -> dict[str, Any]:
-        """The settings that make it another run than others."""
+        """The settings that make it another run than others; what is off is as if it were not there, as in older runs."""
         moved = {change["name"] for change in self.changes}
         falls = any(self.settings.get(name) or name in moved for name in FALLING)
         left_out = NOT_LEARNED_BY if falls else NOT_LEARNED_BY | {"total_steps"}
-        return {name: value for name, value in self.settings.items() if name not in left_out}
+        return {name: value for name, value in self.settings.items() if name not in left_out and value is not None}
 
     @property
     def last(self) -> float:
