@@ -63,7 +63,7 @@ class Curve:
 
     @property
     def learned_by(self) -> dict[str, Any]:
-        """The settings that make it another run than others; what is off is as if it were not there, as in older runs."""
+        """The settings that make it another run than others: what is off counts as what there was not yet."""
         moved = {change["name"] for change in self.changes}
         falls = any(self.settings.get(name) or name in moved for name in FALLING)
         left_out = NOT_LEARNED_BY if falls else NOT_LEARNED_BY | {"total_steps"}
