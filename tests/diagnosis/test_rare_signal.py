@@ -7,7 +7,8 @@ from ppo_scope.diagnosis.judging import Found, Unknown
 from tests.diagnosis.test_health import named, run
 
 (CHECK,) = (check for check in CHECKS if check.name == "rare_signal")
-RARE = {"episodes": 100.0, "return_usual": 0.0, "return_usual_share": 0.99, "returns_differ": 1.0, "return_best": 1.0}
+RARE = {"episodes": 100.0, "return_usual": 0.0, "return_usual_share": 0.99, "returns_differ": 1.0}
+RARE |= {"return_best": 1.0, "return_worst": 0.0}
 
 
 def test_a_run_of_hundreds_of_episodes_of_which_few_were_paid_is_told_that_its_reward_is_rare():
@@ -24,7 +25,7 @@ def test_a_run_of_hundreds_of_episodes_of_which_few_were_paid_is_told_that_its_r
     [
         pytest.param({"return_usual_share": 0.9}, id="paid in a tenth"),
         pytest.param({"return_usual": 1.0}, id="all but the best, and few that failed"),
-        pytest.param({"return_usual": 500.0, "return_best": 501.0, "reward_threshold": 475.0}, id="solved"),
+        pytest.param({"return_usual": -15.0, "return_best": -13.0, "return_worst": -9e3}, id="CliffWalking, learned"),
         pytest.param({"return_usual_share": 0.01}, id="returns of real numbers"),
     ],
 )

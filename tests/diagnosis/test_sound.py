@@ -155,6 +155,8 @@ def test_a_value_clip_is_named_as_what_makes_minibatches_differ(clip):
     row |= {"adam_epsilon": 1e-5, "value_coef": 0.25, **({"value_clip_range": clip} if clip else {})}
     found = BY_NAME["starved_policy"].look([row] * 10)
     assert ("value clip" in found.cause) == (clip is not None) and "Switch the gradient norm limit off" in found.remedy
+    large = BY_NAME["starved_policy"].look([{**row, "target_size": 30.0}] * 10)
+    assert large.remedy.startswith("Normalise rewards"), "then that helps more, and CartPole too"
     for name, sound in (("policy_pace", 0.3), ("gradient_clip_factor", 0.2)):
         assert not isinstance(BY_NAME["starved_policy"].look([{**row, name: sound}] * 10), Found)
 

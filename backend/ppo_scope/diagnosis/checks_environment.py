@@ -50,8 +50,8 @@ def _rare_signal(rows: list[Row]) -> Verdict:
         return after(RARE_FOR)
     if not last(rows, "returns_differ"):
         return Unknown("no episode has returned another amount yet")
-    rare = min(shares) >= RARE and min(usual) == max(usual) < last(rows, "return_best")
-    if not rare or usual[-1] >= last(rows, "reward_threshold"):
+    worst = min(usual) == max(usual) == last(rows, "return_worst") < last(rows, "return_best")
+    if min(shares) < RARE or not worst:
         return None
     if rows[-RARE_FOR].get("episodes", 0.0) < MANY:
         return Unknown(f"takes {RARE_FOR} updates after {MANY} episodes to tell")
@@ -203,7 +203,7 @@ CAUSES: tuple[Check, ...] = (
         "Reward is rare",
         "note",
         f"for {RARE_FOR} updates, after {MANY} episodes, {RARE:.0%} or more of the latest 100 have returned one and "
-        "the same amount, and of all episodes one has returned more; nothing where that amount counts as solved",
+        "the same amount, which is the least that any episode has returned; and one has returned more",
         "What pays is met by chance, and too rarely to learn from: what an update sees of it is gone before it is met "
         "again. The Â of all other episodes come from the critic's own errors.",
         "More environments or longer rollouts, so that each update has some of it; a higher c₂, patience, or a reward "

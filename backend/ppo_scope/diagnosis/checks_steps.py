@@ -151,7 +151,8 @@ def _held_back(rows: list[Row]) -> tuple[str, str, str]:
     ratio, limit = last(rows, "critic_gradient_ratio"), last(rows, "max_grad_norm")
     coefficient = last(rows, "value_coef")
     effect = f"beside {_epsilon(rows)} the policy's steps keep {percent(kept)} of their length"
-    if _mean(latest(rows, "policy_pace", 10)) <= SHORT and not kept <= STARVED:
+    by_memory = _mean(latest(rows, "policy_pace", 10)) <= SHORT and not kept <= STARVED
+    if by_memory:
         effect = "Adam remembers longer gradients, of minibatches of which less was cut off, and divides by their size"
         if last(rows, "value_clip_range") > 0:
             effect += ". Such are those whose values the value clip holds: the critic has no gradient there"
@@ -161,6 +162,8 @@ def _held_back(rows: list[Row]) -> tuple[str, str, str]:
         effect += ", and Adam may remember longer gradients, of when less was cut off, and divide by their size"
     if ratio < 10 or (math.isnan(ratio) and not max(coefficient, last(rows, "target_size")) > LARGE):
         cause = f"The gradient norm limit of {limit:g} scales gradients down to {percent(factor)}: {effect}."
+        if by_memory and last(rows, "target_size") > LARGE:
+            return f"{cause} V_targ is about {last(rows, 'target_size'):,.3g} in size.", SCALING, "max_grad_norm"
         higher = "Raise the gradient norm limit, to 0.5, or switch it off."
         return cause, higher if limit < USUAL_LIMIT else "Switch the gradient norm limit off.", "max_grad_norm"
     whose = f"The critic's gradient is {times(ratio)} times as long as the policy's"

@@ -36,7 +36,7 @@ class Progress:
         Returns:
             `gain`: what is kept of the best rise of the mean return, NaN before it has risen; `at_best`: 1 where that
             is nearly all of it, or the reward threshold is reached, and the latest episodes have not fallen from there;
-            `returns_differ`: 1 once two episodes have; `return_best`, of any of them.
+            `returns_differ`: 1 once two episodes have; `return_best` and `return_worst`, of any of them.
         """
         mean, episodes = last([row], "episodic_return_mean"), row.get("episodes", 0.0)
         if episodes:
@@ -52,6 +52,7 @@ class Progress:
         solved = episodes >= EPISODES and mean >= row.get("reward_threshold", math.nan)
         return {
             "return_best": self.high,
+            "return_worst": self.low,
             "gain": gain,
             "at_best": float((solved or gain >= AT_BEST) and "fell_since" not in row),
             "returns_differ": float(self.high - self.low > 1e-9 * max(abs(self.low), abs(self.high))),
