@@ -26,8 +26,9 @@ run: $(VENV)/run.done
 
 setup: $(VENV)/test.done $(if $(NPM),$(NODE_TOOLS))
 
+# Each of its many processes imports torch: half the time of that is compiling, where nobody may keep what was compiled.
 test: setup chromium
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 format: $(VENV)/test.done $(NODE_TOOLS)
 	@$(BIN)/ruff check --quiet --fix backend tests benchmarks
