@@ -7,7 +7,7 @@ from tests.browser.test_first_light import SEED
 
 LIT = """[...document.querySelectorAll(".lit")].map((e) => e.matches(".panel") ? e.ariaLabel
     : e.matches(".setting") ? e.dataset.setting : `symbol ${e.dataset.idea}`)"""
-LEASHES = {"clip_range", "anneal_clip_range", "kl_coef", "kl_coef_target"}
+LEASHES = {"clip_range", "clip_range_high", "ratio_cap", "anneal_clip_range", "kl_coef", "kl_coef_target"}
 BY_CLIP = {"Ratio histogram", "Clip mask", "Surrogate", "KL and clipping"}
 
 

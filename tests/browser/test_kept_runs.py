@@ -98,7 +98,7 @@ def test_a_run_is_forked_at_the_moment_on_show_and_deleted(page, ending, tmp_pat
     assert place.input_value() == str(at) and f"up to update {at - 1}" in sheet.inner_text()
     assert sheet.get_by_label("Entropy coefficient c₂").input_value() == ("0.01" if at < 4 else "0.02")
     assert sheet.get_by_label("Environment", exact=True).count() == 0
-    sheet.get_by_label("Clip range ε").fill("0.4")
+    sheet.get_by_label("Clip range ε", exact=True).fill("0.4")
     sheet.get_by_label("Seed").fill("8")
     assert not violations(page)
     page.keyboard.press("Enter")

@@ -97,7 +97,7 @@ def test_every_setting_can_be_set_and_starts_from_the_run_at_hand(dashboard, she
     shown = sheet.locator(".field").evaluate_all("fields => fields.map(field => field.dataset.name)")
     assert sorted(shown) == sorted(row["name"] for row in rows)
     sheet.locator("summary", has_text="Loss").click()
-    sheet.get_by_label("Clip range ε").fill("0.3")
+    sheet.get_by_label("Clip range ε", exact=True).fill("0.3")
     sheet.get_by_label("Value clip range").fill("")
     sheet.locator("summary", has_text="Optimiser").click()
     sheet.get_by_label("Learning rate α").fill("5e-4")
