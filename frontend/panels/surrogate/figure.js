@@ -112,7 +112,8 @@ export function marks(snapshot, { edges, wouldBe, across: [from, to] }, theme) {
       x1: x,
       line: { color: theme.clip, width: 1, ...look },
     });
-    const ends = (/** @type {Edges} */ [below, above, furthest]) => [below, above, ...(side === "bad" && furthest < to ? [furthest] : [])];
+    const holdsFurther = side === "bad" && hasClip(snapshot); // c is of the clip alone
+    const ends = (/** @type {Edges} */ [below, above, furthest]) => [below, above, ...(holdsFurther && furthest < to ? [furthest] : [])];
     const flats = side === "good" ? [[Math.min(to, high), to]] : [[from, Math.max(from, low)], ...(cap < to ? [[cap, to]] : [])];
     return [
       ...flats.map(([x0, x1]) => ({
