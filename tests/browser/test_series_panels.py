@@ -99,6 +99,7 @@ def test_what_was_changed_stands_above_the_plot_and_covers_no_episode(serve_here
         until(lambda: page.locator("html").get_attribute("data-theme"), lambda now, theme=theme: now == theme)
         for width in (1440, 820, 390):
             page.set_viewport_size({"width": width, "height": 900})
+            dashboard.panel("Episodic return").scroll_into_view_if_needed()  # out of sight it is not drawn anew
             until(lambda: page.evaluate(ABOVE), lambda seen: seen and all(apart for _, apart in seen))
             until(lambda: page.evaluate(OVERLAPS), lambda found: not found)
             assert newest in page.evaluate(CHANGED)
