@@ -10,7 +10,7 @@ import { Chart, axisTitle } from "../../draw/chart.js";
 import { arrow, previewInWords, previewTag } from "../../draw/preview-tag.js";
 import { extent } from "../../draw/ranges.js";
 import { readout } from "../../draw/readout.js";
-import { revealSample } from "../sample/reveal.js";
+import { pointOut } from "../sample/pointed.js";
 import { CLIP, edgesOf } from "../../ppo/clip-range.js";
 import { clipRangeOf, credit, hasClip, holds, isPenalised } from "../../state/snapshot.js";
 import { SIDES, SurrogateCloud } from "./cloud.js";
@@ -41,14 +41,14 @@ export const surrogate = {
 function mount(body, context) {
   const sides = h("div", { class: "sides" });
   const box = h("div", { class: "layers of-samples" });
-  const tip = h("p", { class: "tip", hidden: true });
   body.append(sides, box);
   const says = { good: createSide(sides, "good"), bad: createSide(sides, "bad") };
   const saved = (/** @type {Theme} */ theme) => cloud.asTraces(height, theme);
   const chart = new Chart(box, { name: surrogate.name, traces, layout, saved, zoomed: () => dots() }, context);
   const canvas = new Canvas(box, "surrogate-cloud"); // over the curves, which would hide what lies on them
   const cloud = new SurrogateCloud(canvas);
-  box.append(tip);
+  const words = (/** @type {Sample} */ sample) => (state?.snapshot ? inWords(sample, state.snapshot) : "");
+  const say = pointOut(box, canvas, cloud, { near: NEAR, inWords: words }, context);
   const footer = h("div", { class: "footer" });
   body.append(footer);
   const write = readout(footer, [
@@ -109,6 +109,7 @@ function mount(body, context) {
       selected: cloud.marked ? `${cloud.marked.environment},${cloud.marked.step}` : "",
       update: state.snapshot.header.update,
     });
+    say();
   }
 
   /** @param {Side} side @param {string} x @param {string} y */
@@ -122,30 +123,6 @@ function mount(body, context) {
     const columns = `${Math.round(good.x)}px ${Math.round(bad.x - good.x)}px 1fr`;
     if (sides.style.gridTemplateColumns !== columns) sides.style.gridTemplateColumns = columns;
   }
-
-  /** @param {PointerEvent | MouseEvent} event */
-  function under({ clientX, clientY }) {
-    const { left, top } = canvas.element.getBoundingClientRect();
-    return cloud.nearest((clientX - left) * canvas.density, (clientY - top) * canvas.density, NEAR * canvas.ratio);
-  }
-
-  box.addEventListener("pointermove", (event) => {
-    const sample = context.running ? null : under(event);
-    tip.hidden = sample === null;
-    if (!sample || !state?.snapshot) return;
-    setText(tip, inWords(sample, state.snapshot));
-    const { left, top, width } = box.getBoundingClientRect();
-    const x = Math.min(Math.max(0, event.clientX - left + 12), width - tip.offsetWidth);
-    const y = event.clientY - top > tip.offsetHeight + 16 ? event.clientY - top - tip.offsetHeight - 10 : event.clientY - top + 16;
-    tip.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
-  });
-  box.addEventListener("pointerleave", () => (tip.hidden = true));
-  box.addEventListener("click", (event) => {
-    const sample = under(event);
-    if (!sample) return;
-    context.select({ environment: sample.environment, step: sample.step });
-    revealSample(context);
-  });
 
   return {
     needs: ["snapshot", "selection", "theme", "preview"],

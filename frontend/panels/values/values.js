@@ -6,7 +6,7 @@ import { runsFreely } from "../../state/motion.js";
 import { Canvas, inPixels } from "../../draw/canvas.js";
 import { Chart, axisTitle } from "../../draw/chart.js";
 import { extent } from "../../draw/ranges.js";
-import { revealSample } from "../sample/reveal.js";
+import { pointOut } from "../sample/pointed.js";
 import { holds, scalar } from "../../state/snapshot.js";
 import { ValueCloud, samplesOf } from "./cloud.js";
 
@@ -37,14 +37,13 @@ function mount(body, context) {
     h("span", {}, h("i", { class: "dot-now" }), "V now"),
   );
   const box = h("div", { class: "layers of-samples" });
-  const tip = h("p", { class: "tip", hidden: true });
   const explained = h("p", { class: "caption explained" });
   body.append(key, box, explained);
   const canvas = new Canvas(box, "value-cloud");
   const cloud = new ValueCloud(canvas);
   const saved = (/** @type {Theme} */ theme) => cloud.asTraces(theme);
   const chart = new Chart(box, { name: values.name, traces, layout, saved, zoomed: () => dots() }, context);
-  box.append(tip);
+  const say = pointOut(box, canvas, cloud, { near: NEAR, inWords }, context);
 
   /** @type {State | null} */
   let state = null;
@@ -64,31 +63,8 @@ function mount(body, context) {
       context.theme(),
     );
     Object.assign(canvas.element.dataset, { samples: cloud.samples.length, dimmed: cloud.dimmed, update: state.snapshot.header.update });
+    say();
   }
-
-  /** @param {PointerEvent | MouseEvent} event @returns {Sample | null} */
-  function under({ clientX, clientY }) {
-    const { left, top } = canvas.element.getBoundingClientRect();
-    return cloud.nearest((clientX - left) * canvas.density, (clientY - top) * canvas.density, NEAR * canvas.ratio);
-  }
-
-  box.addEventListener("pointermove", (event) => {
-    const sample = context.running ? null : under(event);
-    tip.hidden = sample === null;
-    if (!sample) return;
-    setText(tip, inWords(sample));
-    const { left, top, width } = box.getBoundingClientRect();
-    const x = Math.min(Math.max(0, event.clientX - left + 12), width - tip.offsetWidth);
-    const y = event.clientY - top > tip.offsetHeight + 16 ? event.clientY - top - tip.offsetHeight - 10 : event.clientY - top + 16;
-    tip.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
-  });
-  box.addEventListener("pointerleave", () => (tip.hidden = true));
-  box.addEventListener("click", (event) => {
-    const sample = under(event);
-    if (!sample) return;
-    context.select({ environment: sample.environment, step: sample.step });
-    revealSample(context);
-  });
 
   return {
     needs: ["snapshot", "selection", "theme"],
