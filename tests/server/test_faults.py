@@ -168,6 +168,20 @@ def test_a_signal_ends_everything_cleanly(launch, number):
     assert server.errors == []
 
 
+def test_what_the_end_cuts_off_is_no_error(launch):
+    server = launch()
+    with socket.create_connection(("127.0.0.1", server.port)) as slow:
+        slow.sendall(
+            f"POST /api/session HTTP/1.1\r\nHost: {server.host}\r\nOrigin: {server.origin}\r\n"
+            "Content-Length: 50\r\nExpect: 100-continue\r\n\r\n".encode()
+        )
+        assert slow.recv(100).startswith(b"HTTP/1.1 100")  # the request is being answered, and its rest never comes
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(PATIENCE) == 0
+    server.end()
+    assert server.errors == []
+
+
 def test_ctrl_c_ends_what_was_begun_with_it_blocked():
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

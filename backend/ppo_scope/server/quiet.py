@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
@@ -12,11 +13,15 @@ QUIET = 60.0
 """Seconds until the same is said again."""
 KINDS = 64
 """Kinds of records that are told apart."""
+CUT_OFF = "Cancel %s running task(s), timeout graceful shutdown exceeded"
+"""In uvicorn's words: requests that were still being answered when the server ended. Each then says that it was."""
 LOGGERS = ("uvicorn.error", "asyncio", "ppo_scope.server.socket")
 
 
 class Sparing(logging.Filter):
-    """Passes a record of a kind at most once a minute, with the number of those that were not."""
+    """Passes a record of a kind at most once a minute, with the number of those that were not; and none of what the
+    end of the server has cut off, which is how it was meant to be.
+    """
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         super().__init__()
@@ -26,6 +31,8 @@ class Sparing(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to say it."""
         error = record.exc_info[1] if record.exc_info else None
+        if record.msg == CUT_OFF or isinstance(error, asyncio.CancelledError):
+            return False
         # By the template, not by the text: strangers may choose what stands in it.
         kind = (record.name, record.levelno, str(record.msg)[:80], type(error))
         now = self._clock()
