@@ -19,19 +19,32 @@ import { h, setHidden, setText } from "../ui/dom.js";
  * @param {Chart} chart
  * @param {PanelContext} context
  * @param {OverUpdates} about
+ * @returns {() => void} shows it where it lies now: to be called where the chart has been drawn anew
  */
 export function followPointer(chart, context, { plots, place = (update) => update, updateAt = Math.round, says }) {
   const lines = plots.map(() => h("i", { class: "pointed", hidden: true }));
   const tag = h("p", { class: "pointed-tag", hidden: true });
   chart.element.append(...lines, tag);
 
+  /** Where the pointer is, if it is here. @type {PointerEvent | null} */
+  let pointer = null;
+
   chart.element.addEventListener("pointermove", (event) => {
+    pointer = event;
+    point(event);
+  });
+  chart.element.addEventListener("pointerleave", () => {
+    pointer = null;
+    context.pointed.point(null);
+  });
+  context.pointed.listen(show);
+
+  /** @param {PointerEvent} event */
+  function point(event) {
     const at = plots.map(([across, up]) => chart.under(event, across, up)).find((one) => one !== null);
     const update = at ? updateAt(at.x) : NaN;
     context.pointed.point(Number.isNaN(update) ? null : { update, by: chart });
-  });
-  chart.element.addEventListener("pointerleave", () => context.pointed.point(null));
-  context.pointed.listen(show);
+  }
 
   /** @param {Pointed} pointed */
   function show(pointed) {
@@ -59,4 +72,10 @@ export function followPointer(chart, context, { plots, place = (update) => updat
     const [left, right] = share > 0.5 ? ["auto", `calc(100% - ${x - 4}px)`] : [`${x + 4}px`, "auto"];
     Object.assign(tag.style, { left, right, top: `${box.y + 2}px` });
   }
+
+  return () => {
+    if (pointer) point(pointer); // at rest, and another update has come to lie there
+    const pointed = context.pointed.now();
+    if (pointed) show(pointed);
+  };
 }

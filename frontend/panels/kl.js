@@ -97,7 +97,7 @@ function mount(body, context) {
   const isOther = shownAnew();
   /** @type {SeriesView | null} */
   let rows = null;
-  followPointer(chart, context, {
+  const follow = followPointer(chart, context, {
     plots: [
       ["xaxis", "yaxis"],
       ["xaxis3", "yaxis2"],
@@ -140,7 +140,7 @@ function mount(body, context) {
       const [right, below] = [ranges.upper.fit(...around(upper), patience), ranges.lower.fit(...around(lower), patience)];
       write(snapshot ? [...numbers(snapshot, state.run), beta?.told ?? null, alpha?.told ?? null] : []);
       const within = [0.5, plannedOf(state) + 0.5];
-      return chart.draw(
+      const drawing = chart.draw(
         [
           ...all.flatMap((curves) => [...KLS.map(({ column }) => curves[column]), ...stacked(curves)].map(drawn)),
           level(target, across),
@@ -167,6 +167,8 @@ function mount(body, context) {
           yaxis4: { range: below, visible: lower.x.length > 0, choose: logTicks, tickfont: { color: theme.loss } },
         },
       );
+      follow();
+      return drawing;
     },
     resize: () => chart.resize(),
     note: (state) => leftOut(state, POINTS),

@@ -95,7 +95,7 @@ function mount(body, context) {
   /** @type {SeriesView | null} */
   let rows = null;
   let terms = termsOf(null);
-  followPointer(chart, context, {
+  const follow = followPointer(chart, context, {
     plots: [["xaxis", "yaxis"]],
     says: (update) =>
       rows
@@ -141,7 +141,7 @@ function mount(body, context) {
       write([...TERMS.map(({ column }) => (isTerm(column) ? told(column) : null)), whose]);
       label(preview);
       setHidden(choice, preview !== null); // twice the numbers need its room
-      return chart.draw(
+      const drawing = chart.draw(
         [
           ...curves.map(stairs).map(({ x, y }) => ({ x, y: y.map(to), customdata: y })),
           currentMark(inside.current, up),
@@ -154,6 +154,8 @@ function mount(body, context) {
           yaxis: { range: up, kind: choose ? "± log" : "number", choose },
         },
       );
+      follow();
+      return drawing;
     },
     resize: () => chart.resize(),
     note: (state) => leftOut(state, POINTS),

@@ -89,7 +89,7 @@ function mount(body, context) {
   /** @type {State | null} */
   let state = null;
   const isOther = shownAnew();
-  followPointer(chart, context, {
+  const follow = followPointer(chart, context, {
     plots: [["xaxis", "yaxis"]],
     place: (update) => (state ? UNITS[unitOf(state)].of(state.series, update) : NaN),
     updateAt: (place) => (state ? updateAt(state, place) : NaN),
@@ -158,6 +158,7 @@ function mount(body, context) {
         ...marks(runs, unit, viewed, context),
       });
       dots();
+      follow();
       showKey(state);
       setHidden(keyOfEvaluations, !isEvaluated(state) || runs.length > 1);
       const words = thenInWords(state) || inWords(state);

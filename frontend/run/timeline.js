@@ -15,7 +15,7 @@ import { paintMarks, paintWords } from "./marks.js";
 
 /** @import { SnapshotHeader, Span, State, Theme } from "../types.js" */
 /** @import { Mark } from "../state/marks.js" */
-/** @import { PointedAt } from "../state/pointed.js" */
+/** @import { Pointed, PointedAt } from "../state/pointed.js" */
 
 const GONE = "The earlier updates of this run are gone with the server that it ran on.";
 const BUCKETS = 512; // of the curve
@@ -51,6 +51,8 @@ export function createTimeline(root, page) {
   const keptOf = createKept(getKept, page.redraw);
   let grabbed = false; // a cursor somebody holds never jumps, and what it stands for does not either
   let span = [0, 1];
+  /** Where the pointer is, if it is here, in CSS pixels from the left. @type {number | null} */
+  let pointer = null;
   /** Where it was pressed, and has not been dragged from. @type {number | null} */
   let pressed = null;
   /** @type {Mark[]} */
@@ -74,11 +76,23 @@ export function createTimeline(root, page) {
     page.goTo(finding ? finding.update : cursor.valueAsNumber, finding !== undefined);
   });
   cursor.addEventListener("pointermove", ({ offsetX }) => {
-    const update = updateAt(offsetX);
-    page.pointed.point(update < 0 || update > span[1] ? null : { update: Math.round(update), by: cursor });
+    pointer = offsetX;
+    point(offsetX);
   });
-  cursor.addEventListener("pointerleave", () => page.pointed.point(null));
-  page.pointed.listen((pointed) => {
+  cursor.addEventListener("pointerleave", () => {
+    pointer = null;
+    page.pointed.point(null);
+  });
+  page.pointed.listen(show);
+
+  /** @param {number} x in CSS pixels from the track's left */
+  function point(x) {
+    const update = updateAt(x);
+    page.pointed.point(update < 0 || update > span[1] ? null : { update: Math.round(update), by: cursor });
+  }
+
+  /** @param {Pointed} pointed */
+  function show(pointed) {
     const isIn = pointed !== null && pointed.update <= span[1];
     setHidden(line, !isIn);
     setHidden(tag, !isIn);
@@ -89,7 +103,8 @@ export function createTimeline(root, page) {
     setText(tag, [`update ${count(pointed.update)}`, ...near.map(({ long }) => long)].join("\n"));
     const late = 2 * pointed.update > span[1];
     Object.assign(tag.style, late ? { left: "auto", right: `calc(100% - ${x - 6}px)` } : { left: `${x + 6}px`, right: "auto" });
-  });
+  }
+
   new ResizeObserver(() => {
     canvas.fit();
     page.redraw();
@@ -140,6 +155,8 @@ export function createTimeline(root, page) {
     root.toggleAttribute("data-goes-on", isLive);
     brush.draw(state.zoom, { last: span[1], at: (update) => across(update) / canvas.ratio, updateAt });
     paint(state);
+    if (pointer !== null) point(pointer); // at rest, and another update has come to lie there
+    if (page.pointed.now()) show(page.pointed.now());
   }
 
   /** @param {State} state */
