@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.browser.dashboard import Dashboard, only, until
+from tests.browser.dashboard import Dashboard, only, panels_alone, until
+from tests.browser.stage import snapshot
 
 CHARTS = ("Episodic return", "Loss components", "KL and clipping")
 
@@ -54,3 +55,21 @@ def test_a_line_at_the_update_under_a_pointer_at_rest_moves_with_the_axes(serve_
         page.mouse.move(x + 30, y)
         page.mouse.move(x, y)
         assert page.evaluate(POINTED) == at_rest
+
+
+def test_a_sample_of_the_mask_that_is_there_no_more_has_no_tip(stage):
+    """Rollouts of a loop that is not ours may be of any length, which differs from update to update."""
+    played = stage(query=panels_alone("Clip mask"))
+    panel = played.dashboard.panel("Clip mask")
+    mask, tip = panel.locator("canvas").first, panel.locator(".tip")
+    header, arrays = snapshot(3)
+    rows, columns = arrays["region"].shape
+    mask.focus()
+    played.page.keyboard.press("End")
+    until(tip.inner_text, lambda text: f"step {columns - 1}:" in text)
+    half = {k: a[:, : columns // 2] if a.shape[:2] == (rows, columns) else a for k, a in arrays.items()}
+    played.frame({**header, "run": played.run["id"], "update": 4}, half)
+    until(lambda: played.dashboard.mask()["update"], lambda update: update == "4")
+    until(lambda: not tip.is_visible())
+    played.page.keyboard.press("End")
+    until(tip.inner_text, lambda text: f"step {columns // 2 - 1}:" in text)

@@ -89,6 +89,10 @@ function mount(body, context) {
     sized = canvas.width > 0 && canvas.height > 0;
     if (!sized) return;
     layout = arrange(canvas, region.rows, region.columns, environments ?? region.rows, beside);
+    if (cursor && !isThere(cursor, layout)) {
+      cursor = null; // rollouts need not be of one length
+      tip.hidden = true;
+    }
     const painted = paintMask(canvas, layout, snapshot, context.theme(), cursor, selected, preview?.then.codes);
     const absent = hasClip(snapshot) ? "unheld" : "held";
     const keys = ["inside", "held", "unheld", "pulledBack", "notTrained", "terminated", "truncated"];
@@ -203,6 +207,9 @@ function countRegions(codes, end) {
   for (let at = 0; at < end; at++) found[regionOf(codes[at]).key] += 1;
   return found;
 }
+
+/** @param {Cell} cell @param {Layout} layout */
+const isThere = ({ row, column }, { rows, columns }) => row < rows && column < columns;
 
 /**
  * @param {Cell} cell
