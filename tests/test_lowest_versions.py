@@ -3,6 +3,7 @@
 It downloads them, so it runs where it is asked for: `make lowest`.
 """
 
+import functools
 import os
 import re
 import subprocess
@@ -22,10 +23,9 @@ CORE = (
     *("tests/ppo", "tests/probes", "tests/diagnosis", "tests/wire", "tests/records"),
     *("tests/server/test_protocol.py", "tests/server/test_door.py", "tests/test_docs.py"),
 )
-BESIDE = tuple(
-    f"--ignore=tests/{name}.py" for name in ("ppo/test_parity", "records/test_export", "records/test_comparison")
-)
-"""Need Stable-Baselines3 or SciPy, which say for themselves what they go with."""
+OTHERS = ("stable_baselines3", "sb3_contrib", "scipy")
+"""They say for themselves what they go with: what imports one of them is not tested with the lowest versions."""
+IMPORTED = re.compile(r"^(?:from|import) ([\w.]+)", re.MULTILINE)
 HELPERS = ("httpx", "hypothesis", "pytest", "pytest-timeout")
 """Of what the tests need, what these tests do."""
 LENT = "torch"
@@ -44,6 +44,20 @@ def floors():
     needed = [Requirement(text) for text in project["dependencies"]]
     testing = [Requirement(text) for text in project["optional-dependencies"]["test"]]
     return [*needed, *(one for one in testing if one.name in HELPERS)]
+
+
+@functools.cache
+def imports_others(module):
+    """Whether a module of the tests does, or one of the tests that it imports."""
+    file = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+    names = IMPORTED.findall(file.read_text(encoding="utf-8")) if file.exists() else []
+    return any(imports_others(name) if name.startswith("tests.") else name.split(".")[0] in OTHERS for name in names)
+
+
+def left_out():
+    """Files of the core's tests."""
+    files = (file.relative_to(ROOT) for one in CORE for file in (ROOT / one).rglob("test_*.py"))
+    return [str(file) for file in files if imports_others(".".join(file.with_suffix("").parts))]
 
 
 def with_what_it_needs(name, seen=()):
@@ -84,7 +98,7 @@ def test_the_core_works_with_the_lowest_versions(tmp_path):
     versions = [lowest(one) for one in floors() if one.name != LENT]
     run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *versions)
     lend(LENT, next(folder.glob("lib/python*/site-packages")))
-    run(python, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", *BESIDE, *CORE)
+    run(python, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", *(f"--ignore={one}" for one in left_out()), *CORE)
 
 
 def run(*command):

@@ -1,6 +1,7 @@
 """Runs put together by their settings: against cases computed by hand, and against a bootstrap written out."""
 
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from ppo_scope.records import aggregates, comparison
 from ppo_scope.records.comparison import NOTHING_YET, compare, curve
 
+needs_scipy = pytest.mark.skipif(find_spec("scipy") is None, reason="SciPy is not installed (extra compare)")
 SETTINGS = {"env": "CartPole-v1", "clip_range": 0.2, "seed": 1}
 
 
@@ -16,6 +18,7 @@ def run(id, seed, returns, steps=None, changes=(), parent=None, **settings):
     return curve(id, {**SETTINGS, **settings, "seed": seed}, changes, parent, steps, np.array(returns, float))
 
 
+@needs_scipy
 def test_an_interquartile_mean_leaves_a_quarter_out_at_either_end():
     """By hand: of 0, 1, 3 and 100 it is (1 + 3) / 2; of eight, the mean of those from the third to the sixth."""
     four = [run(f"r{n}", n, [value, value]) for n, value in enumerate([3, 100, 0, 1])]
@@ -25,6 +28,7 @@ def test_an_interquartile_mean_leaves_a_quarter_out_at_either_end():
     assert aggregates.interquartile_mean(np.array([[8.0], [1], [2], [3], [4], [5], [6], [70]])) == [4.5]
 
 
+@needs_scipy
 def test_an_interval_is_that_of_resampled_seeds():
     """Against a plain loop that draws seeds with replacement, all steps of a seed together."""
     generator = np.random.default_rng(3)
@@ -67,6 +71,7 @@ def test_the_interval_of_many_seeds_does_not_depend_on_what_fits_into_memory(mon
     assert compare(runs)["groups"][0] == whole
 
 
+@needs_scipy
 def test_of_two_seeds_it_is_the_mean_and_of_one_there_is_no_interval():
     (two,) = compare([run("a", 1, [10, 20]), run("b", 2, [30, 60])])["groups"]
     assert two["measure"] == "mean" and two["values"] == [20, 40]

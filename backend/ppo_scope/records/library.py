@@ -193,7 +193,7 @@ def locked(path: Path, refusal: str, patience: float = 0.0) -> Iterator[None]:
         InUse: somebody does; it says `refusal`.
         OSError: the disk refuses.
     """
-    lock = FileLock(path)
+    lock = FileLock(path, thread_local=False)  # another thread than the one that took it may give it back
     try:
         lock.acquire(timeout=patience, poll_interval=POLL)
     except Timeout:
