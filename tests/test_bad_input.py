@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import sys
 
 import pytest
 
@@ -119,6 +120,25 @@ def test_a_missing_extra_is_named_by_its_command(capsys, env, module, words):
     assert main(["train", "--total-steps", "64", "--env", env]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert words in line and "did you mean" not in line
+
+
+@pytest.mark.parametrize(
+    ("module", "given", "words"),
+    [
+        ("mujoco", ["--env", "HalfCheetah-v5"], "env 'HalfCheetah-v5': it needs MuJoCo"),
+        ("Box2D", ["--env", "LunarLander-v3"], "env 'LunarLander-v3': it needs Box2D"),
+        ("cv2", ["--env", "tests.environments.pixels:Pixels-v0", "--frame-size", "36"], "frame_size: needs OpenCV"),
+    ],
+)
+def test_an_extra_that_is_there_in_parts_is_not_said_to_be_missing(capsys, monkeypatch, tmp_path, module, given, words):
+    (tmp_path / f"{module}.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, name)
+    assert main(["train", "--total-steps", "64", *given]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    broken = "which is installed and cannot be imported: libGL.so.1: cannot open shared object file"
+    assert line == f"ppo-scope: {words}, {broken}"
 
 
 @pytest.mark.parametrize("options", [["--clip-range", "wide"], ["--env-kwargs", "[1]"], ["--no-such-setting", "1"]])

@@ -203,6 +203,22 @@ def test_a_package_that_is_missing_is_named_with_the_extra_that_installs_it(
     assert len(run.table()["update"]) == UPDATES, "NumPy is enough for the numbers"
 
 
+def test_a_package_that_cannot_be_imported_is_no_missing_one(
+    cartpole: tuple[Trainer, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "pyarrow.py").write_text("import lib_of_another_version")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
+        monkeypatch.delitem(sys.modules, name)
+    assert main(["export", str(cartpole[1]), "--to", str(tmp_path / "run.parquet")]) == 2
+    why = "No module named 'lib_of_another_version'"
+    said = f"pyarrow is needed for this, and cannot be imported ({why}): pip install 'ppo-scope[parquet]'"
+    assert capsys.readouterr().err == f"ppo-scope: {said}\n"
+
+
 def test_what_cannot_be_exported_is_refused_in_a_sentence(
     cartpole: tuple[Trainer, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -40,14 +40,16 @@ class Extra:
     def __str__(self) -> str:
         return f"needs {self.what}, which is not installed; {self.command} brings it"
 
+    def refused(self, error: BaseException) -> str:
+        """The same where its import has failed: it may be there, in parts or without a library of the system's."""
+        if self.is_missing:
+            return str(self)
+        return f"needs {self.what}, which is installed and cannot be imported: {error.__cause__ or error}"
+
 
 ATARI = Extra("atari", "ale_py", "ale_py")
-EXTRAS = (
-    ATARI,
-    Extra("mujoco", "mujoco", "MuJoCo"),
-    Extra("box2d", "Box2D", "Box2D"),
-    Extra("images", "cv2", "OpenCV"),
-)
+IMAGES = Extra("images", "cv2", "OpenCV")
+EXTRAS = (ATARI, Extra("mujoco", "mujoco", "MuJoCo"), Extra("box2d", "Box2D", "Box2D"), IMAGES)
 
 
 def of_module(module: str) -> Extra | None:

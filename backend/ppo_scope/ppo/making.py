@@ -26,10 +26,11 @@ from gymnasium.wrappers import (
     TimeLimit,
 )
 
+from ppo_scope.ppo.extras import EXTRAS, IMAGES
 from ppo_scope.ppo.failures import PASSED_ON, EnvironmentRaised, UnusableEnvironment, first_sentence, origin
 from ppo_scope.ppo.masks import OnlyTheMask
 from ppo_scope.ppo.promises import Promises
-from ppo_scope.ppo.registry import find, install
+from ppo_scope.ppo.registry import find
 from ppo_scope.ppo.settings import Settings
 
 Environment = gym.Env[Any, Any]
@@ -156,11 +157,8 @@ def _lacking(env: str, error: gym.error.Error, module: str) -> str:
     """What to do where Gymnasium says what is missing: its own words name extras of its own."""
     if not isinstance(error, gym.error.DependencyNotInstalled):
         return f"env {env!r}: cannot be made: {first_sentence(error)}"
-    wanted = next((name for name in ("MuJoCo", "Box2D") if f".{name.lower()}" in module), "")
-    command = install({"MuJoCo": "mujoco"}.get(wanted, wanted))
-    if command is None:
-        return f"env {env!r}: {error}"
-    return f"env {env!r}: it needs {wanted}, which is not installed; {command} brings it"
+    extra = next((one for one in EXTRAS if f".{one.what.lower()}" in module), None)
+    return f"env {env!r}: {error}" if extra is None else f"env {env!r}: it {extra.refused(error)}"
 
 
 def _never_entered(error: TypeError) -> bool:
@@ -251,9 +249,7 @@ def _for_images(name: str, wrapper: Callable[..., Environment]) -> Wrap:
             raise UnusableEnvironment(f"{name}: only for images, and the observation space is {space}")
         try:
             return wrapper(environment)
-        except gym.error.DependencyNotInstalled:  # its message names an extra of Gymnasium's
-            raise UnusableEnvironment(
-                f"{name}: needs OpenCV, which is not installed; {install('cv2')} brings it"
-            ) from None
+        except gym.error.DependencyNotInstalled as error:  # its message names an extra of Gymnasium's
+            raise UnusableEnvironment(f"{name}: {IMAGES.refused(error)}") from None
 
     return wrapped

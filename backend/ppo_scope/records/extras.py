@@ -20,20 +20,20 @@ INSTALLED_BY = {
 
 
 class Missing(ImportError):
-    """A package that is needed is not installed; one readable line that says how to get it."""
+    """A package that is needed is not installed, or cannot be imported; one readable line that says how to get it."""
 
 
 def needed(name: str) -> Any:
     """The module of that name.
 
     Raises:
-        Missing: its package is not installed.
+        Missing: its package is not installed, or cannot be imported.
     """
     package = name.partition(".")[0]
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != package:
-            raise
-        extra = INSTALLED_BY[package]
-        raise Missing(f"{package} is needed for this and not installed: pip install 'ppo-scope[{extra}]'") from None
+    except ImportError as error:
+        command = f"pip install 'ppo-scope[{INSTALLED_BY[package]}]'"
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == package:
+            raise Missing(f"{package} is needed for this and not installed: {command}") from None
+        raise Missing(f"{package} is needed for this, and cannot be imported ({error}): {command}") from error
