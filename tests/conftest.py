@@ -1,6 +1,7 @@
 """What tests of the whole share: servers."""
 
 import os
+import signal
 import sys
 import warnings
 
@@ -10,6 +11,7 @@ from tests.live import LiveServer, environment
 from tests.nursery import Nursery
 
 LONGEST = "test_ground.py"
+TO_END = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 IN_SMALL_FILES = ("ppo", "probes", "wire")
 
 
@@ -25,6 +27,20 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session", autouse=True)
+def usual_signals():
+    """What tests begin finds the usual dispositions of signals, whatever this session was begun with: a shell has what
+    runs in its background ignore Ctrl-C, and `nohup` a terminal that closes. This process goes on to ignore them: what
+    is ignored, and not what is handled, stays so in a program that is begun.
+    """
+    ignored = [number for number in TO_END if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, lambda *_: None)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """As every training process has: two that share cores otherwise wait for each other."""
     from ppo_scope.ppo.threads import use_one_thread  # here: who only hands out tests to others need not import torch
@@ -33,7 +49,7 @@ def one_thread():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nursery(one_thread):
+def nursery(usual_signals, one_thread):
     """Have servers begin without the imports that they share, where processes may be forked after such imports.
 
     It has the environment of a process that has imported torch, which names something in it.

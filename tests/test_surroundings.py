@@ -6,9 +6,11 @@ import subprocess
 import sys
 import urllib.request
 
+import pytest
+
 from ppo_scope.attach.connecting.address import Address
 from tests.attach.elsewhere import Loop, rows_of, the_run, waiting_server
-from tests.live import COMMAND, LiveServer, environment
+from tests.live import COMMAND, ROOT, LiveServer, environment
 
 NOT_OURS = "def new_event_loop():\n    raise AssertionError('nobody has asked for this event loop')\n"
 """uvicorn takes an event loop of the name uvloop where there is one."""
@@ -60,3 +62,36 @@ def test_an_output_that_knows_no_greek_gets_question_marks():
         assert b"Traceback" not in told and b"?" in told, told.decode(errors="replace")
         assert told.isascii()
         assert done.returncode == (2 if arguments[0] == "train" else 0), os.fsdecode(told)
+
+
+BEGINS = """
+import os, signal, subprocess, sys
+import pytest
+
+TOLD = "import signal; print([signal.getsignal(n) is signal.SIG_IGN for n in (signal.SIGINT, signal.SIGHUP)])"
+
+# Nothing of these is needed here.
+one_thread = pytest.fixture(lambda: None, scope="session", autouse=True)
+nursery = pytest.fixture(lambda: None, scope="session", autouse=True)
+
+def test_what_it_begins():
+    told = subprocess.run([sys.executable, "-c", TOLD], capture_output=True, text=True, check=True)
+    assert told.stdout == "[False, False]\\n"
+    os.kill(os.getpid(), signal.SIGHUP)  # to which the session itself does not listen
+"""
+IGNORING = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the background of a shell
+signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as by nohup
+os.execv(sys.executable, [sys.executable, "-m", "pytest", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+def test_a_session_of_tests_that_ignores_signals_begins_processes_that_do_not(tmp_path):
+    (tmp_path / "test_begins.py").write_text(BEGINS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-c", IGNORING, "-p", "tests.conftest", "-p", "no:cacheprovider", "-q", str(tmp_path)]
+    variables = {**environment(), "PYTHONPATH": os.pathsep.join([environment()["PYTHONPATH"], str(ROOT)])}
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

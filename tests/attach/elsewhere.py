@@ -49,7 +49,10 @@ def leading(server):
 
 
 class Watching:
-    """`ppo-scope watch SCRIPT`, and what it prints."""
+    """`ppo-scope watch SCRIPT`, and what it prints. It ends with the test, and its script with it."""
+
+    PATIENCE = 30
+    """Seconds that it has to end as by Ctrl-C."""
 
     def __init__(self, *arguments, folder=ROOT):
         command = ["-W", "ignore", "-m", "ppo_scope", "watch", "--no-browser", "--runs-dir", "off"]
@@ -78,7 +81,15 @@ class Watching:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
+        try:
+            self.process.wait(self.PATIENCE)
+        finally:  # whatever has become of it, nothing of it trains beside the tests that follow
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self._close()
+
+    def _close(self):
         for reader, output in zip(self._readers, self._outputs, strict=True):
             reader.join(5)
             output.close()

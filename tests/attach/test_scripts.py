@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -84,6 +85,21 @@ def test_a_script_that_goes_on_when_it_is_interrupted_is_ended(tmp_path):
         watching.process.send_signal(signal.SIGTERM)  # who asks twice does not wait
         assert watching.process.wait(30) == 143
         wait_for(lambda: has_gone(pid))
+
+
+def test_a_test_of_the_command_that_fails_leaves_no_script_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(Watching, "PATIENCE", 0.2)
+    (tmp_path / "train.py").write_text(STUBBORN)
+    begun = []
+
+    def failing():
+        with Watching("train.py", folder=tmp_path) as watching:
+            begun.append(int(watching.said(r"trains as (\d+)")[1]))
+            raise AssertionError("and the script does not end on Ctrl-C")
+
+    with pytest.raises(subprocess.TimeoutExpired):
+        failing()
+    wait_for(lambda: has_gone(*begun))
 
 
 def has_gone(pid):

@@ -3,6 +3,7 @@ all charts at once, and what happened to it is marked with words.
 """
 
 import re
+from functools import cache
 
 import numpy as np
 import pytest
@@ -31,8 +32,14 @@ def long_run():
     server.kill()
 
 
+@cache
+def told(chart):
+    """What the run tells for this chart, of all its updates."""
+    return long_runs.rows_of(1, long_runs.UPDATES)[:, SERIES_COLUMNS.index(COLUMNS[chart])]
+
+
 def values(chart, first=1, last=long_runs.UPDATES):
-    return long_runs.rows_of(first, last)[:, SERIES_COLUMNS.index(COLUMNS[chart])]
+    return told(chart)[first - 1 : last]
 
 
 def drawn(page, chart):

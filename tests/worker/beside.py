@@ -19,7 +19,7 @@ from ppo_scope.worker import due
 from ppo_scope.worker.clerk import SLOTS
 from ppo_scope.worker.worker import Worker
 
-STARVED_UPDATES = 80
+STARVED_UPDATES = 40
 SMALL = {"num_envs": 4, "rollout_steps": 32, "hidden_sizes": [16, 16]}
 PLAY, PAUSE = {"type": "play"}, {"type": "pause"}
 

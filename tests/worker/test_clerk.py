@@ -3,7 +3,6 @@
 import os
 import pickle
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from ppo_scope.probes.probes import PROBES
 from ppo_scope.wire import frame
 from ppo_scope.wire.metrics import SERIES_COLUMNS
 from ppo_scope.worker.clerk import NAME
-from tests.live import ROOT, environment
+from tests import programs
 from tests.processes.test_guard import group
 from tests.runs.house import SMALL, House
 from tests.server.scope_page import SLACK, alive, wait_for
@@ -30,8 +29,8 @@ TIMELESS = [at for at, name in enumerate(SERIES_COLUMNS) if not name.startswith(
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     path = tmp_path_factory.mktemp("beside") / "frames"
-    command = [sys.executable, "-m", "tests.worker.beside", str(path)]
-    subprocess.run(command, cwd=ROOT, env=environment(), check=True, timeout=280)
+    done = programs.run("-m", "tests.worker.beside", str(path))
+    assert done.returncode == 0, done.stderr
     return pickle.loads(path.read_bytes())
 
 
