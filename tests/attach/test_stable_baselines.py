@@ -401,6 +401,38 @@ def test_schedules_are_followed_and_a_callback_is_called_as_ever(monkeypatch):
     watched.watcher.close()
 
 
+def test_after_an_interrupt_and_in_another_learn_updates_and_steps_go_on(monkeypatch, capfd):
+    """As in a notebook: the rows of the series follow each other, and its axis of steps never goes back."""
+    set_nowhere(monkeypatch)
+    model = sb3_loop.made()
+    watched = Watched(model, None, False)
+    reached, ended, limited = watched.watcher.reached, [], []
+    limit = torch.nn.utils.clip_grad_norm_
+
+    def noted(phase):
+        if phase.kind is PhaseKind.UPDATE:
+            ended.append((phase.update.index, watched.steps, len(phase.update.minibatches)))
+        reached(phase)
+
+    def stops(*arguments, **named):
+        limited.append(limit(*arguments, **named))
+        if len(limited) == 2:
+            raise KeyboardInterrupt
+        return limited[-1]
+
+    watched.watcher.reached = noted
+    model.learn(2 * 128)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.nn.utils, "clip_grad_norm_", stops)
+        with pytest.raises(KeyboardInterrupt):
+            model.learn(2 * 128)
+    model.learn(128, reset_num_timesteps=False)
+    model.learn(128)
+    watched.watcher.close()
+    assert ended == [(1, 128, 9), (2, 256, 9), (3, 384, 2), (4, 512, 9), (5, 640, 9)]
+    assert "watches no more" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("ends", ["elsewhere", "by KL"])
 def test_at_full_speed_a_minibatch_is_noted_whose_gradient_nobody_limits(ends, monkeypatch):
     set_nowhere(monkeypatch)

@@ -37,6 +37,7 @@ class Loop:
     def __init__(self) -> None:
         self._update: Update | None = None
         self._index = 0
+        self._open = False  # an update that has begun has not ended
         self._within = (0, 0)  # epoch, minibatch
         self._began = 0.0
         self._quiet = False  # nobody is told of phases
@@ -76,7 +77,7 @@ class Loop:
     def _begin(self, update: Update, ended: Sequence[Episode]) -> None:
         """A rollout is whole: the record of an update begins."""
         self._latest = [*self._latest, *ended][-LATEST:]
-        self._update = update
+        self._update, self._open = update, True
         self._within, self._began = (0, 0), time.perf_counter()
         self.watcher.reached(Phase(PhaseKind.ADVANTAGES, update))
 
@@ -117,9 +118,17 @@ class Loop:
     def _end_epoch(self) -> None:
         self._at(PhaseKind.EPOCH)
 
+    def _left(self) -> None:
+        """The loop collects again: an update that an error or an interrupt has ended in the middle is over as it is.
+
+        The series has a row of each, without a gap.
+        """
+        if self._open:
+            self._updated(stopped_by_kl=False)
+
     @guarded
     def _updated(self, *, stopped_by_kl: bool) -> None:
-        update = self._update
+        update, self._open = self._update, False
         assert update is not None
         update.known |= {**self.policy.restless(update), "memory_after": memory(self.optimizer)}
         update.known |= epsilon(self.optimizer)
