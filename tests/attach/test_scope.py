@@ -1,6 +1,8 @@
 """A loop of one's own, shown by `ppo_scope.Scope`: the same weights, every row, and mistakes that are named."""
 
+import contextlib
 import socket
+import sys
 
 import numpy as np
 import pytest
@@ -243,6 +245,25 @@ def test_each_update_is_reported_once_whether_its_end_is_told_never_or_twice():
     assert ended == [(1, 2), (2, 1), (3, 3), (4, 2)]
     assert values == pytest.approx([0.1, 0.2, 0.3, 0.4]), "what was set takes effect at the next rollout in any case"
     scope.close()
+
+
+@pytest.mark.parametrize("which", ["of before", "in flight", "none"])
+def test_what_failed_before_a_run_is_no_cause_of_its_end_and_what_ends_it_is(which, monkeypatch):
+    """A notebook remembers the error of a cell for as long as it runs."""
+    monkeypatch.setattr(sys, "last_value", ZeroDivisionError("of another cell"), raising=False)
+    scope, states = small_scope(), []
+    rollout(scope)
+    if which == "of before":
+        monkeypatch.setattr(sys, "last_value", NameError("of a cell since then"))
+    scope.watcher._report.state = lambda state, cause=None, **_: states.append((state, cause and cause["summary"]))
+    with contextlib.suppress(KeyError):
+        try:
+            if which == "in flight":
+                raise KeyError("its own")
+        finally:
+            scope.close()
+    [(state, cause)] = states
+    assert (state, "its own" in (cause or "")) == (("failed", True) if which == "in flight" else ("finished", False))
 
 
 def test_minibatches_may_have_any_sizes():

@@ -18,6 +18,7 @@ error of ours ends the watching, not the training.
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -447,7 +448,7 @@ class Scope:
     def close(self) -> None:
         """The run is over: what is owed is sent. Done by itself where the process ends."""
         if self._watcher is not None:
-            self._watcher.close()
+            self._watcher.close(error=sys.exc_info()[1])
 
     def _at(self, kind: PhaseKind) -> None:
         """The loop has come to a phase within an update."""
