@@ -10,6 +10,7 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
 from ppo_scope.attach.single_file.acting import Acting
 from ppo_scope.attach.single_file.named_loop import Lookout, NamedLoop
@@ -126,6 +127,54 @@ def test_what_is_set_holds_from_the_next_update_on(monkeypatch, capfd):
     followed(monkeypatch, capfd, at=at)
     assert made_with == {1: (0.2, 0.25, 3), 2: (0.2, 0.25, 3), 3: (0.05, 0.4, 2), 4: (0.05, 0.4, 2)}
     assert terms == {1: 12, 2: 12, 3: 8, 4: 8}, "α is the script's to move"
+
+
+def test_another_agent_of_the_same_script_is_a_run_of_its_own(monkeypatch, capfd, tmp_path):
+    """One seed after the other: by the first one's policy and environments nothing of the second is measured."""
+    several = tmp_path / "several.py"
+    several.write_text(f"import runpy\nfor _ in range(2):\n    runpy.run_path({str(SCRIPT)!r}, run_name='__main__')\n")
+    loops, ended = [], []
+
+    def at(loop, phase):
+        if phase.kind is PhaseKind.UPDATE:
+            loops.append(loop)
+            agent, batch = loop.found.variables["agent"], phase.update.batch
+            with torch.no_grad():
+                assert torch.equal(loop.policy.judge(batch)[1], agent.get_value(batch.observations).flatten())
+            ended.append((phase.update.index, loop.steps, loops[0].watcher.off))
+
+    lookout, printed = followed(monkeypatch, capfd, "--iterations", "2", at=at, script=several)
+    assert len({line for line in printed.out.splitlines() if "[" not in line}) == 1, "both train alike"
+    assert loops[0] is loops[1] is not loops[2] is loops[3] is lookout.loop
+    assert ended == [(1, 128, False), (2, 256, False), (1, 128, True), (2, 256, True)]
+    envs = loops[0].found.variables["envs"]
+    assert envs.step.__func__ is type(envs).step
+
+
+UNEVEN = "range(0, 2 * 75, 37)", "range(0, 2 * 75 - 36, 37)"
+"""As CleanRL cuts minibatches, and with what is left of the samples left out."""
+
+
+@pytest.mark.parametrize(("starts", "count"), [(UNEVEN[0], 5), (UNEVEN[1], 4)])
+def test_an_update_ends_with_its_last_minibatch_where_they_do_not_come_out_even(
+    starts, count, monkeypatch, capfd, tmp_path
+):
+    uneven, cut = tmp_path / "uneven.py", "np.split(envinds if args.lstm else b_inds, args.num_minibatches)"
+    written = SCRIPT.read_text().replace('"num_steps": 64', '"num_steps": 75')
+    uneven.write_text(written.replace(cut, f"(b_inds[start : start + 37] for start in {starts})"))
+    found = []
+
+    def at(_, phase):
+        update = phase.update
+        if phase.kind is PhaseKind.UPDATE:
+            assert not update.stopped_by_kl, "its end was noticed only when the next one began"
+            assert [one.epoch for one in update.minibatches] == [*[1] * count, *[2] * count, *[3] * count]
+            assert update.settings.minibatches == count
+            found.extend(float(one.loss) for one in update.minibatches)
+
+    _, printed = followed(monkeypatch, capfd, "--iterations", "2", at=at, script=uneven)
+    theirs = [json.loads(line)[3] for line in printed.out.splitlines() if "[" in line]
+    assert found == pytest.approx(theirs, rel=1e-5)
 
 
 def test_a_loss_that_is_another_one_is_not_shown_and_says_why(monkeypatch, capfd):

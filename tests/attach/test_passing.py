@@ -19,7 +19,7 @@ def test_they_are_to_the_bit_what_each_says_whatever_becomes_of_its_tensors(lack
         told |= {"advantages": torch.randn(size, dtype=torch.float64), **dict.fromkeys(lacking)}
         told["log_prob"].requires_grad_()
         passed.append(Passed(epoch, *copied(samples, **told), told["values"] is not None, told["entropy"] is not None))
-        expected.append(noted(epoch, places_of(samples, 12, None), **told, **NOT_TOLD))
+        expected.append(noted(epoch, places_of(samples, 12), **told, **NOT_TOLD))
         for one in (samples, *told.values()):
             if one is not None:
                 one.detach().zero_()

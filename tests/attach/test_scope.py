@@ -1,6 +1,8 @@
 """A loop of one's own, shown by `ppo_scope.Scope`: the same weights, every row, and mistakes that are named."""
 
+import contextlib
 import socket
+import sys
 
 import numpy as np
 import pytest
@@ -119,7 +121,8 @@ def rollout(scope, **changed):
 def test_an_error_of_ours_ends_the_watching_and_not_the_training(capfd):
     scope = small_scope()
     rollout(scope)
-    scope.minibatch(samples=[0, 1], log_prob=object(), advantages=[1, 2])
+    scope._count = object()
+    scope.minibatch(samples=[0, 1], log_prob=[0, 0], advantages=[1, 2])
     said = capfd.readouterr().err
     assert "watches no more; the training goes on" in said
     scope.minibatch(samples="nonsense", log_prob=None, advantages=None)
@@ -138,6 +141,12 @@ def test_an_error_of_ours_ends_the_watching_and_not_the_training(capfd):
         ({"samples": [0, 1, 8]}, r"samples holds 8, and the rollout has samples 0 to 7"),
         ({"values": torch.ones(3, 3)}, r"values has the shape \(3, 3\)"),
         ({"samples": [[0, 1, 2]]}, r"samples has the shape \(1, 3\)"),
+        ({"samples": np.arange(8) < 3}, "samples holds True and False, and the places of B samples are wanted"),
+        ({"samples": torch.tensor([0.0, 1.0, 1.5])}, "samples holds numbers with a fraction"),
+        ({"log_prob": object()}, "log_prob cannot be taken as an array of numbers"),
+        ({"advantages": [1, [2], 3]}, "advantages cannot be taken as an array of numbers"),
+        ({"loss": torch.ones(3)}, r"loss has the shape \(3,\), and one number is wanted"),
+        ({"gradient_norm": [1.0, 2.0]}, r"the norm of the gradient has the shape \(2,\), and one number is wanted"),
     ],
 )
 def test_shapes_of_a_minibatch_that_do_not_fit_are_refused(changed, sentence):
@@ -157,12 +166,130 @@ def test_shapes_of_a_minibatch_that_do_not_fit_are_refused(changed, sentence):
         ({"advantages": np.zeros(8)}, r"advantages has the shape \(8,\), and the rollout \(4, 2\): steps come first"),
         ({"rewards": np.zeros(8)}, r"rewards has the shape \(8,\), and \[M, N\] is wanted"),
         ({"log_probs": None}, "log_probs is missing"),
+        ({"outputs": np.zeros((4, 2))}, r"outputs has the shape \(4, 2\), and \(4, 2, O\) is wanted: logits, or means"),
+        ({"outputs": np.zeros((8, 3))}, r"outputs has the shape \(8, 3\), and \(4, 2, O\) is wanted"),
+        ({"observations": [["a", "b"]] * 4}, "observations cannot be taken as an array of numbers: it holds str"),
     ],
 )
 def test_shapes_of_a_rollout_that_do_not_fit_are_refused(changed, sentence):
     scope = small_scope()
     with pytest.raises(ValueError, match=sentence):
         rollout(scope, **changed)
+    scope.close()
+
+
+@pytest.mark.parametrize(
+    ("judge", "sentence"),
+    [
+        (
+            lambda seen: (np.zeros((3, 2)), np.zeros(len(seen))),
+            r"outputs of judge has the shape \(3, 2\), and \(8, O\)",
+        ),
+        (
+            lambda seen: (np.zeros((len(seen), 3)), np.zeros(len(seen))),
+            "puts out 3 numbers .* actions of 1 wants 2: means",
+        ),
+    ],
+)
+def test_what_a_policy_puts_out_has_to_fit_its_kind(judge, sentence):
+    scope = small_scope(policy="discrete" if "judge" in sentence else "gaussian", judge=judge)
+    with pytest.raises(ValueError, match=sentence):
+        rollout(scope, actions=np.zeros((4, 2, 1)), observations=np.zeros((4, 2, 3)))
+    scope.close()
+
+
+def test_a_coarser_precision_is_taken_as_the_numbers_that_it_holds():
+    names = "rewards", "log_probs", "values", "advantages", "observations", "outputs", "actions"
+    given = {name: torch.randn(4, 2, *[3] * (name in names[4:]), dtype=torch.bfloat16) for name in names}
+    scope = small_scope()
+    rollout(scope, **given)
+    batch = scope._update.batch
+    found = (scope._update.rollout.rewards, batch.log_probs, batch.values, batch.advantages)
+    found += (batch.observations, batch.outputs, batch.actions)
+    for name, one in zip(names, found, strict=True):
+        assert torch.equal(torch.as_tensor(one).flatten(), given[name].float().flatten()), name
+    column = torch.randn(3, dtype=torch.bfloat16)
+    told = {"log_prob": column, "advantages": column, "values": column, "loss": column[0], "gradient_norm": column[1]}
+    scope.minibatch(samples=[0, 1, 2], **told)
+    with pytest.raises(ValueError, match=r"values has the shape \(3, 1\)"):
+        scope.minibatch(samples=[0, 1, 2], **{**told, "values": column[:, None]})
+    assert torch.equal(scope._update.minibatches[0].values, column.float())
+    scope.close()
+
+
+def noting_updates(scope):
+    """[(its number, its minibatches)] of those that are reported as ended."""
+    reached, ended = scope.watcher.reached, []
+
+    def noted(phase):
+        if phase.kind is PhaseKind.UPDATE:
+            ended.append((phase.update.index, len(phase.update.minibatches)))
+        reached(phase)
+
+    scope.watcher.reached = noted
+    return ended
+
+
+def test_each_update_is_reported_once_whether_its_end_is_told_never_or_twice():
+    """Rows of the series follow each other: one too few, or too many, and all that come after it are lost."""
+    values = []
+    scope = small_scope(change={"clip_range": values.append})
+    ended = noting_updates(scope)
+    for times in (1, 0, 2, 1):
+        scope.watcher._pending = {"clip_range": 0.1 * (len(values) + 1)}
+        rollout(scope)
+        for _ in range(times + 1):
+            scope.minibatch(samples=[0, 1], log_prob=[0, 0], advantages=[1, -1])
+        for _ in range(times):
+            assert scope.update()
+    assert ended == [(1, 2), (2, 1), (3, 3), (4, 2)]
+    assert values == pytest.approx([0.1, 0.2, 0.3, 0.4]), "what was set takes effect at the next rollout in any case"
+    scope.close()
+
+
+@pytest.mark.parametrize("which", ["of before", "in flight", "none"])
+def test_what_failed_before_a_run_is_no_cause_of_its_end_and_what_ends_it_is(which, monkeypatch):
+    """A notebook remembers the error of a cell for as long as it runs."""
+    monkeypatch.setattr(sys, "last_value", ZeroDivisionError("of another cell"), raising=False)
+    scope, states = small_scope(), []
+    rollout(scope)
+    if which == "of before":
+        monkeypatch.setattr(sys, "last_value", NameError("of a cell since then"))
+    scope.watcher._report.state = lambda state, cause=None, **_: states.append((state, cause and cause["summary"]))
+    with contextlib.suppress(KeyError):
+        try:
+            if which == "in flight":
+                raise KeyError("its own")
+        finally:
+            scope.close()
+    [(state, cause)] = states
+    assert (state, "its own" in (cause or "")) == (("failed", True) if which == "in flight" else ("finished", False))
+
+
+def test_minibatches_may_have_any_sizes():
+    scope, draws = small_scope(), np.random.default_rng(1)
+    ended = noting_updates(scope)
+    for sizes in ((1, 3, 4, 5, 3), (8, 2)):
+        rollout(scope)
+        expected = []
+        for size in sizes:
+            log_prob, used = draws.normal(0, 0.3, size).astype(np.float32), draws.normal(size=size).astype(np.float32)
+            told = {"log_prob": torch.from_numpy(log_prob), "advantages": torch.from_numpy(used)}
+            scope.minibatch(samples=torch.from_numpy(draws.permutation(8)[:size]), **told)
+            ratio = np.exp(log_prob)
+            expected.append(np.maximum(-used * ratio, -used * ratio.clip(0.8, 1.2)).mean())
+            assert float(scope._update.minibatches[-1].policy_loss) == pytest.approx(expected[-1], rel=1e-5)
+        made = scope._update.minibatches
+        assert [int(one.trained.sum()) for one in made] == [*sizes] and {len(one.trained) for one in made} == {
+            max(sizes)
+        }
+        assert [float(one.policy_loss) for one in made] == pytest.approx(expected, rel=1e-5)
+        assert [one.epoch for one in made] == [1 + sum(sizes[:place]) // 8 for place in range(len(sizes))]
+        moment = Moment(scope, Phase(PhaseKind.LOSS, scope._update, 1, 1))
+        row = dict(zip(MINIBATCH_COLUMNS, moment.minibatch_rows[0], strict=True))
+        assert row["policy_loss"] == pytest.approx(expected[0], rel=1e-5)
+        assert scope.update()
+    assert ended == [(1, 5), (2, 2)]
     scope.close()
 
 

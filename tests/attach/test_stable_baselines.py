@@ -1,14 +1,17 @@
 """A PPO of Stable-Baselines3, watched: its bits stay, its numbers are ours, and it is told what to do from a page."""
 
+import gc
 import json
 import math
 import threading
 import warnings
+import weakref
 
 import numpy as np
 import pytest
 import torch
 from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.envs import SimpleMultiObsEnv
 
 from ppo_scope.attach.record import Phase
@@ -23,7 +26,7 @@ from ppo_scope.probes.record import PhaseKind
 from ppo_scope.probes.trainers import TrainerSubject
 from ppo_scope.wire.codes import Refused
 from tests.attach import sb3_loop
-from tests.attach.elsewhere import leading, newcomer, nowhere, rows_of, set_nowhere, the_run, waiting_server
+from tests.attach.elsewhere import beside, leading, newcomer, nowhere, rows_of, set_nowhere, the_run, waiting_server
 from tests.ppo.test_parity import as_stable_baselines
 from tests.server.scope_page import wait_for
 
@@ -399,6 +402,94 @@ def test_schedules_are_followed_and_a_callback_is_called_as_ever(monkeypatch):
     kinds = [phase.kind.value for phase in seen if phase.update is first]
     assert kinds == ["advantages", *(["loss", "gradient", "step"] * 3 + ["epoch"]) * 3, "update"]
     watched.watcher.close()
+
+
+def test_after_an_interrupt_and_in_another_learn_updates_and_steps_go_on(monkeypatch, capfd):
+    """As in a notebook: the rows of the series follow each other, and its axis of steps never goes back."""
+    set_nowhere(monkeypatch)
+    model = sb3_loop.made()
+    watched = Watched(model, None, False)
+    reached, ended, limited = watched.watcher.reached, [], []
+    limit = torch.nn.utils.clip_grad_norm_
+
+    def noted(phase):
+        if phase.kind is PhaseKind.UPDATE:
+            ended.append((phase.update.index, watched.steps, len(phase.update.minibatches)))
+        reached(phase)
+
+    def stops(*arguments, **named):
+        limited.append(limit(*arguments, **named))
+        if len(limited) == 2:
+            raise KeyboardInterrupt
+        return limited[-1]
+
+    watched.watcher.reached = noted
+    model.learn(2 * 128)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.nn.utils, "clip_grad_norm_", stops)
+        with pytest.raises(KeyboardInterrupt):
+            model.learn(2 * 128)
+    model.learn(128, reset_num_timesteps=False)
+    model.learn(128)
+    watched.watcher.close()
+    assert ended == [(1, 128, 9), (2, 256, 9), (3, 384, 2), (4, 512, 9), (5, 640, 9)]
+    assert "watches no more" not in capfd.readouterr().err
+
+
+def test_a_model_that_nobody_has_any_more_is_let_go_of_and_its_run_is_over(server, monkeypatch):
+    """In a study models come and go: each would keep its memory, its threads and a process of its own."""
+    monkeypatch.setenv("PPO_SCOPE_URL", server.url)
+    with beside(monkeypatch, True) as clerks:
+        threads = threading.active_count()
+        model = sb3_loop.made()
+        gone = weakref.ref(watch(model))
+        model.learn(6 * 128)
+        wait_for(lambda: json.loads(server.get("api/runs"))[0]["update"] == 6)
+        assert threading.active_count() > threads and clerks[0].at_work
+        del model
+        gc.collect()
+        assert gone() is None
+        run = the_run(server, state="finished")
+        wait_for(lambda: threading.active_count() <= threads)
+    assert clerks[0].ended
+    assert len(rows_of(server, run["id"])[0]["loss"]) == 6
+
+
+def test_models_that_train_at_once_are_each_told_what_is_theirs(monkeypatch, capfd):
+    set_nowhere(monkeypatch)
+    before = torch.nn.utils.clip_grad_norm_, np.random.permutation
+    together, ended = threading.Barrier(2, timeout=60), []
+
+    class Waiting(BaseCallback):
+        def _on_step(self):
+            return True
+
+        def _on_rollout_end(self):
+            together.wait()
+
+    def learn(epochs):
+        model = sb3_loop.made(n_epochs=epochs)
+        reached = (watched := Watched(model, None, False)).watcher.reached
+
+        def noted(phase):
+            if phase.kind is PhaseKind.UPDATE:
+                told, norms = phase.update.minibatches, phase.update.gradient_norms
+                held = sorted(np.concatenate([one.samples[one.trained] for one in told if one.epoch == 1]))
+                ended.append((epochs, len(told), len(norms), held == list(range(128))))
+            reached(phase)
+
+        watched.watcher.reached = noted
+        model.learn(3 * 128, callback=Waiting())
+        watched.watcher.close()
+
+    threads = [threading.Thread(target=learn, args=(epochs,)) for epochs in (2, 5)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(60)
+    assert sorted(ended) == [(2, 6, 6, True)] * 3 + [(5, 15, 15, True)] * 3
+    assert (torch.nn.utils.clip_grad_norm_, np.random.permutation) == before, "what was put in their place stays there"
+    assert "watches no more" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("ends", ["elsewhere", "by KL"])

@@ -32,14 +32,51 @@ COLUMN = (
     "your loss does the same."
 )
 SHAPE = "{name} has the shape {got}, and {want} is wanted: {meaning}."
+NO_NUMBERS = "{name} cannot be taken as an array of numbers: {why}."
+SEVERAL = "{name} has the shape {got}, and one number is wanted: take its mean, as your loss does."
 FLAT = "{name} has the shape {got}, and the rollout {want}: steps come first, then environments. Reshape it."
+
+
+OF_NUMPY = {torch.float16, torch.float32, torch.float64}
+"""What NumPy has of torch's numbers with a fraction; a coarser one's are all among those of single precision."""
+OF_JAX = {"bfloat16", "float8_e4m3fn", "float8_e5m2"}
+"""What NumPy has only beside JAX, and torch cannot take over."""
 
 
 def taken(found: Any, dtype: Any = None) -> NDArray[Any]:
     """An array of whatever framework as NumPy's own copy, which no later step of the loop writes over."""
     if isinstance(found, torch.Tensor):
-        found = found.detach().cpu().numpy()
-    return np.array(found, dtype=dtype)
+        found = found.detach().cpu()
+        found = (found.float() if found.is_floating_point() and found.dtype not in OF_NUMPY else found).numpy()
+    array = np.array(found, dtype=dtype)
+    return array.astype(np.float32) if array.dtype.name in OF_JAX else array
+
+
+def taken_of(found: Any, name: str, dtype: Any = None) -> NDArray[Any]:
+    """The same of what a user has handed over by this name.
+
+    Raises:
+        Misshapen: it is no array of numbers.
+    """
+    try:
+        array = taken(found, dtype)
+    except (TypeError, ValueError) as error:
+        raise Misshapen(NO_NUMBERS.format(name=name, why=str(error).rstrip("."))) from None
+    if array.dtype.kind not in "biuf":
+        raise Misshapen(NO_NUMBERS.format(name=name, why=f"it holds {array.dtype.name}"))
+    return array
+
+
+def number_of(found: Any, name: str) -> float:
+    """One number.
+
+    Raises:
+        Misshapen: it is none, or there are several.
+    """
+    array = taken_of(found, name)
+    if array.size != 1:
+        raise Misshapen(SEVERAL.format(name=name, got=array.shape))
+    return float(array.item())
 
 
 def samples_of(found: Any, name: str, meaning: str, size: int, dtype: Any = np.float32) -> NDArray[Any]:
@@ -50,7 +87,7 @@ def samples_of(found: Any, name: str, meaning: str, size: int, dtype: Any = np.f
     """
     if found is None:
         raise Misshapen(NONE.format(name=name, meaning=meaning))
-    array = taken(found, dtype)
+    array = taken_of(found, name, dtype)
     if array.shape == (size, 1):
         raise Misshapen(COLUMN.format(name=name, got=array.shape, want=(size,), b=size))
     if array.shape != (size,):
@@ -66,7 +103,7 @@ def rows_of(found: Any, name: str, meaning: str, layout: tuple[int, int], dtype:
     """
     if found is None:
         raise Misshapen(NONE.format(name=name, meaning=meaning))
-    array = taken(found, dtype)
+    array = taken_of(found, name, dtype)
     if array.shape == (*layout, 1):
         raise Misshapen(COLUMN.format(name=name, got=array.shape, want=layout, b=layout[0] * layout[1]))
     if array.shape != layout:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 from torch import Tensor, nn
@@ -37,6 +38,7 @@ class Loop:
     def __init__(self) -> None:
         self._update: Update | None = None
         self._index = 0
+        self._open = False  # an update that has begun has not ended
         self._within = (0, 0)  # epoch, minibatch
         self._began = 0.0
         self._quiet = False  # nobody is told of phases
@@ -76,7 +78,7 @@ class Loop:
     def _begin(self, update: Update, ended: Sequence[Episode]) -> None:
         """A rollout is whole: the record of an update begins."""
         self._latest = [*self._latest, *ended][-LATEST:]
-        self._update = update
+        self._update, self._open = update, True
         self._within, self._began = (0, 0), time.perf_counter()
         self.watcher.reached(Phase(PhaseKind.ADVANTAGES, update))
 
@@ -117,9 +119,17 @@ class Loop:
     def _end_epoch(self) -> None:
         self._at(PhaseKind.EPOCH)
 
+    def _left(self) -> None:
+        """The loop collects again: an update that an error or an interrupt has ended in the middle is over as it is.
+
+        The series has a row of each, without a gap.
+        """
+        if self._open:
+            self._updated(stopped_by_kl=False)
+
     @guarded
     def _updated(self, *, stopped_by_kl: bool) -> None:
-        update = self._update
+        update, self._open = self._update, False
         assert update is not None
         update.known |= {**self.policy.restless(update), "memory_after": memory(self.optimizer)}
         update.known |= epsilon(self.optimizer)
@@ -128,35 +138,55 @@ class Loop:
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))
 
 
+class _Ears:
+    """In the place of a function that libraries call by its module: tells what it returns, to each thread what it
+    returns there. Models may train at once in several; the first comes by it, and the last takes it away again.
+    """
+
+    lock = threading.Lock()
+    placed: ClassVar[dict[tuple[str, str], _Ears]] = {}
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.told: dict[int, list[Callable[[Any], None]]] = {}
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        found = self.function(*arguments, **named)
+        for tell in self.told.get(threading.get_ident(), ()):
+            tell(found)
+        return found
+
+
 @contextlib.contextmanager
-def clipping(told: Callable[[Tensor], None]) -> Iterator[None]:
-    """Whoever limits a gradient's norm tells how large it was."""
-    clip = nn.utils.clip_grad_norm_
-
-    def clipped(parameters: Any, *arguments: Any, **named: Any) -> Tensor:
-        norm = clip(parameters, *arguments, **named)
-        told(norm)
-        return norm
-
-    nn.utils.clip_grad_norm_ = clipped  # where loops find it
+def hearing(module: Any, name: str, tell: Callable[[Any], None]) -> Iterator[None]:
+    """What that function returns in this thread meanwhile is told."""
+    place, thread = (module.__name__, name), threading.get_ident()
+    with _Ears.lock:
+        ears = _Ears.placed.get(place)
+        if ears is None:
+            ears = _Ears.placed[place] = _Ears(getattr(module, name))
+            setattr(module, name, ears)
+        ears.told = {**ears.told, thread: [*ears.told.get(thread, ()), tell]}
     try:
         yield
     finally:
-        nn.utils.clip_grad_norm_ = clip
+        with _Ears.lock:
+            left = ears.told[thread][:-1]
+            ears.told = {one: told for one, told in {**ears.told, thread: left}.items() if told}
+            if not ears.told:
+                del _Ears.placed[place]
+                if getattr(module, name) is ears:  # else somebody has put something of theirs around it
+                    setattr(module, name, ears.function)
+
+
+def clipping(told: Callable[[Tensor], None]) -> contextlib.AbstractContextManager[None]:
+    """Whoever limits a gradient's norm tells how large it was."""
+    return hearing(nn.utils, "clip_grad_norm_", told)  # where loops find it
 
 
 @contextlib.contextmanager
 def drawing(module: Any, name: str) -> Iterator[list[Any]]:
     """What a function of that module draws meanwhile."""
     drawn: list[Any] = []
-    draw = getattr(module, name)
-
-    def noted(*arguments: Any, **named: Any) -> Any:
-        drawn.append(draw(*arguments, **named))
-        return drawn[-1]
-
-    setattr(module, name, noted)
-    try:
+    with hearing(module, name, drawn.append):
         yield drawn
-    finally:
-        setattr(module, name, draw)

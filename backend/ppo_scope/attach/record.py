@@ -144,6 +144,8 @@ class Update:
     @property
     def minibatches(self) -> list[Minibatch]:
         """So far; those that have come since somebody asked are made at once, which takes a tenth of the time."""
+        if self._minibatches and len(self._minibatches[0].samples) < self.size:
+            self._minibatches.clear()  # a larger one has come, and all of them are filled up to that
         if len(self._minibatches) < len(self.told):
             self._minibatches += minibatches_of(
                 self.seen[len(self._minibatches) :], self.settings, self.size, self.habits

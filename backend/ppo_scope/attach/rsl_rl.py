@@ -152,6 +152,9 @@ class Watched(Loop):
     def collected(self) -> None:
         """A rollout is whole."""
         algorithm, storage = self._algorithm, self._algorithm.storage
+        if self._open:
+            self._settle()
+        self._left()
         self._index += 1
         self._take_changes()
         form = StorageForm.of(algorithm, gaussian=self.distribution is not None)

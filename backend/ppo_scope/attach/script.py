@@ -10,6 +10,7 @@ import importlib
 import runpy
 import sys
 import traceback
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ class Models:
 
     def __init__(self, script: str) -> None:
         self._script = script
-        self.found: list[Watched] = []
+        self.found: list[weakref.ref[Watched]] = []
         self.refused = False
         """One that has begun to learn cannot be shown, which was said."""
         for module, name in LEARNERS:
@@ -91,7 +92,7 @@ class Models:
         learn = kind.learn
 
         def watched(model: Any, *arguments: Any, **named: Any) -> Any:
-            if not any(one.model is model for one in self.found):
+            if not any(there.model is model for one in self.found if (there := one()) is not None):
                 self._begins(model)
             return learn(model, *arguments, **named)
 
@@ -100,7 +101,7 @@ class Models:
     def _begins(self, model: Any) -> None:
         why = why_not(model)
         if why is None:
-            self.found.append(Watched(model, None, False))
+            self.found.append(weakref.ref(Watched(model, None, False)))  # it lives as long as its model
         else:
             self.refused = True
             _complain(self._script, why)

@@ -7,10 +7,14 @@ any more: it never ends a training.
 from __future__ import annotations
 
 import atexit
+import contextlib
+import os
 import secrets
 import sys
+import threading
 import time
 import traceback
+import weakref
 from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -114,14 +118,18 @@ class Watcher:
         greeting.called, greeting.script = called_by(library), script_name()
         greeting.kl_margin = kl_margin_of(library)
         self._line = (
-            Line(address, greeting.model_dump_json, self._beat, self._heard, say) if address is not None else None
+            Line(address, greeting.model_dump_json, _weakly(self._beat), _weakly(self._heard), say)
+            if address is not None
+            else None
         )
         self._report = Report(self._send, self.run, subject, facts, beside if address is not None else None)
         self._going = Going(self._report, running=not (paused or begins_paused()))
         self._outcomes = Outcomes(repeats, self._report) if repeats is not None else None
         self.next_look = 0.0
         """By `time.perf_counter`: until then the loop goes on past the phases within an update."""
-        self._goodbye = atexit.register(self.close)
+        self._last_error = getattr(sys, "last_value", None)  # of before: no cause of this run's end
+        self._pid = os.getpid()
+        atexit.register(_at_exit, weakref.ref(self))
         self._handlers: dict[str, Callable[[Command], None]] = {
             "play": self._play,
             "pause": self._pause,
@@ -215,13 +223,17 @@ class Watcher:
         self._report.close()
         self._open.close(GOODBYE_SECONDS)
 
-    def close(self, *, finished: bool = True) -> None:
-        """The loop is done: send what is owed and say goodbye. A traceback on its way out is the run's cause."""
-        atexit.unregister(self._goodbye)
+    def close(self, *, finished: bool = True, error: BaseException | None = None, shown: bool = True) -> None:
+        """The loop is done: send what is owed and say goodbye.
+
+        Args:
+            finished: whether it has come to its end.
+            error: what has ended it.
+            shown: whether its end is shown once more.
+        """
         if self.off or self._line is None:
             return
         self.off = True
-        error = getattr(sys, "last_value", None)
         try:
             self._settle()
             self._report.flush()
@@ -230,12 +242,27 @@ class Watcher:
             elif self.stopping or error is not None or not finished:
                 self._report.state(RunState.STOPPED)
             else:
-                self._report.show()
+                if shown:
+                    self._report.show()
                 self._report.state(RunState.FINISHED)
         except Exception:
             traceback.print_exc()
         self._report.close()
         self._open.close(GOODBYE_SECONDS)
+
+    def ends_with_process(self) -> None:
+        """A traceback on its way out is the run's cause."""
+        error = getattr(sys, "last_value", None)
+        self.close(error=None if error is self._last_error else error)
+
+    def __del__(self) -> None:
+        """Nobody has the loop any more: in a study, say, that trains one model after the other. Its run is over.
+
+        That may show in any thread, in the middle of anything, so it is done by one of its own, and looks at nothing.
+        """
+        if not getattr(self, "off", True) and getattr(self, "_pid", None) == os.getpid():
+            with contextlib.suppress(RuntimeError):  # the process ends, and has said goodbye
+                threading.Thread(target=self.close, kwargs={"shown": False}, name="ppo-scope goodbye").start()
 
     # Inside
 
@@ -362,6 +389,22 @@ class Watcher:
     def _heard(self) -> None:
         """By the line's thread: the loop is to look at its next phase."""
         self.next_look = 0.0
+
+
+def _at_exit(watcher: weakref.ref[Watcher]) -> None:
+    if (there := watcher()) is not None:
+        there.ends_with_process()
+
+
+def _weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """As long as somebody has what it is of: a thread holds no loop, which would have its model for ever."""
+    kept = weakref.WeakMethod(method)
+
+    def called() -> None:
+        if (there := kept()) is not None:
+            there()
+
+    return called
 
 
 def say(sentence: str) -> None:

@@ -46,6 +46,10 @@ NAME = "ppo-scope clerk"
 GONE = "the process that measures beside the loop has ended"
 
 
+WORKING: set[Clerk] = set()
+"""Until they are ended: what has a clerk may be let go of, and its pipes are not to be closed before it has said so."""
+
+
 class Handed(NamedTuple):
     """An update that was handed over. The update itself is let go of: the next one finds its memory warm."""
 
@@ -71,6 +75,7 @@ class Clerk:
         self._unsaid: list[tuple[int, Task, Layout | None, dict[int, Array]]] = []  # what it has not heard of yet
         self._expected = 0  # messages that it owes
         self._pid = os.getpid()
+        WORKING.add(self)
 
     @property
     def at_work(self) -> bool:
@@ -172,6 +177,7 @@ class Clerk:
 
     def close(self) -> None:
         """End it."""
+        WORKING.discard(self)
         process, self._process = self._process, None
         if process is not None and self._pid == os.getpid():
             process.kill()

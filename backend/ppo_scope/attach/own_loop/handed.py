@@ -11,12 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppo_scope.attach.arrays import Misshapen, rows_of, samples_of, taken
+from ppo_scope.attach.arrays import Misshapen, rows_of, samples_of, taken, taken_of
 from ppo_scope.attach.record import Batch, Noted, Rollout
 from ppo_scope.probes.record import Bools, Floats
 
 OUT_OF_ROLLOUT = "samples holds {index}, and the rollout has samples 0 to {last}: t·N + n is environment n at step t."
-LARGER = "A minibatch of {got} samples after one of {first}: the first of a run has to be the largest."
+MASK = (
+    "samples holds True and False, and the places of B samples are wanted, in the order of the other arrays: "
+    "numpy.flatnonzero(samples)."
+)
+FRACTIONS = "samples holds numbers with a fraction, and the places of samples are whole."
+OUTPUTS = "outputs has the shape {got}, and {want} is wanted: {meaning} of each step and environment."
+MEANING = "logits, or means followed by log σ,"
 OTHER_TEXT = "text has {got} sequences, and the rollout {want}: one list of tokens for each sequence."
 
 
@@ -80,8 +86,11 @@ def handed(
     cut = none if truncated is None else rows(truncated, "truncated", "episodes that were cut", np.bool_)
     ended = none if dones is None else rows(dones, "dones", "ends of episodes", np.bool_)
     trained = ~none if mask is None else rows(mask, "mask", "steps that are trained on", np.bool_)
-    acted = taken(actions)
-    seen = np.zeros((*layout, 0), np.float32) if observations is None else taken(observations)
+    acted = taken_of(actions, "actions")
+    seen = np.zeros((*layout, 0), np.float32) if observations is None else taken_of(observations, "observations")
+    put_out = None if outputs is None else taken_of(outputs, "outputs", np.float32)
+    if put_out is not None and (put_out.ndim != 3 or put_out.shape[:2] != layout):
+        raise Misshapen(OUTPUTS.format(got=put_out.shape, want=f"({layout[0]}, {layout[1]}, O)", meaning=MEANING))
     for found, name in ((acted, "actions"), (seen, "observations")):
         if found.shape[:2] != layout:
             rows_of(found[..., 0] if found.ndim > 2 else found, name, "[M, N, …]", layout, None)
@@ -91,7 +100,7 @@ def handed(
     batch = Batch(
         observations=flat(seen),
         actions=flat(acted),
-        told_outputs=None if outputs is None else flat(taken(outputs, np.float32)),
+        told_outputs=None if put_out is None else flat(put_out),
         log_probs=flat(rows(log_probs, "log_probs", "log π of the policy that collected")),
         values=flat(old_values),
         advantages=flat(raw),
@@ -107,20 +116,23 @@ def flattened(layout: tuple[int, int]) -> Callable[[NDArray[Any]], Tensor]:
     return lambda found: torch.from_numpy(np.ascontiguousarray(found.reshape(layout[0] * layout[1], *found.shape[2:])))
 
 
-def places_of(samples: Any, count: int, most: int | None) -> NDArray[np.int64]:
-    """[B], which samples of a rollout of `count` a minibatch holds; `most`: as the largest one so far.
+def places_of(samples: Any, count: int) -> NDArray[np.int64]:
+    """[B], which samples of a rollout of `count` a minibatch holds.
 
     Raises:
         Misshapen: they are none of the rollout's.
     """
-    which = taken(samples, np.int64)
+    found = taken_of(samples, "samples")
+    if found.dtype.kind == "b":
+        raise Misshapen(MASK)
+    which = found.astype(np.int64, copy=False)
+    if found.dtype.kind == "f" and not np.array_equal(which, found):
+        raise Misshapen(FRACTIONS)
     if which.ndim != 1:
         raise Misshapen(f"samples has the shape {which.shape}, and [B] is wanted: the places of B samples.")
     if len(which) == 0 or which.view(np.uint64).max() >= count:  # a negative one is a very large one there
         index = "nothing" if len(which) == 0 else which.max()
         raise Misshapen(OUT_OF_ROLLOUT.format(index=index, last=count - 1))
-    if most is not None and len(which) > most:
-        raise Misshapen(LARGER.format(got=len(which), first=most))
     return which
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppo_scope.attach.arrays import samples_of, taken
+from ppo_scope.attach.arrays import Misshapen, samples_of, taken, taken_of
 from ppo_scope.ppo.distributions import Categorical, DiagonalGaussian
 from ppo_scope.probes.record import Batch
 from ppo_scope.probes.subject import Distribution
@@ -18,6 +18,11 @@ Judge = Callable[[Any], tuple[Any, Any]]
 """(policy outputs [S, O], V [S]) of observations [S, …] under the weights as they are."""
 
 KINDS = ("discrete", "gaussian")
+OTHER_OUTPUTS = "outputs of judge has the shape {got}, and {want} is wanted: one row for each observation."
+WIDTH = (
+    "The policy puts out {got} numbers for each state, and policy='gaussian' with actions of {width} wants {want}: "
+    "means, followed by log σ."
+)
 KIND = f"policy= is {' or '.join(map(repr, KINDS))}: what the outputs mean, logits or means followed by log σ."
 
 
@@ -48,6 +53,8 @@ class Judging:
             self.distribution = Categorical(count)
         elif self.kind == "gaussian":
             width = int(np.prod(actions.shape[2:]))
+            if count is not None and count != 2 * width:
+                raise Misshapen(WIDTH.format(got=count, width=width, want=2 * width))
             self.distribution = DiagonalGaussian(np.full(width, -np.inf), np.full(width, np.inf))
 
     @torch.no_grad()
@@ -56,7 +63,10 @@ class Judging:
         assert self._judge is not None
         outputs, values = self._judge(batch.observations.numpy())
         found = samples_of(values, "values of judge", "one for each observation", len(batch.values))
-        return torch.from_numpy(taken(outputs, np.float32)), torch.from_numpy(found)
+        put_out = taken_of(outputs, "outputs of judge", np.float32)
+        if put_out.ndim != 2 or len(put_out) != len(found):
+            raise Misshapen(OTHER_OUTPUTS.format(got=put_out.shape, want=f"({len(found)}, O)"))
+        return torch.from_numpy(put_out), torch.from_numpy(found)
 
     def after(self, batch: Any) -> tuple[Tensor, Tensor]:
         """The same of what an update has led to, found once."""

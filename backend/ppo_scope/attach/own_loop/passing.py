@@ -77,7 +77,7 @@ def together(passed: Sequence[Passed], count: int) -> Together:
         Misshapen: they are none of the rollout's.
     """
     counts = [(one.epoch, len(one.samples)) for one in passed]
-    samples = places_of(torch.cat([one.samples for one in passed]), count, None)
+    samples = places_of(torch.cat([one.samples for one in passed]), count)
     log_prob, advantages, *rest = torch.cat([one.columns for one in passed], 1).to("cpu", torch.float32).unbind()
     values, entropy = rest[0] if passed[0].valued else None, rest[-1] if passed[0].spread else None
     return Together(counts, samples, [log_prob, advantages, values, entropy])

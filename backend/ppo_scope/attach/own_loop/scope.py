@@ -18,6 +18,7 @@ error of ours ends the watching, not the training.
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -27,12 +28,12 @@ import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
-from ppo_scope.attach.arrays import Misshapen, taken
+from ppo_scope.attach.arrays import Misshapen, number_of
 from ppo_scope.attach.beside.desk import Model
 from ppo_scope.attach.connecting.server import server_of
 from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.facts import facts_of, in_numbers
-from ppo_scope.attach.own_loop.handed import LARGER, handed, layout_of, noted, places_of
+from ppo_scope.attach.own_loop.handed import handed, layout_of, noted, places_of
 from ppo_scope.attach.own_loop.judging import Judge, Judging
 from ppo_scope.attach.own_loop.passing import Passed, PassingUpdate, copied
 from ppo_scope.attach.own_loop.told_policy import ToldPolicy
@@ -123,10 +124,10 @@ class Scope:
         self._episodes = Episodes()
         self._update: PassingUpdate | None = None
         self._index = 0
-        self._size: int | None = None  # of the largest minibatch
-        self._count = 0  # of minibatches in this update
+        self._count = self._passed = 0  # of minibatches in this update, and of the samples in them
         self._within = (0, 0)  # epoch, minibatch
         self._stepped, self._begun = True, False
+        self._open = False  # an update that has begun has not ended
         self._began = 0.0
         self._watcher: Watcher | None = None
 
@@ -270,6 +271,9 @@ class Scope:
             ValueError: a shape does not fit, or one number is wanted; the sentence names the mistake.
         """
         layout = layout_of(rewards)
+        if self._open:  # its loop has left the update before in the middle: that is over as it is
+            self._begun = False
+            self._updated(stopped_by_kl=False)
         self.begins()
         moved: dict[str, Any] = {"learning_rate": learning_rate, "epochs": epochs, "minibatches": minibatches}
         moved |= {"clip_range": clip_range, "clip_range_high": clip_range_high, "ratio_cap": ratio_cap}
@@ -321,7 +325,7 @@ class Scope:
             deltas=found.deltas,
         )
         self._within, self._stepped, self._began = (0, 0), True, time.perf_counter()
-        self._count = 0
+        self._count, self._passed, self._open = 0, 0, True
         self._losses_told.clear()
         self.watcher.reached(Phase(PhaseKind.ADVANTAGES, self._update))
 
@@ -370,14 +374,11 @@ class Scope:
         if self._index > 1 and old_log_prob is None and returns is None and penalty is None:
             alike = copied(samples, log_prob, advantages, values, entropy)
         if alike is None:
-            which = places_of(samples, count, self._size)
-        elif samples.shape[0] > (self._size or count):
-            raise Misshapen(LARGER.format(got=len(samples), first=self._size))
-        self._size = self._size or len(samples)
+            which = places_of(samples, count)
         self._step_done()
-        number = self._within[1] + 1
-        per_epoch = -(-count // self._size)
-        now = epoch if epoch is not None else 1 + self._count // per_epoch
+        number, size = self._within[1] + 1, len(samples if which is None else which)
+        now = epoch if epoch is not None else 1 + self._passed // count
+        self._passed += size
         if now != self._within[0]:
             if self._within[0]:
                 self._at(PhaseKind.EPOCH)
@@ -396,12 +397,12 @@ class Scope:
             told = {"log_prob": log_prob, "advantages": advantages, "values": values, "entropy": entropy}
             update.told.append(noted(now, which, **told, old_log_prob=old_log_prob, returns=returns, penalty=penalty))
         self._count += 1
-        update.size = self._size
+        update.size = max(size, update.size)
         if loss is policy_loss is value_loss is None:
             self._losses_told.append(NOTHING)
         else:
             own = {"loss": loss, "policy_loss": policy_loss, "value_loss": value_loss}
-            self._losses_told.append({name: float(taken(one)) for name, one in own.items() if one is not None})
+            self._losses_told.append({name: number_of(one, name) for name, one in own.items() if one is not None})
         if gradient_norm is not None:
             update.gradient_norms[self._count - 1] = _alone(gradient_norm)
         self._stepped = False
@@ -410,10 +411,13 @@ class Scope:
     def update(self, *, stopped_by_kl: bool = False) -> bool:
         """The update is done. False: somebody has ended the run on the page; what follows is for the loop to say.
 
+        Said once more for the same rollout it changes nothing.
+
         Where several processes train together each has to call it: they compare what they have, and stop together.
         """
         going_on = self._watcher is None or not self._watcher.stopping
-        update, watched = self._update, self._watcher is not None and not self._watcher.off
+        update = self._update if self._open else None
+        watched = self._watcher is not None and not self._watcher.off
         known, going_on = self._ranks.compare(self, update if watched else None, going_on=going_on)
         if update is not None:
             update.known |= known
@@ -425,8 +429,9 @@ class Scope:
     @guarded
     def _updated(self, stopped_by_kl: bool) -> None:
         update = self._update
-        if update is None:
+        if update is None or not self._open:
             return
+        self._open = False
         update.stopped_by_kl = stopped_by_kl
         if isinstance(self._weights, nn.Module):
             self._layers = self._layers or Layers(self._weights)
@@ -443,7 +448,7 @@ class Scope:
     def close(self) -> None:
         """The run is over: what is owed is sent. Done by itself where the process ends."""
         if self._watcher is not None:
-            self._watcher.close()
+            self._watcher.close(error=sys.exc_info()[1])
 
     def _at(self, kind: PhaseKind) -> None:
         """The loop has come to a phase within an update."""
@@ -461,6 +466,6 @@ class Scope:
 
 def _alone(norm: Any) -> Tensor:
     """[], as single precision has it."""
-    if isinstance(norm, Tensor):
+    if isinstance(norm, Tensor) and norm.numel() == 1:
         return norm.detach().clone().float().reshape(())
-    return torch.tensor(float(taken(norm)))
+    return torch.tensor(number_of(norm, "the norm of the gradient"))

@@ -109,6 +109,10 @@ class Watched(Loop):
         self._count = 0  # of the update's
         self._train: Callable[[], None] = lambda: None
         self._before: Position | None = None  # where the update at hand began, if somebody may ask for it
+        self._learned = (
+            0,
+            0,
+        )  # steps before the latest `learn`, which may count from 0 again, and those that it has made
         self._recurrent = hasattr(model, "_last_lstm_states")
         self.policy: ForeignPolicy = (RecurrentPolicy if self._recurrent else ForeignPolicy)(
             model.policy, model.action_space
@@ -134,7 +138,7 @@ class Watched(Loop):
     @property
     def steps(self) -> int:  # type: ignore[override]  # the model counts them
         """Transitions trained on so far."""
-        return int(self._model.num_timesteps)
+        return self._learned[0] + int(self._model.num_timesteps)
 
     @property
     def model(self) -> Any:
@@ -216,7 +220,7 @@ class Watched(Loop):
                 return bool(kind.collect_rollouts(me, env, callback, *arguments, **named))
             if watched.watcher.stopping:
                 return False
-            watched._ends, watched._ended = [], []
+            watched._collecting()
             watched.settings.total = callback.locals.get("total_timesteps")
             return bool(kind.collect_rollouts(me, env, Listening(callback, watched._stepped), *arguments, **named))
 
@@ -267,6 +271,15 @@ class Watched(Loop):
             self._steps = self._model.policy.optimizer.register_step_post_hook(lambda *_: self._step_made())
 
     @guarded
+    def _collecting(self) -> None:
+        """The environments are about to be stepped."""
+        before, made = self._learned
+        if self._model.num_timesteps < made:
+            self._learned = before + made, 0
+        self._left()
+        self._ends, self._ended = [], []
+
+    @guarded
     def _stepped(self, found: dict[str, Any]) -> None:
         """A step of the environments has ended an episode. Where one was cut, V of its last state is about to be added
         to the reward; everything else can be read from the buffer later.
@@ -287,6 +300,7 @@ class Watched(Loop):
         """A rollout is whole: the record of an update begins."""
         model = self._model
         self._index += 1
+        self._learned = self._learned[0], int(model.num_timesteps)
         self._take_changes()
         theta, settings = self.policy.theta(), self.settings
         self._before = Position(model, self.policy, theta) if self.watcher.attended else None
@@ -295,7 +309,7 @@ class Watched(Loop):
         update = LateUpdate(self._index, settings.facts, settings.learning_rate, theta, source, ended, judged)
         self._size = update.size = min(model.batch_size, source[1].rewards.size)
         update.habits, update.counted = settings.habits, self.counted()
-        update.known |= course(self.steps, settings.total, float(model.lr_schedule(1.0)))
+        update.known |= course(int(model.num_timesteps), settings.total, float(model.lr_schedule(1.0)))
         self._as_collected, self._count = False, 0
         self._begin(update, ended)
 

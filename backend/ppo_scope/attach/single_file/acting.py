@@ -34,7 +34,8 @@ class Acting:
         self.resets_late = _resets_late(envs)
         """Whether the step after an episode's end does nothing but begin the next one, whatever the action; None: they
         do not say."""
-        step = getattr(envs, "step", None)
+        self._envs, self._step = envs, getattr(envs, "step", None)
+        step = self._step
         if step is None:
             return
 
@@ -46,6 +47,12 @@ class Acting:
             return found
 
         envs.step = stepped
+
+    def leave(self) -> None:
+        """Listen no more."""
+        if self._step is not None:
+            self._envs.step = self._step
+            self._envs = self._step = None
 
     def rollout(self, rewards: Floats, ends: Bools, step: int) -> tuple[Bools, list[Episode]]:
         """Which ends of a rollout [M, N] that began at this step of the run were cut, and the episodes that ended."""

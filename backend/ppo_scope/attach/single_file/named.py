@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ppo_scope.attach.arrays import taken
 from ppo_scope.attach.called import HALF, SETTINGS
@@ -39,7 +39,7 @@ NAMES = {
 """What is looked for, and what CleanRL's files call it, today and in earlier years."""
 TELLING = ("log_probs", "samples", "log_prob", "ratio")
 """Whoever has these has a PPO's update, if perhaps one that is not known here."""
-NEEDED = ("clip_range", "value_coef", "entropy_coef", "epochs", "minibatches")
+NEEDED = ("clip_range", "value_coef", "entropy_coef", "epochs")
 DEEP = 8
 """Callers that are looked at: `backward` may be called for the script by another library."""
 EXACT, NEARLY = 1e-6, 1e-5
@@ -192,11 +192,12 @@ READ = (*(one for names in SETTINGS.values() for one in names), "clip_vloss", "n
 def settings_in(found: Found) -> tuple[Any, ...]:
     """What its facts are made of, but for α."""
     args = found["args"]
-    return (*(getattr(args, name, None) for name in READ), tuple(found["rewards"].shape))
+    layout = (*found["rewards"].shape, len(found["samples"]))
+    return (*(getattr(args, name, None) for name in READ), layout)
 
 
-def facts_in(found: Found, alpha: float | None) -> Facts:
-    """What it trains with.
+def facts_in(found: Found, alpha: float | None, *, drops: bool = False) -> Facts:
+    """What it trains with; `drops`: samples that make no whole minibatch any more are left out.
 
     Raises:
         Unlike: something is missing that a loss is made with.
@@ -215,7 +216,15 @@ def facts_in(found: Found, alpha: float | None) -> Facts:
     if alpha is not None:
         told["learning_rate"] = alpha
     steps, rows = found["rewards"].shape
+    whole, left = divmod(steps * rows, len(found["samples"]))  # args may say less than the script cuts
+    told["minibatches"] = whole + (left > 0 and not drops)
     return facts_of({**told, "num_envs": rows, "rollout_steps": steps, "seed": int(getattr(args, "seed", 0) or 0)})
+
+
+def learner_in(found: Found) -> Any:
+    """What is trained: the agent, or the optimizer where there is none by that name."""
+    agent = found.variables.get("agent")
+    return agent if isinstance(agent, nn.Module) else found.variables.get("optimizer")
 
 
 def alpha_of(found: Found) -> float | None:

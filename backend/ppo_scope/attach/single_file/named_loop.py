@@ -10,7 +10,9 @@ nothing is shown that does not pass. The script's own gradient, limit of the nor
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 from types import FrameType
 from typing import Any
@@ -42,6 +44,7 @@ from ppo_scope.attach.single_file.named import (
     found_in,
     is_too_far,
     leaks_in,
+    learner_in,
     settings_in,
 )
 from ppo_scope.attach.single_file.remembering import RememberingAgent
@@ -75,12 +78,16 @@ class NamedLoop(Loop):
         self._advantages: Tensor | None = None  # of the latest update
         self._stepped = 0  # at how many of its minibatches the optimizer has made a step
         self._log_probs: Tensor | None = None  # those of the update under way: others are another one's
+        self.learner = learner_in(found)
+        """Another one's updates are another run's."""
         self._acting = Acting(found.variables.get("envs"))
         self._over = True
         self._count = 0  # of minibatches in this update, and in each of its epochs
         self._brief: list[Brief] = []  # the update's; so the norms
         self._norms: dict[int, Tensor] = {}
         self._per_epoch = 1
+        self._whole = -1  # minibatches of an epoch as large as the first, where the samples make a smaller one besides
+        self._drops = False  # that one: its samples are left out
         self._changed: tuple[str, ...] = ()  # from the next update on
         args = found["args"]
         self.env = str(getattr(args, "env_id", None) or getattr(args, "gym_id", "an environment"))
@@ -137,6 +144,8 @@ class NamedLoop(Loop):
         if self._count == 1 == self._stepped and self._update is not None:
             self._update.known["gradient_kept"] = has_gradient(self.optimizer)
         self._loss = loss.detach()
+        if self._count == self._whole:
+            self._count_anew(found)
         epoch, number = divmod(self._count, self._per_epoch)
         self._brief.append(brief_of(found, epoch + 1))
         self._count, self._within = self._count + 1, (epoch + 1, number + 1)
@@ -173,7 +182,7 @@ class NamedLoop(Loop):
         if perf_counter() >= self.watcher.next_look:
             self._step_made()
         facts = update.settings
-        if self._within[1] < facts.minibatches:
+        if self._within[1] < self._per_epoch:
             return
         self._end_epoch()
         found = found_in(sys._getframe(2), self.found) if facts.target_kl is not None else None
@@ -195,11 +204,22 @@ class NamedLoop(Loop):
             self.watcher.close()
             raise SystemExit(0)
 
+    def leave(self) -> None:
+        """What tells of its environments is taken out of them."""
+        self._acting.leave()
+
     def alone(self) -> None:
         """Nothing is watched any more: processes that train together with this one need not wait for it."""
         self._ranks.leave()
 
     # Inside
+
+    def _count_anew(self, found: Found) -> None:
+        """An epoch has come to what is left of its samples: to a smaller minibatch, or to the next epoch."""
+        update = self._update
+        if update is not None and len(found["samples"]) == update.size:
+            self._drops, self._per_epoch, self._whole = True, self._whole, -1
+            self._facts = update.settings = replace(self._facts, minibatches=self._per_epoch)
 
     def _collected(self, found: Found, loss: Tensor) -> None:
         """A rollout is whole, and its first loss."""
@@ -233,7 +253,8 @@ class NamedLoop(Loop):
         if (late := self._acting.resets_late) is not None:
             update.known["reset_steps"] = float(np.count_nonzero(starts)) if late else 0.0
         args = found["args"]
-        self._count, self._per_epoch = 0, -(-rewards.size // update.size)
+        self._count, self._per_epoch = 0, facts.minibatches
+        self._whole = -1 if self._drops or not rewards.size % update.size else facts.minibatches - 1
         self._brief, self._norms = update.brief, update.gradient_norms
         update.known |= course(self.steps, getattr(args, "total_timesteps", None), getattr(args, "learning_rate", None))
         self._over = False
@@ -244,7 +265,7 @@ class NamedLoop(Loop):
         """As a rule they are what they were, but for α."""
         said, alpha = settings_in(found), alpha_of(found)
         if said != self._said or alpha is None:
-            self._said, self._facts = said, facts_in(found, alpha)
+            self._said, self._facts = said, facts_in(found, alpha, drops=self._drops)
         elif alpha != self._facts.learning_rate:
             self._facts = self._facts.at(alpha)
         return self._facts
@@ -272,6 +293,7 @@ class Lookout:
         """Of `backward`, by whomever."""
         self.nearest: Found | None = None
         self._refused: set[str] = set()
+        self._shown: list[weakref.ref[Any]] = []  # what has learned in runs that are over
 
     def begin(self) -> None:
         """From now on, in this process."""
@@ -321,11 +343,28 @@ class Lookout:
         found = found_in(frame, self.loop.found if self.loop is not None else None)
         if found is None:
             return
+        if self.loop is not None and (learner := learner_in(found)) is not self.loop.learner:
+            if self._was_shown(learner):
+                return
+            self._over(self.loop)
+            self.loop = None
         if self.loop is None:
             self.nearest = found
             self._try(found, loss)
         if self.loop is not None:
             self.loop.differentiating(found, loss)
+
+    def _was_shown(self, learner: Any) -> bool:
+        """Whether it learns beside another one, which is shown by now."""
+        return learner is not None and any(one() is learner for one in self._shown)
+
+    def _over(self, loop: NamedLoop) -> None:
+        """Another agent learns: its run is one of its own, with a policy, environments and steps of its own."""
+        loop.finish(stopped_by_kl=True)  # whatever is left of its last update was not to be
+        loop.watcher.close()
+        loop.leave()
+        if loop.learner is not None:
+            self._shown.append(weakref.ref(loop.learner))
 
     def _try(self, found: Found, loss: Tensor) -> None:
         if found.missing() or found.place in self._refused:
